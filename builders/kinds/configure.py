@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +29,7 @@ from fpack.builders.debian.control import parse_stanza
 from fpack.builders.payload import elf, meta
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Cancelled, Task
+from fpack.builders.scheduler.build_log import OutputLines
 from fpack.store import threads
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
@@ -45,7 +46,6 @@ DPKG = ("/usr/bin/dpkg", "--force-depends", "--force-confold", "--force-unsafe-i
 PREINST, POSTINST = "preinst", "postinst"
 _DIVERTING = b"dpkg-divert"
 _LAST_LINES = 12
-_MAX_LINE = 4096
 _TRIGGER_ROUNDS = 8
 _DPKG_LINES = ("dpkg: error processing package", "Errors were encountered", " installed ", "Setting up ")
 
@@ -91,7 +91,7 @@ class ConfigureBuilder(BaseBuilder):
 
         with ExitStack() as stack:
             maps = stack.enter_context(id_maps(check))
-            log = _Log(task.log)
+            logs = [OutputLines(write, 4 * _LAST_LINES) for write in (task.log, lambda line: None)]
             conditions = (seed.first_conditions(), seed.other_conditions(plan.tree.files))
             runs = []
             for _ in conditions:
@@ -102,10 +102,9 @@ class ConfigureBuilder(BaseBuilder):
             def perform(number: int) -> _RunResult:
                 try:
                     setup = plan.setup(view, conditions[number], limits)
-                    lines = log if number == 0 else _Log(lambda line: None)
                     environment = conditions[number].environment
                     try:
-                        return _perform(runs[number], setup, plan, environment, lines, limits)
+                        return _perform(runs[number], setup, plan, environment, logs[number], limits)
                     except BuildError:
                         if environment == (true := seed.true_date(environment)):
                             raise
@@ -113,7 +112,7 @@ class ConfigureBuilder(BaseBuilder):
                     runs[number].close()
                     runs[number] = ScriptRun(maps, check)
                     stack.callback(runs[number].close)
-                    return _perform(runs[number], setup, plan, true, lines, limits)
+                    return _perform(runs[number], setup, plan, true, logs[number], limits)
                 except BaseException:
                     stop.set()
                     raise
@@ -226,39 +225,6 @@ def _account_file(task: Task, root: StorePath, tree: LowerTree, name: str) -> by
     return meta.read_file(task.disk(root) / "data/etc" / name, entry.blake3, 1 << 22)
 
 
-class _Log:
-    """A writer of a build log that receives pieces of output. It keeps the last lines of the current script."""
-
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self._write = write
-        self._rest = b""
-        self.last: list[str] = []
-
-    def begin(self, title: str) -> None:
-        """Begin the output of another script."""
-        self.last = []
-        self._write(f"==> {title}")
-
-    def add(self, data: bytes) -> None:
-        """Take a piece of output."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._line(line)
-        if len(self._rest) > _MAX_LINE:
-            self.end()
-
-    def end(self) -> None:
-        """Write a last line without an end."""
-        if self._rest:
-            self._line(self._rest)
-            self._rest = b""
-
-    def _line(self, data: bytes) -> None:
-        line = data[:_MAX_LINE].decode("utf-8", "replace")
-        self._write(line)
-        self.last = [*self.last[1 - 4 * _LAST_LINES :], line]
-
-
 class _RunResult(NamedTuple):
     """The end of a run. steps: the script of each command. contents: of the files that have a normal form."""
 
@@ -269,7 +235,7 @@ class _RunResult(NamedTuple):
 
 
 def _perform(
-    run: ScriptRun, setup: Setup, plan: _Plan, environment: Mapping[str, str], log: _Log, limits: ConfigureLimits
+    run: ScriptRun, setup: Setup, plan: _Plan, environment: Mapping[str, str], log: OutputLines, limits: ConfigureLimits
 ) -> _RunResult:
     """Configure all packages in a run, process the triggers, and return what changed."""
     run.set_up(setup)
@@ -277,8 +243,8 @@ def _perform(
 
     def step(package: str, script: str, command: Sequence[str], more: Mapping[str, str] = {}) -> None:
         steps.append(ScriptCall(package, script))
-        log.begin(f"{package}: {script}")
-        done = run.run(command, {**seed.of_package(environment, package), **more}, log.add)
+        log.begin(f"==> {package}: {script}")
+        done = run.run(command, {**seed.of_package(environment, package), **more}, log.feed)
         log.end()
         if done.status or done.exceeded:
             raise _failure(package, script, done, log.last)
@@ -318,7 +284,7 @@ def _ordered_contents(run: ScriptRun, found: dict[str, Change]) -> dict[str, byt
     return contents
 
 
-def _failure(package: str, script: str, done: Finished, lines: Sequence[str]) -> BuildError:
+def _failure(package: str, script: str, done: Finished, lines: Iterable[str]) -> BuildError:
     told = [line for line in lines if line.strip() not in ("", package) and not line.startswith(_DPKG_LINES)]
     status = done.exceeded or (f"its exit status is {done.status}" if done.status > 0 else "it was killed")
     return BuildError(

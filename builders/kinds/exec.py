@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +21,7 @@ from fpack.builders.linking import store_paths
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, BuiltAll, Task
 from fpack.builders.sandbox.executor import Executor, RunResult, Work
 from fpack.builders.sandbox.spec import CONTROL, Spec, limits_of
+from fpack.builders.scheduler.build_log import OutputLines
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, build_path, output_name
@@ -43,7 +43,6 @@ _LIMIT_MESSAGES = (
 
 _NO_ROOM = "No space left on device"
 _FULL = 64 << 20  # bytes: a disk with less free space counts as full
-_MAX_LINE = 8192
 _ARGUMENTS = 500  # files per call of strip
 _STRIP = {
     "program": "--strip-unneeded --remove-section=.comment",
@@ -116,7 +115,7 @@ class ExecBuilder(BaseBuilder):
             control=control_files(args.phases, limits.processes),
             limits=limits,
         )
-        lines = _Lines(task.log)
+        lines = OutputLines(task.log, _LAST_LINES)
         view = task.view(args.root)
         store = task.disk(args.root).parent
         work = Work(task.scratch(), view, store, store.parent / "locks", lines.feed, lambda _: None, task.check)
@@ -198,7 +197,7 @@ class ExecBuilder(BaseBuilder):
         reader.write(built_at.base, scanned.tree, changes, writer)
         return path, Built(writer, tuple(sorted(references)), path if itself else None)
 
-    def _strip(self, spec: Spec, work: Work, lines: _Lines) -> None:
+    def _strip(self, spec: Spec, work: Work, lines: OutputLines) -> None:
         """Strip the outputs' programs and libraries, in the sandbox because the build controls these files."""
         out = os.open(work.directory / "out", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -225,7 +224,7 @@ class ExecBuilder(BaseBuilder):
         if finished.exceeded:
             raise BuildError("The outputs of a build could not be stripped", why=finished.exceeded)
 
-    def _failed(self, task: Task, spec: Spec, work: Work, finished: RunResult, lines: _Lines) -> PhaseFailed:
+    def _failed(self, task: Task, spec: Spec, work: Work, finished: RunResult, lines: OutputLines) -> PhaseFailed:
         phase = f"in its phase {finished.phase}" if finished.phase else "before its first phase"
         if finished.exceeded:
             what, why = f"{task.name} was terminated {phase}", finished.exceeded
@@ -266,35 +265,6 @@ class ExecBuilder(BaseBuilder):
         os.chmod(work.directory, 0o700)
         os.rename(work.directory, kept)
         return f"the build's files are in {kept}: build, out and tmp"
-
-
-class _Lines:
-    """A splitter of a build's output into lines. last: the last lines."""
-
-    def __init__(self, log: Callable[[str], None]) -> None:
-        self.last: deque[str] = deque(maxlen=_LAST_LINES)
-        self._log = log
-        self._rest = b""
-
-    def feed(self, data: bytes) -> None:
-        """Split the next piece."""
-        *whole_lines, self._rest = (self._rest + data).split(b"\n")
-        for line in whole_lines:
-            self._line(line)
-        if len(self._rest) > _MAX_LINE:
-            self.end()
-
-    def end(self) -> None:
-        """Flush an unterminated last line."""
-        if self._rest:
-            self._line(self._rest)
-            self._rest = b""
-
-    def _line(self, line: bytes) -> None:
-        # A progress bar redraws its line after each \r; keep the last state.
-        text = line.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", "replace")
-        self.last.append(text[:_MAX_LINE])
-        self._log(text[:_MAX_LINE])
 
 
 def _is_full(path: Path) -> bool:

@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders import arguments
-from fpack.builders.linking import store_paths
 from fpack.builders.oci import config as configuration
 from fpack.builders.oci import spec
 from fpack.builders.oci.entrypoint import check_program, find_entrypoint
-from fpack.builders.oci.image_fs import FsEntry, FsSource, ImageFs, is_executable, on_disk
+from fpack.builders.oci.image_contents import ImageContents, read_contents
+from fpack.builders.oci.image_fs import ImageFs, is_executable
 from fpack.builders.oci.layer_plan import LayerGroup, LayerItem, plan, stable_name
 from fpack.builders.oci.user import resolve_user
 from fpack.builders.payload import meta
-from fpack.builders.payload.exclusions import FILES, MODE, Exclusion
-from fpack.builders.payload.meta import TreeEntry
+from fpack.builders.payload.exclusions import Exclusion
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, digest
-from fpack.store.errors import StoreError
-from fpack.store.path import STORE, StorePath, clean_name, parse
+from fpack.store.path import StorePath, clean_name
 
 from .layer import LayerArgs, PartArgs
 from .layer import read as read_layer
@@ -37,13 +35,10 @@ from .layer import read as read_layer
 # configures servers
 VERSION = 4
 
-
 MIN_LAYERS, MAX_LAYERS = 3, 120
 HISTORY_NAMES = 8
-SCRIPTS = "the maintainer scripts"
 MAX_ACCOUNTS = 1 << 22
 _SHELLS = ("/usr/bin/bash", "/usr/bin/sh")
-_FPACK = STORE[1:].partition("/")[0]
 
 
 class ImageArgs(NamedTuple):
@@ -79,7 +74,7 @@ class ImageBuilder(BaseBuilder):
         args = arguments.read(ImageArgs, task.args)
         spec.check_name(args.name, args.tag)
         spec.platform(args.arch)
-        contents = _read(task, args)
+        contents = read_contents(task, args.root, args.files, args.paths)
         notes: list[str] = []
         config = _configure(task, args, contents, notes)
         groups = _groups(task, contents, args.max_layers)
@@ -92,136 +87,7 @@ class ImageBuilder(BaseBuilder):
         return _assemble(task, args, config, groups, excluded, omitted, notes, wanted, built)
 
 
-class _PartTable(NamedTuple):
-    """An output with a table that goes into the image. packages: the names of the packages in it.
-
-    excluded: what something else replaces. unused: paths that the root does not take from the output.
-    """
-
-    path: StorePath
-    disk_path: Path
-    entries: list[TreeEntry]
-    packages: tuple[str, ...]
-    excluded: tuple[Exclusion, ...] = ()
-    unused: tuple[str, ...] = ()
-
-    @property
-    def left_out(self) -> set[str]:
-        """Collect the paths of `excluded` and `unused`."""
-        return {*self.unused, *(exclusion.path for exclusion in self.excluded)}
-
-    @property
-    def item(self) -> LayerItem:
-        """Return what the plan of layers needs to know."""
-        name = self.packages[0] if self.packages else stable_name(self.path)
-        size = sum(e.size for e in self.entries)
-        return LayerItem(self.path, "", name, size, self.packages, tuple(sorted(self.left_out)))
-
-
-class _ImageContents(NamedTuple):
-    """The parts of the image. extra: the root's extra fields.
-
-    last: what maintainer scripts made, the root's generated files, and the extra files.
-    """
-
-    slices: list[_PartTable]
-    last: list[_PartTable]
-    paths: list[StorePath]
-    extra: Mapping[str, Value]
-    view: ImageFs
-
-    def table(self, path: StorePath) -> _PartTable:
-        return next(t for t in [*self.slices, *self.last] if t.path == path)
-
-
-def _read(task: Task, args: ImageArgs) -> _ImageContents:
-    paths = store_paths.closure(task, args.paths)
-    bases = {path.base: path for path in paths}
-
-    def outside(path: str) -> FsEntry | None:
-        base = path.split("/")[2]
-        if base not in bases:
-            return None
-        return on_disk(str(task.disk(f"/{path}")), FsSource(base, ""))
-
-    view = ImageFs(outside)
-    slices: list[_PartTable] = []
-    last: list[_PartTable] = []
-    extra: dict[str, Value] = {}
-    files: list[TreeEntry] = []
-    if args.files:
-        files = meta.load(task.tree(args.files))[0]
-    own = {file.path: file for file in files if file.kind != meta.DIRECTORY}
-    if root := args.root:
-        entries, extra = meta.load(task.tree(root))
-        excluded: dict[str, list[Exclusion]] = {}
-        for exclusion in _excluded(root, extra):
-            excluded.setdefault(exclusion.package, []).append(exclusion)
-        for item in extra["slices"]:
-            task.check()
-            path = parse(item["path"])
-            package = item["package"]
-            table = _table(task, path, meta.load(task.tree(path))[0], own, (package,), excluded.get(package, ()))
-            slices.append(table)
-            view.add(FsSource(f"the package {package}", f"{table.disk_path}/data"), table.entries, table.left_out)
-        if configure := extra.get("configure"):
-            path, unused = parse(configure["path"]), tuple(map(os.fsdecode, configure["left_out"]))
-            table = _table(task, path, meta.load(task.tree(path))[0], own)._replace(unused=unused)
-            last.append(table)
-            view.add(FsSource(SCRIPTS, f"{table.disk_path}/data"), table.entries, table.left_out, last=True)
-        last.append(_table(task, root, entries, own))
-        view.add(FsSource("the generated files", f"{last[-1].disk_path}/data"), entries, last[-1].left_out, last=True)
-    if args.files:
-        last.append(_table(task, args.files, files, {}))
-        view.add(FsSource("the configuration's files", f"{last[-1].disk_path}/data"), files, last=True)
-    return _ImageContents(slices, last, paths, extra, view)
-
-
-def _excluded(root: StorePath, extra: Mapping[str, Value]) -> Iterator[Exclusion]:
-    """Yield the files that a root excludes from its slices. Raise StoreError if its output is malformed."""
-    try:
-        for package, path, reason, by in extra["excluded"]:
-            yield Exclusion(str(package), os.fsdecode(path), str(reason), str(by))
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(
-            "A root's output is malformed", where=str(root), why=f"its exclusions: {error}", hint="run fpack gc"
-        ) from None
-
-
-def _table(
-    task: Task,
-    path: StorePath,
-    entries: list[TreeEntry],
-    own: Mapping[str, TreeEntry],
-    packages: tuple[str, ...] = (),
-    excluded: Sequence[Exclusion] = (),
-) -> _PartTable:
-    """Return the table of an output, without the paths in `own`, the container's own files by path."""
-    _check_outside_store(entries)
-    package = packages[0] if packages else ""
-    found = {exclusion.path: exclusion for exclusion in excluded}
-    for entry in entries if own else ():
-        if entry.path in own and (entry.kind != meta.DIRECTORY or entry.path in found):
-            found[entry.path] = Exclusion(package, entry.path, _reason(entry, own[entry.path]))
-    return _PartTable(path, task.disk(path), entries, packages, tuple(found[other] for other in sorted(found)))
-
-
-def _reason(old: TreeEntry, new: TreeEntry) -> str:
-    """Return the reason why the container's own file replaces another file."""
-    same = (old.kind, old.blake3, old.target) == (new.kind, new.blake3, new.target)
-    return MODE if same and (old.mode, old.uid, old.gid) != (new.mode, new.uid, new.gid) else FILES
-
-
-def _check_outside_store(entries: Sequence[TreeEntry]) -> None:
-    """Raise BuildError if an entry lies in the store directory."""
-    for entry in entries:
-        if not entry.path.startswith(_FPACK):
-            continue
-        if f"/{entry.path}/".startswith(f"{STORE}/") or (entry.path == _FPACK and entry.kind != meta.DIRECTORY):
-            raise BuildError(f"/{entry.path} lies in the store", why=f"only store paths can be in {STORE}")
-
-
-def _configure(task: Task, args: ImageArgs, contents: _ImageContents, notes: list[str]) -> dict[str, Value]:
+def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list[str]) -> dict[str, Value]:
     """Return the image's configuration. Add what the user must know about it to `notes`."""
     given = dict(args.config)
     configuration.check(given)
@@ -288,7 +154,7 @@ def _served(given: Mapping[str, Value], service: Mapping[str, Value]) -> dict[st
     }
 
 
-def _suggested(task: Task, program: Value, contents: _ImageContents) -> tuple[list[str] | None, str]:
+def _suggested(task: Task, program: Value, contents: ImageContents) -> tuple[list[str] | None, str]:
     """Return the default entrypoint, and why there is none.
 
     For a package, return the program that it suggests. For a store path built from source, return the program with its
@@ -325,7 +191,7 @@ def _text(view: ImageFs, path: str) -> str:
     return content.decode("utf-8", "replace")
 
 
-def _groups(task: Task, contents: _ImageContents, max_layers: Value) -> list[LayerGroup]:
+def _groups(task: Task, contents: ImageContents, max_layers: Value) -> list[LayerGroup]:
     if max_layers.__class__ is not int or not MIN_LAYERS <= max_layers <= MAX_LAYERS:
         why = f"it must be {MIN_LAYERS} to {MAX_LAYERS}, since container runtimes support at most 127 layers"
         raise BuildError(f"{max_layers!r} is not a valid limit of layers for an image", why=why)
@@ -347,7 +213,7 @@ def _tree_size(path: str | Path) -> int:
         return sum(_tree_size(entry.path) for entry in entries)
 
 
-def _derivation(group: LayerGroup, codec: Mapping[str, Value], contents: _ImageContents) -> Derivation:
+def _derivation(group: LayerGroup, codec: Mapping[str, Value], contents: ImageContents) -> Derivation:
     args = LayerArgs(tuple(PartArgs(item.path, item.prefix, item.exclude) for item in group.items), codec)
     tables = [contents.table(item.path) for item in group.items if not item.prefix]
     # A layer of one slice must depend on that slice alone. The root's layer restates directories that slices differ on.

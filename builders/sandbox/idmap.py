@@ -7,11 +7,13 @@ sandbox has the machine's uid 0. Sources: mount_setattr(2), open_tree(2), move_m
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import errno
 import os
+import re
 import signal
-from collections.abc import Iterable, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from fpack.store import processes
@@ -19,7 +21,7 @@ from fpack.store import processes
 _NEWNS, _NEWUSER = 0x20000, 0x10000000
 _REC, _PRIVATE, _NOSUID, _NODEV = 16384, 1 << 18, 2, 4
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442  # the numbers are the same on all machines
-_CLONE, _CLOEXEC, _RECURSIVE, _EMPTY_PATH, _FROM_EMPTY = 1, 0o2000000, 0x8000, 0x1000, 4
+_CLONE, _CLOEXEC, _RECURSIVE, _EMPTY_PATH, _FROM_EMPTY, _TO_EMPTY = 1, 0o2000000, 0x8000, 0x1000, 4, 0x40
 _AT_FDCWD = -100
 _IDMAP, _RDONLY = 0x100000, 1  # MOUNT_ATTR_*
 
@@ -52,18 +54,20 @@ def show(stage: str, binds: Sequence[Bind], uid: int, devices: bool = False) -> 
     _call(_libc.unshare(_NEWNS), "a mount namespace cannot be made")
     _call(_libc.mount(b"none", b"/", None, ctypes.c_ulong(_REC | _PRIVATE), None), "the mounts cannot be made private")
     # Open all sources before the stage hides directories of the machine.
-    trees = [_tree(bind, uid) for bind in binds]
+    trees = [_open_bind(bind, uid) for bind in binds]
     flags = ctypes.c_ulong(_NOSUID if devices else _NOSUID | _NODEV)
     _call(_libc.mount(b"none", stage.encode(), b"tmpfs", flags, b"mode=0755,size=1m"), f"{stage} cannot be hidden")
-    for bind, (tree, is_directory) in zip(binds, trees, strict=True):
-        if is_directory:
+    for bind, tree in zip(binds, trees, strict=True):
+        if tree.is_directory:
             os.makedirs(bind.target, 0o755)
         else:
             os.makedirs(os.path.dirname(bind.target), 0o755, exist_ok=True)
             os.close(os.open(bind.target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
         to = os.fsencode(bind.target)
-        _call(_libc.syscall(_MOVE_MOUNT, tree, b"", _AT_FDCWD, to, _FROM_EMPTY), f"{bind.source} cannot be shown")
-        os.close(tree)
+        _call(_libc.syscall(_MOVE_MOUNT, tree.mount, b"", _AT_FDCWD, to, _FROM_EMPTY), f"{bind.source} cannot be shown")
+        os.close(tree.mount)
+        for path, mount in tree.below:
+            _mount_below(bind.target, path, mount)
 
 
 def detached(source: str, users: int) -> int:
@@ -71,15 +75,12 @@ def detached(source: str, users: int) -> int:
 
     users: a user namespace, whose ids the files have: what root owns belongs to root of that namespace.
     """
-    tree = _libc.syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(source), _CLONE | _CLOEXEC)
+    tree = _clone(_AT_FDCWD, source)
     _call(tree, f"{source} cannot be opened")
-    attributes = _Attributes(_IDMAP | _RDONLY, 0, 0, users)
-    size = ctypes.c_size_t(ctypes.sizeof(attributes))
-    if _libc.syscall(_MOUNT_SETATTR, tree, b"", _EMPTY_PATH, ctypes.byref(attributes), size):
-        code = ctypes.get_errno()
+    if code := _map_owner(tree, users, attributes=_IDMAP | _RDONLY):
         os.close(tree)
-        raise BindError(f"the file system of {source} cannot show its files as another user's: {os.strerror(code)}")
-    return int(tree)
+        raise _unmappable(source, code)
+    return tree
 
 
 def become(uid: int) -> None:
@@ -89,34 +90,101 @@ def become(uid: int) -> None:
     os.setresuid(uid, uid, uid)
 
 
-def _tree(bind: Bind, uid: int) -> tuple[int, bool]:
-    """Open a source as a detached mount. Return its descriptor, and whether it is a directory."""
-    flags = _CLONE | _CLOEXEC | _RECURSIVE
-    tree = _libc.syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(bind.source), flags)
-    _call(tree, f"{bind.source} cannot be opened")
-    status = os.fstat(tree)
-    if bind.owned:
-        users = _user_namespace(swapped(status.st_uid, uid, "uid"), swapped(status.st_gid, uid, "gid"))
+class _Tree(NamedTuple):
+    """A source as a detached mount. below: paths in it, and the mounts for them, outer ones first."""
+
+    mount: int
+    is_directory: bool
+    below: list[tuple[str, int]]
+
+
+def _open_bind(bind: Bind, uid: int) -> _Tree:
+    """Open a source, with the mounts below it."""
+    mount = _clone(_AT_FDCWD, bind.source, _RECURSIVE)
+    _call(mount, f"{bind.source} cannot be opened")
+    status = os.fstat(mount)
+    is_directory = stat.S_ISDIR(status.st_mode)
+    if not bind.owned:
+        return _Tree(mount, is_directory, [])
+    users = _user_namespace(swapped(status.st_uid, uid, "uid"), swapped(status.st_gid, uid, "gid"))
+    try:
+        if _map_owner(mount, users, _RECURSIVE) == 0:
+            return _Tree(mount, is_directory, [])
+        # The kernel maps all mounts of a tree or none. Some, such as /proc or an overlay, cannot be mapped.
+        single = _clone(_AT_FDCWD, bind.source)
+        if single >= 0:
+            os.close(mount)
+            mount = single
+        code = _map_owner(mount, users)
+        # A directory like /tmp, in which everyone can write, needs no mapping.
+        if code and status.st_mode & 0o1007 != 0o1007:
+            raise _unmappable(bind.source, code)
+        return _Tree(mount, is_directory, list(_mounts_below(bind.source, users)) if single >= 0 else [])
+    finally:
+        os.close(users)
+
+
+def _clone(directory: int, path: str, flags: int = 0) -> int:
+    """Return a descriptor of a detached copy of a mount, or a negative number on failure."""
+    return int(_libc.syscall(_OPEN_TREE, directory, os.fsencode(path), flags | _CLONE | _CLOEXEC))
+
+
+def _map_owner(mount: int, users: int, flags: int = 0, attributes: int = _IDMAP) -> int:
+    """Map the ids of a detached mount as the user namespace `users` does. Return 0, or the error number."""
+    wanted = _Attributes(attributes, 0, 0, users)
+    size = ctypes.c_size_t(ctypes.sizeof(wanted))
+    result = _libc.syscall(_MOUNT_SETATTR, mount, b"", flags | _EMPTY_PATH, ctypes.byref(wanted), size)
+    return ctypes.get_errno() if result else 0
+
+
+def _unmappable(source: str, code: int) -> BindError:
+    return BindError(f"the file system of {source} cannot show its files as another user's: {os.strerror(code)}")
+
+
+def _mounts_below(source: str, users: int) -> Iterator[tuple[str, int]]:
+    """Clone each visible mount below a directory, and map the ids of those that the kernel can map.
+
+    Users may be able to write to the directory, so the mount that is opened is compared with the mount that is listed.
+    """
+    top = os.path.realpath(source)
+    with open("/proc/self/mountinfo", "rb") as file:
+        rows = [line.split(b" ", 5) for line in file]
+    for number, _, _, _, point, _ in rows:
+        path = os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), point))
+        if not path.startswith(f"{top}/"):
+            continue
         try:
-            _map_owner(tree, users, bind.source, status.st_mode)
-        finally:
-            os.close(users)
-    return tree, status.st_mode & 0o170000 == 0o040000
+            with _opened(top, path[len(top) + 1 :]) as fd:
+                with open(f"/proc/self/fdinfo/{fd}", "rb") as info:
+                    is_listed = b"mnt_id:\t%s\n" % number in info.read()
+                mount = _clone(fd, "", _EMPTY_PATH) if is_listed else -1
+        except OSError:
+            continue
+        if mount >= 0:
+            _map_owner(mount, users)
+            yield path[len(top) + 1 :], mount
 
 
-def _map_owner(tree: int, users: int, source: str, mode: int) -> None:
-    attributes = _Attributes(_IDMAP, 0, 0, users)
-    size = ctypes.sizeof(attributes)
-    code = 0
-    for flags in (_EMPTY_PATH | _RECURSIVE, _EMPTY_PATH):
-        if _libc.syscall(_MOUNT_SETATTR, tree, b"", flags, ctypes.byref(attributes), ctypes.c_size_t(size)) == 0:
-            return
-        code = ctypes.get_errno()
-    if mode & 0o1007 == 0o1007:
-        return  # a directory like /tmp, in which everyone can write, needs no mapping
-    if code in (errno.EINVAL, errno.ENOSYS, errno.EPERM):
-        raise BindError(f"the file system of {source} cannot show its files as another user's: {os.strerror(code)}")
-    raise BindError(f"{source}: {os.strerror(code)}")
+def _mount_below(top: str, path: str, mount: int) -> None:
+    """Attach a mount at a path below a directory, or drop it if the path is gone."""
+    with contextlib.suppress(OSError), _opened(top, path) as fd:
+        _libc.syscall(_MOVE_MOUNT, mount, b"", fd, b"", _FROM_EMPTY | _TO_EMPTY)
+    os.close(mount)
+
+
+@contextlib.contextmanager
+def _opened(top: str, path: str) -> Iterator[int]:
+    """Open a path below a directory without symlinks. Raise OSError on failure."""
+    flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(top, flags)
+    try:
+        for name in path.split("/"):
+            inner = os.open(name, flags, dir_fd=fd)
+            os.close(fd)
+            fd = inner
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def swapped(owner: int, shown: int, kind: str = "uid", table: str | None = None) -> str:

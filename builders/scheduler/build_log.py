@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 MAX_BYTES = 256 << 20
+_MAX_LINE = 8192
 _FLUSH = 1.0  # seconds between flushes
 
 
@@ -67,3 +70,37 @@ class BuildLog:
         self._flushed = time.monotonic()
         self._out = zstandard.ZstdCompressor(level=1).stream_writer(file, closefd=True)
         return self._out
+
+
+class OutputLines:
+    """The lines of a program's output, passed to `write`. last: the last lines, at most `keep`."""
+
+    def __init__(self, write: Callable[[str], None], keep: int) -> None:
+        self.last: deque[str] = deque(maxlen=keep)
+        self._write = write
+        self._rest = b""
+
+    def begin(self, title: str) -> None:
+        """Write a title before the output of another program."""
+        self.last.clear()
+        self._write(title)
+
+    def feed(self, data: bytes) -> None:
+        """Take a piece of the output."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._line(line)
+        if len(self._rest) > _MAX_LINE:
+            self.end()
+
+    def end(self) -> None:
+        """Write a last line that has no end."""
+        if self._rest:
+            self._line(self._rest)
+            self._rest = b""
+
+    def _line(self, line: bytes) -> None:
+        # A progress bar redraws its line after each \r; keep the last state.
+        text = line.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", "replace")[:_MAX_LINE]
+        self.last.append(text)
+        self._write(text)

@@ -28,7 +28,7 @@ class Fpack:
         self.home = home
         self.prefix = prefix
         home.mkdir(exist_ok=True)
-        if FORK and not (home / ".cache").exists():
+        if FORK and not prefix and not (home / ".cache").exists():  # another user could not write to it
             shutil.copytree(compiled_library(), home / ".cache")
         self.archive = archive
         self.env = {

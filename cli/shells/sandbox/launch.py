@@ -56,31 +56,45 @@ def run(launch: Launch, held: int = -1) -> int:
 
     held: descriptor that stays open as long as any process of the sandbox runs, whatever happens to this process.
     """
-    told, tell = os.pipe2(os.O_CLOEXEC)
     _adopt_orphans()
+    before = {number: signal.getsignal(number) for number in (*_IGNORED, *_PASSED)}
     # Signals of the terminal keep their usual effect only while Python starts up and cleans up.
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _IGNORED}
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        if not launch.helper and not launch.outside and not launch.plan.isolation.closed:
+            return _supervise(launch, held)
+        from .attendance import terminals
+
+        # The command may reopen them at once.
+        with terminals(launch.outside):
+            return _supervise(launch, held)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _supervise(launch: Launch, held: int) -> int:
+    told, tell = os.pipe2(os.O_CLOEXEC)
     gate, open_gate = os.pipe2(os.O_CLOEXEC) if launch.helper else (-1, -1)
     child = _spawn(launch, tell, held, gate)
     os.close(tell)
-    passed = {number: signal.signal(number, _passer(child)) for number in _PASSED}
+    for number in _PASSED:
+        signal.signal(number, _passer(child))
     try:
         command = told_command(told)
         if command:
             for number in _PASSED:
                 signal.signal(number, _passer(command))
-        if not launch.helper and not launch.outside and not launch.plan.isolation.closed:
+        if not launch.helper:
             return _code(_end(child, command))
-        from . import attendance
+        from .attendance import network
 
-        if gate >= 0:
-            os.close(gate)
-        with attendance.network(launch, command, open_gate), attendance.terminals(launch.outside):
+        os.close(gate)
+        with network(launch, command, open_gate):
             return _code(_end(child, command))
     finally:
         os.close(told)
-        for number, handler in {**before, **passed}.items():
-            signal.signal(number, handler)
 
 
 def start(launch: Launch, output: int, tell: int = -1) -> int:

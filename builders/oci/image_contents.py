@@ -1,0 +1,154 @@
+"""Read the parts of an image: the slices of its root, the generated and extra files, and store paths."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fpack.builders.linking import store_paths
+from fpack.builders.payload import meta
+from fpack.builders.payload.exclusions import FILES, MODE, Exclusion
+from fpack.builders.payload.meta import TreeEntry
+from fpack.builders.protocol import BuildError, Task
+from fpack.store.canonical import Value
+from fpack.store.errors import StoreError
+from fpack.store.path import STORE, StorePath, parse
+
+from .image_fs import FsEntry, FsSource, ImageFs, on_disk
+from .layer_plan import LayerItem, stable_name
+
+_FPACK = STORE[1:].partition("/")[0]
+
+
+class PartTable(NamedTuple):
+    """An output with a table that goes into the image. packages: the names of the packages in it.
+
+    excluded: what something else replaces. unused: paths that the root does not take from the output.
+    """
+
+    path: StorePath
+    disk_path: Path
+    entries: list[TreeEntry]
+    packages: tuple[str, ...]
+    excluded: tuple[Exclusion, ...] = ()
+    unused: tuple[str, ...] = ()
+
+    @property
+    def left_out(self) -> set[str]:
+        """Collect the paths of `excluded` and `unused`."""
+        return {*self.unused, *(exclusion.path for exclusion in self.excluded)}
+
+    @property
+    def item(self) -> LayerItem:
+        """Return what the plan of layers needs to know."""
+        name = self.packages[0] if self.packages else stable_name(self.path)
+        size = sum(e.size for e in self.entries)
+        return LayerItem(self.path, "", name, size, self.packages, tuple(sorted(self.left_out)))
+
+
+class ImageContents(NamedTuple):
+    """The parts of the image. extra: the root's extra fields.
+
+    last: what maintainer scripts made, the root's generated files, and the extra files.
+    """
+
+    slices: list[PartTable]
+    last: list[PartTable]
+    paths: list[StorePath]
+    extra: Mapping[str, Value]
+    view: ImageFs
+
+    def table(self, path: StorePath) -> PartTable:
+        return next(t for t in [*self.slices, *self.last] if t.path == path)
+
+
+def read_contents(
+    task: Task, root: StorePath | None, files_path: StorePath | None, wanted: Sequence[StorePath]
+) -> ImageContents:
+    """Read the parts. wanted: store paths whose closures are in the image."""
+    paths = store_paths.closure(task, wanted)
+    bases = {path.base: path for path in paths}
+
+    def outside(path: str) -> FsEntry | None:
+        base = path.split("/")[2]
+        if base not in bases:
+            return None
+        return on_disk(str(task.disk(f"/{path}")), FsSource(base, ""))
+
+    view = ImageFs(outside)
+    slices: list[PartTable] = []
+    last: list[PartTable] = []
+
+    def add_last(table: PartTable, label: str) -> None:
+        last.append(table)
+        view.add(FsSource(label, f"{table.disk_path}/data"), table.entries, table.left_out, last=True)
+
+    extra: dict[str, Value] = {}
+    files = meta.load(task.tree(files_path))[0] if files_path else []
+    own = {file.path: file for file in files if file.kind != meta.DIRECTORY}
+    if root:
+        entries, extra = meta.load(task.tree(root))
+        excluded: dict[str, list[Exclusion]] = {}
+        for exclusion in _excluded(root, extra):
+            excluded.setdefault(exclusion.package, []).append(exclusion)
+        for item in extra["slices"]:
+            task.check()
+            path = parse(item["path"])
+            package = item["package"]
+            table = _table(task, path, meta.load(task.tree(path))[0], own, (package,), excluded.get(package, ()))
+            slices.append(table)
+            view.add(FsSource(f"the package {package}", f"{table.disk_path}/data"), table.entries, table.left_out)
+        if configure := extra.get("configure"):
+            path, unused = parse(configure["path"]), tuple(map(os.fsdecode, configure["left_out"]))
+            table = _table(task, path, meta.load(task.tree(path))[0], own)._replace(unused=unused)
+            add_last(table, "the maintainer scripts")
+        add_last(_table(task, root, entries, own), "the generated files")
+    if files_path:
+        add_last(_table(task, files_path, files, {}), "the configuration's files")
+    return ImageContents(slices, last, paths, extra, view)
+
+
+def _excluded(root: StorePath, extra: Mapping[str, Value]) -> Iterator[Exclusion]:
+    """Yield the files that a root excludes from its slices. Raise StoreError if its output is malformed."""
+    try:
+        for package, path, reason, by in extra["excluded"]:
+            yield Exclusion(str(package), os.fsdecode(path), str(reason), str(by))
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            "A root's output is malformed", where=str(root), why=f"its exclusions: {error}", hint="run fpack gc"
+        ) from None
+
+
+def _table(
+    task: Task,
+    path: StorePath,
+    entries: list[TreeEntry],
+    own: Mapping[str, TreeEntry],
+    packages: tuple[str, ...] = (),
+    excluded: Sequence[Exclusion] = (),
+) -> PartTable:
+    """Return the table of an output, without the paths in `own`, the container's own files by path."""
+    _check_outside_store(entries)
+    package = packages[0] if packages else ""
+    found = {exclusion.path: exclusion for exclusion in excluded}
+    for entry in entries if own else ():
+        if entry.path in own and (entry.kind != meta.DIRECTORY or entry.path in found):
+            found[entry.path] = Exclusion(package, entry.path, _reason(entry, own[entry.path]))
+    return PartTable(path, task.disk(path), entries, packages, tuple(found[other] for other in sorted(found)))
+
+
+def _reason(old: TreeEntry, new: TreeEntry) -> str:
+    """Return the reason why the container's own file replaces another file."""
+    same = (old.kind, old.blake3, old.target) == (new.kind, new.blake3, new.target)
+    return MODE if same and (old.mode, old.uid, old.gid) != (new.mode, new.uid, new.gid) else FILES
+
+
+def _check_outside_store(entries: Sequence[TreeEntry]) -> None:
+    """Raise BuildError if an entry lies in the store directory."""
+    for entry in entries:
+        if not entry.path.startswith(_FPACK):
+            continue
+        if f"/{entry.path}/".startswith(f"{STORE}/") or (entry.path == _FPACK and entry.kind != meta.DIRECTORY):
+            raise BuildError(f"/{entry.path} lies in the store", why=f"only store paths can be in {STORE}")
