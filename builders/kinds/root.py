@@ -35,8 +35,8 @@ from fpack.store.derivation import Output, placeholder
 from fpack.store.path import StorePath
 
 # 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only. 4: the commands that
-# scripts and programs call
-VERSION = 4
+# scripts and programs call. 5: servers that fork, and variables of command lines
+VERSION = 5
 
 
 DEPENDS, LINKED = "depends", "linked"

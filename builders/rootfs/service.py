@@ -11,7 +11,8 @@ from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BuildError, Task
 from fpack.builders.services import plan as service_plan
-from fpack.builders.services.plan import FirstStart, RootFiles, ServedPackage, ServicePlan
+from fpack.builders.services.plan import RootFiles, ServedPackage, ServicePlan
+from fpack.builders.services.start_script import SCRIPT, SHELL, FirstStart, StartScript
 from fpack.builders.services.tmpfiles import DIRECTORY, TmpfilesEntry
 from fpack.store.canonical import Value
 
@@ -62,12 +63,12 @@ def service(
     plan = service_plan.plan(own, others, files) if own is not None else None
     made = list(_directories(composition, service_plan.temporary_files(list(by_name.values())), accounts, TEMPORARY))
     if plan is None:
-        return RootService(made + _first_script(args, files, []), _steps_only(args))
+        return RootService(made + _start(args, files, StartScript()), _steps_only(args))
     for note in plan.notes:
         task.log(note)
     made += _directories(composition, plan.directories, accounts, RULE)
-    script = _first_script(args, files, [plan.script])
-    entrypoint = [f"/{service_plan.SCRIPT}"] if script else []
+    script = _start(args, files, plan.start)
+    entrypoint = [f"/{SCRIPT}"] if script else []
     extra: dict[str, Value] = {
         "package": args.package,
         "entrypoint": [*_init(args), *entrypoint, *plan.entrypoint],
@@ -89,27 +90,20 @@ def _steps_only(args: ServiceArgs) -> dict[str, Value]:
     """Return the start of a command line that the image completes with the program of the package."""
     if not args.init and not args.first_start:
         return {}
-    return {"prefix": [*_init(args), *([f"/{service_plan.SCRIPT}"] if args.first_start else [])]}
+    return {"prefix": [*_init(args), *([f"/{SCRIPT}"] if args.first_start else [])]}
 
 
-def _first_script(args: ServiceArgs, files: RootFiles, scripts: Sequence[str]) -> list[GeneratedFile]:
-    """Return the script of the steps before the server, with those of the first start; [] if there are none."""
-    steps = [FirstStart(step.creates, step.command) for step in args.first_start]
-    text = next(iter(scripts), "")
-    if steps:
-        if not files.exists("/bin/sh"):
-            raise BuildError(
-                "The first start of a container needs a shell, and the image has none",
-                where=args.package,
-                hint="add dash to the packages of the container, or remove `first-start`",
-            )
-        first = service_plan.script((), steps).removesuffix('exec "$@"\n')
-        rest = "".join(f"{line}\n" for line in text.splitlines()[2:]) or 'exec "$@"\n'
-        text = first + rest
-    if not text:
-        return []
-    entry = TreeEntry(service_plan.SCRIPT, meta.FILE, 0o755)
-    return [GeneratedFile(entry, SCRIPT_RULE, text.encode())]
+def _start(args: ServiceArgs, files: RootFiles, start: StartScript) -> list[GeneratedFile]:
+    """Return the script that precedes the server, with the steps of the first start; [] if there is nothing to do."""
+    start = start._replace(first=tuple(FirstStart(step.creates, step.command) for step in args.first_start))
+    if start.first and not files.exists(SHELL):
+        raise BuildError(
+            "The first start of a container needs a shell, and the image has none",
+            where=args.package,
+            hint="add dash to the packages of the container, or remove `first-start`",
+        )
+    text = start.text()
+    return [GeneratedFile(TreeEntry(SCRIPT, meta.FILE, 0o755), SCRIPT_RULE, text.encode())] if text else []
 
 
 def _resolve(composition: Composition, path: str) -> str | None:

@@ -23,6 +23,7 @@ FOREGROUND: Mapping[str, Foreground] = {
     "ngircd": Foreground(("--nodaemon",)),
     "nmbd": Foreground(("--foreground", "--no-process-group")),
     "ntpd": Foreground(("-n",)),
+    "opendkim": Foreground(("-f",)),
     "openvpn": Foreground((), ("--daemon",)),
     "privoxy": Foreground(("--no-daemon",)),
     "proftpd": Foreground(("--nodaemon",)),

@@ -1,7 +1,7 @@
 """Plan how a container runs the server of a package: command line, user, variables, directories, ports.
 
-The unit of the package says most of it; `known_servers.py` adds what units do not tell. Steps that must precede the
-server run in a generated shell script, which becomes the first word of the entrypoint.
+The unit of the package says most of it; `known_servers.py` adds what units do not tell. What must precede the server
+stands in a generated shell script, which becomes the first word of the entrypoint; see `start_script.py`.
 """
 
 from __future__ import annotations
@@ -12,28 +12,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from . import known_servers, tmpfiles, unit_file
+from .start_script import SHELL, SLEEP, StartScript, has_variable
 from .tmpfiles import DIRECTORY, SYMLINK, TmpfilesEntry
 from .unit import Command, ServiceUnit, main_unit
 
-SCRIPT = "usr/lib/fpack/start"
-_SHELL = "/bin/sh"
 # Programs that only make directories: their effect is computed, so that the server need not be root.
 _MAKERS = {"mkdir", "chown", "chgrp", "chmod", "install"}
 _MODE = re.compile(r"[0-7]{3,4}\Z")
 
 
-class FirstStart(NamedTuple):
-    """A step that runs if the path `creates` is absent when the container starts."""
-
-    creates: str
-    command: tuple[str, ...]
-
-
 class ServicePlan(NamedTuple):
-    """How a server runs. script: the text of SCRIPT, or "". ports: numbers, or text such as 53/udp.
-
-    notes: lines for the build log.
-    """
+    """How a server runs. start: what precedes it. ports: numbers, or text such as 53/udp. notes: for the build log."""
 
     entrypoint: tuple[str, ...]
     user: str = ""
@@ -43,7 +32,7 @@ class ServicePlan(NamedTuple):
     volumes: tuple[str, ...] = ()
     signal: str = ""
     directories: tuple[TmpfilesEntry, ...] = ()
-    script: str = ""
+    start: StartScript = StartScript()
     notes: tuple[str, ...] = ()
 
 
@@ -86,12 +75,21 @@ def _plan(package: str, unit: ServiceUnit | None, known: tuple[str, ...] | None,
         variables |= unit.variables
         for path, _ in unit.files:
             variables |= unit_file.environment_file(files.read(path))
+    has_shell = files.exists(SHELL)
+    script = StartScript()
     if known is not None and files.exists(known[0]):
         start = known
     else:
         assert unit is not None
-        start = tuple(unit_file.expand_variables(list(unit.start.words), variables))
-        start = _in_foreground(start, unit, notes)
+        start = _in_foreground(tuple(unit_file.expand_variables(list(unit.start.words), variables)))
+        if has_shell:
+            start, words = _open(start, unit, variables)
+            script = script._replace(words=words)
+        if unit.kind == "forking" and not _stays(start):
+            if has_shell and files.exists(SLEEP):
+                script = script._replace(forks=True, pid_file=unit.pid_file)
+            else:
+                notes.append(f"the unit {unit.name} expects {start[0]} to fork; the container ends if it does")
     program = start[0].rpartition("/")[2]
     made = list(_directories(unit))
     before: list[Command] = []
@@ -114,20 +112,41 @@ def _plan(package: str, unit: ServiceUnit | None, known: tuple[str, ...] | None,
         volumes=tuple(sorted(volumes | set(known_servers.VOLUMES.get(package, ())))),
         signal=(unit.signal if unit is not None else "") or known_servers.SIGNALS.get(package, ""),
         directories=tuple(made),
-        script=script(before, ()) if before and files.exists(_SHELL) else "",
+        start=script._replace(before=tuple(before)) if has_shell else StartScript(),
         notes=tuple(notes),
     )
 
 
-def _in_foreground(start: tuple[str, ...], unit: ServiceUnit, notes: list[str]) -> tuple[str, ...]:
-    """Return the command line of a server that stays in the foreground."""
-    form = known_servers.FOREGROUND.get(start[0].rpartition("/")[2])
-    if form is None:
-        if unit.kind == "forking":
-            notes.append(f"the unit {unit.name} expects {start[0]} to fork; the container ends if it does")
-        return start
+def _stays(start: tuple[str, ...]) -> bool:
+    """Return whether it is known how the server stays in the foreground."""
+    return start[0].rpartition("/")[2] in known_servers.FOREGROUND
+
+
+def _in_foreground(start: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the command line of a server that stays in the foreground, where this is known."""
+    form = known_servers.FOREGROUND.get(start[0].rpartition("/")[2], known_servers.Foreground())
     kept = [word for word in start if word not in form.drop]
     return (*kept, *(word for word in form.add if word not in kept))
+
+
+def _open(
+    start: tuple[str, ...], unit: ServiceUnit, variables: Mapping[str, str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the command line with the variables of the unit, and the words that have them.
+
+    A container can then be given other values. `start` is the command line with the values of the image. It is returned
+    as it is if a shell would not make the same of the variables.
+    """
+    words = [word if has_variable(word) else word.replace("$$", "$") for word in unit.start.words]
+    changed = tuple(word for word in words if has_variable(word))
+    names = [word[1:] for word in changed if not word.startswith("${")]
+    plain = all(unit_file.words(value) == value.split() for value in (variables.get(name, "") for name in names))
+    kept = _in_foreground(tuple(words))
+    if not plain or any("$$" in word for word in changed):
+        return start, ()
+    if tuple(unit_file.expand_variables(list(kept), variables)) != start:
+        return start, ()
+    return kept, changed
 
 
 def _directories(unit: ServiceUnit | None) -> Iterator[TmpfilesEntry]:
@@ -169,18 +188,6 @@ def _made(words: Sequence[str], made: list[TmpfilesEntry]) -> list[TmpfilesEntry
                 mode=old.mode if mode is None else mode, user=user or old.user, group=group or user or old.group
             )
     return list(found.values())
-
-
-def script(before: Sequence[Command], first: Sequence[FirstStart]) -> str:
-    """Return a shell script that runs the steps and then its arguments."""
-    lines = ["#!/bin/sh", "# Steps that precede the server. fpack wrote this file."]
-    for step in first:
-        # Debian's scripts then ask nothing.
-        lines.append(
-            f"[ -e {shlex.quote(step.creates)} ] || DEBIAN_FRONTEND=noninteractive {shlex.join(step.command)} || exit"
-        )
-    lines += [f"{shlex.join(command.words)} || {':' if command.optional else 'exit'}" for command in before]
-    return "\n".join([*lines, 'exec "$@"', ""])
 
 
 def temporary_files(packages: Sequence[ServedPackage]) -> Iterator[TmpfilesEntry]:

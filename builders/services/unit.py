@@ -41,7 +41,7 @@ class ServiceDirectory(NamedTuple):
 class ServiceUnit(NamedTuple):
     """A service. name: of the unit. variables: of `Environment=`. files: (path, optional) of `EnvironmentFile=`.
 
-    user, group: names or "". kind: of `Type=`. workdir: absolute or "". signal: of `KillSignal=`.
+    user, group: names or "". kind: of `Type=`. workdir, pid_file: absolute or "". signal: of `KillSignal=`.
     """
 
     name: str
@@ -56,6 +56,7 @@ class ServiceUnit(NamedTuple):
     signal: str
     directories: tuple[ServiceDirectory, ...]
     wanted: bool
+    pid_file: str = ""
 
 
 def service(name: str, text: str) -> ServiceUnit | None:
@@ -90,7 +91,13 @@ def service(name: str, text: str) -> ServiceUnit | None:
         last("KillSignal"),
         tuple(_directories(body, name)),
         any("multi-user.target" in value for value in sections.get("Install", {}).get("WantedBy", [])),
+        _pid_file(last("PIDFile")),
     )
+
+
+def _pid_file(path: str) -> str:
+    path = path.replace("/var/run/", "/run/", 1)
+    return f"/run/{path}" if path and not path.startswith("/") else path
 
 
 def _command(text: str, unit: str) -> Command:
