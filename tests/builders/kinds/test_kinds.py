@@ -67,7 +67,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
 # Digests of the keys of derivations with these arguments. A digest changes only if its kind has a new version.
 DIGESTS = {
     "configure": "8fd7e2f8aac9b40a",
-    "deb": "64a8cb0a2a409e1d",
+    "deb": "0ceb1faa53af6d9b",
     "exec": "d5c437d82141f47d",
     "fetch": "07f36f1f71485e04",
     "files": "05d2a081a5b2a6de",
