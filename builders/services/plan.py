@@ -65,7 +65,16 @@ def plan(package: ServedPackage, others: Sequence[ServedPackage], files: RootFil
         known = known_servers.COMMANDS["nginx"]
     if unit is None and (known is None or not files.exists(known[0])):
         return None
-    return _plan(package.name, unit, known, files)
+    temporary = {entry.path for entry in temporary_files([package, *others])}
+    found = _plan(package.name, unit, known, files)
+    directory = found.start.pid_file.rpartition("/")[0]
+    if directory.startswith("/run/") and directory[1:] not in {
+        *temporary,
+        *(entry.path for entry in found.directories),
+    }:
+        # Init scripts make the directory of the PID file.
+        found = found._replace(directories=(*found.directories, TmpfilesEntry(DIRECTORY, directory[1:])))
+    return found
 
 
 def _plan(package: str, unit: ServiceUnit | None, known: tuple[str, ...] | None, files: RootFiles) -> ServicePlan:

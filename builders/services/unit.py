@@ -95,6 +95,14 @@ def service(name: str, text: str) -> ServiceUnit | None:
     )
 
 
+def _without_init_script(unit: ServiceUnit, exists: Callable[[str], bool]) -> ServiceUnit:
+    """Return a unit that starts the program for which an init script is named, since images have no init scripts."""
+    directory, _, name = unit.start.words[0].rpartition("/")
+    programs = (f"/usr/sbin/{name}", f"/usr/bin/{name}")
+    program = next(filter(exists, programs), "") if directory == "/etc/init.d" else ""
+    return unit._replace(start=unit.start._replace(words=(program,))) if program else unit
+
+
 def _pid_file(path: str) -> str:
     path = path.replace("/var/run/", "/run/", 1)
     return f"/run/{path}" if path and not path.startswith("/") else path
@@ -131,6 +139,7 @@ def main_unit(package: str, declarations: Mapping[str, str], exists: Callable[[s
         if not name.endswith(".service"):
             continue
         unit = service(name, text)
+        unit = unit and _without_init_script(unit, exists)
         if unit is not None and exists(unit.start.words[0]):
             found.append(unit)
     stem = _SUFFIXES.sub("", package)

@@ -66,6 +66,20 @@ def test_the_script_stays_for_a_server_that_forks() -> None:
     assert found is not None and found.start == StartScript(forks=True, pid_file="/run/served.pid")
 
 
+def test_a_unit_that_runs_an_init_script_starts_the_program_of_its_name() -> None:
+    found = planned("Type=forking\nExecStart=/etc/init.d/served start\nPIDFile=/run/served/pid\n")
+    assert found is not None and found.entrypoint == ("/usr/bin/served",)
+    assert found.start == StartScript(forks=True, pid_file="/run/served/pid")
+    assert found.directories == (TmpfilesEntry(DIRECTORY, "run/served"),)
+    assert planned("Type=forking\nExecStart=/etc/init.d/other start\n") is None
+
+
+def test_the_directory_of_a_pid_file_has_the_owner_that_the_unit_says() -> None:
+    unit = "Type=forking\nExecStart=/usr/bin/served\nPIDFile=/run/served/pid\n"
+    found = planned(f"{unit}User=u\nRuntimeDirectory=served\n")
+    assert found is not None and found.directories == (TmpfilesEntry(DIRECTORY, "run/served", 0o755, "u", "u"),)
+
+
 @pytest.mark.parametrize("path", ["/bin/sh", "/usr/bin/sleep"])
 def test_a_server_that_forks_is_told_if_no_script_can_stay(path: str) -> None:
     found = planned("Type=forking\nExecStart=/usr/bin/served\n", files={path: None})
