@@ -135,7 +135,8 @@ def _in_foreground(start: tuple[str, ...]) -> tuple[str, ...]:
     """Return the command line of a server that stays in the foreground, where this is known."""
     form = known_servers.FOREGROUND.get(start[0].rpartition("/")[2], known_servers.Foreground())
     kept = [word for word in start if word not in form.drop]
-    return (*kept, *(word for word in form.add if word not in kept))
+    # Some programs read no options after other arguments.
+    return (*kept[:1], *(word for word in form.add if word not in kept), *kept[1:])
 
 
 def _open(

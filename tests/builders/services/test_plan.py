@@ -57,8 +57,9 @@ def test_a_package_that_is_a_system_has_no_server() -> None:
 
 
 def test_a_server_that_forks_stays_in_the_foreground() -> None:
-    found = planned("Type=forking\nExecStart=/usr/sbin/ngircd\n", "ngircd")
-    assert found is not None and found.entrypoint == ("/usr/sbin/ngircd", "--nodaemon") and found.ports == (6667,)
+    found = planned("Type=forking\nExecStart=/usr/sbin/ngircd /etc/conf\n", "ngircd")
+    assert found is not None and found.ports == (6667,)
+    assert found.entrypoint == ("/usr/sbin/ngircd", "--nodaemon", "/etc/conf")
 
 
 def test_the_script_stays_for_a_server_that_forks() -> None:
