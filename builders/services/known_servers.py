@@ -16,7 +16,7 @@ class Foreground(NamedTuple):
 # By the name of the program that the unit starts. Only programs that leave the foreground need an entry.
 FOREGROUND: Mapping[str, Foreground] = {
     "avahi-daemon": Foreground((), ("-s",)),
-    "chronyd": Foreground(("-d",)),
+    "chronyd": Foreground(("-d", "-x")),  # it cannot set the clock
     "gearmand": Foreground(()),
     "i2pd": Foreground((), ("--daemon",)),
     "inetd": Foreground(("-i",)),

@@ -162,7 +162,7 @@ def _open(
 def _directories(unit: ServiceUnit | None) -> Iterator[TmpfilesEntry]:
     for entry in unit.directories if unit is not None else ():
         owned = not entry.path.startswith("etc/")
-        user, group = (unit.user, unit.group) if unit is not None and owned else ("", "")
+        user, group = unit.owner if unit is not None and owned else ("", "")
         yield TmpfilesEntry(DIRECTORY, entry.path, entry.mode, user, group or user)
 
 

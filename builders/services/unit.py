@@ -41,7 +41,8 @@ class ServiceDirectory(NamedTuple):
 class ServiceUnit(NamedTuple):
     """A service. name: of the unit. variables: of `Environment=`. files: (path, optional) of `EnvironmentFile=`.
 
-    user, group: names or "". kind: of `Type=`. workdir, pid_file: absolute or "". signal: of `KillSignal=`.
+    user, group: names or "". owner: user and group of the directories, also where the server starts as root. kind: of
+    `Type=`. workdir, pid_file: absolute or "". signal: of `KillSignal=`.
     """
 
     name: str
@@ -57,6 +58,7 @@ class ServiceUnit(NamedTuple):
     directories: tuple[ServiceDirectory, ...]
     wanted: bool
     pid_file: str = ""
+    owner: tuple[str, str] = ("", "")
 
 
 def service(name: str, text: str) -> ServiceUnit | None:
@@ -92,6 +94,7 @@ def service(name: str, text: str) -> ServiceUnit | None:
         tuple(_directories(body, name)),
         any("multi-user.target" in value for value in sections.get("Install", {}).get("WantedBy", [])),
         _pid_file(last("PIDFile")),
+        (last("User"), last("Group")),
     )
 
 

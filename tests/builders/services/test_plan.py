@@ -88,6 +88,12 @@ def test_a_server_that_forks_is_told_if_no_script_can_stay(path: str) -> None:
     assert "expects /usr/bin/served to fork" in found.notes[0]
 
 
+def test_a_server_that_becomes_another_user_itself_has_directories_of_that_user() -> None:
+    found = planned("ExecStart=!/usr/bin/served\nUser=u\nGroup=g\nRuntimeDirectory=served\n")
+    assert found is not None and found.user == ""
+    assert found.directories == (TmpfilesEntry(DIRECTORY, "run/served", 0o755, "u", "g"),)
+
+
 def test_commands_that_make_directories_become_directories() -> None:
     found = planned(
         "ExecStart=/usr/bin/served\nUser=u\nRuntimeDirectory=served\n"
