@@ -14,7 +14,7 @@ from typing import NamedTuple
 from . import known_servers, tmpfiles, unit_file
 from .start_script import SHELL, SLEEP, StartScript, has_variable
 from .tmpfiles import DIRECTORY, SYMLINK, TmpfilesEntry
-from .unit import Command, ServiceUnit, main_unit
+from .unit import Command, ServiceUnit, main_unit, socket
 
 # Programs that only make directories: their effect is computed, so that the server need not be root.
 _MAKERS = {"mkdir", "chown", "chgrp", "chmod", "install"}
@@ -65,16 +65,30 @@ def plan(package: ServedPackage, others: Sequence[ServedPackage], files: RootFil
         known = known_servers.COMMANDS["nginx"]
     if unit is None and (known is None or not files.exists(known[0])):
         return None
-    temporary = {entry.path for entry in temporary_files([package, *others])}
     found = _plan(package.name, unit, known, files)
-    directory = found.start.pid_file.rpartition("/")[0]
-    if directory.startswith("/run/") and directory[1:] not in {
-        *temporary,
-        *(entry.path for entry in found.directories),
-    }:
-        # Init scripts make the directory of the PID file.
-        found = found._replace(directories=(*found.directories, TmpfilesEntry(DIRECTORY, directory[1:])))
-    return found
+    return found if unit is None else _with_sockets(found, unit, [package, *others])
+
+
+def _with_sockets(plan: ServicePlan, unit: ServiceUnit, packages: Sequence[ServedPackage]) -> ServicePlan:
+    """Add the ports of the unit's sockets, which the server opens itself, and the directories of sockets and PID file.
+
+    systemd makes those of sockets, and init scripts make that of the PID file.
+    """
+    texts = {
+        path: text for package in packages for path, text in package.declarations.items() if path.endswith(".socket")
+    }
+    sockets = [socket(path.rpartition("/")[2], text) for path, text in sorted(texts.items())]
+    own = [found for found in sockets if found is not None and found.service == unit.name]
+    known = {entry.path for entry in (*temporary_files(packages), *plan.directories)}
+    directories = list(plan.directories)
+    for path in (*(path for found in own for path in found.paths), plan.start.pid_file):
+        directory = path.rpartition("/")[0].strip("/")
+        if directory.startswith("run/") and directory not in known:
+            known.add(directory)
+            user, group = unit.owner
+            directories.append(TmpfilesEntry(DIRECTORY, directory, 0o755, user, group or user))
+    ports = plan.ports or tuple(dict.fromkeys(port for found in own for port in found.ports))
+    return plan._replace(directories=tuple(directories), ports=ports)
 
 
 def _plan(package: str, unit: ServiceUnit | None, known: tuple[str, ...] | None, files: RootFiles) -> ServicePlan:

@@ -107,8 +107,41 @@ def _without_init_script(unit: ServiceUnit, exists: Callable[[str], bool]) -> Se
 
 
 def _pid_file(path: str) -> str:
-    path = path.replace("/var/run/", "/run/", 1)
-    return f"/run/{path}" if path and not path.startswith("/") else path
+    return f"/run/{path}" if path and not path.startswith("/") else _run(path)
+
+
+def _run(path: str) -> str:
+    return path.replace("/var/run/", "/run/", 1) if path.startswith("/var/run/") else path
+
+
+class SocketUnit(NamedTuple):
+    """The sockets that systemd opens for a service. service: its unit. ports: numbers, or text such as 53/udp."""
+
+    service: str
+    paths: tuple[str, ...]
+    ports: tuple[int | str, ...]
+
+
+_LISTENS = {"ListenStream": "", "ListenDatagram": "/udp", "ListenSequentialPacket": "", "ListenFIFO": ""}
+
+
+def socket(name: str, text: str) -> SocketUnit | None:
+    """Return the sockets of a socket unit; None if each connection has a service of its own."""
+    body = unit_file.parse(text).get("Socket", {})
+    if "@" in name or (body.get("Accept") or ["no"])[-1].lower() in ("yes", "true", "1", "on"):
+        return None
+    paths: list[str] = []
+    ports: list[int | str] = []
+    for key, suffix in _LISTENS.items():
+        for value in body.get(key, []):
+            value = unit_file.expand_specifiers(value, name)
+            port = re.fullmatch(r"(?:.*:)?([0-9]{1,5})", value)
+            if value.startswith("/"):
+                paths.append(_run(value))
+            elif port and 0 < int(port[1]) < 1 << 16:
+                ports.append(f"{port[1]}{suffix}" if suffix else int(port[1]))
+    started = (body.get("Service") or [f"{name.rpartition('.')[0]}.service"])[-1]
+    return SocketUnit(started.rpartition(".")[0], tuple(paths), tuple(dict.fromkeys(ports)))
 
 
 def _command(text: str, unit: str) -> Command:

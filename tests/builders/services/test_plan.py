@@ -88,6 +88,20 @@ def test_a_server_that_forks_is_told_if_no_script_can_stay(path: str) -> None:
     assert "expects /usr/bin/served to fork" in found.notes[0]
 
 
+def test_the_sockets_of_a_unit_give_ports_and_directories() -> None:
+    texts = {
+        "usr/lib/systemd/system/a.service": "[Service]\nExecStart=/usr/bin/a\nUser=u\n",
+        "usr/lib/systemd/system/a.socket": "[Socket]\nListenStream=/var/run/a/socket\nListenStream=0.0.0.0:111\n"
+        "ListenDatagram=[::]:111\nListenStream=[::]:111\nListenStream=/run/a.sock\nListenStream=70000\n",
+        "usr/lib/systemd/system/other.socket": "[Socket]\nListenStream=1\n",
+        "usr/lib/systemd/system/b.socket": "[Socket]\nListenStream=2\nService=a.service\nAccept=yes\n",
+    }
+    files = RootFiles(lambda path: path == "/usr/bin/a", lambda path: "")
+    found = service_plan.plan(ServedPackage("a", texts), [], files)
+    assert found is not None and found.ports == (111, "111/udp")
+    assert found.directories == (TmpfilesEntry(DIRECTORY, "run/a", 0o755, "u", "u"),)
+
+
 def test_a_server_that_becomes_another_user_itself_has_directories_of_that_user() -> None:
     found = planned("ExecStart=!/usr/bin/served\nUser=u\nGroup=g\nRuntimeDirectory=served\n")
     assert found is not None and found.user == ""
