@@ -66,7 +66,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 # Digests of the keys of derivations with these arguments. A digest changes only if its kind has a new version.
 DIGESTS = {
-    "configure": "8fd7e2f8aac9b40a",
+    "configure": "04fef3c9f0090dee",
     "deb": "0ceb1faa53af6d9b",
     "exec": "d5c437d82141f47d",
     "fetch": "07f36f1f71485e04",
