@@ -43,6 +43,7 @@ FOREGROUND: Mapping[str, Foreground] = {
 # By package: the whole command line, where the unit starts a helper or an init script, or where there is no unit.
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "apache2": ("/usr/sbin/apache2ctl", "-D", "FOREGROUND"),
+    "atftpd": ("/usr/sbin/in.tftpd", "--daemon", "--no-fork", "--port", "69", "/srv/tftp"),
     "cron": ("/usr/sbin/cron", "-f"),
     "dnsmasq": (
         "/usr/sbin/dnsmasq",

@@ -18,7 +18,7 @@ from .unit import Command, ServiceUnit, main_unit, socket
 
 # Programs that only make directories: their effect is computed, so that the server need not be root.
 _MAKERS = {"mkdir", "chown", "chgrp", "chmod", "install"}
-_MODE = re.compile(r"[0-7]{3,4}\Z")
+_MODE = re.compile(r"0?[0-7]{3,4}\Z")
 
 
 class ServicePlan(NamedTuple):
@@ -85,8 +85,9 @@ def _with_sockets(plan: ServicePlan, unit: ServiceUnit, packages: Sequence[Serve
         directory = path.rpartition("/")[0].strip("/")
         if directory.startswith("run/") and directory not in known:
             known.add(directory)
-            user, group = unit.owner
-            directories.append(TmpfilesEntry(DIRECTORY, directory, 0o755, user, group or user))
+            # Init scripts give it to the user of the same name as the program; where there is none, root has it.
+            user = unit.owner[0] or plan.entrypoint[0].rpartition("/")[2]
+            directories.append(TmpfilesEntry(DIRECTORY, directory, 0o755, user, unit.owner[1] or user))
     ports = plan.ports or tuple(dict.fromkeys(port for found in own for port in found.ports))
     return plan._replace(directories=tuple(directories), ports=ports)
 

@@ -71,7 +71,7 @@ def service(name: str, text: str) -> ServiceUnit | None:
 
     kind = last("Type") or "simple"
     starts = body.get("ExecStart", [])
-    if "@" in name or kind == "oneshot" or not starts:
+    if _is_template(name) or kind == "oneshot" or not starts:
         return None
     start = _command(starts[-1], name)
     if not start.words or start.words[0] in ("/bin/true", "/usr/bin/true"):
@@ -81,7 +81,7 @@ def service(name: str, text: str) -> ServiceUnit | None:
         variables |= unit_file.assignments(unit_file.expand_specifiers(value, name))
     files = [unit_file.expand_specifiers(value, name) for value in body.get("EnvironmentFile", [])]
     return ServiceUnit(
-        name.rpartition(".")[0],
+        name.rpartition(".")[0].partition("@")[0],
         start,
         tuple(_command(value, name) for value in body.get("ExecStartPre", [])),
         kind,
@@ -128,7 +128,7 @@ _LISTENS = {"ListenStream": "", "ListenDatagram": "/udp", "ListenSequentialPacke
 def socket(name: str, text: str) -> SocketUnit | None:
     """Return the sockets of a socket unit; None if each connection has a service of its own."""
     body = unit_file.parse(text).get("Socket", {})
-    if "@" in name or (body.get("Accept") or ["no"])[-1].lower() in ("yes", "true", "1", "on"):
+    if _is_template(name) or (body.get("Accept") or ["no"])[-1].lower() in ("yes", "true", "1", "on"):
         return None
     paths: list[str] = []
     ports: list[int | str] = []
@@ -142,6 +142,11 @@ def socket(name: str, text: str) -> SocketUnit | None:
                 ports.append(f"{port[1]}{suffix}" if suffix else int(port[1]))
     started = (body.get("Service") or [f"{name.rpartition('.')[0]}.service"])[-1]
     return SocketUnit(started.rpartition(".")[0], tuple(paths), tuple(dict.fromkeys(ports)))
+
+
+def _is_template(name: str) -> bool:
+    """Return whether a unit has no instance. One with an instance, tor@default.service, is a unit like others."""
+    return "@." in name
 
 
 def _command(text: str, unit: str) -> Command:

@@ -71,7 +71,7 @@ def test_a_unit_that_runs_an_init_script_starts_the_program_of_its_name() -> Non
     found = planned("Type=forking\nExecStart=/etc/init.d/served start\nPIDFile=/run/served/pid\n")
     assert found is not None and found.entrypoint == ("/usr/bin/served",)
     assert found.start == StartScript(forks=True, pid_file="/run/served/pid")
-    assert found.directories == (TmpfilesEntry(DIRECTORY, "run/served"),)
+    assert found.directories == (TmpfilesEntry(DIRECTORY, "run/served", 0o755, "served", "served"),)
     assert planned("Type=forking\nExecStart=/etc/init.d/other start\n") is None
 
 
