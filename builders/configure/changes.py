@@ -255,11 +255,12 @@ def _entries(
 def _mode(change: Change, lower: LowerTree, stored: TreeEntry | None) -> int:
     """Return the mode that a file would have if the files of the store had the modes of their packages.
 
-    Scripts keep the mode of the store when they edit a file, or copy one and its mode (`cp -p`, `--reference`).
+    Scripts keep the mode of the store when they edit a file, or copy one and its mode (`cp -p`, `--reference`). A file
+    that a script made executable, or the opposite (`chmod a+x`), is so in both.
     """
     if change.kind != meta.FILE or change.mode not in _STORED:
         return change.mode
     for source in (lower.files.get(change.path), stored):
-        if source is not None and source.kind == meta.FILE:
+        if source is not None and source.kind == meta.FILE and not (source.mode ^ change.mode) & 0o111:
             return lower.set_id.get(source.path, source.mode)
     return _STORED[change.mode]

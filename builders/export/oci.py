@@ -101,6 +101,12 @@ class Bundle:
         return list(config.get("ExposedPorts") or ())
 
     @property
+    def is_root(self) -> bool:
+        """Tell whether the image runs as root."""
+        user = str(json.loads(self._given[0].config)["config"].get("User") or "0")
+        return user.partition(":")[0] in ("0", "root")
+
+    @property
     def zstd(self) -> bool:
         """Tell whether a layer is compressed with zstd."""
         return any(layer["mediaType"].endswith("+zstd") for layer in json.loads(self._given[0].manifest)["layers"])

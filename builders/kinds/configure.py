@@ -40,7 +40,8 @@ from fpack.store.files.tree import Directory
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath, parse
 
-VERSION = 1
+# 2: files that scripts make executable
+VERSION = 2
 
 DPKG = ("/usr/bin/dpkg", "--force-depends", "--force-confold", "--force-unsafe-io", "--no-triggers")
 PREINST, POSTINST = "preinst", "postinst"

@@ -31,8 +31,9 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
-# 2, 3: the control files, the commands that files call, and the texts of services and of tmpfiles.d
-VERSION = 3
+# 2, 3: the control files, the commands that files call, and the texts of services and of tmpfiles.d. 4: the commands
+# that programs in Perl, Python and Ruby call, and the texts of sockets
+VERSION = 4
 
 
 MAX_ENTRIES = 250_000
@@ -284,10 +285,10 @@ class _Unpacker:
 
         node = self.writer.file("data/" + path, watched(), bool(member.mode & 0o111))
         found = None
-        if head[:2] == b"#!" or head[:4] == elf.ELF_MAGIC:
-            found = elf.facts(head, self._data + path)
-        elif path.endswith((".conf", ".service")):
+        if path.endswith((".conf", ".service", ".socket")):
             self._read_declarations(path, node)
+        if node.size:
+            found = elf.facts(head, self._data + path)
         return TreeEntry(
             path, meta.FILE, member.mode, member.uid, member.gid, member.user, member.group,
             node.size, node.digest, hasher.digest(), "", found,
@@ -317,7 +318,7 @@ class _Unpacker:
         return origin._replace(path=path)
 
     def _read_declarations(self, path: str, node: FileNode) -> None:
-        """Read the accounts of a sysusers.d file, a systemd service or a tmpfiles.d file."""
+        """Read the accounts of a sysusers.d file, a systemd service or socket, or a tmpfiles.d file."""
         directory = path.removeprefix("usr/").rpartition("/")[0]
         if node.size > MAX_TEXT or directory not in ("lib/sysusers.d", "lib/systemd/system", "lib/tmpfiles.d"):
             return

@@ -28,15 +28,15 @@ from fpack.builders.rootfs.compose import compose
 from fpack.builders.rootfs.configured import ConfiguredTree
 from fpack.builders.rootfs.generation import Wanted, generate, write
 from fpack.builders.rootfs.programs import programs
-from fpack.builders.rootfs.service import RootService, ServiceArgs, service
+from fpack.builders.rootfs.service import INIT, RootService, ServiceArgs, service
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.derivation import Output, placeholder
 from fpack.store.path import StorePath
 
 # 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only. 4: the commands that
-# scripts and programs call
-VERSION = 4
+# scripts and programs call. 5: servers that fork, and variables of command lines
+VERSION = 5
 
 
 DEPENDS, LINKED = "depends", "linked"
@@ -137,7 +137,7 @@ def _linked(task: Task, args: RootArgs) -> Steps:
         task.log(line)
     data = {name for name, item in items.items() if item.data}
     found, more = yield from _drive(task, items, with_data(found, depends, data))
-    return _finish(task, args, found, (searched | more) - found.reasons.keys())
+    return (yield from _finish(task, args, found, (searched | more) - found.reasons.keys()))
 
 
 def _configured(task: Task, args: RootArgs) -> ConfiguredTree | None:
@@ -167,14 +167,14 @@ def _depends(task: Task, args: RootArgs) -> Steps:
     depends: dict[str, Sequence[str]] = {name: item.depends for name, item in items.items()}
     built = _built(task, args, depends)
     if not outputs and not built:
-        return _finish(task, args, LinkResult(tables, reasons, []))
+        return (yield from _finish(task, args, LinkResult(tables, reasons, [])))
     # base-files is added to every root, so the needs of its scripts do not count.
     seeds = {name for name, reason in reasons.items() if reason.kind == SEED} - {FIRST}
     steps = essential.complete(tables, seeds, depends, outputs.keys(), args.arch, built)
     found, searched = yield from _drive(task, items, steps)
     found = store_paths.without(found, built)
     linked = LinkResult(found.tables, {**found.reasons, **reasons}, [])
-    return _finish(task, args, linked, searched - linked.reasons.keys())
+    return (yield from _finish(task, args, linked, searched - linked.reasons.keys()))
 
 
 def _outputs(task: Task, items: Mapping[str, PackageArgs]) -> dict[str, Output]:
@@ -257,7 +257,7 @@ def _search_directories(slice_: Path, entries: Mapping[str, TreeEntry]) -> Itera
             yield from ld_paths.configured_directories(meta.read_file(slice_ / "data" / path, entry.blake3, _MAX_CONF))
 
 
-def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[str] = ()) -> Built:
+def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[str] = ()) -> Steps:
     """Compose the slices and write the output.
 
     searched: the packages that the resolution read but did not need. The output lists them, because a rebuild of the
@@ -283,7 +283,10 @@ def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[
     served = RootService([], {})
     for wanted in args.service[:1]:
         depends = next((item.depends for item in args.slices if item.package == wanted.package), ())
-        served = service(task, wanted, composition, tables, depends, accounts)
+        served = service(task, wanted, composition, tables, depends, accounts, links)
+        if wanted.init_if_needed and served.needs_init:
+            args = args._replace(service=(wanted._replace(init=True, init_if_needed=False),))
+            return (yield from _finish(task, args, (yield from _with_init(task, args, found)), searched))
     wants = Wanted(
         args.release, args.arch, accounts, args.configured is not None, links, args.alternatives or {}, served.files
     )
@@ -320,6 +323,16 @@ def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[
     writer.file("meta", [meta.encode(entries, extra)])
     references = {store_path.parse(table.path) for table in tables} | ({args.configured} if args.configured else set())
     return Built(writer, tuple(sorted(references)))
+
+
+def _with_init(task: Task, args: RootArgs, found: LinkResult) -> Generator[Need, list[StorePath], LinkResult]:
+    """Add the package of the minimal process 1."""
+    output = _outputs(task, {item.package: item for item in args.slices}).get(INIT)
+    if output is None or INIT in found.reasons:
+        return found
+    tables = [_load(task, path) for path in (yield Need([output]))]
+    reason = Reason(ASKED, None, "", f"process 1, which runs the program of {args.service[0].package}")
+    return LinkResult([*found.tables, *tables], {**found.reasons, INIT: reason}, found.missing)
 
 
 def _declared_accounts(

@@ -8,6 +8,7 @@ draw on one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 
 from fpack.builders.payload.commands import PACKAGES
@@ -17,7 +18,8 @@ from .linker import Fetch, LinkResult, Reason, link
 from .required_files import SCRIPT, RequiredFile, is_function
 
 DEPENDS, CALLS, TERMINAL = "depends", "calls", "terminal"
-# Their scripts are run by maintainer scripts or administrators of a Debian system, not by programs in a container.
+# Their scripts are run by maintainer scripts, administrators or developers of a Debian system, not by programs in a
+# container.
 MAINTENANCE = frozenset(
     {
         *(
@@ -30,8 +32,12 @@ MAINTENANCE = frozenset(
             "init-system-helpers",
             "install-info",
         ),
-        *("install-info", "libpam-runtime", "sgml-base", "systemd", "tzdata", "ucf", "xml-core"),
+        *("install-info", "libpam-runtime", "perl", "sgml-base", "systemd", "tzdata", "ucf", "xml-core"),
     }
+)
+# The libraries of interpreters. They call programs for few of their functions.
+_OWN_LIBRARIES = re.compile(
+    r"usr/(?:share/perl|lib/[^/]+/perl|lib/[^/]+/perl-base|lib/python3\.[0-9]+|lib/ruby/(?:gems|[0-9.]+))/"
 )
 _TERMINAL_LIBRARY, _TERMINALS = "libtinfo.so.", "ncurses-base"
 
@@ -94,7 +100,9 @@ def _add(
 def _called(table: SliceTable) -> Iterator[tuple[str, Reason]]:
     """Yield the Essential packages whose commands the files of a package call."""
     for path, entry in sorted(table.entries.items()):
-        if entry.facts is not None and entry.facts.commands and is_function(path):
+        if entry.facts is None or not entry.facts.commands or not is_function(path):
+            continue
+        if not _OWN_LIBRARIES.match(path):
             for command in entry.facts.commands:
                 yield PACKAGES[command], Reason(CALLS, table.package, f"/{path}", command)
 

@@ -62,7 +62,7 @@ def required_files(table: SliceTable, machine: int, search: Sequence[str]) -> li
             continue
         facts = entry.facts
         if not facts.machine:
-            if entry.mode & 0o111:
+            if facts.interp and entry.mode & 0o111:
                 add(path, SCRIPT, facts.interp, [merged(facts.interp.strip("/"))])
                 for name in facts.needed:
                     add(path, SCRIPT, f"/usr/bin/{name}", [f"{directory}/{name}" for directory in PATH])

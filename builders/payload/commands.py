@@ -4,6 +4,9 @@ Debian packages need not depend on Essential packages. So a shell script that ca
 `system()`, depend on packages that neither their control files nor the loader name. The words of a script at which a
 command can stand are compared with the commands of Essential packages. A word in a message can look like a command: the
 result may be larger than what the script needs, never smaller, except for commands whose names are computed.
+
+In a program in Perl, Python or Ruby, only literal commands count: the arguments of functions that run commands, and
+backticks.
 """
 
 from __future__ import annotations
@@ -53,6 +56,27 @@ _ASSIGNMENT = re.compile(rb"[A-Za-z_]\w*=")
 _KEYWORDS = frozenset(b"if then elif else do while until ! exec command eval time builtin".split())
 _PREFIXES = frozenset(b"env nice nohup setsid sudo timeout xargs which stdbuf flock".split())
 _MAX_WORDS = 16  # words of a command that are looked at
+# Files without a `#!` line, by their names or first lines.
+_LANGUAGES = {".pm": "perl", ".pl": "perl", ".py": "python", ".rb": "ruby"}
+_PERL = re.compile(rb"(?:#[^\n]*\n|\n)*use (?:strict|warnings)\b")
+_INTERPRETER = re.compile(r"(perl|python|ruby)[0-9.]*\Z")
+_POD = re.compile(rb"(?ms)^=[a-zA-Z].*?(?:^=cut\b|\Z)")
+# Each begins with a literal, which `re` searches for quickly, and each repetition has a limit.
+_LITERAL = rb"[ \t]{0,8}+\(?\s{0,40}+\[?\s{0,40}+[bruf]?(?:\"([^\"\n]{1,400})\"|'([^'\n]{1,400})')"
+_CALLS = (
+    re.compile(rb"system(?<![\w.>:$@%-]system)" + _LITERAL),
+    re.compile(rb"exec(?<![\w.>:$@%-]exec)" + _LITERAL),
+    re.compile(rb"os\.(?:system|popen|exec[lv]p?e?|spawn[lv]p?e?)" + _LITERAL),
+    re.compile(rb"subprocess\.(?:run|call|check_call|check_output|getoutput|getstatusoutput|Popen)" + _LITERAL),
+    re.compile(rb"Popen(?<![\w.]Popen)" + _LITERAL),
+    re.compile(rb"check_(?:output|call)(?<![\w.]check_output)(?<![\w.]check_call)" + _LITERAL),
+    re.compile(rb"-\|[\"']\s{0,40}," + _LITERAL),
+    re.compile(rb"open(?<!\wopen)[ \t]{0,8}\(?[^,\n]{1,80},\s{0,40}[\"']([^\"'\n]{1,400})\|[ \t]{0,8}[\"']"),
+    re.compile(rb"qx(?<!\wqx)[ \t]{0,8}(?:\{([^}\n]{1,400})\}|\(([^)\n]{1,400})\)|([/\"'|!])([^\n]{1,400}?)\3)"),
+)
+# A command in backticks where an expression can stand, not in a comment or a message.
+_BACKTICKS = re.compile(rb"`([^`\n]{1,400})`")
+_BEFORE_BACKTICKS = re.compile(rb"(?:[=(,{@]|\b(?:return|or|and|unless|if|chomp))\s{0,40}\Z")
 
 
 def script_commands(text: bytes) -> tuple[str, ...]:
@@ -68,6 +92,36 @@ def script_commands(text: bytes) -> tuple[str, ...]:
                 found.add(word)
                 break
     return tuple(sorted(name for raw in found if (name := raw.decode("ascii", "replace")) in PACKAGES))
+
+
+def language(names: tuple[str, ...]) -> str:
+    """Return perl, python or ruby, or "". names: the program of a `#!` line, and the words that `env` gets."""
+    found = (_INTERPRETER.match(name.rpartition("/")[2]) for name in names)
+    return next((match[1] for match in found if match), "")
+
+
+def module_language(path: str, head: bytes) -> str:
+    """Return the language of a file without a `#!` line, or "". head: its first bytes."""
+    suffix = _LANGUAGES.get(path[-3:], "")
+    return suffix or ("perl" if _PERL.match(head) else "")
+
+
+def interpreted_commands(text: bytes, language: str) -> tuple[str, ...]:
+    """Return the commands of Essential packages that a program in Perl, Python or Ruby calls, sorted."""
+    text = text[:MAX_SCRIPT]
+    if language == "perl":
+        text = _POD.sub(b"", text).partition(b"\n__END__")[0]
+    text = _COMMENT.sub(b"", text)
+    lines = [
+        next(group for group in reversed(match.groups()) if group) for calls in _CALLS for match in calls.finditer(text)
+    ]
+    if language != "python":
+        lines += [
+            match[1]
+            for match in _BACKTICKS.finditer(text)
+            if _BEFORE_BACKTICKS.search(text, max(0, match.start() - 50), match.start())
+        ]
+    return tuple(sorted({command for line in lines for command in script_commands(line)}))
 
 
 def runs_shell(strings: bytes) -> bool:

@@ -70,14 +70,25 @@ def facts(head: bytes, path: str) -> LoadFacts | None:
             os.close(fd)
     if head.startswith(SCRIPT_MAGIC):
         found = script_facts(head)
-        if found is None or commands.SHELLS.isdisjoint((found.interp.rpartition("/")[2], *found.needed)):
-            return found
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return found._replace(commands=commands.script_commands(os.pread(fd, commands.MAX_SCRIPT, 0)))
-        finally:
-            os.close(fd)
+        if found is None:
+            return None
+        if not commands.SHELLS.isdisjoint((found.interp.rpartition("/")[2], *found.needed)):
+            return found._replace(commands=commands.script_commands(_script(path)))
+        if language := commands.language((found.interp, *found.needed)):
+            return found._replace(commands=commands.interpreted_commands(_script(path), language))
+        return found
+    if language := commands.module_language(path, head):
+        called = commands.interpreted_commands(_script(path), language)
+        return LoadFacts(commands=called) if called else None
     return None
+
+
+def _script(path: str) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.pread(fd, commands.MAX_SCRIPT, 0)
+    finally:
+        os.close(fd)
 
 
 def script_facts(head: bytes) -> LoadFacts | None:

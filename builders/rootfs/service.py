@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from fpack.builders.payload import meta
@@ -11,17 +12,25 @@ from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BuildError, Task
 from fpack.builders.services import plan as service_plan
-from fpack.builders.services.plan import FirstStart, RootFiles, ServedPackage, ServicePlan
+from fpack.builders.services.plan import RootFiles, ServedPackage, ServicePlan
+from fpack.builders.services.start_script import SCRIPT, SHELL, FirstStart, StartScript
 from fpack.builders.services.tmpfiles import DIRECTORY, TmpfilesEntry
 from fpack.store.canonical import Value
 
 from .accounts import Group, User
 from .compose import Composition
 from .generated_files import GeneratedFile, symlink
+from .programs import programs
 
 RULE, SCRIPT_RULE, TEMPORARY = "service-directories", "service-start", "tmpfiles"
+INIT = "tini"
 _INIT = "/usr/bin/tini"
 _MAX_TEXT = 1 << 16
+# Programs that run a program of the user: they neither handle signals nor end orphaned processes for it.
+_INTERPRETERS = re.compile(
+    r"(python|pypy|perl|ruby|node|nodejs|php|php-cgi|lua|luajit|tclsh|wish|guile|java|mono|dotnet|erl|R|Rscript|octave"
+    r"|runghc|ocaml|sbcl|clisp|racket|julia)[0-9.-]*\Z"
+)
 
 
 class FirstStartArgs(NamedTuple):
@@ -32,18 +41,26 @@ class FirstStartArgs(NamedTuple):
 
 
 class ServiceArgs(NamedTuple):
-    """The server of a root. package: the one whose server it is. init: start it by a minimal process 1."""
+    """The server of a root. package: the one whose server it is. init: start it by a minimal process 1.
+
+    init_if_needed: the same, if the program needs one.
+    """
 
     package: str
     first_start: tuple[FirstStartArgs, ...] = ()
     init: bool = False
+    init_if_needed: bool = False
 
 
 class RootService(NamedTuple):
-    """The generated files, and how the server runs, for images; {} if there is no server."""
+    """The generated files, and how the server runs, for images; {} if there is no server.
+
+    needs_init: the program should not be process 1.
+    """
 
     files: list[GeneratedFile]
     extra: dict[str, Value]
+    needs_init: bool = False
 
 
 def service(
@@ -53,8 +70,9 @@ def service(
     tables: Sequence[SliceTable],
     depends: Sequence[str],
     accounts: tuple[list[User], list[Group]],
+    links: Mapping[str, str],
 ) -> RootService:
-    """Plan the server of a root and generate what it needs. depends: what the package depends on."""
+    """Plan the server of a root and generate what it needs. depends: of the package. links: the root's alternatives."""
     by_name = {table.package: ServedPackage(table.package, table.extra.get("declarations", {})) for table in tables}
     files = RootFiles(lambda path: _resolve(composition, path) is not None, lambda path: _text(task, composition, path))
     own = by_name.get(args.package)
@@ -62,12 +80,14 @@ def service(
     plan = service_plan.plan(own, others, files) if own is not None else None
     made = list(_directories(composition, service_plan.temporary_files(list(by_name.values())), accounts, TEMPORARY))
     if plan is None:
-        return RootService(made + _first_script(args, files, []), _steps_only(args))
+        program = next((_program(table, composition, links) for table in tables if table.package == args.package), "")
+        start = _start(args, files, StartScript())
+        return RootService(made + start, _steps_only(args), _is_interpreter(composition, program, links))
     for note in plan.notes:
         task.log(note)
     made += _directories(composition, plan.directories, accounts, RULE)
-    script = _first_script(args, files, [plan.script])
-    entrypoint = [f"/{service_plan.SCRIPT}"] if script else []
+    script = _start(args, files, plan.start)
+    entrypoint = [f"/{SCRIPT}"] if script else []
     extra: dict[str, Value] = {
         "package": args.package,
         "entrypoint": [*_init(args), *entrypoint, *plan.entrypoint],
@@ -78,7 +98,23 @@ def service(
         "volumes": list(plan.volumes),
         "signal": plan.signal,
     }
-    return RootService(made + script, extra)
+    needs_init = plan.start.forks or _is_interpreter(composition, plan.entrypoint[0], links)
+    return RootService(made + script, extra, needs_init)
+
+
+def _program(table: SliceTable, composition: Composition, links: Mapping[str, str]) -> str:
+    found = programs(table, lambda path: composition.resolve(path, links), links)["program"]
+    return str(found or "")
+
+
+def _is_interpreter(composition: Composition, program: str, links: Mapping[str, str]) -> bool:
+    """Return whether a program is a script or an interpreter."""
+    found = composition.resolve(merged(program.strip("/")), links)
+    if found not in composition.files:
+        return False
+    facts = composition.files[found][1].facts
+    is_script = facts is not None and bool(facts.interp) and not facts.machine
+    return is_script or _INTERPRETERS.match(found.rpartition("/")[2]) is not None
 
 
 def _init(args: ServiceArgs) -> list[str]:
@@ -89,27 +125,20 @@ def _steps_only(args: ServiceArgs) -> dict[str, Value]:
     """Return the start of a command line that the image completes with the program of the package."""
     if not args.init and not args.first_start:
         return {}
-    return {"prefix": [*_init(args), *([f"/{service_plan.SCRIPT}"] if args.first_start else [])]}
+    return {"prefix": [*_init(args), *([f"/{SCRIPT}"] if args.first_start else [])]}
 
 
-def _first_script(args: ServiceArgs, files: RootFiles, scripts: Sequence[str]) -> list[GeneratedFile]:
-    """Return the script of the steps before the server, with those of the first start; [] if there are none."""
-    steps = [FirstStart(step.creates, step.command) for step in args.first_start]
-    text = next(iter(scripts), "")
-    if steps:
-        if not files.exists("/bin/sh"):
-            raise BuildError(
-                "The first start of a container needs a shell, and the image has none",
-                where=args.package,
-                hint="add dash to the packages of the container, or remove `first-start`",
-            )
-        first = service_plan.script((), steps).removesuffix('exec "$@"\n')
-        rest = "".join(f"{line}\n" for line in text.splitlines()[2:]) or 'exec "$@"\n'
-        text = first + rest
-    if not text:
-        return []
-    entry = TreeEntry(service_plan.SCRIPT, meta.FILE, 0o755)
-    return [GeneratedFile(entry, SCRIPT_RULE, text.encode())]
+def _start(args: ServiceArgs, files: RootFiles, start: StartScript) -> list[GeneratedFile]:
+    """Return the script that precedes the server, with the steps of the first start; [] if there is nothing to do."""
+    start = start._replace(first=tuple(FirstStart(step.creates, step.command) for step in args.first_start))
+    if start.first and not files.exists(SHELL):
+        raise BuildError(
+            "The first start of a container needs a shell, and the image has none",
+            where=args.package,
+            hint="add dash to the packages of the container, or remove `first-start`",
+        )
+    text = start.text()
+    return [GeneratedFile(TreeEntry(SCRIPT, meta.FILE, 0o755), SCRIPT_RULE, text.encode())] if text else []
 
 
 def _resolve(composition: Composition, path: str) -> str | None:

@@ -16,22 +16,26 @@ class Foreground(NamedTuple):
 # By the name of the program that the unit starts. Only programs that leave the foreground need an entry.
 FOREGROUND: Mapping[str, Foreground] = {
     "avahi-daemon": Foreground((), ("-s",)),
-    "chronyd": Foreground(("-d",)),
+    "chronyd": Foreground(("-d", "-x")),  # it cannot set the clock
     "gearmand": Foreground(()),
     "i2pd": Foreground((), ("--daemon",)),
     "inetd": Foreground(("-i",)),
     "ngircd": Foreground(("--nodaemon",)),
     "nmbd": Foreground(("--foreground", "--no-process-group")),
+    "nslcd": Foreground(("-n",)),
     "ntpd": Foreground(("-n",)),
+    "opendkim": Foreground(("-f",)),
     "openvpn": Foreground((), ("--daemon",)),
     "privoxy": Foreground(("--no-daemon",)),
     "proftpd": Foreground(("--nodaemon",)),
     "radvd": Foreground(("--nodaemon",)),
+    "rinetd": Foreground(("-f",)),
     "rpcbind": Foreground(("-f",)),
     "rsyslogd": Foreground(("-n",)),
     "smbd": Foreground(("--foreground", "--no-process-group")),
     "snmpd": Foreground(("-f",)),
     "squid": Foreground(("--foreground",)),
+    "ulogd": Foreground((), ("--daemon",)),
     "varnishncsa": Foreground((), ("-D",)),
     "vsftpd": Foreground(("-obackground=NO",)),
     "xinetd": Foreground(("-dontfork",)),
@@ -39,6 +43,7 @@ FOREGROUND: Mapping[str, Foreground] = {
 # By package: the whole command line, where the unit starts a helper or an init script, or where there is no unit.
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "apache2": ("/usr/sbin/apache2ctl", "-D", "FOREGROUND"),
+    "atftpd": ("/usr/sbin/in.tftpd", "--daemon", "--no-fork", "--port", "69", "/srv/tftp"),
     "cron": ("/usr/sbin/cron", "-f"),
     "dnsmasq": (
         "/usr/sbin/dnsmasq",

@@ -1,7 +1,7 @@
 """Plan how a container runs the server of a package: command line, user, variables, directories, ports.
 
-The unit of the package says most of it; `known_servers.py` adds what units do not tell. Steps that must precede the
-server run in a generated shell script, which becomes the first word of the entrypoint.
+The unit of the package says most of it; `known_servers.py` adds what units do not tell. What must precede the server
+stands in a generated shell script, which becomes the first word of the entrypoint; see `start_script.py`.
 """
 
 from __future__ import annotations
@@ -12,28 +12,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from . import known_servers, tmpfiles, unit_file
+from .start_script import SHELL, SLEEP, StartScript, has_variable
 from .tmpfiles import DIRECTORY, SYMLINK, TmpfilesEntry
-from .unit import Command, ServiceUnit, main_unit
+from .unit import Command, ServiceUnit, main_unit, socket
 
-SCRIPT = "usr/lib/fpack/start"
-_SHELL = "/bin/sh"
 # Programs that only make directories: their effect is computed, so that the server need not be root.
 _MAKERS = {"mkdir", "chown", "chgrp", "chmod", "install"}
-_MODE = re.compile(r"[0-7]{3,4}\Z")
-
-
-class FirstStart(NamedTuple):
-    """A step that runs if the path `creates` is absent when the container starts."""
-
-    creates: str
-    command: tuple[str, ...]
+_MODE = re.compile(r"0?[0-7]{3,4}\Z")
 
 
 class ServicePlan(NamedTuple):
-    """How a server runs. script: the text of SCRIPT, or "". ports: numbers, or text such as 53/udp.
-
-    notes: lines for the build log.
-    """
+    """How a server runs. start: what precedes it. ports: numbers, or text such as 53/udp. notes: for the build log."""
 
     entrypoint: tuple[str, ...]
     user: str = ""
@@ -43,7 +32,7 @@ class ServicePlan(NamedTuple):
     volumes: tuple[str, ...] = ()
     signal: str = ""
     directories: tuple[TmpfilesEntry, ...] = ()
-    script: str = ""
+    start: StartScript = StartScript()
     notes: tuple[str, ...] = ()
 
 
@@ -76,7 +65,31 @@ def plan(package: ServedPackage, others: Sequence[ServedPackage], files: RootFil
         known = known_servers.COMMANDS["nginx"]
     if unit is None and (known is None or not files.exists(known[0])):
         return None
-    return _plan(package.name, unit, known, files)
+    found = _plan(package.name, unit, known, files)
+    return found if unit is None else _with_sockets(found, unit, [package, *others])
+
+
+def _with_sockets(plan: ServicePlan, unit: ServiceUnit, packages: Sequence[ServedPackage]) -> ServicePlan:
+    """Add the ports of the unit's sockets, which the server opens itself, and the directories of sockets and PID file.
+
+    systemd makes those of sockets, and init scripts make that of the PID file.
+    """
+    texts = {
+        path: text for package in packages for path, text in package.declarations.items() if path.endswith(".socket")
+    }
+    sockets = [socket(path.rpartition("/")[2], text) for path, text in sorted(texts.items())]
+    own = [found for found in sockets if found is not None and found.service == unit.name]
+    known = {entry.path for entry in (*temporary_files(packages), *plan.directories)}
+    directories = list(plan.directories)
+    for path in (*(path for found in own for path in found.paths), plan.start.pid_file):
+        directory = path.rpartition("/")[0].strip("/")
+        if directory.startswith("run/") and directory not in known:
+            known.add(directory)
+            # Init scripts give it to the user of the same name as the program; where there is none, root has it.
+            user = unit.owner[0] or plan.entrypoint[0].rpartition("/")[2]
+            directories.append(TmpfilesEntry(DIRECTORY, directory, 0o755, user, unit.owner[1] or user))
+    ports = plan.ports or tuple(dict.fromkeys(port for found in own for port in found.ports))
+    return plan._replace(directories=tuple(directories), ports=ports)
 
 
 def _plan(package: str, unit: ServiceUnit | None, known: tuple[str, ...] | None, files: RootFiles) -> ServicePlan:
@@ -86,12 +99,21 @@ def _plan(package: str, unit: ServiceUnit | None, known: tuple[str, ...] | None,
         variables |= unit.variables
         for path, _ in unit.files:
             variables |= unit_file.environment_file(files.read(path))
+    has_shell = files.exists(SHELL)
+    script = StartScript()
     if known is not None and files.exists(known[0]):
         start = known
     else:
         assert unit is not None
-        start = tuple(unit_file.expand_variables(list(unit.start.words), variables))
-        start = _in_foreground(start, unit, notes)
+        start = _in_foreground(tuple(unit_file.expand_variables(list(unit.start.words), variables)))
+        if has_shell:
+            start, words = _open(start, unit, variables)
+            script = script._replace(words=words)
+        if unit.kind == "forking" and not _stays(start):
+            if has_shell and files.exists(SLEEP):
+                script = script._replace(forks=True, pid_file=unit.pid_file)
+            else:
+                notes.append(f"the unit {unit.name} expects {start[0]} to fork; the container ends if it does")
     program = start[0].rpartition("/")[2]
     made = list(_directories(unit))
     before: list[Command] = []
@@ -114,26 +136,48 @@ def _plan(package: str, unit: ServiceUnit | None, known: tuple[str, ...] | None,
         volumes=tuple(sorted(volumes | set(known_servers.VOLUMES.get(package, ())))),
         signal=(unit.signal if unit is not None else "") or known_servers.SIGNALS.get(package, ""),
         directories=tuple(made),
-        script=script(before, ()) if before and files.exists(_SHELL) else "",
+        start=script._replace(before=tuple(before)) if has_shell else StartScript(),
         notes=tuple(notes),
     )
 
 
-def _in_foreground(start: tuple[str, ...], unit: ServiceUnit, notes: list[str]) -> tuple[str, ...]:
-    """Return the command line of a server that stays in the foreground."""
-    form = known_servers.FOREGROUND.get(start[0].rpartition("/")[2])
-    if form is None:
-        if unit.kind == "forking":
-            notes.append(f"the unit {unit.name} expects {start[0]} to fork; the container ends if it does")
-        return start
+def _stays(start: tuple[str, ...]) -> bool:
+    """Return whether it is known how the server stays in the foreground."""
+    return start[0].rpartition("/")[2] in known_servers.FOREGROUND
+
+
+def _in_foreground(start: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the command line of a server that stays in the foreground, where this is known."""
+    form = known_servers.FOREGROUND.get(start[0].rpartition("/")[2], known_servers.Foreground())
     kept = [word for word in start if word not in form.drop]
-    return (*kept, *(word for word in form.add if word not in kept))
+    # Some programs read no options after other arguments.
+    return (*kept[:1], *(word for word in form.add if word not in kept), *kept[1:])
+
+
+def _open(
+    start: tuple[str, ...], unit: ServiceUnit, variables: Mapping[str, str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the command line with the variables of the unit, and the words that have them.
+
+    A container can then be given other values. `start` is the command line with the values of the image. It is returned
+    as it is if a shell would not make the same of the variables.
+    """
+    words = [word if has_variable(word) else word.replace("$$", "$") for word in unit.start.words]
+    changed = tuple(word for word in words if has_variable(word))
+    names = [word[1:] for word in changed if not word.startswith("${")]
+    plain = all(unit_file.words(value) == value.split() for value in (variables.get(name, "") for name in names))
+    kept = _in_foreground(tuple(words))
+    if not plain or any("$$" in word for word in changed):
+        return start, ()
+    if tuple(unit_file.expand_variables(list(kept), variables)) != start:
+        return start, ()
+    return kept, changed
 
 
 def _directories(unit: ServiceUnit | None) -> Iterator[TmpfilesEntry]:
     for entry in unit.directories if unit is not None else ():
         owned = not entry.path.startswith("etc/")
-        user, group = (unit.user, unit.group) if unit is not None and owned else ("", "")
+        user, group = unit.owner if unit is not None and owned else ("", "")
         yield TmpfilesEntry(DIRECTORY, entry.path, entry.mode, user, group or user)
 
 
@@ -169,18 +213,6 @@ def _made(words: Sequence[str], made: list[TmpfilesEntry]) -> list[TmpfilesEntry
                 mode=old.mode if mode is None else mode, user=user or old.user, group=group or user or old.group
             )
     return list(found.values())
-
-
-def script(before: Sequence[Command], first: Sequence[FirstStart]) -> str:
-    """Return a shell script that runs the steps and then its arguments."""
-    lines = ["#!/bin/sh", "# Steps that precede the server. fpack wrote this file."]
-    for step in first:
-        # Debian's scripts then ask nothing.
-        lines.append(
-            f"[ -e {shlex.quote(step.creates)} ] || DEBIAN_FRONTEND=noninteractive {shlex.join(step.command)} || exit"
-        )
-    lines += [f"{shlex.join(command.words)} || {':' if command.optional else 'exit'}" for command in before]
-    return "\n".join([*lines, 'exec "$@"', ""])
 
 
 def temporary_files(packages: Sequence[ServedPackage]) -> Iterator[TmpfilesEntry]:

@@ -41,7 +41,8 @@ class ServiceDirectory(NamedTuple):
 class ServiceUnit(NamedTuple):
     """A service. name: of the unit. variables: of `Environment=`. files: (path, optional) of `EnvironmentFile=`.
 
-    user, group: names or "". kind: of `Type=`. workdir: absolute or "". signal: of `KillSignal=`.
+    user, group: names or "". owner: user and group of the directories, also where the server starts as root. kind: of
+    `Type=`. workdir, pid_file: absolute or "". signal: of `KillSignal=`.
     """
 
     name: str
@@ -56,6 +57,8 @@ class ServiceUnit(NamedTuple):
     signal: str
     directories: tuple[ServiceDirectory, ...]
     wanted: bool
+    pid_file: str = ""
+    owner: tuple[str, str] = ("", "")
 
 
 def service(name: str, text: str) -> ServiceUnit | None:
@@ -68,7 +71,7 @@ def service(name: str, text: str) -> ServiceUnit | None:
 
     kind = last("Type") or "simple"
     starts = body.get("ExecStart", [])
-    if "@" in name or kind == "oneshot" or not starts:
+    if _is_template(name) or kind == "oneshot" or not starts:
         return None
     start = _command(starts[-1], name)
     if not start.words or start.words[0] in ("/bin/true", "/usr/bin/true"):
@@ -78,7 +81,7 @@ def service(name: str, text: str) -> ServiceUnit | None:
         variables |= unit_file.assignments(unit_file.expand_specifiers(value, name))
     files = [unit_file.expand_specifiers(value, name) for value in body.get("EnvironmentFile", [])]
     return ServiceUnit(
-        name.rpartition(".")[0],
+        name.rpartition(".")[0].partition("@")[0],
         start,
         tuple(_command(value, name) for value in body.get("ExecStartPre", [])),
         kind,
@@ -90,7 +93,60 @@ def service(name: str, text: str) -> ServiceUnit | None:
         last("KillSignal"),
         tuple(_directories(body, name)),
         any("multi-user.target" in value for value in sections.get("Install", {}).get("WantedBy", [])),
+        _pid_file(last("PIDFile")),
+        (last("User"), last("Group")),
     )
+
+
+def _without_init_script(unit: ServiceUnit, exists: Callable[[str], bool]) -> ServiceUnit:
+    """Return a unit that starts the program for which an init script is named, since images have no init scripts."""
+    directory, _, name = unit.start.words[0].rpartition("/")
+    programs = (f"/usr/sbin/{name}", f"/usr/bin/{name}")
+    program = next(filter(exists, programs), "") if directory == "/etc/init.d" else ""
+    return unit._replace(start=unit.start._replace(words=(program,))) if program else unit
+
+
+def _pid_file(path: str) -> str:
+    return f"/run/{path}" if path and not path.startswith("/") else _run(path)
+
+
+def _run(path: str) -> str:
+    return path.replace("/var/run/", "/run/", 1) if path.startswith("/var/run/") else path
+
+
+class SocketUnit(NamedTuple):
+    """The sockets that systemd opens for a service. service: its unit. ports: numbers, or text such as 53/udp."""
+
+    service: str
+    paths: tuple[str, ...]
+    ports: tuple[int | str, ...]
+
+
+_LISTENS = {"ListenStream": "", "ListenDatagram": "/udp", "ListenSequentialPacket": "", "ListenFIFO": ""}
+
+
+def socket(name: str, text: str) -> SocketUnit | None:
+    """Return the sockets of a socket unit; None if each connection has a service of its own."""
+    body = unit_file.parse(text).get("Socket", {})
+    if _is_template(name) or (body.get("Accept") or ["no"])[-1].lower() in ("yes", "true", "1", "on"):
+        return None
+    paths: list[str] = []
+    ports: list[int | str] = []
+    for key, suffix in _LISTENS.items():
+        for value in body.get(key, []):
+            value = unit_file.expand_specifiers(value, name)
+            port = re.fullmatch(r"(?:.*:)?([0-9]{1,5})", value)
+            if value.startswith("/"):
+                paths.append(_run(value))
+            elif port and 0 < int(port[1]) < 1 << 16:
+                ports.append(f"{port[1]}{suffix}" if suffix else int(port[1]))
+    started = (body.get("Service") or [f"{name.rpartition('.')[0]}.service"])[-1]
+    return SocketUnit(started.rpartition(".")[0], tuple(paths), tuple(dict.fromkeys(ports)))
+
+
+def _is_template(name: str) -> bool:
+    """Return whether a unit has no instance. One with an instance, tor@default.service, is a unit like others."""
+    return "@." in name
 
 
 def _command(text: str, unit: str) -> Command:
@@ -124,6 +180,7 @@ def main_unit(package: str, declarations: Mapping[str, str], exists: Callable[[s
         if not name.endswith(".service"):
             continue
         unit = service(name, text)
+        unit = unit and _without_init_script(unit, exists)
         if unit is not None and exists(unit.start.words[0]):
             found.append(unit)
     stem = _SUFFIXES.sub("", package)

@@ -106,6 +106,8 @@ def full_name(made: PackedImage) -> str:
 
 
 _FIRST_FREE_PORT = 1024
+# Docker sets it by itself.
+_LOW_PORTS = "--sysctl=net.ipv4.ip_unprivileged_port_start=0"
 
 
 def run(made: PackedImage, engine: str) -> str:
@@ -114,8 +116,15 @@ def run(made: PackedImage, engine: str) -> str:
     # A container's record may be hostile: text that is pasted into a shell must be plain arguments.
     given = [word for option in made.container.run_options for word in option.split()]
     words = [word for option in given for word in _for_caller(option, engine)]
+    if engine == "podman" and not made.bundle.is_root and any(_is_low(port) for port in made.bundle.ports):
+        words.append(_LOW_PORTS)
     arguments = "".join(f" {shlex.quote(printable(word))}" for word in words)
     return f"{engine} run --rm{ports}{arguments} {full_name(made)}{'' if made.bundle.runs else ' PROGRAM'}"
+
+
+def _is_low(port: str) -> bool:
+    """Return whether only root may open a port, such as 53/udp, that the image exposes."""
+    return int(port.partition("/")[0]) < _FIRST_FREE_PORT
 
 
 def _for_caller(option: str, engine: str) -> list[str]:

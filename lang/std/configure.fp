@@ -9,8 +9,6 @@ tools = [
   "tar", "ucf", "util-linux",
 ]
 
-has-dpkg(release) = (get(import("fpack/debian"), release).dpkg or null) != null
-
 # names: the packages to configure, with all that they depend on. listed: packages that may differ from those of the
 # release. skip: the packages whose scripts do not run. users: the fixed users of the container.
 configured({ name: string, release: string, names: list, listed: list, skip: list, users: list }) =

@@ -7,7 +7,8 @@
 # data-packages: a linked image includes dependencies that have nothing but data.
 # first-start: steps that run when the container starts, [{ creates, command }]: the command, a list of words, runs if the
 # path `creates` is absent. By default, those that the packages are known to need. init: start the program by `tini`, which
-# ends orphaned processes; by default, if there are steps.
+# passes signals on and ends orphaned processes; by default, if there are steps, if the program is a script or an
+# interpreter, or if it is a server that leaves the foreground.
 # configure: run Debian's maintainer scripts, in a sandbox, and include what they make; { skip = [PACKAGE] } leaves out
 # the scripts of some packages. By default they run for closure "depends" with Debian packages.
 # program: the package whose program runs if there is neither an entrypoint nor a command. By default, the program of
@@ -87,16 +88,20 @@ container({
     run = what-runs(program, strings(entrypoint), strings(command), [p.name for p in debian])
     steps = if run == null then [] else import("fpack/first-start").steps(first-start, [p.name for p in found])
     with-init = run != null && (if init == null then steps != [] else init)
-    starter = if !with-init || any(found, f => f.name == "tini") then []
+    # Without `init`, the root decides whether its program needs `tini`.
+    may-init = run != null && init == null && !with-init && release-has(the-release, "tini")
+    starter = if !(with-init || may-init) || any(found, f => f.name == "tini") then []
       else [p for p in debian-closure(the-release, ["tini"]) if p.name == "tini"]
-    all-found = [...found, ...locale, ...data-found, ...starter, ...spare]
+    available = [...spare, ...if may-init then starter else []]
+    seeds = [...names, ...if with-init then ["tini"] else []]
+    all-found = [...found, ...locale, ...data-found, ...if with-init then starter else [], ...available]
     all-rules = {
       ...if locale == [] then {} else { libc-bin = { drop = not-of-libc(found) } }
       ...{ ${d.name} = { keep = d.keep } for d in data if d.keep != null }
       ...rules
     }
     table = import("fpack/rules").table(all-found, debian, all-rules, linked, drop, setuid)
-    slices = members(the-release, all-found, names, table, debian, data, linked && data-packages)
+    slices = members(the-release, all-found, seeds, table, debian, data, linked && data-packages)
     with-scripts = runs-scripts(configure, linked, names, the-release)
     # Debian's scripts refuse a system user with a number outside of its range.
     all-users = [
@@ -122,7 +127,14 @@ container({
       wants
       users = all-users
       alternatives
-      ...if run == null then {} else { service = [{ package = run, first_start = steps, init = with-init }] }
+      ...if run == null then {} else {
+        service = [{
+          package = run
+          first_start = steps
+          init = with-init
+          ...if may-init then { init_if_needed = true } else {}
+        }]
+      }
       ...if built-with == [] then {} else built-field(built)
       ...if scripts == null then {} else {
         configured = scripts
@@ -130,7 +142,7 @@ container({
       }
       candidates =
         if linked then [s.slice for s in slices if !s.seed]
-        else [s.slice for s in slices if any(spare, p => p.name == s.package)]
+        else [s.slice for s in slices if any(available, p => p.name == s.package)]
     }
 
     files-made = import("fpack/files").files {
@@ -263,8 +275,10 @@ one-release(release, debian, built) =
 
 # Whether maintainer scripts run. Without dpkg, which configures packages, no release can run them.
 runs-scripts(configure, linked, names, release) =
-  if configure == null then !linked && names != [] && import("fpack/configure").has-dpkg(release)
+  if configure == null then !linked && names != [] && release-has(release, "dpkg")
   else configure != false
+
+release-has(release, name) = get(get(import("fpack/debian"), release), name, null) != null
 
 skipped({ skip: list = [] }) = skip
 
@@ -276,7 +290,7 @@ members(release, found, names, rules, listed = [], data = [], with-data = false)
     package = p.name
     version = p.version
     depends = p.depends
-    seed = contains(names, p.name) || p.name == "base-files" || p.name == "tini" || any(data, d => d.name == p.name)
+    seed = contains(names, p.name) || p.name == "base-files" || any(data, d => d.name == p.name)
     ...if with-data && p.arch == "all" then { data = true } else {}
     ...used-field([d for d in data if d.name == p.name])
     slice = derivation {

@@ -18,7 +18,9 @@ data-packages = {
     keep = null
   }
   netbase = {
-    users = ["bind9-dnsutils", "iproute2", "libperl5.40", "libpython3.13-stdlib", "nmap", "openbsd-inetd", "xinetd"]
+    users = [
+      "bind9-dnsutils", "iproute2", "libperl5.40", "libpython3.13-stdlib", "libtirpc3t64", "nmap", "openbsd-inetd", "xinetd",
+    ]
     why = "the names of services and protocols"
     keep = null
   }

@@ -91,6 +91,17 @@ def test_modes_of_the_store_are_not_kept(caller: Configurer) -> None:
     assert made.text("etc/edited") == "key=new\n" and made.text("etc/copied") == "key=old\n"
 
 
+def test_files_that_a_script_makes_executable_are_so(caller: Configurer) -> None:
+    items = [file("./usr/bin/on", "on"), file("./usr/bin/off", "off", 0o755), file("./usr/bin/same", "same", 0o755)]
+    script = "chmod a+x /usr/bin/on /usr/bin/same; chmod a-x /usr/bin/off; cp -p /usr/bin/on /usr/bin/copy"
+    made = caller.configure(Package("it", {"postinst": script}, items=items))
+    assert {path: entry.mode for path, entry in made.entries.items()} == {
+        "usr/bin/on": 0o755,
+        "usr/bin/off": 0o644,
+        "usr/bin/copy": 0o755,
+    }
+
+
 def test_what_a_script_leaves_as_it_was_is_no_change(caller: Configurer) -> None:
     items = [file("./etc/file", "x"), file("./etc/other", "x"), symlink("./etc/link", "file")]
     made = caller.configure(

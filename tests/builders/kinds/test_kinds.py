@@ -56,7 +56,8 @@ COMPLETE: dict[str, dict[str, Any]] = {
         "slices": [{"package": "p", "version": "1", "depends": ["q"], "seed": True, "slice": PATH,
                     "used": [{"by": "q", "why": "w"}], "data": True}],
         "alternatives": {"/a": "/b"}, "built": [{"path": OTHER, "packages": ["p"]}],
-        "service": [{"package": "p", "first_start": [{"creates": "/a", "command": ["c"]}], "init": True}],
+        "service": [{"package": "p", "first_start": [{"creates": "/a", "command": ["c"]}], "init": True,
+                     "init_if_needed": True}],
         "configured": OTHER, "configured_drop": ["/a"],
     },
     "slice": {"payload": PATH, "keep": ["/a"], "drop": ["/b"], "setuid": ["/c"]},
@@ -65,8 +66,8 @@ COMPLETE: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 # Digests of the keys of derivations with these arguments. A digest changes only if its kind has a new version.
 DIGESTS = {
-    "configure": "8fd7e2f8aac9b40a",
-    "deb": "64a8cb0a2a409e1d",
+    "configure": "04fef3c9f0090dee",
+    "deb": "0ceb1faa53af6d9b",
     "exec": "d5c437d82141f47d",
     "fetch": "07f36f1f71485e04",
     "files": "05d2a081a5b2a6de",
@@ -76,7 +77,7 @@ DIGESTS = {
     "manifest": "8fca36701a1d71cd",
     "npm": "28b1256fab9cabc9",
     "pypi": "82d346add165fac0",
-    "root": "b529bb05d18ddcc2",
+    "root": "36d7e10cd3b63863",
     "slice": "6494fbb86c04b068",
     "source": "da8e8421d65924c2",
     "text": "a0a7b1cf054e8713",

@@ -85,6 +85,27 @@ def test_a_program_that_runs_the_shell_brings_it() -> None:
     assert found.reasons["dash"] == ("calls", "lib", "/usr/bin/helper", "sh")
 
 
+def module(name: str, path: str) -> SliceTable:
+    """Return a slice with an executable module that calls `cat`."""
+    entry = TreeEntry(path, FILE, 0o755, size=1, blake3=b"b" * 32, facts=LoadFacts(commands=("cat",)))
+    return SliceTable(name, "1", "amd64", f"/fpack/store/{'0' * 32}-{name}", {path: entry}, {"alternatives": []}, ())
+
+
+def test_a_module_brings_what_it_calls_and_no_interpreter() -> None:
+    assert names(run(module("app", "usr/share/perl5/App.pm"))) == {"app", "coreutils"}
+    assert names(run(module("app", "usr/lib/python3/dist-packages/app.py"))) == {"app", "coreutils"}
+
+
+def test_what_the_library_of_an_interpreter_calls_is_not_brought() -> None:
+    for path in (
+        "share/perl/5.40/A.pm",
+        "lib/x86_64-linux-gnu/perl/5.40/A.pm",
+        "lib/python3.13/a.py",
+        "lib/ruby/3.3.0/a.rb",
+    ):
+        assert names(run(module("app", f"usr/{path}"))) == {"app"}
+
+
 def test_scripts_for_the_administrator_of_a_system_do_not_count_unless_they_were_asked_for() -> None:
     admin = table("debconf", helper="/usr/bin/perl", other="/bin/sh cat")
     assert names(run(table("app", app=""), admin)) == {"app", "debconf"}

@@ -54,3 +54,60 @@ def test_a_program_without_such_a_function_calls_nothing(tmp_path: Path) -> None
     (tmp_path / "program").write_bytes(make_elf("libc.so.6"))
     found = elf.facts(b"\x7fELF", str(tmp_path / "program"))
     assert found is not None and found.commands == ()
+
+
+@pytest.mark.parametrize(
+    ("language", "program", "expected"),
+    [
+        ("perl", "chomp($myhostname = `hostname --fqdn`);\n", ("hostname",)),
+        ("perl", "my $x = qx{uname -s | tr a b};\n", ("tr", "uname")),
+        ("perl", "$x = qx/cat x/ . qx(ls);\n", ("cat", "ls")),
+        ("perl", "system('rm', '-f', $file) == 0 or die;\n", ("rm",)),
+        ("perl", 'exec "sort", @files;\n', ("sort",)),
+        ("perl", "open(my $f, '-|', 'id', '-u');\n", ("id",)),
+        ("perl", 'open(PIPE, "date +%s |");\n', ("date",)),
+        ("perl", "# `cat x`\n=pod\n\n$x = `cat x`\n\n=cut\n$x->system('ls');\n__END__\n$x = `ls`;\n", ()),
+        ("perl", 'print "use `cat x`";\n$system = "ls"; %exec = ("ls", 1);\n', ()),
+        ("perl", "system $ls; `$cat`; file_system('ls')\n", ()),
+        ("python", 'subprocess.run(["stty", "-echo"])\n', ("stty",)),
+        ("python", "subprocess.check_output(\n    ['tar', x],\n)\n", ("tar",)),
+        ("python", "p = Popen('gzip -d', shell=True)\nos.system(\"clear\")\n", ("clear", "gzip")),
+        ("python", '"""Like (`ls -l`)."""\nrun("ls")\nx.system("ls")\n', ()),
+        ("ruby", "x = `id -u`\nsystem('mv', a, b)\n", ("id", "mv")),
+    ],
+)
+def test_the_commands_of_a_program_of_an_interpreter(language: str, program: str, expected: tuple[str, ...]) -> None:
+    assert commands.interpreted_commands(program.encode(), language) == expected
+
+
+@pytest.mark.parametrize("language", ["perl", "python", "ruby"])
+@pytest.mark.parametrize("text", [b"system ", b"system(", b"qx{", b"`", b"`a", b"open x,", b"=a\n", b"-|',", b" "])
+def test_a_program_of_the_largest_size_is_read_in_linear_time(language: str, text: bytes) -> None:
+    for filling in (text, text + b" " * 50, text + b"a" * 401):
+        assert commands.interpreted_commands(filling * (commands.MAX_SCRIPT // len(filling)), language) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a", "#!/usr/bin/perl -w\n$x = `id`;\n", ("id",)),
+        ("a", "#!/usr/bin/env python3\nos.system('id')\n", ("id",)),
+        ("a", "#!/usr/bin/ruby3.3\nx = `id`\n", ("id",)),
+        ("a.pm", "package A;\n$x = `id`;\n", ("id",)),
+        ("a.py", "os.system('id')\n", ("id",)),
+        ("05-node_id", "# A comment.\n\nuse strict;\n$x = `id`;\n", ("id",)),
+    ],
+)
+def test_files_of_interpreters_have_commands(
+    tmp_path: Path, name: str, content: str, expected: tuple[str, ...]
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    found = elf.facts(content.encode()[: elf.HEAD], str(path))
+    assert found is not None and found.commands == expected
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.py", "x = 1\n"), ("a.txt", "os.system('id')\n"), ("a", "# use x\n")])
+def test_other_files_have_no_facts(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    assert elf.facts(content.encode(), str(tmp_path / name)) is None

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
+import shlex
 
 import pytest
 from fpack.builders.services import plan as service_plan
 from fpack.builders.services import tmpfiles
-from fpack.builders.services.plan import FirstStart, RootFiles, ServedPackage, ServicePlan
+from fpack.builders.services.plan import RootFiles, ServedPackage, ServicePlan
+from fpack.builders.services.start_script import StartScript
 from fpack.builders.services.tmpfiles import DIRECTORY, SYMLINK, TmpfilesEntry
-from fpack.builders.services.unit import Command
 
 
-def planned(unit: str, package: str = "served", files: dict[str, str] | None = None) -> ServicePlan | None:
-    texts = {"/usr/bin/served": "", "/bin/sh": "", "/usr/bin/check": "", "/usr/sbin/ngircd": "", **(files or {})}
+def planned(unit: str, package: str = "served", files: dict[str, str | None] | None = None) -> ServicePlan | None:
+    """Return the plan of a server. files: texts by path; None for a file that the root does not have."""
+    names = ("/usr/bin/served", "/bin/sh", "/usr/bin/check", "/usr/sbin/ngircd", "/usr/bin/sleep")
+    texts = {path: text for path, text in {**dict.fromkeys(names, ""), **(files or {})}.items() if text is not None}
     own = ServedPackage(package, {f"usr/lib/systemd/system/{package}.service": "[Service]\n" + unit})
     return service_plan.plan(own, [], RootFiles(lambda path: path in texts, lambda path: texts.get(path, "")))
 
@@ -25,8 +26,30 @@ def test_the_command_line_has_the_values_of_environment_files() -> None:
         files={"/etc/default/served": 'OPTIONS="-u x"\nA=2\n'},
     )
     assert found is not None
-    assert found.entrypoint == ("/usr/bin/served", "-u", "x", "2")
+    assert found.entrypoint == ("/usr/bin/served", "$OPTIONS", "${A}")
+    assert found.start.words == ("$OPTIONS", "${A}")
     assert (found.user, found.variables) == ("u", {"A": "2", "OPTIONS": "-u x"})
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "files"),
+    [
+        ("$OPTIONS", '"-u \\"a b\\""', {}),
+        ("$OPTIONS", '"-u x"', {"/bin/sh": None}),
+        ("$$OPTIONS", '"-u x"', {}),
+    ],
+)
+def test_values_that_a_shell_would_read_otherwise_are_fixed(
+    line: str, value: str, files: dict[str, str | None]
+) -> None:
+    found = planned(
+        f"EnvironmentFile=/etc/default/served\nExecStart=/usr/bin/served {line}\n",
+        files={"/etc/default/served": f"OPTIONS={value}\n", **files},
+    )
+    assert found is not None and not found.start.words
+    assert found.entrypoint == tuple(
+        ["/usr/bin/served", "$OPTIONS"] if "$$" in line else ["/usr/bin/served", *shlex.split(shlex.split(value)[0])]
+    )
 
 
 def test_a_package_that_is_a_system_has_no_server() -> None:
@@ -34,13 +57,55 @@ def test_a_package_that_is_a_system_has_no_server() -> None:
 
 
 def test_a_server_that_forks_stays_in_the_foreground() -> None:
-    found = planned("Type=forking\nExecStart=/usr/sbin/ngircd\n", "ngircd")
-    assert found is not None and found.entrypoint == ("/usr/sbin/ngircd", "--nodaemon") and found.ports == (6667,)
+    found = planned("Type=forking\nExecStart=/usr/sbin/ngircd /etc/conf\n", "ngircd")
+    assert found is not None and found.ports == (6667,)
+    assert found.entrypoint == ("/usr/sbin/ngircd", "--nodaemon", "/etc/conf")
 
 
-def test_an_unknown_server_that_forks_is_told() -> None:
-    found = planned("Type=forking\nExecStart=/usr/bin/served\n")
-    assert found is not None and "expects /usr/bin/served to fork" in found.notes[0]
+def test_the_script_stays_for_a_server_that_forks() -> None:
+    found = planned("Type=forking\nExecStart=/usr/bin/served\nPIDFile=/var/run/served.pid\n")
+    assert found is not None and found.start == StartScript(forks=True, pid_file="/run/served.pid")
+
+
+def test_a_unit_that_runs_an_init_script_starts_the_program_of_its_name() -> None:
+    found = planned("Type=forking\nExecStart=/etc/init.d/served start\nPIDFile=/run/served/pid\n")
+    assert found is not None and found.entrypoint == ("/usr/bin/served",)
+    assert found.start == StartScript(forks=True, pid_file="/run/served/pid")
+    assert found.directories == (TmpfilesEntry(DIRECTORY, "run/served", 0o755, "served", "served"),)
+    assert planned("Type=forking\nExecStart=/etc/init.d/other start\n") is None
+
+
+def test_the_directory_of_a_pid_file_has_the_owner_that_the_unit_says() -> None:
+    unit = "Type=forking\nExecStart=/usr/bin/served\nPIDFile=/run/served/pid\n"
+    found = planned(f"{unit}User=u\nRuntimeDirectory=served\n")
+    assert found is not None and found.directories == (TmpfilesEntry(DIRECTORY, "run/served", 0o755, "u", "u"),)
+
+
+@pytest.mark.parametrize("path", ["/bin/sh", "/usr/bin/sleep"])
+def test_a_server_that_forks_is_told_if_no_script_can_stay(path: str) -> None:
+    found = planned("Type=forking\nExecStart=/usr/bin/served\n", files={path: None})
+    assert found is not None and not found.start.text()
+    assert "expects /usr/bin/served to fork" in found.notes[0]
+
+
+def test_the_sockets_of_a_unit_give_ports_and_directories() -> None:
+    texts = {
+        "usr/lib/systemd/system/a.service": "[Service]\nExecStart=/usr/bin/a\nUser=u\n",
+        "usr/lib/systemd/system/a.socket": "[Socket]\nListenStream=/var/run/a/socket\nListenStream=0.0.0.0:111\n"
+        "ListenDatagram=[::]:111\nListenStream=[::]:111\nListenStream=/run/a.sock\nListenStream=70000\n",
+        "usr/lib/systemd/system/other.socket": "[Socket]\nListenStream=1\n",
+        "usr/lib/systemd/system/b.socket": "[Socket]\nListenStream=2\nService=a.service\nAccept=yes\n",
+    }
+    files = RootFiles(lambda path: path == "/usr/bin/a", lambda path: "")
+    found = service_plan.plan(ServedPackage("a", texts), [], files)
+    assert found is not None and found.ports == (111, "111/udp")
+    assert found.directories == (TmpfilesEntry(DIRECTORY, "run/a", 0o755, "u", "u"),)
+
+
+def test_a_server_that_becomes_another_user_itself_has_directories_of_that_user() -> None:
+    found = planned("ExecStart=!/usr/bin/served\nUser=u\nGroup=g\nRuntimeDirectory=served\n")
+    assert found is not None and found.user == ""
+    assert found.directories == (TmpfilesEntry(DIRECTORY, "run/served", 0o755, "u", "g"),)
 
 
 def test_commands_that_make_directories_become_directories() -> None:
@@ -49,7 +114,7 @@ def test_commands_that_make_directories_become_directories() -> None:
         "ExecStartPre=/bin/mkdir -m 740 -p /var/log/served\nExecStartPre=/bin/chown log:adm /var/log/served\n"
         "ExecStartPre=/usr/bin/install -d -o other -m 0700 /var/run/other\nExecStartPre=/bin/chmod 711 /run/served\n"
     )
-    assert found is not None and not found.script and not found.notes
+    assert found is not None and not found.start.text() and not found.notes
     assert found.directories == (
         TmpfilesEntry(DIRECTORY, "run/served", 0o711, "u", "u"),
         TmpfilesEntry(DIRECTORY, "var/log/served", 0o740, "log", "adm"),
@@ -60,7 +125,7 @@ def test_commands_that_make_directories_become_directories() -> None:
 def test_other_steps_run_before_the_server() -> None:
     found = planned("ExecStart=/usr/bin/served\nExecStartPre=-/usr/bin/check 'a b'\nExecStartPre=/usr/bin/absent\n")
     assert found is not None
-    assert found.script.splitlines()[2:] == ["/usr/bin/check 'a b' || :", 'exec "$@"']
+    assert found.start.text().splitlines()[2:] == ["/usr/bin/check 'a b' || :", 'exec "$@"']
     assert found.notes == ("the unit's step '/usr/bin/absent' is left out",)
 
 
@@ -72,25 +137,6 @@ def test_the_unit_of_a_dependency_serves_a_package_without_units() -> None:
     found = service_plan.plan(ServedPackage("nginx", {}), [ServedPackage("nginx-common", unit)], files)
     assert found is not None and found.entrypoint == ("/usr/sbin/nginx", "-g", "daemon off;")
     assert service_plan.plan(ServedPackage("jq", {}), [ServedPackage("libjq1", {})], files) is None
-
-
-def test_the_script_takes_steps_of_the_first_start_once(tmp_path: Path) -> None:
-    made, log = tmp_path / "it's made", tmp_path / "log"
-    steps = [FirstStart(str(made), ("/bin/sh", "-c", f'echo first >> {log}; touch "{made}"'))]
-    before = [Command(("/bin/sh", "-c", f"echo before >> {log}")), Command(("/bin/false",), optional=True)]
-    script = tmp_path / "start"
-    script.write_text(service_plan.script(before, steps))
-    for _ in range(2):
-        done = subprocess.run(["/bin/sh", script, "echo", "a b"], capture_output=True, text=True, check=True)
-        assert done.stdout == "a b\n"
-    assert log.read_text().split() == ["first", "before", "before"]
-
-
-def test_a_step_that_fails_ends_the_container(tmp_path: Path) -> None:
-    script = tmp_path / "start"
-    script.write_text(service_plan.script([Command(("/bin/false",))], ()))
-    done = subprocess.run(["/bin/sh", script, "echo", "x"], capture_output=True, check=False)
-    assert done.returncode == 1 and not done.stdout
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,10 @@ def test_a_unit_that_starts_no_lasting_program(text: str) -> None:
     assert service("a.service", text) is None
 
 
-def test_a_template_is_no_service() -> None:
+def test_a_template_is_no_service_and_an_instance_is_one() -> None:
     assert service("a@.service", UNIT) is None
+    found = service("a@one.service", "[Service]\nExecStart=/usr/bin/a %i %p\n")
+    assert found is not None and found.name == "a" and found.start.words == ("/usr/bin/a", "one", "a")
 
 
 def test_a_start_as_root_ignores_the_user() -> None:

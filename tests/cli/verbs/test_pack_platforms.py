@@ -251,10 +251,30 @@ def test_the_line_suits_its_caller(monkeypatch: pytest.MonkeyPatch, user: int, e
 
     monkeypatch.setattr(os, "geteuid", lambda: user)
     monkeypatch.setattr(os, "getegid", lambda: user)
-    bundle = SimpleNamespace(name="go", tag="1", ports=[], runs=True)
+    bundle = SimpleNamespace(name="go", tag="1", ports=[], runs=True, is_root=True)
     container = SimpleNamespace(ports=(), run_options=("--userns=keep-id", "-v .:/src"))
     line = formats.run(SimpleNamespace(bundle=bundle, container=container), engine)  # type: ignore[arg-type]
     assert line == f"{engine} run --rm {word} -v .:/src localhost/go:1"
+
+
+@pytest.mark.parametrize(
+    ("port", "is_root", "engine", "shown"),
+    [
+        ("53/udp", False, "podman", "--sysctl=net.ipv4.ip_unprivileged_port_start=0 "),
+        ("53/udp", True, "podman", ""),
+        ("53/udp", False, "docker", ""),
+        ("1024", False, "podman", ""),
+    ],
+)
+def test_the_line_lets_a_user_open_the_low_ports_of_the_image(
+    port: str, is_root: bool, engine: str, shown: str
+) -> None:
+    from fpack.cli.images import formats
+
+    bundle = SimpleNamespace(name="named", tag="1", ports=[port], runs=True, is_root=is_root)
+    container = SimpleNamespace(ports=(), run_options=())
+    line = formats.run(SimpleNamespace(bundle=bundle, container=container), engine)  # type: ignore[arg-type]
+    assert line.endswith(f" {shown}localhost/named:1") and ("--sysctl" in line) == bool(shown)
 
 
 @pytest.mark.parametrize("form", ["tar", "oci-dir"])

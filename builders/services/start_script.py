@@ -1,0 +1,101 @@
+"""Write the shell script that precedes a server: steps, values of variables, and the wait for a server that forks.
+
+The script gets the server's command line as its arguments, and `exec`s it. A server that leaves the foreground would
+end the container; for such a server the script stays, hands on signals, and ends when the server has ended.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import NamedTuple
+
+from .unit import Command
+
+SCRIPT = "usr/lib/fpack/start"
+SHELL = "/bin/sh"
+SLEEP = "/usr/bin/sleep"
+_PIDS = "/proc/[0-9]*"
+_SIGNALS = "HUP INT QUIT TERM USR1 USR2 WINCH"
+_VARIABLE = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*\Z|.*\$\{[A-Za-z_][A-Za-z0-9_]*\}", re.DOTALL)
+
+
+class FirstStart(NamedTuple):
+    """A step that runs if the path `creates` is absent when the container starts."""
+
+    creates: str
+    command: tuple[str, ...]
+
+
+class StartScript(NamedTuple):
+    """What precedes a server. before: the unit's steps. first: steps of the first start, which go before those.
+
+    words: those words of the command line that have variables. forks: the server leaves the foreground, and `pid_file`
+    will have the number of its main process, or is "".
+    """
+
+    before: tuple[Command, ...] = ()
+    first: tuple[FirstStart, ...] = ()
+    words: tuple[str, ...] = ()
+    forks: bool = False
+    pid_file: str = ""
+
+    def text(self) -> str:
+        """Return the script; "" if nothing precedes the server."""
+        if not (self.before or self.first or self.words or self.forks):
+            return ""
+        lines = ["#!/bin/sh", "# Steps that precede the server. fpack wrote this file."]
+        for step in self.first:
+            # Debian's scripts then ask nothing.
+            command = f"DEBIAN_FRONTEND=noninteractive {shlex.join(step.command)}"
+            lines.append(f"[ -e {shlex.quote(step.creates)} ] || {command} || exit")
+        lines += [f"{shlex.join(command.words)} || {':' if command.optional else 'exit'}" for command in self.before]
+        if self.words:
+            lines += _expansion(self.words)
+        lines += _wait(self.pid_file) if self.forks else ['exec "$@"']
+        return "\n".join([*lines, ""])
+
+
+def has_variable(word: str) -> bool:
+    """Return whether systemd replaces a variable in a word of a command line."""
+    return _VARIABLE.match(word) is not None
+
+
+def _expansion(words: tuple[str, ...]) -> list[str]:
+    """Return lines that replace `$NAME` by the words of its value, and `${NAME}` by its value, as systemd does."""
+    lines = ["set -f", "for word do", '  case "$word" in']
+    for word in dict.fromkeys(words):
+        lines.append(f'  {shlex.quote(word)}) set -- "$@" {_shell_word(word)} ;;')
+    return [*lines, '  *) set -- "$@" "$word" ;;', "  esac", "  shift", "done", "set +f"]
+
+
+def _shell_word(word: str) -> str:
+    if re.fullmatch(r"\$\w+", word):
+        return f"${{{word[1:]}-}}"
+    parts = re.split(r"(\$\{[A-Za-z_]\w*\})", word)
+    # Each second part is a name in braces.
+    shown = [f'"{part[:-1]}-}}"' if at % 2 else shlex.quote(part) for at, part in enumerate(parts) if part]
+    return "".join(shown)
+
+
+def _wait(pid_file: str) -> list[str]:
+    """Return lines that run the server and wait until its main process has ended, or all processes have."""
+    file = shlex.quote(pid_file)
+    known = [f"  [ ! -r {file} ] || read -r pid _ <{file}", '  if [ "$pid" ]; then [ -d "/proc/$pid" ]; return; fi']
+    return [
+        "# The server leaves the foreground. This process waits until the server has ended.",
+        "running() {",
+        "  pid=",
+        *(known if pid_file else ()),
+        "  pid=-1",
+        f"  for entry in {_PIDS}; do",
+        '    case ${entry#/proc/} in 1 | "$$" | "${!-}") ;; *) return ;; esac',
+        "  done",
+        "  return 1",
+        "}",
+        f'for name in {_SIGNALS}; do trap "running; kill -s $name -- \\"\\$pid\\"" "$name"; done',
+        '"$@" || exit',
+        "for _ in 1 2 3 4 5; do ! running || break; sleep 1; done",
+        'while running; do sleep 1 & wait "$!"; done',
+        "exit 0",
+    ]

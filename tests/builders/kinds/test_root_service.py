@@ -1,0 +1,74 @@
+"""Roots with the server of a package: what precedes it, and which programs get a minimal process 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.debs import file, symlink
+from support.elves import elf
+from support.fake_roots import Made, Roots
+from support.task import FakeStore
+
+LOADER = "/lib64/ld-linux-x86-64.so.2"
+LIBC = [
+    file("./usr/lib/x86_64-linux-gnu/libc.so.6", elf(soname="libc.so.6")),
+    file("./usr/lib64/ld-linux-x86-64.so.2", elf(soname="ld-linux-x86-64.so.2"), 0o755),
+]
+PROGRAM = elf("libc.so.6", interp=LOADER)
+SHELL = [file("./usr/bin/sh", PROGRAM, 0o755), file("./usr/bin/sleep", PROGRAM, 0o755)]
+FORKING = file("./usr/lib/systemd/system/app.service", "[Service]\nType=forking\nExecStart=/usr/sbin/appd\n")
+
+
+@pytest.fixture
+def roots(tmp_path: Path) -> Roots:
+    found = Roots(FakeStore(tmp_path / "root"))
+    found.package("libc6", *LIBC, seed=True)
+    found.package("tini", file("./usr/bin/tini", PROGRAM, 0o755))
+    return found
+
+
+def build(roots: Roots, mode: str = "depends", **service: Any) -> Made:
+    return roots.build(mode, lazily=True, service=[{"package": "app", **service}])
+
+
+@pytest.mark.parametrize("mode", ["depends", "linked"])
+@pytest.mark.parametrize("name", ["script", "python3", "php8.4", "java"])
+def test_an_interpreter_is_not_process_1(roots: Roots, mode: str, name: str) -> None:
+    program = file("./usr/bin/app", "#!/usr/bin/perl\n", 0o755)
+    items = (
+        [program] if name == "script" else [file(f"./usr/bin/{name}", PROGRAM, 0o755), symlink("./usr/bin/app", name)]
+    )
+    roots.package("app", *items, seed=True)
+    made = build(roots, mode, init_if_needed=True)
+    assert made.extra["service"] == {"prefix": ["/usr/bin/tini", "--"]}
+    assert made.reasons()["tini"] == (None, "asked", "", "process 1, which runs the program of app")
+
+
+@pytest.mark.parametrize("mode", ["depends", "linked"])
+def test_another_program_is_process_1(roots: Roots, mode: str) -> None:
+    roots.package("app", file("./usr/bin/app", PROGRAM, 0o755), seed=True)
+    made = build(roots, mode, init_if_needed=True)
+    assert made.extra["service"] == {} and "tini" not in made.reasons() and ["tini"] not in made.needs
+
+
+def test_an_interpreter_is_process_1_if_the_container_says_so(roots: Roots) -> None:
+    roots.package("app", file("./usr/bin/app", "#!/usr/bin/perl\n", 0o755), seed=True)
+    made = build(roots)
+    assert made.extra["service"] == {} and "tini" not in made.reasons()
+
+
+def test_a_server_that_forks_has_a_script_and_is_not_process_1(roots: Roots) -> None:
+    roots.package("app", file("./usr/sbin/appd", PROGRAM, 0o755), FORKING, *SHELL, seed=True)
+    made = build(roots, init_if_needed=True)
+    assert made.extra["service"]["entrypoint"] == ["/usr/bin/tini", "--", "/usr/lib/fpack/start", "/usr/sbin/appd"]
+    assert "tini" in made.reasons()
+    assert (made.data / "usr/lib/fpack/start").read_text().startswith("#!/bin/sh\n")
+
+
+def test_a_server_that_forks_without_a_shell_is_told(roots: Roots) -> None:
+    roots.package("app", file("./usr/sbin/appd", PROGRAM, 0o755), FORKING, seed=True)
+    made = build(roots, init_if_needed=True)
+    assert made.extra["service"]["entrypoint"] == ["/usr/sbin/appd"]
+    assert any("expects /usr/sbin/appd to fork" in line for line in made.lines)

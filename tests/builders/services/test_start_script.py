@@ -1,0 +1,120 @@
+"""Test the script that precedes a server: steps, values of variables, the wait for a server that forks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from fpack.builders.services.start_script import FirstStart, StartScript, has_variable
+from fpack.builders.services.unit import Command
+
+PID_NAMESPACE = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child"]
+
+
+def written(script: StartScript, path: Path) -> Path:
+    path.write_text(script.text())
+    return path
+
+
+def test_the_script_takes_steps_of_the_first_start_once(tmp_path: Path) -> None:
+    made, log = tmp_path / "it's made", tmp_path / "log"
+    steps = [FirstStart(str(made), ("/bin/sh", "-c", f'echo first >> {log}; touch "{made}"'))]
+    before = [Command(("/bin/sh", "-c", f"echo before >> {log}")), Command(("/bin/false",), optional=True)]
+    script = tmp_path / "start"
+    script.write_text(StartScript(tuple(before), tuple(steps)).text())
+    for _ in range(2):
+        done = subprocess.run(["/bin/sh", script, "echo", "a b"], capture_output=True, text=True, check=True)
+        assert done.stdout == "a b\n"
+    assert log.read_text().split() == ["first", "before", "before"]
+
+
+def test_a_step_that_fails_ends_the_container(tmp_path: Path) -> None:
+    script = tmp_path / "start"
+    script.write_text(StartScript((Command(("/bin/false",)),)).text())
+    done = subprocess.run(["/bin/sh", script, "echo", "x"], capture_output=True, check=False)
+    assert done.returncode == 1 and not done.stdout
+
+
+def test_a_server_that_nothing_precedes_has_no_script() -> None:
+    assert StartScript().text() == ""
+
+
+@pytest.mark.parametrize(
+    ("word", "values", "expected"),
+    [
+        ("$A", {"A": "-u  x *"}, ["-u", "x", "*"]),
+        ("$A", {"A": ""}, []),
+        ("$A", {}, []),
+        ("${A}", {"A": "-u  x"}, ["-u  x"]),
+        ("${A}", {}, [""]),
+        ("--a=${A}'${B}\"", {"A": "1 2", "B": "$(id)"}, ["--a=1 2'$(id)\""]),
+        ("exec ${A}\n$B", {"A": "x"}, ["exec x\n$B"]),
+    ],
+)
+def test_variables_have_the_values_of_the_container(
+    tmp_path: Path, word: str, values: dict[str, str], expected: list[str]
+) -> None:
+    script = written(StartScript(words=(word,)), tmp_path / "start")
+    show = ["/usr/bin/env", "printf", "%s\\0"]
+    done = subprocess.run(["/bin/sh", script, *show, "<", word, ">"], capture_output=True, env=values, check=True)
+    assert done.stdout.decode().split("\0")[:-1] == ["<", *expected, ">"]
+
+
+def test_words_with_variables() -> None:
+    words = ["$A", "${A}", "a${A}", "a$A", "$A.b", "$$A", "a", "\n${A}"]
+    assert [word for word in words if has_variable(word)] == ["$A", "${A}", "a${A}", "\n${A}"]
+
+
+# A server that leaves the foreground: it says on which signal it ends, and writes the number of its process.
+SERVER = """
+import os, signal, sys
+def end(number, frame):
+    print(signal.Signals(number).name, flush=True)
+    os._exit(0)
+if os.fork():
+    os._exit(0)
+os.setsid()
+for name in ("TERM", "USR1"):
+    signal.signal(getattr(signal, f"SIG{name}"), end)
+if len(sys.argv) > 1:
+    with open(sys.argv[1], "w") as file:
+        file.write(f"{os.getpid()}\\n")
+print("up", flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("with_pid_file", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_the_script_stays_until_a_server_that_forked_has_ended(
+    tmp_path: Path, with_pid_file: bool, number: signal.Signals
+) -> None:
+    pid_file = str(tmp_path / "it's pid")
+    script = written(StartScript(forks=True, pid_file=pid_file if with_pid_file else ""), tmp_path / "start")
+    server = tmp_path / "server.py"
+    server.write_text(SERVER)
+    arguments = [pid_file] if with_pid_file else []
+    started = subprocess.Popen(
+        [*PID_NAMESPACE, "/bin/sh", script, "/usr/bin/env", "python3", server, *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == "up\n"
+        time.sleep(1.5)
+        assert started.poll() is None
+        children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
+        os.kill(int(children[0]), number)
+        assert started.stdout.read() == f"{number.name}\n"
+        assert started.wait(60) == 0
+
+
+def test_a_server_that_does_not_start_ends_the_container(tmp_path: Path) -> None:
+    script = written(StartScript(forks=True), tmp_path / "start")
+    done = subprocess.run(["/bin/sh", script, "/bin/sh", "-c", "exit 3"], capture_output=True, check=False)
+    assert done.returncode == 3
