@@ -14,19 +14,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from blake3 import blake3
 from fpack.builders import arguments
 from fpack.builders.configure import accounts, changes, lower, seed
 from fpack.builders.configure.accounts import Accounts
 from fpack.builders.configure.changes import Change, Outcome, ScriptCall
-from fpack.builders.configure.database import ADMIN, CONFIGURING, UnpackedPackage, database, pending
+from fpack.builders.configure.database import ADMIN, UnpackedPackage, database, pending
 from fpack.builders.configure.ids import id_maps
 from fpack.builders.configure.lower import LowerTree
 from fpack.builders.configure.normal_form import normal_form
 from fpack.builders.configure.order import order
 from fpack.builders.configure.runner import ConfigureLimits, Finished, RunRefused, ScriptRun, SeedFile, Setup
 from fpack.builders.debian.control import parse_stanza
-from fpack.builders.payload import elf, meta
+from fpack.builders.debian.script_effects import CONFIGURING
+from fpack.builders.payload import control_files, elf, meta
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Cancelled, Task
 from fpack.builders.scheduler.build_log import OutputLines
@@ -34,9 +34,6 @@ from fpack.store import threads
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
 from fpack.store.files.pool import FileNode
-from fpack.store.files.presence import is_present
-from fpack.store.files.regular_file import open_regular
-from fpack.store.files.tree import Directory
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath, parse
 
@@ -180,7 +177,7 @@ def _plan(task: Task, args: ConfigureArgs) -> _Plan:
     found: dict[str, UnpackedPackage] = {}
     for item in args.packages:
         task.check()
-        members = _control_files(task, item.payload)
+        members = control_files.read(task.tree(item.payload))
         stanza = lower.stanza(task, tree, slices, item.package)
         files = tuple(f"/{path}" for path in tree.packages[item.package])
         configured = item.package in {*args.skip, *seed.DONE} or not any(name in members for name in CONFIGURING)
@@ -197,26 +194,6 @@ def _plan(task: Task, args: ConfigureArgs) -> _Plan:
         accounts.seed(accounts.parse(passwd, group)),
         tuple(seed.stubs(tree.files)),
     )
-
-
-def _control_files(task: Task, payload: StorePath) -> dict[str, bytes]:
-    """Return the control files of a payload, compared with its digest."""
-    tree = task.tree(payload)
-    if not tree.proven:
-        meta.load(tree)
-    directory = tree.disk / "control"
-    found: dict[str, bytes] = {}
-    if not is_present(directory):
-        return found
-    node: Directory = {}
-    for name in sorted(os.listdir(directory)):
-        with open_regular(directory / name) as file:
-            content = file.read()
-            executable = bool(os.fstat(file.fileno()).st_mode & 0o100)
-        found[name] = content
-        node[os.fsencode(name)] = FileNode(blake3(content).digest(), len(content), executable)
-    tree.compare("control", node)
-    return found
 
 
 def _account_file(task: Task, root: StorePath, tree: LowerTree, name: str) -> bytes:

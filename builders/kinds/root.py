@@ -81,8 +81,8 @@ class RootArgs(NamedTuple):
     """The arguments. arch: Debian's. alternatives: links and their targets. users: see `rootfs/accounts.py`.
 
     service: the server that the root is for, at most one.
-    configured: the output of `configure` with what maintainer scripts did. configured_drop: globs of the paths that are
-    not taken from it.
+    configured: the output of `configure` with what maintainer scripts did. If it is a candidate, it is built only if a
+    script of the root's packages matters. configured_drop: globs of the paths that are not taken from it.
     """
 
     mode: str
@@ -119,7 +119,8 @@ def _linked(task: Task, args: RootArgs) -> Steps:
     depends: dict[str, Sequence[str]] = {name: item.depends for name, item in items.items()}
     seeds = [_load(task, item.slice) for item in items.values() if item.seed]
     built = _built(task, args, depends)
-    tree, drop = _configured(task, args), Globs(args.configured_drop)
+    tree: ConfiguredTree | None = None
+    drop = Globs(args.configured_drop)
     searched: set[str] = set()
     packages: set[str] = set()
     while True:
@@ -130,6 +131,8 @@ def _linked(task: Task, args: RootArgs) -> Steps:
         found, more = yield from _drive(task, items, steps)
         searched |= more
         found = store_paths.without(found, [*built, *scripts])
+        if tree is None:
+            tree = yield from _configured(task, args, found.tables)
         if tree is None or found.reasons.keys() <= packages:
             break
         packages |= found.reasons.keys()
@@ -137,11 +140,20 @@ def _linked(task: Task, args: RootArgs) -> Steps:
         task.log(line)
     data = {name for name, item in items.items() if item.data}
     found, more = yield from _drive(task, items, with_data(found, depends, data))
-    return (yield from _finish(task, args, found, (searched | more) - found.reasons.keys()))
+    return (yield from _finish(task, args, found, tree, (searched | more) - found.reasons.keys()))
 
 
-def _configured(task: Task, args: RootArgs) -> ConfiguredTree | None:
-    return configured.read(args.configured, task.tree(args.configured)) if args.configured else None
+def _configured(
+    task: Task, args: RootArgs, tables: Sequence[SliceTable]
+) -> Generator[Need, list[StorePath], ConfiguredTree | None]:
+    """Return what maintainer scripts did. Request it only if a script of the packages may change the root."""
+    path = args.configured
+    output = _candidates(task).get(path.hash) if path is not None else None
+    if output is not None:
+        if not any(table.extra.get("scripts") for table in tables):
+            return None
+        (path,) = yield Need([output])
+    return configured.read(path, task.tree(path)) if path is not None else None
 
 
 def _built(task: Task, args: RootArgs, depends: dict[str, Sequence[str]]) -> list[SliceTable]:
@@ -167,19 +179,26 @@ def _depends(task: Task, args: RootArgs) -> Steps:
     depends: dict[str, Sequence[str]] = {name: item.depends for name, item in items.items()}
     built = _built(task, args, depends)
     if not outputs and not built:
-        return (yield from _finish(task, args, LinkResult(tables, reasons, [])))
+        tree = yield from _configured(task, args, tables)
+        return (yield from _finish(task, args, LinkResult(tables, reasons, []), tree))
     # base-files is added to every root, so the needs of its scripts do not count.
     seeds = {name for name, reason in reasons.items() if reason.kind == SEED} - {FIRST}
     steps = essential.complete(tables, seeds, depends, outputs.keys(), args.arch, built)
     found, searched = yield from _drive(task, items, steps)
     found = store_paths.without(found, built)
     linked = LinkResult(found.tables, {**found.reasons, **reasons}, [])
-    return (yield from _finish(task, args, linked, searched - linked.reasons.keys()))
+    tree = yield from _configured(task, args, linked.tables)
+    return (yield from _finish(task, args, linked, tree, searched - linked.reasons.keys()))
+
+
+def _candidates(task: Task) -> dict[str, Output]:
+    """Return the outputs that may be requested, by the hash of the placeholder in the arguments."""
+    return {placeholder(o.derivation, "x", o.name).hash: o for o in task.candidates}
 
 
 def _outputs(task: Task, items: Mapping[str, PackageArgs]) -> dict[str, Output]:
     """Return the output of each package that is a candidate."""
-    by_hash = {placeholder(o.derivation, "x", o.name).hash: o for o in task.candidates}
+    by_hash = _candidates(task)
     outputs: dict[str, Output] = {}
     for name, item in items.items():
         output = by_hash.get(item.slice.hash)
@@ -257,15 +276,16 @@ def _search_directories(slice_: Path, entries: Mapping[str, TreeEntry]) -> Itera
             yield from ld_paths.configured_directories(meta.read_file(slice_ / "data" / path, entry.blake3, _MAX_CONF))
 
 
-def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[str] = ()) -> Steps:
-    """Compose the slices and write the output.
+def _finish(
+    task: Task, args: RootArgs, found: LinkResult, tree: ConfiguredTree | None, searched: Collection[str] = ()
+) -> Steps:
+    """Compose the slices and write the output. tree: what maintainer scripts did, if they ran.
 
     searched: the packages that the resolution read but did not need. The output lists them, because a rebuild of the
     root needs them.
     """
     tables = sorted(found.tables, key=lambda table: table.package != FIRST)
     composition = compose(tables)
-    tree = _configured(task, args)
     if tree is not None:
         composition = configured.show(composition, tables, tree, Globs(args.configured_drop))
     task.check()
@@ -286,10 +306,8 @@ def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[
         served = service(task, wanted, composition, tables, depends, accounts, links)
         if wanted.init_if_needed and served.needs_init:
             args = args._replace(service=(wanted._replace(init=True, init_if_needed=False),))
-            return (yield from _finish(task, args, (yield from _with_init(task, args, found)), searched))
-    wants = Wanted(
-        args.release, args.arch, accounts, args.configured is not None, links, args.alternatives or {}, served.files
-    )
+            return (yield from _finish(task, args, (yield from _with_init(task, args, found)), tree, searched))
+    wants = Wanted(args.release, args.arch, accounts, tree is not None, links, args.alternatives or {}, served.files)
     generated, replaced = generate(composition, tables, wants, task.log)
     excluded = [*composition.excluded, *replaced]
     writer = task.writer()
@@ -318,10 +336,11 @@ def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[
         "service": served.extra,
         "omitted": _omitted(args, reasons) if args.mode == LINKED else [],
     }
-    if args.configured is not None:
-        extra["configure"] = {"path": str(args.configured), "left_out": left_out}
+    references = {store_path.parse(table.path) for table in tables}
+    if tree is not None:
+        extra["configure"] = {"path": tree.table.path, "left_out": left_out}
+        references.add(store_path.parse(tree.table.path))
     writer.file("meta", [meta.encode(entries, extra)])
-    references = {store_path.parse(table.path) for table in tables} | ({args.configured} if args.configured else set())
     return Built(writer, tuple(sorted(references)))
 
 

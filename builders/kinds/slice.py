@@ -1,6 +1,7 @@
 """Build the `slice` kind: the part of a payload that a rule selects, moved to merged /usr, with a dpkg status entry.
 
-The builder reads no file: the payload's table has the digest of each, and the tree consists of links to them.
+The builder reads no file of the package: the payload's table has the digest of each, and the tree consists of links to
+them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.debian.control import parse_stanza
-from fpack.builders.payload import meta
+from fpack.builders.debian.script_effects import scripts_with_effect
+from fpack.builders.payload import control_files, meta
 from fpack.builders.payload.globs import Globs, merged, nearest
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
@@ -22,8 +24,8 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
-# 2: declarations
-VERSION = 2
+# 2: declarations. 3: the scripts that may change an image
+VERSION = 3
 
 
 SET_ID = 0o6000
@@ -82,6 +84,8 @@ class SliceBuilder(BaseBuilder):
         table.append(_status_entry(package, status, node))
         carried = {name: extra[name] for name in _CARRIED if name in extra}
         carried["replaces"] = parse_stanza(extra["control"]).get("replaces", "")
+        if scripts := scripts_with_effect(package, extra["control"], control_files.read(tree)):
+            carried["scripts"] = scripts
         writer.file("meta", [meta.encode(table, {**carried, "setuid": [list(pair) for pair in setuid]})])
         return Built(writer)
 

@@ -48,13 +48,17 @@ class _Slice(NamedTuple):
 
 
 class _BuiltImage(NamedTuple):
-    """The image's output. slices: of its root. searched: packages that the root's resolution read but did not need."""
+    """The image's output. slices: of its root. searched: packages that the root's resolution read but did not need.
+
+    configured: the root has what maintainer scripts made.
+    """
 
     record: Mapping[str, Any]
     config: bytes
     manifest: bytes
     slices: list[_Slice]
     searched: list[str]
+    configured: bool
 
 
 def collect(
@@ -105,11 +109,13 @@ def _read(task: Task, image: StorePath) -> _BuiltImage:
         raise BuildError("The image in the store has no manifest", where=str(image), why=why, hint="run fpack gc")
     slices: list[_Slice] = []
     searched: list[str] = []
+    configured = False
     if record["root"]:
         _, extra = meta.load(task.tree(record["root"]))
         slices = [_Slice(item["package"], item["version"], item["path"]) for item in extra["slices"]]
         searched = list(extra.get("looked", ()))
-    return _BuiltImage(record, config, manifest, slices, searched)
+        configured = "configure" in extra
+    return _BuiltImage(record, config, manifest, slices, searched, configured)
 
 
 class _Walk:
@@ -120,6 +126,7 @@ class _Walk:
         self.found: dict[bytes, Derivation] = {}
         self._packages = {slice_.package for slice_ in image.slices}
         self._searched = set(image.searched)
+        self._configured = image.configured
         self._layers = [layer["derivation"] for layer in image.record["layers"]]
 
     def reach(self, digests: Iterable[bytes]) -> None:
@@ -154,6 +161,9 @@ class _Walk:
         if drv.kind != "root":
             return [output.derivation for output in drv.candidates]
         wanted = {output.derivation for name, output in slice_outputs(drv).items() if name in packages}
+        if self._configured:
+            outputs = _by_placeholder(drv.candidates)
+            wanted |= {outputs[hash_].derivation for hash_ in [parse(drv.args["configured"]).hash] if hash_ in outputs}
         return [output.derivation for output in drv.candidates if output.derivation in wanted]
 
 

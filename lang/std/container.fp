@@ -140,9 +140,11 @@ container({
         configured = scripts
         configured_drop = import("fpack/rules").shared(linked, drop)
       }
-      candidates =
-        if linked then [s.slice for s in slices if !s.seed]
-        else [s.slice for s in slices if any(available, p => p.name == s.package)]
+      candidates = [
+        ...[s.slice for s in slices if if linked then !s.seed else any(available, p => p.name == s.package)],
+        # The scripts run only if one of them matters to the packages in the root.
+        ...if scripts == null then [] else [scripts],
+      ]
     }
 
     files-made = import("fpack/files").files {

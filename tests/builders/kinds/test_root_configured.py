@@ -11,7 +11,7 @@ from fpack.store.errors import StoreError
 from fpack.store.path import StorePath
 from support.debs import file
 from support.debs import folder as directory
-from support.fake_roots import Made, Roots
+from support.fake_roots import SCRIPTS, Made, Roots
 from support.images import Node, configured, folder, link, make_table, program
 from support.task import FakeStore
 
@@ -44,6 +44,21 @@ def test_without_scripts_nothing_changes(roots: Roots) -> None:
     made = roots.build()
     assert "configure" not in made.extra and "etc/shadow" not in made.entries
     assert (made.data / "etc/passwd").read_text().startswith("root:*:0:0:")
+
+
+@pytest.mark.parametrize("mode", ["depends", "linked"])
+def test_scripts_run_only_if_one_of_them_matters(roots: Roots, mode: str) -> None:
+    made = configured(roots.store, {"etc/new": ("app", b"new")})
+    idle = "#!/bin/sh\nset -e\nexit 0\n"
+    roots.package("idle", seed=True, scripts={"postinst": idle})
+    roots.package("bash", seed=True, scripts={"postinst": "touch /etc/shells\n"}, Essential="yes")
+    without = roots.build(mode, scripts=made)
+    assert without.needs == [] and "configure" not in without.extra
+    assert without.path == roots.build(mode).path
+    roots.package("active", seed=True, scripts={"postinst": f"{idle}touch /etc/new\n"})
+    needed = roots.build(mode, scripts=made)
+    assert needed.needs == [[SCRIPTS]] and needed.extra["configure"]["path"] == str(made)
+    assert needed.path == roots.build(mode, configured=str(made)).path
 
 
 def test_what_scripts_made_changed_and_removed(roots: Roots) -> None:
