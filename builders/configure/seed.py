@@ -26,6 +26,12 @@ STUBS = {
     "usr/sbin/update-grub": "boot loaders belong to the machine",
     "usr/sbin/update-initramfs": "boot images belong to the machine",
 }
+# The same, in a tree without systemd.
+STUBS_WITHOUT_SYSTEMD = {
+    "usr/bin/deb-systemd-helper": "nothing reads which units are enabled",
+    "usr/bin/deb-systemd-invoke": "no service may be started",
+}
+_SYSTEMD = "usr/lib/systemd/systemd"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = {
     "DEBCONF_NONINTERACTIVE_SEEN": "true",
@@ -82,4 +88,5 @@ def of_package(environment: Mapping[str, str], package: str) -> Mapping[str, str
 
 def stubs(files: Collection[str]) -> list[str]:
     """Return the paths of the programs of a tree that are replaced by stubs."""
-    return [path for path in sorted(STUBS) if path in files]
+    wanted = STUBS if _SYSTEMD in files else {**STUBS, **STUBS_WITHOUT_SYSTEMD}
+    return [path for path in sorted(wanted) if path in files]

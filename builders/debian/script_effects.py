@@ -3,7 +3,7 @@
 Running scripts needs dpkg and the packages that every Debian system has, so an image in which no script matters is made
 much faster without. A script is assumed to matter unless one of these holds:
 
-- Its package is Essential, or listed here with the reason: it serves a Debian system and not the image's program.
+- Its package is Essential, or listed here: it serves upgrades or a Debian system, and not the image's program.
 - It has nothing but sections of debhelper that do not change an image, and branches without commands.
 """
 
@@ -16,41 +16,36 @@ from .control import parse_stanza
 
 # The members of a control archive that run when a package is configured.
 CONFIGURING = ("config", "postinst", "preinst")
-# Package or regular expression: the reason.
-_WITHOUT_EFFECT = {
+# Packages whose scripts do nothing when a package is installed for the first time, as regular expressions.
+_OF_UPGRADES = re.compile(
+    r"""git | libc6(-.*)? | libgcrypt20 | libgssapi-krb5-2 | libpam0g | libselinux1 | libssl[0-9.]+(t64)? | openssl
+    | perl""",
+    re.VERBOSE,
+)
+# Package or regular expression: the reason why its scripts serve a Debian system, and other scripts, but no image.
+_OF_SYSTEMS = {
     "adduser": "it removes old versions of its configuration",
     "base-passwd": "every root has accounts",
     "ca-certificates": "every root has the generated bundle of certificates",
     "debconf": "it serves maintainer scripts",
-    "git": "it upgrades an old version",
     "init-system-helpers": "it serves maintainer scripts",
-    r"libc6(-.*)?": "it restarts services after an upgrade",
     "less": "every root has the links of alternatives",
-    "libgcrypt20": "it upgrades an old version",
-    "libgssapi-krb5-2": "it upgrades an old version",
-    "libpam0g": "it restarts services after an upgrade",
     "libpam-modules": "its files are empty",
-    "libselinux1": "it restarts services after an upgrade",
     r"libpython3\.\d+-(minimal|stdlib)": "compiled modules are a cache",
-    r"libssl[0-9.]+(t64)?": "it restarts services after an upgrade",
     "login": "it serves users who log in",
     r"login\.defs": "it serves users who log in",
     "mawk": "every root has the links of alternatives",
     "netbase": "every root has hosts; names of networks serve administrators",
-    "openssl": "its link is in the package",
     "passwd": "every root has accounts",
-    "perl": "it upgrades an old version",
     r"python3(\.\d+)?(-minimal)?": "compiled modules are a cache",
     "tzdata": "the time zone of an image is UTC",
     "ucf": "it serves maintainer scripts",
 }
-_NAMES = re.compile("|".join(f"(?:{name})" for name in _WITHOUT_EFFECT))
-# The sections of these delete old versions of files, compile modules for a cache, or update caches that roots generate.
-_SECTION = re.compile(
-    r"^# Automatically added by dh_(?:installalternatives|installdeb|installmenu|makeshlibs|python3|pypy)\b.*?"
-    r"^# End automatically added section$",
-    re.MULTILINE | re.DOTALL,
-)
+_NAMES = re.compile("|".join(f"(?:{name})" for name in _OF_SYSTEMS))
+# The sections of these delete old versions of files, or compile modules for a cache.
+_IDLE_SECTIONS = "dh_installdeb|dh_installmenu|dh_makeshlibs|dh_python3|dh_pypy"
+# A root has the links of alternatives, from the text of the scripts. A tree in which scripts run has not.
+_ROOTS_SECTIONS = f"{_IDLE_SECTIONS}|dh_installalternatives"
 _WORD = r"""[\w"'$@{}.:/!=\[\] -]*"""
 _IDLE = re.compile(
     rf"""(?:\#.*
@@ -66,13 +61,28 @@ _IDLE = re.compile(
 
 def scripts_with_effect(package: str, control: str, members: Mapping[str, bytes]) -> list[str]:
     """Return the names of the scripts of a package that may change an image. control: the package's control file."""
-    found = [name for name in CONFIGURING if name in members]
-    if not found or _NAMES.fullmatch(package) or parse_stanza(control).get("essential") == "yes":
+    if _NAMES.fullmatch(package) or parse_stanza(control).get("essential") == "yes":
         return []
-    return [name for name in found if has_effect(members[name].decode("utf-8", "replace"))]
+    return _with_effect(package, members, _ROOTS_SECTIONS)
 
 
-def has_effect(script: str) -> bool:
-    """Return whether a script may change an image."""
-    rest = _SECTION.sub("", script)
+def scripts_to_run(package: str, members: Mapping[str, bytes]) -> list[str]:
+    """Return the names of the scripts of a package that may change the tree of a Debian system."""
+    return _with_effect(package, members, _IDLE_SECTIONS)
+
+
+def _with_effect(package: str, members: Mapping[str, bytes], sections: str) -> list[str]:
+    if _OF_UPGRADES.fullmatch(package):
+        return []
+    return [
+        name
+        for name in CONFIGURING
+        if name in members and has_effect(members[name].decode("utf-8", "replace"), sections)
+    ]
+
+
+def has_effect(script: str, sections: str = _ROOTS_SECTIONS) -> bool:
+    """Return whether a script may change a tree. sections: a pattern of the tools whose sections have no effect."""
+    begin, end = rf"^# Automatically added by (?:{sections})\b.*?", "^# End automatically added section$"
+    rest = re.sub(begin + end, "", script, flags=re.MULTILINE | re.DOTALL)
     return any(not _IDLE.fullmatch(line.strip()) for line in rest.splitlines() if line.strip())

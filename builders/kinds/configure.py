@@ -25,7 +25,7 @@ from fpack.builders.configure.normal_form import normal_form
 from fpack.builders.configure.order import order
 from fpack.builders.configure.runner import ConfigureLimits, Finished, RunRefused, ScriptRun, SeedFile, Setup
 from fpack.builders.debian.control import parse_stanza
-from fpack.builders.debian.script_effects import CONFIGURING
+from fpack.builders.debian.script_effects import scripts_to_run
 from fpack.builders.payload import control_files, elf, meta
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Cancelled, Task
@@ -37,8 +37,8 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath, parse
 
-# 2: files that scripts make executable
-VERSION = 2
+# 2: files that scripts make executable. 3: no scripts that serve upgrades, and no enabled units without systemd
+VERSION = 3
 
 DPKG = ("/usr/bin/dpkg", "--force-depends", "--force-confold", "--force-unsafe-io", "--no-triggers")
 PREINST, POSTINST = "preinst", "postinst"
@@ -180,7 +180,7 @@ def _plan(task: Task, args: ConfigureArgs) -> _Plan:
         members = control_files.read(task.tree(item.payload))
         stanza = lower.stanza(task, tree, slices, item.package)
         files = tuple(f"/{path}" for path in tree.packages[item.package])
-        configured = item.package in {*args.skip, *seed.DONE} or not any(name in members for name in CONFIGURING)
+        configured = item.package in {*args.skip, *seed.DONE} or not scripts_to_run(item.package, members)
         found[item.package] = UnpackedPackage(item.package, stanza, files, members, configured)
     if unknown := [name for name in args.skip if name not in found]:
         raise BuildError(f"`skip` names {unknown[0]}, which is not among the packages")

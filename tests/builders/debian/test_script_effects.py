@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fpack.builders.debian.script_effects import has_effect, scripts_with_effect
+from fpack.builders.debian.script_effects import has_effect, scripts_to_run, scripts_with_effect
 
 CONTROL = "Package: app\nVersion: 1\n"
 PYTHON = """#!/bin/sh
@@ -79,3 +79,12 @@ def test_packages_whose_scripts_serve_a_debian_system() -> None:
     assert scripts_with_effect("libc6x", CONTROL, script) == ["postinst"]
     assert scripts_with_effect("app", f"{CONTROL}Essential: yes\n", script) == []
     assert scripts_with_effect("app", CONTROL, {"prerm": b"rm /etc/app\n"}) == []
+
+
+def test_scripts_that_prepare_the_tree_for_others_run() -> None:
+    links = PYTHON.replace("dh_python3", "dh_installalternatives").encode()
+    assert scripts_with_effect("app", CONTROL, {"postinst": links}) == []
+    assert scripts_to_run("app", {"postinst": links}) == ["postinst"]
+    assert scripts_to_run("debconf", {"postinst": b"touch /etc/app\n"}) == ["postinst"]
+    assert scripts_to_run("app", {"postinst": PYTHON.encode()}) == []
+    assert scripts_to_run("git", {"preinst": b"mkdir /var/lib/git\n"}) == []
