@@ -29,7 +29,7 @@ class Graph(Protocol):
         ...
 
 
-EXEC = "exec"
+EXEC, CONFIGURE = "exec", "configure"
 
 
 class CollectedManifest(NamedTuple):
@@ -94,12 +94,20 @@ def collect(
         layers=tuple(layers),
         paths=tuple(_path_origins(layers, origins)),
         sources=tuple(_sources(used)),
-        lock=lock_part.decode(lock, {slice_.package for slice_ in image.slices}),
+        lock=lock_part.decode(
+            lock, {slice_.package for slice_ in image.slices} | _script_packages(walk.found.values())
+        ),
         derivations=len(walk.found),
         executor=executor if any(drv.kind == EXEC for drv in walk.found.values()) else "",
         claims=_claims(record["layers"], origins),
     )
     return CollectedManifest(head, walk.found)
+
+
+def _script_packages(derivations: Iterable[Derivation]) -> set[str]:
+    """Return the packages with which maintainer scripts ran."""
+    made = (drv for drv in derivations if drv.kind == CONFIGURE)
+    return {str(item["package"]) for drv in made for item in drv.args["packages"]}
 
 
 def _read(task: Task, image: StorePath) -> _BuiltImage:
@@ -161,9 +169,9 @@ class _Walk:
         if drv.kind != "root":
             return [output.derivation for output in drv.candidates]
         wanted = {output.derivation for name, output in slice_outputs(drv).items() if name in packages}
-        if self._configured:
-            outputs = _by_placeholder(drv.candidates)
-            wanted |= {outputs[hash_].derivation for hash_ in [parse(drv.args["configured"]).hash] if hash_ in outputs}
+        if self._configured and drv.args.get("configured"):
+            output = _by_placeholder(drv.candidates).get(parse(drv.args["configured"]).hash)
+            wanted |= {output.derivation} if output is not None else set()
         return [output.derivation for output in drv.candidates if output.derivation in wanted]
 
 
