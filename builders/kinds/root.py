@@ -35,8 +35,8 @@ from fpack.store.derivation import Output, placeholder
 from fpack.store.path import StorePath
 
 # 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only. 4: the commands that
-# scripts and programs call. 5: servers that fork, and variables of command lines
-VERSION = 5
+# scripts and programs call. 5: servers that fork, and variables of command lines. 6: set-id bits of scripts
+VERSION = 6
 
 
 DEPENDS, LINKED = "depends", "linked"
@@ -82,7 +82,8 @@ class RootArgs(NamedTuple):
 
     service: the server that the root is for, at most one.
     configured: the output of `configure` with what maintainer scripts did. If it is a candidate, it is built only if a
-    script of the root's packages matters. configured_drop: globs of the paths that are not taken from it.
+    script of the root's packages matters. configured_drop: globs of the paths that are not taken from it. setuid:
+    the files that keep set-id bits, which scripts may set.
     """
 
     mode: str
@@ -96,6 +97,7 @@ class RootArgs(NamedTuple):
     service: tuple[ServiceArgs, ...] = ()
     configured: StorePath | None = None
     configured_drop: tuple[str, ...] = ()
+    setuid: tuple[str, ...] = ()
 
 
 class RootBuilder(BaseBuilder):
@@ -337,8 +339,11 @@ def _finish(
         "omitted": _omitted(args, reasons) if args.mode == LINKED else [],
     }
     references = {store_path.parse(table.path) for table in tables}
+    given, without = configured.set_id(args.setuid, composition, tables, tree)
     if tree is not None:
-        extra["configure"] = {"path": tree.table.path, "left_out": left_out}
+        extra["configure"] = {
+            "path": tree.table.path, "left_out": left_out, "setuid": given, "without_setuid": without
+        }  # fmt: skip
         references.add(store_path.parse(tree.table.path))
     writer.file("meta", [meta.encode(entries, extra)])
     return Built(writer, tuple(sorted(references)))

@@ -49,12 +49,16 @@ class MergedEntry(NamedTuple):
 
 
 class SliceArgs(NamedTuple):
-    """The arguments: the payload, and the fields of a SliceRule."""
+    """The arguments: the payload, and the fields of a SliceRule.
+
+    lenient: maintainer scripts may set the set-id bits that the package lacks.
+    """
 
     payload: StorePath
     keep: tuple[str, ...] | None = None
     drop: tuple[str, ...] | None = None
     setuid: tuple[str, ...] | None = None
+    lenient: bool = False
 
 
 class SliceBuilder(BaseBuilder):
@@ -69,7 +73,7 @@ class SliceBuilder(BaseBuilder):
         entries, extra = meta.load(tree)
         package = extra["package"]
         rule = SliceRule(args.keep, args.drop or (), args.setuid or ())
-        kept, setuid = apply(package, entries, rule)
+        kept, setuid = apply(package, entries, rule, args.lenient)
         writer = task.writer()
         status = dpkg_status(extra["control"])
         try:
@@ -105,7 +109,7 @@ def _write(task: Task, writer: TreeWriter, kept: Sequence[MergedEntry], source: 
 
 
 def apply(
-    package: str, entries: Iterable[TreeEntry], rule: SliceRule
+    package: str, entries: Iterable[TreeEntry], rule: SliceRule, lenient: bool = False
 ) -> tuple[list[MergedEntry], list[tuple[str, int]]]:
     """Return the entries that `rule` selects, sorted by path, and the set-id files among them as (/path, mode)."""
     moved = move(package, entries)
@@ -135,7 +139,8 @@ def apply(
             if path not in allowed:
                 entry = entry._replace(mode=entry.mode & ~SET_ID)
         result.append(MergedEntry(entry, origin))
-    _check_setuid(package, allowed, setuid)
+    if not lenient:
+        _check_setuid(package, allowed, setuid)
     return result, setuid
 
 

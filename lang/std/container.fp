@@ -100,7 +100,12 @@ container({
       ...{ ${d.name} = { keep = d.keep } for d in data if d.keep != null }
       ...rules
     }
-    table = import("fpack/rules").table(all-found, debian, all-rules, linked, drop, setuid)
+    rules-made = import("fpack/rules").table(all-found, debian, all-rules, linked, drop, setuid)
+    # Scripts may set the bits of files that a package ships without them.
+    table =
+      if with-scripts then map-record(rules-made, (_, r) => if r.setuid == [] then r else { ...r, lenient = true })
+      else rules-made
+    kept-bits = unique(flatten([r.setuid for _, r in rules-made]))
     slices = members(the-release, all-found, seeds, table, debian, data, linked && data-packages)
     with-scripts = runs-scripts(configure, linked, names, the-release)
     # Debian's scripts refuse a system user with a number outside of its range.
@@ -139,6 +144,7 @@ container({
       ...if scripts == null then {} else {
         configured = scripts
         configured_drop = import("fpack/rules").shared(linked, drop)
+        ...if kept-bits == [] then {} else { setuid = kept-bits }
       }
       candidates = [
         ...[s.slice for s in slices if if linked then !s.seed else any(available, p => p.name == s.package)],
