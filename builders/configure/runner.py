@@ -34,8 +34,9 @@ GiB = 1 << 30
 class ConfigureLimits(NamedTuple):
     """Limits of each script, and of all that the scripts of a run leave.
 
-    seconds: of a script. memory: bytes of all processes at once; 0 for nine tenths of the machine's. processes: at
-    once. size: bytes of all files. files: their number. log: bytes of a script's output.
+    seconds: of a script. memory: bytes of all processes, of what they share and of /run, /tmp and /dev/shm at once; 0
+    for nine tenths of the machine's. processes: at once. size: bytes of all files, and of those in /run, /tmp and
+    /dev/shm. files: their number. log: bytes of a script's output.
     """
 
     seconds: int = 120
@@ -124,7 +125,7 @@ class ScriptRun:
                 ],
                 "host": setup.host,
                 "first": setup.first,
-                "filter": base64.b64encode(build_filter(set_id=True)).decode(),
+                "filter": base64.b64encode(build_filter(scripts=True)).decode(),
                 "limits": {**setup.limits._asdict(), "memory": memory},
             }
         )

@@ -11,7 +11,7 @@ import stat
 import struct
 from typing import Any
 
-from . import linux
+from . import linux, scratch
 
 _OPEN_TREE, _MOVE_MOUNT = 428, 429  # the numbers are the same on all machines
 _CLONE, _CLOEXEC, _FROM_EMPTY, _AT_FDCWD = 1, 0o2000000, 4, -100
@@ -33,7 +33,7 @@ def mount_stage(request: dict[str, Any], tree: int) -> None:
         )
     stage = next((path for path in _STAGES if os.path.isdir(path)), "/tmp")
     linux.mount_tmpfs(stage, "mode=0755,size=1m")
-    for name in ("lower", "upper", "merged", "dev", "proc"):
+    for name in ("lower", "upper", "merged", "dev", "proc", os.path.basename(scratch.PATH)):
         os.mkdir(f"{stage}/{name}", 0o755)
     linux.mount("proc", f"{stage}/proc", "proc", linux.DATA)
     _make_devices(f"{stage}/dev")
