@@ -23,9 +23,10 @@ from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.builders.rootfs import accounts as users
-from fpack.builders.rootfs import alternatives, configured
-from fpack.builders.rootfs.compose import compose
+from fpack.builders.rootfs import alternatives, configured, dpkg_database
+from fpack.builders.rootfs.compose import Composition, compose
 from fpack.builders.rootfs.configured import ConfiguredTree
+from fpack.builders.rootfs.generated_files import GeneratedFile
 from fpack.builders.rootfs.generation import Wanted, generate, write
 from fpack.builders.rootfs.programs import programs
 from fpack.builders.rootfs.service import INIT, RootService, ServiceArgs, service
@@ -83,7 +84,7 @@ class RootArgs(NamedTuple):
     service: the server that the root is for, at most one.
     configured: the output of `configure` with what maintainer scripts did. If it is a candidate, it is built only if a
     script of the root's packages matters. configured_drop: globs of the paths that are not taken from it. setuid:
-    the files that keep set-id bits, which scripts may set.
+    the files that keep set-id bits, which scripts may set. database: a root with dpkg gets its database.
     """
 
     mode: str
@@ -98,6 +99,7 @@ class RootArgs(NamedTuple):
     configured: StorePath | None = None
     configured_drop: tuple[str, ...] = ()
     setuid: tuple[str, ...] = ()
+    database: bool = False
 
 
 class RootBuilder(BaseBuilder):
@@ -309,7 +311,8 @@ def _finish(
         if wanted.init_if_needed and served.needs_init:
             args = args._replace(service=(wanted._replace(init=True, init_if_needed=False),))
             return (yield from _finish(task, args, (yield from _with_init(task, args, found)), tree, searched))
-    wants = Wanted(args.release, args.arch, accounts, tree is not None, links, args.alternatives or {}, served.files)
+    files = [*served.files, *(_database(task, composition, tables) if args.database else ())]
+    wants = Wanted(args.release, args.arch, accounts, tree is not None, links, args.alternatives or {}, files)
     generated, replaced = generate(composition, tables, wants, task.log)
     excluded = [*composition.excluded, *replaced]
     writer = task.writer()
@@ -357,6 +360,19 @@ def _with_init(task: Task, args: RootArgs, found: LinkResult) -> Generator[Need,
     tables = [_load(task, path) for path in (yield Need([output]))]
     reason = Reason(ASKED, None, "", f"process 1, which runs the program of {args.service[0].package}")
     return LinkResult([*found.tables, *tables], {**found.reasons, INIT: reason}, found.missing)
+
+
+def _database(task: Task, composition: Composition, tables: Sequence[SliceTable]) -> Iterator[GeneratedFile]:
+    """Yield the files of dpkg's database, if the root has dpkg."""
+    if not any(table.package == dpkg_database.PACKAGE for table in tables):
+        return
+    stanzas = {}
+    for table in tables:
+        path = f"{dpkg_database.STATUS}/{table.package}"
+        disk = task.disk(store_path.parse(table.path)) / "data" / path
+        content = meta.read_file(disk, table.entries[path].blake3, dpkg_database.MAX_STANZA)
+        stanzas[table.package] = content.decode("utf-8", "surrogateescape")
+    yield from dpkg_database.files(composition, tables, stanzas)
 
 
 def _declared_accounts(

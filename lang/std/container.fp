@@ -141,6 +141,8 @@ container({
         }]
       }
       ...if built-with == [] then {} else built-field(built)
+      # Programs that depend on dpkg read its database.
+      ...if any(found, p => p.name == "dpkg") then { database = true } else {}
       ...if scripts == null then {} else {
         configured = scripts
         configured_drop = import("fpack/rules").shared(linked, drop)
