@@ -61,6 +61,7 @@ class Setup(NamedTuple):
     """The tree of a run. view: the directory of the lower tree. size, entries: what it has, if it must be copied.
 
     apply: (absolute path, mode, uid, gid) of entries that differ from the disk. remove: paths that are not wanted.
+    backwards: directories list their entries in another order.
     """
 
     view: Path
@@ -71,6 +72,7 @@ class Setup(NamedTuple):
     seed: Sequence[SeedFile]
     host: str
     first: int
+    backwards: bool
     limits: ConfigureLimits
 
 
@@ -116,6 +118,7 @@ class ScriptRun:
                 "lower": lower,
                 "copy": copied,
                 "room": setup.size if copied else 0,
+                "entries": setup.entries,
                 "inodes": setup.entries if copied else 0,
                 "apply": setup.apply,
                 "remove": setup.remove,
@@ -125,6 +128,7 @@ class ScriptRun:
                 ],
                 "host": setup.host,
                 "first": setup.first,
+                "backwards": setup.backwards,
                 "filter": base64.b64encode(build_filter(scripts=True)).decode(),
                 "limits": {**setup.limits._asdict(), "memory": memory},
             }

@@ -51,10 +51,14 @@ _WITHOUT_OTHER_DATE = {"bind9"}
 
 
 class Conditions(NamedTuple):
-    """The conditions of a run that must not matter. first: the number before that of its first process."""
+    """The conditions of a run that must not matter.
+
+    first: the number before that of its first process. backwards: directories list their entries in another order.
+    """
 
     first: int
     environment: dict[str, str]
+    backwards: bool = False
 
 
 def first_conditions() -> Conditions:
@@ -63,7 +67,7 @@ def first_conditions() -> Conditions:
 
 
 def other_conditions(files: Collection[str]) -> Conditions:
-    """Return different conditions: another date if the tree has libfaketime, and other numbers of processes."""
+    """Return different conditions: another date if the tree has libfaketime, other numbers of processes and order."""
     changed = dict(ENVIRONMENT)
     library = min((path for path in files if path.endswith(_FAKETIME)), default=None)
     if library:
@@ -73,7 +77,7 @@ def other_conditions(files: Collection[str]) -> Conditions:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_DISABLE_SHM": "1",
         }
-    return Conditions(4000, changed)
+    return Conditions(4000, changed, backwards=True)
 
 
 def true_date(environment: Mapping[str, str]) -> dict[str, str]:
