@@ -12,8 +12,6 @@ from typing import NamedTuple
 from fpack.builders.debian.control import parse_stanza
 
 ADMIN = "var/lib/dpkg"
-# A package with one of these has something to run when it is configured.
-CONFIGURING = ("config", "postinst", "preinst")
 SCRIPTS = ("config", "postinst", "postrm", "preinst", "prerm")
 _INTEREST = re.compile(r"interest(?:-(await|noawait))?[ \t]+(\S+)\Z")
 _STATUS = re.compile(r"^Status:.*\n", re.MULTILINE)

@@ -34,8 +34,9 @@ GiB = 1 << 30
 class ConfigureLimits(NamedTuple):
     """Limits of each script, and of all that the scripts of a run leave.
 
-    seconds: of a script. memory: bytes of all processes at once; 0 for nine tenths of the machine's. processes: at
-    once. size: bytes of all files. files: their number. log: bytes of a script's output.
+    seconds: of a script. memory: bytes of all processes, of what they share and of /run, /tmp and /dev/shm at once; 0
+    for nine tenths of the machine's. processes: at once. size: bytes of all files, and of those in /run, /tmp and
+    /dev/shm. files: their number. log: bytes of a script's output.
     """
 
     seconds: int = 120
@@ -60,6 +61,7 @@ class Setup(NamedTuple):
     """The tree of a run. view: the directory of the lower tree. size, entries: what it has, if it must be copied.
 
     apply: (absolute path, mode, uid, gid) of entries that differ from the disk. remove: paths that are not wanted.
+    backwards: directories list their entries in another order.
     """
 
     view: Path
@@ -70,6 +72,7 @@ class Setup(NamedTuple):
     seed: Sequence[SeedFile]
     host: str
     first: int
+    backwards: bool
     limits: ConfigureLimits
 
 
@@ -115,6 +118,7 @@ class ScriptRun:
                 "lower": lower,
                 "copy": copied,
                 "room": setup.size if copied else 0,
+                "entries": setup.entries,
                 "inodes": setup.entries if copied else 0,
                 "apply": setup.apply,
                 "remove": setup.remove,
@@ -124,7 +128,8 @@ class ScriptRun:
                 ],
                 "host": setup.host,
                 "first": setup.first,
-                "filter": base64.b64encode(build_filter(set_id=True)).decode(),
+                "backwards": setup.backwards,
+                "filter": base64.b64encode(build_filter(scripts=True)).decode(),
                 "limits": {**setup.limits._asdict(), "memory": memory},
             }
         )

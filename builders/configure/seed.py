@@ -26,6 +26,12 @@ STUBS = {
     "usr/sbin/update-grub": "boot loaders belong to the machine",
     "usr/sbin/update-initramfs": "boot images belong to the machine",
 }
+# The same, in a tree without systemd.
+STUBS_WITHOUT_SYSTEMD = {
+    "usr/bin/deb-systemd-helper": "nothing reads which units are enabled",
+    "usr/bin/deb-systemd-invoke": "no service may be started",
+}
+_SYSTEMD = "usr/lib/systemd/systemd"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = {
     "DEBCONF_NONINTERACTIVE_SEEN": "true",
@@ -45,10 +51,14 @@ _WITHOUT_OTHER_DATE = {"bind9"}
 
 
 class Conditions(NamedTuple):
-    """The conditions of a run that must not matter. first: the number before that of its first process."""
+    """The conditions of a run that must not matter.
+
+    first: the number before that of its first process. backwards: directories list their entries in another order.
+    """
 
     first: int
     environment: dict[str, str]
+    backwards: bool = False
 
 
 def first_conditions() -> Conditions:
@@ -57,7 +67,7 @@ def first_conditions() -> Conditions:
 
 
 def other_conditions(files: Collection[str]) -> Conditions:
-    """Return different conditions: another date if the tree has libfaketime, and other numbers of processes."""
+    """Return different conditions: another date if the tree has libfaketime, other numbers of processes and order."""
     changed = dict(ENVIRONMENT)
     library = min((path for path in files if path.endswith(_FAKETIME)), default=None)
     if library:
@@ -67,7 +77,7 @@ def other_conditions(files: Collection[str]) -> Conditions:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_DISABLE_SHM": "1",
         }
-    return Conditions(4000, changed)
+    return Conditions(4000, changed, backwards=True)
 
 
 def true_date(environment: Mapping[str, str]) -> dict[str, str]:
@@ -82,4 +92,5 @@ def of_package(environment: Mapping[str, str], package: str) -> Mapping[str, str
 
 def stubs(files: Collection[str]) -> list[str]:
     """Return the paths of the programs of a tree that are replaced by stubs."""
-    return [path for path in sorted(STUBS) if path in files]
+    wanted = STUBS if _SYSTEMD in files else {**STUBS, **STUBS_WITHOUT_SYSTEMD}
+    return [path for path in sorted(wanted) if path in files]

@@ -14,19 +14,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from blake3 import blake3
 from fpack.builders import arguments
 from fpack.builders.configure import accounts, changes, lower, seed
 from fpack.builders.configure.accounts import Accounts
 from fpack.builders.configure.changes import Change, Outcome, ScriptCall
-from fpack.builders.configure.database import ADMIN, CONFIGURING, UnpackedPackage, database, pending
+from fpack.builders.configure.database import ADMIN, UnpackedPackage, database, pending
 from fpack.builders.configure.ids import id_maps
 from fpack.builders.configure.lower import LowerTree
 from fpack.builders.configure.normal_form import normal_form
 from fpack.builders.configure.order import order
 from fpack.builders.configure.runner import ConfigureLimits, Finished, RunRefused, ScriptRun, SeedFile, Setup
 from fpack.builders.debian.control import parse_stanza
-from fpack.builders.payload import elf, meta
+from fpack.builders.debian.script_effects import scripts_to_run
+from fpack.builders.payload import control_files, elf, meta
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Cancelled, Task
 from fpack.builders.scheduler.build_log import OutputLines
@@ -34,14 +34,11 @@ from fpack.store import threads
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
 from fpack.store.files.pool import FileNode
-from fpack.store.files.presence import is_present
-from fpack.store.files.regular_file import open_regular
-from fpack.store.files.tree import Directory
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath, parse
 
-# 2: files that scripts make executable
-VERSION = 2
+# 2: files that scripts make executable. 3: no scripts that serve upgrades, and no enabled units without systemd
+VERSION = 3
 
 DPKG = ("/usr/bin/dpkg", "--force-depends", "--force-confold", "--force-unsafe-io", "--no-triggers")
 PREINST, POSTINST = "preinst", "postinst"
@@ -162,7 +159,7 @@ class _Plan(NamedTuple):
         extra = [f"/{path}" for path in _MOUNT_POINTS if not self.tree.has(path)]
         return Setup(
             view, self.tree.size, len(self.tree.files) + len(self.tree.directories), list(self.tree.differing()), extra,
-            files, seed.HOST, conditions.first, limits,
+            files, seed.HOST, conditions.first, conditions.backwards, limits,
         )  # fmt: skip
 
 
@@ -180,10 +177,10 @@ def _plan(task: Task, args: ConfigureArgs) -> _Plan:
     found: dict[str, UnpackedPackage] = {}
     for item in args.packages:
         task.check()
-        members = _control_files(task, item.payload)
+        members = control_files.read(task.tree(item.payload))
         stanza = lower.stanza(task, tree, slices, item.package)
         files = tuple(f"/{path}" for path in tree.packages[item.package])
-        configured = item.package in {*args.skip, *seed.DONE} or not any(name in members for name in CONFIGURING)
+        configured = item.package in {*args.skip, *seed.DONE} or not scripts_to_run(item.package, members)
         found[item.package] = UnpackedPackage(item.package, stanza, files, members, configured)
     if unknown := [name for name in args.skip if name not in found]:
         raise BuildError(f"`skip` names {unknown[0]}, which is not among the packages")
@@ -197,26 +194,6 @@ def _plan(task: Task, args: ConfigureArgs) -> _Plan:
         accounts.seed(accounts.parse(passwd, group)),
         tuple(seed.stubs(tree.files)),
     )
-
-
-def _control_files(task: Task, payload: StorePath) -> dict[str, bytes]:
-    """Return the control files of a payload, compared with its digest."""
-    tree = task.tree(payload)
-    if not tree.proven:
-        meta.load(tree)
-    directory = tree.disk / "control"
-    found: dict[str, bytes] = {}
-    if not is_present(directory):
-        return found
-    node: Directory = {}
-    for name in sorted(os.listdir(directory)):
-        with open_regular(directory / name) as file:
-            content = file.read()
-            executable = bool(os.fstat(file.fileno()).st_mode & 0o100)
-        found[name] = content
-        node[os.fsencode(name)] = FileNode(blake3(content).digest(), len(content), executable)
-    tree.compare("control", node)
-    return found
 
 
 def _account_file(task: Task, root: StorePath, tree: LowerTree, name: str) -> bytes:

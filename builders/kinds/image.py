@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,6 +77,7 @@ class ImageBuilder(BaseBuilder):
         contents = read_contents(task, args.root, args.files, args.paths)
         notes: list[str] = []
         config = _configure(task, args, contents, notes)
+        notes += _without_set_id(contents.extra)
         groups = _groups(task, contents, args.max_layers)
         wanted = [_derivation(group, args.codec, contents) for group in groups]
         excluded = {table.path: table.excluded for table in [*contents.slices, *contents.last]}
@@ -139,6 +140,13 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
                 f"{what} {path} is not a directory in the image", why=f"it is a file of {found[1].source.label}"
             )
     return config
+
+
+def _without_set_id(extra: Mapping[str, Value]) -> Iterator[str]:
+    """Yield a note on the set-id bits that maintainer scripts set, and that the image lacks."""
+    if rows := extra.get("configure", {}).get("without_setuid"):
+        paths = ", ".join(f'"/{os.fsdecode(path)}"' for path, _ in rows)
+        yield f"files without the set-id bits that Debian's scripts set; setuid = [{paths}] in a container keeps them"
 
 
 def _served(given: Mapping[str, Value], service: Mapping[str, Value]) -> dict[str, Value]:
@@ -214,8 +222,10 @@ def _tree_size(path: str | Path) -> int:
 
 
 def _derivation(group: LayerGroup, codec: Mapping[str, Value], contents: ImageContents) -> Derivation:
-    args = LayerArgs(tuple(PartArgs(item.path, item.prefix, item.exclude) for item in group.items), codec)
     tables = [contents.table(item.path) for item in group.items if not item.prefix]
+    modes = {table.path: table.set_id for table in tables}
+    parts = (PartArgs(item.path, item.prefix, item.exclude, modes.get(item.path, ())) for item in group.items)
+    args = LayerArgs(tuple(parts), codec)
     # A layer of one slice must depend on that slice alone. The root's layer restates directories that slices differ on.
     if len(tables) > 1 or tables[:1] in [[table] for table in contents.last]:
         restated = contents.view.restated(t.entries for t in tables)

@@ -102,12 +102,13 @@ _BUDGET = Budget(220 << 20)
 class PartArgs(NamedTuple):
     """A store path in the layer. prefix: its directory in the image; "" for an output with a table.
 
-    exclude: the paths of the table that are left out.
+    exclude: the paths of the table that are left out. set_id: (path, mode) of files that get set-id bits back.
     """
 
     path: StorePath
     prefix: str
     exclude: tuple[str, ...] = ()
+    set_id: tuple[tuple[str, int], ...] = ()
 
 
 class LayerArgs(NamedTuple):

@@ -23,9 +23,10 @@ from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.builders.rootfs import accounts as users
-from fpack.builders.rootfs import alternatives, configured
-from fpack.builders.rootfs.compose import compose
+from fpack.builders.rootfs import alternatives, configured, dpkg_database
+from fpack.builders.rootfs.compose import Composition, compose
 from fpack.builders.rootfs.configured import ConfiguredTree
+from fpack.builders.rootfs.generated_files import GeneratedFile
 from fpack.builders.rootfs.generation import Wanted, generate, write
 from fpack.builders.rootfs.programs import programs
 from fpack.builders.rootfs.service import INIT, RootService, ServiceArgs, service
@@ -35,8 +36,8 @@ from fpack.store.derivation import Output, placeholder
 from fpack.store.path import StorePath
 
 # 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only. 4: the commands that
-# scripts and programs call. 5: servers that fork, and variables of command lines
-VERSION = 5
+# scripts and programs call. 5: servers that fork, and variables of command lines. 6: set-id bits of scripts
+VERSION = 6
 
 
 DEPENDS, LINKED = "depends", "linked"
@@ -81,8 +82,9 @@ class RootArgs(NamedTuple):
     """The arguments. arch: Debian's. alternatives: links and their targets. users: see `rootfs/accounts.py`.
 
     service: the server that the root is for, at most one.
-    configured: the output of `configure` with what maintainer scripts did. configured_drop: globs of the paths that are
-    not taken from it.
+    configured: the output of `configure` with what maintainer scripts did. If it is a candidate, it is built only if a
+    script of the root's packages matters. configured_drop: globs of the paths that are not taken from it. setuid:
+    the files that keep set-id bits, which scripts may set. database: a root with dpkg gets its database.
     """
 
     mode: str
@@ -96,6 +98,8 @@ class RootArgs(NamedTuple):
     service: tuple[ServiceArgs, ...] = ()
     configured: StorePath | None = None
     configured_drop: tuple[str, ...] = ()
+    setuid: tuple[str, ...] = ()
+    database: bool = False
 
 
 class RootBuilder(BaseBuilder):
@@ -119,7 +123,8 @@ def _linked(task: Task, args: RootArgs) -> Steps:
     depends: dict[str, Sequence[str]] = {name: item.depends for name, item in items.items()}
     seeds = [_load(task, item.slice) for item in items.values() if item.seed]
     built = _built(task, args, depends)
-    tree, drop = _configured(task, args), Globs(args.configured_drop)
+    tree: ConfiguredTree | None = None
+    drop = Globs(args.configured_drop)
     searched: set[str] = set()
     packages: set[str] = set()
     while True:
@@ -130,6 +135,8 @@ def _linked(task: Task, args: RootArgs) -> Steps:
         found, more = yield from _drive(task, items, steps)
         searched |= more
         found = store_paths.without(found, [*built, *scripts])
+        if tree is None:
+            tree = yield from _configured(task, args, found.tables)
         if tree is None or found.reasons.keys() <= packages:
             break
         packages |= found.reasons.keys()
@@ -137,11 +144,20 @@ def _linked(task: Task, args: RootArgs) -> Steps:
         task.log(line)
     data = {name for name, item in items.items() if item.data}
     found, more = yield from _drive(task, items, with_data(found, depends, data))
-    return (yield from _finish(task, args, found, (searched | more) - found.reasons.keys()))
+    return (yield from _finish(task, args, found, tree, (searched | more) - found.reasons.keys()))
 
 
-def _configured(task: Task, args: RootArgs) -> ConfiguredTree | None:
-    return configured.read(args.configured, task.tree(args.configured)) if args.configured else None
+def _configured(
+    task: Task, args: RootArgs, tables: Sequence[SliceTable]
+) -> Generator[Need, list[StorePath], ConfiguredTree | None]:
+    """Return what maintainer scripts did. Request it only if a script of the packages may change the root."""
+    path = args.configured
+    output = _candidates(task).get(path.hash) if path is not None else None
+    if output is not None:
+        if not any(table.extra.get("scripts") for table in tables):
+            return None
+        (path,) = yield Need([output])
+    return configured.read(path, task.tree(path)) if path is not None else None
 
 
 def _built(task: Task, args: RootArgs, depends: dict[str, Sequence[str]]) -> list[SliceTable]:
@@ -167,19 +183,26 @@ def _depends(task: Task, args: RootArgs) -> Steps:
     depends: dict[str, Sequence[str]] = {name: item.depends for name, item in items.items()}
     built = _built(task, args, depends)
     if not outputs and not built:
-        return (yield from _finish(task, args, LinkResult(tables, reasons, [])))
+        tree = yield from _configured(task, args, tables)
+        return (yield from _finish(task, args, LinkResult(tables, reasons, []), tree))
     # base-files is added to every root, so the needs of its scripts do not count.
     seeds = {name for name, reason in reasons.items() if reason.kind == SEED} - {FIRST}
     steps = essential.complete(tables, seeds, depends, outputs.keys(), args.arch, built)
     found, searched = yield from _drive(task, items, steps)
     found = store_paths.without(found, built)
     linked = LinkResult(found.tables, {**found.reasons, **reasons}, [])
-    return (yield from _finish(task, args, linked, searched - linked.reasons.keys()))
+    tree = yield from _configured(task, args, linked.tables)
+    return (yield from _finish(task, args, linked, tree, searched - linked.reasons.keys()))
+
+
+def _candidates(task: Task) -> dict[str, Output]:
+    """Return the outputs that may be requested, by the hash of the placeholder in the arguments."""
+    return {placeholder(o.derivation, "x", o.name).hash: o for o in task.candidates}
 
 
 def _outputs(task: Task, items: Mapping[str, PackageArgs]) -> dict[str, Output]:
     """Return the output of each package that is a candidate."""
-    by_hash = {placeholder(o.derivation, "x", o.name).hash: o for o in task.candidates}
+    by_hash = _candidates(task)
     outputs: dict[str, Output] = {}
     for name, item in items.items():
         output = by_hash.get(item.slice.hash)
@@ -257,15 +280,16 @@ def _search_directories(slice_: Path, entries: Mapping[str, TreeEntry]) -> Itera
             yield from ld_paths.configured_directories(meta.read_file(slice_ / "data" / path, entry.blake3, _MAX_CONF))
 
 
-def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[str] = ()) -> Steps:
-    """Compose the slices and write the output.
+def _finish(
+    task: Task, args: RootArgs, found: LinkResult, tree: ConfiguredTree | None, searched: Collection[str] = ()
+) -> Steps:
+    """Compose the slices and write the output. tree: what maintainer scripts did, if they ran.
 
     searched: the packages that the resolution read but did not need. The output lists them, because a rebuild of the
     root needs them.
     """
     tables = sorted(found.tables, key=lambda table: table.package != FIRST)
     composition = compose(tables)
-    tree = _configured(task, args)
     if tree is not None:
         composition = configured.show(composition, tables, tree, Globs(args.configured_drop))
     task.check()
@@ -286,10 +310,9 @@ def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[
         served = service(task, wanted, composition, tables, depends, accounts, links)
         if wanted.init_if_needed and served.needs_init:
             args = args._replace(service=(wanted._replace(init=True, init_if_needed=False),))
-            return (yield from _finish(task, args, (yield from _with_init(task, args, found)), searched))
-    wants = Wanted(
-        args.release, args.arch, accounts, args.configured is not None, links, args.alternatives or {}, served.files
-    )
+            return (yield from _finish(task, args, (yield from _with_init(task, args, found)), tree, searched))
+    files = [*served.files, *(_database(task, composition, tables) if args.database else ())]
+    wants = Wanted(args.release, args.arch, accounts, tree is not None, links, args.alternatives or {}, files)
     generated, replaced = generate(composition, tables, wants, task.log)
     excluded = [*composition.excluded, *replaced]
     writer = task.writer()
@@ -318,10 +341,14 @@ def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[
         "service": served.extra,
         "omitted": _omitted(args, reasons) if args.mode == LINKED else [],
     }
-    if args.configured is not None:
-        extra["configure"] = {"path": str(args.configured), "left_out": left_out}
+    references = {store_path.parse(table.path) for table in tables}
+    given, without = configured.set_id(args.setuid, composition, tables, tree)
+    if tree is not None:
+        extra["configure"] = {
+            "path": tree.table.path, "left_out": left_out, "setuid": given, "without_setuid": without
+        }  # fmt: skip
+        references.add(store_path.parse(tree.table.path))
     writer.file("meta", [meta.encode(entries, extra)])
-    references = {store_path.parse(table.path) for table in tables} | ({args.configured} if args.configured else set())
     return Built(writer, tuple(sorted(references)))
 
 
@@ -333,6 +360,19 @@ def _with_init(task: Task, args: RootArgs, found: LinkResult) -> Generator[Need,
     tables = [_load(task, path) for path in (yield Need([output]))]
     reason = Reason(ASKED, None, "", f"process 1, which runs the program of {args.service[0].package}")
     return LinkResult([*found.tables, *tables], {**found.reasons, INIT: reason}, found.missing)
+
+
+def _database(task: Task, composition: Composition, tables: Sequence[SliceTable]) -> Iterator[GeneratedFile]:
+    """Yield the files of dpkg's database, if the root has dpkg."""
+    if not any(table.package == dpkg_database.PACKAGE for table in tables):
+        return
+    stanzas = {}
+    for table in tables:
+        path = f"{dpkg_database.STATUS}/{table.package}"
+        disk = task.disk(store_path.parse(table.path)) / "data" / path
+        content = meta.read_file(disk, table.entries[path].blake3, dpkg_database.MAX_STANZA)
+        stanzas[table.package] = content.decode("utf-8", "surrogateescape")
+    yield from dpkg_database.files(composition, tables, stanzas)
 
 
 def _declared_accounts(

@@ -1,6 +1,7 @@
 """Build the `slice` kind: the part of a payload that a rule selects, moved to merged /usr, with a dpkg status entry.
 
-The builder reads no file: the payload's table has the digest of each, and the tree consists of links to them.
+The builder reads no file of the package: the payload's table has the digest of each, and the tree consists of links to
+them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.debian.control import parse_stanza
-from fpack.builders.payload import meta
+from fpack.builders.debian.script_effects import scripts_with_effect
+from fpack.builders.payload import control_files, meta
 from fpack.builders.payload.globs import Globs, merged, nearest
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
@@ -22,8 +24,8 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
-# 2: declarations
-VERSION = 2
+# 2: declarations. 3: the scripts that may change an image
+VERSION = 3
 
 
 SET_ID = 0o6000
@@ -47,12 +49,16 @@ class MergedEntry(NamedTuple):
 
 
 class SliceArgs(NamedTuple):
-    """The arguments: the payload, and the fields of a SliceRule."""
+    """The arguments: the payload, and the fields of a SliceRule.
+
+    lenient: maintainer scripts may set the set-id bits that the package lacks.
+    """
 
     payload: StorePath
     keep: tuple[str, ...] | None = None
     drop: tuple[str, ...] | None = None
     setuid: tuple[str, ...] | None = None
+    lenient: bool = False
 
 
 class SliceBuilder(BaseBuilder):
@@ -67,7 +73,7 @@ class SliceBuilder(BaseBuilder):
         entries, extra = meta.load(tree)
         package = extra["package"]
         rule = SliceRule(args.keep, args.drop or (), args.setuid or ())
-        kept, setuid = apply(package, entries, rule)
+        kept, setuid = apply(package, entries, rule, args.lenient)
         writer = task.writer()
         status = dpkg_status(extra["control"])
         try:
@@ -82,6 +88,8 @@ class SliceBuilder(BaseBuilder):
         table.append(_status_entry(package, status, node))
         carried = {name: extra[name] for name in _CARRIED if name in extra}
         carried["replaces"] = parse_stanza(extra["control"]).get("replaces", "")
+        if scripts := scripts_with_effect(package, extra["control"], control_files.read(tree)):
+            carried["scripts"] = scripts
         writer.file("meta", [meta.encode(table, {**carried, "setuid": [list(pair) for pair in setuid]})])
         return Built(writer)
 
@@ -101,7 +109,7 @@ def _write(task: Task, writer: TreeWriter, kept: Sequence[MergedEntry], source: 
 
 
 def apply(
-    package: str, entries: Iterable[TreeEntry], rule: SliceRule
+    package: str, entries: Iterable[TreeEntry], rule: SliceRule, lenient: bool = False
 ) -> tuple[list[MergedEntry], list[tuple[str, int]]]:
     """Return the entries that `rule` selects, sorted by path, and the set-id files among them as (/path, mode)."""
     moved = move(package, entries)
@@ -131,7 +139,8 @@ def apply(
             if path not in allowed:
                 entry = entry._replace(mode=entry.mode & ~SET_ID)
         result.append(MergedEntry(entry, origin))
-    _check_setuid(package, allowed, setuid)
+    if not lenient:
+        _check_setuid(package, allowed, setuid)
     return result, setuid
 
 

@@ -29,7 +29,7 @@ class Graph(Protocol):
         ...
 
 
-EXEC = "exec"
+EXEC, CONFIGURE = "exec", "configure"
 
 
 class CollectedManifest(NamedTuple):
@@ -48,13 +48,17 @@ class _Slice(NamedTuple):
 
 
 class _BuiltImage(NamedTuple):
-    """The image's output. slices: of its root. searched: packages that the root's resolution read but did not need."""
+    """The image's output. slices: of its root. searched: packages that the root's resolution read but did not need.
+
+    configured: the root has what maintainer scripts made.
+    """
 
     record: Mapping[str, Any]
     config: bytes
     manifest: bytes
     slices: list[_Slice]
     searched: list[str]
+    configured: bool
 
 
 def collect(
@@ -90,12 +94,20 @@ def collect(
         layers=tuple(layers),
         paths=tuple(_path_origins(layers, origins)),
         sources=tuple(_sources(used)),
-        lock=lock_part.decode(lock, {slice_.package for slice_ in image.slices}),
+        lock=lock_part.decode(
+            lock, {slice_.package for slice_ in image.slices} | _script_packages(walk.found.values())
+        ),
         derivations=len(walk.found),
         executor=executor if any(drv.kind == EXEC for drv in walk.found.values()) else "",
         claims=_claims(record["layers"], origins),
     )
     return CollectedManifest(head, walk.found)
+
+
+def _script_packages(derivations: Iterable[Derivation]) -> set[str]:
+    """Return the packages with which maintainer scripts ran."""
+    made = (drv for drv in derivations if drv.kind == CONFIGURE)
+    return {str(item["package"]) for drv in made for item in drv.args["packages"]}
 
 
 def _read(task: Task, image: StorePath) -> _BuiltImage:
@@ -105,11 +117,13 @@ def _read(task: Task, image: StorePath) -> _BuiltImage:
         raise BuildError("The image in the store has no manifest", where=str(image), why=why, hint="run fpack gc")
     slices: list[_Slice] = []
     searched: list[str] = []
+    configured = False
     if record["root"]:
         _, extra = meta.load(task.tree(record["root"]))
         slices = [_Slice(item["package"], item["version"], item["path"]) for item in extra["slices"]]
         searched = list(extra.get("looked", ()))
-    return _BuiltImage(record, config, manifest, slices, searched)
+        configured = "configure" in extra
+    return _BuiltImage(record, config, manifest, slices, searched, configured)
 
 
 class _Walk:
@@ -120,6 +134,7 @@ class _Walk:
         self.found: dict[bytes, Derivation] = {}
         self._packages = {slice_.package for slice_ in image.slices}
         self._searched = set(image.searched)
+        self._configured = image.configured
         self._layers = [layer["derivation"] for layer in image.record["layers"]]
 
     def reach(self, digests: Iterable[bytes]) -> None:
@@ -154,6 +169,9 @@ class _Walk:
         if drv.kind != "root":
             return [output.derivation for output in drv.candidates]
         wanted = {output.derivation for name, output in slice_outputs(drv).items() if name in packages}
+        if self._configured and drv.args.get("configured"):
+            output = _by_placeholder(drv.candidates).get(parse(drv.args["configured"]).hash)
+            wanted |= {output.derivation} if output is not None else set()
         return [output.derivation for output in drv.candidates if output.derivation in wanted]
 
 

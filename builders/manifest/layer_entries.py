@@ -49,19 +49,20 @@ class Counts(NamedTuple):
 
 
 def contents(
-    parts_given: Iterable[tuple[StorePath, str, Sequence[str]]],
+    parts_given: Iterable[tuple[StorePath, str, Sequence[str], Sequence[tuple[str, int]]]],
     attributes: Iterable[tuple[str, int, int, int]],
     trees: Callable[[StorePath], CheckedTree],
 ) -> Contents:
     """Return the contents of a layer.
 
-    parts_given: the path of each part, its prefix, and the paths that are left out of it. attributes: the path, mode,
-    uid and gid of directories on which the parts differ. trees: returns the reader of a store path.
+    parts_given: the path of each part, its prefix, the paths that are left out of it, and the modes of files that get
+    back set-id bits. attributes: the path, mode, uid and gid of directories on which the parts differ. trees: returns
+    the reader of a store path.
     """
     parts: list[LayerPart] = []
     sources: dict[bytes, _Source] = {}
     without_table: list[tuple[CheckedTree, list[TarEntry]]] = []
-    for number, (path, prefix, exclude) in enumerate(parts_given):
+    for number, (path, prefix, exclude, modes) in enumerate(parts_given):
         tree = trees(path)
         label, remedy = path.base, f"leave it out of the build of {path.name}"
         if prefix:
@@ -78,7 +79,7 @@ def contents(
             if package:
                 label = f"the package {package}"
                 remedy = f'leave it out: rules = {{ "{package}" = {{ drop = ["PATH"] }} }}'
-            members = of_table(table, f"{tree.disk}/data", exclude)
+            members = of_table(table, f"{tree.disk}/data", exclude, dict(modes))
             inside = {member.path for member in members}
             rules = _origins(extra)
             for entry in table:

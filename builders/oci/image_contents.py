@@ -25,7 +25,8 @@ _FPACK = STORE[1:].partition("/")[0]
 class PartTable(NamedTuple):
     """An output with a table that goes into the image. packages: the names of the packages in it.
 
-    excluded: what something else replaces. unused: paths that the root does not take from the output.
+    excluded: what something else replaces. unused: paths that the root does not take from the output. set_id: (path,
+    mode) of files that get back the set-id bits that scripts set.
     """
 
     path: StorePath
@@ -34,6 +35,7 @@ class PartTable(NamedTuple):
     packages: tuple[str, ...]
     excluded: tuple[Exclusion, ...] = ()
     unused: tuple[str, ...] = ()
+    set_id: tuple[tuple[str, int], ...] = ()
 
     @property
     def left_out(self) -> set[str]:
@@ -102,7 +104,8 @@ def read_contents(
             view.add(FsSource(f"the package {package}", f"{table.disk_path}/data"), table.entries, table.left_out)
         if configure := extra.get("configure"):
             path, unused = parse(configure["path"]), tuple(map(os.fsdecode, configure["left_out"]))
-            table = _table(task, path, meta.load(task.tree(path))[0], own)._replace(unused=unused)
+            set_id = tuple((os.fsdecode(name), mode) for name, mode in configure.get("setuid", ()))
+            table = _table(task, path, meta.load(task.tree(path))[0], own)._replace(unused=unused, set_id=set_id)
             add_last(table, "the maintainer scripts")
         add_last(_table(task, root, entries, own), "the generated files")
     if files_path:

@@ -37,16 +37,23 @@ class LayerPart(NamedTuple):
     remedy: str = ""
 
 
-def of_table(entries: Iterable[meta.TreeEntry], data: str, exclude: Collection[str] = ()) -> list[TarEntry]:
-    """Return the members of an output with a table, without the paths in `exclude`. data: its tree on disk."""
+def of_table(
+    entries: Iterable[meta.TreeEntry], data: str, exclude: Collection[str] = (), modes: Mapping[str, int] | None = None
+) -> list[TarEntry]:
+    """Return the members of an output with a table, without the paths in `exclude`.
+
+    data: its tree on disk. modes: the modes of files whose mode in the table lacks set-id bits.
+    """
     left_out = {path.lstrip("/") for path in exclude}
+    given = modes or {}
     out = []
     for e in entries:
         if e.path in left_out:
             continue
         path = os.fsencode(e.path)
         if e.kind == FILE:
-            out.append(TarEntry(path, FILE, e.mode, e.uid, e.gid, e.size, b"", f"{data}/{e.path}", e.blake3))
+            mode = given.get(e.path, e.mode)
+            out.append(TarEntry(path, FILE, mode, e.uid, e.gid, e.size, b"", f"{data}/{e.path}", e.blake3))
         elif e.kind == SYMLINK:
             out.append(TarEntry(path, SYMLINK, 0o777, e.uid, e.gid, 0, os.fsencode(e.target)))
         elif e.kind == DIRECTORY:

@@ -16,6 +16,7 @@ from fpack.builders.payload.exclusions import CONFIGURED, REMOVED, Exclusion
 from fpack.builders.payload.globs import Globs, merged
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
+from fpack.builders.protocol import BuildError
 from fpack.store.canonical import Value
 from fpack.store.errors import StoreError
 from fpack.store.files.checked_tree import CheckedTree
@@ -28,13 +29,15 @@ class ConfiguredTree(NamedTuple):
     """An output of `configure`.
 
     table: its entries. makers: the package whose script made each. replaced: the paths among them that a whole package
-    has. removed: (path, package) of what scripts removed. users, groups: all accounts that there were in the end.
+    has. removed: (path, package) of what scripts removed. set_id: the modes of files to which scripts gave set-id bits,
+    which the table lacks. users, groups: all accounts that there were in the end.
     """
 
     table: SliceTable
     makers: Mapping[str, str]
     replaced: frozenset[str]
     removed: tuple[tuple[str, str], ...]
+    set_id: Mapping[str, int]
     users: Sequence[Mapping[str, Value]]
     groups: Sequence[Mapping[str, Value]]
 
@@ -49,6 +52,7 @@ def read(path: StorePath, tree: CheckedTree) -> ConfiguredTree:
             {entry.path: makers[entry.path] for entry in entries},
             frozenset(map(os.fsdecode, extra["replaced"])),
             tuple((os.fsdecode(name), str(package)) for name, package, _ in extra["removed"]),
+            {str(name).strip("/"): mode for name, mode in extra["setuid"]},
             extra["users"],
             extra["groups"],
         )
@@ -81,6 +85,24 @@ def show(
             shown.remove(path, package)
     left_out = [Exclusion("", path, REMOVED) for path in configured.table.entries if path not in kept]
     return Composition(shown.files, shown.directories, shown.overrides, [*shown.excluded, *left_out])
+
+
+def set_id(
+    wanted: Sequence[str], composition: Composition, tables: Sequence[SliceTable], configured: ConfiguredTree | None
+) -> tuple[list[Value], list[Value]]:
+    """Return (path, mode) of the files that get set-id bits of scripts back, and of those that do not.
+
+    wanted: the paths that keep set-id bits. Raise BuildError if neither a package nor a script gave them to one.
+    """
+    made = {path for path, (table, _) in composition.files.items() if configured and table is configured.table}
+    found = {path: mode for path, mode in configured.set_id.items() if path in made} if configured else {}
+    asked = {merged(path.strip("/")) for path in wanted}
+    shipped = {str(path).strip("/") for table in tables for path, _ in table.extra.get("setuid", ())}
+    for path in sorted(asked - found.keys() - shipped):
+        names = ", ".join(f"/{other}" for other in sorted(found.keys() | shipped)) or "none"
+        raise BuildError(f"/{path} has no set-id bits to keep", why=f"files of the image with such bits: {names}")
+    rows = [([os.fsencode(path), mode], path in asked) for path, mode in sorted(found.items())]
+    return [row for row, given in rows if given], [row for row, given in rows if not given]
 
 
 def _select(

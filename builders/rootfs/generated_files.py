@@ -49,7 +49,8 @@ class GeneratedFile(NamedTuple):
 
     sources: (slice's store path, path, BLAKE3).
 
-    pack: makes the content from the paths and contents of the sources; None to concatenate them.
+    pack: makes the content from the paths and contents of the sources; None to concatenate them. md5: the content lists
+    the MD5 digests of the sources.
     """
 
     entry: TreeEntry
@@ -57,6 +58,7 @@ class GeneratedFile(NamedTuple):
     content: bytes = b""
     sources: Sequence[tuple[str, str, bytes]] = ()
     pack: Callable[[Iterable[tuple[str, bytes]]], bytes] | None = None
+    md5: bool = False
 
 
 def directory(path: str, mode: int = 0o755) -> GeneratedFile:
@@ -71,7 +73,7 @@ def symlink(path: str, target: str, rule: str) -> GeneratedFile:
 
 def text(path: str, content: str, rule: str) -> GeneratedFile:
     """Return a file owned by root with mode 0644."""
-    return GeneratedFile(TreeEntry(path, meta.FILE, 0o644), rule, content.encode())
+    return GeneratedFile(TreeEntry(path, meta.FILE, 0o644), rule, content.encode("utf-8", "surrogateescape"))
 
 
 def accounts(

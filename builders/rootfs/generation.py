@@ -6,15 +6,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from blake3 import blake3
 from fpack.builders.payload import meta
 from fpack.builders.payload.exclusions import GENERATED, Exclusion
 from fpack.builders.payload.globs import merged
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import Task
+from fpack.store.errors import DamagedPath
+from fpack.store.files.tree import chunks
 from fpack.store.files.writer import TreeWriter
 
 from . import configured, generated_files
@@ -109,12 +114,12 @@ def write(task: Task, writer: TreeWriter, made: GeneratedFile) -> TreeEntry:
         return entry
     hasher = hashlib.sha256()
 
-    def chunks() -> Iterator[bytes]:
+    def pieces() -> Iterator[bytes]:
         for chunk in _content(task, made):
             hasher.update(chunk)
             yield chunk
 
-    node = writer.file(path, chunks())
+    node = writer.file(path, pieces())
     return entry._replace(size=node.size, blake3=node.digest, sha256=hasher.digest())
 
 
@@ -123,9 +128,24 @@ def _content(task: Task, made: GeneratedFile) -> Iterator[bytes]:
     if made.pack is not None:
         yield made.pack(_small_files(task, made.sources))
         return
-    for slice_, path, digest in made.sources:
+    for slice_, path, digest in made.sources if made.md5 else ():
+        task.check()
+        md5 = _md5(task.disk(slice_) / "data" / path, digest)
+        yield f"{md5}  {path}\n".encode("utf-8", "surrogateescape")
+    for slice_, path, digest in made.sources if not made.md5 else ():
         content = meta.read_file(task.disk(slice_) / "data" / path, digest, _MAX_CERTIFICATES)
         yield content if content.endswith(b"\n") or not content else content + b"\n"
+
+
+def _md5(path: Path, digest: bytes) -> str:
+    """Return the MD5 of a file of an output. Raise DamagedPath if its BLAKE3 is not `digest`."""
+    md5, found = hashlib.md5(usedforsecurity=False), blake3()
+    for chunk in chunks(path):
+        md5.update(chunk)
+        found.update(chunk)
+    if found.digest() != digest:
+        raise DamagedPath(os.fspath(path))
+    return md5.hexdigest()
 
 
 def _small_files(task: Task, sources: Sequence[tuple[str, str, bytes]]) -> Iterator[tuple[str, bytes]]:

@@ -34,7 +34,8 @@ _CALLS: dict[str, tuple[int | None, int | None]] = {
     "init_module": (175, 105), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
     "io_uring_setup": (425, 425), "ioctl": (16, 29), "ioperm": (173, None), "iopl": (172, None),
     "kexec_file_load": (320, 294), "kexec_load": (246, 104), "keyctl": (250, 219), "lsetxattr": (189, 6),
-    "mknod": (133, None), "mknodat": (259, 33), "mount": (165, 40), "mount_setattr": (442, 442),
+    "memfd_create": (319, 279), "memfd_secret": (447, 447), "mknod": (133, None), "mknodat": (259, 33),
+    "mount": (165, 40), "mount_setattr": (442, 442),
     "move_mount": (429, 429), "open": (2, None), "open_by_handle_at": (304, 265), "open_tree": (428, 428),
     "open_tree_attr": (467, 467), "openat": (257, 56), "openat2": (437, 437), "perf_event_open": (298, 241),
     "pidfd_getfd": (438, 438), "pivot_root": (155, 41), "process_vm_readv": (310, 270),
@@ -56,6 +57,8 @@ _NEVER: dict[int, str] = {
     # Callers fall back to older calls, whose arguments a filter can check.
     errno.ENOSYS: "clone3 openat2 io_uring_setup io_uring_enter io_uring_register",
 }
+# Denied to maintainer scripts: these files are in memory, and those in a socket's queue are in no process.
+_IN_MEMORY = ("memfd_create", "memfd_secret")
 # Denied with EPERM if an argument has one of the bits: (argument, bits).
 _BITS: dict[str, tuple[int, int]] = {
     "chmod": (1, SET_ID), "fchmod": (1, SET_ID), "fchmodat": (2, SET_ID), "fchmodat2": (2, SET_ID),
@@ -86,10 +89,11 @@ MACHINES = {
 }
 
 
-def build_filter(machine: str = "", *, set_id: bool = False) -> bytes:
+def build_filter(machine: str = "", *, scripts: bool = False) -> bytes:
     """Return the filter for a machine (uname -m; by default this one). Raise SandboxError for an unknown machine.
 
-    set_id: allow modes with set-id bits, for a tree that is on a file system where they have no effect.
+    scripts: the filter of maintainer scripts. It allows modes with set-id bits, since their tree is on a file system
+    where these have no effect, and denies files in memory, which no limit counts.
     """
     machine = machine or os.uname().machine
     if machine not in MACHINES:
@@ -112,8 +116,11 @@ def build_filter(machine: str = "", *, set_id: bool = False) -> bytes:
             if name in numbers:
                 program.add(bpf.JUMP_EQUAL, numbers[name], 0, 1)
                 program.refuse(code)
+    for name in _IN_MEMORY if scripts else ():
+        program.add(bpf.JUMP_EQUAL, numbers[name], 0, 1)
+        program.refuse(errno.ENOSYS)
     for name, (argument, bits) in _BITS.items():
-        if name in numbers and not (set_id and bits == SET_ID):
+        if name in numbers and not (scripts and bits == SET_ID):
             program.add(bpf.JUMP_EQUAL, numbers[name], 0, 4)
             program.argument(argument)
             program.add(bpf.JUMP_SET, bits, 0, 1)
@@ -127,7 +134,7 @@ def build_filter(machine: str = "", *, set_id: bool = False) -> bytes:
             program.refuse(errno.EPERM)
         program.allow()
     for name, (flags, mode) in _OPENS.items():
-        if name in numbers and not set_id:
+        if name in numbers and not scripts:
             program.add(bpf.JUMP_EQUAL, numbers[name], 0, 6)
             program.argument(flags)
             program.add(bpf.JUMP_SET, _CREATES, 0, 3)

@@ -28,9 +28,11 @@ from fpack.builders.verify.evidence.archive_signature import Archives
 from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.builders.verify.evidence.shipment import NOTHING, PLAIN, Attributes, Evidence, Shipment
 from fpack.store import threads
-from fpack.store.derivation import Derivation, placeholder
+from fpack.store.derivation import Derivation
 from fpack.store.errors import DamagedPath, FpackError
 
+from . import script_packages
+from .derivations import input_of, pin_differences
 from .evidence import deb_reader
 from .exclusions import Exclusions
 from .findings import MANIFEST, TRACE, Report, unavailable
@@ -38,6 +40,7 @@ from .generated import DIRECTORIES, GeneratedRules
 from .image_check import Labels
 from .others import ATTRIBUTES, BUILT, FILES, PACKAGE, OtherEntries, OtherEntry
 from .paths import Paths
+from .script_packages import TracedScripts
 
 WORKERS = 2
 WAITING = 8  # packages whose entries are held at once
@@ -63,12 +66,14 @@ class TracedPackage(NamedTuple):
 class Trace:
     """A tracer of one image. `watch` and `visit` process the layers in order; `finish` completes the report.
 
-    packages: the traced packages. others: entries that do not come from Debian's archive.
+    packages: the traced packages. others: entries that do not come from Debian's archive. scripts: the packages with
+    which the maintainer scripts ran that made entries.
     """
 
     def __init__(self, reader: ManifestReader, local: LocalEvidence, report: Report) -> None:
         self.packages: list[TracedPackage] = []
         self.others = OtherEntries()
+        self.scripts = TracedScripts([], "")
         self._head = reader.head
         self._derivations = reader.derivations
         self._local = local
@@ -83,6 +88,7 @@ class Trace:
         self._made: list[ManifestEntry] = []
         # Directories whose mode and owner a script set, according to the manifest: by path, with the script.
         self._set: dict[bytes, tuple[Attributes, str]] = {}
+        self._configured: set[str] = set()  # the derivations of what scripts made
         self._evidence: dict[str, Evidence] = {}
         self._count = dict.fromkeys(Claims._fields, 0)
         # Unpacking dominates and releases the interpreter lock. The queue keeps the reports in order.
@@ -101,6 +107,8 @@ class Trace:
         shares: dict[int, list[ManifestEntry]] = {}
         for entry, origin, detail in self._origins(layer, entries):
             self._exclusions.meet(layer, entry, origin, detail)
+            if origin == CONFIGURED and entry.part is not None:
+                self._configured.add(self._path_origins[layer.parts[entry.part][0]].derivation or "")
             if origin == PACKAGE:
                 assert entry.part is not None
                 shares.setdefault(entry.part, []).append(entry)
@@ -164,17 +172,21 @@ class Trace:
         self._pool.stop()
 
     @property
-    def signed(self) -> dict[str, Signature]:
-        """Return the accepted signature of each suite's Release file."""
-        return self._archives.signed
+    def result(self) -> tuple[list[TracedPackage], OtherEntries, TracedScripts, dict[str, Signature]]:
+        """Return the packages, the entries from elsewhere, the packages of scripts, and the signatures by suite."""
+        return self.packages, self.others, self.scripts, self._archives.signed
 
     def finish(self) -> None:
         """Complete the report with checks of the whole image and of the manifest's consistency."""
         while self._jobs:
             self._collect()
-        used = {traced.package for traced in self.packages}
+        used = {traced.package for traced in self.packages} | script_packages.names(self._derivations)
         for name in sorted(self._locked.keys() - used):
             self._report.add(MANIFEST, f"lock: {name}", "it is not in the image")
+        scripts = (self._configured, self._derivations, self._locked, self._archives, self._report)
+        self.scripts = script_packages.trace(*scripts)
+        if self.scripts.problem:
+            self._report.note(f"maintainer scripts: {self.scripts.problem}")
         self._paths.finish(self._report, self._label)
         self._exclusions.finish(self._report, self._label, self._paths.has)
         self._untraced()
@@ -208,7 +220,8 @@ class Trace:
             origin = entry.origin
             if origin is not None and origin.kind == CONFIGURED:
                 scripts.add((origin.package, origin.script, origin.sha256))
-                self.others.add(OtherEntry.of(entry, CONFIGURED, f"{origin.script} of {origin.package}"))
+                made = OtherEntry.of(entry, CONFIGURED, f"{origin.script} of {origin.package}")
+                self.others.add_configured(made, entry.sha256, entry.target)
             elif not self._generated.makes(entry, rule := origin.rule if origin is not None else "", offers):
                 self.others.add(OtherEntry.of(entry, GENERATED, f"rule {rule}" if rule else ""))
         for package, script, sha256 in sorted(scripts):
@@ -240,8 +253,10 @@ class Trace:
             allowed = shipped.get(path) or {DIRECTORIES.get(path, PLAIN)}
             if attributes not in allowed:
                 made, script = self._set.get(path, (None, ""))
-                origin, detail = (CONFIGURED, script) if made == attributes else (ATTRIBUTES, "")
-                self.others.add(OtherEntry(path, DIRECTORY, *attributes, origin, detail))
+                if made == attributes:
+                    self.others.add_configured(OtherEntry(path, DIRECTORY, *attributes, CONFIGURED, script))
+                else:
+                    self.others.add(OtherEntry(path, DIRECTORY, *attributes, ATTRIBUTES, ""))
 
     def _check_claims(self) -> None:
         """Compare the counts of the manifest's head with its entries."""
@@ -305,22 +320,9 @@ class Trace:
 
     def _chain(self, item: PathOrigin) -> tuple[str, Derivation] | None:
         """Return the digest of the derivation of a slice's payload, and the derivation of its .deb."""
-        payload = self._input(item.derivation, "slice", "payload", "deb")
-        fetch = self._input(payload, "deb", "deb", "fetch")
+        payload = input_of(self._derivations, item.derivation, "slice", "payload", "deb")
+        fetch = input_of(self._derivations, payload, "deb", "deb", "fetch")
         return (payload, self._derivations[fetch]) if payload and fetch else None
-
-    def _input(self, digest: str | None, kind: str, field: str, wanted: str) -> str | None:
-        """Return the digest of the input, of kind `wanted`, that a field of a derivation names."""
-        made = self._derivations.get(digest or "")
-        if made is None or made.kind != kind:
-            return None
-        for output in made.inputs:
-            other = self._derivations.get(output.derivation.hex())
-            if other is not None and other.kind == wanted:
-                text = str(placeholder(output.derivation, other.name, output.name))
-                if made.args.get(field) == text:
-                    return output.derivation.hex()
-        return None
 
     def _check_pin(
         self, where: str, item: PathOrigin, payload: Derivation, fetch: Derivation, report: Report
@@ -329,15 +331,8 @@ class Trace:
         if pin is None:
             report.note(f"{item.package} is not in the lock: its file has the SHA-256 {fetch.args.get('sha256')}")
             return
-        for what, found, wanted in (
-            ("version", item.version, pin.version),
-            ("version in its derivation", payload.args.get("version"), pin.version),
-            ("name in its derivation", payload.args.get("package"), pin.name),
-            ("SHA-256", fetch.args.get("sha256"), pin.sha256),
-            ("size", fetch.args.get("size"), pin.size),
-        ):
-            if found != wanted:
-                report.add(TRACE, where, f"its {what} is {found!r:.80}; the lock has {wanted!r}")
+        for what, found, wanted in pin_differences(pin, item.version, payload, fetch):
+            report.add(TRACE, where, f"its {what} is {found!r:.80}; the lock has {wanted!r}")
 
     def _find(self, item: PathOrigin, payload: str, fetch: Derivation, report: Report) -> tuple[str, Shipment | None]:
         """Return the files that a package ships and their evidence: `deb`, `payload`, or "" for none."""

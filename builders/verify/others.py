@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, FILE, GENERATED, SYMLINK, ManifestEntry
 
 from .findings import show
+from .script_packages import fingerprint
 
 PACKAGE, BUILT, FILES, ATTRIBUTES = "package", "built", "files", "directory"
 SET_ID = 0o6000
@@ -73,6 +74,7 @@ class OtherEntries:
     def __init__(self) -> None:
         # The key is (is not set-id, is a directory).
         self._rows: dict[tuple[bool, bool], list[bytes]] = {}
+        self.configured: set[bytes] = set()  # fingerprints of those that maintainer scripts made
 
     def add(self, other: OtherEntry) -> None:
         """Add an entry."""
@@ -80,6 +82,11 @@ class OtherEntries:
         # No path and no other field contains a NUL.
         rest = f"{other.kind}\0{other.mode}\0{other.uid}\0{other.gid}\0{other.origin}\0{other.detail}"
         self._rows.setdefault(rank, []).append(b"%s\0%s" % (other.path, rest.encode()))
+
+    def add_configured(self, other: OtherEntry, sha256: bytes = b"", target: bytes = b"") -> None:
+        """Add an entry that a maintainer script made."""
+        self.add(other)
+        self.configured.add(fingerprint(*other[:5], sha256, target))
 
     def __len__(self) -> int:
         return sum(map(len, self._rows.values()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from fpack.builders.manifest.format import Head
 from fpack.builders.manifest.reader import ManifestReader
@@ -20,10 +20,19 @@ from fpack.store.derivation import Derivation, Output
 from fpack.store.files.tree import chunks
 from fpack.store.store import Store
 
+from . import script_packages
 from .evidence import deb_reader
 from .findings import REBUILD, Report
+from .script_packages import CONFIGURE
 
 _Index = dict[tuple[str, str, bool], Path]
+
+
+class RebuiltImage(NamedTuple):
+    """A rebuilt image: the path of its output, and the fingerprints of what Debian's scripts made in the rebuild."""
+
+    output: Path
+    configured: frozenset[bytes]
 
 
 class LocalFetch:
@@ -63,8 +72,8 @@ def rebuild(
     reporter: Reporter,
     assemble: Assemble,
     jobs: int = 0,
-) -> Path:
-    """Build the image of a manifest in a new store in `directory`. Return the path of its output.
+) -> RebuiltImage:
+    """Build the image of a manifest in a new store in `directory`.
 
     builders: the builder of each kind. source: creates the builder of sources from their paths by tree digest.
     evidence: local files and sources to reuse. assemble: creates the directory of a root. The caller provides these,
@@ -87,7 +96,14 @@ def rebuild(
             store, ChainMap(own, cast(Any, builders)), reporter, assemble=assemble, bodies=bodies, jobs=jobs
         )
         (image,) = scheduler.realise([Output(bytes.fromhex(reader.head.image.derivation))])
-        return store.disk(image)
+        scripts = [
+            Output(digest) for digest, body in bodies.items() if reader.derivations[digest.hex()].kind == CONFIGURE
+        ]
+        made = [path for output in scripts for path in [store.database.built(output)] if path is not None]
+        return RebuiltImage(
+            store.disk(image),
+            frozenset(row for path in made for row in script_packages.made(store.disk(path))),
+        )
     finally:
         store.close()
 

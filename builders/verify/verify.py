@@ -21,6 +21,8 @@ from .image_check import CheckedImage, check
 from .image_index import IndexedImages, read_index
 from .origin import Trace, TracedPackage
 from .others import OtherEntries
+from .rebuild import RebuiltImage
+from .script_packages import TracedScripts
 
 WITHIN = "the image"
 # The verdict of a verification: the image matches a manifest that the user named, or only the manifest that it
@@ -31,13 +33,15 @@ GIVEN, SELF_CONSISTENT = "given", "self-consistent"
 class VerifiedImage(NamedTuple):
     """The result for one platform's image. manifest: the source of its manifest. data: the manifest's canonical form.
 
-    others: entries that do not come from Debian's archive. signed: Debian's signature on the Release file, by suite.
+    others: entries that do not come from Debian's archive. scripts: the packages with which scripts ran.
+    signed: Debian's signature on the Release file, by suite.
     """
 
     head: Head
     checked: CheckedImage
     packages: list[TracedPackage]
     others: OtherEntries
+    scripts: TracedScripts
     signed: dict[str, Signature]
     manifest: str
     data: bytes
@@ -46,6 +50,10 @@ class VerifiedImage(NamedTuple):
     def platform(self) -> str:
         """Return the platform, such as linux/amd64."""
         return documents.platform_name(self.head.image.configuration)
+
+    def proven(self, rebuilt: RebuiltImage) -> int:
+        """Return the number of entries from elsewhere that Debian's scripts also made in a rebuild."""
+        return 0 if self.scripts.problem else len(self.others.configured & rebuilt.configured)
 
     def reader(self) -> ManifestReader:
         """Return a new reader of the manifest."""
@@ -65,6 +73,7 @@ class VerifiedImage(NamedTuple):
             "bytes": self.checked.size,
             "configuration": dict(documents.settings(self.head.image.configuration)),
             "packages": [traced._asdict() for traced in self.packages],
+            "scripts": [package._asdict() for package in self.scripts.packages],
             "releases": [{"suite": suite, **self.signed[suite]._asdict()} for suite in sorted(self.signed)],
             "others": [other.value() for other in self.others],
         }
@@ -208,7 +217,7 @@ class _Verification:
             trace.finish()
         finally:
             trace.close()
-        return VerifiedImage(reader.head, checked, trace.packages, trace.others, trace.signed, where, data)
+        return VerifiedImage(reader.head, checked, *trace.result, where, data)
 
     def _docker(self, images: Sequence[tuple[Blob, list[Blob]]]) -> None:
         """Check that manifest.json, by which docker and podman load a tar, refers to one of the images."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ def manifest(workspace: Workspace, container: Container) -> Output:
             "image": str(placeholder(container.image.derivation, name, container.image.name)),
             "paths": image.args["paths"],
             "derivation": container.image.derivation.hex(),
-            "lock": _lock(workspace, derivation.decode(bodies[container.root.derivation])),
+            "lock": _lock(workspace, bodies, derivation.decode(bodies[container.root.derivation])),
             "fpack": VERSION,
             "executor": EXECUTOR,
         },
@@ -51,9 +51,15 @@ def manifest(workspace: Workspace, container: Container) -> Output:
     return Output(digest)
 
 
-def _lock(workspace: Workspace, root: Derivation) -> Value:
-    """Return the locked packages that a root may use."""
-    names = [str(slice_["package"]) for slice_ in root.args["slices"]]
+def _lock(workspace: Workspace, bodies: Mapping[bytes, bytes], root: Derivation) -> Value:
+    """Return the locked packages that a root may use, or with which maintainer scripts may run."""
+    names = {str(slice_["package"]) for slice_ in root.args["slices"]}
+    if configured := root.args.get("configured"):
+        wanted = parse(configured).hash
+        for output in (*root.candidates, *root.inputs):
+            if placeholder(output.derivation, "x", output.name).hash == wanted:
+                configure = derivation.decode(bodies[output.derivation])
+                names |= {str(item["package"]) for item in configure.args["packages"]}
     if not names:
         return None
     from fpack.builders.manifest import lock_part

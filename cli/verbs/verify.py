@@ -92,15 +92,19 @@ def command(
         remote = None if offline else _remote(workspace, Path(directory))
         hand = LocalEvidence(workspace.store if known else None, cache_directory() / "debian", remote=remote)
         outcome = verify(image, manifests, all_beside(image.absolute()), hand)
-        for part in outcome.images if rebuild else ():
-            _rebuild(workspace, part, outcome.report, hand)
+        proven = [_rebuild(workspace, part, outcome.report, hand) if rebuild else 0 for part in outcome.images]
     allowed = allow_other or 0
-    refused = (strict or allow_other is not None) and outcome.others != allowed
+    others = outcome.others - sum(proven)
+    refused = (strict or allow_other is not None) and others != allowed
     status = DIFFERS if outcome.report.differs or refused else UNCHECKED if outcome.report.notes else 0
     if as_json:
-        shared.print_json({"image": str(image), **outcome.value(), "success": status == 0, "rebuilt": rebuild})
+        found = outcome.value()
+        for value, count in zip(found["images"], proven, strict=True):
+            value["scripts_rebuilt"] = count
+        shared.print_json({"image": str(image), **found, "success": status == 0, "rebuilt": rebuild})
     else:
-        _show(image, outcome, allowed if refused else None, rebuild, verbose)
+        words = f"{others} entries are from elsewhere" + (f", and {allowed} are allowed" if allowed else "")
+        _show(image, outcome, words if refused else "", proven if rebuild else None, verbose)
     return status
 
 
@@ -123,8 +127,8 @@ def _remote(workspace: Workspace, directory: Path) -> Remote:
     return Remote(workspace.mirrors, Http(), directory, say)
 
 
-def _rebuild(workspace: Workspace, part: VerifiedImage, report: Report, hand: LocalEvidence) -> None:
-    """Build the image again in a store that is deleted afterwards."""
+def _rebuild(workspace: Workspace, part: VerifiedImage, report: Report, hand: LocalEvidence) -> int:
+    """Build the image again in a store that is deleted afterwards. Return how many entries Debian's scripts made."""
     from collections import ChainMap
     from typing import cast
 
@@ -145,16 +149,18 @@ def _rebuild(workspace: Workspace, part: VerifiedImage, report: Report, hand: Lo
     shown = reporter(workspace.options.verbose)
     try:
         image = rebuild(part.reader(), directory, builders, SourceBuilder, hand, shown, assemble, workspace.jobs)
-        compare(part.head, image, report)
+        compare(part.head, image.output, report)
+        return part.proven(image)
     finally:
         shown.close()
         remove_tree(directory)
 
 
-def _show(image: Path, outcome: VerifyResult, refused: int | None, rebuilt: bool, verbose: bool) -> None:
+def _show(image: Path, outcome: VerifyResult, refused: str, proven: list[int] | None, verbose: bool) -> None:
     """Print the result as text.
 
-    refused: the allowed number of entries from elsewhere if it was exceeded, else None.
+    refused: the words for too many entries from elsewhere, or "". proven: after a rebuild, how many entries of each
+    platform Debian's scripts made.
     """
     import sys
 
@@ -174,13 +180,13 @@ def _show(image: Path, outcome: VerifyResult, refused: int | None, rebuilt: bool
     if hidden > 0:
         lines.append(f"  and {hidden} more differences")
     if not report.differs:
-        for part in outcome.images:
-            lines += _proof(part, part.platform if len(outcome.images) > 1 else "", rebuilt, verbose)
+        for part, count in zip(outcome.images, proven or [0] * len(outcome.images), strict=True):
+            lines += _proof(part, part.platform if len(outcome.images) > 1 else "", count, verbose)
         if not outcome.given:
             lines.append("  whoever can change the image can change this manifest: --manifest names one that you trust")
         if outcome.artifacts:
             lines.append(_plain(f"  other documents in it were not checked: {', '.join(outcome.artifacts)}"))
-        if rebuilt:
+        if proven is not None:
             lines.append("  a rebuild from the manifest gives the same image")
     notes = report.notes if verbose else report.notes[:MAX_NOTES]
     lines += [_plain(f"  not checked: {note}") for note in notes]
@@ -189,19 +195,18 @@ def _show(image: Path, outcome: VerifyResult, refused: int | None, rebuilt: bool
     print("\n".join(lines))
 
 
-def _verdict(outcome: VerifyResult, refused: int | None, color: bool) -> str:
+def _verdict(outcome: VerifyResult, refused: str, color: bool) -> str:
     """Choose the words for the result. Only a manifest that the user named proves anything."""
     if outcome.report.differs:
         return paint("DIFFERS", "red", color)
-    if refused is not None:
-        more = f", and {refused} are allowed" if refused else ""
-        return paint(f"REFUSED: {outcome.others} entries are from elsewhere{more}", "red", color)
+    if refused:
+        return paint(f"REFUSED: {refused}", "red", color)
     if outcome.report.notes:
         return paint("NOT FULLY CHECKED", "yellow", color)
     return paint("proven", "green", color) if outcome.given else paint("self-consistent", "green", color)
 
 
-def _proof(part: VerifiedImage, platform: str, rebuilt: bool, verbose: bool) -> list[str]:
+def _proof(part: VerifiedImage, platform: str, proven: int, verbose: bool) -> list[str]:
     from fpack.builders.verify.verify import WITHIN
 
     checked, packages = part.checked, part.packages
@@ -219,29 +224,39 @@ def _proof(part: VerifiedImage, platform: str, rebuilt: bool, verbose: bool) -> 
         parts.append(f"{signed} in a signed index of Debian's")
         lines.append(f"  {len(packages)} Debian packages: {', '.join(parts)}")
     lines += _signatures(part)
-    lines += _others(part, rebuilt, verbose)
+    if proven:
+        count = len(part.scripts.packages)
+        lines.append(
+            f"  {proven} entries made by Debian's scripts, rebuilt here with {count} packages from signed indexes"
+        )
+    lines += _others(part, proven, verbose)
     lines += _configuration(part)
     return [_plain(line) for line in lines]
 
 
-def _others(part: VerifiedImage, rebuilt: bool, verbose: bool) -> list[str]:
-    """List the entries from elsewhere. Count those that maintainer scripts made, except for files with set-id bits."""
+def _others(part: VerifiedImage, proven: int, verbose: bool) -> list[str]:
+    """List the entries from elsewhere. Count those that maintainer scripts made, except for files with set-id bits.
+
+    proven: the number of those that Debian's scripts made in a rebuild.
+    """
     from itertools import islice
 
     from fpack.builders.manifest.format import CONFIGURED
 
-    others = part.others
-    if not len(others):
-        return ["  no entry is from elsewhere"]
-    made = sum(other.origin == CONFIGURED and not other.is_set_id for other in others)
-    listed = (other for other in others if verbose or other.origin != CONFIGURED or other.is_set_id)
+    others, count = part.others, len(part.others) - proven
+    if not count:
+        return ["  no other entry is from elsewhere" if proven else "  no entry is from elsewhere"]
+    hides = len(others.configured) == proven
+    claimed = 0 if hides else sum(other.origin == CONFIGURED and not other.is_set_id for other in others)
+    listed = (other for other in others if other.origin != CONFIGURED or not hides and (verbose or other.is_set_id))
     shown = list(listed if verbose else islice(listed, MAX_OTHERS))
-    lines = [f"  {len(others)} {'entry is' if len(others) == 1 else 'entries are'} from elsewhere:"]
+    lines = [f"  {count} {'entry is' if count == 1 else 'entries are'} from elsewhere:"]
     lines += [f"    {other.line()}" for other in shown]
-    if made and not verbose:
-        proof = "rebuilt here" if rebuilt else "as the manifest says; --rebuild shows it"
-        lines.append(f"    {made} made by Debian's scripts, {proof} (-v and --json show all)")
-    hidden = len(others) - len(shown) - made
+    if claimed and not verbose:
+        lines.append(
+            f"    {claimed} made by Debian's scripts, as the manifest says; --rebuild shows it (-v and --json show all)"
+        )
+    hidden = count - len(shown) - claimed
     if hidden > 0 and not verbose:
         lines.append(f"    and {hidden} more (-v and --json show all)")
     return lines

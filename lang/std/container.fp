@@ -100,7 +100,12 @@ container({
       ...{ ${d.name} = { keep = d.keep } for d in data if d.keep != null }
       ...rules
     }
-    table = import("fpack/rules").table(all-found, debian, all-rules, linked, drop, setuid)
+    rules-made = import("fpack/rules").table(all-found, debian, all-rules, linked, drop, setuid)
+    # Scripts may set the bits of files that a package ships without them.
+    table =
+      if with-scripts then map-record(rules-made, (_, r) => if r.setuid == [] then r else { ...r, lenient = true })
+      else rules-made
+    kept-bits = unique(flatten([r.setuid for _, r in rules-made]))
     slices = members(the-release, all-found, seeds, table, debian, data, linked && data-packages)
     with-scripts = runs-scripts(configure, linked, names, the-release)
     # Debian's scripts refuse a system user with a number outside of its range.
@@ -136,13 +141,18 @@ container({
         }]
       }
       ...if built-with == [] then {} else built-field(built)
+      # Programs that depend on dpkg read its database.
+      ...if any(found, p => p.name == "dpkg") then { database = true } else {}
       ...if scripts == null then {} else {
         configured = scripts
         configured_drop = import("fpack/rules").shared(linked, drop)
+        ...if kept-bits == [] then {} else { setuid = kept-bits }
       }
-      candidates =
-        if linked then [s.slice for s in slices if !s.seed]
-        else [s.slice for s in slices if any(available, p => p.name == s.package)]
+      candidates = [
+        ...[s.slice for s in slices if if linked then !s.seed else any(available, p => p.name == s.package)],
+        # The scripts run only if one of them matters to the packages in the root.
+        ...if scripts == null then [] else [scripts],
+      ]
     }
 
     files-made = import("fpack/files").files {

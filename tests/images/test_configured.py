@@ -50,6 +50,10 @@ def test_what_scripts_made_is_proven_and_rebuilt(apache: dict[str, Any], fpack: 
     others = {other["path"]: other for other in found["images"][0]["others"]}
     assert others[f"/{MODULE}"]["detail"] == "postinst of apache2"
     assert {other["origin"] for other in others.values()} == {"configured", "generated"}
+    (image,) = found["images"]
+    made = sum(other["origin"] == "configured" for other in others.values())
+    assert image["scripts_rebuilt"] == made and all(package["signed"] for package in image["scripts"])
+    assert {"apache2", "dpkg"} <= {package["package"] for package in image["scripts"]}
 
 
 def test_why_names_the_script(apache: dict[str, Any], fpack: Callable[..., Any]) -> None:

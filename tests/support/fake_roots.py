@@ -18,6 +18,8 @@ from support import debs
 from support.debs import Item
 from support.task import FakeStore
 
+SCRIPTS = "(scripts)"
+
 
 class Roots:
     """Packages on their way into roots. drop: the rule of their slices."""
@@ -51,8 +53,11 @@ class Roots:
             SliceBuilder(), name, {"payload": str(payload), "keep": None, "drop": self.drop, "setuid": []}
         )
 
-    def build(self, mode: str = "depends", lazily: bool = False, **args: Any) -> Made:
-        """The root of all packages. lazily: those that are no seeds are candidates in a declared root too."""
+    def build(self, mode: str = "depends", lazily: bool = False, scripts: StorePath | None = None, **args: Any) -> Made:
+        """The root of all packages. lazily: those that are no seeds are candidates in a declared root too.
+
+        scripts: what maintainer scripts did, as a candidate.
+        """
         items: list[dict[str, Any]] = []
         candidates: dict[Output, str] = {}
         for name, known in self.names.items():
@@ -84,8 +89,16 @@ class Roots:
         }
         full |= {"alternatives": {}, **args}
 
+        if scripts is not None:
+            output = Output(blake3(b"scripts").digest(20))
+            candidates[output] = SCRIPTS
+            full["configured"] = str(placeholder(output.derivation, "scripts"))
+
         def answer(wanted: Output | Derivation) -> StorePath:
             assert isinstance(wanted, Output)
+            if candidates[wanted] == SCRIPTS:
+                assert scripts is not None
+                return scripts
             return self.slice(candidates[wanted])
 
         path = self.store.build(RootBuilder(), "root", full, tuple(candidates), answer)

@@ -99,6 +99,7 @@ def configured(
         "configured": [[path.encode(), package, "postinst", POSTINST] for path, (package, _) in sorted(tree.items())],
         "replaced": [path.encode() for path in sorted(replaced)],
         "removed": [[path.encode(), package, "postinst"] for path, package in sorted(removed.items())],
+        "setuid": [],
         "unstable": [],
         "users": list(users),
         "groups": list(groups),

@@ -10,7 +10,7 @@ import resource
 import signal
 from typing import Any
 
-from . import linux
+from . import linux, scratch
 
 _CAPABILITIES = 0x20080522  # _LINUX_CAPABILITY_VERSION_3
 # chown, dac_override, dac_read_search, fowner, fsetid, kill, setgid, setuid, net_bind_service, sys_chroot
@@ -23,7 +23,7 @@ def become_init(request: dict[str, Any], setup: dict[str, Any], log: int) -> Non
     """Isolate this process, which is process 1 of its namespace, run the command, and exit with its status."""
     linux.libc.prctl(linux.DUMPABLE, 0, 0, 0, 0)
     os.setsid()
-    linux.unshare(linux.NEWNS | linux.NEWIPC, "namespaces")
+    linux.unshare(linux.NEWNS, "a mount namespace")
     _mount_command(setup)
     null = os.open("/dev/null", os.O_RDONLY)
     for source, target in ((null, 0), (log, 1), (log, 2)):
@@ -52,14 +52,11 @@ def become_init(request: dict[str, Any], setup: dict[str, Any], log: int) -> Non
 
 def _mount_command(setup: dict[str, Any]) -> None:
     """Mount the kernel's file systems and empty temporary directories in the tree, and make the tree the root."""
-    size = setup["limits"]["size"]
     linux.mount("proc", "/merged/proc", "proc", linux.DATA)
     _set_first_pid(setup["first"])
     linux.mount("/dev", "/merged/dev", None, linux.RECURSIVE_BIND)
-    for path, mode in (("run", "0755"), ("tmp", "1777"), ("dev/shm", "1777")):
-        linux.mount_tmpfs(f"/merged/{path}", f"mode={mode},size={size},nr_inodes=100k")
-    os.mkdir("/merged/run/lock", 0o1777)
-    os.chmod("/merged/run/lock", 0o1777)
+    for path in scratch.DIRECTORIES:
+        linux.mount(f"{scratch.PATH}/{path}", f"/merged/{path}", None, linux.BIND)
     linux.pivot_root("/merged")
     for path in _SEALED:
         if os.path.isdir(path) or os.path.isfile(path):

@@ -9,7 +9,7 @@ import socket
 import stat
 from typing import Any
 
-from . import linux
+from . import linux, scratch
 from .changes import PIECE, FileHasher, Signature, open_below, parent_of, walk
 from .command import become_init
 from .messages import InvalidRequest, receive, send
@@ -80,7 +80,9 @@ class Keeper:
     def _run(self, request: dict[str, Any]) -> None:
         """Run a command to its end, or kill it at a limit. Report its output, then its status."""
         log, log_write = os.pipe2(os.O_CLOEXEC)
-        linux.unshare(linux.NEWPID, "a process namespace")
+        # This process is in the command's IPC namespace, to measure what is in it.
+        linux.unshare(linux.NEWPID | linux.NEWIPC, "namespaces")
+        scratch.mount(self._setup["limits"]["size"])
         pid = os.fork()
         if not pid:
             try:
@@ -94,6 +96,7 @@ class Keeper:
         linux.check(linux.libc.setns(self._own_namespace, linux.NEWPID), "the process namespace")
         watch = CommandWatch(self._channel, pid, log, self._setup["limits"])
         status = watch.finish()
+        linux.unmount(scratch.PATH)
         state = walk(self._top)
         for path in state.keys() | self._state.keys():
             if state.get(path) != self._state.get(path):

@@ -45,10 +45,15 @@ def mount_tmpfs(target: str, options: str) -> None:
     mount("none", target, "tmpfs", NOSUID | NODEV, options)
 
 
+def unmount(target: str) -> None:
+    """Detach a file system, also if it is in use."""
+    check(libc.umount2(target.encode(), _DETACH), f"unmount {target}")
+
+
 def pivot_root(new: str) -> None:
     """Make a mount point the root, and detach the old root."""
     os.chdir(new)
     number = _PIVOT_ROOT.get(os.uname().machine, 41)
     check(libc.syscall(number, b".", b"."), "pivot_root")
-    check(libc.umount2(b".", _DETACH), "the old root")
+    unmount(".")
     os.chdir("/")

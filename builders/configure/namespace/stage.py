@@ -11,10 +11,11 @@ import stat
 import struct
 from typing import Any
 
-from . import linux
+from . import linux, scratch
 
 _OPEN_TREE, _MOVE_MOUNT = 428, 429  # the numbers are the same on all machines
 _CLONE, _CLOEXEC, _FROM_EMPTY, _AT_FDCWD = 1, 0o2000000, 4, -100
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _STAGES = ("/mnt", "/srv", "/media", "/opt", "/tmp", "/var/tmp")
 _DEVICES = ("full", "null", "random", "urandom", "zero")
 _DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
@@ -33,7 +34,7 @@ def mount_stage(request: dict[str, Any], tree: int) -> None:
         )
     stage = next((path for path in _STAGES if os.path.isdir(path)), "/tmp")
     linux.mount_tmpfs(stage, "mode=0755,size=1m")
-    for name in ("lower", "upper", "merged", "dev", "proc"):
+    for name in ("lower", "order", "upper", "merged", "dev", "proc", os.path.basename(scratch.PATH)):
         os.mkdir(f"{stage}/{name}", 0o755)
     linux.mount("proc", f"{stage}/proc", "proc", linux.DATA)
     _make_devices(f"{stage}/dev")
@@ -42,7 +43,7 @@ def mount_stage(request: dict[str, Any], tree: int) -> None:
     if request["copy"]:
         linux.mount_tmpfs(f"{stage}/merged", room)
         linux.pivot_root(stage)
-        _copy(os.dup(tree), os.open("/merged", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        _copy(os.dup(tree), os.open("/merged", _DIRECTORY), request["backwards"])
         return
     if lower >= 0:
         to = os.fsencode(f"{stage}/lower")
@@ -53,7 +54,13 @@ def mount_stage(request: dict[str, Any], tree: int) -> None:
     linux.pivot_root(stage)
     os.mkdir("/upper/changes", 0o755)
     os.mkdir("/upper/work", 0o755)
-    options = "lowerdir=/lower,upperdir=/upper/changes,workdir=/upper/work,userxattr"
+    lowers = "/lower"
+    if request["backwards"]:
+        # The overlay lists a directory in the order of the lowest layer. The files of that layer are empty and hidden.
+        linux.mount_tmpfs("/order", f"mode=0755,size=1g,nr_inodes={request['entries'] + 4096}")
+        _reverse(os.open("/lower", _DIRECTORY), os.open("/order", _DIRECTORY), _lists_newest_first("/order"))
+        lowers = "/lower:/order"
+    options = f"lowerdir={lowers},upperdir=/upper/changes,workdir=/upper/work,userxattr"
     linux.mount("none", "/merged", "overlay", linux.NOSUID | linux.NODEV, options)
 
 
@@ -69,16 +76,43 @@ def _make_devices(directory: str) -> None:
     linux.mount("none", directory, None, linux.REMOUNT_READ_ONLY | linux.NOSUID)
 
 
-def _copy(source: int, target: int) -> None:
-    """Copy a tree between two open directories, and close them."""
+def _lists_newest_first(directory: str) -> bool:
+    """Tell whether the file system of an empty directory lists the newest entry first, as some kernels do."""
+    paths = [f"{directory}/{name}" for name in "ab"]
+    for path in paths:
+        os.mkdir(path)
+    newest_first = os.listdir(directory) == ["b", "a"]
+    for path in paths:
+        os.rmdir(path)
+    return newest_first
+
+
+def _reverse(source: int, target: int, newest_first: bool) -> None:
+    """Make the names of a tree in another, so that each directory lists them in reverse. Close both directories."""
     with os.scandir(source) as entries:
-        for entry in entries:
+        found = list(entries)
+    for entry in found if newest_first else reversed(found):
+        if entry.is_dir(follow_symlinks=False):
+            os.mkdir(entry.name, 0o755, dir_fd=target)
+            flags = _DIRECTORY | os.O_NOFOLLOW
+            below = os.open(entry.name, flags, dir_fd=source), os.open(entry.name, flags, dir_fd=target)
+            _reverse(*below, newest_first)
+        else:
+            os.mknod(entry.name, 0o600, dir_fd=target)
+    os.close(source)
+    os.close(target)
+
+
+def _copy(source: int, target: int, backwards: bool) -> None:
+    """Copy a tree between two open directories, and close them. backwards: write each directory in reverse."""
+    with os.scandir(source) as entries:
+        for entry in reversed(list(entries)) if backwards else entries:
             status = entry.stat(follow_symlinks=False)
             name = entry.name
             if stat.S_ISDIR(status.st_mode):
                 os.mkdir(name, 0o755, dir_fd=target)
-                flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-                _copy(os.open(name, flags, dir_fd=source), os.open(name, flags, dir_fd=target))
+                flags = _DIRECTORY | os.O_NOFOLLOW
+                _copy(os.open(name, flags, dir_fd=source), os.open(name, flags, dir_fd=target), backwards)
             elif stat.S_ISLNK(status.st_mode):
                 os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
             else:

@@ -147,6 +147,13 @@ ATTACKS = {
     "loops": ("while :; do :; done", {"seconds": 1}, "more than 1 seconds"),
     "stops itself": ("kill -STOP $$", {"seconds": 1}, "more than 1 seconds"),
     "private memory": ("attacker memory private 400", {"memory": 100 * MB}, "bytes of memory"),
+    "shared memory": ("attacker memory shared 400", {"memory": 100 * MB}, "bytes of memory"),
+    "/dev/shm": ("attacker memory shm 400", {"memory": 100 * MB}, "bytes of memory"),
+    "System V memory": ("attacker memory sysv 400", {"memory": 100 * MB}, "bytes of memory"),
+    "semaphores": ("attacker memory semaphores 400", {"memory": 100 * MB}, "bytes of memory"),
+    "files in memory": ("attacker memory memfd 400", {}, "status is 1"),
+    "/tmp and /dev/shm together": (
+        "head -c 15000000 /dev/zero > /tmp/x; head -c 15000000 /dev/zero > /dev/shm/x", {"size": 20 * MB}, "No space"),
     "many processes": ("attacker sleepers 300; sleep 20", {"processes": 50}, "status is 1"),
     "a fork bomb": ("f() { f | f & }; f; sleep 20", {"processes": 50, "seconds": 5}, ""),
     "one file": ("head -c 40000000 /dev/zero > /srv/file", {"size": 20 * MB}, "No space"),

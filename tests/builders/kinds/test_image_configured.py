@@ -22,11 +22,12 @@ def root(
     tree: Mapping[str, tuple[str, Node | bytes]],
     excluded: Mapping[str, str] = {},
     left_out: tuple[str, ...] = (),
+    set_id: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> StorePath:
     """A root of `app` with a configured tree. excluded: reasons by path of `app`."""
     path = configured(shop.store, tree)
-    configure = {"path": str(path), "left_out": [name.encode() for name in left_out]}
+    configure = {"path": str(path), "left_out": [name.encode() for name in left_out], **(set_id or {})}
     rows = [["app", name.encode(), reason, "app"] for name, reason in excluded.items()]
     return shop.root({"base-files": {"etc/x": b""}, "app": APP}, GENERATED, excluded=rows, configure=configure, **more)
 
@@ -92,6 +93,19 @@ def _values(data: bytes) -> list[Any]:
     unpacker = msgpack.Unpacker(raw=False)
     unpacker.feed(data)
     return list(unpacker)
+
+
+def test_set_id_bits_are_given_back_to_named_files(shop: Workshop, tmp_path: Path) -> None:
+    tree = {name: ("app", Node(b"x", 0o755, 0, 33)) for name in ("usr/bin/drop", "usr/bin/queue")}
+    rows = {"setuid": [[b"usr/bin/drop", 0o2755]], "without_setuid": [[b"usr/bin/queue", 0o2755]]}
+    image = shop.image(root(shop, tree, set_id=rows))
+    scripts = layers(shop, image, tmp_path)[2]
+    assert [scripts[path][0].mode for path in tree] == [0o2755, 0o755]
+    (note,) = record(shop, image)["notes"]
+    assert 'setuid = ["/usr/bin/queue"]' in note
+    path = record(shop, image)["layers"][2]["path"]
+    modes = {row[0]: row[2] for row in _values((shop.disk(path) / ENTRIES).read_bytes())}
+    assert modes[b"usr/bin/drop"] == 0o2755
 
 
 def test_the_containers_own_files_replace_them(shop: Workshop, tmp_path: Path) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fpack.builders.protocol import BuildError
 from fpack.store.errors import StoreError
 from fpack.store.path import StorePath
 from support.debs import file
 from support.debs import folder as directory
-from support.fake_roots import Made, Roots
+from support.fake_roots import SCRIPTS, Made, Roots
 from support.images import Node, configured, folder, link, make_table, program
 from support.task import FakeStore
 
@@ -44,6 +45,21 @@ def test_without_scripts_nothing_changes(roots: Roots) -> None:
     made = roots.build()
     assert "configure" not in made.extra and "etc/shadow" not in made.entries
     assert (made.data / "etc/passwd").read_text().startswith("root:*:0:0:")
+
+
+@pytest.mark.parametrize("mode", ["depends", "linked"])
+def test_scripts_run_only_if_one_of_them_matters(roots: Roots, mode: str) -> None:
+    made = configured(roots.store, {"etc/new": ("app", b"new")})
+    idle = "#!/bin/sh\nset -e\nexit 0\n"
+    roots.package("idle", seed=True, scripts={"postinst": idle})
+    roots.package("bash", seed=True, scripts={"postinst": "touch /etc/shells\n"}, Essential="yes")
+    without = roots.build(mode, scripts=made)
+    assert without.needs == [] and "configure" not in without.extra
+    assert without.path == roots.build(mode).path
+    roots.package("active", seed=True, scripts={"postinst": f"{idle}touch /etc/new\n"})
+    needed = roots.build(mode, scripts=made)
+    assert needed.needs == [[SCRIPTS]] and needed.extra["configure"]["path"] == str(made)
+    assert needed.path == roots.build(mode, configured=str(made)).path
 
 
 def test_what_scripts_made_changed_and_removed(roots: Roots) -> None:
@@ -104,6 +120,36 @@ def test_shadow_files_have_no_passwords_and_no_dates(roots: Roots) -> None:
         entry = made.entries[f"etc/{name}"]
         assert (entry.mode, entry.uid, entry.gid) == (0o640, 0, 42)
         assert line in (made.data / "etc" / name).read_text()
+
+
+class TestSetId:
+    TREE: Mapping[str, tuple[str, Node | bytes]] = {
+        "usr/sbin/drop": ("app", Node(b"x", 0o755, 0, 107)),
+        "usr/sbin/queue": ("app", Node(b"y", 0o755, 0, 107)),
+        "usr/sbin/tool": ("tool", Node(b"z", 0o755)),
+    }
+    MODES: Sequence[tuple[str, int]] = [
+        ("/usr/sbin/drop", 0o2755),
+        ("/usr/sbin/queue", 0o2755),
+        ("/usr/sbin/tool", 0o4755),
+    ]
+
+    def made(self, roots: Roots, *paths: str) -> Made:
+        path = configured(roots.store, self.TREE, setuid=[list(pair) for pair in self.MODES])
+        return roots.build(configured=str(path), setuid=list(paths))
+
+    def test_bits_that_scripts_set_are_given_back_if_the_container_names_the_file(self, roots: Roots) -> None:
+        found = self.made(roots, "/usr/sbin/drop").extra["configure"]
+        assert found["setuid"] == [[b"usr/sbin/drop", 0o2755]]
+        assert found["without_setuid"] == [[b"usr/sbin/queue", 0o2755]]
+
+    @pytest.mark.parametrize("path", ["/usr/bin/app", "/usr/sbin/tool", "/usr/sbin/absent"])
+    def test_a_file_without_them_is_an_error(self, roots: Roots, path: str) -> None:
+        with pytest.raises(BuildError, match=f"{path} has no set-id bits to keep") as error:
+            self.made(roots, path)
+        assert error.value.why.endswith("/usr/sbin/drop, /usr/sbin/queue")
+        with pytest.raises(BuildError, match="no set-id bits"):
+            roots.build(setuid=[path])
 
 
 class TestAlternatives:
