@@ -200,7 +200,7 @@ class Debian:
         mirror = find_mirrors().urls("debian", "dists")[0].removesuffix("/dists")
         partial = self.root.with_suffix(".partial.tar")
         command = ["mmdebstrap", "--quiet", "--variant=minbase", "--skip=cleanup/apt/lists"]
-        command += ["--aptopt=Acquire::Check-Valid-Until false", "--include=netbase,ca-certificates"]
+        command += ["--aptopt=Acquire::Check-Valid-Until false", "--include=netbase"]
         command += [f'--setup-hook=mkdir -p "$1/etc/dpkg/dpkg.cfg.d"; {"; ".join(hooks)}']
         command += [self.release, str(partial), f"deb {mirror} {self.release} main"]
         result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
