@@ -178,10 +178,11 @@ def _without_ports(line: Sequence[str]) -> list[str]:
 class Debian:
     """A release of Debian in podman: as small as debian:RELEASE-slim, with apt's lists and a cache of packages."""
 
-    # What the slim images leave out.
+    # What the slim images leave out, and how images of Debian install packages.
     _SLIM = (
         "path-exclude=/usr/share/doc/*",
         "path-include=/usr/share/doc/*/copyright",
+        "force-unsafe-io",
         *(f"path-exclude=/usr/share/{name}/*" for name in ("man", "info", "locale", "groff", "linda", "lintian")),
     )
 
@@ -192,6 +193,7 @@ class Debian:
         (self._cache / "partial").mkdir(parents=True, exist_ok=True)
         self.root = home / f"{release}.tar"
         self._image = f"localhost/plain-{release}"
+        self._size = 0  # of the root, as soon as it is an image
         if not self.root.exists():
             self._make()
 
@@ -213,6 +215,9 @@ class Debian:
         """Install the case's package in a container."""
         if self._podman("image", "exists", self._image, check=False).returncode:
             self._podman("import", str(self.root), self._image, timeout=600)
+            mounted = self._podman("image", "mount", self._image).stdout.strip()
+            self._size = _layer_size(Path(mounted))
+            self._podman("image", "umount", self._image, check=False)
         share = Share(case, directory)
         names = (case.name, *case.debian_extra, *case.fpack_extra)
         apt = ["apt-get", "install", "-qq", "-y", "--no-install-recommends"]
@@ -236,7 +241,7 @@ class Debian:
             if done.returncode:
                 raise Failure("apt", (done.stdout + done.stderr).strip()[-800:])
             container.exec("rm", "/usr/sbin/policy-rc.d")
-            yield Installed(self._podman, container, case, share)
+            yield Installed(self._podman, container, case, share, self._size)
         finally:
             self._podman("rm", "-f", "-t", "0", name, check=False)
             self._podman("volume", "prune", "-f", check=False)
@@ -248,20 +253,20 @@ class Debian:
 class Installed:
     """A container of Debian in which a package is installed."""
 
-    def __init__(self, podman: Podman, container: Container, case: Case, share: Share) -> None:
+    def __init__(self, podman: Podman, container: Container, case: Case, share: Share, root_size: int) -> None:
         self._podman = podman
         self._container = container
         self._case = case
         self._share = share
+        self._root_size = root_size
 
     def size(self) -> int:
-        """Return the size of the whole file system, less apt's lists and packages, with fpack's default codec."""
-        root = self._podman("mount", self._container.name).stdout.strip()
-        without = "--one-file-system --exclude=./var/cache/apt --exclude=./var/lib/apt/lists"
-        script = f'tar -C "$1" {without} -c . | zstd -q -9 | wc -c'
-        counted = subprocess.run(["sh", "-c", script, "sh", root], capture_output=True, text=True, check=True)
-        self._podman("umount", self._container.name, check=False)
-        return int(counted.stdout)
+        """Return the size of the root as one layer, and of what apt added as another, with fpack's default codec.
+
+        Both without apt's lists and packages. The storage is overlay: what was added is the container's directory.
+        """
+        added = self._podman("inspect", "-f", "{{.GraphDriver.Data.UpperDir}}", self._container.name).stdout.strip()
+        return self._root_size + _layer_size(Path(added))
 
     def run_steps(self) -> str:
         """Run the steps, and return what the last one writes."""
@@ -280,6 +285,12 @@ class Installed:
         except Failure as failure:
             log = (self._share.directory / "work" / "log").read_text(errors="replace")
             raise Failure(failure.kind, f"{failure.what}\n{log.strip()[-1000:]}") from None
+
+
+def _layer_size(directory: Path) -> int:
+    """Return the compressed size of a directory, less apt's lists and packages."""
+    script = 'tar -C "$1" --exclude=./var/cache/apt --exclude=./var/lib/apt/lists -c . | zstd -q -9 | wc -c'
+    return int(subprocess.run(["sh", "-c", script, "sh", directory], capture_output=True, text=True, check=True).stdout)
 
 
 def _command(podman: Podman, verb: str, words: Sequence[str], case: Case, last: bool) -> str:
