@@ -27,6 +27,7 @@ from support.podman import Container, Podman
 
 LIMIT = 240.0  # seconds that a command may take, or a server until it answers
 _STAYS = 3.0  # seconds that a server must still run after its answer
+_ANIMATION = 20.0  # seconds after which keys are typed though a program in a terminal still writes
 _CLIENT = Path(__file__).with_name("client.py")
 _KEY = "${KEY}"
 
@@ -220,7 +221,7 @@ class Debian:
             self._podman("image", "umount", self._image, check=False)
         share = Share(case, directory)
         names = (case.name, *case.debian_extra, *case.fpack_extra)
-        apt = ["apt-get", "install", "-qq", "-y", "--no-install-recommends"]
+        apt = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"]
         cache = ("-v", f"{self._cache}:/var/cache/apt/archives", "-e", "DEBIAN_FRONTEND=noninteractive")
         got = self._podman(
             "run", "--rm", "--network=host", *cache, self._image,
@@ -325,9 +326,12 @@ def _in_terminal(command: Sequence[str], expect: str, keys: str) -> tuple[int, s
         os.execvp(command[0], command)
     output, typed = "", False
     end = time.monotonic() + LIMIT / 2
+    busy = time.monotonic() + _ANIMATION
     try:
         while time.monotonic() < end:
+            silent = True
             if select.select([terminal], [], [], 0.5)[0]:
+                silent = False
                 try:
                     data = os.read(terminal, 65536)
                 except OSError:
@@ -335,7 +339,7 @@ def _in_terminal(command: Sequence[str], expect: str, keys: str) -> tuple[int, s
                 if not data:
                     break
                 output += data.decode("utf-8", "replace")
-            elif not typed and re.search(expect, output, re.MULTILINE):
+            if not typed and (silent or time.monotonic() > busy) and re.search(expect, output, re.MULTILINE):
                 os.write(terminal, keys.encode())
                 typed = True
         else:
