@@ -16,6 +16,7 @@ A list has tables `package`:
     debian            how a server is started in Debian, a command for a shell; else its init script is started
     debian-extra      packages that are installed beside it in Debian, because a container has what is in them
     fpack-extra       packages that are packed with it, because the command needs them in Debian, too
+    note              what is told with the result, such as that the case was wrong at first
 
 and may have tables `skipped` with `name`, `release`, `kind` and `why`. A text `${KEY}` in a file is a public SSH key.
 """
@@ -49,6 +50,7 @@ class Case(NamedTuple):
     debian: str
     debian_extra: tuple[str, ...]
     fpack_extra: tuple[str, ...]
+    note: str
 
 
 class Skipped(NamedTuple):
@@ -91,6 +93,7 @@ def _case(table: dict[str, Any]) -> Case:
         debian=table.pop("debian", ""),
         debian_extra=tuple(table.pop("debian-extra", ())),
         fpack_extra=tuple(table.pop("fpack-extra", ())),
+        note=table.pop("note", ""),
     )
     if (
         table

@@ -96,9 +96,11 @@ class Harness:
 
 
 def commit() -> str:
-    """Return the commit of the checkout."""
+    """Return the last commit that changed fpack itself."""
+    top = HERE.parent.parent
+    rooms = ("store", "lang", "builders", "cli", "pkgs")
     shown = subprocess.run(
-        ["git", "-C", HERE, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+        ["git", "-C", top, "log", "-1", "--format=%h", "--", *rooms], capture_output=True, text=True, check=False
     )
     return shown.stdout.strip()
 
@@ -113,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-fpack", action="store_true", help="do not try fpack's image")
     parser.add_argument("--no-linked", action="store_true", help="do not measure linked images")
     parser.add_argument("--kind", choices=(PROGRAM, SERVER), help="only packages of this kind")
-    parser.add_argument("--missing", action="store_true", help="only those without a result")
+    parser.add_argument("--missing", action="store_true", help="only those without a result of what is tried")
     parser.add_argument("--table", type=Path, help="write the table of the results so far, and try nothing")
     options = parser.parse_args(arguments)
     listed = options.list if options.list.exists() else HERE / options.list
@@ -129,17 +131,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.table.write_text(table.render(cases, table.latest(results)))
         return 0
     if options.missing:
+        wanted = {side for side, left in (("fpack", options.no_fpack), ("debian", options.no_debian)) if not left}
         known = table.latest(results)
-        cases = [case for case in cases if (case.release, case.name) not in known]
+        cases = [case for case in cases if not wanted <= known.get((case.release, case.name), {}).keys()]
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell lets what it puts into the background ignore SIGINT
         signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     harness = Harness(
         options.work, fpack=not options.no_fpack, debian=not options.no_debian, linked=not options.no_linked
     )
     failed = 0
+    tried = commit()  # a checkout may move on while this runs
     try:
         for case in cases:
-            result = {**harness.attempt(case), "commit": commit()}
+            result = harness.attempt(case) | ({} if options.no_fpack else {"commit": tried})
             with results.open("a") as file:
                 file.write(json.dumps(result) + "\n")
             print(table.line(result), flush=True)

@@ -27,6 +27,7 @@ from support.podman import Container, Podman
 
 LIMIT = 240.0  # seconds that a command may take, or a server until it answers
 _STAYS = 3.0  # seconds that a server must still run after its answer
+_ANIMATION = 20.0  # seconds after which keys are typed though a program in a terminal still writes
 _CLIENT = Path(__file__).with_name("client.py")
 _KEY = "${KEY}"
 
@@ -178,10 +179,11 @@ def _without_ports(line: Sequence[str]) -> list[str]:
 class Debian:
     """A release of Debian in podman: as small as debian:RELEASE-slim, with apt's lists and a cache of packages."""
 
-    # What the slim images leave out.
+    # What the slim images leave out, and how images of Debian install packages.
     _SLIM = (
         "path-exclude=/usr/share/doc/*",
         "path-include=/usr/share/doc/*/copyright",
+        "force-unsafe-io",
         *(f"path-exclude=/usr/share/{name}/*" for name in ("man", "info", "locale", "groff", "linda", "lintian")),
     )
 
@@ -192,6 +194,7 @@ class Debian:
         (self._cache / "partial").mkdir(parents=True, exist_ok=True)
         self.root = home / f"{release}.tar"
         self._image = f"localhost/plain-{release}"
+        self._size = 0  # of the root, as soon as it is an image
         if not self.root.exists():
             self._make()
 
@@ -200,7 +203,7 @@ class Debian:
         mirror = find_mirrors().urls("debian", "dists")[0].removesuffix("/dists")
         partial = self.root.with_suffix(".partial.tar")
         command = ["mmdebstrap", "--quiet", "--variant=minbase", "--skip=cleanup/apt/lists"]
-        command += ["--aptopt=Acquire::Check-Valid-Until false", "--include=netbase,ca-certificates"]
+        command += ["--aptopt=Acquire::Check-Valid-Until false", "--include=netbase"]
         command += [f'--setup-hook=mkdir -p "$1/etc/dpkg/dpkg.cfg.d"; {"; ".join(hooks)}']
         command += [self.release, str(partial), f"deb {mirror} {self.release} main"]
         result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
@@ -213,9 +216,12 @@ class Debian:
         """Install the case's package in a container."""
         if self._podman("image", "exists", self._image, check=False).returncode:
             self._podman("import", str(self.root), self._image, timeout=600)
+            mounted = self._podman("image", "mount", self._image).stdout.strip()
+            self._size = _layer_size(Path(mounted))
+            self._podman("image", "umount", self._image, check=False)
         share = Share(case, directory)
         names = (case.name, *case.debian_extra, *case.fpack_extra)
-        apt = ["apt-get", "install", "-qq", "-y", "--no-install-recommends"]
+        apt = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"]
         cache = ("-v", f"{self._cache}:/var/cache/apt/archives", "-e", "DEBIAN_FRONTEND=noninteractive")
         got = self._podman(
             "run", "--rm", "--network=host", *cache, self._image,
@@ -236,7 +242,7 @@ class Debian:
             if done.returncode:
                 raise Failure("apt", (done.stdout + done.stderr).strip()[-800:])
             container.exec("rm", "/usr/sbin/policy-rc.d")
-            yield Installed(self._podman, container, case, share)
+            yield Installed(self._podman, container, case, share, self._size)
         finally:
             self._podman("rm", "-f", "-t", "0", name, check=False)
             self._podman("volume", "prune", "-f", check=False)
@@ -248,20 +254,20 @@ class Debian:
 class Installed:
     """A container of Debian in which a package is installed."""
 
-    def __init__(self, podman: Podman, container: Container, case: Case, share: Share) -> None:
+    def __init__(self, podman: Podman, container: Container, case: Case, share: Share, root_size: int) -> None:
         self._podman = podman
         self._container = container
         self._case = case
         self._share = share
+        self._root_size = root_size
 
     def size(self) -> int:
-        """Return the size of the whole file system, less apt's lists and packages, with fpack's default codec."""
-        root = self._podman("mount", self._container.name).stdout.strip()
-        without = "--one-file-system --exclude=./var/cache/apt --exclude=./var/lib/apt/lists"
-        script = f'tar -C "$1" {without} -c . | zstd -q -9 | wc -c'
-        counted = subprocess.run(["sh", "-c", script, "sh", root], capture_output=True, text=True, check=True)
-        self._podman("umount", self._container.name, check=False)
-        return int(counted.stdout)
+        """Return the size of the root as one layer, and of what apt added as another, with fpack's default codec.
+
+        Both without apt's lists and packages. The storage is overlay: what was added is the container's directory.
+        """
+        added = self._podman("inspect", "-f", "{{.GraphDriver.Data.UpperDir}}", self._container.name).stdout.strip()
+        return self._root_size + _layer_size(Path(added))
 
     def run_steps(self) -> str:
         """Run the steps, and return what the last one writes."""
@@ -280,6 +286,12 @@ class Installed:
         except Failure as failure:
             log = (self._share.directory / "work" / "log").read_text(errors="replace")
             raise Failure(failure.kind, f"{failure.what}\n{log.strip()[-1000:]}") from None
+
+
+def _layer_size(directory: Path) -> int:
+    """Return the compressed size of a directory, less apt's lists and packages."""
+    script = 'tar -C "$1" --exclude=./var/cache/apt --exclude=./var/lib/apt/lists -c . | zstd -q -9 | wc -c'
+    return int(subprocess.run(["sh", "-c", script, "sh", directory], capture_output=True, text=True, check=True).stdout)
 
 
 def _command(podman: Podman, verb: str, words: Sequence[str], case: Case, last: bool) -> str:
@@ -314,9 +326,12 @@ def _in_terminal(command: Sequence[str], expect: str, keys: str) -> tuple[int, s
         os.execvp(command[0], command)
     output, typed = "", False
     end = time.monotonic() + LIMIT / 2
+    busy = time.monotonic() + _ANIMATION
     try:
         while time.monotonic() < end:
+            silent = True
             if select.select([terminal], [], [], 0.5)[0]:
+                silent = False
                 try:
                     data = os.read(terminal, 65536)
                 except OSError:
@@ -324,7 +339,7 @@ def _in_terminal(command: Sequence[str], expect: str, keys: str) -> tuple[int, s
                 if not data:
                     break
                 output += data.decode("utf-8", "replace")
-            elif not typed and re.search(expect, output, re.MULTILINE):
+            if not typed and (silent or time.monotonic() > busy) and re.search(expect, output, re.MULTILINE):
                 os.write(terminal, keys.encode())
                 typed = True
         else:

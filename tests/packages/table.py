@@ -60,28 +60,33 @@ def _megabytes(result: Mapping[str, Any], key: str) -> str:
 
 
 def render(cases: Sequence[Case], results: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:
-    """Return a table in Markdown, and counts."""
-    rows = [
-        "| package | kind | release | fpack's image | Debian | image, MB | linked, MB | Debian slim and package, MB |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    tried = [
-        (case, results[case.release, case.name])
-        for case in cases
-        if "fpack" in results.get((case.release, case.name), {})
-    ]
+    """Return a table in Markdown, counts, what failed, and notes."""
+    heads = ["package", "kind", "release", "fpack's image", "Debian", "image, MB", "`linked`, MB", "Debian, MB"]
+    heads += ["pack, s", "commit"]
+    rows = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
+    tried = [(case, results[case.release, case.name]) for case in cases if (case.release, case.name) in results]
     for case, result in tried:
-        sizes = " | ".join(_megabytes(result, key) for key in ("size", "linked", "debian_size"))
-        cells = [case.name, case.kind, case.release, result["fpack"], result.get("debian", "-"), sizes]
+        sizes = [_megabytes(result, key) for key in ("size", "linked", "debian_size")]
+        sides = [str(result.get(side, "-")) for side in ("fpack", "debian")]
+        cells = [case.name, case.kind, case.release, *sides, *sizes]
+        cells += [str(result.get(key, "-")) for key in ("seconds", "commit")]
         rows.append(f"| {' | '.join(cells)} |")
-    servers = [result for case, result in tried if case.kind == SERVER]
-    good = sum(result["fpack"] == "works" for _case, result in tried)
     rows += [
         "",
-        f"{good} of {len(tried)} work in fpack's image, "
-        f"{sum(r['fpack'] == 'works' for r in servers)} of {len(servers)} servers; "
-        f"{sum(r.get('debian') == 'works' for _c, r in tried)} work in Debian.",
+        *(f"- {_count(tried, side, place)}" for side, place in (("fpack", "fpack's image"), ("debian", "Debian"))),
     ]
-    classes = Counter(result["fpack"] for _case, result in tried if result["fpack"] != "works")
-    rows += ["", *(f"- {number} {name}: {CLASSES.get(name, name)}" for name, number in classes.most_common())]
+    if left := [case.name for case in cases if "fpack" not in results.get((case.release, case.name), {})]:
+        rows.append(f"- not tried in fpack's image: {', '.join(left)}")
+    classes = Counter(result["fpack"] for _case, result in tried if result.get("fpack", "works") != "works")
+    rows += [f"- {number} `{name}`: {CLASSES.get(name, name)}" for name, number in classes.most_common()]
+    rows += [f"- {case.name}: {case.note}" for case, _result in tried if case.note]
     return "\n".join(rows) + "\n"
+
+
+def _count(tried: Sequence[tuple[Case, Mapping[str, Any]]], side: str, place: str) -> str:
+    of = [(case, result[side] == "works") for case, result in tried if side in result]
+    servers = [good for case, good in of if case.kind == SERVER]
+    return (
+        f"{sum(good for _case, good in of)} of {len(of)} that were tried work in {place}, "
+        f"{sum(servers)} of {len(servers)} servers"
+    )

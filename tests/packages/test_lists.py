@@ -10,7 +10,7 @@ from packages import draw
 from packages.cases import SERVER, read
 
 HERE = Path(__file__).parent
-SEED = 13
+SEEDS = [("packages", 13), ("second", 14)]
 
 
 def package(
@@ -43,8 +43,9 @@ def test_a_draw_depends_on_the_seed_alone() -> None:
     assert len(set(first)) == draw.PLAN["program", "trixie"]
 
 
-def test_the_list_has_a_hundred_packages() -> None:
-    cases, skipped = read(HERE / "packages.toml")
+@pytest.mark.parametrize("name", [name for name, _seed in SEEDS])
+def test_the_list_has_a_hundred_packages(name: str) -> None:
+    cases, skipped = read(HERE / f"{name}.toml")
     assert len({(case.release, case.name) for case in cases}) == len(cases) == 100
     assert sum(case.kind == SERVER for case in cases) >= 20
     assert Counter(case.release for case in cases) == {"trixie": 90, "bookworm": 5, "sid": 5}
@@ -59,10 +60,11 @@ def test_the_named_packages_are_listed() -> None:
 
 @pytest.mark.network
 @pytest.mark.long
-def test_the_list_is_the_draw() -> None:
+@pytest.mark.parametrize(("name", "seed"), SEEDS)
+def test_the_list_is_the_draw(name: str, seed: int) -> None:
     """Packages leave a release at times; the draw is another then, and the list is drawn again or stays."""
-    cases, skipped = read(HERE / "packages.toml")
-    for (kind, release), names in draw.drawn(SEED).items():
+    cases, skipped = read(HERE / f"{name}.toml")
+    for (kind, release), names in draw.drawn(seed).items():
         listed = [case.name for case in cases if (case.kind, case.release) == (kind, release)]
         left = {entry.name for entry in skipped if (entry.kind, entry.release) == (kind, release)}
         assert [name for name in names if name not in left][: len(listed)] == listed
