@@ -84,6 +84,8 @@ PORTS: Mapping[str, tuple[int | str, ...]] = {
     "transmission-daemon": (9091,), "turnserver": (3478,), "unbound": (53, "53/udp"), "valkey-server": (6379,),
     "varnishd": (6081,), "vsftpd": (21,), "znc": (6667,),
 }  # fmt: skip
+# Directories that init scripts make, and their owners.
+RUN_DIRECTORIES: Mapping[str, tuple[str, str]] = {"slapd": ("run/slapd", "openldap")}
 # State that packages keep in a directory that no unit declares.
 VOLUMES: Mapping[str, tuple[str, ...]] = {
     "beanstalkd": ("/var/lib/beanstalkd",), "mariadb-server": ("/var/lib/mysql",),

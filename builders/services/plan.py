@@ -116,6 +116,9 @@ def _plan(package: str, unit: ServiceUnit | None, known: tuple[str, ...] | None,
                 notes.append(f"the unit {unit.name} expects {start[0]} to fork; the container ends if it does")
     program = start[0].rpartition("/")[2]
     made = list(_directories(unit))
+    if package in known_servers.RUN_DIRECTORIES:
+        path, owner = known_servers.RUN_DIRECTORIES[package]
+        made.append(TmpfilesEntry(DIRECTORY, path, 0o755, owner, owner))
     before: list[Command] = []
     for command in unit.before if unit is not None else ():
         command = command._replace(words=tuple(unit_file.expand_variables(list(command.words), variables)))

@@ -94,7 +94,10 @@ def _wait(pid_file: str) -> list[str]:
         "  return 1",
         "}",
         f'for name in {_SIGNALS}; do trap "running; kill -s $name -- \\"\\$pid\\"" "$name"; done',
-        '"$@" || exit',
+        # In the background, so that signals are handed on also if it does not fork.
+        '"$@" & first=$!',
+        'while wait "$first"; status=$?; [ "$status" -gt 128 ] && [ -d "/proc/$first" ]; do :; done',
+        '[ "$status" = 0 ] || exit "$status"',
         "for _ in 1 2 3 4 5; do ! running || break; sleep 1; done",
         'while running; do sleep 1 & wait "$!"; done',
         "exit 0",

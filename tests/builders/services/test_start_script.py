@@ -75,12 +75,13 @@ import os, signal, sys
 def end(number, frame):
     print(signal.Signals(number).name, flush=True)
     os._exit(0)
-if os.fork():
-    os._exit(0)
-os.setsid()
+if "stay" not in sys.argv:
+    if os.fork():
+        os._exit(0)
+    os.setsid()
 for name in ("TERM", "USR1"):
     signal.signal(getattr(signal, f"SIG{name}"), end)
-if len(sys.argv) > 1:
+if sys.argv[1:2] not in ([], ["stay"]):
     with open(sys.argv[1], "w") as file:
         file.write(f"{os.getpid()}\\n")
 print("up", flush=True)
@@ -88,16 +89,17 @@ signal.pause()
 """
 
 
+@pytest.mark.parametrize("stays", [False, True])
 @pytest.mark.parametrize("with_pid_file", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_the_script_stays_until_a_server_that_forked_has_ended(
-    tmp_path: Path, with_pid_file: bool, number: signal.Signals
+def test_the_script_stays_until_the_server_has_ended(
+    tmp_path: Path, stays: bool, with_pid_file: bool, number: signal.Signals
 ) -> None:
     pid_file = str(tmp_path / "it's pid")
     script = written(StartScript(forks=True, pid_file=pid_file if with_pid_file else ""), tmp_path / "start")
     server = tmp_path / "server.py"
     server.write_text(SERVER)
-    arguments = [pid_file] if with_pid_file else []
+    arguments = [*([pid_file] if with_pid_file else []), *(["stay"] if stays else [])]
     started = subprocess.Popen(
         [*PID_NAMESPACE, "/bin/sh", script, "/usr/bin/env", "python3", server, *arguments],
         stdout=subprocess.PIPE,
