@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
@@ -19,6 +20,7 @@ _PARTS = 32  # parts of the work for each process: few, to keep neighbours toget
 _MAX_PARTS = 1000  # their numbers fit into the smallest pipe, which is filled before anybody reads it
 _BATCH = 256  # results in one message
 _SECONDS = 0.25  # a worker sends its results at least this often, so that progress can be shown
+_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 
 Work = Callable[[int], Iterable[Value]]
 
@@ -33,6 +35,16 @@ def spread(count: int, work: Work, jobs: int) -> Iterator[Value]:
         for number in range(count):
             yield from work(number)
         return
+    import ctypes
+
+    prctl = ctypes.CDLL(None).prctl
+    parent = os.getpid()
+
+    def start(results: int, others: Iterable[int]) -> int:
+        # A worker would notice the death of this process only when it sends its next results.
+        prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+        return _worker(tokens, results, others, count, parts, work) if os.getppid() == parent else 1
+
     parts = min(count, _PARTS * jobs, _MAX_PARTS)
     tokens, put = os.pipe2(os.O_CLOEXEC)
     os.write(put, b"".join(number.to_bytes(_TOKEN, "little") for number in range(parts)))
@@ -44,7 +56,7 @@ def spread(count: int, work: Work, jobs: int) -> Iterator[Value]:
             results, out = os.pipe2(os.O_CLOEXEC)
             # A worker must not hold the reading ends of pipes, or it would not notice the death of this process.
             others = [results, *(key.fd for key in selector.get_map().values())]
-            children.append(processes.fork(partial(_worker, tokens, out, others, count, parts, work)))
+            children.append(processes.fork(partial(start, out, others)))
             os.close(out)
             selector.register(results, selectors.EVENT_READ, bytearray())
         while selector.get_map():

@@ -169,8 +169,8 @@ class SourceReader:
             return None
         for directory in changed:
             for number in directory.unknown:
-                node, status = hash_file(f"{self._disk(directory.path)}/{directory.names[number]}")
-                directory.learn(number, self._packed(node, status), node.digest)
+                digest, size, status = hash_file(f"{self._disk(directory.path)}/{directory.names[number]}")
+                directory.learn(number, self._packed(size, status), digest)
             directory.unknown = set()
         return self._digest()
 
@@ -218,30 +218,33 @@ class SourceReader:
     def _copied(self, directory: _Directory, numbers: Sequence[int], base: str) -> tuple[bytes, bytes, int]:
         """Copy files, or link them if the pool has their content. Return their status, digests and total size."""
         target = f"{base}/{directory.path}"
-        statuses: dict[int, bytes] = {}
-        nodes: dict[int, FileNode] = {}
-        new = numbers
-        if len(directory.unknown) < len(directory.names):
-            for number in [number for number in numbers if number not in directory.unknown]:
-                node = directory.node(number)
-                if self._pool.link(node, f"{target}/{directory.names[number]}"):
-                    statuses[number], nodes[number] = directory.status(number), node
-            new = [number for number in numbers if number not in nodes]
-        copies = copy_files(self._pool, self._disk(directory.path), target, [directory.names[number] for number in new])
-        for number, (node, status) in zip(new, copies, strict=True):
-            statuses[number], nodes[number] = self._packed(node, status), node
-        return (
-            b"".join([statuses[number] for number in numbers]),
-            b"".join([nodes[number].digest for number in numbers]),
-            sum([nodes[number].size for number in numbers]),
-        )
+        linked = {
+            number
+            for number in (numbers if len(directory.unknown) < len(directory.names) else ())
+            if number not in directory.unknown
+            and self._pool.link(directory.node(number), f"{target}/{directory.names[number]}")
+        }
+        new = [directory.names[number] for number in numbers if number not in linked]
+        copies = copy_files(self._pool, self._disk(directory.path), target, new)
+        statuses, digests, total = [], [], 0
+        for number in numbers:
+            if number in linked:
+                digest, size, _ = directory.node(number)
+                statuses.append(directory.status(number))
+            else:
+                digest, size, status = next(copies)
+                statuses.append(self._packed(size, status))
+            digests.append(digest)
+            total += size
+        next(copies, None)  # ends it, which closes the directories
+        return b"".join(statuses), b"".join(digests), total
 
-    def _packed(self, node: FileNode, status: os.stat_result) -> bytes:
-        """Encode the status of a file that was read as `node`."""
+    def _packed(self, size: int, status: os.stat_result) -> bytes:
+        """Encode the status of a file of which `size` bytes were read."""
         modified, changed = status.st_mtime_ns, status.st_ctime_ns
         if modified < self._before > changed and (modified > 0 or changed > 0):
-            return _STATUS.pack(status.st_dev, status.st_ino, modified, changed, status.st_mode, node.size)
-        return _STATUS.pack(0, 0, 0, 0, status.st_mode, node.size)
+            return _STATUS.pack(status.st_dev, status.st_ino, modified, changed, status.st_mode, size)
+        return _STATUS.pack(0, 0, 0, 0, status.st_mode, size)
 
     def _digest(self) -> bytes:
         digests: dict[str, bytes] = {}

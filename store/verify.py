@@ -163,35 +163,39 @@ class _Files:
         """Hash every file of the pool."""
         directories = self._pool.directories()
         found: list[tuple[int, bytes]] = []
-        done = 0
         progress(0, len(directories), "files")
-        for path, inode, size, digest in spread(len(directories), lambda n: self._hash(directories[n]), self._jobs):
-            if size < 0:
-                done += 1
-                progress(done, len(directories), "files")
-                continue
+        results = spread(len(directories), lambda number: [self._hash(directories[number])], self._jobs)
+        for done, (inodes, digests, size, bad) in enumerate(results):
             self.bytes += size
-            if path:
-                self.bad.append(os.fsdecode(path))
-            if digest and len(found) < _MAX_KNOWN:
-                found.append((inode, digest))
+            self.bad += map(os.fsdecode, bad)
+            if len(found) < _MAX_KNOWN:
+                pieces = (digests[at : at + _DIGEST] for at in range(0, len(digests), _DIGEST))
+                found += zip(array("Q", inodes), pieces, strict=True)
+            progress(done + 1, len(directories), "files")
         found.sort()
         self._inodes = array("Q", (inode for inode, _ in found))
         self._digests = b"".join(digest for _, digest in found)
 
-    def _hash(self, directory: str) -> Iterator[Value]:
-        """Yield [path, or b"" if the file is intact; inode; size; digest] of each file, then an entry of size -1."""
+    def _hash(self, directory: str) -> list[Value]:
+        """Hash the files of one directory. Return their inodes and digests, their size, and paths of damaged files."""
+        inodes = array("Q")
+        digests: list[bytes] = []
+        total = 0
+        bad: list[Value] = []
         for path, name, status in self._pool.files_in(directory):
             try:
                 node = read_file(path, status)
             except FileNotFoundError:
                 continue
             except OSError:
-                yield [os.fsencode(path), 0, 0, b""]
+                bad.append(os.fsencode(path))
                 continue
-            bad = pool_name(node) != name
-            yield [os.fsencode(path) if bad else b"", status.st_ino, node.size, node.digest]
-        yield [b"", 0, -1, b""]
+            if pool_name(node) != name:
+                bad.append(os.fsencode(path))
+            inodes.append(status.st_ino)
+            digests.append(node.digest)
+            total += node.size
+        return [inodes.tobytes(), b"".join(digests), total, bad]
 
     def read(self, path: str | bytes, status: os.stat_result) -> FileNode:
         """Return the node of a file of a tree. Read the file only if it was not read before."""

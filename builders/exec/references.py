@@ -23,8 +23,9 @@ _TABLE = bytes(1 if chr(i) in ALPHABET else 0 for i in range(256))
 _RUN = b"\1" * HASH_CHARS
 _STEP = 8
 _FEW = b"\1" * (HASH_CHARS // _STEP)
-_PART = 4096  # bytes of the sample
-_DENSE = 4  # a part with more streaks of letters, as text has, is searched whole
+_NEAR = 128  # bytes of the sample between streaks of letters that are near each other
+_DENSE = 4  # number of such streaks after which all of the data is searched
+_PART = 2048  # bytes of the sample that are searched at once then
 
 
 class Finder:
@@ -62,19 +63,18 @@ class Finder:
         Searching backwards is twice as fast, because the loop of `rfind` is simpler.
         """
         sample = data[::_STEP].translate(_TABLE)
-        for start in range(0, len(sample), _PART):
-            left = _DENSE
-            # A run may begin in one part and end in the next.
-            at = sample.rfind(_FEW, start, start + _PART + len(_FEW))
-            while at >= 0:
-                before, after = sample.rfind(b"\0", 0, at), sample.find(b"\0", at + len(_FEW))
-                end = len(data) if after < 0 else after * _STEP
-                if not left:
-                    self._runs(data[max(start - 1, 0) * _STEP : end])
-                    break
-                left -= 1
-                self._runs(data[before * _STEP + 1 if before >= 0 else 0 : end])
-                at = sample.rfind(_FEW, start, before + 1) if before >= start else -1
+        left, near = _DENSE, 0
+        at = sample.rfind(_FEW)
+        while at >= 0:
+            if at < near:
+                left = _DENSE
+            after = sample.find(b"\0", at + len(_FEW))
+            # Text has many such streaks: after a few that are near each other, search a longer part at once.
+            before = sample.rfind(b"\0", 0, at if left else max(at - _PART, 0))
+            left = max(left - 1, 0)
+            near = before - _NEAR
+            self._runs(data[before * _STEP + 1 if before >= 0 else 0 : after * _STEP if after >= 0 else len(data)])
+            at = sample.rfind(_FEW, 0, before + 1) if before >= 0 else -1
 
     def _runs(self, data: bytes) -> None:
         """Search every run of 32 letters or more."""

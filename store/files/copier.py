@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 from blake3 import blake3
 from fpack.store.errors import BadTree
 
-from .pool import MTIME, FileNode, Pool
-from .tree import CHUNK
+from .pool import MTIME, FileNode, Pool, pool_path
+from .tree import hash_open
 from .writeback import Writeback
 from .writer import write_all
 
@@ -22,34 +23,30 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _WRITE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _TIMES = (MTIME, MTIME)
 
+# The digest of a file's content, its size, and the status that the file had before it was read.
+CopiedFile: TypeAlias = tuple[bytes, int, os.stat_result]
 
-def hash_file(source: str) -> tuple[FileNode, os.stat_result]:
-    """Return the node and status that `copy_files` would return, without copying."""
+
+def hash_file(source: str) -> CopiedFile:
+    """Return what `copy_files` would yield, without copying."""
     fd, status = _opened(source)
     try:
-        content = _small(fd, status.st_size)
-        if content is not None:
-            return FileNode(blake3(content).digest(), len(content), bool(status.st_mode & 0o100)), status
-        hasher, size = blake3(), 0
-        buffer = memoryview(bytearray(CHUNK))
-        while count := os.readv(fd, [buffer]):
-            hasher.update(buffer[:count])
-            size += count
-        return FileNode(hasher.digest(), size, bool(status.st_mode & 0o100)), status
+        return *hash_open(fd, status.st_size), status
     finally:
         os.close(fd)
 
 
-def copy_files(pool: Pool, source: str, target: str, names: Iterable[str]) -> Iterator[tuple[FileNode, os.stat_result]]:
+def copy_files(pool: Pool, source: str, target: str, names: Iterable[str]) -> Iterator[CopiedFile]:
     """Copy regular files of the directory `source` to the directory `target`, or link them to the pool's files.
 
-    Yield the node of each file, and the status that the source had before it was read. `target` must have none of them.
+    `target` must have none of them.
     """
     before = os.open(source, _DIRECTORY)
     try:
         after = os.open(target, _DIRECTORY)
         try:
-            yield from _copy_files(pool, before, after, names)
+            with pool.opened() as contents:
+                yield from _copy_files(pool, before, after, contents, names)
         finally:
             os.close(after)
     except BadTree as error:
@@ -62,25 +59,27 @@ def copy_files(pool: Pool, source: str, target: str, names: Iterable[str]) -> It
         os.close(before)
 
 
-def _copy_files(pool: Pool, before: int, after: int, names: Iterable[str]) -> Iterator[tuple[FileNode, os.stat_result]]:
+def _copy_files(pool: Pool, before: int, after: int, contents: int, names: Iterable[str]) -> Iterator[CopiedFile]:
+    """Copy files between open directories. For most files this takes ten system calls and little else."""
     exact: set[int] = set()  # modes that a new file of the target gets exactly, whatever the umask and default ACLs are
     for name in names:
         fd, status = _opened(name, before)
         try:
+            size = status.st_size
             executable = bool(status.st_mode & 0o100)
             mode = 0o555 if executable else 0o444
-            content = _small(fd, status.st_size)
-            node = FileNode(b"" if content is None else blake3(content).digest(), status.st_size, executable)
+            content = _small(fd, size)
+            digest = b"" if content is None else blake3(content).digest()
             # Writing a small file is faster than looking for its content in the pool. If the pool has the content,
             # `adopt` replaces the file by a link.
-            if content is not None and node.size > _SMALL and pool.link(node, name, after):
-                yield node, status
+            if content is not None and size > _SMALL and pool.link(FileNode(digest, size, executable), name, after):
+                yield digest, size, status
                 continue
             out = os.open(name, _WRITE, mode, dir_fd=after)
             try:
                 if content is None:
-                    node = _copied(fd, out, executable)
-                elif os.write(out, content) < len(content):
+                    digest, size = _copied(fd, out)
+                elif os.write(out, content) < size:
                     os.lseek(out, 0, os.SEEK_SET)
                     write_all(out, content)
                 if mode not in exact:
@@ -93,8 +92,13 @@ def _copy_files(pool: Pool, before: int, after: int, names: Iterable[str]) -> It
                 os.close(out)
         finally:
             os.close(fd)
-        pool.adopt(node, name, after)
-        yield node, status
+        try:
+            os.link(name, pool_path(digest, executable), src_dir_fd=after, dst_dir_fd=contents)
+        except FileExistsError:
+            pool.share(FileNode(digest, size, executable), name, after)
+        except OSError:  # such as a directory of the pool that does not exist yet
+            pool.adopt(FileNode(digest, size, executable), name, after)
+        yield digest, size, status
 
 
 def _opened(source: str, directory: int | None = None) -> tuple[int, os.stat_result]:
@@ -118,7 +122,7 @@ def _small(fd: int, size: int) -> bytes | None:
     return None
 
 
-def _copied(fd: int, out: int, executable: bool) -> FileNode:
+def _copied(fd: int, out: int) -> tuple[bytes, int]:
     """Copy a large file, and hash the written bytes in the same pass, because the source may change meanwhile."""
     hasher, size = blake3(), 0
     writeback = Writeback(out)
@@ -130,4 +134,4 @@ def _copied(fd: int, out: int, executable: bool) -> FileNode:
             done += os.write(out, buffer[done:count])
         size += count
         writeback.reached(size)
-    return FileNode(hasher.digest(), size, executable)
+    return hasher.digest(), size

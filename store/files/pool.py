@@ -34,8 +34,7 @@ class Pool:
         self._root = os.fspath(root)
 
     def _path(self, node: FileNode) -> str:
-        name = pool_name(node)
-        return f"{self._root}/{name[:2]}/{name[2:]}"
+        return f"{self._root}/{pool_path(node.digest, node.executable)}"
 
     def link(self, node: FileNode, target: str, directory: int | None = None) -> bool:
         """Hard-link the pool's file to `target`. Return False if the pool lacks the file or its file was changed.
@@ -76,12 +75,26 @@ class Pool:
                 self._make(path[: len(self._root) + 3])
                 os.link(source, path, src_dir_fd=directory)
         except FileExistsError:
-            temporary = source + ".pool"
-            if self.link(node, temporary, directory):
-                os.rename(temporary, source, src_dir_fd=directory, dst_dir_fd=directory)
+            self.share(node, source, directory)
         except OSError as error:
             if error.errno != errno.EMLINK:
                 raise
+
+    def share(self, node: FileNode, source: str, directory: int | None = None) -> None:
+        """Replace the finished file at `source` by a link to the pool's file, unless that was changed."""
+        temporary = source + ".pool"
+        if self.link(node, temporary, directory):
+            os.rename(temporary, source, src_dir_fd=directory, dst_dir_fd=directory)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[int]:
+        """Make the pool, and yield a descriptor of its directory. Paths of `pool_path` are relative to it."""
+        os.makedirs(self._root, 0o755, exist_ok=True)
+        fd = os.open(self._root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
 
     def _make(self, directory: str) -> None:
         try:
@@ -109,18 +122,27 @@ class Pool:
 
     def directories(self) -> list[str]:
         """Return the names of the pool's directories, sorted."""
-        return sorted(_names(self._root))
+        try:
+            return sorted(os.listdir(self._root))
+        except FileNotFoundError:
+            return []
 
     def files_in(self, directory: str) -> Iterator[tuple[str, str, os.stat_result]]:
         """Yield the same as `members` for the files in one directory. Omit a file that is deleted meanwhile."""
-        for name in _names(f"{self._root}/{directory}"):
-            path = f"{self._root}/{directory}/{name}"
-            # The `yield` is outside of the `try`, because an error of the caller must not be caught here.
-            try:
-                status = os.lstat(path)
-            except FileNotFoundError:
-                continue
-            yield path, directory + name, status
+        try:
+            fd = os.open(f"{self._root}/{directory}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        try:
+            for name in os.listdir(fd):
+                # The `yield` is outside of the `try`, because an error of the caller must not be caught here.
+                try:
+                    status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                yield f"{self._root}/{directory}/{name}", directory + name, status
+        finally:
+            os.close(fd)
 
 
 def pool_name(node: FileNode) -> str:
@@ -128,8 +150,7 @@ def pool_name(node: FileNode) -> str:
     return node.digest.hex() + ("x" if node.executable else "")
 
 
-def _names(directory: str) -> list[str]:
-    try:
-        return os.listdir(directory)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+def pool_path(digest: bytes, executable: bool) -> str:
+    """Return the path of a content in the pool."""
+    name = digest.hex()
+    return f"{name[:2]}/{name[2:]}x" if executable else f"{name[:2]}/{name[2:]}"

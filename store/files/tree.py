@@ -125,23 +125,28 @@ def read_file(path: str | bytes | os.PathLike[str], status: os.stat_result) -> F
     """Read and hash a regular file. status: the file's status, which gives its mode and size."""
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        executable = bool(status.st_mode & 0o100)
         if not stat.S_ISREG(status.st_mode):
             raise BadTree("A file in the store is not a regular file", where=os.fsdecode(path))
-        if status.st_size < CHUNK:
-            # One extra byte detects a file that has grown. Most files need a single call.
-            content = os.read(fd, status.st_size + 1)
-            if len(content) == status.st_size:
-                return FileNode(blake3(content).digest(), len(content), executable)
-            os.lseek(fd, 0, os.SEEK_SET)
-        hasher, size = blake3(), 0
-        buffer = memoryview(bytearray(CHUNK))
-        while count := os.readv(fd, [buffer]):
-            hasher.update(buffer[:count])
-            size += count
-        return FileNode(hasher.digest(), size, executable)
+        digest, size = hash_open(fd, status.st_size)
+        return FileNode(digest, size, bool(status.st_mode & 0o100))
     finally:
         os.close(fd)
+
+
+def hash_open(fd: int, size: int) -> tuple[bytes, int]:
+    """Read and hash an open file, whose size is likely `size`. Return the digest and the number of bytes read."""
+    if size < CHUNK:
+        # One extra byte detects a file that has grown. Most files need a single call.
+        content = os.read(fd, size + 1)
+        if len(content) == size:
+            return blake3(content).digest(), size
+        os.lseek(fd, 0, os.SEEK_SET)
+    hasher, size = blake3(), 0
+    buffer = memoryview(bytearray(CHUNK))
+    while count := os.readv(fd, [buffer]):
+        hasher.update(buffer[:count])
+        size += count
+    return hasher.digest(), size
 
 
 def chunks(path: str | bytes | os.PathLike[str], check: Callable[[], None] = lambda: None) -> Iterator[bytes]:

@@ -77,3 +77,25 @@ def test_workers_end_with_the_process_that_started_them() -> None:
     # The workers hold standard output: its end is theirs.
     assert leader.stdout.read() == b""
     leader.stdout.close()
+
+
+BUSY = """
+import time
+from fpack.store.parallel import spread
+def work(number):
+    print("begun", flush=True)
+    time.sleep(3)
+    print("late", flush=True)
+    return []
+list(spread(2, work, 2))
+"""
+
+
+def test_a_worker_without_results_ends_with_the_process_that_started_it() -> None:
+    leader = subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, start_new_session=True)
+    assert leader.stdout is not None
+    assert [leader.stdout.readline(), leader.stdout.readline()] == [b"begun\n"] * 2
+    leader.kill()
+    leader.wait()
+    assert leader.stdout.read() == b""
+    leader.stdout.close()

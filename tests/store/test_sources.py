@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import signal
 import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fpack.builders.kinds.source import add_source
 from fpack.store import sources
 from fpack.store.errors import BadTree, StoreError
 from fpack.store.files.copier import LARGE
@@ -17,6 +20,7 @@ from fpack.store.files.source import SourceTree
 from fpack.store.files.tree import scan, tree_digest
 from fpack.store.sources import SourceReader
 from fpack.store.store import Store
+from support.children import children
 
 
 @pytest.fixture
@@ -280,3 +284,32 @@ def test_a_file_that_is_deleted_meanwhile(store: Store, source: Path, monkeypatc
     with pytest.raises(StoreError) as caught:
         reader.write()
     assert "f1" in caught.value.where and "No such file" in caught.value.why
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EMFILE, 0], ids=["EIO", "ENOSPC", "EMFILE", "kill"])
+@pytest.mark.parametrize("call", ["open", "fstat", "read", "readv", "write", "utime", "link"])
+def test_a_process_that_fails_leaves_nothing_registered(
+    store: Store, source: Path, monkeypatch: pytest.MonkeyPatch, call: str, error: int
+) -> None:
+    """Each system call fails, or its process is killed, in a process that copies a part of the source."""
+    monkeypatch.setattr(sources, "_FEW", 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    real, parent = getattr(os, call), os.getpid()
+
+    def fail(*args: object, **options: object) -> object:
+        # A process takes its parts of the work, and sends its results, with `read` and `write` on pipes.
+        if os.getpid() != parent and not (isinstance(args[0], int) and stat.S_ISFIFO(os.stat(args[0]).st_mode)):
+            if error:
+                raise OSError(error, os.strerror(error), args[0] if isinstance(args[0], str) else None)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args, **options)
+
+    before = children()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fail)
+        with pytest.raises(StoreError) as caught:
+            add_source(store, source, "source")
+    assert (os.strerror(error) if error else "signal 9") in caught.value.why
+    assert store.database.paths() == []
+    assert children() == before
+    assert store.info(add_source(store, source, "source")) is not None
