@@ -25,7 +25,7 @@ import sys
 
 MAX_REQUEST = 1 << 16
 FDS = 5  # the request's socket, log, phases, arguments, filter
-_NEWNS, _PRIVATE, _BIND, _RDONLY, _REMOUNT, _REC = 0x20000, 1 << 18, 4096, 1, 32, 16384
+_NEWNS, _PRIVATE, _BIND, _REC = 0x20000, 1 << 18, 4096, 16384
 _NOSUID, _NODEV, _DETACH = 2, 4, 2
 _NEWUSER, _NEWIPC, _GET_USERNS = 0x10000000, 0x08000000, 0xB701
 _SUBREAPER, _AMBIENT, _CLEAR = 36, 47, 4
