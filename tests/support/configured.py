@@ -208,9 +208,9 @@ def _serve(place: Path, attacker: str) -> None:
     """In the caller: configure what is asked for."""
     from fpack.builders.configure import runner
     from fpack.builders.kinds import configure
-    from fpack.builders.scheduler.reporter import NullReporter
+    from fpack.builders.scheduler.reporter import Reporter
 
-    class Told(NullReporter):
+    class Told(Reporter):
         def log(self, key: bytes, line: str) -> None:
             tell(line=line)
 
