@@ -288,7 +288,7 @@ def _descendants(pid: int) -> list[int]:
 def _is_server(pid: int) -> bool:
     with contextlib.suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        return any(word.endswith(b"sandbox/spawner.py") for word in words)
+        return any(word.endswith(b"sandbox.spawner") for word in words)
     return True
 
 
