@@ -48,7 +48,7 @@ def prepare(folder: Path, shell: bytes) -> None:
 
 def build(folder: Path, tag: str, count: int) -> None:
     """Build `count` derivations, as a process of its own does it."""
-    from fpack.builders.scheduler.reporter import NullReporter
+    from fpack.builders.scheduler.reporter import Reporter
     from fpack.builders.scheduler.scheduler import Scheduler
     from fpack.store.derivation import Derivation, Output, digest
     from fpack.store.store import Store
@@ -64,7 +64,7 @@ def build(folder: Path, tag: str, count: int) -> None:
         wanted.append(Output(digest(body)))
         bodies[digest(body)] = body
     kinds = Kinds()
-    made = Scheduler(store, kinds, NullReporter(), assemble=assemble, bodies=bodies, jobs=2).realise(wanted)
+    made = Scheduler(store, kinds, Reporter(), assemble=assemble, bodies=bodies, jobs=2).realise(wanted)
     assert len(made) == count
     # Waited for, so that its time counts.
     kinds.close()

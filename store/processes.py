@@ -69,10 +69,9 @@ _ENGINE = (
 _MODULE = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); runpy.run_module(sys.argv.pop(1), None, '__main__', True)"
 )
-# Runs maintainer scripts. Python stores the compiled form of imported modules, but not that of a script.
-_STARTER = (
-    "import sys; sys.path.append(sys.argv.pop(1)); from fpack.builders.configure.namespace.starter import main; main()"
-)
+# Imports a module in a Python without site-packages, and calls its `main`. Python keeps the compiled form of a module
+# that is imported, but not that of a script.
+_MAIN = "import sys; sys.path.append(sys.argv.pop(1)); __import__(sys.argv.pop(1), None, None, ['main']).main()"
 _PACKAGES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 PROGRAMS = {
@@ -114,8 +113,8 @@ PROGRAMS = {
     "newgidmap": Program(names=("newgidmap",), settings=(("PATH", "/usr/bin:/bin"),)),
     # fpack itself, in another process: the starter of sandboxes, the keeper of a tree that maintainer scripts change,
     # the evaluation of a file for an editor, and gc.
-    "sandbox server": Program(python=("-I", "-S")),
-    "configure run": Program(python=("-I", "-S", "-c", _STARTER, _PACKAGES)),
+    "sandbox server": Program(python=("-I", "-S", "-c", _MAIN, _PACKAGES, "fpack.builders.sandbox.spawner")),
+    "configure run": Program(python=("-I", "-S", "-c", _MAIN, _PACKAGES, "fpack.builders.configure.namespace.starter")),
     "evaluation": Program(
         python=("-I", "-c", _MODULE, _PACKAGES),
         variables=("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_*", "TMPDIR", "XDG_*", "FPACK_*"),

@@ -1,4 +1,4 @@
-"""Decide which changes of maintainer scripts are kept: those that two runs made alike and that belong in an image.
+"""Decide which changes of maintainer scripts are kept: those that two runs made equally and that belong in an image.
 
 The tables of the runs come from a tree that scripts wrote, so `parse` checks them.
 """
@@ -188,7 +188,7 @@ def _leave_out_state(
     """Move from `stable` what is below an unstable path or in a service's new directory with an unstable path.
 
     Such a directory, which is below /var and belongs to a user other than root, holds the state of one machine, like a
-    database: a part of it is worth less than nothing.
+    database, and cannot be used in part.
     """
     whole: dict[str, tuple[str, ScriptCall, str]] = {}
     for path, (_, origin, reason) in unstable.items():
@@ -253,10 +253,10 @@ def _entries(
 
 
 def _mode(change: Change, lower: LowerTree, stored: TreeEntry | None) -> int:
-    """Return the mode that a file would have if the files of the store had the modes of their packages.
+    """Return the mode that a file would have if files in the store had the modes of their packages.
 
-    Scripts keep the mode of the store when they edit a file, or copy one and its mode (`cp -p`, `--reference`). A file
-    that a script made executable, or the opposite (`chmod a+x`), is so in both.
+    Scripts keep the mode of the store when they edit a file, or copy one and its mode (`cp -p`, `--reference`). If a
+    script made a file executable, or the opposite (`chmod a+x`), the mode of its package does not count.
     """
     if change.kind != meta.FILE or change.mode not in _STORED:
         return change.mode

@@ -105,7 +105,7 @@ def _users_maps() -> IdMaps:
 
 
 def subordinate(text: str, name: str, uid: int) -> tuple[int, int] | None:
-    """Return the first range of a user that is large enough: (first, count). text: of /etc/subuid or /etc/subgid."""
+    """Return the first range of a user that is large enough: (first, count). text: the content of the file."""
     for line in text.splitlines():
         fields = line.split(":")
         if len(fields) == 3 and fields[0] in (name, str(uid)) and fields[1].isdigit() and fields[2].isdigit():

@@ -66,7 +66,7 @@ class LowerTree:
         return path in self.files or path in self.directories
 
     def differing(self) -> Iterator[tuple[str, int, int, int]]:
-        """Yield (absolute path, mode, uid, gid) of entries to which the tree on disk does not give these already."""
+        """Yield (absolute path, mode, uid, gid) of entries whose mode or owner on disk is another one."""
         for entry in self.directories.values():
             if not _plain(entry):
                 yield f"/{entry.path}", entry.mode, entry.uid, entry.gid

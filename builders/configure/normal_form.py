@@ -1,4 +1,4 @@
-"""Give files that list directories an order: file systems list the entries of a directory in an order of their own."""
+"""Sort files that list directories, because each file system lists the entries of a directory in another order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 def normal_form(path: str) -> Callable[[bytes], bytes] | None:
-    """Return the function that orders the content of the file at a path, or None if its order means something."""
+    """Return the function that orders the content of the file at a path, or None if it must stay as it is."""
     return sorted_listing if path.endswith("/ls-R") else None
 
 

@@ -11,8 +11,8 @@ FIRST = ("base-passwd", "base-files")
 def order(depends: Mapping[str, Iterable[str]], essential: Collection[str] = ()) -> list[str]:
     """Return all packages: those of FIRST, then the essential ones, then the others, each after its dependencies.
 
-    depends: the names that each package depends on; unknown names are ignored. Packages that depend on each other are
-    configured in the order in which a search by name leaves them.
+    depends: the names that each package depends on; unknown names are ignored. Packages that depend on each other
+    are in the order of a depth-first search by name.
     """
     done: dict[str, None] = {name: None for name in FIRST if name in depends}
     for name in [*sorted(name for name in essential if name in depends), *sorted(depends)]:

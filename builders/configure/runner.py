@@ -60,7 +60,7 @@ class SeedFile(NamedTuple):
 class Setup(NamedTuple):
     """The tree of a run. view: the directory of the lower tree. size, entries: what it has, if it must be copied.
 
-    apply: (absolute path, mode, uid, gid) of entries that differ from the disk. remove: paths that are not wanted.
+    apply: (absolute path, mode, uid, gid) of entries that differ from the disk. remove: paths to remove.
     backwards: directories list their entries in another order.
     """
 
@@ -161,7 +161,7 @@ class ScriptRun:
         return None if content is None else base64.b64decode(content)
 
     def table(self) -> Iterator[list[Any]]:
-        """Yield the rows of the table of changes, as they came."""
+        """Yield the rows of the table of changes, unchecked."""
         self._send({"do": "table"})
         while True:
             answer = self._answer()

@@ -1,7 +1,7 @@
 """Build the `configure` kind: run the maintainer scripts of packages in a sandbox, and keep what they change.
 
-The scripts of all packages run twice at the same time, under different conditions. The output has what both runs made
-alike: files that no package ships, or that scripts changed, with the package and the script that made each.
+The scripts of all packages run twice at the same time, under different conditions. The output has the changes that
+both runs made equally: files that no package ships, or that scripts changed, each with its package and script.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders import arguments
@@ -16,10 +15,9 @@ from fpack.builders.linking import essential, linker, store_paths
 from fpack.builders.linking.data_packages import with_data
 from fpack.builders.linking.linker import LinkResult, MissingFile, Reason
 from fpack.builders.linking.required_files import ASKED, DATA, SEED
-from fpack.builders.payload import ld_paths, meta
+from fpack.builders.payload import meta, slice_table
 from fpack.builders.payload.exclusions import Exclusion
 from fpack.builders.payload.globs import Globs
-from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.builders.rootfs import accounts as users
@@ -39,10 +37,8 @@ from fpack.store.path import StorePath
 # scripts and programs call. 5: servers that fork, and variables of command lines. 6: set-id bits of scripts
 VERSION = 6
 
-
 DEPENDS, LINKED = "depends", "linked"
 FIRST = "base-files"
-_MAX_CONF = 1 << 16
 
 
 class UsedArgs(NamedTuple):
@@ -121,7 +117,7 @@ def _linked(task: Task, args: RootArgs) -> Steps:
     """Add candidates until every file of the root finds the libraries and programs that it loads."""
     items = {item.package: item for item in args.slices}
     depends: dict[str, Sequence[str]] = {name: item.depends for name, item in items.items()}
-    seeds = [_load(task, item.slice) for item in items.values() if item.seed]
+    seeds = [slice_table.load(task.tree(item.slice)) for item in items.values() if item.seed]
     built = _built(task, args, depends)
     tree: ConfiguredTree | None = None
     drop = Globs(args.configured_drop)
@@ -178,7 +174,7 @@ def _depends(task: Task, args: RootArgs) -> Steps:
     items = {item.package: item for item in args.slices}
     outputs = _outputs(task, items)
     declared = [item for name, item in items.items() if name not in outputs]
-    tables = [_load(task, item.slice) for item in declared]
+    tables = [slice_table.load(task.tree(item.slice)) for item in declared]
     reasons = _declared(declared)
     depends: dict[str, Sequence[str]] = {name: item.depends for name, item in items.items()}
     built = _built(task, args, depends)
@@ -224,7 +220,7 @@ def _drive(
         paths = iter((yield Need(needed)) if needed else [])
         found = [next(paths) if name in outputs else items[name].slice for name in state]
         task.check()
-        state = _advance(steps, [_load(task, path) for path in found])
+        state = _advance(steps, [slice_table.load(task.tree(path)) for path in found])
     return state, searched
 
 
@@ -263,21 +259,6 @@ def _declared(items: Sequence[PackageArgs]) -> dict[str, Reason]:
     for name in depends:
         reasons.setdefault(name, Reason(ASKED, None, "", "a UTF-8 locale" if name == "libc-bin" else name))
     return reasons
-
-
-def _load(task: Task, path: StorePath) -> SliceTable:
-    directory = task.disk(path)
-    entries, extra = meta.load(task.tree(path))
-    table = {entry.path: entry for entry in entries}
-    search = tuple(_search_directories(directory, table))
-    return SliceTable(extra["package"], extra["version"], extra["arch"], str(path), table, extra, search)
-
-
-def _search_directories(slice_: Path, entries: Mapping[str, TreeEntry]) -> Iterator[str]:
-    """Yield the directories that the ld.so.conf.d files of a slice name."""
-    for path, entry in sorted(entries.items()):
-        if path.startswith(f"{ld_paths.CONFIGURATION}/") and path.endswith(".conf") and 0 < entry.size < _MAX_CONF:
-            yield from ld_paths.configured_directories(meta.read_file(slice_ / "data" / path, entry.blake3, _MAX_CONF))
 
 
 def _finish(
@@ -357,7 +338,7 @@ def _with_init(task: Task, args: RootArgs, found: LinkResult) -> Generator[Need,
     output = _outputs(task, {item.package: item for item in args.slices}).get(INIT)
     if output is None or INIT in found.reasons:
         return found
-    tables = [_load(task, path) for path in (yield Need([output]))]
+    tables = [slice_table.load(task.tree(path)) for path in (yield Need([output]))]
     reason = Reason(ASKED, None, "", f"process 1, which runs the program of {args.service[0].package}")
     return LinkResult([*found.tables, *tables], {**found.reasons, INIT: reason}, found.missing)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from . import meta
+from fpack.store.files.checked_tree import CheckedTree
+
+from . import ld_paths, meta
 from .globs import merged
 from .meta import TreeEntry
 
@@ -64,3 +67,19 @@ class SliceTable:
                     break
                 found.add(path)
         return found
+
+
+def load(tree: CheckedTree) -> SliceTable:
+    """Read the table of a slice."""
+    rows, extra = meta.load(tree)
+    entries = {entry.path: entry for entry in rows}
+    search = tuple(_search_directories(tree.disk, entries))
+    return SliceTable(extra["package"], extra["version"], extra["arch"], str(tree.path), entries, extra, search)
+
+
+def _search_directories(slice_: Path, entries: Mapping[str, TreeEntry]) -> Iterator[str]:
+    """Yield the directories that the ld.so.conf.d files of a slice name."""
+    most = ld_paths.MAX_SIZE
+    for path, entry in sorted(entries.items()):
+        if path.startswith(f"{ld_paths.CONFIGURATION}/") and path.endswith(".conf") and 0 < entry.size < most:
+            yield from ld_paths.configured_directories(meta.read_file(slice_ / "data" / path, entry.blake3, most))

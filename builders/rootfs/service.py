@@ -33,27 +33,20 @@ _INTERPRETERS = re.compile(
 )
 
 
-class FirstStartArgs(NamedTuple):
-    """A step that runs if the path `creates` is absent when the container starts."""
-
-    creates: str
-    command: tuple[str, ...]
-
-
 class ServiceArgs(NamedTuple):
-    """The server of a root. package: the one whose server it is. init: start it by a minimal process 1.
+    """The server of a root. package: the package of the server. init: start the server by a minimal process 1.
 
-    init_if_needed: the same, if the program needs one.
+    init_if_needed: do so if the program needs it.
     """
 
     package: str
-    first_start: tuple[FirstStartArgs, ...] = ()
+    first_start: tuple[FirstStart, ...] = ()
     init: bool = False
     init_if_needed: bool = False
 
 
 class RootService(NamedTuple):
-    """The generated files, and how the server runs, for images; {} if there is no server.
+    """The generated files, and the service that an image's configuration describes; {} if there is no server.
 
     needs_init: the program should not be process 1.
     """
@@ -130,7 +123,7 @@ def _steps_only(args: ServiceArgs) -> dict[str, Value]:
 
 def _start(args: ServiceArgs, files: RootFiles, start: StartScript) -> list[GeneratedFile]:
     """Return the script that precedes the server, with the steps of the first start; [] if there is nothing to do."""
-    start = start._replace(first=tuple(FirstStart(step.creates, step.command) for step in args.first_start))
+    start = start._replace(first=args.first_start)
     if start.first and not files.exists(SHELL):
         raise BuildError(
             "The first start of a container needs a shell, and the image has none",

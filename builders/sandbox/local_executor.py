@@ -189,7 +189,7 @@ class LocalExecutor:
                 os.write(self._filter, code)
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
-                process = processes.serve("sandbox server", [spawner.__file__, str(size)], theirs.fileno())
+                process = processes.serve("sandbox server", [str(size)], theirs.fileno())
             self._servers[size] = ours, process
         return self._servers[size][0]
 

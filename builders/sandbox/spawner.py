@@ -1,9 +1,10 @@
 """Start sandboxes from a small process, because forking a large process with threads is slow and unsafe.
 
-This module runs as a script and uses only the standard library. It reads requests from standard input, a packet socket:
-JSON with file descriptors. Each request has its own socket. A byte on this socket, or its end, kills the sandbox; the
-reply is the sandbox's wait status. When standard input ends, this process ends, and with it every sandbox. The argument
-is the maximum size of a file, which this process sets as its own limit: a limit set from outside would come too late.
+This module runs in a process of its own and uses only the standard library. It reads requests from standard input, a
+packet socket: JSON with file descriptors. Each request has its own socket. A byte on this socket, or its end, kills the
+sandbox; the reply is the sandbox's wait status. When standard input ends, this process ends, and with it every sandbox.
+The argument is the maximum size of a file, which this process sets as its own limit: a limit set from outside would
+come too late.
 
 A request for the memory of a sandbox's System V objects is also answered on its own socket, because only a process
 without threads can enter the namespaces.
@@ -25,7 +26,7 @@ import sys
 
 MAX_REQUEST = 1 << 16
 FDS = 5  # the request's socket, log, phases, arguments, filter
-_NEWNS, _PRIVATE, _BIND, _RDONLY, _REMOUNT, _REC = 0x20000, 1 << 18, 4096, 1, 32, 16384
+_NEWNS, _PRIVATE, _BIND, _REC = 0x20000, 1 << 18, 4096, 16384
 _NOSUID, _NODEV, _DETACH = 2, 4, 2
 _NEWUSER, _NEWIPC, _GET_USERNS = 0x10000000, 0x08000000, 0xB701
 _SUBREAPER, _AMBIENT, _CLEAR = 36, 47, 4
@@ -41,10 +42,10 @@ _IPC_COLUMNS = {"shm": (("rss", 1), ("swap", 1)), "msg": (("cbytes", 1), ("qnum"
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def main(size: int) -> None:
-    """Serve requests until the client closes the socket. size: the maximum bytes of a build's file."""
+def main() -> None:
+    """Serve requests until the client closes the socket. The argument is the maximum size of a build's file."""
     gc.disable()
-    _settle(size)
+    _settle(int(sys.argv[1]))
     # If memory runs out, the kernel kills a build's process before any other.
     try:
         with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
@@ -329,7 +330,3 @@ def stage_directory(*needed: str) -> str:
         if os.path.isdir(directory) and not os.path.islink(directory) and not inside:
             return directory
     return "/tmp"
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Protocol
 
 
 class BuildOutcome(Enum):
@@ -16,61 +15,29 @@ class BuildOutcome(Enum):
     SKIPPED = "skipped"  # an input failed
 
 
-class Reporter(Protocol):
-    """The scheduler's listener.
+class Reporter:
+    """The scheduler's listener. This one ignores all events.
 
     Builder threads call `progress`, `log` and `warning`; the scheduler's thread calls the rest.
     """
 
     def planned(self, key: bytes, kind: str, name: str) -> None:
         """Report that a derivation must be built."""
-        ...
 
     def started(self, key: bytes) -> None:
         """Report that a builder was started or resumed."""
-        ...
 
     def progress(self, key: bytes, done: int, total: int) -> None:
         """Report progress in bytes. total: 0 if unknown."""
-        ...
 
     def log(self, key: bytes, line: str) -> None:
         """Report a line of a build's log."""
-        ...
 
     def warning(self, key: bytes, text: str) -> None:
         """Report a problem that does not fail the build."""
-        ...
 
     def waiting(self, key: bytes) -> None:
         """Report that another process is building the same derivation."""
-        ...
 
     def finished(self, key: bytes, outcome: BuildOutcome, path: str) -> None:
         """Report a derivation's outcome. path: its first output, or "" if it has none."""
-        ...
-
-
-class NullReporter:
-    """A reporter that ignores all events."""
-
-    def planned(self, key: bytes, kind: str, name: str) -> None:
-        """Do nothing."""
-
-    def started(self, key: bytes) -> None:
-        """Do nothing."""
-
-    def progress(self, key: bytes, done: int, total: int) -> None:
-        """Do nothing."""
-
-    def log(self, key: bytes, line: str) -> None:
-        """Do nothing."""
-
-    def warning(self, key: bytes, text: str) -> None:
-        """Do nothing."""
-
-    def waiting(self, key: bytes) -> None:
-        """Do nothing."""
-
-    def finished(self, key: bytes, outcome: BuildOutcome, path: str) -> None:
-        """Do nothing."""

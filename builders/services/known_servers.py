@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Foreground(NamedTuple):
-    """How a program that a unit lets fork stays in the foreground: without the words `drop`, and with `add`."""
+    """A change of arguments that keeps a forking program in the foreground: remove the words `drop`, and add `add`."""
 
     add: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()

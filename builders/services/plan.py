@@ -1,7 +1,7 @@
 """Plan how a container runs the server of a package: command line, user, variables, directories, ports.
 
-The unit of the package says most of it; `known_servers.py` adds what units do not tell. What must precede the server
-stands in a generated shell script, which becomes the first word of the entrypoint; see `start_script.py`.
+The unit of the package says most of it; `known_servers.py` adds what units do not tell. A generated shell
+script, which becomes the first word of the entrypoint, runs the steps before the server; see `start_script.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MODE = re.compile(r"0?[0-7]{3,4}\Z")
 
 
 class ServicePlan(NamedTuple):
-    """How a server runs. start: what precedes it. ports: numbers, or text such as 53/udp. notes: for the build log."""
+    """The way a server runs. start: the steps before it. ports: numbers, or text such as 53/udp. notes: for the log."""
 
     entrypoint: tuple[str, ...]
     user: str = ""
@@ -163,7 +163,7 @@ def _open(
     """Return the command line with the variables of the unit, and the words that have them.
 
     A container can then be given other values. `start` is the command line with the values of the image. It is returned
-    as it is if a shell would not make the same of the variables.
+    unchanged if a shell would expand the variables in another way than systemd.
     """
     words = [word if has_variable(word) else word.replace("$$", "$") for word in unit.start.words]
     changed = tuple(word for word in words if has_variable(word))

@@ -28,7 +28,7 @@ class FirstStart(NamedTuple):
 
 
 class StartScript(NamedTuple):
-    """What precedes a server. before: the unit's steps. first: steps of the first start, which go before those.
+    """The steps before a server starts. before: those of the unit. first: those of the first start, which run earlier.
 
     words: those words of the command line that have variables. forks: the server leaves the foreground, and `pid_file`
     will have the number of its main process, or is "".

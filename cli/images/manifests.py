@@ -15,7 +15,6 @@ from fpack.store.path import clean_name, parse
 
 # Builds from source run in this machine's sandbox.
 EXECUTOR = "local"
-_PIECE = 1 << 20  # bytes copied at once
 
 if TYPE_CHECKING:
     from fpack.builders.export.oci import Extra

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from fpack.builders.scheduler.reporter import BuildOutcome
+from fpack.builders.scheduler.reporter import BuildOutcome, Reporter
 from fpack.store import threads
 from fpack.store.errors import one_line, printable
 
@@ -50,70 +50,78 @@ class _Item:
         return _VERBS.get(self.kind, self.kind)
 
 
-class _Counts:
-    """Counters and running items of the work so far."""
-
-    def __init__(self) -> None:
-        self.items: dict[bytes, _Item] = {}
-        self.planned = 0
-        self.finished = 0
-        self.fetched = 0
-        self.bytes_fetched = 0
-
-    def planned_one(self, key: bytes, kind: str, name: str) -> None:
-        self.items[key] = _Item(kind, name)
-        self.planned += 1
-
-    def finish(self, key: bytes) -> _Item | None:
-        item = self.items.pop(key, None)
-        if item is not None:
-            self.finished += 1
-            if item.kind == "fetch" and item.done:
-                self.fetched += 1
-                self.bytes_fetched += item.done
-        return item
-
-    def summary(self) -> str:
-        text = f"{self.finished} of {self.planned} steps"
-        moving = sum(i.done for i in list(self.items.values()) if i.kind == "fetch")
-        if self.bytes_fetched or moving:
-            text += f", {megabytes(self.bytes_fetched + moving)} downloaded"
-        return text
-
-
-class Plain:
-    """A reporter for logs and pipes: an occasional line, and one for each step if `verbose`."""
+class _Display(Reporter):
+    """Counters and the running steps of the work so far."""
 
     def __init__(self, verbose: bool = False, logs: bool = False) -> None:
-        self._counts = _Counts()
         self._verbose = verbose
         self._logs = logs or verbose
-        self._last = time.monotonic()
-        self._lock = threading.Lock()
+        self._items: dict[bytes, _Item] = {}
+        self._planned = self._finished = self._bytes_fetched = 0
 
     def planned(self, key: bytes, kind: str, name: str) -> None:
         """Count the step."""
-        self._counts.planned_one(key, kind, name)
+        self._items[key] = _Item(kind, name)
+        self._planned += 1
 
     def started(self, key: bytes) -> None:
-        """Name the step in the overall progress, and print it if every step is wanted."""
-        if item := self._counts.items.get(key):
+        """Show the step."""
+        if item := self._items.get(key):
             item.running, item.waiting = True, False
-            if self._verbose:
-                note(f"{item.verb} {item.name}")
+            item.started = item.started or time.monotonic()
 
     def progress(self, key: bytes, done: int, total: int) -> None:
-        """Record the bytes, and print the overall progress from time to time."""
-        item = self._counts.items.get(key)
-        if item:
+        """Record the bytes."""
+        if item := self._items.get(key):
             item.done, item.total = done, total
-        self._print_summary()
 
     def log(self, key: bytes, line: str) -> None:
         """Print the line if logs, or all steps, are wanted."""
-        item = self._counts.items.get(key)
-        if item and self._logs:
-            note(f"{item.name}> {line}")
+        if self._logs and (item := self._items.get(key)):
+            self._print(f"{item.name}> {line}")
+
+    def waiting(self, key: bytes) -> None:
+        """Show that another process builds it."""
+        if item := self._items.get(key):
+            item.waiting = True
+
+    def _finish(self, key: bytes) -> _Item | None:
+        item = self._items.pop(key, None)
+        if item is not None:
+            self._finished += 1
+            if item.kind == "fetch":
+                self._bytes_fetched += item.done
+        return item
+
+    def _summary(self) -> str:
+        text = f"{self._finished} of {self._planned} steps"
+        moving = sum(i.done for i in list(self._items.values()) if i.kind == "fetch")
+        if self._bytes_fetched or moving:
+            text += f", {megabytes(self._bytes_fetched + moving)} downloaded"
+        return text
+
+    def _print(self, text: str) -> None:
+        note(text)
+
+
+class Plain(_Display):
+    """A reporter for logs and pipes: an occasional line, and one for each step if `verbose`."""
+
+    def __init__(self, verbose: bool = False, logs: bool = False) -> None:
+        super().__init__(verbose, logs)
+        self._last = time.monotonic()
+        self._lock = threading.Lock()
+
+    def started(self, key: bytes) -> None:
+        """Name the step in the overall progress, and print it if every step is wanted."""
+        super().started(key)
+        if self._verbose and (item := self._items.get(key)):
+            note(f"{item.verb} {item.name}")
+
+    def progress(self, key: bytes, done: int, total: int) -> None:
+        """Record the bytes, and print the overall progress from time to time."""
+        super().progress(key, done, total)
+        self._print_summary()
 
     def warning(self, key: bytes, text: str) -> None:
         """Print it."""
@@ -121,14 +129,14 @@ class Plain:
 
     def waiting(self, key: bytes) -> None:
         """Print it once."""
-        item = self._counts.items.get(key)
+        item = self._items.get(key)
         if item and not item.waiting:
             item.waiting = True
             note(f"waiting: another fpack builds {item.name}")
 
     def finished(self, key: bytes, outcome: BuildOutcome, path: str) -> None:
         """Count the step, and print a failure at once."""
-        item = self._counts.finish(key)
+        item = self._finish(key)
         if item and outcome is BuildOutcome.FAILED:
             note(f"failed: {item.verb} {item.name}")
         self._print_summary()
@@ -142,26 +150,24 @@ class Plain:
             if now - self._last < _QUIET:
                 return
             self._last = now
-        running = [f"{i.verb} {i.name}" for i in list(self._counts.items.values()) if i.running][:3]
-        note(f"{self._counts.summary()}{': ' if running else ''}{', '.join(running)}")
+        running = [f"{i.verb} {i.name}" for i in list(self._items.values()) if i.running][:3]
+        note(f"{self._summary()}{': ' if running else ''}{', '.join(running)}")
 
 
-class Live:
+class Live(_Display):
     """A reporter for terminals: one bar for everything, and a line for each running step. It draws only once there is
     work.
     """
 
     def __init__(self, verbose: bool = False, logs: bool = False) -> None:
-        self._counts = _Counts()
-        self._verbose = verbose
-        self._logs = logs or verbose
+        super().__init__(verbose, logs)
         self._live: RichLive | None = None
         self._drawing: threads.ThreadJob[None] | None = None
         self._ended = threading.Event()
 
     def planned(self, key: bytes, kind: str, name: str) -> None:
         """Count the step, and begin to draw."""
-        self._counts.planned_one(key, kind, name)
+        super().planned(key, kind, name)
         if self._live is None:
             from rich.console import Console
             from rich.live import Live
@@ -172,34 +178,13 @@ class Live:
             self._live.start(refresh=True)
             self._drawing = threads.start(self._refresh, "display")
 
-    def started(self, key: bytes) -> None:
-        """Show the step."""
-        if item := self._counts.items.get(key):
-            item.running, item.waiting = True, False
-            item.started = item.started or time.monotonic()
-
-    def progress(self, key: bytes, done: int, total: int) -> None:
-        """Record the bytes."""
-        if item := self._counts.items.get(key):
-            item.done, item.total = done, total
-
-    def log(self, key: bytes, line: str) -> None:
-        """Print the line above the display if logs, or all steps, are wanted."""
-        if self._logs and (item := self._counts.items.get(key)):
-            self._print(f"{item.name}> {line}")
-
     def warning(self, key: bytes, text: str) -> None:
         """Print it above the display."""
         self._print(f"warning: {text}")
 
-    def waiting(self, key: bytes) -> None:
-        """Show that another process builds it."""
-        if item := self._counts.items.get(key):
-            item.waiting = True
-
     def finished(self, key: bytes, outcome: BuildOutcome, path: str) -> None:
         """Count the step."""
-        item = self._counts.finish(key)
+        item = self._finish(key)
         if item and self._verbose:
             self._print(f"{outcome.value}: {item.verb} {item.name}")
 
@@ -233,11 +218,10 @@ class Live:
         from rich.table import Table
         from rich.text import Text
 
-        counts = self._counts
         head = Table.grid(padding=(0, 1))
-        head.add_row(ProgressBar(total=max(counts.planned, 1), completed=counts.finished, width=30), counts.summary())
+        head.add_row(ProgressBar(total=max(self._planned, 1), completed=self._finished, width=30), self._summary())
         rows = Table.grid(padding=(0, 1))
-        running = sorted((i for i in list(counts.items.values()) if i.running or i.waiting), key=lambda i: i.started)
+        running = sorted((i for i in list(self._items.values()) if i.running or i.waiting), key=lambda i: i.started)
         for item in running[:_SHOWN]:
             state = ""
             if item.waiting:

@@ -1,7 +1,7 @@
 # Run Debian's maintainer scripts over whole packages, to include what they make in a container.
 
-# What scripts run with besides what their packages depend on: the packages that every Debian system has, and those by
-# which dpkg configures packages. libfaketime lets the second of two runs see another date.
+# The tools of scripts, besides the dependencies of their packages: the packages that every Debian system has, and those
+# that dpkg needs to configure packages. libfaketime lets the second of two runs see another date.
 tools = [
   "adduser", "base-files", "base-passwd", "bash", "bsdutils", "coreutils", "dash", "debconf", "debianutils",
   "diffutils", "dpkg", "findutils", "grep", "gzip", "hostname", "init-system-helpers", "libc-bin", "libfaketime",

@@ -47,7 +47,7 @@ function-of(name) = get(functions, name,
   else [])
 
 # Files that a closure of declared dependencies may need, and a closure of linked files does not: those for desktops, and
-# directories for caches, which servers want with their owner.
+# directories for caches, which servers need with the right owner.
 unlinked = ["/var/cache/**", "/usr/share/menu", "/usr/share/applications", "/usr/share/pixmaps", "/usr/share/icons"]
 
 # Files that are also removed from libraries that a linked image includes as dependencies: files that no program loads,

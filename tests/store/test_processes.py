@@ -6,6 +6,8 @@ import ast
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -293,3 +295,16 @@ def test_a_program_that_cannot_be_spawned(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(OSError):
         processes.spawn("bwrap", [], program="/nowhere/at/all")
     assert os.getcwd() == str(tmp_path)
+
+
+@pytest.mark.parametrize("program", ["sandbox server", "configure run"])
+def test_processes_without_site_packages_import_the_standard_library_alone(program: str) -> None:
+    *options, code, packages, module = processes.PROGRAMS[program].python
+    assert options == ["-I", "-S", "-c"]
+    listing = code.replace(".main()", "; print(*sys.modules)")
+    done = subprocess.run([sys.executable, *options, listing, packages, module], capture_output=True, check=True)
+    found = done.stdout.decode().split()
+    assert module in found
+    own = module.rpartition(".")[0]
+    others = [name for name in found if name.partition(".")[0] not in sys.stdlib_module_names | {"__main__"}]
+    assert [name for name in others if not name.startswith(own) and not own.startswith(name)] == []

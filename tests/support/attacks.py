@@ -19,13 +19,16 @@ import tempfile
 import termios
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import pytest
 from support import unprivileged
 from support.paths import TESTS
+
+if TYPE_CHECKING:
+    from fpack.store.store import Store
 
 SECRET = "only-the-caller-knows-this"
 TOOLS = ("bash", "cat", "chmod", "cp", "env", "head", "id", "ln", "ls", "mkdir", "mkfifo", "mv", "readlink", "rm",
@@ -285,20 +288,41 @@ def _descendants(pid: int) -> list[int]:
 def _is_server(pid: int) -> bool:
     with contextlib.suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        return any(word.endswith(b"sandbox/spawner.py") for word in words)
+        return any(word.endswith(b"sandbox.spawner") for word in words)
     return True
+
+
+def serve(store: Store, act: Callable[[dict[str, Any]], Path | None]) -> None:
+    """In the caller: do what each request says, and tell of the path that `act` returns, or of its error."""
+    from fpack.builders.scheduler.scheduler import BuildsFailed
+    from fpack.store.errors import FpackError
+    from fpack.store.gc import collect
+
+    tell(ready=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        before = len(store.database.paths())
+        path, error = None, ""
+        try:
+            if request["do"] == "gc":
+                collect(store)
+            else:
+                path = act(request)
+        except FpackError as failure:
+            one = failure.failures[0][1] if isinstance(failure, BuildsFailed) else failure
+            error = "\n".join((one.what, one.where, one.why, one.hint))
+        tell(path=str(path or ""), error=error, new=len(store.database.paths()) - before)
+
+
+def tell(**message: Any) -> None:
+    """In the caller: send a message."""
+    print(json.dumps(message), flush=True)
 
 
 def _serve(place: Path, attacker: str) -> None:
     """In the caller: build what is asked for."""
     from fpack.builders.kinds.exec import ExecOptions
-    from fpack.builders.scheduler.scheduler import BuildsFailed
-    from fpack.store.errors import FpackError
-    from fpack.store.gc import collect
     from support import builds, roots
-
-    def tell(**message: Any) -> None:
-        print(json.dumps(message), flush=True)
 
     class Told(builds.Recorder):
         def log(self, key: bytes, line: str) -> None:
@@ -306,24 +330,14 @@ def _serve(place: Path, attacker: str) -> None:
 
     vars(builds)["Recorder"] = Told
     with builds.builds(place, tools=(*TOOLS, attacker)) as world:
-        tell(ready=True)
-        for line in sys.stdin:
-            request = json.loads(line)
-            before = len(world.store.database.paths())
-            path, error = "", ""
-            try:
-                if request["do"] == "build":
-                    world.options = ExecOptions(keep_failed=request["keep"])
-                    path = str(world.build(request["script"], request["name"], **request["args"]))
-                elif request["do"] == "gc":
-                    collect(world.store)
-                elif request["do"] == "add":
-                    made = roots.add_tree(world.store, request["name"], {"": request["text"].encode()})
-                    path = str(world.store.disk(made))
-            except FpackError as failure:
-                one = failure.failures[0][1] if isinstance(failure, BuildsFailed) else failure
-                error = "\n".join((one.what, one.where, one.why, one.hint))
-            tell(path=path, error=error, new=len(world.store.database.paths()) - before)
+
+        def act(request: dict[str, Any]) -> Path:
+            if request["do"] == "build":
+                world.options = ExecOptions(keep_failed=request["keep"])
+                return world.build(request["script"], request["name"], **request["args"])
+            return world.store.disk(roots.add_tree(world.store, request["name"], {"": request["text"].encode()}))
+
+        serve(world.store, act)
 
 
 def _fail_and_look(place: Path, script: str) -> None:

@@ -12,7 +12,7 @@ from fpack.builders.kinds.text import TextBuilder
 from fpack.builders.protocol import Builder
 from fpack.builders.rootfs.view import assemble
 from fpack.builders.sandbox.local_executor import LocalExecutor
-from fpack.builders.scheduler.reporter import BuildOutcome, NullReporter
+from fpack.builders.scheduler.reporter import BuildOutcome, Reporter
 from fpack.builders.scheduler.scheduler import Scheduler
 from fpack.store.derivation import Derivation, Output, decode, digest, placeholder
 from fpack.store.path import StorePath
@@ -25,7 +25,7 @@ TOOLS = (
 )  # fmt: skip
 
 
-class Recorder(NullReporter):
+class Recorder(Reporter):
     """Keeps what is told: lines of logs, and how each derivation was had."""
 
     def __init__(self) -> None:

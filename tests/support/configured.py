@@ -6,7 +6,6 @@ Each caller is a process of its own, as root or as a user without rights, as in 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import sys
@@ -19,7 +18,7 @@ from fpack.builders.payload import meta
 from fpack.builders.payload.meta import TreeEntry
 from fpack.store.path import StorePath
 from support import debs
-from support.attacks import Caller, Result, callers
+from support.attacks import Caller, Result, callers, serve, tell
 from support.debs import Item
 
 PROGRAMS = (
@@ -209,15 +208,9 @@ def _serve(place: Path, attacker: str) -> None:
     """In the caller: configure what is asked for."""
     from fpack.builders.configure import runner
     from fpack.builders.kinds import configure
-    from fpack.builders.scheduler.reporter import NullReporter
-    from fpack.builders.scheduler.scheduler import BuildsFailed
-    from fpack.store.errors import FpackError
-    from fpack.store.gc import collect
+    from fpack.builders.scheduler.reporter import Reporter
 
-    def tell(**message: Any) -> None:
-        print(json.dumps(message), flush=True)
-
-    class Told(NullReporter):
+    class Told(Reporter):
         def log(self, key: bytes, line: str) -> None:
             tell(line=line)
 
@@ -228,22 +221,13 @@ def _serve(place: Path, attacker: str) -> None:
             return "copy", os.open(view, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     world = _World(place, attacker, Told)
-    tell(ready=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        before = len(world.store.database.paths())
-        path, error = "", ""
-        try:
-            if request["do"] == "configure":
-                vars(configure)["ScriptRun"] = Copied if request["copied"] else run
-                found = world.configure(request["packages"], request["skip"], request["limits"], request["copied"])
-                path = str(world.store.disk(found))
-            else:
-                collect(world.store)
-        except FpackError as failure:
-            one = failure.failures[0][1] if isinstance(failure, BuildsFailed) else failure
-            error = "\n".join((one.what, one.where, one.why, one.hint))
-        tell(path=path, error=error, new=len(world.store.database.paths()) - before)
+
+    def act(request: dict[str, Any]) -> Path:
+        vars(configure)["ScriptRun"] = Copied if request["copied"] else run
+        found = world.configure(request["packages"], request["skip"], request["limits"], request["copied"])
+        return world.store.disk(found)
+
+    serve(world.store, act)
     world.store.close()
 
 

@@ -10,7 +10,7 @@ from fpack.builders.kinds.fetch import FetchBuilder
 from fpack.builders.net.http import Http
 from fpack.builders.net.origins import Origins
 from fpack.builders.rootfs.view import assemble
-from fpack.builders.scheduler.reporter import NullReporter
+from fpack.builders.scheduler.reporter import Reporter
 from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.store import Store
@@ -23,7 +23,7 @@ def test_a_fetch_without_a_digest_says_which_one_it_found(tmp_path: Path) -> Non
     kinds = {"fetch": FetchBuilder(Http(retries=0), Origins(lambda url: [url], tmp_path))}
     store = Store(tmp_path / "store")
     body = drv.encode()
-    scheduler = Scheduler(store, kinds, NullReporter(), assemble=assemble, bodies={digest(body): body})
+    scheduler = Scheduler(store, kinds, Reporter(), assemble=assemble, bodies={digest(body): body})
     with pytest.raises(BuildsFailed) as caught:
         scheduler.realise([Output(digest(body))])
     assert hashlib.sha256(b"content").hexdigest() in caught.value.hint

@@ -14,7 +14,7 @@ from fpack.builders import arguments, kinds
 from fpack.builders.kinds import table
 from fpack.builders.protocol import BuildError
 from fpack.builders.rootfs.view import assemble
-from fpack.builders.scheduler.reporter import NullReporter
+from fpack.builders.scheduler.reporter import Reporter
 from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
 from fpack.store import canonical
 from fpack.store.derivation import Derivation, Output, digest
@@ -117,7 +117,7 @@ def builders(store: Store) -> Mapping[str, Any]:
 
 def build(store: Store, drv: Derivation) -> Path:
     body = drv.encode()
-    scheduler = Scheduler(store, builders(store), NullReporter(), assemble=assemble, bodies={digest(body): body})
+    scheduler = Scheduler(store, builders(store), Reporter(), assemble=assemble, bodies={digest(body): body})
     (path,) = scheduler.realise([Output(digest(body))])
     return store.disk(path)
 

@@ -14,7 +14,7 @@ from fpack.builders.net.errors import BadUrl
 from fpack.builders.net.http import Http
 from fpack.builders.net.origins import Origins
 from fpack.builders.rootfs.view import assemble
-from fpack.builders.scheduler.reporter import NullReporter
+from fpack.builders.scheduler.reporter import Reporter
 from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.store import Store
@@ -44,7 +44,7 @@ def fetch(store: Store, *urls: str, project: Path = Path("/"), **args: Any) -> P
     drv = Derivation("fetch", "file", {"urls": list(urls), "sha256": SHA256, "size": None, "executable": False, **args})
     body = drv.encode()
     kinds = {"fetch": FetchBuilder(Http(retries=0), Origins(lambda url: [url], project))}
-    (path,) = Scheduler(store, kinds, NullReporter(), assemble=assemble, bodies={digest(body): body}).realise(
+    (path,) = Scheduler(store, kinds, Reporter(), assemble=assemble, bodies={digest(body): body}).realise(
         [Output(digest(body))]
     )
     return store.disk(path)
@@ -179,7 +179,7 @@ def test_a_file_without_a_project_is_refused(store: Store, files: Path) -> None:
     kinds = {"fetch": FetchBuilder(Http(retries=0), Origins(lambda url: [url]))}
     drv = Derivation("fetch", "file", {"urls": [(files / "file").as_uri()], "sha256": SHA256})
     with pytest.raises(BuildsFailed) as raised:
-        Scheduler(store, kinds, NullReporter(), assemble=assemble, bodies={digest(drv.encode()): drv.encode()}).realise(
+        Scheduler(store, kinds, Reporter(), assemble=assemble, bodies={digest(drv.encode()): drv.encode()}).realise(
             [Output(digest(drv.encode()))]
         )
     assert "no project" in raised.value.failures[0][1].why

@@ -14,7 +14,7 @@ from fpack.builders.kinds.text import TextBuilder
 from fpack.builders.protocol import BaseBuilder, Built, Steps, Task
 from fpack.builders.rootfs.view import assemble
 from fpack.builders.scheduler import scheduler as module
-from fpack.builders.scheduler.reporter import BuildOutcome, NullReporter
+from fpack.builders.scheduler.reporter import BuildOutcome, Reporter
 from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
 from fpack.store import threads
 from fpack.store.derivation import Derivation, Output, digest
@@ -23,7 +23,7 @@ from fpack.store.path import StorePath
 from fpack.store.store import Store
 
 
-class Recorder(NullReporter):
+class Recorder(Reporter):
     """Keeps warnings and outcomes."""
 
     def __init__(self) -> None:

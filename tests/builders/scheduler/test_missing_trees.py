@@ -11,7 +11,7 @@ import pytest
 from fpack.builders.kinds.text import TextBuilder
 from fpack.builders.protocol import BaseBuilder, Built, Task
 from fpack.builders.rootfs.view import assemble
-from fpack.builders.scheduler.reporter import NullReporter
+from fpack.builders.scheduler.reporter import Reporter
 from fpack.builders.scheduler.scheduler import Scheduler
 from fpack.store.derivation import Derivation, Output, decode, digest, placeholder
 from fpack.store.path import StorePath, parse
@@ -57,7 +57,7 @@ class World:
         try:
             kind = Linking()
             builders = {"linking": kind, "text": TextBuilder()}
-            found = Scheduler(store, builders, NullReporter(), assemble=assemble, bodies=self.bodies).realise(outputs)
+            found = Scheduler(store, builders, Reporter(), assemble=assemble, bodies=self.bodies).realise(outputs)
             for path in store.closure(found):
                 assert store.disk(path).is_dir()
             self.built, self.lost = kind.built, store.lost

@@ -15,7 +15,7 @@ from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps,
 from fpack.builders.rootfs.view import assemble
 from fpack.builders.scheduler.rebuild import Rebuilder
 from fpack.builders.scheduler.repairer import Repairer
-from fpack.builders.scheduler.reporter import NullReporter
+from fpack.builders.scheduler.reporter import Reporter
 from fpack.store import gc
 from fpack.store.derivation import Derivation, Output, decode, digest, placeholder
 from fpack.store.locks import build_lock
@@ -94,7 +94,7 @@ class World:
             return [damage.path for damage in check_paths(self.store, some).damaged]  # type: ignore[arg-type]
 
         return Repairer(
-            self.store, {"chain": self.kind}, NullReporter(), assemble=assemble, damaged=paths,
+            self.store, {"chain": self.kind}, Reporter(), assemble=assemble, damaged=paths,
             find_damage=find if partly else None,
         )  # fmt: skip
 
@@ -163,7 +163,7 @@ def test_the_directory_of_a_running_repair_is_neither_shared_nor_deleted(root: P
             repairer._builders = {"chain": kind}
             assert repairer.run() == []
         else:
-            with Rebuilder(world.store, name, NullReporter(), assemble) as again:
+            with Rebuilder(world.store, name, Reporter(), assemble) as again:
                 again.run(kind)
 
     world.kind.wait = threading.Event()

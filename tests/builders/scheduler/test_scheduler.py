@@ -17,7 +17,7 @@ import pytest
 from fpack.builders.kinds.text import TextBuilder
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Cancelled, Need, Steps, Task
 from fpack.builders.rootfs.view import assemble
-from fpack.builders.scheduler.reporter import BuildOutcome, NullReporter
+from fpack.builders.scheduler.reporter import BuildOutcome, Reporter
 from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
 from fpack.store.derivation import Derivation, Output, digest, placeholder
 from fpack.store.files.sync import FileSystemSync
@@ -25,7 +25,7 @@ from fpack.store.path import StorePath
 from fpack.store.store import Store
 
 
-class Recorder(NullReporter):
+class Recorder(Reporter):
     def __init__(self) -> None:
         self.names: dict[bytes, str] = {}
         self.outcomes: list[tuple[str, BuildOutcome]] = []

@@ -93,13 +93,13 @@ def test_explain_says_which_input_may_come_out_as_before(tmp_path: Path) -> None
 def test_a_build_that_comes_out_otherwise_is_caught(tmp_path: Path) -> None:
     from fpack.builders.kinds.exec import ExecBuilder
     from fpack.builders.scheduler.rebuild import Rebuilder
-    from fpack.builders.scheduler.reporter import NullReporter
+    from fpack.builders.scheduler.reporter import Reporter
 
     with builds(tmp_path / "store", tools=("bash",)) as world:
         for script, same in (("echo x > $out", True), ("echo $EPOCHSECONDS > $out", False), ("echo $out > $out", True)):
             output = world.drv(script, "again")
             world.realise(output)
-            with Rebuilder(world.store, output.derivation, NullReporter(), assemble) as again:
+            with Rebuilder(world.store, output.derivation, Reporter(), assemble) as again:
                 (compared,) = again.run(ExecBuilder(world.executor))
                 assert compared.same is same
                 if not same:
@@ -110,7 +110,7 @@ def test_a_build_that_comes_out_otherwise_is_caught(tmp_path: Path) -> None:
 
 def test_the_scheduler_says_what_was_cut_off_and_by_what(tmp_path: Path) -> None:
     from fpack.builders.kinds.exec import ExecBuilder
-    from fpack.builders.scheduler.reporter import NullReporter
+    from fpack.builders.scheduler.reporter import Reporter
     from fpack.builders.scheduler.scheduler import Scheduler
 
     with builds(tmp_path / "store", tools=("bash", "cat")) as world:
@@ -120,7 +120,7 @@ def test_the_scheduler_says_what_was_cut_off_and_by_what(tmp_path: Path) -> None
             scheduler = Scheduler(
                 world.store,
                 {"exec": ExecBuilder(world.executor)},
-                NullReporter(),
+                Reporter(),
                 assemble=assemble,
                 bodies=world.bodies,
             )
