@@ -13,6 +13,7 @@ from fpack.store.errors import FpackError
 from .workspace import Workspace
 
 if TYPE_CHECKING:
+    from fpack.builders.debian.contents.index import ContentsIndex
     from fpack.builders.debian.local_indexes import AtHand
     from fpack.builders.debian.lock import Lock
     from fpack.builders.debian.merged_index import MergedIndex
@@ -62,6 +63,42 @@ class Packages:
         from fpack.builders.debian.merged_index import MergedIndex
 
         return MergedIndex([index.opened for index in self.at_hand], self.lock.pins(self.release, self.arch))
+
+    @cached_property
+    def contents(self) -> ContentsIndex:
+        """The index of files: of the locked suites, else of the newest ones in the cache. It is fetched if missing."""
+        return self._contents(self.lock)
+
+    def cached_contents(self, lock: Lock | None = None) -> ContentsIndex | None:
+        """Return the index of files if the cache has it. Nothing is fetched. lock: instead of the workspace's."""
+        from fpack.builders.debian.contents.cache import open_cached
+        from fpack.builders.debian.index import IndexCache
+
+        cache = IndexCache(cache_directory() / "debian")
+        return open_cached(cache, self.lock if lock is None else lock, self.release, self.suites, self.arch)
+
+    def _contents(self, lock: Lock) -> ContentsIndex:
+        from fpack.builders.debian.index import IndexCache
+        from fpack.builders.debian.index_download import IndexGone
+        from fpack.builders.debian.local_indexes import newest_seen
+        from fpack.builders.debian.lock import Lock as EmptyLock
+        from fpack.cli.ui.render import note
+
+        cached = self.cached_contents(lock)
+        is_locked = any(release == self.release for release, _ in lock.suites)
+        newest = newest_seen(IndexCache(cache_directory() / "debian"), self.suites[0].name)
+        if cached is not None and (is_locked or cached.date >= newest):
+            return cached
+        try:
+            return self._archive().contents(lock, self.release, self.suites, self.arch)
+        except FpackError as error:
+            if is_locked and isinstance(error, IndexGone):
+                note(f"the locked index of files of {self.release} is no longer available; the current one is used")
+                return self._contents(EmptyLock())
+            if cached is None:
+                raise
+            note(f"the index of files is an older one of {self.release}, since the newest is unavailable: {error.what}")
+            return cached
 
     def absent(self, name: str) -> FpackError:
         """Return the error for a missing package, with the releases that have it, or with similar names."""
