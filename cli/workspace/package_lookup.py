@@ -95,6 +95,10 @@ class Packages:
             if is_locked and isinstance(error, IndexGone):
                 note(f"the locked index of files of {self.release} is no longer available; the current one is used")
                 return self._contents(EmptyLock())
+            if cached is None and isinstance(error, IndexGone):
+                raise error.with_(
+                    hint="the mirror's files may be newer than its signed index; try later, or another --mirror"
+                ) from None
             if cached is None:
                 raise
             note(f"the index of files is an older one of {self.release}, since the newest is unavailable: {error.what}")
