@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from fpack.builders.debian.search_table import SearchRow, SearchTable, make_catalog, order, rank
+from fpack.cli.options import SharedOptions
+from fpack.cli.workspace.workspace import Workspace
 from support.archive import Archive
 from support.program import Fpack, world
 from support.terminal import on_terminal
@@ -238,3 +240,15 @@ def test_files_are_completed_from_the_cache(with_files: Fpack) -> None:
     assert with_files(*ask, "gl", env=NOWHERE).stdout.splitlines() == ["plain", "gltool\ttool", "gl.h\tlibgl-dev"]
     assert with_files(*ask, "/usr/bin/gl").stdout.splitlines() == ["plain", "/usr/bin/gltool\ttool"]
     assert with_files(*ask, "").stdout.splitlines() == with_files(*ask, "g*").stdout.splitlines() == ["plain"]
+
+
+def test_hints_of_failed_builds_use_the_cached_index(with_files: Fpack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(with_files.home)
+    for name, value in with_files.env.items():
+        monkeypatch.setenv(name, value)
+    with Workspace(SharedOptions()) as workspace:
+        assert workspace.files() is None
+    files(with_files, "gl.h")
+    with Workspace(SharedOptions()) as workspace:
+        index = workspace.files()
+        assert index is not None and index.at("/usr/bin/gltool") == ("tool",)
