@@ -69,40 +69,43 @@ class Packages:
         """The index of files: of the locked suites, else of the newest ones in the cache. It is fetched if missing."""
         return self._contents(self.lock)
 
-    def cached_contents(self, lock: Lock | None = None) -> ContentsIndex | None:
-        """Return the index of files if the cache has it. Nothing is fetched. lock: instead of the workspace's."""
+    def cached_contents(self, lock: Lock | None = None, *, exact: bool = False) -> ContentsIndex | None:
+        """Return the index of files if the cache has it. Nothing is fetched.
+
+        lock: instead of the workspace's. exact: only the one of the newest releases that the cache has.
+        """
         from fpack.builders.debian.contents.cache import open_cached
         from fpack.builders.debian.index import IndexCache
 
         cache = IndexCache(cache_directory() / "debian")
-        return open_cached(cache, self.lock if lock is None else lock, self.release, self.suites, self.arch)
+        lock = self.lock if lock is None else lock
+        return open_cached(cache, lock, self.release, self.suites, self.arch, exact=exact)
 
     def _contents(self, lock: Lock) -> ContentsIndex:
-        from fpack.builders.debian.index import IndexCache
         from fpack.builders.debian.index_download import IndexGone
-        from fpack.builders.debian.local_indexes import newest_seen
         from fpack.builders.debian.lock import Lock as EmptyLock
         from fpack.cli.ui.render import note
 
-        cached = self.cached_contents(lock)
-        is_locked = any(release == self.release for release, _ in lock.suites)
-        newest = newest_seen(IndexCache(cache_directory() / "debian"), self.suites[0].name)
-        if cached is not None and (is_locked or cached.date >= newest):
-            return cached
+        found = self.cached_contents(lock, exact=True)
+        if found is not None:
+            return found
         try:
             return self._archive().contents(lock, self.release, self.suites, self.arch)
         except FpackError as error:
-            if is_locked and isinstance(error, IndexGone):
+            is_gone = isinstance(error, IndexGone)
+            if is_gone and any(release == self.release for release, _ in lock.suites):
                 note(f"the locked index of files of {self.release} is no longer available; the current one is used")
                 return self._contents(EmptyLock())
-            if cached is None and isinstance(error, IndexGone):
-                raise error.with_(
-                    hint="the mirror's files may be newer than its signed index; try later, or another --mirror"
-                ) from None
-            if cached is None:
+            older = self.cached_contents(lock)
+            if older is not None:
+                note(
+                    f"an older index of files of {self.release} is used, since the newest is unavailable: {error.what}"
+                )
+                return older
+            if not is_gone:
                 raise
-            note(f"the index of files is an older one of {self.release}, since the newest is unavailable: {error.what}")
-            return cached
+            hint = "the mirror's files may be newer than its signed index; try later, or another --mirror"
+            raise error.with_(hint=hint) from None
 
     def absent(self, name: str) -> FpackError:
         """Return the error for a missing package, with the releases that have it, or with similar names."""

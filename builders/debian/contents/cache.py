@@ -65,11 +65,12 @@ def fetch_table(
 
 
 def open_cached(
-    cache: IndexCache, lock: Lock, release: str, suites: Sequence[Suite], arch: str
+    cache: IndexCache, lock: Lock, release: str, suites: Sequence[Suite], arch: str, *, exact: bool = False
 ) -> ContentsIndex | None:
     """Open the index of files of a release without the network; None if its main suite's is not in the cache.
 
-    It is the one of the suites that `lock` pins, else the newest in the cache.
+    It is the one of the suites that `lock` pins, else the newest in the cache. exact: None as well if there is none of
+    the newest release of a suite.
     """
     tables: list[FileTable] = []
     dates = [0]
@@ -78,13 +79,16 @@ def open_cached(
             files = {m[3].decode(): SuiteFile(m[3].decode(), int(m[2]), m[1].decode()) for m in _LISTED.finditer(data)}
             found = [cached_table(cache, pin) for pin in contents_pins(files, arch)]
             opened = [table for table in found if table is not None]
-            if opened and len(opened) == len(found):
+            if len(opened) == len(found):
                 tables += opened
                 dates.append(date)
                 break
-        if not tables:
-            return None
-    return ContentsIndex(release, arch, max(dates), tables)
+            if exact:
+                return None
+        else:
+            if exact or suite is suites[0]:
+                return None
+    return ContentsIndex(release, arch, max(dates), tables) if tables else None
 
 
 def _candidates(cache: IndexCache, lock: Lock, release: str, suite: Suite) -> Iterator[tuple[int, bytes]]:

@@ -88,6 +88,19 @@ def test_the_locked_suites_index_is_used(archive: Archive, cache: IndexCache) ->
     assert locked is not None and not locked.at("/usr/include/new.h")
 
 
+def test_the_exact_index_is_that_of_the_newest_release_of_each_suite(archive: Archive, cache: IndexCache) -> None:
+    contents(archive, cache)
+    assert open_cached(cache, Lock(), "trixie", SUITES, "amd64", exact=True) is not None
+    archive.add("later", suite="trixie-updates", files={"usr/include/later.h": ""})
+    archive.publish_suite("trixie-updates", date=NOW + DAY / 2, contents=True)
+    of(archive, cache).refresh(Lock(), "trixie", SUITES, ["amd64"])
+    assert open_cached(cache, Lock(), "trixie", SUITES, "amd64", exact=True) is None
+    older = cached(cache)
+    assert older is not None and older.at("/usr/include/late.h") and not older.at("/usr/include/later.h")
+    assert contents(archive, cache).at("/usr/include/later.h")
+    assert open_cached(cache, Lock(), "trixie", SUITES, "amd64", exact=True) is not None
+
+
 def test_a_locked_index_that_is_gone(archive: Archive, cache: IndexCache) -> None:
     lock = Lock()
     of(archive, cache).refresh(lock, "trixie", SUITES, ["amd64"])
