@@ -77,7 +77,7 @@ def _of_file(missing: _Missing, name: str, index: ContentsIndex | None) -> str:
         return f"{start} the package that has it to `{missing.field}`: fpack search --file {file}"
     packages = next(filter(None, (_packages(index, file) for file in words[:-1])), [])
     if packages:
-        return f"{start} {' or '.join(packages[:_MOST])} to `{missing.field}`, of {index.release}"
+        return f"{start} {' or '.join(packages[:_MOST])} of {index.release} to `{missing.field}`"
     return (
         f"no package of {index.release} has {words[0]}; if it is no file of the project, try fpack search {words[-1]}"
     )

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from ..index_table import IndexUnusable
 from .kept_paths import KeptPaths
 
-MAX_LINE = 1 << 20  # the longest of trixie has 24,000 bytes
-MAX_ROWS = 4_000_000  # kept rows; trixie has 520,000
-MAX_KEPT = 512 << 20  # bytes of the kept rows
+MAX_LINE = 1 << 16  # bytes; the longest of trixie has 332
+MAX_ROWS = 2_000_000  # kept rows; trixie has 500,000
+MAX_KEPT = 256 << 20  # bytes of the kept rows
 MAX_OWNERS = 1000  # packages that have one path
 
 # A quick test, which leaves one line of five to be looked at.
@@ -58,7 +58,8 @@ def parse_rows(pieces: Iterable[bytes], where: str = "") -> list[bytes]:
             rows[key] = names
             kept += len(key) + len(names)
             if len(rows) > MAX_ROWS or kept > MAX_KEPT:
-                raise IndexUnusable("The index of files has too many entries", where=where, why=f"over {len(rows)}")
+                why = f"{len(rows)} files of {kept} bytes"
+                raise IndexUnusable("The index of files has too many entries", where=where, why=why)
     return [b"%s%s\n" % row for row in sorted(rows.items())]
 
 

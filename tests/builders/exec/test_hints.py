@@ -57,7 +57,7 @@ def test_what_a_build_lacks(line: str, lacks: str, field: str, file: str, packag
     log = f"-- build\n{line}\nmake: *** [Makefile:2: all] Error 1"
     start = f"unless {lacks} is a file of the project, add"
     assert advice(log) == f"{start} the package that has it to `{field}`: fpack search --file {file}"
-    assert advice(log, lambda: index(INDEX)) == f"{start} {package} to `{field}`, of trixie"
+    assert advice(log, lambda: index(INDEX)) == f"{start} {package} of trixie to `{field}`"
     said = advice(log, lambda: index(""))
     assert said.startswith(f"no package of trixie has {file};") and "try fpack search" in said
 

@@ -158,7 +158,7 @@ def test_a_failure_names_the_phase_and_shows_the_last_lines(world: Builds) -> No
     assert "fpack search --file /usr/bin/no-such-program" in error.hint and "--keep-failed" in error.hint
     table = FileTable(memoryview(pack_rows([b"no-such-program\tusr/bin\tits-package\n"])))
     world.options = ExecOptions(files=lambda: ContentsIndex("trixie", "amd64", 0, [table]))
-    assert "add its-package to `tools`" in fails(world, {"build": "no-such-program"}, "lacks").hint
+    assert "add its-package of trixie to `tools`" in fails(world, {"build": "no-such-program"}, "lacks").hint
 
 
 @pytest.mark.parametrize(
