@@ -15,7 +15,7 @@ documentation = [
   "/usr/share/fish/vendor_*",
   "/usr/share/doc-base",
   "/usr/share/locale/*/LC_*",
-  "/etc/cron*",
+  "/etc/cron.*",
   "/etc/init.d",
   "/usr/lib/systemd",
   "/usr/lib/tmpfiles.d",
@@ -24,11 +24,11 @@ documentation = [
 
 # Entries of `documentation` and `unlinked` that are the function of some packages, not their documentation.
 functions = {
-  anacron            = ["/etc/cron*"]
+  anacron            = ["/etc/cron.*"]
   bash-completion    = ["/usr/share/bash-completion/completions"]
-  cron               = ["/etc/cron*"]
-  cron-daemon-common = ["/etc/cron*"]
-  cronie             = ["/etc/cron*"]
+  cron               = ["/etc/cron.*"]
+  cron-daemon-common = ["/etc/cron.*"]
+  cronie             = ["/etc/cron.*"]
   doc-base           = ["/usr/share/doc-base"]
   fish               = ["/usr/share/fish/completions", "/usr/share/fish/vendor_*"]
   fish-common        = ["/usr/share/fish/completions", "/usr/share/fish/vendor_*"]

@@ -32,7 +32,7 @@ RELEASE = "trixie"
 
 # What a dropped file may be, by its path. The first that matches counts.
 CATEGORIES = {
-    "manuals": r"usr/share/(man/([\w.@-]+/)?man\d\w*|info)/[^/]+",
+    "manuals": r"usr/share/(man/([\w.@-]+/)?man\d\w*/[^/]+|info/.+)",
     # No program may need a file of /usr/share/doc: Debian Policy, 12.3.
     "documentation": r"usr/share/doc/.+",
     "files for bug reports": r"usr/share/bug/.+",
@@ -43,8 +43,8 @@ CATEGORIES = {
     "translations": r"usr/share/locale/[\w.@-]+/LC_(MESSAGES|TIME|SCRIPTS)/.+",
     "jobs of cron": r"etc/cron\.(d|hourly|daily|weekly|monthly)/.+",
     "scripts of SysV init": r"etc/init\.d/[^/]+",
-    "units and hooks of systemd": r"usr/lib/systemd/(system|user|(system|user)-(generators|preset)|"
-    r"system-(sleep|shutdown)|\w+\.conf\.d)/.+",
+    "units and hooks of systemd": r"usr/lib/systemd/((system|user|(system|user)-((environment-)?generators|preset)|"
+    r"system-(sleep|shutdown)|network|ntp-units\.d|\w+\.conf\.d)/.+|selinux-autorelabel)",
     "declarations of users and directories": r"usr/lib/(sysusers|tmpfiles)\.d/[^/]+\.conf",
     "entries of desktop menus": r"usr/share/(menu/[^/]+|applications/(.+/)?[^/]+\.desktop|"
     r"pixmaps/[^/]+\.(png|xpm|svg)|icons/([^/]+\.(png|svg)|(hi|lo)color/[^/]+/(apps|mimetypes)/.+))",
@@ -75,7 +75,10 @@ OF_PACKAGES = ("manuals", "documentation", "files for", "lists of")
 PROGRAM = re.compile(r"usr/s?bin/.+")
 
 # Packages of which nothing but the copyright remains, although they are not listed: all of it is of these categories.
-MAY_BE_EMPTIED = {"translations", "units and hooks of systemd", "declarations of users and directories"}
+MAY_BE_EMPTIED = {
+    *("translations", "completions of shells"),
+    *("units and hooks of systemd", "declarations of users and directories"),
+}
 
 
 class Drops(NamedTuple):
