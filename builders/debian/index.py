@@ -7,56 +7,51 @@ mapped into memory; a stanza is parsed only when it is requested.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import lzma
 import mmap
 import os
 import tempfile
 import time
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
-from fpack.builders.net.errors import NotFound, WrongContent
 from fpack.builders.net.http import Http, nothing
 from fpack.store import DAY
 from fpack.store.files.checked_blocks import Buffer, DamagedBlock
 from fpack.store.files.owners import exposed, make_directories, open_to_others
 
+from .index_download import MAX_SIZE, downloaded, index_urls, unpack
 from .index_table import FORMAT, IndexUnusable, OpenTable, open_table, table_file
 from .mirrors import Mirrors
 from .package import Package, parse_package
 from .release import Release
-from .suites import COMPONENT, IndexPin, Suite
+from .suites import COMPONENT, IndexPin, Suite, SuiteFile
 
-CHUNK = 1 << 18
-XZ_MEMORY = 128 << 20
 UNUSED = 90 * DAY
 PAGE = 1000  # names
-MAX_SIZE = 1 << 30  # of an unpacked index; trixie's has 57 MB
 
 T = TypeVar("T")
 
 
-class IndexGone(IndexUnusable):
-    """An index that no mirror has any more."""
-
-
 def choose(release: Release, arch: str, where: str = "") -> IndexPin:
     """Return the pin of the index of `arch` listed in `release`, in the best supported compression."""
-    base = f"{COMPONENT}/binary-{arch}/Packages"
-    plain = release.files.get(base)
-    packed = next((release.files[base + end] for end in (".xz", ".gz") if base + end in release.files), None)
+    pin = listed(release.files, f"{COMPONENT}/binary-{arch}/Packages")
     name = release.codename or release.suite
-    if arch not in release.architectures or plain is None or packed is None:
+    if arch not in release.architectures or pin is None:
         raise IndexUnusable(
             f"{name} has no packages for {arch}", where=where, why=f"it has {' '.join(sorted(release.architectures))}"
         )
-    if plain.size > MAX_SIZE:
-        raise IndexUnusable(f"The index of {name} is too large", where=where, why=f"{plain.size} bytes")
-    return IndexPin(plain.sha256, plain.size, packed)
+    if pin.size > MAX_SIZE:
+        raise IndexUnusable(f"The index of {name} is too large", where=where, why=f"{pin.size} bytes")
+    return pin
+
+
+def listed(files: Mapping[str, SuiteFile], path: str) -> IndexPin | None:
+    """Return the pin of a file that a release lists uncompressed and compressed, or None."""
+    plain = files.get(path)
+    packed = next((files[path + end] for end in (".xz", ".gz") if path + end in files), None)
+    return None if plain is None or packed is None else IndexPin(plain.sha256, plain.size, packed)
 
 
 class IndexCache:
@@ -312,80 +307,8 @@ def _fetch(
     check: Callable[[], None],
 ) -> None:
     """Download an index, and write its text and its table to the cache."""
-    if max(pin.size, pin.packed.size) > MAX_SIZE:
-        raise IndexUnusable(
-            f"The index of {suite.name} is too large", why=f"{pin.size} bytes, {pin.packed.size} packed"
-        )
     where = urls[0] if urls else suite.name
-    try:
-        cache.make()
-        # A unique temporary file, since another process may be fetching the same index.
-        with tempfile.NamedTemporaryFile(dir=cache.directory, prefix="new-") as file:
-            packed = Path(file.name)
-            http.download(urls, packed, size=pin.packed.size, sha256=pin.packed.sha256, progress=progress, check=check)
-            unpack(packed, cache, pin, where=where, check=check)
+    with downloaded(cache, pin, suite, urls, http, progress, check) as packed:
+        unpack(packed, cache, pin, where=where, check=check)
         cache.tidy()
         cache.keep(cache.table(pin.sha256), table_file(_map(cache.text(pin.sha256)), pin.sha256, where))
-    except (NotFound, WrongContent) as error:
-        raise IndexGone(
-            f"The requested index of {suite.name} is no longer available", where=error.where, why=error.why
-        ) from None
-    except OSError as error:
-        raise IndexUnusable(
-            "The index cannot be cached", where=str(cache.directory), why=error.strerror or ""
-        ) from None
-
-
-def index_urls(mirrors: Mirrors, pin: IndexPin, suite: Suite, date: int) -> list[str]:
-    """Return the URLs of a compressed index: first by hash, where old indexes stay for a while, then by name."""
-    directory, _, _ = pin.packed.path.rpartition("/")
-    hashed = mirrors.urls(suite.archive, f"dists/{suite.name}/{directory}/by-hash/SHA256/{pin.packed.sha256}", date)
-    named = mirrors.urls(suite.archive, f"dists/{suite.name}/{pin.packed.path}", date)
-    return [*hashed, *named]
-
-
-def unpack(
-    packed: Path, cache: IndexCache, pin: IndexPin, *, where: str = "", check: Callable[[], None] = nothing
-) -> None:
-    """Decompress an index into the cache and verify its size and digest. Stop if it is larger than declared."""
-    digest = hashlib.sha256()
-    done = 0
-    with tempfile.NamedTemporaryFile(dir=cache.directory, prefix="new-", delete=False) as out:
-        try:
-            with packed.open("rb") as file:
-                pieces = _xz(file) if pin.packed.path.endswith(".xz") else _gzip(file)
-                for piece in pieces:
-                    check()
-                    done += len(piece)
-                    if done > pin.size:
-                        break
-                    digest.update(piece)
-                    out.write(piece)
-            out.close()
-            if done != pin.size or digest.hexdigest() != pin.sha256:
-                raise IndexUnusable("The index does not match the digest in its release file", where=where)
-            os.replace(out.name, cache.text(pin.sha256))
-        except (lzma.LZMAError, zlib.error, EOFError) as error:
-            os.unlink(out.name)
-            raise IndexUnusable("The index cannot be decompressed", where=where, why=str(error)) from None
-        except BaseException:
-            os.unlink(out.name)
-            raise
-
-
-def _xz(file: IO[bytes]) -> Iterator[bytes]:
-    unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
-    while not unpacker.eof:
-        data = file.read(CHUNK) if unpacker.needs_input else b""
-        if not data and unpacker.needs_input:
-            raise EOFError("it ends early")
-        yield unpacker.decompress(data, CHUNK)
-
-
-def _gzip(file: IO[bytes]) -> Iterator[bytes]:
-    unpacker = zlib.decompressobj(31)
-    while not unpacker.eof:
-        data = unpacker.unconsumed_tail or file.read(CHUNK)
-        if not data:
-            raise EOFError("it ends early")
-        yield unpacker.decompress(data, CHUNK)

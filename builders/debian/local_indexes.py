@@ -85,15 +85,12 @@ def newest(cache: IndexCache, suites: Sequence[Suite], arch: str) -> list[AtHand
 
 
 def newest_seen(cache: IndexCache, codename: str) -> int:
-    """Return the date of the newest release of a suite in the cache (Unix seconds); 0 if there is none.
-
-    The releases there were verified when they were fetched.
-    """
-    return max((when for name, when, _ in _heads(cache) if name == codename), default=0)
+    """Return the date of the newest release of a suite in the cache (Unix seconds); 0 if there is none."""
+    return max((when for name, when, _ in cached_releases(cache) if name == codename), default=0)
 
 
-def _heads(cache: IndexCache) -> Iterator[tuple[str, int, bytes]]:
-    """Yield (codename, date, text) of each release in the cache."""
+def cached_releases(cache: IndexCache) -> Iterator[tuple[str, int, bytes]]:
+    """Yield (codename, date, text) of each release in the cache. They were verified when they were fetched."""
     from email.utils import parsedate_to_datetime
 
     try:
@@ -114,7 +111,7 @@ def _releases(cache: IndexCache, arch: str) -> Iterator[tuple[str, int, IndexPin
     """(codename, date, the index of `arch`) of each release in the cache."""
     path = f"{COMPONENT}/binary-{arch}/Packages"
     entry = re.compile(rb"^ ([0-9a-f]{64})[ \t]+(\d{1,15})[ \t]+" + re.escape(path.encode()) + rb"$", re.MULTILINE)
-    for codename, when, data in _heads(cache):
+    for codename, when, data in cached_releases(cache):
         line = entry.search(data)
         if line:
             sha256, size = line[1].decode(), int(line[2])

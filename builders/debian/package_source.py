@@ -249,7 +249,7 @@ class DebianSource:
         found = self._universes.get((release, self.arch))
         if found is not None:
             return found
-        from .index import IndexGone
+        from .index_download import IndexGone
 
         if not any(key[0] == release for key in self.lock.suites):
             new = self.lock.copy()

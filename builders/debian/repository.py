@@ -11,7 +11,12 @@ from fpack.builders.net.errors import HttpError
 from fpack.builders.net.http import Http, nothing
 from fpack.store.settings import MAX_INDEX_DAYS
 
-from .index import IndexCache, IndexGone, PackageIndex, choose, open_index
+from .contents.cache import cached_table, contents_pins, fetch_table
+from .contents.index import ContentsIndex
+from .contents.table import FileTable
+from .index import IndexCache, PackageIndex, choose, open_index
+from .index_download import IndexGone, index_urls
+from .index_table import IndexUnusable
 from .local_indexes import newest_seen
 from .lock import Lock, SuitePin
 from .mirrors import Mirrors
@@ -126,8 +131,8 @@ class DebianArchive:
         self._cache.keep(self._cache.release(release.sha256), data)
         return release
 
-    def index_pin(self, pin: SuitePin, arch: str) -> IndexPin:
-        """Return the index of another architecture of a pinned suite. Raise IndexGone if the release is gone."""
+    def pinned(self, pin: SuitePin) -> Release:
+        """Return the release of a pinned suite. Raise IndexGone if it is gone."""
         path = self._cache.release(pin.sha256)
         try:
             data = path.read_bytes()
@@ -139,7 +144,7 @@ class DebianArchive:
             raise IndexGone(f"The cached release of {pin.suite} is damaged", where=str(path))
         # The release was checked as new when it was locked, and its digest matches the lock; its key may have expired.
         signed = verify(data, find_keyring(self._keyring), str(path), now=self._now(), new=False)
-        return choose(parse_release(signed.text, pin.sha256, str(path)), arch)
+        return parse_release(signed.text, pin.sha256, str(path))
 
     def _find_release(self, pin: SuitePin) -> bytes:
         last: HttpError | None = None
@@ -165,17 +170,38 @@ class DebianArchive:
                 raise IndexGone(f"The lock has no pin for {suite.name}")
             key = (release, suite.name, arch)
             if key not in lock.indexes:
-                lock.indexes[key] = self.index_pin(pin, arch)
+                lock.indexes[key] = choose(self.pinned(pin), arch)
             opened.append(self.open(lock.indexes[key], suite, arch, pin.date))
         return opened
 
+    def contents(self, lock: Lock, release: str, suites: Sequence[Suite], arch: str) -> ContentsIndex:
+        """Open the index of files of a release: of the suites that `lock` pins, else of the current ones.
+
+        Suites without such an index are left out: a package of theirs has a version in the main suite. Raise IndexGone
+        if an index is no longer available.
+        """
+        tables: list[FileTable] = []
+        dates: list[int] = []
+        for suite in suites:
+            locked = lock.suites.get((release, suite.name))
+            found = self.current(suite) if locked is None else self.pinned(locked)
+            dates.append(found.date)
+            for pin in contents_pins(found.files, arch):
+                table = cached_table(self._cache, pin)
+                if table is None:
+                    urls = index_urls(self._mirrors, pin, suite, found.date)
+                    progress = self._progress(f"files of {suite.name} for {arch}")
+                    table = fetch_table(self._cache, pin, suite, urls, self._http, progress, self._check)
+                tables.append(table)
+        if not tables:
+            raise IndexUnusable(f"{release} has no index of files for {arch}")
+        return ContentsIndex(release, arch, max(dates), tables)
+
+    def _progress(self, what: str) -> Callable[[int, int], None]:
+        return lambda done, total: self._reporter.progress(what, done, total)
+
     def open(self, pin: IndexPin, suite: Suite, arch: str, date: int) -> PackageIndex:
         """Open one index, from the cache or the mirrors. date: when the archive had it (Unix seconds)."""
-        what = f"{suite.name} packages for {arch}"
-
-        def progress(done: int, total: int) -> None:
-            self._reporter.progress(what, done, total)
-
         return open_index(
             self._cache,
             pin,
@@ -184,6 +210,6 @@ class DebianArchive:
             http=self._http,
             mirrors=self._mirrors,
             date=date,
-            progress=progress,
+            progress=self._progress(f"{suite.name} packages for {arch}"),
             check=self._check,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,6 +31,8 @@ from fpack.store.files.remove import remove_tree
 from fpack.store.path import STORE, StorePath
 
 if TYPE_CHECKING:
+    from fpack.builders.debian.contents.index import ContentsIndex
+
     from .table import Services
 
 VERSION = 1
@@ -66,10 +68,12 @@ class PhaseFailed(BuildError):
 
 
 class ExecOptions(NamedTuple):
-    """User options. keep_failed: keep the directories of failed builds. cores: the value of CORES, 0 for all."""
+    """User options. keep_failed: keep the directories of failed builds. cores: the value of CORES, 0 for all. files:
+    opens the index of Debian's files, for hints, if there is one at hand."""
 
     keep_failed: bool = False
     cores: int = 0
+    files: Callable[[], ContentsIndex | None] = lambda: None
 
 
 class ExecArgs(NamedTuple):
@@ -242,7 +246,7 @@ class ExecBuilder(BaseBuilder):
         if _NO_ROOM in last and _is_full(work.directory):
             why += "; the disk of the store is full: free some space, or run fpack gc"
         why += f"; its last lines:\n{last}" if last else "; it printed nothing"
-        hint = "\n".join(filter(None, [advice(last), self._keep(task, work)]))
+        hint = "\n".join(filter(None, [advice(last, self._options.files), self._keep(task, work)]))
         error = PhaseFailed(what, where=task.name, why=why, hint=hint)
         if not self._options.keep_failed:
             return error
@@ -362,4 +366,4 @@ def make(services: Services) -> ExecBuilder:
     """Return the builder of this kind."""
     from fpack.builders.sandbox.local_executor import LocalExecutor
 
-    return ExecBuilder(LocalExecutor(), ExecOptions(services.keep_failed))
+    return ExecBuilder(LocalExecutor(), ExecOptions(services.keep_failed, files=services.files))

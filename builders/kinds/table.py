@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from fpack.builders.debian.contents.index import ContentsIndex
     from fpack.builders.net.origins import Origins
     from fpack.builders.protocol import Builder
     from fpack.store.store import Store
@@ -43,6 +44,9 @@ class Services(Protocol):
 
     def missing(self, url: str) -> str:
         """Return a hint for a file that no URL serves any more."""
+
+    def files(self) -> ContentsIndex | None:
+        """Return the index of Debian's files if there is one at hand, for hints of failed builds."""
 
 
 def kinds() -> list[str]:

@@ -212,6 +212,21 @@ def _searched(text: str) -> Answer:
     return Answer(mode, [(name, "") for name in names])
 
 
+def _file_names(text: str) -> Answer:
+    """Complete a file's name or path from the cached index of files."""
+    from fpack.cli.workspace.package_lookup import Packages
+
+    directory, _, start = text.rpartition("/")
+    if not start or "*" in text or "?" in text:
+        return Answer()
+    index = Packages(_workspace()).cached_contents()
+    if index is None:
+        return Answer()
+    below = f"{directory}/".lstrip("/")
+    found = index.matching(lambda path: not directory or path.startswith(below), start, MANY)
+    return plain((entry.path if directory else entry.path.rpartition("/")[2], entry.packages[0]) for entry in found)
+
+
 # The store.
 
 
@@ -248,6 +263,7 @@ COMPLETERS: Mapping[str, Callable[[str], Answer]] = {
     "what": targets, "image": targets, "target": targets,
     "release": _releases, "releases": _releases,
     "thing": _locked, "packages": _locked, "words": _searched,
+    "file_name": _file_names,
     "store_path": _store_paths, "store_paths": _store_paths, "kind": _kinds,
     "arch": lambda text: plain((name, "") for name in ARCHITECTURES),
     "compress": lambda text: plain(CODECS),

@@ -1,15 +1,19 @@
-"""`fpack search`: find packages by name and description, curated ones first."""
+"""`fpack search`: find packages by name and description, curated ones first, or by their files."""
 
 from __future__ import annotations
 
+import shlex
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from fpack.cli import options as shared
+from fpack.store import DAY
 
 if TYPE_CHECKING:
+    from fpack.builders.debian.contents.index import FileEntry
     from fpack.builders.debian.search_table import Hit
     from fpack.cli.workspace.package_lookup import Packages
 
@@ -34,24 +38,46 @@ Examples:
   fpack search redis
   fpack search json command line           all these words, in name or description
   fpack search -r bookworm postgresql --limit 0
+  fpack search --file zlib.h               the packages that have such a header
+  fpack search --file 'libpq.so*'          or /usr/bin/psql, openssl/ssl.h, numpy
   fpack search redis --json""",
 )
-@click.argument("words", nargs=-1, required=True)
+@click.argument("words", nargs=-1)
+@click.option(
+    "-f",
+    "--file",
+    "file_name",
+    metavar="FILE",
+    help="Find the packages that have a file of this name, path or pattern.",
+)
 @click.option("-r", "--release", help="Debian release. Default: the project's, else the newest stable one.")
 @click.option("--limit", type=click.IntRange(0), default=25, show_default=True, help="Show at most this many; 0: all.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
-def command(words: tuple[str, ...], release: str | None, limit: int, as_json: bool, **rest: Any) -> int:
-    """Find packages that have all WORDS in their name or description.
+def command(
+    words: tuple[str, ...], file_name: str | None, release: str | None, limit: int, as_json: bool, **rest: Any
+) -> int:
+    """Find packages that have all WORDS in their name or description, or that have a FILE.
 
     Curated packages come first. Other packages are named debian.RELEASE.NAME in other commands. The network is
     needed only until the release's package list is cached.
+
+    FILE is the name of a header, pkg-config file, CMake configuration, library, program or top module of Python, the
+    end of its path, its path, a directory, or a pattern: * and ? do not match a slash, ** does. The first search for a
+    file fetches the release's index of files, about 50 MB.
     """
     from fpack.cli.errors import UsageError
     from fpack.cli.workspace.target import find_project
     from fpack.cli.workspace.workspace import Workspace
 
     wanted = [word.lower() for text in words for word in text.split()]
+    if file_name is not None and wanted:
+        hint = f"run fpack search --file {shlex.quote(file_name)}"
+        raise UsageError("Words and --file cannot be searched for together", hint=hint)
+    if file_name is not None:
+        return _files(file_name, release, limit, as_json, rest)
+    if not words:
+        raise click.UsageError("Missing argument 'WORDS...'.", click.get_current_context())
     if not wanted:
         raise UsageError("There is no word to search for", hint="give a word, as in: fpack search redis")
     with Workspace(shared.options(rest)) as workspace:
@@ -76,6 +102,33 @@ def command(words: tuple[str, ...], release: str | None, limit: int, as_json: bo
     if not found:
         _nothing(wanted, near, packages.release)
     _print(shown, len(found), packages)
+    return 0
+
+
+def _files(text: str, release: str | None, limit: int, as_json: bool, rest: dict[str, Any]) -> int:
+    """Print the packages that have a file."""
+    from fpack.cli.workspace.file_lookup import KEPT, find_files
+    from fpack.cli.workspace.package_lookup import Packages
+    from fpack.cli.workspace.target import find_project
+    from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.errors import FpackError
+
+    with Workspace(shared.options(rest)) as workspace:
+        workspace.use_project(find_project(Path.cwd()))
+        packages = Packages(workspace, release)
+        found = find_files(packages.contents, text)
+    shown = found[:limit] if limit else found
+    if as_json:
+        files = [{"path": entry.path, "packages": list(entry.packages)} for entry in shown]
+        shared.print_json({"release": packages.release, "arch": packages.arch, "found": len(found), "files": files})
+        return 0 if found else 1
+    if not found:
+        raise FpackError(
+            f"No package of {packages.release} has a file {text!r}",
+            why=f"its index of files has {KEPT}",
+            hint=f"a name must be complete; a pattern need not be: fpack search --file {shlex.quote(f'*{text}*')}",
+        )
+    _print_files(shown, len(found), packages)
     return 0
 
 
@@ -144,3 +197,23 @@ def _print(shown: Sequence[SearchResult], count: int, packages: Packages) -> Non
     show(lines)
     if packages.age > OLD:
         note(f"The list of packages is {int(packages.age)} days old; fpack update fetches a new one")
+
+
+def _print_files(shown: Sequence[FileEntry], count: int, packages: Packages) -> None:
+    from fpack.cli.ui.layout import Page, clean, show
+    from fpack.cli.ui.render import note
+
+    page = Page()
+    names = [page.fit(" ".join(entry.packages), page.width * 2 // 5) for entry in shown]
+    rows = [[name, clean(entry.path)] for name, entry in zip(names, shown, strict=True)]
+    lines = page.table(rows, styles=("bold", ""))
+    if page.width:
+        more = f", and {count - len(shown)} more with --limit 0" if count > len(shown) else ""
+        lines += ["", page.paint(f"{len(shown)} of {count} found in {packages.release}{more}", "dim")]
+        lines.append(page.paint(f"fpack show debian.{packages.release}.{shown[0].packages[0]} shows details", "dim"))
+    elif count > len(shown):
+        note(f"{count - len(shown)} more files match; --limit 0 shows all")
+    show(lines)
+    days = int((time.time() - packages.contents.date) / DAY)
+    if days > OLD:
+        note(f"The index of files is {days} days old; fpack update fetches a new one")

@@ -13,6 +13,7 @@ from fpack.store.errors import FpackError
 from .workspace import Workspace
 
 if TYPE_CHECKING:
+    from fpack.builders.debian.contents.index import ContentsIndex
     from fpack.builders.debian.local_indexes import AtHand
     from fpack.builders.debian.lock import Lock
     from fpack.builders.debian.merged_index import MergedIndex
@@ -62,6 +63,49 @@ class Packages:
         from fpack.builders.debian.merged_index import MergedIndex
 
         return MergedIndex([index.opened for index in self.at_hand], self.lock.pins(self.release, self.arch))
+
+    @cached_property
+    def contents(self) -> ContentsIndex:
+        """The index of files: of the locked suites, else of the newest ones in the cache. It is fetched if missing."""
+        return self._contents(self.lock)
+
+    def cached_contents(self, lock: Lock | None = None, *, exact: bool = False) -> ContentsIndex | None:
+        """Return the index of files if the cache has it. Nothing is fetched.
+
+        lock: instead of the workspace's. exact: only the one of the newest releases that the cache has.
+        """
+        from fpack.builders.debian.contents.cache import open_cached
+        from fpack.builders.debian.index import IndexCache
+
+        cache = IndexCache(cache_directory() / "debian")
+        lock = self.lock if lock is None else lock
+        return open_cached(cache, lock, self.release, self.suites, self.arch, exact=exact)
+
+    def _contents(self, lock: Lock) -> ContentsIndex:
+        from fpack.builders.debian.index_download import IndexGone
+        from fpack.builders.debian.lock import Lock as EmptyLock
+        from fpack.cli.ui.render import note
+
+        found = self.cached_contents(lock, exact=True)
+        if found is not None:
+            return found
+        try:
+            return self._archive().contents(lock, self.release, self.suites, self.arch)
+        except FpackError as error:
+            is_gone = isinstance(error, IndexGone)
+            if is_gone and any(release == self.release for release, _ in lock.suites):
+                note(f"the locked index of files of {self.release} is no longer available; the current one is used")
+                return self._contents(EmptyLock())
+            older = self.cached_contents(lock)
+            if older is not None:
+                note(
+                    f"an older index of files of {self.release} is used, since the newest is unavailable: {error.what}"
+                )
+                return older
+            if not is_gone:
+                raise
+            hint = "the mirror's files may be newer than its signed index; try later, or another --mirror"
+            raise error.with_(hint=hint) from None
 
     def absent(self, name: str) -> FpackError:
         """Return the error for a missing package, with the releases that have it, or with similar names."""

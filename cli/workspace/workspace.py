@@ -32,6 +32,7 @@ from .curated import curated, package_directory
 from .target import Target
 
 if TYPE_CHECKING:
+    from fpack.builders.debian.contents.index import ContentsIndex
     from fpack.builders.debian.lock import Lock
     from fpack.builders.debian.mirrors import Mirrors
     from fpack.builders.debian.package_source import DebianSource
@@ -260,6 +261,15 @@ class Workspace:
         date = self.mirrors.dated(archive, path)
         when = f" (of {time.strftime('%Y-%m-%d', time.gmtime(date))})" if date is not None else ""
         return f"fpack update moves the lock {short(self.lock_file)}{when} to the current versions"
+
+    def files(self) -> ContentsIndex | None:
+        """Return the index of Debian's files of the lock's release if the cache has it."""
+        from .package_lookup import Packages
+
+        try:
+            return Packages(self).cached_contents()
+        except FpackError:
+            return None  # a hint must not hide the error that it is for
 
     @property
     def lock_file(self) -> Path:

@@ -1,54 +1,75 @@
 # Rules that select the files of each package that go into a root.
 
-# The files that are removed from all packages. The copyright file of a package is always kept.
+# The files that are removed from all packages: manuals, completions, translations, and what only the system's own
+# services read. The copyright file of a package is always kept.
 documentation = [
   "/usr/share/man",
   "/usr/share/doc",
   "/usr/share/info",
   "/usr/share/lintian",
   "/usr/share/bug",
-  "/usr/share/bash-completion",
-  "/usr/share/zsh",
-  "/usr/share/fish",
+  "/usr/share/bash-completion/completions",
+  "/usr/share/zsh/vendor-completions",
+  "/usr/share/zsh/site-functions",
+  "/usr/share/fish/completions",
+  "/usr/share/fish/vendor_*",
   "/usr/share/doc-base",
-  "/usr/share/locale",
-  "/etc/cron*",
+  "/usr/share/locale/*/LC_*",
+  "/etc/cron.*",
   "/etc/init.d",
   "/usr/lib/systemd",
   "/usr/lib/tmpfiles.d",
   "/usr/lib/sysusers.d",
 ]
 
-# Directories of `documentation` that are the function of some packages, not their documentation. Names that end with
-# `-doc` stand for all such packages.
+# Entries of `documentation` and `unlinked` that are the function of some packages, not their documentation.
 functions = {
-  "-doc"          = ["/usr/share/man", "/usr/share/doc", "/usr/share/info"]
-  anacron         = ["/etc/cron*"]
-  bash-completion = ["/usr/share/bash-completion"]
-  cron            = ["/etc/cron*"]
-  cron-daemon-common = ["/etc/cron*"]
-  doc-base     = ["/usr/share/doc-base"]
-  fish         = ["/usr/share/fish"]
-  fish-common  = ["/usr/share/fish"]
-  lintian      = ["/usr/share/lintian"]
-  manpages     = ["/usr/share/man"]
-  manpages-dev = ["/usr/share/man"]
-  reportbug    = ["/usr/share/bug"]
-  systemd      = ["/usr/lib/systemd", "/usr/lib/tmpfiles.d", "/usr/lib/sysusers.d"]
-  udev         = ["/usr/lib/systemd", "/usr/lib/tmpfiles.d", "/usr/lib/sysusers.d"]
-  zsh          = ["/usr/share/zsh"]
-  zsh-common   = ["/usr/share/zsh"]
+  anacron            = ["/etc/cron.*"]
+  bash-completion    = ["/usr/share/bash-completion/completions"]
+  cron               = ["/etc/cron.*"]
+  cron-daemon-common = ["/etc/cron.*"]
+  cronie             = ["/etc/cron.*"]
+  doc-base           = ["/usr/share/doc-base"]
+  fish               = ["/usr/share/fish/completions", "/usr/share/fish/vendor_*"]
+  fish-common        = ["/usr/share/fish/completions", "/usr/share/fish/vendor_*"]
+  initscripts        = ["/etc/init.d"]
+  lintian            = ["/usr/share/lintian"]
+  menu               = ["/usr/share/menu"]
+  reportbug          = ["/usr/share/bug"]
+  systemd            = units
+  sysv-rc            = ["/etc/init.d"]
+  udev               = units
+  zsh                = ["/usr/share/zsh/vendor-completions", "/usr/share/zsh/site-functions"]
+  zsh-common         = ["/usr/share/zsh/vendor-completions", "/usr/share/zsh/site-functions"]
 }
+manuals = ["/usr/share/man", "/usr/share/doc", "/usr/share/info"]
+translations = ["/usr/share/locale/*/LC_*"]
+units = ["/usr/lib/systemd", "/usr/lib/tmpfiles.d", "/usr/lib/sysusers.d"]
 
-# The directories of `documentation` that a package keeps.
-function-of(name) = get(functions, name,
-  if match(name, ".*-docs?") != null then functions."-doc"
-  else if match(name, "systemd-.*") != null then functions.systemd
+# The entries of `documentation` and `unlinked` that a package keeps. is-listed: the user listed it. A dependency such as
+# git-man or libc-l10n is documentation of another package.
+function-of(name, is-listed) = get(functions, name,
+  if match(name, ".*-docs?|manpages(-.*)?") != null then manuals
+  else if match(name, "systemd-.*") != null then units
+  else if !is-listed then []
+  else if match(name, ".*-man|.*-docs?-.*|doc-.*|debian-faq") != null then manuals
+  else if match(name, ".*-(l10n|i18n|locales)(-.*)?") != null then translations
   else [])
 
-# Files that a closure of declared dependencies may need, and a closure of linked files does not: those for desktops, and
-# directories for caches, which servers need with the right owner.
-unlinked = ["/var/cache/**", "/usr/share/menu", "/usr/share/applications", "/usr/share/pixmaps", "/usr/share/icons"]
+# Files that a closure of declared dependencies may need, and a closure of linked files does not: entries of the menus of
+# desktops, and directories for caches, which servers need with the right owner. Icons of themes and of programs stay.
+unlinked = [
+  "/var/cache/**",
+  "/usr/share/menu",
+  "/usr/share/applications/**/*.desktop",
+  "/usr/share/pixmaps/*.png",
+  "/usr/share/pixmaps/*.svg",
+  "/usr/share/pixmaps/*.xpm",
+  "/usr/share/icons/*.png",
+  "/usr/share/icons/*.svg",
+  "/usr/share/icons/*color/*/apps",
+  "/usr/share/icons/*color/*/mimetypes",
+]
 
 # Files that are also removed from libraries that a linked image includes as dependencies: files that no program loads,
 # or that few programs load, by name. To keep them, list the package or give it a rule with `keep`.
@@ -102,7 +123,7 @@ table(found, listed, special, linked, drop, setuid) =
       else if length(unique(names)) == 1 then setuid
       else error("`setuid` needs one package; write rules = { PACKAGE = { setuid = [...] } }", "setuid")
     common(name) =
-      let kept = function-of(name) in if kept == [] || drop != null then everywhere
+      let kept = function-of(name, contains(names, name)) in if kept == [] || drop != null then everywhere
         else [g for g in everywhere if !contains(kept, g)]
     whole(name) =
       joined([{ ...none, drop = common(name) }, own(name), get(given, name, none), { ...none, setuid = bits(name) }])

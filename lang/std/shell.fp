@@ -126,7 +126,7 @@ search-path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr
 # Completions are kept for interactive use; manuals are kept if the program that shows them is installed.
 documentation(packages) = [
   "/usr/share/doc", "/usr/share/info", "/usr/share/lintian", "/usr/share/bug", "/usr/share/doc-base",
-  "/usr/share/locale", "/var/cache/**", "/etc/cron*", "/etc/init.d", "/usr/lib/systemd", "/usr/lib/tmpfiles.d",
+  "/usr/share/locale", "/var/cache/**", "/etc/cron.*", "/etc/init.d", "/usr/lib/systemd", "/usr/lib/tmpfiles.d",
   "/usr/lib/sysusers.d",
   ...if any(packages, p => p.name == "man-db") then [] else ["/usr/share/man"],
 ]

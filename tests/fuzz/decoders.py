@@ -21,6 +21,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import zstandard
+from fpack.builders.debian.contents.index import ContentsIndex
+from fpack.builders.debian.contents.table import FileTable, pack_rows
+from fpack.builders.debian.contents.text import parse_rows
 from fpack.builders.debian.index import PackageIndex
 from fpack.builders.debian.index_table import MAX_ENTRIES, open_table, packages_of, table_file
 from fpack.builders.debian.lock import format_lock, parse_lock
@@ -179,6 +182,14 @@ def _packages(data: bytes, folder: Path) -> None:
     assert len(list(packages_of(data))) < 1 << 20
 
 
+def _contents(data: bytes, folder: Path) -> None:
+    table = FileTable(memoryview(pack_rows(parse_rows([data[: len(data) // 2], data[len(data) // 2 :]]))))
+    index = ContentsIndex("trixie", "amd64", 0, [table])
+    for entry in index.matching(lambda path: True, limit=QUERIES):
+        assert entry.path.isprintable() and entry.packages and index.at(entry.path) == entry.packages
+        assert entry in index.named(entry.path.rpartition("/")[2], 1 << 20)
+
+
 def _stanza(data: bytes, folder: Path) -> None:
     parse_package(data.decode("utf-8", "surrogateescape"), arch="amd64", suite="trixie", archive="debian")
 
@@ -284,6 +295,7 @@ DECODERS: dict[str, Decoder] = {
     "gzip": Decoder(_codec("gz"), seeds.packed_seeds(debs.CODECS["gz"])),
     "bzip2": Decoder(_codec("bz2"), seeds.packed_seeds(debs.CODECS["bz2"])),
     "packages": Decoder(_packages, seeds.package_seeds, text=True),
+    "contents": Decoder(_contents, seeds.contents_seeds, text=True),
     "stanza": Decoder(_stanza, seeds.stanza_seeds, text=True),
     "offsets": Decoder(_offsets, seeds.offset_seeds),
     "release": Decoder(_release, seeds.release_seeds, text=True),

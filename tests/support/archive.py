@@ -207,6 +207,8 @@ class Archive:
         for each in (release, *also):
             self.suites |= {each: "debian", f"{each}-updates": "debian", f"{each}-security": "debian-security"}
         self._stanzas: dict[str, dict[tuple[str, str, str], str]] = {suite: {} for suite in self.suites}
+        # Lines of the Contents indexes beside those of the packages, by suite and architecture: of no package here.
+        self.contents_lines: dict[tuple[str, str], list[bytes]] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self.keyring = write_keyring(folder / "keyring.pgp")
 
@@ -267,15 +269,24 @@ class Archive:
         packings: Sequence[str] = ("xz", "gz"),
         by_hash: bool = True,
         keep_old: bool = False,
+        contents: bool = False,
     ) -> None:
         """Write the indexes and sign them.
 
         date: of the releases (now). days: until they expire (None: never). key: another signing key. keep_old: leave
-        earlier indexes under their digests, as real archives do for a while.
+        earlier indexes under their digests, as real archives do for a while. contents: write Contents indexes of the
+        files of all packages; empty ones for the security suites, as in Debian.
         """
         for suite in self.suites:
             self.publish_suite(
-                suite, date=date, days=days, key=key, packings=packings, by_hash=by_hash, keep_old=keep_old
+                suite,
+                date=date,
+                days=days,
+                key=key,
+                packings=packings,
+                by_hash=by_hash,
+                keep_old=keep_old,
+                contents=contents,
             )
 
     def publish_suite(
@@ -288,6 +299,7 @@ class Archive:
         packings: Sequence[str] = ("xz", "gz"),
         by_hash: bool = True,
         keep_old: bool = False,
+        contents: bool = False,
     ) -> None:
         """Publish one suite alone."""
         base = self.folder / self.suites[suite] / "dists" / suite
@@ -311,6 +323,12 @@ class Archive:
                     (folder / name).write_bytes(data)
                     if by_hash:
                         (hashed / digest).write_bytes(data)
+        if contents:
+            for arch in (*self.archs, "all"):
+                text = b"" if suite.endswith("-security") else self._contents(suite, arch)
+                for name, data in ((f"Contents-{arch}", text), (f"Contents-{arch}.gz", pack(text, "gz"))):
+                    sums.append(f" {hashlib.sha256(data).hexdigest()} {len(data)} main/{name}")
+                (base / "main" / f"Contents-{arch}.gz").write_bytes(pack(text, "gz"))
         lines = [
             "Origin: Debian",
             f"Suite: stable{suite.removeprefix(self.release)}",
@@ -326,6 +344,16 @@ class Archive:
         base.mkdir(parents=True, exist_ok=True)
         (base / "InRelease").write_bytes(clearsign("\n".join(lines) + "\n", key))
 
+    def _contents(self, suite: str, arch: str) -> bytes:
+        """The Contents index of a suite for one architecture."""
+        lines = list(self.contents_lines.get((suite, arch), ()))
+        for (name, _, own), text in self._stanzas[suite].items():
+            if own == arch:
+                file_name = next(line[10:] for line in text.splitlines() if line.startswith("Filename: "))
+                deb = (self.folder / self.suites[suite] / file_name).read_bytes()
+                lines += [b"%-55s misc/%s" % (path.encode(), name.encode()) for path in read_paths(deb)]
+        return b"".join(line + b"\n" for line in sorted(lines))
+
     def inrelease(self, suite: str = "") -> Path:
         """The signed index of a suite, for tests that damage it."""
         suite = suite or self.release
@@ -334,18 +362,29 @@ class Archive:
 
 def read_control(data: bytes) -> str:
     """The control stanza of a .deb made here."""
+    with _member(data, "control.tar") as tar:
+        member = tar.extractfile("./control")
+        assert member is not None
+        return member.read().decode()
+
+
+def read_paths(data: bytes) -> list[str]:
+    """The paths of the files of a .deb made here, without directories."""
+    with _member(data, "data.tar") as tar:
+        return [member.name.removeprefix("./") for member in tar if not member.isdir()]
+
+
+def _member(data: bytes, start: str) -> tarfile.TarFile:
+    """A tar archive in a .deb."""
     at = 8
     while at < len(data):
         name, size = data[at : at + 16].decode().strip(), int(data[at + 48 : at + 58])
         body = data[at + 60 : at + 60 + size]
         at += 60 + size + size % 2
-        if name.startswith("control.tar"):
+        if name.startswith(start):
             if name.endswith(".zst"):
                 import zstandard
 
                 body = zstandard.ZstdDecompressor().decompress(body, max_output_size=1 << 24)
-            with tarfile.open(fileobj=io.BytesIO(body)) as tar:
-                member = tar.extractfile("./control")
-                assert member is not None
-                return member.read().decode()
-    raise AssertionError("a .deb without control data")
+            return tarfile.open(fileobj=io.BytesIO(body))
+    raise AssertionError(f"a .deb without {start}")

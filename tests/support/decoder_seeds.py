@@ -129,6 +129,18 @@ def release_seeds() -> list[bytes]:
     return [text]
 
 
+def contents_seeds() -> list[bytes]:
+    lines = [
+        "usr/include/a/b.h                   libdevel/a-dev,contrib/b/b-dev",
+        "bin/sh                              shells/dash",
+        "lib/x86_64-linux-gnu/libz.so.1.3\tlibs/zlib1g",
+        "usr/lib/python3/dist-packages/numpy/__init__.py python/python3-numpy",
+        "usr/lib/x86_64-linux-gnu/cmake/Z/ZConfig.cmake  libdevel/z",
+        "usr/share/doc/with space/\u00e4                 doc/x",
+    ]
+    return ["\n".join([*lines, ""]).encode(), b""]
+
+
 def lock_seeds() -> list[bytes]:
     digest = "0" * 64
     lines = [

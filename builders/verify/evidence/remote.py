@@ -12,7 +12,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fpack.builders.debian import index as indexes
+from fpack.builders.debian import index_download as indexes
+from fpack.builders.debian.index import IndexCache
 from fpack.builders.debian.mirrors import Mirrors
 from fpack.builders.debian.release import MAX_SIZE
 from fpack.builders.debian.suites import ARCHIVES, IndexPin, SuiteFile
@@ -38,7 +39,7 @@ class Remote:
     def __init__(self, mirrors: Mirrors, http: Http, directory: Path, say: Callable[[str], None]) -> None:
         self._mirrors = mirrors
         self._http = http
-        self._cache = indexes.IndexCache(directory)
+        self._cache = IndexCache(directory)
         self._directory = directory
         self._say = say
         self._down: FpackError | None = None

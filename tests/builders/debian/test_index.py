@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from fpack.builders.debian.index import (
     IndexCache,
-    IndexGone,
     IndexUnusable,
     PackageIndex,
     choose,
     open_cached,
     open_index,
 )
+from fpack.builders.debian.index_download import IndexGone
 from fpack.builders.debian.index_table import make_table, open_table, table_file
 from fpack.builders.debian.merged_index import MergedIndex
 from fpack.builders.debian.mirrors import Mirrors, find_mirrors

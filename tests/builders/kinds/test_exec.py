@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fpack.builders.debian.contents.index import ContentsIndex
+from fpack.builders.debian.contents.table import FileTable, pack_rows
+from fpack.builders.kinds.exec import ExecOptions
 from fpack.builders.protocol import BuildError
 from fpack.builders.scheduler.reporter import BuildOutcome
 from fpack.builders.scheduler.scheduler import BuildsFailed
@@ -152,7 +155,10 @@ def test_a_failure_names_the_phase_and_shows_the_last_lines(world: Builds) -> No
     assert "exit status 3" in error.why and "about to fail" in error.why
     assert "--keep-failed" in error.hint
     error = fails(world, {"build": "no-such-program"}, "lacks")
-    assert error.hint.startswith("unless no-such-program is a file of") and "--keep-failed" in error.hint
+    assert "fpack search --file /usr/bin/no-such-program" in error.hint and "--keep-failed" in error.hint
+    table = FileTable(memoryview(pack_rows([b"no-such-program\tusr/bin\tits-package\n"])))
+    world.options = ExecOptions(files=lambda: ContentsIndex("trixie", "amd64", 0, [table]))
+    assert "add its-package of trixie to `tools`" in fails(world, {"build": "no-such-program"}, "lacks").hint
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,12 @@ def record(kind: str) -> Any:
 def builders(store: Store) -> Mapping[str, Any]:
     missing = lambda url: ""  # noqa: E731
     services = SimpleNamespace(
-        store=store, origins=lambda url: [url], source_paths={}, keep_failed=False, missing=missing
+        store=store,
+        origins=lambda url: [url],
+        source_paths={},
+        keep_failed=False,
+        missing=missing,
+        files=lambda: None,
     )
     return table.Builders(services)
 

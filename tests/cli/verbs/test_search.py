@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fpack.builders.debian.search_table import SearchRow, SearchTable, make_catalog, order, rank
+from fpack.cli.options import SharedOptions
+from fpack.cli.workspace.workspace import Workspace
 from support.archive import Archive
 from support.program import Fpack, world
 from support.terminal import on_terminal
@@ -140,3 +143,112 @@ def test_ranks() -> None:
     assert [(hit.rank, hit.row.name) for hit in ranked] == [
         (0, "png"), (1, "png-view"), (2, "apng"), (2, "libpng-tools"), (3, "other"), (3, "x"),
     ]  # fmt: skip
+
+
+@pytest.fixture
+def with_files(archive: Archive, fpack: Fpack) -> Fpack:
+    archive.add("libgl-dev", files={"usr/include/GL/gl.h": "", "usr/include/GL/sub/deep.h": ""})
+    archive.add("other-dev", files={"usr/include/other/gl.h": "", "usr/lib/x86_64-linux-gnu/libgl.so.1.2": ""})
+    archive.add("tool", files={"usr/bin/gltool": ""}, arch="all")
+    archive.add("evil", "2.0", files={"usr/include/\x1b]0;title\x07gl.h": ""})
+    archive.publish(contents=True)
+    return fpack
+
+
+def files(fpack: Fpack, name: str, *args: str, **options: Any) -> list[tuple[str, str]]:
+    found = json.loads(fpack("search", "--file", name, "--json", *args, **options).stdout)
+    return [(each["path"], *each["packages"]) for each in found["files"]]
+
+
+def test_packages_are_found_by_a_file(with_files: Fpack) -> None:
+    gl, other = ("/usr/include/GL/gl.h", "libgl-dev"), ("/usr/include/other/gl.h", "other-dev")
+    library = ("/usr/lib/x86_64-linux-gnu/libgl.so.1.2", "other-dev")
+    deep = ("/usr/include/GL/sub/deep.h", "libgl-dev")
+    assert files(with_files, "gl.h") == [gl, other]
+    assert files(with_files, "GL/gl.h") == files(with_files, gl[0]) == [gl]
+    assert files(with_files, "/bin/gltool") == [("/bin/gltool", "tool")]
+    assert files(with_files, "libgl.so*") == [library]
+    assert files(with_files, "/usr/include/GL") == files(with_files, "/usr/include/GL/**") == [gl, deep]
+    assert files(with_files, "/usr/include/*/gl.?") == [gl, other]
+    with_files("search", "--file", "/usr/include/G*", status=1)
+
+
+def test_a_file_search_needs_no_network_the_second_time_and_locks_nothing(with_files: Fpack) -> None:
+    (with_files.home / "fpack.fp").write_text("")
+    assert files(with_files, "gl.h") == files(with_files, "gl.h", env=NOWHERE)
+    assert not (with_files.home / "fpack.lock").exists() and not (with_files.home / "store").exists()
+
+
+def test_the_locks_own_index_of_files_is_searched(with_files: Fpack, archive: Archive) -> None:
+    (with_files.home / "fpack.fp").write_text('image = container { packages = [import("fpack/debian").trixie.hello] }')
+    with_files("lock")
+    assert len(files(with_files, "gl.h")) == 2
+    archive.add("third-dev", files={"usr/include/third/gl.h": ""})
+    archive.publish(contents=True)
+    assert len(files(with_files, "gl.h")) == 2
+    with_files("update")
+    assert len(files(with_files, "gl.h")) == 3
+
+
+def test_a_locked_index_of_files_that_is_gone_is_told(with_files: Fpack, archive: Archive) -> None:
+    (with_files.home / "fpack.fp").write_text('image = container { packages = [import("fpack/debian").trixie.hello] }')
+    with_files("lock")
+    archive.add("third-dev", files={"usr/include/third/gl.h": ""})
+    archive.publish(contents=True)
+    done = with_files("search", "--file", "gl.h")
+    assert "no longer available" in done.stderr and len(done.stdout.splitlines()) == 3
+
+
+def test_an_older_index_of_files_is_better_than_none(with_files: Fpack, archive: Archive) -> None:
+    assert len(files(with_files, "gl.h")) == 2
+    archive.add("third-dev", files={"usr/include/third/gl.h": ""})
+    archive.publish(date=time.time() + 60, contents=True)
+    other = with_files.home / "other"
+    other.mkdir()
+    (other / "fpack.fp").write_text('image = container { packages = [import("fpack/debian").trixie.hello] }')
+    with_files("lock", cwd=other)
+    done = with_files("search", "--file", "gl.h", env=NOWHERE)
+    assert "older" in done.stderr and len(done.stdout.splitlines()) == 2
+
+
+def test_no_file_is_explained(with_files: Fpack) -> None:
+    said = with_files.fails("search", "--file", "gl")
+    assert "'gl'" in said and "*gl*" in said and "headers" in said
+    assert with_files("search", "--file", "gl", "--json", status=1).stdout.startswith("{")
+    for wrong in ("/usr/../x*", "../x*", ""):
+        assert with_files("search", "--file", wrong, status=None).returncode in (1, 2)
+    assert "together" in with_files("search", "gl", "--file", "gl.h", status=2).stderr
+
+
+def test_an_archive_without_an_index_of_files(fpack: Fpack) -> None:
+    assert "no index of files" in fpack.fails("search", "--file", "gl.h")
+
+
+def test_files_on_a_terminal(with_files: Fpack) -> None:
+    text = on_terminal(with_files, "search", "--file", "gl.h", columns=60)
+    assert all(len(line) <= 60 for line in text.splitlines()), text
+    assert "2 of 2 found" in text and "fpack show debian.trixie.libgl-dev" in text
+    assert "\x1b]" not in on_terminal(with_files, "search", "--file", "*gl.h", color=True)
+    done = with_files("search", "--file", "gl.h", "--limit", "1")
+    assert len(done.stdout.splitlines()) == 1 and "1 more" in done.stderr
+
+
+def test_files_are_completed_from_the_cache(with_files: Fpack) -> None:
+    ask = ("__complete", "zsh", "search", "--file")
+    assert with_files(*ask, "gl").stdout.splitlines() == ["plain"]
+    files(with_files, "gl.h")
+    assert with_files(*ask, "gl", env=NOWHERE).stdout.splitlines() == ["plain", "gltool\ttool", "gl.h\tlibgl-dev"]
+    assert with_files(*ask, "/usr/bin/gl").stdout.splitlines() == ["plain", "/usr/bin/gltool\ttool"]
+    assert with_files(*ask, "").stdout.splitlines() == with_files(*ask, "g*").stdout.splitlines() == ["plain"]
+
+
+def test_hints_of_failed_builds_use_the_cached_index(with_files: Fpack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(with_files.home)
+    for name, value in with_files.env.items():
+        monkeypatch.setenv(name, value)
+    with Workspace(SharedOptions()) as workspace:
+        assert workspace.files() is None
+    files(with_files, "gl.h")
+    with Workspace(SharedOptions()) as workspace:
+        index = workspace.files()
+        assert index is not None and index.at("/usr/bin/gltool") == ("tool",)

@@ -119,7 +119,7 @@ def test_a_linked_closure_lists_its_required_files(world: Any) -> None:
     slices = w.slices()
     assert slices["base-files"].args["keep"] == RELEASE_FILES
     assert slices["dash"].args["keep"] is None
-    assert "/usr/share/icons" in slices["dash"].args["drop"]
+    assert "/usr/share/menu" in slices["dash"].args["drop"]
 
 
 @pytest.mark.parametrize("closure", ["depends", "linked"])
@@ -153,8 +153,30 @@ def test_the_functions_of_a_package_are_not_dropped_as_documentation(
         f'let p = {{ name = "{package}" }} in import("fpack/rules").table([p], [], {{}}, false, null, [])."{package}"'
     )
     drop = evaluator.force(evaluator.select(evaluator.expression(text), ["drop"]), deep=True)
-    assert ("/usr/share/zsh" not in drop) == kept
+    assert ("/usr/share/zsh/site-functions" not in drop) == kept
     assert ("/usr/share/doc" in drop) == (not package.endswith("-doc"))
+
+
+@pytest.mark.parametrize(
+    ("name", "glob"),
+    [
+        ("git-man", "/usr/share/man"),
+        ("aptitude-doc-en", "/usr/share/doc"),
+        ("doc-debian", "/usr/share/doc"),
+        ("libc-l10n", "/usr/share/locale/*/LC_*"),
+        ("krb5-locales", "/usr/share/locale/*/LC_*"),
+    ],
+)
+def test_documentation_and_translations_are_kept_if_they_are_listed(
+    tmp_path: Path, cache: Path, name: str, glob: str
+) -> None:
+    evaluator = Evaluator(root=tmp_path, cache=cache, packages=Packages(), sources=Files(), settings={"arch": "amd64"})
+    for listed in (True, False):
+        p = f'{{ name = "{name}", rule = {{ keep = null, drop = [], setuid = [] }} }}'
+        names = "[p]" if listed else "[]"
+        text = f'let p = {p} in import("fpack/rules").table([p], {names}, {{}}, false, null, [])."{name}"'
+        drop = evaluator.force(evaluator.select(evaluator.expression(text), ["drop"]), deep=True)
+        assert (glob in drop) is not listed
 
 
 def test_from_the_archive_to_a_slice(world: Any) -> None:
@@ -162,7 +184,7 @@ def test_from_the_archive_to_a_slice(world: Any) -> None:
     piece = w.slices()["sudo"]
     assert (piece.kind, piece.name) == ("slice", "sudo-1.0-1-slice")
     assert piece.args["drop"][:2] == ["/usr/share/man", "/usr/share/doc"] and piece.args["setuid"] == []
-    assert "/usr/share/icons" not in piece.args["drop"]
+    assert "/usr/share/menu" not in piece.args["drop"]
     payload = w.derivation(piece.args["payload"])
     assert payload.kind == "deb" and {k: payload.args[k] for k in ("package", "version", "arch")} == {
         "package": "sudo", "version": "1.0-1", "arch": "amd64"

@@ -1,0 +1,104 @@
+"""Fetch the Contents indexes that a signed release lists, and keep their rows in the cache, by the index's digest.
+
+A release lists `main/Contents-ARCH`, without the packages for all architectures, and `main/Contents-all`. Only the kept
+rows are cached, which are a hundredth of the text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from fpack.builders.net.http import Http
+from fpack.store.files import disk_cache
+
+from ..index import IndexCache, listed
+from ..index_download import downloaded, unpacked
+from ..local_indexes import cached_releases
+from ..lock import Lock
+from ..suites import COMPONENT, IndexPin, Suite, SuiteFile
+from .index import ContentsIndex
+from .table import FORMAT, FileTable, pack_rows
+from .text import parse_rows
+
+_LISTED = re.compile(
+    rb"^ ([0-9a-f]{64})[ \t]+(\d{1,15})[ \t]+(%s/Contents-[\w.-]+)$" % COMPONENT.encode(), re.MULTILINE
+)
+
+
+def contents_pins(files: Mapping[str, SuiteFile], arch: str) -> list[IndexPin]:
+    """Return the pins of the indexes for an architecture among the files of a release. Empty ones are left out."""
+    pins = [listed(files, f"{COMPONENT}/Contents-{name}") for name in (arch, "all")]
+    return [pin for pin in pins if pin is not None and pin.size]
+
+
+def cached_table(cache: IndexCache, pin: IndexPin) -> FileTable | None:
+    """Open the cached rows of an index. Return None if they are missing or damaged."""
+    name = _name(pin)
+    data = disk_cache.read(cache.directory, name)
+    if data is None:
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(cache.directory / name)  # mark it as used, for `IndexCache.tidy`
+    return FileTable(data)
+
+
+def fetch_table(
+    cache: IndexCache,
+    pin: IndexPin,
+    suite: Suite,
+    urls: Sequence[str],
+    http: Http,
+    progress: Callable[[int, int], None] | None,
+    check: Callable[[], None],
+) -> FileTable:
+    """Download an index and cache its rows. Raise IndexGone if no mirror has it."""
+    where = urls[0] if urls else suite.name
+    with downloaded(cache, pin, suite, urls, http, progress, check) as packed:
+        data = pack_rows(parse_rows(unpacked(packed, pin, where=where, check=check), where))
+        cache.tidy()
+    disk_cache.write(cache.directory, _name(pin), data)
+    return FileTable(memoryview(data))
+
+
+def open_cached(
+    cache: IndexCache, lock: Lock, release: str, suites: Sequence[Suite], arch: str, *, exact: bool = False
+) -> ContentsIndex | None:
+    """Open the index of files of a release without the network; None if its main suite's is not in the cache.
+
+    It is the one of the suites that `lock` pins, else the newest in the cache. exact: None as well if there is none of
+    the newest release of a suite.
+    """
+    tables: list[FileTable] = []
+    dates = [0]
+    for suite in suites:
+        for date, data in _candidates(cache, lock, release, suite):
+            files = {m[3].decode(): SuiteFile(m[3].decode(), int(m[2]), m[1].decode()) for m in _LISTED.finditer(data)}
+            found = [cached_table(cache, pin) for pin in contents_pins(files, arch)]
+            opened = [table for table in found if table is not None]
+            if len(opened) == len(found):
+                tables += opened
+                dates.append(date)
+                break
+            if exact:
+                return None
+        else:
+            if exact or suite is suites[0]:
+                return None
+    return ContentsIndex(release, arch, max(dates), tables) if tables else None
+
+
+def _candidates(cache: IndexCache, lock: Lock, release: str, suite: Suite) -> Iterator[tuple[int, bytes]]:
+    """Yield the date and text of those cached releases of a suite that may be used, newest first."""
+    pin = lock.suites.get((release, suite.name))
+    found = [(date, data) for codename, date, data in cached_releases(cache) if codename == suite.name]
+    for date, data in sorted(found, reverse=True):
+        if pin is None or hashlib.sha256(data).hexdigest() == pin.sha256:
+            yield date, data
+
+
+def _name(pin: IndexPin) -> str:
+    return f"{pin.sha256}.contents{FORMAT}"

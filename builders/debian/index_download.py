@@ -1,0 +1,127 @@
+"""Download a compressed index of a suite, decompress it, and compare it with the digests in the suite's release."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import lzma
+import os
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from fpack.builders.net.errors import NotFound, WrongContent
+from fpack.builders.net.http import Http, nothing
+
+from .index_table import IndexUnusable
+from .mirrors import Mirrors
+from .suites import IndexPin, Suite
+
+if TYPE_CHECKING:
+    from .index import IndexCache
+
+CHUNK = 1 << 18
+XZ_MEMORY = 128 << 20
+MAX_SIZE = 2 << 30  # of an unpacked index; trixie's packages have 57 MB, its files 593 MB
+
+
+class IndexGone(IndexUnusable):
+    """An index that no mirror has any more."""
+
+
+@contextlib.contextmanager
+def downloaded(
+    cache: IndexCache,
+    pin: IndexPin,
+    suite: Suite,
+    urls: Sequence[str],
+    http: Http,
+    progress: Callable[[int, int], None] | None,
+    check: Callable[[], None],
+) -> Iterator[Path]:
+    """Download a compressed index to a temporary file. Raise IndexGone if no mirror has the one of `pin`.
+
+    Errors of the disk, in the context as well, are raised as IndexUnusable.
+    """
+    if max(pin.size, pin.packed.size) > MAX_SIZE:
+        raise IndexUnusable(
+            f"The index of {suite.name} is too large", why=f"{pin.size} bytes, {pin.packed.size} packed"
+        )
+    try:
+        cache.make()
+        # A unique temporary file, since another process may be fetching the same index.
+        with tempfile.NamedTemporaryFile(dir=cache.directory, prefix="new-") as file:
+            packed = Path(file.name)
+            http.download(urls, packed, size=pin.packed.size, sha256=pin.packed.sha256, progress=progress, check=check)
+            yield packed
+    except (NotFound, WrongContent) as error:
+        raise IndexGone(
+            f"The requested index of {suite.name} is no longer available", where=error.where, why=error.why
+        ) from None
+    except OSError as error:
+        raise IndexUnusable(
+            "The index cannot be cached", where=str(cache.directory), why=error.strerror or ""
+        ) from None
+
+
+def index_urls(mirrors: Mirrors, pin: IndexPin, suite: Suite, date: int) -> list[str]:
+    """Return the URLs of a compressed index: first by hash, where old indexes stay for a while, then by name."""
+    directory, _, _ = pin.packed.path.rpartition("/")
+    hashed = mirrors.urls(suite.archive, f"dists/{suite.name}/{directory}/by-hash/SHA256/{pin.packed.sha256}", date)
+    named = mirrors.urls(suite.archive, f"dists/{suite.name}/{pin.packed.path}", date)
+    return [*hashed, *named]
+
+
+def unpack(
+    packed: Path, cache: IndexCache, pin: IndexPin, *, where: str = "", check: Callable[[], None] = nothing
+) -> None:
+    """Decompress an index into the cache and verify its size and digest."""
+    with tempfile.NamedTemporaryFile(dir=cache.directory, prefix="new-", delete=False) as out:
+        try:
+            for piece in unpacked(packed, pin, where=where, check=check):
+                out.write(piece)
+            out.close()
+            os.replace(out.name, cache.text(pin.sha256))
+        except BaseException:
+            os.unlink(out.name)
+            raise
+
+
+def unpacked(packed: Path, pin: IndexPin, *, where: str = "", check: Callable[[], None] = nothing) -> Iterator[bytes]:
+    """Yield the text of an index in pieces. Raise IndexUnusable at its end, or where it is larger than declared, if its
+    size or digest is wrong: trust no piece before the last one."""
+    digest = hashlib.sha256()
+    done = 0
+    try:
+        with packed.open("rb") as file:
+            for piece in _xz(file) if pin.packed.path.endswith(".xz") else _gzip(file):
+                check()
+                done += len(piece)
+                if done > pin.size:
+                    break
+                digest.update(piece)
+                yield piece
+    except (lzma.LZMAError, zlib.error, EOFError) as error:
+        raise IndexUnusable("The index cannot be decompressed", where=where, why=str(error)) from None
+    if done != pin.size or digest.hexdigest() != pin.sha256:
+        raise IndexUnusable("The index does not match the digest in its release file", where=where)
+
+
+def _xz(file: IO[bytes]) -> Iterator[bytes]:
+    unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
+    while not unpacker.eof:
+        data = file.read(CHUNK) if unpacker.needs_input else b""
+        if not data and unpacker.needs_input:
+            raise EOFError("it ends early")
+        yield unpacker.decompress(data, CHUNK)
+
+
+def _gzip(file: IO[bytes]) -> Iterator[bytes]:
+    unpacker = zlib.decompressobj(31)
+    while not unpacker.eof:
+        data = unpacker.unconsumed_tail or file.read(CHUNK)
+        if not data:
+            raise EOFError("it ends early")
+        yield unpacker.decompress(data, CHUNK)
