@@ -13,7 +13,7 @@ import os
 import re
 import signal
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from fpack.store import processes
@@ -70,14 +70,15 @@ def show(stage: str, binds: Sequence[Bind], uid: int, devices: bool = False) -> 
             _mount_below(bind.target, path, mount)
 
 
-def detached(source: str, users: int) -> int:
+def detached(source: str, users: int = -1) -> int:
     """Return a descriptor of a read-only mount of a directory, which is attached nowhere. Raise BindError on failure.
 
-    users: a user namespace, whose ids the files have: what root owns belongs to root of that namespace.
+    users: a user namespace, whose ids the files have: what root owns belongs to root of that namespace; -1: the ids
+    stay.
     """
     tree = _clone(_AT_FDCWD, source)
     _call(tree, f"{source} cannot be opened")
-    if code := _map_owner(tree, users, attributes=_IDMAP | _RDONLY):
+    if code := _map_owner(tree, max(users, 0), attributes=_RDONLY if users < 0 else _IDMAP | _RDONLY):
         os.close(tree)
         raise _unmappable(source, code)
     return tree
@@ -88,6 +89,13 @@ def become(uid: int) -> None:
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
+
+
+def attach(mount: int, path: str) -> None:
+    """Mount what `detached` returned at a path, and close the descriptor. Raise BindError on failure."""
+    to = os.fsencode(path)
+    _call(_libc.syscall(_MOVE_MOUNT, mount, b"", _AT_FDCWD, to, _FROM_EMPTY), f"{path} cannot be mounted")
+    os.close(mount)
 
 
 class _Tree(NamedTuple):
@@ -106,7 +114,14 @@ def _open_bind(bind: Bind, uid: int) -> _Tree:
     is_directory = stat.S_ISDIR(status.st_mode)
     if not bind.owned:
         return _Tree(mount, is_directory, [])
-    users = _user_namespace(swapped(status.st_uid, uid, "uid"), swapped(status.st_gid, uid, "gid"))
+    maps = {"uid_map": swapped(status.st_uid, uid, "uid"), "gid_map": swapped(status.st_gid, uid, "gid")}
+
+    def write(pid: int) -> None:
+        for name, text in maps.items():
+            with open(f"/proc/{pid}/{name}", "w", encoding="ascii") as file:
+                file.write(text)
+
+    users = user_namespace(write)
     try:
         if _map_owner(mount, users, _RECURSIVE) == 0:
             return _Tree(mount, is_directory, [])
@@ -211,8 +226,11 @@ def swapped(owner: int, shown: int, kind: str = "uid", table: str | None = None)
     return "".join("{} {} {}\n".format(*line) for line in lines)
 
 
-def _user_namespace(users: str, groups: str) -> int:
-    """Create a user namespace with these maps. Return a descriptor of it."""
+def user_namespace(write: Callable[[int], None]) -> int:
+    """Create a user namespace. Return a descriptor of it. Raise BindError if that fails.
+
+    write: writes its maps, given the number of a process that is in it.
+    """
     ready, tell = os.pipe2(os.O_CLOEXEC)
 
     def wait() -> int:
@@ -227,9 +245,7 @@ def _user_namespace(users: str, groups: str) -> int:
         os.close(tell)
         if not os.read(ready, 1):
             raise BindError("a user namespace cannot be made")
-        for name, text in (("uid_map", users), ("gid_map", groups)):
-            with open(f"/proc/{pid}/{name}", "w", encoding="ascii") as file:
-                file.write(text)
+        write(pid)
         return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise BindError(f"a user namespace cannot be made: {error.strerror}") from None

@@ -89,11 +89,11 @@ MACHINES = {
 }
 
 
-def build_filter(machine: str = "", *, scripts: bool = False) -> bytes:
+def build_filter(machine: str = "", *, set_id: bool = False, scripts: bool = False) -> bytes:
     """Return the filter for a machine (uname -m; by default this one). Raise SandboxError for an unknown machine.
 
-    scripts: the filter of maintainer scripts. It allows modes with set-id bits, since their tree is on a file system
-    where these have no effect, and denies files in memory, which no limit counts.
+    set_id: allow modes with set-id bits, for a tree that is on a file system where they have no effect. scripts: the
+    filter of maintainer scripts, which allows them too, and denies files in memory, which no limit counts.
     """
     machine = machine or os.uname().machine
     if machine not in MACHINES:
@@ -120,7 +120,7 @@ def build_filter(machine: str = "", *, scripts: bool = False) -> bytes:
         program.add(bpf.JUMP_EQUAL, numbers[name], 0, 1)
         program.refuse(errno.ENOSYS)
     for name, (argument, bits) in _BITS.items():
-        if name in numbers and not (scripts and bits == SET_ID):
+        if name in numbers and not (bits == SET_ID and (set_id or scripts)):
             program.add(bpf.JUMP_EQUAL, numbers[name], 0, 4)
             program.argument(argument)
             program.add(bpf.JUMP_SET, bits, 0, 1)
@@ -134,7 +134,7 @@ def build_filter(machine: str = "", *, scripts: bool = False) -> bytes:
             program.refuse(errno.EPERM)
         program.allow()
     for name, (flags, mode) in _OPENS.items():
-        if name in numbers and not scripts:
+        if name in numbers and not (set_id or scripts):
             program.add(bpf.JUMP_EQUAL, numbers[name], 0, 6)
             program.argument(flags)
             program.add(bpf.JUMP_SET, _CREATES, 0, 3)

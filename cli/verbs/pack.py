@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from fpack.cli import options as shared
 from fpack.cli.errors import UsageError
+from fpack.cli.images import container_options
 from fpack.cli.images.engines import ENGINES
 from fpack.cli.images.formats import DEFAULT, FORMATS, Format
 from fpack.cli.ui.render import megabytes, note, short
@@ -55,15 +56,7 @@ Examples:
 )
 @click.option("--load", type=click.Choice(ENGINES), help="Load the image into a container engine on this machine.")
 @click.option("--compress", metavar="CODEC", help="zstd[:LEVEL], gzip[:LEVEL] or none.")
-@click.option("--no-configure", is_flag=True, help="Run no maintainer scripts of Debian's packages.")
-@click.option("--entrypoint", metavar="WORDS", help="The program and its first arguments, as a shell reads them.")
-@click.option(
-    "--command", "arguments", metavar="WORDS", help="Arguments of the entrypoint, or the program without one."
-)
-@click.option("--user", help="The user that the image runs as: a name of the image, or numbers as 1000:1000.")
-@click.option("--port", "ports", multiple=True, metavar="PORT", help="Expose another port, as in 8080 or 53/udp.")
-@click.option("--env", multiple=True, metavar="NAME=VALUE", help="Set a variable of the image.")
-@click.option("--volume", "volumes", multiple=True, metavar="PATH", help="Declare another volume of the image.")
+@container_options.from_command_line
 @click.option("--no-manifest", is_flag=True, help="Write no manifest, neither beside the image nor in it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.building
@@ -73,13 +66,6 @@ def command(
     format_: str | None,
     platforms: tuple[str, ...],
     load: str | None,
-    entrypoint: str | None,
-    arguments: str | None,
-    user: str | None,
-    ports: tuple[str, ...],
-    env: tuple[str, ...],
-    volumes: tuple[str, ...],
-    no_configure: bool,
     no_manifest: bool,
     as_json: bool,
     **rest: Any,
@@ -88,17 +74,8 @@ def command(
     from fpack.cli.images import engines, formats, packing
     from fpack.cli.workspace.curated import curated
 
-    fields = {
-        "entrypoint": _words("--entrypoint", entrypoint),
-        "command": _words("--command", arguments),
-        "user": user,
-        "ports": list(ports),
-        "env": _variables(env),
-        "volumes": list(volumes),
-        "configure": False if no_configure else None,
-    }
-    given = {name: value for name, value in fields.items() if value not in (None, [], {})}
-    options = shared.options(rest)._replace(fields=given)
+    fields = container_options.fields(rest)
+    options = shared.options(rest)._replace(fields=fields)
     archs = packing.architectures(platforms, options)
     form = FORMATS[format_ or DEFAULT]
     if not form.oci and len(archs) > 1:
@@ -148,29 +125,6 @@ def command(
     if len(made) > 1 and (form.oci or load is not None):
         print("\n".join(common.lines()))
     return 0
-
-
-def _words(option: str, text: str | None) -> list[str] | None:
-    if text is None:
-        return None
-    import shlex
-
-    try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise UsageError(
-            f"The words of {option} cannot be read", why=str(error), hint="quote them as a shell"
-        ) from None
-
-
-def _variables(given: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise UsageError(f"{text!r} sets no variable", hint="as in --env NAME=VALUE")
-        found[name] = value
-    return found
 
 
 def _repaired(attempt: Callable[[], T], repeat: bool) -> T:

@@ -32,7 +32,7 @@ def become_init(request: dict[str, Any], setup: dict[str, Any], log: int) -> Non
     os.umask(0o022)
     _limit(setup["limits"])
     # This process gives up the same as the command, so that nothing is to be gained by taking it over.
-    _give_up(base64.b64decode(setup["filter"]))
+    give_up(base64.b64decode(setup["filter"]))
     command = os.fork()
     if not command:
         for number in range(1, signal.NSIG):
@@ -58,6 +58,11 @@ def _mount_command(setup: dict[str, Any]) -> None:
     for path in scratch.DIRECTORIES:
         linux.mount(f"{scratch.PATH}/{path}", f"/merged/{path}", None, linux.BIND)
     linux.pivot_root("/merged")
+    seal()
+
+
+def seal() -> None:
+    """Make the kernel's settings read-only."""
     for path in _SEALED:
         if os.path.isdir(path) or os.path.isfile(path):
             linux.mount(path, path, None, linux.BIND)
@@ -93,7 +98,7 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
-def _give_up(code: bytes) -> None:
+def give_up(code: bytes) -> None:
     """Give up all capabilities but those for files and users, permanently, and apply the system call filter."""
     for number in range(_LAST_CAPABILITY + 1):
         if (

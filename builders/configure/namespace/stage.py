@@ -9,6 +9,7 @@ import os
 import socket
 import stat
 import struct
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import linux, scratch
@@ -18,7 +19,7 @@ _CLONE, _CLOEXEC, _FROM_EMPTY, _AT_FDCWD = 1, 0o2000000, 4, -100
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _STAGES = ("/mnt", "/srv", "/media", "/opt", "/tmp", "/var/tmp")
 _DEVICES = ("full", "null", "random", "urandom", "zero")
-_DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
+DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
                  "stderr": "/proc/self/fd/2"}  # fmt: skip
 
 
@@ -37,7 +38,7 @@ def mount_stage(request: dict[str, Any], tree: int) -> None:
     for name in ("lower", "order", "upper", "merged", "dev", "proc", os.path.basename(scratch.PATH)):
         os.mkdir(f"{stage}/{name}", 0o755)
     linux.mount("proc", f"{stage}/proc", "proc", linux.DATA)
-    _make_devices(f"{stage}/dev")
+    make_devices(f"{stage}/dev")
     limits = request["limits"]
     room = f"mode=0755,size={limits['size'] + request['room']},nr_inodes={limits['files'] + request['inodes']}"
     if request["copy"]:
@@ -64,15 +65,16 @@ def mount_stage(request: dict[str, Any], tree: int) -> None:
     linux.mount("none", "/merged", "overlay", linux.NOSUID | linux.NODEV, options)
 
 
-def _make_devices(directory: str) -> None:
-    """Mount a /dev that has only devices without effects, read-only."""
+def make_devices(directory: str, more: Sequence[str] = (), links: Mapping[str, str] = DEVICE_LINKS) -> None:
+    """Mount a /dev that has only devices without effects, and `more`, read-only. links: its symlinks."""
     linux.mount("none", directory, "tmpfs", linux.NOSUID, "mode=0755,size=64k")
-    for name in _DEVICES:
+    for name in (*_DEVICES, *more):
         os.close(os.open(f"{directory}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
         linux.mount(f"/dev/{name}", f"{directory}/{name}", None, linux.BIND)
-    for name, target in _DEVICE_LINKS.items():
+    for name, target in links.items():
         os.symlink(target, f"{directory}/{name}")
-    os.mkdir(f"{directory}/shm", 0o755)
+    for name in ("shm", "pts"):
+        os.mkdir(f"{directory}/{name}", 0o755)
     linux.mount("none", directory, None, linux.REMOUNT_READ_ONLY | linux.NOSUID)
 
 

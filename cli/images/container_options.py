@@ -1,0 +1,67 @@
+"""Options of the command line that change fields of a container."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+from fpack.cli.errors import UsageError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--no-configure", is_flag=True, help="Run no maintainer scripts of Debian's packages."),
+    click.option("--entrypoint", metavar="WORDS", help="The program and its first arguments, as a shell reads them."),
+    click.option(
+        "--command", "arguments", metavar="WORDS", help="Arguments of the entrypoint, or the program without one."
+    ),
+    click.option("--user", help="The user that the image runs as: a name of the image, or numbers as 1000:1000."),
+    click.option("--port", "ports", multiple=True, metavar="PORT", help="Expose another port, as in 8080 or 53/udp."),
+    click.option("--env", multiple=True, metavar="NAME=VALUE", help="Set a variable of the image."),
+    click.option("--volume", "volumes", multiple=True, metavar="PATH", help="Declare another volume of the image."),
+)
+
+
+def from_command_line(command: Command) -> Command:
+    """Add the options to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def fields(values: dict[str, Any]) -> Mapping[str, Any]:
+    """Remove the options from a command's parameters, `values`, and return the fields that they give."""
+    found = {
+        "entrypoint": _words("--entrypoint", values.pop("entrypoint")),
+        "command": _words("--command", values.pop("arguments")),
+        "user": values.pop("user"),
+        "ports": list(values.pop("ports")),
+        "env": _variables(values.pop("env")),
+        "volumes": list(values.pop("volumes")),
+        "configure": False if values.pop("no_configure") else None,
+    }
+    return {name: value for name, value in found.items() if value not in (None, [], {})}
+
+
+def _words(option: str, text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    import shlex
+
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(
+            f"The words of {option} cannot be read", why=str(error), hint="quote them as a shell"
+        ) from None
+
+
+def _variables(given: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"{text!r} sets no variable", hint="as in --env NAME=VALUE")
+        found[name] = value
+    return found

@@ -1,0 +1,134 @@
+"""Run `fpack try` after its options were parsed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple, Protocol
+
+from fpack.builders.oci.image_record import read as read_record
+from fpack.cli.options import SharedOptions
+from fpack.cli.ui.render import note, warn
+from fpack.cli.workspace import containers
+from fpack.cli.workspace.package_lookup import Packages
+from fpack.cli.workspace.workspace import Workspace
+from fpack.store import derivation
+from fpack.store.errors import FpackError, one_line
+
+from . import closure, runner, tree
+from .container import closed_ports, plan
+from .findings import Finding, find, is_searched
+
+
+class FileIndex(Protocol):
+    """An index of the files of Debian's packages."""
+
+    def at(self, path: str) -> tuple[str, ...]:
+        """Return the packages that have an absolute path."""
+
+
+class Tried(NamedTuple):
+    """A command that ended. unobserved: why there are no findings, or ""."""
+
+    status: int
+    findings: list[Finding]
+    unobserved: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result as JSON values."""
+        return {
+            "status": self.status,
+            "missing": [finding.as_json() for finding in self.findings],
+            "unobserved": self.unobserved or None,
+        }
+
+
+def attempt(what: str | None, command: Sequence[str], options: SharedOptions, observe: bool, aside: bool) -> Tried:
+    """Build an image and run its command. aside: the command's standard output goes to standard error."""
+    with Workspace(options) as workspace:
+        container = containers.container(workspace, workspace.target(what))
+        image, root = workspace.realise([container.image, container.root])
+        store = workspace.store
+        store.used([image], workspace.project_name, f"{container.name}/{workspace.arch}")
+        workspace.finish()
+        record = read_record(store.tree(image))
+        files = tree.read(store, record)
+        planned = plan(record, files, command, os.environ)
+        _tell_ports(planned.ports)
+        with _aside() if aside else nullcontext():
+            ended = runner.run(planned.trial, observe)
+        findings: list[Finding] = []
+        if ended.absent:
+            made = derivation.decode(workspace.evaluator.derivations[container.root.derivation])
+            release = str(made.args["release"])
+            findings = find(
+                ended.absent,
+                list(closure.packages(workspace, container, root)),
+                files.inside.files,
+                lambda: closure.drop_rules(workspace),
+                lambda paths: _packages_with(workspace, release, paths),
+                made.args["mode"] == "linked",
+            )
+        return Tried(ended.status, findings, ended.unobserved)
+
+
+def _tell_ports(ports: Sequence[str]) -> None:
+    if ports:
+        plural = "s" if len(ports) > 1 else ""
+        note(f"it has the network of this machine, and declares the port{plural} {', '.join(ports)}")
+    if closed := closed_ports(ports):
+        first = min(closed)
+        warn(
+            f"only root of this machine may open port {first}: "
+            f"sysctl -w net.ipv4.ip_unprivileged_port_start={first} allows it"
+        )
+
+
+@contextmanager
+def _aside() -> Iterator[None]:
+    """Let standard output be standard error meanwhile."""
+    sys.stdout.flush()
+    before = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
+
+
+def _packages_with(workspace: Workspace, release: str, paths: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """Return the packages of a release that have each path. Fetch the index only for programs and libraries."""
+    if not paths:
+        return {}
+    try:
+        packages: Any = Packages(workspace, release)
+        index: FileIndex | None = packages.cached_contents() if hasattr(packages, "cached_contents") else None
+        if index is None and hasattr(packages, "contents") and any(map(is_searched, paths)):
+            index = packages.contents
+    except FpackError as error:
+        note(f"Debian's index of files cannot be read, so its other packages are not considered: {error.what}")
+        return {}
+    return {path: found for path in paths if (found := index.at(path))} if index is not None else {}
+
+
+def describe(tried: Tried) -> Iterator[str]:
+    """Yield the lines about what the command looked for in vain."""
+    if tried.unobserved:
+        yield f"the files that it looked for could not be observed: {tried.unobserved}"
+    if not tried.findings:
+        return
+    yield "it looked for files that the image lacks. These lines of a container { } in fpack.fp add them:"
+    for finding in tried.findings:
+        more = f" and {len(finding.paths) - 1} more" if len(finding.paths) > 1 else ""
+        yield f"  {one_line(finding.paths[0])}{more}: {_REASONS[finding.kind].format(finding.package)}"
+        yield f"    {one_line(finding.line)}"
+
+
+_REASONS = {
+    "dropped": "dropped from {}",
+    "left out": "in {}, which is left out",
+    "package": "in Debian's {}",
+}

@@ -1,0 +1,164 @@
+"""Explain the names that a program looked up in vain: which package has the file, and which line adds it to an image.
+
+Only exact paths of packages count. So the search paths of the linker, of shells and of languages are no findings, and
+neither is a file that the image has in another directory of a search path.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from fpack.builders.payload.globs import Globs, merged
+
+DROPPED, LEFT_OUT, PACKAGE = "dropped", "left out", "package"
+MOST = 10
+_MORE = 3  # further paths of a finding
+# Directories of the kernel, of the machine and of users, in which no package has files that programs look for.
+_RUNTIME = ("dev/", "proc/", "sys/", "tmp/", "run/", "home/", "build/", "fpack/")
+_SEARCHED = ("bin", "sbin", "games")
+
+
+class ClosurePackage(NamedTuple):
+    """A package that the image's root may take files from.
+
+    inside: the image has files of it. keep, drop: the rule of its slice. files: returns which of some relative paths
+    its payload has.
+    """
+
+    name: str
+    inside: bool
+    keep: tuple[str, ...] | None
+    drop: tuple[str, ...]
+    files: Callable[[frozenset[str]], frozenset[str]]
+
+
+class DropRules(NamedTuple):
+    """The globs of fpack's own rules: those for all packages, and those for libraries of a linked image, by package."""
+
+    shared: tuple[str, ...]
+    lean: Mapping[str, tuple[str, ...]]
+
+
+class Finding(NamedTuple):
+    """Files that a program looked for. kind: why the image lacks them. line: what adds the first to a container."""
+
+    paths: tuple[str, ...]
+    package: str
+    kind: str
+    line: str
+
+    def as_json(self) -> dict[str, object]:
+        """Return the finding as JSON values."""
+        return self._asdict()
+
+
+def find(
+    absent: Iterable[bytes],
+    closure: Sequence[ClosurePackage],
+    files: Iterable[str],
+    rules: Callable[[], DropRules],
+    contents: Callable[[Sequence[str]], Mapping[str, Sequence[str]]],
+    linked: bool,
+) -> list[Finding]:
+    """Return the findings, the most likely cause first, at most MOST.
+
+    absent: absolute names. files: the relative paths of the image. contents: returns the packages of Debian that have
+    each of some absolute paths. linked: the image has only the files that others load.
+    """
+    names = {path.rpartition("/")[2] for path in files if is_searched(path)}
+    order = list(dict.fromkeys(path for name in absent if (path := _clean(name)) and not _elsewhere(path, names)))
+    wanted = frozenset(order)
+    known: dict[str, ClosurePackage] = {}
+    for package in closure:
+        for path in package.files(wanted):
+            known.setdefault(path, package)
+    listed = {package.name: package for package in closure}
+    others = contents([f"/{path}" for path in order if path not in known])
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for path in order:
+        if path in known:
+            kind = DROPPED if known[path].inside else LEFT_OUT
+            grouped.setdefault((kind, known[path].name), []).append(path)
+        elif found := others.get(f"/{path}"):
+            name = _best(found, path, listed)
+            if name in listed and listed[name].inside:
+                continue  # the package has it under another path
+            grouped.setdefault((LEFT_OUT if name in listed else PACKAGE, name), []).append(path)
+    chosen = sorted(grouped, key=lambda key: (_KINDS.index(key[0]), _rank(grouped[key][0])))[:MOST]
+    return [
+        Finding(
+            tuple(f"/{path}" for path in grouped[key][: _MORE + 1]),
+            key[1],
+            key[0],
+            _line(key[0], grouped[key][0], key[1], listed.get(key[1]), rules, linked),
+        )
+        for key in chosen
+    ]
+
+
+_KINDS = (DROPPED, LEFT_OUT, PACKAGE)
+
+
+def _clean(name: bytes) -> str:
+    """Return the relative path in merged /usr that a name means, or "" if no package has such a path."""
+    path = merged(os.fsdecode(os.path.normpath(name)).strip("/"))
+    return "" if path.startswith(_RUNTIME) else path
+
+
+def is_searched(path: str) -> bool:
+    """Return whether a path is a program or a library, which are looked for in several directories."""
+    directory, _, name = path.rpartition("/")
+    return directory.rpartition("/")[2] in _SEARCHED or ".so" in name
+
+
+def _elsewhere(path: str, names: set[str]) -> bool:
+    return is_searched(path) and path.rpartition("/")[2] in names
+
+
+def _rank(path: str) -> int:
+    directory, _, name = path.rpartition("/")
+    return 0 if directory.rpartition("/")[2] in _SEARCHED else 1 if ".so" in name else 2
+
+
+def _best(packages: Sequence[str], path: str, listed: Mapping[str, ClosurePackage]) -> str:
+    """Return the package to name of several that have a path."""
+    name = path.rpartition("/")[2]
+    return min(packages, key=lambda package: (package not in listed, package != name, len(package), package))
+
+
+def _line(
+    kind: str, path: str, name: str, package: ClosurePackage | None, rules: Callable[[], DropRules], linked: bool
+) -> str:
+    """Return the line of a container that adds a path."""
+    if kind == LEFT_OUT and linked:
+        return f"wants = {_list([f'/{path}'])}"
+    if kind in (LEFT_OUT, PACKAGE) or package is None:
+        return f"packages = [..., debian.{_field(name)}]"
+    if package.keep is not None and not Globs(package.keep).covers(path):
+        return f"rules = {{ {_field(name)} = {{ keep = {_list([*package.keep, f'/{path}'])} }} }}"
+    covering = [glob for glob in package.drop if Globs([glob]).covers(path)]
+    known = rules()
+    if any(glob in known.lean.get(name, ()) for glob in covering):
+        return f"packages = [..., debian.{_field(name)}]"
+    if covering and all(glob in known.shared for glob in covering):
+        # Only the container's own list replaces that of fpack.
+        left = [glob for glob in known.shared if glob in package.drop and glob not in covering]
+        return f"drop = {_list(left)}"
+    shown = ", ".join(_quoted(glob) for glob in covering if glob not in known.shared)
+    return f"the rule for {name} without {shown} in `drop`"
+
+
+def _list(items: Iterable[str]) -> str:
+    return f"[{', '.join(map(_quoted, items))}]"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text).replace("${", "\\${")
+
+
+def _field(name: str) -> str:
+    """Return a package's name as it follows a dot or stands in a record."""
+    return name if name.replace("-", "").isalnum() and name[:1].isalpha() else _quoted(name)

@@ -1,0 +1,109 @@
+"""Become process 1 of a sandbox, whose end kills whatever the command started, and the command.
+
+The command shares fpack's terminal. It has no more rights than maintainer scripts have.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+from contextlib import suppress
+
+from fpack.builders.configure.namespace import linux
+from fpack.builders.configure.namespace.command import give_up, seal
+from fpack.builders.sandbox import landlock, observer
+from fpack.store import processes
+
+from .model import SandboxUsers, Trial
+
+# Signals that stand for SIGINT, which the terminal also sends, and for the signal that stops the command.
+INTERRUPT, STOP = signal.SIGRTMIN + 1, signal.SIGRTMIN + 2
+PASSED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, INTERRUPT, STOP)
+KEYS = (signal.SIGINT, signal.SIGQUIT)  # the terminal sends them to all processes
+NOT_FOUND, NOT_EXECUTABLE, FAILED = 127, 126, 125
+_SHM_SIZE = 1 << 30
+
+
+def become(trial: Trial, users: SandboxUsers, code: bytes, watch: bytes, tell: socket.socket) -> int:
+    """Isolate this process, start the command, and return its exit status.
+
+    code: the system call filter. watch: the observer's filter; empty: do not observe. tell: receives its listener.
+    """
+    linux.libc.prctl(linux.DUMPABLE, 0, 0, 0, 0)
+    linux.libc.prctl(linux.DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+    for number in (*KEYS, *PASSED):
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        linux.unshare(linux.NEWNS, "a mount namespace")
+        _mount_kernel()
+        if landlock.can_refuse_abstract_sockets():
+            landlock.refuse_abstract_sockets()
+        give_up(code)
+    except OSError as error:
+        os.write(2, f"fpack: the sandbox cannot be made: {error.filename or ''} {error.strerror}\n".encode())
+        return FAILED
+    kept = tell.fileno()
+    os.closerange(3, kept)
+    os.closerange(kept + 1, 1 << 16)
+    os.umask(0o022)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    meanings = {INTERRUPT: signal.SIGINT, STOP: trial.stop}
+    command = processes.fork(lambda: _become_command(trial, users, watch, tell))
+    tell.close()
+
+    def forward(number: int, frame: object) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(command, meanings.get(number, number))
+
+    for number in PASSED:
+        signal.signal(number, forward)
+    while True:
+        pid, status = os.wait()
+        if pid == command:
+            ended = os.waitstatus_to_exitcode(status)
+            return ended if ended >= 0 else 128 - ended
+
+
+def _mount_kernel() -> None:
+    """Mount the kernel's file systems in the tree, and make the tree the root."""
+    linux.mount("proc", "/merged/proc", "proc", linux.DATA)
+    linux.mount("/dev", "/merged/dev", None, linux.RECURSIVE_BIND)
+    linux.mount_tmpfs("/merged/dev/shm", f"mode=1777,size={_SHM_SIZE}")
+    with suppress(OSError):  # without it, programs cannot open further terminals
+        linux.mount("none", "/merged/dev/pts", "devpts", linux.NOSUID, "newinstance,ptmxmode=0666,mode=0620")
+    linux.pivot_root("/merged")
+    seal()
+
+
+def _become_command(trial: Trial, users: SandboxUsers, watch: bytes, tell: socket.socket) -> int:
+    for number in (*KEYS, *PASSED, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.chdir(trial.directory)
+        if not users.single:
+            os.setresgid(trial.gid, trial.gid, trial.gid)
+            os.setresuid(trial.uid, trial.uid, trial.uid)
+    except OSError as error:
+        os.write(2, f"fpack: {trial.directory}: {error.strerror}\n".encode("utf-8", "backslashreplace"))
+        return FAILED
+    if watch:
+        _send_listener(watch, tell)
+    tell.close()
+    try:
+        os.execvpe(trial.words[0], list(trial.words), dict(trial.env))
+    except OSError as error:
+        os.write(2, f"fpack: {trial.words[0]}: {error.strerror}\n".encode("utf-8", "backslashreplace"))
+        return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+
+
+def _send_listener(watch: bytes, tell: socket.socket) -> None:
+    """Let the keeper observe this process from now on, or tell it why it cannot."""
+    try:
+        listener = observer.install(watch)
+    except observer.CannotObserve as error:
+        tell.send(str(error).encode())
+        return
+    socket.send_fds(tell, [b"o"], [listener])
+    os.close(listener)

@@ -1,0 +1,45 @@
+"""A command to run on the files of an image, and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from .tree import TrialTree
+
+
+class Trial(NamedTuple):
+    """A command to run. words, env, directory, uid, gid: of the command.
+
+    stop: the signal that ends it if Ctrl-C does not; 0: Ctrl-C is for the command alone.
+    """
+
+    tree: TrialTree
+    words: Sequence[str]
+    env: Mapping[str, str]
+    directory: str
+    uid: int = 0
+    gid: int = 0
+    stop: int = 0
+
+
+class Ended(NamedTuple):
+    """A command that has ended. status: its exit status, or 128 + N for signal N.
+
+    absent: the absolute names that it looked up and that do not exist. unobserved: why there are none, or "".
+    """
+
+    status: int
+    absent: tuple[bytes, ...]
+    unobserved: str
+
+
+class SandboxUsers(NamedTuple):
+    """The users of a sandbox. namespace: a descriptor of its user namespace.
+
+    single: the command's user is the only one. outside: for root's sandboxes, the machine's number of that user.
+    """
+
+    namespace: int
+    single: bool
+    outside: int

@@ -1,0 +1,59 @@
+"""`fpack try`: run an image without a container engine, and tell which files it lacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from fpack.cli import options as shared
+from fpack.cli.images import container_options
+from fpack.cli.ui.render import note
+
+
+class _WithCommand(click.Command):
+    """A command whose words after the first `--` belong to another program."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        from fpack.cli.shells.arguments import split
+
+        before, command = split(args)
+        ctx.meta["fpack.command"] = command or ()
+        return super().parse_args(ctx, before)
+
+
+@click.command(
+    "try",
+    cls=_WithCommand,
+    epilog="""\b
+Examples:
+  fpack try nginx                             the curated image; Ctrl-C ends it
+  fpack try debian.trixie.mosquitto           any Debian package
+  fpack try jq -- jq --version                another command in the image
+  fpack try                                   `image` of ./fpack.fp
+  fpack try api.fp#server --env LEVEL=debug   an attribute of a file
+  fpack try git --no-configure -- git lfs     tells that git-lfs is missing
+  fpack try jq --json -- jq --version         what was missing, as JSON""",
+)
+@click.argument("what", required=False)
+@container_options.from_command_line
+@click.option("--no-observe", is_flag=True, help="Do not observe which files it looks for.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; the command's output goes to stderr.")
+@shared.building
+@click.pass_context
+def command(ctx: click.Context, /, what: str | None, no_observe: bool, as_json: bool, **rest: Any) -> int:
+    """Run what `fpack pack` packs of WHAT in a sandbox, without a container engine. Exit with its status.
+
+    Changes to files are kept in memory until the end. Then it lists files that the program looked for in vain, though a
+    package has them.
+    """
+    from fpack.cli.trial.command import attempt, describe
+
+    fields = container_options.fields(rest)
+    options = shared.options(rest)._replace(fields=fields)
+    tried = attempt(what, ctx.meta["fpack.command"], options, not no_observe, as_json)
+    if as_json:
+        shared.print_json(tried.as_json())
+    else:
+        for line in describe(tried):
+            note(line)
+    return tried.status

@@ -1,0 +1,89 @@
+"""What a list of names that do not exist becomes: a few lines, each of which adds a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+from fpack.cli.trial.findings import MOST, ClosurePackage, DropRules, Finding, find
+
+RULES = DropRules(("/usr/share/doc", "/usr/share/man"), {"libc6": ("/usr/lib/*/gconv",)})
+
+
+def package(
+    name: str,
+    *files: str,
+    inside: bool = True,
+    keep: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+) -> ClosurePackage:
+    return ClosurePackage(
+        name, inside, None if keep is None else tuple(keep), tuple(drop), lambda wanted: wanted & set(files)
+    )
+
+
+def found(
+    *absent: str,
+    closure: Sequence[ClosurePackage] = (),
+    files: Sequence[str] = (),
+    contents: Mapping[str, Sequence[str]] | None = None,
+    linked: bool = False,
+) -> list[Finding]:
+    names = [name.encode("utf-8", "surrogateescape") for name in absent]
+    return find(names, closure, files, lambda: RULES, lambda paths: contents or {}, linked)
+
+
+@pytest.mark.parametrize(
+    ("closure", "linked", "kind", "line"),
+    [
+        (package("a", "usr/share/x", keep=["/usr/bin"]), False, "dropped",
+         'rules = { a = { keep = ["/usr/bin", "/usr/share/x"] } }'),
+        (package("a", "usr/share/x", drop=["/usr/share"]), False, "dropped",
+         'the rule for a without "/usr/share" in `drop`'),
+        (package("a+", "usr/share/x", inside=False), False, "left out", 'packages = [..., debian."a+"]'),
+        (package("a", "usr/share/x", inside=False), True, "left out", 'wants = ["/usr/share/x"]'),
+    ],
+)  # fmt: skip
+def test_the_line_depends_on_the_reason(closure: ClosurePackage, linked: bool, kind: str, line: str) -> None:
+    (finding,) = found("/usr/share/x", "/usr/share/unknown", closure=[closure], linked=linked)
+    assert finding == Finding(("/usr/share/x",), closure.name, kind, line)
+
+
+def test_fpacks_own_rules_have_lines_of_their_own() -> None:
+    drop = ["/usr/share/doc", "/usr/share/man"]
+    (finding,) = found("/usr/share/doc/a/x", closure=[package("a", "usr/share/doc/a/x", drop=drop)])
+    assert finding.line == 'drop = ["/usr/share/man"]'
+    lean = package("libc6", "usr/lib/x/gconv/a.so", drop=["/usr/lib/*/gconv"])
+    assert found("/lib/x/gconv/a.so", closure=[lean])[0].line == "packages = [..., debian.libc6]"
+
+
+def test_packages_of_debian_are_named() -> None:
+    (finding,) = found("/bin/foo", "/usr/bin/bar", contents={"/usr/bin/foo": ("foobar", "foo", "libfoo-extra")})
+    assert finding == Finding(("/usr/bin/foo",), "foo", "package", "packages = [..., debian.foo]")
+
+
+def test_a_package_that_the_image_has_elsewhere_is_no_finding() -> None:
+    assert not found("/usr/bin/foo", closure=[package("foo")], contents={"/usr/bin/foo": ("foo",)})
+    (left_out,) = found("/usr/bin/foo", closure=[package("foo", inside=False)], contents={"/usr/bin/foo": ("foo",)})
+    assert left_out.kind == "left out"
+
+
+def test_search_paths_are_no_findings() -> None:
+    tried = ("/usr/local/bin/foo", "/lib/glibc-hwcaps/x86-64-v3/libz.so.1", "/proc/1/x", "/tmp/foo", "/")
+    contents = dict.fromkeys((*tried, "/usr/lib/glibc-hwcaps/x86-64-v3/libz.so.1"), ("a",))
+    assert not found(*tried, files=["usr/bin/foo", "usr/lib/libz.so.1"], contents=contents)
+
+
+def test_findings_are_ranked_joined_and_few() -> None:
+    many = [f"/usr/share/p{number}/file" for number in range(3 * MOST)]
+    closure = [package(f"p{number}", f"usr/share/p{number}/file", drop=["/usr"]) for number in range(3 * MOST)]
+    closure.append(package("tools", "usr/bin/one", "usr/bin/two", drop=["/usr"]))
+    result = found(*many, "/usr/bin/one", "/usr/bin/two", closure=closure)
+    assert len(result) == MOST
+    assert result[0].paths == ("/usr/bin/one", "/usr/bin/two"), "programs come first"
+
+
+def test_lines_quote_what_the_language_would_read() -> None:
+    odd = 'usr/share/"${x}\x1b'
+    (finding,) = found(f"/{odd}", closure=[package("a", odd, inside=False)], linked=True)
+    assert finding.line == 'wants = ["/usr/share/\\"\\${x}\\u001b"]'

@@ -1,0 +1,223 @@
+"""`fpack try`: an image runs as in a container engine, and what it looked for in vain is told."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.archive import file
+from support.people import MODES, Person, person
+from support.program import Fpack
+from support.shells import Terminal, out
+
+TOOL = """\
+#!/bin/sh
+cat /usr/share/tool/data /usr/share/doc/tool/note /usr/lib/tool/plugin 2>/dev/null
+cat "/usr/share/tool/od\x1b[1md" 2>/dev/null
+nonexistent-program
+echo done
+"""
+STUBBORN = """\
+#!/bin/sh
+trap '' INT
+trap 'echo asked; exit 5' USR1
+echo awake
+while :; do sleep 0.1; done
+"""
+PROJECT = """
+debian = import("fpack/debian").trixie
+image = container {
+  packages = [debian.tool, debian.bash, debian.coreutils]
+  env = { COLOR = "blue" }
+  user = "1234:55"
+  workdir = "/work"
+  volumes = ["/var/lib/tool"]
+  files = { "/etc/tool.conf" = { text = "secret", mode = "0600", user = "keeper" } }
+  directories = { "/var/lib/keeper" = { mode = "0700", user = "keeper" } }
+  users = { keeper = { uid = 1234, gid = 55 } }
+  command = ["sh", "-c", "echo $COLOR $PWD $(id -u) $(id -g); cat /etc/tool.conf; stat -c %a:%u /var/lib/keeper"]
+}
+open = image.with { user = null }
+dropped = open.with { rules = { tool = { drop = ["/usr/share/tool"] } } }
+kept = open.with { rules = { tool = { keep = ["/usr/bin"] } } }
+stubborn = open.with { command = ["stubborn"], stop-signal = "SIGUSR1" }
+linked = container {
+  packages = [debian.tool, debian.bash, debian.coreutils]
+  closure = "linked"
+  rules = { base-files = { drop = [] } }
+}
+"""
+
+
+@pytest.fixture(scope="module", params=[*MODES, "user with ids"])
+def someone(request: pytest.FixtureRequest) -> Any:
+    """A user with an archive that has a tool, and a project."""
+    mode = "user" if request.param == "user with ids" else request.param
+    with person(mode) as made:
+        assert made.archive is not None
+        made.archive.add(
+            "tool", "1.0", depends="extra", files={
+                "usr/bin/tool": file(TOOL, 0o755), "usr/share/tool/data": "data\n", "usr/share/doc/tool/note": "note\n",
+                "usr/share/tool/od\x1b[1md": "odd\n", "usr/bin/stubborn": file(STUBBORN, 0o755),
+            },
+        )  # fmt: skip
+        made.archive.add("extra", "1.0", files={"usr/lib/tool/plugin": "plugin\n", "usr/lib/tool/other": "other\n"})
+        made.archive.publish()
+        if request.param == "user with ids":
+            if not made.prefix:
+                pytest.skip("only root can give ids to a user")
+            made.prefix = (*made.prefix[:2], "--ids", *made.prefix[2:])
+        made.project("project", PROJECT)
+        yield made
+
+
+def attempt(user: Person, *words: str, status: int | None = 0) -> dict[str, Any]:
+    """Run `try --json`; what it printed."""
+    done = user("try", "--json", *words, cwd=user.place / "project", status=status)
+    result: dict[str, Any] = json.loads(done.stdout)
+    assert result["status"] == done.returncode
+    return {**result, "output": done.stderr}
+
+
+def findings(result: dict[str, Any]) -> dict[str, tuple[str, str, str]]:
+    """The package, kind and line of each path that was missing."""
+    return {m["paths"][0]: (m["package"], m["kind"], m["line"]) for m in result["missing"]}
+
+
+def test_it_runs_as_the_image_says(someone: Person) -> None:
+    text = out(someone, "try", cwd=someone.place / "project")
+    assert text.splitlines() == ["blue /work 1234 55", "secret700:1234"]
+
+
+def test_another_command_replaces_entrypoint_and_command_and_its_status_is_told(someone: Person) -> None:
+    cwd = someone.place / "project"
+    done = someone("try", "#open", "--env", "MORE=x", "--", "sh", "-c", "echo $MORE $COLOR; exit 7", cwd=cwd, status=7)
+    assert done.stdout == "x blue\n"
+    assert someone("try", "#open", "--", "sh", "-c", "kill -9 $$", cwd=cwd, status=137).stdout == ""
+    assert "nowhere: No such file" in someone("try", "#open", "--", "nowhere", cwd=cwd, status=127).stderr
+
+
+def test_what_it_writes_is_gone_afterwards(someone: Person) -> None:
+    cwd = someone.place / "project"
+    script = (
+        "echo changed > /usr/bin/tool; rm /etc/tool.conf; echo x > /var/lib/tool/x; cat /usr/bin/tool /etc/tool.conf"
+    )
+    first = someone("try", "#open", "--", "sh", "-c", script, cwd=cwd, status=1)
+    assert first.stdout == "changed\n"
+    again = someone("try", "#open", "--", "sh", "-c", "cat /usr/bin/tool; ls /var/lib/tool", cwd=cwd)
+    assert again.stdout == TOOL
+
+
+def test_it_has_the_terminal_and_ctrl_c_ends_it(someone: Person, terminals: list[Terminal]) -> None:
+    terminal = Terminal(someone, "try", "#open", "--", "sh", "-c", "echo awake; read line; echo got $line; sleep 300",
+                        cwd=someone.place / "project")  # fmt: skip
+    terminals.append(terminal)
+    terminal.wait("awake")
+    terminal.line("word", "got word")
+    terminal.type("\x03")
+    assert terminal.end() == 130
+
+
+def test_a_program_that_ignores_ctrl_c_gets_its_stop_signal(someone: Person, terminals: list[Terminal]) -> None:
+    terminal = Terminal(someone, "try", "#stubborn", cwd=someone.place / "project")
+    terminals.append(terminal)
+    terminal.wait("awake")
+    terminal.type("\x03")
+    terminal.wait("asked")
+    assert terminal.end() == 5
+
+
+def test_a_signal_reaches_the_command_and_what_it_left_running_ends(someone: Person) -> None:
+    script = "trap 'echo asked; exit 4' TERM; sleep 300 & echo up; while :; do sleep 0.1; done"
+    process = subprocess.Popen(
+        someone.command("try", "#open", "--", "sh", "-c", script), cwd=someone.place / "project", env=someone.env,
+        stdout=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None and process.stdout.readline() == "up\n"
+    process.terminate()
+    assert process.communicate(timeout=60)[0] == "asked\n" and process.returncode == 4
+
+
+def test_an_output_that_is_a_file_can_be_opened_again(someone: Person, tmp_path: Path) -> None:
+    with open(tmp_path / "out", "wb") as output:
+        done = subprocess.run(
+            someone.command("try", "--", "sh", "-c", "echo one; echo two >/dev/stdout; echo three >>/dev/stdout"),
+            cwd=someone.place / "project", env=someone.env, stdout=output, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0
+    assert (tmp_path / "out").read_text().split() == ["one", "two", "three"]
+
+
+def test_dropped_files_are_named_with_a_line_that_adds_them(someone: Person) -> None:
+    result = attempt(someone, "#dropped", "--", "tool")
+    found = findings(result)
+    line = 'the rule for tool without "/usr/share/tool" in `drop`'
+    assert found["/usr/share/tool/data"] == ("tool", "dropped", line)
+    assert "done" in result["output"] and "data" not in result["output"]
+    found = findings(attempt(someone, "#kept", "--", "tool"))
+    assert found["/usr/share/tool/data"] == (
+        "tool", "dropped", 'rules = { tool = { keep = ["/usr/bin", "/usr/share/tool/data"] } }',
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("attribute", "path"),
+    [("open", "/usr/share/doc/tool/note"), ("kept", "/usr/share/tool/data"), ("linked", "/usr/lib/tool/plugin")],
+)
+def test_the_line_adds_the_file(someone: Person, attribute: str, path: str) -> None:
+    before = attempt(someone, f"#{attribute}", "--", "tool")
+    line = findings(before)[path][2]
+    folder = someone.project(f"mended-{attribute}-{someone.mode}-{len(someone.prefix)}", PROJECT.replace(
+        "\nlinked =", f"\nmended = {attribute}.with {{ {line} }}\nlinked ="))  # fmt: skip
+    done = someone("try", "--json", "#mended", "--", "tool", cwd=folder)
+    assert path not in findings(json.loads(done.stdout)), "it is there now"
+    assert path.rpartition("/")[2] in done.stderr, "the tool prints its files"
+
+
+def test_names_are_printed_escaped(someone: Person) -> None:
+    done = someone("try", "#dropped", "--", "tool", cwd=someone.place / "project")
+    assert "\x1b" not in done.stderr and "/usr/share/tool/" in done.stderr
+
+
+def test_search_paths_are_no_findings(someone: Person) -> None:
+    script = "ls / >/dev/null; cat /etc/nothing /usr/share/none; exit 3"
+    result = attempt(someone, "#linked", "--", "sh", "-c", script, status=3)
+    assert result["missing"] == []
+
+
+def test_without_observation_there_is_no_list(someone: Person) -> None:
+    result = attempt(someone, "#dropped", "--no-observe", "--", "tool")
+    assert result["missing"] == [] and result["unobserved"] is None
+
+
+def test_where_the_kernel_refuses_the_command_runs_without_the_list(someone: Person) -> None:
+    refusing = [sys.executable, str(Path(__file__).with_name("without_listeners.py"))]
+    words = someone.command("try", "--json", "#dropped", "--", "tool")
+    done = subprocess.run(
+        [*refusing, *words], cwd=someone.place / "project", env=someone.env, capture_output=True, text=True, timeout=60
+    )
+    result = json.loads(done.stdout)
+    assert done.returncode == 0 and result["missing"] == [] and "refuses" in result["unobserved"], done.stderr
+
+
+def test_an_image_without_a_program_says_how_to_name_one(someone: Person) -> None:
+    assert "--entrypoint" in someone.fails("try", "extra", "--no-configure", cwd=someone.place)
+
+
+@pytest.mark.network
+def test_the_curated_nginx_serves_until_ctrl_c(tmp_path: Path, terminals: list[Terminal]) -> None:
+    fpack = Fpack(tmp_path / "home")
+    fpack.use_mirrors_of_the_machine()
+    fpack("try", "nginx", "--", "nginx", "-t", timeout=400)
+    terminal = Terminal(fpack, "try", "nginx")
+    terminals.append(terminal)
+    terminal.wait("start worker process")
+    with urllib.request.urlopen("http://127.0.0.1:8080", timeout=20) as answer:
+        assert b"nginx" in answer.read()
+    terminal.type("\x03")
+    assert terminal.end() == 0
