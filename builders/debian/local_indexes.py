@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.store.files.owners import open_to_others
@@ -82,6 +82,20 @@ def newest(cache: IndexCache, suites: Sequence[Suite], arch: str) -> list[AtHand
         if index is not None:
             best[suite] = AtHand(pin, index, date)
     return [best[suite] for suite in suites if suite in best] if suites[0] in best else []
+
+
+def elsewhere(
+    cache: IndexCache, lock: Lock, releases: Mapping[str, Sequence[Suite]], arch: str, name: str, release: str
+) -> list[str]:
+    """Return the other releases that have a package, according to the locked and cached indexes."""
+    found = []
+    for other, suites in releases.items():
+        if other == release:
+            continue
+        indexes = locked(cache, lock, other, suites, arch) or newest(cache, suites, arch)
+        if any(index.opened.packages(name) for index in indexes):
+            found.append(other)
+    return found
 
 
 def newest_seen(cache: IndexCache, codename: str) -> int:

@@ -1,4 +1,4 @@
-"""Merge the indexes of a release's suites, with the locked versions of packages first."""
+"""Merge the indexes of a release's suites, with the locked versions of packages first, and suggest similar names."""
 
 from __future__ import annotations
 
@@ -69,3 +69,15 @@ class MergedIndex:
 
         ranked = sorted((-similarity(other), other) for _, other in best)
         return [other for score, other in ranked[:count] if score <= -0.6]
+
+
+def hint(universe: MergedIndex, name: str, others: Sequence[str] = ()) -> str:
+    """Return a hint for a name without a package in `universe`. others: the releases that have the package."""
+    providers = [package.name for package in universe.providers(name)]
+    if providers:
+        shown = ", ".join(providers[:5])
+        return f"it is a virtual package; {shown} provide{'' if len(providers) > 1 else 's'} it"
+    if others:
+        return f"{' and '.join(others)} {'has' if len(others) == 1 else 'have'} it, as in debian.{others[0]}.{name}"
+    nearest = universe.nearest(name)
+    return f"did you mean {' or '.join(nearest)}?" if nearest else ""

@@ -287,7 +287,8 @@ class DebianSource:
         if versions:
             return versions[0]
         from .index import IndexCache
-        from .suggestions import elsewhere, hint
+        from .local_indexes import elsewhere
+        from .merged_index import hint
 
         others = elsewhere(IndexCache(self._cache), self.lock, self._releases, self.arch, name, release)
         raise NoSuchPackage(

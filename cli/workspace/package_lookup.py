@@ -110,8 +110,9 @@ class Packages:
     def absent(self, name: str) -> FpackError:
         """Return the error for a missing package, with the releases that have it, or with similar names."""
         from fpack.builders.debian.index import IndexCache
+        from fpack.builders.debian.local_indexes import elsewhere
+        from fpack.builders.debian.merged_index import hint
         from fpack.builders.debian.package_source import NoSuchPackage
-        from fpack.builders.debian.suggestions import elsewhere, hint
         from fpack.builders.debian.suites import RELEASES
 
         cache = IndexCache(cache_directory() / "debian")
