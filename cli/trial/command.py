@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from fpack.builders.oci.image_record import read as read_record
 from fpack.cli.options import SharedOptions
@@ -21,12 +21,7 @@ from . import closure, runner, tree
 from .container import closed_ports, plan
 from .findings import Finding, find, is_searched
 
-
-class FileIndex(Protocol):
-    """An index of the files of Debian's packages."""
-
-    def at(self, path: str) -> tuple[str, ...]:
-        """Return the packages that have an absolute path."""
+_MOST_LOOKUPS = 1000  # in the index of files
 
 
 class Tried(NamedTuple):
@@ -68,7 +63,7 @@ def attempt(what: str | None, command: Sequence[str], options: SharedOptions, ob
                 list(closure.packages(workspace, container, root)),
                 files.inside.files,
                 lambda: closure.drop_rules(workspace),
-                lambda paths: _packages_with(workspace, release, paths),
+                lambda paths: _packages_with(workspace, release, paths, fetch=ended.failed),
                 made.args["mode"] == "linked",
             )
         return Tried(ended.status, findings, ended.unobserved)
@@ -99,19 +94,25 @@ def _aside() -> Iterator[None]:
         os.close(before)
 
 
-def _packages_with(workspace: Workspace, release: str, paths: Sequence[str]) -> Mapping[str, Sequence[str]]:
-    """Return the packages of a release that have each path. Fetch the index only for programs and libraries."""
-    if not paths:
-        return {}
+def _packages_with(
+    workspace: Workspace, release: str, paths: Sequence[str], fetch: bool
+) -> Mapping[str, Sequence[str]]:
+    """Return the packages of a release that have each path.
+
+    fetch: fetch the index if the cache lacks it and a program or library is missing.
+    """
+    packages = Packages(workspace, release)
     try:
-        packages: Any = Packages(workspace, release)
-        index: FileIndex | None = packages.cached_contents() if hasattr(packages, "cached_contents") else None
-        if index is None and hasattr(packages, "contents") and any(map(is_searched, paths)):
+        index = packages.cached_contents()
+        if index is None and fetch and any(map(is_searched, paths)):
             index = packages.contents
     except FpackError as error:
         note(f"Debian's index of files cannot be read, so its other packages are not considered: {error.what}")
         return {}
-    return {path: found for path in paths if (found := index.at(path))} if index is not None else {}
+    if index is None:
+        return {}
+    chosen = sorted(paths, key=lambda path: not is_searched(path))[:_MOST_LOOKUPS]
+    return {path: found for path in chosen if (found := index.at(path))}
 
 
 def describe(tried: Tried) -> Iterator[str]:

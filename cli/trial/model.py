@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -32,6 +33,11 @@ class Ended(NamedTuple):
     status: int
     absent: tuple[bytes, ...]
     unobserved: str
+
+    @property
+    def failed(self) -> bool:
+        """Return whether the command failed by itself: not by Ctrl-C or a signal that ends programs."""
+        return self.status not in (0, *(128 + number for number in (signal.SIGINT, signal.SIGKILL, signal.SIGTERM)))
 
 
 class SandboxUsers(NamedTuple):

@@ -67,7 +67,8 @@ def someone(request: pytest.FixtureRequest) -> Any:
             },
         )  # fmt: skip
         made.archive.add("extra", "1.0", files={"usr/lib/tool/plugin": "plugin\n", "usr/lib/tool/other": "other\n"})
-        made.archive.publish()
+        made.archive.add("other-tools", files={"usr/bin/nonexistent-program": file("#!/bin/sh\n", 0o755)})
+        made.archive.publish(contents=True)
         if request.param == "user with ids":
             if not made.prefix:
                 pytest.skip("only root can give ids to a user")
@@ -177,6 +178,20 @@ def test_the_line_adds_the_file(someone: Person, attribute: str, path: str) -> N
     done = someone("try", "--json", "#mended", "--", "tool", cwd=folder)
     assert path not in findings(json.loads(done.stdout)), "it is there now"
     assert path.rpartition("/")[2] in done.stderr, "the tool prints its files"
+
+
+def test_programs_that_other_packages_have_are_named(someone: Person) -> None:
+    cwd, line = someone.place / "project", "packages = [..., debian.other-tools]"
+    fresh = someone.place / "fresh"
+    fresh.mkdir()
+    quiet = someone("try", "#open", "--", "tool", cwd=cwd, env={"XDG_CACHE_HOME": str(someone.own(fresh))}).stderr
+    assert "other-tools" not in quiet, "nothing is fetched for a success"
+    found = findings(attempt(someone, "#open", "--", "sh", "-c", "tool; exit 9", status=9))
+    assert found["/usr/bin/nonexistent-program"] == ("other-tools", "package", line)
+    missing = findings(attempt(someone, "#open", "--", "nonexistent-program", status=127))
+    assert missing == {"/usr/bin/nonexistent-program": ("other-tools", "package", line)}
+    text = someone("try", "#open", "--", "tool", cwd=cwd).stderr
+    assert f"  /usr/bin/nonexistent-program: in Debian's other-tools\n    {line}" in text
 
 
 def test_names_are_printed_escaped(someone: Person) -> None:
