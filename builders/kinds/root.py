@@ -34,8 +34,9 @@ from fpack.store.derivation import Output, placeholder
 from fpack.store.path import StorePath
 
 # 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only. 4: the commands that
-# scripts and programs call. 5: servers that fork, and variables of command lines. 6: set-id bits of scripts
-VERSION = 6
+# scripts and programs call. 5: servers that fork, and variables of command lines. 6: set-id bits of scripts.
+# 7: signals to servers that fork
+VERSION = 7
 
 DEPENDS, LINKED = "depends", "linked"
 FIRST = "base-files"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from fpack.builders.payload import meta
+from fpack.builders.payload.commands import SHELLS
 from fpack.builders.payload.globs import merged
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
@@ -91,7 +92,8 @@ def service(
         "volumes": list(plan.volumes),
         "signal": plan.signal,
     }
-    needs_init = plan.start.forks or _is_interpreter(composition, plan.entrypoint[0], links)
+    runs_script = plan.entrypoint[0].rpartition("/")[2] in SHELLS and len(plan.entrypoint) > 1
+    needs_init = plan.start.forks or runs_script or _is_interpreter(composition, plan.entrypoint[0], links)
     return RootService(made + script, extra, needs_init)
 
 

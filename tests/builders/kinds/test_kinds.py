@@ -77,7 +77,7 @@ DIGESTS = {
     "manifest": "8fca36701a1d71cd",
     "npm": "28b1256fab9cabc9",
     "pypi": "82d346add165fac0",
-    "root": "019fa5eb817498b9",
+    "root": "80e9d53850d828a8",
     "slice": "15bbd1d96b1233fe",
     "source": "da8e8421d65924c2",
     "text": "a0a7b1cf054e8713",

@@ -67,6 +67,13 @@ def test_a_server_that_forks_has_a_script_and_is_not_process_1(roots: Roots) -> 
     assert (made.data / "usr/lib/fpack/start").read_text().startswith("#!/bin/sh\n")
 
 
+def test_a_shell_that_runs_a_script_is_not_process_1(roots: Roots) -> None:
+    unit = file("./usr/lib/systemd/system/app.service", "[Service]\nExecStart=/bin/sh /usr/lib/app/start\n")
+    roots.package("app", unit, *SHELL, seed=True)
+    made = build(roots, init_if_needed=True)
+    assert made.extra["service"]["entrypoint"] == ["/usr/bin/tini", "--", "/bin/sh", "/usr/lib/app/start"]
+
+
 def test_a_server_that_forks_without_a_shell_is_told(roots: Roots) -> None:
     roots.package("app", file("./usr/sbin/appd", PROGRAM, 0o755), FORKING, seed=True)
     made = build(roots, init_if_needed=True)
