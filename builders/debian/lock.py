@@ -296,7 +296,10 @@ def _date(text: str, where: str, number: int) -> int:
 
 @lru_cache(maxsize=1024)
 def _seconds(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp())
+    seconds = int(datetime.fromisoformat(text).timestamp())
+    if seconds < 0:
+        raise ValueError("a date before 1970")
+    return seconds
 
 
 _CORRUPT_HINT = "restore the lock from version control, or delete it to resolve everything again"

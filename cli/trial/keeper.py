@@ -85,7 +85,7 @@ class TrialKeeper:
         linux.mount_tmpfs(f"{stage}/upper", "mode=0755")
         # The kernel lets a user namespace mount a new /proc only where one is visible.
         linux.mount("/proc", f"{stage}/proc", None, linux.RECURSIVE_BIND)
-        make_devices(f"{stage}/dev", ("tty",), {**DEVICE_LINKS, "ptmx": "pts/ptmx"})
+        make_devices(f"{stage}/dev", ("tty",), {**DEVICE_LINKS, "ptmx": "pts/ptmx"}, ("shm", "pts"))
         linux.pivot_root(stage)
         os.mkdir("/upper/changes", 0o755)
         os.mkdir("/upper/work", 0o755)

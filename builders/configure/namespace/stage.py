@@ -65,7 +65,12 @@ def mount_stage(request: dict[str, Any], tree: int) -> None:
     linux.mount("none", "/merged", "overlay", linux.NOSUID | linux.NODEV, options)
 
 
-def make_devices(directory: str, more: Sequence[str] = (), links: Mapping[str, str] = DEVICE_LINKS) -> None:
+def make_devices(
+    directory: str,
+    more: Sequence[str] = (),
+    links: Mapping[str, str] = DEVICE_LINKS,
+    directories: Sequence[str] = ("shm",),
+) -> None:
     """Mount a /dev that has only devices without effects, and `more`, read-only. links: its symlinks."""
     linux.mount("none", directory, "tmpfs", linux.NOSUID, "mode=0755,size=64k")
     for name in (*_DEVICES, *more):
@@ -73,7 +78,7 @@ def make_devices(directory: str, more: Sequence[str] = (), links: Mapping[str, s
         linux.mount(f"/dev/{name}", f"{directory}/{name}", None, linux.BIND)
     for name, target in links.items():
         os.symlink(target, f"{directory}/{name}")
-    for name in ("shm", "pts"):
+    for name in directories:
         os.mkdir(f"{directory}/{name}", 0o755)
     linux.mount("none", directory, None, linux.REMOUNT_READ_ONLY | linux.NOSUID)
 
