@@ -61,7 +61,6 @@ class Setup(NamedTuple):
     """The tree of a run. view: the directory of the lower tree. size, entries: what it has, if it must be copied.
 
     apply: (absolute path, mode, uid, gid) of entries that differ from the disk. remove: paths to remove.
-    backwards: directories list their entries in another order.
     """
 
     view: Path
@@ -72,7 +71,6 @@ class Setup(NamedTuple):
     seed: Sequence[SeedFile]
     host: str
     first: int
-    backwards: bool
     limits: ConfigureLimits
 
 
@@ -128,7 +126,6 @@ class ScriptRun:
                 ],
                 "host": setup.host,
                 "first": setup.first,
-                "backwards": setup.backwards,
                 "filter": base64.b64encode(build_filter(scripts=True)).decode(),
                 "limits": {**setup.limits._asdict(), "memory": memory},
             }

@@ -51,14 +51,10 @@ _WITHOUT_OTHER_DATE = {"bind9"}
 
 
 class Conditions(NamedTuple):
-    """The conditions of a run that must not matter.
-
-    first: the number before that of its first process. backwards: directories list their entries in another order.
-    """
+    """The conditions of a run that must not matter. first: the number before that of its first process."""
 
     first: int
     environment: dict[str, str]
-    backwards: bool = False
 
 
 def first_conditions() -> Conditions:
@@ -67,7 +63,7 @@ def first_conditions() -> Conditions:
 
 
 def other_conditions(files: Collection[str]) -> Conditions:
-    """Return different conditions: another date if the tree has libfaketime, other numbers of processes and order."""
+    """Return different conditions: another date if the tree has libfaketime, other numbers of processes."""
     changed = dict(ENVIRONMENT)
     library = min((path for path in files if path.endswith(_FAKETIME)), default=None)
     if library:
@@ -77,7 +73,7 @@ def other_conditions(files: Collection[str]) -> Conditions:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_DISABLE_SHM": "1",
         }
-    return Conditions(4000, changed, backwards=True)
+    return Conditions(4000, changed)
 
 
 def true_date(environment: Mapping[str, str]) -> dict[str, str]:

@@ -159,7 +159,7 @@ class _Plan(NamedTuple):
         extra = [f"/{path}" for path in _MOUNT_POINTS if not self.tree.has(path)]
         return Setup(
             view, self.tree.size, len(self.tree.files) + len(self.tree.directories), list(self.tree.differing()), extra,
-            files, seed.HOST, conditions.first, conditions.backwards, limits,
+            files, seed.HOST, conditions.first, limits,
         )  # fmt: skip
 
 

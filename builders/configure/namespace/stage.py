@@ -44,7 +44,7 @@ def mount_stage(request: dict[str, Any], tree: int) -> None:
     if request["copy"]:
         linux.mount_tmpfs(f"{stage}/merged", room)
         linux.pivot_root(stage)
-        _copy(os.dup(tree), os.open("/merged", _DIRECTORY), request["backwards"])
+        _copy(os.dup(tree), os.open("/merged", _DIRECTORY), _lists_newest_first("/merged"))
         return
     if lower >= 0:
         to = os.fsencode(f"{stage}/lower")
@@ -55,13 +55,11 @@ def mount_stage(request: dict[str, Any], tree: int) -> None:
     linux.pivot_root(stage)
     os.mkdir("/upper/changes", 0o755)
     os.mkdir("/upper/work", 0o755)
-    lowers = "/lower"
-    if request["backwards"]:
-        # The overlay lists a directory in the order of the lowest layer. The files of that layer are empty and hidden.
-        linux.mount_tmpfs("/order", f"mode=0755,size=1g,nr_inodes={request['entries'] + 4096}")
-        _reverse(os.open("/lower", _DIRECTORY), os.open("/order", _DIRECTORY), _lists_newest_first("/order"))
-        lowers = "/lower:/order"
-    options = f"lowerdir={lowers},upperdir=/upper/changes,workdir=/upper/work,userxattr"
+    # Directories of the store list their entries in the order of its file system, and some scripts write what they find
+    # in that order. An overlay lists a directory in the order of its lowest layer, whose files are empty and hidden.
+    linux.mount_tmpfs("/order", f"mode=0755,size=1g,nr_inodes={request['entries'] + 4096}")
+    _sort(os.open("/lower", _DIRECTORY), os.open("/order", _DIRECTORY), _lists_newest_first("/order"))
+    options = "lowerdir=/lower:/order,upperdir=/upper/changes,workdir=/upper/work,userxattr"
     linux.mount("none", "/merged", "overlay", linux.NOSUID | linux.NODEV, options)
 
 
@@ -94,36 +92,39 @@ def _lists_newest_first(directory: str) -> bool:
     return newest_first
 
 
-def _reverse(source: int, target: int, newest_first: bool) -> None:
-    """Make the names of a tree in another, so that each directory lists them in reverse. Close both directories."""
-    with os.scandir(source) as entries:
-        found = list(entries)
-    for entry in found if newest_first else reversed(found):
+def _entries(directory: int, newest_first: bool) -> list[os.DirEntry[str]]:
+    """Return the entries in the order in which a file system must get them to list them by name."""
+    with os.scandir(directory) as entries:
+        return sorted(entries, key=lambda entry: os.fsencode(entry.name), reverse=newest_first)
+
+
+def _sort(source: int, target: int, newest_first: bool) -> None:
+    """Make the names of a tree in another, so that each directory lists them by name. Close both directories."""
+    for entry in _entries(source, newest_first):
         if entry.is_dir(follow_symlinks=False):
             os.mkdir(entry.name, 0o755, dir_fd=target)
             flags = _DIRECTORY | os.O_NOFOLLOW
             below = os.open(entry.name, flags, dir_fd=source), os.open(entry.name, flags, dir_fd=target)
-            _reverse(*below, newest_first)
+            _sort(*below, newest_first)
         else:
             os.mknod(entry.name, 0o600, dir_fd=target)
     os.close(source)
     os.close(target)
 
 
-def _copy(source: int, target: int, backwards: bool) -> None:
-    """Copy a tree between two open directories, and close them. backwards: write each directory in reverse."""
-    with os.scandir(source) as entries:
-        for entry in reversed(list(entries)) if backwards else entries:
-            status = entry.stat(follow_symlinks=False)
-            name = entry.name
-            if stat.S_ISDIR(status.st_mode):
-                os.mkdir(name, 0o755, dir_fd=target)
-                flags = _DIRECTORY | os.O_NOFOLLOW
-                _copy(os.open(name, flags, dir_fd=source), os.open(name, flags, dir_fd=target), backwards)
-            elif stat.S_ISLNK(status.st_mode):
-                os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
-            else:
-                _copy_file(name, source, target, stat.S_IMODE(status.st_mode))
+def _copy(source: int, target: int, newest_first: bool) -> None:
+    """Copy a tree between two open directories, so that each directory lists its entries by name. Close both."""
+    for entry in _entries(source, newest_first):
+        status = entry.stat(follow_symlinks=False)
+        name = entry.name
+        if stat.S_ISDIR(status.st_mode):
+            os.mkdir(name, 0o755, dir_fd=target)
+            flags = _DIRECTORY | os.O_NOFOLLOW
+            _copy(os.open(name, flags, dir_fd=source), os.open(name, flags, dir_fd=target), newest_first)
+        elif stat.S_ISLNK(status.st_mode):
+            os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
+        else:
+            _copy_file(name, source, target, stat.S_IMODE(status.st_mode))
     os.close(source)
     os.close(target)
 
