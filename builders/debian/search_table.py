@@ -42,7 +42,7 @@ class SearchTable:
 
     def find(self, words: Sequence[str]) -> Iterator[SearchRow]:
         """Yield the packages whose name or description contains all of `words`, given in lower case."""
-        keys = sorted((word.encode() for word in words), key=len, reverse=True)
+        keys = sorted((word.encode("utf-8", "surrogateescape") for word in words), key=len, reverse=True)
         if not keys or any(b"\n" in key or b"\t" in key for key in keys):
             return
         lower, first, rest = self._lower, keys[0], keys[1:]

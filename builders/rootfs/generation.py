@@ -119,7 +119,7 @@ def write(task: Task, writer: TreeWriter, made: GeneratedFile) -> TreeEntry:
             hasher.update(chunk)
             yield chunk
 
-    node = writer.file(path, pieces())
+    node = writer.file(path, pieces(), executable=bool(entry.mode & 0o111))
     return entry._replace(size=node.size, blake3=node.digest, sha256=hasher.digest())
 
 

@@ -69,8 +69,13 @@ def parse(text: str | None, cwd: Path, default: str = "image") -> Target:
     return Target(text, project, None, _path(text, text))
 
 
-def unknown(target: Target, fields: Sequence[str], curated: Sequence[str]) -> UsageError:
-    """Return the error for a bare name that neither the project's file (with `fields`) nor a curated package has."""
+def unknown(
+    target: Target, fields: Sequence[str], curated: Sequence[str], no_packages: FpackError | None = None
+) -> UsageError:
+    """Return the error for a bare name that neither the project's file (with `fields`) nor a curated package has.
+
+    no_packages: why Debian's packages were not searched.
+    """
     from fpack.builders.debian.suites import RELEASES
 
     text = target.text
@@ -80,10 +85,15 @@ def unknown(target: Target, fields: Sequence[str], curated: Sequence[str]) -> Us
     hint = package or known or f"fpack search {text} looks for packages"
     if not all(c.isalnum() or c in "+-._" for c in text):
         hint = "fpack eval -e evaluates an expression"
+    why = f"{here}, and the curated packages are {', '.join(curated)}"
+    if no_packages is None:
+        return UsageError(f"There is nothing called {text!r}", why=why, hint=hint)
+    reason = f"{no_packages.what}: {no_packages.why}" if no_packages.why else no_packages.what
     return UsageError(
-        f"There is nothing called {text!r}",
-        why=f"{here}, and the curated packages are {', '.join(curated)}",
-        hint=hint,
+        f"There is nothing called {text!r}, and Debian's packages could not be searched",
+        where=no_packages.where,
+        why=f"{reason}; {why}",
+        hint=known or no_packages.hint or hint,
     )
 
 
@@ -117,6 +127,8 @@ def _is_image(text: str) -> UsageError:
 
 
 def _path(attributes: str, text: str) -> tuple[str, ...]:
+    if not attributes:
+        raise UsageError(f"{text!r} names nothing", hint="name a package or an attribute, as in jq or image")
     parts = []
     rest = attributes
     while rest:

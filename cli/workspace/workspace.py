@@ -52,6 +52,7 @@ class Workspace:
         self.options = options
         self._project: Path | None = None
         self._root: Path | None = None
+        self._no_packages: FpackError | None = None  # why a bare name was not searched among Debian's packages
         self.found_sources: dict[str, Path] = {}  # sources of no evaluation, as `source_paths`
         self.cut_off: Mapping[str, list[str]] = {}  # what the last `realise` cut off early, as `Scheduler.cut_off`
 
@@ -93,7 +94,8 @@ class Workspace:
     def _release_of(self, target: Target) -> str | None:
         """Return the release whose package a bare name means, if neither the project nor the curated packages have it.
 
-        It is the release of the lock, or the newest stable one. A package list that is unavailable has no packages.
+        It is the release of the lock, or the newest stable one. A package list that cannot be read has no packages; the
+        error is told if nothing else has the name.
         """
         from fpack.cli.ui.render import note
 
@@ -105,11 +107,15 @@ class Workspace:
         try:
             if name in curated() or (target.project and name in self.evaluator.load(target.project / PROJECT_FILE)):
                 return None
+        except FpackError:
+            return None  # evaluation of the target raises the error of the project's file
+        try:
             packages = Packages(self)
             if not packages.universe.versions(name):
                 return None
-        except FpackError:
-            return None  # evaluation of the target raises the error of the project's file
+        except FpackError as error:
+            self._no_packages = error
+            return None
         note(f"{name} is debian.{packages.release}.{name}")
         return packages.release
 
@@ -140,7 +146,7 @@ class Workspace:
             # Load it as a file of the library, because its own files lie beside it there.
             found = self.expression(f'import("fpack/{target.path[0]}")', target.text)
             return evaluator.select(found, list(target.path[1:]) or ["image"])
-        raise targets.unknown(target, fields, list(known))
+        raise targets.unknown(target, fields, list(known), self._no_packages)
 
     def expression(self, text: str, name: str = "<command line>") -> Any:
         """Evaluate an expression."""

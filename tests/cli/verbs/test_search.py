@@ -96,6 +96,7 @@ def test_a_limit_says_how_much_is_left(fpack: Fpack) -> None:
 def test_no_words_and_unknown_releases_are_explained(fpack: Fpack) -> None:
     assert "WORDS" in fpack("search", status=2).stderr
     assert "fpack search redis" in fpack.fails("search", " ")
+    assert fpack("search", "redis\udcff", status=1).stdout == ""
     assert "trixie" in fpack.fails("search", "-r", "jammy", "redis")
 
 

@@ -173,4 +173,10 @@ def test_a_bare_name_is_a_package_of_the_newest_stable_release(fpack: Fpack) -> 
     # What a project has comes first.
     assert json.loads(fpack("show", "--json", "words", cwd=fpack.home / "project").stdout)["type"] == "derivation"
     assert "There is nothing called 'tol'" in fpack.fails("show", "tol")
-    assert "There is nothing called 'tool'" in fpack.fails("show", "tool", env={**NOWHERE, "XDG_CACHE_HOME": "/none"})
+    message = fpack.fails("show", "tool", env={**NOWHERE, "XDG_CACHE_HOME": "/none"})
+    assert "There is nothing called 'tool', and Debian's packages could not be searched" in message
+    assert "the curated packages are" in message
+
+
+def test_an_empty_name(fpack: Fpack) -> None:
+    assert "'' names nothing" in fpack.fails("show", "")
