@@ -107,7 +107,8 @@ def _packages_with(
         if index is None and fetch and any(map(is_searched, paths)):
             index = packages.contents
     except FpackError as error:
-        note(f"Debian's index of files cannot be read, so its other packages are not considered: {error.what}")
+        told = "; ".join(part for part in (error.what, error.why, error.hint) if part)
+        note(f"Debian's index of files cannot be read, so its other packages are not considered: {one_line(told)}")
         return {}
     if index is None:
         return {}

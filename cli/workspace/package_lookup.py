@@ -94,8 +94,9 @@ class Packages:
         except FpackError as error:
             is_gone = isinstance(error, IndexGone)
             if is_gone and any(release == self.release for release, _ in lock.suites):
+                current = self._contents(EmptyLock())
                 note(f"the locked index of files of {self.release} is no longer available; the current one is used")
-                return self._contents(EmptyLock())
+                return current
             older = self.cached_contents(lock)
             if older is not None:
                 note(

@@ -199,6 +199,15 @@ def test_a_locked_index_of_files_that_is_gone_is_told(with_files: Fpack, archive
     assert "no longer available" in done.stderr and len(done.stdout.splitlines()) == 3
 
 
+def test_the_current_index_of_files_is_not_promised_before_it_is_open(with_files: Fpack, archive: Archive) -> None:
+    (with_files.home / "fpack.fp").write_text('image = container { packages = [import("fpack/debian").trixie.hello] }')
+    with_files("lock")
+    for path in archive.folder.glob("**/Contents-*"):
+        path.unlink()
+    said = with_files.fails("search", "--file", "gl.h")
+    assert "is used" not in said and "no longer available" in said and "mirror" in said
+
+
 def test_an_older_index_of_files_is_better_than_none(with_files: Fpack, archive: Archive) -> None:
     assert len(files(with_files, "gl.h")) == 2
     archive.add("third-dev", files={"usr/include/third/gl.h": ""})
