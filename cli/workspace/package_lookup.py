@@ -25,8 +25,13 @@ class Packages:
 
     def __init__(self, workspace: Workspace, release: str | None = None) -> None:
         from fpack.builders.debian.package_source import NoSuchRelease
-        from fpack.builders.debian.suites import RELEASES
+        from fpack.builders.debian.suites import ARCHITECTURES, RELEASES
+        from fpack.cli.errors import UsageError
 
+        if workspace.arch not in ARCHITECTURES:
+            raise UsageError(
+                f"There is no architecture {workspace.arch!r} of Debian", hint=f"there are {', '.join(ARCHITECTURES)}"
+            )
         self._workspace = workspace
         self.release = release or self._default()
         if self.release not in RELEASES:

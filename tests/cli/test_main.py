@@ -158,3 +158,12 @@ def test_a_wrong_mirror_is_named_before_anything_is_evaluated(fpack: Fpack, verb
 def test_an_empty_path_of_an_output_is_refused(fpack: Fpack, words: list[str]) -> None:
     done = fpack(*words, "-o", "", status=2)
     assert "-o" in done.stderr and "the path is empty" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["jq", "jq", "--version"], ["jq", "jq"], ["jq", "--env", "A=b", "jq", "-n"]])
+def test_a_command_to_try_without_its_dashes_is_explained(fpack: Fpack, words: list[str]) -> None:
+    assert "fpack try jq -- jq --version" in fpack("try", *words, status=2).stderr
+
+
+def test_try_without_a_project_names_itself(fpack: Fpack, tmp_path: Path) -> None:
+    assert "fpack try nginx" in fpack("try", cwd=tmp_path, status=2).stderr

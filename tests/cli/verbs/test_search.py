@@ -224,8 +224,12 @@ def test_no_file_is_explained(with_files: Fpack) -> None:
     said = with_files.fails("search", "--file", "gl")
     assert "'gl'" in said and "*gl*" in said and "headers" in said
     assert with_files("search", "--file", "gl", "--json", status=1).stdout.startswith("{")
-    for wrong in ("/usr/../x*", "../x*", ""):
+    for wrong in ("/usr/../x*", "../x*"):
         assert with_files("search", "--file", wrong, status=None).returncode in (1, 2)
+    for wrong in ("", " ", "*", "**", "/", "/**/*", "?"):
+        assert "libpq.so*" in with_files("search", "--file", wrong, status=2, env=NOWHERE).stderr
+    said = with_files("search", "--file", "gl.h", "--arch", "foo", status=2, env=NOWHERE).stderr
+    assert "'foo'" in said and "arm64" in said
     assert "together" in with_files("search", "gl", "--file", "gl.h", status=2).stderr
 
 
