@@ -9,7 +9,7 @@ from typing import Any
 FORMATS = ("bash", "zsh", "fish", "json")
 INTERPRETERS = ("bash", "zsh", "fish")
 # The kinds of options: FLAG takes no value, the others a value of this kind.
-FLAG, TEXT, CHOICE, NUMBER, SETTING = "flag", "text", "choice", "number", "setting"
+FLAG, TEXT, CHOICE, NUMBER, SETTING, MIRROR = "flag", "text", "choice", "number", "setting", "mirror"
 FILE, NEW, EXISTING = "file", "new", "existing"  # a path that is no directory, any path, a path that exists
 
 
@@ -55,6 +55,8 @@ class Option:
             return value in self.choices
         if self.kind == NUMBER:
             return value.isascii() and value.isdigit() and self.least <= int(value) <= self.most
+        if self.kind == MIRROR:
+            return False  # the check imports the code for mirrors, so click's callback does it
         return os.path.exists(value) if self.kind == EXISTING else bool(value)
 
 
@@ -67,7 +69,7 @@ EVALUATING = (
 LOCKING = (
     Option("--lock", kind=FILE, help="Use this lock file."),
     Option("--frozen", help="Fail if the lock would change."),
-    Option("--mirror", kind=TEXT, metavar="URL", help="Try this mirror of Debian first."),
+    Option("--mirror", kind=MIRROR, metavar="URL", help="Try this mirror of Debian first."),
     Option("--accept-expired", help="Accept an expired package index."),
     Option("--max-index-age", kind=SETTING, metavar="DAYS",
            help="Maximum age of a package index without an expiry date."),

@@ -16,6 +16,7 @@ from fpack.cli.option_table import (
     FILE,
     FLAG,
     LOCKING,
+    MIRROR,
     NEW,
     NUMBER,
     SETTING,
@@ -70,6 +71,16 @@ def days(text: str | float) -> float:
     return value
 
 
+class NamedPath(click.Path):
+    """A path that is not empty: an empty one would mean the working directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path of an option's value."""
+        if value == "":
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def from_table(options: Sequence[Option]) -> Callable[[Command], Command]:
     """Return a decorator that adds options to a command."""
 
@@ -91,11 +102,13 @@ def _click_option(option: Option) -> Callable[[Command], Command]:
     elif option.kind == NUMBER:
         attributes["type"] = click.IntRange(option.least, option.most)
     elif option.kind in (FILE, NEW):
-        attributes["type"] = click.Path(path_type=Path, dir_okay=option.kind == NEW)
+        attributes["type"] = NamedPath(path_type=Path, dir_okay=option.kind == NEW)
     elif option.kind == EXISTING:
         attributes["type"] = click.Path(exists=True)
     elif option.kind == SETTING:
         attributes["callback"] = _check(_SETTINGS[option.names[0]])
+    elif option.kind == MIRROR:
+        attributes["callback"] = _check_mirror
     if option.default is not None:
         attributes["default"] = option.default
     if option.bare:
@@ -111,6 +124,27 @@ def _check(setting: Setting[Any]) -> Callable[[click.Context, click.Parameter, s
         return value
 
     return check
+
+
+def _check_mirror(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Check the mirrors of the option. The value stays a text."""
+    if value is not None:
+        from fpack.builders.debian.mirrors import ONLY, MirrorError, parse_base
+        from fpack.cli.errors import UsageError
+
+        words = value.split()
+        if not words:
+            raise UsageError("--mirror is empty", hint="give a URL, as in --mirror URL, or leave the option out")
+        try:
+            for word in words:
+                if word != ONLY:
+                    parse_base(word)
+        except MirrorError as error:
+            raise UsageError(
+                f"--mirror: {error.what}",
+                hint="use http, https or file URLs: --mirror URL, or --mirror 'debian=URL debian-security=URL'",
+            ) from None
+    return value
 
 
 evaluating = from_table(EVALUATING)  # for verbs that evaluate the language: its limits

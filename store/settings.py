@@ -165,6 +165,7 @@ MAX_INDEX_AGE: Setting[float | None] = Setting(
 )
 
 EVAL_SECONDS = 300.0
+MIN_EVAL_MEMORY = 16 << 20  # of bytes; an empty file needs some
 
 
 def _half_of_memory() -> int:
@@ -179,8 +180,21 @@ def _half_of_memory() -> int:
     return total // 2
 
 
+def _memory(text: str) -> int | None:
+    """Parse the memory of evaluations: a number of bytes without its letter is a mistake."""
+    value = size(text)
+    if value is not None and value < MIN_EVAL_MEMORY:
+        raise ValueError(text)
+    return value
+
+
 EVAL_MEMORY: Setting[int | None] = Setting(
-    "eval.memory", "--eval-memory", "FPACK_EVAL_MEMORY", size, _half_of_memory, "a size, as in 512M or 8G, or none"
+    "eval.memory",
+    "--eval-memory",
+    "FPACK_EVAL_MEMORY",
+    _memory,
+    _half_of_memory,
+    f"a size, as in 512M or 8G, or none; the least is {MIN_EVAL_MEMORY >> 20}M",
 )
 EVAL_TIME: Setting[float | None] = Setting(
     "eval.time", "--eval-time", "FPACK_EVAL_TIME", amount, lambda: EVAL_SECONDS, "a number of seconds, or none"

@@ -10,6 +10,10 @@ DEBIAN = "debian"
 SECURITY = "debian-security"
 ARCHIVES = (DEBIAN, SECURITY)
 COMPONENT = "main"
+# Those of RELEASES; a release has some of them.
+ARCHITECTURES = (
+    "amd64", "arm64", "armel", "armhf", "i386", "loong64", "mips64el", "mipsel", "ppc64el", "riscv64", "s390x",
+)  # fmt: skip
 
 
 class Suite(NamedTuple):

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from typing import NoReturn
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, one_line
 
 _TRANSIENT = (429, 500, 502, 503, 504)
 
 
 class HttpError(FpackError):
-    """A failed download."""
+    """A failed download. failures: the failure of each server, if the error is that of several."""
 
     exit_code = 5
     transient = False  # a retry at the same server may succeed
+    failures: Sequence[HttpError] = ()
 
 
 class NotFound(HttpError):
@@ -149,7 +150,7 @@ def translate(error: Exception, url: str) -> NoReturn:
 
 
 def combined(failures: Sequence[HttpError]) -> HttpError:
-    """Return one error for a file that all servers failed to deliver; its `why` lists the failure of each.
+    """Return one error for a file that all servers failed to deliver; its `why` has one line: each server's failures.
 
     A single failure is returned as it is. Otherwise the error's class is that of the most useful failure: a transient
     one, else NotFound, else WrongContent, else the first.
@@ -158,12 +159,25 @@ def combined(failures: Sequence[HttpError]) -> HttpError:
         return failures[0]
     kinds = (lambda f: f.transient, lambda f: isinstance(f, NotFound), lambda f: isinstance(f, WrongContent))
     main = next((failure for kind in kinds for failure in failures if kind(failure)), failures[0])
-    return type(main)(
-        f"None of {len(failures)} servers delivered the file",
+    single = [one for failure in failures for one in failure.failures or (failure,)]
+    servers: dict[str, list[str]] = {}
+    for one in single:
+        servers.setdefault(_server(one.where), []).append(one.why or one.what)
+    made = type(main)(
+        "No server delivered the file",
         where=main.where,
-        why="; ".join(str(failure) for failure in failures),
+        why=one_line("; ".join(f"{server}: {', '.join(dict.fromkeys(whys))}" for server, whys in servers.items())),
         hint=main.hint,
     )
+    return made.with_(failures=tuple(single))
+
+
+def _server(url: str) -> str:
+    """Return the host and port of a URL, or the URL if it has none."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2] or url
+    except ValueError:
+        return url
 
 
 def ended_early(error: BaseException) -> bool:

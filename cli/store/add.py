@@ -18,7 +18,7 @@ Examples:
 )
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--name", metavar="NAME", help="The name in the store path. Default: the name of SOURCE.")
-@click.option("-o", "--link", type=click.Path(path_type=Path), help="Create a link that keeps the path from gc.")
+@click.option("-o", "--link", type=shared.NamedPath(path_type=Path), help="Create a link that keeps the path from gc.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(source: Path, name: str | None, link: Path | None, as_json: bool) -> int:
     """Add SOURCE, a file or a directory, to the store, without the files that git ignores.

@@ -26,7 +26,9 @@ Examples:
   fpack store export ./result -o - | ssh host fpack store import -""",
 )
 @click.argument("store_paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), help="The file.")
+@click.option(
+    "-o", "--output", type=shared.NamedPath(path_type=Path, dir_okay=False, allow_dash=True), help="The file."
+)
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(store_paths: tuple[str, ...], output: Path | None, force: bool, as_json: bool) -> int:

@@ -22,7 +22,7 @@ Examples:
   ssh host fpack store export ./result -o - | fpack store import -""",
 )
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("-o", "--link", type=click.Path(path_type=Path), help="Create a link that keeps the paths from gc.")
+@click.option("-o", "--link", type=shared.NamedPath(path_type=Path), help="Create a link that keeps the paths from gc.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(file: Path, link: Path | None, as_json: bool) -> int:
     """Add the paths of FILE, which fpack store export wrote, to the store. Print the exported paths.

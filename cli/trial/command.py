@@ -65,6 +65,7 @@ def attempt(what: str | None, command: Sequence[str], options: SharedOptions, ob
                 lambda: closure.drop_rules(workspace),
                 lambda paths: _packages_with(workspace, release, paths, fetch=ended.failed),
                 made.args["mode"] == "linked",
+                ended.succeeded,
             )
         return Tried(ended.status, findings, ended.unobserved)
 
@@ -107,7 +108,8 @@ def _packages_with(
         if index is None and fetch and any(map(is_searched, paths)):
             index = packages.contents
     except FpackError as error:
-        note(f"Debian's index of files cannot be read, so its other packages are not considered: {error.what}")
+        told = "; ".join(part for part in (error.what, error.why, error.hint) if part)
+        note(f"Debian's index of files cannot be read, so its other packages are not considered: {one_line(told)}")
         return {}
     if index is None:
         return {}
@@ -121,11 +123,17 @@ def describe(tried: Tried) -> Iterator[str]:
         yield f"the files that it looked for could not be observed: {tried.unobserved}"
     if not tried.findings:
         return
-    yield "it looked for files that the image lacks. These lines of a container { } in fpack.fp add them:"
+    yield "it looked for files that the image lacks:"
     for finding in tried.findings:
         more = f" and {len(finding.paths) - 1} more" if len(finding.paths) > 1 else ""
-        yield f"  {one_line(finding.paths[0])}{more}: {_REASONS[finding.kind].format(finding.package)}"
-        yield f"    {one_line(finding.line)}"
+        reason = _REASONS[finding.kind].format(finding.package)
+        if finding.line:
+            advice = "; this line of a container { } in fpack.fp adds it:"
+        else:
+            advice = " by a rule of the container" if finding.kind == "dropped" else "; add it to `packages`"
+        yield f"  {one_line(finding.paths[0])}{more}: {reason}{advice}"
+        if finding.line:
+            yield f"    {one_line(finding.line)}"
 
 
 _REASONS = {

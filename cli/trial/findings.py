@@ -1,7 +1,7 @@
 """Explain the names that a program looked up in vain: which package has the file, and which line adds it to an image.
 
 Only exact paths of packages count. So the search paths of the linker, of shells and of languages are no findings, and
-neither is a file that the image has in another directory of a search path.
+neither is a file that the image has in another directory of a search path, nor one that programs do without.
 """
 
 from __future__ import annotations
@@ -19,6 +19,22 @@ _MORE = 3  # further paths of a finding
 # Directories of the kernel, of the machine and of users, in which no package has files that programs look for.
 _RUNTIME = ("dev/", "proc/", "sys/", "tmp/", "run/", "home/", "build/", "fpack/")
 _SEARCHED = ("bin", "sbin", "games")
+_MAX_LINE = 200  # characters; a shorter line adds more files
+# Files that libraries look for at each start, and without which they work as most programs expect.
+_OPTIONAL = Globs(
+    [
+        "/etc/gai.conf",  # addresses are sorted by the standard's table
+        "/etc/host.conf",
+        "/etc/nsswitch.conf",  # the C library looks in files, then in DNS
+        "/etc/inputrc",  # readline has default keys
+        "/etc/bash.bashrc",
+        "/usr/lib/*/gconv/gconv-modules*",  # iconv has UTF-8, UCS-2, UCS-4 and ASCII built in
+        "/usr/lib/*/gconv/gconv-modules.d/**",
+        "/usr/lib/locale/**",  # the locales C and C.UTF-8 are built in
+        "/usr/share/locale/**",  # messages are in English
+        "/usr/share/locale-langpack/**",
+    ]
+)
 
 
 class ClosurePackage(NamedTuple):
@@ -43,7 +59,10 @@ class DropRules(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """Files that a program looked for. kind: why the image lacks them. line: what adds the first to a container."""
+    """Files that a program looked for. kind: why the image lacks them.
+
+    line: the line of a container that adds the first, or "" if it depends on what the container says already.
+    """
 
     paths: tuple[str, ...]
     package: str
@@ -52,7 +71,7 @@ class Finding(NamedTuple):
 
     def as_json(self) -> dict[str, object]:
         """Return the finding as JSON values."""
-        return self._asdict()
+        return {**self._asdict(), "line": self.line or None}
 
 
 def find(
@@ -62,14 +81,17 @@ def find(
     rules: Callable[[], DropRules],
     contents: Callable[[Sequence[str]], Mapping[str, Sequence[str]]],
     linked: bool,
+    succeeded: bool = False,
 ) -> list[Finding]:
     """Return the findings, the most likely cause first, at most MOST.
 
     absent: absolute names. files: the relative paths of the image. contents: returns the packages of Debian that have
-    each of some absolute paths. linked: the image has only the files that others load.
+    each of some absolute paths. linked: the image has only the files that others load. succeeded: the command did, so
+    that only programs count.
     """
     names = {path.rpartition("/")[2] for path in files if is_searched(path)}
     order = list(dict.fromkeys(path for name in absent if (path := _clean(name)) and not _elsewhere(path, names)))
+    order = [path for path in order if not (succeeded and _rank(path)) and not _OPTIONAL.covers(path)]
     wanted = frozenset(order)
     known: dict[str, ClosurePackage] = {}
     for package in closure:
@@ -132,23 +154,28 @@ def _best(packages: Sequence[str], path: str, listed: Mapping[str, ClosurePackag
 def _line(
     kind: str, path: str, name: str, package: ClosurePackage | None, rules: Callable[[], DropRules], linked: bool
 ) -> str:
-    """Return the line of a container that adds a path."""
+    """Return the line of a container that adds a path, or ""."""
     if kind == LEFT_OUT and linked:
         return f"wants = {_list([f'/{path}'])}"
     if kind in (LEFT_OUT, PACKAGE) or package is None:
-        return f"packages = [..., debian.{_field(name)}]"
+        return ""  # the list of packages is the user's
     if package.keep is not None and not Globs(package.keep).covers(path):
-        return f"rules = {{ {_field(name)} = {{ keep = {_list([*package.keep, f'/{path}'])} }} }}"
+        line = _rule(name, [*package.keep, f"/{path}"])
+        return line if len(line) <= _MAX_LINE else _rule(name, ["/**"])
     covering = [glob for glob in package.drop if Globs([glob]).covers(path)]
     known = rules()
     if any(glob in known.lean.get(name, ()) for glob in covering):
-        return f"packages = [..., debian.{_field(name)}]"
+        return _rule(name, ["/**"])
     if covering and all(glob in known.shared for glob in covering):
         # Only the container's own list replaces that of fpack.
         left = [glob for glob in known.shared if glob in package.drop and glob not in covering]
-        return f"drop = {_list(left)}"
-    shown = ", ".join(_quoted(glob) for glob in covering if glob not in known.shared)
-    return f"the rule for {name} without {shown} in `drop`"
+        line = f"drop = {_list(left)}"
+        return line if len(line) <= _MAX_LINE else "drop = []"
+    return ""  # a rule of the container, or of its packages
+
+
+def _rule(name: str, keep: Sequence[str]) -> str:
+    return f"rules = {{ {_field(name)} = {{ keep = {_list(keep)} }} }}"
 
 
 def _list(items: Iterable[str]) -> str:

@@ -28,11 +28,18 @@ class Ended(NamedTuple):
     """A command that has ended. status: its exit status, or 128 + N for signal N.
 
     absent: the absolute names that it looked up and that do not exist. unobserved: why there are none, or "".
+    signalled: it was sent a signal.
     """
 
     status: int
     absent: tuple[bytes, ...]
     unobserved: str
+    signalled: bool = False
+
+    @property
+    def succeeded(self) -> bool:
+        """Return whether the command ended by itself, with status 0."""
+        return self.status == 0 and not self.signalled
 
     @property
     def failed(self) -> bool:

@@ -49,7 +49,7 @@ def run(trial: Trial, observe: bool = True) -> Ended:
             for fd in trees:
                 os.close(fd)
             try:
-                _handle_signals(child, trial.stop)
+                signals = _handle_signals(child, trial.stop)
                 text = streams.copy(report, files, _MAX_REPORT)
                 status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             finally:
@@ -57,27 +57,29 @@ def run(trial: Trial, observe: bool = True) -> Ended:
                 signal.alarm(0)
                 for number, handler in before.items():
                     signal.signal(number, handler)
-    return _ended(status, text, unobserved)
+    return _ended(status, text, unobserved, bool(signals))
 
 
-def _ended(status: int, text: bytes, unobserved: str) -> Ended:
+def _ended(status: int, text: bytes, unobserved: str, signalled: bool) -> Ended:
     reason, _, rest = text.partition(b"\0")
     kind, _, why = reason.decode("utf-8", "replace").partition(" ")
     if kind == "error":
         raise SandboxError("The sandbox cannot be made", why=why)
     absent = tuple(name for name in rest.split(b"\0") if name.startswith(b"/"))
-    return Ended(128 - status if status < 0 else status, absent, unobserved or why)
+    return Ended(128 - status if status < 0 else status, absent, unobserved or why, signalled)
 
 
-def _handle_signals(child: int, stop: int) -> None:
-    """Pass signals on to the command. stop: as in Trial; after Ctrl-C, end the command by it, and then kill it."""
+def _handle_signals(child: int, stop: int) -> list[int]:
+    """Pass signals on to the command. Return a list of those that have come, which grows.
+
+    stop: as in Trial; after Ctrl-C, end the command by it, and then kill it.
+    """
     terminal = _has_terminal()
-    pressed = 0
+    came: list[int] = []
 
     def interrupt(number: int, frame: object) -> None:
-        nonlocal pressed
-        pressed += 1
-        if stop and pressed > 1:
+        came.append(number)
+        if stop and came.count(number) > 1:
             forward(signal.SIGKILL, frame)
             return
         if not terminal:
@@ -86,6 +88,7 @@ def _handle_signals(child: int, stop: int) -> None:
             signal.alarm(_PATIENCE)
 
     def forward(number: int, frame: object) -> None:
+        came.append(number)
         with suppress(ProcessLookupError):
             os.kill(child, number)
 
@@ -93,6 +96,7 @@ def _handle_signals(child: int, stop: int) -> None:
         signal.signal(number, forward)
     signal.signal(signal.SIGALRM, lambda number, frame: forward(STOP, frame))
     signal.signal(signal.SIGINT, interrupt)
+    return came
 
 
 def _has_terminal() -> bool:

@@ -40,7 +40,7 @@ Examples:
   fpack pack postgres --compress zstd:19 --json""",
 )
 @click.argument("what", nargs=-1)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File or directory to write.")
+@click.option("-o", "--output", type=shared.NamedPath(path_type=Path), help="File or directory to write.")
 @click.option(
     "--format",
     "format_",

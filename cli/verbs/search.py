@@ -107,12 +107,13 @@ def command(
 
 def _files(text: str, release: str | None, limit: int, as_json: bool, rest: dict[str, Any]) -> int:
     """Print the packages that have a file."""
-    from fpack.cli.workspace.file_lookup import KEPT, find_files
+    from fpack.cli.workspace.file_lookup import KEPT, check, find_files
     from fpack.cli.workspace.package_lookup import Packages
     from fpack.cli.workspace.target import find_project
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import FpackError
 
+    check(text)
     with Workspace(shared.options(rest)) as workspace:
         workspace.use_project(find_project(Path.cwd()))
         packages = Packages(workspace, release)

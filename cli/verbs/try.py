@@ -18,7 +18,17 @@ class _WithCommand(click.Command):
 
         before, command = split(args)
         ctx.meta["fpack.command"] = command or ()
-        return super().parse_args(ctx, before)
+        words = [word for word in before if not word.startswith("-")]
+        try:
+            return super().parse_args(ctx, before)
+        except click.UsageError as error:
+            if command is not None or len(words) < 2 or isinstance(error, click.BadParameter):
+                raise
+            from fpack.cli.errors import UsageError
+
+            text = error.format_message()
+            hint = "write -- before the command, as in: fpack try jq -- jq --version"
+            raise UsageError(f"fpack try takes one image and its options before --: {text}", hint=hint) from None
 
 
 @click.command(

@@ -20,6 +20,7 @@ Examples:
   fpack why postgres libicu76                         a package
   fpack why postgres libcrypto.so.3                   a library, by its soname
   fpack why debian.trixie.nginx /usr/bin/perl         a file
+  fpack why nginx /etc/nginx/nginx.conf               a file of the container
   fpack why debian.trixie.apache2 /etc/apache2/mods-enabled/mpm_event.load
   fpack why postgres                                  everything""",
 )
@@ -36,22 +37,28 @@ def command(image: str, thing: str | None, as_json: bool, **rest: Any) -> int:
 
     with Workspace(shared.options(rest)) as workspace:
         container = containers.container(workspace, workspace.target(image))
-        (root,) = workspace.realise([container.root])
+        files = containers.files_of(workspace, container) if thing else None
+        root, *own = workspace.realise([container.root, *([files] if files else [])])
         slices = inspect.read_slices(workspace.store.disk(root))
         disk = {slice_.path: workspace.store.disk(slice_.path) for slice_ in slices}
         scripts = inspect.made_by_scripts(workspace.store.disk(root), workspace.store.disk)
-        found = inspect.find(slices, thing, disk, scripts) if thing else None
-        names = [found.package] if found else [slice_.package for slice_ in slices]
+        others = inspect.made_by_container(workspace.store.disk(root), workspace.store.disk(own[0]) if own else None)
+        found = inspect.find(slices, thing, disk, scripts, others) if thing else None
+        names = [found.package] if found and found.package else [] if found else [slice_.package for slice_ in slices]
         chains = {name: inspect.chain(slices, name) for name in names}
         workspace.finish()
     if as_json:
+        lists: dict[str, list[dict[str, Any]]]
         lists = {name: [link._asdict() for link in links] for name, links in chains.items()}
         if found and found.script:
             made = {"kind": "configured", "file": f"/{found.file}", "script": found.script, "sha256": found.sha256}
             lists[found.package].append({"by": found.package, **made})
+        elif found and not found.package:
+            kind = {"kind": "generated", "rule": found.rule} if found.rule else {"kind": "files"}
+            lists = {f"/{found.file}": [{**kind, "file": f"/{found.file}"}]}
         shared.print_json(lists)
         return 0
-    branches = _chain(chains[found.package], found) if found else _all(slices)
+    branches = _chain(chains.get(found.package, []), found) if found else _all(slices)
     show(tree(Page(), branches))
     return 0
 
@@ -60,8 +67,7 @@ def _chain(links: Sequence[ImageSlice], found: Match) -> list[Branch]:
     """Return one branch down to a package, and to the named file in it, if any."""
     from fpack.cli.ui.layout import Branch
 
-    made = f"made by {found.script}, sha256 {found.sha256}" if found.script else ""
-    below = [Branch(f"/{found.file}", "", made)] if found.file else []
+    below = [Branch(f"/{found.file}", "", found.maker)] if found.file else []
     for link in reversed(links):
         below = [_branch(link, below)]
     return below

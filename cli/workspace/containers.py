@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from fpack.cli.errors import UsageError
 from fpack.store import derivation
-from fpack.store.derivation import Derivation, Output
+from fpack.store.derivation import Derivation, Output, placeholder
 
 from .error_context import naming_definition
 from .target import Target
@@ -72,6 +72,17 @@ def container_of(workspace: Workspace, value: Any, target: Target) -> Container:
         ports=_texts(workspace, value, "ports"),
         run_options=_texts(workspace, value, "run-options"),
     )
+
+
+def files_of(workspace: Workspace, container: Container) -> Output | None:
+    """Return the output of the container's own files, directories and links, or None if it has none."""
+    made = _derivation(workspace, container.image)
+    for output in made.inputs:
+        if str(placeholder(output.derivation, _derivation(workspace, output).name, output.name)) == made.args.get(
+            "files"
+        ):
+            return output
+    return None
 
 
 def output_of(workspace: Workspace, target: Target) -> Output:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from fpack.cli.errors import UsageError
@@ -12,6 +13,16 @@ if TYPE_CHECKING:
 
 MOST = 10_000  # files of one answer
 KEPT = "headers, pkg-config files, CMake configurations, libraries, programs and Python's top modules"
+
+
+def check(text: str) -> None:
+    """Raise UsageError for a text that no file or every file matches."""
+    if not text.strip("*?/. "):
+        raise UsageError(
+            f"--file {shlex.quote(text)} names no file",
+            why="it matches every file" if text else "it is empty",
+            hint="give a name, a path or a pattern, as in: fpack search --file 'libpq.so*'",
+        )
 
 
 def find_files(index: ContentsIndex, text: str) -> list[FileEntry]:

@@ -25,8 +25,13 @@ class Packages:
 
     def __init__(self, workspace: Workspace, release: str | None = None) -> None:
         from fpack.builders.debian.package_source import NoSuchRelease
-        from fpack.builders.debian.suites import RELEASES
+        from fpack.builders.debian.suites import ARCHITECTURES, RELEASES
+        from fpack.cli.errors import UsageError
 
+        if workspace.arch not in ARCHITECTURES:
+            raise UsageError(
+                f"There is no architecture {workspace.arch!r} of Debian", hint=f"there are {', '.join(ARCHITECTURES)}"
+            )
         self._workspace = workspace
         self.release = release or self._default()
         if self.release not in RELEASES:
@@ -94,8 +99,9 @@ class Packages:
         except FpackError as error:
             is_gone = isinstance(error, IndexGone)
             if is_gone and any(release == self.release for release, _ in lock.suites):
+                current = self._contents(EmptyLock())
                 note(f"the locked index of files of {self.release} is no longer available; the current one is used")
-                return self._contents(EmptyLock())
+                return current
             older = self.cached_contents(lock)
             if older is not None:
                 note(

@@ -47,7 +47,7 @@ def parse(text: str | None, cwd: Path, default: str = "image") -> Target:
                 f"There is no {PROJECT_FILE} here",
                 where=str(cwd),
                 hint="fpack init writes one for an existing project; without one, name a package, "
-                "as in: fpack pack postgres, or: fpack shell debian.trixie.jq",
+                "as in: fpack pack postgres, fpack try nginx, or: fpack shell debian.trixie.jq",
             )
         return Target(f"{PROJECT_FILE}#{default}", project, project / PROJECT_FILE, (default,))
     if "#" in text:

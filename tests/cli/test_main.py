@@ -14,6 +14,7 @@ from fpack.cli.ui.layout import Page
 from fpack.cli.ui.render import error_text, megabytes, show_refusal
 from fpack.cli.verbs import VERBS, command_of
 from fpack.store.errors import FpackError
+from support.program import Fpack
 
 
 def fpack(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -143,3 +144,26 @@ def test_sizes_and_tables() -> None:
         "0 B", "999 B", "1 kB", "31.2 MB", "12.0 GB",
     ]  # fmt: skip
     assert Page(width=0).table([["a", "1"], ["bbb", "22"]], right=(1,)) == ["a     1", "bbb  22"]
+
+
+@pytest.mark.parametrize("value", ["foo", "", " ", "ftp://host/debian", "debian=foo", "http://[", "file:///m foo"])
+@pytest.mark.parametrize("verb", [["build"], ["pack"], ["run", "x"], ["search", "x"], ["update"]])
+def test_a_wrong_mirror_is_named_before_anything_is_evaluated(fpack: Fpack, verb: list[str], value: str) -> None:
+    (fpack.home / "fpack.fp").write_text('image = error("evaluated", "")')
+    done = fpack(*verb[:1], "--mirror", value, *verb[1:], status=2)
+    assert "error: --mirror" in done.stderr and "evaluated" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["build"], ["pack"], ["store", "export", "x"], ["store", "add", "x"]])
+def test_an_empty_path_of_an_output_is_refused(fpack: Fpack, words: list[str]) -> None:
+    done = fpack(*words, "-o", "", status=2)
+    assert "-o" in done.stderr and "the path is empty" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["jq", "jq", "--version"], ["jq", "jq"], ["jq", "--env", "A=b", "jq", "-n"]])
+def test_a_command_to_try_without_its_dashes_is_explained(fpack: Fpack, words: list[str]) -> None:
+    assert "fpack try jq -- jq --version" in fpack("try", *words, status=2).stderr
+
+
+def test_try_without_a_project_names_itself(fpack: Fpack, tmp_path: Path) -> None:
+    assert "fpack try nginx" in fpack("try", cwd=tmp_path, status=2).stderr

@@ -14,6 +14,7 @@ from fpack.cli.option_table import (
     CHOICE,
     EXISTING,
     FLAG,
+    MIRROR,
     NUMBER,
     RUN,
     SETTING,
@@ -32,7 +33,7 @@ def values_of(option: Option) -> list[str]:
         return list(option.choices)
     if option.kind == NUMBER:
         return [str(option.least), str(option.most)]
-    return {EXISTING: ["/etc"], SETTING: ["7"]}.get(option.kind, ["a-value"])
+    return {EXISTING: ["/etc"], SETTING: ["70000000"], MIRROR: []}.get(option.kind, ["a-value"])
 
 
 def cases() -> Iterator[tuple[str, Option, list[str]]]:
@@ -77,7 +78,7 @@ def test_every_option_of_a_command_is_in_the_table(verb: str) -> None:
 @pytest.mark.parametrize(
     "words",
     [["--no-such"], ["--network", "up"], ["--network"], ["--jobs", "513"], ["--jobs=x"], ["-kv"], ["--pure=yes"],
-     ["-j=2"], ["--expose", "/nowhere"], ["--lock="]],
+     ["-j=2"], ["--expose", "/nowhere"], ["--lock="], ["--mirror", "file:///m"]],
 )  # fmt: skip
 def test_what_is_wrong_or_uncommon_is_left_to_click(words: list[str]) -> None:
     assert parse(words, SHELL) is None

@@ -249,6 +249,7 @@ class TestEntrypoint:
         ("run", "message"),
         [
             ("/usr/bin/ap", "did you mean /usr/bin/app"),
+            ("/usr/bin/apnosuch", "add the package"),
             ("/usr/lib/app.so", "a file of mode 0644"),
             ("/usr/bin", "a directory"),
             ("/usr/bin/loop", "no program"),

@@ -218,14 +218,19 @@ def test_the_next_mirror_is_tried_and_continues(server: Server, http: Http, tmp_
     assert server.requests[-1][2] == "bytes=100000-"
 
 
-def test_all_mirrors_failing_names_each(server: Server, tmp_path: Path) -> None:
+def test_all_mirrors_failing_names_each_server_once(server: Server, tmp_path: Path) -> None:
     server.fail("/a", 404)
     server.fail("/b", 503)
-    urls = [f"{server.url}/a", f"{server.url}/b"]
+    urls = [f"{server.url}/a", f"{server.url}/b", f"{server.url}/a", "http://127.0.0.1:1/a"]
     with pytest.raises(errors.ServerError) as caught:
         Http(retries=0).download(urls, tmp_path / "out", sha256=SHA256)
-    assert urls[0] in caught.value.why
-    assert urls[1] in caught.value.why
+    why = caught.value.why
+    name = server.url.rpartition("/")[2]
+    assert why.startswith(f"{name}: the server answered 404") and "503" in why and "; 127.0.0.1:1: " in why
+    assert why.count(name) == why.count("404") == 1 and why.isprintable()
+    with pytest.raises(errors.NotFound) as other:
+        Http(retries=0).download([urls[0], "http://127.0.0.1:1/a"], tmp_path / "out", sha256=SHA256)
+    assert errors.combined([caught.value, other.value]).why == why, "the failures of a combined error are listed"
     with pytest.raises(errors.NotFound):
         Http(retries=0).download(urls[:1] * 2, tmp_path / "out", sha256=SHA256)
 

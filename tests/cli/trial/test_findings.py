@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 from fpack.cli.trial.findings import MOST, ClosurePackage, DropRules, Finding, find
+from fpack.lang.syntax.parser import parse
+from fpack.lang.syntax.source import Source
 
 RULES = DropRules(("/usr/share/doc", "/usr/share/man"), {"libc6": ("/usr/lib/*/gconv",)})
 
@@ -28,9 +30,10 @@ def found(
     files: Sequence[str] = (),
     contents: Mapping[str, Sequence[str]] | None = None,
     linked: bool = False,
+    succeeded: bool = False,
 ) -> list[Finding]:
     names = [name.encode("utf-8", "surrogateescape") for name in absent]
-    return find(names, closure, files, lambda: RULES, lambda paths: contents or {}, linked)
+    return find(names, closure, files, lambda: RULES, lambda paths: contents or {}, linked, succeeded)
 
 
 @pytest.mark.parametrize(
@@ -38,9 +41,10 @@ def found(
     [
         (package("a", "usr/share/x", keep=["/usr/bin"]), False, "dropped",
          'rules = { a = { keep = ["/usr/bin", "/usr/share/x"] } }'),
-        (package("a", "usr/share/x", drop=["/usr/share"]), False, "dropped",
-         'the rule for a without "/usr/share" in `drop`'),
-        (package("a+", "usr/share/x", inside=False), False, "left out", 'packages = [..., debian."a+"]'),
+        (package("a", "usr/share/x", keep=[f"/usr/lib/file-{n}" for n in range(40)]), False, "dropped",
+         'rules = { a = { keep = ["/**"] } }'),
+        (package("a", "usr/share/x", drop=["/usr/share"]), False, "dropped", ""),
+        (package("a+", "usr/share/x", inside=False), False, "left out", ""),
         (package("a", "usr/share/x", inside=False), True, "left out", 'wants = ["/usr/share/x"]'),
     ],
 )  # fmt: skip
@@ -54,12 +58,45 @@ def test_fpacks_own_rules_have_lines_of_their_own() -> None:
     (finding,) = found("/usr/share/doc/a/x", closure=[package("a", "usr/share/doc/a/x", drop=drop)])
     assert finding.line == 'drop = ["/usr/share/man"]'
     lean = package("libc6", "usr/lib/x/gconv/a.so", drop=["/usr/lib/*/gconv"])
-    assert found("/lib/x/gconv/a.so", closure=[lean])[0].line == "packages = [..., debian.libc6]"
+    assert found("/lib/x/gconv/a.so", closure=[lean])[0].line == 'rules = { libc6 = { keep = ["/**"] } }'
+    long = [f"/usr/share/documentation-{number}" for number in range(20)]
+    rules = DropRules((*long, "/usr/share/doc"), {})
+    package_ = package("a", "usr/share/doc/a/x", drop=[*long, "/usr/share/doc"])
+    (finding,) = find([b"/usr/share/doc/a/x"], [package_], (), lambda: rules, lambda paths: {}, False)
+    assert finding.line == "drop = []"
+
+
+def test_lines_are_of_the_language() -> None:
+    closure = [
+        package("a+", "usr/share/a", keep=["/usr/bin"]), package("b", "usr/share/doc/b", drop=["/usr/share/doc"]),
+        package("libc6", "usr/lib/x/gconv/a.so", drop=["/usr/lib/*/gconv"]), package("c", "opt/c", inside=False),
+    ]  # fmt: skip
+    result = found("/usr/share/a", "/usr/share/doc/b", "/lib/x/gconv/a.so", "/opt/c", closure=closure, linked=True)
+    assert len(result) == 4 and all(finding.line for finding in result)
+    for finding in result:
+        parse(Source("fpack.fp", f"image = container {{ {finding.line} }}"), None)
+
+
+def test_a_command_that_succeeded_lacks_only_programs() -> None:
+    closure = [package("a", "usr/share/a", "usr/bin/a", "usr/lib/liba.so.1", drop=["/usr"])]
+    (finding,) = found("/usr/share/a", "/usr/bin/a", "/usr/lib/liba.so.1", closure=closure, succeeded=True)
+    assert finding.paths == ("/usr/bin/a",)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/etc/gai.conf", "/etc/nsswitch.conf", "/usr/lib/x/gconv/gconv-modules.cache", "/lib/x/gconv/gconv-modules.d/a",
+     "/usr/lib/locale/locale-archive", "/usr/lib/locale/C.utf8/LC_CTYPE", "/usr/share/locale/de/LC_MESSAGES/a.mo"],
+)  # fmt: skip
+def test_files_that_programs_do_without_are_no_findings(path: str) -> None:
+    inside = path.removeprefix("/").replace("lib/x", "usr/lib/x") if path.startswith("/lib/") else path[1:]
+    assert not found(path, closure=[package("a", inside, drop=["/usr"])], contents={path: ("b",)})
+    assert found("/usr/lib/x/gconv/IBM037.so", closure=[package("a", "usr/lib/x/gconv/IBM037.so", drop=["/usr"])])
 
 
 def test_packages_of_debian_are_named() -> None:
     (finding,) = found("/bin/foo", "/usr/bin/bar", contents={"/usr/bin/foo": ("foobar", "foo", "libfoo-extra")})
-    assert finding == Finding(("/usr/bin/foo",), "foo", "package", "packages = [..., debian.foo]")
+    assert finding == Finding(("/usr/bin/foo",), "foo", "package", "")
 
 
 def test_a_package_that_the_image_has_elsewhere_is_no_finding() -> None:

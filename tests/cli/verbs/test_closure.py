@@ -92,6 +92,28 @@ def test_why_of_one_thing_is_the_chain_down_to_it(fpack: Fpack) -> None:
     assert "dahs is not in the image" in message and "dash" in message
 
 
+def test_why_names_fpack_and_the_container_as_makers_of_files(fpack: Fpack) -> None:
+    (fpack.home / "own.fp").write_text(
+        """image = container {
+          packages = [import("fpack/debian").trixie.hello]
+          files = { "/etc/hello/words.conf" = { text = "hi" }, "/etc/debian_version" = { text = "mine" } }
+          links = { "/opt/words" = "/etc/hello/words.conf" }
+        }"""
+    )
+    own = "own.fp"
+    assert fpack("why", own, "/etc/passwd").stdout == "/etc/passwd  made by fpack, rule accounts\n"
+    for name in ("/etc/hello/words.conf", "words.conf"):
+        assert fpack("why", own, name).stdout == "/etc/hello/words.conf  a file of the container\n"
+    assert "a file of the container" in fpack("why", own, "/opt/words").stdout
+    assert "a file of the container" in fpack("why", own, "/etc/debian_version").stdout, "it replaces the package's"
+    assert "hello" in fpack("why", own, "/bin/hello").stdout
+    passwd = ask(fpack, "why", own, "/etc/passwd")
+    assert passwd == {"/etc/passwd": [{"kind": "generated", "rule": "accounts", "file": "/etc/passwd"}]}
+    assert ask(fpack, "why", own, "/opt/words") == {"/opt/words": [{"kind": "files", "file": "/opt/words"}]}
+    assert fpack("why", "debian.trixie.hello", "/etc/group").stdout == "/etc/group  made by fpack, rule accounts\n"
+    assert "is not in the image" in fpack.fails("why", own, "/etc/hello/none.conf")
+
+
 def test_size_shows_bars_on_a_terminal_alone(fpack: Fpack) -> None:
     fpack("size", "debian.trixie.hello")
     text = on_terminal(fpack, "size", "debian.trixie.hello", columns=70)

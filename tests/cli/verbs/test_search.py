@@ -200,6 +200,15 @@ def test_a_locked_index_of_files_that_is_gone_is_told(with_files: Fpack, archive
     assert "no longer available" in done.stderr and len(done.stdout.splitlines()) == 3
 
 
+def test_the_current_index_of_files_is_not_promised_before_it_is_open(with_files: Fpack, archive: Archive) -> None:
+    (with_files.home / "fpack.fp").write_text('image = container { packages = [import("fpack/debian").trixie.hello] }')
+    with_files("lock")
+    for path in archive.folder.glob("**/Contents-*"):
+        path.unlink()
+    said = with_files.fails("search", "--file", "gl.h")
+    assert "is used" not in said and "no longer available" in said and "mirror" in said
+
+
 def test_an_older_index_of_files_is_better_than_none(with_files: Fpack, archive: Archive) -> None:
     assert len(files(with_files, "gl.h")) == 2
     archive.add("third-dev", files={"usr/include/third/gl.h": ""})
@@ -216,8 +225,12 @@ def test_no_file_is_explained(with_files: Fpack) -> None:
     said = with_files.fails("search", "--file", "gl")
     assert "'gl'" in said and "*gl*" in said and "headers" in said
     assert with_files("search", "--file", "gl", "--json", status=1).stdout.startswith("{")
-    for wrong in ("/usr/../x*", "../x*", ""):
+    for wrong in ("/usr/../x*", "../x*"):
         assert with_files("search", "--file", wrong, status=None).returncode in (1, 2)
+    for wrong in ("", " ", "*", "**", "/", "/**/*", "?"):
+        assert "libpq.so*" in with_files("search", "--file", wrong, status=2, env=NOWHERE).stderr
+    said = with_files("search", "--file", "gl.h", "--arch", "foo", status=2, env=NOWHERE).stderr
+    assert "'foo'" in said and "arm64" in said
     assert "together" in with_files("search", "gl", "--file", "gl.h", status=2).stderr
 
 

@@ -418,12 +418,25 @@ def test_except_exception_does_not_catch_exhausted() -> None:
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("512M", 512 << 20), ("1.5G", 3 << 29), ("2g", 2 << 30), ("100k", 100 << 10), ("4096", 4096), ("none", None)],
+    [
+        ("512M", 512 << 20),
+        ("1.5G", 3 << 29),
+        ("2g", 2 << 30),
+        ("20480k", 20 << 20),
+        ("16777216", 16 << 20),
+        ("none", None),
+    ],
 )
 def test_sizes(text: str, size: int | None) -> None:
     assert EVAL_MEMORY.find(text, {}) == EVAL_MEMORY.find(None, {"FPACK_EVAL_MEMORY": text}) == size
     if size is not None:
         assert EVAL_MEMORY.find(shown_size(size), {}) == size
+
+
+@pytest.mark.parametrize("text", ["3", "512", "100k", "1M", "15.9M", "0"])
+def test_a_size_without_its_letter_is_an_error(text: str) -> None:
+    with pytest.raises(SettingError, match="the least is 16M"):
+        EVAL_MEMORY.find(text, {})
 
 
 @pytest.mark.parametrize("text", ["", "much", "-1G", "1X", "1e9", "G", "٣G", "9" * 30, "nan", "inf", "1 G"])
