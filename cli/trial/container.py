@@ -50,7 +50,9 @@ def plan(record: ImageRecord, files: ImageFiles, command: Sequence[str], environ
         made[_RESOLV] = resolv
     # A shell reads Ctrl-C itself, and so may a command of the user's.
     stop = 0 if command or words in _SHELLS else _signal(str(config.get("StopSignal") or "SIGTERM"))
-    trial = Trial(files.tree_with(made), words, env, directory, uid, gid, stop)
+    # With a pipe, other programs of the caller share the terminal, for example `less`.
+    takes_terminal = not stop and os.isatty(0) and os.isatty(1)
+    trial = Trial(files.tree_with(made), words, env, directory, uid, gid, stop, takes_terminal)
     return Planned(trial, tuple(config.get("ExposedPorts") or ()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import urllib.request
@@ -122,6 +123,41 @@ def test_it_has_the_terminal_and_ctrl_c_ends_it(someone: Person, terminals: list
     terminal.line("word", "got word")
     terminal.type("\x03")
     assert terminal.end() == 130
+
+
+def test_a_shell_has_job_control_and_tells_its_status(someone: Person, terminals: list[Terminal]) -> None:
+    terminal = Terminal(someone, "try", "#open", "--", "sh", cwd=someone.place / "project")
+    terminals.append(terminal)
+    terminal.line("case $- in *m*) echo j''obs ${PPID};; esac", "jobs 1")
+    terminal.line("(echo up''on; exec sleep 300)", "upon")
+    terminal.type("\x03")
+    terminal.line("echo en''ded $?", "ended 130")
+    terminal.type("exit 3\n")
+    assert terminal.end() == 3
+
+
+def test_a_command_with_the_terminal_gives_it_back(someone: Person, terminals: list[Terminal]) -> None:
+    inner = shlex.join(someone.command("try", "#open", "--", "sh", "-c", "echo awake; read line; echo got $line"))
+    script = f"{inner}; echo status $?; read line; echo then $line"
+    terminal = Terminal(someone, cwd=someone.place / "project", program=["/bin/sh", "-c", script])
+    terminals.append(terminal)
+    terminal.wait("awake")
+    terminal.type("\x1a")
+    terminal.line("word", "got word")
+    terminal.wait("status 0")
+    terminal.line("more", "then more")
+    assert terminal.end() == 0
+
+
+def test_programs_that_a_pipe_connects_share_the_terminal(someone: Person, terminals: list[Terminal]) -> None:
+    for options in ([], ["--json"]):
+        inner = shlex.join(someone.command("try", *options, "#open", "--", "sh", "-c", "echo awake >&2; sleep 1"))
+        script = f"{inner} | (read line < /dev/tty; cat; echo got $line)"
+        terminal = Terminal(someone, cwd=someone.place / "project", program=["/bin/sh", "-c", script])
+        terminals.append(terminal)
+        terminal.wait("awake")
+        terminal.line("word", "got word")
+        assert terminal.end() == 0
 
 
 def test_a_program_that_ignores_ctrl_c_gets_its_stop_signal(someone: Person, terminals: list[Terminal]) -> None:
