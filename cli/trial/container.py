@@ -57,7 +57,7 @@ def plan(record: ImageRecord, files: ImageFiles, command: Sequence[str], environ
 
 
 def closed_ports(ports: Sequence[str]) -> list[int]:
-    """Return the ports that only root of this machine may open."""
+    """Return the ports that a sandbox may not open: its root has no rights on this machine."""
     start = int(_read(_PORT_START, 16) or "1024")
     return [number for port in ports if (number := int(port.partition("/")[0])) < start]
 

@@ -104,6 +104,17 @@ def test_another_command_replaces_entrypoint_and_command_and_its_status_is_told(
     assert "nowhere: No such file" in someone("try", "#open", "--", "nowhere", cwd=cwd, status=127).stderr
 
 
+def test_ports_are_told_if_the_program_of_the_image_runs(someone: Person) -> None:
+    low, cwd = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) - 1, someone.place / "project"
+    if low < 1:
+        pytest.skip("this machine lets everybody open all ports")
+    ports = ("--port", str(low), "--port", "8080")
+    told = someone("try", *ports, cwd=cwd).stderr
+    assert f"The sandbox cannot open port {low}, because its root has no rights on this machine" in told
+    assert f"net.ipv4.ip_unprivileged_port_start={low}" in told and "8080" in told
+    assert "port" not in someone("try", *ports, "--", "id", cwd=cwd).stderr
+
+
 def test_what_it_writes_is_gone_afterwards(someone: Person) -> None:
     cwd = someone.place / "project"
     script = (
