@@ -19,6 +19,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _RESOLV = "/etc/resolv.conf"
 _PORT_START = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 _MAX_RESOLV = 1 << 16
+_INIT = ["/usr/bin/tini", "--"]
 _SHELLS = [[f"/usr/bin/{name}"] for name in ("bash", "sh")]
 
 
@@ -33,6 +34,8 @@ def plan(record: ImageRecord, files: ImageFiles, command: Sequence[str], environ
     """Plan the command of an image. command: words that replace the entrypoint and its arguments, if there are any."""
     config: dict[str, Any] = json.loads(record.config).get("config", {})
     words = list(command) or [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
+    if words[: len(_INIT)] == _INIT:
+        words = words[len(_INIT) :]  # process 1 of the sandbox does what it does, and it warns if it is another process
     if not words:
         raise UsageError(
             f"The image {record.fields['name']} has no program",

@@ -47,6 +47,7 @@ open = image.with { user = null }
 dropped = open.with { rules = { tool = { drop = ["/usr/share/tool"] } } }
 kept = open.with { rules = { tool = { keep = ["/usr/bin"] } } }
 stubborn = open.with { command = ["stubborn"], stop-signal = "SIGUSR1" }
+tini = open.with { packages = [debian.bash, debian.coreutils, debian.tini] }
 linked = container {
   packages = [debian.tool, debian.bash, debian.coreutils]
   closure = "linked"
@@ -68,6 +69,7 @@ def someone(request: pytest.FixtureRequest) -> Any:
             },
         )  # fmt: skip
         made.archive.add("extra", "1.0", files={"usr/lib/tool/plugin": "plugin\n", "usr/lib/tool/other": "other\n"})
+        made.archive.add("tini", "1.0", files={"usr/bin/tini": file("#!/bin/sh\nexit 9\n", 0o755)})
         made.archive.add("other-tools", files={"usr/bin/nonexistent-program": file("#!/bin/sh\n", 0o755)})
         made.archive.publish(contents=True)
         if request.param == "user with ids":
@@ -113,6 +115,11 @@ def test_ports_are_told_if_the_program_of_the_image_runs(someone: Person) -> Non
     assert f"The sandbox cannot open port {low}, because its root has no rights on this machine" in told
     assert f"net.ipv4.ip_unprivileged_port_start={low}" in told and "8080" in told
     assert "port" not in someone("try", *ports, "--", "id", cwd=cwd).stderr
+
+
+def test_process_1_of_the_sandbox_stands_for_tini(someone: Person) -> None:
+    words = ("--entrypoint", "/usr/bin/tini -- sh -c 'echo $PPID; exit 6'")
+    assert someone("try", "#tini", *words, cwd=someone.place / "project", status=6).stdout == "1\n"
 
 
 def test_what_it_writes_is_gone_afterwards(someone: Person) -> None:
