@@ -51,6 +51,15 @@ class Frozen(FpackError):
     exit_code = 4
 
 
+class NotLocked(Frozen):
+    """A package that a frozen lock does not have.
+
+    A lock has all packages that an evaluation found. So in the language, `or` can provide a default, as it did then.
+    """
+
+    absent = True
+
+
 class AddedPackage(NamedTuple):
     """A package that was added to the lock."""
 
@@ -131,7 +140,7 @@ class DebianSource:
         pin = self.lock.packages.get((release, self.arch, name))
         if pin is not None:
             return _entry(release, pin)
-        self._forbid_if_frozen(release, name)
+        self._forbid_if_frozen(release, name, NotLocked)
         universe = self._universe(release, (name,))
         pin = self.lock.packages.get((release, self.arch, name))  # `_universe` may have updated the lock
         package = self._find(universe, release, name)
@@ -218,9 +227,9 @@ class DebianSource:
                 f"There is no release {release!r} of Debian", hint=f"releases are {', '.join(sorted(self._releases))}"
             )
 
-    def _forbid_if_frozen(self, release: str, what: str) -> None:
+    def _forbid_if_frozen(self, release: str, what: str, error: type[Frozen] = Frozen) -> None:
         if self.frozen:
-            raise Frozen(
+            raise error(
                 f"The lock is frozen and has no entry for {what} of {release} for {self.arch}",
                 where=str(self.file.path),
                 hint="run once without --frozen and keep the updated lock",

@@ -19,7 +19,7 @@ from fpack.builders.oci.entrypoint import check_program, find_entrypoint
 from fpack.builders.oci.image_contents import ImageContents, read_contents
 from fpack.builders.oci.image_fs import ImageFs, is_executable
 from fpack.builders.oci.layer_plan import LayerGroup, LayerItem, plan, stable_name
-from fpack.builders.oci.user import resolve_user
+from fpack.builders.oci.user import check_user, resolve_user
 from fpack.builders.payload import meta
 from fpack.builders.payload.exclusions import Exclusion
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
@@ -111,10 +111,8 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
     run = entrypoint or command
     user = given.get("user")
     if user is not None:
-        if not isinstance(user, str) or not user:
-            raise BuildError(f"{user!r} is not a user", hint="write a name, or numbers as uid or uid:gid")
         user = resolve_user(
-            user,
+            check_user(user),
             _text(view, "etc/passwd"),
             _text(view, "etc/group"),
             contents.extra.get("users", ()),

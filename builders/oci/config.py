@@ -38,18 +38,18 @@ def oci_config(config: Mapping[str, Value], entrypoint: list[str] | None, user: 
     check(config)
     out: dict[str, Value] = {
         "User": user,
-        "ExposedPorts": {port: {} for item in config.get("ports") or () for port in _ports(item)},
+        "ExposedPorts": {port: {} for item in config.get("ports") or () for port in ports(item)},
         "Env": _env(config.get("env") or {}),
         "Entrypoint": entrypoint,
         "Cmd": strings(config, "command"),
-        "Volumes": {_absolute(volume, "A volume"): {} for volume in config.get("volumes") or ()},
+        "Volumes": {absolute(volume, "A volume"): {} for volume in config.get("volumes") or ()},
         "WorkingDir": None,
         "Labels": _labels(config.get("labels") or {}),
         "StopSignal": None,
         "Healthcheck": None,
     }
     if config.get("workdir"):
-        out["WorkingDir"] = _absolute(config["workdir"], "The working directory")
+        out["WorkingDir"] = absolute(config["workdir"], "The working directory")
     if config.get("stop_signal"):
         out["StopSignal"] = _signal(config["stop_signal"])
     if config.get("healthcheck"):
@@ -75,7 +75,8 @@ def _known(value: Mapping[str, Value], fields: tuple[str, ...], where: str) -> N
             raise BuildError(f"{where} has no field {key!r}".capitalize(), why=f"it has {', '.join(fields)}", hint=hint)
 
 
-def _ports(value: Value) -> list[str]:
+def ports(value: Value) -> list[str]:
+    """Return the ports that a value such as 53/udp or 8000-8010 means. Raise BuildError if it means none."""
     match = _PORT.match(value if isinstance(value, str) else str(value) if value.__class__ is int else "")
     first, last, protocol = match.groups() if match else ("0", None, None)
     low, high = int(first), int(last or first)
@@ -102,7 +103,8 @@ def _labels(labels: Mapping[str, Value]) -> dict[str, str]:
     return dict(labels)
 
 
-def _absolute(value: Value, what: str) -> str:
+def absolute(value: Value, what: str) -> str:
+    """Return a path. Raise BuildError if it is not absolute and plain."""
     if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
         raise BuildError(f"{what} is not an absolute path", why=f"it is {value!r}")
     clean = os.path.normpath("/" + value.lstrip("/"))

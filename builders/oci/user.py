@@ -14,6 +14,13 @@ from fpack.store.canonical import Value
 MAX_LISTED = 20
 
 
+def check_user(value: Value) -> str:
+    """Return a user, as resolve_user takes it. Raise BuildError if it cannot be one in any image."""
+    if not isinstance(value, str) or not all(value.split(":", 1)):
+        raise BuildError(f"{value!r} is not a user", hint="write a name, or numbers as uid or uid:gid")
+    return value
+
+
 def resolve_user(
     text: str, passwd: str, group: str, users: Iterable[Mapping[str, Value]], groups: Iterable[Mapping[str, Value]]
 ) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -31,22 +32,54 @@ def from_command_line(command: Command) -> Command:
 
 
 def fields(values: dict[str, Any]) -> Mapping[str, Any]:
-    """Remove the options from a command's parameters, `values`, and return the fields that they give."""
+    """Remove the options from a command's parameters, `values`, and return the fields that they give.
+
+    Raise UsageError for a value that no image can have.
+    """
     found = {
         "entrypoint": _words("--entrypoint", values.pop("entrypoint")),
         "command": _words("--command", values.pop("arguments")),
-        "user": values.pop("user"),
-        "ports": list(values.pop("ports")),
+        "user": _checked("--user", values.pop("user")),
+        "ports": [_checked("--port", port) for port in values.pop("ports")],
         "env": _variables(values.pop("env")),
-        "volumes": list(values.pop("volumes")),
+        "volumes": [_checked("--volume", volume) for volume in values.pop("volumes")],
         "configure": False if values.pop("no_configure") else None,
     }
     return {name: value for name, value in found.items() if value not in (None, [], {})}
 
 
+def _checked(option: str, text: str | None) -> str | None:
+    """Return the value of an option if an image can have it."""
+    if text is None:
+        return None
+    from fpack.builders.oci import config, user
+    from fpack.builders.protocol import BuildError
+
+    _utf8(option, text)
+    try:
+        if option == "--port":
+            config.ports(text)
+        elif option == "--volume":
+            config.absolute(text, "The volume")
+        else:
+            user.check_user(text)
+    except BuildError as error:
+        raise UsageError(f"{option}: {error.what}", why=error.why, hint=error.hint) from None
+    return text
+
+
+def _utf8(option: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(text).decode("utf-8", "backslashreplace")
+        raise UsageError(f"{option}: the value must be UTF-8", why=f"it is {shown}") from None
+
+
 def _words(option: str, text: str | None) -> list[str] | None:
     if text is None:
         return None
+    _utf8(option, text)
     import shlex
 
     try:
@@ -60,8 +93,9 @@ def _words(option: str, text: str | None) -> list[str] | None:
 def _variables(given: tuple[str, ...]) -> dict[str, str]:
     found = {}
     for text in given:
+        _utf8("--env", text)
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise UsageError(f"{text!r} sets no variable", hint="as in --env NAME=VALUE")
+            raise UsageError(f"--env: {text!r} sets no variable", hint="as in --env NAME=VALUE")
         found[name] = value
     return found

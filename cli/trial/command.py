@@ -51,7 +51,8 @@ def attempt(what: str | None, command: Sequence[str], options: SharedOptions, ob
         record = read_record(store.tree(image))
         files = tree.read(store, record)
         planned = plan(record, files, command, os.environ)
-        _tell_ports(planned.ports)
+        if not command:
+            _tell_ports(planned.ports)
         with _aside() if aside else nullcontext():
             ended = runner.run(planned.trial, observe)
         findings: list[Finding] = []
@@ -77,8 +78,8 @@ def _tell_ports(ports: Sequence[str]) -> None:
     if closed := closed_ports(ports):
         first = min(closed)
         warn(
-            f"only root of this machine may open port {first}: "
-            f"sysctl -w net.ipv4.ip_unprivileged_port_start={first} allows it"
+            f"The sandbox cannot open port {first}, because its root has no rights on this machine. "
+            f"Allow it with: sysctl -w net.ipv4.ip_unprivileged_port_start={first}"
         )
 
 

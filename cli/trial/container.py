@@ -19,6 +19,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _RESOLV = "/etc/resolv.conf"
 _PORT_START = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 _MAX_RESOLV = 1 << 16
+_INIT = ["/usr/bin/tini", "--"]
 _SHELLS = [[f"/usr/bin/{name}"] for name in ("bash", "sh")]
 
 
@@ -33,6 +34,8 @@ def plan(record: ImageRecord, files: ImageFiles, command: Sequence[str], environ
     """Plan the command of an image. command: words that replace the entrypoint and its arguments, if there are any."""
     config: dict[str, Any] = json.loads(record.config).get("config", {})
     words = list(command) or [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
+    if words[: len(_INIT)] == _INIT:
+        words = words[len(_INIT) :]  # process 1 of the sandbox does what it does, and it warns if it is another process
     if not words:
         raise UsageError(
             f"The image {record.fields['name']} has no program",
@@ -50,12 +53,14 @@ def plan(record: ImageRecord, files: ImageFiles, command: Sequence[str], environ
         made[_RESOLV] = resolv
     # A shell reads Ctrl-C itself, and so may a command of the user's.
     stop = 0 if command or words in _SHELLS else _signal(str(config.get("StopSignal") or "SIGTERM"))
-    trial = Trial(files.tree_with(made), words, env, directory, uid, gid, stop)
+    # With a pipe, other programs of the caller share the terminal, for example `less`.
+    takes_terminal = not stop and os.isatty(0) and os.isatty(1)
+    trial = Trial(files.tree_with(made), words, env, directory, uid, gid, stop, takes_terminal)
     return Planned(trial, tuple(config.get("ExposedPorts") or ()))
 
 
 def closed_ports(ports: Sequence[str]) -> list[int]:
-    """Return the ports that only root of this machine may open."""
+    """Return the ports that a sandbox may not open: its root has no rights on this machine."""
     start = int(_read(_PORT_START, 16) or "1024")
     return [number for port in ports if (number := int(port.partition("/")[0])) < start]
 

@@ -1,6 +1,6 @@
 """Become process 1 of a sandbox, whose end kills whatever the command started, and the command.
 
-The command shares fpack's terminal. It has no more rights than maintainer scripts have.
+The command shares fpack's terminal, or takes it until its end. It has no more rights than maintainer scripts have.
 """
 
 from __future__ import annotations
@@ -60,8 +60,11 @@ def become(trial: Trial, users: SandboxUsers, code: bytes, watch: bytes, tell: s
     for number in PASSED:
         signal.signal(number, forward)
     while True:
-        pid, status = os.wait()
-        if pid == command:
+        # Nobody could continue a command that has the terminal: the caller's shell sees only fpack.
+        pid, status = os.waitpid(-1, os.WUNTRACED if trial.takes_terminal else 0)
+        if os.WIFSTOPPED(status):
+            os.kill(pid, signal.SIGCONT)
+        elif pid == command:
             ended = os.waitstatus_to_exitcode(status)
             return ended if ended >= 0 else 128 - ended
 
@@ -80,6 +83,10 @@ def _mount_kernel() -> None:
 def _become_command(trial: Trial, users: SandboxUsers, watch: bytes, tell: socket.socket) -> int:
     for number in (*KEYS, *PASSED, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
+    if trial.takes_terminal:
+        # A shell needs a process group that has a number in its process namespace.
+        os.setpgid(0, 0)
+        take_terminal()
     try:
         os.chdir(trial.directory)
         if not users.single:
@@ -96,6 +103,16 @@ def _become_command(trial: Trial, users: SandboxUsers, watch: bytes, tell: socke
     except OSError as error:
         os.write(2, f"fpack: {trial.words[0]}: {error.strerror}\n".encode("utf-8", "backslashreplace"))
         return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+
+
+def take_terminal() -> None:
+    """Make this process's group the one that the terminal, if it is still there, sends keys to."""
+    before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    with suppress(OSError):
+        fd = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        os.tcsetpgrp(fd, os.getpgrp())
+        os.close(fd)
+    signal.signal(signal.SIGTTOU, before)
 
 
 def _send_listener(watch: bytes, tell: socket.socket) -> None:

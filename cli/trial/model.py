@@ -12,7 +12,8 @@ from .tree import TrialTree
 class Trial(NamedTuple):
     """A command to run. words, env, directory, uid, gid: of the command.
 
-    stop: the signal that ends it if Ctrl-C does not; 0: Ctrl-C is for the command alone.
+    stop: the signal that ends it if Ctrl-C does not; 0: Ctrl-C is for the command alone. takes_terminal: the command
+    gets fpack's terminal, with a process group of its own.
     """
 
     tree: TrialTree
@@ -22,6 +23,7 @@ class Trial(NamedTuple):
     uid: int = 0
     gid: int = 0
     stop: int = 0
+    takes_terminal: bool = False
 
 
 class Ended(NamedTuple):

@@ -19,7 +19,7 @@ from fpack.builders.sandbox.seccomp import build_filter
 from fpack.cli.shells.sandbox import attendance
 from fpack.store import processes
 
-from . import streams
+from . import first_process, streams
 from .first_process import INTERRUPT, KEYS, PASSED, STOP
 from .keeper import TrialKeeper
 from .model import Ended, SandboxUsers, Trial
@@ -44,17 +44,21 @@ def run(trial: Trial, observe: bool = True) -> Ended:
         with attendance.terminals(users.outside) if users.outside else nullcontext():
             before = {number: signal.signal(number, signal.SIG_IGN) for number in (*KEYS, *PASSED, signal.SIGALRM)}
             parent = os.getpid()
+            terminal = _has_terminal()
+            trial = trial._replace(takes_terminal=terminal and trial.takes_terminal)
             child = processes.fork(lambda: TrialKeeper(trial, users, trees, code, watch, tell).keep(parent))
             os.close(tell)
             for fd in trees:
                 os.close(fd)
             try:
-                signals = _handle_signals(child, trial.stop)
+                signals = _handle_signals(child, trial.stop, terminal)
                 text = streams.copy(report, files, _MAX_REPORT)
                 status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             finally:
                 os.close(report)
                 signal.alarm(0)
+                if trial.takes_terminal:
+                    first_process.take_terminal()
                 for number, handler in before.items():
                     signal.signal(number, handler)
     return _ended(status, text, unobserved, bool(signals))
@@ -69,12 +73,12 @@ def _ended(status: int, text: bytes, unobserved: str, signalled: bool) -> Ended:
     return Ended(128 - status if status < 0 else status, absent, unobserved or why, signalled)
 
 
-def _handle_signals(child: int, stop: int) -> list[int]:
+def _handle_signals(child: int, stop: int, terminal: bool) -> list[int]:
     """Pass signals on to the command. Return a list of those that have come, which grows.
 
-    stop: as in Trial; after Ctrl-C, end the command by it, and then kill it.
+    stop: as in Trial; after Ctrl-C, end the command by it, and then kill it. terminal: a terminal sends Ctrl-C to the
+    command.
     """
-    terminal = _has_terminal()
     came: list[int] = []
 
     def interrupt(number: int, frame: object) -> None:

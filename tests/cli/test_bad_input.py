@@ -56,6 +56,34 @@ def check_store(fpack: Fpack) -> None:
     store.close()
 
 
+# Options.
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--port", "99999", "--port: '99999' is not a port"),
+        ("--volume", "rel", "--volume: The volume is not an absolute path"),
+        ("--user", "", "--user: '' is not a user"),
+        ("--user", "1000:", "--user: '1000:' is not a user"),
+        ("--env", "A", "--env: 'A' sets no variable"),
+        ("--env", os.fsdecode(b"A=\xff"), "--env: the value must be UTF-8: it is A=\\xff"),
+        ("--env", os.fsdecode(b"\xff=1"), "--env: the value must be UTF-8: it is \\xff=1"),
+        ("--command", os.fsdecode(b"jq \xff"), "--command: the value must be UTF-8: it is jq \\xff"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["pack", "try"])
+def test_a_wrong_value_of_an_option_is_told_before_anything_is_read(
+    tmp_path: Path, verb: str, option: str, value: str, message: str
+) -> None:
+    fpack = Fpack(tmp_path / "home")
+    done = subprocess.run(
+        fpack.command(verb, "#nothing", option, value), capture_output=True, text=True, env=fpack.env, cwd=fpack.home
+    )
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split()).replace(" why: ", ": "), done.stderr
+
+
 # Indexes.
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import urllib.request
@@ -47,6 +48,7 @@ open = image.with { user = null }
 dropped = open.with { rules = { tool = { drop = ["/usr/share/tool"] } } }
 kept = open.with { rules = { tool = { keep = ["/usr/bin"] } } }
 stubborn = open.with { command = ["stubborn"], stop-signal = "SIGUSR1" }
+tini = open.with { packages = [debian.bash, debian.coreutils, debian.tini] }
 linked = container {
   packages = [debian.tool, debian.bash, debian.coreutils]
   closure = "linked"
@@ -68,6 +70,7 @@ def someone(request: pytest.FixtureRequest) -> Any:
             },
         )  # fmt: skip
         made.archive.add("extra", "1.0", files={"usr/lib/tool/plugin": "plugin\n", "usr/lib/tool/other": "other\n"})
+        made.archive.add("tini", "1.0", files={"usr/bin/tini": file("#!/bin/sh\nexit 9\n", 0o755)})
         made.archive.add("other-tools", files={"usr/bin/nonexistent-program": file("#!/bin/sh\n", 0o755)})
         made.archive.publish(contents=True)
         if request.param == "user with ids":
@@ -104,6 +107,22 @@ def test_another_command_replaces_entrypoint_and_command_and_its_status_is_told(
     assert "nowhere: No such file" in someone("try", "#open", "--", "nowhere", cwd=cwd, status=127).stderr
 
 
+def test_ports_are_told_if_the_program_of_the_image_runs(someone: Person) -> None:
+    low, cwd = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) - 1, someone.place / "project"
+    if low < 1:
+        pytest.skip("this machine lets everybody open all ports")
+    ports = ("--port", str(low), "--port", "8080")
+    told = someone("try", *ports, cwd=cwd).stderr
+    assert f"The sandbox cannot open port {low}, because its root has no rights on this machine" in told
+    assert f"net.ipv4.ip_unprivileged_port_start={low}" in told and "8080" in told
+    assert "port" not in someone("try", *ports, "--", "id", cwd=cwd).stderr
+
+
+def test_process_1_of_the_sandbox_stands_for_tini(someone: Person) -> None:
+    words = ("--entrypoint", "/usr/bin/tini -- sh -c 'echo $PPID; exit 6'")
+    assert someone("try", "#tini", *words, cwd=someone.place / "project", status=6).stdout == "1\n"
+
+
 def test_what_it_writes_is_gone_afterwards(someone: Person) -> None:
     cwd = someone.place / "project"
     script = (
@@ -123,6 +142,41 @@ def test_it_has_the_terminal_and_ctrl_c_ends_it(someone: Person, terminals: list
     terminal.line("word", "got word")
     terminal.type("\x03")
     assert terminal.end() == 130
+
+
+def test_a_shell_has_job_control_and_tells_its_status(someone: Person, terminals: list[Terminal]) -> None:
+    terminal = Terminal(someone, "try", "#open", "--", "sh", cwd=someone.place / "project")
+    terminals.append(terminal)
+    terminal.line("case $- in *m*) echo j''obs ${PPID};; esac", "jobs 1")
+    terminal.line("(echo up''on; exec sleep 300)", "upon")
+    terminal.type("\x03")
+    terminal.line("echo en''ded $?", "ended 130")
+    terminal.type("exit 3\n")
+    assert terminal.end() == 3
+
+
+def test_a_command_with_the_terminal_gives_it_back(someone: Person, terminals: list[Terminal]) -> None:
+    inner = shlex.join(someone.command("try", "#open", "--", "sh", "-c", "echo awake; read line; echo got $line"))
+    script = f"{inner}; echo status $?; read line; echo then $line"
+    terminal = Terminal(someone, cwd=someone.place / "project", program=["/bin/sh", "-c", script])
+    terminals.append(terminal)
+    terminal.wait("awake")
+    terminal.type("\x1a")
+    terminal.line("word", "got word")
+    terminal.wait("status 0")
+    terminal.line("more", "then more")
+    assert terminal.end() == 0
+
+
+def test_programs_that_a_pipe_connects_share_the_terminal(someone: Person, terminals: list[Terminal]) -> None:
+    for options in ([], ["--json"]):
+        inner = shlex.join(someone.command("try", *options, "#open", "--", "sh", "-c", "echo awake >&2; sleep 1"))
+        script = f"{inner} | (read line < /dev/tty; cat; echo got $line)"
+        terminal = Terminal(someone, cwd=someone.place / "project", program=["/bin/sh", "-c", script])
+        terminals.append(terminal)
+        terminal.wait("awake")
+        terminal.line("word", "got word")
+        assert terminal.end() == 0
 
 
 def test_a_program_that_ignores_ctrl_c_gets_its_stop_signal(someone: Person, terminals: list[Terminal]) -> None:
