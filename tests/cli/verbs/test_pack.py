@@ -124,7 +124,8 @@ def test_a_package_that_has_a_curated_image_points_to_it(tmp_path: Path) -> None
 
 def test_the_ports_are_published_by_the_command_that_is_shown(fpack: Fpack, project: Path) -> None:
     (project / "fpack.fp").write_text(PROJECT.replace("[8000]", '[8000, "53/udp"]'))
-    assert "podman run --rm -p 8000:8000 -p 53:53/udp localhost/greeter" in fpack("pack", cwd=project).stdout
+    shown = fpack("pack", cwd=project).stdout
+    assert "podman run --rm -p 8000:8000 -p 53:53/udp --sysctl=net.ipv4.ip_unprivileged_port_start=0" in shown
 
 
 def test_options_replace_or_complete_what_a_container_says(fpack: Fpack, project: Path) -> None:
