@@ -241,6 +241,11 @@ def test_the_second_run_has_another_date(caller: Configurer) -> None:
     assert made.unstable["etc/month"] == ("it", "two runs differ in its content")
 
 
+def test_hashes_of_perl_and_python_have_one_order(caller: Configurer) -> None:
+    made = caller.postinst("echo $PERL_HASH_SEED $PERL_PERTURB_KEYS $PYTHONHASHSEED > /etc/seeds")
+    assert made.text("etc/seeds") == "0 0 0\n"
+
+
 def test_directories_list_their_entries_by_name(caller: Configurer) -> None:
     files = {f"usr/share/it/{name}": name for name in "abcefgh"} | {f"usr/share/it/d/{name}": name for name in "xyz"}
     script = (

@@ -11,7 +11,14 @@ import pytest
 from fpack.builders.debian.index import IndexUnusable
 from fpack.builders.debian.lock import LockFile
 from fpack.builders.debian.mirrors import find_mirrors
-from fpack.builders.debian.package_source import AddedPackage, DebianSource, Frozen, NoSuchPackage, NoSuchRelease
+from fpack.builders.debian.package_source import (
+    AddedPackage,
+    DebianSource,
+    Frozen,
+    NoSuchPackage,
+    NoSuchRelease,
+    NotLocked,
+)
 from fpack.builders.debian.release import Expired, Rollback
 from fpack.builders.debian.resolver import Unsatisfiable
 from fpack.builders.debian.signatures import BadSignature, ReleaseError, Unsigned
@@ -169,6 +176,9 @@ def test_frozen(setting: Setting) -> None:
     for ask in (lambda: source.package("trixie", "app"), lambda: source.closure("trixie", ["app"]), source.update):
         with pytest.raises(Frozen, match="frozen"):
             ask()
+    with pytest.raises(NotLocked) as caught:
+        source.package("trixie", "app")
+    assert caught.value.absent  # in the language, `or` provides a default
     assert source.refresh_if_old(0) == []
     source.save()
     assert not setting.lock.exists()
