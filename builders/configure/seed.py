@@ -33,7 +33,7 @@ STUBS_WITHOUT_SYSTEMD = {
 }
 _SYSTEMD = "usr/lib/systemd/systemd"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Perl and Python order hashes by a random seed, and some scripts write in that order. With one seed, all runs do so alike.
+# Perl and Python order hashes by a random seed, and some scripts write in that order. All runs have the same seed.
 ENVIRONMENT = {
     "DEBCONF_NONINTERACTIVE_SEEN": "true",
     "DEBIAN_FRONTEND": "noninteractive",
