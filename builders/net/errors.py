@@ -188,10 +188,13 @@ def ended_early(error: BaseException) -> bool:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """Return an exception and the exceptions that caused it."""
+    """Return an exception and the exceptions that caused it.
+
+    An FpackError is no cause: a request may be made while the failure of another one is handled.
+    """
     chain: list[BaseException] = []
     cause: BaseException | None = error
-    while cause is not None and cause not in chain:
+    while cause is not None and cause not in chain and not isinstance(cause, FpackError):
         chain.append(cause)
         inner = getattr(cause, "reason", None) or getattr(cause, "original_error", None)
         cause = inner if isinstance(inner, BaseException) else cause.__cause__ or cause.__context__

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.builders.oci.image_record import read as read_record
 from fpack.cli.options import SharedOptions
+from fpack.cli.paths import cache_directory
 from fpack.cli.ui.render import note, warn
 from fpack.cli.workspace import containers
 from fpack.cli.workspace.package_lookup import Packages
@@ -22,6 +25,7 @@ from .container import closed_ports, plan
 from .findings import Finding, find, is_searched
 
 _MOST_LOOKUPS = 1000  # in the index of files
+_REMEMBERED = 600  # seconds for which a failure to fetch that index is remembered
 
 
 class Tried(NamedTuple):
@@ -101,14 +105,21 @@ def _packages_with(
 ) -> Mapping[str, Sequence[str]]:
     """Return the packages of a release that have each path.
 
-    fetch: fetch the index if the cache lacks it and a program or library is missing.
+    fetch: fetch the index if the cache lacks it and a program or library is missing. A failure is remembered for some
+    minutes, so that each of several attempts does not wait for the network, unless --mirror names another server.
     """
     packages = Packages(workspace, release)
+    failed = cache_directory() / "debian" / f"{release}-{packages.arch}.contents-failed"
     try:
         index = packages.cached_contents()
         if index is None and fetch and any(map(is_searched, paths)):
+            if not workspace.options.mirror and _is_recent(failed):
+                note("Debian's index of files could not be fetched some minutes ago; fpack search --file tries again")
+                return {}
             index = packages.contents
     except FpackError as error:
+        with suppress(OSError):
+            failed.touch()
         told = "; ".join(part for part in (error.what, error.why, error.hint) if part)
         note(f"Debian's index of files cannot be read, so its other packages are not considered: {one_line(told)}")
         return {}
@@ -116,6 +127,14 @@ def _packages_with(
         return {}
     chosen = sorted(paths, key=lambda path: not is_searched(path))[:_MOST_LOOKUPS]
     return {path: found for path in chosen if (found := index.at(path))}
+
+
+def _is_recent(path: Path) -> bool:
+    """Return whether a file was changed in the last minutes."""
+    try:
+        return 0 <= time.time() - path.stat().st_mtime < _REMEMBERED
+    except OSError:
+        return False
 
 
 def describe(tried: Tried) -> Iterator[str]:

@@ -218,6 +218,16 @@ def test_the_next_mirror_is_tried_and_continues(server: Server, http: Http, tmp_
     assert server.requests[-1][2] == "bytes=100000-"
 
 
+def test_a_failure_during_the_handling_of_another_has_its_own_cause(server: Server, tmp_path: Path) -> None:
+    server.fail("/a", 404)
+    try:
+        Http(retries=0).download([f"{server.url}/a"], tmp_path / "out", sha256=SHA256)
+    except errors.NotFound:
+        with pytest.raises(errors.Unreachable) as caught:
+            Http(retries=0).download(["http://127.0.0.1:1/b"], tmp_path / "out", sha256=SHA256)
+        assert "404" not in caught.value.why and "/a" not in caught.value.why
+
+
 def test_all_mirrors_failing_names_each_server_once(server: Server, tmp_path: Path) -> None:
     server.fail("/a", 404)
     server.fail("/b", 503)
