@@ -17,7 +17,7 @@ from fpack.cli.workspace.workspace import Workspace
 from fpack.store import derivation
 from fpack.store.errors import FpackError, one_line
 
-from . import closure, runner, tree
+from . import closure, machine, runner, tree
 from .container import closed_ports, plan
 from .findings import Finding, find, is_searched
 
@@ -43,6 +43,7 @@ class Tried(NamedTuple):
 def attempt(what: str | None, command: Sequence[str], options: SharedOptions, observe: bool, aside: bool) -> Tried:
     """Build an image and run its command. aside: the command's standard output goes to standard error."""
     with Workspace(options) as workspace:
+        machine.check(workspace.arch)
         container = containers.container(workspace, workspace.target(what))
         image, root = workspace.realise([container.image, container.root])
         store = workspace.store

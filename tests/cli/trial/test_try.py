@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -104,7 +105,17 @@ def test_another_command_replaces_entrypoint_and_command_and_its_status_is_told(
     done = someone("try", "#open", "--env", "MORE=x", "--", "sh", "-c", "echo $MORE $COLOR; exit 7", cwd=cwd, status=7)
     assert done.stdout == "x blue\n"
     assert someone("try", "#open", "--", "sh", "-c", "kill -9 $$", cwd=cwd, status=137).stdout == ""
-    assert "nowhere: No such file" in someone("try", "#open", "--", "nowhere", cwd=cwd, status=127).stderr
+    told = someone("try", "#open", "--", "nowhere", cwd=cwd, status=127).stderr
+    assert "The image has no program nowhere" in told and "No such file" not in told
+
+
+def test_an_image_for_another_architecture_is_refused_before_a_download(tmp_path: Path) -> None:
+    fpack, other = Fpack(tmp_path / "home"), "arm64" if os.uname().machine == "x86_64" else "amd64"
+    if any(Path("/proc/sys/fs/binfmt_misc").glob("qemu-*")):
+        pytest.skip("this machine has an emulator")
+    told = fpack("try", "jq", "--arch", other, "--", "jq", "--version", status=2).stderr
+    assert f"The image is for {other}; this machine runs " in told and "qemu-user-binfmt" in told
+    assert "packages for" not in told, "nothing was fetched"
 
 
 def test_ports_are_told_if_the_program_of_the_image_runs(someone: Person) -> None:
