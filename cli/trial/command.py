@@ -21,6 +21,8 @@ from . import closure, machine, runner, tree
 from .container import closed_ports, plan
 from .findings import Finding, find, is_searched
 
+_HTTP = ("80", "8000", "8080")  # ports of servers that a browser opens
+_MOST_PORTS = 5  # in a message
 _MOST_LOOKUPS = 1000  # in the index of files
 
 
@@ -74,14 +76,23 @@ def attempt(what: str | None, command: Sequence[str], options: SharedOptions, ob
 
 def _tell_ports(ports: Sequence[str]) -> None:
     if ports:
-        plural = "s" if len(ports) > 1 else ""
-        note(f"it has the network of this machine, and declares the port{plural} {', '.join(ports)}")
+        more = f" and {len(ports) - _MOST_PORTS} more ports" if len(ports) > _MOST_PORTS else ""
+        places = ", ".join(map(_address, ports[:_MOST_PORTS]))
+        note(f"The program uses this machine's network. It should listen on {places}{more}. Ctrl-C ends it.")
     if closed := closed_ports(ports):
         first = min(closed)
         warn(
             f"The sandbox cannot open port {first}, because its root has no rights on this machine. "
             f"Allow it with: sysctl -w net.ipv4.ip_unprivileged_port_start={first}"
         )
+
+
+def _address(port: str) -> str:
+    """Return where a user reaches a port such as 8080/tcp."""
+    number, _, protocol = port.partition("/")
+    if protocol == "tcp":
+        return f"http://localhost:{number}" if number in _HTTP else f"localhost:{number}"
+    return f"localhost:{number} ({protocol})"
 
 
 @contextmanager
@@ -120,12 +131,12 @@ def _packages_with(
 
 
 def describe(tried: Tried) -> Iterator[str]:
-    """Yield the lines about what the command looked for in vain."""
+    """Yield the lines about files that the command looked for and that are not in the image."""
     if tried.unobserved:
-        yield f"the files that it looked for could not be observed: {tried.unobserved}"
+        yield f"The files that the program looked for could not be observed: {tried.unobserved}"
     if not tried.findings:
         return
-    yield "it looked for files that the image lacks:"
+    yield "The program looked for files that are not in the image:"
     for finding in tried.findings:
         more = f" and {len(finding.paths) - 1} more" if len(finding.paths) > 1 else ""
         reason = _REASONS[finding.kind].format(finding.package)

@@ -1,4 +1,4 @@
-"""`fpack try`: an image runs as in a container engine, and what it looked for in vain is told."""
+"""`fpack try`: an image runs as in a container engine, and files that it looked for and that are missing are told."""
 
 from __future__ import annotations
 
@@ -125,7 +125,8 @@ def test_ports_are_told_if_the_program_of_the_image_runs(someone: Person) -> Non
     ports = ("--port", str(low), "--port", "8080")
     told = someone("try", *ports, cwd=cwd).stderr
     assert f"The sandbox cannot open port {low}, because its root has no rights on this machine" in told
-    assert f"net.ipv4.ip_unprivileged_port_start={low}" in told and "8080" in told
+    assert f"net.ipv4.ip_unprivileged_port_start={low}" in told and "http://localhost:8080. Ctrl-C" in told
+    assert "should listen on localhost:53 (udp)." in someone("try", "--port", "53/udp", cwd=cwd).stderr
     assert "port" not in someone("try", *ports, "--", "id", cwd=cwd).stderr
 
 
