@@ -15,7 +15,10 @@ _OPTIONS = (
     click.option("--no-configure", is_flag=True, help="Run no maintainer scripts of Debian's packages."),
     click.option("--entrypoint", metavar="WORDS", help="The program and its first arguments, as a shell reads them."),
     click.option(
-        "--command", "arguments", metavar="WORDS", help="Arguments of the entrypoint, or the program without one."
+        "--command",
+        "arguments",
+        metavar="WORDS",
+        help="Arguments of the entrypoint; without an entrypoint, the program and its arguments.",
     ),
     click.option("--user", help="The user that the image runs as: a name of the image, or numbers as 1000:1000."),
     click.option("--port", "ports", multiple=True, metavar="PORT", help="Expose another port, as in 8080 or 53/udp."),

@@ -20,10 +20,12 @@ from fpack.cli.workspace.workspace import Workspace
 from fpack.store import derivation
 from fpack.store.errors import FpackError, one_line
 
-from . import closure, runner, tree
+from . import closure, machine, runner, tree
 from .container import closed_ports, plan
 from .findings import Finding, find, is_searched
 
+_HTTP = ("80", "8000", "8080")  # ports of servers that a browser opens
+_MOST_PORTS = 5  # in a message
 _MOST_LOOKUPS = 1000  # in the index of files
 _REMEMBERED = 600  # seconds for which a failure to fetch that index is remembered
 
@@ -47,6 +49,7 @@ class Tried(NamedTuple):
 def attempt(what: str | None, command: Sequence[str], options: SharedOptions, observe: bool, aside: bool) -> Tried:
     """Build an image and run its command. aside: the command's standard output goes to standard error."""
     with Workspace(options) as workspace:
+        machine.check(workspace.arch)
         container = containers.container(workspace, workspace.target(what))
         image, root = workspace.realise([container.image, container.root])
         store = workspace.store
@@ -77,14 +80,23 @@ def attempt(what: str | None, command: Sequence[str], options: SharedOptions, ob
 
 def _tell_ports(ports: Sequence[str]) -> None:
     if ports:
-        plural = "s" if len(ports) > 1 else ""
-        note(f"it has the network of this machine, and declares the port{plural} {', '.join(ports)}")
+        more = f" and {len(ports) - _MOST_PORTS} more ports" if len(ports) > _MOST_PORTS else ""
+        places = ", ".join(map(_address, ports[:_MOST_PORTS]))
+        note(f"The program uses this machine's network. It should listen on {places}{more}. Ctrl-C ends it.")
     if closed := closed_ports(ports):
         first = min(closed)
         warn(
             f"The sandbox cannot open port {first}, because its root has no rights on this machine. "
             f"Allow it with: sysctl -w net.ipv4.ip_unprivileged_port_start={first}"
         )
+
+
+def _address(port: str) -> str:
+    """Return where a user reaches a port such as 8080/tcp."""
+    number, _, protocol = port.partition("/")
+    if protocol == "tcp":
+        return f"http://localhost:{number}" if number in _HTTP else f"localhost:{number}"
+    return f"localhost:{number} ({protocol})"
 
 
 @contextmanager
@@ -138,12 +150,12 @@ def _is_recent(path: Path) -> bool:
 
 
 def describe(tried: Tried) -> Iterator[str]:
-    """Yield the lines about what the command looked for in vain."""
+    """Yield the lines about files that the command looked for and that are not in the image."""
     if tried.unobserved:
-        yield f"the files that it looked for could not be observed: {tried.unobserved}"
+        yield f"The files that the program looked for could not be observed: {tried.unobserved}"
     if not tried.findings:
         return
-    yield "it looked for files that the image lacks:"
+    yield "The program looked for files that are not in the image:"
     for finding in tried.findings:
         more = f" and {len(finding.paths) - 1} more" if len(finding.paths) > 1 else ""
         reason = _REASONS[finding.kind].format(finding.package)

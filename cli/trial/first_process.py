@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import socket
 from contextlib import suppress
@@ -15,6 +16,7 @@ from fpack.builders.configure.namespace import linux
 from fpack.builders.configure.namespace.command import give_up, seal
 from fpack.builders.sandbox import landlock, observer
 from fpack.store import processes
+from fpack.store.errors import one_line
 
 from .model import SandboxUsers, Trial
 
@@ -101,7 +103,11 @@ def _become_command(trial: Trial, users: SandboxUsers, watch: bytes, tell: socke
     try:
         os.execvpe(trial.words[0], list(trial.words), dict(trial.env))
     except OSError as error:
-        os.write(2, f"fpack: {trial.words[0]}: {error.strerror}\n".encode("utf-8", "backslashreplace"))
+        word = one_line(trial.words[0])
+        text = f"fpack: {word}: {error.strerror}"
+        if isinstance(error, FileNotFoundError) and not shutil.which(trial.words[0], path=trial.env["PATH"]):
+            text = f"error: The image has no program {word}"
+        os.write(2, f"{text}\n".encode("utf-8", "backslashreplace"))
         return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
 
 

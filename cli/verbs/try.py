@@ -51,10 +51,11 @@ Examples:
 @shared.building
 @click.pass_context
 def command(ctx: click.Context, /, what: str | None, no_observe: bool, as_json: bool, **rest: Any) -> int:
-    """Run what `fpack pack` packs of WHAT in a sandbox, without a container engine. Exit with its status.
+    """Run an image in a sandbox, without a container engine. Exit with the status of its program.
 
-    Changes to files are kept in memory until the end. Then it lists files that the program looked for in vain, though a
-    package has them.
+    WHAT is a package, a curated image or a container, as for `fpack pack`; without WHAT, it is `image` of ./fpack.fp.
+    Words after -- replace the program of the image. Changes to files are kept in memory until the end. Then fpack lists
+    files that the program looked for and that are not in the image, if a package has them.
     """
     from fpack.cli.trial.command import attempt, describe
 

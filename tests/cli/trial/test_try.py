@@ -1,8 +1,9 @@
-"""`fpack try`: an image runs as in a container engine, and what it looked for in vain is told."""
+"""`fpack try`: an image runs as in a container engine, and files that it looked for and that are missing are told."""
 
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -104,7 +105,17 @@ def test_another_command_replaces_entrypoint_and_command_and_its_status_is_told(
     done = someone("try", "#open", "--env", "MORE=x", "--", "sh", "-c", "echo $MORE $COLOR; exit 7", cwd=cwd, status=7)
     assert done.stdout == "x blue\n"
     assert someone("try", "#open", "--", "sh", "-c", "kill -9 $$", cwd=cwd, status=137).stdout == ""
-    assert "nowhere: No such file" in someone("try", "#open", "--", "nowhere", cwd=cwd, status=127).stderr
+    told = someone("try", "#open", "--", "nowhere", cwd=cwd, status=127).stderr
+    assert "The image has no program nowhere" in told and "No such file" not in told
+
+
+def test_an_image_for_another_architecture_is_refused_before_a_download(tmp_path: Path) -> None:
+    fpack, other = Fpack(tmp_path / "home"), "arm64" if os.uname().machine == "x86_64" else "amd64"
+    if any(Path("/proc/sys/fs/binfmt_misc").glob("qemu-*")):
+        pytest.skip("this machine has an emulator")
+    told = fpack("try", "jq", "--arch", other, "--", "jq", "--version", status=2).stderr
+    assert f"The image is for {other}; this machine runs " in told and "qemu-user-binfmt" in told
+    assert "packages for" not in told, "nothing was fetched"
 
 
 def test_ports_are_told_if_the_program_of_the_image_runs(someone: Person) -> None:
@@ -114,7 +125,8 @@ def test_ports_are_told_if_the_program_of_the_image_runs(someone: Person) -> Non
     ports = ("--port", str(low), "--port", "8080")
     told = someone("try", *ports, cwd=cwd).stderr
     assert f"The sandbox cannot open port {low}, because its root has no rights on this machine" in told
-    assert f"net.ipv4.ip_unprivileged_port_start={low}" in told and "8080" in told
+    assert f"net.ipv4.ip_unprivileged_port_start={low}" in told and "http://localhost:8080. Ctrl-C" in told
+    assert "should listen on localhost:53 (udp)." in someone("try", "--port", "53/udp", cwd=cwd).stderr
     assert "port" not in someone("try", *ports, "--", "id", cwd=cwd).stderr
 
 

@@ -1,0 +1,54 @@
+"""Find out whether this machine runs programs of an architecture, by itself or by an emulator."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import sys
+
+from fpack.builders.payload.machines import MACHINES
+from fpack.cli.errors import UsageError
+from fpack.store import processes
+
+_HALF = ("armel", "armhf", "i386")  # of 32 bits
+_BIG_ENDIAN = ("s390x",)
+_ALSO = {62: 3, 183: 40}  # ELF machines that usually run the programs of another one
+
+
+def check(arch: str) -> None:
+    """Raise UsageError if the machine cannot run programs of a Debian architecture."""
+    with open("/proc/self/exe", "rb") as file:
+        own = int.from_bytes(file.read(20)[18:], sys.byteorder)
+    if arch not in MACHINES or MACHINES[arch].elf in (own, _ALSO.get(own)) or _is_emulated(arch):
+        return
+    name = next((name for name, machine in MACHINES.items() if machine.elf == own), os.uname().machine)
+    raise UsageError(
+        f"The image is for {arch}; this machine runs {name}",
+        hint="install an emulator, such as Debian's qemu-user-binfmt, or pack the image with fpack pack",
+    )
+
+
+def _is_emulated(arch: str) -> bool:
+    """Return whether the kernel has a handler for programs of an architecture.
+
+    Its list of them is hidden in many containers, so ask it to execute a program.
+    """
+    is_big = arch in _BIG_ENDIAN
+    ident = bytes((0x7F, *b"ELF", 1 if arch in _HALF else 2, 2 if is_big else 1, 1))
+    header = struct.pack(">16sHH" if is_big else "<16sHH", ident, 2, MACHINES[arch].elf)
+    child = processes.fork(lambda: _refused(header))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def _refused(header: bytes) -> int:
+    """Return whether the kernel has no handler for a file.
+
+    Nothing runs: the kernel starts no handler for a file that it closes.
+    """
+    try:
+        fd = os.memfd_create("program", os.MFD_CLOEXEC)
+        os.write(fd, header.ljust(128, b"\0"))
+        os.execve(fd, ["program"], {})
+    except OSError as error:
+        return int(error.errno == errno.ENOEXEC)
