@@ -1,1 +1,1 @@
-"""Which package has a file: Debian's Contents indexes, reduced to the files that builds and programs look for."""
+"""Find the packages that have a file, by the part of Debian's Contents indexes that builds and programs look for."""
