@@ -96,7 +96,14 @@ def _wait(pid_file: str) -> list[str]:
         f'for name in {_SIGNALS}; do trap "running; kill -s $name -- \\"\\$pid\\"" "$name"; done',
         # In the background, so that signals are handed on also if it does not fork.
         '"$@" & first=$!',
-        'while wait "$first"; status=$?; [ "$status" -gt 128 ] && [ -d "/proc/$first" ]; do :; done',
+        # A signal interrupts `wait`. 127: an earlier `wait` told the status.
+        "status=127 ended=",
+        "while :; do",
+        '  wait "$first"; last=$?',
+        '  [ "$last" = 127 ] || status=$last',
+        '  if [ "$last" -le 128 ] || [ "$ended" ]; then break; fi',
+        '  [ -d "/proc/$first" ] || ended=yes',
+        "done",
         '[ "$status" = 0 ] || exit "$status"',
         "for _ in 1 2 3 4 5; do ! running || break; sleep 1; done",
         'while running; do sleep 1 & wait "$!"; done',

@@ -91,6 +91,7 @@ class Podman:
     def __init__(self, home: Path, prefix: Sequence[str] = (), owner: str | None = None) -> None:
         self.home = home
         self.owner = owner
+        home.chmod(0o711)  # the users of containers reach the storage through it, as through a home directory
         # podman refuses a path of over 50 characters, and below pytest's directories it is longer.
         self._runtime = Path(tempfile.mkdtemp(prefix="podman-", dir="/tmp"))
         configuration = home / "containers.conf"
