@@ -21,9 +21,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 # The disk of the machine that runs the tests may be low; collections are for the tests that ask for them.
 os.environ["FPACK_GC_AUTOMATIC"] = "0"
 
-# A shell starts what it puts into the background with SIGINT and SIGQUIT ignored, and programs inherit that: those that
-# tests interrupt would go on.
-for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+# A shell starts what it puts into the background with SIGINT and SIGQUIT ignored, and nohup ignores SIGHUP. Programs
+# inherit that: those that tests interrupt would go on.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)
 

@@ -31,8 +31,9 @@ _NOSUID, _NODEV, _DETACH = 2, 4, 2
 _NEWUSER, _NEWIPC, _GET_USERNS = 0x10000000, 0x08000000, 0xB701
 _SUBREAPER, _AMBIENT, _CLEAR = 36, 47, 4
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
-# Signals to reset. SIGXFSZ stays ignored, as in Python, so that a program can report that a file is too large.
-_DEFAULT_SIGNALS = (signal.SIGINT, signal.SIGPIPE, signal.SIGCHLD)
+# Signals to reset, because a build must not depend on those that the user's shell or nohup ignores. SIGXFSZ stays
+# ignored, as in Python, so that a program can report that a file is too large.
+_DEFAULT_SIGNALS = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGXFSZ}
 _STAGES = ("/mnt", "/srv", "/media", "/opt")
 _UNNEEDED = ("/sys/", "/snap/", "/var/lib/docker/", "/var/lib/containers/")
 
@@ -216,7 +217,12 @@ def _spawn(request: dict[str, object], fds: list[int]) -> int:
             os.setresgid(uid, uid, 0)
             os.setresuid(uid, uid, 0)
         return os.posix_spawn(
-            str(request["bwrap"]), _command(request), _ENVIRONMENT, file_actions=moves, setsigdef=_DEFAULT_SIGNALS
+            str(request["bwrap"]),
+            _command(request),
+            _ENVIRONMENT,
+            file_actions=moves,
+            setsigdef=_DEFAULT_SIGNALS,
+            setsigmask=(),
         )
     finally:
         if isinstance(uid, int):
@@ -245,6 +251,7 @@ def at_terminal(request: dict[str, object], filter_: bytes, options: bytes) -> N
     _settle(size)
     for number in _DEFAULT_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     if isinstance(uid, int):
         os.setgroups([])
         os.setresgid(uid, uid, uid)
