@@ -183,7 +183,7 @@ def _locked_packages_are_sources(folder: Path, name: str, kind: str | None) -> N
 
 
 def _page(url: str, logs: object) -> str:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while True:
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:

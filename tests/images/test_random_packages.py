@@ -87,4 +87,4 @@ def test_a_packed_server_serves(fpack: Callable[..., Any], one_podman: Podman, t
     container.wait_for("Ready to accept connections")
     assert container.exec("redis-cli", "set", "key", "value").stdout == "OK\n"
     assert container.exec("redis-cli", "get", "key").stdout == "value\n"
-    assert container.stop() == 0
+    assert container.stop(60) == 0

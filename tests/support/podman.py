@@ -52,7 +52,7 @@ class Container:
         self._podman = podman
         self.name = name
 
-    def exec(self, *command: str, options: Sequence[str] = (), check: bool = True, timeout: float = 60) -> Result:
+    def exec(self, *command: str, options: Sequence[str] = (), check: bool = True, timeout: float = 180) -> Result:
         """Run one more command in the container."""
         return self._podman("exec", *options, self.name, *command, check=check, timeout=timeout)
 
@@ -65,7 +65,7 @@ class Container:
         """Whether the container's first process is alive."""
         return self._podman("inspect", "-f", "{{.State.Running}}", self.name).stdout.strip() == "true"
 
-    def wait_for(self, text: str, timeout: float = 30) -> str:
+    def wait_for(self, text: str, timeout: float = 120) -> str:
         """The logs, as soon as `text` is in them; AssertionError when the time is up or the container ended."""
         end = time.monotonic() + timeout
         while True:
@@ -126,7 +126,7 @@ class Podman:
         """The words that run `podman ARGUMENTS`, for those who start it themselves."""
         return [*self._before, "podman", *self._options, *arguments]
 
-    def skopeo(self, *arguments: str, check: bool = True, timeout: float = 60) -> Result:
+    def skopeo(self, *arguments: str, check: bool = True, timeout: float = 180) -> Result:
         """Run `skopeo ARGUMENTS` as the same user."""
         return self._call("skopeo", *arguments, check=check, timeout=timeout)
 
@@ -160,7 +160,7 @@ class Podman:
         options: Sequence[str] = (),
         network: str = "none",
         check: bool = True,
-        timeout: float = 60,
+        timeout: float = 180,
     ) -> Result:
         """Run a container to its end and remove it. network: `none` or `host`."""
         arguments = ["run", "--rm", f"--network={network}", *options, image, *command]

@@ -161,7 +161,7 @@ class Terminal:
         """Press keys."""
         os.write(self.master, text.encode())
 
-    def wait(self, pattern: str, seconds: float = 60) -> re.Match[str]:
+    def wait(self, pattern: str, seconds: float = 120) -> re.Match[str]:
         """Wait until the program writes something; all that was written up to there is done with."""
         end = time.monotonic() + seconds
         while not (found := re.search(pattern, self.text)):
@@ -171,7 +171,7 @@ class Terminal:
         self.text = self.text[found.end() :]
         return found
 
-    def line(self, command: str, pattern: str, seconds: float = 60) -> re.Match[str]:
+    def line(self, command: str, pattern: str, seconds: float = 120) -> re.Match[str]:
         """Type a command and wait for what it says."""
         self.type(command + "\n")
         return self.wait(pattern, seconds)
@@ -187,7 +187,7 @@ class Terminal:
         self.text += _STYLES.sub("", data.decode("utf-8", "replace")).replace("\r", "")
         return bool(data)
 
-    def end(self, seconds: float = 60) -> int:
+    def end(self, seconds: float = 120) -> int:
         """Wait for the program's end; its exit status."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and self._read(0.2):

@@ -144,7 +144,7 @@ def test_what_needs_a_path_that_cannot_be_repaired_fails_with_its_error(root: Pa
 
 
 def waiting(kind: Chain, count: int = 1) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while len(kind.during) < count and time.monotonic() < end:
         time.sleep(0.01)
     assert len(kind.during) == count

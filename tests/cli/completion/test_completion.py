@@ -227,7 +227,7 @@ class Interactive:
     def send(self, keys: str) -> None:
         os.write(self._fd, keys.encode())
 
-    def wait(self, what: str, seconds: float = 30) -> str:
+    def wait(self, what: str, seconds: float = 120) -> str:
         """What was written until a pattern came, which it must."""
         end = time.monotonic() + seconds
         while not (match := re.search(what, self.text)):

@@ -77,7 +77,7 @@ def test_ctrl_c_while_services_start_stops_them(fpack: Fpack, project: Path, ter
     terminals.append(terminal)
     terminal.wait("echo: starting")
     kept = kept_for(fpack, project) / "services" / "echo" / "data" / "log"
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while not kept.exists() and time.monotonic() < end:
         time.sleep(0.05)
     time.sleep(0.5)

@@ -48,7 +48,7 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
 
-    def until(self, wanted: str, seconds: float = 30) -> str:
+    def until(self, wanted: str, seconds: float = 120) -> str:
         """What is written up to `wanted`, with it; the rest is for the next call."""
         end = time.monotonic() + seconds
         while wanted not in self.seen:

@@ -90,17 +90,17 @@ def test_what_matches_nothing(text: str) -> None:
     ],
 )
 def test_no_pattern_takes_long(pattern: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     for path in ("a" * 255, "/".join(["a" * 60] * 60), "/".join("a" * 64)):
         ignored(pattern, path)
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_many_names_take_no_time() -> None:
     patterns = Ignores(b"".join(b"name%d\n" % i for i in range(100_000)))
     begun = time.monotonic()
     assert sum(bool(patterns.verdict(b"name%d" % i, False)) for i in range(0, 200_000, 10)) == 10_000
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git tells what is right")
