@@ -11,19 +11,17 @@ import mmap
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from fpack.builders.net.http import Http, nothing
 from fpack.store import DAY
 from fpack.store.files.checked_blocks import Buffer, DamagedBlock
 from fpack.store.files.owners import exposed, make_directories, open_to_others
 
-from .index_download import MAX_SIZE, downloaded, index_urls, unpack
+from .index_download import MAX_SIZE, IndexDownload, unpack
 from .index_table import FORMAT, IndexUnusable, OpenTable, open_table, table_file
-from .mirrors import Mirrors
 from .package import Package, parse_package
 from .release import Release
 from .suites import COMPONENT, IndexPin, Suite, SuiteFile
@@ -268,25 +266,15 @@ def _map(path: Path) -> Buffer:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def open_index(
-    cache: IndexCache,
-    pin: IndexPin,
-    suite: Suite,
-    arch: str,
-    *,
-    http: Http,
-    mirrors: Mirrors,
-    date: int,
-    progress: Callable[[int, int], None] | None = None,
-    check: Callable[[], None] = nothing,
-) -> PackageIndex:
-    """Open the index of `pin`, from the cache or the mirrors. date: when the archive had it (Unix seconds).
-
-    Raise IndexGone if mirrors respond but none of them has the index.
-    """
+def open_index(download: IndexDownload, arch: str) -> PackageIndex:
+    """Open an index from the cache or the mirrors. Raise IndexGone if mirrors answer but none of them has it."""
+    cache, pin, suite = download.cache, download.pin, download.suite
 
     def fetch() -> None:
-        _fetch(cache, pin, suite, index_urls(mirrors, pin, suite, date), http, progress, check)
+        with download.opened() as (packed, url):
+            unpack(packed, cache, pin, where=url, check=download.check)
+            cache.tidy()
+            cache.keep(cache.table(pin.sha256), table_file(_map(cache.text(pin.sha256)), pin.sha256, url))
 
     index = open_cached(cache, pin, suite, arch, fetch)
     if index is None:
@@ -295,20 +283,3 @@ def open_index(
     if index is None:
         raise IndexUnusable("The cached index cannot be read", where=str(cache.directory))
     return index
-
-
-def _fetch(
-    cache: IndexCache,
-    pin: IndexPin,
-    suite: Suite,
-    urls: Sequence[str],
-    http: Http,
-    progress: Callable[[int, int], None] | None,
-    check: Callable[[], None],
-) -> None:
-    """Download an index, and write its text and its table to the cache."""
-    where = urls[0] if urls else suite.name
-    with downloaded(cache, pin, suite, urls, http, progress, check) as packed:
-        unpack(packed, cache, pin, where=where, check=check)
-        cache.tidy()
-        cache.keep(cache.table(pin.sha256), table_file(_map(cache.text(pin.sha256)), pin.sha256, where))

@@ -8,9 +8,9 @@ import lzma
 import os
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from fpack.builders.net.errors import NotFound, WrongContent
 from fpack.builders.net.http import Http, nothing
@@ -31,39 +31,52 @@ class IndexGone(IndexUnusable):
     """An index that no mirror has any more."""
 
 
-@contextlib.contextmanager
-def downloaded(
-    cache: IndexCache,
-    pin: IndexPin,
-    suite: Suite,
-    urls: Sequence[str],
-    http: Http,
-    progress: Callable[[int, int], None] | None,
-    check: Callable[[], None],
-) -> Iterator[Path]:
-    """Download a compressed index to a temporary file. Raise IndexGone if no mirror has the one of `pin`.
+class IndexDownload(NamedTuple):
+    """An index to download. date: when the archive had it (Unix seconds). check: called often; may raise to cancel."""
 
-    Errors of the disk, in the context as well, are raised as IndexUnusable.
-    """
-    if max(pin.size, pin.packed.size) > MAX_SIZE:
-        raise IndexUnusable(
-            f"The index of {suite.name} is too large", why=f"{pin.size} bytes, {pin.packed.size} packed"
-        )
-    try:
-        cache.make()
-        # A unique temporary file, since another process may be fetching the same index.
-        with tempfile.NamedTemporaryFile(dir=cache.directory, prefix="new-") as file:
-            packed = Path(file.name)
-            http.download(urls, packed, size=pin.packed.size, sha256=pin.packed.sha256, progress=progress, check=check)
-            yield packed
-    except (NotFound, WrongContent) as error:
-        raise IndexGone(
-            f"The requested index of {suite.name} is no longer available", where=error.where, why=error.why
-        ) from None
-    except OSError as error:
-        raise IndexUnusable(
-            "The index cannot be cached", where=str(cache.directory), why=error.strerror or ""
-        ) from None
+    cache: IndexCache
+    pin: IndexPin
+    suite: Suite
+    date: int
+    mirrors: Mirrors
+    http: Http
+    progress: Callable[[int, int], None] | None = None
+    check: Callable[[], None] = nothing
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[tuple[Path, str]]:
+        """Download to a temporary file. Return it and its first URL. Raise IndexGone if no mirror has the index.
+
+        Errors of the disk, in the context as well, are raised as IndexUnusable.
+        """
+        cache, pin, suite = self.cache, self.pin, self.suite
+        if max(pin.size, pin.packed.size) > MAX_SIZE:
+            raise IndexUnusable(
+                f"The index of {suite.name} is too large", why=f"{pin.size} bytes, {pin.packed.size} packed"
+            )
+        urls = index_urls(self.mirrors, pin, suite, self.date)
+        try:
+            cache.make()
+            # A unique temporary file, since another process may be fetching the same index.
+            with tempfile.NamedTemporaryFile(dir=cache.directory, prefix="new-") as file:
+                packed = Path(file.name)
+                self.http.download(
+                    urls,
+                    packed,
+                    size=pin.packed.size,
+                    sha256=pin.packed.sha256,
+                    progress=self.progress,
+                    check=self.check,
+                )
+                yield packed, urls[0] if urls else suite.name
+        except (NotFound, WrongContent) as error:
+            raise IndexGone(
+                f"The requested index of {suite.name} is no longer available", where=error.where, why=error.why
+            ) from None
+        except OSError as error:
+            raise IndexUnusable(
+                "The index cannot be cached", where=str(cache.directory), why=error.strerror or ""
+            ) from None
 
 
 def index_urls(mirrors: Mirrors, pin: IndexPin, suite: Suite, date: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from .contents.cache import cached_table, contents_pins, fetch_table
 from .contents.index import ContentsIndex
 from .contents.table import FileTable
 from .index import IndexCache, PackageIndex, choose, open_index
-from .index_download import IndexGone, index_urls
+from .index_download import IndexDownload, IndexGone
 from .index_table import IndexUnusable
 from .local_indexes import newest_seen
 from .lock import Lock, SuitePin
@@ -189,27 +190,17 @@ class DebianArchive:
             for pin in contents_pins(found.files, arch):
                 table = cached_table(self._cache, pin)
                 if table is None:
-                    urls = index_urls(self._mirrors, pin, suite, found.date)
-                    progress = self._progress(f"files of {suite.name} for {arch}")
-                    table = fetch_table(self._cache, pin, suite, urls, self._http, progress, self._check)
+                    what = f"files of {suite.name} for {arch}"
+                    table = fetch_table(self._download(pin, suite, found.date, what))
                 tables.append(table)
         if not tables:
             raise IndexUnusable(f"{release} has no index of files for {arch}")
         return ContentsIndex(release, arch, max(dates), tables)
 
-    def _progress(self, what: str) -> Callable[[int, int], None]:
-        return lambda done, total: self._reporter.progress(what, done, total)
+    def _download(self, pin: IndexPin, suite: Suite, date: int, what: str) -> IndexDownload:
+        progress = partial(self._reporter.progress, what)
+        return IndexDownload(self._cache, pin, suite, date, self._mirrors, self._http, progress, self._check)
 
     def open(self, pin: IndexPin, suite: Suite, arch: str, date: int) -> PackageIndex:
         """Open one index, from the cache or the mirrors. date: when the archive had it (Unix seconds)."""
-        return open_index(
-            self._cache,
-            pin,
-            suite,
-            arch,
-            http=self._http,
-            mirrors=self._mirrors,
-            date=date,
-            progress=self._progress(f"{suite.name} packages for {arch}"),
-            check=self._check,
-        )
+        return open_index(self._download(pin, suite, date, f"{suite.name} packages for {arch}"), arch)

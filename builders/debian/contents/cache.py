@@ -10,13 +10,12 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from fpack.builders.net.http import Http
 from fpack.store.files import disk_cache
 
 from ..index import IndexCache, listed
-from ..index_download import downloaded, unpacked
+from ..index_download import IndexDownload, unpacked
 from ..local_indexes import cached_releases
 from ..lock import Lock
 from ..suites import COMPONENT, IndexPin, Suite, SuiteFile
@@ -46,21 +45,12 @@ def cached_table(cache: IndexCache, pin: IndexPin) -> FileTable | None:
     return FileTable(data)
 
 
-def fetch_table(
-    cache: IndexCache,
-    pin: IndexPin,
-    suite: Suite,
-    urls: Sequence[str],
-    http: Http,
-    progress: Callable[[int, int], None] | None,
-    check: Callable[[], None],
-) -> FileTable:
+def fetch_table(download: IndexDownload) -> FileTable:
     """Download an index and cache its rows. Raise IndexGone if no mirror has it."""
-    where = urls[0] if urls else suite.name
-    with downloaded(cache, pin, suite, urls, http, progress, check) as packed:
-        data = pack_rows(parse_rows(unpacked(packed, pin, where=where, check=check), where))
-        cache.tidy()
-    disk_cache.write(cache.directory, _name(pin), data)
+    with download.opened() as (packed, url):
+        data = pack_rows(parse_rows(unpacked(packed, download.pin, where=url, check=download.check), url))
+        download.cache.tidy()
+    disk_cache.write(download.cache.directory, _name(download.pin), data)
     return FileTable(memoryview(data))
 
 

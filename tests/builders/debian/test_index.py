@@ -16,7 +16,7 @@ from fpack.builders.debian.index import (
     open_cached,
     open_index,
 )
-from fpack.builders.debian.index_download import IndexGone
+from fpack.builders.debian.index_download import IndexDownload, IndexGone
 from fpack.builders.debian.index_table import make_table, open_table, table_file
 from fpack.builders.debian.merged_index import MergedIndex
 from fpack.builders.debian.mirrors import Mirrors, find_mirrors
@@ -72,7 +72,7 @@ def mirrors_of(archive: Archive) -> Mirrors:
 
 def open_it(archive: Archive, cache: IndexCache, pin: IndexPin | None = None, arch: str = "amd64") -> PackageIndex:
     pin = pin or choose(release_of(archive), arch)
-    return open_index(cache, pin, SUITE, arch, http=Http(retries=0), mirrors=mirrors_of(archive), date=0)
+    return open_index(IndexDownload(cache, pin, SUITE, 0, mirrors_of(archive), Http(retries=0)), arch)
 
 
 def test_a_package(archive: Archive, cache: IndexCache) -> None:
@@ -292,7 +292,7 @@ def test_gone_and_unreachable_differ(archive: Archive, cache: IndexCache, archiv
         f"{'debian=' + archive.folder.as_uri() + '/debian' if archive_answers else ''} debian=http://127.0.0.1:1/ only"
     )
     with pytest.raises(IndexGone if archive_answers else Unreachable):
-        open_index(cache, pin, SUITE, "amd64", http=Http(retries=0), mirrors=find_mirrors(mirror, environ={}), date=0)
+        open_index(IndexDownload(cache, pin, SUITE, 0, find_mirrors(mirror, environ={}), Http(retries=0)), "amd64")
 
 
 def test_no_packages_at_all(archive: Archive, cache: IndexCache) -> None:
