@@ -19,6 +19,8 @@ from .lock import Lock
 from .suites import COMPONENT, IndexPin, Suite, SuiteFile
 
 if TYPE_CHECKING:
+    from .merged_index import MergedIndex
+    from .package_source import NoSuchPackage
     from .repository import DebianArchive
 
 _HEAD = 4096
@@ -84,10 +86,19 @@ def newest(cache: IndexCache, suites: Sequence[Suite], arch: str) -> list[AtHand
     return [best[suite] for suite in suites if suite in best] if suites[0] in best else []
 
 
-def elsewhere(
-    cache: IndexCache, lock: Lock, releases: Mapping[str, Sequence[Suite]], arch: str, name: str, release: str
-) -> list[str]:
-    """Return the other releases that have a package, according to the locked and cached indexes."""
+def no_such_package(
+    universe: MergedIndex,
+    cache: IndexCache,
+    lock: Lock,
+    releases: Mapping[str, Sequence[Suite]],
+    arch: str,
+    release: str,
+    name: str,
+) -> NoSuchPackage:
+    """Return the error for a package that `universe` lacks, with the other releases that have it, or similar names."""
+    from .merged_index import hint
+    from .package_source import NoSuchPackage
+
     found = []
     for other, suites in releases.items():
         if other == release:
@@ -95,7 +106,7 @@ def elsewhere(
         indexes = locked(cache, lock, other, suites, arch) or newest(cache, suites, arch)
         if any(index.opened.packages(name) for index in indexes):
             found.append(other)
-    return found
+    return NoSuchPackage(f"There is no package {name!r} in {release} for {arch}", hint=hint(universe, name, found))
 
 
 def newest_seen(cache: IndexCache, codename: str) -> int:

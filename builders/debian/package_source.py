@@ -296,13 +296,9 @@ class DebianSource:
         if versions:
             return versions[0]
         from .index import IndexCache
-        from .local_indexes import elsewhere
-        from .merged_index import hint
+        from .local_indexes import no_such_package
 
-        others = elsewhere(IndexCache(self._cache), self.lock, self._releases, self.arch, name, release)
-        raise NoSuchPackage(
-            f"There is no package {name!r} in {release} for {self.arch}", hint=hint(universe, name, others)
-        )
+        raise no_such_package(universe, IndexCache(self._cache), self.lock, self._releases, self.arch, release, name)
 
     def _resolve(self, universe: MergedIndex, key: ClosureKey) -> None:
         """Resolve and lock a new request; resolve all requests again if it needs other versions than the lock has."""

@@ -87,7 +87,7 @@ def _value(workspace: Workspace, request: ShellRequest) -> tuple[Target, Mapping
                 why=f"it is {_article(kind or type(value).__name__)}",
                 hint="write shell = shell { packages = [...] }, or name packages, as in debian.trixie.jq",
             )
-    make = workspace.expression('import("fpack/shell").shell-of')
+    make = workspace.evaluator.expression('import("fpack/shell").shell-of')
     return targets[0], workspace.evaluator.call(make, packages), False
 
 

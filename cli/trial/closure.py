@@ -64,5 +64,5 @@ def _files(workspace: Workspace, payload: Output | None) -> Callable[[frozenset[
 def drop_rules(workspace: Workspace) -> DropRules:
     """Return the globs of fpack's own rules."""
     text = 'let rules = import("fpack/rules") in { shared = rules.shared(true, null), lean = rules.lean }'
-    value = workspace.plain(workspace.expression(text))
+    value = workspace.evaluator.to_json(workspace.evaluator.expression(text))
     return DropRules(tuple(value["shared"]), {name: tuple(globs) for name, globs in value["lean"].items()})

@@ -31,10 +31,10 @@ def command(what: str | None, expression: str | None, as_json: bool, **rest: Any
         raise UsageError("Give either WHAT or --expression, not both")
     with Workspace(shared.options(rest)) as workspace:
         if expression is not None:
-            value = workspace.expression(expression)
+            value = workspace.evaluator.expression(expression)
         else:
             value = workspace.value(workspace.target(what))
-        plain = workspace.plain(value)
+        plain = workspace.evaluator.to_json(value)
         workspace.finish()
     if as_json or not isinstance(plain, str):
         shared.print_json(plain)

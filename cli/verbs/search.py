@@ -144,15 +144,12 @@ def _curated(words: Sequence[str]) -> list[SearchResult]:
 
 def _debian(packages: Packages, words: Sequence[str]) -> list[SearchResult]:
     """Return the newest version, of all suites, of each matching Debian package."""
-    from fpack.builders.debian.index import IndexCache
     from fpack.builders.debian.search_table import open_catalog, order, rank
     from fpack.builders.debian.version import version_key
-    from fpack.cli.paths import cache_directory
 
-    cache = IndexCache(cache_directory() / "debian")
     best: dict[str, Hit] = {}
     for index in packages.at_hand:
-        for row in open_catalog(cache, index.pin, index.opened).find(words):
+        for row in open_catalog(packages.cache, index.pin, index.opened).find(words):
             old = best.get(row.name)
             if old is None or version_key(old.row.version) < version_key(row.version):
                 best[row.name] = rank(row, words)

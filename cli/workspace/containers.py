@@ -49,7 +49,7 @@ def container_of(workspace: Workspace, value: Any, target: Target) -> Container:
     """Return the container that a target's value is or is packed in."""
     evaluator = workspace.evaluator
     if isinstance(value, Mapping) and _is_packable(workspace, value):
-        value = evaluator.force(evaluator.call(workspace.expression("container-for"), value))
+        value = evaluator.force(evaluator.call(evaluator.expression("container-for"), value))
     elif isinstance(value, Mapping) and workspace.field(value, "type") == "shell":
         value = workspace.field(value, "image")
     if not (isinstance(value, Mapping) and workspace.field(value, "type") == "container"):
@@ -58,7 +58,7 @@ def container_of(workspace: Workspace, value: Any, target: Target) -> Container:
             hint="pack a container { ... }, a package or a derivation; fpack build builds other values",
         )
     if fields := workspace.options.fields:
-        value = evaluator.force(evaluator.call(workspace.expression(_CHANGED), value, dict(fields)))
+        value = evaluator.force(evaluator.call(evaluator.expression(_CHANGED), value, dict(fields)))
     # The record is user input, so check that the builders of images and roots make its parts.
     image = workspace.output(workspace.field(value, "image"))
     root = workspace.output(workspace.field(value, "root"))

@@ -14,6 +14,7 @@ from .workspace import Workspace
 
 if TYPE_CHECKING:
     from fpack.builders.debian.contents.index import ContentsIndex
+    from fpack.builders.debian.index import IndexCache
     from fpack.builders.debian.local_indexes import AtHand
     from fpack.builders.debian.lock import Lock
     from fpack.builders.debian.merged_index import MergedIndex
@@ -54,13 +55,18 @@ class Packages:
         return STABLE if STABLE in releases or not releases else releases[0]
 
     @cached_property
+    def cache(self) -> IndexCache:
+        """The indexes of this machine."""
+        from fpack.builders.debian.index import IndexCache
+
+        return IndexCache(cache_directory() / "debian")
+
+    @cached_property
     def at_hand(self) -> list[AtHand]:
         """The indexes of the release."""
-        from fpack.builders.debian.index import IndexCache
         from fpack.builders.debian.local_indexes import at_hand
 
-        cache = IndexCache(cache_directory() / "debian")
-        return at_hand(cache, self.lock, self.release, self.suites, self.arch, self._archive)
+        return at_hand(self.cache, self.lock, self.release, self.suites, self.arch, self._archive)
 
     @cached_property
     def universe(self) -> MergedIndex:
@@ -80,11 +86,9 @@ class Packages:
         lock: instead of the workspace's. exact: only the one of the newest releases that the cache has.
         """
         from fpack.builders.debian.contents.cache import open_cached
-        from fpack.builders.debian.index import IndexCache
 
-        cache = IndexCache(cache_directory() / "debian")
         lock = self.lock if lock is None else lock
-        return open_cached(cache, lock, self.release, self.suites, self.arch, exact=exact)
+        return open_cached(self.cache, lock, self.release, self.suites, self.arch, exact=exact)
 
     def _contents(self, lock: Lock) -> ContentsIndex:
         from fpack.builders.debian.index_download import IndexGone
@@ -115,17 +119,10 @@ class Packages:
 
     def absent(self, name: str) -> FpackError:
         """Return the error for a missing package, with the releases that have it, or with similar names."""
-        from fpack.builders.debian.index import IndexCache
-        from fpack.builders.debian.local_indexes import elsewhere
-        from fpack.builders.debian.merged_index import hint
-        from fpack.builders.debian.package_source import NoSuchPackage
+        from fpack.builders.debian.local_indexes import no_such_package
         from fpack.builders.debian.suites import RELEASES
 
-        cache = IndexCache(cache_directory() / "debian")
-        others = elsewhere(cache, self.lock, RELEASES, self.arch, name, self.release)
-        return NoSuchPackage(
-            f"There is no package {name!r} in {self.release} for {self.arch}", hint=hint(self.universe, name, others)
-        )
+        return no_such_package(self.universe, self.cache, self.lock, RELEASES, self.arch, self.release, name)
 
     @property
     def age(self) -> float:

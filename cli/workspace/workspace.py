@@ -124,7 +124,7 @@ class Workspace:
         evaluator = self.evaluator
         if target.package is not None:
             release, name = target.package
-            return self.expression(f'import("fpack/debian")."{_quoted(release)}"."{_quoted(name)}"', target.text)
+            return evaluator.expression(f'import("fpack/debian")."{_quoted(release)}"."{_quoted(name)}"', target.text)
         if target.file is not None:
             record = evaluator.load(target.file)
             if target.path[0] not in record:
@@ -144,17 +144,9 @@ class Workspace:
         known = curated()
         if target.path[0] in known:
             # Load it as a file of the library, because its own files lie beside it there.
-            found = self.expression(f'import("fpack/{target.path[0]}")', target.text)
+            found = evaluator.expression(f'import("fpack/{target.path[0]}")', target.text)
             return evaluator.select(found, list(target.path[1:]) or ["image"])
         raise targets.unknown(target, fields, list(known), self._no_packages)
-
-    def expression(self, text: str, name: str = "<command line>") -> Any:
-        """Evaluate an expression."""
-        return self.evaluator.expression(text, name)
-
-    def plain(self, value: Any) -> Any:
-        """Convert a value to JSON data."""
-        return self.evaluator.to_json(value)
 
     def field(self, record: Mapping[str, Any], name: str) -> Any:
         """Return a field of a record, evaluated, or None if the record does not have it."""
