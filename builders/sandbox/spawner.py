@@ -12,7 +12,6 @@ without threads can enter the namespaces.
 
 from __future__ import annotations
 
-import array
 import ctypes
 import fcntl
 import gc
@@ -23,6 +22,8 @@ import select
 import signal
 import socket
 import sys
+
+from .small_process import be_killed_first, ipc_memory, receive
 
 MAX_REQUEST = 1 << 16
 FDS = 5  # the request's socket, log, phases, arguments, filter
@@ -37,9 +38,6 @@ _DEFAULT_SIGNALS = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, sig
 _STAGES = ("/mnt", "/srv", "/media", "/opt")
 _UNNEEDED = ("/sys/", "/snap/", "/var/lib/docker/", "/var/lib/containers/")
 
-# Files of /proc/sysvipc: columns, and the bytes for each unit.
-_IPC_COLUMNS = {"shm": (("rss", 1), ("swap", 1)), "msg": (("cbytes", 1), ("qnum", 64)), "sem": (("nsems", 64),)}
-
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -47,12 +45,7 @@ def main() -> None:
     """Serve requests until the client closes the socket. The argument is the maximum size of a build's file."""
     gc.disable()
     _settle(int(sys.argv[1]))
-    # If memory runs out, the kernel kills a build's process before any other.
-    try:
-        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-            file.write("1000")
-    except OSError:
-        pass
+    be_killed_first()
     # Ambient capabilities would survive a change of user that keeps root as the saved user.
     libc.prctl(_AMBIENT, _CLEAR, 0, 0, 0)
     control = socket.socket(fileno=0)
@@ -73,7 +66,7 @@ def main() -> None:
             if number == wake_read:
                 os.read(wake_read, 4096)
             elif number == 0:
-                data, fds = _receive(control)
+                data, fds = receive(control, MAX_REQUEST, FDS)
                 if not data:
                     return
                 request = json.loads(data)
@@ -97,14 +90,6 @@ def main() -> None:
         _reap(jobs, works, doomed, poll)
 
 
-def _receive(control: socket.socket) -> tuple[bytes, list[int]]:
-    data, ancillary, _, _ = control.recvmsg(MAX_REQUEST, socket.CMSG_SPACE(FDS * 4), socket.MSG_CMSG_CLOEXEC)
-    fds = array.array("i")
-    for _, _, part in ancillary:
-        fds.frombytes(part[: len(part) - len(part) % 4])
-    return data, list(fds)
-
-
 def _tell_ipc_memory(pid: int, answer: int) -> None:
     """Write the bytes of a process's System V objects to a descriptor, in a child. Write nothing if it fails."""
     child = os.fork()
@@ -125,14 +110,7 @@ def _ipc_memory(pid: int) -> int:
     for fd, kind in ((owner, _NEWUSER), (ipc, _NEWIPC)):
         if libc.setns(fd, kind):
             raise OSError(ctypes.get_errno(), "setns")
-    total = 0
-    for name, columns in _IPC_COLUMNS.items():
-        with open(f"/proc/sysvipc/{name}", encoding="ascii") as file:
-            names = file.readline().split()
-            for line in file:
-                row = dict(zip(names, line.split(), strict=True))
-                total += 512 + sum(int(row[column]) * size for column, size in columns)
-    return total
+    return ipc_memory()
 
 
 def _children(pid: int) -> list[int]:

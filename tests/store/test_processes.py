@@ -297,8 +297,14 @@ def test_a_program_that_cannot_be_spawned(tmp_path: Path, monkeypatch: pytest.Mo
     assert os.getcwd() == str(tmp_path)
 
 
-@pytest.mark.parametrize("program", ["sandbox server", "configure run"])
-def test_processes_without_site_packages_import_the_standard_library_alone(program: str) -> None:
+SANDBOX = "fpack.builders.sandbox"
+
+
+@pytest.mark.parametrize(
+    ("program", "shared"),
+    [("sandbox server", []), ("configure run", [SANDBOX, f"{SANDBOX}.small_process", f"{SANDBOX}.usage"])],
+)
+def test_processes_without_site_packages_import_the_standard_library_alone(program: str, shared: list[str]) -> None:
     *options, code, packages, module = processes.PROGRAMS[program].python
     assert options == ["-I", "-S", "-c"]
     listing = code.replace(".main()", "; print(*sys.modules)")
@@ -307,4 +313,4 @@ def test_processes_without_site_packages_import_the_standard_library_alone(progr
     assert module in found
     own = module.rpartition(".")[0]
     others = [name for name in found if name.partition(".")[0] not in sys.stdlib_module_names | {"__main__"}]
-    assert [name for name in others if not name.startswith(own) and not own.startswith(name)] == []
+    assert [name for name in others if not name.startswith(own) and not own.startswith(name)] == shared

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import array
 import os
 import resource
 import select
 import signal
 import socket
 import sys
+
+from fpack.builders.sandbox.small_process import be_killed_first, receive
 
 from . import linux
 from .keeper import Keeper
@@ -23,7 +24,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     os.chdir("/")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _write_oom_score()
+    be_killed_first()
     try:
         linux.unshare(linux.ALL, "namespaces")
     except OSError as error:
@@ -58,24 +59,12 @@ def main() -> None:
     os.waitpid(keeper, 0)
 
 
-def _write_oom_score() -> None:
-    """If memory runs out, let the kernel kill processes of the run before any other."""
-    try:
-        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-            file.write("1000")
-    except OSError:
-        pass
-
-
 def _receive_tree(channel: socket.socket) -> int:
     """Wait for fpack to map the ids. Return the descriptor that it sends: a detached linux.mount or a directory."""
     try:
-        data, ancillary, _, _ = channel.recvmsg(1, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
+        data, fds = receive(channel, 1, 1)
     except ConnectionError:
         os._exit(0)
     if not data:
         os._exit(0)
-    fds = array.array("i")
-    for _, _, part in ancillary:
-        fds.frombytes(part[: len(part) - len(part) % 4])
     return fds[0]

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
 import socket
 import time
 
+from fpack.builders.sandbox.small_process import ipc_memory
+from fpack.builders.sandbox.usage import memory
+
 from . import scratch
 from .messages import send
 
 _INTERVAL = 0.25  # seconds between measurements of a command
 _PATIENCE = 9  # times its limit that a command may wait for a processor
-# Files in /proc/sysvipc, with the columns that tell the size of an object and the bytes of each unit.
-_IPC_COLUMNS = {"shm": (("rss", 1), ("swap", 1)), "msg": (("cbytes", 1), ("qnum", 64)), "sem": (("nsems", 64),)}
 
 
 class CommandWatch:
@@ -28,7 +28,7 @@ class CommandWatch:
         self._log = log
         self._limits = limits
         self._said = 0
-        self._waits: dict[str, int] = {}  # how long each process has waited for a processor, in ns
+        self._waits: dict[int, int] = {}  # how long each process has waited for a processor, in ns
         self._waited = 0.0  # seconds in which the command was ready to run and the machine was busy
 
     def finish(self) -> int:
@@ -77,11 +77,11 @@ class CommandWatch:
 
         seconds: since the last time. A command that waits for a processor meanwhile has more time.
         """
-        pids = [name for name in os.listdir("/proc") if name.isdecimal()]
+        pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
         if len(pids) > self._limits["processes"] + 2:
             self._exceed(f"it had more than {self._limits['processes']} processes")
         waited = 0
-        waits: dict[str, int] = {}
+        waits: dict[int, int] = {}
         for pid in pids:
             try:
                 with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
@@ -92,44 +92,12 @@ class CommandWatch:
         self._waits = waits
         self._waited += min(waited / 1e9, seconds)
         limit = self._limits["memory"]
-        outside = scratch.used() + _ipc_memory()
-        if outside + _memory(pids, limit - outside) > limit:
+        # The System V objects of the command are in no process.
+        outside = scratch.used() + ipc_memory()
+        if outside + memory(pids, limit - outside) > limit:
             self._exceed(f"it used more than {limit} bytes of memory")
 
     def _exceed(self, words: str) -> None:
         if not self.exceeded:
             self.exceeded = words
             os.kill(self._pid, signal.SIGKILL)
-
-
-def _memory(pids: list[str], limit: int) -> int:
-    """Return the bytes that processes have in memory, without file mappings.
-
-    Shared memory is counted exactly, which is slow, only if it decides whether the total exceeds `limit`.
-    """
-    own = sum(_field(pid, "status", "RssAnon:") for pid in pids)
-    shared = sum(_field(pid, "status", "RssShmem:") for pid in pids)
-    if own <= limit < own + shared:
-        shared = sum(_field(pid, "smaps_rollup", "Pss_Shmem:") for pid in pids)
-    return own + shared
-
-
-def _field(pid: str, file: str, name: str) -> int:
-    """Return a field of a process, converted from kB to bytes, or 0 if it is missing."""
-    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/{file}", "rb") as lines:
-        for line in lines:
-            if line.startswith(name.encode()):
-                return int(line.split()[1]) * 1024
-    return 0
-
-
-def _ipc_memory() -> int:
-    """Return the bytes of the System V objects of the current command, which are in no process."""
-    total = 0
-    for name, columns in _IPC_COLUMNS.items():
-        with open(f"/proc/sysvipc/{name}", encoding="ascii") as file:
-            names = file.readline().split()
-            for line in file:
-                row = dict(zip(names, line.split(), strict=True))
-                total += 512 + sum(int(row[column]) * size for column, size in columns)
-    return total
