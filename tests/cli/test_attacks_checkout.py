@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from support.checkout import MODES, SECRET, Checkout, checkouts
 from support.httpserver import Server
+from support.needs import needs_bubblewrap
 from support.paths import REPOSITORY
 
 CLI = REPOSITORY / "cli/fpack"
@@ -200,7 +201,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+@needs_bubblewrap
 def test_a_variable_of_a_shell_has_no_say_in_what_makes_it(world: Checkout) -> None:
     """The dynamic loader of bubblewrap itself would obey it, outside of the sandbox."""
     traces = world.fpack.home / "traces"

@@ -18,14 +18,11 @@ from pathlib import Path
 import pytest
 from support.elsewhere import NOBODY, elsewhere
 from support.examples import EXAMPLES, LEFT_BY_USERS, World
-from support.podman import Podman, missing
+from support.needs import needs_podman
+from support.podman import Podman
 from support.serving import free_port
 
-pytestmark = [
-    pytest.mark.network,
-    pytest.mark.podman,
-    pytest.mark.skipif(bool(missing()), reason=missing() or "podman is there"),
-]
+pytestmark = [pytest.mark.network, *needs_podman]
 
 
 @pytest.fixture(scope="module")

@@ -8,18 +8,15 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from support.needs import needs_podman
 from support.paths import REPOSITORY
-from support.podman import Podman, missing
+from support.podman import Podman
 from support.program import Fpack
 from support.serving import free_port
 
 EXAMPLE = REPOSITORY / "examples" / "first"
 
-pytestmark = [
-    pytest.mark.podman,
-    pytest.mark.network,
-    pytest.mark.skipif(bool(missing()), reason=missing() or "podman is there"),
-]
+pytestmark = [pytest.mark.network, *needs_podman]
 
 
 def test_it_serves_as_a_user_without_rights(tmp_path: Path, podman: Podman) -> None:

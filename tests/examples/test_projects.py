@@ -9,13 +9,10 @@ from pathlib import Path
 import pytest
 from support.examples import EXAMPLES, World
 from support.goproxy import GoProxy
-from support.podman import Podman, missing
+from support.needs import needs_podman
+from support.podman import Podman
 
-pytestmark = [
-    pytest.mark.network,
-    pytest.mark.podman,
-    pytest.mark.skipif(bool(missing()), reason=missing() or "podman is there"),
-]
+pytestmark = [pytest.mark.network, *needs_podman]
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,11 @@ from pathlib import Path
 import pytest
 from support.examples import World
 from support.httpserver import Server
-from support.podman import Podman, missing
+from support.needs import needs_podman
+from support.podman import Podman
 from support.pythons import SUMS, WORDS, sdist, wheel
 
-pytestmark = [
-    pytest.mark.network,
-    pytest.mark.podman,
-    pytest.mark.skipif(bool(missing()), reason=missing() or "podman is there"),
-]
+pytestmark = [pytest.mark.network, *needs_podman]
 
 
 class Index:

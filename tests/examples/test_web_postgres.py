@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.needs import needs_bubblewrap
 from support.paths import REPOSITORY
 from support.program import Fpack
 from support.serving import free_port
@@ -16,7 +17,7 @@ EXAMPLE = REPOSITORY / "examples" / "web-postgres"
 
 pytestmark = [
     pytest.mark.network,
-    pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed"),
+    needs_bubblewrap,
 ]
 
 

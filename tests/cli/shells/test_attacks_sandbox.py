@@ -19,11 +19,12 @@ import pytest
 from fpack.builders.sandbox.usage import descendants
 from support import unprivileged
 from support.attacks import MODES
+from support.needs import needs_bubblewrap
 from support.paths import TESTS
 from support.program import Fpack
 from support.shells import Terminal, world
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+pytestmark = needs_bubblewrap
 
 _GET_NUMBER = 0x80045430  # TIOCGPTN
 # How root's machine could be reached: a service runs as a container shell does, `--user` changes who one is.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -12,10 +11,11 @@ from pathlib import Path
 import pytest
 from fpack.cli.shells.model import Closure
 from fpack.cli.shells.sandbox import environment
+from support.needs import needs_bubblewrap
 from support.people import Person
 from support.shells import machine
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+pytestmark = needs_bubblewrap
 
 PROJECT = """
 debian = import("fpack/debian").trixie

@@ -8,9 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.needs import needs_bubblewrap
 from support.people import Person
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+pytestmark = needs_bubblewrap
 
 
 def project(user: Person, tmp_path: Path, env: str, more: str = "") -> Path:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.podman import Podman, missing, podman_as
+from support.needs import needs_bubblewrap, needs_podman
+from support.podman import Podman, podman_as
 from support.program import Fpack
 from support.shells import world
 
-pytestmark = [
-    pytest.mark.podman,
-    pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed"),
-    pytest.mark.skipif(bool(missing()), reason=missing() or "podman is there"),
-]
+pytestmark = [needs_bubblewrap, *needs_podman]
 
 PROJECT = """
 debian = import("fpack/debian").trixie

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from pathlib import Path
 
 import pytest
+from support.needs import needs_bubblewrap
 from support.program import Fpack
 from support.shells import Terminal
 
 pytestmark = [
     pytest.mark.network,
-    pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed"),
+    needs_bubblewrap,
 ]
 
 PROJECT = """

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from support.needs import needs_bubblewrap
 from support.program import Fpack
 from support.serving import free_port
 from support.shells import Terminal, kept_for, out
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+pytestmark = needs_bubblewrap
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 from support.archive import Archive
+from support.needs import needs_bubblewrap
 from support.program import Fpack
 from support.shells import Terminal, kept_for, out, world
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+pytestmark = needs_bubblewrap
 
 PROJECT = """
 debian = import("fpack/debian").trixie

@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from support.needs import needs_bubblewrap
 from support.program import Fpack
 from support.shells import Terminal
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+pytestmark = needs_bubblewrap
 
 PROJECT = """
 debian = import("fpack/debian").trixie

@@ -9,9 +9,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.needs import needs_bubblewrap
 from support.people import Person
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+pytestmark = needs_bubblewrap
 
 PROJECT = """
 debian = import("fpack/debian").trixie
