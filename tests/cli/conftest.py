@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from support.archive import Archive
 from support.fixtures import made as made
 from support.fixtures import terminals as terminals
 from support.people import MODES, Person, person
@@ -13,10 +15,24 @@ from support.shells import world
 
 
 @pytest.fixture(scope="module")
-def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
-    archive = world(tmp_path_factory.mktemp("archive"))
-    archive.publish()
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    made = world(tmp_path_factory.mktemp("archive"))
+    made.publish()
+    return made
+
+
+@pytest.fixture(scope="module")
+def fpack(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Fpack:
     return Fpack(tmp_path_factory.mktemp("user") / "home", archive)
+
+
+@pytest.fixture
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A directory with the module's PROJECT."""
+    place = tmp_path / "site"
+    place.mkdir()
+    (place / "fpack.fp").write_text(request.module.PROJECT)
+    return place
 
 
 @pytest.fixture(scope="module", params=MODES)

@@ -14,20 +14,12 @@ from pathlib import Path
 
 import pytest
 from support.archive import Archive, link, new_key
+from support.fixtures import new_user as new_user
+from support.fixtures import own_archive as own_archive
 from support.httpserver import Server
-from support.program import Fpack, world
+from support.program import Fpack
 
 DAY = 86400
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Archive:
-    return world(tmp_path / "archive")
-
-
-@pytest.fixture
-def fpack(tmp_path: Path, archive: Archive) -> Fpack:
-    return Fpack(tmp_path / "home", archive)
 
 
 @pytest.fixture

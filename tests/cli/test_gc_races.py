@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from fpack.store.store import Store
 from fpack.store.verify import check
-from support.archive import Archive
-from support.program import Fpack, world
+from support.fixtures import archive as archive
+from support.fixtures import new_user as new_user
+from support.program import Fpack
 
 PROJECT = """
 debian = import("fpack/debian").trixie
@@ -23,16 +24,6 @@ image = container {
   files = { "/etc/motd" = { text = "TEXT\\n", mode = "0644" } }
 }
 """
-
-
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    return world(tmp_path_factory.mktemp("archive"))
-
-
-@pytest.fixture
-def fpack(tmp_path: Path, archive: Archive) -> Fpack:
-    return Fpack(tmp_path / "home", archive)
 
 
 def project(fpack: Fpack, name: str, text: str) -> Path:

@@ -15,13 +15,9 @@ from pathlib import Path
 
 import pytest
 from support.archive import Archive
+from support.fixtures import archive as archive
 from support.httpserver import Server
-from support.program import Fpack, world
-
-
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    return world(tmp_path_factory.mktemp("archive"))
+from support.program import Fpack
 
 
 @pytest.fixture(scope="module")

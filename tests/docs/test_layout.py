@@ -8,8 +8,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from support.paths import REPOSITORY
+from support.sources import ROOMS
 
-ROOMS = ("store", "lang", "builders", "cli", "pkgs")
 MOST = 22  # modules in a directory; the verbs are one module each
 DATA = {"pkgs", "lang/std"}  # files of the language
 

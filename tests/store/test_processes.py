@@ -9,15 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fpack.store import processes
-from support.paths import REPOSITORY
+from support.sources import modules
 
-ROOMS = ("store", "lang", "builders", "cli", "pkgs")
-SOURCES = REPOSITORY
 # What starts a process, or has a function that does: modules, and names of functions wherever they are from.
 MODULES = {
     "subprocess", "_posixsubprocess", "multiprocessing", "pty", "webbrowser", "pydoc", "asyncio.subprocess",
@@ -56,13 +53,6 @@ def starts(text: str) -> list[str]:
             found += [node.value] if node.value in FUNCTIONS | SEARCHES else []
         found += [name for name in names if any(name == each or name.startswith(f"{each}.") for each in MODULES)]
     return found
-
-
-def modules() -> Iterator[tuple[str, str]]:
-    """The name and the text of each module of fpack's."""
-    for room in ROOMS:
-        for file in sorted((SOURCES / room).rglob("*.py")):
-            yield ".".join(("fpack", *file.relative_to(SOURCES).with_suffix("").parts)), file.read_text()
 
 
 @pytest.mark.parametrize(

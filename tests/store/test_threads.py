@@ -5,13 +5,11 @@ from __future__ import annotations
 import ast
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 from fpack.store import threads
-from support.paths import REPOSITORY
+from support.sources import modules
 
-ROOMS = ("store", "lang", "builders", "cli", "pkgs")
 # Functions and classes that start threads, wherever they are from.
 STARTERS = {
     "Thread", "Timer", "start_new_thread", "start_new", "start_joinable_thread", "ThreadPoolExecutor", "ThreadPool",
@@ -34,13 +32,6 @@ def starts(text: str) -> list[str]:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             found += [node.value] if node.value in STARTERS - {"dummy"} else []
     return found
-
-
-def modules() -> Iterator[tuple[str, str]]:
-    """Yield the name and the source of each module of fpack."""
-    for room in ROOMS:
-        for file in sorted((REPOSITORY / room).rglob("*.py")):
-            yield ".".join(("fpack", *file.relative_to(REPOSITORY).with_suffix("").parts)), file.read_text()
 
 
 @pytest.mark.parametrize(

@@ -262,7 +262,7 @@ class Archive:
 
     def publish(
         self,
-        *,
+        *suites: str,
         date: float | None = None,
         days: float | None = 7,
         key: Any | None = None,
@@ -271,78 +271,54 @@ class Archive:
         keep_old: bool = False,
         contents: bool = False,
     ) -> None:
-        """Write the indexes and sign them.
+        """Write the indexes of all suites, or of `suites` alone, and sign them.
 
         date: of the releases (now). days: until they expire (None: never). key: another signing key. keep_old: leave
         earlier indexes under their digests, as real archives do for a while. contents: write Contents indexes of the
         files of all packages; empty ones for the security suites, as in Debian.
         """
-        for suite in self.suites:
-            self.publish_suite(
-                suite,
-                date=date,
-                days=days,
-                key=key,
-                packings=packings,
-                by_hash=by_hash,
-                keep_old=keep_old,
-                contents=contents,
-            )
-
-    def publish_suite(
-        self,
-        suite: str,
-        *,
-        date: float | None = None,
-        days: float | None = 7,
-        key: Any | None = None,
-        packings: Sequence[str] = ("xz", "gz"),
-        by_hash: bool = True,
-        keep_old: bool = False,
-        contents: bool = False,
-    ) -> None:
-        """Publish one suite alone."""
-        base = self.folder / self.suites[suite] / "dists" / suite
-        made = time.time() if date is None else date
-        sums: list[str] = []
-        for arch in self.archs:
-            folder = base / "main" / f"binary-{arch}"
-            hashed = folder / "by-hash" / "SHA256"
-            hashed.mkdir(parents=True, exist_ok=True)
-            if not keep_old:
-                for old in hashed.iterdir():
-                    old.unlink()
-            stanzas = self._stanzas[suite]
-            text = "\n".join(stanzas[k] for k in sorted(stanzas) if k[2] in (arch, "all")).encode()
-            for packing in ("none", *packings):
-                data = pack(text, packing)
-                name = "Packages" if packing == "none" else f"Packages.{packing}"
-                digest = hashlib.sha256(data).hexdigest()
-                sums.append(f" {digest} {len(data)} main/binary-{arch}/{name}")
-                if packing != "none":
-                    (folder / name).write_bytes(data)
-                    if by_hash:
-                        (hashed / digest).write_bytes(data)
-        if contents:
-            for arch in (*self.archs, "all"):
-                text = b"" if suite.endswith("-security") else self._contents(suite, arch)
-                for name, data in ((f"Contents-{arch}", text), (f"Contents-{arch}.gz", pack(text, "gz"))):
-                    sums.append(f" {hashlib.sha256(data).hexdigest()} {len(data)} main/{name}")
-                (base / "main" / f"Contents-{arch}.gz").write_bytes(pack(text, "gz"))
-        lines = [
-            "Origin: Debian",
-            f"Suite: stable{suite.removeprefix(self.release)}",
-            f"Codename: {suite}",
-            f"Date: {formatdate(made, usegmt=True)}",
-            *([] if days is None else [f"Valid-Until: {formatdate(made + days * DAY, usegmt=True)}"]),
-            *(["Acquire-By-Hash: yes"] if by_hash else []),
-            f"Architectures: all {' '.join(self.archs)}",
-            "Components: main",
-            "SHA256:",
-            *sums,
-        ]
-        base.mkdir(parents=True, exist_ok=True)
-        (base / "InRelease").write_bytes(clearsign("\n".join(lines) + "\n", key))
+        for suite in suites or self.suites:
+            base = self.folder / self.suites[suite] / "dists" / suite
+            made = time.time() if date is None else date
+            sums: list[str] = []
+            for arch in self.archs:
+                folder = base / "main" / f"binary-{arch}"
+                hashed = folder / "by-hash" / "SHA256"
+                hashed.mkdir(parents=True, exist_ok=True)
+                if not keep_old:
+                    for old in hashed.iterdir():
+                        old.unlink()
+                stanzas = self._stanzas[suite]
+                text = "\n".join(stanzas[k] for k in sorted(stanzas) if k[2] in (arch, "all")).encode()
+                for packing in ("none", *packings):
+                    data = pack(text, packing)
+                    name = "Packages" if packing == "none" else f"Packages.{packing}"
+                    digest = hashlib.sha256(data).hexdigest()
+                    sums.append(f" {digest} {len(data)} main/binary-{arch}/{name}")
+                    if packing != "none":
+                        (folder / name).write_bytes(data)
+                        if by_hash:
+                            (hashed / digest).write_bytes(data)
+            if contents:
+                for arch in (*self.archs, "all"):
+                    text = b"" if suite.endswith("-security") else self._contents(suite, arch)
+                    for name, data in ((f"Contents-{arch}", text), (f"Contents-{arch}.gz", pack(text, "gz"))):
+                        sums.append(f" {hashlib.sha256(data).hexdigest()} {len(data)} main/{name}")
+                    (base / "main" / f"Contents-{arch}.gz").write_bytes(pack(text, "gz"))
+            lines = [
+                "Origin: Debian",
+                f"Suite: stable{suite.removeprefix(self.release)}",
+                f"Codename: {suite}",
+                f"Date: {formatdate(made, usegmt=True)}",
+                *([] if days is None else [f"Valid-Until: {formatdate(made + days * DAY, usegmt=True)}"]),
+                *(["Acquire-By-Hash: yes"] if by_hash else []),
+                f"Architectures: all {' '.join(self.archs)}",
+                "Components: main",
+                "SHA256:",
+                *sums,
+            ]
+            base.mkdir(parents=True, exist_ok=True)
+            (base / "InRelease").write_bytes(clearsign("\n".join(lines) + "\n", key))
 
     def _contents(self, suite: str, arch: str) -> bytes:
         """The Contents index of a suite for one architecture."""

@@ -30,6 +30,18 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
     return world(tmp_path_factory.mktemp("archive"))
 
 
+@pytest.fixture(name="archive")
+def own_archive(tmp_path: Path) -> Archive:
+    """A small archive that a test may change."""
+    return world(tmp_path / "archive")
+
+
+@pytest.fixture(name="fpack")
+def new_user(tmp_path: Path, archive: Archive) -> Fpack:
+    """A user without a project."""
+    return Fpack(tmp_path / "home", archive)
+
+
 @pytest.fixture(name="fpack")
 def user_of_greeter(tmp_path: Path, archive: Archive) -> Fpack:
     """A user with a project, of which nothing is built."""

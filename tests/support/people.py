@@ -19,6 +19,7 @@ from support.program import Fpack
 from support.shells import world
 
 MODES = ("root", "user")
+WITH_IDS = "user with ids"  # a user to whom root gives ids
 
 
 class Person(Fpack):
@@ -32,14 +33,18 @@ class Person(Fpack):
         if mode == "root" and not is_root:
             pytest.skip("only root can be attacked as root")
         self.mode, self.place = mode, place
-        self.uid = unprivileged.UID if mode == "user" and is_root else os.geteuid()
+        self.uid = unprivileged.UID if mode != "root" and is_root else os.geteuid()
         self.stranger = unprivileged.UID + 1
         archive = world(place / "archive")
         archive.publish()
         spec = find_spec("fpack.store")
         assert spec is not None and spec.origin is not None
         needed = [Path(sys.base_prefix), Path(sys.prefix), Path(spec.origin).parents[1], TESTS]
-        prefix = unprivileged.prefix(needed) if mode == "user" else []
+        prefix = unprivileged.prefix(needed) if mode != "root" else []
+        if mode == WITH_IDS:
+            if not prefix:
+                pytest.skip("only root can give ids to a user")
+            prefix = [*prefix[:2], "--ids", *prefix[2:]]
         super().__init__(place / "home", archive, tuple(prefix))
         self.own(self.home)
         self.env["USER"] = "root" if self.uid == 0 else "user"

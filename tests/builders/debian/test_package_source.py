@@ -360,7 +360,7 @@ def test_an_update_that_fails_changes_nothing(setting: Setting) -> None:
 def test_going_back_is_refused_unless_allowed(setting: Setting) -> None:
     source = setting.source()
     closure(source, "app")
-    setting.archive.publish_suite("trixie-security", date=NOW - 7200)
+    setting.archive.publish("trixie-security", date=NOW - 7200)
     with pytest.raises(Rollback, match="trixie-security"):
         source.update()
     source.update(allow_older=True)
@@ -441,7 +441,7 @@ def test_a_locked_index_does_not_expire(setting: Setting) -> None:
 
 
 def stranger(setting: Setting) -> None:
-    setting.archive.publish_suite("trixie-security", key=new_key())
+    setting.archive.publish("trixie-security", key=new_key())
 
 
 def unsigned(setting: Setting) -> None:

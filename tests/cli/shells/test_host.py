@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.needs import needs_bubblewrap
 from support.program import Fpack
-from support.shells import CERTIFICATE, world
+from support.shells import CERTIFICATE
 
 pytestmark = needs_bubblewrap
 
@@ -30,10 +30,7 @@ int main(int argc, char **argv) {
 
 
 @pytest.fixture(scope="module")
-def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
-    archive = world(tmp_path_factory.mktemp("archive"))
-    archive.publish()
-    fpack = Fpack(tmp_path_factory.mktemp("user") / "home", archive)
+def fpack(fpack: Fpack) -> Fpack:
     (fpack.home / "connect.c").write_text(CONNECT)
     subprocess.run(["gcc", "-static", "-o", "connect", "connect.c"], cwd=fpack.home, check=True)
     return fpack

@@ -21,14 +21,6 @@ shell = shell { name = "site", packages = [debian.greet], hook = "echo HOOK" }
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    place = tmp_path / "site"
-    place.mkdir()
-    (place / "fpack.fp").write_text(PROJECT)
-    return place
-
-
 def kept(fpack: Fpack) -> set[Path]:
     """The directories of shells that are kept, less the entries themselves."""
     return {each for each in (fpack.home / ".cache/fpack/shells").glob("*/*") if each.name != "entry"}

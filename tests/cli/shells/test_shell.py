@@ -11,10 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from support.archive import Archive
 from support.needs import needs_bubblewrap
 from support.program import Fpack
-from support.shells import Terminal, kept_for, out, world
+from support.shells import Terminal, kept_for, out
 
 pytestmark = needs_bubblewrap
 
@@ -34,25 +33,10 @@ tool = package { name = "tool", source = ./notes.txt, unpack = null, install = "
 """
 
 
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    made = world(tmp_path_factory.mktemp("archive"))
-    made.publish()
-    return made
-
-
-@pytest.fixture(scope="module")
-def fpack(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Fpack:
-    return Fpack(tmp_path_factory.mktemp("user") / "home", archive)
-
-
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    place = tmp_path / "site"
-    place.mkdir()
-    (place / "fpack.fp").write_text(PROJECT)
-    (place / "notes.txt").write_text("first\n")
-    return place
+def project(project: Path) -> Path:
+    (project / "notes.txt").write_text("first\n")
+    return project
 
 
 def test_a_package_is_there_and_the_host_is_not(fpack: Fpack) -> None:

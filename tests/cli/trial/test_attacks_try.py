@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.people import MODES, Person, person
+from support.people import MODES, WITH_IDS, Person, person
 from support.shells import packages_of
 
 PROJECT = """
@@ -27,21 +27,16 @@ ATTACKS = {
 }
 
 
-@pytest.fixture(scope="module", params=[*MODES, "user with ids"])
+@pytest.fixture(scope="module", params=[*MODES, WITH_IDS])
 def victim(request: pytest.FixtureRequest) -> Iterator[Person]:
     for tool in ("setpriv", "unshare", "mknod", "mount"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
-    mode = "user" if request.param == "user with ids" else request.param
-    with person(mode) as made:
+    with person(request.param) as made:
         assert made.archive is not None
         made.archive.add("tools", files=packages_of("setpriv", "unshare", "mknod", "mount"), packing="zst")
         made.archive.add("python")
         made.archive.publish()
-        if request.param == "user with ids":
-            if not made.prefix:
-                pytest.skip("only root can give ids to a user")
-            made.prefix = (*made.prefix[:2], "--ids", *made.prefix[2:])
         made.project("project", PROJECT)
         yield made
 

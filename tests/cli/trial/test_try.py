@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from support.archive import file
-from support.people import MODES, Person, person
+from support.people import MODES, WITH_IDS, Person, person
 from support.program import Fpack
 from support.shells import Terminal, out
 
@@ -58,11 +58,10 @@ linked = container {
 """
 
 
-@pytest.fixture(scope="module", params=[*MODES, "user with ids"])
+@pytest.fixture(scope="module", params=[*MODES, WITH_IDS])
 def someone(request: pytest.FixtureRequest) -> Any:
     """A user with an archive that has a tool, and a project."""
-    mode = "user" if request.param == "user with ids" else request.param
-    with person(mode) as made:
+    with person(request.param) as made:
         assert made.archive is not None
         made.archive.add(
             "tool", "1.0", depends="extra", files={
@@ -74,10 +73,6 @@ def someone(request: pytest.FixtureRequest) -> Any:
         made.archive.add("tini", "1.0", files={"usr/bin/tini": file("#!/bin/sh\nexit 9\n", 0o755)})
         made.archive.add("other-tools", files={"usr/bin/nonexistent-program": file("#!/bin/sh\n", 0o755)})
         made.archive.publish(contents=True)
-        if request.param == "user with ids":
-            if not made.prefix:
-                pytest.skip("only root can give ids to a user")
-            made.prefix = (*made.prefix[:2], "--ids", *made.prefix[2:])
         made.project("project", PROJECT)
         yield made
 

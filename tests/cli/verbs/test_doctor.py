@@ -13,21 +13,12 @@ import pytest
 from fpack.cli.doctor import installation, machine
 from fpack.cli.doctor.machine import OK, PROBLEM, WARNING
 from support.archive import Archive
+from support.fixtures import new_user as new_user
+from support.fixtures import own_archive as own_archive
 from support.program import Fpack
-from support.program import world as small_world
 from support.terminal import on_terminal
 
 DAY = 86400
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Archive:
-    return small_world(tmp_path / "archive")
-
-
-@pytest.fixture
-def fpack(tmp_path: Path, archive: Archive) -> Fpack:
-    return Fpack(tmp_path / "home", archive)
 
 
 def doctor(fpack: Fpack, *args: str, status: int = 0, **options: Any) -> dict[str, list[dict[str, str]]]:

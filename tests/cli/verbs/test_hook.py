@@ -20,14 +20,6 @@ shell = shell { name = "site", packages = [debian.greet], env = { LEVEL = "own" 
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    place = tmp_path / "site"
-    place.mkdir()
-    (place / "fpack.fp").write_text(PROJECT)
-    return place
-
-
 HOOKS = {
     "bash": (["bash", "--norc", "-c"], "_fpack_hook", "type -P greet || echo none"),
     "zsh": (["zsh", "-f", "-c"], "_fpack_hook", "whence -p greet || echo none"),

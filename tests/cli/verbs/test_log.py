@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from support.archive import Archive, file
 from support.elves import elf
-from support.program import Fpack, world
+from support.fixtures import own_archive as own_archive
+from support.program import Fpack
 from support.terminal import on_terminal
 
 PROJECT = """
@@ -20,11 +21,6 @@ broken = container {
   files = { "/srv/file" = { source = missing } }
 }
 """ % ("0" * 64)
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Archive:
-    return world(tmp_path / "archive")
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import zstandard
 from support.archive import Archive, file
+from support.fixtures import archive as archive
+from support.fixtures import new_user as new_user
 from support.program import Fpack, world
 
 PROJECT = """
@@ -35,16 +37,6 @@ image = container {
   stop-signal = "SIGINT"
 }
 """
-
-
-@pytest.fixture(scope="session")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    return world(tmp_path_factory.mktemp("archive"))
-
-
-@pytest.fixture
-def fpack(tmp_path: Path, archive: Archive) -> Fpack:
-    return Fpack(tmp_path / "home", archive)
 
 
 @pytest.fixture

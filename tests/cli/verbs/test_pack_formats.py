@@ -11,12 +11,8 @@ from pathlib import Path
 
 import pytest
 from support.archive import Archive
-from support.program import Fpack, world
-
-
-@pytest.fixture(scope="session")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    return world(tmp_path_factory.mktemp("archive"))
+from support.fixtures import archive as archive
+from support.program import Fpack
 
 
 @pytest.fixture(scope="module")

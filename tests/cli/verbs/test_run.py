@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from support.needs import needs_bubblewrap
 from support.program import Fpack
-from support.shells import world
 
 pytestmark = needs_bubblewrap
 
@@ -29,10 +28,7 @@ many = built("many", "one two")
 
 
 @pytest.fixture(scope="module")
-def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
-    archive = world(tmp_path_factory.mktemp("archive"))
-    archive.publish()
-    fpack = Fpack(tmp_path_factory.mktemp("user") / "home", archive)
+def fpack(fpack: Fpack) -> Fpack:
     (fpack.home / "fpack.fp").write_text(PROJECT)
     (fpack.home / "program").write_text('#!/bin/sh\necho "${0##*/}" "$@"; exit 4\n')
     return fpack

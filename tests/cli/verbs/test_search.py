@@ -12,6 +12,7 @@ from fpack.builders.debian.search_table import SearchRow, SearchTable, make_cata
 from fpack.cli.options import SharedOptions
 from fpack.cli.workspace.workspace import Workspace
 from support.archive import Archive
+from support.fixtures import new_user as new_user
 from support.program import Fpack, world
 from support.terminal import on_terminal
 
@@ -33,11 +34,6 @@ def archive(tmp_path: Path) -> Archive:
     archive.add("redis", "1.0+deb13u1", suite="trixie-security", fields={"Description": "key-value database, mended"})
     archive.publish()
     return archive
-
-
-@pytest.fixture
-def fpack(tmp_path: Path, archive: Archive) -> Fpack:
-    return Fpack(tmp_path / "home", archive)
 
 
 def search(fpack: Fpack, *args: str, **options: Any) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def test_the_exact_index_is_that_of_the_newest_release_of_each_suite(archive: Ar
     contents(archive, cache)
     assert open_cached(cache, Lock(), "trixie", SUITES, "amd64", exact=True) is not None
     archive.add("later", suite="trixie-updates", files={"usr/include/later.h": ""})
-    archive.publish_suite("trixie-updates", date=NOW + DAY / 2, contents=True)
+    archive.publish("trixie-updates", date=NOW + DAY / 2, contents=True)
     of(archive, cache).refresh(Lock(), "trixie", SUITES, ["amd64"])
     assert open_cached(cache, Lock(), "trixie", SUITES, "amd64", exact=True) is None
     older = cached(cache)
@@ -119,7 +119,7 @@ def test_a_release_without_an_index(archive: Archive, cache: IndexCache) -> None
 
 
 def test_only_the_main_suites_index_is_needed(archive: Archive, cache: IndexCache) -> None:
-    archive.publish_suite("trixie-updates", date=NOW)
+    archive.publish("trixie-updates", date=NOW)
     index = contents(archive, cache)
     assert index.at("/usr/include/zlib.h") and not index.at("/usr/include/late.h")
     assert cached(cache) is not None
