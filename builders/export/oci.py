@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from fpack.builders.oci import spec
 from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.oci.spec import Descriptor
+from fpack.builders.payload.parents import parents
 from fpack.builders.streams.output_file import CHUNK, ExportError, StoredFile, copy, errors, replacing
 from fpack.builders.streams.tar_writer import DIRECTORY, END, FILE, TarEntry, header, padding
 from fpack.store.files import replace
@@ -195,7 +196,7 @@ def write_tar(bundle: Bundle, fd: int, extra: Extra | None = None) -> None:
     made: set[str] = set()
     for path in sorted(sources, key=lambda p: ("/" in p, p)):
         source = sources[path]
-        for parent in _parents(path):
+        for parent in reversed(list(parents(path))):
             if parent not in made:
                 made.add(parent)
                 pending += header(TarEntry(parent.encode(), DIRECTORY, 0o755))
@@ -209,11 +210,6 @@ def write_tar(bundle: Bundle, fd: int, extra: Extra | None = None) -> None:
             copy(source, fd, buffer)
         pending += padding(size)
     write_all(fd, pending + END)
-
-
-def _parents(path: str) -> list[str]:
-    parts = path.split("/")[:-1]
-    return ["/".join(parts[: i + 1]) for i in range(len(parts))]
 
 
 def export_layout(bundle: Bundle, out: Path, extra: Extra | None = None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from fpack.builders.debian.script_effects import scripts_with_effect
 from fpack.builders.payload import control_files, meta
 from fpack.builders.payload.globs import Globs, merged, nearest
 from fpack.builders.payload.meta import TreeEntry
+from fpack.builders.payload.parents import all_parents
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.store.errors import BadTree
 from fpack.store.files.pool import FileNode
@@ -123,8 +124,8 @@ def apply(
     }
     if rule.keep is not None:
         _check_keep(package, keep, moved)
-    parents = _parents(kept)
-    shipped = _parents(moved)
+    parents = all_parents(kept)
+    shipped = all_parents(moved)
     for path, (entry, _) in list(kept.items()):
         # An entry lists a directory for its mode or because it is empty. A directory that the rule emptied is dropped.
         if entry.kind == meta.DIRECTORY and (path in shipped if path not in parents else _plain(entry)):
@@ -206,16 +207,6 @@ def _copyright(package: str, moved: dict[str, MergedEntry]) -> set[str]:
             break
         paths |= {directory, path} & moved.keys()
     return {p for p in paths if moved[p].entry.kind != meta.DIRECTORY}
-
-
-def _parents(items: dict[str, MergedEntry]) -> set[str]:
-    found: set[str] = set()
-    for path in items:
-        while path := path.rpartition("/")[0]:
-            if path in found:
-                break
-            found.add(path)
-    return found
 
 
 def _plain(entry: TreeEntry) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from fpack.builders.payload.meta import DIRECTORY, FILE, SYMLINK, TreeEntry
+from fpack.builders.payload.parents import parents
 from fpack.builders.protocol import BuildError
 
 from .layer_contents import PLAIN, Attributes
@@ -149,12 +150,6 @@ class ImageFs:
 def is_executable(found: tuple[str, FsEntry] | None) -> bool:
     """Tell whether a result of `ImageFs.resolve` is an executable file."""
     return found is not None and found[1].kind == FILE and bool(found[1].mode & 0o111)
-
-
-def parents(path: str) -> Iterator[str]:
-    """Yield the parents of a relative path, the nearest first."""
-    while path := path.rpartition("/")[0]:
-        yield path
 
 
 def on_disk(disk_path: str, source: FsSource) -> FsEntry | None:

@@ -13,6 +13,7 @@ from fpack.store.files.checked_tree import CheckedTree
 from . import ld_paths, meta
 from .globs import merged
 from .meta import TreeEntry
+from .parents import all_parents
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,19 +59,12 @@ class SliceTable:
     @cached_property
     def directories(self) -> set[str]:
         """All directories of the slice, including implied ones."""
-        found: set[str] = set()
-        for path, entry in self.entries.items():
-            if entry.kind == meta.DIRECTORY:
-                found.add(path)
-            while path := path.rpartition("/")[0]:
-                if path in found:
-                    break
-                found.add(path)
-        return found
+        return all_parents(self.entries) | {
+            path for path, entry in self.entries.items() if entry.kind == meta.DIRECTORY
+        }
 
 
 def load(tree: CheckedTree) -> SliceTable:
-    """Read the table of a slice."""
     rows, extra = meta.load(tree)
     entries = {entry.path: entry for entry in rows}
     search = tuple(_search_directories(tree.disk, entries))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from fpack.builders.payload import meta
 from fpack.builders.payload.exclusions import CONFIGURED, REMOVED, Exclusion
 from fpack.builders.payload.globs import Globs, merged
 from fpack.builders.payload.meta import TreeEntry
+from fpack.builders.payload.parents import all_parents
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BuildError
 from fpack.store.canonical import Value
@@ -121,7 +122,7 @@ def _select(
         for path, entry in entries.items()
         if entry.kind != meta.DIRECTORY and wanted(path) and not (entry.target and drop.covers(_target(entry)))
     }
-    needed = {parent for path in kept for parent in parents(path)}
+    needed = all_parents(kept)
     for path, entry in entries.items():
         if entry.kind == meta.DIRECTORY and (path in needed or wanted(path)):
             kept[path] = entry
@@ -132,12 +133,6 @@ def _target(entry: TreeEntry) -> str:
     """Return the relative path that a symlink names."""
     joined = posixpath.join("/", posixpath.dirname(entry.path), entry.target)
     return merged(posixpath.normpath(joined).strip("/"))
-
-
-def parents(path: str) -> Iterator[str]:
-    """Yield the directories above a relative path, nearest first."""
-    while path := path.rpartition("/")[0]:
-        yield path
 
 
 class _Shown:

@@ -5,10 +5,11 @@ It lists the files that the root has, not those that slices leave out. Source: d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fpack.builders.debian.control import parse_stanza
 from fpack.builders.payload import meta
+from fpack.builders.payload.parents import all_parents
 from fpack.builders.payload.slice_table import SliceTable
 
 from .compose import Composition
@@ -39,7 +40,7 @@ def files(
         same = fields.get("multi-arch") == "same"
         stem = f"{ADMIN}/info/{table.package}" + (f":{fields['architecture']}" if same else "")
         own = [path for path in table.entries if _is_shown(composition, table, path) and not path.startswith(STATUS)]
-        listed = "".join(f"/{path}\n" for path in sorted(_with_parents(own)))
+        listed = "".join(f"/{path}\n" for path in sorted(all_parents(own).union(own)))
         yield text(f"{stem}.list", f"/.\n{listed}", RULE)
         sums = [
             (table.path, path, table.entries[path].blake3)
@@ -55,12 +56,3 @@ def _is_shown(composition: Composition, table: SliceTable, path: str) -> bool:
     if table.entries[path].kind == meta.DIRECTORY:
         return path in composition.directories
     return path in composition.files and composition.files[path][0] is table
-
-
-def _with_parents(paths: Iterable[str]) -> set[str]:
-    """Return paths and all directories above them."""
-    found = set(paths)
-    for path in list(found):
-        while (path := path.rpartition("/")[0]) and path not in found:
-            found.add(path)
-    return found

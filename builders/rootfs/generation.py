@@ -16,13 +16,14 @@ from fpack.builders.payload import meta
 from fpack.builders.payload.exclusions import GENERATED, Exclusion
 from fpack.builders.payload.globs import merged
 from fpack.builders.payload.meta import TreeEntry
+from fpack.builders.payload.parents import all_parents, parents
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import Task
 from fpack.store.errors import DamagedPath
 from fpack.store.files.tree import chunks
 from fpack.store.files.writer import TreeWriter
 
-from . import configured, generated_files
+from . import generated_files
 from .accounts import Group, User
 from .compose import Composition
 from .generated_files import GeneratedFile
@@ -77,8 +78,8 @@ def generate(
     linked_paths = {file.entry.path for file in made if file.entry.kind == meta.SYMLINK}
     for file in made:
         # A symlink or a file of a slice cannot be a directory of this layer.
-        blocked = next((p for p in configured.parents(file.entry.path) if p in composition.files), None)
-        if not linked_paths.isdisjoint(configured.parents(file.entry.path)):
+        blocked = next((p for p in parents(file.entry.path) if p in composition.files), None)
+        if not linked_paths.isdisjoint(parents(file.entry.path)):
             continue
         if blocked is None:
             found[file.entry.path] = file
@@ -88,7 +89,7 @@ def generate(
                 "is not a directory"
             )
     # Restate the mode and owner of directories that this layer repeats, and of those on which slices differ.
-    repeated = {parent for path in found for parent in configured.parents(path)}
+    repeated = all_parents(found)
     for entry in composition.overrides + [e for e in composition.directories.values() if e.path in repeated]:
         if (entry.mode, entry.uid, entry.gid) != (0o755, 0, 0):
             found.setdefault(entry.path, GeneratedFile(entry, generated_files.DIRECTORIES))
