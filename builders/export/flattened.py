@@ -18,7 +18,7 @@ from fpack.builders.streams import tar_reader as reader
 from fpack.builders.streams.stream import ArchiveError, PieceReader, Section, Stream, blocks
 from fpack.builders.streams.tar_writer import BUFFER, DIRECTORY, END, FILE, SYMLINK, TarEntry, header, length, padding
 from fpack.store.files.checked_tree import CheckedTree
-from fpack.store.files.writer import write_all
+from fpack.store.files.writer import joined, write_all
 
 Trees = Callable[[str], CheckedTree]
 
@@ -170,7 +170,7 @@ def content(files: FileSystem, item: ArchiveItem) -> Iterator[bytes]:
 
 def archive(files: FileSystem, items: Sequence[ArchiveItem]) -> Iterator[bytes]:
     """Yield a tar in pieces of about `BUFFER` bytes."""
-    return joined(_pieces(files, items))
+    return joined(_pieces(files, items), BUFFER)
 
 
 def archive_length(items: Sequence[ArchiveItem]) -> int:
@@ -184,17 +184,3 @@ def _pieces(files: FileSystem, items: Sequence[ArchiveItem]) -> Iterator[bytes]:
         yield from content(files, item)
         yield padding(item.member.size)
     yield END
-
-
-def joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Join the pieces of a stream into larger ones."""
-    waiting: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        waiting.append(piece)
-        size += len(piece)
-        if size >= BUFFER:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield b"".join(waiting)

@@ -18,13 +18,13 @@ from typing import NamedTuple
 from fpack.builders.payload.machines import MACHINES
 from fpack.builders.streams.compressed import compress
 from fpack.builders.streams.output_file import ExportError, errors, replacing, room, seekable
-from fpack.builders.streams.tar_writer import DIRECTORY, FILE, MTIME, SYMLINK, TarEntry, is_utf8
+from fpack.builders.streams.tar_writer import BUFFER, DIRECTORY, FILE, MTIME, SYMLINK, TarEntry, is_utf8
 from fpack.store.canonical import Value
 from fpack.store.files.checked_tree import CheckedTree
-from fpack.store.files.writer import write_all
+from fpack.store.files.writer import joined, write_all
 
 from . import launcher
-from .flattened import ArchiveItem, FileSystem, Trees, content, joined
+from .flattened import ArchiveItem, FileSystem, Trees, content
 from .system_package import DESCRIPTION, SUMMARY, SystemPackage, own_name, package
 
 RELEASE = "1"
@@ -73,7 +73,7 @@ def write_rpm(image: CheckedTree, trees: Trees, codec: Mapping[str, Value], out:
         write_all(fd, _lead(pkg) + _signature(header, 0, length, bytes(16)) + header)
 
         def pieces() -> Iterator[bytes]:
-            for piece in joined(_pieces(files, items)):
+            for piece in joined(_pieces(files, items), BUFFER):
                 plain.update(piece)
                 yield piece
 

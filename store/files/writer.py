@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from blake3 import blake3
@@ -44,42 +45,25 @@ class TreeWriter:
     def file(self, path: str, chunks: Iterable[bytes], executable: bool = False) -> FileNode:
         """Write a file from `chunks` (of any sizes), make its parents, and return its node."""
         directory, name, target = self._slot(path)
-        pieces: list[bytes] = []
-        size = 0
-        source = iter(chunks)
-        for piece in source:
-            pieces.append(piece)
-            size += len(piece)
-            if size >= CHUNK:
-                break
-        else:
-            content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            node = FileNode(blake3(content).digest(), size, executable)
+        blocks = joined(chunks, CHUNK)
+        first = next(blocks, b"")
+        if len(first) < CHUNK:
+            node = FileNode(blake3(first).digest(), len(first), executable)
             if not self._pool.link(node, target):
-                self._write(node, target, [content])
+                self._write(node, target, [first])
             return self._put(directory, name, node)
         # The content is too large for memory: write it. If the pool has the content, `adopt` replaces the file by a
         # link.
-        hasher = blake3()
+        hasher, size = blake3(), 0
         fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(fd, "wb", buffering=0) as out:
                 writeback = Writeback(out.fileno())
-                while True:
-                    block = b"".join(pieces)
+                for block in chain([first], blocks):
                     hasher.update(block)
                     write_all(out.fileno(), block)
+                    size += len(block)
                     writeback.reached(size)
-                    pieces = []
-                    filled = 0
-                    for piece in source:
-                        pieces.append(piece)
-                        filled += len(piece)
-                        if filled >= CHUNK:
-                            break
-                    if not pieces:
-                        break
-                    size += filled
                 os.fchmod(out.fileno(), 0o555 if executable else 0o444)
                 os.utime(out.fileno(), _TIMES)
         except BaseException:
@@ -260,6 +244,20 @@ def _content(source: Path) -> Iterator[bytes]:
         yield from _pieces(fd)
     finally:
         os.close(fd)
+
+
+def joined(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Join pieces into blocks of at least `size` bytes; the last may have fewer."""
+    block: list[bytes] = []
+    filled = 0
+    for piece in pieces:
+        block.append(piece)
+        filled += len(piece)
+        if filled >= size:
+            yield b"".join(block)
+            block, filled = [], 0
+    if block:
+        yield b"".join(block)
 
 
 def _pieces(fd: int) -> Iterator[bytes]:

@@ -23,31 +23,19 @@ _COUNT = struct.Struct(">IQ")  # after the table: the number of blocks, and wher
 def pack_rows(rows: Iterable[bytes]) -> bytes:
     """Return the content of the file for sorted rows."""
     import zstandard
+    from fpack.store.files.writer import joined
 
     compressor = zstandard.ZstdCompressor(level=_LEVEL)
     out = bytearray()
     table = bytearray()
     count = 0
-    for block in _blocks(rows):
+    for block in joined(rows, BLOCK):
         out += compressor.compress(block)
         key = block[: block.index(b"\t", block.index(b"\t") + 1)]
         table += _ENTRY.pack(len(out), len(key)) + key
         count += 1
     out += table + _COUNT.pack(count, len(out))
     return bytes(out)
-
-
-def _blocks(rows: Iterable[bytes]) -> Iterator[bytes]:
-    block: list[bytes] = []
-    size = 0
-    for row in rows:
-        block.append(row)
-        size += len(row)
-        if size >= BLOCK:
-            yield b"".join(block)
-            block, size = [], 0
-    if block:
-        yield b"".join(block)
 
 
 class FileTable:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import os
 import shutil
 import stat
 import subprocess
 import tarfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -461,14 +460,3 @@ def test_the_content_of_files_can_be_read_in_any_order(shop: Workshop, image: St
             assert len(data) == member.size
             assert hashlib.sha256(data).digest() == files.entries[member.path].digest
     assert list(tmp_path.iterdir()) == []
-
-
-def pieces(*sizes: int) -> Iterator[bytes]:
-    return iter([bytes([size % 251]) * size for size in sizes])
-
-
-def test_small_pieces_are_joined() -> None:
-    sizes = [1, 0, 5, 1 << 20, 3, 1 << 21, 7]
-    joined = list(flattened.joined(pieces(*sizes)))
-    assert b"".join(joined) == b"".join(pieces(*sizes)) and len(joined) == 3
-    assert io.BytesIO(b"".join(joined)).read(1) == b"\1"

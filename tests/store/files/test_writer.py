@@ -10,7 +10,7 @@ from blake3 import blake3
 from fpack.store.errors import BadTree, DamagedPath
 from fpack.store.files.pool import FileNode, Pool
 from fpack.store.files.tree import scan, tree_digest
-from fpack.store.files.writer import TreeWriter
+from fpack.store.files.writer import TreeWriter, joined
 
 
 @pytest.fixture
@@ -162,3 +162,9 @@ def test_a_link_to_a_file_that_the_pool_has_lost_is_copied(pool: Pool, tmp_path:
     two.link("b", node, one.disk / "a")
     assert (two.disk / "b").read_bytes() == b"content"
     assert (two.disk / "b").stat().st_mode & 0o7777 == 0o444
+
+
+def test_small_pieces_are_joined() -> None:
+    pieces = [bytes([size]) * size for size in (1, 0, 5, 100, 3, 200, 7)]
+    blocks = list(joined(pieces, 100))
+    assert [len(block) for block in blocks] == [106, 203, 7] and b"".join(blocks) == b"".join(pieces)
