@@ -66,13 +66,13 @@ def check_package_name(name: str) -> str:
 
 
 @lru_cache(maxsize=16384)
-def _relation(text: str, arch: str, profiles: frozenset[str]) -> Relation | None:
+def _relation(text: str, arch: str) -> Relation | None:
     match = _RELATION.match(text)
     if match is None:
         raise RelationError(f"{text[:80]!r} is not a relation between packages")
     if match["archs"] is not None and not _arch_applies(match["archs"].split(), arch):
         return None
-    if match["profiles"] and not _profiles_apply(match["profiles"], profiles):
+    if match["profiles"] and not _profiles_apply(match["profiles"]):
         return None
     op = match["op"] or ""
     version = check_version(match["version"]) if op else ""
@@ -90,15 +90,12 @@ def _arch_applies(names: list[str], arch: str) -> bool:
     return any(matches(name) for name in names)
 
 
-def _profiles_apply(text: str, active: frozenset[str]) -> bool:
-    """Evaluate `<a !b> <c>`: all terms of at least one list must be true."""
-    lists = [part.split() for part in re.findall(r"<([^<>]*)>", text)]
-    return any(
-        all((term[1:] not in active) if term.startswith("!") else (term in active) for term in terms) for terms in lists
-    )
+def _profiles_apply(text: str) -> bool:
+    """Evaluate `<a !b> <c>` without a profile: all terms of at least one list must be negated."""
+    return any(all(term.startswith("!") for term in terms.split()) for terms in re.findall(r"<([^<>]*)>", text))
 
 
-def parse_relations(text: str, arch: str, profiles: frozenset[str] = frozenset()) -> tuple[Clause, ...]:
+def parse_relations(text: str, arch: str) -> tuple[Clause, ...]:
     """Parse the clauses of a field like Depends, without alternatives for other architectures or build profiles."""
     clauses: list[Clause] = []
     for part in text.split(","):
@@ -109,7 +106,7 @@ def parse_relations(text: str, arch: str, profiles: frozenset[str] = frozenset()
                 if "|" in part:
                     raise RelationError(f"{part.strip()[:80]!r} has an empty alternative")
                 continue  # a comma at the end
-            relation = _relation(stripped, arch, profiles)
+            relation = _relation(stripped, arch)
             if relation is not None:
                 alternatives.append(relation)
         if alternatives:

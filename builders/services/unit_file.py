@@ -62,14 +62,14 @@ def words(text: str) -> list[str]:
         return []
 
 
-def expand_specifiers(text: str, unit: str, user: str = "root") -> str:
+def expand_specifiers(text: str, unit: str) -> str:
     """Replace the specifiers of a unit, for a system service. An unknown one becomes empty."""
     stem = unit.rpartition(".")[0]
     instance = stem.partition("@")[2]
     known = {
         "%": "%", "n": unit, "N": stem, "p": stem.partition("@")[0], "i": instance, "I": instance, "t": "/run",
         "S": "/var/lib", "C": "/var/cache", "L": "/var/log", "E": "/etc", "T": "/tmp", "V": "/var/tmp",
-        "H": "localhost", "l": "localhost", "u": user, "h": "/root", "U": "0",
+        "H": "localhost", "l": "localhost", "u": "root", "h": "/root", "U": "0",
     }  # fmt: skip
     return re.sub(r"%(.)", lambda match: known.get(match[1], ""), text)
 

@@ -98,17 +98,16 @@ class Emitter:
         """Return the strictness analysis for names as a scope sees them."""
         return Strictness(
             lambda name: self.strict_arguments(name, scope),
-            lambda name: self.is_builtin("derivation", name, scope),
+            lambda name: self._is_derivation(name, scope),
             self._evaluated,
         )
 
-    def is_builtin(self, builtin: str, name: str, scope: Scope) -> bool:
-        """Return True if a name in a scope is the given builtin."""
-        return name == builtin and name in self.builtins and scope.find(name) is None
+    def _is_derivation(self, name: str, scope: Scope) -> bool:
+        return name == "derivation" and name in self.builtins and scope.find(name) is None
 
     def derives(self, callee: Node, scope: Scope) -> bool:
         """Return True if a callee is the builtin `derivation`."""
-        return callee.kind == "var" and self.is_builtin("derivation", callee.name, scope)
+        return callee.kind == "var" and self._is_derivation(callee.name, scope)
 
     # ---- the three ways to compile
 
