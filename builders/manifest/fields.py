@@ -35,21 +35,18 @@ class Fields:
         self._value: dict[str, Any] = value
 
     def text(self, name: str) -> str:
-        """Return a text."""
         value = self._value[name]
         if not isinstance(value, str):
             raise self.bad(name)
         return value
 
     def matching(self, name: str, pattern: re.Pattern[str]) -> str:
-        """Return a text that matches a pattern."""
         value = self.text(name)
         if not pattern.match(value):
             raise self.bad(name)
         return value
 
     def maybe(self, name: str, pattern: re.Pattern[str]) -> str | None:
-        """Return a text that matches a pattern, or None."""
         return None if self._value[name] is None else self.matching(name, pattern)
 
     def number(self, name: str) -> int:
@@ -60,7 +57,6 @@ class Fields:
         return int(value)
 
     def number_or_none(self, name: str) -> int | None:
-        """Return such a number, or None."""
         return None if self._value[name] is None else self.number(name)
 
     def date(self, name: str) -> int:
@@ -70,22 +66,22 @@ class Fields:
             raise self.bad(name)
         return value
 
+    def date_or_none(self, name: str) -> int | None:
+        return None if self._value[name] is None else self.date(name)
+
     def store_path(self, name: str) -> str:
-        """Return a store path."""
         value = self.text(name)
         if not is_store_path(value):
             raise self.bad(name)
         return value
 
     def record(self, name: str) -> dict[str, Value]:
-        """Return a map."""
         value = self._value[name]
         if not isinstance(value, dict):
             raise self.bad(name)
         return value
 
     def items(self, name: str) -> list[Value]:
-        """Return a list."""
         value = self._value[name]
         if not isinstance(value, list):
             raise self.bad(name)
@@ -107,11 +103,9 @@ class Fields:
         return found
 
     def blob(self, name: str) -> Blob:
-        """Return a blob's description."""
         return parse_blob(self._value[name], name)
 
     def bad(self, name: str) -> ManifestError:
-        """Return the error for an invalid field."""
         return ManifestError("", why=f"{name} of {self._what} is {str(self._value[name])[:80]!r}")
 
 

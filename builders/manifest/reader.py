@@ -9,7 +9,9 @@ paths, between fields, and of the canonical encoding would stay, and its errors 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
 
 from fpack.builders.payload.exclusions import REASONS
 from fpack.builders.payload.whiteouts import is_whiteout
@@ -56,6 +58,22 @@ MAX_DERIVATIONS = 100_000
 MAX_LAYERS = 1_000
 MAX_PATHS = 50_000  # store paths
 MAX_ID = 0xFFFFFFFE
+_HEX40, _MAYBE_HEX40 = partial(Fields.matching, pattern=HEX40), partial(Fields.maybe, pattern=HEX40)
+_HEX64 = partial(Fields.matching, pattern=HEX64)
+_READERS: Mapping[str, Callable[[Fields, str], Any]] = {
+    "path": Fields.store_path,
+    "derivation": _HEX40,
+    "manifest": Fields.blob,
+    "config": Fields.blob,
+    "configuration": Fields.record,
+    "codec": Fields.record,
+    "date": Fields.date,
+    "until": Fields.date_or_none,
+    "size": Fields.number,
+    "packed_size": Fields.number,
+    "sha256": _HEX64,
+    "packed_sha256": _HEX64,
+}
 
 
 class ManifestReader:
@@ -177,7 +195,7 @@ def parse_head(value: Value) -> Head:
         raise ManifestError("", why=f"the limits are {limits}")
     if len(top.items("paths")) > MAX_PATHS:
         raise ManifestError("", why=f"it has more than {MAX_PATHS} store paths")
-    paths = tuple(_path_origin(item) for item in top.items("paths"))
+    paths = tuple(_record(PathOrigin, item, "a store path", derivation=_MAYBE_HEX40) for item in top.items("paths"))
     if [origin.path for origin in paths] != sorted({origin.path for origin in paths}):
         raise ManifestError("", why="its store paths are not sorted")
     known = {origin.path for origin in paths}
@@ -187,7 +205,7 @@ def parse_head(value: Value) -> Head:
                 raise ManifestError("", why=f"it does not list the store path {path}")
     return Head(
         fpack=top.text("fpack"),
-        image=_image(top.record("image")),
+        image=_record(ManifestImage, top.record("image"), "the image"),
         layers=layers,
         paths=paths,
         sources=tuple(_source(source) for source in top.items("sources")),
@@ -209,19 +227,10 @@ def _claims(value: Value) -> Claims:
     return Claims(**{name: fields.number(name) for name in Claims._fields})
 
 
-def _image(value: Value) -> ManifestImage:
-    fields = Fields(value, "the image", ManifestImage._fields)
-    return ManifestImage(
-        name=fields.text("name"),
-        tag=fields.text("tag"),
-        arch=fields.text("arch"),
-        path=fields.store_path("path"),
-        derivation=fields.matching("derivation", HEX40),
-        manifest=fields.blob("manifest"),
-        config=fields.blob("config"),
-        configuration=fields.record("configuration"),
-        codec=fields.record("codec"),
-    )
+def _record(kind: Any, value: Value, what: str, **readers: Callable[[Fields, str], Any]) -> Any:
+    """Read a record whose fields are as in _READERS, or `readers`; all others are texts."""
+    fields = Fields(value, what, kind._fields)
+    return kind(*((readers.get(name) or _READERS.get(name, Fields.text))(fields, name) for name in kind._fields))
 
 
 def _layer(value: Value, number: int) -> ManifestLayer:
@@ -263,16 +272,6 @@ def _excluded(values: list[Value], parts: int) -> tuple[ExcludedPath, ...]:
     return tuple(found)
 
 
-def _path_origin(value: Value) -> PathOrigin:
-    fields = Fields(value, "a store path", PathOrigin._fields)
-    return PathOrigin(
-        path=fields.store_path("path"),
-        derivation=fields.maybe("derivation", HEX40),
-        package=fields.text("package"),
-        version=fields.text("version"),
-    )
-
-
 def _source(value: Value) -> ManifestSource:
     locked = isinstance(value, dict) and value.get("kind") in LOCKED
     fields = Fields(value, "a source", (name for name in ManifestSource._fields if locked or name != "hashes"))
@@ -300,48 +299,9 @@ def _lock(value: Value) -> LockPart:
     return LockPart(
         release=fields.text("release"),
         arch=fields.text("arch"),
-        suites=tuple(_suite(item) for item in fields.items("suites")),
-        indexes=tuple(_index(item) for item in fields.items("indexes")),
-        packages=tuple(_package(item) for item in fields.items("packages")),
-    )
-
-
-def _suite(value: Value) -> LockedSuite:
-    fields = Fields(value, "a suite of the lock", LockedSuite._fields)
-    return LockedSuite(
-        suite=fields.text("suite"),
-        archive=fields.text("archive"),
-        date=fields.date("date"),
-        until=None if fields.number_or_none("until") is None else fields.date("until"),
-        sha256=fields.matching("sha256", HEX64),
-    )
-
-
-def _index(value: Value) -> LockedIndex:
-    fields = Fields(value, "an index of the lock", LockedIndex._fields)
-    return LockedIndex(
-        suite=fields.text("suite"),
-        sha256=fields.matching("sha256", HEX64),
-        size=fields.number("size"),
-        packed_sha256=fields.matching("packed_sha256", HEX64),
-        packed_size=fields.number("packed_size"),
-        file=fields.text("file"),
-    )
-
-
-def _package(value: Value) -> LockedPackage:
-    fields = Fields(value, "a package of the lock", LockedPackage._fields)
-    return LockedPackage(
-        name=fields.text("name"),
-        version=fields.text("version"),
-        arch=fields.text("arch"),
-        source=fields.text("source"),
-        source_version=fields.text("source_version"),
-        archive=fields.text("archive"),
-        date=fields.date("date"),
-        size=fields.number("size"),
-        sha256=fields.matching("sha256", HEX64),
-        file=fields.text("file"),
+        suites=tuple(_record(LockedSuite, item, "a suite of the lock") for item in fields.items("suites")),
+        indexes=tuple(_record(LockedIndex, item, "an index of the lock") for item in fields.items("indexes")),
+        packages=tuple(_record(LockedPackage, item, "a package of the lock") for item in fields.items("packages")),
     )
 
 
