@@ -29,11 +29,9 @@ class LazyGroup(click.Group):
         self.subcommands = subcommands
 
     def list_commands(self, ctx: Context) -> list[str]:
-        """Return the names."""
         return list(self.subcommands)
 
     def get_command(self, ctx: Context | None, cmd_name: str) -> Command | None:
-        """Import a subcommand."""
         from importlib import import_module
 
         found = self.subcommands.get(cmd_name)

@@ -63,7 +63,6 @@ def builtins() -> Mapping[str, Doc]:
 
 
 def builtin(name: str) -> Doc | None:
-    """Return the documentation of a builtin, or None."""
     return builtins().get(name)
 
 

@@ -36,7 +36,6 @@ MAX_DEPTH = 1000
 
 
 def _locate(fault: Fault, frame: FrameType | None) -> FpackError:
-    """Return the error for a fault, at the position of a frame."""
     from fpack.lang.diagnostics.error_location import at_frame
 
     return at_frame(fault, frame)

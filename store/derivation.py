@@ -50,7 +50,6 @@ class Derivation(NamedTuple):
     outputs: tuple[str, ...] = ("out",)
 
     def encode(self) -> bytes:
-        """Return the canonical encoding."""
         return canonical.encode(
             {
                 "format": FORMAT,

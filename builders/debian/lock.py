@@ -120,7 +120,6 @@ class Lock:
         return self.suites, self.indexes, self.packages, self.closures  # type: ignore[return-value]
 
     def copy(self) -> Lock:
-        """Return an independent copy."""
         new = Lock()
         for mine, theirs in zip(self._parts(), new._parts(), strict=True):
             theirs.update(mine)

@@ -124,7 +124,6 @@ class DebianSource:
 
     @property
     def lock(self) -> Lock:
-        """The content of the lock."""
         return self.file.lock
 
     # Queries of an evaluation.

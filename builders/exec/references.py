@@ -39,7 +39,6 @@ class Finder:
         self._tail = b""
 
     def feed(self, piece: bytes) -> None:
-        """Search the next piece."""
         # Joining the whole piece to the end of the last one would copy it.
         if self._tail:
             self._find(self._tail + piece[:_KEEP])

@@ -128,7 +128,6 @@ def _subdirectories(files: FileSystem, path: str) -> list[str]:
 
 
 def quote(text: str) -> str:
-    """Quote a word for the shell."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 

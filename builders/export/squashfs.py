@@ -31,7 +31,6 @@ _SHOWN = 4  # lines of an error message of mksquashfs
 
 
 def options(codec: Mapping[str, Value]) -> list[str]:
-    """Return the options of mksquashfs for a codec."""
     name, level = codec["name"], str(codec["level"])
     if name == "none":
         return [*_OPTIONS, "-noI", "-noId", "-noD", "-noF", "-noX"]

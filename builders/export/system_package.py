@@ -43,7 +43,6 @@ class SystemPackage(NamedTuple):
 
     @property
     def package_name(self) -> str:
-        """Return the name of the package."""
         return f"fpack-{self.name}"
 
 

@@ -148,7 +148,6 @@ class _Plan(NamedTuple):
     stubs: tuple[str, ...]
 
     def setup(self, view: Path, conditions: seed.Conditions, limits: ConfigureLimits) -> Setup:
-        """Return the setup of a run."""
         files = [
             SeedFile(f"/{file.path}", file.content, 0o755 if file.executable or file.content is None else 0o644)
             for file in database(self.packages.values())

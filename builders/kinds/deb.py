@@ -85,7 +85,6 @@ class DebBuilder(BaseBuilder):
     version = VERSION
 
     def build(self, task: Task) -> Built:
-        """Unpack the package."""
         args = arguments.read(DebArgs, task.args)
         pieces = task.tree(args.deb).chunks("")
         try:

@@ -363,7 +363,6 @@ def kept_path(kept: FailedBuild) -> Path:
 
 
 def make(services: Services) -> ExecBuilder:
-    """Return the builder of this kind."""
     from fpack.builders.sandbox.local_executor import LocalExecutor
 
     return ExecBuilder(LocalExecutor(), ExecOptions(services.keep_failed, files=services.files))

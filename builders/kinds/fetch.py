@@ -98,7 +98,6 @@ class FetchBuilder(BaseBuilder):
 
 
 def make(services: Services) -> FetchBuilder:
-    """Return the builder of this kind."""
     from fpack.builders.net.http import Http
 
     return FetchBuilder(Http(), services.origins, services.missing)

@@ -185,7 +185,6 @@ def _defaults(task: Task, root: str) -> str:
 
 
 def make(services: Services) -> GomodBuilder:
-    """Return the builder of this kind."""
     from fpack.builders.net.http import Http
 
     return GomodBuilder(Http())

@@ -179,7 +179,6 @@ def _suggested(task: Task, program: Value, contents: ImageContents) -> tuple[lis
 
 
 def _programs(task: Task, path: str, view: ImageFs) -> list[str]:
-    """Return the paths of the programs of a store path."""
     found = []
     for directory in ("bin", "sbin"):
         disk_path = task.disk(path) / directory

@@ -58,7 +58,6 @@ class LayerInfo(NamedTuple):
     configured: int
 
     def encode(self) -> bytes:
-        """Return the canonical encoding."""
         return canonical.encode({**self._asdict(), "shipped": list(self.shipped)})
 
 
@@ -207,5 +206,4 @@ def _describe(
 
 
 def read(tree: CheckedTree) -> LayerInfo:
-    """Read the description of a layer."""
     return decode(tree.read("layer", MAX_INFO))

@@ -131,5 +131,4 @@ def _compressed(path: Path) -> Iterator[bytes]:
 
 
 def make(services: Services) -> ManifestBuilder:
-    """Return the builder of this kind."""
     return ManifestBuilder(StoreGraph(services.store))

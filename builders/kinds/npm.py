@@ -56,7 +56,6 @@ class NpmBuilder(BaseBuilder):
         self._origins = origins
 
     def key(self, drv: Derivation) -> Value:
-        """Return the integrity and the name."""
         return [f"npm {VERSION}", arguments.read(NpmArgs, drv.args).integrity, drv.name]
 
     def build(self, task: Task) -> Built:
@@ -111,7 +110,6 @@ def addresses(url: str, path: str, registry: str | None) -> Sequence[str]:
 
 
 def make(services: Services) -> NpmBuilder:
-    """Return the builder of this kind."""
     from fpack.builders.net.http import Http
 
     return NpmBuilder(Http(), services.origins)

@@ -258,7 +258,6 @@ def _nothing(args: PypiArgs, offered: Sequence[IndexFile]) -> BuildError:
 
 
 def make(services: Services) -> PypiBuilder:
-    """Return the builder of this kind."""
     from fpack.builders.net.http import Http
 
     return PypiBuilder(Http(), services.origins)

@@ -45,7 +45,6 @@ class SourceBuilder(BaseBuilder):
         self._source_paths = source_paths
 
     def key(self, drv: Derivation) -> Value:
-        """Return the digest and the name."""
         return [f"source {VERSION}", arguments.read(SourceArgs, drv.args).tree, drv.name]
 
     def build(self, task: Task) -> Built:
@@ -92,5 +91,4 @@ def add_source(store: Store, source: Path, name: str, cache: Path | None = None)
 
 
 def make(services: Services) -> SourceBuilder:
-    """Return the builder of this kind."""
     return SourceBuilder(services.source_paths)

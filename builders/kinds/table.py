@@ -68,7 +68,6 @@ def generation() -> int:
 
 
 def _files() -> dict[str, str]:
-    """Return the file of each kind."""
     from fpack.builders import kinds as package
 
     files = {

@@ -238,7 +238,6 @@ def media_types(artifact: str) -> tuple[str, str]:
 
 
 def encode_head(head: Head) -> bytes:
-    """Encode the head."""
     return canonical.encode(head_value(head))
 
 

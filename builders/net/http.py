@@ -97,7 +97,6 @@ class Response:
             )
 
     def close(self) -> None:
-        """Release the connection."""
         self._close()
 
     def __enter__(self) -> Response:

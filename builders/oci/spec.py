@@ -61,7 +61,6 @@ def digest(data: bytes) -> str:
 
 
 def describe(media_type: str, data: bytes) -> Descriptor:
-    """Return the descriptor of a document."""
     return Descriptor(media_type, digest(data), len(data))
 
 
@@ -135,7 +134,6 @@ def image_config(arch: str, config: Mapping[str, Value], steps: Sequence[History
 
 
 def manifest(config: Descriptor, layers: Sequence[Descriptor]) -> dict[str, Value]:
-    """Return the image's manifest."""
     return {
         "schemaVersion": 2,
         "mediaType": MANIFEST,

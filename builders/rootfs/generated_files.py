@@ -67,7 +67,6 @@ def directory(path: str, mode: int = 0o755) -> GeneratedFile:
 
 
 def symlink(path: str, target: str, rule: str) -> GeneratedFile:
-    """Return a symlink."""
     return GeneratedFile(TreeEntry(path, meta.SYMLINK, 0o777, target=target), rule)
 
 

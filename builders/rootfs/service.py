@@ -103,7 +103,6 @@ def _program(table: SliceTable, composition: Composition, links: Mapping[str, st
 
 
 def _is_interpreter(composition: Composition, program: str, links: Mapping[str, str]) -> bool:
-    """Return whether a program is a script or an interpreter."""
     found = composition.resolve(merged(program.strip("/")), links)
     if found not in composition.files:
         return False

@@ -30,7 +30,6 @@ class BuildLog:
         self._flushed = 0.0
 
     def write(self, line: str) -> None:
-        """Append a line."""
         data = (line + "\n").encode("utf-8", "replace")
         with self._lock:
             if self._ended or self._size > MAX_BYTES:
@@ -47,7 +46,6 @@ class BuildLog:
                 self._ended = True
 
     def close(self) -> None:
-        """Close the log."""
         with self._lock:
             self._ended = True
             if self._out is not None:

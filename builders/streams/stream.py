@@ -64,7 +64,6 @@ class Section:
         return data
 
     def skip(self) -> None:
-        """Skip to the end of the section."""
         while self.read(BLOCK):
             pass
 
@@ -210,7 +209,6 @@ class Stream:
             yield piece
 
     def skip(self, size: int) -> None:
-        """Skip the next `size` bytes."""
         end = self._at + size
         if end <= len(self._block):
             self._at = end
@@ -219,7 +217,6 @@ class Stream:
             pass
 
     def rest(self) -> Iterator[bytes]:
-        """Yield the remaining bytes."""
         if self._at < len(self._block):
             yield self._block[self._at :]
         while self._fill():

@@ -76,7 +76,6 @@ class TarReader:
                 raise ArchiveError("The tar archive has data after its end")
 
     def _next(self) -> TarMember | None:
-        """Return the next member; None at the end of the archive."""
         stream = self._stream
         name = target = b""
         pax: dict[bytes, bytes] = {}

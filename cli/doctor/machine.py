@@ -42,7 +42,6 @@ class CheckResult(NamedTuple):
 
 
 def failed(name: str, error: FpackError, state: str = PROBLEM) -> CheckResult:
-    """Turn an error into a check result."""
     where = f" ({error.where})" if error.where else ""
     return CheckResult(name, state, f"{error.what}{where}{f': {error.why}' if error.why else ''}", error.hint)
 

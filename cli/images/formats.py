@@ -111,7 +111,6 @@ _LOW_PORTS = "--sysctl=net.ipv4.ip_unprivileged_port_start=0"
 
 
 def run(made: PackedImage, engine: str) -> str:
-    """Return the command that runs the image."""
     ports = "".join(f" -p {shlex.quote(_published(p))}" for p in made.container.ports or made.bundle.ports)
     # A container's record may be hostile: text that is pasted into a shell must be plain arguments.
     given = [word for option in made.container.run_options for word in option.split()]

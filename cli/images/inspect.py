@@ -93,7 +93,6 @@ def made_by_container(root: Path, files: Path | None) -> dict[str, Match]:
 
 
 def read_layers(image: CheckedTree) -> list[ImageLayer]:
-    """Return the layers of a built image."""
     layers = read_record(image).fields["layers"]
     return [
         ImageLayer(tuple(layer["packages"]), layer["size"], layer["unpacked"], layer.get("configured", 0))

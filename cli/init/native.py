@@ -22,7 +22,6 @@ def cmake(project: Project) -> Guess | None:
 
 
 def meson(project: Project) -> Guess | None:
-    """Guess from meson.build."""
     if not project.has("meson.build"):
         return None
     content = project.text("meson.build")
@@ -34,7 +33,6 @@ def meson(project: Project) -> Guess | None:
 
 
 def autotools(project: Project) -> Guess | None:
-    """Guess from configure or configure.ac."""
     why = project.has("configure", "configure.ac")
     if why is None:
         return None
@@ -48,7 +46,6 @@ def autotools(project: Project) -> Guess | None:
 
 
 def make(project: Project) -> Guess | None:
-    """Guess from a Makefile."""
     why = project.has("GNUmakefile", "makefile", "Makefile")
     if why is None:
         return None

@@ -10,7 +10,6 @@ from .project import Project
 
 
 def node(project: Project) -> Guess | None:
-    """Guess from package.json."""
     if not project.has("package.json"):
         return None
     data = project.json("package.json")
@@ -47,7 +46,6 @@ def _scripted(lock: dict[str, Any]) -> list[str]:
 
 
 def go(project: Project) -> Guess | None:
-    """Guess from go.mod."""
     if not project.has("go.mod"):
         return None
     module = re.search(r"^module\s+(\S+)", project.text("go.mod"), re.MULTILINE)
@@ -74,7 +72,6 @@ def go(project: Project) -> Guess | None:
 
 
 def rust(project: Project) -> Guess | None:
-    """Guess from Cargo.toml."""
     if not project.has("Cargo.toml"):
         return None
     data = project.toml("Cargo.toml")
@@ -105,7 +102,6 @@ def rust(project: Project) -> Guess | None:
 
 
 def ruby(project: Project) -> Guess | None:
-    """Guess from Gemfile."""
     if not project.has("Gemfile"):
         return None
     reasons, todo = ["Gemfile: a Ruby project"], []

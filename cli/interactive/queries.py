@@ -64,7 +64,6 @@ class OpenDocument:
     # ---- names at an offset
 
     def definition(self, offset: int) -> SymbolLocation | None:
-        """Return the definition of the name at an offset."""
         if self.parsed is None:
             return None
         text = self.parsed

@@ -252,7 +252,6 @@ def _offset(text: str, error: EvalError) -> int:
 
 
 def unknown(command: str, commands: dict[str, str]) -> Fault:
-    """Return the error for an unknown command."""
     return Fault(
         f"There is no command {quote(command)}", hint=did_you_mean(command, commands) or ":help lists all commands"
     )

@@ -63,7 +63,6 @@ class CachedShell(NamedTuple):
 
 
 def directory() -> str:
-    """Return the directory of cached shells."""
     return f"{cache_home()}/shells"
 
 

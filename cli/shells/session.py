@@ -174,7 +174,6 @@ def preferred(view: str, login: str) -> str:
 
 
 def find_bwrap() -> str:
-    """Return the path of bubblewrap."""
     for directory in ("/usr/bin", "/usr/local/bin"):
         if os.access(f"{directory}/bwrap", os.X_OK):
             return f"{directory}/bwrap"

@@ -28,7 +28,6 @@ class ProgressLine:
         print(f"\r\x1b[2K{self._verb}{' ' if what else ''}{what}: {share} %", end="", file=sys.stderr, flush=True)
 
     def end(self) -> None:
-        """Delete the line."""
         if self._shown:
             print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
             self._shown = False

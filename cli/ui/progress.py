@@ -60,18 +60,15 @@ class _Display(Reporter):
         self._planned = self._finished = self._bytes_fetched = 0
 
     def planned(self, key: bytes, kind: str, name: str) -> None:
-        """Count the step."""
         self._items[key] = _Item(kind, name)
         self._planned += 1
 
     def started(self, key: bytes) -> None:
-        """Show the step."""
         if item := self._items.get(key):
             item.running, item.waiting = True, False
             item.started = item.started or time.monotonic()
 
     def progress(self, key: bytes, done: int, total: int) -> None:
-        """Record the bytes."""
         if item := self._items.get(key):
             item.done, item.total = done, total
 
@@ -124,11 +121,9 @@ class Plain(_Display):
         self._print_summary()
 
     def warning(self, key: bytes, text: str) -> None:
-        """Print it."""
         warn(text)
 
     def waiting(self, key: bytes) -> None:
-        """Print it once."""
         item = self._items.get(key)
         if item and not item.waiting:
             item.waiting = True
@@ -183,7 +178,6 @@ class Live(_Display):
         self._print(f"warning: {text}")
 
     def finished(self, key: bytes, outcome: BuildOutcome, path: str) -> None:
-        """Count the step."""
         item = self._finish(key)
         if item and self._verbose:
             self._print(f"{outcome.value}: {item.verb} {item.name}")
@@ -248,7 +242,6 @@ class IndexProgress:
         self._last = ""
 
     def say(self, text: str) -> None:
-        """Print a remark."""
         note(text)
 
     def progress(self, what: str, done: int, total: int) -> None:

@@ -47,7 +47,6 @@ def _indent(text: str) -> str:
 
 
 def show_error(error: FpackError) -> None:
-    """Print an error to stderr."""
     _print(error_text(error, colored(sys.stderr)))
 
 

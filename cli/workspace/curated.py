@@ -16,7 +16,6 @@ class CuratedPackage(NamedTuple):
 
 
 def package_directory() -> Path:
-    """Return the directory of the curated packages' files."""
     import fpack.pkgs
 
     return Path(fpack.pkgs.__path__[0])

@@ -102,7 +102,6 @@ class Recorder:
         self.stop()
 
     def stop(self) -> None:
-        """Stop recording."""
         self._on = False  # an audit hook cannot be removed
 
     def _on_event(self, event: str, args: tuple[Any, ...]) -> None:

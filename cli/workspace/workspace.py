@@ -120,7 +120,6 @@ class Workspace:
         return packages.release
 
     def value(self, target: Target) -> Any:
-        """Return the value that a target evaluates to."""
         evaluator = self.evaluator
         if target.package is not None:
             release, name = target.package
@@ -234,7 +233,6 @@ class Workspace:
 
     @cached_property
     def mirrors(self) -> Mirrors:
-        """The mirrors of Debian's files."""
         from fpack.builders.debian.mirrors import find_mirrors
 
         return find_mirrors(self.options.mirror)
@@ -271,7 +269,6 @@ class Workspace:
 
     @property
     def lock_file(self) -> Path:
-        """The path of the lock."""
         if self.options.lock is not None:
             return self.options.lock
         if self._project is not None:

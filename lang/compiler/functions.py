@@ -27,13 +27,11 @@ class Functions:
         self.emitter = emitter
 
     def function(self, node: Node, scope: Scope, block: Block) -> Expr:
-        """Compile a function as an expression."""
         name = self.emitter.fresh(node.name or ".f")
         self.define(name, node, scope, block)
         return py.name(name, self.emitter.at(node))
 
     def define(self, name: str, node: Node, scope: Scope, block: Block) -> None:
-        """Define the function `name` in `block`."""
         emitter = self.emitter
         at = emitter.at(node)
         inner = Scope(scope)

@@ -31,7 +31,6 @@ class Scope:
         self.parent = parent
 
     def find(self, name: str) -> Variable | None:
-        """Return the innermost binding of `name`."""
         scope: Scope | None = self
         while scope is not None:
             found = scope.names.get(name)

@@ -62,7 +62,6 @@ class TracebackStep:
         return line, column, end_line or line, end_column
 
     def span(self) -> Span:
-        """Return the position as a span."""
         line, column, end_line, end_column = self.position()
         return Span(self.source.name, line, column + 1, end_line, end_column + 1, line_of(self.source, line))
 
@@ -143,7 +142,6 @@ def first_definition(step: TracebackStep, name: str, cache: str | Path | None) -
 
 
 def path_literal(step: TracebackStep, file: str, cache: str | Path | None) -> Span | None:
-    """Return the span of the path literal that refers to a file."""
     for node in _nodes(step, cache):
         if node.kind == "path":
             written = normpath(node.value)

@@ -40,7 +40,6 @@ class NameScope:
     names: dict[str, Binding] = field(default_factory=dict)
 
     def find(self, name: str) -> Binding | None:
-        """Return the innermost binding of a name."""
         scope: NameScope | None = self
         while scope is not None:
             found = scope.names.get(name)

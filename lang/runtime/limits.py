@@ -78,7 +78,6 @@ class Limits:
         self.used, self.base = 0.0, None
 
     def too_large(self) -> Fault:
-        """Return the fault for too much memory."""
         memory = self.memory or 0
         return Fault(
             "The evaluation takes too much memory",
@@ -87,7 +86,6 @@ class Limits:
         )
 
     def too_long(self) -> Fault:
-        """Return the fault for too much processor time."""
         seconds = self.seconds or 0
         return Fault(
             "The evaluation takes too long",

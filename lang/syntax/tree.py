@@ -92,7 +92,6 @@ class Node(tuple[Any, ...]):
         kind, start, end = _GETTERS[:3]
 
     def spanning(self, start: int, end: int) -> Node:
-        """Return the node with another start and end."""
         return self.__class__((self.kind, start, end, *self[3:]))
 
 

@@ -42,7 +42,6 @@ class ClosureHeader(NamedTuple):
     size: int
 
     def encode(self) -> bytes:
-        """Return the canonical encoding."""
         return canonical.encode({"roots": [p.base for p in self.roots], "paths": self.paths, "size": self.size})
 
 
@@ -60,7 +59,6 @@ class ClosureEntry(NamedTuple):
     output: str = ""
 
     def encode(self) -> bytes:
-        """Return the canonical encoding."""
         return canonical.encode(
             {
                 "path": self.path.base,
@@ -73,7 +71,6 @@ class ClosureEntry(NamedTuple):
 
 
 def decode_header(body: bytes) -> ClosureHeader:
-    """Return the header that `body` encodes."""
     value = _record(body, roots=list, paths=int, size=int)
     roots = _paths(value["roots"])
     if not roots:

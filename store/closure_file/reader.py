@@ -56,17 +56,13 @@ _MAX_LINE = 64
 class TreeSink(Protocol):
     """A receiver of a tree's entries, in order. TreeWriter implements it."""
 
-    def mkdir(self, path: str) -> None:
-        """Receive a directory."""
-        ...
+    def mkdir(self, path: str) -> None: ...
 
     def file(self, path: str, chunks: Iterable[bytes], executable: bool = False) -> FileNode:
         """Receive a file, and read all its chunks."""
         ...
 
-    def symlink(self, path: str, to: str) -> None:
-        """Receive a symlink."""
-        ...
+    def symlink(self, path: str, to: str) -> None: ...
 
 
 class NullSink:

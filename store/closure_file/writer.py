@@ -41,9 +41,7 @@ Progress = Callable[[int, int], None]  # bytes of files done, bytes of all files
 class ByteTarget(Protocol):
     """A file that bytes are written to."""
 
-    def write(self, data: bytes, /) -> object:
-        """Write all of `data`."""
-        ...
+    def write(self, data: bytes, /) -> object: ...
 
 
 def write_closure(

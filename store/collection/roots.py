@@ -141,7 +141,6 @@ def restore_named(root: Path, database: Database) -> list[str]:
 
 
 def find(root: Path, db: sqlite3.Connection, timeline: Timeline) -> list[Root]:
-    """Return all roots."""
     return list(dict.fromkeys([*links(root), *rows(db, timeline)]))
 
 

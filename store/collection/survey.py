@@ -56,7 +56,6 @@ class Survey(NamedTuple):
     timeline: Timeline
 
     def path(self, hash_: bytes) -> StorePath:
-        """Return the path of a hash."""
         return StorePath(base32.encode(hash_), self.names[hash_])
 
     def keepers(self) -> dict[str, int]:

@@ -121,7 +121,6 @@ class JournaledConnection:
             raise failures.damaged(self.path, why, "The store's database is cut off")
 
     def close(self) -> None:
-        """Close the connection."""
         self._db.close()
 
     def forbid_writing(self) -> None:

@@ -71,7 +71,6 @@ class FileSystemSync:
             raise OSError(error, os.strerror(error), str(self._path))
 
     def close(self) -> None:
-        """Close the descriptor."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -76,7 +76,6 @@ def directory_digest(entries: Iterable[tuple[bytes, bytes, bytes]]) -> bytes:
 
 
 def tree_digest(node: Node) -> bytes:
-    """Return the 32-byte digest of a tree."""
     return top_digest(*entry_digest(node))
 
 

@@ -43,7 +43,6 @@ class StoreStatistics(NamedTuple):
 
 
 def statistics(store: Store) -> StoreStatistics:
-    """Measure the store."""
     entries = inventory(store)
     files = size = disk = unused = 0
     for _, _, status in store.pool.members():

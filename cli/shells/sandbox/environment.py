@@ -27,7 +27,6 @@ _HOST_PREFIXES = ("LD_", "LC_", "NIX_", "GUIX_", "BASH_FUNC_")
 
 
 def environment(closure: Closure, options: ShellOptions, host: Host, who: Account) -> dict[str, str]:
-    """Return all variables of a shell."""
     given = host.environ
     if options.container:
         env = {name: given[name] for name in (*_TERMINAL, *options.keep) if name in given}

@@ -36,7 +36,6 @@ class Helper(NamedTuple):
     pid: int
 
     def end(self) -> None:
-        """Terminate the helper."""
         try:
             os.kill(self.pid, signal.SIGTERM)
             os.waitpid(self.pid, 0)
