@@ -7,6 +7,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -82,25 +83,15 @@ def test_cold_packs_beside_collections(fpack: Fpack, tmp_path: Path, count: int)
     "count", [1, pytest.param(2, marks=pytest.mark.faults), pytest.param(40, marks=pytest.mark.long)]
 )
 def test_edits_of_two_projects_beside_collections(fpack: Fpack, tmp_path: Path, count: int) -> None:
-    problems: list[BaseException] = []
-
     def edit(name: str) -> None:
-        try:
-            for n in range(count):
-                directory = project(fpack, name, f"{name} {n}")
-                packed(fpack, directory, tmp_path / f"{name}.tar")
-                made = json.loads(fpack("build", "image.image", "--json", cwd=directory).stdout)
-                assert Path(made["disk"]).is_dir() and (directory / "result").resolve() == Path(made["disk"])
-        except BaseException as error:
-            problems.append(error)
+        for n in range(count):
+            directory = project(fpack, name, f"{name} {n}")
+            packed(fpack, directory, tmp_path / f"{name}.tar")
+            made = json.loads(fpack("build", "image.image", "--json", cwd=directory).stdout)
+            assert Path(made["disk"]).is_dir() and (directory / "result").resolve() == Path(made["disk"])
 
-    with collecting(fpack, "--all"):
-        threads = [threading.Thread(target=edit, args=(name,)) for name in ("one", "two")]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert problems == []
+    with collecting(fpack, "--all"), ThreadPoolExecutor(2) as pool:
+        list(pool.map(edit, ("one", "two")))
     store = Store(fpack.home / "store")
     found = check(store)
     assert found.damaged == () and found.pool == () and found.paths

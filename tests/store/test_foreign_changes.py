@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -68,8 +68,7 @@ def test_a_directory_that_is_deleted_meanwhile_is_made_again(tmp_path: Path, nam
     store.close()
 
 
-def test_the_walk_of_the_pool_bears_what_others_delete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store(tmp_path / "f")
+def test_the_walk_of_the_pool_bears_what_others_delete(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(8):
         add(store, "x", f"text {number}")
     pool = Pool(store.root / "files")
@@ -85,7 +84,6 @@ def test_the_walk_of_the_pool_bears_what_others_delete(tmp_path: Path, monkeypat
     listed = os.listdir
     monkeypatch.setattr(os, "listdir", lambda path: [*listed(path), "gone"])
     assert len(list(pool.members())) == left < 8
-    store.close()
 
 
 def test_two_processes_that_delete_the_same_tree_do_not_fail(tmp_path: Path) -> None:
@@ -94,25 +92,12 @@ def test_two_processes_that_delete_the_same_tree_do_not_fail(tmp_path: Path) -> 
         for number in range(30):
             (top / str(number) / "deep").mkdir(parents=True)
             (top / str(number) / "deep" / "file").write_text("x")
-        errors: list[OSError] = []
-
-        def delete(top: Path = top, errors: list[OSError] = errors) -> None:
-            try:
-                remove_tree(top)
-            except OSError as error:
-                errors.append(error)
-
-        threads = [threading.Thread(target=delete) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(remove_tree, [top] * 4))
         assert not top.exists()
-        assert errors == []
 
 
-def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
-    store = Store(tmp_path / "f")
+def test_what_a_killed_process_left_is_swept(store: Store, tmp_path: Path) -> None:
     kept = add(store, "a", "one")
     known = store.database.has_realisation(b"one")
     assert known and not store.database.has_realisation(b"two")
@@ -131,7 +116,6 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
     assert not [path for path in (root / "locks").iterdir() if path.name.startswith(("build-", "view-"))]
     assert [path.name for path in (root / "partial").iterdir()] == [b"two".hex()], "a download that can be continued"
     assert store.info(kept) is not None
-    store.close()
 
 
 def test_a_moved_store_keeps_its_results(tmp_path: Path) -> None:
@@ -167,8 +151,7 @@ def test_a_collection_says_which_results_are_gone(tmp_path: Path) -> None:
     store.close()
 
 
-def test_outputs_of_other_builders_do_not_count_in_a_store_that_cannot_be_changed(tmp_path: Path) -> None:
-    store = Store(tmp_path / "f")
+def test_outputs_of_other_builders_do_not_count_in_a_store_that_cannot_be_changed(store: Store) -> None:
     add(store, "a", "one")
     output = Output(b"one".ljust(20))
     store.database.settle(1)
@@ -180,7 +163,6 @@ def test_outputs_of_other_builders_do_not_count_in_a_store_that_cannot_be_change
     store.database.settle(2)
     assert store.database.built(output) is None and store.database.built_all([output]) == {}
     assert store.database.realised(b"one", "out") == path
-    store.close()
 
 
 def test_a_link_of_a_killed_process_is_deleted_by_the_next(tmp_path: Path) -> None:

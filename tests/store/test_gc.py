@@ -88,13 +88,11 @@ def test_young_paths_can_be_spared(tmp_path: Path) -> None:
     store.close()
 
 
-def test_strangers_in_the_store_are_deleted(tmp_path: Path) -> None:
-    store = Store(tmp_path / "f")
+def test_strangers_in_the_store_are_deleted(store: Store) -> None:
     (store.root / "store" / "not a path").mkdir()
     (store.root / "store" / ("0" * 32 + "-orphan")).mkdir()
     gc.collect(store)
     assert list((store.root / "store").iterdir()) == []
-    store.close()
 
 
 def test_gc_beside_registration_never_breaks_a_valid_path(tmp_path: Path) -> None:

@@ -71,6 +71,13 @@ class Setting:
         }
         return DebianSource(LockFile(self.lock), **(settings | changes))
 
+    def locked(self) -> DebianSource:
+        """A source whose saved lock has the closure of app."""
+        source = self.source()
+        closure(source, "app")
+        source.save()
+        return source
+
     def forget_indexes(self) -> None:
         for file in self.cache.iterdir():
             file.unlink()
@@ -209,9 +216,7 @@ def test_what_cannot_be_resolved_leaves_the_lock_alone(setting: Setting) -> None
 
 
 def test_a_new_question_is_answered_from_the_locked_index(setting: Setting) -> None:
-    source = setting.source()
-    closure(source, "app")
-    source.save()
+    setting.locked()
     setting.archive.add("lib", "2.0", suite="trixie-security")
     setting.archive.add("tool", "2.0")
     setting.archive.publish(date=NOW)
@@ -222,9 +227,7 @@ def test_a_new_question_is_answered_from_the_locked_index(setting: Setting) -> N
 
 @pytest.mark.parametrize("kept_by_mirror", [True, False])
 def test_a_locked_index_that_only_the_mirror_has(setting: Setting, kept_by_mirror: bool) -> None:
-    source = setting.source()
-    closure(source, "app")
-    source.save()
+    setting.locked()
     setting.forget_indexes()
     setting.archive.remove("lib", suite="trixie-security")
     setting.archive.add("lib", "2.0", suite="trixie-security")
@@ -269,9 +272,7 @@ def test_a_pin_that_a_new_question_cannot_keep_moves_everywhere(setting: Setting
     setting.archive.remove("lib", suite="trixie-security")
     setting.archive.add("lib", "1.0")
     setting.archive.publish(date=NOW - 3600)
-    source = setting.source()
-    closure(source, "app")
-    source.save()
+    setting.locked()
     setting.forget_indexes()
     setting.archive.add("lib", "1.1", suite="trixie-security")
     setting.archive.add("picky", depends="lib (>= 1.1)")
@@ -319,9 +320,7 @@ def test_update_of_some_packages(setting: Setting) -> None:
 
 
 def test_update_moves_every_architecture(setting: Setting) -> None:
-    source = setting.source()
-    closure(source, "app")
-    source.save()
+    setting.locked()
     arm = setting.source(arch="arm64")
     assert closure(arm, "app") == {"app": "1.0", "lib": "1.0"}
     arm.save()
@@ -335,9 +334,7 @@ def test_update_moves_every_architecture(setting: Setting) -> None:
 
 
 def test_another_architecture_under_a_release_that_is_gone(setting: Setting) -> None:
-    source = setting.source()
-    closure(source, "app")
-    source.save()
+    setting.locked()
     setting.forget_indexes()
     setting.archive.publish(date=NOW)
     arm = setting.source(arch="arm64")
@@ -502,18 +499,14 @@ def test_over_http_with_progress(setting: Setting) -> None:
 
 
 def test_a_fresh_lock_is_left_alone(setting: Setting) -> None:
-    source = setting.source()
-    closure(source, "app")
-    source.save()
+    setting.locked()
     setting.unplug()
     assert setting.source().refresh_if_old(DAY) == []
     assert setting.news.lines == []
 
 
 def test_an_old_lock_is_refreshed(setting: Setting) -> None:
-    source = setting.source()
-    closure(source, "app")
-    source.save()
+    setting.locked()
     setting.archive.add("lib", "2.0", suite="trixie-security")
     setting.now = NOW + 3 * DAY
     setting.archive.publish(date=setting.now - 1.5 * DAY)
@@ -527,9 +520,7 @@ def test_an_old_lock_is_refreshed(setting: Setting) -> None:
 
 
 def test_an_old_lock_without_the_archive_warns_with_its_age(setting: Setting) -> None:
-    source = setting.source()
-    closure(source, "app")
-    source.save()
+    setting.locked()
     setting.unplug()
     setting.now = NOW + 5.5 * DAY
     later = setting.source()
@@ -539,9 +530,7 @@ def test_an_old_lock_without_the_archive_warns_with_its_age(setting: Setting) ->
 
 
 def test_an_archive_that_is_broken_now_does_not_stop_an_old_lock(setting: Setting) -> None:
-    source = setting.source()
-    closure(source, "app")
-    source.save()
+    setting.locked()
     setting.now = NOW + 3 * DAY
     setting.archive.add("app", "2.0", depends="missing")
     setting.archive.publish(date=setting.now)
@@ -575,9 +564,7 @@ def test_the_fast_path_loads_little(setting: Setting) -> None:
     import subprocess
     import sys
 
-    source = setting.source()
-    closure(source, "app")
-    source.save()
+    setting.locked()
     script = f"""
 import sys
 from pathlib import Path

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -257,11 +258,8 @@ class TestBudget:
                 with lock:
                     held[0] -= amount
 
-        threads = [threading.Thread(target=work, args=(amount,)) for amount in [30, 40, 50, 60, 20, 90] * 3]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(20)
+        with ThreadPoolExecutor(18) as pool:
+            list(pool.map(work, [30, 40, 50, 60, 20, 90] * 3))
         assert held == [0] and 60 <= most[0] <= 100
 
     def test_one_that_is_larger_has_its_turn_alone(self) -> None:

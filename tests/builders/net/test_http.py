@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import socket
-import threading
 import types
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -341,20 +341,11 @@ def test_proxies_come_from_the_environment(server: Server) -> None:
 
 
 def test_many_threads_share_a_client(server: Server, http: Http, tmp_path: Path) -> None:
-    failed: list[BaseException] = []
-
     def fetch(number: int) -> None:
-        try:
-            http.download([f"{server.url}/file"], tmp_path / f"out{number}", sha256=SHA256)
-        except BaseException as error:
-            failed.append(error)
+        http.download([f"{server.url}/file"], tmp_path / f"out{number}", sha256=SHA256)
 
-    threads = [threading.Thread(target=fetch, args=(number,)) for number in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failed == []
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(fetch, range(12)))
 
 
 def test_a_link_in_the_place_of_the_target_is_refused(server: Server, http: Http, tmp_path: Path) -> None:

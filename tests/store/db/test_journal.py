@@ -56,8 +56,7 @@ def test_a_flipped_bit_or_rubbish_loses_only_one_record(bit: int, rubbish: bytes
         assert list(journal.read(written(Path(directory), bytes(data)))) == BATCHES
 
 
-def test_the_journal_has_every_row_of_the_database(tmp_path: Path) -> None:
-    store = Store(tmp_path / "fpack")
+def test_the_journal_has_every_row_of_the_database(store: Store) -> None:
     a = add(store, "a", "one")
     add(store, "b", "two", [a])
     store.plan({b"d" * 20: b"body"})
@@ -70,11 +69,9 @@ def test_the_journal_has_every_row_of_the_database(tmp_path: Path) -> None:
     assert ["settle", 7] in rewritten and ["settle", 7] in appended
     assert {row[0] for row in rewritten} == {"path", "derivation", "realisation", "pin", "settle"}
     assert all(row in appended for row in rewritten)
-    store.close()
 
 
-def test_a_transaction_that_is_rolled_back_leaves_no_rows_behind(tmp_path: Path) -> None:
-    store = Store(tmp_path / "fpack")
+def test_a_transaction_that_is_rolled_back_leaves_no_rows_behind(store: Store) -> None:
     a = add(store, "a", "one")
     try:
         with store.database.transaction() as db:
@@ -85,7 +82,6 @@ def test_a_transaction_that_is_rolled_back_leaves_no_rows_behind(tmp_path: Path)
     store.pin(a, "/other", "image")
     pins = [row for row in journal.rows_of(journal.read(store.root / "db/journal")) if row[0] == "pin"]
     assert [row[2] for row in pins] == ["/other"]
-    store.close()
 
 
 def test_a_batch_is_small_whatever_the_database_holds(tmp_path: Path) -> None:
