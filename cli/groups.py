@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-from fpack.store.errors import did_you_mean
-
-from .errors import UsageError
 
 if TYPE_CHECKING:
     from click import Command, Context, HelpFormatter
@@ -40,9 +37,13 @@ class LazyGroup(click.Group):
     def resolve_command(self, ctx: Context, args: list[str]) -> Any:
         """Find the subcommand that the first word names. Raise UsageError if there is none."""
         if args and args[0] not in self.subcommands:
-            what = f"{ctx.command_path} has no command {args[0]!r}"
+            from fpack.store.errors import did_you_mean
+
+            from .errors import UsageError
+
+            have = "There is" if ctx.parent is None else f"{ctx.command_path} has"
             hint = did_you_mean(args[0], self.subcommands) or f"see {ctx.command_path} --help"
-            raise UsageError(what, hint=hint)
+            raise UsageError(f"{have} no command {args[0]!r}", hint=hint)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:

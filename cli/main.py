@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fpack.cli import signals
 from fpack.cli.verbs import VERBS, command_of
@@ -33,31 +33,11 @@ Exit codes:
 def _group() -> click.Group:
     import click
 
-    class Verbs(click.Group):
-        """The group of commands. A command is imported when it is called; `VERBS` holds the help lines."""
-
-        def list_commands(self, ctx: click.Context) -> list[str]:
-            return list(VERBS)
-
-        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-            return command_of(cmd_name) if cmd_name in VERBS else None
-
-        def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-            if args and args[0] not in VERBS:
-                from fpack.store.errors import did_you_mean
-
-                from .errors import UsageError
-
-                hint = did_you_mean(args[0], VERBS) or "see fpack --help"
-                raise UsageError(f"There is no command {args[0]!r}", hint=hint)
-            return super().resolve_command(ctx, args)
-
-        def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-            with formatter.section("Commands"):
-                formatter.write_dl(list(VERBS.items()))
+    from .groups import LazyGroup, Subcommand
 
     @click.group(
-        cls=Verbs,
+        cls=LazyGroup,
+        subcommands={verb: Subcommand(f"fpack.cli.verbs.{verb}", line) for verb, line in VERBS.items()},
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         epilog="Example: fpack pack postgres\n\n" + EXIT_CODES,
     )
