@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 import pytest
 from fpack.store import verify
 from fpack.store.derivation import Output
-from fpack.store.files.pool import MTIME
 from fpack.store.files.remove import remove_tree
 from fpack.store.graph import dependents
 from fpack.store.path import StorePath
 from fpack.store.repair import delete_pool_files
 from fpack.store.store import Store
 from fpack.store.verify import StoreCheck, check
+from support.stores import overwrite
 
 
 def add(store: Store, name: str, text: str, references: list[StorePath] | None = None) -> StorePath:
@@ -31,15 +30,6 @@ def repair(store: Store, found: StoreCheck) -> list[StorePath]:
     return store.invalidate(damage.path for damage in found.damaged)
 
 
-def overwrite(place: Path, text: str) -> None:
-    """Change a file's content and nothing that its status shows."""
-    mode = stat.S_IMODE(place.stat().st_mode)
-    place.chmod(0o644)
-    place.write_text(text)
-    place.chmod(mode)
-    os.utime(place, (MTIME, MTIME))
-
-
 def test_a_whole_store(store: Store) -> None:
     add(store, "b", "two", [add(store, "a", "one")])
     seen: list[tuple[int, int, str]] = []
@@ -52,7 +42,7 @@ def test_a_whole_store(store: Store) -> None:
 
 def test_one_changed_byte_is_found_in_every_tree_that_shares_the_file(store: Store) -> None:
     a, b, c = add(store, "a", "same"), add(store, "b", "same"), add(store, "c", "other")
-    overwrite(store.disk(a) / "folder" / "file", "sama")
+    overwrite(store.disk(a) / "folder" / "file", b"sama")
     found = check(store)
     assert {damage.path for damage in found.damaged} == {a, b}
     assert len(found.pool) == 1
@@ -98,7 +88,7 @@ def test_what_references_the_damaged_is_forgotten_with_it(store: Store) -> None:
     b = add(store, "b", "two", [a])
     c = add(store, "c", "three", [b])
     d = add(store, "d", "four")
-    overwrite(store.disk(a) / "folder" / "file", "eno")
+    overwrite(store.disk(a) / "folder" / "file", b"eno")
     assert repair(store, check(store)) == sorted([a, b, c])
     assert [info.path for info in store.database.paths()] == [d]
     assert store.database.realised(b"b", "out") is None and store.database.built(Output(b"c".ljust(20))) is None
@@ -144,7 +134,7 @@ def test_several_processes_find_the_same(store: Store, tmp_path: Path) -> None:
     large = store.writer()
     large.file("large", [os.urandom(3 << 20)])
     store.register("large", large, [], b"large", Output(b"large".ljust(20)))
-    overwrite(store.disk(store.database.paths()[7].path) / "folder" / "file", "text X")
+    overwrite(store.disk(store.database.paths()[7].path) / "folder" / "file", b"text X")
     remove_tree(store.disk(store.database.paths()[9].path))
     (store.root / "files" / "ab").mkdir(exist_ok=True)
     (store.root / "files" / "ab" / "stray").write_text("x")
@@ -160,5 +150,5 @@ def test_a_file_that_the_pool_has_lost_is_read_in_its_tree(store: Store) -> None
     for place, _, _ in list(store.pool.members()):
         os.unlink(place)
     assert check(store) == verify.StoreCheck(1, 3, (), ())
-    overwrite(store.disk(path) / "folder" / "file", "ono")
+    overwrite(store.disk(path) / "folder" / "file", b"ono")
     assert [each.path for each in check(store, jobs=2).damaged] == [path]

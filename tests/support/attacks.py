@@ -323,8 +323,9 @@ def _serve(place: Path, attacker: str) -> None:
     """In the caller: build what is asked for."""
     from fpack.builders.kinds.exec import ExecOptions
     from support import builds, roots
+    from support.recorder import Recorder
 
-    class Told(builds.Recorder):
+    class Told(Recorder):
         def log(self, key: bytes, line: str) -> None:
             tell(line=line)
 

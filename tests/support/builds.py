@@ -12,38 +12,17 @@ from fpack.builders.kinds.text import TextBuilder
 from fpack.builders.protocol import Builder
 from fpack.builders.rootfs.view import assemble
 from fpack.builders.sandbox.local_executor import LocalExecutor
-from fpack.builders.scheduler.reporter import BuildOutcome, Reporter
 from fpack.builders.scheduler.scheduler import Scheduler
 from fpack.store.derivation import Derivation, Output, decode, digest, placeholder
 from fpack.store.path import StorePath
 from fpack.store.store import Store
+from support.recorder import Recorder
 from support.roots import MERGED, add_root, add_slice, host_programs
 
 TOOLS = (
     "bash", "sh", "cat", "chmod", "cp", "dd", "env", "head", "hostname", "id", "ln", "ls", "mkdir", "mkfifo", "rm",
     "sleep", "stat", "touch", "truncate", "uname", "setsid", "mount", "unshare", "kill", "perl", "gzip",
 )  # fmt: skip
-
-
-class Recorder(Reporter):
-    """Keeps what is told: lines of logs, and how each derivation was had."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.names: dict[bytes, str] = {}
-        self.outcomes: dict[str, BuildOutcome] = {}
-
-    def planned(self, key: bytes, kind: str, name: str) -> None:
-        """Keep the name."""
-        self.names[key] = name
-
-    def log(self, key: bytes, line: str) -> None:
-        """Keep the line."""
-        self.lines.append(line)
-
-    def finished(self, key: bytes, outcome: BuildOutcome, path: str) -> None:
-        """Keep the outcome."""
-        self.outcomes[self.names[key]] = outcome
 
 
 class Builds:

@@ -11,47 +11,17 @@ from typing import Any
 
 import pytest
 from fpack.builders.kinds.text import TextBuilder
-from fpack.builders.protocol import BaseBuilder, Built, Steps, Task
+from fpack.builders.protocol import Built, Steps, Task
 from fpack.builders.rootfs.view import assemble
 from fpack.builders.scheduler import scheduler as module
-from fpack.builders.scheduler.reporter import BuildOutcome, Reporter
+from fpack.builders.scheduler.reporter import BuildOutcome
 from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
 from fpack.store import threads
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.errors import DiskError
 from fpack.store.path import StorePath
 from fpack.store.store import Store
-
-
-class Recorder(Reporter):
-    """Keeps warnings and outcomes."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-        self.outcomes: list[BuildOutcome] = []
-
-    def warning(self, key: bytes, text: str) -> None:
-        """Keep the text."""
-        self.warnings.append(text)
-
-    def finished(self, key: bytes, outcome: BuildOutcome, path: str) -> None:
-        """Keep the outcome."""
-        self.outcomes.append(outcome)
-
-
-class Call(BaseBuilder):
-    """A kind that runs a function."""
-
-    kind = "call"
-    version = 1
-    network = False
-
-    def __init__(self, function: Callable[[Task], Built | Steps]) -> None:
-        self.function = function
-
-    def build(self, task: Task) -> Built | Steps:
-        """Call the function."""
-        return self.function(task)
+from support.recorder import Call, Recorder
 
 
 class Workshop:
@@ -112,7 +82,7 @@ def test_an_error_of_the_clean_up_is_a_warning(shop: Workshop, monkeypatch: pyte
     monkeypatch.setattr(os, call, fail)
     (path,) = shop.build(function, "good")
     assert shop.store.disk(path).read_text() == "good"
-    assert shop.recorder.outcomes == [BuildOutcome.BUILT]
+    assert shop.recorder.outcomes == [("good", BuildOutcome.BUILT)]
     assert len(shop.recorder.warnings) == 1 and "Input/output error" in shop.recorder.warnings[0]
     monkeypatch.undo()
     # The lock of the build is free, and the end of the session deletes what is left.
@@ -182,7 +152,7 @@ def test_an_error_of_the_device_ends_all_builds_with_one_message(shop: Workshop,
         shop.build(function, *names, keep_going=True, jobs=3)
     assert len(caught.value.failures) == 1
     assert "1 builds" not in caught.value.what and caught.value.hint
-    assert len([outcome for outcome in shop.recorder.outcomes if outcome is BuildOutcome.FAILED]) <= 3
+    assert len(shop.recorder.of(BuildOutcome.FAILED)) <= 3
 
 
 def test_an_error_of_one_path_fails_one_build(shop: Workshop) -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,45 +14,16 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.kinds.text import TextBuilder
-from fpack.builders.protocol import BaseBuilder, BuildError, Built, Cancelled, Need, Steps, Task
+from fpack.builders.protocol import BuildError, Built, Cancelled, Need, Steps, Task
 from fpack.builders.rootfs.view import assemble
-from fpack.builders.scheduler.reporter import BuildOutcome, Reporter
+from fpack.builders.scheduler.reporter import BuildOutcome
 from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
 from fpack.store.derivation import Derivation, Output, digest, placeholder
 from fpack.store.files.sync import FileSystemSync
 from fpack.store.path import StorePath
 from fpack.store.store import Store
-
-
-class Recorder(Reporter):
-    def __init__(self) -> None:
-        self.names: dict[bytes, str] = {}
-        self.outcomes: list[tuple[str, BuildOutcome]] = []
-        self.lines: list[str] = []
-
-    def planned(self, key: bytes, kind: str, name: str) -> None:
-        self.names[key] = name
-
-    def finished(self, key: bytes, outcome: BuildOutcome, path: str) -> None:
-        self.outcomes.append((self.names[key], outcome))
-
-    def log(self, key: bytes, line: str) -> None:
-        self.lines.append(line)
-
-    def of(self, outcome: BuildOutcome) -> list[str]:
-        return [name for name, o in self.outcomes if o is outcome]
-
-
-class Call(BaseBuilder):
-    """A kind that runs a function of the test."""
-
-    version = 1
-
-    def __init__(self, function: Callable[[Task], Built | Steps]) -> None:
-        self.function = function
-
-    def build(self, task: Task) -> Built | Steps:
-        return self.function(task)
+from support.paths import TESTS
+from support.recorder import Call, Recorder
 
 
 class Graph:
@@ -302,7 +272,7 @@ def test_a_deep_graph_is_no_recursion(graph: Graph, monkeypatch: pytest.MonkeyPa
 TWO = """
 import sys, time
 from pathlib import Path
-sys.path.insert(0, sys.argv[3])
+sys.path[:0] = sys.argv[3:]
 from test_scheduler import Graph, join
 def function(task):
     with open(sys.argv[2], "a") as file:
@@ -317,7 +287,7 @@ graph.store.close()
 
 
 def test_two_processes_build_each_output_once(tmp_path: Path) -> None:
-    args = [sys.executable, "-c", textwrap.dedent(TWO), tmp_path / "fpack", tmp_path / "ran", Path(__file__).parent]
+    args = [sys.executable, "-c", TWO, tmp_path / "fpack", tmp_path / "ran", Path(__file__).parent, TESTS]
     both = [subprocess.Popen([str(a) for a in args], stdout=subprocess.PIPE, cwd=tmp_path) for _ in range(2)]
     printed = {p.communicate(timeout=60)[0] for p in both}
     assert len(printed) == 1 and printed != {b""}
@@ -325,7 +295,7 @@ def test_two_processes_build_each_output_once(tmp_path: Path) -> None:
 
 
 def test_a_killed_process_frees_its_lock_and_leaves_nothing(tmp_path: Path) -> None:
-    args = [sys.executable, "-c", textwrap.dedent(TWO), tmp_path / "fpack", tmp_path / "ran", Path(__file__).parent]
+    args = [sys.executable, "-c", TWO, tmp_path / "fpack", tmp_path / "ran", Path(__file__).parent, TESTS]
     first = subprocess.Popen([str(a) for a in args], cwd=tmp_path)
     while not (tmp_path / "ran").exists():
         time.sleep(0.01)

@@ -23,14 +23,17 @@ def archive(tmp_path: Path) -> Archive:
     return archive
 
 
-def test_a_failure_is_told_and_remembered(
-    tmp_path: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home of a user of the archive, whose variables this process has."""
     fpack = Fpack(tmp_path / "home", archive)
     monkeypatch.chdir(fpack.home)
     for name, value in fpack.env.items():
         monkeypatch.setenv(name, value)
+    return fpack.home
 
+
+def test_a_failure_is_told_and_remembered(home: Path, archive: Archive, capsys: pytest.CaptureFixture[str]) -> None:
     def ask() -> tuple[dict[str, tuple[str, ...]], str]:
         with Workspace(SharedOptions()) as workspace:
             found = _packages_with(workspace, "trixie", PATHS, fetch=True)
@@ -41,19 +44,13 @@ def test_a_failure_is_told_and_remembered(
     archive.publish(contents=True)
     found, said = ask()
     assert not found and "some minutes ago" in said and "fpack search --file" in said
-    (mark,) = (fpack.home / ".cache").glob("**/*.contents-failed")
+    (mark,) = (home / ".cache").glob("**/*.contents-failed")
     os.utime(mark, (1, 1))
     found, said = ask()
     assert found == {PATHS[0]: ("absent",)} and "fetched" not in said
 
 
-def test_another_mirror_is_asked_at_once(
-    tmp_path: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    fpack = Fpack(tmp_path / "home", archive)
-    monkeypatch.chdir(fpack.home)
-    for name, value in fpack.env.items():
-        monkeypatch.setenv(name, value)
+def test_another_mirror_is_asked_at_once(archive: Archive) -> None:
     with Workspace(SharedOptions()) as workspace:
         assert not _packages_with(workspace, "trixie", PATHS, fetch=True)
     archive.publish(contents=True)

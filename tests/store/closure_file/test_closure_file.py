@@ -20,7 +20,6 @@ from fpack.store.closure_file.self_reference import outputs
 from fpack.store.closure_file.writer import write_closure
 from fpack.store.derivation import Output, build_path, output_name
 from fpack.store.errors import StoreError
-from fpack.store.files.pool import MTIME
 from fpack.store.files.tree import scan, tree_digest
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath, make
@@ -28,6 +27,7 @@ from fpack.store.store import FinishedOutput, Store
 from fpack.store.verify import check
 from hypothesis import given
 from hypothesis import strategies as st
+from support.stores import overwrite
 
 Files = dict[str, bytes | None | str]  # a text is the target of a symlink, None is an empty directory
 
@@ -417,14 +417,6 @@ def test_a_damaged_tree_is_not_exported(stores: tuple[Store, Store], harm: Calla
     with pytest.raises(StoreError, match="damaged") as caught:
         exported(stores[0], path)
     assert str(path) in caught.value.hint
-
-
-def overwrite(disk: Path, content: bytes) -> None:
-    mode = stat.S_IMODE(disk.stat().st_mode)
-    disk.chmod(0o644)
-    disk.write_bytes(content)
-    disk.chmod(mode)
-    os.utime(disk, (MTIME, MTIME))
 
 
 def test_the_outputs_that_a_name_can_be() -> None:
