@@ -62,50 +62,39 @@ class Task(Protocol):
 
     def disk(self, path: StorePath | str) -> Path:
         """Return the location on disk of a store path, or of a file below a store path, given as text."""
-        ...
 
     def tree(self, path: StorePath | str) -> CheckedTree:
         """Return a reader of a store path that compares what it reads with the path's digest.
 
         Whatever a builder puts into its output is read so.
         """
-        ...
 
     def view(self, root: StorePath) -> Path:
         """Return a directory that combines a `root` output and its slices, to be bound as `/`."""
-        ...
 
     def payload(self, slice_: StorePath) -> StorePath | None:
         """Return the payload that a slice was cut from; None if it is unknown or no longer in the store."""
-        ...
 
     def closure(self, paths: Sequence[StorePath]) -> list[StorePath]:
         """Return the store paths and everything that they reference, transitively, sorted."""
-        ...
 
     def writer(self) -> TreeWriter:
         """Start a new tree in a private directory. It is deleted unless the builder returns it in a `Built`."""
-        ...
 
     def scratch(self) -> Path:
         """Create a private empty directory for temporary files. It is deleted when the build ends."""
-        ...
 
     def resume_dir(self) -> Path:
         """Return a private directory that survives a failed build and is reused by the next attempt."""
-        ...
 
     def progress(self, done: int, total: int) -> None:
         """Report progress in bytes. total: 0 if unknown."""
-        ...
 
     def log(self, line: str) -> None:
         """Append a line to the build log."""
-        ...
 
     def check(self) -> None:
         """Raise Cancelled if the build must stop. Long loops call this at least every 100 ms."""
-        ...
 
 
 Steps = Generator[Need, list[StorePath], Built | BuiltAll]
@@ -118,11 +107,9 @@ class Builder(Protocol):
 
     def key(self, drv: Derivation) -> Value:
         """Return everything that the output of the resolved `drv` depends on."""
-        ...
 
     def build(self, task: Task) -> Built | BuiltAll | Steps:
         """Build the outputs."""
-        ...
 
 
 class BaseBuilder:

@@ -32,12 +32,9 @@ class PackageSource(Protocol):
 
     def releases(self) -> list[str]:
         """Return the names of the releases."""
-        ...
 
     def package(self, release: str, name: str) -> dict[str, Any]:
         """Return a package; raise an error for which `is_absent` is true (such as NoPackage) if it does not exist."""
-        ...
 
     def closure(self, release: str, names: list[str]) -> list[dict[str, Any]]:
         """Return packages with all their dependencies, sorted by name; each also has `depends`, a list of names."""
-        ...

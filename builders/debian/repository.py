@@ -31,11 +31,9 @@ class ArchiveReporter(Protocol):
 
     def say(self, text: str) -> None:
         """Show a line to the user."""
-        ...
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Report a download's progress in bytes. total: 0 if unknown."""
-        ...
 
 
 class DebianArchive:

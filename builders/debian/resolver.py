@@ -31,11 +31,9 @@ class Universe(Protocol):
 
     def versions(self, name: str) -> Sequence[Package]:
         """Return the packages of a name, preferred one first."""
-        ...
 
     def providers(self, name: str) -> Sequence[Package]:
         """Return the packages that provide a name, preferred one first."""
-        ...
 
 
 class Unsatisfiable(FpackError):

@@ -22,11 +22,9 @@ class Graph(Protocol):
 
     def derivation(self, digest: bytes) -> Derivation | None:
         """Return the derivation of a digest, or None."""
-        ...
 
     def built(self, output: Output) -> StorePath | None:
         """Return the store path that an output was built as, or None."""
-        ...
 
 
 EXEC, CONFIGURE = "exec", "configure"

@@ -47,12 +47,9 @@ class Executor(Protocol):
 
     def prepare(self, spec: Spec, work: Work) -> None:
         """Create the work's directories. `run` calls it if necessary."""
-        ...
 
     def run(self, spec: Spec, work: Work) -> RunResult:
         """Run a spec to its end. Raise SandboxError if it cannot run; a failed command is a normal result."""
-        ...
 
     def inside(self, spec: Spec, work: Work, command: tuple[str, ...]) -> int:
         """Run a command at the caller's terminal in the sandbox of a finished run. Return its exit status."""
-        ...

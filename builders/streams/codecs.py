@@ -43,11 +43,9 @@ class Compressor(Protocol):
 
     def compress(self, data: bytearray, /) -> bytes:
         """Compress `data` and return the output that is ready, possibly none."""
-        ...
 
     def flush(self) -> bytes:
         """Return the remaining output."""
-        ...
 
 
 def codec(text: str | None = None) -> dict[str, Value]:

@@ -26,11 +26,9 @@ class ImageArchive(Protocol):
 
     def open(self, name: str) -> BinaryIO:
         """Open a file at its start. The file object may have more bytes than `sizes` says."""
-        ...
 
     def close(self) -> None:
         """Close all files."""
-        ...
 
 
 def open_archive(path: Path, report: Report) -> ImageArchive:

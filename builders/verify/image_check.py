@@ -25,11 +25,9 @@ class Visitor(Protocol):
 
     def watch(self, layer: ManifestLayer, entry: ManifestEntry) -> Callable[[bytes], None] | None:
         """Return a consumer for the content of a file of the image, or None."""
-        ...
 
     def visit(self, layer: ManifestLayer, entries: Sequence[ManifestEntry]) -> None:
         """Process a layer's entries in the manifest, after the layer was read."""
-        ...
 
 
 class CheckedImage(NamedTuple):

@@ -40,19 +40,15 @@ class ByteSource(Protocol):
 
     def exact(self, size: int) -> bytes:
         """Return the next `size` bytes."""
-        ...
 
     def chunks(self, size: int) -> Iterator[bytes]:
         """Yield the next `size` bytes in pieces."""
-        ...
 
     def skip(self, size: int) -> None:
         """Skip `size` bytes."""
-        ...
 
     def rest(self) -> Iterator[bytes]:
         """Yield the remaining bytes in pieces."""
-        ...
 
 
 class StrictMember(NamedTuple):

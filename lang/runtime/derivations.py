@@ -39,7 +39,6 @@ class Sources(Protocol):
 
     def hash(self, path: HostPath) -> bytes:
         """Return the 32-byte digest of the tree at `path`, without the files that .gitignore files exclude."""
-        ...
 
 
 class Shape(NamedTuple):

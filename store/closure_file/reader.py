@@ -60,7 +60,6 @@ class TreeSink(Protocol):
 
     def file(self, path: str, chunks: Iterable[bytes], executable: bool = False) -> FileNode:
         """Receive a file, and read all its chunks."""
-        ...
 
     def symlink(self, path: str, to: str) -> None: ...
 
