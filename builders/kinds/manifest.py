@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from fpack.builders import arguments
 from fpack.builders.manifest import format as form
 from fpack.builders.manifest import json_form, referrer
-from fpack.builders.manifest.collect import Graph, collect
+from fpack.builders.manifest.collect import collect
 from fpack.builders.oci.spec import Descriptor
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.store.canonical import Value
-from fpack.store.derivation import Derivation, Output
 from fpack.store.files.tree import chunks
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
@@ -37,21 +36,6 @@ VERSION = 2
 CANONICAL_FILE, JSON_FILE = "manifest.msgpack", "manifest.json"
 ZSTD_LEVEL = 9
 _DIGEST = re.compile(r"[0-9a-f]{40}\Z")
-
-
-class StoreGraph:
-    """The derivation graph of a store."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def derivation(self, digest: bytes) -> Derivation | None:
-        """Return the derivation of a digest, or None."""
-        return self._store.derivation(digest)
-
-    def built(self, output: Output) -> StorePath | None:
-        """Return the store path that an output was built as, or None."""
-        return self._store.database.built(output)
 
 
 class ManifestArgs(NamedTuple):
@@ -78,8 +62,8 @@ class ManifestBuilder(BaseBuilder):
 
     version = VERSION
 
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def build(self, task: Task) -> Built:
         """Collect the manifest and write it."""
@@ -87,7 +71,7 @@ class ManifestBuilder(BaseBuilder):
         if not _DIGEST.match(args.derivation):
             raise BuildError(f"{args.derivation!r} is not the digest of a derivation")
         digest = bytes.fromhex(args.derivation)
-        collected = collect(task, self._graph, args.image, digest, args.lock, args.fpack, args.executor)
+        collected = collect(task, self._store, args.image, digest, args.lock, args.fpack, args.executor)
         head = collected.head
         layers = [task.tree(layer.path) for layer in head.layers]
         used = sorted(collected.derivations.items())
@@ -131,4 +115,4 @@ def _compressed(path: Path) -> Iterator[bytes]:
 
 
 def make(services: Services) -> ManifestBuilder:
-    return ManifestBuilder(StoreGraph(services.store))
+    return ManifestBuilder(services.store)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from fpack.builders.oci import spec
 from fpack.builders.oci.image_record import read as read_record
@@ -12,20 +12,10 @@ from fpack.builders.protocol import BuildError, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.path import StorePath, parse
+from fpack.store.store import Store
 
 from . import format as form
 from . import lock_part
-
-
-class Graph(Protocol):
-    """The known derivations and their outputs."""
-
-    def derivation(self, digest: bytes) -> Derivation | None:
-        """Return the derivation of a digest, or None."""
-
-    def built(self, output: Output) -> StorePath | None:
-        """Return the store path that an output was built as, or None."""
-
 
 EXEC, CONFIGURE = "exec", "configure"
 
@@ -60,7 +50,7 @@ class _BuiltImage(NamedTuple):
 
 
 def collect(
-    task: Task, graph: Graph, path: StorePath, digest: bytes, lock: Value, fpack: str, executor: str
+    task: Task, store: Store, path: StorePath, digest: bytes, lock: Value, fpack: str, executor: str
 ) -> CollectedManifest:
     """Collect everything but the entries for the manifest of the image at `path`.
 
@@ -69,7 +59,7 @@ def collect(
     import json
 
     image = _read(task, path)
-    walk = _Walk(graph, image)
+    walk = _Walk(store, image)
     walk.reach([digest])
     used = dict(walk.found)
     walk.reach(walk.searched_candidates(digest))
@@ -127,8 +117,8 @@ def _read(task: Task, image: StorePath) -> _BuiltImage:
 class _Walk:
     """A traversal of the derivations behind an image. Of a root's candidates, it follows those in the root."""
 
-    def __init__(self, graph: Graph, image: _BuiltImage) -> None:
-        self.graph = graph
+    def __init__(self, store: Store, image: _BuiltImage) -> None:
+        self.store = store
         self.found: dict[bytes, Derivation] = {}
         self._packages = {slice_.package for slice_ in image.slices}
         self._searched = set(image.searched)
@@ -150,7 +140,7 @@ class _Walk:
 
     def get(self, digest: bytes) -> Derivation:
         """Return a derivation. Raise BuildError if it is unknown."""
-        drv = self.graph.derivation(digest)
+        drv = self.store.derivation(digest)
         if drv is None:
             raise BuildError("A derivation is not in the store", where=digest.hex(), hint="evaluate it again")
         return drv
@@ -204,7 +194,7 @@ class _Origins:
                     slices = slice_outputs(walk.found[digest])
                     self._derivations |= {s.path: slices[s.package].derivation for s in image.slices}
         for digest in sorted(walk.found):
-            path = walk.graph.built(Output(digest))
+            path = walk.store.database.built(Output(digest))
             if path is not None:
                 self._derivations.setdefault(str(path), digest)
 
