@@ -176,7 +176,7 @@ def find(name: str, directories: list[Path] | None = None, cache: str | Path | N
                 fields = manual(library_name, files[library_name], cache).fields
                 return next((d for d in fields if d.name == f"{library_name}.{field}"), None)
         return None
-    in_prelude = _prelude(cache).get(name)
+    in_prelude = _prelude().get(name)
     if in_prelude is not None:
         return find(in_prelude, directories, cache)
     for library_name, path in files.items():
@@ -189,7 +189,7 @@ def find(name: str, directories: list[Path] | None = None, cache: str | Path | N
 def suggest(name: str, directories: list[Path] | None = None, cache: str | Path | None = None) -> str:
     """Return the most similar name that `find` knows, or ""."""
     files = dict(library(directories))
-    known = [*builtins(), *_prelude(cache), *files, *(n.removeprefix("fpack/") for n in files)]
+    known = [*builtins(), *_prelude(), *files, *(n.removeprefix("fpack/") for n in files)]
     for library_name, path in files.items():
         fields = manual(library_name, path, cache).fields
         known += [_last(d) for d in fields] + [d.name.removeprefix("fpack/") for d in fields]
@@ -199,7 +199,7 @@ def suggest(name: str, directories: list[Path] | None = None, cache: str | Path 
 def _same_name(library_name: str, files: dict[str, Path], cache: str | Path | None) -> Doc | None:
     """Return the field that has the name of its file, if the prelude exports it."""
     last = library_name.rpartition("/")[2]
-    if _prelude(cache).get(last) == f"{library_name}.{last}":
+    if _prelude().get(last) == f"{library_name}.{last}":
         return next((d for d in manual(library_name, files[library_name], cache).fields if _last(d) == last), None)
     return None
 
@@ -208,7 +208,7 @@ def _last(doc: Doc) -> str:
     return doc.name.rpartition(".")[2]
 
 
-def _prelude(cache: str | Path | None) -> dict[str, str]:
+def _prelude() -> dict[str, str]:
     """Return the names of the prelude, each with the field of the library that it refers to."""
     text = (STANDARD / f"{PRELUDE}.fp").read_text()
     found = re.finditer(r'^([\w-]+) = import\("(fpack/[\w/-]+)"\)\.([\w-]+)$', text, re.MULTILINE)

@@ -185,13 +185,11 @@ def _make(task: Task, args: LayerArgs, found: Contents) -> Built:
         **count(found, len(args.parts))._asdict(),
     )
     writer.file("layer", [layer.encode()])
-    _describe(task, args, found, writer, digests)
+    _describe(args, found, writer, digests)
     return Built(writer)
 
 
-def _describe(
-    task: Task, args: LayerArgs, found: Contents, writer: TreeWriter, digests: Mapping[str, tuple[bytes, bytes]]
-) -> None:
+def _describe(args: LayerArgs, found: Contents, writer: TreeWriter, digests: Mapping[str, tuple[bytes, bytes]]) -> None:
     """Write the layer's part of a manifest, which is the same for every image that holds the layer."""
     parts = [str(part.path) for part in args.parts]
     lines: list[bytes] = []

@@ -14,6 +14,7 @@ import ctypes
 import fcntl
 import os
 import struct
+from typing import NamedTuple
 
 from . import bpf
 from .seccomp import MACHINES
@@ -34,7 +35,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _ABSENT = (2, 20)  # ENOENT, ENOTDIR
 
 
-class _Lookup:
+class _Lookup(NamedTuple):
     """A call that looks up a name.
 
     numbers: on x86-64, and in the table that newer architectures share; None if there is no such call. directory, name:
@@ -42,19 +43,10 @@ class _Lookup:
     no interest, because they create the file or have no name.
     """
 
-    __slots__ = ("directory", "name", "numbers", "unless")
-
-    def __init__(
-        self,
-        numbers: tuple[int | None, int | None],
-        directory: int | None,
-        name: int,
-        unless: tuple[int, int] | None = None,
-    ) -> None:
-        self.numbers = numbers
-        self.directory = directory
-        self.name = name
-        self.unless = unless
+    numbers: tuple[int | None, int | None]
+    directory: int | None
+    name: int
+    unless: tuple[int, int] | None = None
 
 
 _LOOKUPS = (

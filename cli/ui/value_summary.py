@@ -72,9 +72,7 @@ def _record(evaluator: Evaluator, value: dict[str, Any], depth: int) -> str:
         return printable(f"{{ {shown} }}" if names else "{}")
     if not names:
         return "{}"
-    lines = []
-    for name in names[:200]:
-        lines.append(f"  {printable(name)} = {_field(evaluator, value[name])}")
+    lines = [f"  {printable(name)} = {_field(evaluator, value[name])}" for name in names[:200]]
     if len(names) > 200:
         lines.append(f"  ... {len(names) - 200} more")
     return "\n".join(["{", *lines, "}"])
