@@ -62,10 +62,6 @@ def builtins() -> Mapping[str, Doc]:
     return {name: _of_docstring(name, functions[name].__doc__ or "") for name in STRICT if name in functions}
 
 
-def builtin(name: str) -> Doc | None:
-    return builtins().get(name)
-
-
 def _of_docstring(name: str, doc: str) -> Doc:
     prose, _, rest = cleandoc(doc).partition("\n\n")
     calls, _, text = prose.partition(": ")
@@ -161,7 +157,7 @@ def find(name: str, directories: list[Path] | None = None, cache: str | Path | N
 
     The name of a field is `lists.take`, `fpack/lists.take`, or just `take`.
     """
-    found: Any = builtin(name)
+    found: Any = builtins().get(name)
     if found is not None:
         return found  # type: ignore[no-any-return]
     files = dict(library(directories))

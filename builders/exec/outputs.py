@@ -271,12 +271,8 @@ def _unlock(parent: int, name: bytes, mode: int) -> None:
         os.close(fd)
 
 
-def strippable(out: int, base: str) -> Iterator[tuple[str, str]]:
+def strippable(parent: int, name: bytes, path: str, depth: int = 0) -> Iterator[tuple[str, str]]:
     """Yield (path below /fpack/store, "program" | "object" | "archive") of each file to strip, made writable."""
-    yield from _strippable(out, os.fsencode(base), base, 0)
-
-
-def _strippable(parent: int, name: bytes, path: str, depth: int) -> Iterator[tuple[str, str]]:
     try:
         status = os.stat(name, dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:
@@ -287,7 +283,7 @@ def _strippable(parent: int, name: bytes, path: str, depth: int) -> Iterator[tup
             found = [
                 item
                 for entry in sorted(map(os.fsencode, os.listdir(fd)))
-                for item in _strippable(fd, entry, f"{path}/{os.fsdecode(entry)}", depth + 1)
+                for item in strippable(fd, entry, f"{path}/{os.fsdecode(entry)}", depth + 1)
             ]
             if found:
                 os.fchmod(fd, 0o755)

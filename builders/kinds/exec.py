@@ -207,7 +207,7 @@ class ExecBuilder(BaseBuilder):
         try:
             found: dict[str, list[str]] = {}
             for base in spec.outputs:
-                for path, kind in strippable(out, base):
+                for path, kind in strippable(out, os.fsencode(base), base):
                     found.setdefault(kind, []).append(f"{STORE}/{path}")
         finally:
             os.close(out)
@@ -355,11 +355,6 @@ def kept_shell(kept: FailedBuild) -> int:
     env = {**dict(kept.spec.env), "TERM": os.environ.get("TERM", "dumb"), "PS1": "fpack build:\\w\\$ "}
     spec = kept.spec._replace(env=tuple(sorted(env.items())))
     return kept.executor.inside(spec, kept.work, (shell, *options))
-
-
-def kept_path(kept: FailedBuild) -> Path:
-    """Return the directory of a failed build's files."""
-    return kept.work.directory
 
 
 def make(services: Services) -> ExecBuilder:

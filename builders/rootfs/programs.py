@@ -50,7 +50,8 @@ def programs(
     ]
     names = _names(table.package)
     named = [path for name in names for path in (f"{directory}/{name}" for directory in _DIRECTORIES) if resolve(path)]
-    started = [unit.strip("/") for unit in table.extra.get("units", ()) if resolve(unit) and not _is_step(unit)]
+    units = (unit.strip("/") for unit in table.extra.get("units", ()) if resolve(unit))
+    started = [unit for unit in units if unit.rpartition("/")[2] not in _STEPS]
     alone = [path for path in found if path.rpartition("/")[2] not in _SIDE]
     candidates = named or (alone if len(alone) == 1 else started)
     return {
@@ -71,7 +72,3 @@ def _names(package: str) -> list[str]:
             break
         name = shorter
     return names
-
-
-def _is_step(path: str) -> bool:
-    return path.rpartition("/")[2] in _STEPS

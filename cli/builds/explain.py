@@ -33,7 +33,7 @@ class Explainer:
     def lines(self, output: Output) -> Iterator[str]:
         """Yield the reasons why `output` must be built, a line each; one line if it is already built."""
         drv = self._drv(output.derivation)
-        if self._is_built(output.derivation, drv):
+        if all(self._store.database.built(Output(output.derivation, name)) is not None for name in drv.outputs):
             yield f"{drv.name} is already built: none of its inputs changed"
             return
         before = self._last(drv)
@@ -131,9 +131,6 @@ class Explainer:
         body = self._bodies.get(digest) or self._store.database.derivation(digest)
         assert body is not None
         return derivation.decode(body)
-
-    def _is_built(self, digest: bytes, drv: Derivation) -> bool:
-        return all(self._store.database.built(Output(digest, name)) is not None for name in drv.outputs)
 
     def _last(self, drv: Derivation) -> bytes | None:
         """Return the latest built derivation of the same kind and name, or name without version."""

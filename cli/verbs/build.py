@@ -100,7 +100,7 @@ def _realise(workspace: Workspace, output: Output) -> StorePath:
 
 def _shell(error: FpackError, keep: bool) -> FpackError:
     """Open a shell in the sandbox of the first failed build, if any. Return the error for the user."""
-    from fpack.builders.kinds.exec import PhaseFailed, kept_path, kept_shell
+    from fpack.builders.kinds.exec import PhaseFailed, kept_shell
     from fpack.cli.ui.render import note, show_error
     from fpack.store.files.remove import remove_tree
 
@@ -116,7 +116,7 @@ def _shell(error: FpackError, keep: bool) -> FpackError:
         kept_shell(failed.kept)
     if keep:
         return error
-    remove_tree(kept_path(failed.kept))
+    remove_tree(failed.kept.work.directory)
     hint = "--keep-failed keeps the directory of a failed build"
     told = [(name, entry.with_(hint=hint) if entry is failed else entry) for name, entry in failures]
     return error.with_(hint=hint, failures=told)

@@ -32,14 +32,13 @@ def test_every_builtin_exists_and_is_documented(evaluator: Evaluator) -> None:
     there = {name for name in evaluator._modules.base if not name.startswith(".")}
     assert there | {"import"} == set(table.STRICT)
     for name in set(table.STRICT) - {"settings"}:
-        doc = documentation.builtin(name)
+        doc = documentation.builtins().get(name)
         assert doc is not None and doc.text and doc.calls[0].startswith(name), name
         assert doc.examples or name in OUTSIDE, name
 
 
-EXAMPLES = [
-    (name, text) for name in sorted(table.STRICT) for text in getattr(documentation.builtin(name), "examples", ())
-]
+DOCS = documentation.builtins()
+EXAMPLES = [(name, text) for name in sorted(table.STRICT) for text in getattr(DOCS.get(name), "examples", ())]
 
 
 @pytest.mark.parametrize(("name", "text"), EXAMPLES)
