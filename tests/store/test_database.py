@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,18 +15,6 @@ from fpack.store.store import BuildRecord, FinishedOutput, Store
 from support.stores import add
 
 BODY = Derivation("text", "thing", {"text": "hello"}).encode()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "fpack")
-    yield store
-    store.close()
-
-
-def remove_log(root: Path) -> None:
-    for side in ("-wal", "-shm"):
-        (root / f"db/fpack.sqlite{side}").unlink(missing_ok=True)
 
 
 def test_a_transaction_within_another_is_an_error_and_leaves_the_outer_one_whole(store: Store) -> None:

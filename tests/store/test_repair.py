@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,6 @@ from fpack.store.repair import replace_tree
 from fpack.store.store import Store
 from fpack.store.verify import check
 from support.stores import add
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "f")
-    yield store
-    store.close()
 
 
 def written(store: Store, text: str) -> TreeWriter:

@@ -8,7 +8,6 @@ import shutil
 import signal
 import stat
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,6 @@ from fpack.store.files.tree import scan, tree_digest
 from fpack.store.sources import SourceReader
 from fpack.store.store import Store
 from support.children import children
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "f")
-    yield store
-    store.close()
 
 
 @pytest.fixture

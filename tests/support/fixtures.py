@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fpack.store.store import Store
 from support.archive import Archive
 from support.greeter import Greeter, greeter
 from support.program import Fpack, world
@@ -48,6 +49,13 @@ def user_of_greeter(tmp_path: Path, archive: Archive) -> Fpack:
     fpack = Fpack(tmp_path / "home", archive)
     (fpack.home / "fpack.fp").write_text(GREETER)
     return fpack
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "store")
+    yield store
+    store.close()
 
 
 @pytest.fixture

@@ -259,10 +259,6 @@ def _make_writable(home: str, function: object, path: str, _error: object) -> No
         os.unlink(path)
 
 
-def _become(user: str) -> list[str]:
-    return ["setpriv", "--reuid", user, "--regid", user, "--init-groups", "--inh-caps=-all"]
-
-
 @contextlib.contextmanager
 def _user(home: Path) -> Iterator[str]:
     """A user with subordinate uids, for as long as the context lasts."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +18,11 @@ from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.store import Store
 from support.certificates import own_certificate
+from support.fixtures import store as store
 from support.httpserver import Server
 
 DATA = b"what was declared\n" * 1000
 SHA256 = hashlib.sha256(DATA).hexdigest()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "store")
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from fpack.cli.workspace.damage import DamageRepairs, damaged_path, invalidate
 from fpack.store.derivation import Output
 from fpack.store.errors import DamagedPath
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 from support import rot
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "store")
-    yield store
-    store.close()
+from support.fixtures import store as store
 
 
 def add(store: Store, name: str, files: dict[str, bytes], references: list[StorePath] | None = None) -> StorePath:
