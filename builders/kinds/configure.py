@@ -32,7 +32,6 @@ from fpack.builders.protocol import BaseBuilder, BuildError, Built, Cancelled, T
 from fpack.builders.scheduler.build_log import OutputLines
 from fpack.store import threads
 from fpack.store.canonical import Value
-from fpack.store.derivation import Derivation
 from fpack.store.files.pool import FileNode
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath, parse
@@ -69,11 +68,7 @@ class ConfigureBuilder(BaseBuilder):
     """The builder of `configure`. Its output holds `data` and `meta`, like that of `root`."""
 
     version = VERSION
-
-    def key(self, drv: Derivation) -> Value:
-        """Return the derivation without limits, which can fail a build but never change its output."""
-        args = {name: value for name, value in drv.args.items() if name != "limits"}
-        return super().key(drv._replace(args=args))
+    limits = "limits"
 
     def build(self, task: Task) -> Built:
         """Run the scripts and write what they changed."""

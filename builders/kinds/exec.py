@@ -24,7 +24,7 @@ from fpack.builders.sandbox.spec import CONTROL, Spec, limits_of
 from fpack.builders.scheduler.build_log import OutputLines
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
-from fpack.store.derivation import Derivation, build_path, output_name
+from fpack.store.derivation import build_path, output_name
 from fpack.store.errors import InvalidName
 from fpack.store.files.presence import is_present
 from fpack.store.files.remove import remove_tree
@@ -93,15 +93,11 @@ class ExecBuilder(BaseBuilder):
     """The builder of `exec`."""
 
     version = VERSION
+    limits = "limits"
 
     def __init__(self, executor: Executor, options: ExecOptions | None = None) -> None:
         self._executor = executor
         self._options = options or ExecOptions()
-
-    def key(self, drv: Derivation) -> Value:
-        """Return the derivation without resource limits, which can fail a build but never change its output."""
-        args = {name: value for name, value in drv.args.items() if name != "limits"}
-        return super().key(drv._replace(args=args))
 
     def build(self, task: Task) -> Built | BuiltAll:
         """Run the phases and copy their outputs to the store."""
