@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import pytest
 from support.elsewhere import NOBODY, elsewhere
 from support.examples import EXAMPLES, LEFT_BY_USERS, World
 from support.needs import needs_podman
+from support.people import public_directory
 from support.podman import Podman
 from support.serving import free_port
 
@@ -244,17 +244,12 @@ def _files(world: World, path: str) -> dict[str, object]:
 
 @contextmanager
 def _elsewhere(world: World, example: str) -> Iterator[World]:
-    place = Path(tempfile.mkdtemp(prefix="fpack-elsewhere-", dir="/var/tmp"))
-    try:
-        place.chmod(0o755)
+    with public_directory("elsewhere") as place:
         other = World(place, prefix=elsewhere(place))
         # The same lock, as it lies beside a project that is shared.
         shutil.copy(world.examples / example / "fpack.lock", other.examples / example)
         subprocess.run(["chown", "-R", str(NOBODY), str(place)], check=True)
         yield other
-    finally:
-        subprocess.run(["chmod", "-R", "u+w", str(place)], check=True)
-        shutil.rmtree(place)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be had by root")

@@ -9,13 +9,13 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.elsewhere import NOBODY, elsewhere
 from support.paths import REPOSITORY
+from support.people import public_directory
 from support.program import Fpack
 
 EXAMPLE = REPOSITORY / "examples" / "postgres"
@@ -126,16 +126,11 @@ def test_its_images_are_small_and_what_their_manifests_say(
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be had by root")
 def test_it_is_the_same_elsewhere(world: World) -> None:
     here = world.built("image")
-    place = Path(tempfile.mkdtemp(prefix="fpack-elsewhere-", dir="/var/tmp"))
-    try:
-        place.chmod(0o755)
+    with public_directory("elsewhere") as place:
         other = World(place, prefix=elsewhere(place))
         shutil.copy(world.folder / "fpack.lock", other.folder)
         subprocess.run(["chown", "-R", str(NOBODY), str(place)], check=True)
         assert other.built("image") == here
-    finally:
-        subprocess.run(["chmod", "-R", "u+w", str(place)], check=True)
-        shutil.rmtree(place)
 
 
 @pytest.mark.long

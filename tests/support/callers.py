@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import fpack.cli
 from support import unprivileged
 from support.archive import Archive
 from support.paths import TESTS
+from support.people import public_directory
 from support.program import Fpack
 
 CALLERS = ("root", "user")
@@ -22,9 +22,7 @@ CALLERS = ("root", "user")
 @contextmanager
 def caller(who: str, archive: Archive) -> Iterator[Fpack]:
     """An Fpack with packages from `archive`; "user" is somebody without rights. What is in its home is deleted."""
-    place = Path(tempfile.mkdtemp(prefix="fpack-caller-", dir="/var/tmp"))
-    try:
-        place.chmod(0o755)
+    with public_directory("caller") as place:
         prefix: tuple[str, ...] = ()
         if who == "user" and os.geteuid() == 0:
             shutil.copytree(archive.folder, place / "archive")
@@ -41,8 +39,6 @@ def caller(who: str, archive: Archive) -> Iterator[Fpack]:
             made.env["FPACK_KEYRING"] = str(place / "archive" / "keyring.pgp")
             made.env["FPACK_MIRROR"] = archive.mirror_at((place / "archive").as_uri())
         yield made
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def give(fpack: Fpack, folder: Path) -> Path:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +22,7 @@ import pytest
 from support import unprivileged
 from support.archive import Archive
 from support.paths import TESTS
+from support.people import public_directory
 from support.program import Fpack
 from support.program import world as small_world
 
@@ -153,14 +153,8 @@ def checkouts(mode: str) -> Iterator[Checkout]:
     """A checkout in a directory that the user can reach, which is deleted afterwards."""
     if mode == "root" and os.geteuid():
         pytest.skip("only root can work as root")
-    folder = Path(tempfile.mkdtemp(prefix="fpack-checkout-", dir="/var/tmp"))
-    folder.chmod(0o755)
-    try:
+    with public_directory("checkout") as folder:
         yield Checkout(folder, mode)
-    finally:
-        from fpack.store.files.remove import remove_tree
-
-        remove_tree(folder)
 
 
 def _program(place: Path, text: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fpack.lang.protocols import NoPackage
+from fpack.store.graph import reachable
 
 DEPENDS = {
     "base-files": [],
@@ -65,13 +66,7 @@ class Packages:
         }
 
     def closure(self, release: str, names: list[str]) -> list[dict[str, Any]]:
-        seen: set[str] = set()
-        todo = list(names)
-        while todo:
-            name = todo.pop()
-            if name not in seen:
-                seen.add(name)
-                todo += self.depends.get(name, [])
+        seen = reachable(names, lambda name: self.depends.get(name, []))
         return [{**self.package(release, name), "depends": self.depends[name]} for name in sorted(seen)]
 
 

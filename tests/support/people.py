@@ -78,11 +78,18 @@ class Person(Fpack):
 
 
 @contextlib.contextmanager
-def person(mode: str) -> Iterator[Person]:
-    """A user, and a place that is gone afterwards."""
-    place = Path(tempfile.mkdtemp(prefix="fpack-person-", dir="/var/tmp"))
+def public_directory(name: str) -> Iterator[Path]:
+    """A directory that other users can reach, which is deleted afterwards."""
+    place = Path(tempfile.mkdtemp(prefix=f"fpack-{name}-", dir="/var/tmp"))
     place.chmod(0o755)
     try:
-        yield Person(mode, place)
+        yield place
     finally:
         remove_tree(place)
+
+
+@contextlib.contextmanager
+def person(mode: str) -> Iterator[Person]:
+    """A user, and a place that is gone afterwards."""
+    with public_directory("person") as place:
+        yield Person(mode, place)

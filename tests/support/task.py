@@ -13,6 +13,7 @@ from fpack.store.files.checked_tree import CheckedTree, CheckedTrees
 from fpack.store.files.pool import Pool
 from fpack.store.files.tree import scan, tree_digest
 from fpack.store.files.writer import TreeWriter
+from fpack.store.graph import reachable
 from fpack.store.path import StorePath
 
 
@@ -138,14 +139,7 @@ class FakeTask:
 
     def closure(self, paths: Sequence[StorePath]) -> list[StorePath]:
         """The paths and all that they reference."""
-        found: set[StorePath] = set()
-        todo = list(paths)
-        while todo:
-            path = todo.pop()
-            if path not in found:
-                found.add(path)
-                todo += self._store.references.get(path, ())
-        return sorted(found)
+        return sorted(reachable(paths, lambda path: self._store.references.get(path, ())))
 
     def writer(self) -> TreeWriter:
         """A new tree."""
