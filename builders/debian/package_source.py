@@ -69,16 +69,6 @@ class AddedPackage(NamedTuple):
     version: str
 
 
-class NullArchiveReporter:
-    """A reporter that ignores all messages."""
-
-    def say(self, text: str) -> None:
-        """Do nothing."""
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Do nothing."""
-
-
 class DebianSource:
     """The packages of Debian's releases for one architecture, pinned by a lock.
 
@@ -95,8 +85,8 @@ class DebianSource:
         cache: Path,
         mirrors: Mirrors,
         http: Callable[[], Http],
+        reporter: ArchiveReporter,
         frozen: bool = False,
-        reporter: ArchiveReporter | None = None,
         now: Callable[[], float] = time.time,
         releases: Mapping[str, Sequence[Suite]] = RELEASES,
         keyring: str | None = None,
@@ -112,7 +102,7 @@ class DebianSource:
         self._cache = cache
         self._mirrors = mirrors
         self._http = http
-        self._reporter: ArchiveReporter = reporter or NullArchiveReporter()
+        self._reporter = reporter
         self._now = now
         self._releases = releases
         self._keyring = keyring

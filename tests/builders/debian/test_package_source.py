@@ -573,7 +573,7 @@ from fpack.builders.debian.package_source import DebianSource
 from fpack.builders.debian.mirrors import find_mirrors
 from fpack.builders.net.http import Http
 source = DebianSource(LockFile(Path({str(setting.lock)!r})), arch="amd64", cache=Path("/nowhere"),
-    mirrors=find_mirrors({setting.mirror!r}), http=Http, frozen=True)
+    mirrors=find_mirrors({setting.mirror!r}), http=Http, reporter=None, frozen=True)
 assert len(source.closure("trixie", ["app"])) == 3
 print(*sorted(set(sys.modules) & {{"urllib3", "pysequoia", "lzma", "ssl", "tomllib", "msgpack",
     "fpack.builders.debian.index", "fpack.builders.debian.resolver", "fpack.builders.debian.release"}}))
@@ -610,6 +610,7 @@ def test_the_real_archive(tmp_path: Path) -> None:
         cache=tmp_path / "none",
         mirrors=find_mirrors("only", environ={}),
         http=Http,
+        reporter=news,
         frozen=True,
     )
     assert again.closure("trixie", ["postgresql-17"]) == entries

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from fpack.builders.debian.contents.cache import open_cached
@@ -16,7 +17,6 @@ from fpack.builders.debian.index_download import IndexGone
 from fpack.builders.debian.index_table import IndexUnusable
 from fpack.builders.debian.lock import Lock
 from fpack.builders.debian.mirrors import find_mirrors
-from fpack.builders.debian.package_source import NullArchiveReporter
 from fpack.builders.debian.repository import DebianArchive
 from fpack.builders.debian.suites import Suite
 from fpack.builders.net.http import Http
@@ -45,7 +45,7 @@ def cache(tmp_path: Path) -> IndexCache:
 def of(archive: Archive, cache: IndexCache, mirror: str = "") -> DebianArchive:
     return DebianArchive(
         cache=cache.directory, mirrors=find_mirrors(mirror or archive.mirror, environ={}), http=Http(retries=0),
-        reporter=NullArchiveReporter(), now=lambda: NOW, keyring=str(archive.keyring), accept_expired=True,
+        reporter=Mock(), now=lambda: NOW, keyring=str(archive.keyring), accept_expired=True,
     )  # fmt: skip
 
 
