@@ -82,6 +82,10 @@ BUILDING = (
     Option("-v", "--verbose", help="Show every step."),
     *LOCKING,
 )
+OF_FILE = (
+    Option("--platform", kind=TEXT, metavar="PLATFORM",
+           help="The image of this platform, in an image file for several, as in linux/arm64."),
+)  # fmt: skip
 BUILD = (
     Option("-o", "--link", kind=NEW, default="result", help="The link to create."),
     Option("--no-link", help="Create no link. The next gc may delete the result."),

@@ -19,6 +19,7 @@ from fpack.cli.option_table import (
     MIRROR,
     NEW,
     NUMBER,
+    OF_FILE,
     SETTING,
     Option,
 )  # fmt: skip
@@ -150,6 +151,7 @@ def _check_mirror(context: click.Context, parameter: click.Parameter, value: str
 evaluating = from_table(EVALUATING)  # for verbs that evaluate the language: its limits
 locking = from_table(LOCKING)  # for verbs that use the lock: also those of `evaluating`
 building = from_table(BUILDING)  # for verbs that build: also those of `locking`
+of_file = from_table(OF_FILE)  # for verbs about an image that may be in a file
 
 
 def options(values: dict[str, Any]) -> SharedOptions:

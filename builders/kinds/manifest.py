@@ -29,8 +29,8 @@ from .layer import ENTRIES, ENTRIES_JSON
 if TYPE_CHECKING:
     from .table import Services
 
-# 2: new format
-VERSION = 2
+# 2: new format; 3: the reason for each package, and what it needs
+VERSION = 3
 
 
 CANONICAL_FILE, JSON_FILE = "manifest.msgpack", "manifest.json"

@@ -14,10 +14,11 @@ from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.path import StorePath, parse
 from fpack.store.store import Store
 
+from . import dependencies, lock_part
 from . import format as form
-from . import lock_part
 
 EXEC, CONFIGURE = "exec", "configure"
+_Needs = Mapping[str, Sequence[str]]  # the packages that each package needs
 
 
 class CollectedManifest(NamedTuple):
@@ -33,6 +34,7 @@ class _Slice(NamedTuple):
     package: str
     version: str
     path: str
+    reason: form.PackageReason
 
 
 class _BuiltImage(NamedTuple):
@@ -63,7 +65,7 @@ def collect(
     walk.reach([digest])
     used = dict(walk.found)
     walk.reach(walk.searched_candidates(digest))
-    origins = _Origins(walk, image, digest)
+    origins = _Origins(walk, image, digest, _needs(task, image, used, digest))
     record = image.record
     layers = [_layer(layer) for layer in record["layers"]]
     head = form.Head(
@@ -108,10 +110,28 @@ def _read(task: Task, image: StorePath) -> _BuiltImage:
     configured = False
     if record["root"]:
         _, extra = meta.load(task.tree(record["root"]))
-        slices = [_Slice(item["package"], item["version"], item["path"]) for item in extra["slices"]]
+        slices = [
+            _Slice(item["package"], item["version"], item["path"], dependencies.reason(item))
+            for item in extra["slices"]
+        ]
         searched = list(extra.get("looked", ()))
         configured = "configure" in extra
     return _BuiltImage(record, config, manifest, slices, searched, configured)
+
+
+def _needs(task: Task, image: _BuiltImage, derivations: Mapping[bytes, Derivation], digest: bytes) -> _Needs:
+    """Return the packages that each package of the image loads, or depends on if the image has all dependencies.
+
+    digest: of the image's derivation.
+    """
+    if not image.slices:
+        return {}
+    drv = derivations[digest]
+    root = derivations[_by_placeholder(drv.inputs)[parse(drv.args["root"]).hash].derivation]
+    if root.args["mode"] == "linked":
+        tables = {slice_.package: meta.load(task.tree(slice_.path))[0] for slice_ in image.slices}
+        return dependencies.loaded(tables, {slice_.package: slice_.reason for slice_ in image.slices})
+    return dependencies.declared(root.args["slices"], {slice_.package for slice_ in image.slices})
 
 
 class _Walk:
@@ -181,8 +201,9 @@ def _by_placeholder(outputs: Iterable[Output]) -> dict[str, Output]:
 class _Origins:
     """The derivation and the package of each store path of an image."""
 
-    def __init__(self, walk: _Walk, image: _BuiltImage, image_digest: bytes) -> None:
+    def __init__(self, walk: _Walk, image: _BuiltImage, image_digest: bytes, needs: _Needs) -> None:
         self._derivations: dict[str, bytes] = {}
+        self._needs = needs
         self.packages = {slice_.path: slice_ for slice_ in image.slices}
         drv = walk.found[image_digest]
         outputs = _by_placeholder(drv.inputs)
@@ -207,6 +228,8 @@ class _Origins:
             digest.hex() if digest is not None else None,
             package.package if package else "",
             package.version if package else "",
+            package.reason if package else None,
+            tuple(self._needs.get(package.package, ())) if package else (),
         )
 
 

@@ -93,13 +93,31 @@ class ManifestLayer(NamedTuple):
     excluded: tuple[ExcludedPath, ...] = ()
 
 
+class PackageReason(NamedTuple):
+    """The reason why a package is in the image. by: the package that brought it in, or "" if it was requested.
+
+    kind: as in `linking/linker`. file, what: the file of `by` and what it needs, if the reason is about a file.
+    """
+
+    by: str
+    kind: str
+    file: str
+    what: str
+
+
 class PathOrigin(NamedTuple):
-    """A store path in the image: the digest of its derivation (None if unknown), and its package or ""."""
+    """A store path in the image: the digest of its derivation (None if unknown), and its package or "".
+
+    reason: why the package is in the image; None for other paths, and in manifests that do not say it. needs: the
+    packages that its files load, or that it depends on if the image has all dependencies; sorted.
+    """
 
     path: str
     derivation: str | None
     package: str
     version: str
+    reason: PackageReason | None = None
+    needs: tuple[str, ...] = ()
 
 
 class ManifestSource(NamedTuple):
@@ -282,7 +300,7 @@ def head_value(head: Head) -> dict[str, Value]:
             "codec": dict(image.codec),
         },
         "layers": [_layer_value(layer, head.format) for layer in head.layers],
-        "paths": [path._asdict() for path in head.paths],
+        "paths": [_path_value(path) for path in head.paths],
         "sources": [_source_value(source) for source in head.sources],
         "lock": {
             "release": head.lock.release,
@@ -294,6 +312,13 @@ def head_value(head: Head) -> dict[str, Value]:
         "derivations": head.derivations,
         **({"executor": head.executor, "claims": (head.claims or Claims())._asdict()} if head.format > 1 else {}),
     }
+
+
+def _path_value(path: PathOrigin) -> dict[str, Value]:
+    about: dict[str, Value] = dict(zip(PathOrigin._fields[:4], path[:4], strict=True))
+    if path.reason is not None:
+        about |= {"reason": path.reason._asdict(), "needs": list(path.needs)}
+    return about
 
 
 def _source_value(source: ManifestSource) -> dict[str, Value]:

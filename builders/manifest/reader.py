@@ -47,6 +47,7 @@ from .format import (
     ManifestLayer,
     ManifestSource,
     Origin,
+    PackageReason,
     PathOrigin,
 )
 
@@ -58,7 +59,7 @@ MAX_DERIVATIONS = 100_000
 MAX_LAYERS = 1_000
 MAX_PATHS = 50_000  # store paths
 MAX_ID = 0xFFFFFFFE
-_HEX40, _MAYBE_HEX40 = partial(Fields.matching, pattern=HEX40), partial(Fields.maybe, pattern=HEX40)
+_HEX40 = partial(Fields.matching, pattern=HEX40)
 _HEX64 = partial(Fields.matching, pattern=HEX64)
 _READERS: Mapping[str, Callable[[Fields, str], Any]] = {
     "path": Fields.store_path,
@@ -195,7 +196,7 @@ def parse_head(value: Value) -> Head:
         raise ManifestError("", why=f"the limits are {limits}")
     if len(top.items("paths")) > MAX_PATHS:
         raise ManifestError("", why=f"it has more than {MAX_PATHS} store paths")
-    paths = tuple(_record(PathOrigin, item, "a store path", derivation=_MAYBE_HEX40) for item in top.items("paths"))
+    paths = tuple(_path_origin(item, number) for item in top.items("paths"))
     if [origin.path for origin in paths] != sorted({origin.path for origin in paths}):
         raise ManifestError("", why="its store paths are not sorted")
     known = {origin.path for origin in paths}
@@ -227,7 +228,7 @@ def _claims(value: Value) -> Claims:
     return Claims(**{name: fields.number(name) for name in Claims._fields})
 
 
-def _record(kind: Any, value: Value, what: str, **readers: Callable[[Fields, str], Any]) -> Any:
+def _record(kind: Any, value: Value, what: str, /, **readers: Callable[[Fields, str], Any]) -> Any:
     """Read a record whose fields are as in _READERS, or `readers`; all others are texts."""
     fields = Fields(value, what, kind._fields)
     return kind(*((readers.get(name) or _READERS.get(name, Fields.text))(fields, name) for name in kind._fields))
@@ -270,6 +271,32 @@ def _excluded(values: list[Value], parts: int) -> tuple[ExcludedPath, ...]:
     if [item[:2] for item in found] != sorted({item[:2] for item in found}):
         raise ManifestError("", why="the excluded paths of a layer are not sorted")
     return tuple(found)
+
+
+def _path_origin(value: Value, number: int) -> PathOrigin:
+    explained = number > 1 and isinstance(value, dict) and "reason" in value
+    fields = Fields(value, "a store path", PathOrigin._fields if explained else PathOrigin._fields[:4])
+    needs = fields.items("needs") if explained else []
+    if not all(isinstance(name, str) and PACKAGE.match(name) for name in needs) or needs != sorted({*needs}):
+        raise fields.bad("needs")
+    package = fields.text("package")
+    if explained and not package:
+        raise fields.bad("package")
+    return PathOrigin(
+        path=fields.store_path("path"),
+        derivation=fields.maybe("derivation", HEX40),
+        package=package,
+        version=fields.text("version"),
+        reason=_reason(fields.record("reason")) if explained else None,
+        needs=tuple(needs),
+    )
+
+
+def _reason(value: Value) -> PackageReason:
+    found: PackageReason = _record(PackageReason, value, "a reason", kind=partial(Fields.matching, pattern=RULE))
+    if found.by and not PACKAGE.match(found.by):
+        raise ManifestError("", why=f"{found.by[:80]!r} brought a package in, and is none")
+    return found
 
 
 def _source(value: Value) -> ManifestSource:

@@ -1,13 +1,17 @@
-"""Describe a package, a container or a derivation as data, for `show`."""
+"""Describe a package, a container, an image file or a derivation as data, for `show`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fpack.builders.verify import documents
 from fpack.store import derivation
-from fpack.store.path import StorePath, parse
+from fpack.store.path import StorePath
 from fpack.store.root import default_root
+
+from .subject import BuiltSubject, StoredSubject, Subject
 
 if TYPE_CHECKING:
     from fpack.builders.debian.lock import PackagePin
@@ -120,7 +124,7 @@ def container(workspace: Workspace, made: Container) -> dict[str, Any]:
         return facts
     facts["built"], resolved = _image(workspace, path)
     facts["config"] |= resolved
-    facts["packages"] = _slices(workspace, facts["built"].pop("root"))
+    facts["packages"] = _packages_of(BuiltSubject(workspace, made))
     return facts
 
 
@@ -143,20 +147,93 @@ def _image(workspace: Workspace, path: StorePath) -> tuple[dict[str, Any], dict[
         "size_compressed": sum(layer["size"] for layer in record["layers"]),
         "size_unpacked": sum(layer["unpacked"] for layer in record["layers"]),
         "layers": len(record["layers"]),
-        "root": record["root"],
     }
     worked_out = {"entrypoint": config.get("Entrypoint"), "uid": config.get("User") or None}
     return built, worked_out
 
 
-def _slices(workspace: Workspace, root: str) -> list[dict[str, Any]]:
-    from .inspect import read_slices
-
-    slices = read_slices(workspace.store.disk(root))
+def _packages_of(subject: Subject) -> list[dict[str, Any]]:
+    sizes = subject.sizes()
     return [
-        _package(slice_.package, slice_.version, slice_.by is None, _size(workspace, parse(slice_.path)))
-        for slice_ in slices
+        _package(slice_.package, slice_.version, slice_.by is None, sizes[slice_.package])
+        for slice_ in subject.packages()
     ]
+
+
+# An image file.
+
+
+def image(subject: StoredSubject) -> dict[str, Any]:
+    """Describe an image file as a container that is built. Without a manifest, some facts are not known (None)."""
+    stored = subject.image
+    found = subject.manifest().head if stored.data is not None else None
+    name, _, tag = stored.name.rpartition(":")
+    layers = subject.layers()
+    unpacked = [layer.unpacked for layer in layers if layer.unpacked is not None]
+    facts: dict[str, Any] = {"type": "container", "name": name or tag, "tag": tag if name else ""}
+    facts |= {"arch": stored.platform, "release": None, "closure": None}
+    if found is not None:
+        facts |= {"name": found.image.name, "tag": found.image.tag, "arch": found.image.arch}
+        facts |= {"release": found.lock.release or None, "closure": subject.closure()}
+    facts |= {"config": _settings(stored.configuration), "run_options": []}
+    facts["built"] = {
+        "path": found.image.path if found is not None else None,
+        "digest": stored.digest or None,
+        "image_id": stored.image_id,
+        "size_compressed": sum(layer.size for layer in layers),
+        "size_unpacked": sum(unpacked) if len(unpacked) == len(layers) else None,
+        "layers": len(layers),
+    }
+    facts["packages"] = _packages_of(subject) if found is not None else None
+    return {**facts, "file": str(stored.file), "platform": stored.platform, "no_manifest": stored.absent or None}
+
+
+def _settings(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of an image's configuration under the names of a container's fields."""
+    found = documents.settings(configuration)
+    user = _text(found.get("User"))
+    variables = (variable.partition("=") for variable in _texts(found.get("Env")))
+    return {
+        "entrypoint": _texts(found.get("Entrypoint")) or None,
+        "command": _texts(found.get("Cmd")) or None,
+        "user": user,
+        "uid": user,
+        "workdir": _text(found.get("WorkingDir")),
+        "env": {name: value for name, _, value in variables},
+        "ports": [_port(port.removesuffix("/tcp")) for port in _texts(found.get("ExposedPorts"))],
+        "volumes": _texts(found.get("Volumes")),
+        "labels": {name: str(value) for name, value in (_record(found.get("Labels"))).items()},
+        "stop_signal": _text(found.get("StopSignal")),
+        "healthcheck": _health(_record(found.get("Healthcheck"))),
+    }
+
+
+def _port(text: str) -> int | str:
+    return int(text) if re.fullmatch("[0-9]{1,5}", text) else text
+
+
+def _text(value: Any) -> str | None:
+    return value or None if isinstance(value, str) else None
+
+
+def _texts(value: Any) -> list[str]:
+    """Return the texts of a list, or the names of a record, as OCI writes sets."""
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list | dict) else []
+
+
+def _record(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _health(value: dict[str, Any]) -> dict[str, Any] | None:
+    how, *words = _texts(value.get("Test")) or ["NONE"]
+    if how == "NONE" or not words:
+        return None
+    return {"command": words[0] if how == "CMD-SHELL" else words, "interval": _seconds(value.get("Interval"))}
+
+
+def _seconds(nanoseconds: Any) -> str | None:
+    return f"{nanoseconds / 1e9:g}s" if nanoseconds.__class__ is int and nanoseconds > 0 else None
 
 
 # A derivation.

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 from fpack.cli import options as shared
 from fpack.cli.ui.render import megabytes
+from fpack.store.path import parse
 
 if TYPE_CHECKING:
+    from fpack.cli.images.subject import StoredSubject, Subject
     from fpack.cli.ui.layout import Branch, Page
-    from fpack.cli.workspace.containers import Container
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.path import StorePath
 
@@ -37,17 +38,22 @@ Examples:
   fpack closure postgres                a container's packages
   fpack closure postgres --tree         and which package needs which
   fpack closure fpack.fp#app --size     a derivation's store paths, largest first
-  fpack closure postgres --paths        the store paths of a container""",
+  fpack closure postgres --paths        the store paths of a container
+  fpack closure postgres.tar            the packages of an image file, by its manifest""",
 )
 @click.argument("what", required=False)
 @click.option("--tree", "as_tree", is_flag=True, help="Draw the dependencies as a tree.")
 @click.option("--size", "by_size", is_flag=True, help="Sort by size, largest first.")
 @click.option("--paths", is_flag=True, help="List a container's store paths instead of its packages.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.of_file
 @shared.building
-def command(what: str | None, as_tree: bool, by_size: bool, paths: bool, as_json: bool, **rest: Any) -> int:
-    """List everything that WHAT needs at run time: a container's packages, or a derivation's store paths."""
+def command(
+    what: str | None, platform: str | None, as_tree: bool, by_size: bool, paths: bool, as_json: bool, **rest: Any
+) -> int:
+    """List everything that WHAT needs at run time: an image's packages, or a derivation's store paths."""
     from fpack.cli.errors import UsageError
+    from fpack.cli.images.subject import BuiltSubject, of_file
     from fpack.cli.ui.layout import Page, show, tree
     from fpack.cli.workspace.containers import container_of
     from fpack.cli.workspace.workspace import Workspace
@@ -55,16 +61,19 @@ def command(what: str | None, as_tree: bool, by_size: bool, paths: bool, as_json
     if as_tree and by_size:
         raise UsageError("--tree and --size exclude each other", hint="--size sorts the list; a tree has its own order")
     with Workspace(shared.options(rest)) as workspace:
-        target = workspace.target(what)
-        value = workspace.evaluator.force(workspace.value(target))
-        if workspace.evaluator.is_derivation(value):
-            kind, members, tops = "paths", *_paths(workspace, workspace.realise([workspace.output(value)]))
+        kind = "packages"
+        if (image := of_file(what, platform)) is not None:
+            kind, members, tops = ("paths", *_stored_paths(image)) if paths else (kind, *_packages(image))
         else:
-            container = container_of(workspace, value, target)
-            if paths:
+            target = workspace.target(what)
+            value = workspace.evaluator.force(workspace.value(target))
+            if workspace.evaluator.is_derivation(value):
+                kind, members, tops = "paths", *_paths(workspace, workspace.realise([workspace.output(value)]))
+            elif paths:
+                container = container_of(workspace, value, target)
                 kind, members, tops = "paths", *_paths(workspace, workspace.realise([container.image]))
             else:
-                kind, members, tops = "packages", *_packages(workspace, container)
+                members, tops = _packages(BuiltSubject(workspace, container_of(workspace, value, target)))
         workspace.finish()
     total = sum(member.size for member in members)
     if by_size:
@@ -97,26 +106,29 @@ def _paths(workspace: Workspace, tops: Sequence[StorePath]) -> tuple[list[Closur
     return members, [str(path) for path in tops]
 
 
-def _packages(workspace: Workspace, container: Container) -> tuple[list[ClosureMember], list[str]]:
-    """Return the packages of a container, and the keys of its roots. Build the container if needed."""
-    from fpack.cli.images import inspect
-    from fpack.store import derivation
-    from fpack.store.path import parse
+def _packages(subject: Subject) -> tuple[list[ClosureMember], list[str]]:
+    """Return the packages of an image, and those that were requested."""
+    slices, sizes, needs = subject.packages(), subject.sizes(), subject.needs()
+    members = [
+        ClosureMember(name, name, item.version, item.path, sizes[name], tuple(needs[name]))
+        for item in slices
+        for name in [item.package]
+    ]
+    return members, [item.package for item in slices if item.by is None]
 
-    (root,) = workspace.realise([container.root])
-    slices = inspect.read_slices(workspace.store.disk(root))
-    args = derivation.decode(workspace.evaluator.derivations[container.root.derivation]).args
-    if args["mode"] == "linked":
-        edges = inspect.loads(slices, {slice_.path: workspace.store.disk(slice_.path) for slice_ in slices})
-    else:
-        edges = inspect.declared(args, slices)
-    members = []
-    for slice_ in sorted(slices, key=lambda slice_: slice_.package):
-        info = workspace.store.info(parse(slice_.path))
-        needs = tuple(edges.get(slice_.package, ()))
-        size = info.size if info is not None else 0
-        members.append(ClosureMember(slice_.package, slice_.package, slice_.version, slice_.path, size, needs))
-    return members, [slice_.package for slice_ in slices if slice_.by is None]
+
+def _stored_paths(image: StoredSubject) -> tuple[list[ClosureMember], list[str]]:
+    """Return the store paths whose files are in an image file. Its manifest does not say their references."""
+    sizes: dict[str, int] = {}
+    reader = image.manifest()
+    for layer, entries in reader.entries():
+        for entry in entries:
+            if entry.part is not None:
+                path = layer.parts[entry.part][0]
+                sizes[path] = sizes.get(path, 0) + entry.size
+    paths = [(item.path, parse(item.path).name) for item in reader.head.paths]
+    members = [ClosureMember(path, name, "", path, sizes.get(path, 0), ()) for path, name in paths]
+    return sorted(members, key=lambda member: (member.name, member.key)), [path for path, _ in paths]
 
 
 def _json(member: ClosureMember) -> dict[str, Any]:

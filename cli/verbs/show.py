@@ -1,4 +1,4 @@
-"""`fpack show`: show details of a package, a container or a derivation."""
+"""`fpack show`: show details of a package, a container, an image file or a derivation."""
 
 from __future__ import annotations
 
@@ -25,28 +25,42 @@ Examples:
   fpack show debian.trixie.jq          a package: version, size, dependencies
   fpack show debian.trixie.jq --files  and its files, once it is unpacked
   fpack show postgres                  a container: its configuration and packages
+  fpack show postgres.tar              an image file, also of another tool
   fpack show fpack.fp#app --json""",
 )
 @click.argument("what", required=False)
 @click.option("--files", is_flag=True, help="List the package's files.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.of_file
 @shared.locking
-def command(what: str | None, files: bool, as_json: bool, **rest: Any) -> int:
+def command(what: str | None, platform: str | None, files: bool, as_json: bool, **rest: Any) -> int:
     """Show details of WHAT. Nothing is built or locked."""
-    from fpack.cli.ui.layout import Page, show
+    from fpack.cli.images.subject import of_file
     from fpack.cli.workspace.target import parse
     from fpack.cli.workspace.workspace import Workspace
 
     given = shared.options(rest)
+    if (image := of_file(what, platform)) is not None:
+        from fpack.cli.images import describe
+
+        _print(describe.image(image), files, as_json)
+        return 0
     # Details of a package do not depend on a fresh lock.
     looking = parse(what, Path.cwd()).package is not None
     with Workspace(given._replace(frozen=True) if looking else given) as workspace:
         facts = _facts(workspace, workspace.target(what))
         if not looking:
             workspace.finish()
+    _print(facts, files, as_json)
+    return 0
+
+
+def _print(facts: dict[str, Any], files: bool, as_json: bool) -> None:
+    from fpack.cli.ui.layout import Page, show
+
     if as_json:
         shared.print_json(facts)
-        return 0
+        return
     page = Page()
     if facts["type"] == "package":
         show(_package(page, facts, files))
@@ -54,7 +68,6 @@ def command(what: str | None, files: bool, as_json: bool, **rest: Any) -> int:
         show(_container(page, facts))
     else:
         show(_derivation(page, facts))
-    return 0
 
 
 def _facts(workspace: Workspace, target: Target) -> dict[str, Any]:
@@ -144,7 +157,7 @@ def _container(page: Page, facts: Mapping[str, Any]) -> Iterator[str]:
     from fpack.cli.ui.layout import clean
 
     config, built, packages = facts["config"], facts["built"], facts["packages"]
-    yield f"{page.paint(facts['name'], 'bold')}:{facts['tag']}"
+    yield page.paint(clean(facts["name"]), "bold") + (f":{clean(facts['tag'])}" if facts["tag"] else "")
     yield ""
     user = config.get("user") or ""
     if config.get("uid") and config["uid"] != user:
@@ -161,21 +174,27 @@ def _container(page: Page, facts: Mapping[str, Any]) -> Iterator[str]:
         ("stop signal", str(config.get("stop_signal") or "")),
         ("health", _health(config.get("healthcheck"))),
         ("run with", " ".join(facts["run_options"])),
-        ("made for", f"{facts['arch']}, from {facts['release']}"),
+        ("made for", facts["arch"] + (f", from {facts['release']}" if facts["release"] else "")),
         (
             "closure",
-            {"linked": "linked: what its files load", "depends": "depends: declared dependencies"}[facts["closure"]],
+            {"linked": "linked: what its files load", "depends": "depends: declared dependencies"}.get(
+                facts["closure"], ""
+            ),
         ),
     ]
     if built:
+        unpacked = f"{megabytes(built['size_unpacked'])} unpacked, " if built["size_unpacked"] is not None else ""
         pairs += [
-            ("digest", built["digest"]),
-            ("size", f"{megabytes(built['size_compressed'])} compressed, {megabytes(built['size_unpacked'])} unpacked, "
-             f"{built['layers']} layers"),
-        ]  # fmt: skip
+            ("digest", built["digest"] or ""),
+            ("size", f"{megabytes(built['size_compressed'])} compressed, {unpacked}{built['layers']} layers"),
+        ]
     else:
         pairs.append(("built", "no"))
+    if facts.get("no_manifest"):
+        pairs.append(("packages", f"not known: {facts['no_manifest']}"))
     yield from page.fields([(name, clean(v) if isinstance(v, str) else [clean(x) for x in v]) for name, v in pairs])
+    if packages is None:
+        return
     yield ""
     more = "" if built or facts["closure"] == "depends" else ", and packages that their files load"
     yield page.paint(f"{len(packages)} packages{more}", "bold")

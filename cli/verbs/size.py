@@ -16,25 +16,29 @@ BAR = 16
     epilog="""\b
 Examples:
   fpack size postgres
-  fpack size debian.trixie.nginx --json""",
+  fpack size debian.trixie.nginx --json
+  fpack size postgres.tar                  an image file, also of another tool""",
 )
 @click.argument("image", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.of_file
 @shared.building
-def command(image: str | None, as_json: bool, **rest: Any) -> int:
-    """Show the layers of IMAGE, largest first: compressed size, unpacked size, packages."""
-    from fpack.cli.images import inspect
+def command(image: str | None, platform: str | None, as_json: bool, **rest: Any) -> int:
+    """Show the layers of IMAGE, largest first: compressed size, unpacked size, packages.
+
+    IMAGE is a package, an attribute or an image file.
+    """
+    from fpack.cli.images.subject import open_subject
     from fpack.cli.ui.layout import Page, show
-    from fpack.cli.workspace import containers
     from fpack.cli.workspace.workspace import Workspace
 
     with Workspace(shared.options(rest)) as workspace:
-        container = containers.container(workspace, workspace.target(image))
-        (built,) = workspace.realise([container.image])
-        layers = inspect.read_layers(workspace.store.tree(built))
+        layers = open_subject(workspace, image, platform).layers()
         workspace.finish()
     layers.sort(key=lambda entry: (-entry.size, entry.packages))
-    size, unpacked = sum(layer.size for layer in layers), sum(layer.unpacked for layer in layers)
+    size = sum(layer.size for layer in layers)
+    sizes = [layer.unpacked for layer in layers if layer.unpacked is not None]
+    unpacked = sum(sizes) if len(sizes) == len(layers) else None
     if as_json:
         shared.print_json(
             {
@@ -52,19 +56,25 @@ def command(image: str | None, as_json: bool, **rest: Any) -> int:
         share = layer.size / size if size else 0.0
         bar = [page.bar(layer.size / layers[0].size, BAR)] if bars and layers[0].size else [""] * bars
         rows.append(
-            [megabytes(layer.size), megabytes(layer.unpacked), f"{100 * share:.1f} %", *bar, _what(layer, page)]
+            [megabytes(layer.size), _unpacked(layer.unpacked), f"{100 * share:.1f} %", *bar, _what(layer, page)]
         )
-    rows.append([megabytes(size), megabytes(unpacked), "", *([""] * bars), f"total, {len(layers)} layers"])
+    rows.append([megabytes(size), _unpacked(unpacked), "", *([""] * bars), f"total, {len(layers)} layers"])
     styles = ["", "", "", "blue", ""] if bars else []
     lines = page.table(rows, right=(0, 1, 2), styles=styles)
     show([page.paint(lines[0], "dim"), *lines[1:-1], page.paint(lines[-1], "bold")])
     return 0
 
 
+def _unpacked(size: int | None) -> str:
+    return "?" if size is None else megabytes(size)
+
+
 def _what(layer: Any, page: Any) -> str:
     """Return the packages of a layer, all of them if lines may have any length."""
     from fpack.cli.ui.layout import clean
 
+    if layer.unpacked is None:
+        return "not known: the image has no manifest of fpack"
     names = [clean(name) for name in layer.packages]
     if not names:
         return "made by maintainer scripts" if layer.configured else "configuration"

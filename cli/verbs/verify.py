@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from fpack.cli import options as shared
+from fpack.cli.options import SharedOptions
+from fpack.cli.paths import PROJECT_FILE
 from fpack.cli.ui.render import megabytes, paint
+from fpack.cli.workspace.target import IMAGES
 
 if TYPE_CHECKING:
     from fpack.builders.verify.evidence.local import LocalEvidence
@@ -32,6 +35,7 @@ Examples:
   fpack verify postgres.tar --strict --allow-other 5    all but 5 files must be Debian's
   fpack verify postgres.tar --rebuild                   also build it again from the manifest
   fpack verify layout/ --json
+  fpack verify postgres                                 a package or an attribute: the image that is packed of it
 
 \b
 The exit status is
@@ -39,7 +43,7 @@ The exit status is
   1  if the image differs, cannot be read, or has more files from elsewhere than --strict allows;
   6  if nothing differs, but something could not be checked.""",
 )
-@click.argument("image", type=click.Path(path_type=Path))
+@click.argument("image")
 @click.option(
     "--manifest",
     "manifests",
@@ -62,7 +66,7 @@ The exit status is
 @click.option("-v", "--verbose", is_flag=True, help="Show every difference and every step.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    image: Path,
+    image: str,
     manifests: tuple[Path, ...],
     rebuild: bool,
     strict: bool,
@@ -74,6 +78,7 @@ def command(
 ) -> int:
     """Check that IMAGE, a tar or an OCI layout, holds what a manifest says and nothing else.
 
+    The image of a package or an attribute is packed first, and compared with the manifest of the evaluation.
     Files that no package of Debian's signed archive ships are listed as files from elsewhere.
     """
     import tempfile
@@ -84,14 +89,16 @@ def command(
     from fpack.cli.paths import cache_directory
     from fpack.cli.workspace.workspace import Workspace
 
-    with (
-        Workspace(shared.SharedOptions(verbose=verbose, **rest)) as workspace,
-        tempfile.TemporaryDirectory() as directory,
-    ):
+    options = shared.SharedOptions(verbose=verbose, **rest)
+    with Workspace(options) as workspace, tempfile.TemporaryDirectory() as directory:
+        path = Path(image)
+        if is_target := _is_target(image):
+            path = _packed(image, options, Path(directory, "image.oci"))
         known = workspace.has_store
         remote = None if offline else _remote(workspace, Path(directory))
         hand = LocalEvidence(workspace.store if known else None, cache_directory() / "debian", remote=remote)
-        outcome = verify(image, manifests, all_beside(image.absolute()), hand)
+        outcome = verify(path, manifests, all_beside(path.absolute()), hand)
+        outcome = outcome._replace(given=outcome.given or is_target)
         proven = [_rebuild(workspace, part, outcome.report, hand) if rebuild else 0 for part in outcome.images]
     allowed = allow_other or 0
     others = outcome.others - sum(proven)
@@ -101,11 +108,33 @@ def command(
         found = outcome.value()
         for value, count in zip(found["images"], proven, strict=True):
             value["scripts_rebuilt"] = count
-        shared.print_json({"image": str(image), **found, "success": status == 0, "rebuilt": rebuild})
+        shared.print_json({"image": image, **found, "success": status == 0, "rebuilt": rebuild})
     else:
         words = f"{others} entries are from elsewhere" + (f", and {allowed} are allowed" if allowed else "")
         _show(image, outcome, words if refused else "", proven if rebuild else None, verbose)
     return status
+
+
+def _is_target(text: str) -> bool:
+    """Return whether a name is not that of an image file, also of one that is missing or damaged."""
+    path = Path(text)
+    if path.is_dir() and not (path / "oci-layout").is_file():
+        return "/" not in text.rstrip("/") and text not in (".", "..") or (path / PROJECT_FILE).is_file()
+    if path.exists():
+        return text.endswith(".fp")
+    return "#" in text or text.endswith(".fp") or not (text.endswith(IMAGES) or "/" in text)
+
+
+def _packed(text: str, options: SharedOptions, out: Path) -> Path:
+    """Pack the image of a target as a layout with its manifest."""
+    from contextlib import ExitStack
+
+    from fpack.cli.images import formats, packing
+
+    with ExitStack() as stack:
+        (made,) = packing.make([text], [None], options, True, stack)
+        formats.FORMATS["oci-dir"].write(made, out, None)
+    return out
 
 
 def _remote(workspace: Workspace, directory: Path) -> Remote:
@@ -156,7 +185,7 @@ def _rebuild(workspace: Workspace, part: VerifiedImage, report: Report, hand: Lo
         remove_tree(directory)
 
 
-def _show(image: Path, outcome: VerifyResult, refused: str, proven: list[int] | None, verbose: bool) -> None:
+def _show(image: str, outcome: VerifyResult, refused: str, proven: list[int] | None, verbose: bool) -> None:
     """Print the result as text.
 
     refused: the words for too many entries from elsewhere, or "". proven: after a rebuild, how many entries of each
@@ -169,7 +198,7 @@ def _show(image: Path, outcome: VerifyResult, refused: str, proven: list[int] | 
 
     report = outcome.report
     verdict = _verdict(outcome, refused, colored(sys.stdout))
-    lines = [f"{one_line(str(image))}: {verdict}", _plain(f"  {outcome.name}  {outcome.digest}")]
+    lines = [f"{one_line(image)}: {verdict}", _plain(f"  {outcome.name}  {outcome.digest}")]
     if names := ", ".join(name[:MAX_SETTING] for name in outcome.other_names[:MAX_NOTES]):
         lines.append(_plain(f"  named {names} here: names are no part of an image's content"))
     limit = len(report.findings) if verbose else MAX_SHOWN

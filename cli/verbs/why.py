@@ -22,29 +22,31 @@ Examples:
   fpack why debian.trixie.nginx /usr/bin/perl         a file
   fpack why nginx /etc/nginx/nginx.conf               a file of the container
   fpack why debian.trixie.apache2 /etc/apache2/mods-enabled/mpm_event.load
-  fpack why postgres                                  everything""",
+  fpack why postgres                                  everything
+  fpack why postgres.tar libicu76                     the same for an image file, by its manifest""",
 )
 @click.argument("image")
 @click.argument("thing", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.of_file
 @shared.building
-def command(image: str, thing: str | None, as_json: bool, **rest: Any) -> int:
-    """Show why THING, a package or a file, is in IMAGE; without THING, show it for every package."""
+def command(image: str, thing: str | None, platform: str | None, as_json: bool, **rest: Any) -> int:
+    """Show why THING, a package or a file, is in IMAGE; without THING, show it for every package.
+
+    IMAGE is a package, an attribute or an image file.
+    """
     from fpack.cli.images import inspect
+    from fpack.cli.images.subject import open_subject
     from fpack.cli.ui.layout import Page, show, tree
-    from fpack.cli.workspace import containers
     from fpack.cli.workspace.workspace import Workspace
 
     with Workspace(shared.options(rest)) as workspace:
-        container = containers.container(workspace, workspace.target(image))
-        files = containers.files_of(workspace, container) if thing else None
-        root, *own = workspace.realise([container.root, *([files] if files else [])])
-        slices = inspect.read_slices(workspace.store.disk(root))
-        disk = {slice_.path: workspace.store.disk(slice_.path) for slice_ in slices}
-        scripts = inspect.made_by_scripts(workspace.store.disk(root), workspace.store.disk)
-        others = inspect.made_by_container(workspace.store.disk(root), workspace.store.disk(own[0]) if own else None)
-        found = inspect.find(slices, thing, disk, scripts, others) if thing else None
-        names = [found.package] if found and found.package else [] if found else [slice_.package for slice_ in slices]
+        subject = open_subject(workspace, image, platform)
+        slices = subject.packages()
+        names = [slice_.package for slice_ in slices]
+        found = inspect.find(names, thing, subject.files()) if thing else None
+        if found:
+            names = [found.package] if found.package else []
         chains = {name: inspect.chain(slices, name) for name in names}
         workspace.finish()
     if as_json:
@@ -55,6 +57,8 @@ def command(image: str, thing: str | None, as_json: bool, **rest: Any) -> int:
             lists[found.package].append({"by": found.package, **made})
         elif found and not found.package:
             kind = {"kind": "generated", "rule": found.rule} if found.rule else {"kind": "files"}
+            if found.built:
+                kind = {"kind": "built", "path": found.built}
             lists = {f"/{found.file}": [{**kind, "file": f"/{found.file}"}]}
         shared.print_json(lists)
         return 0

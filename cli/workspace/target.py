@@ -32,6 +32,32 @@ class Target(NamedTuple):
     package: tuple[str, str] | None = None
 
 
+# The ends of the names of image files. A name without a slash means a file only with one of them.
+IMAGES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2", ".oci")
+
+
+def find_image(text: str | None, cwd: Path) -> Path | None:
+    """Return the path of the image file, a tar or an OCI layout, that `text` names, or None if it names no file."""
+    if text is None or "#" in text or not (text.endswith(IMAGES) or "/" in text or text in (".", "..")):
+        return None
+    path = cwd / text
+    if path.is_dir():
+        return path if (path / "oci-layout").is_file() else None
+    if path.is_file():
+        return path if text.endswith(IMAGES) or _is_tar(path) else None
+    if text.endswith(IMAGES) and not text.startswith("debian."):
+        raise UsageError("There is no such file", where=str(path), why=f"it is named by {text!r}")
+    return None
+
+
+def _is_tar(path: Path) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(262)[257:] == b"ustar"
+    except OSError:
+        return False
+
+
 def find_project(start: Path) -> Path | None:
     """Return the nearest directory from `start` upwards that has a project file, unless others can change the file."""
     found = find_above(os.fspath(start), PROJECT_FILE)
@@ -54,6 +80,8 @@ def parse(text: str | None, cwd: Path, default: str = "image") -> Target:
         name, _, attributes = text.partition("#")
         file = _file(cwd / name if name else (project or cwd) / PROJECT_FILE, text)
         return Target(text, find_project(file.parent), file, _path(attributes, text) if attributes else (default,))
+    if find_image(text, cwd) is not None:
+        raise _is_image(text)
     if text.startswith("debian."):
         release, dot, name = text.removeprefix("debian.").partition(".")
         if not dot or not release or not name:
@@ -61,8 +89,6 @@ def parse(text: str | None, cwd: Path, default: str = "image") -> Target:
                 f"{text!r} does not name a package", hint="name a Debian package as in debian.trixie.redis-server"
             )
         return Target(text, project, package=(release, name.strip('"')))
-    if text.endswith(".tar") and (cwd / text).is_file():
-        raise _is_image(text)
     if text.endswith(".fp") or "/" in text or text in (".", ".."):
         file = _file(cwd / text, text)
         return Target(text, find_project(file.parent), file, (default,))
@@ -111,8 +137,6 @@ def no_field(target: Target, fields: Sequence[str]) -> FpackError:
 
 
 def _file(path: Path, text: str) -> Path:
-    if (path / "oci-layout").is_file():
-        raise _is_image(text)
     path = path / PROJECT_FILE if path.is_dir() else path
     if not path.is_file():
         raise UsageError("There is no such file", where=str(path), why=f"it is named by {text!r}")
@@ -122,7 +146,8 @@ def _file(path: Path, text: str) -> Path:
 def _is_image(text: str) -> UsageError:
     return UsageError(
         f"{text} is an image, not the source of one",
-        hint="name a package or a file, as in debian.trixie.jq or ./fpack.fp; fpack verify reads images",
+        hint="name a package or a file, as in debian.trixie.jq or ./fpack.fp; "
+        "fpack verify, why, size, closure, show and trace read images",
     )
 
 

@@ -74,7 +74,7 @@ DIGESTS = {
     "gomod": "1b6fa697069b04f9",
     "image": "fdd990637210f5fa",
     "layer": "eacd33cce89eedb6",
-    "manifest": "8fca36701a1d71cd",
+    "manifest": "4df2407ef7c69afc",
     "npm": "28b1256fab9cabc9",
     "pypi": "82d346add165fac0",
     "root": "80e9d53850d828a8",

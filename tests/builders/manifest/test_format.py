@@ -29,6 +29,7 @@ from fpack.builders.manifest.format import (
     ManifestLayer,
     ManifestSource,
     Origin,
+    PackageReason,
     PathOrigin,
     encode_entry,
     encode_head,
@@ -120,6 +121,12 @@ def newer(**more: Any) -> Head:
     return made._replace(**more)
 
 
+def explained(reason: PackageReason, *needs: str, **more: Any) -> Head:
+    """The newer head with the reason of its package."""
+    path = PathOrigin(f"{STORE}-a", "ef" * 20, "hello", "1.0", reason, needs)
+    return newer(**{"paths": (path,), **more})
+
+
 def encoded(made: Head | None = None, entries: list[ManifestEntry] | None = None) -> bytes:
     made = made or head()
     bodies = sorted((INNER.encode(), OUTER.encode()), key=digest)
@@ -175,6 +182,40 @@ def test_json_of_format_2_comes_back() -> None:
     for change in ({"executor": 7}, {"claims": {}}, {"format": 1}, {"claims": {**value["claims"], "package": -1}}):
         with pytest.raises(ManifestError):
             b"".join(json_form.parse(json.dumps({**value, **change}).encode()))
+
+
+def test_the_reason_of_a_package_is_optional() -> None:
+    reason = PackageReason("dash", "needed", "/usr/bin/dash", "libhello.so.1")
+    made = explained(reason, "dash", "libc6")
+    data = encoded(made)
+    assert ManifestReader(data).head == made
+    text = b"".join(json_form.render(ManifestReader(data)))
+    assert b"".join(json_form.parse(text)) == data
+    (path,) = json.loads(text)["paths"]
+    assert path["reason"] == reason._asdict() and path["needs"] == ["dash", "libc6"]
+    assert (
+        not {"reason", "needs"}
+        & json.loads(b"".join(json_form.render(ManifestReader(encoded(newer())))))["paths"][0].keys()
+    )
+
+
+SEED = PackageReason("", "seed", "", "")
+WRONG_REASONS = {
+    "in format 1": explained(SEED, format=1),
+    "of no package": explained(SEED)._replace(paths=(explained(SEED).paths[0]._replace(package=""),)),
+    "by no package": explained(SEED._replace(by="Some One")),
+    "of no kind": explained(SEED._replace(kind="")),
+    "a number for a file": explained(SEED._replace(file=7)),  # type: ignore[arg-type]
+    "needs that are not sorted": explained(SEED, "b", "a"),
+    "needs twice": explained(SEED, "a", "a"),
+    "needs that are no package": explained(SEED, "../a"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_REASONS)
+def test_wrong_reasons_are_refused(name: str) -> None:
+    with pytest.raises(ManifestError):
+        ManifestReader(encoded(WRONG_REASONS[name]))
 
 
 def test_json_of_format_1_has_nothing_of_format_2() -> None:

@@ -1,0 +1,215 @@
+"""Read an image file, a tar or an OCI layout directory that fpack or another tool wrote, as data.
+
+The documents are read as strictly as `fpack verify` reads them. The layers are not read: `fpack verify` checks them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fpack.builders.manifest.format import Blob, Head
+from fpack.builders.manifest.reader import ManifestReader
+from fpack.builders.verify import documents, embedded_manifest, manifest_loading
+from fpack.builders.verify.documents import BadDocument, blob_name, descriptor
+from fpack.builders.verify.findings import Report, VerifyError
+from fpack.builders.verify.image_archive import ImageArchive, open_archive
+from fpack.cli.errors import UsageError
+
+from .manifests import all_beside
+
+MAX_IMAGES = 64
+MAX_DEPTH = 4  # of indexes in indexes
+_MANIFESTS = (documents.MANIFEST, "application/vnd.docker.distribution.manifest.v2+json")
+_INDEXES = (documents.INDEX, "application/vnd.docker.distribution.manifest.list.v2+json")
+_CONFIGS = (documents.CONFIG, "application/vnd.docker.container.image.v1+json")
+# Docker's own form of an archive has the layers as plain tars.
+PLAIN_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
+
+
+class StoredImage(NamedTuple):
+    """An image of one platform in a file.
+
+    platform: such as linux/amd64. name: as its documents call it, or "". digest: of its manifest, "" if docker's form
+    of an archive has none. image_id: the digest of the configuration. data: its exact manifest in canonical form, None
+    if there is none; then `absent` says why.
+    """
+
+    file: Path
+    platform: str
+    name: str
+    digest: str
+    image_id: str
+    configuration: Mapping[str, Any]
+    layers: Sequence[Blob]
+    data: bytes | None = None
+    absent: str = ""
+
+
+def read(path: Path, platform: str | None = None) -> StoredImage:
+    """Read the image in a file. Raise FpackError if there is none. platform: which one if there are several."""
+    archive = open_archive(path, Report())
+    try:
+        return _with_manifest(archive, _choose(list(_images(archive, path)), path, platform))
+    except BadDocument as error:
+        raise error.with_(where=f"{path}: {error.where}", hint="make the file again, or copy it again") from None
+    except OSError as error:
+        raise VerifyError("The image cannot be read", where=str(path), why=error.strerror or str(error)) from None
+    finally:
+        archive.close()
+
+
+def _images(archive: ImageArchive, path: Path) -> Iterator[StoredImage]:
+    if "index.json" in archive.sizes:
+        return _of_index(archive, path)
+    if "manifest.json" in archive.sizes:
+        return _of_docker(archive, path)
+    raise VerifyError(
+        "This is not a container image",
+        where=str(path),
+        why="it has neither index.json, as OCI images have, nor manifest.json, as docker's have",
+        hint="name a file that fpack pack, podman save or docker save wrote",
+    )
+
+
+def _of_index(archive: ImageArchive, path: Path) -> Iterator[StoredImage]:
+    """Yield the images that `index.json` refers to, also through other indexes."""
+    todo = [(entry, "index.json", 0) for entry in _entries(documents.read(archive, "index.json").value, "index.json")]
+    count = 0
+    while todo:
+        entry, where, depth = todo.pop(0)
+        blob, count = descriptor(entry, where), count + 1
+        if count > MAX_IMAGES or depth > MAX_DEPTH:
+            raise BadDocument(where, f"it refers to more than {MAX_IMAGES} images")
+        name = blob_name(blob.digest)
+        if blob.media_type in _INDEXES:
+            todo += [(item, name, depth + 1) for item in _entries(_document(archive, blob), name)]
+        elif blob.media_type in _MANIFESTS:
+            value = _document(archive, blob)
+            config = descriptor(value.get("config"), name)
+            if config.media_type in _CONFIGS:  # else it is a document about an image, such as a signature
+                layers = [descriptor(layer, name) for layer in _list(value, "layers", name)]
+                yield _image(path, _name(entry), blob.digest, config.digest, _document(archive, config), layers)
+                for layer in layers:
+                    _check_size(archive, blob_name(layer.digest), layer.size)
+
+
+def _of_docker(archive: ImageArchive, path: Path) -> Iterator[StoredImage]:
+    """Yield the images of docker's form of an archive, which old engines write."""
+    where = "manifest.json"
+    entries = documents.read(archive, where).value
+    if not isinstance(entries, list) or len(entries) > MAX_IMAGES:
+        raise BadDocument(where, "it is not a list of images")
+    for entry in entries:
+        files = [str(file) for file in _list(entry, "Layers", where)]
+        config = documents.read(archive, str(entry.get("Config")))
+        layers = []
+        for file, diff_id in zip(files, _diff_ids(config.value, where, len(files)), strict=True):
+            _check_size(archive, file, None)
+            layers.append(Blob(PLAIN_LAYER, diff_id, archive.sizes[file]))
+        names = documents.docker_names([entry])
+        yield _image(path, names[0] if names else "", "", config.digest, config.value, layers)
+
+
+def _image(
+    path: Path, name: str, digest: str, image_id: str, configuration: Any, layers: Sequence[Blob]
+) -> StoredImage:
+    _diff_ids(configuration, blob_name(image_id), len(layers))
+    platform = documents.platform_name(configuration)
+    return StoredImage(path, platform, name, digest, image_id, configuration, layers)
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    """Return the full name of an image in an index, or its tag, or ""."""
+    given = entry.get("annotations")
+    found = (
+        [given[key] for key in documents.NAMES if isinstance(given.get(key), str)] if isinstance(given, dict) else []
+    )
+    return str(found[0]) if found else ""
+
+
+def _document(archive: ImageArchive, blob: Blob) -> dict[str, Any]:
+    """Read a JSON blob that is a record. Raise BadDocument if it is not the one of its descriptor."""
+    name = blob_name(blob.digest)
+    found = documents.read(archive, name)
+    if (found.digest, found.size) != (blob.digest, blob.size):
+        raise BadDocument(name, f"its content has the digest {found.digest} and {found.size} bytes")
+    if not isinstance(found.value, dict):
+        raise BadDocument(name, "it is not a record")
+    return found.value
+
+
+def _entries(value: Any, where: str) -> list[Any]:
+    return _list(value, "manifests", where)
+
+
+def _list(value: Any, field: str, where: str) -> list[Any]:
+    found = value.get(field) if isinstance(value, dict) else None
+    if not isinstance(found, list):
+        raise BadDocument(where, f"it has no list of {field}")
+    return found
+
+
+def _diff_ids(configuration: Any, where: str, layers: int) -> list[str]:
+    """Return the digests of the layers' tars. Raise BadDocument if there are not as many as `layers`."""
+    rootfs = configuration.get("rootfs") if isinstance(configuration, dict) else None
+    found = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+    if not isinstance(found, list) or len(found) != layers or not all(isinstance(item, str) for item in found):
+        raise BadDocument(where, f"the image's configuration does not describe its {layers} layers")
+    return found
+
+
+def _check_size(archive: ImageArchive, name: str, size: int | None) -> None:
+    """Raise BadDocument if a file of the archive is missing or has another size."""
+    found = archive.sizes.get(name)
+    if found is None:
+        raise BadDocument(name, "it is missing")
+    if size not in (None, found):
+        raise BadDocument(name, f"it has {found} bytes; its descriptor says {size}")
+
+
+def _choose(images: Sequence[StoredImage], path: Path, platform: str | None) -> StoredImage:
+    found = [image for image in images if platform is None or f"{image.platform}/".startswith(f"{platform}/")]
+    if len(found) == 1:
+        return found[0]
+    names = sorted({image.platform for image in images})
+    if not images:
+        raise VerifyError("The file has no container image", where=str(path), why="its index refers to none")
+    if not found:
+        raise UsageError(f"There is no image for {platform}", where=str(path), why=f"it has {', '.join(names)}")
+    if len({image.platform for image in found}) == 1:
+        why = f"it has {len(found)} for {found[0].platform}"
+        raise UsageError("The file has several images", where=str(path), why=why, hint="save each in its own file")
+    hint = f"choose one, as in --platform {names[0]}"
+    raise UsageError("The image is for several platforms", where=str(path), why=", ".join(names), hint=hint)
+
+
+def _with_manifest(archive: ImageArchive, image: StoredImage) -> StoredImage:
+    """Add the exact manifest of an image, which lies in the file or beside it."""
+    found = [(str(image.file), data) for data in embedded_manifest.find(archive)]
+    found += [(str(path), manifest_loading.from_file(path)) for path in all_beside(image.file) if path.is_file()]
+    for where, data in found:
+        if _is_about(manifest_loading.reader(data, where).head, image):
+            return image._replace(data=data)
+    beside = all_beside(image.file)[0].name
+    if found:
+        return image._replace(absent=f"{found[-1][0]} is about another image")
+    return image._replace(absent=f"it carries none, and there is no {beside} beside it")
+
+
+def _is_about(head: Head, image: StoredImage) -> bool:
+    """Tell whether a manifest is about an image, or about the same with layers that are compressed in another way."""
+    return image.digest == head.image.manifest.digest or image.image_id == head.image.config.digest
+
+
+def manifest(image: StoredImage) -> ManifestReader:
+    """Return a new reader of an image's exact manifest. Raise VerifyError if it has none."""
+    if image.data is None:
+        raise VerifyError(
+            "The image has no manifest of fpack",
+            where=str(image.file),
+            why=image.absent,
+            hint="fpack size and fpack show tell what other tools' images say about themselves",
+        )
+    return manifest_loading.reader(image.data, str(image.file))

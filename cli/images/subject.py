@@ -1,0 +1,313 @@
+"""Answer questions about an image, whatever names it: an image file, a package, an attribute, or a curated image.
+
+`of_file` answers from the manifest of an image file alone. It uses no store, network, project or evaluation, and trusts
+the manifest, which `fpack verify` checks. `of_container` evaluates and builds only what an answer needs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, ManifestEntry, ManifestLayer
+from fpack.cli.errors import UsageError
+from fpack.store.errors import FpackError
+
+from .inspect import UNRECORDED, ImageFile, ImageLayer, ImageSlice, Match
+
+if TYPE_CHECKING:
+    from fpack.builders.manifest.reader import ManifestReader
+    from fpack.builders.payload.meta import TreeEntry
+    from fpack.cli.workspace.containers import Container
+    from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.derivation import Derivation
+    from fpack.store.path import StorePath
+
+    from .image_file import StoredImage
+
+
+class Subject(Protocol):
+    """An image that a verb is about."""
+
+    def packages(self) -> list[ImageSlice]:
+        """Return the packages in the image with the reason for each, sorted by name."""
+        ...
+
+    def sizes(self) -> Mapping[str, int]:
+        """Return the size of each package's files in the image."""
+        ...
+
+    def needs(self) -> Mapping[str, list[str]]:
+        """Return the packages that each package loads, or depends on if the image has all dependencies."""
+        ...
+
+    def layers(self) -> list[ImageLayer]:
+        """Return the layers of the image in their order."""
+        ...
+
+    def files(self) -> Iterator[ImageFile]:
+        """Yield the files and symlinks in the image."""
+        ...
+
+    def manifest(self) -> ManifestReader:
+        """Return a new reader of the image's exact manifest."""
+        ...
+
+
+def open_subject(workspace: Workspace, what: str | None, platform: str | None = None) -> Subject:
+    """Return the image that `what` names: a file, or a target that is or is packed in a container.
+
+    platform: which image of a file that has several.
+    """
+    from fpack.cli.workspace import containers
+
+    found = of_file(what, platform)
+    return found or BuiltSubject(workspace, containers.container(workspace, workspace.target(what)))
+
+
+def of_file(what: str | None, platform: str | None = None) -> StoredSubject | None:
+    """Return the image in the file that `what` names, or None if it names no image file."""
+    from fpack.cli.workspace.target import find_image
+
+    path = find_image(what, Path.cwd())
+    if path is not None:
+        from . import image_file
+
+        return StoredSubject(image_file.read(path, platform))
+    if platform is not None:
+        raise UsageError("--platform chooses one image of a file", why=f"{what or 'the project'} is no image file",
+                         hint="use --arch")  # fmt: skip
+    return None
+
+
+class StoredSubject:
+    """An image in a file. All answers come from its manifest, those of `layers` also without one."""
+
+    def __init__(self, image: StoredImage) -> None:
+        self.image = image
+
+    def manifest(self) -> ManifestReader:
+        """Return a new reader of the image's manifest. Raise VerifyError if it has none."""
+        from . import image_file
+
+        return image_file.manifest(self.image)
+
+    def packages(self) -> list[ImageSlice]:
+        """Return the packages. If the manifest does not say why they are there, derive it from their dependencies."""
+        reader = self.manifest()
+        paths = {item.package: item for item in reader.head.paths if item.package}
+        reasons = {}
+        if any(item.reason is None for item in paths.values()):
+            reasons = _declared_reasons(_dependencies(reader), paths)
+        found = []
+        for name, item in sorted(paths.items()):
+            by, kind, file, what = item.reason or reasons.get(name, ("", UNRECORDED, "", ""))
+            found.append(ImageSlice(name, item.version, item.path, by if by in paths else None, kind, file, what))
+        return found
+
+    def sizes(self) -> dict[str, int]:
+        """Return the size of each package's files."""
+        reader = self.manifest()
+        packages = {item.path: item.package for item in reader.head.paths if item.package}
+        found = dict.fromkeys(packages.values(), 0)
+        for layer, entry in _entries(reader):
+            if entry.origin is None and (name := packages.get(_part(layer, entry)[0])):
+                found[name] += entry.size
+        return found
+
+    def closure(self) -> str | None:
+        """Return how the image is closed, `linked` or `depends`, or None if its manifest has no root."""
+        mode = next((str(root.args.get("mode")) for root in _roots(self.manifest())), None)
+        return mode if mode in ("linked", "depends") else None
+
+    def needs(self) -> dict[str, list[str]]:
+        """Return the packages that each package needs. If the manifest does not say it, those that it depends on."""
+        reader = self.manifest()
+        paths = {item.package: item for item in reader.head.paths if item.package}
+        if any(item.reason is None for item in paths.values()):
+            return {name: [other for other in _dependencies(reader).get(name, ()) if other in paths] for name in paths}
+        return {name: [other for other in item.needs if other in paths] for name, item in paths.items()}
+
+    def layers(self) -> list[ImageLayer]:
+        """Return the layers. Without a manifest, their packages and the sizes of their files are not known."""
+        sizes = [blob.size for blob in self.image.layers]
+        if self.image.data is None:
+            return [ImageLayer((), size, None) for size in sizes]
+        reader = self.manifest()
+        packages = {item.path: item.package for item in reader.head.paths if item.package}
+        found = []
+        for (layer, entries), size in zip(reader.entries(), sizes, strict=True):
+            unpacked = configured = 0
+            for entry in entries:
+                unpacked += entry.size
+                configured += entry.kind != DIRECTORY and entry.origin is not None and entry.origin.kind == CONFIGURED
+            names = tuple(packages[path] for path, _ in layer.parts if path in packages)
+            found.append(ImageLayer(names, size, unpacked, configured))
+        return found
+
+    def files(self) -> Iterator[ImageFile]:
+        """Yield the files and symlinks, without sonames."""
+        reader = self.manifest()
+        packages = {item.path: item.package for item in reader.head.paths if item.package}
+        for layer, entry in _entries(reader):
+            if entry.kind != DIRECTORY:
+                yield match(packages, layer, entry), ""
+
+
+def match(packages: Mapping[str, str], layer: ManifestLayer, entry: ManifestEntry) -> Match:
+    """Return the origin of an entry. packages: by store path."""
+    file, origin = os.fsdecode(entry.path), entry.origin
+    if origin is not None:
+        return Match(origin.package, file, origin.script, origin.sha256.hex(), origin.rule)
+    path, prefix = _part(layer, entry)
+    return Match(packages.get(path, ""), file, built=path if prefix else "")
+
+
+def _part(layer: ManifestLayer, entry: ManifestEntry) -> tuple[str, str]:
+    """Return the store path of an entry and its prefix, or "" for a parent directory of no part."""
+    return layer.parts[entry.part] if entry.part is not None else ("", "")
+
+
+def _entries(reader: ManifestReader) -> Iterator[tuple[ManifestLayer, ManifestEntry]]:
+    for layer, entries in reader.entries():
+        for entry in entries:
+            yield layer, entry
+
+
+def _roots(reader: ManifestReader) -> list[Derivation]:
+    """Return the derivation of the image's root, if it has one."""
+    image = reader.derivations.get(reader.head.image.derivation)
+    inputs = (reader.derivations.get(output.derivation.hex()) for output in image.inputs) if image is not None else ()
+    return [drv for drv in inputs if drv is not None and drv.kind == "root"]
+
+
+def _dependencies(reader: ManifestReader) -> dict[str, list[str]]:
+    """Return the dependencies of each package by the derivation of the image's root; requested packages below ""."""
+    found: dict[str, list[str]] = {"": []}
+    try:
+        for root in _roots(reader):
+            for item in root.args["slices"]:
+                found[str(item["package"])] = sorted(map(str, item["depends"]))
+                found[""] += [str(item["package"])] if item["seed"] else []
+    except (KeyError, TypeError) as error:
+        raise FpackError("The manifest cannot be read", why=f"its root is malformed: {error}") from None
+    return found
+
+
+def _declared_reasons(
+    depends: Mapping[str, list[str]], inside: Mapping[str, Any]
+) -> dict[str, tuple[str, str, str, str]]:
+    """Return the reason for each package of the image by the shortest chain of dependencies from a requested one."""
+    found = {name: ("", "seed", "", "") for name in depends[""] if name in inside}
+    todo = list(found)
+    for package in todo:
+        for name in depends.get(package, ()):
+            if name in inside and name not in found:
+                found[name] = (package, "depends", "", name)
+                todo.append(name)
+    return found
+
+
+class BuiltSubject:
+    """A container of an evaluation. An answer builds the parts that it needs: the root, the image, or its manifest."""
+
+    def __init__(self, workspace: Workspace, container: Container) -> None:
+        self.container = container
+        self._workspace = workspace
+
+    def _meta(self, path: str | StorePath) -> tuple[list[TreeEntry], dict[str, Any]]:
+        """Return the table of an output."""
+        from fpack.builders.payload import meta
+
+        return meta.read(self._workspace.store.disk(path))
+
+    @cached_property
+    def _table(self) -> dict[str, Any]:
+        """The extra fields of the built root's table."""
+        (root,) = self._workspace.realise([self.container.root])
+        return self._meta(root)[1]
+
+    def packages(self) -> list[ImageSlice]:
+        """Return the packages of the built root."""
+        from fpack.builders.manifest.dependencies import reason
+
+        found = []
+        for item in self._table["slices"]:
+            by, kind, file, what = reason(item)
+            found.append(ImageSlice(item["package"], item["version"], item["path"], by or None, kind, file, what))
+        return sorted(found, key=lambda item: item.package)
+
+    @cached_property
+    def _tables(self) -> dict[str, list[TreeEntry]]:
+        """The entries of each package's slice."""
+        return {item["package"]: self._meta(item["path"])[0] for item in self._table["slices"]}
+
+    def sizes(self) -> dict[str, int]:
+        """Return the size of each package's files, without those that the root leaves out."""
+        left_out = {(package, os.fsdecode(path)) for package, path, *_ in self._table["excluded"]}
+        return {
+            name: sum(entry.size for entry in entries if (name, entry.path) not in left_out)
+            for name, entries in self._tables.items()
+        }
+
+    def needs(self) -> dict[str, list[str]]:
+        """Return the packages that each package needs."""
+        from fpack.builders.manifest import dependencies
+        from fpack.store import derivation
+
+        args = derivation.decode(self._workspace.evaluator.derivations[self.container.root.derivation]).args
+        if args["mode"] != "linked":
+            return dependencies.declared(args["slices"], {item["package"] for item in self._table["slices"]})
+        reasons = {item["package"]: dependencies.reason(item) for item in self._table["slices"]}
+        return dependencies.loaded(self._tables, reasons)
+
+    def layers(self) -> list[ImageLayer]:
+        """Return the layers of the built image."""
+        from fpack.builders.oci.image_record import read as read_record
+
+        (image,) = self._workspace.realise([self.container.image])
+        return [
+            ImageLayer(tuple(layer["packages"]), layer["size"], layer["unpacked"], layer.get("configured", 0))
+            for layer in read_record(self._workspace.store.tree(image)).fields["layers"]
+        ]
+
+    def files(self) -> Iterator[ImageFile]:
+        """Yield the container's own files, and those that fpack or scripts made, that packages have, and of builds."""
+        from fpack.cli.workspace.containers import files_of
+        from fpack.store import derivation
+
+        own = files_of(self._workspace, self.container)
+        for path in self._workspace.realise([own]) if own else ():
+            for file in self._meta(path)[0]:
+                yield Match("", file.path), ""
+        for raw, rule in self._table.get("generated", ()):
+            yield Match("", os.fsdecode(raw), rule=rule), ""
+        if configure := self._table.get("configure"):
+            left_out = set(configure["left_out"])
+            for raw, package, script, sha256 in self._meta(configure["path"])[1]["configured"]:
+                if raw not in left_out:
+                    yield Match(package, os.fsdecode(raw), script, sha256), ""
+        for name, entries in self._tables.items():
+            for file in entries:
+                yield Match(name, file.path), file.facts.soname if file.facts is not None else ""
+        image = derivation.decode(self._workspace.evaluator.derivations[self.container.image.derivation])
+        if image.args["paths"]:  # the image has these with all that they refer to
+            reader = self.manifest()
+            for layer, entry in _entries(reader):
+                if entry.kind != DIRECTORY and (found := match({}, layer, entry)).built:
+                    yield found, ""
+
+    def manifest(self) -> ManifestReader:
+        """Return a new reader of the image's manifest. Build it if needed."""
+        from fpack.builders.kinds.manifest import CANONICAL_FILE
+        from fpack.builders.manifest.reader import MAX_SIZE, ManifestReader
+
+        from . import manifests
+
+        image, path = self._workspace.realise(
+            [self.container.image, manifests.manifest(self._workspace, self.container)]
+        )
+        return ManifestReader(self._workspace.store.tree(path).read(CANONICAL_FILE, MAX_SIZE), str(image))
