@@ -28,6 +28,7 @@ VERBS = {
     "lock": "Lock the exact packages that a project uses.",
     "update": "Update the lock to the archive's current packages.",
     "why": "Show why a package is in an image.",
+    "trace": "Follow a file of an image to its package, source and licence.",
     "size": "Show the sizes of an image's layers.",
     "closure": "List everything that a target needs at run time.",
     "search": "Find packages by name and description.",
