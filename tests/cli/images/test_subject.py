@@ -190,6 +190,30 @@ def test_an_image_of_another_tool_answers_what_it_can(
     assert "is about another image" in made.fpack.fails("why", path)
 
 
+ODD = {
+    "User": 7,
+    "Env": {"A": 1},
+    "Cmd": ["\x1b]0;title\x07", 5],
+    "Labels": ["x"],
+    "ExposedPorts": {"80/tcp": {}, "x\x1b[2J": {}},
+    "Healthcheck": {"Test": "curl", "Interval": "soon"},
+    "Volumes": "all",
+    "StopSignal": {},
+}
+
+
+def test_an_odd_configuration_is_shown_as_far_as_it_makes_sense(made: Greeter, tmp_path: Path) -> None:
+    image = Image.load(made.tar)
+    image.referrers, image.artifacts = None, []
+    image.config["config"] = ODD
+    image.index["manifests"][0]["annotations"] = {"org.opencontainers.image.ref.name": "odd\x1b[31m:1\x07"}
+    path = image.save(tmp_path / "odd.tar")
+    config = json.loads(made.fpack("show", path, "--json").stdout)["config"]
+    assert config["user"] is config["healthcheck"] is config["stop_signal"] is None and config["labels"] == {}
+    assert config["ports"] == [80, "x\x1b[2J"] and config["env"] == {"A": ""} and config["volumes"] == []
+    assert "\x1b" not in made.fpack("show", path).stdout + made.fpack("size", path).stdout
+
+
 def test_a_manifest_without_reasons_gives_dependencies() -> None:
     subject = StoredSubject(image_file.read(OLD_IMAGE))
     assert ManifestReader(subject.image.data or b"").head.format == 1

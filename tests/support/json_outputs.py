@@ -1,0 +1,215 @@
+"""What commands print with --json: one run or more of every command that has this option, by the name of its schema.
+
+The name is the words of the command: `store list` has the schema `store-list-1.schema.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import zstandard
+from fpack.cli.verbs import VERBS, command_of
+from support.archive import Archive, file, link
+from support.greeter import Greeter
+from support.program import Fpack
+
+Outputs = dict[str, list[Any]]
+
+BROKEN = "a = 1\nb = nowhere\nc(x, y) = x\n"
+PROJECT = """
+debian = import("fpack/debian").trixie
+image = container {
+  packages = [debian.hello]
+  closure = "linked"
+  entrypoint = ["hello"]
+  command = ["x"]
+  healthcheck = { command = ["hello"] }
+}
+words = text("words", "some words")
+"""
+
+
+def commands() -> Iterator[str]:
+    """Yield the words of every command that has --json."""
+    todo: list[tuple[str, click.Command]] = [(verb, command_of(verb)) for verb in VERBS]
+    while todo:
+        words, command = todo.pop()
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                found = command.get_command(context, name)
+                assert found is not None
+                todo.append((f"{words} {name}", found))
+        elif any(parameter.name == "as_json" for parameter in command.params):
+            yield words
+
+
+class Recorder(NamedTuple):
+    """Runs commands with --json and keeps what they print."""
+
+    outputs: Outputs
+    fpack: Fpack
+    cwd: Path
+
+    def __call__(self, words: str, *args: str | Path, status: int | None = 0) -> Any:
+        """Run a command, with `args` after --json, and keep its output under the command's words."""
+        done = self.fpack(*words.split(), "--json", *args, cwd=self.cwd, status=status)
+        value = json.loads(done.stdout)
+        self.outputs.setdefault(words, []).append(value)
+        return value
+
+
+def of_images(run: Recorder, made: Greeter, out: Path) -> None:
+    """Pack images, and ask about them in every form."""
+    run("pack", "-o", out / "own.tar")
+    run("pack", "#image", "debian.trixie.hello", "-o", out)
+    for form in ("rootfs-tar", "deb", "rpm"):
+        run("pack", "--format", form, "-o", out / f"file.{form}")
+    run("pack", "--no-manifest", "-o", out / "bare.tar", "--platform", "linux/amd64")
+    (out / "bin").mkdir()
+    engine = out / "bin" / "podman"
+    engine.write_text("#!/bin/sh\ncat > /dev/null\n")
+    engine.chmod(0o755)
+    before, run.fpack.env["PATH"] = run.fpack.env["PATH"], f"{engine.parent}:{run.fpack.env['PATH']}"
+    run("pack", "--load", "podman")
+    run.fpack.env["PATH"] = before
+    layers = json.loads(made.manifest.read_bytes())["layers"]
+    entries = [entry for layer in layers for entry in layer["entries"] if entry["kind"] == "file"]
+    built = next(str(entry["path"]) for entry in entries if str(entry["path"]).startswith("/fpack/store/"))
+    for verb in ("size", "show"):
+        run(verb, out / "bare.tar")
+    for image in (made.tar, "#image", "debian.trixie.hello"):
+        for verb in ("size", "show", "why", "closure", "verify"):
+            run(verb, image)
+        run("why", image, "dash")
+    for path in ("/usr/bin/hello", "/etc/passwd", "/srv/app/main.sh", "/srv/words", built):
+        run("trace", path, made.tar)
+        run("why", made.tar, path)
+    run("closure", made.tar, "--paths")
+    run("verify", made.tar, "--offline", "--manifest", made.manifest)
+    other = out / "everything.tar"
+    run("pack", "#everything", "-o", other)
+    run("verify", other, "--manifest", made.manifest, status=1)
+
+
+def of_platforms(run: Recorder, out: Path) -> None:
+    """Pack an image for two platforms."""
+    run("pack", "--platform", "linux/amd64,linux/arm64", "-o", out / "two.tar")
+    run("size", out / "two.tar", "--platform", "linux/arm64")
+    run("verify", out / "two.tar")
+
+
+def of_projects(run: Recorder, archive: Archive) -> None:
+    """Evaluate, build, lock and look at a project."""
+    home = run.cwd
+    (home / "fpack.fp").write_text(PROJECT)
+    run("show", "debian.trixie.hello")
+    run("show")
+    run("lock")
+    run("lock")
+    run("eval", "words")
+    for words in ((), ("#words", "--no-link"), ("#words", "-o", "words")):
+        run("build", *words)
+    run("closure", "#words")
+    run("show")
+    run("show", "#words")
+    run("show", "debian.trixie.hello")
+    (home / "new.fp").write_text(PROJECT.replace("some words", "other words"))
+    run("show", "new.fp#words")
+    derivation = run("log", "#words", status=None)["derivation"]
+    log = home / "store" / "logs" / f"{derivation}.zst"
+    log.write_bytes(zstandard.compress(b"it builds\n"))
+    run("log", "#words")
+    run("history")
+    run("search", "hello")
+    run("search", "nothing-like-it", status=1)
+    run("search", "--file", "hello.h")
+    archive.add("hello", "2.11-1", depends="dash", files={"usr/bin/hello": file("#!/bin/sh\n", 0o755)})
+    archive.publish()
+    run("update")
+    for name, text in (("broken.fp", BROKEN), ("unformatted.fp", "a   =  1\n"), ("wrong.fp", "a = = 1\n")):
+        (home / name).write_text(text)
+    run("check", "broken.fp", "wrong.fp", status=1)
+    run("fmt", "unformatted.fp", "wrong.fp", status=3)
+    run("doc")
+    for name in ("map", "lists", "lists.take", "postgres", "./fpack.fp"):
+        run("doc", name)
+    run("config")
+    run("config", "gc.min-free")
+    run("doctor", "--offline", status=None)
+    run("trust")
+    run("trust", "--list")
+    run("untrust")
+    run("untrust")
+    project = home / "app"
+    project.mkdir()
+    (project / "requirements.txt").write_text("flask==3.0\n")
+    (project / "package.json").write_text('{"name": "app"}')
+    run("init", "app", "--print")
+    run("init", "app")
+
+
+def of_stores(run: Recorder) -> None:
+    """List, check, copy and collect the store."""
+    run("root list")
+    run("root add", "kept", "words")
+    run("root list")
+    run("store list")
+    run("store stats")
+    run("store path-info", "words", "hello-2.10-3-slice")
+    run("store referrers", "hello-2.10-3-slice")
+    run("store closure", "words")
+    run("store export", "words", "-o", "words.closure")
+    run("store import", "words.closure")
+    (run.cwd / "added").write_text("added\n")
+    run("store add", "added")
+    run("store verify")
+    run("store repair")
+    damaged = next((run.cwd / "store" / "store").glob("*-words"))
+    damaged.chmod(0o644)
+    damaged.write_text("damaged\n")
+    run("store verify", status=1)
+    run("store repair", "--forget", status=None)
+    run("store migrate")
+    run("store rebuild-database")
+    run("root remove", "kept")
+    run("gc", "--explain", "--dry-run")
+    run("gc", "--max-size", "1")
+    run("gc")
+
+
+TOOL = "#!/bin/sh\ncat /usr/share/tool/data\n"
+TRIAL = """
+debian = import("fpack/debian").trixie
+image = container {
+  packages = [debian.tool, debian.bash, debian.coreutils]
+  rules = { tool = { drop = ["/usr/share/tool"] } }
+}
+"""
+
+
+def of_trials(run: Recorder, archive: Archive) -> None:
+    """Run an image that lacks a file. archive: of `support.shells.world`, whose programs run."""
+    archive.add("tool", files={"usr/bin/tool": file(TOOL, 0o755), "usr/share/tool/data": "data\n"})
+    archive.publish()
+    (run.cwd / "fpack.fp").write_text(TRIAL)
+    run("try", "#image", "--", "sh", "-c", "tool; exit 9", status=9)
+
+
+def two_platforms(folder: Path) -> Fpack:
+    """A user with an archive for two architectures, and a project."""
+    archive = Archive(folder / "archive", archs=("amd64", "arm64"))
+    release = {"usr/lib/os-release": "ID=debian\n", "etc/os-release": link("../usr/lib/os-release")}
+    archive.add("base-files", arch="all", files={**release, "etc/debian_version": "13\n"})
+    for arch in archive.archs:
+        archive.add("hello", arch=arch, files={"usr/bin/hello": file(f"a program for {arch}", 0o755)})
+    archive.publish()
+    fpack = Fpack(folder / "home", archive)
+    (fpack.home / "fpack.fp").write_text(
+        'image = container { packages = [import("fpack/debian").trixie.hello], closure = "linked" }'
+    )
+    return fpack
