@@ -135,7 +135,8 @@ def _locate(readers: Readers, wanted: str, *, resolved: bool = False) -> _Locati
 
 
 def _paths(readers: Readers) -> Iterator[str]:
-    return (os.fsdecode(b"/" + found.entry.path) for found in _entries(readers()))
+    files = (found.entry for found in _entries(readers()) if found.entry.kind != DIRECTORY)
+    return (os.fsdecode(b"/" + entry.path) for entry in files)
 
 
 def _entries(reader: ManifestReader) -> Iterator[_Location]:

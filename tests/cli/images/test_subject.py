@@ -9,14 +9,17 @@ import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import zstandard
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.cli.images import image_file
-from fpack.cli.images.subject import StoredSubject
+from fpack.cli.images.subject import StoredSubject, _dependencies
 from fpack.cli.verbs.verify import _is_target
+from fpack.store.derivation import Derivation, Output
+from fpack.store.errors import FpackError
 from support.archive import Archive, file, link
 from support.greeter import Greeter
 from support.paths import OLD_IMAGE
@@ -221,6 +224,16 @@ def test_a_manifest_without_reasons_gives_dependencies() -> None:
     assert (packages["hello"].by, packages["hello"].kind) == (None, "seed")
     assert (packages["libgreet1"].by, packages["libgreet1"].kind) == ("hello", "depends")
     assert "libgreet1" in subject.needs()["hello"] and subject.sizes()["libgreet1"] > 0
+
+
+@pytest.mark.parametrize("slices", [None, 7, [7], [{}], [{"package": "a", "depends": 5, "seed": True}]])
+def test_a_malformed_root_is_an_error(slices: Any) -> None:
+    root = Derivation("root", "root", {"slices": slices}, (), (), ("out",))
+    image = Derivation("image", "image", {}, (Output(b"r" * 20),), (), ("out",))
+    head = SimpleNamespace(image=SimpleNamespace(derivation="image"))
+    reader: Any = SimpleNamespace(head=head, derivations={"image": image, (b"r" * 20).hex(): root})
+    with pytest.raises(FpackError, match="manifest cannot be read"):
+        _dependencies(reader)
 
 
 # Several platforms.
