@@ -32,8 +32,11 @@ def plain(candidates: Iterable[Candidate]) -> Answer:
 # Targets.
 
 
-def targets(text: str) -> Answer:
-    """Complete attributes of the project's file or another file, curated packages, files, and Debian packages."""
+def targets(text: str, suffixes: tuple[str, ...] = (".fp",)) -> Answer:
+    """Complete attributes of the project's file or another file, curated packages, files, and Debian packages.
+
+    suffixes: of the names of files.
+    """
     if "#" in text:
         return _of_file(text)
     if text.startswith("debian."):
@@ -46,9 +49,16 @@ def targets(text: str) -> Answer:
         if "." not in text:
             found += _curated()
             found.append(("debian.", "Debian's packages, as in debian.trixie.jq"))
-    found += _files(text)
+    found += _files(text, suffixes)
     shown = [entry for entry in found if entry[0].startswith(text)]
     return Answer("nospace" if shown and all(item[0][-1] in "./#" for item in shown) else "plain", shown)
+
+
+def subjects(text: str) -> Answer:
+    """Complete targets and image files."""
+    from fpack.cli.workspace.target import IMAGES
+
+    return targets(text, (".fp", *IMAGES))
 
 
 def _project() -> Path | None:
@@ -118,8 +128,8 @@ def _kind(node: Any) -> str:
     return str(node.callee.name) if node.kind == "rcall" and node.callee.kind == "var" else ""
 
 
-def _files(text: str) -> Iterator[Candidate]:
-    """Yield directories, and files of the language."""
+def _files(text: str, suffixes: tuple[str, ...]) -> Iterator[Candidate]:
+    """Yield directories, and files whose names have one of the suffixes."""
     directory, slash, name = text.rpartition("/")
     try:
         entries = sorted(os.scandir(os.path.expanduser(directory + slash) or "."), key=lambda entry: entry.name)
@@ -130,7 +140,7 @@ def _files(text: str) -> Iterator[Candidate]:
             continue
         if entry.is_dir():
             yield f"{directory}{slash}{entry.name}/", ""
-        elif entry.name.endswith(".fp"):
+        elif entry.name.endswith(suffixes):
             yield f"{directory}{slash}{entry.name}", ""
 
 
@@ -260,7 +270,7 @@ def _kinds(text: str) -> Answer:
 
 # Parameters of commands, by name.
 COMPLETERS: Mapping[str, Callable[[str], Answer]] = {
-    "what": targets, "image": targets, "target": targets,
+    "what": targets, "target": targets, "image": subjects,
     "release": _releases, "releases": _releases,
     "thing": _locked, "packages": _locked, "words": _searched,
     "file_name": _file_names,

@@ -41,7 +41,7 @@ Examples:
   fpack closure postgres --paths        the store paths of a container
   fpack closure postgres.tar            the packages of an image file, by its manifest""",
 )
-@click.argument("what", required=False)
+@click.argument("image", required=False, metavar="[WHAT]")
 @click.option("--tree", "as_tree", is_flag=True, help="Draw the dependencies as a tree.")
 @click.option("--size", "by_size", is_flag=True, help="Sort by size, largest first.")
 @click.option("--paths", is_flag=True, help="List a container's store paths instead of its packages.")
@@ -49,7 +49,7 @@ Examples:
 @shared.of_file
 @shared.building
 def command(
-    what: str | None, platform: str | None, as_tree: bool, by_size: bool, paths: bool, as_json: bool, **rest: Any
+    image: str | None, platform: str | None, as_tree: bool, by_size: bool, paths: bool, as_json: bool, **rest: Any
 ) -> int:
     """List everything that WHAT needs at run time: an image's packages, or a derivation's store paths."""
     from fpack.cli.errors import UsageError
@@ -62,10 +62,10 @@ def command(
         raise UsageError("--tree and --size exclude each other", hint="--size sorts the list; a tree has its own order")
     with Workspace(shared.options(rest)) as workspace:
         kind = "packages"
-        if (image := of_file(what, platform)) is not None:
-            kind, members, tops = ("paths", *_stored_paths(image)) if paths else (kind, *_packages(image))
+        if (stored := of_file(image, platform)) is not None:
+            kind, members, tops = ("paths", *_stored_paths(stored)) if paths else (kind, *_packages(stored))
         else:
-            target = workspace.target(what)
+            target = workspace.target(image)
             value = workspace.evaluator.force(workspace.value(target))
             if workspace.evaluator.is_derivation(value):
                 kind, members, tops = "paths", *_paths(workspace, workspace.realise([workspace.output(value)]))

@@ -28,27 +28,27 @@ Examples:
   fpack show postgres.tar              an image file, also of another tool
   fpack show fpack.fp#app --json""",
 )
-@click.argument("what", required=False)
+@click.argument("image", required=False, metavar="[WHAT]")
 @click.option("--files", is_flag=True, help="List the package's files.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.of_file
 @shared.locking
-def command(what: str | None, platform: str | None, files: bool, as_json: bool, **rest: Any) -> int:
+def command(image: str | None, platform: str | None, files: bool, as_json: bool, **rest: Any) -> int:
     """Show details of WHAT. Nothing is built or locked."""
     from fpack.cli.images.subject import of_file
     from fpack.cli.workspace.target import parse
     from fpack.cli.workspace.workspace import Workspace
 
     given = shared.options(rest)
-    if (image := of_file(what, platform)) is not None:
+    if (stored := of_file(image, platform)) is not None:
         from fpack.cli.images import describe
 
-        _print(describe.image(image), files, as_json)
+        _print(describe.image(stored), files, as_json)
         return 0
     # Details of a package do not depend on a fresh lock.
-    looking = parse(what, Path.cwd()).package is not None
+    looking = parse(image, Path.cwd()).package is not None
     with Workspace(given._replace(frozen=True) if looking else given) as workspace:
-        facts = _facts(workspace, workspace.target(what))
+        facts = _facts(workspace, workspace.target(image))
         if not looking:
             workspace.finish()
     _print(facts, files, as_json)

@@ -50,6 +50,7 @@ def known(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Fpack:
     (fpack.home / "folder").mkdir()
     (fpack.home / "folder" / "in.fp").write_text("")
     (fpack.home / "words.txt").write_text("")
+    (fpack.home / "image.tar").write_text("")
     fpack("search", "hello")
     fpack("lock")
     fpack.env["FPACK_MIRROR"] = "debian=file:///nowhere only"
@@ -80,7 +81,9 @@ def test_options_once_each_and_their_values(known: Fpack) -> None:
     assert offered(known, "pack", "--format=oci") == ("plain", ["--format=oci-dir"])
     assert offered(known, "pack", "--no-such=", "") == offered(known, "pack", "")
     assert offered(known, "pack", "-o", "")[0] == "files"
-    assert offered(known, "verify", "")[0] == "files"
+    for verb in ("verify", "size", "closure", "show"):
+        assert {"image", "postgres", "image.tar", "folder/"} <= set(offered(known, verb, "")[1])
+    assert "image.tar" not in offered(known, "build", "")[1]
     assert offered(known, "pack", "--arch", "arm")[1] == ["arm64", "armhf"]
     assert offered(known, "pack", "--mirror", "") == ("plain", [])
     assert offered(known, "pack", "--", "--") == ("plain", [])
