@@ -167,17 +167,21 @@ def image(subject: StoredSubject) -> dict[str, Any]:
     """Describe an image file as a container that is built. Without a manifest, some facts are not known (None)."""
     stored = subject.image
     found = subject.manifest().head if stored.data is not None else None
-    name, _, tag = stored.name.rpartition(":")
+    name, colon, tag = stored.name.rpartition(":")
     layers = subject.layers()
     unpacked = [layer.unpacked for layer in layers if layer.unpacked is not None]
-    facts: dict[str, Any] = {"type": "container", "name": name or tag, "tag": tag if name else ""}
+    facts: dict[str, Any] = {
+        "type": "container",
+        "name": name if colon else stored.file.name.removesuffix(".tar"),
+        "tag": tag,
+    }
     facts |= {"arch": stored.platform, "release": None, "closure": None}
     if found is not None:
         facts |= {"name": found.image.name, "tag": found.image.tag, "arch": found.image.arch}
         facts |= {"release": found.lock.release or None, "closure": subject.closure()}
     facts |= {"config": _settings(stored.configuration), "run_options": []}
     facts["built"] = {
-        "path": found.image.path if found is not None else None,
+        "path": found.image.path if found is not None and found.image.config.digest == stored.image_id else None,
         "digest": stored.digest or None,
         "image_id": stored.image_id,
         "size_compressed": sum(layer.size for layer in layers),

@@ -199,8 +199,8 @@ def _with_manifest(archive: ImageArchive, image: StoredImage) -> StoredImage:
 
 
 def _is_about(head: Head, image: StoredImage) -> bool:
-    """Tell whether a manifest is about an image, or about the same with layers that are compressed in another way."""
-    return image.digest == head.image.manifest.digest or image.image_id == head.image.config.digest
+    """Tell whether a manifest describes an image's layers, also if a copy compressed them anew or changed documents."""
+    return bool([layer.diff_id for layer in head.layers] == image.configuration["rootfs"]["diff_ids"])
 
 
 def manifest(image: StoredImage) -> ManifestReader:

@@ -189,8 +189,22 @@ def test_an_image_of_another_tool_answers_what_it_can(
     for verb in ("why", "closure"):
         message = made.fpack.fails(verb, path)
         assert "no manifest of fpack" in message and "other.manifest.json" in message
+    assert shown["built"]["path"] is None
     shutil.copy(forms["#everything", "tar"].with_name("everything.manifest.json"), tmp_path / "other.manifest.json")
     assert "is about another image" in made.fpack.fails("why", path)
+
+
+def test_a_copy_with_other_documents_has_the_same_manifest(made: Greeter, tmp_path: Path) -> None:
+    image = Image.load(made.tar)
+    image.referrers, image.artifacts = None, []
+    image.config["config"]["Labels"] = {"changed": "yes"}
+    image.index["manifests"][0]["annotations"] = {"org.opencontainers.image.ref.name": "2"}
+    path = image.save(tmp_path / "copy.tar")
+    assert made.fpack("show", path).stdout.startswith("copy:2\n")
+    shutil.copy(made.manifest, tmp_path / "copy.manifest.json")
+    assert made.fpack("why", path).stdout == made.fpack("why", made.tar).stdout
+    shown = json.loads(made.fpack("show", path, "--json").stdout)
+    assert shown["config"]["labels"] == {"changed": "yes"} and shown["packages"] and shown["built"]["path"] is None
 
 
 ODD = {

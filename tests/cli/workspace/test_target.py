@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from fpack.cli.errors import UsageError
-from fpack.cli.workspace.target import Target, no_field, parse, unknown
+from fpack.cli.workspace.target import Target, find_image, no_field, parse, unknown
 
 
 @pytest.fixture
@@ -85,6 +85,21 @@ def test_an_image_is_not_what_one_is_made_of(project: Path) -> None:
             parse(text, project)
     # A curated package may have the name of the directory that it was packed into.
     assert parse("layout", project).path == ("layout",)
+
+
+def test_which_names_are_image_files(project: Path) -> None:
+    for name in ("app.tar", "debian.tar", "app.tar.gz", "layout.oci/oci-layout", "plain/x"):
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_bytes(b"")
+    (project / "image").write_bytes(bytes(257) + b"ustar" + bytes(250))
+    (project / "short").write_bytes(b"ustar")
+    for text in ("app.tar", "./app.tar", "debian.tar", "app.tar.gz", "layout.oci", "./layout.oci/", "./image"):
+        assert find_image(text, project) == project / text, text
+    for text in (None, "image", "./short", "./plain", ".", "app", "app.tar#x", "debian.trixie.gone.tar", "./gone"):
+        assert find_image(text, project) is None, text
+    for text in ("gone.tar", "./gone.oci"):
+        with pytest.raises(UsageError, match="no such file"):
+            find_image(text, project)
 
 
 def test_an_absent_name_is_answered_with_what_there_is(project: Path) -> None:
