@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import select
 import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
-from struct import unpack
+from struct import pack, unpack
 
 import pytest
 from fpack.builders.sandbox import observer
@@ -19,8 +21,13 @@ from fpack.builders.sandbox.seccomp import MACHINES
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def observed(work: Callable[[], object]) -> tuple[Observer, object]:
-    """Run a function in a child whose calls are observed; the observer, and what the function returned."""
+def observed(
+    work: Callable[[], object], *, names: bool = True, bind: observer.Binder | None = None
+) -> tuple[Observer, object]:
+    """Run a function in a child whose calls are observed; the observer, and what the function returned.
+
+    bind: binds sockets to ports below 1024.
+    """
     told, tell = os.pipe()
     numbers, number = os.pipe()
     child = os.fork()
@@ -28,7 +35,7 @@ def observed(work: Callable[[], object]) -> tuple[Observer, object]:
         status = 1
         try:
             assert _libc.prctl(38, 1, 0, 0, 0) == 0
-            listener = observer.install(observer.build_filter())
+            listener = observer.install(observer.build_filter(names=names, binds=bind is not None))
             os.write(number, b"%d" % listener)
             os.write(tell, json.dumps(work()).encode())
             status = 0
@@ -37,7 +44,7 @@ def observed(work: Callable[[], object]) -> tuple[Observer, object]:
     os.close(tell)
     copied = _libc.syscall(438, os.pidfd_open(child), int(os.read(numbers, 20)), 0)  # pidfd_getfd
     assert copied >= 0, os.strerror(ctypes.get_errno())
-    watched = Observer(copied, os.open("/proc", os.O_PATH))
+    watched = Observer(copied, os.open("/proc", os.O_PATH), 1024, bind)
     poll = select.poll()
     poll.register(copied, select.POLLIN)
     data = b""
@@ -146,3 +153,61 @@ def test_the_filter_only_allows_and_notifies(machine: str) -> None:
 def test_there_is_no_filter_for_an_unknown_machine() -> None:
     with pytest.raises(observer.CannotObserve):
         observer.build_filter("pdp11")
+
+
+def bound(fd: int, data: bytes, length: int | None = None) -> int:
+    """Call bind(2). Return 0 or the error number. length: as the call is told."""
+    return ctypes.get_errno() if _libc.bind(fd, data, len(data) if length is None else length) else 0
+
+
+def address(family: int, port: int) -> bytes:
+    """A struct sockaddr of this machine's own address."""
+    start = pack("=H", family) + port.to_bytes(2, "big")
+    return start + (b"\x7f\0\0\1" + bytes(8) if family == socket.AF_INET else bytes(19) + b"\1" + bytes(4))
+
+
+@pytest.mark.parametrize("names", [True, False])
+def test_low_ports_are_bound_by_the_observer_and_others_by_the_program(names: bool) -> None:
+    asked: list[tuple[int, bytes]] = []
+
+    def bind(fd: int, data: bytes) -> int:
+        with socket.socket(fileno=os.dup(fd)) as end:
+            asked.append((end.family, data))
+            return 0 if end.family == socket.AF_INET6 else errno.EADDRINUSE
+
+    def work() -> list[int]:
+        errors = []
+        os.path.exists("/nothing")
+        for family in (socket.AF_INET, socket.AF_INET6):
+            with socket.socket(family) as low, socket.socket(family) as high:
+                errors += [bound(low.fileno(), address(family, 80)), bound(high.fileno(), address(family, 0))]
+        return errors
+
+    watched, errors = observed(work, names=names, bind=bind)
+    assert errors == [errno.EADDRINUSE, 0, 0, 0]
+    assert asked == [(2, address(socket.AF_INET, 80)), (10, address(socket.AF_INET6, 80))]
+    assert bool(watched.names) == names
+
+
+def test_what_is_no_internet_address_is_left_to_the_kernel(tmp_path: Path) -> None:
+    asked: list[bytes] = []
+
+    def bind(fd: int, data: bytes) -> int:
+        asked.append(data)
+        return 0
+
+    def work() -> list[int]:
+        path = pack("=H", 1) + os.fsencode(tmp_path / "socket") + b"\0"
+        low = address(socket.AF_INET, 80)
+        with socket.socket() as tcp, socket.socket(socket.AF_UNIX) as unix, open("/dev/null") as file:
+            return [
+                bound(unix.fileno(), path), bound(unix.fileno(), low), bound(file.fileno(), low), bound(9999, low),
+                bound(tcp.fileno(), low, 7), bound(tcp.fileno(), low[:4], 4), bound(tcp.fileno(), b"", 0),
+                bound(tcp.fileno(), low, 1 << 20), bound(tcp.fileno(), low, -1),
+                ctypes.get_errno() if _libc.bind(tcp.fileno(), 8, 16) else 0,
+                bound(tcp.fileno(), address(socket.AF_INET6, 80)),
+            ]  # fmt: skip
+
+    _, errors = observed(work, bind=bind)
+    assert errors[0] == 0 and all(errors[1:4]) and not asked
+    assert errors[4] and errors[5] and errors[6] and errors[9]
