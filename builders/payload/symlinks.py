@@ -7,11 +7,11 @@ from typing import Any
 from .globs import MERGED
 
 
-def resolve(path: str, target: Any, has: Any) -> str | None:
+def resolve(path: str, target: Any, has: Any, merged: bool = True) -> str | None:
     """Resolve a path as the kernel does. Return None if it does not exist or has too many symlinks.
 
     target(path): the target of the symlink at `path`, or None. has(path): whether anything is at `path`. The top-level
-    directories of MERGED (`bin`, `lib` ...) are treated as symlinks into /usr.
+    directories of MERGED (`bin`, `lib` ...) are treated as symlinks into /usr, if `merged`.
     """
     rest = [part for part in path.split("/") if part not in ("", ".")][::-1]
     done: list[str] = []
@@ -24,7 +24,7 @@ def resolve(path: str, target: Any, has: Any) -> str | None:
             if done:
                 done.pop()
             continue
-        if not done and part in MERGED:
+        if merged and not done and part in MERGED:
             done = ["usr"]
         done.append(part)
         to = target("/".join(done))
