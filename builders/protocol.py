@@ -20,7 +20,12 @@ from fpack.store.path import StorePath
 
 
 class BuildError(FpackError):
-    """A failed build. `where` holds the derivation's name."""
+    """A failed build. `where` holds the derivation's name.
+
+    field: the field of a container whose value is wrong, or "" if there is none.
+    """
+
+    field = ""
 
 
 class Cancelled(FpackError):

@@ -125,18 +125,17 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
             check_program(run[0], variables["PATH"], view, lambda path: _programs(task, path, view))
         except BuildError as error:
             if entrypoint:
-                raise
+                raise error.with_(field="entrypoint") from None
             hint = f"without `entrypoint`, the first item of `command` is the program; {error.hint}"
-            raise error.with_(hint=hint) from None
-    for path, what in [
-        *((volume, "The volume") for volume in config.get("Volumes", ())),
-        *((path, "The working directory") for path in [config.get("WorkingDir")] if path),
+            raise error.with_(hint=hint, field="command") from None
+    for path, what, field in [
+        *((volume, "The volume", "volumes") for volume in config.get("Volumes", ())),
+        *((path, "The working directory", "workdir") for path in [config.get("WorkingDir")] if path),
     ]:
         found = view.resolve(path)
         if found is not None and found[1].kind != meta.DIRECTORY:
-            raise BuildError(
-                f"{what} {path} is not a directory in the image", why=f"it is a file of {found[1].source.label}"
-            )
+            why = f"it is a file of {found[1].source.label}"
+            raise BuildError(f"{what} {path} is not a directory in the image", why=why).with_(field=field)
     return config
 
 

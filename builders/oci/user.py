@@ -5,6 +5,7 @@ With numbers, an orchestrator can tell that the user is not root without reading
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
@@ -12,12 +13,15 @@ from fpack.builders.protocol import BuildError
 from fpack.store.canonical import Value
 
 MAX_LISTED = 20
+_USER = re.compile(r"[^\s:/]+(:[^\s:/]+)?\Z")
 
 
 def check_user(value: Value) -> str:
     """Return a user, as resolve_user takes it. Raise BuildError if it cannot be one in any image."""
-    if not isinstance(value, str) or not all(value.split(":", 1)):
+    if not isinstance(value, str) or not _USER.match(value):
         raise BuildError(f"{value!r} is not a user", hint="write a name, or numbers as uid or uid:gid")
+    if too_large := [part for part in value.split(":") if part.isdecimal() and not _is_number(part)]:
+        raise BuildError(f"{value!r} is not a user", why=f"{too_large[0]} is larger than any number of a user")
     return value
 
 
@@ -73,8 +77,9 @@ def _unknown(what: str, name: str, known: Iterable[str]) -> BuildError:
     names = sorted(known)
     near = get_close_matches(name, names, 1)
     shown = ", ".join(names[:MAX_LISTED]) + (", ..." if len(names) > MAX_LISTED else "")
-    return BuildError(
+    error = BuildError(
         f"The image has no {what} {name!r}",
         why=f"it has {shown}" if names else f"it has no {what}s",
         hint=f"did you mean {near[0]}?" if near else "give its number, or name it in the container's `users`",
     )
+    return error.with_(field="user")

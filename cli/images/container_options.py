@@ -22,7 +22,7 @@ _OPTIONS = (
     ),
     click.option("--user", help="The user that the image runs as: a name of the image, or numbers as 1000:1000."),
     click.option("--port", "ports", multiple=True, metavar="PORT", help="Expose another port, as in 8080 or 53/udp."),
-    click.option("--env", multiple=True, metavar="NAME=VALUE", help="Set a variable of the image."),
+    click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable of the image."),
     click.option("--volume", "volumes", multiple=True, metavar="PATH", help="Declare another volume of the image."),
 )
 
@@ -86,7 +86,9 @@ def _words(option: str, text: str | None) -> list[str] | None:
     import shlex
 
     try:
-        return shlex.split(text)
+        if not (words := shlex.split(text)):
+            raise UsageError(f"{option} has no words", hint="leave it out to keep those of the image")
+        return words
     except ValueError as error:
         raise UsageError(
             f"The words of {option} cannot be read", why=str(error), hint="quote them as a shell"

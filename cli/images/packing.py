@@ -14,6 +14,7 @@ from fpack.cli.errors import UsageError
 from fpack.cli.options import SharedOptions
 from fpack.cli.workspace import containers
 from fpack.cli.workspace.containers import Container
+from fpack.cli.workspace.error_context import naming_option
 from fpack.cli.workspace.workspace import Workspace
 from fpack.store.derivation import Output
 from fpack.store.errors import FpackError
@@ -89,7 +90,8 @@ def make(
         images, documents = [], []
         mine = jobs[start : start + len(archs)]
         for job in mine:
-            image, *rest = job.workspace.realise(job.wanted)
+            with naming_option(job.workspace.options.fields):
+                image, *rest = job.workspace.realise(job.wanted)
             _keep(job, image, rest)
             images.append(job.workspace.store.tree(image))
             documents += [job.workspace.store.tree(path) for path in rest]

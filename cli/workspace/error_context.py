@@ -1,13 +1,14 @@
-"""Add the user's own definition to errors raised inside the standard library."""
+"""Add to an error what the user wrote: the definition that a library's error is about, or an option."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpack.cli.paths import PROJECT_FILE
+from fpack.store.errors import FpackError
 
 from .target import Target
 
@@ -15,6 +16,21 @@ if TYPE_CHECKING:
     from fpack.lang.spans import Call
 
 _LIBRARY = "fpack/"
+# The options that change fields of a container, if only the built image can tell that a value is wrong.
+_OPTIONS = {"command": "--command", "entrypoint": "--entrypoint", "user": "--user", "volumes": "--volume"}
+
+
+@contextmanager
+def naming_option(fields: Collection[str]) -> Iterator[None]:
+    """Name the option in an error about a field of a container. fields: those that options changed."""
+    try:
+        yield
+    except FpackError as error:
+        cause = getattr(error, "failures", [("", error)])[0][1]
+        field = getattr(cause, "field", "")
+        if field in fields and field in _OPTIONS:
+            raise cause.with_(where=_OPTIONS[field]) from None
+        raise
 
 
 @contextmanager

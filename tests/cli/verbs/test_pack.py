@@ -136,6 +136,22 @@ def test_options_replace_or_complete_what_a_container_says(fpack: Fpack, project
         assert done.returncode in (1, 2) and "error: " in done.stderr and "bug" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "what"),
+    [
+        ("--user", "1000:abc", "The image has no group 'abc'"),
+        ("--user", "abc", "The image has no user 'abc'"),
+        ("--entrypoint", "/usr/bin/abc", "abc"),
+        ("--volume", "/usr/share/greet/words", "is not a directory"),
+    ],
+)
+def test_an_error_that_only_the_image_shows_names_the_option(
+    fpack: Fpack, project: Path, option: str, value: str, what: str
+) -> None:
+    told = fpack.fails("pack", option, value, cwd=project)
+    assert what in told and f"where: {option}\n" in told
+
+
 def test_a_project_decides_everything(fpack: Fpack, project: Path) -> None:
     result = fpack.pack(cwd=project)
     assert result["name"] == "greeter" and (project / "greeter.tar").exists() and (project / "fpack.lock").exists()
