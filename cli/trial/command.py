@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fpack.builders.debian.suites import RELEASES
 from fpack.builders.oci.image_record import read as read_record
+from fpack.cli.errors import UsageError
 from fpack.cli.options import SharedOptions
 from fpack.cli.paths import cache_directory
-from fpack.cli.ui.render import note, warn
+from fpack.cli.ui.render import note
 from fpack.cli.workspace import containers
+from fpack.cli.workspace.error_context import naming_option
 from fpack.cli.workspace.package_lookup import Packages
 from fpack.cli.workspace.workspace import Workspace
 from fpack.store import derivation
 from fpack.store.errors import FpackError, one_line
+from fpack.store.files.remove import remove_tree
 
-from . import closure, machine, runner, tree
-from .container import closed_ports, plan
-from .findings import Finding, find, is_searched
+from . import closure, image_file, machine, runner, tree
+from .container import Planned, changed, plan
+from .findings import ClosurePackage, Finding, find, is_searched
+from .model import Ended
+from .ports import PortMap
+from .unpack import unpack
 
 _HTTP = ("80", "8000", "8080")  # ports of servers that a browser opens
 _MOST_PORTS = 5  # in a message
@@ -31,11 +40,12 @@ _REMEMBERED = 600  # seconds for which a failure to fetch that index is remember
 
 
 class Tried(NamedTuple):
-    """A command that ended. unobserved: why there are no findings, or ""."""
+    """A command that ended. unobserved: why there are no findings, or "". packed: fpack packed the image."""
 
     status: int
     findings: list[Finding]
     unobserved: str
+    packed: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as JSON values."""
@@ -46,56 +56,123 @@ class Tried(NamedTuple):
         }
 
 
+class _Subject(NamedTuple):
+    """An image to run. config: the settings that runtimes apply.
+
+    release: the release of Debian whose index of files tells which packages have a file; "" if there is none. linked:
+    the image has only the files that others load. closure: returns the packages that it may take files from.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    files: tree.ImageFiles
+    release: str
+    linked: bool
+    closure: Callable[[], Sequence[ClosurePackage]]
+    packed: bool = True
+
+
 def attempt(what: str | None, command: Sequence[str], options: SharedOptions, observe: bool, aside: bool) -> Tried:
-    """Build an image and run its command. aside: the command's standard output goes to standard error."""
+    """Run the command of an image, which is built or read. aside: its standard output goes to standard error."""
     with Workspace(options) as workspace:
         machine.check(workspace.arch)
-        container = containers.container(workspace, workspace.target(what))
+        path = image_file.named(what)
+        with nullcontext(_built(workspace, what)) if path is None else _unpacked(workspace, path) as subject:
+            with naming_option(options.fields):
+                planned = plan(subject.name, subject.config, subject.files, command, os.environ)
+            if not command:
+                _tell_ports(planned)
+            with _aside() if aside else nullcontext():
+                ended = runner.run(planned.trial, observe)
+            return Tried(ended.status, _findings(workspace, subject, ended), ended.unobserved, subject.packed)
+
+
+def _findings(workspace: Workspace, subject: _Subject, ended: Ended) -> list[Finding]:
+    if not ended.absent or not subject.release:
+        return []
+    return find(
+        ended.absent,
+        subject.closure(),
+        subject.files.inside.files,
+        lambda: closure.drop_rules(workspace),
+        lambda paths: _packages_with(workspace, subject.release, paths, fetch=ended.failed),
+        subject.linked,
+        ended.succeeded,
+    )
+
+
+def _built(workspace: Workspace, what: str | None) -> _Subject:
+    """Build the image of a target."""
+    container = containers.container(workspace, workspace.target(what))
+    with naming_option(workspace.options.fields):
         image, root = workspace.realise([container.image, container.root])
-        store = workspace.store
-        store.used([image], workspace.project_name, f"{container.name}/{workspace.arch}")
-        workspace.finish()
-        record = read_record(store.tree(image))
-        files = tree.read(store, record)
-        planned = plan(record, files, command, os.environ)
-        if not command:
-            _tell_ports(planned.ports)
-        with _aside() if aside else nullcontext():
-            ended = runner.run(planned.trial, observe)
-        findings: list[Finding] = []
-        if ended.absent:
-            made = derivation.decode(workspace.evaluator.derivations[container.root.derivation])
-            release = str(made.args["release"])
-            findings = find(
-                ended.absent,
-                list(closure.packages(workspace, container, root)),
-                files.inside.files,
-                lambda: closure.drop_rules(workspace),
-                lambda paths: _packages_with(workspace, release, paths, fetch=ended.failed),
-                made.args["mode"] == "linked",
-                ended.succeeded,
-            )
-        return Tried(ended.status, findings, ended.unobserved)
+    store = workspace.store
+    store.used([image], workspace.project_name, f"{container.name}/{workspace.arch}")
+    workspace.finish()
+    record = read_record(store.tree(image))
+    made = derivation.decode(workspace.evaluator.derivations[container.root.derivation])
+    return _Subject(
+        str(record.fields["name"]),
+        json.loads(record.config).get("config", {}),
+        tree.read(store, record),
+        str(made.args["release"]),
+        made.args["mode"] == "linked",
+        lambda: closure.packages(workspace, made, root),
+    )
 
 
-def _tell_ports(ports: Sequence[str]) -> None:
-    if ports:
-        more = f" and {len(ports) - _MOST_PORTS} more ports" if len(ports) > _MOST_PORTS else ""
-        places = ", ".join(map(_address, ports[:_MOST_PORTS]))
-        note(f"The program uses this machine's network. It should listen on {places}{more}. Ctrl-C ends it.")
-    if closed := closed_ports(ports):
-        first = min(closed)
-        warn(
-            f"The sandbox cannot open port {first}, because its root has no rights on this machine. "
-            f"Allow it with: sysctl -w net.ipv4.ip_unprivileged_port_start={first}"
+@contextmanager
+def _unpacked(workspace: Workspace, path: Path) -> Iterator[_Subject]:
+    """Unpack the image of a file or an OCI layout, and delete its files at the end of the context."""
+    fields = workspace.options.fields
+    if "configure" in fields:
+        raise UsageError("--no-configure does not apply to an image", why=f"{path} is built already")
+    archive = image_file.opened(path)
+    directory = workspace.store.session.fresh()
+    try:
+        image = image_file.choose(archive, path, workspace.arch)
+        reader = image.manifest(archive)
+        files, left_out = unpack(archive, image, directory)
+        if left_out:
+            note(f"The sandbox has no devices and pipes of the image, such as {one_line(', '.join(left_out))}")
+        made = closure.root_of(reader) if reader is not None else None
+        known: Callable[[], Sequence[ClosurePackage]] = list
+        if reader is not None and made is not None:
+            known = partial(closure.packages_of, workspace.store, made, reader)
+        yield _Subject(
+            image.name,
+            changed(image.config, fields),
+            files,
+            str(made.args.get("release")) if made is not None else _release(files.text("etc/os-release")),
+            made is not None and made.args.get("mode") == "linked",
+            known,
+            reader is not None,
         )
+    finally:
+        archive.close()
+        remove_tree(directory)
 
 
-def _address(port: str) -> str:
+def _release(text: str) -> str:
+    """Return the release of Debian that an os-release file names; "" if it names none that fpack knows."""
+    lines = text.replace('"', "").splitlines()
+    names = [line.removeprefix("VERSION_CODENAME=") for line in lines if line.startswith("VERSION_CODENAME=")]
+    return names[0] if "ID=debian" in lines and names and names[0] in RELEASES else ""
+
+
+def _tell_ports(planned: Planned) -> None:
+    if ports := planned.ports:
+        more = f" and {len(ports) - _MOST_PORTS} more ports" if len(ports) > _MOST_PORTS else ""
+        places = ", ".join(_address(port, planned.trial.ports) for port in ports[:_MOST_PORTS])
+        note(f"The program uses this machine's network. It should listen on {places}{more}. Ctrl-C ends it.")
+
+
+def _address(port: str, known: PortMap) -> str:
     """Return where a user reaches a port such as 8080/tcp."""
-    number, _, protocol = port.partition("/")
+    text, _, protocol = port.partition("/")
+    number = known.outside(int(text))
     if protocol == "tcp":
-        return f"http://localhost:{number}" if number in _HTTP else f"localhost:{number}"
+        return f"http://localhost:{number}" if text in _HTTP else f"localhost:{number}"
     return f"localhost:{number} ({protocol})"
 
 
@@ -159,12 +236,14 @@ def describe(tried: Tried) -> Iterator[str]:
     for finding in tried.findings:
         more = f" and {len(finding.paths) - 1} more" if len(finding.paths) > 1 else ""
         reason = _REASONS[finding.kind].format(finding.package)
-        if finding.line:
+        if not tried.packed:
+            advice = ""
+        elif finding.line:
             advice = "; this line of a container { } in fpack.fp adds it:"
         else:
             advice = " by a rule of the container" if finding.kind == "dropped" else "; add it to `packages`"
         yield f"  {one_line(finding.paths[0])}{more}: {reason}{advice}"
-        if finding.line:
+        if finding.line and tried.packed:
             yield f"    {one_line(finding.line)}"
 
 

@@ -20,7 +20,8 @@ _MORE = 3  # further paths of a finding
 _RUNTIME = ("dev/", "proc/", "sys/", "tmp/", "run/", "home/", "build/", "fpack/")
 _SEARCHED = ("bin", "sbin", "games")
 _MAX_LINE = 200  # characters; a shorter line adds more files
-# Files that libraries look for at each start, and without which they work as most programs expect.
+# Files that libraries look for at each start, and without which they work as most programs expect; and documentation,
+# whose presence some programs check, as `postfix check` does.
 _OPTIONAL = Globs(
     [
         "/etc/gai.conf",  # addresses are sorted by the standard's table
@@ -33,6 +34,15 @@ _OPTIONAL = Globs(
         "/usr/lib/locale/**",  # the locales C and C.UTF-8 are built in
         "/usr/share/locale/**",  # messages are in English
         "/usr/share/locale-langpack/**",
+        "/usr/share/doc/*/AUTHORS*",
+        "/usr/share/doc/*/NEWS*",
+        "/usr/share/doc/*/README*",
+        "/usr/share/doc/*/TODO*",
+        "/usr/share/doc/*/changelog*",
+        "/usr/share/doc/*/copyright",
+        "/usr/share/doc-base/**",
+        "/usr/share/info/**",
+        "/usr/share/man/**",
     ]
 )
 
@@ -41,14 +51,14 @@ class ClosurePackage(NamedTuple):
     """A package that the image's root may take files from.
 
     inside: the image has files of it. keep, drop: the rule of its slice. files: returns which of some relative paths
-    its payload has.
+    its payload has; None if that is unknown.
     """
 
     name: str
     inside: bool
     keep: tuple[str, ...] | None
     drop: tuple[str, ...]
-    files: Callable[[frozenset[str]], frozenset[str]]
+    files: Callable[[frozenset[str]], frozenset[str]] | None
 
 
 class DropRules(NamedTuple):
@@ -95,7 +105,7 @@ def find(
     wanted = frozenset(order)
     known: dict[str, ClosurePackage] = {}
     for package in closure:
-        for path in package.files(wanted):
+        for path in package.files(wanted) if package.files is not None else ():
             known.setdefault(path, package)
     listed = {package.name: package for package in closure}
     others = contents([f"/{path}" for path in order if path not in known])
@@ -106,9 +116,10 @@ def find(
             grouped.setdefault((kind, known[path].name), []).append(path)
         elif found := others.get(f"/{path}"):
             name = _best(found, path, listed)
-            if name in listed and listed[name].inside:
+            if name in listed and listed[name].inside and listed[name].files is not None:
                 continue  # the package has it under another path
-            grouped.setdefault((LEFT_OUT if name in listed else PACKAGE, name), []).append(path)
+            kind = PACKAGE if name not in listed else DROPPED if listed[name].inside else LEFT_OUT
+            grouped.setdefault((kind, name), []).append(path)
     chosen = sorted(grouped, key=lambda key: (_KINDS.index(key[0]), _rank(grouped[key][0])))[:MOST]
     return [
         Finding(

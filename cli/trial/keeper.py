@@ -6,12 +6,15 @@ tree, which the store has, and an upper directory in memory.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
 import socket
+import stat
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
+from functools import partial
 from typing import Any
 
 from fpack.builders.configure.namespace import linux
@@ -20,7 +23,7 @@ from fpack.builders.sandbox import idmap, observer
 from fpack.cli.shells.sandbox import attendance
 from fpack.store import processes
 
-from . import first_process
+from . import first_process, ports
 from .first_process import FAILED, NOT_EXECUTABLE, NOT_FOUND, PASSED
 from .model import SandboxUsers, Trial
 
@@ -29,17 +32,31 @@ _HOST_NAME = b"fpack"  # as in /etc/hosts of the tree
 
 
 class TrialKeeper:
-    """The process that keeps the sandbox. watch: the observer's filter; empty: do not observe. report: a pipe."""
+    """The process that keeps the sandbox.
+
+    watch: the observer's filter; empty: do not observe. names: observe names. report: a pipe. binder: the socket for
+    `ports.bind`.
+    """
 
     def __init__(
-        self, trial: Trial, users: SandboxUsers, trees: Sequence[int], code: bytes, watch: bytes, report: int
+        self,
+        trial: Trial,
+        users: SandboxUsers,
+        trees: Sequence[int],
+        code: bytes,
+        watch: bytes,
+        names: bool,
+        report: int,
+        binder: socket.socket,
     ) -> None:
         self._trial = trial
         self._users = users
         self._trees = trees
         self._code = code
         self._watch = watch
+        self._names = names
         self._report = report
+        self._binder = binder
         self._init = 0
 
     def keep(self, parent: int) -> int:
@@ -92,6 +109,10 @@ class TrialKeeper:
         layers = ":".join(f"/{name}" for name in lowers)
         options = f"lowerdir={layers},upperdir=/upper/changes,workdir=/upper/work,userxattr"
         linux.mount("none", "/merged", "overlay", linux.NOSUID | linux.NODEV, options)
+        for name in ("dev", "proc"):
+            # With a symlink of the image, the kernel's file systems would lie where nothing makes them read-only.
+            if not stat.S_ISDIR(os.lstat(f"/merged/{name}").st_mode):
+                raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), f"/{name} of the image")
         self._write()
         for (path, disk), fd in zip(tree.paths, trees[len(lowers) :], strict=True):
             _attach(fd, f"/merged{path}", disk)
@@ -135,9 +156,10 @@ class TrialKeeper:
                 data, fds, _, _ = socket.recv_fds(ours, 256, 1)
                 poll.unregister(ours.fileno())
                 if fds:
-                    watched = observer.Observer(fds[0], proc)
+                    bind = partial(ports.bind, self._binder)
+                    watched = observer.Observer(fds[0], proc, trial.ports.first, bind)
                     poll.register(fds[0], select.POLLIN)
-                else:
+                elif self._names:
                     why = data.decode("utf-8", "replace")
             elif end in ready:
                 break
@@ -156,7 +178,7 @@ class TrialKeeper:
     def _finish(self, watched: observer.Observer | None, why: str, status: int) -> None:
         """Report the names that do not exist now."""
         names: list[bytes] = []
-        if watched is not None:
+        if watched is not None and self._names:
             root = os.open("/merged", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             # The memory of a process that has not executed the program yet is fpack's own, and is not readable.
             names = [name for name in (*self._programs(), *watched.names) if observer.absent(root, name)]

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from .ports import PortMap
 from .tree import TrialTree
 
 
@@ -20,6 +21,7 @@ class Trial(NamedTuple):
     words: Sequence[str]
     env: Mapping[str, str]
     directory: str
+    ports: PortMap
     uid: int = 0
     gid: int = 0
     stop: int = 0

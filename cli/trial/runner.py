@@ -1,14 +1,15 @@
 """Run a command on the files of an image, in the sandbox of maintainer scripts: namespaces, ids, system call filter.
 
-Three processes share the work, all of them copies of fpack's own, which waits: the keeper (keeper.py), process 1 of the
-sandbox, and the command (first_process.py).
+Four processes share the work, all of them copies of fpack's own, which waits: the keeper (keeper.py), process 1 of the
+sandbox, the command (first_process.py), and one that binds ports with the caller's rights (ports.py).
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from . import first_process, streams
 from .first_process import INTERRUPT, KEYS, PASSED, STOP
 from .keeper import TrialKeeper
 from .model import Ended, SandboxUsers, Trial
+from .ports import PortMap
 
 _PATIENCE = 1  # seconds between Ctrl-C and the signal that stops the command
 _MAX_REPORT = (observer.MAX_LENGTH + 1) * (observer.MAX_NAMES + 1)
@@ -32,21 +34,26 @@ def run(trial: Trial, observe: bool = True) -> Ended:
     """Run a command to its end. Raise SandboxError if the machine does not allow it."""
     code = build_filter(set_id=True)
     watch, unobserved = b"", ""
-    if observe:
-        try:
-            watch = observer.build_filter()
-        except observer.CannotObserve as error:
-            unobserved = str(error)
+    try:
+        watch = observer.build_filter(names=observe, binds=True)
+    except observer.CannotObserve as error:
+        unobserved = str(error) if observe else ""
     with _users(trial) as users, streams.pipes() as files:
         trees = _trees(trial, users)
         report, tell = os.pipe2(os.O_CLOEXEC)
+        asked, ask = socket.socketpair()
         processes.hide_inherited()
         with attendance.terminals(users.outside) if users.outside else nullcontext():
             before = {number: signal.signal(number, signal.SIG_IGN) for number in (*KEYS, *PASSED, signal.SIGALRM)}
             parent = os.getpid()
             terminal = _has_terminal()
             trial = trial._replace(takes_terminal=terminal and trial.takes_terminal)
-            child = processes.fork(lambda: TrialKeeper(trial, users, trees, code, watch, tell).keep(parent))
+            binder = processes.fork(lambda: _bind_ports(trial.ports, asked, ask, (report, tell, *trees)))
+            asked.close()
+            child = processes.fork(
+                lambda: TrialKeeper(trial, users, trees, code, watch, observe, tell, ask).keep(parent)
+            )
+            ask.close()
             os.close(tell)
             for fd in trees:
                 os.close(fd)
@@ -54,6 +61,7 @@ def run(trial: Trial, observe: bool = True) -> Ended:
                 signals = _handle_signals(child, trial.stop, terminal)
                 text = streams.copy(report, files, _MAX_REPORT)
                 status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                os.waitpid(binder, 0)
             finally:
                 os.close(report)
                 signal.alarm(0)
@@ -62,6 +70,14 @@ def run(trial: Trial, observe: bool = True) -> Ended:
                 for number, handler in before.items():
                     signal.signal(number, handler)
     return _ended(status, text, unobserved, bool(signals))
+
+
+def _bind_ports(ports: PortMap, asked: socket.socket, ask: socket.socket, others: Iterable[int]) -> int:
+    """In a process of its own: bind ports until the keeper ends. others: descriptors that only other processes need."""
+    ask.close()
+    for fd in others:
+        os.close(fd)
+    return ports.serve(asked)
 
 
 def _ended(status: int, text: bytes, unobserved: str, signalled: bool) -> Ended:

@@ -45,21 +45,31 @@ class TrialTree(NamedTuple):
 
 
 class ImageFiles(NamedTuple):
-    """The files of an image. inside: the tables, which have everything but the store paths."""
+    """The files of an image. inside: the tables, which have everything but the store paths.
+
+    merged: the image is fpack's, with the programs and libraries of Debian in /usr.
+    """
 
     tree: TrialTree
     inside: LowerTree
+    merged: bool = True
 
     def has(self, path: str) -> bool:
         """Return whether a path leads to something."""
-        return resolve(path, self._target, self.inside.has) is not None
+        return self._resolved(path) is not None
 
     def text(self, path: str) -> str:
         """Return the text of a file; "" if there is none."""
-        for lower in self.tree.lowers:
-            with suppress(OSError, StoreError), open_regular(Path(f"{lower}/{path}")) as file:
-                return file.read(_MAX_TEXT).decode("utf-8", "surrogateescape")
+        # The kernel would follow a symlink on the way out of the image.
+        found = self._resolved(path)
+        if found is not None and found in self.inside.files:
+            for lower in self.tree.lowers:
+                with suppress(OSError, StoreError), open_regular(Path(f"{lower}/{found}")) as file:
+                    return file.read(_MAX_TEXT).decode("utf-8", "surrogateescape")
         return ""
+
+    def _resolved(self, path: str) -> str | None:
+        return resolve(path, self._target, self.inside.has, self.merged)
 
     def tree_with(self, files: Mapping[str, str | None]) -> TrialTree:
         """Return the tree with more files, by absolute path, and directories (None) if they are not there yet."""

@@ -38,6 +38,7 @@ class _WithCommand(click.Command):
 Examples:
   fpack try nginx                             the curated image; Ctrl-C ends it
   fpack try debian.trixie.mosquitto           any Debian package
+  fpack try shop.tar                          an image that is packed already, by any tool
   fpack try jq -- jq --version                another command in the image
   fpack try                                   `image` of ./fpack.fp
   fpack try api.fp#server --env LEVEL=debug   an attribute of a file
@@ -53,7 +54,8 @@ Examples:
 def command(ctx: click.Context, /, what: str | None, no_observe: bool, as_json: bool, **rest: Any) -> int:
     """Run an image in a sandbox, without a container engine. Exit with the status of its program.
 
-    WHAT is a package, a curated image or a container, as for `fpack pack`; without WHAT, it is `image` of ./fpack.fp.
+    WHAT is a package, a curated image or a container, as for `fpack pack`, or an image: a tar or an OCI layout
+    directory. Without WHAT, it is `image` of ./fpack.fp.
     Words after -- replace the program of the image. Changes to files are kept in memory until the end. Then fpack lists
     files that the program looked for and that are not in the image, if a package has them.
     """

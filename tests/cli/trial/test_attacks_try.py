@@ -70,7 +70,7 @@ def test_an_observer_adds_no_rights(victim: Person) -> None:
     assert max(int(each, 16) for each in capabilities) <= 0x404FF, "no more than maintainer scripts have"
     count = "while read -r name value; do case $name in Seccomp_filters:) echo $value;; esac; done < /proc/self/status"
     filters = [int(attack(victim, count, *options).stdout) for options in ((), ("--no-observe",))]
-    assert filters[0] == filters[1] + 1, "the observer's filter is one more, and none is missing"
+    assert filters[0] == filters[1] >= 2, "that of builds, and that of the observer, who serves ports always"
 
 
 def test_nothing_of_the_machine_is_visible(victim: Person) -> None:

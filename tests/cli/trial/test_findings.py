@@ -86,7 +86,8 @@ def test_a_command_that_succeeded_lacks_only_programs() -> None:
 @pytest.mark.parametrize(
     "path",
     ["/etc/gai.conf", "/etc/nsswitch.conf", "/usr/lib/x/gconv/gconv-modules.cache", "/lib/x/gconv/gconv-modules.d/a",
-     "/usr/lib/locale/locale-archive", "/usr/lib/locale/C.utf8/LC_CTYPE", "/usr/share/locale/de/LC_MESSAGES/a.mo"],
+     "/usr/lib/locale/locale-archive", "/usr/lib/locale/C.utf8/LC_CTYPE", "/usr/share/locale/de/LC_MESSAGES/a.mo",
+     "/usr/share/man/man1/postfix.1.gz", "/usr/share/doc/a/changelog.Debian.gz", "/usr/share/info/a.info"],
 )  # fmt: skip
 def test_files_that_programs_do_without_are_no_findings(path: str) -> None:
     inside = path.removeprefix("/").replace("lib/x", "usr/lib/x") if path.startswith("/lib/") else path[1:]
@@ -103,6 +104,14 @@ def test_a_package_that_the_image_has_elsewhere_is_no_finding() -> None:
     assert not found("/usr/bin/foo", closure=[package("foo")], contents={"/usr/bin/foo": ("foo",)})
     (left_out,) = found("/usr/bin/foo", closure=[package("foo", inside=False)], contents={"/usr/bin/foo": ("foo",)})
     assert left_out.kind == "left out"
+
+
+def test_a_package_whose_files_are_unknown_is_told_by_the_index() -> None:
+    """An image of another machine: the store does not have its payloads."""
+    for inside, kind in ((True, "dropped"), (False, "left out")):
+        unknown = package("foo", inside=inside)._replace(files=None)
+        (finding,) = found("/usr/bin/foo", closure=[unknown], contents={"/usr/bin/foo": ("foo",)})
+        assert finding.kind == kind
 
 
 def test_search_paths_are_no_findings() -> None:

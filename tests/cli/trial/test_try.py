@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
+import socket
 import subprocess
 import sys
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ import pytest
 from support.archive import file
 from support.people import MODES, WITH_IDS, Person, person
 from support.program import Fpack
-from support.shells import Terminal, out
+from support.shells import Terminal, out, packages_of
 
 TOOL = """\
 #!/bin/sh
@@ -49,6 +52,7 @@ open = image.with { user = null }
 dropped = open.with { rules = { tool = { drop = ["/usr/share/tool"] } } }
 kept = open.with { rules = { tool = { keep = ["/usr/bin"] } } }
 stubborn = open.with { command = ["stubborn"], stop-signal = "SIGUSR1" }
+perl = open.with { packages = [debian.bash, debian.coreutils, debian.real-perl] }
 tini = open.with { packages = [debian.bash, debian.coreutils, debian.tini] }
 linked = container {
   packages = [debian.tool, debian.bash, debian.coreutils]
@@ -70,6 +74,8 @@ def someone(request: pytest.FixtureRequest) -> Any:
             },
         )  # fmt: skip
         made.archive.add("extra", "1.0", files={"usr/lib/tool/plugin": "plugin\n", "usr/lib/tool/other": "other\n"})
+        if shutil.which("perl"):
+            made.archive.add("real-perl", "1.0", files=packages_of("perl"), packing="zst")
         made.archive.add("tini", "1.0", files={"usr/bin/tini": file("#!/bin/sh\nexit 9\n", 0o755)})
         made.archive.add("other-tools", files={"usr/bin/nonexistent-program": file("#!/bin/sh\n", 0o755)})
         made.archive.publish(contents=True)
@@ -114,15 +120,53 @@ def test_an_image_for_another_architecture_is_refused_before_a_download(tmp_path
 
 
 def test_ports_are_told_if_the_program_of_the_image_runs(someone: Person) -> None:
-    low, cwd = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) - 1, someone.place / "project"
-    if low < 1:
-        pytest.skip("this machine lets everybody open all ports")
-    ports = ("--port", str(low), "--port", "8080")
-    told = someone("try", *ports, cwd=cwd).stderr
-    assert f"The sandbox cannot open port {low}, because its root has no rights on this machine" in told
-    assert f"net.ipv4.ip_unprivileged_port_start={low}" in told and "http://localhost:8080. Ctrl-C" in told
-    assert "should listen on localhost:53 (udp)." in someone("try", "--port", "53/udp", cwd=cwd).stderr
-    assert "port" not in someone("try", *ports, "--", "id", cwd=cwd).stderr
+    cwd = someone.place / "project"
+    told = someone("try", "--port", "8080", "--port", "5353/udp", cwd=cwd).stderr
+    assert "should listen on localhost:5353 (udp), http://localhost:8080. Ctrl-C" in told
+    assert "port" not in someone("try", "--port", "8080", "--", "id", cwd=cwd).stderr
+
+
+def free_low_port() -> int:
+    """A port below 1024 that nothing uses, nor the one that is 8000 higher."""
+    for port in range(700, 1000):
+        with socket.socket() as low, socket.socket() as high, suppress(OSError):
+            if os.geteuid() == 0:
+                low.bind(("127.0.0.1", port))
+            high.bind(("127.0.0.1", port + 8000))
+            return port
+    raise AssertionError("all ports are in use")
+
+
+SERVER = r"""
+my ($family, $port) = @ARGV;
+my $address = pack("Sna4x8", 2, $port, "\x7f\0\0\1");
+$address = pack("SnNa16N", 10, $port, 0, "\0" x 15 . "\1", 0) if $family == 10;
+socket(S, $family, 1, 0) && setsockopt(S, 1, 2, 1) && bind(S, $address) && listen(S, 5) or die "no: $!\n";
+$| = 1; print "up\n";
+accept(C, S) or die; syswrite C, "hello\n"; close C;
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--no-observe",)])
+def test_a_low_port_is_opened_with_the_rights_of_the_caller(someone: Person, options: tuple[str, ...]) -> None:
+    low, cwd = free_low_port(), someone.place / "project"
+    for family, host in ((2, "127.0.0.1"), (10, "::1")):
+        for declared in (True, False):
+            outside = low if declared and someone.uid == 0 else low + 8000
+            words = ("--port", str(low)) if declared else ()
+            program = ("--", "perl", "-e", SERVER, str(family), str(low))
+            command = someone.command("try", "#perl", *options, *words, *program)
+            process = subprocess.Popen(
+                command, cwd=cwd, env=someone.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            assert process.stdout is not None
+            if process.stdout.readline() != "up\n":
+                pytest.fail(process.communicate(timeout=60)[1])
+            with socket.create_connection((host, outside), 20) as client:
+                assert client.recv(10) == b"hello\n"
+            _, errors = process.communicate(timeout=60)
+            assert process.returncode == 0, errors
+            assert (f"Port {low} of the program is port {outside} of this machine" in errors) == (outside != low)
 
 
 def test_process_1_of_the_sandbox_stands_for_tini(someone: Person) -> None:
