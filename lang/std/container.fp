@@ -64,7 +64,13 @@ container({
       ...[p.name for p in debian],
       ...if run-by == [] then [] else [p.name for p in debian-closure(the-release, run-by)],
     ])
-    found = debian-closure(the-release, unique([...names, "base-files"]))
+    declared = debian-closure(the-release, unique([...names, "base-files"]))
+    relied = [
+      d for d in import("fpack/data-packages").relied-on(if linked then names else [p.name for p in declared], names)
+      if release-has(the-release, d.name)
+    ]
+    found = if relied == [] then declared
+      else debian-closure(the-release, unique([...names, "base-files", ...[d.name for d in relied]]))
     # The libraries that a built package loads are among the packages that it was built with.
     built-with = unique([q.name for p in built for q in p.debian-packages or []])
     around = if built-with == [] then []
@@ -106,7 +112,7 @@ container({
       if with-scripts then map-record(rules-made, (_, r) => if r.setuid == [] then r else { ...r, lenient = true })
       else rules-made
     kept-bits = unique(flatten([r.setuid for _, r in rules-made]))
-    slices = members(the-release, all-found, seeds, table, debian, data, linked && data-packages)
+    slices = members(the-release, all-found, seeds, table, debian, [...data, ...relied], linked && data-packages)
     with-scripts = runs-scripts(configure, linked, names, the-release)
     # Debian's scripts refuse a system user with a number outside of its range.
     all-users = [
@@ -294,7 +300,8 @@ skipped({ skip: list = [] }) = skip
 
 # The slices of the root. listed: packages that may differ from those of the release. seed: the slice is always in the
 # root.
-# data: data packages, as `fpack/data-packages` returns them. with-data: the root takes dependencies that are only data.
+# data: packages that others use and do not depend on, as `fpack/data-packages` returns them. with-data: the root takes
+# dependencies that are only data.
 members(release, found, names, rules, listed = [], data = [], with-data = false) = [
   {
     package = p.name

@@ -37,3 +37,27 @@ used-by(names) = [
   for name, d in data-packages
   if !contains(names, name) && any(d.users, u => contains(names, u))
 ]
+
+# Essential packages that others read files of or run by computed names, which neither declares nor calls show:
+# { PACKAGE = { users, listed, why } }. listed: it counts only if the container lists the user. They are included with
+# their dependencies.
+essential-packages = {
+  dpkg = {
+    users = ["libapt-pkg6.0", "libapt-pkg6.0t64", "libapt-pkg7.0", "apt", "apt-utils", "aptitude", "python3-apt"]
+    listed = false
+    why = "the table of architectures and the database of packages"
+  }
+  util-linux = {
+    users = ["sensible-utils"]
+    listed = true
+    why = "the pager `more`"
+  }
+}
+
+# The Essential packages that `names` rely on and that are not among them, as { name, by, why }. listed: the packages of
+# the container.
+relied-on(names, listed) = [
+  { name, by = head([u for u in e.users if contains(if e.listed then listed else names, u)]), why = e.why }
+  for name, e in essential-packages
+  if !contains(names, name) && any(e.users, u => contains(if e.listed then listed else names, u))
+]

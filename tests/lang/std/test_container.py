@@ -132,6 +132,41 @@ def test_a_package_of_data_that_another_uses_is_included_without_its_dependencie
     assert "used" not in slices["curl"]
 
 
+class WithApt(Packages):
+    """Also has packages that rely on Essential ones without a dependency."""
+
+    depends = {
+        **DEPENDS, "libapt-pkg7.0": ["libc6"], "apt": ["libapt-pkg7.0"], "dpkg": ["tar", "libmd0"], "libmd0": ["libc6"],
+        "sensible-utils": [], "ucf": ["sensible-utils"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("closure", ["depends", "linked"])
+def test_an_essential_package_that_another_relies_on_is_included_with_its_dependencies(
+    tmp_path: Path, cache: Path, closure: str
+) -> None:
+    def slices(names: str) -> dict[str, Any]:
+        w = World(tmp_path, cache, f'packages = [{names}], closure = "{closure}", configure = false', WithApt())
+        assert w.root.args.get("database", False) == ("dpkg" in names or "apt" in names)
+        return {s["package"]: s for s in w.root.args["slices"]}
+
+    apt = slices("debian.apt")
+    assert apt["dpkg"]["seed"] and apt["dpkg"]["depends"] == ["tar", "libmd0"] and "libmd0" in apt
+    assert apt["dpkg"]["used"][0]["by"] in ("apt", "libapt-pkg7.0")
+    assert "used" not in slices("debian.apt, debian.dpkg")["dpkg"], "it is listed"
+    assert slices("debian.sensible-utils")["util-linux"]["used"][0]["by"] == "sensible-utils"
+    assert "used" not in slices("debian.ucf").get("util-linux", {}), "nobody runs its pager"
+    assert "dpkg" not in slices("debian.curl")
+
+
+def test_a_release_without_the_essential_package_needs_none(tmp_path: Path, cache: Path) -> None:
+    class Without(WithApt):
+        depends = {name: names for name, names in WithApt.depends.items() if name != "dpkg"}
+
+    w = World(tmp_path, cache, "packages = [debian.apt]", Without())
+    assert "dpkg" not in [s["package"] for s in w.root.args["slices"]]
+
+
 def test_a_listed_package_of_data_is_included_as_listed(world: Any) -> None:
     w = world("packages = [debian.curl, debian.ca-certificates]")
     slices = {s["package"]: s for s in w.root.args["slices"]}
