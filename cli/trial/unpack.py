@@ -29,6 +29,7 @@ from .tree import ImageFiles, TrialTree
 # An image may have LEAST bytes unpacked, and RATIO times the size of its blobs more, if the disk keeps RESERVE.
 LEAST, RATIO, RESERVE = 1 << 30, 50, 1 << 28
 _MAX_LEFT_OUT = 5  # to name
+_MAX_TIME = 1 << 33
 _KERNEL = ("dev", "proc", "sys")  # the sandbox mounts these
 _CODECS = {b"\x1f\x8b": "gz", b"\x28\xb5\x2f\xfd": "zst", b"\xfd7zXZ": "xz", b"BZh": "bz2"}
 _LINK, _FILES = OTHERS[b"1"], (FILE, OTHERS[b"7"])
@@ -134,16 +135,17 @@ class _Unpacking:
         entry = TreeEntry("", kind, member.mode & 0o7777, member.uid, member.gid, size=member.size)
         if kind == meta.SYMLINK:
             entry = entry._replace(target=os.fsdecode(member.target))
-        number = self._content(tar) if kind == meta.FILE else 0
+        number = self._content(tar, member.mtime) if kind == meta.FILE else 0
         self._stack.add(member.path, entry, number)
 
-    def _content(self, tar: StrictTar) -> int:
+    def _content(self, tar: StrictTar, mtime: int) -> int:
         self._numbers += 1
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         fd = os.open(self._contents / str(self._numbers), flags, 0o600)
         try:
             for piece in tar.content():
                 write_all(fd, piece)
+            os.utime(fd, (mtime, mtime) if mtime < _MAX_TIME else None)
         finally:
             os.close(fd)
         return self._numbers

@@ -169,7 +169,9 @@ def test_gzip_is_read_whatever_a_layer_is_called(someone: Person, image: Image) 
     extra = Layer([node("opt/x", b"here\n")], suffix="")
     extra.blob = gzip.compress(extra.tar)
     image.layers.append(extra)
-    assert run(someone, saved(someone, image), "cat /opt/x") == "here\n"
+    late = Layer([node("opt/y", b"y", mtime=7), node("opt/z", b"z", mtime=(1 << 33) - 1)], suffix="")
+    image.layers.append(late)
+    assert run(someone, saved(someone, image), "cat /opt/x; stat -c %Y /opt/y") == "here\n7\n"
 
 
 LINK = {"kind": tarfile.SYMTYPE, "mode": 0o777}
@@ -292,6 +294,7 @@ def test_odd_settings_are_refused_or_run(someone: Person, image: Image, settings
 
 
 def test_what_is_no_image_says_so(someone: Person, image: Image) -> None:
+    assert "There is no image none.tar" in someone.fails("try", "none.tar", cwd=someone.place)
     (someone.place / "no.tar").write_bytes(b"x" * 2048)
     assert "not a tar" in someone.fails("try", "no.tar", cwd=someone.place)
     path = saved(someone, image)
