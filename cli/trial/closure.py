@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.payload import meta
 from fpack.builders.payload.globs import merged
 from fpack.cli.workspace.workspace import Workspace
@@ -15,6 +14,9 @@ from fpack.store.path import StorePath
 from fpack.store.store import Store
 
 from .findings import ClosurePackage, DropRules
+
+if TYPE_CHECKING:
+    from fpack.builders.manifest.reader import ManifestReader
 
 _Decoded = Callable[[bytes], Derivation | None]  # None: an input that the image is not made of
 

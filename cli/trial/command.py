@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fpack.builders.debian.suites import RELEASES
 from fpack.builders.oci.image_record import read as read_record
 from fpack.cli.errors import UsageError
 from fpack.cli.options import SharedOptions
@@ -24,14 +23,13 @@ from fpack.cli.workspace.package_lookup import Packages
 from fpack.cli.workspace.workspace import Workspace
 from fpack.store import derivation
 from fpack.store.errors import FpackError, one_line
-from fpack.store.files.remove import remove_tree
 
-from . import closure, image_file, machine, runner, tree
+from . import closure, machine, runner, tree
 from .container import Planned, changed, plan
 from .findings import ClosurePackage, Finding, find, is_searched
+from .image_name import named
 from .model import Ended
 from .ports import PortMap
-from .unpack import unpack
 
 _HTTP = ("80", "8000", "8080")  # ports of servers that a browser opens
 _MOST_PORTS = 5  # in a message
@@ -76,7 +74,7 @@ def attempt(what: str | None, command: Sequence[str], options: SharedOptions, ob
     """Run the command of an image, which is built or read. aside: its standard output goes to standard error."""
     with Workspace(options) as workspace:
         machine.check(workspace.arch)
-        path = image_file.named(what)
+        path = named(what)
         with nullcontext(_built(workspace, what)) if path is None else _unpacked(workspace, path) as subject:
             with naming_option(options.fields):
                 planned = plan(subject.name, subject.config, subject.files, command, os.environ)
@@ -124,6 +122,11 @@ def _built(workspace: Workspace, what: str | None) -> _Subject:
 @contextmanager
 def _unpacked(workspace: Workspace, path: Path) -> Iterator[_Subject]:
     """Unpack the image of a file or an OCI layout, and delete its files at the end of the context."""
+    from fpack.store.files.remove import remove_tree
+
+    from . import image_file
+    from .unpack import unpack
+
     fields = workspace.options.fields
     if "configure" in fields:
         raise UsageError("--no-configure does not apply to an image", why=f"{path} is built already")
@@ -155,6 +158,8 @@ def _unpacked(workspace: Workspace, path: Path) -> Iterator[_Subject]:
 
 def _release(text: str) -> str:
     """Return the release of Debian that an os-release file names; "" if it names none that fpack knows."""
+    from fpack.builders.debian.suites import RELEASES
+
     lines = text.replace('"', "").splitlines()
     names = [line.removeprefix("VERSION_CODENAME=") for line in lines if line.startswith("VERSION_CODENAME=")]
     return names[0] if "ID=debian" in lines and names and names[0] in RELEASES else ""

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fpack.builders.configure.ids import COUNT
-from fpack.builders.oci import config as image_config
-from fpack.builders.oci.user import resolve_user
 from fpack.cli.errors import UsageError
 
 from .model import Trial
@@ -23,6 +21,7 @@ _MAX_RESOLV = 1 << 16
 _INIT = ["/usr/bin/tini", "--"]
 _HOSTS = ("/etc/hosts", "127.0.0.1 localhost fpack\n::1 localhost\n")
 _PORT = re.compile(r"[0-9]{1,5}(/[a-z]+)?\Z")
+_NUMBERS = re.compile(r"[0-9]{1,10}:[0-9]{1,10}\Z")
 _MAX_WORDS = 100_000
 _SHELLS = [[f"/usr/bin/{name}"] for name in ("bash", "sh")]
 
@@ -74,6 +73,8 @@ def plan(
 
 def changed(config: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of an image with what options of the command line, as fields of a container, change."""
+    from fpack.builders.oci import config as image_config
+
     found = dict(config)
     if "entrypoint" in fields:
         found["Entrypoint"], found["Cmd"] = fields["entrypoint"], []
@@ -115,9 +116,12 @@ def _signal(text: str) -> int:
 
 
 def _user(text: str, files: ImageFiles) -> tuple[int, int]:
-    """Return the numbers of a user and a group, which an image of fpack always has."""
-    user = resolve_user(text or "0:0", files.text("etc/passwd"), files.text("etc/group"), (), ())
-    uid, gid = map(int, user.split(":"))
+    """Return the numbers of a user and a group. An image of fpack has them; another may have names."""
+    if not _NUMBERS.match(text := text or "0:0"):
+        from fpack.builders.oci.user import resolve_user
+
+        text = resolve_user(text, files.text("etc/passwd"), files.text("etc/group"), (), ())
+    uid, gid = map(int, text.split(":"))
     if max(uid, gid) >= COUNT - 1:
         raise UsageError(f"The user {text} cannot run in a sandbox", why=f"its numbers are below {COUNT - 1} only")
     return uid, gid

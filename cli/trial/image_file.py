@@ -6,7 +6,6 @@ and every layer its diff_id. The documents are those of the OCI image specificat
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,26 +64,6 @@ class ImageFile(NamedTuple):
         except (BadDocument, ManifestError) as error:
             raise ImageError("The manifest in the image cannot be read", where=error.where, why=error.why) from None
         return None
-
-
-def named(what: str | None) -> Path | None:
-    """Return the path of the image that a word of the command line names; None if it names anything else.
-
-    Raise UsageError for the name of a tar that does not exist.
-    """
-    if not what or "#" in what:
-        return None
-    path = Path(what)
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError):
-        if path.suffix == ".tar":
-            raise UsageError(f"There is no image {path}", hint="name the file that fpack pack wrote") from None
-        return None
-    if stat.S_ISDIR(mode):
-        return path if (path / "oci-layout").is_file() else None
-    is_archive = ".tar" in path.suffixes or "/" in what and path.suffix != ".fp"
-    return path if is_archive and stat.S_ISREG(mode) else None
 
 
 def opened(path: Path) -> ImageArchive:
