@@ -115,7 +115,7 @@ class BillFile(NamedTuple):
     copyright: str
 
 
-class Relation(NamedTuple):
+class BillRelation(NamedTuple):
     """A relation between two refs. kind: one of this module's constants; GENERATED_FROM: a binary from its source."""
 
     start: str
@@ -132,7 +132,7 @@ class Bill(NamedTuple):
     subject: Component
     components: tuple[Component, ...]
     files: tuple[BillFile, ...]
-    relations: tuple[Relation, ...]
+    relations: tuple[BillRelation, ...]
     tool: str
     created: int
     serial: str
