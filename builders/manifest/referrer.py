@@ -21,7 +21,8 @@ from .file_names import REFERRERS
 EMPTY = "application/vnd.oci.empty.v1+json"
 _NOTHING = b"{}"
 MAX_RECORD = 1 << 20
-# Files of the store path: the artifact's manifest, and a record of its blobs.
+# Files of the store path: the artifact's manifest, and a record of its blobs. The name of an artifact follows, if there
+# are several.
 _ARTIFACT, _RECORD = "artifact", "referrer"
 
 
@@ -40,8 +41,14 @@ class Referrer(NamedTuple):
     blobs: dict[str, StoredFile]
 
 
-def write(writer: TreeWriter, subject: Descriptor, artifact_type: str, documents: Sequence[ArtifactDocument]) -> None:
-    """Add an artifact to the store path that holds its documents."""
+def write(
+    writer: TreeWriter,
+    subject: Descriptor,
+    artifact_type: str,
+    documents: Sequence[ArtifactDocument],
+    name: str = "",
+) -> None:
+    """Add an artifact to the store path that holds its documents. name: of one of several in the store path."""
     layers = [
         {**document.blob.value(), "annotations": {"org.opencontainers.image.title": document.title}}
         for document in documents
@@ -57,20 +64,24 @@ def write(writer: TreeWriter, subject: Descriptor, artifact_type: str, documents
         }
     )
     entry = spec.describe(spec.MANIFEST, artifact)
-    writer.file(_ARTIFACT, [artifact])
+    writer.file(_named(_ARTIFACT, name), [artifact])
     record = {
         "entry": {**entry.value(), "artifactType": artifact_type},
         "blobs": [
-            [entry.digest, entry.size, _ARTIFACT],
+            [entry.digest, entry.size, _named(_ARTIFACT, name)],
             *([document.blob.digest, document.blob.size, document.file] for document in documents),
         ],
     }
-    writer.file(_RECORD, [canonical.encode(record)])
+    writer.file(_named(_RECORD, name), [canonical.encode(record)])
 
 
-def read(tree: CheckedTree) -> Referrer:
-    """Read the artifact in a store path."""
-    record = canonical.decode(tree.read(_RECORD, MAX_RECORD))
+def _named(file: str, name: str) -> str:
+    return f"{file}.{name}" if name else file
+
+
+def read(tree: CheckedTree, name: str = "") -> Referrer:
+    """Read the artifact in a store path. name: as for `write`."""
+    record = canonical.decode(tree.read(_named(_RECORD, name), MAX_RECORD))
     return Referrer(record["entry"], {digest: StoredFile(tree, file, size) for digest, size, file in record["blobs"]})
 
 

@@ -40,7 +40,9 @@ class Entry(NamedTuple):
 
 def file(data: bytes | str, mode: int = 0o644, *, uid: int = 0, gid: int = 0) -> Entry:
     """A regular file."""
-    return Entry(tarfile.REGTYPE, data.encode() if isinstance(data, str) else data, mode, uid, gid)
+    return Entry(
+        tarfile.REGTYPE, data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data, mode, uid, gid
+    )
 
 
 def directory(mode: int = 0o755, *, uid: int = 0, gid: int = 0) -> Entry:

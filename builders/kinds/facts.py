@@ -1,0 +1,177 @@
+"""Build the `facts` kind: what a bill of materials tells of a store path in an image.
+
+Reads every file of the path once, for its digests and what it loads. Of a package, it reads also the dpkg status, the
+copyright file and the .deb.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from blake3 import blake3
+from fpack.builders import arguments
+from fpack.builders.debian.control import parse_stanza
+from fpack.builders.payload import elf
+from fpack.builders.protocol import BaseBuilder, Built, Task
+from fpack.builders.sbom import facts as form
+from fpack.builders.sbom.model import CopyrightFacts, Hashes
+from fpack.store.files.checked_tree import CheckedTree
+from fpack.store.files.pool import FileNode
+from fpack.store.files.regular_file import open_stored
+from fpack.store.files.tree import CHUNK, Node, scan
+from fpack.store.path import StorePath
+
+VERSION = 1
+
+
+FILE = "facts"
+_STATUS = "var/lib/dpkg/status.d"
+_DOCUMENTATION = "usr/share/doc"
+_OS_RELEASE = ("usr/lib/os-release", "etc/os-release")
+_MAX_TEXT = 16 << 20
+
+
+class FactsArgs(NamedTuple):
+    """The arguments. path: in an image. table: it holds `data` and `meta`. package: its name, or "". deb: its file."""
+
+    path: StorePath
+    table: bool = False
+    package: str = ""
+    deb: StorePath | None = None
+
+
+class FactsBuilder(BaseBuilder):
+    """The builder of `facts`. Its output holds `facts`, in the form of `sbom.facts`."""
+
+    version = VERSION
+
+    def build(self, task: Task) -> Built:
+        """Read the path and write its facts."""
+        args = arguments.read(FactsArgs, task.args)
+        tree = task.tree(args.path)
+        top = os.fspath(tree.disk) + ("/data" if args.table else "")
+        files = _read_files(task, tree, top)
+        package, copyright_facts = None, None
+        if args.package and args.deb is not None:
+            package = _package(task, top, args.package, args.deb)
+            copyright_facts = _copyright(top, args.package)
+        references = tuple(str(path) for path in task.closure([args.path]) if path != args.path)
+        found = form.Facts(files, () if args.table else references, package, copyright_facts, _system(top))
+        writer = task.writer()
+        writer.file(FILE, [form.encode(found)])
+        return Built(writer)
+
+
+def _read_files(task: Task, tree: CheckedTree, top: str) -> dict[bytes, form.FileFacts]:
+    """Return the facts of each content below `top`. Raise DamagedPath if the tree differs from its digest."""
+    found: dict[bytes, form.FileFacts] = {}
+    below = os.fsencode(top)
+
+    def read(path: bytes, status: os.stat_result) -> FileNode:
+        tree_hasher = blake3()
+        hashers = [hashlib.sha256(), hashlib.sha512(), hashlib.sha1(usedforsecurity=False)]
+        head, size = b"", 0
+        with os.fdopen(open_stored(os.fsdecode(path)), "rb", buffering=0) as file:
+            while chunk := file.read(CHUNK):
+                task.check()
+                head = head or chunk[: form.HEAD]
+                size += len(chunk)
+                tree_hasher.update(chunk)
+                for hasher in hashers:
+                    hasher.update(chunk)
+        sha256, sha512, sha1 = (hasher.digest() for hasher in hashers)
+        if path.startswith(below) and sha256 not in found:
+            found[sha256] = _file_facts(path, head, Hashes(sha256.hex(), sha512.hex(), sha1.hex()))
+        return FileNode(tree_hasher.digest(), size, bool(status.st_mode & stat.S_IXUSR))
+
+    node: Node = scan(os.fspath(tree.disk), read=read)
+    if not tree.prove(node):
+        raise tree.damaged("")
+    return found
+
+
+def _file_facts(path: bytes, head: bytes, hashes: Hashes) -> form.FileFacts:
+    loads = elf.facts(head[: elf.HEAD], os.fsdecode(path))
+    if loads is None:
+        return form.FileFacts(hashes, form.flags(head))
+    return form.FileFacts(
+        hashes, form.flags(head), tuple(loads.needed), loads.soname, loads.interp, tuple(loads.commands)
+    )
+
+
+def _package(task: Task, top: str, name: str, deb: StorePath) -> form.PackageFacts:
+    """Return the facts of a package: its control fields, and the digests of its file."""
+    fields = parse_stanza(_text(Path(top, _STATUS, name)))
+    sha256, sha512, size = hashlib.sha256(), hashlib.sha512(), 0
+    for chunk in task.tree(deb).chunks("", task.check):
+        sha256.update(chunk)
+        sha512.update(chunk)
+        size += len(chunk)
+    source, source_version = _source(fields)
+    link = Path(top, _DOCUMENTATION, name)
+    return form.PackageFacts(
+        name=name,
+        version=fields.get("version", ""),
+        arch=fields.get("architecture", ""),
+        source=source,
+        source_version=source_version,
+        maintainer=fields.get("maintainer", ""),
+        homepage=fields.get("homepage", ""),
+        description=fields.get("description", "").partition("\n")[0],
+        section=fields.get("section", ""),
+        built_using=" ".join(fields.get("built-using", "").split()),
+        static_built_using=" ".join(fields.get("static-built-using", "").split()),
+        file=Hashes(sha256.hexdigest(), sha512.hexdigest()),
+        size=size,
+        documentation=_linked(link) or _linked(link / "copyright", -2),
+    )
+
+
+def _source(fields: Mapping[str, str]) -> tuple[str, str]:
+    """Return the name and the version of the source. The field tells what differs from the binary package."""
+    name, _, rest = fields.get("source", "").partition("(")
+    return name.strip() or fields.get("package", ""), rest.strip(" )") or fields.get("version", "")
+
+
+def _linked(path: Path, part: int = -1) -> str:
+    """Return a part of the target of a symlink, or "" if `path` is none."""
+    if not path.is_symlink():
+        return ""
+    parts = os.readlink(path).rstrip("/").split("/")
+    return parts[part] if len(parts) >= -part else ""
+
+
+def _copyright(top: str, package: str) -> CopyrightFacts | None:
+    path = Path(top, _DOCUMENTATION, package, "copyright")
+    if path.is_symlink() or path.parent.is_symlink() or not path.is_file():
+        return None
+    from importlib import import_module
+
+    try:
+        reader: Any = import_module("fpack.builders.sbom.licences.copyright_file")
+    except ModuleNotFoundError:
+        return None
+    found: CopyrightFacts = reader.read_copyright(_text(path), package)
+    return found
+
+
+def _system(top: str) -> form.OsRelease | None:
+    """Return the operating system that the path's os-release names, if it has one."""
+    for name in _OS_RELEASE:
+        path = Path(top, name)
+        if path.is_file() and not path.is_symlink():
+            pairs = (line.partition("=") for line in _text(path).splitlines())
+            fields = {key: value.strip("\"'") for key, _, value in pairs}
+            codename = fields.get("VERSION_CODENAME", "")
+            return form.OsRelease(fields.get("ID", ""), fields.get("VERSION_ID", codename), codename)
+    return None
+
+
+def _text(path: Path) -> str:
+    with os.fdopen(open_stored(path), "rb") as file:
+        return file.read(_MAX_TEXT).decode("utf-8", "replace")

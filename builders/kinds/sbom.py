@@ -1,0 +1,99 @@
+"""Build the `sbom` kind: the bill of materials of an image, in one or more formats.
+
+The manifest names the store paths in the image. The facts of each are a derivation of their own, which the builder
+requests, so that a path is read once for all images that have it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from fpack.builders import arguments
+from fpack.builders.manifest import referrer
+from fpack.builders.manifest.reader import MAX_SIZE, ManifestReader
+from fpack.builders.oci.spec import Descriptor
+from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
+from fpack.builders.sbom import documents
+from fpack.builders.sbom import facts as form
+from fpack.builders.sbom.gather import PathWanted, gather, wanted
+from fpack.builders.sbom.model import Bill
+from fpack.builders.sbom.provenance import Provenance
+from fpack.store.derivation import Derivation
+from fpack.store.files.writer import TreeWriter
+from fpack.store.path import StorePath, clean_name, parse
+
+from .facts import FILE, FactsArgs
+from .manifest import CANONICAL_FILE
+
+VERSION = 1
+
+
+_MAX_FACTS = 256 << 20
+
+
+class SbomArgs(NamedTuple):
+    """The arguments. manifest: an output of the kind `manifest`. formats: see `sbom.documents`. fpack: the version."""
+
+    manifest: StorePath
+    formats: tuple[str, ...]
+    fpack: str
+
+
+class SbomBuilder(BaseBuilder):
+    """The builder of `sbom`. Its output holds a document for each format, and the files that `referrer.read` reads."""
+
+    version = VERSION
+
+    def build(self, task: Task) -> Steps:
+        """Request the facts, and write the documents."""
+        args = arguments.read(SbomArgs, task.args)
+        if unknown := [name for name in args.formats if name not in documents.FORMATS]:
+            raise BuildError(f"{unknown[0]!r} is not a format of bills of materials")
+        data = task.tree(args.manifest).read(CANONICAL_FILE, MAX_SIZE)
+        reader = ManifestReader(data, str(args.manifest))
+        head = reader.head
+        provenance = Provenance(head, reader.derivations)
+        paths = wanted(head)
+        debs = {path.path: deb for path in paths if path.package and (deb := provenance.deb(path.derivation))}
+        if lost := [path.package for path in paths if path.package and path.path not in debs]:
+            raise BuildError(f"The manifest does not tell the file of the package {lost[0]}")
+        fetched = yield Need(list(debs.values()))
+        files = dict(zip(debs, fetched, strict=True))
+        del reader, provenance  # they can be large
+        built = yield Need([_facts(path, files.get(path.path)) for path in paths])
+        contents = [task.tree(path).read(FILE, _MAX_FACTS) for path in built]
+        digest = hashlib.sha256(b"".join(hashlib.sha256(content).digest() for content in contents)).digest()
+        facts = {path.path: form.decode(content) for path, content in zip(paths, contents, strict=True)}
+        bill = gather(data, facts, args.fpack, digest)
+        writer = task.writer()
+        subject = Descriptor(*head.image.manifest)
+        for name in args.formats:
+            _write(writer, bill, name, subject)
+        return Built(writer)
+
+
+def _facts(path: PathWanted, deb: StorePath | None) -> Derivation:
+    """Return the derivation of a path's facts."""
+    args = FactsArgs(parse(path.path), path.table, path.package, deb)
+    return Derivation("facts", clean_name(f"{args.path.name}-facts"), arguments.write(args))
+
+
+def _write(writer: TreeWriter, bill: Bill, name: str, subject: Descriptor) -> None:
+    """Write a document, and the artifact that holds it."""
+    sha256, size = hashlib.sha256(), 0
+    file = documents.file_name(name)
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal size
+        for piece in documents.document(bill, name):
+            sha256.update(piece)
+            size += len(piece)
+            yield piece
+
+    writer.file(file, pieces())
+    media_type = documents.FORMATS[name].media_type
+    blob = Descriptor(media_type, f"sha256:{sha256.hexdigest()}", size)
+    title = f"{bill.subject.name.rpartition('/')[2]}.{file}"
+    referrer.write(writer, subject, media_type, [referrer.ArtifactDocument(blob, file, title)], name)

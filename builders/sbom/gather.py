@@ -1,0 +1,345 @@
+"""Make the bill of materials of an image from its manifest and the facts of the store paths in it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, MTIME, Head, ManifestEntry, PathOrigin
+from fpack.builders.manifest.reader import ManifestReader
+from fpack.store.path import parse
+
+from . import provenance as origins
+from .dependencies import LoadedFile, loaded, roots
+from .facts import ARCHIVE, EXECUTABLE, STRUCTURED, Facts, OsRelease, PackageFacts
+from .model import (
+    BUILD_TOOL_OF,
+    BUILT_USING,
+    CONTAINS,
+    DEPENDS_ON,
+    GENERATED_FROM,
+    Bill,
+    BillFile,
+    BillRelation,
+    Component,
+    CopyrightFacts,
+    Hashes,
+    Licence,
+)
+from .provenance import Locked, Provenance
+from .purl import cpe, debian, purl, upstream_version
+
+_BUILT_USING = re.compile(r"([a-z0-9][a-z0-9+.-]*)\s*\(=\s*([^)\s]+)\s*\)")
+_SYSTEM_VENDORS = {"debian": ("debian", "debian_linux"), "ubuntu": ("canonical", "ubuntu_linux")}
+_SUPPLIERS = {"debian": "Debian", "ubuntu": "Ubuntu"}
+# Sources of these kinds are a part of what is built from them. Those of kind "source" are its source code.
+_PARTS = ("npm", "pypi", "golang", "cargo", "gem")
+
+
+class PathWanted(NamedTuple):
+    """A store path whose facts a bill needs. table: it has a table. package: its package, or ""."""
+
+    path: str
+    table: bool
+    package: str
+    derivation: str | None
+
+
+def wanted(head: Head) -> list[PathWanted]:
+    """Return the store paths whose facts the bill of an image needs, sorted."""
+    tables = {path for layer in head.layers for path, prefix in layer.parts if not prefix}
+    return [PathWanted(o.path, o.path in tables, o.package, o.derivation) for o in head.paths]
+
+
+def gather(data: bytes, facts: Mapping[str, Facts], tool: str, digest: bytes) -> Bill:
+    """Return the bill of an image.
+
+    data: its manifest. facts: of each path that `wanted` returns. tool: the version of fpack. digest: of all facts.
+    """
+    reader = ManifestReader(data)
+    return _Gathering(reader, facts).bill(tool, _serial(data, digest, tool))
+
+
+def _serial(data: bytes, digest: bytes, tool: str) -> str:
+    import uuid
+
+    content = hashlib.sha256(hashlib.sha256(data).digest() + digest + tool.encode()).hexdigest()
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, content))
+
+
+class _Gathering:
+    """The state of the collection of one bill: components by ref, and the ref of each store path."""
+
+    def __init__(self, reader: ManifestReader, facts: Mapping[str, Facts]) -> None:
+        self._reader = reader
+        self._head = reader.head
+        self._facts = facts
+        self._provenance = Provenance(reader.head, reader.derivations)
+        self._packages = {f.package.name: f for f in facts.values() if f.package is not None}
+        self._components: dict[str, Component] = {}
+        self._relations: set[BillRelation] = set()
+        self._refs: dict[str, str] = {}  # by store path
+        self._by_package: dict[str, str] = {}
+        self._licences: dict[str, tuple[Licence, str]] = {}  # of every file of a component, and its copyright
+        self._subject = self._image()
+
+    def bill(self, tool: str, serial: str) -> Bill:
+        """Collect everything."""
+        subject = self._subject.ref
+        self._relate(subject, CONTAINS, self._add(self._system()))
+        builds = [origin for origin in self._head.paths if self._path(origin)]
+        inside = sorted(set(self._refs.values()) - {subject})
+        for ref in inside:
+            self._relate(subject, CONTAINS, ref)
+        files, loads = self._files()
+        self._dependencies(loads, inside)
+        for origin in builds:
+            self._built_from(self._refs[origin.path], origin.derivation)
+        for digest in self._provenance.scripts():
+            self._built_from(subject, digest)
+        dates = [suite.date for suite in self._head.lock.suites]
+        return Bill(
+            subject=self._subject,
+            components=tuple(self._components[ref] for ref in sorted(self._components)),
+            files=tuple(files),
+            relations=tuple(sorted(self._relations)),
+            tool=tool,
+            created=max(dates, default=MTIME),
+            serial=serial,
+            complete=True,
+        )
+
+    def _add(self, component: Component) -> str:
+        """Add a component unless it is known. One in the image is more than a tool of a build."""
+        known = self._components.get(component.ref)
+        if known is None or (known.build_only and not component.build_only):
+            self._components[component.ref] = component
+        return component.ref
+
+    def _relate(self, start: str, kind: str, end: str) -> None:
+        self._relations.add(BillRelation(start, kind, end))
+
+    def _image(self) -> Component:
+        image = self._head.image
+        name = image.name.rpartition("/")[2].lower()
+        url = purl("oci", "", name, image.manifest.digest, {"arch": image.arch, "tag": image.tag})
+        config = image.configuration.get("config") or {}
+        labels = config.get("Labels") or {}
+        return Component(
+            ref=url,
+            kind="container",
+            name=image.name,
+            version=image.tag,
+            arch=image.arch,
+            purl=url,
+            supplier=str(labels.get("org.opencontainers.image.vendor", "")),
+            homepage=str(labels.get("org.opencontainers.image.url", "")),
+            description=str(labels.get("org.opencontainers.image.description", "")),
+            hashes=Hashes(sha256=image.manifest.digest.removeprefix("sha256:")),
+            size=image.manifest.size,
+        )
+
+    def _system(self) -> Component:
+        named = [f.system for _, f in sorted(self._facts.items()) if f.system is not None]
+        release = self._provenance.release
+        system = named[0] if named else OsRelease("debian" if release else "linux", release, release)
+        vendor, product = _SYSTEM_VENDORS.get(system.id, ("", system.id))
+        return Component(
+            ref=f"os:{system.id}@{system.version}" if system.version else f"os:{system.id}",
+            kind="operating-system",
+            name=system.id,
+            version=system.version,
+            cpe=cpe("o", vendor, product, system.version),
+            supplier=_SUPPLIERS.get(system.id, ""),
+            description=system.codename,
+        )
+
+    # What is in the image.
+
+    def _path(self, origin: PathOrigin) -> bool:
+        """Add the component of a store path. Return whether it is that of a build."""
+        facts = self._facts[origin.path]
+        if facts.package is not None:
+            ref = self._package(origin, facts, facts.package)
+            self._by_package[origin.package] = ref
+        elif self._is_table(origin.path):
+            ref = self._subject.ref  # the container's own files, and what fpack and scripts made in it
+        else:
+            drv = self._reader.derivations.get(origin.derivation or "")
+            path = parse(origin.path)
+            name, version = origins.split_name(path.name)
+            kind = "source" if drv is not None and drv.kind in ("source", "text", "fetch") else "build"
+            ref = self._add(Component(f"path:{path.base}", kind, name, version))
+        self._refs[origin.path] = ref
+        return ref != self._subject.ref and facts.package is None
+
+    def _is_table(self, path: str) -> bool:
+        return any((path, "") in layer.parts for layer in self._head.layers)
+
+    def _package(self, origin: PathOrigin, facts: Facts, package: PackageFacts) -> str:
+        deb = self._provenance.deb(origin.derivation)
+        known = self._provenance.locked_source(package.name, package.version)
+        locked = known._replace(source=package.source, source_version=package.source_version)
+        copyright_facts = self._copyright(facts, package)
+        declared = copyright_facts.declared if copyright_facts is not None else Licence()
+        url = debian(locked.distribution, locked.release, *package[:3], locked.source, locked.source_version)
+        component = Component(
+            ref=url,
+            kind="deb",
+            name=package.name,
+            version=package.version,
+            arch=package.arch,
+            purl=url,
+            cpe=cpe("a", "", package.source, upstream_version(package.source_version)),
+            supplier=package.maintainer,
+            originator=copyright_facts.upstream_contact if copyright_facts is not None else "",
+            homepage=package.homepage,
+            description=package.description,
+            declared=declared,
+            effective=Licence(declared.original, declared.expression),
+            copyright=copyright_facts.copyright if copyright_facts is not None else "",
+            texts=copyright_facts.texts if copyright_facts is not None else (),
+            hashes=package.file,
+            size=package.size,
+            urls=self._provenance.urls(deb),
+            file=self._provenance.file_name(deb),
+        )
+        self._add(component)
+        self._licences[url] = _common_licence(copyright_facts)
+        self._source_package(component, locked, package)
+        return url
+
+    def _copyright(self, facts: Facts, package: PackageFacts) -> CopyrightFacts | None:
+        """Return the content of a package's copyright file, which may be that of another package."""
+        seen = {package.name}
+        while facts.copyright is None and package.documentation not in seen:
+            seen.add(package.documentation)
+            other = self._packages.get(package.documentation)
+            if other is None or other.package is None:
+                return None
+            facts, package = other, other.package
+        return facts.copyright
+
+    def _source_package(self, binary: Component, locked: Locked, package: PackageFacts) -> None:
+        source = origins.source_component(locked)
+        about = source._replace(
+            cpe=binary.cpe,
+            supplier=binary.supplier,
+            originator=binary.originator,
+            homepage=binary.homepage,
+            declared=binary.declared,
+            effective=binary.effective,
+            copyright=binary.copyright,
+            texts=binary.texts,
+        )
+        known = self._components.get(source.ref)
+        if known is None or (not known.declared.original and binary.declared.original):
+            self._components[source.ref] = about
+        self._relate(binary.ref, GENERATED_FROM, source.ref)
+        for text in (package.built_using, package.static_built_using):
+            for name, version in _BUILT_USING.findall(text):
+                used = origins.source_component(locked._replace(source=name, source_version=version))
+                self._relate(binary.ref, BUILT_USING, self._add(used))
+
+    # Files.
+
+    def _files(self) -> tuple[list[BillFile], list[LoadedFile]]:
+        """Return the image's files and links, sorted by path, and the same as `dependencies` reads them."""
+        files: list[BillFile] = []
+        loads: list[LoadedFile] = []
+        for layer, entries in self._reader.entries():
+            refs = [self._refs[path] for path, _ in layer.parts]
+            tables = [self._facts[path].files for path, _ in layer.parts]
+            for entry in entries:
+                if entry.kind == DIRECTORY or entry.part is None:
+                    continue
+                facts = tables[entry.part].get(entry.sha256)
+                ref = self._component_of(entry, refs[entry.part])
+                path, target = os.fsdecode(entry.path), os.fsdecode(entry.target)
+                flags = facts.flags if facts is not None else 0
+                licence, text = self._licences.get(ref, (Licence(), ""))
+                files.append(
+                    BillFile(
+                        path=path,
+                        kind=entry.kind,
+                        mode=entry.mode,
+                        uid=entry.uid,
+                        gid=entry.gid,
+                        size=entry.size,
+                        hashes=facts.hashes if facts is not None else Hashes(sha256=entry.sha256.hex()),
+                        target=target,
+                        component=ref,
+                        layer=layer.diff_id,
+                        executable=entry.kind == "f" and bool(entry.mode & 0o111 or flags & EXECUTABLE),
+                        archive=bool(flags & ARCHIVE),
+                        structured=bool(flags & STRUCTURED),
+                        licence=licence,
+                        copyright=text,
+                    )
+                )
+                loads.append(LoadedFile(path, ref, target, facts))
+        return sorted(files), loads
+
+    def _component_of(self, entry: ManifestEntry, ref: str) -> str:
+        """Return the component of an entry. What a maintainer script made is of its package."""
+        if entry.origin is None:
+            return ref
+        if entry.origin.kind == CONFIGURED:
+            return self._by_package.get(entry.origin.package, self._subject.ref)
+        return self._subject.ref
+
+    # Relations.
+
+    def _dependencies(self, files: list[LoadedFile], inside: list[str]) -> None:
+        edges = loaded(files)
+        for path, facts in self._facts.items():
+            start = self._refs[path]
+            ends = {self._refs[other] for other in facts.references if other in self._refs}
+            edges.setdefault(start, set()).update(ends - {start})
+        subject = self._subject.ref
+        own = edges.pop(subject, set())
+        # A link of the container to a package tells nothing of what the package needs.
+        edges = {start: ends - {subject} for start, ends in edges.items()}
+        for ref in roots(edges, [*self._seeds(), *(own & set(inside))], inside):
+            self._relate(subject, DEPENDS_ON, ref)
+        for start, ends in edges.items():
+            for end in ends:
+                self._relate(start, DEPENDS_ON, end)
+
+    def _seeds(self) -> Iterator[str]:
+        """Yield the packages that the container asks for by name."""
+        for drv in self._reader.derivations.values():
+            if drv.kind == "root":
+                for item in drv.args.get("slices", ()):
+                    if item.get("seed") and item.get("package") in self._by_package:
+                        yield self._by_package[item["package"]]
+
+    def _built_from(self, ref: str, digest: str | None) -> None:
+        """Add what a build was made from: sources, locked packages of languages, and Debian's packages as tools."""
+        inside = set(self._by_package.values())
+        for _, component in self._provenance.components(self._provenance.behind(digest)):
+            if component.ref in inside:
+                self._relate(component.ref, BUILD_TOOL_OF, ref)
+                continue
+            self._add(component)
+            if component.build_only:
+                self._relate(component.ref, BUILD_TOOL_OF, ref)
+            else:
+                self._relate(ref, DEPENDS_ON if component.kind in _PARTS else GENERATED_FROM, component.ref)
+
+
+def _common_licence(found: CopyrightFacts | None) -> tuple[Licence, str]:
+    """Return the licence that all files of a package have, and their copyright, if its copyright file has only one.
+
+    The paths in a copyright file are those of the source. Of a file that was built, no stanza is known.
+    """
+    if found is None or not found.stanzas:
+        return Licence(), ""
+    licences = {(stanza.original, stanza.expression) for stanza in found.stanzas}
+    if len(licences) != 1:
+        return Licence(), ""
+    texts = {stanza.copyright for stanza in found.stanzas}
+    return Licence(*licences.pop()), texts.pop() if len(texts) == 1 else ""

@@ -1,0 +1,215 @@
+"""Follow the derivations of a manifest: from a package to its file, and from a build to its sources and tools."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from fpack.builders.manifest.format import Head
+from fpack.store.derivation import Derivation, Output
+
+from .model import Component, Hashes
+from .purl import debian, debian_source, purl
+
+# The public servers of the archives that derivations name by `mirror://`.
+_ARCHIVES = {
+    "debian": "https://deb.debian.org/debian",
+    "debian-security": "https://deb.debian.org/debian-security",
+    "ubuntu": "https://archive.ubuntu.com/ubuntu",
+}
+_NAME_VERSION = re.compile(r"(.+?)-v?(\d[\w.+~]*(?:-(?:alpha|beta|dev|post|pre|rc)[\w.]*)?)\Z")
+_ARCHIVE_SUFFIX = re.compile(r"\.(?:tar(?:\.\w+)?|tgz|txz|zip|crate|gem|whl|deb)\Z")
+_WHEEL_KINDS = {".crate": "cargo", ".gem": "gem"}
+_SHA512 = "sha512-"
+
+
+class Locked(NamedTuple):
+    """What the lock says of a package that is a component. distribution: "debian" or "ubuntu"."""
+
+    distribution: str
+    release: str
+    source: str
+    source_version: str
+
+
+class Provenance:
+    """The derivations of a manifest, by digest in hexadecimal."""
+
+    def __init__(self, head: Head, derivations: Mapping[str, Derivation]) -> None:
+        self._derivations = derivations
+        self._reached: dict[str, frozenset[str]] = {}
+        self.release = head.lock.release
+        self.locked = {package.name: package for package in head.lock.packages}
+
+    def deb(self, slice_: str | None) -> Output | None:
+        """Return the output that is the .deb of a slice, given by the digest of its derivation."""
+        drv = self._derivations.get(slice_ or "")
+        for kind in ("deb", "fetch"):
+            found = [output for output in drv.inputs if self._kind(output) == kind] if drv is not None else []
+            if len(found) != 1:
+                return None
+            drv = self._derivations[found[0].derivation.hex()]
+            if kind == "fetch":
+                return found[0]
+        return None
+
+    def urls(self, output: Output | None) -> tuple[str, ...]:
+        """Return the public URLs of a download."""
+        if output is None:
+            return ()
+        return tuple(map(_public, self._derivations[output.derivation.hex()].args.get("urls", ())))
+
+    def file_name(self, output: Output | None) -> str:
+        """Return the name of a downloaded file."""
+        return _file(self._derivations[output.derivation.hex()]) if output is not None else ""
+
+    def _kind(self, output: Output) -> str:
+        drv = self._derivations.get(output.derivation.hex())
+        return drv.kind if drv is not None else ""
+
+    def behind(self, digest: str | None) -> frozenset[str]:
+        """Return the digests of all derivations that a derivation is built from, directly or indirectly."""
+        drv = self._derivations.get(digest or "")
+        if drv is None or digest is None:
+            return frozenset()
+        todo, found = [digest], set[str]()
+        while todo:
+            known = self._derivations.get(todo.pop())
+            for output in (*known.inputs, *known.candidates) if known is not None else ():
+                name = output.derivation.hex()
+                if name not in found and name in self._derivations:
+                    found.add(name)
+                    todo.append(name)
+        return frozenset(found)
+
+    def scripts(self) -> list[str]:
+        """Return the digests of the derivations that ran maintainer scripts."""
+        return sorted(digest for digest, drv in self._derivations.items() if drv.kind == "configure")
+
+    def locked_source(self, name: str, version: str) -> Locked:
+        """Return what the lock says of the package `name`; of one that it does not have, the release alone."""
+        package = self.locked.get(name)
+        if package is None or package.version != version:
+            return Locked("debian", self.release, "", "")
+        distribution = package.archive.partition("-")[0]
+        return Locked(distribution, self.release, package.source, package.source_version)
+
+    def components(self, digests: Iterable[str]) -> list[tuple[str, Component]]:
+        """Return the components among derivations: packages of tools, downloads, and locked packages, with digests."""
+        debs: set[str] = set()
+        found = []
+        for digest in sorted(digests):
+            drv = self._derivations[digest]
+            if drv.kind == "deb":
+                found.append((digest, self._tool(drv)))
+                debs.update(output.derivation.hex() for output in drv.inputs)
+        for digest in sorted(digests):
+            drv = self._derivations[digest]
+            component = _source(drv) if digest not in debs else None
+            if component is not None:
+                found.append((digest, component))
+        return found
+
+    def _tool(self, drv: Derivation) -> Component:
+        """Return the component of a Debian package that is used by a build. Its file tells the architecture."""
+        name, version = str(drv.args["package"]), str(drv.args["version"])
+        fetched = next((output for output in drv.inputs if self._kind(output) == "fetch"), None)
+        file = self.file_name(fetched)
+        arch = file.removesuffix(".deb").rpartition("_")[2] or str(drv.args["arch"])
+        args = self._derivations[fetched.derivation.hex()].args if fetched is not None else {}
+        locked = self.locked_source(name, version)
+        url = debian(locked.distribution, locked.release, name, version, arch, locked.source, locked.source_version)
+        return Component(
+            ref=url,
+            kind="deb",
+            name=name,
+            version=version,
+            arch=arch,
+            purl=url,
+            hashes=Hashes(sha256=str(args.get("sha256", ""))),
+            size=int(args.get("size") or 0),
+            urls=self.urls(fetched),
+            file=file,
+            build_only=True,
+        )
+
+
+def source_component(locked: Locked) -> Component:
+    """Return the component of a source package."""
+    url = debian_source(locked.distribution, locked.release, locked.source, locked.source_version)
+    return Component(url, "deb-source", locked.source, locked.source_version, "source", url)
+
+
+def _public(url: str) -> str:
+    archive, slash, path = url.removeprefix("mirror://").partition("/")
+    return f"{_ARCHIVES[archive]}/{path}" if url.startswith("mirror://") and slash and archive in _ARCHIVES else url
+
+
+def _source(drv: Derivation) -> Component | None:
+    """Return the component of a derivation that brings something from outside, or None."""
+    args = drv.args
+    if drv.kind == "npm":
+        url, path = str(args["url"]), str(args["path"])
+        name, _, file = path.partition("/-/")
+        base = name.rpartition("/")[2]
+        version = file.removeprefix(f"{base}-").removesuffix(".tgz")
+        namespace, _, short = name.rpartition("/")
+        return _named("npm", namespace, short, version, [url] if url else [], _npm_hashes(str(args["integrity"])))
+    if drv.kind == "pypi":
+        allowed = [str(text) for text in args["hashes"]]
+        project = re.sub(r"[-_.]+", "-", str(args["project"])).lower()
+        one = Hashes(sha256=allowed[0]) if len(allowed) == 1 else Hashes()
+        return _named("pypi", "", project, str(args["version"]), [str(url) for url in args["urls"]], one)
+    if drv.kind == "gomod":
+        if not args["zip"]:
+            return None  # only its go.mod was read
+        namespace, _, short = str(args["module"]).rpartition("/")
+        return _named("golang", namespace, short, str(args["version"]), [], Hashes())
+    if drv.kind == "fetch":
+        urls = [_public(str(url)) for url in args["urls"]]
+        hashes = Hashes(sha256=str(args["sha256"]))
+        file = _file(drv)
+        suffix = file[file.rfind(".") :]
+        name, version = split_name(_ARCHIVE_SUFFIX.sub("", file))
+        if suffix in _WHEEL_KINDS and version:
+            return _named(_WHEEL_KINDS[suffix], "", name, version, urls, hashes)
+        web = [url for url in urls if url.startswith(("http://", "https://"))]
+        qualifiers = {"download_url": web[0] if web else "", "checksum": f"sha256:{hashes.sha256}"}
+        url = purl("generic", "", name, version, qualifiers)
+        return Component(url, "source", name, version, purl=url, hashes=hashes, urls=tuple(urls), file=file)
+    if drv.kind == "source":
+        name, version = split_name(drv.name)
+        return Component(f"tree:{args['tree']}", "source", name, version)
+    return None
+
+
+def _file(drv: Derivation) -> str:
+    """Return the name of the file that a `fetch` downloads. The name of the derivation lacks some characters."""
+    urls = drv.args.get("urls", ())
+    return str(urls[0]).partition("#")[0].partition("?")[0].rpartition("/")[2] if urls else drv.name
+
+
+def _named(kind: str, namespace: str, name: str, version: str, urls: list[str], hashes: Hashes) -> Component:
+    url = purl(kind, namespace, name, version)
+    full = f"{namespace}/{name}" if namespace else name
+    return Component(url, kind, full, version, purl=url, hashes=hashes, urls=tuple(sorted(urls)))
+
+
+def _npm_hashes(integrity: str) -> Hashes:
+    import base64
+    import binascii
+
+    for word in integrity.split():
+        if word.startswith(_SHA512):
+            try:
+                return Hashes(sha512=base64.b64decode(word.removeprefix(_SHA512), validate=True).hex())
+            except binascii.Error:
+                break
+    return Hashes()
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """Split a name such as `zlib-1.3` into the name and the version, which is "" if there is none."""
+    match = _NAME_VERSION.match(text)
+    return (match[1], match[2]) if match else (text, "")

@@ -1,0 +1,147 @@
+"""The facts of a store path: digests, flags and loads of each content, and what a package says of itself."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+from fpack.builders.kinds.deb import DebBuilder
+from fpack.builders.kinds.facts import FILE, FactsBuilder
+from fpack.builders.kinds.slice import SliceBuilder
+from fpack.builders.sbom import facts as form
+from fpack.store.errors import DamagedPath, StoreError
+from fpack.store.path import StorePath
+from support.archive import file, link, make_deb
+from support.elves import elf
+from support.task import FakeStore
+
+
+def facts_of(store: FakeStore, path: StorePath, **args: Any) -> form.Facts:
+    built = store.build(FactsBuilder(), "facts", {"path": str(path), **args})
+    return form.decode(store.tree(built).read(FILE))
+
+
+def of_package(store: FakeStore, **deb: Any) -> tuple[form.Facts, bytes]:
+    data = make_deb("app", "1:2.0-1+b1", **deb)
+    fetched = store.add_file("app.deb", data)
+    args = {"deb": str(fetched), "package": "app", "version": "1:2.0-1+b1", "arch": "amd64"}
+    payload = store.build(DebBuilder(), "app", args)
+    slice_ = store.build(SliceBuilder(), "app-slice", {"payload": str(payload)})
+    return facts_of(store, slice_, table=True, package="app", deb=str(fetched)), data
+
+
+def test_each_content_has_its_digests_flags_and_loads(store: FakeStore) -> None:
+    contents = {
+        "usr/bin/app": elf("libx.so.1", interp="/lib64/ld.so"),
+        "usr/lib/libapp.so.1": elf(soname="libapp.so.1"),
+        "usr/bin/app.sh": b"#!/bin/sh\necho\n",
+        "usr/share/a.zip": b"PK\x03\x04 ...",
+        "usr/share/a.gz": b"\x1f\x8b...",
+        "usr/share/a.tar": b"name".ljust(257, b"\0") + b"ustar\0",
+        "usr/share/empty": b"",
+    }
+    found, _ = of_package(store, files={path: file(data) for path, data in contents.items()})
+    rows = {path: found.files[hashlib.sha256(data).digest()] for path, data in contents.items()}
+    for path, data in contents.items():
+        assert rows[path].hashes.sha512 == hashlib.sha512(data).hexdigest()
+        assert rows[path].hashes.sha1 == hashlib.sha1(data).hexdigest()
+        assert rows[path].hashes.sha256 == hashlib.sha256(data).hexdigest()
+    assert {path: row.flags for path, row in rows.items()} == {
+        "usr/bin/app": form.EXECUTABLE,
+        "usr/lib/libapp.so.1": form.EXECUTABLE,
+        "usr/bin/app.sh": form.EXECUTABLE,
+        "usr/share/a.zip": form.ARCHIVE | form.STRUCTURED,
+        "usr/share/a.gz": form.ARCHIVE,
+        "usr/share/a.tar": form.ARCHIVE | form.STRUCTURED,
+        "usr/share/empty": 0,
+    }
+    assert rows["usr/bin/app"].needed == ("libx.so.1",) and rows["usr/bin/app"].interp == "/lib64/ld.so"
+    assert rows["usr/lib/libapp.so.1"].soname == "libapp.so.1" and rows["usr/bin/app.sh"].interp == "/bin/sh"
+
+
+def test_a_package_tells_its_source_its_people_and_its_file(store: FakeStore) -> None:
+    found, data = of_package(
+        store,
+        fields={
+            "Source": "shared (1:2.0-1)",
+            "Maintainer": "A Team <team@example.org>",
+            "Built-Using": "a (= 1),\n b (= 2)",
+            "Static-Built-Using": "rust-x (= 0.1)",
+            "Description": "one line\n and more",
+            "Homepage": "https://example.org/",
+            "Section": "libs",
+        },
+    )
+    package = found.package
+    assert package is not None
+    assert package == form.PackageFacts(
+        name="app",
+        version="1:2.0-1+b1",
+        arch="amd64",
+        source="shared",
+        source_version="1:2.0-1",
+        maintainer="A Team <team@example.org>",
+        homepage="https://example.org/",
+        description="one line",
+        section="libs",
+        built_using="a (= 1), b (= 2)",
+        static_built_using="rust-x (= 0.1)",
+        file=package.file,
+        size=len(data),
+    )
+    assert package.file.sha256 == hashlib.sha256(data).hexdigest()
+    assert package.file.sha512 == hashlib.sha512(data).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted"),
+    [
+        ({"usr/share/doc/app": link("app-base")}, "app-base"),
+        ({"usr/share/doc/app/copyright": link("../app-common/copyright")}, "app-common"),
+        ({}, ""),
+    ],
+)
+def test_a_link_to_the_documentation_of_another_package_names_that(
+    store: FakeStore, files: dict[str, Any], wanted: str
+) -> None:
+    found, _ = of_package(store, files=files, copyright=None if files else "text\n")
+    assert found.package is not None and found.package.documentation == wanted
+
+
+def test_without_a_source_field_the_package_is_its_own_source(store: FakeStore) -> None:
+    found, _ = of_package(store)
+    assert found.package is not None
+    assert (found.package.source, found.package.source_version) == ("app", "1:2.0-1+b1")
+
+
+def test_the_system_is_that_of_os_release(store: FakeStore) -> None:
+    text = 'ID=debian\nVERSION_ID="13"\nVERSION_CODENAME=trixie\n'
+    found, _ = of_package(store, files={"usr/lib/os-release": text, "etc/os-release": link("../usr/lib/os-release")})
+    assert found.system == form.OsRelease("debian", "13", "trixie")
+    found, _ = of_package(store, files={"usr/lib/os-release": "ID=debian\nVERSION_CODENAME=sid\n"})
+    assert found.system == form.OsRelease("debian", "sid", "sid")
+
+
+def test_a_built_path_has_the_facts_of_its_files(store: FakeStore) -> None:
+    path = store.add_file("note", b"#!/bin/sh\n")
+    found = facts_of(store, path)
+    (row,) = found.files.values()
+    assert row.interp == "/bin/sh" and found.package is None and found.copyright is None
+
+
+def test_a_path_that_was_changed_is_refused(store: FakeStore) -> None:
+    path = store.add_file("note", b"good")
+    disk = store.disk(path)
+    disk.chmod(0o644)
+    disk.write_bytes(b"evil")
+    with pytest.raises(DamagedPath):
+        facts_of(store, path)
+
+
+def test_invalid_facts_are_refused() -> None:
+    good = form.encode(form.Facts({}))
+    assert form.decode(good) == form.Facts({})
+    for data in (b"", good[:-1], good + b"\0", good.replace(b"format\x01", b"format\x02")):
+        with pytest.raises(StoreError):
+            form.decode(data)

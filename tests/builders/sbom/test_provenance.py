@@ -1,0 +1,128 @@
+"""What a build was made from, by the derivations of a manifest."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from fpack.builders.manifest.format import Blob, Head, LockedPackage, LockPart, ManifestImage
+from fpack.builders.sbom.model import Component
+from fpack.builders.sbom.provenance import Provenance, split_name
+from fpack.store.derivation import Derivation, Output, digest
+
+PIN = LockedPackage("gcc", "4:14.2-1+b1", "amd64", "gcc-defaults", "1.220", "debian", 1, 9, "0" * 64, "pool/g")
+HEAD = Head(
+    "1",
+    ManifestImage("a", "1", "amd64", "", "", Blob("", "", 0), Blob("", "", 0), {}, {}),
+    (),
+    (),
+    (),
+    LockPart("trixie", "amd64", (), (), (PIN,)),
+    0,
+)
+
+
+class Graph:
+    """Derivations by digest, as a manifest has them."""
+
+    def __init__(self) -> None:
+        self.all: dict[str, Derivation] = {}
+
+    def add(self, kind: str, name: str, args: Mapping[str, Any], *inputs: Output) -> Output:
+        drv = Derivation(kind, name, args, tuple(inputs))
+        key = digest(drv.encode())
+        self.all[key.hex()] = drv
+        return Output(key)
+
+    def provenance(self) -> Provenance:
+        return Provenance(HEAD, self.all)
+
+
+def components(graph: Graph, build: Output) -> dict[str, Component]:
+    provenance = graph.provenance()
+    return {found.ref: found for _, found in provenance.components(provenance.behind(build.derivation.hex()))}
+
+
+def fetch(graph: Graph, url: str, sha256: str = "1" * 64) -> Output:
+    return graph.add("fetch", "file", {"urls": [url], "sha256": sha256, "size": 7})
+
+
+def test_the_tools_of_a_build_are_packages_apart() -> None:
+    graph = Graph()
+    file = fetch(graph, "mirror://debian/pool/main/g/gcc-defaults/gcc_14.2-1+b1_amd64.deb")
+    deb = graph.add("deb", "gcc", {"package": "gcc", "version": "4:14.2-1+b1", "arch": "amd64"}, file)
+    root = graph.add("root", "root", {}, graph.add("slice", "gcc-slice", {}, deb))
+    (found,) = components(graph, graph.add("exec", "app", {}, root)).values()
+    upstream = "upstream=gcc-defaults%401.220"
+    assert found.ref == f"pkg:deb/debian/gcc@4:14.2-1%2Bb1?arch=amd64&distro=trixie&{upstream}"
+    assert found.build_only and found.kind == "deb" and found.size == 7 and found.hashes.sha256 == "1" * 64
+    assert found.file == "gcc_14.2-1+b1_amd64.deb"
+    assert found.urls == ("https://deb.debian.org/debian/pool/main/g/gcc-defaults/gcc_14.2-1+b1_amd64.deb",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "args", "ref"),
+    [
+        (
+            "npm",
+            {"path": "@scope/tool/-/tool-1.2.3.tgz", "url": "", "integrity": ""},
+            "pkg:npm/%40scope/tool@1.2.3",
+        ),
+        (
+            "pypi",
+            {"project": "Zope.Interface", "version": "6.0", "hashes": ["a" * 64], "urls": []},
+            "pkg:pypi/zope-interface@6.0",
+        ),
+        (
+            "gomod",
+            {"module": "example.org/a/b", "version": "v1.0.0", "zip": "h1:x", "mod": "h1:y"},
+            "pkg:golang/example.org/a/b@v1.0.0",
+        ),
+        ("fetch", {"urls": ["https://x.example/serde-1.0.2.crate"], "sha256": "a" * 64}, "pkg:cargo/serde@1.0.2"),
+        ("fetch", {"urls": ["https://x.example/rack-test-2.1.gem"], "sha256": "a" * 64}, "pkg:gem/rack-test@2.1"),
+    ],
+)
+def test_packages_of_languages_are_told_by_name(kind: str, args: Mapping[str, Any], ref: str) -> None:
+    graph = Graph()
+    (found,) = components(graph, graph.add("exec", "app", {}, graph.add(kind, "input", args))).values()
+    assert found.ref == found.purl == ref and not found.build_only
+
+
+def test_a_module_of_which_only_the_go_mod_was_read_is_no_component() -> None:
+    graph = Graph()
+    args = {"module": "example.org/a", "version": "v1", "zip": "", "mod": "h1:y"}
+    assert components(graph, graph.add("exec", "app", {}, graph.add("gomod", "input", args))) == {}
+
+
+def test_the_digest_of_an_npm_lock_is_that_of_the_component() -> None:
+    graph = Graph()
+    integrity = "sha1-aaaa sha512-" + base64.b64encode(b"\1" * 64).decode()
+    args = {"path": "a/-/a-1.0.tgz", "url": "https://x.example/a-1.0.tgz", "integrity": integrity}
+    (found,) = components(graph, graph.add("exec", "app", {}, graph.add("npm", "input", args))).values()
+    assert found.hashes.sha512 == "01" * 64 and found.urls == ("https://x.example/a-1.0.tgz",)
+
+
+def test_sources_are_told_with_their_digests() -> None:
+    graph = Graph()
+    download = fetch(graph, "https://x.example/zlib-1.3.1.tar.xz?a=b", "c" * 64)
+    tree = graph.add("source", "project", {"tree": "d" * 64})
+    found = components(graph, graph.add("exec", "app", {}, download, tree))
+    archive = next(component for component in found.values() if component.purl)
+    assert (archive.name, archive.version, archive.kind) == ("zlib", "1.3.1", "source")
+    assert archive.hashes.sha256 == "c" * 64 and archive.file == "zlib-1.3.1.tar.xz"
+    assert found["tree:" + "d" * 64].name == "project"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("zlib-1.3", ("zlib", "1.3")),
+        ("a-b-v2.0-rc1", ("a-b", "2.0-rc1")),
+        ("gcc-14-base", ("gcc-14-base", "")),
+        ("app", ("app", "")),
+    ],
+)
+def test_a_name_is_split_before_the_version(text: str, wanted: tuple[str, str]) -> None:
+    assert split_name(text) == wanted
