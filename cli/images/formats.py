@@ -12,7 +12,7 @@ from fpack.cli.errors import UsageError
 from fpack.cli.ui.render import megabytes
 from fpack.store.errors import printable
 
-from . import manifests
+from . import bills, manifests
 from .packing import PackedImage
 
 
@@ -51,7 +51,8 @@ def _oci(layout: bool) -> Callable[[PackedImage, Path, str | None], dict[str, An
         from fpack.builders.export import oci as export
 
         export_it = export.export_layout if layout else export.export_tar
-        result = export_it(made.bundle, out, manifests.within(made.manifests))
+        others = bills.referrers(made.bills, made.formats)
+        result = export_it(made.bundle, out, manifests.within(made.manifests, others))
         several = len(made.manifests) > 1
         written = [
             manifests.write_beside(out, manifest, arch if several else "")
@@ -59,6 +60,12 @@ def _oci(layout: bool) -> Callable[[PackedImage, Path, str | None], dict[str, An
         ]
         if written:
             result["manifest"] = written if several else written[0]
+        if made.bills:
+            result["sbom"] = [
+                path
+                for arch, bill in zip(made.archs, made.bills, strict=True)
+                for path in bills.write_beside(out, bill, made.formats, arch if several else "")
+            ]
         return result
 
     return write

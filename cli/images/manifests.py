@@ -18,6 +18,7 @@ EXECUTOR = "local"
 
 if TYPE_CHECKING:
     from fpack.builders.export.oci import Extra
+    from fpack.builders.manifest.referrer import Referrer
     from fpack.cli.workspace.containers import Container
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.files.checked_tree import CheckedTree
@@ -66,14 +67,14 @@ def _lock(workspace: Workspace, bodies: Mapping[bytes, bytes], root: Derivation)
     return lock_part.encode(workspace.source.lock, str(root.args["release"]), str(root.args["arch"]), names)
 
 
-def within(trees: Iterable[CheckedTree]) -> Extra:
-    """Return the additional content of an archive or layout that holds the artifacts in `trees`."""
+def within(trees: Iterable[CheckedTree], others: Iterable[Referrer] = ()) -> Extra:
+    """Return the additional content of an archive or layout that holds the artifacts in `trees`, and `others`."""
     found = list(trees)
     if not found:
         return {}
     from fpack.builders.manifest import referrer
 
-    return referrer.attach(referrer.read(tree) for tree in found)
+    return referrer.attach([*(referrer.read(tree) for tree in found), *others])
 
 
 def beside(image: Path, arch: str = "") -> Path:
@@ -94,6 +95,11 @@ def all_beside(image: Path) -> list[Path]:
 
 def write_beside(image: Path, tree: CheckedTree, arch: str = "") -> str | None:
     """Write the manifest in `tree` beside an image. Return None if the image is a device or a pipe."""
+    return write_document(image, tree, "manifest.json", beside(image, arch).name)
+
+
+def write_document(image: Path, tree: CheckedTree, file: str, name: str) -> str | None:
+    """Write `file` of `tree` beside an image, as `name`. Return None if the image is a device or a pipe."""
     from fpack.builders.streams.output_file import is_of_system
     from fpack.store.errors import StoreError
     from fpack.store.files import replace
@@ -101,15 +107,17 @@ def write_beside(image: Path, tree: CheckedTree, arch: str = "") -> str | None:
 
     if not (image.is_file() or image.is_dir()) or is_of_system(image):
         return None
-    target = beside(image.absolute(), arch)
+    target = image.absolute().with_name(name)
     try:
         directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             with replace.replacing_at(directory, target.name, durable=True) as fd:
-                for piece in tree.chunks("manifest.json"):
+                for piece in tree.chunks(file):
                     write_all(fd, piece)
         finally:
             os.close(directory)
     except OSError as error:
-        raise StoreError("The manifest cannot be written", where=str(target), why=error.strerror or "") from None
+        raise StoreError(
+            "A document of the image cannot be written", where=str(target), why=error.strerror or ""
+        ) from None
     return str(target)

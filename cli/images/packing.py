@@ -20,6 +20,7 @@ from fpack.store.derivation import Output
 from fpack.store.errors import FpackError
 from fpack.store.path import parse
 
+from . import bills
 from . import manifests as attach
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class PackedImage(NamedTuple):
     bundle: Bundle
     images: tuple[CheckedTree, ...]
     manifests: tuple[CheckedTree, ...]
+    bills: tuple[CheckedTree, ...]
+    formats: tuple[str, ...]
     trees: Callable[[str], CheckedTree]
 
 
@@ -75,48 +78,65 @@ def make(
     archs: Sequence[str | None],
     options: SharedOptions,
     manifests: bool,
+    formats: Sequence[str],
     stack: ExitStack,
 ) -> list[PackedImage]:
-    """Evaluate and build the images of each target. Their workspaces are open as long as `stack` is."""
+    """Evaluate and build the images of each target. Their workspaces are open as long as `stack` is.
+
+    manifests: build the manifests too. formats: of the bills of materials, which need a manifest.
+    """
     from fpack.builders.export.oci import Bundle
 
     alone = len(targets) * len(archs) == 1
-    jobs = _evaluate(targets, archs, options, manifests, stack)
+    jobs = _evaluate(targets, archs, options, manifests, formats, stack)
     if any(_moved(job) for job in jobs):
         # A package list had disappeared, so the lock was updated: jobs evaluated before that are outdated.
-        jobs = _evaluate(targets, archs, options, manifests, stack)
+        jobs = _evaluate(targets, archs, options, manifests, formats, stack)
     made = []
     for start in range(0, len(jobs), len(archs)):
-        images, documents = [], []
+        images: list[CheckedTree] = []
+        documents: list[list[CheckedTree]] = [[], []]
         mine = jobs[start : start + len(archs)]
         for job in mine:
             with naming_option(job.workspace.options.fields):
                 image, *rest = job.workspace.realise(job.wanted)
             _keep(job, image, rest)
             images.append(job.workspace.store.tree(image))
-            documents += [job.workspace.store.tree(path) for path in rest]
+            for found, path in zip(documents, rest, strict=False):
+                found.append(job.workspace.store.tree(path))
         first = mine[0]
-        found = tuple(job.workspace.arch for job in mine)
+        platforms = tuple(job.workspace.arch for job in mine)
         store = first.workspace.store
 
         def trees(path: str, store: Store = store) -> CheckedTree:
             return store.tree(parse(path))
 
         bundle = Bundle(images, trees)
-        made.append(PackedImage(first.container, found, bundle, tuple(images), tuple(documents), trees))
+        made.append(
+            PackedImage(
+                first.container,
+                platforms,
+                bundle,
+                tuple(images),
+                tuple(documents[0]),
+                tuple(documents[1]),
+                tuple(formats),
+                trees,
+            )
+        )
     if alone:
         jobs[0].workspace.finish()
     return made
 
 
-def _keep(job: _ImageJob, image: StorePath, manifests: Sequence[StorePath]) -> None:
+def _keep(job: _ImageJob, image: StorePath, documents: Sequence[StorePath]) -> None:
     """Keep what was packed from gc, in place of what was packed before from the same project by the same name."""
     store, project = job.workspace.store, job.workspace.project_name
     name = f"{job.container.name}/{job.workspace.arch}"
     store.used([image], project, name)
     store.pin(image, project, name)
-    for manifest in manifests:
-        store.pin(manifest, project, f"{name} manifest")
+    for document, kind in zip(documents, ("manifest", "sbom"), strict=False):
+        store.pin(document, project, f"{name} {kind}")
 
 
 def _evaluate(
@@ -124,6 +144,7 @@ def _evaluate(
     archs: Sequence[str | None],
     options: SharedOptions,
     manifests: bool,
+    formats: Sequence[str],
     stack: ExitStack,
 ) -> list[_ImageJob]:
     alone = len(targets) * len(archs) == 1
@@ -138,6 +159,8 @@ def _evaluate(
             wanted = [container.image]
             if manifests:
                 wanted.append(attach.manifest(workspace, container))
+                if formats:
+                    wanted.append(bills.bill(workspace, container, formats))
             jobs.append(_ImageJob(workspace, container, wanted))
             if not alone:
                 # The next workspace may use the same lock.

@@ -31,6 +31,7 @@ VERBS = {
     "trace": "Follow a file of an image to its package, source and licence.",
     "size": "Show the sizes of an image's layers.",
     "closure": "List everything that a target needs at run time.",
+    "sbom": "Write the bill of materials of an image.",
     "search": "Find packages by name and description.",
     "show": "Show details of a package or a container.",
     "log": "Show the log of a build.",

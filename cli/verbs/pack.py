@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,7 +37,8 @@ Examples:
   fpack pack postgres redis -o images         two images, and the layers they share
   fpack pack postgres --format oci-dir -o postgres
   fpack pack debian.trixie.jq --format deb    also rpm, squashfs and rootfs-tar
-  fpack pack postgres --compress zstd:19 --json""",
+  fpack pack postgres --compress zstd:19 --json
+  fpack pack postgres --sbom                  and its bill of materials""",
 )
 @click.argument("what", nargs=-1)
 @click.option("-o", "--output", type=shared.NamedPath(path_type=Path), help="File or directory to write.")
@@ -58,6 +59,15 @@ Examples:
 @click.option("--compress", metavar="CODEC", help="zstd[:LEVEL], gzip[:LEVEL] or none.")
 @container_options.from_command_line
 @click.option("--no-manifest", is_flag=True, help="Write no manifest, neither beside the image nor in it.")
+@click.option(
+    "--sbom",
+    "sboms",
+    multiple=True,
+    is_flag=False,
+    flag_value="",
+    metavar="[FORMAT,...]",
+    help="Write bills of materials beside the image and attach them to it, as in --sbom=cyclonedx-1.6; see fpack sbom.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.building
 def command(
@@ -67,6 +77,7 @@ def command(
     platforms: tuple[str, ...],
     load: str | None,
     no_manifest: bool,
+    sboms: tuple[str, ...],
     as_json: bool,
     **rest: Any,
 ) -> int:
@@ -86,6 +97,7 @@ def command(
     compress = options.compress
     if not form.oci:
         options = options._replace(compress=None)
+    wanted = _sbom_formats(sboms, form, no_manifest)
     # Write no file for --load, unless one is requested too.
     write = load is None or output is not None or format_ is not None
     if load is not None:
@@ -97,7 +109,8 @@ def command(
 
     def attempt() -> tuple[list[PackedImage], list[dict[str, Any]]]:
         with ExitStack() as stack:
-            made = packing.make(what or (None,), archs, options, write and form.oci and not no_manifest, stack)
+            manifests = write and form.oci and not no_manifest
+            made = packing.make(what or (None,), archs, options, manifests, wanted if write else (), stack)
             if write:
                 places = formats.output_paths(form, made, output, compress)
                 results = [form.write(entry, out, compress) for entry, out in zip(made, places, strict=True)]
@@ -125,6 +138,24 @@ def command(
     if len(made) > 1 and (form.oci or load is not None):
         print("\n".join(common.lines()))
     return 0
+
+
+def _sbom_formats(texts: Sequence[str], form: Format, no_manifest: bool) -> tuple[str, ...]:
+    """Return the formats of the bills of materials to write."""
+    if not texts:
+        return ()
+    if no_manifest or not form.oci:
+        raise UsageError(
+            "A bill of materials is made from the manifest of an image",
+            hint="leave out --no-manifest, and write the image as a tar or an oci-dir",
+        )
+    from fpack.builders.sbom.documents import DEFAULT
+    from fpack.cli.images import bills
+
+    try:
+        return bills.formats(text or DEFAULT for text in texts)
+    except UsageError as error:
+        raise error.with_(hint=f"{error.hint}; put --sbom without a format after WHAT") from None
 
 
 def _repaired(attempt: Callable[[], T], repeat: bool) -> T:
@@ -172,6 +203,8 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
         # None is beside a device or a pipe.
         if paths := [short(Path(path)) for path in written if path]:
             print(f"  origin of each file: {', '.join(paths)}")
+    if bills := result.get("sbom"):
+        print(f"  bill of materials: {', '.join(short(Path(path)) for path in bills)}")
     if omitted := result.get("omitted"):
         print(f"  left out, since no included file loads theirs: {', '.join(omitted)}")
     for line in result.get("notes", ()):

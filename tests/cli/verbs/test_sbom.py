@@ -1,0 +1,256 @@
+"""`fpack sbom` and `fpack pack --sbom` as people run them: what a bill says of an image, always in the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.bills import DATE, Billed, archive_of_bills, billed
+from support.program import Fpack
+
+LIBRARY = (
+    "pkg:deb/debian/libshared1@1:2.0%2Bdfsg~rc1-1%2Bb2?arch=amd64&distro=trixie&upstream=shared%401:2.0%2Bdfsg~rc1-1"
+)
+SOURCE = "pkg:deb/debian/shared@1:2.0%2Bdfsg~rc1-1?arch=source&distro=trixie"
+APP = "pkg:deb/debian/app@1.0-1?arch=amd64&distro=trixie&upstream=shared%401:2.0%2Bdfsg~rc1-1"
+
+
+@pytest.fixture(scope="module", name="project")
+def billed_project(tmp_path_factory: pytest.TempPathFactory) -> Billed:
+    return billed(tmp_path_factory.mktemp("billed") / "home")
+
+
+@pytest.fixture(scope="module")
+def document(project: Billed) -> dict[str, Any]:
+    return project.document("cyclonedx-1.6")
+
+
+def components(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {component["bom-ref"]: component for component in document["components"]}
+
+
+def properties(component: dict[str, Any]) -> dict[str, str]:
+    return {item["name"]: item["value"] for item in component["properties"]}
+
+
+def depends(document: dict[str, Any]) -> dict[str, list[str]]:
+    return {row["ref"]: row["dependsOn"] for row in document["dependencies"]}
+
+
+def test_a_rebuilt_package_and_its_source_are_both_told(document: dict[str, Any]) -> None:
+    found = components(document)
+    library, source = found[LIBRARY], found[SOURCE]
+    assert library["purl"] == LIBRARY and source["purl"] == SOURCE
+    assert (library["version"], source["version"]) == ("1:2.0+dfsg~rc1-1+b2", "1:2.0+dfsg~rc1-1")
+    assert library["cpe"] == source["cpe"] == r"cpe:2.3:a:*:shared:2.0\+dfsg\~rc1:*:*:*:*:*:*:*"
+    assert library["scope"] == "required" and source["scope"] == "excluded"
+    ancestors = [item["purl"] for item in library["pedigree"]["ancestors"]]
+    assert ancestors == [
+        SOURCE,
+        "pkg:deb/debian/other@1:1%2Bx?arch=source&distro=trixie",
+        "pkg:deb/debian/tool-chain@3.1-2?arch=source&distro=trixie",
+    ]
+    assert set(ancestors) <= found.keys()
+    about = properties(library)
+    assert about["syft:metadata:sourceVersion"] == "1:2.0+dfsg~rc1-1"
+    names = ("SrcName", "SrcEpoch", "SrcVersion", "SrcRelease")
+    assert [about[f"aquasecurity:trivy:{name}"] for name in names] == ["shared", "1", "2.0+dfsg~rc1", "1"]
+
+
+def test_a_package_has_its_digests_people_and_pages(project: Billed, document: dict[str, Any]) -> None:
+    (deb,) = project.archive.folder.glob("debian/pool/**/libshared1_*.deb")
+    library = components(document)[LIBRARY]
+    data = deb.read_bytes()
+    hashes = {item["alg"]: item["content"] for item in library["hashes"]}
+    assert hashes == {"SHA-256": hashlib.sha256(data).hexdigest(), "SHA-512": hashlib.sha512(data).hexdigest()}
+    assert library["supplier"] == {"name": "Nobody", "contact": [{"email": "nobody@example.org"}]}
+    references = {item["type"]: item["url"] for item in library["externalReferences"]}
+    assert references["website"] == "https://shared.example.org/"
+    assert references["distribution"].endswith("/pool/main/l/libshared1/" + deb.name)
+    assert properties(library)["bsi:component:filename"] == deb.name
+    assert properties(library)["fpack:size"] == str(len(data))
+
+
+def test_dependencies_are_what_is_loaded(document: dict[str, Any]) -> None:
+    edges = depends(document)
+    dash = "pkg:deb/debian/dash@1.0?arch=amd64&distro=trixie"
+    assert edges[APP] == [dash, LIBRARY] and edges[LIBRARY] == []
+    subject = document["metadata"]["component"]["bom-ref"]
+    reached, todo = set(), [subject]
+    while todo:
+        ref = todo.pop()
+        reached.add(ref)
+        todo += [end for end in edges[ref] if end not in reached]
+    inside = {ref for ref, found in components(document).items() if found["scope"] == "required"}
+    assert inside - reached == {"os:debian@13"}
+
+
+def test_every_file_and_link_is_in_the_component_that_it_comes_from(project: Billed, document: dict[str, Any]) -> None:
+    packed = project.fpack.pack("-o", project.fpack.home / "files.tar", cwd=project.project)
+    manifest = json.loads(Path(packed["manifest"]).read_bytes())
+    entries = {
+        entry["path"]: entry
+        for layer in manifest["layers"]
+        for entry in layer["entries"]
+        if entry["kind"] != "directory" and isinstance(entry["path"], str)
+    }
+    everything = [document["metadata"]["component"], *document["components"]]
+    files = {file["name"]: file for component in everything for file in component.get("components", ())}
+    odd = "/usr/share/app/\\xff\\xfe"
+    assert files.keys() - {odd} == entries.keys()
+    for path, entry in entries.items():
+        if entry["kind"] == "file":
+            hashes = {item["alg"]: item["content"] for item in files[path]["hashes"]}
+            assert hashes["SHA-256"] == entry["sha256"] and len(hashes["SHA-512"]) == 128
+    assert properties(files[odd])["fpack:path-bytes"] == b"usr/share/app/\xff\xfe".hex()
+    own = {file["name"] for file in components(document)[APP]["components"]}
+    assert {"/usr/bin/app", odd, "/usr/share/doc/app", "/var/lib/dpkg/status.d/app"} <= own
+    assert properties(files["/usr/share/doc/app"])["fpack:link-target"] == "libshared1"
+    kinds = {
+        name: tuple(properties(files[f"/usr/{name}"])[f"bsi:component:{key}"] for key in ("executable", "archive"))
+        for name in ("bin/app", "share/app/data.zip", "share/app/packed.gz", "lib/x86_64-linux-gnu/libshared.so.1")
+    }
+    assert kinds == {
+        "bin/app": ("executable", "no archive"),
+        "share/app/data.zip": ("non-executable", "archive"),
+        "share/app/packed.gz": ("non-executable", "archive"),
+        "lib/x86_64-linux-gnu/libshared.so.1": ("executable", "no archive"),
+    }
+    assert "/etc/motd" in {file["name"] for file in document["metadata"]["component"]["components"]}
+
+
+def test_the_image_and_its_system_are_told(project: Billed, document: dict[str, Any]) -> None:
+    subject = document["metadata"]["component"]
+    packed = project.fpack.pack("-o", project.fpack.home / "told.tar", cwd=project.project)
+    assert subject["purl"] == f"pkg:oci/billed@{packed['digest']}?arch=amd64&tag=1.0"
+    assert (subject["type"], subject["name"], subject["version"]) == ("container", "billed", "1.0")
+    system = components(document)["os:debian@13"]
+    assert (system["type"], system["name"], system["version"]) == ("operating-system", "debian", "13")
+    assert system["cpe"] == "cpe:2.3:o:debian:debian_linux:13:*:*:*:*:*:*:*"
+    assert document["metadata"]["timestamp"] == "2026-09-21T14:13:20Z" and DATE == 1_790_000_000
+    built = [found for ref, found in components(document).items() if ref.startswith("path:")]
+    assert {(found["name"], found.get("version")) for found in built} == {("data", None), ("note", "1.5")}
+
+
+def test_what_is_complete_is_claimed_and_no_more(document: dict[str, Any]) -> None:
+    complete, unknown = document["compositions"]
+    subject = document["metadata"]["component"]["bom-ref"]
+    assert complete["aggregate"] == "complete" and unknown["aggregate"] == "unknown"
+    with_files = {ref for ref, found in components(document).items() if "components" in found}
+    assert set(complete["assemblies"]) == {subject, *with_files} and complete["dependencies"] == [subject]
+    assert SOURCE in unknown["assemblies"] and LIBRARY in unknown["dependencies"]
+
+
+def test_it_says_nothing_of_vulnerabilities(document: dict[str, Any]) -> None:
+    assert "vulnerabilities" not in document and "vulnerab" not in json.dumps(document).lower()
+
+
+@pytest.mark.parametrize("version", ["1.6", "1.7"])
+def test_the_validator_of_cyclonedx_accepts_it(project: Billed, version: str) -> None:
+    validation = pytest.importorskip("cyclonedx.validation.json")
+    schema = pytest.importorskip("cyclonedx.schema")
+    text = project.fpack("sbom", "--format", f"cyclonedx-{version}", cwd=project.project).stdout
+    assert validation.JsonStrictValidator(schema.SchemaVersion.from_version(version)).validate_str(text) is None
+
+
+def test_two_machines_write_the_same_bytes(tmp_path: Path) -> None:
+    """The stores, homes, projects, time zones, locales and umasks differ."""
+    archive = archive_of_bills(tmp_path / "archive")
+    found = []
+    for name, env in (
+        ("a", {"TZ": "UTC", "LC_ALL": "C"}),
+        ("another", {"TZ": "Asia/Kathmandu", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "7"}),
+    ):
+        project = billed(tmp_path / name, archive)
+        if name == "another":
+            os.umask(0o077)
+        try:
+            project.fpack(
+                "sbom", "--format", "cyclonedx-1.6,cyclonedx-1.7", "-o", "bills", cwd=project.project, env=env
+            )
+        finally:
+            os.umask(0o022)
+        lock = (project.project / "fpack.lock").read_bytes()
+        found.append((lock, {path.name: path.read_bytes() for path in (project.project / "bills").iterdir()}))
+    assert found[0] == found[1] and len(found[0][1]) == 2
+
+
+def test_the_bill_leaves_the_image_as_it_is_and_is_attached_to_it(project: Billed, tmp_path: Path) -> None:
+    plain = project.fpack.pack("-o", tmp_path / "plain.tar", cwd=project.project)
+    formats = "--sbom=cyclonedx-1.6,cyclonedx-1.7"
+    billed = project.fpack.pack(formats, "-o", tmp_path / "image.tar", cwd=project.project)
+    assert billed["digest"] == plain["digest"] and billed["image_id"] == plain["image_id"]
+    assert Path(plain["manifest"]).read_bytes() == Path(billed["manifest"]).read_bytes()
+    names = ["image.cyclonedx-1.6.json", "image.cyclonedx-1.7.json"]
+    assert [Path(path).name for path in billed["sbom"]] == names
+    with tarfile.open(tmp_path / "image.tar") as tar:
+        files = {info.name: tar.extractfile(info).read() for info in tar if info.isfile()}  # type: ignore[union-attr]
+    with tarfile.open(tmp_path / "plain.tar") as tar:
+        assert set(tar.getnames()) <= files.keys() | {"blobs", "blobs/sha256", *tar.getnames()}
+    entries = json.loads(files["fpack-referrers.json"])["manifests"]
+    attached = [entry for entry in entries if entry["artifactType"] == "application/vnd.cyclonedx+json"]
+    assert len(attached) == 2 and len(entries) == 3
+    documents = set()
+    for entry in attached:
+        artifact = json.loads(files[f"blobs/{entry['digest'].replace(':', '/')}"])
+        assert artifact["subject"]["digest"] == plain["digest"]
+        (layer,) = artifact["layers"]
+        assert layer["mediaType"] == "application/vnd.cyclonedx+json"
+        documents.add(files[f"blobs/{layer['digest'].replace(':', '/')}"])
+    assert documents == {(tmp_path / name).read_bytes() for name in names}
+
+
+def test_an_unchanged_bill_is_not_made_again(project: Billed, tmp_path: Path) -> None:
+    project.fpack.pack("--sbom", "-o", tmp_path / "image.tar", cwd=project.project)
+    (log,) = [path for path in [project.fpack.home / "store"] if path.is_dir()]
+    before = {path.name for path in (log / "store").iterdir()}
+    packed = project.fpack.pack(
+        "--sbom", "-o", tmp_path / "again.tar", cwd=project.project, env={"FPACK_MIRROR": "debian=file:///nowhere only"}
+    )
+    assert {path.name for path in (log / "store").iterdir()} == before
+    assert [Path(path).name for path in packed["sbom"]] == ["again.cyclonedx-1.6.json"]
+
+
+def test_a_layout_and_several_images_get_their_bills(project: Billed, tmp_path: Path) -> None:
+    packed = project.fpack.pack("--format", "oci-dir", "--sbom", "-o", tmp_path / "layout", cwd=project.project)
+    assert [Path(path).name for path in packed["sbom"]] == ["layout.cyclonedx-1.6.json"]
+    assert "cyclonedx" in (tmp_path / "layout" / "fpack-referrers.json").read_text()
+    both = project.fpack.pack("image", "debian.trixie.dash", "--sbom", "-o", tmp_path / "several", cwd=project.project)
+    names = [Path(path).name for image in both["images"] for path in image["sbom"]]
+    assert names == ["billed.cyclonedx-1.6.json", "dash.cyclonedx-1.6.json"]
+
+
+def test_a_package_has_a_bill_without_a_project(project: Billed, tmp_path: Path) -> None:
+    fpack = Fpack(tmp_path / "home", project.archive)
+    out = tmp_path / "app.json"
+    done = fpack("sbom", "debian.trixie.app", "-o", out, "--json")
+    assert json.loads(done.stdout) == {"files": [{"format": "cyclonedx-1.6", "file": str(out)}]}
+    assert APP in components(json.loads(out.read_bytes()))
+
+
+def test_wrong_options_are_told(project: Billed) -> None:
+    def fails(*args: str) -> str:
+        return project.fpack.fails(*args, cwd=project.project)
+
+    message = fails("sbom", "--format", "cyclonedx-9")
+    assert "'cyclonedx-9' is not a format" in message and "cyclonedx-1.6" in message
+    assert "add -o PATH" in fails("sbom", "--format", "cyclonedx-1.6,cyclonedx-1.7")
+    assert "put --sbom without a format after WHAT" in fails("pack", "--sbom", "image")
+    assert "leave out --no-manifest" in fails("pack", "image", "--no-manifest", "--sbom")
+    assert "write the image as a tar" in fails("pack", "image", "--format", "rootfs-tar", "--sbom")
+
+
+@pytest.mark.skipif(shutil.which("cdx-ev") is None, reason="needs cdx-ev")
+def test_another_validator_accepts_it(project: Billed, tmp_path: Path) -> None:
+    import subprocess
+
+    out = tmp_path / "bill.cdx.json"
+    project.fpack("sbom", "-o", out, cwd=project.project)
+    done = subprocess.run(["cdx-ev", "validate", out], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
