@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.bills import Billed, billed
+from support.billed import Billed, billed
 
 
 @pytest.fixture(scope="module", name="billed")

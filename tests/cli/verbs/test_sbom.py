@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.bills import DATE, Billed, archive_of_bills, billed
+from support.billed import DATE, Billed, archive_of_bills, billed
 from support.program import Fpack
 
 LIBRARY = (
