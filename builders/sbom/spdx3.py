@@ -1,0 +1,404 @@
+"""Write a bill of materials as SPDX 3.0.1 in JSON-LD, with the profiles core, software, simpleLicensing and build.
+
+Source: the SPDX specification 3.0.1, its canonical serialization, and BSI TR-03183-2 v2.1 on the use of its fields. The
+identifier of an element follows from what it describes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from ..manifest.format import DIRECTORY
+from .model import (
+    BUILD_TOOL_OF,
+    BUILT_USING,
+    CONTAINS,
+    DEPENDS_ON,
+    GENERATED_FROM,
+    Bill,
+    BillFile,
+    Component,
+    Hashes,
+)
+from .spdx import (
+    Agent,
+    Licences,
+    agents,
+    clean,
+    components,
+    encode,
+    file_comment,
+    files_of_components,
+    hashes,
+    licence_comment,
+    namespace,
+    path_bytes,
+    references,
+    source_infos,
+    timestamp,
+    url,
+)
+
+MEDIA_TYPE = "application/spdx+json"
+BUILD_TYPE = "urn:fpack:derivation:1"
+_CONTEXT = "https://spdx.org/rdf/3.0.1/spdx-context.jsonld"
+_CREATION = "_:creationInfo"
+_DATA_LICENCE = "CC0-1.0"
+_PURPOSES = {
+    "container": "container",
+    "operating-system": "operatingSystem",
+    "deb": "install",
+    "deb-source": "source",
+    "source": "source",
+    "build": "application",
+}
+_SOURCES = ("deb-source", "source")
+_CONTENT_TYPES = {".deb": "application/vnd.debian.binary-package"}
+
+Element = dict[str, Any]
+
+
+class _Link(NamedTuple):
+    """A relationship from one element to others. variant: tells relationships of one type and element apart."""
+
+    start: str
+    kind: str
+    ends: tuple[str, ...]
+    variant: str = ""
+    scope: str = ""
+    comment: str = ""
+    complete: bool | None = None
+    files: str = ""  # ref of a component whose files are ends too
+
+
+def document(bill: Bill) -> Iterator[bytes]:
+    """Yield the SPDX 3.0.1 document of `bill` in pieces: canonical JSON in one line."""
+    return _Document(bill).pieces()
+
+
+class _Document:
+    """The elements of a document. The elements of files are made when they are written."""
+
+    def __init__(self, bill: Bill) -> None:
+        self.bill = bill
+        self.namespace = namespace(bill)
+        self.licences = Licences(bill)
+        self.files = files_of_components(bill)
+        self.sources = source_infos(bill)
+        self.iris = {component.ref: self._iri("package", component.ref) for component in components(bill)}
+        self.expressions = {"": ""}  # the identifiers of their elements
+        self.elements: dict[str, Element] = {}  # all but the document, the collection, and what is of files
+        self.tool = self._add("Tool", "tool", f"fpack-{bill.tool}", name=f"fpack-{bill.tool}")
+        # Whoever packs the image makes the document, with fpack as the tool. Without a name, it is fpack.
+        authors = self._agents(bill.subject.supplier)
+        self.authors = authors or [self._add("SoftwareAgent", "agent", "fpack", name="fpack")]
+        self._add_licences()
+        for component in components(bill):
+            self._add_component(component)
+        self.links = sorted(self._links())
+
+    # ---- output
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the document."""
+        yield b'{"@context":' + _json(_CONTEXT) + b',"@graph":['
+        yield _json(
+            {
+                "@id": _CREATION,
+                "created": timestamp(self.bill.created),
+                "createdBy": self.authors,
+                "createdUsing": [self.tool],
+                "specVersion": "3.0.1",
+                "type": "CreationInfo",
+            }
+        )
+        collection = self._iri("sbom", "")
+        yield b"," + _json(self._document_element(collection))
+        yield from _with_list(self._collection(collection), "element", self._members())
+        for _, element in sorted(self.elements.items()):
+            yield b"," + _json(element)
+        for number in range(len(self.bill.files)):
+            yield from self._file(number)
+        for link in self.links:
+            yield from _with_list(self._relationship(link), "to", self._ends(link))
+        yield b"]}"
+
+    def _document_element(self, collection: str) -> Element:
+        value = self._element("SpdxDocument", self._iri("document", ""))
+        return value | {
+            "dataLicense": self._iri("licence", _DATA_LICENCE),
+            "element": [collection],
+            "name": clean(self.bill.subject.name),
+            "profileConformance": self._profiles(),
+            "rootElement": [collection],
+        }
+
+    def _collection(self, iri: str) -> Element:
+        return self._element("software_Sbom", iri) | {
+            "name": clean(self.bill.subject.name),
+            "profileConformance": self._profiles(),
+            "rootElement": [self.iris[self.bill.subject.ref]],
+            # A bill that is not complete was made from an image that fpack did not build.
+            "software_sbomType": ["build" if self.bill.complete else "analyzed"],
+        }
+
+    def _profiles(self) -> list[str]:
+        built = any(component.kind == "build" for component in self.bill.components)
+        return [*(["build"] if built else []), "core", "simpleLicensing", "software"]
+
+    def _members(self) -> Iterator[str]:
+        """Yield the identifiers of the members of the collection."""
+        yield from sorted(self.elements)
+        for file in self.bill.files:
+            yield self._file_iri(file)
+            if file.licence.expression:
+                yield self._file_licence_iri(file)
+        for link in self.links:
+            yield self._link_iri(link)
+
+    # ---- elements
+
+    def _iri(self, kind: str, key: str) -> str:
+        return f"{self.namespace}/{kind}" + (f"/{quote(path_bytes(key), safe='/:@=&')}" if key else "")
+
+    def _element(self, kind: str, iri: str) -> Element:
+        return {"creationInfo": _CREATION, "spdxId": iri, "type": kind}
+
+    def _add(self, kind: str, room: str, key: str, **fields: Any) -> str:
+        """Add an element with those of `fields` that have a value, and return its identifier."""
+        iri = self._iri(room, key)
+        if iri not in self.elements:
+            self.elements[iri] = self._element(kind, iri) | {name: item for name, item in fields.items() if item}
+        return iri
+
+    def _agents(self, text: str) -> list[str]:
+        return [self._agent(found) for found in agents(text)]
+
+    def _agent(self, found: Agent) -> str:
+        identifiers = []
+        if found.address:
+            identifiers.append(_identifier("email" if "@" in found.address else "urlScheme", found.address))
+        key = f"{found.kind.lower()}/{found.name}/{found.address}"
+        return self._add(found.kind, "agent", key, name=found.name, externalIdentifier=identifiers)
+
+    def _add_licences(self) -> None:
+        for key, text in self.licences.texts.items():
+            fields = {"name": clean(text.name or key), "simplelicensing_licenseText": clean(text.text) or " "}
+            self._add("simplelicensing_SimpleLicensingText", "licence-text", key, **fields)
+        self._licence(_DATA_LICENCE)
+        for file in self.bill.files:
+            self._file_licence(file)  # before the first piece, since the collection lists all elements
+
+    def _licence(self, expression: str) -> str:
+        """Return the identifier of the element of an expression, or "" for none."""
+        if expression not in self.expressions:
+            self.expressions[expression] = self._add_licence(expression)
+        return self.expressions[expression]
+
+    def _add_licence(self, expression: str) -> str:
+        key = expression if len(expression) <= 100 else hashlib.sha256(expression.encode()).hexdigest()
+        uris = [
+            {"key": name, "type": "DictionaryEntry", "value": self._iri("licence-text", name)}
+            for name in references(expression)
+        ]
+        return self._add(
+            "simplelicensing_LicenseExpression",
+            "licence",
+            key,
+            simplelicensing_customIdToUri=uris,
+            simplelicensing_licenseExpression=expression,
+        )
+
+    def _file_licence(self, file: BillFile) -> str:
+        owner = file.component or self.bill.subject.ref
+        return self._licence(self.licences.expression(owner, file.licence.expression))
+
+    def _add_component(self, component: Component) -> None:
+        urls = [locator for locator in map(url, component.urls) if locator]
+        suppliers = self._agents(component.supplier)
+        identifiers = [
+            _identifier(kind, value)
+            for kind, value in (("cpe23", component.cpe), ("packageUrl", component.purl))
+            if value
+        ]
+        first = "sourceArtifact" if component.kind in _SOURCES else "binaryArtifact"
+        self._add(
+            "software_Package",
+            "package",
+            component.ref,
+            comment=licence_comment(component),
+            externalIdentifier=identifiers,
+            externalRef=[_reference(first, locator) for locator in urls],
+            name=clean(component.name),
+            originatedBy=self._agents(component.originator) or suppliers,
+            software_copyrightText=clean(component.copyright),
+            software_downloadLocation=next(iter(urls), ""),
+            software_homePage=url(component.homepage),
+            software_packageUrl=component.purl,
+            software_packageVersion=clean(component.version),
+            software_primaryPurpose=_PURPOSES.get(component.kind, "library"),
+            software_sourceInfo=self.sources.get(component.ref),
+            summary=clean(component.description),
+            suppliedBy=next(iter(suppliers), ""),
+            verifiedUsing=_hashes(component.hashes),
+        )
+        if component.file:
+            # BSI's guideline reads the name, the digest and the properties of what is delivered from this file.
+            suffix = component.file[component.file.rfind(".") :]
+            self._add(
+                "software_File",
+                "artifact",
+                component.ref,
+                contentType=_CONTENT_TYPES.get(suffix),
+                externalRef=[_reference(first, locator) for locator in urls],
+                name=clean(component.file),
+                software_additionalPurpose=["container"],
+                software_primaryPurpose="file" if component.kind == "operating-system" else "archive",
+                verifiedUsing=_hashes(component.hashes),
+            )
+        if component.kind == "build":
+            self._add(
+                "build_Build",
+                "build",
+                component.ref,
+                build_buildId=clean(component.ref.removeprefix("path:")),
+                build_buildType=BUILD_TYPE,
+                name=clean(component.name),
+            )
+
+    def _file_iri(self, file: BillFile) -> str:
+        return self._iri("file", file.path)
+
+    def _file_licence_iri(self, file: BillFile) -> str:
+        return self._iri("file-licence", file.path)
+
+    def _file(self, number: int) -> Iterator[bytes]:
+        """Yield the element of a file, and the relationship to its licence."""
+        file = self.bill.files[number]
+        iri = self._file_iri(file)
+        value = self._element("software_File", iri)
+        value["comment"] = file_comment(file)
+        value["name"] = "/" + clean(file.path)
+        if file.copyright:
+            value["software_copyrightText"] = clean(file.copyright)
+        if file.kind == DIRECTORY:
+            value["software_fileKind"] = "directory"
+        else:
+            value["software_fileKind"] = "file"
+            value["verifiedUsing"] = _hashes(hashes(file))
+            marks = (("executable", file.executable), ("archive", file.archive), ("container", file.structured))
+            purposes = [name for name, is_so in marks if is_so]
+            if purposes:
+                value["software_primaryPurpose"] = purposes[0]
+            if purposes[1:]:
+                value["software_additionalPurpose"] = purposes[1:]
+        yield b"," + _json(value)
+        licence = self._file_licence(file)
+        if licence:
+            link = self._element("Relationship", self._file_licence_iri(file))
+            link |= {"from": iri, "relationshipType": "hasConcludedLicense", "to": [licence]}
+            yield b"," + _json(link)
+
+    # ---- relationships
+
+    def _links(self) -> Iterator[_Link]:
+        ends: dict[tuple[str, str], set[str]] = {}
+        for start, kind, end in self.bill.relations:
+            ends.setdefault((start, kind), set()).add(self.iris[end])
+            ends.setdefault((end, f"of {kind}"), set()).add(self.iris[start])
+        for component in components(self.bill):
+
+            def found(kind: str, ref: str = component.ref) -> tuple[str, ...]:
+                return tuple(sorted(ends.get((ref, kind), ())))
+
+            yield from self._relations_of(component, found)
+            yield from self._licences_of(component)
+
+    def _relations_of(self, component: Component, ends: Callable[[str], tuple[str, ...]]) -> Iterator[_Link]:
+        """Yield the relationships of a component. ends: the other ends of its relations, by kind and `of KIND`."""
+        ref, iri, complete = component.ref, self.iris[component.ref], self.bill.complete
+        if ends(CONTAINS) or ref in self.files:
+            yield _Link(iri, "contains", ends(CONTAINS), complete=complete, files=ref)
+        if ends(DEPENDS_ON):
+            # A program can load a library whose name it computes, so the dependencies of a package may be more.
+            known = complete if ref == self.bill.subject.ref else None
+            yield _Link(iri, "dependsOn", ends(DEPENDS_ON), scope="runtime", complete=known)
+        if ends(f"of {GENERATED_FROM}"):
+            yield _Link(iri, "generates", ends(f"of {GENERATED_FROM}"))
+        if ends(f"of {BUILT_USING}"):
+            yield _Link(iri, "generates", ends(f"of {BUILT_USING}"), "built-using", comment="Built-Using")
+        user = iri
+        if component.kind == "build":
+            user = self._iri("build", ref)
+            yield _Link(user, "hasOutput", (iri,), scope="build")
+            if ends(GENERATED_FROM):
+                yield _Link(user, "hasInput", ends(GENERATED_FROM), scope="build")
+        if ends(f"of {BUILD_TOOL_OF}"):
+            yield _Link(user, "usesTool", ends(f"of {BUILD_TOOL_OF}"), scope="build")
+        if component.file:
+            yield _Link(iri, "hasDistributionArtifact", (self._iri("artifact", ref),))
+
+    def _licences_of(self, component: Component) -> Iterator[_Link]:
+        ref, iri = component.ref, self.iris[component.ref]
+        declared = self._licence(self.licences.expression(ref, component.declared.expression))
+        if declared:
+            yield _Link(iri, "hasDeclaredLicense", (declared,))
+        effective = self._licence(self.licences.expression(ref, component.effective.expression))
+        if effective:
+            yield _Link(iri, "hasConcludedLicense", (effective,))
+            # BSI's guideline has no type for the licence that the recipient uses.
+            yield _Link(iri, "other", (effective,), "effective-licence", comment="hasEffectiveLicense")
+
+    def _link_iri(self, link: _Link) -> str:
+        name = f"{link.kind}-{link.variant}" if link.variant else link.kind
+        return f"{self.namespace}/relationship/{name}{link.start.removeprefix(self.namespace)}"
+
+    def _relationship(self, link: _Link) -> Element:
+        value = self._element("LifecycleScopedRelationship" if link.scope else "Relationship", self._link_iri(link))
+        value |= {"from": link.start, "relationshipType": link.kind}
+        if link.complete is not None:
+            value["completeness"] = "complete" if link.complete else "incomplete"
+        elif link.kind == "dependsOn":
+            value["completeness"] = "noAssertion"
+        if link.scope:
+            value["scope"] = link.scope
+        if link.comment:
+            value["comment"] = link.comment
+        return value
+
+    def _ends(self, link: _Link) -> Iterator[str]:
+        yield from link.ends
+        if link.files:
+            for number in self.files.get(link.files, ()):
+                yield self._file_iri(self.bill.files[number])
+
+
+def _json(value: Any) -> bytes:
+    return encode(value).encode()
+
+
+def _with_list(element: Element, key: str, items: Iterable[str]) -> Iterator[bytes]:
+    """Yield an element with a list in pieces, since the list may have an item for each file."""
+    before, after = encode(element | {key: []}).split(f'"{key}":[]', 1)
+    yield f',{before}"{key}":['.encode()
+    separator = ""
+    for item in items:
+        yield f"{separator}{encode(item)}".encode()
+        separator = ","
+    yield b"]" + after.encode()
+
+
+def _hashes(sums: Hashes) -> list[Element]:
+    pairs = (("sha256", sums.sha256), ("sha512", sums.sha512))
+    return [{"algorithm": name, "hashValue": value, "type": "Hash"} for name, value in pairs if value]
+
+
+def _identifier(kind: str, value: str) -> Element:
+    return {"externalIdentifierType": kind, "identifier": value, "type": "ExternalIdentifier"}
+
+
+def _reference(kind: str, locator: str) -> Element:
+    return {"externalRefType": kind, "locator": [locator], "type": "ExternalRef"}
