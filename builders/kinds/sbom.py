@@ -42,7 +42,7 @@ class SbomArgs(NamedTuple):
 
 
 class SbomBuilder(BaseBuilder):
-    """The builder of `sbom`. Its output holds a document for each format, and the files that `referrer.read` reads."""
+    """The builder of `sbom`. Its output holds a document for each format, by its name, and the files for `referrer`."""
 
     version = VERSION
 
@@ -83,7 +83,7 @@ def _facts(path: PathWanted, deb: StorePath | None) -> Derivation:
 def _write(writer: TreeWriter, bill: Bill, name: str, subject: Descriptor) -> None:
     """Write a document, and the artifact that holds it."""
     sha256, size = hashlib.sha256(), 0
-    file = documents.file_name(name)
+    form = documents.FORMATS[name]
 
     def pieces() -> Iterator[bytes]:
         nonlocal size
@@ -92,8 +92,8 @@ def _write(writer: TreeWriter, bill: Bill, name: str, subject: Descriptor) -> No
             size += len(piece)
             yield piece
 
-    writer.file(file, pieces())
-    media_type = documents.FORMATS[name].media_type
-    blob = Descriptor(media_type, f"sha256:{sha256.hexdigest()}", size)
-    title = f"{bill.subject.name.rpartition('/')[2]}.{file}"
-    referrer.write(writer, subject, media_type, [referrer.ArtifactDocument(blob, file, title)], name)
+    writer.file(name, pieces())
+    if form.attached:
+        blob = Descriptor(form.media_type, f"sha256:{sha256.hexdigest()}", size)
+        title = f"{bill.subject.name.rpartition('/')[2]}.{form.file}"
+        referrer.write(writer, subject, form.media_type, [referrer.ArtifactDocument(blob, name, title)], name)

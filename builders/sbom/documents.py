@@ -10,24 +10,31 @@ from typing import Any, NamedTuple
 
 from .model import Bill
 
-CYCLONEDX = "application/vnd.cyclonedx+json"
+_CYCLONEDX = "application/vnd.cyclonedx+json"
+_SPDX = "application/spdx+json"
+_LEGAL = "application/x-tar"
 
 
 class DocumentFormat(NamedTuple):
-    """A format. media_type: also the type of the artifact that a registry keeps. module: of this package.
+    """A format. file: follows the name of the image. module: of this package.
 
-    arguments: of its function `document`, after the bill.
+    arguments: of its function `document`, after the bill. attached: an artifact of this type is attached to the image.
     """
 
     media_type: str
-    suffix: str
+    file: str
     module: str
-    arguments: tuple[str, ...] = ()
+    arguments: tuple[str | bool, ...] = ()
+    attached: bool = True
 
 
 FORMATS = {
-    "cyclonedx-1.6": DocumentFormat(CYCLONEDX, "json", "cyclonedx", ("1.6",)),
-    "cyclonedx-1.7": DocumentFormat(CYCLONEDX, "json", "cyclonedx", ("1.7",)),
+    "cyclonedx-1.6": DocumentFormat(_CYCLONEDX, "cyclonedx-1.6.json", "cyclonedx", ("1.6",)),
+    "cyclonedx-1.7": DocumentFormat(_CYCLONEDX, "cyclonedx-1.7.json", "cyclonedx", ("1.7",)),
+    "spdx-2.3": DocumentFormat(_SPDX, "spdx-2.3.json", "spdx2"),
+    "spdx-3.0.1": DocumentFormat(_SPDX, "spdx-3.0.1.json", "spdx3"),
+    "legal": DocumentFormat(_LEGAL, "legal.tar", "legal", attached=False),
+    "legal-sources": DocumentFormat(_LEGAL, "legal.tar", "legal", (True,), attached=False),
 }
 DEFAULT = "cyclonedx-1.6"
 
@@ -40,8 +47,3 @@ def document(bill: Bill, name: str) -> Iterator[bytes]:
     module: Any = import_module(f"{__package__}.{form.module}")
     pieces: Iterator[bytes] = module.document(bill, *form.arguments)
     return pieces
-
-
-def file_name(name: str) -> str:
-    """Return the name of a document's file, which follows the name of the image."""
-    return f"{name}.{FORMATS[name].suffix}"

@@ -30,6 +30,8 @@ def formats(texts: Iterable[str]) -> tuple[str, ...]:
         raise UsageError(
             f"{unknown[0]!r} is not a format of bills of materials", hint=f"the formats are {', '.join(FORMATS)}"
         )
+    if {"legal", "legal-sources"} <= names:
+        raise UsageError("legal-sources has all that legal has", hint="write one of them")
     return tuple(sorted(names))
 
 
@@ -57,16 +59,18 @@ def bill(workspace: Workspace, container: Container, names: Sequence[str]) -> Ou
 def referrers(trees: Iterable[CheckedTree], names: Sequence[str]) -> Iterator[Referrer]:
     """Yield the artifacts of bills for an archive, a layout or a registry."""
     from fpack.builders.manifest import referrer
+    from fpack.builders.sbom.documents import FORMATS
 
     for tree in trees:
         for name in names:
-            yield referrer.read(tree, name)
+            if FORMATS[name].attached:
+                yield referrer.read(tree, name)
 
 
 def write_beside(image: Path, tree: CheckedTree, names: Sequence[str], arch: str = "") -> list[str]:
     """Write the documents of a bill beside an image. arch: as for a manifest."""
-    from fpack.builders.sbom.documents import file_name
+    from fpack.builders.sbom.documents import FORMATS
 
     stem = image.name.removesuffix(".tar") + (f".{arch}" if arch else "")
-    written = (manifests.write_document(image, tree, file_name(name), f"{stem}.{file_name(name)}") for name in names)
+    written = (manifests.write_document(image, tree, name, f"{stem}.{FORMATS[name].file}") for name in names)
     return [path for path in written if path is not None]

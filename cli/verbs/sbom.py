@@ -20,12 +20,17 @@ Examples:
   fpack sbom postgres                              to the standard output
   fpack sbom postgres --format cyclonedx-1.7 -o postgres.cdx.json
   fpack sbom debian.trixie.redis-server            any Debian package
-  fpack sbom --format cyclonedx-1.6,cyclonedx-1.7 -o documents    several, in a directory
+  fpack sbom --format cyclonedx-1.6,spdx-3.0.1 -o documents    several, in a directory
+  fpack sbom postgres --format legal-sources -o legal.tar      tables of licences and sources, and texts
   fpack pack --sbom                                an image, and its bill attached to it""",
 )
 @click.argument("what", required=False)
 @click.option(
-    "--format", "formats", multiple=True, metavar="FORMAT,...", help="Formats, such as cyclonedx-1.6 (the default)."
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="FORMAT,...",
+    help="cyclonedx-1.6 (the default), cyclonedx-1.7, spdx-2.3, spdx-3.0.1, legal, legal-sources.",
 )
 @click.option(
     "-o", "--output", type=shared.NamedPath(path_type=Path), help="File to write; a directory for several formats."
@@ -38,7 +43,7 @@ def command(what: str | None, formats: tuple[str, ...], output: Path | None, as_
 
     WHAT is as for `fpack pack`. The same image gives the same bytes on every machine.
     """
-    from fpack.builders.sbom.documents import DEFAULT, file_name
+    from fpack.builders.sbom.documents import DEFAULT, FORMATS
     from fpack.cli.errors import UsageError
     from fpack.cli.images import bills
     from fpack.cli.workspace.containers import container
@@ -53,14 +58,14 @@ def command(what: str | None, formats: tuple[str, ...], output: Path | None, as_
         workspace.finish()
         tree = workspace.store.tree(path)
         if output is None:
-            _print(tree, file_name(names[0]))
+            _print(tree, names[0])
             return 0
         several = len(names) > 1 or output.is_dir()
         if several:
             output.mkdir(exist_ok=True)
-        files = {name: output / f"{made.file_name}.{file_name(name)}" if several else output for name in names}
+        files = {name: output / f"{made.file_name}.{FORMATS[name].file}" if several else output for name in names}
         for name, file in files.items():
-            _write(tree, file_name(name), file)
+            _write(tree, name, file)
     if as_json:
         shared.print_json({"files": [{"format": name, "file": str(file)} for name, file in files.items()]})
     else:

@@ -20,6 +20,8 @@ LIBRARY = (
 SOURCE = "pkg:deb/debian/shared@1:2.0%2Bdfsg~rc1-1?arch=source&distro=trixie"
 APP = "pkg:deb/debian/app@1.0-1?arch=amd64&distro=trixie&upstream=shared%401:2.0%2Bdfsg~rc1-1"
 
+EVERY = "cyclonedx-1.6,cyclonedx-1.7,spdx-2.3,spdx-3.0.1,legal-sources"
+
 
 @pytest.fixture(scope="module", name="project")
 def billed_project(tmp_path_factory: pytest.TempPathFactory) -> Billed:
@@ -171,49 +173,45 @@ def test_two_machines_write_the_same_bytes(tmp_path: Path) -> None:
         if name == "another":
             os.umask(0o077)
         try:
-            project.fpack(
-                "sbom", "--format", "cyclonedx-1.6,cyclonedx-1.7", "-o", "bills", cwd=project.project, env=env
-            )
+            project.fpack("sbom", "--format", EVERY, "-o", "bills", cwd=project.project, env=env)
         finally:
             os.umask(0o022)
         lock = (project.project / "fpack.lock").read_bytes()
         found.append((lock, {path.name: path.read_bytes() for path in (project.project / "bills").iterdir()}))
-    assert found[0] == found[1] and len(found[0][1]) == 2
+    assert found[0] == found[1] and len(found[0][1]) == 5
 
 
 def test_the_bill_leaves_the_image_as_it_is_and_is_attached_to_it(project: Billed, tmp_path: Path) -> None:
     plain = project.fpack.pack("-o", tmp_path / "plain.tar", cwd=project.project)
-    formats = "--sbom=cyclonedx-1.6,cyclonedx-1.7"
+    formats = "--sbom=cyclonedx-1.6,legal,spdx-2.3"
     billed = project.fpack.pack(formats, "-o", tmp_path / "image.tar", cwd=project.project)
     assert billed["digest"] == plain["digest"] and billed["image_id"] == plain["image_id"]
     assert Path(plain["manifest"]).read_bytes() == Path(billed["manifest"]).read_bytes()
-    names = ["image.cyclonedx-1.6.json", "image.cyclonedx-1.7.json"]
+    names = ["image.cyclonedx-1.6.json", "image.legal.tar", "image.spdx-2.3.json"]
     assert [Path(path).name for path in billed["sbom"]] == names
     with tarfile.open(tmp_path / "image.tar") as tar:
         files = {info.name: tar.extractfile(info).read() for info in tar if info.isfile()}  # type: ignore[union-attr]
     with tarfile.open(tmp_path / "plain.tar") as tar:
         assert set(tar.getnames()) <= files.keys() | {"blobs", "blobs/sha256", *tar.getnames()}
     entries = json.loads(files["fpack-referrers.json"])["manifests"]
-    attached = [entry for entry in entries if entry["artifactType"] == "application/vnd.cyclonedx+json"]
-    assert len(attached) == 2 and len(entries) == 3
-    documents = set()
-    for entry in attached:
-        artifact = json.loads(files[f"blobs/{entry['digest'].replace(':', '/')}"])
-        assert artifact["subject"]["digest"] == plain["digest"]
+    types = {entry["artifactType"]: entry for entry in entries}
+    assert len(types) == len(entries) == 3
+    for name, media_type in ((names[0], "application/vnd.cyclonedx+json"), (names[2], "application/spdx+json")):
+        artifact = json.loads(files[f"blobs/{types[media_type]['digest'].replace(':', '/')}"])
+        assert artifact["subject"]["digest"] == plain["digest"] and artifact["artifactType"] == media_type
         (layer,) = artifact["layers"]
-        assert layer["mediaType"] == "application/vnd.cyclonedx+json"
-        documents.add(files[f"blobs/{layer['digest'].replace(':', '/')}"])
-    assert documents == {(tmp_path / name).read_bytes() for name in names}
+        assert layer["mediaType"] == media_type
+        assert files[f"blobs/{layer['digest'].replace(':', '/')}"] == (tmp_path / name).read_bytes()
 
 
 def test_an_unchanged_bill_is_not_made_again(project: Billed, tmp_path: Path) -> None:
     project.fpack.pack("--sbom", "-o", tmp_path / "image.tar", cwd=project.project)
-    (log,) = [path for path in [project.fpack.home / "store"] if path.is_dir()]
-    before = {path.name for path in (log / "store").iterdir()}
+    store = project.fpack.home / "store"
+    before = {path.name for path in (store / "store").iterdir()}
     packed = project.fpack.pack(
         "--sbom", "-o", tmp_path / "again.tar", cwd=project.project, env={"FPACK_MIRROR": "debian=file:///nowhere only"}
     )
-    assert {path.name for path in (log / "store").iterdir()} == before
+    assert {path.name for path in (store / "store").iterdir()} == before
     assert [Path(path).name for path in packed["sbom"]] == ["again.cyclonedx-1.6.json"]
 
 
@@ -234,12 +232,37 @@ def test_a_package_has_a_bill_without_a_project(project: Billed, tmp_path: Path)
     assert APP in components(json.loads(out.read_bytes()))
 
 
+def test_the_formats_tell_the_same(project: Billed, document: dict[str, Any]) -> None:
+    """Every format has the same packages with the same digests, and the same files."""
+    spdx = project.document("spdx-2.3")
+    purls = {
+        reference["referenceLocator"]: package
+        for package in spdx["packages"]
+        for reference in package.get("externalRefs", ())
+        if reference["referenceType"] == "purl"
+    }
+    assert purls.keys() == {found["purl"] for found in components(document).values() if "purl" in found} | {
+        document["metadata"]["component"]["purl"]
+    }
+    sums = {item["algorithm"]: item["checksumValue"] for item in purls[LIBRARY]["checksums"]}
+    hashes = {item["alg"].replace("-", ""): item["content"] for item in components(document)[LIBRARY]["hashes"]}
+    assert sums == hashes
+    newer = project.document("spdx-3.0.1")
+    found = {item.get("software_packageUrl") for item in newer["@graph"]} - {None}
+    assert found == purls.keys()
+    rows = project.fpack("sbom", "--format", "legal", "-o", "legal.tar", cwd=project.project).stdout
+    with tarfile.open(project.project / rows.strip()) as tar:
+        table = tar.extractfile("packages.csv").read().decode()  # type: ignore[union-attr]
+    assert "\nlibshared1,1:2.0+dfsg~rc1-1+b2,amd64," in table.replace("\r", "")
+
+
 def test_wrong_options_are_told(project: Billed) -> None:
     def fails(*args: str) -> str:
         return project.fpack.fails(*args, cwd=project.project)
 
     message = fails("sbom", "--format", "cyclonedx-9")
     assert "'cyclonedx-9' is not a format" in message and "cyclonedx-1.6" in message
+    assert "write one of them" in fails("sbom", "--format", "legal,legal-sources")
     assert "add -o PATH" in fails("sbom", "--format", "cyclonedx-1.6,cyclonedx-1.7")
     assert "put --sbom without a format after WHAT" in fails("pack", "--sbom", "image")
     assert "leave out --no-manifest" in fails("pack", "image", "--no-manifest", "--sbom")
