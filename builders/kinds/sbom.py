@@ -34,11 +34,15 @@ _MAX_FACTS = 256 << 20
 
 
 class SbomArgs(NamedTuple):
-    """The arguments. manifest: an output of the kind `manifest`. formats: see `sbom.documents`. fpack: the version."""
+    """The arguments. manifest: an output of the kind `manifest`. formats: see `sbom.documents`. fpack: the version.
+
+    supplier: see `sbom.gather`.
+    """
 
     manifest: StorePath
     formats: tuple[str, ...]
     fpack: str
+    supplier: str = ""
 
 
 class SbomBuilder(BaseBuilder):
@@ -66,7 +70,7 @@ class SbomBuilder(BaseBuilder):
         contents = [task.tree(path).read(FILE, _MAX_FACTS) for path in built]
         digest = hashlib.sha256(b"".join(hashlib.sha256(content).digest() for content in contents)).digest()
         facts = {path.path: form.decode(content) for path, content in zip(paths, contents, strict=True)}
-        bill = gather(data, facts, args.fpack, digest)
+        bill = gather(data, facts, args.fpack, digest, args.supplier)
         writer = task.writer()
         subject = Descriptor(*head.image.manifest)
         for name in args.formats:

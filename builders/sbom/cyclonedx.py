@@ -80,7 +80,9 @@ class _Writer:
         if own := self._files.get(self._bill.subject.ref):
             subject["components"] = [_file(file) for file in own]
         tool = {"type": "application", "name": "fpack", "version": self._bill.tool, "bom-ref": "fpack"}
+        supplier = self._bill.subject.supplier
         return {
+            **({"authors": _authors(supplier), "supplier": _organisation(supplier)} if supplier else {}),
             "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._bill.created)),
             "lifecycles": [{"phase": "build"}],
             "tools": {"components": [tool]},

@@ -54,26 +54,27 @@ def wanted(head: Head) -> list[PathWanted]:
     return [PathWanted(o.path, o.path in tables, o.package, o.derivation) for o in head.paths]
 
 
-def gather(data: bytes, facts: Mapping[str, Facts], tool: str, digest: bytes) -> Bill:
+def gather(data: bytes, facts: Mapping[str, Facts], tool: str, digest: bytes, supplier: str = "") -> Bill:
     """Return the bill of an image.
 
     data: its manifest. facts: of each path that `wanted` returns. tool: the version of fpack. digest: of all facts.
+    supplier: who supplies the image, as `Name <address>`; by default the vendor that a label of the image names.
     """
     reader = ManifestReader(data)
-    return _Gathering(reader, facts).bill(tool, _serial(data, digest, tool))
+    return _Gathering(reader, facts, supplier).bill(tool, _serial(data, digest, tool, supplier))
 
 
-def _serial(data: bytes, digest: bytes, tool: str) -> str:
+def _serial(data: bytes, digest: bytes, *texts: str) -> str:
     import uuid
 
-    content = hashlib.sha256(hashlib.sha256(data).digest() + digest + tool.encode()).hexdigest()
+    content = hashlib.sha256(hashlib.sha256(data).digest() + digest + "\n".join(texts).encode()).hexdigest()
     return str(uuid.uuid5(uuid.NAMESPACE_OID, content))
 
 
 class _Gathering:
     """The state of the collection of one bill: components by ref, and the ref of each store path."""
 
-    def __init__(self, reader: ManifestReader, facts: Mapping[str, Facts]) -> None:
+    def __init__(self, reader: ManifestReader, facts: Mapping[str, Facts], supplier: str) -> None:
         self._reader = reader
         self._head = reader.head
         self._facts = facts
@@ -84,7 +85,7 @@ class _Gathering:
         self._refs: dict[str, str] = {}  # by store path
         self._by_package: dict[str, str] = {}
         self._licences: dict[str, tuple[Licence, str]] = {}  # of every file of a component, and its copyright
-        self._subject = self._image()
+        self._subject = self._image(supplier)
 
     def bill(self, tool: str, serial: str) -> Bill:
         """Collect everything."""
@@ -122,7 +123,7 @@ class _Gathering:
     def _relate(self, start: str, kind: str, end: str) -> None:
         self._relations.add(BillRelation(start, kind, end))
 
-    def _image(self) -> Component:
+    def _image(self, supplier: str) -> Component:
         image = self._head.image
         name = image.name.rpartition("/")[2].lower()
         url = purl("oci", "", name, image.manifest.digest, {"arch": image.arch, "tag": image.tag})
@@ -135,7 +136,7 @@ class _Gathering:
             version=image.tag,
             arch=image.arch,
             purl=url,
-            supplier=str(labels.get("org.opencontainers.image.vendor", "")),
+            supplier=supplier or str(labels.get("org.opencontainers.image.vendor", "")),
             homepage=str(labels.get("org.opencontainers.image.url", "")),
             description=str(labels.get("org.opencontainers.image.description", "")),
             hashes=Hashes(sha256=image.manifest.digest.removeprefix("sha256:")),

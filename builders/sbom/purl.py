@@ -18,7 +18,7 @@ def purl(kind: str, namespace: str, name: str, version: str = "", qualifiers: Ma
     parts = [part for part in namespace.split("/") if part]
     path = "/".join([kind, *map(_quoted, parts), _quoted(name)])
     at = f"@{_quoted(version)}" if version else ""
-    pairs = "&".join(f"{key}={_quoted(value)}" for key, value in sorted(qualifiers.items()) if value)
+    pairs = "&".join(f"{key}={quote(value, safe=':/')}" for key, value in sorted(qualifiers.items()) if value)
     return f"pkg:{path}{at}{'?' if pairs else ''}{pairs}"
 
 

@@ -35,8 +35,11 @@ def formats(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def bill(workspace: Workspace, container: Container, names: Sequence[str]) -> Output:
-    """Add the derivation of a container's bill of materials to the workspace. Return its output."""
+def bill(workspace: Workspace, container: Container, names: Sequence[str], supplier: str = "") -> Output:
+    """Add the derivation of a container's bill of materials to the workspace. Return its output.
+
+    supplier: who supplies the image.
+    """
     manifest = manifests.manifest(workspace, container)
     bodies = workspace.evaluator.derivations
     name = derivation.decode(bodies[manifest.derivation]).name
@@ -47,6 +50,7 @@ def bill(workspace: Workspace, container: Container, names: Sequence[str]) -> Ou
             "manifest": str(placeholder(manifest.derivation, name, manifest.name)),
             "formats": list(names),
             "fpack": VERSION,
+            "supplier": supplier,
         },
         (manifest,),
     )

@@ -35,10 +35,18 @@ Examples:
 @click.option(
     "-o", "--output", type=shared.NamedPath(path_type=Path), help="File to write; a directory for several formats."
 )
+@click.option(
+    "--supplier",
+    default="",
+    metavar="'NAME <ADDRESS>'",
+    help="Who supplies the image. Default: its label org.opencontainers.image.vendor.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with the files that were written.")
 @container_options.from_command_line
 @shared.building
-def command(what: str | None, formats: tuple[str, ...], output: Path | None, as_json: bool, **rest: Any) -> int:
+def command(
+    what: str | None, formats: tuple[str, ...], output: Path | None, supplier: str, as_json: bool, **rest: Any
+) -> int:
     """Write what the image of WHAT consists of, and where each part comes from, in formats that other tools read.
 
     WHAT is as for `fpack pack`. The same image gives the same bytes on every machine.
@@ -54,7 +62,7 @@ def command(what: str | None, formats: tuple[str, ...], output: Path | None, as_
         raise UsageError("Several formats, and --json, need a directory or a file", hint="add -o PATH")
     with Workspace(shared.options(rest)._replace(fields=container_options.fields(rest))) as workspace:
         made = container(workspace, workspace.target(what))
-        (path,) = workspace.realise([bills.bill(workspace, made, names)])
+        (path,) = workspace.realise([bills.bill(workspace, made, names, supplier)])
         workspace.finish()
         tree = workspace.store.tree(path)
         if output is None:
