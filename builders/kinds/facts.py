@@ -19,6 +19,8 @@ from fpack.builders.debian.control import parse_stanza
 from fpack.builders.payload import elf
 from fpack.builders.protocol import BaseBuilder, Built, Task
 from fpack.builders.sbom import facts as form
+from fpack.builders.sbom.lock_files import MAX_SIZE as MAX_LOCK
+from fpack.builders.sbom.lock_files import READERS, LockedPart
 from fpack.builders.sbom.model import CopyrightFacts, Hashes
 from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.pool import FileNode
@@ -37,12 +39,16 @@ _MAX_TEXT = 16 << 20
 
 
 class FactsArgs(NamedTuple):
-    """The arguments. path: in an image. table: it holds `data` and `meta`. package: its name, or "". deb: its file."""
+    """The arguments. path: in an image. table: it holds `data` and `meta`. package: its name, or "". deb: its file.
+
+    locks: the path is no part of the image, but the source of one. Only its lock files are read.
+    """
 
     path: StorePath
     table: bool = False
     package: str = ""
     deb: StorePath | None = None
+    locks: bool = False
 
 
 class FactsBuilder(BaseBuilder):
@@ -54,6 +60,12 @@ class FactsBuilder(BaseBuilder):
         """Read the path and write its facts."""
         args = arguments.read(FactsArgs, task.args)
         tree = task.tree(args.path)
+        found = form.Facts({}, locked=_locked(task, tree)) if args.locks else self._read(task, args, tree)
+        writer = task.writer()
+        writer.file(FILE, [form.encode(found)])
+        return Built(writer)
+
+    def _read(self, task: Task, args: FactsArgs, tree: CheckedTree) -> form.Facts:
         top = os.fspath(tree.disk) + ("/data" if args.table else "")
         files = _read_files(task, tree, top)
         package, copyright_facts = None, None
@@ -61,10 +73,20 @@ class FactsBuilder(BaseBuilder):
             package = _package(task, top, args.package, args.deb)
             copyright_facts = _copyright(top, args.package)
         references = tuple(str(path) for path in task.closure([args.path]) if path != args.path)
-        found = form.Facts(files, () if args.table else references, package, copyright_facts, _system(top))
-        writer = task.writer()
-        writer.file(FILE, [form.encode(found)])
-        return Built(writer)
+        return form.Facts(files, () if args.table else references, package, copyright_facts, _system(top))
+
+
+def _locked(task: Task, tree: CheckedTree) -> tuple[LockedPart, ...]:
+    """Return the packages that lock files at the top of a source name. One that cannot be read names none."""
+    found: list[LockedPart] = []
+    for name, read in READERS.items():
+        path = tree.disk / name
+        if path.is_file() and not path.is_symlink():
+            try:
+                found += read(tree.read(name, MAX_LOCK).decode("utf-8", "replace"))
+            except (ValueError, KeyError) as error:
+                task.log(f"{name} cannot be read: {error}")
+    return tuple(sorted(found))
 
 
 def _read_files(task: Task, tree: CheckedTree, top: str) -> dict[bytes, form.FileFacts]:

@@ -20,7 +20,7 @@ from fpack.builders.sbom import facts as form
 from fpack.builders.sbom.gather import PathWanted, gather, wanted
 from fpack.builders.sbom.model import Bill
 from fpack.builders.sbom.provenance import Provenance
-from fpack.store.derivation import Derivation
+from fpack.store.derivation import Derivation, Output
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath, clean_name, parse
 
@@ -63,14 +63,20 @@ class SbomBuilder(BaseBuilder):
         debs = {path.path: deb for path in paths if path.package and (deb := provenance.deb(path.derivation))}
         if lost := [path.package for path in paths if path.package and path.path not in debs]:
             raise BuildError(f"The manifest does not tell the file of the package {lost[0]}")
-        fetched = yield Need(list(debs.values()))
-        files = dict(zip(debs, fetched, strict=True))
+        builds = [path.derivation for path in paths if not path.table]
+        sources = sorted({source for digest in builds for source in provenance.sources(digest)})
+        fetched = yield Need([*debs.values(), *(Output(bytes.fromhex(source)) for source in sources)])
+        files = dict(zip(debs, fetched, strict=False))
+        trees = fetched[len(debs) :]
         del reader, provenance  # they can be large
-        built = yield Need([_facts(path, files.get(path.path)) for path in paths])
+        built = yield Need([*(_facts(path, files.get(path.path)) for path in paths), *map(_locks, trees)])
         contents = [task.tree(path).read(FILE, _MAX_FACTS) for path in built]
         digest = hashlib.sha256(b"".join(hashlib.sha256(content).digest() for content in contents)).digest()
-        facts = {path.path: form.decode(content) for path, content in zip(paths, contents, strict=True)}
-        bill = gather(data, facts, args.fpack, digest, args.supplier)
+        found = list(map(form.decode, contents))
+        facts = dict(zip((path.path for path in paths), found, strict=False))
+        bill = gather(
+            data, facts, dict(zip(sources, found[len(paths) :], strict=True)), args.fpack, digest, args.supplier
+        )
         writer = task.writer()
         subject = Descriptor(*head.image.manifest)
         for name in args.formats:
@@ -82,6 +88,12 @@ def _facts(path: PathWanted, deb: StorePath | None) -> Derivation:
     """Return the derivation of a path's facts."""
     args = FactsArgs(parse(path.path), path.table, path.package, deb)
     return Derivation("facts", clean_name(f"{args.path.name}-facts"), arguments.write(args))
+
+
+def _locks(source: StorePath) -> Derivation:
+    """Return the derivation of what the lock files of a source name."""
+    args = FactsArgs(source, locks=True)
+    return Derivation("facts", clean_name(f"{source.name}-locks"), arguments.write(args))
 
 
 def _write(writer: TreeWriter, bill: Bill, name: str, subject: Descriptor) -> None:

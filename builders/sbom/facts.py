@@ -11,6 +11,7 @@ from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.errors import NotCanonical, StoreError
 
+from .lock_files import LockedPart
 from .model import CopyrightFacts, FileLicence, Hashes, Licence, LicenceText
 
 FORMAT = 1
@@ -73,13 +74,17 @@ class OsRelease(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """The facts of a store path. files: by SHA-256 of the content. references: the closure of the path."""
+    """The facts of a store path. files: by SHA-256 of the content. references: the closure of the path.
+
+    locked: the packages that the lock files of a source name.
+    """
 
     files: dict[bytes, FileFacts]
     references: tuple[str, ...] = ()
     package: PackageFacts | None = None
     copyright: CopyrightFacts | None = None
     system: OsRelease | None = None
+    locked: tuple[LockedPart, ...] = ()
 
 
 def flags(head: bytes) -> int:
@@ -108,6 +113,7 @@ def encode(facts: Facts) -> bytes:
             "package": facts.package and facts.package._asdict(),
             "copyright": facts.copyright and facts.copyright._asdict(),
             "system": facts.system and facts.system._asdict(),
+            "locked": [list(part) for part in facts.locked],
         }
     )
 
@@ -124,6 +130,7 @@ def decode(data: bytes) -> Facts:
             package=value["package"] and _package(value["package"]),
             copyright=value["copyright"] and _copyright(value["copyright"]),
             system=value["system"] and OsRelease(**value["system"]),
+            locked=tuple(LockedPart(*part) for part in value["locked"]),
         )
     except (NotCanonical, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise StoreError("The facts of a store path are invalid", why=str(error), hint="run fpack gc") from None

@@ -54,14 +54,22 @@ def wanted(head: Head) -> list[PathWanted]:
     return [PathWanted(o.path, o.path in tables, o.package, o.derivation) for o in head.paths]
 
 
-def gather(data: bytes, facts: Mapping[str, Facts], tool: str, digest: bytes, supplier: str = "") -> Bill:
+def gather(
+    data: bytes,
+    facts: Mapping[str, Facts],
+    sources: Mapping[str, Facts],
+    tool: str,
+    digest: bytes,
+    supplier: str = "",
+) -> Bill:
     """Return the bill of an image.
 
-    data: its manifest. facts: of each path that `wanted` returns. tool: the version of fpack. digest: of all facts.
+    data: its manifest. facts: of each path that `wanted` returns. sources: of the sources of builds, by the digests of
+    their derivations. tool: the version of fpack. digest: of all facts.
     supplier: who supplies the image, as `Name <address>`; by default the vendor that a label of the image names.
     """
     reader = ManifestReader(data)
-    return _Gathering(reader, facts, supplier).bill(tool, _serial(data, digest, tool, supplier))
+    return _Gathering(reader, facts, sources, supplier).bill(tool, _serial(data, digest, tool, supplier))
 
 
 def _serial(data: bytes, digest: bytes, *texts: str) -> str:
@@ -74,10 +82,13 @@ def _serial(data: bytes, digest: bytes, *texts: str) -> str:
 class _Gathering:
     """The state of the collection of one bill: components by ref, and the ref of each store path."""
 
-    def __init__(self, reader: ManifestReader, facts: Mapping[str, Facts], supplier: str) -> None:
+    def __init__(
+        self, reader: ManifestReader, facts: Mapping[str, Facts], sources: Mapping[str, Facts], supplier: str
+    ) -> None:
         self._reader = reader
         self._head = reader.head
         self._facts = facts
+        self._sources = sources
         self._provenance = Provenance(reader.head, reader.derivations)
         self._packages = {f.package.name: f for f in facts.values() if f.package is not None}
         self._components: dict[str, Component] = {}
@@ -321,7 +332,10 @@ class _Gathering:
     def _built_from(self, ref: str, digest: str | None) -> None:
         """Add what a build was made from: sources, locked packages of languages, and Debian's packages as tools."""
         inside = set(self._by_package.values())
-        for _, component in self._provenance.components(self._provenance.behind(digest)):
+        for source in self._provenance.sources(digest):
+            for part in self._sources[source].locked if source in self._sources else ():
+                self._relate(ref, DEPENDS_ON, self._add(origins.locked_component(part)))
+        for component in self._provenance.components(self._provenance.behind(digest)):
             if component.ref in inside:
                 self._relate(component.ref, BUILD_TOOL_OF, ref)
                 continue

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from fpack.builders.manifest.format import Head
 from fpack.store.derivation import Derivation, Output
 
+from .lock_files import LockedPart
 from .model import Component, Hashes
 from .purl import debian, debian_source, purl
 
@@ -83,6 +84,10 @@ class Provenance:
                     todo.append(name)
         return frozenset(found)
 
+    def sources(self, digest: str | None) -> list[str]:
+        """Return the digests of the sources of a build: trees of a project, which can have lock files."""
+        return sorted(found for found in self.behind(digest) if self._derivations[found].kind == "source")
+
     def scripts(self) -> list[str]:
         """Return the digests of the derivations that ran maintainer scripts."""
         return sorted(digest for digest, drv in self._derivations.items() if drv.kind == "configure")
@@ -95,20 +100,20 @@ class Provenance:
         distribution = package.archive.partition("-")[0]
         return Locked(distribution, self.release, package.source, package.source_version)
 
-    def components(self, digests: Iterable[str]) -> list[tuple[str, Component]]:
-        """Return the components among derivations: packages of tools, downloads, and locked packages, with digests."""
+    def components(self, digests: Iterable[str]) -> list[Component]:
+        """Return the components among derivations: packages of tools, downloads, and packages of a project's lock."""
         debs: set[str] = set()
         found = []
         for digest in sorted(digests):
             drv = self._derivations[digest]
             if drv.kind == "deb":
-                found.append((digest, self._tool(drv)))
+                found.append(self._tool(drv))
                 debs.update(output.derivation.hex() for output in drv.inputs)
         for digest in sorted(digests):
             drv = self._derivations[digest]
             component = _source(drv) if digest not in debs else None
             if component is not None:
-                found.append((digest, component))
+                found.append(component)
         return found
 
     def _tool(self, drv: Derivation) -> Component:
@@ -133,6 +138,11 @@ class Provenance:
             file=file,
             build_only=True,
         )
+
+
+def locked_component(part: LockedPart) -> Component:
+    """Return the component of a package that a lock file names."""
+    return _named(part.kind, "", part.name, part.version, [], Hashes(sha256=part.sha256))
 
 
 def source_component(locked: Locked) -> Component:

@@ -11,6 +11,7 @@ from fpack.builders.kinds.facts import FILE, FactsBuilder
 from fpack.builders.kinds.slice import SliceBuilder
 from fpack.builders.sbom import facts as form
 from fpack.store.errors import DamagedPath, StoreError
+from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 from support.archive import file, link, make_deb
 from support.elves import elf
@@ -128,6 +129,19 @@ def test_a_built_path_has_the_facts_of_its_files(store: FakeStore) -> None:
     found = facts_of(store, path)
     (row,) = found.files.values()
     assert row.interp == "/bin/sh" and found.package is None and found.copyright is None
+
+
+def test_the_lock_files_of_a_source_name_packages(store: FakeStore) -> None:
+    crates = '[[package]]\nname = "own"\nversion = "1"\n[[package]]\nname = "serde"\nversion = "1.0.2"\nsource = "x"\n'
+    writer = TreeWriter(store.pool, store.fresh())
+    writer.file("Cargo.lock", [crates.encode()])
+    writer.file("Gemfile.lock", [b"GEM\n  specs:\n    rack (3.0)\n"])
+    found = facts_of(store, store.add("src", writer), locks=True)
+    assert [part[:3] for part in found.locked] == [("cargo", "serde", "1.0.2"), ("gem", "rack", "3.0")]
+    assert found.files == {}
+    writer = TreeWriter(store.pool, store.fresh())
+    writer.file("Cargo.lock", [b"no toml ="])
+    assert facts_of(store, store.add("src", writer), locks=True).locked == ()
 
 
 def test_a_path_that_was_changed_is_refused(store: FakeStore) -> None:

@@ -42,7 +42,7 @@ class Graph:
 
 def components(graph: Graph, build: Output) -> dict[str, Component]:
     provenance = graph.provenance()
-    return {found.ref: found for _, found in provenance.components(provenance.behind(build.derivation.hex()))}
+    return {found.ref: found for found in provenance.components(provenance.behind(build.derivation.hex()))}
 
 
 def fetch(graph: Graph, url: str, sha256: str = "1" * 64) -> Output:
