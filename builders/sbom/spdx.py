@@ -24,11 +24,11 @@ _URL = re.compile(
     r"(?:https?|ftp|git|ssh|svn)://(?:[^\s/@?#]{1,200}@)?(?:[A-Za-z0-9-]{1,63}\.){1,30}[A-Za-z]{2,63}(?::[0-9]{1,5})?(?:[/?]\S*)?\Z"
 )
 _ORGANISATION = re.compile(
-    r"\b(?:team|teams|maintainers|group|project|developers|packagers|foundation|association|community|consortium"
+    r"\b(?:team|teams|maintainers|group|project|developers|packagers|foundation|association|community|consortium|authority"
     r"|corporation|company|inc|ltd|llc|gmbh|debian|ubuntu)\b",
     re.IGNORECASE,
 )
-_LISTS = re.compile(r"\b(?:lists?|tracker)\.")  # in the host of an address
+_LISTS = re.compile(r"(?:^|[.@-])(?:lists?|tracker|vger|bugs?|devel|users)[.@-]")  # in addresses of mailing lists
 _UNKNOWN_TEXT = "The text of this licence is not known."
 
 
@@ -91,14 +91,17 @@ def agents(text: str) -> list[Agent]:
 
 def _agent(text: str) -> Agent | None:
     name, bracket, rest = text.partition("<")
-    address = rest.partition(">")[0].strip() if bracket else text if "@" in text or url(text) else ""
+    if bracket:
+        address = rest.partition(">")[0].strip()
+    else:
+        words = [word.strip("(),;") for word in text.split()]
+        address = next((word for word in words if "@" in word.strip("@") or url(word)), "")
     name = name.strip(' "') or address
     if not name:
         return None
-    user, at, host = address.partition("@")
-    # Only persons and mailing lists have email addresses.
-    organisation = not (user and at and host) or _LISTS.search(host) or _ORGANISATION.search(name)
-    return Agent("Organization" if organisation else "Person", name, address)
+    # Only persons and mailing lists have email addresses. An address alone is rather that of a list.
+    person = "@" in address.strip("@") and name != address and not _LISTS.search(address)
+    return Agent("Person" if person and not _ORGANISATION.search(name) else "Organization", name, address)
 
 
 # ---- licences
@@ -174,8 +177,10 @@ def file_comment(file: BillFile) -> str:
 
 def licence_comment(component: Component) -> str:
     """Tell the names of the licences in the copyright file, if they differ from the expressions."""
-    pairs = (("Declared", component.declared), ("Effective", component.effective))
-    notes = [f"{word} as: {item.original}" for word, item in pairs if item.original not in ("", item.expression)]
+    declared, effective = component.declared, component.effective
+    notes = [f"Declared as: {declared.original}"] if declared.original not in ("", declared.expression) else []
+    if effective.original not in ("", effective.expression, declared.original):
+        notes.append(f"Effective as: {effective.original}")
     return clean("; ".join(notes))
 
 

@@ -16,14 +16,17 @@ from support import bills
     [
         ("Åsa Löv <asa@example.org>", "Person", "Åsa Löv", "asa@example.org"),
         ('"Löv, Åsa" <asa@debian.org>', "Person", "Löv, Åsa", "asa@debian.org"),
-        ("asa@example.org", "Person", "asa@example.org", "asa@example.org"),
+        ("asa@example.org", "Organization", "asa@example.org", "asa@example.org"),
+        ("Åsa Löv (asa@example.org)", "Person", "Åsa Löv (asa@example.org)", "asa@example.org"),
+        ("Write to bug-tree@example.org", "Organization", "Write to bug-tree@example.org", "bug-tree@example.org"),
+        ("Åsa @ Löv", "Organization", "Åsa @ Löv", ""),
         ("Tree Maintainers <asa@example.org>", "Organization", "Tree Maintainers", "asa@example.org"),
         ("Tree <tree@lists.example.org>", "Organization", "Tree", "tree@lists.example.org"),
         ("Tree <team+tree@tracker.example.org>", "Organization", "Tree", "team+tree@tracker.example.org"),
         ("Debian", "Organization", "Debian", ""),
         ("https://tree.example.org/", "Organization", "https://tree.example.org/", "https://tree.example.org/"),
         ("Tree <https://tree.example.org/>", "Organization", "Tree", "https://tree.example.org/"),
-        ("<asa@example.org", "Person", "asa@example.org", "asa@example.org"),
+        ("<asa@example.org", "Organization", "asa@example.org", "asa@example.org"),
     ],
 )
 def test_agent(text: str, kind: str, name: str, address: str) -> None:
