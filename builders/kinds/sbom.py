@@ -64,7 +64,7 @@ class SbomBuilder(BaseBuilder):
         if lost := [path.package for path in paths if path.package and path.path not in debs]:
             raise BuildError(f"The manifest does not tell the file of the package {lost[0]}")
         builds = [path.derivation for path in paths if not path.table]
-        sources = sorted({source for digest in builds for source in provenance.sources(digest)})
+        sources = sorted({source for digest in builds for source in provenance.sources(provenance.behind(digest))})
         fetched = yield Need([*debs.values(), *(Output(bytes.fromhex(source)) for source in sources)])
         files = dict(zip(debs, fetched, strict=False))
         trees = fetched[len(debs) :]

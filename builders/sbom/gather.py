@@ -332,10 +332,13 @@ class _Gathering:
     def _built_from(self, ref: str, digest: str | None) -> None:
         """Add what a build was made from: sources, locked packages of languages, and Debian's packages as tools."""
         inside = set(self._by_package.values())
-        for source in self._provenance.sources(digest):
+        # What another build in the image was made from is told of that build.
+        stop = frozenset(o.derivation for o in self._head.paths if o.derivation is not None)
+        behind = self._provenance.behind(digest, stop)
+        for source in self._provenance.sources(behind):
             for part in self._sources[source].locked if source in self._sources else ():
                 self._relate(ref, DEPENDS_ON, self._add(origins.locked_component(part)))
-        for component in self._provenance.components(self._provenance.behind(digest)):
+        for component in self._provenance.components(behind):
             if component.ref in inside:
                 self._relate(component.ref, BUILD_TOOL_OF, ref)
                 continue

@@ -39,7 +39,6 @@ class Provenance:
 
     def __init__(self, head: Head, derivations: Mapping[str, Derivation]) -> None:
         self._derivations = derivations
-        self._reached: dict[str, frozenset[str]] = {}
         self.release = head.lock.release
         self.locked = {package.name: package for package in head.lock.packages}
 
@@ -69,8 +68,11 @@ class Provenance:
         drv = self._derivations.get(output.derivation.hex())
         return drv.kind if drv is not None else ""
 
-    def behind(self, digest: str | None) -> frozenset[str]:
-        """Return the digests of all derivations that a derivation is built from, directly or indirectly."""
+    def behind(self, digest: str | None, stop: frozenset[str] = frozenset()) -> frozenset[str]:
+        """Return the digests of all derivations that a derivation is built from, directly or indirectly.
+
+        stop: derivations whose own inputs do not count.
+        """
         drv = self._derivations.get(digest or "")
         if drv is None or digest is None:
             return frozenset()
@@ -81,12 +83,12 @@ class Provenance:
                 name = output.derivation.hex()
                 if name not in found and name in self._derivations:
                     found.add(name)
-                    todo.append(name)
+                    todo += [] if name in stop else [name]
         return frozenset(found)
 
-    def sources(self, digest: str | None) -> list[str]:
-        """Return the digests of the sources of a build: trees of a project, which can have lock files."""
-        return sorted(found for found in self.behind(digest) if self._derivations[found].kind == "source")
+    def sources(self, digests: Iterable[str]) -> list[str]:
+        """Return those of the derivations that are trees of a project, which can have lock files."""
+        return sorted(digest for digest in digests if self._derivations[digest].kind == "source")
 
     def scripts(self) -> list[str]:
         """Return the digests of the derivations that ran maintainer scripts."""

@@ -115,6 +115,20 @@ def test_sources_are_told_with_their_digests() -> None:
     assert found["tree:" + "d" * 64].name == "project"
 
 
+def test_what_is_behind_another_build_does_not_count() -> None:
+    graph = Graph()
+    own, other = (graph.add("source", name, {"tree": name * 64}) for name in "ab")
+    library = graph.add("exec", "library", {}, other)
+    app = graph.add("exec", "app", {}, own, library)
+    digests = {name: output.derivation.hex() for name, output in (("own", own), ("other", other), ("lib", library))}
+    provenance = graph.provenance()
+    everything = provenance.behind(app.derivation.hex())
+    assert everything == set(digests.values())
+    apart = provenance.behind(app.derivation.hex(), frozenset({digests["lib"]}))
+    assert apart == {digests["own"], digests["lib"]} and provenance.sources(apart) == [digests["own"]]
+    assert provenance.behind(None) == provenance.behind("ab") == frozenset()
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
