@@ -1,0 +1,1 @@
+"""Read Debian's copyright files: which licences they declare, as SPDX expressions."""
