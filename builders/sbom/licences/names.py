@@ -67,6 +67,7 @@ def _lengths() -> dict[str, int]:
 
 
 _LENGTHS = _lengths()
+_SHORT_TEXT = 40  # words
 _GNU_ID = re.compile(r"(A?L?GPL|GFDL)-[0-9.]+-(?:no-invariants-)?(only|or-later)")
 _LATER = re.compile(r"\b(?:later|newer)\s")
 
@@ -156,5 +157,6 @@ def _contradicts(expression: str, words: str, found: tuple[str, ...]) -> bool:
             return False
         of_family = any(identifier.startswith(f"{match[1]}-") for identifier in found)
         return of_family or (match[2] == "only" and _LATER.search(words) is not None)
-    # A text that is much shorter names a file with the text, or says nothing.
-    return len(words.split()) * 2 >= _LENGTHS.get(expression, 1 << 30) and expression not in found
+    # A short text names a file with the text, or says nothing.
+    length = _LENGTHS.get(expression)
+    return length is not None and len(words.split()) >= min(length // 2, _SHORT_TEXT) and expression not in found

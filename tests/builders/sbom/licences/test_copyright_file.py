@@ -97,7 +97,7 @@ def test_a_text_that_contradicts_its_name() -> None:
 
 def test_a_choice_in_the_text_of_a_choice() -> None:
     text = OR_LATER.replace("This program is", " Alternatively, it is")
-    assert declared(f"\nFiles: *\nLicense: ISC or GPL-2+\n See the file.\n .\n{text}") == "ISC OR GPL-2.0-or-later"
+    assert declared(f"\nFiles: *\nLicense: CC0-1.0 or GPL-2+\n See CC0.\n .\n{text}") == "CC0-1.0 OR GPL-2.0-or-later"
 
 
 def test_parts_without_a_text_of_their_own_share_the_text_of_the_whole() -> None:

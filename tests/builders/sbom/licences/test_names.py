@@ -108,6 +108,8 @@ def test_a_text_that_contradicts_the_name() -> None:
     assert named("ISC", ISC) == "ISC"
     assert named("Expat", ISC) == ""
     assert named("BSD-2-clause", ISC) == ""
+    # A much shorter text is another one, too.
+    assert named("Expat", f"Permission to use this for any purpose is granted, if {'you tell ' * 20} us.") == ""
     # The disclaimer is another one.
     assert named("ISC", ISC.replace("ALL WARRANTIES WITH", "SOME WARRANTIES WITH")) == ""
     assert named("GPL-2+", OR_LATER) == "GPL-2.0-or-later"
