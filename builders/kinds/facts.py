@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from blake3 import blake3
 from fpack.builders import arguments
@@ -19,6 +19,7 @@ from fpack.builders.debian.control import parse_stanza
 from fpack.builders.payload import elf
 from fpack.builders.protocol import BaseBuilder, Built, Task
 from fpack.builders.sbom import facts as form
+from fpack.builders.sbom.licences.copyright_file import read_copyright
 from fpack.builders.sbom.lock_files import MAX_SIZE as MAX_LOCK
 from fpack.builders.sbom.lock_files import READERS, LockedPart
 from fpack.builders.sbom.model import CopyrightFacts, Hashes
@@ -172,14 +173,7 @@ def _copyright(top: str, package: str) -> CopyrightFacts | None:
     path = Path(top, _DOCUMENTATION, package, "copyright")
     if path.is_symlink() or path.parent.is_symlink() or not path.is_file():
         return None
-    from importlib import import_module
-
-    try:
-        reader: Any = import_module("fpack.builders.sbom.licences.copyright_file")
-    except ModuleNotFoundError:
-        return None
-    found: CopyrightFacts = reader.read_copyright(_text(path), package)
-    return found
+    return read_copyright(_text(path), package)
 
 
 def _system(top: str) -> form.OsRelease | None:

@@ -18,8 +18,7 @@ Upstream-Contact: Ann Author <ann@example.org>
 
 Files: *
 Copyright: 2020 Ann Author
-License: MIT
- Permission is hereby granted.
+License: GPL-2+
 """
 PROJECT = """
 debian = import("fpack/debian").trixie

@@ -95,6 +95,21 @@ def test_a_package_tells_its_source_its_people_and_its_file(store: FakeStore) ->
     assert package.file.sha512 == hashlib.sha512(data).hexdigest()
 
 
+def test_the_copyright_file_is_read(store: FakeStore) -> None:
+    text = (
+        "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\n"
+        "Files: *\nCopyright: 2020 Ann\nLicense: GPL-2+\n\n"
+        "Files: x/*\nCopyright: 2021 Bob\nLicense: own\n Do as you like.\n"
+    )
+    found, _ = of_package(store, copyright=text)
+    assert found.copyright is not None and found.copyright.machine_readable
+    assert found.copyright.declared.expression == "GPL-2.0-or-later AND LicenseRef-debian-app-1"
+    assert [stanza.globs for stanza in found.copyright.stanzas] == [("*",), ("x/*",)]
+    (own,) = found.copyright.texts
+    assert own.id == "LicenseRef-debian-app-1" and "Do as you like." in own.text
+    assert form.decode(form.encode(found)) == found
+
+
 @pytest.mark.parametrize(
     ("files", "wanted"),
     [

@@ -78,6 +78,29 @@ def test_a_package_has_its_digests_people_and_pages(project: Billed, document: d
     assert properties(library)["fpack:size"] == str(len(data))
 
 
+def test_licences_are_those_of_the_copyright_file(project: Billed, document: dict[str, Any]) -> None:
+    """The copyright file of the program is a link to that of the library."""
+    found = components(document)
+    declared = [{"expression": "GPL-2.0-or-later", "acknowledgement": "declared"}]
+    assert found[LIBRARY]["licenses"] == found[APP]["licenses"] == found[SOURCE]["licenses"] == declared
+    assert "2020 Ann Author" in found[APP]["copyright"]
+    assert found[LIBRARY]["authors"] == [{"name": "Ann Author", "email": "ann@example.org"}]
+    assert properties(found[LIBRARY])["bsi:component:effectiveLicense"] == "GPL-2.0-or-later"
+    assert all(file["licenses"] == declared for file in found[APP]["components"])
+    reference = found["pkg:deb/debian/dash@1.0?arch=amd64&distro=trixie"]
+    (licence,) = reference["licenses"]
+    assert licence["expression"] == "LicenseRef-debian-dash-1"
+    (text,) = reference["evidence"]["licenses"]
+    assert (
+        text["license"]["name"] == "LicenseRef-debian-dash-1" and "Public domain" in text["license"]["text"]["content"]
+    )
+    newer = components(project.document("cyclonedx-1.7"))["pkg:deb/debian/dash@1.0?arch=amd64&distro=trixie"]
+    assert [item["acknowledgement"] for item in newer["licenses"]] == ["declared", "concluded"]
+    (detail,) = newer["licenses"][0]["expressionDetails"]
+    assert detail["licenseIdentifier"] == "LicenseRef-debian-dash-1" and "Public domain" in detail["text"]["content"]
+    assert "evidence" not in newer
+
+
 def test_dependencies_are_what_is_loaded(document: dict[str, Any]) -> None:
     edges = depends(document)
     dash = "pkg:deb/debian/dash@1.0?arch=amd64&distro=trixie"
