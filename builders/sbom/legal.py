@@ -20,7 +20,7 @@ from ..manifest.format import DIRECTORY
 from ..streams import tar_writer
 from ..streams.tar_writer import FILE, TarEntry
 from .model import BUILT_USING, GENERATED_FROM, Bill, Component
-from .spdx import Licences, clean, components
+from .spdx import Licences, clean, components, path_bytes
 
 MEDIA_TYPE = "application/x-tar"
 _SOURCES = ("deb-source", "source")
@@ -156,7 +156,7 @@ def _notice_names(bill: Bill) -> dict[str, str]:
         if not component.copyright:
             continue
         words = [word for word in (component.name, component.version, component.arch) if word]
-        name = quote("_".join(words), safe="+~@ ")
+        name = quote(path_bytes("_".join(words)), safe="+~@ ")
         if len(name) > _NAME_MAX or f"{component.kind}/{name}" in taken:
             name = f"{name[:_NAME_MAX]}-{hashlib.sha256(component.ref.encode()).hexdigest()[:16]}"
         taken.add(f"{component.kind}/{name}")

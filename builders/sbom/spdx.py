@@ -20,8 +20,10 @@ from .model import GENERATED_FROM, Bill, BillFile, Component, Hashes, LicenceTex
 encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 _REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
+_CHARACTER = r"[^\s\x00-\x1f\x7f\ud800-\udfff<>\"{}|\\^`]"  # that an IRI can have
+_HOST = r"(?:[A-Za-z0-9-]{1,63}\.){1,30}[A-Za-z]{2,63}"
 _URL = re.compile(
-    r"(?:https?|ftp|git|ssh|svn)://(?:[^\s/@?#]{1,200}@)?(?:[A-Za-z0-9-]{1,63}\.){1,30}[A-Za-z]{2,63}(?::[0-9]{1,5})?(?:[/?]\S*)?\Z"
+    rf"(?:https?|ftp|git|ssh|svn)://(?:[\w.+-]{{1,99}}@)?{_HOST}(?::[0-9]{{1,5}})?(?:[/?]{_CHARACTER}*)?\Z", re.ASCII
 )
 _ORGANISATION = re.compile(
     r"\b(?:team|teams|maintainers|group|project|developers|packagers|foundation|association|community|consortium|authority"

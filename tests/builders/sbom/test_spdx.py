@@ -53,7 +53,11 @@ def test_hostile_agents_take_linear_time() -> None:
         ("example.org", False),
         ("https://localhost/x", False),
         ("javascript:alert(1)", False),
+        ("https://example.org/žluť", True),
         ("https://example.org/a b", False),
+        ("https://example.org/\udce9", False),
+        ("https://example.org/\x00", False),
+        ('https://example.org/"', False),
         ("", False),
     ],
 )
