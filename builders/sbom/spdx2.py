@@ -205,7 +205,9 @@ def _first(text: str) -> str:
 def _external_references(component: Component) -> list[dict[str, str]]:
     found = []
     if component.purl:
-        found.append(_reference("PACKAGE-MANAGER", "purl", component.purl))
+        # The format has no scope, and scanners take every package with a purl of this category for a part of the image.
+        category = "OTHER" if component.build_only else "PACKAGE-MANAGER"
+        found.append(_reference(category, "purl", component.purl))
     if component.cpe:
         found.append(_reference("SECURITY", "cpe23Type", component.cpe))
     return found

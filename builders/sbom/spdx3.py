@@ -56,6 +56,7 @@ _PURPOSES = {
     "build": "application",
 }
 _SOURCES = ("deb-source", "source")
+_PARTS = ("npm", "pypi", "golang", "cargo", "gem")  # that a build installs into its output
 _CONTENT_TYPES = {".deb": "application/vnd.debian.binary-package"}
 
 Element = dict[str, Any]
@@ -89,6 +90,7 @@ class _Document:
         self.files = files_of_components(bill)
         self.sources = source_infos(bill)
         self.iris = {component.ref: self._iri("package", component.ref) for component in components(bill)}
+        self.parts = {self.iris[component.ref] for component in bill.components if component.kind in _PARTS}
         self.expressions = {"": ""}  # the identifiers of their elements
         self.elements: dict[str, Element] = {}  # all but the document, the collection, and what is of files
         self.tool = self._add("Tool", "tool", f"fpack-{bill.tool}", name=f"fpack-{bill.tool}")
@@ -334,8 +336,10 @@ class _Document:
         if component.kind == "build":
             user = self._iri("build", ref)
             yield _Link(user, "hasOutput", (iri,), scope="build")
-            if ends(GENERATED_FROM):
-                yield _Link(user, "hasInput", ends(GENERATED_FROM), scope="build")
+            parts = [iri for iri in ends(DEPENDS_ON) if iri in self.parts]
+            inputs = tuple(sorted([*ends(GENERATED_FROM), *parts]))
+            if inputs:
+                yield _Link(user, "hasInput", inputs, scope="build")
         if ends(f"of {BUILD_TOOL_OF}"):
             yield _Link(user, "usesTool", ends(f"of {BUILD_TOOL_OF}"), scope="build")
         if component.file:

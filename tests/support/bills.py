@@ -187,6 +187,7 @@ def everything() -> Bill:
     relations += [
         BillRelation(tree.ref, DEPENDS_ON, bare.ref),
         BillRelation(built.ref, DEPENDS_ON, tree.ref),
+        BillRelation(built.ref, DEPENDS_ON, module.ref),
         BillRelation(tree.ref, GENERATED_FROM, sources[0].ref),
         BillRelation(other.ref, GENERATED_FROM, sources[1].ref),
         BillRelation(bare.ref, GENERATED_FROM, sources[2].ref),

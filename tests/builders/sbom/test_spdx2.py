@@ -116,6 +116,7 @@ def test_relations() -> None:
             ("tree", "CONTAINS", "@tree/leaf", None): 1,
             ("libtree1", "DEPENDS_ON", "bare", None): 1,
             ("tool", "DEPENDS_ON", "libtree1", None): 1,
+            ("tool", "DEPENDS_ON", "@tree/leaf", None): 1,
             ("libtree1", "GENERATED_FROM", "tree", None): 2,
             ("bare", "GENERATED_FROM", "bare", None): 1,
             ("libtree1", "GENERATED_FROM", "static", "Built-Using"): 1,
@@ -123,6 +124,13 @@ def test_relations() -> None:
             ("cc", "BUILD_TOOL_OF", "tool", None): 1,
         }
     )
+
+
+def test_scanners_do_not_take_tools_for_packages_of_the_image() -> None:
+    document = written(bills.everything())
+    categories = {p["name"]: [r["referenceCategory"] for r in p["externalRefs"]] for p in document["packages"]}
+    assert categories["cc"] == ["OTHER", "SECURITY"]
+    assert categories["libtree1"] == ["PACKAGE-MANAGER", "SECURITY"]
 
 
 def test_unknown_values_are_not_guessed() -> None:

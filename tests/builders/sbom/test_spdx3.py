@@ -143,7 +143,7 @@ def test_build_has_inputs_tools_and_output() -> None:
         if link["from"] == build["spdxId"]
     }
     assert found == {
-        "hasInput": ("build", [package(elements, "tool-1.2.tar.gz")["spdxId"]]),
+        "hasInput": ("build", [package(elements, name)["spdxId"] for name in ("tool-1.2.tar.gz", "@tree/leaf")]),
         "hasOutput": ("build", [package(elements, "tool")["spdxId"]]),
         "usesTool": ("build", [package(elements, "cc")["spdxId"]]),
     }
