@@ -25,7 +25,8 @@ _PUBLISHED = "(?:as published by the (?:free software foundation|fsf) (?:inc )?)
 _GRANT = spaced(
     "(?:modify (?:it|them)|distributed|redistributed|licensed|released|covered|available) (?:under|by|according to) "
     f"(?:the )?(?:terms (?:and conditions )?of )?(?:the )?{PUBLIC_LICENSE}(?:l?gpl )?{_PUBLISHED}(?:either )?"
-    rf"(?:version |v)(?P<version>[1-3](?:\.[0-9])?) (?:of (?:the|that) license )?{_PUBLISHED}(?:dated june 1991 )?"
+    rf"(?:version |v)(?P<version>[1-3](?:\.[0-9])?) (?:of (?:the|that) license )?{_PUBLISHED}"
+    "(?:dated june (?:1991|2007) )?"
     r"(?:(?P<later>or (?:at your (?:option|choice) )?(?:any )?(?:later|newer)(?: version)?\s)"
     # Only this version, if the sentence ends here.
     r"|(?P<only>only (?!(?:or|and|with)\s)|(?=(?:this|you|see|on debian)\s|\Z)|(?<=\n\n)))?"

@@ -30,14 +30,15 @@ _TELLING = re.compile(
     r"unlimited|usage|use|using|want|warrant|whatever|wish|without|you|(?:can|may|or|share)\Z)"
 )
 # The rest says that the notices are to choose from, or that one is of the past.
-_NAMED = r"(?:gnu|[al]?gpl|bsd|mit|apache|mozilla|mpl|artistic|perl)\b"
+_NAMED = r"(?:gnu|[al]?gpl|bsd|mit licen[sc]e|apache|mozilla|mpl|artistic|perl)\b"
 _GPL = r"[al]?gpl[-v0-9.+]*"
 _CHOICE = spaced(
     r"\b(?:alternat(?!e to )|(?:under|terms of|by|with) either\b|"
     rf"either (?:of\b|licen[sc]e|the terms|(?:a |an |the )?(?:gnu )?{_NAMED})|dual|(?:your|of) choice |may choose|"
     rf"at your option(?! any)|instead of (?:the )?(?:above|terms|condition|restriction|licen[sc]|{_NAMED})|"
     rf"(?<!not\s)or (?:under )?(?:the )?(?:terms of )?(?:the )?{_NAMED}|"
-    r"no longer |formerly|re-?licen[sc]|(?:was|were|previously|originally) licen[sc]|superseded|disjunction)"
+    r"no longer |formerly|re-?licen[sc]|(?:was|were|previously|originally) licen[sc]|superseded|disjunction|broadened|"
+    r"as of (?:upstream )?version )"
     r"|(?:\A|\n)or(?:\n|\Z)"
 )
 _SLASHED = re.compile(rf"\b{_GPL}/[a-z]|(?<![-\w/])[a-z]{{2,8}}[-v0-9.+]*/{_GPL}(?!\S)")  # BSD/GPL

@@ -160,6 +160,7 @@ def test_a_bsd_licence_that_names_the_gpl() -> None:
         "It is available under either of the following licenses:",
         "The first one is no longer valid.",
         "Originally licensed as follows:",
+        "As of version 3, this has been broadened.",
         "You can use the GPL instead of the above restrictions.",
     ],
 )
