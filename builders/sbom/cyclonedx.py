@@ -1,8 +1,9 @@
 """Write a bill of materials as CycloneDX 1.6 or 1.7, in JSON.
 
 Packages and builds are components, with their files as components inside. Sources are components of their own, because
-vulnerabilities of Debian are known by source; tools of builds have the scope "excluded". The properties `bsi:` are
-those of the guideline TR-03183-2. By `aquasecurity:trivy:` and `syft:` these scanners find source packages.
+vulnerabilities of Debian are known by source. The tools of builds are the formulation, since scanners take all other
+components for parts of the image. The properties `bsi:` are those of the guideline TR-03183-2. By `aquasecurity:trivy:`
+and `syft:` these scanners find source packages.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import json
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
@@ -43,6 +43,10 @@ def document(bill: Bill, version: str) -> Iterator[bytes]:
     yield b',\n"metadata":' + _json(writer.metadata())
     yield b',\n"components":[\n'
     yield from _separated(writer.components())
+    if tools := writer.tools():
+        yield b'],\n"formulation":[{"bom-ref":"tools-of-builds","components":[\n'
+        yield from _separated([_json(tool)] for tool in tools)
+        yield b"]}"
     yield b'],\n"dependencies":[\n'
     yield from _separated([_json(row)] for row in writer.dependencies())
     yield b'],\n"compositions":[\n'
@@ -68,11 +72,13 @@ class _Writer:
         self._bill = bill
         self._mixed = version != "1.6"  # licences may be several expressions, with texts
         self._by_ref = {component.ref: component for component in (bill.subject, *bill.components)}
+        self._parts = [bill.subject.ref, *(part.ref for part in bill.components if not part.build_only)]
         self._relations: dict[tuple[str, str], list[str]] = {}
         for relation in bill.relations:
             self._relations.setdefault((relation.start, relation.kind), []).append(relation.end)
-        files = sorted(bill.files, key=lambda file: file.component)
-        self._files = {ref: list(found) for ref, found in groupby(files, lambda file: file.component)}
+        self._files: dict[str, list[BillFile]] = {}
+        for file in bill.files:
+            self._files.setdefault(file.component or bill.subject.ref, []).append(file)
 
     def metadata(self) -> dict[str, Any]:
         """Return what the document says of itself."""
@@ -90,9 +96,14 @@ class _Writer:
         }
 
     def components(self) -> Iterator[Iterator[bytes]]:
-        """Yield the pieces of each component."""
+        """Yield the pieces of each component but the tools of builds."""
         for component in self._bill.components:
-            yield self._with_files(component)
+            if not component.build_only:
+                yield self._with_files(component)
+
+    def tools(self) -> list[dict[str, Any]]:
+        """Return the tools of builds."""
+        return [self._component(component) for component in self._bill.components if component.build_only]
 
     def _with_files(self, component: Component) -> Iterator[bytes]:
         head = _json(self._component(component))
@@ -223,20 +234,20 @@ class _Writer:
 
     def dependencies(self) -> Iterator[dict[str, Any]]:
         """Yield what each component loads. One that loads nothing has an empty list."""
-        for ref in sorted(self._by_ref):
+        for ref in sorted(self._parts):
             yield {"ref": ref, "dependsOn": self._relations.get((ref, DEPENDS_ON), [])}
 
     def compositions(self) -> Iterator[dict[str, Any]]:
         """Yield which lists are complete.
 
         The files of the image are. A program can load a library whose name it computes, so the dependencies of a
-        package are unknown. Nothing is claimed of what is in sources and tools.
+        package are unknown. Nothing is claimed of what is in sources.
         """
         subject = self._bill.subject.ref
         inside = [subject, *sorted(self._files.keys() - {subject})]
         aggregate = "complete" if self._bill.complete else "incomplete"
         yield {"aggregate": aggregate, "assemblies": inside, "dependencies": [subject]}
-        others = sorted(self._by_ref.keys() - {subject})
+        others = sorted({*self._parts} - {subject})
         if others:
             outside = sorted(set(others) - set(inside))
             yield {"aggregate": "unknown", **({"assemblies": outside} if outside else {}), "dependencies": others}
