@@ -333,7 +333,8 @@ class _Gathering:
         """Add what a build was made from: sources, locked packages of languages, and Debian's packages as tools."""
         inside = set(self._by_package.values())
         # What another build in the image was made from is told of that build.
-        stop = frozenset(o.derivation for o in self._head.paths if o.derivation is not None)
+        builds = [o.derivation for o in self._head.paths if not o.package and not self._is_table(o.path)]
+        stop = frozenset(build for build in builds if build is not None)
         behind = self._provenance.behind(digest, stop)
         for source in self._provenance.sources(behind):
             for part in self._sources[source].locked if source in self._sources else ():

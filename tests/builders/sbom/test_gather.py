@@ -1,0 +1,164 @@
+"""The bill of an image with a build from source: its sources, tools and parts, from a manifest made by hand."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from fpack.builders.manifest.format import (
+    Blob,
+    Head,
+    LockedPackage,
+    LockedSuite,
+    LockPart,
+    ManifestEntry,
+    ManifestImage,
+    ManifestLayer,
+    Origin,
+    PathOrigin,
+    encode_entry,
+    encode_head,
+)
+from fpack.builders.sbom.facts import ARCHIVE, Facts, FileFacts, PackageFacts
+from fpack.builders.sbom.gather import gather
+from fpack.builders.sbom.lock_files import LockedPart
+from fpack.builders.sbom.model import BUILD_TOOL_OF, CONTAINS, DEPENDS_ON, GENERATED_FROM, Bill, BillRelation, Hashes
+from fpack.store.derivation import Derivation, Output, digest
+
+SLICE = f"/fpack/store/{'a' * 32}-lib-slice"
+BUILT = f"/fpack/store/{'b' * 32}-app-1.0"
+OTHER = f"/fpack/store/{'c' * 32}-tool-2.0"
+ROOT = f"/fpack/store/{'d' * 32}-root"
+DIGEST = "sha256:" + "0" * 64
+LIBRARY = "pkg:deb/debian/lib@1-1?arch=amd64&distro=trixie"
+DATE = 1_790_000_000
+
+
+def fetched(add: Any, name: str) -> Output:
+    file: Output = add(
+        "fetch", name, {"urls": [f"mirror://debian/pool/{name}_1-1_amd64.deb"], "sha256": "2" * 64, "size": 5}
+    )
+    deb = add("deb", name, {"package": name, "version": "1-1", "arch": "amd64"}, file)
+    cut: Output = add("slice", f"{name}-slice", {}, deb)
+    return cut
+
+
+def entry(path: str, content: bytes, part: int = 0, origin: Origin | None = None) -> ManifestEntry:
+    sha256 = hashlib.sha256(content).digest()
+    return ManifestEntry(path.encode(), "f", 0o644, 0, 0, len(content), sha256, sha256, b"", part, origin)
+
+
+def content(data: bytes, **facts: Any) -> dict[bytes, FileFacts]:
+    sha256 = hashlib.sha256(data)
+    return {sha256.digest(): FileFacts(Hashes(sha256.hexdigest(), "5" * 128), **facts)}
+
+
+@pytest.fixture(scope="module")
+def bill() -> Bill:
+    known: dict[str, bytes] = {}
+
+    def add(kind: str, name: str, args: Mapping[str, Any], *inputs: Output) -> Output:
+        body = Derivation(kind, name, args, tuple(inputs)).encode()
+        known[digest(body).hex()] = body
+        return Output(digest(body))
+
+    library, compiler = fetched(add, "lib"), fetched(add, "gcc")
+    project, others = (add("source", name, {"tree": letter * 64}) for name, letter in (("app", "a"), ("tool", "b")))
+    tools = add("root", "tools", {}, library, compiler)
+    tool = add("exec", "tool-2.0", {}, tools, others)
+    npm = add("npm", "x", {"path": "left/-/left-1.0.tgz", "url": "", "integrity": ""})
+    built = add("exec", "app-1.0", {}, tools, project, tool, npm)
+    root = add("root", "root", {"slices": [{"package": "lib", "seed": False}]}, library)
+    rows = {
+        SLICE: [entry("usr/lib/lib.so", b"library")],
+        BUILT: [entry(f"{BUILT[1:]}/bin/app", b"app")],
+        OTHER: [entry(f"{OTHER[1:]}/bin/tool", b"tool")],
+        ROOT: [
+            entry("etc/lib.conf", b"made", 0, Origin("configured", package="lib", script="postinst", sha256=b"3" * 32)),
+            entry("etc/passwd", b"root", 0, Origin("generated", rule="accounts")),
+        ],
+    }
+    layers = []
+    for path, entries in rows.items():
+        part = (path, path if path in (BUILT, OTHER) else "")
+        layers.append(ManifestLayer(Blob("x", DIGEST, 1), DIGEST, 1, SLICE, "1" * 40, (part,), len(entries)))
+    paths = (
+        PathOrigin(SLICE, library.derivation.hex(), "lib", "1-1"),
+        PathOrigin(BUILT, built.derivation.hex(), "", ""),
+        PathOrigin(OTHER, tool.derivation.hex(), "", ""),
+        PathOrigin(ROOT, root.derivation.hex(), "", ""),
+    )
+    pin = LockedPackage("lib", "1-1", "amd64", "lib", "1-1", "debian", DATE, 5, "2" * 64, "pool/lib")
+    suites = tuple(LockedSuite(name, "debian", date, None, "4" * 64) for name, date in (("a", 1), ("b", DATE)))
+    labels = {"config": {"Labels": {"org.opencontainers.image.vendor": "A Shop"}}}
+    image = ManifestImage(
+        "shop/App", "1", "amd64", ROOT, "1" * 40, Blob("m", DIGEST, 1), Blob("c", DIGEST, 1), labels, {}
+    )
+    lock = LockPart("trixie", "amd64", suites, (), (pin,))
+    head = Head("1", image, tuple(layers), paths, (), lock, len(known))
+    data = b"".join([encode_head(head), *(known[key] for key in sorted(known))])
+    data += b"".join(encode_entry(row) for entries in rows.values() for row in entries)
+    package = PackageFacts(
+        "lib", "1-1", "amd64", "lib", "1-1", "", "", "", "", "", "", Hashes("2" * 64, "6" * 128), 5, "elsewhere"
+    )
+    facts = {
+        SLICE: Facts(content(b"library", soname="lib.so"), package=package),
+        BUILT: Facts(content(b"app", needed=("lib.so",), flags=ARCHIVE), references=(OTHER,)),
+        OTHER: Facts(content(b"tool")),
+        ROOT: Facts({**content(b"made"), **content(b"root")}),
+    }
+    locks = {
+        project.derivation.hex(): Facts({}, locked=(LockedPart("cargo", "serde", "1.0"),)),
+        others.derivation.hex(): Facts({}, locked=(LockedPart("gem", "rack", "3.0"),)),
+    }
+    return gather(data, facts, locks, "9", b"digest")
+
+
+def ends(bill: Bill, start: str, kind: str) -> list[str]:
+    return [relation.end for relation in bill.relations if (relation.start, relation.kind) == (start, kind)]
+
+
+APP, TOOL = f"path:{BUILT[13:]}", f"path:{OTHER[13:]}"
+
+
+def test_a_build_depends_on_what_it_loads_refers_to_and_was_made_of(bill: Bill) -> None:
+    assert ends(bill, APP, DEPENDS_ON) == [TOOL, "pkg:cargo/serde@1.0", LIBRARY, "pkg:npm/left@1.0"]
+    assert ends(bill, TOOL, DEPENDS_ON) == ["pkg:gem/rack@3.0"]
+    assert ends(bill, bill.subject.ref, DEPENDS_ON) == [APP]
+    assert ends(bill, bill.subject.ref, CONTAINS) == ["os:debian@trixie", APP, TOOL, LIBRARY]
+
+
+def test_each_build_has_its_own_sources(bill: Bill) -> None:
+    assert ends(bill, APP, GENERATED_FROM) == ["tree:" + "a" * 64]
+    assert ends(bill, TOOL, GENERATED_FROM) == ["tree:" + "b" * 64]
+
+
+def test_tools_are_no_parts_unless_the_image_has_them_too(bill: Bill) -> None:
+    gcc = "pkg:deb/debian/gcc@1-1?arch=amd64&distro=trixie"
+    for tool in (gcc, LIBRARY):
+        assert ends(bill, tool, BUILD_TOOL_OF) == [APP, TOOL]
+    only = {component.ref: component.build_only for component in bill.components if component.kind == "deb"}
+    assert only == {gcc: True, LIBRARY: False}
+
+
+def test_what_a_script_made_is_of_its_package_and_the_rest_of_the_image(bill: Bill) -> None:
+    owners = {file.path: file.component for file in bill.files}
+    assert owners["etc/lib.conf"] == owners["usr/lib/lib.so"] == LIBRARY
+    assert owners["etc/passwd"] == bill.subject.ref and owners[f"{BUILT[1:]}/bin/app"] == APP
+    assert next(file for file in bill.files if file.component == APP).archive
+
+
+def test_the_image_has_the_vendor_of_its_label_and_the_date_of_the_newest_release(bill: Bill) -> None:
+    assert bill.subject.supplier == "A Shop" and bill.created == DATE and bill.tool == "9"
+    assert bill.subject.purl == f"pkg:oci/app@{DIGEST}?arch=amd64&tag=1"
+
+
+def test_everything_is_sorted_and_leads_to_a_component(bill: Bill) -> None:
+    refs = [component.ref for component in bill.components]
+    assert refs == sorted(set(refs)) and list(bill.files) == sorted(bill.files)
+    assert list(bill.relations) == sorted(set(bill.relations))
+    known = {*refs, bill.subject.ref}
+    assert {end for relation in bill.relations for end in (relation.start, relation.end)} <= known
+    assert BillRelation(LIBRARY, GENERATED_FROM, "pkg:deb/debian/lib@1-1?arch=source&distro=trixie") in bill.relations
