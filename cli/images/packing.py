@@ -78,8 +78,8 @@ def make(
     archs: Sequence[str | None],
     options: SharedOptions,
     manifests: bool,
-    formats: Sequence[str],
     stack: ExitStack,
+    formats: Sequence[str] = (),
 ) -> list[PackedImage]:
     """Evaluate and build the images of each target. Their workspaces are open as long as `stack` is.
 

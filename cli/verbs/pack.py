@@ -110,7 +110,7 @@ def command(
     def attempt() -> tuple[list[PackedImage], list[dict[str, Any]]]:
         with ExitStack() as stack:
             manifests = write and form.oci and not no_manifest
-            made = packing.make(what or (None,), archs, options, manifests, wanted if write else (), stack)
+            made = packing.make(what or (None,), archs, options, manifests, stack, wanted if write else ())
             if write:
                 places = formats.output_paths(form, made, output, compress)
                 results = [form.write(entry, out, compress) for entry, out in zip(made, places, strict=True)]

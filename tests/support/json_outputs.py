@@ -69,6 +69,8 @@ def of_images(run: Recorder, made: Greeter, out: Path) -> None:
     run("pack", "#image", "debian.trixie.hello", "-o", out)
     for form in ("rootfs-tar", "deb", "rpm"):
         run("pack", "--format", form, "-o", out / f"file.{form}")
+    run("pack", "--sbom", "-o", out / "billed.tar")
+    run("sbom", "-o", out / "bill.json")
     run("pack", "--no-manifest", "-o", out / "bare.tar", "--platform", "linux/amd64")
     (out / "bin").mkdir()
     engine = out / "bin" / "podman"
