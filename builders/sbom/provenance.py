@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from fpack.builders.debian.mirrors import Mirrors
+from fpack.builders.debian.suites import ARCHIVES
 from fpack.builders.manifest.format import Head
 from fpack.store.derivation import Derivation, Output
 
@@ -13,12 +15,7 @@ from .lock_files import LockedPart
 from .model import Component, Hashes
 from .purl import debian, debian_source, purl
 
-# The public servers of the archives that derivations name by `mirror://`.
-_ARCHIVES = {
-    "debian": "https://deb.debian.org/debian",
-    "debian-security": "https://deb.debian.org/debian-security",
-    "ubuntu": "https://archive.ubuntu.com/ubuntu",
-}
+_END = 1 << 33  # a time after every date in a lock, in Unix seconds
 _NAME_VERSION = re.compile(r"(.+?)-v?(\d[\w.+~]*(?:-(?:alpha|beta|dev|post|pre|rc)[\w.]*)?)\Z")
 _ARCHIVE_SUFFIX = re.compile(r"\.(?:tar(?:\.\w+)?|tgz|txz|zip|crate|gem|whl|deb)\Z")
 _WHEEL_KINDS = {".crate": "cargo", ".gem": "gem"}
@@ -41,6 +38,9 @@ class Provenance:
         self._derivations = derivations
         self.release = head.lock.release
         self.locked = {package.name: package for package in head.lock.packages}
+        self._dates = {(package.archive, package.file): package.date for package in head.lock.packages}
+        self._date = max((suite.date for suite in head.lock.suites), default=None)
+        self._snapshots = Mirrors([], now=lambda: _END)
 
     def deb(self, slice_: str | None) -> Output | None:
         """Return the output that is the .deb of a slice, given by the digest of its derivation."""
@@ -58,7 +58,15 @@ class Provenance:
         """Return the public URLs of a download."""
         if output is None:
             return ()
-        return tuple(map(_public, self._derivations[output.derivation.hex()].args.get("urls", ())))
+        return tuple(map(self._public, self._derivations[output.derivation.hex()].args.get("urls", ())))
+
+    def _public(self, url: str) -> str:
+        """Return the URL of a file of a mirror in the snapshot archive, which keeps it; other URLs as they are."""
+        archive, _, path = url.removeprefix("mirror://").partition("/")
+        date = self._dates.get((archive, path), self._date)
+        if not url.startswith("mirror://") or archive not in ARCHIVES or date is None:
+            return url
+        return self._snapshots.urls(archive, path, date)[0]
 
     def file_name(self, output: Output | None) -> str:
         """Return the name of a downloaded file."""
@@ -113,7 +121,7 @@ class Provenance:
                 debs.update(output.derivation.hex() for output in drv.inputs)
         for digest in sorted(digests):
             drv = self._derivations[digest]
-            component = _source(drv) if digest not in debs else None
+            component = _source(drv, self._public) if digest not in debs else None
             if component is not None:
                 found.append(component)
         return found
@@ -153,12 +161,7 @@ def source_component(locked: Locked) -> Component:
     return Component(url, "deb-source", locked.source, locked.source_version, "source", url)
 
 
-def _public(url: str) -> str:
-    archive, slash, path = url.removeprefix("mirror://").partition("/")
-    return f"{_ARCHIVES[archive]}/{path}" if url.startswith("mirror://") and slash and archive in _ARCHIVES else url
-
-
-def _source(drv: Derivation) -> Component | None:
+def _source(drv: Derivation, public: Callable[[str], str]) -> Component | None:
     """Return the component of a derivation that brings something from outside, or None."""
     args = drv.args
     if drv.kind == "npm":
@@ -179,7 +182,7 @@ def _source(drv: Derivation) -> Component | None:
         namespace, _, short = str(args["module"]).rpartition("/")
         return _named("golang", namespace, short, str(args["version"]), [], Hashes())
     if drv.kind == "fetch":
-        urls = [_public(str(url)) for url in args["urls"]]
+        urls = [public(str(url)) for url in args["urls"]]
         hashes = Hashes(sha256=str(args["sha256"]))
         file = _file(drv)
         suffix = file[file.rfind(".") :]

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from fpack.builders.debian.mirrors import SNAPSHOT
 from fpack.builders.manifest.format import Blob, Head, LockedPackage, LockPart, ManifestImage
 from fpack.builders.sbom.model import Component
 from fpack.builders.sbom.provenance import Provenance, split_name
 from fpack.store.derivation import Derivation, Output, digest
 
-PIN = LockedPackage("gcc", "4:14.2-1+b1", "amd64", "gcc-defaults", "1.220", "debian", 1, 9, "0" * 64, "pool/g")
+FILE = "main/g/gcc-defaults/gcc_14.2-1+b1_amd64.deb"
+PIN = LockedPackage("gcc", "4:14.2-1+b1", "amd64", "gcc-defaults", "1.220", "debian", 0, 9, "0" * 64, f"pool/{FILE}")
 HEAD = Head(
     "1",
     ManifestImage("a", "1", "amd64", "", "", Blob("", "", 0), Blob("", "", 0), {}, {}),
@@ -51,7 +53,7 @@ def fetch(graph: Graph, url: str, sha256: str = "1" * 64) -> Output:
 
 def test_the_tools_of_a_build_are_packages_apart() -> None:
     graph = Graph()
-    file = fetch(graph, "mirror://debian/pool/main/g/gcc-defaults/gcc_14.2-1+b1_amd64.deb")
+    file = fetch(graph, f"mirror://debian/pool/{FILE}")
     deb = graph.add("deb", "gcc", {"package": "gcc", "version": "4:14.2-1+b1", "arch": "amd64"}, file)
     root = graph.add("root", "root", {}, graph.add("slice", "gcc-slice", {}, deb))
     (found,) = components(graph, graph.add("exec", "app", {}, root)).values()
@@ -59,7 +61,7 @@ def test_the_tools_of_a_build_are_packages_apart() -> None:
     assert found.ref == f"pkg:deb/debian/gcc@4:14.2-1%2Bb1?arch=amd64&distro=trixie&{upstream}"
     assert found.build_only and found.kind == "deb" and found.size == 7 and found.hashes.sha256 == "1" * 64
     assert found.file == "gcc_14.2-1+b1_amd64.deb"
-    assert found.urls == ("https://deb.debian.org/debian/pool/main/g/gcc-defaults/gcc_14.2-1+b1_amd64.deb",)
+    assert found.urls == (f"{SNAPSHOT}/debian/19700101T060000Z/pool/{FILE}",)
 
 
 @pytest.mark.parametrize(
