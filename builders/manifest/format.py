@@ -23,6 +23,10 @@ FORMATS = (1, 2)
 # The artifact type of a manifest, by format.
 ARTIFACTS = tuple(f"application/vnd.fpack.manifest.v{number}" for number in FORMATS)
 ARTIFACT = ARTIFACTS[-1]
+# The media type of the artifact's closure file, which holds the sources that the image does not, and its limits.
+SOURCES = "application/vnd.fpack.closure.v1"
+MAX_SOURCES = 1_000_000_000  # bytes of all files
+MAX_SOURCE_ENTRIES = 200_000
 # The mtime of every entry of every layer, in Unix seconds.
 MTIME = 315619200
 

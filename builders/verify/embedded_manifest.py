@@ -8,12 +8,12 @@ from typing import Any
 
 from fpack.builders.manifest import json_form
 from fpack.builders.manifest.file_names import REFERRERS
-from fpack.builders.manifest.format import ARTIFACTS, Blob, media_types
+from fpack.builders.manifest.format import ARTIFACTS, SOURCES, Blob, media_types
 from fpack.builders.manifest.reader import MAX_SIZE, ManifestReader
 from fpack.builders.streams.stream import ArchiveError, Section, blocks
 from fpack.store.errors import FpackError
 
-from . import documents
+from . import carried_sources, documents
 from .documents import BadDocument, blob_name, descriptor, shown
 from .findings import BLOB, DOCUMENT, MANIFEST, Report
 from .image_archive import ImageArchive
@@ -40,6 +40,16 @@ def find(archive: ImageArchive) -> list[bytes]:
             exact, _ = media_types(str(entry["artifactType"]))
             found += [_data(archive, layer) for layer in _layers(artifact) if layer.media_type == exact]
     return found
+
+
+def sources(archive: ImageArchive) -> list[Blob]:
+    """Return the closure files with sources that the manifests' artifacts hold. Raise BadDocument as `find` does."""
+    found = []
+    for entry in _entries(archive) if REFERRERS in archive.sizes else []:
+        if isinstance(entry, dict) and entry.get("artifactType") in ARTIFACTS:
+            artifact = _artifact(archive, descriptor(entry, REFERRERS))
+            found += [layer for layer in _layers(artifact) if layer.media_type == SOURCES]
+    return found[:MAX_MANIFESTS]
 
 
 def _entries(archive: ImageArchive) -> list[Any]:
@@ -159,6 +169,7 @@ class Referrers:
             self.artifacts.append(str(artifact.get("artifactType")))
         if artifact.get("artifactType") in ARTIFACTS and digest in self._manifests:
             self._manifest(artifact, self._manifests[digest])
+            self._sources(artifact, self._manifests[digest])
 
     def _blob(self, blob: Blob) -> None:
         name = blob_name(blob.digest)
@@ -183,6 +194,17 @@ class Referrers:
             self._report.add(MANIFEST, blob_name(exact.digest), "the image carries another manifest than this one")
         elif text in layers:
             self._json(layers[text], data)
+
+    def _sources(self, artifact: Any, data: bytes) -> None:
+        """Check that the artifact's closure files hold sources of the manifest and nothing else."""
+        blobs = [layer for layer in _layers(artifact) if layer.media_type == SOURCES]
+        trees = {source.tree for source in ManifestReader(data).head.sources} if blobs else set()
+        for blob in blobs:
+            try:
+                for _ in carried_sources.read(self._archive, blob, trees):
+                    pass
+            except BadDocument as error:
+                self._report.add(error.kind, error.where, error.why)
 
     def _json(self, blob: Blob, data: bytes) -> None:
         name = blob_name(blob.digest)

@@ -18,7 +18,8 @@ from .strict_tar import StrictMember, StrictTar
 READ = 1 << 18
 MAX_EXTRA = 50_000
 SAMPLE = 5
-_CODECS = {"": "", "+zstd": "zst", "+gzip": "gz"}
+LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
+CODECS = {"": "", "+zstd": "zst", "+gzip": "gz"}
 _NOUNS = {FILE: "a file", DIRECTORY: "a directory", SYMLINK: "a symlink"}
 
 
@@ -73,12 +74,12 @@ def check_layer(
     comparison = _Comparison(entries, report, label, watch)
     whole = True
     try:
-        codec = blob.media_type.removeprefix("application/vnd.oci.image.layer.v1.tar")
-        if codec not in _CODECS:
+        codec = blob.media_type.removeprefix(LAYER_TYPE)
+        if codec not in CODECS:
             report.add(LAYER, blob.digest, f"its media type is {blob.media_type!r:.100}", label)
             whole = False
         else:
-            source = Stream(inner.watch(blocks(section, _CODECS[codec])), limit)
+            source = Stream(inner.watch(blocks(section, CODECS[codec])), limit)
             archive = StrictTar(source)
             comparison.run(archive)
             for text in archive.notes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -23,7 +23,9 @@ from fpack.store.store import Store
 from . import script_packages
 from .evidence import deb_reader
 from .findings import REBUILD, Report
+from .image_archive import open_archive
 from .script_packages import CONFIGURE
+from .source_intake import SourceIntake
 
 _Index = dict[tuple[str, str, bool], Path]
 
@@ -64,48 +66,59 @@ class LocalFetch:
 
 
 def rebuild(
-    reader: ManifestReader,
+    image: Path,
+    manifest: Callable[[], ManifestReader],
+    given: Sequence[Path],
     directory: Path,
     builders: Mapping[str, Builder],
-    source: Callable[[Mapping[str, Path]], Builder],
     evidence: LocalEvidence,
     reporter: Reporter,
     assemble: Assemble,
     jobs: int = 0,
 ) -> RebuiltImage:
-    """Build the image of a manifest in a new store in `directory`.
+    """Build the image of a manifest in a new store in `directory`. Raise MissingSources if a source cannot be found.
 
-    builders: the builder of each kind. source: creates the builder of sources from their paths by tree digest.
-    evidence: local files and sources to reuse. assemble: creates the directory of a root. The caller provides these,
-    because the verifier shares no code with the builders.
+    image: the file that carries sources. manifest: returns a new reader. given: files and directories that may be
+    sources. builders: the builder of each kind. evidence: local files and sources to reuse. assemble: creates the
+    directory of a root. The caller provides these, because the verifier shares no code with the builders.
     """
+    reader = manifest()
     store = Store(directory)
-    fetched: _Index = {}
-    sources: dict[str, Path] = {}
-    bodies: dict[bytes, bytes] = {}
-    for digest, drv in reader.derivations.items():
-        bodies[bytes.fromhex(digest)] = drv.encode()
-        tree = evidence.built(digest) if drv.kind in ("fetch", "source") else None
-        if tree is not None and drv.kind == "fetch":
-            fetched[str(drv.args.get("sha256")), drv.name, bool(drv.args.get("executable", False))] = tree.disk
-        elif tree is not None:
-            sources[str(drv.args.get("tree"))] = tree.disk
-    own: dict[str, Builder] = {"fetch": LocalFetch(builders["fetch"], fetched), "source": source(sources)}
     try:
+        intake = SourceIntake(store, reader.derivations, builders["source"])
+        if intake.missing:
+            archive = open_archive(image, Report())
+            try:
+                intake.take_from_image(archive, reader)
+            finally:
+                archive.close()
+            intake.take_from_store(evidence)
+            intake.take_from_files(given)
+            intake.check()
+        own: dict[str, Builder] = {"fetch": LocalFetch(builders["fetch"], _fetched(reader, evidence))}
+        bodies = {bytes.fromhex(digest): drv.encode() for digest, drv in reader.derivations.items()}
         scheduler = Scheduler(
             store, ChainMap(own, cast(Any, builders)), reporter, assemble=assemble, bodies=bodies, jobs=jobs
         )
-        (image,) = scheduler.realise([Output(bytes.fromhex(reader.head.image.derivation))])
-        scripts = [
-            Output(digest) for digest, body in bodies.items() if reader.derivations[digest.hex()].kind == CONFIGURE
-        ]
-        made = [path for output in scripts for path in [store.database.built(output)] if path is not None]
+        (made,) = scheduler.realise([Output(bytes.fromhex(reader.head.image.derivation))])
+        scripts = [Output(bytes.fromhex(digest)) for digest, drv in reader.derivations.items() if drv.kind == CONFIGURE]
+        paths = [path for output in scripts for path in [store.database.built(output)] if path is not None]
         return RebuiltImage(
-            store.disk(image),
-            frozenset(row for path in made for row in script_packages.made(store.disk(path))),
+            store.disk(made),
+            frozenset(row for path in paths for row in script_packages.made(store.disk(path))),
         )
     finally:
         store.close()
+
+
+def _fetched(reader: ManifestReader, evidence: LocalEvidence) -> _Index:
+    """Return the paths of the downloads that are on this machine."""
+    found: _Index = {}
+    for digest, drv in reader.derivations.items():
+        tree = evidence.built(digest) if drv.kind == "fetch" else None
+        if tree is not None:
+            found[str(drv.args.get("sha256")), drv.name, bool(drv.args.get("executable", False))] = tree.disk
+    return found
 
 
 def compare(head: Head, image: Path, report: Report) -> None:

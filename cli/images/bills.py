@@ -16,7 +16,6 @@ from . import manifests
 
 if TYPE_CHECKING:
     from fpack.builders.manifest.referrer import Referrer
-    from fpack.cli.workspace.containers import Container
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.files.checked_tree import CheckedTree
 
@@ -35,12 +34,11 @@ def formats(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def bill(workspace: Workspace, container: Container, names: Sequence[str], supplier: str = "") -> Output:
-    """Add the derivation of a container's bill of materials to the workspace. Return its output.
+def bill(workspace: Workspace, manifest: Output, names: Sequence[str], supplier: str = "") -> Output:
+    """Add the derivation of the bill of materials of an image to the workspace. Return its output.
 
-    supplier: who supplies the image.
+    manifest: the image's. supplier: who supplies the image.
     """
-    manifest = manifests.manifest(workspace, container)
     bodies = workspace.evaluator.derivations
     name = derivation.decode(bodies[manifest.derivation]).name
     made = Derivation(

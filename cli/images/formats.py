@@ -60,6 +60,7 @@ def _oci(layout: bool) -> Callable[[PackedImage, Path, str | None], dict[str, An
         ]
         if written:
             result["manifest"] = written if several else written[0]
+            result["sources"] = manifests.sources(made.manifests)
         if made.bills:
             result["sbom"] = [
                 path

@@ -13,6 +13,8 @@ from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.path import clean_name, parse
 
+# The maximum size of the sources that travel with an image by default, and with --sources.
+SOURCES, ALL_SOURCES = 64_000_000, 1_000_000_000
 # Builds from source run in this machine's sandbox.
 EXECUTOR = "local"
 
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from fpack.store.files.checked_tree import CheckedTree
 
 
-def manifest(workspace: Workspace, container: Container) -> Output:
-    """Add the derivation of a container's manifest to the workspace. Return its output."""
+def manifest(workspace: Workspace, container: Container, sources: int) -> Output:
+    """Add the derivation of a container's manifest to the workspace. Return its output. sources: see `ManifestArgs`."""
     bodies = workspace.evaluator.derivations
     image = derivation.decode(bodies[container.image.derivation])
     name = image.name
@@ -42,6 +44,7 @@ def manifest(workspace: Workspace, container: Container) -> Output:
             "lock": _lock(workspace, bodies, derivation.decode(bodies[container.root.derivation])),
             "fpack": VERSION,
             "executor": EXECUTOR,
+            "sources": sources,
         },
         (container.image, *(i for i in image.inputs if placeholder(i.derivation, "x", i.name).hash in mentioned)),
     )
@@ -75,6 +78,17 @@ def within(trees: Iterable[CheckedTree], others: Iterable[Referrer] = ()) -> Ext
     from fpack.builders.manifest import referrer
 
     return referrer.attach([*(referrer.read(tree) for tree in found), *others])
+
+
+def sources(trees: Iterable[CheckedTree]) -> dict[str, list[dict[str, Value]]]:
+    """Return the name and size of each source that travels in the artifacts in `trees`, and of each that does not."""
+    from fpack.builders.manifest import travelling_sources
+
+    found: dict[str, dict[tuple[str, int], None]] = {"carried": {}, "left_out": {}}
+    for tree in trees:
+        for kind, rows in travelling_sources.read(tree)._asdict().items():
+            found[kind].update(dict.fromkeys(rows))
+    return {kind: [{"name": name, "size": size} for name, size in rows] for kind, rows in found.items()}
 
 
 def beside(image: Path, arch: str = "") -> Path:

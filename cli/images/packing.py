@@ -77,21 +77,22 @@ def make(
     targets: Sequence[str | None],
     archs: Sequence[str | None],
     options: SharedOptions,
-    manifests: bool,
+    sources: int | None,
     stack: ExitStack,
     formats: Sequence[str] = (),
 ) -> list[PackedImage]:
     """Evaluate and build the images of each target. Their workspaces are open as long as `stack` is.
 
-    manifests: build the manifests too. formats: of the bills of materials, which need a manifest.
+    sources: the maximum size of the sources that travel with each manifest; None for no manifests. formats: of the bills
+    of materials, which need a manifest.
     """
     from fpack.builders.export.oci import Bundle
 
     alone = len(targets) * len(archs) == 1
-    jobs = _evaluate(targets, archs, options, manifests, formats, stack)
+    jobs = _evaluate(targets, archs, options, sources, formats, stack)
     if any(_moved(job) for job in jobs):
         # A package list had disappeared, so the lock was updated: jobs evaluated before that are outdated.
-        jobs = _evaluate(targets, archs, options, manifests, formats, stack)
+        jobs = _evaluate(targets, archs, options, sources, formats, stack)
     made = []
     for start in range(0, len(jobs), len(archs)):
         images: list[CheckedTree] = []
@@ -143,7 +144,7 @@ def _evaluate(
     targets: Sequence[str | None],
     archs: Sequence[str | None],
     options: SharedOptions,
-    manifests: bool,
+    sources: int | None,
     formats: Sequence[str],
     stack: ExitStack,
 ) -> list[_ImageJob]:
@@ -157,10 +158,11 @@ def _evaluate(
             workspace = stack.enter_context(Workspace(options._replace(arch=arch, fields=fields)))
             container = containers.container(workspace, workspace.target(text))
             wanted = [container.image]
-            if manifests:
-                wanted.append(attach.manifest(workspace, container))
+            if sources is not None:
+                manifest = attach.manifest(workspace, container, sources)
+                wanted.append(manifest)
                 if formats:
-                    wanted.append(bills.bill(workspace, container, formats))
+                    wanted.append(bills.bill(workspace, manifest, formats))
             jobs.append(_ImageJob(workspace, container, wanted))
             if not alone:
                 # The next workspace may use the same lock.

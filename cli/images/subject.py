@@ -308,6 +308,6 @@ class BuiltSubject:
         from . import manifests
 
         image, path = self._workspace.realise(
-            [self.container.image, manifests.manifest(self._workspace, self.container)]
+            [self.container.image, manifests.manifest(self._workspace, self.container, manifests.SOURCES)]
         )
         return ManifestReader(self._workspace.store.tree(path).read(CANONICAL_FILE, MAX_SIZE), str(image))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fpack.cli.images.packing import PackedImage
 
 T = TypeVar("T")
+MAX_SOURCES = 5  # that are named
 
 
 @click.command(
@@ -68,6 +69,12 @@ Examples:
     metavar="[FORMAT,...]",
     help="Write bills of materials beside the image and attach them to it, as in --sbom=cyclonedx-1.6; see fpack sbom.",
 )
+@click.option(
+    "--sources/--no-sources",
+    default=None,
+    help="Put the project's sources into the archive of the image, for fpack verify --rebuild: up to 1 GB. "
+    "Default: up to 64 MB.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.building
 def command(
@@ -78,11 +85,12 @@ def command(
     load: str | None,
     no_manifest: bool,
     sboms: tuple[str, ...],
+    sources: bool | None,
     as_json: bool,
     **rest: Any,
 ) -> int:
     """Pack each WHAT, with exactly what it needs at run time, into a container image."""
-    from fpack.cli.images import engines, formats, packing
+    from fpack.cli.images import engines, formats, manifests, packing
     from fpack.cli.workspace.curated import curated
 
     fields = container_options.fields(rest)
@@ -93,6 +101,9 @@ def command(
         raise UsageError(
             f"The format {format_} supports only one platform", hint="pack each platform separately, or as an image"
         )
+    if sources and (no_manifest or not form.oci):
+        raise UsageError("--sources needs a manifest, in which the sources travel", hint="leave out --sources")
+    most = manifests.SOURCES if sources is None else manifests.ALL_SOURCES if sources else 0
     # A codec applies to such a file as a whole. Its image is built as without the option.
     compress = options.compress
     if not form.oci:
@@ -109,8 +120,9 @@ def command(
 
     def attempt() -> tuple[list[PackedImage], list[dict[str, Any]]]:
         with ExitStack() as stack:
-            manifests = write and form.oci and not no_manifest
-            made = packing.make(what or (None,), archs, options, manifests, stack, wanted if write else ())
+            has_manifest = write and form.oci and not no_manifest
+            kept = most if has_manifest else None
+            made = packing.make(what or (None,), archs, options, kept, stack, wanted if write else ())
             if write:
                 places = formats.output_paths(form, made, output, compress)
                 results = [form.write(entry, out, compress) for entry, out in zip(made, places, strict=True)]
@@ -205,6 +217,7 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
             print(f"  origin of each file: {', '.join(paths)}")
     if bills := result.get("sbom"):
         print(f"  bill of materials: {', '.join(short(Path(path)) for path in bills)}")
+    print("".join(f"  {line}\n" for line in _sources(result)), end="")
     if omitted := result.get("omitted"):
         print(f"  left out, since no included file loads theirs: {', '.join(omitted)}")
     for line in result.get("notes", ()):
@@ -215,6 +228,19 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
         print(f"  {command}")
     if form.oci and not loaded and (advice := old_engines(made)):
         print(advice)
+
+
+def _sources(result: dict[str, Any]) -> Iterator[str]:
+    """Yield what a user must know of the sources that travel with the image: others can read them."""
+    found: dict[str, list[dict[str, Any]]] = result.get("sources", {})
+    for kind, words in (
+        ("carried", "sources in the image's archive, for fpack verify --rebuild: {}; --no-sources leaves them out"),
+        ("left_out", "sources too large for the image's archive: {}; --sources includes up to 1 GB"),
+    ):
+        if rows := found.get(kind):
+            shown = [f"{row['name']} ({megabytes(row['size'])})" for row in rows[:MAX_SOURCES]]
+            more = [f"{len(rows) - MAX_SOURCES} more"] if len(rows) > MAX_SOURCES else []
+            yield words.format(", ".join(shown + more))
 
 
 def _point_to_curated(text: str) -> None:

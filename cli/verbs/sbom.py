@@ -53,7 +53,7 @@ def command(
     """
     from fpack.builders.sbom.documents import DEFAULT, FORMATS
     from fpack.cli.errors import UsageError
-    from fpack.cli.images import bills
+    from fpack.cli.images import bills, manifests
     from fpack.cli.workspace.containers import container
     from fpack.cli.workspace.workspace import Workspace
 
@@ -62,7 +62,8 @@ def command(
         raise UsageError("Several formats, and --json, need a directory or a file", hint="add -o PATH")
     with Workspace(shared.options(rest)._replace(fields=container_options.fields(rest))) as workspace:
         made = container(workspace, workspace.target(what))
-        (path,) = workspace.realise([bills.bill(workspace, made, names, supplier)])
+        manifest = manifests.manifest(workspace, made, manifests.SOURCES)
+        (path,) = workspace.realise([bills.bill(workspace, manifest, names, supplier)])
         workspace.finish()
         tree = workspace.store.tree(path)
         if output is None:

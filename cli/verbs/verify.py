@@ -13,6 +13,8 @@ from fpack.cli.ui.render import megabytes, paint
 from fpack.cli.workspace.target import IMAGES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fpack.builders.verify.evidence.local import LocalEvidence
     from fpack.builders.verify.evidence.remote import Remote
     from fpack.builders.verify.findings import Report
@@ -34,6 +36,7 @@ Examples:
   fpack verify postgres.tar                             against its own manifest, which proves less
   fpack verify postgres.tar --strict --allow-other 5    all but 5 files must be Debian's
   fpack verify postgres.tar --rebuild                   also build it again from the manifest
+  fpack verify shop.tar --rebuild --source ./src        with a source that the image does not carry
   fpack verify layout/ --json
   fpack verify postgres                                 a package or an attribute: the image that is packed of it
 
@@ -53,6 +56,14 @@ The exit status is
     help="A manifest that you trust, in either format; repeat it for each platform.",
 )
 @click.option("--rebuild", is_flag=True, help="Build the image again, in an empty store, and compare.")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="PATH",
+    help="With --rebuild: a file or directory of the project that the image does not carry; can be repeated.",
+)
 @click.option("--strict", is_flag=True, help="Fail if anything does not come from Debian's signed archive.")
 @click.option(
     "--allow-other",
@@ -69,6 +80,7 @@ def command(
     image: str,
     manifests: tuple[Path, ...],
     rebuild: bool,
+    sources: tuple[Path, ...],
     strict: bool,
     allow_other: int | None,
     offline: bool,
@@ -99,19 +111,22 @@ def command(
         hand = LocalEvidence(workspace.store if known else None, cache_directory() / "debian", remote=remote)
         outcome = verify(path, manifests, all_beside(path.absolute()), hand)
         outcome = outcome._replace(given=outcome.given or is_target)
-        proven = [_rebuild(workspace, part, outcome.report, hand) if rebuild else 0 for part in outcome.images]
+        proven = [
+            _rebuild(workspace, path, sources, part, outcome.report, hand) if rebuild else None
+            for part in outcome.images
+        ]
     allowed = allow_other or 0
-    others = outcome.others - sum(proven)
+    others = outcome.others - sum(filter(None, proven))
     refused = (strict or allow_other is not None) and others != allowed
     status = DIFFERS if outcome.report.differs or refused else UNCHECKED if outcome.report.notes else 0
     if as_json:
         found = outcome.value()
         for value, count in zip(found["images"], proven, strict=True):
-            value["scripts_rebuilt"] = count
-        shared.print_json({"image": image, **found, "success": status == 0, "rebuilt": rebuild})
+            value["scripts_rebuilt"] = count or 0
+        shared.print_json({"image": image, **found, "success": status == 0, "rebuilt": None not in proven})
     else:
         words = f"{others} entries are from elsewhere" + (f", and {allowed} are allowed" if allowed else "")
-        _show(image, outcome, words if refused else "", proven if rebuild else None, verbose)
+        _show(image, outcome, words if refused else "", proven, verbose)
     return status
 
 
@@ -129,10 +144,10 @@ def _packed(text: str, options: SharedOptions, out: Path) -> Path:
     """Pack the image of a target as a layout with its manifest."""
     from contextlib import ExitStack
 
-    from fpack.cli.images import formats, packing
+    from fpack.cli.images import formats, manifests, packing
 
     with ExitStack() as stack:
-        (made,) = packing.make([text], [None], options, True, stack)
+        (made,) = packing.make([text], [None], options, manifests.SOURCES, stack)
         formats.FORMATS["oci-dir"].write(made, out, None)
     return out
 
@@ -156,8 +171,18 @@ def _remote(workspace: Workspace, directory: Path) -> Remote:
     return Remote(workspace.mirrors, Http(), directory, say)
 
 
-def _rebuild(workspace: Workspace, part: VerifiedImage, report: Report, hand: LocalEvidence) -> int:
-    """Build the image again in a store that is deleted afterwards. Return how many entries Debian's scripts made."""
+def _rebuild(
+    workspace: Workspace,
+    image: Path,
+    sources: Sequence[Path],
+    part: VerifiedImage,
+    report: Report,
+    hand: LocalEvidence,
+) -> int | None:
+    """Build the image again in a store that is deleted afterwards. Return how many entries Debian's scripts made.
+
+    Return None, and note it in the report, if a source is missing.
+    """
     from collections import ChainMap
     from typing import cast
 
@@ -166,6 +191,7 @@ def _rebuild(workspace: Workspace, part: VerifiedImage, report: Report, hand: Lo
     from fpack.builders.net.http import Http
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.verify.rebuild import compare, rebuild
+    from fpack.builders.verify.source_intake import MissingSources
     from fpack.cli.ui.progress import reporter
     from fpack.store.files.remove import remove_tree
 
@@ -173,23 +199,26 @@ def _rebuild(workspace: Workspace, part: VerifiedImage, report: Report, hand: Lo
     dates = {(pin.archive, pin.file): pin.date for pin in part.head.lock.packages}
     workspace.mirrors.dated = lambda archive, path: dates.get((archive, path))
     fetch = FetchBuilder(Http(), workspace.origins, lambda url: "use --mirror to name a mirror that still has it")
-    builders = ChainMap({"fetch": fetch}, cast(Any, workspace.builders))
+    builders = ChainMap({"fetch": fetch, "source": SourceBuilder({})}, cast(Any, workspace.builders))
     directory = workspace.store.session.fresh()
     shown = reporter(workspace.options.verbose)
     try:
-        image = rebuild(part.reader(), directory, builders, SourceBuilder, hand, shown, assemble, workspace.jobs)
-        compare(part.head, image.output, report)
-        return part.proven(image)
+        made = rebuild(image, part.reader, sources, directory, builders, hand, shown, assemble, workspace.jobs)
+        compare(part.head, made.output, report)
+        return part.proven(made)
+    except MissingSources as error:
+        report.note(f"{error}; {error.hint}", first=True)
+        return None
     finally:
         shown.close()
         remove_tree(directory)
 
 
-def _show(image: str, outcome: VerifyResult, refused: str, proven: list[int] | None, verbose: bool) -> None:
+def _show(image: str, outcome: VerifyResult, refused: str, proven: list[int | None], verbose: bool) -> None:
     """Print the result as text.
 
-    refused: the words for too many entries from elsewhere, or "". proven: after a rebuild, how many entries of each
-    platform Debian's scripts made.
+    refused: the words for too many entries from elsewhere, or "". proven: how many entries of each platform Debian's
+    scripts made in a rebuild; None if it was not built again.
     """
     import sys
 
@@ -209,13 +238,13 @@ def _show(image: str, outcome: VerifyResult, refused: str, proven: list[int] | N
     if hidden > 0:
         lines.append(f"  and {hidden} more differences")
     if not report.differs:
-        for part, count in zip(outcome.images, proven or [0] * len(outcome.images), strict=True):
-            lines += _proof(part, part.platform if len(outcome.images) > 1 else "", count, verbose)
+        for part, count in zip(outcome.images, proven, strict=True):
+            lines += _proof(part, part.platform if len(outcome.images) > 1 else "", count or 0, verbose)
         if not outcome.given:
             lines.append("  whoever can change the image can change this manifest: --manifest names one that you trust")
         if outcome.artifacts:
             lines.append(_plain(f"  other documents in it were not checked: {', '.join(outcome.artifacts)}"))
-        if proven is not None:
+        if None not in proven:
             lines.append("  a rebuild from the manifest gives the same image")
     notes = report.notes if verbose else report.notes[:MAX_NOTES]
     lines += [_plain(f"  not checked: {note}") for note in notes]

@@ -38,8 +38,11 @@ class LocalEvidence:
         path: StorePath | None = self.store.database.built(Output(bytes.fromhex(derivation)))
         if path is None:
             return None
-        tree = self.store.tree(path)
-        return tree if tree.disk.exists() else None
+        return self.tree(path)
+
+    def tree(self, path: StorePath) -> CheckedTree | None:
+        """Return the reader of a store path if it is in the store."""
+        return self.store.tree(path) if self.store is not None and self.store.is_there(path) else None
 
     def index(self, sha256: str) -> Path | None:
         """Return the path of the cached index text with this digest, or None."""

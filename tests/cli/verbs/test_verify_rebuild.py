@@ -1,0 +1,215 @@
+"""`fpack verify --rebuild` where the project is not: its sources come with the image, or from what the user names."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from support.callers import CALLERS, caller, give
+from support.program import Fpack
+from support.shells import world
+from support.tamper import Image
+
+# The sources of builds are in no layer. Each of the others is in a layer in another way.
+PROJECT = """
+debian = import("fpack/debian").trixie
+package = import("fpack/package").package
+built(name, source) = package {
+  name, version = "1", source, unpack = null, check = null, fixup = null, build = null
+  install = "mkdir -p $out/etc; cp $source/shop.conf $out/etc; cat $source/deep/kept.log > $out/etc/kept"
+}
+image = container {
+  name = "shop"
+  packages = [debian.greet, built("shop", ./conf), built("copy", ./copy)]
+  entrypoint = ["/usr/bin/greet"]
+  env = { DATA = "${./data}" }
+  files = {
+    "/srv/site" = { source = ./site }
+    "/srv/start" = { source = ./start.sh, mode = "0644" }
+    "/srv/site-too/page.html" = ./site/page.html
+  }
+}
+"""
+FILES = {
+    "conf/shop.conf": "open = 9\n",
+    "conf/.gitignore": "*.log\n.gitignore\n",
+    # The inner rule wins for a file below, and is no part of the source, as the outer rule leaves it out.
+    "conf/deep/.gitignore": "!kept.log\n",
+    "conf/deep/kept.log": "kept\n",
+    "conf/dropped.log": "dropped\n",
+    "conf/deep/run": "#!/bin/sh\n",
+    "data/one.txt": "one\n",
+    "site/page.html": "<p>hello\n",
+    "site/deep/run": "#!/bin/sh\n",
+    "start.sh": "#!/bin/sh\necho start\n",
+}
+CARRIED = ("conf", len("open = 9\nkept\n#!/bin/sh\n"))
+
+
+class Shop(NamedTuple):
+    """The program, the project, and the image that was packed of it."""
+
+    fpack: Fpack
+    project: Path
+    tar: Path
+
+
+def make_project(folder: Path) -> Path:
+    for name, text in FILES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755 if text.startswith("#!") else 0o644)
+    (folder / "conf" / "link").symlink_to("deep/run")
+    (folder / "site" / "index").symlink_to("page.html")
+    shutil.copytree(folder / "conf", folder / "copy", symlinks=True)  # the same tree by another name
+    (folder / "fpack.fp").write_text(PROJECT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    archive = world(tmp_path_factory.mktemp("archive") / "archive")
+    archive.publish()
+    fpack = Fpack(tmp_path_factory.mktemp("shop") / "home", archive)
+    project = make_project(fpack.home / "project")
+    fpack("pack", cwd=project)
+    return Shop(fpack, project, project / "shop.tar")
+
+
+@pytest.fixture
+def empty(shop: Shop, tmp_path: Path) -> Fpack:
+    """A user without a store, who has only the archive."""
+    return Fpack(tmp_path / "home", shop.fpack.archive)
+
+
+@pytest.fixture(params=CALLERS)
+def anybody(request: pytest.FixtureRequest, shop: Shop) -> Iterator[Fpack]:
+    assert shop.fpack.archive is not None
+    with caller(request.param, shop.fpack.archive) as fpack:
+        yield fpack
+
+
+def report(fpack: Fpack, *args: str | Path, status: int = 0) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(fpack("verify", "--rebuild", "--json", *args, status=status).stdout)
+    return value
+
+
+def test_an_image_is_built_again_by_anybody_in_an_empty_store(shop: Shop, anybody: Fpack) -> None:
+    tar = give(anybody, Path(shutil.copy(shop.tar, anybody.home / "shop.tar")))
+    found = report(anybody, tar)
+    assert found["rebuilt"] is True and found["success"] and not found["unchecked"] and not found["differences"]
+    assert "a rebuild from the manifest gives the same image" in anybody("verify", "--rebuild", tar).stdout
+
+
+@pytest.mark.parametrize("options", [("--format", "oci-dir"), ("--compress", "gzip"), ("--compress", "none")])
+def test_in_each_form_of_an_image(shop: Shop, empty: Fpack, tmp_path: Path, options: tuple[str, str]) -> None:
+    shop.fpack("pack", *options, "-o", tmp_path / "image", cwd=shop.project)
+    assert report(empty, tmp_path / "image")["rebuilt"]
+
+
+def test_with_the_manifest_that_the_user_trusts(shop: Shop, empty: Fpack) -> None:
+    found = report(empty, shop.tar, "--manifest", shop.project / "shop.manifest.json")
+    assert found["rebuilt"] and found["claim"] == "given"
+
+
+def test_packing_tells_what_travels(shop: Shop, tmp_path: Path) -> None:
+    text = shop.fpack("pack", "-o", tmp_path / "image.tar", cwd=shop.project).stdout
+    line = f"  sources in the image's archive, for fpack verify --rebuild: {CARRIED[0]} ({CARRIED[1]} B)"
+    assert f"{line}; --no-sources leaves them out\n" in text
+    packed = shop.fpack.pack("-o", tmp_path / "image.tar", cwd=shop.project)
+    assert packed["sources"] == {"carried": [{"name": "conf", "size": CARRIED[1]}], "left_out": []}
+    without = shop.fpack("pack", "--no-sources", "-o", tmp_path / "image.tar", cwd=shop.project).stdout
+    assert "sources" not in without
+    hello = shop.fpack("pack", "debian.trixie.greet", "-o", tmp_path / "hello.tar").stdout
+    assert "sources" not in hello, "it has none"
+
+
+def test_the_same_project_gives_the_same_archive(shop: Shop, tmp_path: Path) -> None:
+    other = Fpack(tmp_path / "home", shop.fpack.archive)
+    project = make_project(other.home / "elsewhere")
+    other("pack", cwd=project)
+    assert (project / "shop.tar").read_bytes() == shop.tar.read_bytes()
+
+
+def test_neither_the_image_nor_the_manifest_depends_on_what_travels(shop: Shop, tmp_path: Path) -> None:
+    without = shop.fpack.pack("--no-sources", "-o", tmp_path / "image.tar", cwd=shop.project)
+    assert without["digest"] == report(shop.fpack, shop.tar)["digest"]
+    assert Path(without["manifest"]).read_bytes() == (shop.project / "shop.manifest.json").read_bytes()
+
+
+def test_what_does_not_travel_is_named_and_can_be_given(shop: Shop, empty: Fpack, tmp_path: Path) -> None:
+    tar = tmp_path / "image.tar"
+    shop.fpack("pack", "--no-sources", "-o", tar, cwd=shop.project)
+    found = report(empty, tar, status=6)
+    assert found["rebuilt"] is False and not found["success"] and found["claim"] is None
+    note, *others = found["unchecked"]
+    assert not others and "it does not carry the source conf (tree " in note and "--source PATH" in note
+    text = empty("verify", "--rebuild", tar, status=6).stdout
+    assert "NOT FULLY CHECKED" in text and "gives the same image" not in text
+    # The source itself, by any name, or the directory that it is in.
+    shutil.copytree(shop.project / "conf", tmp_path / "renamed", symlinks=True)
+    for given in (shop.project / "conf", shop.project, tmp_path / "renamed"):
+        assert report(empty, tar, "--source", given)["rebuilt"], given
+    (tmp_path / "renamed" / "shop.conf").write_text("open = 8\n")
+    (note,) = report(empty, tar, "--source", tmp_path / "renamed", status=6)["unchecked"]
+    assert f"{tmp_path / 'renamed'} is none of them" in note
+    assert "does not exist" in empty("verify", "--rebuild", tar, "--source", tmp_path / "no", status=2).stderr
+
+
+def test_sources_of_this_machines_store_are_used(shop: Shop, empty: Fpack, tmp_path: Path) -> None:
+    tar = tmp_path / "image.tar"
+    shop.fpack("pack", "--no-sources", "-o", tar, cwd=shop.project)
+    empty("store", "add", shop.project / "conf")
+    assert report(empty, tar)["rebuilt"]
+
+
+def test_after_a_collection_too(shop: Shop, empty: Fpack, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    empty("pack", cwd=project)
+    shutil.move(project / "shop.tar", tmp_path / "shop.tar")
+    shutil.rmtree(project)
+    empty("gc", "--all", status=None)
+    assert report(empty, tmp_path / "shop.tar")["rebuilt"]
+
+
+def test_an_image_packed_again_after_a_collection_carries_its_sources(empty: Fpack, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    first = empty.pack(cwd=project)
+    tar = Path(first["file"])
+    data = (project / tar).read_bytes()
+    empty("gc", status=None)
+    assert empty.pack(cwd=project) == first and (project / tar).read_bytes() == data
+
+
+def test_large_sources_travel_only_if_the_user_says_so(shop: Shop, empty: Fpack, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    with open(project / "conf" / "large", "wb") as file:
+        file.truncate(65_000_000)
+    tar = tmp_path / "image.tar"
+    text = empty("pack", "-o", tar, cwd=project).stdout
+    assert "sources too large for the image's archive: " in text and "conf (65.0 MB)" in text
+    (note,) = report(Fpack(tmp_path / "other", empty.archive), tar, status=6)["unchecked"]
+    assert "it does not carry the sources copy" in note and ", conf" in note
+    packed = empty.pack("--sources", "-o", tar, cwd=project)
+    assert {"name": "conf", "size": 65_000_000 + CARRIED[1]} in packed["sources"]["carried"]
+    assert report(Fpack(tmp_path / "other", empty.archive), tar)["rebuilt"]
+
+
+def test_sources_need_a_manifest(shop: Shop) -> None:
+    for options in (("--no-manifest",), ("--format", "rootfs-tar")):
+        message = shop.fpack.fails("pack", "--sources", *options, cwd=shop.project)
+        assert "--sources needs a manifest" in message
+
+
+def test_an_image_of_an_older_fpack_carries_none(shop: Shop, empty: Fpack, tmp_path: Path) -> None:
+    image = Image.load(shop.tar)
+    for artifact, _ in image.artifacts:
+        artifact["layers"] = [each for each in artifact["layers"] if "closure" not in each["mediaType"]]
+    tar = image.save(tmp_path / "old.tar")
+    assert json.loads(empty("verify", "--json", tar).stdout)["success"]
+    assert "does not carry the source conf" in report(empty, tar, status=6)["unchecked"][0]
