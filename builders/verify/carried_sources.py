@@ -34,14 +34,14 @@ from .strict_tar import StrictMember, StrictTar
 Begin = Callable[[str], TreeSink | None]
 
 
-class _Limits:
-    """The numbers of entries and bytes that the trees of an image may still have."""
+class SourceLimits:
+    """The numbers of entries and bytes that the sources of an image may still have, all together."""
 
     def __init__(self) -> None:
         self._entries, self._bytes = MAX_SOURCE_ENTRIES, MAX_SOURCES
 
     def take(self, size: int = 0) -> None:
-        """Count an entry. Raise BadDocument if there are too many entries or bytes."""
+        """Count an entry and its bytes. Raise BadDocument if there are too many entries or bytes."""
         self._entries -= 1
         self._bytes -= size
         if self._entries < 0 or self._bytes < 0:
@@ -52,7 +52,7 @@ class _Limits:
 class _LimitedSink:
     """A sink that counts the entries of a tree."""
 
-    def __init__(self, inner: TreeSink, limits: _Limits) -> None:
+    def __init__(self, inner: TreeSink, limits: SourceLimits) -> None:
         self._inner, self._limits = inner, limits
 
     def mkdir(self, path: str) -> None:
@@ -72,7 +72,7 @@ class _LimitedSink:
 
 
 def read(
-    archive: ImageArchive, blob: Blob, trees: Collection[str], begin: Begin = lambda tree: None
+    archive: ImageArchive, blob: Blob, trees: Collection[str], limits: SourceLimits, begin: Begin = lambda tree: None
 ) -> Iterator[ClosureEntry]:
     """Read a closure file to its end, and yield the record of each path. Raise BadDocument if the file is invalid.
 
@@ -85,9 +85,8 @@ def read(
     try:
         with archive.open(name) as file:
             reader = ClosureReader(Section(file, size))  # type: ignore[arg-type]  # it needs read alone
-            limits = _Limits()
-            if reader.header.size > MAX_SOURCES:
-                raise BadDocument(name, f"its sources have {reader.header.size} bytes; the limit is {MAX_SOURCES}")
+            # The trees have as many bytes as the header says, or the reader raises an error.
+            limits.take(size=reader.header.size)
 
             def sink(entry: ClosureEntry) -> TreeSink:
                 if entry.references or entry.output or entry.tree.hex() not in trees:
@@ -103,31 +102,29 @@ def read(
 
 def extract(
     archive: ImageArchive,
-    layers: Mapping[int, ManifestLayer],
+    layer: ManifestLayer,
     sources: Mapping[str, SourceInLayer],
+    limits: SourceLimits,
     begin: Callable[[str], TreeSink],
 ) -> None:
-    """Give each tree that stands in a layer to the sink that `begin` returns for its digest.
+    """Give each of the trees in a layer to the sink that `begin` returns for its digest.
 
-    layers: the layers by number. Raise BadDocument if a layer cannot be read.
+    Raise BadDocument if the layer cannot be read.
     """
-    limits = _Limits()
-    left = dict(sources)
+    left = {source.path: tree for tree, source in sorted(sources.items())}
     while left:
         # A tree within another one is read in a later pass.
-        number = min(source.layer for source in left.values())
-        tops = {source.path: tree for tree, source in left.items() if source.layer == number}
         chosen: dict[bytes, tuple[TreeSink, bool]] = {}
-        for path in sorted(tops):
+        for path in sorted(left):
             parts = path.split(b"/")
             if not any(b"/".join(parts[:count]) in chosen for count in range(1, len(parts))):
-                tree = tops[path]
-                chosen[path] = (_LimitedSink(begin(tree), limits), left.pop(tree).executable)
-        _extract(archive, layers[number], chosen, limits)
+                tree = left.pop(path)
+                chosen[path] = (_LimitedSink(begin(tree), limits), sources[tree].executable)
+        _extract(archive, layer, chosen, limits)
 
 
 def _extract(
-    archive: ImageArchive, layer: ManifestLayer, chosen: Mapping[bytes, tuple[TreeSink, bool]], limits: _Limits
+    archive: ImageArchive, layer: ManifestLayer, chosen: Mapping[bytes, tuple[TreeSink, bool]], limits: SourceLimits
 ) -> None:
     name = blob_name(layer.blob.digest)
     codec = layer.blob.media_type.removeprefix(LAYER_TYPE)
@@ -145,7 +142,7 @@ def _extract(
 
 
 def _place(
-    member: StrictMember, tar: StrictTar, chosen: Mapping[bytes, tuple[TreeSink, bool]], limits: _Limits
+    member: StrictMember, tar: StrictTar, chosen: Mapping[bytes, tuple[TreeSink, bool]], limits: SourceLimits
 ) -> None:
     """Write a member to the sink of the tree that it belongs to, if it belongs to one."""
     parts = member.path.split(b"/")

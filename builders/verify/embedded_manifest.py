@@ -42,14 +42,16 @@ def find(archive: ImageArchive) -> list[bytes]:
     return found
 
 
-def sources(archive: ImageArchive) -> list[Blob]:
-    """Return the closure files with sources that the manifests' artifacts hold. Raise BadDocument as `find` does."""
-    found = []
+def sources(archive: ImageArchive, image: str) -> list[Blob]:
+    """Return the closure files with the sources of an image. image: its digest. Raise BadDocument as `find` does."""
+    found: list[Blob] = []
     for entry in _entries(archive) if REFERRERS in archive.sizes else []:
         if isinstance(entry, dict) and entry.get("artifactType") in ARTIFACTS:
             artifact = _artifact(archive, descriptor(entry, REFERRERS))
-            found += [layer for layer in _layers(artifact) if layer.media_type == SOURCES]
-    return found[:MAX_MANIFESTS]
+            subject = artifact.get("subject")
+            if isinstance(subject, dict) and subject.get("digest") == image:
+                found += [layer for layer in _layers(artifact) if layer.media_type == SOURCES]
+    return list(dict.fromkeys(found))[:MAX_MANIFESTS]
 
 
 def _entries(archive: ImageArchive) -> list[Any]:
@@ -199,9 +201,10 @@ class Referrers:
         """Check that the artifact's closure files hold sources of the manifest and nothing else."""
         blobs = [layer for layer in _layers(artifact) if layer.media_type == SOURCES]
         trees = {source.tree for source in ManifestReader(data).head.sources} if blobs else set()
+        limits = carried_sources.SourceLimits()
         for blob in blobs:
             try:
-                for _ in carried_sources.read(self._archive, blob, trees):
+                for _ in carried_sources.read(self._archive, blob, trees, limits):
                     pass
             except BadDocument as error:
                 self._report.add(error.kind, error.where, error.why)

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from blake3 import blake3
 from fpack.builders.manifest import source_trees
+from fpack.builders.manifest.fields import HEX64
+from fpack.builders.manifest.format import Blob, ManifestLayer
 from fpack.builders.manifest.reader import ManifestReader
+from fpack.builders.manifest.source_trees import SourceInLayer
 from fpack.builders.protocol import Builder
 from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.store import canonical
@@ -21,7 +24,7 @@ from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import BadTree, FpackError
 from fpack.store.files.source import SourceTree
 from fpack.store.files.writer import TreeWriter
-from fpack.store.path import StorePath, make
+from fpack.store.path import StorePath, check_name, make
 from fpack.store.store import Store
 
 from . import carried_sources, embedded_manifest
@@ -42,15 +45,25 @@ class SourceIntake:
         self._store = store
         self._builder = builder
         self._problems: list[str] = []
+        self._limits = carried_sources.SourceLimits()
         self.missing: dict[str, list[tuple[bytes, Derivation]]] = {}  # by the digest of the tree in hexadecimal
         for digest, drv in derivations.items():
             if drv.kind == "source":
-                self.missing.setdefault(str(drv.args.get("tree")), []).append((bytes.fromhex(digest), drv))
+                tree = str(drv.args.get("tree"))
+                name = check_name(drv.name)
+                if not HEX64.match(tree):
+                    raise VerifyError("The manifest has a source without a digest", where=name)
+                self.missing.setdefault(tree, []).append((bytes.fromhex(digest), drv))
 
     def take_from_image(self, archive: ImageArchive, reader: ManifestReader) -> None:
         """Take what the image carries, in its artifacts and in its layers. reader: an unused one."""
-        self._attempt(lambda: self._take_carried(archive))
-        self._attempt(lambda: self._take_from_layers(archive, reader))
+        trees = set(self.missing)
+        blobs: list[Blob] = []
+        image = reader.head.image.manifest.digest
+        self._attempt(lambda: blobs.extend(embedded_manifest.sources(archive, image)))
+        for blob in blobs:
+            self._attempt(partial(self._take_carried, archive, blob, trees))
+        self._attempt(partial(self._take_from_layers, archive, reader))
 
     def take_from_store(self, evidence: LocalEvidence) -> None:
         """Take what the store of this machine has."""
@@ -63,18 +76,23 @@ class SourceIntake:
         """Take files and directories of the user. A directory may be a source or have a source as its child."""
         for path in paths:
             names = sorted({drv.name for users in self.missing.values() for _, drv in users})
-            used = False
-            for candidate in (path, *(path / name for name in names)):
-                if not candidate.exists():
-                    continue
-                tree = SourceTree().hash(candidate).hex()
-                if tree in self.missing:
-                    writer = self._store.writer()
-                    SourceTree().copy(candidate, writer)
-                    self._take(tree, writer)
-                    used = True
-            if not used:
+            try:
+                taken = [self._take_file(found) for found in (path, *(path / name for name in names)) if found.exists()]
+            except OSError as error:
+                where, why = str(error.filename or path), error.strerror or str(error)
+                raise VerifyError("A source cannot be read", where=where, why=why) from None
+            if not any(taken):
                 self._problems.append(f"{path} is none of them")
+
+    def _take_file(self, path: Path) -> bool:
+        """Take a file or directory of the user if it is a missing source. Return whether it is."""
+        tree = SourceTree().hash(path).hex()
+        if tree not in self.missing:
+            return False
+        writer = self._store.writer()
+        SourceTree().copy(path, writer)
+        self._take(tree, writer)
+        return True
 
     def check(self) -> None:
         """Raise MissingSources if a source is missing."""
@@ -96,37 +114,40 @@ class SourceIntake:
             take()
         except FpackError as error:
             self._problems.append(str(error))
+        except OSError as error:
+            self._problems.append(f"{error.filename} cannot be read: {error.strerror}")
 
-    def _take_carried(self, archive: ImageArchive) -> None:
-        trees = set(self.missing)
-        for blob in embedded_manifest.sources(archive) if trees else ():
-            writers: dict[str, TreeWriter] = {}
+    def _take_carried(self, archive: ImageArchive, blob: Blob, trees: Collection[str]) -> None:
+        """Take the sources in a closure file. trees: the digests of all sources."""
+        writers: dict[str, TreeWriter] = {}
 
-            def begin(tree: str, writers: dict[str, TreeWriter] = writers) -> TreeWriter | None:
-                if tree in writers or tree not in self.missing:
-                    return None
-                writers[tree] = self._store.writer()
-                return writers[tree]
+        def begin(tree: str) -> TreeWriter | None:
+            if tree in writers or tree not in self.missing:
+                return None
+            writers[tree] = self._store.writer()
+            return writers[tree]
 
-            for _ in carried_sources.read(archive, blob, trees, begin):
-                pass
-            for tree, writer in writers.items():
-                self._take(tree, writer)
+        for _ in carried_sources.read(archive, blob, trees, self._limits, begin):
+            pass
+        for tree, writer in writers.items():
+            self._take(tree, writer)
 
     def _take_from_layers(self, archive: ImageArchive, reader: ManifestReader) -> None:
         if not self.missing:
             return
         head = reader.head
         found = source_trees.find(reader.entries(), source_trees.holders(head, reader.derivations), self.missing)
-        writers: dict[str, TreeWriter] = {}
+        for number in sorted({source.layer for source in found.values()}):
+            own = {tree: source for tree, source in found.items() if source.layer == number}
+            self._attempt(partial(self._take_from_layer, archive, head.layers[number], own))
 
-        def begin(tree: str) -> TreeWriter:
-            writers[tree] = self._store.writer()
-            return writers[tree]
-
-        carried_sources.extract(archive, dict(enumerate(head.layers)), found, begin)
+    def _take_from_layer(
+        self, archive: ImageArchive, layer: ManifestLayer, sources: Mapping[str, SourceInLayer]
+    ) -> None:
+        writers = {tree: self._store.writer() for tree in sources}
+        carried_sources.extract(archive, layer, sources, self._limits, writers.__getitem__)
         for tree, writer in writers.items():
-            self._take(tree, writer)
+            self._attempt(partial(self._take, tree, writer))
 
     def _take_copy(self, tree: str, disk: Path) -> None:
         self._take(tree, self._copy(disk))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from fpack.cli import options as shared
+from fpack.cli.errors import UsageError
 from fpack.cli.options import SharedOptions
 from fpack.cli.paths import PROJECT_FILE
 from fpack.cli.ui.render import megabytes, paint
@@ -101,6 +102,8 @@ def command(
     from fpack.cli.paths import cache_directory
     from fpack.cli.workspace.workspace import Workspace
 
+    if sources and not rebuild:
+        raise UsageError("--source needs --rebuild", hint="leave out --source, or add --rebuild")
     options = shared.SharedOptions(verbose=verbose, **rest)
     with Workspace(options) as workspace, tempfile.TemporaryDirectory() as directory:
         path = Path(image)

@@ -3,82 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from support.callers import CALLERS, caller, give
 from support.program import Fpack
-from support.shells import world
+from support.shop import CARRIED, Shop, make_project
 from support.tamper import Image
-
-# The sources of builds are in no layer. Each of the others is in a layer in another way.
-PROJECT = """
-debian = import("fpack/debian").trixie
-package = import("fpack/package").package
-built(name, source) = package {
-  name, version = "1", source, unpack = null, check = null, fixup = null, build = null
-  install = "mkdir -p $out/etc; cp $source/shop.conf $out/etc; cat $source/deep/kept.log > $out/etc/kept"
-}
-image = container {
-  name = "shop"
-  packages = [debian.greet, built("shop", ./conf), built("copy", ./copy)]
-  entrypoint = ["/usr/bin/greet"]
-  env = { DATA = "${./data}" }
-  files = {
-    "/srv/site" = { source = ./site }
-    "/srv/start" = { source = ./start.sh, mode = "0644" }
-    "/srv/site-too/page.html" = ./site/page.html
-  }
-}
-"""
-FILES = {
-    "conf/shop.conf": "open = 9\n",
-    "conf/.gitignore": "*.log\n.gitignore\n",
-    # The inner rule wins for a file below, and is no part of the source, as the outer rule leaves it out.
-    "conf/deep/.gitignore": "!kept.log\n",
-    "conf/deep/kept.log": "kept\n",
-    "conf/dropped.log": "dropped\n",
-    "conf/deep/run": "#!/bin/sh\n",
-    "data/one.txt": "one\n",
-    "site/page.html": "<p>hello\n",
-    "site/deep/run": "#!/bin/sh\n",
-    "start.sh": "#!/bin/sh\necho start\n",
-}
-CARRIED = ("conf", len("open = 9\nkept\n#!/bin/sh\n"))
-
-
-class Shop(NamedTuple):
-    """The program, the project, and the image that was packed of it."""
-
-    fpack: Fpack
-    project: Path
-    tar: Path
-
-
-def make_project(folder: Path) -> Path:
-    for name, text in FILES.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        path.chmod(0o755 if text.startswith("#!") else 0o644)
-    (folder / "conf" / "link").symlink_to("deep/run")
-    (folder / "site" / "index").symlink_to("page.html")
-    shutil.copytree(folder / "conf", folder / "copy", symlinks=True)  # the same tree by another name
-    (folder / "fpack.fp").write_text(PROJECT)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    archive = world(tmp_path_factory.mktemp("archive") / "archive")
-    archive.publish()
-    fpack = Fpack(tmp_path_factory.mktemp("shop") / "home", archive)
-    project = make_project(fpack.home / "project")
-    fpack("pack", cwd=project)
-    return Shop(fpack, project, project / "shop.tar")
 
 
 @pytest.fixture
@@ -158,7 +93,11 @@ def test_what_does_not_travel_is_named_and_can_be_given(shop: Shop, empty: Fpack
     (tmp_path / "renamed" / "shop.conf").write_text("open = 8\n")
     (note,) = report(empty, tar, "--source", tmp_path / "renamed", status=6)["unchecked"]
     assert f"{tmp_path / 'renamed'} is none of them" in note
+    os.mkfifo(tmp_path / "renamed" / "pipe")
+    message = empty.fails("verify", "--rebuild", tar, "--source", tmp_path / "renamed")
+    assert "A tree can hold only files, directories and symlinks" in message
     assert "does not exist" in empty("verify", "--rebuild", tar, "--source", tmp_path / "no", status=2).stderr
+    assert "--source needs --rebuild" in empty("verify", tar, "--source", tmp_path / "renamed", status=2).stderr
 
 
 def test_sources_of_this_machines_store_are_used(shop: Shop, empty: Fpack, tmp_path: Path) -> None:
@@ -168,22 +107,29 @@ def test_sources_of_this_machines_store_are_used(shop: Shop, empty: Fpack, tmp_p
     assert report(empty, tar)["rebuilt"]
 
 
-def test_after_a_collection_too(shop: Shop, empty: Fpack, tmp_path: Path) -> None:
+def test_after_a_collection_too(empty: Fpack, tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
     empty("pack", cwd=project)
     shutil.move(project / "shop.tar", tmp_path / "shop.tar")
     shutil.rmtree(project)
-    empty("gc", "--all", status=None)
+    collect(empty)
     assert report(empty, tmp_path / "shop.tar")["rebuilt"]
 
 
 def test_an_image_packed_again_after_a_collection_carries_its_sources(empty: Fpack, tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
     first = empty.pack(cwd=project)
-    tar = Path(first["file"])
-    data = (project / tar).read_bytes()
-    empty("gc", status=None)
-    assert empty.pack(cwd=project) == first and (project / tar).read_bytes() == data
+    data = (project / "shop.tar").read_bytes()
+    collect(empty)
+    # The option makes it build the manifest again.
+    assert empty.pack("--sources", cwd=project) == first and (project / "shop.tar").read_bytes() == data
+
+
+def collect(fpack: Fpack) -> None:
+    """Delete all that nothing keeps; no source is kept."""
+    assert list(fpack.home.glob("store/store/*-conf"))
+    fpack("gc", "--all")
+    assert not list(fpack.home.glob("store/store/*-conf"))
 
 
 def test_large_sources_travel_only_if_the_user_says_so(shop: Shop, empty: Fpack, tmp_path: Path) -> None:
