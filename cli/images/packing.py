@@ -83,8 +83,8 @@ def make(
 ) -> list[PackedImage]:
     """Evaluate and build the images of each target. Their workspaces are open as long as `stack` is.
 
-    sources: the maximum size of the sources that travel with each manifest; None for no manifests. formats: of the bills
-    of materials, which need a manifest.
+    sources: the maximum size of the sources that travel with each manifest; None for no manifests. formats: the formats
+    of the bills of materials, which need a manifest.
     """
     from fpack.builders.export.oci import Bundle
 

@@ -12,7 +12,7 @@ from support.fixtures import terminals as terminals
 from support.people import MODES, Person, person
 from support.program import Fpack
 from support.shells import world
-from support.shop import shop as shop
+from support.shop import packed_shop as packed_shop
 
 
 @pytest.fixture(scope="module")

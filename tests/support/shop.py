@@ -71,7 +71,7 @@ def make_project(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+def packed_shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     archive = world(tmp_path_factory.mktemp("archive") / "archive")
     archive.publish()
     fpack = Fpack(tmp_path_factory.mktemp("shop") / "home", archive)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.greeter import Greeter
-from support.shop import shop as shop
+from support.shop import packed_shop as packed_shop
 from support.tamper import Image
 
 

@@ -31,13 +31,13 @@ WANTED = {"conf", "copy", "data", "site", "start.sh", "page.html"}
 
 
 @pytest.fixture
-def image(shop: Shop) -> Image:
-    return Image.load(shop.tar)
+def image(packed_shop: Shop) -> Image:
+    return Image.load(packed_shop.tar)
 
 
 @pytest.fixture
-def forgery(shop: Shop) -> Forgery:
-    return Forgery(shop.tar)
+def forgery(packed_shop: Shop) -> Forgery:
+    return Forgery(packed_shop.tar)
 
 
 @pytest.fixture
@@ -104,9 +104,9 @@ def taken(tar: Path, place: Path) -> tuple[set[str], str]:
         store.close()
 
 
-def test_an_honest_image_has_them_all(shop: Shop, image: Image, store: Store, tmp_path: Path) -> None:
-    assert not verify_alone(shop.tar).report.findings
-    assert taken(shop.tar, tmp_path) == (WANTED, "")
+def test_an_honest_image_has_them_all(packed_shop: Shop, image: Image, store: Store, tmp_path: Path) -> None:
+    assert not verify_alone(packed_shop.tar).report.findings
+    assert taken(packed_shop.tar, tmp_path) == (WANTED, "")
     # The test's own closure is as honest.
     again = carry(image, closure(store, put(store, "conf", CONF))).save(tmp_path / "again.tar")
     assert not verify_alone(again).report.findings
@@ -124,11 +124,11 @@ def test_a_source_of_another_content_is_refused(image: Image, store: Store, tmp_
     assert "does not carry the source conf" in why and "is no source of the manifest" in why
 
 
-def test_a_good_closure_file_serves_beside_a_bad_one(shop: Shop, store: Store, tmp_path: Path) -> None:
+def test_a_good_closure_file_serves_beside_a_bad_one(packed_shop: Shop, store: Store, tmp_path: Path) -> None:
     evil = closure(store, put(store, "conf", {"shop.conf": b"open = 0\n"}))
-    good = carried(Image.load(shop.tar))
+    good = carried(Image.load(packed_shop.tar))
     for number, files in enumerate([(good, evil), (evil, good)]):
-        tar = carry(Image.load(shop.tar), *files).save(tmp_path / f"{number}.tar")
+        tar = carry(Image.load(packed_shop.tar), *files).save(tmp_path / f"{number}.tar")
         assert verify_alone(tar).report.findings
         assert taken(tar, tmp_path / str(number)) == (WANTED, "")
 
@@ -173,11 +173,11 @@ def test_a_missing_closure_file_is_named(image: Image, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "limit"), [("MAX_SOURCES", 20), ("MAX_SOURCE_ENTRIES", 3)])
 def test_sources_beyond_the_limits_are_refused(
-    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, limit: int
+    packed_shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, limit: int
 ) -> None:
     monkeypatch.setattr(carried_sources, name, limit)
-    assert says(verify_alone(shop.tar).report.findings, str(limit))
-    found, why = taken(shop.tar, tmp_path)
+    assert says(verify_alone(packed_shop.tar).report.findings, str(limit))
+    found, why = taken(packed_shop.tar, tmp_path)
     assert "conf" not in found and str(limit) in why
 
 
