@@ -117,6 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kind", choices=(PROGRAM, SERVER), help="only packages of this kind")
     parser.add_argument("--missing", action="store_true", help="only those without a result of what is tried")
     parser.add_argument("--table", type=Path, help="write the table of the results so far, and try nothing")
+    parser.add_argument("--first", action="store_true", help="show the first result beside the last one in the table")
     options = parser.parse_args(arguments)
     listed = options.list if options.list.exists() else HERE / options.list
     cases, _skipped = read(listed)
@@ -128,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.work.mkdir(parents=True, exist_ok=True)
     results = options.work / f"{listed.stem}.jsonl"
     if options.table:
-        options.table.write_text(table.render(cases, table.latest(results)))
+        options.table.write_text(table.render(cases, table.latest(results), options.first))
         return 0
     if options.missing:
         wanted = {side for side, left in (("fpack", options.no_fpack), ("debian", options.no_debian)) if not left}

@@ -30,7 +30,10 @@ _SIDES = {
 
 
 def latest(results: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return the last result of each package, by release and name. Older ones lend what later ones did not measure."""
+    """Return the last result of each package, by release and name. Older ones lend what later ones did not measure.
+
+    `first` is the first result in fpack's image.
+    """
     found: dict[tuple[str, str], dict[str, Any]] = {}
     if results.exists():
         for text in results.read_text().splitlines():
@@ -41,6 +44,8 @@ def latest(results: Path) -> dict[tuple[str, str], dict[str, Any]]:
                 if side in result:
                     before = {k: v for k, v in before.items() if k not in _SIDES[side]}
             found[key] = before | result
+            if "fpack" in result:
+                found[key].setdefault("first", result["fpack"])
     return found
 
 
@@ -59,20 +64,26 @@ def _megabytes(result: Mapping[str, Any], key: str) -> str:
     return f"{result[key] / 1e6:.1f}" if key in result else "-"
 
 
-def render(cases: Sequence[Case], results: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:
-    """Return a table in Markdown, counts, what failed, and notes."""
-    heads = ["package", "kind", "release", "fpack's image", "Debian", "image, MB", "`linked`, MB", "Debian, MB"]
+def render(
+    cases: Sequence[Case], results: Mapping[tuple[str, str], Mapping[str, Any]], with_first: bool = False
+) -> str:
+    """Return a table in Markdown, counts, what failed, and notes. with_first: also show each first result of fpack."""
+    sides_shown = {"first": "at first", "fpack": "fpack's image", "debian": "Debian"}
+    if not with_first:
+        del sides_shown["first"]
+    heads = ["package", "kind", "release", *sides_shown.values(), "image, MB", "`linked`, MB", "Debian, MB"]
     heads += ["pack, s", "commit"]
     rows = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
     tried = [(case, results[case.release, case.name]) for case in cases if (case.release, case.name) in results]
     for case, result in tried:
         sizes = [_megabytes(result, key) for key in ("size", "linked", "debian_size")]
-        sides = [str(result.get(side, "-")) for side in ("fpack", "debian")]
+        sides = [str(result.get(side, "-")) for side in sides_shown]
         cells = [case.name, case.kind, case.release, *sides, *sizes]
         cells += [str(result.get(key, "-")) for key in ("seconds", "commit")]
         rows.append(f"| {' | '.join(cells)} |")
     rows += [
         "",
+        *([f"- {_count(tried, 'first', 'the first image of fpack')}"] if with_first else ()),
         *(f"- {_count(tried, side, place)}" for side, place in (("fpack", "fpack's image"), ("debian", "Debian"))),
     ]
     if left := [case.name for case in cases if "fpack" not in results.get((case.release, case.name), {})]:

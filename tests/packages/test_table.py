@@ -52,3 +52,17 @@ def test_the_table_counts_each_side(tmp_path: Path) -> None:
     assert "- not tried in fpack's image: tar" in text
     assert "- 1 `exits`: the server ends" in text
     assert "- jq: the first case was wrong" in text
+
+
+def test_the_first_result_is_shown_beside_the_last(tmp_path: Path) -> None:
+    found = results(
+        tmp_path,
+        {"name": "jq", "debian": "works"},
+        {"name": "jq", "fpack": "status", "size": 2_000_000, "commit": "1"},
+        {"name": "jq", "fpack": "works", "size": 3_000_000, "seconds": 1.5, "commit": "2"},
+    )
+    text = table.render(cases(tmp_path), found, with_first=True)
+    assert "| jq | program | trixie | status | works | works | 3.0 | - | - | 1.5 | 2 |" in text
+    assert "- 0 of 1 that were tried work in the first image of fpack, 0 of 0 servers" in text
+    assert "- 1 of 1 that were tried work in fpack's image, 0 of 0 servers" in text
+    assert "at first" not in table.render(cases(tmp_path), found)
