@@ -97,6 +97,7 @@ def _case(table: dict[str, Any]) -> Case:
     )
     if (
         table
+        or not all(path.startswith("/") for path in case.files)
         or not case.expect
         or bool(case.steps) == bool(case.request)
         or (case.kind == SERVER) != bool(case.request)

@@ -58,6 +58,13 @@ def test_the_named_packages_are_listed() -> None:
     assert not skipped
 
 
+def test_a_field_among_the_files_is_refused(tmp_path: Path) -> None:
+    listed = tmp_path / "list.toml"
+    listed.write_text('[[package]]\nname = "jq"\ncommand = ["jq"]\nexpect = "jq"\n[package.files]\nnote = "wrong"\n')
+    with pytest.raises(ValueError, match="jq: unknown or missing fields"):
+        read(listed)
+
+
 @pytest.mark.network
 @pytest.mark.long
 @pytest.mark.parametrize(("name", "seed"), SEEDS)
