@@ -46,7 +46,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
         "parts": [{"path": PATH, "prefix": ""}, {"path": OTHER, "prefix": "", "exclude": ["/a"]}],
         "codec": {"name": "none"}, "directories": [["tmp", 0o1777, 0, 0]],
     },
-    "manifest": {"image": PATH, "paths": [OTHER], "derivation": "ab" * 20, "lock": [1], "fpack": "1", "executor": "e"},
+    "manifest": {"image": PATH, "paths": [OTHER], "derivation": "ab" * 20, "lock": [1], "fpack": "1", "executor": "e", "sources": 1},
     "npm": {"path": "p", "url": "", "integrity": "sha512-AA=="},
     "pypi": {
         "project": "p", "version": "1", "hashes": ["0" * 64], "urls": ["file:///x"], "python": "3.13", "libc": "2.41",
@@ -77,7 +77,7 @@ DIGESTS = {
     "gomod": "1b6fa697069b04f9",
     "image": "fdd990637210f5fa",
     "layer": "eacd33cce89eedb6",
-    "manifest": "4df2407ef7c69afc",
+    "manifest": "5025d7c1102ffb22",
     "npm": "28b1256fab9cabc9",
     "pypi": "82d346add165fac0",
     "root": "80e9d53850d828a8",

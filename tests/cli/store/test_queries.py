@@ -60,7 +60,7 @@ def test_a_kind_that_does_not_exist(packed: Fpack) -> None:
         assert "no kind 'fecth'" in message and "did you mean `fetch`?" in message and "image, layer" in message
         assert packed(*verb, "--kind", "npm").stdout
     completions = packed("__complete", "fish", "store", "list", "--kind", "f").stdout.splitlines()
-    assert completions == ["plain", "fetch", "files"]
+    assert completions == ["plain", "facts", "fetch", "files"]
 
 
 def test_every_command_takes_the_same_words(packed: Fpack, ask: Ask) -> None:
