@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, MTIME, Head, ManifestEntry, PathOrigin
+from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, MTIME, SYMLINK, Head, ManifestEntry, PathOrigin
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.store.path import parse
 
 from . import provenance as origins
 from .dependencies import LoadedFile, loaded, roots
-from .facts import ARCHIVE, EXECUTABLE, STRUCTURED, Facts, OsRelease, PackageFacts
+from .facts import ARCHIVE, EXECUTABLE, STRUCTURED, Facts, FileFacts, OsRelease, PackageFacts
 from .model import (
     BUILD_TOOL_OF,
     BUILT_USING,
@@ -270,7 +269,7 @@ class _Gathering:
                     continue
                 facts = tables[entry.part].get(entry.sha256)
                 ref = self._component_of(entry, refs[entry.part])
-                path, target = os.fsdecode(entry.path), os.fsdecode(entry.target)
+                path, target = _text(entry.path), _text(entry.target)
                 flags = facts.flags if facts is not None else 0
                 licence, text = self._licences.get(ref, (Licence(), ""))
                 files.append(
@@ -281,7 +280,7 @@ class _Gathering:
                         uid=entry.uid,
                         gid=entry.gid,
                         size=entry.size,
-                        hashes=facts.hashes if facts is not None else Hashes(sha256=entry.sha256.hex()),
+                        hashes=_hashes(entry, facts),
                         target=target,
                         component=ref,
                         layer=layer.diff_id,
@@ -348,6 +347,18 @@ class _Gathering:
                 self._relate(component.ref, BUILD_TOOL_OF, ref)
             else:
                 self._relate(ref, DEPENDS_ON if component.kind in _PARTS else GENERATED_FROM, component.ref)
+
+
+def _text(path: bytes) -> str:
+    """Return a path as a bill has it, whatever the locale is."""
+    return path.decode("utf-8", "surrogateescape")
+
+
+def _hashes(entry: ManifestEntry, facts: FileFacts | None) -> Hashes:
+    """Return the digests of an entry. The content of a symlink is its target."""
+    if entry.kind == SYMLINK:
+        return Hashes(*(hashlib.new(name, entry.target).hexdigest() for name in ("sha256", "sha512", "sha1")))
+    return facts.hashes if facts is not None else Hashes(sha256=entry.sha256.hex())
 
 
 def _common_licence(found: CopyrightFacts | None) -> tuple[Licence, str]:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ..manifest.format import DIRECTORY, SYMLINK
-from .model import GENERATED_FROM, Bill, BillFile, Component, Hashes, LicenceText
+from .model import GENERATED_FROM, Bill, BillFile, Component, LicenceText
 
 # Bytes are the same on every machine: keys are sorted, and there is no white space.
 encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
@@ -157,14 +157,6 @@ def files_of_components(bill: Bill) -> dict[str, array[int]]:
     for number, file in enumerate(bill.files):
         indices.setdefault(file.component or bill.subject.ref, array("L")).append(number)
     return indices
-
-
-def hashes(file: BillFile) -> Hashes:
-    """Return the digests of a file. The content of a symlink is its target."""
-    if file.kind != SYMLINK or file.hashes.sha1:
-        return file.hashes
-    target = path_bytes(file.target)
-    return Hashes(*(hashlib.new(name, target).hexdigest() for name in ("sha256", "sha512", "sha1")))
 
 
 def file_comment(file: BillFile) -> str:

@@ -20,7 +20,6 @@ from .spdx import (
     encode,
     file_comment,
     files_of_components,
-    hashes,
     licence_comment,
     namespace,
     path_bytes,
@@ -87,7 +86,7 @@ class _Document:
             owner = file.component or self.bill.subject.ref
             if owner not in self.analysed or file.kind == DIRECTORY:
                 continue
-            sums = hashes(file)
+            sums = file.hashes
             self.sums.setdefault(owner, bytearray()).extend(bytes.fromhex(sums.sha1))
             value = {
                 "SPDXID": _file_id(file),

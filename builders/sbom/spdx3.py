@@ -7,22 +7,12 @@ identifier of an element follows from what it describes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any
 from urllib.parse import quote
 
 from ..manifest.format import DIRECTORY
-from .model import (
-    BUILD_TOOL_OF,
-    BUILT_USING,
-    CONTAINS,
-    DEPENDS_ON,
-    GENERATED_FROM,
-    Bill,
-    BillFile,
-    Component,
-    Hashes,
-)
+from .model import Bill, BillFile, Component, Hashes
 from .spdx import (
     Agent,
     Licences,
@@ -32,7 +22,6 @@ from .spdx import (
     encode,
     file_comment,
     files_of_components,
-    hashes,
     licence_comment,
     namespace,
     path_bytes,
@@ -41,6 +30,7 @@ from .spdx import (
     timestamp,
     url,
 )
+from .spdx3_links import Link, links
 
 MEDIA_TYPE = "application/spdx+json"
 BUILD_TYPE = "urn:fpack:derivation:1"
@@ -56,23 +46,9 @@ _PURPOSES = {
     "build": "application",
 }
 _SOURCES = ("deb-source", "source")
-_PARTS = ("npm", "pypi", "golang", "cargo", "gem")  # that a build installs into its output
 _CONTENT_TYPES = {".deb": "application/vnd.debian.binary-package"}
 
 Element = dict[str, Any]
-
-
-class _Link(NamedTuple):
-    """A relationship from one element to others. variant: tells relationships of one type and element apart."""
-
-    start: str
-    kind: str
-    ends: tuple[str, ...]
-    variant: str = ""
-    scope: str = ""
-    comment: str = ""
-    complete: bool | None = None
-    files: str = ""  # ref of a component whose files are ends too
 
 
 def document(bill: Bill) -> Iterator[bytes]:
@@ -89,8 +65,6 @@ class _Document:
         self.licences = Licences(bill)
         self.files = files_of_components(bill)
         self.sources = source_infos(bill)
-        self.iris = {component.ref: self._iri("package", component.ref) for component in components(bill)}
-        self.parts = {self.iris[component.ref] for component in bill.components if component.kind in _PARTS}
         self.expressions = {"": ""}  # the identifiers of their elements
         self.elements: dict[str, Element] = {}  # all but the document, the collection, and what is of files
         self.tool = self._add("Tool", "tool", f"fpack-{bill.tool}", name=f"fpack-{bill.tool}")
@@ -100,7 +74,7 @@ class _Document:
         self._add_licences()
         for component in components(bill):
             self._add_component(component)
-        self.links = sorted(self._links())
+        self.links = sorted(links(bill, self.files, self._iri, self._licence_of))
 
     # ---- output
 
@@ -142,7 +116,7 @@ class _Document:
         return self._element("software_Sbom", iri) | {
             "name": clean(self.bill.subject.name),
             "profileConformance": self._profiles(),
-            "rootElement": [self.iris[self.bill.subject.ref]],
+            "rootElement": [self._iri("package", self.bill.subject.ref)],
             # A bill that is not complete was made from an image that fpack did not build.
             "software_sbomType": ["build" if self.bill.complete else "analyzed"],
         }
@@ -215,8 +189,10 @@ class _Document:
         )
 
     def _file_licence(self, file: BillFile) -> str:
-        owner = file.component or self.bill.subject.ref
-        return self._licence(self.licences.expression(owner, file.licence.expression))
+        return self._licence_of(file.component or self.bill.subject.ref, file.licence.expression)
+
+    def _licence_of(self, component: str, expression: str) -> str:
+        return self._licence(self.licences.expression(component, expression))
 
     def _add_component(self, component: Component) -> None:
         urls = [locator for locator in map(url, component.urls) if locator]
@@ -290,7 +266,7 @@ class _Document:
             value["software_fileKind"] = "directory"
         else:
             value["software_fileKind"] = "file"
-            value["verifiedUsing"] = _hashes(hashes(file))
+            value["verifiedUsing"] = _hashes(file.hashes)
             marks = (("executable", file.executable), ("archive", file.archive), ("container", file.structured))
             purposes = [name for name, is_so in marks if is_so]
             if purposes:
@@ -306,61 +282,11 @@ class _Document:
 
     # ---- relationships
 
-    def _links(self) -> Iterator[_Link]:
-        ends: dict[tuple[str, str], set[str]] = {}
-        for start, kind, end in self.bill.relations:
-            ends.setdefault((start, kind), set()).add(self.iris[end])
-            ends.setdefault((end, f"of {kind}"), set()).add(self.iris[start])
-        for component in components(self.bill):
-
-            def found(kind: str, ref: str = component.ref) -> tuple[str, ...]:
-                return tuple(sorted(ends.get((ref, kind), ())))
-
-            yield from self._relations_of(component, found)
-            yield from self._licences_of(component)
-
-    def _relations_of(self, component: Component, ends: Callable[[str], tuple[str, ...]]) -> Iterator[_Link]:
-        """Yield the relationships of a component. ends: the other ends of its relations, by kind and `of KIND`."""
-        ref, iri, complete = component.ref, self.iris[component.ref], self.bill.complete
-        if ends(CONTAINS) or ref in self.files:
-            yield _Link(iri, "contains", ends(CONTAINS), complete=complete, files=ref)
-        if ends(DEPENDS_ON):
-            # A program can load a library whose name it computes, so the dependencies of a package may be more.
-            known = complete if ref == self.bill.subject.ref else None
-            yield _Link(iri, "dependsOn", ends(DEPENDS_ON), scope="runtime", complete=known)
-        if ends(f"of {GENERATED_FROM}"):
-            yield _Link(iri, "generates", ends(f"of {GENERATED_FROM}"))
-        if ends(f"of {BUILT_USING}"):
-            yield _Link(iri, "generates", ends(f"of {BUILT_USING}"), "built-using", comment="Built-Using")
-        user = iri
-        if component.kind == "build":
-            user = self._iri("build", ref)
-            yield _Link(user, "hasOutput", (iri,), scope="build")
-            parts = [iri for iri in ends(DEPENDS_ON) if iri in self.parts]
-            inputs = tuple(sorted([*ends(GENERATED_FROM), *parts]))
-            if inputs:
-                yield _Link(user, "hasInput", inputs, scope="build")
-        if ends(f"of {BUILD_TOOL_OF}"):
-            yield _Link(user, "usesTool", ends(f"of {BUILD_TOOL_OF}"), scope="build")
-        if component.file:
-            yield _Link(iri, "hasDistributionArtifact", (self._iri("artifact", ref),))
-
-    def _licences_of(self, component: Component) -> Iterator[_Link]:
-        ref, iri = component.ref, self.iris[component.ref]
-        declared = self._licence(self.licences.expression(ref, component.declared.expression))
-        if declared:
-            yield _Link(iri, "hasDeclaredLicense", (declared,))
-        effective = self._licence(self.licences.expression(ref, component.effective.expression))
-        if effective:
-            yield _Link(iri, "hasConcludedLicense", (effective,))
-            # BSI's guideline has no type for the licence that the recipient uses.
-            yield _Link(iri, "other", (effective,), "effective-licence", comment="hasEffectiveLicense")
-
-    def _link_iri(self, link: _Link) -> str:
+    def _link_iri(self, link: Link) -> str:
         name = f"{link.kind}-{link.variant}" if link.variant else link.kind
         return f"{self.namespace}/relationship/{name}{link.start.removeprefix(self.namespace)}"
 
-    def _relationship(self, link: _Link) -> Element:
+    def _relationship(self, link: Link) -> Element:
         value = self._element("LifecycleScopedRelationship" if link.scope else "Relationship", self._link_iri(link))
         value |= {"from": link.start, "relationshipType": link.kind}
         if link.complete is not None:
@@ -373,7 +299,7 @@ class _Document:
             value["comment"] = link.comment
         return value
 
-    def _ends(self, link: _Link) -> Iterator[str]:
+    def _ends(self, link: Link) -> Iterator[str]:
         yield from link.ends
         if link.files:
             for number in self.files.get(link.files, ()):

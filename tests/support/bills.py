@@ -26,9 +26,15 @@ LAYER = "sha256:" + "ab" * 32
 _MAINTAINERS = "Debian Tree Maintainers <tree@lists.example.org>"
 
 
-def digests(text: str) -> Hashes:
-    """Return the digests of a text."""
-    return Hashes(*(hashlib.new(name, text.encode()).hexdigest() for name in ("sha256", "sha512", "sha1")))
+def digests(content: str | bytes) -> Hashes:
+    """Return the digests of a text or of bytes."""
+    data = content.encode() if isinstance(content, str) else content
+    return Hashes(*(hashlib.new(name, data).hexdigest() for name in ("sha256", "sha512", "sha1")))
+
+
+def raw(path: str) -> bytes:
+    """Return the bytes of a path of a bill."""
+    return path.encode("utf-8", "surrogateescape")
 
 
 def _escape(version: str) -> str:
@@ -84,8 +90,9 @@ def source(name: str, version: str) -> Component:
 
 
 def file(path: str, component: str, kind: str = "f", **fields: Any) -> BillFile:
-    """Return an entry of an image; a file's content is its path."""
-    sums = digests(path.encode("utf-8", "surrogateescape").hex()) if kind == "f" else Hashes()
+    """Return an entry of an image; a file's content is its path, and that of a link its target."""
+    content = {"f": raw(path).hex().encode(), "l": raw(fields.get("target", ""))}.get(kind)
+    sums = digests(content) if content is not None else Hashes()
     mode = {"f": 0o644, "d": 0o755, "l": 0o777}[kind]
     plain = BillFile(path, kind, mode, 0, 0, 10, sums, "", component, LAYER, False, False, False, Licence(), "")
     return plain._replace(**fields)

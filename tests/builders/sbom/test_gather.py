@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from fpack.builders.manifest.format import (
     encode_entry,
     encode_head,
 )
+from fpack.builders.sbom import documents
 from fpack.builders.sbom.facts import ARCHIVE, Facts, FileFacts, PackageFacts
 from fpack.builders.sbom.gather import gather
 from fpack.builders.sbom.lock_files import LockedPart
@@ -53,6 +55,36 @@ def entry(path: str, content: bytes, part: int = 0, origin: Origin | None = None
 def content(data: bytes, **facts: Any) -> dict[bytes, FileFacts]:
     sha256 = hashlib.sha256(data)
     return {sha256.digest(): FileFacts(Hashes(sha256.hexdigest(), "5" * 128), **facts)}
+
+
+def image(entries: list[ManifestEntry], facts: Facts | None = None, *pins: LockedPackage, **labels: str) -> Bill:
+    """The bill of an image with one layer, of a package if a pin is given."""
+    known: dict[str, bytes] = {}
+
+    def add(kind: str, name: str, args: Mapping[str, Any], *inputs: Output) -> Output:
+        body = Derivation(kind, name, args, tuple(inputs)).encode()
+        known[digest(body).hex()] = body
+        return Output(digest(body))
+
+    made: Output = add("root", "root", {})
+    name, version = "", ""
+    for pin in pins:
+        name, version = pin.name, pin.version
+        args = {"urls": [f"mirror://{pin.archive}/{pin.file}"], "sha256": pin.sha256, "size": pin.size}
+        file = add("fetch", name, args)
+        deb = add("deb", name, {"package": name, "version": version, "arch": pin.arch}, file)
+        made = add("slice", f"{name}-slice", {}, deb)
+    layer = ManifestLayer(Blob("x", DIGEST, 1), DIGEST, 1, SLICE, "1" * 40, ((SLICE, ""),), len(entries))
+    about = ManifestImage(
+        "app", "1", "amd64", SLICE, "1" * 40, Blob("m", DIGEST, 1), Blob("c", DIGEST, 1),
+        {"config": {"Labels": labels}}, {},
+    )  # fmt: skip
+    suite = LockedSuite("trixie", "debian", DATE, None, "4" * 64)
+    lock = LockPart("trixie", "amd64", (suite,), (), pins)
+    origin = PathOrigin(SLICE, made.derivation.hex(), name, version)
+    head = Head("1", about, (layer,), (origin,), (), lock, len(known))
+    data = encode_head(head) + b"".join(known[key] for key in sorted(known)) + b"".join(map(encode_entry, entries))
+    return gather(data, {SLICE: facts or Facts({})}, {}, "9", b"digest")
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +194,19 @@ def test_everything_is_sorted_and_leads_to_a_component(bill: Bill) -> None:
     known = {*refs, bill.subject.ref}
     assert {end for relation in bill.relations for end in (relation.start, relation.end)} <= known
     assert BillRelation(LIBRARY, GENERATED_FROM, "pkg:deb/debian/lib@1-1?arch=source&distro=trixie") in bill.relations
+
+
+def test_paths_and_links_do_not_follow_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsdecode", lambda path: path.decode("latin-1"))
+    link = ManifestEntry("usr/žluť".encode(), "l", 0o777, 0, 0, 0, b"", b"", b"caf\xe9", 0, None)
+    (found,) = image([link]).files
+    assert (found.path, found.target) == ("usr/žluť", "caf\udce9")
+
+
+def test_the_content_of_a_link_is_its_target_in_all_formats() -> None:
+    link = ManifestEntry(b"usr/a", "l", 0o777, 0, 0, 0, b"", b"", b"caf\xe9", 0, None)
+    found = image([link])
+    (file,) = found.files
+    assert file.hashes == Hashes(*(hashlib.new(name, b"caf\xe9").hexdigest() for name in ("sha256", "sha512", "sha1")))
+    for format_ in ("cyclonedx-1.6", "cyclonedx-1.7", "spdx-2.3", "spdx-3.0.1"):
+        assert file.hashes.sha512 in b"".join(documents.document(found, format_)).decode(), format_

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pytest
 from fpack.builders.sbom import spdx
 from fpack.builders.sbom.model import Licence, LicenceText
@@ -92,12 +90,6 @@ def test_equal_texts_keep_their_id() -> None:
     text = LicenceText("LicenseRef-x", "x", "the text")
     parts = tuple(bills.deb(name, "1", texts=(text,)) for name in ("a", "b"))
     assert Licences(bills.everything()._replace(components=parts, files=())).texts == {"LicenseRef-x": text}
-
-
-def test_content_of_a_link_is_its_target() -> None:
-    link = bills.file("a", "", "l", target="caf\udce9")
-    assert spdx.hashes(link).sha1 == hashlib.sha1(b"caf\xe9").hexdigest()
-    assert spdx.hashes(link).sha512 == hashlib.sha512(b"caf\xe9").hexdigest()
 
 
 def test_a_binary_rebuild_has_the_version_of_its_source() -> None:
