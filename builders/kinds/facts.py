@@ -29,14 +29,17 @@ from fpack.store.files.regular_file import open_stored
 from fpack.store.files.tree import CHUNK, Node, scan
 from fpack.store.path import StorePath
 
-VERSION = 1
+# 2: the whole copyright file, and more of os-release
+VERSION = 2
 
 
 FILE = "facts"
+MAX_FACTS = 256 << 20  # bytes of the file
 _STATUS = "var/lib/dpkg/status.d"
 _DOCUMENTATION = "usr/share/doc"
 _OS_RELEASE = ("usr/lib/os-release", "etc/os-release")
 _MAX_TEXT = 16 << 20
+_MAX_COPYRIGHT = 8 << 20  # bytes of a copyright file that a bill has
 
 
 class FactsArgs(NamedTuple):
@@ -69,12 +72,14 @@ class FactsBuilder(BaseBuilder):
     def _read(self, task: Task, args: FactsArgs, tree: CheckedTree) -> form.Facts:
         top = os.fspath(tree.disk) + ("/data" if args.table else "")
         files = _read_files(task, tree, top)
-        package, copyright_facts = None, None
+        package, copyright_facts, whole = None, None, b""
         if args.package and args.deb is not None:
             package = _package(task, top, args.package, args.deb)
-            copyright_facts = _copyright(top, args.package)
+            copyright_facts, whole = _copyright(top, args.package)
         references = tuple(str(path) for path in task.closure([args.path]) if path != args.path)
-        return form.Facts(files, () if args.table else references, package, copyright_facts, _system(top))
+        system = _system(top, files)
+        shown = () if args.table else references
+        return form.Facts(files, shown, package, copyright_facts, system, copyright_file=whole)
 
 
 def _locked(task: Task, tree: CheckedTree) -> tuple[LockedPart, ...]:
@@ -169,25 +174,38 @@ def _linked(path: Path, part: int = -1) -> str:
     return parts[part] if len(parts) >= -part else ""
 
 
-def _copyright(top: str, package: str) -> CopyrightFacts | None:
+def _copyright(top: str, package: str) -> tuple[CopyrightFacts | None, bytes]:
+    """Return what the copyright file of a package says, and its content. The end of an enormous one is left out."""
     path = Path(top, _DOCUMENTATION, package, "copyright")
     if path.is_symlink() or path.parent.is_symlink() or not path.is_file():
-        return None
-    return read_copyright(_text(path), package)
+        return None, b""
+    data = _bytes(path)
+    found = read_copyright(data.decode("utf-8", "replace"), package)
+    if len(data) > _MAX_COPYRIGHT:
+        data = data[:_MAX_COPYRIGHT] + b"\n[The first %d bytes of the file]\n" % _MAX_COPYRIGHT
+    return found, data
 
 
-def _system(top: str) -> form.OsRelease | None:
-    """Return the operating system that the path's os-release names, if it has one."""
+def _system(top: str, files: Mapping[bytes, form.FileFacts]) -> form.OsRelease | None:
+    """Return the operating system that the path's os-release names, if it has one. files: the facts of all files."""
     for name in _OS_RELEASE:
         path = Path(top, name)
         if path.is_file() and not path.is_symlink():
-            pairs = (line.partition("=") for line in _text(path).splitlines())
+            data = _bytes(path)
+            pairs = (line.partition("=") for line in data.decode("utf-8", "replace").splitlines())
             fields = {key: value.strip("\"'") for key, _, value in pairs}
             codename = fields.get("VERSION_CODENAME", "")
-            return form.OsRelease(fields.get("ID", ""), fields.get("VERSION_ID", codename), codename)
+            version, home = fields.get("VERSION_ID", codename), fields.get("HOME_URL", "")
+            content = files.get(hashlib.sha256(data).digest())  # None: the file is enormous
+            hashes = content.hashes if content is not None else Hashes()
+            return form.OsRelease(fields.get("ID", ""), version, codename, home, name, hashes)
     return None
 
 
 def _text(path: Path) -> str:
+    return _bytes(path).decode("utf-8", "replace")
+
+
+def _bytes(path: Path) -> bytes:
     with os.fdopen(open_stored(path), "rb") as file:
-        return file.read(_MAX_TEXT).decode("utf-8", "replace")
+        return file.read(_MAX_TEXT)

@@ -24,13 +24,11 @@ from fpack.store.derivation import Derivation, Output
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath, clean_name, parse
 
-from .facts import FILE, FactsArgs
+from .facts import FILE, MAX_FACTS, FactsArgs
 from .manifest import CANONICAL_FILE
 
-VERSION = 1
-
-
-_MAX_FACTS = 256 << 20
+# 2: URLs of sources, digests of links, os-release, whole copyright files
+VERSION = 2
 
 
 class SbomArgs(NamedTuple):
@@ -69,8 +67,8 @@ class SbomBuilder(BaseBuilder):
         files = dict(zip(debs, fetched, strict=False))
         trees = fetched[len(debs) :]
         del reader, provenance  # they can be large
-        built = yield Need([*(_facts(path, files.get(path.path)) for path in paths), *map(_locks, trees)])
-        contents = [task.tree(path).read(FILE, _MAX_FACTS) for path in built]
+        built = yield Need([*(facts_derivation(path, files.get(path.path)) for path in paths), *map(_locks, trees)])
+        contents = [task.tree(path).read(FILE, MAX_FACTS) for path in built]
         digest = hashlib.sha256(b"".join(hashlib.sha256(content).digest() for content in contents)).digest()
         found = list(map(form.decode, contents))
         facts = dict(zip((path.path for path in paths), found, strict=False))
@@ -84,7 +82,7 @@ class SbomBuilder(BaseBuilder):
         return Built(writer)
 
 
-def _facts(path: PathWanted, deb: StorePath | None) -> Derivation:
+def facts_derivation(path: PathWanted, deb: StorePath | None) -> Derivation:
     """Return the derivation of a path's facts."""
     args = FactsArgs(parse(path.path), path.table, path.package, deb)
     return Derivation("facts", clean_name(f"{args.path.name}-facts"), arguments.write(args))

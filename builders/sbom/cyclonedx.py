@@ -30,6 +30,7 @@ from .model import (
 _TYPES = {"container": "container", "operating-system": "operating-system", "source": "file", "build": "application"}
 _HASHES = (("sha256", "SHA-256"), ("sha512", "SHA-512"))
 _PERSON = re.compile(r"\s*\"?([^<\"]*?)\"?\s*<([^<>\s@]+@[^<>\s@]+)>\s*\Z")
+_SITE = re.compile(r"\s*\"?([^<\"]*?)\"?\s*<(https?://[^<>\s]+)>\s*\Z")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://[!#$&-;=?-\[\]_a-z~%]+\Z", re.IGNORECASE)
 _VERSION = re.compile(r"(?:(\d+):)?(.*?)(?:-([^-]*))?\Z", re.DOTALL)
 
@@ -294,7 +295,9 @@ def _hashes(hashes: Hashes) -> list[dict[str, str]]:
 
 
 def _organisation(text: str) -> Mapping[str, Any]:
-    """Return a maintainer such as `Name <address>` as an organisation."""
+    """Return a maintainer such as `Name <address>` as an organisation. The address may be a page."""
+    if (match := _SITE.match(text)) and _URL.match(match[2]):
+        return {"name": match[1] or match[2], "url": [match[2]]}
     match = _PERSON.match(text)
     if match is None:
         return {"name": text} if text else {}

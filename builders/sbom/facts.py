@@ -14,7 +14,7 @@ from fpack.store.errors import NotCanonical, StoreError
 from .lock_files import LockedPart
 from .model import CopyrightFacts, FileLicence, Hashes, Licence, LicenceText
 
-FORMAT = 1
+FORMAT = 2  # 2: the whole copyright file, and more of os-release
 EXECUTABLE, ARCHIVE, STRUCTURED = 1, 2, 4
 
 # Magic numbers of archives and packed files, each with its offset, and of those that keep the names of their members.
@@ -66,17 +66,20 @@ class PackageFacts(NamedTuple):
 
 
 class OsRelease(NamedTuple):
-    """The operating system that a file os-release names."""
+    """The operating system that a file os-release names. home: its page. file: the path of os-release."""
 
     id: str
     version: str
     codename: str
+    home: str = ""
+    file: str = ""
+    hashes: Hashes = Hashes()
 
 
 class Facts(NamedTuple):
     """The facts of a store path. files: by SHA-256 of the content. references: the closure of the path.
 
-    locked: the packages that the lock files of a source name.
+    locked: the packages that the lock files of a source name. copyright_file: the content of `copyright`, whole.
     """
 
     files: dict[bytes, FileFacts]
@@ -85,6 +88,7 @@ class Facts(NamedTuple):
     copyright: CopyrightFacts | None = None
     system: OsRelease | None = None
     locked: tuple[LockedPart, ...] = ()
+    copyright_file: bytes = b""
 
 
 def flags(head: bytes) -> int:
@@ -114,6 +118,7 @@ def encode(facts: Facts) -> bytes:
             "copyright": facts.copyright and facts.copyright._asdict(),
             "system": facts.system and facts.system._asdict(),
             "locked": [list(part) for part in facts.locked],
+            "copyright_file": facts.copyright_file,
         }
     )
 
@@ -129,8 +134,9 @@ def decode(data: bytes) -> Facts:
             references=tuple(value["references"]),
             package=value["package"] and _package(value["package"]),
             copyright=value["copyright"] and _copyright(value["copyright"]),
-            system=value["system"] and OsRelease(**value["system"]),
+            system=value["system"] and _system(value["system"]),
             locked=tuple(LockedPart(*part) for part in value["locked"]),
+            copyright_file=bytes(value["copyright_file"]),
         )
     except (NotCanonical, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise StoreError("The facts of a store path are invalid", why=str(error), hint="run fpack gc") from None
@@ -152,6 +158,10 @@ def _file(
 
 def _package(value: dict[str, Value]) -> PackageFacts:
     return PackageFacts(**{**value, "file": Hashes(*value["file"])})
+
+
+def _system(value: dict[str, Value]) -> OsRelease:
+    return OsRelease(**{**value, "hashes": Hashes(*value["hashes"])})
 
 
 def _copyright(value: dict[str, Value]) -> CopyrightFacts:

@@ -94,6 +94,7 @@ class _Gathering:
         self._relations: set[BillRelation] = set()
         self._refs: dict[str, str] = {}  # by store path
         self._by_package: dict[str, str] = {}
+        self._source_urls: dict[str, set[str]] = {}  # by the ref of a source package
         self._licences: dict[str, tuple[Licence, str]] = {}  # of every file of a component, and its copyright
         self._subject = self._image(supplier)
 
@@ -111,6 +112,8 @@ class _Gathering:
             self._built_from(self._refs[origin.path], origin.derivation)
         for digest in self._provenance.scripts():
             self._built_from(subject, digest)
+        for ref, urls in self._source_urls.items():
+            self._components[ref] = self._components[ref]._replace(urls=tuple(sorted(urls)))
         dates = [suite.date for suite in self._head.lock.suites]
         return Bill(
             subject=self._subject,
@@ -157,6 +160,9 @@ class _Gathering:
         named = [f.system for _, f in sorted(self._facts.items()) if f.system is not None]
         release = self._provenance.release
         system = named[0] if named else OsRelease("debian" if release else "linux", release, release)
+        supplier = _SUPPLIERS.get(system.id, "")
+        if supplier and system.home.startswith(("https://", "http://")):
+            supplier = f"{supplier} <{system.home}>"
         vendor, product = _SYSTEM_VENDORS.get(system.id, ("", system.id))
         return Component(
             ref=f"os:{system.id}@{system.version}" if system.version else f"os:{system.id}",
@@ -164,8 +170,11 @@ class _Gathering:
             name=system.id,
             version=system.version,
             cpe=cpe("o", vendor, product, system.version),
-            supplier=_SUPPLIERS.get(system.id, ""),
+            supplier=supplier,
+            homepage=system.home,
             description=system.codename,
+            hashes=system.hashes,
+            file=system.file,
         )
 
     # What is in the image.
@@ -194,7 +203,7 @@ class _Gathering:
         deb = self._provenance.deb(origin.derivation)
         known = self._provenance.locked_source(package.name, package.version)
         locked = known._replace(source=package.source, source_version=package.source_version)
-        copyright_facts = self._copyright(facts, package)
+        copyright_facts, copyright_file = self._copyright(facts, package)
         declared = copyright_facts.declared if copyright_facts is not None else Licence()
         url = debian(locked.distribution, locked.release, *package[:3], locked.source, locked.source_version)
         component = Component(
@@ -217,24 +226,26 @@ class _Gathering:
             size=package.size,
             urls=self._provenance.urls(deb),
             file=self._provenance.file_name(deb),
+            copyright_file=copyright_file,
         )
         self._add(component)
         self._licences[url] = _common_licence(copyright_facts)
-        self._source_package(component, locked, package)
+        urls = self._provenance.source_urls(deb, package.source, package.source_version)
+        self._source_package(component, locked, package, urls)
         return url
 
-    def _copyright(self, facts: Facts, package: PackageFacts) -> CopyrightFacts | None:
-        """Return the content of a package's copyright file, which may be that of another package."""
+    def _copyright(self, facts: Facts, package: PackageFacts) -> tuple[CopyrightFacts | None, bytes]:
+        """Return what a package's copyright file says, and the file itself. It may be that of another package."""
         seen = {package.name}
         while facts.copyright is None and package.documentation not in seen:
             seen.add(package.documentation)
             other = self._packages.get(package.documentation)
             if other is None or other.package is None:
-                return None
+                return None, b""
             facts, package = other, other.package
-        return facts.copyright
+        return facts.copyright, facts.copyright_file
 
-    def _source_package(self, binary: Component, locked: Locked, package: PackageFacts) -> None:
+    def _source_package(self, binary: Component, locked: Locked, package: PackageFacts, urls: tuple[str, ...]) -> None:
         source = origins.source_component(locked)
         about = source._replace(
             cpe=binary.cpe,
@@ -246,6 +257,7 @@ class _Gathering:
             copyright=binary.copyright,
             texts=binary.texts,
         )
+        self._source_urls.setdefault(source.ref, set()).update(urls)
         known = self._components.get(source.ref)
         if known is None or (not known.declared.original and binary.declared.original):
             self._components[source.ref] = about

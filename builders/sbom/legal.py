@@ -5,6 +5,7 @@
 - `files.csv` has a row for each file whose licence or copyright its package states.
 - `licences/ID.txt` has the text of each licence that is not on SPDX's list.
 - `copyright/KIND/NAME_VERSION_ARCH.txt` has the copyright notices of a package.
+- `copyright-files/KIND/NAME_VERSION_ARCH.txt` is the package's whole copyright file.
 - `sources.csv`, if asked for, has a row for each file of each source package.
 """
 
@@ -25,9 +26,19 @@ from .spdx import Licences, clean, components, path_bytes
 MEDIA_TYPE = "application/x-tar"
 _SOURCES = ("deb-source", "source")
 _NAME_MAX = 200
+_PIECE = 8 << 10
 _PACKAGES = (
     *("package", "version", "architecture", "kind", "source", "source version"),
-    *("declared licence", "declared as", "effective licence", "effective as", "files", "copyright notices", "urls"),
+    *(
+        "declared licence",
+        "declared as",
+        "effective licence",
+        "effective as",
+        "files",
+        "copyright notices",
+        "copyright file",
+        "urls",
+    ),
 )
 _FILES = ("path", "package", "version", "licence", "licence as", "copyright")
 _SOURCE_FILES = ("source", "version", "kind", "file", "size", "sha256", "sha512", "url", "packages", "included in")
@@ -39,6 +50,7 @@ build-packages.csv  the packages that only builds used; they are not in the imag
 files.csv           the files whose licence or copyright their package states
 licences/           texts of the licences that are not on SPDX's list, by the name in the tables
 copyright/          copyright notices of the packages
+copyright-files/    the whole copyright files of the packages, as they are in them
 """
 _README_SOURCES = "sources.csv         the source packages and where they are\n"
 _README_END = """
@@ -52,7 +64,7 @@ Row = Sequence[str | int]
 def document(bill: Bill, sources: bool = False) -> Iterator[bytes]:
     """Yield the archive of `bill` in pieces. sources: whether to list the source packages."""
     licences = Licences(bill)
-    names = _notice_names(bill)
+    names = _names(bill)
     about = _README.format(name=clean(bill.subject.name), tool=bill.tool)
     about += (_README_SOURCES if sources else "") + _README_END
     yield from _member("README.txt", [about.encode()])
@@ -60,8 +72,10 @@ def document(bill: Bill, sources: bool = False) -> Iterator[bytes]:
     shipped = [part for part in components(bill) if not part.build_only and part.kind not in _SOURCES]
     yield from _table("build-packages.csv", _PACKAGES, lambda: _packages(bill, tools, licences, names))
     for component in components(bill):
-        if component.ref in names:
+        if component.copyright:
             yield from _member(f"copyright/{names[component.ref]}", [clean(component.copyright).encode() + b"\n"])
+        if component.copyright_file:
+            yield from _member(f"copyright-files/{names[component.ref]}", _pieces(component.copyright_file))
     yield from _table("files.csv", _FILES, lambda: _files(bill, licences))
     for key, text in sorted(licences.texts.items()):
         yield from _member(f"licences/{key}.txt", [clean(text.text).encode()])
@@ -92,7 +106,8 @@ def _packages(bill: Bill, listed: Sequence[Component], licences: Licences, names
             licences.expression(part.ref, part.effective.expression),
             part.effective.original,
             counts.get(part.ref, 0),
-            f"copyright/{names[part.ref]}" if part.ref in names else "",
+            f"copyright/{names[part.ref]}" if part.copyright else "",
+            f"copyright-files/{names[part.ref]}" if part.copyright_file else "",
             " ".join(part.urls),
         )
 
@@ -148,12 +163,16 @@ def _member(name: str, content: Iterable[bytes], size: int = -1) -> Iterator[byt
     yield tar_writer.padding(size)
 
 
-def _notice_names(bill: Bill) -> dict[str, str]:
-    """Return the name of the file of each component that has copyright notices, by its ref."""
+def _pieces(data: bytes) -> list[bytes]:
+    return [data[at : at + _PIECE] for at in range(0, len(data), _PIECE)]
+
+
+def _names(bill: Bill) -> dict[str, str]:
+    """Return the name of the files of each component that has copyright notices or a copyright file, by its ref."""
     names: dict[str, str] = {}
     taken: set[str] = set()
     for component in components(bill):
-        if not component.copyright:
+        if not component.copyright and not component.copyright_file:
             continue
         words = [word for word in (component.name, component.version, component.arch) if word]
         name = quote(path_bytes("_".join(words)), safe="+~@ ")

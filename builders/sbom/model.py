@@ -67,7 +67,7 @@ class Component(NamedTuple):
     ref: unique in the bill: the purl, or `path:` and a store path's name. kind: "container", "operating-system", "deb",
     "deb-source", "build", "npm", "pypi", "golang", "cargo", "gem" or "source". declared: the licence as the package
     declares it. effective: the licence that follows for the files in the image. file: the name of the downloaded file.
-    build_only: a tool of a build, which is not in the image.
+    build_only: a tool of a build, which is not in the image. copyright_file: the whole copyright file.
     """
 
     ref: str
@@ -90,6 +90,7 @@ class Component(NamedTuple):
     urls: tuple[str, ...] = ()
     file: str = ""
     build_only: bool = False
+    copyright_file: bytes = b""
 
 
 class BillFile(NamedTuple):

@@ -20,6 +20,7 @@ _NAME_VERSION = re.compile(r"(.+?)-v?(\d[\w.+~]*(?:-(?:alpha|beta|dev|post|pre|r
 _ARCHIVE_SUFFIX = re.compile(r"\.(?:tar(?:\.\w+)?|tgz|txz|zip|crate|gem|whl|deb)\Z")
 _WHEEL_KINDS = {".crate": "cargo", ".gem": "gem"}
 _SHA512 = "sha512-"
+_POOLS = ("pool/main", "pool/updates/main")
 
 
 class Locked(NamedTuple):
@@ -60,13 +61,33 @@ class Provenance:
             return ()
         return tuple(map(self._public, self._derivations[output.derivation.hex()].args.get("urls", ())))
 
-    def _public(self, url: str) -> str:
-        """Return the URL of a file of a mirror in the snapshot archive, which keeps it; other URLs as they are."""
+    def _public(self, url: str, locked: str = "") -> str:
+        """Return the URL of a file of a mirror in the snapshot archive, which keeps it; other URLs as they are.
+
+        locked: the URL of a file that was in the archive at the same time, and whose date the lock has.
+        """
+        dated, _, known = (locked or url).removeprefix("mirror://").partition("/")
         archive, _, path = url.removeprefix("mirror://").partition("/")
-        date = self._dates.get((archive, path), self._date)
+        date = self._dates.get((dated, known), self._date)
         if not url.startswith("mirror://") or archive not in ARCHIVES or date is None:
             return url
         return self._snapshots.urls(archive, path, date)[0]
+
+    def source_urls(self, output: Output | None, source: str, version: str) -> tuple[str, ...]:
+        """Return the URL of the .dsc of a package's source in the archive that has its .deb, if that is certain.
+
+        Debian's archive has a source beside the packages of its name, and those of main have their source in main.
+        """
+        urls = self._derivations[output.derivation.hex()].args.get("urls", ()) if output is not None else ()
+        prefix = source[:4] if source.startswith("lib") else source[:1]
+        found = []
+        for url in map(str, urls):
+            directory = url.rpartition("/")[0]
+            archive, _, path = directory.removeprefix("mirror://").partition("/")
+            if archive in ARCHIVES and path in [f"{pool}/{prefix}/{source}" for pool in _POOLS]:
+                public = self._public(f"{directory}/{source}_{version.rpartition(':')[2]}.dsc", url)
+                found += [public] if not public.startswith("mirror://") else []
+        return tuple(found)
 
     def file_name(self, output: Output | None) -> str:
         """Return the name of a downloaded file."""

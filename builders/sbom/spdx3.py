@@ -226,6 +226,7 @@ class _Document:
         if component.file:
             # BSI's guideline reads the name, the digest and the properties of what is delivered from this file.
             suffix = component.file[component.file.rfind(".") :]
+            is_system = component.kind == "operating-system"  # its file is os-release
             self._add(
                 "software_File",
                 "artifact",
@@ -233,8 +234,8 @@ class _Document:
                 contentType=_CONTENT_TYPES.get(suffix),
                 externalRef=[_reference(first, locator) for locator in urls],
                 name=clean(component.file),
-                software_additionalPurpose=["container"],
-                software_primaryPurpose="file" if component.kind == "operating-system" else "archive",
+                software_additionalPurpose=[] if is_system else ["container"],
+                software_primaryPurpose="file" if is_system else "archive",
                 verifiedUsing=_hashes(component.hashes),
             )
         if component.kind == "build":

@@ -25,10 +25,12 @@ from fpack.store.derivation import Derivation, placeholder
 from fpack.store.errors import did_you_mean
 
 from .inspect import NotInside
+from .stored_licence import stored_licence
 
 if TYPE_CHECKING:
     from fpack.builders.manifest.reader import ManifestReader
     from fpack.builders.verify.evidence.local import LocalEvidence
+    from fpack.store.store import Store
 
 PACKAGE, BUILT, FILES = "package", "built", "files"
 MAX_LINKS = 40
@@ -59,11 +61,11 @@ class _Archive(NamedTuple):
     signature: Mapping[str, Any] | None
 
 
-def trace(readers: Readers, wanted: str, evidence: LocalEvidence) -> dict[str, Any]:
+def trace(readers: Readers, wanted: str, evidence: LocalEvidence, store: Store | None = None) -> dict[str, Any]:
     """Return the chain of a file as plain data for JSON. Raise NotInside if the image does not have the file.
 
     readers: returns a new reader of the manifest. evidence: on this machine, for the signature of the release; nothing
-    else is read from it.
+    else is read from it. store: of this machine, if it has one, for the licence.
     """
     found = _locate(readers, wanted)
     reader = readers()
@@ -100,7 +102,7 @@ def trace(readers: Readers, wanted: str, evidence: LocalEvidence) -> dict[str, A
         "index": _index(archive) if archive is not None else None,
         "release": _release(archive) if archive is not None else None,
         "source": {"name": pin.source, "version": pin.source_version} if pin is not None else None,
-        "licence": _licence(readers, package) if package else None,
+        "licence": _licence(readers, package, store) if package else None,
         "inputs": _inputs(reader, found, about.derivation) if not package else [],
     }
 
@@ -275,8 +277,8 @@ def _release(archive: _Archive) -> dict[str, Any]:
     return {**archive.suite._asdict(), "signature": archive.signature}
 
 
-def _licence(readers: Readers, package: str) -> dict[str, Any]:
-    """Return where the copyright file of a package is: in the image, else in its .deb alone."""
+def _licence(readers: Readers, package: str, store: Store | None) -> dict[str, Any]:
+    """Return what the store knows of a package's licence, and where its copyright file is: in the image or the .deb."""
     wanted = f"usr/share/doc/{package}/copyright"
     links: dict[str, str] = {}
     files: dict[str, str] = {}
@@ -288,4 +290,10 @@ def _licence(readers: Readers, package: str) -> dict[str, Any]:
             elif found.entry.kind == FILE and name.endswith("/copyright"):
                 files[name] = found.entry.sha256.hex()
     path = _resolve(f"{wanted}/", links).rstrip("/")  # the file itself may be a link
-    return {"file": f"/{path if path in files else wanted}", "in_image": path in files, "sha256": files.get(path)}
+    declared = stored_licence(readers(), package, store) if store is not None else None
+    return {
+        "file": f"/{path if path in files else wanted}",
+        "in_image": path in files,
+        "sha256": files.get(path),
+        "expression": (declared.expression or None) if declared is not None else None,
+    }

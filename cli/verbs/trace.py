@@ -43,7 +43,8 @@ def command(path: str, image: str | None, platform: str | None, as_json: bool, *
 
     with Workspace(shared.options(rest)) as workspace:
         subject = open_subject(workspace, image, platform)
-        found = trace(subject.manifest, path, LocalEvidence(None, cache_directory() / "debian"))
+        store = workspace.store if workspace.has_store else None
+        found = trace(subject.manifest, path, LocalEvidence(None, cache_directory() / "debian"), store)
         workspace.finish()
     if as_json:
         shared.print_json(found)
@@ -105,7 +106,8 @@ def _deb(found: Mapping[str, Any]) -> Branch:
         below.append(_branch("index", f"{index['suite']} {index['file']}", about, _branch("release", date, signed)))
     below.append(_branch("source", f"{source['name']} {source['version']}"))
     licence = found["licence"]
-    below.append(_branch("licence", licence["file"], "" if licence["in_image"] else "in the .deb, not in the image"))
+    where = [] if licence["in_image"] else ["in the .deb, not in the image"]
+    below.append(_branch("licence", licence["file"], "; ".join([*filter(None, [licence["expression"]]), *where])))
     about = f"{package['file'].rpartition('/')[2]}, sha256 {package['sha256'][:HASH]}"
     return _branch(package["name"], package["version"], about, *below)
 

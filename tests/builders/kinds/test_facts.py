@@ -6,10 +6,12 @@ import hashlib
 from typing import Any
 
 import pytest
+from fpack.builders.kinds import facts
 from fpack.builders.kinds.deb import DebBuilder
 from fpack.builders.kinds.facts import FILE, FactsBuilder
 from fpack.builders.kinds.slice import SliceBuilder
 from fpack.builders.sbom import facts as form
+from fpack.builders.sbom.model import Hashes
 from fpack.store.errors import DamagedPath, StoreError
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
@@ -103,11 +105,24 @@ def test_the_copyright_file_is_read(store: FakeStore) -> None:
     )
     found, _ = of_package(store, copyright=text)
     assert found.copyright is not None and found.copyright.machine_readable
+    assert found.copyright_file == text.encode()
     assert found.copyright.declared.expression == "GPL-2.0-or-later AND LicenseRef-debian-app-1"
     assert [stanza.globs for stanza in found.copyright.stanzas] == [("*",), ("x/*",)]
     (own,) = found.copyright.texts
     assert own.id == "LicenseRef-debian-app-1" and "Do as you like." in own.text
     assert form.decode(form.encode(found)) == found
+
+
+def test_a_copyright_file_is_kept_as_it_is_up_to_a_limit(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    latin = file("2020 Jürgen\r\n".encode("latin-1"))
+    found, _ = of_package(store, copyright=None, files={"usr/share/doc/app/copyright": latin})
+    assert found.copyright_file == b"2020 J\xfcrgen\r\n"
+    monkeypatch.setattr(facts, "_MAX_COPYRIGHT", 6)
+    found, _ = of_package(store, copyright="2020 Ann\n")
+    assert found.copyright_file == b"2020 A\n[The first 6 bytes of the file]\n"
+    assert form.decode(form.encode(found)) == found
+    found, _ = of_package(store, copyright=None)
+    assert found.copyright_file == b""
 
 
 @pytest.mark.parametrize(
@@ -132,11 +147,14 @@ def test_without_a_source_field_the_package_is_its_own_source(store: FakeStore) 
 
 
 def test_the_system_is_that_of_os_release(store: FakeStore) -> None:
-    text = 'ID=debian\nVERSION_ID="13"\nVERSION_CODENAME=trixie\n'
+    text = 'ID=debian\nVERSION_ID="13"\nVERSION_CODENAME=trixie\nHOME_URL="https://www.debian.org/"\n'
     found, _ = of_package(store, files={"usr/lib/os-release": text, "etc/os-release": link("../usr/lib/os-release")})
-    assert found.system == form.OsRelease("debian", "13", "trixie")
+    hashes = Hashes(*(hashlib.new(name, text.encode()).hexdigest() for name in ("sha256", "sha512", "sha1")))
+    home = "https://www.debian.org/"
+    assert found.system == form.OsRelease("debian", "13", "trixie", home, "usr/lib/os-release", hashes)
+    assert form.decode(form.encode(found)) == found
     found, _ = of_package(store, files={"usr/lib/os-release": "ID=debian\nVERSION_CODENAME=sid\n"})
-    assert found.system == form.OsRelease("debian", "sid", "sid")
+    assert found.system is not None and found.system[:4] == ("debian", "sid", "sid", "")
 
 
 def test_a_built_path_has_the_facts_of_its_files(store: FakeStore) -> None:
@@ -171,6 +189,6 @@ def test_a_path_that_was_changed_is_refused(store: FakeStore) -> None:
 def test_invalid_facts_are_refused() -> None:
     good = form.encode(form.Facts({}))
     assert form.decode(good) == form.Facts({})
-    for data in (b"", good[:-1], good + b"\0", good.replace(b"format\x01", b"format\x02")):
+    for data in (b"", good[:-1], good + b"\0", good.replace(b"format\x02", b"format\x03")):
         with pytest.raises(StoreError):
             form.decode(data)

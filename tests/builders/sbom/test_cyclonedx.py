@@ -40,6 +40,7 @@ def test_tools_of_builds_are_no_components() -> None:
         ("A Team <team@example.org>", {"name": "A Team", "contact": [{"email": "team@example.org"}]}),
         ('"Doe, Jo" <jo@example.org>', {"name": "Doe, Jo", "contact": [{"email": "jo@example.org"}]}),
         ("<jo@example.org>", {"name": "jo@example.org", "contact": [{"email": "jo@example.org"}]}),
+        ("A System <https://system.example.org/>", {"name": "A System", "url": ["https://system.example.org/"]}),
         ("no address", {"name": "no address"}),
         ("two <a@b> <c@d>", {"name": "two <a@b> <c@d>"}),
         ("", None),

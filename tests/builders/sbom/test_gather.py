@@ -23,8 +23,9 @@ from fpack.builders.manifest.format import (
     encode_head,
 )
 from fpack.builders.sbom import documents
-from fpack.builders.sbom.facts import ARCHIVE, Facts, FileFacts, PackageFacts
+from fpack.builders.sbom.facts import ARCHIVE, Facts, FileFacts, OsRelease, PackageFacts
 from fpack.builders.sbom.gather import gather
+from fpack.builders.sbom.licences.copyright_file import read_copyright
 from fpack.builders.sbom.lock_files import LockedPart
 from fpack.builders.sbom.model import BUILD_TOOL_OF, CONTAINS, DEPENDS_ON, GENERATED_FROM, Bill, BillRelation, Hashes
 from fpack.store.derivation import Derivation, Output, digest
@@ -210,3 +211,33 @@ def test_the_content_of_a_link_is_its_target_in_all_formats() -> None:
     assert file.hashes == Hashes(*(hashlib.new(name, b"caf\xe9").hexdigest() for name in ("sha256", "sha512", "sha1")))
     for format_ in ("cyclonedx-1.6", "cyclonedx-1.7", "spdx-2.3", "spdx-3.0.1"):
         assert file.hashes.sha512 in b"".join(documents.document(found, format_)).decode(), format_
+
+
+def test_a_source_package_has_the_url_of_its_dsc() -> None:
+    pin = LockedPackage(
+        "app", "1:2-1+b1", "amd64", "shared", "1:2-1", "debian", DATE, 5, "2" * 64,
+        "pool/main/s/shared/app_2-1+b1_amd64.deb",
+    )  # fmt: skip
+    package = PackageFacts(
+        "app", "1:2-1+b1", "amd64", "shared", "1:2-1", "", "", "", "", "other (= 1)", "", Hashes("2" * 64), 5
+    )
+    found = image(
+        [], Facts({}, package=package, copyright=read_copyright("whole", "app"), copyright_file=b"whole"), pin
+    )
+    urls = {part.name: part.urls for part in found.components if part.kind == "deb-source"}
+    (url,) = urls["shared"]
+    assert url.endswith("Z/pool/main/s/shared/shared_2-1.dsc") and urls["other"] == ()
+    (binary,) = [part for part in found.components if part.kind == "deb"]
+    assert binary.urls[0].rpartition("/")[0] == url.rpartition("/")[0] and binary.copyright_file == b"whole"
+
+
+def test_the_system_is_supplied_by_whom_os_release_says() -> None:
+    hashes = Hashes("7" * 64, "8" * 128)
+    release = OsRelease("debian", "13", "trixie", "https://www.debian.org/", "usr/lib/os-release", hashes)
+    (found,) = image([], Facts({}, system=release)).components
+    assert (found.supplier, found.homepage) == ("Debian <https://www.debian.org/>", "https://www.debian.org/")
+    assert (found.file, found.hashes) == ("usr/lib/os-release", hashes)
+    (found,) = image([], Facts({}, system=release._replace(home="javascript:x"))).components
+    assert found.supplier == "Debian"
+    (found,) = image([], Facts({}, system=OsRelease("own", "1", ""))).components
+    assert (found.supplier, found.homepage, found.file) == ("", "", "")

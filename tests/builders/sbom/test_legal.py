@@ -53,6 +53,22 @@ def test_files() -> None:
     ]
 
 
+def test_copyright_files_are_whole() -> None:
+    data = "2020 Jürgen\r\n".encode("latin-1") + b"text\n" * 10_000
+    part = bills.deb("a", "1", copyright="", copyright_file=data)
+    bill = bills.everything()._replace(components=(part,), files=(), relations=())
+    pieces = list(legal.document(bill))
+    assert max(map(len, pieces)) < 16_000
+    with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as archive:
+        table = archive.extractfile("packages.csv")
+        assert table is not None
+        row = next(row for row in rows(table.read().decode()) if row["package"] == "a")
+        file = archive.extractfile(row["copyright file"])
+        assert file is not None and file.read() == data
+        assert row["copyright file"] == "copyright-files/deb/a_1_amd64.txt" and row["copyright notices"] == ""
+        assert not any(name.startswith("copyright/deb/") for name in archive.getnames())
+
+
 def test_sources_are_listed_if_asked_for() -> None:
     assert "sources.csv" not in written(bills.everything())
     found = rows(written(bills.everything(), sources=True)["sources.csv"])

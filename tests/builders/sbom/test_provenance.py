@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fpack.builders.debian.mirrors import SNAPSHOT
-from fpack.builders.manifest.format import Blob, Head, LockedPackage, LockPart, ManifestImage
+from fpack.builders.manifest.format import Blob, Head, LockedPackage, LockedSuite, LockPart, ManifestImage
 from fpack.builders.sbom.model import Component
 from fpack.builders.sbom.provenance import Provenance, split_name
 from fpack.store.derivation import Derivation, Output, digest
@@ -142,3 +142,39 @@ def test_what_is_behind_another_build_does_not_count() -> None:
 )
 def test_a_name_is_split_before_the_version(text: str, wanted: tuple[str, str]) -> None:
     assert split_name(text) == wanted
+
+
+SECURITY = "pool/updates/main/o/openssl"
+
+
+@pytest.mark.parametrize(
+    ("url", "source", "version", "wanted"),
+    [
+        # Another name and version than the binary's; an epoch; a rebuild.
+        (f"debian/pool/{FILE}", "gcc-defaults", "1.220", "pool/main/g/gcc-defaults/gcc-defaults_1.220.dsc"),
+        ("debian/pool/main/libx/libxy/libxy1_2_amd64.deb", "libxy", "1:2~rc1", "pool/main/libx/libxy/libxy_2~rc1.dsc"),
+        (f"debian-security/{SECURITY}/o_3_amd64.deb", "openssl", "3-1", f"{SECURITY}/openssl_3-1.dsc"),
+        # The directory is of another source, or of another component, whose sources may be elsewhere.
+        ("debian/pool/main/g/gcc-13/gcc_1_amd64.deb", "gcc-defaults", "1", None),
+        ("debian/pool/main/l/libxy/libxy1_2_amd64.deb", "libxy", "2", None),
+        ("debian/pool/contrib/a/app/app_1_amd64.deb", "app", "1", None),
+        ("elsewhere/pool/main/a/app/app_1_amd64.deb", "app", "1", None),
+    ],
+)
+def test_the_source_of_a_package_is_beside_it_if_that_is_certain(
+    url: str, source: str, version: str, wanted: str | None
+) -> None:
+    graph = Graph()
+    graph_file = fetch(graph, f"mirror://{url}")
+    lock = HEAD.lock._replace(packages=(PIN, PIN._replace(name="x", file="pool/x", date=1_790_000_000)))
+    dated = HEAD._replace(lock=lock._replace(suites=(LockedSuite("trixie", "debian", 1_790_000_000, None, ""),)))
+    archive = url.partition("/")[0]
+    stamp = "19700101T060000Z" if url.endswith(FILE) else "20260921T201320Z"
+    expected = () if wanted is None else (f"{SNAPSHOT}/{archive}/{stamp}/{wanted}",)
+    assert Provenance(dated, graph.all).source_urls(graph_file, source, version) == expected
+
+
+def test_a_package_from_another_place_has_no_url_of_a_source() -> None:
+    graph = Graph()
+    file = fetch(graph, "https://x.example/pool/main/a/app/app_1_amd64.deb")
+    assert graph.provenance().source_urls(file, "app", "1") == graph.provenance().source_urls(None, "app", "1") == ()

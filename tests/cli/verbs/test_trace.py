@@ -14,9 +14,14 @@ from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.cli.images.inspect import NotInside
 from fpack.cli.images.trace import _resolve, trace
+from support.archive import file, link
 from support.greeter import Greeter
-from support.program import Fpack
+from support.program import Fpack, world
 
+LICENSED = """
+debian = import("fpack/debian").trixie
+image = container { name = "app", packages = [debian.app, debian.app-doc], closure = "depends" }
+"""
 NOTHING = LocalEvidence(None, Path("/nonexistent"))
 SCRIPT = Origin("configured", "", "hello", "postinst", b"s" * 32)
 
@@ -63,7 +68,7 @@ def test_a_file_of_a_package_leads_to_the_signed_release(made: Greeter, manifest
     assert found["source"] == {"name": "hello", "version": "2.10-3"} and found["inputs"] == found["replaces"] == []
     _, _, copyright_ = entry(manifest, "/usr/share/doc/hello/copyright")
     assert found["licence"] == {
-        "file": "/usr/share/doc/hello/copyright", "in_image": True, "sha256": copyright_["sha256"],
+        "file": "/usr/share/doc/hello/copyright", "in_image": True, "sha256": copyright_["sha256"], "expression": None,
     }  # fmt: skip
 
 
@@ -97,6 +102,30 @@ def test_the_tree_names_each_step(made: Greeter) -> None:
     starts += ("release trixie of ", "source hello 2.10-3", "licence /usr/share/doc/hello/copyright")
     assert [line.startswith(start) for line, start in zip(lines, starts, strict=True)] == [True] * len(starts), lines
     assert "signed 20" in lines[5] and "by the key" in lines[5]
+
+
+def test_the_licence_is_told_if_a_bill_was_made_here(made: Greeter, tmp_path: Path) -> None:
+    archive = world(tmp_path / "archive")
+    licence = "Files: *\nCopyright: 2020 Ann\nLicense: GPL-2+\n"
+    text = f"Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\n{licence}"
+    archive.add("app", depends="app-doc", files={"usr/bin/app": file("#!/bin/sh\n", 0o755),
+                "usr/share/doc/app": link("app-doc")}, copyright=None)  # fmt: skip
+    archive.add("app-doc", copyright=text)
+    archive.publish()
+    fpack = Fpack(tmp_path / "home", archive)
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "fpack.fp").write_text(LICENSED)
+    fpack.pack(cwd=project)
+
+    def licence_of(home: Fpack) -> Any:
+        return json.loads(home("trace", "/usr/bin/app", project / "app.tar", "--json").stdout)["licence"]["expression"]
+
+    assert licence_of(fpack) is None
+    fpack("sbom", "-o", tmp_path / "bill.json", cwd=project)
+    assert licence_of(fpack) == "GPL-2.0-or-later"
+    assert "GPL-2.0-or-later" in fpack("trace", "/usr/bin/app", project / "app.tar").stdout
+    assert licence_of(Fpack(tmp_path / "away")) is None and not (tmp_path / "away" / "store").exists()
 
 
 def test_files_of_every_other_origin(made: Greeter, manifest: dict[str, Any]) -> None:
