@@ -189,6 +189,12 @@ class _Writer:
                 ("bsi:component:archive", "archive"),
                 ("bsi:component:structured", "structured"),
             ]
+        if component.kind == "operating-system" and component.file:  # os-release
+            found += [
+                ("bsi:component:executable", "non-executable"),
+                ("bsi:component:archive", "no archive"),
+                ("bsi:component:structured", "unstructured"),
+            ]
         if component.effective.expression:
             found.append(("bsi:component:effectiveLicense", component.effective.expression))
         if component.declared.original:

@@ -14,6 +14,7 @@ from fpack.store.path import parse
 from . import provenance as origins
 from .dependencies import LoadedFile, loaded, roots
 from .facts import ARCHIVE, EXECUTABLE, STRUCTURED, Facts, FileFacts, OsRelease, PackageFacts
+from .licences.check import is_expression
 from .model import (
     BUILD_TOOL_OF,
     BUILT_USING,
@@ -142,6 +143,8 @@ class _Gathering:
         url = purl("oci", "", name, image.manifest.digest, {"arch": image.arch, "tag": image.tag})
         config = image.configuration.get("config") or {}
         labels = config.get("Labels") or {}
+        stated = str(labels.get("org.opencontainers.image.licenses", ""))
+        licence = Licence(stated, stated if is_expression(stated) else "")
         return Component(
             ref=url,
             kind="container",
@@ -152,6 +155,8 @@ class _Gathering:
             supplier=supplier or str(labels.get("org.opencontainers.image.vendor", "")),
             homepage=str(labels.get("org.opencontainers.image.url", "")),
             description=str(labels.get("org.opencontainers.image.description", "")),
+            declared=licence,
+            effective=licence,
             hashes=Hashes(sha256=image.manifest.digest.removeprefix("sha256:")),
             size=image.manifest.size,
         )

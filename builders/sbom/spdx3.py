@@ -234,7 +234,8 @@ class _Document:
                 contentType=_CONTENT_TYPES.get(suffix),
                 externalRef=[_reference(first, locator) for locator in urls],
                 name=clean(component.file),
-                software_additionalPurpose=[] if is_system else ["container"],
+                # So the guideline says "unstructured" and "structured".
+                software_additionalPurpose=["firmware" if is_system else "container"],
                 software_primaryPurpose="file" if is_system else "archive",
                 verifiedUsing=_hashes(component.hashes),
             )

@@ -27,7 +27,16 @@ from fpack.builders.sbom.facts import ARCHIVE, Facts, FileFacts, OsRelease, Pack
 from fpack.builders.sbom.gather import gather
 from fpack.builders.sbom.licences.copyright_file import read_copyright
 from fpack.builders.sbom.lock_files import LockedPart
-from fpack.builders.sbom.model import BUILD_TOOL_OF, CONTAINS, DEPENDS_ON, GENERATED_FROM, Bill, BillRelation, Hashes
+from fpack.builders.sbom.model import (
+    BUILD_TOOL_OF,
+    CONTAINS,
+    DEPENDS_ON,
+    GENERATED_FROM,
+    Bill,
+    BillRelation,
+    Hashes,
+    Licence,
+)
 from fpack.store.derivation import Derivation, Output, digest
 
 SLICE = f"/fpack/store/{'a' * 32}-lib-slice"
@@ -58,7 +67,12 @@ def content(data: bytes, **facts: Any) -> dict[bytes, FileFacts]:
     return {sha256.digest(): FileFacts(Hashes(sha256.hexdigest(), "5" * 128), **facts)}
 
 
-def image(entries: list[ManifestEntry], facts: Facts | None = None, *pins: LockedPackage, **labels: str) -> Bill:
+def image(
+    entries: list[ManifestEntry],
+    facts: Facts | None = None,
+    *pins: LockedPackage,
+    labels: Mapping[str, str] | None = None,
+) -> Bill:
     """The bill of an image with one layer, of a package if a pin is given."""
     known: dict[str, bytes] = {}
 
@@ -78,7 +92,7 @@ def image(entries: list[ManifestEntry], facts: Facts | None = None, *pins: Locke
     layer = ManifestLayer(Blob("x", DIGEST, 1), DIGEST, 1, SLICE, "1" * 40, ((SLICE, ""),), len(entries))
     about = ManifestImage(
         "app", "1", "amd64", SLICE, "1" * 40, Blob("m", DIGEST, 1), Blob("c", DIGEST, 1),
-        {"config": {"Labels": labels}}, {},
+        {"config": {"Labels": labels or {}}}, {},
     )  # fmt: skip
     suite = LockedSuite("trixie", "debian", DATE, None, "4" * 64)
     lock = LockPart("trixie", "amd64", (suite,), (), pins)
@@ -237,7 +251,14 @@ def test_the_system_is_supplied_by_whom_os_release_says() -> None:
     (found,) = image([], Facts({}, system=release)).components
     assert (found.supplier, found.homepage) == ("Debian <https://www.debian.org/>", "https://www.debian.org/")
     assert (found.file, found.hashes) == ("usr/lib/os-release", hashes)
+    assert found.declared == Licence(), "the licence of a system is not that of its os-release"
     (found,) = image([], Facts({}, system=release._replace(home="javascript:x"))).components
     assert found.supplier == "Debian"
     (found,) = image([], Facts({}, system=OsRelease("own", "1", ""))).components
     assert (found.supplier, found.homepage, found.file) == ("", "", "")
+
+
+@pytest.mark.parametrize(("text", "expression"), [("MIT OR ISC", "MIT OR ISC"), ("ours", ""), ("", "")])
+def test_the_licence_of_an_image_is_that_of_its_label(text: str, expression: str) -> None:
+    subject = image([], labels={"org.opencontainers.image.licenses": text}).subject
+    assert subject.declared == subject.effective == Licence(text, expression)

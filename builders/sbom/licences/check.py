@@ -1,0 +1,40 @@
+"""Check a licence that somebody wrote as an SPDX expression, such as that in the label of an image."""
+
+from __future__ import annotations
+
+import re
+
+from .expression import MAX_DEPTH, MAX_TOKENS
+from .spdx_ids import EXCEPTIONS, LICENCES
+
+_TOKEN = re.compile(r"[()]|[^\s()]+")
+_REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]+\Z")
+
+
+def is_expression(text: str) -> bool:
+    """Return whether a text is an SPDX expression of identifiers of SPDX's list, exceptions and LicenseRefs."""
+    tokens = _TOKEN.findall(text)
+    if len(tokens) > MAX_TOKENS:
+        return False
+    depth, at = 0, 0
+    expects_licence = True
+    while at < len(tokens):
+        token = tokens[at]
+        at += 1
+        if expects_licence and token == "(":
+            depth += 1
+        elif expects_licence and (token.removesuffix("+") in LICENCES or _REFERENCE.match(token)):
+            expects_licence = False
+            if tokens[at : at + 1] == ["WITH"]:
+                if tokens[at + 1 : at + 2] == [] or tokens[at + 1] not in EXCEPTIONS:
+                    return False
+                at += 2
+        elif not expects_licence and token == ")":
+            depth -= 1
+        elif not expects_licence and token in ("AND", "OR"):
+            expects_licence = True
+        else:
+            return False
+        if not 0 <= depth <= MAX_DEPTH:
+            return False
+    return not expects_licence and depth == 0
