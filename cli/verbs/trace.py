@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from fpack.cli import options as shared
 from fpack.cli.ui.render import megabytes
+from fpack.store.errors import FpackError
 
 if TYPE_CHECKING:
     from fpack.cli.ui.layout import Branch
+    from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.store import Store
 
 HASH = 16  # hexadecimal digits of digests in text; --json has all
 
@@ -43,14 +46,21 @@ def command(path: str, image: str | None, platform: str | None, as_json: bool, *
 
     with Workspace(shared.options(rest)) as workspace:
         subject = open_subject(workspace, image, platform)
-        store = workspace.store if workspace.has_store else None
-        found = trace(subject.manifest, path, LocalEvidence(None, cache_directory() / "debian"), store)
+        found = trace(subject.manifest, path, LocalEvidence(None, cache_directory() / "debian"), _store(workspace))
         workspace.finish()
     if as_json:
         shared.print_json(found)
         return 0
     show(tree(Page(), [_file(found)]))
     return 0
+
+
+def _store(workspace: Workspace) -> Store | None:
+    """Return the store of this machine, or None if there is none or it is broken: the chain needs only the manifest."""
+    try:
+        return workspace.store if workspace.has_store else None
+    except FpackError:
+        return None
 
 
 def _file(found: Mapping[str, Any]) -> Branch:

@@ -69,3 +69,16 @@ def test_the_strict_validator_accepts_whatever_a_bill_has(version: str) -> None:
     text = b"".join(document(everything(), version)).decode()
     assert validation.JsonStrictValidator(schema.SchemaVersion.from_version(version)).validate_str(text) is None
     assert text == b"".join(document(everything(), version)).decode()
+
+
+def test_the_file_of_a_system_is_described() -> None:
+    system = Component(
+        "os:a", "operating-system", "a", "1", file="usr/lib/os-release", hashes=Hashes("1" * 64, "2" * 128)
+    )
+    (found,) = written("1.6", system)["components"]
+    properties = {item["name"]: item["value"] for item in found["properties"]}
+    assert properties["bsi:component:filename"] == "usr/lib/os-release"
+    assert properties["bsi:component:structured"] == "unstructured"
+    assert [item["alg"] for item in found["hashes"]] == ["SHA-256", "SHA-512"]
+    (found,) = written("1.6", system._replace(file="", hashes=Hashes()))["components"]
+    assert "hashes" not in found and not any(item["name"].startswith("bsi:") for item in found["properties"])

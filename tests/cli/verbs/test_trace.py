@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,10 @@ def test_the_licence_is_told_if_a_bill_was_made_here(made: Greeter, tmp_path: Pa
     fpack("sbom", "-o", tmp_path / "bill.json", cwd=project)
     assert licence_of(fpack) == "GPL-2.0-or-later"
     assert "GPL-2.0-or-later" in fpack("trace", "/usr/bin/app", project / "app.tar").stdout
+    broken = Fpack(tmp_path / "broken")
+    shutil.copytree(fpack.home / "store", broken.home / "store", symlinks=True)
+    (broken.home / "store" / "db" / "fpack.sqlite").write_bytes(b"no database" * 1000)
+    assert licence_of(broken) is None, "the rest of the chain is told"
     assert licence_of(Fpack(tmp_path / "away")) is None and not (tmp_path / "away" / "store").exists()
 
 
