@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,9 +23,9 @@ HASH = 16  # hexadecimal digits of digests in text; --json has all
     "trace",
     epilog="""\b
 Examples:
-  fpack trace /usr/bin/psql postgres.tar         an image file, by its manifest
+  fpack trace /usr/bin/dash postgres.tar         an image file, by its manifest
   fpack trace /etc/passwd postgres               the image of a package or an attribute
-  fpack trace /usr/bin/dash layout/ --json""",
+  fpack trace /etc/nginx/nginx.conf layout/ --json""",
 )
 @click.argument("path")
 @click.argument("image", required=False)
@@ -38,12 +39,18 @@ def command(path: str, image: str | None, platform: str | None, as_json: bool, *
     package, an attribute or an image file. The key of the release is told if this machine has the release.
     """
     from fpack.builders.verify.evidence.local import LocalEvidence
+    from fpack.cli.errors import UsageError
     from fpack.cli.images.subject import open_subject
     from fpack.cli.images.trace import trace
     from fpack.cli.paths import cache_directory
     from fpack.cli.ui.layout import Page, show, tree
+    from fpack.cli.workspace.target import find_image
     from fpack.cli.workspace.workspace import Workspace
 
+    if image is not None and image.startswith("/") and find_image(path, Path.cwd()) is not None:
+        raise UsageError(
+            f"{path} is an image, not a file in one", hint=f"name the file first, as in: fpack trace {image} {path}"
+        )
     with Workspace(shared.options(rest)) as workspace:
         subject = open_subject(workspace, image, platform)
         found = trace(subject.manifest, path, LocalEvidence(None, cache_directory() / "debian"), _store(workspace))

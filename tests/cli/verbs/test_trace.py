@@ -208,3 +208,5 @@ def test_a_path_that_is_no_file_of_the_image(made: Greeter) -> None:
     assert "did you mean `/usr/bin/hello`" in made.fpack.fails("trace", "/usr/bin/helol", made.tar)
     assert "did you mean /usr/bin/hello" in made.fpack.fails("trace", "/opt/hello", made.tar)
     assert "is a directory" in made.fpack.fails("trace", "/usr/bin", made.tar)
+    swapped = made.fpack.fails("trace", made.tar, "/usr/bin/hello")
+    assert "is an image, not a file in one" in swapped and f"fpack trace /usr/bin/hello {made.tar}" in swapped
