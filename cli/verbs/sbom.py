@@ -60,6 +60,8 @@ def command(
     names = bills.formats(formats or (DEFAULT,))
     if output is None and (len(names) > 1 or as_json):
         raise UsageError("Several formats, and --json, need a directory or a file", hint="add -o PATH")
+    if output is not None:
+        _check(output, len(names) > 1)
     with Workspace(shared.options(rest)._replace(fields=container_options.fields(rest))) as workspace:
         made = container(workspace, workspace.target(what))
         manifest = manifests.manifest(workspace, made, manifests.SOURCES)
@@ -81,6 +83,21 @@ def command(
         for file in files.values():
             print(file)
     return 0
+
+
+def _check(output: Path, several: bool) -> None:
+    """Raise UsageError, before any work, if `output` cannot be written."""
+    from fpack.cli.errors import UsageError
+    from fpack.cli.images.formats import check_output
+
+    if str(output) == "-":
+        raise UsageError("-o - is not a file", hint="one format without -o goes to the standard output")
+    if not output.exists():
+        check_output(output)
+    elif several and not output.is_dir():
+        raise UsageError(
+            f"{output} is not a directory", why="several formats are files of a directory", hint="choose another path"
+        )
 
 
 def _print(tree: CheckedTree, name: str) -> None:

@@ -297,6 +297,9 @@ def test_wrong_options_are_told(project: Billed) -> None:
     assert "'cyclonedx-9' is not a format" in message and "cyclonedx-1.6" in message
     assert "write one of them" in fails("sbom", "--format", "legal,legal-sources")
     assert "add -o PATH" in fails("sbom", "--format", "cyclonedx-1.6,cyclonedx-1.7")
+    assert "-o - is not a file" in fails("sbom", "-o", "-") and not (project.project / "-").exists()
+    assert "there is no directory none" in fails("sbom", "-o", "none/bill.json")
+    assert "fpack.fp is not a directory" in fails("sbom", "--format", "cyclonedx-1.6,spdx-2.3", "-o", "fpack.fp")
     assert "put --sbom without a format after WHAT" in fails("pack", "--sbom", "image")
     assert "leave out --no-manifest" in fails("pack", "image", "--no-manifest", "--sbom")
     assert "write the image as a tar" in fails("pack", "image", "--format", "rootfs-tar", "--sbom")
