@@ -45,13 +45,13 @@ Examples:
   fpack try git --no-configure -- git lfs     tells that git-lfs is missing
   fpack try jq --json -- jq --version         what was missing, as JSON""",
 )
-@click.argument("what", required=False)
+@click.argument("image", required=False, metavar="[WHAT]")
 @container_options.from_command_line
 @click.option("--no-observe", is_flag=True, help="Do not observe which files it looks for.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; the command's output goes to stderr.")
 @shared.building
 @click.pass_context
-def command(ctx: click.Context, /, what: str | None, no_observe: bool, as_json: bool, **rest: Any) -> int:
+def command(ctx: click.Context, /, image: str | None, no_observe: bool, as_json: bool, **rest: Any) -> int:
     """Run an image in a sandbox, without a container engine. Exit with the status of its program.
 
     WHAT is a package, a curated image or a container, as for `fpack pack`, or an image: a tar or an OCI layout
@@ -63,7 +63,7 @@ def command(ctx: click.Context, /, what: str | None, no_observe: bool, as_json: 
 
     fields = container_options.fields(rest)
     options = shared.options(rest)._replace(fields=fields)
-    tried = attempt(what, ctx.meta["fpack.command"], options, not no_observe, as_json)
+    tried = attempt(image, ctx.meta["fpack.command"], options, not no_observe, as_json)
     if as_json:
         shared.print_json(tried.as_json())
     else:

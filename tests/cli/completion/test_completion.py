@@ -81,7 +81,7 @@ def test_options_once_each_and_their_values(known: Fpack) -> None:
     assert offered(known, "pack", "--format=oci") == ("plain", ["--format=oci-dir"])
     assert offered(known, "pack", "--no-such=", "") == offered(known, "pack", "")
     assert offered(known, "pack", "-o", "")[0] == "files"
-    for verb in ("verify", "size", "closure", "show"):
+    for verb in ("verify", "size", "closure", "show", "try"):
         assert {"image", "postgres", "image.tar", "folder/"} <= set(offered(known, verb, "")[1])
     assert "image.tar" not in offered(known, "build", "")[1]
     assert offered(known, "pack", "--arch", "arm")[1] == ["arm64", "armhf"]
