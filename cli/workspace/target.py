@@ -108,6 +108,8 @@ def unknown(
     here = f"{PROJECT_FILE} has {', '.join(fields)}" if fields else f"there is no {PROJECT_FILE} here"
     known = did_you_mean(target.path[0], [*fields, *curated])
     package = f"a Debian package is named debian.{text}" if target.path[0] in RELEASES else ""
+    if os.path.isfile(os.path.join(text, "oci-layout")):
+        known = f"the image in this directory is ./{text}"
     hint = package or known or f"fpack search {text} looks for packages"
     if not all(c.isalnum() or c in "+-._" for c in text):
         hint = "fpack eval -e evaluates an expression"

@@ -102,11 +102,15 @@ def test_which_names_are_image_files(project: Path) -> None:
             find_image(text, project)
 
 
-def test_an_absent_name_is_answered_with_what_there_is(project: Path) -> None:
+def test_an_absent_name_is_answered_with_what_there_is(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     error = unknown(parse("trixie.jq", project), ["image"], ["postgres"])
     assert "fpack.fp has image" in error.why and "postgres" in error.why and error.hint.endswith(" debian.trixie.jq")
     assert unknown(parse("jq", project), [], ["postgres"]).hint == "fpack search jq looks for packages"
     assert "eval -e" in unknown(parse("map(f, x)", project), [], ["postgres"]).hint
     assert "postgres" in unknown(parse("postgras", project), [], ["postgres"]).hint
+    (project / "layout").mkdir()
+    (project / "layout" / "oci-layout").write_text("{}")
+    monkeypatch.chdir(project)
+    assert unknown(parse("layout", project), [], ["layouts"]).hint == "the image in this directory is ./layout"
     assert "`imag`" in no_field(parse("api.fp", project), ["imag"]).hint
     assert "empty" in no_field(parse("api.fp", project), []).why
