@@ -104,6 +104,8 @@ def command(
 
     if sources and not rebuild:
         raise UsageError("--source needs --rebuild", hint="leave out --source, or add --rebuild")
+    if rebuild and offline:
+        raise UsageError("--rebuild fetches what the image is built from", hint="leave out --offline, or --rebuild")
     options = shared.SharedOptions(verbose=verbose, **rest)
     with Workspace(options) as workspace, tempfile.TemporaryDirectory() as directory:
         path = Path(image)
@@ -210,7 +212,7 @@ def _rebuild(
         compare(part.head, made.output, report)
         return part.proven(made)
     except MissingSources as error:
-        report.note(f"{error}; {error.hint}", first=True)
+        report.note("; ".join(filter(None, (error.what, error.why, error.hint))), first=True)
         return None
     finally:
         shown.close()

@@ -183,6 +183,7 @@ def test_what_was_not_checked_is_no_success(made: Greeter, elsewhere: dict[str, 
     assert "5 Debian packages: 0 in a signed index" in text
     assert not Path(elsewhere["FPACK_ROOT"]).exists(), "no store is made to look into"
     made.fpack("verify", "--offline", made.tar, *options)
+    assert "leave out --offline" in made.fpack.fails("verify", "--offline", "--rebuild", made.tar)
 
 
 def test_what_is_not_here_is_fetched_and_not_kept(made: Greeter, elsewhere: dict[str, str], tmp_path: Path) -> None:
