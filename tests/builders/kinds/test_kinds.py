@@ -46,7 +46,10 @@ COMPLETE: dict[str, dict[str, Any]] = {
         "parts": [{"path": PATH, "prefix": ""}, {"path": OTHER, "prefix": "", "exclude": ["/a"]}],
         "codec": {"name": "none"}, "directories": [["tmp", 0o1777, 0, 0]],
     },
-    "manifest": {"image": PATH, "paths": [OTHER], "derivation": "ab" * 20, "lock": [1], "fpack": "1", "executor": "e", "sources": 1},
+    "manifest": {
+        "image": PATH, "paths": [OTHER], "derivation": "ab" * 20, "lock": [1], "fpack": "1", "executor": "e",
+        "sources": 1,
+    },
     "npm": {"path": "p", "url": "", "integrity": "sha512-AA=="},
     "pypi": {
         "project": "p", "version": "1", "hashes": ["0" * 64], "urls": ["file:///x"], "python": "3.13", "libc": "2.41",
