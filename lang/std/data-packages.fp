@@ -42,10 +42,20 @@ used-by(names) = [
 # { PACKAGE = { users, listed, why } }. listed: it counts only if the container lists the user. They are included with
 # their dependencies.
 essential-packages = {
+  bsdutils = {
+    users = ["adduser"]
+    listed = true
+    why = "`logger`, for the messages of adduser"
+  }
   dpkg = {
     users = ["libapt-pkg6.0", "libapt-pkg6.0t64", "libapt-pkg7.0", "apt", "apt-utils", "aptitude", "python3-apt"]
     listed = false
     why = "the table of architectures and the database of packages"
+  }
+  findutils = {
+    users = ["adduser"]
+    listed = true
+    why = "`find`, which lists /etc/skel"
   }
   util-linux = {
     users = ["sensible-utils"]

@@ -137,7 +137,7 @@ class WithApt(Packages):
 
     depends = {
         **DEPENDS, "libapt-pkg7.0": ["libc6"], "apt": ["libapt-pkg7.0"], "dpkg": ["tar", "libmd0"], "libmd0": ["libc6"],
-        "sensible-utils": [], "ucf": ["sensible-utils"],
+        "sensible-utils": [], "ucf": ["sensible-utils"], "adduser": [], "findutils": ["libc6"], "bsdutils": ["libc6"],
     }  # fmt: skip
 
 
@@ -156,6 +156,8 @@ def test_an_essential_package_that_another_relies_on_is_included_with_its_depend
     assert "used" not in slices("debian.apt, debian.dpkg")["dpkg"], "it is listed"
     assert slices("debian.sensible-utils")["util-linux"]["used"][0]["by"] == "sensible-utils"
     assert "used" not in slices("debian.ucf").get("util-linux", {}), "nobody runs its pager"
+    adduser = slices("debian.adduser")
+    assert adduser["findutils"]["used"][0]["by"] == adduser["bsdutils"]["used"][0]["by"] == "adduser"
     assert "dpkg" not in slices("debian.curl")
 
 
