@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fpack.builders.payload import meta
-from fpack.builders.payload.globs import merged
+from fpack.builders.payload.globs import Globs, merged
 from fpack.cli.workspace.workspace import Workspace
 from fpack.store import derivation
 from fpack.store.derivation import Derivation, Output, placeholder
+from fpack.store.errors import FpackError
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 
@@ -18,6 +19,7 @@ from .findings import ClosurePackage, DropRules
 if TYPE_CHECKING:
     from fpack.builders.manifest.reader import ManifestReader
 
+PAYLOAD = "deb"  # the kind whose outputs have a table of files
 _Decoded = Callable[[bytes], Derivation | None]  # None: an input that the image is not made of
 
 
@@ -30,9 +32,18 @@ def packages(workspace: Workspace, made: Derivation, root: StorePath) -> list[Cl
 
 
 def packages_of(store: Store, made: Derivation, reader: ManifestReader) -> list[ClosurePackage]:
-    """Return what `packages` does by the manifest of an image. made: what `root_of` returns."""
+    """Return what `packages` does by the manifest of an image, which may be hostile. made: what `root_of` returns.
+
+    A malformed derivation gives no packages: they are only advice.
+    """
     inside = {origin.package for origin in reader.head.paths if origin.package}
-    return list(_packages(store, made, inside, lambda digest: reader.derivations.get(digest.hex())))
+    try:
+        found = list(_packages(store, made, inside, lambda digest: reader.derivations.get(digest.hex())))
+        for package in found:
+            Globs([*(package.keep or ()), *package.drop])
+    except (KeyError, TypeError, AttributeError, FpackError):
+        return []
+    return found if all(isinstance(package.name, str) for package in found) else []
 
 
 def root_of(reader: ManifestReader) -> Derivation | None:
@@ -50,6 +61,8 @@ def _packages(store: Store, made: Derivation, inside: Collection[str], decoded: 
             continue
         rule: Any = slice_[1].args
         payload = _by_placeholder(slice_[1], decoded).get(rule["payload"])
+        if payload is not None and payload[1].kind != PAYLOAD:
+            payload = None
         yield ClosurePackage(
             name,
             name in inside,

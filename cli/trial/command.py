@@ -146,7 +146,7 @@ def _unpacked(workspace: Workspace, path: Path) -> Iterator[_Subject]:
             image.name,
             changed(image.config, fields),
             files,
-            str(made.args.get("release")) if made is not None else _release(files.text("etc/os-release")),
+            _release(made.args.get("release") if made is not None else _codename(files.text("etc/os-release"))),
             made is not None and made.args.get("mode") == "linked",
             known,
             reader is not None,
@@ -156,13 +156,18 @@ def _unpacked(workspace: Workspace, path: Path) -> Iterator[_Subject]:
         remove_tree(directory)
 
 
-def _release(text: str) -> str:
-    """Return the release of Debian that an os-release file names; "" if it names none that fpack knows."""
+def _release(name: object) -> str:
+    """Return the release of Debian that an image names; "" if fpack does not know it. It becomes part of a path."""
     from fpack.builders.debian.suites import RELEASES
 
+    return name if isinstance(name, str) and name in RELEASES else ""
+
+
+def _codename(text: str) -> str:
+    """Return the release of Debian that an os-release file names; "" if there is none."""
     lines = text.replace('"', "").splitlines()
     names = [line.removeprefix("VERSION_CODENAME=") for line in lines if line.startswith("VERSION_CODENAME=")]
-    return names[0] if "ID=debian" in lines and names and names[0] in RELEASES else ""
+    return names[0] if "ID=debian" in lines and names else ""
 
 
 def _tell_ports(planned: Planned) -> None:
