@@ -111,7 +111,7 @@ def _signal(text: str) -> int:
         number = int(name) if name.isdigit() else int(signal.Signals[name])
         number += int(f"{plus}{more}") if plus else 0
         return number if signal.strsignal(number) or signal.SIGRTMIN <= number <= signal.SIGRTMAX else signal.SIGTERM
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return signal.SIGTERM
 
 

@@ -284,6 +284,7 @@ def blob(descriptor: dict[str, Any]) -> str:
     [{"Cmd": "sh -c"}, {"Cmd": [1]}, {"Env": [None]}, {"Env": ["A\0=b"]}, {"User": "nobody-there"}, {"User": ["x"] * 3},
      {"Env": {"A": {}}}, {"User": "0:abc"}, {"User": "4294967294"}, {"WorkingDir": ["\0"]}, {"Volumes": [["x"]]},
      {"ExposedPorts": {"x/y": {}, "99999999/tcp": {}, "-1": {}}}, {"Env": ["=", "A", ""]}, {"WorkingDir": "a/../../b"},
+     {"StopSignal": "9" * 30}, {"StopSignal": "SIGRTMIN+" + "9" * 30},
      {"StopSignal": "99"}, {"StopSignal": "RTMIN+"}, {"Volumes": {"/etc/passwd": {}}}, {"Volumes": {"..": {}}}],
 )  # fmt: skip
 def test_odd_settings_are_refused_or_run(someone: Person, image: Image, settings: dict[str, Any]) -> None:
