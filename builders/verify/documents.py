@@ -66,11 +66,16 @@ def read(archive: ImageArchive, name: str, limit: int = MAX_DOCUMENT) -> JsonDoc
 
 
 def parse(data: bytes, where: str) -> Any:
-    """Parse JSON. Reject duplicate fields, NaN and infinity, on which parsers differ."""
+    """Parse JSON. Reject duplicate fields, NaN, infinity and lone surrogates, on which parsers differ."""
     try:
-        return json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_refuse)
+        value = json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_refuse)
+        if b"\\u" in data:
+            json.dumps(value, ensure_ascii=False).encode()  # fails for a lone surrogate
+        return value
     except RecursionError:
         raise BadDocument(where, "it is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise BadDocument(where, "it has half of a surrogate pair") from None
     except ValueError as error:
         raise BadDocument(where, str(error)) from None
 

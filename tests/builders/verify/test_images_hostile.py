@@ -118,6 +118,7 @@ DOCUMENTS: dict[str, bytes] = {
     "a deep record": b'{"a":' * 200_000,
     "a huge number": b'{"manifests":' + b"9" * 100_000 + b"}",
     "no number": b'{"manifests":NaN}',
+    "half a character": b'{"manifests":["\\ud800"]}',
     "a huge one": b'{"manifests":[' + b"{}," * (8 << 20) + b"{}]}",
 }
 
