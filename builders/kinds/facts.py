@@ -90,7 +90,7 @@ def _locked(task: Task, tree: CheckedTree) -> tuple[LockedPart, ...]:
         if path.is_file() and not path.is_symlink():
             try:
                 found += read(tree.read(name, MAX_LOCK).decode("utf-8", "replace"))
-            except (ValueError, KeyError) as error:
+            except (ValueError, KeyError, RecursionError) as error:
                 task.log(f"{name} cannot be read: {error}")
     return tuple(sorted(found))
 

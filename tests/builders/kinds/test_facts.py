@@ -172,8 +172,12 @@ def test_the_lock_files_of_a_source_name_packages(store: FakeStore) -> None:
     found = facts_of(store, store.add("src", writer), locks=True)
     assert [part[:3] for part in found.locked] == [("cargo", "serde", "1.0.2"), ("gem", "rack", "3.0")]
     assert found.files == {}
+
+
+@pytest.mark.parametrize("text", [b"no toml =", b"a = " + b"[" * 100_000, b"package = 1", b"[[package]]\nsource = 1\n"])
+def test_a_lock_file_that_cannot_be_read_names_nothing(store: FakeStore, text: bytes) -> None:
     writer = TreeWriter(store.pool, store.fresh())
-    writer.file("Cargo.lock", [b"no toml ="])
+    writer.file("Cargo.lock", [text])
     assert facts_of(store, store.add("src", writer), locks=True).locked == ()
 
 
