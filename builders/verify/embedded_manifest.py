@@ -20,6 +20,7 @@ from .image_archive import ImageArchive
 
 MAX_LIST = 1 << 20
 MAX_MANIFESTS = 64
+MAX_MANIFEST_BYTES = 4 * MAX_SIZE  # of all manifests together, decompressed
 CHUNK = 1 << 18
 _FIELDS = {"mediaType", "digest", "size", "artifactType", "annotations"}
 
@@ -27,9 +28,10 @@ _FIELDS = {"mediaType", "digest", "size", "artifactType", "annotations"}
 def find(archive: ImageArchive) -> list[bytes]:
     """Return the canonical manifests that an image carries: at most one for each platform.
 
-    Raise BadDocument if a manifest is incomplete or damaged.
+    Raise BadDocument if a manifest is incomplete or damaged, or if they are too large together.
     """
     found: list[bytes] = []
+    left = MAX_MANIFEST_BYTES
     if REFERRERS not in archive.sizes:
         return found
     for entry in _entries(archive):
@@ -38,7 +40,12 @@ def find(archive: ImageArchive) -> list[bytes]:
             if len(found) >= MAX_MANIFESTS:
                 raise BadDocument(REFERRERS, f"the image carries more than {MAX_MANIFESTS} manifests")
             exact, _ = media_types(str(entry["artifactType"]))
-            found += [_data(archive, layer) for layer in _layers(artifact) if layer.media_type == exact]
+            for layer in _layers(artifact):
+                if layer.media_type == exact:
+                    found.append(_data(archive, layer))
+                    left -= len(found[-1])
+                    if left < 0:
+                        raise BadDocument(REFERRERS, f"its manifests have more than {MAX_MANIFEST_BYTES} bytes")
     return found
 
 

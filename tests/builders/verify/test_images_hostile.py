@@ -20,7 +20,10 @@ import pytest
 import zstandard
 from fpack.builders.manifest.format import Head
 from fpack.builders.streams import tar_writer as writer
-from fpack.builders.verify.findings import MAX_FINDINGS, ImageDifference, VerifyError
+from fpack.builders.verify import embedded_manifest
+from fpack.builders.verify.documents import BadDocument
+from fpack.builders.verify.findings import MAX_FINDINGS, ImageDifference, Report, VerifyError
+from fpack.builders.verify.image_archive import open_archive
 from fpack.store.errors import FpackError
 from support.evidence import says, verify_alone
 from support.forge import Forgery
@@ -129,6 +132,18 @@ def test_documents_that_make_no_sense(image: Image, made: Greeter, tmp_path: Pat
     place = json.loads(image.files()["manifest.json"])[0]["Config"] if where == "config" else where
     image.replace = {place: DOCUMENTS[name]}
     assert found(image.save(tmp_path / "a.tar"), made)
+
+
+def test_a_small_image_does_not_carry_manifests_without_end(image: Image, tmp_path: Path) -> None:
+    bomb = zstandard.ZstdCompressor().compress(bytes(60 << 20))
+    digest = f"sha256:{hashlib.sha256(bomb).hexdigest()}"
+    artifact, blobs = image.artifacts[0]
+    exact = artifact["layers"][0]
+    artifact["layers"] = [{**exact, "digest": digest, "size": len(bomb)}] * 1000
+    blobs[digest] = bomb
+    archive = open_archive(image.save(tmp_path / "a.tar"), Report())
+    with contextlib.closing(archive), pytest.raises(BadDocument, match="manifests have more than"):
+        embedded_manifest.find(archive)
 
 
 def test_an_image_of_too_many_layers(image: Image, made: Greeter, tmp_path: Path) -> None:
