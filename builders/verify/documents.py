@@ -110,6 +110,14 @@ def value_of(blob: Blob) -> dict[str, Any]:
     return {"mediaType": blob.media_type, "digest": blob.digest, "size": blob.size}
 
 
+def is_attestation(entry: Any) -> bool:
+    """Return whether an entry of an index is a document about an image, which has the form of an image without a
+    system: what BuildKit calls an attestation.
+    """
+    found = entry.get("platform") if isinstance(entry, dict) else None
+    return isinstance(found, dict) and found.get("os") == "unknown"
+
+
 def blob_name(digest: str) -> str:
     """Return the path of a blob in a layout. The digest must be valid."""
     return "blobs/" + digest.replace(":", "/")

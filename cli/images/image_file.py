@@ -85,7 +85,7 @@ def _of_index(archive: ImageArchive, path: Path) -> Iterator[StoredImage]:
         name = blob_name(blob.digest)
         if blob.media_type in _INDEXES:
             todo += [(item, name, depth + 1) for item in _entries(_document(archive, blob), name)]
-        elif blob.media_type in _MANIFESTS:
+        elif blob.media_type in _MANIFESTS and not documents.is_attestation(entry):
             value = _document(archive, blob)
             config = descriptor(value.get("config"), name)
             if config.media_type in _CONFIGS:  # else it is a document about an image, such as a signature

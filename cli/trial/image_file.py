@@ -105,10 +105,9 @@ def _images(archive: ImageArchive, path: Path) -> Iterator[ImageFile]:
     seen: set[str] = set()
     count = 0
     for entry, where, depth in waiting:
-        platform = entry.get("platform") if isinstance(entry, dict) else None
         blob = documents.descriptor(entry, where)
-        if blob.digest in seen or isinstance(platform, dict) and platform.get("os") == "unknown":
-            continue  # an attestation
+        if blob.digest in seen or documents.is_attestation(entry):
+            continue
         seen.add(blob.digest)
         if blob.media_type in _INDEXES and depth < _MAX_INDEXES:
             inner = _document(archive, blob)

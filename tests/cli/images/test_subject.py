@@ -194,6 +194,27 @@ def test_an_image_of_another_tool_answers_what_it_can(
     assert "is about another image" in made.fpack.fails("why", path)
 
 
+def test_documents_about_an_image_are_no_platform_of_it(made: Greeter, tmp_path: Path) -> None:
+    content = Image.load(made.tar).files()
+    index = json.loads(content["index.json"])
+
+    def put(value: Any, media_type: str) -> dict[str, Any]:
+        data = json.dumps(value).encode()
+        digest = hashlib.sha256(data).hexdigest()
+        content[f"blobs/sha256/{digest}"] = data
+        return {"mediaType": f"application/vnd.oci.image.{media_type}", "digest": f"sha256:{digest}", "size": len(data)}
+
+    statement = {**put({}, "layer.v1.tar"), "mediaType": "application/vnd.in-toto+json"}
+    unknown = {"architecture": "unknown", "os": "unknown"}
+    rootfs = {"type": "layers", "diff_ids": [statement["digest"]]}
+    config = put({**unknown, "config": {}, "rootfs": rootfs}, "config.v1+json")
+    attestation = put({"schemaVersion": 2, "config": config, "layers": [statement]}, "manifest.v1+json")
+    index["manifests"].append({**attestation, "platform": unknown})
+    content["index.json"] = json.dumps(index).encode()
+    write_tar(tmp_path / "attested.tar", content)
+    assert made.fpack("size", tmp_path / "attested.tar").stdout == made.fpack("size", made.tar).stdout
+
+
 def test_a_copy_with_other_documents_has_the_same_manifest(made: Greeter, tmp_path: Path) -> None:
     image = Image.load(made.tar)
     image.referrers, image.artifacts = None, []
