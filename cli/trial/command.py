@@ -20,6 +20,7 @@ from fpack.cli.ui.render import note
 from fpack.cli.workspace import containers
 from fpack.cli.workspace.error_context import naming_option
 from fpack.cli.workspace.package_lookup import Packages
+from fpack.cli.workspace.target import find_image
 from fpack.cli.workspace.workspace import Workspace
 from fpack.store import derivation
 from fpack.store.errors import FpackError, one_line
@@ -27,7 +28,6 @@ from fpack.store.errors import FpackError, one_line
 from . import closure, machine, runner, tree
 from .container import Planned, changed, plan
 from .findings import ClosurePackage, Finding, find, is_searched
-from .image_name import named
 from .model import Ended
 from .ports import PortMap
 
@@ -74,7 +74,7 @@ def attempt(what: str | None, command: Sequence[str], options: SharedOptions, ob
     """Run the command of an image, which is built or read. aside: its standard output goes to standard error."""
     with Workspace(options) as workspace:
         machine.check(workspace.arch)
-        path = named(what)
+        path = find_image(what, Path.cwd())
         with nullcontext(_built(workspace, what)) if path is None else _unpacked(workspace, path) as subject:
             with naming_option(options.fields):
                 planned = plan(subject.name, subject.config, subject.files, command, os.environ)

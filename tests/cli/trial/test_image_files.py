@@ -295,7 +295,8 @@ def test_odd_settings_are_refused_or_run(someone: Person, image: Image, settings
 
 
 def test_what_is_no_image_says_so(someone: Person, image: Image) -> None:
-    assert "There is no image none.tar" in someone.fails("try", "none.tar", cwd=someone.place)
+    assert "There is no such file" in someone.fails("try", "none.tar", cwd=someone.place)
+    assert "There is no such file" in someone.fails("try", "none.oci", cwd=someone.place)
     (someone.place / "no.tar").write_bytes(b"x" * 2048)
     assert "not a tar" in someone.fails("try", "no.tar", cwd=someone.place)
     path = saved(someone, image)
