@@ -144,6 +144,7 @@ class Referrers:
         self._used = used
         # The types of the artifacts other than manifests. Their content is not checked.
         self.artifacts: list[str] = []
+        self._hashed: set[str] = set()  # an artifact may name one blob many times
 
     def check(self) -> None:
         """Check that each referrer is a complete artifact about this image, and that its manifest is the given one."""
@@ -188,6 +189,9 @@ class Referrers:
             what = "it is missing" if size is None else f"it has {size} bytes; its descriptor says {blob.size}"
             self._report.add(BLOB, name, what)
             return
+        if name in self._hashed:
+            return
+        self._hashed.add(name)
         sha256 = hashlib.sha256()
         for chunk in _chunks(self._archive, name):
             sha256.update(chunk)

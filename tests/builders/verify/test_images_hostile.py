@@ -23,7 +23,7 @@ from fpack.builders.streams import tar_writer as writer
 from fpack.builders.verify import embedded_manifest
 from fpack.builders.verify.documents import BadDocument
 from fpack.builders.verify.findings import MAX_FINDINGS, ImageDifference, Report, VerifyError
-from fpack.builders.verify.image_archive import open_archive
+from fpack.builders.verify.image_archive import TarArchive, open_archive
 from fpack.store.errors import FpackError
 from support.evidence import says, verify_alone
 from support.forge import Forgery
@@ -144,6 +144,21 @@ def test_a_small_image_does_not_carry_manifests_without_end(image: Image, tmp_pa
     archive = open_archive(image.save(tmp_path / "a.tar"), Report())
     with contextlib.closing(archive), pytest.raises(BadDocument, match="manifests have more than"):
         embedded_manifest.find(archive)
+
+
+def test_a_blob_that_an_artifact_names_often_is_hashed_once(
+    image: Image, made: Greeter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact, blobs = image.artifacts[0]
+    data = b"content"
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    blobs[digest] = data
+    artifact["layers"] += [{"mediaType": "text/plain", "digest": digest, "size": len(data)}] * 1000
+    opened: list[str] = []
+    tar_open = TarArchive.open
+    monkeypatch.setattr(TarArchive, "open", lambda self, name: opened.append(name) or tar_open(self, name))
+    verify_alone(image.save(tmp_path / "a.tar"), made.manifest)
+    assert opened.count(f"blobs/{digest.replace(':', '/')}") == 1
 
 
 def test_an_image_of_too_many_layers(image: Image, made: Greeter, tmp_path: Path) -> None:
