@@ -31,6 +31,7 @@ from .image_archive import ImageArchive
 from .layer_check import CODECS, LAYER_TYPE
 from .strict_tar import StrictMember, StrictTar
 
+MAX_PASSES = 16  # over a layer, one for each source within another one
 Begin = Callable[[str], TreeSink | None]
 
 
@@ -112,7 +113,9 @@ def extract(
     Raise BadDocument if the layer cannot be read.
     """
     left = {source.path: tree for tree, source in sorted(sources.items())}
-    while left:
+    for _ in range(MAX_PASSES):
+        if not left:
+            return
         # A tree within another one is read in a later pass.
         chosen: dict[bytes, tuple[TreeSink, bool]] = {}
         for path in sorted(left):
@@ -121,6 +124,8 @@ def extract(
                 tree = left.pop(path)
                 chosen[path] = (_LimitedSink(begin(tree), limits), sources[tree].executable)
         _extract(archive, layer, chosen, limits)
+    if left:
+        raise BadDocument(blob_name(layer.blob.digest), f"more than {MAX_PASSES} sources are within one another")
 
 
 def _extract(

@@ -7,15 +7,20 @@ import io
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from fpack.builders.kinds.source import SourceBuilder
 from fpack.builders.manifest.format import SOURCES
 from fpack.builders.manifest.reader import ManifestReader
+from fpack.builders.manifest.source_trees import SourceInLayer
 from fpack.builders.verify import carried_sources
+from fpack.builders.verify.documents import BadDocument
 from fpack.builders.verify.findings import Report
 from fpack.builders.verify.image_archive import open_archive
 from fpack.builders.verify.source_intake import MissingSources, SourceIntake
+from fpack.store.closure_file.reader import NullSink
 from fpack.store.closure_file.writer import write_closure
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
@@ -179,6 +184,24 @@ def test_sources_beyond_the_limits_are_refused(
     assert says(verify_alone(packed_shop.tar).report.findings, str(limit))
     found, why = taken(packed_shop.tar, tmp_path)
     assert "conf" not in found and str(limit) in why
+
+
+def test_a_layer_is_not_read_for_each_of_many_nested_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[set[bytes]] = []
+    monkeypatch.setattr(carried_sources, "_extract", lambda archive, layer, chosen, limits: passes.append(set(chosen)))
+    layer: Any = SimpleNamespace(blob=SimpleNamespace(digest="sha256:" + "0" * 64))
+    archive: Any = None
+
+    def extract(*paths: bytes) -> None:
+        found = {f"{number:064x}": SourceInLayer(0, path, False) for number, path in enumerate(paths)}
+        limits = carried_sources.SourceLimits()
+        carried_sources.extract(archive, layer, found, limits, lambda tree: NullSink())
+
+    extract(b"a", b"a/b", b"c")
+    assert passes == [{b"a", b"c"}, {b"a/b"}]
+    with pytest.raises(BadDocument, match="within one another"):
+        extract(*(b"/".join([b"a"] * depth) for depth in range(1, 90)))
+    assert len(passes) == 2 + carried_sources.MAX_PASSES
 
 
 def test_a_layer_that_is_not_as_the_manifest_says_gives_no_source(forgery: Forgery, tmp_path: Path) -> None:
