@@ -24,7 +24,7 @@ _POOLS = ("pool/main", "pool/updates/main")
 
 
 class Locked(NamedTuple):
-    """What the lock says of a package that is a component. distribution: "debian" or "ubuntu"."""
+    """The lock's entry of a package that is a component. distribution: "debian" or "ubuntu"."""
 
     distribution: str
     release: str

@@ -199,7 +199,7 @@ def _with_manifest(archive: ImageArchive, image: StoredImage) -> StoredImage:
 
 
 def _is_about(head: Head, image: StoredImage) -> bool:
-    """Tell whether a manifest describes an image's layers, also if a copy compressed them anew or changed documents."""
+    """Tell whether a manifest describes an image's layers. A copy may have other documents and compression."""
     return bool([layer.diff_id for layer in head.layers] == image.configuration["rootfs"]["diff_ids"])
 
 

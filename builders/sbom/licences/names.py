@@ -151,7 +151,7 @@ def _translate(name: str) -> str:
 
 
 def _contradicts(expression: str, words: str, found: tuple[str, ...]) -> bool:
-    """Whether the text is not that of the licence."""
+    """Return whether the text is not that of the licence."""
     if match := _GNU_ID.fullmatch(expression):
         if expression in found:
             return False

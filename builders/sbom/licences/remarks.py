@@ -91,12 +91,12 @@ _PARTICLES = frozenset(
 
 
 def tells(words: str) -> bool:
-    """Whether words may be about a licence."""
+    """Return whether words may be about a licence."""
     return any(map(_TELLING.match, words.split()))
 
 
 def speaks_of_choice(words: str, slashes: bool) -> bool:
-    """Whether prose may say that licences are to choose from. slashes: `BSD/GPL` counts."""
+    """Return whether prose may say that licences are to choose from. slashes: `BSD/GPL` counts."""
     return _CHOICE.search(words) is not None or (slashes and _SLASHED.search(words) is not None)
 
 
@@ -120,7 +120,7 @@ def rest_of(paragraph: list[tuple[int, str]], lines: list[str], families: set[st
 
 
 def _has_names_only(line: str) -> bool:
-    """Whether a line has only names, years and addresses, as the second line of a copyright statement."""
+    """Return whether a line has only names, years and addresses, as the second line of a copyright statement."""
     return all(
         word[:1].isupper()
         or not word[:1].isalpha()
