@@ -166,6 +166,16 @@ def _source(fields: Mapping[str, str]) -> tuple[str, str]:
     return name.strip() or fields.get("package", ""), rest.strip(" )") or fields.get("version", "")
 
 
+def _file(top: str, name: str) -> Path | None:
+    """Return the path of a regular file of the tree, or None. A symlink on the way could lead to a file outside."""
+    path = Path(top)
+    for part in name.split("/"):
+        path /= part
+        if path.is_symlink():
+            return None
+    return path if path.is_file() else None
+
+
 def _linked(path: Path, part: int = -1) -> str:
     """Return a part of the target of a symlink, or "" if `path` is none."""
     if not path.is_symlink():
@@ -176,8 +186,8 @@ def _linked(path: Path, part: int = -1) -> str:
 
 def _copyright(top: str, package: str) -> tuple[CopyrightFacts | None, bytes]:
     """Return what the copyright file of a package says, and its content. The end of an enormous one is left out."""
-    path = Path(top, _DOCUMENTATION, package, "copyright")
-    if path.is_symlink() or path.parent.is_symlink() or not path.is_file():
+    path = _file(top, f"{_DOCUMENTATION}/{package}/copyright")
+    if path is None:
         return None, b""
     data = _bytes(path)
     found = read_copyright(data.decode("utf-8", "replace"), package)
@@ -189,8 +199,8 @@ def _copyright(top: str, package: str) -> tuple[CopyrightFacts | None, bytes]:
 def _system(top: str, files: Mapping[bytes, form.FileFacts]) -> form.OsRelease | None:
     """Return the operating system that the path's os-release names, if it has one. files: the facts of all files."""
     for name in _OS_RELEASE:
-        path = Path(top, name)
-        if path.is_file() and not path.is_symlink():
+        path = _file(top, name)
+        if path is not None:
             data = _bytes(path)
             pairs = (line.partition("=") for line in data.decode("utf-8", "replace").splitlines())
             fields = {key: value.strip("\"'") for key, _, value in pairs}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,6 +124,15 @@ def test_a_copyright_file_is_kept_as_it_is_up_to_a_limit(store: FakeStore, monke
     assert form.decode(form.encode(found)) == found
     found, _ = of_package(store, copyright=None)
     assert found.copyright_file == b""
+
+
+def test_no_file_outside_of_the_package_is_read(store: FakeStore, tmp_path: Path) -> None:
+    for name in ("app/copyright", "os-release"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("ID=secret\n")
+    files = {"usr/share/doc": link(str(tmp_path)), "usr/lib": link(str(tmp_path))}
+    found, _ = of_package(store, copyright=None, files=files)
+    assert found.copyright_file == b"" and found.copyright is None and found.system is None
 
 
 @pytest.mark.parametrize(
