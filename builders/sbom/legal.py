@@ -147,8 +147,13 @@ def _table(name: str, head: Row, rows: Callable[[], Iterable[Row]]) -> Iterator[
 
 def _line(row: Row) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow([clean(str(item)) for item in row])
+    csv.writer(text, lineterminator="\n").writerow([_cell(clean(str(item))) for item in row])
     return text.getvalue().encode()
+
+
+def _cell(text: str) -> str:
+    """Return a cell that a spreadsheet shows as text, also if a package's notice begins like a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 # ---- members of the archive

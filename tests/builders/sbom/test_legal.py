@@ -98,3 +98,10 @@ def test_names_of_files_are_unique_and_inside_the_archive() -> None:
 
 def test_archive_is_the_same_each_time() -> None:
     assert b"".join(legal.document(bills.everything())) == b"".join(legal.document(bills.everything()))
+
+
+def test_no_cell_is_a_formula() -> None:
+    part = bills.deb("a", "1", urls=("=HYPERLINK(1)",))
+    bill = bills.everything()._replace(components=(part,), files=(), relations=())
+    (row,) = (row for row in rows(written(bill)["packages.csv"]) if row["package"] == "a")
+    assert "'=HYPERLINK(1)" in row.values() and not any(value.startswith("=") for value in row.values())
