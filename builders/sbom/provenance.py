@@ -16,6 +16,7 @@ from .model import Component, Hashes
 from .purl import debian, debian_source, purl
 
 _END = 1 << 33  # a time after every date in a lock, in Unix seconds
+_LOGIN = re.compile(r"\A(\w+://)[^/?#]*@")
 _NAME_VERSION = re.compile(r"(.+?)-v?(\d[\w.+~]*(?:-(?:alpha|beta|dev|post|pre|rc)[\w.]*)?)\Z")
 _ARCHIVE_SUFFIX = re.compile(r"\.(?:tar(?:\.\w+)?|tgz|txz|zip|crate|gem|whl|deb)\Z")
 _WHEEL_KINDS = {".crate": "cargo", ".gem": "gem"}
@@ -62,7 +63,7 @@ class Provenance:
         return tuple(map(self._public, self._derivations[output.derivation.hex()].args.get("urls", ())))
 
     def _public(self, url: str, locked: str = "") -> str:
-        """Return the URL of a file of a mirror in the snapshot archive, which keeps it; other URLs as they are.
+        """Return the URL of a file of a mirror in the snapshot archive, which keeps it; other URLs without a login.
 
         locked: the URL of a file that was in the archive at the same time, and whose date the lock has.
         """
@@ -70,7 +71,7 @@ class Provenance:
         archive, _, path = url.removeprefix("mirror://").partition("/")
         date = self._dates.get((dated, known), self._date)
         if not url.startswith("mirror://") or archive not in ARCHIVES or date is None:
-            return url
+            return _LOGIN.sub(r"\1", url, count=1)
         return self._snapshots.urls(archive, path, date)[0]
 
     def source_urls(self, output: Output | None, source: str, version: str) -> tuple[str, ...]:
@@ -191,12 +192,14 @@ def _source(drv: Derivation, public: Callable[[str], str]) -> Component | None:
         base = name.rpartition("/")[2]
         version = file.removeprefix(f"{base}-").removesuffix(".tgz")
         namespace, _, short = name.rpartition("/")
-        return _named("npm", namespace, short, version, [url] if url else [], _npm_hashes(str(args["integrity"])))
+        return _named(
+            "npm", namespace, short, version, [public(url)] if url else [], _npm_hashes(str(args["integrity"]))
+        )
     if drv.kind == "pypi":
         allowed = [str(text) for text in args["hashes"]]
         project = re.sub(r"[-_.]+", "-", str(args["project"])).lower()
         one = Hashes(sha256=allowed[0]) if len(allowed) == 1 else Hashes()
-        return _named("pypi", "", project, str(args["version"]), [str(url) for url in args["urls"]], one)
+        return _named("pypi", "", project, str(args["version"]), [public(str(url)) for url in args["urls"]], one)
     if drv.kind == "gomod":
         if not args["zip"]:
             return None  # only its go.mod was read

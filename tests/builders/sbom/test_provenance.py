@@ -117,6 +117,17 @@ def test_sources_are_told_with_their_digests() -> None:
     assert found["tree:" + "d" * 64].name == "project"
 
 
+def test_no_bill_has_a_login() -> None:
+    graph = Graph()
+    download = fetch(graph, "https://ann:secret@x.example/zlib-1.3.1.tar.xz?at=@")
+    wheel = {"project": "a", "version": "1", "hashes": ["a" * 64], "urls": ["https://ann:secret@x.example/a.whl"]}
+    pack = {"path": "a/-/a-1.tgz", "url": "https://ann@x.example/a-1.tgz", "integrity": ""}
+    build = graph.add("exec", "app", {}, download, graph.add("pypi", "a", wheel), graph.add("npm", "a", pack))
+    found = components(graph, build)
+    assert "secret" not in repr(found) and "ann" not in repr(found)
+    assert ("https://x.example/zlib-1.3.1.tar.xz?at=@",) in [component.urls for component in found.values()]
+
+
 def test_what_is_behind_another_build_does_not_count() -> None:
     graph = Graph()
     own, other = (graph.add("source", name, {"tree": name * 64}) for name in "ab")
