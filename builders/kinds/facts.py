@@ -30,7 +30,7 @@ from fpack.store.files.tree import CHUNK, Node, scan
 from fpack.store.path import StorePath
 
 # 2: the whole copyright file, and more of os-release
-VERSION = 2
+VERSION = 3
 
 
 FILE = "facts"
@@ -77,9 +77,9 @@ class FactsBuilder(BaseBuilder):
             package = _package(task, top, args.package, args.deb)
             copyright_facts, whole = _copyright(top, args.package)
         references = tuple(str(path) for path in task.closure([args.path]) if path != args.path)
-        system = _system(top, files)
+        os_release = _os_release(top, files)
         shown = () if args.table else references
-        return form.Facts(files, shown, package, copyright_facts, system, copyright_file=whole)
+        return form.Facts(files, shown, package, copyright_facts, os_release, copyright_file=whole)
 
 
 def _locked(task: Task, tree: CheckedTree) -> tuple[LockedPart, ...]:
@@ -196,7 +196,7 @@ def _copyright(top: str, package: str) -> tuple[CopyrightFacts | None, bytes]:
     return found, data
 
 
-def _system(top: str, files: Mapping[bytes, form.FileFacts]) -> form.OsRelease | None:
+def _os_release(top: str, files: Mapping[bytes, form.FileFacts]) -> form.OsRelease | None:
     """Return the operating system that the path's os-release names, if it has one. files: the facts of all files."""
     for name in _OS_RELEASE:
         path = _file(top, name)

@@ -28,7 +28,7 @@ from .facts import FILE, MAX_FACTS, FactsArgs
 from .manifest import CANONICAL_FILE
 
 # 2: URLs of sources, digests of links, os-release, whole copyright files
-VERSION = 2
+VERSION = 3
 
 
 class SbomArgs(NamedTuple):

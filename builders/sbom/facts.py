@@ -14,7 +14,7 @@ from fpack.store.errors import NotCanonical, StoreError
 from .lock_files import LockedPart
 from .model import CopyrightFacts, FileLicence, Hashes, Licence, LicenceText
 
-FORMAT = 2  # 2: the whole copyright file, and more of os-release
+FORMAT = 3  # 2: the whole copyright file, and more of os-release. 3: the name of a key
 EXECUTABLE, ARCHIVE, STRUCTURED = 1, 2, 4
 
 # Magic numbers of archives and packed files, each with its offset, and of those that keep the names of their members.
@@ -86,7 +86,7 @@ class Facts(NamedTuple):
     references: tuple[str, ...] = ()
     package: PackageFacts | None = None
     copyright: CopyrightFacts | None = None
-    system: OsRelease | None = None
+    os_release: OsRelease | None = None
     locked: tuple[LockedPart, ...] = ()
     copyright_file: bytes = b""
 
@@ -116,7 +116,7 @@ def encode(facts: Facts) -> bytes:
             "references": list(facts.references),
             "package": facts.package and facts.package._asdict(),
             "copyright": facts.copyright and facts.copyright._asdict(),
-            "system": facts.system and facts.system._asdict(),
+            "os_release": facts.os_release and facts.os_release._asdict(),
             "locked": [list(part) for part in facts.locked],
             "copyright_file": facts.copyright_file,
         }
@@ -134,7 +134,7 @@ def decode(data: bytes) -> Facts:
             references=tuple(value["references"]),
             package=value["package"] and _package(value["package"]),
             copyright=value["copyright"] and _copyright(value["copyright"]),
-            system=value["system"] and _system(value["system"]),
+            os_release=value["os_release"] and _os_release(value["os_release"]),
             locked=tuple(LockedPart(*part) for part in value["locked"]),
             copyright_file=bytes(value["copyright_file"]),
         )
@@ -160,7 +160,7 @@ def _package(value: dict[str, Value]) -> PackageFacts:
     return PackageFacts(**{**value, "file": Hashes(*value["file"])})
 
 
-def _system(value: dict[str, Value]) -> OsRelease:
+def _os_release(value: dict[str, Value]) -> OsRelease:
     return OsRelease(**{**value, "hashes": Hashes(*value["hashes"])})
 
 

@@ -73,10 +73,10 @@ def gather(
 
 
 def _serial(data: bytes, digest: bytes, *texts: str) -> str:
-    import uuid
-
-    content = hashlib.sha256(hashlib.sha256(data).digest() + digest + "\n".join(texts).encode()).hexdigest()
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, content))
+    """Return a UUID of version 8 made of a digest. Source: RFC 9562, section 5.8."""
+    content = hashlib.sha256(hashlib.sha256(data).digest() + digest + "\n".join(texts).encode()).digest()
+    number = int.from_bytes(content[:16]) & ~(0xF << 76 | 0x3 << 62) | 0x8 << 76 | 0x2 << 62
+    return re.sub("(.{8})(.{4})(.{4})(.{4})", r"\1-\2-\3-\4-", f"{number:032x}", count=1)
 
 
 class _Gathering:
@@ -162,7 +162,7 @@ class _Gathering:
         )
 
     def _system(self) -> Component:
-        named = [f.system for _, f in sorted(self._facts.items()) if f.system is not None]
+        named = [f.os_release for _, f in sorted(self._facts.items()) if f.os_release is not None]
         release = self._provenance.release
         system = named[0] if named else OsRelease("debian" if release else "linux", release, release)
         supplier = _SUPPLIERS.get(system.id, "")

@@ -132,7 +132,7 @@ def test_no_file_outside_of_the_package_is_read(store: FakeStore, tmp_path: Path
         (tmp_path / name).write_text("ID=secret\n")
     files = {"usr/share/doc": link(str(tmp_path)), "usr/lib": link(str(tmp_path))}
     found, _ = of_package(store, copyright=None, files=files)
-    assert found.copyright_file == b"" and found.copyright is None and found.system is None
+    assert found.copyright_file == b"" and found.copyright is None and found.os_release is None
 
 
 @pytest.mark.parametrize(
@@ -161,10 +161,10 @@ def test_the_system_is_that_of_os_release(store: FakeStore) -> None:
     found, _ = of_package(store, files={"usr/lib/os-release": text, "etc/os-release": link("../usr/lib/os-release")})
     hashes = Hashes(*(hashlib.new(name, text.encode()).hexdigest() for name in ("sha256", "sha512", "sha1")))
     home = "https://www.debian.org/"
-    assert found.system == form.OsRelease("debian", "13", "trixie", home, "usr/lib/os-release", hashes)
+    assert found.os_release == form.OsRelease("debian", "13", "trixie", home, "usr/lib/os-release", hashes)
     assert form.decode(form.encode(found)) == found
     found, _ = of_package(store, files={"usr/lib/os-release": "ID=debian\nVERSION_CODENAME=sid\n"})
-    assert found.system is not None and found.system[:4] == ("debian", "sid", "sid", "")
+    assert found.os_release is not None and found.os_release[:4] == ("debian", "sid", "sid", "")
 
 
 def test_a_built_path_has_the_facts_of_its_files(store: FakeStore) -> None:
@@ -200,9 +200,12 @@ def test_a_path_that_was_changed_is_refused(store: FakeStore) -> None:
         facts_of(store, path)
 
 
+FORMAT = b"format%c" % form.FORMAT
+
+
 def test_invalid_facts_are_refused() -> None:
     good = form.encode(form.Facts({}))
-    assert form.decode(good) == form.Facts({})
-    for data in (b"", good[:-1], good + b"\0", good.replace(b"format\x02", b"format\x03")):
+    assert form.decode(good) == form.Facts({}) and FORMAT in good
+    for data in (b"", good[:-1], good + b"\0", good.replace(FORMAT, b"format\x7f")):
         with pytest.raises(StoreError):
             form.decode(data)

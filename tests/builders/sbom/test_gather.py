@@ -248,13 +248,13 @@ def test_a_source_package_has_the_url_of_its_dsc() -> None:
 def test_the_system_is_supplied_by_whom_os_release_says() -> None:
     hashes = Hashes("7" * 64, "8" * 128)
     release = OsRelease("debian", "13", "trixie", "https://www.debian.org/", "usr/lib/os-release", hashes)
-    (found,) = image([], Facts({}, system=release)).components
+    (found,) = image([], Facts({}, os_release=release)).components
     assert (found.supplier, found.homepage) == ("Debian <https://www.debian.org/>", "https://www.debian.org/")
     assert (found.file, found.hashes) == ("usr/lib/os-release", hashes)
     assert found.declared == Licence(), "the licence of a system is not that of its os-release"
-    (found,) = image([], Facts({}, system=release._replace(home="javascript:x"))).components
+    (found,) = image([], Facts({}, os_release=release._replace(home="javascript:x"))).components
     assert found.supplier == "Debian"
-    (found,) = image([], Facts({}, system=OsRelease("own", "1", ""))).components
+    (found,) = image([], Facts({}, os_release=OsRelease("own", "1", ""))).components
     assert (found.supplier, found.homepage, found.file) == ("", "", "")
 
 
