@@ -150,12 +150,12 @@ def test_a_limit_of_open_files(tmp_path: Path) -> None:
     """How many files are open at once differs from run to run, so several limits are tried."""
     archive = world(tmp_path / "archive")
     messages = []
-    for limit in (14, 18, 22, 26):
+    for limit in (11, 14, 18, 22):
         command = ("sh", "-c", f'ulimit -n {limit} && exec "$@"', "sh")
         done = Fpack(tmp_path / str(limit), archive, command)("pack", "debian.trixie.hello", status=None, timeout=60)
         if done.returncode:
             assert done.returncode not in (70, 99) and "open files" in done.stderr, done.stderr
-            assert done.stderr.count("error:") == 1
+            assert "error:" in done.stderr  # downloads that run at once can each have one
             messages.append(done.stderr)
         assert Fpack(tmp_path / str(limit), archive).pack("debian.trixie.hello")["digest"]
     assert messages
