@@ -1,0 +1,1 @@
+"""Match the packages of an image with known vulnerabilities, and say which of them the image does not have."""

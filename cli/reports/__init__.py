@@ -1,0 +1,1 @@
+"""Write what is known of an image as one self-contained HTML page."""
