@@ -5,12 +5,13 @@ The documents are read as strictly as `fpack verify` reads them. The layers are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.builders.manifest.format import Blob, Head
 from fpack.builders.manifest.reader import ManifestReader
+from fpack.builders.payload.machines import MACHINES
 from fpack.builders.verify import documents, embedded_manifest, manifest_loading
 from fpack.builders.verify.documents import BadDocument, blob_name, descriptor
 from fpack.builders.verify.findings import Report, VerifyError
@@ -20,12 +21,23 @@ from fpack.cli.errors import UsageError
 from .manifests import all_beside
 
 MAX_IMAGES = 64
+MAX_LAYERS = 200
 MAX_DEPTH = 4  # of indexes in indexes
 _MANIFESTS = (documents.MANIFEST, "application/vnd.docker.distribution.manifest.v2+json")
 _INDEXES = (documents.INDEX, "application/vnd.docker.distribution.manifest.list.v2+json")
 _CONFIGS = (documents.CONFIG, "application/vnd.docker.container.image.v1+json")
-# Docker's own form of an archive has the layers as plain tars.
-PLAIN_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
+
+
+class StoredLayer(NamedTuple):
+    """A layer in a file: the name in the archive, and the size there.
+
+    blob: what the image says of it, or None in docker's form of an archive. diff_id: the digest of its tar.
+    """
+
+    file: str
+    size: int
+    blob: Blob | None
+    diff_id: str
 
 
 class StoredImage(NamedTuple):
@@ -42,7 +54,7 @@ class StoredImage(NamedTuple):
     digest: str
     image_id: str
     configuration: Mapping[str, Any]
-    layers: Sequence[Blob]
+    layers: Sequence[StoredLayer]
     data: bytes | None = None
     absent: str = ""
 
@@ -51,13 +63,35 @@ def read(path: Path, platform: str | None = None) -> StoredImage:
     """Read the image in a file. Raise FpackError if there is none. platform: which one if there are several."""
     archive = open_archive(path, Report())
     try:
-        return _with_manifest(archive, _choose(list(_images(archive, path)), path, platform))
-    except BadDocument as error:
-        raise error.with_(where=f"{path}: {error.where}", hint="make the file again, or copy it again") from None
-    except OSError as error:
-        raise VerifyError("The image cannot be read", where=str(path), why=error.strerror or str(error)) from None
+        return choose(archive, path, lambda image: _has_platform(image, platform), platform or "")
     finally:
         archive.close()
+
+
+def opened(path: Path) -> ImageArchive:
+    """Open the archive at a path. Raise an FpackError if another program could see other files in it."""
+    report = Report()
+    archive = open_archive(path, report)
+    for finding in report.findings:
+        # Old archives of docker have a directory for each layer, and symlinks between them, which are not followed.
+        if "oci-layout" in archive.sizes or finding.where in archive.sizes:
+            archive.close()
+            raise VerifyError("The file is not an image as tools write it", where=finding.where, why=finding.what)
+    return archive
+
+
+def choose(archive: ImageArchive, path: Path, wanted: Callable[[StoredImage], bool], name: str) -> StoredImage:
+    """Return the one image of an archive that is wanted, with its manifest. Raise FpackError if there is not one.
+
+    name: of the platform that is wanted, "" if any.
+    """
+    try:
+        return _with_manifest(archive, _only(list(_images(archive, path)), path, wanted, name))
+    except BadDocument as error:
+        raise error.with_(where=f"{path}: {error.where}", hint="make the file again, or copy it again") from None
+    except (RecursionError, OSError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise VerifyError("The image cannot be read", where=str(path), why=why) from None
 
 
 def _images(archive: ImageArchive, path: Path) -> Iterator[StoredImage]:
@@ -89,10 +123,10 @@ def _of_index(archive: ImageArchive, path: Path) -> Iterator[StoredImage]:
             value = _document(archive, blob)
             config = descriptor(value.get("config"), name)
             if config.media_type in _CONFIGS:  # else it is a document about an image, such as a signature
-                layers = [descriptor(layer, name) for layer in _list(value, "layers", name)]
-                yield _image(path, _name(entry), blob.digest, config.digest, _document(archive, config), layers)
-                for layer in layers:
-                    _check_size(archive, blob_name(layer.digest), layer.size)
+                blobs = [descriptor(layer, name) for layer in _list(value, "layers", name)]
+                files = [(blob_name(blob.digest), blob) for blob in blobs]
+                document = _document(archive, config)
+                yield _image(archive, path, _name(entry), blob.digest, config.digest, document, files)
 
 
 def _of_docker(archive: ImageArchive, path: Path) -> Iterator[StoredImage]:
@@ -102,22 +136,42 @@ def _of_docker(archive: ImageArchive, path: Path) -> Iterator[StoredImage]:
     if not isinstance(entries, list) or len(entries) > MAX_IMAGES:
         raise BadDocument(where, "it is not a list of images")
     for entry in entries:
-        files = [str(file) for file in _list(entry, "Layers", where)]
+        files = [(str(file), None) for file in _list(entry, "Layers", where)]
         config = documents.read(archive, str(entry.get("Config")))
-        layers = []
-        for file, diff_id in zip(files, _diff_ids(config.value, where, len(files)), strict=True):
-            _check_size(archive, file, None)
-            layers.append(Blob(PLAIN_LAYER, diff_id, archive.sizes[file]))
         names = documents.docker_names([entry])
-        yield _image(path, names[0] if names else "", "", config.digest, config.value, layers)
+        yield _image(archive, path, names[0] if names else "", "", config.digest, config.value, files)
 
 
 def _image(
-    path: Path, name: str, digest: str, image_id: str, configuration: Any, layers: Sequence[Blob]
+    archive: ImageArchive,
+    path: Path,
+    name: str,
+    digest: str,
+    image_id: str,
+    configuration: Any,
+    files: Sequence[tuple[str, Blob | None]],
 ) -> StoredImage:
-    _diff_ids(configuration, blob_name(image_id), len(layers))
+    layers = []
+    for (file, blob), diff_id in zip(files, _diff_ids(configuration, blob_name(image_id), len(files)), strict=True):
+        size = archive.sizes.get(file)
+        if size is None:
+            raise BadDocument(file, "it is missing")
+        if blob is not None and size != blob.size:
+            raise BadDocument(file, f"it has {size} bytes; its descriptor says {blob.size}")
+        layers.append(StoredLayer(file, size, blob, diff_id))
     platform = documents.platform_name(configuration)
     return StoredImage(path, platform, name, digest, image_id, configuration, layers)
+
+
+def arch(image: StoredImage) -> str:
+    """Return the Debian architecture of an image, or its platform if Debian has none such."""
+    system, _, machine = image.platform.partition("/")
+    oci, _, variant = machine.partition("/")
+    same = [name for name, known in MACHINES.items() if known.oci == oci] if system == "linux" else []
+    exact = [name for name in same if variant and MACHINES[name].variant == variant]
+    if not exact and len(same) > 1:
+        exact = [name for name in same if name == "armhf"]
+    return (exact or same or [image.platform])[0]
 
 
 def _name(entry: Mapping[str, Any]) -> str:
@@ -146,8 +200,8 @@ def _entries(value: Any, where: str) -> list[Any]:
 
 def _list(value: Any, field: str, where: str) -> list[Any]:
     found = value.get(field) if isinstance(value, dict) else None
-    if not isinstance(found, list):
-        raise BadDocument(where, f"it has no list of {field}")
+    if not isinstance(found, list) or len(found) > MAX_LAYERS:
+        raise BadDocument(where, f"it has no list of {field}, or one of more than {MAX_LAYERS}")
     return found
 
 
@@ -160,24 +214,20 @@ def _diff_ids(configuration: Any, where: str, layers: int) -> list[str]:
     return found
 
 
-def _check_size(archive: ImageArchive, name: str, size: int | None) -> None:
-    """Raise BadDocument if a file of the archive is missing or has another size."""
-    found = archive.sizes.get(name)
-    if found is None:
-        raise BadDocument(name, "it is missing")
-    if size not in (None, found):
-        raise BadDocument(name, f"it has {found} bytes; its descriptor says {size}")
+def _has_platform(image: StoredImage, platform: str | None) -> bool:
+    return platform is None or f"{image.platform}/".startswith(f"{platform}/")
 
 
-def _choose(images: Sequence[StoredImage], path: Path, platform: str | None) -> StoredImage:
-    found = [image for image in images if platform is None or f"{image.platform}/".startswith(f"{platform}/")]
+def _only(images: Sequence[StoredImage], path: Path, wanted: Callable[[StoredImage], bool], name: str) -> StoredImage:
+    """Return the image that is wanted. An index may name one image several times."""
+    found = list({image.digest or image.image_id: image for image in images if wanted(image)}.values())
     if len(found) == 1:
         return found[0]
     names = sorted({image.platform for image in images})
     if not images:
         raise VerifyError("The file has no container image", where=str(path), why="its index refers to none")
     if not found:
-        raise UsageError(f"There is no image for {platform}", where=str(path), why=f"it has {', '.join(names)}")
+        raise UsageError(f"There is no image for {name}", where=str(path), why=f"it has {', '.join(names)}")
     if len({image.platform for image in found}) == 1:
         why = f"it has {len(found)} for {found[0].platform}"
         raise UsageError("The file has several images", where=str(path), why=why, hint="save each in its own file")

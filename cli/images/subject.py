@@ -133,7 +133,7 @@ class StoredSubject:
 
     def layers(self) -> list[ImageLayer]:
         """Return the layers. Without a manifest, their packages and the sizes of their files are not known."""
-        sizes = [blob.size for blob in self.image.layers]
+        sizes = [layer.size for layer in self.image.layers]
         if self.image.data is None:
             return [ImageLayer((), size, None) for size in sizes]
         reader = self.manifest()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.builders.oci.image_record import read as read_record
+from fpack.builders.verify import documents
 from fpack.cli.errors import UsageError
 from fpack.cli.options import SharedOptions
 from fpack.cli.paths import cache_directory
@@ -27,7 +28,7 @@ from fpack.store.errors import FpackError, one_line
 
 from . import closure, machine, runner, tree
 from .container import Planned, changed, plan
-from .findings import ClosurePackage, Finding, find, is_searched
+from .findings import ClosurePackage, TrialFinding, find, is_searched
 from .model import Ended
 from .ports import PortMap
 
@@ -41,7 +42,7 @@ class Tried(NamedTuple):
     """A command that ended. unobserved: why there are no findings, or "". packed: fpack packed the image."""
 
     status: int
-    findings: list[Finding]
+    findings: list[TrialFinding]
     unobserved: str
     packed: bool = True
 
@@ -85,7 +86,7 @@ def attempt(what: str | None, command: Sequence[str], options: SharedOptions, ob
             return Tried(ended.status, _findings(workspace, subject, ended), ended.unobserved, subject.packed)
 
 
-def _findings(workspace: Workspace, subject: _Subject, ended: Ended) -> list[Finding]:
+def _findings(workspace: Workspace, subject: _Subject, ended: Ended) -> list[TrialFinding]:
     if not ended.absent or not subject.release:
         return []
     return find(
@@ -122,9 +123,9 @@ def _built(workspace: Workspace, what: str | None) -> _Subject:
 @contextmanager
 def _unpacked(workspace: Workspace, path: Path) -> Iterator[_Subject]:
     """Unpack the image of a file or an OCI layout, and delete its files at the end of the context."""
+    from fpack.cli.images import image_file
     from fpack.store.files.remove import remove_tree
 
-    from . import image_file
     from .unpack import unpack
 
     fields = workspace.options.fields
@@ -133,8 +134,9 @@ def _unpacked(workspace: Workspace, path: Path) -> Iterator[_Subject]:
     archive = image_file.opened(path)
     directory = workspace.store.session.fresh()
     try:
-        image = image_file.choose(archive, path, workspace.arch)
-        reader = image.manifest(archive)
+        wanted = workspace.arch
+        image = image_file.choose(archive, path, lambda image: image_file.arch(image) == wanted, wanted)
+        reader = image_file.manifest(image) if image.data is not None else None
         files, left_out = unpack(archive, image, directory)
         if left_out:
             note(f"The sandbox has no devices and pipes of the image, such as {one_line(', '.join(left_out))}")
@@ -143,8 +145,8 @@ def _unpacked(workspace: Workspace, path: Path) -> Iterator[_Subject]:
         if reader is not None and made is not None:
             known = partial(closure.packages_of, workspace.store, made, reader)
         yield _Subject(
-            image.name,
-            changed(image.config, fields),
+            image.name or path.name,
+            changed(documents.settings(image.configuration), fields),
             files,
             _release(made.args.get("release") if made is not None else _codename(files.text("etc/os-release"))),
             made is not None and made.args.get("mode") == "linked",

@@ -68,7 +68,7 @@ class DropRules(NamedTuple):
     lean: Mapping[str, tuple[str, ...]]
 
 
-class Finding(NamedTuple):
+class TrialFinding(NamedTuple):
     """Files that a program looked for. kind: why the image lacks them.
 
     line: the line of a container that adds the first, or "" if it depends on what the container says already.
@@ -92,7 +92,7 @@ def find(
     contents: Callable[[Sequence[str]], Mapping[str, Sequence[str]]],
     linked: bool,
     succeeded: bool = False,
-) -> list[Finding]:
+) -> list[TrialFinding]:
     """Return the findings, the most likely cause first, at most MOST.
 
     absent: absolute names. files: the relative paths of the image. contents: returns the packages of Debian that have
@@ -122,7 +122,7 @@ def find(
             grouped.setdefault((kind, name), []).append(path)
     chosen = sorted(grouped, key=lambda key: (_KINDS.index(key[0]), _rank(grouped[key][0])))[:MOST]
     return [
-        Finding(
+        TrialFinding(
             tuple(f"/{path}" for path in grouped[key][: _MORE + 1]),
             key[1],
             key[0],

@@ -20,10 +20,10 @@ from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.streams.stream import Section, Stream, blocks
 from fpack.builders.verify.image_archive import ImageArchive
 from fpack.builders.verify.strict_tar import OTHERS, StrictMember, StrictTar
+from fpack.cli.images.image_file import StoredImage, StoredLayer
 from fpack.store.errors import FpackError
 from fpack.store.files.writer import write_all
 
-from .image_file import ImageError, ImageFile, LayerBlob
 from .tree import ImageFiles, TrialTree
 
 # An image may have LEAST bytes unpacked, and RATIO times the size of its blobs more, if the disk keeps RESERVE.
@@ -36,6 +36,10 @@ _LINK, _FILES = OTHERS[b"1"], (FILE, OTHERS[b"7"])
 _KINDS = {FILE: meta.FILE, DIRECTORY: meta.DIRECTORY, SYMLINK: meta.SYMLINK}
 
 
+class UnpackError(FpackError):
+    """An image that cannot be unpacked."""
+
+
 class Unpacked(NamedTuple):
     """The files of an image. left_out: the first devices and pipes that it has and the sandbox does not."""
 
@@ -43,7 +47,7 @@ class Unpacked(NamedTuple):
     left_out: tuple[str, ...]
 
 
-def unpack(archive: ImageArchive, image: ImageFile, directory: Path) -> Unpacked:
+def unpack(archive: ImageArchive, image: StoredImage, directory: Path) -> Unpacked:
     """Unpack an image into a new directory. Raise an FpackError if a layer is not what the image says."""
     try:
         status = os.statvfs(directory.parent)
@@ -51,7 +55,7 @@ def unpack(archive: ImageArchive, image: ImageFile, directory: Path) -> Unpacked
         directory.mkdir(0o700)
         return _Unpacking(archive, directory, free).run(image)
     except OSError as error:
-        raise ImageError("The image cannot be unpacked", where=str(directory), why=error.strerror or "") from None
+        raise UnpackError("The image cannot be unpacked", where=str(directory), why=error.strerror or "") from None
 
 
 class _Unpacking:
@@ -67,10 +71,10 @@ class _Unpacking:
         self._left = 0
         self._left_out: list[str] = []
 
-    def run(self, image: ImageFile) -> Unpacked:
+    def run(self, image: StoredImage) -> Unpacked:
         self._contents.mkdir()
         self._tree.mkdir(0o755)
-        self._left = LEAST + RATIO * sum(self._archive.sizes.get(layer.file, 0) for layer in image.layers)
+        self._left = LEAST + RATIO * sum(layer.size for layer in image.layers)
         for number, layer in enumerate(image.layers, 1):
             try:
                 self._layer(layer)
@@ -80,7 +84,7 @@ class _Unpacking:
             except FpackError as error:
                 what = f"Layer {number} of the image cannot be read"
                 why = ": ".join(part for part in (error.what, error.why) if part)
-                raise ImageError(what, where=error.where or layer.file, why=why) from None
+                raise UnpackError(what, where=error.where or layer.file, why=why) from None
         for name in _KERNEL:
             self._stack.replace(name)
         inside = LowerTree()
@@ -88,38 +92,31 @@ class _Unpacking:
         tree = TrialTree((os.fspath(self._tree),), apply=tuple(inside.differing()))
         return Unpacked(ImageFiles(tree, inside, merged=False), tuple(self._left_out))
 
-    def _layer(self, layer: LayerBlob) -> None:
-        size = self._archive.sizes.get(layer.file)
-        if size is None:
-            raise ImageError("The layer is missing")
-        if layer.blob is not None and size != layer.blob.size:
-            raise ImageError(
-                "The blob has a wrong size", why=f"it has {size} bytes, and the image says {layer.blob.size}"
-            )
+    def _layer(self, layer: StoredLayer) -> None:
         with self._archive.open(layer.file) as file:
             head = file.read(4)
         codec = next((codec for magic, codec in _CODECS.items() if head.startswith(magic)), "")
         with self._archive.open(layer.file) as file:
             outer = _Hashed(file.read)
-            section = Section(outer, size, "The layer")  # type: ignore[arg-type]  # it needs read alone
+            section = Section(outer, layer.size, "The layer")  # type: ignore[arg-type]  # it needs read alone
             inner = hashlib.sha256()
             tar = StrictTar(Stream(self._counted(blocks(section, codec), inner), 1 << 62))
             for member in tar:
                 self._member(member, tar)
             section.skip()
         if layer.blob is not None and outer.digest != layer.blob.digest:
-            raise ImageError("The blob does not have its digest", why=f"it has {outer.digest}")
+            raise UnpackError("The blob does not have its digest", why=f"it has {outer.digest}")
         if f"sha256:{inner.hexdigest()}" != layer.diff_id:
-            raise ImageError("The layer is not the one of the configuration", why=f"that has {layer.diff_id:.80}")
+            raise UnpackError("The layer is not the one of the configuration", why=f"that has {layer.diff_id:.80}")
 
     def _counted(self, pieces: Iterator[bytes], inner: hashlib._Hash) -> Iterator[bytes]:
         for piece in pieces:
             self._left -= len(piece)
             self._free -= len(piece)
             if self._left < 0:
-                raise ImageError("The layers have too many bytes unpacked", why=f"more than {RATIO} times their size")
+                raise UnpackError("The layers have too many bytes unpacked", why=f"more than {RATIO} times their size")
             if self._free < 0:
-                raise ImageError("The disk has no room for the layers")
+                raise UnpackError("The disk has no room for the layers")
             inner.update(piece)
             yield piece
 

@@ -9,9 +9,8 @@ import click
 from fpack.cli import options as shared
 from fpack.cli.errors import UsageError
 from fpack.cli.options import SharedOptions
-from fpack.cli.paths import PROJECT_FILE
 from fpack.cli.ui.render import megabytes, paint
-from fpack.cli.workspace.target import IMAGES
+from fpack.cli.workspace.target import find_image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,14 +107,13 @@ def command(
         raise UsageError("--rebuild fetches what the image is built from", hint="leave out --offline, or --rebuild")
     options = shared.SharedOptions(verbose=verbose, **rest)
     with Workspace(options) as workspace, tempfile.TemporaryDirectory() as directory:
-        path = Path(image)
-        if is_target := _is_target(image):
-            path = _packed(image, options, Path(directory, "image.oci"))
+        file = find_image(image, Path.cwd())
+        path = _packed(image, options, Path(directory, "image.oci")) if file is None else Path(image)
         known = workspace.has_store
         remote = None if offline else _remote(workspace, Path(directory))
         hand = LocalEvidence(workspace.store if known else None, cache_directory() / "debian", remote=remote)
         outcome = verify(path, manifests, all_beside(path.absolute()), hand)
-        outcome = outcome._replace(given=outcome.given or is_target)
+        outcome = outcome._replace(given=outcome.given or file is None)
         proven = [
             _rebuild(workspace, path, sources, part, outcome.report, hand) if rebuild else None
             for part in outcome.images
@@ -133,16 +131,6 @@ def command(
         words = f"{others} entries are from elsewhere" + (f", and {allowed} are allowed" if allowed else "")
         _show(image, outcome, words if refused else "", proven, verbose)
     return status
-
-
-def _is_target(text: str) -> bool:
-    """Return whether a name is not that of an image file, also of one that is missing or damaged."""
-    path = Path(text)
-    if path.is_dir() and not (path / "oci-layout").is_file():
-        return "/" not in text.rstrip("/") and text not in (".", "..") or (path / PROJECT_FILE).is_file()
-    if path.exists():
-        return text.endswith(".fp")
-    return "#" in text or text.endswith(".fp") or not (text.endswith(IMAGES) or "/" in text)
 
 
 def _packed(text: str, options: SharedOptions, out: Path) -> Path:

@@ -43,19 +43,11 @@ def find_image(text: str | None, cwd: Path) -> Path | None:
     path = cwd / text
     if path.is_dir():
         return path if (path / "oci-layout").is_file() else None
-    if path.is_file():
-        return path if text.endswith(IMAGES) or _is_tar(path) else None
+    if path.exists():
+        return None if text.endswith(".fp") else path
     if text.endswith(IMAGES) and not text.startswith("debian."):
         raise UsageError("There is no such file", where=str(path), why=f"it is named by {text!r}")
     return None
-
-
-def _is_tar(path: Path) -> bool:
-    try:
-        with open(path, "rb") as file:
-            return file.read(262)[257:] == b"ustar"
-    except OSError:
-        return False
 
 
 def find_project(start: Path) -> Path | None:
@@ -110,6 +102,8 @@ def unknown(
     package = f"a Debian package is named debian.{text}" if target.path[0] in RELEASES else ""
     if os.path.isfile(os.path.join(text, "oci-layout")):
         known = f"the image in this directory is ./{text}"
+    elif os.path.isfile(text):
+        known = known or f"the file in this directory is ./{text}"
     hint = package or known or f"fpack search {text} looks for packages"
     if not all(c.isalnum() or c in "+-._" for c in text):
         hint = "fpack eval -e evaluates an expression"

@@ -79,13 +79,14 @@ def test_workers_end_with_the_process_that_started_them() -> None:
     leader.stdout.close()
 
 
+# One call for each line: print writes a line and its end one after the other, and the workers share the pipe.
 BUSY = """
-import time
+import os, time
 from fpack.store.parallel import spread
 def work(number):
-    print("begun", flush=True)
+    os.write(1, b"begun\\n")
     time.sleep(3)
-    print("late", flush=True)
+    os.write(1, b"late\\n")
     return []
 list(spread(2, work, 2))
 """

@@ -17,7 +17,6 @@ import zstandard
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.cli.images import image_file
 from fpack.cli.images.subject import StoredSubject, _dependencies
-from fpack.cli.verbs.verify import _is_target
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
 from support.archive import Archive, file, link
@@ -149,18 +148,7 @@ def test_verify_packs_the_image_of_an_attribute(made: Greeter, tmp_path: Path) -
     assert found["claim"] == "given" and found["image"] == "#image" and found["success"]
     assert "proven" in made.fpack("verify", "debian.trixie.hello").stdout
     assert sorted(made.project.iterdir()) == before
-    assert "There is no image" in made.fpack.fails("verify", "gone.tar", cwd=made.project)
-
-
-def test_which_names_verify_takes_for_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("layout/oci-layout", "plain/x", "project/fpack.fp", "x.fp", "x", "redis/data"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("")
-    for text in ("postgres", "#image", "x.fp", "a/b.fp#c", "./project", "redis", "debian.trixie.jq"):
-        assert _is_target(text), text
-    for text in ("layout", "./layout", "./plain", "x", "gone.tar", "./gone", "gone/", "."):
-        assert not _is_target(text), text
+    assert "There is no such file" in made.fpack.fails("verify", "gone.tar", cwd=made.project)
 
 
 # Images of other tools, and of older versions.

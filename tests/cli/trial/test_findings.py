@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pytest
-from fpack.cli.trial.findings import MOST, ClosurePackage, DropRules, Finding, find
+from fpack.cli.trial.findings import MOST, ClosurePackage, DropRules, TrialFinding, find
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
 
@@ -31,7 +31,7 @@ def found(
     contents: Mapping[str, Sequence[str]] | None = None,
     linked: bool = False,
     succeeded: bool = False,
-) -> list[Finding]:
+) -> list[TrialFinding]:
     names = [name.encode("utf-8", "surrogateescape") for name in absent]
     return find(names, closure, files, lambda: RULES, lambda paths: contents or {}, linked, succeeded)
 
@@ -50,7 +50,7 @@ def found(
 )  # fmt: skip
 def test_the_line_depends_on_the_reason(closure: ClosurePackage, linked: bool, kind: str, line: str) -> None:
     (finding,) = found("/usr/share/x", "/usr/share/unknown", closure=[closure], linked=linked)
-    assert finding == Finding(("/usr/share/x",), closure.name, kind, line)
+    assert finding == TrialFinding(("/usr/share/x",), closure.name, kind, line)
 
 
 def test_fpacks_own_rules_have_lines_of_their_own() -> None:
@@ -97,7 +97,7 @@ def test_files_that_programs_do_without_are_no_findings(path: str) -> None:
 
 def test_packages_of_debian_are_named() -> None:
     (finding,) = found("/bin/foo", "/usr/bin/bar", contents={"/usr/bin/foo": ("foobar", "foo", "libfoo-extra")})
-    assert finding == Finding(("/usr/bin/foo",), "foo", "package", "")
+    assert finding == TrialFinding(("/usr/bin/foo",), "foo", "package", "")
 
 
 def test_a_package_that_the_image_has_elsewhere_is_no_finding() -> None:

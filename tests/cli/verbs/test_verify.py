@@ -249,9 +249,10 @@ def test_the_manifest_beside_an_image_is_taken_if_it_carries_none(made: Greeter,
 @pytest.mark.parametrize(
     ("image", "words"),
     [
-        ("nothing.tar", "There is no image"),
-        ("text", "not a tar"),
-        (".", "not an OCI layout"),
+        ("nothing.tar", "There is no such file"),
+        ("./text", "not a tar"),
+        ("text", "is ./text"),
+        (".", "fpack.fp"),
         ("/dev/null", "must be a tar file"),
     ],
 )

@@ -88,14 +88,23 @@ def test_an_image_is_not_what_one_is_made_of(project: Path) -> None:
 
 
 def test_which_names_are_image_files(project: Path) -> None:
-    for name in ("app.tar", "debian.tar", "app.tar.gz", "layout.oci/oci-layout", "plain/x"):
+    for name in ("app.tar", "debian.tar", "app.tar.gz", "layout.oci/oci-layout", "plain/x", "x.fp"):
         (project / name).parent.mkdir(exist_ok=True)
         (project / name).write_bytes(b"")
     (project / "image").write_bytes(bytes(257) + b"ustar" + bytes(250))
     (project / "short").write_bytes(b"ustar")
-    for text in ("app.tar", "./app.tar", "debian.tar", "app.tar.gz", "layout.oci", "./layout.oci/", "./image"):
+    for text in (
+        "app.tar",
+        "./app.tar",
+        "debian.tar",
+        "app.tar.gz",
+        "layout.oci",
+        "./layout.oci/",
+        "./image",
+        "./short",
+    ):
         assert find_image(text, project) == project / text, text
-    for text in (None, "image", "./short", "./plain", ".", "app", "app.tar#x", "debian.trixie.gone.tar", "./gone"):
+    for text in (None, "image", "./x.fp", "./plain", ".", "app", "app.tar#x", "debian.trixie.gone.tar", "./gone"):
         assert find_image(text, project) is None, text
     for text in ("gone.tar", "./gone.oci"):
         with pytest.raises(UsageError, match="no such file"):
