@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from typing import NoReturn
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from fpack.store.errors import FpackError, one_line
+from fpack.store.files import disk_errors
 
 _TRANSIENT = (429, 500, 502, 503, 504)
 
@@ -119,8 +121,16 @@ def reason_of(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error) or error.__class__.__name__
 
 
+def raise_limits(error: BaseException, url: str) -> None:
+    """Raise StoreError if the machine's limits, not the server, are the reason: another mirror is no better."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
+        known = disk_errors.explain(error, shown(url))
+        assert known is not None
+        raise known from None
+
+
 def translate(error: Exception, url: str) -> NoReturn:
-    """Raise the HttpError that corresponds to an error of urllib3 or of the system."""
+    """Raise the HttpError, or StoreError, that corresponds to an error of urllib3 or of the system."""
     import ssl
 
     import urllib3.exceptions as u3
@@ -129,6 +139,7 @@ def translate(error: Exception, url: str) -> NoReturn:
     where = shown(url)
     why = reason_of(chain[-1])
     for one in chain:
+        raise_limits(one, url)
         if isinstance(one, (ssl.SSLError, u3.SSLError)):
             raise TlsError(
                 "The server's certificate was not accepted",

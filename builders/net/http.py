@@ -29,6 +29,7 @@ from .errors import (
     TooLarge,
     combined,
     ended_early,
+    raise_limits,
     reason_of,
     shown,
     split_url,
@@ -339,12 +340,14 @@ def _open_file(url: str, offset: int) -> Response:
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound("There is no such file", where=url) from None
     except (OSError, ValueError) as error:
+        raise_limits(error, url)
         raise Refused("The file cannot be read", where=url, why=reason_of(error)) from None
 
     def read() -> bytes:
         try:
             return file.read(CHUNK)
         except OSError as error:
+            raise_limits(error, url)
             raise Refused("The file cannot be read", where=url, why=reason_of(error)) from None
 
     return Response(url, read, file.close, offset=start, total=size, html=False)
