@@ -52,13 +52,35 @@ def find(archive: ImageArchive) -> list[bytes]:
 def sources(archive: ImageArchive, image: str) -> list[Blob]:
     """Return the closure files with the sources of an image. image: its digest. Raise BadDocument as `find` does."""
     found: list[Blob] = []
+    for artifact in artifacts(archive, image):
+        if artifact.get("artifactType") in ARTIFACTS:
+            found += [layer for layer in _layers(artifact) if layer.media_type == SOURCES]
+    return list(dict.fromkeys(found))[:MAX_MANIFESTS]
+
+
+def artifacts(archive: ImageArchive, image: str) -> Iterator[dict[str, Any]]:
+    """Yield the artifacts about an image. image: its digest. Raise BadDocument as `find` does."""
     for entry in _entries(archive) if REFERRERS in archive.sizes else []:
-        if isinstance(entry, dict) and entry.get("artifactType") in ARTIFACTS:
+        if isinstance(entry, dict):
             artifact = _artifact(archive, descriptor(entry, REFERRERS))
             subject = artifact.get("subject")
             if isinstance(subject, dict) and subject.get("digest") == image:
-                found += [layer for layer in _layers(artifact) if layer.media_type == SOURCES]
-    return list(dict.fromkeys(found))[:MAX_MANIFESTS]
+                yield artifact
+
+
+def blob(archive: ImageArchive, entry: Any, media_type: str, most: int) -> bytes:
+    """Read the blob of a descriptor. Raise BadDocument if it has another type, digest or size, or more than `most`."""
+    about = descriptor(entry, REFERRERS)
+    name = blob_name(about.digest)
+    if about.media_type != media_type:
+        raise BadDocument(name, f"it is {shown(about.media_type)}, not {media_type}")
+    size = archive.sizes.get(name)
+    if size != about.size or size > most:
+        raise BadDocument(name, f"it has {size} bytes; its descriptor says {about.size}, and {most} are the most")
+    data = b"".join(_chunks(archive, name))
+    if f"sha256:{hashlib.sha256(data).hexdigest()}" != about.digest:
+        raise BadDocument(name, "its content does not match its digest")
+    return data
 
 
 def _entries(archive: ImageArchive) -> list[Any]:
@@ -70,7 +92,7 @@ def _entries(archive: ImageArchive) -> list[Any]:
     return entries
 
 
-def _artifact(archive: ImageArchive, blob: Blob) -> Any:
+def _artifact(archive: ImageArchive, blob: Blob) -> dict[str, Any]:
     """Read the artifact of a descriptor."""
     name = blob_name(blob.digest)
     document = documents.read(archive, name, MAX_LIST)

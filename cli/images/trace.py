@@ -61,11 +61,18 @@ class _Archive(NamedTuple):
     signature: Mapping[str, Any] | None
 
 
-def trace(readers: Readers, wanted: str, evidence: LocalEvidence, store: Store | None = None) -> dict[str, Any]:
+def trace(
+    readers: Readers,
+    wanted: str,
+    evidence: LocalEvidence,
+    store: Store | None = None,
+    stated: Callable[[str], str | None] = lambda package: None,
+) -> dict[str, Any]:
     """Return the chain of a file as plain data for JSON. Raise NotInside if the image does not have the file.
 
     readers: returns a new reader of the manifest. evidence: on this machine, for the signature of the release; nothing
     else is read from it. store: of this machine, if it has one, for the licence.
+    stated: returns the licence of a package by a bill that the image carries, if the store does not know it.
     """
     found = _locate(readers, wanted)
     reader = readers()
@@ -102,7 +109,7 @@ def trace(readers: Readers, wanted: str, evidence: LocalEvidence, store: Store |
         "index": _index(archive) if archive is not None else None,
         "release": _release(archive) if archive is not None else None,
         "source": {"name": pin.source, "version": pin.source_version} if pin is not None else None,
-        "licence": _licence(readers, package, store) if package else None,
+        "licence": _licence(readers, package, store, stated) if package else None,
         "inputs": _inputs(reader, found, about.derivation) if not package else [],
     }
 
@@ -277,8 +284,10 @@ def _release(archive: _Archive) -> dict[str, Any]:
     return {**archive.suite._asdict(), "signature": archive.signature}
 
 
-def _licence(readers: Readers, package: str, store: Store | None) -> dict[str, Any]:
-    """Return what the store knows of a package's licence, and where its copyright file is: in the image or the .deb."""
+def _licence(
+    readers: Readers, package: str, store: Store | None, stated: Callable[[str], str | None]
+) -> dict[str, Any]:
+    """Return a package's licence by the store or the bill, and where its copyright file is, in the image or .deb."""
     wanted = f"usr/share/doc/{package}/copyright"
     links: dict[str, str] = {}
     files: dict[str, str] = {}
@@ -295,5 +304,5 @@ def _licence(readers: Readers, package: str, store: Store | None) -> dict[str, A
         "file": f"/{path if path in files else wanted}",
         "in_image": path in files,
         "sha256": files.get(path),
-        "expression": (declared.expression or None) if declared is not None else None,
+        "expression": (declared.expression or None) if declared is not None else stated(package),
     }

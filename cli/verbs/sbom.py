@@ -10,7 +10,9 @@ from fpack.cli import options as shared
 from fpack.cli.images import container_options
 
 if TYPE_CHECKING:
-    from fpack.store.files.checked_tree import CheckedTree
+    from collections.abc import Callable, Iterable, Sequence
+
+    from fpack.cli.images.subject import StoredSubject
 
 
 @click.command(
@@ -22,7 +24,9 @@ Examples:
   fpack sbom debian.trixie.redis-server            any Debian package
   fpack sbom --format cyclonedx-1.6,spdx-3.0.1 -o documents    several, in a directory
   fpack sbom postgres --format legal-sources -o legal.tar      tables of licences and sources, and texts
-  fpack pack --sbom                                an image, and its bill attached to it""",
+  fpack pack --sbom                                an image, and its bill attached to it
+  fpack sbom postgres.tar                          the bill that an image file carries
+  fpack sbom postgres.tar --rebuild                the bill of an image file that carries none""",
 )
 @click.argument("what", required=False)
 @click.option(
@@ -41,48 +45,116 @@ Examples:
     metavar="'NAME <ADDRESS>'",
     help="Who supplies the image. Default: its label org.opencontainers.image.vendor.",
 )
+@click.option("--rebuild", is_flag=True, help="Of an image file: build it again, and make the bill of what was built.")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="PATH",
+    help="With --rebuild: a file or directory of the project that the image does not carry; can be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with the files that were written.")
+@shared.of_file
 @container_options.from_command_line
 @shared.building
 def command(
-    what: str | None, formats: tuple[str, ...], output: Path | None, supplier: str, as_json: bool, **rest: Any
+    what: str | None,
+    formats: tuple[str, ...],
+    output: Path | None,
+    supplier: str,
+    rebuild: bool,
+    sources: tuple[Path, ...],
+    platform: str | None,
+    as_json: bool,
+    **rest: Any,
 ) -> int:
     """Write what the image of WHAT consists of, and where each part comes from, in formats that other tools read.
 
-    WHAT is as for `fpack pack`. The same image gives the same bytes on every machine.
+    WHAT is as for `fpack pack`, or an image file. The same image gives the same bytes on every machine.
+
+    An image file's bill is the one that it carries, as its maker wrote it. With --rebuild, the image is built again
+    from its manifest, and the bill is that of the image that was built, if it is the same.
     """
-    from fpack.builders.sbom.documents import DEFAULT, FORMATS
+    from fpack.builders.sbom.documents import DEFAULT
     from fpack.cli.errors import UsageError
-    from fpack.cli.images import bills, manifests
-    from fpack.cli.workspace.containers import container
-    from fpack.cli.workspace.workspace import Workspace
+    from fpack.cli.images import bills
+    from fpack.cli.images.subject import of_file
 
     names = bills.formats(formats or (DEFAULT,))
     if output is None and (len(names) > 1 or as_json):
         raise UsageError("Several formats, and --json, need a directory or a file", hint="add -o PATH")
     if output is not None:
         _check(output, len(names) > 1)
-    with Workspace(shared.options(rest)._replace(fields=container_options.fields(rest))) as workspace:
-        made = container(workspace, workspace.target(what))
-        manifest = manifests.manifest(workspace, made, manifests.SOURCES)
-        (path,) = workspace.realise([bills.bill(workspace, manifest, names, supplier)])
-        workspace.finish()
-        tree = workspace.store.tree(path)
-        if output is None:
-            _print(tree, names[0])
-            return 0
-        several = len(names) > 1 or output.is_dir()
-        if several:
-            output.mkdir(exist_ok=True)
-        files = {name: output / f"{made.file_name}.{FORMATS[name].file}" if several else output for name in names}
-        for name, file in files.items():
-            _write(tree, name, file)
+    stored = of_file(what, platform)
+    if stored is None and (rebuild or sources):
+        raise UsageError("--rebuild and --source are about image files", why=f"{what or 'the project'} is none")
+    if sources and not rebuild:
+        raise UsageError("--source needs --rebuild", hint="leave out --source, or add --rebuild")
+    if stored is not None and not rebuild:
+        if supplier:
+            raise UsageError("The bill that an image carries names its supplier", hint="add --rebuild to make another")
+        from fpack.cli.images.file_bills import all_attached
+
+        data = all_attached(stored.image, names)
+        stem = stored.image.file.name.removesuffix(".tar").removesuffix(".oci")
+        files = _written(lambda name: iter([data[name]]), names, output, stem)
+    else:
+        options = shared.options(rest)._replace(fields=container_options.fields(rest))
+        files = _made(what, names, output, supplier, stored, sources, options)
     if as_json:
         shared.print_json({"files": [{"format": name, "file": str(file)} for name, file in files.items()]})
     else:
         for file in files.values():
             print(file)
     return 0
+
+
+def _made(
+    what: str | None,
+    names: Sequence[str],
+    output: Path | None,
+    supplier: str,
+    stored: StoredSubject | None,
+    sources: Sequence[Path],
+    options: shared.SharedOptions,
+) -> dict[str, Path]:
+    """Build the bill of a target, or of an image file whose image is built again, and write it."""
+    from fpack.cli.images import bills, manifests
+    from fpack.cli.workspace.containers import container
+    from fpack.cli.workspace.workspace import Workspace
+
+    with Workspace(options) as workspace:
+        if stored is None:
+            made = container(workspace, workspace.target(what))
+            manifest, stem = manifests.manifest(workspace, made, manifests.SOURCES), made.file_name
+        else:
+            from fpack.cli.images.file_bills import rebuilt
+
+            manifest = rebuilt(workspace, stored.image, sources)
+            stem = stored.image.file.name.removesuffix(".tar").removesuffix(".oci")
+        (path,) = workspace.realise([bills.bill(workspace, manifest, names, supplier)])
+        workspace.finish()
+        tree = workspace.store.tree(path)
+        return _written(tree.chunks, names, output, stem)
+
+
+def _written(
+    read: Callable[[str], Iterable[bytes]], names: Sequence[str], output: Path | None, stem: str
+) -> dict[str, Path]:
+    """Write the documents to files, or the only one to the standard output. Return the file of each."""
+    from fpack.builders.sbom.documents import FORMATS
+
+    if output is None:
+        _print(read(names[0]))
+        return {}
+    several = len(names) > 1 or output.is_dir()
+    if several:
+        output.mkdir(exist_ok=True)
+    files = {name: output / f"{stem}.{FORMATS[name].file}" if several else output for name in names}
+    for name, file in files.items():
+        _write(read(name), file)
+    return files
 
 
 def _check(output: Path, several: bool) -> None:
@@ -100,20 +172,20 @@ def _check(output: Path, several: bool) -> None:
         )
 
 
-def _print(tree: CheckedTree, name: str) -> None:
+def _print(pieces: Iterable[bytes]) -> None:
     import sys
 
     sys.stdout.flush()
-    for piece in tree.chunks(name):
+    for piece in pieces:
         sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()
 
 
-def _write(tree: CheckedTree, name: str, file: Path) -> None:
+def _write(pieces: Iterable[bytes], file: Path) -> None:
     from fpack.builders.streams.output_file import errors, replacing
 
     with errors(file), replacing(file) as fd:
         from fpack.store.files.writer import write_all
 
-        for piece in tree.chunks(name):
+        for piece in pieces:
             write_all(fd, piece)

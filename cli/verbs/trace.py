@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from fpack.cli.ui.render import megabytes
 from fpack.store.errors import FpackError
 
 if TYPE_CHECKING:
+    from fpack.cli.images.subject import Subject
     from fpack.cli.ui.layout import Branch
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.store import Store
@@ -44,22 +45,34 @@ def command(path: str, image: str | None, platform: str | None, as_json: bool, *
     from fpack.cli.images.trace import trace
     from fpack.cli.paths import cache_directory
     from fpack.cli.ui.layout import Page, show, tree
-    from fpack.cli.workspace.target import find_image
+    from fpack.cli.workspace.target import is_archive
     from fpack.cli.workspace.workspace import Workspace
 
-    if image is not None and image.startswith("/") and find_image(path, Path.cwd()) is not None:
+    if image is not None and image.startswith("/") and is_archive(Path(path)):
         raise UsageError(
             f"{path} is an image, not a file in one", hint=f"name the file first, as in: fpack trace {image} {path}"
         )
     with Workspace(shared.options(rest)) as workspace:
         subject = open_subject(workspace, image, platform)
-        found = trace(subject.manifest, path, LocalEvidence(None, cache_directory() / "debian"), _store(workspace))
+        evidence = LocalEvidence(None, cache_directory() / "debian")
+        found = trace(subject.manifest, path, evidence, _store(workspace), _stated(subject))
         workspace.finish()
     if as_json:
         shared.print_json(found)
         return 0
     show(tree(Page(), [_file(found)]))
     return 0
+
+
+def _stated(subject: Subject) -> Callable[[str], str | None]:
+    """Return what gives the licence of a package by the bill that an image file carries."""
+    from fpack.cli.images.file_bills import stated_licence
+    from fpack.cli.images.subject import StoredSubject
+
+    if not isinstance(subject, StoredSubject):
+        return lambda package: None
+    image = subject.image
+    return lambda package: stated_licence(image, package)
 
 
 def _store(workspace: Workspace) -> Store | None:

@@ -50,6 +50,17 @@ def find_image(text: str | None, cwd: Path) -> Path | None:
     return None
 
 
+def is_archive(path: Path) -> bool:
+    """Return whether a path is a tar or an OCI layout."""
+    try:
+        if path.is_dir():
+            return (path / "oci-layout").is_file()
+        with open(path, "rb") as file:
+            return file.read(262)[257:] == b"ustar"
+    except OSError:
+        return False
+
+
 def find_project(start: Path) -> Path | None:
     """Return the nearest directory from `start` upwards that has a project file, unless others can change the file."""
     found = find_above(os.fspath(start), PROJECT_FILE)
