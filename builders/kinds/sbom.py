@@ -27,8 +27,8 @@ from fpack.store.path import StorePath, clean_name, parse
 from .facts import FILE, MAX_FACTS, FactsArgs
 from .manifest import CANONICAL_FILE
 
-# 2: URLs of sources, digests of links, os-release, whole copyright files
-VERSION = 3
+# 2: URLs of sources, digests of links, os-release, whole copyright files; 4: the supplier of builds
+VERSION = 4
 
 
 class SbomArgs(NamedTuple):

@@ -197,7 +197,9 @@ class _Gathering:
             path = parse(origin.path)
             name, version = origins.split_name(path.name)
             kind = "source" if drv is not None and drv.kind in ("source", "text", "fetch") else "build"
-            ref = self._add(Component(f"path:{path.base}", kind, name, version))
+            # What is downloaded as it is has another supplier than the image, and nobody states which.
+            supplier = "" if drv is None or drv.kind == "fetch" else self._subject.supplier
+            ref = self._add(Component(f"path:{path.base}", kind, name, version, supplier=supplier))
         self._refs[origin.path] = ref
         return ref != self._subject.ref and facts.package is None
 

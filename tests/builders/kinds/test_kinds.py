@@ -84,7 +84,7 @@ DIGESTS = {
     "npm": "28b1256fab9cabc9",
     "pypi": "82d346add165fac0",
     "root": "80e9d53850d828a8",
-    "sbom": "03eb7e18c758af94",
+    "sbom": "092a89cc5bfa478a",
     "slice": "15bbd1d96b1233fe",
     "source": "da8e8421d65924c2",
     "text": "a0a7b1cf054e8713",
