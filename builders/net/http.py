@@ -45,6 +45,7 @@ RETRIES = 3
 REDIRECTS = 10
 TIMEOUT = 30.0  # seconds without a byte
 MAX_WAIT = 30.0  # limit of the pause that a server may ask for
+MAX_VALIDATOR = 256  # characters of a header that tells the version of a file
 USER_AGENT = "fpack"
 
 _LENGTH = re.compile(r"[0-9]{1,18}\Z")
@@ -59,6 +60,16 @@ class Download(NamedTuple):
     sha256: str
 
 
+class Validators(NamedTuple):
+    """What a server said of a file, for asking later whether the file changed: ETag and Last-Modified, or ""."""
+
+    etag: str = ""
+    modified: str = ""
+
+
+NO_VALIDATORS = Validators()
+
+
 def nothing() -> None:
     """Do nothing: the `check` of a download that cannot be cancelled."""
 
@@ -66,7 +77,8 @@ def nothing() -> None:
 class Response:
     """A response with an unread body. Close it, or use it as a context manager.
 
-    offset: the body's start within the file. total: the file's size, if known. html: see below.
+    offset: the body's start within the file. total: the file's size, if known. html: see below. validators: of the
+    file. unchanged: the file is as the caller knows it, and there is no body.
     """
 
     def __init__(
@@ -78,11 +90,15 @@ class Response:
         offset: int,
         total: int | None,
         html: bool,
+        validators: Validators = NO_VALIDATORS,
+        unchanged: bool = False,
     ) -> None:
         self.url = url
         self.offset = offset
         self.total = total
         self.html = html  # the server declares a web page, but the URL does not look like one
+        self.validators = validators
+        self.unchanged = unchanged
         self._read = read
         self._close = close
 
@@ -129,24 +145,29 @@ class Http:
 
     # Single requests.
 
-    def open(self, url: str, offset: int = 0) -> Response:
+    def open(self, url: str, offset: int = 0, known: Validators = NO_VALIDATORS) -> Response:
         """Request a file from byte `offset` on. Raise an HttpError if the request fails.
 
-        A server without range support sends the whole file: check the response's `offset`.
+        A server without range support sends the whole file: check the response's `offset`. known: of a file that the
+        caller has, and which need not be sent again.
         """
         parts = split_url(url)
         if parts.scheme == "file":
             return _open_file(url, offset)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BadUrl("The URL cannot be fetched", where=shown(url), why="only http, https and file are supported")
-        return self._request(url, offset)
+        return self._request(url, offset, known)
 
-    def _request(self, url: str, offset: int) -> Response:
+    def _request(self, url: str, offset: int, known: Validators) -> Response:
         import urllib3
 
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
+        if known.etag:
+            headers["If-None-Match"] = known.etag
+        if known.modified:
+            headers["If-Modified-Since"] = known.modified
         for _ in range(REDIRECTS):
             parts = split_url(url)
             bare, auth = url, {}
@@ -169,12 +190,12 @@ class Http:
                 translate(error, url)
             target = answer.get_redirect_location()
             if not target:
-                return self._answer(url, offset, answer)
+                return self._answer(url, offset, answer, conditional=known != NO_VALIDATORS)
             answer.close()
             url = _redirected(url, target)
         raise ServerError("The server redirects too often", where=shown(url), why=f"after {REDIRECTS} redirects")
 
-    def _answer(self, url: str, offset: int, answer: urllib3.BaseHTTPResponse) -> Response:
+    def _answer(self, url: str, offset: int, answer: urllib3.BaseHTTPResponse, conditional: bool) -> Response:
         import urllib3
 
         status = answer.status
@@ -193,6 +214,9 @@ class Http:
             match = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
             size = int(match[2]) if match and match[2] != "*" else None
             return Response(url, lambda: b"", nothing, offset=offset if size == offset else 0, total=size, html=False)
+        elif status == 304 and conditional:
+            answer.close()
+            return Response(url, lambda: b"", nothing, offset=0, total=None, html=False, unchanged=True)
         elif status != 200:
             wait = answer.headers.get("Retry-After", "")
             answer.close()
@@ -209,7 +233,8 @@ class Http:
 
         page = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "text/html"
         html = page and not split_url(url).path.endswith((".html", ".htm", "/"))
-        return Response(url, read, answer.close, offset=start, total=total, html=html)
+        validators = Validators(*(_header(answer, name) for name in ("ETag", "Last-Modified")))
+        return Response(url, read, answer.close, offset=start, total=total, html=html, validators=validators)
 
     def _pool(self, scheme: str, host: str) -> urllib3.PoolManager:
         import urllib3
@@ -262,6 +287,39 @@ class Http:
 
         url = self._first(urls, fetch, check)
         return url, bytes(body)
+
+    def refresh(
+        self,
+        url: str,
+        path: Path,
+        known: Validators,
+        *,
+        limit: int,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Validators | None:
+        """Download to `path`, whose content is lost. Return what the server says of the file.
+
+        Return None, and download nothing, if the file is as `known` says. A web page in place of the file is an error.
+        """
+        found: Validators | None = None
+
+        def fetch(url: str) -> None:
+            nonlocal found
+            with self.open(url, known=known) as response, path.open("wb") as file:
+                done = 0
+                for chunk in response.chunks():
+                    if not done and response.html and HTML.match(chunk):
+                        raise web_page(url)
+                    done += len(chunk)
+                    if done > limit:
+                        raise TooLarge("The file is too large", where=shown(url), why=f"the limit is {limit} bytes")
+                    file.write(chunk)
+                    if progress is not None:
+                        progress(done, response.total or 0)
+                found = None if response.unchanged else response.validators
+
+        self._first([url], fetch, nothing)
+        return found
 
     def download(
         self,
@@ -318,6 +376,12 @@ class Http:
             while (left := until - time.monotonic()) > 0:
                 check()
                 time.sleep(min(left, 0.05))
+
+
+def _header(answer: urllib3.BaseHTTPResponse, name: str) -> str:
+    """Return a header that can be sent back, or ""."""
+    value = answer.headers.get(name, "")
+    return value if len(value) <= MAX_VALIDATOR and value.isascii() and value.isprintable() else ""
 
 
 def _open_file(url: str, offset: int) -> Response:

@@ -11,6 +11,7 @@ Faults are for one path each, and hold for `times` requests (None: for all of th
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import socket
 import ssl
@@ -19,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -35,11 +37,18 @@ class _Fault:
 
 
 class Server:
-    """A running server; use it as a context manager. `certificate` is a PEM file with key and certificate, for TLS."""
+    """A running server; use it as a context manager. `certificate` is a PEM file with key and certificate, for TLS.
 
-    def __init__(self, folder: Path, *, certificate: Path | None = None, ranges: bool = True) -> None:
+    validators: send ETag and Last-Modified, and 304 for a file that did not change. statuses: of such answers.
+    """
+
+    def __init__(
+        self, folder: Path, *, certificate: Path | None = None, ranges: bool = True, validators: bool = False
+    ) -> None:
         self.folder = folder
         self.ranges = ranges
+        self.validators = validators
+        self.statuses: list[int] = []
         self.requests: list[tuple[str, str, str | None]] = []  # method, path, Range
         self.headers: list[dict[str, str]] = []  # of each request, by lower-case name
         self._faults: dict[str, list[_Fault]] = {}
@@ -103,9 +112,11 @@ class Server:
         """Send the body byte by byte."""
         self._fault(path, lambda handler: handler.file(pause=pause), times)
 
-    def replace(self, path: str, data: bytes, *, times: int | None = None) -> None:
+    def replace(
+        self, path: str, data: bytes, *, times: int | None = None, headers: dict[str, str] | None = None
+    ) -> None:
         """Answer 200 with other bytes."""
-        self._fault(path, lambda handler: handler.answer(200, data, {}), times)
+        self._fault(path, lambda handler: handler.answer(200, data, headers or {}), times)
 
     def heal(self) -> None:
         """Forget all faults."""
@@ -202,7 +213,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer(416, b"", {"Content-Range": f"bytes */{size}"})
             return
         body = data[start:end]
+        etag = f'"{hashlib.sha256(data).hexdigest()}"'
+        known = self.owner.validators and self.headers.get("If-None-Match") == etag
+        self.owner.statuses.append(304 if known else 206 if match else 200)
+        if known:
+            self.answer(304, b"", {})
+            return
         self.send_response(206 if match else 200)
+        if self.owner.validators:
+            self.send_header("ETag", etag)
+            self.send_header("Last-Modified", formatdate(path.stat().st_mtime, usegmt=True))
         self.send_header("Content-Type", "application/octet-stream")
         self.send_header("Content-Length", str(len(body)))
         if self.owner.ranges:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.net import errors
-from fpack.builders.net.http import Http
+from fpack.builders.net.http import MAX_VALIDATOR, NO_VALIDATORS, Http, Validators
 from support.certificates import own_certificate
 from support.httpserver import Server
 
@@ -371,3 +371,38 @@ def test_tls_is_verified(tmp_path: Path, certificate: Path, monkeypatch: pytest.
         assert Http(retries=0).get([named], limit=SIZE)[1] == DATA
         with pytest.raises(errors.TlsError):  # the certificate is trusted, but for another host
             Http(retries=0).get([f"{server.url}/file"], limit=SIZE)
+
+
+def test_a_file_is_sent_again_only_if_it_changed(server: Server, http: Http, tmp_path: Path) -> None:
+    server.validators = True
+    url, out = f"{server.url}/file", tmp_path / "out"
+    seen: list[tuple[int, int]] = []
+    known = http.refresh(url, out, NO_VALIDATORS, limit=SIZE, progress=lambda *step: seen.append(step))
+    assert known is not None and known.etag and known.modified.endswith("GMT")
+    assert out.read_bytes() == DATA and seen[-1] == (SIZE, SIZE)
+    assert http.refresh(url, tmp_path / "other", known, limit=SIZE) is None
+    assert server.headers[-1]["if-none-match"] == known.etag
+    assert server.headers[-1]["if-modified-since"] == known.modified
+    (server.folder / "file").write_bytes(b"new")
+    changed = http.refresh(url, out, known, limit=SIZE)
+    assert out.read_bytes() == b"new" and changed not in (None, known)
+
+
+def test_a_file_that_cannot_be_had_again_is_an_error(server: Server, http: Http, tmp_path: Path) -> None:
+    url, out = f"{server.url}/file", tmp_path / "out"
+    with pytest.raises(errors.TooLarge):
+        http.refresh(url, out, NO_VALIDATORS, limit=SIZE - 1)
+    server.page("/file", times=1)
+    with pytest.raises(errors.HttpError):
+        http.refresh(url, out, NO_VALIDATORS, limit=SIZE)
+    server.cut("/file", 1000, times=1)
+    assert http.refresh(url, out, NO_VALIDATORS, limit=SIZE) == NO_VALIDATORS and out.read_bytes() == DATA
+    server.fail("/file", 304)  # that nobody asked for
+    with pytest.raises(errors.HttpError):
+        http.refresh(url, out, NO_VALIDATORS, limit=SIZE)
+
+
+@pytest.mark.parametrize("value", ["x" * (MAX_VALIDATOR + 1), "a\tb", "caf\xe9"])
+def test_a_header_that_cannot_be_sent_back_is_left_out(server: Server, http: Http, tmp_path: Path, value: str) -> None:
+    server.replace("/file", b"data", headers={"ETag": value, "Last-Modified": "today"})
+    assert http.refresh(f"{server.url}/file", tmp_path / "out", NO_VALIDATORS, limit=9) == Validators("", "today")
