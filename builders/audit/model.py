@@ -18,7 +18,8 @@ FIXED = "fixed"
 UNDER_INVESTIGATION = "under_investigation"
 
 # What Debian's security team says of a vulnerability that it has not fixed in a release.
-SUBSTATES = ("no-dsa", "postponed", "ignored", "end-of-life", "undetermined")
+UNIMPORTANT = "unimportant"
+SUBSTATES = ("no-dsa", "postponed", "ignored", "end-of-life", "undetermined", UNIMPORTANT)
 
 
 class BinaryPackage(NamedTuple):
@@ -45,8 +46,12 @@ class Product(NamedTuple):
     binaries: tuple[BinaryPackage, ...] = ()
 
 
+# The `introduced` of a range from the very first version on, in every ecosystem.
+FIRST = "0"
+
+
 class VersionRange(NamedTuple):
-    """Affected versions: from `introduced` ("0": the first) up to but without `fixed`, or up to `last_affected`.
+    """Affected versions: from `introduced` (FIRST: the first) up to but without `fixed`, or up to `last_affected`.
 
     Both ends are "" if every later version is affected.
     """
