@@ -1,0 +1,91 @@
+"""Read a list of accepted vulnerabilities, each with a reason and a date after which it counts again."""
+
+from __future__ import annotations
+
+import datetime
+import tomllib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from fpack.store.errors import FpackError
+
+from .databases.compiled import text
+from .databases.debian_tracker import ID
+from .model import Finding
+
+MAX_SIZE = 4 << 20
+_FIELDS = {"id", "reason", "until", "package"}
+
+
+class AcceptedError(FpackError):
+    """An invalid list of accepted vulnerabilities."""
+
+    exit_code = 2
+
+
+class Accepted(NamedTuple):
+    """An accepted vulnerability. package: the source package that it is accepted of, "" for all.
+
+    until: the last day, None for an option of one command. origin: the file, or the option.
+    """
+
+    id: str
+    reason: str
+    until: datetime.date | None = None
+    package: str = ""
+    origin: str = ""
+
+
+def read_accepted(data: bytes, where: str) -> list[Accepted]:
+    """Parse a list: TOML with a table `[[accept]]` for each vulnerability. Raise AcceptedError if it is invalid."""
+    try:
+        document = tomllib.loads(data[: MAX_SIZE + 1].decode("utf-8"))
+    except RecursionError:
+        raise AcceptedError("The list of accepted vulnerabilities is nested too deeply", where=where) from None
+    except ValueError as error:
+        raise AcceptedError(
+            "The list of accepted vulnerabilities is not valid TOML", where=where, why=str(error)[:200]
+        ) from None
+    rows = document.pop("accept", [])
+    if len(data) > MAX_SIZE or document or not isinstance(rows, list):
+        why = f"it has more than {MAX_SIZE} bytes" if len(data) > MAX_SIZE else "it has other tables than [[accept]]"
+        raise AcceptedError("The list of accepted vulnerabilities is invalid", where=where, why=why)
+    return [_row(row, number, where) for number, row in enumerate(rows, 1)]
+
+
+def _row(row: Any, number: int, where: str) -> Accepted:
+    def bad(why: str) -> AcceptedError:
+        return AcceptedError(
+            f"Entry {number} of the accepted vulnerabilities is invalid",
+            where=where,
+            why=why,
+            hint='an entry has id, reason and until, as in: id = "CVE-2026-1234", reason = "...", until = 2026-12-31',
+        )
+
+    if not isinstance(row, dict) or (unknown := sorted(row.keys() - _FIELDS)):
+        raise bad(f"it has the unknown field {text(unknown[0], 40)}" if isinstance(row, dict) else "it is not a table")
+    identity, reason, until, package = (row.get(name) for name in ("id", "reason", "until", "package"))
+    if not isinstance(identity, str) or not ID.match(identity):
+        raise bad("its id is not that of a vulnerability")
+    if not isinstance(reason, str) or not text(reason):
+        raise bad("it has no reason")
+    if not isinstance(until, datetime.date) or isinstance(until, datetime.datetime):
+        raise bad("until is not a date")
+    if package is not None and (not isinstance(package, str) or not package):
+        raise bad("its package is not a name")
+    return Accepted(identity, text(reason), until, package or "", where)
+
+
+def acceptance(finding: Finding, accepted: Sequence[Accepted], today: datetime.date) -> Accepted | None:
+    """Return the entry that accepts a finding today, or None."""
+    ids = {finding.advisory.id, *finding.advisory.aliases}
+    for entry in accepted:
+        is_about = entry.id in ids and entry.package in ("", finding.product.name)
+        if is_about and (entry.until is None or today <= entry.until):
+            return entry
+    return None
+
+
+def expired(accepted: Sequence[Accepted], today: datetime.date) -> list[Accepted]:
+    """Return the entries that no longer count."""
+    return [entry for entry in accepted if entry.until is not None and today > entry.until]

@@ -1,0 +1,138 @@
+"""List what of an image can have known vulnerabilities, from its manifest: source packages and locked packages.
+
+Debian's and Ubuntu's packages are grouped by their source, since their vulnerabilities are. A source's version is that
+of the lock: the `+bN` of a binary rebuild is not a part of it. A package without any file in the image is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, PathOrigin
+from fpack.builders.manifest.reader import ManifestReader
+from fpack.builders.sbom.lock_files import LockedPart
+from fpack.builders.sbom.model import Component
+from fpack.builders.sbom.provenance import Provenance, locked_component
+from fpack.builders.sbom.purl import debian_source
+from fpack.store.path import parse
+
+from .model import BinaryPackage, Product
+
+_ECOSYSTEMS = {"npm": "npm", "pypi": "PyPI", "golang": "Go", "cargo": "crates.io", "gem": "RubyGems"}
+_DISTRIBUTIONS = {"debian": "Debian", "ubuntu": "Ubuntu"}
+
+
+class Inventory(NamedTuple):
+    """What is in an image. unidentified: what no vulnerability data can be about, such as builds of the project.
+
+    unread: sources whose lock files are not at hand, so that the packages that they name are not known.
+    """
+
+    products: tuple[Product, ...]
+    unidentified: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+def sources(reader: ManifestReader) -> dict[str, tuple[str, str]]:
+    """Return name and tree of each source that a build in the image was made from, by the digest of its derivation."""
+    return {
+        digest: (reader.derivations[digest].name, str(reader.derivations[digest].args.get("tree")))
+        for digest in _Reading(reader).sources()
+    }
+
+
+def inventory(reader: ManifestReader, locked: Mapping[str, Sequence[LockedPart]]) -> Inventory:
+    """Return what is in an image. reader: an unused one. It is read to its end.
+
+    locked: the packages that the lock files of sources name, by the digests of `sources`.
+    """
+    return _Reading(reader).inventory(locked)
+
+
+class _Reading:
+    """The paths of a manifest by what they are."""
+
+    def __init__(self, reader: ManifestReader) -> None:
+        self._reader = reader
+        head = reader.head
+        self._provenance = Provenance(head, reader.derivations)
+        tables = {path for layer in head.layers for path, prefix in layer.parts if not prefix}
+        self._packages = {origin.path: origin for origin in head.paths if origin.package}
+        self._builds = [origin for origin in head.paths if not origin.package and origin.path not in tables]
+        self._stop = frozenset(origin.derivation for origin in self._builds if origin.derivation is not None)
+
+    def inventory(self, locked: Mapping[str, Sequence[LockedPart]]) -> Inventory:
+        products: dict[tuple[str, str, str, str], Product] = {}
+        unidentified = set()
+        for origin in self._present():
+            product = self._product(origin)
+            if product is None:
+                unidentified.add(f"{origin.package} {origin.version}")
+                continue
+            known = products.setdefault(product[:4], product._replace(binaries=()))
+            binaries = tuple(sorted({*known.binaries, *product.binaries}))
+            products[product[:4]] = known._replace(binaries=binaries)
+        for component in self._components(locked):
+            if component.kind in _ECOSYSTEMS:
+                product = Product(_ECOSYSTEMS[component.kind], "", component.name, component.version, component.purl)
+                products.setdefault(product[:4], product)
+            elif component.kind == "source" and not component.build_only:
+                unidentified.add(f"{component.name} {component.version}".rstrip())
+        unidentified |= {parse(origin.path).name for origin in self._builds if not self._is_known(origin)}
+        unread = {self._reader.derivations[digest].name for digest in self.sources() if digest not in locked}
+        return Inventory(tuple(sorted(products.values())), tuple(sorted(unidentified)), tuple(sorted(unread)))
+
+    def _present(self) -> Iterator[PathOrigin]:
+        """Yield the packages with a file or link in the image, or one that their maintainer scripts made."""
+        present: set[str] = set()
+        names: set[str] = set()
+        for layer, entries in self._reader.entries():
+            parts = [path for path, _ in layer.parts]
+            for entry in entries:
+                if entry.kind != DIRECTORY and entry.part is not None:
+                    if entry.origin is None:
+                        present.add(parts[entry.part])
+                    elif entry.origin.kind == CONFIGURED:
+                        names.add(entry.origin.package)
+        for path, origin in self._packages.items():
+            if path in present or origin.package in names:
+                yield origin
+
+    def _product(self, origin: PathOrigin) -> Product | None:
+        """Return the source package of a package, or None if the lock does not have exactly this one."""
+        package = self._provenance.locked.get(origin.package)
+        if package is None or package.version != origin.version:
+            return None
+        distribution = package.archive.partition("-")[0]
+        ecosystem = _DISTRIBUTIONS.get(distribution)
+        if ecosystem is None:
+            return None
+        release, source, version = self._provenance.release, package.source, package.source_version
+        url = debian_source(distribution, release, source, version)
+        binary = BinaryPackage(package.name, package.version, package.arch, package.sha256)
+        return Product(ecosystem, release, source, version, url, (binary,))
+
+    def _behind(self) -> frozenset[str]:
+        """Return the derivations that builds in the image, and what maintainer scripts made, were made from."""
+        made = [origin.derivation for origin in self._builds]
+        found = {digest for digest in made if digest is not None and digest in self._reader.derivations}
+        for digest in (*made, *self._provenance.scripts()):
+            found |= self._provenance.behind(digest, self._stop)
+        return frozenset(found)
+
+    def sources(self) -> list[str]:
+        """Return the digests of the sources that can have lock files."""
+        return self._provenance.sources(self._behind())
+
+    def _components(self, locked: Mapping[str, Sequence[LockedPart]]) -> list[Component]:
+        behind = self._behind()
+        found = self._provenance.components(behind)
+        for digest in self._provenance.sources(behind):
+            found += [locked_component(part) for part in locked.get(digest, ())]
+        return found
+
+    def _is_known(self, origin: PathOrigin) -> bool:
+        """Return whether a build is itself a package of a registry."""
+        made = [origin.derivation] if origin.derivation in self._reader.derivations else []
+        return any(component.kind in _ECOSYSTEMS for component in self._provenance.components(made))
