@@ -242,10 +242,18 @@ KEEP_RECENT: Setting[float | None] = Setting(
     "gc.keep-recent", "--keep-recent", "FPACK_GC_KEEP_RECENT", amount, lambda: 0.0, "a number of days, or none"
 )
 
+VULNERABILITIES: Setting[tuple[str, ...]] = Setting(
+    "audit.vulnerabilities", "--data", "FPACK_VULNERABILITIES", words, tuple, "a list of files, directories and URLs"
+)
+MAX_DATA_DAYS = 7.0
+MAX_DATA_AGE: Setting[float | None] = Setting(
+    "audit.max-age", "--max-age", "FPACK_AUDIT_MAX_AGE", amount, lambda: MAX_DATA_DAYS, "a number of days, or none"
+)
+
 NETWORK_STORE: Setting[bool] = Setting("store.network", "", "FPACK_NETWORK_STORE", yes, bool, "1 or 0")
 
 SETTINGS: tuple[Setting[Any], ...] = (
     MIRRORS, SECURITY_MIRRORS, KEYRING, ACCEPT_EXPIRED, MAX_INDEX_AGE, EVAL_MEMORY, EVAL_TIME, JOBS, AUTOMATIC,
-    KEEP_PACKS, KEEP_RECENT, MIN_FREE, NETWORK_STORE,
+    KEEP_PACKS, KEEP_RECENT, MIN_FREE, VULNERABILITIES, MAX_DATA_AGE, NETWORK_STORE,
 )  # fmt: skip
 KEYS = frozenset(setting.key for setting in SETTINGS)

@@ -32,6 +32,7 @@ VERBS = {
     "size": "Show the sizes of an image's layers.",
     "closure": "List everything that a target needs at run time.",
     "sbom": "Write the bill of materials of an image.",
+    "audit": "List the known vulnerabilities of an image.",
     "search": "Find packages by name and description.",
     "show": "Show details of a package or a container.",
     "log": "Show the log of a build.",

@@ -21,6 +21,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import zstandard
+from fpack.builders.audit.accepted import read_accepted
+from fpack.builders.audit.audit import audit
+from fpack.builders.audit.databases.files import compile_file, open_compiled
+from fpack.builders.audit.model import Product
 from fpack.builders.debian.contents.index import ContentsIndex
 from fpack.builders.debian.contents.table import FileTable, pack_rows
 from fpack.builders.debian.contents.text import parse_rows
@@ -265,6 +269,16 @@ def _elf(data: bytes, folder: Path) -> None:
     elf.facts(data[: elf.HEAD], str(folder / "program"))
 
 
+def _vulnerabilities(data: bytes, folder: Path) -> None:
+    opened = open_compiled(compile_file(io.BytesIO(data), "data"))
+    for ecosystem, name, version in (("Debian", "leaf", "1.0-1"), ("npm", "leaf", "1.0.0"), ("PyPI", "leaf", "1.0")):
+        audit([Product(ecosystem, "trixie", name, version, "")], [opened])
+
+
+def _accepted(data: bytes, folder: Path) -> None:
+    read_accepted(data, "accepted.toml")
+
+
 def _closure(data: bytes, folder: Path) -> None:
     store = Store(folder / "store")
     try:
@@ -311,4 +325,6 @@ DECODERS: dict[str, Decoder] = {
     "closure-file": Decoder(_closure, lambda: [seeds.closure_file()]),
     "closure-stream": Decoder(_closure_stream, seeds.stream_seeds),
     "elf": Decoder(_elf, seeds.elf_seeds),
+    "vulnerabilities": Decoder(_vulnerabilities, seeds.vulnerability_seeds, text=True),
+    "accepted": Decoder(_accepted, lambda: [b'[[accept]]\nid="CVE-1-1"\nreason="x"\nuntil=2026-01-01\n'], text=True),
 }

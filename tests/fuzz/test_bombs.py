@@ -6,8 +6,10 @@ import bz2
 import gzip
 import json
 import lzma
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,6 +85,30 @@ def _provided(count: int) -> bytes:
     return b"Package: a\nProvides: " + b", ".join(b"%x" % number for number in range(count)) + b"\n"
 
 
+def _osv(text: bytes, count: int) -> bytes:
+    return b'{"id": "CVE-2026-1", "affected": [' + text * count + b"{}]}"
+
+
+def _zip(count: int, piece: int) -> bytes:
+    """A zip whose members, all with the same content, unpack to `count * piece` bytes."""
+    content = bytes(piece)
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(content) + packer.flush()
+    about = struct.pack("<HHHHHIIIH", 20, 0, 8, 0, 33, zlib.crc32(content), len(packed), piece, 6)
+    body, directory = b"", []
+    for number in range(count):
+        if not number or piece > 1:
+            at, body = len(body), body + b"PK\x03\x04" + about + bytes(2) + b"a.json" + packed
+        else:
+            at = 0  # the members overlap
+        directory.append(
+            b"PK\x01\x02" + struct.pack("<H", 20) + about + bytes(2 + 2 + 2 + 2 + 4) + struct.pack("<I", at) + b"a.json"
+        )
+    end = b"".join(directory)
+    entries = min(count, 0xFFFF)
+    return body + end + b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, entries, entries, len(end), len(body), 0)
+
+
 BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "zstd of ten gigabytes": ("zstd", lambda: _repeated(_zstd)),
     "xz of ten gigabytes": ("xz", lambda: _repeated(_xz)),
@@ -120,6 +146,14 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "settings nested": ("settings", lambda: b"a = " + b"[" * NESTED),
     "settings with nested tables": ("settings", lambda: b"[" + b".".join([b"a"] * NESTED) + b"]"),
     "settings with a long number": ("settings", lambda: b"a = " + b"9" * MILLION),
+    "vulnerability data nested": ("vulnerabilities", lambda: b'{"leaf":' + b"[" * MILLION),
+    "vulnerability data with a long number": ("vulnerabilities", lambda: b'{"leaf":' + b"9" * (10 * MILLION)),
+    "vulnerability data with an endless text": ("vulnerabilities", lambda: b'{"leaf":"' + b"x" * (70 * MILLION)),
+    "vulnerability data of ten million": ("vulnerabilities", lambda: b'{"a":{' + b'"":{"":0},' * (10 * MILLION)),
+    "OSV document with a million packages": ("vulnerabilities", lambda: _osv(b'{"":0},', MILLION)),
+    "OSV documents of ten gigabytes": ("vulnerabilities", lambda: _zip(1250, 8 << 20)),
+    "OSV zip with a million members": ("vulnerabilities", lambda: _zip(2 * MILLION, 1)),
+    "accepted list nested": ("accepted", lambda: b"a = " + b"[" * NESTED),
     "index with a million packages": ("packages", lambda: _package_lines(MILLION)),
     "index with thirty million packages": ("packages", lambda: b"Package: a\n\n" + b"Package: b\n\n" * (30 * MILLION)),
     "index that provides a million names": ("packages", lambda: _provided(MILLION)),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import atexit
 import hashlib
 import io
+import json
 import lzma
 import os
 import shutil
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -33,6 +35,7 @@ from fpack.store.path import StorePath
 from fpack.store.store import Store
 from support import debs, elves
 from support.archive import Archive, make_deb
+from support.vulnerabilities import affected, document, entry, state
 
 IMAGE = Path(__file__).parents[1] / "builders/manifest/format-1/greeter.tar"
 
@@ -211,6 +214,17 @@ def json_seeds() -> list[bytes]:
 
 def elf_seeds() -> list[bytes]:
     return [elves.elf("libc.so.6", soname="x", interp="/ld", runpath="/r"), b"#!/usr/bin/env -S a b\n"]
+
+
+def vulnerability_seeds() -> list[bytes]:
+    """Data of the tracker, and OSV documents: one, a list, and a zip."""
+    data = {"leaf": {"CVE-2026-0001": entry(trixie=state("1.0-2"), sid=state(nodsa="Minor", nodsa_reason="ignored"))}}
+    packages = [affected(kind, "leaf", ("introduced", "0"), ("fixed", "2.0")) for kind in ("Debian:13", "npm", "PyPI")]
+    about = document("GHSA-1", *packages, aliases=["CVE-2026-0002"], severity=[{"type": "Ubuntu", "score": "low"}])
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("1.json"), json.dumps(about))
+    return [*(json.dumps(value).encode() for value in (data, about, [about])), zipped.getvalue()]
 
 
 @cache

@@ -16,6 +16,7 @@ from fpack.cli.verbs import VERBS, command_of
 from support.archive import Archive, file, link
 from support.greeter import Greeter
 from support.program import Fpack
+from support.vulnerabilities import affected, document, entry, state
 
 Outputs = dict[str, list[Any]]
 
@@ -93,9 +94,29 @@ def of_images(run: Recorder, made: Greeter, out: Path) -> None:
         run("why", made.tar, path)
     run("closure", made.tar, "--paths")
     run("verify", made.tar, "--offline", "--manifest", made.manifest)
+    audits(run, made, out)
     other = out / "everything.tar"
     run("pack", "#everything", "-o", other)
     run("verify", other, "--manifest", made.manifest, status=1)
+
+
+def audits(run: Recorder, made: Greeter, out: Path) -> None:
+    """Audit an image with findings of each kind, and accept some of them."""
+    data, accepted = out / "tracker.json", out / "accepted.toml"
+    numbers = {
+        "CVE-2026-0001": entry(trixie=state("9:1-1", urgency="high")),
+        "CVE-2026-0002": entry(trixie=state(nodsa="Minor issue", nodsa_reason="ignored")),
+        "CVE-2026-0003": entry(trixie=state()),
+        "bad id": entry(trixie=state()),
+    }
+    data.write_text(json.dumps({"hello": numbers}))
+    document_ = document("CVE-2026-0004", affected("npm", "leaf", ("introduced", "0")))
+    (out / "osv.json").write_text(json.dumps([document_, {**document_, "id": "GHSA-1", "withdrawn": "x"}]))
+    row = '[[accept]]\nid = "{}"\nreason = "tested"\nuntil = {}\n'
+    accepted.write_text(row.format("CVE-2026-0001", "2999-01-01") + row.format("CVE-2026-0002", "2020-01-01"))
+    options = ("--data", data, "--data", out / "osv.json", "--accepted", accepted, "--ignore", "CVE-2026-0003=tested")
+    run("audit", made.tar, *options, status=6)
+    run("audit", made.tar, "--data", out / "osv.json", status=6)
 
 
 def of_platforms(run: Recorder, out: Path) -> None:
