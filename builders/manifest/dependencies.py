@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from fpack.builders.payload.meta import TreeEntry
 
@@ -16,8 +16,18 @@ def reason(record: Mapping[str, Any]) -> PackageReason:
     return PackageReason(record.get("by") or "", found["kind"], found.get("file") or "", found.get("what") or "")
 
 
-def loaded(tables: Mapping[str, Sequence[TreeEntry]], reasons: Mapping[str, PackageReason]) -> dict[str, list[str]]:
-    """Return the packages that each package's files load or point to, sorted. tables: of each package's files."""
+class PackageLoad(NamedTuple):
+    """A file of `package` that loads a file of `owner`. kind: as of a reason. what: the soname, or the interpreter."""
+
+    package: str
+    owner: str
+    kind: str
+    file: str
+    what: str
+
+
+def loads(tables: Mapping[str, Sequence[TreeEntry]]) -> Iterator[PackageLoad]:
+    """Yield what each package's files load of other packages. tables: of each package's files."""
     owners: dict[str, str] = {}
     for package, entries in tables.items():
         for entry in entries:
@@ -25,11 +35,22 @@ def loaded(tables: Mapping[str, Sequence[TreeEntry]], reasons: Mapping[str, Pack
             owners.setdefault(entry.path.rpartition("/")[2], package)
             if entry.facts is not None and entry.facts.soname:
                 owners[entry.facts.soname] = package
-    edges: dict[str, set[str]] = {}
     for package, entries in tables.items():
-        names = (name for entry in entries if entry.facts for name in (*entry.facts.needed, entry.facts.interp))
-        found = {owners.get(name) or owners.get("/usr" + name) for name in names if name}
-        edges[package] = {name for name in found if name is not None and name != package}
+        for entry in entries:
+            if entry.facts is None:
+                continue
+            needed = (("needed", name) for name in entry.facts.needed)
+            for kind, name in (*needed, ("interp" if entry.facts.machine else "script", entry.facts.interp)):
+                owner = (owners.get(name) or owners.get("/usr" + name)) if name else None
+                if owner is not None and owner != package:
+                    yield PackageLoad(package, owner, kind, entry.path, name)
+
+
+def loaded(tables: Mapping[str, Sequence[TreeEntry]], reasons: Mapping[str, PackageReason]) -> dict[str, list[str]]:
+    """Return the packages that each package's files load or point to, sorted. tables: of each package's files."""
+    edges: dict[str, set[str]] = {package: set() for package in tables}
+    for load in loads(tables):
+        edges[load.package].add(load.owner)
     # A package may also have been brought in by a link, or by a request by name.
     for package, why in reasons.items():
         if why.by in edges:

@@ -19,6 +19,7 @@ from fpack.store.errors import FpackError
 from .inspect import UNRECORDED, ImageFile, ImageLayer, ImageSlice, Match
 
 if TYPE_CHECKING:
+    from fpack.builders.manifest.dependencies import PackageLoad
     from fpack.builders.manifest.reader import ManifestReader
     from fpack.builders.payload.meta import TreeEntry
     from fpack.cli.workspace.containers import Container
@@ -42,6 +43,10 @@ class Subject(Protocol):
 
     def needs(self) -> Mapping[str, list[str]]:
         """Return the packages that each package loads, or depends on if the image has all dependencies."""
+        ...
+
+    def loads(self) -> list[PackageLoad]:
+        """Return which files of packages load which of other packages, as far as that is known."""
         ...
 
     def layers(self) -> list[ImageLayer]:
@@ -130,6 +135,10 @@ class StoredSubject:
         if any(item.reason is None for item in paths.values()):
             return {name: [other for other in _dependencies(reader).get(name, ()) if other in paths] for name in paths}
         return {name: [other for other in item.needs if other in paths] for name, item in paths.items()}
+
+    def loads(self) -> list[PackageLoad]:
+        """Return nothing: a manifest says which packages load which, and a file of each package that brought one in."""
+        return []
 
     def layers(self) -> list[ImageLayer]:
         """Return the layers. Without a manifest, their packages and the sizes of their files are not known."""
@@ -256,13 +265,24 @@ class BuiltSubject:
     def needs(self) -> dict[str, list[str]]:
         """Return the packages that each package needs."""
         from fpack.builders.manifest import dependencies
-        from fpack.store import derivation
 
-        args = derivation.decode(self._workspace.evaluator.derivations[self.container.root.derivation]).args
-        if args["mode"] != "linked":
-            return dependencies.declared(args["slices"], {item["package"] for item in self._table["slices"]})
+        if self._root["mode"] != "linked":
+            return dependencies.declared(self._root["slices"], {item["package"] for item in self._table["slices"]})
         reasons = {item["package"]: dependencies.reason(item) for item in self._table["slices"]}
         return dependencies.loaded(self._tables, reasons)
+
+    def loads(self) -> list[PackageLoad]:
+        """Return what the files of packages load. If the image has all dependencies, that is no reason for them."""
+        from fpack.builders.manifest import dependencies
+
+        return list(dependencies.loads(self._tables)) if self._root["mode"] == "linked" else []
+
+    @cached_property
+    def _root(self) -> Mapping[str, Any]:
+        """The arguments of the root's derivation."""
+        from fpack.store import derivation
+
+        return derivation.decode(self._workspace.evaluator.derivations[self.container.root.derivation]).args
 
     def layers(self) -> list[ImageLayer]:
         """Return the layers of the built image."""
