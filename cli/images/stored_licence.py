@@ -1,4 +1,4 @@
-"""Find the licence of a package in the facts that an earlier bill of materials left in the store. Nothing is built."""
+"""Find what the store knows of packages: facts that an earlier bill of materials left there. Nothing is built."""
 
 from __future__ import annotations
 
@@ -35,6 +35,17 @@ def stored_licence(reader: ManifestReader, package: str, store: Store) -> Licenc
             return facts.copyright.declared if facts is not None and facts.copyright is not None else None
         package = facts.package.documentation
     return None
+
+
+def stored_facts(reader: ManifestReader, store: Store) -> dict[str, Facts]:
+    """Return the facts of an image's packages that the store has, by name."""
+    from fpack.builders.sbom.gather import wanted
+    from fpack.builders.sbom.provenance import Provenance
+
+    provenance = Provenance(reader.head, reader.derivations)
+    paths = {path.package: path for path in wanted(reader.head) if path.package}
+    found = ((name, _facts(provenance, paths, name, store)) for name in paths)
+    return {name: facts for name, facts in found if facts is not None}
 
 
 def _facts(provenance: Provenance, paths: Mapping[str, PathWanted], package: str, store: Store) -> Facts | None:

@@ -30,6 +30,8 @@ VERBS = {
     "why": "Show why a package is in an image.",
     "trace": "Follow a file of an image to its package, source and licence.",
     "size": "Show the sizes of an image's layers.",
+    "graph": "Draw the packages of an image, and why each is needed.",
+    "report": "Write all that is known of an image as an HTML page.",
     "closure": "List everything that a target needs at run time.",
     "sbom": "Write the bill of materials of an image.",
     "audit": "List the known vulnerabilities of an image.",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 from fpack.cli import options as shared
+from fpack.cli.errors import UsageError
 from fpack.cli.ui.render import megabytes
 
 BAR = 16
@@ -17,13 +19,22 @@ BAR = 16
 Examples:
   fpack size postgres
   fpack size debian.trixie.nginx --json
-  fpack size postgres.tar                  an image file, also of another tool""",
+  fpack size postgres.tar                  an image file, also of another tool
+  fpack size postgres --html               ./postgres.size.html, a treemap of layers, packages and files""",
 )
 @click.argument("image", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--html",
+    "html",
+    is_flag=False,
+    flag_value="",
+    metavar="[=FILE]",
+    help="Write a page with a treemap. Default: NAME.size.html.",
+)
 @shared.of_file
 @shared.building
-def command(image: str | None, platform: str | None, as_json: bool, **rest: Any) -> int:
+def command(image: str | None, platform: str | None, as_json: bool, html: str | None, **rest: Any) -> int:
     """Show the layers of IMAGE, largest first: compressed size, unpacked size, packages.
 
     IMAGE is a package, an attribute or an image file.
@@ -32,6 +43,10 @@ def command(image: str | None, platform: str | None, as_json: bool, **rest: Any)
     from fpack.cli.ui.layout import Page, show
     from fpack.cli.workspace.workspace import Workspace
 
+    if html is not None:
+        if as_json:
+            raise UsageError("--json and --html exclude each other", hint="leave one of them out")
+        return _page(image, platform, Path(html) if html else None, rest)
     with Workspace(shared.options(rest)) as workspace:
         layers = open_subject(workspace, image, platform).layers()
         workspace.finish()
@@ -62,6 +77,26 @@ def command(image: str | None, platform: str | None, as_json: bool, **rest: Any)
     styles = ["", "", "", "blue", ""] if bars else []
     lines = page.table(rows, right=(0, 1, 2), styles=styles)
     show([page.paint(lines[0], "dim"), *lines[1:-1], page.paint(lines[-1], "bold")])
+    return 0
+
+
+def _page(image: str | None, platform: str | None, output: Path | None, rest: dict[str, Any]) -> int:
+    """Write the page about an image. output: None for a name of the image."""
+    from fpack.cli.images.subject import of_file, open_subject
+    from fpack.cli.reports import image_sections, page, writing
+    from fpack.cli.reports.subject_data import collect, output_name
+    from fpack.cli.workspace.workspace import Workspace
+
+    if image is None and output is not None and of_file(str(output)) is not None:
+        raise UsageError(f"--html would replace the image {output}", hint=f"write: fpack size {output} --html")
+    writing.check(output)
+    with Workspace(shared.options(rest)) as workspace:
+        subject = open_subject(workspace, image, platform)
+        data = collect(workspace, subject)
+        workspace.finish()
+    output = output or output_name(subject, "size.html")
+    writing.write(page.html(image_sections.size_page(data)), output)
+    print(output)
     return 0
 
 

@@ -86,7 +86,7 @@ def of_images(run: Recorder, made: Greeter, out: Path) -> None:
     for verb in ("size", "show"):
         run(verb, out / "bare.tar")
     for image in (made.tar, "#image", "debian.trixie.hello"):
-        for verb in ("size", "show", "why", "closure", "verify"):
+        for verb in ("size", "show", "why", "closure", "graph", "verify"):
             run(verb, image)
         run("why", image, "dash")
     for path in ("/usr/bin/hello", "/etc/passwd", "/srv/app/main.sh", "/srv/words", built):

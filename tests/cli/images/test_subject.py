@@ -39,6 +39,7 @@ QUESTIONS = (
     ("size", "--json"),
     ("closure", "--json"),
     ("closure", "--tree"),
+    ("size", "--html=/dev/stdout"),
 )
 
 
