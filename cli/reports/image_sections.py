@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,9 @@ from .subject_data import ImageData
 from .text import listed
 
 _NO_MANIFEST = "The image has no manifest of fpack"
+_UNSTATED = "not stated in a form that can be read"
+# The licences and exceptions of an SPDX expression.
+_WORDS = re.compile(r"(?!(?:AND|OR|WITH)\b)[A-Za-z0-9.+-]+")
 _SETTINGS = (
     "Entrypoint", "Cmd", "User", "WorkingDir", "Env", "ExposedPorts", "Volumes", "Labels", "StopSignal", "Healthcheck",
 )  # fmt: skip
@@ -182,18 +186,23 @@ def _no_facts(known: int, packages: int) -> str:
 
 
 def licences(data: ImageData) -> DataTable:
-    """Return the table of licences, each with its packages."""
+    """Return the table of licences, each with the packages whose expression has it."""
     by: dict[str, list[str]] = {}
     for name, about in sorted(data.about.items()):
-        by.setdefault(about.licence or "not stated in a form that can be read", []).append(name)
+        for licence in sorted({_licence(word) for word in _WORDS.findall(about.licence)}) or [_UNSTATED]:
+            by.setdefault(licence, []).append(name)
     rows: list[list[Cell]] = [
-        [licence, len(names), listed(names, 40)]
+        [licence, len(names), listed(names, 60)]
         for licence, names in sorted(by.items(), key=lambda item: (-len(item[1]), item[0]))
     ]
-    note = "Declared by the copyright file of each package, as SPDX expressions."
+    note = "Declared by the copyright files of packages. The table of packages has the whole expression of each."
     columns = [Column("licence"), Column("packages", NUMBER), Column("names")]
     empty = "No data: this machine's store has no facts about these packages; fpack sbom of the attribute makes them."
     return DataTable("licences", "Licences", columns, rows, note if rows else "", empty)
+
+
+def _licence(word: str) -> str:
+    return "a text that SPDX does not list" if word.startswith("LicenseRef-") else word
 
 
 def package_graph(graph: PackageGraph) -> Section:

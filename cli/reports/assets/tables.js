@@ -6,7 +6,7 @@ const MOST_PRINTED = 2000;
 const TONES = {
   critical: 'bad', high: 'bad', medium: 'warn', low: 'quiet', negligible: 'quiet', unknown: 'quiet',
   affected: 'bad', under_investigation: 'warn', not_affected: 'good', fixed: 'good',
-  reproduced: 'good', 'not reproduced': 'bad', 'no data': 'quiet', added: 'good', removed: 'bad', changed: 'warn',
+  reproduced: 'good', 'not reproduced': 'bad', 'no data': 'quiet', added: 'good', removed: 'bad', changed: 'warn', new: 'bad',
 };
 const RANKS = ['critical', 'high', 'medium', 'low', 'negligible', 'unknown'];
 
@@ -41,7 +41,8 @@ function table(section, columns, rows) {
     const lengths = [];
     for (let row = 0; row < Math.min(rows.length, MEASURED); row += 1) lengths.push(String(at(row)[column] || '').length);
     lengths.sort((a, b) => a - b);
-    return Math.max(6, Math.min(columns[column][1] === 'code' ? 36 : 24, (lengths[Math.floor(lengths.length * 0.9)] || 0) + 3));
+    const usual = lengths[Math.floor(lengths.length * 0.9)] || 0;
+    return Math.max(6, Math.min(columns[column][1] === 'code' ? 36 : usual > 80 ? 46 : 24, usual + 3));
   }
   const heads = columns.map(([name, type], number) => {
     const right = type === 'size' || type === 'number';
@@ -100,7 +101,7 @@ function table(section, columns, rows) {
   refresh();
   return [
     make('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': section.title },
-      make('table', { 'aria-label': section.title }, make('thead', null, make('tr', null, ...heads)), body)),
+      make('table', { class: columns[0][1] === 'text' ? 'names' : null, 'aria-label': section.title }, make('thead', null, make('tr', null, ...heads)), body)),
     make('div', { class: 'tools more' }, status, more),
   ];
 }

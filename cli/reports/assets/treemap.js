@@ -122,6 +122,7 @@ function treemap(section) {
     return matches(node.name) || (node.children || []).some(isFound);
   }
   function title(node) { return node.title || node.name; }
+  function label(node) { return node.kind === 'file' ? base(node.name) : title(node); }
   function sizes(node) {
     const exact = node.kind === 'image' || node.kind === 'layer';
     const unpacked = node.unpacked === null ? '' : bytes(node.unpacked) + ' unpacked';
@@ -194,7 +195,7 @@ function treemap(section) {
         onclick: (event) => zoom(event.target.node || node, true), onfocus: () => describe(node),
       }), boxes[at]);
       button.node = node;
-      if (w > 24 && h > 15) button.append(make('span', { class: 'label' }, text(short(title(node))), ' ', make('span', { class: 'quiet' }, bytes(value(node)))));
+      if (w > 24 && h > 15) button.append(make('span', { class: 'label' }, text(short(label(node))), ' ', make('span', { class: 'quiet' }, bytes(value(node)))));
       let inside = node;
       while (inside.children && inside.children.length === 1 && inside.children[0].children) inside = inside.children[0];
       if (inside.children && w > 40 && h > 50) {
@@ -206,9 +207,9 @@ function treemap(section) {
           const inner = place(make('span', { class: 'inner', title: title(child) + ', ' + sizes(child) }), places[number]);
           inner.node = child;
           if (cw > 50 && ch > 15) {
-            const label = make('span', { class: 'label' }, text(short(base(title(child)))));
-            label.node = child;
-            inner.append(label);
+            const name = make('span', { class: 'label' }, text(short(label(child))));
+            name.node = child;
+            inner.append(name);
           }
           button.append(mark(inner, child));
         });
@@ -219,7 +220,10 @@ function treemap(section) {
     rove(cells, nearest);
     modes.forEach((button) => button.setAttribute('aria-pressed', button.textContent === measure));
     const above = [];
-    for (let node = view; node; node = node.parent) above.unshift(node);
+    for (let node = view; node; node = node.parent) {
+      // A layer of one part is that part.
+      if (node === view || node === root || node.children.length > 1) above.unshift(node);
+    }
     empty(crumbs);
     above.forEach((node, at) => {
       if (at) crumbs.append(make('span', { class: 'quiet', 'aria-hidden': 'true' }, '/'));

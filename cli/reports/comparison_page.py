@@ -1,0 +1,167 @@
+"""Make the page of a comparison of two images or locks, from its plain data: that of `fpack diff --json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from fpack.cli.ui.render import megabytes
+
+from .model import BADGE, CODE, NUMBER, SIZE, Cell, Column, DataTable, FieldList, NoData, ReportPage, Section
+from .text import listed
+
+Record = Mapping[str, Any]
+
+MAX_LINES = 40  # of a changelog entry
+
+
+def comparison_page(data: Record) -> ReportPage:
+    """Return the page of a comparison."""
+    old, new = data["old"], data["new"]
+    facts = [
+        f"{_count(data['packages'], 'package')} differ",
+        f"{_count(data['files'], 'file')} differ",
+        f"{_signed(new['unpacked'] - old['unpacked'])} unpacked",
+    ]
+    sections = [_sides(old, new), _packages(data["packages"]), _vulnerabilities(data["vulnerabilities"])]
+    sections += [_changelogs(data["changelogs"]), _sizes(data["sizes"]), _files(data["files"])]
+    return ReportPage(f"{old['name']} → {new['name']}", facts, [*sections, *_further(data)])
+
+
+def _count(items: Sequence[Any], noun: str) -> str:
+    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
+
+
+def _signed(size: int) -> str:
+    return f"{'+' if size > 0 else '−' if size < 0 else '±'}{megabytes(abs(size))}"
+
+
+def _sides(old: Record, new: Record) -> Section:
+    """Return what the two sides are."""
+    rows: list[list[Cell]] = [
+        [side, item["name"], item["form"], item["packages"], item["compressed"], item["unpacked"], item["digest"]]
+        for side, item in (("old", old), ("new", new))
+    ]
+    columns = [Column("side"), Column("name"), Column("form"), Column("packages", NUMBER)]
+    columns += [Column("compressed", SIZE), Column("unpacked", SIZE), Column("digest", CODE)]
+    return DataTable("sides", "Compared", columns, rows)
+
+
+def _packages(changes: Sequence[Record]) -> Section:
+    rows: list[list[Cell]] = [
+        [
+            item["name"],
+            item["change"],
+            item["movement"],
+            _field(item["old"], "version"),
+            _field(item["new"], "version"),
+            item["source"],
+            _field(item["old"], "size"),
+            _field(item["new"], "size"),
+        ]
+        for item in changes
+    ]
+    columns = [Column("package"), Column("change", BADGE), Column("movement"), Column("old"), Column("new")]
+    columns += [Column("source"), Column("old .deb", SIZE), Column("new .deb", SIZE)]
+    return DataTable("packages", "Packages", columns, rows, empty="No package differs.")
+
+
+def _field(side: Record | None, name: str) -> Any:
+    return side[name] if side is not None else None
+
+
+def _vulnerabilities(found: Record | None) -> Section:
+    """Return the section of vulnerabilities that one side alone has."""
+    if found is None:
+        note = "No data: nobody looked for vulnerabilities, so this page says nothing about them."
+        return NoData("vulnerabilities", "Vulnerabilities", note)
+    rows: list[list[Cell]] = [
+        [
+            item["id"],
+            change,
+            item["severity"],
+            item["package"],
+            item["version"],
+            item["status"],
+            item["description"],
+        ]
+        for change in ("new", "fixed")
+        for item in found[change]
+    ]
+    columns = [Column("id"), Column("change", BADGE), Column("severity", BADGE), Column("source"), Column("version")]
+    columns += [Column("status", BADGE), Column("description")]
+    note = f"Both sides have {found['remaining']} others."
+    return DataTable("vulnerabilities", "Vulnerabilities", columns, rows, note, "None is fixed, and none is new.")
+
+
+def _changelogs(items: Sequence[Record]) -> Section:
+    """Return the entries of Debian's changelogs between the two versions."""
+    rows: list[list[Cell]] = []
+    for item in items:
+        for entry in item["entries"]:
+            left = len(entry["lines"]) - MAX_LINES
+            lines = [*entry["lines"][:MAX_LINES], *([f"({left} lines more)"] if left > 0 else [])]
+            text = " ".join(line.strip() for line in lines if line.strip())
+            rows.append(
+                [item["source"], entry["version"], entry["date"], entry["urgency"], listed(entry["cves"], 20), text]
+            )
+        if not item["entries"]:
+            rows.append([item["source"], item["new"], "", "", "", f"not known: {item['absent'] or 'there are none'}"])
+    columns = [
+        Column("source"),
+        Column("version"),
+        Column("date"),
+        Column("urgency"),
+        Column("CVE ids"),
+        Column("text"),
+    ]
+    return DataTable("changelogs", "Changelogs", columns, rows, empty="There are no entries.")
+
+
+def _sizes(items: Sequence[Record]) -> Section:
+    rows: list[list[Cell]] = [
+        [item["owner"] or "the container", item["old"], item["new"], _signed(item["new"] - item["old"])]
+        for item in sorted(items, key=lambda item: (-abs(item["new"] - item["old"]), item["owner"]))
+    ]
+    columns = [Column("part"), Column("old", SIZE), Column("new", SIZE), Column("difference")]
+    return DataTable("sizes", "Sizes", columns, rows, "The largest difference first.", "No size differs.")
+
+
+def _files(items: Sequence[Record]) -> Section:
+    rows: list[list[Cell]] = []
+    for item in items:
+        parts = "; ".join(_parts(item)) if item["change"] == "changed" else ""
+        sizes = [_field(item["old"], "size"), _field(item["new"], "size")]
+        rows.append([item["path"], item["change"], item["package"], *sizes, parts])
+    columns = [Column("path", CODE), Column("change", BADGE), Column("of"), Column("old", SIZE), Column("new", SIZE)]
+    return DataTable("files", "Files", [*columns, Column("what")], rows, empty="No file differs.")
+
+
+def _parts(item: Record) -> Iterator[str]:
+    """Yield what of a file changed, with the values that are short enough to read."""
+    old, new = item["old"], item["new"]
+    for part in item["parts"]:
+        if part == "owner":
+            yield f"owner {old['uid']}:{old['gid']} → {new['uid']}:{new['gid']}"
+        elif part in ("mode", "kind", "target"):
+            yield f"{part} {old[part]} → {new[part]}"
+        else:
+            yield str(part)
+
+
+def _further(data: Record) -> list[Section]:
+    """Return the sections of licences and settings."""
+    licences: list[list[Cell]] = [[item["package"], item["old"], item["new"]] for item in data["licences"]]
+    settings = [
+        (str(item["name"]), [f"old: {_value(item['old'])}", f"new: {_value(item['new'])}"]) for item in data["settings"]
+    ]
+    columns = [Column("package"), Column("old"), Column("new")]
+    found: list[Section] = [
+        DataTable("licences", "Licences", columns, licences, empty="No licence is known to differ.")
+    ]
+    note = "" if settings else "No setting of the container differs."
+    return [*found, FieldList("configuration", "Configuration", settings, note)]
+
+
+def _value(value: str | None) -> str:
+    return "none" if value is None else value
