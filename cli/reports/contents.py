@@ -61,8 +61,13 @@ class PageContents(NamedTuple):
     total: int
 
 
-def read(reader: ManifestReader, layers: Sequence[ImageLayer], most: int = MAX_FILES) -> PageContents:
-    """Return the content of an image. reader: a new reader of its manifest. most: files that the page names."""
+def read(
+    reader: ManifestReader, layers: Sequence[ImageLayer], digests: Sequence[str], most: int = MAX_FILES
+) -> PageContents:
+    """Return the content of an image.
+
+    reader: a new reader of its manifest. layers, digests: of its layers. most: files that the page names.
+    """
     packages = {item.path: item.package for item in reader.head.paths if item.package}
     numbers: dict[tuple[int, str], int] = {}
     counts: list[list[int]] = []  # of each part: files, bytes
@@ -86,7 +91,7 @@ def read(reader: ManifestReader, layers: Sequence[ImageLayer], most: int = MAX_F
         rest[row.part] = (files - 1, size - row.size)
     return PageContents(
         layers,
-        [layer.blob.digest for layer in reader.head.layers],
+        digests,
         [ImagePart(key[0], key[1], *counts[part]) for key, part in numbers.items()],
         [row for _, _, row in sorted(named, key=lambda item: item[1])],
         {part: left for part, left in rest.items() if left[0]},

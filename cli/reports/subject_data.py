@@ -52,6 +52,8 @@ def collect(workspace: Workspace, subject: Subject, with_facts: bool = False) ->
 
     For an attribute, the facts are made if they are absent. For an image file nothing is made.
     """
+    from fpack.builders.verify import documents
+
     from . import contents, graph
 
     if isinstance(subject, StoredSubject) and subject.image.data is None:
@@ -59,15 +61,21 @@ def collect(workspace: Workspace, subject: Subject, with_facts: bool = False) ->
     reader = subject.manifest()
     head = reader.head
     image = head.image
-    found = contents.read(reader, subject.layers())
+    digest, image_id, configuration = image.manifest.digest, image.config.digest, image.configuration
+    digests = [layer.blob.digest for layer in head.layers]
+    if isinstance(subject, StoredSubject):  # what is in the file counts, whatever its manifest says
+        stored = subject.image
+        digest, image_id, configuration = stored.digest, stored.image_id, stored.configuration
+        digests = [layer.digest for layer in stored.layers]
+    found = contents.read(reader, subject.layers(), digests)
     packages, needs, sizes = subject.packages(), subject.needs(), subject.sizes()
     return ImageData(
         name=image.name,
         tag=image.tag,
-        digest=image.manifest.digest,
-        image_id=image.config.digest,
-        platform=f"{image.configuration.get('os') or 'linux'}/{image.configuration.get('architecture') or image.arch}",
-        configuration=image.configuration,
+        digest=digest,
+        image_id=image_id,
+        platform=documents.platform_name(configuration),
+        configuration=configuration,
         head=head,
         absent="",
         closure=next((str(d.args.get("mode")) for d in reader.derivations.values() if d.kind == "root"), ""),

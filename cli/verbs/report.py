@@ -22,9 +22,12 @@ Examples:
     "--html", "as_html", is_flag=True, required=True, help="Write an HTML page: one file that needs no network."
 )
 @click.option("-o", "--output", type=shared.NamedPath(path_type=Path), help="File to write. Default: NAME.report.html.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with the file that was written.")
 @shared.of_file
 @shared.building
-def command(image: str | None, platform: str | None, as_html: bool, output: Path | None, **rest: Any) -> int:
+def command(
+    image: str | None, platform: str | None, as_html: bool, output: Path | None, as_json: bool, **rest: Any
+) -> int:
     """Write a page about IMAGE: its sizes, packages, licences, files, configuration and origin.
 
     IMAGE is a package, an attribute or an image file. The same image gives the same page.
@@ -42,5 +45,8 @@ def command(image: str | None, platform: str | None, as_html: bool, output: Path
     output = output or output_name(subject, "report.html")
     further = [findings.vulnerabilities(None), findings.rebuilds(None)]
     writing.write(page.html(image_sections.report_page(data, further)), output)
-    print(output)
+    if as_json:
+        shared.print_json({"files": [{"format": "html", "file": str(output)}]})
+    else:
+        print(output)
     return 0

@@ -89,6 +89,7 @@ def of_images(run: Recorder, made: Greeter, out: Path) -> None:
         for verb in ("size", "show", "why", "closure", "graph", "verify"):
             run(verb, image)
         run("why", image, "dash")
+        run("report", image, "--html", "-o", out / "report.html")
     for path in ("/usr/bin/hello", "/etc/passwd", "/srv/app/main.sh", "/srv/words", built):
         run("trace", path, made.tar)
         run("why", made.tar, path)

@@ -141,7 +141,7 @@ def test_a_hundred_thousand_files_make_a_page_of_bounded_size() -> None:
             for n in range(100_000)
         ]
 
-    found = contents.read(Reader([rows()]), [ImageLayer((), 1, 5_000_000_000)])  # type: ignore[arg-type]
+    found = contents.read(Reader([rows()]), [ImageLayer((), 1, 5_000_000_000)], ["sha256:00"])  # type: ignore[arg-type]
     drawing = Drawing("map", "Sizes", contents.columns(found), "", "treemap")
     text = "".join(page.html(ReportPage("x", [], [drawing])))
     assert found.total == 100_000 and len(found.files) == contents.MAX_FILES
