@@ -13,6 +13,7 @@ from .layout import NODE_HEIGHT, NODE_WIDTH, GraphLayout, layered
 from .text import visible
 
 MAX_NODES, MAX_EDGES = 600, 8000  # with more, a graph is not drawn as SVG or in a page
+MAX_REASON = 300  # characters of a reason in a page
 MAX_LABEL = 25  # characters that fit in a node
 
 _STYLE = """
@@ -121,11 +122,26 @@ def for_page(graph: PackageGraph) -> dict[str, Any]:
         "height": layout.height,
         "node": [NODE_WIDTH, NODE_HEIGHT],
         "nodes": [
-            [visible(node.name), visible(node.version), node.size, node.why, visible(node.reason), label(node), *place]
+            [
+                visible(node.name),
+                visible(node.version),
+                node.size,
+                node.why,
+                visible(node.reason, MAX_REASON),
+                label(node),
+                *place,
+            ]
             for node, place in zip(graph.nodes, layout.nodes, strict=True)
         ],
         "edges": [
-            [edge.start, edge.end, int(edge.primary), _path(layout, edge), [*map(visible, edge.reasons)], edge.more]
+            [
+                edge.start,
+                edge.end,
+                int(edge.primary),
+                _path(layout, edge),
+                [visible(reason, MAX_REASON) for reason in edge.reasons],
+                edge.more,
+            ]
             for edge in graph.edges
         ],
     }
