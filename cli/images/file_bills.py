@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.builders.verify import embedded_manifest
 from fpack.builders.verify.documents import BadDocument
@@ -60,25 +60,45 @@ def all_attached(image: StoredImage, names: Sequence[str]) -> dict[str, bytes]:
     return {name: data for name, data in found.items() if data is not None}
 
 
+class StatedPackage(NamedTuple):
+    """What a bill says of a Debian package. licence: an expression or a name, "" if it says none."""
+
+    licence: str
+    homepage: str
+    description: str
+
+
 def stated_licence(image: StoredImage, package: str) -> str | None:
     """Return the licence of a Debian package by the CycloneDX bill that an image file carries, or None."""
+    found = stated_packages(image).get(package)
+    return (found.licence or None) if found is not None else None
+
+
+def stated_packages(image: StoredImage) -> dict[str, StatedPackage]:
+    """Return what the CycloneDX bill that an image file carries says of Debian packages, by name; {} without one."""
     import json
 
     archive = open_archive(image.file, Report())
     try:
-        found = (attached(archive, image, name) for name in ("cyclonedx-1.7", "cyclonedx-1.6") if image.digest)
-        data = next((bill for bill in found if bill is not None), None)
-        document = json.loads(data) if data is not None else {}
-        for part in document["components"] if data is not None else []:
-            if part.get("name") == package and str(part.get("purl")).startswith("pkg:deb/"):
-                return next(
-                    (str(item["expression"]) for item in part.get("licenses", ()) if "expression" in item), None
-                )
+        bills = (attached(archive, image, name) for name in ("cyclonedx-1.7", "cyclonedx-1.6") if image.digest)
+        data = next((bill for bill in bills if bill is not None), None)
+        parts = json.loads(data)["components"] if data is not None else []
+        return {
+            str(part["name"]): _stated(part)
+            for part in parts
+            if str(part.get("purl")).startswith("pkg:deb/") and part.get("scope") != "excluded"
+        }
     except (BadDocument, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None  # the chain needs no bill; `fpack verify` reports a damaged one
+        return {}  # answers need no bill; `fpack verify` reports a damaged one
     finally:
         archive.close()
-    return None
+
+
+def _stated(part: dict[str, Any]) -> StatedPackage:
+    licences = [item.get("expression") or item.get("license", {}).get("name") for item in part.get("licenses", ())]
+    pages = [item["url"] for item in part.get("externalReferences", ()) if item.get("type") == "website"]
+    licence, homepage = (next((text for text in texts if isinstance(text, str)), "") for texts in (licences, pages))
+    return StatedPackage(licence, homepage, str(part.get("description", "")))
 
 
 def rebuilt(workspace: Workspace, image: StoredImage, sources: Sequence[Path]) -> Output:

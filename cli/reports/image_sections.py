@@ -172,16 +172,17 @@ def packages(data: ImageData) -> DataTable:
         source = f"{pin.source} {pin.source_version}" if pin is not None else ""
         known = [about.licence, about.homepage, about.description] if about is not None else ["", "", ""]
         rows.append([node.name, node.version, node.size, source, known[0], node.reason, *known[1:]])
+    told = sum(node.name in data.about for node in data.graph.nodes[1:])
     columns = [Column("package"), Column("version"), Column("unpacked", SIZE), Column("source"), Column("licence")]
     columns += [Column("why"), Column("homepage", LINK), Column("description")]
-    note = "" if len(data.about) == len(rows) else _no_facts(len(data.about), len(rows))
+    note = "" if told == len(rows) else _no_facts(told, len(rows))
     return DataTable("packages", "Packages", columns, rows, note, empty="The image has no packages.")
 
 
 def _no_facts(known: int, packages: int) -> str:
     return (
-        f"Licences and homepages are known of {known} of {packages} packages: those of which this machine's store has "
-        "the facts. A page of an attribute has all."
+        f"Licences and homepages are known of {known} of {packages} packages, by a bill in the image or the store of "
+        "this machine. A page of an attribute has all."
     )
 
 
@@ -197,7 +198,7 @@ def licences(data: ImageData) -> DataTable:
     ]
     note = "Declared by the copyright files of packages. The table of packages has the whole expression of each."
     columns = [Column("licence"), Column("packages", NUMBER), Column("names")]
-    empty = "No data: this machine's store has no facts about these packages; fpack sbom of the attribute makes them."
+    empty = "No data: the image carries no bill of materials, and the store of this machine does not know its packages."
     return DataTable("licences", "Licences", columns, rows, note if rows else "", empty)
 
 

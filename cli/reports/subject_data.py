@@ -15,6 +15,7 @@ from .text import visible, web_address
 if TYPE_CHECKING:
     from fpack.builders.manifest.format import Head
     from fpack.builders.sbom.facts import Facts
+    from fpack.cli.images.image_file import StoredImage
     from fpack.cli.workspace.workspace import Workspace
 
 
@@ -50,7 +51,7 @@ class ImageData(NamedTuple):
 def collect(workspace: Workspace, subject: Subject, with_facts: bool = False) -> ImageData:
     """Return what a page tells of an image. with_facts: also licences, which are read in the store.
 
-    For an attribute, the facts are made if they are absent. For an image file nothing is made.
+    For an attribute, the facts are made if they are absent. An image file may carry a bill that tells them.
     """
     from fpack.builders.verify import documents
 
@@ -66,7 +67,7 @@ def collect(workspace: Workspace, subject: Subject, with_facts: bool = False) ->
     if isinstance(subject, StoredSubject):  # what is in the file counts, whatever its manifest says
         stored = subject.image
         digest, image_id, configuration = stored.digest, stored.image_id, stored.configuration
-        digests = [layer.digest for layer in stored.layers]
+        digests = _digests(stored)
     found = contents.read(reader, subject.layers(), digests)
     packages, needs, sizes = subject.packages(), subject.needs(), subject.sizes()
     return ImageData(
@@ -109,7 +110,7 @@ def _bare(subject: StoredSubject) -> ImageData:
 
     image = subject.image
     name, colon, tag = image.name.rpartition(":")
-    contents = without_manifest(subject.layers(), [layer.digest for layer in image.layers])
+    contents = without_manifest(subject.layers(), _digests(image))
     return ImageData(
         name=name if colon else image.name or image.file.name.removesuffix(".tar"),
         tag=tag if colon else "",
@@ -126,6 +127,11 @@ def _bare(subject: StoredSubject) -> ImageData:
     )
 
 
+def _digests(image: StoredImage) -> list[str]:
+    """Return the digests of an image's layers as they lie in the file."""
+    return [layer.blob.digest if layer.blob is not None else layer.diff_id for layer in image.layers]
+
+
 def _about(workspace: Workspace, subject: Subject) -> dict[str, PackageAbout]:
     from fpack.cli.images.stored_licence import stored_facts
 
@@ -135,8 +141,18 @@ def _about(workspace: Workspace, subject: Subject) -> dict[str, PackageAbout]:
 
         manifest = manifests.manifest(workspace, subject.container, manifests.SOURCES)
         workspace.realise([bills.bill(workspace, manifest, (DEFAULT,))])
-    elif not workspace.has_store:
-        return {}
+    else:
+        from fpack.cli.images.file_bills import stated_packages
+
+        assert isinstance(subject, StoredSubject)
+        stated = stated_packages(subject.image).items()
+        if stated:
+            return {
+                name: PackageAbout(visible(item.licence), web_address(item.homepage), visible(item.description))
+                for name, item in stated
+            }
+        if not workspace.has_store:
+            return {}
     facts = stored_facts(subject.manifest(), workspace.store)
     return {name: _package_about(facts, name) for name in facts}
 

@@ -62,6 +62,11 @@ def test_licences_are_known_for_an_attribute_and_said_to_be_unknown_elsewhere(
     found = sections(tmp_path / "file.html")
     assert not found["licences"]["rows"] and "No data" in found["licences"]["empty"]
     assert "known of 0 of" in found["packages"]["note"]
+    made.fpack.pack("#image", "--sbom", "-o", tmp_path / "billed.tar", cwd=made.project)
+    away("report", tmp_path / "billed.tar", "--html", "-o", tmp_path / "billed.html")
+    of_bill, of_facts = sections(tmp_path / "billed.html"), sections(report)
+    for name in ("packages", "licences", "configuration", "files"):
+        assert of_bill[name] == of_facts[name], name
     assert not (away.home / "store").exists(), "a page of a file makes no store"
 
 
