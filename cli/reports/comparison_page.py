@@ -23,9 +23,20 @@ def comparison_page(data: Record) -> ReportPage:
         f"{_count(data['files'], 'file')} differ",
         f"{_signed(new['unpacked'] - old['unpacked'])} unpacked",
     ]
-    sections = [_sides(old, new), _packages(data["packages"]), _vulnerabilities(data["vulnerabilities"])]
-    sections += [_changelogs(data["changelogs"]), _sizes(data["sizes"]), _files(data["files"])]
-    return ReportPage(f"{old['name']} → {new['name']}", facts, [*sections, *_further(data)])
+    return ReportPage(f"{old['name']} → {new['name']}", facts, comparison_sections(data))
+
+
+def comparison_sections(data: Record) -> list[Section]:
+    """Return the sections of a comparison, which may be on a page with others."""
+    return [
+        _sides(data["old"], data["new"]),
+        _packages(data["packages"]),
+        _vulnerabilities(data["vulnerabilities"]),
+        _changelogs(data["changelogs"]),
+        _sizes(data["sizes"]),
+        _files(data["files"]),
+        *_further(data),
+    ]
 
 
 def _count(items: Sequence[Any], noun: str) -> str:
@@ -44,7 +55,7 @@ def _sides(old: Record, new: Record) -> Section:
     ]
     columns = [Column("side"), Column("name"), Column("form"), Column("packages", NUMBER)]
     columns += [Column("compressed", SIZE), Column("unpacked", SIZE), Column("digest", CODE)]
-    return DataTable("sides", "Compared", columns, rows)
+    return DataTable("diff-sides", "Compared", columns, rows)
 
 
 def _packages(changes: Sequence[Record]) -> Section:
@@ -63,7 +74,7 @@ def _packages(changes: Sequence[Record]) -> Section:
     ]
     columns = [Column("package"), Column("change", BADGE), Column("movement"), Column("old"), Column("new")]
     columns += [Column("source"), Column("old .deb", SIZE), Column("new .deb", SIZE)]
-    return DataTable("packages", "Packages", columns, rows, empty="No package differs.")
+    return DataTable("diff-packages", "Packages", columns, rows, empty="No package differs.")
 
 
 def _field(side: Record | None, name: str) -> Any:
@@ -74,7 +85,7 @@ def _vulnerabilities(found: Record | None) -> Section:
     """Return the section of vulnerabilities that one side alone has."""
     if found is None:
         note = "No data: nobody looked for vulnerabilities, so this page says nothing about them."
-        return NoData("vulnerabilities", "Vulnerabilities", note)
+        return NoData("diff-vulnerabilities", "Vulnerabilities", note)
     rows: list[list[Cell]] = [
         [
             item["id"],
@@ -91,7 +102,7 @@ def _vulnerabilities(found: Record | None) -> Section:
     columns = [Column("id"), Column("change", BADGE), Column("severity", BADGE), Column("source"), Column("version")]
     columns += [Column("status", BADGE), Column("description")]
     note = f"Both sides have {found['remaining']} others."
-    return DataTable("vulnerabilities", "Vulnerabilities", columns, rows, note, "None is fixed, and none is new.")
+    return DataTable("diff-vulnerabilities", "Vulnerabilities", columns, rows, note, "None is fixed, and none is new.")
 
 
 def _changelogs(items: Sequence[Record]) -> Section:
@@ -115,7 +126,7 @@ def _changelogs(items: Sequence[Record]) -> Section:
         Column("CVE ids"),
         Column("text"),
     ]
-    return DataTable("changelogs", "Changelogs", columns, rows, empty="There are no entries.")
+    return DataTable("diff-changelogs", "Changelogs", columns, rows, empty="There are no entries.")
 
 
 def _sizes(items: Sequence[Record]) -> Section:
@@ -124,7 +135,7 @@ def _sizes(items: Sequence[Record]) -> Section:
         for item in sorted(items, key=lambda item: (-abs(item["new"] - item["old"]), item["owner"]))
     ]
     columns = [Column("part"), Column("old", SIZE), Column("new", SIZE), Column("difference")]
-    return DataTable("sizes", "Sizes", columns, rows, "The largest difference first.", "No size differs.")
+    return DataTable("diff-sizes", "Sizes", columns, rows, "The largest difference first.", "No size differs.")
 
 
 def _files(items: Sequence[Record]) -> Section:
@@ -134,7 +145,7 @@ def _files(items: Sequence[Record]) -> Section:
         sizes = [_field(item["old"], "size"), _field(item["new"], "size")]
         rows.append([item["path"], item["change"], item["package"], *sizes, parts])
     columns = [Column("path", CODE), Column("change", BADGE), Column("of"), Column("old", SIZE), Column("new", SIZE)]
-    return DataTable("files", "Files", [*columns, Column("what")], rows, empty="No file differs.")
+    return DataTable("diff-files", "Files", [*columns, Column("what")], rows, empty="No file differs.")
 
 
 def _parts(item: Record) -> Iterator[str]:
@@ -157,10 +168,10 @@ def _further(data: Record) -> list[Section]:
     ]
     columns = [Column("package"), Column("old"), Column("new")]
     found: list[Section] = [
-        DataTable("licences", "Licences", columns, licences, empty="No licence is known to differ.")
+        DataTable("diff-licences", "Licences", columns, licences, empty="No licence is known to differ.")
     ]
     note = "" if settings else "No setting of the container differs."
-    return [*found, FieldList("configuration", "Configuration", settings, note)]
+    return [*found, FieldList("diff-configuration", "Configuration", settings, note)]
 
 
 def _value(value: str | None) -> str:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from fpack.builders.manifest.format import ManifestEntry
-from fpack.cli.reports import image_sections, page
+from fpack.cli.images import file_bills
+from fpack.cli.images.inspect import ImageLayer, ImageSlice
+from fpack.cli.images.subject import of_file
+from fpack.cli.reports import contents, image_sections, page
 from fpack.cli.reports.graph import package_graph
+from fpack.cli.reports.model import Drawing, ReportPage
+from fpack.cli.reports.subject_data import collect
 from support.browser import DESKTOP, PHONE, Tab, needs_browser
 from support.greeter import Greeter
 from support.hostile_names import FILE_NAMES, MARK, hostile_image
+from support.many_files import ManyFiles
 from support.program import Fpack
 
 
@@ -110,20 +118,12 @@ def test_a_graph_as_dense_as_can_be_is_refused_or_ends() -> None:
     needs = dict.fromkeys(names, names)
     graph = package_graph(("x", ""), [], {}, {}, ())
     assert graph.edges == []
-    from fpack.cli.images.inspect import ImageSlice
-
     slices = [ImageSlice(name, "1", "", None, "seed", "", "") for name in names]
     section = image_sections.package_graph(package_graph(("x", ""), slices, {}, needs, ()))
     assert section.kind == "missing" and "limits" in section.note
 
 
 def test_a_hundred_thousand_files_make_a_page_of_bounded_size() -> None:
-    from fpack.cli.images.inspect import ImageLayer
-    from fpack.cli.reports import contents
-    from fpack.cli.reports.model import Drawing, ReportPage
-
-    from .test_contents import Reader
-
     def rows() -> list[ManifestEntry]:
         return [
             ManifestEntry(
@@ -141,8 +141,43 @@ def test_a_hundred_thousand_files_make_a_page_of_bounded_size() -> None:
             for n in range(100_000)
         ]
 
-    found = contents.read(Reader([rows()]), [ImageLayer((), 1, 5_000_000_000)], ["sha256:00"])  # type: ignore[arg-type]
+    found = contents.read(ManyFiles([rows()]), [ImageLayer((), 1, 5_000_000_000)], ["sha256:00"])  # type: ignore[arg-type]
     drawing = Drawing("map", "Sizes", contents.columns(found), "", "treemap")
     text = "".join(page.html(ReportPage("x", [], [drawing])))
     assert found.total == 100_000 and len(found.files) == contents.MAX_FILES
     assert len(text) < 1_500_000 and sum(files for files, _ in found.rest.values()) == 80_000
+
+
+@pytest.mark.parametrize(
+    ("bill", "known"),
+    [
+        (b"[]", {}),
+        (b"{}", {}),
+        (b'{"components": 7}', {}),
+        (b'{"components": [7]}', {}),
+        (b'{"components": [{"name": "a", "purl": "pkg:deb/debian/a", "licenses": 7}]}', {}),
+        (b"[" * 100_000, {}),
+        (b'{"components": [{"name": "hello", "purl": "pkg:deb/debian/hello", "scope": "excluded"}]}', {}),
+        (
+            b'{"components": [{"name": "hello", "purl": "pkg:deb/debian/hello", "description": "\\u202e<b>",'
+            b'"licenses": [{"license": {"name": "</script>"}}],'
+            b'"externalReferences": [{"type": "website", "url": "javascript:alert(1)"}]}]}',
+            {"hello": ("</script>", "", "\\u202e<b>")},
+        ),
+        (
+            b'{"components": [{"name": "hello", "purl": "pkg:deb/debian/hello", "licenses": [{"expression": 7}],'
+            b'"externalReferences": [{"type": "website", "url": ["https://example.org"]}]}]}',
+            {"hello": ("", "", "")},
+        ),
+    ],
+)
+def test_a_bill_in_an_image_is_data_too(
+    made: Greeter, monkeypatch: pytest.MonkeyPatch, bill: bytes, known: dict[str, tuple[str, ...]]
+) -> None:
+    subject = of_file(str(made.tar))
+    assert subject is not None
+    monkeypatch.setattr(file_bills, "attached", lambda archive, image, name: bill)
+    nothing: Any = SimpleNamespace(has_store=False)
+    found = collect(nothing, subject, with_facts=True)
+    assert {name: tuple(about) for name, about in found.about.items()} == known
+    assert "".join(page.html(image_sections.report_page(found, ()))).count("</script>") == 2

@@ -55,7 +55,7 @@ def comparison(text: str = "x") -> dict[str, Any]:
 
 
 def tables(data: dict[str, Any]) -> dict[str, Any]:
-    return {section.id: section for section in comparison_page(data).sections}
+    return {section.id.removeprefix("diff-"): section for section in comparison_page(data).sections}
 
 
 def test_everything_that_differs_is_told() -> None:
@@ -99,5 +99,5 @@ def test_a_comparison_is_drawn(tab: Tab, tmp_path: Path) -> None:
         path.write_text("".join(page.html(comparison_page(comparison(attack)))))
         tab.open(path, PHONE if number % 2 else DESKTOP)
         assert tab.run("document.title") != MARK and tab.run("document.scripts.length") == 2
-        assert tab.texts("#packages tbody td .badge") == ["changed", "added"]
+        assert tab.texts("#diff-packages tbody td .badge") == ["changed", "added"]
         assert tab.run("document.documentElement.scrollWidth") == (PHONE if number % 2 else DESKTOP)[0]

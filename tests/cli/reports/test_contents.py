@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from fpack.builders.manifest.format import Blob, ManifestEntry, ManifestLayer, Origin
+from fpack.builders.manifest.format import ManifestEntry, Origin
 from fpack.cli.images.inspect import ImageLayer
 from fpack.cli.images.subject import of_file
 from fpack.cli.reports import contents
 from fpack.cli.reports.contents import OWN, RULES, SCRIPTS
 from support.greeter import Greeter
+from support.many_files import BUILT, ManyFiles
 
-SLICE, BUILT, FILES = (f"/fpack/store/{letter * 32}-x" for letter in "abc")
 DIGEST = b"\xab" * 32
-
-
-class Reader:
-    """A manifest's reader, with as many files as wanted."""
-
-    def __init__(self, layers: list[list[ManifestEntry]]) -> None:
-        blob = Blob("application/x", "sha256:00", 10)
-        parts = ((SLICE, ""), (BUILT, BUILT), (FILES, ""))
-        self.layers = [ManifestLayer(blob, "sha256:11", 0, SLICE, "", parts, len(rows)) for rows in layers]
-        self.rows = layers
-
-    @property
-    def head(self) -> Any:
-        path = type("Path", (), {"path": SLICE, "package": "hello"})
-        return type("Head", (), {"paths": [path], "layers": self.layers})
-
-    def entries(self) -> Iterator[tuple[ManifestLayer, Iterator[ManifestEntry]]]:
-        return ((layer, iter(rows)) for layer, rows in zip(self.layers, self.rows, strict=True))
 
 
 def entry(
@@ -42,7 +23,7 @@ def entry(
 
 def read(layers: list[list[ManifestEntry]], most: int = contents.MAX_FILES) -> contents.PageContents:
     sizes = [ImageLayer((), 100, sum(row.size for row in rows)) for rows in layers]
-    return contents.read(Reader(layers), sizes, ["sha256:00"] * len(layers), most)  # type: ignore[arg-type]
+    return contents.read(ManyFiles(layers), sizes, ["sha256:00"] * len(layers), most)  # type: ignore[arg-type]
 
 
 def paths(coded: list[Any]) -> list[str]:
