@@ -23,7 +23,7 @@ def comparison_page(data: Record) -> ReportPage:
         f"{_count(data['files'], 'file')} differ",
         f"{_signed(new['unpacked'] - old['unpacked'])} unpacked",
     ]
-    return ReportPage(f"{old['name']} → {new['name']}", facts, comparison_sections(data))
+    return ReportPage(f"{_name(old)} → {_name(new)}", facts, comparison_sections(data))
 
 
 def comparison_sections(data: Record) -> list[Section]:
@@ -39,6 +39,12 @@ def comparison_sections(data: Record) -> list[Section]:
     ]
 
 
+def _name(side: Record) -> str:
+    """Return the name of a side without the directory of a file, which is no matter of a page."""
+    name = str(side["name"])
+    return name if "#" in name else name.rstrip("/").rpartition("/")[2] or name
+
+
 def _count(items: Sequence[Any], noun: str) -> str:
     return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
 
@@ -50,7 +56,7 @@ def _signed(size: int) -> str:
 def _sides(old: Record, new: Record) -> Section:
     """Return what the two sides are."""
     rows: list[list[Cell]] = [
-        [side, item["name"], item["form"], item["packages"], item["compressed"], item["unpacked"], item["digest"]]
+        [side, _name(item), item["form"], item["packages"], item["compressed"], item["unpacked"], item["digest"]]
         for side, item in (("old", old), ("new", new))
     ]
     columns = [Column("side"), Column("name"), Column("form"), Column("packages", NUMBER)]

@@ -76,6 +76,13 @@ def test_everything_that_differs_is_told() -> None:
     assert found["vulnerabilities"].note == "Both sides have 3 others."
 
 
+def test_a_page_names_files_without_their_directories() -> None:
+    data = comparison()
+    data["old"]["name"], data["new"]["name"] = "/home/someone/old.tar", "dir/api.fp#image"
+    assert comparison_page(data).title == "old.tar → dir/api.fp#image"
+    assert "/home/someone" not in "".join(page.html(comparison_page(data)))
+
+
 def test_no_difference_and_no_data_are_said() -> None:
     data = comparison() | {name: [] for name in ("packages", "sizes", "files", "licences", "settings", "changelogs")}
     found = tables(data | {"vulnerabilities": None})
