@@ -7,7 +7,7 @@ from typing import Any
 
 from fpack.cli.ui.render import megabytes
 
-from .model import BADGE, CODE, NUMBER, SIZE, Cell, Column, DataTable, FieldList, NoData, ReportPage, Section
+from .model import BADGE, CODE, NUMBER, SIZE, Cell, Column, DataTable, EmptySection, FieldList, ReportPage, Section
 from .text import listed
 
 Record = Mapping[str, Any]
@@ -91,7 +91,7 @@ def _vulnerabilities(found: Record | None) -> Section:
     """Return the section of vulnerabilities that one side alone has."""
     if found is None:
         note = "No data: nobody looked for vulnerabilities, so this page says nothing about them."
-        return NoData("diff-vulnerabilities", "Vulnerabilities", note)
+        return EmptySection("diff-vulnerabilities", "Vulnerabilities", note)
     rows: list[list[Cell]] = [
         [
             item["id"],

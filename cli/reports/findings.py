@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from fpack.builders.audit.model import SEVERITIES, Finding
 
-from .model import BADGE, Cell, Column, DataTable, NoData, Section
+from .model import BADGE, Cell, Column, DataTable, EmptySection, Section
 from .text import listed
 
 _VULNERABILITIES, _REBUILDS = "Vulnerabilities", "Rebuilt by others"
 
 
-class AuditedImage(NamedTuple):
+class AuditRows(NamedTuple):
     """The result of an audit. data: what it was read from, with its date. without: what there was no data of."""
 
     findings: Sequence[Finding]
@@ -30,11 +30,11 @@ class RebuiltPackage(NamedTuple):
     failed: Sequence[str]
 
 
-def vulnerabilities(audit: AuditedImage | None) -> Section:
+def vulnerabilities(audit: AuditRows | None) -> Section:
     """Return the section of vulnerabilities. audit: None if there is no data."""
     if audit is None:
         note = "No data: this page was written without data about vulnerabilities, so it says nothing about them."
-        return NoData("vulnerabilities", _VULNERABILITIES, note)
+        return EmptySection("vulnerabilities", _VULNERABILITIES, note)
     note = f"By {listed(audit.data)}." if audit.data else ""
     if audit.without:
         note += f" No data of {listed(audit.without)}, so nothing is said about these."
@@ -69,7 +69,7 @@ def rebuilds(packages: Sequence[RebuiltPackage] | None) -> Section:
     """Return the section of who reproduced which package. packages: None if there is no data."""
     if packages is None:
         note = "No data: this page was written without attestations of rebuilders, so it says nothing about them."
-        return NoData("rebuilds", _REBUILDS, note)
+        return EmptySection("rebuilds", _REBUILDS, note)
     rows: list[list[Cell]] = []
     for item in packages:
         state = "reproduced" if item.reproduced else "not reproduced" if item.failed else "no data"

@@ -13,7 +13,20 @@ from fpack.cli.ui.render import megabytes
 from . import drawing
 from .contents import MAX_DIGESTS, columns
 from .graph import PackageGraph
-from .model import CODE, LINK, NUMBER, SIZE, Cell, Column, DataTable, Drawing, FieldList, NoData, ReportPage, Section
+from .model import (
+    CODE,
+    LINK,
+    NUMBER,
+    SIZE,
+    Cell,
+    Column,
+    DataTable,
+    Drawing,
+    EmptySection,
+    FieldList,
+    ReportPage,
+    Section,
+)
 from .subject_data import ImageData
 from .text import listed
 
@@ -43,7 +56,7 @@ def report_page(data: ImageData, further: Sequence[Section]) -> ReportPage:
     if data.head is None or data.graph is None:
         found += [layers(data), configuration(data)]
         found.append(
-            NoData("packages", "Packages", f"{_NO_MANIFEST}: {data.absent}. Packages and files are not known.")
+            EmptySection("packages", "Packages", f"{_NO_MANIFEST}: {data.absent}. Packages and files are not known.")
         )
     else:
         found += [packages(data), licences(data), package_graph(data.graph), layers(data), *files(data)]
@@ -209,9 +222,11 @@ def _licence(word: str) -> str:
 def package_graph(graph: PackageGraph) -> Section:
     """Return the drawing of the packages, or why there is none."""
     if why := drawing.too_large(graph):
-        return NoData("graph", "Graph", f"The graph is not drawn: {why}. fpack graph --dot writes it for Graphviz.")
+        return EmptySection(
+            "graph", "Graph", f"The graph is not drawn: {why}. fpack graph --dot writes it for Graphviz."
+        )
     if len(graph.nodes) == 1:
-        return NoData("graph", "Graph", "The image has no packages.")
+        return EmptySection("graph", "Graph", "The image has no packages.")
     note = (
         "Blue: by which package each came into the image. Grey: other needs; those that follow from drawn ones are "
         "shown for a chosen package, or by `all edges`."

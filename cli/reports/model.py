@@ -45,7 +45,7 @@ class DataTable(NamedTuple):
     kind: str = "table"
 
 
-class NoData(NamedTuple):
+class EmptySection(NamedTuple):
     """A section of which there is no data. note: why, and how to get it."""
 
     id: str
@@ -64,7 +64,7 @@ class Drawing(NamedTuple):
     kind: str
 
 
-Section = FieldList | DataTable | NoData | Drawing
+Section = FieldList | DataTable | EmptySection | Drawing
 
 
 class ReportPage(NamedTuple):

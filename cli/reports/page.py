@@ -15,7 +15,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from .model import LINK, Cell, Column, DataTable, Drawing, NoData, ReportPage, Section
+from .model import LINK, Cell, Column, DataTable, Drawing, EmptySection, ReportPage, Section
 from .text import visible, web_address
 
 _ASSETS = Path(__file__).parent / "assets"
@@ -73,7 +73,7 @@ def _data(page: ReportPage) -> dict[str, Any]:
 
 def _section(section: Section) -> dict[str, Any]:
     made: dict[str, Any] = {"id": section.id, "title": section.title, "kind": section.kind, "note": section.note}
-    if isinstance(section, NoData):
+    if isinstance(section, EmptySection):
         return made
     if isinstance(section, Drawing):
         return {**made, "content": section.content}

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from fpack.builders.audit.model import AFFECTED, UNDER_INVESTIGATION, Advisory, BinaryPackage, Finding, Product
 from fpack.cli.reports import findings, page
-from fpack.cli.reports.findings import AuditedImage, RebuiltPackage
-from fpack.cli.reports.model import LINK, Column, DataTable, FieldList, NoData, ReportPage
+from fpack.cli.reports.findings import AuditRows, RebuiltPackage
+from fpack.cli.reports.model import LINK, Column, DataTable, EmptySection, FieldList, ReportPage
 from support.hostile_names import ATTACKS
 
 
@@ -57,7 +57,7 @@ HOSTILE = written(
 )
 
 
-@pytest.mark.parametrize("text", [written(NoData("a", "A", "No data")), HOSTILE])
+@pytest.mark.parametrize("text", [written(EmptySection("a", "A", "No data")), HOSTILE])
 def test_a_page_asks_for_nothing_and_runs_only_its_own_script(text: str) -> None:
     elements = Elements(text)
     tags = [tag for tag, _ in elements.found]
@@ -104,7 +104,7 @@ def test_text_of_others_is_visible_and_escaped() -> None:
 
 
 def test_the_same_sections_give_the_same_bytes() -> None:
-    assert written(NoData("a", "A", "n")) == written(NoData("a", "A", "n"))
+    assert written(EmptySection("a", "A", "n")) == written(EmptySection("a", "A", "n"))
 
 
 def test_a_table_is_bounded_and_says_so() -> None:
@@ -124,7 +124,7 @@ def finding(severity: str, status: str, number: int) -> Finding:
 
 def test_vulnerabilities_are_listed_the_worst_first() -> None:
     listed = [finding("low", UNDER_INVESTIGATION, 1), finding("critical", AFFECTED, 2), finding("odd", AFFECTED, 3)]
-    section = findings.vulnerabilities(AuditedImage(listed, ["the tracker of 2026-11-01"], ["npm"]))
+    section = findings.vulnerabilities(AuditRows(listed, ["the tracker of 2026-11-01"], ["npm"]))
     assert isinstance(section, DataTable)
     assert [row[:3] for row in section.rows] == [
         ["CVE-2026-2", "critical", "openssl"], ["CVE-2026-1", "low", "openssl"], ["CVE-2026-3", "odd", "openssl"],
@@ -134,10 +134,10 @@ def test_vulnerabilities_are_listed_the_worst_first() -> None:
 
 def test_no_data_is_not_no_vulnerability() -> None:
     missing = findings.vulnerabilities(None)
-    assert isinstance(missing, NoData) and missing.note.startswith("No data")
-    none = findings.vulnerabilities(AuditedImage([], ["the tracker"]))
+    assert isinstance(missing, EmptySection) and missing.note.startswith("No data")
+    none = findings.vulnerabilities(AuditRows([], ["the tracker"]))
     assert isinstance(none, DataTable) and none.empty == "None is known, by this data."
-    assert isinstance(findings.rebuilds(None), NoData)
+    assert isinstance(findings.rebuilds(None), EmptySection)
 
 
 def test_rebuilds_tell_who_reproduced_what() -> None:
