@@ -126,7 +126,10 @@ class Response:
 
 
 class Http:
-    """A thread-safe client that keeps connections open. It opens none before the first request."""
+    """A thread-safe client that keeps connections open. It opens none before the first request.
+
+    same_host: do not follow redirects to other hosts and ports.
+    """
 
     def __init__(
         self,
@@ -135,11 +138,13 @@ class Http:
         retries: int = RETRIES,
         backoff: float = 0.5,
         environ: Mapping[str, str] | None = None,
+        same_host: bool = False,
     ) -> None:
         self._timeout = timeout
         self._retries = retries
         self._backoff = backoff
         self._environ = environ
+        self._same_host = same_host
         self._pools: dict[str, urllib3.PoolManager] = {}
         self._lock = threading.Lock()
 
@@ -192,7 +197,7 @@ class Http:
             if not target:
                 return self._answer(url, offset, answer, conditional=known != NO_VALIDATORS)
             answer.close()
-            url = _redirected(url, target)
+            url = _redirected(url, target, self._same_host)
         raise ServerError("The server redirects too often", where=shown(url), why=f"after {REDIRECTS} redirects")
 
     def _answer(self, url: str, offset: int, answer: urllib3.BaseHTTPResponse, conditional: bool) -> Response:
@@ -417,14 +422,16 @@ def _open_file(url: str, offset: int) -> Response:
     return Response(url, read, file.close, offset=start, total=size, html=False)
 
 
-def _redirected(url: str, target: str) -> str:
+def _redirected(url: str, target: str, same_host: bool) -> str:
     from urllib.parse import urljoin
 
     try:
         new = urljoin(url, target)
     except ValueError:
         new = target
-    scheme = split_url(new).scheme
-    if scheme not in ("http", "https") or (scheme == "http" and url.startswith("https:")):
+    parts = split_url(new)
+    scheme = parts.scheme
+    moved = same_host and parts.netloc.rpartition("@")[2] != split_url(url).netloc.rpartition("@")[2]
+    if moved or scheme not in ("http", "https") or (scheme == "http" and url.startswith("https:")):
         raise Refused("fpack does not follow the server's redirect", where=shown(url), why=f"to {shown(new)}")
     return new

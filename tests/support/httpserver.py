@@ -5,7 +5,7 @@
         ... fetch f"{server.url}/a.txt" ...
         assert server.requests == [("GET", "/a.txt", None)] * 3
 
-Faults are for one path each, and hold for `times` requests (None: for all of them).
+Faults are for one path each, with its query or for any, and hold for `times` requests (None: for all of them).
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.owner.requests.append((self.command, self.path, self.headers.get("Range")))
         self.owner.headers.append({name.lower(): value for name, value in self.headers.items()})
-        fault = self.owner.next_fault(self.path.partition("?")[0])
+        fault = self.owner.next_fault(self.path) or self.owner.next_fault(self.path.partition("?")[0])
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             if fault is not None:
                 time.sleep(fault.delay)

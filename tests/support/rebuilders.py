@@ -1,0 +1,96 @@
+"""Answers of rebuilders, made with keys of the test: lists of builds, and attestations."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from fpack.builders.attest import rebuilder_answers, strict_json
+from fpack.builders.attest.in_toto_link import format_key, key_id
+from fpack.builders.attest.rebuilders import RebuilderAnswer
+
+ATTESTATION = "/api/v1/builds/1/artifacts/1/attestation"
+
+
+class Locked(NamedTuple):
+    """A locked package."""
+
+    name: str
+    version: str
+    arch: str
+    sha256: str
+    file: str
+
+
+class Key:
+    """A key pair."""
+
+    def __init__(self) -> None:
+        self.private = Ed25519PrivateKey.generate()
+        self.raw = self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.text = format_key(self.raw)
+        self.id = key_id(self.raw)
+
+    def sign(self, signed: Any) -> dict[str, str]:
+        """A signature over a record."""
+        return {"keyid": self.id, "sig": self.private.sign(strict_json.canonical(signed)).hex()}
+
+
+def package(name: str = "hello", version: str = "2.10-3", digit: str = "a") -> Locked:
+    """A package; `digit` makes its digest."""
+    return Locked(name, version, "amd64", digit * 64, f"pool/main/{name[0]}/{name}/{name}_{version}_amd64.deb")
+
+
+def link(about: Any, **changes: Any) -> dict[str, Any]:
+    """What is signed in the attestation of a package."""
+    file = rebuilder_answers.file_name(about)
+    return {
+        "_type": "link",
+        "name": f"rebuild {file}",
+        "materials": {f"{about.name}.buildinfo": {"sha256": "b" * 64}},
+        "products": {file: {"sha256": about.sha256, "sha512": "c" * 128}},
+        "environment": None,
+        "byproducts": {},
+        "command": [],
+        **changes,
+    }
+
+
+def attestation(signed: dict[str, Any], *keys: Key) -> bytes:
+    """A document, signed by keys."""
+    return json.dumps({"signatures": [key.sign(signed) for key in keys], "signed": signed}).encode()
+
+
+def row(about: Any, status: str | None = "GOOD", **changes: Any) -> dict[str, Any]:
+    """An entry of a server's list."""
+    good = 1 if status == "GOOD" else None
+    return {
+        "id": 1, "name": about.name, "version": about.version, "distribution": "debian", "release": "trixie",
+        "component": "main", "architecture": about.arch, "url": f"http://archive.example/debian/{about.file}",
+        "status": status, "build_id": 1, "artifact_id": 1, "diffoscope_log_id": None, "attestation_log_id": good,
+        "last_seen": "2026-01-01T00:00:00", "seen_in_last_sync": True, **changes,
+    }  # fmt: skip
+
+
+def listed(*rows: Any) -> bytes:
+    """A server's list."""
+    return json.dumps({"total": len(rows), "records": rows}).encode()
+
+
+def good(server: str, about: Any, *keys: Key, number: int = 1) -> dict[tuple[str, str], RebuilderAnswer]:
+    """The documents of a server that reproduced a package in its build `number`."""
+    return {
+        (server, rebuilder_answers.list_path(about)): RebuilderAnswer(listed(row(about, build_id=number))),
+        (server, ATTESTATION.replace("builds/1", f"builds/{number}")): RebuilderAnswer(attestation(link(about), *keys)),
+    }
+
+
+def policy_file(required: int, operators: dict[str, tuple[list[str], list[Key]]], more: str = "") -> str:
+    """The text of a policy. operators: servers and keys by name."""
+    lines = [f"required = {required}"]
+    for name, (servers, keys) in operators.items():
+        texts = json.dumps([key.text for key in keys])
+        lines += ["[[operator]]", f'name = "{name}"', f"servers = {json.dumps(servers)}", f"keys = {texts}"]
+    return "\n".join([*lines, more, ""])
