@@ -249,11 +249,15 @@ MAX_DATA_DAYS = 7.0
 MAX_DATA_AGE: Setting[float | None] = Setting(
     "audit.max-age", "--max-age", "FPACK_AUDIT_MAX_AGE", amount, lambda: MAX_DATA_DAYS, "a number of days, or none"
 )
+REBUILDERS: Setting[str] = Setting(
+    "rebuilders.policy", "--policy", "FPACK_REBUILDERS", str,
+    lambda: os.path.join(os.path.dirname(configuration_file()), "rebuilders.toml"), "a file of rebuilders",
+)  # fmt: skip
 
 NETWORK_STORE: Setting[bool] = Setting("store.network", "", "FPACK_NETWORK_STORE", yes, bool, "1 or 0")
 
 SETTINGS: tuple[Setting[Any], ...] = (
     MIRRORS, SECURITY_MIRRORS, KEYRING, ACCEPT_EXPIRED, MAX_INDEX_AGE, EVAL_MEMORY, EVAL_TIME, JOBS, AUTOMATIC,
-    KEEP_PACKS, KEEP_RECENT, MIN_FREE, VULNERABILITIES, MAX_DATA_AGE, NETWORK_STORE,
+    KEEP_PACKS, KEEP_RECENT, MIN_FREE, VULNERABILITIES, MAX_DATA_AGE, NETWORK_STORE, REBUILDERS,
 )  # fmt: skip
 KEYS = frozenset(setting.key for setting in SETTINGS)

@@ -19,6 +19,7 @@ VERBS = {
     "untrust": "Forbid the hook to enter a directory's shell.",
     "init": "Write an fpack.fp for an existing project.",
     "verify": "Check that an image holds what its manifest says, and what Debian ships.",
+    "rebuilders": "Show which packages of an image independent rebuilders reproduced.",
     "eval": "Evaluate an expression, a file or an attribute.",
     "repl": "Evaluate expressions interactively.",
     "doc": "Show the documentation of a function, a library file or a curated package.",

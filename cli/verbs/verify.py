@@ -37,13 +37,15 @@ Examples:
   fpack verify postgres.tar --strict --allow-other 5    all but 5 files must be Debian's
   fpack verify postgres.tar --rebuild                   also build it again from the manifest
   fpack verify shop.tar --rebuild --source ./src        with a source that the image does not carry
+  fpack verify postgres.tar --rebuilt=2/3               2 of 3 rebuilders must have reproduced each package
   fpack verify layout/ --json
   fpack verify postgres                                 a package or an attribute: the image that is packed of it
 
 \b
 The exit status is
   0  if everything was checked and nothing differs;
-  1  if the image differs, cannot be read, or has more files from elsewhere than --strict allows;
+  1  if the image differs, cannot be read, has more files from elsewhere than --strict allows, or has a package
+     that too few rebuilders reproduced;
   6  if nothing differs, but something could not be checked.""",
 )
 @click.argument("image")
@@ -64,6 +66,24 @@ The exit status is
     metavar="PATH",
     help="With --rebuild: a file or directory of the project that the image does not carry; can be repeated.",
 )
+@click.option(
+    "--rebuilt",
+    is_flag=False,
+    flag_value="",
+    metavar="[N[/M]]",
+    help="N of the M operators of rebuilders must have reproduced each Debian package; see fpack rebuilders.",
+)
+@click.option(
+    "--rebuilders",
+    "bundle",
+    type=shared.NamedPath(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With --rebuilt: answers that fpack rebuilders fetch wrote; ask nobody.",
+)
+@click.option(
+    "--policy", type=shared.NamedPath(path_type=Path, dir_okay=False), metavar="FILE",
+    help="With --rebuilt: the file of rebuilders. Default: ~/.config/fpack/rebuilders.toml.",
+)  # fmt: skip
 @click.option("--strict", is_flag=True, help="Fail if anything does not come from Debian's signed archive.")
 @click.option(
     "--allow-other",
@@ -81,6 +101,9 @@ def command(
     manifests: tuple[Path, ...],
     rebuild: bool,
     sources: tuple[Path, ...],
+    rebuilt: str | None,
+    bundle: Path | None,
+    policy: Path | None,
     strict: bool,
     allow_other: int | None,
     offline: bool,
@@ -97,6 +120,7 @@ def command(
 
     from fpack.builders.verify.evidence.local import LocalEvidence
     from fpack.builders.verify.verify import verify
+    from fpack.cli.images import rebuilt as rebuilt_by
     from fpack.cli.images.manifests import all_beside
     from fpack.cli.paths import cache_directory
     from fpack.cli.workspace.workspace import Workspace
@@ -105,6 +129,7 @@ def command(
         raise UsageError("--source needs --rebuild", hint="leave out --source, or add --rebuild")
     if rebuild and offline:
         raise UsageError("--rebuild fetches what the image is built from", hint="leave out --offline, or --rebuild")
+    trusted = rebuilt_by.of_options(rebuilt, bundle, policy, offline)
     options = shared.SharedOptions(verbose=verbose, **rest)
     with Workspace(options) as workspace, tempfile.TemporaryDirectory() as directory:
         file = find_image(image, Path.cwd())
@@ -118,18 +143,27 @@ def command(
             _rebuild(workspace, path, sources, part, outcome.report, hand) if rebuild else None
             for part in outcome.images
         ]
+    reproduced, refusal = [], ""
+    if trusted is not None:
+        reproduced = rebuilt_by.of_images([part.head.lock.packages for part in outcome.images], trusted, bundle)
+        refusal, unknown = rebuilt_by.shortfall(sum(reproduced, ()))
+        if unknown:
+            outcome.report.note(unknown, first=True)
     allowed = allow_other or 0
     others = outcome.others - sum(filter(None, proven))
-    refused = (strict or allow_other is not None) and others != allowed
-    status = DIFFERS if outcome.report.differs or refused else UNCHECKED if outcome.report.notes else 0
+    reasons = [refusal] if refusal else []
+    if (strict or allow_other is not None) and others != allowed:
+        reasons.append(f"{others} entries are from elsewhere" + (f", and {allowed} are allowed" if allowed else ""))
+    status = DIFFERS if outcome.report.differs or reasons else UNCHECKED if outcome.report.notes else 0
     if as_json:
         found = outcome.value()
-        for value, count in zip(found["images"], proven, strict=True):
+        for number, (value, count) in enumerate(zip(found["images"], proven, strict=True)):
             value["scripts_rebuilt"] = count or 0
+            value["rebuilders"] = rebuilt_by.value(reproduced[number], trusted) if trusted is not None else None
         shared.print_json({"image": image, **found, "success": status == 0, "rebuilt": None not in proven})
     else:
-        words = f"{others} entries are from elsewhere" + (f", and {allowed} are allowed" if allowed else "")
-        _show(image, outcome, words if refused else "", proven, verbose)
+        lines = [] if trusted is None else [rebuilt_by.brief(found, trusted, verbose) for found in reproduced]
+        _show(image, outcome, "; ".join(reasons), proven, lines, verbose)
     return status
 
 
@@ -207,11 +241,18 @@ def _rebuild(
         remove_tree(directory)
 
 
-def _show(image: str, outcome: VerifyResult, refused: str, proven: list[int | None], verbose: bool) -> None:
+def _show(
+    image: str,
+    outcome: VerifyResult,
+    refused: str,
+    proven: list[int | None],
+    rebuilders: Sequence[Sequence[str]],
+    verbose: bool,
+) -> None:
     """Print the result as text.
 
-    refused: the words for too many entries from elsewhere, or "". proven: how many entries of each platform Debian's
-    scripts made in a rebuild; None if it was not built again.
+    refused: the words for a policy that is not met, or "". proven: how many entries of each platform Debian's scripts
+    made in a rebuild; None if it was not built again. rebuilders: the lines about them for each platform.
     """
     import sys
 
@@ -231,8 +272,9 @@ def _show(image: str, outcome: VerifyResult, refused: str, proven: list[int | No
     if hidden > 0:
         lines.append(f"  and {hidden} more differences")
     if not report.differs:
-        for part, count in zip(outcome.images, proven, strict=True):
+        for number, (part, count) in enumerate(zip(outcome.images, proven, strict=True)):
             lines += _proof(part, part.platform if len(outcome.images) > 1 else "", count or 0, verbose)
+            lines += map(_plain, rebuilders[number] if rebuilders else ())
         if not outcome.given:
             lines.append("  whoever can change the image can change this manifest: --manifest names one that you trust")
         if outcome.artifacts:

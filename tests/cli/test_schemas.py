@@ -17,6 +17,7 @@ from support.json_outputs import (
     of_images,
     of_platforms,
     of_projects,
+    of_rebuilders,
     of_stores,
     of_trials,
     two_platforms,
@@ -70,6 +71,7 @@ def outputs(made: Greeter, tmp_path_factory: pytest.TempPathFactory) -> Outputs:
     found: Outputs = {}
     folder = tmp_path_factory.mktemp("outputs")
     of_images(Recorder(found, made.fpack, made.project), made, folder)
+    of_rebuilders(Recorder(found, made.fpack, made.project), made, folder)
     several = two_platforms(folder)
     of_platforms(Recorder(found, several, several.home), folder)
     archive = world(folder / "world")

@@ -24,6 +24,7 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 from urllib.parse import unquote
 
 PAGE = b"<!DOCTYPE html>\n<html><body>Please log in.</body></html>\n"
@@ -68,7 +69,7 @@ class Server:
         """The base URL, without a slash at its end."""
         return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

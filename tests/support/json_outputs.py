@@ -16,6 +16,7 @@ from fpack.cli.verbs import VERBS, command_of
 from support.archive import Archive, file, link
 from support.greeter import Greeter
 from support.program import Fpack
+from support.rebuilders import Rebuilders
 from support.vulnerabilities import affected, document, entry, state
 
 Outputs = dict[str, list[Any]]
@@ -118,6 +119,18 @@ def audits(run: Recorder, made: Greeter, out: Path) -> None:
     options = ("--data", data, "--data", out / "osv.json", "--accepted", accepted, "--ignore", "CVE-2026-0003=tested")
     run("audit", made.tar, *options, status=6)
     run("audit", made.tar, "--data", out / "osv.json", status=6)
+
+
+def of_rebuilders(run: Recorder, made: Greeter, out: Path) -> None:
+    """Ask a server of rebuilders about the packages of an image."""
+    with Rebuilders(out / "rebuilders") as servers:
+        policy = servers.policy_of(made.manifest, exceptions=1)
+        run("rebuilders keys", servers.url)
+        run("rebuilders show", made.tar, "--policy", policy, status=1)
+        run("rebuilders fetch", made.tar, "--policy", policy, "-o", out / "bundle.json")
+        run("verify", made.tar, "--rebuilt", "--policy", policy, status=1)
+    run("rebuilders fetch", made.tar, "--policy", policy, "-o", out / "none.json", status=6)
+    run("rebuilders show", made.tar, "--policy", policy, "--rebuilders", out / "none.json", status=6)
 
 
 def of_platforms(run: Recorder, out: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -10,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fpack.builders.attest import rebuilder_answers, strict_json
 from fpack.builders.attest.in_toto_link import format_key, key_id
 from fpack.builders.attest.rebuilders import RebuilderAnswer
+from support.httpserver import Server
 
 ATTESTATION = "/api/v1/builds/1/artifacts/1/attestation"
 
@@ -87,6 +90,12 @@ def good(server: str, about: Any, *keys: Key, number: int = 1) -> dict[tuple[str
     }
 
 
+def locked(manifest: Path) -> list[Locked]:
+    """The packages of an image, by the JSON form of its manifest."""
+    packages = json.loads(manifest.read_bytes())["lock"]["packages"]
+    return [Locked(*(item[name] for name in Locked._fields)) for item in packages]
+
+
 def policy_file(required: int, operators: dict[str, tuple[list[str], list[Key]]], more: str = "") -> str:
     """The text of a policy. operators: servers and keys by name."""
     lines = [f"required = {required}"]
@@ -94,3 +103,47 @@ def policy_file(required: int, operators: dict[str, tuple[list[str], list[Key]]]
         texts = json.dumps([key.text for key in keys])
         lines += ["[[operator]]", f'name = "{name}"', f"servers = {json.dumps(servers)}", f"keys = {texts}"]
     return "\n".join([*lines, more, ""])
+
+
+class Rebuilders(Server):
+    """A server that reproduced some packages, could not reproduce others, and does not know the rest."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        folder.mkdir(exist_ok=True)
+        self.key = Key()
+        self._builds = 0
+        pem = f"-----BEGIN PUBLIC KEY-----\r\n{_key_info(self.key.raw)}\r\n-----END PUBLIC KEY-----\r\n"
+        self.replace(rebuilder_answers.KEYS, json.dumps({"current": [pem]}).encode())
+
+    def reproduced(self, packages: Sequence[Any], *keys: Key) -> None:
+        """Answer that these packages were reproduced, with attestations by `keys` or the server's own."""
+        for about in packages:
+            self._builds += 1
+            for (_, path), answer in good("", about, *(keys or (self.key,)), number=self._builds).items():
+                assert answer.data is not None
+                self.replace(path, answer.data)
+
+    def failed(self, about: Any) -> None:
+        """Answer that a package could not be reproduced."""
+        self.replace(rebuilder_answers.list_path(about), listed(row(about, "BAD")))
+
+    def policy_of(self, manifest: Path, *, exceptions: int = 0) -> Path:
+        """Reproduce the packages of an image but the first, and except some others; the policy."""
+        packages = locked(manifest)
+        self.failed(packages[0])
+        self.reproduced(packages[1 + exceptions :])
+        for about in packages[1 : 1 + exceptions]:
+            self.replace(rebuilder_answers.list_path(about), listed())
+        names = [about.name for about in packages[1 : 1 + exceptions]]
+        more = "\n".join(f'[[exception]]\npackage = "{name}"\nreason = "it is known"' for name in names)
+        path = self.folder / "policy.toml"
+        path.write_text(policy_file(1, {"one": ([self.url], [self.key])}, more))
+        return path
+
+
+def _key_info(raw: bytes) -> str:
+    """A key as rebuilderd writes it."""
+    import base64
+
+    return base64.b64encode(bytes.fromhex("302c300706032b65700500032100") + raw).decode()
