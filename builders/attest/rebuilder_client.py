@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 
 from fpack.builders.net.errors import HttpError, NotFound
@@ -23,18 +23,16 @@ MAX_FAILURES = 3  # of a server, one after the other, before it is asked no more
 
 
 class TooSlow(HttpError):
-    """A document that did not arrive in time."""
+    """A document that did not arrive in time, or is no longer wanted."""
 
 
 class RebuilderClient:
     """Fetches documents of servers and keeps them in `documents`. Safe for several threads."""
 
-    def __init__(
-        self, http: Http | None = None, *, seconds: float = SECONDS, check: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, http: Http | None = None, *, seconds: float = SECONDS) -> None:
         self._http = http or Http(timeout=TIMEOUT, retries=1, same_host=True)
         self._seconds = seconds
-        self._check = check
+        self._stopped = False
         self._lock = threading.Lock()
         self._failures: dict[str, int] = {}
         self.documents: dict[tuple[str, str], RebuilderAnswer] = {}
@@ -53,12 +51,15 @@ class RebuilderClient:
             self.documents[server, path] = document
         return document
 
+    def stop(self) -> None:
+        """End the downloads that are under way."""
+        self._stopped = True
+
     def _fetch(self, server: str, path: str) -> RebuilderAnswer:
         end = time.monotonic() + self._seconds
 
         def check() -> None:
-            self._check()
-            if time.monotonic() > end:
+            if self._stopped or time.monotonic() > end:
                 raise TooSlow("The document did not arrive in time", why=f"within {self._seconds:g} seconds")
 
         limit = in_toto_link.MAX_SIZE if path.endswith("/attestation") else rebuilder_answers.MAX_LIST
@@ -74,7 +75,11 @@ def collect(packages: Iterable[LockedDeb], operators: Iterable[Operator], client
     """Fetch all documents that a judgement of these packages needs."""
     pairs = [(package, operator) for package in packages for operator in operators]
     with Workers(JOBS, "rebuilders") as pool:
-        pool.map(partial(_ask, client), pairs)
+        try:
+            pool.map(partial(_ask, client), pairs)
+        except BaseException:  # the user stopped it, and the pool waits for its threads
+            client.stop()
+            raise
 
 
 def _ask(client: RebuilderClient, pair: tuple[LockedDeb, Operator]) -> None:

@@ -126,3 +126,9 @@ def test_nobody_listens() -> None:
     collect([HELLO], [operator], asked)
     (found,) = evaluate([HELLO], RebuilderPolicy((operator,), 1), asked.documents)
     assert found.verdict == UNKNOWN and "cannot be reached" in found.operators[0].why
+
+
+def test_a_client_that_was_stopped_asks_no_more(server: Server) -> None:
+    asked = client()
+    asked.stop()
+    assert judged(server, asked)[:2] == (UNKNOWN, NO_DATA) and not server.requests
