@@ -33,7 +33,7 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("what", required=False)
+@click.argument("image", required=False, metavar="[WHAT]")
 @click.option(
     "--rebuilders", "bundle", type=shared.NamedPath(path_type=Path, dir_okay=False), metavar="FILE",
     help="Read the answers of a file that fpack rebuilders fetch wrote; ask nobody.",
@@ -43,7 +43,7 @@ def command() -> None:
 @shared.of_file
 @shared.building
 def show(
-    what: str | None, bundle: Path | None, policy: Path | None, platform: str | None, as_json: bool, **rest: Any
+    image: str | None, bundle: Path | None, policy: Path | None, platform: str | None, as_json: bool, **rest: Any
 ) -> int:
     """Show for each Debian package of WHAT who reproduced it. WHAT is an image file, a package or an attribute.
 
@@ -55,7 +55,7 @@ def show(
 
     trusted = rebuilt.find_policy(policy)
     with Workspace(shared.options(rest)) as workspace:
-        packages = rebuilt.locked_packages(workspace, what, platform)
+        packages = rebuilt.locked_packages(workspace, image, platform)
     (results,) = rebuilt.of_images([packages], trusted, bundle)
     if as_json:
         shared.print_json(rebuilt.value(results, trusted))
@@ -65,7 +65,7 @@ def show(
 
 
 @command.command("fetch")
-@click.argument("what", required=False)
+@click.argument("image", required=False, metavar="[WHAT]")
 @click.option(
     "-o", "--output", required=True, type=shared.NamedPath(path_type=Path, dir_okay=False), metavar="FILE",
     help="The file to write.",
@@ -74,7 +74,9 @@ def show(
 @_JSON
 @shared.of_file
 @shared.building
-def fetch(what: str | None, output: Path, policy: Path | None, platform: str | None, as_json: bool, **rest: Any) -> int:
+def fetch(
+    image: str | None, output: Path, policy: Path | None, platform: str | None, as_json: bool, **rest: Any
+) -> int:
     """Write what the rebuilders say about the Debian packages of WHAT into one file, for use without the network.
 
     The file holds the raw answers. The exit status is 6 if a server did not answer.
@@ -88,7 +90,7 @@ def fetch(what: str | None, output: Path, policy: Path | None, platform: str | N
 
     trusted = rebuilt.find_policy(policy)
     with Workspace(shared.options(rest)) as workspace:
-        packages = rebuilt.locked_packages(workspace, what, platform)
+        packages = rebuilt.locked_packages(workspace, image, platform)
     documents = rebuilt.find_documents(packages, trusted, None)
     try:
         replace.write(output, rebuilder_bundle.encode(documents), mode=0o644, durable=True)
