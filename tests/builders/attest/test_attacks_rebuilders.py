@@ -132,3 +132,11 @@ def test_a_client_that_was_stopped_asks_no_more(server: Server) -> None:
     asked = client()
     asked.stop()
     assert judged(server, asked)[:2] == (UNKNOWN, NO_DATA) and not server.requests
+
+
+def test_the_client_that_verbs_use_follows_no_redirect_to_elsewhere(server: Server, tmp_path: Path) -> None:
+    server.heal()
+    with Server(tmp_path / "www") as other:
+        other.replace(LIST, listed(row(HELLO)))
+        server.redirect(LIST, other.url + LIST)
+        assert judged(server, RebuilderClient())[1] == NO_DATA and not other.requests

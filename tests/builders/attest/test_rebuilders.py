@@ -309,6 +309,16 @@ def test_signed_by_the_operator_it_proves_nothing_either(field: Any, why: str) -
     assert one(served(json.dumps({"signatures": [signature], "signed": signed}).encode())).state == REPRODUCED
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_document_with_two_signed_parts_proves_nothing(order: int) -> None:
+    """Parsers differ on which of them counts."""
+    signatures = json.dumps([ALICE.sign(link(HELLO))])
+    first, second = [json.dumps(link(about)) for about in (HELLO, package("other"))][::order]
+    data = f'{{"signatures": {signatures}, "signed": {first}, "signed": {second}}}'
+    found = one(served(data.encode()))
+    assert found.state == UNPROVEN and "occurs twice" in found.why
+
+
 def test_there_are_not_too_many_signatures() -> None:
     signed = link(HELLO)
     many = [ALICE.sign(signed)] * (in_toto_link.MAX_SIGNATURES + 1)
