@@ -74,7 +74,7 @@ class Payload(NamedTuple):
     scripts: str = ""
 
 
-class Contents(NamedTuple):
+class ImageKnowledge(NamedTuple):
     """What is known of an image.
 
     entries: its files and symlinks. packages: the source of each binary package in it, or "" if it is not known.
@@ -128,7 +128,7 @@ def _file(entry: TreeEntry) -> PackageFile:
 
 def collect(
     reader: ManifestReader, payload_of: Callable[[str], Payload | None], fixed: Iterable[Payload] = ()
-) -> Contents:
+) -> ImageKnowledge:
     """Return the contents of an image, without its Go programs.
 
     payload_of: returns a package by the derivation of its payload, in hexadecimal, or None if it is not at hand.
@@ -171,7 +171,7 @@ def collect(
         for item in layer.excluded:
             name = packages.get(layer.parts[item.part][0], "")
             excluded.setdefault(name, set()).add(os.fsdecode(item.path))
-    return Contents(
+    return ImageKnowledge(
         entries=tuple(sorted(entries)),
         packages={name: payloads[name].source if name in payloads else pins.get(name, "") for name in sorted(inside)},
         excluded={name: tuple(sorted(paths)) for name, paths in sorted(excluded.items())},

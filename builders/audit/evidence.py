@@ -16,7 +16,7 @@ from fpack.builders.debian.version import InvalidVersion, version_key
 from fpack.store.errors import one_line
 
 from . import go_programs
-from .contents import Contents, ImageEntry, PackageFile, Payload
+from .contents import ImageEntry, ImageKnowledge, PackageFile, Payload
 from .model import AFFECTED, NOT_AFFECTED, UNDER_INVESTIGATION, Finding, Product
 
 NOT_IN_IMAGE = "component_not_present"
@@ -42,7 +42,7 @@ class Verdict(NamedTuple):
     facts: tuple[str, ...]
 
 
-def judge(finding: Finding, contents: Contents) -> Finding:
+def judge(finding: Finding, contents: ImageKnowledge) -> Finding:
     """Return a finding with the status that follows from the contents of the image, and the facts it follows from."""
     if finding.status not in (AFFECTED, UNDER_INVESTIGATION):
         return finding
@@ -59,7 +59,7 @@ def judge(finding: Finding, contents: Contents) -> Finding:
     )
 
 
-def _claims(finding: Finding, contents: Contents) -> Iterator[tuple[str, Verdict]]:
+def _claims(finding: Finding, contents: ImageKnowledge) -> Iterator[tuple[str, Verdict]]:
     if finding.product.ecosystem in DEBIAN:
         yield NOT_IN_IMAGE, _no_binary(finding.product, contents)
     named = _named(finding, contents)
@@ -76,7 +76,7 @@ def _unknown(*facts: str) -> Verdict:
 # Copies of a source that are not in its own packages.
 
 
-def obstacles(product: Product, contents: Contents) -> list[str]:
+def obstacles(product: Product, contents: ImageKnowledge) -> list[str]:
     """Return why code of a source package could be in the image outside of its own binary packages."""
     found = []
     for name in contents.packages:
@@ -96,7 +96,7 @@ def obstacles(product: Product, contents: Contents) -> list[str]:
     return found[:MAX_FACTS]
 
 
-def _taken(product: Product, payload: Payload, contents: Contents) -> Iterator[str]:
+def _taken(product: Product, payload: Payload, contents: ImageKnowledge) -> Iterator[str]:
     """Yield a package of the source that a package of another source takes files of, or may take files of."""
     if payload.source == product.name:
         return
@@ -108,7 +108,7 @@ def _taken(product: Product, payload: Payload, contents: Contents) -> Iterator[s
             yield f"{payload.name} can have files of {name}, which it replaces"
 
 
-def _own_files(contents: Contents) -> Iterator[str]:
+def _own_files(contents: ImageKnowledge) -> Iterator[str]:
     """Yield a file of the image that no package has, so that it can be anything."""
     for entry in contents.entries:
         if entry.kind == "f" and not entry.package and not entry.rule:
@@ -116,7 +116,7 @@ def _own_files(contents: Contents) -> Iterator[str]:
             return
 
 
-def _no_binary(product: Product, contents: Contents) -> Verdict:
+def _no_binary(product: Product, contents: ImageKnowledge) -> Verdict:
     """Claim that no binary package of the source is in the image."""
     inside = [name for name, source in contents.packages.items() if source in (product.name, "")]
     if product.binaries or inside or not product.name:
@@ -130,7 +130,7 @@ def _no_binary(product: Product, contents: Contents) -> Verdict:
 # Parts that an advisory names.
 
 
-def _named(finding: Finding, contents: Contents) -> Verdict | None:
+def _named(finding: Finding, contents: ImageKnowledge) -> Verdict | None:
     """Tell whether the named parts are in the image; None if the advisory names none. All have to be absent."""
     parts, product = finding.advisory.parts, finding.product
     if not any(parts):
@@ -170,7 +170,7 @@ def stem(path: str) -> str:
 class _Search:
     """The lookup of files of a source package in an image."""
 
-    def __init__(self, product: Product, contents: Contents) -> None:
+    def __init__(self, product: Product, contents: ImageKnowledge) -> None:
         self.product = product
         self.contents = contents
         exact = (product.name, product.version)
@@ -260,7 +260,7 @@ def _resolved(link: PackageFile) -> str:
     return _merged("/".join(parts))
 
 
-def _binary(name: str, finding: Finding, contents: Contents, search: _Search) -> Verdict:
+def _binary(name: str, finding: Finding, contents: ImageKnowledge, search: _Search) -> Verdict:
     """Look for a binary package that an advisory names."""
     product = finding.product
     if not _PACKAGE.match(name):
@@ -288,7 +288,7 @@ def _binary(name: str, finding: Finding, contents: Contents, search: _Search) ->
     return Verdict(NOT_AFFECTED, (f"the package {name} of {version} is not in the image, nor is any of its files",))
 
 
-def _symbols(product: Product, symbols: Iterable[str], contents: Contents) -> Verdict:
+def _symbols(product: Product, symbols: Iterable[str], contents: ImageKnowledge) -> Verdict:
     """Look for functions in the Go programs of the image."""
     if product.ecosystem != GO:
         return _unknown("functions are looked up only in Go programs")
@@ -325,13 +325,13 @@ def _symbols(product: Product, symbols: Iterable[str], contents: Contents) -> Ve
 # The version that fixes it.
 
 
-def _same_as_fixed(finding: Finding, contents: Contents) -> Verdict:
+def _same_as_fixed(finding: Finding, contents: ImageKnowledge) -> Verdict:
     """Claim that every file of the image that is from the source is the same in the fixed version."""
     product = finding.product
     if found := [*obstacles(product, contents), *_own_files(contents)]:
         return _unknown(*found)
     names = {name for name, source in contents.packages.items() if source == product.name}
-    if names != {binary.name for binary in product.binaries}:
+    if not names >= {binary.name for binary in product.binaries}:
         return _unknown("the packages of the source in the image are not known")
     pairs = {}
     for name in sorted(names):
@@ -368,7 +368,7 @@ def _is_later(fixed: str, version: str) -> bool:
         return False
 
 
-def _of_source(pairs: dict[str, tuple[Payload, Payload]], contents: Contents) -> Iterator[ImageEntry]:
+def _of_source(pairs: dict[str, tuple[Payload, Payload]], contents: ImageKnowledge) -> Iterator[ImageEntry]:
     """Yield the entries of the image that are from the source's packages, also those at excluded paths and copies."""
     paths = {path for name in pairs for path in contents.excluded.get(name, ())}
     hashes = {file.sha256 for payload, _ in pairs.values() for file in payload.files if file.sha256}

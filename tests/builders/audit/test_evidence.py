@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fpack.builders.audit.contents import Contents, ImageEntry, PackageFile, Payload
+from fpack.builders.audit.contents import ImageEntry, ImageKnowledge, PackageFile, Payload
 from fpack.builders.audit.evidence import CODE_NOT_IN_IMAGE, NOT_IN_IMAGE, judge, stem
 from fpack.builders.audit.go_programs import GoModule, GoProgram
 from fpack.builders.audit.model import (
@@ -41,10 +41,10 @@ LIBY = package("liby1", shipped("usr/lib/liby.so.1", OTHER), source="y")
 IN_IMAGE = (inside(LIBX.files[0], "libx1"), inside(LIBY.files[0], "liby1"))
 
 
-def contents(*more: ImageEntry, payloads: tuple[Payload, ...] = (LIBX, LIBY, TOOLS), **fields: Any) -> Contents:
+def contents(*more: ImageEntry, payloads: tuple[Payload, ...] = (LIBX, LIBY, TOOLS), **fields: Any) -> ImageKnowledge:
     """An image that has libx1 and liby1, and not x-tools, which is of the same source as libx1."""
     known = {item.name: item for item in payloads}
-    made = Contents(
+    made = ImageKnowledge(
         entries=tuple(sorted((*IN_IMAGE, *more))), packages={"libx1": "x", "liby1": "y"}, payloads=known, fixed={}
     )
     return made._replace(**fields)
@@ -59,7 +59,7 @@ def found(
     return Finding(advisory, Product(ecosystem, "trixie", name, "1.0-1", "", packages), AFFECTED, fixed)
 
 
-def status(finding: Finding, image: Contents) -> str:
+def status(finding: Finding, image: ImageKnowledge) -> str:
     judged = judge(finding, image)
     assert (judged.status == NOT_AFFECTED) == bool(judged.justification)
     assert judged.status != NOT_AFFECTED or judged.evidence

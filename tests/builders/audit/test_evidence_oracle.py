@@ -11,7 +11,7 @@ import random
 from typing import NamedTuple
 
 import pytest
-from fpack.builders.audit.contents import Contents, ImageEntry, PackageFile, Payload
+from fpack.builders.audit.contents import ImageEntry, ImageKnowledge, PackageFile, Payload
 from fpack.builders.audit.evidence import judge
 from fpack.builders.audit.model import (
     AFFECTED,
@@ -102,7 +102,7 @@ def advisory(old: Source, new: Source, choose: random.Random) -> tuple[AffectedP
 class World(NamedTuple):
     """An image, a finding about it, and whether the image has vulnerable code."""
 
-    contents: Contents
+    contents: ImageKnowledge
     finding: Finding
     vulnerable: bool
 
@@ -163,7 +163,7 @@ def world(seed: int) -> World:
         elif way == "script" and name in installed:
             put(f"var/lib/x/{choose.randint(0, 9)}", content, name, vulnerable)
     bad = any(entry.sha256 in {digest(c) for c in old.vulnerable} for entry in entries.values()) or bad
-    contents = Contents(
+    contents = ImageKnowledge(
         entries=tuple(sorted(entries.values())),
         packages=packages,
         excluded=excluded,

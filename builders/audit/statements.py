@@ -1,0 +1,179 @@
+"""Apply the statements of others (VEX) to findings.
+
+A statement is about a vulnerability and products: images by digest or name, or packages. The newest one counts, and of
+two of the same time the one that hides less. What a statement changes stays a finding, with who stated it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from fpack.store.errors import FpackError, one_line
+
+from .model import AFFECTED, FIXED, NOT_AFFECTED, UNDER_INVESTIGATION, Advisory, Finding, Product
+from .package_urls import ImageIdentity, PackageUrl, binary_url, covers, covers_image, parse
+
+STATUSES = (AFFECTED, UNDER_INVESTIGATION, FIXED, NOT_AFFECTED)  # those that hide less come first
+JUSTIFICATIONS = (
+    "component_not_present",
+    "vulnerable_code_not_present",
+    "vulnerable_code_not_in_execute_path",
+    "vulnerable_code_cannot_be_controlled_by_adversary",
+    "inline_mitigations_already_exist",
+)
+MAX_TEXT = 300  # characters of a statement's prose in evidence
+
+
+class BadVex(FpackError):
+    """A document about vulnerabilities that cannot be read."""
+
+    exit_code = 4
+
+
+class StatedProduct(NamedTuple):
+    """A product of a statement. urls: package URLs, one of which suffices. hashes: SHA-256 of it, in hexadecimal.
+
+    parts: package URLs of the parts of the product that are meant; empty: all. versions: a range of `vers:`, or "".
+    """
+
+    urls: tuple[str, ...] = ()
+    hashes: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    versions: str = ""
+
+
+class Statement(NamedTuple):
+    """A statement. names: of the vulnerability. time: in Unix seconds. where: the document.
+
+    signer: who signed the document, if that was checked.
+    """
+
+    names: tuple[str, ...]
+    products: tuple[StatedProduct, ...]
+    status: str
+    justification: str
+    impact: str
+    time: int
+    author: str
+    where: str
+    signer: str = ""
+
+
+class Statements:
+    """Statements by the names of vulnerabilities. now: in Unix seconds; later statements do not count."""
+
+    def __init__(self, statements: Iterable[Statement], image: ImageIdentity, now: int) -> None:
+        self._image = image
+        self._by_name: dict[str, list[Statement]] = {}
+        self.ignored: list[str] = []
+        for statement in statements:
+            if statement.time > now:
+                when = show_time(statement.time)
+                self.ignored.append(f"{statement.where}: a statement about {statement.names[0]} is of {when}")
+                continue
+            for name in statement.names:
+                self._by_name.setdefault(name, []).append(statement)
+
+    def judge(self, finding: Finding) -> Finding:
+        """Return a finding with the status that was stated of it, and with the statements as evidence."""
+        about = {id(s): s for name in _names(finding.advisory) for s in self._by_name.get(name, ())}
+        if not about:
+            return finding
+        components = _components(finding.product)
+        chosen: dict[int, Statement] = {}
+        for statement in sorted(about.values(), key=_rank):
+            for number in _covered(statement, components, finding.product, self._image):
+                chosen[number] = statement
+        if not chosen:
+            return finding
+        evidence = (*finding.evidence, *dict.fromkeys(map(_told, sorted(chosen.values(), key=_rank))))
+        found = {statement.status for statement in chosen.values()}
+        status = next(status for status in STATUSES if status in found)
+        if status not in (AFFECTED, UNDER_INVESTIGATION) and len(chosen) < len(components):
+            return finding._replace(evidence=(*evidence, "nothing is stated of the other packages of the source"))
+        justifications = {statement.justification for statement in chosen.values() if status == NOT_AFFECTED}
+        return finding._replace(status=status, justification=min(justifications, default=""), evidence=evidence)
+
+
+def _rank(statement: Statement) -> tuple[int, int]:
+    """Return the key by which later statements come after earlier ones, and then those that hide less."""
+    return statement.time, -STATUSES.index(statement.status)
+
+
+def _names(advisory: Advisory) -> tuple[str, ...]:
+    return (advisory.id, *advisory.aliases)
+
+
+def _components(product: Product) -> list[PackageUrl | None]:
+    """Return the package URLs of what is in the image: the binary packages, or the product."""
+    urls = [binary_url(product, binary) for binary in product.binaries] or [product.purl]
+    return [parse(url) for url in urls]
+
+
+def _covered(
+    statement: Statement, components: Sequence[PackageUrl | None], product: Product, image: ImageIdentity
+) -> set[int]:
+    """Return the numbers of the components that a statement is about."""
+    source = parse(product.purl)
+    everything = set(range(len(components)))
+
+    def of_package(text: str, versions: str) -> set[int]:
+        stated = parse(text)
+        if stated is None:
+            return set()
+        if source is not None and covers(stated, source, versions) and _names_source(stated, product):
+            return everything
+        return {n for n, url in enumerate(components) if url is not None and covers(stated, url, versions)}
+
+    found: set[int] = set()
+    for item in statement.products:
+        urls = [url for url in map(parse, item.urls) if url is not None]
+        hashed = any(f"sha256:{value}" in image.digests for value in item.hashes)
+        if hashed or any(covers_image(url, image) for url in urls):
+            found |= everything if not item.parts else set()
+            for part in item.parts:
+                found |= of_package(part, item.versions)
+        elif not item.parts:
+            found |= {n for n, binary in enumerate(product.binaries) if binary.sha256 and binary.sha256 in item.hashes}
+            for text in item.urls:
+                found |= of_package(text, item.versions)
+    return found
+
+
+def _names_source(stated: PackageUrl, product: Product) -> bool:
+    """Tell whether a URL is that of a source package. Without `arch=source` it is that of a binary package."""
+    return stated.type != "deb" or stated.qualifiers.get("arch") == "source" or not product.binaries
+
+
+def _told(statement: Statement) -> str:
+    """Return the evidence that a statement is."""
+    by = f"{statement.author}, signed by {statement.signer}," if statement.signer else statement.author
+    words = " ".join(filter(None, [statement.status, statement.justification]))
+    prose = f": {statement.impact[:MAX_TEXT]}" if statement.impact else ""
+    return one_line(f"stated by {by} on {show_time(statement.time)[:10]} in {statement.where}: {words}{prose}")
+
+
+def show_time(seconds: int) -> str:
+    """Return a time as RFC 3339 has it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def read_time(value: object) -> int | None:
+    """Return the Unix seconds of a time of RFC 3339, or None if it is none."""
+    from datetime import UTC, datetime
+
+    if not isinstance(value, str) or len(value) > 40 or "T" not in value.upper():
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+        return int(found.replace(tzinfo=found.tzinfo or UTC).timestamp())
+    except (ValueError, OverflowError):
+        return None
+
+
+def text(record: Mapping[str, object], name: str, most: int = 10_000) -> str:
+    """Return a field of a document that is a text of bounded length, or ""."""
+    value = record.get(name)
+    return value[:most] if isinstance(value, str) else ""

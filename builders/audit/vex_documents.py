@@ -1,0 +1,87 @@
+"""List the formats of VEX documents, write a document in one of them, and read any of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from . import csaf, openvex
+from .model import Finding
+from .statements import BadVex, Statement
+from .vex_subject import VexSubject, stated
+
+MAX_SIZE = 64 << 20
+
+
+class VexFormat(NamedTuple):
+    """A format. file: follows the name of the image."""
+
+    media_type: str
+    file: str
+
+
+FORMATS = {
+    "openvex": VexFormat("application/vnd.openvex+json", "openvex.json"),
+    "csaf": VexFormat("application/csaf+json", "csaf.json"),
+}
+DEFAULT = "openvex"
+
+
+def document(findings: Iterable[Finding], subject: VexSubject, name: str = DEFAULT) -> bytes:
+    """Return a document about the findings of an image. Raise NothingToState if there are none."""
+    rows = stated(findings)
+    return csaf.document(rows, subject) if name == "csaf" else openvex.document(rows, subject)
+
+
+def read(data: bytes, where: str) -> tuple[list[Statement], list[str]]:
+    """Return the statements of a document in any of the formats, and which of them are ignored and why.
+
+    Raise BadVex if it cannot be read.
+    """
+    value = _parse(data, where)
+    if openvex.is_openvex(value):
+        return openvex.read(value, where)
+    if csaf.is_csaf(value):
+        return csaf.read(value, where)
+    raise BadVex(
+        "The document cannot be read",
+        where=where,
+        why="it is neither OpenVEX nor CSAF",
+        hint="name a document of OpenVEX 0.2.0 or CSAF 2.0",
+    )
+
+
+def _parse(data: bytes, where: str) -> dict[str, Any]:
+    """Parse a JSON record. Raise BadVex if it is none, is too large or too deep, or has a field twice."""
+    why = ""
+    value: Any = None
+    if len(data) > MAX_SIZE:
+        why = f"it has {len(data)} bytes; the limit is {MAX_SIZE}"
+    else:
+        try:
+            value = json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_refuse)
+            json.dumps(value, ensure_ascii=False).encode()  # fails for a lone surrogate
+        except RecursionError:
+            why = "it is nested too deeply"
+        except UnicodeEncodeError:
+            why = "it has half of a surrogate pair"
+        except (ValueError, UnicodeDecodeError) as error:
+            why = str(error)
+    if not why and not isinstance(value, dict):
+        why = "it is not a record"
+    if why:
+        raise BadVex("The document cannot be read", where=where, why=why)
+    found: dict[str, Any] = value
+    return found
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a field occurs twice")
+    return value
+
+
+def _refuse(text: str) -> None:
+    raise ValueError(f"{text} is not a number")
