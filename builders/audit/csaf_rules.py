@@ -82,16 +82,16 @@ def _products(document: Mapping[str, Any]) -> Iterator[str]:
     for kind, name in uses:
         if name not in known[kind]:
             yield f"{'6.1.1' if kind == 'product' else '6.1.4'}: the {kind} {name!r:.80} is not defined"
-    for rule, names in (("6.1.2", products), ("6.1.5", groups)):
-        for name, count in Counter(names).items():
+    for rule, defined in (("6.1.2", products), ("6.1.5", groups)):
+        for name, count in Counter(defined).items():
             if count > 1:
                 yield f"{rule}: {name!r:.80} is defined {count} times"
     # A product is defined by products that are defined without it.
     needs = {new: {part, whole} for new, part, whole in relations}
     users: dict[str, list[str]] = {}
     for new, names in needs.items():
-        for name in names:
-            users.setdefault(name, []).append(new)
+        for needed in names:
+            users.setdefault(needed, []).append(new)
     ready = [name for name in users if name not in needs]
     while ready:
         name = ready.pop()
