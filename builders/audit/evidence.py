@@ -353,7 +353,7 @@ def _same_as_fixed(finding: Finding, contents: ImageKnowledge) -> Verdict:
         fixed = [pairs[entry.package][1]] if entry.package in pairs else [later for _, later in pairs.values()]
         if not any(_has(payload, entry) for payload in fixed):
             return _unknown(f"/{entry.path} of the image is not the same in {product.name} {finding.fixed}")
-        compared += entry.kind == "f"
+        compared += entry.kind == "f" and entry.package in pairs
     if not compared:
         return _unknown("the image has no file of the source")
     text = f"all {compared} files of {', '.join(pairs)} in the image are the same in {product.name} {finding.fixed}"
