@@ -75,11 +75,8 @@ def _ids(findings: Iterable[Finding]) -> dict[str, str]:
 
 
 def _product_tree(ids: Mapping[str, str], subject: VexSubject, name: str) -> dict[str, Any]:
-    digest = subject.digest.removeprefix("sha256:")
-    helper = {
-        "hashes": [{"file_hashes": [{"algorithm": "sha256", "value": digest}], "filename": "manifest.json"}],
-        "purl": subject.purl,
-    }
+    # The package URL has the digest. The library with which trivy reads CSAF cannot read `hashes`.
+    helper = {"purl": subject.purl}
     return {
         "full_product_names": [
             {"name": f"{name} {subject.digest}", "product_id": IMAGE, "product_identification_helper": helper},

