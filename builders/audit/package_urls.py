@@ -7,6 +7,7 @@ wildcard: a name with `*` covers nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -50,6 +51,7 @@ class ImageIdentity(NamedTuple):
     digests: tuple[str, ...]
 
 
+@lru_cache(maxsize=1 << 16)
 def parse(text: str) -> PackageUrl | None:
     """Parse a package URL. Return None if it is none, or has a character that no URL has."""
     if not text.startswith("pkg:") or len(text) > MAX_LENGTH or not text.isascii() or not text.isprintable():

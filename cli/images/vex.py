@@ -1,0 +1,68 @@
+"""Read VEX documents for the audit of an image, and write the one about an image's findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fpack.builders.audit import vex_documents, vex_subject
+from fpack.builders.audit.model import Finding
+from fpack.builders.audit.statements import BadVex, Statement, Statements, read_time
+from fpack.cli.errors import UsageError
+from fpack.cli.version import VERSION
+
+if TYPE_CHECKING:
+    from fpack.builders.manifest.format import Head
+
+MAX_SHOWN = 20  # warnings
+
+
+def read_documents(paths: Sequence[Path]) -> tuple[list[Statement], list[str]]:
+    """Return the statements in files, and which of them are ignored and why. Raise BadVex for a bad file."""
+    from fpack.store.files.regular_file import read_bytes
+
+    statements: list[Statement] = []
+    ignored: list[str] = []
+    for path in paths:
+        try:
+            data = read_bytes(path, vex_documents.MAX_SIZE + 1)
+        except OSError as error:
+            raise BadVex("The document cannot be read", where=str(path), why=error.strerror or str(error)) from None
+        found, others = vex_documents.read(data, str(path))
+        statements += found
+        ignored += others
+    return statements, ignored
+
+
+def judge(statements: Iterable[Statement], head: Head, now: float) -> tuple[Callable[[Finding], Finding], list[str]]:
+    """Return a function that applies statements to the findings of an image, and which statements do not count.
+
+    now: in Unix seconds.
+    """
+    held = Statements(statements, vex_subject.of_manifest(head, VERSION).identity, int(now))
+    return held.judge, held.ignored
+
+
+def document(
+    findings: Iterable[Finding],
+    head: Head,
+    form: str = vex_documents.DEFAULT,
+    *,
+    author: str = "",
+    namespace: str = "",
+    time: int | None = None,
+) -> bytes:
+    """Return the VEX document about the findings of an image. time: by default, the newest date in its lock."""
+    subject = vex_subject.of_manifest(head, VERSION, author, namespace, time)
+    return vex_documents.document(findings, subject, form)
+
+
+def timestamp(text: str | None) -> int | None:
+    """Return the Unix seconds of an option. Raise UsageError if it is no time."""
+    if text is None:
+        return None
+    found = read_time(text)
+    if found is None or found < 0:
+        raise UsageError(f"{text!r} is not a time", hint="write it as 2026-01-31T12:00:00Z")
+    return found
