@@ -53,10 +53,9 @@ def judge(finding: Finding, contents: ImageKnowledge) -> Finding:
     parts = _named(finding, contents)
     if parts is None:
         return finding
-    return finding._replace(
-        status=AFFECTED if parts.status == AFFECTED else UNDER_INVESTIGATION,
-        evidence=(*finding.evidence, *map(one_line, parts.facts)),
-    )
+    # Parts that are there do not tell whether the version is affected, which the finding says.
+    status = finding.status if parts.status == AFFECTED else UNDER_INVESTIGATION
+    return finding._replace(status=status, evidence=(*finding.evidence, *map(one_line, parts.facts)))
 
 
 def _claims(finding: Finding, contents: ImageKnowledge) -> Iterator[tuple[str, Verdict]]:

@@ -14,7 +14,7 @@ from .vex_subject import VexSubject, component_urls, serial
 CONTEXT = "https://openvex.dev/ns/v0.2.0"
 NAMESPACE = "https://openvex.dev/ns"
 MAX_STATEMENTS = 100_000
-MAX_PRODUCTS = 1_000_000  # of all statements
+MAX_PRODUCTS = 500_000  # of all statements
 _KNOWN = (NAMESPACE, f"{NAMESPACE}/v0.0.1", f"{NAMESPACE}/v0.2.0")
 
 

@@ -61,40 +61,78 @@ class Statement(NamedTuple):
     signer: str = ""
 
 
+class _Relevant(NamedTuple):
+    """A product of a statement that can be about the image. urls: of the packages that are meant; None: all."""
+
+    statement: Statement
+    product: StatedProduct
+    urls: tuple[str, ...] | None
+
+
 class Statements:
-    """Statements by the names of vulnerabilities. now: in Unix seconds; later statements do not count."""
+    """Statements about an image and its packages. now: in Unix seconds; later statements do not count."""
 
     def __init__(self, statements: Iterable[Statement], image: ImageIdentity, now: int) -> None:
-        self._image = image
-        self._by_name: dict[str, list[Statement]] = {}
+        # By the vulnerability's name and a key of the package, so that a long document costs little for each finding.
+        self._relevant: dict[tuple[str, str], list[_Relevant]] = {}
         self.ignored: list[str] = []
         for statement in statements:
             if statement.time > now:
                 when = show_time(statement.time)
                 self.ignored.append(f"{statement.where}: a statement about {statement.names[0]} is of {when}")
                 continue
-            for name in statement.names:
-                self._by_name.setdefault(name, []).append(statement)
+            for product in statement.products:
+                self._add(statement, product, image)
+
+    def _add(self, statement: Statement, product: StatedProduct, image: ImageIdentity) -> None:
+        found = [url for url in map(parse, product.urls) if url is not None]
+        is_image = any(f"sha256:{value}" in image.digests for value in product.hashes)
+        urls: tuple[str, ...] | None = product.urls
+        if is_image or any(covers_image(url, image) for url in found):
+            urls = product.parts or None
+        elif product.parts:
+            return
+        keys = {_EVERY} if urls is None else {_key(url) for url in map(parse, urls) if url is not None}
+        keys |= {*product.hashes} if not is_image else set()
+        for name in statement.names:
+            for key in keys:
+                self._relevant.setdefault((name, key), []).append(_Relevant(statement, product, urls))
 
     def judge(self, finding: Finding) -> Finding:
         """Return a finding with the status that was stated of it, and with the statements as evidence."""
-        about = {id(s): s for name in _names(finding.advisory) for s in self._by_name.get(name, ())}
-        if not about:
-            return finding
-        components = _components(finding.product)
+        product = finding.product
+        urls = [parse(url) for url in _component_urls(product)]
+        source = parse(product.purl)
+        keys = {_EVERY, *(_key(url) for url in (source, *urls) if url is not None)}
+        keys |= {binary.sha256 for binary in product.binaries if binary.sha256}
+        about = {
+            id(item): item
+            for name in _names(finding.advisory)
+            for key in keys
+            for item in self._relevant.get((name, key), ())
+        }
         chosen: dict[int, Statement] = {}
-        for statement in sorted(about.values(), key=_rank):
-            for number in _covered(statement, components, finding.product, self._image):
-                chosen[number] = statement
+        for item in sorted(about.values(), key=lambda item: _rank(item.statement), reverse=True):
+            for number in _covered(item, urls, source, product):
+                chosen.setdefault(number, item.statement)
+            if len(chosen) == len(urls):
+                break
         if not chosen:
             return finding
         evidence = (*finding.evidence, *dict.fromkeys(map(_told, sorted(chosen.values(), key=_rank))))
         found = {statement.status for statement in chosen.values()}
         status = next(status for status in STATUSES if status in found)
-        if status not in (AFFECTED, UNDER_INVESTIGATION) and len(chosen) < len(components):
+        if status not in (AFFECTED, UNDER_INVESTIGATION) and len(chosen) < len(urls):
             return finding._replace(evidence=(*evidence, "nothing is stated of the other packages of the source"))
         justifications = {statement.justification for statement in chosen.values() if status == NOT_AFFECTED}
         return finding._replace(status=status, justification=min(justifications, default=""), evidence=evidence)
+
+
+_EVERY = "every package of the image"
+
+
+def _key(url: PackageUrl) -> str:
+    return f"{url.type}/{url.namespace}/{url.name}"
 
 
 def _rank(statement: Statement) -> tuple[int, int]:
@@ -106,39 +144,24 @@ def _names(advisory: Advisory) -> tuple[str, ...]:
     return (advisory.id, *advisory.aliases)
 
 
-def _components(product: Product) -> list[PackageUrl | None]:
+def _component_urls(product: Product) -> list[str]:
     """Return the package URLs of what is in the image: the binary packages, or the product."""
-    urls = [binary_url(product, binary) for binary in product.binaries] or [product.purl]
-    return [parse(url) for url in urls]
+    return [binary_url(product, binary) for binary in product.binaries] or [product.purl]
 
 
 def _covered(
-    statement: Statement, components: Sequence[PackageUrl | None], product: Product, image: ImageIdentity
+    item: _Relevant, components: Sequence[PackageUrl | None], source: PackageUrl | None, product: Product
 ) -> set[int]:
     """Return the numbers of the components that a statement is about."""
-    source = parse(product.purl)
     everything = set(range(len(components)))
-
-    def of_package(text: str, versions: str) -> set[int]:
-        stated = parse(text)
-        if stated is None:
-            return set()
+    if item.urls is None:
+        return everything
+    found = {n for n, binary in enumerate(product.binaries) if binary.sha256 and binary.sha256 in item.product.hashes}
+    for stated in filter(None, map(parse, item.urls)):
+        versions = item.product.versions
         if source is not None and covers(stated, source, versions) and _names_source(stated, product):
             return everything
-        return {n for n, url in enumerate(components) if url is not None and covers(stated, url, versions)}
-
-    found: set[int] = set()
-    for item in statement.products:
-        urls = [url for url in map(parse, item.urls) if url is not None]
-        hashed = any(f"sha256:{value}" in image.digests for value in item.hashes)
-        if hashed or any(covers_image(url, image) for url in urls):
-            found |= everything if not item.parts else set()
-            for part in item.parts:
-                found |= of_package(part, item.versions)
-        elif not item.parts:
-            found |= {n for n, binary in enumerate(product.binaries) if binary.sha256 and binary.sha256 in item.hashes}
-            for text in item.urls:
-                found |= of_package(text, item.versions)
+        found |= {n for n, url in enumerate(components) if url is not None and covers(stated, url, versions)}
     return found
 
 

@@ -87,6 +87,8 @@ def test_a_named_file_that_the_image_has() -> None:
     for name in ("/usr/lib/libx.so.1", "/lib/libx.so.1"):
         judged = judge(found(files=[name, "xtool"]), contents())
         assert (judged.status, judged.evidence) == (AFFECTED, ("/usr/lib/libx.so.1 is in the image",))
+        unclear = found(files=[name])._replace(status=UNDER_INVESTIGATION)
+        assert judge(unclear, contents()).status == UNDER_INVESTIGATION  # whether the version is affected
 
 
 @pytest.mark.parametrize(
