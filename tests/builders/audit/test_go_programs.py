@@ -7,10 +7,10 @@ import random
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from fpack.builders.audit.go_programs import GoModule, GoProgram, read, symbol
+from support.go_program import Order, go_program
 
 DEP = "gopkg.in/dep.v3"
 LIBRARY = """
@@ -116,25 +116,14 @@ def test_what_is_no_go_program() -> None:
 
 @pytest.mark.parametrize("order", ["little", "big"])
 @pytest.mark.parametrize("width", [4, 8])
-@pytest.mark.parametrize(("magic", "first"), [(0xFFFFFFFA, 2), (0xFFFFFFF0, 3), (0xFFFFFFF1, 3)])
-def test_tables_of_all_versions_and_machines(
-    order: Literal["little", "big"], width: int, magic: int, first: int
-) -> None:
-    names = b"runtime.main\0main.main\0gopkg.in/dep%2ev3.(*T).M.func1\0"
-    words = [3, 1, *[0] * (first - 2), 96, 96 + len(names), 0, 0, 0]
-    header = magic.to_bytes(4, order) + bytes([0, 0, 1, width]) + b"".join(n.to_bytes(width, order) for n in words)
-    info = b"path\texample.com/app\nmod\texample.com/app\t(devel)\t\ndep\ta\tv1\t\n=>\tb\tv2\t\n"
-    text = b"0" * 16 + info + b"0" * 16
-    data = b"\x7fELF" + bytes(12) + b"\xff Go buildinf:" + bytes([width, 2]) + bytes(16) + b"\x06go1.99"
-    data += len(text).to_bytes(1, "little") if len(text) < 128 else bytes([len(text) & 127 | 128, len(text) >> 7])
-    found = read("app", data + text + header.ljust(96, b"\0") + names)
-    assert found == GoProgram(
-        "app",
-        "example.com/app",
-        "go1.99",
-        (GoModule("example.com/app", "(devel)"), GoModule("a", "v1", True), GoModule("b", "v2", True)),
-        found.functions if found is not None else frozenset(),
-    )
+@pytest.mark.parametrize("magic", [0xFFFFFFFA, 0xFFFFFFF0, 0xFFFFFFF1])
+def test_tables_of_all_versions_and_machines(order: Order, width: int, magic: int) -> None:
+    lines = ["dep\ta\tv1\t", "=>\tb\tv2\t"]
+    functions = ["main.main", "gopkg.in/dep%2ev3.(*T).M.func1"]
+    found = read("app", go_program(functions, lines, magic=magic, width=width, order=order))
+    modules = (GoModule("example.com/app", "(devel)"), GoModule("a", "v1", True), GoModule("b", "v2", True))
+    assert found is not None and not found.unknown
+    assert (found.main, found.go, found.modules) == ("example.com/app", "go1.99", modules)
     assert {"runtime.main", "main.main", "gopkg.in/dep.v3.T.M", "gopkg.in/dep.v3.T.M.func1"} <= found.functions
 
 

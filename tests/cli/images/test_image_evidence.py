@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,15 +21,18 @@ from fpack.builders.audit.model import (
 from fpack.builders.audit.source_binaries import source_binaries
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify.evidence.local import LocalEvidence
-from fpack.cli.images import image_file
+from fpack.cli.images import image_evidence, image_file
 from fpack.cli.images.image_evidence import ImageEvidence
 from fpack.store.store import Store
 from support.archive import Archive, file
+from support.go_program import go_program
+from support.greeter import Greeter
 from support.program import Fpack, world
 
 PROJECT = """
 debian = import("fpack/debian").trixie
 image = container { name = "x", packages = [debian.libx1], closure = "depends" }
+programs = image.with { name = "programs", packages = [debian.gotool] }
 tools = image.with { name = "tools", packages = [debian.x-tools] }
 """
 MANUAL = "usr/share/man/man1/unused.1"
@@ -53,6 +57,8 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Packed:
     home = tmp_path_factory.mktemp("evidence")
     archive = world(home / "archive")
     add(archive, "1.0-1")
+    program = go_program(["main.main", "golang.org/x/net/html.Parse"], ["dep\tgolang.org/x/net\tv0.1.0\t"])
+    archive.add("gotool", files={"usr/bin/gotool": file(program, 0o755)})
     archive.publish()
     fpack = Fpack(home / "user", archive)
     (fpack.home / "fpack.fp").write_text(PROJECT)
@@ -60,8 +66,8 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Packed:
     return Packed(fpack, archive, home / "x.tar")
 
 
-def evidence(packed: Packed, *, store: bool = True, cache: bool = True) -> ImageEvidence:
-    stored = image_file.read(packed.image)
+def evidence(packed: Packed, *, store: bool = True, cache: bool = True, image: str = "x.tar") -> ImageEvidence:
+    stored = image_file.read(packed.image.with_name(image))
     assert stored.data is not None
     opened = Store(Path(packed.fpack.env["FPACK_ROOT"])) if store else None
     home = Path(packed.fpack.env["HOME"])
@@ -130,6 +136,34 @@ def test_the_fixed_version_has_the_same_files(packed: Packed) -> None:
     packed.fpack("update", cwd=packed.fpack.home)
     packed.fpack.pack("#image", "-o", packed.image.with_name("later.tar"), cwd=packed.fpack.home)
     assert evidence(packed).judge(found(fixed="1.0-3")).status == AFFECTED
+
+
+def test_functions_of_the_go_programs_in_the_image(packed: Packed) -> None:
+    packed.fpack.pack("#programs", "-o", packed.image.with_name("programs.tar"), cwd=packed.fpack.home)
+    product = Product("Go", "", "golang.org/x/net", "v0.1.0", "pkg:golang/golang.org/x/net@v0.1.0")
+
+    def status(symbol: str, **options: Any) -> str:
+        parts = AffectedParts(symbols=(f"golang.org/x/net/{symbol}",))
+        advisory = Advisory("CVE-2026-1", (), "Go", "", "golang.org/x/net", (), parts=parts)
+        return evidence(packed, **options).judge(Finding(advisory, product, AFFECTED)).status
+
+    assert status("html.Parse", image="programs.tar") == AFFECTED
+    assert status("html.Render", image="programs.tar") == NOT_AFFECTED
+    assert status("html.Render", image="programs.tar", store=False) == UNDER_INVESTIGATION
+    assert status("html.Render") == UNDER_INVESTIGATION  # no program of this image tells that it has the module
+
+
+def test_each_file_of_an_image_is_found_in_the_store(made: Greeter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of packages, of the container, of fpack and of builds."""
+    data = image_file.read(made.tar).data
+    assert data is not None
+    store = Store(Path(made.fpack.env["FPACK_ROOT"]))
+    monkeypatch.setattr(image_evidence, "_SMALL", 1)
+    local = LocalEvidence(store, Path("/nonexistent"))
+    found = list(ImageEvidence(lambda: ManifestReader(data), local, store)._files())
+    assert any(path.startswith("fpack/store/") for path, _, _ in found) and len(found) > 3
+    for _, disk, sha256 in found:
+        assert disk is not None and hashlib.sha256(disk.read_bytes()).digest() == sha256
 
 
 def test_binary_packages_of_a_source() -> None:
