@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders.audit import vex_documents, vex_subject
 from fpack.builders.audit.model import Finding
@@ -14,6 +14,9 @@ from fpack.cli.version import VERSION
 
 if TYPE_CHECKING:
     from fpack.builders.manifest.format import Head
+    from fpack.cli.workspace.workspace import Workspace
+
+    from .subject import Subject
 
 MAX_SHOWN = 20  # warnings
 
@@ -33,6 +36,22 @@ def read_documents(paths: Sequence[Path]) -> tuple[list[Statement], list[str]]:
         statements += found
         ignored += others
     return statements, ignored
+
+
+class Judges(NamedTuple):
+    """What changes the findings of an image. ignored: which statements do not count, and why."""
+
+    evidence: Callable[[Finding], Finding]
+    statements: tuple[Callable[[Finding], Finding], ...]
+    ignored: tuple[str, ...]
+
+
+def judges(workspace: Workspace, subject: Subject, statements: Sequence[Statement], now: float) -> Judges:
+    """Return the judges of an image: what it has, and then the statements of others. now: in Unix seconds."""
+    from .image_evidence import evidence
+
+    stated, late = judge(statements, subject.manifest().head, now) if statements else (None, [])
+    return Judges(evidence(workspace, subject.manifest), (stated,) if stated is not None else (), tuple(late))
 
 
 def judge(statements: Iterable[Statement], head: Head, now: float) -> tuple[Callable[[Finding], Finding], list[str]]:

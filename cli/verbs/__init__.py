@@ -34,6 +34,7 @@ VERBS = {
     "graph": "Draw the packages of an image, and why each is needed.",
     "report": "Write all that is known of an image as an HTML page.",
     "closure": "List everything that a target needs at run time.",
+    "vex": "State which known vulnerabilities affect an image.",
     "sbom": "Write the bill of materials of an image.",
     "audit": "List the known vulnerabilities of an image.",
     "search": "Find packages by name and description.",

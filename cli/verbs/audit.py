@@ -68,6 +68,14 @@ The exit status is
     metavar="FILE",
     help="A list of accepted vulnerabilities, with reasons and dates; can be repeated.",
 )
+@click.option(
+    "--vex",
+    "documents",
+    multiple=True,
+    type=shared.NamedPath(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="A document with the statements of others, OpenVEX or CSAF; can be repeated.",
+)
 @click.option("--show-suppressed", is_flag=True, help="Also show what is accepted or does not affect the image.")
 @click.option(
     "--sarif", type=shared.NamedPath(path_type=Path), metavar="FILE", help="Also write the findings as SARIF 2.1.0."
@@ -84,6 +92,7 @@ def command(
     fail_on: str | None,
     ignored: tuple[str, ...],
     lists: tuple[Path, ...],
+    documents: tuple[Path, ...],
     show_suppressed: bool,
     sarif: Path | None,
     as_json: bool,
@@ -94,11 +103,12 @@ def command(
     WHAT is an image file, a package or an attribute. Vulnerabilities of Debian's packages are matched by source
     package; a package without any file in the image does not count. No name of a package is sent to anybody.
     """
-    from fpack.cli.images import vulnerability_data
+    from fpack.cli.images import vex, vulnerability_data
     from fpack.cli.images.audit_report import report, value
     from fpack.cli.images.audits import audit_subject
     from fpack.cli.images.subject import open_subject
     from fpack.cli.ui.progress import IndexProgress
+    from fpack.cli.ui.render import warn
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.settings import MAX_DATA_AGE
 
@@ -106,13 +116,19 @@ def command(
     accepted = [*_ignored(ignored), *_accepted(lists)]
     max_days = MAX_DATA_AGE.find(max_age)
     now = time.time()
+    statements, not_counted = vex.read_documents(documents)
     with Workspace(shared.options(rest)) as workspace:
         opened = vulnerability_data.open_all(vulnerability_data.names(data), offline, now, IndexProgress())
         reports = []
         for what in images or (None,):
-            audited = audit_subject(workspace, open_subject(workspace, what, platform), opened)
+            subject = open_subject(workspace, what, platform)
+            judges = vex.judges(workspace, subject, statements, now)
+            not_counted += judges.ignored
+            audited = audit_subject(workspace, subject, opened, judges.statements, judges.evidence)
             reports.append(report(what or audited.name, audited, opened, accepted, now, max_days))
         workspace.finish()
+    for reason in not_counted[: vex.MAX_SHOWN]:
+        warn(reason)
     if sarif is not None:
         _write_sarif(sarif, reports)
     if as_json:

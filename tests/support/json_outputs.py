@@ -119,6 +119,7 @@ def audits(run: Recorder, made: Greeter, out: Path) -> None:
     options = ("--data", data, "--data", out / "osv.json", "--accepted", accepted, "--ignore", "CVE-2026-0003=tested")
     run("audit", made.tar, *options, status=6)
     run("audit", made.tar, "--data", out / "osv.json", status=6)
+    run("vex", made.tar, *options[:2], "-o", out / "vex.json", status=None)
 
 
 def of_rebuilders(run: Recorder, made: Greeter, out: Path) -> None:
