@@ -83,7 +83,11 @@ class ManifestReader:
     `head` and `derivations` (by digest in hexadecimal) are read at once. `entries` reads the layers in order, once.
     """
 
-    def __init__(self, data: bytes, where: str = "") -> None:
+    def __init__(self, data: bytes, where: str = "", *, head_alone: bool = False) -> None:
+        """Read the head and the derivations. head_alone: leave out the derivations; then there are no entries either.
+
+        Validating the derivations takes most of the time.
+        """
         import msgpack
 
         self._data = data
@@ -92,8 +96,12 @@ class ManifestReader:
             raise self._error(f"it has {len(data)} bytes; the limit is {MAX_SIZE}")
         self._unpacker = msgpack.Unpacker(io.BytesIO(data), max_buffer_size=MAX_RECORD)
         self._at = 0
+        self.derivations: dict[str, Derivation] = {}
         try:
             self.head = parse_head(self._next())
+            if head_alone:
+                self._left: list[ManifestLayer] = []
+                return
             self.derivations = self._derivations()
         except ManifestError as error:
             raise self._error(error.why or error.what) from None

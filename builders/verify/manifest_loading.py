@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fpack.builders.manifest import json_form
-from fpack.builders.manifest.format import ManifestError
+from fpack.builders.manifest.format import Head, ManifestError
 from fpack.builders.manifest.reader import MAX_SIZE, ManifestReader
 
 from .findings import VerifyError
@@ -66,3 +66,9 @@ def reader(data: bytes, where: str) -> ManifestReader:
     """Return a reader of a manifest's canonical form."""
     with bounded():
         return ManifestReader(data, where)
+
+
+def head(data: bytes, where: str) -> Head:
+    """Return the head of a manifest's canonical form. The rest is not validated."""
+    with bounded():
+        return ManifestReader(data, where, head_alone=True).head

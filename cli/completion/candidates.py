@@ -61,6 +61,14 @@ def subjects(text: str) -> Answer:
     return targets(text, (".fp", *IMAGES))
 
 
+def _images(text: str) -> Answer:
+    """Complete image files, and directories of them."""
+    from fpack.cli.workspace.target import IMAGES
+
+    found = list(_files(text, IMAGES))
+    return Answer("nospace" if found and all(name.endswith("/") for name, _ in found) else "plain", found)
+
+
 def _project() -> Path | None:
     from fpack.cli.paths import PROJECT_FILE
     from fpack.cli.workspace.target import find_project
@@ -270,7 +278,7 @@ def _kinds(text: str) -> Answer:
 
 # Parameters of commands, by name.
 COMPLETERS: Mapping[str, Callable[[str], Answer]] = {
-    "what": targets, "target": targets, "image": subjects,
+    "what": targets, "target": targets, "image": subjects, "images": _images,
     "release": _releases, "releases": _releases,
     "thing": _locked, "packages": _locked, "words": _searched,
     "file_name": _file_names,

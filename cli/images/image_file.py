@@ -5,6 +5,7 @@ The documents are read as strictly as `fpack verify` reads them. The layers are 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,6 +41,10 @@ class StoredLayer(NamedTuple):
     diff_id: str
 
 
+class NotAnImage(VerifyError):
+    """An archive of other things than an image."""
+
+
 class StoredImage(NamedTuple):
     """An image of one platform in a file.
 
@@ -61,11 +66,14 @@ class StoredImage(NamedTuple):
 
 def read(path: Path, platform: str | None = None) -> StoredImage:
     """Read the image in a file. Raise FpackError if there is none. platform: which one if there are several."""
-    archive = open_archive(path, Report())
-    try:
+    with contextlib.closing(open_archive(path, Report())) as archive:
         return choose(archive, path, lambda image: _has_platform(image, platform), platform or "")
-    finally:
-        archive.close()
+
+
+def read_all(path: Path) -> list[StoredImage]:
+    """Read the images of all platforms in a file. Raise FpackError if there is none."""
+    with contextlib.closing(open_archive(path, Report())) as archive, _naming(path):
+        return [_with_manifest(archive, image) for image in _images(archive, path)]
 
 
 def opened(path: Path) -> ImageArchive:
@@ -85,8 +93,15 @@ def choose(archive: ImageArchive, path: Path, wanted: Callable[[StoredImage], bo
 
     name: of the platform that is wanted, "" if any.
     """
-    try:
+    with _naming(path):
         return _with_manifest(archive, _only(list(_images(archive, path)), path, wanted, name))
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name a file in errors about its content."""
+    try:
+        yield
     except BadDocument as error:
         raise error.with_(where=f"{path}: {error.where}", hint="make the file again, or copy it again") from None
     except (RecursionError, OSError) as error:
@@ -99,7 +114,7 @@ def _images(archive: ImageArchive, path: Path) -> Iterator[StoredImage]:
         return _of_index(archive, path)
     if "manifest.json" in archive.sizes:
         return _of_docker(archive, path)
-    raise VerifyError(
+    raise NotAnImage(
         "This is not a container image",
         where=str(path),
         why="it has neither index.json, as OCI images have, nor manifest.json, as docker's have",
@@ -237,15 +252,24 @@ def _only(images: Sequence[StoredImage], path: Path, wanted: Callable[[StoredIma
 
 def _with_manifest(archive: ImageArchive, image: StoredImage) -> StoredImage:
     """Add the exact manifest of an image, which lies in the file or beside it."""
-    found = [(str(image.file), data) for data in embedded_manifest.find(archive)]
-    found += [(str(path), manifest_loading.from_file(path)) for path in all_beside(image.file) if path.is_file()]
-    for where, data in found:
-        if _is_about(manifest_loading.reader(data, where).head, image):
+    last = ""
+    for where, data in _manifests(archive, image.file):
+        if _is_about(manifest_loading.head(data, where), image):
             return image._replace(data=data)
+        last = where
     beside = all_beside(image.file)[0].name
-    if found:
-        return image._replace(absent=f"{found[-1][0]} is about another image")
+    if last:
+        return image._replace(absent=f"{last} is about another image")
     return image._replace(absent=f"it carries none, and there is no {beside} beside it")
+
+
+def _manifests(archive: ImageArchive, path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the manifests of an image file, each with its path. The directory is read only if the file has none."""
+    for data in embedded_manifest.find(archive):
+        yield str(path), data
+    for beside in all_beside(path):
+        if beside.is_file():
+            yield str(beside), manifest_loading.from_file(beside)
 
 
 def _is_about(head: Head, image: StoredImage) -> bool:

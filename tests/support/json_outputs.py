@@ -94,6 +94,8 @@ def of_images(run: Recorder, made: Greeter, out: Path) -> None:
     for path in ("/usr/bin/hello", "/etc/passwd", "/srv/app/main.sh", "/srv/words", built):
         run("trace", path, made.tar)
         run("why", made.tar, path)
+    run("where", "hello", made.tar, out / "bare.tar")
+    run("where", "--file", "/usr/bin/hello", made.tar)
     run("closure", made.tar, "--paths")
     run("verify", made.tar, "--offline", "--manifest", made.manifest)
     audits(run, made, out)

@@ -1,0 +1,112 @@
+"""`fpack where`: find the image files that have a package or a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from fpack.cli import options as shared
+
+if TYPE_CHECKING:
+    from fpack.cli.comparison.image_search import SearchedImage, UnreadImage
+    from fpack.cli.comparison.where import FileQuery, PackageQuery
+
+UNREAD = 4  # the exit status if nothing was found, and an image could not be read
+
+
+@click.command(
+    "where",
+    epilog="""\b
+Examples:
+  fpack where 'openssl < 3.5.6' images/        a binary or source package, below a version
+  fpack where 'lib*ssl*' a.tar b.tar           a glob of names
+  fpack where --file /usr/bin/xz images/       a path, or a glob of paths
+  fpack where --file sha256:... images/        a content
+\b
+Exit status: 0 if an image has it, 1 if none has it, 4 if none has it and an image could not be read.""",
+)
+@click.argument("images", nargs=-1, required=True, metavar="PACKAGE IMAGES...")
+@click.option("--file", "file", metavar="PATH|sha256:DIGEST", help="Look for a file instead of PACKAGE.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(images: tuple[str, ...], file: str | None, as_json: bool) -> int:
+    """Find which of IMAGES have PACKAGE, a name or a name and a version as in 'openssl < 3.5.6'.
+
+    IMAGES are image files, OCI layouts, and directories, which are searched for them. Only the manifests are read.
+    """
+    from fpack.cli.comparison import image_search, where
+    from fpack.cli.errors import UsageError
+
+    query: PackageQuery | FileQuery
+    if file is None:
+        text, *names = images
+        query = where.parse_packages(text)
+    else:
+        text, names = file, list(images)
+        query = where.parse_file(file)
+    if not names:
+        raise UsageError("No image is named", hint=f"name image files or directories, as in fpack where {text!r} .")
+    for name in names:
+        if not name or not Path(name).exists():
+            raise UsageError("There is no such file", where=name)
+    searched: list[SearchedImage] = []
+    unread: list[UnreadImage] = []
+    for result in image_search.search(map(Path, names), query):
+        if isinstance(result, image_search.UnreadImage):
+            unread.append(result)
+        else:
+            searched.append(result)
+    if as_json:
+        shared.print_json(_value(text, searched, unread))
+    else:
+        _show(query, searched, unread)
+    found = any(image.found for image in searched)
+    return 0 if found else UNREAD if unread else 1
+
+
+def _value(text: str, searched: list[SearchedImage], unread: list[UnreadImage]) -> dict[str, Any]:
+    return {
+        "query": text,
+        "searched": len(searched),
+        "images": [
+            {
+                "file": image.file,
+                "name": image.name,
+                "platform": image.platform,
+                "found": [item._asdict() for item in image.found],
+            }
+            for image in searched
+            if image.found
+        ],
+        "unread": [image._asdict() for image in unread],
+    }
+
+
+def _show(query: PackageQuery | FileQuery, searched: list[SearchedImage], unread: list[UnreadImage]) -> None:
+    from fpack.cli.comparison.where import PackageQuery
+    from fpack.cli.ui.layout import Page, clean, show
+    from fpack.cli.ui.render import note, warn
+
+    of_packages = isinstance(query, PackageQuery)
+    head = ["image", "platform", *(("package", "version", "source") if of_packages else ("file", "package", "sha256"))]
+    rows = [head]
+    for image in searched:
+        for item in image.found:
+            if of_packages:
+                package, version, source, source_version = item
+                last = f"{source} {source_version}" if (source, source_version) != (package, version) else source
+                cells = [package, version, last]
+            else:
+                path, sha256, package, version = item
+                cells = [path, f"{package} {version}".strip() or "-", sha256 or "-"]
+            rows.append([clean(cell) for cell in (image.file, image.platform, *cells)])
+    if len(rows) > 1:
+        page = Page()
+        first, *rest = page.table(rows)
+        show([page.paint(first, "bold"), *rest])
+    for failed in unread:
+        warn(f"{failed.file} was not searched: {failed.why}")
+    count = sum(1 for image in searched if image.found)
+    note(
+        f"{count} of {len(searched)} {'image' if len(searched) == 1 else 'images'} {'has' if count == 1 else 'have'} it"
+    )
