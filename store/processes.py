@@ -95,6 +95,21 @@ PROGRAMS = {
         ),
         settings=(("LC_ALL", "C.UTF-8"), ("GOTOOLCHAIN", "local")),
     ),
+    # It reads objects of a repository. Nothing is fetched, and no configuration of the repository names a program that
+    # these commands would run.
+    "git": Program(
+        names=("git",),
+        variables=("HOME", "XDG_CONFIG_HOME"),
+        settings=(
+            ("PATH", "/usr/bin:/bin"),
+            ("LC_ALL", "C.UTF-8"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_OPTIONAL_LOCKS", "0"),
+            ("GIT_NO_LAZY_FETCH", "1"),
+            ("GIT_ALLOW_PROTOCOL", ""),
+            ("GIT_NO_REPLACE_OBJECTS", "1"),
+        ),
+    ),
     "podman": Program(names=("podman",), variables=_ENGINE),
     "docker": Program(names=("docker",), variables=_ENGINE),
     # Its output depends on variables such as SOURCE_DATE_EPOCH, so it gets none.

@@ -23,7 +23,8 @@ from fpack.store.files.regular_file import read_bytes
 
 from .suites import IndexPin, SuiteFile, show_date
 
-FORMAT = 1
+# Format 2 has earlier indexes. A lock without them is written in format 1.
+FORMAT, PLAIN = 2, 1
 HEADER = "fpack-lock"
 COMMENT = "# Made by fpack; `fpack update` changes it."
 MAX_SIZE = 64 << 20
@@ -41,6 +42,10 @@ _SUITE = re.compile(
 _INDEX = re.compile(
     rf"index ({_NAME}) ({_NAME}) ({_NAME}) sha256=({_DIGEST}) size=({_SIZE})"
     rf" packed=({_DIGEST}) packed-size=({_SIZE}) file=({_PATH})\Z"
+)
+_EARLIER = re.compile(
+    rf"earlier ({_NAME}) ({_NAME}) ({_NAME}) ({_ARCHIVE}) date=({_DATE}) until=({_DATE}|never) release=({_DIGEST})"
+    rf" sha256=({_DIGEST}) size=({_SIZE}) packed=({_DIGEST}) packed-size=({_SIZE}) file=({_PATH})\Z"
 )
 _PACKAGE = re.compile(
     rf"package ({_NAME}) ({_NAME}) ({_NAME}) ({_VERSION}) arch=({_NAME}) source=({_NAME})(?:=({_VERSION}))?"
@@ -95,19 +100,32 @@ class PackagePin(NamedTuple):
     file: str
 
 
+class EarlierIndex(NamedTuple):
+    """A package index that the archive had before, and its suite at that time."""
+
+    suite: SuitePin
+    pin: IndexPin
+
+
 SuiteKey = tuple[str, str]  # release, suite
 IndexKey = tuple[str, str, str]  # release, suite, architecture
+EarlierKey = tuple[str, str, str, str]  # release, suite, architecture, digest of the index
 PackageKey = tuple[str, str, str]  # release, architecture, name
 ClosureKey = tuple[str, str, tuple[str, ...]]  # release, architecture, sorted names
 Depends = Mapping[str, tuple[str, ...]]
 
 
 class Lock:
-    """The content of a lock, which its owner changes in place."""
+    """The content of a lock, which its owner changes in place.
+
+    earlier: the indexes of packages that kept their version when the archive moved on. A package that is in no index of
+    `indexes` is in one of these, so every package can be traced to a signed index.
+    """
 
     def __init__(self) -> None:
         self.suites: dict[SuiteKey, SuitePin] = {}
         self.indexes: dict[IndexKey, IndexPin] = {}
+        self.earlier: dict[EarlierKey, EarlierIndex] = {}
         self.packages: dict[PackageKey, PackagePin] = {}
         self.closures: dict[ClosureKey, Depends] = {}
 
@@ -117,7 +135,7 @@ class Lock:
     __hash__ = None  # type: ignore[assignment]
 
     def _parts(self) -> tuple[dict[object, object], ...]:
-        return self.suites, self.indexes, self.packages, self.closures  # type: ignore[return-value]
+        return self.suites, self.indexes, self.earlier, self.packages, self.closures  # type: ignore[return-value]
 
     def copy(self) -> Lock:
         new = Lock()
@@ -140,6 +158,7 @@ class Lock:
             new.packages[release, arch, name] = self.packages[release, arch, name]
         new.suites = {key: pin for key, pin in self.suites.items() if key[0] == release}
         new.indexes = {key: pin for key, pin in self.indexes.items() if key[0] == release and key[2] == arch}
+        new.earlier = {key: pin for key, pin in self.earlier.items() if key[0] == release and key[2] == arch}
         return new
 
     def merged(self, base: Lock, theirs: Lock) -> Lock | None:
@@ -160,7 +179,7 @@ class Lock:
 
 def format_lock(lock: Lock) -> str:
     """Return the canonical text of `lock`."""
-    lines = [f"{HEADER} {FORMAT}", COMMENT]
+    lines = [f"{HEADER} {FORMAT if lock.earlier else PLAIN}", COMMENT]
     releases = sorted({key[0] for part in lock._parts() for key in part})  # type: ignore[index]
     for release in releases:
         lines.append("")
@@ -176,6 +195,14 @@ def format_lock(lock: Lock) -> str:
                 lines.append(
                     f"index {release} {suite} {arch} sha256={index.sha256} size={index.size}"
                     f" packed={index.packed.sha256} packed-size={index.packed.size} file={index.packed.path}"
+                )
+        for (r, suite, arch, _), (pin, index) in sorted(lock.earlier.items()):
+            if r == release:
+                until = "never" if pin.until is None else show_date(pin.until)
+                lines.append(
+                    f"earlier {release} {suite} {arch} {pin.archive} date={show_date(pin.date)} until={until}"
+                    f" release={pin.sha256} sha256={index.sha256} size={index.size} packed={index.packed.sha256}"
+                    f" packed-size={index.packed.size} file={index.packed.path}"
                 )
         for (r, arch, _), p in sorted(lock.packages.items()):
             if r == release:
@@ -196,7 +223,7 @@ def parse_lock(text: str, where: str = "fpack.lock") -> Lock:
     lines = text.split("\n")
     header = _HEADER.match(lines[0])
     if header is None:
-        _corrupt(where, 1, f"it does not begin with `{HEADER} {FORMAT}`")
+        _corrupt(where, 1, f"it does not begin with `{HEADER} {PLAIN}`")
     if int(header[1]) > FORMAT:
         raise LockNewer(
             "The lock was written by a newer version of fpack",
@@ -256,6 +283,12 @@ def _fact(lock: Lock, line: str, where: str, number: int) -> None:
         release, suite, arch, digest, size, packed, packed_size, file = match.groups()
         index = IndexPin(digest, int(size), SuiteFile(file, int(packed_size), packed))
         _add(lock.indexes, (release, suite, arch), index, where, number)
+    elif match := _EARLIER.match(line):
+        release, suite, arch, archive, date, until, signed, digest, size, packed, packed_size, file = match.groups()
+        end = None if until == "never" else _date(until, where, number)
+        pin = SuitePin(release, suite, archive, _date(date, where, number), end, signed)
+        index = IndexPin(digest, int(size), SuiteFile(file, int(packed_size), packed))
+        _add(lock.earlier, (release, suite, arch, digest), EarlierIndex(pin, index), where, number)
     elif line.startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
         _corrupt(where, number, "unresolved merge conflict")
     else:

@@ -14,36 +14,50 @@ class MergedIndex:
     """A universe for the resolver that combines several indexes.
 
     It contains the highest version of each package in all suites; of equal versions, the one of the first suite. A
-    preferred version that a suite still has comes before the highest version.
+    preferred version that a suite still has, or had in one of the `earlier` indexes, comes before the highest version.
     """
 
-    def __init__(self, indexes: Sequence[PackageIndex], prefer: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        indexes: Sequence[PackageIndex],
+        prefer: Mapping[str, str] | None = None,
+        earlier: Sequence[PackageIndex] = (),
+    ) -> None:
         self.arch = indexes[0].arch
         self._indexes = indexes
+        self._earlier = earlier
         self._prefer = prefer or {}
         self._versions: dict[str, tuple[Package, ...]] = {}
         self._providers: dict[str, tuple[Package, ...]] = {}
 
     def preferring(self, prefer: Mapping[str, str]) -> MergedIndex:
         """Return a universe of the same packages with other preferred versions."""
-        return MergedIndex(self._indexes, prefer)
+        return MergedIndex(self._indexes, prefer, self._earlier)
 
     def versions(self, name: str) -> tuple[Package, ...]:
         """Return the candidate packages of a name, best first: one, or two if a version is preferred."""
         found = self._versions.get(name)
         if found is None:
-            everything = [package for index in self._indexes for package in index.packages(name)]
+            everything = self.current(name)
             best = sorted(everything, key=lambda package: version_key(package.version), reverse=True)[:1]
             wanted = self._prefer.get(name)
             preferred = [package for package in everything if package.version == wanted][:1]
+            if wanted is not None and not preferred:
+                former = (package for index in self._earlier for package in index.packages(name))
+                preferred = [package for package in former if package.version == wanted][:1]
             found = self._versions[name] = tuple(dict.fromkeys(preferred + best))
         return found
+
+    def current(self, name: str) -> list[Package]:
+        """Return all versions of a package that the suites have now, in the order of the suites."""
+        return [package for index in self._indexes for package in index.packages(name)]
 
     def providers(self, name: str) -> tuple[Package, ...]:
         """Return the packages that provide a name, sorted by rank, then by name."""
         found = self._providers.get(name)
         if found is None:
-            names = {provider for index in self._indexes for provider in index.providers(name)}
+            indexes = (*self._indexes, *self._earlier)
+            names = {provider for index in indexes for provider in index.providers(name)}
             packages = [package for provider in names for package in self.versions(provider)]
             packages = [p for p in packages if any(provided.name == name for provided in p.provides)]
             # A stable sort keeps the order of a package's versions.

@@ -16,7 +16,7 @@ from fpack.store import DAY
 from fpack.store.errors import FpackError
 from fpack.store.settings import ACCEPT_EXPIRED
 
-from .lock import ClosureKey, Lock, LockFile, PackagePin
+from .lock import ClosureKey, EarlierIndex, EarlierKey, Lock, LockFile, PackagePin
 from .suites import RELEASES, Suite, show_date
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .merged_index import MergedIndex
     from .mirrors import Mirrors
     from .package import Package
-    from .relock import MovedPackage
+    from .relock import MovedPackage, OutdatedPackage
     from .repository import ArchiveReporter, DebianArchive
 
 
@@ -167,11 +167,14 @@ class DebianSource:
         packages: Iterable[str] | None = None,
         *,
         allow_older: bool = False,
+        security: bool = False,
     ) -> list[MovedPackage]:
         """Pin the current indexes of `releases` (default: all locked ones) and resolve all requests again.
 
-        packages: only these may change version; others change only if the archive no longer has their version or it
-        conflicts. Return the changed packages. On failure the lock is unchanged.
+        packages: only these may change version. security: of these, only those move of which a security suite has a
+        newer version, and to that version. Others change only if what moves does not go with their version, or if the
+        archive no longer has their version, and neither this machine nor a mirror the index that had it. Return the
+        changed packages. On failure the lock is unchanged.
         """
         if self.frozen:
             raise Frozen(
@@ -181,7 +184,7 @@ class DebianSource:
         for release in sorted(set(releases)) if releases is not None else self.lock.releases():
             self._check_release(release)
             loose = None if packages is None else set(packages)
-            moved += self._move(release, loose, allow_older=allow_older)
+            moved += self._move(release, loose, allow_older=allow_older, security=security)
         self.moved += moved
         return moved
 
@@ -207,6 +210,24 @@ class DebianSource:
         self.save()
         self.file.confirm(self._now())
         return moved
+
+    def outdated(self, releases: Iterable[str] | None = None) -> list[OutdatedPackage]:
+        """Return the locked packages of which the archive has a newer version, or which it no longer has, sorted.
+
+        The current indexes are fetched and checked as for an update. The lock does not change.
+        """
+        from .relock import outdated
+
+        found: list[OutdatedPackage] = []
+        for release in sorted(set(releases)) if releases is not None else self.lock.releases():
+            self._check_release(release)
+            new = self.lock.copy()
+            archs = {arch for r, arch, _ in new.packages if r == release}
+            self._archive.refresh(new, release, self._releases[release], archs)
+            self._forget_earlier(new, release)
+            for arch in sorted(archs):
+                found += outdated(new, release, arch, self._open(new, release, arch))
+        return found
 
     # Internal methods.
 
@@ -263,7 +284,7 @@ class DebianSource:
                 f"The locked package indexes of {release} ({show_date(max(dates))}) are no longer available; "
                 f"{', '.join(wanted)} will come from the current ones. {error}"
             )
-        moved = self._move(release, set())
+        moved = self._move(release, set(), tell=False)
         self.moved += moved
         for move in moved:
             self._reporter.say(f"{move.name} of {release} moved from {move.old} to {move.new}")
@@ -272,9 +293,8 @@ class DebianSource:
     def _open(self, lock: Lock, release: str, arch: str) -> MergedIndex:
         from .merged_index import MergedIndex
 
-        return MergedIndex(
-            self._archive.indexes(lock, release, self._releases[release], arch), lock.pins(release, arch)
-        )
+        indexes = self._archive.indexes(lock, release, self._releases[release], arch)
+        return MergedIndex(indexes, lock.pins(release, arch), self._archive.earlier(lock, release, arch))
 
     def _remember(self, release: str, arch: str, universe: MergedIndex) -> MergedIndex:
         self._universes[release, arch] = universe
@@ -310,29 +330,84 @@ class DebianSource:
 
         new = self.lock.copy()
         new.closures[key] = {}
-        self._settle(new, release, new.pins(release, self.arch), self.arch)
+        universe = self._settle(new, release, new.pins(release, self.arch), self.arch)
+        self._prune_earlier(new, release, self.arch, universe)
         moved = moves(release, self.lock, new)
         self.moved += [move for move in moved if move.old is not None]
         new_packages = [(m, m.new) for m in moved if m.old is None and m.new is not None]
         self.added += [AddedPackage(m.release, m.arch, m.name, version) for m, version in new_packages]
         self.file.lock = new
 
-    def _move(self, release: str, loose: set[str] | None, *, allow_older: bool = False) -> list[MovedPackage]:
-        """Update to the current indexes. Only packages in `loose` (None: all) change version unless they have to."""
-        from .relock import moves
+    def _move(
+        self,
+        release: str,
+        loose: set[str] | None,
+        *,
+        allow_older: bool = False,
+        security: bool = False,
+        tell: bool = True,
+    ) -> list[MovedPackage]:
+        """Update to the current indexes. Only packages in `loose` (None: all) change version unless they have to.
+
+        tell: report earlier indexes that are no longer available.
+        """
+        from .relock import moves, needed_earlier, security_versions
 
         new = self.lock.copy()
         archs = {arch for r, arch, _ in [*new.packages, *new.closures] if r == release} | {self.arch}
         self._archive.refresh(new, release, self._releases[release], archs, allow_older=allow_older)
+        self._forget_earlier(new, release)
         universes = {}
         for arch in sorted(archs):
-            keep = {} if loose is None else {n: v for n, v in new.pins(release, arch).items() if n not in loose}
+            pins = new.pins(release, arch)
+            keep = {name: version for name, version in pins.items() if loose is not None and name not in loose}
+            current = self._open(new, release, arch)
+            if security:
+                keep = pins | security_versions(current, {n: v for n, v in pins.items() if n not in keep})
+            for key, found in needed_earlier(self.lock, release, arch, current, keep).items():
+                self._remember_earlier(new, key, found, tell)
             universes[arch] = self._settle(new, release, keep, arch)
+            self._prune_earlier(new, release, arch, current)
         moved = moves(release, self.lock, new)
         self.file.lock = new
         for arch, universe in universes.items():
             self._universes[release, arch] = universe.preferring(new.pins(release, arch))
         return moved
+
+    def _forget_earlier(self, lock: Lock, release: str) -> None:
+        lock.earlier = {key: found for key, found in lock.earlier.items() if key[0] != release}
+
+    def _remember_earlier(self, lock: Lock, key: EarlierKey, found: EarlierIndex, tell: bool) -> None:
+        """Add an earlier index to a lock if it is on this machine or a mirror still has it."""
+        release, suite, arch, _ = key
+        try:
+            self._archive.open(found.pin, Suite(suite, found.suite.archive), arch, found.suite.date)
+        except FpackError as error:
+            if tell:
+                self._reporter.say(
+                    f"warning: the index of {suite} of {show_date(found.suite.date)} is no longer available, so its "
+                    f"packages that the archive has replaced cannot keep their version. {error}"
+                )
+        else:
+            lock.earlier[key] = found
+
+    def _prune_earlier(self, lock: Lock, release: str, arch: str, current: MergedIndex) -> None:
+        """Leave in a lock only the earlier indexes that have a package of the lock which no current index has."""
+        earlier = {key: found for key, found in lock.earlier.items() if (key[0], key[2]) == (release, arch)}
+        if not earlier:
+            return
+        missing = {
+            name: pin.sha256
+            for (r, a, name), pin in lock.packages.items()
+            if (r, a) == (release, arch) and pin.sha256 not in {package.sha256 for package in current.current(name)}
+        }
+        for key, found in earlier.items():
+            index = self._archive.open(found.pin, Suite(key[1], found.suite.archive), arch, found.suite.date)
+            listed = {name for name, sha256 in missing.items() if sha256 in {p.sha256 for p in index.packages(name)}}
+            if not listed:
+                del lock.earlier[key]
+            for name in listed:
+                del missing[name]
 
     def _settle(self, lock: Lock, release: str, keep: Mapping[str, str], arch: str) -> MergedIndex:
         """Resolve all requests of an architecture in `lock` and update its packages accordingly."""

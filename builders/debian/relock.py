@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from .lock import Depends, Lock, PackagePin
+from .lock import Depends, EarlierIndex, EarlierKey, Lock, PackagePin
 from .merged_index import MergedIndex
 from .package import Package
 from .resolver import resolve
+from .suites import SECURITY
+from .version import version_key
 
 Names = tuple[str, ...]
 
@@ -21,6 +23,26 @@ class MovedPackage(NamedTuple):
     name: str
     old: str | None
     new: str | None
+
+
+class OutdatedPackage(NamedTuple):
+    """A locked package that the archive has replaced. Dates are Unix seconds.
+
+    date: of the index in which it was locked. newest: the highest version of all suites, None if no suite has the
+    package. suite: that has it, and `published`: the date of that suite's index. security: the highest version of the
+    security suites if it is newer than the locked one, else None.
+    """
+
+    release: str
+    arch: str
+    name: str
+    source: str
+    locked: str
+    date: int
+    newest: str | None
+    suite: str
+    published: int
+    security: str | None
 
 
 class RelockResult(NamedTuple):
@@ -79,4 +101,51 @@ def moves(release: str, before: Lock, after: Lock) -> list[MovedPackage]:
             old, new = before.packages.get(key), after.packages.get(key)
             if (old and old.version) != (new and new.version):
                 found.append(MovedPackage(*key, old and old.version, new and new.version))
+    return found
+
+
+def security_versions(universe: MergedIndex, pins: Mapping[str, str]) -> dict[str, str]:
+    """Return the highest version in security suites of each package of `pins`, if it is newer than that of `pins`."""
+    found = {}
+    for name, locked in pins.items():
+        versions = [package.version for package in universe.current(name) if package.archive == SECURITY]
+        highest = max(versions, key=version_key, default=None)
+        if highest is not None and version_key(highest) > version_key(locked):
+            found[name] = highest
+    return found
+
+
+def needed_earlier(
+    lock: Lock, release: str, arch: str, universe: MergedIndex, keep: Mapping[str, str]
+) -> dict[EarlierKey, EarlierIndex]:
+    """Return the indexes of a lock that may have kept packages, if the current ones lack some of these.
+
+    universe: of the current indexes.
+    """
+    lost = (name for name, version in keep.items() if version not in {p.version for p in universe.current(name)})
+    if next(lost, None) is None:
+        return {}
+    found = {key: earlier for key, earlier in lock.earlier.items() if (key[0], key[2]) == (release, arch)}
+    for (r, suite, a), index in lock.indexes.items():
+        if (r, a) == (release, arch):
+            found[release, suite, arch, index.sha256] = EarlierIndex(lock.suites[release, suite], index)
+    return found
+
+
+def outdated(lock: Lock, release: str, arch: str, universe: MergedIndex) -> list[OutdatedPackage]:
+    """Return the locked packages that the archive has replaced, sorted. universe: of the current indexes in `lock`."""
+    found = []
+    for (r, a, name), pin in sorted(lock.packages.items()):
+        if (r, a) != (release, arch):
+            continue
+        newest = max(universe.current(name), key=lambda package: version_key(package.version), default=None)
+        security = security_versions(universe, {name: pin.version}).get(name)
+        if newest is None or version_key(newest.version) > version_key(pin.version):
+            suite, published = ("", 0) if newest is None else (newest.suite, lock.suites[release, newest.suite].date)
+            version = newest and newest.version
+            found.append(
+                OutdatedPackage(
+                    release, arch, name, pin.source, pin.version, pin.date, version, suite, published, security
+                )
+            )
     return found

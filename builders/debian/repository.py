@@ -173,6 +173,14 @@ class DebianArchive:
             opened.append(self.open(lock.indexes[key], suite, arch, pin.date))
         return opened
 
+    def earlier(self, lock: Lock, release: str, arch: str) -> list[PackageIndex]:
+        """Open the earlier indexes that `lock` has for a release. Raise IndexGone if one is no longer available."""
+        return [
+            self.open(found.pin, Suite(suite, found.suite.archive), arch, found.suite.date)
+            for (r, suite, a, _), found in sorted(lock.earlier.items(), key=lambda item: -item[1].suite.date)
+            if (r, a) == (release, arch)
+        ]
+
     def contents(self, lock: Lock, release: str, suites: Sequence[Suite], arch: str) -> ContentsIndex:
         """Open the index of files of a release: of the suites that `lock` pins, else of the current ones.
 

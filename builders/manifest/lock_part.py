@@ -17,6 +17,9 @@ def encode(lock: Lock, release: str, arch: str, names: Iterable[str]) -> dict[st
     """Return the part of a lock for the packages `names` of one release and architecture."""
     suites = [pin for (r, _), pin in sorted(lock.suites.items()) if r == release]
     indexes = [(suite, pin) for (r, suite, a), pin in sorted(lock.indexes.items()) if (r, a) == (release, arch)]
+    earlier = [(suite, found) for (r, suite, a, _), found in sorted(lock.earlier.items()) if (r, a) == (release, arch)]
+    suites += dict.fromkeys(found.suite for _, found in earlier if found.suite not in suites)
+    indexes += [(suite, found.pin) for suite, found in earlier]
     pins = [lock.packages.get((release, arch, name)) for name in sorted(names)]
     return {
         "release": release,

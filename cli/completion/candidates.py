@@ -221,6 +221,13 @@ def _locked(text: str) -> Answer:
     return plain((name, "") for name in names)
 
 
+def _updated(text: str) -> Answer:
+    """Complete the releases, packages and source packages in the lock."""
+    lock = _workspace().read_lock()
+    names = {name for pin in lock.packages.values() for name in (pin.name, pin.source)}
+    return plain((name, "") for name in [*lock.releases(), *sorted(names)])
+
+
 def _searched(text: str) -> Answer:
     from fpack.builders.debian.suites import STABLE
 
@@ -280,7 +287,7 @@ def _kinds(text: str) -> Answer:
 COMPLETERS: Mapping[str, Callable[[str], Answer]] = {
     "what": targets, "target": targets, "image": subjects, "images": _images,
     "release": _releases, "releases": _releases,
-    "thing": _locked, "packages": _locked, "words": _searched,
+    "thing": _locked, "packages": _locked, "words": _searched, "updated": _updated,
     "file_name": _file_names,
     "store_path": _store_paths, "store_paths": _store_paths, "kind": _kinds,
     "arch": lambda text: plain((name, "") for name in ARCHITECTURES),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.builders.manifest.format import (
@@ -25,7 +25,7 @@ from fpack.store.derivation import Derivation, placeholder
 from fpack.store.errors import did_you_mean
 
 from .inspect import NotInside
-from .stored_licence import stored_licence
+from .stored_licence import StoredLicences
 
 if TYPE_CHECKING:
     from fpack.builders.manifest.reader import ManifestReader
@@ -260,18 +260,23 @@ def _archive(head: Head, pin: LockedPackage, evidence: LocalEvidence) -> _Archiv
     from fpack.builders.verify.evidence.archive_signature import Archives
     from fpack.builders.verify.findings import Report
 
-    suites = {suite.suite: suite for suite in head.lock.suites if suite.archive == pin.archive}
-    component = pin.file.removeprefix("pool/").removeprefix("updates/").partition("/")[0]
-    indexes = [index for index in head.lock.indexes if index.suite in suites and index.file.startswith(f"{component}/")]
     archives = Archives(head.lock, evidence, Report())
-    name, signed = archives.vouch(pin)
-    if name is not None and (listed := [index for index in indexes if index.suite == name]):
-        signature = archives.signed.get(name)
+    _, signed = archives.vouch(pin)
+    if (listed := archives.listing.get(pin.name)) is not None:
+        suite, index = listed
+        signature = archives.signatures.get(suite.sha256)
         known = signature._asdict() if signed and signature is not None else None
-        return _Archive(suites[name], listed[0], True, known)
-    dated: Sequence[LockedIndex] = [index for index in indexes if suites[index.suite].date == pin.date]
-    likely = next(iter(dated or indexes), None)
-    return _Archive(suites[likely.suite], likely, False, None) if likely is not None else None
+        return _Archive(suite, index, True, known)
+    component = pin.file.removeprefix("pool/").removeprefix("updates/").partition("/")[0]
+    pairs = [
+        (suite, index)
+        for index in head.lock.indexes
+        for suite in head.lock.suites
+        if (suite.suite, suite.archive) == (index.suite, pin.archive) and index.file.startswith(f"{component}/")
+    ]
+    dated = [pair for pair in pairs if pair[0].date == pin.date]
+    likely = next(iter(dated or pairs), None)
+    return _Archive(*likely, False, None) if likely is not None else None
 
 
 def _index(archive: _Archive) -> dict[str, Any]:
@@ -299,7 +304,7 @@ def _licence(
             elif found.entry.kind == FILE and name.endswith("/copyright"):
                 files[name] = found.entry.sha256.hex()
     path = _resolve(f"{wanted}/", links).rstrip("/")  # the file itself may be a link
-    declared = stored_licence(readers(), package, store) if store is not None else None
+    declared = StoredLicences(readers(), store).licence(package) if store is not None else None
     return {
         "file": f"/{path if path in files else wanted}",
         "in_image": path in files,

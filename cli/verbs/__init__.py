@@ -28,6 +28,8 @@ VERBS = {
     "lsp": "Run a language server for editors.",
     "lock": "Lock the exact packages that a project uses.",
     "update": "Update the lock to the archive's current packages.",
+    "outdated": "List locked packages of which the archive has newer versions.",
+    "diff": "Show what differs between two images or locks.",
     "where": "Find the image files that have a package or a file.",
     "why": "Show why a package is in an image.",
     "trace": "Follow a file of an image to its package, source and licence.",

@@ -214,6 +214,14 @@ class Archive:
         folder.mkdir(parents=True, exist_ok=True)
         self.keyring = write_keyring(folder / "keyring.pgp")
 
+    def copied(self, folder: Path) -> Archive:
+        """The same archive in a copy of its folder; what is added to it is not in this one."""
+        other = Archive(folder, release=self.release, archs=self.archs)
+        other.suites = dict(self.suites)
+        other._stanzas = {suite: dict(stanzas) for suite, stanzas in self._stanzas.items()}
+        other.contents_lines = dict(self.contents_lines)
+        return other
+
     @property
     def mirror(self) -> str:
         """The mirrors as an option: this archive by file URL, and nothing else."""

@@ -102,6 +102,8 @@ def of_images(run: Recorder, made: Greeter, out: Path) -> None:
     other = out / "everything.tar"
     run("pack", "#everything", "-o", other)
     run("verify", other, "--manifest", made.manifest, status=1)
+    run("diff", made.tar, "#image")
+    run("diff", made.tar, other)
 
 
 def audits(run: Recorder, made: Greeter, out: Path) -> None:
@@ -170,7 +172,12 @@ def of_projects(run: Recorder, archive: Archive) -> None:
     run("search", "--file", "hello.h")
     archive.add("hello", "2.11-1", depends="dash", files={"usr/bin/hello": file("#!/bin/sh\n", 0o755)})
     archive.publish()
+    before = (home / "fpack.lock").read_bytes()
+    run("outdated")
+    run("update", "--dry-run")
     run("update")
+    (home / "old.lock").write_bytes(before)
+    run("diff", "old.lock", "--offline")
     for name, text in (("broken.fp", BROKEN), ("unformatted.fp", "a   =  1\n"), ("wrong.fp", "a = = 1\n")):
         (home / name).write_text(text)
     run("check", "broken.fp", "wrong.fp", status=1)

@@ -39,7 +39,11 @@ class _Text(NamedTuple):
 
 
 class Archives:
-    """The indexes of a lock, opened on first use. signed: the accepted signature of each suite."""
+    """The indexes of a lock, opened on first use.
+
+    signed: the accepted signature of each suite, and signatures: by the digest of its release. listing: the suite and
+    the index that list a package, by its name.
+    """
 
     def __init__(self, lock: LockPart, evidence: LocalEvidence, report: Report) -> None:
         self._lock = lock
@@ -48,6 +52,9 @@ class Archives:
         self._texts: dict[str, _Text | None] = {}
         self._signed: dict[str, bool] = {}
         self.signed: dict[str, Signature] = {}
+        self.signatures: dict[str, Signature] = {}
+        self.listing: dict[str, tuple[LockedSuite, LockedIndex]] = {}
+        self._releases: dict[str, Path | None] = {}
 
     def vouch(self, package: LockedPackage) -> tuple[str | None, bool]:
         """Return the suite whose index has a package, or None if it is unknown, and whether that index is signed.
@@ -58,19 +65,34 @@ class Archives:
             what = f"it is for {package.arch}; the lock is for {self._lock.arch}"
             self._report.add(TRACE, f"package {package.name}", what)
             return None, False
-        suites = {suite.suite: suite for suite in self._lock.suites if suite.archive == package.archive}
-        indexes = [index for index in self._lock.indexes if index.suite in suites]
-        unavailable_count = 0
-        for index in indexes:
-            text = self._text(suites[index.suite], index)
+        unavailable_count, names = 0, []
+        for index in self._lock.indexes:
+            suite = self._suite(index, package.archive)
+            if suite is None:
+                continue
+            names.append(index.suite)
+            text = self._text(suite, index)
             if text is None:
                 unavailable_count += 1
             elif _lists(text.text, text.starts.get(package.name, ()), package):
-                return index.suite, self._is_of(index, package) and self._is_signed(suites[index.suite], index)
-        if indexes and not unavailable_count:
-            names = ", ".join(index.suite for index in indexes)
-            self._report.add(TRACE, f"package {package.name}", f"no locked index lists it ({names})")
+                self.listing[package.name] = suite, index
+                return index.suite, self._is_of(index, package) and self._is_signed(suite, index)
+        if names and not unavailable_count:
+            self._report.add(TRACE, f"package {package.name}", f"no locked index lists it ({', '.join(names)})")
         return None, False
+
+    def _suite(self, index: LockedIndex, archive: str) -> LockedSuite | None:
+        """Return the suite of an index, or None if the lock has none in this archive.
+
+        A lock may have a suite at several times, for packages that kept their version. Then it is the one whose release
+        names the index; whether it is signed, and lists the index, is checked later.
+        """
+        found = [suite for suite in self._lock.suites if (suite.suite, suite.archive) == (index.suite, archive)]
+        for suite in found if len(found) > 1 else ():
+            path = self._release(suite)
+            if path is not None and index.sha256.encode() in path.read_bytes():
+                return suite
+        return found[0] if found else None
 
     def _is_of(self, index: LockedIndex, package: LockedPackage) -> bool:
         """Tell whether a package's file belongs to the component and architecture of the index."""
@@ -133,10 +155,16 @@ class Archives:
         if problem:
             self._report.add(TRACE, f"suite {suite.suite}", problem)
         else:
-            self.signed[suite.suite] = signed.signatures[0]
+            self.signatures[suite.sha256] = signed.signatures[0]
+            self.signed.setdefault(suite.suite, signed.signatures[0])
         return not problem
 
     def _release(self, suite: LockedSuite) -> Path | None:
+        if suite.sha256 not in self._releases:
+            self._releases[suite.sha256] = self._find_release(suite)
+        return self._releases[suite.sha256]
+
+    def _find_release(self, suite: LockedSuite) -> Path | None:
         path, why = self._evidence.release(suite.sha256), "is not available"
         if path is not None and deb_reader.digest(path)[0] == suite.sha256:
             return path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -158,3 +158,28 @@ def _path(name: str) -> bytes:
 
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
+
+
+def read_files(path: Path, wanted: Collection[bytes], limit: int) -> dict[bytes, bytes]:
+    """Return the content of those of the regular files `wanted` that a package has, up to `limit` bytes of each.
+
+    Raise VerifyError if the package is invalid.
+    """
+    found: dict[bytes, bytes] = {}
+    try:
+        with open(path, "rb") as file:
+            for name, section in _members(file):
+                if name.startswith("data.tar"):
+                    with _open(section, name.removeprefix("data.tar")) as archive:
+                        for info in archive:
+                            archive.members = []  # type: ignore[attr-defined]  # else it keeps every header
+                            if info.isfile() and _path(info.name) in wanted:
+                                content = archive.extractfile(info)
+                                assert content is not None
+                                found[_path(info.name)] = content.read(limit)
+                                if len(found) == len(wanted):
+                                    break
+                    break
+    except (tarfile.TarError, ValueError, EOFError, KeyError) as error:
+        raise VerifyError("A package cannot be read", where=str(path), why=str(error)) from None
+    return found

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.debian.lock import (
+    EarlierIndex,
     Lock,
     LockChanged,
     LockCorrupt,
@@ -57,6 +58,27 @@ def test_round_trip() -> None:
     assert parse_lock(TEXT) == sample()
     assert format_lock(parse_lock(TEXT)) == TEXT
     assert parse_lock(format_lock(Lock())) == Lock()
+
+
+def with_earlier() -> Lock:
+    lock = sample()
+    suite = SuitePin("trixie", "trixie", "debian", DATE - 5, None, "05" * 32)
+    pin = IndexPin("06" * 32, 900, SuiteFile("main/binary-amd64/Packages.xz", 90, "07" * 32))
+    lock.earlier["trixie", "trixie", "amd64", pin.sha256] = EarlierIndex(suite, pin)
+    return lock
+
+
+def test_earlier_indexes_need_format_2_and_nothing_else_does() -> None:
+    text = format_lock(with_earlier())
+    assert parse_lock(text) == with_earlier() != sample()
+    assert format_lock(parse_lock(text)) == text
+    assert (TEXT.splitlines()[0], text.splitlines()[0]) == ("fpack-lock 1", "fpack-lock 2")
+    assert with_earlier().used("trixie", "amd64", []).earlier == with_earlier().earlier
+    assert with_earlier().used("trixie", "arm64", []).earlier == {}
+    line = next(line for line in text.splitlines() if line.startswith("earlier "))
+    for bad in (line.replace("release=05", "release=0g"), f"{line}\n{line}", line.replace("file=main", "file=../main")):
+        with pytest.raises(LockCorrupt):
+            parse_lock(text.replace(line, bad))
 
 
 def test_the_order_of_making_leaves_no_trace() -> None:
@@ -152,7 +174,7 @@ def test_any_change_of_a_character_is_an_error_or_another_lock(at: int, characte
 
 def test_a_newer_format() -> None:
     with pytest.raises(LockNewer, match="newer version of fpack") as caught:
-        parse_lock(TEXT.replace("fpack-lock 1", "fpack-lock 2") + "unknown things\n")
+        parse_lock(TEXT.replace("fpack-lock 1", "fpack-lock 3") + "unknown things\n")
     assert "update fpack" in caught.value.hint
 
 

@@ -319,6 +319,88 @@ def test_update_of_some_packages(setting: Setting) -> None:
     assert source.lock.packages["trixie", "amd64", "mawk"].version == "1"
 
 
+def replaced(setting: Setting) -> None:
+    """A later archive that has other versions of everything, as after a point release."""
+    for name in ("app", "lib", "mawk"):
+        setting.archive.remove(name)
+    setting.archive.remove("lib", suite="trixie-security")
+    setting.archive.add("app", "2.0", depends="lib (>= 1), awk")
+    setting.archive.add("lib", "2.0", suite="trixie-security")
+    setting.archive.add("mawk", "2", provides="awk", priority="required")
+    setting.archive.publish(date=NOW)
+
+
+def versions(source: DebianSource) -> dict[str, str]:
+    return {name: pin.version for (_, _, name), pin in source.lock.packages.items()}
+
+
+def test_what_is_not_named_stays_although_the_archive_has_replaced_it(setting: Setting) -> None:
+    source = setting.locked()
+    replaced(setting)
+    assert [(m.name, m.old, m.new) for m in source.update(packages=["mawk"])] == [("mawk", "1", "2")]
+    assert versions(source) == {"app": "1.0", "lib": "1.1", "mawk": "2"}
+    assert setting.news.lines == []
+    source.save()
+    suites = {key[1] for key in source.lock.earlier}
+    assert suites == {"trixie", "trixie-security"}  # of app and of lib
+    # The lock goes on: a new question, the same answers, and a second update of something else.
+    later = setting.source()
+    setting.archive.add("other", "1", depends="lib")
+    setting.archive.publish(date=NOW + 1)
+    assert closure(later, "mawk", "app") == {"app": "1.0", "lib": "1.1", "mawk": "2"}
+    assert [(m.name, m.new) for m in later.update(packages=["lib"])] == [("lib", "2.0")]
+    assert {key[1] for key in later.lock.earlier} == {"trixie"} and versions(later)["app"] == "1.0"
+    assert [m.name for m in later.update()] == ["app"]
+    assert later.lock.earlier == {} and setting.news.lines == []
+
+
+def test_a_security_update_moves_nothing_else(setting: Setting) -> None:
+    source = setting.locked()
+    setting.archive.add("lib", "1.2", suite="trixie-security")
+    setting.archive.add("lib", "3.0", suite="trixie-updates")
+    setting.archive.remove("mawk")
+    setting.archive.add("mawk", "2", provides="awk", priority="required")
+    setting.archive.publish(date=NOW)
+    assert [(m.name, m.old, m.new) for m in source.update(packages=["mawk"], security=True)] == []
+    assert [(m.name, m.old, m.new) for m in source.update(security=True)] == [("lib", "1.1", "1.2")]
+    assert source.lock.packages["trixie", "amd64", "lib"].archive == "debian-security"
+    assert source.update(security=True) == []
+    assert versions(source) == {"app": "1.0", "lib": "1.2", "mawk": "1"}
+
+
+def test_a_security_update_takes_what_it_needs_with_it(setting: Setting) -> None:
+    source = setting.locked()
+    setting.archive.add("lib", "1.2", suite="trixie-security", depends="awk (>= 2)")
+    setting.archive.add("mawk", "2", provides="awk (= 2)", priority="required")
+    setting.archive.publish(date=NOW)
+    assert [(m.name, m.new) for m in source.update(security=True)] == [("lib", "1.2"), ("mawk", "2")]
+
+
+def test_an_earlier_index_that_is_gone_is_told(setting: Setting) -> None:
+    source = setting.locked()
+    replaced(setting)
+    setting.forget_indexes()
+    moved = source.update(packages=["mawk"])
+    assert [(m.name, m.new) for m in moved] == [("app", "2.0"), ("lib", "2.0"), ("mawk", "2")]
+    assert all("cannot keep their version" in line for line in setting.news.lines) and setting.news.lines
+    assert source.lock.earlier == {}
+
+
+def test_outdated_changes_nothing(setting: Setting) -> None:
+    source = setting.locked()
+    before, kept = setting.lock.read_bytes(), source.lock.copy()
+    assert source.outdated() == []
+    setting.archive.add("lib", "1.2", suite="trixie-security")
+    setting.archive.add("lib", "3.0", suite="trixie-updates")
+    setting.archive.remove("app")
+    setting.archive.publish(date=NOW)
+    app, lib = source.outdated()
+    assert (app.name, app.locked, app.newest, app.suite, app.security) == ("app", "1.0", None, "", None)
+    assert (lib.name, lib.locked, lib.newest, lib.suite, lib.security) == ("lib", "1.1", "3.0", "trixie-updates", "1.2")
+    assert (lib.date, lib.published) == (int(NOW - 3600), int(NOW))
+    assert source.lock == kept and setting.lock.read_bytes() == before and not source.file.changed
+
+
 def test_update_moves_every_architecture(setting: Setting) -> None:
     setting.locked()
     arm = setting.source(arch="arm64")

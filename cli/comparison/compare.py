@@ -1,0 +1,180 @@
+"""Compare two inventories, and the findings of two audits. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from fpack.builders.debian.version import InvalidVersion, version_key
+
+from .model import (
+    ADDED,
+    CHANGED,
+    DOWNGRADED,
+    REBUILT,
+    REMOVED,
+    UPGRADED,
+    ComparedPackage,
+    Comparison,
+    FileChange,
+    FileState,
+    FileSummary,
+    Inventory,
+    LicenceChange,
+    PackageChange,
+    SettingChange,
+    SideSummary,
+    SizeChange,
+    SourceChangelog,
+    Vulnerabilities,
+    VulnerabilityChange,
+)
+from .settings import shown
+
+if TYPE_CHECKING:
+    from fpack.builders.audit.model import Finding
+
+K = TypeVar("K")
+V = TypeVar("V")
+_SEVERITIES = ("critical", "high", "medium", "low", "negligible", "unknown")
+_OPEN = ("affected", "under_investigation")
+# The parts of a file's state that a change names, in this order.
+_PARTS = (
+    ("kind", ("kind",)),
+    ("content", ("size", "sha256")),
+    ("target", ("target",)),
+    ("mode", ("mode",)),
+    ("owner", ("uid", "gid")),
+)
+
+
+def compare(
+    old: Inventory,
+    new: Inventory,
+    changelogs: Iterable[SourceChangelog] = (),
+    vulnerabilities: Vulnerabilities | None = None,
+) -> Comparison:
+    """Return everything that differs between two inventories of the same form."""
+    return Comparison(
+        old=_summary(old),
+        new=_summary(new),
+        packages=tuple(package_changes(old, new)),
+        sizes=tuple(
+            SizeChange(owner, before or 0, after or 0)
+            for owner, before, after in _differences(old.sizes, new.sizes)
+            if (before or 0) != (after or 0)
+        ),
+        files=tuple(_file_changes(old.files, new.files)),
+        licences=tuple(_licence_changes(old, new)),
+        settings=tuple(
+            SettingChange(name, before and shown(before), after and shown(after))
+            for name, before, after in _differences(old.settings, new.settings)
+        ),
+        changelogs=tuple(changelogs),
+        vulnerabilities=vulnerabilities,
+    )
+
+
+def package_changes(old: Inventory, new: Inventory) -> Iterator[PackageChange]:
+    """Yield the packages that differ, sorted by name, release and architecture."""
+    changes = []
+    for _, before, after in _differences(old.packages, new.packages):
+        if before is None or after is None:
+            changes.append(PackageChange(ADDED if before is None else REMOVED, "", before, after))
+        elif movement := _movement(before, after):
+            changes.append(PackageChange(CHANGED, movement, before, after))
+    return iter(sorted(changes, key=lambda change: (change.either.name, change.either.release, change.either.arch)))
+
+
+def _movement(before: ComparedPackage, after: ComparedPackage) -> str:
+    """Return how a package moved, or "" if both are the same package, perhaps of another date or path."""
+    if before.version == after.version:
+        same = (before.sha256, before.arch) == (after.sha256, after.arch) or not (before.sha256 and after.sha256)
+        return "" if same else REBUILT
+    try:
+        return UPGRADED if version_key(before.version) < version_key(after.version) else DOWNGRADED
+    except InvalidVersion:
+        return UPGRADED  # of a manifest that fpack did not write
+
+
+def summarise_files(changes: Iterable[FileChange]) -> list[FileSummary]:
+    """Return the number of files that differ by owner, sorted; those of no owner come last."""
+    counts: dict[str, dict[str, int]] = {}
+    for change in changes:
+        of_owner = counts.setdefault(change.owner, dict.fromkeys((ADDED, REMOVED, CHANGED), 0))
+        of_owner[change.change] += 1
+    return [
+        FileSummary(owner, *counts[owner].values()) for owner in sorted(counts, key=lambda owner: (not owner, owner))
+    ]
+
+
+def _file_changes(old: Mapping[str, FileState], new: Mapping[str, FileState]) -> Iterator[FileChange]:
+    for path, before, after in _differences(old, new):
+        if before is None or after is None:
+            state = before or after
+            assert state is not None
+            yield FileChange(path, ADDED if before is None else REMOVED, state.owner, (), before, after)
+            continue
+        parts = tuple(part for part, fields in _PARTS if any(getattr(before, f) != getattr(after, f) for f in fields))
+        if parts:  # a file that moved from one package to another is the same file
+            yield FileChange(path, CHANGED, after.owner, parts, before, after)
+
+
+def _licence_changes(old: Inventory, new: Inventory) -> Iterator[LicenceChange]:
+    """Yield the packages whose licence is another one, and the licences of those that are only in one side."""
+    before_names, after_names = ({name for *_, name in side.packages} for side in (old, new))
+    for package in sorted(old.licences.keys() | new.licences.keys()):
+        before, after = old.licences.get(package, ""), new.licences.get(package, "")
+        known = (before or package not in before_names) and (after or package not in after_names)
+        if known and before != after:
+            yield LicenceChange(package, before, after)
+
+
+def vulnerabilities(old: Sequence[Finding], new: Sequence[Finding]) -> Vulnerabilities:
+    """Compare the findings of two audits: those of a product that is affected, or may be."""
+    before, after = _open_findings(old), _open_findings(new)
+    return Vulnerabilities(
+        fixed=_vulnerabilities(before[key] for key in before.keys() - after.keys()),
+        new=_vulnerabilities(after[key] for key in after.keys() - before.keys()),
+        remaining=len(before.keys() & after.keys()),
+    )
+
+
+def _open_findings(findings: Iterable[Finding]) -> dict[tuple[str, str, str], Finding]:
+    return {
+        (finding.advisory.id, finding.product.ecosystem, finding.product.name): finding
+        for finding in findings
+        if finding.status in _OPEN
+    }
+
+
+def _vulnerabilities(findings: Iterable[Finding]) -> tuple[VulnerabilityChange, ...]:
+    """Return findings as records, the worst first."""
+    found = [
+        VulnerabilityChange(
+            finding.advisory.id,
+            finding.product.name,
+            finding.product.version,
+            finding.advisory.severity,
+            finding.status,
+            finding.advisory.description,
+        )
+        for finding in findings
+    ]
+    return tuple(sorted(found, key=lambda item: (_rank(item.severity), item.id, item.package)))
+
+
+def _rank(severity: str) -> int:
+    return _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
+
+
+def _summary(side: Inventory) -> SideSummary:
+    return SideSummary(side.name, side.form, side.digest, len(side.packages), side.compressed, side.size)
+
+
+def _differences(old: Mapping[K, V], new: Mapping[K, V]) -> Iterator[tuple[K, V | None, V | None]]:
+    """Yield (key, old, new) for each key whose values differ, sorted."""
+    for key in sorted(old.keys() | new.keys()):  # type: ignore[type-var]
+        before, after = old.get(key), new.get(key)
+        if before != after:
+            yield key, before, after

@@ -1,0 +1,97 @@
+"""Open what the two sides of a comparison name: image files, targets, lock files, and locks of git commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from fpack.cli.errors import UsageError
+from fpack.cli.workspace.target import find_image, find_project
+from fpack.store.errors import FpackError
+
+from . import git_lock
+from .inventory import of_image, of_lock
+from .model import IMAGE, LOCK, Inventory
+
+if TYPE_CHECKING:
+    from fpack.builders.debian.lock import Lock
+    from fpack.builders.manifest.reader import ManifestReader
+    from fpack.cli.images.subject import Subject
+    from fpack.cli.workspace.workspace import Workspace
+
+
+class Side(NamedTuple):
+    """A side of a comparison. reader: of an image's manifest, for what the store knows of its packages."""
+
+    inventory: Inventory
+    reader: ManifestReader | None = None
+
+    def with_licences(self, names: Iterable[str], workspace: Workspace) -> Inventory:
+        """Return the inventory with the licences of packages, as far as this machine knows them."""
+        if self.reader is None or not workspace.has_store:
+            return self.inventory
+        from fpack.cli.images.stored_licence import StoredLicences
+
+        known = StoredLicences(self.reader, workspace.store)
+        found = {}
+        for name in names:
+            licence = known.licence(name)
+            if licence is not None and (licence.expression or licence.original):
+                found[name] = licence.expression or licence.original
+        return self.inventory._replace(licences=found)
+
+
+def form(text: str) -> str:
+    """Return whether a text names a LOCK or an IMAGE."""
+    if find_image(text, Path.cwd()) is None and (git_lock.is_commit(text) or text.endswith(".lock")):
+        return LOCK
+    return IMAGE
+
+
+def open_side(workspace: Workspace, text: str, platform: str | None) -> Side:
+    """Return the side that a text names. An image that is not a file is evaluated and built."""
+    if form(text) == LOCK:
+        return Side(of_lock(text, _lock(text)))
+    from fpack.cli.images.subject import of_file, open_subject
+
+    found: Subject
+    if find_image(text, Path.cwd()) is not None:
+        stored = of_file(text, platform)
+        assert stored is not None
+        found = stored
+    else:
+        found = open_subject(workspace, text)
+    return _image(text, found)
+
+
+def current_side(workspace: Workspace, other: str) -> Side:
+    """Return the side that a missing argument means: the lock, or the image, of the project."""
+    directory = find_project(Path.cwd())
+    if form(other) == LOCK:
+        workspace.use_project(directory)
+        return Side(of_lock(workspace.lock_file.name, workspace.read_lock()))
+    if directory is None:
+        raise UsageError(
+            "There is nothing to compare with", why="only one thing is named, and there is no project here",
+            hint=f"name another one, as in fpack diff {other} new.tar",
+        )  # fmt: skip
+    from fpack.cli.images.subject import open_subject
+
+    return _image("the current evaluation", open_subject(workspace, None))
+
+
+def _image(name: str, subject: Subject) -> Side:
+    reader = subject.manifest()
+    return Side(of_image(name, reader), reader)
+
+
+def _lock(text: str) -> Lock:
+    if git_lock.is_commit(text) and not Path(text).is_file():
+        return git_lock.read(text, find_project(Path.cwd()) or Path.cwd())
+    path = Path(text)
+    if not path.is_file():
+        raise FpackError("There is no such lock", where=text, hint="name an fpack.lock, or a commit as in git:HEAD~1")
+    from fpack.builders.debian.lock import LockFile
+
+    return LockFile(path).lock
