@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,36 +17,41 @@ from .model import IMAGE, LOCK, Inventory
 if TYPE_CHECKING:
     from fpack.builders.debian.lock import Lock
     from fpack.builders.manifest.reader import ManifestReader
+    from fpack.cli.images.image_file import StoredImage
     from fpack.cli.images.subject import Subject
     from fpack.cli.workspace.workspace import Workspace
 
 
 class Side(NamedTuple):
-    """A side of a comparison. reader: of an image's manifest, for what the store knows of its packages."""
+    """A side of a comparison. reader: of an image's manifest. stored: the image, if it is in a file."""
 
     inventory: Inventory
     reader: ManifestReader | None = None
+    stored: StoredImage | None = None
 
-    def with_licences(self, names: Iterable[str], workspace: Workspace) -> Inventory:
-        """Return the inventory with the licences of packages, as far as this machine knows them."""
-        if self.reader is None or not workspace.has_store:
-            return self.inventory
-        from fpack.cli.images.stored_licence import StoredLicences
+    def with_licences(self, names: Collection[str], workspace: Workspace) -> Inventory:
+        """Return the inventory with the licences of packages, as far as the store or the image's bill tell them."""
+        found: dict[str, str] = {}
+        if self.reader is not None and workspace.has_store:
+            from fpack.cli.images.stored_licence import StoredLicences
 
-        known = StoredLicences(self.reader, workspace.store)
-        found = {}
-        for name in names:
-            licence = known.licence(name)
-            if licence is not None and (licence.expression or licence.original):
-                found[name] = licence.expression or licence.original
+            known = StoredLicences(self.reader, workspace.store)
+            for name in names:
+                licence = known.licence(name)
+                if licence is not None and (licence.expression or licence.original):
+                    found[name] = licence.expression or licence.original
+        if self.stored is not None and not found.keys() >= {*names}:
+            from .bill_licences import attached_licences
+
+            wanted = {*names}
+            told = attached_licences(self.stored)
+            found = {name: licence for name, licence in told.items() if name in wanted} | found
         return self.inventory._replace(licences=found)
 
 
 def form(text: str) -> str:
     """Return whether a text names a LOCK or an IMAGE."""
-    if find_image(text, Path.cwd()) is None and (git_lock.is_commit(text) or text.endswith(".lock")):
-        return LOCK
-    return IMAGE
+    return LOCK if git_lock.is_commit(text) or text.endswith(".lock") else IMAGE
 
 
 def open_side(workspace: Workspace, text: str, platform: str | None) -> Side:
@@ -55,14 +60,10 @@ def open_side(workspace: Workspace, text: str, platform: str | None) -> Side:
         return Side(of_lock(text, _lock(text)))
     from fpack.cli.images.subject import of_file, open_subject
 
-    found: Subject
-    if find_image(text, Path.cwd()) is not None:
-        stored = of_file(text, platform)
-        assert stored is not None
-        found = stored
-    else:
-        found = open_subject(workspace, text)
-    return _image(text, found)
+    stored = of_file(text, platform) if find_image(text, Path.cwd()) is not None else None
+    if stored is not None:
+        return _image(text, stored)._replace(stored=stored.image)
+    return _image(text, open_subject(workspace, text))
 
 
 def current_side(workspace: Workspace, other: str) -> Side:

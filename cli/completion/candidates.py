@@ -285,7 +285,7 @@ def _kinds(text: str) -> Answer:
 
 # Parameters of commands, by name.
 COMPLETERS: Mapping[str, Callable[[str], Answer]] = {
-    "what": targets, "target": targets, "image": subjects, "images": _images,
+    "what": targets, "target": targets, "image": subjects, "newer": subjects, "images": _images,
     "release": _releases, "releases": _releases,
     "thing": _locked, "packages": _locked, "words": _searched, "updated": _updated,
     "file_name": _file_names,

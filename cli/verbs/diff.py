@@ -30,7 +30,7 @@ Examples:
 Exit status: 0; with --exit-code, 1 if anything differs.""",
 )
 @click.argument("image", metavar="OLD")
-@click.argument("what", metavar="[NEW]", required=False)
+@click.argument("newer", metavar="[NEW]", required=False)
 @click.option("--files", is_flag=True, help="Name each file that differs.")
 @click.option("--offline", is_flag=True, help="Fetch no changelogs; show those on this machine.")
 @click.option("--no-changelogs", is_flag=True, help="Show no changelogs.")
@@ -41,7 +41,7 @@ Exit status: 0; with --exit-code, 1 if anything differs.""",
 @shared.building
 def command(
     image: str,
-    what: str | None,
+    newer: str | None,
     files: bool,
     offline: bool,
     no_changelogs: bool,
@@ -62,13 +62,13 @@ def command(
 
     if markdown and as_json:
         raise UsageError("--markdown and --json exclude each other")
-    if what is not None and sides.form(image) != sides.form(what):
+    if newer is not None and sides.form(image) != sides.form(newer):
         raise UsageError(
             "A lock and an image cannot be compared", hint="compare two images, or two locks; see fpack diff --help"
         )
     with Workspace(shared.options(rest)) as workspace:
         old = sides.open_side(workspace, image, platform)
-        new = sides.current_side(workspace, image) if what is None else sides.open_side(workspace, what, platform)
+        new = sides.current_side(workspace, image) if newer is None else sides.open_side(workspace, newer, platform)
         found = _compare(workspace, old, new, changelogs=not no_changelogs, offline=offline)
         workspace.finish()
     _print(found, files=files, markdown=markdown, as_json=as_json)

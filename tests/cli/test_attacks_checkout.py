@@ -148,6 +148,7 @@ def test_a_file_of_the_users_is_fetched_by_no_project(world: Checkout, name: str
             "lock",
         ),
         *("pack", "show hello", "size image", "update", "why image hello"),
+        *("diff git:HEAD", "outdated", "where hello .", "update hello --security --dry-run"),
     ],
 )
 def test_a_verb(world: Checkout, words: str) -> None:

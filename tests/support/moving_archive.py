@@ -33,6 +33,14 @@ image = container {
   entrypoint = ["/usr/bin/app"]
 }
 """
+_MACHINE_READABLE = """Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+
+Files: *
+Copyright: 2026 Nobody
+License: {licence}
+ A text.
+"""
+PUBLIC, GPL = _MACHINE_READABLE.format(licence="Zlib"), _MACHINE_READABLE.format(licence="GPL-2")
 _ENTRY = """{source} ({version}) {suite}; urgency={urgency}
 
 {changes}
@@ -91,10 +99,10 @@ class MovingArchive:
         self._track(fixed=None)
         self._publish()
 
-    def security_update(self) -> None:
-        """Publish a state whose security suite has a new openssl."""
+    def security_update(self, copyright: str = PUBLIC) -> None:
+        """Publish a state whose security suite has a new openssl. copyright: the copyright file of openssl."""
         self._next()
-        self._openssl(FIXED, suite="trixie-security")
+        self._openssl(FIXED, suite="trixie-security", copyright=copyright)
         self._track(fixed=FIXED)
         self._publish()
 
@@ -121,7 +129,7 @@ class MovingArchive:
     def _publish(self) -> None:
         self.archive.publish(date=self._began + self._number * 5 * DAY, days=30)
 
-    def _openssl(self, version: str, suite: str = "") -> None:
+    def _openssl(self, version: str, suite: str = "", copyright: str = PUBLIC) -> None:
         """Add the binary packages of openssl. libssl3t64 was rebuilt once, so its version is not the source's."""
         texts = [OPENSSL[known] for known in (POINT, FIXED, FIRST) if known <= version]
         library, built = (
@@ -129,7 +137,7 @@ class MovingArchive:
             entry("openssl", f"{version}+b1", "Rebuild for a new compiler.", urgency="low"),
         )
         self.archive.add(
-            "openssl", version, suite=suite, depends="libssl3t64",
+            "openssl", version, suite=suite, depends="libssl3t64", copyright=copyright,
             files={"usr/bin/openssl": _program(f"openssl {version}"), **changelog("openssl", "".join(texts))},
         )  # fmt: skip
         self.archive.add(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.moving_archive import CVE, FIRST, FIXED, OLD_CVE, POINT, MovingArchive
+from support.moving_archive import CVE, FIRST, FIXED, GPL, OLD_CVE, POINT, MovingArchive
 from support.program import Fpack
 
 
@@ -172,3 +172,21 @@ def test_an_update_that_is_refused_leaves_the_lock_as_it_is(scene: Scene) -> Non
     scene.fpack.fails("update", "nothing")
     scene.fpack.fails("outdated", "bookworm")
     assert "frozen" in scene.fpack.fails("update", "--frozen")
+
+
+def test_licences_are_those_of_attached_bills(scene: Scene, tmp_path: Path) -> None:
+    """The licence of openssl changes. A machine without a store knows it from the bills, where both have one."""
+    scene.fpack.pack("--sbom", "-o", "old.tar")
+    scene.moving.security_update(copyright=GPL)
+    scene.move()
+    scene.fpack("update")
+    scene.fpack.pack("--sbom", "-o", "new.tar")
+    other = Fpack(tmp_path / "other", scene.moving.archive)
+    old, new = scene.fpack.home / "old.tar", scene.fpack.home / "new.tar"
+    for fpack in (scene.fpack, other):
+        told = {item["package"]: item for item in asked(fpack, "diff", str(old), str(new), "--offline")["licences"]}
+        assert told.keys() == {"openssl"} and told["openssl"]["new"] == "GPL-2.0-only", told
+        assert told["openssl"]["old"] != "GPL-2.0-only"
+    scene.fpack.pack("-o", "bare.tar")
+    bare = scene.fpack.home / "bare.tar"
+    assert asked(other, "diff", str(old), str(bare), "--offline")["licences"] == []

@@ -85,6 +85,8 @@ def test_options_once_each_and_their_values(known: Fpack) -> None:
         assert {"image", "postgres", "image.tar", "folder/"} <= set(offered(known, verb, "")[1])
     assert "image.tar" not in offered(known, "build", "")[1]
     assert offered(known, "where", "hello", "im") == ("plain", ["image.tar"])
+    assert {"image", "image.tar"} <= set(offered(known, "diff", "image.tar", "im")[1])
+    assert {"trixie", "hello"} <= set(offered(known, "update", "")[1])
     assert offered(known, "pack", "--arch", "arm")[1] == ["arm64", "armhf"]
     assert offered(known, "pack", "--mirror", "") == ("plain", [])
     assert offered(known, "pack", "--", "--") == ("plain", [])
