@@ -19,10 +19,10 @@ from .model import (
     FileChange,
     FileState,
     FileSummary,
-    Inventory,
     LicenceChange,
     PackageChange,
     SettingChange,
+    SideInventory,
     SideSummary,
     SizeChange,
     SourceChangelog,
@@ -49,8 +49,8 @@ _PARTS = (
 
 
 def compare(
-    old: Inventory,
-    new: Inventory,
+    old: SideInventory,
+    new: SideInventory,
     changelogs: Iterable[SourceChangelog] = (),
     vulnerabilities: Vulnerabilities | None = None,
 ) -> Comparison:
@@ -75,7 +75,7 @@ def compare(
     )
 
 
-def package_changes(old: Inventory, new: Inventory) -> Iterator[PackageChange]:
+def package_changes(old: SideInventory, new: SideInventory) -> Iterator[PackageChange]:
     """Yield the packages that differ, sorted by name, release and architecture."""
     changes = []
     for _, before, after in _differences(old.packages, new.packages):
@@ -120,7 +120,7 @@ def _file_changes(old: Mapping[str, FileState], new: Mapping[str, FileState]) ->
             yield FileChange(path, CHANGED, after.owner, parts, before, after)
 
 
-def _licence_changes(old: Inventory, new: Inventory) -> Iterator[LicenceChange]:
+def _licence_changes(old: SideInventory, new: SideInventory) -> Iterator[LicenceChange]:
     """Yield the packages whose licence is another one, and the licences of those that are only in one side."""
     before_names, after_names = ({name for *_, name in side.packages} for side in (old, new))
     for package in sorted(old.licences.keys() | new.licences.keys()):
@@ -168,7 +168,7 @@ def _rank(severity: str) -> int:
     return _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
 
 
-def _summary(side: Inventory) -> SideSummary:
+def _summary(side: SideInventory) -> SideSummary:
     return SideSummary(side.name, side.form, side.digest, len(side.packages), side.compressed, side.size)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fpack.builders.manifest.format import DIRECTORY, ManifestEntry, ManifestLayer
 from fpack.store.path import HASH_CHARS, STORE
 
-from .model import IMAGE, LOCK, NO_OWNER, ComparedPackage, FileState, Inventory, PackageKey
+from .model import IMAGE, LOCK, NO_OWNER, ComparedPackage, FileState, PackageKey, SideInventory
 from .settings import settings
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _STORE = STORE.lstrip("/") + "/"
 
 
-def of_image(name: str, reader: ManifestReader) -> Inventory:
+def of_image(name: str, reader: ManifestReader) -> SideInventory:
     """Return what an image has. reader: of its manifest, whose entries are read."""
     head = reader.head
     locked = {pin.name: pin for pin in head.lock.packages}
@@ -50,7 +50,7 @@ def of_image(name: str, reader: ManifestReader) -> Inventory:
             )
             if entry.kind != DIRECTORY:
                 sizes[owner] = sizes.get(owner, 0) + entry.size
-    return Inventory(
+    return SideInventory(
         name=name,
         form=IMAGE,
         packages=packages,
@@ -62,7 +62,7 @@ def of_image(name: str, reader: ManifestReader) -> Inventory:
     )
 
 
-def of_lock(name: str, lock: Lock) -> Inventory:
+def of_lock(name: str, lock: Lock) -> SideInventory:
     """Return what a lock has. The size of a package is that of its file."""
     packages: dict[PackageKey, ComparedPackage] = {}
     sizes: dict[str, int] = {}
@@ -72,7 +72,7 @@ def of_lock(name: str, lock: Lock) -> Inventory:
             pin.sha256, pin.file,
         )  # fmt: skip
         sizes[package] = sizes.get(package, 0) + pin.size
-    return Inventory(name, LOCK, packages, sizes)
+    return SideInventory(name, LOCK, packages, sizes)
 
 
 def _owner(layer: ManifestLayer, entry: ManifestEntry, owners: Mapping[str, str]) -> str:

@@ -50,7 +50,7 @@ class FileState(NamedTuple):
     owner: str
 
 
-class Inventory(NamedTuple):
+class SideInventory(NamedTuple):
     """What an image or a lock has. name: as the user named it. digest: of the image, or "".
 
     sizes: of the files of each owner in an image, or of each package's file in a lock, by name. files: by path, in

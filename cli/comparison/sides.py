@@ -12,7 +12,7 @@ from fpack.store.errors import FpackError
 
 from . import git_lock
 from .inventory import of_image, of_lock
-from .model import IMAGE, LOCK, Inventory
+from .model import IMAGE, LOCK, SideInventory
 
 if TYPE_CHECKING:
     from fpack.builders.debian.lock import Lock
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 class Side(NamedTuple):
     """A side of a comparison. reader: of an image's manifest. stored: the image, if it is in a file."""
 
-    inventory: Inventory
+    inventory: SideInventory
     reader: ManifestReader | None = None
     stored: StoredImage | None = None
 
-    def with_licences(self, names: Collection[str], workspace: Workspace) -> Inventory:
+    def with_licences(self, names: Collection[str], workspace: Workspace) -> SideInventory:
         """Return the inventory with the licences of packages, as far as the store or the image's bill tell them."""
         found: dict[str, str] = {}
         if self.reader is not None and workspace.has_store:

@@ -19,7 +19,7 @@ from fpack.cli.comparison.model import (
     ChangelogEntry,
     ComparedPackage,
     FileState,
-    Inventory,
+    SideInventory,
     SourceChangelog,
 )
 from fpack.cli.comparison.settings import settings, shown
@@ -35,9 +35,9 @@ def package(name: str, version: str, **fields: Any) -> ComparedPackage:
     return ComparedPackage(name, version, "trixie", "amd64", name, version, "debian", sha256=version)._replace(**fields)
 
 
-def inventory(*packages: ComparedPackage, files: Mapping[str, FileState] | None = None, **fields: Any) -> Inventory:
+def inventory(*packages: ComparedPackage, files: Mapping[str, FileState] | None = None, **fields: Any) -> SideInventory:
     by_key = {("", "", item.name): item for item in packages}
-    return Inventory("side", IMAGE, by_key, {item.name: 10 for item in packages}, files or {}, digest="x")._replace(
+    return SideInventory("side", IMAGE, by_key, {item.name: 10 for item in packages}, files or {}, digest="x")._replace(
         **fields
     )
 
