@@ -11,7 +11,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from fpack.builders.attest import cosign
 from fpack.builders.manifest.format import Blob
+from fpack.builders.streams import strict_json
 
 from .findings import BLOB, VerifyError
 from .image_archive import ImageArchive
@@ -66,29 +68,11 @@ def read(archive: ImageArchive, name: str, limit: int = MAX_DOCUMENT) -> JsonDoc
 
 
 def parse(data: bytes, where: str) -> Any:
-    """Parse JSON. Reject duplicate fields, NaN, infinity and lone surrogates, on which parsers differ."""
+    """Parse JSON. Reject what parsers differ on, see `strict_json`."""
     try:
-        value = json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_refuse)
-        if b"\\u" in data:
-            json.dumps(value, ensure_ascii=False).encode()  # fails for a lone surrogate
-        return value
-    except RecursionError:
-        raise BadDocument(where, "it is nested too deeply") from None
-    except UnicodeEncodeError:
-        raise BadDocument(where, "it has half of a surrogate pair") from None
+        return strict_json.parse(data)
     except ValueError as error:
         raise BadDocument(where, str(error)) from None
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a field occurs twice")
-    return value
-
-
-def _refuse(text: str) -> None:
-    raise ValueError(f"{text} is not a number")
 
 
 def descriptor(value: Any, where: str) -> Blob:
@@ -112,10 +96,10 @@ def value_of(blob: Blob) -> dict[str, Any]:
 
 def is_attestation(entry: Any) -> bool:
     """Return whether an entry of an index is a document about an image, which has the form of an image without a
-    system: what BuildKit calls an attestation.
+    system: what BuildKit calls an attestation, or signatures as cosign stores them.
     """
     found = entry.get("platform") if isinstance(entry, dict) else None
-    return isinstance(found, dict) and found.get("os") == "unknown"
+    return cosign.is_attachment(entry) or isinstance(found, dict) and found.get("os") == "unknown"
 
 
 def blob_name(digest: str) -> str:
@@ -183,9 +167,11 @@ def expected_index(image: Blob, found: Mapping[str, Any]) -> dict[str, Any]:
     first = found["manifests"][0]
     entry = value_of(image)
     if isinstance(first, dict) and isinstance(first.get("annotations"), dict):
-        entry["annotations"] = index_names(found)
-    kind = {"mediaType": INDEX} if "mediaType" in found else {}
-    return {"schemaVersion": 2, **kind, "manifests": [entry]}
+        # cosign's layouts tell images from signatures by their kind.
+        kind = first["annotations"].get(cosign.KIND)
+        entry["annotations"] = {**index_names(found), **({cosign.KIND: kind} if kind in cosign.IMAGE_KINDS else {})}
+    media_type = {"mediaType": INDEX} if "mediaType" in found else {}
+    return {"schemaVersion": 2, **media_type, "manifests": [entry]}
 
 
 def platform(configuration: Mapping[str, Any]) -> dict[str, Any]:
