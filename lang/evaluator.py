@@ -208,6 +208,11 @@ class Evaluator:
         """The path of each source on this machine, by the hexadecimal digest of its tree."""
         return self._deriver.source_paths
 
+    @property
+    def own_files(self) -> list[str]:
+        """The real paths of the user's own files that were evaluated, sorted."""
+        return self._modules.own_files()
+
     def through_links(self) -> bool:
         """Return True if a source, or a file that was read, was reached through a symlink."""
         sources = map(os.fspath, self.source_paths.values())

@@ -106,6 +106,10 @@ class Modules:
             )
         return module.value
 
+    def own_files(self) -> list[str]:
+        """Return the real paths of the files that were run, without those of the library, sorted."""
+        return sorted(path for path, module in self._files.items() if not module.source.library)
+
     def through_links(self) -> bool:
         """Return True if a file was reached through a symlink."""
         return any(os.path.abspath(path) != real for path, real in self._real.items())

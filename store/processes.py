@@ -95,19 +95,20 @@ PROGRAMS = {
         ),
         settings=(("LC_ALL", "C.UTF-8"), ("GOTOOLCHAIN", "local")),
     ),
-    # It reads objects of a repository. Nothing is fetched, and no configuration of the repository names a program that
-    # these commands would run.
+    # It reads objects of a project's repository. The repository's own settings name programs and servers: they are for
+    # commands of which none is run, and a missing object is not fetched.
     "git": Program(
         names=("git",),
-        variables=("HOME", "XDG_CONFIG_HOME"),
         settings=(
-            ("PATH", "/usr/bin:/bin"),
-            ("LC_ALL", "C.UTF-8"),
-            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_CONFIG_GLOBAL", "/dev/null"),
             ("GIT_OPTIONAL_LOCKS", "0"),
             ("GIT_NO_LAZY_FETCH", "1"),
-            ("GIT_ALLOW_PROTOCOL", ""),
             ("GIT_NO_REPLACE_OBJECTS", "1"),
+            ("GIT_ALLOW_PROTOCOL", "none"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("PATH", "/usr/bin:/bin"),
+            ("LC_ALL", "C.UTF-8"),
         ),
     ),
     "podman": Program(names=("podman",), variables=_ENGINE),

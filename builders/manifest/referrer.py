@@ -6,7 +6,7 @@ response to a referrers query. `index.json` does not list them, since clients wo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fpack.builders.oci import spec
@@ -38,7 +38,7 @@ class Referrer(NamedTuple):
     """An artifact: its entry in a list of referrers, and its blobs by digest."""
 
     entry: dict[str, Any]
-    blobs: dict[str, StoredFile]
+    blobs: Mapping[str, bytes | StoredFile]
 
 
 def write(
@@ -49,20 +49,7 @@ def write(
     name: str = "",
 ) -> None:
     """Add an artifact to the store path that holds its documents. name: of one of several in the store path."""
-    layers = [
-        {**document.blob.value(), "annotations": {"org.opencontainers.image.title": document.title}}
-        for document in documents
-    ]
-    artifact = spec.dump(
-        {
-            "schemaVersion": 2,
-            "mediaType": spec.MANIFEST,
-            "artifactType": artifact_type,
-            "config": spec.describe(EMPTY, _NOTHING).value(),
-            "layers": layers,
-            "subject": subject.value(),
-        }
-    )
+    artifact = _artifact(subject, artifact_type, [(document.blob, document.title) for document in documents])
     entry = spec.describe(spec.MANIFEST, artifact)
     writer.file(_named(_ARTIFACT, name), [artifact])
     record = {
@@ -73,6 +60,30 @@ def write(
         ],
     }
     writer.file(_named(_RECORD, name), [canonical.encode(record)])
+
+
+def of_document(subject: Descriptor, media_type: str, data: bytes, title: str) -> Referrer:
+    """Return an artifact of one document that is not in the store."""
+    blob = spec.describe(media_type, data)
+    artifact = _artifact(subject, media_type, [(blob, title)])
+    entry = spec.describe(spec.MANIFEST, artifact)
+    return Referrer({**entry.value(), "artifactType": media_type}, {entry.digest: artifact, blob.digest: data})
+
+
+def _artifact(subject: Descriptor, artifact_type: str, layers: Sequence[tuple[Descriptor, str]]) -> bytes:
+    """Return the manifest of an artifact. layers: blob and title of each document."""
+    return spec.dump(
+        {
+            "schemaVersion": 2,
+            "mediaType": spec.MANIFEST,
+            "artifactType": artifact_type,
+            "config": spec.describe(EMPTY, _NOTHING).value(),
+            "layers": [
+                {**blob.value(), "annotations": {"org.opencontainers.image.title": title}} for blob, title in layers
+            ],
+            "subject": subject.value(),
+        }
+    )
 
 
 def _named(file: str, name: str) -> str:

@@ -12,7 +12,7 @@ from fpack.cli.errors import UsageError
 from fpack.cli.ui.render import megabytes
 from fpack.store.errors import printable
 
-from . import bills, manifests
+from . import bills, manifests, provenance
 from .packing import PackedImage
 
 
@@ -51,7 +51,7 @@ def _oci(layout: bool) -> Callable[[PackedImage, Path, str | None], dict[str, An
         from fpack.builders.export import oci as export
 
         export_it = export.export_layout if layout else export.export_tar
-        others = bills.referrers(made.bills, made.formats)
+        others = [*bills.referrers(made.bills, made.formats), *provenance.referrers(made)]
         result = export_it(made.bundle, out, manifests.within(made.manifests, others))
         several = len(made.manifests) > 1
         written = [
@@ -66,6 +66,12 @@ def _oci(layout: bool) -> Callable[[PackedImage, Path, str | None], dict[str, An
                 path
                 for arch, bill in zip(made.archs, made.bills, strict=True)
                 for path in bills.write_beside(out, bill, made.formats, arch if several else "")
+            ]
+        if made.provenances:
+            result["provenance"] = [
+                path
+                for arch, statement in zip(made.archs, made.provenances, strict=True)
+                if (path := provenance.write_beside(out, statement, arch if several else ""))
             ]
         return result
 

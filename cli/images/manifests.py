@@ -70,6 +70,14 @@ def _lock(workspace: Workspace, bodies: Mapping[bytes, bytes], root: Derivation)
     return lock_part.encode(workspace.source.lock, str(root.args["release"]), str(root.args["arch"]), names)
 
 
+def canonical_form(tree: CheckedTree) -> bytes:
+    """Return the canonical form of the manifest in an output."""
+    from fpack.builders.kinds.manifest import CANONICAL_FILE
+    from fpack.builders.manifest.reader import MAX_SIZE
+
+    return tree.read(CANONICAL_FILE, MAX_SIZE)
+
+
 def within(trees: Iterable[CheckedTree], others: Iterable[Referrer] = ()) -> Extra:
     """Return the additional content of an archive or layout that holds the artifacts in `trees`, and `others`."""
     found = list(trees)
@@ -114,6 +122,11 @@ def write_beside(image: Path, tree: CheckedTree, arch: str = "") -> str | None:
 
 def write_document(image: Path, tree: CheckedTree, file: str, name: str) -> str | None:
     """Write `file` of `tree` beside an image, as `name`. Return None if the image is a device or a pipe."""
+    return write_pieces(image, tree.chunks(file), name)
+
+
+def write_pieces(image: Path, pieces: Iterable[bytes], name: str) -> str | None:
+    """Write a document beside an image, as `name`. Return None if the image is a device or a pipe."""
     from fpack.builders.streams.output_file import is_of_system
     from fpack.store.errors import StoreError
     from fpack.store.files import replace
@@ -126,7 +139,7 @@ def write_document(image: Path, tree: CheckedTree, file: str, name: str) -> str 
         directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             with replace.replacing_at(directory, target.name, durable=True) as fd:
-                for piece in tree.chunks(file):
+                for piece in pieces:
                     write_all(fd, piece)
         finally:
             os.close(directory)

@@ -34,7 +34,8 @@ class PackedImage(NamedTuple):
     """An image that was packed.
 
     archs: Debian architectures, in the order of `images`. bundle: the content to export. images, manifests: outputs; no
-    manifests if none were requested. trees: returns the reader of a store path.
+    manifests if none were requested. trees: returns the reader of a store path. provenances: the statement on each
+    image if they were requested.
     """
 
     container: Container
@@ -45,6 +46,7 @@ class PackedImage(NamedTuple):
     bills: tuple[CheckedTree, ...]
     formats: tuple[str, ...]
     trees: Callable[[str], CheckedTree]
+    provenances: tuple[bytes, ...] = ()
 
 
 class _ImageJob(NamedTuple):
@@ -80,11 +82,12 @@ def make(
     sources: int | None,
     stack: ExitStack,
     formats: Sequence[str] = (),
+    provenance: bool = False,
 ) -> list[PackedImage]:
     """Evaluate and build the images of each target. Their workspaces are open as long as `stack` is.
 
     sources: the maximum size of the sources that travel with each manifest; None for no manifests. formats: the formats
-    of the bills of materials, which need a manifest.
+    of the bills of materials, which need a manifest, as the statements of `provenance` do.
     """
     from fpack.builders.export.oci import Bundle
 
@@ -97,6 +100,7 @@ def make(
     for start in range(0, len(jobs), len(archs)):
         images: list[CheckedTree] = []
         documents: list[list[CheckedTree]] = [[], []]
+        provenances: list[bytes] = []
         mine = jobs[start : start + len(archs)]
         for job in mine:
             with naming_option(job.workspace.options.fields):
@@ -105,6 +109,10 @@ def make(
             images.append(job.workspace.store.tree(image))
             for found, path in zip(documents, rest, strict=False):
                 found.append(job.workspace.store.tree(path))
+            if provenance:
+                from .provenance import of_pack
+
+                provenances.append(of_pack(job.workspace, documents[0][-1], targets[start // len(archs)]))
         first = mine[0]
         platforms = tuple(job.workspace.arch for job in mine)
         store = first.workspace.store
@@ -123,6 +131,7 @@ def make(
                 tuple(documents[1]),
                 tuple(formats),
                 trees,
+                tuple(provenances),
             )
         )
     if alone:

@@ -40,6 +40,7 @@ VERBS = {
     "vex": "State which known vulnerabilities affect an image.",
     "sbom": "Write the bill of materials of an image.",
     "audit": "List the known vulnerabilities of an image.",
+    "provenance": "Write what an image was built from, as SLSA provenance.",
     "search": "Find packages by name and description.",
     "show": "Show details of a package or a container.",
     "log": "Show the log of a build.",

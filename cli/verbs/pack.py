@@ -39,7 +39,8 @@ Examples:
   fpack pack postgres --format oci-dir -o postgres
   fpack pack debian.trixie.jq --format deb    also rpm, squashfs and rootfs-tar
   fpack pack postgres --compress zstd:19 --json
-  fpack pack postgres --sbom                  and its bill of materials""",
+  fpack pack postgres --sbom                  and its bill of materials
+  fpack pack --provenance                     and a statement on what it was built from""",
 )
 @click.argument("what", nargs=-1)
 @click.option("-o", "--output", type=shared.NamedPath(path_type=Path), help="File or directory to write.")
@@ -70,6 +71,9 @@ Examples:
     help="Write bills of materials beside the image and attach them to it, as in --sbom=cyclonedx-1.6; see fpack sbom.",
 )
 @click.option(
+    "--provenance", is_flag=True, help="Write an SLSA provenance beside the image and attach it; see fpack provenance."
+)
+@click.option(
     "--sources/--no-sources",
     default=None,
     help="Put the project's sources into the archive of the image, for fpack verify --rebuild: up to 1 GB. "
@@ -85,6 +89,7 @@ def command(
     load: str | None,
     no_manifest: bool,
     sboms: tuple[str, ...],
+    provenance: bool,
     sources: bool | None,
     as_json: bool,
     **rest: Any,
@@ -109,6 +114,11 @@ def command(
     if not form.oci:
         options = options._replace(compress=None)
     wanted = _sbom_formats(sboms, form, no_manifest)
+    if provenance and (no_manifest or not form.oci):
+        raise UsageError(
+            "A provenance is made from the manifest of an image",
+            hint="leave out --no-manifest, and write the image as a tar or an oci-dir",
+        )
     # Write no file for --load, unless one is requested too.
     write = load is None or output is not None or format_ is not None
     if load is not None:
@@ -122,7 +132,9 @@ def command(
         with ExitStack() as stack:
             has_manifest = write and form.oci and not no_manifest
             kept = most if has_manifest else None
-            made = packing.make(what or (None,), archs, options, kept, stack, wanted if write else ())
+            made = packing.make(
+                what or (None,), archs, options, kept, stack, wanted if write else (), provenance and write
+            )
             if write:
                 places = formats.output_paths(form, made, output, compress)
                 results = [form.write(entry, out, compress) for entry, out in zip(made, places, strict=True)]
@@ -217,6 +229,8 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
             print(f"  origin of each file: {', '.join(paths)}")
     if bills := result.get("sbom"):
         print(f"  bill of materials: {', '.join(short(Path(path)) for path in bills)}")
+    if statements := result.get("provenance"):
+        print(f"  provenance: {', '.join(short(Path(path)) for path in statements)}")
     print("".join(f"  {line}\n" for line in _sources(result)), end="")
     if omitted := result.get("omitted"):
         print(f"  left out, since no included file loads theirs: {', '.join(omitted)}")

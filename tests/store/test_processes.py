@@ -128,6 +128,10 @@ SEEN = {
     "pip": {"PATH", "HOME", "PIP_INDEX_URL", "PIP_NO_INPUT", "PIP_DISABLE_PIP_VERSION_CHECK", "LC_ALL"},
     "npm": {"PATH", "HOME", "npm_config_registry", "NPM_CONFIG_USERCONFIG", "npm_config_update_notifier", "LC_ALL"},
     "go": {"PATH", "HOME", "GOPROXY", "GOTOOLCHAIN", "LC_ALL"},
+    "git": {
+        *("GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL", "GIT_OPTIONAL_LOCKS", "GIT_NO_LAZY_FETCH", "LC_ALL"),
+        *("GIT_NO_REPLACE_OBJECTS", "GIT_ALLOW_PROTOCOL", "GIT_TERMINAL_PROMPT"),
+    },
     "podman": {
         *("PATH", "HOME", "DOCKER_HOST", "CONTAINERS_CONF", "XDG_RUNTIME_DIR", "LC_ALL", "SSL_CERT_FILE", "https_proxy")
     },

@@ -1,0 +1,5 @@
+"""Fixtures of the tests of attestations."""
+
+from __future__ import annotations
+
+from support.fixtures import made as made
