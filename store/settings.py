@@ -253,11 +253,13 @@ REBUILDERS: Setting[str] = Setting(
     "rebuilders.policy", "--policy", "FPACK_REBUILDERS", str,
     lambda: os.path.join(os.path.dirname(configuration_file()), "rebuilders.toml"), "a file of rebuilders",
 )  # fmt: skip
+# Public keys whose signatures make `fpack verify` a proof: files, or names in the user's directory of keys.
+VERIFY_KEYS: Setting[tuple[str, ...]] = Setting("verify.keys", "--key", "FPACK_KEYS", words, tuple, "a list of keys")
 
 NETWORK_STORE: Setting[bool] = Setting("store.network", "", "FPACK_NETWORK_STORE", yes, bool, "1 or 0")
 
 SETTINGS: tuple[Setting[Any], ...] = (
     MIRRORS, SECURITY_MIRRORS, KEYRING, ACCEPT_EXPIRED, MAX_INDEX_AGE, EVAL_MEMORY, EVAL_TIME, JOBS, AUTOMATIC,
-    KEEP_PACKS, KEEP_RECENT, MIN_FREE, VULNERABILITIES, MAX_DATA_AGE, NETWORK_STORE, REBUILDERS,
+    KEEP_PACKS, KEEP_RECENT, MIN_FREE, VULNERABILITIES, MAX_DATA_AGE, NETWORK_STORE, REBUILDERS, VERIFY_KEYS,
 )  # fmt: skip
 KEYS = frozenset(setting.key for setting in SETTINGS)

@@ -12,9 +12,9 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from fpack.builders.oci import spec
 from fpack.builders.oci.image_record import read as read_record
@@ -28,6 +28,17 @@ from fpack.store.files.writer import write_all
 
 Trees = Callable[[str], CheckedTree]
 Source = bytes | StoredFile  # the content of a file, or a file of the store to copy
+
+
+class Sized(Protocol):
+    """A file that is not in memory."""
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+
+
+S = TypeVar("S", bound=Sized)
 # Additional files by relative path.
 Extra = Mapping[str, Source]
 _LAYOUT_FILES = ("oci-layout", "index.json")
@@ -190,9 +201,14 @@ def write_tar(bundle: Bundle, fd: int, extra: Extra | None = None) -> None:
         **(extra or {}),
         **bundle.blobs,
     }
+    buffer = bytearray(CHUNK)
+    write_files(fd, sources, lambda source: copy(source, fd, buffer))
+
+
+def write_files(fd: int, sources: Mapping[str, bytes | S], copy_file: Callable[[S], None]) -> None:
+    """Write the tar of a layout's files. copy_file: writes the content of a file that is not in memory."""
     # The small files at the top come first, so that a reader of the stream knows what the blobs are.
     pending = b""
-    buffer = bytearray(CHUNK)
     made: set[str] = set()
     for path in sorted(sources, key=lambda p: ("/" in p, p)):
         source = sources[path]
@@ -207,7 +223,7 @@ def write_tar(bundle: Bundle, fd: int, extra: Extra | None = None) -> None:
         else:
             write_all(fd, pending)
             pending = b""
-            copy(source, fd, buffer)
+            copy_file(source)
         pending += padding(size)
     write_all(fd, pending + END)
 
@@ -233,6 +249,24 @@ def export_layout(bundle: Bundle, out: Path, extra: Extra | None = None) -> dict
         layout.keep({*sources, *_LAYOUT_FILES})
         layout.sync()
     return bundle.result(out)
+
+
+def update_layout(out: Path, files: Mapping[str, bytes], gone: Collection[str]) -> None:
+    """Write files into a layout, and delete those of `gone`. Readers see the old files until they are replaced.
+
+    Blobs are written first and `index.json` last, so that every file that a document names is there.
+    """
+    with errors(out), contextlib.ExitStack() as stack:
+        layout = _LayoutDirectory(out, stack)
+        try:
+            for name in sorted(files, key=lambda name: ("/" not in name, name == "index.json", name)):
+                if not layout.has(name, files[name]):
+                    layout.write(name, files[name])
+        except BaseException:
+            layout.undo()
+            raise
+        layout.remove(gone)
+        layout.sync()
 
 
 class _LayoutDirectory:
@@ -281,7 +315,8 @@ class _LayoutDirectory:
         if "oci-layout" not in names:
             raise ExportError(f"{out} is not empty and not an OCI layout", hint=_HINT)
         try:
-            images = json.loads(_read_at(top, "index.json", _MAX_INDEX))["manifests"]
+            entries = json.loads(_read_at(top, "index.json", _MAX_INDEX))["manifests"]
+            images = [entry for entry in entries if not spec.is_attachment(entry)]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return
         if len(images) > 1:
@@ -339,7 +374,11 @@ class _LayoutDirectory:
 
     def keep(self, paths: set[str]) -> None:
         """Delete the files that the layout had before and that are not in `paths`."""
-        for path in self._before - paths:
+        self.remove(self._before - paths)
+
+    def remove(self, paths: Collection[str]) -> None:
+        """Delete files that an export may delete."""
+        for path in self._before.intersection(paths):
             directory, name = self._at(path)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=directory)

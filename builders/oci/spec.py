@@ -28,6 +28,8 @@ _DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA
 _NAME = re.compile(rf"(?:{_DOMAIN}/)?{_COMPONENT}(?:/{_COMPONENT})*\Z")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+# The tags of signatures, of signed statements, and of the list of an image's referrers. Layouts of cosign have kinds.
+_ATTACHMENT = re.compile(r"sha256-[0-9a-f]{64}(?:\.sig|\.att)?\Z|dev\.cosignproject\.cosign/(?:sigs|atts)\Z")
 MAX_NAME = 255
 
 
@@ -62,6 +64,13 @@ def digest(data: bytes) -> str:
 
 def describe(media_type: str, data: bytes) -> Descriptor:
     return Descriptor(media_type, digest(data), len(data))
+
+
+def is_attachment(entry: Any) -> bool:
+    """Tell whether an entry of an index is by its tag, or cosign's kind, not an image, but holds signatures of one."""
+    given = entry.get("annotations") if isinstance(entry, dict) else None
+    names = [given.get(key) for key in ("org.opencontainers.image.ref.name", "kind")] if isinstance(given, dict) else []
+    return any(isinstance(name, str) and _ATTACHMENT.match(name) is not None for name in names)
 
 
 def is_name(name: str) -> bool:

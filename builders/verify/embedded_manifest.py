@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from fpack.builders.attest import cosign
+from fpack.builders.attest.cosign import SignedLayer
 from fpack.builders.manifest import json_form
 from fpack.builders.manifest.file_names import REFERRERS
 from fpack.builders.manifest.format import ARTIFACTS, SOURCES, Blob, media_types
@@ -20,6 +22,7 @@ from .image_archive import ImageArchive
 
 MAX_LIST = 1 << 20
 MAX_MANIFESTS = 64
+MAX_DOCUMENT = 64 << 20  # of one that is attached
 MAX_MANIFEST_BYTES = 4 * MAX_SIZE  # of all manifests together, decompressed
 CHUNK = 1 << 18
 _FIELDS = {"mediaType", "digest", "size", "artifactType", "annotations"}
@@ -79,6 +82,42 @@ def blob(archive: ImageArchive, entry: Any, media_type: str, most: int) -> bytes
         raise BadDocument(name, f"it has {size} bytes; its descriptor says {about.size}, and {most} are the most")
     data = b"".join(_chunks(archive, name))
     if f"sha256:{hashlib.sha256(data).hexdigest()}" != about.digest:
+        raise BadDocument(name, "its content does not match its digest")
+    return data
+
+
+def attached(archive: ImageArchive, image: str, types: Collection[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield type and content of each document about an image, whose type is its artifact's. image: its digest."""
+    for entry in entries(archive):
+        if entry.get("artifactType") in types:
+            found, layers = artifact(archive, descriptor(entry, REFERRERS))
+            subject = found.get("subject")
+            if isinstance(subject, dict) and subject.get("digest") == image:
+                for layer in layers[:1]:
+                    yield str(entry["artifactType"]), _document(archive, layer)
+
+
+def entries(archive: ImageArchive) -> list[dict[str, Any]]:
+    """Return the list of referrers of an archive. Raise BadDocument if it is invalid."""
+    found = _entries(archive) if REFERRERS in archive.sizes else []
+    if not all(isinstance(entry, dict) for entry in found):
+        raise BadDocument(REFERRERS, "it is not a list of referrers")
+    return found
+
+
+def artifact(archive: ImageArchive, blob: Blob) -> tuple[dict[str, Any], list[Blob]]:
+    """Return an artifact and its layers. Raise BadDocument if it is invalid."""
+    value = _artifact(archive, blob)
+    return value, _layers(value)
+
+
+def _document(archive: ImageArchive, blob: Blob) -> bytes:
+    """Read a blob that is a document. Raise BadDocument if it is too large or does not have its digest."""
+    name = blob_name(blob.digest)
+    if archive.sizes.get(name) != blob.size or blob.size > MAX_DOCUMENT:
+        raise BadDocument(name, f"it is missing, or has more than {MAX_DOCUMENT} bytes")
+    data = b"".join(_chunks(archive, name))
+    if f"sha256:{hashlib.sha256(data).hexdigest()}" != blob.digest:
         raise BadDocument(name, "its content does not match its digest")
     return data
 
@@ -164,21 +203,47 @@ class Referrers:
         self._manifests = manifests
         self._report = report
         self._used = used
-        # The types of the artifacts other than manifests. Their content is not checked.
+        # The types of the artifacts other than manifests and signatures. Their content is not checked.
         self.artifacts: list[str] = []
+        self.signed: dict[SignedLayer, None] = {}  # in their order
         self._hashed: set[str] = set()  # an artifact may name one blob many times
 
-    def check(self) -> None:
-        """Check that each referrer is a complete artifact about this image, and that its manifest is the given one."""
+    def check(self, attachments: Sequence[Blob]) -> None:
+        """Check that each referrer is a complete artifact about this image, and that its manifest is the given one.
+
+        attachments: entries of `index.json` with signatures. What they sign is checked with the signatures.
+        """
         archive = self._archive
-        if REFERRERS not in archive.sizes:
-            return
-        self._used.add(REFERRERS)
         try:
-            for entry in _entries(archive):
-                self._referrer(entry)
+            if REFERRERS in archive.sizes:
+                self._used.add(REFERRERS)
+                for entry in _entries(archive):
+                    self._referrer(entry)
+            for blob in attachments:
+                self._attachment(blob)
         except BadDocument as error:
             self._report.add(error.kind, error.where, error.why)
+
+    def _attachment(self, blob: Blob, depth: int = 0) -> None:
+        """Check that the OCI image of an attachment is complete, or each of a list of referrers."""
+        name = blob_name(blob.digest)
+        self._used.add(name)
+        artifact = _artifact(self._archive, blob)
+        if blob.media_type == documents.INDEX and depth == 0:
+            entries = artifact.get("manifests")
+            if not isinstance(entries, list) or len(entries) > MAX_MANIFESTS:
+                raise BadDocument(name, "it is not a list of referrers")
+            for entry in entries:
+                self._attachment(descriptor(entry, name), depth + 1)
+        else:
+            self._blobs(artifact, name)
+
+    def _blobs(self, artifact: Any, name: str) -> None:
+        """Check the blobs of an artifact, and collect those that hold signatures."""
+        layers = _layers(artifact)
+        for part in [descriptor(artifact.get("config"), name), *layers]:
+            self._blob(part)
+        self.signed |= dict.fromkeys(cosign.signed_layers(artifact, layers))
 
     def _referrer(self, entry: Any) -> None:
         report = self._report
@@ -195,9 +260,8 @@ class Referrers:
             report.add(DOCUMENT, name, f"the artifact is about another image: {shown(subject)}")
         if artifact.get("artifactType") != entry.get("artifactType"):
             report.add(DOCUMENT, name, f"it is of the type {shown(artifact.get('artifactType'))}")
-        for part in [descriptor(artifact.get("config"), name), *_layers(artifact)]:
-            self._blob(part)
-        if artifact.get("artifactType") not in ARTIFACTS:
+        self._blobs(artifact, name)
+        if artifact.get("artifactType") not in (*ARTIFACTS, *cosign.ARTIFACTS.values()):
             self.artifacts.append(str(artifact.get("artifactType")))
         if artifact.get("artifactType") in ARTIFACTS and digest in self._manifests:
             self._manifest(artifact, self._manifests[digest])

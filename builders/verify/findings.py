@@ -20,6 +20,7 @@ ARCHIVE = "archive"  # files of the archive other than blobs
 MANIFEST = "manifest"  # the fpack manifest is inconsistent, or differs from the one that the image carries
 TRACE = "trace"  # a package's file differs from what Debian ships
 REBUILD = "rebuild"
+SIGNATURE = "signature"  # a signature of a trusted key that is about something else, or is missing
 
 
 class VerifyError(FpackError):

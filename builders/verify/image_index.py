@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from fpack.builders.attest import cosign
 from fpack.builders.manifest.format import Blob, Head
 
 from . import documents
@@ -14,17 +15,20 @@ from .findings import BLOB, DOCUMENT, MANIFEST, Report
 from .image_archive import ImageArchive
 
 MAX_PLATFORMS = 64
+MAX_ATTACHMENTS = 64
 
 
 class IndexedImages(NamedTuple):
     """The images of an archive. top: the image, or the index of several images, or None.
 
     images: the image of each manifest, in order, or None if it is missing. others: images without a manifest.
+    attachments: entries of `index.json` with signatures, as cosign stores them.
     """
 
     top: Blob | None
     images: list[Blob | None]
     others: list[Blob]
+    attachments: list[Blob] = []
 
 
 def read_index(archive: ImageArchive, heads: Sequence[Head], report: Report, used: set[str]) -> IndexedImages:
@@ -39,9 +43,14 @@ def read_index(archive: ImageArchive, heads: Sequence[Head], report: Report, use
     if len({(head.image.name, head.image.tag) for head in heads}) > 1:
         report.add(MANIFEST, "image", "the manifests are about images of different names")
     index = documents.read(archive, "index.json").value
-    entries = index.get("manifests") if isinstance(index, dict) else None
-    if not isinstance(entries, list) or not entries:
+    found = index.get("manifests") if isinstance(index, dict) else None
+    entries = [entry for entry in found if not cosign.is_attachment(entry)] if isinstance(found, list) else []
+    if not isinstance(found, list) or not entries:
         raise BadDocument("index.json", "it refers to no image", DOCUMENT)
+    if len(found) - len(entries) > MAX_ATTACHMENTS:
+        raise BadDocument("index.json", f"it refers to more than {MAX_ATTACHMENTS} documents", DOCUMENT)
+    attachments = [descriptor(entry, "index.json") for entry in found if cosign.is_attachment(entry)]
+    index = {**index, "manifests": entries}
     if len(entries) > 1:
         report.add(DOCUMENT, "index.json", f"it refers to {len(entries)} images; fpack writes one")
     # If there are several, take the one that has a manifest.
@@ -53,15 +62,15 @@ def read_index(archive: ImageArchive, heads: Sequence[Head], report: Report, use
         report.add(DOCUMENT, f"index.json: {where}", what)
     if top.media_type == documents.MANIFEST:
         # Compare a single image with a single manifest, whatever its digest and platform.
-        found = [(top, _platform(heads[0]) if len(heads) == 1 else {})]
-        return IndexedImages(top, *_match(found, heads))
+        single = [(top, _platform(heads[0]) if len(heads) == 1 else {})]
+        return IndexedImages(top, *_match(single, heads), attachments)
     if top.media_type != documents.INDEX:
         raise BadDocument("index.json", f"it refers to {shown(top.media_type)}, which is not an image", DOCUMENT)
-    value, found = _platforms(archive, top, report, used)
-    images, others = _match(found, heads)
+    value, several = _platforms(archive, top, report, used)
+    images, others = _match(several, heads)
     if not others and None not in images:
         _compare(top, value, list(zip(heads, images, strict=True)), report)
-    return IndexedImages(top, images, others)
+    return IndexedImages(top, images, others, attachments)
 
 
 def _platform(head: Head) -> dict[str, Any]:

@@ -23,11 +23,12 @@ from .origin import Trace, TracedPackage
 from .others import OtherEntries
 from .rebuild import RebuiltImage
 from .script_packages import TracedScripts
+from .signatures import SignatureCheck, Signatures, Trust
 
 WITHIN = "the image"
-# The verdict of a verification: the image matches a manifest that the user named, or only the manifest that it
-# carries, which the author of the image may have forged.
-GIVEN, SELF_CONSISTENT = "given", "self-consistent"
+# The verdict of a verification: the image matches a manifest that the user named, or one that trusted keys signed, or
+# only the manifest that it carries, which the author of the image may have forged.
+GIVEN, SIGNED, SELF_CONSISTENT = "given", "signed", "self-consistent"
 
 
 class VerifiedImage(NamedTuple):
@@ -91,13 +92,19 @@ class VerifyResult(NamedTuple):
     images: list[VerifiedImage]
     given: bool
     artifacts: list[str]
+    signatures: Signatures = Signatures()
 
     @property
     def verdict(self) -> str | None:
         """Return the verdict, or None if the image differs or could not be checked completely."""
         if self.report.differs or self.report.notes:
             return None
-        return GIVEN if self.given else SELF_CONSISTENT
+        return GIVEN if self.given else SIGNED if self.is_signed else SELF_CONSISTENT
+
+    @property
+    def is_signed(self) -> bool:
+        """Tell whether enough trusted keys signed the manifest of each platform."""
+        return all(image.checked.digest in self.signatures.manifests for image in self.images)
 
     @property
     def others(self) -> int:
@@ -127,12 +134,22 @@ class VerifyResult(NamedTuple):
             "claim": self.verdict,
             **self.report.value(),
             "artifacts": list(self.artifacts),
+            "signatures": self.signatures.value(),
             "images": [verified.value() for verified in self.images],
         }
 
 
-def verify(image: Path, manifests: Sequence[Path], beside: Sequence[Path], evidence: LocalEvidence) -> VerifyResult:
-    """Verify the image at a path against `manifests`, or those that it carries, or the existing files of `beside`."""
+def verify(
+    image: Path,
+    manifests: Sequence[Path],
+    beside: Sequence[Path],
+    evidence: LocalEvidence,
+    trust: Trust = Trust(),  # noqa: B008 - it is immutable
+) -> VerifyResult:
+    """Verify the image at a path against `manifests`, or those that it carries, or the existing files of `beside`.
+
+    trust: the keys whose signatures count.
+    """
     report = Report()
     archive = open_archive(image, report)
     try:
@@ -145,7 +162,7 @@ def verify(image: Path, manifests: Sequence[Path], beside: Sequence[Path], evide
                 why=f"there is none at {names} either",
                 hint="name it with --manifest FILE",
             )
-        return _Verification(archive, given, bool(manifests), evidence, report).run()
+        return _Verification(archive, given, bool(manifests), evidence, report, trust).run()
     except RecursionError:
         why = "one of its documents is nested too deeply"
         raise VerifyError("The image cannot be read", where=str(image), why=why) from None
@@ -173,8 +190,10 @@ class _Verification:
         named: bool,
         evidence: LocalEvidence,
         report: Report,
+        trust: Trust,
     ) -> None:
         self._archive = archive
+        self._trust = trust
         self._given = given
         self._named = named
         self._evidence = evidence
@@ -203,11 +222,13 @@ class _Verification:
             self._docker([part.checked.docker for part in parts if part.checked.docker is not None])
         except BadDocument as error:
             report.add(error.kind, error.where, error.why)
-        artifacts = self._referrers(top, parts)
+        referrers = self._referrers(top, parts)
+        signatures = self._signatures(top, parts, referrers)
         if top.top is not None and not top.others and None not in top.images:
             for name in sorted(self._archive.sizes.keys() - self._used):
                 report.add(ARCHIVE, name, "it does not belong to the image")
-        return VerifyResult(report, top.top.digest if top.top is not None else "", parts, self._named, artifacts)
+        digest = top.top.digest if top.top is not None else ""
+        return VerifyResult(report, digest, parts, self._named, sorted(set(referrers.artifacts)), signatures)
 
     def _image(self, where: str, data: bytes, image: Blob | None, report: Report) -> VerifiedImage:
         reader = manifest_loading.reader(data, where)
@@ -232,9 +253,18 @@ class _Verification:
             for where, what in differences(expected[0], found):
                 self._report.add(DOCUMENT, f"manifest.json: {where}", what)
 
-    def _referrers(self, top: IndexedImages, parts: Sequence[VerifiedImage]) -> list[str]:
+    def _referrers(self, top: IndexedImages, parts: Sequence[VerifiedImage]) -> Referrers:
         images = {image.digest: image for image in [top.top, *top.images, *top.others] if image is not None}
         manifests = {part.checked.digest: part.data for part in parts if part.checked.digest}
         referrers = Referrers(self._archive, images, manifests, self._report, self._used)
-        referrers.check()
-        return sorted(set(referrers.artifacts))
+        referrers.check(top.attachments)
+        return referrers
+
+    def _signatures(self, top: IndexedImages, parts: Sequence[VerifiedImage], referrers: Referrers) -> Signatures:
+        images = {top.top.digest: ""} if top.top is not None else {}
+        images |= {part.checked.digest: part.platform for part in parts if part.checked.digest}
+        manifests = {
+            part.checked.digest: hashlib.sha256(part.data).hexdigest() for part in parts if part.checked.digest
+        }
+        checker = SignatureCheck(self._archive, images, manifests, self._trust, self._report)
+        return checker.run(list(referrers.signed))

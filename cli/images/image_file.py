@@ -132,9 +132,11 @@ def _of_index(archive: ImageArchive, path: Path) -> Iterator[StoredImage]:
         if count > MAX_IMAGES or depth > MAX_DEPTH:
             raise BadDocument(where, f"it refers to more than {MAX_IMAGES} images")
         name = blob_name(blob.digest)
+        if documents.is_attestation(entry):
+            continue
         if blob.media_type in _INDEXES:
             todo += [(item, name, depth + 1) for item in _entries(_document(archive, blob), name)]
-        elif blob.media_type in _MANIFESTS and not documents.is_attestation(entry):
+        elif blob.media_type in _MANIFESTS:
             value = _document(archive, blob)
             config = descriptor(value.get("config"), name)
             if config.media_type in _CONFIGS:  # else it is a document about an image, such as a signature

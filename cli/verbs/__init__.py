@@ -41,6 +41,8 @@ VERBS = {
     "sbom": "Write the bill of materials of an image.",
     "audit": "List the known vulnerabilities of an image.",
     "provenance": "Write what an image was built from, as SLSA provenance.",
+    "key": "Make and show the keys that sign images.",
+    "sign": "Sign an image file.",
     "search": "Find packages by name and description.",
     "show": "Show details of a package or a container.",
     "log": "Show the log of a build.",

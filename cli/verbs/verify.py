@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fpack.builders.verify.evidence.local import LocalEvidence
     from fpack.builders.verify.evidence.remote import Remote
     from fpack.builders.verify.findings import Report
+    from fpack.builders.verify.signatures import Trust
     from fpack.builders.verify.verify import VerifiedImage, VerifyResult
     from fpack.cli.workspace.workspace import Workspace
 
@@ -26,6 +27,9 @@ MAX_NOTES = 10
 MAX_OTHERS = 20
 MAX_SETTING = 200
 DIFFERS, UNCHECKED = 1, 6  # exit statuses
+_SIGNED = {
+    "image": "the image", "manifest": "its manifest", "provenance": "its provenance", "sbom": "a bill of materials",
+}  # fmt: skip
 
 
 @click.command(
@@ -33,6 +37,8 @@ DIFFERS, UNCHECKED = 1, 6  # exit statuses
     epilog="""\b
 Examples:
   fpack verify postgres.tar --manifest trusted.json     against a manifest that you trust
+  fpack verify postgres.tar --key release.pub           its manifest must be signed by this key
+  fpack verify postgres.tar --key a.pub --key b.pub --threshold 2
   fpack verify postgres.tar                             against its own manifest, which proves less
   fpack verify postgres.tar --strict --allow-other 5    all but 5 files must be Debian's
   fpack verify postgres.tar --rebuild                   also build it again from the manifest
@@ -56,6 +62,19 @@ The exit status is
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="A manifest that you trust, in either format; repeat it for each platform.",
+)
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    metavar="KEY",
+    help="A public key that you trust: a file, or a name of yours. The manifest must be signed by it. Can be repeated.",
+)
+@click.option(
+    "--threshold",
+    type=click.IntRange(1),
+    metavar="N",
+    help="N of the keys must have signed the manifest. Default: 1.",
 )
 @click.option("--rebuild", is_flag=True, help="Build the image again, in an empty store, and compare.")
 @click.option(
@@ -99,6 +118,8 @@ The exit status is
 def command(
     image: str,
     manifests: tuple[Path, ...],
+    keys: tuple[str, ...],
+    threshold: int | None,
     rebuild: bool,
     sources: tuple[Path, ...],
     rebuilt: str | None,
@@ -130,6 +151,7 @@ def command(
     if rebuild and offline:
         raise UsageError("--rebuild fetches what the image is built from", hint="leave out --offline, or --rebuild")
     trusted = rebuilt_by.of_options(rebuilt, bundle, policy, offline)
+    trust = _trust(keys, threshold)
     options = shared.SharedOptions(verbose=verbose, **rest)
     with Workspace(options) as workspace, tempfile.TemporaryDirectory() as directory:
         file = find_image(image, Path.cwd())
@@ -137,7 +159,7 @@ def command(
         known = workspace.has_store
         remote = None if offline else _remote(workspace, Path(directory))
         hand = LocalEvidence(workspace.store if known else None, cache_directory() / "debian", remote=remote)
-        outcome = verify(path, manifests, all_beside(path.absolute()), hand)
+        outcome = verify(path, manifests, all_beside(path.absolute()), hand, trust)
         outcome = outcome._replace(given=outcome.given or file is None)
         proven = [
             _rebuild(workspace, path, sources, part, outcome.report, hand) if rebuild else None
@@ -165,6 +187,22 @@ def command(
         lines = [] if trusted is None else [rebuilt_by.brief(found, trusted, verbose) for found in reproduced]
         _show(image, outcome, "; ".join(reasons), proven, lines, verbose)
     return status
+
+
+def _trust(names: Sequence[str], threshold: int | None) -> Trust:
+    """Return the keys of the command line, or those of the settings. Only the command line requires signatures."""
+    from fpack.builders.verify.signatures import Trust
+    from fpack.cli.images import key_files
+    from fpack.store.settings import VERIFY_KEYS
+
+    keys = key_files.load_trusted(names or VERIFY_KEYS.find())
+    if threshold is not None and threshold > len(keys):
+        raise UsageError(
+            f"{threshold} keys cannot have signed the image",
+            why=f"{len(keys)} different {'key is' if len(keys) == 1 else 'keys are'} trusted",
+            hint="name each with --key, or lower --threshold",
+        )
+    return Trust(keys, threshold or 1, bool(names) or threshold is not None)
 
 
 def _packed(text: str, options: SharedOptions, out: Path) -> Path:
@@ -264,6 +302,7 @@ def _show(
     lines = [f"{one_line(image)}: {verdict}", _plain(f"  {outcome.name}  {outcome.digest}")]
     if names := ", ".join(name[:MAX_SETTING] for name in outcome.other_names[:MAX_NOTES]):
         lines.append(_plain(f"  named {names} here: names are no part of an image's content"))
+    lines += _signers(outcome)
     limit = len(report.findings) if verbose else MAX_SHOWN
     for finding in report.findings[:limit]:
         layer = f"  [{finding.layer}]" if finding.layer else ""
@@ -275,8 +314,11 @@ def _show(
         for number, (part, count) in enumerate(zip(outcome.images, proven, strict=True)):
             lines += _proof(part, part.platform if len(outcome.images) > 1 else "", count or 0, verbose)
             lines += map(_plain, rebuilders[number] if rebuilders else ())
-        if not outcome.given:
-            lines.append("  whoever can change the image can change this manifest: --manifest names one that you trust")
+        if not outcome.given and not outcome.is_signed:
+            lines.append(
+                "  whoever can change the image can change this manifest: --manifest names one that you trust, "
+                "and --key a key that signed it"
+            )
         if outcome.artifacts:
             lines.append(_plain(f"  other documents in it were not checked: {', '.join(outcome.artifacts)}"))
         if None not in proven:
@@ -288,15 +330,37 @@ def _show(
     print("\n".join(lines))
 
 
+def _signers(outcome: VerifyResult) -> list[str]:
+    """List what each trusted key signed."""
+    found: dict[str, dict[str, int]] = {}
+    names = {}
+    for document in outcome.signatures.documents:
+        words = _SIGNED.get(document.kind, f"a statement of the type {document.type}")
+        for key in document.keys:
+            names[key.fingerprint] = key.name
+            counts = found.setdefault(key.fingerprint, {})
+            counts[words] = counts.get(words, 0) + 1
+    lines = [
+        f"  signed by {names[key]} ({key}): "
+        + ", ".join(f"{words} ({count} times)" if count > 1 else words for words, count in counts.items())
+        for key, counts in found.items()
+    ]
+    if others := outcome.signatures.others:
+        noun = "signed document is" if others == 1 else "signed documents are"
+        lines.append(f"  {others} {noun} by none of the keys that you trust: --key names one")
+    return [_plain(line) for line in lines]
+
+
 def _verdict(outcome: VerifyResult, refused: str, color: bool) -> str:
-    """Choose the words for the result. Only a manifest that the user named proves anything."""
+    """Choose the words for the result. Only a manifest that the user named, or whose signer, proves anything."""
     if outcome.report.differs:
         return paint("DIFFERS", "red", color)
     if refused:
         return paint(f"REFUSED: {refused}", "red", color)
     if outcome.report.notes:
         return paint("NOT FULLY CHECKED", "yellow", color)
-    return paint("proven", "green", color) if outcome.given else paint("self-consistent", "green", color)
+    is_proven = outcome.given or outcome.is_signed
+    return paint("proven" if is_proven else "self-consistent", "green", color)
 
 
 def _proof(part: VerifiedImage, platform: str, proven: int, verbose: bool) -> list[str]:

@@ -74,6 +74,15 @@ def of_images(run: Recorder, made: Greeter, out: Path) -> None:
     run("pack", "--sbom", "-o", out / "billed.tar")
     run("sbom", "-o", out / "bill.json")
     run("pack", "--no-manifest", "-o", out / "bare.tar", "--platform", "linux/amd64")
+    run("pack", "--provenance", "-o", out / "signed.tar")
+    for kind in ("provenance", "manifest"):
+        run("provenance", out / "signed.tar", "--type", kind, "-o", out / f"{kind}.json")
+    for kind in ("ed25519", "ecdsa"):
+        run("key generate", "-o", out / f"{kind}.pem", "--type", kind)
+        run("key show", out / f"{kind}.pub")
+    run("sign", out / "signed.tar", "--key", out / "ed25519.pem")
+    for name, status in (("ed25519", 0), ("ecdsa", 1)):
+        run("verify", out / "signed.tar", "--key", out / f"{name}.pub", status=status)
     (out / "bin").mkdir()
     engine = out / "bin" / "podman"
     engine.write_text("#!/bin/sh\ncat > /dev/null\n")
@@ -142,7 +151,9 @@ def of_platforms(run: Recorder, out: Path) -> None:
     """Pack an image for two platforms."""
     run("pack", "--platform", "linux/amd64,linux/arm64", "-o", out / "two.tar")
     run("size", out / "two.tar", "--platform", "linux/arm64")
-    run("verify", out / "two.tar")
+    run("key generate", "-o", out / "key.pem")
+    run("sign", out / "two.tar", "--key", out / "key.pem")
+    run("verify", out / "two.tar", "--key", out / "key.pub")
 
 
 def of_projects(run: Recorder, archive: Archive) -> None:

@@ -1,0 +1,73 @@
+"""`fpack sign`: sign an image file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from fpack.cli import options as shared
+from fpack.cli.verbs.key import passphrase_file
+
+
+@click.command(
+    "sign",
+    epilog="""\b
+Examples:
+  fpack sign postgres.tar --key release         with a key of yours, see fpack key
+  fpack sign layout/ --key ci.pem --key qa.pem
+  fpack verify postgres.tar --key release.pub   says what is signed, and fails if the manifest is not
+
+\b
+With a registry and cosign:
+  fpack pack postgres --format oci-dir -o layout
+  fpack sign layout --key release
+  skopeo copy --preserve-digests oci:layout:17 docker://HOST/postgres:17
+  skopeo copy --preserve-digests oci:layout:sha256-DIGEST.sig docker://HOST/postgres:sha256-DIGEST.sig
+  cosign verify --key release.pub --insecure-ignore-tlog HOST/postgres@sha256:DIGEST""",
+)
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    required=True,
+    metavar="KEY",
+    help="A private key: a file, or a name in your directory of keys. Can be repeated.",
+)
+@passphrase_file
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(image: Path, keys: tuple[str, ...], passphrase_file: Path | None, as_json: bool) -> int:
+    """Sign IMAGE, a tar or an OCI layout: the image, its manifest, its provenance and its bills of materials.
+
+    The signatures are added to the file, in the forms that cosign reads. The image keeps its digest. An image that
+    differs from its manifest is not signed.
+    """
+    from fpack.builders.verify.evidence.local import LocalEvidence
+    from fpack.cli.images import key_files, signing
+    from fpack.cli.paths import cache_directory
+    from fpack.store.errors import one_line
+
+    phrase = key_files.passphrase(passphrase_file)
+    found = {key.public.spki: key for key in (key_files.load_private(name, phrase) for name in keys)}
+    result = signing.sign(image, list(found.values()), LocalEvidence(None, cache_directory() / "debian"))
+    fingerprints = [key.public.fingerprint for key in found.values()]
+    if as_json:
+        signed = [
+            {"what": item.kind, "type": item.type, "digest": item.digest, "platform": item.platform or None}
+            for item in result.subjects
+        ]
+        value = {"image": str(image), "digest": result.digest, "keys": fingerprints, "signed": signed}
+        shared.print_json({**value, "added": result.added})
+        return 0
+    print(f"{one_line(str(image))}: {result.digest}")
+    for kind, words in (
+        ("image", "the image"),
+        ("manifest", "its manifest"),
+        ("provenance", "its provenance"),
+        ("sbom", "bills of materials"),
+    ):
+        if count := sum(1 for item in result.subjects if item.kind == kind):
+            print(f"  {words}{f' ({count})' if count > 1 or kind == 'sbom' else ''}")
+    how = "signed by" if result.added else "nothing changed: it is signed by"
+    print(f"  {how} {', '.join(fingerprints)}")
+    return 0
