@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +36,8 @@ def of_pack(
 
 def context(workspace: Workspace, what: str | None) -> BuildContext:
     """Return what the manifest does not say: the target, the project's files that were evaluated, and its commit."""
+    import hashlib
+
     from fpack.builders.attest.slsa import BuildContext
 
     from . import git_commit
