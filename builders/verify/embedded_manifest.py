@@ -88,13 +88,10 @@ def blob(archive: ImageArchive, entry: Any, media_type: str, most: int) -> bytes
 
 def attached(archive: ImageArchive, image: str, types: Collection[str]) -> Iterator[tuple[str, bytes]]:
     """Yield type and content of each document about an image, whose type is its artifact's. image: its digest."""
-    for entry in entries(archive):
-        if entry.get("artifactType") in types:
-            found, layers = artifact(archive, descriptor(entry, REFERRERS))
-            subject = found.get("subject")
-            if isinstance(subject, dict) and subject.get("digest") == image:
-                for layer in layers[:1]:
-                    yield str(entry["artifactType"]), _document(archive, layer)
+    for value in artifacts(archive, image):
+        media_type, layers = str(value.get("artifactType")), value.get("layers")
+        if media_type in types and isinstance(layers, list) and layers:
+            yield media_type, blob(archive, layers[0], media_type, MAX_DOCUMENT)
 
 
 def entries(archive: ImageArchive) -> list[dict[str, Any]]:
@@ -109,17 +106,6 @@ def artifact(archive: ImageArchive, blob: Blob) -> tuple[dict[str, Any], list[Bl
     """Return an artifact and its layers. Raise BadDocument if it is invalid."""
     value = _artifact(archive, blob)
     return value, _layers(value)
-
-
-def _document(archive: ImageArchive, blob: Blob) -> bytes:
-    """Read a blob that is a document. Raise BadDocument if it is too large or does not have its digest."""
-    name = blob_name(blob.digest)
-    if archive.sizes.get(name) != blob.size or blob.size > MAX_DOCUMENT:
-        raise BadDocument(name, f"it is missing, or has more than {MAX_DOCUMENT} bytes")
-    data = b"".join(_chunks(archive, name))
-    if f"sha256:{hashlib.sha256(data).hexdigest()}" != blob.digest:
-        raise BadDocument(name, "its content does not match its digest")
-    return data
 
 
 def _entries(archive: ImageArchive) -> list[Any]:

@@ -71,6 +71,8 @@ def sign(path: Path, keys: Sequence[PrivateKey], evidence: LocalEvidence) -> Sig
             hint="fpack verify tells all differences",
         )
     with SignedFile(path) as file:
+        if file.top.digest != outcome.digest:
+            raise SigningError("The image changed while it was signed", where=str(path))
         signer = _Signer(file, keys, _descriptors(outcome, file))
         subjects = list(_subjects(outcome, file.archive, str(path)))
         for subject in subjects:

@@ -252,6 +252,28 @@ def test_a_signed_image_that_changes_is_refused(signing: Signing, tar: Path) -> 
     assert found["claim"] is None
 
 
+def test_an_image_that_is_exchanged_after_it_was_verified_is_not_signed(
+    signing: Signing, tar: Path, made: Greeter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fpack.builders.attest import keys
+    from fpack.builders.verify.evidence.local import LocalEvidence
+    from fpack.cli.images import signing as module
+
+    other = tmp_path / "other.tar"
+    made.fpack.pack("#everything", "-o", other, cwd=made.project)
+    verify = module.verify
+
+    def exchanged(*args: Any) -> Any:
+        outcome = verify(*args)
+        shutil.copy(other, tar)
+        return outcome
+
+    monkeypatch.setattr(module, "verify", exchanged)
+    with pytest.raises(module.SigningError, match="changed while it was signed"):
+        module.sign(tar, [keys.generate("ed25519")], LocalEvidence(None, tmp_path / "cache"))
+    assert tar.read_bytes() == other.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
