@@ -12,7 +12,8 @@ from fpack.cli.errors import UsageError
 from fpack.cli.ui.render import megabytes
 from fpack.store.errors import printable
 
-from . import bills, manifests, provenance
+from . import bills, manifests
+from .attestations import provenance
 from .packing import PackedImage
 
 

@@ -110,7 +110,7 @@ def make(
             for found, path in zip(documents, rest, strict=False):
                 found.append(job.workspace.store.tree(path))
             if provenance:
-                from .provenance import of_pack
+                from .attestations.provenance import of_pack
 
                 provenances.append(of_pack(job.workspace, documents[0][-1], targets[start // len(archs)]))
         first = mine[0]

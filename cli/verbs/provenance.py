@@ -109,7 +109,8 @@ def _of_file(stored: Any, kind: str, context: Any) -> Statement:
 def _of_target(what: str | None, kind: str, finished: str, builder: str, rest: dict[str, Any]) -> Statement:
     """Return a statement on the image of a package or an attribute."""
     from fpack.builders.manifest.reader import ManifestReader
-    from fpack.cli.images import manifests, provenance
+    from fpack.cli.images import manifests
+    from fpack.cli.images.attestations import provenance
     from fpack.cli.workspace.containers import container
     from fpack.cli.workspace.workspace import Workspace
 

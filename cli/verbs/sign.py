@@ -43,7 +43,7 @@ def command(image: Path, keys: tuple[str, ...], passphrase_file: Path | None, as
     differs from its manifest is not signed.
     """
     from fpack.builders.verify.evidence.local import LocalEvidence
-    from fpack.cli.images import key_files, signing
+    from fpack.cli.images.attestations import key_files, signing
     from fpack.cli.paths import cache_directory
     from fpack.store.errors import one_line
 

@@ -257,7 +257,7 @@ def test_an_image_that_is_exchanged_after_it_was_verified_is_not_signed(
 ) -> None:
     from fpack.builders.attest import keys
     from fpack.builders.verify.evidence.local import LocalEvidence
-    from fpack.cli.images import signing as module
+    from fpack.cli.images.attestations import signing as module
 
     other = tmp_path / "other.tar"
     made.fpack.pack("#everything", "-o", other, cwd=made.project)

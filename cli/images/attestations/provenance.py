@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import manifests
+from fpack.cli.images import manifests
 
 if TYPE_CHECKING:
     from fpack.builders.attest.slsa import BuildContext
     from fpack.builders.manifest.referrer import Referrer
+    from fpack.cli.images.packing import PackedImage
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.files.checked_tree import CheckedTree
-
-    from .packing import PackedImage
 
 SUFFIX = "provenance.json"
 

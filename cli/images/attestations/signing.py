@@ -23,9 +23,9 @@ from fpack.builders.verify.documents import blob_name
 from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.builders.verify.image_archive import ImageArchive
 from fpack.builders.verify.verify import VerifiedImage, VerifyResult, verify
+from fpack.cli.images.manifests import all_beside
 from fpack.store.errors import FpackError
 
-from .manifests import all_beside
 from .signed_file import SignedFile
 
 IMAGE, MANIFEST, PROVENANCE, SBOM = "image", "manifest", "provenance", "sbom"

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fpack.cli.images import git_commit
+from fpack.cli.images.attestations import git_commit
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 

@@ -1,0 +1,1 @@
+"""Keys, provenance and signatures of images, with their files."""
