@@ -11,7 +11,7 @@ from typing import Any
 from .csaf_rules import CATEGORY, broken_rules
 from .model import AFFECTED, FIXED, NOT_AFFECTED, UNDER_INVESTIGATION, Finding
 from .openvex import action, is_name
-from .statements import JUSTIFICATIONS, BadVex, StatedProduct, Statement, read_time, show_time, text
+from .statements import JUSTIFICATIONS, BadVex, StatedProduct, VexStatement, read_time, show_time, text
 from .vex_subject import VexSubject, component_urls, serial
 
 VERSION = "2.0"
@@ -158,7 +158,7 @@ def is_csaf(value: Mapping[str, Any]) -> bool:
     return isinstance(top, dict) and "csaf_version" in top
 
 
-def read(value: Mapping[str, Any], where: str) -> tuple[list[Statement], list[str]]:
+def read(value: Mapping[str, Any], where: str) -> tuple[list[VexStatement], list[str]]:
     """Return the statements of a document, and which of them are ignored and why. Raise BadVex if it is invalid."""
     top = _record(value, "document")
     if top.get("csaf_version") != VERSION:
@@ -178,7 +178,7 @@ def read(value: Mapping[str, Any], where: str) -> tuple[list[Statement], list[st
         text(row, "group_id"): _texts(row, "product_ids")
         for row in _rows(_record(value, "product_tree"), "product_groups")
     }
-    found: list[Statement] = []
+    found: list[VexStatement] = []
     ignored: list[str] = []
     for number, row in enumerate(_rows(value, "vulnerabilities"), 1):
         if len(found) > MAX_STATEMENTS:
@@ -200,7 +200,7 @@ def read(value: Mapping[str, Any], where: str) -> tuple[list[Statement], list[st
                 elif product is not None:
                     justification = flag if status == NOT_AFFECTED and flag in JUSTIFICATIONS else ""
                     found.append(
-                        Statement(tuple(names), (product,), status, justification, impact, when, author, where)
+                        VexStatement(tuple(names), (product,), status, justification, impact, when, author, where)
                     )
     return found, ignored
 

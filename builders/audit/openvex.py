@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .model import AFFECTED, NOT_AFFECTED, Finding
-from .statements import JUSTIFICATIONS, STATUSES, BadVex, StatedProduct, Statement, read_time, show_time, text
+from .statements import JUSTIFICATIONS, STATUSES, BadVex, StatedProduct, VexStatement, read_time, show_time, text
 from .vex_subject import VexSubject, component_urls, serial
 
 CONTEXT = "https://openvex.dev/ns/v0.2.0"
@@ -89,7 +89,7 @@ def _predicate(value: Mapping[str, Any]) -> Mapping[str, Any]:
     return inner if isinstance(kind, str) and kind.startswith(NAMESPACE) and isinstance(inner, dict) else value
 
 
-def read(value: Mapping[str, Any], where: str) -> tuple[list[Statement], list[str]]:
+def read(value: Mapping[str, Any], where: str) -> tuple[list[VexStatement], list[str]]:
     """Return the statements of a document, and which of them are ignored and why. Raise BadVex if it is invalid."""
     top = _predicate(value)
     author, rows = text(top, "author", 200), top.get("statements")
@@ -97,7 +97,7 @@ def read(value: Mapping[str, Any], where: str) -> tuple[list[Statement], list[st
         raise BadVex(
             "The document cannot be read", where=where, why=f"it has no list of <= {MAX_STATEMENTS} statements"
         )
-    found: list[Statement] = []
+    found: list[VexStatement] = []
     ignored: list[str] = []
     total = 0
     for number, row in enumerate(rows, 1):
@@ -112,7 +112,7 @@ def read(value: Mapping[str, Any], where: str) -> tuple[list[Statement], list[st
     return found, ignored
 
 
-def _read(row: Mapping[str, Any], top: Mapping[str, Any], author: str, where: str) -> Statement | str:
+def _read(row: Mapping[str, Any], top: Mapping[str, Any], author: str, where: str) -> VexStatement | str:
     """Return a statement, or why it is ignored."""
     about = row.get("vulnerability")
     record: Mapping[str, Any] = about if isinstance(about, dict) else {"name": about}
@@ -137,7 +137,7 @@ def _read(row: Mapping[str, Any], top: Mapping[str, Any], author: str, where: st
     products = tuple(filter(None, map(_product, rows if isinstance(rows, list) else [])))
     if not products:
         return "it names no product"
-    return Statement(tuple(names), products, status, justification, impact, when, author, where)
+    return VexStatement(tuple(names), products, status, justification, impact, when, author, where)
 
 
 def is_name(name: str) -> bool:

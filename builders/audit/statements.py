@@ -44,7 +44,7 @@ class StatedProduct(NamedTuple):
     versions: str = ""
 
 
-class Statement(NamedTuple):
+class VexStatement(NamedTuple):
     """A statement. names: of the vulnerability. time: in Unix seconds. where: the document.
 
     signer: who signed the document, if that was checked.
@@ -64,7 +64,7 @@ class Statement(NamedTuple):
 class _Relevant(NamedTuple):
     """A product of a statement that can be about the image. urls: of the packages that are meant; None: all."""
 
-    statement: Statement
+    statement: VexStatement
     product: StatedProduct
     urls: tuple[str, ...] | None
 
@@ -72,7 +72,7 @@ class _Relevant(NamedTuple):
 class Statements:
     """Statements about an image and its packages. now: in Unix seconds; later statements do not count."""
 
-    def __init__(self, statements: Iterable[Statement], image: ImageIdentity, now: int) -> None:
+    def __init__(self, statements: Iterable[VexStatement], image: ImageIdentity, now: int) -> None:
         # By the vulnerability's name and a key of the package, so that a long document costs little for each finding.
         self._relevant: dict[tuple[str, str], list[_Relevant]] = {}
         self.ignored: list[str] = []
@@ -84,7 +84,7 @@ class Statements:
             for product in statement.products:
                 self._add(statement, product, image)
 
-    def _add(self, statement: Statement, product: StatedProduct, image: ImageIdentity) -> None:
+    def _add(self, statement: VexStatement, product: StatedProduct, image: ImageIdentity) -> None:
         found = [url for url in map(parse, product.urls) if url is not None]
         is_image = any(f"sha256:{value}" in image.digests for value in product.hashes)
         urls: tuple[str, ...] | None = product.urls
@@ -111,7 +111,7 @@ class Statements:
             for key in keys
             for item in self._relevant.get((name, key), ())
         }
-        chosen: dict[int, Statement] = {}
+        chosen: dict[int, VexStatement] = {}
         for item in sorted(about.values(), key=lambda item: _rank(item.statement), reverse=True):
             for number in _covered(item, urls, source, product):
                 chosen.setdefault(number, item.statement)
@@ -135,7 +135,7 @@ def _key(url: PackageUrl) -> str:
     return f"{url.type}/{url.namespace}/{url.name}"
 
 
-def _rank(statement: Statement) -> tuple[int, int]:
+def _rank(statement: VexStatement) -> tuple[int, int]:
     """Return the key by which later statements come after earlier ones, and then those that hide less."""
     return statement.time, -STATUSES.index(statement.status)
 
@@ -170,7 +170,7 @@ def _names_source(stated: PackageUrl, product: Product) -> bool:
     return stated.type != "deb" or stated.qualifiers.get("arch") == "source" or not product.binaries
 
 
-def _told(statement: Statement) -> str:
+def _told(statement: VexStatement) -> str:
     """Return the evidence that a statement is."""
     by = f"{statement.author}, signed by {statement.signer}," if statement.signer else statement.author
     words = " ".join(filter(None, [statement.status, statement.justification]))

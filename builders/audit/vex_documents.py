@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from . import csaf, openvex
 from .model import Finding
-from .statements import BadVex, Statement
+from .statements import BadVex, VexStatement
 from .vex_subject import VexSubject, stated
 
 MAX_SIZE = 64 << 20
@@ -34,7 +34,7 @@ def document(findings: Iterable[Finding], subject: VexSubject, name: str = DEFAU
     return csaf.document(rows, subject) if name == "csaf" else openvex.document(rows, subject)
 
 
-def read(data: bytes, where: str) -> tuple[list[Statement], list[str]]:
+def read(data: bytes, where: str) -> tuple[list[VexStatement], list[str]]:
     """Return the statements of a document in any of the formats, and which of them are ignored and why.
 
     Raise BadVex if it cannot be read.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders.audit import vex_documents, vex_subject
 from fpack.builders.audit.model import Finding
-from fpack.builders.audit.statements import BadVex, Statement, Statements, read_time
+from fpack.builders.audit.statements import BadVex, Statements, VexStatement, read_time
 from fpack.cli.errors import UsageError
 from fpack.cli.version import VERSION
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 MAX_SHOWN = 20  # warnings
 
 
-def read_documents(paths: Sequence[Path]) -> tuple[list[Statement], list[str]]:
+def read_documents(paths: Sequence[Path]) -> tuple[list[VexStatement], list[str]]:
     """Return the statements in files, and which of them are ignored and why. Raise BadVex for a bad file."""
     from fpack.store.files.regular_file import read_bytes
 
-    statements: list[Statement] = []
+    statements: list[VexStatement] = []
     ignored: list[str] = []
     for path in paths:
         try:
@@ -46,7 +46,7 @@ class Judges(NamedTuple):
     ignored: tuple[str, ...]
 
 
-def judges(workspace: Workspace, subject: Subject, statements: Sequence[Statement], now: float) -> Judges:
+def judges(workspace: Workspace, subject: Subject, statements: Sequence[VexStatement], now: float) -> Judges:
     """Return the judges of an image: what it has, and then the statements of others. now: in Unix seconds."""
     from .image_evidence import evidence
 
@@ -54,7 +54,7 @@ def judges(workspace: Workspace, subject: Subject, statements: Sequence[Statemen
     return Judges(evidence(workspace, subject.manifest), (stated,) if stated is not None else (), tuple(late))
 
 
-def judge(statements: Iterable[Statement], head: Head, now: float) -> tuple[Callable[[Finding], Finding], list[str]]:
+def judge(statements: Iterable[VexStatement], head: Head, now: float) -> tuple[Callable[[Finding], Finding], list[str]]:
     """Return a function that applies statements to the findings of an image, and which statements do not count.
 
     now: in Unix seconds.

@@ -130,14 +130,10 @@ SEEN = {
     "go": {"PATH", "HOME", "GOPROXY", "GOTOOLCHAIN", "LC_ALL"},
     "git": {
         *("GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL", "GIT_OPTIONAL_LOCKS", "GIT_NO_LAZY_FETCH", "LC_ALL"),
-        *("GIT_NO_REPLACE_OBJECTS", "GIT_ALLOW_PROTOCOL", "GIT_TERMINAL_PROMPT"),
+        *("GIT_NO_REPLACE_OBJECTS", "GIT_ALLOW_PROTOCOL", "GIT_TERMINAL_PROMPT", "PATH"),
     },
     "podman": {
         *("PATH", "HOME", "DOCKER_HOST", "CONTAINERS_CONF", "XDG_RUNTIME_DIR", "LC_ALL", "SSL_CERT_FILE", "https_proxy")
-    },
-    "git": {
-        *("PATH", "HOME", "LC_ALL", "GIT_TERMINAL_PROMPT", "GIT_NO_LAZY_FETCH", "GIT_OPTIONAL_LOCKS"),
-        *("GIT_ALLOW_PROTOCOL", "GIT_NO_REPLACE_OBJECTS"),
     },
     "mksquashfs": {"LC_ALL"},
     "diffoscope": {"PATH", "LC_ALL"},

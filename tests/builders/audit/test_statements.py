@@ -180,7 +180,7 @@ def test_a_statement_of_the_future_does_not_count() -> None:
 def test_a_document_can_be_the_predicate_of_an_attestation() -> None:
     inner = {"@context": "https://openvex.dev/ns", "author": "Vendor", "timestamp": show_time(NOW)}
     value = {
-        "_type": "https://in-toto.io/Statement/v0.1",
+        "_type": "https://in-toto.io/VexStatement/v0.1",
         "predicateType": "https://openvex.dev/ns",
         "predicate": {**inner, "statements": [{**row(OCI), "vulnerability": "CVE-2026-1", "products": [OCI]}]},
     }
