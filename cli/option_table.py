@@ -69,7 +69,7 @@ EVALUATING = (
 LOCKING = (
     Option("--lock", kind=FILE, help="Use this lock file."),
     Option("--frozen", help="Fail if the lock would change."),
-    Option("--mirror", kind=MIRROR, metavar="URL", help="Try this mirror of Debian first."),
+    Option("--mirror", kind=MIRROR, metavar="URL", help="Try this mirror first."),
     Option("--accept-expired", help="Accept an expired package index."),
     Option("--max-index-age", kind=SETTING, metavar="DAYS",
            help="Maximum age of a package index without an expiry date."),

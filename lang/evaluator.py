@@ -271,6 +271,10 @@ class Evaluator:
             """debian-releases(): Return the names of the Debian releases of the package source."""
             return list(source().releases())
 
+        def ubuntu_releases() -> Value:
+            """ubuntu-releases(): Return the names of the Ubuntu releases of the package source."""
+            return list(source().releases("ubuntu"))
+
         def package(release: Value, name: Value, /) -> Value:
             """debian-package(release, name): Return the index record of a package, at the locked version."""
             return dict(source().package(text_of(release), text_of(name)))
@@ -282,6 +286,7 @@ class Evaluator:
         return {
             **readers(read),
             "debian-releases": releases,
+            "ubuntu-releases": ubuntu_releases,
             "debian-package": package,
             "debian-closure": closure,
         }

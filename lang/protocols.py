@@ -26,12 +26,12 @@ def is_absent(error: FpackError) -> bool:
 class PackageSource(Protocol):
     """A source of packages by release, at the locked versions.
 
-    A package is a dict with the keys name, version, arch, release, source, file, archive (`debian` or
-    `debian-security`), sha256, size, description and section.
+    A package is a dict with the keys name, version, arch, release, source, file, archive (such as `debian` or
+    `debian-security`), sha256, size, description and section, and sha512 if the archive has it. sha256 may be "" then.
     """
 
-    def releases(self) -> list[str]:
-        """Return the names of the releases."""
+    def releases(self, of: str = "debian") -> list[str]:
+        """Return the names of the releases of a distribution, such as `ubuntu`."""
 
     def package(self, release: str, name: str) -> dict[str, Any]:
         """Return a package; raise an error for which `is_absent` is true (such as NoPackage) if it does not exist."""

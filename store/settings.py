@@ -224,6 +224,8 @@ def count(text: str) -> int:
 MIRRORS: Setting[tuple[str, ...]] = Setting("debian.mirror", "--mirror", "FPACK_MIRROR", words, tuple, "a list of URLs")
 SECURITY_MIRRORS: Setting[tuple[str, ...]] = Setting("debian.security-mirror", "", "", words, tuple, "a list of URLs")
 KEYRING: Setting[str] = Setting("debian.keyring", "", "FPACK_KEYRING", str, str, "a file of keys")
+UBUNTU_MIRRORS: Setting[tuple[str, ...]] = Setting("ubuntu.mirror", "", "", words, tuple, "a list of URLs")
+UBUNTU_KEYRING: Setting[str] = Setting("ubuntu.keyring", "", "FPACK_UBUNTU_KEYRING", str, str, "a file of keys")
 ACCEPT_EXPIRED: Setting[bool] = Setting(
     "debian.accept-expired", "--accept-expired", "FPACK_ACCEPT_EXPIRED", yes, bool, "1 or 0"
 )
@@ -259,7 +261,8 @@ VERIFY_KEYS: Setting[tuple[str, ...]] = Setting("verify.keys", "--key", "FPACK_K
 NETWORK_STORE: Setting[bool] = Setting("store.network", "", "FPACK_NETWORK_STORE", yes, bool, "1 or 0")
 
 SETTINGS: tuple[Setting[Any], ...] = (
-    MIRRORS, SECURITY_MIRRORS, KEYRING, ACCEPT_EXPIRED, MAX_INDEX_AGE, EVAL_MEMORY, EVAL_TIME, JOBS, AUTOMATIC,
-    KEEP_PACKS, KEEP_RECENT, MIN_FREE, VULNERABILITIES, MAX_DATA_AGE, NETWORK_STORE, REBUILDERS, VERIFY_KEYS,
+    MIRRORS, SECURITY_MIRRORS, KEYRING, UBUNTU_MIRRORS, UBUNTU_KEYRING, ACCEPT_EXPIRED, MAX_INDEX_AGE, EVAL_MEMORY,
+    EVAL_TIME, JOBS, AUTOMATIC, KEEP_PACKS, KEEP_RECENT, MIN_FREE, VULNERABILITIES, MAX_DATA_AGE, NETWORK_STORE,
+    REBUILDERS, VERIFY_KEYS,
 )  # fmt: skip
 KEYS = frozenset(setting.key for setting in SETTINGS)

@@ -32,10 +32,10 @@ PAGE = 1000  # names
 T = TypeVar("T")
 
 
-def choose(release: Release, arch: str, where: str = "") -> IndexPin:
+def choose(release: Release, arch: str, component: str = COMPONENT, where: str = "") -> IndexPin:
     """Return the pin of the index of `arch` listed in `release`, in the best supported compression."""
-    pin = listed(release.files, f"{COMPONENT}/binary-{arch}/Packages")
-    name = release.codename or release.suite
+    pin = listed(release.files, f"{component}/binary-{arch}/Packages")
+    name = release.name
     if arch not in release.architectures or pin is None:
         raise IndexUnusable(
             f"{name} has no packages for {arch}", where=where, why=f"it has {' '.join(sorted(release.architectures))}"
@@ -49,7 +49,7 @@ def listed(files: Mapping[str, SuiteFile], path: str) -> IndexPin | None:
     """Return the pin of a file that a release lists uncompressed and compressed, or None."""
     plain = files.get(path)
     packed = next((files[path + end] for end in (".xz", ".gz") if path + end in files), None)
-    return None if plain is None or packed is None else IndexPin(plain.sha256, plain.size, packed)
+    return None if plain is None or packed is None else IndexPin(plain.sha256, plain.size, packed, plain.sha512)
 
 
 class IndexCache:
@@ -69,13 +69,13 @@ class IndexCache:
             )
         make_directories(os.fspath(self.directory))
 
-    def text(self, sha256: str) -> Path:
-        """Return the path of the text of the index with this digest."""
-        return self.directory / f"{sha256}.packages"
+    def text(self, pin: IndexPin) -> Path:
+        """Return the path of the text of the index with this pin."""
+        return self.directory / f"{pin.key}.packages"
 
-    def table(self, sha256: str) -> Path:
-        """Return the path of the table of the index with this digest."""
-        return self.directory / f"{sha256}.offsets{FORMAT}"
+    def table(self, pin: IndexPin) -> Path:
+        """Return the path of the table of the index with this pin."""
+        return self.directory / f"{pin.key}.offsets{FORMAT}"
 
     def release(self, sha256: str) -> Path:
         """Return the path of the signed release with this digest."""
@@ -215,10 +215,10 @@ def open_cached(
     if opened is None:
         return None
     with contextlib.suppress(OSError):
-        os.utime(cache.text(pin.sha256))  # mark the index as used, for `tidy`
+        os.utime(cache.text(pin))  # mark the index as used, for `tidy`
 
     def repair(error: DamagedBlock) -> OpenTable:
-        cache.table(pin.sha256).unlink(missing_ok=True)
+        cache.table(pin).unlink(missing_ok=True)
         again = _load(cache, pin)
         if again is None and fetch is not None:
             fetch()
@@ -226,7 +226,7 @@ def open_cached(
         if again is None:
             raise IndexUnusable(
                 f"The cached index of {suite.name} is damaged",
-                where=str(cache.text(pin.sha256)),
+                where=str(cache.text(pin)),
                 why=error.why or error.what,
                 hint="it was deleted from the cache; run the command again to fetch it",
             )
@@ -240,18 +240,18 @@ def _load(cache: IndexCache, pin: IndexPin) -> OpenTable | None:
     if exposed(os.fspath(cache.directory)):
         return None
     try:
-        text = _map(cache.text(pin.sha256))
+        text = _map(cache.text(pin))
         if len(text) != pin.size:
             return None
         with contextlib.suppress(DamagedBlock, FileNotFoundError):
-            return open_table(text, _map(cache.table(pin.sha256)), pin.sha256)
+            return open_table(text, _map(cache.table(pin)), pin)
         try:
-            made = table_file(text, pin.sha256, pin.packed.path)
+            made = table_file(text, pin, pin.packed.path)
         except DamagedBlock:
-            cache.text(pin.sha256).unlink(missing_ok=True)
+            cache.text(pin).unlink(missing_ok=True)
             return None
-        cache.keep(cache.table(pin.sha256), made)
-        return open_table(text, made, pin.sha256)
+        cache.keep(cache.table(pin), made)
+        return open_table(text, made, pin)
     except OSError:
         return None
 
@@ -274,7 +274,7 @@ def open_index(download: IndexDownload, arch: str) -> PackageIndex:
         with download.opened() as (packed, url):
             unpack(packed, cache, pin, where=url, check=download.check)
             cache.tidy()
-            cache.keep(cache.table(pin.sha256), table_file(_map(cache.text(pin.sha256)), pin.sha256, url))
+            cache.keep(cache.table(pin), table_file(_map(cache.text(pin)), pin, url))
 
     index = open_cached(cache, pin, suite, arch, fetch)
     if index is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import lzma
 import os
 import tempfile
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from fpack.builders.net.digests import Digests
 from fpack.builders.net.errors import NotFound, WrongContent
 from fpack.builders.net.http import Http, nothing
 
@@ -65,6 +65,7 @@ class IndexDownload(NamedTuple):
                     packed,
                     size=pin.packed.size,
                     sha256=pin.packed.sha256,
+                    sha512=pin.packed.sha512,
                     progress=self.progress,
                     check=self.check,
                 )
@@ -82,7 +83,9 @@ class IndexDownload(NamedTuple):
 def index_urls(mirrors: Mirrors, pin: IndexPin, suite: Suite, date: int) -> list[str]:
     """Return the URLs of a compressed index: first by hash, where old indexes stay for a while, then by name."""
     directory, _, _ = pin.packed.path.rpartition("/")
-    hashed = mirrors.urls(suite.archive, f"dists/{suite.name}/{directory}/by-hash/SHA256/{pin.packed.sha256}", date)
+    hashes = [(name, text) for name, text in (("SHA512", pin.packed.sha512), ("SHA256", pin.packed.sha256)) if text]
+    paths = [f"dists/{suite.name}/{directory}/by-hash/{name}/{text}" for name, text in hashes]
+    hashed = [url for path in paths for url in mirrors.urls(suite.archive, path, date)]
     named = mirrors.urls(suite.archive, f"dists/{suite.name}/{pin.packed.path}", date)
     return [*hashed, *named]
 
@@ -96,7 +99,7 @@ def unpack(
             for piece in unpacked(packed, pin, where=where, check=check):
                 out.write(piece)
             out.close()
-            os.replace(out.name, cache.text(pin.sha256))
+            os.replace(out.name, cache.text(pin))
         except BaseException:
             os.unlink(out.name)
             raise
@@ -104,8 +107,8 @@ def unpack(
 
 def unpacked(packed: Path, pin: IndexPin, *, where: str = "", check: Callable[[], None] = nothing) -> Iterator[bytes]:
     """Yield the text of an index in pieces. Raise IndexUnusable at its end, or where it is larger than declared, if its
-    size or digest is wrong: trust no piece before the last one."""
-    digest = hashlib.sha256()
+    size or a digest is wrong: trust no piece before the last one."""
+    digests = Digests(pin.sha256, pin.sha512)
     done = 0
     try:
         with packed.open("rb") as file:
@@ -114,11 +117,11 @@ def unpacked(packed: Path, pin: IndexPin, *, where: str = "", check: Callable[[]
                 done += len(piece)
                 if done > pin.size:
                     break
-                digest.update(piece)
+                digests.update(piece)
                 yield piece
     except (lzma.LZMAError, zlib.error, EOFError) as error:
         raise IndexUnusable("The index cannot be decompressed", where=where, why=str(error)) from None
-    if done != pin.size or digest.hexdigest() != pin.sha256:
+    if done != pin.size or digests.problem():
         raise IndexUnusable("The index does not match the digest in its release file", where=where)
 
 

@@ -7,7 +7,6 @@ text or of the table is found before it is used, without hashing either as a who
 
 from __future__ import annotations
 
-import hashlib
 import re
 import struct
 from bisect import bisect
@@ -15,9 +14,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from blake3 import blake3
+from fpack.builders.net import digests
 from fpack.store.errors import FpackError
 from fpack.store.files import checked_blocks
 from fpack.store.files.checked_blocks import Buffer, CheckedBlocks, DamagedBlock
+
+from .suites import IndexPin
 
 FORMAT = 3
 HEADER = b"fpack-index 3 %d\n"
@@ -100,17 +102,17 @@ def packages_of(text: Buffer, where: str = "") -> Iterator[tuple[int, bytes]]:
         yield start, match[1]
 
 
-def table_file(text: Buffer, sha256: str, where: str = "") -> bytes:
-    """Return the content of the file of a table. Raise DamagedBlock if the text does not have the digest `sha256`."""
-    if hashlib.sha256(text).hexdigest() != sha256:
+def table_file(text: Buffer, pin: IndexPin, where: str = "") -> bytes:
+    """Return the content of the file of a table. Raise DamagedBlock if the text does not have the digests of `pin`."""
+    if not digests.matches([text], pin.sha256, pin.sha512):
         raise DamagedBlock("The cached index does not match the digest in its release file", where=where)
     table = make_table(text, where)
     of_text, of_table = checked_blocks.digests(text), checked_blocks.digests(table)
     end = of_text + of_table + _SIZES.pack(len(table), len(of_text), len(of_table))
-    return table + end + _seal(end, sha256)
+    return table + end + _seal(end, pin.key)
 
 
-def open_table(text: Buffer, file: Buffer, sha256: str) -> OpenTable:
+def open_table(text: Buffer, file: Buffer, pin: IndexPin) -> OpenTable:
     """Open a table's file and its text. Raise DamagedBlock if the file is not the complete table of this text."""
     numbers = len(file) - _DIGEST - _SIZES.size
     if numbers < 0:
@@ -119,7 +121,7 @@ def open_table(text: Buffer, file: Buffer, sha256: str) -> OpenTable:
     if size + of_text + of_table != numbers:
         raise DamagedBlock("The table of a cached index is truncated")
     end = file[size : numbers + _SIZES.size]
-    if _seal(end, sha256) != file[-_DIGEST:]:
+    if _seal(end, pin.key) != file[-_DIGEST:]:
         raise DamagedBlock("The digests of a cached index are damaged")
     table = CheckedBlocks(file, end[of_text : of_text + of_table], size)
     header = HEADER % len(text)
@@ -128,5 +130,5 @@ def open_table(text: Buffer, file: Buffer, sha256: str) -> OpenTable:
     return OpenTable(CheckedBlocks(text, end[:of_text], len(text)), table)
 
 
-def _seal(end: bytes, sha256: str) -> bytes:
-    return blake3(b"fpack index %d\0%s\0" % (FORMAT, sha256.encode()) + end).digest(_DIGEST)
+def _seal(end: bytes, key: str) -> bytes:
+    return blake3(b"fpack index %d\0%s\0" % (FORMAT, key.encode()) + end).digest(_DIGEST)

@@ -16,7 +16,8 @@ from fpack.store.files.owners import open_to_others
 
 from .index import IndexCache, PackageIndex, open_cached
 from .lock import Lock
-from .suites import COMPONENT, IndexPin, Suite, SuiteFile
+from .release import directory_name, find_files
+from .suites import IndexPin, Suite
 
 if TYPE_CHECKING:
     from .merged_index import MergedIndex
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _HEAD = 4096
 _MAX_RELEASE = 1 << 20
+_SUITE = re.compile(rb"^Suite:[ \t]*(\S+)", re.MULTILINE)
 _CODENAME = re.compile(rb"^Codename:[ \t]*(\S+)", re.MULTILINE)
 _DATE = re.compile(rb"^Date:[ \t]*(.+)", re.MULTILINE)
 
@@ -55,14 +57,15 @@ def at_hand(
     new = Lock()
     archive().refresh(new, release, suites, [arch])
     opened = archive().indexes(new, release, suites, arch)
-    return [AtHand(new.indexes[release, i.suite.name, arch], i, new.suites[release, i.suite.name].date) for i in opened]
+    dates = {suite: pin.date for (_, suite), pin in new.suites.items()}
+    return [AtHand(new.indexes[release, i.suite.label, arch], i, dates[i.suite.name]) for i in opened]
 
 
 def locked(cache: IndexCache, lock: Lock, release: str, suites: Sequence[Suite], arch: str) -> list[AtHand]:
     """Those of a release's indexes that the lock pins and the cache holds."""
     found = []
     for suite in suites:
-        pin = lock.indexes.get((release, suite.name, arch))
+        pin = lock.indexes.get((release, suite.label, arch))
         index = open_cached(cache, pin, suite, arch) if pin is not None else None
         if pin is not None and index is not None:
             found.append(AtHand(pin, index, lock.suites[release, suite.name].date))
@@ -75,14 +78,16 @@ def newest(cache: IndexCache, suites: Sequence[Suite], arch: str) -> list[AtHand
     The cache keeps only releases whose signatures were good, and indexes that they vouched for.
     """
     best: dict[Suite, AtHand] = {}
-    by_name = {suite.name: suite for suite in suites}
-    for codename, date, pin in _releases(cache, arch):
-        suite = by_name.get(codename)
-        if suite is None or (suite in best and best[suite].date >= date):
-            continue
-        index = open_cached(cache, pin, suite, arch)
-        if index is not None:
-            best[suite] = AtHand(pin, index, date)
+    for name, date, data in cached_releases(cache):
+        for suite in suites:
+            if suite.name != name or (suite in best and best[suite].date >= date):
+                continue
+            path = f"{suite.component}/binary-{arch}/Packages"
+            listed = find_files(data, re.escape(path)).get(path)
+            pin = IndexPin(listed.sha256, listed.size, listed, listed.sha512) if listed is not None else None
+            index = open_cached(cache, pin, suite, arch) if pin is not None else None
+            if pin is not None and index is not None:
+                best[suite] = AtHand(pin, index, date)
     return [best[suite] for suite in suites if suite in best] if suites[0] in best else []
 
 
@@ -109,13 +114,13 @@ def no_such_package(
     return NoSuchPackage(f"There is no package {name!r} in {release} for {arch}", hint=hint(universe, name, found))
 
 
-def newest_seen(cache: IndexCache, codename: str) -> int:
+def newest_seen(cache: IndexCache, suite: str) -> int:
     """Return the date of the newest release of a suite in the cache (Unix seconds); 0 if there is none."""
-    return max((when for name, when, _ in cached_releases(cache) if name == codename), default=0)
+    return max((when for name, when, _ in cached_releases(cache) if name == suite), default=0)
 
 
 def cached_releases(cache: IndexCache) -> Iterator[tuple[str, int, bytes]]:
-    """Yield (codename, date, text) of each release in the cache. They were verified when they were fetched."""
+    """Yield (suite's directory, date, text) of each release in the cache. They were verified when they were fetched."""
     from email.utils import parsedate_to_datetime
 
     try:
@@ -127,17 +132,7 @@ def cached_releases(cache: IndexCache) -> Iterator[tuple[str, int, bytes]]:
             data = b"" if open_to_others(os.fstat(file.fileno())) else file.read(_MAX_RELEASE)
             if hashlib.sha256(data).hexdigest() != path.name.partition(".")[0]:
                 continue
-            codename, date = _CODENAME.search(data, 0, _HEAD), _DATE.search(data, 0, _HEAD)
+            suite, codename, date = (pattern.search(data, 0, _HEAD) for pattern in (_SUITE, _CODENAME, _DATE))
             if codename and date:
-                yield codename[1].decode(), int(parsedate_to_datetime(date[1].decode()).timestamp()), data
-
-
-def _releases(cache: IndexCache, arch: str) -> Iterator[tuple[str, int, IndexPin]]:
-    """(codename, date, the index of `arch`) of each release in the cache."""
-    path = f"{COMPONENT}/binary-{arch}/Packages"
-    entry = re.compile(rb"^ ([0-9a-f]{64})[ \t]+(\d{1,15})[ \t]+" + re.escape(path.encode()) + rb"$", re.MULTILINE)
-    for codename, when, data in cached_releases(cache):
-        line = entry.search(data)
-        if line:
-            sha256, size = line[1].decode(), int(line[2])
-            yield codename, when, IndexPin(sha256, size, SuiteFile(path, size, sha256))
+                name = directory_name(suite[1].decode() if suite else "", codename[1].decode())
+                yield name, int(parsedate_to_datetime(date[1].decode()).timestamp()), data

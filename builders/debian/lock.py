@@ -21,9 +21,10 @@ from fpack.store.errors import FpackError
 from fpack.store.files import replace
 from fpack.store.files.regular_file import read_bytes
 
-from .suites import IndexPin, SuiteFile, show_date
+from .suites import DEBIAN, SECURITY, IndexPin, SuiteFile, show_date
 
-# Format 2 has earlier indexes. A lock without them is written in format 1.
+# Format 2 adds SHA-512 digests, Ubuntu's archive, components of suites, and earlier indexes. A lock without them is
+# written as format 1.
 FORMAT, PLAIN = 2, 1
 HEADER = "fpack-lock"
 COMMENT = "# Made by fpack; `fpack update` changes it."
@@ -33,23 +34,27 @@ _NAME = r"[A-Za-z0-9][A-Za-z0-9+.\-]*"
 _VERSION = r"(?:[0-9]{1,9}:[0-9A-Za-z.+:~\-]{1,256}|[0-9A-Za-z.+~\-]{1,256})"
 _DATE = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 _DIGEST = r"[0-9a-f]{64}"
+_DIGEST512 = r"[0-9a-f]{128}"
+# The digests of a file: one at least.
+_DIGESTS = rf"(?= sha(?:256|512)=)(?: sha256=({_DIGEST}))?(?: sha512=({_DIGEST512}))?"
+_PACKED = rf"(?= packed(?:-sha512)?=)(?: packed=({_DIGEST}))?(?: packed-sha512=({_DIGEST512}))?"
 _SIZE = r"\d{1,15}"
 _PATH = r"(?!/)(?!(?:\S*/)?\.{1,2}(?:/|$))[^\s/](?:[^\s]*[^\s/])?"
-_ARCHIVE = r"debian|debian-security"
+_ARCHIVE = r"debian|debian-security|ubuntu"
 _SUITE = re.compile(
     rf"suite ({_NAME}) ({_NAME}) ({_ARCHIVE}) date=({_DATE}) until=({_DATE}|never) sha256=({_DIGEST})\Z"
 )
 _INDEX = re.compile(
-    rf"index ({_NAME}) ({_NAME}) ({_NAME}) sha256=({_DIGEST}) size=({_SIZE})"
-    rf" packed=({_DIGEST}) packed-size=({_SIZE}) file=({_PATH})\Z"
+    rf"index ({_NAME}) ({_NAME}(?:/{_NAME})?) ({_NAME}){_DIGESTS} size=({_SIZE})"
+    rf"{_PACKED} packed-size=({_SIZE}) file=({_PATH})\Z"
 )
 _EARLIER = re.compile(
-    rf"earlier ({_NAME}) ({_NAME}) ({_NAME}) ({_ARCHIVE}) date=({_DATE}) until=({_DATE}|never) release=({_DIGEST})"
-    rf" sha256=({_DIGEST}) size=({_SIZE}) packed=({_DIGEST}) packed-size=({_SIZE}) file=({_PATH})\Z"
+    rf"earlier ({_NAME}) ({_NAME}(?:/{_NAME})?) ({_NAME}) ({_ARCHIVE}) date=({_DATE}) until=({_DATE}|never)"
+    rf" release=({_DIGEST}){_DIGESTS} size=({_SIZE}){_PACKED} packed-size=({_SIZE}) file=({_PATH})\Z"
 )
 _PACKAGE = re.compile(
     rf"package ({_NAME}) ({_NAME}) ({_NAME}) ({_VERSION}) arch=({_NAME}) source=({_NAME})(?:=({_VERSION}))?"
-    rf" archive=({_ARCHIVE}) date=({_DATE}) size=({_SIZE}) sha256=({_DIGEST}) file=({_PATH})\Z"
+    rf" archive=({_ARCHIVE}) date=({_DATE}) size=({_SIZE}){_DIGESTS} file=({_PATH})\Z"
 )
 _CLOSURE = re.compile(rf"closure ({_NAME}) ({_NAME}) ({_NAME}(?: {_NAME})*)\Z")
 _MEMBER = re.compile(rf"  ({_NAME}):((?: {_NAME})*)\Z")
@@ -86,7 +91,10 @@ class SuitePin(NamedTuple):
 
 
 class PackagePin(NamedTuple):
-    """A pinned package. date: of the index that it came from when it was first locked (Unix seconds)."""
+    """A pinned package. date: of the index that it came from when it was first locked (Unix seconds).
+
+    sha256, sha512: of its file, "" if the index does not have it; one at least is there.
+    """
 
     name: str
     version: str
@@ -98,6 +106,7 @@ class PackagePin(NamedTuple):
     size: int
     sha256: str
     file: str
+    sha512: str = ""
 
 
 class EarlierIndex(NamedTuple):
@@ -108,8 +117,8 @@ class EarlierIndex(NamedTuple):
 
 
 SuiteKey = tuple[str, str]  # release, suite
-IndexKey = tuple[str, str, str]  # release, suite, architecture
-EarlierKey = tuple[str, str, str, str]  # release, suite, architecture, digest of the index
+IndexKey = tuple[str, str, str]  # release, label of the suite, architecture
+EarlierKey = tuple[str, str, str, str]  # release, label of the suite, architecture, digest of the index
 PackageKey = tuple[str, str, str]  # release, architecture, name
 ClosureKey = tuple[str, str, tuple[str, ...]]  # release, architecture, sorted names
 Depends = Mapping[str, tuple[str, ...]]
@@ -177,9 +186,32 @@ class Lock:
         return new if _problem(new) is None else None
 
 
+def _format(lock: Lock) -> int:
+    """Return the oldest format that can express `lock`, so that older versions of fpack read what they understand."""
+    archives = {pin.archive for pin in lock.suites.values()} | {pin.archive for pin in lock.packages.values()}
+    new = (
+        bool(lock.earlier)
+        or not archives <= {DEBIAN, SECURITY}
+        or any(pin.sha512 for pin in lock.packages.values())
+        or any(pin.sha512 or pin.packed.sha512 or "/" in key[1] for key, pin in lock.indexes.items())
+    )
+    return FORMAT if new else PLAIN
+
+
+def _digests(sha256: str, sha512: str, names: tuple[str, str] = ("sha256", "sha512")) -> str:
+    return "".join(f" {name}={text}" for name, text in zip(names, (sha256, sha512), strict=True) if text)
+
+
+def _index(pin: IndexPin) -> str:
+    """Return the digests, sizes and file of a package index."""
+    packed = _digests(pin.packed.sha256, pin.packed.sha512, ("packed", "packed-sha512"))
+    digests = _digests(pin.sha256, pin.sha512)
+    return f"{digests} size={pin.size}{packed} packed-size={pin.packed.size} file={pin.packed.path}"
+
+
 def format_lock(lock: Lock) -> str:
     """Return the canonical text of `lock`."""
-    lines = [f"{HEADER} {FORMAT if lock.earlier else PLAIN}", COMMENT]
+    lines = [f"{HEADER} {_format(lock)}", COMMENT]
     releases = sorted({key[0] for part in lock._parts() for key in part})  # type: ignore[index]
     for release in releases:
         lines.append("")
@@ -192,24 +224,21 @@ def format_lock(lock: Lock) -> str:
                 )
         for (r, suite, arch), index in sorted(lock.indexes.items()):
             if r == release:
-                lines.append(
-                    f"index {release} {suite} {arch} sha256={index.sha256} size={index.size}"
-                    f" packed={index.packed.sha256} packed-size={index.packed.size} file={index.packed.path}"
-                )
+                lines.append(f"index {release} {suite} {arch}{_index(index)}")
         for (r, suite, arch, _), (pin, index) in sorted(lock.earlier.items()):
             if r == release:
                 until = "never" if pin.until is None else show_date(pin.until)
                 lines.append(
                     f"earlier {release} {suite} {arch} {pin.archive} date={show_date(pin.date)} until={until}"
-                    f" release={pin.sha256} sha256={index.sha256} size={index.size} packed={index.packed.sha256}"
-                    f" packed-size={index.packed.size} file={index.packed.path}"
+                    f" release={pin.sha256}{_index(index)}"
                 )
         for (r, arch, _), p in sorted(lock.packages.items()):
             if r == release:
                 source = p.source if p.source_version == p.version else f"{p.source}={p.source_version}"
                 lines.append(
                     f"package {release} {arch} {p.name} {p.version} arch={p.arch} source={source}"
-                    f" archive={p.archive} date={show_date(p.date)} size={p.size} sha256={p.sha256} file={p.file}"
+                    f" archive={p.archive} date={show_date(p.date)} size={p.size}{_digests(p.sha256, p.sha512)}"
+                    f" file={p.file}"
                 )
         for (r, arch, names), depends in sorted(lock.closures.items(), key=lambda item: item[0]):
             if r == release:
@@ -260,7 +289,8 @@ def parse_lock(text: str, where: str = "fpack.lock") -> Lock:
 
 def _fact(lock: Lock, line: str, where: str, number: int) -> None:
     if match := _PACKAGE.match(line):
-        release, arch, name, version, own, source, source_version, archive, date, size, digest, file = match.groups()
+        release, arch, name, version, own, source, source_version, archive, date, size = match.groups()[:10]
+        sha256, sha512, file = match.groups()[10:]
         package = PackagePin(
             name,
             version,
@@ -270,8 +300,9 @@ def _fact(lock: Lock, line: str, where: str, number: int) -> None:
             archive,
             _date(date, where, number),
             int(size),
-            digest,
+            sha256 or "",
             file,
+            sha512 or "",
         )
         _add(lock.packages, (release, arch, name), package, where, number)
     elif match := _SUITE.match(line):
@@ -280,19 +311,32 @@ def _fact(lock: Lock, line: str, where: str, number: int) -> None:
         pin = SuitePin(release, suite, archive, _date(date, where, number), end, digest)
         _add(lock.suites, (release, suite), pin, where, number)
     elif match := _INDEX.match(line):
-        release, suite, arch, digest, size, packed, packed_size, file = match.groups()
-        index = IndexPin(digest, int(size), SuiteFile(file, int(packed_size), packed))
-        _add(lock.indexes, (release, suite, arch), index, where, number)
+        release, suite, arch = match.groups()[:3]
+        _add(lock.indexes, (release, suite, arch), _index_pin(*match.groups()[3:]), where, number)
     elif match := _EARLIER.match(line):
-        release, suite, arch, archive, date, until, signed, digest, size, packed, packed_size, file = match.groups()
+        release, label, arch, archive, date, until, signed = match.groups()[:7]
         end = None if until == "never" else _date(until, where, number)
-        pin = SuitePin(release, suite, archive, _date(date, where, number), end, signed)
-        index = IndexPin(digest, int(size), SuiteFile(file, int(packed_size), packed))
-        _add(lock.earlier, (release, suite, arch, digest), EarlierIndex(pin, index), where, number)
+        pin = SuitePin(release, label.partition("/")[0], archive, _date(date, where, number), end, signed)
+        index = _index_pin(*match.groups()[7:])
+        key = (release, label, arch, index.sha256 or index.sha512)
+        _add(lock.earlier, key, EarlierIndex(pin, index), where, number)
     elif line.startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
         _corrupt(where, number, "unresolved merge conflict")
     else:
         _corrupt(where, number, f"not a line of a lock: {line[:80]!r}")
+
+
+def _index_pin(
+    sha256: str | None,
+    sha512: str | None,
+    size: str,
+    packed: str | None,
+    packed512: str | None,
+    packed_size: str,
+    file: str,
+) -> IndexPin:
+    packed_file = SuiteFile(file, int(packed_size), packed or "", packed512 or "")
+    return IndexPin(sha256 or "", int(size), packed_file, sha512 or "")
 
 
 def _add(part: dict[Any, Any], key: object, value: object, where: str, number: int) -> None:
@@ -313,7 +357,8 @@ def _problem(lock: Lock) -> str | None:
         for name in depends:
             if (release, arch, name) not in lock.packages:
                 return f"there is no package line for {name}, which is in a closure of {release} for {arch}"
-    for release, suite, _ in lock.indexes:
+    for release, label, _ in lock.indexes:
+        suite = label.partition("/")[0]
         if (release, suite) not in lock.suites:
             return f"there is no suite line for {suite} of {release}, which has an index"
     return None

@@ -7,6 +7,7 @@ from difflib import SequenceMatcher
 
 from .index import PackageIndex
 from .package import Package
+from .suites import target_of
 from .version import version_key
 
 
@@ -92,6 +93,6 @@ def hint(universe: MergedIndex, name: str, others: Sequence[str] = ()) -> str:
         shown = ", ".join(providers[:5])
         return f"it is a virtual package; {shown} provide{'' if len(providers) > 1 else 's'} it"
     if others:
-        return f"{' and '.join(others)} {'has' if len(others) == 1 else 'have'} it, as in debian.{others[0]}.{name}"
+        return f"{' and '.join(others)} {'has' if len(others) == 1 else 'have'} it, as in {target_of(others[0], name)}"
     nearest = universe.nearest(name)
     return f"did you mean {' or '.join(nearest)}?" if nearest else ""

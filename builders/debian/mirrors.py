@@ -1,8 +1,9 @@
-"""Find Debian mirrors and build the URLs of files in the archive.
+"""Find mirrors of Debian and Ubuntu and build the URLs of files in their archives.
 
 Mirrors are tried in this order: the option or FPACK_MIRROR, the user's configuration, the machine's apt sources, and a
 snapshot archive at the date at which the file was locked (the one in the machine's apt configuration, else Debian's).
-Mirrors are not trusted: files are checked by signatures and digests.
+Mirrors are not trusted: files are checked by signatures and digests. Ubuntu's mirrors are those of a setting or of an
+Ubuntu machine's apt configuration.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
 from fpack.store.errors import FpackError
-from fpack.store.settings import MIRRORS, SECURITY_MIRRORS, configuration, configuration_file
+from fpack.store.settings import MIRRORS, SECURITY_MIRRORS, UBUNTU_MIRRORS, configuration, configuration_file
 
 from .control import ControlError, stanzas
-from .suites import ARCHIVES, DEBIAN, SECURITY
+from .suites import ARCHIVES, DEBIAN, SECURITY, UBUNTU, UBUNTU_RELEASES
 
 # Debian's snapshot archive, used if apt's configuration names none.
 SNAPSHOT = "https://snapshot.debian.org/archive"
@@ -28,13 +29,19 @@ ONLY = "only"
 # A release appears in the snapshot archive some hours after its date.
 SNAPSHOT_DELAY = 6 * 3600
 
-_ARCHIVE_PATH = re.compile(r"(?:^|/)(debian|debian-security)(?:/\d{8}T\d{6}Z)?/*\Z")
+# Ubuntu's mirrors have the packages of amd64 and i386, or, as `ubuntu-ports`, those of the other architectures. Both
+# halves have the same signed indexes.
+PORTS = "ubuntu-ports"
+_ARCHIVE_PATH = re.compile(r"(?:^|/)(debian|debian-security|ubuntu|ubuntu-ports)(?:/\d{8}T\d{6}Z)?/*\Z")
+_PORTS_FILE = re.compile(r"(?:_|/binary-|/Contents-)(?!amd64|i386|all)[a-z0-9]+(?:\.u?deb\Z|\.[a-z]+\Z|/)")
 _CODENAMES = "buster|bullseye|bookworm|trixie|forky|duke|sid|oldoldstable|oldstable|stable|testing|unstable"
 _SUITE = re.compile(rf"(?:{_CODENAMES})(?:[-/](?:updates|security|proposed-updates|backports))*\Z")
+_UBUNTU_SUITE = re.compile(r"([a-z]+)(?:-(?:updates|security|proposed|backports))?\Z")
 # The form of `apt-config dump` and most files; the nested form is not supported. Source: apt.conf(5).
 _SNAPSHOTS = re.compile(
     r"""^\s*Acquire::Snapshots::URI(?P<override>::Override)?::"""
-    r"""(?:Origin::(?P<debian>Debian)|Label::(?P<security>Debian-Security))\s+"(?P<url>[^"\s]+)"\s*;""",
+    r"""(?:Origin::(?:(?P<debian>Debian)|(?P<ubuntu>Ubuntu))|Label::(?P<security>Debian-Security))"""
+    r"""\s+"(?P<url>[^"\s]+)"\s*;""",
     re.IGNORECASE | re.MULTILINE,
 )
 _OPTIONS = re.compile(r"\[[^\]]*\]")
@@ -54,7 +61,7 @@ class MirrorUrl(NamedTuple):
     url: str
 
 
-DEFAULT_SNAPSHOTS = {archive: f"{SNAPSHOT}/{archive}/{_AT}" for archive in ARCHIVES}
+DEFAULT_SNAPSHOTS = {archive: f"{SNAPSHOT}/{archive}/{_AT}" for archive in (DEBIAN, SECURITY)}
 
 
 def never(archive: str, path: str) -> int | None:
@@ -84,9 +91,15 @@ class Mirrors:
     def urls(self, archive: str, path: str, date: int | None = None) -> list[str]:
         """Return the URLs of the file `path` of an archive, best first. date: when it was there (Unix seconds)."""
         if archive not in ARCHIVES:
-            raise MirrorError(f"{archive!r} is not an archive of Debian", why=f"archives are {' and '.join(ARCHIVES)}")
+            raise MirrorError(
+                f"{archive!r} is not an archive of Debian or Ubuntu", why=f"archives are {', '.join(ARCHIVES)}"
+            )
         tail = quote(check_path(path), safe="/+~:=,@")
-        urls = [f"{base.url}/{tail}" for base in self.bases if base.archive == archive]
+        bases = [base.url for base in self.bases if base.archive == archive]
+        if archive == UBUNTU:
+            ports = _PORTS_FILE.search(path) is not None
+            bases.sort(key=lambda url: (PORTS in url.split("/")) != ports)
+        urls = [f"{base}/{tail}" for base in bases]
         snapshot = self._snapshots.get(archive)
         if snapshot is not None:
             at = self._now() if date is None else min(date + SNAPSHOT_DELAY, self._now())
@@ -95,13 +108,27 @@ class Mirrors:
         return list(dict.fromkeys(urls))
 
     def expand(self, url: str) -> list[str]:
-        """Expand `mirror://debian/<path>` or `mirror://debian-security/<path>` to URLs; return other URLs unchanged."""
+        """Expand `mirror://ARCHIVE/PATH`, with an archive such as `debian`, to URLs; return other URLs unchanged."""
         if not url.startswith("mirror://"):
             return [url]
         archive, slash, path = url[len("mirror://") :].partition("/")
         if not slash:
             raise MirrorError("The mirror URL has no path", where=url)
-        return self.urls(archive, path, self.dated(archive, path))
+        urls = self.urls(archive, path, self.dated(archive, path))
+        if not urls:
+            raise MirrorError(f"No mirror of {archive} is known", where=url, hint=mirror_hint(archive))
+        return urls
+
+
+def mirror_hint(archive: str) -> str:
+    """Return what to do if no mirror of an archive is known."""
+    if archive != UBUNTU:
+        return "name one with FPACK_MIRROR"
+    key = UBUNTU_MIRRORS.key
+    return (
+        f"name one with FPACK_MIRROR='ubuntu=URL', --mirror ubuntu=URL, or {key} in fpack/config.toml; an Ubuntu "
+        "machine's apt sources are used without either"
+    )
 
 
 def check_path(path: str) -> str:
@@ -133,19 +160,20 @@ def find_mirrors(
 
 
 def parse_base(word: str) -> list[MirrorUrl]:
-    """Parse `debian=URL`, `debian-security=URL`, or a URL whose last component names the archive.
+    """Parse `ARCHIVE=URL`, or a URL whose last component names the archive.
 
-    A bare URL that ends with `debian`, or with neither archive, also implies the security archive beside it.
+    A bare URL that ends with `debian`, or with no archive, also implies the security archive beside it, and one that
+    ends with no archive Ubuntu's.
     """
     archive, equals, url = word.partition("=")
-    if equals and archive in ARCHIVES:
-        return [MirrorUrl(archive, _check_url(url))]
+    if equals and archive in (*ARCHIVES, PORTS):
+        return [MirrorUrl(UBUNTU if archive == PORTS else archive, _check_url(url))]
     url = _check_url(word)
     match = _ARCHIVE_PATH.search(urlsplit(url).path)
     if match is None:
-        return [MirrorUrl(DEBIAN, f"{url}/debian"), MirrorUrl(SECURITY, f"{url}/debian-security")]
-    if match[1] == SECURITY:
-        return [MirrorUrl(SECURITY, url)]
+        return [MirrorUrl(archive, f"{url}/{archive}") for archive in ARCHIVES]
+    if match[1] != DEBIAN:
+        return [MirrorUrl(SECURITY if match[1] == SECURITY else UBUNTU, url)]
     sibling = re.sub(r"debian(?=(?:/[^/]*)?\Z)", SECURITY, url)
     return [MirrorUrl(DEBIAN, url), MirrorUrl(SECURITY, sibling)]
 
@@ -162,7 +190,7 @@ def _check_url(url: str) -> str:
     if parts is None or parts.scheme not in ("http", "https", "file") or parts.query or parts.fragment:
         raise MirrorError(
             f"{url!r} is not a valid mirror URL",
-            hint="use http, https or file URLs: FPACK_MIRROR='debian=URL debian-security=URL'",
+            hint="use http, https or file URLs: FPACK_MIRROR='debian=URL debian-security=URL ubuntu=URL'",
         )
     return url.rstrip("/")
 
@@ -170,7 +198,7 @@ def _check_url(url: str) -> str:
 def configured(file: str) -> list[MirrorUrl]:
     """Return the mirrors in the user's configuration file."""
     found = configuration(file)
-    keys = ((MIRRORS.key, DEBIAN), (SECURITY_MIRRORS.key, SECURITY))
+    keys = ((MIRRORS.key, DEBIAN), (SECURITY_MIRRORS.key, SECURITY), (UBUNTU_MIRRORS.key, UBUNTU))
     return [MirrorUrl(archive, _check_url(url)) for key, archive in keys for url in found.get(key, "").split()]
 
 
@@ -194,7 +222,8 @@ def apt_snapshots(directory: Path) -> dict[str, str]:
             url = match["url"].rstrip("/")
             split = _split(url)
             if split is not None and split.scheme in ("http", "https", "file") and _AT in split.path:
-                (overrides if match["override"] else found)[DEBIAN if match["debian"] else SECURITY] = url
+                archive = DEBIAN if match["debian"] else UBUNTU if match["ubuntu"] else SECURITY
+                (overrides if match["override"] else found)[archive] = url
     found |= overrides
     if DEBIAN in found and SECURITY not in found:
         beside = re.sub(r"(?<=/)debian(?=/)", SECURITY, found[DEBIAN])
@@ -204,7 +233,7 @@ def apt_snapshots(directory: Path) -> dict[str, str]:
 
 
 def apt_bases(directory: Path) -> list[MirrorUrl]:
-    """Return the mirrors of Debian's own archives in the machine's apt sources, without third-party repositories.
+    """Return the mirrors of Debian's or Ubuntu's own archives in the machine's apt sources, without third parties'.
 
     Unreadable and malformed files are skipped.
     """
@@ -227,7 +256,7 @@ def apt_bases(directory: Path) -> list[MirrorUrl]:
 
 
 def parse_one_line(text: str) -> list[MirrorUrl]:
-    """Parse Debian's mirrors in a sources.list: `deb [options] URI suite component...`."""
+    """Parse the distribution's mirrors in a sources.list: `deb [options] URI suite component...`."""
     bases = []
     for line in text.splitlines():
         words = _OPTIONS.sub(" ", line.partition("#")[0]).split()
@@ -237,7 +266,7 @@ def parse_one_line(text: str) -> list[MirrorUrl]:
 
 
 def parse_deb822(text: str) -> list[MirrorUrl]:
-    """Parse Debian's mirrors in a *.sources file."""
+    """Parse the distribution's mirrors in a *.sources file."""
     bases = []
     for fields in stanzas(text):
         if fields.get("enabled", "yes").lower() in ("no", "false", "without", "off", "disable", "0"):
@@ -249,9 +278,15 @@ def parse_deb822(text: str) -> list[MirrorUrl]:
 
 
 def _known(uris: Sequence[str], suites: Sequence[str], components: Sequence[str]) -> list[MirrorUrl]:
-    """Return the mirrors among `uris` if suites and components are Debian's, since others use the same directories."""
-    if "main" not in components or not all(_SUITE.match(suite) for suite in suites):
+    """Return the mirrors among `uris` whose suites and components are the distribution's.
+
+    Third parties use the same directories. Those of Ubuntu have the same suites as well, but no component but main.
+    """
+    if "main" not in components:
         return []
+    debian = all(_SUITE.match(suite) for suite in suites)
+    named = [_UBUNTU_SUITE.match(suite) for suite in suites]
+    ubuntu = len(components) > 1 and all(found is not None and found[1] in UBUNTU_RELEASES for found in named)
     bases = []
     for uri in uris:
         parts = _split(uri)
@@ -259,6 +294,9 @@ def _known(uris: Sequence[str], suites: Sequence[str], components: Sequence[str]
         if match is None:
             continue
         url = re.sub(r"^copy:", "file:", uri).rstrip("/")
-        security = match[1] == SECURITY or any("security" in suite for suite in suites)
-        bases.append(MirrorUrl(SECURITY if security else DEBIAN, url))
+        if match[1] in (UBUNTU, PORTS):
+            bases += [MirrorUrl(UBUNTU, url)] if ubuntu else []
+        elif debian:
+            security = match[1] == SECURITY or any("security" in suite for suite in suites)
+            bases.append(MirrorUrl(SECURITY if security else DEBIAN, url))
     return bases

@@ -12,7 +12,8 @@ from .mirrors import check_path
 from .relations import Clause, Provided, Relation, check_package_name, parse_provides, parse_relations
 from .version import check_version
 
-_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_SHA256 = re.compile(r"(?:[0-9a-f]{64})?\Z")
+_SHA512 = re.compile(r"(?:[0-9a-f]{128})?\Z")
 _SOURCE = re.compile(r"(\S+)(?:\s+\((\S+)\))?\Z")
 _PRIORITIES = ("required", "important", "standard")
 
@@ -24,7 +25,7 @@ class PackageError(FpackError):
 
 
 class Package(NamedTuple):
-    """A package of one suite.
+    """A package of one suite. sha256, sha512: of its file, "" if the index does not have it; one at least is there.
 
     depends: Pre-Depends, then Depends. conflicts: Conflicts and Breaks. rank: orders the providers of a name; packages
     of a high priority (required, important, standard) have a low rank and come first.
@@ -46,6 +47,7 @@ class Package(NamedTuple):
     depends: tuple[Clause, ...]
     conflicts: tuple[Relation, ...]
     provides: tuple[Provided, ...]
+    sha512: str = ""
 
 
 def parse_package(text: str, *, arch: str, suite: str, archive: str) -> Package:
@@ -53,9 +55,13 @@ def parse_package(text: str, *, arch: str, suite: str, archive: str) -> Package:
     fields = parse_stanza(text, suite)
     name = check_package_name(fields.get("package", ""))
     where = f"{name} in {suite}"
-    size, sha256 = fields.get("size", ""), fields.get("sha256", "")
-    if not (size.isascii() and size.isdigit() and len(size) < 16) or not _SHA256.match(sha256):
-        raise PackageError("The index has a package without size or SHA-256", where=where)
+    size, sha256, sha512 = (fields.get(key, "") for key in ("size", "sha256", "sha512"))
+    if not (size.isascii() and size.isdigit() and len(size) < 16):
+        raise PackageError("The index has a package without a size", where=where)
+    if not (sha256 or sha512) or not _SHA256.match(sha256) or not _SHA512.match(sha512):
+        broken = not (sha256 or sha512) and ("md5sum" in fields or "sha1" in fields)
+        why = "MD5 and SHA-1 digests do not count, since they can be forged" if broken else ""
+        raise PackageError("The index has a package without a valid SHA-256 or SHA-512", where=where, why=why)
     own = fields.get("architecture", "")
     if own not in (arch, "all"):
         raise PackageError("The index has a package of another architecture", where=where, why=f"{own!r}")
@@ -93,4 +99,5 @@ def parse_package(text: str, *, arch: str, suite: str, archive: str) -> Package:
             if relation.arch in ("", "any", "native", arch)  # a root has packages of one architecture only
         ),
         provides=provides,
+        sha512=sha512,
     )

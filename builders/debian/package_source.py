@@ -1,4 +1,4 @@
-"""Provide Debian's packages to an evaluation: answer from the lock, and resolve and lock new requests.
+"""Provide the packages of Debian and Ubuntu to an evaluation: answer from the lock, and resolve and lock new requests.
 
 An evaluation with a complete lock loads only this module. Indexes, the resolver and the network code are imported when
 the lock lacks something.
@@ -17,7 +17,7 @@ from fpack.store.errors import FpackError
 from fpack.store.settings import ACCEPT_EXPIRED
 
 from .lock import ClosureKey, EarlierIndex, EarlierKey, Lock, LockFile, PackagePin
-from .suites import RELEASES, Suite, show_date
+from .suites import ALL_RELEASES, DEBIAN, DISTRIBUTIONS, Suite, distribution, labelled, show_date
 
 if TYPE_CHECKING:
     from fpack.builders.net.http import Http
@@ -70,7 +70,7 @@ class AddedPackage(NamedTuple):
 
 
 class DebianSource:
-    """The packages of Debian's releases for one architecture, pinned by a lock.
+    """The packages of the releases of Debian and Ubuntu for one architecture, pinned by a lock.
 
     added, moved: the changes of the lock since this object was created; `save` writes the lock. frozen: a missing entry
     is an error. max_age: the value of the option `--max-index-age`. Packages that come from the lock have an empty
@@ -88,7 +88,7 @@ class DebianSource:
         reporter: ArchiveReporter,
         frozen: bool = False,
         now: Callable[[], float] = time.time,
-        releases: Mapping[str, Sequence[Suite]] = RELEASES,
+        releases: Mapping[str, Sequence[Suite]] = ALL_RELEASES,
         keyring: str | None = None,
         accept_expired: bool | None = None,
         max_age: str | None = None,
@@ -118,13 +118,13 @@ class DebianSource:
 
     # Queries of an evaluation.
 
-    def releases(self) -> list[str]:
-        """Return the names of the known releases, sorted."""
-        return sorted(self._releases)
+    def releases(self, of: str = DEBIAN) -> list[str]:
+        """Return the names of the known releases of a distribution, sorted. of: such as `ubuntu`."""
+        return sorted(name for name, suites in self._releases.items() if distribution(suites) == of)
 
     def package(self, release: str, name: str) -> PackageRecord:
         """Return a package: name, version, arch, release, source, source_version, file, archive, sha256, size, date,
-        section, description. Raise NoSuchPackage with similar names if there is none."""
+        section, description, and sha512 if the archive has it. Raise NoSuchPackage if there is none."""
         self._check_release(release)
         pin = self.lock.packages.get((release, self.arch, name))
         if pin is not None:
@@ -234,7 +234,8 @@ class DebianSource:
     def _check_release(self, release: str) -> None:
         if release not in self._releases:
             raise NoSuchRelease(
-                f"There is no release {release!r} of Debian", hint=f"releases are {', '.join(sorted(self._releases))}"
+                f"There is no release {release!r} of {' or '.join(DISTRIBUTIONS.values())}",
+                hint=f"releases are {', '.join(sorted(self._releases))}",
             )
 
     def _forbid_if_frozen(self, release: str, what: str, error: type[Frozen] = Frozen) -> None:
@@ -379,13 +380,13 @@ class DebianSource:
 
     def _remember_earlier(self, lock: Lock, key: EarlierKey, found: EarlierIndex, tell: bool) -> None:
         """Add an earlier index to a lock if it is on this machine or a mirror still has it."""
-        release, suite, arch, _ = key
+        release, label, arch, _ = key
         try:
-            self._archive.open(found.pin, Suite(suite, found.suite.archive), arch, found.suite.date)
+            self._archive.open(found.pin, labelled(label, found.suite.archive), arch, found.suite.date)
         except FpackError as error:
             if tell:
                 self._reporter.say(
-                    f"warning: the index of {suite} of {show_date(found.suite.date)} is no longer available, so its "
+                    f"warning: the index of {label} of {show_date(found.suite.date)} is no longer available, so its "
                     f"packages that the archive has replaced cannot keep their version. {error}"
                 )
         else:
@@ -397,13 +398,13 @@ class DebianSource:
         if not earlier:
             return
         missing = {
-            name: pin.sha256
+            name: (pin.sha256, pin.sha512)
             for (r, a, name), pin in lock.packages.items()
-            if (r, a) == (release, arch) and pin.sha256 not in {package.sha256 for package in current.current(name)}
+            if (r, a) == (release, arch) and (pin.sha256, pin.sha512) not in _digests(current.current(name))
         }
         for key, found in earlier.items():
-            index = self._archive.open(found.pin, Suite(key[1], found.suite.archive), arch, found.suite.date)
-            listed = {name for name, sha256 in missing.items() if sha256 in {p.sha256 for p in index.packages(name)}}
+            index = self._archive.open(found.pin, labelled(key[1], found.suite.archive), arch, found.suite.date)
+            listed = {name for name, digests in missing.items() if digests in _digests(index.packages(name))}
             if not listed:
                 del lock.earlier[key]
             for name in listed:
@@ -444,7 +445,8 @@ class DebianSource:
 
 
 def _entry(release: str, pin: PackagePin, package: Package | None = None) -> PackageRecord:
-    return {
+    more = {"sha512": pin.sha512} if pin.sha512 else {}
+    return more | {
         "name": pin.name,
         "version": pin.version,
         "arch": pin.arch,
@@ -459,3 +461,7 @@ def _entry(release: str, pin: PackagePin, package: Package | None = None) -> Pac
         "section": package.section if package is not None else "",
         "description": package.description if package is not None else "",
     }
+
+
+def _digests(packages: Iterable[Package]) -> set[tuple[str, str]]:
+    return {(package.sha256, package.sha512) for package in packages}

@@ -22,7 +22,11 @@ from .suites import SuiteFile, show_date
 MAX_SIZE = 16 << 20
 FUTURE = DAY  # how far a release's date may be ahead of this machine's clock
 
-_ENTRY = re.compile(r"([0-9a-f]{64})[ \t]+(\d{1,15})[ \t]+(\S+)\Z")
+# The sections of digests that count, and the number of digits. MD5 and SHA-1 are broken.
+_SECTIONS = {"sha256": 64, "sha512": 128}
+_ENTRY = re.compile(r"([0-9a-f]+)[ \t]+(\d{1,15})[ \t]+(\S+)\Z")
+# A file's line in a release that is only searched. The number of digits tells the algorithm.
+_LINE = rb"^ ([0-9a-f]{64}|[0-9a-f]{128})[ \t]+(\d{1,15})[ \t]+(%s)$"
 
 
 class Expired(ReleaseError):
@@ -53,6 +57,20 @@ class Release(NamedTuple):
     architectures: tuple[str, ...]
     files: Mapping[str, SuiteFile]
 
+    @property
+    def name(self) -> str:
+        """The suite's directory, as in `directory_name`."""
+        return directory_name(self.suite, self.codename)
+
+
+def directory_name(suite: str, codename: str) -> str:
+    """Return the name of a suite's directory under dists/, from the fields Suite and Codename of its release.
+
+    It is Debian's Codename, such as trixie-updates. In Ubuntu the updates have the codename of their release, and it is
+    the Suite, such as noble-updates.
+    """
+    return suite if not codename or suite.startswith(f"{codename}-") else codename
+
 
 def read_release(
     data: bytes,
@@ -70,21 +88,24 @@ def read_release(
     """
     signed = verify(data, keyring, where, now=now, new=True)
     release = parse_release(signed.text, hashlib.sha256(data).hexdigest(), where)
-    if suite not in (release.suite, release.codename):
+    if not is_of(release, suite):
         raise WrongSuite(
-            f"The mirror has a different suite in place of {suite}",
-            where=where,
-            why=f"its index is for {release.codename or release.suite}",
+            f"The mirror has a different suite in place of {suite}", where=where, why=f"its index is for {release.name}"
         )
     check_dates(release, now, accept_expired=accept_expired, max_age=max_age, where=where)
     return release
+
+
+def is_of(release: Release, suite: str) -> bool:
+    """Return whether a release is that of `suite`."""
+    return suite in (release.suite, release.name)
 
 
 def check_dates(
     release: Release, now: float, *, accept_expired: bool, max_age: float | None = MAX_INDEX_DAYS, where: str = ""
 ) -> None:
     """Raise Expired or NotYetValid if `release` is not valid at the time `now` (Unix seconds). max_age: in days."""
-    name = release.codename or release.suite
+    name = release.name
     if release.date > now + FUTURE:
         raise NotYetValid(
             f"The index of {name} is dated in the future",
@@ -116,7 +137,7 @@ def check_rollback(release: Release, locked_date: int | None, where: str = "") -
     """Raise Rollback if `release` is older than the locked one."""
     if locked_date is not None and release.date < locked_date:
         raise Rollback(
-            f"The mirror has an older index of {release.codename or release.suite} than the lock",
+            f"The mirror has an older index of {release.name} than the lock",
             where=where,
             why=f"its date is {show_date(release.date)}; the locked index has {show_date(locked_date)}",
             hint="try another mirror, or allow an older index",
@@ -131,15 +152,11 @@ def parse_release(signed: bytes, sha256: str, where: str = "") -> Release:
         raise ReleaseError(
             "The suite's index is malformed", where=where, why=getattr(error, "why", str(error))
         ) from None
-    files: dict[str, SuiteFile] = {}
-    for line in fields.get("sha256", "").split("\n"):
-        if line.strip():
-            match = _ENTRY.match(line.strip())
-            if match is None:
-                raise ReleaseError("The suite's index is malformed", where=where, why=f"not a digest: {line[:100]!r}")
-            files[match[3]] = SuiteFile(match[3], int(match[2]), match[1])
+    files = _files(fields, where)
     if not files:
-        raise ReleaseError("The suite's index has no SHA-256 digests", where=where)
+        broken = [name for key, name in (("md5sum", "MD5"), ("sha1", "SHA-1")) if fields.get(key, "").strip()]
+        why = f"its {' and '.join(broken)} digests do not count, since they can be forged" if broken else ""
+        raise ReleaseError("The suite's index has no SHA-256 or SHA-512 digests", where=where, why=why)
     until = fields.get("valid-until")
     return Release(
         suite=fields.get("suite", ""),
@@ -151,6 +168,45 @@ def parse_release(signed: bytes, sha256: str, where: str = "") -> Release:
         architectures=tuple(fields.get("architectures", "").split()),
         files=files,
     )
+
+
+def _files(fields: Mapping[str, str], where: str) -> dict[str, SuiteFile]:
+    """Return the listed files with all digests of each. The sections may list different files."""
+    files: dict[str, SuiteFile] = {}
+    for section, digits in _SECTIONS.items():
+        for line in fields.get(section, "").split("\n"):
+            if not line.strip():
+                continue
+            match = _ENTRY.match(line.strip())
+            if match is None or len(match[1]) != digits:
+                raise ReleaseError("The suite's index is malformed", where=where, why=f"not a digest: {line[:150]!r}")
+            file = _with(files.get(match[3]), match[3], int(match[2]), match[1])
+            if file is None:
+                why = f"it lists {match[3]!r:.200} twice, with different sizes or digests"
+                raise ReleaseError("The suite's index contradicts itself", where=where, why=why)
+            files[match[3]] = file
+    return files
+
+
+def find_files(data: bytes, pattern: str) -> dict[str, SuiteFile]:
+    """Return the files whose path matches `pattern` from the text of a release that was verified before.
+
+    A search for a few files is faster than parsing the whole release.
+    """
+    files: dict[str, SuiteFile] = {}
+    for match in re.finditer(_LINE % pattern.encode(), data, re.MULTILINE):
+        path = match[3].decode()
+        if (file := _with(files.get(path), path, int(match[2]), match[1].decode())) is not None:
+            files[path] = file
+    return files
+
+
+def _with(known: SuiteFile | None, path: str, size: int, digest: str) -> SuiteFile | None:
+    """Return a file with one more digest. Return None if it contradicts what is known of the file."""
+    sha256, sha512 = ("", digest) if len(digest) > _SECTIONS["sha256"] else (digest, "")
+    file = known or SuiteFile(path, size, "")
+    new = SuiteFile(path, size, sha256 or file.sha256, sha512 or file.sha512)
+    return new if new == file._replace(sha256=file.sha256 or sha256, sha512=file.sha512 or sha512) else None
 
 
 def _date(text: str, where: str) -> int:

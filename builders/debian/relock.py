@@ -9,7 +9,7 @@ from .lock import Depends, EarlierIndex, EarlierKey, Lock, PackagePin
 from .merged_index import MergedIndex
 from .package import Package
 from .resolver import resolve
-from .suites import SECURITY
+from .suites import is_security
 from .version import version_key
 
 Names = tuple[str, ...]
@@ -89,6 +89,7 @@ def pin(package: Package, date: int, old: PackagePin | None) -> PackagePin:
         size=package.size,
         sha256=package.sha256,
         file=package.file,
+        sha512=package.sha512,
     )
     return old if old is not None and old._replace(date=date, archive=new.archive, file=new.file) == new else new
 
@@ -108,7 +109,7 @@ def security_versions(universe: MergedIndex, pins: Mapping[str, str]) -> dict[st
     """Return the highest version in security suites of each package of `pins`, if it is newer than that of `pins`."""
     found = {}
     for name, locked in pins.items():
-        versions = [package.version for package in universe.current(name) if package.archive == SECURITY]
+        versions = [package.version for package in universe.current(name) if is_security(package.suite)]
         highest = max(versions, key=version_key, default=None)
         if highest is not None and version_key(highest) > version_key(locked):
             found[name] = highest
@@ -126,9 +127,10 @@ def needed_earlier(
     if next(lost, None) is None:
         return {}
     found = {key: earlier for key, earlier in lock.earlier.items() if (key[0], key[2]) == (release, arch)}
-    for (r, suite, a), index in lock.indexes.items():
+    for (r, label, a), index in lock.indexes.items():
         if (r, a) == (release, arch):
-            found[release, suite, arch, index.sha256] = EarlierIndex(lock.suites[release, suite], index)
+            suite = lock.suites[release, label.partition("/")[0]]
+            found[release, label, arch, index.sha256 or index.sha512] = EarlierIndex(suite, index)
     return found
 
 
@@ -141,7 +143,8 @@ def outdated(lock: Lock, release: str, arch: str, universe: MergedIndex) -> list
         newest = max(universe.current(name), key=lambda package: version_key(package.version), default=None)
         security = security_versions(universe, {name: pin.version}).get(name)
         if newest is None or version_key(newest.version) > version_key(pin.version):
-            suite, published = ("", 0) if newest is None else (newest.suite, lock.suites[release, newest.suite].date)
+            suite = newest.suite if newest is not None else ""
+            published = lock.suites[release, suite.partition("/")[0]].date if suite else 0
             version = newest and newest.version
             found.append(
                 OutdatedPackage(

@@ -20,10 +20,10 @@ from .index_download import IndexDownload, IndexGone
 from .index_table import IndexUnusable
 from .local_indexes import newest_seen
 from .lock import Lock, SuitePin
-from .mirrors import Mirrors
+from .mirrors import Mirrors, mirror_hint
 from .release import MAX_SIZE, Release, check_rollback, parse_release, read_release
 from .signatures import ReleaseError, find_keyring, verify
-from .suites import IndexPin, Suite, show_date
+from .suites import IndexPin, Suite, labelled, show_date
 
 
 class ArchiveReporter(Protocol):
@@ -37,7 +37,10 @@ class ArchiveReporter(Protocol):
 
 
 class DebianArchive:
-    """Debian's archive, accessed through mirrors. Trusts the keyring and the digests in a lock."""
+    """Debian's and Ubuntu's archives, accessed through mirrors. Trusts the archives' keyrings and the lock's digests.
+
+    keyring: the file for Debian's archives, as of `find_keyring`.
+    """
 
     def __init__(
         self,
@@ -69,19 +72,22 @@ class DebianArchive:
 
         Raise Rollback if a release file is older than the locked one; the lock is unchanged then.
         """
-        fresh: dict[Suite, Release] = {}
+        fresh: dict[str, tuple[Suite, Release]] = {}
         for suite in suites:
             known = lock.suites.get((release, suite.name))
-            fresh[suite] = self.current(suite, None if allow_older or known is None else known.date)
-        pins = {(suite, arch): choose(found, arch) for arch in sorted(set(archs)) for suite, found in fresh.items()}
+            if suite.name not in fresh:
+                fresh[suite.name] = suite, self.current(suite, None if allow_older or known is None else known.date)
+        pins = {
+            (suite.label, arch): choose(fresh[suite.name][1], arch, suite.component)
+            for arch in sorted(set(archs))
+            for suite in suites
+        }
         lock.suites = {key: pin for key, pin in lock.suites.items() if key[0] != release}
         lock.indexes = {key: pin for key, pin in lock.indexes.items() if key[0] != release}
-        for suite, found in fresh.items():
-            lock.suites[release, suite.name] = SuitePin(
-                release, suite.name, suite.archive, found.date, found.until, found.sha256
-            )
-        for (suite, arch), pin in pins.items():
-            lock.indexes[release, suite.name, arch] = pin
+        for name, (suite, found) in fresh.items():
+            lock.suites[release, name] = SuitePin(release, name, suite.archive, found.date, found.until, found.sha256)
+        for (label, arch), pin in pins.items():
+            lock.indexes[release, label, arch] = pin
 
     def current(self, suite: Suite, not_before: int | None = None) -> Release:
         """Fetch and verify the current signed release from the first mirror that has a valid one.
@@ -92,7 +98,7 @@ class DebianArchive:
         refused: ReleaseError | None = None
         failed: HttpError | None = None
         stale: tuple[Release, bytes] | None = None
-        keyring = find_keyring(self._keyring)
+        keyring = self._keyring_of(suite.archive)
         seen = newest_seen(self._cache, suite.name)
         for url in self._mirrors.urls(suite.archive, f"dists/{suite.name}/InRelease"):
             try:
@@ -103,7 +109,7 @@ class DebianArchive:
                     suite=suite.name,
                     now=self._now(),
                     accept_expired=self._accept_expired,
-                    max_age=self._max_age,
+                    max_age=None if suite.settled else self._max_age,
                     where=url,
                 )
                 check_rollback(release, not_before, url)
@@ -123,8 +129,11 @@ class DebianArchive:
             )
             return self._keep(*stale)
         raise (
-            refused or failed or ReleaseError(f"No mirror is known for {suite.name}", hint="name one with FPACK_MIRROR")
+            refused or failed or ReleaseError(f"No mirror is known for {suite.name}", hint=mirror_hint(suite.archive))
         )
+
+    def _keyring_of(self, archive: str) -> Path:
+        return find_keyring(self._keyring, archive=archive)
 
     def _keep(self, release: Release, data: bytes) -> Release:
         self._cache.keep(self._cache.release(release.sha256), data)
@@ -142,7 +151,7 @@ class DebianArchive:
             path.unlink(missing_ok=True)
             raise IndexGone(f"The cached release of {pin.suite} is damaged", where=str(path))
         # The release was checked as new when it was locked, and its digest matches the lock; its key may have expired.
-        signed = verify(data, find_keyring(self._keyring), str(path), now=self._now(), new=False)
+        signed = verify(data, self._keyring_of(pin.archive), str(path), now=self._now(), new=False)
         return parse_release(signed.text, pin.sha256, str(path))
 
     def _find_release(self, pin: SuitePin) -> bytes:
@@ -167,17 +176,17 @@ class DebianArchive:
             pin = lock.suites.get((release, suite.name))
             if pin is None:
                 raise IndexGone(f"The lock has no pin for {suite.name}")
-            key = (release, suite.name, arch)
+            key = (release, suite.label, arch)
             if key not in lock.indexes:
-                lock.indexes[key] = choose(self.pinned(pin), arch)
+                lock.indexes[key] = choose(self.pinned(pin), arch, suite.component)
             opened.append(self.open(lock.indexes[key], suite, arch, pin.date))
         return opened
 
     def earlier(self, lock: Lock, release: str, arch: str) -> list[PackageIndex]:
         """Open the earlier indexes that `lock` has for a release. Raise IndexGone if one is no longer available."""
         return [
-            self.open(found.pin, Suite(suite, found.suite.archive), arch, found.suite.date)
-            for (r, suite, a, _), found in sorted(lock.earlier.items(), key=lambda item: -item[1].suite.date)
+            self.open(found.pin, labelled(label, found.suite.archive), arch, found.suite.date)
+            for (r, label, a, _), found in sorted(lock.earlier.items(), key=lambda item: -item[1].suite.date)
             if (r, a) == (release, arch)
         ]
 
@@ -193,7 +202,7 @@ class DebianArchive:
             locked = lock.suites.get((release, suite.name))
             found = self.current(suite) if locked is None else self.pinned(locked)
             dates.append(found.date)
-            for pin in contents_pins(found.files, arch):
+            for pin in contents_pins(found.files, arch, suite.component):
                 table = cached_table(self._cache, pin)
                 if table is None:
                     what = f"files of {suite.name} for {arch}"

@@ -59,7 +59,7 @@ class SearchTable:
 
 def open_catalog(cache: IndexCache, pin: IndexPin, index: PackageIndex) -> SearchTable:
     """Open the table of the index with this pin, or make it from the index and cache it, followed by its digest."""
-    path = cache.directory / f"{pin.sha256}.catalog{FORMAT}"
+    path = cache.directory / f"{pin.key}.catalog{FORMAT}"
     try:
         file = path.read_bytes()
     except OSError:
@@ -72,7 +72,7 @@ def open_catalog(cache: IndexCache, pin: IndexPin, index: PackageIndex) -> Searc
 
 
 def _digest(table: bytes, pin: IndexPin) -> bytes:
-    return blake3(table + b"\0" + pin.sha256.encode()).digest(_DIGEST)
+    return blake3(table + b"\0" + pin.key.encode()).digest(_DIGEST)
 
 
 def make_catalog(text: Buffer) -> bytes:

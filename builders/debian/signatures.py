@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.store.errors import FpackError
-from fpack.store.settings import KEYRING
+from fpack.store.settings import KEYRING, UBUNTU_KEYRING
 
-from .suites import show_date
+from .suites import DEBIAN, DISTRIBUTIONS, UBUNTU, show_date
 
 SHIPPED = Path(__file__).with_name("keyring.pgp")
 KEYRINGS = (
@@ -28,6 +28,9 @@ KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.pgp"),
     SHIPPED,
 )
+# Each archive has its own keys: a signature by Debian's keys counts for nothing in Ubuntu's archive.
+UBUNTU_SHIPPED = Path(__file__).with_name("ubuntu-keyring.pgp")
+UBUNTU_KEYRINGS = (Path("/usr/share/keyrings/ubuntu-archive-keyring.gpg"), UBUNTU_SHIPPED)
 MAX_SIGNATURES = 16  # the verification of each reads the whole text
 
 _BEGIN = b"-----BEGIN PGP SIGNED MESSAGE-----"
@@ -77,20 +80,27 @@ class Signed(NamedTuple):
     signatures: tuple[Signature, ...]
 
 
-def find_keyring(option: str | None = None, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the keyring file: the one of the setting, else the machine's, else fpack's own."""
-    named = KEYRING.look_up(option, environ)
+def find_keyring(
+    option: str | None = None, environ: Mapping[str, str] = os.environ, archive: str = DEBIAN
+) -> Path:  # fmt: skip
+    """Return the keyring file of an archive: the one of the setting, else the machine's, else fpack's own.
+
+    option: the file for Debian's archives.
+    """
+    ubuntu = archive == UBUNTU
+    named = UBUNTU_KEYRING.look_up(None, environ) if ubuntu else KEYRING.look_up(option, environ)
     if named.value:
         path = Path(named.value).expanduser()
         if not path.is_file():
             raise KeyringError("The keyring does not exist", where=named.value, why=f"it is named by {named.origin}")
         return path
-    for path in KEYRINGS:
+    for path in UBUNTU_KEYRINGS if ubuntu else KEYRINGS:
         if path.is_file():
             return path
+    package, setting = ("ubuntu-keyring", UBUNTU_KEYRING) if ubuntu else ("debian-archive-keyring", KEYRING)
     raise KeyringError(
-        "There is no keyring to verify Debian's archive with",
-        hint="install debian-archive-keyring, or name a keyring with FPACK_KEYRING",
+        f"There is no keyring to verify {DISTRIBUTIONS[UBUNTU if ubuntu else DEBIAN]}'s archive with",
+        hint=f"install {package}, or name a keyring with {setting.variable}",
     )
 
 
@@ -121,7 +131,7 @@ def verify(data: bytes, keyring: Path, where: str = "", *, now: float, new: bool
             "A suite's index has no valid signature",
             where=where,
             why="; ".join([*dict.fromkeys(faults), f"the keyring is {keyring}"]),
-            hint="update the keyring (debian-archive-keyring), or try another mirror",
+            hint="update the keyring (debian-archive-keyring or ubuntu-keyring), or try another mirror",
         )
     signatures = sorted((signature for _, signature in good), key=lambda signature: bool(signature.trouble))
     return Signed(good[0][0], tuple(signatures))

@@ -1,6 +1,6 @@
-"""Build the `fetch` kind: download a file of a declared SHA-256 from the first URL that serves it.
+"""Build the `fetch` kind: download a file of a declared SHA-256 or SHA-512 from the first URL that serves it.
 
-The key holds the digest, the name and the executable bit, but no URL. An interrupted download is resumed by the next
+The key holds the digests, the name and the executable bit, but no URL. An interrupted download is resumed by the next
 attempt.
 """
 
@@ -26,16 +26,20 @@ if TYPE_CHECKING:
 VERSION = 1
 
 
-_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_FORMS = {"sha256": re.compile(r"[0-9a-f]{64}\Z"), "sha512": re.compile(r"[0-9a-f]{128}\Z")}
 
 
 class FetchArgs(NamedTuple):
-    """The arguments. sha256: 64 hexadecimal digits, or "" to report the digest of the file. size: None if unknown."""
+    """The arguments. sha256, sha512: hexadecimal digits, or ""; a file has all that are declared.
+
+    Without either, the build reports the digest of the file. size: None if unknown.
+    """
 
     urls: tuple[str, ...]
     sha256: str
     size: int | None = None
     executable: bool = False
+    sha512: str = ""
 
 
 class FetchBuilder(BaseBuilder):
@@ -54,23 +58,31 @@ class FetchBuilder(BaseBuilder):
         self._missing = missing
 
     def key(self, drv: Derivation) -> Value:
-        """Return the declared digest, the name and the executable bit."""
+        """Return the declared digests, the name and the executable bit."""
         args = arguments.read(FetchArgs, drv.args)
-        return [f"fetch {VERSION}", args.sha256, drv.name, args.executable]
+        more = [args.sha512] if args.sha512 else []
+        return [f"fetch {VERSION}", args.sha256, drv.name, args.executable, *more]
 
     def build(self, task: Task) -> Built:
         """Download the file, verify it and write it to the store."""
         args = arguments.read(FetchArgs, task.args)
-        if args.sha256 == "":
+        declared = {name: text for name, text in (("sha256", args.sha256), ("sha512", args.sha512)) if text}
+        if not declared:
             raise self._undeclared(task, args)
-        if not _SHA256.match(args.sha256):
-            raise BuildError(
-                "The sha256 of a fetch is not 64 hexadecimal digits", where=task.name, why=f"it is {args.sha256!r}"
-            )
+        for name, text in declared.items():
+            if not _FORMS[name].match(text):
+                what = f"The {name} of a fetch is not {int(name[3:]) // 4} hexadecimal digits"
+                raise BuildError(what, where=task.name, why=f"it is {text!r}")
         part = task.resume_dir() / "part"
         try:
             done = self._http.download(
-                self._urls(args), part, size=args.size, sha256=args.sha256, progress=task.progress, check=task.check
+                self._urls(args),
+                part,
+                size=args.size,
+                sha256=args.sha256,
+                sha512=args.sha512,
+                progress=task.progress,
+                check=task.check,
             )
         except HttpError as error:
             if not isinstance(error, NotFound) or error.hint:

@@ -269,9 +269,9 @@ def _sources(derivations: Mapping[bytes, Derivation]) -> list[form.ManifestSourc
         args = drv.args
         if drv.kind == "fetch":
             urls = tuple(str(url) for url in args["urls"])
-            found.append(
-                form.ManifestSource(digest.hex(), "fetch", drv.name, urls, str(args["sha256"]), args.get("size"), "")
-            )
+            hashes = (f"sha512:{args['sha512']}",) if args.get("sha512") else ()
+            sha256, size = str(args["sha256"]), args.get("size")
+            found.append(form.ManifestSource(digest.hex(), "fetch", drv.name, urls, sha256, size, "", hashes))
         elif drv.kind == "source":
             found.append(form.ManifestSource(digest.hex(), "source", drv.name, (), "", None, str(args["tree"])))
         elif drv.kind in form.LOCKED:

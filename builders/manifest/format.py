@@ -127,7 +127,8 @@ class PathOrigin(NamedTuple):
 class ManifestSource(NamedTuple):
     """An input from outside the store. Kind `fetch` has urls, sha256 and size; kind `source` has the digest of a tree.
 
-    The other kinds are packages from a project's own lock. They have urls, and hashes as in that lock.
+    A `fetch` of a declared SHA-512 has it in hashes, and sha256 is "" if it declares no SHA-256. The other kinds are
+    packages from a project's own lock. They have urls, and hashes as in that lock.
     """
 
     derivation: str
@@ -151,7 +152,10 @@ class LockedSuite(NamedTuple):
 
 
 class LockedIndex(NamedTuple):
-    """A suite's package index: digest and size of the text, and of the compressed file that the Release file lists."""
+    """A suite's package index: digests and size of the text, and of the compressed file that the Release file lists.
+
+    A digest that the Release file does not have is "". A suite has an index for each of its components.
+    """
 
     suite: str
     sha256: str
@@ -159,10 +163,12 @@ class LockedIndex(NamedTuple):
     packed_sha256: str
     packed_size: int
     file: str
+    sha512: str = ""
+    packed_sha512: str = ""
 
 
 class LockedPackage(NamedTuple):
-    """A package of the lock."""
+    """A package of the lock. A digest that the index does not have is ""."""
 
     name: str
     version: str
@@ -174,6 +180,7 @@ class LockedPackage(NamedTuple):
     size: int
     sha256: str
     file: str
+    sha512: str = ""
 
 
 class LockPart(NamedTuple):
@@ -310,12 +317,17 @@ def head_value(head: Head) -> dict[str, Value]:
             "release": head.lock.release,
             "arch": head.lock.arch,
             "suites": [suite._asdict() for suite in head.lock.suites],
-            "indexes": [index._asdict() for index in head.lock.indexes],
-            "packages": [package._asdict() for package in head.lock.packages],
+            "indexes": [_locked_value(index) for index in head.lock.indexes],
+            "packages": [_locked_value(package) for package in head.lock.packages],
         },
         "derivations": head.derivations,
         **({"executor": head.executor, "claims": (head.claims or Claims())._asdict()} if head.format > 1 else {}),
     }
+
+
+def _locked_value(item: LockedIndex | LockedPackage) -> dict[str, Value]:
+    """Return the fields of an entry of the lock. Those of SHA-512 are absent without one, as in earlier manifests."""
+    return {name: value for name, value in item._asdict().items() if value or not name.endswith("sha512")}
 
 
 def _path_value(path: PathOrigin) -> dict[str, Value]:
@@ -327,7 +339,7 @@ def _path_value(path: PathOrigin) -> dict[str, Value]:
 
 def _source_value(source: ManifestSource) -> dict[str, Value]:
     value = {**source._asdict(), "urls": list(source.urls), "hashes": list(source.hashes)}
-    if source.kind not in LOCKED:
+    if source.kind not in LOCKED and not source.hashes:
         del value["hashes"]
     return value
 

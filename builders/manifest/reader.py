@@ -9,7 +9,8 @@ paths, between fields, and of the canonical encoding would stay, and its errors 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -61,7 +62,10 @@ MAX_PATHS = 50_000  # store paths
 MAX_ID = 0xFFFFFFFE
 _HEX40 = partial(Fields.matching, pattern=HEX40)
 _HEX64 = partial(Fields.matching, pattern=HEX64)
-_READERS: Mapping[str, Callable[[Fields, str], Any]] = {
+_HEX128 = partial(Fields.matching, pattern=re.compile(r"[0-9a-f]{128}\Z"))
+_WEAK = partial(Fields.matching, pattern=re.compile(r"(?:[0-9a-f]{64})?\Z"))
+_SHA512_SOURCE = re.compile(r"sha512:[0-9a-f]{128}\Z")
+_READERS: dict[str, Callable[[Fields, str], Any]] = {
     "path": Fields.store_path,
     "derivation": _HEX40,
     "manifest": Fields.blob,
@@ -74,6 +78,8 @@ _READERS: Mapping[str, Callable[[Fields, str], Any]] = {
     "packed_size": Fields.number,
     "sha256": _HEX64,
     "packed_sha256": _HEX64,
+    "sha512": _HEX128,
+    "packed_sha512": _HEX128,
 }
 
 
@@ -237,9 +243,16 @@ def _claims(value: Value) -> Claims:
 
 
 def _record(kind: Any, value: Value, what: str, /, **readers: Callable[[Fields, str], Any]) -> Any:
-    """Read a record whose fields are as in _READERS, or `readers`; all others are texts."""
-    fields = Fields(value, what, kind._fields)
-    return kind(*((readers.get(name) or _READERS.get(name, Fields.text))(fields, name) for name in kind._fields))
+    """Read a record whose fields are as in _READERS, or `readers`; all others are texts.
+
+    A SHA-512 may be absent, and the SHA-256 may be "" beside one.
+    """
+    present = value.keys() if isinstance(value, dict) else set()
+    names = [name for name in kind._fields if name in present or not name.endswith("sha512")]
+    fields = Fields(value, what, names)
+    beside = {name.replace("512", "256"): _WEAK for name in names if name.endswith("sha512")}
+    known = _READERS | beside | readers
+    return kind(**{name: known.get(name, Fields.text)(fields, name) for name in names})
 
 
 def _layer(value: Value, number: int) -> ManifestLayer:
@@ -308,21 +321,25 @@ def _reason(value: Value) -> PackageReason:
 
 
 def _source(value: Value) -> ManifestSource:
-    locked = isinstance(value, dict) and value.get("kind") in LOCKED
-    fields = Fields(value, "a source", (name for name in ManifestSource._fields if locked or name != "hashes"))
-    urls, hashes = fields.items("urls"), fields.items("hashes") if locked else []
+    kind = value.get("kind") if isinstance(value, dict) else None
+    strong = kind == "fetch" and isinstance(value, dict) and "hashes" in value
+    hashed = kind in LOCKED or strong
+    fields = Fields(value, "a source", (name for name in ManifestSource._fields if hashed or name != "hashes"))
+    urls, hashes = fields.items("urls"), fields.items("hashes") if hashed else []
     kind = fields.text("kind")
     if kind not in ("fetch", "source", *LOCKED):
         raise fields.bad("kind")
     for name, texts in (("urls", urls), ("hashes", hashes)):
         if not all(isinstance(text, str) for text in texts):
             raise fields.bad(name)
+    if strong and not (len(hashes) == 1 and _SHA512_SOURCE.match(hashes[0])):
+        raise fields.bad("hashes")
     return ManifestSource(
         derivation=fields.matching("derivation", HEX40),
         kind=kind,
         name=fields.text("name"),
         urls=tuple(urls),
-        sha256=fields.matching("sha256", HEX64) if kind == "fetch" else fields.text("sha256"),
+        sha256=(_WEAK if strong else _HEX64)(fields, "sha256") if kind == "fetch" else fields.text("sha256"),
         size=fields.number_or_none("size"),
         tree=fields.matching("tree", HEX64) if kind == "source" else fields.text("tree"),
         hashes=tuple(hashes),

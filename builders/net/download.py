@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, NoReturn
 
+from .digests import Digests
 from .errors import TooLarge, WrongContent, shown, web_page
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class DownloadTarget:
         file: IO[bytes],
         size: int | None,
         sha256: str | None,
+        sha512: str | None,
         limit: int | None,
         progress: Callable[[int, int], None] | None,
         check: Callable[[], None],
@@ -31,36 +33,50 @@ class DownloadTarget:
         self.file = file
         self.size = size
         self.sha256 = sha256.lower() if sha256 else None
+        self.sha512 = sha512.lower() if sha512 else None
         self.limit = limit if size is None else size
         self.progress = progress
         self.check = check
         self.done = 0
-        self.hash = hashlib.sha256()
-        if self.sha256 is None:
+        self._start()
+        if not self.declared:
             self.reset()
         while chunk := file.read(CHUNK * 4):
             check()
-            self.hash.update(chunk)
+            self._hash(chunk)
             self.done += len(chunk)
         if self.limit is not None and self.done > self.limit:
             self.reset()
+
+    @property
+    def declared(self) -> bool:
+        """True if a digest of the file is declared."""
+        return self.sha256 is not None or self.sha512 is not None
+
+    def _start(self) -> None:
+        # The SHA-256 is reported, declared or not.
+        self.hash = hashlib.sha256()
+        self._strong = Digests(sha512=self.sha512) if self.sha512 is not None else None
+
+    def _hash(self, data: bytes) -> None:
+        self.hash.update(data)
+        if self._strong is not None:
+            self._strong.update(data)
 
     def reset(self) -> None:
         """Empty the file and start over."""
         self.file.seek(0)
         self.file.truncate()
         self.done = 0
-        self.hash = hashlib.sha256()
+        self._start()
 
     def complete(self) -> bool:
         """Return whether the existing file already is the wanted file."""
-        return (
-            self.sha256 is not None and self.done == (self.size or self.done) and self.hash.hexdigest() == self.sha256
-        )
+        return self.declared and self.done == (self.size or self.done) and self._problem() is None
 
     def fill(self, http: Http, url: str) -> None:
         """Download the missing part from `url` and verify the whole file."""
-        if self.sha256 is None or (self.size is not None and self.done >= self.size):
+        if not self.declared or (self.size is not None and self.done >= self.size):
             self.reset()
         resumed = self.done > 0
         page = self._receive(http, url)
@@ -96,7 +112,7 @@ class DownloadTarget:
                 if self.done == 0:
                     page = HTML.match(chunk) is not None
                 self.file.write(chunk)
-                self.hash.update(chunk)
+                self._hash(chunk)
                 self.done += len(chunk)
                 if self.limit is not None and self.done > self.limit:
                     self.reset()
@@ -120,4 +136,4 @@ class DownloadTarget:
             return f"it has {self.done} bytes instead of {self.size}"
         if self.sha256 is not None and self.hash.hexdigest() != self.sha256:
             return f"its SHA-256 is {self.hash.hexdigest()} instead of {self.sha256}"
-        return None
+        return (self._strong.problem() or None) if self._strong is not None else None

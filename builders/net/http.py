@@ -333,20 +333,21 @@ class Http:
         *,
         size: int | None = None,
         sha256: str | None = None,
+        sha512: str | None = None,
         limit: int | None = None,
         progress: Callable[[int, int], None] | None = None,
         check: Callable[[], None] = nothing,
     ) -> Download:
         """Download to `path` from the first URL that delivers the complete, correct file.
 
-        If `sha256` is given, an existing part in `path` is resumed; the digest would reveal a mix of two files. After a
+        If a digest is given, an existing part in `path` is resumed; the digest would reveal a mix of two files. After a
         failure `path` keeps the bytes received. `progress` is called with (bytes done, total bytes or 0). `check` may
-        raise to cancel. Raise WrongContent if a complete file does not match `size` and `sha256`; with several URLs,
-        the error lists the failure of each.
+        raise to cancel. Raise WrongContent if a complete file does not match `size` and each digest given; with several
+        URLs, the error lists the failure of each.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(path, flags, 0o644), "r+b") as file:
-            target = DownloadTarget(file, size, sha256, limit, progress, check)
+            target = DownloadTarget(file, size, sha256, sha512, limit, progress, check)
             if target.complete():
                 return Download("", target.done, target.hash.hexdigest())
             url = self._first(urls, lambda url: target.fill(self, url), check)

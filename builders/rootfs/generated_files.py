@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from fpack.builders.debian.suites import UBUNTU_VERSIONS
 from fpack.builders.payload import meta
 from fpack.builders.payload.exclusions import GENERATED, Exclusion
 from fpack.builders.payload.globs import MERGED
@@ -174,17 +175,22 @@ def release(composition: Composition, name: str) -> Iterator[GeneratedFile]:
 
     name: the release's codename, for example trixie.
     """
-    number = _RELEASES.get(name, "")
+    number, ubuntu = _RELEASES.get(name, ""), UBUNTU_VERSIONS.get(name, "")
     if not composition.has("etc/os-release") and not composition.has("usr/lib/os-release"):
-        pretty = f"Debian GNU/Linux {number} ({name})" if number else f"Debian GNU/Linux {name}"
-        lines = [f'PRETTY_NAME="{pretty}"', 'NAME="Debian GNU/Linux"']
-        if number:
-            lines += [f'VERSION_ID="{number}"', f'VERSION="{number} ({name})"']
-        lines += [f"VERSION_CODENAME={name}", "ID=debian"]
+        if ubuntu:
+            lines = [f'PRETTY_NAME="Ubuntu {ubuntu}"', 'NAME="Ubuntu"', f'VERSION_ID="{ubuntu}"']
+            lines += [f'VERSION="{ubuntu} ({name})"', f"VERSION_CODENAME={name}", "ID=ubuntu", "ID_LIKE=debian"]
+            lines += [f"UBUNTU_CODENAME={name}"]
+        else:
+            pretty = f"Debian GNU/Linux {number} ({name})" if number else f"Debian GNU/Linux {name}"
+            lines = [f'PRETTY_NAME="{pretty}"', 'NAME="Debian GNU/Linux"']
+            if number:
+                lines += [f'VERSION_ID="{number}"', f'VERSION="{number} ({name})"']
+            lines += [f"VERSION_CODENAME={name}", "ID=debian"]
         yield text("usr/lib/os-release", "".join(f"{line}\n" for line in lines), RELEASE)
     if not composition.has("etc/os-release"):
         yield symlink("etc/os-release", "../usr/lib/os-release", RELEASE)
-    if not composition.has("etc/debian_version"):
+    if not ubuntu and not composition.has("etc/debian_version"):
         yield text("etc/debian_version", f"{number or name}\n", RELEASE)
 
 

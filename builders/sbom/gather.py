@@ -164,7 +164,8 @@ class _Gathering:
     def _system(self) -> Component:
         named = [f.os_release for _, f in sorted(self._facts.items()) if f.os_release is not None]
         release = self._provenance.release
-        system = named[0] if named else OsRelease("debian" if release else "linux", release, release)
+        usual = self._provenance.distribution if release else "linux"
+        system = named[0] if named else OsRelease(usual, release, release)
         supplier = _SUPPLIERS.get(system.id, "")
         if supplier and system.home.startswith(("https://", "http://")):
             supplier = f"{supplier} <{system.home}>"

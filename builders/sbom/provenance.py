@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fpack.builders.debian.mirrors import Mirrors
-from fpack.builders.debian.suites import ARCHIVES
+from fpack.builders.debian.suites import ALL_RELEASES, ARCHIVES, distribution
 from fpack.builders.manifest.format import Head
 from fpack.store.derivation import Derivation, Output
 
@@ -21,7 +21,7 @@ _NAME_VERSION = re.compile(r"(.+?)-v?(\d[\w.+~]*(?:-(?:alpha|beta|dev|post|pre|r
 _ARCHIVE_SUFFIX = re.compile(r"\.(?:tar(?:\.\w+)?|tgz|txz|zip|crate|gem|whl|deb)\Z")
 _WHEEL_KINDS = {".crate": "cargo", ".gem": "gem"}
 _SHA512 = "sha512-"
-_POOLS = ("pool/main", "pool/updates/main")
+_POOLS = ("pool/main", "pool/updates/main", "pool/universe")
 
 
 class Locked(NamedTuple):
@@ -39,6 +39,7 @@ class Provenance:
     def __init__(self, head: Head, derivations: Mapping[str, Derivation]) -> None:
         self._derivations = derivations
         self.release = head.lock.release
+        self.distribution = distribution(ALL_RELEASES.get(self.release, ()))
         self.locked = {package.name: package for package in head.lock.packages}
         self._dates = {(package.archive, package.file): package.date for package in head.lock.packages}
         self._date = max((suite.date for suite in head.lock.suites), default=None)
@@ -60,7 +61,8 @@ class Provenance:
         """Return the public URLs of a download."""
         if output is None:
             return ()
-        return tuple(map(self._public, self._derivations[output.derivation.hex()].args.get("urls", ())))
+        urls = map(self._public, self._derivations[output.derivation.hex()].args.get("urls", ()))
+        return tuple(filter(None, urls))
 
     def _public(self, url: str, locked: str = "") -> str:
         """Return the URL of a file of a mirror in the snapshot archive, which keeps it; other URLs without a login.
@@ -72,7 +74,8 @@ class Provenance:
         date = self._dates.get((dated, known), self._date)
         if not url.startswith("mirror://") or archive not in ARCHIVES or date is None:
             return _LOGIN.sub(r"\1", url, count=1)
-        return self._snapshots.urls(archive, path, date)[0]
+        # No public archive is known that keeps Ubuntu's files.
+        return next(iter(self._snapshots.urls(archive, path, date)), "")
 
     def source_urls(self, output: Output | None, source: str, version: str) -> tuple[str, ...]:
         """Return the URL of the .dsc of a package's source in the archive that has its .deb, if that is certain.
@@ -87,7 +90,7 @@ class Provenance:
             archive, _, path = directory.removeprefix("mirror://").partition("/")
             if archive in ARCHIVES and path in [f"{pool}/{prefix}/{source}" for pool in _POOLS]:
                 public = self._public(f"{directory}/{source}_{version.rpartition(':')[2]}.dsc", url)
-                found += [public] if not public.startswith("mirror://") else []
+                found += [public] if public and not public.startswith("mirror://") else []
         return tuple(found)
 
     def file_name(self, output: Output | None) -> str:
@@ -128,9 +131,8 @@ class Provenance:
         """Return what the lock says of the package `name`; of one that it does not have, the release alone."""
         package = self.locked.get(name)
         if package is None or package.version != version:
-            return Locked("debian", self.release, "", "")
-        distribution = package.archive.partition("-")[0]
-        return Locked(distribution, self.release, package.source, package.source_version)
+            return Locked(self.distribution, self.release, "", "")
+        return Locked(package.archive.partition("-")[0], self.release, package.source, package.source_version)
 
     def components(self, digests: Iterable[str]) -> list[Component]:
         """Return the components among derivations: packages of tools, downloads, and packages of a project's lock."""
@@ -164,7 +166,7 @@ class Provenance:
             version=version,
             arch=arch,
             purl=url,
-            hashes=Hashes(sha256=str(args.get("sha256", ""))),
+            hashes=_declared(args),
             size=int(args.get("size") or 0),
             urls=self.urls(fetched),
             file=file,
@@ -207,20 +209,29 @@ def _source(drv: Derivation, public: Callable[[str], str]) -> Component | None:
         return _named("golang", namespace, short, str(args["version"]), [], Hashes())
     if drv.kind == "fetch":
         urls = [public(str(url)) for url in args["urls"]]
-        hashes = Hashes(sha256=str(args["sha256"]))
+        hashes = _declared(args)
         file = _file(drv)
         suffix = file[file.rfind(".") :]
         name, version = split_name(_ARCHIVE_SUFFIX.sub("", file))
         if suffix in _WHEEL_KINDS and version:
             return _named(_WHEEL_KINDS[suffix], "", name, version, urls, hashes)
         web = [url for url in urls if url.startswith(("http://", "https://"))]
-        qualifiers = {"download_url": web[0] if web else "", "checksum": f"sha256:{hashes.sha256}"}
+        qualifiers = {"download_url": web[0] if web else "", "checksum": _checksum(hashes)}
         url = purl("generic", "", name, version, qualifiers)
         return Component(url, "source", name, version, purl=url, hashes=hashes, urls=tuple(urls), file=file)
     if drv.kind == "source":
         name, version = split_name(drv.name)
         return Component(f"tree:{args['tree']}", "source", name, version)
     return None
+
+
+def _declared(args: Mapping[str, Any]) -> Hashes:
+    """Return the hashes that a download declares."""
+    return Hashes(sha256=str(args.get("sha256", "")), sha512=str(args.get("sha512", "")))
+
+
+def _checksum(hashes: Hashes) -> str:
+    return f"sha256:{hashes.sha256}" if hashes.sha256 else f"sha512:{hashes.sha512}"
 
 
 def _file(drv: Derivation) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from fpack.builders.manifest.format import LockedPackage
 from fpack.store.derivation import Derivation, placeholder
+
+from .evidence import deb_reader
 
 Derivations = Mapping[str, Derivation]
 
@@ -34,6 +37,19 @@ def pin_differences(
         ("version in its derivation", payload.args.get("version"), pin.version),
         ("name in its derivation", payload.args.get("package"), pin.name),
         ("SHA-256", fetch.args.get("sha256"), pin.sha256),
+        ("SHA-512", fetch.args.get("sha512", ""), pin.sha512),
         ("size", fetch.args.get("size"), pin.size),
     )
     return [pair for pair in pairs if pair[1] != pair[2]]
+
+
+def declared_digest(fetch: Derivation) -> str:
+    """Return the digest of a download for a report: the SHA-256, else `sha512:` and the SHA-512."""
+    sha256, sha512 = str(fetch.args.get("sha256", "")), str(fetch.args.get("sha512", ""))
+    return sha256 or (f"sha512:{sha512}" if sha512 else "")
+
+
+def is_download(fetch: Derivation, path: Path) -> bool:
+    """Return whether a file has the size and the digests that a download declares."""
+    args = fetch.args
+    return deb_reader.is_file(path, args.get("size"), args.get("sha256", ""), args.get("sha512", ""))

@@ -32,8 +32,7 @@ from fpack.store.derivation import Derivation
 from fpack.store.errors import DamagedPath, FpackError
 
 from . import script_packages
-from .derivations import input_of, pin_differences
-from .evidence import deb_reader
+from .derivations import declared_digest, input_of, is_download, pin_differences
 from .exclusions import Exclusions
 from .findings import MANIFEST, TRACE, Report, unavailable
 from .generated import DIRECTORIES, GeneratedRules
@@ -48,7 +47,7 @@ MAX_NAMED = 5
 
 
 class TracedPackage(NamedTuple):
-    """A package of the image. deb: the SHA-256 of its file. files: the number of its entries.
+    """A package of the image. deb: the digest of its file, as of `declared_digest`. files: the number of its entries.
 
     compared: `deb`, `payload`, or "" if neither was available. suite: the suite whose index has it, or "". signed: the
     index is signed.
@@ -200,11 +199,11 @@ class Trace:
         for missing, what in (
             (
                 [traced.package for traced in self.packages if not traced.compared],
-                "not compared with what Debian ships",
+                "not compared with what the archive has",
             ),
             (
                 [traced.package for traced in self.packages if not traced.signed],
-                "not found in an index that Debian signed",
+                "not found in a signed index of the archive",
             ),
         ):
             if missing:
@@ -305,18 +304,18 @@ class Trace:
         """Trace one package, in a thread. `_collect` checks its index later."""
         report, where = Report(), f"package {item.package}"
         chain = self._chain(item)
-        compared, sha256, evidence = "", "", NOTHING
+        compared, digest, evidence = "", "", NOTHING
         if chain is None:
             report.add(MANIFEST, where, "its derivations do not lead to a package's file")
         else:
             payload, fetch = chain
-            sha256 = str(fetch.args.get("sha256"))
+            digest = declared_digest(fetch)
             self._check_pin(where, item, self._derivations[payload], fetch, report)
             compared, shipment = self._find(item, payload, fetch, report)
             if shipment is not None:
                 shipment.compare(item.package, entries, restated, report)
                 evidence = shipment.evidence
-        return TracedPackage(item.package, item.version, sha256, len(entries), compared, "", False), report, evidence
+        return TracedPackage(item.package, item.version, digest, len(entries), compared, "", False), report, evidence
 
     def _chain(self, item: PathOrigin) -> tuple[str, Derivation] | None:
         """Return the digest of the derivation of a slice's payload, and the derivation of its .deb."""
@@ -329,7 +328,7 @@ class Trace:
     ) -> None:  # fmt: skip
         pin = self._locked.get(item.package)
         if pin is None:
-            report.note(f"{item.package} is not in the lock: its file has the SHA-256 {fetch.args.get('sha256')}")
+            report.note(f"{item.package} is not in the lock: its file has the digest {declared_digest(fetch)}")
             return
         for what, found, wanted in pin_differences(pin, item.version, payload, fetch):
             report.add(TRACE, where, f"its {what} is {found!r:.80}; the lock has {wanted!r}")
@@ -340,7 +339,7 @@ class Trace:
         origin = next((i.derivation.hex() for i in made.inputs), "")
         file = self._local.built(origin)
         try:
-            if file is not None and deb_reader.digest(file.disk) == (fetch.args.get("sha256"), fetch.args.get("size")):
+            if file is not None and is_download(fetch, file.disk):
                 return "deb", Shipment.of_deb(file.disk)
             if file is not None:
                 report.note(f"the file of {item.package} in the store is damaged")
@@ -357,7 +356,8 @@ class Trace:
     def _fetched(self, item: PathOrigin, fetch: Derivation, report: Report) -> tuple[str, Shipment | None]:
         """Download the package from the archive and return its files as `_find` does."""
         pin, remote, why = self._locked.get(item.package), self._local.remote, "is not available"
-        if pin is not None and remote is not None and pin.sha256 == fetch.args.get("sha256"):
+        declared = fetch.args.get("sha256"), fetch.args.get("sha512", "")
+        if pin is not None and remote is not None and (pin.sha256, pin.sha512) == declared:
             try:
                 with remote.deb(pin) as file:
                     return "deb", Shipment.of_deb(file)
@@ -368,10 +368,12 @@ class Trace:
 
 
 def _hashes(kind: str, args: Mapping[str, Any]) -> list[str]:
-    """Return the hashes of a source that comes from a project's own lock."""
+    """Return the hashes of a source: of a project's own lock, or the SHA-512 of a download."""
     if kind == "npm":
         return str(args.get("integrity", "")).split()
     if kind == "pypi":
         hashes = args.get("hashes")
         return [f"sha256:{sha256}" for sha256 in hashes] if isinstance(hashes, list) else []
+    if kind == "fetch":
+        return [f"sha512:{args['sha512']}"] if args.get("sha512") else []
     return [str(args[name]) for name in ("zip", "mod") if args.get(name)] if kind == "gomod" else []

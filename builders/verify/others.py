@@ -1,4 +1,4 @@
-"""Hold the entries of an image that do not come from Debian's archive, with the origin that the manifest claims."""
+"""Hold the entries of an image that do not come from the signed archive, with the origin that the manifest claims."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WORDS = {
     BUILT: "built",
     FILES: "the container's own",
     GENERATED: "made by fpack",
-    CONFIGURED: "made by Debian's scripts",
+    CONFIGURED: "made by maintainer scripts",
     ATTRIBUTES: "its mode and owner are no package's",
 }
 

@@ -40,7 +40,7 @@ class RebuiltImage(NamedTuple):
 class LocalFetch:
     """A builder of `fetch` that uses local files instead of downloads, after it has verified their digests.
 
-    paths: the paths of local files by SHA-256, name and executable bit.
+    paths: the paths of local files by SHA-256 or else SHA-512, name and executable bit.
     """
 
     network = True
@@ -57,8 +57,9 @@ class LocalFetch:
         """Copy the local file, or download it."""
         args = task.args
         executable = bool(args.get("executable", False))
-        path = self._paths.get((str(args.get("sha256")), task.name, executable))
-        if path is not None and deb_reader.digest(path)[0] == args["sha256"]:
+        sha256, sha512 = str(args.get("sha256", "")), str(args.get("sha512", ""))
+        path = self._paths.get((sha256 or sha512, task.name, executable))
+        if path is not None and deb_reader.is_file(path, path.stat().st_size, sha256, sha512):
             writer = task.writer()
             writer.file("", chunks(path), executable)
             return Built(writer)
@@ -117,7 +118,8 @@ def _fetched(reader: ManifestReader, evidence: LocalEvidence) -> _Index:
     for digest, drv in reader.derivations.items():
         tree = evidence.built(digest) if drv.kind == "fetch" else None
         if tree is not None:
-            found[str(drv.args.get("sha256")), drv.name, bool(drv.args.get("executable", False))] = tree.disk
+            digest = str(drv.args.get("sha256") or drv.args.get("sha512", ""))
+            found[digest, drv.name, bool(drv.args.get("executable", False))] = tree.disk
     return found
 
 

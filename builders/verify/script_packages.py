@@ -16,7 +16,7 @@ from fpack.builders.manifest.format import LockedPackage
 from fpack.builders.payload import meta
 from fpack.store.derivation import Derivation
 
-from .derivations import Derivations, input_of, pin_differences
+from .derivations import Derivations, declared_digest, input_of, pin_differences
 from .evidence.archive_signature import Archives
 from .findings import TRACE, Report
 
@@ -25,7 +25,7 @@ _KINDS = frozenset({CONFIGURE, "root", "slice", "deb", "fetch"})
 
 
 class ScriptPackage(NamedTuple):
-    """A package with which scripts ran. deb: the SHA-256 of its file. suite, signed: as in TracedPackage."""
+    """A package with which scripts ran. deb: the digest of its file. suite, signed: as in TracedPackage."""
 
     package: str
     version: str
@@ -99,8 +99,8 @@ def trace(
                 report.add(TRACE, f"package {package}", f"its {what} is {value!r:.80}; the lock has {wanted!r}")
             suite, signed = archives.vouch(pin)
             if not signed:
-                problems.add("they ran with packages that are in no index that Debian signed")
-            found.append(ScriptPackage(package, pin.version, str(file.args.get("sha256")), suite or "", signed))
+                problems.add("they ran with packages that are in no signed index of the archive")
+            found.append(ScriptPackage(package, pin.version, declared_digest(file), suite or "", signed))
     if any(drv.kind == "fetch" and digest not in fetched for digest, drv in graph.items()):
         problems.add("they ran with files that are no package's")
     return TracedScripts(sorted(found), "; ".join(sorted(problems)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.builders.debian.signatures import Signature
+from fpack.builders.debian.suites import DEBIAN, DISTRIBUTIONS, UBUNTU
 from fpack.builders.manifest.format import Blob, Head
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify.evidence.local import LocalEvidence
@@ -51,6 +52,12 @@ class VerifiedImage(NamedTuple):
     def platform(self) -> str:
         """Return the platform, such as linux/amd64."""
         return documents.platform_name(self.head.image.configuration)
+
+    @property
+    def distribution(self) -> str:
+        """Return the name of the distribution whose archive the lock names."""
+        names = {DISTRIBUTIONS[UBUNTU if suite.archive == UBUNTU else DEBIAN] for suite in self.head.lock.suites}
+        return " and ".join(sorted(names)) or DISTRIBUTIONS[DEBIAN]
 
     def proven(self, rebuilt: RebuiltImage) -> int:
         """Return the number of entries from elsewhere that Debian's scripts also made in a rebuild."""

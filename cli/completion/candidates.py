@@ -33,14 +33,14 @@ def plain(candidates: Iterable[Candidate]) -> Answer:
 
 
 def targets(text: str, suffixes: tuple[str, ...] = (".fp",)) -> Answer:
-    """Complete attributes of the project's file or another file, curated packages, files, and Debian packages.
+    """Complete attributes of the project's file or another file, curated packages, files, and a release's packages.
 
     suffixes: of the names of files.
     """
     if "#" in text:
         return _of_file(text)
-    if text.startswith("debian."):
-        return _debian(text)
+    if text.startswith(("debian.", "ubuntu.")):
+        return _packages(text)
     found: list[Candidate] = []
     if "/" not in text:
         project = _project()
@@ -49,6 +49,7 @@ def targets(text: str, suffixes: tuple[str, ...] = (".fp",)) -> Answer:
         if "." not in text:
             found += _curated()
             found.append(("debian.", "Debian's packages, as in debian.trixie.jq"))
+            found.append(("ubuntu.", "Ubuntu's packages, as in ubuntu.noble.jq"))
     found += _files(text, suffixes)
     shown = [entry for entry in found if entry[0].startswith(text)]
     return Answer("nospace" if shown and all(item[0][-1] in "./#" for item in shown) else "plain", shown)
@@ -152,20 +153,22 @@ def _files(text: str, suffixes: tuple[str, ...]) -> Iterator[Candidate]:
             yield f"{directory}{slash}{entry.name}", ""
 
 
-# Debian packages.
+# Packages of Debian and Ubuntu.
 
 
-def _debian(text: str) -> Answer:
-    """Complete `debian.RELEASE.` and then names, or prefixes of names if there are many."""
-    from fpack.builders.debian.suites import RELEASES
+def _packages(text: str) -> Answer:
+    """Complete `debian.RELEASE.` or `ubuntu.RELEASE.` and then names, or prefixes of names if there are many."""
+    from fpack.builders.debian.suites import OF_DISTRIBUTION
 
-    release, dot, name = text.removeprefix("debian.").partition(".")
+    distribution, _, rest = text.partition(".")
+    release, dot, name = rest.partition(".")
+    releases = OF_DISTRIBUTION[distribution]
     if not dot:
-        return Answer("nospace", [(f"debian.{name}.", "") for name in RELEASES if name.startswith(release)])
-    if release not in RELEASES:
+        return Answer("nospace", [(f"{distribution}.{name}.", "") for name in releases if name.startswith(release)])
+    if release not in releases:
         return Answer()
     mode, names = _names(release, name)
-    return Answer(mode, [(f"debian.{release}.{name}", "") for name in names])
+    return Answer(mode, [(f"{distribution}.{release}.{name}", "") for name in names])
 
 
 def _names(release: str, start: str) -> tuple[str, list[str]]:
@@ -188,11 +191,11 @@ def _names(release: str, start: str) -> tuple[str, list[str]]:
 def _indexes(release: str) -> list[Any]:
     from fpack.builders.debian.index import IndexCache
     from fpack.builders.debian.local_indexes import locked, newest
-    from fpack.builders.debian.suites import RELEASES
+    from fpack.builders.debian.suites import ALL_RELEASES
     from fpack.cli.paths import cache_directory
 
     workspace = _workspace()
-    suites, cache, arch = RELEASES[release], IndexCache(cache_directory() / "debian"), workspace.arch
+    suites, cache, arch = ALL_RELEASES[release], IndexCache(cache_directory() / "debian"), workspace.arch
     return [
         entry.opened
         for entry in locked(cache, workspace.read_lock(), release, suites, arch) or newest(cache, suites, arch)

@@ -62,7 +62,7 @@ def caches() -> Iterator[CheckResult]:
 
 def mirrors(known: Mirrors, now: float) -> list[CheckResult]:
     """Check that each mirror answers, and how recent it is. All mirrors are asked at once."""
-    from fpack.builders.debian.suites import DEBIAN, STABLE
+    from fpack.builders.debian.suites import SECURITY, STABLE, UBUNTU, UBUNTU_STABLE
     from fpack.store import threads
 
     bases = known.bases[:MAX_MIRRORS]
@@ -71,7 +71,7 @@ def mirrors(known: Mirrors, now: float) -> list[CheckResult]:
         return [CheckResult("mirrors", WARNING, "no mirror is known: files come from the slow snapshot archive", hint)]
 
     def ask(base: MirrorUrl) -> CheckResult:
-        suite = STABLE if base.archive == DEBIAN else f"{STABLE}-security"
+        suite = {SECURITY: f"{STABLE}-security", UBUNTU: f"{UBUNTU_STABLE}-updates"}.get(base.archive, STABLE)
         return _mirror(f"{base.url}/dists/{suite}/InRelease", suite, now)
 
     jobs = [(base, threads.start(partial(ask, base), "mirror")) for base in bases]
@@ -98,7 +98,7 @@ def _mirror(url: str, suite: str, now: float) -> CheckResult:
         return failed("mirror", error, WARNING)
     date, until = _field(head, b"Date"), _field(head, b"Valid-Until")
     if date is None:
-        return CheckResult("mirror", WARNING, f"{url} is not a signed index of Debian")
+        return CheckResult("mirror", WARNING, f"{url} is not a signed index of a distribution")
     if date > now + DAY:
         text = f"{url} is dated {show_date(date)}, but this machine's clock says {show_date(int(now))}"
         return CheckResult("mirror", PROBLEM, text, "set this machine's clock")

@@ -31,13 +31,15 @@ def package(workspace: Workspace, packages: Packages, name: str) -> dict[str, An
     """Describe a package of a release: the locked version if there is one. Raise FpackError if the package is
     unknown.
     """
+    from fpack.builders.debian.suites import target_of
+
     pin = packages.lock.packages.get((packages.release, packages.arch, name))
     versions = packages.universe.versions(name)
     if not versions and pin is None:
         raise packages.absent(name)
     newest = versions[-1] if versions else None
     chosen = next((package for package in versions if pin is not None and package.version == pin.version), newest)
-    facts: dict[str, Any] = {"type": "package", "target": f"debian.{packages.release}.{name}"}
+    facts: dict[str, Any] = {"type": "package", "target": target_of(packages.release, name)}
     facts |= {"release": packages.release} | _basic(chosen, pin)
     facts |= _described(packages, name, chosen)
     facts["locked"] = None
@@ -46,6 +48,7 @@ def package(workspace: Workspace, packages: Packages, name: str) -> dict[str, An
 
         path = str(workspace.lock_file)
         facts["locked"] = {"version": pin.version, "date": show_date(pin.date), "sha256": pin.sha256, "lock": path}
+        facts["locked"] |= {"sha512": pin.sha512} if pin.sha512 else {}
     facts["newest"] = newest.version if newest is not None else None
     facts["built"] = _payload(workspace, facts["target"]) if pin is not None else None
     return facts
@@ -56,7 +59,9 @@ def _basic(chosen: Package | None, pin: PackagePin | None) -> dict[str, Any]:
     known = pin or chosen
     assert known is not None
     names = ("name", "version", "arch", "source", "source_version", "archive", "file", "size", "sha256")
-    return {name: getattr(known, name) for name in names} | {"suite": chosen.suite if chosen is not None else None}
+    strong = {"sha512": known.sha512} if known.sha512 else {}
+    about: dict[str, Any] = {name: getattr(known, name) for name in names} | strong
+    return about | {"suite": chosen.suite if chosen is not None else None}
 
 
 def _described(packages: Packages, name: str, chosen: Package | None) -> dict[str, Any]:

@@ -252,7 +252,12 @@ def _input_of_file(files: Derivation, path: str, derivations: Mapping[str, Deriv
 
 def _package(pin: LockedPackage) -> dict[str, Any]:
     names = ("name", "version", "arch", "archive", "file", "size", "sha256")
-    return {name: getattr(pin, name) for name in names}
+    return {name: getattr(pin, name) for name in names} | _strong(pin)
+
+
+def _strong(item: LockedPackage | LockedIndex) -> dict[str, Any]:
+    """Return the SHA-512 digests of an entry of the lock that has them."""
+    return {name: value for name, value in item._asdict().items() if name.endswith("sha512") and value}
 
 
 def _archive(head: Head, pin: LockedPackage, evidence: LocalEvidence) -> _Archive | None:
@@ -282,7 +287,7 @@ def _archive(head: Head, pin: LockedPackage, evidence: LocalEvidence) -> _Archiv
 def _index(archive: _Archive) -> dict[str, Any]:
     index = archive.listing
     names = ("suite", "file", "sha256", "size", "packed_sha256", "packed_size")
-    return {**{name: getattr(index, name) for name in names}, "checked": archive.checked}
+    return {**{name: getattr(index, name) for name in names}, **_strong(index), "checked": archive.checked}
 
 
 def _release(archive: _Archive) -> dict[str, Any]:

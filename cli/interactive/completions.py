@@ -16,7 +16,7 @@ from fpack.lang.syntax.lexer import KEYWORDS
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
 
-from .queries import OpenDocument, parameter_length
+from .queries import RELEASE_FILES, OpenDocument, parameter_length
 
 _PATH = re.compile(r'((?:[A-Za-z_][\w-]*|"[^"\n]*")(?:\.(?:[A-Za-z_][\w-]*|"[^"\n]*"))*)\.("?)([\w.+-]*)\Z')
 _WORD = re.compile(r"[A-Za-z_][\w-]*\Z")
@@ -92,16 +92,18 @@ class Completer:
         scope = self._scope(offset)
         release = self._document.release(node, scope, self._document.parsed)
         if release:
+            from fpack.builders.debian.suites import distribution_title
+
             for name in _packages(self._document.path, release, prefix):
                 insert = name if _NAME.match(name) else f'"{name}"'
-                yield Completion(name, insert, "package", f"Debian {release}", start)
+                yield Completion(name, insert, "package", f"{distribution_title(release)} {release}", start)
             return
         base = resolve(node, scope, self._document.parsed, self._document.library)
-        if isinstance(base, ParsedText) and base.source.name.endswith("/std/debian.fp"):
-            from fpack.builders.debian.suites import RELEASES
+        if isinstance(base, ParsedText) and base.source.name.endswith(RELEASE_FILES):
+            from fpack.builders.debian.suites import OF_DISTRIBUTION, distribution_title
 
-            for name in RELEASES:
-                yield Completion(name, name, "field", "a release of Debian", start)
+            for name in OF_DISTRIBUTION[Path(base.source.name).stem]:
+                yield Completion(name, name, "field", f"a release of {distribution_title(name)}", start)
             return
         entries: Any = (
             base.tree if isinstance(base, ParsedText) else base.node.entries if base and base.node.kind == "rec" else ()
@@ -204,9 +206,10 @@ def _closing(text: str) -> int:
 
 def _packages(path: str, release: str, prefix: str) -> list[str]:
     """Return the names of Debian packages with a prefix, from the indexes on this machine."""
+    from fpack.builders.debian.suites import target_of
     from fpack.cli.completion.candidates import targets
 
-    start = f"debian.{release}."
+    start = target_of(release)
     answer = targets(f"{start}{prefix}")
     if answer.mode != "plain":
         return []

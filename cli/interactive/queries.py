@@ -19,6 +19,8 @@ from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import Node
 
+RELEASE_FILES = ("/std/debian.fp", "/std/ubuntu.fp")  # the files of the library that have the releases
+
 
 class SymbolLocation(NamedTuple):
     """The location of a definition: a file's path ("" for the text itself), its text, and offsets in the text."""
@@ -198,17 +200,19 @@ class OpenDocument:
         return "\n\n".join([f"```fpack\n{calls}\n```", *([found.text] if found.text else [])])
 
     def _package(self, node: Node) -> str:
-        """Describe a Debian package: the version that the lock has."""
+        """Describe a package of a release: the version that the lock has."""
         assert self.parsed is not None
         release = self.release(node.base, self.parsed.names.scope_of(node), self.parsed)
         if not release or node.key.__class__ is not str:
             return ""
+        from fpack.builders.debian.suites import distribution_title
+
         versions = sorted({str(p.version) for p in _locked(self.path, release, node.key)})
         locked = f"{', '.join(versions)} in the lock" if versions else "not in the lock yet"
-        return f"**{node.key}**: a package of Debian {release}, {locked}"
+        return f"**{node.key}**: a package of {distribution_title(release)} {release}, {locked}"
 
     def release(self, node: Node, scope: NameScope, text: ParsedText, depth: int = 0) -> str:
-        """Return the Debian release that a node stands for, or ""."""
+        """Return the release that a node stands for, or ""."""
         if depth > 8:
             return ""
         if node.kind == "var":
@@ -216,7 +220,7 @@ class OpenDocument:
             return self.release(binding.node, text.names.top, text, depth + 1) if binding and binding.node else ""
         if node.kind == "sel" and node.key.__class__ is str:
             base = resolve(node.base, scope, text, self.library)
-            if isinstance(base, ParsedText) and base.source.name.endswith("/std/debian.fp"):
+            if isinstance(base, ParsedText) and base.source.name.endswith(RELEASE_FILES):
                 return str(node.key)
         return ""
 

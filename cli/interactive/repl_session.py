@@ -207,12 +207,13 @@ class ReplSession:
 
     def _computed(self, value: Any, start: str) -> list[str]:
         """Return the names of Debian packages if a value is a release."""
+        from fpack.builders.debian.suites import target_of
         from fpack.cli.completion.candidates import targets
 
         what = str(self.workspace.evaluator.to_json(value)["on-demand"])
         if not what.startswith("the release "):
             return []
-        prefix = f"debian.{what.removeprefix('the release ')}."
+        prefix = target_of(what.removeprefix("the release "))
         answer = targets(prefix + start.lstrip('"'))
         return [text.removeprefix(prefix) for text, _ in answer.candidates] if answer.mode == "plain" else []
 

@@ -159,17 +159,17 @@ def _unpacked(workspace: Workspace, path: Path) -> Iterator[_Subject]:
 
 
 def _release(name: object) -> str:
-    """Return the release of Debian that an image names; "" if fpack does not know it. It becomes part of a path."""
-    from fpack.builders.debian.suites import RELEASES
+    """Return the release that an image names; "" if fpack does not know it. It becomes part of a path."""
+    from fpack.builders.debian.suites import ALL_RELEASES
 
-    return name if isinstance(name, str) and name in RELEASES else ""
+    return name if isinstance(name, str) and name in ALL_RELEASES else ""
 
 
 def _codename(text: str) -> str:
-    """Return the release of Debian that an os-release file names; "" if there is none."""
+    """Return the release of Debian or Ubuntu that an os-release file names; "" if there is none."""
     lines = text.replace('"', "").splitlines()
     names = [line.removeprefix("VERSION_CODENAME=") for line in lines if line.startswith("VERSION_CODENAME=")]
-    return names[0] if "ID=debian" in lines and names else ""
+    return names[0] if {"ID=debian", "ID=ubuntu"}.intersection(lines) and names else ""
 
 
 def _tell_ports(planned: Planned) -> None:

@@ -261,10 +261,12 @@ def _point_to_curated(text: str) -> None:
     """Recommend the curated image, if there is one: Debian's servers are configured for a system, often as daemons."""
     from fpack.cli.workspace.curated import curated
 
-    package = text.removeprefix("debian.").partition(".")[2] if text.startswith("debian.") else ""
+    distribution, _, rest = text.partition(".")
+    package = rest.partition(".")[2] if distribution in ("debian", "ubuntu") else ""
     found = next((name for name in (package, package.removesuffix("-server")) if name in curated()), "")
     if found:
-        note(f"this is Debian's {package} unchanged; fpack pack {found} packs the curated image for containers")
+        whose = f"{distribution.capitalize()}'s {package}"
+        note(f"this is {whose} unchanged; fpack pack {found} packs the curated image for containers")
 
 
 def _sizes(result: dict[str, Any]) -> str:

@@ -50,7 +50,9 @@ Examples:
     metavar="FILE",
     help="Find the packages that have a file of this name, path or pattern.",
 )
-@click.option("-r", "--release", help="Debian release. Default: the project's, else the newest stable one.")
+@click.option(
+    "-r", "--release", help="Release, such as trixie or noble. Default: the project's, else Debian's stable one."
+)
 @click.option("--limit", type=click.IntRange(0), default=25, show_default=True, help="Show at most this many; 0: all.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
@@ -59,8 +61,8 @@ def command(
 ) -> int:
     """Find packages that have all WORDS in their name or description, or that have a FILE.
 
-    Curated packages come first. Other packages are named debian.RELEASE.NAME in other commands. The network is
-    needed only until the release's package list is cached.
+    Curated packages come first. Other packages are named debian.RELEASE.NAME, or ubuntu.RELEASE.NAME, in other
+    commands. The network is needed only until the release's package list is cached.
 
     FILE is the name of a header, pkg-config file, CMake configuration, library, program or top module of Python, the
     end of its path, its path, a directory, or a pattern: * and ? do not match a slash, ** does. The first search for a
@@ -145,6 +147,7 @@ def _curated(words: Sequence[str]) -> list[SearchResult]:
 def _debian(packages: Packages, words: Sequence[str]) -> list[SearchResult]:
     """Return the newest version, of all suites, of each matching Debian package."""
     from fpack.builders.debian.search_table import open_catalog, order, rank
+    from fpack.builders.debian.suites import target_of
     from fpack.builders.debian.version import version_key
 
     best: dict[str, Hit] = {}
@@ -153,7 +156,7 @@ def _debian(packages: Packages, words: Sequence[str]) -> list[SearchResult]:
             old = best.get(row.name)
             if old is None or version_key(old.row.version) < version_key(row.version):
                 best[row.name] = rank(row, words)
-    prefix = f"debian.{packages.release}."
+    prefix = target_of(packages.release)
     return [SearchResult(*hit.row, False, prefix + hit.row.name) for hit in order(best.values(), words)]
 
 
@@ -198,6 +201,7 @@ def _print(shown: Sequence[SearchResult], count: int, packages: Packages) -> Non
 
 
 def _print_files(shown: Sequence[FileEntry], count: int, packages: Packages) -> None:
+    from fpack.builders.debian.suites import target_of
     from fpack.cli.ui.layout import Page, clean, show
     from fpack.cli.ui.render import note
 
@@ -208,7 +212,7 @@ def _print_files(shown: Sequence[FileEntry], count: int, packages: Packages) -> 
     if page.width:
         more = f", and {count - len(shown)} more with --limit 0" if count > len(shown) else ""
         lines += ["", page.paint(f"{len(shown)} of {count} found in {packages.release}{more}", "dim")]
-        lines.append(page.paint(f"fpack show debian.{packages.release}.{shown[0].packages[0]} shows details", "dim"))
+        lines.append(page.paint(f"fpack show {target_of(packages.release, shown[0].packages[0])} shows details", "dim"))
     elif count > len(shown):
         note(f"{count - len(shown)} more files match; --limit 0 shows all")
     show(lines)

@@ -118,6 +118,12 @@ def _path(found: Mapping[str, Any]) -> Branch:
     return _branch(origin["path"], "", words[origin["kind"]], *below)
 
 
+def _digest(item: Mapping[str, Any]) -> str:
+    """Return the beginning of a digest that the lock has."""
+    name = "sha256" if item["sha256"] else "sha512"
+    return f"{name} {item[name][:HASH]}"
+
+
 def _deb(found: Mapping[str, Any]) -> Branch:
     from fpack.builders.debian.suites import show_date
 
@@ -132,13 +138,13 @@ def _deb(found: Mapping[str, Any]) -> Branch:
             signed += f", which {signature['trouble']}" if signature["trouble"] else ""
         date = f"{release['suite']} of {show_date(release['date'])[:10]}"
         likely = "" if index["checked"] else ", by archive and date"
-        about = f"sha256 {index['sha256'][:HASH]}{likely}"
+        about = f"{_digest(index)}{likely}"
         below.append(_branch("index", f"{index['suite']} {index['file']}", about, _branch("release", date, signed)))
     below.append(_branch("source", f"{source['name']} {source['version']}"))
     licence = found["licence"]
     where = [] if licence["in_image"] else ["in the .deb, not in the image"]
     below.append(_branch("licence", licence["file"], "; ".join([*filter(None, [licence["expression"]]), *where])))
-    about = f"{package['file'].rpartition('/')[2]}, sha256 {package['sha256'][:HASH]}"
+    about = f"{package['file'].rpartition('/')[2]}, {_digest(package)}"
     return _branch(package["name"], package["version"], about, *below)
 
 

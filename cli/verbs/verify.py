@@ -103,7 +103,7 @@ The exit status is
     "--policy", type=shared.NamedPath(path_type=Path, dir_okay=False), metavar="FILE",
     help="With --rebuilt: the file of rebuilders. Default: ~/.config/fpack/rebuilders.toml.",
 )  # fmt: skip
-@click.option("--strict", is_flag=True, help="Fail if anything does not come from Debian's signed archive.")
+@click.option("--strict", is_flag=True, help="Fail if anything does not come from the distribution's signed archive.")
 @click.option(
     "--allow-other",
     type=click.IntRange(0),
@@ -111,7 +111,7 @@ The exit status is
     help="With --strict: exactly N entries must be from elsewhere.",
 )
 @click.option("--offline", is_flag=True, help="Compare only with files on this machine; fetch nothing.")
-@click.option("--mirror", metavar="URL", help="Try this mirror of Debian first.")
+@click.option("--mirror", metavar="URL", help="Try this mirror first.")
 @click.option("-j", "--jobs", type=click.IntRange(0, 512), default=0, help="Parallel builds; 0: one per core.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every difference and every step.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -135,7 +135,7 @@ def command(
     """Check that IMAGE, a tar or an OCI layout, holds what a manifest says and nothing else.
 
     The image of a package or an attribute is packed first, and compared with the manifest of the evaluation.
-    Files that no package of Debian's signed archive ships are listed as files from elsewhere.
+    Files that no package of the signed archive ships are listed as files from elsewhere.
     """
     import tempfile
 
@@ -218,7 +218,7 @@ def _packed(text: str, options: SharedOptions, out: Path) -> Path:
 
 
 def _remote(workspace: Workspace, directory: Path) -> Remote:
-    """Return the access to Debian's archive for files that are not on this machine."""
+    """Return the access to the archives for files that are not on this machine."""
     import sys
 
     from fpack.builders.net.http import Http
@@ -231,7 +231,7 @@ def _remote(workspace: Workspace, directory: Path) -> Remote:
             sys.stderr.write(_plain(f"fetch {what}") + "\n")
         elif not said:
             said.append(what)
-            sys.stderr.write("Fetching from Debian's archive the files to compare with\n")
+            sys.stderr.write("Fetching from the archive the files to compare with\n")
 
     return Remote(workspace.mirrors, Http(), directory, say)
 
@@ -378,13 +378,14 @@ def _proof(part: VerifiedImage, platform: str, proven: int, verbose: bool) -> li
         words = {"deb": "with their .deb files", "payload": "with their payloads in the store"}
         parts = [f"{count} compared {words[how]}" for how, count in by.items() if count and how]
         signed = sum(1 for package in packages if package.signed)
-        parts.append(f"{signed} in a signed index of Debian's")
-        lines.append(f"  {len(packages)} Debian packages: {', '.join(parts)}")
+        parts.append(f"{signed} in a signed index of {part.distribution}'s")
+        lines.append(f"  {len(packages)} {part.distribution} packages: {', '.join(parts)}")
     lines += _signatures(part)
     if proven:
         count = len(part.scripts.packages)
         lines.append(
-            f"  {proven} entries made by Debian's scripts, rebuilt here with {count} packages from signed indexes"
+            f"  {proven} entries made by {part.distribution}'s scripts, rebuilt here with {count} packages from signed "
+            "indexes"
         )
     lines += _others(part, proven, verbose)
     lines += _configuration(part)
@@ -411,7 +412,8 @@ def _others(part: VerifiedImage, proven: int, verbose: bool) -> list[str]:
     lines += [f"    {other.line()}" for other in shown]
     if claimed and not verbose:
         lines.append(
-            f"    {claimed} made by Debian's scripts, as the manifest says; --rebuild shows it (-v and --json show all)"
+            f"    {claimed} made by {part.distribution}'s scripts, as the manifest says; --rebuild shows it "
+            "(-v and --json show all)"
         )
     hidden = count - len(shown) - claimed
     if hidden > 0 and not verbose:
@@ -434,13 +436,13 @@ def _configuration(part: VerifiedImage) -> list[str]:
 
 
 def _signatures(part: VerifiedImage) -> list[str]:
-    """List when Debian signed the releases that were used, and which keys have become invalid since."""
+    """List when the distribution signed the releases that were used, and which keys have become invalid since."""
     from fpack.builders.debian.suites import show_date
 
     if not part.signed:
         return []
     dates = [f"{suite} on {show_date(entry.made)[:10]}" for suite, entry in sorted(part.signed.items())]
-    lines = [f"  Debian signed {', '.join(dates)}"]
+    lines = [f"  {part.distribution} signed {', '.join(dates)}"]
     for suite, entry in sorted(part.signed.items()):
         if entry.trouble:
             lines.append(f"  {suite}: the key {entry.key} was valid then; since then it {entry.trouble}")

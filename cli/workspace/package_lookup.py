@@ -1,4 +1,4 @@
-"""Look up Debian packages without locking them, from the cache if possible."""
+"""Look up packages of Debian and Ubuntu without locking them, from the cache if possible."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Packages:
 
     def __init__(self, workspace: Workspace, release: str | None = None) -> None:
         from fpack.builders.debian.package_source import NoSuchRelease
-        from fpack.builders.debian.suites import ARCHITECTURES, RELEASES
+        from fpack.builders.debian.suites import ALL_RELEASES, ARCHITECTURES
         from fpack.cli.errors import UsageError
 
         if workspace.arch not in ARCHITECTURES:
@@ -35,11 +35,12 @@ class Packages:
             )
         self._workspace = workspace
         self.release = release or self._default()
-        if self.release not in RELEASES:
+        if self.release not in ALL_RELEASES:
             raise NoSuchRelease(
-                f"There is no release {self.release!r} of Debian", hint=f"there are {', '.join(sorted(RELEASES))}"
+                f"There is no release {self.release!r} of Debian or Ubuntu",
+                hint=f"there are {', '.join(sorted(ALL_RELEASES))}",
             )
-        self.suites = RELEASES[self.release]
+        self.suites = ALL_RELEASES[self.release]
         self.arch = workspace.arch
 
     @cached_property
@@ -120,9 +121,9 @@ class Packages:
     def absent(self, name: str) -> FpackError:
         """Return the error for a missing package, with the releases that have it, or with similar names."""
         from fpack.builders.debian.local_indexes import no_such_package
-        from fpack.builders.debian.suites import RELEASES
+        from fpack.builders.debian.suites import ALL_RELEASES
 
-        return no_such_package(self.universe, self.cache, self.lock, RELEASES, self.arch, self.release, name)
+        return no_such_package(self.universe, self.cache, self.lock, ALL_RELEASES, self.arch, self.release, name)
 
     @property
     def age(self) -> float:

@@ -1,7 +1,8 @@
 """Parse targets: the things that a user can name on the command line.
 
 No name at all means `image` of the project's `fpack.fp`. `FILE#attr.path` is an attribute of a file.
-`debian.RELEASE.NAME` is a Debian package (only the first two dots separate, since names may contain dots). A bare name
+`debian.RELEASE.NAME` and `ubuntu.RELEASE.NAME` are packages (only the first two dots separate, since names may contain
+dots). A bare name
 is an attribute of the project's file, or a curated package.
 """
 
@@ -22,7 +23,7 @@ class Target(NamedTuple):
     """A parsed target.
 
     text: as the user wrote it. project: directory of the project's file, or None. file: the named file, or None. path:
-    the attributes in the file. package: (release, name) of a Debian package.
+    the attributes in the file. package: (release, name) of a package of Debian or Ubuntu.
     """
 
     text: str
@@ -32,6 +33,7 @@ class Target(NamedTuple):
     package: tuple[str, str] | None = None
 
 
+_DISTRIBUTIONS = ("debian.", "ubuntu.")
 # The ends of the names of image files. A name without a slash means a file only with one of them.
 IMAGES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2", ".oci")
 
@@ -45,7 +47,7 @@ def find_image(text: str | None, cwd: Path) -> Path | None:
         return path if (path / "oci-layout").is_file() else None
     if path.exists():
         return None if text.endswith(".fp") else path
-    if text.endswith(IMAGES) and not text.startswith("debian."):
+    if text.endswith(IMAGES) and not text.startswith(_DISTRIBUTIONS):
         raise UsageError("There is no such file", where=str(path), why=f"it is named by {text!r}")
     return None
 
@@ -85,17 +87,31 @@ def parse(text: str | None, cwd: Path, default: str = "image") -> Target:
         return Target(text, find_project(file.parent), file, _path(attributes, text) if attributes else (default,))
     if find_image(text, cwd) is not None:
         raise _is_image(text)
-    if text.startswith("debian."):
-        release, dot, name = text.removeprefix("debian.").partition(".")
-        if not dot or not release or not name:
-            raise UsageError(
-                f"{text!r} does not name a package", hint="name a Debian package as in debian.trixie.redis-server"
-            )
-        return Target(text, project, package=(release, name.strip('"')))
+    if text.startswith(_DISTRIBUTIONS):
+        return Target(text, project, package=_package(text))
     if text.endswith(".fp") or "/" in text or text in (".", ".."):
         file = _file(cwd / text, text)
         return Target(text, find_project(file.parent), file, (default,))
     return Target(text, project, None, _path(text, text))
+
+
+def _package(text: str) -> tuple[str, str]:
+    """Return the release and the name of a package."""
+    from fpack.builders.debian.suites import ALL_RELEASES, DISTRIBUTIONS, OF_DISTRIBUTION, target_of
+
+    distribution, _, rest = text.partition(".")
+    release, dot, name = rest.partition(".")
+    name = name.strip('"')
+    if not dot or not release or not name:
+        example = {"debian": "debian.trixie.redis-server", "ubuntu": "ubuntu.noble.redis-server"}[distribution]
+        raise UsageError(
+            f"{text!r} does not name a package",
+            hint=f"name a package of {DISTRIBUTIONS[distribution]} as in {example}",
+        )
+    if release in ALL_RELEASES and release not in OF_DISTRIBUTION[distribution]:
+        what = f"{release} is not a release of {DISTRIBUTIONS[distribution]}"
+        raise UsageError(what, where=text, hint=f"write {target_of(release, name)}")
+    return release, name
 
 
 def unknown(
@@ -105,12 +121,13 @@ def unknown(
 
     no_packages: why Debian's packages were not searched.
     """
-    from fpack.builders.debian.suites import RELEASES
+    from fpack.builders.debian.suites import ALL_RELEASES, distribution
 
     text = target.text
     here = f"{PROJECT_FILE} has {', '.join(fields)}" if fields else f"there is no {PROJECT_FILE} here"
     known = did_you_mean(target.path[0], [*fields, *curated])
-    package = f"a Debian package is named debian.{text}" if target.path[0] in RELEASES else ""
+    suites = ALL_RELEASES.get(target.path[0])
+    package = f"a package is named {distribution(suites)}.{text}" if suites else ""
     if os.path.isfile(os.path.join(text, "oci-layout")):
         known = f"the image in this directory is ./{text}"
     elif os.path.isfile(text):

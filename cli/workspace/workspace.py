@@ -97,6 +97,7 @@ class Workspace:
         It is the release of the lock, or the newest stable one. A package list that cannot be read has no packages; the
         error is told if nothing else has the name.
         """
+        from fpack.builders.debian.suites import target_of
         from fpack.cli.ui.render import note
 
         from .package_lookup import Packages
@@ -116,14 +117,17 @@ class Workspace:
         except FpackError as error:
             self._no_packages = error
             return None
-        note(f"{name} is debian.{packages.release}.{name}")
+        note(f"{name} is {target_of(packages.release, name)}")
         return packages.release
 
     def value(self, target: Target) -> Any:
         evaluator = self.evaluator
         if target.package is not None:
+            from fpack.builders.debian.suites import ALL_RELEASES, distribution
+
             release, name = target.package
-            return evaluator.expression(f'import("fpack/debian")."{_quoted(release)}"."{_quoted(name)}"', target.text)
+            of = distribution(ALL_RELEASES.get(release, ()))
+            return evaluator.expression(f'import("fpack/{of}")."{_quoted(release)}"."{_quoted(name)}"', target.text)
         if target.file is not None:
             record = evaluator.load(target.file)
             if target.path[0] not in record:
@@ -372,8 +376,8 @@ class _LazySource:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
-    def releases(self) -> list[str]:
-        return self._workspace.source.releases()
+    def releases(self, of: str = "debian") -> list[str]:
+        return self._workspace.source.releases(of)
 
     def package(self, release: str, name: str) -> dict[str, Any]:
         return self._workspace.source.package(release, name)

@@ -78,6 +78,7 @@ STRICT = {
     "inputs": "s",
     "is-executable": "s",
     "debian-releases": "",
+    "ubuntu-releases": "",
     "debian-package": "ss",
     "debian-closure": "ss",
     "settings": "",

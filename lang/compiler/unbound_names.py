@@ -10,6 +10,8 @@ from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import Node, children
 
+_RELEASES = {"debian": "trixie", "ubuntu": "noble"}
+
 
 def unbound(
     source: Source, name: str, span: tuple[int, int], outer: list[str], hidden: frozenset[str], cache: str | Path | None
@@ -22,8 +24,8 @@ def unbound(
     parts = name.split("-")
     package = f"a Debian package is debian.{name}; " if "debian" in known and "-" in name else ""
     hint = did_you_mean(name, known) or f'{package}write strings in quotes: "{name}"'
-    if name == "debian":
-        hint = 'write debian = import("fpack/debian").trixie'
+    if name in _RELEASES:
+        hint = f'write {name} = import("fpack/{name}").{_RELEASES[name]}'
     for i in range(1, len(parts)):
         left, right = "-".join(parts[:i]), "-".join(parts[i:])
         if left in known and (right in known or right.isdigit()):

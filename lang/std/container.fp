@@ -294,7 +294,7 @@ runs-scripts(configure, linked, names, release) =
   if configure == null then !linked && names != [] && release-has(release, "dpkg")
   else configure != false
 
-release-has(release, name) = get(get(import("fpack/debian"), release), name, null) != null
+release-has(release, name) = get(import("fpack/debian-package").of-release(release), name, null) != null
 
 skipped({ skip: list = [] }) = skip
 

@@ -1,4 +1,11 @@
-# A Debian package as a value: its description, the derivations of its files, and the rule that selects files.
+# A package of Debian or Ubuntu as a value: its description, the derivations of its files, and the rule that selects
+# files.
+
+# The packages of a release by name, of Debian or Ubuntu.
+of-release(release) =
+  let debian = import("fpack/debian") in
+  if has(debian, release) || !contains(ubuntu-releases(), release) then get(debian, release)
+  else get(import("fpack/ubuntu"), release)
 
 no-rule = { keep = null, drop = [], setuid = [] }
 
@@ -16,6 +23,7 @@ package(release: string, found: record, rule: record = no-rule) = {
   deb = import("fpack/fetch").fetch {
     url = "mirror://${found.archive}/${found.file}"
     sha256 = found.sha256
+    sha512 = get(found, "sha512", "")
     size = found.size
     name = store-name(head(reverse(split(found.file, "/"))))
   }

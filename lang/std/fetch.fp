@@ -1,9 +1,11 @@
-# Files from the network, verified by their SHA-256. A fetch without `sha256` fails and prints the one that it found.
+# Files from the network, verified by their SHA-256 or SHA-512, or by both. A fetch without either fails and prints the
+# SHA-256 that it found.
 
 fetch({
   url: string | null = null,
   urls: list = [],
   sha256: string = "",
+  sha512: string = "",
   name: string | null = null,
   size: int | null = null,
   executable: bool = false,
@@ -15,10 +17,13 @@ fetch({
     plain = head(split(head(split(first, "?")), "#"))
     last = head(reverse([part for part in split(plain, "/") if part != ""]))
     digest = lower(sha256)
+    strong = lower(sha512)
     file-name = if name == null then store-name(last) else name
   in
     if digest != "" && match(digest, "[0-9a-f]{64}") == null then
       error("`sha256` is 64 hexadecimal digits", "sha256")
+    else if strong != "" && match(strong, "[0-9a-f]{128}") == null then
+      error("`sha512` is 128 hexadecimal digits", "sha512")
     else derivation {
       kind = "fetch"
       name = file-name
@@ -26,4 +31,5 @@ fetch({
       sha256 = digest
       size
       executable
+      ...if strong == "" then {} else { sha512 = strong }
     }

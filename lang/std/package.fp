@@ -49,7 +49,7 @@ package({
     built-tools = unique-by-path([p for p in [...all-tools, ...started] if is-built(p)])
     built-libs = unique-by-path([p for p in linked if is-built(p)])
     the-release = release-of(release, from-debian, [...built-tools, ...built-libs])
-    base = get(import("fpack/debian"), the-release)
+    base = import("fpack/debian-package").of-release(the-release)
     basics = [get(base, n) for n in [...base-tools, ...unpackers(source)]]
     debian = unique-by-name([...from-debian, ...basics])
 
@@ -173,7 +173,7 @@ unpackers(source) =
 # with the same tools share one root, which is described once unless a package differs from that of the release.
 build-root(release, packages) =
   let
-    originals = get(import("fpack/debian"), release)
+    originals = import("fpack/debian-package").of-release(release)
     names = unique([p.name for p in packages])
   in
     if all(packages, p => p.payload == get(originals, p.name).payload) then

@@ -6,7 +6,6 @@ file outside its directory.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import lzma
 import os
@@ -56,6 +55,7 @@ from fpack.store.settings import configuration
 from fpack.store.store import Store
 from support import debs
 from support import decoder_seeds as seeds
+from support.archive import pin_of
 from support.faults import memory
 from support.task import FakeStore
 
@@ -173,8 +173,8 @@ def _codec(codec: str) -> Callable[[bytes, Path], None]:
 
 
 def _packages(data: bytes, folder: Path) -> None:
-    digest = hashlib.sha256(data).hexdigest()
-    index = PackageIndex(Suite("x", "debian"), "amd64", open_table(data, table_file(data, digest), digest))
+    pin = pin_of(data)
+    index = PackageIndex(Suite("x", "debian"), "amd64", open_table(data, table_file(data, pin), pin))
     for name in islice(index.names(), QUERIES):
         try:
             index.packages(name)
@@ -200,8 +200,7 @@ def _stanza(data: bytes, folder: Path) -> None:
 
 def _offsets(data: bytes, folder: Path) -> None:
     text = seeds.archive()["packages"]
-    digest = hashlib.sha256(text).hexdigest()
-    opened = open_table(text, data, digest)
+    opened = open_table(text, data, pin_of(text))
     assert list(PackageIndex(Suite("x", "debian"), "amd64", opened).names())
 
 

@@ -6,7 +6,8 @@
     archive.publish()
     ... FPACK_MIRROR=archive.mirror, FPACK_KEYRING=archive.keyring ...
 
-`make_deb` alone makes one package's bytes. Its `members` go into the data tar as they are, for hostile archives.
+`UbuntuArchive` is one as Ubuntu's: of another key, without expiry dates, with the component universe. `make_deb` alone
+makes one package's bytes. Its `members` go into the data tar as they are, for hostile archives.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from email.utils import formatdate
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from fpack.builders.debian.suites import UBUNTU_RELEASES, IndexPin, Suite, SuiteFile
 
 DAY = 24 * 3600
 Raw = tuple[tarfile.TarInfo, bytes]
@@ -192,12 +195,30 @@ def write_keyring(path: Path, *keys: Any) -> Path:
     return path
 
 
+def pin_of(text: bytes) -> IndexPin:
+    """The pin of an index with this text."""
+    digest = hashlib.sha256(text).hexdigest()
+    return IndexPin(digest, len(text), SuiteFile("main/binary-amd64/Packages.xz", len(text), digest))
+
+
+def digest_lines(data: bytes, name: str, algorithms: Sequence[str]) -> dict[str, str]:
+    """The line of a file in each section of a release."""
+    return {each: f" {hashlib.new(each, data).hexdigest()} {len(data)} {name}" for each in algorithms}
+
+
 class Archive:
     """An archive of one release, and those of `also`, with its updates and security suites, below `folder`.
 
     keyring: a file. mirror: what FPACK_MIRROR takes. releases: what a `DebianSource` takes. Nothing is on disk
-    before `publish`; it can be called again after more packages were added or `dates` passed.
+    before `publish`; it can be called again after more packages were added or `dates` passed. The algorithms of the
+    digests in releases and in packages can be changed at any time.
     """
+
+    origin = "Debian"
+    keyring_variable = "FPACK_KEYRING"
+    components: Sequence[str] = ("main",)
+    release_digests: Sequence[str] = ("sha256",)
+    package_digests: Sequence[str] = ("sha256",)
 
     def __init__(
         self, folder: Path, *, release: str = "trixie", archs: Sequence[str] = ("amd64",), also: Sequence[str] = ()
@@ -207,12 +228,24 @@ class Archive:
         self.archs = tuple(archs)
         self.suites: dict[str, str] = {}
         for each in (release, *also):
-            self.suites |= {each: "debian", f"{each}-updates": "debian", f"{each}-security": "debian-security"}
+            self.suites |= self._suites_of(each)
         self._stanzas: dict[str, dict[tuple[str, str, str], str]] = {suite: {} for suite in self.suites}
         # Lines of the Contents indexes beside those of the packages, by suite and architecture: of no package here.
         self.contents_lines: dict[tuple[str, str], list[bytes]] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        self.keyring = write_keyring(folder / "keyring.pgp")
+        self.keyring = write_keyring(folder / "keyring.pgp", self.key)
+
+    @property
+    def key(self) -> Any:
+        """The key that signs."""
+        return signing_key()
+
+    def _suites_of(self, release: str) -> dict[str, str]:
+        return {release: "debian", f"{release}-updates": "debian", f"{release}-security": "debian-security"}
+
+    def _names_of(self, suite: str) -> list[str]:
+        """The fields of a release that name its suite."""
+        return [f"Suite: stable{suite.removeprefix(self.release)}", f"Codename: {suite}"]
 
     def copied(self, folder: Path) -> Archive:
         """The same archive in a copy of its folder; what is added to it is not in this one."""
@@ -232,33 +265,41 @@ class Archive:
         return f"debian={base}/debian debian-security={base}/debian-security only"
 
     @property
-    def releases(self) -> dict[str, tuple[tuple[str, str], ...]]:
+    def releases(self) -> dict[str, tuple[Suite, ...]]:
         """The releases of this archive, for DebianSource's `releases`."""
-        from fpack.builders.debian.suites import Suite
-
         return {self.release: tuple(Suite(name, archive) for name, archive in self.suites.items())}
 
-    def add(self, name: str, version: str = "1.0", *, suite: str = "", arch: str = "amd64", **deb: Any) -> Path:
+    def add(
+        self,
+        name: str,
+        version: str = "1.0",
+        *,
+        suite: str = "",
+        component: str = "main",
+        arch: str = "amd64",
+        **deb: Any,
+    ) -> Path:
         """Make a package with `make_deb` and put it into a suite (the release's own by default); the file's path."""
-        return self.add_deb(make_deb(name, version, arch=arch, **deb), suite=suite)
+        return self.add_deb(make_deb(name, version, arch=arch, **deb), suite=suite, component=component)
 
-    def add_deb(self, data: bytes, *, suite: str = "") -> Path:
+    def add_deb(self, data: bytes, *, suite: str = "", component: str = "main") -> Path:
         """Put a .deb into a suite. Its control data is read from it."""
         suite = suite or self.release
         text = read_control(data)
         fields = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line and not line.startswith(" "))
         name, version, arch = fields["Package"], fields["Version"], fields["Architecture"]
         plain = version.partition(":")[2] or version
-        file_name = f"pool/main/{name[:1]}/{name}/{name}_{plain}_{arch}.deb"
+        file_name = f"pool/{component}/{name[:1]}/{name}/{name}_{plain}_{arch}.deb"
         path = self.folder / self.suites[suite] / file_name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-        digest = hashlib.sha256(data).hexdigest()
         stanza = "".join(f"{line}\n" for line in text.splitlines() if line)
         for key, value in (("Section", "misc"), ("Priority", "optional")):
             if key not in fields:
                 stanza += f"{key}: {value}\n"
-        stanza += f"Filename: {file_name}\nSize: {len(data)}\nSHA256: {digest}\n"
+        stanza += f"Filename: {file_name}\nSize: {len(data)}\n"
+        for each in self.package_digests:
+            stanza += f"{'MD5sum' if each == 'md5' else each.upper()}: {hashlib.new(each, data).hexdigest()}\n"
         self._stanzas[suite][name, version, arch] = stanza
         return path
 
@@ -290,45 +331,46 @@ class Archive:
         for suite in suites or self.suites:
             base = self.folder / self.suites[suite] / "dists" / suite
             made = time.time() if date is None else date
-            sums: list[str] = []
-            for arch in self.archs:
-                folder = base / "main" / f"binary-{arch}"
-                hashed = folder / "by-hash" / "SHA256"
-                hashed.mkdir(parents=True, exist_ok=True)
-                if not keep_old:
-                    for old in hashed.iterdir():
-                        old.unlink()
+            sums: dict[str, list[str]] = {each: [] for each in self.release_digests}
+            for component, arch in [(c, a) for c in self.components for a in self.archs]:
+                folder = base / component / f"binary-{arch}"
+                folder.mkdir(parents=True, exist_ok=True)
                 stanzas = self._stanzas[suite]
-                text = "\n".join(stanzas[k] for k in sorted(stanzas) if k[2] in (arch, "all")).encode()
+                chosen = [k for k in sorted(stanzas) if k[2] in (arch, "all")]
+                own = [stanzas[k] for k in chosen if f"\nFilename: pool/{component}/" in stanzas[k]]
+                hashed = [(each, folder / "by-hash" / each.upper()) for each in self.release_digests]
+                for _, directory in hashed:
+                    directory.mkdir(parents=True, exist_ok=True)
+                    for old in [] if keep_old else directory.iterdir():
+                        old.unlink()
                 for packing in ("none", *packings):
-                    data = pack(text, packing)
+                    data = pack("\n".join(own).encode(), packing)
                     name = "Packages" if packing == "none" else f"Packages.{packing}"
-                    digest = hashlib.sha256(data).hexdigest()
-                    sums.append(f" {digest} {len(data)} main/binary-{arch}/{name}")
+                    for each, line in digest_lines(data, f"{component}/binary-{arch}/{name}", [*sums]).items():
+                        sums[each].append(line)
                     if packing != "none":
                         (folder / name).write_bytes(data)
-                        if by_hash:
-                            (hashed / digest).write_bytes(data)
+                        for each, directory in hashed if by_hash else []:
+                            (directory / hashlib.new(each, data).hexdigest()).write_bytes(data)
             if contents:
                 for arch in (*self.archs, "all"):
                     text = b"" if suite.endswith("-security") else self._contents(suite, arch)
                     for name, data in ((f"Contents-{arch}", text), (f"Contents-{arch}.gz", pack(text, "gz"))):
-                        sums.append(f" {hashlib.sha256(data).hexdigest()} {len(data)} main/{name}")
+                        for each, line in digest_lines(data, f"main/{name}", [*sums]).items():
+                            sums[each].append(line)
                     (base / "main" / f"Contents-{arch}.gz").write_bytes(pack(text, "gz"))
             lines = [
-                "Origin: Debian",
-                f"Suite: stable{suite.removeprefix(self.release)}",
-                f"Codename: {suite}",
+                f"Origin: {self.origin}",
+                *self._names_of(suite),
                 f"Date: {formatdate(made, usegmt=True)}",
                 *([] if days is None else [f"Valid-Until: {formatdate(made + days * DAY, usegmt=True)}"]),
                 *(["Acquire-By-Hash: yes"] if by_hash else []),
                 f"Architectures: all {' '.join(self.archs)}",
-                "Components: main",
-                "SHA256:",
-                *sums,
+                f"Components: {' '.join(self.components)}",
+                *(line for each in sums for line in (f"{'MD5Sum' if each == 'md5' else each.upper()}:", *sums[each])),
             ]
             base.mkdir(parents=True, exist_ok=True)
-            (base / "InRelease").write_bytes(clearsign("\n".join(lines) + "\n", key))
+            (base / "InRelease").write_bytes(clearsign("\n".join(lines) + "\n", key or self.key))
 
     def _contents(self, suite: str, arch: str) -> bytes:
         """The Contents index of a suite for one architecture."""
@@ -344,6 +386,53 @@ class Archive:
         """The signed index of a suite, for tests that damage it."""
         suite = suite or self.release
         return self.folder / self.suites[suite] / "dists" / suite / "InRelease"
+
+
+@cache
+def ubuntu_key() -> Any:
+    """The key that signs test archives of Ubuntu."""
+    return new_key("Another Test Archive <other@example.org>")
+
+
+class UbuntuArchive(Archive):
+    """A test archive as Ubuntu's of 26.10: one archive with all suites, two components, and SHA-512 alone."""
+
+    origin = "Ubuntu"
+    keyring_variable = "FPACK_UBUNTU_KEYRING"
+    components = ("main", "universe")
+    release_digests = ("sha512",)
+    package_digests = ("sha512",)
+
+    def __init__(self, folder: Path, *, release: str = "noble", archs: Sequence[str] = ("amd64",)) -> None:
+        super().__init__(folder, release=release, archs=archs)
+
+    @property
+    def key(self) -> Any:
+        """The key that signs."""
+        return ubuntu_key()
+
+    def _suites_of(self, release: str) -> dict[str, str]:
+        return {f"{release}{end}": "ubuntu" for end in ("", "-updates", "-security")}
+
+    def _names_of(self, suite: str) -> list[str]:
+        return [f"Suite: {suite}", f"Codename: {self.release}"]
+
+    def mirror_at(self, base: str) -> str:
+        """The mirrors as an option, served under another base URL."""
+        return f"ubuntu={base}/ubuntu only"
+
+    @property
+    def releases(self) -> dict[str, tuple[Suite, ...]]:
+        """The releases of this archive, for DebianSource's `releases`."""
+        return {self.release: UBUNTU_RELEASES[self.release]}
+
+    def add(self, name: str, version: str = "1.0", **deb: Any) -> Path:
+        """Make a package whose members are packed with zstd, as Ubuntu's are."""
+        return super().add(name, version, **({"packing": "zst", "control_packing": "zst"} | deb))
+
+    def publish(self, *suites: str, days: float | None = None, **settings: Any) -> None:
+        """Write and sign the indexes, without an expiry date by default."""
+        super().publish(*suites, days=days, **settings)
 
 
 def read_control(data: bytes) -> str:

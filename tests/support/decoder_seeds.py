@@ -34,7 +34,7 @@ from fpack.store.files.remove import remove_tree
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 from support import debs, elves
-from support.archive import Archive, make_deb
+from support.archive import Archive, make_deb, pin_of
 from support.vulnerabilities import affected, document, entry, state
 
 IMAGE = Path(__file__).parents[1] / "builders/manifest/format-1/greeter.tar"
@@ -124,7 +124,7 @@ def stanza_seeds() -> list[bytes]:
 
 def offset_seeds() -> list[bytes]:
     text = archive()["packages"]
-    return [table_file(text, hashlib.sha256(text).hexdigest())]
+    return [table_file(text, pin_of(text))]
 
 
 def release_seeds() -> list[bytes]:

@@ -41,8 +41,8 @@ class Packages:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def releases(self) -> list[str]:
-        return ["trixie", "bookworm"]
+    def releases(self, of: str = "debian") -> list[str]:
+        return ["trixie", "bookworm"] if of == "debian" else ["noble"]
 
     def package(self, release: str, name: str) -> dict[str, Any]:
         self.asked.append(f"{release}/{name}")

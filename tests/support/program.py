@@ -40,7 +40,7 @@ class Fpack:
         }
         if archive is not None:
             self.env["FPACK_MIRROR"] = archive.mirror
-            self.env["FPACK_KEYRING"] = str(archive.keyring)
+            self.env[archive.keyring_variable] = str(archive.keyring)
 
     def use_mirrors_of_the_machine(self) -> None:
         """Let commands reach the mirrors that the machine is configured for."""
@@ -95,14 +95,15 @@ def compiled_library() -> Path:
     return home / ".cache"
 
 
-def world(folder: Path) -> Archive:
+def world(folder: Path, kind: type[Archive] = Archive) -> Archive:
     """A small archive: base-files, a shell, a C library of sorts, an application and what else makes a closure."""
-    archive = Archive(folder)
+    archive = kind(folder)
+    name = archive.origin
     archive.add(
         "base-files",
         files={
             "etc/debian_version": "13.1\n",
-            "usr/lib/os-release": 'PRETTY_NAME="Debian"\nID=debian\nVERSION_ID="13"\n',
+            "usr/lib/os-release": f'PRETTY_NAME="{name}"\nID={name.lower()}\nVERSION_ID="13"\n',
             "etc/os-release": link("../usr/lib/os-release"),
             "usr/share/base-files/motd": "hello\n",
         },

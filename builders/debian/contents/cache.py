@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from fpack.store.files import disk_cache
@@ -18,19 +17,16 @@ from ..index import IndexCache, listed
 from ..index_download import IndexDownload, unpacked
 from ..local_indexes import cached_releases
 from ..lock import Lock
+from ..release import find_files
 from ..suites import COMPONENT, IndexPin, Suite, SuiteFile
 from .index import ContentsIndex
 from .table import FORMAT, FileTable, pack_rows
 from .text import parse_rows
 
-_LISTED = re.compile(
-    rb"^ ([0-9a-f]{64})[ \t]+(\d{1,15})[ \t]+(%s/Contents-[\w.-]+)$" % COMPONENT.encode(), re.MULTILINE
-)
 
-
-def contents_pins(files: Mapping[str, SuiteFile], arch: str) -> list[IndexPin]:
+def contents_pins(files: Mapping[str, SuiteFile], arch: str, component: str = COMPONENT) -> list[IndexPin]:
     """Return the pins of the indexes for an architecture among the files of a release. Empty ones are left out."""
-    pins = [listed(files, f"{COMPONENT}/Contents-{name}") for name in (arch, "all")]
+    pins = [listed(files, f"{component}/Contents-{name}") for name in (arch, "all")]
     return [pin for pin in pins if pin is not None and pin.size]
 
 
@@ -66,8 +62,8 @@ def open_cached(
     dates = [0]
     for suite in suites:
         for date, data in _candidates(cache, lock, release, suite):
-            files = {m[3].decode(): SuiteFile(m[3].decode(), int(m[2]), m[1].decode()) for m in _LISTED.finditer(data)}
-            found = [cached_table(cache, pin) for pin in contents_pins(files, arch)]
+            files = find_files(data, rf"{suite.component}/Contents-[\w.-]+")
+            found = [cached_table(cache, pin) for pin in contents_pins(files, arch, suite.component)]
             opened = [table for table in found if table is not None]
             if len(opened) == len(found):
                 tables += opened
@@ -91,4 +87,4 @@ def _candidates(cache: IndexCache, lock: Lock, release: str, suite: Suite) -> It
 
 
 def _name(pin: IndexPin) -> str:
-    return f"{pin.sha256}.contents{FORMAT}"
+    return f"{pin.key}.contents{FORMAT}"

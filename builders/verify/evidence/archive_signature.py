@@ -1,4 +1,4 @@
-"""Check that Debian signed a package: the package is in an index, and the index is in a signed Release file.
+"""Check that Debian or Ubuntu signed a package: the package is in an index, and the index is in a signed Release file.
 
 The Release file must be that of the locked suite, and the index must list the binary packages of one component for the
 lock's architecture. A Release file also lists other indexes, such as those of the installer.
@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from fpack.builders.debian.release import Release, parse_release
+from fpack.builders.debian.release import Release, is_of, parse_release
 from fpack.builders.debian.signatures import KeyringError, Signature, find_keyring, verify
-from fpack.builders.debian.suites import RELEASES, show_date
+from fpack.builders.debian.suites import ALL_RELEASES, digest_key, show_date
 from fpack.builders.manifest.format import LockedIndex, LockedPackage, LockedSuite, LockPart
 from fpack.builders.verify.findings import TRACE, Report, unavailable
 from fpack.store.errors import FpackError
@@ -108,14 +108,15 @@ class Archives:
         return True
 
     def _text(self, suite: LockedSuite, index: LockedIndex) -> _Text | None:
-        if index.sha256 not in self._texts:
-            self._texts[index.sha256] = self._open(suite, index)
-        return self._texts[index.sha256]
+        key = digest_key(index.sha256, index.sha512)
+        if key not in self._texts:
+            self._texts[key] = self._open(suite, index)
+        return self._texts[key]
 
     def _open(self, suite: LockedSuite, index: LockedIndex) -> _Text | None:
-        path, remote = self._evidence.index(index.sha256), self._evidence.remote
+        path, remote = self._evidence.index(index.sha256, index.sha512), self._evidence.remote
         why = "is not available"
-        if path is not None and deb_reader.digest(path) != (index.sha256, index.size):
+        if path is not None and not deb_reader.is_file(path, index.size, index.sha256, index.sha512):
             path, why = None, "is damaged in the cache"
         if path is None and remote is not None:
             try:
@@ -131,7 +132,7 @@ class Archives:
         return _Text(text, _starts(text, {pin.name.encode() for pin in self._lock.packages}))
 
     def _is_signed(self, suite: LockedSuite, index: LockedIndex) -> bool:
-        key = f"{suite.sha256} {index.sha256}"
+        key = f"{suite.sha256} {digest_key(index.sha256, index.sha512)}"
         if key not in self._signed:
             self._signed[key] = self._verify(suite, index)
         return self._signed[key]
@@ -141,7 +142,7 @@ class Archives:
         if path is None:
             return False
         try:
-            keyring = find_keyring(self._evidence.keyring)
+            keyring = find_keyring(self._evidence.keyring, archive=suite.archive)
             # The image may be newer or older than the key's expiry; the key must have been valid when it signed.
             signed = verify(path.read_bytes(), keyring, str(path), now=time.time(), new=False)
             found = parse_release(signed.text, suite.sha256, str(path))
@@ -178,22 +179,27 @@ class Archives:
 
     def _problem(self, suite: LockedSuite, index: LockedIndex, found: Release) -> str:
         """Return how a signed Release file contradicts the lock or lacks the index, or "" if it agrees."""
-        if suite.suite not in (found.codename, found.suite):
-            return f"its signed release is of {found.codename or found.suite}"
-        of_release = RELEASES.get(self._lock.release)
-        if of_release is not None and (suite.suite, suite.archive) not in [tuple(item) for item in of_release]:
+        if not is_of(found, suite.suite):
+            return f"its signed release is of {found.name}"
+        of_release = ALL_RELEASES.get(self._lock.release)
+        if of_release is not None and (suite.suite, suite.archive) not in [item[:2] for item in of_release]:
             return f"it is not a suite of {self._lock.release} in the archive {suite.archive}"
         if (suite.date, suite.until) != (found.date, found.until):
             return f"its signed release is dated {show_date(found.date)}, unlike in the lock"
         plain = index.file.rpartition("/")[0] + "/Packages"
-        for path, sha256, size in (
-            (plain, index.sha256, index.size),
-            (index.file, index.packed_sha256, index.packed_size),
+        for path, size, digests in (
+            (plain, index.size, (index.sha256, index.sha512)),
+            (index.file, index.packed_size, (index.packed_sha256, index.packed_sha512)),
         ):
             listed = found.files.get(path)
-            if listed is None or (listed.sha256, listed.size) != (sha256, size):
-                return f"its signed release does not list {path} with the digest {sha256}"
+            if listed is None or listed.size != size or not _agree(digests, (listed.sha256, listed.sha512)):
+                return f"its signed release does not list {path} with the digest {' and '.join(filter(None, digests))}"
         return ""
+
+
+def _agree(locked: tuple[str, str], signed: tuple[str, str]) -> bool:
+    """Return whether each digest that a lock has is the signed one. A lock has one at least."""
+    return any(locked) and all(not mine or mine == theirs for mine, theirs in zip(locked, signed, strict=True))
 
 
 def _lists(text: Buffer, starts: Iterable[int], package: LockedPackage) -> bool:
@@ -202,7 +208,6 @@ def _lists(text: Buffer, starts: Iterable[int], package: LockedPackage) -> bool:
         "Package": package.name,
         "Version": package.version,
         "Architecture": package.arch,
-        "SHA256": package.sha256,
         "Size": str(package.size),
         "Filename": package.file,
     }
@@ -211,6 +216,9 @@ def _lists(text: Buffer, starts: Iterable[int], package: LockedPackage) -> bool:
         source = _SOURCE.match(fields.get("Source", package.name))
         sources = (source[1], source[2] or package.version) if source is not None else None
         if sources != (package.source, package.source_version):
+            continue
+        signed = fields.get("SHA256", ""), fields.get("SHA512", "")
+        if not _agree((package.sha256, package.sha512), signed):
             continue
         if all(fields.get(key, "").removeprefix("./") == value for key, value in wanted.items()):
             return True

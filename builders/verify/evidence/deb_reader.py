@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tarfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -46,6 +47,17 @@ def digest(path: Path) -> tuple[str, int]:
     """A file's SHA-256 in hexadecimal, and its size."""
     with open(path, "rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+
+
+def is_file(path: Path, size: object, sha256: object, sha512: object = "") -> bool:
+    """Return whether a file has a size and each digest that is not "". One at least must be there."""
+    digests = [text for text in (sha256, sha512) if text]
+    with open(path, "rb", buffering=0) as file:
+        for algorithm, wanted in (("sha256", sha256), ("sha512", sha512)):
+            file.seek(0)
+            if wanted and hashlib.file_digest(file, algorithm).hexdigest() != wanted:
+                return False
+        return bool(digests) and file.seek(0, os.SEEK_END) == size
 
 
 def read(path: Path) -> DebContents:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fpack.builders.debian.suites import digest_key
 from fpack.store.derivation import Output
 from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.path import StorePath
@@ -44,9 +45,9 @@ class LocalEvidence:
         """Return the reader of a store path if it is in the store."""
         return self.store.tree(path) if self.store is not None and self.store.is_there(path) else None
 
-    def index(self, sha256: str) -> Path | None:
-        """Return the path of the cached index text with this digest, or None."""
-        return self._file(f"{sha256}.packages")
+    def index(self, sha256: str, sha512: str = "") -> Path | None:
+        """Return the path of the cached index text with these digests, or None."""
+        return self._file(f"{digest_key(sha256, sha512)}.packages")
 
     def release(self, sha256: str) -> Path | None:
         """Return the path of the cached signed Release file with this digest, or None."""

@@ -1,4 +1,4 @@
-"""Download packages, indexes and signed Release files from Debian's archive, each identified by its digest.
+"""Download packages, indexes and signed Release files from a distribution's archive, each identified by its digest.
 
 The files lie in a temporary directory of the caller. Downloads are checked like local files. The manifest that names
 the files is not trusted, so only valid names of such files are requested.
@@ -47,32 +47,33 @@ class Remote:
     @contextlib.contextmanager
     def deb(self, pin: LockedPackage) -> Iterator[Path]:
         """Download a package's file, and delete it afterwards. Raise FpackError if it is unavailable."""
-        path = self._directory / f"{pin.sha256}.deb"
+        path = self._directory / f"{pin.sha256 or pin.sha512}.deb"
         try:
             with self._reached():
                 if not _DEB.match(pin.file) or pin.size > MAX_DEB:
                     raise VerifyError("The lock names an invalid file of a package", where=pin.file[:200])
                 urls = self._urls(pin.archive, pin.file, pin.date)
                 self._say(f"{pin.name} {pin.version}")
-                self._http.download(urls, path, size=pin.size, sha256=pin.sha256)
+                self._http.download(urls, path, size=pin.size, sha256=pin.sha256, sha512=pin.sha512)
             yield path
         finally:
             path.unlink(missing_ok=True)
 
     def index(self, suite: LockedSuite, index: LockedIndex) -> Path:
         """Download and decompress an index. Raise FpackError if it is unavailable."""
-        pin = IndexPin(index.sha256, index.size, SuiteFile(index.file, index.packed_size, index.packed_sha256))
-        packed = self._directory / f"{index.packed_sha256}.packed"
+        file = SuiteFile(index.file, index.packed_size, index.packed_sha256, index.packed_sha512)
+        pin = IndexPin(index.sha256, index.size, file, index.sha512)
+        packed = self._directory / f"{index.packed_sha256 or index.packed_sha512}.packed"
         with self._reached():
             if not (_INDEX.match(index.file) and _SUITE.match(suite.suite)) or index.size > indexes.MAX_SIZE:
                 raise VerifyError("The lock names an invalid index", where=index.file[:200])
             self._urls(suite.archive, "dists", suite.date)
             urls = indexes.index_urls(self._mirrors, pin, Where(suite.suite, suite.archive), suite.date)
             self._say(f"the index of {suite.suite}")
-            self._http.download(urls, packed, size=index.packed_size, sha256=index.packed_sha256)
+            self._http.download(urls, packed, size=file.size, sha256=file.sha256, sha512=file.sha512)
             indexes.unpack(packed, self._cache, pin, where=suite.suite)
         packed.unlink()
-        return self._cache.text(index.sha256)
+        return self._cache.text(pin)
 
     def release(self, suite: LockedSuite) -> Path:
         """Download a suite's signed Release file. Raise FpackError if no mirror has the one with the locked digest."""
@@ -97,7 +98,7 @@ class Remote:
 
     def _urls(self, archive: str, path: str, date: int) -> list[str]:
         if archive not in ARCHIVES:
-            raise VerifyError("The lock names an archive that is not Debian's", where=archive[:200])
+            raise VerifyError("The lock names an archive that is not Debian's or Ubuntu's", where=archive[:200])
         return self._mirrors.urls(archive, path, date)
 
     @contextlib.contextmanager

@@ -7,7 +7,7 @@ debian-tools(given, names) =
     debian = [p for p in listed if !has(p, "out")]
     built = [p for p in listed if has(p, "out")]
     release = import("fpack/package").release-of(given.release or null, debian, built)
-    all = get(import("fpack/debian"), release)
+    all = import("fpack/debian-package").of-release(release)
   in [get(all, name) for name in names]
 
 # A package with the tools and phases of a build system; the user's arguments have precedence.

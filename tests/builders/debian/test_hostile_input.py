@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
 import pytest
@@ -19,12 +18,13 @@ from fpack.builders.net.http import Http
 from fpack.store.errors import FpackError
 from hypothesis import given
 from hypothesis import strategies as st
+from support.archive import pin_of
 
 
 def _table(text: str) -> None:
     data = text.encode("utf-8", "surrogatepass")
-    digest = hashlib.sha256(data).hexdigest()
-    index = PackageIndex(Suite("x", "debian"), "amd64", open_table(data, table_file(data, digest), digest))
+    pin = pin_of(data)
+    index = PackageIndex(Suite("x", "debian"), "amd64", open_table(data, table_file(data, pin), pin))
     for name in index.names():
         index.packages(name)
 

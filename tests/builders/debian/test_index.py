@@ -27,7 +27,7 @@ from fpack.builders.debian.suites import IndexPin, Suite, SuiteFile
 from fpack.builders.net.errors import Unreachable
 from fpack.builders.net.http import Http
 from fpack.store.errors import FpackError
-from support.archive import Archive, pack
+from support.archive import Archive, pack, pin_of
 
 SUITE = Suite("trixie", "debian")
 TAIL = f"Filename: pool/x.deb\nSize: 5\nSHA256: {'0' * 64}\n"
@@ -40,8 +40,8 @@ def stanza(name: str, version: str = "1", **fields: str) -> str:
 
 def index(*stanzas: str) -> PackageIndex:
     text = "\n".join(stanzas).encode()
-    digest = hashlib.sha256(text).hexdigest()
-    return PackageIndex(SUITE, "amd64", open_table(text, table_file(text, digest), digest))
+    pin = pin_of(text)
+    return PackageIndex(SUITE, "amd64", open_table(text, table_file(text, pin), pin))
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_the_cache_needs_no_mirror(archive: Archive, cache: IndexCache) -> None:
 def test_a_damaged_table_is_made_again_from_the_text(archive: Archive, cache: IndexCache, damage: str) -> None:
     pin = choose(release_of(archive), "amd64")
     open_it(archive, cache, pin)
-    table = cache.table(pin.sha256)
+    table = cache.table(pin)
     good = table.read_bytes()
     if damage == "no table":
         table.unlink()
@@ -138,7 +138,7 @@ def test_a_damaged_table_is_made_again_from_the_text(archive: Archive, cache: In
 def test_a_shorter_text_is_fetched_again(archive: Archive, cache: IndexCache) -> None:
     pin = choose(release_of(archive), "amd64")
     open_it(archive, cache, pin)
-    cache.text(pin.sha256).write_bytes(cache.text(pin.sha256).read_bytes()[:-10])
+    cache.text(pin).write_bytes(cache.text(pin).read_bytes()[:-10])
     assert open_cached(cache, pin, SUITE, "amd64") is None
     assert open_it(archive, cache, pin).packages("hello")[0].version == "1.0"
 
@@ -160,19 +160,19 @@ def test_no_flipped_bit_changes_an_answer(archive: Archive, cache: IndexCache, w
     """The text is fetched again, and the table is made again."""
     pin = choose(release_of(archive), "amd64")
     right = answers(open_it(archive, cache, pin))
-    path = cache.text(pin.sha256) if which == "text" else cache.table(pin.sha256)
+    path = cache.text(pin) if which == "text" else cache.table(pin)
     good = path.read_bytes()
     for bit in range(0, 8 * len(good), 7):
         path.write_bytes(flipped(good, bit))
         assert answers(open_it(archive, cache, pin)) == right
-        assert cache.text(pin.sha256).read_bytes() == good or which == "table"
+        assert cache.text(pin).read_bytes() == good or which == "table"
         assert which == "text" or path.read_bytes() == good
 
 
 def test_a_damaged_text_without_an_archive_is_an_error_once(archive: Archive, cache: IndexCache) -> None:
     pin = choose(release_of(archive), "amd64")
     open_it(archive, cache, pin)
-    text = cache.text(pin.sha256)
+    text = cache.text(pin)
     text.write_bytes(text.read_bytes().replace(b"libc6 (>= 2)", b"libc7 (>= 2)"))
     opened = open_cached(cache, pin, SUITE, "amd64")
     assert opened is not None
@@ -188,7 +188,7 @@ def test_a_repair_during_a_walk_continues_the_walk(archive: Archive, cache: Inde
     pin = damaged_pin(archive, pack(text, "xz"), text, len(text))
     names = list(open_it(archive, cache, pin).names())
     assert len(names) == 4000
-    table = cache.table(pin.sha256)
+    table = cache.table(pin)
     good = table.read_bytes()
     table.write_bytes(good.replace(b"many-3900\t", b"many-3901\t"))
     assert list(open_it(archive, cache, pin).names()) == names
@@ -198,8 +198,8 @@ def test_a_repair_during_a_walk_continues_the_walk(archive: Archive, cache: Inde
 def test_an_index_of_another_name_is_not_believed(archive: Archive, cache: IndexCache) -> None:
     pin, other = (choose(release_of(archive), arch) for arch in ("amd64", "arm64"))
     open_it(archive, cache, pin)
-    cache.text(other.sha256).write_bytes(cache.text(pin.sha256).read_bytes())
-    cache.table(other.sha256).write_bytes(cache.table(pin.sha256).read_bytes())
+    cache.text(other).write_bytes(cache.text(pin).read_bytes())
+    cache.table(other).write_bytes(cache.table(pin).read_bytes())
     assert open_cached(cache, other._replace(size=pin.size), SUITE, "arm64") is None
     assert "only-arm" in open_it(archive, cache, other, "arm64").names()
 

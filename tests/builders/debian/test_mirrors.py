@@ -130,8 +130,16 @@ def test_wrong_mirror_urls(url: str) -> None:
         ),
         (
             "http://m",
-            [MirrorUrl("debian", "http://m/debian"), MirrorUrl("debian-security", "http://m/debian-security")],
+            [
+                MirrorUrl("debian", "http://m/debian"),
+                MirrorUrl("debian-security", "http://m/debian-security"),
+                MirrorUrl("ubuntu", "http://m/ubuntu"),
+            ],
         ),
+        ("http://m/ubuntu", [MirrorUrl("ubuntu", "http://m/ubuntu")]),
+        ("http://m/ubuntu-ports/", [MirrorUrl("ubuntu", "http://m/ubuntu-ports")]),
+        ("ubuntu=http://m/other", [MirrorUrl("ubuntu", "http://m/other")]),
+        ("ubuntu-ports=http://m/other", [MirrorUrl("ubuntu", "http://m/other")]),
         ("http://m/debian-security", [MirrorUrl("debian-security", "http://m/debian-security")]),
         ("debian=file:///x", [MirrorUrl("debian", "file:///x")]),
         (
@@ -147,7 +155,7 @@ def test_bases(word: str, bases: list[MirrorUrl]) -> None:
     assert parse_base(word) == bases
 
 
-@pytest.mark.parametrize("word", ["ftp://x/debian", "nonsense", "ubuntu=http://x", "debian=", "http://x/debian?y"])
+@pytest.mark.parametrize("word", ["ftp://x/debian", "nonsense", "fedora=http://x", "debian=", "http://x/debian?y"])
 def test_wrong_bases(word: str) -> None:
     with pytest.raises(MirrorError):
         parse_base(word)

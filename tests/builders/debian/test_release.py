@@ -59,7 +59,7 @@ def test_a_good_one(keyring: Path) -> None:
     assert (release.suite, release.codename, release.date, release.until) == ("stable", "trixie", MADE, UNTIL)
     assert release.by_hash
     assert release.architectures == ("all", "amd64", "arm64")
-    assert release.files["main/binary-amd64/Packages.xz"] == ("main/binary-amd64/Packages.xz", 99, DIGEST)
+    assert release.files["main/binary-amd64/Packages.xz"] == ("main/binary-amd64/Packages.xz", 99, DIGEST, "")
 
 
 def test_without_an_expiry_date_it_has_a_greatest_age(keyring: Path) -> None:

@@ -30,7 +30,7 @@ def test_only_what_was_used_of_one_release_and_architecture_is_in_it() -> None:
     assert (part.release, part.arch) == ("trixie", "arm64")
     assert [suite.suite for suite in part.suites] == ["trixie"]
     (index,) = part.indexes
-    assert index == ("trixie", SHA256, 5, SHA256, 3, "main/binary-arm64/Packages.xz")
+    assert index == ("trixie", SHA256, 5, SHA256, 3, "main/binary-arm64/Packages.xz", "", "")
     (package,) = part.packages
     assert package == _lock().packages["trixie", "arm64", "dash"]
 

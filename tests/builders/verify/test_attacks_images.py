@@ -323,13 +323,13 @@ def test_a_directory_that_a_script_is_said_to_have_changed_is_from_elsewhere(
 
 
 def test_what_scripts_are_said_to_have_made_is_from_elsewhere(around: World, forgery: Forgery, tmp_path: Path) -> None:
-    """It is said to be made by Debian's scripts; which script that was is checked, and nothing else can be."""
+    """It is said to be made by maintainer scripts; which script that was is checked, and nothing else can be."""
     script = b"#!/bin/sh\nupdate-alternatives --install /usr/bin/editor editor /usr/bin/editor-one 10\n"
     origin = Origin("configured", "", "editor-one", "postinst", hashlib.sha256(script).digest())
     forgery.put("root", node("etc/made", b"x"), origin=origin)
     outcome = around.check(forgery.save(tmp_path / "a.tar"))
     assert others(outcome) == {**HONEST, "/etc/made": ("configured", "postinst of editor-one")}
-    assert "made by Debian's scripts" in list(outcome.images[0].others)[2].line()
+    assert "made by maintainer scripts" in list(outcome.images[0].others)[2].line()
     assert outcome.report.notes == ["maintainer scripts: the derivation that ran them is missing"]
     for lie in ({"sha256": bytes(32)}, {"script": "preinst"}, {"package": "dash"}, {"package": "absent"}):
         forgery.entry("etc/made", origin=origin._replace(**lie))

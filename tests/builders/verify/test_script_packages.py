@@ -70,7 +70,7 @@ def test_packages_of_a_signed_index() -> None:
 @pytest.mark.parametrize(
     ("graph", "options", "problem"),
     [
-        (Graph(), {"signed": False}, "in no index that Debian signed"),
+        (Graph(), {"signed": False}, "in no signed index of the archive"),
         (Graph(), {"locked": False}, "not in the lock"),
         (Graph(stray="exec"), {}, "built by the kind exec"),
         (Graph(stray="fetch"), {}, "files that are no package's"),

@@ -16,7 +16,7 @@ from support.packages import Packages
 
 OUTSIDE = [
     "error", "import", "read-text", "read-json", "read-toml", "read-yaml",
-    "debian-releases", "debian-package", "debian-closure",
+    "debian-releases", "ubuntu-releases", "debian-package", "debian-closure",
 ]  # fmt: skip
 WRONG = ["null", "5", '"x"', "[]", "{}", "1.5", "true", "(a => a)", "./x"]
 REST = ("", ", null", ", 5", ', "x"', ", []", ", (a => a)", ", [], 5", ', "x", "y"', ", 1, (a, b) => a", ", 1, 2, 3")
