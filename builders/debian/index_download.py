@@ -82,9 +82,9 @@ class IndexDownload(NamedTuple):
 
 def index_urls(mirrors: Mirrors, pin: IndexPin, suite: Suite, date: int) -> list[str]:
     """Return the URLs of a compressed index: first by hash, where old indexes stay for a while, then by name."""
-    directory, _, _ = pin.packed.path.rpartition("/")
+    directory = f"dists/{suite.name}/{pin.packed.path}".rpartition("/")[0]
     hashes = [(name, text) for name, text in (("SHA512", pin.packed.sha512), ("SHA256", pin.packed.sha256)) if text]
-    paths = [f"dists/{suite.name}/{directory}/by-hash/{name}/{text}" for name, text in hashes]
+    paths = [f"{directory}/by-hash/{name}/{text}" for name, text in hashes]
     hashed = [url for path in paths for url in mirrors.urls(suite.archive, path, date)]
     named = mirrors.urls(suite.archive, f"dists/{suite.name}/{pin.packed.path}", date)
     return [*hashed, *named]

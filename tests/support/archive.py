@@ -217,6 +217,7 @@ class Archive:
     origin = "Debian"
     keyring_variable = "FPACK_KEYRING"
     components: Sequence[str] = ("main",)
+    contents_directory = "main/"
     release_digests: Sequence[str] = ("sha256",)
     package_digests: Sequence[str] = ("sha256",)
 
@@ -356,9 +357,9 @@ class Archive:
                 for arch in (*self.archs, "all"):
                     text = b"" if suite.endswith("-security") else self._contents(suite, arch)
                     for name, data in ((f"Contents-{arch}", text), (f"Contents-{arch}.gz", pack(text, "gz"))):
-                        for each, line in digest_lines(data, f"main/{name}", [*sums]).items():
+                        for each, line in digest_lines(data, f"{self.contents_directory}{name}", [*sums]).items():
                             sums[each].append(line)
-                    (base / "main" / f"Contents-{arch}.gz").write_bytes(pack(text, "gz"))
+                    (base / self.contents_directory / f"Contents-{arch}.gz").write_bytes(pack(text, "gz"))
             lines = [
                 f"Origin: {self.origin}",
                 *self._names_of(suite),
@@ -400,6 +401,7 @@ class UbuntuArchive(Archive):
     origin = "Ubuntu"
     keyring_variable = "FPACK_UBUNTU_KEYRING"
     components = ("main", "universe")
+    contents_directory = ""
     release_digests = ("sha512",)
     package_digests = ("sha512",)
 

@@ -1,7 +1,8 @@
 """Fetch the Contents indexes that a signed release lists, and keep their rows in the cache, by the index's digest.
 
-A release lists `main/Contents-ARCH`, without the packages for all architectures, and `main/Contents-all`. Only the kept
-rows are cached, which are a hundredth of the text.
+A release of Debian lists `main/Contents-ARCH`, without the packages for all architectures, and `main/Contents-all`. One
+of Ubuntu lists `Contents-ARCH`, with the packages of all components. Only the kept rows are cached, which are a
+hundredth of the text.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ from .text import parse_rows
 def contents_pins(files: Mapping[str, SuiteFile], arch: str, component: str = COMPONENT) -> list[IndexPin]:
     """Return the pins of the indexes for an architecture among the files of a release. Empty ones are left out."""
     pins = [listed(files, f"{component}/Contents-{name}") for name in (arch, "all")]
-    return [pin for pin in pins if pin is not None and pin.size]
+    found = [pin for pin in pins if pin is not None]
+    if not found and component == COMPONENT and (whole := listed(files, f"Contents-{arch}")) is not None:
+        found = [whole]
+    return [pin for pin in found if pin.size]
 
 
 def cached_table(cache: IndexCache, pin: IndexPin) -> FileTable | None:
@@ -62,7 +66,7 @@ def open_cached(
     dates = [0]
     for suite in suites:
         for date, data in _candidates(cache, lock, release, suite):
-            files = find_files(data, rf"{suite.component}/Contents-[\w.-]+")
+            files = find_files(data, rf"(?:{suite.component}/)?Contents-[\w.-]+")
             found = [cached_table(cache, pin) for pin in contents_pins(files, arch, suite.component)]
             opened = [table for table in found if table is not None]
             if len(opened) == len(found):

@@ -33,7 +33,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
     )
     archive.add("libgreet1", "2:1.0-1ubuntu1", suite="noble-updates", files={"usr/share/greet/words": "Hello\n"})
     archive.add("dash", "1.1", suite="noble-security", files={"usr/bin/sh": file("#!shell", 0o755)})
-    archive.publish()
+    archive.add("some-dev", component="universe", files={"usr/include/some.h": "\n"})
+    archive.publish(contents=True)
     return archive
 
 
@@ -101,6 +102,11 @@ def test_a_file_is_traced_to_the_index(fpack: Fpack, project: Path) -> None:
     assert found["index"]["file"] == "universe/binary-amd64/Packages.xz" and found["index"]["checked"]
     text = fpack("trace", "/usr/bin/extra", "image.tar", cwd=project).stdout
     assert "universe/binary-amd64/Packages.xz" in text and "sha512 " in text
+
+
+def test_files_of_all_components_are_found(fpack: Fpack, tmp_path: Path) -> None:
+    found = json.loads(fpack("search", "-r", "noble", "--file", "some.h", "--json", cwd=tmp_path).stdout)
+    assert found["files"] == [{"path": "/usr/include/some.h", "packages": ["some-dev"]}]
 
 
 def test_other_commands_know_ubuntu(fpack: Fpack, tmp_path: Path) -> None:
