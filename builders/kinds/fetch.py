@@ -30,15 +30,23 @@ _FORMS = {"sha256": re.compile(r"[0-9a-f]{64}\Z"), "sha512": re.compile(r"[0-9a-
 
 
 class FetchArgs(NamedTuple):
-    """The arguments. sha256, sha512: hexadecimal digits, or ""; a file has all that are declared.
+    """The arguments. sha256: 64 hexadecimal digits, or "". size: None if unknown.
 
-    Without either, the build reports the digest of the file. size: None if unknown.
+    Without any declared digest, the build reports the one of the file.
     """
 
     urls: tuple[str, ...]
     sha256: str
     size: int | None = None
     executable: bool = False
+
+
+class StrongDigest(NamedTuple):
+    """The argument that only a fetch of a declared SHA-512 has: 128 hexadecimal digits.
+
+    It is apart from FetchArgs, so that other fetches keep their arguments, and with them their derivations.
+    """
+
     sha512: str = ""
 
 
@@ -59,14 +67,14 @@ class FetchBuilder(BaseBuilder):
 
     def key(self, drv: Derivation) -> Value:
         """Return the declared digests, the name and the executable bit."""
-        args = arguments.read(FetchArgs, drv.args)
-        more = [args.sha512] if args.sha512 else []
+        args, sha512 = arguments.read(FetchArgs, drv.args), arguments.read(StrongDigest, drv.args).sha512
+        more = [sha512] if sha512 else []
         return [f"fetch {VERSION}", args.sha256, drv.name, args.executable, *more]
 
     def build(self, task: Task) -> Built:
         """Download the file, verify it and write it to the store."""
-        args = arguments.read(FetchArgs, task.args)
-        declared = {name: text for name, text in (("sha256", args.sha256), ("sha512", args.sha512)) if text}
+        args, sha512 = arguments.read(FetchArgs, task.args), arguments.read(StrongDigest, task.args).sha512
+        declared = {name: text for name, text in (("sha256", args.sha256), ("sha512", sha512)) if text}
         if not declared:
             raise self._undeclared(task, args)
         for name, text in declared.items():
@@ -80,7 +88,7 @@ class FetchBuilder(BaseBuilder):
                 part,
                 size=args.size,
                 sha256=args.sha256,
-                sha512=args.sha512,
+                sha512=sha512,
                 progress=task.progress,
                 check=task.check,
             )

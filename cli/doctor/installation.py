@@ -123,20 +123,21 @@ def _field(head: bytes, name: bytes) -> int | None:
         return None
 
 
-def keyring(now: float) -> CheckResult:
-    """Check the keys that verify Debian's archive."""
-    from fpack.builders.debian.signatures import SHIPPED, find_keyring, valid_certificates
+def keyring(now: float, archive: str = "debian") -> CheckResult:
+    """Check the keys that verify an archive."""
+    from fpack.builders.debian.signatures import SHIPPED, UBUNTU_SHIPPED, find_keyring, valid_certificates
 
+    package = "ubuntu-keyring" if archive == "ubuntu" else "debian-archive-keyring"
     try:
-        path = find_keyring()
+        path = find_keyring(archive=archive)
         valid, count = valid_certificates(path, now)
     except FpackError as error:
         return failed("keyring", error)
     if not count:
-        return CheckResult("keyring", PROBLEM, f"{path} has no keys", "install debian-archive-keyring")
-    whose = "fpack's own" if path == SHIPPED else str(path)
+        return CheckResult("keyring", PROBLEM, f"{path} has no keys", f"install {package}")
+    whose = "fpack's own" if path in (SHIPPED, UBUNTU_SHIPPED) else str(path)
     if not valid:
-        return CheckResult("keyring", PROBLEM, f"all keys of {whose} have expired", "install debian-archive-keyring")
+        return CheckResult("keyring", PROBLEM, f"all keys of {whose} have expired", f"install {package}")
     old = f", {count - valid} of which expired or were revoked" if valid < count else ""
     return CheckResult("keyring", OK, f"{whose}, {count} {'key' if count == 1 else 'keys'}{old}")
 

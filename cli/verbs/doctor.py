@@ -89,6 +89,8 @@ def _findings(options: shared.SharedOptions, contents: bool, repair: bool, offli
         yield installation.keyring(now)
         yield from installation.lock(workspace, now)
         try:
+            if any(base.archive == "ubuntu" for base in workspace.mirrors.bases):
+                yield installation.keyring(now, "ubuntu")
             if not offline:
                 yield from installation.mirrors(workspace.mirrors, now)
         except FpackError as error:

@@ -15,6 +15,43 @@ from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.store import Store
 
+WEAK, STRONG = hashlib.sha256(b"content").hexdigest(), hashlib.sha512(b"content").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("sha256", "sha512", "why"),
+    [
+        ("", STRONG, ""), (WEAK, STRONG, ""), ("", WEAK, "128 hexadecimal digits"),
+        (WEAK, "b2" * 64, "its SHA-512 is"), ("a1" * 32, STRONG, "its SHA-256 is"), ("", "b2" * 64, "its SHA-512 is"),
+    ],
+)  # fmt: skip
+def test_each_declared_digest_must_match(tmp_path: Path, sha256: str, sha512: str, why: str) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    url = (tmp_path / "file").as_uri()
+    drv = Derivation("fetch", "file", {"urls": [url], "sha256": sha256, "sha512": sha512})
+    kinds = {"fetch": FetchBuilder(Http(retries=0), Origins(lambda url: [url], tmp_path))}
+    store = Store(tmp_path / "store")
+    body = drv.encode()
+    scheduler = Scheduler(store, kinds, Reporter(), assemble=assemble, bodies={digest(body): body})
+    if why:
+        with pytest.raises(BuildsFailed) as caught:
+            scheduler.realise([Output(digest(body))])
+        assert why in str(caught.value) + caught.value.why
+    else:
+        (path,) = scheduler.realise([Output(digest(body))])
+        assert store.disk(path).read_bytes() == b"content"
+    store.close()
+
+
+def test_the_key_of_a_fetch_has_its_declared_digests() -> None:
+    builder = FetchBuilder(Http(retries=0), Origins(lambda url: [url], Path("/")))
+
+    def key(**args: str) -> object:
+        return builder.key(Derivation("fetch", "file", {"urls": [], **args}))
+
+    assert key(sha256=WEAK) == ["fetch 1", WEAK, "file", False]
+    assert key(sha256="", sha512=STRONG) == ["fetch 1", "", "file", False, STRONG]
+
 
 def test_a_fetch_without_a_digest_says_which_one_it_found(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"content")

@@ -93,7 +93,7 @@ def test_no_words_and_unknown_releases_are_explained(fpack: Fpack) -> None:
     assert "WORDS" in fpack("search", status=2).stderr
     assert "fpack search redis" in fpack.fails("search", " ")
     assert fpack("search", "redis\udcff", status=1).stdout == ""
-    assert "trixie" in fpack.fails("search", "-r", "jammy", "redis")
+    assert "trixie" in fpack.fails("search", "-r", "jessie", "redis")
 
 
 def test_a_terminal_gets_lines_that_fit_and_no_control_characters_from_the_archive(fpack: Fpack) -> None:

@@ -135,7 +135,7 @@ def test_a_package_of_a_project_and_a_derivation(fpack: Fpack) -> None:
 def test_what_cannot_be_shown_says_what_can(fpack: Fpack) -> None:
     assert "fpack eval fpack.fp#number" in fpack.fails("show", "fpack.fp#number", cwd=fpack.home / "project")
     assert "fpack.fp" in fpack.fails("show")
-    assert "sid" in fpack.fails("show", "debian.jammy.hello")
+    assert "sid" in fpack.fails("show", "debian.jessie.hello")
 
 
 def test_a_terminal_gets_lines_that_fit(fpack: Fpack) -> None:

@@ -122,6 +122,12 @@ def test_other_commands_know_ubuntu(fpack: Fpack, tmp_path: Path) -> None:
     assert "as in ubuntu.noble." in fpack.fails("show", "ubuntu.noble", cwd=tmp_path)
 
 
+def test_the_keys_and_the_mirror_are_checked(fpack: Fpack, tmp_path: Path) -> None:
+    checks = json.loads(fpack("doctor", "--json", cwd=tmp_path, status=None).stdout)["checks"]
+    assert any(fpack.env["FPACK_UBUNTU_KEYRING"] in check["text"] for check in checks if check["name"] == "keyring")
+    assert any("noble-updates" in check["text"] for check in checks if check["name"] == "mirror")
+
+
 def test_packages_of_both_distributions_are_not_mixed(fpack: Fpack, tmp_path: Path) -> None:
     text = PROJECT.replace("ubuntu.extra]", 'import("fpack/debian").trixie.hello]')
     (tmp_path / "fpack.fp").write_text(text)

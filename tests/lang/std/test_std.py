@@ -124,6 +124,13 @@ def test_unknown_names_suggest_the_nearest() -> None:
     assert documentation.suggest("mpa") == "map"
 
 
+def test_a_download_by_sha512() -> None:
+    fetch = 'fetch { url = "https://example.org/f", sha512 = "DIGEST" }'
+    assert EVALUATOR.is_derivation(EVALUATOR.expression(fetch.replace("DIGEST", "AB" * 64)))
+    with pytest.raises(EvalError, match="`sha512` is 128 hexadecimal digits"):
+        EVALUATOR.force(EVALUATOR.expression(fetch.replace("DIGEST", "ab" * 32)))
+
+
 def test_documentation_of_a_user_file(tmp_path: Path) -> None:
     from fpack.lang.syntax.source import Source
 
