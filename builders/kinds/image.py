@@ -23,6 +23,7 @@ from fpack.builders.oci.user import check_user, resolve_user
 from fpack.builders.payload import meta
 from fpack.builders.payload.exclusions import Exclusion
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
+from fpack.builders.rootfs.relocation import PATH as TOOLS_PATH
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, digest
@@ -46,7 +47,7 @@ class ImageArgs(NamedTuple):
 
     paths: store paths that the configuration mentions; their closures go under /fpack/store. config: see
     `oci/config.py`. program: the default entrypoint: the name of a package that suggests one, or [store path, name] of
-    something built from source; or None.
+    something built from source; or None. tools: an output with a table that goes on top of the same layers.
     """
 
     name: str
@@ -59,6 +60,7 @@ class ImageArgs(NamedTuple):
     max_layers: Value
     config: Mapping[str, Value]
     codec: Mapping[str, Value]
+    tools: StorePath | None = None
 
 
 class ImageBuilder(BaseBuilder):
@@ -74,11 +76,11 @@ class ImageBuilder(BaseBuilder):
         args = arguments.read(ImageArgs, task.args)
         spec.check_name(args.name, args.tag)
         spec.platform(args.arch)
-        contents = read_contents(task, args.root, args.files, args.paths)
+        contents = read_contents(task, args.root, args.files, args.paths, args.tools)
         notes: list[str] = []
         config = _configure(task, args, contents, notes)
         notes += _without_set_id(contents.extra)
-        groups = _groups(task, contents, args.max_layers)
+        groups = _groups(task, contents, args.max_layers, args.tools)
         wanted = [_derivation(group, args.codec, contents) for group in groups]
         excluded = {table.path: table.excluded for table in [*contents.slices, *contents.last]}
         omitted = list(contents.extra.get("omitted", ()))
@@ -119,6 +121,8 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
             contents.extra.get("groups", ()),
         )
     config = configuration.oci_config(given, entrypoint, user)
+    if args.tools:
+        config["Env"] = [f"{text}:{TOOLS_PATH}" if text.startswith("PATH=") else text for text in config["Env"]]
     if run:
         variables = dict(variable.split("=", 1) for variable in config["Env"])
         try:
@@ -195,7 +199,7 @@ def _text(view: ImageFs, path: str) -> str:
     return content.decode("utf-8", "replace")
 
 
-def _groups(task: Task, contents: ImageContents, max_layers: Value) -> list[LayerGroup]:
+def _groups(task: Task, contents: ImageContents, max_layers: Value, tools: StorePath | None) -> list[LayerGroup]:
     if max_layers.__class__ is not int or not MIN_LAYERS <= max_layers <= MAX_LAYERS:
         why = f"it must be {MIN_LAYERS} to {MAX_LAYERS}, since container runtimes support at most 127 layers"
         raise BuildError(f"{max_layers!r} is not a valid limit of layers for an image", why=why)
@@ -206,7 +210,9 @@ def _groups(task: Task, contents: ImageContents, max_layers: Value) -> list[Laye
     last = [LayerGroup(table.path.name, (table.item,)) for table in contents.last if table.entries]
     if not items and not last:
         raise BuildError("The image would be empty", hint="add packages, files, or an entrypoint in a package")
-    return plan(items, max_layers - len(last)) + last if items else last
+    # With tools, the other layers are those without.
+    counted = [table for table in contents.last if table.entries and table.path != tools]
+    return plan(items, max_layers - len(counted)) + last if items else last
 
 
 def _tree_size(path: str | Path) -> int:
@@ -255,6 +261,7 @@ def _assemble(
         "image_id": config_blob.digest,
         "root": args.root and str(args.root),
         "files": args.files and str(args.files),
+        **({"tools": str(args.tools)} if args.tools else {}),
         "omitted": list(omitted),
         "notes": list(notes),
         "layers": [
@@ -274,7 +281,7 @@ def _assemble(
     writer.file("config", [config_bytes])
     writer.file("manifest", [manifest])
     writer.file("image", [canonical.encode(record)])
-    references = [*built, *(path for path in (args.root, args.files) if path)]
+    references = [*built, *(path for path in (args.root, args.files, args.tools) if path)]
     return Built(writer, tuple(sorted(set(references))))
 
 

@@ -207,8 +207,8 @@ class _Origins:
         self.packages = {slice_.path: slice_ for slice_ in image.slices}
         drv = walk.found[image_digest]
         outputs = _by_placeholder(drv.inputs)
-        for key in ("root", "files"):
-            if drv.args[key]:
+        for key in ("root", "files", "tools"):
+            if drv.args.get(key):
                 digest = outputs[parse(drv.args[key]).hash].derivation
                 self._derivations[image.record[key]] = digest
                 if key == "root":

@@ -53,7 +53,7 @@ class PartTable(NamedTuple):
 class ImageContents(NamedTuple):
     """The parts of the image. extra: the root's extra fields.
 
-    last: what maintainer scripts made, the root's generated files, and the extra files.
+    last: what maintainer scripts made, the root's generated files, the extra files, and tools.
     """
 
     slices: list[PartTable]
@@ -67,9 +67,13 @@ class ImageContents(NamedTuple):
 
 
 def read_contents(
-    task: Task, root: StorePath | None, files_path: StorePath | None, wanted: Sequence[StorePath]
+    task: Task,
+    root: StorePath | None,
+    files_path: StorePath | None,
+    wanted: Sequence[StorePath],
+    tools: StorePath | None = None,
 ) -> ImageContents:
-    """Read the parts. wanted: store paths whose closures are in the image."""
+    """Read the parts. wanted: store paths whose closures are in the image. tools: the last table."""
     paths = store_paths.closure(task, wanted)
     bases = {path.base: path for path in paths}
 
@@ -110,6 +114,8 @@ def read_contents(
         add_last(_table(task, root, entries, own), "the generated files")
     if files_path:
         add_last(_table(task, files_path, files, {}), "the configuration's files")
+    if tools:
+        add_last(_table(task, tools, meta.load(task.tree(tools))[0], {}), "the tools")
     return ImageContents(slices, last, paths, extra, view)
 
 

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fpack.builders.oci.image_record import read as read_record
-from fpack.builders.verify import documents
-from fpack.cli.errors import UsageError
 from fpack.cli.options import SharedOptions
 from fpack.cli.paths import cache_directory
 from fpack.cli.ui.render import note
-from fpack.cli.workspace import containers
 from fpack.cli.workspace.error_context import naming_option
 from fpack.cli.workspace.package_lookup import Packages
-from fpack.cli.workspace.target import find_image
 from fpack.cli.workspace.workspace import Workspace
-from fpack.store import derivation
 from fpack.store.errors import FpackError, one_line
 
-from . import closure, machine, runner, tree
-from .container import Planned, changed, plan
-from .findings import ClosurePackage, TrialFinding, find, is_searched
+from . import closure, machine, runner
+from .container import Planned, plan
+from .findings import TrialFinding, find, is_searched
 from .model import Ended
 from .ports import PortMap
+from .subject import TrialSubject, opened
 
 _HTTP = ("80", "8000", "8080")  # ports of servers that a browser opens
 _MOST_PORTS = 5  # in a message
@@ -55,28 +48,11 @@ class Tried(NamedTuple):
         }
 
 
-class _Subject(NamedTuple):
-    """An image to run. config: the settings that runtimes apply.
-
-    release: the release of Debian whose index of files tells which packages have a file; "" if there is none. linked:
-    the image has only the files that others load. closure: returns the packages that it may take files from.
-    """
-
-    name: str
-    config: Mapping[str, Any]
-    files: tree.ImageFiles
-    release: str
-    linked: bool
-    closure: Callable[[], Sequence[ClosurePackage]]
-    packed: bool = True
-
-
 def attempt(what: str | None, command: Sequence[str], options: SharedOptions, observe: bool, aside: bool) -> Tried:
     """Run the command of an image, which is built or read. aside: its standard output goes to standard error."""
     with Workspace(options) as workspace:
         machine.check(workspace.arch)
-        path = find_image(what, Path.cwd())
-        with nullcontext(_built(workspace, what)) if path is None else _unpacked(workspace, path) as subject:
+        with opened(workspace, what) as subject:
             with naming_option(options.fields):
                 planned = plan(subject.name, subject.config, subject.files, command, os.environ)
             if not command:
@@ -86,7 +62,7 @@ def attempt(what: str | None, command: Sequence[str], options: SharedOptions, ob
             return Tried(ended.status, _findings(workspace, subject, ended), ended.unobserved, subject.packed)
 
 
-def _findings(workspace: Workspace, subject: _Subject, ended: Ended) -> list[TrialFinding]:
+def _findings(workspace: Workspace, subject: TrialSubject, ended: Ended) -> list[TrialFinding]:
     if not ended.absent or not subject.release:
         return []
     return find(
@@ -98,78 +74,6 @@ def _findings(workspace: Workspace, subject: _Subject, ended: Ended) -> list[Tri
         subject.linked,
         ended.succeeded,
     )
-
-
-def _built(workspace: Workspace, what: str | None) -> _Subject:
-    """Build the image of a target."""
-    container = containers.container(workspace, workspace.target(what))
-    with naming_option(workspace.options.fields):
-        image, root = workspace.realise([container.image, container.root])
-    store = workspace.store
-    store.used([image], workspace.project_name, f"{container.name}/{workspace.arch}")
-    workspace.finish()
-    record = read_record(store.tree(image))
-    made = derivation.decode(workspace.evaluator.derivations[container.root.derivation])
-    return _Subject(
-        str(record.fields["name"]),
-        json.loads(record.config).get("config", {}),
-        tree.read(store, record),
-        str(made.args["release"]),
-        made.args["mode"] == "linked",
-        lambda: closure.packages(workspace, made, root),
-    )
-
-
-@contextmanager
-def _unpacked(workspace: Workspace, path: Path) -> Iterator[_Subject]:
-    """Unpack the image of a file or an OCI layout, and delete its files at the end of the context."""
-    from fpack.cli.images import image_file
-    from fpack.store.files.remove import remove_tree
-
-    from .unpack import unpack
-
-    fields = workspace.options.fields
-    if "configure" in fields:
-        raise UsageError("--no-configure does not apply to an image", why=f"{path} is built already")
-    archive = image_file.opened(path)
-    directory = workspace.store.session.fresh()
-    try:
-        wanted = workspace.arch
-        image = image_file.choose(archive, path, lambda image: image_file.arch(image) == wanted, wanted)
-        reader = image_file.manifest(image) if image.data is not None else None
-        files, left_out = unpack(archive, image, directory)
-        if left_out:
-            note(f"The sandbox has no devices and pipes of the image, such as {one_line(', '.join(left_out))}")
-        made = closure.root_of(reader) if reader is not None else None
-        known: Callable[[], Sequence[ClosurePackage]] = list
-        if reader is not None and made is not None:
-            known = partial(closure.packages_of, workspace.store, made, reader)
-        yield _Subject(
-            image.name or path.name,
-            changed(documents.settings(image.configuration), fields),
-            files,
-            _release(made.args.get("release") if made is not None else _codename(files.text("etc/os-release"))),
-            made is not None and made.args.get("mode") == "linked",
-            known,
-            reader is not None,
-        )
-    finally:
-        archive.close()
-        remove_tree(directory)
-
-
-def _release(name: object) -> str:
-    """Return the release that an image names; "" if fpack does not know it. It becomes part of a path."""
-    from fpack.builders.debian.suites import ALL_RELEASES
-
-    return name if isinstance(name, str) and name in ALL_RELEASES else ""
-
-
-def _codename(text: str) -> str:
-    """Return the release of Debian or Ubuntu that an os-release file names; "" if there is none."""
-    lines = text.replace('"', "").splitlines()
-    names = [line.removeprefix("VERSION_CODENAME=") for line in lines if line.startswith("VERSION_CODENAME=")]
-    return names[0] if {"ID=debian", "ID=ubuntu"}.intersection(lines) and names else ""
 
 
 def _tell_ports(planned: Planned) -> None:

@@ -114,8 +114,8 @@ class TrialKeeper:
             if not stat.S_ISDIR(os.lstat(f"/merged/{name}").st_mode):
                 raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), f"/{name} of the image")
         self._write()
-        for (path, disk), fd in zip(tree.paths, trees[len(lowers) :], strict=True):
-            _attach(fd, f"/merged{path}", disk)
+        for (path, _), fd in zip(tree.paths, trees[len(lowers) :], strict=True):
+            _attach(fd, f"/merged{path}")
         for path, target in tree.links:
             os.symlink(target, f"/merged{path}")
 
@@ -206,9 +206,9 @@ def _written(request: dict[str, Any]) -> int:
     return 0
 
 
-def _attach(tree: int, path: str, disk: str) -> None:
+def _attach(tree: int, path: str) -> None:
     """Mount a store path at its place, which is created."""
-    if os.path.isdir(disk):
+    if stat.S_ISDIR(os.fstat(tree).st_mode):
         os.mkdir(path, 0o755)
     else:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))

@@ -14,7 +14,7 @@ class Trial(NamedTuple):
     """A command to run. words, env, directory, uid, gid: of the command.
 
     stop: the signal that ends it if Ctrl-C does not; 0: Ctrl-C is for the command alone. takes_terminal: the command
-    gets fpack's terminal, with a process group of its own.
+    gets fpack's terminal, with a process group of its own. tracing: programs may trace others, as debuggers do.
     """
 
     tree: TrialTree
@@ -26,6 +26,7 @@ class Trial(NamedTuple):
     gid: int = 0
     stop: int = 0
     takes_terminal: bool = False
+    tracing: bool = False
 
 
 class Ended(NamedTuple):

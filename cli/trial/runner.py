@@ -32,7 +32,7 @@ _MAX_REPORT = (observer.MAX_LENGTH + 1) * (observer.MAX_NAMES + 1)
 
 def run(trial: Trial, observe: bool = True) -> Ended:
     """Run a command to its end. Raise SandboxError if the machine does not allow it."""
-    code = build_filter(set_id=True)
+    code = build_filter(set_id=True, tracing=trial.tracing)
     watch, unobserved = b"", ""
     try:
         watch = observer.build_filter(names=observe, binds=True)

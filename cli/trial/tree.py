@@ -94,10 +94,11 @@ def read(store: Store, record: ImageRecord) -> ImageFiles:
         root = parse(record.fields["root"])
         lowers.append(os.fspath(assemble(store, root)))
         _add_root(store, root, inside)
-    if record.fields["files"]:
-        files = parse(record.fields["files"])
-        lowers.insert(0, f"{store.disk(files)}/data")
-        inside.add(_GENERATED, meta.load(store.tree(files))[0], set())
+    for field in ("files", "tools"):
+        if record.fields.get(field):
+            files = parse(record.fields[field])
+            lowers.insert(0, f"{store.disk(files)}/data")
+            inside.add(_GENERATED, meta.load(store.tree(files))[0], set())
     paths, links = [], []
     for path in sorted(_store_paths(record.fields["layers"])):
         store.tree(parse(path)).check()

@@ -14,6 +14,7 @@ VERBS = {
     "shell": "Enter a shell with exactly the named tools.",
     "run": "Run one program of a package.",
     "try": "Run an image without a container engine, and tell which files it lacks.",
+    "debug": "Enter a running container, or an image, with a shell and tools beside its files.",
     "hook": "Print a shell hook that enters a project's shell with its directory.",
     "trust": "Allow the hook to enter a directory's shell.",
     "untrust": "Forbid the hook to enter a directory's shell.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from fpack.cli.errors import UsageError
@@ -46,8 +47,13 @@ def container(workspace: Workspace, target: Target) -> Container:
 
 
 def container_of(workspace: Workspace, value: Any, target: Target) -> Container:
-    """Return the container that a target's value is or is packed in."""
+    """Return the container that a target's value is or is packed in.
+
+    A function without parameters, such as `debug` of a container, stands for its result.
+    """
     evaluator = workspace.evaluator
+    if isinstance(value, FunctionType) and not value.__code__.co_argcount:
+        value = evaluator.force(evaluator.call(value))
     if isinstance(value, Mapping) and _is_packable(workspace, value):
         value = evaluator.force(evaluator.call(evaluator.expression("container-for"), value))
     elif isinstance(value, Mapping) and workspace.field(value, "type") == "shell":

@@ -148,7 +148,10 @@ class Workspace:
         if target.path[0] in known:
             # Load it as a file of the library, because its own files lie beside it there.
             found = evaluator.expression(f'import("fpack/{target.path[0]}")', target.text)
-            return evaluator.select(found, list(target.path[1:]) or ["image"])
+            path = list(target.path[1:])
+            # A field of the image can be named without the image, as in redis.debug.
+            is_of_image = not path or (path[0] not in found and "image" in found)
+            return evaluator.select(found, ["image", *path] if is_of_image else path)
         raise targets.unknown(target, fields, list(known), self._no_packages)
 
     def field(self, record: Mapping[str, Any], name: str) -> Any:

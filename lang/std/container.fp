@@ -195,21 +195,36 @@ container({
     mentioned = mentions([built, config, links, in-files(files)])
     built-program = if own == null || program != null then null else ["${own.out}", own.name]
 
-    image-made = derivation {
-      kind = "image"
-      name = file-name
-      args = {
-        name = image-name
-        tag = image-tag
-        root = root-made
-        files = all-files
-        paths = mentioned
-        program = if built-program != null then built-program else run
-        arch = settings.arch
-        max_layers = max-layers
-        config
-        codec
+    image-args = {
+      name = image-name
+      tag = image-tag
+      root = root-made
+      files = all-files
+      paths = mentioned
+      program = if built-program != null then built-program else run
+      arch = settings.arch
+      max_layers = max-layers
+      config
+      codec
+    }
+    image-made = derivation { kind = "image", name = file-name, args = image-args }
+    debug-made = {
+      type = "container"
+      name = "${image-name}-debug"
+      tag = image-tag
+      image = derivation {
+        kind = "image"
+        name = store-name("${file-name}-debug")
+        args = {
+          ...image-args
+          name = "${image-name}-debug"
+          tools = import("fpack/debug").tools { release = the-release }
+        }
       }
+      root = root-made
+      packages
+      ports
+      run-options
     }
   in evaluate(image-made, {
     type = "container"
@@ -217,6 +232,8 @@ container({
     tag = image-tag
     image = image-made
     root = root-made
+    # The same layers, with tools in a layer on top. It is a function so that nobody evaluates it by accident.
+    debug() = debug-made
     # The arguments, so that another container can extend them: files = { ...postgres.files, "/etc/x" = ./x }
     packages
     closure

@@ -20,11 +20,11 @@ _NEWNS, _PRIVATE, _BIND, _REC = 0x20000, 1 << 18, 4096, 16384
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def prefix(paths: Sequence[Path], ids: bool = False) -> list[str]:
+def prefix(paths: Sequence[Path], ids: bool = False, uid: int = UID) -> list[str]:
     """What stands before a command that is to run so; nothing where the caller is no root."""
     if os.geteuid() != 0:
         return []
-    return [sys.executable, __file__, *(["--ids"] if ids else []), str(UID), *map(str, paths), "--"]
+    return [sys.executable, __file__, *(["--ids"] if ids else []), str(uid), *map(str, paths), "--"]
 
 
 def _closed(path: Path) -> Path | None:

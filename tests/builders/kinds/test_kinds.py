@@ -40,7 +40,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
     "gomod": {"module": "m", "version": "v1", "zip": "h1:x", "mod": "", "toolchain": PATH},
     "image": {
         "name": "n", "tag": "t", "root": PATH, "files": None, "paths": [OTHER], "program": [PATH, "n"], "arch": "amd64",
-        "max_layers": 50, "config": {"env": {}}, "codec": {"name": "zstd"},
+        "max_layers": 50, "config": {"env": {}}, "codec": {"name": "zstd"}, "tools": OTHER,
     },
     "layer": {
         "parts": [{"path": PATH, "prefix": ""}, {"path": OTHER, "prefix": "", "exclude": ["/a"]}],
@@ -55,6 +55,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
         "project": "p", "version": "1", "hashes": ["0" * 64], "urls": ["file:///x"], "python": "3.13", "libc": "2.41",
         "arch": "amd64", "optional": False, "sources": True,
     },
+    "relocated": {"root": PATH},
     "root": {
         "mode": "linked", "release": "trixie", "arch": "amd64", "wants": ["x"], "users": [{"name": "u"}],
         "slices": [{"package": "p", "version": "1", "depends": ["q"], "seed": True, "slice": PATH,
@@ -78,11 +79,12 @@ DIGESTS = {
     "fetch": "07f36f1f71485e04",
     "files": "05d2a081a5b2a6de",
     "gomod": "1b6fa697069b04f9",
-    "image": "fdd990637210f5fa",
+    "image": "c0deb5204fc193c3",
     "layer": "eacd33cce89eedb6",
     "manifest": "5025d7c1102ffb22",
     "npm": "28b1256fab9cabc9",
     "pypi": "82d346add165fac0",
+    "relocated": "986e5659f4152358",
     "root": "80e9d53850d828a8",
     "sbom": "092a89cc5bfa478a",
     "slice": "15bbd1d96b1233fe",

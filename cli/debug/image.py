@@ -1,0 +1,41 @@
+"""Debug an image that does not run: a shell on its files in the sandbox of `fpack try`, with the tools beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from fpack.builders.rootfs.relocation import PREFIX
+from fpack.cli.options import SharedOptions
+from fpack.cli.trial import machine, runner
+from fpack.cli.trial.container import plan
+from fpack.cli.trial.subject import opened
+from fpack.cli.workspace.workspace import Workspace
+
+from . import tools
+from .session_environment import SHELL, variables
+
+
+def debug(
+    what: str | None,
+    command: Sequence[str],
+    packages: Sequence[str],
+    user: tuple[int, int] | None,
+    options: SharedOptions,
+) -> int:
+    """Run a command or a shell on the files of an image. Return its exit status. user: None for the image's own."""
+    with Workspace(options) as workspace:
+        machine.check(workspace.arch)
+        with opened(workspace, what) as subject, tools.held(options, packages) as disk:
+            words = list(command) or list(SHELL)
+            trial = plan(subject.name, subject.config, subject.files, words, os.environ).trial
+            uid, gid = user or (trial.uid, trial.gid)
+            env = variables(subject.name, [f"{key}={value}" for key, value in trial.env.items()], uid, trial.env)
+            found = trial._replace(
+                tree=trial.tree._replace(paths=(*trial.tree.paths, (PREFIX, os.fspath(disk)))),
+                env=env,
+                uid=uid,
+                gid=gid,
+                tracing=True,
+            )
+            return runner.run(found, observe=False).status

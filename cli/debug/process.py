@@ -1,0 +1,170 @@
+"""Read what a container's first process may do and where it is, from this machine's /proc.
+
+All reads go through a descriptor of the process's directory. If the process ends, they fail, even if another process
+gets its number.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from fpack.builders.configure.namespace import linux
+from fpack.store.errors import FpackError
+
+from .engines import RunningContainer
+
+# Names below /proc/PID/ns, and the flags by which a process enters them.
+NAMESPACES = {
+    "user": linux.NEWUSER, "mnt": linux.NEWNS, "pid": linux.NEWPID, "net": linux.NEWNET, "ipc": linux.NEWIPC,
+    "uts": linux.NEWUTS, "cgroup": linux.NEWCGROUP,
+}  # fmt: skip
+_LIMITS = {
+    "Max cpu time": resource.RLIMIT_CPU, "Max file size": resource.RLIMIT_FSIZE, "Max data size": resource.RLIMIT_DATA,
+    "Max stack size": resource.RLIMIT_STACK, "Max core file size": resource.RLIMIT_CORE,
+    "Max resident set": resource.RLIMIT_RSS, "Max processes": resource.RLIMIT_NPROC,
+    "Max open files": resource.RLIMIT_NOFILE, "Max locked memory": resource.RLIMIT_MEMLOCK,
+    "Max address space": resource.RLIMIT_AS, "Max pending signals": resource.RLIMIT_SIGPENDING,
+    "Max msgqueue size": resource.RLIMIT_MSGQUEUE, "Max nice priority": resource.RLIMIT_NICE,
+    "Max realtime priority": resource.RLIMIT_RTPRIO,
+}  # fmt: skip
+_MOST = 4 << 20
+
+
+class ContainerError(FpackError):
+    """A container that cannot be entered."""
+
+
+class Credentials(NamedTuple):
+    """The rights of a process. uid, gid, groups: in the container's user namespace.
+
+    bounding, ambient: sets of capabilities, as bits. filtered: it has a system call filter. label: for the security
+    module, or "".
+    """
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    bounding: int
+    ambient: int
+    filtered: bool
+    label: str
+
+
+class ContainerProcess:
+    """The first process of a running container. descriptor: a pidfd. namespaces: flags of those that are not ours."""
+
+    def __init__(self, container: RunningContainer) -> None:
+        self.container = container
+        try:
+            self.descriptor = os.pidfd_open(container.pid)
+            self._directory = os.open(f"/proc/{container.pid}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._check()
+            self.namespaces = self._foreign()
+            self.credentials = self._credentials()
+            self.limits = tuple(self._limits())
+            self.groups = tuple(self._control_groups())
+        except PermissionError:
+            raise ContainerError(
+                f"The container {container.name} belongs to another user",
+                why=f"process {container.pid} cannot be examined",
+                hint="run fpack as the user who runs the container",
+            ) from None
+        except OSError as error:
+            raise self.gone(error.strerror or "") from None
+
+    def gone(self, why: str) -> ContainerError:
+        """Return the error for a container that ended."""
+        container = self.container
+        return ContainerError(f"The container {container.name} has ended", where=f"process {container.pid}", why=why)
+
+    def _read(self, name: str) -> str:
+        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._directory)
+        with open(fd, "rb", buffering=0) as file:
+            found = b""
+            while piece := file.read(1 << 16):
+                found += piece
+                if len(found) > _MOST:
+                    break
+        return found.decode("utf-8", "surrogateescape")
+
+    def _check(self) -> None:
+        """Raise ContainerError if the process is not of the container, since the engine may be of another machine."""
+        ours, identity = self._inode("mnt"), self.container.id
+        evidence = self._read("cgroup") + self._read("mountinfo")
+        if os.stat("/proc/self/ns/mnt").st_ino == ours or identity not in evidence:
+            raise ContainerError(
+                f"Process {self.container.pid} is not of the container {self.container.name}",
+                why=f"{self.container.engine} may talk to an engine on another machine",
+                hint="run fpack debug on the machine on which the container runs",
+            )
+
+    def _inode(self, name: str) -> int:
+        return os.stat(f"ns/{name}", dir_fd=self._directory).st_ino
+
+    def _foreign(self) -> int:
+        flags = 0
+        for name, flag in NAMESPACES.items():
+            if os.stat(f"/proc/self/ns/{name}").st_ino != self._inode(name):
+                flags |= flag
+        return flags
+
+    def _credentials(self) -> Credentials:
+        fields = dict(line.split(":", 1) for line in self._read("status").splitlines() if ":" in line)
+        uids, gids = self._map("uid_map"), self._map("gid_map")
+        groups = [inside(gids, int(word)) for word in fields["Groups"].split()]
+        return Credentials(
+            inside(uids, int(fields["Uid"].split()[1])) or 0,
+            inside(gids, int(fields["Gid"].split()[1])) or 0,
+            tuple(group for group in groups if group is not None),
+            int(fields["CapBnd"], 16),
+            int(fields["CapAmb"], 16),
+            int(fields.get("Seccomp", "0")) != 0,
+            self._label(),
+        )
+
+    def _map(self, name: str) -> list[tuple[int, int, int]]:
+        rows = (list(map(int, line.split())) for line in self._read(name).splitlines())
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    def _label(self) -> str:
+        try:
+            label = self._read("attr/current").strip("\0\n ")
+        except OSError:
+            return ""
+        return "" if label in ("unconfined", "kernel") else label
+
+    def _limits(self) -> Iterator[tuple[int, int, int]]:
+        """Yield each limit: its number, and its soft and hard values."""
+        for line in self._read("limits").splitlines()[1:]:
+            number = _LIMITS.get(line[:26].strip())
+            words = line[26:].split()
+            if number is not None and len(words) > 1:
+                soft, hard = (resource.RLIM_INFINITY if word == "unlimited" else int(word) for word in words[:2])
+                yield number, soft, hard
+
+    def _control_groups(self) -> Iterator[str]:
+        """Yield the files by which a process enters the container's control groups."""
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+            mounts = [row.split(" ") for row in file]
+        points = {}
+        for row in mounts:
+            end = row.index("-")
+            if row[end + 1] in ("cgroup", "cgroup2") and row[3] == "/":
+                for key in row[end + 3].strip().split(",") if row[end + 1] == "cgroup" else [""]:
+                    points[key] = row[4]
+        for line in self._read("cgroup").splitlines():
+            _, controllers, path = line.split(":", 2)
+            point = points.get(controllers.split(",")[0])
+            if point is not None and "/../" not in f"{path}/" and path != "/":
+                yield f"{point}{path}/cgroup.procs"
+
+
+def inside(rows: list[tuple[int, int, int]], number: int) -> int | None:
+    """Return the id in a user namespace of an id of this one, or None. rows: of /proc/PID/uid_map."""
+    for first, outer, count in rows:
+        if outer <= number < outer + count:
+            return first + number - outer
+    return None

@@ -1,0 +1,96 @@
+"""Run a session in a container from its start to its end, after which nothing of it is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from contextlib import suppress
+
+from fpack.cli.ui.render import note
+from fpack.store import processes
+from fpack.store.errors import printable
+
+from . import entrant, survivors
+from .entrant import DebugSession
+from .process import ContainerError
+from .relay import Relay, SessionEnded
+from .view import MAX_ENTRIES
+
+_MAX_ENDS = 4
+
+
+def run(session: DebugSession, tools: int) -> int:
+    """Run the command to its end. Return its exit status. tools: a detached mount, which is closed."""
+    processes.hide_inherited()
+    ours, theirs = socket.socketpair()
+    parent = os.getpid()
+    child = processes.fork(lambda: entrant.enter(session, tools, theirs, parent))
+    theirs.close()
+    os.close(tools)
+    try:
+        data, fds, _, _ = socket.recv_fds(ours, 4096, _MAX_ENDS)
+        if not fds:
+            raise _refused(session, data)
+        if int(data):
+            note(f"/ of the container has {int(data)} more entries than fpack shows, which are {MAX_ENTRIES}")
+        return _attend(session, child, ours, fds)
+    finally:
+        ours.close()
+        with suppress(OSError):
+            os.kill(child, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(child, 0)
+
+
+def _attend(session: DebugSession, child: int, channel: socket.socket, fds: list[int]) -> int:
+    """Let the command start, and attend it. fds: its mount namespace, and the ends of its terminal or pipes."""
+    namespace, *ends = fds
+    watcher, stop = survivors.watch(namespace, (channel.fileno(), *ends))
+    end = os.pidfd_open(child)
+    relay = Relay(ends, child)
+    status = left = 0
+    try:
+        channel.send(b"x")
+        try:
+            relay.run(end)
+            # Without waiting for it, the child's number cannot become another process's.
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            status = 128 - status if status < 0 else status
+        finally:
+            left = survivors.kill_all(namespace)
+        relay.drain()
+    except SessionEnded as ended:
+        status = ended.status
+    finally:
+        with suppress(BrokenPipeError):
+            os.write(stop, b"x")
+        os.waitpid(watcher, 0)
+        for fd in (stop, end, namespace):
+            os.close(fd)
+    if left:
+        note(f"{left} processes of the session did not end")
+    if _has_ended(session):
+        note(f"The container {session.process.container.name} has ended")
+    return status
+
+
+def _has_ended(session: DebugSession) -> bool:
+    try:
+        signal.pidfd_send_signal(session.process.descriptor, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
+
+
+def _refused(session: DebugSession, data: bytes) -> ContainerError:
+    """Return the error for a container that was not entered. data: the reason, or nothing."""
+    if _has_ended(session):
+        return session.process.gone("it ended while fpack entered it")
+    return ContainerError(
+        f"The container {session.process.container.name} cannot be entered",
+        why=printable(data.decode("utf-8", "replace").removeprefix("!")) or "the process that entered it was killed",
+        hint="run fpack as the user who runs the container; fpack doctor tells what the machine forbids",
+    )

@@ -1,0 +1,106 @@
+"""Show a container's files with tools beside them, in a private copy of its mount namespace.
+
+The container's processes do not see the copy, and nothing is written to their files: the new `/` is in memory, and has
+the entries of the container's `/` as mounts and symlinks. So this also works if `/` is read-only, or has no directory
+to mount on. Sources: fsopen(2), fsmount(2), open_tree(2), move_mount(2), mount_setattr(2), namespaces(7).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import stat
+
+from fpack.builders.configure.namespace import linux
+from fpack.builders.rootfs.relocation import PREFIX
+
+TERMINALS = f"{PREFIX}-tty"  # the directory of the session's own terminals
+MAX_ENTRIES = 1000  # of the container's `/`
+# The numbers are the same on all machines.
+_OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT, _MOUNT_SETATTR = 428, 429, 430, 431, 432, 442
+_CLONE, _CLOEXEC, _NOFOLLOW, _EMPTY_PATH, _RECURSIVE = 1, 0o2000000, 0x100, 0x1000, 0x8000
+_FROM_EMPTY, _TO_EMPTY, _AT_FDCWD = 4, 0x40, -100
+_SET_STRING, _CREATE, _CLOSE_ON_EXEC = 1, 6, 1
+_READ_ONLY, _NO_SET_ID, _NO_DEVICES = 1, 2, 4  # MOUNT_ATTR_*
+
+
+class _Attributes(ctypes.Structure):
+    """struct mount_attr."""
+
+    _fields_ = [(name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns")]
+
+
+def build(tools: int, terminal: bool) -> int:
+    """Make the root of this process, which is in a private mount namespace of the container. Return what was left out.
+
+    tools: a detached mount of the tools. terminal: mount terminals of the session's own.
+    """
+    linux.mount("none", "/", None, linux.RECURSIVE_PRIVATE)
+    old = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    new = _memory(os.fstat(old))
+    _move(new, _AT_FDCWD, "/")
+    left_out = 0
+    for number, name in enumerate(sorted(os.listdir(old))):
+        if number >= MAX_ENTRIES:
+            left_out += 1
+        elif f"/{name}" not in (PREFIX, TERMINALS):
+            _show(old, new, name)
+    _directory(new, PREFIX[1:], tools)
+    os.mkdir(TERMINALS[1:], 0o755, dir_fd=new)
+    # The new file system is mounted on the container's `/`, so this process is not in a chroot to the kernel.
+    os.fchdir(new)
+    os.chroot(".")
+    if terminal:
+        linux.mount("none", TERMINALS, "devpts", linux.NOSUID, "newinstance,ptmxmode=0666,mode=0600")
+    attributes = _Attributes(_READ_ONLY | _NO_SET_ID | _NO_DEVICES, 0, 0, 0)
+    size = ctypes.c_size_t(ctypes.sizeof(attributes))
+    linux.check(linux.libc.syscall(_MOUNT_SETATTR, new, b"", _EMPTY_PATH, ctypes.byref(attributes), size), "the root")
+    for fd in (old, new):
+        os.close(fd)
+    return left_out
+
+
+def _memory(like: os.stat_result) -> int:
+    """Return a detached file system in memory, whose root has the mode and owner of another directory."""
+    context = linux.check(linux.libc.syscall(_FSOPEN, b"tmpfs", _CLOSE_ON_EXEC), "a file system in memory")
+    for key, value in ((b"mode", b"0755"), (b"size", b"4m")):
+        linux.check(linux.libc.syscall(_FSCONFIG, context, _SET_STRING, key, value, 0), "a file system in memory")
+    linux.check(linux.libc.syscall(_FSCONFIG, context, _CREATE, None, None, 0), "a file system in memory")
+    new = linux.check(linux.libc.syscall(_FSMOUNT, context, _CLOSE_ON_EXEC, 0), "a file system in memory")
+    os.close(context)
+    try:
+        os.fchown(new, like.st_uid, like.st_gid)
+        os.fchmod(new, stat.S_IMODE(like.st_mode))
+    except OSError:
+        pass  # its owner is not in the container's user namespace
+    return new
+
+
+def _show(old: int, new: int, name: str) -> None:
+    """Show an entry of the container's `/`, unless it is gone or changes meanwhile."""
+    try:
+        status = os.stat(name, dir_fd=old, follow_symlinks=False)
+        if stat.S_ISLNK(status.st_mode):
+            os.symlink(os.readlink(name, dir_fd=old), name, dir_fd=new)
+            return
+        flags = _CLONE | _CLOEXEC | _NOFOLLOW | _RECURSIVE
+        tree = linux.check(linux.libc.syscall(_OPEN_TREE, old, os.fsencode(name), flags), name)
+        try:
+            if stat.S_ISDIR(os.fstat(tree).st_mode):
+                _directory(new, name, tree)
+            else:
+                os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=new))
+                _move(tree, new, name)
+        finally:
+            os.close(tree)
+    except OSError:
+        pass
+
+
+def _directory(new: int, name: str, tree: int) -> None:
+    os.mkdir(name, 0o755, dir_fd=new)
+    _move(tree, new, name)
+
+
+def _move(tree: int, directory: int, name: str) -> None:
+    linux.check(linux.libc.syscall(_MOVE_MOUNT, tree, b"", directory, os.fsencode(name), _FROM_EMPTY), f"mount {name}")

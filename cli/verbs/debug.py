@@ -1,0 +1,60 @@
+"""`fpack debug`: enter a container, or an image, that has no shell, with tools beside its files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from fpack.cli import options as shared
+
+
+class _WithCommand(click.Command):
+    """A command whose words after the first `--` belong to another program."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        from fpack.cli.shells.arguments import split
+
+        before, command = split(args)
+        ctx.meta["fpack.command"] = command or ()
+        return super().parse_args(ctx, before)
+
+
+@click.command(
+    "debug",
+    cls=_WithCommand,
+    epilog="""\b
+Examples:
+  fpack debug web                             a shell in the running container web of podman or docker
+  fpack debug web -- ps aux                   one command, of the tools or of the container
+  fpack debug web --user root -- ss -ltnp     as the container's root
+  fpack debug web --tools gdb -- gdb -p 1     with a further Debian package
+  fpack debug shop.tar                        a shell on the files of an image, in a sandbox
+  fpack debug --image nginx                   the curated image, also if a container has its name""",
+)
+@click.argument("what", required=False, metavar="[WHAT]")
+@click.option("--tools", multiple=True, metavar="PACKAGE", help="A Debian package to add to the tools. Repeatable.")
+@click.option("-u", "--user", metavar="USER", help="root, or UID[:GID], instead of the container's user.")
+@click.option("--privileged", is_flag=True, help="All capabilities in the container's namespaces, and no filter.")
+@click.option("--engine", type=click.Choice(["podman", "docker"]), help="Ask only this engine for the container.")
+@click.option("--image", "is_image", is_flag=True, help="WHAT is an image, also if a container has its name.")
+@shared.building
+@click.pass_context
+def command(ctx: click.Context, /, what: str | None, **rest: Any) -> int:
+    """Enter a running container, or an image, with a shell and tools beside its files.
+
+    WHAT is the name or ID of a container of podman or docker, or an image as for `fpack try`. The container needs no
+    shell: the tools are Debian's, in /.fp, which its own processes do not see. Nothing is written to its files. The
+    exit status is that of the shell, or of the command after --.
+    """
+    from fpack.cli.debug.command import Request, debug
+
+    request = Request(
+        what,
+        ctx.meta["fpack.command"],
+        rest.pop("tools"),
+        rest.pop("user"),
+        rest.pop("engine"),
+        rest.pop("privileged"),
+        rest.pop("is_image"),
+    )
+    return debug(request, shared.options(rest))

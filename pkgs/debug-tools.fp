@@ -1,0 +1,15 @@
+# Tools to debug containers: a shell, processes, system calls, network. `kubectl debug --image` takes this image.
+#
+# With a target, the target's files are at /proc/1/root. It runs as any user.
+
+debian = import("fpack/debian").trixie
+
+image = container {
+  name = "debug-tools"
+  tag = "13" # the release of Debian
+  packages = [get(debian, name) for name in import("fpack/debug").usual-packages]
+  closure = "linked"
+  rules = { util-linux = { keep = import("fpack/debug").usual-programs } }
+  command = ["/usr/bin/bash"]
+  env = { LANG = "C.UTF-8", HISTFILE = "" }
+}

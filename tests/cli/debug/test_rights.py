@@ -1,0 +1,105 @@
+"""What a session gets of the caller and of the image: variables, ids, labels, filters. No container is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from fpack.cli.debug import entrant, filters
+from fpack.cli.debug.command import _user
+from fpack.cli.debug.engines import RunningContainer
+from fpack.cli.debug.process import ContainerError, ContainerProcess, inside
+from fpack.cli.debug.session_environment import variables
+from fpack.cli.errors import UsageError
+
+HOSTILE = [
+    "LD_PRELOAD=/x.so", "LD_LIBRARY_PATH=/x", "BASH_ENV=/x", "ENV=/x", "PROMPT_COMMAND=x", "PS1=$(x)", "HISTFILE=/x",
+    "INPUTRC=/x", "LESSOPEN=|x", "GCONV_PATH=/x", "LOCPATH=/x", "GLIBC_TUNABLES=x", "PYTHONPATH=/x", "GIT_SSH=x",
+    "BASH_FUNC_ls%%=() { x; }", "IFS=x", "SHELLOPTS=xtrace", "TERM=x", "TERMINFO=/x", "SHELL=/x", "=x", "a b=x",
+]  # fmt: skip
+
+
+def test_an_images_variables_do_not_change_the_tools() -> None:
+    found = variables("web", [*HOSTILE, "COLOR=blue", "PATH=/own/bin", "HOME=/home/x"], 0, {})
+    assert found == {
+        "COLOR": "blue",
+        "PATH": "/.fp/bin:/.fp/sbin:/own/bin",
+        "HOME": "/home/x",
+        "LANG": "C.UTF-8",
+        "HISTFILE": "",
+        "LESSHISTFILE": "-",
+        "INPUTRC": "/.fp/inputrc",
+        "PS1": "[web] \\w \\$ ",
+    }
+
+
+def test_a_terminal_has_a_name() -> None:
+    assert variables("web", [], 5, {"TERM": "xterm-256color", "SECRET": "x"})["TERM"] == "xterm-256color"
+    assert "TERM" not in variables("web", [], 5, {"TERM": "x\x1b[2J"})
+    assert variables("web", [], 5, {})["HOME"] == "/"
+
+
+def test_a_user_is_root_or_numbers() -> None:
+    assert (_user(None), _user("root"), _user("7"), _user("7:8")) == (None, (0, 0), (7, 7), (7, 8))
+    for text in ("", "postgres", "-1", "7:", "4294967295", "7:99999999999", "7 8"):
+        with pytest.raises(UsageError):
+            _user(text)
+
+
+def test_ids_are_those_inside() -> None:
+    rows = [(0, 1000, 1), (1, 100000, 65536)]
+    assert [inside(rows, number) for number in (1000, 100000, 100998, 0)] == [0, 1, 999, None]
+
+
+def test_labels_of_security_modules() -> None:
+    assert entrant.label_text("containers-default-0.50.1 (enforce)") == b"exec containers-default-0.50.1"
+    assert entrant.label_text("system_u:system_r:container_t:s0:c1,c2") == b"system_u:system_r:container_t:s0:c1,c2"
+
+
+def test_a_process_of_no_container_is_not_entered() -> None:
+    """The engine may be of another machine, where the number is another process."""
+    for pid in (os.getpid(), 1):
+        container = RunningContainer("docker", "ab" * 32, "web", pid)
+        with pytest.raises(ContainerError, match="is not of the container|belongs to another user"):
+            ContainerProcess(container)
+    with pytest.raises(ContainerError, match="has ended"):
+        ContainerProcess(RunningContainer("docker", "ab" * 32, "web", 1 << 22))
+
+
+def test_a_filter_that_is_not_known(tmp_path: Path) -> None:
+    with pytest.raises(filters.NoFilter, match="No such file"):
+        filters.of_container(str(tmp_path / "absent"))
+    rule = '{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["open"]}]}}}'
+    for text in ("", "[]", "{}", '{"linux": {"seccomp": [1]}}', "[" * 100_000, rule):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(filters.NoFilter):
+            filters.of_container(str(tmp_path / "config.json"))
+
+
+def test_a_container_without_a_filter(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"linux": {}}))
+    assert filters.of_container(str(tmp_path / "config.json")) == b""
+
+
+def test_rules_with_comparisons(tmp_path: Path) -> None:
+    profile = {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "defaultErrnoRet": 38,
+        "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"],
+        "syscalls": [
+            {"names": ["read", "no_such_call"], "action": "SCMP_ACT_ALLOW"},
+            {"names": ["clone"], "action": "SCMP_ACT_ALLOW",
+             "args": [{"index": 0, "value": 2114060288, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}]},
+            {"names": ["socket"], "action": "SCMP_ACT_ALLOW",
+             "args": [{"index": 0, "value": 1, "op": "SCMP_CMP_EQ"}, {"index": 0, "value": 2, "op": "SCMP_CMP_EQ"}]},
+            {"names": ["ioctl"], "action": "SCMP_ACT_NOTIFY"},
+        ],
+    }  # fmt: skip
+    try:
+        code = filters.compiled(profile)
+    except filters.NoFilter as error:
+        pytest.skip(str(error))
+    assert len(code) % 8 == 0 and len(code) > 80
+    assert filters.compiled(profile) == code
