@@ -209,7 +209,8 @@ def _written(request: dict[str, Any]) -> int:
 def _attach(tree: int, path: str) -> None:
     """Mount a store path at its place, which is created."""
     if stat.S_ISDIR(os.fstat(tree).st_mode):
-        os.mkdir(path, 0o755)
+        if not os.path.lexists(path) or not stat.S_ISDIR(os.lstat(path).st_mode):
+            os.mkdir(path, 0o755)
     else:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
     idmap.attach(tree, path)

@@ -54,6 +54,7 @@ kept = open.with { rules = { tool = { keep = ["/usr/bin"] } } }
 stubborn = open.with { command = ["stubborn"], stop-signal = "SIGUSR1" }
 perl = open.with { packages = [debian.bash, debian.coreutils, debian.real-perl] }
 tini = open.with { packages = [debian.bash, debian.coreutils, debian.tini] }
+stored = open.with { env = { DATA = "${./data}" }, command = ["sh", "-c", "cat $DATA/file; > $DATA/new"] }
 linked = container {
   packages = [debian.tool, debian.bash, debian.coreutils]
   closure = "linked"
@@ -79,7 +80,10 @@ def someone(request: pytest.FixtureRequest) -> Any:
         made.archive.add("tini", "1.0", files={"usr/bin/tini": file("#!/bin/sh\nexit 9\n", 0o755)})
         made.archive.add("other-tools", files={"usr/bin/nonexistent-program": file("#!/bin/sh\n", 0o755)})
         made.archive.publish(contents=True)
-        made.project("project", PROJECT)
+        project = made.project("project", PROJECT)
+        (project / "data").mkdir()
+        (project / "data/file").write_text("of the store\n")
+        made.own(project / "data")
         yield made
 
 
@@ -99,6 +103,11 @@ def findings(result: dict[str, Any]) -> dict[str, tuple[str, str, str]]:
 def test_it_runs_as_the_image_says(someone: Person) -> None:
     text = out(someone, "try", cwd=someone.place / "project")
     assert text.splitlines() == ["blue /work 1234 55", "secret700:1234"]
+
+
+def test_a_directory_of_the_store_is_in_the_sandbox(someone: Person) -> None:
+    done = someone("try", "#stored", cwd=someone.place / "project", status=None)
+    assert done.stdout == "of the store\n" and "Read-only file system" in done.stderr
 
 
 def test_another_command_replaces_entrypoint_and_command_and_its_status_is_told(someone: Person) -> None:
