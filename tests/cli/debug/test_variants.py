@@ -35,7 +35,7 @@ def test_an_image_that_does_not_run(debugger: Debugger, what: str) -> None:
     )
     done = debugger("debug", what, "--", "bash", "-c", script, status=6)
     assert done.stdout.startswith("blue /srv/work\n/.fp/bin/bash\n/usr/bin/sleep\n") and "total" in done.stdout
-    traced = debugger("debug", what, "--", "sh", "-c", "sleep 100 & strace -p $! & sleep 1; kill %1; wait").stderr
+    traced = debugger("debug", what, "--", "sh", "-c", "sleep 100 & p=$!; strace -p $p & sleep 1; kill $p; wait").stderr
     assert "attached" in traced and "killed by SIGTERM" in traced
     assert debugger("debug", what, "--user", "77:88", "--", "id", "-u").stdout == "77\n"
     assert "is for containers" in debugger("debug", what, "--privileged", status=2).stderr
