@@ -158,7 +158,7 @@ def main() -> None:
         rows["syft, fpack's image"] = pairs(place / "syft.json", ("purl",))
         rows["syft, Debian's root"] = pairs(place / "syft-root.json", ("purl",))
     if args.trivy:
-        common = ("--format", "cyclonedx", "--offline-scan", "--skip-version-check", "-o")
+        common = ("--format", "cyclonedx", "--offline-scan", "--skip-version-check", "--pkg-types", "os", "-o")
         run(args.trivy, "image", "--input", "layout", *common, "trivy.json", cwd=place)
         run(args.trivy, "rootfs", *common, "trivy-root.json", "root", cwd=place)
         rows["trivy, fpack's image"] = pairs(place / "trivy.json", ("properties",))
