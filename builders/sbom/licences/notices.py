@@ -6,7 +6,6 @@ notice nor a known remark is the rest.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from bisect import bisect
 from collections import defaultdict
@@ -16,14 +15,13 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from . import remarks
-from .full_texts import FULL_TEXTS, FullText
+from .full_texts import FULL_TEXTS, find_texts
 from .gnu_notices import end_of_notices, families, grants
 from .known_notices import WORDINGS
 from .wording import normalise, split_lines, wording
 
 _WORD = re.compile(r"\S+")
 _ITEM = re.compile(r"[0-9]{1,2}|[a-eo]|i{1,3}")  # the number or letter of an item
-_SHORTEST = 20  # less than the number of words of any text in FULL_TEXTS
 _LEAD = 12  # the most words of a sentence before those of a notice
 _OF_NOTICES = frozenset(
     [
@@ -134,15 +132,9 @@ def _with_lead(words: str, start: int, end: int, expression: str) -> Iterator[_M
 
 def _full_texts(words: str) -> Iterator[tuple[int, int, str]]:
     """Yield start, end and identifier of each text of FULL_TEXTS."""
-    begins: defaultdict[str, list[FullText]] = defaultdict(list)
-    for text in FULL_TEXTS:
-        begins[text.begin].append(text)
     found = [match for match in _WORD.finditer(words) if not _ITEM.fullmatch(match[0])]
-    for number in range(len(found) - _SHORTEST):
-        for text in begins.get(f"{found[number][0]} {found[number + 1][0]} {found[number + 2][0]}", ()):
-            same = " ".join([match[0] for match in found[number : number + text.words]])
-            if hashlib.sha256(same.encode()).hexdigest()[: len(text.digest)] == text.digest:
-                yield found[number].start(), found[number + text.words - 1].end() + 1, text.id
+    for first, last, identifier in find_texts([match[0] for match in found], FULL_TEXTS):
+        yield found[first].start(), found[last - 1].end() + 1, identifier
 
 
 def _without_overlaps(matches: Iterable[_Match]) -> list[_Match]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from fpack.builders.sbom.licences import notices
-from fpack.builders.sbom.licences.full_texts import FULL_TEXTS, FullText
+from fpack.builders.sbom.licences.full_texts import FULL_TEXTS, describe, find_texts
 from fpack.builders.sbom.licences.known_notices import PERL
 from fpack.builders.sbom.licences.notices import read_notices
 
@@ -195,12 +196,49 @@ def test_a_copyright_line_that_grants_something_is_no_remark(line: str) -> None:
 
 def test_full_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     words = [f"word{number}" for number in range(40)]
-    digest = hashlib.sha256(" ".join(words).encode()).hexdigest()[:32]
-    known = FullText("Vim", " ".join(words[:3]), len(words), digest)
-    monkeypatch.setattr(notices, "FULL_TEXTS", (known,))
+    monkeypatch.setattr(notices, "FULL_TEXTS", (describe("Vim", words),))
     text = " ".join(words)
     assert granted(f"1. {text.capitalize()}") == ("Vim",)
     assert granted(f"a) {' '.join(words[:20])}:\n\n 2. {' '.join(words[20:])}") == ("Vim",)
     assert granted(text.replace("word30", "not")) == ()
     assert granted(text.removesuffix("39")) == ()
-    assert all(entry.words >= notices._SHORTEST for entry in FULL_TEXTS)
+
+
+def test_words_with_the_rolling_digest_of_a_text_are_no_text() -> None:
+    words = [f"word{number}" for number in range(40)]
+    forged = describe("Vim", words)._replace(digest="0" * 32)
+    assert list(find_texts(words * 3, [forged, describe("curl", words)])) == [
+        (0, 40, "curl"),
+        (40, 80, "curl"),
+        (80, 120, "curl"),
+    ]
+
+
+class Counted(list[str]):
+    """Words that count how many of them were read."""
+
+    steps = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        self.steps += len(found) if isinstance(key, slice) else 1
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        for word in super().__iter__():
+            self.steps += 1
+            yield word
+
+
+@pytest.mark.parametrize("begin", sorted({text.begin for text in FULL_TEXTS}))
+def test_repeated_beginnings_of_texts_are_read_a_few_times(begin: str) -> None:
+    words = Counted(begin.split() * 1000)
+    assert list(find_texts(words, FULL_TEXTS)) == []
+    assert words.steps <= 8 * len(words)
+
+
+def test_words_made_to_have_a_rolling_digest_are_hashed_once() -> None:
+    words = Counted(["a", "b", "c"] * 1000)
+    forged = describe("Vim", ["a", "b", "c"] * 100)._replace(digest="0" * 32)
+    assert list(find_texts(words, [forged])) == []
+    assert words.steps <= 8 * len(words)
