@@ -82,8 +82,12 @@ def archive_of_bills(folder: Path) -> Archive:
 def billed(home: Path, archive: Archive | None = None) -> Billed:
     """Make the project below `home`. Nothing is packed yet."""
     archive = archive or archive_of_bills(home.with_name(home.name + "-archive"))
-    fpack = Fpack(home, archive)
-    project = home / "project"
+    return billed_by(Fpack(home, archive), archive)
+
+
+def billed_by(fpack: Fpack, archive: Archive) -> Billed:
+    """Make the project in the home of whoever runs the program."""
+    project = fpack.home / "project"
     (project / "data").mkdir(parents=True)
     (project / "data" / "one.txt").write_text("one\n")
     (project / "fpack.fp").write_text(PROJECT)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.billed import DATE, Billed, archive_of_bills, billed
+from support.billed import DATE, Billed, archive_of_bills, billed, billed_by
+from support.callers import caller, give
 from support.program import Fpack
 
 LIBRARY = (
@@ -199,23 +200,31 @@ def test_the_validator_of_cyclonedx_accepts_it(project: Billed, version: str) ->
 
 
 def test_two_machines_write_the_same_bytes(tmp_path: Path) -> None:
-    """The stores, homes, projects, time zones, locales and umasks differ."""
+    """The users, stores, homes, projects, time zones, locales, hash seeds and umasks differ; each store is empty."""
     archive = archive_of_bills(tmp_path / "archive")
     found = []
-    for name, env in (
-        ("a", {"TZ": "UTC", "LC_ALL": "C"}),
-        ("another", {"TZ": "Asia/Kathmandu", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "7"}),
+    for who, umask, env in (
+        ("root", 0o022, {"TZ": "UTC", "LC_ALL": "C", "PYTHONHASHSEED": "0"}),
+        ("user", 0o002, {"TZ": "Asia/Kathmandu", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "7", "LANGUAGE": "de"}),
+        ("root", 0o077, {"TZ": "America/St_Johns", "LC_ALL": "POSIX", "PYTHONHASHSEED": "random"}),
     ):
-        project = billed(tmp_path / name, archive)
-        if name == "another":
-            os.umask(0o077)
-        try:
-            project.fpack("sbom", "--format", EVERY, "-o", "bills", cwd=project.project, env=env)
-        finally:
-            os.umask(0o022)
-        lock = (project.project / "fpack.lock").read_bytes()
-        found.append((lock, {path.name: path.read_bytes() for path in (project.project / "bills").iterdir()}))
-    assert found[0] == found[1] and len(found[0][1]) == 5
+        with caller(who, archive) as fpack:
+            elsewhere = fpack.home / f"a-directory-of-{len(found)}"
+            elsewhere.mkdir()
+            project = billed_by(fpack, archive)
+            give(fpack, fpack.home)
+            before = os.umask(umask)
+            try:
+                fpack(
+                    *("sbom", "--format", EVERY, "-o", "bills"),
+                    cwd=project.project,
+                    env=env | {"FPACK_ROOT": str(elsewhere / "root"), "TMPDIR": str(elsewhere)},
+                )
+            finally:
+                os.umask(before)
+            lock = (project.project / "fpack.lock").read_bytes()
+            found.append((lock, {path.name: path.read_bytes() for path in (project.project / "bills").iterdir()}))
+    assert found[0] == found[1] == found[2] and len(found[0][1]) == 5
 
 
 def test_the_bill_leaves_the_image_as_it_is_and_is_attached_to_it(project: Billed, tmp_path: Path) -> None:
