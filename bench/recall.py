@@ -4,7 +4,9 @@ Debian's vulnerabilities are keyed by source package and version. The truth are 
 from a security suite: the newest entry names a source, its version and the CVE ids that it fixes. A tool finds a CVE id
 if its bill names that source with exactly that version, by one of the ways in which matchers look for it.
 
-    bench/recall.py --packages 40 --syft PATH --trivy PATH --debsbom PATH
+    bench/recall.py --packages 40 --index Packages --syft PATH --trivy PATH --debsbom PATH
+
+debsbom is that of PyPI, with its extra `cdx`.
 """
 
 from __future__ import annotations
