@@ -31,9 +31,13 @@ KINDS = {kind: f"dev.cosignproject.cosign/{kind}s" for kind in (SIGNATURES, ATTE
 IMAGE_KINDS = ("dev.cosignproject.cosign/image", "dev.cosignproject.cosign/imageIndex")
 REF_NAME = "org.opencontainers.image.ref.name"
 MAX_PAYLOAD = 1 << 16
+LAYERS = {SIMPLE_SIGNING: MAX_PAYLOAD, dsse.MEDIA_TYPE: dsse.MAX_ENVELOPE}  # types and maximum sizes
 _TYPE = "cosign container image signature"
 _NEVER = "0001-01-01T00:00:00Z"
 # The tag of a list of referrers ends with the digest.
+_LIST = re.compile(r"sha256-[0-9a-f]{64}\Z")
+_INDEX = "application/vnd.oci.image.index.v1+json"
+_FIELDS = {"mediaType", "digest", "size", "annotations", "artifactType"}
 _TAG = re.compile(r"sha256-[0-9a-f]{64}(\.(sig|att|sbom))?\Z")
 
 
@@ -63,6 +67,16 @@ def is_attachment(entry: Any) -> bool:
         return False
     name = given.get(REF_NAME)
     return given.get(KIND) in KINDS.values() or (isinstance(name, str) and _TAG.match(name) is not None)
+
+
+def disguise(entry: Mapping[str, Any]) -> str:
+    """Return why an engine may take an attachment of an index for an image, or "". Its content is checked apart."""
+    if other := sorted({*entry} - _FIELDS | {*entry["annotations"]} - {KIND, REF_NAME}):
+        return f"signatures have the field {other[0]!r}"
+    name = entry["annotations"].get(REF_NAME)
+    if entry.get("mediaType") == _INDEX and not (isinstance(name, str) and _LIST.match(name)):
+        return "signatures are an index of images"
+    return ""
 
 
 def payload(name: str, image: str) -> bytes:

@@ -204,25 +204,35 @@ class Referrers:
             if REFERRERS in archive.sizes:
                 self._used.add(REFERRERS)
                 for entry in _entries(archive):
-                    self._referrer(entry)
+                    self._referrer(entry, REFERRERS)
             for blob in attachments:
                 self._attachment(blob)
         except BadDocument as error:
             self._report.add(error.kind, error.where, error.why)
 
-    def _attachment(self, blob: Blob, depth: int = 0) -> None:
-        """Check that the OCI image of an attachment is complete, or each of a list of referrers."""
+    def _attachment(self, blob: Blob) -> None:
+        """Check the OCI image of an attachment, or each entry of a list of referrers."""
         name = blob_name(blob.digest)
         self._used.add(name)
         artifact = _artifact(self._archive, blob)
-        if blob.media_type == documents.INDEX and depth == 0:
+        if blob.media_type == documents.INDEX:
             entries = artifact.get("manifests")
             if not isinstance(entries, list) or len(entries) > MAX_MANIFESTS:
                 raise BadDocument(name, "it is not a list of referrers")
             for entry in entries:
-                self._attachment(descriptor(entry, name), depth + 1)
+                self._referrer(entry, name)
         else:
-            self._blobs(artifact, name)
+            self._signatures(artifact, name)
+
+    def _signatures(self, artifact: Any, name: str) -> None:
+        """Check that an artifact holds signatures and nothing else: an engine would run the layers of an image."""
+        self._blobs(artifact, name)
+        for layer in _layers(artifact):
+            if layer.media_type not in cosign.LAYERS:
+                what = f"it is listed as signatures, and has the layer {shown(layer.media_type)}"
+                self._report.add(DOCUMENT, name, what)
+            elif self._archive.sizes.get(blob_name(layer.digest)) == layer.size:
+                documents.read(self._archive, blob_name(layer.digest), cosign.LAYERS[layer.media_type])
 
     def _blobs(self, artifact: Any, name: str) -> None:
         """Check the blobs of an artifact, and collect those that hold signatures."""
@@ -231,13 +241,14 @@ class Referrers:
             self._blob(part)
         self.signed |= dict.fromkeys(cosign.signed_layers(artifact, layers))
 
-    def _referrer(self, entry: Any) -> None:
+    def _referrer(self, entry: Any, where: str) -> None:
+        """Check an artifact of a list of referrers. where: the list."""
         report = self._report
-        blob = descriptor(entry, REFERRERS)
+        blob = descriptor(entry, where)
         name = blob_name(blob.digest)
         self._used.add(name)
         if blob.media_type != documents.MANIFEST or entry.keys() - _FIELDS:
-            report.add(DOCUMENT, f"{REFERRERS}: {name}", f"its entry is invalid: {shown(entry)}")
+            report.add(DOCUMENT, f"{where}: {name}", f"its entry is invalid: {shown(entry)}")
         artifact = _artifact(self._archive, blob)
         subject = artifact.get("subject")
         digest = str(subject.get("digest")) if isinstance(subject, dict) else ""
@@ -246,8 +257,11 @@ class Referrers:
             report.add(DOCUMENT, name, f"the artifact is about another image: {shown(subject)}")
         if artifact.get("artifactType") != entry.get("artifactType"):
             report.add(DOCUMENT, name, f"it is of the type {shown(artifact.get('artifactType'))}")
+        if artifact.get("artifactType") in cosign.ARTIFACTS.values():
+            self._signatures(artifact, name)
+            return
         self._blobs(artifact, name)
-        if artifact.get("artifactType") not in (*ARTIFACTS, *cosign.ARTIFACTS.values()):
+        if artifact.get("artifactType") not in ARTIFACTS:
             self.artifacts.append(str(artifact.get("artifactType")))
         if artifact.get("artifactType") in ARTIFACTS and digest in self._manifests:
             self._manifest(artifact, self._manifests[digest])
@@ -272,8 +286,14 @@ class Referrers:
 
     def _manifest(self, artifact: Any, data: bytes) -> None:
         """Check that the artifact has the manifest that the image was checked against, in both forms."""
-        layers = {layer.media_type: layer for layer in _layers(artifact)}
         canonical, text = media_types(str(artifact.get("artifactType")))
+        layers: dict[str, Blob] = {}
+        for layer in _layers(artifact):
+            if layer.media_type in layers or layer.media_type not in (canonical, text, SOURCES):
+                name, what = blob_name(layer.digest), f"the manifest's artifact has one more layer, {layer.media_type}"
+                self._report.add(DOCUMENT, name, what)
+                return
+            layers |= {layer.media_type: layer} if layer.media_type != SOURCES else {}
         exact = layers.get(canonical)
         if exact is not None and _data(self._archive, exact) != data:
             self._report.add(MANIFEST, blob_name(exact.digest), "the image carries another manifest than this one")

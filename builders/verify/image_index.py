@@ -49,7 +49,10 @@ def read_index(archive: ImageArchive, heads: Sequence[Head], report: Report, use
         raise BadDocument("index.json", "it refers to no image", DOCUMENT)
     if len(found) - len(entries) > MAX_ATTACHMENTS:
         raise BadDocument("index.json", f"it refers to more than {MAX_ATTACHMENTS} documents", DOCUMENT)
-    attachments = [descriptor(entry, "index.json") for entry in found if cosign.is_attachment(entry)]
+    attached = [entry for entry in found if cosign.is_attachment(entry)]
+    attachments = [descriptor(entry, "index.json") for entry in attached]
+    for what in filter(None, map(cosign.disguise, attached)):
+        report.add(DOCUMENT, "index.json", what)
     index = {**index, "manifests": entries}
     if len(entries) > 1:
         report.add(DOCUMENT, "index.json", f"it refers to {len(entries)} images; fpack writes one")
@@ -95,6 +98,8 @@ def _platforms(
         if image.media_type != documents.MANIFEST:
             raise BadDocument(name, f"it refers to {shown(image.media_type)}, which is not an image", DOCUMENT)
         platform = entry.get("platform")
+        if any(image.digest == other.digest for other, _ in found):
+            raise BadDocument(name, f"it lists the image {image.digest} twice", DOCUMENT)
         found.append((image, platform if isinstance(platform, dict) else {}))
     return document.value, found
 
