@@ -7,10 +7,12 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from .csaf_rules import CATEGORY, broken_rules
 from .model import AFFECTED, FIXED, NOT_AFFECTED, UNDER_INVESTIGATION, Finding
 from .openvex import action, is_name
+from .package_urls import parse
 from .statements import JUSTIFICATIONS, BadVex, StatedProduct, VexStatement, read_time, show_time, text
 from .vex_subject import VexSubject, component_urls, serial
 
@@ -19,6 +21,7 @@ IMAGE = "image"
 MAX_PRODUCTS = 100_000
 MAX_DEPTH = 40  # of branches
 MAX_STATEMENTS = 200_000
+_ONE = "vers:deb/="  # and a version
 _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,}\Z")
 _GROUPS = {
     "known_affected": AFFECTED,
@@ -229,6 +232,13 @@ def _products(tree: Mapping[str, Any], where: str) -> dict[str, StatedProduct]:
             for entry in _rows(item, "file_hashes")
             if text(entry, "algorithm") == "sha256" and len(value := text(entry, "value")) == 64
         )
+        url = parse(purl)
+        if versions.startswith(_ONE) and url is not None and url.version:
+            versions = ""  # the URL tells the version, in the notation of its type
+        if versions and url is not None and url.type == "oci" and not url.version:
+            if not versions.startswith(_ONE):
+                continue  # which images are in a range is not known
+            purl += f"{'&' if '?' in purl else '?'}tag={versions.removeprefix(_ONE)}"
         if purl or hashes:
             found[text(row, "product_id")] = StatedProduct((purl,) if purl else (), hashes, (), versions)
     for row in _rows(tree, "relationships"):
@@ -240,20 +250,24 @@ def _products(tree: Mapping[str, Any], where: str) -> dict[str, StatedProduct]:
 
 
 def _leaves(tree: Mapping[str, Any], where: str) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Yield the products of a tree, each with the range of versions of its branch."""
+    """Yield the products of a tree, each with the range of versions of its branch, or of the next one above."""
     for row in _rows(tree, "full_product_names"):
         yield row, ""
     count = 0
-    todo = [(row, 1) for row in _rows(tree, "branches")]
+    todo = [(row, 1, "") for row in _rows(tree, "branches")]
     while todo:
-        row, depth = todo.pop()
+        row, depth, versions = todo.pop()
         count += 1
         if depth > MAX_DEPTH or count > MAX_PRODUCTS:
             why = f"it has more than {MAX_PRODUCTS} branches, or {MAX_DEPTH} levels"
             raise BadVex("The document cannot be read", where=where, why=why)
+        if row.get("category") == "product_version_range":
+            versions = text(row, "name", 4096)
+        elif row.get("category") == "product_version":
+            versions = _ONE + quote(text(row, "name", 4096), safe="")
         if isinstance(row.get("product"), dict):
-            yield row["product"], text(row, "name", 4096) if row.get("category") == "product_version_range" else ""
-        todo += [(inner, depth + 1) for inner in _rows(row, "branches")]
+            yield row["product"], versions
+        todo += [(inner, depth + 1, versions) for inner in _rows(row, "branches")]
 
 
 def _record(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:

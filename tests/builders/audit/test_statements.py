@@ -310,6 +310,19 @@ def test_csaf_branches_ranges_groups_and_relations() -> None:
     for name in ("vers:deb/<1.0-1", "vers:deb/*1", "vers:rpm/*", "<2", "all", "vers:deb/>1.0|" + "<1|" * 300):
         tree = {"branches": [leaf(name, SOURCE.replace("@1.0-1", ""), "product_version_range")]}
         assert csaf({"fixed": ["P"]}, tree) == FINDING
+    bare = SOURCE.replace("@1.0-1", "")
+    for name, status in (("1.0-1", FIXED), ("0.9-1", FINDING.status), ("openssl 1.0-1", FINDING.status)):
+        flat, deep = leaf(name, bare), leaf("amd64", bare, "architecture")
+        for branch in (flat, {"category": "product_version", "name": name, "branches": [deep]}):
+            assert csaf({"fixed": ["P"]}, {"branches": [branch]}).status == status, "no other version is meant"
+    for name, status in (("vers:deb/<1.1", FIXED), ("vers:deb/<1.0", FINDING.status)):
+        outer = {"category": "product_version_range", "name": name, "branches": [leaf("amd64", bare, "architecture")]}
+        assert csaf({"fixed": ["P"]}, {"branches": [outer]}).status == status
+    for category in ("product_version", "product_version_range"):
+        tree = {"branches": [leaf("0.1", "pkg:oci/shop", category)]}
+        assert csaf({"fixed": ["P"]}, tree) == FINDING, "another version of the image"
+    tree = {"branches": [leaf(IMAGE.tag, "pkg:oci/shop")]}
+    assert csaf({"fixed": ["P"]}, tree).status == FIXED
     image, part = leaf("shop", OCI, product_id="I")["product"], leaf("x", SOURCE, product_id="S")["product"]
     relation = {
         "category": "default_component_of",
