@@ -26,12 +26,14 @@ _DISTRIBUTIONS = {"debian": "Debian", "ubuntu": "Ubuntu"}
 class Inventory(NamedTuple):
     """What is in an image. unidentified: what no vulnerability data can be about, such as builds of the project.
 
-    unread: sources whose lock files are not at hand, so that the packages that they name are not known.
+    unread: sources whose lock files are not at hand, so that the packages that they name are not known. unlocked:
+    packages of a distribution whose source is not known, because the lock does not have them in this version.
     """
 
     products: tuple[Product, ...]
     unidentified: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    unlocked: tuple[str, ...] = ()
 
 
 def sources(reader: ManifestReader) -> dict[str, tuple[str, str]]:
@@ -64,11 +66,11 @@ class _Reading:
 
     def inventory(self, locked: Mapping[str, Sequence[LockedPart]]) -> Inventory:
         products: dict[tuple[str, str, str, str], Product] = {}
-        unidentified = set()
+        unidentified, unlocked = set(), set()
         for origin in self._present():
             product = self._product(origin)
             if product is None:
-                unidentified.add(f"{origin.package} {origin.version}")
+                unlocked.add(f"{origin.package} {origin.version}")
                 continue
             known = products.setdefault(product[:4], product._replace(binaries=()))
             binaries = tuple(sorted({*known.binaries, *product.binaries}))
@@ -81,7 +83,8 @@ class _Reading:
                 unidentified.add(f"{component.name} {component.version}".rstrip())
         unidentified |= {parse(origin.path).name for origin in self._builds if not self._is_known(origin)}
         unread = {self._reader.derivations[digest].name for digest in self.sources() if digest not in locked}
-        return Inventory(tuple(sorted(products.values())), tuple(sorted(unidentified)), tuple(sorted(unread)))
+        parts = (products.values(), unidentified, unread, unlocked)
+        return Inventory(*(tuple(sorted(part)) for part in parts))  # type: ignore[arg-type]
 
     def _present(self) -> Iterator[PathOrigin]:
         """Yield the packages with a file or link in the image, or one that their maintainer scripts made."""

@@ -80,6 +80,8 @@ def _unchecked(image: AuditedImage, data: Sequence[VulnerabilityData], now: floa
         found.append(f"no data about {name}: {_few(part.packages)}")
     if image.inventory.unread:
         found.append(f"the lock files of {_few(image.inventory.unread)} are not at hand")
+    if image.inventory.unlocked:
+        found.append(f"the lock does not name the source of {_few(image.inventory.unlocked)}")
     for item in data:
         age = days(item, now)
         if max_days is not None and age > max_days:

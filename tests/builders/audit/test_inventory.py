@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from fpack.builders.audit.audit import AuditResult
 from fpack.builders.audit.inventory import Inventory, inventory, sources
 from fpack.builders.audit.model import BinaryPackage
 from fpack.builders.manifest.format import (
@@ -24,6 +25,8 @@ from fpack.builders.manifest.format import (
 )
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.sbom.lock_files import LockedPart
+from fpack.cli.images.audit_report import report
+from fpack.cli.images.audits import AuditedImage
 from fpack.store.derivation import Derivation, Output, digest
 
 DIGEST = "sha256:" + "0" * 64
@@ -138,7 +141,10 @@ def test_a_package_that_the_lock_does_not_have_is_told() -> None:
     image.package("a", pin("own", "1-1", "own", "1-1"), entry("usr/own"), version="1-1+own")
     image.package("b", pin("other", "1-1", "other", "1-1", "elsewhere"), entry("usr/other"))
     found = inventory(image.reader(), {})
-    assert found.products == () and found.unidentified == ("other 1-1", "own 1-1+own")
+    assert found.products == () and found.unlocked == ("other 1-1", "own 1-1+own") and found.unidentified == ()
+    audited = AuditedImage("x", "1", "sha256:0", "amd64", 0, found, AuditResult((), ()))
+    (reason,) = report("x", audited, [], [], 0.0, None).unchecked
+    assert reason == "the lock does not name the source of other 1-1, own 1-1+own", "the audit is not complete"
 
 
 @pytest.fixture
