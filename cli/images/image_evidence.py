@@ -141,8 +141,11 @@ class ImageEvidence:
         return {name: item for name, item in found.items() if item is not None}
 
     def _find_binaries(self, source: str, version: str) -> None:
-        if (source, version) not in self._binaries and (texts := self._indexes) is not None:
-            self._binaries[source, version] = source_binaries(texts, source, version)
+        if (source, version) in self._binaries or (texts := self._indexes) is None:
+            return
+        # A source that no index has is unknown. It is not one without packages, whose files nobody can take.
+        if found := source_binaries(texts, source, version):
+            self._binaries[source, version] = found
 
     @cached_property
     def _indexes(self) -> list[bytes] | None:
