@@ -113,9 +113,15 @@ def write_pair(key: PrivateKey, path: Path, phrase: bytes | None) -> Path:
 
 def _find(name: str, suffix: str) -> Path:
     path = Path(name)
-    if "/" in name or path.is_file():
+    if "/" in name:
         return path
     own = directory() / f"{name}{suffix}"
+    if path.is_file() and own.is_file():
+        # The working directory may be another's, whose key must not pass as the user's own.
+        why = f"there is a file of this name here, and {own}"
+        raise UsageError(f"{name!r} names two keys", why=why, hint=f"write ./{name} for the file, or the whole path")
+    if path.is_file():
+        return path
     if own.is_file():
         return own
     why = f"there is neither a file of this name nor {own}"

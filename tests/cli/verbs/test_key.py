@@ -108,6 +108,16 @@ def test_what_is_no_file_of_a_key_is_refused(user: Fpack, tmp_path: Path) -> Non
     (tmp_path / "large").write_bytes(b"x" * 70_000)
     for name, why in (
         ("pipe", "not a regular file"), ("large", "too large"), ("", "not a regular file"),
-        ("../../../../dev/zero", "not a regular file"), ("absent/key", "No such file"),
+        (os.path.relpath("/dev/zero", tmp_path), "not a regular file"), ("absent/key", "No such file"),
     ):  # fmt: skip
         assert why in user.fails("key", "show", f"{tmp_path}/{name}")
+
+
+def test_a_file_of_a_project_is_not_taken_for_a_key_of_the_user(user: Fpack, tmp_path: Path) -> None:
+    """In a directory of somebody else, `--key release` must not trust a file of that name."""
+    made(user, "release")
+    made(user, "-o", tmp_path / "other.pem")
+    (tmp_path / "release").write_bytes((tmp_path / "other.pub").read_bytes())
+    for words in (("verify", "x.tar", "--key", "release"), ("key", "show", "release")):
+        assert "names two keys" in user(*words, cwd=tmp_path, status=2).stderr
+    user("key", "show", "./release", cwd=tmp_path)
