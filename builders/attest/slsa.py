@@ -169,7 +169,9 @@ def _lock(head: Head) -> Iterator[dict[str, Any]]:
         yield {"uri": f"urn:fpack:archive:{path}", "name": path, "digest": {"sha256": suite.sha256}}
     for index in head.lock.indexes:
         path = f"{archives.get(index.suite, 'debian')}/dists/{index.suite}/{index.file}"
-        yield {"uri": f"urn:fpack:archive:{path}", "name": path, "digest": {"sha256": index.packed_sha256}}
+        sums = {"sha256": index.packed_sha256, "sha512": index.packed_sha512}
+        digest = {name: value for name, value in sums.items() if value}
+        yield {"uri": f"urn:fpack:archive:{path}", "name": path, "digest": digest}
 
 
 def _component(component: Component, hashes: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from fpack.builders.attest import slsa, statement
 from fpack.builders.attest.slsa import BuildContext, Commit
 from fpack.builders.attest.statement import Statement
+from fpack.builders.manifest.format import encode_head
 from fpack.builders.verify import manifest_loading
 from support.greeter import Greeter
 
@@ -113,3 +114,17 @@ def test_the_hashes_of_locks_are_digests() -> None:
 def test_texts_of_an_image_cannot_drive_a_terminal(data: bytes) -> None:
     text = provenance(data, CONTEXT._replace(attribute="a\x1b[2J\x9b\x7f\u202e")).encode()
     assert all(32 <= byte < 127 for byte in text)
+
+
+def test_an_index_without_sha256_has_its_sha512(data: bytes) -> None:
+    head = manifest_loading.reader(data, "").head
+    strong = [
+        index._replace(sha256="", packed_sha256="", sha512="1" * 128, packed_sha512="2" * 128)
+        for index in head.lock.indexes
+    ]
+    changed = encode_head(head._replace(lock=head.lock._replace(indexes=tuple(strong))))
+    value = json.loads(provenance(changed + data[len(encode_head(head)) :]).encode())
+    rows = value["predicate"]["buildDefinition"]["resolvedDependencies"]
+    files = tuple(index.file for index in strong)
+    assert [row["digest"] for row in rows if row["name"].endswith(files)] == [{"sha512": "2" * 128}] * len(strong)
+    assert all(text for row in rows for text in row["digest"].values())
