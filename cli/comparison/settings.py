@@ -19,7 +19,7 @@ _SECRET_NAME = re.compile(
     r"(?:$|[^a-z])|secret|password|passphrase|token",
     re.IGNORECASE,
 )
-_LOGIN = re.compile(r"(\w+://)[^\s/?#@]*@")
+_LOGIN = re.compile(r"(\w+://)[^\s/?#]*@")  # a password may have an @
 _ARGUMENT = re.compile(
     r"(?i)((?:^|[\s\"'\[,;&?-])[\w.-]*(?:pass\w*|pwd|secret\w*|tokens?|credentials?|api[-_]?key|auth\w*)"
     r"(?:[=:]\s*(?:(?:basic|bearer)\s+)?|\"?,?\s+\"?))[^\s\"',;&]+"

@@ -22,7 +22,7 @@ from fpack.cli.comparison.model import (
     SideInventory,
     SourceChangelog,
 )
-from fpack.cli.comparison.settings import settings, shown
+from fpack.cli.comparison.settings import settings, shown, without_secrets
 from fpack.cli.ui.layout import Page
 from fpack.store.errors import FpackError
 from support.greeter import Greeter
@@ -138,6 +138,7 @@ def test_secrets_are_hidden_and_that_they_changed_is_told() -> None:
         ("(hidden)", "(hidden)")
     }
     assert shown(old["env DATABASE_URL"]) == "postgres://(hidden)@db/x"
+    assert "ss" not in shown(without_secrets("https://user:pa@ss@host/x")), "a password can have an @"
     assert (
         old["env PATH"] == "/usr/bin"
         and old["env GREETING"] == "hi"
