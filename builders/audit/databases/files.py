@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -135,7 +136,11 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 
 
 def listing(directory: Path) -> list[tuple[str, os.stat_result]]:
-    """Return the paths of the documents below a directory with their status, sorted. Symlinks are not followed."""
+    """Return the paths of the documents below a directory with their status, sorted. Symlinks are not followed.
+
+    A link to a document or a directory is a document that cannot be read. Raise DataError for directories deeper than
+    MAX_DEPTH.
+    """
     found: list[tuple[str, os.stat_result]] = []
     todo = [("", 0)]
     while todo:
@@ -144,9 +149,11 @@ def listing(directory: Path) -> list[tuple[str, os.stat_result]]:
             for entry in entries:
                 path = f"{below}/{entry.name}" if below else entry.name
                 if entry.is_dir(follow_symlinks=False):
-                    if depth + 1 < MAX_DEPTH:
-                        todo.append((path, depth + 1))
-                elif entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False):
+                    if depth + 1 >= MAX_DEPTH:
+                        why = f"{path} is more than {MAX_DEPTH} directories deep"
+                        raise DataError("The vulnerability data cannot be read", where=str(directory), why=why)
+                    todo.append((path, depth + 1))
+                elif entry.name.endswith(SUFFIX) or entry.is_dir():
                     found.append((path, entry.stat(follow_symlinks=False)))
         if len(found) > MAX_DOCUMENTS:
             raise DataError(
@@ -163,6 +170,9 @@ def compile_directory(directory: Path, paths: list[str]) -> bytes:
 def _read(directory: Path, paths: list[str]) -> Iterator[tuple[str, object]]:
     for path in paths:
         try:
+            if not stat.S_ISREG(os.lstat(directory / path).st_mode):
+                yield path, DataError("", why="it is a link, or no regular file")
+                continue
             data = read_bytes(directory / path, MAX_DOCUMENT + 1)
         except OSError as error:
             yield path, DataError("", why=error.strerror or str(error))
