@@ -71,6 +71,11 @@ def without_secrets(text: str) -> str:
     return _TOKEN.sub(lambda match: hidden(match[0]), masked)
 
 
+def public(name: str, value: str) -> str:
+    """Return a value for people, without secrets. name: of the variable or label that has it, or ""."""
+    return shown(hidden(value) if _SECRET_NAME.search(name) else without_secrets(value))
+
+
 def hidden(secret: str) -> str:
     """Return what stands for a secret. It differs for another secret, in a way that `shown` removes."""
     return f"{_MARK}{_digest(secret)}{_MARK}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fpack.builders.debian.suites import show_date
+from fpack.cli.comparison.settings import public
 from fpack.cli.ui.render import megabytes
 
 from . import drawing
@@ -256,14 +257,17 @@ def configuration(data: ImageData) -> FieldList:
 
 
 def _values(value: Any) -> Iterator[str]:
-    """Yield the lines of a setting, whatever its type is."""
+    """Yield the lines of a setting, whatever its type is, without secrets: a page is passed on."""
     if isinstance(value, Mapping):
         for name, item in sorted(value.items()):
-            yield str(name) if item in ({}, None) else f"{name} = {item if isinstance(item, str) else _json(item)}"
+            text = item if isinstance(item, str) else _json(item)
+            yield str(name) if item in ({}, None) else f"{name} = {public(str(name), text)}"
     elif isinstance(value, list) and all(isinstance(item, str) for item in value):
-        yield from value
+        for item in value:
+            name, sign, text = item.partition("=")
+            yield f"{name}={public(name, text)}" if sign and name.isidentifier() else public("", item)
     else:
-        yield value if isinstance(value, str) else _json(value)
+        yield public("", value if isinstance(value, str) else _json(value))
 
 
 def _json(value: Any) -> str:
@@ -284,7 +288,13 @@ def provenance(data: ImageData) -> list[Section]:
     columns = [Column("suite"), Column("archive"), Column("date"), Column("sha256 of the signed release", CODE)]
     suites: list[list[Cell]] = [[s.suite, s.archive, show_date(s.date), s.sha256] for s in head.lock.suites]
     sources: list[list[Cell]] = [
-        [item.name, item.kind, item.size, listed(item.urls, 2), item.sha256 or item.tree or listed(item.hashes, 2)]
+        [
+            item.name,
+            item.kind,
+            item.size,
+            listed([public("", url) for url in item.urls], 2),
+            item.sha256 or item.tree or listed(item.hashes, 2),
+        ]
         for item in head.sources
         if item.kind != "fetch" or not item.urls or not item.urls[0].endswith(".deb")
     ]

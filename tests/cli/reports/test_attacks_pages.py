@@ -181,3 +181,16 @@ def test_a_bill_in_an_image_is_data_too(
     found = collect(nothing, subject, with_facts=True)
     assert {name: tuple(about) for name, about in found.about.items()} == known
     assert "".join(page.html(image_sections.report_page(found, ()))).count("</script>") == 2
+
+
+def test_a_page_has_no_secret_of_the_configuration() -> None:
+    """A page is passed on to people who do not get the image."""
+    config = {
+        "Env": ["DB_PASSWORD=hunter2", "URL=postgres://u:hun@ter2@db/x", "PATH=/usr/bin"],
+        "Labels": {"api.token": "hunter2", "a": "b"},
+        "Cmd": ["run", "--password=hunter2"],
+        "Entrypoint": ["sh", "-c", "TOKEN=hunter2 run"],
+    }
+    lines = [line for value in config.values() for line in image_sections._values(value)]
+    assert not [line for line in lines if "ter2" in line]
+    assert {"DB_PASSWORD=(hidden)", "PATH=/usr/bin", "a = b", "api.token = (hidden)"} <= set(lines)
