@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import math
+from typing import Any, NoReturn
+
+MAX_VALUES = 2_500_000  # each takes up to 150 bytes of memory, and 3 bytes of a document
 
 
 def parse(data: bytes) -> Any:
@@ -11,8 +14,10 @@ def parse(data: bytes) -> Any:
 
     Duplicate fields, NaN, infinity and lone surrogates are ambiguous. The caller limits the size.
     """
+    if len(data) > MAX_VALUES and sum(map(data.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise ValueError(f"it has more than {MAX_VALUES} values")
     try:
-        value = json.loads(data.decode(), object_pairs_hook=_no_duplicates, parse_constant=_refuse)
+        value = json.loads(data.decode(), object_pairs_hook=_no_duplicates, parse_constant=_refuse, parse_float=_finite)
         if b"\\u" in data:
             json.dumps(value, ensure_ascii=False).encode()  # fails for a lone surrogate
         return value
@@ -29,5 +34,10 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _refuse(text: str) -> None:
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse(text)
+
+
+def _refuse(text: str) -> NoReturn:
     raise ValueError(f"{text} is not a number")
