@@ -168,3 +168,23 @@ def print_json(value: object) -> None:
         # Escape control characters, which a terminal would interpret. The JSON value stays the same.
         text = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
     sys.stdout.write(text + "\n")
+
+
+def of_vulnerabilities(command: Command) -> Command:
+    """Add the options that name vulnerability data, as `data`, and VEX documents, as `documents`, to a command."""
+    data = click.option(
+        "--data",
+        "data",
+        multiple=True,
+        metavar="PATH|URL",
+        help="Vulnerability data, in place of that of the settings: a file, directory or URL; can be repeated.",
+    )
+    vex = click.option(
+        "--vex",
+        "documents",
+        multiple=True,
+        type=NamedPath(path_type=Path, exists=True, dir_okay=False),
+        metavar="FILE",
+        help="A document with the statements of others, OpenVEX or CSAF; can be repeated.",
+    )
+    return data(vex(command))

@@ -6,8 +6,8 @@ of the lock: the `+bN` of a binary rebuild is not a part of it. A package withou
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, PathOrigin
 from fpack.builders.manifest.reader import ManifestReader
@@ -34,6 +34,53 @@ class Inventory(NamedTuple):
     unidentified: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     unlocked: tuple[str, ...] = ()
+
+
+class LockedBinary(Protocol):
+    """A binary package of a lock or of a manifest's part of it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def arch(self) -> str: ...
+    @property
+    def archive(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def source_version(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+def of_lock(packages: Iterable[tuple[str, LockedBinary]]) -> tuple[Product, ...]:
+    """Return the source packages of a lock. packages: release and package of each entry."""
+    found: dict[tuple[str, str, str, str], Product] = {}
+    for release, package in packages:
+        if (product := _source(release, package)) is not None:
+            _add(found, product)
+    return tuple(sorted(found.values()))
+
+
+def _source(release: str, package: LockedBinary) -> Product | None:
+    """Return the source package of a binary package, or None if its archive is of no distribution with data."""
+    distribution = package.archive.partition("-")[0]
+    ecosystem = _DISTRIBUTIONS.get(distribution)
+    if ecosystem is None:
+        return None
+    source, version = package.source, package.source_version
+    url = debian_source(distribution, release, source, version)
+    binary = BinaryPackage(package.name, package.version, package.arch, package.sha256)
+    return Product(ecosystem, release, source, version, url, (binary,))
+
+
+def _add(products: dict[tuple[str, str, str, str], Product], product: Product) -> None:
+    """Add a product, or its binary packages to the one that is there."""
+    known = products.setdefault(product[:4], product._replace(binaries=()))
+    binaries = tuple(sorted({*known.binaries, *product.binaries}))
+    products[product[:4]] = known._replace(binaries=binaries)
 
 
 def sources(reader: ManifestReader) -> dict[str, tuple[str, str]]:
@@ -72,9 +119,7 @@ class _Reading:
             if product is None:
                 unlocked.add(f"{origin.package} {origin.version}")
                 continue
-            known = products.setdefault(product[:4], product._replace(binaries=()))
-            binaries = tuple(sorted({*known.binaries, *product.binaries}))
-            products[product[:4]] = known._replace(binaries=binaries)
+            _add(products, product)
         for component in self._components(locked):
             if component.kind in _ECOSYSTEMS:
                 product = Product(_ECOSYSTEMS[component.kind], "", component.name, component.version, component.purl)
@@ -107,14 +152,7 @@ class _Reading:
         package = self._provenance.locked.get(origin.package)
         if package is None or package.version != origin.version:
             return None
-        distribution = package.archive.partition("-")[0]
-        ecosystem = _DISTRIBUTIONS.get(distribution)
-        if ecosystem is None:
-            return None
-        release, source, version = self._provenance.release, package.source, package.source_version
-        url = debian_source(distribution, release, source, version)
-        binary = BinaryPackage(package.name, package.version, package.arch, package.sha256)
-        return Product(ecosystem, release, source, version, url, (binary,))
+        return _source(self._provenance.release, package)
 
     def _behind(self) -> frozenset[str]:
         """Return the derivations that builds in the image, and what maintainer scripts made, were made from."""

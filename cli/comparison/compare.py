@@ -132,7 +132,9 @@ def _licence_changes(old: SideInventory, new: SideInventory) -> Iterator[Licence
 
 def vulnerabilities(old: Sequence[Finding], new: Sequence[Finding]) -> Vulnerabilities:
     """Compare the findings of two audits: those of a product that is affected, or may be."""
-    before, after = _open_findings(old), _open_findings(new)
+    # A lock can be of several releases. Of an image whose release changed, a vulnerability remains the same one.
+    several = any(len({finding.product.release for finding in side}) > 1 for side in (old, new))
+    before, after = _open_findings(old, several), _open_findings(new, several)
     return Vulnerabilities(
         fixed=_vulnerabilities(before[key] for key in before.keys() - after.keys()),
         new=_vulnerabilities(after[key] for key in after.keys() - before.keys()),
@@ -140,9 +142,14 @@ def vulnerabilities(old: Sequence[Finding], new: Sequence[Finding]) -> Vulnerabi
     )
 
 
-def _open_findings(findings: Iterable[Finding]) -> dict[tuple[str, str, str], Finding]:
+def _open_findings(findings: Iterable[Finding], several: bool) -> dict[tuple[str, str, str, str], Finding]:
     return {
-        (finding.advisory.id, finding.product.ecosystem, finding.product.name): finding
+        (
+            finding.advisory.id,
+            finding.product.ecosystem,
+            finding.product.release if several else "",
+            finding.product.name,
+        ): finding
         for finding in findings
         if finding.status in _OPEN
     }

@@ -27,6 +27,7 @@ def value(comparison: Comparison) -> dict[str, Any]:
             "fixed": [item._asdict() for item in found.fixed],
             "new": [item._asdict() for item in found.new],
             "remaining": found.remaining,
+            "without": list(found.without),
         }
         if found is not None
         else None,

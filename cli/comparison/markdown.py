@@ -124,11 +124,14 @@ def _changelog(item: SourceChangelog) -> str:
 def _vulnerabilities(comparison: Comparison) -> Iterator[str]:
     found = comparison.vulnerabilities
     if found is None:
+        yield "Vulnerabilities: no data.\n\n"
         return
     for title, items in (("Vulnerabilities fixed", found.fixed), ("New vulnerabilities", found.new)):
         rows = [[code(item.id), _only_letters(item.severity), code(item.package), code(item.version)] for item in items]
         yield _table(title, ("id", "severity", "source", "version"), rows)
-    yield f"{found.remaining} known vulnerabilities remain.\n\n"
+    lacking = f" No data about {', '.join(map(code, found.without))}." if found.without else ""
+    noun = "vulnerability remains" if found.remaining == 1 else "vulnerabilities remain"
+    yield f"{found.remaining} known {noun}.{lacking}\n\n"
 
 
 def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -187,11 +187,15 @@ class VulnerabilityChange(NamedTuple):
 
 
 class Vulnerabilities(NamedTuple):
-    """The vulnerabilities that only the old side has, and those that only the new side has; and how many both have."""
+    """The vulnerabilities that only the old side has, and those that only the new side has; and how many both have.
+
+    without: the releases and ecosystems that there is no data about.
+    """
 
     fixed: tuple[VulnerabilityChange, ...]
     new: tuple[VulnerabilityChange, ...]
     remaining: int
+    without: tuple[str, ...] = ()
 
 
 class Comparison(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,19 +15,21 @@ from .inventory import of_image, of_lock
 from .model import IMAGE, LOCK, SideInventory
 
 if TYPE_CHECKING:
+    from fpack.builders.audit.model import Finding
     from fpack.builders.debian.lock import Lock
     from fpack.builders.manifest.reader import ManifestReader
-    from fpack.cli.images.image_file import StoredImage
+    from fpack.cli.images.audits import Auditor
     from fpack.cli.images.subject import Subject
     from fpack.cli.workspace.workspace import Workspace
 
 
 class Side(NamedTuple):
-    """A side of a comparison. reader: of an image's manifest. stored: the image, if it is in a file."""
+    """A side of a comparison. subject, reader: the image and its manifest, or None. lock: the lock, or None."""
 
     inventory: SideInventory
+    subject: Subject | None = None
     reader: ManifestReader | None = None
-    stored: StoredImage | None = None
+    lock: Lock | None = None
 
     def with_licences(self, names: Collection[str], workspace: Workspace) -> SideInventory:
         """Return the inventory with the licences of packages, as far as the store or the image's bill tell them."""
@@ -40,13 +42,28 @@ class Side(NamedTuple):
                 licence = known.licence(name)
                 if licence is not None and (licence.expression or licence.original):
                     found[name] = licence.expression or licence.original
-        if self.stored is not None and not found.keys() >= {*names}:
+        if self.subject is not None and not found.keys() >= {*names}:
+            from fpack.cli.images.subject import StoredSubject
+
             from .bill_licences import attached_licences
 
             wanted = {*names}
-            told = attached_licences(self.stored)
+            told = attached_licences(self.subject.image) if isinstance(self.subject, StoredSubject) else {}
             found = {name: licence for name, licence in told.items() if name in wanted} | found
         return self.inventory._replace(licences=found)
+
+    def findings(self, workspace: Workspace, auditor: Auditor) -> tuple[Sequence[Finding], Sequence[str]]:
+        """Return the known vulnerabilities, and what there is no data about."""
+        if self.subject is not None:
+            result = auditor.audit(workspace, self.subject).result
+        else:
+            from fpack.builders.audit.audit import audit
+            from fpack.builders.audit.inventory import of_lock as products
+
+            assert self.lock is not None
+            locked = [(release, pin) for (release, _, _), pin in self.lock.packages.items()]
+            result = audit(products(locked), [item.source for item in auditor.data])
+        return result.findings, [f"{part.ecosystem} {part.release}".rstrip() for part in result.missing]
 
 
 def form(text: str) -> str:
@@ -57,13 +74,12 @@ def form(text: str) -> str:
 def open_side(workspace: Workspace, text: str, platform: str | None) -> Side:
     """Return the side that a text names. An image that is not a file is evaluated and built."""
     if form(text) == LOCK:
-        return Side(of_lock(text, _lock(text)))
+        lock = _lock(text)
+        return Side(of_lock(text, lock), lock=lock)
     from fpack.cli.images.subject import of_file, open_subject
 
     stored = of_file(text, platform) if find_image(text, Path.cwd()) is not None else None
-    if stored is not None:
-        return _image(text, stored)._replace(stored=stored.image)
-    return _image(text, open_subject(workspace, text))
+    return of_subject(text, stored or open_subject(workspace, text))
 
 
 def current_side(workspace: Workspace, other: str) -> Side:
@@ -71,7 +87,8 @@ def current_side(workspace: Workspace, other: str) -> Side:
     directory = find_project(Path.cwd())
     if form(other) == LOCK:
         workspace.use_project(directory)
-        return Side(of_lock(workspace.lock_file.name, workspace.read_lock()))
+        lock = workspace.read_lock()
+        return Side(of_lock(workspace.lock_file.name, lock), lock=lock)
     if directory is None:
         raise UsageError(
             "There is nothing to compare with", why="only one thing is named, and there is no project here",
@@ -79,12 +96,13 @@ def current_side(workspace: Workspace, other: str) -> Side:
         )  # fmt: skip
     from fpack.cli.images.subject import open_subject
 
-    return _image("the current evaluation", open_subject(workspace, None))
+    return of_subject("the current evaluation", open_subject(workspace, None))
 
 
-def _image(name: str, subject: Subject) -> Side:
+def of_subject(name: str, subject: Subject) -> Side:
+    """Return the side of an image. name: as the user named it."""
     reader = subject.manifest()
-    return Side(of_image(name, reader), reader)
+    return Side(of_image(name, reader), subject, reader)
 
 
 def _lock(text: str) -> Lock:

@@ -15,6 +15,7 @@ MAX_FILES = 5_000
 _STYLES = {ADDED: "green", REMOVED: "red", CHANGED: "yellow"}
 _SIGNS = {ADDED: "+", REMOVED: "-", CHANGED: "~"}
 NO_OWNER = "(container)"
+NO_DATA = "no vulnerability data; --data names some (fpack audit --help)"
 
 
 def lines(comparison: Comparison, page: Page, *, files: bool) -> Iterator[str]:
@@ -153,13 +154,17 @@ def changelogs(items: Iterable[SourceChangelog], page: Page, most: int = MAX_LIN
 def _vulnerabilities(comparison: Comparison, page: Page) -> Iterator[str]:
     found = comparison.vulnerabilities
     if found is None:
+        if comparison.differs:
+            yield page.paint(NO_DATA, "dim")
         return
     for title, items, style in (("fixed", found.fixed, "green"), ("new", found.new, "red")):
         rows = [[item.id, item.severity, f"{item.package} {item.version}", item.description] for item in items]
         table = page.table([[clean(cell) for cell in row] for row in rows])
         heading = f"{len(items)} {'vulnerability' if len(items) == 1 else 'vulnerabilities'} {title}"
         yield from _section(heading, [page.paint(line, style) for line in table], page)
-    yield f"{found.remaining} known vulnerabilities remain"
+    yield f"{found.remaining} known {'vulnerability remains' if found.remaining == 1 else 'vulnerabilities remain'}"
+    if found.without:
+        yield page.paint(clean(f"no vulnerability data about {', '.join(found.without)}"), "yellow")
 
 
 def _section(title: str, found: list[str], page: Page) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders.audit.audit import AuditResult, Judge, audit
@@ -11,9 +13,10 @@ from fpack.store.errors import FpackError
 
 from .source_locks import read_locks
 from .subject import StoredSubject, Subject
-from .vulnerability_data import VulnerabilityData
+from .vulnerability_data import VulnerabilityData, is_named, names, open_all
 
 if TYPE_CHECKING:
+    from fpack.builders.audit.statements import VexStatement
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.store import Store
 
@@ -28,6 +31,65 @@ class AuditedImage(NamedTuple):
     date: int
     inventory: Inventory
     result: AuditResult
+
+
+class Auditor(NamedTuple):
+    """What a command audits images with. statements: of VEX documents. now: the time, in Unix seconds.
+
+    ignored: which of the statements do not count and why; `audit` adds those that are too late.
+    """
+
+    data: Sequence[VulnerabilityData]
+    statements: Sequence[VexStatement]
+    now: float
+    ignored: list[str]
+
+    def audit(self, workspace: Workspace, subject: Subject) -> AuditedImage:
+        """Audit an image by its contents, and then by the statements of others."""
+        from . import vex
+
+        judges = vex.judges(workspace, subject, self.statements, self.now)
+        self.ignored.extend(judges.ignored)
+        return audit_subject(workspace, subject, self.data, judges.statements, judges.evidence)
+
+    def warn(self) -> None:
+        """Warn of statements that do not count."""
+        from fpack.cli.ui.render import warn
+
+        from .vex import MAX_SHOWN
+
+        for reason in self.ignored[:MAX_SHOWN]:
+            warn(reason)
+
+
+def auditor(data: Sequence[str], documents: Sequence[Path], offline: bool) -> Auditor:
+    """Open the data and the VEX documents of options. Raise NoData if no data is named, also in the settings."""
+    from fpack.cli.ui.progress import IndexProgress
+
+    from . import vex
+
+    now = time.time()
+    statements, ignored = vex.read_documents(documents)
+    return Auditor(open_all(names(data), offline, now, IndexProgress()), statements, now, ignored)
+
+
+def optional_auditor(data: Sequence[str], documents: Sequence[Path], offline: bool) -> Auditor | None:
+    """Open the data and the VEX documents of options. Return None if no data is named.
+
+    Data of the settings that cannot be had is told on stderr: vulnerabilities are a part of the answer only.
+    """
+    if not data and not documents and not is_named():
+        return None
+    try:
+        return auditor(data, documents, offline)
+    except FpackError as error:
+        if data or documents:
+            raise
+        from fpack.cli.ui.render import warn
+
+        about = f"{error.where}: {error.why}" if error.why else error.where
+        warn(f"vulnerabilities are not told: {error.what} ({about})")
+        return None
 
 
 def audit_subject(

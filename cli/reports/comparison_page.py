@@ -108,6 +108,8 @@ def _vulnerabilities(found: Record | None) -> Section:
     columns = [Column("id"), Column("change", BADGE), Column("severity", BADGE), Column("source"), Column("version")]
     columns += [Column("status", BADGE), Column("description")]
     note = f"Both sides have {found['remaining']} others."
+    if found["without"]:
+        note += f" No data about {listed(found['without'])}, so nothing is said about these."
     return DataTable("diff-vulnerabilities", "Vulnerabilities", columns, rows, note, "None is fixed, and none is new.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,13 +42,7 @@ The exit status is
   7  if there is no vulnerability data at all.""",
 )
 @click.argument("images", nargs=-1, metavar="[WHAT]...")
-@click.option(
-    "--data",
-    "data",
-    multiple=True,
-    metavar="PATH|URL",
-    help="Vulnerability data, in place of that of the settings: a file, directory or URL; can be repeated.",
-)
+@shared.of_vulnerabilities
 @click.option("--offline", is_flag=True, help="Use vulnerability data that was fetched before; ask no server for it.")
 @click.option("--max-age", metavar="DAYS", help="Highest age of the data, or none. Default: 7.")
 @click.option(
@@ -67,14 +60,6 @@ The exit status is
     type=shared.NamedPath(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE",
     help="A list of accepted vulnerabilities, with reasons and dates; can be repeated.",
-)
-@click.option(
-    "--vex",
-    "documents",
-    multiple=True,
-    type=shared.NamedPath(path_type=Path, exists=True, dir_okay=False),
-    metavar="FILE",
-    help="A document with the statements of others, OpenVEX or CSAF; can be repeated.",
 )
 @click.option("--show-suppressed", is_flag=True, help="Also show what is accepted or does not affect the image.")
 @click.option(
@@ -103,32 +88,23 @@ def command(
     WHAT is an image file, a package or an attribute. Vulnerabilities of Debian's packages are matched by source
     package; a package without any file in the image does not count. No name of a package is sent to anybody.
     """
-    from fpack.cli.images import vex, vulnerability_data
     from fpack.cli.images.audit_report import report, value
-    from fpack.cli.images.audits import audit_subject
+    from fpack.cli.images.audits import auditor
     from fpack.cli.images.subject import open_subject
-    from fpack.cli.ui.progress import IndexProgress
-    from fpack.cli.ui.render import warn
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.settings import MAX_DATA_AGE
 
     limit = _limit(fail_on)
     accepted = [*_ignored(ignored), *_accepted(lists)]
     max_days = MAX_DATA_AGE.find(max_age)
-    now = time.time()
-    statements, not_counted = vex.read_documents(documents)
     with Workspace(shared.options(rest)) as workspace:
-        opened = vulnerability_data.open_all(vulnerability_data.names(data), offline, now, IndexProgress())
-        reports = []
+        opened = auditor(data, documents, offline)
+        now, reports = opened.now, []
         for what in images or (None,):
-            subject = open_subject(workspace, what, platform)
-            judges = vex.judges(workspace, subject, statements, now)
-            not_counted += judges.ignored
-            audited = audit_subject(workspace, subject, opened, judges.statements, judges.evidence)
-            reports.append(report(what or audited.name, audited, opened, accepted, now, max_days))
+            audited = opened.audit(workspace, open_subject(workspace, what, platform))
+            reports.append(report(what or audited.name, audited, opened.data, accepted, now, max_days))
         workspace.finish()
-    for reason in not_counted[: vex.MAX_SHOWN]:
-        warn(reason)
+    opened.warn()
     if sarif is not None:
         _write_sarif(sarif, reports)
     if as_json:

@@ -10,8 +10,6 @@ from fpack.cli import options as shared
 
 if TYPE_CHECKING:
     from fpack.cli.comparison.model import Comparison
-    from fpack.cli.comparison.sides import Side
-    from fpack.cli.workspace.workspace import Workspace
 
 DIFFERS = 1
 
@@ -26,16 +24,27 @@ Examples:
   fpack diff git:HEAD~1                  the lock of a commit, and the project's lock
   fpack diff main:fpack.lock git:HEAD    the locks of two commits
   fpack diff git:main --markdown         for a comment on a pull request
+  fpack diff old.tar --html              ./fpack.diff.html, a page
+  fpack diff git:main --data debian.json with the vulnerabilities that are fixed and new
 \b
 Exit status: 0; with --exit-code, 1 if anything differs.""",
 )
 @click.argument("image", metavar="OLD")
 @click.argument("newer", metavar="[NEW]", required=False)
 @click.option("--files", is_flag=True, help="Name each file that differs.")
-@click.option("--offline", is_flag=True, help="Fetch no changelogs; show those on this machine.")
+@shared.of_vulnerabilities
+@click.option("--offline", is_flag=True, help="Fetch no changelogs and no vulnerability data.")
 @click.option("--no-changelogs", is_flag=True, help="Show no changelogs.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if anything differs.")
 @click.option("--markdown", is_flag=True, help="Write Markdown for a pull request, of at most 60,000 characters.")
+@click.option(
+    "--html",
+    "html",
+    is_flag=False,
+    flag_value="",
+    metavar="[=FILE.html]",
+    help="Write a page. Default: fpack.diff.html.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.of_file
 @shared.building
@@ -43,25 +52,31 @@ def command(
     image: str,
     newer: str | None,
     files: bool,
+    data: tuple[str, ...],
+    documents: tuple[Path, ...],
     offline: bool,
     no_changelogs: bool,
     exit_code: bool,
     markdown: bool,
+    html: str | None,
     as_json: bool,
     platform: str | None,
     **rest: Any,
 ) -> int:
-    """Show the packages, sizes, files, licences, settings and changelogs that differ between OLD and NEW.
+    """Show the packages, sizes, files, licences, settings, changelogs and vulnerabilities that differ.
 
-    Each is an image file, a package or an attribute; or both are locks: files named *.lock, or git:REV or
-    REV:PATH/fpack.lock. Without NEW, OLD is compared with the project's image or lock.
+    OLD and NEW are image files, packages or attributes; or both are locks: files named *.lock, or git:REV or
+    REV:PATH/fpack.lock. Without NEW, OLD is compared with the project's image or lock. Vulnerabilities need data.
     """
     from fpack.cli.comparison import sides
+    from fpack.cli.comparison.differences import compare_sides
     from fpack.cli.errors import UsageError
+    from fpack.cli.images.audits import optional_auditor
     from fpack.cli.workspace.workspace import Workspace
 
-    if markdown and as_json:
-        raise UsageError("--markdown and --json exclude each other")
+    if markdown + as_json + (html is not None) > 1:
+        raise UsageError("--markdown, --html and --json exclude each other", hint="leave all but one out")
+    output = _page_file(html) if html is not None else None
     if newer is not None and sides.form(image) != sides.form(newer):
         raise UsageError(
             "A lock and an image cannot be compared", hint="compare two images, or two locks; see fpack diff --help"
@@ -69,37 +84,39 @@ def command(
     with Workspace(shared.options(rest)) as workspace:
         old = sides.open_side(workspace, image, platform)
         new = sides.current_side(workspace, image) if newer is None else sides.open_side(workspace, newer, platform)
-        found = _compare(workspace, old, new, changelogs=not no_changelogs, offline=offline)
+        auditor = optional_auditor(data, documents, offline)
+        found = compare_sides(workspace, old, new, auditor=auditor, changelogs=not no_changelogs, offline=offline)
         workspace.finish()
+    if auditor is not None:
+        auditor.warn()
+    if output is not None:
+        _write(found, output)
+        return DIFFERS if exit_code and found.differs else 0
     _print(found, files=files, markdown=markdown, as_json=as_json)
     return DIFFERS if exit_code and found.differs else 0
 
 
-def _compare(workspace: Workspace, old: Side, new: Side, *, changelogs: bool, offline: bool) -> Comparison:
-    """Compare two sides, with the licences and changelogs of the packages that differ."""
-    from fpack.cli.comparison.compare import compare, package_changes
+def _page_file(name: str) -> Path:
+    """Return the file of the page. Raise UsageError if it cannot be one: `--html OLD` is not meant to replace OLD."""
+    from fpack.cli.errors import UsageError
+    from fpack.cli.reports import writing
 
-    changes = list(package_changes(old.inventory, new.inventory))
-    names = sorted({change.either.name for change in changes})
-    before, after = (side.with_licences(names, workspace) if names else side.inventory for side in (old, new))
-    if not (changelogs and changes):
-        return compare(before, after)
-    import tempfile
-
-    from fpack.cli.comparison.changelog_files import ChangelogFiles
-
-    store = workspace.store if workspace.has_store else None
-    with tempfile.TemporaryDirectory(prefix="fpack-") as directory:
-        remote = None if offline else _remote(workspace, Path(directory))
-        return compare(before, after, ChangelogFiles(store, remote).of_changes(changes))
+    if name and not name.endswith((".html", ".htm")):
+        raise UsageError(
+            f"--html would write the page to {name}", why="a page's name ends with .html",
+            hint="write --html=FILE.html, or --html after OLD and NEW",
+        )  # fmt: skip
+    output = Path(name or "fpack.diff.html")
+    writing.check(output)
+    return output
 
 
-def _remote(workspace: Workspace, directory: Path) -> Any:
-    from fpack.builders.net.http import Http
-    from fpack.builders.verify.evidence.remote import Remote
-    from fpack.cli.ui.render import note
+def _write(found: Comparison, output: Path) -> None:
+    from fpack.cli.comparison import json_form
+    from fpack.cli.reports import comparison_page, page, writing
 
-    return Remote(workspace.mirrors, Http(), directory, lambda what: note(f"fetch {what} for its changelog"))
+    writing.write(page.html(comparison_page.comparison_page(json_form.value(found))), output)
+    print(output)
 
 
 def _print(found: Comparison, *, files: bool, markdown: bool, as_json: bool) -> None:

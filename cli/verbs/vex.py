@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +33,7 @@ The exit status is
 @click.option("--author", default="", metavar="NAME", help="Who states it. Default: fpack.")
 @click.option("--namespace", default="", metavar="URI", help="A URI of the author, for CSAF.")
 @click.option("--timestamp", metavar="TIME", help="The time of the document. Default: the newest date in the lock.")
-@click.option(
-    "--vex",
-    "documents",
-    multiple=True,
-    type=shared.NamedPath(path_type=Path, exists=True, dir_okay=False),
-    metavar="FILE",
-    help="A document with the statements of others, OpenVEX or CSAF; can be repeated.",
-)
-@click.option(
-    "--data",
-    "data",
-    multiple=True,
-    metavar="PATH|URL",
-    help="Vulnerability data, in place of that of the settings: a file, directory or URL; can be repeated.",
-)
+@shared.of_vulnerabilities
 @click.option("--offline", is_flag=True, help="Use the data that was fetched before; ask no server.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with the file that was written.")
 @shared.of_file
@@ -74,11 +59,10 @@ def command(
     """
     from fpack.builders.audit.vex_documents import FORMATS
     from fpack.cli.errors import UsageError
-    from fpack.cli.images import vex, vulnerability_data
+    from fpack.cli.images import vex
     from fpack.cli.images.audit_report import report
-    from fpack.cli.images.audits import audit_subject
+    from fpack.cli.images.audits import auditor
     from fpack.cli.images.subject import open_subject
-    from fpack.cli.ui.progress import IndexProgress
     from fpack.cli.ui.render import warn
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.settings import MAX_DATA_AGE
@@ -87,19 +71,16 @@ def command(
         raise UsageError(f"{form!r} is not a format of VEX documents", hint=f"the formats are {', '.join(FORMATS)}")
     if as_json and output is None:
         raise UsageError("--json needs a file", hint="add -o FILE")
-    at, now = vex.timestamp(timestamp), time.time()
-    statements, ignored = vex.read_documents(documents)
+    at = vex.timestamp(timestamp)
     with Workspace(shared.options(rest)) as workspace:
-        opened = vulnerability_data.open_all(vulnerability_data.names(data), offline, now, IndexProgress())
+        opened = auditor(data, documents, offline)
         subject = open_subject(workspace, what, platform)
-        judges = vex.judges(workspace, subject, statements, now)
-        audited = audit_subject(workspace, subject, opened, judges.statements, judges.evidence)
-        found = report(what or audited.name, audited, opened, (), now, MAX_DATA_AGE.find(None))
+        audited = opened.audit(workspace, subject)
+        found = report(what or audited.name, audited, opened.data, (), opened.now, MAX_DATA_AGE.find(None))
         head = subject.manifest().head
         workspace.finish()
     content = vex.document(audited.result.findings, head, form, author=author, namespace=namespace, time=at)
-    for reason in [*ignored, *judges.ignored][: vex.MAX_SHOWN]:
-        warn(reason)
+    opened.warn()
     for reason in found.unchecked:
         warn(f"not checked: {reason}")
     _write(content, output)

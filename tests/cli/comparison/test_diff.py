@@ -111,6 +111,16 @@ def test_vulnerabilities_that_are_fixed_and_new() -> None:
     assert "2 vulnerabilities fixed" in "\n".join(text.lines(comparison, Page(0, False), files=False))
 
 
+def test_the_releases_of_a_lock_are_compared_each_and_those_of_images_are_one() -> None:
+    def of(release: str) -> Finding:
+        found = finding("A")
+        return found._replace(product=found.product._replace(release=release))
+
+    lock = vulnerabilities([of("trixie"), of("bookworm")], [of("trixie")])
+    assert [item.id for item in lock.fixed] == ["A"] and lock.remaining == 1
+    assert vulnerabilities([of("bookworm")], [of("trixie")]) == ((), (), 1, ())
+
+
 SECRETS = {
     "Env": [
         "PATH=/usr/bin", "DB_PASSWORD=hunter2", "API_TOKEN=hunter2", "AWS_SECRET_ACCESS_KEY=hunter2", "PGPASSFILE=/x",
@@ -248,10 +258,28 @@ def test_a_layout_and_a_tar_are_the_same(made: Greeter, tmp_path: Path) -> None:
     assert asked(made.fpack, made.tar, cwd=made.project)["files"] == []
 
 
+def test_the_page_of_a_comparison(made: Greeter, tmp_path: Path) -> None:
+    done = made.fpack("diff", made.tar, f"{made.project}/fpack.fp#everything", "--html", cwd=tmp_path)
+    assert done.stdout == "fpack.diff.html\n" and [path.name for path in tmp_path.iterdir()] == ["fpack.diff.html"]
+    text = (tmp_path / "fpack.diff.html").read_text()
+    assert "greeter.tar" in text and str(tmp_path) not in text and "idle" in text
+    words = (f"--html={tmp_path}/named.html", "--exit-code")
+    made.fpack("diff", made.tar, "#everything", *words, cwd=made.project, status=1)
+    assert (tmp_path / "named.html").is_file()
+
+
+@pytest.mark.parametrize("name", ["greeter.tar", "fpack.lock", "git:HEAD", "#image"])
+def test_an_operand_after_html_is_not_replaced(made: Greeter, name: str) -> None:
+    before = made.tar.read_bytes()
+    assert "ends with .html" in made.fpack.fails("diff", "--html", name, made.tar, cwd=made.project)
+    assert made.tar.read_bytes() == before
+
+
 def test_what_cannot_be_compared(made: Greeter, tmp_path: Path) -> None:
     fails = made.fpack.fails
     assert "cannot be compared" in fails("diff", made.tar, "git:HEAD")
     assert "exclude each other" in fails("diff", made.tar, made.tar, "--json", "--markdown")
+    assert "exclude each other" in fails("diff", made.tar, made.tar, "--html=x.html", "--json")
     assert "nothing to compare with" in fails("diff", made.tar, cwd=tmp_path)
     assert "no such lock" in fails("diff", "nowhere/fpack.lock", "git:HEAD")
     (tmp_path / "bad.lock").write_text("fpack-lock 1\nwhat\n")

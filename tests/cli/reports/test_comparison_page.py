@@ -50,7 +50,7 @@ def comparison(text: str = "x") -> dict[str, Any]:
              "entries": [{**entry, "lines": [f"  * {text}"] * (MAX_LINES + 2), "cves": ["CVE-2026-1"]}]},
             {"source": "other", "old": "1", "new": "2", "packages": [], "cves": [], "entries": [], "absent": "offline"},
         ],
-        "vulnerabilities": {"fixed": [{"id": "CVE-2026-1", **vulnerability}], "new": [], "remaining": 3},
+        "vulnerabilities": {"fixed": [{"id": "CVE-2026-1", **vulnerability}], "new": [], "remaining": 3, "without": []},
     }  # fmt: skip
 
 
