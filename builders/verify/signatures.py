@@ -21,7 +21,7 @@ MAX_LAYERS = 256
 MAX_BYTES = 256 << 20  # of all signed documents together
 # What is signed. OTHER: a statement of a type that fpack does not know, or about another manifest.
 IMAGE, MANIFEST, PROVENANCE, SBOM, OTHER = "image", "manifest", "provenance", "sbom", "other"
-_KINDS = {
+KINDS = {
     statement.MANIFEST: MANIFEST,
     statement.PROVENANCE: PROVENANCE,
     statement.CYCLONEDX: SBOM,
@@ -151,7 +151,7 @@ class SignatureCheck:
             return
         found = statement.parse(envelope.payload, where)
         about = [digest for digest in self._images if found.is_about(digest)]
-        kind = _KINDS.get(found.predicate_type, OTHER)
+        kind = KINDS.get(found.predicate_type, OTHER)
         if kind == MANIFEST:
             for digest in about:
                 sha256 = self._manifests.get(digest)

@@ -63,6 +63,21 @@ def of_options(
     return find_policy(policy, threshold)
 
 
+def of_page(bundle: Path | None, policy: Path | None, offline: bool) -> RebuilderPolicy | None:
+    """Return the policy of the options of a page, or None if no rebuilder is to be asked.
+
+    Nobody is asked offline, except a bundle, nor if no policy is named or configured.
+    """
+    from fpack.store.settings import REBUILDERS
+
+    if bundle is None:
+        if offline and policy is not None:
+            raise UsageError("--policy asks the rebuilders", hint="name their answers with --rebuilders FILE")
+        if offline or (policy is None and not Path(REBUILDERS.find(None)).exists()):
+            return None
+    return find_policy(policy)
+
+
 def of_images(
     images: Sequence[Sequence[LockedDeb]], policy: RebuilderPolicy, bundle: Path | None
 ) -> list[tuple[PackageResult, ...]]:

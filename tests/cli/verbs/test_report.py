@@ -34,7 +34,7 @@ def test_a_report_has_all_that_is_known(made: Greeter, report: Path) -> None:
     found = sections(report)
     assert [*found] == [
         "summary", "map", "packages", "licences", "graph", "layers", "files", "configuration", "provenance", "releases",
-        "debs", "inputs", "vulnerabilities", "rebuilds",
+        "debs", "inputs", "vulnerabilities", "rebuilds", "signatures",
     ]  # fmt: skip
     head = json.loads(made.manifest.read_bytes())
     summary = dict(found["summary"]["rows"])
@@ -50,7 +50,7 @@ def test_a_report_has_all_that_is_known(made: Greeter, report: Path) -> None:
     assert configuration["User"] == ["65534:65534"] and "GREETING=hi" in configuration["Env"]
     assert configuration["ExposedPorts"] == ["8000/tcp"] and "a = b" in configuration["Labels"]
     assert {row[0] for row in found["debs"]["rows"]} == packages.keys()
-    assert found["vulnerabilities"]["kind"] == found["rebuilds"]["kind"] == "missing"
+    assert {found[name]["kind"] for name in ("vulnerabilities", "rebuilds", "signatures")} == {"missing"}
 
 
 def test_licences_are_known_for_an_attribute_and_said_to_be_unknown_elsewhere(
@@ -96,7 +96,10 @@ def test_an_image_of_another_tool_has_a_page_of_what_is_known(made: Greeter, tmp
     bare = image.save(tmp_path / "bare.tar")
     made.fpack("report", bare, "--html", cwd=tmp_path)
     found = sections(tmp_path / "bare.report.html")
-    assert [*found] == ["summary", "map", "layers", "configuration", "packages", "vulnerabilities", "rebuilds"]
+    assert [*found] == [
+        "summary", "map", "layers", "configuration", "packages", "vulnerabilities", "rebuilds", "signatures",
+    ]  # fmt: skip
+    assert "packages are not known" in found["vulnerabilities"]["note"] and found["signatures"]["rows"] == []
     assert found["packages"]["kind"] == "missing" and "no manifest of fpack" in found["packages"]["note"]
     assert str(tmp_path) not in (tmp_path / "bare.report.html").read_text()
     made.fpack("size", bare, "--html", cwd=tmp_path)
