@@ -22,7 +22,8 @@ from typing import Any
 from support.archive import DAY, Archive, Entry, file
 from support.program import Fpack, world
 
-CVE, OLD_CVE = "CVE-2026-1234", "CVE-2025-9999"
+# A vulnerability that the security update fixes, one that openssl had before, and one of zlib that stays.
+CVE, OLD_CVE, OPEN_CVE = "CVE-2026-1234", "CVE-2025-9999", "CVE-2026-5678"
 FIRST, FIXED, POINT = "3.5.1-1", "3.5.1-1+deb13u1", "3.5.1-1+deb13u2"
 PROJECT = """
 debian = import("fpack/debian").trixie
@@ -155,11 +156,13 @@ class MovingArchive:
         self.archive.add("zlib1g", version, fields={"Source": "zlib"}, files=files)
 
     def _track(self, fixed: str | None) -> None:
-        """Write what the security tracker says: one vulnerability of openssl, fixed or not."""
+        """Write what the security tracker says: a vulnerability of openssl, fixed or not, and one of zlib."""
         status = {"status": "resolved", "fixed_version": fixed} if fixed else {"status": "open"}
         released = {"trixie": {**status, "urgency": "high", "repositories": {"trixie": FIRST}}}
         about = {"description": "A length is not checked.", "scope": "remote", "releases": released}
-        self.tracker.write_text(json.dumps({"openssl": {CVE: about}}))
+        minor = {"status": "open", "urgency": "low", "nodsa": "Minor issue", "nodsa_reason": "postponed"}
+        other = {"description": "It is slow.", "scope": "local", "releases": {"trixie": minor}}
+        self.tracker.write_text(json.dumps({"openssl": {CVE: about}, "zlib": {OPEN_CVE: other}}))
 
 
 def changelog(package: str, text: str) -> dict[str, Entry]:

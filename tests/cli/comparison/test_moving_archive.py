@@ -1,4 +1,4 @@
-"""An archive moves on: `outdated`, `update`, `diff` and the new image are right; the old lock builds the old image."""
+"""An archive moves on: `outdated`, `update`, `diff`, `audit` and the image are right; the old lock builds as before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.moving_archive import CVE, FIRST, FIXED, GPL, OLD_CVE, POINT, MovingArchive
+from support.moving_archive import CVE, FIRST, FIXED, GPL, OLD_CVE, OPEN_CVE, POINT, MovingArchive
 from support.program import Fpack
 
 
@@ -106,6 +106,82 @@ def test_a_security_update_from_the_archive_to_the_image(scene: Scene, tmp_path:
     shutil.copy(fpack.home / "fpack.fp", old.home)
     (old.home / "fpack.lock").write_bytes(scene.lock)
     assert packed(old, "again") == scene.digest
+
+
+def audited(scene: Scene, image: str, *words: str | Path) -> dict[str, tuple[str, str]]:
+    """The version with the fix and the status of each vulnerability of an image."""
+    (found,) = asked(scene.fpack, "audit", image, "--data", str(scene.moving.tracker), *map(str, words))["images"]
+    assert found["complete"]
+    return {item["id"]: (item["fixed"], item["status"]) for item in found["findings"]}
+
+
+def stated(scene: Scene, image: str, name: str) -> dict[str, str]:
+    """Write the VEX document of an image, and return the status of each vulnerability in it."""
+    scene.fpack("vex", image, "--data", scene.moving.tracker, "-o", name)
+    statements = json.loads((scene.fpack.home / name).read_text())["statements"]
+    return {item["vulnerability"]["name"]: item["status"] for item in statements}
+
+
+def test_the_vulnerabilities_of_the_image_before_and_after(scene: Scene) -> None:
+    """The image is vulnerable; the archive fixes it; `update --security` and a new image are not vulnerable."""
+    fpack, tracker = scene.fpack, scene.moving.tracker
+    still = (OPEN_CVE, ("", "affected"))
+    assert audited(scene, "old.tar") == dict([(CVE, ("", "affected")), still])
+    assert stated(scene, "old.tar", "before.json") == {CVE: "affected", OPEN_CVE: "affected"}
+
+    # The tracker's file names the fixed version: of the old image, the vulnerability can be fixed now.
+    scene.moving.security_update()
+    scene.move()
+    assert audited(scene, "old.tar") == dict([(CVE, (FIXED, "affected")), still])
+    failing = ("audit", "old.tar", "--data", tracker, "--fail-on", "high,fixable")
+    fpack(*failing, status=1)
+    (fpack.home / "old.lock").write_bytes(scene.lock)
+    fpack("update", "--security")
+    assert packed(fpack, "new") != scene.digest
+    assert audited(scene, "new.tar") == dict([still])
+    fpack("audit", "new.tar", *failing[2:])
+
+    # The comparisons of images, locks, and of the file with the project agree; so does the page.
+    for words in (("old.tar", "new.tar"), ("old.lock",), ("old.tar",)):
+        found = asked(fpack, "diff", *words, "--data", str(tracker), "--no-changelogs")["vulnerabilities"]
+        assert [(item["id"], item["package"], item["version"]) for item in found["fixed"]] == [(CVE, "openssl", FIRST)]
+        assert (found["new"], found["remaining"], found["without"]) == ([], 1, [])
+    back = asked(fpack, "diff", "new.tar", "old.tar", "--data", str(tracker), "--no-changelogs")["vulnerabilities"]
+    assert [item["id"] for item in back["new"]] == [CVE] and back["fixed"] == []
+    text = fpack("diff", "old.tar", "new.tar", "--data", tracker).stdout
+    assert "1 vulnerability fixed" in text and "1 known vulnerability remains" in text
+    markdown = fpack("diff", "old.tar", "new.tar", "--data", tracker, "--markdown").stdout
+    assert f"| `{CVE}` | high | `openssl` | `{FIRST}` |" in markdown
+    fpack("diff", "old.tar", "new.tar", "--data", tracker, "--html")
+    assert CVE in (fpack.home / "fpack.diff.html").read_text()
+
+    # Data of the settings counts; without data, each form says so once.
+    settings = {"FPACK_VULNERABILITIES": str(tracker)}
+    assert "1 vulnerability fixed" in fpack("diff", "old.tar", "new.tar", env=settings).stdout
+    assert fpack("diff", "old.tar", "new.tar").stdout.count("no vulnerability data") == 1
+    assert fpack("diff", "old.tar", "new.tar", "--markdown").stdout.count("Vulnerabilities: no data.") == 1
+    assert asked(fpack, "diff", "old.tar", "new.tar")["vulnerabilities"] is None
+
+
+def test_the_statements_about_the_image_before_and_after(scene: Scene) -> None:
+    """A document about the old image names its digest, so it says nothing of the new image."""
+    fpack, tracker = scene.fpack, scene.moving.tracker
+    stated(scene, "old.tar", "before.json")
+    value = json.loads((fpack.home / "before.json").read_text())
+    for statement in value["statements"]:
+        statement |= {"status": "not_affected", "justification": "vulnerable_code_not_in_execute_path"}
+    (fpack.home / "before.json").write_text(json.dumps(value))
+    judged = audited(scene, "old.tar", "--vex", "before.json")
+    assert {status for _, status in judged.values()} == {"not_affected"}
+    scene.moving.security_update()
+    scene.move()
+    fpack("update", "--security")
+    packed(fpack, "new")
+    assert stated(scene, "new.tar", "after.json") == {OPEN_CVE: "affected"}
+    assert audited(scene, "new.tar", "--vex", "before.json") == {OPEN_CVE: ("", "affected")}
+    words = ("--data", str(tracker), "--vex", "before.json", "--no-changelogs")
+    found = asked(fpack, "diff", "old.tar", "new.tar", *words)["vulnerabilities"]
+    assert [item["id"] for item in found["new"]] == [OPEN_CVE] and found["fixed"] == []
 
 
 def test_only_what_is_named_moves_after_a_point_release(scene: Scene) -> None:
