@@ -25,6 +25,7 @@ MAX_PRODUCTS = 4096
 MAX_PEM = 1024
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_SHA512 = re.compile(r"[0-9a-f]{128}\Z")
 # An Ed25519 signature has 64 bytes. Other spellings of it, in capitals or padded, are no signatures.
 _SIGNATURE = re.compile(r"[0-9a-f]{128}\Z")
 _RAW_KEY = re.compile(r"ed25519:([0-9a-f]{64})\Z")
@@ -33,11 +34,18 @@ _PEM = re.compile(r"\s*-----BEGIN PUBLIC KEY-----\s+([A-Za-z0-9+/=\s]+?)\s*-----
 _KEY_INFOS = (bytes.fromhex("302a300506032b6570032100"), bytes.fromhex("302c300706032b65700500032100"))
 
 
+class LinkProduct(NamedTuple):
+    """The digests of a file, in hexadecimal. sha512: "" if the link has none."""
+
+    sha256: str
+    sha512: str = ""
+
+
 class InTotoLink(NamedTuple):
-    """A link. products: the SHA-256 of each file by its name. signed: the bytes that the signatures are over."""
+    """A link. products: by the name of the file. signed: the bytes that the signatures are over."""
 
     name: str
-    products: Mapping[str, str]
+    products: Mapping[str, LinkProduct]
     signed: bytes
     signatures: tuple[bytes, ...]
 
@@ -60,7 +68,7 @@ def parse(data: bytes) -> InTotoLink:
     return InTotoLink(name, _products(signed.get("products")), strict_json.canonical(signed), found)
 
 
-def _products(value: Any) -> dict[str, str]:
+def _products(value: Any) -> dict[str, LinkProduct]:
     if not isinstance(value, dict) or len(value) > MAX_PRODUCTS:
         raise ValueError(f"its products are not a record of at most {MAX_PRODUCTS} files")
     found = {}
@@ -68,7 +76,10 @@ def _products(value: Any) -> dict[str, str]:
         digest = hashes.get("sha256") if isinstance(hashes, dict) else None
         if not isinstance(digest, str) or not _SHA256.match(digest):
             raise ValueError("a product has no SHA-256")
-        found[name] = digest
+        strong = hashes.get("sha512", "")
+        if strong != "" and not (isinstance(strong, str) and _SHA512.match(strong)):
+            raise ValueError("the SHA-512 of a product is malformed")
+        found[name] = LinkProduct(digest, strong)
     return found
 
 

@@ -25,7 +25,10 @@ _STATUSES = (GOOD, BAD, "FAIL", "UNKWN", None)
 
 
 class LockedDeb(Protocol):
-    """A locked package, such as a manifest's. file: the path of its .deb in the archive."""
+    """A locked package, such as a manifest's. file: the path of its .deb in the archive.
+
+    archive: such as `debian-security`. sha256, sha512: "" if the archive's index does not have it.
+    """
 
     @property
     def name(self) -> str: ...
@@ -34,7 +37,11 @@ class LockedDeb(Protocol):
     @property
     def arch(self) -> str: ...
     @property
+    def archive(self) -> str: ...
+    @property
     def sha256(self) -> str: ...
+    @property
+    def sha512(self) -> str: ...
     @property
     def file(self) -> str: ...
 
@@ -56,15 +63,21 @@ def file_name(package: LockedDeb) -> str:
     return package.file.rpartition("/")[2]
 
 
+def distribution(package: LockedDeb) -> str:
+    """Return the name of a package's distribution, or "" if rebuilders build no such one."""
+    name = package.archive.partition("-")[0]
+    return name if name in ("debian", "ubuntu") else ""
+
+
 def list_path(package: LockedDeb) -> str:
-    """Return the path of the list of a package's builds."""
+    """Return the path of the list of a package's builds. The package has a distribution."""
     name, version = quote(package.name, safe=""), quote(package.version, safe="")
-    return f"/api/v1/packages/binary?distribution=debian&name={name}&version={version}&limit={LIMIT}"
+    return f"/api/v1/packages/binary?distribution={distribution(package)}&name={name}&version={version}&limit={LIMIT}"
 
 
 def old_list_path(package: LockedDeb) -> str:
     """Return the path of that list in version 0 of the API."""
-    return f"/api/v0/pkgs/list?distro=debian&name={quote(package.name, safe='')}"
+    return f"/api/v0/pkgs/list?distro={distribution(package)}&name={quote(package.name, safe='')}"
 
 
 def read_list(data: bytes, package: LockedDeb, old: bool) -> list[BuildEntry]:

@@ -2,8 +2,9 @@
 
 `evaluate` is a pure function: packages of a manifest, a policy and documents give a result for each package. An
 operator has reproduced a package if a server of it has an attestation that a key of it signed, about the .deb of that
-name with the SHA-256 of the lock. Each operator has one vote, however many servers, keys and attestations it has, and
-an attestation counts only for the operator whose server has it: a server signs what workers of others sent to it.
+name with the digests of the lock: SHA-256, or SHA-512 if the archive lists no other. Each operator has one vote,
+however many servers, keys and attestations it has, and an attestation counts only for the operator whose server has it:
+a server signs what workers of others sent to it.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ class OperatorResult(NamedTuple):
 
 
 class PackageResult(NamedTuple):
-    """The results of all operators for a package, and what follows. reason: of an exception."""
+    """The results of all operators for a package, and what follows. reason: of an exception.
+
+    sha256, sha512: "" if the lock does not have it.
+    """
 
     name: str
     version: str
@@ -66,6 +70,7 @@ class PackageResult(NamedTuple):
     verdict: str
     operators: tuple[OperatorResult, ...]
     reason: str = ""
+    sha512: str = ""
 
     @property
     def votes(self) -> int:
@@ -89,6 +94,7 @@ def evaluate(
 def _package(package: LockedDeb, policy: RebuilderPolicy, read: Read) -> PackageResult:
     results = tuple(ask(package, operator, read) for operator in policy.operators)
     found = PackageResult(package.name, package.version, package.arch, package.sha256, ENOUGH, results)
+    found = found._replace(sha512=package.sha512)
     if found.votes >= policy.required:
         return found
     if reason := policy.excuse(package.name, package.version):
@@ -99,6 +105,8 @@ def _package(package: LockedDeb, policy: RebuilderPolicy, read: Read) -> Package
 
 def ask(package: LockedDeb, operator: Operator, read: Read) -> OperatorResult:
     """Ask the servers of one operator about a package. read: returns a document of a server."""
+    if not rebuilder_answers.distribution(package):
+        return OperatorResult(operator.name, NOT_TRIED, f"its archive, {package.archive}, is of no known distribution")
     return _first(_server(package, operator, server, read) for server in operator.servers)
 
 
@@ -148,6 +156,12 @@ def _proof(
     file = rebuilder_answers.file_name(package)
     if link.name not in ("rebuild", f"rebuild {file}") or file not in link.products:
         return UNPROVEN, "its attestation is about something else", ()
-    if link.products[file] != package.sha256:
-        return UNPROVEN, f"its attestation is about a file with the SHA-256 {link.products[file]}", ()
+    product = link.products[file]
+    pairs = (("SHA-256", package.sha256, product.sha256), ("SHA-512", package.sha512, product.sha512))
+    shared = [(name, wanted, found) for name, wanted, found in pairs if wanted and found]
+    for name, wanted, found in shared:
+        if wanted != found:
+            return UNPROVEN, f"its attestation is about a file with the {name} {found}", ()
+    if not shared:
+        return UNPROVEN, "its attestation has no digest that the archive's index has too", ()
     return REPRODUCED, "", keys

@@ -53,6 +53,8 @@ class LockedBinary(Protocol):
     def source_version(self) -> str: ...
     @property
     def sha256(self) -> str: ...
+    @property
+    def sha512(self) -> str: ...
 
 
 def of_lock(packages: Iterable[tuple[str, LockedBinary]]) -> tuple[Product, ...]:
@@ -72,7 +74,7 @@ def _source(release: str, package: LockedBinary) -> Product | None:
         return None
     source, version = package.source, package.source_version
     url = debian_source(distribution, release, source, version)
-    binary = BinaryPackage(package.name, package.version, package.arch, package.sha256)
+    binary = BinaryPackage(package.name, package.version, package.arch, package.sha256, package.sha512)
     return Product(ecosystem, release, source, version, url, (binary,))
 
 

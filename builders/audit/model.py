@@ -23,12 +23,13 @@ SUBSTATES = ("no-dsa", "postponed", "ignored", "end-of-life", "undetermined", UN
 
 
 class BinaryPackage(NamedTuple):
-    """A binary package in the image. sha256: of its .deb, in hexadecimal."""
+    """A binary package in the image. sha256, sha512: of its .deb, in hexadecimal; "" if the archive has none."""
 
     name: str
     version: str
     arch: str
     sha256: str
+    sha512: str = ""
 
 
 class Product(NamedTuple):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 REFUSED_STATUS, UNKNOWN_STATUS = 1, 6
 MAX_SHOWN = 40
+_FIELDS = ("name", "version", "arch", "sha256", "sha512", "verdict", "reason")
 _THRESHOLD = re.compile(r"([1-9][0-9]?)(?:/([1-9][0-9]?))?\Z")
 
 
@@ -134,7 +135,7 @@ def value(results: Sequence[PackageResult], policy: RebuilderPolicy) -> dict[str
         "counts": {verdict: counts[verdict] for verdict in (ENOUGH, EXCEPTED, REFUSED, UNKNOWN)},
         "packages": [
             {
-                **{name: getattr(result, name) for name in ("name", "version", "arch", "sha256", "verdict", "reason")},
+                **{name: getattr(result, name) for name in _FIELDS},
                 "operators": [{**found._asdict(), "keys": list(found.keys)} for found in result.operators],
             }
             for result in results

@@ -133,6 +133,7 @@ def audits(run: Recorder, made: Greeter, out: Path) -> None:
     run("audit", made.tar, *options, status=6)
     run("audit", made.tar, "--data", out / "osv.json", status=6)
     run("vex", made.tar, *options[:2], "-o", out / "vex.json", status=None)
+    run("diff", made.tar, made.tar, *options[:2])
 
 
 def of_rebuilders(run: Recorder, made: Greeter, out: Path) -> None:

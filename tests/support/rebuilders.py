@@ -26,6 +26,8 @@ class Locked(NamedTuple):
     arch: str
     sha256: str
     file: str
+    archive: str = "debian"
+    sha512: str = ""
 
 
 _NUMBERS = itertools.count()
@@ -57,7 +59,7 @@ def link(about: Any, **changes: Any) -> dict[str, Any]:
         "_type": "link",
         "name": f"rebuild {file}",
         "materials": {f"{about.name}.buildinfo": {"sha256": "b" * 64}},
-        "products": {file: {"sha256": about.sha256, "sha512": "c" * 128}},
+        "products": {file: {"sha256": about.sha256 or "a" * 64, "sha512": about.sha512 or "c" * 128}},
         "environment": None,
         "byproducts": {},
         "command": [],
@@ -74,7 +76,8 @@ def row(about: Any, status: str | None = "GOOD", **changes: Any) -> dict[str, An
     """An entry of a server's list."""
     good = 1 if status == "GOOD" else None
     return {
-        "id": 1, "name": about.name, "version": about.version, "distribution": "debian", "release": "trixie",
+        "id": 1, "name": about.name, "version": about.version, "release": "trixie",
+        "distribution": rebuilder_answers.distribution(about),
         "component": "main", "architecture": about.arch, "url": f"http://archive.example/debian/{about.file}",
         "status": status, "build_id": 1, "artifact_id": 1, "diffoscope_log_id": None, "attestation_log_id": good,
         "last_seen": "2026-01-01T00:00:00", "seen_in_last_sync": True, **changes,
@@ -97,7 +100,7 @@ def good(server: str, about: Any, *keys: Key, number: int = 1) -> dict[tuple[str
 def locked(manifest: Path) -> list[Locked]:
     """The packages of an image, by the JSON form of its manifest."""
     packages = json.loads(manifest.read_bytes())["lock"]["packages"]
-    return [Locked(*(item[name] for name in Locked._fields)) for item in packages]
+    return [Locked(*(item.get(name, "") for name in Locked._fields)) for item in packages]
 
 
 def policy_file(required: int, operators: dict[str, tuple[list[str], list[Key]]], more: str = "") -> str:

@@ -22,6 +22,7 @@ from fpack.builders.attest.rebuilders import (
     UNPROVEN,
     OperatorResult,
     RebuilderAnswer,
+    ask,
     evaluate,
 )
 from support.rebuilders import ATTESTATION, Key, Locked, attestation, good, link, listed, package, policy_file, row
@@ -216,6 +217,47 @@ def test_what_is_outside_of_the_signed_part_is_ignored() -> None:
     assert one(served(json.dumps({**value, **link(HELLO)}).encode())).state == UNPROVEN
     value["signed"] |= {"products": link(HELLO)["products"]}
     assert one(served(json.dumps(value).encode())).state == UNPROVEN
+
+
+# ---- archives without SHA-256, and of other distributions
+
+
+@pytest.mark.parametrize(
+    ("sha256", "sha512", "products", "state"),
+    [
+        ("", "c" * 128, {"sha256": "f" * 64, "sha512": "c" * 128}, REPRODUCED),
+        ("", "c" * 128, {"sha256": "f" * 64, "sha512": "d" * 128}, UNPROVEN),
+        ("", "c" * 128, {"sha256": "f" * 64}, UNPROVEN),
+        ("", "", {"sha256": "f" * 64, "sha512": "c" * 128}, UNPROVEN),
+        ("f" * 64, "c" * 128, {"sha256": "f" * 64}, REPRODUCED),
+        ("f" * 64, "c" * 128, {"sha256": "f" * 64, "sha512": "d" * 128}, UNPROVEN),
+        ("f" * 64, "c" * 128, {"sha256": "e" * 64, "sha512": "c" * 128}, UNPROVEN),
+        ("f" * 64, "", {"sha256": "f" * 64, "sha512": "c" * 127}, UNPROVEN),
+        ("f" * 64, "", {"sha256": "f" * 64, "sha512": 1}, UNPROVEN),
+    ],
+)
+def test_each_digest_that_both_have_is_equal(sha256: str, sha512: str, products: dict[str, Any], state: str) -> None:
+    about = HELLO._replace(sha256=sha256, sha512=sha512)
+    signed = link(about, products={rebuilder_answers.file_name(about): products})
+    found = one(served(attestation(signed, ALICE)), about=about)
+    assert found.state == state and bool(found.why) == (state == UNPROVEN)
+
+
+def test_a_package_of_ubuntu_is_another_one_than_debians() -> None:
+    ubuntu = HELLO._replace(archive="ubuntu-security")
+    assert "distribution=ubuntu&" in rebuilder_answers.list_path(ubuntu)
+    assert "distro=ubuntu&" in rebuilder_answers.old_list_path(ubuntu)
+    assert one(good(A, ubuntu, ALICE), about=ubuntu).state == REPRODUCED
+    assert one(good(A, HELLO, ALICE), about=ubuntu).state == NO_DATA
+
+
+def test_nobody_is_asked_about_a_package_of_another_archive() -> None:
+    def read(server: str, path: str) -> RebuilderAnswer:
+        raise AssertionError(path)
+
+    operator = Operator("alice", (A,), (ALICE.raw,))
+    found = ask(HELLO._replace(archive="example"), operator, read)
+    assert found.state == NOT_TRIED and "example" in found.why
 
 
 # ---- signatures in other spellings

@@ -13,6 +13,8 @@ from fpack.builders.manifest.format import LockPart
 from support.archive import Archive, UbuntuArchive, clearsign, file, signing_key, write_keyring
 from support.forge import Forgery
 from support.program import Fpack, world
+from support.rebuilders import Rebuilders, locked
+from support.vulnerabilities import affected, document
 
 PROJECT = """
 ubuntu = import("fpack/ubuntu").noble
@@ -102,6 +104,38 @@ def test_a_file_is_traced_to_the_index(fpack: Fpack, project: Path) -> None:
     assert found["index"]["file"] == "universe/binary-amd64/Packages.xz" and found["index"]["checked"]
     text = fpack("trace", "/usr/bin/extra", "image.tar", cwd=project).stdout
     assert "universe/binary-amd64/Packages.xz" in text and "sha512 " in text
+
+
+def test_vulnerabilities_are_those_of_the_release(fpack: Fpack, project: Path) -> None:
+    """OSV names the release by its number. The lock of an archive without SHA-256 has the SHA-512 of each .deb."""
+    documents = [
+        document(
+            f"UBUNTU-CVE-2026-{number}", affected(f"Ubuntu:{release}", "hello", ("introduced", "0"), ("fixed", "3"))
+        )
+        for number, release in ((1111, "24.04:LTS"), (2222, "22.04:LTS"))
+    ]
+    (project / "osv.json").write_text(json.dumps(documents))
+    fpack.pack("-o", "image.tar", cwd=project)
+    (found,) = json.loads(fpack("audit", "image.tar", "--data", "osv.json", "--json", cwd=project).stdout)["images"]
+    assert [item["id"] for item in found["findings"]] == ["UBUNTU-CVE-2026-1111"] and found["complete"]
+    product = found["findings"][0]["product"]
+    assert (product["ecosystem"], product["release"]) == ("Ubuntu", "noble")
+    (binary,) = product["binaries"]
+    assert binary["sha256"] == "" and len(binary["sha512"]) == 128
+
+
+def test_rebuilders_are_asked_about_ubuntu(fpack: Fpack, project: Path) -> None:
+    fpack.pack("-o", "image.tar", cwd=project)
+    packages = locked(project / "image.manifest.json")
+    with Rebuilders(project / "rebuilders") as server:
+        policy = server.policy_of(project / "image.manifest.json")
+        server.failed(packages[0])
+        done = fpack("rebuilders", "show", "image.tar", "--policy", policy, "--json", cwd=project, status=1)
+    found = {item["name"]: item for item in json.loads(done.stdout)["packages"]}
+    assert {name: item["verdict"] for name, item in found.items()} == {
+        about.name: "refused" if about is packages[0] else "reproduced" for about in packages
+    }
+    assert all(item["sha256"] == "" and len(item["sha512"]) == 128 for item in found.values())
 
 
 def test_files_of_all_components_are_found(fpack: Fpack, tmp_path: Path) -> None:
