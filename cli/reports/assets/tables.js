@@ -6,7 +6,9 @@ const MOST_PRINTED = 2000;
 const TONES = {
   critical: 'bad', high: 'bad', medium: 'warn', low: 'quiet', negligible: 'quiet', unknown: 'quiet',
   affected: 'bad', under_investigation: 'warn', not_affected: 'good', fixed: 'good',
-  reproduced: 'good', 'not reproduced': 'bad', 'no data': 'quiet', added: 'good', removed: 'bad', changed: 'warn', new: 'bad',
+  reproduced: 'good', 'not reproduced': 'bad', 'no data': 'quiet',
+  'not checked': 'warn', 'not signed': 'quiet', 'cannot be read': 'bad',
+  added: 'good', removed: 'bad', changed: 'warn', new: 'bad',
 };
 const RANKS = ['critical', 'high', 'medium', 'low', 'negligible', 'unknown'];
 
