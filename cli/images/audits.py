@@ -13,7 +13,7 @@ from fpack.store.errors import FpackError
 
 from .source_locks import read_locks
 from .subject import StoredSubject, Subject
-from .vulnerability_data import VulnerabilityData, is_named, names, open_all
+from .vulnerability_data import VulnerabilityData, names, open_all
 
 if TYPE_CHECKING:
     from fpack.builders.audit.statements import VexStatement
@@ -71,25 +71,6 @@ def auditor(data: Sequence[str], documents: Sequence[Path], offline: bool) -> Au
     now = time.time()
     statements, ignored = vex.read_documents(documents)
     return Auditor(open_all(names(data), offline, now, IndexProgress()), statements, now, ignored)
-
-
-def optional_auditor(data: Sequence[str], documents: Sequence[Path], offline: bool) -> Auditor | None:
-    """Open the data and the VEX documents of options. Return None if no data is named.
-
-    Data of the settings that cannot be had is told on stderr: vulnerabilities are a part of the answer only.
-    """
-    if not data and not documents and not is_named():
-        return None
-    try:
-        return auditor(data, documents, offline)
-    except FpackError as error:
-        if data or documents:
-            raise
-        from fpack.cli.ui.render import warn
-
-        about = f"{error.where}: {error.why}" if error.why else error.where
-        warn(f"vulnerabilities are not told: {error.what} ({about})")
-        return None
 
 
 def audit_subject(

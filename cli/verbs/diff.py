@@ -71,7 +71,7 @@ def command(
     from fpack.cli.comparison import sides
     from fpack.cli.comparison.differences import compare_sides
     from fpack.cli.errors import UsageError
-    from fpack.cli.images.audits import optional_auditor
+    from fpack.cli.images.optional_audit import optional_auditor
     from fpack.cli.workspace.workspace import Workspace
 
     if markdown + as_json + (html is not None) > 1:
