@@ -1,7 +1,7 @@
 """Build the `facts` kind: what a bill of materials tells of a store path in an image.
 
 Reads every file of the path once, for its digests and what it loads. Of a package, it reads also the dpkg status, the
-copyright file and the .deb.
+copyright file and the .deb. The path's own bills of materials are read, too.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,18 +19,21 @@ from fpack.builders.debian.control import parse_stanza
 from fpack.builders.payload import elf
 from fpack.builders.protocol import BaseBuilder, Built, Task
 from fpack.builders.sbom import facts as form
+from fpack.builders.sbom import fragments
+from fpack.builders.sbom.fragments import FragmentPart
 from fpack.builders.sbom.licences.copyright_file import read_copyright
 from fpack.builders.sbom.lock_files import MAX_SIZE as MAX_LOCK
 from fpack.builders.sbom.lock_files import READERS, LockedPart
 from fpack.builders.sbom.model import CopyrightFacts, Hashes
+from fpack.store.errors import one_line
 from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.pool import FileNode
 from fpack.store.files.regular_file import open_stored
 from fpack.store.files.tree import CHUNK, Node, scan
 from fpack.store.path import StorePath
 
-# 2: the whole copyright file, and more of os-release
-VERSION = 3
+# 2: the whole copyright file, and more of os-release; 4: the package's own bills of materials
+VERSION = 4
 
 
 FILE = "facts"
@@ -71,7 +74,8 @@ class FactsBuilder(BaseBuilder):
 
     def _read(self, task: Task, args: FactsArgs, tree: CheckedTree) -> form.Facts:
         top = os.fspath(tree.disk) + ("/data" if args.table else "")
-        files = _read_files(task, tree, top)
+        bills: list[str] = []
+        files = _read_files(task, tree, top, bills)
         package, copyright_facts, whole = None, None, b""
         if args.package and args.deb is not None:
             package = _package(task, top, args.package, args.deb)
@@ -79,7 +83,10 @@ class FactsBuilder(BaseBuilder):
         references = tuple(str(path) for path in task.closure([args.path]) if path != args.path)
         os_release = _os_release(top, files)
         shown = () if args.table else references
-        return form.Facts(files, shown, package, copyright_facts, os_release, copyright_file=whole)
+        parts, unread = _fragments(task, top, sorted(bills))
+        return form.Facts(
+            files, shown, package, copyright_facts, os_release, copyright_file=whole, fragments=parts, unread=unread
+        )
 
 
 def _locked(task: Task, tree: CheckedTree) -> tuple[LockedPart, ...]:
@@ -95,8 +102,27 @@ def _locked(task: Task, tree: CheckedTree) -> tuple[LockedPart, ...]:
     return tuple(sorted(found))
 
 
-def _read_files(task: Task, tree: CheckedTree, top: str) -> dict[bytes, form.FileFacts]:
-    """Return the facts of each content below `top`. Raise DamagedPath if the tree differs from its digest."""
+def _fragments(task: Task, top: str, paths: Sequence[str]) -> tuple[tuple[FragmentPart, ...], tuple[str, ...]]:
+    """Return the parts that bills of materials list, and the paths of those that cannot be read."""
+    found: list[FragmentPart] = []
+    unread: list[str] = []
+    for path in paths[: fragments.MAX_DOCUMENTS]:
+        try:
+            found += fragments.read(_bytes(Path(top, path)), path)
+        except ValueError as error:
+            unread.append(one_line(path))
+            task.log(f"The bill of materials {unread[-1]} cannot be read: {one_line(str(error))}")
+    if (others := len(paths) - fragments.MAX_DOCUMENTS) > 0:
+        unread.append(f"{others} other files")
+        task.log(f"{unread[-1]} are not read: there are more than {fragments.MAX_DOCUMENTS} bills of materials")
+    return tuple(fragments.unique(found)), tuple(unread)
+
+
+def _read_files(task: Task, tree: CheckedTree, top: str, bills: list[str]) -> dict[bytes, form.FileFacts]:
+    """Return the facts of each content below `top`. Raise DamagedPath if the tree differs from its digest.
+
+    bills: gets the paths of bills of materials below `top`.
+    """
     found: dict[bytes, form.FileFacts] = {}
     below = os.fsencode(top)
 
@@ -112,6 +138,8 @@ def _read_files(task: Task, tree: CheckedTree, top: str) -> dict[bytes, form.Fil
                 tree_hasher.update(chunk)
                 for hasher in hashers:
                     hasher.update(chunk)
+        if path.startswith(below) and fragments.is_fragment(name := os.fsdecode(path[len(below) + 1 :])):
+            bills.append(name)
         sha256, sha512, sha1 = (hasher.digest() for hasher in hashers)
         if path.startswith(below) and sha256 not in found:
             found[sha256] = _file_facts(path, head, Hashes(sha256.hex(), sha512.hex(), sha1.hex()))

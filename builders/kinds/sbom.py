@@ -27,8 +27,9 @@ from fpack.store.path import StorePath, clean_name, parse
 from .facts import FILE, MAX_FACTS, FactsArgs
 from .manifest import CANONICAL_FILE
 
-# 2: URLs of sources, digests of links, os-release, whole copyright files; 4: the supplier of builds
-VERSION = 4
+# 2: URLs of sources, digests of links, os-release, whole copyright files; 4: the supplier of builds; 5: the bills of
+# materials in packages
+VERSION = 5
 
 
 class SbomArgs(NamedTuple):

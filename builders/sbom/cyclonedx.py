@@ -204,6 +204,7 @@ class _Writer:
         if component.size:
             found.append(("fpack:size", str(component.size)))
         found += [("fpack:build-tool-of", end) for end in self._relations.get((component.ref, BUILD_TOOL_OF), ())]
+        found += [("fpack:unread-sbom", path) for path in component.unread_bills]
         found += self._scanners(component)
         return [{"name": name, "value": value} for name, value in sorted(found)]
 

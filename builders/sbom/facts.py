@@ -11,10 +11,12 @@ from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.errors import NotCanonical, StoreError
 
+from .fragments import FragmentPart
 from .lock_files import LockedPart
 from .model import CopyrightFacts, FileLicence, Hashes, Licence, LicenceText
 
-FORMAT = 3  # 2: the whole copyright file, and more of os-release. 3: the name of a key
+# 2: the whole copyright file, and more of os-release; 3: the name of a key; 4: the package's own bills of materials
+FORMAT = 4
 EXECUTABLE, ARCHIVE, STRUCTURED = 1, 2, 4
 
 # Magic numbers of archives and packed files, each with its offset, and of those that keep the names of their members.
@@ -80,6 +82,7 @@ class Facts(NamedTuple):
     """The facts of a store path. files: by SHA-256 of the content. references: the closure of the path.
 
     locked: the packages that the lock files of a source name. copyright_file: the content of `copyright`, whole.
+    fragments: the parts that the bills of materials in the path list. unread: the paths of those that cannot be read.
     """
 
     files: dict[bytes, FileFacts]
@@ -89,6 +92,8 @@ class Facts(NamedTuple):
     os_release: OsRelease | None = None
     locked: tuple[LockedPart, ...] = ()
     copyright_file: bytes = b""
+    fragments: tuple[FragmentPart, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def flags(head: bytes) -> int:
@@ -119,6 +124,8 @@ def encode(facts: Facts) -> bytes:
             "os_release": facts.os_release and facts.os_release._asdict(),
             "locked": [list(part) for part in facts.locked],
             "copyright_file": facts.copyright_file,
+            "fragments": [list(part) for part in facts.fragments],
+            "unread": list(facts.unread),
         }
     )
 
@@ -137,6 +144,8 @@ def decode(data: bytes) -> Facts:
             os_release=value["os_release"] and _os_release(value["os_release"]),
             locked=tuple(LockedPart(*part) for part in value["locked"]),
             copyright_file=bytes(value["copyright_file"]),
+            fragments=tuple(FragmentPart(*part) for part in value["fragments"]),
+            unread=tuple(value["unread"]),
         )
     except (NotCanonical, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise StoreError("The facts of a store path are invalid", why=str(error), hint="run fpack gc") from None

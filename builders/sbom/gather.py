@@ -11,6 +11,7 @@ from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, MTIME, SYMLINK
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.store.path import parse
 
+from . import fragments
 from . import provenance as origins
 from .dependencies import LoadedFile, loaded, roots
 from .facts import ARCHIVE, EXECUTABLE, STRUCTURED, Facts, FileFacts, OsRelease, PackageFacts
@@ -113,6 +114,8 @@ class _Gathering:
             self._built_from(self._refs[origin.path], origin.derivation)
         for digest in self._provenance.scripts():
             self._built_from(subject, digest)
+        for origin in self._head.paths:
+            self._fragments(self._refs[origin.path], self._facts[origin.path])
         for ref, urls in self._source_urls.items():
             self._components[ref] = self._components[ref]._replace(urls=tuple(sorted(urls)))
         dates = [suite.date for suite in self._head.lock.suites]
@@ -274,6 +277,19 @@ class _Gathering:
             for name, version in _BUILT_USING.findall(text):
                 used = origins.source_component(locked._replace(source=name, source_version=version))
                 self._relate(binary.ref, BUILT_USING, self._add(used))
+
+    def _fragments(self, ref: str, facts: Facts) -> None:
+        """Add what the own bills of materials of a path list. What is known of a component by itself comes first."""
+        if ref == self._subject.ref:
+            return
+        if facts.unread:
+            self._components[ref] = self._components[ref]._replace(unread_bills=facts.unread)
+        for part in facts.fragments:
+            found = fragments.component(part)
+            known = self._components.get(found.ref)
+            if found.ref not in (ref, self._subject.ref):
+                self._add(found if known is None else known._replace(build_only=False))
+                self._relate(ref, DEPENDS_ON, found.ref)
 
     # Files.
 

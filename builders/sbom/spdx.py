@@ -178,6 +178,11 @@ def licence_comment(component: Component) -> str:
     return clean("; ".join(notes))
 
 
+def unread_comment(component: Component) -> str:
+    """Tell which bills of materials of a package cannot be read."""
+    return clean(", ".join(f"Unread SBOM: {path}" for path in component.unread_bills))
+
+
 def source_infos(bill: Bill) -> dict[str, str]:
     """Tell for each Debian package of which source package it is, in the words that scanners read."""
     by_ref = {component.ref: component for component in bill.components}

@@ -26,6 +26,7 @@ from .spdx import (
     slug,
     source_infos,
     timestamp,
+    unread_comment,
     url,
 )
 
@@ -120,6 +121,7 @@ class _Document:
         }
         optional: dict[str, Any] = {
             "checksums": _checksums(component.hashes),
+            "comment": unread_comment(component),
             "homepage": url(component.homepage),
             "licenseComments": licence_comment(component),
             "originator": _first(component.originator),

@@ -28,6 +28,7 @@ from .spdx import (
     references,
     source_infos,
     timestamp,
+    unread_comment,
     url,
 )
 from .spdx3_links import Link, links
@@ -207,7 +208,7 @@ class _Document:
             "software_Package",
             "package",
             component.ref,
-            comment=licence_comment(component),
+            comment="; ".join(filter(None, (licence_comment(component), unread_comment(component)))),
             externalIdentifier=identifiers,
             externalRef=[_reference(first, locator) for locator in urls],
             name=clean(component.name),

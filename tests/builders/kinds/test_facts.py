@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from fpack.builders.kinds.deb import DebBuilder
 from fpack.builders.kinds.facts import FILE, FactsBuilder
 from fpack.builders.kinds.slice import SliceBuilder
 from fpack.builders.sbom import facts as form
+from fpack.builders.sbom import fragments
 from fpack.builders.sbom.model import Hashes
 from fpack.store.errors import DamagedPath, StoreError
 from fpack.store.files.writer import TreeWriter
@@ -209,3 +211,39 @@ def test_invalid_facts_are_refused() -> None:
     for data in (b"", good[:-1], good + b"\0", good.replace(FORMAT, b"format\x7f")):
         with pytest.raises(StoreError):
             form.decode(data)
+
+
+def bill_of(name: str) -> bytes:
+    return json.dumps(
+        {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{"name": name, "purl": f"pkg:npm/{name}@1"}]}
+    ).encode()
+
+
+def test_bills_of_materials_in_a_package_are_read(store: FakeStore, tmp_path: Path) -> None:
+    (tmp_path / "outside.cdx.json").write_bytes(bill_of("outside"))
+    files = {
+        "usr/share/sbom/a.cdx.json": file(bill_of("left")),
+        "usr/lib/python3/dist-packages/x-1.dist-info/sboms/b.json": file(bill_of("right")),
+        "usr/share/sbom/link.cdx.json": link(str(tmp_path / "outside.cdx.json")),
+        "usr/share/sbom/bad\x1b\udcff.cdx.json": file(b"{"),
+        "usr/share/other/c.cdx.json": file(bill_of("elsewhere")),
+    }
+    found, _ = of_package(store, files=files)
+    assert [part.name for part in found.fragments] == ["left", "right"]
+    assert found.unread == ("usr/share/sbom/bad\\x1b\\udcff.cdx.json",)
+    (line,) = store.tasks[-1].lines
+    assert line.startswith(f"The bill of materials {found.unread[0]} cannot be read: Expecting")
+    assert form.decode(form.encode(found)) == found
+
+
+def test_bills_of_materials_of_a_build_are_read_up_to_a_number(
+    store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = TreeWriter(store.pool, store.fresh())
+    for number in range(5):
+        writer.file(f"share/sbom/{number}.cdx.json", [bill_of(f"part{number}")])
+    path = store.add("built", writer)
+    monkeypatch.setattr(fragments, "MAX_DOCUMENTS", 3)
+    found = facts_of(store, path)
+    assert [part.name for part in found.fragments] == ["part0", "part1", "part2"]
+    assert found.unread == ("2 other files",)

@@ -24,6 +24,7 @@ from fpack.builders.manifest.format import (
 )
 from fpack.builders.sbom import documents
 from fpack.builders.sbom.facts import ARCHIVE, Facts, FileFacts, OsRelease, PackageFacts
+from fpack.builders.sbom.fragments import FragmentPart
 from fpack.builders.sbom.gather import gather
 from fpack.builders.sbom.licences.copyright_file import read_copyright
 from fpack.builders.sbom.lock_files import LockedPart
@@ -262,3 +263,33 @@ def test_the_system_is_supplied_by_whom_os_release_says() -> None:
 def test_the_licence_of_an_image_is_that_of_its_label(text: str, expression: str) -> None:
     subject = image([], labels={"org.opencontainers.image.licenses": text}).subject
     assert subject.declared == subject.effective == Licence(text, expression)
+
+
+def test_parts_of_a_packages_own_bill_are_what_it_depends_on() -> None:
+    pin = LockedPackage("lib", "1-1", "amd64", "lib", "1-1", "debian", DATE, 5, "2" * 64, "pool/lib")
+    package = PackageFacts("lib", "1-1", "amd64", "lib", "1-1", "", "own page", "", "", "", "", Hashes("2" * 64), 5)
+    parts = (
+        FragmentPart("pkg:npm/left@1.0", "left", "1.0", "MIT OR ISC", "8" * 64),
+        FragmentPart("pkg:rpm/almalinux/libgfortran@11", "libgfortran", "11", "LicenseRef-debian-lib-1"),
+        FragmentPart("", "plain", "2"),
+        FragmentPart(LIBRARY, "someone else", "9"),
+    )
+    found = image([], Facts({}, package=package, fragments=parts, unread=("usr/share/sbom/x.cdx.json",)), pin)
+    assert ends(found, LIBRARY, DEPENDS_ON) == [
+        "part:plain@2", "pkg:npm/left@1.0", "pkg:rpm/almalinux/libgfortran@11",
+    ]  # fmt: skip
+    by_ref = {part.ref: part for part in found.components}
+    left, rpm, library = by_ref["pkg:npm/left@1.0"], by_ref["pkg:rpm/almalinux/libgfortran@11"], by_ref[LIBRARY]
+    assert (left.kind, left.declared, left.hashes.sha256) == ("npm", Licence("MIT OR ISC", "MIT OR ISC"), "8" * 64)
+    assert rpm.kind == "library"
+    assert rpm.declared == Licence("LicenseRef-debian-lib-1", ""), "a reference of others is not one of the bill"
+    assert (library.name, library.version, library.homepage) == ("lib", "1-1", "own page")
+    assert library.unread_bills == ("usr/share/sbom/x.cdx.json",)
+    for format_ in ("cyclonedx-1.6", "cyclonedx-1.7", "spdx-2.3", "spdx-3.0.1"):
+        document = b"".join(documents.document(found, format_)).decode()
+        assert "usr/share/sbom/x.cdx.json" in document and "pkg:rpm/almalinux/libgfortran@11" in document, format_
+
+
+def test_the_containers_own_files_have_no_parts() -> None:
+    found = image([], Facts({}, fragments=(FragmentPart("pkg:npm/x@1", "x", "1"),), unread=("share/sbom/x.cdx.json",)))
+    assert {part.kind for part in found.components} == {"operating-system"} and not found.subject.unread_bills
