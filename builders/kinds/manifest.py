@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -50,7 +50,7 @@ class ManifestArgs(NamedTuple):
 
     derivation: the digest of the image's derivation in hexadecimal, which determines the graph. fpack: the version.
     executor: the executor of builds from source. sources: the maximum size of the sources that travel with the image;
-    0 for none.
+    0 for none. meta: what the image and its packages say of themselves, see `collect`.
     """
 
     image: StorePath
@@ -60,6 +60,7 @@ class ManifestArgs(NamedTuple):
     fpack: str
     executor: str
     sources: int
+    meta: Mapping[str, Value] = {}
 
 
 class ManifestBuilder(BaseBuilder):
@@ -80,7 +81,7 @@ class ManifestBuilder(BaseBuilder):
         if not _DIGEST.match(args.derivation):
             raise BuildError(f"{args.derivation!r} is not the digest of a derivation")
         digest = bytes.fromhex(args.derivation)
-        collected = collect(task, self._store, args.image, digest, args.lock, args.fpack, args.executor)
+        collected = collect(task, self._store, args.image, digest, args.lock, args.fpack, args.executor, args.meta)
         head = collected.head
         layers = [task.tree(layer.path) for layer in head.layers]
         absent = _absent_sources(collected, layers) if args.sources else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fpack.builders.oci import spec
@@ -52,11 +52,19 @@ class _BuiltImage(NamedTuple):
 
 
 def collect(
-    task: Task, store: Store, path: StorePath, digest: bytes, lock: Value, fpack: str, executor: str
+    task: Task,
+    store: Store,
+    path: StorePath,
+    digest: bytes,
+    lock: Value,
+    fpack: str,
+    executor: str,
+    meta_of: Mapping[str, Value] = {},
 ) -> CollectedManifest:
     """Collect everything but the entries for the manifest of the image at `path`.
 
     digest: of the image's derivation. lock: see `lock_part`. fpack: the version. executor: of builds from source.
+    meta_of: fields of `format.PathMeta` by the digests of derivations in hexadecimal.
     """
     import json
 
@@ -91,6 +99,8 @@ def collect(
         executor=executor if any(drv.kind == EXEC for drv in walk.found.values()) else "",
         claims=_claims(record["layers"], origins),
     )
+    if meta_of:
+        head = head._replace(meta=tuple(_meta(walk, head, meta_of)))
     return CollectedManifest(head, walk.found)
 
 
@@ -247,6 +257,20 @@ def _claims(layers: Sequence[Mapping[str, Any]], origins: _Origins) -> form.Clai
 def _path_origins(layers: Sequence[form.ManifestLayer], origins: _Origins) -> list[form.PathOrigin]:
     """Return the records of the store paths in the layers, sorted."""
     return [origins.origin(path) for path in sorted({path for layer in layers for path, _ in layer.parts})]
+
+
+def _meta(walk: _Walk, head: form.Head, meta_of: Mapping[str, Value]) -> Iterator[form.PathMeta]:
+    """Yield what the image and the packages in it say of themselves, sorted by path."""
+    present = {head.image.path, *(origin.path for origin in head.paths)}
+    found: dict[str, form.PathMeta] = {}
+    for name, fields in sorted(meta_of.items()):
+        digest = bytes.fromhex(name)
+        outputs = walk.found[digest].outputs if digest in walk.found else ()
+        paths = [str(walk.store.database.built(Output(digest, output))) for output in outputs]
+        for path in [head.image.path] if name == head.image.derivation else paths:
+            if path in present:
+                found[path] = form.PathMeta(path, **{**fields, "maintainers": tuple(fields.get("maintainers", ()))})
+    return iter([found[path] for path in sorted(found)])
 
 
 def _layer(record: Mapping[str, Any]) -> form.ManifestLayer:

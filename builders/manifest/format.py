@@ -124,6 +124,22 @@ class PathOrigin(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
+class PathMeta(NamedTuple):
+    """What the image or a built package says of itself, for bills of materials. path: its store path.
+
+    licence: an SPDX expression. maintainers, originator: `Name` or `Name <address>`. Texts that are not stated are "".
+    """
+
+    path: str
+    homepage: str = ""
+    description: str = ""
+    licence: str = ""
+    maintainers: tuple[str, ...] = ()
+    originator: str = ""
+    cpe: str = ""
+    purl: str = ""
+
+
 class ManifestSource(NamedTuple):
     """An input from outside the store. Kind `fetch` has urls, sha256 and size; kind `source` has the digest of a tree.
 
@@ -211,6 +227,7 @@ class Head(NamedTuple):
     """The first value: everything but derivations and entries. fpack: the version that built the image.
 
     derivations: their number. executor: the executor of builds from source, or "". claims: None in format 1.
+    meta: of the image and of built packages that have it, sorted by path.
     """
 
     fpack: str
@@ -223,6 +240,7 @@ class Head(NamedTuple):
     executor: str = ""
     claims: Claims | None = None
     format: int = FORMAT
+    meta: tuple[PathMeta, ...] = ()
 
 
 class Origin(NamedTuple):
@@ -322,6 +340,11 @@ def head_value(head: Head) -> dict[str, Value]:
         },
         "derivations": head.derivations,
         **({"executor": head.executor, "claims": (head.claims or Claims())._asdict()} if head.format > 1 else {}),
+        **(
+            {"meta": [{**meta._asdict(), "maintainers": list(meta.maintainers)} for meta in head.meta]}
+            if head.meta
+            else {}
+        ),
     }
 
 

@@ -61,8 +61,9 @@ def document(
     for key in ("format", "fpack", "mtime", "executor", "claims", "image", "lock"):
         if key in value:
             yield _pair(key, value[key]) + b",\n"
-    for key in ("sources", "paths"):
-        yield _rows(key, value[key]) + b",\n"
+    for key in ("sources", "paths", "meta"):
+        if key in value:
+            yield _rows(key, value[key]) + b",\n"
     yield b'"layers":['
     for number, lines in enumerate(layers):
         about = {key: item for key, item in value["layers"][number].items() if key != "entries"}

@@ -49,6 +49,7 @@ from .format import (
     ManifestSource,
     Origin,
     PackageReason,
+    PathMeta,
     PathOrigin,
 )
 
@@ -65,6 +66,8 @@ _HEX64 = partial(Fields.matching, pattern=HEX64)
 _HEX128 = partial(Fields.matching, pattern=re.compile(r"[0-9a-f]{128}\Z"))
 _WEAK = partial(Fields.matching, pattern=re.compile(r"(?:[0-9a-f]{64})?\Z"))
 _SHA512_SOURCE = re.compile(r"sha512:[0-9a-f]{128}\Z")
+# What `meta` in the language accepts.
+_STATED = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,1000}\Z")
 _READERS: dict[str, Callable[[Fields, str], Any]] = {
     "path": Fields.store_path,
     "derivation": _HEX40,
@@ -200,7 +203,11 @@ def parse_head(value: Value) -> Head:
         formats = " and ".join(map(str, FORMATS))
         raise ManifestError("", why=f"its format is {number!r:.40}, and this fpack reads only {formats}")
     fields = ("format", "fpack", "mtime", "image", "layers", "paths", "sources", "lock", "derivations")
-    top = Fields(value, "the manifest", (*fields, *(("executor", "claims") if number > 1 else ())))
+    top = Fields(
+        value,
+        "the manifest",
+        (*fields, *(("executor", "claims", *(("meta",) if "meta" in value else ())) if number > 1 else ())),
+    )
     if top.number("mtime") != MTIME:
         raise top.bad("mtime")
     count = top.number("derivations")
@@ -229,7 +236,28 @@ def parse_head(value: Value) -> Head:
         executor=_executor(top) if number > 1 else "",
         claims=_claims(top.record("claims")) if number > 1 else None,
         format=number,
+        meta=_meta(top, known) if number > 1 and "meta" in value else (),
     )
+
+
+def _meta(top: Fields, known: set[str]) -> tuple[PathMeta, ...]:
+    """Read what the image and its packages say of themselves."""
+    image = top.record("image").get("path")
+    found = []
+    for item in top.items("meta"):
+        fields = Fields(item, "what a package says", PathMeta._fields)
+        maintainers = fields.items("maintainers")
+        if not all(isinstance(text, str) and _STATED.match(text) for text in maintainers):
+            raise fields.bad("maintainers")
+        names = (name for name in PathMeta._fields if name != "maintainers")
+        texts: dict[str, Any] = {name: fields.matching(name, _STATED) for name in names}
+        meta = PathMeta(**texts, maintainers=tuple(map(str, maintainers)))
+        found.append(meta)
+        if meta.path != image and meta.path not in known:
+            raise fields.bad("path")
+    if not found or [meta.path for meta in found] != sorted({meta.path for meta in found}):
+        raise ManifestError("", why="what its packages say of themselves is not sorted")
+    return tuple(found)
 
 
 def _executor(top: Fields) -> str:

@@ -7,7 +7,16 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, MTIME, SYMLINK, Head, ManifestEntry, PathOrigin
+from fpack.builders.manifest.format import (
+    CONFIGURED,
+    DIRECTORY,
+    MTIME,
+    SYMLINK,
+    Head,
+    ManifestEntry,
+    PathMeta,
+    PathOrigin,
+)
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.store.path import parse
 
@@ -98,7 +107,8 @@ class _Gathering:
         self._by_package: dict[str, str] = {}
         self._source_urls: dict[str, set[str]] = {}  # by the ref of a source package
         self._licences: dict[str, tuple[Licence, str]] = {}  # of every file of a component, and its copyright
-        self._subject = self._image(supplier)
+        self._meta = {meta.path: meta for meta in reader.head.meta}
+        self._subject = _described(self._image(supplier), self._meta.get(self._head.image.path))
 
     def bill(self, tool: str, serial: str) -> Bill:
         """Collect everything."""
@@ -203,7 +213,8 @@ class _Gathering:
             kind = "source" if drv is not None and drv.kind in ("source", "text", "fetch") else "build"
             # What is downloaded as it is has another supplier than the image, and nobody states which.
             supplier = "" if drv is None or drv.kind == "fetch" else self._subject.supplier
-            ref = self._add(Component(f"path:{path.base}", kind, name, version, supplier=supplier))
+            made = Component(f"path:{path.base}", kind, name, version, supplier=supplier)
+            ref = self._add(_described(made, self._meta.get(origin.path)))
         self._refs[origin.path] = ref
         return ref != self._subject.ref and facts.package is None
 
@@ -383,6 +394,23 @@ class _Gathering:
                 self._relate(component.ref, BUILD_TOOL_OF, ref)
             else:
                 self._relate(ref, DEPENDS_ON if component.kind in _PARTS else GENERATED_FROM, component.ref)
+
+
+def _described(component: Component, meta: PathMeta | None) -> Component:
+    """Return a component with what the image or the package says of itself."""
+    if meta is None:
+        return component
+    licence = Licence(meta.licence, meta.licence if is_expression(meta.licence) else "") if meta.licence else None
+    return component._replace(
+        homepage=meta.homepage or component.homepage,
+        description=meta.description or component.description,
+        declared=licence or component.declared,
+        effective=licence or component.effective,
+        supplier=meta.maintainers[0] if meta.maintainers else component.supplier,
+        originator=meta.originator or component.originator,
+        cpe=meta.cpe or component.cpe,
+        purl=meta.purl or component.purl,
+    )
 
 
 def _text(path: bytes) -> str:

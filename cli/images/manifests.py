@@ -45,6 +45,7 @@ def manifest(workspace: Workspace, container: Container, sources: int) -> Output
             "fpack": VERSION,
             "executor": EXECUTOR,
             "sources": sources,
+            **({"meta": container.meta} if container.meta else {}),
         },
         (container.image, *(i for i in image.inputs if placeholder(i.derivation, "x", i.name).hash in mentioned)),
     )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from fpack.cli.errors import UsageError
 from fpack.store import derivation
+from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output, placeholder
 
 from .error_context import naming_definition
@@ -30,7 +31,10 @@ _CHANGED = """
 
 
 class Container(NamedTuple):
-    """A container as the command line uses it: its outputs to build, and the fields of its record to show."""
+    """A container as the command line uses it: its outputs to build, and the fields of its record to show.
+
+    meta: what the image and the packages in it say of themselves, by the digests of their derivations.
+    """
 
     image: Output
     root: Output
@@ -38,6 +42,7 @@ class Container(NamedTuple):
     file_name: str
     ports: tuple[str, ...]
     run_options: tuple[str, ...]
+    meta: Mapping[str, Value] = {}
 
 
 def container(workspace: Workspace, target: Target) -> Container:
@@ -77,7 +82,20 @@ def container_of(workspace: Workspace, value: Any, target: Target) -> Container:
         file_name=name.rpartition("/")[2],
         ports=_texts(workspace, value, "ports"),
         run_options=_texts(workspace, value, "run-options"),
+        meta=_described(workspace, value),
     )
+
+
+def _described(workspace: Workspace, value: Mapping[str, Any]) -> dict[str, Value]:
+    """Return the field `described` of a container's record."""
+    found: dict[str, Value] = {}
+    for item in map(workspace.evaluator.force, workspace.field(value, "described") or []):
+        meta = workspace.field(item, "meta")
+        fields = {name: workspace.field(meta, name) for name in meta if name != "maintainers"}
+        if "maintainers" in meta:
+            fields["maintainers"] = list(_texts(workspace, meta, "maintainers"))
+        found[workspace.output(workspace.field(item, "of")).derivation.hex()] = fields
+    return found
 
 
 def files_of(workspace: Workspace, container: Container) -> Output | None:

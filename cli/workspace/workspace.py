@@ -300,7 +300,12 @@ class Workspace:
             packages=_LazySource(self),
             sources=SourceTree(),
             limits=Limits.configured(self.options.eval_memory, self.options.eval_time),
-            settings={"arch": self.arch, "codec": _codec(self.options.compress), "version": VERSION},
+            settings={
+                "arch": self.arch,
+                "codec": _codec(self.options.compress),
+                "version": VERSION,
+                "is-licence": _is_licence,
+            },
         )
 
     def realise(self, outputs: Sequence[Output]) -> list[StorePath]:
@@ -400,3 +405,11 @@ def _codec(text: str | None) -> dict[str, Any]:
 
 def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("${", "\\${")
+
+
+def _is_licence(text: Any, /) -> bool:
+    """Return whether a text of the language is an SPDX expression. The library alone has this function."""
+    from fpack.builders.sbom.licences.check import is_expression
+    from fpack.lang.runtime.values import evaluated
+
+    return is_expression(str(evaluated(text)))

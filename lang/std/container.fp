@@ -11,6 +11,7 @@
 # interpreter, or if it is a server that leaves the foreground.
 # configure: run Debian's maintainer scripts, in a sandbox, and include what they make; { skip = [PACKAGE] } leaves out
 # the scripts of some packages. By default they run for closure "depends" with Debian packages.
+# meta: what bills of materials say of the image, see `fpack/meta`. The image does not depend on it.
 # program: the package whose program runs if there is neither an entrypoint nor a command. By default, the program of
 # the first listed built package: the one with the package's name, or its only one.
 container({
@@ -46,6 +47,7 @@ container({
   run-options: list = [],
   codec: record = settings.codec,
   max-layers: int = 100,
+  meta: record = {},
 }) =
   let
     listed = [checked(p) for p in packages]
@@ -208,6 +210,7 @@ container({
       codec
     }
     image-made = derivation { kind = "image", name = file-name, args = image-args }
+    own-meta = if meta == {} then {} else import("fpack/meta").checked(meta)
     debug-made = {
       type = "container"
       name = "${image-name}-debug"
@@ -226,12 +229,18 @@ container({
       ports
       run-options
     }
-  in evaluate(image-made, {
+  in evaluate(evaluate(own-meta, image-made), {
     type = "container"
     name = image-name
     tag = image-tag
     image = image-made
     root = root-made
+    meta = own-meta
+    # What the image and its packages say of themselves, for its manifest.
+    described = [
+      ...if own-meta == {} then [] else [{ of = image-made, meta = own-meta }],
+      ...if built == [] then [] else described-packages(built),
+    ]
     # The same layers, with tools in a layer on top. It is a function so that nobody evaluates it by accident.
     debug() = debug-made
     # The arguments, so that another container can extend them: files = { ...postgres.files, "/etc/x" = ./x }
@@ -341,6 +350,14 @@ payload-of(release, p, listed) =
   head([...[q.payload for q in listed if q.name == p.name], import("fpack/debian-package").package(release, p).payload])
 
 used-field(data) = if data == [] then {} else { used = [{ by = d.by, why = d.why } for d in data] }
+
+# The built packages that say something of themselves, among those given, what they are linked with and what they run.
+described-packages(built) =
+  let of-package = import("fpack/package") in [
+    { of = p.out, meta = p.meta }
+    for p in of-package.with-their(p => [...p.libs or [], ...p.runtime or []], built)
+    if of-package.is-built(p) && has(p, "debian-runtime") && p.meta != {}
+  ]
 
 # ---- users
 

@@ -8,11 +8,13 @@
 # env: variables for the phases. folder: the directory of the source in which the phases run.
 # outputs: "out", and "dev" and "doc" for files that only compilers and readers need.
 # unpack ... fixup: the phases, shell scripts that one bash runs in this order; null skips a phase.
+# meta: what bills of materials say of the package, see `fpack/meta`; no part of the build.
 # limits: { seconds, memory, processes, size }. allowed, disallowed: store paths that the result may, must not mention.
 package({
   name: string,
   version: string = "0",
   description: string = "",
+  meta: record = {},
   source: path | string | record | null = null,
   patches: list = [],
   tools: list = [],
@@ -69,6 +71,7 @@ package({
     permitted = if allowed == null then null else ["${p}" for p in allowed]
     forbidden = ["${p}" for p in disallowed]
     own-variables = if names(env) == [] then {} else import("fpack/variables").checked("env", env)
+    own-meta = if meta == {} then {} else import("fpack/meta").checked(meta)
     variables = {
       ...if source == null then {} else { source = source-path }
       ...if patches == [] then {} else { patches = patch-paths }
@@ -89,7 +92,7 @@ package({
       outputs
       strip
     }
-  in evaluate(own-variables, {
+  in evaluate(evaluate(own-meta, own-variables), {
     type = "derivation"
     kind = "exec"
     out = made.out
@@ -106,6 +109,7 @@ package({
       )
       if !is-built(p)
     ])
+    meta = own-meta
     name, version, description, source, patches, tools, libs, runtime, env, folder, outputs
     unpack, patch, configure, build, check, install, fixup, strip, limits, allowed, disallowed
   })

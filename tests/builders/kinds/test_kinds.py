@@ -48,7 +48,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
     },
     "manifest": {
         "image": PATH, "paths": [OTHER], "derivation": "ab" * 20, "lock": [1], "fpack": "1", "executor": "e",
-        "sources": 1,
+        "sources": 1, "meta": {"ab" * 20: {"licence": "MIT"}},
     },
     "npm": {"path": "p", "url": "", "integrity": "sha512-AA=="},
     "pypi": {
@@ -81,7 +81,7 @@ DIGESTS = {
     "gomod": "1b6fa697069b04f9",
     "image": "c0deb5204fc193c3",
     "layer": "eacd33cce89eedb6",
-    "manifest": "5025d7c1102ffb22",
+    "manifest": "23eb2138aa38dbcc",
     "npm": "28b1256fab9cabc9",
     "pypi": "82d346add165fac0",
     "relocated": "986e5659f4152358",

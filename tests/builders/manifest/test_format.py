@@ -30,6 +30,7 @@ from fpack.builders.manifest.format import (
     ManifestSource,
     Origin,
     PackageReason,
+    PathMeta,
     PathOrigin,
     encode_entry,
     encode_head,
@@ -216,6 +217,39 @@ WRONG_REASONS = {
 def test_wrong_reasons_are_refused(name: str) -> None:
     with pytest.raises(ManifestError):
         ManifestReader(encoded(WRONG_REASONS[name]))
+
+
+META = PathMeta(f"{STORE}-a", "https://a.example.org/", "A", "MIT", ("Ann <a@example.org>",), "Bob", "cpe:x", "pkg:x/a")
+OF_IMAGE = PathMeta(f"{STORE}-hello", licence="MIT")
+
+
+def test_what_packages_say_of_themselves_is_optional() -> None:
+    made = newer(meta=(META, OF_IMAGE))
+    data = encoded(made)
+    assert ManifestReader(data).head == made
+    text = b"".join(json_form.render(ManifestReader(data)))
+    assert b"".join(json_form.parse(text)) == data
+    assert json.loads(text)["meta"][0] == {**META._asdict(), "maintainers": ["Ann <a@example.org>"]}
+    assert "meta" not in json.loads(b"".join(json_form.render(ManifestReader(encoded(newer())))))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        newer(meta=(OF_IMAGE, META)),
+        newer(meta=(META, META)),
+        newer(meta=(META._replace(path=f"{STORE}-other"),)),
+        newer(meta=(META._replace(licence=7),)),  # type: ignore[arg-type]
+        newer(meta=(META._replace(maintainers=(7,)),)),  # type: ignore[arg-type]
+        newer(meta=(META._replace(description="a\x1b[31m"),)),
+        newer(meta=(META._replace(maintainers=("a\nb",)),)),
+        newer(meta=(META._replace(homepage="h" * 1001),)),
+        newer(meta=(META,), format=1),
+    ],
+)
+def test_wrong_words_of_packages_are_refused(made: Head) -> None:
+    with pytest.raises(ManifestError):
+        ManifestReader(encoded(made))
 
 
 def test_json_of_format_1_has_nothing_of_format_2() -> None:

@@ -85,3 +85,42 @@ def test_options_that_do_not_fit_are_refused(packed_shop: Shop, billed_shop: Pat
     assert "--source needs --rebuild" in fpack.fails("sbom", billed_shop, "--source", project)
     assert "names its supplier" in fpack.fails("sbom", billed_shop, "--supplier", "Somebody")
     assert "does not carry its bill in the format legal" in fpack.fails("sbom", billed_shop, "--format", "legal")
+
+
+META = """
+described = image.with {
+  packages = [debian.greet, built("shop", ./conf).with { meta = {
+    homepage = "https://shop.example.org/", description = "A shop", licence = "MIT OR ISC"
+    maintainers = ["Ann <ann@example.org>"], originator = "Bob", purl = "pkg:generic/shop@1"
+    cpe = "cpe:2.3:a:shop:shop:1:*:*:*:*:*:*:*"
+  } }, built("copy", ./copy)]
+  meta = { licence = "Apache-2.0" }
+}
+wrong = image.with { meta = { licence = "Apache" } }
+"""
+
+
+def test_meta_is_in_the_bill_and_changes_no_digest(packed_shop: Shop, tmp_path: Path) -> None:
+    project = Path(shutil.copytree(packed_shop.project, tmp_path / "project", symlinks=True))
+    with open(project / "fpack.fp", "a") as file:
+        file.write(META)
+    plain = json.loads(packed_shop.fpack("pack", "image", "--json", "-o", tmp_path / "a.tar", cwd=project).stdout)
+    tar = tmp_path / "b.tar"
+    args = ("--json", "--sbom=cyclonedx-1.6", "-o", tar)
+    told = json.loads(packed_shop.fpack("pack", "described", *args, cwd=project).stdout)
+    assert told["digest"] == plain["digest"]
+    assert "meta" not in json.loads((tmp_path / "a.manifest.json").read_bytes())
+    bill = json.loads(packed_shop.fpack("sbom", tar).stdout)
+    assert bill["metadata"]["component"]["licenses"] == [{"expression": "Apache-2.0", "acknowledgement": "declared"}]
+    parts = {part["name"]: part for part in bill["components"]}
+    shop = parts["shop"]
+    assert shop["licenses"] == [{"expression": "MIT OR ISC", "acknowledgement": "declared"}]
+    assert (shop["purl"], shop["description"]) == ("pkg:generic/shop@1", "A shop")
+    assert shop["cpe"] == "cpe:2.3:a:shop:shop:1:*:*:*:*:*:*:*"
+    assert shop["supplier"] == {"name": "Ann", "contact": [{"email": "ann@example.org"}]}
+    assert shop["authors"] == [{"name": "Bob"}]
+    assert {"type": "website", "url": "https://shop.example.org/"} in shop["externalReferences"]
+    assert not {"licenses", "purl", "cpe", "supplier"} & parts["copy"].keys()
+    packed_shop.fpack("verify", tar)
+    error = packed_shop.fpack.fails("pack", "wrong", cwd=project)
+    assert "an SPDX expression" in error and '"Apache"' in error and "fpack.fp:" in error

@@ -11,7 +11,7 @@ from fpack.lang.evaluator import Evaluator
 from fpack.store import derivation
 from fpack.store.derivation import Derivation, Output
 from fpack.store.path import find_references
-from support.packages import DEPENDS, Files, Packages
+from support.packages import DEPENDS, Everything, Files, Packages
 
 CODEC = {"name": "zstd", "level": 3, "threads": 2, "library": "test"}
 RELEASE_FILES = ["/etc/debian_version", "/etc/os-release", "/usr/lib/os-release"]
@@ -527,3 +527,41 @@ def test_mistakes(world: Any, fields: str, reason: str) -> None:
     with pytest.raises(EvalError, match=reason) as caught:
         world(fields)
     assert caught.value.file == "<command line>" and caught.value.hint is not None
+
+
+LIB = 'package { name = "lib", meta = { purl = "pkg:x/lib" } }'
+APP = f'package {{ name = "app", meta = {{ licence = "MIT" }}, libs = [{LIB}] }}'
+
+
+def test_meta_is_told_beside_the_image(tmp_path: Path, cache: Path) -> None:
+    def world(fields: str) -> World:
+        return World(tmp_path, cache, fields, Everything())
+
+    w = world(f'packages = [{APP}, debian.dash], meta = {{ description = "an image" }}')
+    bare = world('packages = [package { name = "app", libs = [package { name = "lib" }] }, debian.dash]')
+    assert w.image == bare.image and w.root == bare.root, "no build depends on it"
+    found = {w.derivation(item["of"]).name: item["meta"] for item in w.get("described")}
+    assert found == {"app": {"description": "an image"}, "app-0": {"licence": "MIT"}, "lib-0": {"purl": "pkg:x/lib"}}
+    assert bare.get("described") == [] == world("packages = [debian.dash]").get("described")
+
+
+@pytest.mark.parametrize(
+    ("meta", "reason"),
+    [
+        ('{ license = "MIT" }', "has no field license; its fields are homepage, description, licence, maintainers"),
+        ('{ licence = "MIT\\n" }', "an SPDX expression"),
+        ('{ homepage = "example.org" }', "a web address"),
+        ('{ description = "a\\nb" }', "one line"),
+        ('{ maintainers = ["a <b"] }', "NAME or NAME <ADDRESS>"),
+        ('{ originator = "a\\u{1b}" }', "NAME or NAME <ADDRESS>"),
+        ('{ cpe = "cpe:2.3:a:b" }', "a CPE name"),
+        ('{ purl = "lib" }', "a package URL"),
+        ('{ homepage = 1 }', "is a string"),
+        ('{ maintainers = "Ann" }', "is a"),
+    ],
+)  # fmt: skip
+def test_wrong_meta_is_an_error_at_its_place(world: Any, meta: str, reason: str) -> None:
+    for fields in (f"packages = [debian.dash], meta = {meta}", f'packages = [package {{ name = "a", meta = {meta} }}]'):
+        with pytest.raises(EvalError, match=reason) as caught:
+            world(fields)
+        assert caught.value.file == "<command line>"
