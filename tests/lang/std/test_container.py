@@ -565,3 +565,12 @@ def test_wrong_meta_is_an_error_at_its_place(world: Any, meta: str, reason: str)
         with pytest.raises(EvalError, match=reason) as caught:
             world(fields)
         assert caught.value.file == "<command line>"
+
+
+@pytest.mark.parametrize("build", ["autotools", "cmake", "go", "make", "meson", "ruby", "rust"])
+def test_build_systems_pass_meta_to_their_package(tmp_path: Path, cache: Path, build: str) -> None:
+    def world(meta: str) -> World:
+        return World(tmp_path, cache, f'packages = [{build} {{ name = "a", {meta} }}]', Everything())
+
+    (told,) = world('meta = { licence = "MIT" }').get("described")
+    assert told["meta"] == {"licence": "MIT"} and world("").get("described") == []
