@@ -33,8 +33,9 @@ from .text import listed
 
 _NO_MANIFEST = "The image has no manifest of fpack"
 _UNSTATED = "not stated in a form that can be read"
-# The licences and exceptions of an SPDX expression.
-_WORDS = re.compile(r"(?!(?:AND|OR|WITH)\b)[A-Za-z0-9.+-]+")
+# The words of an SPDX expression: licences, exceptions, and operators between them.
+_WORDS = re.compile(r"[A-Za-z0-9.+-]+")
+_OPERATORS = {"AND", "OR", "WITH"}
 _SETTINGS = (
     "Entrypoint", "Cmd", "User", "WorkingDir", "Env", "ExposedPorts", "Volumes", "Labels", "StopSignal", "Healthcheck",
 )  # fmt: skip
@@ -204,7 +205,7 @@ def licences(data: ImageData) -> DataTable:
     """Return the table of licences, each with the packages whose expression has it."""
     by: dict[str, list[str]] = {}
     for name, about in sorted(data.about.items()):
-        for licence in sorted({_licence(word) for word in _WORDS.findall(about.licence)}) or [_UNSTATED]:
+        for licence in sorted(licence_names(about.licence)) or [_UNSTATED]:
             by.setdefault(licence, []).append(name)
     rows: list[list[Cell]] = [
         [licence, len(names), listed(names, 60)]
@@ -216,8 +217,10 @@ def licences(data: ImageData) -> DataTable:
     return DataTable("licences", "Licences", columns, rows, note if rows else "", empty)
 
 
-def _licence(word: str) -> str:
-    return "a text that SPDX does not list" if word.startswith("LicenseRef-") else word
+def licence_names(expression: str) -> set[str]:
+    """Return the licences and exceptions of an SPDX expression."""
+    words = set(_WORDS.findall(expression)) - _OPERATORS
+    return {"a text that SPDX does not list" if word.startswith("LicenseRef-") else word for word in words}
 
 
 def package_graph(graph: PackageGraph) -> Section:

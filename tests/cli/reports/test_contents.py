@@ -9,6 +9,7 @@ from fpack.cli.images.inspect import ImageLayer
 from fpack.cli.images.subject import of_file
 from fpack.cli.reports import contents
 from fpack.cli.reports.contents import OWN, RULES, SCRIPTS
+from fpack.cli.reports.image_sections import licence_names
 from support.greeter import Greeter
 from support.many_files import BUILT, ManyFiles
 
@@ -77,3 +78,11 @@ def test_the_content_of_an_image_is_complete(made: Greeter) -> None:
     assert {row.path for row in found.files} == expected and found.total == len(found.files)
     for at, layer in enumerate(found.layers):
         assert sum(part.size for part in found.parts if part.layer == at) == layer.unpacked
+
+
+def test_operators_of_an_expression_are_no_licences() -> None:
+    expression = (
+        "(MIT OR GPL-2.0-or-later WITH Bison-exception-2.2) AND ORACLE-1 AND LicenseRef-debian-a AND LicenseRef-b"
+    )
+    names = {"MIT", "GPL-2.0-or-later", "Bison-exception-2.2", "ORACLE-1", "a text that SPDX does not list"}
+    assert licence_names(expression) == names and licence_names("") == set()
