@@ -49,6 +49,8 @@ def passphrase(file: Path | None, environ: Mapping[str, str] = os.environ) -> by
 def load_private(name: str, phrase: bytes | None) -> PrivateKey:
     """Read a private key. Raise KeyFileError if others can read its file, or if it is not usable."""
     path = _find(name, PRIVATE)
+    if path.suffix == PUBLIC:
+        raise _is_public(path)
     try:
         return form.read_private(_read(path, form.MAX_KEY, "key", secret=True), os.fspath(path), phrase)
     except PassphraseNeeded as error:
@@ -98,9 +100,7 @@ def write_pair(key: PrivateKey, path: Path, phrase: bytes | None) -> Path:
     """Write both halves of a key. Return the path of the public one. Raise FpackError if either file exists."""
     public = public_file(path)
     if path.suffix == PUBLIC:
-        raise UsageError(
-            f"{path} is the name of a public key", hint=f"name the private one, as in {path.stem}{PRIVATE}"
-        )
+        raise _is_public(path)
     _create(path, key.pem(phrase), 0o600)
     try:
         _create(public, key.public.pem, 0o644)
@@ -111,11 +111,17 @@ def write_pair(key: PrivateKey, path: Path, phrase: bytes | None) -> Path:
     return public
 
 
+def _is_public(path: Path) -> UsageError:
+    hint = f"name the private one, as in {path.stem}{PRIVATE}"
+    return UsageError(f"{path} is the name of a public key", hint=hint)
+
+
 def _find(name: str, suffix: str) -> Path:
     path = Path(name)
     if "/" in name:
         return path
-    own = directory() / f"{name}{suffix}"
+    # A file in the directory may also be named as `fpack key generate` printed it: `release.pub`.
+    own = directory() / (name if name.endswith((PRIVATE, PUBLIC)) else f"{name}{suffix}")
     if path.is_file() and own.is_file():
         # The working directory may be another's, whose key must not pass as the user's own.
         why = f"there is a file of this name here, and {own}"

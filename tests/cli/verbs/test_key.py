@@ -92,6 +92,12 @@ def test_names_of_keys_are_names(user: Fpack) -> None:
     assert "needs a name or a file" in user.fails("key", "generate", "x", "-o", "y")
     assert "is the name of a public key" in user.fails("key", "generate", "-o", "x.pub")
     assert "There is no key 'absent'" in user.fails("key", "show", "absent")
+    # The names of the files that `fpack key generate release` makes name the same key, from any directory.
+    fingerprint = made(user, "release")["fingerprint"]
+    for name in ("release", "release.pub", "release.pem"):
+        assert fingerprint in user("key", "show", name).stdout
+    assert "There is no key 'absent.pub'" in user.fails("key", "show", "absent.pub")
+    assert "release.pub is the name of a public key" in user.fails("sign", "x.tar", "--key", "release.pub")
 
 
 def test_keys_of_other_programs_are_shown(user: Fpack) -> None:

@@ -327,9 +327,12 @@ def test_a_private_key_that_others_can_read_does_not_sign(signing: Signing, tar:
         assert "Other users can use the private key" in text and f"its mode is {mode:04o}" in text
 
 
-def test_the_wrong_half_of_a_key_is_refused(signing: Signing, tar: Path) -> None:
-    signing.public("bob").chmod(0o600)
-    assert "This is a public key" in signing.fpack.fails("sign", tar, "--key", signing.public("bob"))
+def test_the_wrong_half_of_a_key_is_refused(signing: Signing, tar: Path, tmp_path: Path) -> None:
+    assert "is the name of a public key" in signing.fpack.fails("sign", tar, "--key", signing.public("bob"))
+    other = tmp_path / "other.pem"
+    other.write_bytes(signing.public("bob").read_bytes())
+    other.chmod(0o600)
+    assert "This is a public key" in signing.fpack.fails("sign", tar, "--key", other)
     assert "This is a private key" in signing.fpack.fails("verify", tar, "--key", signing.keys["bob"])
 
 
