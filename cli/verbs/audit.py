@@ -38,6 +38,8 @@ Examples:
 The exit status is
   0  if all packages were checked, and no finding is as --fail-on says;
   1  if a finding is as --fail-on says, or the image cannot be read;
+  2  if the command line or a list of accepted vulnerabilities is wrong;
+  5  if data cannot be fetched;
   6  if there is none, but something was not checked: no data, old data, or damaged data;
   7  if there is no vulnerability data at all.""",
 )
@@ -210,12 +212,15 @@ def _image(page: Page, report: ImageReport, limit: FailOn | None, all_: bool) ->
             yield page.paint(severity, style) + line[len(severity) :] if style else line
     hidden = len(report.findings) - len(shown)
     if hidden:
-        yield f"  {hidden} more are accepted or do not affect the image (--show-suppressed shows them)"
+        verb, pronoun = ("is accepted or does", "it") if hidden == 1 else ("are accepted or do", "them")
+        yield f"  {hidden} more {verb} not affect the image (--show-suppressed shows {pronoun})"
     if limit is not None and total:
         about = f"{limit.severity} or worse{', and fixable' if limit.fixable else ''}"
-        yield f"  {report.failing(limit)} are {about}"
+        failing = report.failing(limit)
+        yield f"  {failing} {'is' if failing == 1 else 'are'} {about}"
     if unrated := report.counts.get("unknown"):
-        yield f"  {unrated} have no severity in the data; --fail-on unknown counts them"
+        verb, pronoun = ("has", "it") if unrated == 1 else ("have", "them")
+        yield f"  {unrated} {verb} no severity in the data; --fail-on unknown counts {pronoun}"
     if names := report.image.inventory.unidentified:
         more = f" and {len(names) - 10} more" if len(names) > 10 else ""
         yield clean(f"  no data can be about: {', '.join(names[:10])}{more}")
@@ -243,12 +248,14 @@ def _row(item: JudgedFinding) -> tuple[str, ...]:
     from fpack.cli.ui.layout import clean
 
     finding, product, advisory = item.finding, item.finding.product, item.finding.advisory
-    states = [advisory.substate] if finding.status == AFFECTED else [finding.status.replace("_", " ")]
+    state = advisory.substate
+    if finding.status != AFFECTED:
+        state = f"{finding.status.replace('_', ' ')}: {finding.justification.replace('_', ' ')}".removesuffix(": ")
     if item.accepted is not None:
-        states = [f"accepted: {item.accepted.reason}".removesuffix(": ")]
+        state = f"accepted: {item.accepted.reason}".removesuffix(": ")
     names = ", ".join(binary.name for binary in product.binaries) or product.ecosystem
     row = (
-        advisory.severity, advisory.id, product.name, product.version, finding.fixed or "-", states[0] or "-", names
+        advisory.severity, advisory.id, product.name, product.version, finding.fixed or "-", state or "-", names
     )  # fmt: skip
     return tuple(clean(text) for text in row)
 

@@ -109,7 +109,7 @@ def test_the_table(audited: Audited) -> None:
     assert ["high", "CVE-2026-0001", "hello", "2.10-3", "2.10-4", "-", "hello"] in lines
     assert ["low", "CVE-2026-0003", "hello", "2.10-3", "-", "postponed", "hello"] in lines
     assert ["medium", "CVE-2026-0006", "shells", "1:0.5-1", "1:0.5-2", "-", "dash"] in lines
-    assert "1 have no severity in the data; --fail-on unknown counts them" in text
+    assert "1 has no severity in the data; --fail-on unknown counts it" in text
     assert f"data: Debian security tracker, {audited.data}, of 20" in text
 
 
