@@ -32,9 +32,12 @@ Examples:
     metavar="[=FILE]",
     help="Write a page with a treemap. Default: NAME.size.html.",
 )
+@click.option("-o", "--output", type=shared.NamedPath(path_type=Path), help="With --html: file to write.")
 @shared.of_file
 @shared.building
-def command(image: str | None, platform: str | None, as_json: bool, html: str | None, **rest: Any) -> int:
+def command(
+    image: str | None, platform: str | None, as_json: bool, html: str | None, output: Path | None, **rest: Any
+) -> int:
     """Show the layers of IMAGE, largest first: compressed size, unpacked size, packages.
 
     IMAGE is a package, an attribute or an image file.
@@ -43,10 +46,12 @@ def command(image: str | None, platform: str | None, as_json: bool, html: str | 
     from fpack.cli.ui.layout import Page, show
     from fpack.cli.workspace.workspace import Workspace
 
+    if output is not None and (html is None or html):
+        raise UsageError("-o names the file of --html", hint="write --html -o FILE, or --html=FILE")
     if html is not None:
         if as_json:
             raise UsageError("--json and --html exclude each other", hint="leave one of them out")
-        return _page(image, platform, Path(html) if html else None, rest)
+        return _page(image, platform, Path(html) if html else output, rest)
     with Workspace(shared.options(rest)) as workspace:
         layers = open_subject(workspace, image, platform).layers()
         workspace.finish()

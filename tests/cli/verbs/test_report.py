@@ -88,6 +88,7 @@ def test_a_page_is_named_after_the_image(made: Greeter, tmp_path: Path, verb: st
     assert [path.name for path in tmp_path.iterdir()] == [f"greeter.{verb}.html"]
     made.fpack(verb, f"{made.project}/fpack.fp#image", "--html", cwd=tmp_path)
     assert len([*tmp_path.iterdir()]) == 1
+    assert made.fpack(verb, made.tar, "--html", "-o", "other.html", cwd=tmp_path).stdout == "other.html\n"
 
 
 def test_an_image_of_another_tool_has_a_page_of_what_is_known(made: Greeter, tmp_path: Path) -> None:
@@ -150,6 +151,8 @@ def test_drawings_go_to_the_standard_output_or_to_a_file(made: Greeter, tmp_path
         (("report", "--html", "-o", "none/x.html"), "there is no directory none"),
         (("report",), "--html"),
         (("size", "--json", "--html"), "exclude each other"),
+        (("size", "-o", "x.html"), "-o names the file of --html"),
+        (("size", "--html=x.html", "-o", "y.html"), "-o names the file of --html"),
         (("size", "--html=none/x.html"), "there is no directory none"),
         (("size", "--html", "greeter.tar"), "would replace the image"),
         (("report", "--html", "-o", "."), "is a directory"),
