@@ -50,7 +50,7 @@ def command(releases: tuple[str, ...], security: bool, exit_code: bool, as_json:
         packages = [{**item._asdict(), "days": _days(item)} for item in found]
         shared.print_json({"lock": str(path), "locked": locked, "packages": packages, "scope": "debian"})
     else:
-        _show(found, locked, short(path))
+        _show(found, locked, short(path), security)
     return OUTDATED if exit_code and found else 0
 
 
@@ -59,7 +59,7 @@ def _days(item: OutdatedPackage) -> int | None:
     return max(0, (item.published - item.date) // 86400) if item.newest is not None else None
 
 
-def _show(found: list[OutdatedPackage], locked: int, path: str) -> None:
+def _show(found: list[OutdatedPackage], locked: int, path: str, security: bool) -> None:
     from fpack.cli.comparison.text import count
     from fpack.cli.ui.layout import Page, clean, show
     from fpack.cli.ui.render import note
@@ -81,5 +81,6 @@ def _show(found: list[OutdatedPackage], locked: int, path: str) -> None:
         urgent = sum(1 for item in found if item.security)
         show([f"{len(found)} of {count(locked, 'package')} in {path}; {urgent} with a security update"])
     else:
-        show([f"{path} is up to date." if locked else f"Nothing is locked in {path} yet; fpack lock locks packages."])
+        state = "has all security updates" if security else "is up to date"
+        show([f"{path} {state}." if locked else f"Nothing is locked in {path} yet; fpack lock locks packages."])
     note(f"{SCOPE}.")

@@ -53,6 +53,8 @@ def scene(tmp_path: Path) -> Scene:
 def test_a_security_update_from_the_archive_to_the_image(scene: Scene, tmp_path: Path) -> None:
     fpack = scene.fpack
     assert asked(fpack, "outdated")["packages"] == []
+    assert "is up to date" in fpack("outdated").stdout
+    assert "has all security updates" in fpack("outdated", "--security").stdout
     assert asked(fpack, "update", "--security")["moved"] == []
     scene.moving.security_update()
     scene.move()
