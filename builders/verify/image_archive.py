@@ -95,6 +95,9 @@ class TarArchive:
         try:
             self._check_magic(path)
             self._scan(path, report)
+        except VerifyError as error:
+            self._file.close()
+            raise error.with_(where=error.where or str(path)) from None
         except BaseException:
             self._file.close()
             raise

@@ -360,4 +360,5 @@ def test_a_truncated_tar_is_an_error(made: Greeter, tmp_path: Path) -> None:
     path = tmp_path / "cut.tar"
     for length in (600, len(data) // 2, len(data) - 20_000):
         path.write_bytes(data[:length])
-        assert "error:" in made.fpack.fails("size", path)
+        error = made.fpack.fails("size", path)
+        assert "error:" in error and "cut.tar" in error
