@@ -75,7 +75,7 @@ def test_fpack_alone_shows_its_help(tmp_path: Path) -> None:
 
 
 # Those that print a script, or hand the terminal to something else.
-TALKERS = {"completion", "hook", "lsp", "repl", "run", "shell"}
+TALKERS = {"completion", "debug", "hook", "lsp", "repl", "run", "shell"}
 
 
 @pytest.mark.parametrize("verb", sorted(VERBS.keys() - TALKERS))
