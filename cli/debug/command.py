@@ -130,7 +130,9 @@ def _user(text: str | None) -> tuple[int, int] | None:
     match = _USER.match(text)
     if match is None:
         raise UsageError(
-            f"{text!r} is not a user", why="names are those of the container", hint="--user root or UID:GID"
+            f"{text!r} is not a user",
+            why="only root has a name here; other names would be read from the container",
+            hint="write root, UID or UID:GID",
         )
     uid, gid = int(match[1]), int(match[2] or match[1])
     if max(uid, gid) > _MAX_ID:

@@ -43,10 +43,16 @@ def find_policy(path: Path | None, threshold: str = "") -> RebuilderPolicy:
     required, count = int(match[1]), len(found.operators)
     if match[2] and int(match[2]) != count:
         raise UsageError(
-            f"--rebuilt={threshold} needs {match[2]} operators", why=f"{count} are configured", hint="see --policy"
+            f"--rebuilt={threshold} needs {match[2]} operators",
+            why=f"the policy names {count}",
+            hint="--policy names another file; see docs/rebuilders.md",
         )
     if required > count:
-        raise UsageError(f"{required} operators cannot agree", why=f"{count} are configured", hint="see --policy")
+        raise UsageError(
+            f"{required} operators cannot agree",
+            why=f"the policy names {count}",
+            hint="--policy names another file; see docs/rebuilders.md",
+        )
     return found._replace(required=required)
 
 

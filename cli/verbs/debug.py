@@ -32,7 +32,9 @@ Examples:
   fpack debug --image nginx                   the curated image, also if a container has its name""",
 )
 @click.argument("what", required=False, metavar="[WHAT]")
-@click.option("--tools", multiple=True, metavar="PACKAGE", help="A Debian package to add to the tools. Repeatable.")
+@click.option(
+    "--tools", multiple=True, metavar="PACKAGE", help="A Debian package to add to the tools; can be repeated."
+)
 @click.option("-u", "--user", metavar="USER", help="root, or UID[:GID], instead of the container's user.")
 @click.option("--privileged", is_flag=True, help="All capabilities in the container's namespaces, and no filter.")
 @click.option("--engine", type=click.Choice(["podman", "docker"]), help="Ask only this engine for the container.")

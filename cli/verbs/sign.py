@@ -32,7 +32,7 @@ With a registry and cosign:
     multiple=True,
     required=True,
     metavar="KEY",
-    help="A private key: a file, or a name in your directory of keys. Can be repeated.",
+    help="A private key: a file, or a name in your directory of keys; can be repeated.",
 )
 @passphrase_file
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fpack.cli.comparison.model import Comparison
     from fpack.cli.workspace.workspace import Workspace
 
-_PACKAGES = "Update only this package, or the packages of this source package. May be repeated."
+_PACKAGES = "Update only this package, or the packages of this source package; can be repeated."
 MAX_LINES = 6  # of a source's changelog
 
 

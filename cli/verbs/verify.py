@@ -68,7 +68,7 @@ The exit status is
     "keys",
     multiple=True,
     metavar="KEY",
-    help="A public key that you trust: a file, or a name of yours. The manifest must be signed by it. Can be repeated.",
+    help="A public key that you trust: a file, or a name of yours. The manifest must be signed by it; can be repeated.",
 )
 @click.option(
     "--threshold",
@@ -347,7 +347,7 @@ def _signers(outcome: VerifyResult) -> list[str]:
     ]
     if others := outcome.signatures.others:
         noun = "signed document is" if others == 1 else "signed documents are"
-        lines.append(f"  {others} {noun} by none of the keys that you trust: --key names one")
+        lines.append(f"  {others} {noun} by other keys than those that you trust with --key or the setting verify.keys")
     return [_plain(line) for line in lines]
 
 

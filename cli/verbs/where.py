@@ -107,6 +107,7 @@ def _show(query: PackageQuery | FileQuery, searched: list[SearchedImage], unread
     for failed in unread:
         warn(f"{failed.file} was not searched: {failed.why}")
     count = sum(1 for image in searched if image.found)
-    note(
-        f"{count} of {len(searched)} {'image' if len(searched) == 1 else 'images'} {'has' if count == 1 else 'have'} it"
-    )
+    if len(searched) == 1:
+        note("The image has it" if count else "The image does not have it")
+    else:
+        note(f"{count} of {len(searched)} images {'has' if count == 1 else 'have'} it")
