@@ -17,7 +17,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from . import strict_json
+from fpack.builders.streams import strict_json
+
+from . import canonical_json
 
 MAX_SIZE = 256 << 10
 MAX_SIGNATURES = 32
@@ -65,7 +67,7 @@ def parse(data: bytes) -> InTotoLink:
         raise ValueError("it has no name")
     texts = [item["sig"] for item in signatures if isinstance(item, dict) and isinstance(item.get("sig"), str)]
     found = tuple(dict.fromkeys(bytes.fromhex(text) for text in texts if _SIGNATURE.match(text)))
-    return InTotoLink(name, _products(signed.get("products")), strict_json.canonical(signed), found)
+    return InTotoLink(name, _products(signed.get("products")), canonical_json.encode(signed), found)
 
 
 def _products(value: Any) -> dict[str, LinkProduct]:
@@ -127,4 +129,4 @@ def key_id(key: bytes) -> str:
         "keyval": {"public": key.hex()},
         "scheme": "ed25519",
     }
-    return hashlib.sha256(strict_json.canonical(about)).hexdigest()
+    return hashlib.sha256(canonical_json.encode(about)).hexdigest()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, unquote
 
-from . import strict_json
+from fpack.builders.streams import strict_json
 
 KEYS = "/api/v1/meta/public-keys"
 OLD_KEYS = "/api/v0/public-keys"
@@ -47,7 +47,7 @@ class LockedDeb(Protocol):
 
 
 class BuildEntry(NamedTuple):
-    """What a server says of a package in one release.
+    """A claim of a server about a package in one release.
 
     status: GOOD, BAD, or "" if no result is known. tried: whether a build ended. attestation: the path of the
     document, or "" if there is none.

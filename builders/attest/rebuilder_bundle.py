@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fpack.builders.streams import strict_json
 from fpack.store.errors import FpackError
 
-from . import in_toto_link, rebuilder_answers, strict_json
+from . import in_toto_link, rebuilder_answers
 from .rebuilders import RebuilderAnswer, RebuilderAnswers
 
 FORMAT = "fpack-rebuilders"

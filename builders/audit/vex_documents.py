@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
+
+from fpack.builders.streams import strict_json
 
 from . import csaf, openvex
 from .model import Finding
@@ -53,35 +54,11 @@ def read(data: bytes, where: str) -> tuple[list[VexStatement], list[str]]:
 
 
 def _parse(data: bytes, where: str) -> dict[str, Any]:
-    """Parse a JSON record. Raise BadVex if it is none, is too large or too deep, or has a field twice."""
-    why = ""
-    value: Any = None
-    if len(data) > MAX_SIZE:
-        why = f"it has {len(data)} bytes; the limit is {MAX_SIZE}"
-    else:
-        try:
-            value = json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_refuse)
-            json.dumps(value, ensure_ascii=False).encode()  # fails for a lone surrogate
-        except RecursionError:
-            why = "it is nested too deeply"
-        except UnicodeEncodeError:
-            why = "it has half of a surrogate pair"
-        except (ValueError, UnicodeDecodeError) as error:
-            why = str(error)
-    if not why and not isinstance(value, dict):
-        why = "it is not a record"
-    if why:
-        raise BadVex("The document cannot be read", where=where, why=why)
-    found: dict[str, Any] = value
-    return found
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a field occurs twice")
+    """Parse a JSON record. Raise BadVex if it cannot be read."""
+    try:
+        value = strict_json.parse(data, MAX_SIZE)
+        if not isinstance(value, dict):
+            raise ValueError("it is not a record")
+    except ValueError as error:
+        raise BadVex("The document cannot be read", where=where, why=str(error)) from None
     return value
-
-
-def _refuse(text: str) -> None:
-    raise ValueError(f"{text} is not a number")

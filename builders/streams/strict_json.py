@@ -9,11 +9,14 @@ from typing import Any, NoReturn
 MAX_VALUES = 2_500_000  # each takes up to 150 bytes of memory, and 3 bytes of a document
 
 
-def parse(data: bytes) -> Any:
+def parse(data: bytes, limit: int | None = None) -> Any:
     """Parse JSON in UTF-8. Raise ValueError, with the reason as its text, if it is not unambiguous.
 
-    Duplicate fields, NaN, infinity and lone surrogates are ambiguous. The caller limits the size.
+    Duplicate fields, NaN, infinity and lone surrogates are ambiguous. limit: the most bytes; without it, the caller has
+    limited the size.
     """
+    if limit is not None and len(data) > limit:
+        raise ValueError(f"it has more than {limit} bytes")
     if len(data) > MAX_VALUES and sum(map(data.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise ValueError(f"it has more than {MAX_VALUES} values")
     try:
@@ -25,6 +28,8 @@ def parse(data: bytes) -> Any:
         raise ValueError("it is nested too deeply") from None
     except UnicodeEncodeError:
         raise ValueError("it has half of a surrogate pair") from None
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8") from None
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

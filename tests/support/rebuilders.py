@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from fpack.builders.attest import rebuilder_answers, strict_json
+from fpack.builders.attest import canonical_json, rebuilder_answers
 from fpack.builders.attest.in_toto_link import format_key, key_id
 from fpack.builders.attest.rebuilders import RebuilderAnswer
 from support.httpserver import Server
@@ -44,7 +44,7 @@ class Key:
 
     def sign(self, signed: Any) -> dict[str, str]:
         """A signature over a record."""
-        return {"keyid": self.id, "sig": self.private.sign(strict_json.canonical(signed)).hex()}
+        return {"keyid": self.id, "sig": self.private.sign(canonical_json.encode(signed)).hex()}
 
 
 def package(name: str = "hello", version: str = "2.10-3", digit: str = "a") -> Locked:

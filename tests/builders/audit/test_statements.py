@@ -257,7 +257,7 @@ def test_documents_that_cannot_be_read(data: bytes) -> None:
 
 def test_a_document_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vex_documents, "MAX_SIZE", 10)
-    with pytest.raises(BadVex, match="limit"):
+    with pytest.raises(BadVex, match="more than 10 bytes"):
         vex_documents.read(b'{"a": "0123456789"}', "a")
 
 
