@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fpack.store.files.owners import open_to_others
 
 from .index import IndexCache, PackageIndex, open_cached
-from .lock import Lock
+from .lock.records import Lock
 from .release import directory_name, find_files
 from .suites import IndexPin, Suite
 

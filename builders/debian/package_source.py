@@ -16,7 +16,8 @@ from fpack.store import DAY
 from fpack.store.errors import FpackError
 from fpack.store.settings import ACCEPT_EXPIRED
 
-from .lock import ClosureKey, EarlierIndex, EarlierKey, Lock, LockFile, PackagePin
+from .lock.file import LockFile
+from .lock.records import ClosureKey, EarlierIndex, EarlierKey, Lock, PackagePin
 from .suites import ALL_RELEASES, DEBIAN, DISTRIBUTIONS, Suite, distribution, labelled, show_date
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from .lock import Depends, EarlierIndex, EarlierKey, Lock, PackagePin
+from .lock.records import Depends, EarlierIndex, EarlierKey, Lock, PackagePin
 from .merged_index import MergedIndex
 from .package import Package
 from .resolver import resolve

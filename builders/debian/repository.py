@@ -19,7 +19,7 @@ from .index import IndexCache, PackageIndex, choose, open_index
 from .index_download import IndexDownload, IndexGone
 from .index_table import IndexUnusable
 from .local_indexes import newest_seen
-from .lock import Lock, SuitePin
+from .lock.records import Lock, SuitePin
 from .mirrors import Mirrors, mirror_hint
 from .release import MAX_SIZE, Release, check_rollback, parse_release, read_release
 from .signatures import ReleaseError, find_keyring, verify

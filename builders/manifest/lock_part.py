@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fpack.store.canonical import Value
 
 if TYPE_CHECKING:
-    from fpack.builders.debian.lock import Lock
+    from fpack.builders.debian.lock.records import Lock
 
     from .format import LockPart
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fpack.builders.debian.lock import MAX_SIZE, Lock, parse_lock
+from fpack.builders.debian.lock.file import MAX_SIZE
+from fpack.builders.debian.lock.records import Lock
+from fpack.builders.debian.lock.text import parse_lock
 from fpack.cli.errors import UsageError
 from fpack.store import processes
 from fpack.store.errors import FpackError, printable

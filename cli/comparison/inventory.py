@@ -13,7 +13,7 @@ from .model import IMAGE, LOCK, NO_OWNER, ComparedPackage, FileState, PackageKey
 from .settings import settings
 
 if TYPE_CHECKING:
-    from fpack.builders.debian.lock import Lock
+    from fpack.builders.debian.lock.records import Lock
     from fpack.builders.manifest.reader import ManifestReader
 
 _STORE = STORE.lstrip("/") + "/"

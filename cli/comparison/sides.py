@@ -16,7 +16,7 @@ from .model import IMAGE, LOCK, SideInventory
 
 if TYPE_CHECKING:
     from fpack.builders.audit.model import Finding
-    from fpack.builders.debian.lock import Lock
+    from fpack.builders.debian.lock.records import Lock
     from fpack.builders.manifest.reader import ManifestReader
     from fpack.cli.images.audits import Auditor
     from fpack.cli.images.subject import Subject
@@ -111,6 +111,6 @@ def _lock(text: str) -> Lock:
     path = Path(text)
     if not path.is_file():
         raise FpackError("There is no such lock", where=text, hint="name an fpack.lock, or a commit as in git:HEAD~1")
-    from fpack.builders.debian.lock import LockFile
+    from fpack.builders.debian.lock.file import LockFile
 
     return LockFile(path).lock

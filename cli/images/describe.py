@@ -14,7 +14,7 @@ from fpack.store.root import default_root
 from .subject import BuiltSubject, StoredSubject, Subject
 
 if TYPE_CHECKING:
-    from fpack.builders.debian.lock import PackagePin
+    from fpack.builders.debian.lock.records import PackagePin
     from fpack.builders.debian.package import Package
     from fpack.cli.workspace.containers import Container
     from fpack.cli.workspace.package_lookup import Packages

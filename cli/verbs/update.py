@@ -9,7 +9,7 @@ import click
 from fpack.cli import options as shared
 
 if TYPE_CHECKING:
-    from fpack.builders.debian.lock import Lock
+    from fpack.builders.debian.lock.records import Lock
     from fpack.builders.debian.relock import MovedPackage
     from fpack.cli.comparison.model import Comparison
     from fpack.cli.workspace.workspace import Workspace

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fpack.builders.debian.contents.index import ContentsIndex
     from fpack.builders.debian.index import IndexCache
     from fpack.builders.debian.local_indexes import AtHand
-    from fpack.builders.debian.lock import Lock
+    from fpack.builders.debian.lock.records import Lock
     from fpack.builders.debian.merged_index import MergedIndex
     from fpack.builders.debian.repository import DebianArchive
 
@@ -93,7 +93,7 @@ class Packages:
 
     def _contents(self, lock: Lock) -> ContentsIndex:
         from fpack.builders.debian.index_download import IndexGone
-        from fpack.builders.debian.lock import Lock as EmptyLock
+        from fpack.builders.debian.lock.records import Lock as EmptyLock
         from fpack.cli.ui.render import note
 
         found = self.cached_contents(lock, exact=True)

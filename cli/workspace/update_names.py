@@ -10,11 +10,11 @@ from fpack.cli.errors import UsageError
 from fpack.store.errors import did_you_mean
 
 if TYPE_CHECKING:
-    from fpack.builders.debian.lock import Lock
+    from fpack.builders.debian.lock.records import Lock
 
 
 class UpdateNames(NamedTuple):
-    """What an update is restricted to. packages: names of binary packages; None for all. releases: None for all."""
+    """The names that restrict an update. packages: names of binary packages; None for all. releases: None for all."""
 
     releases: list[str] | None
     packages: set[str] | None

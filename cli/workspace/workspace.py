@@ -33,7 +33,7 @@ from .target import Target
 
 if TYPE_CHECKING:
     from fpack.builders.debian.contents.index import ContentsIndex
-    from fpack.builders.debian.lock import Lock
+    from fpack.builders.debian.lock.records import Lock
     from fpack.builders.debian.mirrors import Mirrors
     from fpack.builders.debian.package_source import DebianSource
     from fpack.builders.net.http import Http
@@ -214,7 +214,7 @@ class Workspace:
     @cached_property
     def source(self) -> DebianSource:
         """Debian's packages, as locked by the project, or by the user's lock, which is refreshed when it is old."""
-        from fpack.builders.debian.lock import LockFile
+        from fpack.builders.debian.lock.file import LockFile
         from fpack.builders.debian.package_source import DebianSource
 
         source = DebianSource(
@@ -234,7 +234,7 @@ class Workspace:
 
     def read_lock(self) -> Lock:
         """Return the content of the lock. Nothing is fetched or added."""
-        from fpack.builders.debian.lock import LockFile
+        from fpack.builders.debian.lock.file import LockFile
 
         return self.source.lock if "source" in self.__dict__ else LockFile(self.lock_file).lock
 

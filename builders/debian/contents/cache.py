@@ -17,7 +17,7 @@ from fpack.store.files import disk_cache
 from ..index import IndexCache, listed
 from ..index_download import IndexDownload, unpacked
 from ..local_indexes import cached_releases
-from ..lock import Lock
+from ..lock.records import Lock
 from ..release import find_files
 from ..suites import COMPONENT, IndexPin, Suite, SuiteFile
 from .index import ContentsIndex

@@ -8,19 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fpack.builders.debian.lock import (
+from fpack.builders.debian.lock.file import LockFile
+from fpack.builders.debian.lock.records import (
     EarlierIndex,
     Lock,
     LockChanged,
     LockCorrupt,
     LockError,
-    LockFile,
     LockNewer,
     PackagePin,
     SuitePin,
-    format_lock,
-    parse_lock,
 )
+from fpack.builders.debian.lock.text import format_lock, parse_lock
 from fpack.builders.debian.suites import IndexPin, SuiteFile
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,7 +83,7 @@ def test_earlier_indexes_need_format_2_and_nothing_else_does() -> None:
 def test_the_order_of_making_leaves_no_trace() -> None:
     lock = sample()
     other = Lock()
-    for mine, theirs in zip(lock._parts(), other._parts(), strict=True):
+    for mine, theirs in zip(lock.parts(), other.parts(), strict=True):
         theirs.update(reversed(list(mine.items())))
     assert format_lock(other) == TEXT
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fpack.builders.debian.index import IndexUnusable
-from fpack.builders.debian.lock import LockFile
+from fpack.builders.debian.lock.file import LockFile
 from fpack.builders.debian.mirrors import find_mirrors
 from fpack.builders.debian.package_source import (
     AddedPackage,
@@ -650,7 +650,7 @@ def test_the_fast_path_loads_little(setting: Setting) -> None:
     script = f"""
 import sys
 from pathlib import Path
-from fpack.builders.debian.lock import LockFile
+from fpack.builders.debian.lock.file import LockFile
 from fpack.builders.debian.package_source import DebianSource
 from fpack.builders.debian.mirrors import find_mirrors
 from fpack.builders.net.http import Http

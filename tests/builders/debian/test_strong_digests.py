@@ -12,7 +12,9 @@ import pytest
 from fpack.builders.debian.index import IndexCache, choose, open_index
 from fpack.builders.debian.index_download import IndexDownload, IndexGone, index_urls
 from fpack.builders.debian.index_table import IndexUnusable
-from fpack.builders.debian.lock import Lock, LockCorrupt, LockFile, PackagePin, SuitePin, format_lock, parse_lock
+from fpack.builders.debian.lock.file import LockFile
+from fpack.builders.debian.lock.records import Lock, LockCorrupt, PackagePin, SuitePin
+from fpack.builders.debian.lock.text import format_lock, parse_lock
 from fpack.builders.debian.mirrors import find_mirrors
 from fpack.builders.debian.package import PackageError, parse_package
 from fpack.builders.debian.package_source import DebianSource

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fpack.builders.debian.lock import Lock, PackagePin, SuitePin
+from fpack.builders.debian.lock.records import Lock, PackagePin, SuitePin
 from fpack.builders.debian.suites import IndexPin, SuiteFile
 from fpack.builders.manifest import lock_part
 

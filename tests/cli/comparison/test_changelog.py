@@ -93,7 +93,7 @@ def test_a_source_of_another_name_is_told() -> None:
 
 def test_the_derivations_are_those_of_the_language(tmp_path: Path) -> None:
     """The store knows a payload by its derivation, which is made here from the lock alone."""
-    from fpack.builders.debian.lock import parse_lock
+    from fpack.builders.debian.lock.text import parse_lock
     from fpack.cli.comparison.inventory import of_lock
     from fpack.store.store import Store
 

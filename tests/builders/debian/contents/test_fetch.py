@@ -15,7 +15,7 @@ from fpack.builders.debian.contents.index import ContentsIndex
 from fpack.builders.debian.index import IndexCache
 from fpack.builders.debian.index_download import IndexGone
 from fpack.builders.debian.index_table import IndexUnusable
-from fpack.builders.debian.lock import Lock
+from fpack.builders.debian.lock.records import Lock
 from fpack.builders.debian.mirrors import find_mirrors
 from fpack.builders.debian.repository import DebianArchive
 from fpack.builders.debian.suites import Suite

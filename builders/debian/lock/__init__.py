@@ -1,0 +1,1 @@
+"""Records, text and file of the lock."""
