@@ -1,25 +1,21 @@
 """Find the commit of a project's git repository, and whether the files that an image is built from are as in it.
 
-The commit's list of files is read by git's plumbing; files are compared by their digests. git reads no working tree and
-writes nothing, so that no hook, filter, attribute or monitor of the repository runs, and nothing is fetched.
+The commit's list of files is read by git's plumbing; files are compared by their digests.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fpack.builders.attest.slsa import Commit
-from fpack.store import processes
+from fpack.cli.workspace import git
 from fpack.store.files.source import SourceIgnores
 
-_SECONDS = 60.0
 _MAX_FILE = 1 << 28
-_DIGEST = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _LINK, _EXECUTABLE = "120000", "100755"
 
 Listing = dict[bytes, tuple[str, str]]  # mode and digest of each file, by its path in the repository
@@ -30,37 +26,21 @@ def find(project: Path, paths: Iterable[Path]) -> Commit | None:
 
     paths: the files and directories that the image is built from.
     """
-    top = _repository(project)
+    top = git.repository(project)
     if top is None:
         return None
     try:
-        head = _git(top, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-        if head is None or _DIGEST.match(head.strip()) is None:
-            return None
-        commit = head.strip().decode()
-        files = _listing(_git(top, "ls-tree", "-r", "-z", "--full-tree", commit))
+        commit = git.find_object(top, "HEAD^{commit}")
+        listed = git.run(top, "ls-tree", "-r", "-z", "--full-tree", commit) if commit is not None else None
     except OSError:
         return None
-    if files is None:
+    if commit is None or listed is None or listed.status:
         return None
+    files = _listing(listed.output)
     return Commit(commit, all(_is_as_in(top, path, files) for path in paths))
 
 
-def _repository(project: Path) -> Path | None:
-    """Return the directory of the working tree that a project is in."""
-    real = Path(os.path.realpath(project))
-    return next((path for path in (real, *real.parents) if (path / ".git").exists()), None)
-
-
-def _git(top: Path, *words: str) -> bytes | None:
-    """Run a command of git's plumbing. Return its output, or None if it fails."""
-    done = processes.run("git", [f"--git-dir={top}/.git", *words], seconds=_SECONDS)
-    return done.output if done.status == 0 else None
-
-
-def _listing(output: bytes | None) -> Listing | None:
-    if output is None:
-        return None
+def _listing(output: bytes) -> Listing:
     files: Listing = {}
     for line in output.split(b"\0"):
         about, tab, path = line.partition(b"\t")
