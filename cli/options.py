@@ -153,6 +153,15 @@ locking = from_table(LOCKING)  # for verbs that use the lock: also those of `eva
 building = from_table(BUILDING)  # for verbs that build: also those of `locking`
 of_file = from_table(OF_FILE)  # for verbs about an image that may be in a file
 
+sources = click.option(  # for verbs that build the image of a file again
+    "--source",
+    "sources",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="PATH",
+    help="With --rebuild: a file or directory of the project that the image does not carry; can be repeated.",
+)
+
 
 def options(values: dict[str, Any]) -> SharedOptions:
     """Remove the shared options from a command's parameters, `values`, and return them."""

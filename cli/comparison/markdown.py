@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from fpack.cli.ui.render import megabytes
+from fpack.cli.ui.render import counted, megabytes
 from fpack.store.errors import printable
 
 from .compare import summarise_files
 from .model import ADDED, CHANGED, LOCK, REMOVED, Comparison, SettingChange, SourceChangelog
-from .text import NO_OWNER, count, signed
+from .text import NO_OWNER, signed
 
 MAX_LENGTH = 60_000  # characters; a comment on GitHub has at most 65,536
 MAX_ROWS = 100
@@ -81,8 +81,8 @@ def _sections(comparison: Comparison, files: bool) -> Iterator[str]:
 def _sizes(comparison: Comparison) -> str:
     old, new = comparison.old, comparison.new
     noun = "packages to download" if new.form == LOCK else "unpacked"
-    text = f"{count(len(comparison.packages), 'package')} and {count(len(comparison.files), 'file')} differ; "
-    text = text if new.form != LOCK else f"{count(len(comparison.packages), 'package')} differ; "
+    text = f"{counted(len(comparison.packages), 'package')} and {counted(len(comparison.files), 'file')} differ; "
+    text = text if new.form != LOCK else f"{counted(len(comparison.packages), 'package')} differ; "
     text += f"{noun}: {megabytes(old.unpacked)} → {megabytes(new.unpacked)} ({signed(new.unpacked - old.unpacked)})"
     if old.compressed is not None and new.compressed is not None:
         text += f", compressed: {megabytes(old.compressed)} → {megabytes(new.compressed)}"

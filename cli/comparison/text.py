@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from fpack.cli.ui.layout import Page, clean
-from fpack.cli.ui.render import megabytes
+from fpack.cli.ui.render import counted, megabytes
 
 from .compare import summarise_files
 from .model import ADDED, CHANGED, LOCK, REMOVED, Comparison, FileChange, FileState, PackageChange, SourceChangelog
@@ -37,7 +37,7 @@ def packages(comparison: Comparison, page: Page) -> Iterator[str]:
     rows = [_row(change, several) for change in comparison.packages]
     table = page.table(rows)
     painted = [page.paint(row, _STYLES[change.change]) for row, change in zip(table, comparison.packages, strict=True)]
-    yield from _section(count(len(rows), "package"), painted, page)
+    yield from _section(counted(len(rows), "package"), painted, page)
 
 
 def _row(change: PackageChange, several: bool) -> list[str]:
@@ -86,7 +86,7 @@ def _files(comparison: Comparison, page: Page, every: bool) -> Iterator[str]:
     if every:
         shown = [page.paint(_file(change), _STYLES[change.change]) for change in changes[:MAX_FILES]]
         shown += [f"and {len(changes) - MAX_FILES} more, which --json lists"] if len(changes) > MAX_FILES else []
-        yield from _section(count(len(changes), "file"), shown, page)
+        yield from _section(counted(len(changes), "file"), shown, page)
         return
     rows = [
         [
@@ -95,7 +95,8 @@ def _files(comparison: Comparison, page: Page, every: bool) -> Iterator[str]:
         ]
         for row in summarise_files(changes)
     ]
-    yield from _section(f"{count(len(changes), 'file')} (--files lists them)", page.table(rows, right=(1, 2, 3)), page)
+    title = f"{counted(len(changes), 'file')} (--files lists them)"
+    yield from _section(title, page.table(rows, right=(1, 2, 3)), page)
 
 
 def _file(change: FileChange) -> str:
@@ -172,8 +173,3 @@ def _section(title: str, found: list[str], page: Page) -> Iterator[str]:
     if found:
         yield page.paint(title, "bold")
         yield from (f"  {line}".rstrip() for line in found)
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number and its noun."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

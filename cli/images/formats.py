@@ -13,7 +13,6 @@ from fpack.cli.ui.render import megabytes
 from fpack.store.errors import printable
 
 from . import bills, manifests
-from .attestations import provenance
 from .packing import PackedImage
 
 
@@ -52,7 +51,11 @@ def _oci(layout: bool) -> Callable[[PackedImage, Path, str | None], dict[str, An
         from fpack.builders.export import oci as export
 
         export_it = export.export_layout if layout else export.export_tar
-        others = [*bills.referrers(made.bills, made.formats), *provenance.referrers(made)]
+        others = [*bills.referrers(made.bills, made.formats)]
+        if made.provenances:
+            from .attestations import provenance
+
+            others += provenance.referrers(made)
         result = export_it(made.bundle, out, manifests.within(made.manifests, others))
         several = len(made.manifests) > 1
         written = [
@@ -69,6 +72,8 @@ def _oci(layout: bool) -> Callable[[PackedImage, Path, str | None], dict[str, An
                 for path in bills.write_beside(out, bill, made.formats, arch if several else "")
             ]
         if made.provenances:
+            from .attestations import provenance
+
             result["provenance"] = [
                 path
                 for arch, statement in zip(made.archs, made.provenances, strict=True)
@@ -243,21 +248,6 @@ def output_path(form: Format, made: PackedImage, output: Path | None, codec: str
     if output is None:
         return Path(name)
     return output / name if not form.directory and output.is_dir() else output
-
-
-def check_output(output: Path) -> None:
-    """Raise UsageError, before any work, if `output` cannot be written."""
-    if str(output) == "-":
-        raise UsageError("-o - is not a file", hint="give a file, or --load podman, or --load docker")
-    directory = output.parent
-    if not directory.is_dir():
-        raise UsageError(
-            f"{output} cannot be written", why=f"there is no directory {directory}", hint="create it first"
-        )
-    if not os.access(directory, os.W_OK | os.X_OK):
-        raise UsageError(
-            f"{output} cannot be written", why=f"you may not write in {directory}", hint="choose another path"
-        )
 
 
 def output_paths(form: Format, made: list[PackedImage], output: Path | None, codec: str | None) -> list[Path]:

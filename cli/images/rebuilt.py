@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fpack.cli.errors import UsageError
+from fpack.cli.ui.render import counted
 
 if TYPE_CHECKING:
     from fpack.builders.attest.rebuilder_answers import LockedDeb
@@ -215,8 +216,3 @@ def table(page: Page, results: Sequence[PackageResult], policy: RebuilderPolicy)
 
 def _state(found: OperatorResult) -> str:
     return f"{found.state}, {found.why}" if found.why else found.state
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a count with its noun."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from fpack.cli.ui.render import megabytes
+from fpack.cli.ui.render import counted, megabytes
 
 from .model import BADGE, CODE, NUMBER, SIZE, Cell, Column, DataTable, EmptySection, FieldList, ReportPage, Section
 from .text import listed
@@ -19,8 +19,8 @@ def comparison_page(data: Record) -> ReportPage:
     """Return the page of a comparison."""
     old, new = data["old"], data["new"]
     facts = [
-        f"{_count(data['packages'], 'package')} differ",
-        f"{_count(data['files'], 'file')} differ",
+        f"{counted(len(data['packages']), 'package')} differ",
+        f"{counted(len(data['files']), 'file')} differ",
         f"{_signed(new['unpacked'] - old['unpacked'])} unpacked",
     ]
     return ReportPage(f"{_name(old)} → {_name(new)}", facts, comparison_sections(data))
@@ -43,10 +43,6 @@ def _name(side: Record) -> str:
     """Return the name of a side without the directory of a file, which is no matter of a page."""
     name = str(side["name"])
     return name if "#" in name else name.rstrip("/").rpartition("/")[2] or name
-
-
-def _count(items: Sequence[Any], noun: str) -> str:
-    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
 
 
 def _signed(size: int) -> str:

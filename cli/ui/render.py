@@ -22,6 +22,11 @@ def paint(text: str, style: str, on: bool) -> str:
     return f"\x1b[{codes[style]}m{text}\x1b[0m" if on else text
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun, as in `1 file` or `2 files`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def error_text(error: FpackError, color: bool = False) -> str:
     """Render an error: what went wrong, where, why, and what to do, on a line each if present."""
     from fpack.builders.scheduler.scheduler import BuildsFailed

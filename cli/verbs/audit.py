@@ -168,9 +168,8 @@ def _write_sarif(path: Path, reports: Sequence[ImageReport]) -> None:
     from urllib.parse import quote
 
     from fpack.builders.audit.sarif import SarifResult, sarif
-    from fpack.builders.streams.output_file import errors, replacing
+    from fpack.cli.ui import document_output
     from fpack.cli.version import VERSION
-    from fpack.store.files.writer import write_all
 
     results = [
         SarifResult(
@@ -179,8 +178,7 @@ def _write_sarif(path: Path, reports: Sequence[ImageReport]) -> None:
         for report in reports
         for judged in report.findings
     ]
-    with errors(path), replacing(path) as fd:
-        write_all(fd, (json.dumps(sarif(results, VERSION), indent=1) + "\n").encode())
+    document_output.write([(json.dumps(sarif(results, VERSION), indent=1) + "\n").encode()], path)
 
 
 # Text.

@@ -44,7 +44,7 @@ def command(files: tuple[Path, ...], as_json: bool, eval_memory: str | None, eva
 
 
 def _show(found: list[Diagnostic], errors: int) -> None:
-    from fpack.cli.ui.render import colored, note, paint
+    from fpack.cli.ui.render import colored, counted, note, paint
     from fpack.lang.errors import render
 
     color = colored(sys.stderr)
@@ -56,8 +56,4 @@ def _show(found: list[Diagnostic], errors: int) -> None:
         print(text, file=sys.stderr)
     if found:
         warnings = len(found) - errors
-        note(", ".join(_count(n, word) for n, word in ((errors, "error"), (warnings, "warning")) if n))
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
+        note(", ".join(counted(n, word) for n, word in ((errors, "error"), (warnings, "warning")) if n))

@@ -179,11 +179,10 @@ def _lines(page: Page, finding: CheckResult) -> Sequence[str]:
 
 
 def _verdict(problems: int, warnings: int) -> str:
-    def count(number: int, word: str) -> str:
-        return f"{number} {word}{'' if number == 1 else 's'}"
+    from fpack.cli.ui.render import counted
 
     if not problems and not warnings:
         return "No problems found."
-    parts = [count(problems, "problem")] if problems else []
-    parts += [count(warnings, "warning")] if warnings else []
+    parts = [counted(problems, "problem")] if problems else []
+    parts += [counted(warnings, "warning")] if warnings else []
     return " and ".join(parts)

@@ -60,9 +60,8 @@ def _days(item: OutdatedPackage) -> int | None:
 
 
 def _show(found: list[OutdatedPackage], locked: int, path: str, security: bool) -> None:
-    from fpack.cli.comparison.text import count
     from fpack.cli.ui.layout import Page, clean, show
-    from fpack.cli.ui.render import note
+    from fpack.cli.ui.render import counted, note
 
     page = Page()
     rows = [["release", "arch", "package", "locked", "newest", "suite", "age", ""]]
@@ -71,7 +70,7 @@ def _show(found: list[OutdatedPackage], locked: int, path: str, security: bool) 
         notes = [f"security: {item.security}"] if item.security and item.security != item.newest else []
         notes += ["security"] if item.security and item.security == item.newest else []
         notes += [f"source {item.source}"] if item.source != item.name else []
-        age = "" if days is None else count(days, "day")
+        age = "" if days is None else counted(days, "day")
         newest, suite = (item.newest, item.suite) if item.newest is not None else ("-", "no longer in the archive")
         rows.append([item.release, item.arch, item.name, item.locked, newest, suite, age, ", ".join(notes)])
     if found:
@@ -79,7 +78,7 @@ def _show(found: list[OutdatedPackage], locked: int, path: str, security: bool) 
         painted = [page.paint(line, "red") if item.security else line for line, item in zip(table, found, strict=True)]
         show([page.paint(head, "bold"), *painted])
         urgent = sum(1 for item in found if item.security)
-        show([f"{len(found)} of {count(locked, 'package')} in {path}; {urgent} with a security update"])
+        show([f"{len(found)} of {counted(locked, 'package')} in {path}; {urgent} with a security update"])
     else:
         state = "has all security updates" if security else "is up to date"
         show([f"{path} {state}." if locked else f"Nothing is locked in {path} yet; fpack lock locks packages."])

@@ -126,7 +126,9 @@ def command(
     if write:
         form.check()
         if output is not None:
-            formats.check_output(output)
+            from fpack.cli.ui.document_output import check_output
+
+            check_output(output, "give a file, or --load podman, or --load docker")
 
     def attempt() -> tuple[list[PackedImage], list[dict[str, Any]]]:
         with ExitStack() as stack:

@@ -11,7 +11,10 @@ from fpack.cli import options as shared
 from fpack.cli.images import container_options
 
 if TYPE_CHECKING:
+    from fpack.builders.attest.slsa import BuildContext
     from fpack.builders.attest.statement import Statement
+    from fpack.builders.manifest.reader import ManifestReader
+    from fpack.cli.images.subject import StoredSubject
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -44,8 +47,8 @@ Examples:
     metavar="TIME",
     help="When it was built, as in 2026-01-31T12:00:00Z, or `now`. Default: the statement has no time.",
 )
-@click.option("--platform", metavar="OS/ARCH", help="Which image of a file that has several.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with the file that was written.")
+@shared.of_file
 @container_options.from_command_line
 @shared.building
 def command(
@@ -64,14 +67,15 @@ def command(
     WHAT is an image file, or as for `fpack pack`. Without a time, the same image gives the same bytes on every machine.
     """
     import json
-    import sys
 
     from fpack.builders.attest import slsa
     from fpack.cli.errors import UsageError
     from fpack.cli.images import subject
+    from fpack.cli.ui import document_output
 
     if as_json and output is None:
         raise UsageError("--json tells the file that was written", hint="add -o FILE, or leave out --json")
+    document_output.check(output)
     if finished == "now":
         finished = time.strftime(_TIME, time.gmtime())
     if finished and not slsa.is_time(finished):
@@ -87,23 +91,21 @@ def command(
     if predicate:
         value = json.loads(data)["predicate"]
         data = json.dumps(value, sort_keys=True, separators=(",", ":")).replace("\x7f", "\\u007f").encode()
-    if output is None:
-        sys.stdout.write(data.decode() + "\n")
-        return 0
-    from fpack.builders.streams.output_file import errors, replacing
-    from fpack.store.files.writer import write_all
-
-    with errors(output), replacing(output) as fd:
-        write_all(fd, data)
+    # The bytes in a file are those that are signed.
+    document_output.write([data] if output is not None else [data, b"\n"], output)
     if as_json:
         digest = f"sha256:{found.subjects[0][1]['sha256']}"
         shared.print_json({"file": str(output), "type": found.predicate_type, "digest": digest})
+    elif output is not None:
+        print(output)
     return 0
 
 
-def _of_file(stored: Any, kind: str, context: Any) -> Statement:
+def _of_file(stored: StoredSubject, kind: str, context: BuildContext) -> Statement:
     """Return a statement on the image in a file, from its manifest alone."""
-    return _statement(stored.manifest(), stored.image.data, kind, context)
+    reader = stored.manifest()
+    assert stored.image.data is not None  # `manifest` raises otherwise
+    return _statement(reader, stored.image.data, kind, context)
 
 
 def _of_target(what: str | None, kind: str, finished: str, builder: str, rest: dict[str, Any]) -> Statement:
@@ -123,7 +125,7 @@ def _of_target(what: str | None, kind: str, finished: str, builder: str, rest: d
     return _statement(ManifestReader(data), data, kind, context)
 
 
-def _statement(reader: Any, data: bytes, kind: str, context: Any) -> Statement:
+def _statement(reader: ManifestReader, data: bytes, kind: str, context: BuildContext) -> Statement:
     import hashlib
 
     from fpack.builders.attest import slsa, statement

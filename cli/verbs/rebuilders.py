@@ -83,21 +83,17 @@ def fetch(
     """
     from fpack.builders.attest import rebuilder_bundle
     from fpack.cli.images import rebuilt
+    from fpack.cli.ui import document_output
     from fpack.cli.ui.layout import clean
+    from fpack.cli.ui.render import counted
     from fpack.cli.workspace.workspace import Workspace
-    from fpack.store.errors import FpackError
-    from fpack.store.files import replace
 
+    document_output.check(output)
     trusted = rebuilt.find_policy(policy)
     with Workspace(shared.options(rest)) as workspace:
         packages = rebuilt.locked_packages(workspace, image, platform)
     documents = rebuilt.find_documents(packages, trusted, None)
-    try:
-        replace.write(output, rebuilder_bundle.encode(documents), mode=0o644, durable=True)
-    except OSError as error:
-        raise FpackError("The file cannot be written", where=str(output), why=error.strerror or "") from None
-    except replace.OutsideError as error:
-        raise FpackError(f"The file {error.what}", where=str(output), why=error.why) from None
+    document_output.write([rebuilder_bundle.encode(documents)], output)
     errors = sorted({(server, document.error) for (server, _), document in documents.items() if document.error})
     if as_json:
         shared.print_json(
@@ -109,8 +105,8 @@ def fetch(
             }
         )
     else:
-        click.echo(f"{output}: {rebuilt.counted(len(documents), 'answer')} "
-                   f"about {rebuilt.counted(len(packages), 'package')}")  # fmt: skip
+        click.echo(f"{output}: {counted(len(documents), 'answer')} "
+                   f"about {counted(len(packages), 'package')}")  # fmt: skip
         for server, why in errors:
             click.echo(clean(f"  no answer of {server}: {why}"))
     return rebuilt.UNKNOWN_STATUS if errors else 0

@@ -46,14 +46,7 @@ Examples:
     help="Who supplies the image. Default: its label org.opencontainers.image.vendor.",
 )
 @click.option("--rebuild", is_flag=True, help="Of an image file: build it again, and make the bill of what was built.")
-@click.option(
-    "--source",
-    "sources",
-    multiple=True,
-    type=click.Path(exists=True, path_type=Path),
-    metavar="PATH",
-    help="With --rebuild: a file or directory of the project that the image does not carry; can be repeated.",
-)
+@shared.sources
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with the files that were written.")
 @shared.of_file
 @container_options.from_command_line
@@ -144,48 +137,28 @@ def _written(
 ) -> dict[str, Path]:
     """Write the documents to files, or the only one to the standard output. Return the file of each."""
     from fpack.builders.sbom.documents import FORMATS
+    from fpack.cli.ui import document_output
 
     if output is None:
-        _print(read(names[0]))
+        document_output.write(read(names[0]), None)
         return {}
     several = len(names) > 1 or output.is_dir()
     if several:
         output.mkdir(exist_ok=True)
     files = {name: output / f"{stem}.{FORMATS[name].file}" if several else output for name in names}
     for name, file in files.items():
-        _write(read(name), file)
+        document_output.write(read(name), file)
     return files
 
 
 def _check(output: Path, several: bool) -> None:
     """Raise UsageError, before any work, if `output` cannot be written."""
     from fpack.cli.errors import UsageError
-    from fpack.cli.images.formats import check_output
+    from fpack.cli.ui.document_output import check_output
 
-    if str(output) == "-":
-        raise UsageError("-o - is not a file", hint="one format without -o goes to the standard output")
     if not output.exists():
-        check_output(output)
+        check_output(output, "one format without -o goes to the standard output")
     elif several and not output.is_dir():
         raise UsageError(
             f"{output} is not a directory", why="several formats are files of a directory", hint="choose another path"
         )
-
-
-def _print(pieces: Iterable[bytes]) -> None:
-    import sys
-
-    sys.stdout.flush()
-    for piece in pieces:
-        sys.stdout.buffer.write(piece)
-    sys.stdout.buffer.flush()
-
-
-def _write(pieces: Iterable[bytes], file: Path) -> None:
-    from fpack.builders.streams.output_file import errors, replacing
-
-    with errors(file), replacing(file) as fd:
-        from fpack.store.files.writer import write_all
-
-        for piece in pieces:
-            write_all(fd, piece)

@@ -77,14 +77,7 @@ The exit status is
     help="N of the keys must have signed the manifest. Default: 1.",
 )
 @click.option("--rebuild", is_flag=True, help="Build the image again, in an empty store, and compare.")
-@click.option(
-    "--source",
-    "sources",
-    multiple=True,
-    type=click.Path(exists=True, path_type=Path),
-    metavar="PATH",
-    help="With --rebuild: a file or directory of the project that the image does not carry; can be repeated.",
-)
+@shared.sources
 @click.option(
     "--rebuilt",
     is_flag=False,

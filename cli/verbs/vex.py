@@ -63,6 +63,7 @@ def command(
     from fpack.cli.images.audit_report import report
     from fpack.cli.images.audits import auditor
     from fpack.cli.images.subject import open_subject
+    from fpack.cli.ui import document_output
     from fpack.cli.ui.render import warn
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.settings import MAX_DATA_AGE
@@ -71,6 +72,7 @@ def command(
         raise UsageError(f"{form!r} is not a format of VEX documents", hint=f"the formats are {', '.join(FORMATS)}")
     if as_json and output is None:
         raise UsageError("--json needs a file", hint="add -o FILE")
+    document_output.check(output)
     at = vex.timestamp(timestamp)
     with Workspace(shared.options(rest)) as workspace:
         opened = auditor(data, documents, offline)
@@ -83,24 +85,9 @@ def command(
     opened.warn()
     for reason in found.unchecked:
         warn(f"not checked: {reason}")
-    _write(content, output)
+    document_output.write([content], output)
     if as_json:
         shared.print_json({"format": form, "file": str(output), "unchecked": list(found.unchecked)})
     elif output is not None:
         print(output)
     return UNCHECKED if found.unchecked else 0
-
-
-def _write(content: bytes, output: Path | None) -> None:
-    import sys
-
-    from fpack.builders.streams.output_file import errors, replacing
-    from fpack.store.files.writer import write_all
-
-    if output is None:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-        return
-    with errors(output), replacing(output) as fd:
-        write_all(fd, content)
