@@ -24,10 +24,10 @@ Exit codes:
   1    a build or another operation failed, or a check found what it looks for
   2    the command line is wrong
   3    an expression could not be evaluated
-  4    a package, index or lock is invalid or missing
+  4    a package, index, lock or document is invalid or missing
   5    a download failed
-  6    nothing bad was found, but not everything could be checked (verify, audit, vex, rebuilders)
-  7    there is no vulnerability data at all (audit, vex)
+  6    nothing was found, but not everything could be checked (verify, audit, vex, where, rebuilders)
+  7    there is no vulnerability data (audit, vex)
   130  interrupted; 128 + N: ended by signal N"""
 
 

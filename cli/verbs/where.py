@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fpack.cli.comparison.image_search import SearchedImage, UnreadImage
     from fpack.cli.comparison.where import FileQuery, PackageQuery
 
-UNREAD = 4  # the exit status if nothing was found, and an image could not be read
+UNREAD = 6  # the exit status if nothing was found, and an image could not be read
 
 
 @click.command(
@@ -24,7 +24,7 @@ Examples:
   fpack where --file /usr/bin/xz images/       a path, or a glob of paths
   fpack where --file sha256:... images/        a content
 \b
-Exit status: 0 if an image has it, 1 if none has it, 4 if none has it and an image could not be read.""",
+Exit status: 0 if an image has it, 1 if none has it, 6 if none has it and an image could not be read.""",
 )
 @click.argument("images", nargs=-1, required=True, metavar="PACKAGE IMAGES...")
 @click.option("--file", "file", metavar="PATH|sha256:DIGEST", help="Look for a file instead of PACKAGE.")
