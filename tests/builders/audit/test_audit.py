@@ -144,9 +144,8 @@ def test_compiled_data_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
         tracker({f"s{n}": {"CVE-2026-0001": entry("x" * 200, trixie=state())} for n in range(100)})
 
 
-@given(
-    st.dictionaries(st.text(max_size=8).filter(str.isprintable), st.lists(st.integers(0, 99), min_size=1), max_size=30)
-)
+@settings(max_examples=40)
+@given(st.dictionaries(st.text("ab/é", max_size=4), st.lists(st.integers(0, 99), min_size=1, max_size=4), max_size=12))
 def test_compiled_rows_are_those_that_were_added(rows: dict[str, list[int]]) -> None:
     compiler = Compiler("osv", "x")
     for key, numbers in rows.items():
