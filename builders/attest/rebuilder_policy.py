@@ -39,7 +39,7 @@ class PolicyError(FpackError):
 
 
 class Operator(NamedTuple):
-    """Who rebuilds packages. servers: URLs without a slash at the end. keys: raw Ed25519 keys."""
+    """An operator of rebuilders. servers: URLs without a slash at the end. keys: raw Ed25519 keys."""
 
     name: str
     servers: tuple[str, ...]

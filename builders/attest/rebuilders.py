@@ -45,7 +45,7 @@ ABSENT = RebuilderAnswer(None, "there is no answer of it in the bundle")
 
 
 class OperatorResult(NamedTuple):
-    """What an operator says of a package. why: in words, "" if the state says it all. keys: that signed it, as text.
+    """An operator's result for a package. why: in words, "" if the state says it all. keys: that signed it, as text.
 
     server: the server that the state is from, or "" if no server knows the package.
     """

@@ -39,7 +39,7 @@ class Commit(NamedTuple):
 
 
 class BuildContext(NamedTuple):
-    """What the packer says of a pack, and its manifest does not.
+    """The packer's claims, which the manifest does not have.
 
     attribute: what was packed, as the user named it. files: name and SHA-256 of the project's expressions.
     commit: of the project. finished: the time, such as 2026-01-31T12:00:00Z, or "" for none. builder: a URI, "" for the

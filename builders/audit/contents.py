@@ -75,7 +75,7 @@ class Payload(NamedTuple):
 
 
 class ImageKnowledge(NamedTuple):
-    """What is known of an image.
+    """The known contents of an image.
 
     entries: its files and symlinks. packages: the source of each binary package in it, or "" if it is not known.
     excluded: paths of packages that another file of the image takes. tools: the binary packages with which the builds

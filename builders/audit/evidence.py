@@ -36,7 +36,7 @@ _GLOB = frozenset("*?[]{}\\")
 
 
 class Verdict(NamedTuple):
-    """What follows for some parts. status: NOT_AFFECTED if all are absent, AFFECTED if one is there, or unknown."""
+    """A conclusion about some parts. status: NOT_AFFECTED if all are absent, AFFECTED if one is there, or unknown."""
 
     status: str
     facts: tuple[str, ...]

@@ -24,7 +24,7 @@ _DISTRIBUTIONS = {"debian": "Debian", "ubuntu": "Ubuntu"}
 
 
 class Inventory(NamedTuple):
-    """What is in an image. unidentified: what no vulnerability data can be about, such as builds of the project.
+    """The contents of an image. unidentified: what no vulnerability data can be about, such as builds of the project.
 
     unread: sources whose lock files are not at hand, so that the packages that they name are not known. unlocked:
     packages of a distribution whose source is not known, because the lock does not have them in this version.

@@ -61,7 +61,7 @@ class Download(NamedTuple):
 
 
 class Validators(NamedTuple):
-    """What a server said of a file, for asking later whether the file changed: ETag and Last-Modified, or ""."""
+    """A server's ETag and Last-Modified of a file, or "": with them, it can be asked later whether the file changed."""
 
     etag: str = ""
     modified: str = ""

@@ -51,7 +51,7 @@ class FileState(NamedTuple):
 
 
 class SideInventory(NamedTuple):
-    """What an image or a lock has. name: as the user named it. digest: of the image, or "".
+    """The contents of an image or a lock. name: as the user named it. digest: of the image, or "".
 
     sizes: of the files of each owner in an image, or of each package's file in a lock, by name. files: by path, in
     which a store path stands without its hash. settings: of the container, by name. compressed: the size of the

@@ -22,12 +22,12 @@ class JudgedFinding(NamedTuple):
 
     @property
     def counts(self) -> bool:
-        """Whether it is a vulnerability of the image that nobody accepted."""
+        """True for a vulnerability of the image that nobody accepted."""
         return self.finding.status in (AFFECTED, UNDER_INVESTIGATION) and self.accepted is None
 
 
 class FailOn(NamedTuple):
-    """Which findings fail an audit: those of a severity or a worse one; fixable: only those with a fixed version."""
+    """The findings that fail an audit: those of a severity or a worse one; fixable: only those with a fixed version."""
 
     severity: str
     fixable: bool = False

@@ -61,7 +61,7 @@ def all_attached(image: StoredImage, names: Sequence[str]) -> dict[str, bytes]:
 
 
 class StatedPackage(NamedTuple):
-    """What a bill says of a Debian package. licence: an expression or a name, "" if it says none."""
+    """A Debian package in a bill. licence: an expression or a name, "" if it says none."""
 
     licence: str
     homepage: str

@@ -47,7 +47,7 @@ def evidence(workspace: Workspace, readers: Callable[[], ManifestReader]) -> Cal
 
 
 class ImageEvidence:
-    """What is known of an image. Everything is read when the first finding needs it."""
+    """The known contents of an image. Everything is read when the first finding needs it."""
 
     def __init__(self, readers: Callable[[], ManifestReader], local: LocalEvidence, store: Store | None) -> None:
         self._readers = readers

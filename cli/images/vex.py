@@ -39,7 +39,7 @@ def read_documents(paths: Sequence[Path]) -> tuple[list[VexStatement], list[str]
 
 
 class Judges(NamedTuple):
-    """What changes the findings of an image. ignored: which statements do not count, and why."""
+    """The functions that change the findings of an image. ignored: the statements that do not count, and why."""
 
     evidence: Callable[[Finding], Finding]
     statements: tuple[Callable[[Finding], Finding], ...]

@@ -27,7 +27,7 @@ class AuditRows(NamedTuple):
 
 
 class RebuiltPackage(NamedTuple):
-    """Who rebuilt a package. reproduced: operators who got the same file; failed: those who got another one or none.
+    """A package and its rebuilders. reproduced: operators who got the same file; failed: those who did not.
 
     others: what the other operators say, as text.
     """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class PackageAbout(NamedTuple):
-    """What a bill of materials knows of a package. licence: an SPDX expression, or as the package names it, or ""."""
+    """A package in a bill of materials. licence: an SPDX expression, or as the package names it, or ""."""
 
     licence: str
     homepage: str
@@ -28,7 +28,7 @@ class PackageAbout(NamedTuple):
 
 
 class ImageData(NamedTuple):
-    """What is known of an image. head: of its manifest; None if it has none, then `absent` says why.
+    """The data of a page about an image. head: of its manifest; None if it has none, then `absent` says why.
 
     image_id: the digest of the configuration. about: by package, for those of which the store has facts. graph: None
     without a manifest.

@@ -32,7 +32,7 @@ class DataError(FpackError):
 
 
 class DataHeader(NamedTuple):
-    """What a compiled file says of its data.
+    """The description of the data in a compiled file.
 
     kind: "debian-tracker" or "osv". newest: the date of the newest record as the data tells it, in ISO 8601, or "".
     rows: their number for each release or ecosystem. withdrawn: records that were withdrawn. bad: records that cannot

@@ -52,7 +52,7 @@ class SignedSubject(NamedTuple):
 
 
 class SigningResult(NamedTuple):
-    """What was signed. added: how many signatures the file did not have."""
+    """The signed documents. added: how many signatures the file did not have."""
 
     digest: str
     subjects: list[SignedSubject]
