@@ -60,7 +60,7 @@ def test_the_attribute_is_that_of_the_command(made: Greeter, tmp_path: Path) -> 
 def test_an_image_file_tells_its_provenance_from_its_manifest_alone(made: Greeter, tmp_path: Path) -> None:
     stranger = Fpack(tmp_path / "stranger")
     text = stranger("provenance", made.tar).stdout
-    assert stranger("provenance", made.tar, "-o", tmp_path / "p.json").stdout == ""
+    assert stranger("provenance", made.tar, "-o", tmp_path / "p.json").stdout == f"{tmp_path / 'p.json'}\n"
     assert (tmp_path / "p.json").read_text() + "\n" == text
     value = predicate(text)
     assert "attribute" not in value["buildDefinition"]["externalParameters"] and not named(value, "expression")
