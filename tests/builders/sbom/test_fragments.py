@@ -123,7 +123,7 @@ def nested(levels: int) -> dict[str, Any]:
         (b'{"bomFormat":"CycloneDX","specVersion":["1.4"]}', "its version of CycloneDX"),
         (b'{"bomFormat":"CycloneDX","bomFormat":"CycloneDX"}', "twice"),
         (b"[" * 200_000, "nested too deeply"),
-        (b"\xff", "decode"),
+        (b"\xff", "UTF-8"),
         (cyclonedx("text"), "an entry of components is not an object"),
         (cyclonedx(components={}), "components is not a list"),
         (cyclonedx(metadata=[]), "metadata is not an object"),
