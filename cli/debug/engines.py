@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -23,7 +25,8 @@ _MAX_LINES = 4  # of an engine's message
 class RunningContainer(NamedTuple):
     """A running container. pid: of its first process, on this machine. env, directory: of its configuration.
 
-    specification: the path of the engine's own runtime configuration, or "".
+    specification: the path of the engine's own runtime configuration, or "". asked: when the engine was asked, in
+    seconds since the machine started; its first process is older.
     """
 
     engine: str
@@ -33,6 +36,7 @@ class RunningContainer(NamedTuple):
     env: tuple[str, ...] = ()
     directory: str = ""
     specification: str = ""
+    asked: float = math.inf
 
 
 def installed() -> list[str]:
@@ -51,9 +55,10 @@ def find_container(name: str, engine: str | None = None) -> RunningContainer | N
         find(engine)
     for one in [engine] if engine else installed():
         try:
+            asked = time.clock_gettime(time.CLOCK_BOOTTIME)
             done = _run(one, ["inspect", "--type", "container", name])
             if not done.status:
-                return _container(one, name, done.output)
+                return _container(one, name, done.output)._replace(asked=asked)
             message = done.errors.decode("utf-8", "replace")
             if "no such" not in message.lower():
                 raise _failed(one, "inspect", message, done.status)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from fpack.builders.configure.namespace import linux
@@ -91,10 +92,18 @@ class ContainerProcess:
         return found.decode("utf-8", "surrogateescape")
 
     def _check(self) -> None:
-        """Raise ContainerError if the process is not of the container, since the engine may be of another machine."""
-        ours, identity = self._inode("mnt"), self.container.id
-        evidence = self._read("cgroup") + self._read("mountinfo")
-        if os.stat("/proc/self/ns/mnt").st_ino == ours or identity not in evidence:
+        """Raise ContainerError if the process is not of the container.
+
+        The container may have ended since the engine was asked, and a newer process have its number. Or the engine is
+        of another machine. Evidence is a control group, the source of a mount, or the engine's process that started it.
+        """
+        fields = self._read("stat").rpartition(")")[2].split()
+        if (int(fields[19]) + 1) / os.sysconf("SC_CLK_TCK") > self.container.asked:
+            raise self.gone("its number is that of another process")
+        evidence = self._read("cgroup") + "".join(row.split(" ")[3] for row in self._read("mountinfo").splitlines())
+        with suppress(OSError), open(f"/proc/{int(fields[1])}/cmdline", encoding="utf-8", errors="replace") as file:
+            evidence += file.read()
+        if self._inode("mnt") == os.stat("/proc/self/ns/mnt").st_ino or self.container.id not in evidence:
             raise ContainerError(
                 f"Process {self.container.pid} is not of the container {self.container.name}",
                 why=f"{self.container.engine} may talk to an engine on another machine",

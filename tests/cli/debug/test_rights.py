@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,25 @@ def test_a_process_of_no_container_is_not_entered() -> None:
             ContainerProcess(container)
     with pytest.raises(ContainerError, match="has ended"):
         ContainerProcess(RunningContainer("docker", "ab" * 32, "web", 1 << 22))
+
+
+def test_a_process_that_is_newer_than_the_engines_answer(tmp_path: Path) -> None:
+    """The container's process may have ended meanwhile, and its number be that of another, even of its own mounts."""
+    identity = "ab" * 32
+    (tmp_path / identity).mkdir()
+    script = f"mount --bind {tmp_path / identity} /mnt && echo ready && exec sleep 100"
+    asked = time.clock_gettime(time.CLOCK_BOOTTIME)
+    users = [] if os.getuid() == 0 else ["-Ur"]
+    with subprocess.Popen(["unshare", *users, "-m", "sh", "-c", script], stdout=subprocess.PIPE) as process:
+        try:
+            if process.stdout is None or process.stdout.readline() != b"ready\n":
+                pytest.skip("this machine does not allow mounts")
+            container = RunningContainer("podman", identity, "web", process.pid)
+            assert ContainerProcess(container).namespaces
+            with pytest.raises(ContainerError, match="has ended"):
+                ContainerProcess(container._replace(asked=asked))
+        finally:
+            process.kill()
 
 
 def test_a_filter_that_is_not_known(tmp_path: Path) -> None:
