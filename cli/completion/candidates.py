@@ -62,6 +62,15 @@ def subjects(text: str) -> Answer:
     return targets(text, (".fp", *IMAGES))
 
 
+def _debugged(text: str) -> Answer:
+    """Complete running containers, targets and image files."""
+    from . import containers
+
+    answer = subjects(text)
+    found = [entry for entry in containers.running() if entry[0].startswith(text)]
+    return Answer("plain" if found else answer.mode, [*found, *answer.candidates])
+
+
 def _images(text: str) -> Answer:
     """Complete image files, and directories of them."""
     from fpack.cli.workspace.target import IMAGES
@@ -289,6 +298,7 @@ def _kinds(text: str) -> Answer:
 # Parameters of commands, by name.
 COMPLETERS: Mapping[str, Callable[[str], Answer]] = {
     "what": targets, "target": targets, "image": subjects, "newer": subjects, "images": _images,
+    "debugged": _debugged,
     "release": _releases, "releases": _releases,
     "thing": _locked, "packages": _locked, "words": _searched, "updated": _updated,
     "file_name": _file_names,

@@ -31,7 +31,7 @@ Examples:
   fpack debug shop.tar                        a shell on the files of an image, in a sandbox
   fpack debug --image nginx                   the curated image, also if a container has its name""",
 )
-@click.argument("what", required=False, metavar="[WHAT]")
+@click.argument("debugged", required=False, metavar="[WHAT]")
 @click.option(
     "--tools", multiple=True, metavar="PACKAGE", help="A Debian package to add to the tools; can be repeated."
 )
@@ -41,7 +41,7 @@ Examples:
 @click.option("--image", "is_image", is_flag=True, help="WHAT is an image, also if a container has its name.")
 @shared.building
 @click.pass_context
-def command(ctx: click.Context, /, what: str | None, **rest: Any) -> int:
+def command(ctx: click.Context, /, debugged: str | None, **rest: Any) -> int:
     """Enter a running container, or an image, with a shell and tools beside its files.
 
     WHAT is the name or ID of a container of podman or docker, or an image as for `fpack try`. The container needs no
@@ -51,7 +51,7 @@ def command(ctx: click.Context, /, what: str | None, **rest: Any) -> int:
     from fpack.cli.debug.command import Request, debug
 
     request = Request(
-        what,
+        debugged,
         ctx.meta["fpack.command"],
         rest.pop("tools"),
         rest.pop("user"),

@@ -106,6 +106,15 @@ def test_what_no_container_is_called(engine: Any, name: str, tmp_path: Path) -> 
     assert engines.find_container(name) is None and not (tmp_path / "podman.log").exists()
 
 
+def test_running_containers_are_completed(engine: Any) -> None:
+    from fpack.cli.completion.candidates import COMPLETERS
+
+    engine("docker", "[]", names="web-2\n\x1b[2J\nother\n")
+    engine("podman", "[]", names="web\n")
+    found = [entry for entry in COMPLETERS["debugged"]("web").candidates if entry[1].startswith("container of")]
+    assert sorted(found) == [("web", "container of podman"), ("web-2", "container of docker")]
+
+
 def test_a_similar_name_is_offered(engine: Any) -> None:
     engine("podman", "[]", 125, "no such container", names="web-server\n\x1b[2J\ndatabase\n")
     error = engines.unknown("web-servre", None)
