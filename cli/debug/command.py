@@ -77,7 +77,7 @@ def _container(request: Request) -> RunningContainer | None:
 def _in_container(
     request: Request, options: SharedOptions, container: RunningContainer, user: tuple[int, int] | None
 ) -> int:
-    from . import entrant, filters, session
+    from . import entrant, filters, session, tools_mount
     from .process import ContainerProcess
 
     with tools.held(options, request.tools) as disk:
@@ -95,7 +95,7 @@ def _in_container(
         uid, gid, groups = _identity(credentials, user)
         is_terminal = os.isatty(0) and os.isatty(1)
         try:
-            mount = entrant.detached_tools(os.fspath(disk), process)
+            mount = tools_mount.detached(os.fspath(disk), process)
         except OSError as error:
             raise FpackError("The tools cannot be mounted", where=str(disk), why=error.strerror or "") from None
         return session.run(

@@ -66,43 +66,11 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
-def detached_tools(disk: str, process: ContainerProcess) -> int:
-    """Return a read-only mount of a directory, which is attached nowhere.
-
-    Only root may make one in the machine's mount namespace. Another user has the right in a copy of it that belongs to
-    the container's user namespace, which a helper process enters.
-    """
-    from fpack.builders.sandbox import idmap
-    from fpack.store import processes
-
-    if os.geteuid() == 0:
-        return idmap.detached(disk)
-    ours, theirs = socket.socketpair()
-
-    def send() -> int:
-        try:
-            if process.namespaces & linux.NEWUSER:
-                linux.check(linux.libc.setns(process.descriptor, linux.NEWUSER), "the container's user namespace")
-            linux.unshare(linux.NEWNS, "a mount namespace")
-            socket.send_fds(theirs, [b"."], [idmap.detached(disk)])
-        except (OSError, idmap.BindError) as error:
-            theirs.send(_text(error))
-        return 0
-
-    pid = processes.fork(send)
-    theirs.close()
-    data, fds, _, _ = socket.recv_fds(ours, 4096, 1)
-    os.waitpid(pid, 0)
-    ours.close()
-    if not fds:
-        raise OSError(0, data.decode("utf-8", "replace") or "the helper process ended")
-    return fds[0]
-
-
 def enter(session: DebugSession, tools: int, channel: socket.socket, parent: int) -> int:
     """In a copy of fpack's process: become the command's parent. channel: to fpack. Return only on failure.
 
-    First send the mount namespace and fpack's ends of the terminal or the pipes, then wait for an answer.
+    First send how many entries of `/` were left out, the device of the root, the mount namespace, and fpack's ends of
+    the terminal or the pipes. Then wait for an answer.
     """
     try:
         _begin(parent)

@@ -26,6 +26,13 @@ bare = container {
   workdir = "/srv/work"
   directories = { "/srv/work" = { mode = "1777" } }
 }
+mounting = container {
+  name = "mounting"
+  tag = "1"
+  packages = [debian.bash, debian.coreutils, debian.mount]
+  configure = false
+  entrypoint = ["/usr/bin/sleep", "inf"]
+}
 full = container {
   name = "full"
   tag = "1"

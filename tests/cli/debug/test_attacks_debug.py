@@ -34,6 +34,27 @@ done > /tmp/log
 """
 
 
+# fpack that imports a module which it has not imported yet, when it sees the container's files.
+IMPORTS = """
+import sys
+from fpack.cli.debug import entrant
+own = entrant._give_up
+assert "colorsys" not in sys.modules
+
+def give_up(session):
+    try:
+        import colorsys
+    except ImportError:
+        sys.stderr.write("it is not imported\\n")
+        sys.stderr.flush()
+    own(session)
+
+entrant._give_up = give_up
+from fpack.cli.main import run
+sys.exit(run())
+"""
+
+
 @pytest.fixture
 def full(debugger: Debugger) -> Iterator[str]:
     """A running container with a shell of its own, in which anything may have been done."""
@@ -74,12 +95,20 @@ def test_python_imports_nothing_of_the_container(debugger: Debugger) -> None:
         copy = folder / path.relative_to(library)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text("open('/tmp/owned', 'w').close()\n")
+    (folder / "colorsys.py").write_text("open('/tmp/owned', 'w').close()\n")
     subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
     options = [word for place in (library, sysconfig.get_path("purelib")) for word in ("-v", f"{folder}:{place}:ro")]
     with container(debugger, *options, image="full") as name:
         assert debugger("debug", name, "--", "sh", "-c", "echo fine").stdout == "fine\n"
         debugger("debug", name, "--", "nosuch", status=127)
-        inside(debugger, name, "mkdir -p /tmp && chmod 000 /tmp/x 2>/dev/null; ! test -e /tmp/owned")
+        hooked = debugger.command("debug", name, "--", "sh", "-c", "echo fine")
+        hooked[hooked.index("debug") - 1 : hooked.index("debug")] = [sys.executable, "-c", IMPORTS]
+        done = subprocess.run(
+            hooked, cwd=debugger.podman.home / "project", capture_output=True, text=True, timeout=120, check=True,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert done.stdout == "fine\n" and "it is not imported" in done.stderr
+        assert inside(debugger, name, "test -e /tmp/owned || echo absent") == "absent\n"
 
 
 def test_the_program_of_a_session_cannot_be_overwritten(debugger: Debugger, full: str) -> None:
@@ -101,6 +130,24 @@ def test_the_program_of_a_session_cannot_be_overwritten(debugger: Debugger, full
     told = debugger("debug", full, "--user", "root", "--privileged", "--", "bash", "-c", script, status=None).stderr
     assert told.count("Read-only file system") == 3
     assert tools(debugger) == before
+
+
+@pytest.mark.parametrize("options", [(), ("--privileged",)])
+def test_the_tools_cannot_be_made_writable(debugger: Debugger, options: tuple[str, ...]) -> None:
+    """Also by one who may mount, and to whom the store's files belong if podman is rootless."""
+    before = tools(debugger)
+    script = """
+      mount -o remount,bind,rw /.fp
+      mkdir -p /tmp/copy; mount --bind /.fp /tmp/copy; mount -o remount,bind,rw /tmp/copy
+      for tools in /.fp /tmp/copy; do chmod u+w $tools/bin/mawk; echo evil >> $tools/bin/mawk; done
+    """
+    with container(debugger, *options, image="full") as name:
+        words = ("--tools", "mount", "--user", "root", "--privileged", "--", "bash", "-c", script)
+        told = debugger("debug", name, *words, status=1).stderr
+        assert told.count("permission denied") == 2 and told.count("Read-only file system") == 4
+    after = tools(debugger)
+    assert {path: after[path] for path in before} == before
+    assert len({digest for path, digest in after.items() if path.endswith("/mawk")}) == 1
 
 
 def test_a_working_directory_that_is_a_descriptor(debugger: Debugger, full: str) -> None:
