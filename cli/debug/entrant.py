@@ -85,7 +85,7 @@ def enter(session: DebugSession, tools: int, channel: socket.socket, parent: int
         label = _label_file(session, own)
         _give_up(session)
         ends, streams = _terminal() if session.terminal else _pipes()
-        _send(channel, b"%d" % left_out, [namespace, *ends])
+        _send(channel, b"%d %d" % (left_out, os.stat("/").st_dev), [namespace, *ends])
         os.close(own)
         if not channel.recv(1):
             return FAILED

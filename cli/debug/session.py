@@ -32,9 +32,10 @@ def run(session: DebugSession, tools: int) -> int:
         data, fds, _, _ = socket.recv_fds(ours, 4096, _MAX_ENDS)
         if not fds:
             raise _refused(session, data)
-        if int(data):
-            note(f"/ of the container has {int(data)} more entries than fpack shows, which are {MAX_ENTRIES}")
-        return _attend(session, child, ours, fds)
+        left_out, root = map(int, data.split())
+        if left_out:
+            note(f"/ of the container has {left_out} more entries than fpack shows, which are {MAX_ENTRIES}")
+        return _attend(session, child, ours, root, fds)
     finally:
         ours.close()
         with suppress(OSError):
@@ -43,10 +44,14 @@ def run(session: DebugSession, tools: int) -> int:
             os.waitpid(child, 0)
 
 
-def _attend(session: DebugSession, child: int, channel: socket.socket, fds: list[int]) -> int:
-    """Let the command start, and attend it. fds: its mount namespace, and the ends of its terminal or pipes."""
+def _attend(session: DebugSession, child: int, channel: socket.socket, root: int, fds: list[int]) -> int:
+    """Let the command start, and attend it.
+
+    root: the device of its `/`. fds: its mount namespace, and the ends of its terminal or pipes.
+    """
     namespace, *ends = fds
-    watcher, stop = survivors.watch(namespace, (channel.fileno(), *ends))
+    mark = survivors.Mark(namespace, root)
+    watcher, stop = survivors.watch(mark, (channel.fileno(), *ends))
     end = os.pidfd_open(child)
     relay = Relay(ends, child)
     status = left = 0
@@ -58,7 +63,7 @@ def _attend(session: DebugSession, child: int, channel: socket.socket, fds: list
             status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             status = 128 - status if status < 0 else status
         finally:
-            left = survivors.kill_all(namespace)
+            left = survivors.kill_all(mark)
         relay.drain()
     except SessionEnded as ended:
         status = ended.status

@@ -1,6 +1,6 @@
-"""Kill what is left of a session: the processes of its mount namespace, which no other process is in.
+"""Kill what is left of a session: the processes that see its root, which no other process does.
 
-The namespace is what marks them. A process that leaves its parent, its group or its terminal stays in the namespace.
+A process that leaves its parent, its group or its terminal stays in the session's mount namespace, or in a copy of it.
 """
 
 from __future__ import annotations
@@ -10,26 +10,38 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import NamedTuple
 
 from fpack.store import processes
 
 _ROUNDS, _PAUSE = 200, 0.01  # a killed process needs a moment to end
+_MOST = 1 << 16  # bytes of a table of mounts, in which `/` is among the first
 
 
-def kill_all(namespace: int) -> int:
-    """Kill the processes of a mount namespace. Return how many did not end. namespace: a descriptor of it."""
+class Mark(NamedTuple):
+    """What the processes of a session have. namespace: a descriptor of its mount namespace. root: the device of `/`.
+
+    A process with the right to mount may leave the namespace, but in a copy of it, `/` has the same device.
+    """
+
+    namespace: int
+    root: int
+
+
+def kill_all(mark: Mark) -> int:
+    """Kill the processes of a session. Return how many did not end."""
     left: list[int] = []
     for _ in range(_ROUNDS):
-        left = list(_members(namespace))
+        left = list(_members(mark))
         if not left:
             break
         for pid in left:
-            _kill(pid, namespace)
+            _kill(pid, mark)
         time.sleep(_PAUSE)
     return len(left)
 
 
-def watch(namespace: int, others: tuple[int, ...]) -> tuple[int, int]:
+def watch(mark: Mark, others: tuple[int, ...]) -> tuple[int, int]:
     """Start a process that does this if the caller ends first. Return its pid and a descriptor that stops it by a byte.
 
     others: descriptors that only the caller needs.
@@ -48,7 +60,7 @@ def watch(namespace: int, others: tuple[int, ...]) -> tuple[int, int]:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             signal.signal(number, signal.SIG_IGN)
         if not os.read(read, 1):
-            kill_all(namespace)
+            kill_all(mark)
         return 0
 
     pid = processes.fork(wait)
@@ -69,24 +81,29 @@ def _numbers() -> Iterator[int]:
     yield from (int(name) for name in os.listdir("/proc") if name.isdigit())
 
 
-def _members(namespace: int) -> Iterator[int]:
+def _members(mark: Mark) -> Iterator[int]:
     for pid in _numbers():
-        if _is_member(pid, namespace):
+        if _is_member(pid, mark):
             yield pid
 
 
-def _is_member(pid: int, namespace: int) -> bool:
+def _is_member(pid: int, mark: Mark) -> bool:
     try:
-        return os.path.samestat(os.stat(f"/proc/{pid}/ns/mnt"), os.fstat(namespace))
+        if os.path.samestat(os.stat(f"/proc/{pid}/ns/mnt"), os.fstat(mark.namespace)):
+            return True
+        # The root itself may be of a file system that does not answer.
+        with open(f"/proc/{pid}/mountinfo", "rb", buffering=0) as file:
+            mounts = file.read(_MOST)
     except OSError:
         return False
+    return f" {os.major(mark.root)}:{os.minor(mark.root)} / / ".encode() in mounts
 
 
-def _kill(pid: int, namespace: int) -> None:
+def _kill(pid: int, mark: Mark) -> None:
     with suppress(OSError):
         fd = os.pidfd_open(pid)
         try:
-            if _is_member(pid, namespace):
+            if _is_member(pid, mark):
                 signal.pidfd_send_signal(fd, signal.SIGKILL)
         finally:
             os.close(fd)

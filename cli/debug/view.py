@@ -8,8 +8,10 @@ to mount on. Sources: fsopen(2), fsmount(2), open_tree(2), move_mount(2), mount_
 from __future__ import annotations
 
 import ctypes
+import heapq
 import os
 import stat
+from collections.abc import Iterator
 
 from fpack.builders.configure.namespace import linux
 from fpack.builders.rootfs.relocation import PREFIX
@@ -39,12 +41,9 @@ def build(tools: int, terminal: bool) -> int:
     old = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     new = _memory(os.fstat(old))
     _move(new, _AT_FDCWD, "/")
-    left_out = 0
-    for number, name in enumerate(sorted(os.listdir(old))):
-        if number >= MAX_ENTRIES:
-            left_out += 1
-        elif f"/{name}" not in (PREFIX, TERMINALS):
-            _show(old, new, name)
+    entries, left_out = _entries(old)
+    for entry in entries:
+        _show(old, new, entry)
     _directory(new, PREFIX[1:], tools)
     os.mkdir(TERMINALS[1:], 0o755, dir_fd=new)
     # The new file system is mounted on the container's `/`, so this process is not in a chroot to the kernel.
@@ -58,6 +57,25 @@ def build(tools: int, terminal: bool) -> int:
     for fd in (old, new):
         os.close(fd)
     return left_out
+
+
+def _entries(old: int) -> tuple[list[os.DirEntry[str]], int]:
+    """Return those entries of `/` that are shown, and how many are not. Directories go first."""
+    count = 0
+
+    def all_entries() -> Iterator[os.DirEntry[str]]:
+        nonlocal count
+        with os.scandir(old) as found:
+            for entry in found:
+                if f"/{entry.name}" not in (PREFIX, TERMINALS):
+                    count += 1
+                    yield entry
+
+    # There may be millions.
+    shown = heapq.nsmallest(
+        MAX_ENTRIES, all_entries(), key=lambda entry: (not entry.is_dir(follow_symlinks=False), entry.name)
+    )
+    return shown, count - len(shown)
 
 
 def _memory(like: os.stat_result) -> int:
@@ -76,17 +94,20 @@ def _memory(like: os.stat_result) -> int:
     return new
 
 
-def _show(old: int, new: int, name: str) -> None:
-    """Show an entry of the container's `/`, unless it is gone or changes meanwhile."""
+def _show(old: int, new: int, entry: os.DirEntry[str]) -> None:
+    """Show an entry of the container's `/`, unless it is gone or changes meanwhile.
+
+    No file system below `/` is asked for anything, since it may not answer.
+    """
+    name = entry.name
     try:
-        status = os.stat(name, dir_fd=old, follow_symlinks=False)
-        if stat.S_ISLNK(status.st_mode):
+        if entry.is_symlink():
             os.symlink(os.readlink(name, dir_fd=old), name, dir_fd=new)
             return
         flags = _CLONE | _CLOEXEC | _NOFOLLOW | _RECURSIVE
         tree = linux.check(linux.libc.syscall(_OPEN_TREE, old, os.fsencode(name), flags), name)
         try:
-            if stat.S_ISDIR(os.fstat(tree).st_mode):
+            if entry.is_dir(follow_symlinks=False):
                 _directory(new, name, tree)
             else:
                 os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=new))

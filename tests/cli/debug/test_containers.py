@@ -151,14 +151,18 @@ def test_a_container_with_a_read_only_root(debugger: Debugger) -> None:
         assert debugger("debug", name, "--", "sh", "-c", "ls -d /.fp; > /srv/work/x", status=2).stdout == "/.fp\n"
 
 
-@pytest.mark.parametrize("mapping", ["auto", "keep-id"])
+@pytest.mark.parametrize("mapping", ["auto", "keep-id", "map"])
 def test_a_container_with_a_user_namespace_of_its_own(debugger: Debugger, mapping: str) -> None:
     if not debugger.podman.owner:
         if mapping == "keep-id":
             pytest.skip("keep-id is for rootless podman")
+        if mapping == "auto" and "containers:" not in Path("/etc/subuid").read_text():
+            pytest.skip("the user `containers` has no ids here")
         options = ["--uidmap=0:700000000:65536", "--gidmap=0:700000000:65536"]
     else:
-        options = [f"--userns={mapping}"] if mapping == "keep-id" else ["--uidmap=0:1:2000", "--gidmap=0:1:2000"]
+        options = ["--uidmap=0:1:2000", "--gidmap=0:1:2000"]
+    if mapping != "map":
+        options = [f"--userns={mapping}"]
     with container(debugger, *options) as name:
         first = Path(f"/proc/{debugger.pid(name)}/uid_map").read_text().split()
         script = "cat /proc/self/uid_map; id -u; > /srv/work/x; stat -c %u /srv/work/x"
@@ -169,15 +173,25 @@ def test_a_container_with_a_user_namespace_of_its_own(debugger: Debugger, mappin
 
 
 def test_a_container_without_directories(debugger: Debugger) -> None:
-    """Nothing is in `/` but a program and what podman mounts, and even those can be taken away."""
-    with container(debugger, "--privileged", "--read-only") as name:
-        gone = "umount -l /proc /sys /run /etc /tmp 2>/dev/null; true"
-        pid = debugger.pid(name)
-        subprocess.run(
-            ["nsenter", "-t", str(pid), *(["-U"] if debugger.podman.owner else []), "-m", "true"], check=False
-        )
-        done = debugger("debug", name, "--", "sh", "-c", f"{gone}; ls /.fp/bin/dash; cat /etc/hostname; ls /")
-        assert done.stdout.startswith("/.fp/bin/dash\n")
+    """The container unmounts and deletes all that it sees, also /proc, while its program runs."""
+    empty = """
+      for point in $(cut -d" " -f5 /proc/self/mountinfo | sort -r); do
+        [[ $point = / || $point = /proc ]] || umount -l $point
+      done
+      umount -l /proc
+      exec rm -rf --one-file-system --preserve-root=all /* /.[!.]*
+    """
+    with container(debugger, "--privileged", image="mounting") as name:
+        debugger.podman("exec", "-u", "0", name, "/usr/bin/bash", "-c", empty)
+        assert len(mounts(debugger.pid(name)).splitlines()) == 1
+        script = "ls -A /; echo $$ > /dev/null || id -u"
+        assert debugger("debug", name, "--", "bash", "-c", script).stdout == ".fp\n.fp-tty\n0\n"
+        assert debugger("debug", name, "--", "cat", "/proc/1/comm", status=1).stdout == ""
+        terminal = Terminal(debugger.command("debug", name), debugger.podman.home)
+        terminal.until("# ")
+        terminal.type("test -t 0 && echo a''b; exit 4\n")
+        terminal.until("ab")
+        assert terminal.end() == 4
 
 
 def test_the_caller_is_not_seen(debugger: Debugger, bare: str) -> None:
@@ -237,6 +251,13 @@ def test_what_a_command_leaves_running_is_killed(debugger: Debugger, bare: str) 
     pid = debugger.pid(bare)
     script = "setsid nohup sleep 1000 > /dev/null 2>&1 < /dev/null & (sleep 1001 &) ; exit 3"
     debugger("debug", bare, "--", "bash", "-c", script, status=3)
+    # In a mount namespace of its own.
+    script = """
+      setsid unshare -m sleep 1000 > /dev/null 2>&1 < /dev/null &
+      until [ "$(readlink /proc/$!/exe)" = /.fp/bin/sleep ]; do sleep 0.1; done
+      exit 4
+    """
+    debugger("debug", bare, "--user", "root", "--privileged", "--", "bash", "-c", script, status=4)
     assert [name for name in members(pid) if name] == ["/usr/bin/sleep"]
 
 
