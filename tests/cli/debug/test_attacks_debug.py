@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Debugger
-from .test_containers import Terminal, container
+from .test_containers import Terminal, container, members, mounts, wait_for
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
 
@@ -53,6 +54,34 @@ entrant._give_up = give_up
 from fpack.cli.main import run
 sys.exit(run())
 """
+
+
+# fpack that is killed before or after a call of a function.
+KILLED = """
+import os, signal, sys
+from fpack.cli.debug import relay, session, survivors, tools_mount
+where, name, moment = {0}, "{1}", "{2}"
+own, this = getattr(where, name), os.getpid()
+
+def killed(*arguments):
+    if os.getpid() != this:
+        return own(*arguments)
+    if moment == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    own(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(where, name, killed)
+from fpack.cli.main import run
+sys.exit(run())
+"""
+
+
+def changed(debugger: Debugger, code: str, *words: str) -> list[str]:
+    """What runs `fpack debug WORDS` by a Python program."""
+    command = debugger.command("debug", *words)
+    cut = command.index("debug") - 1
+    return [*command[:cut], sys.executable, "-c", code, *command[cut + 1 :]]
 
 
 @pytest.fixture
@@ -101,10 +130,9 @@ def test_python_imports_nothing_of_the_container(debugger: Debugger) -> None:
     with container(debugger, *options, image="full") as name:
         assert debugger("debug", name, "--", "sh", "-c", "echo fine").stdout == "fine\n"
         debugger("debug", name, "--", "nosuch", status=127)
-        hooked = debugger.command("debug", name, "--", "sh", "-c", "echo fine")
-        hooked[hooked.index("debug") - 1 : hooked.index("debug")] = [sys.executable, "-c", IMPORTS]
         done = subprocess.run(
-            hooked, cwd=debugger.podman.home / "project", capture_output=True, text=True, timeout=120, check=True,
+            changed(debugger, IMPORTS, name, "--", "sh", "-c", "echo fine"), cwd=debugger.podman.home / "project",
+            capture_output=True, text=True, timeout=120, check=True,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         assert done.stdout == "fine\n" and "it is not imported" in done.stderr
@@ -197,6 +225,31 @@ def test_start_up_files_are_not_read(debugger: Debugger, full: str) -> None:
     assert "preload" not in terminal.text
     terminal.end()
     assert inside(debugger, full, "ls /tmp; ls -A /root | grep history; true") == ""
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "moment"),
+    [
+        ("tools_mount", "detached", "after"),
+        ("session", "_attend", "before"),
+        ("survivors", "watch", "after"),
+        ("relay.Relay", "run", "before"),
+        ("survivors", "kill_all", "before"),
+    ],
+)
+def test_nothing_is_left_of_a_session_that_is_killed(
+    debugger: Debugger, bare: str, where: str, name: str, moment: str
+) -> None:
+    pid = debugger.pid(bare)
+    known = mounts(pid)
+    words = ("--", "bash", "-c", "(setsid sleep 1000 &); sleep 0.5")
+    done = subprocess.run(
+        changed(debugger, KILLED.format(where, name, moment), bare, *words), cwd=debugger.podman.home / "project",
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL
+    wait_for(lambda: [program for program in members(pid) if program] == ["/usr/bin/sleep"])
+    assert mounts(pid) == known
 
 
 def test_a_container_cannot_hold_a_session_open(debugger: Debugger, full: str) -> None:
