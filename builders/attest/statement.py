@@ -15,6 +15,8 @@ STATEMENTS = (STATEMENT, "https://in-toto.io/Statement/v0.1")
 PROVENANCE = "https://slsa.dev/provenance/v1"
 MANIFEST = "urn:fpack:manifest:1"
 CYCLONEDX, SPDX = "https://cyclonedx.org/bom", "https://spdx.dev/Document"
+# The types of bills that are attached to an image, and those of their statements.
+BILLS = {"application/vnd.cyclonedx+json": CYCLONEDX, "application/spdx+json": SPDX}
 MAX_SUBJECTS = 1000
 
 

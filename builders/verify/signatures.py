@@ -12,7 +12,9 @@ from fpack.builders.attest import cosign, dsse, statement
 from fpack.builders.attest.cosign import SIMPLE_SIGNING, SignedLayer
 from fpack.builders.attest.dsse import EnvelopeError
 from fpack.builders.attest.keys import PublicKey
+from fpack.builders.streams import strict_json
 
+from . import embedded_manifest
 from .documents import blob_name, shown
 from .findings import SIGNATURE, Report
 from .image_archive import ImageArchive
@@ -102,6 +104,7 @@ class SignatureCheck:
         self._others = 0
         self._left = MAX_BYTES
         self._signers: dict[str, dict[bytes, PublicKey]] = {digest: {} for digest in manifests}
+        self._predicates: dict[tuple[str, str], list[Any]] = {}  # that are signed, by image and type
 
     def run(self, layers: Sequence[SignedLayer]) -> Signatures:
         """Check the documents in some layers. Report what trusted keys signed of other images."""
@@ -113,10 +116,29 @@ class SignatureCheck:
                 self._layer(layer)
             except EnvelopeError as error:
                 self._report.add(SIGNATURE, error.where, f"{error.what}: {error.why}")
+        self._compare_attached()
         enough = frozenset(digest for digest, keys in self._signers.items() if len(keys) >= self._trust.threshold)
         if self._trust.required:
             self._require(enough)
         return Signatures(tuple(self._documents), self._others, enough if self._trust.keys else frozenset())
+
+    def _compare_attached(self) -> None:
+        """Report each bill and provenance in the image that is not the signed one, if one of its type is signed."""
+        for image in sorted({digest for digest, _ in self._predicates}):
+            for media_type, data in embedded_manifest.attached(self._archive, image, {*statement.BILLS, dsse.IN_TOTO}):
+                where = f"an attached document of the type {media_type}"
+                try:
+                    if media_type in statement.BILLS:
+                        kind, value = statement.BILLS[media_type], strict_json.parse(data)
+                    else:
+                        found = statement.parse(data, where)
+                        kind, value = found.predicate_type, found.predicate
+                except (ValueError, EnvelopeError) as error:
+                    self._report.add(SIGNATURE, where, f"it cannot be compared with what is signed: {error}")
+                    continue
+                signed = self._predicates.get((image, kind))
+                if signed is not None and value not in signed:
+                    self._report.add(SIGNATURE, where, "it is not the one that is signed", self._images[image])
 
     def _require(self, enough: frozenset[str]) -> None:
         """Report each image whose manifest is not signed."""
@@ -159,6 +181,9 @@ class SignatureCheck:
                     self._signers[digest].update((key.spki, key) for key in keys)
                 else:
                     kind = OTHER
+        if found.predicate_type in (statement.PROVENANCE, *statement.BILLS.values()):
+            for digest in about:
+                self._predicates.setdefault((digest, found.predicate_type), []).append(found.predicate)
         self._add(kind, found.predicate_type, about, where, shown([name for name, _ in found.subjects]), keys)
 
     def _read(self, layer: SignedLayer, where: str) -> bytes | None:

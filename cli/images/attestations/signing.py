@@ -29,8 +29,6 @@ from fpack.store.errors import FpackError
 from .signed_file import SignedFile
 
 IMAGE, MANIFEST, PROVENANCE, SBOM = "image", "manifest", "provenance", "sbom"
-# The types of attached documents that are signed, and those of their statements.
-_BILLS = {"application/vnd.cyclonedx+json": statement.CYCLONEDX, "application/spdx+json": statement.SPDX}
 _MAX_SHOWN = 3
 
 
@@ -96,8 +94,8 @@ def _subjects(outcome: VerifyResult, archive: ImageArchive, where: str) -> Itera
             (MANIFEST, statement.about(name, digest, statement.MANIFEST, predicate)),
             (PROVENANCE, _provenance(part, embedded_manifest.attached(archive, digest, {dsse.IN_TOTO}), where)),
         ]
-        for media_type, data in embedded_manifest.attached(archive, digest, _BILLS.keys()):
-            found.append((SBOM, statement.about(name, digest, _BILLS[media_type], _json(data, where))))
+        for media_type, data in embedded_manifest.attached(archive, digest, statement.BILLS.keys()):
+            found.append((SBOM, statement.about(name, digest, statement.BILLS[media_type], _json(data, where))))
         for kind, item in found:
             yield SignedSubject(kind, digest, platform, item.encode(), item.predicate_type)
 

@@ -60,16 +60,16 @@ class Signed:
         found: dict[str, Any] = json.loads((self.path / REFERRERS).read_bytes())
         return found
 
-    def forged(self, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    def forged(self, change: Callable[[dict[str, Any]], None], kind: str = "fpack") -> dict[str, Any]:
         """Change the artifact with the image's manifest. Return its entry in a list of referrers."""
-        entry = next(e for e in self.referrers()["manifests"] if "fpack" in e["artifactType"])
+        entry = next(e for e in self.referrers()["manifests"] if kind in e["artifactType"])
         value = json.loads(self.blob(entry))
         change(value)
         return {**self.add(MANIFEST, value), "artifactType": entry["artifactType"]}
 
-    def replace_manifest(self, change: Callable[[dict[str, Any]], None]) -> None:
-        """Change the artifact with the image's manifest in both lists of referrers."""
-        entry, value = self.forged(change), self.referrers()
+    def replace_manifest(self, change: Callable[[dict[str, Any]], None], kind: str = "fpack") -> None:
+        """Change the artifact with the image's manifest, or another, in both lists of referrers."""
+        entry, value = self.forged(change, kind), self.referrers()
         old = [item for item in value["manifests"] if item["artifactType"] == entry["artifactType"]]
         value["manifests"] = [entry if item in old else item for item in value["manifests"]]
         for item in old:
@@ -93,7 +93,7 @@ class Signed:
 @pytest.fixture(scope="module")
 def original(made: Greeter, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("signed")
-    made.fpack.pack("--format", "oci-dir", "--sbom", "-o", folder / "layout", cwd=made.project)
+    made.fpack.pack("--format", "oci-dir", "--sbom", "--provenance", "-o", folder / "layout", cwd=made.project)
     made.fpack("key", "generate", "-o", folder / "owner.pem")
     made.fpack("sign", folder / "layout", "--key", folder / "owner.pem")
     made.fpack("verify", folder / "layout", "--key", folder / "owner.pub")
@@ -168,6 +168,24 @@ def test_a_bill_is_not_hidden_in_the_artifact_of_a_manifest(signed: Signed) -> N
 
     signed.replace_manifest(change)
     assert "one more layer" in signed.refused()
+
+
+@pytest.mark.parametrize(
+    ("kind", "forged"),
+    [
+        ("cyclonedx", {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}),
+        ("in-toto", None),
+    ],
+)
+def test_an_attached_document_is_the_one_that_is_signed(signed: Signed, kind: str, forged: Any) -> None:
+    def change(value: dict[str, Any]) -> None:
+        old = value["layers"][0]
+        document = forged or json.loads(signed.blob(old)) | {"predicate": {"buildDefinition": {}}}
+        (signed.path / "blobs" / old["digest"].replace(":", "/")).unlink()
+        value["layers"][0] = {**old, **signed.add(old["mediaType"], document)}
+
+    signed.replace_manifest(change, kind)
+    assert "it is not the one that is signed" in signed.refused()
 
 
 def test_an_image_does_not_have_two_manifests(signed: Signed) -> None:
