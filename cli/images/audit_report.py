@@ -13,6 +13,8 @@ from fpack.store import DAY
 from .audits import AuditedImage
 from .vulnerability_data import VulnerabilityData
 
+_UNKNOWN = "unknown"
+
 
 class JudgedFinding(NamedTuple):
     """A finding, and the entry by which the user accepts it, if there is one."""
@@ -55,6 +57,13 @@ class ImageReport(NamedTuple):
     def failing(self, limit: FailOn | None) -> int:
         """Return how many findings fail the audit."""
         return sum(limit.meets(judged) for judged in self.findings) if limit is not None else 0
+
+    def unrated(self, limit: FailOn | None) -> int:
+        """Return how many findings may fail the audit, since the data does not tell their severity."""
+        if limit is None or limit.severity == _UNKNOWN:
+            return 0
+        worst = limit._replace(severity=_UNKNOWN)
+        return sum(worst.meets(item) for item in self.findings if item.finding.advisory.severity == _UNKNOWN)
 
 
 def report(

@@ -120,7 +120,7 @@ def command(
 def _status(reports: Sequence[ImageReport], limit: FailOn | None) -> int:
     if any(report.failing(limit) for report in reports):
         return FAILED
-    return UNCHECKED if any(report.unchecked for report in reports) else 0
+    return UNCHECKED if any(report.unchecked or report.unrated(limit) for report in reports) else 0
 
 
 def _limit(text: str | None) -> FailOn | None:

@@ -30,6 +30,8 @@ _ENTRY = _DIGEST + _POSITION.size
 class DataError(FpackError):
     """Vulnerability data that cannot be read."""
 
+    exit_code = 4
+
 
 class DataHeader(NamedTuple):
     """The description of the data in a compiled file.

@@ -46,7 +46,7 @@ class Audited(NamedTuple):
     tar: Path
     data: Path
 
-    def __call__(self, *args: str | Path, status: int = 0) -> dict[str, Any]:
+    def __call__(self, *args: str | Path, status: int | None = 0) -> dict[str, Any]:
         """The JSON of the audit of the image file."""
         done = self.fpack("audit", self.tar, "--json", "--data", self.data, *args, status=status, cwd=self.project)
         value: dict[str, Any] = json.loads(done.stdout)
@@ -121,8 +121,11 @@ def test_the_table(audited: Audited) -> None:
     ],
 )  # fmt: skip
 def test_the_exit_status_is_by_severity(audited: Audited, limit: str, failing: int) -> None:
-    image = audited("--fail-on", limit, status=1 if failing else 0)
-    assert image["failing"] == failing and image["success"] == (not failing)
+    # One finding has no severity, and could be critical.
+    image = audited("--fail-on", limit, status=1 if failing else 6)
+    assert image["failing"] == failing and not image["success"]
+    rated = audited("--fail-on", limit, "--ignore", "CVE-2026-0004", status=None)
+    assert rated["success"] == (not rated["failing"]) and rated["failing"] == failing - (limit == "unknown")
 
 
 @pytest.mark.parametrize("limit", ["severe", "", "high,fixed", "high,", "HIGH", "high,fixable,low"])
@@ -140,17 +143,18 @@ def test_accepted_vulnerabilities_do_not_count_and_are_not_hidden(audited: Audit
         row.format("CVE-2026-0001", "not reachable", "2999-01-01") + row.format("CVE-2026-0006", "later", "2020-01-01")
     )
     options = ("--accepted", accepted, "--ignore", "CVE-2026-0003=tested", "--fail-on", "high")
-    image = audited(*options)
+    image = audited(*options, status=6)
     assert image["counts"] == {"medium": 1, "unknown": 1} and ids(image) == COUNTING
     reasons = {finding["id"]: finding["accepted"] for finding in image["findings"]}
     assert reasons["CVE-2026-0001"]["reason"] == "not reachable" and reasons["CVE-2026-0003"]["origin"] == "--ignore"
     assert reasons["CVE-2026-0006"] is None and image["expired"][0]["id"] == "CVE-2026-0006"
     words = ("audit", audited.tar, "--data", audited.data, *options)
-    text = audited.fpack(*words, cwd=audited.project).stdout
+    text = audited.fpack(*words, cwd=audited.project, status=6).stdout
     assert "CVE-2026-0001" not in text and "2 more are accepted or do not affect the image" in text
     assert f"CVE-2026-0006 was accepted until 2020-01-01 ({accepted})" in text
-    assert "accepted: not reachable" in audited.fpack(*words, "--show-suppressed", cwd=audited.project).stdout
-    assert audited("--ignore", "CVE-2026-0001", "--fail-on", "high")["failing"] == 0
+    assert "accepted: not reachable" in audited.fpack(*words, "--show-suppressed", cwd=audited.project, status=6).stdout
+    rated = ("--ignore", "CVE-2026-0001", "--ignore", "CVE-2026-0004", "--fail-on", "high")
+    assert audited(*rated, status=None)["failing"] == 0
     for number in ("", "*", "CVE", "=reason"):
         assert "does not name a vulnerability" in audited.fpack.fails("audit", audited.tar, "--ignore", number)
     accepted.write_text('[[accept]]\nid = "CVE-2026-0001"\n')
