@@ -93,7 +93,9 @@ def command(
     from fpack.cli.images.audit_report import report, value
     from fpack.cli.images.audits import auditor
     from fpack.cli.images.subject import open_subject
+    from fpack.cli.ui.render import show_error
     from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.errors import FpackError
     from fpack.store.settings import MAX_DATA_AGE
 
     limit = _limit(fail_on)
@@ -101,20 +103,28 @@ def command(
     max_days = MAX_DATA_AGE.find(max_age)
     with Workspace(shared.options(rest)) as workspace:
         opened = auditor(data, documents, offline)
-        now, reports = opened.now, []
+        now, reports, unread = opened.now, [], 0
         for what in images or (None,):
-            audited = opened.audit(workspace, open_subject(workspace, what, platform))
+            try:
+                audited = opened.audit(workspace, open_subject(workspace, what, platform))
+            except FpackError as error:
+                if len(images) < 2:
+                    raise
+                show_error(error)  # the audit of the others goes on
+                unread += 1
+                continue
             reports.append(report(what or audited.name, audited, opened.data, accepted, now, max_days))
         workspace.finish()
     opened.warn()
+    status = _status(reports, limit) or (UNCHECKED if unread else 0)
     if sarif is not None:
         _write_sarif(sarif, reports)
     if as_json:
         rows = [value(item, limit, accepted, now) for item in reports]
-        shared.print_json({"images": rows, "success": not _status(reports, limit)})
-    else:
+        shared.print_json({"images": rows, "success": not status})
+    elif reports:
         _show(reports, limit, accepted, now, show_suppressed)
-    return _status(reports, limit)
+    return status
 
 
 def _status(reports: Sequence[ImageReport], limit: FailOn | None) -> int:

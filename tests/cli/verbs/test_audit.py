@@ -128,6 +128,17 @@ def test_the_exit_status_is_by_severity(audited: Audited, limit: str, failing: i
     assert rated["success"] == (not rated["failing"]) and rated["failing"] == failing - (limit == "unknown")
 
 
+def test_an_image_that_cannot_be_read_does_not_hide_the_others(audited: Audited, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.tar"
+    bad.write_bytes(audited.tar.read_bytes()[:5000])
+    done = audited.fpack("audit", bad, audited.tar, "--json", "--data", audited.data, status=6)
+    value = json.loads(done.stdout)
+    assert [ids(image) for image in value["images"]] == [COUNTING] and not value["success"]
+    assert str(bad) in done.stderr
+    words = ("audit", audited.tar, bad, "--data", audited.data, "--fail-on", "high")
+    assert "CVE-2026-0001" in audited.fpack(*words, status=1).stdout
+
+
 @pytest.mark.parametrize("limit", ["severe", "", "high,fixed", "high,", "HIGH", "high,fixable,low"])
 def test_a_limit_that_is_none_is_refused(audited: Audited, limit: str) -> None:
     assert (
