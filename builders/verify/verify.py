@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.builders.debian.signatures import Signature
 from fpack.builders.debian.suites import DEBIAN, DISTRIBUTIONS, UBUNTU
-from fpack.builders.manifest.format import Blob, Head
+from fpack.builders.manifest.format import Blob, Head, ManifestEntry, ManifestLayer
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify.evidence.local import LocalEvidence
 
@@ -18,7 +18,7 @@ from .documents import BadDocument, differences
 from .embedded_manifest import Referrers
 from .findings import ARCHIVE, DOCUMENT, Report, VerifyError
 from .image_archive import ImageArchive, open_archive
-from .image_check import CheckedImage, check
+from .image_check import CheckedImage, Visitor, check
 from .image_index import IndexedImages, read_index
 from .origin import Trace, TracedPackage
 from .others import OtherEntries
@@ -30,6 +30,8 @@ WITHIN = "the image"
 # The verdict of a verification: the image matches a manifest that the user named, or one that trusted keys signed, or
 # only the manifest that it carries, which the author of the image may have forged.
 GIVEN, SIGNED, SELF_CONSISTENT = "given", "signed", "self-consistent"
+
+Progress = Callable[[int, int], None]
 
 
 class VerifiedImage(NamedTuple):
@@ -152,10 +154,11 @@ def verify(
     beside: Sequence[Path],
     evidence: LocalEvidence,
     trust: Trust = Trust(),  # noqa: B008 - it is immutable
+    progress: Progress = lambda done, total: None,
 ) -> VerifyResult:
     """Verify the image at a path against `manifests`, or those that it carries, or the existing files of `beside`.
 
-    trust: the keys whose signatures count.
+    trust: the keys whose signatures count. progress: is told how many layers were read, of how many.
     """
     report = Report()
     archive = open_archive(image, report)
@@ -169,7 +172,7 @@ def verify(
                 why=f"there is none at {names} either",
                 hint="name it with --manifest FILE",
             )
-        return _Verification(archive, given, bool(manifests), evidence, report, trust).run()
+        return _Verification(archive, given, bool(manifests), evidence, report, trust, progress).run()
     except RecursionError:
         why = "one of its documents is nested too deeply"
         raise VerifyError("The image cannot be read", where=str(image), why=why) from None
@@ -187,6 +190,20 @@ def _manifests(archive: ImageArchive, named: Sequence[Path], beside: Sequence[Pa
     return [(str(path), manifest_loading.from_file(path)) for path in paths]
 
 
+class _ToldVisitor:
+    """A visitor that tells how many layers another one has visited."""
+
+    def __init__(self, inner: Visitor, progress: Progress, total: int) -> None:
+        self._inner, self._progress, self._total = inner, progress, total
+        self._done = 0
+        self.watch = inner.watch
+
+    def visit(self, layer: ManifestLayer, entries: Sequence[ManifestEntry]) -> None:
+        self._inner.visit(layer, entries)
+        self._done += 1
+        self._progress(self._done, self._total)
+
+
 class _Verification:
     """One run over an archive."""
 
@@ -198,8 +215,10 @@ class _Verification:
         evidence: LocalEvidence,
         report: Report,
         trust: Trust,
+        progress: Progress,
     ) -> None:
         self._archive = archive
+        self._progress = progress
         self._trust = trust
         self._given = given
         self._named = named
@@ -241,7 +260,8 @@ class _Verification:
         reader = manifest_loading.reader(data, where)
         trace = Trace(reader, self._evidence, report)
         try:
-            checked = check(self._archive, image, reader, report, trace, self._used)
+            told = _ToldVisitor(trace, self._progress, len(reader.head.layers))
+            checked = check(self._archive, image, reader, report, told, self._used)
             trace.finish()
         finally:
             trace.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,7 +153,7 @@ def command(
         known = workspace.has_store
         remote = None if offline else _remote(workspace, Path(directory))
         hand = LocalEvidence(workspace.store if known else None, cache_directory() / "debian", remote=remote)
-        outcome = verify(path, manifests, all_beside(path.absolute()), hand, trust)
+        outcome = verify(path, manifests, all_beside(path.absolute()), hand, trust, _progress)
         outcome = outcome._replace(given=outcome.given or file is None)
         proven = [
             _rebuild(workspace, path, sources, part, outcome.report, hand) if rebuild else None
@@ -198,6 +199,14 @@ def _trust(names: Sequence[str], threshold: int | None) -> Trust:
     return Trust(keys, threshold or 1, bool(names) or threshold is not None)
 
 
+def _progress(done: int, total: int) -> None:
+    """Show how many layers were read, if a person looks."""
+    if sys.stderr.isatty():
+        text = f"checking layer {done} of {total}" if done < total else ""
+        sys.stderr.write(f"\r\x1b[2K{text}")
+        sys.stderr.flush()
+
+
 def _packed(text: str, options: SharedOptions, out: Path) -> Path:
     """Pack the image of a target as a layout with its manifest."""
     from contextlib import ExitStack
@@ -212,8 +221,6 @@ def _packed(text: str, options: SharedOptions, out: Path) -> Path:
 
 def _remote(workspace: Workspace, directory: Path) -> Remote:
     """Return the access to the archives for files that are not on this machine."""
-    import sys
-
     from fpack.builders.net.http import Http
     from fpack.builders.verify.evidence.remote import Remote
 
@@ -285,7 +292,6 @@ def _show(
     refused: the words for a policy that is not met, or "". proven: how many entries of each platform Debian's scripts
     made in a rebuild; None if it was not built again. rebuilders: the lines about them for each platform.
     """
-    import sys
 
     from fpack.cli.ui.render import colored
     from fpack.store.errors import one_line
