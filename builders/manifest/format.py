@@ -125,7 +125,7 @@ class PathOrigin(NamedTuple):
 
 
 class PathMeta(NamedTuple):
-    """What the image or a built package says of itself, for bills of materials. path: its store path.
+    """A description that the image or a built package gives of itself, for bills of materials. path: its store path.
 
     licence: an SPDX expression. maintainers, originator: `Name` or `Name <address>`. Texts that are not stated are "".
     """

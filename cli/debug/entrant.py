@@ -42,7 +42,7 @@ _START = f"exec 9>&2 2>&-; (exec {PREFIX}/bin/setsid {{}} -- {_COMMAND}); exit $
 
 
 class DebugSession(NamedTuple):
-    """What runs in a container. words, env: of the command. uid, gid, groups: its user, in the container.
+    """A command to run in a container. words, env: of the command. uid, gid, groups: its user, in the container.
 
     directory: the working directory. terminal: it gets a terminal. privileged: it keeps all rights in the namespaces.
     code: the system call filter; empty: none.

@@ -19,7 +19,7 @@ _MOST = 1 << 16  # bytes of a table of mounts, in which `/` is among the first
 
 
 class Mark(NamedTuple):
-    """What the processes of a session have. namespace: a descriptor of its mount namespace. root: the device of `/`.
+    """The marks of the processes of a session. namespace: a descriptor of its mount namespace. root: the device of `/`.
 
     A process with the right to mount may leave the namespace, but in a copy of it, `/` has the same device.
     """

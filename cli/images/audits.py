@@ -34,7 +34,7 @@ class AuditedImage(NamedTuple):
 
 
 class Auditor(NamedTuple):
-    """What a command audits images with. statements: of VEX documents. now: the time, in Unix seconds.
+    """The data with which a command audits images. statements: of VEX documents. now: the time, in Unix seconds.
 
     ignored: which of the statements do not count and why; `audit` adds those that are too late.
     """
