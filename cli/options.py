@@ -197,3 +197,28 @@ def of_vulnerabilities(command: Command) -> Command:
         help="A document with the statements of others, OpenVEX or CSAF; can be repeated.",
     )
     return data(vex(command))
+
+
+def of_rebuilders(command: Command) -> Command:
+    """Add the options that require rebuilders: `rebuilt`, their answers as `bundle`, and `policy`."""
+    rebuilt = click.option(
+        "--rebuilt",
+        is_flag=False,
+        flag_value="",
+        metavar="[N[/M]]",
+        help="N of the M operators of rebuilders must have reproduced each Debian package; see fpack rebuilders.",
+    )
+    bundle = click.option(
+        "--rebuilders",
+        "bundle",
+        type=NamedPath(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="With --rebuilt: answers that fpack rebuilders fetch wrote; ask nobody.",
+    )
+    policy = click.option(
+        "--policy",
+        type=NamedPath(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="With --rebuilt: the file of rebuilders. Default: ~/.config/fpack/rebuilders.toml.",
+    )
+    return rebuilt(bundle(policy(command)))

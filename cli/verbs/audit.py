@@ -67,6 +67,7 @@ The exit status is
 @click.option(
     "--sarif", type=shared.NamedPath(path_type=Path), metavar="FILE", help="Also write the findings as SARIF 2.1.0."
 )
+@shared.of_rebuilders
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.of_file
 @shared.building
@@ -82,6 +83,9 @@ def command(
     documents: tuple[Path, ...],
     show_suppressed: bool,
     sarif: Path | None,
+    rebuilt: str | None,
+    bundle: Path | None,
+    policy: Path | None,
     as_json: bool,
     **rest: Any,
 ) -> int:
@@ -90,6 +94,7 @@ def command(
     WHAT is an image file, a package or an attribute. Vulnerabilities of Debian's packages are matched by source
     package; a package without any file in the image does not count. No name of a package is sent to anybody.
     """
+    from fpack.cli.images import rebuilt as rebuilt_by
     from fpack.cli.images.audit_report import report, value
     from fpack.cli.images.audits import auditor
     from fpack.cli.images.subject import open_subject
@@ -101,12 +106,16 @@ def command(
     limit = _limit(fail_on)
     accepted = [*_ignored(ignored), *_accepted(lists)]
     max_days = MAX_DATA_AGE.find(max_age)
-    with Workspace(shared.options(rest)) as workspace:
+    trusted = rebuilt_by.of_options(rebuilt, bundle, policy, offline)
+    packages = []
+    options = shared.options(rest)
+    with Workspace(options) as workspace:
         opened = auditor(data, documents, offline)
         now, reports, unread = opened.now, [], 0
         for what in images or (None,):
             try:
-                audited = opened.audit(workspace, open_subject(workspace, what, platform))
+                subject = open_subject(workspace, what, platform)
+                audited = opened.audit(workspace, subject)
             except FpackError as error:
                 if len(images) < 2:
                     raise
@@ -114,16 +123,22 @@ def command(
                 unread += 1
                 continue
             reports.append(report(what or audited.name, audited, opened.data, accepted, now, max_days))
+            packages.append(subject.manifest().head.lock.packages)
         workspace.finish()
     opened.warn()
-    status = _status(reports, limit) or (UNCHECKED if unread else 0)
+    results = rebuilt_by.of_images(packages, trusted, bundle) if trusted is not None else []
+    found = {_status(reports, limit), rebuilt_by.status(sum(results, ())), UNCHECKED if unread else 0}
+    status = FAILED if FAILED in found else max(found)
     if sarif is not None:
         _write_sarif(sarif, reports)
     if as_json:
-        rows = [value(item, limit, accepted, now) for item in reports]
+        rows = [value(item, limit, accepted, now) | {"rebuilders": None} for item in reports]
+        for row, answers in zip(rows, results, strict=False):
+            row["rebuilders"] = trusted and rebuilt_by.value(answers, trusted)
         shared.print_json({"images": rows, "success": not status})
     elif reports:
-        _show(reports, limit, accepted, now, show_suppressed)
+        lines = [trusted and rebuilt_by.brief(answers, trusted, options.verbose) or () for answers in results]
+        _show(reports, limit, accepted, now, show_suppressed, lines)
     return status
 
 
@@ -195,13 +210,21 @@ def _write_sarif(path: Path, reports: Sequence[ImageReport]) -> None:
 
 
 def _show(
-    reports: Sequence[ImageReport], limit: FailOn | None, accepted: Sequence[Accepted], now: float, all_: bool
+    reports: Sequence[ImageReport],
+    limit: FailOn | None,
+    accepted: Sequence[Accepted],
+    now: float,
+    all_: bool,
+    rebuilders: Sequence[Sequence[str]],
 ) -> None:
-    from fpack.cli.ui.layout import Page, show
+    """Print the reports. rebuilders: the lines about who reproduced the packages of each, or nothing."""
+    from fpack.cli.ui.layout import Page, clean, show
 
     page = Page()
-    for report in reports:
+    for number, report in enumerate(reports):
         show(_image(page, report, limit, all_))
+        if rebuilders:
+            show([clean(line) for line in rebuilders[number]])
     show(_ending(page, reports, accepted, now))
 
 

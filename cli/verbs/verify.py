@@ -79,24 +79,7 @@ The exit status is
 )
 @click.option("--rebuild", is_flag=True, help="Build the image again, in an empty store, and compare.")
 @shared.sources
-@click.option(
-    "--rebuilt",
-    is_flag=False,
-    flag_value="",
-    metavar="[N[/M]]",
-    help="N of the M operators of rebuilders must have reproduced each Debian package; see fpack rebuilders.",
-)
-@click.option(
-    "--rebuilders",
-    "bundle",
-    type=shared.NamedPath(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="With --rebuilt: answers that fpack rebuilders fetch wrote; ask nobody.",
-)
-@click.option(
-    "--policy", type=shared.NamedPath(path_type=Path, dir_okay=False), metavar="FILE",
-    help="With --rebuilt: the file of rebuilders. Default: ~/.config/fpack/rebuilders.toml.",
-)  # fmt: skip
+@shared.of_rebuilders
 @click.option("--strict", is_flag=True, help="Fail if anything does not come from the distribution's signed archive.")
 @click.option(
     "--allow-other",

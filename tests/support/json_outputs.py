@@ -144,6 +144,7 @@ def of_rebuilders(run: Recorder, made: Greeter, out: Path) -> None:
         run("rebuilders show", made.tar, "--policy", policy, status=1)
         run("rebuilders fetch", made.tar, "--policy", policy, "-o", out / "bundle.json")
         run("verify", made.tar, "--rebuilt", "--policy", policy, status=1)
+        run("audit", made.tar, "--data", out / "osv.json", "--rebuilt", "--policy", policy, status=1)
     run("rebuilders fetch", made.tar, "--policy", policy, "-o", out / "none.json", status=6)
     run("rebuilders show", made.tar, "--policy", policy, "--rebuilders", out / "none.json", status=6)
 

@@ -72,6 +72,20 @@ def test_a_package_that_was_not_reproduced_fails_the_verification(made: Greeter,
     assert shown(made, "--policy", policy)["counts"]["excepted"] == 1
 
 
+def test_an_audit_requires_them_too(made: Greeter, server: Rebuilders, tmp_path: Path) -> None:
+    first, *others = locked(made.manifest)
+    server.reproduced(others)
+    policy, data = tmp_path / "policy.toml", tmp_path / "tracker.json"
+    policy.write_text(policy_file(1, {"one": ([server.url], [server.key])}))
+    data.write_text('{"absent": {"CVE-2026-0001": {"releases": {"trixie": {"status": "open"}}}}}')
+    words = ("audit", made.tar, "--data", data, "--policy", policy, "--rebuilt")
+    value = json.loads(made.fpack(*words, "--json", status=None).stdout)["images"][0]["rebuilders"]
+    assert value["counts"]["reproduced"] == len(others)
+    assert f"{first.name} {first.version}: one: " in made.fpack(*words, status=None).stdout
+    plain = json.loads(made.fpack("audit", made.tar, "--data", data, "--json").stdout)
+    assert plain["images"][0]["rebuilders"] is None
+
+
 def test_a_bundle_says_the_same_without_its_servers(made: Greeter, server: Rebuilders, tmp_path: Path) -> None:
     packages = locked(made.manifest)
     server.reproduced(packages)
