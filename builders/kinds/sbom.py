@@ -28,8 +28,8 @@ from .facts import FILE, MAX_FACTS, FactsArgs
 from .manifest import CANONICAL_FILE
 
 # 2: URLs of sources, digests of links, os-release, whole copyright files; 4: the supplier of builds; 5: the bills of
-# materials in packages
-VERSION = 5
+# materials in packages; 6: licence and copyright of the image and the system by their parts, SHA-512 of the image
+VERSION = 6
 
 
 class SbomArgs(NamedTuple):

@@ -141,6 +141,8 @@ class _Writer:
     def _licences(self, component: Component) -> list[dict[str, Any]]:
         declared, effective = component.declared, component.effective
         if not declared.expression:
+            if not declared.original and effective.expression:
+                return [{"expression": effective.expression, "acknowledgement": "concluded"}]
             named = {"license": {"name": declared.original, "acknowledgement": "declared"}}
             return [named] if declared.original else []
         found: list[dict[str, Any]] = [{"expression": declared.expression, "acknowledgement": "declared"}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from fpack.builders.manifest.format import (
@@ -18,13 +18,15 @@ from fpack.builders.manifest.format import (
     PathOrigin,
 )
 from fpack.builders.manifest.reader import ManifestReader
+from fpack.builders.oci import spec
+from fpack.builders.oci.spec import Descriptor
 from fpack.store.path import parse
 
 from . import fragments
 from . import provenance as origins
 from .dependencies import LoadedFile, loaded, roots
 from .facts import ARCHIVE, EXECUTABLE, STRUCTURED, Facts, FileFacts, OsRelease, PackageFacts
-from .licences.check import is_expression
+from .licences.check import conjunction, is_expression
 from .model import (
     BUILD_TOOL_OF,
     BUILT_USING,
@@ -46,6 +48,7 @@ _BUILT_USING = re.compile(r"([a-z0-9][a-z0-9+.-]*)\s*\(=\s*([^)\s]+)\s*\)")
 _SYSTEM_VENDORS = {"debian": ("debian", "debian_linux"), "ubuntu": ("canonical", "ubuntu_linux")}
 _SUPPLIERS = {"debian": "Debian", "ubuntu": "Ubuntu"}
 # Sources of these kinds are a part of what is built from them. Those of kind "source" are its source code.
+_COPYRIGHT_OF_PARTS = "The copyright notices of the packages in it."
 _PARTS = ("npm", "pypi", "golang", "cargo", "gem")
 
 
@@ -128,6 +131,7 @@ class _Gathering:
             self._fragments(self._refs[origin.path], self._facts[origin.path])
         for ref, urls in self._source_urls.items():
             self._components[ref] = self._components[ref]._replace(urls=tuple(sorted(urls)))
+        self._conclude(inside)
         dates = [suite.date for suite in self._head.lock.suites]
         return Bill(
             subject=self._subject,
@@ -139,6 +143,15 @@ class _Gathering:
             serial=serial,
             complete=True,
         )
+
+    def _conclude(self, inside: list[str]) -> None:
+        """State the licence and the copyright of the image and the system: those of their parts, if each has some."""
+        parts = [self._components[ref] for ref in inside]
+        packages = [part for part in parts if part.kind == "deb"]
+        self._subject = _together(self._subject, parts)
+        for ref, component in self._components.items():
+            if component.kind == "operating-system":
+                self._components[ref] = _together(component, packages)
 
     def _add(self, component: Component) -> str:
         """Add a component unless it is known. One in the image is more than a tool of a build."""
@@ -158,6 +171,7 @@ class _Gathering:
         labels = config.get("Labels") or {}
         stated = str(labels.get("org.opencontainers.image.licenses", ""))
         licence = Licence(stated, stated if is_expression(stated) else "")
+        sha256 = image.manifest.digest.removeprefix("sha256:")
         return Component(
             ref=url,
             kind="container",
@@ -170,9 +184,17 @@ class _Gathering:
             description=str(labels.get("org.opencontainers.image.description", "")),
             declared=licence,
             effective=licence,
-            hashes=Hashes(sha256=image.manifest.digest.removeprefix("sha256:")),
+            hashes=Hashes(sha256=sha256, sha512=self._manifest_sha512()),
             size=image.manifest.size,
+            file=sha256,  # in an OCI layout
         )
+
+    def _manifest_sha512(self) -> str:
+        """Return the SHA-512 of the image's own manifest, whose content follows from that of fpack."""
+        head = self._head
+        layers = [Descriptor(*layer.blob) for layer in head.layers]
+        data = spec.dump(spec.manifest(Descriptor(*head.image.config), layers))
+        return hashlib.sha512(data).hexdigest() if spec.digest(data) == head.image.manifest.digest else ""
 
     def _system(self) -> Component:
         named = [f.os_release for _, f in sorted(self._facts.items()) if f.os_release is not None]
@@ -437,3 +459,14 @@ def _common_licence(found: CopyrightFacts | None) -> tuple[Licence, str]:
         return Licence(), ""
     texts = {stanza.copyright for stanza in found.stanzas}
     return Licence(*licences.pop()), texts.pop() if len(texts) == 1 else ""
+
+
+def _together(component: Component, parts: Iterable[Component]) -> Component:
+    """Return a component with the licences and the notice of its parts, unless it states its own or a part has none."""
+    found = list(parts)
+    expressions = [part.effective.expression for part in found]
+    if found and all(expressions) and not component.effective.expression:
+        component = component._replace(effective=Licence("", conjunction(expressions)))
+    if found and all(part.copyright for part in found) and not component.copyright:
+        component = component._replace(copyright=_COPYRIGHT_OF_PARTS)
+    return component

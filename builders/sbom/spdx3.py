@@ -228,6 +228,7 @@ class _Document:
             # BSI's guideline reads the name, the digest and the properties of what is delivered from this file.
             suffix = component.file[component.file.rfind(".") :]
             is_system = component.kind == "operating-system"  # its file is os-release
+            is_archive = component.kind not in ("operating-system", "container")
             self._add(
                 "software_File",
                 "artifact",
@@ -237,7 +238,7 @@ class _Document:
                 name=clean(component.file),
                 # So the guideline says "unstructured" and "structured".
                 software_additionalPurpose=["firmware" if is_system else "container"],
-                software_primaryPurpose="file" if is_system else "archive",
+                software_primaryPurpose="archive" if is_archive else "file",
                 verifiedUsing=_hashes(component.hashes),
             )
         if component.kind == "build":

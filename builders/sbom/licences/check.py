@@ -1,8 +1,9 @@
-"""Check a licence that somebody wrote as an SPDX expression, such as that in the label of an image."""
+"""Check SPDX expressions, such as that in the label of an image, and join them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from .expression import MAX_DEPTH, MAX_TOKENS
 from .spdx_ids import EXCEPTIONS, LICENCES
@@ -38,3 +39,24 @@ def is_expression(text: str) -> bool:
         if not 0 <= depth <= MAX_DEPTH:
             return False
     return not expects_licence and depth == 0
+
+
+def conjunction(expressions: Iterable[str]) -> str:
+    """Return the expression of what is under all of some valid expressions: each term once, sorted."""
+    return " AND ".join(sorted({term for expression in expressions for term in _terms(expression)}))
+
+
+def _terms(expression: str) -> list[str]:
+    """Return the terms of an expression that AND joins outside of parentheses."""
+    terms: list[list[str]] = [[]]
+    depth, has_choice = 0, False
+    for token in _TOKEN.findall(expression):
+        depth += (token == "(") - (token == ")")
+        if token == "AND" and not depth:
+            terms.append([])
+            continue
+        has_choice = has_choice or (token == "OR" and not depth)
+        terms[-1].append(token)
+    if has_choice:  # AND binds more than OR
+        return [f"({expression})"]
+    return [" ".join(term).replace("( ", "(").replace(" )", ")") for term in terms]

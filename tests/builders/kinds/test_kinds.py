@@ -86,7 +86,7 @@ DIGESTS = {
     "pypi": "82d346add165fac0",
     "relocated": "986e5659f4152358",
     "root": "80e9d53850d828a8",
-    "sbom": "eddbddc7278234c8",
+    "sbom": "20e1603816a593ae",
     "slice": "15bbd1d96b1233fe",
     "source": "da8e8421d65924c2",
     "text": "a0a7b1cf054e8713",

@@ -187,6 +187,34 @@ def test_the_supplier_is_told_if_someone_names_one(project: Billed, document: di
     assert "A Shop (shop@example.org)" in spdx["creationInfo"]["creators"][0]
 
 
+def test_the_image_is_its_own_manifest_with_both_digests(project: Billed, tmp_path: Path) -> None:
+    project.fpack("pack", "--sbom", "--format", "oci-dir", "-o", tmp_path / "layout", cwd=project.project)
+    (image,) = json.loads((tmp_path / "layout/index.json").read_text())["manifests"]
+    name = str(image["digest"]).removeprefix("sha256:")
+    data = (tmp_path / "layout/blobs/sha256" / name).read_bytes()
+    subject = project.document("cyclonedx-1.6")["metadata"]["component"]
+    assert {row["alg"]: row["content"] for row in subject["hashes"]} == {
+        "SHA-256": name,
+        "SHA-512": hashlib.sha512(data).hexdigest(),
+    }
+    assert properties(subject)["bsi:component:filename"] == name
+
+
+def test_the_system_has_the_licences_of_its_packages(document: dict[str, Any]) -> None:
+    found = components(document)
+    (system,) = [ref for ref, item in found.items() if item["type"] == "operating-system"]
+    debs = [
+        item["licenses"][0]["expression"]
+        for ref, item in found.items()
+        if "/debian/" in ref and "arch=source" not in ref
+    ]
+    (licence,) = found[system]["licenses"]
+    assert licence["acknowledgement"] == "concluded"
+    assert set(licence["expression"].split(" AND ")) == {term for text in debs for term in text.split(" AND ")}
+    # Nobody states the licence of the files of the project, so nothing is concluded for the whole image.
+    assert "licenses" not in document["metadata"]["component"]
+
+
 def test_it_says_nothing_of_vulnerabilities(document: dict[str, Any]) -> None:
     assert "vulnerabilities" not in document and "vulnerab" not in json.dumps(document).lower()
 

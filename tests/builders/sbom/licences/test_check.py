@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fpack.builders.sbom.licences.check import is_expression
+from fpack.builders.sbom.licences.check import conjunction, is_expression
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,20 @@ def test_expressions(text: str) -> None:
 )
 def test_other_texts(text: str) -> None:
     assert not is_expression(text)
+
+
+@pytest.mark.parametrize(
+    ("texts", "wanted"),
+    [
+        (["MIT", "MIT"], "MIT"),
+        (["MIT AND ISC", "ISC"], "ISC AND MIT"),
+        (["MIT OR ISC", "Zlib"], "(MIT OR ISC) AND Zlib"),
+        (["(MIT OR ISC) AND Zlib", "Zlib"], "(MIT OR ISC) AND Zlib"),
+        (["MIT AND Zlib OR ISC"], "(MIT AND Zlib OR ISC)"),
+        (["GPL-2.0-or-later WITH Bison-exception-2.2 AND LicenseRef-a-1"],
+         "GPL-2.0-or-later WITH Bison-exception-2.2 AND LicenseRef-a-1"),
+        (["((MIT AND ISC) OR Zlib)"], "((MIT AND ISC) OR Zlib)"),
+    ],
+)  # fmt: skip
+def test_a_conjunction_has_each_term_once(texts: list[str], wanted: str) -> None:
+    assert conjunction(texts) == wanted and is_expression(wanted)
