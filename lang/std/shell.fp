@@ -28,7 +28,10 @@ shell({
     named = if base == null then usual else base
     # A listed package keeps its own rule.
     added = [n for n in named if !any(wanted, p => p.name == n)]
-    whole = [...unique-by-name(wanted), ...[get(import("fpack/debian-package").of-release(the-release), n) for n in added]]
+    whole = [
+      ...unique-by-name(wanted),
+      ...[get(import("fpack/debian-package").of-release(the-release), n) for n in added],
+    ]
 
     the-name = if name != null then name else if listed == [] then "shell" else name-of(head(listed))
     programs = join(["${p.out}/bin" for p in unique-by-path([...built, ...tools-of(built)])], ":")
