@@ -194,7 +194,12 @@ def works_static(place: Place) -> None:
     assert said.startswith(user)
 
 
+def works_debug_tools(place: Place) -> None:
+    assert place.run("sh", "-c", "echo $((6 * 7)); ps -o pid= -p 1").split() == ["42", "1"]
+
+
 WORKS: dict[str, Callable[[Place], None]] = {
+    "debug-tools": works_debug_tools,
     "go": works_go,
     "haproxy": works_haproxy,
     "mariadb": works_mariadb,

@@ -6,14 +6,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fpack.cli.trial import closure, command
+from fpack.cli.trial import closure, subject
 from fpack.store.derivation import Derivation, Output, digest, placeholder
 
 
 @pytest.mark.parametrize("name", ["../../../tmp/x", "", "warty", "trixie/..", None, 1, ["trixie"], {}])
 def test_a_release_that_fpack_does_not_know_is_none(name: object) -> None:
-    assert command._release(name) == ""
-    assert command._release("trixie") == "trixie"
+    assert subject._release(name) == ""
+    assert subject._release("trixie") == "trixie"
 
 
 def found(

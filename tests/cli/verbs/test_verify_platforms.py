@@ -108,7 +108,7 @@ def swap(entries: list[Any]) -> None:
 
 CHANGES: dict[str, tuple[Callable[[list[Any]], object], str]] = {
     "a platform fewer": (lambda entries: entries.pop(), "does not refer to the image"),
-    "a platform more": (lambda entries: entries.append({**entries[0], "platform": {"os": "plan9"}}), "no manifest"),
+    "a platform more": (lambda entries: entries.append({**entries[0], "platform": {"os": "plan9"}}), " twice"),
     "platforms in the other order": (lambda entries: entries.reverse(), "the index of platforms"),
     "platforms exchanged": (swap, "the index of platforms"),
     "an annotation": (lambda entries: entries[0].update(annotations={"evil": "yes"}), "annotations"),
