@@ -213,16 +213,19 @@ class ExecBuilder(BaseBuilder):
         for kind, paths in sorted(found.items()):
             for at in range(0, len(paths), _ARGUMENTS):
                 words = " ".join(_quoted(path) for path in paths[at : at + _ARGUMENTS])
-                # strip fails on a file that only looks like an object file; the file stays unchanged.
-                script.append(f"/usr/bin/strip {_STRIP[kind]} {words} || :\n")
+                # strip exits with 1 for a file that only looks like an object file, which stays unchanged.
+                script.append(f"/usr/bin/strip {_STRIP[kind]} {words} || [ $? = 1 ] || exit\n")
         control = work.directory / "control" / "strip"
         control.write_text("".join(script), "utf-8", "surrogateescape")
         os.chmod(control, 0o444)
         shell = spec.command[0]
         finished = self._executor.run(spec._replace(command=(shell, f"{CONTROL}/strip")), work)
         lines.end()
-        if finished.exceeded:
-            raise BuildError("The outputs of a build could not be stripped", why=finished.exceeded)
+        if finished.status or finished.exceeded:
+            # Files that were not stripped would be another output of the same derivation.
+            last = "\n".join(lines.last)
+            why = finished.exceeded or f"strip ended with exit status {finished.status}"
+            raise BuildError("The outputs of a build could not be stripped", why=f"{why}; its last lines:\n{last}")
 
     def _failed(self, task: Task, spec: Spec, work: Work, finished: RunResult, lines: OutputLines) -> PhaseFailed:
         phase = f"in its phase {finished.phase}" if finished.phase else "before its first phase"

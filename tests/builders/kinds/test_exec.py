@@ -8,12 +8,17 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from fpack.builders.debian.contents.index import ContentsIndex
 from fpack.builders.debian.contents.table import FileTable, pack_rows
-from fpack.builders.kinds.exec import ExecOptions
+from fpack.builders.kinds.exec import ExecBuilder, ExecOptions
 from fpack.builders.protocol import BuildError
+from fpack.builders.sandbox.executor import RunResult
+from fpack.builders.sandbox.spec import Spec
+from fpack.builders.scheduler.build_log import OutputLines
 from fpack.builders.scheduler.reporter import BuildOutcome
 from fpack.builders.scheduler.scheduler import BuildsFailed
 from fpack.store.derivation import build_path
@@ -274,3 +279,22 @@ def test_an_early_end_of_the_store_leaves_nothing_behind(world: Builds) -> None:
     world.build("echo x > $out", "tidy")
     assert list(world.store.session.directory.iterdir()) == []
     assert isinstance(world.root, StorePath)
+
+
+@pytest.mark.parametrize("result", [RunResult(254), RunResult(137), RunResult(0, exceeded="it took too long")])
+def test_an_output_that_was_not_stripped_is_no_output(tmp_path: Path, result: RunResult) -> None:
+    """Else a machine without resources would give another output of the same derivation."""
+    output = tmp_path / "out" / f"{'a' * 32}-x"
+    output.parent.mkdir()
+    (tmp_path / "control").mkdir()
+    shutil.copy("/bin/true", output)
+
+    class Failing:
+        def run(self, spec: Any, work: Any) -> RunResult:
+            return result
+
+    builder = ExecBuilder(cast(Any, Failing()))
+    spec = Spec("", ("/bin/bash", ""), outputs=(output.name,))
+    work = SimpleNamespace(directory=tmp_path)
+    with pytest.raises(BuildError, match="could not be stripped"):
+        builder._strip(spec, cast(Any, work), OutputLines(lambda line: None, 10))
