@@ -59,7 +59,11 @@ class JobWorkers:
             found = next((job for job in jobs if job.work is not None and job.work.done), None)
             if found is None:
                 return None
-            job, result = found, None
+            try:
+                # What the job said before it was done comes first: else it would count as registering for ever.
+                job, result = self._results.get_nowait()
+            except queue.Empty:
+                job, result = found, None
         if result is not None:
             return job, result
         work, job.work = job.work, None
