@@ -56,7 +56,7 @@ FORMS: dict[str, tuple[list[str], dict[str, str]]] = {
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in Go with a vendored module."""
     if shutil.which("go") is None:
-        pytest.skip("there is no Go compiler; the other tests have tables made by hand")
+        pytest.skip("go is not installed")
     top = tmp_path_factory.mktemp("go")
     vendored = top / "vendor" / DEP
     vendored.mkdir(parents=True)
@@ -76,6 +76,7 @@ def built(source: Path, form: str) -> bytes:
     return (source / "app").read_bytes()
 
 
+@pytest.mark.long  # needs a Go compiler, which nothing else here installs
 @pytest.mark.parametrize("form", FORMS)
 def test_real_programs(source: Path, form: str) -> None:
     data = built(source, form)
@@ -93,6 +94,7 @@ def test_real_programs(source: Path, form: str) -> None:
     assert renamed is not None and "runtime" in renamed.unknown
 
 
+@pytest.mark.long
 def test_damaged_programs_are_read_or_unknown(source: Path) -> None:
     """Whatever happens to a program, no function that it has is told to be absent."""
     data = built(source, "stripped")
