@@ -43,6 +43,13 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each test, and a run in parallel, a limit of time."""
+    from support import time_limits
+
+    time_limits.pytest_configure(config)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the attacks, which are many, so that a run can leave them out."""
     from support.attack_report import is_attack
