@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fpack.store import threads
 from fpack.store.derivation import Derivation
 from fpack.store.errors import FpackError
 from fpack.store.path import StorePath
 
-from .run import Result, Run
+from .run import Run
 
 
 class Job:
     """The state of one derivation."""
 
     __slots__ = (
-        "after", "built", "digest", "drv", "error", "key", "network", "paths", "planned", "registering", "resolved",
-        "run", "waits", "wanted", "work",
+        "after", "built", "digest", "drv", "error", "key", "network", "paths", "planned", "resolved", "run",
+        "waits", "wanted",
     )  # fmt: skip
 
     def __init__(self, digest: bytes, drv: Derivation) -> None:
@@ -25,14 +24,12 @@ class Job:
         self.drv = drv
         self.after: list[Job] = []  # jobs that wait for this one
         self.waits = 0  # number of jobs that this one waits for
-        self.registering = False
         self.built = False  # its outputs were not known before this run
         self.planned = False  # must be built; its inputs are not yet looked up
         self.resolved: Derivation | None = None
         self.key = b""
         self.network = False  # its builder uses the network
         self.run: Run | None = None
-        self.work: threads.ThreadJob[Result] | None = None  # the worker's current work for the job
         self.wanted: list[tuple[Job, str]] = []  # the outputs that a suspended run needs: (job, output name)
         self.paths: Mapping[str, StorePath] | None = None  # by output name
         self.error: FpackError | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from fpack.store import threads
 
@@ -15,7 +16,11 @@ _REGISTERING = 16  # runs that wait for the disk
 
 
 class JobWorkers:
-    """Two pools of workers: for builders that use the network, and for all others, of which `cores` run at a time."""
+    """Two pools of workers: for builders that use the network, and for all others, of which `cores` run at a time.
+
+    A worker changes the state of its attempt, and then sends the attempt as a message. Only the state counts: a message
+    may be lost for want of memory, arrive late or arrive in another order, and each attempt ends exactly once.
+    """
 
     def __init__(self, cores: int) -> None:
         self._limits = {True: NETWORK_JOBS, False: cores}
@@ -25,13 +30,13 @@ class JobWorkers:
         }
         self._running = {True: 0, False: 0}
         self._registering = {True: 0, False: 0}  # built, not yet registered: another job may run meanwhile
-        # A result without content tells that the job's work has ended.
-        self._results: queue.SimpleQueue[tuple[Job, Result | None]] = queue.SimpleQueue()
+        self._attempts: dict[Job, _Attempt] = {}
+        self._messages: queue.SimpleQueue[_Attempt] = queue.SimpleQueue()
 
     @property
     def is_busy(self) -> bool:
         """True while a job runs."""
-        return any(self._running.values()) or any(self._registering.values())
+        return bool(self._attempts)
 
     def has_room(self, network: bool) -> bool:
         """Return whether another job may start."""
@@ -39,54 +44,77 @@ class JobWorkers:
 
     def start(self, job: Job) -> None:
         """Run a job until it has a result."""
-        assert job.run is not None
+        assert job.run is not None and job not in self._attempts
         self._running[job.network] += 1
-        job.work = self._pools[job.network].submit(job.run.go, lambda: self._results.put((job, None)))
+        attempt = self._attempts[job] = _Attempt(job)
+        try:
+            attempt.work = self._pools[job.network].submit(job.run.go, lambda: self._messages.put(attempt))
+        except BaseException:
+            self._end(attempt)
+            raise
 
     def on_registering(self, job: Job) -> Callable[[], None]:
-        """Return what the run of a job calls when only its registration is left."""
-        return lambda: self._results.put((job, Result(registering=True)))
+        """Return what the run of a job calls, in its worker, when only its registration is left."""
 
-    def receive(self, timeout: float, jobs: Iterable[Job]) -> tuple[Job, Result] | None:
+        def note() -> None:
+            attempt = self._attempts[job]
+            attempt.registering = True
+            with contextlib.suppress(MemoryError):
+                self._messages.put(attempt)
+
+        return note
+
+    def receive(self, timeout: float) -> tuple[Job, Result] | None:
         """Return the next result, if one arrives in time. Every exception of a worker becomes a result.
 
-        jobs: all jobs, whose work is checked if no notification arrives.
+        Return None as well if the number of jobs that may start has changed.
         """
         try:
-            job, result = self._results.get(timeout=timeout)
+            attempt = self._messages.get(timeout=timeout)
         except queue.Empty:
-            # A worker that lacks memory may fail to send its notification.
-            found = next((job for job in jobs if job.work is not None and job.work.done), None)
-            if found is None:
+            # A worker that lacks memory may fail to send its message.
+            changed = next((attempt for attempt in self._attempts.values() if attempt.has_changed), None)
+            if changed is None:
                 return None
-            try:
-                # What the job said before it was done comes first: else it would count as registering for ever.
-                job, result = self._results.get_nowait()
-            except queue.Empty:
-                job, result = found, None
-        if result is not None:
-            return job, result
-        work, job.work = job.work, None
-        if work is None:
+            attempt = changed
+        job, work = attempt.job, attempt.work
+        if self._attempts.get(job) is not attempt or work is None:
+            return None  # a message of an attempt that has ended
+        if not work.done:
+            if attempt.has_changed:
+                self._running[job.network] -= 1
+                self._registering[job.network] += 1
+                attempt.counts_as_registering = True
             return None
-        work.wait()
+        self._end(attempt)
         if work.error is not None:
             assert job.run is not None
             return job, Result(error=job.run.explain(work.error))
         return job, work.result()
 
-    def is_registering(self, job: Job, result: Result) -> bool:
-        """Update the counts of running jobs. Return True if the job began to register and has no result yet."""
-        if result.registering:
-            job.registering = True
-            self._running[job.network] -= 1
-            self._registering[job.network] += 1
-            return True
-        (self._registering if job.registering else self._running)[job.network] -= 1
-        job.registering = False
-        return False
+    def _end(self, attempt: _Attempt) -> None:
+        del self._attempts[attempt.job]
+        counts = self._registering if attempt.counts_as_registering else self._running
+        counts[attempt.job.network] -= 1
 
     def close(self) -> None:
         """End the workers when their work ends."""
         for pool in self._pools.values():
             pool.close()
+
+
+class _Attempt:
+    """One call of a job's run by a worker. registering: set by the worker when only the registration is left."""
+
+    __slots__ = ("counts_as_registering", "job", "registering", "work")
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.registering = False
+        self.counts_as_registering = False
+        self.work: threads.ThreadJob[Result] | None = None
+
+    @property
+    def has_changed(self) -> bool:
+        """True if the state of the worker differs from what is counted."""
+        return self.registering != self.counts_as_registering or (self.work is not None and self.work.done)

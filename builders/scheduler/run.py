@@ -24,14 +24,13 @@ from .task import Assemble, MissingOutput, StoreTask
 
 
 class Result(NamedTuple):
-    """A worker's result, one of: `paths` (the outputs by name), `need`, `error`, `busy` or `registering`."""
+    """A worker's result, one of: `paths` (the outputs by name), `need`, `error` or `busy`."""
 
     paths: Mapping[str, StorePath] | None = None
     need: Need | None = None
     error: FpackError | None = None
     busy: bool = False  # another process holds the lock
     outcome: BuildOutcome = BuildOutcome.BUILT
-    registering: bool = False  # built, not yet registered: from now on, the run only waits for the disk
 
 
 class Run:

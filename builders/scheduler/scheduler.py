@@ -104,6 +104,7 @@ class Scheduler:
                 if left:
                     self._start()
                 self._settle()
+                self._check_progress()
                 self._step()
                 self._settle()
         except KeyboardInterrupt:
@@ -251,14 +252,21 @@ class Scheduler:
                 self._reporter.started(job.digest)
                 self._workers.start(job)
 
+    def _check_progress(self) -> None:
+        """Raise BuildError if builders wait for each other's outputs, since no result will arrive."""
+        if self._failed or self._delayed or self._workers.is_busy or any(self._ready.values()):
+            return
+        if stuck := [job.drv.name for job in self._jobs.values() if job.waits and job.error is None]:
+            raise BuildError(
+                "Builds wait for each other's outputs", where=", ".join(stuck[:5]), hint="this is a bug in fpack"
+            )
+
     def _step(self) -> None:
         """Process one result; return after a timeout if none arrives."""
-        received = self._workers.receive(_POLL if self._delayed else _CHECK, self._jobs.values())
+        received = self._workers.receive(_POLL if self._delayed else _CHECK)
         if received is None:
             return
         job, result = received
-        if self._workers.is_registering(job, result):
-            return
         if result.busy:
             self._reporter.waiting(job.digest)
             self._delayed.append((time.monotonic() + _POLL, job))
@@ -345,8 +353,7 @@ class Scheduler:
         end = time.monotonic() + _GRACE
         try:
             while self._workers.is_busy and time.monotonic() < end:
-                if (received := self._workers.receive(0.1, self._jobs.values())) is not None:
-                    self._workers.is_registering(*received)
+                self._workers.receive(0.1)
         except KeyboardInterrupt:
             os._exit(130)
 

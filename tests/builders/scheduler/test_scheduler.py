@@ -306,3 +306,15 @@ def test_a_killed_process_frees_its_lock_and_leaves_nothing(tmp_path: Path) -> N
     assert len(store.database.paths()) == 3
     assert list((store.root / "tmp").iterdir()) == []
     store.close()
+
+
+def test_builds_that_wait_for_each_other_are_an_error(graph: Graph) -> None:
+    def function(task: Task) -> Steps:
+        yield Need([Derivation("call", "second", {}, (first,))])
+        return join(task)
+
+    graph.function = function
+    first = graph.add("call", "first")
+    with pytest.raises(BuildError, match="wait for each other") as caught:
+        graph.realise(first)
+    assert "first" in caught.value.where and "second" in caught.value.where
