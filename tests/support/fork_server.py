@@ -7,7 +7,6 @@ The server begins with few modules, and imports each one that a command imported
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 import importlib
 import io
@@ -31,10 +30,15 @@ _PART = 1 << 16
 _LEARNER = 3  # the descriptor for names of modules, in a command
 
 
-@functools.cache
 def server(prefix: tuple[str, ...] = ()) -> ForkServer:
     """Return the server of this process for commands with a prefix. It ends with the process."""
-    return ForkServer(prefix)
+    found = _servers.get(prefix)
+    if found is None or not found.is_alive:  # it was killed with what a test that hung had started
+        found = _servers[prefix] = ForkServer(prefix)
+    return found
+
+
+_servers: dict[tuple[str, ...], ForkServer] = {}
 
 
 def can_run(prefix: tuple[str, ...], env: Mapping[str, str]) -> bool:
@@ -53,6 +57,11 @@ class ForkServer:
                 [*prefix, sys.executable, __file__, str(end.fileno())],
                 stdin=subprocess.DEVNULL, pass_fds=[end.fileno()], env={"PATH": os.environ["PATH"]},
             )  # fmt: skip
+
+    @property
+    def is_alive(self) -> bool:
+        """True while the server runs."""
+        return self._process.poll() is None
 
     def run(
         self, args: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float
@@ -79,16 +88,22 @@ class ForkServer:
             for file in readers:
                 selector.register(file, selectors.EVENT_READ)
             while selector.get_map():
-                ready = selector.select(end - time.monotonic())
+                ready = selector.select(max(end - time.monotonic(), 0))
                 if not ready:
-                    os.kill(int(status[0].split()[0]), 9)
+                    words = b"".join(status).split()  # the number of the process, and its exit status
+                    ended = len(words) == 2
+                    if len(words) == 1:
+                        os.kill(int(words[0]), 9)
+                    assert not ended, f"a process of {args} has its output open after {timeout} seconds"
                     raise subprocess.TimeoutExpired(["fpack", *args], timeout, b"".join(out), b"".join(err))
                 for key, _ in ready:
                     part = os.read(key.fd, _PART)
                     parts[key.fd].append(part)
                     if not part:
                         selector.unregister(key.fileobj)
-        code = int(b"".join(status).split()[1])
+        words = b"".join(status).split()
+        assert len(words) == 2, f"the server that ran {args} has ended"
+        code = int(words[1])
         return subprocess.CompletedProcess(["fpack", *args], code, _text(out), _text(err))
 
 

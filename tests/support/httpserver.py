@@ -60,7 +60,10 @@ class Server:
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            # The thread of a request shakes hands: a client that says nothing would stop the thread that accepts.
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._scheme = "https" if certificate is not None else "http"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 

@@ -1,0 +1,41 @@
+"""Test that the servers of the tests end, and carry on, whatever clients and commands do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from support.certificates import own_certificate
+from support.fork_server import server
+from support.httpserver import Server
+
+
+def test_a_client_that_does_not_shake_hands_stops_no_server(tmp_path: Path) -> None:
+    web = Server(tmp_path, certificate=own_certificate(tmp_path))
+    web.__enter__()
+    with socket.create_connection(("127.0.0.1", web._server.server_address[1])):
+        end = threading.Thread(target=web.__exit__, args=(None, None, None), daemon=True)
+        time.sleep(0.1)  # it has accepted the connection
+        end.start()
+        end.join(30)
+        assert not end.is_alive()
+
+
+def env() -> dict[str, str]:
+    return {"PATH": os.environ["PATH"]}
+
+
+def test_a_server_of_commands_that_was_killed_is_started_again(tmp_path: Path) -> None:
+    first = server(("env",))
+    os.kill(first._process.pid, signal.SIGKILL)
+    with pytest.raises((AssertionError, OSError)):
+        first.run(["--version"], tmp_path, env(), 60)
+    first._process.wait(60)
+    second = server(("env",))
+    assert second.run(["--version"], tmp_path, env(), 60).returncode == 0
+    second._process.kill()
