@@ -51,6 +51,16 @@ _STRIP = {
     "object": "--strip-debug",
     "archive": "--strip-debug --enable-deterministic-archives",
 }
+# strip exits with 1 for a file that only looks like an object file, which stays unchanged. It also does so for an
+# object file that it can read but not replace, which is an error.
+_STRIP_SCRIPT = """\
+{strip} {files} || {{
+  [ $? = 1 ] || exit
+  for file in {files}; do
+    {strip} "$file" 2>/dev/null || ! {strip} -o /dev/null "$file" 2>/dev/null || exit 1
+  done
+}}
+"""
 
 
 class FailedBuild(NamedTuple):
@@ -213,8 +223,7 @@ class ExecBuilder(BaseBuilder):
         for kind, paths in sorted(found.items()):
             for at in range(0, len(paths), _ARGUMENTS):
                 words = " ".join(_quoted(path) for path in paths[at : at + _ARGUMENTS])
-                # strip exits with 1 for a file that only looks like an object file, which stays unchanged.
-                script.append(f"/usr/bin/strip {_STRIP[kind]} {words} || [ $? = 1 ] || exit\n")
+                script.append(_STRIP_SCRIPT.format(strip=f"/usr/bin/strip {_STRIP[kind]}", files=words))
         control = work.directory / "control" / "strip"
         control.write_text("".join(script), "utf-8", "surrogateescape")
         os.chmod(control, 0o444)

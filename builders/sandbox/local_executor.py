@@ -108,6 +108,10 @@ class LocalExecutor:
         """Give the work's directories to the build's user. Return their paths as the build's bubblewrap sees them."""
         if uid is None:
             return SandboxPaths(os.fspath(work.view.parent), os.fspath(work.directory), os.fspath(work.store))
+        if os.stat(f"{work.directory}/out").st_uid not in (uid, os.geteuid()):
+            # An earlier run of this work had another user number, which another build may have now.
+            for name in ("build", "out", "tmp"):
+                give_tree(work.directory / name, uid, writable=False)
         for name in ("build", "out", "tmp", "build/home"):
             # An earlier run may have replaced the last component by a symlink.
             os.chown(f"{work.directory}/{name}", uid, uid, follow_symlinks=False)
@@ -333,18 +337,22 @@ class _RunMonitor:
                 raise forbidden(text[-1].removeprefix("fpack: "))
 
 
-def give_tree(path: Path, uid: int) -> None:
-    """Change the owner of a directory tree and make it writable for the owner, by descriptors and not through links."""
-    _give_below(open_directory(os.fspath(path), None), uid)
+def give_tree(path: Path, uid: int, writable: bool = True) -> None:
+    """Change the owner of a directory tree, by descriptors and not through links.
+
+    writable: make its directories accessible to the owner.
+    """
+    _give_below(open_directory(os.fspath(path), None), uid, writable)
 
 
-def _give_below(fd: int, uid: int) -> None:
+def _give_below(fd: int, uid: int, writable: bool) -> None:
     try:
         os.fchown(fd, uid, uid)
-        os.fchmod(fd, stat.S_IMODE(os.fstat(fd).st_mode) | 0o700)
+        if writable:
+            os.fchmod(fd, stat.S_IMODE(os.fstat(fd).st_mode) | 0o700)
         for name in os.listdir(fd):
             if stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
-                _give_below(open_directory(name, fd), uid)
+                _give_below(open_directory(name, fd), uid, writable)
             else:
                 os.chown(name, uid, uid, dir_fd=fd, follow_symlinks=False)
     finally:

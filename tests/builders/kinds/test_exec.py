@@ -24,7 +24,7 @@ from fpack.builders.scheduler.scheduler import BuildsFailed
 from fpack.store.derivation import build_path
 from fpack.store.path import StorePath
 from support.builds import Builds, builds
-from support.roots import add_tree
+from support.roots import MERGED, add_root, add_slice, add_tree, host_programs
 
 
 @pytest.fixture(scope="module")
@@ -298,3 +298,29 @@ def test_an_output_that_was_not_stripped_is_no_output(tmp_path: Path, result: Ru
     work = SimpleNamespace(directory=tmp_path)
     with pytest.raises(BuildError, match="could not be stripped"):
         builder._strip(spec, cast(Any, work), OutputLines(lambda line: None, 10))
+
+
+STRIP = b"""\
+#!/bin/bash
+case " $* " in
+  *" -o "*) [[ $* != *fake* ]] ;;
+  *full*) echo "strip: $2: No space left on device" >&2; exit 1 ;;
+  *fake*) echo "strip: $2: file format not recognized" >&2; exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("name", ["fake", "full", "good"])
+def test_only_files_that_are_no_objects_may_stay_unstripped(
+    world: Builds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    tools = {**host_programs("bash", "cp", "chmod"), "usr/bin/strip": STRIP}
+    root = add_root(world.store, {"tools": add_slice(world.store, "tools", tools)}, MERGED)
+    monkeypatch.setattr(world, "root", root)
+    program = add_tree(world.store, "program", {"": elf_of(tmp_path)})
+    env = {"program": str(program)}
+    if name == "full":
+        error = fails(world, "cp $program $out; chmod +x $out", name, env=env)
+        assert "could not be stripped" in error.what and "No space left on device" in error.why
+    else:
+        world.build("cp $program $out; chmod +x $out", name, env=env)
