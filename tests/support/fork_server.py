@@ -21,8 +21,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-# FPACK_TESTS_FORK=0 starts the program anew for each command, as a user does.
-FORK = os.environ.get("FPACK_TESTS_FORK", "1") != "0"
+# FPACK_TESTS_FORK=0 starts the program anew for each command, as a user does. FPACK_TESTS_FORK=later does so for the
+# first command of each form: a verb with certain options.
+_WHEN = os.environ.get("FPACK_TESTS_FORK", "1")
+FORK = _WHEN != "0"
 PROGRAM = Path(sys.executable).with_name("fpack")
 # Variables that an interpreter, the dynamic linker or the C library reads only when a program is started.
 _AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_")
@@ -41,10 +43,24 @@ def server(prefix: tuple[str, ...] = ()) -> ForkServer:
 _servers: dict[tuple[str, ...], ForkServer] = {}
 
 
-def can_run(prefix: tuple[str, ...], env: Mapping[str, str]) -> bool:
-    """Return whether a fork behaves as a program that is started so."""
+_forms: set[tuple[str, ...]] = set()
+
+
+def can_run(prefix: tuple[str, ...], env: Mapping[str, str], args: Sequence[str], when: str = _WHEN) -> bool:
+    """Return whether to run a command in a fork: if that behaves as a program that is started so."""
     of_user = len(prefix) > 1 and prefix[1].endswith("/unprivileged.py")
-    return FORK and (not prefix or of_user) and not any(name.startswith(_AT_START) for name in env)
+    if when == "0" or (prefix and not of_user) or any(name.startswith(_AT_START) for name in env):
+        return False
+    form = form_of(args)
+    is_first = form not in _forms
+    _forms.add(form)
+    return when != "later" or not is_first
+
+
+def form_of(args: Sequence[str]) -> tuple[str, ...]:
+    """Return the form of a command: its first word, and the names of its options, sorted."""
+    options = {word.partition("=")[0] for word in args[1 : args.index("--") if "--" in args else None]}
+    return (*args[:1], *sorted(word for word in options if word.startswith("-")))
 
 
 class ForkServer:

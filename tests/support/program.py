@@ -60,8 +60,9 @@ class Fpack:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command; its exit status must be `status` (None: any), and no traceback may be seen."""
         cwd, env = cwd or self.home, {**self.env, **(env or {})}
-        if can_run(self.prefix, env):
-            done = server(self.prefix).run([str(arg) for arg in args], cwd, env, timeout)
+        words = [str(arg) for arg in args]
+        if can_run(self.prefix, env, words):
+            done = server(self.prefix).run(words, cwd, env, timeout)
         else:
             done = subprocess.run(
                 self.command(*args), capture_output=True, text=True, cwd=cwd, env=env, timeout=timeout

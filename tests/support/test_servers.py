@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.certificates import own_certificate
-from support.fork_server import server
+from support.fork_server import can_run, form_of, server
 from support.httpserver import Server
 
 
@@ -39,3 +39,15 @@ def test_a_server_of_commands_that_was_killed_is_started_again(tmp_path: Path) -
     second = server(("env",))
     assert second.run(["--version"], tmp_path, env(), 60).returncode == 0
     second._process.kill()
+
+
+def test_the_first_command_of_each_form_is_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert form_of(["pack", "x", "-o", "y", "--format=deb", "--", "-z"]) == ("pack", "--format", "-o")
+    assert form_of([]) == ()
+    monkeypatch.setattr("support.fork_server._forms", set())
+    assert not can_run((), {}, ["build", "x"], "later")
+    assert can_run((), {}, ["build", "y"], "later")
+    assert not can_run((), {}, ["build", "y", "--json"], "later")
+    assert not can_run((), {"LANG": "C"}, ["build", "y"], "later"), "an interpreter reads it when it starts"
+    assert not can_run(("bwrap",), {}, ["build", "y"], "later")
+    assert can_run((), {}, ["eval"], "1") and not can_run((), {}, ["eval"], "0")
