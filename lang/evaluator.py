@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from fpack.lang import std
 from fpack.lang.builtins.data_formats import readers
+from fpack.lang.builtins.packages import PackageBuiltins
 from fpack.lang.builtins.strings import StringBuiltins
-from fpack.lang.builtins.table import PURE, STRICT
+from fpack.lang.builtins.table import HIDDEN, PURE, STRICT
 from fpack.lang.runtime.argument_checks import bounded, strings_of, text_of
 from fpack.lang.runtime.derivations import Deriver, Sources
 from fpack.lang.runtime.limits import Exhausted, Limits
@@ -70,7 +71,7 @@ class Evaluator:
         self._deriver = Deriver(sources)
         version = str((settings or {}).get("version"))
         self._modules = Modules(cache, [std.DIRECTORY, *(library or [])], STRICT, version, limits)
-        self._modules.hidden = frozenset(["settings"])
+        self._modules.hidden = HIDDEN
         self._modules.base = {
             **RUNTIME,
             **record_update.RUNTIME,
@@ -79,7 +80,13 @@ class Evaluator:
             ".S": self._deriver.text,
             "settings": dict(settings or {}),
         }
-        self._modules.base |= _titled({**StringBuiltins(self._deriver).functions(), **self._outside()})
+        self._modules.base |= _titled(
+            {
+                **StringBuiltins(self._deriver).functions(),
+                **PackageBuiltins(self._deriver).functions(),
+                **self._outside(),
+            }
+        )
         self._ready = False
 
     # ---- values

@@ -74,6 +74,7 @@ class Modules:
         self._files: dict[str, Module] = {}
         self._real: dict[str, str] = {}  # a file is the same one for a whole evaluation
         self._named: dict[str, Value] = {}
+        self._imported: dict[tuple[str, str], Value] = {}  # by the importing directory and the relative path
         self._stack: list[Module] = []
         self.latest: Source | None = None  # the last text of the user's own that was run
         names = "\0".join(f"{name} {letters}" for name, letters in sorted(builtins.items()))
@@ -137,6 +138,8 @@ class Modules:
             raise Fault("`import` takes a path or a string", hint='import("./FILE.fp") or import("fpack/NAME")')
         elif target.startswith("fpack/"):
             return self.named(target[len("fpack/") :])
+        elif (module.directory, target) in self._imported:
+            return self._imported[module.directory, target]
         elif target.startswith(("./", "../")):
             path = _path(module, target).path
         else:
@@ -147,7 +150,10 @@ class Modules:
             raise Fault(
                 f"{quote(target if target.__class__ is str else path)} is a directory", hint="import a file in it"
             )
-        return self.file(path, module.root, module.source.library)
+        value = self.file(path, module.root, module.source.library)
+        if target.__class__ is str:
+            self._imported[module.directory, target] = value
+        return value
 
     def _record(self, module: Module, changes: dict[str, Value]) -> Record:
         """A file's record. `.with` runs the file again, so that its other bindings see the changed ones."""

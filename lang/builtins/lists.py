@@ -226,28 +226,6 @@ def _check_order(name: str, values: list[Value]) -> None:
             raise Fault(what + (f"here is {kind}" if value is first else f"here are {describe(first)} and {kind}"))
 
 
-def unique(xs: Value, /) -> Value:
-    """unique(xs): Return the elements without those that equal an earlier one.
-
-    unique(["b", "a", "b"]) == ["b", "a"]
-    """
-    found: list[Value] = []
-    seen: set[Value] = set()
-    others: list[Value] = []
-    for x in list_of(xs):
-        x = evaluated(x)
-        if x.__class__ is str:
-            if x in seen:
-                continue
-            seen.add(x)
-        else:
-            if any(eq(x, y) for y in others):
-                continue
-            others.append(x)
-        found.append(x)
-    return found
-
-
 def zip_(xs: Value, ys: Value, /) -> Value:
     """zip(xs, ys): Return the pairs [x, y] of the elements at the same index. The shorter list sets the length.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fpack.lang.errors import Fault, quote
 from fpack.lang.runtime.argument_checks import function_of, list_of, record_of, strings_of, text_of, wrong_type
 from fpack.lang.runtime.operators import pick
-from fpack.lang.runtime.values import MISSING, OnDemand, Thunk, Value, evaluated
+from fpack.lang.runtime.values import MISSING, OnDemand, Record, Thunk, Value, evaluated
 
 
 def names(r: Value, /) -> Value:
@@ -30,6 +30,8 @@ def has(r: Value, name: Value, /) -> Value:
 
     has({ a = null }, "a")
     """
+    if name.__class__ is str and (r.__class__ is Record or r.__class__ is dict):
+        return name in r  # the usual case, which long loops test
     r, name = evaluated(r), text_of(name)
     if r.__class__ is OnDemand:
         return pick(r, (name,)) is not MISSING

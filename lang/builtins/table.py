@@ -2,7 +2,7 @@
 
 The first argument is the data, so that a builtin can be used with `|>`: `xs |> map(x => x + 1) |> join(", ")`. Builtins
 never modify their arguments. Positions and indices count from 0. The docstring of a builtin's function (lists.py,
-records.py, strings.py, data_formats.py, evaluator.py) begins with its signature and documents the types; `fpack doc`
+distinct.py, records.py, strings.py, data_formats.py, evaluator.py) begins with its signature and documents the types; `fpack doc`
 prints it. The function itself checks the types of its arguments (runtime/argument_checks.py). To add a builtin, write
 the function and list it in both tables.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from fpack.lang.runtime.values import Value
 
-from . import data_formats, lists, records, strings
+from . import data_formats, distinct, lists, records, strings
 
 # For each builtin, one letter an argument: `s` if the builtin always evaluates it, `l` if it may not.
 STRICT = {
@@ -30,6 +30,8 @@ STRICT = {
     "flatten": "s",
     "sort": "ss",
     "unique": "s",
+    "unique-by": "ss",
+    "closure": "sss",
     "zip": "ss",
     "any": "ss",
     "all": "ss",
@@ -82,7 +84,13 @@ STRICT = {
     "debian-package": "ss",
     "debian-closure": "ss",
     "settings": "",
+    "list-without": "ss",
+    "list-common": "ss",
+    "list-groups": "ss",
+    "packages-with": "ss",
 }
+# The builtins that only the library sees.
+HIDDEN = frozenset(["settings", "list-without", "list-common", "list-groups", "packages-with"])
 
 
 PURE: dict[str, Callable[..., Value]] = {
@@ -98,7 +106,12 @@ PURE: dict[str, Callable[..., Value]] = {
     "concat": lists.concat,
     "flatten": lists.flatten,
     "sort": lists.sort,
-    "unique": lists.unique,
+    "unique": distinct.unique,
+    "unique-by": distinct.unique_by,
+    "closure": distinct.closure,
+    "list-without": distinct.without,
+    "list-common": distinct.common,
+    "list-groups": distinct.groups,
     "zip": lists.zip_,
     "any": lists.any_,
     "all": lists.all_,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.lang.abi import OUTER
-from fpack.lang.builtins.table import STRICT
+from fpack.lang.builtins.table import HIDDEN, STRICT
 from fpack.lang.compiler.entry_errors import duplicates, inherited_in_file
 from fpack.lang.errors import EvalError
 from fpack.lang.format.formatter import meaning
@@ -23,8 +23,6 @@ from fpack.lang.syntax.tree import Node
 from . import calls
 from .calls import Library, ParsedText
 from .names import NameTable
-
-HIDDEN = frozenset(["settings"])  # builtins that are visible in the library only
 
 
 class Diagnostic(NamedTuple):

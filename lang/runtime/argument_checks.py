@@ -120,3 +120,10 @@ def check_bool(value: Value) -> bool:
     if value.__class__ is not bool:
         raise Fault(f"The function must return true or false here, and it returned {describe(value)}")
     return bool(value)
+
+
+def check_list(value: Value) -> list[Value]:
+    """Return the result of a function that must return a list; raise Fault for anything else."""
+    if value.__class__ is not list:
+        raise Fault(f"The function must return a list here, and it returned {describe(value)}")
+    return value  # type: ignore[no-any-return]

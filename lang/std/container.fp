@@ -355,7 +355,7 @@ used-field(data) = if data == [] then {} else { used = [{ by = d.by, why = d.why
 described-packages(built) =
   let of-package = import("fpack/package") in [
     { of = p.out, meta = p.meta }
-    for p in of-package.with-their(p => [...p.libs or [], ...p.runtime or []], built)
+    for p in of-package.with-their(["libs", "runtime"], built)
     if of-package.is-built(p) && has(p, "debian-runtime") && p.meta != {}
   ]
 

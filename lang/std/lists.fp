@@ -80,19 +80,17 @@ partition(xs: list, f: function) = { yes = filter(xs, f), no = filter(xs, x => !
 # The elements grouped by the string that f returns for them.
 #
 #   lists.group-by(["ab", "a", "cd"], s => to-string(length(s))) == { "1" = ["a"], "2" = ["ab", "cd"] }
-group-by(xs: list, f: function) =
-  let keyed = [{ key = f(x), value = x } for x in xs] in
-  { ${k} = [e.value for e in keyed if e.key == k] for k in unique([e.key for e in keyed]) }
+group-by(xs: list, f: function) = list-groups(xs, f)
 
 # The elements that are not in another list.
 #
 #   lists.without([1, 2, 3], [2]) == [1, 3]
-without(xs: list, others: list) = [x for x in xs if !contains(others, x)]
+without(xs: list, others: list) = list-without(xs, others)
 
 # The elements that are in another list too.
 #
 #   lists.common([1, 2, 3], [3, 1]) == [1, 3]
-common(xs: list, others: list) = [x for x in xs if contains(others, x)]
+common(xs: list, others: list) = list-common(xs, others)
 
 # A list of n times x.
 #
@@ -104,7 +102,7 @@ repeat(x, n: int) = [x for _ in range(n)]
 #   lists.chunks([1, 2, 3, 4, 5], 2) == [[1, 2], [3, 4], [5]]
 chunks(xs: list, n: int) =
   assert n > 0, "`chunks` makes lists of at least one element" in
-  [take(drop(xs, i * n), n) for i in range((length(xs) + n - 1) / n)]
+  [[get(xs, j) for j in range(i * n, min(length(xs), i * n + n))] for i in range((length(xs) + n - 1) / n)]
 
 # The elements with x between each two elements.
 #

@@ -41,16 +41,18 @@ package({
     all-libs = [checked("libs", p) for p in libs]
     all-runtime = [checked("runtime", p) for p in runtime]
     # Linking with a library includes linking with the libraries of that library.
-    linked = with-their(p => p.libs or [], all-libs)
-    started = with-their(p => p.runtime or [], [...all-tools, ...all-runtime])
-    from-debian = [
-      p
-      for p in [...all-tools, ...linked, ...with-their(p => p.libs or [], started), ...started]
-      if !is-built(p)
-    ]
-    built-tools = unique-by-path([p for p in [...all-tools, ...started] if is-built(p)])
-    built-libs = unique-by-path([p for p in linked if is-built(p)])
-    the-release = release-of(release, from-debian, [...built-tools, ...built-libs])
+    linked = packages-with(all-libs, ["libs"])
+    started = packages-with([...all-tools, ...all-runtime], ["runtime"])
+    of-started = packages-with([...started.built, ...started.debian], ["libs"]).debian
+    built-tools = started.built
+    built-libs = linked.built
+    from-debian = [...[p for p in all-tools if !is-built(p)], ...linked.debian, ...of-started, ...started.debian]
+    the-release = one-release([
+      ...if release == null then [] else [release],
+      ...linked.releases,
+      ...started.releases,
+      ...[p.release for p in of-started],
+    ])
     base = import("fpack/debian-package").of-release(the-release)
     basics = [get(base, n) for n in [...base-tools, ...unpackers(source)]]
     debian = unique-by-name([...from-debian, ...basics])
@@ -76,7 +78,7 @@ package({
       ...if source == null then {} else { source = source-path }
       ...if patches == [] then {} else { patches = patch-paths }
       ...if folder == "." then {} else { folder }
-      ...paths(built-tools, built-libs)
+      ...paths(built-tools, linked)
       ...own-variables
     }
     made = derivation {
@@ -101,14 +103,7 @@ package({
     root = root-made
     # The packages in which a container finds the libraries that the result loads and the programs that it runs.
     debian-packages = debian
-    debian-runtime = unique-by-name([
-      p
-      for p in with-their(
-        p => p.runtime or [],
-        [...all-runtime, ...built-libs, ...[q for q in all-runtime if is-built(q)]],
-      )
-      if !is-built(p)
-    ])
+    debian-runtime = unique-by-name(packages-with([...all-runtime, ...built-libs], ["runtime"]).debian)
     meta = own-meta
     name, version, description, source, patches, tools, libs, runtime, env, folder, outputs
     unpack, patch, configure, build, check, install, fixup, strip, limits, allowed, disallowed
@@ -123,35 +118,23 @@ checked(field, p) =
   if kind == "package" || kind == "derivation" then p
   else error("`${field}` takes packages, and this is a ${kind}", field)
 
-# Packages with the further packages of built packages, transitively; `further` is called once for each package.
-with-their(further, packages) = walk(further, packages, [])
+# Packages with those that the fields list, such as `libs`, of built packages, transitively: first the built packages.
+with-their(fields, packages) = let found = packages-with(packages, fields) in [...found.built, ...found.debian]
 
-walk(further, level, seen) =
-  let
-    known = [p.out for p in seen if is-built(p)]
-    new = unique-by-path([p for p in level if is-built(p) && !contains(known, p.out)])
-    debian = [p for p in level if !is-built(p)]
-  in
-    if new == [] then [...seen, ...debian]
-    else walk(further, flatten([further(p) for p in new]), [...seen, ...debian, ...new])
-
-unique-by-path(packages) = first-of(packages, p => p.out)
+unique-by-path(packages) = unique-by(packages, p => "${p.out}")
 
 # The first package of each name. All files of a Debian package are used here; its rule is ignored.
-unique-by-name(packages) = first-of(packages, p => p.name)
-
-first-of(packages, key) =
-  let keys = [key(p) for p in packages] in
-  if length(unique(keys)) == length(keys) then packages
-  else fold(packages, [], (kept, p) =>
-    let mine = key(p) in if any(kept, q => key(q) == mine) then kept else [...kept, p])
+unique-by-name(packages) = unique-by(packages, p => p.name)
 
 release-of(given, debian, built) =
-  let releases = unique([
+  one-release([
     ...if given == null then [] else [given],
     ...[p.release for p in debian],
     ...[p.release for p in built if has(p, "release")],
-  ]) in
+  ])
+
+one-release(listed) =
+  let releases = unique(listed) in
   if length(releases) > 1 then
     error("The packages of a build are of one release, and these are of ${join(sort(releases), " and ")}", "tools")
   else if releases == [] then import("fpack/container").stable
@@ -212,20 +195,24 @@ described-root(release, names, packages) =
 # The variables by which compilers, pkg-config and CMake find built packages, and the linker sets library paths.
 paths(tools, libs) =
   let
-    at = p => "${get(p, "dev", p.out)}"
-    joined(of) = join([of(p) for p in libs], ":")
-    programs = [...["${p.out}/bin" for p in tools], ...["${at(p)}/bin" for p in libs]]
-    flags = ["-L${p.out}/lib -Wl,-rpath,${p.out}/lib" for p in libs]
+    at = libs.at
+    out = libs.out
+    programs = ["${p.out}/bin" for p in tools]
   in {
-    ...if programs == [] then {} else { PATH = join([...programs, "/usr/local/bin", "/usr/bin", "/bin"], ":") }
-    ...if libs == [] then {} else {
-      CPATH = joined(p => "${at(p)}/include")
-      LIBRARY_PATH = joined(p => "${p.out}/lib")
-      PKG_CONFIG_PATH = joined(p => "${at(p)}/lib/pkgconfig:${at(p)}/share/pkgconfig")
-      CMAKE_PREFIX_PATH = join(unique(flatten([[at(p), p.out] for p in libs])), ":")
-      LDFLAGS = join(flags, " ")
+    ...if tools == [] && out == [] then {} else {
+      PATH = join([...programs, ...each-with(at, "/bin"), "/usr/local/bin:/usr/bin:/bin"], ":")
+    }
+    ...if out == [] then {} else {
+      CPATH = join(each-with(at, "/include"), ":")
+      LIBRARY_PATH = join(each-with(out, "/lib"), ":")
+      PKG_CONFIG_PATH = join(map(at, path => "${path}/lib/pkgconfig:${path}/share/pkgconfig"), ":")
+      CMAKE_PREFIX_PATH = join(libs.both, ":")
+      LDFLAGS = join(map(out, path => "-L${path}/lib -Wl,-rpath,${path}/lib"), " ")
     }
   }
+
+# The paths with something after each, joined by colons, as a list of at most one.
+each-with(paths, end) = if paths == [] then [] else [join(paths, "${end}:") + end]
 
 # ---- the phases
 

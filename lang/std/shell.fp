@@ -169,17 +169,15 @@ one-release(given, debian, built) =
 # The Debian packages that built packages load and run.
 needed-by(built) =
   if built == [] then []
-  else [p for p in import("fpack/package").with-their(further, built) if !is-built(p)]
+  else [p for p in import("fpack/package").with-their(["runtime", "libs"], built) if !is-built(p)]
 
 # The built packages that other built packages run.
 tools-of(built) =
   if built == [] then []
-  else [p for p in import("fpack/package").with-their(p => p.runtime or [], built) if is-built(p)]
+  else [p for p in import("fpack/package").with-their(["runtime"], built) if is-built(p)]
 
-further(p) = [...(p.runtime or []), ...(p.libs or [])]
-
-unique-by-name(packages) = import("fpack/package").first-of(packages, p => p.name)
-unique-by-path(packages) = import("fpack/package").first-of(packages, p => p.out)
+unique-by-name(packages) = import("fpack/package").unique-by-name(packages)
+unique-by-path(packages) = import("fpack/package").unique-by-path(packages)
 
 name-of(p) = import("fpack/container").name-of({ name = get(p, "name", "shell") })
 

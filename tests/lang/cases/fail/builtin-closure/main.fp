@@ -1,0 +1,1 @@
+result = closure([1], n => n + 1)

@@ -1,0 +1,1 @@
+result = unique-by([1, 2], "name")
