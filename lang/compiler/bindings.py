@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import _ast as a
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from fpack.lang.abi import DEEP
@@ -17,6 +17,7 @@ from .python_ast import Block, Expr
 from .record_literals import RecordLiterals
 from .scope import Scope, Variable
 from .strictness import NONE, Names
+from .wide_lets import MAX_NAMES, spread_out
 
 _ROUNDS = 8  # iterations of the strictness analysis of functions that call each other
 
@@ -48,7 +49,16 @@ class Bindings:
         check_entries(self.emitter.source, entries)
         inner = Scope(scope)
         self.declare(entries, inner, outer=False)
-        self.assign(entries, inner, block, LaterSpreads({}, {}), self._certain(entries, inner, needed(inner)))
+        certain = self._certain(entries, inner, needed(inner))
+        if len(entries) <= MAX_NAMES:
+            self.assign(entries, inner, block, LaterSpreads({}, {}), certain)
+            return inner
+        made: Block = []
+        self.assign(entries, inner, made, LaterSpreads({}, {}), certain)
+        frame = self.emitter.fresh(".frame")
+        names = [variable.python for variable in inner.names.values()]
+        self.emitter.frames.update(dict.fromkeys(names, frame))
+        block += spread_out(made, names, frame, self.emitter.at(entries[0]))
         return inner
 
     def _certain(self, entries: list[Node], scope: Scope, needed: Names) -> Names:
@@ -129,28 +139,19 @@ class Bindings:
             # A function may call itself; another value that mentions itself becomes a thunk.
             if entry.value.kind == "fn":
                 uses[entry.name] -= {entry.name}
-        settled: set[str] = set()
-        left = list(entries)
-        count = -1
-        while len(left) != count:
-            count = len(left)
-            for entry in left:
-                if not uses[entry.name] <= settled:
-                    continue
-                settled.add(entry.name)
-                variable = scope.names[entry.name]
-                if variable.ready:
-                    continue
-                if entry.name in certain:
-                    self._check_cycle(entry, scope)
-                    compile_value = self.literals.deep if entry.name + DEEP in certain else emitter.strict
-                    value = compile_value(entry.value, scope, block)
-                    variable.value = True
-                else:
-                    value = self.field(entry, scope, block, LaterSpreads({}, {}))
-                block.append(py.assign(variable.python, value, emitter.at(entry)))
-                variable.ready = True
-            left = [e for e in left if e.name not in settled]
+        for entry in _in_order(entries, uses):
+            variable = scope.names[entry.name]
+            if variable.ready:
+                continue
+            if entry.name in certain:
+                self._check_cycle(entry, scope)
+                compile_value = self.literals.deep if entry.name + DEEP in certain else emitter.strict
+                value = compile_value(entry.value, scope, block)
+                variable.value = True
+            else:
+                value = self.field(entry, scope, block, LaterSpreads({}, {}))
+            block.append(py.assign(variable.python, value, emitter.at(entry)))
+            variable.ready = True
 
     def field(self, entry: Node, scope: Scope, block: Block, later: LaterSpreads) -> Expr:
         """Return lazy code for a field's value; the last spread that has the field overrides it."""
@@ -167,6 +168,28 @@ class Bindings:
         """Raise an error for a field that certainly evaluates itself."""
         if entry.name in self.emitter.strictness(scope).of(entry.value):
             refuse_cycle(self.emitter.source, entry)
+
+
+def _in_order(entries: list[Node], uses: Mapping[str, Names]) -> list[Node]:
+    """Return the entries that can be assigned after all that they use: those of the first round, of the second, ...
+
+    A round goes through the entries in their order. Entries that use themselves, also through others, are left out.
+    """
+    index = {entry.name: i for i, entry in enumerate(entries)}
+    rounds = [0] * len(entries)
+    waiting = [len(uses[entry.name]) for entry in entries]
+    users: list[list[int]] = [[] for _ in entries]
+    for i, entry in enumerate(entries):
+        for name in uses[entry.name]:
+            users[index[name]].append(i)
+    todo = [i for i, count in enumerate(waiting) if not count]
+    for i in todo:  # grows
+        for user in users[i]:
+            rounds[user] = max(rounds[user], rounds[i] + (i > user))
+            waiting[user] -= 1
+            if not waiting[user]:
+                todo.append(user)
+    return [entries[i] for i in sorted(todo, key=lambda i: (rounds[i], i))]
 
 
 def _store_in_global(value: Expr, name: str, block: Block) -> None:

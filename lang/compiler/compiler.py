@@ -23,6 +23,7 @@ from .record_calls import RecordCalls
 from .record_literals import RecordLiterals
 from .records import Records
 from .scope import Scope
+from .wide_lets import replace
 
 
 class Compiled(NamedTuple):
@@ -49,6 +50,8 @@ def compile_file(source: Source, entries: list[Node], builtins: Mapping[str, str
     emitter, records = _compiler(source, builtins)
     block: Block = []
     records.file(mark_outer_calls(entries), block)
+    if emitter.frames:
+        replace(block, emitter.frames)
     return Compiled(a.Module(block, []), emitter.free, emitter.infos)
 
 
@@ -58,7 +61,9 @@ def compile_expression(source: Source, node: Node, builtins: Mapping[str, str]) 
     emitter.level = 1
     body: Block = []
     emitter.tail(node, Scope(None), body)
-    block = [py.define(".value", [], body, emitter.at(node))]
+    block: Block = [py.define(".value", [], body, emitter.at(node))]
+    if emitter.frames:
+        replace(block, emitter.frames)
     return Compiled(a.Module(block, []), emitter.free, emitter.infos)
 
 

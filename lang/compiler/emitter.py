@@ -21,6 +21,7 @@ from . import python_ast as py
 from .python_ast import Block, Expr, Position
 from .scope import Scope, Variable
 from .strictness import Cache, FreeNames, Strictness
+from .wide_lets import Frames
 
 Free = dict[str, tuple[int, int]]
 StrictHandler = Callable[[Node, Scope, Block], Expr]
@@ -32,7 +33,8 @@ _ARITHMETIC = ("+", "-", "*", "/")  # the operators whose results are not bools
 class Emitter:
     """The state of one compilation.
 
-    free: the offsets of the first use of each free name. infos: facts about the generated functions. level: the
+    free: the offsets of the first use of each free name. infos: facts about the generated functions. frames:
+    where the names of wide `let`s are kept. level: the
     nesting level of the current generated function. repeated: the number of enclosing functions of the source; at 0,
     the code runs once. strict_handlers, tail_handlers: the compilers of a node, by its kind; a kind without a tail
     handler is compiled by its strict handler.
@@ -43,6 +45,7 @@ class Emitter:
         self.builtins = builtins
         self.free: Free = {}
         self.infos: dict[str, FunctionInfo] = {}
+        self.frames: Frames = {}
         self.free_names = FreeNames()
         self.level = 0
         self.repeated = 0
