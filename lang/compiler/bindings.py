@@ -47,18 +47,23 @@ class Bindings:
         needed: returns the names that the code after the bindings certainly evaluates.
         """
         check_entries(self.emitter.source, entries)
-        inner = Scope(scope)
+        inner = scope.inside()
         self.declare(entries, inner, outer=False)
         certain = self._certain(entries, inner, needed(inner))
-        if len(entries) <= MAX_NAMES:
+        if inner.bindings + len(entries) <= MAX_NAMES:
+            inner.bindings += len(entries)
             self.assign(entries, inner, block, LaterSpreads({}, {}), certain)
             return inner
-        made: Block = []
-        self.assign(entries, inner, made, LaterSpreads({}, {}), certain)
-        frame = self.emitter.fresh(".frame")
+        at = self.emitter.at(entries[0])
+        if inner.frame is None or inner.frame[1] != self.emitter.level:
+            inner.frame = self.emitter.fresh(".frame"), self.emitter.level
+            block.append(py.assign(inner.frame[0], py.put(a.Dict([], []), at), at))
+        frame = inner.frame[0]
         names = [variable.python for variable in inner.names.values()]
         self.emitter.frames.update(dict.fromkeys(names, frame))
-        block += spread_out(made, names, frame, self.emitter.at(entries[0]))
+        made: Block = []
+        self.assign(entries, inner, made, LaterSpreads({}, {}), certain)
+        block += spread_out(made, names, f"{frame}.", at)
         return inner
 
     def _certain(self, entries: list[Node], scope: Scope, needed: Names) -> Names:

@@ -22,13 +22,36 @@ class Variable:
 
 
 class Scope:
-    """The names of one block, inside the scope of the enclosing block."""
+    """The names of one block, inside the scope of the enclosing block.
 
-    __slots__ = ("names", "parent")
+    bindings: the number of names of `let`s that are Python variables, in this scope and around it. frame: the variable
+    that holds the values of further names, and the nesting level of the generated function that assigns it.
+    """
+
+    __slots__ = ("names", "parent", "bindings", "frame", "lets")
 
     def __init__(self, parent: Scope | None) -> None:
         self.names: dict[str, Variable] = {}
         self.parent = parent
+        self.bindings = parent.bindings if parent else 0
+        self.frame: tuple[str, int] | None = parent.frame if parent else None
+        self.lets = 0  # the number of scopes of `let`s, one inside the other, that end here
+
+    def inside(self) -> Scope:
+        """Return a scope for a `let` here. The names of each 16 `let`s around it are merged, for `find`."""
+        around = self
+        if self.lets and self.lets % 16 == 0:
+            merged: dict[str, Variable] = {}
+            outer: Scope | None = self
+            while outer is not None and outer.lets:
+                merged = outer.names | merged
+                outer = outer.parent
+            around = Scope(outer)
+            around.names, around.bindings, around.frame = merged, self.bindings, self.frame
+            around.lets = 1
+        inner = Scope(around)
+        inner.lets = self.lets + 1
+        return inner
 
     def find(self, name: str) -> Variable | None:
         scope: Scope | None = self

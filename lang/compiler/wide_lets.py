@@ -1,4 +1,4 @@
-"""Keep the names of a `let` with very many names in one record, in functions of a few names each.
+"""Keep the names of a `let` with very many names, or of many nested ones, in one record, which functions fill.
 
 Python's compiler takes time for each function that is proportional to the number of variables of the functions around
 it, so that 10,000 variables with a thunk each would take many seconds.
@@ -12,35 +12,35 @@ from collections.abc import Iterable, Mapping
 from . import python_ast as py
 from .python_ast import Block, Position
 
-MAX_NAMES = 256  # of a `let` whose names are variables of Python
+MAX_NAMES = 256  # of a `let` and those around it that are variables of Python
 _GROUP = 64  # names that one function assigns
 
 Frames = dict[str, str]  # the variable that holds the record of a name's value, by the name in the generated code
 
 
-def spread_out(made: Block, names: Iterable[str], frame: str, at: Position) -> Block:
-    """Return statements that assign names in functions. `replace` completes them, with `frame` as the names' frame.
+def spread_out(made: Block, names: Iterable[str], function: str, at: Position) -> Block:
+    """Return statements that assign names in functions. `replace` completes them.
 
-    made: the statements that assign the names. frame: a unique variable.
+    made: the statements that assign the names. function: the name of each of these functions, one after the other.
     """
     wanted = frozenset(names)
-    found: Block = [py.assign(frame, py.put(a.Dict([], []), at), at)]
+    found: Block = []
     group: Block = []
     assigned = 0
     for statement in made:
         group.append(statement)
         if isinstance(statement, a.FunctionDef) and statement.name in wanted:
-            function = py.name(statement.name, at)
-            function.own = True  # type: ignore[attr-defined]
-            group.append(py.assign(statement.name, function, at))
+            defined = py.name(statement.name, at)
+            defined.own = True  # type: ignore[attr-defined]
+            group.append(py.assign(statement.name, defined, at))
             assigned += 1
         elif isinstance(statement, a.Assign):
             target = statement.targets[0]
             assigned += isinstance(target, a.Name) and target.id in wanted
         if assigned == _GROUP:
-            found += _call(f"{frame}.{len(found)}", group, at)
+            found += _call(function, group, at)
             group, assigned = [], 0
-    return found + _call(f"{frame}.{len(found)}", group, at) if group else found
+    return found + _call(function, group, at) if group else found
 
 
 def _call(name: str, group: Block, at: Position) -> Block:
