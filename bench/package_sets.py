@@ -1,4 +1,4 @@
-"""Package sets: packages that are linked with each other's libraries, written in both languages so that they mean the same.
+"""Sets of packages that are linked with each other's libraries, written in both languages so that they mean the same.
 
 Each package is linked with all libraries that its libraries are linked with. The packages lie in ten layers; with 1,000
 packages, the mean closure has about 118 libraries.
@@ -77,9 +77,10 @@ def linked(folder: Path, count: int) -> None:
     for i, libs in enumerate(graph(count)):
         fp.append(_package(i, [f"p{d}" for d in libs]))
         split = 'outputs = [ "out" "dev" ]; ' if i % 4 == 0 else ""
+        listed = " ".join(f"p{d}" for d in libs)
         nix.append(
-            f'  p{i} = make {{ name = "p{i}"; version = "{i % 7}.{i % 13}"; libs = [ {" ".join(f"p{d}" for d in libs)} ]; '
-            f'{split}build = "make -j$CORES WITH={i}"; install = "make install PREFIX=$out"; }};\n'
+            f'  p{i} = make {{ name = "p{i}"; version = "{i % 7}.{i % 13}"; libs = [ {listed} ]; {split}'
+            f'build = "make -j$CORES WITH={i}"; install = "make install PREFIX=$out"; }};\n'
         )
     every = [f"p{i}" for i in range(count)]
     (folder / "index.fp").write_text("".join(fp) + f"every = [{', '.join(every)}]\n")

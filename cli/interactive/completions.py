@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fpack.lang.builtins.table import STRICT
+from fpack.lang.builtins.table import HIDDEN, STRICT
 from fpack.lang.diagnostics.calls import Definition, ParsedText, resolve
-from fpack.lang.diagnostics.checker import HIDDEN
 from fpack.lang.diagnostics.names import NameScope
 from fpack.lang.errors import EvalError
 from fpack.lang.syntax.lexer import KEYWORDS

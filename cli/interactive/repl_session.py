@@ -197,8 +197,7 @@ class ReplSession:
 
     def _all_names(self) -> set[str]:
         from fpack.cli.workspace.lint_library import library
-        from fpack.lang.builtins.table import STRICT
-        from fpack.lang.diagnostics.checker import HIDDEN
+        from fpack.lang.builtins.table import HIDDEN, STRICT
         from fpack.lang.syntax.lexer import KEYWORDS
 
         prelude = library().prelude()

@@ -21,7 +21,7 @@ from fpack.lang.runtime.argument_checks import (
     text_of,
     wrong_type,
 )
-from fpack.lang.runtime.operators import eq, fields, lt, pick
+from fpack.lang.runtime.operators import add, eq, fields, items, lt, pick
 from fpack.lang.runtime.values import MISSING, Thunk, Value, describe, evaluated, force, lookup, type_name
 from fpack.store.errors import FpackError
 
@@ -90,6 +90,27 @@ def fold_loop(xs: Value, start: Value, loop: Callable[[list[Value], Value], Valu
     if xs.__class__ is list:
         return evaluated(loop(xs, start))
     return fold(xs, start, lambda so_far, element: so_far)  # raises the error
+
+
+def fold_growing(xs: Value, start: Value, loop: Callable[[list[Value], Value], Value], /) -> Value:
+    """Evaluate `fold` with a function that appends to its list, compiled to a loop that extends a copy of `start`."""
+    if xs.__class__ is list:
+        start = evaluated(start)
+        return loop(xs, start[:] if xs and start.__class__ is list else start)
+    return fold(xs, start, lambda so_far, element: so_far)  # raises the error
+
+
+def append(xs: Value, more: list[Value]) -> None:
+    """Evaluate `[...xs, ...more]` for the list that a loop of `fold` makes: append to it."""
+    items(xs).extend(more)
+
+
+def append_list(xs: Value, more: list[Value]) -> None:
+    """Evaluate `xs + more` for the list that a loop of `fold` makes: append to it."""
+    if xs.__class__ is list:
+        xs += more
+    else:
+        add(xs, more)  # raises the error
 
 
 def length(x: Value, /) -> Value:

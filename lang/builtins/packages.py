@@ -26,11 +26,11 @@ class PackageBuiltins:
             return value if value.__class__ is str else deriver.text(value)
 
         def with_their(packages: Value, fields: Value, /) -> Value:
-            """packages-with(packages, fields): Return packages, then those that these fields of built packages list, and so
-            on, level by level, as { built, debian, at, out, both, releases }. A built package has an output. `built` has
-            the first package of each output path, `at` and `out` the paths of their outputs `dev` (else `out`) and `out`,
-            `both` each of these once; `debian` has the other packages, perhaps more than once; `releases` has the releases
-            of all.
+            """packages-with(packages, fields): Return packages, then those that these fields of built packages list, and
+            so on, level by level, as { built, debian, at, out, both, releases }. A built package has an output. `built`
+            has the first package of each output path, `at` and `out` the paths of their outputs `dev` (else `out`) and
+            `out`, `both` each of these once; `debian` has the other packages, perhaps more than once; `releases` has
+            the releases of all.
 
             packages-with([], ["libs"]).built == []
             """
@@ -76,6 +76,13 @@ class PackageBuiltins:
                 of_built = [evaluated(p["release"]) for p in built if "release" in p]
                 return list(dict.fromkeys([*(field(p, "release") for p in debian), *of_built]))
 
-            return {"built": built, "debian": debian, "out": outs, "at": at, "both": Thunk(both), "releases": Thunk(releases)}
+            return {
+                "built": built,
+                "debian": debian,
+                "out": outs,
+                "at": at,
+                "both": Thunk(both),
+                "releases": Thunk(releases),
+            }
 
         return {"packages-with": with_their}

@@ -2,9 +2,9 @@
 
 The first argument is the data, so that a builtin can be used with `|>`: `xs |> map(x => x + 1) |> join(", ")`. Builtins
 never modify their arguments. Positions and indices count from 0. The docstring of a builtin's function (lists.py,
-distinct.py, records.py, strings.py, data_formats.py, evaluator.py) begins with its signature and documents the types; `fpack doc`
-prints it. The function itself checks the types of its arguments (runtime/argument_checks.py). To add a builtin, write
-the function and list it in both tables.
+distinct.py, records.py, strings.py, data_formats.py, evaluator.py) begins with its signature and documents the types;
+`fpack doc` prints it. The function itself checks the types of its arguments (runtime/argument_checks.py). To add a
+builtin, write the function and list it in both tables.
 """
 
 from __future__ import annotations
@@ -144,6 +144,10 @@ for _name, _function in PURE.items():
     _function.__qualname__ = _function.__name__ = _name
 lists.fold_loop.__qualname__ = lists.fold_loop.__name__ = "fold"
 PURE[".fold"] = lists.fold_loop
+lists.fold_growing.__qualname__ = lists.fold_growing.__name__ = "fold"
+PURE[".grow"] = lists.fold_growing
+PURE[".append"] = lists.append
+PURE[".append-list"] = lists.append_list
 lists.map_all.__qualname__ = lists.map_all.__name__ = "map"
 PURE[".map-all"] = lists.map_all
 lists.map_at_once.__qualname__ = lists.map_at_once.__name__ = "map"

@@ -74,6 +74,7 @@ def _compiler(source: Source, builtins: Mapping[str, str]) -> tuple[Emitter, Rec
     functions, literals = Functions(emitter), RecordLiterals(emitter)
     loops = Loops(emitter, functions)
     bindings, calls = Bindings(emitter, functions, literals), Calls(emitter, loops)
+    loops.bind = bindings.bind
     records, record_calls = Records(emitter, bindings, literals, calls), RecordCalls(emitter, calls, bindings, literals)
     emitter.strict_handlers = {
         **dict.fromkeys(LITERALS, expressions.literal),

@@ -5,19 +5,24 @@ from __future__ import annotations
 import _ast as a
 from collections.abc import Callable
 
-from fpack.lang.syntax.tree import LITERALS, Node, children, walk
+from fpack.lang.syntax.tree import LITERALS, ListLiteral, Node, children, unwrapped, walk
 
 from . import python_ast as py
 from .emitter import Emitter
 from .functions import Functions
 from .python_ast import Block, Expr, Position
 from .scope import Scope, Variable
+from .strictness import Names, bound
 
 _ELEMENTS = ".elements"
+
+Bind = Callable[[list[Node], Scope, Block, Callable[[Scope], Names]], Scope]
 
 
 class Loops:
     """The compiler of comprehensions, and of calls of `map` and `fold` without a call for each element."""
+
+    bind: Bind  # compiles the bindings of a `let`, and returns their scope
 
     def __init__(self, emitter: Emitter, functions: Functions) -> None:
         self.emitter = emitter
@@ -101,7 +106,9 @@ class Loops:
             return None
         if callee.name == "map":
             return self._map(node, scope, block) if len(args) == 2 and _is_cheap(args[1]) else None
-        return self._fold(node, scope, block) if len(args) == 3 and len(args[2].params) == 2 else None
+        if len(args) != 3 or len(args[2].params) != 2:
+            return None
+        return self._growing(node, scope, block) or self._fold(node, scope, block)
 
     def _map(self, node: Node, scope: Scope, block: Block) -> Expr | None:
         """Compile `map` with a function that only computes with its argument.
@@ -128,6 +135,95 @@ class Loops:
         block.append(py.define(maker, [(_ELEMENTS, False)], [start, each, py.return_(py.name(out, at), at)], at))
         given = [emitter.strict(xs, scope, block), emitter.strict(function, scope, block), py.name(maker, at)]
         return py.call(".map", given, at)
+
+    def _growing(self, node: Node, scope: Scope, block: Block) -> Expr | None:
+        """Compile `fold` with a function that only appends to the list that it is given, as `[...xs, x]` does.
+
+        One list grows, instead of a new one for each element. Nothing else refers to it: the function mentions the list
+        in conditions, of which only a bool is left, and where it is returned or appended to.
+        """
+        emitter, (xs, start, function) = self.emitter, node.args
+        at = emitter.at(node)
+        so_far, element = (p.name for p in function.params)
+        typed = any(p.default is not None or p.types is not None for p in function.params)
+        if typed or so_far == element or not self._only_grows(function.body, so_far):
+            return None
+        maker, step = emitter.fresh(".fold"), emitter.fresh(function.name or ".f")
+        inner = Scope(scope)
+        emitter.level += 2
+        emitter.repeated += 1
+        inner.names[so_far] = Variable(so_far, emitter.level, value=True)
+        inner.names[element] = Variable(element, emitter.level)
+        body: Block = []
+        self._grow(function.body, so_far, inner, body)
+        emitter.level -= 2
+        emitter.repeated -= 1
+        made: Block = []
+        if _defines(body):  # they would capture loop variables
+            made.append(py.define(step, [(so_far, False), (element, False)], body, at))
+            body = [py.run(py.call(step, [py.name(so_far, at), py.name(element, at)], at), at)]
+        made += [py.for_each(element, py.name(_ELEMENTS, at), body, at), py.return_(py.name(so_far, at), at)]
+        block.append(py.define(maker, [(_ELEMENTS, False), (so_far, False)], made, at))
+        given = [emitter.strict(xs, scope, block), emitter.lazy(start, scope, block), py.name(maker, at)]
+        return py.call(".grow", given, at)
+
+    def _only_grows(self, node: Node, name: str) -> bool:
+        """Return True if the value of a node is the list of that name, perhaps with elements appended to it."""
+        kind, free = node.kind, self.emitter.free_names.of
+        if kind == "paren":
+            return self._only_grows(node.inner, name)
+        if kind == "if":
+            return self._only_grows(node.then, name) and self._only_grows(node.otherwise, name)
+        if kind == "assert":
+            return self._only_grows(node.body, name)
+        if kind == "let":
+            names = self.emitter.free_names.inside(node.entries) | bound(node.entries)
+            return name not in names and self._only_grows(node.body, name)
+        if kind == "list" and node.items and node.items[0].kind == "spread":
+            first, *others = node.items
+            return self._is_list(first.inner, name) and not any(name in free(item) for item in others)
+        if kind == "bin" and node.operator == "+":
+            right = unwrapped(node.right)
+            return self._is_list(node.left, name) and right.kind == "list" and name not in free(right)
+        return self._is_list(node, name)
+
+    def _is_list(self, node: Node, name: str) -> bool:
+        node = unwrapped(node)
+        return bool(node.kind == "var" and node.name == name)
+
+    def _grow(self, node: Node, name: str, scope: Scope, block: Block) -> None:
+        """Add statements that append what the value of a node has more than the list of that name."""
+        emitter, at = self.emitter, self.emitter.at(node)
+        kind = node.kind
+        if kind == "paren":
+            self._grow(node.inner, name, scope, block)
+        elif kind == "if":
+            then: Block = []
+            otherwise: Block = []
+            test = emitter.condition(node.condition, scope, block)
+            self._grow(node.then, name, scope, then)
+            self._grow(node.otherwise, name, scope, otherwise)
+            block.append(py.when(test, then, otherwise, at))
+        elif kind == "assert":
+            emitter.assertion(node, scope, block)
+            self._grow(node.body, name, scope, block)
+        elif kind == "let":
+            body = unwrapped(node.body)
+            first = body.condition if body.kind in ("if", "assert") else None
+            inner = self.bind(
+                node.entries, scope, block, lambda own: emitter.strictness(own).of(first) if first else frozenset()
+            )
+            self._grow(body, name, inner, block)
+        elif kind == "list":
+            rest = ListLiteral(("list", node.start, node.end, node.items[1:]))
+            position = emitter.at(node.items[0])
+            more = emitter.strict(rest, scope, block)
+            block.append(py.run(py.call(".append", [py.name(name, position), more], position), position))
+        elif kind == "bin":
+            given = [py.name(name, at), emitter.strict(node.right, scope, block)]
+            block.append(py.run(py.call(".append-list", given, at), at))
+        else:
+            block.append(py.run(py.name(name, at), at))
 
     def _fold(self, node: Node, scope: Scope, block: Block) -> Expr | None:
         """Compile `fold` with a function that makes no thunks or functions: they would capture loop variables."""

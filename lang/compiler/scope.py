@@ -33,7 +33,7 @@ class Scope:
     def __init__(self, parent: Scope | None) -> None:
         self.names: dict[str, Variable] = {}
         self.parent = parent
-        self.bindings = parent.bindings if parent else 0
+        self.bindings: int = parent.bindings if parent else 0
         self.frame: tuple[str, int] | None = parent.frame if parent else None
         self.lets = 0  # the number of scopes of `let`s, one inside the other, that end here
 

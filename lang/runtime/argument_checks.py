@@ -126,4 +126,4 @@ def check_list(value: Value) -> list[Value]:
     """Return the result of a function that must return a list; raise Fault for anything else."""
     if value.__class__ is not list:
         raise Fault(f"The function must return a list here, and it returned {describe(value)}")
-    return value  # type: ignore[no-any-return]
+    return value

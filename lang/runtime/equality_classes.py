@@ -121,7 +121,7 @@ class EqualityClasses:
         kind = value.__class__
         if kind is list:
             trie = self._lists.get(len(value))
-            return trie and trie.find(lambda i: evaluated(value[i]))
+            return None if trie is None else trie.find(lambda i: evaluated(value[i]))
         if not isinstance(value, dict):
             return self._atoms.get((value,) if kind is bool else value)
         known = self._same.get(id(value))

@@ -1,0 +1,1 @@
+result = fold([1, 2], null, (a, x) => a + [x])
