@@ -10,6 +10,7 @@ import os
 import sys
 from typing import Any
 
+from archive import Archive
 from fpack.cli.main import COLLECT
 
 gc.set_threshold(*COLLECT)  # as fpack itself does first
@@ -23,7 +24,7 @@ from fpack.lang.runtime.values import describe  # noqa: E402
 def main(file: str, attribute: str, cache: str, database: str = "") -> None:
     """Print the attribute, or the number of derivations that were made for it."""
     limits = Limits.configured()  # as fpack itself has them
-    evaluator = Evaluator(cache=cache, limits=limits)
+    evaluator = Evaluator(cache=cache, limits=limits, packages=Archive(), settings={"arch": "amd64"})
     value = evaluator.select(evaluator.load(file), [attribute])
     if isinstance(value, list):
         deep_stack.run(lambda: all_derivations(evaluator, value), limits)
@@ -48,6 +49,8 @@ def all_derivations(evaluator: Evaluator, values: list[Any]) -> None:
         made = evaluator.force(value)
         if not (isinstance(made, dict) and made.get("type") == "derivation"):
             raise SystemExit(f"This is {describe(made)}, and no derivation")
+        if made["out"].__class__ is not str:
+            evaluator.force(made["out"])
 
 
 if __name__ == "__main__":

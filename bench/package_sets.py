@@ -9,10 +9,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from fpack.lang.protocols import NoPackage
-
 LAYERS = 10
-TOOLS = ("gcc", "libc6-dev", "make")
 
 _NIX = """let
   join = builtins.concatStringsSep;
@@ -95,7 +92,7 @@ def files(folder: Path, count: int) -> None:
         imports = [f'p{d} = import("./p{d}.fp").p{d}\n' for d in libs]
         (folder / f"p{i}.fp").write_text("".join(imports) + _package(i, [f"p{d}" for d in libs]))
     every = ", ".join(f'import("./p{i}.fp").p{i}' for i in range(count))
-    (folder / "index.fp").write_text(f"every = [{every}]\n")
+    (folder / "index.fp").write_text(f'every = [{every}]\none = [import("./p0.fp").p0]\n')
 
 
 def _package(i: int, libs: list[str]) -> str:
@@ -106,31 +103,8 @@ def _package(i: int, libs: list[str]) -> str:
     )
 
 
-class Archive:
-    """A package source that has what builds rely on, each without dependencies."""
-
-    def releases(self, of: str = "debian") -> list[str]:
-        """Return the only release."""
-        return ["trixie"] if of == "debian" else []
-
-    def package(self, release: str, name: str) -> dict[str, object]:
-        """Return a package of this name."""
-        if release != "trixie":
-            raise NoPackage(f"There is no release {release}")
-        return {
-            "name": name,
-            "version": "1.0-1",
-            "arch": "amd64",
-            "release": release,
-            "source": name,
-            "file": f"pool/main/{name}_1.0-1_amd64.deb",
-            "archive": "debian",
-            "sha256": name.encode().hex()[:64].ljust(64, "0"),
-            "size": 1000,
-            "description": name,
-            "section": "misc",
-        }
-
-    def closure(self, release: str, names: list[str]) -> list[dict[str, object]]:
-        """Return the packages themselves."""
-        return [{**self.package(release, name), "depends": []} for name in sorted(set(names))]
+def edit(folder: Path, number: int) -> None:
+    """Change the build of a package in the middle of a set of files."""
+    file = folder / "p500.fp"
+    text = file.read_text()
+    file.write_text(text[: text.index("  build = ")] + f'  build = "make EDITED={number}"\n}}\n')

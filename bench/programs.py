@@ -53,6 +53,53 @@ in tak 18 9 1""",
 ) 0 (builtins.genList (x: x) 1000000)""",
         ),
         "overlays": _overlays(),
+        **_growing(),
+    }
+
+
+def _growing() -> dict[str, Program]:
+    """Lists, sets and `let`s that grow, which take quadratic time if each step takes time for all that is there."""
+    names = range(1, 10_000)
+    levels = range(1, 2000)
+    return {
+        "append": Program(
+            "result = length(fold(range(10000), [], (all, x) => [...all, { value = x }]))",
+            "builtins.length (builtins.foldl' (all: x: all ++ [ { value = x; } ]) [] (builtins.genList (x: x) 10000))",
+        ),
+        "unique": Program(
+            "result = length(unique(map(range(100000), x => x / 2)))",
+            "builtins.length (builtins.genericClosure { operator = x: [ ]; "
+            "startSet = builtins.genList (x: { key = x / 2; }) 100000; })",
+        ),
+        "closure": Program(
+            "result = length(closure([1], n => if n > 100000 then [] else [n * 2, n * 2 + 1, n + 1]))",
+            "builtins.length (builtins.genericClosure { startSet = [ { key = 1; } ]; operator = n: "
+            "if n.key > 100000 then [ ] "
+            "else [ { key = n.key * 2; } { key = n.key * 2 + 1; } { key = n.key + 1; } ]; })",
+        ),
+        "layers": Program(
+            "set = fold(range(500), { n = 0, m = n + 1 }, (set, i) => "
+            'set.extend((old, new) => { n = old.n + 1, ${"p${i}"} = new.n }))\nresult = set.m + set.p1',
+            "let fix = f: let x = f x; in x; extends = f: base: self: let super = base self; in super // f self super;\n"
+            'set = fix (builtins.foldl\' (set: i: extends (new: old: { n = old.n + 1; "p${toString i}" = new.n; }) set) '
+            "(self: { n = 0; m = self.n + 1; }) (builtins.genList (x: x) 500)); in set.m + set.p1",
+        ),
+        "let, wide": Program(
+            "f(x) = { value = x }\nresult = let\n  a0 = f(1)\n"
+            + "".join(f"  a{i} = f(a{i - 1}.value + 1)\n" for i in names)
+            + f"in a{names[-1]}.value\n",
+            "let f = x: { value = x; }; a0 = f 1;\n"
+            + "".join(f"  a{i} = f (a{i - 1}.value + 1);\n" for i in names)
+            + f"in a{names[-1]}.value\n",
+        ),
+        "let, nested": Program(
+            "f(x) = { value = x }\nresult =\n  let a0 = f(1) in\n"
+            + "".join(f"  let a{i} = f(a{i - 1}.value + 1) in\n" for i in levels)
+            + f"  a{levels[-1]}.value\n",
+            "let f = x: { value = x; }; in let a0 = f 1; in\n"
+            + "".join(f"  let a{i} = f (a{i - 1}.value + 1); in\n" for i in levels)
+            + f"  a{levels[-1]}.value\n",
+        ),
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from fpack.lang.runtime.argument_checks import check_list, function_of, list_of
 from fpack.lang.runtime.equality_classes import EqualityClasses
 from fpack.lang.runtime.operators import key as field_name
-from fpack.lang.runtime.values import MISSING, Thunk, Value, evaluated
+from fpack.lang.runtime.values import MISSING, Thunk, Value, evaluated, force
 
 _STRINGS = {str}
 
@@ -55,28 +55,31 @@ def closure(xs: Value, further: Value, key: Value = MISSING, /) -> Value:
     level, further = list_of(xs), function_of(further, 1)
     by = None if key is MISSING else function_of(key, 1)
     found: list[Value] = []
-    # A record that was met before is left out without its key. `found` and `met` keep records, so that an id is unique.
+    # A record that was met before is left out without its key. `met` keeps the records, so that an id is unique.
     ids: set[int] = set()
     met: list[Value] = []
     seen: set[Value] = set()
-    classes: EqualityClasses | None = None
+    classes = EqualityClasses()  # of keys that are lists or records
     while level:
         new = []
         for x in level:
-            x = evaluated(x)
-            if id(x) in ids:
-                continue
-            ids.add(id(x))
-            met.append(x)
-            k = x if by is None else by(x)
-            if k.__class__ is str:
+            if x.__class__ is Thunk:
+                x = force(x)
+            k = x
+            if by is not None:
+                if id(x) in ids:
+                    continue
+                ids.add(id(x))
+                met.append(x)
+                k = by(x)
+            if k.__class__ is list or isinstance(k, dict):
+                if classes.count != classes.number(k):
+                    continue
+            else:
+                k = (k,) if k.__class__ is bool else k  # True equals 1 in Python
                 if k in seen:
                     continue
                 seen.add(k)
-            else:
-                classes = classes or EqualityClasses()
-                if classes.count != classes.number(k):
-                    continue
             new.append(x)
         found += new
         level = [y for x in new for y in check_list(further(x))]

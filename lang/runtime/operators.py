@@ -115,7 +115,7 @@ def eq(a: Value, b: Value) -> bool:
         return len(a) == len(b) and all(eq(evaluated(x), evaluated(y)) for x, y in zip(a, b, strict=True))
     if isinstance(a, dict) and isinstance(b, dict):
         if is_derivation(a) and is_derivation(b):
-            return bool(a["out"] == b["out"])
+            return bool(evaluated(a["out"]) == evaluated(b["out"]))
         if a is b:
             return True
         return a.keys() == b.keys() and all(eq(evaluated(v), evaluated(b[k])) for k, v in a.items())
