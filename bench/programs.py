@@ -80,9 +80,11 @@ def _growing() -> dict[str, Program]:
         "layers": Program(
             "set = fold(range(500), { n = 0, m = n + 1 }, (set, i) => "
             'set.extend((old, new) => { n = old.n + 1, ${"p${i}"} = new.n }))\nresult = set.m + set.p1',
-            "let fix = f: let x = f x; in x; extends = f: base: self: let super = base self; in super // f self super;\n"
-            'set = fix (builtins.foldl\' (set: i: extends (new: old: { n = old.n + 1; "p${toString i}" = new.n; }) set) '
-            "(self: { n = 0; m = self.n + 1; }) (builtins.genList (x: x) 500)); in set.m + set.p1",
+            "let fix = f: let x = f x; in x;\n"
+            "extends = f: base: self: let super = base self; in super // f self super;\n"
+            'layer = set: i: extends (new: old: { n = old.n + 1; "p${toString i}" = new.n; }) set;\n'
+            "set = fix (builtins.foldl' layer (self: { n = 0; m = self.n + 1; }) (builtins.genList (x: x) 500));\n"
+            "in set.m + set.p1",
         ),
         "let, wide": Program(
             "f(x) = { value = x }\nresult = let\n  a0 = f(1)\n"
