@@ -26,9 +26,9 @@ class PackageBuiltins:
             return value if value.__class__ is str else deriver.text(value)
 
         def with_their(packages: Value, fields: Value, /) -> Value:
-            """packages-with(packages, fields): Return packages, then those that fields of built packages list, and so on,
-            level by level, as { built, debian, at, out, both, releases }. A built package has an output. `built`
-            has the first package of each output path, `at` and `out` the paths of their outputs `dev` (else `out`) and
+            """packages-with(packages, fields): Return packages, then those that fields of built packages list, and so
+            on, level by level, as { built, debian, at, out, both, releases }. A built package has an output; `built`
+            are the first ones of each output path, `at` and `out` the paths of their outputs `dev` (else `out`) and
             `out`, `both` each of these once; `debian` has the other packages, perhaps more than once; `releases` has
             the releases of all.
 
