@@ -15,6 +15,10 @@ DEEP = "*"
 # The suffix of a called name that refers to the builtin or prelude, not to the field of the same name (see
 # `mark_outer_calls` in syntax/tree.py). No name contains a dot.
 OUTER = ".outer"
+# The parameter of the function that changes nested fields, and the runtime functions that it calls.
+OLD = ".old"
+CHANGE_FIELD = ".change-field"
+EXTEND_FIELD = ".extend-field"
 
 
 class FunctionInfo:
@@ -22,13 +26,15 @@ class FunctionInfo:
 
     evaluates: the fields of its record argument that the function evaluates, as compiler/functions.py encodes them.
     fresh: the result comes from a call with a record, so that nothing else holds it. parts: the names of the parts, if
-    the function evaluates the parts of a record. answers: a cache of the runtime, for the fields that callers want.
+    the function evaluates the parts of a record. answers, pattern: caches of the runtime, for the fields that
+    callers want, and for the fields that the function takes.
     """
 
-    __slots__ = ("evaluates", "fresh", "parts", "answers")
+    __slots__ = ("evaluates", "fresh", "parts", "answers", "pattern")
 
     def __init__(self, evaluates: str = "", fresh: bool = False, parts: tuple[str, ...] = ()) -> None:
         self.evaluates = evaluates
         self.fresh = fresh
         self.parts = parts
         self.answers: dict[str, bool] = {}
+        self.pattern: object = None

@@ -117,7 +117,13 @@ class Evaluator:
 
     def load(self, path: str | Path) -> Value:
         """Return the record of a file's fields."""
-        return self.run(lambda: self._modules.file(str(path), self._root))
+
+        def work() -> Value:
+            value = self._modules.file(str(path), self._root)
+            len(value)  # checks the assertions of the file
+            return value
+
+        return self.run(work)
 
     def expression(self, text: str, name: str = "<command line>") -> Value:
         """Return the value of an expression. Its relative paths start at the root."""

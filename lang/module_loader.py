@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from fpack.lang.abi import FUNCTIONS, OUTER, FunctionInfo
 from fpack.lang.runtime.limits import Exhausted, Limits
 from fpack.lang.runtime.paths import project_root, within
+from fpack.lang.runtime.record_layers import flatten, merged
 from fpack.lang.runtime.values import Path as PathValue
-from fpack.lang.runtime.values import Record, Value, evaluated, record_with_origin
+from fpack.lang.runtime.values import Record, Value, evaluated, pending, record_with_origin
 from fpack.lang.syntax.source import Source, normal, read_text
 from fpack.store.errors import FpackError
 from fpack.store.files import disk_cache
@@ -27,7 +28,7 @@ from .errors import Fault, did_you_mean, quote
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 12
+FORMAT = 14
 
 Base = dict[str, Any]
 Free = dict[str, tuple[int, int]]
@@ -37,7 +38,7 @@ Compiled = tuple[CodeType, Free, list[tuple[CodeType, tuple[Any, ...]]]]  # the 
 class Module:
     """One text, ready to run. root: the project's (or library's) directory; directory: the file's."""
 
-    __slots__ = ("source", "code", "free", "functions", "root", "directory", "value", "running")
+    __slots__ = ("source", "code", "free", "functions", "root", "directory", "value", "running", "changeable")
 
     def __init__(self, source: Source, compiled: Compiled, root: str, directory: str) -> None:
         self.source = source
@@ -47,6 +48,21 @@ class Module:
         self.directory = directory
         self.value: Value = None
         self.running = False
+        self.changeable: Module | None = None  # the same file, compiled to run with other values of its fields
+
+
+class FileOrigin:
+    """The origin of the record of a file: `.with` runs the file again, so that all of it sees the changed fields."""
+
+    __slots__ = ("modules", "module")
+
+    def __init__(self, modules: Modules, module: Module) -> None:
+        self.modules = modules
+        self.module = module
+
+    def define(self, given: Callable[[str, Value], Value]) -> Any:
+        """Return the file's own definitions. given: returns what the file sees by a name, from the own definition."""
+        return self.modules.defined(self.module, given)
 
 
 class Modules:
@@ -95,7 +111,7 @@ class Modules:
             module = self.compile(source, root or project_root(directory), directory)
             self._files[real] = module
             try:
-                module.value = self._record(module, {})
+                module.value = self._record(module)
             except BaseException:
                 del self._files[real]
                 raise
@@ -155,10 +171,40 @@ class Modules:
             self._imported[module.directory, target] = value
         return value
 
-    def _record(self, module: Module, changes: dict[str, Value]) -> Record:
-        """A file's record. `.with` runs the file again, so that its other bindings see the changed ones."""
-        made = {**self.run(module, changes), **changes}
-        return record_with_origin(made, lambda more: self._record(module, {**changes, **more}))
+    def _record(self, module: Module) -> Record:
+        """Return a file's record. Its assertions are checked when it is first used."""
+        scope = self._run(module)
+        made, claims, origin = scope[".value"], scope.get(".claims"), FileOrigin(self, module)
+        if made.__class__ is dict and claims is None:
+            return record_with_origin(made, origin)
+
+        def fill() -> dict[str, Value]:
+            if claims is not None:
+                claims()
+            if made.__class__ is dict:
+                return made  # type: ignore[no-any-return]
+            parts: list[Any] = []
+            flatten(record, record, parts)
+            return merged(record, parts)
+
+        record = pending(fill, origin)
+        return record
+
+    def defined(self, module: Module, given: Callable[[str, Value], Value]) -> Any:
+        """Return a file's own definitions, as `.value`, if its fields see other values: see `FileOrigin`."""
+        if module.changeable is None:
+            module.changeable = self.compile(module.source, module.root, module.directory, fields_given=True)
+        namespace = Given(given)
+        scope = self._run(module.changeable, namespace)
+        if ".claims" in scope:
+            scope[".claims"]()
+        made = scope[".value"]
+        for part in made if made.__class__ is tuple else (made,):
+            if part.__class__ is dict:
+                for name, own in namespace.own.items():
+                    if part.get(name) is scope[name]:
+                        part[name] = own
+        return made
 
     def abandon(self) -> None:
         """Forget which files are being read, after an evaluation was ended at any instant."""
@@ -168,18 +214,19 @@ class Modules:
 
     # ---- texts
 
-    def compile(self, source: Source, root: str, directory: str) -> Module:
-        """Compile a text to a module, or take it from the cache."""
-        key = disk_cache.key(self._key, source.start.encode(), source.text.encode("utf-8", "surrogatepass"))
+    def compile(self, source: Source, root: str, directory: str, fields_given: bool = False) -> Module:
+        """Compile a text to a module, or take it from the cache. fields_given: see `compile_tree`."""
+        start = self._key + (b" given" if fields_given else b"")
+        key = disk_cache.key(start, source.start.encode(), source.text.encode("utf-8", "surrogatepass"))
         body = disk_cache.read(self.cache, key)
         if body is not None:
             compiled: Compiled = marshal.loads(body)
         else:
-            compiled = self._compile(source)
+            compiled = self._compile(source, fields_given)
             disk_cache.write(self.cache, key, marshal.dumps(compiled))
         return Module(source, compiled, root, directory)
 
-    def _compile(self, source: Source) -> Compiled:
+    def _compile(self, source: Source, fields_given: bool) -> Compiled:
         import gc
 
         from .compiler import compiler
@@ -190,7 +237,7 @@ class Modules:
         try:
             gc.disable()
             tree = parser.parse(source, self.cache)
-            made = compiler.compile_tree(source, tree, self.builtins)
+            made = compiler.compile_tree(source, tree, self.builtins, fields_given)
             code = compile(made.tree, source.start, "exec", dont_inherit=True, optimize=1)
             return code, made.free, list(_by_code(code, made.infos))
         except RecursionError:
@@ -211,8 +258,12 @@ class Modules:
             self.limits.caught = True
         return source.error(0, 0, fault.what, why=f"{fault.why}; this text was being compiled", hint=fault.hint)
 
-    def run(self, module: Module, changes: dict[str, Value] | None = None) -> Value:
-        """Run a module's code and return `.value`. changes: values that replace those of the module's bindings."""
+    def run(self, module: Module) -> Value:
+        """Run a module's code and return `.value`."""
+        return self._run(module)[".value"]
+
+    def _run(self, module: Module, namespace: Given | None = None) -> dict[str, Any]:
+        """Run a module's code and return its globals. namespace: gives other values to the fields of a file."""
         scope: dict[str, Any] = {
             "__builtins__": self.base,
             ".source": module.source,
@@ -235,11 +286,15 @@ class Modules:
             self.latest = module.source
         module.running = True
         try:
-            exec(module.code, scope, Changed(scope, changes) if changes else scope)
+            if namespace is None:
+                exec(module.code, scope)
+            else:
+                namespace.scope = scope
+                exec(module.code, scope, namespace)
         finally:
             self._stack.pop()
             module.running = False
-        return scope[".value"]
+        return scope
 
     def _unbound(self, module: Module, name: str, span: tuple[int, int]) -> FpackError:
         from fpack.lang.compiler.unbound_names import unbound
@@ -247,16 +302,25 @@ class Modules:
         return unbound(module.source, name, span, [*self.builtins, *self.prelude], self.hidden, self.cache)
 
 
-class Changed(dict[str, Any]):
-    """The namespace of a module that is run with changed bindings, for `.with` on the record of a file."""
+class Given(dict[str, Any]):
+    """The namespace of a file whose fields see other values than the file's own.
 
-    def __init__(self, scope: dict[str, Any], changes: dict[str, Value]) -> None:
+    given: returns the value of a field from its name and the own value. own: the own values that were replaced.
+    """
+
+    def __init__(self, given: Callable[[str, Value], Value]) -> None:
         super().__init__()
-        self.scope = scope
-        self.changes = changes
+        self.given = given
+        self.own: dict[str, Value] = {}
+        self.scope: dict[str, Any] = {}
 
     def __setitem__(self, name: str, value: Any) -> None:
-        self.scope[name] = self.changes.get(name, value)
+        if "." not in name:  # other names are those of generated code
+            found = self.given(name, value)
+            if found is not value:
+                self.own[name] = value
+                value = found
+        self.scope[name] = value
 
     def __missing__(self, name: str) -> Any:
         return self.scope[name]

@@ -279,12 +279,12 @@ class StringBuiltins:
             """
             r = evaluated(r)
             made = deriver.derive(r)
-            made.origin = (derivation, r)
+            made.origin = (derivation, r, ())
             return made
 
         def derive(r: dict[str, Value]) -> Value:
             made = deriver.derive_evaluated(r)
-            made.origin = (derivation, r)
+            made.origin = (derivation, r, ())
             return made
 
         return {
@@ -314,7 +314,7 @@ def plain(value: Value, deriver: Deriver, depth: int = 0) -> Any:
         raise Fault("The value is nested too deeply for JSON, or contains itself")
     if value.__class__ is list:
         return [plain(x, deriver, depth + 1) for x in value]
-    if value.__class__ is Record and value.get("type") == "derivation":
+    if isinstance(value, Record) and value.get("type") == "derivation":
         return deriver.text(value)
     if isinstance(value, dict):
         return {name: plain(x, deriver, depth + 1) for name, x in sorted(fields(value).items())}

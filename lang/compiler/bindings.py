@@ -88,8 +88,9 @@ class Bindings:
             name, node = entry.name, entry.value
             python = name if outer else emitter.fresh(name)
             value = node.kind in LITERALS or node.kind == "fn" or emitter.free_names.is_plain(node)
-            variable = scope.names[name] = Variable(python, emitter.level, value, ready=False)
-            if node.kind == "fn":
+            given = outer and emitter.fields_given  # the field may have another value, perhaps a thunk
+            variable = scope.names[name] = Variable(python, emitter.level, value and not given, ready=False)
+            if node.kind == "fn" and not given:
                 functions.append((variable, node))
                 variable.strict = [p.kind == "param" and p.default is None for p in node.params]
         for _ in range(_ROUNDS):  # find the greatest fixed point for functions that call each other
@@ -129,7 +130,7 @@ class Bindings:
             variable = scope.names[entry.name]
             if not variable.ready:
                 value = self.field(entry, scope, block, later)
-                if emitter.level == 0:
+                if emitter.level == 0 and not emitter.fields_given:
                     _store_in_global(value, variable.python, block)
                 variable.value = variable.value and not later.after.get(entry.name)
                 block.append(py.assign(variable.python, value, emitter.at(entry)))

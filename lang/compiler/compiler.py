@@ -38,16 +38,26 @@ class Compiled(NamedTuple):
     infos: dict[str, FunctionInfo]
 
 
-def compile_tree(source: Source, tree: list[Node] | Node, builtins: Mapping[str, str]) -> Compiled:
-    """Compile what the parser returns: the entries of a file, or an expression."""
+def compile_tree(
+    source: Source, tree: list[Node] | Node, builtins: Mapping[str, str], fields_given: bool = False
+) -> Compiled:
+    """Compile what the parser returns: the entries of a file, or an expression.
+
+    fields_given: the module can be run with other values for fields of the file, which takes a little longer.
+    """
     if isinstance(tree, list):
-        return compile_file(source, tree, builtins)
+        return compile_file(source, tree, builtins, fields_given)
     return compile_expression(source, tree, builtins)
 
 
-def compile_file(source: Source, entries: list[Node], builtins: Mapping[str, str]) -> Compiled:
-    """Compile a file to a module that sets `.value` to the record of the file's fields."""
-    emitter, records = _compiler(source, builtins)
+def compile_file(
+    source: Source, entries: list[Node], builtins: Mapping[str, str], fields_given: bool = False
+) -> Compiled:
+    """Compile a file to a module that sets `.value` to the record of the file's fields.
+
+    `.value` is a tuple of parts if the file spreads a record that can be changed. `.claims` checks the assertions.
+    """
+    emitter, records = _compiler(source, builtins, fields_given)
     block: Block = []
     records.file(mark_outer_calls(entries), block)
     if emitter.frames:
@@ -67,9 +77,9 @@ def compile_expression(source: Source, node: Node, builtins: Mapping[str, str]) 
     return Compiled(a.Module(block, []), emitter.free, emitter.infos)
 
 
-def _compiler(source: Source, builtins: Mapping[str, str]) -> tuple[Emitter, Records]:
+def _compiler(source: Source, builtins: Mapping[str, str], fields_given: bool = False) -> tuple[Emitter, Records]:
     """Return an emitter with a handler for each kind of node, and the compiler of files."""
-    emitter = Emitter(source, builtins)
+    emitter = Emitter(source, builtins, fields_given)
     expressions, operators = Expressions(emitter), Operators(emitter)
     functions, literals = Functions(emitter), RecordLiterals(emitter)
     loops = Loops(emitter, functions)

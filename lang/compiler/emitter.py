@@ -36,11 +36,12 @@ class Emitter:
     free: the offsets of the first use of each free name. infos: facts about the generated functions. frames:
     where the names of wide `let`s are kept. level: the
     nesting level of the current generated function. repeated: the number of enclosing functions of the source; at 0,
-    the code runs once. strict_handlers, tail_handlers: the compilers of a node, by its kind; a kind without a tail
-    handler is compiled by its strict handler.
+    the code runs once. fields_given: the fields of the file may be given other values than its own. late_level: the
+    level at which a failed assertion is the value of a function, see `assertion`. strict_handlers, tail_handlers: the
+    compilers of a node, by its kind; a kind without a tail handler is compiled by its strict handler.
     """
 
-    def __init__(self, source: Source, builtins: Mapping[str, str]) -> None:
+    def __init__(self, source: Source, builtins: Mapping[str, str], fields_given: bool = False) -> None:
         self.source = source
         self.builtins = builtins
         self.free: Free = {}
@@ -49,6 +50,8 @@ class Emitter:
         self.free_names = FreeNames()
         self.level = 0
         self.repeated = 0
+        self.fields_given = fields_given
+        self.late_level = -1
         self.strict_handlers: dict[str, StrictHandler] = {}
         self.tail_handlers: dict[str, TailHandler] = {}
         self._evaluated: Cache = {}
@@ -84,7 +87,9 @@ class Emitter:
     def variable(self, name: str, scope: Scope, node: Node) -> Variable:
         """Return the binding of a name; a name that nothing binds becomes a free global."""
         found = scope.find(name)
-        if found is None:
+        if found is None and name[0] == ".":
+            found = Variable(name, 0, value=True)  # a runtime function
+        elif found is None:
             self.free.setdefault(name, (node.start, node.end))
             found = Variable(name, 0, value=name in self.builtins)
         return found
@@ -194,12 +199,19 @@ class Emitter:
             return py.const(key, at)
         return py.guarded(self.strict(key, scope, block), ".str", ".key", at)  # type: ignore[arg-type]
 
-    def assertion(self, node: Node, scope: Scope, block: Block) -> None:
-        """Add statements for an `assert`, of a record or an expression: (kind, start, end, condition, message, ...)."""
+    def assertion(self, node: Node, scope: Scope, block: Block, late: bool = False) -> None:
+        """Add statements for an `assert`, of a record or an expression: (kind, start, end, condition, message, ...).
+
+        late: the enclosing function returns a value that raises the error when it is used. `.with` can change the
+        arguments before that.
+        """
         at = self.at(node.condition)
         fails: Block = []
         test = py.put(a.UnaryOp(a.Not(), self.condition(node.condition, scope, block)), at)
-        fails.append(py.run(py.call(".fail", [self.strict(node.message, scope, fails)], at), at))
+        message = [self.strict(node.message, scope, fails)]
+        fails.append(
+            py.return_(py.call(".failed", message, at), at) if late else py.run(py.call(".fail", message, at), at)
+        )
         block.append(py.when(test, fails, [], at))
 
     def _enter(self, node: Node) -> None:

@@ -115,7 +115,7 @@ class Expressions:
         block.append(py.when(test, then, otherwise, emitter.at(node)))
 
     def tail_assert(self, node: Node, scope: Scope, block: Block) -> None:
-        self.emitter.assertion(node, scope, block)
+        self.emitter.assertion(node, scope, block, late=self.emitter.late_level == self.emitter.level)
         self.emitter.tail(node.body, scope, block)
 
 

@@ -54,8 +54,9 @@ class Functions:
             if info is not None:
                 emitter.infos[params[0][0]] = info
         every = flat_params(node.params)
-        for q in every:
-            self._param(q, node.name, inner, body)
+        for p in node.params:
+            for q in p.params if p.kind == "pattern" else [p]:
+                self._param(q, node.name, inner, body, p.kind == "pattern")
         for q in every:
             variable = inner.names[q.name]
             if not variable.value and q.name in evaluated:
@@ -64,7 +65,10 @@ class Functions:
                 force = py.assign(q.name, py.call(".F", [read], position), position)
                 body.append(py.when(py.is_class(read, ".T", position), [force], [], position))
                 variable.value = True
+        before = emitter.late_level
+        emitter.late_level = emitter.level if [p.kind for p in node.params] == ["pattern"] else -1
         emitter.tail(node.body, inner, body)
+        emitter.late_level = before
         emitter.level -= 1
         emitter.repeated -= 1
         block.append(py.define(name, params, body, at))
@@ -83,18 +87,21 @@ class Functions:
         taken = py.call(".take", [py.name(record, at), spec], at)
         body.append(py.assign_all(names, taken, at) if names else py.run(taken, at))
 
-    def _param(self, p: Node, function: str, scope: Scope, body: Block) -> None:
-        """Add statements that apply a parameter's default and check its type."""
+    def _param(self, p: Node, function: str, scope: Scope, body: Block, in_pattern: bool) -> None:
+        """Add statements that apply a parameter's default and check its type.
+
+        A field of a pattern may be a thunk after the check: a call for defaults alone evaluates no field for its type.
+        """
         name, types, default = p.name, p.types, p.default
         variable = scope.names[name]
         at = self.emitter.at(p)
         check: Block = []
         if is_checked(p):
             args = [py.name(name, at), py.const(types, at), py.const(name, at), py.const(function, at)]
-            check.append(py.assign(name, py.call(".check", args, at), at))
+            check.append(py.assign(name, py.call(".check-field" if in_pattern else ".check", args, at), at))
         if default is None:
             body += check
-            variable.value = bool(check)
+            variable.value = bool(check) and not in_pattern
             return
         then: Block = []
         value = self.emitter.lazy(default, scope, then)

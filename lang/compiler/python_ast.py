@@ -9,7 +9,7 @@ marks a missing argument, `.w` is a temporary variable. The tables of names are 
 from __future__ import annotations
 
 import _ast as a
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 Position = tuple[int, int, int, int]
@@ -97,6 +97,89 @@ def guarded(value: Expr, cls: str, fallback: str, at: Position) -> Expr:
         return choose(is_class(value, cls, at), value, call(fallback, [value], at), at)
     test = is_class(walrus(".w", value, at), cls, at)
     return choose(test, name(".w", at), call(fallback, [name(".w", at)], at), at)
+
+
+def plain_dict(value: Expr) -> bool:
+    """Return True if the value of an expression is certainly a dict, and no record that can be changed."""
+    if isinstance(value, a.IfExp):
+        return plain_dict(value.body) and plain_dict(value.orelse)
+    return isinstance(value, a.Dict) and all(
+        key is not None or plain_dict(part) for key, part in zip(value.keys, value.values, strict=True)
+    )
+
+
+class Spreads:
+    """A record with spreads, as it is built: a dict display if all that it spreads are dicts, else its parts.
+
+    fresh: returns a unique name for a variable.
+    """
+
+    def __init__(self, fresh: Callable[[str], str]) -> None:
+        self.fresh = fresh
+        self.keys: list[Expr | None] = []
+        self.values: list[Expr] = []
+        self.tests: list[Expr] = []
+        self.parts: list[tuple[list[Expr | None], list[Expr]] | Expr] = []
+        self.has_layers = False
+        self.assignments: list[Expr] = []
+
+    def field(self, key: Expr, value: Expr) -> None:
+        """Add a field."""
+        self._own([key], [value])
+
+    def _own(self, keys: list[Expr | None], values: list[Expr]) -> None:
+        self.keys += keys
+        self.values += values
+        if not self.parts or not isinstance(self.parts[-1], tuple):
+            self.parts.append(([], []))
+        last = self.parts[-1]
+        assert isinstance(last, tuple)
+        last[0].extend(keys)
+        last[1].extend(values)
+
+    def spread(self, value: Expr, at: Position) -> None:
+        """Add the fields of a record. value: an evaluated expression."""
+        if isinstance(value, a.Dict) and plain_dict(value):
+            self._own(list(value.keys), list(value.values))
+        elif plain_dict(value):
+            self._own([None], [value])
+        else:
+            if isinstance(value, a.Name):
+                self.tests.append(is_class(value, ".dict", at))
+            else:
+                variable = self.fresh(".spread")
+                assigned = walrus(variable, value, at)
+                self.tests.append(is_class(assigned, ".dict", at))
+                self.assignments.append(assigned)
+                value = name(variable, at)
+            self.keys.append(None)
+            self.values.append(value)
+            self.parts.append(call(".fields", [value], at))  # raises the error for what is no record
+
+    def layer(self, function: Expr) -> None:
+        """Add the fields that a function of the record below returns."""
+        self.has_layers = True
+        self.parts.append(function)
+
+    def record(self, at: Position, function: str = ".spread") -> Expr:
+        """Return the code of the record. function: what gets the parts; "": the value is a tuple of them."""
+        parts = [put(a.Dict(*p), at) if isinstance(p, tuple) else p for p in self.parts]
+        if self.has_layers:
+            if not self.assignments:
+                return self._of_parts(parts, at, function)
+            first: Expr = put(a.Tuple(self.assignments, LOAD), at)
+            return subscript(put(a.Tuple([first, self._of_parts(parts, at, function)], LOAD), at), const(1, at), at)
+        whole: Expr = put(a.Dict(self.keys, self.values), at)
+        if not self.tests:
+            return whole
+        test = self.tests[0]
+        for other in self.tests[1:]:  # not `and`: all the variables must be assigned
+            test = put(a.BinOp(test, a.BitAnd(), other), at)
+        return choose(test, whole, self._of_parts(parts, at, function), at)
+
+    def _of_parts(self, parts: list[Expr], at: Position, function: str) -> Expr:
+        every: Expr = put(a.Tuple(parts, LOAD), at)
+        return call(function, [every], at) if function else every
 
 
 def assign(n: str, value: Expr, at: Position) -> Statement:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from fpack.lang.abi import DEEP
-from fpack.lang.syntax.tree import LITERALS, Node, entry_value, unwrapped
+from fpack.lang.syntax.tree import LITERALS, Node, entry_value, layer, unwrapped
 
 from . import python_ast as py
 from .bindings import Bindings
@@ -18,7 +18,7 @@ from .emitter import Emitter
 from .entry_errors import check_entries
 from .functions import PLAIN
 from .python_ast import Block, Expr, Position
-from .record_literals import RecordLiterals
+from .record_literals import METHODS, RecordLiterals
 from .scope import Scope
 from .strictness import Names, after_spreads, bound
 
@@ -59,6 +59,10 @@ class RecordCalls:
     def record_call(self, node: Node, scope: Scope, block: Block) -> Expr:
         emitter, record = self.emitter, node.record
         at = emitter.at(node)
+        if _changes_nested(node):
+            function = emitter.strict(node.callee, scope, block)
+            change = emitter.strict(layer(record, node.callee.key == "extend"), scope, block)
+            return py.call(function, [change], at)
         if emitter.derives(node.callee, scope) and emitter.free_names.is_literal(record):
             check_entries(emitter.source, record.entries)
             leaf = self.literals.derivation_leaf(scope, block)
@@ -72,7 +76,7 @@ class RecordCalls:
     def tail_record_call(self, node: Node, scope: Scope, block: Block) -> None:
         """Add statements to `block` that return the result of a call with a record."""
         emitter, literals, record = self.emitter, self.literals, node.record
-        wanted = self._wanted(node, scope)
+        wanted = "" if _changes_nested(node) else self._wanted(node, scope)
         at = emitter.at(node)
         if not wanted and self._is_overridable_derivation(node, scope):
             self._tail_derivation(node, scope, block)
@@ -137,7 +141,8 @@ class RecordCalls:
         """Add statements to `block` that return the result of a `let`."""
         emitter, entries, body = self.emitter, node.entries, node.body
         if emitter.repeated and body.kind == "rcall" and not emitter.free_names.of(body.callee) & bound(entries):
-            wanted = self._wanted(body, scope, {e.name: e.value for e in entries})
+            changes = _changes_nested(body)
+            wanted = "" if changes else self._wanted(body, scope, {e.name: e.value for e in entries})
             if wanted:
                 self._tail_let_call(node, wanted, scope, block)
                 return
@@ -179,6 +184,12 @@ class RecordCalls:
             branch.append(py.assign(name, value(branch, holds), at))
         self._in_branches = before
         block.append(py.when(test, branches[0], branches[1], at))
+
+
+def _changes_nested(node: Node) -> bool:
+    """Return True for a call of `.with` or `.extend` with nested fields, `.with { a.b = 1 }`."""
+    callee = node.callee
+    return callee.kind == "sel" and callee.key in METHODS and any(e.nested for e in node.record.entries)
 
 
 def _known_keys(entries: list[Node]) -> list[str]:

@@ -20,7 +20,7 @@ from .strictness import MAX_FIELDS, SHALLOW, Names, after_spreads, is_data
 
 Leaf = Callable[[Node, str], Expr]  # returns the code of a value that is neither a list nor a record
 
-_METHODS = ("with", "extend")
+METHODS = ("with", "extend")
 _NO_SPREADS: Mapping[int, str] = {}
 # Parameters of a function of parts. Runtime functions that its code calls often are parameters, because the read of a
 # local variable is less code than the read of a global.
@@ -110,27 +110,23 @@ class RecordLiterals:
         overridden value is never used.
         """
         emitter = self.emitter
-        keys: list[Expr | None] = []
-        values: list[Expr] = []
+        made = py.Spreads(emitter.fresh)
         settled = after_spreads(entries) if overridden else 0
         for i, entry in enumerate(entries):
             position = emitter.at(entry)
             if id(entry) in spreads:
-                keys.append(None)
-                values.append(py.name(spreads[id(entry)], position))
+                made.spread(py.name(spreads[id(entry)], position), position)
             elif entry.kind == "spread":
-                value = emitter.strict(entry.inner, scope, block)
-                keys.append(None)
-                values.append(value if isinstance(value, a.Dict) else py.guarded(value, ".dict", ".fields", position))
+                made.spread(emitter.strict(entry.inner, scope, block), position)
             else:
                 name = entry.name
-                keys.append(py.const(name, position))
                 node = entry_value(entry)
                 if i < settled:
-                    values.append(emitter.lazy(node, scope, block, name))
+                    value = emitter.lazy(node, scope, block, name)
                 else:
-                    values.append(self._value(node, name, scope, block, leaf))
-        return py.put(a.Dict(keys, values), at)  # type: ignore[no-any-return]
+                    value = self._value(node, name, scope, block, leaf)
+                made.field(py.const(name, position), value)
+        return made.record(at)
 
     def _value(self, node: Node, name: str, scope: Scope, block: Block, leaf: Leaf) -> Expr:
         """Return the code of a field's value: lists and records as displays, anything else as a leaf."""
@@ -203,7 +199,7 @@ class RecordLiterals:
                 if isinstance(constant, a.Constant):
                     return constant
             args: list[Expr] = [py.const(len(leaves), position)]
-            if kind == "sel" and node.base.kind == "var" and node.key.__class__ is str and node.key not in _METHODS:
+            if kind == "sel" and node.base.kind == "var" and node.key.__class__ is str and node.key not in METHODS:
                 args += [emitter.lazy(node.base, scope, block), py.const(node.key, position)]
             leaves.append((node, name))
             return py.call(py.name(make, position), args, position)

@@ -1,14 +1,16 @@
 """Compile records and files.
 
-A record whose fields mention each other becomes a function with an optional parameter for each mentioned field; `.with`
-calls the function again with the changed fields. Any other record becomes a plain dict.
+A record whose fields mention each other becomes a function with an optional parameter for each mentioned field: what
+the fields see by that name, instead of the record's own definition. The function returns the own definitions. The
+runtime calls it again to lay changes over the record (runtime/record_layers.py). Any other record becomes a plain dict.
 """
 
 from __future__ import annotations
 
 import _ast as a
+from collections.abc import Mapping
 
-from fpack.lang.syntax.tree import Node, calls_outer, entry_value
+from fpack.lang.syntax.tree import Node, calls_outer, entry_value, nested_layer
 
 from . import python_ast as py
 from .bindings import Bindings, LaterSpreads
@@ -20,6 +22,7 @@ from .record_literals import RecordLiterals
 from .scope import Scope, Variable
 from .strictness import Names, bound
 
+_NONE: Mapping[str, str] = {}
 MAX_PART = 48  # entries of a record that one function makes
 MAX_MENTIONED = 4096  # mentioned fields of a record; Python's compiler takes time quadratic in this number
 
@@ -46,16 +49,23 @@ class Records:
         bindings.declare(named, scope, outer=True)
         self.calls.outer_calls = {e.name: scope.names[e.name] for e in named if calls_outer(e.value)}
         bindings.assign(named, scope, block, later)
-        self._statements(entries, scope, block, later)
+        self._spread_variables(entries, scope, block, later)
         keys = tuple(e.name for e in entries if e.kind == "set")
-        block.append(py.assign(".value", self._part(entries, scope, Scope(None), block, at, later, keys), at))
+        block.append(py.assign(".value", self._part(entries, scope, Scope(None), block, at, later, keys, ""), at))
+        if any(e.kind == "claim" for e in entries):
+            claims: Block = []
+            emitter.level += 1
+            self._claims(entries, scope, claims)
+            emitter.level -= 1
+            block.append(py.define(".claims", [], claims, at))
 
     def record(self, node: Node, scope: Scope, block: Block) -> Expr:
         emitter, entries = self.emitter, node.entries
         at = emitter.at(node)
         check_entries(emitter.source, entries)
         mentioned = emitter.free_names.mentioned(entries)
-        if not mentioned and all(e.kind != "claim" for e in entries):
+        claims = any(e.kind == "claim" for e in entries)
+        if not mentioned and not claims:
             # A large record, such as a set of packages, is rarely made more than once, so it is compiled as code that
             # runs once.
             before = emitter.repeated
@@ -76,22 +86,23 @@ class Records:
         named = [e for e in entries if e.kind == "set" and not e.quoted and e.name in mentioned]
         for entry in named:
             inner.names[entry.name] = Variable(entry.name, emitter.level, False, ready=False)
+        own: dict[str, str] = {}
         for entry in named:
             position = emitter.at(entry)
-            then: Block = []
-            value = self.bindings.field(entry, inner, then, later)
-            then.append(py.assign(entry.name, value, position))
+            value = self.bindings.field(entry, inner, body, later)
+            variable = own[entry.name] = emitter.fresh(".own")
+            body.append(py.assign(variable, value, position))
+            then = [py.assign(entry.name, py.name(variable, position), position)]
             body.append(py.when(py.missing(entry.name, position), then, [], position))
             inner.names[entry.name].ready = True
-        self._statements(entries, inner, body, later)
-        result = self._display(entries, inner, scope, body, at, later)
+        self._spread_variables(entries, inner, body, later)
+        self._claims(entries, inner, body)
+        result = self._display(entries, inner, scope, body, at, later, "", own)
         body.append(py.return_(result, at))
         emitter.level -= 1
         block.append(py.define(builder, [(e.name, True) for e in named], body, at))
         names = tuple(e.name for e in named)
-        if not names:
-            return py.call(py.name(builder, at), [], at)
-        return py.call(".record", [py.name(builder, at), py.const(names, at)], at)
+        return py.call(".asserting" if claims else ".record", [py.name(builder, at), py.const(names, at)], at)
 
     def _later_spreads(self, entries: list[Node], mentioned: Names) -> LaterSpreads:
         """Return the spreads that may override mentioned fields, and give each spread a variable."""
@@ -105,38 +116,55 @@ class Records:
                     spreads.append(variable)
         return found
 
-    def _statements(self, entries: list[Node], scope: Scope, block: Block, later: LaterSpreads) -> None:
-        """Add statements for the variables of spreads that may override mentioned fields, and for asserts."""
+    def _spread_variables(self, entries: list[Node], scope: Scope, block: Block, later: LaterSpreads) -> None:
+        """Add statements for the variables of spreads that may override mentioned fields."""
         emitter = self.emitter
         for entry in entries:
             variable = later.variables.get(id(entry))
             if variable:
                 block.append(py.assign(variable, emitter.lazy(entry.inner, scope, block), emitter.at(entry)))
+
+    def _claims(self, entries: list[Node], scope: Scope, block: Block) -> None:
+        """Add statements for asserts."""
         for entry in entries:
             if entry.kind == "claim":
-                emitter.assertion(entry, scope, block)
+                self.emitter.assertion(entry, scope, block)
 
     def _display(
-        self, entries: list[Node], scope: Scope, outer: Scope, block: Block, at: Position, later: LaterSpreads
+        self,
+        entries: list[Node],
+        scope: Scope,
+        outer: Scope,
+        block: Block,
+        at: Position,
+        later: LaterSpreads,
+        joined: str = ".spread",
+        own: Mapping[str, str] = _NONE,
     ) -> Expr:
         """Return a record as a dict display. scope: for fields; outer: the scope for `{ name }`.
+
+        joined: the runtime function that makes a record of parts, if it spreads a record that can be changed; "": the
+        value is then a tuple of the parts. own: the variables of the record's own definitions of mentioned fields.
 
         A large record is divided into parts, each made by a function: Python's compiler takes time quadratic in the
         number of names of one function.
         """
         keys = tuple(e.name for e in entries if e.kind in ("set", "inherit"))
         if len(entries) <= MAX_PART:
-            return self._part(entries, scope, outer, block, at, later, keys)
+            return self._part(entries, scope, outer, block, at, later, keys, joined, own)
         parts: list[Expr] = []
         for i in range(0, len(entries), MAX_PART):
             inner: Block = []
-            value = self._part(entries[i : i + MAX_PART], scope, outer, inner, at, later, keys)
+            value = self._part(entries[i : i + MAX_PART], scope, outer, inner, at, later, keys, "", own)
             if inner:
                 function = self.emitter.fresh(".part")
                 inner.append(py.return_(value, at))
                 block.append(py.define(function, [], inner, at))
                 value = py.call(py.name(function, at), [], at)
             parts.append(value)
+        if any(e.kind == "spread" for e in entries):
+            every = py.call(".parts", [py.put(a.Tuple(parts, py.LOAD), at)], at)
+            return py.call(joined, [every], at) if joined else every
         return py.put(a.Dict([None] * len(parts), parts), at)  # type: ignore[no-any-return]
 
     def _part(
@@ -148,11 +176,12 @@ class Records:
         at: Position,
         later: LaterSpreads,
         all_keys: tuple[str, ...],
+        joined: str,
+        own: Mapping[str, str] = _NONE,
     ) -> Expr:
         """Return some of a record's entries as a dict display. all_keys: the constant names of all entries."""
         emitter = self.emitter
-        keys: list[Expr | None] = []
-        values: list[Expr] = []
+        made = py.Spreads(emitter.fresh)
         for entry in entries:
             kind = entry.kind
             position = emitter.at(entry)
@@ -162,24 +191,19 @@ class Records:
                     value = py.forced(py.name(variable, position), position)
                 else:
                     value = emitter.strict(entry.inner, scope, block)
-                if isinstance(value, a.Dict):
-                    keys += value.keys
-                    values += value.values
-                else:
-                    keys.append(None)
-                    values.append(py.guarded(value, ".dict", ".fields", position))
+                made.spread(value, position)
             elif kind == "dyn":
                 args = [emitter.strict(entry.key, scope, block), py.const(all_keys, position)]
-                keys.append(py.call(".key", args, position))
-                values.append(emitter.lazy(entry.value, scope, block))
+                made.field(py.call(".key", args, position), emitter.lazy(entry.value, scope, block))
+            elif kind == "deep":
+                made.layer(emitter.strict(nested_layer(entry), scope, block))
             elif kind == "inherit":
-                keys.append(py.const(entry.name, position))
-                values.append(emitter.lazy(entry_value(entry), outer, block))
+                made.field(py.const(entry.name, position), emitter.lazy(entry_value(entry), outer, block))
             elif kind == "set":
-                keys.append(py.const(entry.name, position))
                 found = scope.names.get(entry.name) if not entry.quoted and scope is not outer else None
                 if found:
-                    values.append(py.name(found.python, position))
+                    value = py.name(own.get(entry.name, found.python), position)
                 else:
-                    values.append(emitter.lazy(entry.value, scope, block, entry.name))
-        return py.put(a.Dict(keys, values), at)  # type: ignore[no-any-return]
+                    value = emitter.lazy(entry.value, scope, block, entry.name)
+                made.field(py.const(entry.name, position), value)
+        return made.record(at, joined)

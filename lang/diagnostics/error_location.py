@@ -270,15 +270,20 @@ def _loop(error: Loop) -> Fault:
             if step.name and (not names or names[-1] != step.name):
                 names.append(step.name)
     names.reverse()
+    hint = ""
+    if error.through_old:
+        hint = "`old` sees the final fields; for the value before the change, name the record that is changed"
     if not names:
-        return Fault("This value depends on itself", why="infinite recursion")
+        return Fault("This value depends on itself", why="infinite recursion", hint=hint)
     if len(names) > 1 and names[0] == names[-1]:
         names.pop()
     if len(names) == 1:
-        hint = "a record's fields see each other: the name means the field itself, not one of the same name outside"
+        hint = hint or (
+            "a record's fields see each other: the name means the field itself, not one of the same name outside"
+        )
         return Fault(f"{quote(names[0])} depends on itself", why="infinite recursion", hint=hint)
     chain = " depends on ".join(quote(n) for n in [*names[:8], names[0]])
-    return Fault(f"{quote(names[0])} depends on itself", why=f"infinite recursion: {chain}")
+    return Fault(f"{quote(names[0])} depends on itself", why=f"infinite recursion: {chain}", hint=hint)
 
 
 def _endless(steps: list[TracebackStep]) -> set[CodeType]:

@@ -15,7 +15,21 @@ from fpack.lang.errors import Fault, did_you_mean, quote
 from fpack.lang.protocols import is_absent
 from fpack.store.errors import FpackError
 
-from .values import MISSING, OnDemand, Path, Thunk, Value, describe, evaluated, force, is_derivation, lookup, type_name
+from .values import (
+    MISSING,
+    OnDemand,
+    Path,
+    Tentative,
+    Thunk,
+    Value,
+    describe,
+    evaluated,
+    force,
+    is_derivation,
+    lookup,
+    tentative,
+    type_name,
+)  # fmt: skip
 
 _BITS = 63
 
@@ -281,6 +295,8 @@ def take(argument: Value, spec: tuple[str, tuple[str, ...], tuple[bool, ...], bo
     """
     function, names, required, rest = spec
     argument = evaluated(argument)
+    if argument.__class__ is Tentative:
+        argument = tentative(argument)
     if argument.__class__ is dict and not rest and len(argument) == len(names):
         try:
             return [argument[name] for name in names]
@@ -293,7 +309,8 @@ def take(argument: Value, spec: tuple[str, tuple[str, ...], tuple[bool, ...], bo
     found: list[Value] = [argument.get(name, MISSING) for name in names]
     if rest:
         known = set(names)
-        found.append({name: value for name, value in fields(argument).items() if name not in known})
+        others = {name: value for name, value in fields(argument).items() if name not in known}
+        found.append(Tentative(others) if argument.__class__ is Tentative else others)
     elif len(argument) > len(names) - found.count(MISSING):
         for name in argument:
             if name not in names:

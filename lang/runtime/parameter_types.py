@@ -6,11 +6,12 @@ parameter has a tuple of types; an argument must match one of them.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from fpack.lang.errors import Fault, quote
 
-from .values import OnDemand, Value, describe, evaluated, type_name, with_article
+from .values import OnDemand, Thunk, Value, describe, evaluated, type_name, unchecked, with_article
 
 Type = str | tuple[Any, ...]
 
@@ -35,6 +36,15 @@ def check(value: Value, types: tuple[Type, ...], name: str, function: str) -> Va
     else:
         what += f"this is {describe(value)}"
     raise Fault(what, hint=_instead(value, kind, types, name), field=name, value=True, part=at, caller=True)
+
+
+def check_field(value: Value, types: tuple[Type, ...], name: str, function: str) -> Value:
+    """Return an argument as `check` does, or unevaluated if it is a field of a tentative call."""
+    if value.__class__ is Thunk:
+        contents = value.cell_contents
+        if contents.__class__ is partial and contents.func is unchecked:
+            return value
+    return check(value, types, name, function)
 
 
 def fits(value: Value, kind: str, types: tuple[Type, ...]) -> bool:
@@ -112,4 +122,4 @@ def _instead(value: Value, kind: str, types: tuple[Type, ...], name: str) -> str
     return ""
 
 
-RUNTIME: dict[str, Any] = {".check": check}
+RUNTIME: dict[str, Any] = {".check": check, ".check-field": check_field}

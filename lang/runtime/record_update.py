@@ -1,8 +1,6 @@
-"""Implement `.with` and `.extend`, and the origins of records that these methods rebuild.
+"""Implement `.with` and `.extend`, and calls with a record, whose results these methods change.
 
-A record that depends on its own fields has an `origin`, a function from changes to the new record. The origin of a
-recursive record evaluates the other fields with the changed fields, the origin of a call's result repeats the call,
-and the origin of an extended set adds an extension.
+record_layers.py and call_layers.py compute the changed records.
 """
 
 from __future__ import annotations
@@ -12,26 +10,23 @@ from functools import partial
 from types import FunctionType
 from typing import Any
 
-from fpack.lang.abi import FUNCTIONS, FunctionInfo
+from fpack.lang.abi import CHANGE_FIELD, EXTEND_FIELD, FUNCTIONS, FunctionInfo
 from fpack.lang.errors import Fault
 
-from .argument_checks import check_arity
-from .operators import fields
-from .values import MISSING, OnDemand, Record, Thunk, Value, describe, evaluated, record_with_origin
-
-
-def record(builder: Callable[..., dict[str, Value]], names: tuple[str, ...]) -> Record:
-    """Build a record whose fields mention each other.
-
-    builder: returns the fields; its parameters `names` replace the values of the fields of those names.
-    """
-    return record_with_origin(builder(), lambda changes: _rebuild(builder, names, changes))
-
-
-def _rebuild(builder: Callable[..., dict[str, Value]], names: tuple[str, ...], changes: dict[str, Value]) -> Record:
-    seen = {name: changes[name] for name in names if name in changes}
-    made = {**builder(**seen), **changes}
-    return record_with_origin(made, lambda more: _rebuild(builder, names, {**changes, **more}))
+from .call_layers import inner_of
+from .record_layers import (
+    asserting,
+    change_field,
+    changed,
+    check_layer,
+    extend_field,
+    failed,
+    join_parts,
+    literal,
+    may_have,
+    spread,
+)
+from .values import MISSING, Pending, Record, Thunk, Value, describe, evaluated, pending
 
 
 def remember_call(value: Value, function: Callable[[Value], Value], argument: dict[str, Value]) -> Value:
@@ -39,25 +34,27 @@ def remember_call(value: Value, function: Callable[[Value], Value], argument: di
 
     argument: the record that the function was called with, to which `.with` applies the changes.
     """
-    if value.__class__ is Record:
-        if value.origin.__class__ is Extensions:
-            return value  # the origin of an extended set keeps all extensions
+    if isinstance(value, Record):
+        code = getattr(function, "__code__", None)
+        if code is _METHOD:
+            return value  # what `.with` and `.extend` return has an origin
+        inner = inner_of(value)
         try:
-            fresh = function.__globals__[FUNCTIONS][id(function.__code__)].fresh
-        except (AttributeError, KeyError):
-            # The result of a function that `.with` returned has an origin. If each result remembered the record before
-            # it instead, the last of n changes would take n calls.
-            if function.__class__ is FunctionType and function.__code__ is _CHANGER:
-                return value
+            fresh = function.__globals__[FUNCTIONS][id(code)].fresh
+        except KeyError:
             fresh = False
         if not fresh:
-            value = Record(value)
+            value = _copy(value)
     elif value.__class__ is dict:
-        value = Record(value)
+        value, inner = Record(value), ()
     else:
         return value
-    value.origin = (function, argument)
+    value.origin = (function, argument, inner)
     return value
+
+
+def _copy(value: Record) -> Record:
+    return pending(lambda: dict(value.items()), None) if value.__class__ is Pending else Record(value)
 
 
 def eager(function: Value, wanted: str) -> bool:
@@ -125,105 +122,45 @@ def later(parts: Callable[[int], Value]) -> Callable[[int], Value]:
 
 def with_(value: Value) -> Value:
     """Return the method `.with` of a record: a function from changes to the changed record."""
-    if not isinstance(value, dict):
-        raise Fault(f"`.with` changes records, and this is {describe(value)}")
-    if "with" in value:
-        return evaluated(value["with"])
-    return _changer(value)
-
-
-def _changer(value: dict[str, Value]) -> FunctionType:
-    def changed(changes: Value) -> Value:
-        changes = evaluated(changes)
-        if changes.__class__ is FunctionType:
-            check_arity(changes, 1, ".with")
-            changes = changes(value)
-        if not isinstance(changes, dict):
-            hint = "write .with { FIELD = VALUE } or .with(old => { FIELD = old.FIELD + ... })"
-            raise Fault(f"`.with` takes a record of changes, and this is {describe(changes)}", hint=hint)
-        return with_changes(value, fields(changes))
-
-    return changed  # type: ignore[return-value]
-
-
-_CHANGER = _changer({}).__code__
+    return _method(value, "with", False)
 
 
 def extend(value: Value) -> Value:
-    """Return the method `.extend` of a record: a function that adds fields.
+    """Return the method `.extend` of a record: a function that changes and adds fields.
 
-    An extension is a record, or a function that returns one. The function takes the set before the extension and,
+    An extension is a record, or a function that returns one. The function takes the set below the extension and,
     optionally, the finished set.
     """
+    return _method(value, "extend", True)
+
+
+def _method(value: Value, name: str, adds: bool) -> Value:
     if not isinstance(value, dict):
-        raise Fault(f"`.extend` adds fields to records, and this is {describe(value)}")
-    if "extend" in value:
-        return evaluated(value["extend"])
-    origin = value.origin if isinstance(value, (Record, OnDemand)) else None
-    extensions = origin if isinstance(origin, Extensions) else Extensions(value, ())
-    return lambda extension: extensions(evaluated(extension))
+        does = "adds fields to" if adds else "changes"
+        raise Fault(f"`.{name}` {does} records, and this is {describe(value)}")
+    if may_have(value, name) and name in value:
+        return evaluated(value[name])
+    return _changer(value, adds)
 
 
-def with_changes(old: dict[str, Value], changes: dict[str, Value]) -> Value:
-    """Return a record with changed fields, rebuilt by its origin if it has one."""
-    if isinstance(old, OnDemand):
-        if old.origin is not None:
-            return old.origin(changes)
-        return OnDemand(old.what, lambda name: evaluated(changes[name]) if name in changes else old[name])
-    origin = old.origin if isinstance(old, Record) else None
-    if origin is None:
-        return {**fields(old), **changes}
-    if isinstance(origin, tuple):
-        function, argument = origin
-        changed = with_changes(argument, changes)
-        return remember_call(function(changed), function, changed)
-    return origin(changes)
+def _changer(value: dict[str, Value], adds: bool) -> FunctionType:
+    def change(layer: Value) -> Value:
+        return changed(value, check_layer(layer, adds))
+
+    return change  # type: ignore[return-value]
 
 
-class Extensions:
-    """The origin of an extended set: the base record and the extensions, in the order in which they were added."""
-
-    __slots__ = ("base", "extensions")
-
-    def __init__(self, base: dict[str, Value], extensions: tuple[Value, ...]) -> None:
-        self.base = base
-        self.extensions = extensions
-
-    def __call__(self, extension: Value) -> Value:
-        """Return the set with one more extension. All are applied again, so that earlier ones see its changes."""
-        added = Extensions(self.base, (*self.extensions, extension))
-        finished: Thunk = Thunk(lambda: added.apply(finished))
-        return evaluated(finished)
-
-    def apply(self, finished: Value) -> Value:
-        """Apply all extensions and return the set. finished: a thunk of the same set, which the extensions may use."""
-        base = self.base
-        before: Value = base
-        changes: dict[str, Value] = {}
-        for extension in self.extensions:
-            changes = {**changes, **_extension_fields(extension, before, finished)}
-            before = Thunk(lambda changes=changes: with_changes(base, changes))
-        made = evaluated(before)
-        if made.__class__ is OnDemand:
-            return OnDemand(made.what, made.make, self)
-        return record_with_origin(made, self)
-
-
-def _extension_fields(extension: Value, before: Value, finished: Value) -> dict[str, Value]:
-    if extension.__class__ is FunctionType:
-        if extension.__code__.co_argcount == 1:
-            extension = extension(before)
-        else:
-            check_arity(extension, 2, ".extend")
-            extension = extension(before, finished)
-    if not isinstance(extension, dict):
-        hint = "write .extend((old, new) => { NAME = VALUE }), or .extend { NAME = VALUE }"
-        raise Fault(f"`.extend` takes a record of fields, and this is {describe(extension)}", hint=hint)
-    return fields(extension)
+_METHOD = _changer({}, False).__code__
 
 
 RUNTIME: dict[str, Any] = {
-    ".record": record,
+    ".record": literal,
+    ".asserting": asserting,
+    ".spread": spread,
+    ".parts": join_parts,
+    CHANGE_FIELD: change_field,
+    EXTEND_FIELD: extend_field,
+    ".failed": failed,
     ".opened": remember_call,
     ".eager": eager,
     ".apart": disjoint,

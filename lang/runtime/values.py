@@ -9,7 +9,8 @@ thunk holds a function without arguments until it is forced, and then a 1-tuple 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import CellType, FunctionType
 from typing import Any
 
@@ -29,7 +30,9 @@ MISSING = Missing()
 
 
 class Loop(Fault):
-    """The error of a value that depends on itself."""
+    """The error of a value that depends on itself. through_old: the cycle contains a field of `old`."""
+
+    through_old = False
 
 
 def _entered() -> Value:
@@ -52,17 +55,158 @@ def force(t: Thunk) -> Value:
 
 
 class Record(dict[str, Value]):
-    """A record that `.with` rebuilds with changed fields.
+    """A record that `.with` and `.extend` change by evaluating its definitions again.
 
-    origin: a function from changes to the new record, or the function whose result this record is and its argument.
-    The creator assigns it after the construction: an `__init__` would take longer than all other steps.
+    origin: how the record was made, see record_layers.py; None for plain data. fill: for a record whose fields are not
+    computed yet, the function that returns them. The creator assigns both after the construction: an `__init__` would
+    take longer than all other steps.
     """
 
-    __slots__ = ("origin",)
-    origin: Callable[[dict[str, Value]], Value] | tuple[Callable[[Value], Value], dict[str, Value]]
+    __slots__ = ("origin", "fill")
+    origin: Any
+    fill: Callable[[], dict[str, Value]]
 
 
-def record_with_origin(fields: dict[str, Value], origin: Callable[[dict[str, Value]], Value]) -> Record:
+class _Unfilled(Record):
+    """The methods of records whose fields are not in the dict yet: each of them calls `_use` first."""
+
+    __slots__ = ()
+
+    def _use(self) -> dict[str, Value]:
+        raise NotImplementedError
+
+    def __missing__(self, name: str) -> Value:
+        filled = self._use()
+        if name not in filled:
+            from .field_errors import no_field
+
+            raise no_field(filled, name)
+        return filled[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._use())
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self._use())
+
+    def __len__(self) -> int:
+        return len(self._use())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._use()
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._use() == other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def get(self, name: str, default: Value = None) -> Value:
+        return self._use().get(name, default)
+
+    def keys(self) -> Any:
+        return self._use().keys()
+
+    def values(self) -> Any:
+        return self._use().values()
+
+    def items(self) -> Any:
+        return self._use().items()
+
+
+class Pending(_Unfilled):
+    """A record that computes its fields when it is first used, and then becomes a `Record`.
+
+    So an assertion of a record that `.with` changes is not checked, and many changes are laid in one pass.
+    """
+
+    __slots__ = ()
+
+    def _use(self) -> dict[str, Value]:
+        before = self.__class__
+        self.__class__ = Filling
+        try:
+            made = self.fill()
+        except BaseException:
+            self.__class__ = before
+            raise
+        dict.clear(self)  # `Below` may have some fields already, in the order of their use
+        dict.update(self, made)
+        self.__class__ = Record
+        del self.fill
+        return self
+
+
+class Filling(_Unfilled):
+    """A record that computes its fields at present: whoever uses it depends on itself."""
+
+    __slots__ = ()
+
+    def _use(self) -> dict[str, Value]:
+        raise Loop("This record depends on itself")
+
+
+class Below(Pending):
+    """A record that computes each field alone when it is selected: `old`, the definitions below a layer.
+
+    fill: a function as for `Pending`, with a method `find` that returns the definition of a name, or MISSING.
+    """
+
+    __slots__ = ()
+
+    def __missing__(self, name: str) -> Value:
+        found = self.get(name, MISSING)
+        if found is MISSING:
+            from .field_errors import no_field
+
+            raise no_field(self, name)
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return dict.__contains__(self, name) or self.get(name, MISSING) is not MISSING
+
+    def get(self, name: Any, default: Value = None) -> Value:
+        if dict.__contains__(self, name):
+            return dict.__getitem__(self, name)
+        found = self.fill.find(name)  # type: ignore[attr-defined]
+        if found is MISSING:
+            return default
+        try:
+            value = evaluated(found)
+        except Loop as error:
+            error.through_old = True
+            raise
+        dict.__setitem__(self, name, value)
+        return value
+
+
+class Tentative(dict[str, Value]):
+    """The argument of a call that is made only for the defaults of its function.
+
+    Its fields are not evaluated for the types of parameters: they may depend on the result of this call.
+    """
+
+    __slots__ = ()
+
+
+def unchecked(value: Value) -> Value:
+    """Return an evaluated value. A thunk of this function is not evaluated for the type of a parameter."""
+    return evaluated(value)
+
+
+def tentative(record: dict[str, Value]) -> Tentative:
+    """Return a tentative argument with the fields of a record."""
+    return Tentative({n: Thunk(partial(unchecked, v)) if v.__class__ is Thunk else v for n, v in record.items()})
+
+
+def pending(fill: Callable[[], dict[str, Value]], origin: Any, cls: type[Pending] = Pending) -> Record:
+    """Return a record of this origin whose fields `fill` computes."""
+    record = cls()
+    record.origin = origin
+    record.fill = fill
+    return record
+
+
+def record_with_origin(fields: dict[str, Value], origin: Any) -> Record:
     """Return a record with these fields and this origin."""
     record = Record(fields)
     record.origin = origin
@@ -73,12 +217,12 @@ class OnDemand(dict[str, Value]):
     """A record that computes a field when the field is selected, for records with very many fields.
 
     what: a description of the record for messages. make: returns the value of a field from its name, and raises an
-    error for a field that does not exist. origin: rebuilds the record from changes; None: the changes override fields.
+    error for a field that does not exist. origin: the layers of the record, or None.
     """
 
     __slots__ = ("what", "make", "origin")
 
-    def __init__(self, what: str, make: Callable[[str], Value], origin: Callable[[Any], Value] | None = None) -> None:
+    def __init__(self, what: str, make: Callable[[str], Value], origin: Any = None) -> None:
         dict.__init__(self)
         self.what = what
         self.make = make
@@ -114,6 +258,10 @@ _NAMES: dict[type, str] = {
     list: "list",
     dict: "record",
     Record: "record",
+    Pending: "record",
+    Filling: "record",
+    Below: "record",
+    Tentative: "record",
     OnDemand: "record",
     FunctionType: "function",
     Path: "path",
@@ -123,6 +271,8 @@ PYTHON_NAMES = {cls.__name__: name for cls, name in _NAMES.items()}
 
 def type_name(value: Value) -> str:
     """Return the language's name for the type of an evaluated value."""
+    if value.__class__ is Pending:
+        len(value)  # a record that has no value has no type
     return _NAMES[value.__class__]
 
 
@@ -145,7 +295,7 @@ def with_article(name: str) -> str:
 
 def is_derivation(value: Value) -> bool:
     """Return True if an evaluated value is a derivation."""
-    return value.__class__ is Record and value.get("type") == "derivation"
+    return isinstance(value, Record) and value.get("type") == "derivation"
 
 
 def evaluated(value: Value) -> Value:

@@ -94,10 +94,11 @@ package({
       outputs
       strip
     }
-  in evaluate(evaluate(own-meta, own-variables), {
+  in {
     type = "derivation"
     kind = "exec"
-    out = made.out
+    # What is checked when the package is used, not when it is described: `.with` may take a default from the description.
+    out = evaluate(evaluate(own-meta, own-variables), made).out
     ...{ ${output} = get(made, output) for output in outputs }
     release = the-release
     root = root-made
@@ -107,7 +108,7 @@ package({
     meta = own-meta
     name, version, description, source, patches, tools, libs, runtime, env, folder, outputs
     unpack, patch, configure, build, check, install, fixup, strip, limits, allowed, disallowed
-  })
+  }
 
 # ---- listed packages
 

@@ -62,8 +62,6 @@ def _hint(tokens: list[Token], at: int, expected: frozenset[str]) -> str:
         if "OP" in expected:
             return "compare with =="
         return "write a field as NAME = VALUE; quote a name that contains other characters"
-    if kind == "." and "=" in expected:
-        return "write a = { b = VALUE } for a.b = VALUE"
     if kind == ":" or before[0] == ":" or (before[0] == "[" and at > 1 and tokens[at - 2][0] == ":"):
         return "write fields as NAME = VALUE"
     if kind == "NL" and "=" in expected and before[0] == ")":

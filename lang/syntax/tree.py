@@ -20,6 +20,7 @@ A node is a tuple (kind, start, end, ...), with offsets into the text. The class
     Default               or
 
 Entries of records, files and lets: Field and QuotedField (set; start and end are the name's), ComputedField (dyn),
+NestedField (set, or deep after a spread: `a.b = 1` changes `a` of what is spread; value: a record of the fields below),
 InheritedField (inherit), Enclosing (spread), AssertEntry (claim), and TypedField (typed; token: the name's), which only
 patterns can have. Clauses of comprehensions: ForClause (for) and IfClause (if). Arguments: NamedArgument (named).
 Parameters: Param (param) and Pattern (pattern; rest: the name after `...`, or None).
@@ -31,7 +32,7 @@ from collections import namedtuple
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from fpack.lang.abi import OUTER
+from fpack.lang.abi import CHANGE_FIELD, EXTEND_FIELD, OLD, OUTER
 
 if TYPE_CHECKING:
     from .lexer import Token
@@ -52,6 +53,7 @@ class Node(tuple[Any, ...]):
 
     __slots__ = ()
     quoted = False  # the name of a field is written in quotes, so that other fields cannot mention it
+    nested = False  # the field is written `a.b = VALUE`
     if TYPE_CHECKING:  # the types of the fields in all classes that have them
         kind: str
         start: int
@@ -120,6 +122,7 @@ Operation = _node("Operation", "operator left right")
 Default = _node("Default", "selection fallback")
 Field = _node("Field", "name value")
 QuotedField = _node("QuotedField", "name value quoted")
+NestedField = _node("NestedField", "name value quoted nested")
 ComputedField = _node("ComputedField", "key value")
 InheritedField = _node("InheritedField", "name")
 AssertEntry = _node("AssertEntry", "condition message")
@@ -228,6 +231,31 @@ def mark_outer(node: Node) -> Node:
 def entry_value(entry: Node) -> Node:
     """Return the node of a field's value; for `{ name }`, the node of the name."""
     return entry.value if entry.kind == "set" else Name(("var", entry.start, entry.end, entry.name))
+
+
+def layer(record: Node, adds: bool) -> Node:
+    """Return a record that changes another: itself, or if it has nested fields, a function of the record below.
+
+    adds: the change may add fields to what a call returns, as `.extend` does.
+    """
+    if not any(e.nested for e in record.entries):
+        return record
+    entries = [_changed_field(e, adds) if e.nested else e for e in record.entries]
+    body = RecordLiteral((*record[:3], entries))
+    return Function(("fn", record.start, record.end, "", [Param(("param", *record[1:3], OLD, None, None))], body))
+
+
+def nested_layer(entry: Node) -> Node:
+    """Return the function of the record below that a nested field after a spread stands for."""
+    field = NestedField(("set", *entry[1:]))
+    return layer(RecordLiteral(("rec", entry.start, entry.value.end, [field])), True)
+
+
+def _changed_field(entry: Node, adds: bool) -> Node:
+    at = entry[1:3]
+    args = [Name(("var", *at, OLD)), Literal(("str", *at, entry.name)), layer(entry.value, adds)]
+    change = Name(("var", *at, EXTEND_FIELD if adds else CHANGE_FIELD))
+    return Field(("set", *at, entry.name, FunctionCall(("call", *at, change, args))))
 
 
 def calls_outer(node: Node) -> bool:

@@ -30,6 +30,7 @@ from .tree import (
     Literal,
     Name,
     NamedArgument,
+    NestedField,
     Node,
     Operation,
     Param,
@@ -69,11 +70,27 @@ class TreeBuilder:
         return first
 
     def one(self, s: int, e: int, item: Any) -> Any:
-        return [item]
+        return self.more(s, e, [], item)
 
     def more(self, s: int, e: int, items: Any, item: Any) -> Any:
-        items.append(item)
+        if isinstance(item, NestedField):
+            self.nest(items, item)
+        else:
+            items.append(item)
         return items
+
+    def nest(self, entries: list[Node], entry: Node) -> None:
+        """Add `a.b = 1` to the entries of a record: all such fields of `a` make one record."""
+        kind = "deep" if any(e.kind == "spread" for e in entries) else "set"
+        for i, other in enumerate(entries):
+            if other.nested and other.kind == kind and other.name == entry.name:
+                inner = other.value
+                more = self.more(0, 0, list(inner.entries), entry.value)
+                record = RecordLiteral(("rec", inner.start, max(inner.end, entry.end), more))
+                entries[i] = NestedField((*other[:4], record, False, True))
+                return
+        record = RecordLiteral(("rec", entry.value.start, entry.end, self.more(0, 0, [], entry.value)))
+        entries.append(NestedField((kind, *entry[1:4], record, False, True)))
 
     more_lines = adjoin = more
 
@@ -87,6 +104,24 @@ class TreeBuilder:
         if value.kind == "fn" and not value.name:
             value = Function((*value[:3], name[1], *value[4:]))
         return Field(("set", name[2], name[3], name[1], value))
+
+    def nested_field(self, s: int, e: int, name: Token, keys: list[Node], value: Node) -> Node:
+        """Return a field with its inner fields around each other; `nest` makes records of them."""
+        last = keys[-1]
+        if last.kind == "str":
+            inner: Node = QuotedField(("set", last.start, last.end, last.value, value, True))
+        else:
+            inner = self.field(s, e, ("NAME", last.name, last.start, last.end), value)
+        for key in [*keys[-2::-1], Name(("var", name[2], name[3], name[1]))]:
+            if key.kind == "str":
+                record = RecordLiteral(("rec", inner.start, e, self.more(s, e, [], inner)))
+                inner = QuotedField(("set", key.start, key.end, key.value, record, True))
+            else:
+                inner = NestedField(("set", key.start, e, key.name, inner, False, True))
+        return inner
+
+    def name_key(self, s: int, e: int, name: Token) -> Node:
+        return Name(("var", s, e, name[1]))
 
     def function_field(self, s: int, e: int, name: Token, args: list[Node], body: Node) -> Node:
         return Field(("set", name[2], name[3], name[1], Function(("fn", s, e, name[1], self.params(args), body))))
@@ -356,6 +391,14 @@ class TreeBuilder:
         for entry in record.entries:
             if entry.kind == "spread" and entry.inner.kind == "var" and entry is record.entries[-1]:
                 rest = entry.inner.name
+                for p in params:
+                    if p.name == rest:
+                        hint = f"give the record of the other fields another name than the field `{rest}`"
+                        other = (p.start, p.end, "first defined here")
+                        what = f"Two parameters are named `{rest}`"
+                        raise self.source.error(entry.start, entry.end, what, hint=hint, other=other)
+            elif entry.nested:
+                raise self.source.error(entry.start, entry.end, "A field of a pattern is one name")
             elif entry.quoted:
                 raise self.source.error(entry.start, entry.end, "A field of a pattern needs an unquoted name")
             else:
