@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from fpack.lang.abi import FUNCTIONS, OUTER, FunctionInfo
 from fpack.lang.runtime.limits import Exhausted, Limits
 from fpack.lang.runtime.paths import project_root, within
-from fpack.lang.runtime.record_layers import flatten, merged
+from fpack.lang.runtime.record_layers import filled, flatten
+from fpack.lang.runtime.record_literals import claimed
 from fpack.lang.runtime.values import Path as PathValue
 from fpack.lang.runtime.values import Record, Value, evaluated, pending, record_with_origin
 from fpack.lang.syntax.source import Source, normal, read_text
@@ -28,7 +29,7 @@ from .errors import Fault, did_you_mean, quote
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 14
+FORMAT = 15
 
 Base = dict[str, Any]
 Free = dict[str, tuple[int, int]]
@@ -178,14 +179,12 @@ class Modules:
         if made.__class__ is dict and claims is None:
             return record_with_origin(made, origin)
 
-        def fill() -> dict[str, Value]:
-            if claims is not None:
-                claims()
+        def fill() -> Any:
             if made.__class__ is dict:
-                return made  # type: ignore[no-any-return]
+                return made, (claims,)
             parts: list[Any] = []
             flatten(record, record, parts)
-            return merged(record, parts)
+            return filled(record, parts)
 
         record = pending(fill, origin)
         return record
@@ -196,15 +195,13 @@ class Modules:
             module.changeable = self.compile(module.source, module.root, module.directory, fields_given=True)
         namespace = Given(given)
         scope = self._run(module.changeable, namespace)
-        if ".claims" in scope:
-            scope[".claims"]()
         made = scope[".value"]
         for part in made if made.__class__ is tuple else (made,):
             if part.__class__ is dict:
                 for name, own in namespace.own.items():
                     if part.get(name) is scope[name]:
                         part[name] = own
-        return made
+        return claimed(made, scope[".claims"]) if ".claims" in scope else made
 
     def abandon(self) -> None:
         """Forget which files are being read, after an evaluation was ended at any instant."""

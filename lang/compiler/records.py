@@ -53,11 +53,7 @@ class Records:
         keys = tuple(e.name for e in entries if e.kind == "set")
         block.append(py.assign(".value", self._part(entries, scope, Scope(None), block, at, later, keys, ""), at))
         if any(e.kind == "claim" for e in entries):
-            claims: Block = []
-            emitter.level += 1
-            self._claims(entries, scope, claims)
-            emitter.level -= 1
-            block.append(py.define(".claims", [], claims, at))
+            self._claims(".claims", entries, scope, block, at)
 
     def record(self, node: Node, scope: Scope, block: Block) -> Expr:
         emitter, entries = self.emitter, node.entries
@@ -96,8 +92,11 @@ class Records:
             body.append(py.when(py.missing(entry.name, position), then, [], position))
             inner.names[entry.name].ready = True
         self._spread_variables(entries, inner, body, later)
-        self._claims(entries, inner, body)
         result = self._display(entries, inner, scope, body, at, later, "", own)
+        if claims:
+            check = emitter.fresh(".claims")
+            self._claims(check, entries, inner, body, at)
+            result = py.call(".claimed", [result, py.name(check, at)], at)
         body.append(py.return_(result, at))
         emitter.level -= 1
         block.append(py.define(builder, [(e.name, True) for e in named], body, at))
@@ -124,11 +123,15 @@ class Records:
             if variable:
                 block.append(py.assign(variable, emitter.lazy(entry.inner, scope, block), emitter.at(entry)))
 
-    def _claims(self, entries: list[Node], scope: Scope, block: Block) -> None:
-        """Add statements for asserts."""
+    def _claims(self, name: str, entries: list[Node], scope: Scope, block: Block, at: Position) -> None:
+        """Add the definition of a function that checks the asserts."""
+        body: Block = []
+        self.emitter.level += 1
         for entry in entries:
             if entry.kind == "claim":
-                self.emitter.assertion(entry, scope, block)
+                self.emitter.assertion(entry, scope, body)
+        self.emitter.level -= 1
+        block.append(py.define(name, [], body, at))
 
     def _display(
         self,

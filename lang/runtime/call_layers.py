@@ -12,8 +12,8 @@ result, called with all final fields but this one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import FunctionType
-from typing import NamedTuple
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple
 
 from fpack.lang.abi import FUNCTIONS
 from fpack.lang.errors import Fault, did_you_mean, quote
@@ -24,16 +24,20 @@ from .values import MISSING, OnDemand, Pending, Record, Thunk, Value, evaluated,
 Inner = tuple[Callable[[Value], Value] | None, ...]
 
 
+# The code of the functions that `.with` and `.extend` are; record_update.py sets it.
+METHOD: list[CodeType | None] = [None]
+
+
 class Pattern(NamedTuple):
     """The fields that a function takes. any: all fields, by a parameter that is no pattern. rest: by `...rest`."""
 
     name: str
-    names: tuple[str, ...]
+    names: dict[str, None]
     rest: bool
     any: bool
 
 
-_ANY = Pattern("", (), True, True)
+_ANY = Pattern("", {}, True, True)
 
 
 def pattern_of(function: Value) -> Pattern:
@@ -46,7 +50,7 @@ def pattern_of(function: Value) -> Pattern:
         info.pattern = _ANY
         for const in code.co_consts:  # the specification that `take` in operators.py gets
             if const.__class__ is tuple and len(const) == 4 and const[3].__class__ is bool:
-                info.pattern = Pattern(const[0], const[1], const[3], False)
+                info.pattern = Pattern(const[0], dict.fromkeys(const[1]), const[3], False)
                 break
     return info.pattern  # type: ignore[no-any-return]
 
@@ -60,6 +64,65 @@ def inner_of(value: Value) -> Inner:
         # A builtin such as `derivation` takes any field, so a misspelt one would change what it makes.
         return () if FUNCTIONS not in origin[0].__globals__ else (origin[0], *origin[2])
     return () if origin is None else (None,)
+
+
+def remember_call(value: Value, function: Callable[[Value], Value], argument: dict[str, Value]) -> Value:
+    """Return the result of `function { ... }`; if it is a record, its origin calls the function again.
+
+    argument: the record that the function was called with, to which `.with` applies the changes.
+    """
+    if isinstance(value, Record):
+        code = getattr(function, "__code__", None)
+        if code is METHOD[0]:
+            return value  # what `.with` and `.extend` return has an origin
+        inner = inner_of(value)
+        try:
+            fresh = function.__globals__[FUNCTIONS][id(code)].fresh
+        except KeyError:
+            fresh = False
+        if not fresh:
+            value = _copy(value)
+    elif value.__class__ is dict:
+        value, inner = Record(value), ()
+    else:
+        return value
+    value.origin = (function, argument, inner)
+    return value
+
+
+def _copy(value: Record) -> Record:
+    return pending(lambda: dict(value.items()), None) if value.__class__ is Pending else Record(value)
+
+
+def called_again(value: Fields, change: Fields) -> Value:
+    """Return a call's result with other arguments, or MISSING unless the change and the arguments are plain data.
+
+    Arguments that do not depend on each other, and changes without `old`, are simply other arguments.
+    """
+    function, argument, _ = value.origin  # type: ignore[attr-defined]
+    if argument.__class__ is not dict:
+        return MISSING
+    names = pattern_of(function).names
+    for name in change:
+        if name not in argument and name not in names:
+            return MISSING
+    given = {**argument, **change}
+    return remember_call(function(given), function, given)
+
+
+def called_or_added(value: Fields, more: Fields) -> Fields:
+    """Return the fields of `{ ...value, NAME = VALUE, ... }`: the function takes those that it has."""
+    function, argument, inner = value.origin  # type: ignore[attr-defined]
+    names = pattern_of(function).names
+    taken: Fields = {}
+    added: Fields = {}
+    for name, field in more.items():
+        known = name in argument or name in names or (inner and knows(value, name))
+        (taken if known else added)[name] = field
+    if taken:
+        found = called_again(value, taken)
+        value = changed(value, Layer(taken, False)) if found is MISSING else found
+    return {**value, **added} if added else dict(value.items())
 
 
 def knows(value: Fields, name: str) -> bool:
@@ -105,8 +168,8 @@ class _Call:
         self.laying = Laying(self.target, self.parts, result, self._absent)
         self.defaults: dict[str, Thunk] = {}
 
-    def _fill(self) -> Fields:
-        return self.laying.fields()
+    def _fill(self) -> Any:
+        return self.laying.fields(), tuple(self.laying.checks)
 
     def value(self) -> Value:
         """Return the result of the call."""

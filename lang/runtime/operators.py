@@ -133,6 +133,9 @@ def eq(a: Value, b: Value) -> bool:
         if a is b:
             return True
         return a.keys() == b.keys() and all(eq(evaluated(v), evaluated(b[k])) for k, v in a.items())
+    for value in (a, b):
+        if isinstance(value, dict) and value.__class__ is not OnDemand:
+            len(value)  # a record that has no value equals nothing
     return bool(ca is cb and a == b)
 
 

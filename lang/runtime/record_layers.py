@@ -17,25 +17,22 @@ What a layer sees as `old` are the definitions of the parts below it (`Below`), 
 
 from __future__ import annotations
 
-import sys
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from types import FunctionType, TracebackType
+from types import FunctionType
 from typing import Any, NamedTuple
 
-from fpack.lang.errors import Fault, quote
+from fpack.lang.errors import Fault
 from fpack.store.errors import FpackError
 
 from .argument_checks import check_arity
-from .operators import fail, fields, pick
+from .operators import fields
 from .values import (
     MISSING,
     Below,
     OnDemand,
-    Pending,
     Record,
-    Tentative,
     Thunk,
     Value,
     describe,
@@ -85,7 +82,16 @@ class _Called(NamedTuple):
     value: Fields
 
 
-Part = Any  # Fields, _Function, _Called or OnDemand
+class Claims:
+    """A part without fields: the assertions of a record, which are checked when the whole has its fields."""
+
+    __slots__ = ("check",)
+
+    def __init__(self, check: Callable[[], object]) -> None:
+        self.check = check
+
+
+Part = Any  # Fields, _Function, _Called, Claims or OnDemand
 
 
 def origin_of(value: Value) -> Any:
@@ -100,6 +106,12 @@ def is_call(origin: Any) -> bool:
     return origin.__class__ is tuple and len(origin) == 3
 
 
+def is_unchanged_call(value: Value) -> bool:
+    """Return True for the result of a call that no layer has changed."""
+    origin = origin_of(value)
+    return origin.__class__ is tuple and len(origin) == 3
+
+
 # ---- changes
 
 
@@ -109,6 +121,12 @@ def changed(value: Fields, layer: Layer) -> Value:
     if origin.__class__ is Layers:
         base, layers = origin.base, origin.layers
     else:
+        if layer.change.__class__ is dict and is_unchanged_call(value):
+            from .call_layers import called_again
+
+            made = called_again(value, layer.change)
+            if made is not MISSING:
+                return made
         base, layers = value, ()
     top = layers[-1] if layers else None
     if top is not None and top.adds == layer.adds and top.change.__class__ is dict and layer.change.__class__ is dict:
@@ -135,12 +153,12 @@ def with_layers(base: Fields, layers: tuple[Layer, ...]) -> Value:
     return record
 
 
-def _laid(record: Record, base: Fields, layers: tuple[Layer, ...]) -> Fields:
+def _laid(record: Record, base: Fields, layers: tuple[Layer, ...]) -> Any:
     parts: list[Part] = []
     known = _known(layers)
     flatten(base, record, parts, known)
     add_layers(layers, record, parts, known)
-    return merged(record, parts)
+    return filled(record, parts)
 
 
 def _known(layers: tuple[Layer, ...]) -> Fields | None:
@@ -179,6 +197,14 @@ def _on_demand(base: OnDemand, layers: tuple[Layer, ...]) -> OnDemand:
     return target
 
 
+def refuse_unknown(origin: Spread, layers: tuple[Layer, ...]) -> None:
+    """Raise Fault for a field of `.with` that no part of a spread has, if a part is the result of a call."""
+    from .call_layers import refuse_unknown_in
+
+    if any(is_call(origin_of(part)) for part in origin.parts):
+        refuse_unknown_in(origin.parts, layers)
+
+
 # ---- parts
 
 
@@ -203,38 +229,40 @@ def flatten(value: Fields, target: Fields, parts: list[Part], known: Fields | No
         flatten(origin.base, target, parts, None if known is None else {**(_known(origin.layers) or {}), **known})
         add_layers(origin.layers, target, parts, known, low)
     elif origin.__class__ is Spread:
-        _add_made(origin.parts, target, parts)
+        add_made(origin.parts, target, parts)
     else:
         made = _defined(origin, target, known)
         if made.__class__ is tuple and known is not None:  # a record that it spreads may define what fields mention
             made = _defined(origin, target, None)
-        _add_made(made, target, parts)
+        add_made(made, target, parts)
 
 
 def _defined(origin: Any, target: Fields, known: Fields | None) -> Any:
     """Return the definitions of a literal or file, which see the fields of the target."""
     if origin.__class__ is tuple:
         builder, names = origin
-        return builder(**_seen(names, target, known))
+        return builder(**seen(names, target, known))
     if known is not None:
         return origin.define(lambda name, own: known.get(name, own))
     return origin.define(lambda name, own: Thunk(partial(_field_of, target, name)))
 
 
-def _add_made(made: Any, target: Fields, parts: list[Part]) -> None:
+def add_made(made: Any, target: Fields, parts: list[Part]) -> None:
     """Add what a literal's builder returned: its definitions, or a tuple of them and of the records that it spreads."""
     if made.__class__ is tuple:
         low = len(parts)
         for part in made:
             if part.__class__ is FunctionType:
                 parts.append(_Function(Layer(part, True), low))
+            elif part.__class__ is Claims:
+                parts.append(part)
             else:
                 flatten(part, target, parts)
     else:
         parts.append(made)
 
 
-def _seen(names: tuple[str, ...], target: Fields, known: Fields | None) -> Fields:
+def seen(names: tuple[str, ...], target: Fields, known: Fields | None) -> Fields:
     """Return what fields see by the names of their siblings: the fields of the target."""
     if known is not None:
         return {name: known[name] for name in names if name in known}
@@ -249,14 +277,21 @@ def _field_of(target: Fields, name: str) -> Value:
 # ---- one pass
 
 
-def merged(target: Fields, parts: list[Part]) -> Fields:
-    """Return the fields of a record of these parts."""
+def filled(target: Fields, parts: list[Part]) -> Any:
+    """Return the fields of a record of these parts, and its assertions, as `Pending` expects them."""
     if all(part.__class__ is dict for part in parts):
-        found: Fields = {}
-        for part in parts:
-            found.update(part)
-        return found
-    return Laying(target, parts).fields()
+        return joined(parts)
+    laying = Laying(target, parts)
+    made = laying.fields()
+    return (made, tuple(laying.checks)) if laying.checks else made
+
+
+def joined(parts: Iterable[Fields]) -> Fields:
+    """Return the fields of plain records; the last one has precedence."""
+    found: Fields = {}
+    for part in parts:
+        found.update(part)
+    return found
 
 
 class Laying:
@@ -273,7 +308,10 @@ class Laying:
         self.parts = parts
         self.final = target if final is None else final
         self.absent = absent
-        self._made: list[Fields | None] = [part if part.__class__ is dict else None for part in parts]
+        self.checks = [part.check for part in parts if part.__class__ is Claims]
+        self._made: list[Fields | None] = [
+            part if part.__class__ is dict else {} if part.__class__ is Claims else None for part in parts
+        ]
         self._index: dict[
             str, list[tuple[int, Value]]
         ] = {}  # the definitions of each name, of the first `_indexed` parts
@@ -338,7 +376,12 @@ class Laying:
             return found
         inner: list[Part] = []
         flatten(found, self.target, inner)
-        return merged(self.target, inner)
+        if all(p.__class__ is dict for p in inner):
+            return joined(inner)
+        laying = Laying(self.target, inner, self.final)
+        made = laying.fields()
+        self.checks += laying.checks
+        return made
 
     def below(self, low: int, end: int) -> Fields:
         """Return `old` for the part `end`: the definitions of the parts from `low`."""
@@ -418,27 +461,6 @@ def _at_result(function: FunctionType, fault: Fault) -> FpackError:
     return EvalError(fault.what, span=span, hint=fault.hint)
 
 
-def change_field(old: Value, name: str, change: Value) -> Value:
-    """Return the field `a` that `a.b = VALUE` in a `.with` makes of the field below: changed, or new if it is null."""
-    return _change_field(old, name, change, False)
-
-
-def extend_field(old: Value, name: str, change: Value) -> Value:
-    """Return a field as `change_field` does, for `.extend` and for records with spreads."""
-    return _change_field(old, name, change, True)
-
-
-def _change_field(old: Value, name: str, change: Value, adds: bool) -> Value:
-    below = evaluated(old.get(name)) if old.__class__ is not OnDemand else pick(old, (name,))
-    change = evaluated(change)
-    if below is None or below is MISSING:
-        return evaluated(change({})) if change.__class__ is FunctionType else change
-    if not isinstance(below, dict):
-        why = f"`{name}.NAME = VALUE` changes a field of a record"
-        raise Fault(f"{quote(name)} is {describe(below)}", why=why)
-    return evaluated(changed(below, Layer(change, adds)))
-
-
 def check_layer(change: Value, adds: bool) -> Layer:
     """Return the layer for an argument of `.with` (or `.extend`, which `adds`); raise Fault if it cannot be one."""
     change = evaluated(change)
@@ -450,107 +472,3 @@ def check_layer(change: Value, adds: bool) -> Layer:
     elif change.__class__ is OnDemand:
         fields(change)
     return Layer(change, adds)
-
-
-# ---- spreads
-
-
-def spread(parts: Any) -> Value:
-    """Return the record of a literal with spreads, whose parts are not all dicts."""
-    if parts.__class__ is dict:
-        return parts
-    if any(origin_of(part) is not None or part.__class__ is FunctionType for part in parts):
-        record = pending(lambda: _joined(record, parts), Spread(parts))
-        return record
-    found = Tentative() if any(part.__class__ is Tentative for part in parts) else {}
-    for part in parts:
-        found.update(part)
-    return found
-
-
-def _joined(record: Record, made: tuple[Fields, ...]) -> Fields:
-    parts: list[Part] = []
-    _add_made(made, record, parts)
-    return merged(record, parts)
-
-
-def join_parts(values: tuple[Any, ...]) -> Any:
-    """Return the parts of a large record: a dict if all are plain, else a tuple, as builders return."""
-    parts = [part for value in values for part in (value if value.__class__ is tuple else (value,))]
-    if all(part.__class__ is dict for part in parts):
-        return merged({}, parts)
-    return tuple(parts)
-
-
-def may_have(value: Fields, name: str) -> bool:
-    """Return False if a record that is not computed yet has no field of a name, as far as that is known."""
-    if value.__class__ is not Pending:
-        return True
-    origin = origin_of(value)
-    if origin.__class__ is Layers:
-        changes = [layer.change for layer in origin.layers if isinstance(layer.change, dict)]
-        return any(may_have(part, name) and name in part for part in (origin.base, *changes))
-    if origin.__class__ is Spread:
-        parts = [part for part in origin.parts if isinstance(part, dict)]
-        return any(may_have(part, name) and name in part for part in parts)
-    if origin.__class__ is tuple:
-        consts = origin[0].__code__.co_consts
-        return any(const == name or (const.__class__ is tuple and name in const) for const in consts)
-    return False
-
-
-def literal(builder: Callable[..., Any], names: tuple[str, ...]) -> Value:
-    """Return the record of a literal whose fields mention each other."""
-    made = builder()
-    if made.__class__ is dict:
-        record = Record(made)
-        record.origin = (builder, names)
-        return record
-    return _unlaid(builder, names)
-
-
-def _unlaid(builder: Callable[..., Any], names: tuple[str, ...]) -> Record:
-    def fill() -> Fields:
-        parts: list[Part] = []
-        flatten(record, record, parts)
-        return merged(record, parts)
-
-    record = pending(fill, (builder, names))
-    return record
-
-
-def asserting(builder: Callable[..., Any], names: tuple[str, ...]) -> Record:
-    """Return the record of a literal with assertions, which are checked when the record is first used."""
-
-    def fill() -> Fields:
-        made = builder()
-        if made.__class__ is dict:
-            return made  # type: ignore[no-any-return]
-        parts: list[Part] = []
-        _add_made(builder(**_seen(names, record, None)), record, parts)
-        return merged(record, parts)
-
-    record = pending(fill, (builder, names))
-    return record
-
-
-def failed(message: Value) -> Record:
-    """Return the value of a function of one record whose assertion failed: a record that raises the error when used."""
-    frame = sys._getframe(1)
-    trace = TracebackType(None, frame, frame.f_lasti, frame.f_lineno)
-
-    def raise_error() -> Fields:
-        try:
-            fail(message)
-        except Fault as error:
-            raise error.with_traceback(trace) from None
-
-    return pending(raise_error, None)
-
-
-def refuse_unknown(origin: Spread, layers: tuple[Layer, ...]) -> None:
-    """Raise Fault for a field of `.with` that no part of a spread has, if a part is the result of a call."""
-    from .call_layers import refuse_unknown_in
-
-    if any(is_call(origin_of(part)) for part in origin.parts):
-        refuse_unknown_in(origin.parts, layers)

@@ -1,6 +1,6 @@
 """Implement `.with` and `.extend`, and calls with a record, whose results these methods change.
 
-record_layers.py and call_layers.py compute the changed records.
+record_layers.py and call_layers.py compute the changed records, record_literals.py makes those that can be changed.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 from fpack.lang.abi import CHANGE_FIELD, EXTEND_FIELD, FUNCTIONS, FunctionInfo
 from fpack.lang.errors import Fault
 
-from .call_layers import inner_of
-from .record_layers import (
+from .call_layers import METHOD, remember_call
+from .record_layers import changed, check_layer
+from .record_literals import (
     asserting,
     change_field,
-    changed,
-    check_layer,
+    claimed,
     extend_field,
     failed,
     join_parts,
@@ -26,35 +26,7 @@ from .record_layers import (
     may_have,
     spread,
 )
-from .values import MISSING, Pending, Record, Thunk, Value, describe, evaluated, pending
-
-
-def remember_call(value: Value, function: Callable[[Value], Value], argument: dict[str, Value]) -> Value:
-    """Return the result of `function { ... }`; if it is a record, its origin calls the function again.
-
-    argument: the record that the function was called with, to which `.with` applies the changes.
-    """
-    if isinstance(value, Record):
-        code = getattr(function, "__code__", None)
-        if code is _METHOD:
-            return value  # what `.with` and `.extend` return has an origin
-        inner = inner_of(value)
-        try:
-            fresh = function.__globals__[FUNCTIONS][id(code)].fresh
-        except KeyError:
-            fresh = False
-        if not fresh:
-            value = _copy(value)
-    elif value.__class__ is dict:
-        value, inner = Record(value), ()
-    else:
-        return value
-    value.origin = (function, argument, inner)
-    return value
-
-
-def _copy(value: Record) -> Record:
-    return pending(lambda: dict(value.items()), None) if value.__class__ is Pending else Record(value)
+from .values import MISSING, Record, Thunk, Value, describe, evaluated
 
 
 def eager(function: Value, wanted: str) -> bool:
@@ -150,7 +122,7 @@ def _changer(value: dict[str, Value], adds: bool) -> FunctionType:
     return change  # type: ignore[return-value]
 
 
-_METHOD = _changer({}, False).__code__
+METHOD[0] = _changer({}, False).__code__
 
 
 RUNTIME: dict[str, Any] = {
@@ -161,6 +133,7 @@ RUNTIME: dict[str, Any] = {
     CHANGE_FIELD: change_field,
     EXTEND_FIELD: extend_field,
     ".failed": failed,
+    ".claimed": claimed,
     ".opened": remember_call,
     ".eager": eager,
     ".apart": disjoint,

@@ -58,13 +58,13 @@ class Record(dict[str, Value]):
     """A record that `.with` and `.extend` change by evaluating its definitions again.
 
     origin: how the record was made, see record_layers.py; None for plain data. fill: for a record whose fields are not
-    computed yet, the function that returns them. The creator assigns both after the construction: an `__init__` would
-    take longer than all other steps.
+    computed yet, the function that returns them, or a pair of them and of the assertions to check then. The creator
+    assigns both after the construction: an `__init__` would take longer than all other steps.
     """
 
     __slots__ = ("origin", "fill")
     origin: Any
-    fill: Callable[[], dict[str, Value]]
+    fill: Callable[[], Any]
 
 
 class _Unfilled(Record):
@@ -123,15 +123,21 @@ class Pending(_Unfilled):
 
     def _use(self) -> dict[str, Value]:
         before = self.__class__
-        self.__class__ = Filling
+        self.__class__ = Filling  # type: ignore[assignment]
         try:
             made = self.fill()
+            dict.clear(self)  # `Below` may have some fields already, in the order of their use
+            checks: tuple[Callable[[], object], ...] = ()
+            if made.__class__ is tuple:
+                made, checks = made
+            dict.update(self, made)
+            self.__class__ = Record  # type: ignore[assignment]
+            for check in checks:
+                check()
         except BaseException:
+            dict.clear(self)
             self.__class__ = before
             raise
-        dict.clear(self)  # `Below` may have some fields already, in the order of their use
-        dict.update(self, made)
-        self.__class__ = Record
         del self.fill
         return self
 
@@ -198,7 +204,7 @@ def tentative(record: dict[str, Value]) -> Tentative:
     return Tentative({n: Thunk(partial(unchecked, v)) if v.__class__ is Thunk else v for n, v in record.items()})
 
 
-def pending(fill: Callable[[], dict[str, Value]], origin: Any, cls: type[Pending] = Pending) -> Record:
+def pending(fill: Callable[[], Any], origin: Any, cls: type[Pending] = Pending) -> Record:
     """Return a record of this origin whose fields `fill` computes."""
     record = cls()
     record.origin = origin

@@ -387,7 +387,8 @@ class TreeBuilder:
         raise self.source.error(arg.start, arg.end, "This cannot be a parameter", hint=hint)
 
     def pattern(self, record: Node) -> Node:
-        params, rest = [], None
+        params: list[Node] = []
+        rest = None
         for entry in record.entries:
             if entry.kind == "spread" and entry.inner.kind == "var" and entry is record.entries[-1]:
                 rest = entry.inner.name

@@ -78,7 +78,8 @@ class Case(NamedTuple):
 
 def cases(seed: int, count: int, kinds: tuple[str, ...] = ("", "new", "old"), most: int = 4) -> list[Case]:
     """Return sets with values, always the same for the same arguments."""
-    chance, found = random.Random(seed), []
+    chance = random.Random(seed)
+    found: list[Case] = []
     while len(found) < count:
         layers = [base(chance), *(layer(chance, kinds) for _ in range(chance.randrange(1, most + 1)))]
         try:

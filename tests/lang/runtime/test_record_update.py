@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from fpack.lang.evaluator import Evaluator
-from fpack.lang.runtime import record_update
+from fpack.lang.runtime import call_layers, record_layers
 
 MADE = {
     "by a function": "let f({ a, b = a }) = { a, b } in f { a = 0 }",
@@ -16,23 +16,67 @@ MADE = {
 }
 
 
+def count_of(monkeypatch: pytest.MonkeyPatch, evaluate: str) -> int:
+    """Return how many records were taken apart and calls repeated in an evaluation, which must be true."""
+    calls = 0
+
+    def counted(function: Any) -> Any:
+        def call(*args: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            return function(*args)
+
+        return call
+
+    monkeypatch.setattr(record_layers, "flatten", counted(record_layers.flatten))
+    monkeypatch.setattr(call_layers, "flatten", counted(call_layers.flatten))
+    monkeypatch.setattr(call_layers, "called_again", counted(call_layers.called_again))
+    evaluator = Evaluator()
+    assert evaluator.to_json(evaluator.expression(evaluate)) is True
+    return calls
+
+
 @pytest.mark.parametrize("made", MADE.values(), ids=MADE)
 def test_repeated_changes_take_linear_time(made: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = 0
-    with_changes = record_update.with_changes
+    text = f"fold(range(1, 51), ({made}), (r, n) => r.with {{ a = n }}) == ({made}).with {{ a = 50 }}"
+    assert count_of(monkeypatch, text) <= 51 * 3
 
-    def counted(*args: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        return with_changes(*args)
 
-    monkeypatch.setattr(record_update, "with_changes", counted)
-    evaluator = Evaluator()
-    changed = evaluator.expression(
-        f"fold(range(1, 51), ({made}), (r, n) => r.with {{ a = n }}) == ({made}).with {{ a = 50 }}"
+@pytest.mark.parametrize("made", ["{ a = 0 }", "{ a = 0, b = a }", "{ ...{ a = 0, b = a }, ...{ c = 1 } }"])
+def test_layers_are_laid_in_one_pass(made: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = (
+        f"fold(range(200), ({made}), (r, n) => r.extend((old, new) => {{ a = old.a + 1, ${{to-string(n)}} = n }})).a"
     )
-    assert evaluator.to_json(changed) is True
-    assert calls <= 51 * 3
+    assert count_of(monkeypatch, f"{chain} == 200") <= 8
+
+
+def test_old_of_a_layer_is_a_record() -> None:
+    evaluator = Evaluator()
+    text = """[
+      { a = 1, b = a }.with(old => { c = names(old), d = has(old, "b"), e = has(old, "c"), f = old.x or 7 }),
+      { a = 1, b = a }.with(old => { ...old, a = 5 }),
+      { a = 1, b = a }.extend((old, new) => { old = old, all = length(names(new)) }),
+      { a = 1, b = 2 }.with(old => { a = { ...old, c = 3 } }).with { b = 4 },
+    ]"""
+    assert evaluator.to_json(evaluator.expression(text)) == [
+        {"a": 1, "b": 1, "c": ["a", "b"], "d": True, "e": False, "f": 7},
+        {"a": 5, "b": 5},
+        {"a": 1, "b": 1, "old": {"a": 1, "b": 1}, "all": 4},
+        {"a": {"a": 1, "b": 2, "c": 3}, "b": 4},
+    ]
+
+
+def test_defaults_that_depend_on_types_of_other_fields_are_no_cycle() -> None:
+    """A typed parameter is evaluated by each call, but not by the call that `old` makes for a default."""
+    evaluator = Evaluator()
+    made = 'f({ a: list = [], b: list = [], c: string = "c" }) = { a, b, c, d = length(a) }'
+    wrapped = "g({ n: int = 1, ...given }) = f { ...given, a = [...given.a or [], n], b = [...given.b or [], n] }"
+    change = '.with(old => { a = [...old.a, 8], b = [...old.b, 9], c = old.c + "x" })'
+    text = f"let {made}, {wrapped} in [(f {{}}){change}, (g {{}}){change}.with {{ n = 2 }}]"
+    assert evaluator.to_json(evaluator.expression(text)) == [
+        {"a": [8], "b": [9], "c": "cx", "d": 1},
+        {"a": [2, 8, 2], "b": [2, 9, 2], "c": "cx", "d": 3},
+    ]
 
 
 def test_a_field_named_with_is_not_evaluated_early() -> None:

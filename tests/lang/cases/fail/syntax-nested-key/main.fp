@@ -1,2 +1,0 @@
-a.b = 1
-result = a

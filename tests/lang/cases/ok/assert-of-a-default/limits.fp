@@ -1,0 +1,3 @@
+memory = 0
+swap = memory * 2
+assert memory > 0, "some memory"

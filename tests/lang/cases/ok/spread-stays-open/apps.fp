@@ -1,0 +1,3 @@
+editor = "editor"
+shell = "shell of ${editor}"
+assert editor != "", "an editor"

@@ -1,0 +1,2 @@
+ssl = "ssl-1"
+curl = "curl with ${ssl}"
