@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import CodeType, FunctionType
-from typing import Any, NamedTuple
+from typing import Any
 
 from fpack.lang.abi import FUNCTIONS
 from fpack.lang.errors import Fault, did_you_mean, quote
@@ -28,16 +28,18 @@ Inner = tuple[Callable[[Value], Value] | None, ...]
 METHOD: list[CodeType | None] = [None]
 
 
-class Pattern(NamedTuple):
-    """The fields that a function takes. any: all fields, by a parameter that is no pattern. rest: by `...rest`."""
+class Pattern:
+    """The fields that a function takes. names: those of its parameters. rest: it takes any field."""
 
-    name: str
-    names: dict[str, None]
-    rest: bool
-    any: bool
+    __slots__ = ("name", "names", "rest")
+
+    def __init__(self, name: str, names: dict[str, None], rest: bool) -> None:
+        self.name = name
+        self.names = names
+        self.rest = rest
 
 
-_ANY = Pattern("", {}, True, True)
+_ANY = Pattern("", {}, True)
 
 
 def pattern_of(function: Value) -> Pattern:
@@ -50,7 +52,7 @@ def pattern_of(function: Value) -> Pattern:
         info.pattern = _ANY
         for const in code.co_consts:  # the specification that `take` in operators.py gets
             if const.__class__ is tuple and len(const) == 4 and const[3].__class__ is bool:
-                info.pattern = Pattern(const[0], dict.fromkeys(const[1]), const[3], False)
+                info.pattern = Pattern(const[0], dict.fromkeys(const[1]), const[3])
                 break
     return info.pattern  # type: ignore[no-any-return]
 
@@ -62,7 +64,7 @@ def inner_of(value: Value) -> Inner:
         return inner_of(origin.base)
     if origin.__class__ is tuple and len(origin) == 3:
         # A builtin such as `derivation` takes any field, so a misspelt one would change what it makes.
-        return () if FUNCTIONS not in origin[0].__globals__ else (origin[0], *origin[2])
+        return (origin[0], *origin[2]) if FUNCTIONS in getattr(origin[0], "__globals__", ()) else ()
     return () if origin is None else (None,)
 
 
@@ -78,8 +80,8 @@ def remember_call(value: Value, function: Callable[[Value], Value], argument: di
         inner = inner_of(value)
         try:
             fresh = function.__globals__[FUNCTIONS][id(code)].fresh
-        except KeyError:
-            fresh = False
+        except (AttributeError, KeyError):
+            fresh = False  # a builtin
         if not fresh:
             value = _copy(value)
     elif value.__class__ is dict:
@@ -158,7 +160,7 @@ class _Call:
         self.function, self.argument, self.inner = origin_of(base)
         self.pattern = pattern_of(self.function)
         self.target = pending(self._fill, None)
-        self.parts: list[Part] = []
+        self.parts: list[Part] = []  # those of the argument, then the layers
         flatten(self.argument, self.target, self.parts)
         self.given = len(self.parts)
         self.adds: list[bool] = [False] * self.given
@@ -193,7 +195,7 @@ class _Call:
                 name: argument[name] for name in own if any(name in self.laying.part(i) for i in self._layer_parts())
             }
             argument = Record(argument)
-            argument.origin = Spread((self.argument, over))  # type: ignore[attr-defined]
+            argument.origin = Spread((self.argument, over))
         value = self.function(argument)
         for names, adds in ((further, False), (added, True)):
             left = {name: target[name] for name in names if name != without}
@@ -297,6 +299,8 @@ def unknown(name: str, chain: Inner) -> Fault:
 
 def refuse_unknown_in(parts: tuple[Fields, ...], layers: tuple[Layer, ...]) -> None:
     """Raise Fault for a field of a `.with` that no part of a spread has."""
+    if any(part.__class__ is FunctionType for part in parts):
+        return  # nested fields, whose names are not known before
     for layer in layers:
         if layer.adds or layer.change.__class__ is FunctionType:
             continue

@@ -21,7 +21,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from functools import partial
 from types import FunctionType
-from typing import Any, NamedTuple
+from typing import Any
 
 from fpack.lang.errors import Fault
 from fpack.store.errors import FpackError
@@ -31,6 +31,7 @@ from .operators import fields
 from .values import (
     MISSING,
     Below,
+    Loop,
     OnDemand,
     Record,
     Thunk,
@@ -43,11 +44,14 @@ from .values import (
 Fields = dict[str, Value]
 
 
-class Layer(NamedTuple):
+class Layer:
     """A change. adds: a field that a function of the record does not have becomes a field of the record."""
 
-    change: Value
-    adds: bool
+    __slots__ = ("change", "adds")
+
+    def __init__(self, change: Value, adds: bool) -> None:
+        self.change = change
+        self.adds = adds
 
 
 class Layers:
@@ -69,17 +73,23 @@ class Spread:
         self.parts = parts
 
 
-class _Function(NamedTuple):
+class _Function:
     """A part that is a function of `old` and, perhaps, the whole. lowest: the index of the lowest part in `old`."""
 
-    layer: Layer
-    lowest: int
+    __slots__ = ("layer", "lowest")
+
+    def __init__(self, layer: Layer, lowest: int) -> None:
+        self.layer = layer
+        self.lowest = lowest
 
 
-class _Called(NamedTuple):
-    """A part that is the result of a call, with its layers, or the layers themselves are part of `value`."""
+class _Called:
+    """A part that is the result of a call, changed or not."""
 
-    value: Fields
+    __slots__ = ("value",)
+
+    def __init__(self, value: Fields) -> None:
+        self.value = value
 
 
 class Claims:
@@ -341,7 +351,7 @@ class Laying:
         if made is not None:
             return made
         if i in self._busy:
-            len(self.target)  # raises the error of a record that depends on itself
+            raise Loop("This record depends on itself")
         self._busy.add(i)
         try:
             part = self.parts[i]
@@ -388,7 +398,7 @@ class Laying:
         if low < len(self.parts) and self.parts[low].__class__ is OnDemand:
             base = self.parts[low]
             return OnDemand(base.what, lambda name: evaluated(self.find(name, end, low)))
-        return pending(_Definitions(self, low, end), None, Below)  # type: ignore[arg-type]
+        return pending(_Definitions(self, low, end), None, Below)
 
     def find(self, name: str, end: int | None = None, low: int = 0) -> Value:
         """Return the highest definition of a name in the parts from `low` to `end`, or MISSING."""

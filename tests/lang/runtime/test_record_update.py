@@ -55,13 +55,13 @@ def test_old_of_a_layer_is_a_record() -> None:
     text = """[
       { a = 1, b = a }.with(old => { c = names(old), d = has(old, "b"), e = has(old, "c"), f = old.x or 7 }),
       { a = 1, b = a }.with(old => { ...old, a = 5 }),
-      { a = 1, b = a }.extend((old, new) => { old = old, all = length(names(new)) }),
+      { a = 1, b = a }.extend((old, new) => { below = old, all = length(names(new)) }),
       { a = 1, b = 2 }.with(old => { a = { ...old, c = 3 } }).with { b = 4 },
     ]"""
     assert evaluator.to_json(evaluator.expression(text)) == [
         {"a": 1, "b": 1, "c": ["a", "b"], "d": True, "e": False, "f": 7},
         {"a": 5, "b": 5},
-        {"a": 1, "b": 1, "old": {"a": 1, "b": 1}, "all": 4},
+        {"a": 1, "b": 1, "below": {"a": 1, "b": 1}, "all": 4},
         {"a": {"a": 1, "b": 2, "c": 3}, "b": 4},
     ]
 
