@@ -94,21 +94,24 @@ package({
       outputs
       strip
     }
-  in {
+  in evaluate(own-variables, {
     type = "derivation"
     kind = "exec"
-    # What is checked when the package is used, not when it is described: `.with` may take a default from the description.
-    out = evaluate(evaluate(own-meta, own-variables), made).out
+    # `meta` is checked when the package is used: if `.with` changes defaults of `env` and `meta`, neither needs the other.
+    out = evaluate(own-meta, made).out
     ...{ ${output} = get(made, output) for output in outputs }
     release = the-release
     root = root-made
     # The packages in which a container finds the libraries that the result loads and the programs that it runs.
-    debian-packages = debian
-    debian-runtime = unique-by-name(packages-with([...all-runtime, ...built-libs], ["runtime"]).debian)
+    debian-packages = evaluate(own-meta, debian)
+    debian-runtime = evaluate(
+      own-meta,
+      unique-by-name(packages-with([...all-runtime, ...built-libs], ["runtime"]).debian),
+    )
     meta = own-meta
     name, version, description, source, patches, tools, libs, runtime, env, folder, outputs
     unpack, patch, configure, build, check, install, fixup, strip, limits, allowed, disallowed
-  }
+  })
 
 # ---- listed packages
 
