@@ -297,7 +297,7 @@ def unknown(name: str, chain: Inner) -> Fault:
     return Fault(what, why=why, hint=hint, field=name)
 
 
-def refuse_unknown_in(parts: tuple[Fields, ...], layers: tuple[Layer, ...]) -> None:
+def refuse_unknown_in(parts: tuple[Value, ...], layers: tuple[Layer, ...]) -> None:
     """Raise Fault for a field of a `.with` that no part of a spread has."""
     if any(part.__class__ is FunctionType for part in parts):
         return  # nested fields, whose names are not known before
