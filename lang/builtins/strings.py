@@ -12,14 +12,12 @@ from typing import Any
 
 from fpack.lang.errors import Fault, quote
 from fpack.lang.runtime.argument_checks import ArgumentError, bounded, int_of, strings_of, text_of
-from fpack.lang.runtime.deep_stack import Slow, interruptible
 from fpack.lang.runtime.derivations import Deriver
 from fpack.lang.runtime.operators import fields
 from fpack.lang.runtime.values import Path, Record, Value, evaluated
 from fpack.store.path import clean_name
 
-SECONDS = 10  # the limit for one search with a regular expression
-_SHORT = 4096  # characters of a text that a simple expression searches without the limit
+from . import patterns
 
 
 def join(xs: Value, by: Value, /) -> Value:
@@ -62,19 +60,18 @@ def to_int(s: Value, base: Value = 10, /) -> Value:
         to-int("0755", 8) == 493
     """
     s, base = evaluated(s), int_of(base)
-    if s.__class__ is float:
-        return int(s)
-    if s.__class__ is int:
-        return s
+    if s.__class__ is float or s.__class__ is int:
+        return bounded(int(s))
     if not 2 <= base <= 36:
         raise Fault("A base is a number from 2 to 36", why=f"this base is {base}")
     try:
         if not re.fullmatch(r"-?[0-9A-Za-z]{1,63}", text_of(s)):
             raise ValueError
-        return int(s, base)
+        value = int(s, base)
     except ValueError:
         where = f" in base {base}" if base != 10 else ""
         raise ArgumentError(s, f"takes the digits of a whole number{where}, and this is {quote(s)}") from None
+    return bounded(value)
 
 
 def store_name(s: Value, /) -> Value:
@@ -85,25 +82,9 @@ def store_name(s: Value, /) -> Value:
     return clean_name(text_of(s))
 
 
-def _regex(regex: Value) -> re.Pattern[str]:
-    try:
-        return re.compile(text_of(regex))
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ArgumentError(
-            evaluated(regex), "takes a regular expression, and this is not valid", why=str(error)
-        ) from None
-
-
-def _search(s: str, pattern: re.Pattern[str], search: Callable[[], Any]) -> Any:
-    """Return the result of a search, with a time limit if the search may backtrack for a long time."""
-    if len(s) < _SHORT and "(" not in pattern.pattern and sum(map(pattern.pattern.count, "*+?{")) < 2:
-        return search()
-    try:
-        return interruptible(search, SECONDS)
-    except Slow:
-        hint = "avoid a repetition inside a repetition, as in (a+)+: it can match in very many ways"
-        why = f"the search was stopped after {SECONDS} seconds of processor time"
-        raise Fault("This regular expression takes too long", why=why, hint=hint) from None
+def _part(s: str, span: tuple[int, int]) -> str | None:
+    """Return the text of a group; None if the group took no part in the match."""
+    return None if span[0] < 0 else s[span[0] : span[1]]
 
 
 class StringBuiltins:
@@ -156,12 +137,12 @@ class StringBuiltins:
 
             replace-all("a1b22", "[0-9]+", "#") == "a#b#"
             """
-            s, pattern, new = text_of(s), _regex(regex), text_of(new)
-            spans, replaced = _search(
-                s, pattern, lambda: ([found.span() for found in pattern.finditer(s)], pattern.sub(lambda _: new, s))
-            )
-            cut(s, [i for span in spans for i in span])
-            return replaced
+            s, pattern, new = text_of(s), patterns.compiled(regex), text_of(new)
+            every = [spans[0] for spans in patterns.find(pattern, s)]
+            cut(s, [i for span in every for i in span])
+            ends = [0, *(end for _, end in every)]
+            starts = [*(start for start, _ in every), len(s)]
+            return new.join(s[a:b] for a, b in zip(ends, starts, strict=True))
 
         def substring(s: Value, a: Value, b: Value, /) -> Value:
             """substring(s, from, to): Return the characters of a string from one position up to and excluding another.
@@ -203,12 +184,12 @@ class StringBuiltins:
                 match("libz-1.3", "(.*)-([0-9.]+)") == ["libz", "1.3"]
                 match("abc", "[0-9]+") == null
             """
-            s, pattern = text_of(s), _regex(regex)
-            found = _search(s, pattern, lambda: pattern.fullmatch(s))
-            if found is None:
+            s = text_of(s)
+            spans = patterns.fullmatch(patterns.compiled(regex), s)
+            if spans is None:
                 return None
-            cut(s, [i for n in range(1, len(found.groups()) + 1) for i in found.span(n) if i >= 0])
-            return list(found.groups())
+            cut(s, [i for span in spans[1:] for i in span if i >= 0])
+            return [_part(s, span) for span in spans[1:]]
 
         def find_all(s: Value, regex: Value, /) -> Value:
             """find-all(s, regex): Return all matches of a regular expression in a string. If the expression has one
@@ -217,12 +198,12 @@ class StringBuiltins:
                 find-all("a1b22", "[0-9]+") == ["1", "22"]
                 find-all("a=1 b=2", "([a-z])=([0-9])") == [["a", "1"], ["b", "2"]]
             """
-            s, pattern = text_of(s), _regex(regex)
-            every = _search(s, pattern, lambda: list(pattern.finditer(s)))
-            cut(s, [i for found in every for n in range(len(found.groups()) + 1) for i in found.span(n) if i >= 0])
+            s, pattern = text_of(s), patterns.compiled(regex)
+            every = patterns.find(pattern, s)
+            cut(s, [i for spans in every for span in spans for i in span if i >= 0])
             if pattern.groups < 2:
-                return [found[pattern.groups] for found in every]
-            return [list(found.groups()) for found in every]
+                return [_part(s, spans[pattern.groups]) for spans in every]
+            return [[_part(s, span) for span in spans[1:]] for spans in every]
 
         def characters(s: Value, /) -> Value:
             """characters(s): Return the list of the characters of a string.

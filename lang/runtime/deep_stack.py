@@ -134,21 +134,22 @@ def _wait(requests: Requests, watch: Watch) -> None:
         watch.check(end)
 
 
-def interruptible(work: Callable[[], Any], seconds: float) -> Any:
+def interruptible(work: Callable[[], Any], seconds: float, unlimited: bool = True) -> Any:
     """Return the result of `work()`, a C call that Ctrl-C can end; raise Slow if it takes longer than `seconds`.
 
-    This holds in an evaluation that the main thread waits for. Elsewhere, `work` is called directly.
+    This holds in an evaluation that the main thread waits for. Elsewhere, `work` is called without a limit, or, if
+    `unlimited` is False, not at all: then Slow is raised.
     """
     requests: Requests | None = getattr(_local, "requests", None)
     if requests is None:
-        return work()
+        return _unlimited(work, unlimited)
     done = _thread.allocate_lock()
     done.acquire()
     outcome: list[Any] = [None, None]
 
     def request() -> None:
         try:
-            outcome[0] = _limited(work, seconds)
+            outcome[0] = _limited(work, seconds, unlimited)
         except BaseException as error:
             outcome[1] = error
             if not isinstance(error, Exception):
@@ -163,7 +164,13 @@ def interruptible(work: Callable[[], Any], seconds: float) -> Any:
     return outcome[0]
 
 
-def _limited(work: Callable[[], Any], seconds: float) -> Any:
+def _unlimited(work: Callable[[], Any], allowed: bool) -> Any:
+    if not allowed:
+        raise Slow
+    return work()
+
+
+def _limited(work: Callable[[], Any], seconds: float, unlimited: bool) -> Any:
     import signal
 
     def expired(number: int, frame: object) -> None:
@@ -172,7 +179,7 @@ def _limited(work: Callable[[], Any], seconds: float) -> Any:
     try:
         before = signal.signal(signal.SIGVTALRM, expired)
     except ValueError:
-        return work()  # this is not the main thread
+        return _unlimited(work, unlimited)  # this is not the main thread
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:
         return work()

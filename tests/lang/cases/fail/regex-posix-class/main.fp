@@ -1,0 +1,1 @@
+result = match("a", "[[:letter:]]")
