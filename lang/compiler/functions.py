@@ -12,6 +12,7 @@ from fpack.lang.abi import DEEP, FunctionInfo
 from fpack.lang.syntax.tree import Node, flat_params, unwrapped
 
 from . import python_ast as py
+from .default_types import is_settled
 from .emitter import Emitter
 from .python_ast import Block, Expr
 from .scope import Scope, Variable
@@ -104,10 +105,27 @@ class Functions:
             variable.value = bool(check) and not in_pattern
             return
         then: Block = []
-        value = self.emitter.lazy(default, scope, then)
+        if check and not is_settled(self.emitter.source, p, function):
+            value = self._checked_default(p, default, function, scope, then)
+        else:
+            value = self.emitter.lazy(default, scope, then)
         then.append(py.assign(name, value, at))
         body.append(py.when(py.missing(name, at), then, check, at))
         variable.ready = True
+
+    def _checked_default(self, p: Node, default: Node, function: str, scope: Scope, block: Block) -> Expr:
+        """Return a thunk of a default that checks its type."""
+        emitter, at = self.emitter, self.emitter.at(default)
+        inner: Block = []
+        emitter.level += 1
+        args = [emitter.strict(default, scope, inner), py.const(p.types, at), py.const(p.name, at)]
+        checked = py.call(".check-default", [*args, py.const(function, at)], at)
+        emitter.level -= 1
+        if not inner:
+            return py.call(".T", [py.function(checked, at)], at)
+        name = emitter.fresh(p.name)
+        block.append(py.define(name, [], [*inner, py.return_(checked, at)], at))
+        return py.call(".T", [py.name(name, at)], at)
 
     def _describe(self, node: Node, evaluated: Names, scope: Scope) -> FunctionInfo | None:
         """Return the facts about a function of one record that its callers use; None if there are none.

@@ -47,6 +47,36 @@ def check_field(value: Value, types: tuple[Type, ...], name: str, function: str)
     return check(value, types, name, function)
 
 
+def check_default(value: Value, types: tuple[Type, ...], name: str, function: str) -> Value:
+    """Return the evaluated default of a parameter; raise Fault if it matches none of the parameter's types."""
+    kind = type_name(value)
+    if fits(value, kind, types):
+        return value
+    at = _misfit(value, types) if kind == "list" else None
+    given = describe(value) if at is None else describe(evaluated(value[at]))
+    what, hint = default_misfit(name, types, function, given, at)
+    raise Fault(what, hint=hint)
+
+
+def default_misfit(
+    name: str, types: tuple[Type, ...], function: str, given: str, element: int | None
+) -> tuple[str, str]:
+    """Return the message and the hint for a default of the wrong type.
+
+    given: the type of the default, or of its first element that does not match, whose index is `element`.
+    """
+    given = with_article(given) if given in _PLURALS else given
+    whose = f" of {quote(function)}" if function else ""
+    part = "this" if element is None else f"element {element} of it"
+    hint = f"write {name}: {wanted_syntax((*types, 'null'))} = null" if given == "null" and element is None else ""
+    return f"The default of {quote(name)}{whose} is {wanted(types)}, and {part} is {given}", hint
+
+
+def wanted_syntax(types: tuple[Type, ...]) -> str:
+    """Return types as they are written: `string | null`, `[string]`."""
+    return " | ".join(t if isinstance(t, str) else f"[{wanted_syntax(t)}]" for t in types)
+
+
 def fits(value: Value, kind: str, types: tuple[Type, ...]) -> bool:
     """Return True if an evaluated value of type `kind` matches one of the types. Evaluates the elements of lists."""
     if kind in types or "any" in types:
@@ -122,4 +152,4 @@ def _instead(value: Value, kind: str, types: tuple[Type, ...], name: str) -> str
     return ""
 
 
-RUNTIME: dict[str, Any] = {".check": check, ".check-field": check_field}
+RUNTIME: dict[str, Any] = {".check": check, ".check-field": check_field, ".check-default": check_default}

@@ -1,3 +1,3 @@
-# A default is not checked against the type; what is given is.
-f(x: string = null) = x
+# A default has the parameter's type too, and is computed when it is used.
+f(x: string | null = null, y: int = length([1])) = x
 result = [f(), f("a")]

@@ -1,0 +1,3 @@
+standard = "80"
+port({ number: int = standard }) = number
+result = port {}

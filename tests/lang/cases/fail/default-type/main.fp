@@ -1,0 +1,2 @@
+port(number: int = "80") = number
+result = port()
