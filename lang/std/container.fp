@@ -287,11 +287,16 @@ system-path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # ---- listed packages
 
+with-article = import("fpack/strings").with-article
+
 checked(p) =
   let kind = if type(p) == "record" then p.type or (if has(p, "out") then "output" else "record") else type(p) in
   if kind == "package" || kind == "derivation" then p
   else if kind == "output" then { type = "output", name = get(p, "name", "output"), out = p.out }
-  else error("`packages` takes packages and derivations, and this is a ${kind}", "packages")
+  else error(
+    "`packages` takes packages and derivations, and this is ${with-article(kind)}",
+    "packages",
+  )
 
 is-linked(closure) =
   if closure == "linked" then true
@@ -366,15 +371,19 @@ chosen-users(given, runs-as, names) =
   let
     own = [user(name, u) for name, u in given]
     main = if runs-as == null then "" else head(split(runs-as, ":"))
+    users = import("fpack/users")
     known = [
-      known-user(name, u) for name, u in import("fpack/users")
-      if !has(given, name) && (name == main || any(u.packages, p => contains(names, p)))
+      known-user(name, get(users, name)) for name in known-users(users)
+      if !has(given, name) && (name == main || any(get(users, name).packages, p => contains(names, p)))
     ]
     # Two known users may have the same number; the user that the container runs as keeps it.
     ordered = [...own, ...[u for u in known if u.name == main], ...[u for u in known if u.name != main]]
     fixed = fold(ordered, [], (taken, u) =>
       if has(given, u.name) || !any(taken, t => t.uid == u.uid) then [...taken, u] else taken)
   in sort(fixed, u => u.name)
+
+# The names of the known users. The first of several users with one number keeps it.
+known-users(users) = unique(["postgres", "redis", "valkey", "mysql", ...names(users)])
 
 known-user(name, u) = user(name, remove(u, "packages"))
 

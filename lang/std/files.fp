@@ -1,5 +1,7 @@
 # Extra files, directories and symlinks, with modes and owners.
 
+with-article = import("fpack/strings").with-article
+
 # The user and group ids that Debian assigns permanently, for owners given by name.
 standard-users = {
   root = 0, daemon = 1, bin = 2, sys = 3, games = 5, man = 6, lp = 7, mail = 8, news = 9, uucp = 10, proxy = 13
@@ -39,7 +41,10 @@ file-entry(users, path, given) =
     if is-source then file(users, path, { source = given })
     else if kind == "string" then file(users, path, { text = given })
     else if kind == "record" then file(users, path, given)
-    else error("The file ${path} is a string, a path, a derivation or a record, and this is a ${kind}", path)
+    else error(
+      "The file ${path} is a string, a path, a derivation or a record, and this is ${with-article(kind)}",
+      path,
+    )
 
 file(users, path, {
   text: string | null = null,

@@ -2,27 +2,30 @@
 # certificates, clusters of databases. An image never has these.
 
 # By package. A step runs if the path `creates` is absent.
-known = {
-  mariadb-server = [{
+known = [
+  { name = "mariadb-server", steps = [{
     creates = "/var/lib/mysql/mysql"
     command = ["/usr/bin/mariadb-install-db", "--user=mysql", "--datadir=/var/lib/mysql"]
-  }]
-  postfix = [{ creates = "/etc/aliases.db", command = ["/usr/bin/newaliases"] }]
-  varnish = [{
+  }] },
+  { name = "postfix", steps = [{ creates = "/etc/aliases.db", command = ["/usr/bin/newaliases"] }] },
+  { name = "varnish", steps = [{
     creates = "/etc/varnish/secret"
     command = ["/bin/sh", "-c", "umask 077; exec od -An -N32 -tx1 /dev/urandom >/etc/varnish/secret"]
-  }]
+  }] },
   # As Debian's script does without answers, but without a password: root changes the configuration by ldapi.
-  slapd = [{
+  { name = "slapd", steps = [{
     creates = "/etc/ldap/slapd.d/cn=config.ldif"
     command = ["/usr/bin/perl", "-MFile::Path=remove_tree", "-we", slapd-configuration]
-  }]
-  openssh-server = [{ creates = "/etc/ssh/ssh_host_ed25519_key", command = ["/usr/bin/ssh-keygen", "-A"] }]
-  ssl-cert = [{
+  }] },
+  {
+    name = "openssh-server"
+    steps = [{ creates = "/etc/ssh/ssh_host_ed25519_key", command = ["/usr/bin/ssh-keygen", "-A"] }]
+  },
+  { name = "ssl-cert", steps = [{
     creates = "/etc/ssl/private/ssl-cert-snakeoil.key"
     command = ["/usr/sbin/make-ssl-cert", "generate-default-snakeoil"]
-  }]
-}
+  }] },
+]
 
 slapd-configuration = """
   my ($uid, $gid) = (getpwnam("openldap"))[2, 3];
@@ -46,6 +49,6 @@ slapd-configuration = """
 
 # The steps of a container: its own, or those of its packages.
 steps(given, names) =
-  if given != null then [step(s) for s in given] else flatten([s for name, s in known if contains(names, name)])
+  if given != null then [step(s) for s in given] else flatten([k.steps for k in known if contains(names, k.name)])
 
 step({ creates: string, command: list }) = let words = ["${word}" for word in command] in { creates, command = words }

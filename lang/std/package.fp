@@ -115,12 +115,14 @@ package({
 
 # ---- listed packages
 
+with-article = import("fpack/strings").with-article
+
 is-built(p) = has(p, "out")
 
 checked(field, p) =
   let kind = if type(p) == "record" then p.type or "record" else type(p) in
   if kind == "package" || kind == "derivation" then p
-  else error("`${field}` takes packages, and this is a ${kind}", field)
+  else error("`${field}` takes packages, and this is ${with-article(kind)}", field)
 
 # Packages with those that the fields list, such as `libs`, of built packages, transitively: first the built packages.
 with-their(fields, packages) = let found = packages-with(packages, fields) in [...found.built, ...found.debian]

@@ -136,22 +136,28 @@ documentation(packages) = [
 
 # ---- listed packages
 
+with-article = import("fpack/strings").with-article
+
 is-built(p) = has(p, "out")
 
 checked(p) =
   let kind = if type(p) == "record" then p.type or (if has(p, "out") then "derivation" else "record") else type(p) in
   if kind == "package" || kind == "derivation" then p
-  else error("`packages` takes packages, and this is a ${kind}", "packages")
+  else error("`packages` takes packages, and this is ${with-article(kind)}", "packages")
 
 included(s) =
   let kind = if type(s) == "record" then s.type or "record" else type(s) in
-  if kind == "shell" then s else error("`include` takes shells, and this is a ${kind}", "include")
+  if kind == "shell" then s
+  else error("`include` takes shells, and this is ${with-article(kind)}", "include")
 
 checked-service(name, s) =
   let kind = if type(s) == "record" then s.type or "record" else type(s) in
   if match(name, "[A-Za-z0-9_][A-Za-z0-9_-]*") == null then error("${name} is no name for a service", name)
   else if kind == "service" then s
-  else error("The service ${name} is made with service { ... }, and this is a ${kind}", name)
+  else error(
+    "The service ${name} is made with service { ... }, and this is ${with-article(kind)}",
+    name,
+  )
 
 checked-port(p) =
   if type(p) == "int" && p > 0 && p < 65536 then p else error("`ports` takes numbers from 1 to 65535", "ports")

@@ -88,3 +88,10 @@ shell-command(words: [string]) = join(map(words, shell-quote), " ")
 #
 #   strings.is-blank(" \n")
 is-blank(s: string) = trim(s) == ""
+
+# A word with `a` or `an` before it, by its first letter; `null` has neither. Use it in messages, with `type`.
+#
+#   strings.with-article("int") == "an int"
+#   strings.with-article("package") == "a package"
+with-article(word: string) =
+  if word == "null" then word else if match(word, "[aeiouAEIOU].*") != null then "an ${word}" else "a ${word}"
