@@ -12,11 +12,12 @@ from math import isfinite
 from typing import Any
 
 from fpack.lang.errors import Fault, quote
-from fpack.lang.runtime.argument_checks import text_of, wrong_type
-from fpack.lang.runtime.values import Path, Value, evaluated
+from fpack.lang.runtime.argument_checks import INT_RANGE, text_of, wrong_type
+from fpack.lang.runtime.values import INT_MAX, INT_MIN, Path, Value, evaluated
 
 MAX_DEPTH = 200
-MAX_DIGITS = 20
+MAX_DIGITS = 20  # of an integer, with its sign
+SHOWN = 40  # characters of a number in a message
 _NO_CHARACTER = "[\0\ud800-\udfff]"
 _PLACE = r"[:(]?\s*(?:\(at )?line (\d+),? column (\d+)(?: \(char \d+\))?\)?$"
 
@@ -32,7 +33,7 @@ def parse_json(text: str) -> Value:
         return float(text) if isfinite(float(text)) else refuse(text)
 
     def integer(text: str) -> int:
-        return int(text) if len(text) <= MAX_DIGITS else refuse(text[:40])
+        return _integer(int(text) if len(text) <= MAX_DIGITS else INT_MAX + 1, text)
 
     def fields(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
         found = dict(pairs)
@@ -84,6 +85,12 @@ _TOO_DEEP = "it is nested too deeply"
 _PARSERS: dict[str, Callable[[str], Value]] = {"JSON": parse_json, "TOML": parse_toml, "YAML": parse_yaml}
 
 
+def _integer(value: int, text: str) -> int:
+    if not INT_MIN <= value <= INT_MAX:
+        raise ValueError(f"{text if len(text) <= SHOWN else text[:SHOWN] + '...'} is too large: {INT_RANGE}")
+    return value
+
+
 def _number(text: str) -> float:
     if not isfinite(float(text)):
         raise ValueError(f"{text} is not a supported number")
@@ -104,9 +111,7 @@ def _walk(value: Any, depth: int = 0) -> Value:
     if kind is dict:
         return {_walk(name): _walk(item, depth + 1) for name, item in value.items()}
     if kind is int:
-        if value.bit_length() > 64:
-            raise ValueError(f"{str(value)[:40] if value.bit_length() < 4000 else 'a number'} is too large")
-        return value
+        return _integer(value, str(value) if value.bit_length() < 4000 else "a number")
     return value if value is None or kind is bool or kind is float else value.isoformat()
 
 

@@ -14,10 +14,12 @@ from types import FunctionType
 from fpack.lang.errors import Fault
 from fpack.lang.runtime.argument_checks import (
     ArgumentError,
+    bounded,
     check_bool,
     function_of,
     int_of,
     list_of,
+    number_of,
     text_of,
     wrong_type,
 )
@@ -287,6 +289,8 @@ def contains(xs: Value, x: Value, /) -> Value:
         return has(xs, x)
     if xs.__class__ is not list:
         raise wrong_type(xs, "a list, a string or a record")
+    if not xs:
+        return False
     x = evaluated(x)
     return any(eq(evaluated(y), x) for y in xs)
 
@@ -328,10 +332,8 @@ def abs_(n: Value, /) -> Value:
 
     abs(-2) == 2
     """
-    n = evaluated(n)
-    if n.__class__ is not int and n.__class__ is not float:
-        raise wrong_type(n, "a number")
-    return abs(n)
+    n = abs(number_of(n))
+    return n if n.__class__ is float else bounded(int(n))
 
 
 def type_(x: Value, /) -> Value:

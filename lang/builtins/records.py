@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fpack.lang.errors import Fault, quote
 from fpack.lang.runtime.argument_checks import function_of, list_of, record_of, strings_of, text_of, wrong_type
 from fpack.lang.runtime.operators import pick
@@ -80,7 +82,7 @@ def to_record(xs: Value, /) -> Value:
 
 def merge(*records: Value) -> Value:
     """merge(a, b, ...): Merge records. The field of the last record wins; if both values are records, they are merged
-    in turn. Packages and derivations are replaced as a whole.
+    in turn. Packages and derivations are replaced as a whole. A value is computed when it is needed.
 
         merge({ a = { x = 1 }, b = 1 }, { a = { y = 2 } }) == { a = { x = 1, y = 2 }, b = 1 }
     """
@@ -93,15 +95,25 @@ def merge(*records: Value) -> Value:
 def _merged(a: dict[str, Value], b: dict[str, Value]) -> dict[str, Value]:
     result = dict(a)
     for name, value in b.items():
-        if name in result:
-            old, value = evaluated(result[name]), evaluated(value)
-            if _plain_record(old) and _plain_record(value):
-                value = _merged(old, value)
+        old = result.get(name, MISSING)
+        if old.__class__ is Thunk or value.__class__ is Thunk:
+            value = value if old is MISSING else Thunk(partial(_either, old, value))
+        elif _is_plain(old) and _is_plain(value):
+            value = _merged(old, value)
         result[name] = value
     return result
 
 
-def _plain_record(value: Value) -> bool:
+def _either(old: Value, value: Value) -> Value:
+    """Return the merged value of a field that both records have; `old` is not evaluated if `value` replaces it."""
+    value = evaluated(value)
+    if not _is_plain(value):
+        return value
+    old = evaluated(old)
+    return _merged(old, value) if _is_plain(old) else value
+
+
+def _is_plain(value: Value) -> bool:
     return isinstance(value, dict) and value.__class__ is not OnDemand and "type" not in value
 
 

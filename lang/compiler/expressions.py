@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import _ast as a
 
+from fpack.lang.runtime.values import INT_MAX, INT_MIN
 from fpack.lang.syntax.tree import Node
 
 from . import python_ast as py
 from .emitter import Emitter
 from .python_ast import Block, Expr, Position
 from .scope import Scope
-
-_LARGEST = (1 << 63) - 1  # larger integers are passed to the runtime, which checks them
 
 
 class Expressions:
@@ -124,7 +123,7 @@ def _text(value: Expr, at: Position) -> Expr:
     read, tested = value, value
     if not isinstance(value, a.Name):
         read, tested = py.name(".w", at), py.walrus(".w", value, at)
-    size = py.put(a.Compare(py.const(-_LARGEST, at), [a.LtE(), a.LtE()], [read, py.const(_LARGEST, at)]), at)
+    size = py.put(a.Compare(py.const(INT_MIN, at), [a.LtE(), a.LtE()], [read, py.const(INT_MAX, at)]), at)
     small_int = py.put(a.BoolOp(a.And(), [py.is_class(read, ".int", at), size]), at)
     plain = py.put(a.BoolOp(a.Or(), [py.is_class(tested, ".str", at), small_int]), at)
     return py.choose(plain, read, py.call(".S", [read], at), at)

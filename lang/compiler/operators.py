@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _ast as a
 
+from fpack.lang.runtime.values import INT_MAX, INT_MIN
 from fpack.lang.syntax.tree import Node
 
 from . import python_ast as py
@@ -17,7 +18,6 @@ _NATIVE = {"+": a.Add(), "-": a.Sub()}
 _SLOW = {"+": ".add", "-": ".sub", "*": ".mul", "/": ".div", "<": ".lt", "<=": ".le", ">": ".gt", ">=": ".ge"}
 _OTHERS = (a.Constant, a.JoinedStr, a.List, a.Dict)  # expressions that are never integers
 _SINGLE = (bool, type(None))
-_MOST = (1 << 63) - 1
 
 
 class Operators:
@@ -52,8 +52,8 @@ class Operators:
         elif op == "*":
             native = py.name(emitter.fresh(".product"), at)
             product = py.walrus(native.id, py.put(a.BinOp(left, a.Mult(), right), at), at)  # type: ignore[attr-defined]
-            ends = [product, py.const(_MOST, at)]
-            tests.append(py.put(a.Compare(py.const(-_MOST, at), [a.LtE(), a.LtE()], ends), at))
+            ends = [product, py.const(INT_MAX, at)]
+            tests.append(py.put(a.Compare(py.const(INT_MIN, at), [a.LtE(), a.LtE()], ends), at))
         elif op == "/":
             native = py.put(a.BinOp(left, a.FloorDiv(), right), at)
             ends = [py.const(0, at), right]

@@ -50,7 +50,7 @@ class Records:
         self.calls.outer_calls = {e.name: scope.names[e.name] for e in named if calls_outer(e.value)}
         bindings.assign(named, scope, block, later)
         self._spread_variables(entries, scope, block, later)
-        keys = tuple(e.name for e in entries if e.kind == "set")
+        keys = self._keys(entries, block, at)
         block.append(py.assign(".value", self._part(entries, scope, Scope(None), block, at, later, keys, ""), at))
         if any(e.kind == "claim" for e in entries):
             self._claims(".claims", entries, scope, block, at)
@@ -152,7 +152,7 @@ class Records:
         A large record is divided into parts, each made by a function: Python's compiler takes time quadratic in the
         number of names of one function.
         """
-        keys = tuple(e.name for e in entries if e.kind in ("set", "inherit"))
+        keys = self._keys(entries, block, at)
         if len(entries) <= MAX_PART:
             return self._part(entries, scope, outer, block, at, later, keys, joined, own)
         parts: list[Expr] = []
@@ -170,6 +170,17 @@ class Records:
             return py.call(joined, [every], at) if joined else every
         return py.put(a.Dict([None] * len(parts), parts), at)  # type: ignore[no-any-return]
 
+    def _keys(self, entries: list[Node], block: Block, at: Position) -> tuple[tuple[str, ...], str]:
+        """Return the constant names of a record's entries, and the variable that collects the computed names.
+
+        The variable is "" if there are fewer than two computed names.
+        """
+        computed = ""
+        if sum(e.kind == "dyn" for e in entries) > 1:
+            computed = self.emitter.fresh(".computed")
+            block.append(py.assign(computed, py.put(a.Dict([], []), at), at))
+        return tuple(e.name for e in entries if e.kind in ("set", "inherit")), computed
+
     def _part(
         self,
         entries: list[Node],
@@ -178,11 +189,11 @@ class Records:
         block: Block,
         at: Position,
         later: LaterSpreads,
-        all_keys: tuple[str, ...],
+        all_keys: tuple[tuple[str, ...], str],
         joined: str,
         own: Mapping[str, str] = _NONE,
     ) -> Expr:
-        """Return some of a record's entries as a dict display. all_keys: the constant names of all entries."""
+        """Return some of a record's entries as a dict display. all_keys: the result of `_keys` for all entries."""
         emitter = self.emitter
         made = py.Spreads(emitter.fresh)
         for entry in entries:
@@ -196,7 +207,9 @@ class Records:
                     value = emitter.strict(entry.inner, scope, block)
                 made.spread(value, position)
             elif kind == "dyn":
-                args = [emitter.strict(entry.key, scope, block), py.const(all_keys, position)]
+                constant, computed = all_keys
+                args = [emitter.strict(entry.key, scope, block), py.const(constant, position)]
+                args += [py.name(computed, position)] if computed else []
                 made.field(py.call(".key", args, position), emitter.lazy(entry.value, scope, block))
             elif kind == "deep":
                 made.layer(emitter.strict(nested_layer(entry), scope, block))

@@ -8,10 +8,10 @@ from types import FunctionType
 from fpack.lang.errors import Fault, quote
 
 from .operators import fields
-from .values import Value, describe, evaluated
+from .values import INT_MAX, INT_MIN, Value, describe, evaluated
 
-MAX_BITS = 64
 _STRINGS = {str}
+INT_RANGE = "integers have 64 bits"
 _VARIADIC = 0x04  # the flag of a code object that takes `*args`
 
 
@@ -61,13 +61,24 @@ def int_of(value: Value) -> int:
 
 
 def bounded(value: int) -> int:
-    """Return `value`; raise Fault if it needs more than 64 bits.
+    """Return `value`; raise Fault if it does not fit into 64 bits.
 
     Sums are not checked when they are computed. The conversion of a huge integer to text would take hours.
     """
-    if value.bit_length() > MAX_BITS:
-        raise Fault("This number is too large", why="integers have 64 bits")
-    return value
+    if INT_MIN <= value <= INT_MAX:
+        return value
+    raise Fault("This number is too large", why=INT_RANGE)
+
+
+def number_of(value: Value) -> int | float:
+    """Return the number that an argument evaluates to; raise ArgumentError for any other type."""
+    value = evaluated(value)
+    if value.__class__ is float:
+        return float(value)
+    if value.__class__ is int:
+        return bounded(value)
+    hint = "to-int(STRING) and to-float(STRING) convert a string to a number" if value.__class__ is str else ""
+    raise wrong_type(value, "a number", hint)
 
 
 def record_of(value: Value) -> dict[str, Value]:

@@ -17,8 +17,8 @@ from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
 from fpack.store.path import STORE, check_name, clean_name
 
-from .argument_checks import bounded
-from .values import OnDemand, Path, Record, Thunk, Value, describe, evaluated, force, is_derivation
+from .argument_checks import INT_RANGE, bounded
+from .values import INT_MAX, INT_MIN, OnDemand, Path, Record, Thunk, Value, describe, evaluated, force, is_derivation
 
 if TYPE_CHECKING:
     from pathlib import Path as HostPath
@@ -31,7 +31,6 @@ _MAX_SHAPES = 1000  # cached shapes
 _NAME = itemgetter(0)
 _OUT = ["out"]
 _NONE: list[Output] = []  # never modified
-_LEAST, _MOST = -(1 << 63), (1 << 64) - 1
 
 
 class Sources(Protocol):
@@ -78,7 +77,7 @@ class Deriver:
             out = value.get("out")
             if out.__class__ is str:
                 return out
-        if kind is int and _LEAST <= value <= _MOST:
+        if kind is int and INT_MIN <= value <= INT_MAX:
             return repr(value)
         if isinstance(value, str):
             return value
@@ -272,8 +271,9 @@ class Deriver:
             if out.__class__ is str:
                 return out
         if kind is int:
-            if not _LEAST <= value <= _MOST:
-                raise Fault(f"The number in {quote(where)} is too large", field=where)
+            if not INT_MIN <= value <= INT_MAX:
+                what = f"The number in {quote(where)} is too large"
+                raise Fault(what, why=INT_RANGE, field=where.split(".")[0])
             return value
         if depth > MAX_DEPTH:
             raise Fault(

@@ -16,6 +16,8 @@ from fpack.lang.protocols import is_absent
 from fpack.store.errors import FpackError
 
 from .values import (
+    INT_MAX,
+    INT_MIN,
     MISSING,
     OnDemand,
     Path,
@@ -30,8 +32,6 @@ from .values import (
     tentative,
     type_name,
 )  # fmt: skip
-
-_BITS = 63
 
 
 # ---- arithmetic
@@ -69,9 +69,9 @@ def mul(a: Value, b: Value) -> Value:
     """Evaluate `a * b`; raise Fault beyond 64 bits, because repeated products would fill the memory."""
     if a.__class__ is int and b.__class__ is int:
         product = a * b
-        if product.bit_length() > _BITS:
-            raise Fault("This product is too large", why="integers have 64 bits")
-        return product
+        if INT_MIN <= product <= INT_MAX:
+            return product
+        raise Fault("This product is too large", why="integers have 64 bits")
     if _number(a) and _number(b):
         return _float(lambda: a * b)
     raise _misfit("*", a, b)
@@ -117,22 +117,46 @@ def _misfit(op: str, a: Value, b: Value, hint: str = "") -> Fault:
 
 # ---- comparison
 
+Pairs = set[tuple[int, int]]  # of the ids of values
+_TRACKED = 8  # the depth from which `eq` looks for values that contain themselves or share parts
 
-def eq(a: Value, b: Value) -> bool:
-    """Evaluate `a == b`: compare numbers by value, lists and records by element, derivations by output path."""
+
+def eq(a: Value, b: Value, depth: int = 0, seen: Pairs | None = None) -> bool:
+    """Evaluate `a == b`: compare numbers by value, lists and records by element, derivations by output path.
+
+    Two values that contain themselves are equal if no path through both leads to a difference. depth: the nesting of
+    the values. seen: the pairs of lists or records, from a certain depth, that are equal unless a difference is found
+    elsewhere, or None.
+    """
     ca, cb = a.__class__, b.__class__
     if ca is cb and (ca is str or ca is int or ca is bool):
         return a == b  # type: ignore[no-any-return]
     if _number(a) and _number(b):
         return bool(a == b)
+    if a is b:
+        return True
     if ca is list and cb is list:
-        return len(a) == len(b) and all(eq(evaluated(x), evaluated(y)) for x, y in zip(a, b, strict=True))
+        if len(a) != len(b):
+            return False
+        if depth >= _TRACKED:
+            if seen is None:
+                seen = set()
+            elif (id(a), id(b)) in seen:
+                return True
+            seen.add((id(a), id(b)))
+        return all(eq(evaluated(x), evaluated(y), depth + 1, seen) for x, y in zip(a, b, strict=True))
     if isinstance(a, dict) and isinstance(b, dict):
         if is_derivation(a) and is_derivation(b):
             return bool(evaluated(a["out"]) == evaluated(b["out"]))
-        if a is b:
-            return True
-        return a.keys() == b.keys() and all(eq(evaluated(v), evaluated(b[k])) for k, v in a.items())
+        if a.keys() != b.keys():
+            return False
+        if depth >= _TRACKED:
+            if seen is None:
+                seen = set()
+            elif (id(a), id(b)) in seen:
+                return True
+            seen.add((id(a), id(b)))
+        return all(eq(evaluated(a[k]), evaluated(b[k]), depth + 1, seen) for k in sorted(a))
     for value in (a, b):
         if isinstance(value, dict) and value.__class__ is not OnDemand:
             len(value)  # a record that has no value equals nothing
@@ -178,12 +202,19 @@ def fail(message: Value) -> NoReturn:
 # ---- records and lists
 
 
-def key(name: Value, taken: tuple[str, ...] = ()) -> str:
-    """Return a computed field name; raise Fault if it is no string or one of the names in `taken`."""
+def key(name: Value, taken: tuple[str, ...] = (), computed: dict[str, None] | None = None) -> str:
+    """Return a computed field name; raise Fault if it is no string or the record has a field of that name.
+
+    taken: the constant names of the record. computed: the names that were computed so far, to which this one is added.
+    """
     if name.__class__ is not str:
         raise Fault(f"A field's name is a string, and this is {describe(name)}")
     if name in taken:
         raise Fault(f"The field {quote(name)} is given twice", twin=name)
+    if computed is not None:
+        if name in computed:
+            raise Fault(f"The field {quote(name)} is given twice", why="both names are computed")
+        computed[name] = None
     return name
 
 
@@ -269,8 +300,9 @@ def loop_pairs(record: Value, body: Callable[[str, Value], None]) -> None:
     """Run `for name, value in record`."""
     if not isinstance(record, dict):
         raise Fault(f"`for NAME, VALUE` takes a record, and this is {describe(record)}")
-    for name, value in fields(record).items():
-        body(name, value)
+    record = fields(record)
+    for name in sorted(record):  # as `names` does: equal records give equal lists
+        body(name, record[name])
 
 
 # ---- calls

@@ -28,6 +28,10 @@ class Missing:
 
 MISSING = Missing()
 
+# The range of integers. A sum or difference may leave it, because a check would take as long as the addition; whatever
+# reads or writes an integer, or computes with it in another way, checks it (`argument_checks.bounded`).
+INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
+
 
 class Loop(Fault):
     """The error of a value that depends on itself. through_old: the cycle contains a field of `old`."""

@@ -18,6 +18,7 @@ from .source import Source
 Token = tuple[str, object, int, int]
 
 MAX_NESTING = 200
+_INT_MAX = (1 << 63) - 1
 KEYWORDS = frozenset(["let", "in", "if", "then", "else", "for", "assert", "or"])
 _CONSTANTS = {"true": "TRUE", "false": "FALSE", "null": "NULL"}
 _OPERATORS = frozenset(["+", "*", "/", "==", "!=", "<", "<=", ">", ">=", "&&", "||", "|>"])
@@ -142,10 +143,13 @@ class _Lexer:
         if after.isalnum() or after == "_":
             raise self.source.error(start, end + 1, "A number cannot contain letters", hint="write strings in quotes")
         if value.isdigit():
-            if len(value) > 19 or int(value) >= 1 << 63:
+            # The smallest integer is written with a sign, which is a token of its own.
+            if len(value) > 19 or int(value) > _INT_MAX + (last == "-"):
                 raise self.source.error(start, end, "This number is too large", why="integers have 64 bits")
             self._add("INT", int(value), start, end, last)
         else:
+            if float(value) == float("inf"):
+                raise self.source.error(start, end, "This number is too large", why="floats are below 1.8e308")
             self._add("FLOAT", float(value), start, end, last)
 
     def _mark(self, value: str, start: int, end: int, last: str) -> None:
@@ -191,7 +195,7 @@ class _Lexer:
             ";": "separate fields by line breaks or commas",
             "`": 'write strings in double quotes: "..."',
             "&": "write && for `and`",
-            "%": "there is no remainder operator; write a - a / b * b",
+            "%": "write mod(a, b) for the remainder of a division",
             "?": "write `if CONDITION then A else B`, or `record.field or default`",
             "$": 'write "${NAME}" in a string',
             "\\": "a backslash is valid only in strings",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 NAMES = st.text("abc-_ é\U0001f600", min_size=1, max_size=6)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(max_size=40),
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=40),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=5),
     max_leaves=12,
 )

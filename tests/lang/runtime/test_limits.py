@@ -106,7 +106,6 @@ TOO_LONG = {
     "calls": "let f(n) = if n < 2 then n else\nf(n - 1) + f(n - 2) in f(90)",
     "folds": "\nfold(range(1000000), 0, (a, x) => a + fold(range(1000000), 0, (b, y) => b + y))",
     "comprehension": "\nlength([x for x in range(1000000) for y in range(1000000) if y < 0])",
-    "equality": "let f(n) = if n == 0 then [1] else let a = f(n - 1) in [a, a] in\nf(60) == f(60)",
     "json": "let f(n) = if n == 0 then [] else let a = f(n - 1) in [a, a] in\nto-json(f(60))",
     "unique": "\nunique(map(range(1000000), x => [x]))",
     "contains": "let xs = map(range(100000), x => [x]) in\nfilter(xs, x => contains(xs, [0 - 1]))",
