@@ -9,6 +9,8 @@ from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from fpack.lang import std
+from fpack.lang.builtins import messages as messages_builtins
+from fpack.lang.builtins import writers
 from fpack.lang.builtins.data_formats import readers
 from fpack.lang.builtins.packages import PackageBuiltins
 from fpack.lang.builtins.strings import StringBuiltins
@@ -24,7 +26,7 @@ from fpack.lang.syntax.source import MAX_FILE, Source
 from fpack.store.errors import FpackError
 from fpack.store.files.regular_file import read_bytes
 
-from .errors import Fault, quote
+from .errors import EvalError, Fault, quote
 from .module_loader import Modules, importer
 from .protocols import PackageSource
 from .runtime import deep_stack, parameter_types, record_update
@@ -47,8 +49,9 @@ class Evaluator:
 
     root: the project's directory; None: found from each file. cache: where compiled modules are kept; None: nowhere.
     library: directories of `fpack/NAME` files, beside the standard library. settings: what the library may know of the
-    outside (arch, codec, version). limits: what all of it may take; None: no limits. What is wrong in a text is raised
-    as an EvalError.
+    outside (arch, codec, version). limits: what all of it may take; None: no limits. messages: takes the kind (`trace`
+    or `warning`) and the text of each message of the builtins of these names. What is wrong in a text is raised as an
+    EvalError.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Evaluator:
         sources: Sources | None = None,
         settings: Mapping[str, Value] | None = None,
         limits: Limits | None = None,
+        messages: Callable[[str, str], None] | None = None,
     ) -> None:
         self._root = os.path.realpath(root) if root is not None else None
         self._cache = cache
@@ -69,6 +73,9 @@ class Evaluator:
             limits.locate = _locate
         self._packages = packages
         self._deriver = Deriver(sources)
+        self._messages = messages
+        self._warned: set[str] = set()
+        self.has_messages = False  # a message was given, so that the evaluation does more than to return a value
         version = str((settings or {}).get("version"))
         self._modules = Modules(cache, [std.DIRECTORY, *(library or [])], STRICT, version, limits)
         self._modules.hidden = HIDDEN
@@ -84,6 +91,8 @@ class Evaluator:
             {
                 **StringBuiltins(self._deriver).functions(),
                 **PackageBuiltins(self._deriver).functions(),
+                **writers.functions(self._deriver),
+                **messages_builtins.functions(self._show, self._deriver),
                 **self._outside(),
             }
         )
@@ -259,6 +268,19 @@ class Evaluator:
             return fault
         # The limit was reached in a builtin, while no expression of a text was being evaluated.
         return latest.error(0, 0, fault.what, why=f"{fault.why}; a value of this text took it", hint=fault.hint)
+
+    def _show(self, kind: str, text: str, frame: FrameType) -> None:
+        """Pass on a message of `trace` or `warn`, with the position of the call."""
+        self.has_messages = True
+        if self._messages is None:
+            return
+        located = _locate(Fault(text), frame)
+        text = f"{located.span}: {text}" if isinstance(located, EvalError) else text
+        if kind == "warning":
+            if text in self._warned:
+                return
+            self._warned.add(text)
+        self._messages(kind, text)
 
     def _field(self, value: Value, name: str, above: list[str]) -> Value:
         where = ".".join(above)

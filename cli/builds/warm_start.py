@@ -140,8 +140,9 @@ class AnswerRecorder:
     def evaluated(self, workspace: Workspace, target: Target) -> None:
         """Record the evaluation's inputs, before anything else changes."""
         installed = _installation()
-        if self._request is None or not installed or workspace.evaluator.through_links():
-            return
+        evaluator = workspace.evaluator
+        if self._request is None or not installed or evaluator.through_links() or evaluator.has_messages:
+            return  # an answer from the cache would not print the messages of the evaluation again
         import fpack.pkgs
         from fpack.lang import std
 

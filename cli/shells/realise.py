@@ -291,6 +291,8 @@ def _save(path: str, shell: CachedShell, workspace: Workspace, recorder: Recorde
         # A later attribute of this name in the project's file would be meant.
         directories.append(os.path.realpath(project))
         also.append(os.path.realpath(project / PROJECT_FILE))
+    if workspace.evaluator.has_messages:
+        return  # the next start must print them again
     own_lock = target.project is None and workspace.options.lock is None
     expires = time.time() + DAY if own_lock else 0
     cache.save(path, shell, recorder.read(directories, also, expires))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from fpack.cli.options import SharedOptions
 from fpack.cli.paths import PROJECT_FILE, cache_directory
 from fpack.cli.ui.progress import IndexProgress
-from fpack.cli.ui.render import note, short
+from fpack.cli.ui.render import note, short, warn
 from fpack.cli.version import VERSION
 from fpack.store import DAY
 from fpack.store.derivation import Output
@@ -306,6 +306,7 @@ class Workspace:
                 "version": VERSION,
                 "is-licence": _is_licence,
             },
+            messages=lambda kind, text: warn(text) if kind == "warning" else note(f"{kind}: {text}"),
         )
 
     def realise(self, outputs: Sequence[Output]) -> list[StorePath]:

@@ -14,12 +14,10 @@ from types import FunctionType
 from fpack.lang.errors import Fault
 from fpack.lang.runtime.argument_checks import (
     ArgumentError,
-    bounded,
     check_bool,
     function_of,
     int_of,
     list_of,
-    number_of,
     text_of,
     wrong_type,
 )
@@ -203,6 +201,17 @@ def reverse(xs: Value, /) -> Value:
     return list_of(xs)[::-1]
 
 
+def optional(condition: Value, x: Value, /) -> Value:
+    """optional(condition, x): Return the list [x] if a condition is true, else the empty list. Use it with `...`.
+
+    ["-g", ...optional(1 < 2, "-O2"), ...optional(false, error("not computed"))] == ["-g", "-O2"]
+    """
+    condition = evaluated(condition)
+    if condition.__class__ is not bool:
+        raise wrong_type(condition, "true or false")
+    return [x] if condition else []
+
+
 def concat(*xss: Value) -> Value:
     """concat(xs, ys, ...): Join lists, as [...xs, ...ys] does.
 
@@ -325,15 +334,6 @@ def max_(*xs: Value) -> Value:
     max([3, 1, 2]) == 3
     """
     return _extreme("max", xs, lambda a, b: lt(b, a))
-
-
-def abs_(n: Value, /) -> Value:
-    """abs(n): Return the absolute value of a number.
-
-    abs(-2) == 2
-    """
-    n = abs(number_of(n))
-    return n if n.__class__ is float else bounded(int(n))
 
 
 def type_(x: Value, /) -> Value:

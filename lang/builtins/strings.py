@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from types import FunctionType
-from typing import Any
 
 from fpack.lang.errors import Fault, quote
 from fpack.lang.runtime.argument_checks import ArgumentError, bounded, int_of, strings_of, text_of
 from fpack.lang.runtime.derivations import Deriver
-from fpack.lang.runtime.operators import fields
-from fpack.lang.runtime.values import Path, Record, Value, evaluated
+from fpack.lang.runtime.values import Value, evaluated
 from fpack.store.path import clean_name
 
 from . import patterns
+
+_HASHES = ("sha256", "sha512", "sha1", "md5")
 
 
 def join(xs: Value, by: Value, /) -> Value:
@@ -222,14 +221,25 @@ class StringBuiltins:
             """
             return deriver.text(evaluated(x))
 
-        def to_json(x: Value, /) -> Value:
-            """to-json(x): Convert a value to JSON, with sorted fields. Paths and derivations become paths in the store.
+        def hash_(s: Value, algorithm: Value = "sha256", /) -> Value:
+            """hash(s) or hash(s, algorithm): Return the hash of a string's UTF-8 text in hexadecimal digits. The
+            algorithms are "sha256", "sha512", "sha1" and "md5"; the last two are for formats that need them, not for
+            security.
 
-            to-json([1, null]) == "[1,null]"
+                substring(hash("abc"), 0, 8) == "ba7816bf"
+                length(hash("abc", "sha512")) == 128
             """
-            import json
+            import hashlib
 
-            return json.dumps(plain(x, deriver), ensure_ascii=False, separators=(",", ":"))
+            s, algorithm = text_of(s), text_of(algorithm)
+            if algorithm not in _HASHES:
+                raise ArgumentError(
+                    algorithm,
+                    f"takes the name of an algorithm: {', '.join(_HASHES)}",
+                    why=f"this is {quote(algorithm)}",
+                )
+            deriver.placeholders.refuse(s, "hashed")
+            return hashlib.new(algorithm, s.encode(), usedforsecurity=False).hexdigest()
 
         def mentions(x: Value, /) -> Value:
             """mentions(x): Return the paths of derivations in the strings of a value, sorted.
@@ -279,28 +289,10 @@ class StringBuiltins:
             "find-all": find_all,
             "characters": characters,
             "to-string": to_string,
-            "to-json": to_json,
+            "hash": hash_,
             "mentions": mentions,
             "inputs": inputs,
             "is-executable": is_executable,
             "derivation": derivation,
             ".derive": derive,
         }
-
-
-def plain(value: Value, deriver: Deriver, depth: int = 0) -> Any:
-    """Convert a value to the types of JSON, with derivations and paths as placeholders and fields sorted."""
-    value = evaluated(value)
-    if depth > 200:
-        raise Fault("The value is nested too deeply for JSON, or contains itself")
-    if value.__class__ is list:
-        return [plain(x, deriver, depth + 1) for x in value]
-    if isinstance(value, Record) and value.get("type") == "derivation":
-        return deriver.text(value)
-    if isinstance(value, dict):
-        return {name: plain(x, deriver, depth + 1) for name, x in sorted(fields(value).items())}
-    if value.__class__ is Path:
-        return deriver.text(value)
-    if value.__class__ is FunctionType:
-        raise Fault("A function cannot be written as JSON")
-    return bounded(value) if value.__class__ is int else value

@@ -1,10 +1,10 @@
 """List the builtins: the functions that every file can call, and the arguments that each certainly evaluates.
 
 The first argument is the data, so that a builtin can be used with `|>`: `xs |> map(x => x + 1) |> join(", ")`. Builtins
-never modify their arguments. Positions and indices count from 0. The docstring of a builtin's function (lists.py,
-distinct.py, records.py, strings.py, data_formats.py, evaluator.py) begins with its signature and documents the types;
-`fpack doc` prints it. The function itself checks the types of its arguments (runtime/argument_checks.py). To add a
-builtin, write the function and list it in both tables.
+never modify their arguments. Positions and indices count from 0. The docstring of a builtin's function, which stands in
+the module of its subject, begins with its signature and documents the types; `fpack doc` prints it. The function itself
+checks the types of its arguments (runtime/argument_checks.py). To add a builtin, write the function and list it in both
+tables.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from fpack.lang.runtime.values import Value
 
-from . import data_formats, distinct, lists, records, strings
+from . import data_formats, distinct, lists, numbers, records, strings, topological_order
 
 # For each builtin, one letter an argument: `s` if the builtin always evaluates it, `l` if it may not.
 STRICT = {
@@ -60,6 +60,10 @@ STRICT = {
     "to-string": "s",
     "to-int": "ss",
     "to-json": "s",
+    "to-yaml": "s",
+    "to-toml": "s",
+    "to-ini": "s",
+    "hash": "ss",
     "from-json": "s",
     "from-toml": "s",
     "from-yaml": "s",
@@ -67,6 +71,15 @@ STRICT = {
     "min": "",
     "max": "",
     "abs": "s",
+    "mod": "ss",
+    "floor": "s",
+    "ceil": "s",
+    "round": "s",
+    "to-float": "s",
+    "optional": "sl",
+    "toposort": "s",
+    "trace": "sl",
+    "warn": "sl",
     "type": "s",
     "evaluate": "ss",
     "error": "ss",
@@ -135,7 +148,14 @@ PURE: dict[str, Callable[..., Value]] = {
     "store-name": strings.store_name,
     "min": lists.min_,
     "max": lists.max_,
-    "abs": lists.abs_,
+    "abs": numbers.abs_,
+    "mod": numbers.mod,
+    "floor": numbers.floor_,
+    "ceil": numbers.ceil_,
+    "round": numbers.round_,
+    "to-float": numbers.to_float,
+    "optional": lists.optional,
+    "toposort": topological_order.toposort,
     "type": lists.type_,
     "evaluate": lists.evaluate,
     "error": lists.error,

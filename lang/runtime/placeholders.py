@@ -87,6 +87,15 @@ class Placeholders:
                     raise Fault("A path in the store cannot be cut or changed", why=why)
                 start = text.find(known.text, start + 1)
 
+    def refuse(self, text: str, done: str) -> None:
+        """Raise Fault if a text contains a placeholder: what is made of it would lose the dependency.
+
+        done: what would be done with the path, as a participle.
+        """
+        if STORE in text and any(f"{hash_}-".encode() in self._known for hash_, _ in find_references(text)):
+            why = "the path stands for an output that is not built yet"
+            raise Fault(f"A string with a path in the store cannot be {done}", why=why)
+
     def packed_in(self, packed: bytes) -> list[bytes] | None:
         """Return the encodings of the outputs that an encoded value references, sorted by output.
 

@@ -118,3 +118,9 @@ smallest(xs: list, f: function = x => x) = head(sort(xs, f))
 #
 #   lists.largest(["a", "ccc", "bb"], s => length(s)) == "ccc"
 largest(xs: list, f: function = x => x) = last(sort(xs, f))
+
+# The combinations of one element of each list (their Cartesian product), in the order of the lists.
+#
+#   lists.combinations([[1, 2], ["a", "b"]]) == [[1, "a"], [1, "b"], [2, "a"], [2, "b"]]
+#   lists.combinations([]) == [[]]
+combinations(xss: list) = fold(xss, [[]], (found, xs) => [[...before, x] for before in found for x in xs])

@@ -65,3 +65,11 @@ without-nulls(r: record) = select(r, (_, value) => value != null)
 #
 #   records.zip-names(["a", "b"], [1, 2]) == { a = 1, b = 2 }
 zip-names(names: [string], values: list) = { ${head(pair)} = get(pair, 1) for pair in zip(names, values) }
+
+# The records with one element of each list (the Cartesian product of a matrix), in the order of the lists of sorted
+# names.
+#
+#   records.product({ os = ["a", "b"], v = [3] }) == [{ os = "a", v = 3 }, { os = "b", v = 3 }]
+#   length(records.product({ a = [1, 2], b = [1, 2], c = [1, 2] })) == 8
+product(lists: record) =
+  fold(names(lists), [{}], (found, name) => [{ ...before, ${name} = x } for before in found for x in get(lists, name)])

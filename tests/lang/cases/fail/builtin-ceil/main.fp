@@ -1,0 +1,1 @@
+result = ceil(1e300)

@@ -1,0 +1,1 @@
+result = floor("2.5")

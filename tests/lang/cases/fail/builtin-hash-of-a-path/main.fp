@@ -1,0 +1,1 @@
+result = hash("run ${text("a", "b")}")

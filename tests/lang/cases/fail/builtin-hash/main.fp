@@ -1,0 +1,1 @@
+result = hash("a", "sha3")

@@ -1,0 +1,1 @@
+result = mod(7, 0)

@@ -1,0 +1,1 @@
+result = optional("yes", 1)

@@ -1,0 +1,1 @@
+result = to-float("1,5")

@@ -1,0 +1,1 @@
+result = to-ini({ Service = { ExecStart = "a\nb" } })

@@ -1,0 +1,1 @@
+result = to-toml({ a = { b = null } })

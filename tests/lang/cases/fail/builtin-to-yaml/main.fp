@@ -1,0 +1,1 @@
+result = to-yaml({ f = x => x })

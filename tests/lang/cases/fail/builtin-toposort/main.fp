@@ -1,0 +1,1 @@
+result = toposort({ a = ["b"], b = ["c"], c = ["a"] })

@@ -1,0 +1,1 @@
+result = trace("before", error("broken"))

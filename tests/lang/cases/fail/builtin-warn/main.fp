@@ -1,0 +1,1 @@
+result = warn(5, 1)

@@ -1,0 +1,1 @@
+result = [trace("a trace", 1), warn("a warning", 2)]

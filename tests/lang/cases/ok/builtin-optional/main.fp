@@ -1,0 +1,2 @@
+debug = true
+result = ["-O2", ...optional(debug, "-g"), ...optional(!debug, error("not computed"))]
