@@ -12,7 +12,7 @@ root = "/usr/share/go-1.24"
 
 image = container {
   name = "go"
-  tag  = "1.24"
+  tag = "1.24"
 
   closure = "linked"
   data-packages = false
@@ -26,26 +26,26 @@ image = container {
   }
 
   command = ["go", "version"]
-  user    = "nonroot"
-  users   = { nonroot = { uid = 65532, gid = 65532, home = "/home/nonroot" } }
+  user = "nonroot"
+  users = { nonroot = { uid = 65532, gid = 65532, home = "/home/nonroot" } }
   workdir = "/go"
   run-options = ["--userns=keep-id", "-v .:/src", "-w /src"]
 
   env = {
-    PATH        = "/go/bin:/usr/local/bin:/usr/bin:/bin"
-    GOPATH      = "/go"
-    GOCACHE     = "/go/cache"
+    PATH = "/go/bin:/usr/local/bin:/usr/bin:/bin"
+    GOPATH = "/go"
+    GOCACHE = "/go/cache"
     GOTOOLCHAIN = "local"
     CGO_ENABLED = "0"
   }
 
   # Open to any --user: who builds should be the one that the sources belong to.
   directories = {
-    "/go"           = { mode = "1777" }
-    "/go/bin"       = { mode = "1777" }
-    "/go/pkg"       = { mode = "1777" }
-    "/go/src"       = { mode = "1777" }
-    "/go/cache"     = { mode = "1777" }
+    "/go" = { mode = "1777" }
+    "/go/bin" = { mode = "1777" }
+    "/go/pkg" = { mode = "1777" }
+    "/go/src" = { mode = "1777" }
+    "/go/cache" = { mode = "1777" }
     "/home/nonroot" = { user = "nonroot" }
   }
 }

@@ -10,18 +10,18 @@ config = "/usr/local/etc/haproxy/haproxy.cfg"
 
 image = container {
   name = "haproxy"
-  tag  = "3.0"
+  tag = "3.0"
 
   # Certificates are for servers behind it that are reached by TLS: `ca-file @system-ca`.
   closure = "linked"
   data-packages = false
   packages = [debian.haproxy.slice { keep = ["/usr/sbin", "/etc/haproxy/errors"] }, debian.ca-certificates]
-  rules    = { ca-certificates = { keep = ["/usr/share/ca-certificates"] } }
+  rules = { ca-certificates = { keep = ["/usr/share/ca-certificates"] } }
 
   # A master process with workers, in the foreground. With USR1 they end when their last connection does.
-  command     = ["haproxy", "-W", "-db", "-f", config]
-  user        = "haproxy"
-  workdir     = "/var/lib/haproxy"
+  command = ["haproxy", "-W", "-db", "-f", config]
+  user = "haproxy"
+  workdir = "/var/lib/haproxy"
   stop-signal = "SIGUSR1"
   run-options = ["-v ./haproxy.cfg:${config}:ro"]
 

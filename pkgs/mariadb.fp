@@ -15,7 +15,7 @@ only(package, names) = package.slice { keep = ["/usr/bin/${name}" for name in sp
 
 image = container {
   name = "mariadb"
-  tag  = "11.8"
+  tag = "11.8"
 
   # Each of MariaDB's programs carries the client library in it, 5 MB: those for daily work, and not all 30.
   closure = "linked"
@@ -41,25 +41,25 @@ image = container {
   rules = { tzdata = { keep = ["/usr/share/zoneinfo"] } }
 
   entrypoint = ["docker-entrypoint.sh"]
-  command    = ["mariadbd"]
-  user       = "mysql"
-  ports      = [3306]
-  volumes    = [data]
+  command = ["mariadbd"]
+  user = "mysql"
+  ports = [3306]
+  volumes = [data]
 
   healthcheck = { command = ["healthcheck.sh", "--connect"], interval = "10s", timeout = "3s", start-period = "30s" }
   run-options = ["-e MARIADB_ROOT_PASSWORD=secret", "-v mariadb:${data}"]
 
   files = {
     "/usr/local/bin/docker-entrypoint.sh" = ./mariadb/entrypoint.sh
-    "/usr/local/bin/healthcheck.sh"       = ./mariadb/healthcheck.sh
-    "/etc/mysql/my.cnf"                   = ./mariadb/my.cnf
+    "/usr/local/bin/healthcheck.sh" = ./mariadb/healthcheck.sh
+    "/etc/mysql/my.cnf" = ./mariadb/my.cnf
   }
   directories = {
     "/docker-entrypoint-initdb.d" = null
-    "/etc/mysql/conf.d"           = null
-    "/etc/mysql/mariadb.conf.d"   = null
+    "/etc/mysql/conf.d" = null
+    "/etc/mysql/mariadb.conf.d" = null
     # Open to any --user; the entrypoint closes it for others.
-    ${data}       = { mode = "1777", user = "mysql" }
+    ${data} = { mode = "1777", user = "mysql" }
     "/run/mysqld" = { mode = "0777", user = "mysql" }
   }
   # Where clients find the server if only /tmp is writable (--read-only with another --user). Else the entrypoint removes

@@ -10,7 +10,7 @@ debian = import("fpack/debian").trixie
 
 image = container {
   name = "nginx"
-  tag  = "1.26"
+  tag = "1.26"
 
   closure = "linked"
   data-packages = false
@@ -23,26 +23,26 @@ image = container {
     }
   }
 
-  command     = ["nginx", "-g", "daemon off;"]
-  user        = "nginx"
-  ports       = [8080]
+  command = ["nginx", "-g", "daemon off;"]
+  user = "nginx"
+  ports = [8080]
   stop-signal = "SIGQUIT" # let requests that have begun come to their end
 
   files = {
-    "/etc/nginx/nginx.conf"          = ./nginx/nginx.conf
+    "/etc/nginx/nginx.conf" = ./nginx/nginx.conf
     "/etc/nginx/conf.d/default.conf" = ./nginx/default.conf
   }
 
   # Logs go to the container's output, also where a configuration does not mention them.
   links = {
     "/var/log/nginx/access.log" = "/dev/stdout"
-    "/var/log/nginx/error.log"  = "/dev/stderr"
+    "/var/log/nginx/error.log" = "/dev/stderr"
   }
 
   # Places that nginx and usual configurations write to, for any --user.
   directories = {
-    "/run"             = { mode = "1777" }
+    "/run" = { mode = "1777" }
     "/var/cache/nginx" = { mode = "1777" }
-    "/var/lib/nginx"   = { mode = "1777" }
+    "/var/lib/nginx" = { mode = "1777" }
   }
 }

@@ -12,7 +12,7 @@ modules = "/usr/share/nodejs"
 
 image = container {
   name = "node"
-  tag  = "20"
+  tag = "20"
 
   # The parts of Node.js that Debian packages by themselves are read by name when it starts, so nothing leads to them.
   closure = "linked"
@@ -22,19 +22,19 @@ image = container {
     debian.ca-certificates, debian.tzdata, debian.dash, debian.coreutils,
   ]
   rules = {
-    node-acorn            = { keep = ["${modules}/acorn/dist/acorn.js", "${modules}/acorn-walk/dist/walk.js"] }
+    node-acorn = { keep = ["${modules}/acorn/dist/acorn.js", "${modules}/acorn-walk/dist/walk.js"] }
     node-cjs-module-lexer = {
       keep = ["${modules}/cjs-module-lexer/lexer.js", "${modules}/cjs-module-lexer/dist/lexer.js"]
     }
-    node-minimatch  = { keep = ["${modules}/minimatch/dist/cjs/index.bundle.js"] }
-    node-undici     = { keep = ["${modules}/undici/undici-fetch.js"] }
-    coreutils       = { keep = ["/usr/bin/env"] } # for `#!/usr/bin/env node`
+    node-minimatch = { keep = ["${modules}/minimatch/dist/cjs/index.bundle.js"] }
+    node-undici = { keep = ["${modules}/undici/undici-fetch.js"] }
+    coreutils = { keep = ["/usr/bin/env"] } # for `#!/usr/bin/env node`
     ca-certificates = { keep = ["/usr/share/ca-certificates"] }
-    tzdata          = { keep = ["/usr/share/zoneinfo"] }
+    tzdata = { keep = ["/usr/share/zoneinfo"] }
   }
 
   command = ["node"]
-  user    = "node"
+  user = "node"
   workdir = "/home/node"
 
   # The system's certificates, as they are in the image or mounted over it, besides those that are compiled in.

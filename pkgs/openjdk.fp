@@ -14,7 +14,7 @@ tools = split("jar jarsigner javac javadoc javap jcmd jdeps jfr jinfo jmap jps j
 
 image = container {
   name = "openjdk"
-  tag  = "21"
+  tag = "21"
 
   closure = "linked"
   data-packages = false
@@ -29,15 +29,15 @@ image = container {
     openjdk-21-jre-headless = {
       drop = ["${jvm}/lib/server/classes_nocoops.jsa", "${jvm}/lib/libsaproc.so", "/usr/share/gdb", "/usr/lib/debug"]
     }
-    libc-bin        = { keep = ["/usr/lib/locale/C.utf8"] }
+    libc-bin = { keep = ["/usr/lib/locale/C.utf8"] }
     ca-certificates = { keep = ["/usr/share/ca-certificates"] }
   }
 
   command = ["java", "-version"]
-  user    = "nonroot"
-  users   = { nonroot = { uid = 65532, gid = 65532, home = "/home/nonroot" } }
+  user = "nonroot"
+  users = { nonroot = { uid = 65532, gid = 65532, home = "/home/nonroot" } }
   workdir = "/home/nonroot"
-  env     = { JAVA_HOME = jvm, PATH = "${jvm}/bin:/usr/local/bin:/usr/bin:/bin", LANG = "C.UTF-8" }
+  env = { JAVA_HOME = jvm, PATH = "${jvm}/bin:/usr/local/bin:/usr/bin:/bin", LANG = "C.UTF-8" }
 
   directories = { "/home/nonroot" = { user = "nonroot" } }
 }

@@ -22,7 +22,7 @@ ini = "/usr/local/etc/php"
 
 image = container {
   name = "php-fpm"
-  tag  = "8.4"
+  tag = "8.4"
 
   closure = "linked"
   data-packages = false
@@ -33,16 +33,16 @@ image = container {
     debian.ca-certificates, debian.tzdata, debian.dash,
   ]
   rules = {
-    "php8.4-fpm"    = { keep = ["/usr/sbin", "/usr/share/php"] }
-    "php8.4-cli"    = { keep = ["/usr/bin/php8.4", "/usr/bin/phar*"] }
+    "php8.4-fpm" = { keep = ["/usr/sbin", "/usr/share/php"] }
+    "php8.4-cli" = { keep = ["/usr/bin/php8.4", "/usr/bin/phar*"] }
     ca-certificates = { keep = ["/usr/share/ca-certificates"] }
-    tzdata          = { keep = ["/usr/share/zoneinfo"] }
+    tzdata = { keep = ["/usr/share/zoneinfo"] }
   }
 
-  command     = ["php-fpm"]
-  user        = "www-data"
-  workdir     = "/var/www/html"
-  ports       = [9000]
+  command = ["php-fpm"]
+  user = "www-data"
+  workdir = "/var/www/html"
+  ports = [9000]
   stop-signal = "SIGQUIT" # let requests that have begun come to their end
 
   # Where PHP looks for php.ini, and for what is added to it.
@@ -53,17 +53,17 @@ image = container {
       [...["extension=${m}\n" for m in modules], "zend_extension=opcache\n"],
       "",
     )
-    "/usr/local/etc/php-fpm.conf"       = ./php-fpm/php-fpm.conf
+    "/usr/local/etc/php-fpm.conf" = ./php-fpm/php-fpm.conf
     "/usr/local/etc/php-fpm.d/www.conf" = ./php-fpm/www.conf
   }
   links = {
-    "${ini}/php.ini"                = "/usr/lib/php/8.4/php.ini-production"
+    "${ini}/php.ini" = "/usr/lib/php/8.4/php.ini-production"
     "/etc/php/8.4/fpm/php-fpm.conf" = "/usr/local/etc/php-fpm.conf"
-    "/usr/local/sbin/php-fpm"       = "/usr/sbin/php-fpm8.4"
-    "/usr/local/bin/php"            = "/usr/bin/php8.4"
+    "/usr/local/sbin/php-fpm" = "/usr/sbin/php-fpm8.4"
+    "/usr/local/bin/php" = "/usr/bin/php8.4"
   }
   directories = {
-    "/var/www/html"         = { mode = "1777", user = "www-data" }
+    "/var/www/html" = { mode = "1777", user = "www-data" }
     "/var/lib/php/sessions" = { mode = "1733" }
   }
 }

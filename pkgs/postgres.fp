@@ -8,12 +8,12 @@
 
 debian = import("fpack/debian").trixie
 
-server   = debian.postgresql-17
-major    = "17"
+server = debian.postgresql-17
+major = "17"
 programs = "/usr/lib/postgresql/${major}/bin"
-modules  = "/usr/lib/postgresql/${major}/lib"
-shared   = "/usr/share/postgresql/${major}"
-data     = "/var/lib/postgresql/data"
+modules = "/usr/lib/postgresql/${major}/lib"
+shared = "/usr/share/postgresql/${major}"
+data = "/var/lib/postgresql/data"
 
 # Some programs of a package, and nothing else of it.
 only(package, names) = package.slice { keep = ["/usr/bin/${name}" for name in split(names, " ")] }
@@ -37,7 +37,7 @@ tools = [
 
 image = container {
   name = "postgres"
-  tag  = major
+  tag = major
 
   # What the files of these packages load comes with them; what else the packages depend on stays away.
   closure = "linked"
@@ -55,7 +55,7 @@ image = container {
       ]
     }
     postgresql-client-17 = { drop = ["${modules}/pgxs", "${shared}/man", "/usr/share/postgresql-common"] }
-    libc-bin    = { keep = ["/usr/bin/getent", "/usr/bin/locale", "/usr/lib/locale/C.utf8"] }
+    libc-bin = { keep = ["/usr/bin/getent", "/usr/bin/locale", "/usr/lib/locale/C.utf8"] }
     # The locale of the official image's clusters: no server starts with theirs without it. Most of its files are links to
     # equal ones of other locales.
     locales-all = {
@@ -66,8 +66,8 @@ image = container {
       )]
     }
     libnss-wrapper = { keep = ["/usr/lib/*/libnss_wrapper.so"] }
-    ncurses-base   = { keep = ["/usr/share/terminfo"] }
-    tzdata         = { keep = ["/usr/share/zoneinfo"] }
+    ncurses-base = { keep = ["/usr/share/terminfo"] }
+    tzdata = { keep = ["/usr/share/zoneinfo"] }
 
     # Libraries that come in by themselves: what of them nothing here loads.
     libc6 = {
@@ -80,19 +80,19 @@ image = container {
     libicu76 = { drop = ["/usr/lib/*/libicuio.so.*", "/usr/lib/*/libicutest.so.*", "/usr/lib/*/libicutu.so.*"] }
   }
 
-  entrypoint  = ["docker-entrypoint.sh"]
-  command     = ["postgres"]
-  user        = "postgres"
-  ports       = [5432]
-  volumes     = [data]
+  entrypoint = ["docker-entrypoint.sh"]
+  command = ["postgres"]
+  user = "postgres"
+  ports = [5432]
+  volumes = [data]
   stop-signal = "SIGINT"
   run-options = ["-e POSTGRES_PASSWORD=secret", "-v pgdata:${data}"]
 
   env = {
-    PATH       = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${programs}"
-    LANG       = "C.UTF-8"
-    PGDATA     = data
-    PG_MAJOR   = major
+    PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${programs}"
+    LANG = "C.UTF-8"
+    PGDATA = data
+    PG_MAJOR = major
     PG_VERSION = server.version
   }
 
@@ -108,8 +108,8 @@ image = container {
   directories = {
     "/docker-entrypoint-initdb.d" = null
     # Open to any --user, as in the official image; the entrypoint makes the data private to the one that runs it.
-    ${data}               = { mode = "1777", user = "postgres" }
-    "/run/postgresql"     = { mode = "2777", user = "postgres" }
+    ${data} = { mode = "1777", user = "postgres" }
+    "/run/postgresql" = { mode = "2777", user = "postgres" }
     "/var/lib/postgresql" = { user = "postgres" }
   }
 }

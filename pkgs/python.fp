@@ -10,7 +10,7 @@ debian = import("fpack/debian").trixie
 
 image = container {
   name = "python"
-  tag  = "3.13"
+  tag = "3.13"
 
   # python3 is only a link; the interpreter and the standard library are in four packages. What wheels and interactive
   # use take from the system is listed too: the C++ library, certificates, time zones, descriptions of terminals.
@@ -28,17 +28,17 @@ image = container {
     "libpython3.13-stdlib" = {
       drop = ["/usr/lib/python3.13/lib-dynload/_dbm.*", "/usr/lib/python3.13/EXTERNALLY-MANAGED"]
     }
-    coreutils       = { keep = ["/usr/bin/env"] } # for `#!/usr/bin/env python3`
-    libc-bin        = { keep = ["/usr/lib/locale/C.utf8", "/usr/sbin/ldconfig"] } # ctypes.util.find_library runs it
+    coreutils = { keep = ["/usr/bin/env"] }                                # for `#!/usr/bin/env python3`
+    libc-bin = { keep = ["/usr/lib/locale/C.utf8", "/usr/sbin/ldconfig"] } # ctypes.util.find_library runs it
     ca-certificates = { keep = ["/usr/share/ca-certificates"] }
-    tzdata          = { keep = ["/usr/share/zoneinfo"] }
-    ncurses-base    = { keep = ["/usr/share/terminfo", "/etc/terminfo"] }
-    "libstdc++6"    = { keep = ["/usr/lib/*/libstdc++.so.6*"] }
+    tzdata = { keep = ["/usr/share/zoneinfo"] }
+    ncurses-base = { keep = ["/usr/share/terminfo", "/etc/terminfo"] }
+    "libstdc++6" = { keep = ["/usr/lib/*/libstdc++.so.6*"] }
   }
 
   command = ["python3"]
-  user    = "nonroot"
-  users   = { nonroot = { uid = 65532, gid = 65532, home = "/home/nonroot" } }
+  user = "nonroot"
+  users = { nonroot = { uid = 65532, gid = 65532, home = "/home/nonroot" } }
   workdir = "/home/nonroot"
 
   env = {

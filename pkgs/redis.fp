@@ -10,7 +10,7 @@ debian = import("fpack/debian").trixie
 
 image = container {
   name = "redis"
-  tag  = "8.0"
+  tag = "8.0"
 
   # The programs, and what they load. redis-server without its /etc: it would listen on localhost, in the background.
   closure = "linked"
@@ -18,17 +18,17 @@ image = container {
   packages = [debian.redis-server.slice { keep = ["/usr/bin"] }, debian.redis-tools, debian.dash]
 
   entrypoint = ["docker-entrypoint.sh"]
-  command    = ["redis-server"]
-  user       = "redis"
-  workdir    = "/data" # where Redis reads and writes its data
-  volumes    = ["/data"]
-  ports      = [6379]
+  command = ["redis-server"]
+  user = "redis"
+  workdir = "/data" # where Redis reads and writes its data
+  volumes = ["/data"]
+  ports = [6379]
 
   # An error, such as the one that asks for a password, is an answer too.
   healthcheck = { command = ["redis-cli", "ping"], interval = "10s", timeout = "3s" }
   run-options = ["-v redis:/data"]
 
-  files       = { "/usr/local/bin/docker-entrypoint.sh" = ./redis/entrypoint.sh }
+  files = { "/usr/local/bin/docker-entrypoint.sh" = ./redis/entrypoint.sh }
   # Open to any --user, as the volume's first owner cannot be known.
   directories = { "/data" = { mode = "1777", user = "redis" } }
 }

@@ -12,35 +12,35 @@ gems = "/usr/local/bundle"
 
 image = container {
   name = "ruby"
-  tag  = "3.3"
+  tag = "3.3"
 
   closure = "linked"
   data-packages = false
   packages = [debian.ruby, debian."ruby3.3", debian."libruby3.3", debian.ruby-rubygems,
     debian.ca-certificates, debian.tzdata, debian.ncurses-base, debian.libc-bin, debian.dash, debian.coreutils]
   rules = {
-    coreutils       = { keep = ["/usr/bin/env"] } # for `#!/usr/bin/env ruby`
-    libc-bin        = { keep = ["/usr/lib/locale/C.utf8"] }
+    coreutils = { keep = ["/usr/bin/env"] } # for `#!/usr/bin/env ruby`
+    libc-bin = { keep = ["/usr/lib/locale/C.utf8"] }
     ca-certificates = { keep = ["/usr/share/ca-certificates"] }
-    tzdata          = { keep = ["/usr/share/zoneinfo"] }
-    ncurses-base    = { keep = ["/usr/share/terminfo", "/etc/terminfo"] }
+    tzdata = { keep = ["/usr/share/zoneinfo"] }
+    ncurses-base = { keep = ["/usr/share/terminfo", "/etc/terminfo"] }
   }
 
   command = ["irb"]
-  user    = "nonroot"
-  users   = { nonroot = { uid = 65532, gid = 65532, home = "/home/nonroot" } }
+  user = "nonroot"
+  users = { nonroot = { uid = 65532, gid = 65532, home = "/home/nonroot" } }
   workdir = "/home/nonroot"
 
   env = {
-    PATH              = "${gems}/bin:/usr/local/bin:/usr/bin:/bin"
-    LANG              = "C.UTF-8"
-    GEM_HOME          = gems
+    PATH = "${gems}/bin:/usr/local/bin:/usr/bin:/bin"
+    LANG = "C.UTF-8"
+    GEM_HOME = gems
     BUNDLE_APP_CONFIG = gems
   }
 
   links = { "/usr/local/bin/bundle" = "/usr/bin/bundle3.3", "/usr/local/bin/bundler" = "/usr/bin/bundle3.3" }
   directories = {
-    ${gems}         = { mode = "1777" }
+    ${gems} = { mode = "1777" }
     "/home/nonroot" = { user = "nonroot" }
   }
 }

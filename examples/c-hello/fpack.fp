@@ -1,11 +1,11 @@
 hello = make {
-  name    = "hello"
+  name = "hello"
   version = "1.0"
-  source  = ./src
+  source = ./src
 }
 
 image = container {
-  packages   = [hello]
-  closure    = "linked"
+  packages = [hello]
+  closure = "linked"
   entrypoint = ["${hello}/bin/hello"]
 }

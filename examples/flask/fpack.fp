@@ -1,14 +1,14 @@
 app = python {
-  name         = "greeter"
-  version      = "1.0"
-  source       = ./src
+  name = "greeter"
+  version = "1.0"
+  source = ./src
   requirements = ./requirements.txt
 }
 
 image = container {
-  packages   = [app]
-  closure    = "linked"
+  packages = [app]
+  closure = "linked"
   entrypoint = ["${app}/bin/gunicorn", "--chdir", "${app}/app", "--bind", "0.0.0.0:8000", "app:app"]
-  ports      = [8000]
-  user       = "www-data"
+  ports = [8000]
+  user = "www-data"
 }

@@ -1,26 +1,26 @@
 shape = cmake {
-  name    = "shape"
+  name = "shape"
   version = "1.2"
-  source  = ./shape
+  source = ./shape
   outputs = ["out", "dev"]
 }
 
 wave = meson {
-  name    = "wave"
+  name = "wave"
   version = "0.3"
-  source  = ./wave
-  libs    = [shape] # who links with wave is linked with shape too
+  source = ./wave
+  libs = [shape] # who links with wave is linked with shape too
 }
 
 show = make {
-  name    = "show"
+  name = "show"
   version = "1.0"
-  source  = ./show
-  tools   = [import("fpack/debian").trixie.pkgconf]
-  libs    = [wave]
+  source = ./show
+  tools = [import("fpack/debian").trixie.pkgconf]
+  libs = [wave]
 }
 
 image = container {
   packages = [show]
-  closure  = "linked"
+  closure = "linked"
 }

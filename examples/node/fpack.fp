@@ -1,15 +1,15 @@
 greeter = node {
-  name    = "greeter"
+  name = "greeter"
   version = "1.0.0"
-  source  = ./src
-  lock    = ./src/package-lock.json
-  check   = "node --check server.js"
+  source = ./src
+  lock = ./src/package-lock.json
+  check = "node --check server.js"
 }
 
 image = container {
-  packages   = [greeter]
-  closure    = "linked"
+  packages = [greeter]
+  closure = "linked"
   entrypoint = ["${greeter}/bin/greeter"]
-  ports      = [8000]
-  user       = "www-data"
+  ports = [8000]
+  user = "www-data"
 }

@@ -3,10 +3,10 @@
 debian = import("fpack/debian").trixie
 
 figlet = make {
-  name    = "figlet"
+  name = "figlet"
   version = "2.2.5"
-  source  = fetch {
-    url    = "mirror://debian/pool/main/f/figlet/figlet_${version}.orig.tar.gz"
+  source = fetch {
+    url = "mirror://debian/pool/main/f/figlet/figlet_${version}.orig.tar.gz"
     sha256 = "bf88c40fd0f077dab2712f54f8d39ac952e4e9f2e1882f1195be9e5e4257417d"
   }
   patches = [./patches/width-from-columns.patch]
@@ -14,10 +14,10 @@ figlet = make {
   # Debian's patches come first, in the order of their series. They ask dpkg-buildflags for Debian's flags.
   flags = ["prefix=\"$out\""]
   tools = [debian.dpkg-dev]
-  env   = {
+  env = {
     DEB_VENDOR = "Debian"
     debian = fetch {
-      url    = "mirror://debian/pool/main/f/figlet/figlet_2.2.5-3.debian.tar.xz"
+      url = "mirror://debian/pool/main/f/figlet/figlet_2.2.5-3.debian.tar.xz"
       sha256 = "38fe48441d93a8c379c73be792d9395f3e6a45c4841783832c7d4f068545e6fb"
     }
   }
@@ -33,7 +33,7 @@ figlet = make {
 }
 
 image = container {
-  packages   = [figlet]
-  closure    = "linked"
+  packages = [figlet]
+  closure = "linked"
   entrypoint = ["${figlet}/bin/figlet"]
 }

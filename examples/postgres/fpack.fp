@@ -7,9 +7,9 @@ server = postgres {}
 
 # What `server` is made by; server.with { icu = false } makes another. xml: Debian's libxml2 needs ICU, too.
 postgres({ icu: bool = true, xml: bool = icu, readline: bool = true }) = autotools {
-  name    = "postgresql"
+  name = "postgresql"
   version = "17.11"
-  source  = fetch {
+  source = fetch {
     urls = [
       "mirror://debian/pool/main/p/postgresql-17/postgresql-17_${version}.orig.tar.bz2",
       "https://ftp.postgresql.org/pub/source/v${version}/postgresql-${version}.tar.bz2",
@@ -18,7 +18,7 @@ postgres({ icu: bool = true, xml: bool = icu, readline: bool = true }) = autotoo
   }
 
   tools = [debian.bison, debian.flex, debian.perl, debian.pkgconf, debian.tzdata]
-  libs  = [
+  libs = [
     debian.liblz4-dev, debian.libssl-dev, debian.libzstd-dev, debian.uuid-dev, debian.zlib1g-dev,
     ...if icu then [debian.libicu-dev] else [],
     ...if xml then [debian.libxml2-dev] else [],
@@ -27,9 +27,9 @@ postgres({ icu: bool = true, xml: bool = icu, readline: bool = true }) = autotoo
   # For the size: jumps are not padded (queries took the same time), what nothing calls is left out, and relocations are
   # packed.
   env = {
-    CFLAGS   = "-O2 -fstack-protector-strong -ffunction-sections -fno-align-jumps -fno-align-labels -fno-align-loops"
+    CFLAGS = "-O2 -fstack-protector-strong -ffunction-sections -fno-align-jumps -fno-align-labels -fno-align-loops"
     CPPFLAGS = "-D_FORTIFY_SOURCE=2"
-    LDFLAGS  = "-Wl,-z,relro,-z,now,-z,pack-relative-relocs,--gc-sections,-O2"
+    LDFLAGS = "-Wl,-z,relro,-z,now,-z,pack-relative-relocs,--gc-sections,-O2"
   }
   flags = [
     "--with-openssl --with-lz4 --with-zstd --with-uuid=e2fs --with-system-tzdata=/usr/share/zoneinfo",
@@ -79,12 +79,12 @@ tests = [
 ]
 
 # The entrypoint, the settings and the tools of the image of Debian's packages, with another server.
-image             = container-of(server, ["postgresql-17", "postgresql-client-17"])
+image = container-of(server, ["postgresql-17", "postgresql-client-17"])
 image-without-icu = container-of(server.with { icu = false }, ["postgresql-17", "postgresql-client-17", "libicu76"])
 
 container-of(server, without) = debians.with(old => {
   packages = [server, ...[p for p in old.packages if !contains(without, p.name)]]
-  rules    = { ${name} = rule for name, rule in old.rules if !contains(without, name) }
-  env      = { ...old.env, PG_VERSION = server.version }
-  links    = { ...old.links, "/usr/lib/postgresql/17" = "${server}" }
+  rules = { ${name} = rule for name, rule in old.rules if !contains(without, name) }
+  env = { ...old.env, PG_VERSION = server.version }
+  links = { ...old.links, "/usr/lib/postgresql/17" = "${server}" }
 })

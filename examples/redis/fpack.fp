@@ -1,14 +1,14 @@
 debian = import("fpack/debian").trixie
 
 redis = make {
-  name    = "redis"
+  name = "redis"
   version = "8.0.2"
-  source  = fetch {
-    url    = "mirror://debian/pool/main/r/redis/redis_${version}.orig.tar.gz"
+  source = fetch {
+    url = "mirror://debian/pool/main/r/redis/redis_${version}.orig.tar.gz"
     sha256 = "caf3c0069f06fc84c5153bd2a348b204c578de80490c73857bee01d9b5d7401f"
   }
   tools = [debian.pkgconf, debian."g++"]
-  libs  = [debian.libssl-dev]
+  libs = [debian.libssl-dev]
   flags = ["BUILD_TLS=yes"]
 
   # A server of its own answers; the whole suite takes half an hour.
@@ -25,14 +25,14 @@ redis = make {
 }
 
 image = container {
-  packages   = [redis]
-  closure    = "linked"
+  packages = [redis]
+  closure = "linked"
   entrypoint = ["${redis}/bin/redis-server"]
-  command    = ["--protected-mode", "no"]
-  ports      = [6379]
-  user       = "redis"
-  workdir    = "/data"
-  volumes    = ["/data"]
+  command = ["--protected-mode", "no"]
+  ports = [6379]
+  user = "redis"
+  workdir = "/data"
+  volumes = ["/data"]
 
   directories = { "/data" = { user = "redis" } }
 }

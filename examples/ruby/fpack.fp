@@ -1,12 +1,12 @@
 nearest = ruby {
-  name    = "nearest"
+  name = "nearest"
   version = "1.0"
-  source  = ./src
-  native  = true # the gem has an extension in C
+  source = ./src
+  native = true # the gem has an extension in C
 }
 
 image = container {
-  packages   = [nearest]
-  closure    = "linked"
+  packages = [nearest]
+  closure = "linked"
   entrypoint = ["${nearest}/bin/nearest"]
 }

@@ -1,11 +1,11 @@
 tally = rust {
-  name    = "tally"
+  name = "tally"
   version = "0.2.0"
-  source  = ./src
+  source = ./src
 }
 
 image = container {
-  packages   = [tally]
-  closure    = "linked"
+  packages = [tally]
+  closure = "linked"
   entrypoint = ["${tally}/bin/tally"]
 }

@@ -3,23 +3,23 @@ postgres = import("fpack/postgres")
 
 # What one works with: Python with the database's driver, psql, and a database of the project's own.
 shell = shell {
-  name     = "guestbook"
+  name = "guestbook"
   packages = [debian.python3, debian.python3-psycopg2, debian.postgresql-client-17, debian.curl, debian.make]
-  env      = { PORT = "8000" }
+  env = { PORT = "8000" }
   services = {
     db = postgres.service {
       database = "guestbook"
-      init     = "CREATE TABLE entries (id serial PRIMARY KEY, words text NOT NULL);"
+      init = "CREATE TABLE entries (id serial PRIMARY KEY, words text NOT NULL);"
     }
   }
 }
 
 # What is shipped.
 image = container {
-  name       = "guestbook"
-  packages   = [debian.python3, debian.python3-psycopg2]
-  files      = { "/srv/app.py" = ./app.py }
+  name = "guestbook"
+  packages = [debian.python3, debian.python3-psycopg2]
+  files = { "/srv/app.py" = ./app.py }
   entrypoint = ["/usr/bin/python3", "/srv/app.py"]
-  ports      = [8000]
-  user       = "www-data"
+  ports = [8000]
+  user = "www-data"
 }

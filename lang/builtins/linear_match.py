@@ -38,7 +38,7 @@ class Unsupported(Exception):
     """The error of a regular expression that this module cannot match."""
 
 
-class Program:
+class LinearPattern:
     """A compiled regular expression."""
 
     def __init__(self, pattern: re.Pattern[str]) -> None:

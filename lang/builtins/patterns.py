@@ -20,7 +20,7 @@ from fpack.lang.runtime.deep_stack import Slow, interruptible
 from fpack.lang.runtime.values import Value, evaluated
 
 if TYPE_CHECKING:
-    from .linear_match import Program, Spans
+    from .linear_match import LinearPattern, Spans
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ def find(pattern: re.Pattern[str], text: str) -> list[Spans]:
     )
 
 
-def _search(pattern: re.Pattern[str], text: str, search: Callable[[], T], linear: Callable[[Program], T]) -> T:
+def _search(pattern: re.Pattern[str], text: str, search: Callable[[], T], linear: Callable[[LinearPattern], T]) -> T:
     """Return the result of `search()`, or of `linear` if it takes long."""
     written = pattern.pattern
     if len(text) < _SHORT and "(" not in written and sum(map(written.count, "*+?{")) < 2:
@@ -73,10 +73,10 @@ def _search(pattern: re.Pattern[str], text: str, search: Callable[[], T], linear
         return interruptible(search, SECONDS_FIRST, unlimited=False)  # type: ignore[no-any-return]
     except Slow:
         pass
-    from .linear_match import Program, Unsupported
+    from .linear_match import LinearPattern, Unsupported
 
     try:
-        return linear(Program(pattern))
+        return linear(LinearPattern(pattern))
     except Unsupported:
         pass
     try:

@@ -1,6 +1,6 @@
 """Format source texts in one style, without a change of meaning.
 
-The formatter keeps the author's line breaks, comments and aligned `=` signs. It normalises the rest: two spaces per
+The formatter keeps the line breaks and comments of the author. All else follows from the tokens: two spaces per
 level, one space between tokens, no comma where a line break separates fields, a comma after the last element of a list
 whose bracket is on its own line, at most one blank line, and no line over 120 columns that can be broken.
 """
@@ -17,7 +17,7 @@ from fpack.lang.syntax.tree import Node
 from fpack.store.errors import FpackError
 
 from . import tokens
-from .align import align_comments, align_fields
+from .comment_columns import comment_columns
 from .layout import Layout, Line
 from .tokens import ENDS, Piece, TreeFacts, structure
 from .wrap import wrap
@@ -91,10 +91,9 @@ def _pass(source: Source, tree: Any) -> str:
         made = _tidy(made, facts)
         structure(made, facts)
         lines = Layout(made).run()
-        align_fields(lines, made, source.text)
         if not wrap(lines, made):
             break
-    return _written(lines, align_comments(lines, made, source.text))
+    return _written(lines, comment_columns(lines))
 
 
 def _written(lines: list[Line], columns: dict[int, int]) -> str:

@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 from fpack.lang.builtins import patterns
-from fpack.lang.builtins.linear_match import Program, Unsupported
+from fpack.lang.builtins.linear_match import LinearPattern, Unsupported
 from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
 from hypothesis import assume, given
@@ -102,7 +102,7 @@ def _forms(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 def test_linear_matches_are_those_of_re(written: str, texts: list[str]) -> None:
     try:
         pattern = re.compile(written)
-        program = Program(pattern)
+        program = LinearPattern(pattern)
     except (re.error, Unsupported):
         assume(False)
     for text in texts:
@@ -114,7 +114,7 @@ def test_linear_matches_are_those_of_re(written: str, texts: list[str]) -> None:
 @pytest.mark.parametrize("written", ["(a)\\1", "(?>a)b", "a*+b", "(a)?(?(1)b|c)", "(?=(a))a", "(?:a{1000}){1000}"])
 def test_what_is_not_regular_is_not_supported(written: str) -> None:
     with pytest.raises((Unsupported, OverflowError)):
-        Program(re.compile(written))
+        LinearPattern(re.compile(written))
 
 
 # ---- sets

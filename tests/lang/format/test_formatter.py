@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from fpack.lang.errors import EvalError
 from fpack.lang.format.formatter import Unformattable, format_source, meaning
+from fpack.lang.syntax.lexer import tokenize
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
 from hypothesis import HealthCheck, given, settings
@@ -113,10 +115,10 @@ STYLE = {
     ),
     "pipes": ("a =\nxs\n|> map(f)\n|> sort", "a =\n  xs\n  |> map(f)\n  |> sort\n"),
     "comprehension": ("a = [\nx\nfor x in xs\nif x > 1\n]", "a = [\n  x\n  for x in xs\n  if x > 1\n]\n"),
-    "aligned": ("a   = 1\nbbb = 2\nc = 3", "a   = 1\nbbb = 2\nc   = 3\n"),
-    "aligned, a longer one": ("a   = 1\nbbb = 2\nlong-name = 3", "a   = 1\nbbb = 2\nlong-name = 3\n"),
+    "aligned": ("a   = 1\nbbb = 2\nc = 3", "a = 1\nbbb = 2\nc = 3\n"),
+    "aligned in braces": ("r = {\n  a   = 1\n  bbb = 2\n}", "r = {\n  a = 1\n  bbb = 2\n}\n"),
     "not aligned": ("a = 1\nbbb = 2\ncc   = 3", "a = 1\nbbb = 2\ncc = 3\n"),
-    "aligned comments": ("a = 1   # x\nbbb = 2 # y", "a = 1   # x\nbbb = 2 # y\n"),
+    "adjacent comments": ("a = 1 # x\nbb = 2       # y\n\nc = 1    # z", "a = 1  # x\nbb = 2 # y\n\nc = 1 # z\n"),
     "patterns keep commas": ("f({\na: int,\n b = 1,\n}) = a", "f({\n  a: int,\n  b = 1,\n}) = a\n"),
     "block": ('a = {\nb = """\none\n two\n   """\n}', 'a = {\n  b = """\n    one\n     two\n  """\n}\n'),
     "in strings": ('a = "x${ b+1 }${c}"', 'a = "x${b + 1}${c}"\n'),
@@ -174,3 +176,45 @@ def test_formatting_deep_and_long_texts_terminates() -> None:
 def test_shipped_files_are_formatted(name: str) -> None:
     text = (REPOSITORY / name).read_text()
     assert formatted(text) == text
+
+
+# ---- one form
+
+
+def respaced(text: str, random: Any) -> str:
+    """Return a text with the same tokens, comments and line breaks, and other blanks."""
+    parts, last, depth = [], 0, 0
+    for kind, _, start, end in tokenize(Source("t", text)):
+        if kind == "NL":
+            continue
+        gap = text[last:start]
+        if not depth and "#" not in gap and gap:
+            breaks = gap.count("\n")
+            breaks += random.randrange(3) if breaks > 1 else 0
+            gap = " \t"[random.randrange(2)] * random.randrange(3) + "\n" * breaks + " " * random.randrange(1, 9)
+        depth += (kind == "STRING_START") - (kind == "STRING_END")
+        parts += [gap, text[start:end]]
+        last = end
+    return "".join([*parts, text[last:]])
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(TEXTS), st.randoms())
+def test_equal_tokens_have_one_form(name: str, random: Any) -> None:
+    text = (REPOSITORY / name).read_text()
+    try:
+        wanted = format_source(Source("t", text), None)
+    except EvalError:
+        return
+    assert format_source(Source("t", respaced(text, random)), None) == wanted
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(files(), st.randoms())
+def test_equal_tokens_of_programs_made_by_chance_have_one_form(text: str, random: Any) -> None:
+    try:
+        wanted = format_source(Source("t", text), None)
+    except EvalError:
+        return
+    assert format_source(Source("t", respaced(text, random)), None) == wanted
+    assert format_source(Source("t", wanted), None) == wanted
