@@ -33,7 +33,6 @@ from .values import (
     type_name,
 )  # fmt: skip
 
-
 # ---- arithmetic
 
 

@@ -55,9 +55,7 @@ def test_the_prelude_hides_no_builtin(evaluator: Evaluator) -> None:
 @pytest.mark.parametrize(
     "name",
     sorted(
-        set(table.STRICT)
-        - table.HIDDEN
-        - {"type", "to-json", "to-yaml", "mentions", "evaluate", "to-string", "trace"}
+        set(table.STRICT) - table.HIDDEN - {"type", "to-json", "to-yaml", "mentions", "evaluate", "to-string", "trace"}
     ),
 )
 def test_wrong_arguments_are_errors(evaluator: Evaluator, name: str) -> None:
