@@ -12,6 +12,7 @@ from .operators import eq
 from .values import Value, evaluated, is_derivation
 
 Part = Callable[[int], Value]
+_DEEP = 64  # the depth from which values are compared one by one, since they may contain themselves
 
 
 class _Leaf:
@@ -29,17 +30,22 @@ class _Branch:
 
     __slots__ = ("classes", "nodes")
 
-    def __init__(self) -> None:
-        self.classes = EqualityClasses()
+    def __init__(self, depth: int) -> None:
+        self.classes = EqualityClasses(depth)
         self.nodes: dict[int, _Leaf | _Branch] = {}
 
 
 class _Trie:
-    """Values with the same number of parts. names: the order of a record's fields, those of the first record."""
+    """Values with the same number of parts.
 
-    __slots__ = ("names", "size", "root")
+    depth: that of the values in those that are numbered. names: the order of a record's fields, those of the first
+    record.
+    """
 
-    def __init__(self, names: list[str], size: int) -> None:
+    __slots__ = ("depth", "names", "size", "root")
+
+    def __init__(self, depth: int, names: list[str], size: int) -> None:
+        self.depth = depth
         self.names = names
         self.size = size
         self.root: _Leaf | _Branch | None = None
@@ -54,7 +60,7 @@ class _Trie:
         at = 0
         for i in range(self.size):
             if isinstance(node, _Leaf):
-                branch = _Branch()
+                branch = _Branch(self.depth + 1)
                 branch.nodes[branch.classes.number(node.part(i))] = node
                 if above is None:
                     self.root = branch
@@ -88,13 +94,15 @@ class _Trie:
 class EqualityClasses:
     """The values that were numbered, from 0 in the order of the first of each class."""
 
-    __slots__ = ("count", "_atoms", "_lists", "_records", "_same", "_derivations", "_copies")
+    __slots__ = ("count", "_depth", "_atoms", "_lists", "_records", "_deep", "_same", "_derivations", "_copies")
 
-    def __init__(self) -> None:
+    def __init__(self, depth: int = 0) -> None:
         self.count = 0
+        self._depth = depth
         self._atoms: dict[Value, int] = {}
         self._lists: dict[int, _Trie] = {}
         self._records: dict[frozenset[str], _Trie] = {}
+        self._deep: list[tuple[Value, int]] = []  # lists and records at the depth _DEEP
         self._same: dict[int, tuple[Value, int]] = {}  # by the id of a record, which is kept so that it stays unique
         self._derivations: dict[str, tuple[Value, int]] = {}  # by the output path
         self._copies: list[tuple[Value, int]] = []  # records with an output path that are no derivations
@@ -102,10 +110,15 @@ class EqualityClasses:
     def number(self, value: Value) -> int:
         """Return the number of an evaluated value's class. It equals the former `count` if the class is new."""
         kind = value.__class__
-        if kind is list:
+        if self._depth >= _DEEP and (kind is list or isinstance(value, dict)):
+            known = self._equal(value, self._deep)
+            found = self.count if known is None else known[1]
+            if known is None:
+                self._deep.append((value, found))
+        elif kind is list:
             trie = self._lists.get(len(value))
             if trie is None:
-                trie = self._lists[len(value)] = _Trie([], len(value))
+                trie = self._lists[len(value)] = _Trie(self._depth, [], len(value))
             found = trie.number(lambda i: evaluated(value[i]), self.count)
         elif isinstance(value, dict):
             found = self._record(value)
@@ -119,6 +132,9 @@ class EqualityClasses:
     def find(self, value: Value) -> int | None:
         """Return the number of an evaluated value's class; None if no equal value was numbered."""
         kind = value.__class__
+        if self._depth >= _DEEP and (kind is list or isinstance(value, dict)):
+            same = self._equal(value, self._deep)
+            return same and same[1]
         if kind is list:
             trie = self._lists.get(len(value))
             return None if trie is None else trie.find(lambda i: evaluated(value[i]))
@@ -156,7 +172,7 @@ class EqualityClasses:
         key = frozenset(value)
         trie = self._records.get(key)
         if trie is None:
-            trie = self._records[key] = _Trie(list(value), len(value))
+            trie = self._records[key] = _Trie(self._depth, list(value), len(value))
         names = trie.names
         found = trie.number(lambda i: evaluated(value[names[i]]), self.count)
         if "out" in value and found == self.count:

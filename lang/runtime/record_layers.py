@@ -92,7 +92,7 @@ class _Called:
         self.value = value
 
 
-class Claims:
+class Assertions:
     """A part without fields: the assertions of a record, which are checked when the whole has its fields."""
 
     __slots__ = ("check",)
@@ -101,7 +101,7 @@ class Claims:
         self.check = check
 
 
-Part = Any  # Fields, _Function, _Called, Claims or OnDemand
+Part = Any  # Fields, _Function, _Called, Assertions or OnDemand
 
 
 def origin_of(value: Value) -> Any:
@@ -264,7 +264,7 @@ def add_made(made: Any, target: Fields, parts: list[Part]) -> None:
         for part in made:
             if part.__class__ is FunctionType:
                 parts.append(_Function(Layer(part, True), low))
-            elif part.__class__ is Claims:
+            elif part.__class__ is Assertions:
                 parts.append(part)
             else:
                 flatten(part, target, parts)
@@ -318,9 +318,9 @@ class Laying:
         self.parts = parts
         self.final = target if final is None else final
         self.absent = absent
-        self.checks = [part.check for part in parts if part.__class__ is Claims]
+        self.checks = [part.check for part in parts if part.__class__ is Assertions]
         self._made: list[Fields | None] = [
-            part if part.__class__ is dict else {} if part.__class__ is Claims else None for part in parts
+            part if part.__class__ is dict else {} if part.__class__ is Assertions else None for part in parts
         ]
         self._index: dict[
             str, list[tuple[int, Value]]

@@ -11,7 +11,7 @@ from fpack.lang.errors import Fault, quote
 
 from .operators import fail, pick
 from .record_layers import (
-    Claims,
+    Assertions,
     Fields,
     Layer,
     Layers,
@@ -127,7 +127,7 @@ def asserting(builder: Callable[..., Any], names: tuple[str, ...]) -> Record:
 
 def claimed(made: Any, check: Callable[[], object]) -> tuple[Any, ...]:
     """Return what the builder of a literal with assertions returns: its parts and the assertions."""
-    return (*(made if made.__class__ is tuple else (made,)), Claims(check))
+    return (*(made if made.__class__ is tuple else (made,)), Assertions(check))
 
 
 def failed(message: Value) -> Record:

@@ -20,7 +20,8 @@ BOOM = 'error("boom")'
 CALLS = {
     "map": ["[1]", "x => x"], "filter": ["[1]", "x => true"], "fold": ["[1]", "0", "(a, b) => b"], "length": ["[1]"],
     "head": ["[1]"], "tail": ["[1]"], "get": ["[1]", "0", "5"], "range": ["1", "2"], "reverse": ["[1]"],
-    "flatten": ["[[1]]"], "sort": ["[1]", "x => x"], "unique": ["[1]"], "zip": ["[1]", "[2]"],
+    "flatten": ["[[1]]"], "sort": ["[1]", "x => x"], "unique": ["[1]"], "unique-by": ["[1]", "x => x"],
+    "closure": ["[1]", "x => []", "x => x"], "zip": ["[1]", "[2]"],
     "any": ["[1]", "x => true"], "all": ["[1]", "x => true"], "contains": ["[1]", "1"], "names": ["{ a = 1 }"],
     "values": ["{ a = 1 }"], "has": ["{ a = 1 }", '"a"'], "remove": ["{ a = 1 }", '"a"'],
     "map-record": ["{ a = 1 }", "(k, v) => v"], "to-record": ['[{ name = "a", value = 1 }]'],
@@ -50,6 +51,7 @@ NO_CALL = {
     "max",
 }
 NO_CALL |= {name for name in table.STRICT if name.startswith(("debian-", "ubuntu-"))}
+NO_CALL |= table.HIDDEN - set(CALLS)
 
 # Calls of which no marked value is needed. Each must have a value with any of the marks replaced by an error.
 UNNEEDED = """
