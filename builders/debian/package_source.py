@@ -17,8 +17,8 @@ from fpack.store.errors import FpackError
 from fpack.store.settings import ACCEPT_EXPIRED
 
 from .lock.file import LockFile
-from .lock.records import ClosureKey, EarlierIndex, EarlierKey, Lock, PackagePin
-from .suites import ALL_RELEASES, DEBIAN, DISTRIBUTIONS, Suite, distribution, labelled, show_date
+from .lock.records import ClosureKey, Lock, PackagePin
+from .suites import ALL_RELEASES, DEBIAN, DISTRIBUTIONS, Suite, distribution, show_date
 
 if TYPE_CHECKING:
     from fpack.builders.net.http import Http
@@ -217,6 +217,7 @@ class DebianSource:
 
         The current indexes are fetched and checked as for an update. The lock does not change.
         """
+        from .earlier_indexes import forget
         from .relock import outdated
 
         found: list[OutdatedPackage] = []
@@ -225,7 +226,7 @@ class DebianSource:
             new = self.lock.copy()
             archs = {arch for r, arch, _ in new.packages if r == release}
             self._archive.refresh(new, release, self._releases[release], archs)
-            self._forget_earlier(new, release)
+            forget(new, release)
             for arch in sorted(archs):
                 found += outdated(new, release, arch, self._open(new, release, arch))
         return found
@@ -328,12 +329,13 @@ class DebianSource:
         self.lock.closures[key] = resolution.depends
 
     def _settle_with(self, release: str, key: ClosureKey) -> None:
+        from .earlier_indexes import prune
         from .relock import moves
 
         new = self.lock.copy()
         new.closures[key] = {}
         universe = self._settle(new, release, new.pins(release, self.arch), self.arch)
-        self._prune_earlier(new, release, self.arch, universe)
+        prune(self._archive, new, release, self.arch, universe)
         moved = moves(release, self.lock, new)
         self.moved += [move for move in moved if move.old is not None]
         new_packages = [(m, m.new) for m in moved if m.old is None and m.new is not None]
@@ -353,12 +355,13 @@ class DebianSource:
 
         tell: report earlier indexes that are no longer available.
         """
-        from .relock import moves, needed_earlier, security_versions
+        from .earlier_indexes import forget, needed, prune, remember
+        from .relock import moves, security_versions
 
         new = self.lock.copy()
         archs = {arch for r, arch, _ in [*new.packages, *new.closures] if r == release} | {self.arch}
         self._archive.refresh(new, release, self._releases[release], archs, allow_older=allow_older)
-        self._forget_earlier(new, release)
+        forget(new, release)
         universes = {}
         for arch in sorted(archs):
             pins = new.pins(release, arch)
@@ -366,50 +369,15 @@ class DebianSource:
             current = self._open(new, release, arch)
             if security:
                 keep = pins | security_versions(current, {n: v for n, v in pins.items() if n not in keep})
-            for key, found in needed_earlier(self.lock, release, arch, current, keep).items():
-                self._remember_earlier(new, key, found, tell)
+            for key, found in needed(self.lock, release, arch, current, keep).items():
+                remember(self._archive, new, key, found, self._reporter.say if tell else None)
             universes[arch] = self._settle(new, release, keep, arch)
-            self._prune_earlier(new, release, arch, current)
+            prune(self._archive, new, release, arch, current)
         moved = moves(release, self.lock, new)
         self.file.lock = new
         for arch, universe in universes.items():
             self._universes[release, arch] = universe.preferring(new.pins(release, arch))
         return moved
-
-    def _forget_earlier(self, lock: Lock, release: str) -> None:
-        lock.earlier = {key: found for key, found in lock.earlier.items() if key[0] != release}
-
-    def _remember_earlier(self, lock: Lock, key: EarlierKey, found: EarlierIndex, tell: bool) -> None:
-        """Add an earlier index to a lock if it is on this machine or a mirror still has it."""
-        release, label, arch, _ = key
-        try:
-            self._archive.open(found.pin, labelled(label, found.suite.archive), arch, found.suite.date)
-        except FpackError as error:
-            if tell:
-                self._reporter.say(
-                    f"warning: the index of {label} of {show_date(found.suite.date)} is no longer available, so its "
-                    f"packages that the archive has replaced cannot keep their version. {error}"
-                )
-        else:
-            lock.earlier[key] = found
-
-    def _prune_earlier(self, lock: Lock, release: str, arch: str, current: MergedIndex) -> None:
-        """Leave in a lock only the earlier indexes that have a package of the lock which no current index has."""
-        earlier = {key: found for key, found in lock.earlier.items() if (key[0], key[2]) == (release, arch)}
-        if not earlier:
-            return
-        missing = {
-            name: (pin.sha256, pin.sha512)
-            for (r, a, name), pin in lock.packages.items()
-            if (r, a) == (release, arch) and (pin.sha256, pin.sha512) not in _digests(current.current(name))
-        }
-        for key, found in earlier.items():
-            index = self._archive.open(found.pin, labelled(key[1], found.suite.archive), arch, found.suite.date)
-            listed = {name for name, digests in missing.items() if digests in _digests(index.packages(name))}
-            if not listed:
-                del lock.earlier[key]
-            for name in listed:
-                del missing[name]
 
     def _settle(self, lock: Lock, release: str, keep: Mapping[str, str], arch: str) -> MergedIndex:
         """Resolve all requests of an architecture in `lock` and update its packages accordingly."""
@@ -462,7 +430,3 @@ def _entry(release: str, pin: PackagePin, package: Package | None = None) -> Pac
         "section": package.section if package is not None else "",
         "description": package.description if package is not None else "",
     }
-
-
-def _digests(packages: Iterable[Package]) -> set[tuple[str, str]]:
-    return {(package.sha256, package.sha512) for package in packages}

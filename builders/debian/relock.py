@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from .lock.records import Depends, EarlierIndex, EarlierKey, Lock, PackagePin
+from .lock.records import Depends, Lock, PackagePin
 from .merged_index import MergedIndex
 from .package import Package
 from .resolver import resolve
@@ -113,24 +113,6 @@ def security_versions(universe: MergedIndex, pins: Mapping[str, str]) -> dict[st
         highest = max(versions, key=version_key, default=None)
         if highest is not None and version_key(highest) > version_key(locked):
             found[name] = highest
-    return found
-
-
-def needed_earlier(
-    lock: Lock, release: str, arch: str, universe: MergedIndex, keep: Mapping[str, str]
-) -> dict[EarlierKey, EarlierIndex]:
-    """Return the indexes of a lock that may have kept packages, if the current ones lack some of these.
-
-    universe: of the current indexes.
-    """
-    lost = (name for name, version in keep.items() if version not in {p.version for p in universe.current(name)})
-    if next(lost, None) is None:
-        return {}
-    found = {key: earlier for key, earlier in lock.earlier.items() if (key[0], key[2]) == (release, arch)}
-    for (r, label, a), index in lock.indexes.items():
-        if (r, a) == (release, arch):
-            suite = lock.suites[release, label.partition("/")[0]]
-            found[release, label, arch, index.sha256 or index.sha512] = EarlierIndex(suite, index)
     return found
 
 

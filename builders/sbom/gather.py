@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from fpack.builders.manifest.format import (
@@ -14,19 +14,16 @@ from fpack.builders.manifest.format import (
     SYMLINK,
     Head,
     ManifestEntry,
-    PathMeta,
     PathOrigin,
 )
 from fpack.builders.manifest.reader import ManifestReader
-from fpack.builders.oci import spec
-from fpack.builders.oci.spec import Descriptor
 from fpack.store.path import parse
 
 from . import fragments
 from . import provenance as origins
+from .components import common_licence, described, image_component, system_component, together
 from .dependencies import LoadedFile, loaded, roots
-from .facts import ARCHIVE, EXECUTABLE, STRUCTURED, Facts, FileFacts, OsRelease, PackageFacts
-from .licences.check import conjunction, is_expression
+from .facts import ARCHIVE, EXECUTABLE, STRUCTURED, Facts, FileFacts, PackageFacts
 from .model import (
     BUILD_TOOL_OF,
     BUILT_USING,
@@ -42,13 +39,10 @@ from .model import (
     Licence,
 )
 from .provenance import Locked, Provenance
-from .purl import cpe, debian, purl, upstream_version
+from .purl import cpe, debian, upstream_version
 
 _BUILT_USING = re.compile(r"([a-z0-9][a-z0-9+.-]*)\s*\(=\s*([^)\s]+)\s*\)")
-_SYSTEM_VENDORS = {"debian": ("debian", "debian_linux"), "ubuntu": ("canonical", "ubuntu_linux")}
-_SUPPLIERS = {"debian": "Debian", "ubuntu": "Ubuntu"}
 # Sources of these kinds are a part of what is built from them. Those of kind "source" are its source code.
-_COPYRIGHT_OF_PARTS = "The copyright notices of the packages in it."
 _PARTS = ("npm", "pypi", "golang", "cargo", "gem")
 
 
@@ -111,12 +105,12 @@ class _Gathering:
         self._source_urls: dict[str, set[str]] = {}  # by the ref of a source package
         self._licences: dict[str, tuple[Licence, str]] = {}  # of every file of a component, and its copyright
         self._meta = {meta.path: meta for meta in reader.head.meta}
-        self._subject = _described(self._image(supplier), self._meta.get(self._head.image.path))
+        self._subject = described(image_component(reader.head, supplier), self._meta.get(self._head.image.path))
 
     def bill(self, tool: str, serial: str) -> Bill:
         """Collect everything."""
         subject = self._subject.ref
-        self._relate(subject, CONTAINS, self._add(self._system()))
+        self._relate(subject, CONTAINS, self._add(system_component(self._facts, self._provenance)))
         builds = [origin for origin in self._head.paths if self._path(origin)]
         inside = sorted(set(self._refs.values()) - {subject})
         for ref in inside:
@@ -148,10 +142,10 @@ class _Gathering:
         """State the licence and the copyright of the image and the system: those of their parts, if each has some."""
         parts = [self._components[ref] for ref in inside]
         packages = [part for part in parts if part.kind == "deb"]
-        self._subject = _together(self._subject, parts)
+        self._subject = together(self._subject, parts)
         for ref, component in self._components.items():
             if component.kind == "operating-system":
-                self._components[ref] = _together(component, packages)
+                self._components[ref] = together(component, packages)
 
     def _add(self, component: Component) -> str:
         """Add a component unless it is known. One in the image is more than a tool of a build."""
@@ -162,61 +156,6 @@ class _Gathering:
 
     def _relate(self, start: str, kind: str, end: str) -> None:
         self._relations.add(BillRelation(start, kind, end))
-
-    def _image(self, supplier: str) -> Component:
-        image = self._head.image
-        name = image.name.rpartition("/")[2].lower()
-        url = purl("oci", "", name, image.manifest.digest, {"arch": image.arch, "tag": image.tag})
-        config = image.configuration.get("config") or {}
-        labels = config.get("Labels") or {}
-        stated = str(labels.get("org.opencontainers.image.licenses", ""))
-        licence = Licence(stated, stated if is_expression(stated) else "")
-        sha256 = image.manifest.digest.removeprefix("sha256:")
-        return Component(
-            ref=url,
-            kind="container",
-            name=image.name,
-            version=image.tag,
-            arch=image.arch,
-            purl=url,
-            supplier=supplier or str(labels.get("org.opencontainers.image.vendor", "")),
-            homepage=str(labels.get("org.opencontainers.image.url", "")),
-            description=str(labels.get("org.opencontainers.image.description", "")),
-            declared=licence,
-            effective=licence,
-            hashes=Hashes(sha256=sha256, sha512=self._manifest_sha512()),
-            size=image.manifest.size,
-            file=sha256,  # in an OCI layout
-        )
-
-    def _manifest_sha512(self) -> str:
-        """Return the SHA-512 of the image's own manifest, whose content follows from that of fpack."""
-        head = self._head
-        layers = [Descriptor(*layer.blob) for layer in head.layers]
-        data = spec.dump(spec.manifest(Descriptor(*head.image.config), layers))
-        return hashlib.sha512(data).hexdigest() if spec.digest(data) == head.image.manifest.digest else ""
-
-    def _system(self) -> Component:
-        named = [f.os_release for _, f in sorted(self._facts.items()) if f.os_release is not None]
-        release = self._provenance.release
-        usual = self._provenance.distribution if release else "linux"
-        system = named[0] if named else OsRelease(usual, release, release)
-        supplier = _SUPPLIERS.get(system.id, "")
-        if supplier and system.home.startswith(("https://", "http://")):
-            supplier = f"{supplier} <{system.home}>"
-        vendor, product = _SYSTEM_VENDORS.get(system.id, ("", system.id))
-        return Component(
-            ref=f"os:{system.id}@{system.version}" if system.version else f"os:{system.id}",
-            kind="operating-system",
-            name=system.id,
-            version=system.version,
-            cpe=cpe("o", vendor, product, system.version),
-            supplier=supplier,
-            homepage=system.home,
-            description=system.codename,
-            hashes=system.hashes,
-            file=system.file,
-        )
 
     # What is in the image.
 
@@ -236,7 +175,7 @@ class _Gathering:
             # What is downloaded as it is has another supplier than the image, and nobody states which.
             supplier = "" if drv is None or drv.kind == "fetch" else self._subject.supplier
             made = Component(f"path:{path.base}", kind, name, version, supplier=supplier)
-            ref = self._add(_described(made, self._meta.get(origin.path)))
+            ref = self._add(described(made, self._meta.get(origin.path)))
         self._refs[origin.path] = ref
         return ref != self._subject.ref and facts.package is None
 
@@ -273,7 +212,7 @@ class _Gathering:
             copyright_file=copyright_file,
         )
         self._add(component)
-        self._licences[url] = _common_licence(copyright_facts)
+        self._licences[url] = common_licence(copyright_facts)
         urls = self._provenance.source_urls(deb, package.source, package.source_version)
         self._source_package(component, locked, package, urls)
         return url
@@ -418,23 +357,6 @@ class _Gathering:
                 self._relate(ref, DEPENDS_ON if component.kind in _PARTS else GENERATED_FROM, component.ref)
 
 
-def _described(component: Component, meta: PathMeta | None) -> Component:
-    """Return a component with what the image or the package says of itself."""
-    if meta is None:
-        return component
-    licence = Licence(meta.licence, meta.licence if is_expression(meta.licence) else "") if meta.licence else None
-    return component._replace(
-        homepage=meta.homepage or component.homepage,
-        description=meta.description or component.description,
-        declared=licence or component.declared,
-        effective=licence or component.effective,
-        supplier=meta.maintainers[0] if meta.maintainers else component.supplier,
-        originator=meta.originator or component.originator,
-        cpe=meta.cpe or component.cpe,
-        purl=meta.purl or component.purl,
-    )
-
-
 def _text(path: bytes) -> str:
     """Return a path as a bill has it, whatever the locale is."""
     return path.decode("utf-8", "surrogateescape")
@@ -445,28 +367,3 @@ def _hashes(entry: ManifestEntry, facts: FileFacts | None) -> Hashes:
     if entry.kind == SYMLINK:
         return Hashes(*(hashlib.new(name, entry.target).hexdigest() for name in ("sha256", "sha512", "sha1")))
     return facts.hashes if facts is not None else Hashes(sha256=entry.sha256.hex())
-
-
-def _common_licence(found: CopyrightFacts | None) -> tuple[Licence, str]:
-    """Return the licence that all files of a package have, and their copyright, if its copyright file has only one.
-
-    The paths in a copyright file are those of the source. Of a file that was built, no stanza is known.
-    """
-    if found is None or not found.stanzas:
-        return Licence(), ""
-    licences = {(stanza.original, stanza.expression) for stanza in found.stanzas}
-    if len(licences) != 1:
-        return Licence(), ""
-    texts = {stanza.copyright for stanza in found.stanzas}
-    return Licence(*licences.pop()), texts.pop() if len(texts) == 1 else ""
-
-
-def _together(component: Component, parts: Iterable[Component]) -> Component:
-    """Return a component with the licences and the notice of its parts, unless it states its own or a part has none."""
-    found = list(parts)
-    expressions = [part.effective.expression for part in found]
-    if found and all(expressions) and not component.effective.expression:
-        component = component._replace(effective=Licence("", conjunction(expressions)))
-    if found and all(part.copyright for part in found) and not component.copyright:
-        component = component._replace(copyright=_COPYRIGHT_OF_PARTS)
-    return component

@@ -14,7 +14,7 @@ from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest
 from fpack.builders.verify.findings import Report
 from fpack.builders.verify.image_archive import open_archive
-from fpack.cli.verbs.verify import _others
+from fpack.cli.ui.verification import _others
 from support.evidence import verify_alone
 from support.forge import Forgery
 from support.greeter import Greeter
