@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -89,31 +91,31 @@ signal.pause()
 """
 
 
-@pytest.mark.parametrize("stays", [False, True])
-@pytest.mark.parametrize("with_pid_file", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_the_script_stays_until_the_server_has_ended(
-    tmp_path: Path, stays: bool, with_pid_file: bool, number: signal.Signals
-) -> None:
-    pid_file = str(tmp_path / "it's pid")
-    script = written(StartScript(forks=True, pid_file=pid_file if with_pid_file else ""), tmp_path / "start")
+def test_the_script_stays_until_the_server_has_ended(tmp_path: Path, number: signal.Signals) -> None:
     server = tmp_path / "server.py"
     server.write_text(SERVER)
-    arguments = [*([pid_file] if with_pid_file else []), *(["stay"] if stays else [])]
-    started = subprocess.Popen(
-        [*PID_NAMESPACE, "/bin/sh", script, "/usr/bin/env", "python3", server, *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with started:
-        assert started.stdout is not None
-        assert started.stdout.readline() == "up\n"
+    with ExitStack() as stack:
+        # The forms are tried at once, since each waits.
+        servers = []
+        for stays, with_pid_file in itertools.product((False, True), repeat=2):
+            place = tmp_path / f"{stays}-{with_pid_file}"
+            place.mkdir()
+            pid_file = str(place / "it's pid") if with_pid_file else ""
+            script = written(StartScript(forks=True, pid_file=pid_file), place / "start")
+            arguments = [*([pid_file] if pid_file else []), *(["stay"] if stays else [])]
+            command = [*PID_NAMESPACE, "/bin/sh", script, "/usr/bin/env", "python3", server, *arguments]
+            servers.append(stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)))
+        for started in servers:
+            assert started.stdout is not None
+            assert started.stdout.readline() == "up\n"
         time.sleep(1.5)
-        assert started.poll() is None
-        children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
-        os.kill(int(children[0]), number)
-        assert started.stdout.read() == f"{number.name}\n"
-        assert started.wait(60) == 0
+        for started in servers:
+            assert started.stdout is not None and started.poll() is None
+            children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
+            os.kill(int(children[0]), number)
+            assert started.stdout.read() == f"{number.name}\n"
+            assert started.wait(60) == 0
 
 
 def test_a_server_that_does_not_start_ends_the_container(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import tarfile
@@ -237,21 +238,25 @@ def test_devices_and_set_id_bits_have_no_effect(someone: Person, image: Image) -
     assert done.stdout.split() == ["id", "1234"] and "no devices and pipes" in done.stderr
 
 
-def test_a_bomb_is_stopped(someone: Person, image: Image) -> None:
-    layer = Layer([], suffix="+zstd")
+@functools.cache
+def bomb() -> bytes:
+    """Return a packed layer with a file of 3 GiB."""
     import zstandard
 
-    big = node("opt/big", b"").encode()[:512]
     size = 3 << 30
-    header = bytearray(big)
+    header = bytearray(node("opt/big", b"").encode()[:512])
     header[124:136] = b"%011o\0" % size
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
     packer = zstandard.ZstdCompressor(level=1).compressobj()
     pieces = [packer.compress(bytes(header))]
     pieces += [packer.compress(bytes(1 << 24)) for _ in range(size >> 24)]
-    layer.blob = b"".join([*pieces, packer.flush()])
-    layer.raw = b""
+    return b"".join([*pieces, packer.flush()])
+
+
+def test_a_bomb_is_stopped(someone: Person, image: Image) -> None:
+    layer = Layer([], suffix="+zstd")
+    layer.blob, layer.raw = bomb(), b""
     image.layers.append(layer)
     told = someone("try", str(saved(someone, image)), cwd=someone.place, status=1).stderr
     assert "too many bytes unpacked" in told
