@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from support.examples import shared_store
 from support.needs import needs_podman
 from support.paths import REPOSITORY
 from support.podman import Podman
@@ -19,10 +20,12 @@ EXAMPLE = REPOSITORY / "examples" / "first"
 pytestmark = [pytest.mark.network, *needs_podman]
 
 
-def test_it_serves_as_a_user_without_rights(tmp_path: Path, podman: Podman) -> None:
+def test_it_serves_as_a_user_without_rights(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, podman: Podman
+) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "first", ignore=shutil.ignore_patterns("*.lock", "*.tar"))
     fpack = Fpack(tmp_path / "home")
-    # The store that other tests of real packages share, where one is named: downloads are slow.
+    fpack.env["FPACK_ROOT"] = str(shared_store(tmp_path_factory))
     fpack.use_mirrors_of_the_machine()
     fpack("pack", cwd=tmp_path / "first", timeout=300)
     image = podman.load(tmp_path / "first" / "first.tar")

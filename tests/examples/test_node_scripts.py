@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.examples import World
+from support.examples import World, shared_store
 from support.httpserver import Server
 
 pytestmark = pytest.mark.network
@@ -82,9 +82,11 @@ def project(tmp_path: Path, server: Server) -> Path:
     return place
 
 
-def test_scripts_run_where_they_are_asked_for(tmp_path: Path, server: Server, project: Path) -> None:
+def test_scripts_run_where_they_are_asked_for(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, server: Server, project: Path
+) -> None:
     (tmp_path / "world").mkdir()
-    world = World(tmp_path / "world")
+    world = World(tmp_path / "world", store=shared_store(tmp_path_factory))
     env = {"NPM_CONFIG_REGISTRY": server.url}
     told = json.loads(world.fpack("init", "--json", cwd=project).stdout)
     assert "addon, made have installation scripts, which are not run" in " ".join(told["guessed"])

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.examples import EXAMPLES, World
+from support.examples import EXAMPLES, World, shared_store
 from support.goproxy import GoProxy
 from support.needs import needs_podman
 from support.podman import Podman
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.network, *needs_podman]
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("projects"))
+    return World(tmp_path_factory.mktemp("projects"), store=shared_store(tmp_path_factory))
 
 
 def _begun(world: World, place: Path, *left: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.examples import World
+from support.examples import World, shared_store
 from support.httpserver import Server
 from support.needs import needs_podman
 from support.podman import Podman
@@ -31,7 +31,7 @@ class Index:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("locks"))
+    return World(tmp_path_factory.mktemp("locks"), store=shared_store(tmp_path_factory))
 
 
 @pytest.fixture
