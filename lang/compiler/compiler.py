@@ -16,6 +16,7 @@ from .calls import Calls
 from .emitter import Emitter, Free
 from .expressions import Expressions
 from .functions import Functions
+from .hidden_names import explicit_names
 from .loops import Loops
 from .operators import Operators
 from .python_ast import Block
@@ -59,7 +60,9 @@ def compile_file(
     """
     emitter, records = _compiler(source, builtins, fields_given)
     block: Block = []
-    records.file(mark_outer_calls(entries), block)
+    tree = explicit_names(source, mark_outer_calls(entries))
+    assert isinstance(tree, list)
+    records.file(tree, block)
     if emitter.frames:
         replace(block, emitter.frames)
     return Compiled(a.Module(block, []), emitter.free, emitter.infos)
@@ -70,7 +73,9 @@ def compile_expression(source: Source, node: Node, builtins: Mapping[str, str]) 
     emitter, _ = _compiler(source, builtins)
     emitter.level = 1
     body: Block = []
-    emitter.tail(node, Scope(None), body)
+    tree = explicit_names(source, node)
+    assert isinstance(tree, Node)
+    emitter.tail(tree, Scope(None), body)
     block: Block = [py.define(".value", [], body, emitter.at(node))]
     if emitter.frames:
         replace(block, emitter.frames)

@@ -42,11 +42,10 @@ def refuse_cycle(source: Source, entry: Node) -> None:
     """Raise the error for a value that certainly evaluates itself, with a hint at what was probably meant."""
     name, value = entry.name, entry.value
     why = "the fields of a record, and the names of a `let`, see each other, so the name refers to this value itself"
-    if value.kind == "var":
-        hint = f"write {{ {name} }} to take `{name}` from the enclosing scope"
-        what = f"`{name} = {name}` defines the value by itself"
-        raise source.error(value.start, value.end, what, why=why, hint=hint)
-    hint = f"give the outer value another name, or write {{ {name} }} to take it unchanged"
+    hint = f"no scope around this has another `{name}`"
     if source.text[: entry.start].rpartition("{")[0].rstrip().endswith(".with"):
         hint = f"write .with(old => {{ {name} = ... }}), and old.{name} for the value before the change"
+    if value.kind == "var":
+        what = f"`{name} = {name}` defines the value by itself"
+        raise source.error(value.start, value.end, what, why=why, hint=hint)
     raise source.error(entry.start, entry.end, f"`{name}` depends on itself", why=why, hint=hint)

@@ -18,7 +18,11 @@ def unbound(
 ) -> EvalError:
     """Return the error for an undefined name. outer: the names in scope in every file; hidden: those not suggested."""
     if name.endswith(OUTER):
-        return _calls_itself(source, name.removesuffix(OUTER), span, [n for n in outer if n not in hidden])
+        written, plain = source.text[span[0] : span[1]], name.removesuffix(OUTER)
+        suggested = [n for n in outer if n not in hidden]
+        if not written.startswith(plain) or written.endswith(f".{plain}"):
+            return _not_hidden(source, plain, span, suggested)
+        return _calls_itself(source, plain, span, suggested)
     known = {n for n in outer if n not in hidden} | {"true", "false", "null"}
     known |= {n for n in _bound_around(parse(source, cache), span[0]) if n != name}
     parts = name.split("-")
@@ -26,12 +30,20 @@ def unbound(
     hint = did_you_mean(name, known) or f'{package}write strings in quotes: "{name}"'
     if name in _RELEASES:
         hint = f'write {name} = import("fpack/{name}").{_RELEASES[name]}'
+    if name in ("this", "outer"):
+        hint = "write this.NAME for a field of the record around it, and outer.NAME for a name that another one hides"
     for i in range(1, len(parts)):
         left, right = "-".join(parts[:i]), "-".join(parts[i:])
         if left in known and (right in known or right.isdigit()):
             hint = f"put spaces around the minus to subtract: `{left} - {right}`"
             break
     return source.error(*span, f"The name `{name}` is not defined", hint=hint)
+
+
+def _not_hidden(source: Source, name: str, span: tuple[int, int], outer: list[str]) -> EvalError:
+    why = f"at this place no name `{name}` hides another one"
+    hint = did_you_mean(name, outer) or f"write {name} for the only one"
+    return source.error(*span, f"There is no outer `{name}`", why=why, hint=hint)
 
 
 def _calls_itself(source: Source, name: str, span: tuple[int, int], outer: list[str]) -> EvalError:

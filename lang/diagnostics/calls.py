@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.lang.abi import OUTER
+from fpack.lang.compiler.hidden_names import HiddenNames
 from fpack.lang.errors import EvalError, did_you_mean, quote
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import MAX_FILE, Source, normal
@@ -39,7 +40,8 @@ class ParsedText:
         self.source = source
         self.tree = mark_outer_calls(tree) if isinstance(tree, list) else tree
         self.directory = directory
-        self.names = NameTable(source, self.tree)
+        self.hidden = HiddenNames(source, self.tree)
+        self.names = NameTable(source, self.tree, self.hidden.uses)
 
     def entry(self, name: str) -> Node | None:
         """Return the node of a field's value, or None."""
@@ -115,7 +117,7 @@ def resolve(
     if node.kind == "paren":
         return resolve(node.inner, scope, text, library, depth + 1)
     if node.kind == "var":
-        binding = scope.find(node.name)
+        binding = text.names.binding(node, scope)
         if binding is not None:
             if binding.node is None or binding.kind not in ("field", "let"):
                 return None

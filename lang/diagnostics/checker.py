@@ -28,7 +28,8 @@ from .names import NameTable
 class Diagnostic(NamedTuple):
     """An error or warning of the checker.
 
-    rule: `syntax`, `undefined`, `unused`, `field`, `argument`, `import`, `duplicate`, `unreachable` or `invalid`.
+    rule: `syntax`, `undefined`, `unused`, `field`, `argument`, `import`, `duplicate`, `hidden`, `unreachable` or
+    `invalid`.
     """
 
     rule: str
@@ -68,6 +69,7 @@ def check_tree(text: ParsedText, library: Library) -> list[Diagnostic]:
     """Return all findings in a parsed text, in its order."""
     found = [
         *_undefined(text, library),
+        *(Diagnostic("hidden", e) for e in text.hidden.errors),
         *(Diagnostic("argument", e) for e in calls.wrong_calls(text, library)),
         *(Diagnostic("field", e) for e in calls.wrong_selections(text, library)),
         *(Diagnostic("import", e) for e in calls.wrong_imports(text, library)),

@@ -278,9 +278,7 @@ def _loop(error: Loop) -> Fault:
     if len(names) > 1 and names[0] == names[-1]:
         names.pop()
     if len(names) == 1:
-        hint = hint or (
-            "a record's fields see each other: the name means the field itself, not one of the same name outside"
-        )
+        hint = hint or f"a record's fields see each other; write outer.{names[0]} for one of the same name outside"
         return Fault(f"{quote(names[0])} depends on itself", why="infinite recursion", hint=hint)
     chain = " depends on ".join(quote(n) for n in [*names[:8], names[0]])
     return Fault(f"{quote(names[0])} depends on itself", why=f"infinite recursion: {chain}", hint=hint)

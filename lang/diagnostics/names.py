@@ -1,14 +1,16 @@
 """Collect the names of a source text: the bindings, their uses and their scopes, without evaluation.
 
 The scopes are those of the compiler: the fields of a record, and the names of a `let`, see each other; the default of a
-parameter sees the other parameters; a clause of a comprehension sees the clauses before it.
+parameter sees the other parameters; a clause of a comprehension sees the clauses before it. HiddenNames tells which of
+several bindings of one name a use refers to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from fpack.lang.compiler.hidden_names import Use
 from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import Node, children, flat_params
 
@@ -39,12 +41,15 @@ class NameScope:
     parent: NameScope | None
     names: dict[str, Binding] = field(default_factory=dict)
 
-    def find(self, name: str) -> Binding | None:
+    def find(self, name: str, skipped: int = 0) -> Binding | None:
+        """Return the binding of a name. skipped: the number of inner bindings to pass over."""
         scope: NameScope | None = self
         while scope is not None:
             found = scope.names.get(name)
             if found is not None:
-                return found
+                if not skipped:
+                    return found
+                skipped -= 1
             scope = scope.parent
         return None
 
@@ -54,11 +59,12 @@ class NameTable:
 
     bindings: in the order of the text. free: the uses of names that nothing in the text binds. top: the scope of the
     whole text. calls, selections, branches: the nodes of these kinds. records: the entries of each file, record and
-    `let`, and which of the three it is.
+    `let`, and which of the three it is. hidden: the uses of hidden names, by the `id` of the node.
     """
 
-    def __init__(self, source: Source, tree: list[Node] | Node) -> None:
+    def __init__(self, source: Source, tree: list[Node] | Node, hidden: Mapping[int, Use]) -> None:
         self.source = source
+        self.hidden = hidden
         self.bindings: list[Binding] = []
         self.free: list[tuple[str, int, int]] = []
         self.all: list[NameScope] = []
@@ -114,8 +120,13 @@ class NameTable:
         scope.names.setdefault(name, made)
         self.bindings.append(made)
 
-    def _use(self, name: str, start: int, end: int, scope: NameScope) -> None:
-        found = scope.find(name)
+    def binding(self, node: Node, scope: NameScope) -> Binding | None:
+        """Return the binding that the node of a name refers to in a scope."""
+        use = self.hidden.get(id(node))
+        return scope.find(node.name, use.skipped if use is not None else 0)
+
+    def _use(self, name: str, start: int, end: int, scope: NameScope, skipped: int = 0) -> None:
+        found = scope.find(name, skipped)
         if found is not None:
             found.uses.append((start, end))
         else:
@@ -136,7 +147,10 @@ class NameTable:
 
     def _node(self, node: Node, scope: NameScope) -> None:
         kind = node.kind
-        if kind == "var":
+        use = self.hidden.get(id(node))
+        if use is not None:
+            self._use(use.name, use.start, use.end, scope, use.skipped)
+        elif kind == "var":
             self._use(node.name, node.start, node.end, scope)
         elif kind in ("rec", "let"):
             inner = self._scope(node.start, node.end, scope)

@@ -1,1 +1,1 @@
-result = { shell = shell { packages = [] } }
+result = { nobody = nobody { packages = [] } }

@@ -1,2 +1,1 @@
-version = "1"
 result = { version = version + "-rc" }

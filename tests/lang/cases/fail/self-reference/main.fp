@@ -1,2 +1,1 @@
-name = "outer"
 result = { name = name }

@@ -1,0 +1,3 @@
+result =
+  let port = 80
+  in { port = 8080, url = "http://localhost:${port}/" }

@@ -1,0 +1,2 @@
+app({ libs }) = { libs = [libs, "z"] }
+result = app { libs = ["m"] }

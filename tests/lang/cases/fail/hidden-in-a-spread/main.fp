@@ -1,0 +1,2 @@
+app({ name }) = { ...{ id = name }, name = "b" }
+result = app { name = "a" }

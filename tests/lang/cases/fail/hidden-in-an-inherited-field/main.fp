@@ -1,0 +1,1 @@
+result = [{ name = "app", labels = { name } } for name in ["a", "b"]]

@@ -1,0 +1,2 @@
+app(name) = { name = "b", inner = { name = "c", id = "i-${name}" } }
+result = app("a")

@@ -1,0 +1,1 @@
+result = { port = outer.port }

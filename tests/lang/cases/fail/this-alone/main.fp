@@ -1,0 +1,1 @@
+result = { port = 80, all = this }

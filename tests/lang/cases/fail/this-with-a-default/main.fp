@@ -1,0 +1,1 @@
+result = { port = 80, url = this.port or 1 }
