@@ -265,7 +265,7 @@ class HiddenNames:
         skipped = next((i for i, b in enumerate(reversed(bound)) if b.block.kind in ("record", "file")), None)
         if skipped is None:
             what = f"No record around this has a field `{name}`"
-            self.errors.append(self.source.error(node.key_start, node.key_end, what, hint=f"write {name}"))
+            self.errors.append(self.source.error(node.key_start, node.key_end, what, hint=f"write {name} for a name in scope"))
         else:
             self._refer(node, name, skipped)
         return True

@@ -21,7 +21,7 @@ def unbound(
         written, plain = source.text[span[0] : span[1]], name.removesuffix(OUTER)
         suggested = [n for n in outer if n not in hidden]
         if not written.startswith(plain) or written.endswith(f".{plain}"):
-            return _not_hidden(source, plain, span, suggested)
+            return _not_hidden(source, plain, span)
         return _calls_itself(source, plain, span, suggested)
     known = {n for n in outer if n not in hidden} | {"true", "false", "null"}
     known |= {n for n in _bound_around(parse(source, cache), span[0]) if n != name}
@@ -40,9 +40,9 @@ def unbound(
     return source.error(*span, f"The name `{name}` is not defined", hint=hint)
 
 
-def _not_hidden(source: Source, name: str, span: tuple[int, int], outer: list[str]) -> EvalError:
+def _not_hidden(source: Source, name: str, span: tuple[int, int]) -> EvalError:
     why = f"at this place no name `{name}` hides another one"
-    hint = did_you_mean(name, outer) or f"write {name} for the only one"
+    hint = f"outer.{name} is the `{name}` of an outer scope that a field, parameter or other name hides"
     return source.error(*span, f"There is no outer `{name}`", why=why, hint=hint)
 
 

@@ -229,7 +229,11 @@ container({
       ports
       run-options
     }
-  in evaluate(evaluate(own-meta, image-made), {
+    forms = import("fpack/forms").of-container {
+      name, tag, entrypoint, command, env, user, workdir, ports, volumes, labels, stop-signal, healthcheck, max-layers
+      users, files, directories, links, rules, drop, setuid, wants, first-start, run-options
+    }
+  in evaluate(forms, evaluate(evaluate(own-meta, image-made), {
     type = "container"
     name = image-name
     tag = image-tag
@@ -262,7 +266,7 @@ container({
     directories
     links
     run-options
-  })
+  }))
 
 # The Essential packages that scripts use. Every Debian system has them, so packages do not declare them.
 essential = [

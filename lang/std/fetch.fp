@@ -18,9 +18,16 @@ fetch({
     last = head(reverse([part for part in split(plain, "/") if part != ""]))
     digest = lower(sha256)
     strong = lower(sha512)
+    no-url = [u for u in all-urls if match(u, "[A-Za-z][A-Za-z0-9+.-]*:.+") == null]
     file-name = if name == null then store-name(last) else name
   in
-    if digest != "" && match(digest, "[0-9a-f]{64}") == null then
+    if no-url != [] then
+      error(
+        "`url` is a web address, https://..., and not ${to-json(head(no-url))}",
+        if url == null then "urls" else "url",
+      )
+    else if size != null && size < 0 then error("`size` is a number of bytes, and not ${size}", "size")
+    else if digest != "" && match(digest, "[0-9a-f]{64}") == null then
       error("`sha256` is 64 hexadecimal digits", "sha256")
     else if strong != "" && match(strong, "[0-9a-f]{128}") == null then
       error("`sha512` is 128 hexadecimal digits", "sha512")

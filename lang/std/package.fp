@@ -81,6 +81,15 @@ package({
       ...paths(built-tools, linked)
       ...own-variables
     }
+    unpacks = unpack == default-unpack
+    patched = patch == default-patch
+    forms =
+      if type(source) != "string" && patches == [] && outputs == ["out"] && limits == null && allowed == null
+        && disallowed == []
+      then null
+      else import("fpack/forms").of-package {
+        source, patches, outputs, limits, allowed, disallowed, unpacks, patched
+      }
     made = derivation {
       kind = "exec"
       name = full-name
@@ -90,7 +99,7 @@ package({
       env = variables
       allowed = permitted
       disallowed = forbidden
-      limits
+      limits = evaluate(forms, limits)
       outputs
       strip
     }

@@ -43,8 +43,9 @@ shell({
     leaves = if drop != null then drop else documentation(wanted)
     enter = import("fpack/text").text("enter", entry-script(the-name, the-hook), true)
 
+    # A name that no image can have is fine for a shell.
     packed = import("fpack/container").container {
-      name = the-name
+      name = if import("fpack/forms").image-name(the-name) then the-name else name-of({ name = the-name })
       tag = "shell"
       packages = [...whole, ...built]
       release = the-release
@@ -103,7 +104,8 @@ service({
     inside = shell { name = "service", env = variables, packages, rules }
     offered = import("fpack/variables").checked("exports", exports)
     numbers = [checked-port(p) for p in ports]
-  in evaluate(variables, evaluate(offered, {
+    forms = import("fpack/forms").of-service { start, stop, seconds }
+  in evaluate(forms, evaluate(variables, evaluate(offered, {
     type = "service"
     root = if image == null then inside.root else image.root
     paths = mentions([inside.paths, start, prepare, ready])
@@ -112,7 +114,7 @@ service({
     exports = offered
     start, prepare, ready, stop, seconds
     ports = numbers
-  }))
+  })))
 
 # The shell of `fpack shell debian.trixie.gcc debian.trixie.make`.
 shell-of(packages) = shell { packages }
