@@ -20,6 +20,9 @@ OLD = ".old"
 CHANGE_FIELD = ".change-field"
 EXTEND_FIELD = ".extend-field"
 
+# The variable that holds the call in the user's text that led to a function of the library.
+SITE = ".site"
+
 
 class FunctionInfo:
     """Facts about a generated function, which hold for every closure of its code.

@@ -29,7 +29,7 @@ from fpack.store.files.regular_file import read_bytes
 from .errors import EvalError, Fault, quote
 from .module_loader import Modules, importer
 from .protocols import PackageSource
-from .runtime import deep_stack, parameter_types, record_update
+from .runtime import call_sites, deep_stack, parameter_types, record_update
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,6 +83,7 @@ class Evaluator:
             **RUNTIME,
             **record_update.RUNTIME,
             **parameter_types.RUNTIME,
+            **call_sites.RUNTIME,
             **PURE,
             ".S": self._deriver.text,
             "settings": dict(settings or {}),

@@ -214,7 +214,8 @@ class Modules:
     def compile(self, source: Source, root: str, directory: str, fields_given: bool = False) -> Module:
         """Compile a text to a module, or take it from the cache. fields_given: see `compile_tree`."""
         start = self._key + (b" given" if fields_given else b"")
-        key = disk_cache.key(start, source.start.encode(), source.text.encode("utf-8", "surrogatepass"))
+        kind = f"{source.start} {source.library}"
+        key = disk_cache.key(start, kind.encode(), source.text.encode("utf-8", "surrogatepass"))
         body = disk_cache.read(self.cache, key)
         if body is not None:
             compiled: Compiled = marshal.loads(body)

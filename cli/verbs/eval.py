@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,8 +23,12 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON. Derivations are marked as not built.")
 @shared.locking
 def command(what: str | None, expression: str | None, as_json: bool, **rest: Any) -> int:
-    """Evaluate WHAT and print its value. Nothing is built."""
+    """Evaluate WHAT and print its value. Nothing is built.
+
+    Inside a project, an expression sees the packages of the project's lock.
+    """
     from fpack.cli.errors import UsageError
+    from fpack.cli.workspace.target import find_project
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import printable
 
@@ -31,6 +36,7 @@ def command(what: str | None, expression: str | None, as_json: bool, **rest: Any
         raise UsageError("Give either WHAT or --expression, not both")
     with Workspace(shared.options(rest)) as workspace:
         if expression is not None:
+            workspace.use_project(find_project(Path.cwd()))
             value = workspace.evaluator.expression(expression)
         else:
             value = workspace.value(workspace.target(what))

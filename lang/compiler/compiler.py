@@ -10,6 +10,7 @@ from fpack.lang.abi import FunctionInfo
 from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import LITERALS, Node, mark_outer_calls
 
+from . import call_sites
 from . import python_ast as py
 from .bindings import Bindings
 from .calls import Calls
@@ -65,6 +66,8 @@ def compile_file(
     records.file(tree, block)
     if emitter.frames:
         replace(block, emitter.frames)
+    if source.library:
+        call_sites.share(block)
     return Compiled(a.Module(block, []), emitter.free, emitter.infos)
 
 

@@ -11,6 +11,7 @@ import re
 from fpack.lang.abi import DEEP, FunctionInfo
 from fpack.lang.syntax.tree import Node, flat_params, unwrapped
 
+from . import call_sites
 from . import python_ast as py
 from .default_types import is_settled
 from .emitter import Emitter
@@ -44,6 +45,8 @@ class Functions:
             if p.kind == "pattern":
                 record = emitter.fresh(".given")
                 params.append((record, False))
+                if emitter.source.library:
+                    body.append(call_sites.keep(record, at))
                 self._pattern(p, record, node.name, inner, body)
             else:
                 ready = p.default is None

@@ -20,7 +20,16 @@ from fpack.lang.runtime.values import PYTHON_NAMES, Loop, force, with_article
 from fpack.lang.spans import Call, Other, Span
 from fpack.store.errors import FpackError
 
-from .frames import TracebackStep, field_span, first_definition, given_argument, line_of, path_literal, shown_name
+from .frames import (
+    TracebackStep,
+    field_span,
+    first_definition,
+    given_argument,
+    kept_call,
+    line_of,
+    path_literal,
+    shown_name,
+)
 
 
 def locate(error: BaseException, cache: str | Path | None) -> BaseException:
@@ -54,6 +63,11 @@ def locate(error: BaseException, cache: str | Path | None) -> BaseException:
         own.pop()
     elif isinstance(fault, Fault) and fault.caller and len(steps) > 1 and step is steps[-2]:
         callee = steps[-1].frame
+    call = kept_call(steps)
+    if call is not None and (call.code, call.instruction) != (step.code, step.instruction):
+        # The library was called elsewhere than where its value is needed.
+        step, argument, callee, others = call, None, None, ()
+        own = [*own, call]
     span = argument or step.span()
     if isinstance(fault, Fault) and fault.field is not None:
         span = field_span(step, fault, callee, cache) or span
@@ -69,6 +83,8 @@ def locate(error: BaseException, cache: str | Path | None) -> BaseException:
         if isinstance(fault, Fault)
         else " ".join(p for p in (fault.where and f"({fault.where})", fault.why) if p)
     )
+    if call is not None and call.call:
+        why = "\n".join(line for line in (why, f"in {call.call}") if line)
     found = EvalError(fault.what, span=span, why=why, hint=fault.hint, others=others, calls=calls)
     return found.with_(exit_code=fault.exit_code)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from json import dumps as to_json
 from os.path import normpath
 from pathlib import Path
-from types import CellType, FrameType
+from types import CellType, CodeType, FrameType
 from typing import Any
 
-from fpack.lang.abi import FUNCTIONS, PART, PARTS
+from fpack.lang.abi import FUNCTIONS, PART, PARTS, SITE
 from fpack.lang.errors import Fault
+from fpack.lang.runtime.call_sites import CallSite
 from fpack.lang.spans import Other, Span
 from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import NamedArgument, Node, children, walk
@@ -30,14 +32,18 @@ class TracebackStep:
         self.source = source
 
     @property
+    def code(self) -> CodeType:
+        return self.frame.f_code
+
+    @property
     def name(self) -> str:
         """The name of the field or function that the frame evaluates; "" if it has no name."""
-        code = self.frame.f_code
-        if code.co_name.startswith(PARTS):
+        code = self.code
+        if code.co_name.startswith(PARTS) and not isinstance(self, CallStep):
             named: str = self.frame.f_globals[FUNCTIONS][id(code)].parts[self.frame.f_locals[PART]]
             if named:
                 return named
-        for part in reversed(self.frame.f_code.co_qualname.split(".<locals>.")):
+        for part in reversed(self.code.co_qualname.split(".<locals>.")):
             name = shown_name(part)
             if name:
                 return name
@@ -48,11 +54,11 @@ class TracebackStep:
         """True if the frame has evaluated nothing yet, so that it has no position in the text."""
         from opcode import opmap
 
-        return self.frame.f_code.co_code[self.instruction] == opmap["RESUME"]
+        return self.code.co_code[self.instruction] == opmap["RESUME"]
 
     def position(self) -> tuple[int, int, int, int]:
         """Return line, column, end line and end column; lines count from 1 and columns from 0."""
-        code = self.frame.f_code
+        code = self.code
         line, end_line, column, end_column = next(
             islice(code.co_positions(), self.instruction // 2, None), (1, 1, 0, 0)
         )
@@ -64,6 +70,42 @@ class TracebackStep:
     def span(self) -> Span:
         line, column, end_line, end_column = self.position()
         return Span(self.source.name, line, column + 1, end_line, end_column + 1, line_of(self.source, line))
+
+
+class CallStep(TracebackStep):
+    """The call in the user's text that led to a function of the library, as a step. frame: of that function."""
+
+    __slots__ = ("site",)
+
+    def __init__(self, frame: FrameType, site: CallSite) -> None:
+        super().__init__(frame, site.instruction, site.source)
+        self.site = site
+
+    @property
+    def code(self) -> CodeType:
+        return self.site.code
+
+    @property
+    def call(self) -> str:
+        """The call in short: the function, and the name that it was given if that is evaluated."""
+        given = self.site.given
+        name = given.get("name") if isinstance(given, dict) else None
+        if name.__class__ is CellType:
+            known = name.cell_contents
+            name = known[0] if known.__class__ is tuple else None
+        function = shown_name(self.site.function)
+        return f'{function} {{ name = {to_json(name)} }}' if name.__class__ is str and function else ""
+
+
+def kept_call(steps: list[TracebackStep]) -> CallStep | None:
+    """Return the call in the user's text that led to the innermost steps of the library; None if it is unknown."""
+    for step in reversed(steps):
+        if not step.source.library:
+            return None
+        site = step.frame.f_locals.get(SITE)
+        if site is not None:
+            return CallStep(step.frame, site)
+    return None
 
 
 def shown_name(name: str) -> str:

@@ -61,7 +61,12 @@ container({
     image-tag = if tag != null then tag else tag-of(named-after(listed))
     file-name = store-name(head(reverse(split(image-name, "/"))))
 
-    the-release = one-release(release, debian, built)
+    # The forms are checked before packages are looked up.
+    forms = import("fpack/forms").of-container {
+      name, tag, entrypoint, command, env, user, workdir, ports, volumes, labels, stop-signal, healthcheck, max-layers
+      users, files, directories, links, rules, drop, setuid, wants, first-start, run-options
+    }
+    the-release = evaluate(forms, one-release(release, debian, built))
     names = unique([
       ...[p.name for p in debian],
       ...if run-by == [] then [] else [p.name for p in debian-closure(the-release, run-by)],
@@ -180,7 +185,7 @@ container({
       ...if own == null then {} else { PATH = "${own.out}/bin:${system-path}" }
       ...import("fpack/variables").checked-for-programs("env", env)
     })
-    marks = texts(labels)
+    marks = import("fpack/variables").texts("labels", labels)
     check = if healthcheck == null then null else health-of(healthcheck)
     config = {
       entrypoint = entry
@@ -229,11 +234,7 @@ container({
       ports
       run-options
     }
-    forms = import("fpack/forms").of-container {
-      name, tag, entrypoint, command, env, user, workdir, ports, volumes, labels, stop-signal, healthcheck, max-layers
-      users, files, directories, links, rules, drop, setuid, wants, first-start, run-options
-    }
-  in evaluate(forms, evaluate(evaluate(own-meta, image-made), {
+  in evaluate(evaluate(own-meta, image-made), {
     type = "container"
     name = image-name
     tag = image-tag
@@ -266,7 +267,7 @@ container({
     directories
     links
     run-options
-  }))
+  })
 
 # The Essential packages that scripts use. Every Debian system has them, so packages do not declare them.
 essential = [

@@ -46,9 +46,10 @@ of-package({ source, patches, outputs, limits, allowed, disallowed, unpacks, pat
   each("disallowed", disallowed, mentions-path, store-form),
 ] |> finished
 
-of-service({ start, stop, seconds }) = [
+of-service({ start, stop, seconds, ports }) = [
   check(trim(start) != "", "start", start, "a script that runs the service in the foreground"),
   check(starts-with(stop, "SIG") && is-signal(stop), "stop", stop, "a signal such as \"SIGTERM\""),
+  each("ports", ports, p => type(p) == "int" && p >= 1 && p <= 65535, "a list of numbers from 1 to 65535"),
   check(seconds > 0, "seconds", seconds, "a number above 0"),
 ] |> finished
 
@@ -86,13 +87,16 @@ store-form = "a package, a source, or text that names a store path"
 mentions-path(value) = type(value) != "string" || match(value, "(?s).*/fpack/store/.*") != null
 
 # Extra paths of an image: each is given once.
-extra-paths(paths) = [
-  each("files", [p for p in paths if starts-with(p, "/")], p => p != "/" && plain(p), path-form),
-  if length(unique(paths)) == length(paths) then null
-  else
-    let twice = head([p for p in paths if length([q for q in paths if q == p]) > 1])
-    in error("${twice} is given twice, among `files`, `directories` and `links`", twice),
-]
+extra-paths(paths) =
+  let
+    wrong = [p for p in paths if starts-with(p, "/") && (p == "/" || !plain(p))]
+    twice = if length(unique(paths)) == length(paths) then []
+      else [p for p in paths if length([q for q in paths if q == p]) > 1]
+  in
+    if wrong != [] then error("${head(wrong)} is not ${path-form}", head(wrong))
+    else if twice != [] then
+      error("${head(twice)} is given twice, among `files`, `directories` and `links`", head(twice))
+    else null
 
 # Globs of a rule, as `keep` and `drop` take them.
 globs(field, given) = if given == null then null else each(field, given, is-glob,

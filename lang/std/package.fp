@@ -47,12 +47,22 @@ package({
     built-tools = started.built
     built-libs = linked.built
     from-debian = [...[p for p in all-tools if !is-built(p)], ...linked.debian, ...of-started, ...started.debian]
-    the-release = one-release([
+    # The forms are checked before packages are looked up.
+    forms =
+      if type(source) != "string" && patches == [] && outputs == ["out"] && limits == null && allowed == null
+        && disallowed == []
+      then null
+      else import("fpack/forms").of-package {
+        source, patches, outputs, limits, allowed, disallowed
+        unpacks = unpack == default-unpack
+        patched = patch == default-patch
+      }
+    the-release = evaluate(forms, one-release([
       ...if release == null then [] else [release],
       ...linked.releases,
       ...started.releases,
       ...[p.release for p in of-started],
-    ])
+    ]))
     base = import("fpack/debian-package").of-release(the-release)
     basics = [get(base, n) for n in [...base-tools, ...unpackers(source)]]
     debian = unique-by-name([...from-debian, ...basics])
@@ -81,15 +91,6 @@ package({
       ...paths(built-tools, linked)
       ...own-variables
     }
-    unpacks = unpack == default-unpack
-    patched = patch == default-patch
-    forms =
-      if type(source) != "string" && patches == [] && outputs == ["out"] && limits == null && allowed == null
-        && disallowed == []
-      then null
-      else import("fpack/forms").of-package {
-        source, patches, outputs, limits, allowed, disallowed, unpacks, patched
-      }
     made = derivation {
       kind = "exec"
       name = full-name
@@ -99,7 +100,7 @@ package({
       env = variables
       allowed = permitted
       disallowed = forbidden
-      limits = evaluate(forms, limits)
+      limits
       outputs
       strip
     }

@@ -64,7 +64,7 @@ shell({
       run-options = ["-it", "-v .:/work"]
       rules, alternatives
     }
-  in evaluate(own-variables, {
+  in evaluate(own-variables, evaluate(service-names(services), {
     type = "shell"
     name = the-name
     packages = all-packages
@@ -78,7 +78,7 @@ shell({
     paths = mentions([built, tools-of(built), variables, the-hook])
     search = programs
     usual-names = named
-  })
+  }))
 
 # A program that runs as long as the shell is open, such as a database or a queue.
 # The service has its own root, made of packages or of an image. start: the script that sh runs in the foreground.
@@ -103,8 +103,7 @@ service({
     variables = import("fpack/variables").checked("env", env)
     inside = shell { name = "service", env = variables, packages, rules }
     offered = import("fpack/variables").checked("exports", exports)
-    numbers = [checked-port(p) for p in ports]
-    forms = import("fpack/forms").of-service { start, stop, seconds }
+    forms = import("fpack/forms").of-service { start, stop, seconds, ports }
   in evaluate(forms, evaluate(variables, evaluate(offered, {
     type = "service"
     root = if image == null then inside.root else image.root
@@ -113,7 +112,7 @@ service({
     env = inside.env
     exports = offered
     start, prepare, ready, stop, seconds
-    ports = numbers
+    ports
   })))
 
 # The shell of `fpack shell debian.trixie.gcc debian.trixie.make`.
@@ -154,15 +153,15 @@ included(s) =
 
 checked-service(name, s) =
   let kind = if type(s) == "record" then s.type or "record" else type(s) in
-  if match(name, "[A-Za-z0-9_][A-Za-z0-9_-]*") == null then error("${name} is no name for a service", name)
-  else if kind == "service" then s
+  if kind == "service" then s
   else error(
     "The service ${name} is made with service { ... }, and this is ${with-article(kind)}",
     name,
   )
 
-checked-port(p) =
-  if type(p) == "int" && p > 0 && p < 65536 then p else error("`ports` takes numbers from 1 to 65535", "ports")
+service-names(services) =
+  let wrong = [n for n in names(services) if match(n, "[A-Za-z0-9_][A-Za-z0-9_-]*") == null] in
+  if wrong == [] then null else error("${head(wrong)} is no name for a service", head(wrong))
 
 # The one release of Debian that the root of a shell is made of.
 one-release(given, debian, built) =

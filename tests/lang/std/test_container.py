@@ -520,7 +520,7 @@ def test_nothing_depends_on_the_machine(tmp_path: Path, cache: Path) -> None:
         ('packages = [debian.dash], links = { "/x" = 5 }', "the string that it points to"),
         ('packages = [debian.dash], users = { a = { home = "/x" } }', "needs the field `uid`"),
         ("packages = [debian.dash], healthcheck = { test = [] }", "has no field `test`"),
-        ("packages = [debian.dash], env = { A = null }", "Null has no text"),
+        ("packages = [debian.dash], env = { A = null }", "`A` in `env` is text, and this is null"),
     ],
 )
 def test_mistakes(world: Any, fields: str, reason: str) -> None:

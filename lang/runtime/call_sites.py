@@ -1,0 +1,54 @@
+"""Remember which call in the user's text led to a function of the library.
+
+The library's values are lazy: they are often evaluated when no code of the user runs. Each function of the library that
+takes a record keeps the call that led to it in a variable, which the functions nested in it share (see
+compiler/call_sites.py). diagnostics/error_location.py takes the position of an error from that variable.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import CodeType, FrameType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fpack.lang.abi import SITE
+
+if TYPE_CHECKING:
+    from fpack.lang.syntax.source import Source
+
+MAX_FRAMES = 64  # frames between a function of the library and the call in the user's text
+
+
+class CallSite(NamedTuple):
+    """A call in the user's text: its code, instruction and text, the called function's name, and its record."""
+
+    code: CodeType
+    instruction: int
+    source: Source
+    function: str
+    given: Any
+
+
+def call_site(given: Any) -> CallSite | None:
+    """Return the innermost call in the user's text that led to the running function; None if there is none.
+
+    given: the record that the function was called with.
+    """
+    running = sys._getframe(1)
+    frame: FrameType | None = running.f_back
+    for _ in range(MAX_FRAMES):
+        if frame is None:
+            return None
+        source = frame.f_globals.get(".source")
+        if source is not None:
+            code = frame.f_code
+            if not source.library:
+                return CallSite(code, frame.f_lasti, source, running.f_code.co_name, given)
+            if SITE in code.co_freevars or SITE in code.co_cellvars or SITE in code.co_varnames:
+                site: CallSite | None = frame.f_locals.get(SITE)
+                return site
+        frame = frame.f_back
+    return None
+
+
+RUNTIME: dict[str, Any] = {".call-site": call_site}
