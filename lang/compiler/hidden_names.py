@@ -82,8 +82,9 @@ class HiddenNames:
 
     def _fields(self, entries: list[Node], block: _Block, lazy: bool) -> None:
         """Visit the entries of a file or record, or of a `let` with its body. lazy: the values are evaluated later."""
-        fields = [e for e in entries if e.kind == "set" and not e.quoted]
-        for e in fields:
+        # A name that is given twice is another error.
+        fields = {e.name: e for e in reversed(entries) if e.kind == "set" and not e.quoted}
+        for e in fields.values():
             value = e.value
             same = value.kind == "var" and value.name == e.name
             self._bound.setdefault(e.name, []).append(_Bound(block, e.start, e.end, same))
@@ -115,13 +116,13 @@ class HiddenNames:
         if block.kind == "let":
             assert block.node is not None
             self._visit(block.node.body)
-        for e in fields:
-            self._bound[e.name].pop()
+        for name in fields:
+            self._bound[name].pop()
 
     def _function(self, node: Node) -> None:
         block = _Block("function", node)
         spans = {p.name: p for p in flat_params(node.params)}
-        names = param_names(node)
+        names = dict.fromkeys(param_names(node))
         for name in names:
             at = spans.get(name, node.params[-1])
             self._bound.setdefault(name, []).append(_Bound(block, at.start, at.start + len(name)))

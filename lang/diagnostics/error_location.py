@@ -21,12 +21,14 @@ from fpack.lang.spans import Call, Other, Span
 from fpack.store.errors import FpackError
 
 from .frames import (
+    CallStep,
     TracebackStep,
     field_span,
     first_definition,
     given_argument,
     kept_call,
     line_of,
+    own_steps,
     path_literal,
     shown_name,
 )
@@ -42,7 +44,10 @@ def locate(error: BaseException, cache: str | Path | None) -> BaseException:
     fault = _fault(error, steps)
     if fault is None:
         return error
-    own = [s for s in steps if not s.source.library]
+    if isinstance(error, (Exhausted, RecursionError)):
+        own = [s for s in steps if not s.source.library]
+    else:
+        own = own_steps(steps)
     if isinstance(error, Exhausted):
         own = _without_entered(own)
     step = own[-1] if own else steps[-1]
@@ -53,6 +58,7 @@ def locate(error: BaseException, cache: str | Path | None) -> BaseException:
         others = _definition(str(error), step)
     if isinstance(fault, ArgumentError):
         fault, argument = _argument(fault, error.__traceback__, step, cache)
+        argument = None if isinstance(step, CallStep) else argument
     if isinstance(error, RecursionError):
         own = _until_endless(own)
         step = own[-1]
@@ -63,11 +69,6 @@ def locate(error: BaseException, cache: str | Path | None) -> BaseException:
         own.pop()
     elif isinstance(fault, Fault) and fault.caller and len(steps) > 1 and step is steps[-2]:
         callee = steps[-1].frame
-    call = kept_call(steps)
-    if call is not None and (call.code, call.instruction) != (step.code, step.instruction):
-        # The library was called elsewhere than where its value is needed.
-        step, argument, callee, others = call, None, None, ()
-        own = [*own, call]
     span = argument or step.span()
     if isinstance(fault, Fault) and fault.field is not None:
         span = field_span(step, fault, callee, cache) or span
@@ -83,6 +84,7 @@ def locate(error: BaseException, cache: str | Path | None) -> BaseException:
         if isinstance(fault, Fault)
         else " ".join(p for p in (fault.where and f"({fault.where})", fault.why) if p)
     )
+    call = kept_call(steps)
     if call is not None and call.call:
         why = "\n".join(line for line in (why, f"in {call.call}") if line)
     found = EvalError(fault.what, span=span, why=why, hint=fault.hint, others=others, calls=calls)

@@ -97,8 +97,21 @@ class CallStep(TracebackStep):
         return f'{function} {{ name = {to_json(name)} }}' if name.__class__ is str and function else ""
 
 
+def own_steps(steps: list[TracebackStep]) -> list[TracebackStep]:
+    """Return the steps in the user's text. Steps of the library become the calls that led to them, where known."""
+    own: list[TracebackStep] = []
+    for step in steps:
+        if step.source.library:
+            site = step.frame.f_locals.get(SITE)
+            if site is None or (own and (own[-1].code, own[-1].instruction) == (site.code, site.instruction)):
+                continue
+            step = CallStep(step.frame, site)
+        own.append(step)
+    return own
+
+
 def kept_call(steps: list[TracebackStep]) -> CallStep | None:
-    """Return the call in the user's text that led to the innermost steps of the library; None if it is unknown."""
+    """Return the call that led to the innermost steps if these are of the library; None if it is unknown."""
     for step in reversed(steps):
         if not step.source.library:
             return None

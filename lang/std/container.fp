@@ -175,7 +175,6 @@ container({
       directories
       links
     }
-    all-files = if files == {} && directories == {} && links == {} then null else files-made
 
     entry = strings(entrypoint)
     arguments = strings(command)
@@ -183,17 +182,18 @@ container({
     variables = texts({
       ...if linked || names == [] then {} else { LANG = "C.UTF-8" }
       ...if own == null then {} else { PATH = "${own.out}/bin:${system-path}" }
-      ...import("fpack/variables").checked-for-programs("env", env)
+      ...map-record(
+        import("fpack/variables").for-programs("env", env),
+        (key, value) => import("fpack/variables").text-of("env", key, value),
+      )
     })
-    marks = import("fpack/variables").texts("labels", labels)
-    check = if healthcheck == null then null else health-of(healthcheck)
     config = {
       entrypoint = entry
       command = arguments
       env = variables
-      labels = marks
+      labels = map-record(labels, (key, value) => import("fpack/variables").text-of("labels", key, value))
       stop_signal = stop-signal
-      healthcheck = check
+      healthcheck = if healthcheck == null then null else health-of(healthcheck)
       user
       workdir
       ports
@@ -206,7 +206,7 @@ container({
       name = image-name
       tag = image-tag
       root = root-made
-      files = all-files
+      files = if files == {} && directories == {} && links == {} then null else files-made
       paths = mentioned
       program = if built-program != null then built-program else run
       arch = settings.arch

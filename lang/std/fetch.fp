@@ -19,7 +19,6 @@ fetch({
     digest = lower(sha256)
     strong = lower(sha512)
     no-url = [u for u in all-urls if match(u, "[A-Za-z][A-Za-z0-9+.-]*:.+") == null]
-    file-name = if name == null then store-name(last) else name
   in
     if no-url != [] then
       error(
@@ -33,7 +32,7 @@ fetch({
       error("`sha512` is 128 hexadecimal digits", "sha512")
     else derivation {
       kind = "fetch"
-      name = file-name
+      name = if name == null then store-name(last) else name
       urls = all-urls
       sha256 = digest
       size

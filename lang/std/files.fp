@@ -56,12 +56,10 @@ file(users, path, {
   gid: int | null = null,
 }) =
   assert (text == null) != (source == null), "The file ${path} needs either a `text` or a `source`" in
-  let
-    runs = source != null && is-executable(source)
-    bits = mode-of(path, mode, if runs then "0755" else "0644")
-  in {
+  let runs = source != null && is-executable(source) in
+  {
     kind = "file"
-    mode = bits
+    mode = mode-of(path, mode, if runs then "0755" else "0644")
     path
     ...owner(users, path, user, group, uid, gid)
     ...if source == null then { text } else source-field("${source}")
@@ -81,8 +79,7 @@ directory(users, path, {
   uid: int | null = null,
   gid: int | null = null,
 }) =
-  let bits = mode-of(path, mode, "0755") in
-  { kind = "directory", mode = bits, path, ...owner(users, path, user, group, uid, gid) }
+  { kind = "directory", mode = mode-of(path, mode, "0755"), path, ...owner(users, path, user, group, uid, gid) }
 
 link-entry(path, target) =
   if type(target) == "string" then { kind = "symlink", mode = 511, uid = 0, gid = 0, path, target }

@@ -77,12 +77,12 @@ package({
       { name = "install", script = install },
       { name = "fixup", script = fixup },
     ]
-    full-name = store-name("${name}-${version}")
     source-path = "${source}"
     patch-paths = join(["${p}" for p in patches], " ")
-    permitted = if allowed == null then null else ["${p}" for p in allowed]
-    forbidden = ["${p}" for p in disallowed]
-    own-variables = if names(env) == [] then {} else import("fpack/variables").checked("env", env)
+    own-variables = if names(env) == [] then {} else map-record(
+      import("fpack/variables").for-shells("env", env),
+      (key, value) => import("fpack/variables").text-of("env", key, value),
+    )
     own-meta = if meta == {} then {} else import("fpack/meta").checked(meta)
     variables = {
       ...if source == null then {} else { source = source-path }
@@ -93,13 +93,13 @@ package({
     }
     made = derivation {
       kind = "exec"
-      name = full-name
+      name = store-name("${name}-${version}")
       root = root-made
       shell = "/bin/bash"
       phases = [p for p in scripts if p.script != null]
       env = variables
-      allowed = permitted
-      disallowed = forbidden
+      allowed = if allowed == null then null else ["${p}" for p in allowed]
+      disallowed = ["${p}" for p in disallowed]
       limits
       outputs
       strip

@@ -35,12 +35,14 @@ shell({
 
     the-name = if name != null then name else if listed == [] then "shell" else name-of(head(listed))
     programs = join(["${p.out}/bin" for p in unique-by-path([...built, ...tools-of(built)])], ":")
-    own-variables = import("fpack/variables").checked("env", env)
+    own-variables = map-record(
+      import("fpack/variables").for-shells("env", env),
+      (key, value) => import("fpack/variables").text-of("env", key, value),
+    )
     variables = merged([s.env for s in others], own-variables)
     hooks = [h for h in [...[s.hook for s in others], hook] if h != ""]
     the-hook = join(hooks, "\n")
     all-services = merged([s.services for s in others], map-record(services, (n, s) => checked-service(n, s)))
-    leaves = if drop != null then drop else documentation(wanted)
     enter = import("fpack/text").text("enter", entry-script(the-name, the-hook), true)
 
     # A name that no image can have is fine for a shell.
@@ -51,7 +53,7 @@ shell({
       release = the-release
       closure = "depends"
       configure = false # a shell starts at once
-      drop = leaves
+      drop = if drop != null then drop else documentation(wanted)
       entrypoint = ["/usr/local/bin/fpack-enter"]
       command = ["/bin/bash"]
       workdir = "/work"
@@ -100,9 +102,15 @@ service({
   rules: record = {},
 }) =
   let
-    variables = import("fpack/variables").checked("env", env)
+    variables = map-record(
+      import("fpack/variables").for-shells("env", env),
+      (key, value) => import("fpack/variables").text-of("env", key, value),
+    )
     inside = shell { name = "service", env = variables, packages, rules }
-    offered = import("fpack/variables").checked("exports", exports)
+    offered = map-record(
+      import("fpack/variables").for-shells("exports", exports),
+      (key, value) => import("fpack/variables").text-of("exports", key, value),
+    )
     forms = import("fpack/forms").of-service { start, stop, seconds, ports }
   in evaluate(forms, evaluate(variables, evaluate(offered, {
     type = "service"

@@ -1,15 +1,13 @@
 # Environment variables, as shells, builds and containers take them.
 
-# Variables as strings. Each name must be valid in every shell, because it may be written into a script.
+# Variables with names that are valid in every shell, because they may be written into a script.
 # field: the caller's field to name in an error.
-checked(field, env) = texts(field, named(field, "[A-Za-z_][A-Za-z0-9_]*", env))
+for-shells(field, env) = named(field, "[A-Za-z_][A-Za-z0-9_]*", env)
 
 # The same for programs only: some read names such as `discovery.type`, which are not valid in a shell.
-checked-for-programs(field, env) = texts(field, named(field, "[A-Za-z_][A-Za-z0-9_.-]*", env))
+for-programs(field, env) = named(field, "[A-Za-z_][A-Za-z0-9_.-]*", env)
 
-# A record with the texts of its values.
-texts(field, values) = map-record(values, (name, value) => text-of(field, name, value))
-
+# The text of one variable. Callers map it over a record themselves, so that errors have the place of their own call.
 text-of(field, name, value) =
   let kind = type(value) in
   if contains(["null", "list", "function"], kind) then

@@ -1,0 +1,162 @@
+"""Errors that the library raises name the user's file and line, also for a value that a helper in another file made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fpack.lang import std
+from fpack.lang.errors import EvalError
+from fpack.lang.evaluator import Evaluator
+from fpack.lang.syntax.parser import parse
+from fpack.lang.syntax.source import Source
+from fpack.lang.syntax.tree import Node, walk
+from support.packages import Everything, Files, Packages
+
+SETTINGS = {
+    "arch": "amd64",
+    "codec": {"name": "zstd", "level": 3, "threads": 2, "library": "test"},
+    "version": "test",
+    "is-licence": lambda text: False,
+}
+FILES = {
+    "bad.sum": "example.org/a v1.0.0\n",
+    "old.json": '{ "lockfileVersion": 1 }',
+    "bad.json": "{",
+    "loose.txt": "flask>=3\n",
+    "no-hash.txt": "flask==3.0.0\n",
+    "bad.toml": '[[packages]]\nname = "flask"\nversion = "3"\n',
+}
+
+PACKAGES = [
+    'make { name, tools = ["gcc"] }', "package { name, libs = [5] }", "cmake { name, runtime = [null] }",
+    "package { name, source = ./missing }", "make { name, source = { a = 1 } }", "package { name, patches = [./missing] }",
+    "package { name, env = { B = null } }", "make { name, env = { B = [1] } }", 'package { name, env = { "a b" = "1" } }',
+    "package { name, limits = { days = 1 } }", "package { name, limits = { seconds = 0 } }", "make { name, flags = [null] }",
+    "package { name, tools = [debian.bookworm.gcc], libs = [debian.trixie.zlib1g-dev] }",
+    'package { name, meta = { home = "x" } }', 'package { name, meta = { homepage = "x" } }',
+    'package { name, meta = { licence = "x" } }', 'package { name, meta = { maintainers = ["<"] } }',
+    "go { name, lock = ./bad.sum }", "node { name, lock = ./old.json }", "node { name, lock = ./bad.json }",
+    "node { name, lock = ./missing }", "python { name, requirements = ./loose.txt }",
+    "python { name, requirements = ./no-hash.txt }", "python { name, lock = ./bad.toml }", 'package { name, allowed = ["x"] }',
+    'package { name, source = fetch { url = "https://a/b", sha256 = "5" } }', "package { name, tools = [debian.trixie.nope] }",
+    "package { name, outputs = [5] }", "package { name, outputs = [] }", "package { name, build = 5 }",
+    "(package { name }).with { tools = [name] }", "package { name, release = \"nope\" }", "package { name, folder = null }",
+]  # fmt: skip
+OTHERS = [
+    "container { name, packages = [5] }", 'container { name, packages = [debian.trixie.dash], closure = "all" }',
+    "container { packages = [] }", "container { name, packages = [debian.trixie.dash, debian.bookworm.gcc] }",
+    'container { name, packages = [debian.trixie.dash], configure = { skip = ["nope"] } }',
+    'container { name, packages = [debian.trixie.dash], rules = { nope = { drop = ["/x"] } } }',
+    'container { name, packages = [debian.trixie.dash, debian.trixie.gcc], setuid = ["/usr/bin/x"] }',
+    "container { name, packages = [debian.trixie.dash], ports = [0] }",
+    "container { name, packages = [debian.trixie.dash], labels = { a = null } }",
+    "container { name, packages = [debian.trixie.dash], entrypoint = [null] }",
+    *(f"container {{ name, packages = [debian.trixie.dash], {field} }}" for field in [
+        'files = { "a" = "x" }', 'files = { "/a" = 5 }', 'files = { "/a" = {} }', 'files = { "/a" = { text = "a", mode = 5 } }',
+        'files = { "/a" = { text = "a", mode = "9" } }', 'files = { "/a" = { text = "a", user = "nope" } }',
+        'files = { "/a/" = "x" }', 'files = { "/a" = ./missing }', 'directories = { "/a" = 5 }', 'links = { "/a" = 5 }',
+        'files = { "/a" = "x" }, links = { "/a" = "b" }', 'meta = { cpe = "x" }', "users = { a = { uid = \"x\" } }",
+    ]),
+    "fetch { sha256 = \"\" }", 'fetch { url = "x" }', 'fetch { url = "https://a/b", size = -1 }',
+    'fetch { url = "https://a/b", sha256 = "5" }', 'fetch { url = "https://a/b", sha512 = "5" }',
+    "shell { name, packages = [5] }", "shell { include = [5] }", "shell { services = { a = 5 } }",
+    'shell { services = { "a b" = service { start = "x" } } }', "shell { env = { B = null } }",
+    "shell { packages = [debian.trixie.dash, debian.bookworm.gcc] }", "shell { hook = 5 }",
+    'service { start = "x", ports = [0] }', 'service { start = "x", packages = [5] }',
+    'import("fpack/lists").last([])', 'import("fpack/lists").chunks([1], 0)', 'import("fpack/versions").newest([])',
+    'import("fpack/versions").newest-debian([])', 'import("fpack/versions").newest(["x"])',
+    'import("fpack/versions").satisfies("1.0.0", "~~")', 'import("fpack/versions").compare-debian("!", "1")',
+    'import("fpack/users").nope', 'import("fpack/nope")', 'text("a b", "x")', 'text("a", null)',
+]  # fmt: skip
+CASES = [*PACKAGES, *OTHERS]
+
+
+class Known(Everything):
+    """Has every package but one."""
+
+    def package(self, release: str, name: str) -> dict[str, Any]:
+        return Packages().package(release, "nope") if name == "nope" else super().package(release, name)
+
+
+def raised(directory: Path, cache: Path, expression: str, user: str = "value") -> EvalError:
+    """Evaluate an expression that stands in a function of another file, and return its error."""
+    (directory / "lib").mkdir(exist_ok=True)
+    for name, text in FILES.items():
+        (directory / "lib" / name).write_text(text)
+    helper = f'debian = import("fpack/debian")\n\n# the line of the call\nmade(name) = {expression}\n'
+    (directory / "lib/helper.fp").write_text(helper)
+    (directory / "fpack.fp").write_text(
+        'value = import("./lib/helper.fp").made("app")\n'
+        'image = container { name = "i", tag = "1", packages = [value], closure = "linked" }\n'
+        "inside = shell { packages = [value] }\n"
+        'above = package { name = "above", libs = [value], tools = [value] }\n'
+    )
+    evaluator = Evaluator(root=directory, cache=cache, packages=Known(), sources=Files(), settings=SETTINGS)
+    with pytest.raises(EvalError) as caught:
+        value = evaluator.select(evaluator.load(directory / "fpack.fp"), [user])
+        evaluator.to_json(value)
+        evaluator.force(value, deep=True)
+    return caught.value
+
+
+@pytest.fixture(scope="module")
+def errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, EvalError]:
+    directory, cache = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("modules")
+    return {case: raised(directory, cache, case) for case in CASES}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_place_is_the_call_in_the_file_of_the_helper(errors: dict[str, EvalError], case: str) -> None:
+    error = errors[case]
+    assert error.file.endswith("lib/helper.fp") and error.line == 4, error
+    assert error.span.text.startswith("made(name) = ")
+    named = re.match(r"\(?(\w+) \{ name\b", case)
+    if named and "argument" not in error.what and "nope" not in error.what:
+        assert f'in {named[1]} {{ name = "app" }}' in error.why or error.calls
+
+
+@pytest.mark.parametrize("user", ["image", "inside", "above"])
+@pytest.mark.parametrize("case", PACKAGES)
+def test_so_it_is_where_another_file_uses_the_value(tmp_path: Path, cache: Path, case: str, user: str) -> None:
+    error = raised(tmp_path, cache, case, user)
+    assert error.file.endswith("lib/helper.fp") and error.line == 4, error
+    # The use is named too.
+    assert any(call.span.file.endswith("fpack.fp") for call in error.calls), error.calls
+
+
+def test_a_helper_that_only_passes_fields_on(tmp_path: Path, cache: Path) -> None:
+    error = raised(tmp_path, cache, 'wrap { name, tools = ["gcc"] }\nwrap({ name, ...rest }) = make { name, ...rest }')
+    assert error.file.endswith("lib/helper.fp") and error.line == 5
+
+
+# ---- every error of the library is among the cases
+
+
+def messages() -> Iterator[tuple[str, re.Pattern[str]]]:
+    """Yield each message that the library raises, with its place, as a pattern of the text."""
+    for path in sorted(Path(std.DIRECTORY).rglob("*.fp")):
+        source = Source(str(path), path.read_text(), library=True)
+        for node in walk(parse(source, None)):
+            message: Node | None = None
+            if node.kind == "call" and node.callee.kind == "var" and node.callee.name == "error":
+                message = node.args[0]
+            elif node.kind == "assert":
+                message = node.message
+            if message is not None:
+                parts = [message.value] if message.kind == "str" else message.parts
+                text = "".join(re.escape(p) if isinstance(p, str) else ".*" for p in parts)
+                yield f"{path.name}: {source.text[message.start : message.end]}", re.compile(text, re.DOTALL)
+
+
+MESSAGES = list(messages())
+
+
+@pytest.mark.parametrize(("place", "pattern"), MESSAGES, ids=[place for place, _ in MESSAGES])
+def test_every_error_of_the_library_is_provoked(
+    errors: dict[str, EvalError], place: str, pattern: re.Pattern[str]
+) -> None:
+    assert any(pattern.fullmatch(error.what) for error in errors.values())
