@@ -51,7 +51,7 @@ class _Bound(NamedTuple):
 
 
 class Use(NamedTuple):
-    """The meaning of a name or of `this.NAME` or `outer.NAME`. skipped: how many bindings of the name are passed over."""
+    """The meaning of a name, `this.NAME` or `outer.NAME`. skipped: how many bindings of the name are passed over."""
 
     name: str
     start: int
@@ -237,7 +237,9 @@ class HiddenNames:
         kind = _KINDS[hidden.block.kind]
         self.errors.append(
             self.source.error(
-                node.start, node.end, f"`{name}` can mean two things here",
+                node.start,
+                node.end,
+                f"`{name}` can mean two things here",
                 why=f"the record's field `{name}` hides the `{name}` of the enclosing {kind}",
                 hint=f"write this.{name} for the record's field, or {'outer.' * skipped}{name} for the other",
                 other=(hidden.start, hidden.end, f"the `{name}` of the {kind}"),
@@ -266,7 +268,8 @@ class HiddenNames:
         skipped = next((i for i, b in enumerate(reversed(bound)) if b.block.kind in ("record", "file")), None)
         if skipped is None:
             what = f"No record around this has a field `{name}`"
-            self.errors.append(self.source.error(node.key_start, node.key_end, what, hint=f"write {name} for a name in scope"))
+            hint = f"write {name} for a name in scope"
+            self.errors.append(self.source.error(node.key_start, node.key_end, what, hint=hint))
         else:
             self._refer(node, name, skipped)
         return True
@@ -306,8 +309,8 @@ class HiddenNames:
     def _part(self, part: object) -> object:
         if isinstance(part, Node):
             return self._rewritten(part)
-        if part.__class__ is list:
-            return [self._rewritten(p) if isinstance(p, Node) else p for p in part]  # type: ignore[attr-defined]
+        if isinstance(part, list):
+            return [self._rewritten(p) if isinstance(p, Node) else p for p in part]
         return part
 
     def _enclosed(self, node: Node, aliases: Mapping[str, str]) -> Node:

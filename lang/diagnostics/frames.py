@@ -94,7 +94,7 @@ class CallStep(TracebackStep):
             known = name.cell_contents
             name = known[0] if known.__class__ is tuple else None
         function = shown_name(self.site.function)
-        return f'{function} {{ name = {to_json(name)} }}' if name.__class__ is str and function else ""
+        return f"{function} {{ name = {to_json(name)} }}" if name.__class__ is str and function else ""
 
 
 def own_steps(steps: list[TracebackStep]) -> list[TracebackStep]:

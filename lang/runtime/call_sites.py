@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import sys
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from fpack.lang.abi import SITE
-
-if TYPE_CHECKING:
-    from fpack.lang.syntax.source import Source
 
 MAX_FRAMES = 64  # frames between a function of the library and the call in the user's text
 
@@ -24,7 +21,7 @@ class CallSite(NamedTuple):
 
     code: CodeType
     instruction: int
-    source: Source
+    source: Any  # a Source
     function: str
     given: Any
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fpack.lang.diagnostics.calls import Library
+from fpack.lang.diagnostics.calls import Library, ParsedText
 from fpack.lang.diagnostics.checker import Diagnostic, check, library_of
 from fpack.lang.errors import render
 from fpack.lang.runtime import deep_stack
+from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
 from hypothesis import HealthCheck, given, settings
 from support.paths import REPOSITORY, TESTS
@@ -39,6 +40,21 @@ ERRORS = {
     ),
     "undefined in a string": ('a = "x ${who}"', [("undefined", 1, 10, "The name `who` is not defined")]),
     "hidden": ("a = settings", [("undefined", 1, 5, "The name `settings` is not defined")]),
+    "hidden by a sibling field": (
+        'f(name) = { name = "b", id = "i-${name}" }\ny = [{ n = 1, m = n } for n in [2]]',
+        [
+            ("hidden", 1, 35, "`name` can mean two things here"),
+            ("hidden", 2, 19, "`n` can mean two things here"),
+        ],
+    ),
+    "this and outer": (
+        "a = this.b\nc = { d = outer.d }\ne = 1\nf = this.e or 2",
+        [
+            ("hidden", 1, 10, "No record around this has a field `b`"),
+            ("undefined", 2, 17, "There is no outer `d`"),
+            ("hidden", 4, 5, "`or` gives a default for a field that may be missing"),
+        ],
+    ),
     "out of scope": (
         "a = (let x = 1 in x) + x\nb = [y for y in [1]] + [y]",
         [("undefined", 1, 24, "The name `x` is not defined"), ("undefined", 2, 25, "The name `y` is not defined")],
@@ -149,3 +165,28 @@ def test_any_text_is_checked(text: str) -> None:
     for finding in found(text, Library([REPOSITORY / "lang" / "std"], None)):
         assert finding.error.line >= 1 and finding.error.what
         assert finding.as_json()["message"] == finding.error.what
+
+
+def test_names_that_are_used_as_this_or_outer_count_as_used(library: Library) -> None:
+    text = (
+        'f({ name, libs }) = { name = "x-${name}", libs = [...libs, 1] }\n'
+        "g(n) = { n = 1, m = [this.n, outer.n] }\n"
+        'h = [{ name = "a", tag = outer.name } for name in ["b"]]\n'
+        "i = let x = 1 in let x = x + 1 in x\n"
+        'j = { text = text("a", "b") }\n'
+    )
+    assert told(text, library) == []
+
+
+def test_the_binding_of_a_hidden_name(library: Library) -> None:
+    text = "f(n) = { n = 1, m = [this.n, outer.n], k = { n = n + 1 } }"
+    names = ParsedText(Source("t.fp", text), parse(Source("t.fp", text), None), "").names
+
+    def start(of: str, after: int) -> int:
+        at = names.at(text.index(of) + after)
+        assert at is not None and at[0] is not None
+        return at[0].start
+
+    assert start("this.n", 5) == text.index("n = 1")
+    assert start("outer.n", 6) == text.index("n)")
+    assert start("n + 1", 0) == text.index("n = 1")

@@ -40,22 +40,62 @@ def container(field: str) -> str:
 
 
 WRONG = [
-    'ports = ["80a"]', "ports = [0]", "ports = [65536]", 'ports = ["90-80"]', 'ports = ["80/icmp"]', "ports = [true]",
-    'name = "X Y"', 'name = "a//b"', 'name = ""', 'tag = "a b"', 'tag = ""', 'tag = ".a"',
-    'user = "a b"', 'user = ""', 'user = "a:b:c"', 'user = "99999999999"',
-    'workdir = "srv"', 'workdir = "/a/../b"', 'workdir = "/a/"', 'volumes = ["data"]', 'volumes = ["/a//b"]',
-    "volumes = [5]", 'labels = { "" = "x" }', 'stop-signal = "SIGSTOPP"', "stop-signal = 65", 'stop-signal = "RTMIN+31"',
-    'healthcheck = { command = "true", interval = "10 minutes" }', 'healthcheck = { command = "true", timeout = 0 }',
-    'healthcheck = { command = "true", start-period = "0s" }', 'healthcheck = { command = [] }',
-    'healthcheck = { command = "true", retries = 0 }', "max-layers = 2", "max-layers = 121", 'entrypoint = [""]',
-    'command = [""]', 'drop = ["usr/share"]', 'drop = ["/"]', 'drop = ["/a/../b"]', "drop = [5]",
-    'rules = { dash = { keep = ["bin/sh"] } }', 'rules = { dash = { drop = ["/usr/./x"] } }', "setuid = [5]",
-    'files = { "/" = "x" }', 'files = { "/a/../b" = "x" }', 'directories = { "/a/" = null }', 'links = { "/a//b" = "c" }',
-    'files = { "/a" = "x" }, links = { "/a" = "b" }', 'users = { "a b" = { uid = 1 } }', "users = { a = { uid = -1 } }",
-    'users = { a = { uid = 1, home = "/a:b" } }', "users = { a = { uid = 7 }, b = { uid = 7 } }",
-    'users = { a = { uid = 7, group = "b c" } }', "wants = [5]", "run-options = [5]",
+    'ports = ["80a"]',
+    "ports = [0]",
+    "ports = [65536]",
+    'ports = ["90-80"]',
+    'ports = ["80/icmp"]',
+    "ports = [true]",
+    'name = "X Y"',
+    'name = "a//b"',
+    'name = ""',
+    'tag = "a b"',
+    'tag = ""',
+    'tag = ".a"',
+    'user = "a b"',
+    'user = ""',
+    'user = "a:b:c"',
+    'user = "99999999999"',
+    'workdir = "srv"',
+    'workdir = "/a/../b"',
+    'workdir = "/a/"',
+    'volumes = ["data"]',
+    'volumes = ["/a//b"]',
+    "volumes = [5]",
+    'labels = { "" = "x" }',
+    'stop-signal = "SIGSTOPP"',
+    "stop-signal = 65",
+    'stop-signal = "RTMIN+31"',
+    'healthcheck = { command = "true", interval = "10 minutes" }',
+    'healthcheck = { command = "true", timeout = 0 }',
+    'healthcheck = { command = "true", start-period = "0s" }',
+    "healthcheck = { command = [] }",
+    'healthcheck = { command = "true", retries = 0 }',
+    "max-layers = 2",
+    "max-layers = 121",
+    'entrypoint = [""]',
+    'command = [""]',
+    'drop = ["usr/share"]',
+    'drop = ["/"]',
+    'drop = ["/a/../b"]',
+    "drop = [5]",
+    'rules = { dash = { keep = ["bin/sh"] } }',
+    'rules = { dash = { drop = ["/usr/./x"] } }',
+    "setuid = [5]",
+    'files = { "/" = "x" }',
+    'files = { "/a/../b" = "x" }',
+    'directories = { "/a/" = null }',
+    'links = { "/a//b" = "c" }',
+    'files = { "/a" = "x" }, links = { "/a" = "b" }',
+    'users = { "a b" = { uid = 1 } }',
+    "users = { a = { uid = -1 } }",
+    'users = { a = { uid = 1, home = "/a:b" } }',
+    "users = { a = { uid = 7 }, b = { uid = 7 } }",
+    'users = { a = { uid = 7, group = "b c" } }',
+    "wants = [5]",
+    "run-options = [5]",
     'first-start = [{ creates = "data", command = ["true"] }]',
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("field", WRONG)
@@ -70,14 +110,31 @@ def test_a_field_of_a_container_is_refused_before_packages_are_looked_up(cache: 
 
 
 RIGHT = [
-    "ports = [80, \"53/udp\", \"8000-8010/tcp\", \"443\"]", 'name = "a/b-c__d.e"', 'name = "host.example:5000/a"',
-    'tag = "_1.2-x"', 'user = "0"', 'user = "a:b"', 'user = "4294967294:1"', 'workdir = "/"', 'volumes = ["/a b/c"]',
-    'stop-signal = "term"', 'stop-signal = "15"', "stop-signal = 64", 'stop-signal = "SIGRTMIN+3"', 'workdir = ""',
-    'healthcheck = { command = "true", interval = "1h30m5s500ms", timeout = 5, retries = 3 }', "max-layers = 3",
-    'entrypoint = ["/bin/a", ""]', 'drop = ["/usr/share/**/*.a", "/etc/"]', 'rules = { dash = { keep = ["/bin/sh"] } }',
-    'files = { "/a" = "x", "/b/c" = "y" }', "users = { a = { uid = 1 }, _b = { uid = 2, gid = 1 } }",
-    'labels = { "a.b" = 5 }', 'env = { "a.b" = 5 }', 'first-start = [{ creates = "/d", command = ["true"] }]',
-]  # fmt: skip
+    'ports = [80, "53/udp", "8000-8010/tcp", "443"]',
+    'name = "a/b-c__d.e"',
+    'name = "host.example:5000/a"',
+    'tag = "_1.2-x"',
+    'user = "0"',
+    'user = "a:b"',
+    'user = "4294967294:1"',
+    'workdir = "/"',
+    'volumes = ["/a b/c"]',
+    'stop-signal = "term"',
+    'stop-signal = "15"',
+    "stop-signal = 64",
+    'stop-signal = "SIGRTMIN+3"',
+    'workdir = ""',
+    'healthcheck = { command = "true", interval = "1h30m5s500ms", timeout = 5, retries = 3 }',
+    "max-layers = 3",
+    'entrypoint = ["/bin/a", ""]',
+    'drop = ["/usr/share/**/*.a", "/etc/"]',
+    'rules = { dash = { keep = ["/bin/sh"] } }',
+    'files = { "/a" = "x", "/b/c" = "y" }',
+    "users = { a = { uid = 1 }, _b = { uid = 2, gid = 1 } }",
+    'labels = { "a.b" = 5 }',
+    'env = { "a.b" = 5 }',
+    'first-start = [{ creates = "/d", command = ["true"] }]',
+]
 
 
 @pytest.mark.parametrize("field", RIGHT)
@@ -93,10 +150,28 @@ def refuses(check: Callable[[], object]) -> bool:
     return False
 
 
-@pytest.mark.parametrize("value", [
-    '"80"', '"0"', '"65535"', '"65536"', '"1-2"', '"2-1"', '"80/tcp"', '"80/sctp"', '"80/x"', '"-1"', '" 80"', '"8_0"',
-    '"080"', "1", "0", "-1", "70000",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "value",
+    [
+        '"80"',
+        '"0"',
+        '"65535"',
+        '"65536"',
+        '"1-2"',
+        '"2-1"',
+        '"80/tcp"',
+        '"80/sctp"',
+        '"80/x"',
+        '"-1"',
+        '" 80"',
+        '"8_0"',
+        '"080"',
+        "1",
+        "0",
+        "-1",
+        "70000",
+    ],
+)
 def test_ports_are_those_of_the_builder(cache: Path, value: str) -> None:
     agree(cache, f"ports = [{value}]", lambda: config.ports(eval(value)))
 
@@ -141,11 +216,19 @@ def agree(cache: Path, field: str, check: Callable[[], object]) -> None:
 
 
 PACKAGE = [
-    ('source = "src"', "source"), ('patches = ["a.patch"]', "patches"), ('outputs = ["dev"]', "outputs"),
-    ('outputs = ["out", "a b"]', "outputs"), ("limits = { minutes = 5 }", "minutes"), ("limits = { seconds = 0 }", "seconds"),
-    ('allowed = ["x"]', "allowed"), ('disallowed = ["x"]', "disallowed"), ("env = { A = null }", "A"),
-    ('env = { "A B" = "1" }', "env"), ("env = { A = [1] }", "A"), ('tools = ["gcc"]', "tools"),
-]  # fmt: skip
+    ('source = "src"', "source"),
+    ('patches = ["a.patch"]', "patches"),
+    ('outputs = ["dev"]', "outputs"),
+    ('outputs = ["out", "a b"]', "outputs"),
+    ("limits = { minutes = 5 }", "minutes"),
+    ("limits = { seconds = 0 }", "seconds"),
+    ('allowed = ["x"]', "allowed"),
+    ('disallowed = ["x"]', "disallowed"),
+    ("env = { A = null }", "A"),
+    ('env = { "A B" = "1" }', "env"),
+    ("env = { A = [1] }", "A"),
+    ('tools = ["gcc"]', "tools"),
+]
 
 
 @pytest.mark.parametrize(("field", "named"), PACKAGE)
@@ -162,13 +245,24 @@ def test_limits_are_those_of_the_builder() -> None:
     assert f"known = [{quoted}]" in text
 
 
-@pytest.mark.parametrize("text", [
-    'service { start = " " }', 'service { start = "a", stop = "TERM" }', 'service { start = "a", stop = "SIGNONE" }',
-    'service { start = "a", seconds = 0 }', 'service { start = "a", ports = ["80"] }',
-    'service { start = "a", env = { A = null } }', 'shell { env = { A = null } }', 'shell { packages = ["jq"] }',
-    'fetch { url = "x" }', 'fetch { url = "https://x/y", size = -1 }', 'fetch { urls = ["https://x/y", "z"] }',
-    'fetch { url = "https://x/y", sha256 = "5" }', "shell { services = { \"a b\" = service { start = \"a\" } } }",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        'service { start = " " }',
+        'service { start = "a", stop = "TERM" }',
+        'service { start = "a", stop = "SIGNONE" }',
+        'service { start = "a", seconds = 0 }',
+        'service { start = "a", ports = ["80"] }',
+        'service { start = "a", env = { A = null } }',
+        "shell { env = { A = null } }",
+        'shell { packages = ["jq"] }',
+        'fetch { url = "x" }',
+        'fetch { url = "https://x/y", size = -1 }',
+        'fetch { urls = ["https://x/y", "z"] }',
+        'fetch { url = "https://x/y", sha256 = "5" }',
+        'shell { services = { "a b" = service { start = "a" } } }',
+    ],
+)
 def test_fields_of_services_shells_and_fetches(cache: Path, text: str) -> None:
     with pytest.raises(EvalError) as caught:
         evaluate(cache, f"to-json({text}.root or null)", Everything())
