@@ -62,13 +62,17 @@ class Use(NamedTuple):
 class HiddenNames:
     """The uses of hidden names in one tree.
 
-    uses: by the `id` of the node. errors: for uses that may mean two things, and for wrong `this` and `outer`.
+    uses: by the `id` of the node. errors: for uses that may mean two things, and for wrong `this` and `outer`. ambiguous:
+    the number of bindings that the other meaning passes over, by the `id` of the node. unknown: the ids of nodes
+    `this.NAME` that refer to nothing.
     """
 
     def __init__(self, source: Source, tree: list[Node] | Node) -> None:
         self.source = source
         self.uses: dict[int, Use] = {}
         self.errors: list[EvalError] = []
+        self.ambiguous: dict[int, int] = {}
+        self.unknown: set[int] = set()
         self._bound: dict[str, list[_Bound]] = {}
         self._depth = 0  # the number of lazy values around the visited node
         self._aliases: dict[int, dict[str, str]] = {}  # the new names that a block's `let` binds, by id of its node
@@ -234,6 +238,7 @@ class HiddenNames:
         if not skipped:
             return
         hidden = bound[-1 - skipped]
+        self.ambiguous[id(node)] = skipped
         kind = _KINDS[hidden.block.kind]
         self.errors.append(
             self.source.error(
@@ -268,6 +273,7 @@ class HiddenNames:
         skipped = next((i for i, b in enumerate(reversed(bound)) if b.block.kind in ("record", "file")), None)
         if skipped is None:
             what = f"No record around this has a field `{name}`"
+            self.unknown.add(id(node))
             hint = f"write {name} for a name in scope"
             self.errors.append(self.source.error(node.key_start, node.key_end, what, hint=hint))
         else:

@@ -20,7 +20,7 @@ def unbound(
     if name.endswith(OUTER):
         written, plain = source.text[span[0] : span[1]], name.removesuffix(OUTER)
         suggested = [n for n in outer if n not in hidden]
-        if not written.startswith(plain) or written.endswith(f".{plain}"):
+        if written != plain or source.text.endswith("outer.", 0, span[0]):
             return _not_hidden(source, plain, span)
         return _calls_itself(source, plain, span, suggested)
     known = {n for n in outer if n not in hidden} | {"true", "false", "null"}

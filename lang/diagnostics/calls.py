@@ -41,7 +41,7 @@ class ParsedText:
         self.tree = mark_outer_calls(tree) if isinstance(tree, list) else tree
         self.directory = directory
         self.hidden = HiddenNames(source, self.tree)
-        self.names = NameTable(source, self.tree, self.hidden.uses)
+        self.names = NameTable(source, self.tree, self.hidden)
 
     def entry(self, name: str) -> Node | None:
         """Return the node of a field's value, or None."""

@@ -7,10 +7,10 @@ several bindings of one name a use refers to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from fpack.lang.compiler.hidden_names import Use
+from fpack.lang.compiler.hidden_names import HiddenNames
 from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import Node, children, flat_params
 
@@ -59,10 +59,10 @@ class NameTable:
 
     bindings: in the order of the text. free: the uses of names that nothing in the text binds. top: the scope of the
     whole text. calls, selections, branches: the nodes of these kinds. records: the entries of each file, record and
-    `let`, and which of the three it is. hidden: the uses of hidden names, by the `id` of the node.
+    `let`, and which of the three it is. hidden: the uses of hidden names.
     """
 
-    def __init__(self, source: Source, tree: list[Node] | Node, hidden: Mapping[int, Use]) -> None:
+    def __init__(self, source: Source, tree: list[Node] | Node, hidden: HiddenNames) -> None:
         self.source = source
         self.hidden = hidden
         self.bindings: list[Binding] = []
@@ -122,7 +122,7 @@ class NameTable:
 
     def binding(self, node: Node, scope: NameScope) -> Binding | None:
         """Return the binding that the node of a name refers to in a scope."""
-        use = self.hidden.get(id(node))
+        use = self.hidden.uses.get(id(node))
         return scope.find(node.name, use.skipped if use is not None else 0)
 
     def _use(self, name: str, start: int, end: int, scope: NameScope, skipped: int = 0) -> None:
@@ -142,16 +142,22 @@ class NameTable:
             kind = entry.kind
             if kind == "inherit" and outer is not None:
                 self._use(entry.name, entry.start, entry.end, outer)
+                if id(entry) in self.hidden.ambiguous:
+                    self._use(entry.name, entry.start, entry.end, outer, self.hidden.ambiguous[id(entry)])
             for node in children(entry) if kind != "typed" else ():
                 self._node(node, scope)
 
     def _node(self, node: Node, scope: NameScope) -> None:
         kind = node.kind
-        use = self.hidden.get(id(node))
+        use = self.hidden.uses.get(id(node))
+        if id(node) in self.hidden.unknown:
+            return
         if use is not None:
             self._use(use.name, use.start, use.end, scope, use.skipped)
         elif kind == "var":
             self._use(node.name, node.start, node.end, scope)
+            if id(node) in self.hidden.ambiguous:
+                self._use(node.name, node.start, node.end, scope, self.hidden.ambiguous[id(node)])
         elif kind in ("rec", "let"):
             inner = self._scope(node.start, node.end, scope)
             self._bind(node.entries, inner, "field" if kind == "rec" else "let")
