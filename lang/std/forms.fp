@@ -1,35 +1,42 @@
 # The forms of fields. What no builder accepts is an error here, before anything is fetched or built.
 
-# Each check returns null, or stops with an error that names the field.
+# Each check returns null, or stops with an error that names the field. Most containers have few of the fields, so no check
+# runs for a default.
 of-container({
   name, tag, entrypoint, command, user, workdir, ports, volumes, labels, stop-signal, healthcheck, max-layers
   users, files, directories, links, rules, drop, setuid, wants, first-start, run-options, env
 }) = [
-  check(name == null || image-name(name), "name", name,
+  if name == null || match(name, "[a-z0-9]{1,255}") != null then null
+  else check(image-name(name), "name", name,
     "lowercase letters and digits, separated by single . _ - and, between components, /"),
-  check(tag == null || match(tag, "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}") != null, "tag", tag,
+  if tag == null then null
+  else check(match(tag, "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}") != null, "tag", tag,
     "at most 128 letters, digits, _ . and -, and begins with neither . nor -"),
-  program("entrypoint", entrypoint),
-  if entrypoint == null then program("command", command) else null,
-  check(user == null || is-user(user), "user", user, "a name, or numbers, as in app, app:staff, 1000 or 1000:1000"),
-  check(workdir == null || workdir == "" || plain(workdir), "workdir", workdir, path-form),
-  each("ports", ports, is-port, "a number from 1 to 65535, or text such as \"53/udp\" or \"8000-8010/tcp\""),
-  each("volumes", volumes, plain, path-form),
-  each("labels", names(labels), label => label != "", "a name that is not empty"),
-  each("env", values(env), no-nul, "text without a NUL character"),
-  check(stop-signal == null || stop-signal == "" || is-signal(stop-signal), "stop-signal", stop-signal,
-    "a signal such as \"SIGTERM\", or its number"),
+  if entrypoint == null then null else program("entrypoint", entrypoint),
+  if command == null || entrypoint != null then null else program("command", command),
+  if user == null then null
+  else check(is-user(user), "user", user, "a name, or numbers, as in app, app:staff, 1000 or 1000:1000"),
+  if workdir == null || workdir == "" then null else check(plain(workdir), "workdir", workdir, path-form),
+  if ports == [] then null
+  else each("ports", ports, is-port, "a number from 1 to 65535, or text such as \"53/udp\" or \"8000-8010/tcp\""),
+  if volumes == [] then null else each("volumes", volumes, plain, path-form),
+  if labels == {} then null else each("labels", names(labels), label => label != "", "a name that is not empty"),
+  if env == {} then null else each("env", values(env), no-nul, "text without a NUL character"),
+  if stop-signal == null || stop-signal == "" then null
+  else check(is-signal(stop-signal), "stop-signal", stop-signal, "a signal such as \"SIGTERM\", or its number"),
   if healthcheck == null then null else health(healthcheck),
-  check(max-layers >= 3 && max-layers <= 120, "max-layers", max-layers,
-    "a number from 3 to 120: runtimes of containers support at most 127 layers"),
+  if max-layers >= 3 && max-layers <= 120 then null
+  else refuse("max-layers", max-layers, "a number from 3 to 120: runtimes of containers support at most 127 layers"),
   if users == {} then null else accounts(users),
-  extra-paths([...names(files), ...names(directories), ...names(links)]),
-  [patterns(rule) for _, rule in rules],
-  globs("drop", drop),
-  each("setuid", setuid, p => type(p) == "string", "a list of paths"),
-  each("wants", wants, want => type(want) == "string" && want != "", "the name of a library, or an absolute path"),
+  if files == {} && directories == {} && links == {} then null
+  else extra-paths([...names(files), ...names(directories), ...names(links)]),
+  if rules == {} then null else [patterns(rule) for _, rule in rules],
+  if drop == null then null else globs("drop", drop),
+  if setuid == [] then null else each("setuid", setuid, p => type(p) == "string", "a list of paths"),
+  if wants == [] then null
+  else each("wants", wants, want => type(want) == "string" && want != "", "the name of a library, or an absolute path"),
   if first-start == null then null else [check(plain(s.creates), "creates", s.creates, path-form) for s in first-start],
-  each("run-options", run-options, option => type(option) == "string", "text"),
+  if run-options == [] then null else each("run-options", run-options, option => type(option) == "string", "text"),
 ] |> finished
 
 # unpacks, patched: the package has the usual phases, which read files.
@@ -54,7 +61,7 @@ of-service({ start, stop, seconds, ports }) = [
 ] |> finished
 
 # Evaluate all checks.
-finished(checks) = fold(checks, null, (_, found) => if type(found) == "list" then finished(found) else null)
+finished(checks) = all(checks, found => type(found) != "list" || finished(found))
 
 check(holds, field, value, form) = if holds then null else refuse(field, value, form)
 
