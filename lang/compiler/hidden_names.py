@@ -62,9 +62,9 @@ class Use(NamedTuple):
 class HiddenNames:
     """The uses of hidden names in one tree.
 
-    uses: by the `id` of the node. errors: for uses that may mean two things, and for wrong `this` and `outer`. ambiguous:
-    the number of bindings that the other meaning passes over, by the `id` of the node. unknown: the ids of nodes
-    `this.NAME` that refer to nothing.
+    uses: by the `id` of the node. errors: for uses that may mean two things, and for wrong `this` and `outer`.
+    ambiguous: the number of bindings that the other meaning passes over, by the `id` of the node. unknown: the ids of
+    nodes `this.NAME` that refer to nothing.
     """
 
     def __init__(self, source: Source, tree: list[Node] | Node) -> None:
