@@ -12,6 +12,7 @@ from fpack.lang import std
 from fpack.lang.builtins import messages as messages_builtins
 from fpack.lang.builtins import writers
 from fpack.lang.builtins.data_formats import readers
+from fpack.lang.builtins.directories import DirectoryBuiltins
 from fpack.lang.builtins.packages import PackageBuiltins
 from fpack.lang.builtins.strings import StringBuiltins
 from fpack.lang.builtins.table import HIDDEN, PURE, STRICT
@@ -33,6 +34,8 @@ from .runtime import call_sites, deep_stack, parameter_types, record_update
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from fpack.store.files.source_selection import Selection
 
 PRELUDE = "prelude"
 MAX_DEPTH = 1000
@@ -88,10 +91,12 @@ class Evaluator:
             ".S": self._deriver.text,
             "settings": dict(settings or {}),
         }
+        self._directories = DirectoryBuiltins(self._package_set)
         self._modules.base |= _titled(
             {
                 **StringBuiltins(self._deriver).functions(),
                 **PackageBuiltins(self._deriver).functions(),
+                **self._directories.functions(),
                 **writers.functions(self._deriver),
                 **messages_builtins.functions(self._show, self._deriver),
                 **self._outside(),
@@ -232,6 +237,11 @@ class Evaluator:
         return self._deriver.source_paths
 
     @property
+    def source_selections(self) -> dict[str, Selection]:
+        """The selection of each source that has one, by the hexadecimal digest of its tree."""
+        return self._deriver.source_selections
+
+    @property
     def own_files(self) -> list[str]:
         """The real paths of the user's own files that were evaluated, sorted."""
         return self._modules.own_files()
@@ -239,7 +249,9 @@ class Evaluator:
     def through_links(self) -> bool:
         """Return True if a source, or a file that was read, was reached through a symlink."""
         sources = map(os.fspath, self.source_paths.values())
-        return self._modules.through_links() or any(os.path.realpath(path) != path for path in sources)
+        if self._modules.through_links() or self._directories.through_links():
+            return True
+        return any(os.path.realpath(path) != path for path in sources)
 
     def is_derivation(self, value: Value) -> bool:
         """Evaluate a value, and return True if it is a derivation."""
@@ -255,6 +267,12 @@ class Evaluator:
         return known.derivation, known.name, known.text
 
     # ---- inside
+
+    def _package_set(self, base: Value, directory: PathValue) -> Value:
+        """Return a record extended by the files of a directory."""
+        from fpack.lang.runtime.package_sets import package_set
+
+        return package_set(_SetFiles(self._modules, self._directories, self._cache), base, directory)
 
     def _shown(self, error: BaseException) -> BaseException:
         """Return the error to show to the user; return the error itself if it is a bug of fpack."""
@@ -326,6 +344,28 @@ class Evaluator:
             "debian-package": package,
             "debian-closure": closure,
         }
+
+
+class _SetFiles:
+    """The files of package sets."""
+
+    def __init__(self, modules: Modules, directories: DirectoryBuiltins, cache: str | Path | None) -> None:
+        self._modules = modules
+        self._cache = cache
+        self.entries = directories.entries
+
+    def load(self, file: PathValue) -> dict[str, Value]:
+        """Return the record of a file's fields."""
+        found: dict[str, Value] = self._modules.file(file.path, file.root, file.root in self._modules.library)
+        return found
+
+    def missing(
+        self, function: FunctionType, name: str, known: list[str], absence: FpackError | None, own: bool
+    ) -> FpackError:
+        """Return the error for a field that a file's function names and its set lacks."""
+        from fpack.lang.diagnostics.parameters import missing_in_set
+
+        return missing_in_set(function, name, known, absence, own, self._cache)
 
 
 def read(path: str) -> str:

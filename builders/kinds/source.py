@@ -20,11 +20,13 @@ from fpack.store.path import StorePath
 from fpack.store.sources import SourceReader
 
 if TYPE_CHECKING:
+    from fpack.store.files.source_selection import Selection
     from fpack.store.store import Store
 
     from .table import Services
 
 VERSION = 1
+_NONE: Mapping[str, Selection] = {}
 
 
 class SourceArgs(NamedTuple):
@@ -36,13 +38,15 @@ class SourceArgs(NamedTuple):
 class SourceBuilder(BaseBuilder):
     """The builder of `source`.
 
-    source_paths: the path of each source on this machine, by that digest.
+    source_paths: the path of each source on this machine, by that digest. selections: the selection of each source that
+    has one, by the same digest.
     """
 
     version = VERSION
 
-    def __init__(self, source_paths: Mapping[str, Path]) -> None:
+    def __init__(self, source_paths: Mapping[str, Path], selections: Mapping[str, Selection] = _NONE) -> None:
         self._source_paths = source_paths
+        self._selections = selections
 
     def key(self, drv: Derivation) -> Value:
         return [f"source {VERSION}", arguments.read(SourceArgs, drv.args).tree, drv.name]
@@ -57,7 +61,7 @@ class SourceBuilder(BaseBuilder):
                 hint=f"find the file or directory that had this content: fpack store add FILE --name {task.name}",
             )  # fmt: skip
         writer = task.writer()
-        SourceTree().copy(path, writer)
+        SourceTree().copy(path, writer, self._selections.get(digest))
         if writer.finish().hex() != digest:
             raise BuildError("A source changed while it was read", where=str(path), hint="run the command again")
         return Built(writer)
@@ -91,4 +95,4 @@ def add_source(store: Store, source: Path, name: str, cache: Path | None = None)
 
 
 def make(services: Services) -> SourceBuilder:
-    return SourceBuilder(services.source_paths)
+    return SourceBuilder(services.source_paths, services.source_selections)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fpack.builders.debian.contents.index import ContentsIndex
     from fpack.builders.net.origins import Origins
     from fpack.builders.protocol import Builder
+    from fpack.store.files.source_selection import Selection
     from fpack.store.store import Store
 
 _NOT_KINDS = ("__init__", "table")
@@ -30,7 +31,8 @@ class Services(Protocol):
     """The services that the caller provides to builders.
 
     origins: maps a URL of a derivation to the URLs to download from. source_paths: the path of each source on this
-    machine, by its tree digest. keep_failed: keep the directories of failed builds.
+    machine, by its tree digest. source_selections: the selection of each source that has one, by the same digest.
+    keep_failed: keep the directories of failed builds.
     """
 
     @property
@@ -39,6 +41,8 @@ class Services(Protocol):
     def origins(self) -> Origins: ...
     @property
     def source_paths(self) -> Mapping[str, Path]: ...
+    @property
+    def source_selections(self) -> Mapping[str, Selection]: ...
     @property
     def keep_failed(self) -> bool: ...
 

@@ -12,6 +12,7 @@ from fpack.store.derivation import Derivation, Output
 from fpack.store.files.source import SourceTree
 
 if TYPE_CHECKING:
+    from fpack.store.files.source_selection import Selection
     from fpack.store.store import Store
 
 _MAX_FILES = 5
@@ -21,12 +22,20 @@ class Explainer:
     """A comparison of derivations with earlier builds of the same name.
 
     bodies: encoded derivations that may not be in the database. sources: paths of the project's sources, by digest.
+    selections: the selections of those that have one.
     """
 
-    def __init__(self, store: Store, bodies: Mapping[bytes, bytes], sources: Mapping[str, Path]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        bodies: Mapping[bytes, bytes],
+        sources: Mapping[str, Path],
+        selections: Mapping[str, Selection] | None = None,
+    ) -> None:
         self._store = store
         self._bodies = bodies
         self._sources = sources
+        self._selections = selections or {}
         self._before: dict[tuple[str, str], bytes] | None = None
         self._seen: set[bytes] = set()
 
@@ -79,7 +88,8 @@ class Explainer:
 
     def _source(self, drv: Derivation, before: bytes) -> Iterator[str]:
         """Yield the changed files of a source, a line each."""
-        source = self._sources.get(str(drv.args.get("tree")))
+        tree = str(drv.args.get("tree"))
+        source = self._sources.get(tree)
         path = self._store.database.built(Output(before))
         if source is None or path is None:
             yield "the files changed"
@@ -88,7 +98,7 @@ class Explainer:
 
         # Compare the tree that the store would get, so that ignored files make no difference.
         writer = self._store.writer()
-        SourceTree().copy(source, writer)
+        SourceTree().copy(source, writer, self._selections.get(tree))
         writer.finish()
         found = list(islice(compare(self._store.disk(path), writer.disk), _MAX_FILES + 1))
         for entry in found[:_MAX_FILES]:

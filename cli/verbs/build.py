@@ -137,6 +137,7 @@ def _explain(workspace: Workspace, output: Output) -> None:
     from fpack.cli.builds.explain import Explainer
     from fpack.store.errors import printable
 
-    explainer = Explainer(workspace.store, workspace.evaluator.derivations, workspace.evaluator.source_paths)
+    made = workspace.evaluator
+    explainer = Explainer(workspace.store, made.derivations, made.source_paths, made.source_selections)
     for line in explainer.lines(output):
         print(printable(line))

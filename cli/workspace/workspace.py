@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from fpack.builders.net.origins import Origins
     from fpack.builders.protocol import Builder
     from fpack.lang.evaluator import Evaluator
+    from fpack.store.files.source_selection import Selection
 
 LOCK_FILE = "fpack.lock"
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "ppc64le": "ppc64el", "s390x": "s390x"}
@@ -199,6 +200,11 @@ class Workspace:
     def source_paths(self) -> Mapping[str, Path]:
         """The path of each source of the evaluation, by the digest of its tree."""
         return ChainMap(self.evaluator.source_paths, self.found_sources)
+
+    @property
+    def source_selections(self) -> Mapping[str, Selection]:
+        """The selection of each source of the evaluation that has one, by the digest of its tree."""
+        return self.evaluator.source_selections
 
     @property
     def keep_failed(self) -> bool:

@@ -23,6 +23,8 @@ from .values import INT_MAX, INT_MIN, OnDemand, Path, Record, Thunk, Value, desc
 if TYPE_CHECKING:
     from pathlib import Path as HostPath
 
+    from fpack.store.files.source_selection import Selection
+
 MAX_DEPTH = 100
 RESERVED = ("candidates", "outputs", "args")  # fields that are not arguments, besides kind and name
 _RARE = frozenset(RESERVED)
@@ -36,8 +38,11 @@ _NONE: list[Output] = []  # never modified
 class Sources(Protocol):
     """A hasher of files and directories of the user's project."""
 
-    def hash(self, path: HostPath) -> bytes:
-        """Return the 32-byte digest of the tree at `path`, without the files that .gitignore files exclude."""
+    def hash(self, path: HostPath, selection: Selection | None = None) -> bytes:
+        """Return the 32-byte digest of the tree at `path`, without the files that .gitignore files exclude.
+
+        selection: the entries that the tree has; None: all.
+        """
 
 
 class Shape(NamedTuple):
@@ -57,7 +62,7 @@ class Deriver:
     """The derivations that one evaluation has made.
 
     derivations: the encoding of each derivation, by digest. source_paths: the path of each source, by the hexadecimal
-    digest of its tree.
+    digest of its tree. source_selections: the selection of each source that has one, by the same digest.
     """
 
     def __init__(self, sources: Sources | None) -> None:
@@ -66,7 +71,8 @@ class Deriver:
         self.source_paths: dict[str, HostPath] = {}
         self.placeholders = Placeholders()
         self._shapes: dict[tuple[str, ...], Shape] = {}
-        self._paths: dict[str, str] = {}
+        self.source_selections: dict[str, Selection] = {}
+        self._paths: dict[Path, str] = {}
 
     # ---- strings
 
@@ -102,7 +108,7 @@ class Deriver:
 
     def source(self, path: Path) -> str:
         """Return the placeholder of a file or directory of the project."""
-        found = self._paths.get(path.path)
+        found = self._paths.get(path)
         if found is not None:
             return found
         if self.sources is None:
@@ -113,14 +119,27 @@ class Deriver:
         if not host_path.exists():
             raise Fault(f"There is no file {quote(host_path.name)}", why=str(host_path), file=path.path)
         try:
-            digest = self.sources.hash(host_path).hex()
+            digest = self._tree(host_path, path.selection)
         except OSError as error:
             raise Fault(f"{quote(host_path.name)} cannot be read", why=f"{error.filename}: {error.strerror}") from None
-        self.source_paths[digest] = host_path
-        name = clean_name(host_path.name)
+        name = path.name or clean_name(host_path.name)
         texts = self.add(Derivation("source", name, {"tree": digest}))
-        self._paths[path.path] = texts[0]
+        self._paths[path] = texts[0]
         return texts[0]
+
+    def _tree(self, path: HostPath, selection: Selection | None) -> str:
+        """Return the digest of a source's tree, and remember where the source is."""
+        assert self.sources is not None
+        if selection is None:
+            digest = self.sources.hash(path).hex()
+            self.source_selections.pop(digest, None)
+        else:
+            if not path.is_dir():
+                raise Fault(f"{quote(path.name)} is a file, and `keep` and `drop` select entries of a directory")
+            digest = self.sources.hash(path, selection).hex()
+            self.source_selections[digest] = selection
+        self.source_paths[digest] = path
+        return digest
 
     def references(self, value: Value) -> list[str]:
         """Return the placeholders in the strings of a value, sorted."""

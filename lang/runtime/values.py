@@ -12,9 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import CellType, FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fpack.lang.errors import Fault
+
+if TYPE_CHECKING:
+    from fpack.store.files.source_selection import Selection
 
 Value = Any
 Thunk = CellType
@@ -244,16 +247,24 @@ class OnDemand(dict[str, Value]):
 
 
 class Path:
-    """A file or directory of a project. path: its absolute path on this machine; root: the project directory."""
+    """A file or directory of a project.
 
-    __slots__ = ("path", "root")
+    path: its absolute path on this machine; root: the project directory. selection: the entries that the directory has
+    as a source; None: all. name: its name in the store; "": the name of the file.
+    """
 
-    def __init__(self, path: str, root: str) -> None:
+    __slots__ = ("path", "root", "selection", "name")
+
+    def __init__(self, path: str, root: str, selection: Selection | None = None, name: str = "") -> None:
         self.path = path
         self.root = root
+        self.selection = selection
+        self.name = name
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Path) and other.path == self.path
+        return isinstance(other, Path) and (other.path, other.selection, other.name) == (
+            self.path, self.selection, self.name,
+        )  # fmt: skip
 
     def __hash__(self) -> int:
         return hash(self.path)

@@ -11,12 +11,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from fpack.store.errors import BadTree
 
 from .ignores import MAX_BYTES, Ignores
 from .presence import link_target
+from .source_selection import SelectedEntries, Selection
 from .tree import scan, split, tree_digest
 from .writer import TreeWriter
 
@@ -28,30 +30,43 @@ _RESULT = b"result"
 class SourceTree:
     """Sources in the file system of this machine."""
 
-    def hash(self, path: Path) -> bytes:
+    def hash(self, path: Path, selection: Selection | None = None) -> bytes:
         """Return the 32-byte digest of the tree that `copy` would write."""
-        return tree_digest(scan(os.fspath(path), keep=SourceIgnores(path).keeps if path.is_dir() else None))
+        return tree_digest(scan(os.fspath(path), keep=_keeper(path, selection) if path.is_dir() else None))
 
-    def copy(self, path: Path, writer: TreeWriter) -> None:
-        """Write the source to `writer`."""
+    def copy(self, path: Path, writer: TreeWriter, selection: Selection | None = None) -> None:
+        """Write the source to `writer`. selection: the entries of a directory to write; None: all."""
         if not path.is_symlink() and path.is_dir():
             writer.mkdir("")
-            _copy(path, "", SourceIgnores(path), writer)
+            _copy(path, "", _keeper(path, selection), writer)
         else:
             _copy_one(path, "", writer)
 
 
-def _copy(directory: Path, relative: str, ignores: SourceIgnores, writer: TreeWriter) -> None:
+def entries(directory: Path) -> list[tuple[bytes, int]]:
+    """Return name and mode of each entry of a directory that is part of the directory as a source, sorted by name."""
+    keeps, top = SourceIgnores(directory).keeps, os.fsencode(directory)
+    found = [(name, os.lstat(top + b"/" + name).st_mode) for name in sorted(os.listdir(top))]
+    return [(name, mode) for name, mode in found if keeps(top + b"/" + name, stat.S_ISDIR(mode))]
+
+
+def _keeper(top: Path, selection: Selection | None) -> Callable[[bytes, bool], bool]:
+    """Return the function from (path, is directory) to whether an entry below `top` is part of the source."""
+    ignores = SourceIgnores(top)
+    return ignores.keeps if selection is None else SelectedEntries(os.fsencode(top), selection, ignores.keeps).keeps
+
+
+def _copy(directory: Path, relative: str, keeps: Callable[[bytes, bool], bool], writer: TreeWriter) -> None:
     for name in sorted(os.listdir(directory)):
         below = directory / name
         path = f"{relative}/{name}" if relative else name
         is_directory = not below.is_symlink() and below.is_dir()
-        if not ignores.keeps(os.fsencode(below), is_directory):
+        if not keeps(os.fsencode(below), is_directory):
             continue
         split(path)  # raises BadTree for a path that a tree cannot hold
         if is_directory:
             writer.mkdir(path)
-            _copy(below, path, ignores, writer)
+            _copy(below, path, keeps, writer)
         else:
             _copy_one(below, path, writer)
 

@@ -122,6 +122,7 @@ def builders(store: Store) -> Mapping[str, Any]:
         store=store,
         origins=lambda url: [url],
         source_paths={},
+        source_selections={},
         keep_failed=False,
         missing=missing,
         files=lambda: None,

@@ -1,0 +1,225 @@
+"""Extend a record by the files of a directory: the fields of `package-set`.
+
+Each file defines one field, as a value or as a function of the fields of the finished set that its pattern names. The
+set is an extension of a record (record_update.py), so the laws of `.extend` hold for it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from functools import partial
+from types import FunctionType
+from typing import NamedTuple, Protocol
+
+from fpack.lang.errors import Fault, quote
+from fpack.lang.protocols import is_absent
+from fpack.store.errors import FpackError
+
+from .paths import PROJECT_FILE, within
+from .record_update import Extensions, extend, with_changes
+from .values import MISSING, OnDemand, Path, Record, Thunk, Value, evaluated, record_with_origin
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_METHODS = ("with", "extend")  # fields of these names would hide the methods of the set
+_SUFFIX = ".fp"
+_DEFAULT = "default"
+
+
+class Files(Protocol):
+    """The project's files, as a package set reads them."""
+
+    def entries(self, directory: Path) -> list[tuple[str, int]]:
+        """Return name and mode of each entry of a directory, sorted by name."""
+
+    def load(self, file: Path) -> dict[str, Value]:
+        """Return the record of a file's fields."""
+
+    def missing(
+        self, function: FunctionType, name: str, known: list[str], absence: FpackError | None, own: bool
+    ) -> FpackError:
+        """Return the error for a field that a file's function names and the set lacks.
+
+        known: the fields of the set. absence: the error of an on-demand set for the field. own: it is the file's own.
+        """
+
+
+class Member(NamedTuple):
+    """A field of a set. path: its file, or the directory of a nested set."""
+
+    name: str
+    path: str
+    nested: bool
+
+
+class Scope(NamedTuple):
+    """The sets whose fields a file can name. finished: thunks of them, the innermost first; before: the innermost one
+    without the files of this directory.
+    """
+
+    finished: tuple[Value, ...]
+    before: Value
+
+
+def package_set(files: Files, base: Value, directory: Path, around: tuple[Value, ...] = ()) -> Value:
+    """Return a record extended by the files of a directory. around: thunks of the sets that contain the new set."""
+    if not isinstance(base, dict):
+        raise Fault("`package-set` extends a record")
+    members = list(_members(files, directory))
+
+    def layer(old: Value, new: Value) -> Value:
+        scope = Scope((new, *around), old)
+        return {m.name: Thunk(partial(_value, files, directory, m, scope)) for m in members}
+
+    return extend(base)(layer)
+
+
+# ---- the members of a directory
+
+
+def _members(files: Files, directory: Path) -> Iterator[Member]:
+    """Yield the members that a directory's entries define; raise Fault for entries that cannot be fields."""
+    shown = os.path.basename(directory.path)
+    seen: dict[str, str] = {}
+    for entry, mode in files.entries(directory):
+        name = entry.removesuffix(_SUFFIX)
+        path = f"{directory.path}/{entry}"
+        is_file = name != entry
+        if entry.startswith(".") or entry == PROJECT_FILE:
+            continue
+        if not is_file and not (stat.S_ISDIR(mode) or (stat.S_ISLNK(mode) and os.path.isdir(path))):
+            continue
+        where = f"{shown}/{entry}"
+        if is_file and name == _DEFAULT:
+            hint = f'import("./{shown}/{entry}") reads it; package-set takes the directory above'
+            raise Fault(f"{quote(where)} defines no field of the set: it makes its directory one field", hint=hint)
+        if not _NAME.fullmatch(name) or name in _METHODS:
+            method = "it would hide the method of this name"
+            why = method if name in _METHODS else "such a name has letters, digits and _, and . + - after the first"
+            hint = "rename it, begin its name with a dot, or list it in a .gitignore of the set's directory"
+            raise Fault(f"{quote(where)} is not named as a field of a set", why=why, hint=hint)
+        if name in seen:
+            raise Fault(f"{quote(seen[name])} and {quote(where)} both define the field {quote(name)}")
+        seen[name] = where
+        yield Member(name, path, nested=not is_file)
+
+
+def _value(files: Files, directory: Path, member: Member, scope: Scope) -> Value:
+    """Return the value of a member."""
+    path = within(directory.root, directory.path, os.path.basename(member.path))
+    if not member.nested:
+        return _defined(files, path, member.name, scope)
+    if f"{os.path.realpath(directory.path)}/".startswith(f"{os.path.realpath(path.path)}/"):
+        raise Fault(f"{quote(member.name)} is a link to a directory that contains it", why=path.path)
+    if os.path.lexists(f"{path.path}/{_DEFAULT}{_SUFFIX}"):
+        return _defined(files, within(path.root, path.path, _DEFAULT + _SUFFIX), member.name, scope)
+    return package_set(files, _inner_base(scope.before, member.name), path, scope.finished)
+
+
+def _inner_base(before: Value, name: str) -> Value:
+    """Return the set that a nested directory extends: the field of that name so far, if it is a plain record."""
+    found = _selected(before, name)
+    value = {} if found is MISSING else evaluated(found)
+    return value if isinstance(value, dict) and "type" not in value else {}
+
+
+def _defined(files: Files, path: Path, name: str, scope: Scope) -> Value:
+    """Return the value that a file defines: its field `name`, called if it is a function of fields."""
+    record = files.load(path)
+    if name not in record:
+        shown = os.path.relpath(path.path, path.root)
+        fields = ", ".join(sorted(record)) or "none"
+        hint = f"write {name}({{ FIELD, ... }}) = VALUE, or {name} = VALUE"
+        raise Fault(f"{quote(shown)} does not define {quote(name)}", why=f"its fields: {fields}", hint=hint)
+    value = evaluated(record[name])
+    pattern = _pattern(value)
+    if pattern is None:
+        return value
+    argument: dict[str, Value] = {}
+    for field, required in pattern.items():
+        found = _field(field, name, scope)
+        if found is not MISSING:
+            argument[field] = found
+        elif required:
+            raise files.missing(value, field, _known(scope), _absence(field, scope), field == name)
+    return Call(value, argument, {}).result()
+
+
+class Call:
+    """The origin of a member that a function made: the function, its argument, and changes to its result."""
+
+    __slots__ = ("function", "argument", "changes")
+
+    def __init__(self, function: FunctionType, argument: dict[str, Value], changes: dict[str, Value]) -> None:
+        self.function = function
+        self.argument = argument
+        self.changes = changes
+
+    def __call__(self, changes: dict[str, Value]) -> Value:
+        """Return the member with changes. Those of the function's fields change its argument, others its result."""
+        names = _pattern(self.function) or {}
+        given = {name: value for name, value in changes.items() if name in names}
+        rest = {name: value for name, value in changes.items() if name not in names}
+        return Call(self.function, {**self.argument, **given}, {**self.changes, **rest}).result()
+
+    def result(self) -> Value:
+        """Call the function. A record gets this call as its origin, but a set keeps the origin of its extensions."""
+        value = self.function(self.argument)
+        if self.changes and isinstance(value, dict):
+            value = with_changes(value, self.changes)
+        if value.__class__ is dict or (value.__class__ is Record and value.origin.__class__ is not Extensions):
+            value = record_with_origin(value, self)
+        return value
+
+
+def _pattern(function: Value) -> dict[str, bool] | None:
+    """Return the fields that a function of one closed pattern names, and whether each is required; else None.
+
+    A function of the library, and one that takes further fields, is a value like any other.
+    """
+    if function.__class__ is not FunctionType:
+        return None
+    code, source = function.__code__, function.__globals__.get(".source")
+    if code.co_argcount != 1 or not code.co_varnames[0].startswith(".given") or source is None or source.library:
+        return None
+    # The compiler passes this description of the pattern to `take`, as a constant.
+    spec = next(c for c in code.co_consts if c.__class__ is tuple and len(c) == 4 and c[2].__class__ is tuple)
+    _, names, required, rest = spec
+    return None if rest else dict(zip(names, required, strict=True))
+
+
+def _field(name: str, own: str, scope: Scope) -> Value:
+    """Return the field that a file names, or MISSING. The own name of the file means the field before the file's."""
+    sets = (scope.before, *scope.finished[1:]) if name == own else scope.finished
+    return next((found for found in (_selected(s, name) for s in sets) if found is not MISSING), MISSING)
+
+
+def _known(scope: Scope) -> list[str]:
+    """Return the names of the fields that a file can name, sorted."""
+    return sorted({name for s in scope.finished if evaluated(s).__class__ is not OnDemand for name in evaluated(s)})
+
+
+def _absence(name: str, scope: Scope) -> FpackError | None:
+    """Return the error of the first on-demand set for a field that it does not have."""
+    for record in map(evaluated, scope.finished):
+        if record.__class__ is OnDemand:
+            try:
+                record[name]
+            except FpackError as error:
+                return error
+    return None
+
+
+def _selected(value: Value, name: str) -> Value:
+    """Return a field of a set, perhaps as a thunk, or MISSING."""
+    record = evaluated(value)
+    if record.__class__ is not OnDemand:
+        return record.get(name, MISSING)
+    try:
+        return record[name]
+    except FpackError as error:
+        if is_absent(error):
+            return MISSING
+        raise
