@@ -48,6 +48,7 @@ class Emitter:
         self.infos: dict[str, FunctionInfo] = {}
         self.frames: Frames = {}
         self.free_names = FreeNames()
+        self.marked: list[Node] = []  # kept alive: caches know nodes by their id
         self.level = 0
         self.repeated = 0
         self.fields_given = fields_given

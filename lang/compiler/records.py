@@ -10,7 +10,7 @@ from __future__ import annotations
 import _ast as a
 from collections.abc import Mapping
 
-from fpack.lang.syntax.tree import Node, calls_outer, entry_value, nested_layer
+from fpack.lang.syntax.tree import Node, RecordLiteral, calls_outer, entry_value, mark_outer_calls, nested_layer
 
 from . import python_ast as py
 from .bindings import Bindings, LaterSpreads
@@ -56,6 +56,7 @@ class Records:
             self._claims(".claims", entries, scope, block, at)
 
     def record(self, node: Node, scope: Scope, block: Block) -> Expr:
+        node = self._with_outer_calls(node, scope)
         emitter, entries = self.emitter, node.entries
         at = emitter.at(node)
         check_entries(emitter.source, entries)
@@ -102,6 +103,25 @@ class Records:
         block.append(py.define(builder, [(e.name, True) for e in named], body, at))
         names = tuple(e.name for e in named)
         return py.call(".asserting" if claims else ".record", [py.name(builder, at), py.const(names, at)], at)
+
+    def _with_outer_calls(self, node: Node, scope: Scope) -> Node:
+        """Return a record with each `NAME = NAME(...)` marked to call the builtin of that name, as in a file.
+
+        Such a field could not be computed otherwise. A name that an enclosing scope binds is left alone.
+        """
+        emitter, outer_calls = self.emitter, self.calls.outer_calls
+        names = {
+            e.name
+            for e in node.entries
+            if e.kind == "set" and e.value.kind in ("call", "sel") and e.name in emitter.builtins
+        }
+        names = {name for name in names if (found := scope.find(name)) is None or found is outer_calls.get(name)}
+        if not names:
+            return node
+        entries = [mark_outer_calls([e])[0] if e.kind == "set" and e.name in names else e for e in node.entries]
+        marked = RecordLiteral((*node[:3], entries))
+        emitter.marked.append(marked)
+        return marked
 
     def _later_spreads(self, entries: list[Node], mentioned: Names) -> LaterSpreads:
         """Return the spreads that may override mentioned fields, and give each spread a variable."""

@@ -11,7 +11,8 @@
 # interpreter, or if it is a server that leaves the foreground.
 # configure: run Debian's maintainer scripts, in a sandbox, and include what they make; { skip = [PACKAGE] } leaves out
 # the scripts of some packages. By default they run for closure "depends" with Debian packages.
-# meta: what bills of materials say of the image, see `fpack/meta`. The image does not depend on it.
+# meta: what bills of materials say of the image, see `fpack/meta`. extra: anything that other files want to know of it.
+# The image depends on neither.
 # program: the package whose program runs if there is neither an entrypoint nor a command. By default, the program of
 # the first listed built package: the one with the package's name, or its only one.
 container({
@@ -48,6 +49,7 @@ container({
   codec: record = settings.codec,
   max-layers: int = 100,
   meta: record = {},
+  extra = {},
 }) =
   let
     listed = [checked(p) for p in packages]
@@ -241,6 +243,7 @@ container({
     image = image-made
     root = root-made
     meta = own-meta
+    extra
     # What the image and its packages say of themselves, for its manifest.
     described = [
       ...if own-meta == {} then [] else [{ of = image-made, meta = own-meta }],

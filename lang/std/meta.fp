@@ -8,7 +8,11 @@ checked(given) =
     unknown = [n for n in names(given) if !contains(known, n)]
     fields = described(given)
   in
-    if unknown != [] then error("`meta` has no field ${head(unknown)}; its fields are ${join(known, ", ")}", "meta")
+    if unknown != [] then
+      error(
+        "`meta` has no field ${head(unknown)}; its fields are ${join(known, ", ")}. Other data goes into `extra`",
+        "meta",
+      )
     else evaluate(to-json(fields), fields)
 
 known = ["homepage", "description", "licence", "maintainers", "originator", "cpe", "purl"]

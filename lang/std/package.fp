@@ -8,13 +8,15 @@
 # env: variables for the phases. folder: the directory of the source in which the phases run.
 # outputs: "out", and "dev" and "doc" for files that only compilers and readers need.
 # unpack ... fixup: the phases, shell scripts that one bash runs in this order; null skips a phase.
-# meta: what bills of materials say of the package, see `fpack/meta`; no part of the build.
+# meta: what bills of materials say of the package, see `fpack/meta`. extra: anything that other files want to know of it.
+# Neither is part of the build.
 # limits: { seconds, memory, processes, size }. allowed, disallowed: store paths that the result may, must not mention.
 package({
   name: string,
   version: string = "0",
   description: string = "",
   meta: record = {},
+  extra = {},
   source: path | string | record | null = null,
   patches: list = [],
   tools: list = [],
@@ -119,6 +121,7 @@ package({
       unique-by-name(packages-with([...all-runtime, ...built-libs], ["runtime"]).debian),
     )
     meta = own-meta
+    extra
     name, version, description, source, patches, tools, libs, runtime, env, folder, outputs
     unpack, patch, configure, build, check, install, fixup, strip, limits, allowed, disallowed
   })

@@ -4,7 +4,8 @@
 # include: other shells, whose packages, variables, hooks and services are added first.
 # services: { NAME = service { ... } }, started and stopped with the shell.
 # rules, drop, release, alternatives: as for a container. base: the names of the packages that every shell has; null:
-# bash and the usual tools.
+# bash and the usual tools. meta: what bills of materials say of the shell's image, see `fpack/meta`. extra: anything that
+# other files want to know of the shell. The shell depends on neither.
 shell({
   packages: list = [],
   env: record = {},
@@ -17,6 +18,8 @@ shell({
   release: string | null = null,
   alternatives: record = {},
   base: list | null = null,
+  meta: record = {},
+  extra = {},
 }) =
   let
     others = [included(s) for s in include]
@@ -64,9 +67,11 @@ shell({
       files = { "/usr/local/bin/fpack-enter" = { source = enter, mode = "0755" } }
       directories = { "/work" = { mode = "1777" } }
       run-options = ["-it", "-v .:/work"]
+      meta = own-meta
       rules, alternatives
     }
-  in evaluate(own-variables, evaluate(service-names(services), {
+    own-meta = if meta == {} then {} else import("fpack/meta").checked(meta)
+  in evaluate(evaluate(own-meta, own-variables), evaluate(service-names(services), {
     type = "shell"
     name = the-name
     packages = all-packages
@@ -80,6 +85,8 @@ shell({
     paths = mentions([built, tools-of(built), variables, the-hook])
     search = programs
     usual-names = named
+    meta = own-meta
+    extra
   }))
 
 # A program that runs as long as the shell is open, such as a database or a queue.

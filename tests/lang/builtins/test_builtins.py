@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from support.packages import Packages
 
 OUTSIDE = [
-    "error", "import", "read-text", "read-json", "read-toml", "read-yaml",
+    "error", "import", "read-text", "read-json", "read-toml", "read-yaml", "read-dir", "source", "package-set",
     "debian-releases", "ubuntu-releases", "debian-package", "debian-closure",
 ]  # fmt: skip
 WRONG = ["null", "5", '"x"', "[]", "{}", "1.5", "true", "(a => a)", "./x"]

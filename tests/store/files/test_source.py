@@ -9,6 +9,7 @@ import pytest
 from fpack.store.errors import BadTree
 from fpack.store.files.pool import Pool
 from fpack.store.files.source import SourceTree
+from fpack.store.files.source_selection import Selection
 from fpack.store.files.writer import TreeWriter
 
 
@@ -102,3 +103,63 @@ def test_what_says_how_a_project_is_built_is_no_part_of_it(project: Path) -> Non
     assert SourceTree().hash(project) == hashed
     (project / "sub/fpack.lock").write_text("{}\n")
     assert SourceTree().hash(project) != hashed
+
+
+# ---- selections
+
+
+def selected(source: Path, place: Path, **rules: tuple[str, ...]) -> list[str]:
+    """The files and directories of a source with a selection, relative to its top; hashing agrees with copying."""
+    selection = Selection(**rules)
+    (place / "pool").mkdir(exist_ok=True)
+    writer = TreeWriter(Pool(place / "pool"), place / f"copy-{len(list(place.iterdir()))}")
+    SourceTree().copy(source, writer, selection)
+    assert writer.finish() == SourceTree().hash(source, selection)
+    return sorted(str(path.relative_to(writer.disk)) for path in writer.disk.rglob("*"))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    source = tmp_path / "files"
+    for name in (
+        "main.c",
+        "lib/a.c",
+        "lib/a.h",
+        "lib/deep/b.c",
+        "docs/a.md",
+        "docs/lib/x.md",
+        "README.md",
+        "#odd",
+        "built.o",
+    ):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(name)
+    (source / ".gitignore").write_text("*.o\n")
+    return source
+
+
+def test_dropped_entries_are_left_out_at_any_depth_unless_the_pattern_has_a_slash(files: Path, tmp_path: Path) -> None:
+    assert selected(files, tmp_path, drop=("*.md", "/lib", "#odd", ".gitignore")) == ["docs", "docs/lib", "main.c"]
+    assert "docs/a.md" in selected(files, tmp_path, drop=("*.md", "!a.md"))
+
+
+def test_only_kept_entries_and_the_directories_that_hold_them_stay(files: Path, tmp_path: Path) -> None:
+    assert selected(files, tmp_path, keep=("*.c",)) == ["lib", "lib/a.c", "lib/deep", "lib/deep/b.c", "main.c"]
+    assert selected(files, tmp_path, keep=("lib/",), drop=("deep",)) == [
+        "docs", "docs/lib", "docs/lib/x.md", "lib", "lib/a.c", "lib/a.h",
+    ]  # fmt: skip
+    assert selected(files, tmp_path, keep=("/lib/", "!*.h")) == ["lib", "lib/a.c", "lib/deep", "lib/deep/b.c"]
+    assert selected(files, tmp_path, keep=("lib/**/b.c",)) == ["lib", "lib/deep", "lib/deep/b.c"]
+    assert selected(files, tmp_path, keep=("none",)) == []
+
+
+def test_git_ignores_what_a_selection_keeps(files: Path, tmp_path: Path) -> None:
+    assert selected(files, tmp_path, keep=("*.o", "main.c")) == ["main.c"]
+
+
+def test_a_selection_of_everything_is_the_source(files: Path) -> None:
+    assert SourceTree().hash(files, Selection()) == SourceTree().hash(files)
+    assert SourceTree().hash(files, Selection(keep=("*",))) == SourceTree().hash(files)
+    before = SourceTree().hash(files, Selection(drop=("docs",)))
+    (files / "docs/a.md").write_text("changed")
+    assert SourceTree().hash(files, Selection(drop=("docs",))) == before

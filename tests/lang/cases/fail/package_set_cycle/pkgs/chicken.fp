@@ -1,0 +1,1 @@
+chicken({ egg }) = egg + 1

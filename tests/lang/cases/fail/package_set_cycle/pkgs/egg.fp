@@ -1,0 +1,1 @@
+egg({ chicken }) = chicken + 1

@@ -1,0 +1,2 @@
+# An application.
+app({ tls, colour }) = [tls, colour]

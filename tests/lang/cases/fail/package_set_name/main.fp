@@ -1,0 +1,1 @@
+result = package-set(./pkgs).curl

@@ -1,0 +1,1 @@
+result = "${source(./main.fp, { keep = ["*.c"] })}"

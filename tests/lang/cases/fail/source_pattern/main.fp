@@ -1,0 +1,1 @@
+result = source(./., { keep = ["../other"] })

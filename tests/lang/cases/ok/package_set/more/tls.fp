@@ -1,0 +1,1 @@
+tls({ tls }) = tls.with { version = "${tls.version}-patched" }

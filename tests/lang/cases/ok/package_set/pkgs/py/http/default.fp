@@ -1,0 +1,1 @@
+http({}) = import("../../../package.fp").package { name = "http", version = read-text(./version) |> trim }

@@ -1,0 +1,1 @@
+web({ tls, http }) = import("../../package.fp").package { name = "web", version = "1", libs = [http, tls] }

@@ -1,0 +1,1 @@
+tls({}) = import("../package.fp").package { name = "tls", version = "1" }
