@@ -77,6 +77,26 @@ def test_a_program_with_a_cmake_and_a_meson_library(world: World, podman: Podman
     assert not any("dev" in name or name.startswith(("gcc", "cmake", "meson-")) for name in names)
 
 
+def test_a_library_of_a_set_is_patched_below_two_versions_of_another(world: World, podman: Podman) -> None:
+    folder = world.examples / "company"
+    printed = world.fpack("run", "fpack.fp#set.apps.terminal", cwd=folder, timeout=600).stdout.splitlines()
+    assert {"  base-tls 1.1.1", "    base-tls 3.2.0", "    base-hash 8.6.3"} <= set(printed)
+    world.fpack("pack", cwd=folder, timeout=300)
+    patched = podman.run(podman.load(folder / "apps-terminal.tar")).stdout.splitlines()
+    assert patched == [line.replace("8.6.3", "8.6.3, hardened") for line in printed]
+
+
+def test_a_service_of_many_has_its_code_and_its_configuration(world: World, podman: Podman) -> None:
+    folder = world.examples / "monorepo"
+    world.fpack("pack", cwd=folder, timeout=600)
+    image = podman.load(folder / "cart.tar")
+    port = free_port()
+    container = podman.start(image, options=["-e", f"PORT={port}", "-e", "HOST=127.0.0.1"], network="host")
+    told = json.loads(_page(f"http://127.0.0.1:{port}/", container.logs))
+    assert told == {"service": "cart", "asks": ["catalog", "pricing", "session"], "stage": "production"}
+    container.stop()
+
+
 CMAKE_LIBRARY = """
 cmake_minimum_required(VERSION 3.16)
 project(greet C)
@@ -213,7 +233,8 @@ def _redis_client(podman: Podman, image: str) -> str:
 
 # postgres has a test of its own.
 SHORT = ("c-hello", "libraries")
-LONG = ("autotools", "first", "flask", "go", "node", "patched", "redis", "ruby", "rust", "web-postgres")
+LONG = ("autotools", "company", "first", "flask", "go", "monorepo", "node", "patched", "redis", "ruby", "rust")
+LONG += ("web-postgres",)
 
 
 def test_no_example_is_left_out() -> None:

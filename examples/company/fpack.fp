@@ -1,0 +1,17 @@
+# A company's packages: each file below pkgs is a function of the packages that it names. Layers change the set, and what
+# they change reaches everything that is made from it.
+set = package-set(./pkgs)
+
+# One library patched for all: the files of another directory extend the set.
+hardened = package-set(./overlays/hardened, set)
+
+# A layer can also be a record, or a function of the set before. The order of independent layers does not matter.
+debug         = { flags = ["-O0", "-g"] }
+next-tls(old) = { base = old.base.extend(base => { tls = base.tls.with { version = "4.0.0" } }) }
+everything    = hardened.extend(next-tls).extend(debug)
+
+# Two versions of one library: `apps.terminal` is linked with `base.tls-1`, and with `net.http`, which has `base.tls`.
+image = container {
+  packages = [hardened.apps.terminal]
+  closure  = "linked"
+}

@@ -1,0 +1,4 @@
+error({ component }) = component {
+  name    = "base-error"
+  version = "1.8.3"
+}

@@ -1,0 +1,4 @@
+text({ component }) = component {
+  name    = "base-text"
+  version = "3.4.1"
+}

@@ -1,0 +1,5 @@
+blob({ component, base }) = component {
+  name    = "data-blob"
+  version = "3.0.3"
+  libs    = [base.cache, base.event]
+}

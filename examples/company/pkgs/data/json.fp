@@ -1,0 +1,5 @@
+json({ component, base }) = component {
+  name    = "data-json"
+  version = "1.1.9"
+  libs    = [base.text]
+}

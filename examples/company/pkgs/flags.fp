@@ -1,0 +1,2 @@
+# What every component is compiled with.
+flags = ["-O2"]

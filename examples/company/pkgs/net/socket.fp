@@ -1,0 +1,5 @@
+socket({ component, base }) = component {
+  name    = "net-socket"
+  version = "3.7.7"
+  libs    = [base.log]
+}

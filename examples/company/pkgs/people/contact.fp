@@ -1,0 +1,5 @@
+contact({ component, base }) = component {
+  name    = "people-contact"
+  version = "9.1.4"
+  libs    = [base.tls, base.unit]
+}

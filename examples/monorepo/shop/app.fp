@@ -1,0 +1,26 @@
+# What all services have in common: the address, the generated configuration and the image.
+app({ debian, environment }) =
+  ({ name: string, port: int, code: path, needs: list = [], replicas = environment.replicas }) =>
+  let image-name = "shop/${name}" in {
+    name, port, replicas
+    address = "http://${name}.${environment.domain}:${port}"
+    config  = {
+      name, port
+      stage = environment.name
+      log   = environment.log
+      peers = { ${peer.name} = peer.address for peer in needs }
+    }
+    image = container {
+      name       = image-name
+      tag        = environment.name
+      packages   = [debian.python3]
+      entrypoint = ["/usr/bin/python3", "/srv/serve.py"]
+      files      = {
+        "/srv/serve.py"         = ../common/serve.py
+        "/srv/handler.py"       = code
+        "/etc/shop/config.json" = to-json(config)
+      }
+      ports = [port]
+      user  = "www-data"
+    }
+  }

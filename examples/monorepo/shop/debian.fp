@@ -1,0 +1,1 @@
+debian = import("fpack/debian").trixie

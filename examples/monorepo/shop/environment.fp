@@ -1,0 +1,1 @@
+environment = { name = "development", domain = "localhost", replicas = 1, log = "debug" }

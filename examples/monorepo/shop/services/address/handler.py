@@ -1,0 +1,5 @@
+"""Answer the requests of the service address."""
+
+
+def answer(config):
+    return {"service": "address", "asks": sorted(config["peers"])}

@@ -1,0 +1,5 @@
+audit({ app }) = app {
+  name = "audit"
+  port = 8011
+  code = ./handler.py
+}

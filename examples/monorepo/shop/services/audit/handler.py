@@ -1,0 +1,5 @@
+"""Answer the requests of the service audit."""
+
+
+def answer(config):
+    return {"service": "audit", "asks": sorted(config["peers"])}

@@ -1,0 +1,5 @@
+"""Answer the requests of the service catalog."""
+
+
+def answer(config):
+    return {"service": "catalog", "asks": sorted(config["peers"])}

@@ -1,0 +1,5 @@
+currency({ app }) = app {
+  name = "currency"
+  port = 8004
+  code = ./handler.py
+}

@@ -1,0 +1,5 @@
+"""Answer the requests of the service documents."""
+
+
+def answer(config):
+    return {"service": "documents", "asks": sorted(config["peers"])}

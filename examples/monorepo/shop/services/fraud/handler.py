@@ -1,0 +1,5 @@
+"""Answer the requests of the service fraud."""
+
+
+def answer(config):
+    return {"service": "fraud", "asks": sorted(config["peers"])}

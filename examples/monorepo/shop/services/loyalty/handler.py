@@ -1,0 +1,5 @@
+"""Answer the requests of the service loyalty."""
+
+
+def answer(config):
+    return {"service": "loyalty", "asks": sorted(config["peers"])}

@@ -1,0 +1,5 @@
+"""Answer the requests of the service notify."""
+
+
+def answer(config):
+    return {"service": "notify", "asks": sorted(config["peers"])}

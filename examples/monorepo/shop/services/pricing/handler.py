@@ -1,0 +1,5 @@
+"""Answer the requests of the service pricing."""
+
+
+def answer(config):
+    return {"service": "pricing", "asks": sorted(config["peers"])}

@@ -1,0 +1,5 @@
+"""Answer the requests of the service queue."""
+
+
+def answer(config):
+    return {"service": "queue", "asks": sorted(config["peers"])}

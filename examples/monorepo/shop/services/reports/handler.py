@@ -1,0 +1,5 @@
+"""Answer the requests of the service reports."""
+
+
+def answer(config):
+    return {"service": "reports", "asks": sorted(config["peers"])}

@@ -1,0 +1,5 @@
+"""Answer the requests of the service reviews."""
+
+
+def answer(config):
+    return {"service": "reviews", "asks": sorted(config["peers"])}

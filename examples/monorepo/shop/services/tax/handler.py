@@ -1,0 +1,5 @@
+"""Answer the requests of the service tax."""
+
+
+def answer(config):
+    return {"service": "tax", "asks": sorted(config["peers"])}

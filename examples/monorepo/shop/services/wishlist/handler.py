@@ -1,0 +1,5 @@
+"""Answer the requests of the service wishlist."""
+
+
+def answer(config):
+    return {"service": "wishlist", "asks": sorted(config["peers"])}
