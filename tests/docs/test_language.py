@@ -1,4 +1,4 @@
-"""The language's reference: all that it shows is so. Its examples are run, and their values and errors compared."""
+"""The pages on the language: all that they show is so. Their examples are run, and their values and errors compared."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import NamedTuple
 import pytest
 from fpack.lang.errors import EvalError, render
 from fpack.lang.evaluator import Evaluator
-from support.packages import Files, Packages
+from support.packages import Everything, Files, Packages
 from support.paths import REPOSITORY
 
 PAGE = REPOSITORY / "docs/language.md"
+SETS = REPOSITORY / "docs/package-sets.md"
+SETTINGS = {"arch": "amd64", "codec": {"name": "zstd", "level": 3, "threads": 2, "library": "test"}, "version": "test"}
 SHOWN = re.compile(r"^(.*?)\s+# => (.*)$")
 FIELD = re.compile(r"^([A-Za-z_][\w-]*)\s*(=|\()")
 
@@ -20,14 +22,15 @@ FIELD = re.compile(r"^([A-Za-z_][\w-]*)\s*(=|\()")
 class Example(NamedTuple):
     """text: a file of the language. files: others beside it. error: what it ends with, or "". line: where it stands."""
 
+    page: str
     text: str
     files: dict[str, str]
     error: str
     line: int
 
 
-def examples() -> list[Example]:
-    page = PAGE.read_text()
+def examples(path: Path) -> list[Example]:
+    page = path.read_text()
     found: list[Example] = []
     files: dict[str, str] = {}
     for block in re.finditer(r"^```(\w+)\n(.*?)^```$", page, re.S | re.M):
@@ -39,22 +42,23 @@ def examples() -> list[Example]:
             files[title[1]] = text
         else:
             assert language == "fpack", language
-            found.append(Example(text, files, "", page.count("\n", 0, block.start()) + 2))
+            found.append(Example(path.stem, text, files, "", page.count("\n", 0, block.start()) + 2))
             files = {}
     return found
 
 
-EXAMPLES = examples()
+EXAMPLES = [*examples(PAGE), *examples(SETS)]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=[f"line {e.line}" for e in EXAMPLES])
+@pytest.mark.parametrize("example", EXAMPLES, ids=[f"{e.page}, line {e.line}" for e in EXAMPLES])
 def test_an_example(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, text in {**example.files, "fpack.fp": example.text}.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     (tmp_path / "docs").mkdir()
     monkeypatch.chdir(tmp_path)
-    evaluator = Evaluator(packages=Packages(), sources=Files())
+    packages = Packages() if example.page == PAGE.stem else Everything()
+    evaluator = Evaluator(packages=packages, sources=Files(), settings=SETTINGS)
     if example.error:
         with pytest.raises(EvalError) as caught:
             evaluator.force(evaluator.load(Path("fpack.fp")), deep=True)

@@ -133,7 +133,8 @@ def test_each_environment_has_its_images_and_configurations(monorepo: Example) -
     )
     found = monorepo.ask(f"{{ {text} }}")
     images = monorepo.ask(
-        "[...[s.image.image.out for _, s in project.production.services], project.staging.services.cart.image.image.out]"
+        "[...[s.image.image.out for _, s in project.production.services], "
+        "project.staging.services.cart.image.image.out]"
     )
     assert len(set(images)) == 41 and all(len(services) == 40 for services in found.values())
     assert found["production"]["orders"][0] == {
