@@ -35,7 +35,7 @@ from .runtime import call_sites, deep_stack, parameter_types, record_update
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fpack.store.files.source_selection import Selection
+    from fpack.store.files.source import SourceSelection
 
 PRELUDE = "prelude"
 MAX_DEPTH = 1000
@@ -237,7 +237,7 @@ class Evaluator:
         return self._deriver.source_paths
 
     @property
-    def source_selections(self) -> dict[str, Selection]:
+    def source_selections(self) -> dict[str, SourceSelection]:
         """The selection of each source that has one, by the hexadecimal digest of its tree."""
         return self._deriver.source_selections
 

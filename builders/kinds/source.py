@@ -20,13 +20,13 @@ from fpack.store.path import StorePath
 from fpack.store.sources import SourceReader
 
 if TYPE_CHECKING:
-    from fpack.store.files.source_selection import Selection
+    from fpack.store.files.source import SourceSelection
     from fpack.store.store import Store
 
     from .table import Services
 
 VERSION = 1
-_NONE: Mapping[str, Selection] = {}
+_NONE: Mapping[str, SourceSelection] = {}
 
 
 class SourceArgs(NamedTuple):
@@ -44,7 +44,7 @@ class SourceBuilder(BaseBuilder):
 
     version = VERSION
 
-    def __init__(self, source_paths: Mapping[str, Path], selections: Mapping[str, Selection] = _NONE) -> None:
+    def __init__(self, source_paths: Mapping[str, Path], selections: Mapping[str, SourceSelection] = _NONE) -> None:
         self._source_paths = source_paths
         self._selections = selections
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fpack.builders.debian.contents.index import ContentsIndex
     from fpack.builders.net.origins import Origins
     from fpack.builders.protocol import Builder
-    from fpack.store.files.source_selection import Selection
+    from fpack.store.files.source import SourceSelection
     from fpack.store.store import Store
 
 _NOT_KINDS = ("__init__", "table")
@@ -42,7 +42,7 @@ class Services(Protocol):
     @property
     def source_paths(self) -> Mapping[str, Path]: ...
     @property
-    def source_selections(self) -> Mapping[str, Selection]: ...
+    def source_selections(self) -> Mapping[str, SourceSelection]: ...
     @property
     def keep_failed(self) -> bool: ...
 

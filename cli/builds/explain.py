@@ -12,7 +12,7 @@ from fpack.store.derivation import Derivation, Output
 from fpack.store.files.source import SourceTree
 
 if TYPE_CHECKING:
-    from fpack.store.files.source_selection import Selection
+    from fpack.store.files.source import SourceSelection
     from fpack.store.store import Store
 
 _MAX_FILES = 5
@@ -30,7 +30,7 @@ class Explainer:
         store: Store,
         bodies: Mapping[bytes, bytes],
         sources: Mapping[str, Path],
-        selections: Mapping[str, Selection] | None = None,
+        selections: Mapping[str, SourceSelection] | None = None,
     ) -> None:
         self._store = store
         self._bodies = bodies

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from fpack.builders.net.origins import Origins
     from fpack.builders.protocol import Builder
     from fpack.lang.evaluator import Evaluator
-    from fpack.store.files.source_selection import Selection
+    from fpack.store.files.source import SourceSelection
 
 LOCK_FILE = "fpack.lock"
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "ppc64le": "ppc64el", "s390x": "s390x"}
@@ -202,7 +202,7 @@ class Workspace:
         return ChainMap(self.evaluator.source_paths, self.found_sources)
 
     @property
-    def source_selections(self) -> Mapping[str, Selection]:
+    def source_selections(self) -> Mapping[str, SourceSelection]:
         """The selection of each source of the evaluation that has one, by the digest of its tree."""
         return self.evaluator.source_selections
 

@@ -78,9 +78,9 @@ class DirectoryBuiltins:
             elif found.selection is not None:
                 raise Fault("`keep` and `drop` of this source are given already", hint="give both in one call")
             else:
-                from fpack.store.files.source_selection import Selection
+                from fpack.store.files.source import SourceSelection
 
-                selection = Selection(keep, drop or ())
+                selection = SourceSelection(keep, drop or ())
             return Path(found.path, found.root, selection, name or found.name)
 
         def package_set(directory: Value, base: Value = None, /) -> Value:

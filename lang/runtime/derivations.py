@@ -23,7 +23,7 @@ from .values import INT_MAX, INT_MIN, OnDemand, Path, Record, Thunk, Value, desc
 if TYPE_CHECKING:
     from pathlib import Path as HostPath
 
-    from fpack.store.files.source_selection import Selection
+    from fpack.store.files.source import SourceSelection
 
 MAX_DEPTH = 100
 RESERVED = ("candidates", "outputs", "args")  # fields that are not arguments, besides kind and name
@@ -38,7 +38,7 @@ _NONE: list[Output] = []  # never modified
 class Sources(Protocol):
     """A hasher of files and directories of the user's project."""
 
-    def hash(self, path: HostPath, selection: Selection | None = None) -> bytes:
+    def hash(self, path: HostPath, selection: SourceSelection | None = None) -> bytes:
         """Return the 32-byte digest of the tree at `path`, without the files that .gitignore files exclude.
 
         selection: the entries that the tree has; None: all.
@@ -71,7 +71,7 @@ class Deriver:
         self.source_paths: dict[str, HostPath] = {}
         self.placeholders = Placeholders()
         self._shapes: dict[tuple[str, ...], Shape] = {}
-        self.source_selections: dict[str, Selection] = {}
+        self.source_selections: dict[str, SourceSelection] = {}
         self._paths: dict[Path, str] = {}
 
     # ---- strings
@@ -127,16 +127,22 @@ class Deriver:
         self._paths[path] = texts[0]
         return texts[0]
 
-    def _tree(self, path: HostPath, selection: Selection | None) -> str:
+    def _tree(self, path: HostPath, selection: SourceSelection | None) -> str:
         """Return the digest of a source's tree, and remember where the source is."""
         assert self.sources is not None
         if selection is None:
             digest = self.sources.hash(path).hex()
             self.source_selections.pop(digest, None)
         else:
+            from fpack.store.files.tree import tree_digest
+
             if not path.is_dir():
                 raise Fault(f"{quote(path.name)} is a file, and `keep` and `drop` select entries of a directory")
-            digest = self.sources.hash(path, selection).hex()
+            found = self.sources.hash(path, selection)
+            if found == tree_digest({}):
+                what = f"Nothing of {quote(path.name)} is left by `keep` and `drop`"
+                raise Fault(what, hint="patterns are those of .gitignore, relative to the directory")
+            digest = found.hex()
             self.source_selections[digest] = selection
         self.source_paths[digest] = path
         return digest

@@ -54,7 +54,7 @@ class Member(NamedTuple):
     nested: bool
 
 
-class Scope(NamedTuple):
+class Surroundings(NamedTuple):
     """The sets whose fields a file can name. finished: thunks of them, the innermost first; before: the innermost one
     without the files of this directory.
     """
@@ -70,7 +70,7 @@ def package_set(files: Files, base: Value, directory: Path, around: tuple[Value,
     members = list(_members(files, directory))
 
     def layer(old: Value, new: Value) -> Value:
-        scope = Scope((new, *around), old)
+        scope = Surroundings((new, *around), old)
         return {m.name: Thunk(partial(_value, files, directory, m, scope)) for m in members}
 
     return extend(base)(layer)
@@ -106,7 +106,7 @@ def _members(files: Files, directory: Path) -> Iterator[Member]:
         yield Member(name, path, nested=not is_file)
 
 
-def _value(files: Files, directory: Path, member: Member, scope: Scope) -> Value:
+def _value(files: Files, directory: Path, member: Member, scope: Surroundings) -> Value:
     """Return the value of a member."""
     path = within(directory.root, directory.path, os.path.basename(member.path))
     if not member.nested:
@@ -125,7 +125,7 @@ def _inner_base(before: Value, name: str) -> Value:
     return value if isinstance(value, dict) and "type" not in value else {}
 
 
-def _defined(files: Files, path: Path, name: str, scope: Scope) -> Value:
+def _defined(files: Files, path: Path, name: str, scope: Surroundings) -> Value:
     """Return the value that a file defines: its field `name`, called if it is a function of fields."""
     record = files.load(path)
     if name not in record:
@@ -144,10 +144,10 @@ def _defined(files: Files, path: Path, name: str, scope: Scope) -> Value:
             argument[field] = found
         elif required:
             raise files.missing(value, field, _known(scope), _absence(field, scope), field == name)
-    return Call(value, argument, {}).result()
+    return MemberCall(value, argument, {}).result()
 
 
-class Call:
+class MemberCall:
     """The origin of a member that a function made: the function, its argument, and changes to its result."""
 
     __slots__ = ("function", "argument", "changes")
@@ -162,7 +162,7 @@ class Call:
         names = _pattern(self.function) or {}
         given = {name: value for name, value in changes.items() if name in names}
         rest = {name: value for name, value in changes.items() if name not in names}
-        return Call(self.function, {**self.argument, **given}, {**self.changes, **rest}).result()
+        return MemberCall(self.function, {**self.argument, **given}, {**self.changes, **rest}).result()
 
     def result(self) -> Value:
         """Call the function. A record gets this call as its origin, but a set keeps the origin of its extensions."""
@@ -190,18 +190,18 @@ def _pattern(function: Value) -> dict[str, bool] | None:
     return None if rest else dict(zip(names, required, strict=True))
 
 
-def _field(name: str, own: str, scope: Scope) -> Value:
+def _field(name: str, own: str, scope: Surroundings) -> Value:
     """Return the field that a file names, or MISSING. The own name of the file means the field before the file's."""
     sets = (scope.before, *scope.finished[1:]) if name == own else scope.finished
     return next((found for found in (_selected(s, name) for s in sets) if found is not MISSING), MISSING)
 
 
-def _known(scope: Scope) -> list[str]:
+def _known(scope: Surroundings) -> list[str]:
     """Return the names of the fields that a file can name, sorted."""
     return sorted({name for s in scope.finished if evaluated(s).__class__ is not OnDemand for name in evaluated(s)})
 
 
-def _absence(name: str, scope: Scope) -> FpackError | None:
+def _absence(name: str, scope: Surroundings) -> FpackError | None:
     """Return the error of the first on-demand set for a field that it does not have."""
     for record in map(evaluated, scope.finished):
         if record.__class__ is OnDemand:

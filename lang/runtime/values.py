@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from fpack.lang.errors import Fault
 
 if TYPE_CHECKING:
-    from fpack.store.files.source_selection import Selection
+    from fpack.store.files.source import SourceSelection
 
 Value = Any
 Thunk = CellType
@@ -255,7 +255,7 @@ class Path:
 
     __slots__ = ("path", "root", "selection", "name")
 
-    def __init__(self, path: str, root: str, selection: Selection | None = None, name: str = "") -> None:
+    def __init__(self, path: str, root: str, selection: SourceSelection | None = None, name: str = "") -> None:
         self.path = path
         self.root = root
         self.selection = selection

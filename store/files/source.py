@@ -13,12 +13,12 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from fpack.store.errors import BadTree
 
 from .ignores import MAX_BYTES, Ignores
 from .presence import link_target
-from .source_selection import SelectedEntries, Selection
 from .tree import scan, split, tree_digest
 from .writer import TreeWriter
 
@@ -27,14 +27,25 @@ _OWN = (b"fpack.fp", b"fpack.lock", b".fpack")
 _RESULT = b"result"
 
 
+class SourceSelection(NamedTuple):
+    """Patterns in the form of `.gitignore`, relative to the top of a source.
+
+    keep: only entries that match, and all below them, are in the source; None: all entries. drop: entries that match
+    are not in the source.
+    """
+
+    keep: tuple[str, ...] | None = None
+    drop: tuple[str, ...] = ()
+
+
 class SourceTree:
     """Sources in the file system of this machine."""
 
-    def hash(self, path: Path, selection: Selection | None = None) -> bytes:
+    def hash(self, path: Path, selection: SourceSelection | None = None) -> bytes:
         """Return the 32-byte digest of the tree that `copy` would write."""
         return tree_digest(scan(os.fspath(path), keep=_keeper(path, selection) if path.is_dir() else None))
 
-    def copy(self, path: Path, writer: TreeWriter, selection: Selection | None = None) -> None:
+    def copy(self, path: Path, writer: TreeWriter, selection: SourceSelection | None = None) -> None:
         """Write the source to `writer`. selection: the entries of a directory to write; None: all."""
         if not path.is_symlink() and path.is_dir():
             writer.mkdir("")
@@ -50,7 +61,7 @@ def entries(directory: Path) -> list[tuple[bytes, int]]:
     return [(name, mode) for name, mode in found if keeps(top + b"/" + name, stat.S_ISDIR(mode))]
 
 
-def _keeper(top: Path, selection: Selection | None) -> Callable[[bytes, bool], bool]:
+def _keeper(top: Path, selection: SourceSelection | None) -> Callable[[bytes, bool], bool]:
     """Return the function from (path, is directory) to whether an entry below `top` is part of the source."""
     ignores = SourceIgnores(top)
     return ignores.keeps if selection is None else SelectedEntries(os.fsencode(top), selection, ignores.keeps).keeps
@@ -80,6 +91,58 @@ def _copy_one(source: Path, path: str, writer: TreeWriter) -> None:
             writer.copy(path, file.fileno(), bool(mode & 0o100))
     else:
         raise BadTree("A source can hold only files, directories and symlinks", where=str(source))
+
+
+class SelectedEntries:
+    """The entries of one source that a selection selects.
+
+    top: the source's directory. not_ignored: returns False for a path
+    that `.gitignore` files exclude.
+    """
+
+    def __init__(self, top: bytes, selection: SourceSelection, not_ignored: Callable[[bytes, bool], bool]) -> None:
+        self._top = top
+        self._keep = None if selection.keep is None else _patterns(selection.keep)
+        self._drop = _patterns(selection.drop)
+        self._not_ignored = not_ignored
+        self._holding: dict[bytes, bool] = {}
+
+    def keeps(self, path: bytes, is_directory: bool) -> bool:
+        """Return whether an entry below the top is part of the source, given that its parents are."""
+        relative = path[len(self._top) + 1 :]
+        if not self._not_ignored(path, is_directory) or self._drop.verdict(relative, is_directory):
+            return False
+        return self._keep is None or self._is_kept(self._keep, path, relative, is_directory)
+
+    def _is_kept(self, patterns: Ignores, path: bytes, relative: bytes, is_directory: bool) -> bool:
+        """Return whether an entry matches `keep`, is below a match, or is a directory that holds a match."""
+        at, kind = relative, is_directory
+        while at:
+            verdict = patterns.verdict(at, kind)
+            if verdict is not None:
+                if verdict or not is_directory:
+                    return verdict
+                break
+            at, kind = at.rpartition(b"/")[0], True
+        return is_directory and self._holds(path)
+
+    def _holds(self, directory: bytes) -> bool:
+        """Return whether anything in a directory is part of the source."""
+        found = self._holding.get(directory)
+        if found is None:
+            names = sorted(os.listdir(directory))
+            found = self._holding[directory] = any(self.keeps(*_with_kind(directory + b"/" + n)) for n in names)
+        return found
+
+
+def _with_kind(path: bytes) -> tuple[bytes, bool]:
+    return path, stat.S_ISDIR(os.lstat(path).st_mode)
+
+
+def _patterns(texts: tuple[str, ...]) -> Ignores:
+    """Return the matcher of patterns. A pattern that begins with `#` is no comment here."""
+    lines = (f"\\{text}" if text.startswith("#") else text for text in texts)
+    return Ignores(b"\n".join(os.fsencode(line) for line in lines))
 
 
 class SourceIgnores:

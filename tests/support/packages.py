@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fpack.lang.protocols import NoPackage
-from fpack.store.files.source_selection import Selection
+from fpack.store.files.source import SourceSelection
 from fpack.store.graph import reachable
 
 DEPENDS = {
@@ -84,7 +84,7 @@ class Everything(Packages):
 class Files:
     """Digests of files and directories, without .gitignore. A selection changes a digest, whatever it selects."""
 
-    def hash(self, path: Path, selection: Selection | None = None) -> bytes:
+    def hash(self, path: Path, selection: SourceSelection | None = None) -> bytes:
         digest = hashlib.sha256(repr(selection).encode() if selection else b"")
         for each in sorted(path.rglob("*")) if path.is_dir() else [path]:
             digest.update(each.name.encode())

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from fpack.store.errors import BadTree
 from fpack.store.files.pool import Pool
-from fpack.store.files.source import SourceTree
-from fpack.store.files.source_selection import Selection
+from fpack.store.files.source import SourceSelection, SourceTree
 from fpack.store.files.writer import TreeWriter
 
 
@@ -110,7 +109,7 @@ def test_what_says_how_a_project_is_built_is_no_part_of_it(project: Path) -> Non
 
 def selected(source: Path, place: Path, **rules: tuple[str, ...]) -> list[str]:
     """The files and directories of a source with a selection, relative to its top; hashing agrees with copying."""
-    selection = Selection(**rules)
+    selection = SourceSelection(**rules)
     (place / "pool").mkdir(exist_ok=True)
     writer = TreeWriter(Pool(place / "pool"), place / f"copy-{len(list(place.iterdir()))}")
     SourceTree().copy(source, writer, selection)
@@ -158,8 +157,8 @@ def test_git_ignores_what_a_selection_keeps(files: Path, tmp_path: Path) -> None
 
 
 def test_a_selection_of_everything_is_the_source(files: Path) -> None:
-    assert SourceTree().hash(files, Selection()) == SourceTree().hash(files)
-    assert SourceTree().hash(files, Selection(keep=("*",))) == SourceTree().hash(files)
-    before = SourceTree().hash(files, Selection(drop=("docs",)))
+    assert SourceTree().hash(files, SourceSelection()) == SourceTree().hash(files)
+    assert SourceTree().hash(files, SourceSelection(keep=("*",))) == SourceTree().hash(files)
+    before = SourceTree().hash(files, SourceSelection(drop=("docs",)))
     (files / "docs/a.md").write_text("changed")
-    assert SourceTree().hash(files, Selection(drop=("docs",))) == before
+    assert SourceTree().hash(files, SourceSelection(drop=("docs",))) == before
