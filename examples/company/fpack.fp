@@ -5,10 +5,10 @@ set = package-set(./pkgs)
 # One library patched for all: the files of another directory extend the set.
 hardened = package-set(./overlays/hardened, set)
 
-# A layer can also be a record, or a function of the set before. The order of independent layers does not matter.
-debug         = { flags = ["-O0", "-g"] }
-next-tls(old) = { base = old.base.extend(base => { tls = base.tls.with { version = "4.0.0" } }) }
-everything    = hardened.extend(next-tls).extend(debug)
+# A layer can also be a record of changes. The order of independent layers does not matter.
+debug      = { flags = ["-O0", "-g"] }
+next-tls   = hardened.extend { base.tls.version = "4.0.0" }
+everything = next-tls.extend(debug)
 
 # Two versions of one library: `apps.terminal` is linked with `base.tls-1`, and with `net.http`, which has `base.tls`.
 image = container {

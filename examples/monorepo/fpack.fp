@@ -5,9 +5,12 @@ development = package-set(./shop)
 staging = development.extend {
   environment = { name = "staging", domain = "staging.example.org", replicas = 2, log = "info" }
 }
-production = staging.extend((old, new) => {
-  environment = { ...old.environment, name = "production", domain = "example.org", replicas = 4 }
-  services    = old.services.extend((o, n) => { cart = o.cart.with { replicas = 12 } })
-})
+
+production = staging.extend {
+  environment.name       = "production"
+  environment.domain     = "example.org"
+  environment.replicas   = 4
+  services.cart.replicas = 12
+}
 
 image = production.services.cart.image

@@ -113,12 +113,15 @@ class Records:
         names = {
             e.name
             for e in node.entries
-            if e.kind == "set" and e.value.kind in ("call", "sel") and e.name in emitter.builtins
+            if e.kind == "set" and not e.nested and e.value.kind in ("call", "sel") and e.name in emitter.builtins
         }
         names = {name for name in names if (found := scope.find(name)) is None or found is outer_calls.get(name)}
         if not names:
             return node
-        entries = [mark_outer_calls([e])[0] if e.kind == "set" and e.name in names else e for e in node.entries]
+        entries = [
+            mark_outer_calls([e])[0] if e.kind == "set" and not e.nested and e.name in names else e
+            for e in node.entries
+        ]
         marked = RecordLiteral((*node[:3], entries))
         emitter.marked.append(marked)
         return marked

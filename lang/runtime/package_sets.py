@@ -19,8 +19,8 @@ from fpack.lang.protocols import is_absent
 from fpack.store.errors import FpackError
 
 from .paths import PROJECT_FILE, within
-from .record_update import Extensions, extend, with_changes
-from .values import MISSING, OnDemand, Path, Record, Thunk, Value, evaluated, record_with_origin
+from .record_update import extend, remember_call
+from .values import MISSING, OnDemand, Path, Thunk, Value, evaluated
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _METHODS = ("with", "extend")  # fields of these names would hide the methods of the set
@@ -144,34 +144,7 @@ def _defined(files: Files, path: Path, name: str, scope: Surroundings) -> Value:
             argument[field] = found
         elif required:
             raise files.missing(value, field, _known(scope), _absence(field, scope), field == name)
-    return MemberCall(value, argument, {}).result()
-
-
-class MemberCall:
-    """The origin of a member that a function made: the function, its argument, and changes to its result."""
-
-    __slots__ = ("function", "argument", "changes")
-
-    def __init__(self, function: FunctionType, argument: dict[str, Value], changes: dict[str, Value]) -> None:
-        self.function = function
-        self.argument = argument
-        self.changes = changes
-
-    def __call__(self, changes: dict[str, Value]) -> Value:
-        """Return the member with changes. Those of the function's fields change its argument, others its result."""
-        names = _pattern(self.function) or {}
-        given = {name: value for name, value in changes.items() if name in names}
-        rest = {name: value for name, value in changes.items() if name not in names}
-        return MemberCall(self.function, {**self.argument, **given}, {**self.changes, **rest}).result()
-
-    def result(self) -> Value:
-        """Call the function. A record gets this call as its origin, but a set keeps the origin of its extensions."""
-        value = self.function(self.argument)
-        if self.changes and isinstance(value, dict):
-            value = with_changes(value, self.changes)
-        if value.__class__ is dict or (value.__class__ is Record and value.origin.__class__ is not Extensions):
-            value = record_with_origin(value, self)
-        return value
+    return remember_call(value(argument), value, argument)
 
 
 def _pattern(function: Value) -> dict[str, bool] | None:

@@ -87,9 +87,10 @@ def test_layers_reach_everything_in_any_order(company: Company, before: dict[str
     after = company.packages("everything")
     assert differing(before, after) == set(before), "all are compiled with other flags"
     other = company.ask(
-        'let set = package-set(./overlays/hardened, project.set.extend(project.debug)).extend(project.next-tls)'
-        ' in [set.apps.terminal.out, set.net.http.out, set.base.tls.version]'
-    )  # fmt: skip
+        "let debug = package-set(./overlays/hardened, project.set.extend(project.debug)), "
+        'set = debug.extend { base.tls.version = "4.0.0" } '
+        "in [set.apps.terminal.out, set.net.http.out, set.base.tls.version]"
+    )
     assert other == [after["apps.terminal"]["out"], after["net.http"]["out"], "4.0.0"]
 
 

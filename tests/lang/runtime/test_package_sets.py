@@ -140,6 +140,20 @@ def test_with_on_a_member_changes_what_its_function_names_and_what_it_makes(curl
     assert curl.ask('set.curl.with(old => { version = "${old.version}0" }).id') == "curl-10"
 
 
+def test_a_change_inside_a_member_reaches_every_file(curl: Project) -> None:
+    curl.write({"pkgs/py/web.fp": package("web", "ssl")})
+    assert curl.ask('(set.extend { ssl.version = "4" }).app.all') == ["app-1", "curl-1", "ssl-4"]
+    assert curl.ask('(set.extend { ssl.version = "4" }).py.web.all') == ["web-1", "ssl-4"]
+    assert curl.ask('(set.extend { py.web.version = "5" }).py.web.all') == ["web-5", "ssl-1"]
+
+
+def test_a_spread_of_sets_stays_open(curl: Project) -> None:
+    curl.write({"more/tool.fp": package("tool"), "more/ssl.fp": package("ssl", version="7")})
+    both = "{ ...set, ...package-set(./more), own = 1 }"
+    assert curl.ask(f"let s = {both} in [s.app.all, s.own]") == [["app-1", "curl-1", "ssl-7"], 1]
+    assert curl.ask(f'(({both}).extend {{ ssl.version = "8" }}).app.all') == ["app-1", "curl-1", "ssl-8"]
+
+
 def test_two_versions_of_one_library(curl: Project) -> None:
     curl.write({"pkgs/ssl-old.fp": 'ssl-old({ ssl }) = ssl.with { version = "0.9" }\n'})
     legacy = "set.extend((old, new) => { app = old.app.with { curl = new.curl.with { ssl = new.ssl-old } } })"
