@@ -18,6 +18,7 @@ from fpack.store.errors import FpackError
 from fpack.store.path import check_name
 
 _RULES = ("keep", "drop", "name")
+_KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink"}
 _GLOB = re.compile(r"([*?\[\\])")
 Patterns = tuple[str, ...] | None
 Layer = Callable[[Value, Path], Value]  # extends a record by the files of a directory
@@ -35,7 +36,7 @@ class DirectoryBuiltins:
         return any(os.path.realpath(path) != path for path in self._listed)
 
     def entries(self, directory: Path) -> list[tuple[str, int]]:
-        """Return name and mode of each entry that a directory has as a source; raise Fault if it cannot be read."""
+        """Return name and file type of each entry that a directory has as a source; raise Fault if it is unreadable."""
         from pathlib import Path as HostPath
 
         from fpack.store.files.source import entries
@@ -49,7 +50,7 @@ class DirectoryBuiltins:
         except OSError as error:
             what = f"There is no directory {name}" if isinstance(error, FileNotFoundError) else f"{name} cannot be read"
             raise Fault(what, why=f"{os.fsdecode(error.filename)}: {error.strerror}", file=directory.path) from None
-        return [(_text(entry, name), mode) for entry, mode in found]
+        return [(_text(entry, name), kind) for entry, kind in found]
 
     def functions(self) -> dict[str, Callable[..., Value]]:
         """Return the builtins by name."""
@@ -59,7 +60,7 @@ class DirectoryBuiltins:
             excludes, as a record of names and kinds: "file", "directory", "symlink" or "other". The path of an entry is
             DIRECTORY + "/NAME", as in [./pages + "/${name}" for name in names(read-dir(./pages))].
             """
-            return {name: _kind(mode) for name, mode in self.entries(_path_of(directory))}
+            return {name: _KINDS.get(kind, "other") for name, kind in self.entries(_path_of(directory))}
 
         def source(path: Value, rules: Value = None, /) -> Value:
             """source(directory, { keep, drop, name }): Return a directory as a source with some of its entries: those
@@ -107,12 +108,6 @@ def _text(name: bytes, directory: str) -> str:
         return name.decode()
     except UnicodeDecodeError:
         raise Fault(f"The name of a file in {directory} is not UTF-8", why=repr(name)[1:]) from None
-
-
-def _kind(mode: int) -> str:
-    if stat.S_ISREG(mode):
-        return "file"
-    return "directory" if stat.S_ISDIR(mode) else "symlink" if stat.S_ISLNK(mode) else "other"
 
 
 def _checked(top: Path, given: dict[str, Value]) -> tuple[Patterns, Patterns, str]:

@@ -32,7 +32,7 @@ class Files(Protocol):
     """The project's files, as a package set reads them."""
 
     def entries(self, directory: Path) -> list[tuple[str, int]]:
-        """Return name and mode of each entry of a directory, sorted by name."""
+        """Return name and file type of each entry of a directory, sorted by name."""
 
     def load(self, file: Path) -> dict[str, Value]:
         """Return the record of a file's fields."""
@@ -83,13 +83,13 @@ def _members(files: Files, directory: Path) -> Iterator[Member]:
     """Yield the members that a directory's entries define; raise Fault for entries that cannot be fields."""
     shown = os.path.basename(directory.path)
     seen: dict[str, str] = {}
-    for entry, mode in files.entries(directory):
+    for entry, kind in files.entries(directory):
         name = entry.removesuffix(_SUFFIX)
         path = f"{directory.path}/{entry}"
         is_file = name != entry
         if entry.startswith(".") or entry == PROJECT_FILE:
             continue
-        if not is_file and not (stat.S_ISDIR(mode) or (stat.S_ISLNK(mode) and os.path.isdir(path))):
+        if not is_file and kind != stat.S_IFDIR and not (kind == stat.S_IFLNK and os.path.isdir(path)):
             continue
         where = f"{shown}/{entry}"
         if is_file and name == _DEFAULT:

@@ -25,6 +25,7 @@ from .writer import TreeWriter
 # Names that are left out at the top of a source. Former versions kept data of services in `.fpack`.
 _OWN = (b"fpack.fp", b"fpack.lock", b".fpack")
 _RESULT = b"result"
+_SPECIAL = frozenset((*_OWN, _RESULT, b".git"))
 
 
 class SourceSelection(NamedTuple):
@@ -55,10 +56,22 @@ class SourceTree:
 
 
 def entries(directory: Path) -> list[tuple[bytes, int]]:
-    """Return name and mode of each entry of a directory that is part of the directory as a source, sorted by name."""
-    keeps, top = SourceIgnores(directory).keeps, os.fsencode(directory)
-    found = [(name, os.lstat(top + b"/" + name).st_mode) for name in sorted(os.listdir(top))]
-    return [(name, mode) for name, mode in found if keeps(top + b"/" + name, stat.S_ISDIR(mode))]
+    """Return name and file type of each entry of a directory that is part of it as a source, sorted by name.
+
+    The file type is that of `stat.S_IFMT`, 0 for sockets, devices and the like.
+    """
+    ignores = SourceIgnores(directory)
+    with os.scandir(os.fsencode(directory)) as listed:
+        found = sorted((entry.name, _file_type(entry), entry.path) for entry in listed)
+    return [(name, kind) for name, kind, path in found if ignores.keeps_at_top(path, name, kind == stat.S_IFDIR)]
+
+
+def _file_type(entry: os.DirEntry[bytes]) -> int:
+    if entry.is_file(follow_symlinks=False):
+        return stat.S_IFREG
+    if entry.is_dir(follow_symlinks=False):
+        return stat.S_IFDIR
+    return stat.S_IFLNK if entry.is_symlink() else 0
 
 
 def _keeper(top: Path, selection: SourceSelection | None) -> Callable[[bytes, bool], bool]:
@@ -166,6 +179,12 @@ class SourceIgnores:
         if directory not in self._files:
             self._files[directory] = _read(directory + b"/.gitignore")
         return self._files[directory]
+
+    def keeps_at_top(self, path: bytes, name: bytes, is_directory: bool) -> bool:
+        """Return what `keeps` returns for an entry of the top, sooner if there is no `.gitignore`."""
+        if self._patterns(self._top) is None and name not in _SPECIAL:
+            return True
+        return self.keeps(path, is_directory)
 
     def keeps(self, path: bytes, is_directory: bool) -> bool:
         """Return whether an entry below the top is part of the source, given that its parents are."""

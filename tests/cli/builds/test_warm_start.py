@@ -212,3 +212,32 @@ def test_a_path_that_a_result_needs_is_built_again(project: Project) -> None:
     disk.unlink()
     project.fpack("build", "app", cwd=project.place)
     assert disk.read_text() == "x"
+
+
+def test_a_directory_that_was_listed_counts(project: Project) -> None:
+    (project.place / "pkgs").mkdir()
+    project.write("pkgs/word.fp", "word({ other = 1 }) = other\n")
+    project.write(
+        "fpack.fp", 'app = text("greeting", "${package-set(./pkgs).word} ${names(read-dir(./pkgs)) |> length}")\n'
+    )
+    settled(project, "app")
+    project.write("pkgs/other.fp", "other = 2\n")
+    assert project.build("app") == "2 2"
+    settled(project, "app")
+    project.write("pkgs/.gitignore", "other.fp\n")
+    assert project.build("app") == "1 2"
+
+
+def test_a_selected_source_is_built_and_counts_without_what_it_drops(project: Project) -> None:
+    (project.place / "data").mkdir()
+    project.write("data/kept", "1")
+    project.write("data/notes.md", "1")
+    project.write("fpack.fp", 'app = files { files = { "/d" = source(./data, { drop = ["*.md"] }) } }\n')
+    first = json.loads(project.fpack("build", "app", "--json", cwd=project.place).stdout)
+    store = project.fpack.home / "store" / "store"
+    (tree,) = [path for path in store.iterdir() if path.name.endswith("-data")]
+    assert [path.name for path in tree.iterdir()] == ["kept"]
+    project.write("data/notes.md", "2")
+    assert json.loads(project.fpack("build", "app", "--json", cwd=project.place).stdout) == first
+    project.write("data/kept", "2")
+    assert json.loads(project.fpack("build", "app", "--json", cwd=project.place).stdout) != first
