@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
+import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +18,6 @@ from fpack.store.errors import FpackError
 from support.packages import Packages
 
 Set = Callable[..., Any]
-LIBS = {
-    "pkgs/ssl.fp": 'ssl({}) = lib { name = "ssl", version = "3" }\n',
-    "pkgs/lib.fp": 'lib() = { name, version, libs = [] } => { id = "${name}-${version}", libs }\n',
-}
 
 
 class Project:
@@ -52,13 +51,17 @@ def project(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Pro
     return Project(tmp_path, cache)
 
 
+HELPER = (
+    'make-package({ name, version, libs }) = { id = "${name}-${version}", version, all = '
+    '["${name}-${version}", ...flatten(map(libs, l => l.all))] }\n'
+)
+
+
 def package(name: str, *libs: str, pattern: str | None = None, version: str = "1") -> str:
     """A file of a package that is linked with others."""
     return (
         f"{name}({pattern or '{ ' + ', '.join(libs) + ' }'}) = make-package {{\n"
-        f'  name = "{name}"\n  version = "{version}"\n  libs = [{", ".join(libs)}]\n}}\n'
-        'make-package({ name, version, libs }) = { id = "${name}-${version}", version, all = '
-        '["${name}-${version}", ...flatten(map(libs, l => l.all))] }\n'
+        f'  name = "{name}"\n  version = "{version}"\n  libs = [{", ".join(libs)}]\n}}\n{HELPER}'
     )
 
 
@@ -152,6 +155,32 @@ def test_a_spread_of_sets_stays_open(curl: Project) -> None:
     both = "{ ...set, ...package-set(./more), own = 1 }"
     assert curl.ask(f"let s = {both} in [s.app.all, s.own]") == [["app-1", "curl-1", "ssl-7"], 1]
     assert curl.ask(f'(({both}).extend {{ ssl.version = "8" }}).app.all') == ["app-1", "curl-1", "ssl-8"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_set_of_files_is_a_set_of_the_language(project: Project, seed: int) -> None:
+    """Random packages and layers give the same as one file with a function of the final set, in any order of layers."""
+    rng = random.Random(seed)
+    names = [f"p{i}" for i in range(8)]
+    libs = {name: rng.sample(names[:i], rng.randint(0, min(i, 3))) for i, name in enumerate(names)}
+    project.write({f"pkgs/{name}.fp": package(name, *libs[name]) for name in names})
+    call = 'make-package {{ name = "{0}", version = "1", libs = [{1}] }}'
+    fields = [f"{n} = {call.format(n, ', '.join(f'new.{lib}' for lib in libs[n]))}" for n in names]
+    project.write({"one.fp": f"{HELPER}layer(old, new) = {{ {', '.join(fields)} }}\n"})
+    changed = rng.sample(names, 3)
+    layers = [
+        f'{{ {changed[0]}.version = "7" }}',
+        f'(old => {{ {changed[1]} = old.{changed[1]}.with {{ version = "8" }} }})',
+        f'((old, new) => {{ {changed[2]} = old.{changed[2]}.with(p => {{ version = "${{p.version}}9" }}) }})',
+    ]
+    shown = f"|> s => map({json.dumps(names)}, n => s.${{n}}.all)"
+    bases = ["set", '({}.extend(import("./one.fp").layer))']
+    found = [
+        project.ask(f"({base}{''.join(f'.extend {x}' if x[0] == '{' else f'.extend{x}' for x in order)}) {shown}")
+        for base, order in itertools.product(bases, itertools.permutations(layers))
+    ]
+    assert all(result == found[0] for result in found)
+    assert found[0] != project.ask(f"set {shown}")
 
 
 def test_two_versions_of_one_library(curl: Project) -> None:
