@@ -68,5 +68,5 @@ def test_extra_is_computed_again_from_what_changes(ask: Any) -> None:
 @pytest.mark.parametrize("maker", MAKERS)
 def test_an_unknown_field_of_meta_is_an_error_that_names_extra(ask: Any, maker: str) -> None:
     with pytest.raises(EvalError, match="`meta` has no field team.*Other data goes into `extra`") as caught:
-        ask(f"({made(maker, 'meta = { team = 1 }')}).type")
+        ask(f"({made(maker, 'meta = { team = 1 }')}){BUILT.get(maker, '.out')}")
     assert caught.value.file == "<command line>"
