@@ -93,7 +93,7 @@ package({
       ...paths(built-tools, linked)
       ...own-variables
     }
-    made = derivation {
+    built = derivation {
       kind = "exec"
       name = store-name("${name}-${version}")
       root = root-made
@@ -106,11 +106,12 @@ package({
       outputs
       strip
     }
+    # `meta` is checked when the package is used: if `.with` changes defaults of `env` and `meta`, neither needs the other.
+    made = evaluate(own-meta, built)
   in evaluate(own-variables, {
     type = "derivation"
     kind = "exec"
-    # `meta` is checked when the package is used: if `.with` changes defaults of `env` and `meta`, neither needs the other.
-    out = evaluate(own-meta, made).out
+    out = made.out
     ...{ ${output} = get(made, output) for output in outputs }
     release = the-release
     root = root-made
