@@ -7,9 +7,9 @@ staging = development.extend {
 }
 
 production = staging.extend {
-  environment.name       = "production"
-  environment.domain     = "example.org"
-  environment.replicas   = 4
+  environment.name = "production"
+  environment.domain = "example.org"
+  environment.replicas = 4
   services.cart.replicas = 12
 }
 

@@ -5,8 +5,8 @@ component({ debian, flags }) = ({ name: string, version: string, libs: list = []
   in package {
     name, version, libs
     source = text("${name}.c", code(name, version, libs))
-    tools  = [debian.gcc, debian.libc6-dev]
-    build  = """
+    tools = [debian.gcc, debian.libc6-dev]
+    build = """
       gcc ${join(flags, " ")} -shared -fPIC ${name}.c -o lib${name}.so -Wl,-soname,lib${name}.so.${major(version)} \${LDFLAGS-} ${linked}
       echo 'void ${symbol-of(name, version)}(int); int main(void) { ${symbol-of(name, version)}(0); return 0; }' >main.c
       gcc main.c -o ${name} -L. -l${name} \${LDFLAGS-} -Wl,-rpath,$out/lib -Wl,--allow-shlib-undefined

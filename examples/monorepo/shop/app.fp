@@ -4,23 +4,23 @@ app({ debian, environment }) =
   let image-name = "shop/${name}" in {
     name, port, replicas
     address = "http://${name}.${environment.domain}:${port}"
-    config  = {
+    config = {
       name, port
       stage = environment.name
-      log   = environment.log
+      log = environment.log
       peers = { ${peer.name} = peer.address for peer in needs }
     }
     image = container {
-      name       = image-name
-      tag        = environment.name
-      packages   = [debian.python3]
+      name = image-name
+      tag = environment.name
+      packages = [debian.python3]
       entrypoint = ["/usr/bin/python3", "/srv/serve.py"]
-      files      = {
-        "/srv/serve.py"         = ../common/serve.py
-        "/srv/handler.py"       = code
+      files = {
+        "/srv/serve.py" = ../common/serve.py
+        "/srv/handler.py" = code
         "/etc/shop/config.json" = to-json(config)
       }
       ports = [port]
-      user  = "www-data"
+      user = "www-data"
     }
   }

@@ -1,11 +1,11 @@
 # A proxy in front of all services, with a generated configuration.
 gateway({ debian, services, environment }) = container {
-  name       = "shop/gateway"
-  tag        = environment.name
-  packages   = [debian.nginx-light]
+  name = "shop/gateway"
+  tag = environment.name
+  packages = [debian.nginx-light]
   entrypoint = ["/usr/sbin/nginx", "-g", "daemon off;"]
-  files      = { "/etc/nginx/conf.d/shop.conf" = routes(environment, services) }
-  ports      = [80]
+  files = { "/etc/nginx/conf.d/shop.conf" = routes(environment, services) }
+  ports = [80]
 }
 
 routes(environment, services) = """

@@ -1,5 +1,5 @@
 archive({ component, data, media }) = component {
-  name    = "apps-archive"
+  name = "apps-archive"
   version = "7.8.3"
-  libs    = [data.csv, media.print]
+  libs = [data.csv, media.print]
 }

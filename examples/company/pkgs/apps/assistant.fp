@@ -1,5 +1,5 @@
 assistant({ component, base }) = component {
-  name    = "apps-assistant"
+  name = "apps-assistant"
   version = "1.3.0"
-  libs    = [base.path]
+  libs = [base.path]
 }

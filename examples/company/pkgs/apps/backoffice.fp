@@ -1,5 +1,5 @@
 backoffice({ component, data, shop }) = component {
-  name    = "apps-backoffice"
+  name = "apps-backoffice"
   version = "9.2.4"
-  libs    = [data.blob, data.diff, shop.coupon]
+  libs = [data.blob, data.diff, shop.coupon]
 }

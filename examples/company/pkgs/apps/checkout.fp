@@ -1,5 +1,5 @@
 checkout({ component, media, ops }) = component {
-  name    = "apps-checkout"
+  name = "apps-checkout"
   version = "4.3.0"
-  libs    = [media.video, ops.restore]
+  libs = [media.video, ops.restore]
 }

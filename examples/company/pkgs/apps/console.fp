@@ -1,5 +1,5 @@
 console({ component, base, ops }) = component {
-  name    = "apps-console"
+  name = "apps-console"
   version = "8.7.2"
-  libs    = [base.path, ops.quota]
+  libs = [base.path, ops.quota]
 }

@@ -1,5 +1,5 @@
 dispatcher({ component, base, net }) = component {
-  name    = "apps-dispatcher"
+  name = "apps-dispatcher"
   version = "4.9.7"
-  libs    = [base.log, net.ftp]
+  libs = [base.log, net.ftp]
 }

@@ -1,5 +1,5 @@
 exporter({ component, ops }) = component {
-  name    = "apps-exporter"
+  name = "apps-exporter"
   version = "1.6.6"
-  libs    = [ops.deploy]
+  libs = [ops.deploy]
 }

@@ -1,5 +1,5 @@
 forecast({ component, data, net }) = component {
-  name    = "apps-forecast"
+  name = "apps-forecast"
   version = "1.5.7"
-  libs    = [data.store, net.webhook]
+  libs = [data.store, net.webhook]
 }

@@ -1,5 +1,5 @@
 helpdesk({ component, base, net, shop }) = component {
-  name    = "apps-helpdesk"
+  name = "apps-helpdesk"
   version = "1.8.9"
-  libs    = [base.regex, net.mail, net.push, shop.rating, shop.tax]
+  libs = [base.regex, net.mail, net.push, shop.rating, shop.tax]
 }

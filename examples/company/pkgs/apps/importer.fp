@@ -1,5 +1,5 @@
 importer({ component, data }) = component {
-  name    = "apps-importer"
+  name = "apps-importer"
   version = "5.0.8"
-  libs    = [data.archive, data.table]
+  libs = [data.archive, data.table]
 }

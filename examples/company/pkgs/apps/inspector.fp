@@ -1,5 +1,5 @@
 inspector({ component, base, net }) = component {
-  name    = "apps-inspector"
+  name = "apps-inspector"
   version = "3.7.1"
-  libs    = [base.text, net.proxy]
+  libs = [base.text, net.proxy]
 }

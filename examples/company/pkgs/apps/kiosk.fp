@@ -1,5 +1,5 @@
 kiosk({ component, ops, plant }) = component {
-  name    = "apps-kiosk"
+  name = "apps-kiosk"
   version = "7.7.2"
-  libs    = [ops.alert, ops.config, plant.crane]
+  libs = [ops.alert, ops.config, plant.crane]
 }

@@ -1,5 +1,5 @@
 newsletter({ component, net, ops }) = component {
-  name    = "apps-newsletter"
+  name = "apps-newsletter"
   version = "1.9.8"
-  libs    = [net.balance, net.stream, ops.restore, ops.schedule]
+  libs = [net.balance, net.stream, ops.restore, ops.schedule]
 }

@@ -1,5 +1,5 @@
 planner({ component, base, ops }) = component {
-  name    = "apps-planner"
+  name = "apps-planner"
   version = "7.7.6"
-  libs    = [base.math, base.tls, ops.inventory]
+  libs = [base.math, base.tls, ops.inventory]
 }

@@ -1,5 +1,5 @@
 portal({ component, net, shop }) = component {
-  name    = "apps-portal"
+  name = "apps-portal"
   version = "6.9.5"
-  libs    = [net.http, shop.review]
+  libs = [net.http, shop.review]
 }

@@ -1,5 +1,5 @@
 recruiting({ component, base }) = component {
-  name    = "apps-recruiting"
+  name = "apps-recruiting"
   version = "8.8.7"
-  libs    = [base.error]
+  libs = [base.error]
 }

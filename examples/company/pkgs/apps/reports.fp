@@ -1,5 +1,5 @@
 reports({ component, shop }) = component {
-  name    = "apps-reports"
+  name = "apps-reports"
   version = "7.8.6"
-  libs    = [shop.coupon]
+  libs = [shop.coupon]
 }

@@ -1,5 +1,5 @@
 scheduler({ component, data, people, plant }) = component {
-  name    = "apps-scheduler"
+  name = "apps-scheduler"
   version = "3.0.5"
-  libs    = [data.json, data.table, people.payroll, people.role, plant.sensor]
+  libs = [data.json, data.table, people.payroll, people.role, plant.sensor]
 }

@@ -1,5 +1,5 @@
 timesheet({ component, base, data }) = component {
-  name    = "apps-timesheet"
+  name = "apps-timesheet"
   version = "6.6.5"
-  libs    = [base.hash, base.text, data.query]
+  libs = [base.hash, base.text, data.query]
 }

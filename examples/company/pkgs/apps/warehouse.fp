@@ -1,5 +1,5 @@
 warehouse({ component, base }) = component {
-  name    = "apps-warehouse"
+  name = "apps-warehouse"
   version = "8.8.3"
-  libs    = [base.tls]
+  libs = [base.tls]
 }

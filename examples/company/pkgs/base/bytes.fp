@@ -1,5 +1,5 @@
 bytes({ component, text }) = component {
-  name    = "base-bytes"
+  name = "base-bytes"
   version = "4.9.3"
-  libs    = [text]
+  libs = [text]
 }

@@ -1,5 +1,5 @@
 cache({ component, tls, unit }) = component {
-  name    = "base-cache"
+  name = "base-cache"
   version = "5.2.5"
-  libs    = [tls, unit]
+  libs = [tls, unit]
 }

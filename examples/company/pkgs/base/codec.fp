@@ -1,5 +1,5 @@
 codec({ component, log, regex }) = component {
-  name    = "base-codec"
+  name = "base-codec"
   version = "7.5.3"
-  libs    = [log, regex]
+  libs = [log, regex]
 }

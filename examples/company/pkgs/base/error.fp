@@ -1,4 +1,4 @@
 error({ component }) = component {
-  name    = "base-error"
+  name = "base-error"
   version = "1.8.3"
 }

@@ -1,5 +1,5 @@
 event({ component, random }) = component {
-  name    = "base-event"
+  name = "base-event"
   version = "3.1.1"
-  libs    = [random]
+  libs = [random]
 }

@@ -1,4 +1,4 @@
 hash({ component }) = component {
-  name    = "base-hash"
+  name = "base-hash"
   version = "8.6.3"
 }

@@ -1,5 +1,5 @@
 locale({ component, log }) = component {
-  name    = "base-locale"
+  name = "base-locale"
   version = "3.6.1"
-  libs    = [log]
+  libs = [log]
 }

@@ -1,4 +1,4 @@
 log({ component }) = component {
-  name    = "base-log"
+  name = "base-log"
   version = "2.2.5"
 }

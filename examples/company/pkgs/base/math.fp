@@ -1,4 +1,4 @@
 math({ component }) = component {
-  name    = "base-math"
+  name = "base-math"
   version = "4.1.1"
 }

@@ -1,4 +1,4 @@
 path({ component }) = component {
-  name    = "base-path"
+  name = "base-path"
   version = "5.4.4"
 }

@@ -1,5 +1,5 @@
 queue({ component, hash, unit }) = component {
-  name    = "base-queue"
+  name = "base-queue"
   version = "4.0.0"
-  libs    = [hash, unit]
+  libs = [hash, unit]
 }

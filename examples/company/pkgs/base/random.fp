@@ -1,5 +1,5 @@
 random({ component, hash }) = component {
-  name    = "base-random"
+  name = "base-random"
   version = "2.8.7"
-  libs    = [hash]
+  libs = [hash]
 }

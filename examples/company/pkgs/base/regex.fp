@@ -1,5 +1,5 @@
 regex({ component, cache, math }) = component {
-  name    = "base-regex"
+  name = "base-regex"
   version = "3.4.8"
-  libs    = [cache, math]
+  libs = [cache, math]
 }

@@ -1,4 +1,4 @@
 text({ component }) = component {
-  name    = "base-text"
+  name = "base-text"
   version = "3.4.1"
 }

@@ -1,5 +1,5 @@
 thread({ component, text }) = component {
-  name    = "base-thread"
+  name = "base-thread"
   version = "6.6.7"
-  libs    = [text]
+  libs = [text]
 }

@@ -1,5 +1,5 @@
 time({ component, text }) = component {
-  name    = "base-time"
+  name = "base-time"
   version = "1.6.6"
-  libs    = [text]
+  libs = [text]
 }

@@ -1,5 +1,5 @@
 tls({ component, hash }) = component {
-  name    = "base-tls"
+  name = "base-tls"
   version = "3.2.0"
-  libs    = [hash]
+  libs = [hash]
 }

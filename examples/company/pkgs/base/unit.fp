@@ -1,5 +1,5 @@
 unit({ component, log, tls }) = component {
-  name    = "base-unit"
+  name = "base-unit"
   version = "2.0.4"
-  libs    = [log, tls]
+  libs = [log, tls]
 }

@@ -1,5 +1,5 @@
 archive({ component, index, base }) = component {
-  name    = "data-archive"
+  name = "data-archive"
   version = "1.8.0"
-  libs    = [index, base.error]
+  libs = [index, base.error]
 }

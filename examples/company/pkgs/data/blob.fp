@@ -1,5 +1,5 @@
 blob({ component, base }) = component {
-  name    = "data-blob"
+  name = "data-blob"
   version = "3.0.3"
-  libs    = [base.cache, base.event]
+  libs = [base.cache, base.event]
 }

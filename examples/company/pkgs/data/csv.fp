@@ -1,5 +1,5 @@
 csv({ component, base }) = component {
-  name    = "data-csv"
+  name = "data-csv"
   version = "5.2.8"
-  libs    = [base.hash]
+  libs = [base.hash]
 }

@@ -1,5 +1,5 @@
 diff({ component, index, base }) = component {
-  name    = "data-diff"
+  name = "data-diff"
   version = "9.9.4"
-  libs    = [index, base.thread, base.unit]
+  libs = [index, base.thread, base.unit]
 }

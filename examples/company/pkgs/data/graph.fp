@@ -1,5 +1,5 @@
 graph({ component, table, base }) = component {
-  name    = "data-graph"
+  name = "data-graph"
   version = "3.2.4"
-  libs    = [table, base.error, base.random]
+  libs = [table, base.error, base.random]
 }

@@ -1,5 +1,5 @@
 index({ component, toml, xml, base }) = component {
-  name    = "data-index"
+  name = "data-index"
   version = "9.6.6"
-  libs    = [toml, xml, base.regex]
+  libs = [toml, xml, base.regex]
 }

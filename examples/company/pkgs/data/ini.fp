@@ -1,5 +1,5 @@
 ini({ component, xml, yaml, base }) = component {
-  name    = "data-ini"
+  name = "data-ini"
   version = "7.7.1"
-  libs    = [xml, yaml, base.cache, base.unit]
+  libs = [xml, yaml, base.cache, base.unit]
 }

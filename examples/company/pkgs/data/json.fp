@@ -1,5 +1,5 @@
 json({ component, base }) = component {
-  name    = "data-json"
+  name = "data-json"
   version = "1.1.9"
-  libs    = [base.text]
+  libs = [base.text]
 }

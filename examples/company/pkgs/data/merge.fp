@@ -1,5 +1,5 @@
 merge({ component, diff, xml, base }) = component {
-  name    = "data-merge"
+  name = "data-merge"
   version = "3.5.5"
-  libs    = [diff, xml, base.error]
+  libs = [diff, xml, base.error]
 }

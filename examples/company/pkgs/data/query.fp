@@ -1,5 +1,5 @@
 query({ component, json, base }) = component {
-  name    = "data-query"
+  name = "data-query"
   version = "5.7.5"
-  libs    = [json, base.bytes, base.math]
+  libs = [json, base.bytes, base.math]
 }

@@ -1,5 +1,5 @@
 report({ component, base }) = component {
-  name    = "data-report"
+  name = "data-report"
   version = "6.1.2"
-  libs    = [base.math, base.path]
+  libs = [base.math, base.path]
 }

@@ -1,5 +1,5 @@
 schema({ component, yaml, base }) = component {
-  name    = "data-schema"
+  name = "data-schema"
   version = "4.9.6"
-  libs    = [yaml, base.bytes]
+  libs = [yaml, base.bytes]
 }

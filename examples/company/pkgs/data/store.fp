@@ -1,5 +1,5 @@
 store({ component, csv, base }) = component {
-  name    = "data-store"
+  name = "data-store"
   version = "8.3.8"
-  libs    = [csv, base.hash, base.text]
+  libs = [csv, base.hash, base.text]
 }

@@ -1,5 +1,5 @@
 table({ component, base }) = component {
-  name    = "data-table"
+  name = "data-table"
   version = "6.0.2"
-  libs    = [base.thread]
+  libs = [base.thread]
 }

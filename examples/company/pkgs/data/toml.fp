@@ -1,5 +1,5 @@
 toml({ component, xml, base }) = component {
-  name    = "data-toml"
+  name = "data-toml"
   version = "5.3.5"
-  libs    = [xml, base.hash, base.regex]
+  libs = [xml, base.hash, base.regex]
 }

@@ -1,5 +1,5 @@
 tree({ component, index, yaml, base }) = component {
-  name    = "data-tree"
+  name = "data-tree"
   version = "1.8.3"
-  libs    = [index, yaml, base.path]
+  libs = [index, yaml, base.path]
 }

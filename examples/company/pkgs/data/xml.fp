@@ -1,5 +1,5 @@
 xml({ component, json, base }) = component {
-  name    = "data-xml"
+  name = "data-xml"
   version = "1.0.3"
-  libs    = [json, base.unit]
+  libs = [json, base.unit]
 }

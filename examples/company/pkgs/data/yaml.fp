@@ -1,5 +1,5 @@
 yaml({ component, base }) = component {
-  name    = "data-yaml"
+  name = "data-yaml"
   version = "3.6.4"
-  libs    = [base.unit]
+  libs = [base.unit]
 }

@@ -1,5 +1,5 @@
 audio({ component, net }) = component {
-  name    = "media-audio"
+  name = "media-audio"
   version = "6.8.0"
-  libs    = [net.mail, net.push]
+  libs = [net.mail, net.push]
 }

@@ -1,5 +1,5 @@
 caption({ component, pdf, data }) = component {
-  name    = "media-caption"
+  name = "media-caption"
   version = "3.7.3"
-  libs    = [pdf, data.json, data.yaml]
+  libs = [pdf, data.json, data.yaml]
 }

@@ -1,5 +1,5 @@
 colour({ component, data, net }) = component {
-  name    = "media-colour"
+  name = "media-colour"
   version = "3.9.8"
-  libs    = [data.archive, data.xml, net.dns, net.proxy]
+  libs = [data.archive, data.xml, net.dns, net.proxy]
 }

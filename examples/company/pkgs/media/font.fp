@@ -1,5 +1,5 @@
 font({ component, audio, image, base, data, net }) = component {
-  name    = "media-font"
+  name = "media-font"
   version = "9.1.1"
-  libs    = [audio, image, base.codec, data.blob, net.dns, net.health]
+  libs = [audio, image, base.codec, data.blob, net.dns, net.health]
 }

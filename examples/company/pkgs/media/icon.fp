@@ -1,5 +1,5 @@
 icon({ component, data }) = component {
-  name    = "media-icon"
+  name = "media-icon"
   version = "2.3.6"
-  libs    = [data.toml]
+  libs = [data.toml]
 }

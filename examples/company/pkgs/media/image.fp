@@ -1,5 +1,5 @@
 image({ component, base }) = component {
-  name    = "media-image"
+  name = "media-image"
   version = "8.9.4"
-  libs    = [base.locale, base.path]
+  libs = [base.locale, base.path]
 }

@@ -1,5 +1,5 @@
 layout({ component, barcode, image, base, data }) = component {
-  name    = "media-layout"
+  name = "media-layout"
   version = "1.4.8"
-  libs    = [barcode, image, base.bytes, base.queue, data.merge]
+  libs = [barcode, image, base.bytes, base.queue, data.merge]
 }

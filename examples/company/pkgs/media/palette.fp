@@ -1,5 +1,5 @@
 palette({ component, barcode, thumbnail, data }) = component {
-  name    = "media-palette"
+  name = "media-palette"
   version = "9.7.0"
-  libs    = [barcode, thumbnail, data.csv, data.json]
+  libs = [barcode, thumbnail, data.csv, data.json]
 }

@@ -1,5 +1,5 @@
 pdf({ component, colour, video, base }) = component {
-  name    = "media-pdf"
+  name = "media-pdf"
   version = "6.9.9"
-  libs    = [colour, video, base.tls]
+  libs = [colour, video, base.tls]
 }

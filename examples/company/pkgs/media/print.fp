@@ -1,5 +1,5 @@
 print({ component, image, palette, base, data }) = component {
-  name    = "media-print"
+  name = "media-print"
   version = "5.2.1"
-  libs    = [image, palette, base.log, base.thread, data.graph, data.ini]
+  libs = [image, palette, base.log, base.thread, data.graph, data.ini]
 }

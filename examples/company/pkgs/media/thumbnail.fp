@@ -1,5 +1,5 @@
 thumbnail({ component, colour, data }) = component {
-  name    = "media-thumbnail"
+  name = "media-thumbnail"
   version = "4.3.7"
-  libs    = [colour, data.table, data.yaml]
+  libs = [colour, data.table, data.yaml]
 }

@@ -1,5 +1,5 @@
 video({ component, data, net }) = component {
-  name    = "media-video"
+  name = "media-video"
   version = "1.8.9"
-  libs    = [data.diff, net.session]
+  libs = [data.diff, net.session]
 }

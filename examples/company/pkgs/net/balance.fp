@@ -1,5 +1,5 @@
 balance({ component, proxy, router, base, data }) = component {
-  name    = "net-balance"
+  name = "net-balance"
   version = "9.9.7"
-  libs    = [proxy, router, base.hash, data.archive]
+  libs = [proxy, router, base.hash, data.archive]
 }

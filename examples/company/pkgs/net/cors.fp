@@ -1,5 +1,5 @@
 cors({ component, proxy, socket, data }) = component {
-  name    = "net-cors"
+  name = "net-cors"
   version = "4.1.7"
-  libs    = [proxy, socket, data.ini]
+  libs = [proxy, socket, data.ini]
 }

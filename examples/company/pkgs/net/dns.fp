@@ -1,5 +1,5 @@
 dns({ component, http, data }) = component {
-  name    = "net-dns"
+  name = "net-dns"
   version = "4.3.4"
-  libs    = [http, data.archive, data.csv]
+  libs = [http, data.archive, data.csv]
 }

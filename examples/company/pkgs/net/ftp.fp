@@ -1,5 +1,5 @@
 ftp({ component, dns, base }) = component {
-  name    = "net-ftp"
+  name = "net-ftp"
   version = "9.2.8"
-  libs    = [dns, base.tls, base.unit]
+  libs = [dns, base.tls, base.unit]
 }

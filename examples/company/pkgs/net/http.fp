@@ -1,5 +1,5 @@
 http({ component, socket, base }) = component {
-  name    = "net-http"
+  name = "net-http"
   version = "2.3.7"
-  libs    = [socket, base.hash, base.tls]
+  libs = [socket, base.hash, base.tls]
 }

@@ -1,5 +1,5 @@
 mail({ component, base }) = component {
-  name    = "net-mail"
+  name = "net-mail"
   version = "3.8.9"
-  libs    = [base.event, base.math]
+  libs = [base.event, base.math]
 }

@@ -1,5 +1,5 @@
 proxy({ component, data }) = component {
-  name    = "net-proxy"
+  name = "net-proxy"
   version = "5.6.9"
-  libs    = [data.csv]
+  libs = [data.csv]
 }

@@ -1,5 +1,5 @@
 push({ component, cors, http, base, data }) = component {
-  name    = "net-push"
+  name = "net-push"
   version = "1.3.6"
-  libs    = [cors, http, base.math, data.csv, data.json]
+  libs = [cors, http, base.math, data.csv, data.json]
 }

@@ -1,5 +1,5 @@
 router({ component, base, data }) = component {
-  name    = "net-router"
+  name = "net-router"
   version = "2.7.9"
-  libs    = [base.locale, base.time, data.ini]
+  libs = [base.locale, base.time, data.ini]
 }

@@ -1,5 +1,5 @@
 rpc({ component, socket, data }) = component {
-  name    = "net-rpc"
+  name = "net-rpc"
   version = "9.8.7"
-  libs    = [socket, data.diff]
+  libs = [socket, data.diff]
 }

@@ -1,5 +1,5 @@
 session({ component, proxy, data }) = component {
-  name    = "net-session"
+  name = "net-session"
   version = "1.7.1"
-  libs    = [proxy, data.report]
+  libs = [proxy, data.report]
 }

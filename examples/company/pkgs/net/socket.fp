@@ -1,5 +1,5 @@
 socket({ component, base }) = component {
-  name    = "net-socket"
+  name = "net-socket"
   version = "3.7.7"
-  libs    = [base.log]
+  libs = [base.log]
 }

@@ -1,5 +1,5 @@
 stream({ component, data }) = component {
-  name    = "net-stream"
+  name = "net-stream"
   version = "8.3.2"
-  libs    = [data.csv, data.store]
+  libs = [data.csv, data.store]
 }

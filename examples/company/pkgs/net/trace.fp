@@ -1,5 +1,5 @@
 trace({ component, cookie, push, base }) = component {
-  name    = "net-trace"
+  name = "net-trace"
   version = "3.8.5"
-  libs    = [cookie, push, base.text]
+  libs = [cookie, push, base.text]
 }

@@ -1,5 +1,5 @@
 webhook({ component, cookie, cors, data }) = component {
-  name    = "net-webhook"
+  name = "net-webhook"
   version = "1.0.1"
-  libs    = [cookie, cors, data.store]
+  libs = [cookie, cors, data.store]
 }

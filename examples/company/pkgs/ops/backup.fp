@@ -1,5 +1,5 @@
 backup({ component, config, deploy, net }) = component {
-  name    = "ops-backup"
+  name = "ops-backup"
   version = "5.4.5"
-  libs    = [config, deploy, net.webhook]
+  libs = [config, deploy, net.webhook]
 }

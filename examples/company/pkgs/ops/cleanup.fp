@@ -1,5 +1,5 @@
 cleanup({ component, rollout, media }) = component {
-  name    = "ops-cleanup"
+  name = "ops-cleanup"
   version = "8.4.0"
-  libs    = [rollout, media.barcode]
+  libs = [rollout, media.barcode]
 }

@@ -1,5 +1,5 @@
 deploy({ component, base, net }) = component {
-  name    = "ops-deploy"
+  name = "ops-deploy"
   version = "1.4.6"
-  libs    = [base.locale, net.health]
+  libs = [base.locale, net.health]
 }

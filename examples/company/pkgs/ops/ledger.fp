@@ -1,5 +1,5 @@
 ledger({ component, migrate, monitor, data, net, people }) = component {
-  name    = "ops-ledger"
+  name = "ops-ledger"
   version = "2.5.6"
-  libs    = [migrate, monitor, data.query, data.yaml, net.socket, people.audit]
+  libs = [migrate, monitor, data.query, data.yaml, net.socket, people.audit]
 }

@@ -1,5 +1,5 @@
 migrate({ component, monitor, people }) = component {
-  name    = "ops-migrate"
+  name = "ops-migrate"
   version = "1.9.4"
-  libs    = [monitor, people.contact]
+  libs = [monitor, people.contact]
 }

@@ -1,5 +1,5 @@
 monitor({ component, deploy, restore, base, people }) = component {
-  name    = "ops-monitor"
+  name = "ops-monitor"
   version = "9.4.3"
-  libs    = [deploy, restore, base.event, base.regex, people.leave]
+  libs = [deploy, restore, base.event, base.regex, people.leave]
 }

@@ -1,5 +1,5 @@
 quota({ component, deploy, net, media }) = component {
-  name    = "ops-quota"
+  name = "ops-quota"
   version = "5.5.7"
-  libs    = [deploy, net.rpc, net.trace, media.pdf, media.video]
+  libs = [deploy, net.rpc, net.trace, media.pdf, media.video]
 }

@@ -1,5 +1,5 @@
 address({ component, team, base, net, media }) = component {
-  name    = "people-address"
+  name = "people-address"
   version = "5.1.3"
-  libs    = [team, base.thread, net.stream, media.pdf]
+  libs = [team, base.thread, net.stream, media.pdf]
 }

@@ -1,5 +1,5 @@
 badge({ component, audit, base, media }) = component {
-  name    = "people-badge"
+  name = "people-badge"
   version = "4.4.7"
-  libs    = [audit, base.random, media.audio, media.print]
+  libs = [audit, base.random, media.audio, media.print]
 }

@@ -1,5 +1,5 @@
 consent({ component, contact, profile, base }) = component {
-  name    = "people-consent"
+  name = "people-consent"
   version = "7.6.0"
-  libs    = [contact, profile, base.time]
+  libs = [contact, profile, base.time]
 }

@@ -1,5 +1,5 @@
 contact({ component, base }) = component {
-  name    = "people-contact"
+  name = "people-contact"
   version = "9.1.4"
-  libs    = [base.tls, base.unit]
+  libs = [base.tls, base.unit]
 }

@@ -1,5 +1,5 @@
 hire({ component, consent, net }) = component {
-  name    = "people-hire"
+  name = "people-hire"
   version = "5.9.0"
-  libs    = [consent, net.cors, net.rpc]
+  libs = [consent, net.cors, net.rpc]
 }

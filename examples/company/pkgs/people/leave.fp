@@ -1,5 +1,5 @@
 leave({ component, data, net, shop }) = component {
-  name    = "people-leave"
+  name = "people-leave"
   version = "8.4.5"
-  libs    = [data.yaml, net.balance, net.metrics, shop.order]
+  libs = [data.yaml, net.balance, net.metrics, shop.order]
 }

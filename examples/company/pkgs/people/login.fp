@@ -1,5 +1,5 @@
 login({ component, shop }) = component {
-  name    = "people-login"
+  name = "people-login"
   version = "8.3.9"
-  libs    = [shop.invoice, shop.order]
+  libs = [shop.invoice, shop.order]
 }

@@ -1,5 +1,5 @@
 payroll({ component, leave, login, data, net, shop }) = component {
-  name    = "people-payroll"
+  name = "people-payroll"
   version = "6.8.0"
-  libs    = [leave, login, data.diff, data.query, net.rpc, shop.invoice, shop.review]
+  libs = [leave, login, data.diff, data.query, net.rpc, shop.invoice, shop.review]
 }

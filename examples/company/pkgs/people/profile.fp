@@ -1,5 +1,5 @@
 profile({ component, role, base }) = component {
-  name    = "people-profile"
+  name = "people-profile"
   version = "1.4.0"
-  libs    = [role, base.queue]
+  libs = [role, base.queue]
 }

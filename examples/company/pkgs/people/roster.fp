@@ -1,5 +1,5 @@
 roster({ component, badge, profile, base }) = component {
-  name    = "people-roster"
+  name = "people-roster"
   version = "2.4.9"
-  libs    = [badge, profile, base.unit]
+  libs = [badge, profile, base.unit]
 }

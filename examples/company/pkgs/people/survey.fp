@@ -1,5 +1,5 @@
 survey({ component, base, net }) = component {
-  name    = "people-survey"
+  name = "people-survey"
   version = "3.9.1"
-  libs    = [base.codec, base.tls, net.ftp]
+  libs = [base.codec, base.tls, net.ftp]
 }

@@ -1,5 +1,5 @@
 team({ component, user, media, shop }) = component {
-  name    = "people-team"
+  name = "people-team"
   version = "1.0.9"
-  libs    = [user, media.audio, media.scan, shop.gift, shop.tax]
+  libs = [user, media.audio, media.scan, shop.gift, shop.tax]
 }

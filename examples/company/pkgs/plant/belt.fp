@@ -1,5 +1,5 @@
 belt({ component, oven, sensor, media }) = component {
-  name    = "plant-belt"
+  name = "plant-belt"
   version = "5.0.0"
-  libs    = [oven, sensor, media.font, media.svg]
+  libs = [oven, sensor, media.font, media.svg]
 }

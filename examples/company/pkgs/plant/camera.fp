@@ -1,5 +1,5 @@
 camera({ component, ops }) = component {
-  name    = "plant-camera"
+  name = "plant-camera"
   version = "7.4.1"
-  libs    = [ops.schedule]
+  libs = [ops.schedule]
 }

@@ -1,5 +1,5 @@
 dock({ component, robot, sensor, base, shop }) = component {
-  name    = "plant-dock"
+  name = "plant-dock"
   version = "4.3.6"
-  libs    = [robot, sensor, base.hash, base.log, shop.refund]
+  libs = [robot, sensor, base.hash, base.log, shop.refund]
 }

@@ -1,5 +1,5 @@
 label({ component, data, media, ops }) = component {
-  name    = "plant-label"
+  name = "plant-label"
   version = "8.4.6"
-  libs    = [data.ini, media.colour, ops.migrate]
+  libs = [data.ini, media.colour, ops.migrate]
 }

@@ -1,5 +1,5 @@
 motor({ component, sensor, valve, base, people }) = component {
-  name    = "plant-motor"
+  name = "plant-motor"
   version = "4.1.4"
-  libs    = [sensor, valve, base.unit, people.roster]
+  libs = [sensor, valve, base.unit, people.roster]
 }

@@ -1,5 +1,5 @@
 oven({ component, press, valve, media }) = component {
-  name    = "plant-oven"
+  name = "plant-oven"
   version = "6.0.1"
-  libs    = [press, valve, media.layout]
+  libs = [press, valve, media.layout]
 }

@@ -1,5 +1,5 @@
 press({ component, sensor, valve, people }) = component {
-  name    = "plant-press"
+  name = "plant-press"
   version = "1.5.9"
-  libs    = [sensor, valve, people.user]
+  libs = [sensor, valve, people.user]
 }

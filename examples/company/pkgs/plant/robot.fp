@@ -1,5 +1,5 @@
 robot({ component, ops }) = component {
-  name    = "plant-robot"
+  name = "plant-robot"
   version = "4.8.6"
-  libs    = [ops.ledger, ops.schedule]
+  libs = [ops.ledger, ops.schedule]
 }

@@ -1,5 +1,5 @@
 scale({ component, press, data }) = component {
-  name    = "plant-scale"
+  name = "plant-scale"
   version = "9.9.5"
-  libs    = [press, data.yaml]
+  libs = [press, data.yaml]
 }

@@ -1,5 +1,5 @@
 sensor({ component, shop, people }) = component {
-  name    = "plant-sensor"
+  name = "plant-sensor"
   version = "8.9.8"
-  libs    = [shop.rating, people.audit]
+  libs = [shop.rating, people.audit]
 }

@@ -1,5 +1,5 @@
 valve({ component, sensor, base, media }) = component {
-  name    = "plant-valve"
+  name = "plant-valve"
   version = "7.3.2"
-  libs    = [sensor, base.bytes, media.svg]
+  libs = [sensor, base.bytes, media.svg]
 }

@@ -1,5 +1,5 @@
 cart({ component, base, data }) = component {
-  name    = "shop-cart"
+  name = "shop-cart"
   version = "2.7.4"
-  libs    = [base.hash, data.json]
+  libs = [base.hash, data.json]
 }

@@ -1,5 +1,5 @@
 catalog({ component, refund, media }) = component {
-  name    = "shop-catalog"
+  name = "shop-catalog"
   version = "7.1.0"
-  libs    = [refund, media.caption, media.layout]
+  libs = [refund, media.caption, media.layout]
 }

@@ -1,5 +1,5 @@
 coupon({ component, order, tax, media }) = component {
-  name    = "shop-coupon"
+  name = "shop-coupon"
   version = "2.8.5"
-  libs    = [order, tax, media.svg]
+  libs = [order, tax, media.svg]
 }

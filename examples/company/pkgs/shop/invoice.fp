@@ -1,5 +1,5 @@
 invoice({ component, cart, price, media }) = component {
-  name    = "shop-invoice"
+  name = "shop-invoice"
   version = "9.6.3"
-  libs    = [cart, price, media.layout, media.scan]
+  libs = [cart, price, media.layout, media.scan]
 }

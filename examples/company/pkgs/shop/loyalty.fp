@@ -1,5 +1,5 @@
 loyalty({ component, net, media }) = component {
-  name    = "shop-loyalty"
+  name = "shop-loyalty"
   version = "3.6.6"
-  libs    = [net.health, media.audio, media.print]
+  libs = [net.health, media.audio, media.print]
 }

@@ -1,5 +1,5 @@
 payment({ component, net }) = component {
-  name    = "shop-payment"
+  name = "shop-payment"
   version = "8.9.8"
-  libs    = [net.stream]
+  libs = [net.stream]
 }

@@ -1,5 +1,5 @@
 price({ component, cart, data }) = component {
-  name    = "shop-price"
+  name = "shop-price"
   version = "8.6.6"
-  libs    = [cart, data.merge]
+  libs = [cart, data.merge]
 }

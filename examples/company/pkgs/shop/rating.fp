@@ -1,5 +1,5 @@
 rating({ component, catalog, review, net }) = component {
-  name    = "shop-rating"
+  name = "shop-rating"
   version = "1.8.9"
-  libs    = [catalog, review, net.rpc]
+  libs = [catalog, review, net.rpc]
 }

@@ -1,5 +1,5 @@
 refund({ component, invoice, order, base, data }) = component {
-  name    = "shop-refund"
+  name = "shop-refund"
   version = "1.0.3"
-  libs    = [invoice, order, base.log, base.thread, data.table, data.toml]
+  libs = [invoice, order, base.log, base.thread, data.table, data.toml]
 }

@@ -1,5 +1,5 @@
 review({ component, refund, tax, net }) = component {
-  name    = "shop-review"
+  name = "shop-review"
   version = "4.5.9"
-  libs    = [refund, tax, net.ftp, net.health]
+  libs = [refund, tax, net.ftp, net.health]
 }

@@ -1,5 +1,5 @@
 shipping({ component, base }) = component {
-  name    = "shop-shipping"
+  name = "shop-shipping"
   version = "8.6.8"
-  libs    = [base.path]
+  libs = [base.path]
 }

@@ -1,5 +1,5 @@
 stock({ component, cart, price, media }) = component {
-  name    = "shop-stock"
+  name = "shop-stock"
   version = "4.2.4"
-  libs    = [cart, price, media.caption, media.image]
+  libs = [cart, price, media.caption, media.image]
 }

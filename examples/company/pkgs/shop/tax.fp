@@ -1,5 +1,5 @@
 tax({ component, cart, price, net, media }) = component {
-  name    = "shop-tax"
+  name = "shop-tax"
   version = "1.3.0"
-  libs    = [cart, price, net.health, media.caption]
+  libs = [cart, price, net.health, media.caption]
 }

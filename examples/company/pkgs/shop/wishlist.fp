@@ -1,5 +1,5 @@
 wishlist({ component, data, media }) = component {
-  name    = "shop-wishlist"
+  name = "shop-wishlist"
   version = "1.0.7"
-  libs    = [data.schema, data.yaml, media.image, media.scan]
+  libs = [data.schema, data.yaml, media.image, media.scan]
 }

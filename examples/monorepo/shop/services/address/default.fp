@@ -1,6 +1,6 @@
 address({ app, geo }) = app {
-  name  = "address"
-  port  = 8006
-  code  = ./handler.py
+  name = "address"
+  port = 8006
+  code = ./handler.py
   needs = [geo]
 }

@@ -1,6 +1,6 @@
 carriers({ app, geo }) = app {
-  name  = "carriers"
-  port  = 8018
-  code  = ./handler.py
+  name = "carriers"
+  port = 8018
+  code = ./handler.py
   needs = [geo]
 }

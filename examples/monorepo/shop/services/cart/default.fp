@@ -1,6 +1,6 @@
 cart({ app, catalog, pricing, session }) = app {
-  name  = "cart"
-  port  = 8008
-  code  = ./handler.py
+  name = "cart"
+  port = 8008
+  code = ./handler.py
   needs = [catalog, pricing, session]
 }

@@ -1,6 +1,6 @@
 catalog({ app, search }) = app {
-  name  = "catalog"
-  port  = 8001
-  code  = ./handler.py
+  name = "catalog"
+  port = 8001
+  code = ./handler.py
   needs = [search]
 }

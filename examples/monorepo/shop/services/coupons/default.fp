@@ -1,6 +1,6 @@
 coupons({ app, pricing, users }) = app {
-  name  = "coupons"
-  port  = 8032
-  code  = ./handler.py
+  name = "coupons"
+  port = 8032
+  code = ./handler.py
   needs = [pricing, users]
 }

@@ -1,6 +1,6 @@
 documents({ app, storage }) = app {
-  name  = "documents"
-  port  = 8023
-  code  = ./handler.py
+  name = "documents"
+  port = 8023
+  code = ./handler.py
   needs = [storage]
 }

@@ -1,6 +1,6 @@
 loyalty({ app, coupons, orders }) = app {
-  name  = "loyalty"
-  port  = 8033
-  code  = ./handler.py
+  name = "loyalty"
+  port = 8033
+  code = ./handler.py
   needs = [orders, coupons]
 }

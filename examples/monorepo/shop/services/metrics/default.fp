@@ -1,6 +1,6 @@
 metrics({ app, queue }) = app {
-  name  = "metrics"
-  port  = 8039
-  code  = ./handler.py
+  name = "metrics"
+  port = 8039
+  code = ./handler.py
   needs = [queue]
 }

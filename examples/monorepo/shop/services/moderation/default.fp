@@ -1,6 +1,6 @@
 moderation({ app, queue }) = app {
-  name  = "moderation"
-  port  = 8028
-  code  = ./handler.py
+  name = "moderation"
+  port = 8028
+  code = ./handler.py
   needs = [queue]
 }

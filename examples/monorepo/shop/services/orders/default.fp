@@ -1,6 +1,6 @@
 orders({ app, invoices, shipping, stock }) = app {
-  name  = "orders"
-  port  = 8016
-  code  = ./handler.py
+  name = "orders"
+  port = 8016
+  code = ./handler.py
   needs = [stock, shipping, invoices]
 }

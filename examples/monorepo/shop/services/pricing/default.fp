@@ -1,6 +1,6 @@
 pricing({ app, catalog, currency, tax }) = app {
-  name  = "pricing"
-  port  = 8003
-  code  = ./handler.py
+  name = "pricing"
+  port = 8003
+  code = ./handler.py
   needs = [catalog, currency, tax]
 }

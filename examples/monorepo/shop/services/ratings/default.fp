@@ -1,6 +1,6 @@
 ratings({ app, reviews }) = app {
-  name  = "ratings"
-  port  = 8030
-  code  = ./handler.py
+  name = "ratings"
+  port = 8030
+  code = ./handler.py
   needs = [reviews]
 }

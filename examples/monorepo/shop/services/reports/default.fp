@@ -1,6 +1,6 @@
 reports({ app, metrics, orders, stock }) = app {
-  name  = "reports"
-  port  = 8038
-  code  = ./handler.py
+  name = "reports"
+  port = 8038
+  code = ./handler.py
   needs = [orders, stock, metrics]
 }

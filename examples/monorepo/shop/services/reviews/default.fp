@@ -1,6 +1,6 @@
 reviews({ app, catalog, moderation, users }) = app {
-  name  = "reviews"
-  port  = 8027
-  code  = ./handler.py
+  name = "reviews"
+  port = 8027
+  code = ./handler.py
   needs = [users, catalog, moderation]
 }

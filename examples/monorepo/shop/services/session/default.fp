@@ -1,6 +1,6 @@
 session({ app, users }) = app {
-  name  = "session"
-  port  = 8009
-  code  = ./handler.py
+  name = "session"
+  port = 8009
+  code = ./handler.py
   needs = [users]
 }

@@ -1,6 +1,6 @@
 stock({ app, warehouse }) = app {
-  name  = "stock"
-  port  = 8019
-  code  = ./handler.py
+  name = "stock"
+  port = 8019
+  code = ./handler.py
   needs = [warehouse]
 }

@@ -1,6 +1,6 @@
 support({ app, notify, orders }) = app {
-  name  = "support"
-  port  = 8037
-  code  = ./handler.py
+  name = "support"
+  port = 8037
+  code = ./handler.py
   needs = [orders, notify]
 }

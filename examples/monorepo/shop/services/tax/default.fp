@@ -1,6 +1,6 @@
 tax({ app, address }) = app {
-  name  = "tax"
-  port  = 8005
-  code  = ./handler.py
+  name = "tax"
+  port = 8005
+  code = ./handler.py
   needs = [address]
 }

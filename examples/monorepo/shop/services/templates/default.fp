@@ -1,6 +1,6 @@
 templates({ app, storage }) = app {
-  name  = "templates"
-  port  = 8035
-  code  = ./handler.py
+  name = "templates"
+  port = 8035
+  code = ./handler.py
   needs = [storage]
 }

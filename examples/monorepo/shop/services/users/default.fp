@@ -1,6 +1,6 @@
 users({ app, audit }) = app {
-  name  = "users"
-  port  = 8010
-  code  = ./handler.py
+  name = "users"
+  port = 8010
+  code = ./handler.py
   needs = [audit]
 }

@@ -1,6 +1,6 @@
 vault({ app, audit }) = app {
-  name  = "vault"
-  port  = 8014
-  code  = ./handler.py
+  name = "vault"
+  port = 8014
+  code = ./handler.py
   needs = [audit]
 }

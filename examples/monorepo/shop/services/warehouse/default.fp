@@ -1,6 +1,6 @@
 warehouse({ app, scanner }) = app {
-  name  = "warehouse"
-  port  = 8020
-  code  = ./handler.py
+  name = "warehouse"
+  port = 8020
+  code = ./handler.py
   needs = [scanner]
 }
