@@ -18,8 +18,9 @@ from fpack.lang.errors import Fault, quote
 from fpack.lang.protocols import is_absent
 from fpack.store.errors import FpackError
 
+from .call_layers import remember_call
 from .paths import PROJECT_FILE, within
-from .record_update import extend, remember_call
+from .record_update import extend
 from .values import MISSING, OnDemand, Path, Thunk, Value, evaluated
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
