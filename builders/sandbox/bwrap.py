@@ -6,6 +6,7 @@ machine's goes first because a distribution's security policy may name that prog
 
 from __future__ import annotations
 
+import errno
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -83,6 +84,13 @@ def probe() -> None:
 
 def forbidden(said: str = "") -> SandboxError:
     """The error for a sandbox that could not be made; `said` is what bubblewrap wrote."""
+    if os.strerror(errno.ENOEXEC) in said:
+        return SandboxError(
+            "This machine cannot run the programs of the build",
+            why=f"they are for another architecture, and this machine, {os.uname().machine}, has no emulator for it; "
+            + said.strip().removeprefix("bwrap: "),
+            hint="install an emulator, such as Debian's qemu-user-binfmt, or build on a machine of that architecture",
+        )
     why = said.strip().removeprefix("bwrap: ").splitlines()[:1]
     reasons = list(why)
     hint = ""

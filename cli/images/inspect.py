@@ -34,13 +34,14 @@ class ImageSlice(NamedTuple):
 class ImageLayer(NamedTuple):
     """A layer of an image: its packages, its compressed size, and the size of its files, None if that is not known.
 
-    configured: the number of its files that maintainer scripts made.
+    configured: the number of its files that maintainer scripts made. built: the names of the built packages in it.
     """
 
     packages: tuple[str, ...]
     size: int
     unpacked: int | None
     configured: int = 0
+    built: tuple[str, ...] = ()
 
 
 def chain(slices: Sequence[ImageSlice], package: str) -> list[ImageSlice]:

@@ -7,7 +7,7 @@ the manifest, which `fpack verify` checks. `of_container` evaluates and builds o
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -154,7 +154,7 @@ class StoredSubject:
                 unpacked += entry.size
                 configured += entry.kind != DIRECTORY and entry.origin is not None and entry.origin.kind == CONFIGURED
             names = tuple(packages[path] for path, _ in layer.parts if path in packages)
-            found.append(ImageLayer(names, size, unpacked, configured))
+            found.append(ImageLayer(names, size, unpacked, configured, _built(layer.parts)))
         return found
 
     def files(self) -> Iterator[ImageFile]:
@@ -164,6 +164,13 @@ class StoredSubject:
         for layer, entry in _entries(reader):
             if entry.kind != DIRECTORY:
                 yield match(packages, layer, entry), ""
+
+
+def _built(parts: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """Return the names of the built packages in a layer, which are at their store paths; its other parts are at `/`."""
+    from fpack.store.path import parse
+
+    return tuple(parse(path).name for path, prefix in parts if prefix)
 
 
 def match(packages: Mapping[str, str], layer: ManifestLayer, entry: ManifestEntry) -> Match:
@@ -290,7 +297,13 @@ class BuiltSubject:
 
         (image,) = self._workspace.realise([self.container.image])
         return [
-            ImageLayer(tuple(layer["packages"]), layer["size"], layer["unpacked"], layer.get("configured", 0))
+            ImageLayer(
+                tuple(layer["packages"]),
+                layer["size"],
+                layer["unpacked"],
+                layer.get("configured", 0),
+                _built(layer.get("parts", ())),
+            )
             for layer in read_record(self._workspace.store.tree(image)).fields["layers"]
         ]
 

@@ -82,18 +82,15 @@ def _value(workspace: Workspace, request: ShellRequest) -> tuple[Target, Mapping
         elif kind in ("package", "derivation"):
             packages.append(value)
         else:
+            from fpack.cli.workspace.containers import described
+
             raise UsageError(
                 f"{target.text} is not a shell or a package",
-                why=f"it is {_article(kind or type(value).__name__)}",
+                why=f"it is {described(value)}",
                 hint="write shell = shell { packages = [...] }, or name packages, as in debian.trixie.jq",
             )
     make = workspace.evaluator.expression('import("fpack/shell").shell-of')
     return targets[0], workspace.evaluator.call(make, packages), False
-
-
-def _article(kind: str) -> str:
-    names = {"str": "a string", "list": "a list", "dict": "a record", "function": "a function"}
-    return names.get(kind, f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}")
 
 
 def _project(target: Target) -> str:

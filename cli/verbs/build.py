@@ -127,8 +127,8 @@ def _show_cut_off(workspace: Workspace) -> None:
 
     found = {name: made for name, made in workspace.cut_off.items() if made}
     for name, made in list(found.items())[:_SHOWN]:
-        others = f" and {len(made) - 1} more" if len(made) > 1 else ""
-        note(f"{name} was not rebuilt: {made[0]}{others} are unchanged")
+        unchanged = f" and {len(made) - 1} more are unchanged" if len(made) > 1 else " is unchanged"
+        note(f"{name} was not rebuilt: {made[0]}{unchanged}")
     if len(found) > _SHOWN:
         note(f"and {len(found) - _SHOWN} more were not rebuilt, for the same reason")
 

@@ -55,7 +55,7 @@ def command(
     with Workspace(shared.options(rest)) as workspace:
         layers = open_subject(workspace, image, platform).layers()
         workspace.finish()
-    layers.sort(key=lambda entry: (-entry.size, entry.packages))
+    layers.sort(key=lambda entry: (-entry.size, entry.packages, entry.built))
     size = sum(layer.size for layer in layers)
     sizes = [layer.unpacked for layer in layers if layer.unpacked is not None]
     unpacked = sum(sizes) if len(sizes) == len(layers) else None
@@ -115,7 +115,7 @@ def _what(layer: Any, page: Any) -> str:
 
     if layer.unpacked is None:
         return "not known: the image has no manifest of fpack"
-    names = [clean(name) for name in layer.packages]
+    names = [clean(name) for name in (*layer.packages, *layer.built)]
     if not names:
         return "made by maintainer scripts" if layer.configured else "configuration"
     if page.width and len(names) > 4:

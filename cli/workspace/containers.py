@@ -7,6 +7,9 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 from fpack.cli.errors import UsageError
+from fpack.cli.paths import PROJECT_FILE
+from fpack.lang.runtime.parameter_types import special
+from fpack.lang.runtime.values import describe, with_article
 from fpack.store import derivation
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output, placeholder
@@ -17,7 +20,7 @@ from .workspace import Workspace
 
 # Kinds that are parts of images, so that their outputs are not packed as programs.
 _PARTS = ("deb", "files", "image", "layer", "manifest", "root", "slice")
-
+_SHOWN = 6  # fields of a record to name in an error
 
 # Changes the fields of a container. Variables are added to its own, and so are ports and volumes.
 _CHANGED = """
@@ -64,9 +67,8 @@ def container_of(workspace: Workspace, value: Any, target: Target) -> Container:
     elif isinstance(value, Mapping) and workspace.field(value, "type") == "shell":
         value = workspace.field(value, "image")
     if not (isinstance(value, Mapping) and workspace.field(value, "type") == "container"):
-        raise UsageError(
-            f"{target.text} is not a container",
-            hint="pack a container { ... }, a package or a derivation; fpack build builds other values",
+        raise _unfit(
+            value, target, "a container", "pack a container { ... }, a package or a derivation, as in FILE.fp#NAME"
         )
     if fields := workspace.options.fields:
         value = evaluator.force(evaluator.call(evaluator.expression(_CHANGED), value, dict(fields)))
@@ -115,7 +117,37 @@ def output_of(workspace: Workspace, target: Target) -> Output:
         value = workspace.evaluator.force(workspace.value(target))
         if workspace.evaluator.is_derivation(value):
             return workspace.output(value)
+        if isinstance(value, Mapping) and not special(value):  # type: ignore[arg-type]
+            raise _unfit(value, target, "a derivation", "name a package, a container or another derivation")
         return container_of(workspace, value, target).image
+
+
+def _unfit(value: Any, target: Target, wanted: str, hint: str) -> UsageError:
+    """Return the error for a target whose value is not what a command takes. It names the fields to choose from."""
+    return UsageError(
+        f"{target.text} is not {wanted}", why=f"it is {described(value)}", hint=_member(value, target) or hint
+    )
+
+
+def described(value: Any) -> str:
+    """Describe the value of a target in an error: its type, and a few fields of a record."""
+    if not isinstance(value, Mapping):
+        return describe(value)
+    if kind := special(value):  # type: ignore[arg-type]
+        return with_article(kind)
+    names = sorted(value)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"a record with the fields {', '.join(names[:_SHOWN])}{more}" if names else "a record"
+
+
+def _member(value: Any, target: Target) -> str:
+    """Return a hint for a record of other values, or a function; "" for other values."""
+    if isinstance(value, FunctionType):
+        return "call it; package-set(./DIRECTORY) calls the functions that the files of a directory define"
+    if isinstance(value, Mapping) and value and not special(value) and target.path:  # type: ignore[arg-type]
+        file = target.text.partition("#")[0] if "#" in target.text else PROJECT_FILE
+        return f"name one of its fields, as in {file}#{'.'.join(target.path)}.{min(value)}"
+    return ""
 
 
 def _is_packable(workspace: Workspace, value: Mapping[str, Any]) -> bool:
