@@ -7,6 +7,7 @@ of the library are skipped: the location is the innermost expression in the user
 from __future__ import annotations
 
 import re
+from itertools import groupby
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import Any
@@ -275,7 +276,7 @@ def _loop(error: Loop) -> Fault:
     """Return the fault for a value that depends on itself, with the names in the cycle."""
     frames = _frames(error.__traceback__)
     thunk = None
-    names: list[str] = []
+    steps: list[TracebackStep] = []
     for frame, instruction in reversed(frames):
         if frame.f_code is force.__code__:
             forced = frame.f_locals.get("t")
@@ -284,15 +285,19 @@ def _loop(error: Loop) -> Fault:
             elif forced is thunk:
                 break
         elif ".source" in frame.f_globals:
-            step = TracebackStep(frame, instruction, frame.f_globals[".source"])
-            if step.name and (not names or names[-1] != step.name):
-                names.append(step.name)
+            steps.append(TracebackStep(frame, instruction, frame.f_globals[".source"]))
+    # Names inside the library say nothing to a user whose own definitions make the cycle.
+    own = [step.name for step in steps if step.name and not step.source.library]
+    names = [name for name, _ in groupby(own or [step.name for step in steps if step.name])]
     names.reverse()
     hint = ""
     if error.through_old:
         hint = "`old` sees the final fields; for the value before the change, name the record that is changed"
     if not names:
         return Fault("This value depends on itself", why="infinite recursion", hint=hint)
+    if not own and (around := [step.name for step in own_steps(_steps(frames)) if step.name]):
+        why = "infinite recursion: a value that it is given, such as an element of `libs` or `packages`, depends on it"
+        return Fault(f"{quote(around[-1])} depends on itself", why=why, hint=hint)
     if len(names) > 1 and names[0] == names[-1]:
         names.pop()
     if len(names) == 1:
