@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from fpack.lang.abi import OUTER
 from fpack.lang.errors import EvalError, did_you_mean
@@ -24,10 +25,15 @@ def unbound(
             return _not_hidden(source, plain, span)
         return _calls_itself(source, plain, span, suggested)
     known = {n for n in outer if n not in hidden} | {"true", "false", "null"}
-    known |= {n for n in _bound_around(parse(source, cache), span[0]) if n != name}
+    tree = parse(source, cache)
+    known |= {n for n in _bound_around(tree, span[0]) if n != name}
     parts = name.split("-")
     package = f"a Debian package is debian.{name}; " if "debian" in known and "-" in name else ""
-    hint = did_you_mean(name, known) or f'{package}write strings in quotes: "{name}"'
+    similar = did_you_mean(name, known)
+    hint = similar or f'{package}write strings in quotes: "{name}"'
+    of_set = _of_a_set(source, tree, name, span[0])
+    if of_set:
+        hint = f"{similar} {of_set}".strip()
     if name in _RELEASES:
         hint = f'write {name} = import("fpack/{name}").{_RELEASES[name]}'
     if name in ("this", "outer"):
@@ -35,9 +41,33 @@ def unbound(
     for i in range(1, len(parts)):
         left, right = "-".join(parts[:i]), "-".join(parts[i:])
         if left in known and (right in known or right.isdigit()):
-            hint = f"put spaces around the minus to subtract: `{left} - {right}`"
+            hint = f"put spaces around the minus to subtract: `{left} - {right}`" + (f"; {of_set}" if of_set else "")
             break
     return source.error(*span, f"The name `{name}` is not defined", hint=hint)
+
+
+def _of_a_set(source: Source, tree: list[Node], name: str, offset: int) -> str:
+    """Return a hint for a name in a file whose form is that of a package in a package set; "" for another file.
+
+    Such a file defines one function, of the file's own name and of one record, for the fields of the set.
+    """
+    path = Path(source.name)
+    package = path.parent.name if path.name == "default.fp" else path.stem
+    for entry in tree:
+        if entry.kind == "set" and entry.name == package and entry.value.kind == "fn":
+            function: Any = entry.value
+            pattern = function.params[0] if len(function.params) == 1 else None
+            if (
+                pattern is None
+                or pattern.kind != "pattern"
+                or pattern.rest
+                or not entry.start <= offset <= function.end
+            ):
+                continue
+            fields = [param.name for param in pattern.params]
+            named = ", ".join([*fields[:3], *["..."] * (len(fields) > 3), name])
+            return f"a field of the package set is named in the pattern: {package}({{ {named} }})"
+    return ""
 
 
 def _not_hidden(source: Source, name: str, span: tuple[int, int]) -> EvalError:

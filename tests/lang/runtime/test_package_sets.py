@@ -372,3 +372,31 @@ def test_a_directory_outside_and_one_that_is_none(curl: Project) -> None:
     assert "outside the project" in curl.error("package-set(./..)")
     assert "takes a path" in curl.error('package-set("pkgs")')
     assert "extends a record" in curl.error("package-set(./pkgs, 5)")
+
+
+def test_a_cycle_through_the_library_names_the_files(project: Project) -> None:
+    made = 'make {{ name = "{0}", version = "1", libs = [{1}] }}'
+    files = {f"pkgs/{name}.fp": f"{name}({{ {other} }}) = {made.format(name, other)}\n" for name, other in ("ab", "ba")}
+    project.write(files)
+    shown = project.error("set.a.out")
+    assert "error: `b` depends on itself\n  --> pkgs/b.fp:1:12\n" in shown and "in `a`, pkgs/a.fp:1:12" in shown, shown
+    assert "root-made" not in shown
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "hint"),
+    [
+        ("a", "a({}) = [ssl]", "in the pattern: a({ ssl })"),
+        ("a", "a({ b, c, d, e }) = [ssl]", "in the pattern: a({ b, c, d, ..., ssl })"),
+        ("a", "a({ sslx }) = [ssl]", "did you mean `sslx`? a field of the package set is named in"),
+        ("a", "a({ ssl }) = [ssl-1]", "`; a field of the package set is named in the pattern: a({ ssl, ssl-1 })"),
+        ("a/default", "a({}) = [ssl]", "in the pattern: a({ ssl })"),
+        ("a", "a = [ssl]", 'hint: write strings in quotes: "ssl"'),
+        ("a", "a = b({})\nb({}) = [ssl]", 'hint: write strings in quotes: "ssl"'),
+        ("a", "a({ ...rest }) = [ssl]", 'hint: write strings in quotes: "ssl"'),
+    ],
+)  # fmt: skip
+def test_a_field_of_the_set_that_the_pattern_lacks(project: Project, file: str, text: str, hint: str) -> None:
+    project.write({f"pkgs/{file}.fp": text + "\n"})
+    shown = project.error("set.a(rest = 1)" if "rest" in text else "set.a")
+    assert "The name `ssl" in shown and hint in shown, shown
