@@ -139,6 +139,8 @@ def _instead(value: Value, kind: str, types: tuple[Type, ...], name: str) -> str
         return f"write {name} = {{ NAME = VALUE }}"
     if "string" in types and kind == "int":
         return f'write {name} = "{value}"'
+    if "string" in types and kind == "float":  # its digits may differ from those in the text: 1.10
+        return f"write the value of {name} in quotes"
     if "string" in types and kind in ("path", "record"):
         return f'write {name} = "${{VALUE}}" for its path in the store'
     if "int" in types and kind == "string" and value.isdecimal():

@@ -1,0 +1,2 @@
+base = container { name = "base", tag = "1", packages = [] }
+result = container { packages = [base] }.image
