@@ -34,7 +34,7 @@ class ImageSlice(NamedTuple):
 class ImageLayer(NamedTuple):
     """A layer of an image: its packages, its compressed size, and the size of its files, None if that is not known.
 
-    configured: the number of its files that maintainer scripts made. built: the names of the built packages in it.
+    configured: the number of its files that maintainer scripts made. built: the names of its store paths.
     """
 
     packages: tuple[str, ...]

@@ -167,7 +167,7 @@ class StoredSubject:
 
 
 def _built(parts: Iterable[Sequence[str]]) -> tuple[str, ...]:
-    """Return the names of the built packages in a layer, which are at their store paths; its other parts are at `/`."""
+    """Return the names of the parts of a layer that are at their store paths, such as built packages, not at `/`."""
     from fpack.store.path import parse
 
     return tuple(parse(path).name for path, prefix in parts if prefix)

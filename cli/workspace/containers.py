@@ -145,7 +145,7 @@ def _member(value: Any, target: Target) -> str:
     if isinstance(value, FunctionType):
         return "call it; package-set(./DIRECTORY) calls the functions that the files of a directory define"
     if isinstance(value, Mapping) and value and not special(value) and target.path:  # type: ignore[arg-type]
-        file = target.text.partition("#")[0] if "#" in target.text else PROJECT_FILE
+        file = target.text.partition("#")[0] or PROJECT_FILE if "#" in target.text else PROJECT_FILE
         return f"name one of its fields, as in {file}#{'.'.join(target.path)}.{min(value)}"
     return ""
 

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 from fpack.builders.protocol import BuildError
-from fpack.builders.sandbox.bwrap import SandboxError
+from fpack.builders.sandbox.bwrap import SandboxError, forbidden
 from fpack.builders.sandbox.seccomp import MACHINES, build_filter
 from fpack.builders.sandbox.spec import BuildLimits, SandboxPaths, Spec, limits_of, options
 
@@ -99,3 +99,10 @@ def test_a_file_is_opened_with_any_mode_unless_it_is_made() -> None:
 def test_an_unknown_machine_has_no_sandbox() -> None:
     with pytest.raises(SandboxError):
         build_filter("pdp11")
+
+
+def test_programs_of_another_architecture_are_not_blamed_on_namespaces() -> None:
+    error = forbidden("bwrap: execvp /bin/bash: Exec format error")
+    assert "cannot run the programs" in error.what and "another architecture" in error.why and "qemu" in error.hint
+    assert "Exec format error" in error.why and "namespaces" not in error.hint
+    assert "make a sandbox" in forbidden("bwrap: No permissions to create a new namespace").what

@@ -134,6 +134,18 @@ def test_show_knows_the_configuration_and_the_packages(
     assert text.startswith("greeter:1.0\n") and "linked: what its files load" in text and "\nhello " in text
 
 
+@pytest.mark.parametrize("target", ["#image", "tar"])
+def test_the_size_of_a_built_package_has_its_name(
+    made: Greeter, forms: dict[tuple[str, str], Path], target: str
+) -> None:
+    what = forms["#image", "tar"] if target == "tar" else target
+    layers = json.loads(made.fpack("size", what, "--json", cwd=made.project).stdout)["layers"]
+    built = [name for layer in layers for name in layer["built"]]
+    assert built == ["data", "note"] and not any(layer["built"] and layer["packages"] for layer in layers)
+    rows = made.fpack("size", what, cwd=made.project).stdout.splitlines()
+    assert len([row for row in rows if row.endswith(("  data", "  note"))]) == 2
+
+
 def test_the_paths_of_an_image_file_are_those_that_files_come_from(
     made: Greeter, forms: dict[tuple[str, str], Path]
 ) -> None:
