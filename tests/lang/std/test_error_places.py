@@ -68,6 +68,8 @@ PACKAGES = [
 ]
 OTHERS = [
     "container { name, packages = [5] }",
+    'container { name, packages = ["dash"] }',
+    "container { name, packages = [container { name, packages = [debian.trixie.dash] }] }",
     'container { name, packages = [debian.trixie.dash], closure = "all" }',
     "container { packages = [] }",
     "container { name, packages = [debian.trixie.dash, debian.bookworm.gcc] }",
