@@ -52,7 +52,8 @@ in tak 18 9 1""",
   sum + ({ a = 1; b = 2; c = 3; d = 4; e = 5; f = 6; g = 7; h = 8; i = 9; j = 10; } // { x = i; y = 2; }).x
 ) 0 (builtins.genList (x: x) 1000000)""",
         ),
-        "overlays": _overlays(),
+        "overlays": _overlays(again=False),
+        "overlays, called again": _overlays(again=True),
         **_growing(),
     }
 
@@ -105,16 +106,20 @@ def _growing() -> dict[str, Program]:
     }
 
 
-def _overlays() -> Program:
-    """A package set as a function of itself, and layers that change packages by the final and the older set."""
+def _overlays(again: bool) -> Program:
+    """A package set as a function of itself, and layers that change packages by the final and the older set.
+
+    again: a package is the result of a call with a record, which is called again for a changed field; in Nix a function
+    `override` calls it. Else a package is plain data, and a changed field does not change what was computed from it.
+    """
     chance = random.Random(2)
     fp = [
         "fix(f) = let x = f(x) in x",
         "extends(layer, f) = self => let super = f(self) in { ...super, ...layer(self, super) }",
-        "mk({ name, deps = [], flags = {}, n }) = {",
+        "mk({ name, deps, flags, n }) = {" if again else "mk(name, deps, flags, n) = {",
         "  name, deps, flags, n",
         "  size = n + fold(deps, 0, (sum, d) => sum + d.n)",
-        "  override = x => mk { name, deps, flags, n = x }",
+        f"  override = x => mk{' { name, deps, flags, n = x }' if again else '(name, deps, flags, x)'}",
         '  desc = "${name}-${n}"',
         "}",
         "base(self) = {",
@@ -123,25 +128,26 @@ def _overlays() -> Program:
         "let",
         "fix = f: let x = f x; in x;",
         "extends = layer: f: self: let super = f self; in super // layer self super;",
-        "mk = { name, deps ? [], flags ? {}, n }: {",
+        "mk = { name, deps, flags, n }@given: {" if again else "mk = name: deps: flags: n: {",
         "  inherit name deps flags n;",
         "  size = n + builtins.foldl' (sum: d: sum + d.n) 0 deps;",
-        "  override = x: mk { inherit name deps flags; n = x; };",
+        f"  override = {'new: mk (given // new)' if again else 'x: mk name deps flags x'};",
         '  desc = "${name}-${toString n}";',
         "};",
         "base = self: {",
     ]
     for i in range(PACKAGES):
         deps = [f"self.p{d}" for d in sorted({chance.randrange(i) for _ in range(4)})] if i else []
-        below = max(0, i - 1)
-        number = f"self.p{below}.n + 1" if i else "1"
-        fp.append(
-            f'  p{i} = mk {{ name = "p{i}", deps = [{", ".join(deps)}], n = {i}, flags = {{ a = {number}, b = "x" }} }}'
-        )
-        nix.append(
-            f'  p{i} = mk {{ name = "p{i}"; deps = [ {" ".join(deps)} ]; n = {i}; '
-            f'flags = {{ a = {number}; b = "x"; }}; }};'
-        )
+        number = f"self.p{max(0, i - 1)}.n + 1" if i else "1"
+        listed, spaced = f"[{', '.join(deps)}]", f"[ {' '.join(deps)} ]"
+        if again:
+            fp.append(f'  p{i} = mk {{ name = "p{i}", deps = {listed}, n = {i}, flags = {{ a = {number}, b = "x" }} }}')
+            nix.append(
+                f'  p{i} = mk {{ name = "p{i}"; deps = {spaced}; n = {i}; flags = {{ a = {number}; b = "x"; }}; }};'
+            )
+        else:
+            fp.append(f'  p{i} = mk("p{i}", {listed}, {{ a = {number}, b = "x" }}, {i})')
+            nix.append(f'  p{i} = mk "p{i}" {spaced} {{ a = {number}; b = "x"; }} {i};')
     fp.append("}")
     nix.append("};")
     for layer in range(LAYERS):
@@ -150,7 +156,11 @@ def _overlays() -> Program:
         for i in chance.sample(range(PACKAGES), CHANGED):
             other = f"self.p{i * 7 % PACKAGES}.desc"
             fp.append(f"  p{i} = {{ ...super.p{i}, n = super.p{i}.n + 1, extra{layer} = {other} }}")
-            nix.append(f"  p{i} = super.p{i} // {{ n = super.p{i}.n + 1; extra{layer} = {other}; }};")
+            if again:
+                changed = f"super.p{i} // super.p{i}.override {{ n = super.p{i}.n + 1; }} // {{ extra{layer} = {other}; }}"
+            else:
+                changed = f"super.p{i} // {{ n = super.p{i}.n + 1; extra{layer} = {other}; }}"
+            nix.append(f"  p{i} = {changed};")
         fp.append("}")
         nix.append("};")
     whole_fp, whole_nix = "base", "base"
@@ -162,8 +172,9 @@ def _overlays() -> Program:
         "sum + p.size + length(p.desc) + p.flags.a + p.override(5).size)"
     )
     nix.append(f"all = fix {whole_nix};")
+    five = "{ n = 5; }" if again else "5"
     nix.append(
         "in builtins.foldl' (sum: k: let p = all.${k}; in "
-        "sum + p.size + builtins.stringLength p.desc + p.flags.a + (p.override 5).size) 0 (builtins.attrNames all)"
+        f"sum + p.size + builtins.stringLength p.desc + p.flags.a + (p.override {five}).size) 0 (builtins.attrNames all)"
     )
     return Program("\n".join(fp) + "\n", "\n".join(nix) + "\n")

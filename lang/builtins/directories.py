@@ -19,7 +19,7 @@ from fpack.store.path import check_name
 
 _RULES = ("keep", "drop", "name")
 _KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink"}
-_GLOB = re.compile(r"([*?\[\\])")
+_GLOB = r"([*?\[\\])"  # compiled when it is used
 Patterns = tuple[str, ...] | None
 Layer = Callable[[Value, Path], Value]  # extends a record by the files of a directory
 
@@ -145,7 +145,7 @@ def _pattern(top: Path, field: str, item: Any) -> str:
         relative = os.path.relpath(item.path, top.path)
         if relative.startswith(".."):
             raise Fault(f"has {quote(os.path.basename(item.path))} outside the source in `{field}`", why=top.path)
-        return "/*" if relative == "." else "/" + _GLOB.sub(r"\\\1", relative)
+        return "/*" if relative == "." else "/" + re.sub(_GLOB, r"\\\1", relative)
     if item.__class__ is not str:
         raise Fault(f"takes strings and paths in `{field}`, and this is {describe(item)}")
     if not item or "\n" in item or "\0" in item or ".." in item.split("/"):

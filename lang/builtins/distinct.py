@@ -5,10 +5,14 @@ All take time linear in what they compare, whatever the elements are.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fpack.lang.runtime.argument_checks import check_list, function_of, list_of
-from fpack.lang.runtime.equality_classes import EqualityClasses
 from fpack.lang.runtime.operators import key as field_name
 from fpack.lang.runtime.values import MISSING, Thunk, Value, evaluated, force
+
+if TYPE_CHECKING:
+    from fpack.lang.runtime.equality_classes import EqualityClasses
 
 _STRINGS = {str}
 
@@ -39,7 +43,7 @@ def _first_of(values: list[Value], keys: list[Value]) -> list[Value]:
         seen: set[str] = set()
         # `add` returns None, so that the condition is true for a new key, after which it is known.
         return [v for v, k in zip(values, keys, strict=True) if k not in seen and not seen.add(k)]  # type: ignore
-    classes = EqualityClasses()
+    classes = _no_classes()
     number = classes.number
     return [v for v, k in zip(values, keys, strict=True) if classes.count == number(k)]
 
@@ -59,7 +63,7 @@ def closure(xs: Value, further: Value, key: Value = MISSING, /) -> Value:
     ids: set[int] = set()
     met: list[Value] = []
     seen: set[Value] = set()
-    classes = EqualityClasses()  # of keys that are lists or records
+    classes = _no_classes()  # of keys that are lists or records
     while level:
         new = []
         for x in level:
@@ -124,8 +128,15 @@ def _evaluated(xs: Value) -> list[Value]:
     return [evaluated(x) for x in xs] if Thunk in set(map(type, xs)) else xs
 
 
+def _no_classes() -> EqualityClasses:
+    """Return classes without a value."""
+    from fpack.lang.runtime.equality_classes import EqualityClasses
+
+    return EqualityClasses()
+
+
 def _classes(xs: Value) -> EqualityClasses:
-    classes = EqualityClasses()
+    classes = _no_classes()
     for x in _evaluated(xs):
         classes.number(x)
     return classes

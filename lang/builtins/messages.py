@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from types import FrameType, FunctionType
@@ -28,6 +27,8 @@ def functions(show: Show, deriver: Deriver) -> dict[str, Callable[..., Value]]:
 
             trace("computed now", 1 + 1) == 2
         """
+        import json
+
         message = evaluated(message)
         text = message if message.__class__ is str else json.dumps(_shown(message, deriver, 0), ensure_ascii=False)
         show("trace", text if len(text) <= LONGEST else text[:LONGEST] + "...", sys._getframe(1))

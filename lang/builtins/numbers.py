@@ -9,7 +9,7 @@ from fpack.lang.errors import Fault, quote
 from fpack.lang.runtime.argument_checks import ArgumentError, bounded, int_of, number_of, wrong_type
 from fpack.lang.runtime.values import Value, evaluated
 
-_FLOAT = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_FLOAT = r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?"  # compiled when it is used
 
 
 def mod(a: Value, b: Value, /) -> Value:
@@ -64,7 +64,7 @@ def to_float(s: Value, /) -> Value:
     """
     s = evaluated(s)
     if s.__class__ is str:
-        value = float(s) if _FLOAT.fullmatch(s) else None
+        value = float(s) if re.fullmatch(_FLOAT, s) else None
         if value is None or not isfinite(value):
             raise ArgumentError(s, f"takes the digits of a number, and this is {quote(s)}")
         return value

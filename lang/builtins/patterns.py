@@ -32,7 +32,7 @@ _CLASSES = {
     "graph": r"\x21-\x7e", "lower": "a-z", "print": r"\x20-\x7e", "punct": r"!-/:-@\[-`{-~", "space": r" \t\n\r\f\v",
     "upper": "A-Z", "word": "0-9A-Za-z_", "xdigit": "0-9A-Fa-f",
 }  # fmt: skip
-_CLASS = re.compile(r"\[:(\^?)([a-z]*):\]")
+_CLASS = r"\[:(\^?)([a-z]*):\]"  # compiled when it is used, for a start without it
 _RESERVED = "-&~|["  # `re` warns of some of these in a set, because they may get another meaning
 
 
@@ -117,7 +117,7 @@ def _set(text: str, at: int, parts: list[str]) -> int:
             parts += [*made, "]"]
             return at + 1
         first = False
-        found = _CLASS.match(text, at)
+        found = re.compile(_CLASS).match(text, at)
         if found:
             made.append(_members(found))
             at = found.end()

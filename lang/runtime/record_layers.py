@@ -17,7 +17,6 @@ What a layer sees as `old` are the definitions of the parts below it (`Below`), 
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from functools import partial
 from types import FunctionType
@@ -418,6 +417,8 @@ class Laying:
             self._indexed += 1
         found = self._index.get(name)
         if found is not None:
+            from bisect import bisect_left
+
             at = bisect_left(found, end, key=lambda pair: pair[0]) - 1
             if at >= 0 and found[at][0] >= first:
                 return found[at][1]
