@@ -2,7 +2,8 @@
 
 The syntax and the results are those of Python's `re`, with POSIX classes such as `[[:alpha:]]` inside of sets. `re`
 searches first. If it takes longer than `SECONDS_FIRST`, because it tries the same text in very many ways, the text is
-searched in linear time (linear_match.py), with the same result: no value depends on the speed of a machine.
+searched in linear time (linear_match.py), with the same result: no value depends on the speed of a machine. A limit of
+time costs more than most searches take, so that a search which certainly ends soon has none.
 
 RE2 was measured instead: its import takes 5 to 10 ms, a wheel exists for some interpreters only, and it has neither
 look-around nor back-references, and reads `\\d`, `\\w` and `$` in another way: existing files would get other values.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from fpack.lang.errors import Fault
@@ -27,6 +29,9 @@ T = TypeVar("T")
 SECONDS_FIRST = 0.1  # of processor time, for the first search
 SECONDS = 2  # for a search that cannot be made in linear time
 _SHORT = 4096  # characters of a text that a simple expression searches without a limit
+_FEW = 1 << 20  # steps of a search without a limit, about 20 ms
+_KEPT = 512  # expressions, as many as `re` keeps
+_REPEATED_GROUP = (")*", ")+", "){")
 _CLASSES = {
     "alnum": "0-9A-Za-z", "alpha": "A-Za-z", "blank": r" \t", "cntrl": r"\x00-\x1f\x7f", "digit": "0-9",
     "graph": r"\x21-\x7e", "lower": "a-z", "print": r"\x20-\x7e", "punct": r"!-/:-@\[-`{-~", "space": r" \t\n\r\f\v",
@@ -40,11 +45,39 @@ def compiled(regex: Value) -> re.Pattern[str]:
     """Return a regular expression; raise ArgumentError if it is not valid."""
     text = text_of(regex)
     try:
-        return re.compile(_portable(text) if "[" in text else text)
+        return _compiled(text)
     except (re.error, RecursionError, OverflowError) as error:
         raise ArgumentError(
             evaluated(regex), "takes a regular expression, and this is not valid", why=str(error)
         ) from None
+
+
+@lru_cache(_KEPT)
+def _compiled(text: str) -> re.Pattern[str]:
+    return re.compile(_portable(text) if "[" in text else text)
+
+
+@lru_cache(_KEPT)
+def _ways(written: str) -> tuple[int, int] | None:
+    """Return how many repetitions a regular expression has, and how many ways without them; None if a group is repeated.
+
+    A match from one offset of a text of n characters takes at most about `ways * (n + 1) ** repetitions` steps. Each
+    `?` and `|` doubles the ways. A character in a set is counted as well, which only makes the number larger.
+    """
+    groups = written.removeprefix("(?s)").replace("(?:", "(")
+    if "(?" in groups or any(repeated in groups for repeated in _REPEATED_GROUP):
+        return None
+    return sum(map(written.count, "*+{")), 1 << (written.count("?") + written.count("|"))
+
+
+def _is_quick(written: str, length: int, offsets: int) -> bool:
+    """Return True if a search certainly ends soon. offsets: where in the text a match may begin."""
+    if length >= _SHORT:
+        return False
+    if "(" not in written and sum(map(written.count, "*+?{")) < 2:
+        return True
+    found = _ways(written)
+    return found is not None and found[1] * (length + 1) ** found[0] * offsets <= _FEW
 
 
 def fullmatch(pattern: re.Pattern[str], text: str) -> Spans | None:
@@ -54,21 +87,24 @@ def fullmatch(pattern: re.Pattern[str], text: str) -> Spans | None:
         found = pattern.fullmatch(text)
         return found and found.regs
 
-    return _search(pattern, text, search, lambda program: program.fullmatch(text))
+    if _is_quick(pattern.pattern, len(text), 1):
+        return search()
+    return _search(pattern, search, lambda program: program.fullmatch(text))
 
 
 def find(pattern: re.Pattern[str], text: str) -> list[Spans]:
     """Return the spans of each match in a text, and of the groups of each."""
-    return _search(
-        pattern, text, lambda: [found.regs for found in pattern.finditer(text)], lambda program: program.finditer(text)
-    )
 
+    def search() -> list[Spans]:
+        return [found.regs for found in pattern.finditer(text)]
 
-def _search(pattern: re.Pattern[str], text: str, search: Callable[[], T], linear: Callable[[LinearPattern], T]) -> T:
-    """Return the result of `search()`, or of `linear` if it takes long."""
-    written = pattern.pattern
-    if len(text) < _SHORT and "(" not in written and sum(map(written.count, "*+?{")) < 2:
+    if _is_quick(pattern.pattern, len(text), len(text) + 1):
         return search()
+    return _search(pattern, search, lambda program: program.finditer(text))
+
+
+def _search(pattern: re.Pattern[str], search: Callable[[], T], linear: Callable[[LinearPattern], T]) -> T:
+    """Return the result of `search()`, or of `linear` if it takes long."""
     try:
         return interruptible(search, SECONDS_FIRST, unlimited=False)  # type: ignore[no-any-return]
     except Slow:

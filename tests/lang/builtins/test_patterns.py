@@ -167,3 +167,29 @@ def test_sets_give_no_warning_and_keep_their_meaning(written: str) -> None:
     for character in "abz+-&~|[]^d5\\":
         for text in (character, f"{character}]", f"{character}a]"):
             assert bool(found.fullmatch(text)) is bool(wanted.fullmatch(text))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("[A-Za-z][A-Za-z0-9+.-]*:.+", "https://example.org/" + "a" * 60),
+        ("[0-9a-f]{64}", "a" * 64),
+        ("(.*)-([0-9.]+)", "libz-1.3"),
+        ("([0-9]{1,5})(-([0-9]{1,5}))?(/(tcp|udp|sctp))?", "8000-8010/tcp"),
+        ("(?s).*/fpack/store/.*", "x" * 500),
+    ],
+)
+def test_a_short_search_has_no_limit_of_time(pattern: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patterns, "interruptible", None)
+    found = re.fullmatch(pattern, text)
+    assert patterns.fullmatch(patterns.compiled(pattern), text) == (found and found.regs)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "length"), [("(a+)+", 30), ("(a|aa){9}", 30), ("(?x)(a+) +", 30), (".*.*.*.*b", 3000), ("a?" * 30, 9)]
+)
+def test_a_search_that_may_take_long_has_a_limit(pattern: str, length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(patterns, "interruptible", lambda search, seconds, unlimited=True: calls.append(seconds))
+    patterns.fullmatch(patterns.compiled(pattern), "a" * length)
+    assert calls
