@@ -119,11 +119,19 @@ def called_or_added(value: Fields, more: Fields) -> Fields:
     taken: Fields = {}
     added: Fields = {}
     for name, field in more.items():
-        known = name in argument or name in names or (inner and knows(value, name))
-        (taken if known else added)[name] = field
-    if taken:
-        found = called_again(value, taken)
-        value = changed(value, Layer(taken, False)) if found is MISSING else found
+        if name in names or name in argument or (inner and knows(value, name)):
+            taken[name] = field
+        else:
+            added[name] = field
+    if not taken:
+        return {**value, **added}
+    if argument.__class__ is dict and taken.keys() <= names.keys():
+        # Only the fields of the result are asked for, so that it needs no origin of its own.
+        made = function({**argument, **taken})
+        if isinstance(made, dict):
+            return {**made, **added}
+    found = called_again(value, taken)
+    value = changed(value, Layer(taken, False)) if found is MISSING else found
     return {**value, **added} if added else dict(value.items())
 
 

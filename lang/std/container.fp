@@ -88,13 +88,15 @@ container({
     others = if linked || names == [] then []
       else [p for p in debian-closure(the-release, essential) if !any(found, f => f.name == p.name)]
     locale = [p for p in others if p.name == "libc-bin"]
+    other-names = set-of([p.name for p in others])
     spare = [
       ...[p for p in others if p.name != "libc-bin"],
-      ...[p for p in around if !any(others, o => o.name == p.name)],
+      ...[p for p in around if !has(other-names, p.name)],
     ]
+    present = set-of([p.name for p in [...found, ...spare]])
     data = [
       d for d in import("fpack/data-packages").used-by(if linked then names else [p.name for p in found])
-      if !any([...found, ...spare], p => p.name == d.name)
+      if !has(present, d.name)
     ]
     data-found = [
       p for p in if data == [] then [] else debian-closure(the-release, [d.name for d in data])
@@ -108,6 +110,7 @@ container({
     starter = if !(with-init || may-init) || any(found, f => f.name == "tini") then []
       else [p for p in debian-closure(the-release, ["tini"]) if p.name == "tini"]
     available = [...spare, ...if may-init then starter else []]
+    at-hand = set-of([p.name for p in available])
     seeds = [...names, ...if with-init then ["tini"] else []]
     all-found = [...found, ...locale, ...data-found, ...if with-init then starter else [], ...available]
     all-rules = {
@@ -164,7 +167,7 @@ container({
         ...if kept-bits == [] then {} else { setuid = kept-bits }
       }
       candidates = [
-        ...[s.slice for s in slices if if linked then !s.seed else any(available, p => p.name == s.package)],
+        ...[s.slice for s in slices if if linked then !s.seed else has(at-hand, s.package)],
         # The scripts run only if one of them matters to the packages in the root.
         ...if scripts == null then [] else [scripts],
       ]
@@ -346,23 +349,27 @@ skipped({ skip: list = [] }) = skip
 # root.
 # data: packages that others use and do not depend on, as `fpack/data-packages` returns them. with-data: the root takes
 # dependencies that are only data.
-members(release, found, names, rules, listed = [], data = [], with-data = false) = [
-  {
-    package = p.name
-    version = p.version
-    depends = p.depends
-    seed = contains(names, p.name) || p.name == "base-files" || any(data, d => d.name == p.name)
-    ...if with-data && p.arch == "all" then { data = true } else {}
-    ...used-field([d for d in data if d.name == p.name])
-    slice = derivation {
-      kind = "slice"
-      name = store-name("${p.name}-${p.version}-slice")
-      payload = payload-of(release, p, listed)
-      ...get(rules, p.name)
+members(release, found, names, rules, listed = [], data = [], with-data = false) =
+  let seeds = set-of([...names, "base-files", ...[d.name for d in data]]) in [
+    {
+      package = p.name
+      version = p.version
+      depends = p.depends
+      seed = has(seeds, p.name)
+      ...if with-data && p.arch == "all" then { data = true } else {}
+      ...used-field([d for d in data if d.name == p.name])
+      slice = derivation {
+        kind = "slice"
+        name = store-name("${p.name}-${p.version}-slice")
+        payload = payload-of(release, p, listed)
+        ...get(rules, p.name)
+      }
     }
-  }
-  for p in found
-]
+    for p in found
+  ]
+
+# A record with a field for each name, so that a name is found without a search.
+set-of(names) = { ${name} = true for name in unique(names) }
 
 payload-of(release, p, listed) =
   head([...[q.payload for q in listed if q.name == p.name], import("fpack/debian-package").package(release, p).payload])
