@@ -157,7 +157,8 @@ def _overlays(again: bool) -> Program:
             other = f"self.p{i * 7 % PACKAGES}.desc"
             fp.append(f"  p{i} = {{ ...super.p{i}, n = super.p{i}.n + 1, extra{layer} = {other} }}")
             if again:
-                changed = f"super.p{i} // super.p{i}.override {{ n = super.p{i}.n + 1; }} // {{ extra{layer} = {other}; }}"
+                again_called = f"super.p{i}.override {{ n = super.p{i}.n + 1; }}"
+                changed = f"super.p{i} // {again_called} // {{ extra{layer} = {other}; }}"
             else:
                 changed = f"super.p{i} // {{ n = super.p{i}.n + 1; extra{layer} = {other}; }}"
             nix.append(f"  p{i} = {changed};")
@@ -175,6 +176,7 @@ def _overlays(again: bool) -> Program:
     five = "{ n = 5; }" if again else "5"
     nix.append(
         "in builtins.foldl' (sum: k: let p = all.${k}; in "
-        f"sum + p.size + builtins.stringLength p.desc + p.flags.a + (p.override {five}).size) 0 (builtins.attrNames all)"
+        f"sum + p.size + builtins.stringLength p.desc + p.flags.a + (p.override {five}).size) "
+        "0 (builtins.attrNames all)"
     )
     return Program("\n".join(fp) + "\n", "\n".join(nix) + "\n")

@@ -59,7 +59,7 @@ def _compiled(text: str) -> re.Pattern[str]:
 
 @lru_cache(_KEPT)
 def _ways(written: str) -> tuple[int, int] | None:
-    """Return how many repetitions a regular expression has, and how many ways without them; None if a group is repeated.
+    """Return how many repetitions an expression has, and how many ways without them; None if a group is repeated.
 
     A match from one offset of a text of n characters takes at most about `ways * (n + 1) ** repetitions` steps. Each
     `?` and `|` doubles the ways. A character in a set is counted as well, which only makes the number larger.
