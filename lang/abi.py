@@ -19,6 +19,9 @@ OUTER = ".outer"
 OLD = ".old"
 CHANGE_FIELD = ".change-field"
 EXTEND_FIELD = ".extend-field"
+# The runtime function that marks a record with nested fields, and the variable with the names of those of a file.
+NESTED = ".nested"
+NESTED_NAMES = ".nested-names"
 
 # The variable that holds the call in the user's text that led to a function of the library.
 SITE = ".site"

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from fpack.lang.abi import FUNCTIONS, OUTER, FunctionInfo
+from fpack.lang.abi import FUNCTIONS, NESTED_NAMES, OUTER, FunctionInfo
 from fpack.lang.runtime.limits import Exhausted, Limits
+from fpack.lang.runtime.nested_fields import remember_nested
 from fpack.lang.runtime.paths import project_root, within
 from fpack.lang.runtime.record_layers import filled, flatten
 from fpack.lang.runtime.record_literals import claimed
@@ -29,7 +30,7 @@ from .errors import Fault, did_you_mean, quote
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 16
+FORMAT = 17
 
 Base = dict[str, Any]
 Free = dict[str, tuple[int, int]]
@@ -177,7 +178,7 @@ class Modules:
         scope = self._run(module)
         made, claims, origin = scope[".value"], scope.get(".claims"), FileOrigin(self, module)
         if made.__class__ is dict and claims is None:
-            return record_with_origin(made, origin)
+            return remember_nested(record_with_origin(made, origin), scope.get(NESTED_NAMES, ()))
 
         def fill() -> Any:
             if made.__class__ is dict:
@@ -187,7 +188,7 @@ class Modules:
             return filled(record, parts)
 
         record = pending(fill, origin)
-        return record
+        return remember_nested(record, scope.get(NESTED_NAMES, ()))
 
     def defined(self, module: Module, given: Callable[[str, Value], Value]) -> Any:
         """Return a file's own definitions, as `.value`, if its fields see other values: see `FileOrigin`."""

@@ -187,9 +187,11 @@ class RecordCalls:
 
 
 def _changes_nested(node: Node) -> bool:
-    """Return True for a call of `.with` or `.extend` with nested fields, `.with { a.b = 1 }`."""
-    callee = node.callee
-    return callee.kind == "sel" and callee.key in METHODS and any(e.nested for e in node.record.entries)
+    """Return True for a call of `.with` or `.extend` with nested fields, `.with { a.b = 1 }`, and without spreads."""
+    callee, record = node.callee, node.record
+    if callee.kind != "sel" or callee.key not in METHODS or record.kind != "rec":
+        return False
+    return any(e.nested for e in record.entries) and all(e.kind != "spread" for e in record.entries)
 
 
 def _known_keys(entries: list[Node]) -> list[str]:

@@ -10,7 +10,16 @@ from __future__ import annotations
 import _ast as a
 from collections.abc import Mapping
 
-from fpack.lang.syntax.tree import Node, RecordLiteral, calls_outer, entry_value, mark_outer_calls, nested_layer
+from fpack.lang.abi import NESTED, NESTED_NAMES
+from fpack.lang.syntax.tree import (
+    NestedField,
+    Node,
+    RecordLiteral,
+    calls_outer,
+    entry_value,
+    mark_outer_calls,
+    nested_layer,
+)
 
 from . import python_ast as py
 from .bindings import Bindings, LaterSpreads
@@ -20,7 +29,7 @@ from .entry_errors import check_entries, inherited_in_file
 from .python_ast import Block, Expr, Position
 from .record_literals import RecordLiterals
 from .scope import Scope, Variable
-from .strictness import Names, bound
+from .strictness import Names, after_spreads, bound
 
 _NONE: Mapping[str, str] = {}
 MAX_PART = 48  # entries of a record that one function makes
@@ -54,13 +63,24 @@ class Records:
         block.append(py.assign(".value", self._part(entries, scope, Scope(None), block, at, later, keys, ""), at))
         if any(e.kind == "claim" for e in entries):
             self._claims(".claims", entries, scope, block, at)
+        nested = _nested_names(entries)
+        if nested:
+            block.append(py.assign(NESTED_NAMES, py.const(nested, at), at))
 
     def record(self, node: Node, scope: Scope, block: Block) -> Expr:
-        node = self._with_outer_calls(node, scope)
+        result = self._record(self._with_outer_calls(node, scope), scope, block)
+        nested = _nested_names(node.entries)
+        if not nested:
+            return result
+        at = self.emitter.at(node)
+        return py.call(NESTED, [result, py.const(nested, at)], at)
+
+    def _record(self, node: Node, scope: Scope, block: Block) -> Expr:
         emitter, entries = self.emitter, node.entries
         at = emitter.at(node)
         check_entries(emitter.source, entries)
         mentioned = emitter.free_names.mentioned(entries)
+        entries = _changes_below(entries, mentioned)
         claims = any(e.kind == "claim" for e in entries)
         if not mentioned and not claims:
             # A large record, such as a set of packages, is rarely made more than once, so it is compiled as code that
@@ -246,3 +266,22 @@ class Records:
                     value = emitter.lazy(entry.value, scope, block, entry.name)
                 made.field(py.const(entry.name, position), value)
         return made.record(at, joined)
+
+
+def _nested_names(entries: list[Node]) -> tuple[str, ...]:
+    """Return the fields that a record gives as `a.b = VALUE`, apart from those beside spreads."""
+    return tuple(e.name for e in entries[after_spreads(entries) :] if e.nested and e.kind == "set")
+
+
+def _changes_below(entries: list[Node], mentioned: Names) -> list[Node]:
+    """Return entries with the nested fields before a spread as changes of what is below, as those after it are.
+
+    A spread may replace such a field. A mentioned field needs a definition of its own.
+    """
+    last = after_spreads(entries)
+    if not any(e.nested for e in entries[:last]):
+        return entries
+    return [
+        NestedField(("deep", *e[1:])) if i < last and e.nested and e.name not in mentioned else e
+        for i, e in enumerate(entries)
+    ]

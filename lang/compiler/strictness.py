@@ -82,7 +82,7 @@ class FreeNames:
 
     def is_flat(self, entries: list[Node]) -> bool:
         """Return True if a record can be a dict display that evaluates nothing."""
-        return all(e.kind in ("set", "inherit") for e in entries) and not self.mentioned(entries)
+        return all(e.kind in ("set", "inherit") and not e.nested for e in entries) and not self.mentioned(entries)
 
     def is_plain(self, node: Node) -> bool:
         """Return True if a node is a list or record whose construction evaluates nothing and calls nothing."""
@@ -260,8 +260,8 @@ def _evaluated(name: str, deep: bool) -> Names:
 
 
 def is_plain_record(node: Node) -> bool:
-    """Return True if a node is a record with only constant names and spreads."""
-    return node.kind == "rec" and all(e.kind in ("set", "inherit", "spread") for e in node.entries)
+    """Return True if a node is a record with only constant names, none of them of nested fields, and spreads."""
+    return node.kind == "rec" and all(e.kind in ("set", "inherit", "spread") and not e.nested for e in node.entries)
 
 
 def after_spreads(entries: Sequence[Node]) -> int:

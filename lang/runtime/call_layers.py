@@ -93,7 +93,11 @@ def remember_call(value: Value, function: Callable[[Value], Value], argument: di
 
 
 def _copy(value: Record) -> Record:
-    return pending(lambda: dict(value.items()), None) if value.__class__ is Pending else Record(value)
+    made = pending(lambda: dict(value.items()), None) if value.__class__ is Pending else Record(value)
+    nested = getattr(value, "nested", None)
+    if nested:
+        made.nested = nested
+    return made
 
 
 def called_again(value: Fields, change: Fields) -> Value:

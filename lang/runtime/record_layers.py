@@ -72,17 +72,21 @@ class Spread:
         self.parts = parts
 
 
-class _Function:
-    """A part that is a function of `old` and, perhaps, the whole. lowest: the index of the lowest part in `old`."""
+class FunctionPart:
+    """A part that is a function of `old` and, perhaps, the whole.
 
-    __slots__ = ("layer", "lowest")
+    lowest: the index of the lowest part in `old`. nested: it changes a nested field of a literal with spreads.
+    """
 
-    def __init__(self, layer: Layer, lowest: int) -> None:
+    __slots__ = ("layer", "lowest", "nested")
+
+    def __init__(self, layer: Layer, lowest: int, nested: bool = False) -> None:
         self.layer = layer
         self.lowest = lowest
+        self.nested = nested
 
 
-class _Called:
+class CalledPart:
     """A part that is the result of a call, changed or not."""
 
     __slots__ = ("value",)
@@ -100,7 +104,7 @@ class Assertions:
         self.check = check
 
 
-Part = Any  # Fields, _Function, _Called, Assertions or OnDemand
+Part = Any  # Fields, FunctionPart, CalledPart, Assertions or OnDemand
 
 
 def origin_of(value: Value) -> Any:
@@ -186,15 +190,33 @@ def add_layers(
     """Add the parts of layers. low: the index of the lowest part that they change."""
     for layer in layers:
         if layer.change.__class__ is FunctionType:
-            parts.append(_Function(layer, low))
-        else:
-            flatten(layer.change, target, parts, known)
+            parts.append(FunctionPart(layer, low))
+            continue
+        first = len(parts)
+        flatten(layer.change, target, parts, known, low)
+        nested = getattr(layer.change, "nested", None)
+        if nested:
+            from .nested_fields import nested_part
+
+            parts[first:] = [nested_part(part, nested, layer.adds, low) for part in parts[first:]]
 
 
 def _on_demand(base: OnDemand, layers: tuple[Layer, ...]) -> OnDemand:
-    """Return an on-demand record with layers; the layers are laid when a field is selected."""
-    target = OnDemand(base.what, lambda name: evaluated(laid().find(name)), Layers(base, layers))
+    """Return an on-demand record with layers. They are laid, and their assertions checked, with the first field."""
+    target = OnDemand(base.what, lambda name: selected(name), Layers(base, layers))
     found: list[Laying] = []
+
+    def selected(name: str) -> Value:
+        laying = laid()
+        value = laying.find(name)
+        checks, laying.checks = laying.checks, []  # the assertions select fields too
+        try:
+            for check in checks:
+                check()
+        except BaseException:
+            laying.checks = checks
+            raise
+        return evaluated(value)
 
     def laid() -> Laying:
         if not found:
@@ -217,20 +239,22 @@ def refuse_unknown(origin: Spread, layers: tuple[Layer, ...]) -> None:
 # ---- parts
 
 
-def flatten(value: Fields, target: Fields, parts: list[Part], known: Fields | None = None) -> None:
+def flatten(
+    value: Fields, target: Fields, parts: list[Part], known: Fields | None = None, low: int | None = None
+) -> None:
     """Add the parts of a record.
 
     target: the record that all definitions see. known: the final definitions of all changed fields if these are known,
-    so that other fields need no thunk into the target.
+    so that other fields need no thunk into the target. low: for a layer, the index of the lowest part that it changes.
     """
     if value.__class__ is dict:
         parts.append(value)
         return
     origin = None if value.__class__ is OnDemand else origin_of(value)
     if origin is None:
-        parts.append(fields(value))
+        parts.append(dict(fields(value).items()))
     elif is_call(origin):
-        parts.append(_Called(value))
+        parts.append(CalledPart(value))
     elif origin.__class__ is Layers:
         low = len(parts)
         if known is not None and _known(origin.layers) is None:
@@ -238,12 +262,12 @@ def flatten(value: Fields, target: Fields, parts: list[Part], known: Fields | No
         flatten(origin.base, target, parts, None if known is None else {**(_known(origin.layers) or {}), **known})
         add_layers(origin.layers, target, parts, known, low)
     elif origin.__class__ is Spread:
-        add_made(origin.parts, target, parts)
+        add_made(origin.parts, target, parts, low)
     else:
         made = _defined(origin, target, known)
         if made.__class__ is tuple and known is not None:  # a record that it spreads may define what fields mention
             made = _defined(origin, target, None)
-        add_made(made, target, parts)
+        add_made(made, target, parts, low)
 
 
 def _defined(origin: Any, target: Fields, known: Fields | None) -> Any:
@@ -256,13 +280,16 @@ def _defined(origin: Any, target: Fields, known: Fields | None) -> Any:
     return origin.define(lambda name, own: Thunk(partial(_field_of, target, name)))
 
 
-def add_made(made: Any, target: Fields, parts: list[Part]) -> None:
-    """Add what a literal's builder returned: its definitions, or a tuple of them and of the records that it spreads."""
+def add_made(made: Any, target: Fields, parts: list[Part], low: int | None = None) -> None:
+    """Add what a literal's builder returned: its definitions, or a tuple of them and of the records that it spreads.
+
+    low: the index of the lowest part that nested fields change; None: that of the literal's first part.
+    """
     if made.__class__ is tuple:
-        low = len(parts)
+        low = len(parts) if low is None else low
         for part in made:
             if part.__class__ is FunctionType:
-                parts.append(_Function(Layer(part, True), low))
+                parts.append(FunctionPart(Layer(part, True), low, True))
             elif part.__class__ is Assertions:
                 parts.append(part)
             else:
@@ -327,7 +354,7 @@ class Laying:
         self._indexed = 0
         self._busy: set[int] = set()
         self._taken: dict[int, frozenset[str]] = {}  # the fields that a call took of the parts above it
-        self._has_calls = any(part.__class__ is _Called for part in parts)
+        self._has_calls = any(part.__class__ is CalledPart for part in parts)
 
     def fields(self) -> Fields:
         """Return all fields."""
@@ -335,14 +362,14 @@ class Laying:
         found: Fields = {}
         for i, part in enumerate(made):
             for j, taken in self._taken.items():
-                if j < i and self.parts[i].__class__ is not _Called and not taken.isdisjoint(part):
+                if j < i and self.parts[i].__class__ is not CalledPart and not taken.isdisjoint(part):
                     part = {n: v for n, v in part.items() if n not in taken or self._is_elsewhere(n, i)}
             found.update(part)
         return found
 
     def _is_elsewhere(self, name: str, end: int) -> bool:
         """Return True if a part below that is no call has the field, whose siblings then see the highest definition."""
-        return any(name in self.part(j) for j in range(end) if self.parts[j].__class__ is not _Called)
+        return any(name in self.part(j) for j in range(end) if self.parts[j].__class__ is not CalledPart)
 
     def part(self, i: int) -> Fields:
         """Return the definitions of one part."""
@@ -354,7 +381,7 @@ class Laying:
         self._busy.add(i)
         try:
             part = self.parts[i]
-            found = self._called(i, part.value) if part.__class__ is _Called else self._applied(part, i)
+            found = self._called(i, part.value) if part.__class__ is CalledPart else self._applied(part, i)
         finally:
             self._busy.discard(i)
         self._made[i] = found
@@ -373,7 +400,7 @@ class Laying:
         self._taken[i] = frozenset(taken)
         return fields(changed(value, Layer(taken, False)))
 
-    def _applied(self, part: _Function, i: int) -> Fields:
+    def _applied(self, part: FunctionPart, i: int) -> Fields:
         """Return the fields that a function of `old` returns."""
         function = part.layer.change
         old = self.below(part.lowest, i)
@@ -386,10 +413,18 @@ class Laying:
         inner: list[Part] = []
         flatten(found, self.target, inner)
         if all(p.__class__ is dict for p in inner):
-            return joined(inner)
-        laying = Laying(self.target, inner, self.final)
-        made = laying.fields()
-        self.checks += laying.checks
+            made = joined(inner)
+        else:
+            laying = Laying(self.target, inner, self.final)
+            if any(p.__class__ is FunctionPart and p.nested for p in inner):
+                laying.absent = partial(_below, old)
+            made = laying.fields()
+            self.checks += laying.checks
+        nested = getattr(found, "nested", None)
+        if nested:
+            from .nested_fields import change_nested
+
+            return change_nested(made, nested, old, part.layer.adds)
         return made
 
     def below(self, low: int, end: int) -> Fields:
@@ -423,6 +458,11 @@ class Laying:
             if at >= 0 and found[at][0] >= first:
                 return found[at][1]
         return base[name] if base is not None and base.__class__ is OnDemand else MISSING
+
+
+def _below(old: Value, name: str) -> Value:
+    """Return a field of `old`, or MISSING."""
+    return evaluated(old[name]) if old.__class__ is OnDemand else old.get(name, MISSING)
 
 
 class _Definitions:

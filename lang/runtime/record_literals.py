@@ -1,4 +1,4 @@
-"""Make the records of literals with spreads, assertions and fields that mention each other, and of nested fields."""
+"""Make the records of literals with spreads, assertions and fields that mention each other."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 from types import FunctionType, TracebackType
 from typing import Any
 
-from fpack.lang.errors import Fault, quote
+from fpack.lang.errors import Fault
 
-from .operators import fail, pick
+from .operators import fail
 from .record_layers import (
     Assertions,
     Fields,
@@ -26,7 +26,7 @@ from .record_layers import (
     origin_of,
     seen,
 )  # fmt: skip
-from .values import MISSING, OnDemand, Pending, Record, Tentative, Value, describe, evaluated, pending
+from .values import OnDemand, Pending, Record, Tentative, Value, pending
 
 # ---- spreads
 
@@ -36,6 +36,9 @@ def spread(parts: Any) -> Value:
     if parts.__class__ is dict:
         return parts
     first = parts[0]
+    if first.__class__ is OnDemand:
+        top = pending(lambda: _joined(top, parts[1:]), Spread(parts[1:]))
+        return changed(first, Layer(top, True))
     if len(parts) == 2 and parts[1].__class__ is dict and first.__class__ in (Record, Pending):
         origin = first.origin
         if origin.__class__ is Spread and len(origin.parts) == 2 and origin.parts[1].__class__ is dict:
@@ -97,7 +100,18 @@ def literal(builder: Callable[..., Any], names: tuple[str, ...]) -> Value:
         record = Record(made)
         record.origin = (builder, names)
         return record
+    if made[0].__class__ is OnDemand:
+        return _over_on_demand(made[0], builder, names)
     return _unlaid_literal(builder, names)
+
+
+def _over_on_demand(base: OnDemand, builder: Callable[..., Any], names: tuple[str, ...]) -> Value:
+    """Return the record of a literal that spreads an on-demand record first: the other parts as a layer over it."""
+
+    def others(**given: Value) -> Any:
+        return builder(**given)[1:]
+
+    return changed(base, Layer(_unlaid_literal(others, names), True))
 
 
 def _unlaid_literal(builder: Callable[..., Any], names: tuple[str, ...]) -> Record:
@@ -110,11 +124,15 @@ def _unlaid_literal(builder: Callable[..., Any], names: tuple[str, ...]) -> Reco
     return record
 
 
-def asserting(builder: Callable[..., Any], names: tuple[str, ...]) -> Record:
+def asserting(builder: Callable[..., Any], names: tuple[str, ...]) -> Value:
     """Return the record of a literal with assertions, which are checked when the record is first used."""
 
+    first = builder()
+    if first[0].__class__ is OnDemand:
+        return _over_on_demand(first[0], builder, names)
+
     def fill() -> Any:
-        made, *more = builder()
+        made, *more = first
         if made.__class__ is dict and len(more) == 1:
             return made, (more[0].check,)
         parts: list[Part] = []
@@ -142,27 +160,3 @@ def failed(message: Value) -> Record:
             raise error.with_traceback(trace) from None
 
     return pending(raise_error, None)
-
-
-# ---- nested fields
-
-
-def change_field(old: Value, name: str, change: Value) -> Value:
-    """Return the field `a` that `a.b = VALUE` in a `.with` makes of the field below: changed, or new if it is null."""
-    return _change_field(old, name, change, False)
-
-
-def extend_field(old: Value, name: str, change: Value) -> Value:
-    """Return a field as `change_field` does, for `.extend` and for records with spreads."""
-    return _change_field(old, name, change, True)
-
-
-def _change_field(old: Value, name: str, change: Value, adds: bool) -> Value:
-    below = evaluated(old.get(name)) if old.__class__ is not OnDemand else pick(old, (name,))
-    change = evaluated(change)
-    if below is None or below is MISSING:
-        return evaluated(change({})) if change.__class__ is FunctionType else change
-    if not isinstance(below, dict):
-        why = f"`{name}.NAME = VALUE` changes a field of a record"
-        raise Fault(f"{quote(name)} is {describe(below)}", why=why)
-    return evaluated(changed(below, Layer(change, adds)))

@@ -10,16 +10,15 @@ from functools import partial
 from types import FunctionType
 from typing import Any
 
-from fpack.lang.abi import CHANGE_FIELD, EXTEND_FIELD, FUNCTIONS, FunctionInfo
+from fpack.lang.abi import CHANGE_FIELD, EXTEND_FIELD, FUNCTIONS, NESTED, FunctionInfo
 from fpack.lang.errors import Fault
 
 from .call_layers import METHOD, remember_call
+from .nested_fields import change_field, extend_field, remember_nested
 from .record_layers import changed, check_layer
 from .record_literals import (
     asserting,
-    change_field,
     claimed,
-    extend_field,
     failed,
     join_parts,
     literal,
@@ -132,6 +131,7 @@ RUNTIME: dict[str, Any] = {
     ".parts": join_parts,
     CHANGE_FIELD: change_field,
     EXTEND_FIELD: extend_field,
+    NESTED: remember_nested,
     ".failed": failed,
     ".claimed": claimed,
     ".opened": remember_call,

@@ -66,12 +66,14 @@ class Record(dict[str, Value]):
 
     origin: how the record was made, see record_layers.py; None for plain data. fill: for a record whose fields are not
     computed yet, the function that returns them, or a pair of them and of the assertions to check then. The creator
-    assigns both after the construction: an `__init__` would take longer than all other steps.
+    assigns both after the construction: an `__init__` would take longer than all other steps. nested: the fields that a
+    literal gives as `a.b = VALUE`, if there are any; see nested_fields.py.
     """
 
-    __slots__ = ("origin", "fill")
+    __slots__ = ("origin", "fill", "nested")
     origin: Any
     fill: Callable[[], Any]
+    nested: tuple[str, ...]
 
 
 class _Unfilled(Record):

@@ -204,7 +204,7 @@ def mark_outer_calls(entries: list[Node]) -> list[Node]:
     """
     return [
         Field((*entry[:4], _mark_outer_call(entry.value, entry.name)))
-        if entry.kind == "set" and not entry.quoted
+        if entry.kind == "set" and not entry.quoted and not entry.nested
         else entry
         for entry in entries
     ]

@@ -1,0 +1,69 @@
+"""Change fields of fields: `a.b = VALUE` in a change, or after a spread.
+
+A call `r.with { a.b = VALUE }` is compiled to a function of `old`. A record that is laid over another one in any other
+way, such as the result of a function, remembers which of its fields were written so (`Record.nested`).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from types import FunctionType
+
+from fpack.lang.errors import Fault, quote
+
+from .operators import fields, pick
+from .record_layers import CalledPart, Fields, FunctionPart, Layer, Part, changed, check_layer
+from .values import MISSING, OnDemand, Record, Thunk, Value, describe, evaluated
+
+
+def change_field(old: Value, name: str, change: Value) -> Value:
+    """Return the field `a` that `a.b = VALUE` in a `.with` makes of the field below: changed, or new if it is null."""
+    return _change_field(old, name, change, False)
+
+
+def extend_field(old: Value, name: str, change: Value) -> Value:
+    """Return a field as `change_field` does, for `.extend` and for records with spreads."""
+    return _change_field(old, name, change, True)
+
+
+def _change_field(old: Value, name: str, change: Value, adds: bool) -> Value:
+    below = evaluated(old.get(name)) if old.__class__ is not OnDemand else pick(old, (name,))
+    change = evaluated(change)
+    if below is None or below is MISSING:
+        return evaluated(change({})) if change.__class__ is FunctionType else change
+    if not isinstance(below, dict):
+        why = f"`{name}.NAME = VALUE` changes a field of a record"
+        raise Fault(f"{quote(name)} is {describe(below)}", why=why)
+    return evaluated(changed(below, check_layer(change, adds)))
+
+
+# ---- records that are laid over others
+
+
+def remember_nested(value: Value, names: tuple[str, ...]) -> Value:
+    """Return the record of a literal with nested fields, which remembers their names."""
+    if value.__class__ is dict:
+        value = Record(value)
+        value.origin = None
+    if isinstance(value, Record):
+        value.nested = names
+    return value
+
+
+def change_nested(made: Fields, names: tuple[str, ...], old: Value, adds: bool) -> Fields:
+    """Return the definitions of a record, with those of nested fields as changes of the fields of `old`."""
+    changes = {n: Thunk(partial(_change_field, old, n, made[n], adds)) for n in names if n in made}
+    return {**made, **changes}
+
+
+def nested_part(part: Part, names: tuple[str, ...], adds: bool, low: int) -> Part:
+    """Return a part of a layer as a function of `old`, if it has nested fields. low: see `add_layers`."""
+    if part.__class__ is CalledPart:
+        part = fields(part.value)
+    elif part.__class__ is not dict or not any(name in part for name in names):
+        return part
+
+    def change(old: Value) -> Value:
+        return change_nested(part, names, old, adds)
+
+    return FunctionPart(Layer(change, adds), low)  # type: ignore[arg-type]

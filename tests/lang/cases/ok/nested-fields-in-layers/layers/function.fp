@@ -1,0 +1,1 @@
+layer(old, new) = { a.b = old.a.b + 1 }
