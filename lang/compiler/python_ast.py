@@ -111,11 +111,13 @@ def plain_dict(value: Expr) -> bool:
 class Spreads:
     """A record with spreads, as it is built: a dict display if all that it spreads are dicts, else its parts.
 
-    fresh: returns a unique name for a variable.
+    fresh: returns a unique name for a variable. base: the runtime function that checks what is spread first; the first
+    record of a literal may be one on demand.
     """
 
-    def __init__(self, fresh: Callable[[str], str]) -> None:
+    def __init__(self, fresh: Callable[[str], str], base: str = ".base-record") -> None:
         self.fresh = fresh
+        self.base = base
         self.keys: list[Expr | None] = []
         self.values: list[Expr] = []
         self.tests: list[Expr] = []
@@ -154,7 +156,8 @@ class Spreads:
                 value = name(variable, at)
             self.keys.append(None)
             self.values.append(value)
-            self.parts.append(call(".fields", [value], at))  # raises the error for what is no record
+            # Both functions raise the error for what is no record.
+            self.parts.append(call(".fields" if self.parts else self.base, [value], at))
 
     def layer(self, function: Expr) -> None:
         """Add the fields that a function of the record below returns."""

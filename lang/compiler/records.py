@@ -60,7 +60,9 @@ class Records:
         bindings.assign(named, scope, block, later)
         self._spread_variables(entries, scope, block, later)
         keys = self._keys(entries, block, at)
-        block.append(py.assign(".value", self._part(entries, scope, Scope(None), block, at, later, keys, ""), at))
+        block.append(
+            py.assign(".value", self._part(entries, scope, Scope(None), block, at, later, keys, "", base=".fields"), at)
+        )
         if any(e.kind == "claim" for e in entries):
             self._claims(".claims", entries, scope, block, at)
         nested = _nested_names(entries)
@@ -235,10 +237,14 @@ class Records:
         all_keys: tuple[tuple[str, ...], str],
         joined: str,
         own: Mapping[str, str] = _NONE,
+        base: str = ".base-record",
     ) -> Expr:
-        """Return some of a record's entries as a dict display. all_keys: the result of `_keys` for all entries."""
+        """Return some of a record's entries as a dict display.
+
+        all_keys: the result of `_keys` for all entries. base: see `Spreads`.
+        """
         emitter = self.emitter
-        made = py.Spreads(emitter.fresh)
+        made = py.Spreads(emitter.fresh, base)
         for entry in entries:
             kind = entry.kind
             position = emitter.at(entry)

@@ -270,6 +270,11 @@ def fields(value: Value) -> dict[str, Value]:
     return value
 
 
+def base_record(value: Value) -> dict[str, Value]:
+    """Return what `...value` spreads at the beginning of a record; raise Fault if it is no record."""
+    return value if value.__class__ is OnDemand else fields(value)
+
+
 def items(value: Value) -> list[Value]:
     """Return the elements that `...value` adds to a list."""
     if value.__class__ is not list:
@@ -386,6 +391,7 @@ RUNTIME: dict[str, Any] = {
     ".put": put,
     ".pick": pick,
     ".fields": fields,
+    ".base-record": base_record,
     ".items": items,
     ".final": final,
     ".loop": loop,

@@ -37,6 +37,8 @@ def spread(parts: Any) -> Value:
         return parts
     first = parts[0]
     if first.__class__ is OnDemand:
+        if len(parts) == 1:
+            return first
         top = pending(lambda: _joined(top, parts[1:]), Spread(parts[1:]))
         return changed(first, Layer(top, True))
     if len(parts) == 2 and parts[1].__class__ is dict and first.__class__ in (Record, Pending):
