@@ -18,6 +18,7 @@ from fpack.lang.syntax.source import Source
 from .queries import RELEASE_FILES, OpenDocument, parameter_length
 
 _PATH = re.compile(r'((?:[A-Za-z_][\w-]*|"[^"\n]*")(?:\.(?:[A-Za-z_][\w-]*|"[^"\n]*"))*)\.("?)([\w.+-]*)\Z')
+_EXPLICIT = re.compile(r"this|outer(?:\.outer)*")  # names that say which of two bindings is meant
 _WORD = re.compile(r"[A-Za-z_][\w-]*\Z")
 _CALLEE = re.compile(r'([A-Za-z_][\w-]*(?:\.(?:[A-Za-z_][\w-]*|"[^"\n]*"))*)[ \t]*(?:\([ \t]*)?\Z')
 _IMPORT = re.compile(r'import\("([\w./-]*)\Z')
@@ -89,6 +90,9 @@ class Completer:
         except EvalError:
             return
         scope = self._scope(offset)
+        if not quote and _EXPLICIT.fullmatch(path) and scope.find(path.partition(".")[0]) is None:
+            yield from _bound_names(path, scope, start)
+            return
         release = self._document.release(node, scope, self._document.parsed)
         if release:
             from fpack.builders.debian.suites import distribution_title
@@ -213,3 +217,19 @@ def _packages(path: str, release: str, prefix: str) -> list[str]:
     if answer.mode != "plain":
         return []
     return [text.removeprefix(start) for text, _ in answer.candidates]
+
+
+def _bound_names(path: str, scope: NameScope, start: int) -> Iterator[Completion]:
+    """Yield the names that may follow `this` or `outer`: fields of enclosing records, or all names that are hidden."""
+    skipped = 0 if path == "this" else path.count(".") + 1
+    seen: set[str] = set()
+    at: NameScope | None = scope
+    while at is not None:
+        for name, binding in at.names.items():
+            if name in seen or (path == "this" and binding.kind != "field"):
+                continue
+            found = binding if path == "this" else scope.find(name, skipped)
+            if found is not None:
+                seen.add(name)
+                yield Completion(name, name, "field", "", start)
+        at = at.parent

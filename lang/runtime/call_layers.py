@@ -150,6 +150,11 @@ def knows(value: Fields, name: str) -> bool:
     return name in argument or _has_parameter((function, *inner), name) or (inner[-1:] == (None,) and name in value)
 
 
+def _is_library(function: Value) -> bool:
+    source = getattr(function, "__globals__", {}).get(".source")
+    return source is None or source.library
+
+
 def _has_parameter(chain: Inner, name: str) -> bool:
     return any(name in pattern_of(f).names for f in chain if f is not None)
 
@@ -180,6 +185,7 @@ class _Call:
             add_layers((layer,), self.target, self.parts, None)
             self.adds += [layer.adds] * (len(self.parts) - len(self.adds))
         self.laying = Laying(self.target, self.parts, result, self._absent)
+        self.laying.takes = self._has_own_parameter
         self.defaults: dict[str, Thunk] = {}
 
     def _fill(self) -> Any:
@@ -240,6 +246,11 @@ class _Call:
         """Raise Fault if no function further in can take a field."""
         if not self._is_further_in(name) and not any(f is not None and pattern_of(f).rest for f in self.inner):
             raise unknown(name, (self.function, *self.inner))
+
+    def _has_own_parameter(self, name: str) -> bool:
+        """Return True if a function of the user's files has a parameter. A hidden default of the library is null."""
+        own = tuple(f for f in (self.function, *self.inner) if f is not None and not _is_library(f))
+        return _has_parameter(own, name)
 
     def _is_further_in(self, name: str) -> bool:
         if _has_parameter(self.inner, name):

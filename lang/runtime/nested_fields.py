@@ -13,7 +13,7 @@ from fpack.lang.errors import Fault, quote
 
 from .operators import fields, pick
 from .record_layers import CalledPart, Fields, FunctionPart, Layer, Part, changed, check_layer
-from .values import MISSING, OnDemand, Record, Thunk, Value, describe, evaluated
+from .values import MISSING, Below, OnDemand, Record, Thunk, Value, describe, evaluated
 
 
 def change_field(old: Value, name: str, change: Value) -> Value:
@@ -27,8 +27,13 @@ def extend_field(old: Value, name: str, change: Value) -> Value:
 
 
 def _change_field(old: Value, name: str, change: Value, adds: bool) -> Value:
-    below = evaluated(old.get(name)) if old.__class__ is not OnDemand else pick(old, (name,))
+    below = evaluated(old.get(name, MISSING)) if old.__class__ is not OnDemand else pick(old, (name,))
     change = evaluated(change)
+    if below is MISSING and old.__class__ is Below and old.fill.is_hidden(name):
+        what = f"{quote(name)} is a default that the result does not show, so its fields cannot be changed"
+        raise Fault(
+            what, hint=f"write {name} = {{ ... }} with all fields, or give the function's result a field {name}"
+        )
     if below is None or below is MISSING:
         return evaluated(change({})) if change.__class__ is FunctionType else change
     if not isinstance(below, dict):

@@ -344,6 +344,9 @@ class Laying:
         self.parts = parts
         self.final = target if final is None else final
         self.absent = absent
+        self.takes: Callable[[str], bool] | None = (
+            None  # of a call: tells whether the user's functions have a parameter
+        )
         self.checks = [part.check for part in parts if part.__class__ is Assertions]
         self._made: list[Fields | None] = [
             part if part.__class__ is dict else {} if part.__class__ is Assertions else None for part in parts
@@ -481,6 +484,10 @@ class _Definitions:
         if found is MISSING and self.laying.absent is not None:
             return self.laying.absent(name)
         return found
+
+    def is_hidden(self, name: str) -> bool:
+        """Return True for a parameter of a call whose default cannot be found by its name."""
+        return self.laying.takes is not None and self.laying.takes(name)
 
     def __call__(self) -> Fields:
         """Return all definitions."""

@@ -1,7 +1,7 @@
 # What all services have in common: the address, the generated configuration and the image.
 app({ debian, environment }) =
   ({ name: string, port: int, code: path, needs: list = [], replicas = environment.replicas }) =>
-  let image-name = "shop/${name}" in {
+  {
     name, port, replicas
     address = "http://${name}.${environment.domain}:${port}"
     config = {
@@ -11,7 +11,7 @@ app({ debian, environment }) =
       peers = { ${peer.name} = peer.address for peer in needs }
     }
     image = container {
-      name = image-name
+      name = "shop/${name}"
       tag = environment.name
       packages = [debian.python3]
       entrypoint = ["/usr/bin/python3", "/srv/serve.py"]

@@ -229,6 +229,11 @@ def test_completion(fpack: Fpack) -> None:
             assert items == {}
             items = await offered(editor, uri, PROJECT + "f(first) = [x for x in fir", "in fir", 11)
             assert "greeting" in items
+            hidden = PROJECT + 'x = label => { label = "w", tag = outer.la }'
+            items = await offered(editor, uri, hidden, "outer.la", 12)
+            assert set(items) == {"label"}
+            items = await offered(editor, uri, hidden.replace("outer.la", "this.ta"), "this.ta", 13)
+            assert {"label", "tag", "greeting"} <= set(items) and "map" not in items
 
     run(work())
 
