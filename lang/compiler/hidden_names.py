@@ -6,6 +6,7 @@ A record literal, a `let`, a function and a comprehension bind names, and an inn
   that has it;
 - in the value of a field or of a name of a `let`, the name itself is the outer one, since a value cannot be computed
   from itself. Inside a function, an element or a field of a nested record, it may be a reference to the value;
+- a name that only `a.b = VALUE` after a spread gives is no name of the record;
 - any other use of a record's field that hides a name of a function, `let` or comprehension is an error.
 
 The compiler needs no second rule of scopes: a use of a hidden binding becomes a use of a new name, which a `let` around
@@ -93,8 +94,11 @@ class HiddenNames:
             same = value.kind == "var" and value.name == e.name
             self._bound.setdefault(e.name, []).append(_Bound(block, e.start, e.end, same))
         self._depth += lazy
+        nested = self._nested(entries, fields, block.node)
         for e in entries:
             kind = e.kind
+            if kind in ("deep", "spread") and nested:
+                continue
             if kind == "set":
                 if e.quoted:
                     self._visit(e.value)
@@ -120,8 +124,27 @@ class HiddenNames:
         if block.kind == "let":
             assert block.node is not None
             self._visit(block.node.body)
-        for name in fields:
+        for name in [*fields, *nested]:
             self._bound[name].pop()
+
+    def _nested(self, entries: list[Node], fields: Mapping[str, Node], node: Node | None) -> list[str]:
+        """Bind the names that only `a.b = VALUE` after a spread gives, and visit these entries and the spreads.
+
+        In VALUE, the name is the changed field.
+        """
+        nested = {e.name: e for e in entries if e.kind == "deep" and e.name not in fields}
+        if nested:
+            for e in entries:
+                if e.kind == "deep":
+                    own = self._bound.setdefault(e.name, [])
+                    own.append(_Bound(_Block("record", node), e.start, e.end))
+                    self._visit(e.value)
+                    own.pop()
+                elif e.kind == "spread":
+                    self._visit(e.inner)
+        for name, e in nested.items():
+            self._bound.setdefault(name, []).append(_Bound(_Block("nested", node), e.start, e.end))
+        return list(nested)
 
     def _function(self, node: Node) -> None:
         block = _Block("function", node)
@@ -211,6 +234,8 @@ class HiddenNames:
     def _use(self, node: Node, name: str) -> None:
         """Decide what a plain name refers to."""
         bound = self._bound.get(name)
+        if bound and bound[-1].block.kind == "nested":
+            self._refuse_nested(node, name, bound)
         if not bound or len(bound) == 1:
             return
         block = bound[-1].block
@@ -232,6 +257,22 @@ class HiddenNames:
         if last != "sel" and value.kind == "var" and value.name == name:
             self._names[id(value)] = name + OUTER
             self.uses[id(value)] = Use(name + OUTER, value.start, value.end, 0)
+
+    def _refuse_nested(self, node: Node, name: str, bound: list[_Bound]) -> None:
+        at = bound[-1]
+        hint = f"name the record that is spread, and select `{name}` from it"
+        if len(bound) > 1:
+            hint += f", or write outer.{name} for the `{name}` around the record"
+        self.errors.append(
+            self.source.error(
+                node.start,
+                node.end,
+                f"`{name}` is no name here",
+                why=f"the record changes a field of the `{name}` that it spreads, and defines none",
+                hint=hint,
+                other=(at.start, at.end, "changed here"),
+            )  # fmt: skip
+        )
 
     def _refuse_if_ambiguous(self, node: Node, name: str, bound: list[_Bound]) -> None:
         skipped = next((i for i, b in enumerate(reversed(bound)) if b.block.kind in _KINDS), 0)
@@ -284,7 +325,8 @@ class HiddenNames:
         """Note that a node refers to a binding of a name. skipped: the number of bindings that it passes over."""
         explicit = node.kind == "sel"
         span = (node.key_start, node.key_end) if explicit else (node.start, node.end)
-        self.uses[id(node)] = Use(name, *span, skipped)
+        passed = self._bound.get(name, [])[-skipped:] if skipped else []
+        self.uses[id(node)] = Use(name, *span, skipped - sum(b.block.kind == "nested" for b in passed))
         if not skipped:
             self._names[id(node)] = name
             return
