@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from fpack.lang.abi import FUNCTIONS, NESTED_NAMES, OUTER, FunctionInfo
 from fpack.lang.runtime.limits import Exhausted, Limits
-from fpack.lang.runtime.nested_fields import remember_nested
 from fpack.lang.runtime.paths import project_root, within
 from fpack.lang.runtime.record_layers import filled, flatten
 from fpack.lang.runtime.record_literals import claimed
@@ -178,7 +177,9 @@ class Modules:
         scope = self._run(module)
         made, claims, origin = scope[".value"], scope.get(".claims"), FileOrigin(self, module)
         if made.__class__ is dict and claims is None:
-            return remember_nested(record_with_origin(made, origin), scope.get(NESTED_NAMES, ()))
+            record = record_with_origin(made, origin)
+            record.nested = scope.get(NESTED_NAMES, ())
+            return record
 
         def fill() -> Any:
             if made.__class__ is dict:
@@ -188,7 +189,8 @@ class Modules:
             return filled(record, parts)
 
         record = pending(fill, origin)
-        return remember_nested(record, scope.get(NESTED_NAMES, ()))
+        record.nested = scope.get(NESTED_NAMES, ())
+        return record
 
     def defined(self, module: Module, given: Callable[[str, Value], Value]) -> Any:
         """Return a file's own definitions, as `.value`, if its fields see other values: see `FileOrigin`."""

@@ -29,7 +29,7 @@ def extend_field(old: Value, name: str, change: Value) -> Value:
 def _change_field(old: Value, name: str, change: Value, adds: bool) -> Value:
     below = evaluated(old.get(name, MISSING)) if old.__class__ is not OnDemand else pick(old, (name,))
     change = evaluated(change)
-    if below is MISSING and old.__class__ is Below and old.fill.is_hidden(name):
+    if below is MISSING and old.__class__ is Below and old.fill.is_hidden(name):  # type: ignore[attr-defined]
         what = f"{quote(name)} is a default that the result does not show, so its fields cannot be changed"
         raise Fault(
             what, hint=f"write {name} = {{ ... }} with all fields, or give the function's result a field {name}"
@@ -71,4 +71,4 @@ def nested_part(part: Part, names: tuple[str, ...], adds: bool, low: int) -> Par
     def change(old: Value) -> Value:
         return change_nested(part, names, old, adds)
 
-    return FunctionPart(Layer(change, adds), low)  # type: ignore[arg-type]
+    return FunctionPart(Layer(change, adds), low)
