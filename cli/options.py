@@ -199,6 +199,13 @@ def of_vulnerabilities(command: Command) -> Command:
     return data(vex(command))
 
 
+fetch_fixed = click.option(  # for verbs that judge vulnerabilities by the content of an image
+    "--fetch-fixed",
+    is_flag=True,
+    help="Fetch the packages of the versions that fix vulnerabilities, and compare the image with them.",
+)
+
+
 def of_rebuilders(command: Command) -> Command:
     """Add the options that require rebuilders: `rebuilt`, their answers as `bundle`, and `policy`."""
     rebuilt = click.option(

@@ -136,7 +136,7 @@ def collect(
     head, derivations = reader.head, reader.derivations
     packages = {item.path: item.package for item in head.paths if item.package}
     payloads: dict[str, Payload] = {}
-    inside = _payload_derivations(head, derivations)
+    inside = payload_derivations(reader)
     for name, digest in inside.items():
         found = payload_of(digest) if digest else None
         if found is not None and found.name == name:
@@ -181,8 +181,9 @@ def collect(
     )
 
 
-def _payload_derivations(head: Head, derivations: Mapping[str, Derivation]) -> dict[str, str]:
+def payload_derivations(reader: ManifestReader) -> dict[str, str]:
     """Return the derivation of each package's payload, "" if the manifest does not tell it."""
+    head, derivations = reader.head, reader.derivations
     found = {}
     for item in head.paths:
         if item.package:

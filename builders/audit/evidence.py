@@ -65,7 +65,7 @@ def _claims(finding: Finding, contents: ImageKnowledge) -> Iterator[tuple[str, V
     if named is not None:
         yield CODE_NOT_IN_IMAGE, named
     if finding.product.ecosystem in DEBIAN and finding.fixed and finding.product.binaries:
-        yield CODE_NOT_IN_IMAGE, _same_as_fixed(finding, contents)
+        yield CODE_NOT_IN_IMAGE, same_as_fixed(finding, contents)
 
 
 def _unknown(*facts: str) -> Verdict:
@@ -324,10 +324,18 @@ def _symbols(product: Product, symbols: Iterable[str], contents: ImageKnowledge)
 # The version that fixes it.
 
 
-def _same_as_fixed(finding: Finding, contents: ImageKnowledge) -> Verdict:
-    """Claim that every file of the image that is from the source is the same in the fixed version."""
+def obstacles_to_comparison(product: Product, contents: ImageKnowledge) -> list[str]:
+    """Return why a comparison with the version that fixes a vulnerability would prove nothing."""
+    return [*obstacles(product, contents), *_own_files(contents)]
+
+
+def same_as_fixed(finding: Finding, contents: ImageKnowledge) -> Verdict:
+    """Claim that every file of the image that is from the source is the same in a version that has the fix.
+
+    The packages that are known of the fixed version may be of a later one, which has the fix as well.
+    """
     product = finding.product
-    if found := [*obstacles(product, contents), *_own_files(contents)]:
+    if found := obstacles_to_comparison(product, contents):
         return _unknown(*found)
     names = {name for name, source in contents.packages.items() if source == product.name}
     if not names >= {binary.name for binary in product.binaries}:
@@ -336,7 +344,8 @@ def _same_as_fixed(finding: Finding, contents: ImageKnowledge) -> Verdict:
     for name in sorted(names):
         later = contents.fixed.get((product.name, finding.fixed, name))
         payload = contents.payloads[name]
-        if later is None or later.arch != payload.arch or not _is_later(finding.fixed, payload.source_version):
+        is_fixed = later is not None and later.arch == payload.arch and _has_fix(later, finding, payload)
+        if later is None or not is_fixed:
             return _unknown(f"{name} {finding.fixed} is not known here")
         if (payload.scripts, payload.needs) != (later.scripts, later.needs):
             return _unknown(f"{name} {later.version} has other dependencies or control files")
@@ -345,19 +354,30 @@ def _same_as_fixed(finding: Finding, contents: ImageKnowledge) -> Verdict:
         if added := [path for path in added if not path.startswith((*_DOCUMENTATION, *_RECORDS))]:
             return _unknown(f"{name} {later.version} has a file more, /{added[0]}")
         pairs[name] = (payload, later)
+    versions = sorted({later.source_version for _, later in pairs.values()})
+    if len(versions) != 1:
+        return _unknown(f"the known packages of {product.name} are of several versions: {', '.join(versions)}")
+    version = f"{product.name} {versions[0]}"
     compared = 0
     for entry in _of_source(pairs, contents):
         if entry.path.startswith(_RECORDS):
             continue
         fixed = [pairs[entry.package][1]] if entry.package in pairs else [later for _, later in pairs.values()]
         if not any(_has(payload, entry) for payload in fixed):
-            return _unknown(f"/{entry.path} of the image is not the same in {product.name} {finding.fixed}")
+            return _unknown(f"/{entry.path} of the image is not the same in {version}")
         compared += entry.kind == "f" and entry.package in pairs
     if not compared:
         return _unknown("the image has no file of the source")
-    text = f"all {compared} files of {', '.join(pairs)} in the image are the same in {product.name} {finding.fixed}"
+    has_fix = "" if versions[0] == finding.fixed else f", which has the fix of {finding.fixed}"
+    text = f"all {compared} files of {', '.join(pairs)} in the image are the same in {version}{has_fix}"
     debs = ", ".join(f"{later.name} {later.version}" for _, later in pairs.values())
     return Verdict(NOT_AFFECTED, (text, f"compared with {debs}: content, mode, owner, control files, dependencies"))
+
+
+def _has_fix(later: Payload, finding: Finding, payload: Payload) -> bool:
+    """Return whether a package is of the version that fixes a vulnerability, or later, and newer than the image's."""
+    is_fixed = later.source_version == finding.fixed or _is_later(later.source_version, finding.fixed)
+    return is_fixed and later.source == finding.product.name and _is_later(finding.fixed, payload.source_version)
 
 
 def _is_later(fixed: str, version: str) -> bool:

@@ -8,13 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from fpack.builders import arguments
 from fpack.builders.debian.version import InvalidVersion, version_key
-from fpack.store import derivation
-from fpack.store.derivation import Derivation, Output, placeholder
+from fpack.cli.workspace.package_derivations import of_package
 from fpack.store.errors import FpackError
 from fpack.store.files.regular_file import read_bytes
-from fpack.store.path import clean_name, parse
 
 from . import changelog
 from .model import CHANGED, DOWNGRADED, ChangelogEntry, ComparedPackage, PackageChange, SourceChangelog
@@ -79,12 +76,12 @@ class ChangelogFiles:
         """Return the changelogs in a package's payload, or its .deb, if the store has one."""
         if self._store is None or not package.file:
             return None
-        deb, payload = derivations(package)
-        path = self._store.database.built(payload)
+        outputs = of_package(package)
+        path = self._store.database.built(outputs.payload)
         if path is not None and self._store.is_there(path):
             top = self._store.tree(path).disk / "data"
             return _chosen({name: data for name in _files(package) if (data := _file(top, name)) is not None}, package)
-        path = self._store.database.built(deb)
+        path = self._store.database.built(outputs.deb)
         if path is not None and self._store.is_there(path):
             return _of_deb(self._store.tree(path).disk, package)
         return None
@@ -97,24 +94,10 @@ class ChangelogFiles:
             return None
         pin = LockedPackage(
             package.name, package.version, package.arch, package.source, package.source_version, package.archive,
-            package.date, package.size, package.sha256, package.file,
+            package.date, package.size, package.sha256, package.file, package.sha512,
         )  # fmt: skip
         with self._remote.deb(pin) as path:
             return _of_deb(path, package)
-
-
-def derivations(package: ComparedPackage) -> tuple[Output, Output]:
-    """Return the outputs that are the .deb of a package and its payload, as `fpack/debian-package` defines them."""
-    from fpack.builders.kinds.fetch import FetchArgs
-
-    urls = (f"mirror://{package.archive}/{package.file}",)
-    name = clean_name(package.file.rpartition("/")[2])
-    fetch = Derivation("fetch", name, arguments.write(FetchArgs(urls, package.sha256, package.size)))
-    deb = Output(derivation.digest(fetch.encode()))
-    args = {"package": package.name, "version": package.version, "arch": package.arch}
-    stands = str(parse(str(placeholder(deb.derivation, name))))
-    payload = Derivation("deb", clean_name(f"{package.name}-{package.version}"), {**args, "deb": stands}, (deb,))
-    return deb, Output(derivation.digest(payload.encode()))
 
 
 def _files(package: ComparedPackage) -> tuple[str, ...]:

@@ -89,12 +89,21 @@ def package_changes(old: SideInventory, new: SideInventory) -> Iterator[PackageC
 def _movement(before: ComparedPackage, after: ComparedPackage) -> str:
     """Return how a package moved, or "" if both are the same package, perhaps of another date or path."""
     if before.version == after.version:
-        same = (before.sha256, before.arch) == (after.sha256, after.arch) or not (before.sha256 and after.sha256)
-        return "" if same else REBUILT
+        return REBUILT if _are_other_files(before, after) else ""
     try:
         return UPGRADED if version_key(before.version) < version_key(after.version) else DOWNGRADED
     except InvalidVersion:
         return UPGRADED  # of a manifest that fpack did not write
+
+
+def _are_other_files(before: ComparedPackage, after: ComparedPackage) -> bool:
+    """Return whether the files of two packages are known to differ: by a digest that both have.
+
+    An archive's index has SHA-256, SHA-512 or both, and an archive may move from one to the other.
+    """
+    pairs = ((before.sha256, after.sha256), (before.sha512, after.sha512))
+    common = [(old, new) for old, new in pairs if old and new]
+    return bool(common) and (before.arch != after.arch or any(old != new for old, new in common))
 
 
 def summarise_files(changes: Iterable[FileChange]) -> list[FileSummary]:

@@ -33,6 +33,7 @@ def of_image(name: str, reader: ManifestReader) -> SideInventory:
                 package = package._replace(
                     arch=pin.arch, source=pin.source, source_version=pin.source_version, archive=pin.archive,
                     date=pin.date, size=pin.size, sha256=pin.sha256, file=pin.file,
+                    sha512=pin.sha512,
                 )  # fmt: skip
             packages["", "", item.package] = package
     files: dict[str, FileState] = {}
@@ -69,7 +70,7 @@ def of_lock(name: str, lock: Lock) -> SideInventory:
     for (release, arch, package), pin in lock.packages.items():
         packages[release, arch, package] = ComparedPackage(
             pin.name, pin.version, release, arch, pin.source, pin.source_version, pin.archive, pin.date, pin.size,
-            pin.sha256, pin.file,
+            pin.sha256, pin.file, pin.sha512,
         )  # fmt: skip
         sizes[package] = sizes.get(package, 0) + pin.size
     return SideInventory(name, LOCK, packages, sizes)

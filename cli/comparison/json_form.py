@@ -52,7 +52,8 @@ def _version(package: ComparedPackage | None) -> dict[str, Any] | None:
     if package is None:
         return None
     names = ("version", "source_version", "archive", "size", "sha256")
-    return {name: getattr(package, name) for name in names}
+    more = {"sha512": package.sha512} if package.sha512 else {}
+    return {name: getattr(package, name) for name in names} | more
 
 
 def _file_change(change: FileChange) -> dict[str, Any]:

@@ -21,7 +21,7 @@ PackageKey = tuple[str, str, str]  # release and architecture, "" for an image, 
 class ComparedPackage(NamedTuple):
     """A Debian package. The fields after `arch` are those of its lock, "" and 0 if it is not known.
 
-    size: of its file.
+    size: of its file. sha256, sha512: of its file; an archive's index may have only one of them.
     """
 
     name: str
@@ -35,6 +35,7 @@ class ComparedPackage(NamedTuple):
     size: int = 0
     sha256: str = ""
     file: str = ""
+    sha512: str = ""
 
 
 class FileState(NamedTuple):

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders.audit.audit import AuditResult, Judge, audit
 from fpack.builders.audit.inventory import Inventory, inventory
+from fpack.cli.errors import UsageError
 from fpack.store.errors import FpackError
 
 from .source_locks import read_locks
-from .subject import StoredSubject, Subject
+from .subject import HasManifest, StoredSubject
 from .vulnerability_data import VulnerabilityData, names, open_all
 
 if TYPE_CHECKING:
@@ -36,19 +37,21 @@ class AuditedImage(NamedTuple):
 class Auditor(NamedTuple):
     """The data with which a command audits images. statements: of VEX documents. now: the time, in Unix seconds.
 
-    ignored: which of the statements do not count and why; `audit` adds those that are too late.
+    ignored: which of the statements do not count and why; `audit` adds those that are too late. fetch: fetch packages
+    that fix vulnerabilities.
     """
 
     data: Sequence[VulnerabilityData]
     statements: Sequence[VexStatement]
     now: float
     ignored: list[str]
+    fetch: bool = False
 
-    def audit(self, workspace: Workspace, subject: Subject) -> AuditedImage:
+    def audit(self, workspace: Workspace, subject: HasManifest) -> AuditedImage:
         """Audit an image by its contents, and then by the statements of others."""
         from . import vex
 
-        judges = vex.judges(workspace, subject, self.statements, self.now)
+        judges = vex.judges(workspace, subject, self.statements, self.now, self.fetch)
         self.ignored.extend(judges.ignored)
         return audit_subject(workspace, subject, self.data, judges.statements, judges.evidence)
 
@@ -62,20 +65,29 @@ class Auditor(NamedTuple):
             warn(reason)
 
 
-def auditor(data: Sequence[str], documents: Sequence[Path], offline: bool) -> Auditor:
-    """Open the data and the VEX documents of options. Raise NoData if no data is named, also in the settings."""
+def auditor(data: Sequence[str], documents: Sequence[Path], offline: bool, fetch: bool = False) -> Auditor:
+    """Open the data and the VEX documents of options. Raise NoData if no data is named, also in the settings.
+
+    fetch: see `Auditor`.
+    """
     from fpack.cli.ui.progress import IndexProgress
 
     from . import vex
 
+    if fetch and offline:
+        raise UsageError(
+            "--fetch-fixed and --offline exclude each other",
+            why="the packages that fix vulnerabilities come from the archive",
+            hint="without --fetch-fixed, the packages that the store has are compared",
+        )
     now = time.time()
     statements, ignored = vex.read_documents(documents)
-    return Auditor(open_all(names(data), offline, now, IndexProgress()), statements, now, ignored)
+    return Auditor(open_all(names(data), offline, now, IndexProgress()), statements, now, ignored, fetch)
 
 
 def audit_subject(
     workspace: Workspace,
-    subject: Subject,
+    subject: HasManifest,
     data: Sequence[VulnerabilityData],
     statements: Sequence[Judge] = (),
     evidence: Judge | None = None,

@@ -1,6 +1,7 @@
 """Judge findings by what an image has: its manifest, and the packages, programs and indexes that are on this machine.
 
-Nothing is downloaded or built. What is not on this machine is unknown, and then nothing is claimed.
+Nothing is downloaded or built, unless the packages that fix vulnerabilities are to be fetched. What is not on this
+machine is unknown, and then nothing is claimed.
 """
 
 from __future__ import annotations
@@ -13,14 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fpack.builders.audit import go_programs
-from fpack.builders.audit.contents import ImageKnowledge, Payload, collect, payload
+from fpack.builders.audit.contents import ImageKnowledge, Payload, collect, payload, payload_derivations
 from fpack.builders.audit.evidence import DEBIAN, judge
 from fpack.builders.audit.go_programs import GoProgram
-from fpack.builders.audit.model import Finding
+from fpack.builders.audit.match import is_affected
+from fpack.builders.audit.model import AFFECTED, NOT_AFFECTED, UNDER_INVESTIGATION, Finding
 from fpack.builders.audit.source_binaries import source_binaries
+from fpack.builders.debian.version import InvalidVersion, version_key
 from fpack.builders.manifest.format import FILE
+from fpack.builders.protocol import Cancelled
 from fpack.store.derivation import decode
-from fpack.store.errors import FpackError, NotCanonical
+from fpack.store.errors import FpackError, NotCanonical, one_line
 
 if TYPE_CHECKING:
     from fpack.builders.manifest.reader import ManifestReader
@@ -29,30 +33,55 @@ if TYPE_CHECKING:
     from fpack.store.files.checked_tree import CheckedTree
     from fpack.store.store import Store
 
+    from .fixed_packages import FetchedPackages, FixedPackages
+
 MAX_INDEX = 1 << 30
 _SMALL = 64  # a shorter file is no program
 
 
-def evidence(workspace: Workspace, readers: Callable[[], ManifestReader]) -> Callable[[Finding], Finding]:
-    """Return a function that judges the findings of an image. readers: returns a new reader of its manifest."""
+def evidence(
+    workspace: Workspace, readers: Callable[[], ManifestReader], fetch: bool = False
+) -> Callable[[Finding], Finding]:
+    """Return a function that judges the findings of an image. readers: returns a new reader of its manifest.
+
+    fetch: fetch the packages of versions that fix vulnerabilities, and compare the image with them.
+    """
     from fpack.builders.verify.evidence.local import LocalEvidence
     from fpack.cli.paths import cache_directory
 
+    cache = cache_directory() / "debian"
+    if fetch:
+        from .fixed_packages import FixedPackages
+
+        fixed = FixedPackages(workspace, readers().head.lock)
+        return ImageEvidence(readers, LocalEvidence(workspace.store, cache), workspace.store, fixed).judge
     store = None
     try:
         store = workspace.store if workspace.has_store else None
     except FpackError:
         pass  # an image file needs no store
-    return ImageEvidence(readers, LocalEvidence(store, cache_directory() / "debian"), store).judge
+    return ImageEvidence(readers, LocalEvidence(store, cache), store).judge
 
 
 class ImageEvidence:
-    """The known contents of an image. Everything is read when the first finding needs it."""
+    """The known contents of an image. Everything is read when the first finding needs it.
 
-    def __init__(self, readers: Callable[[], ManifestReader], local: LocalEvidence, store: Store | None) -> None:
+    archive: fetches packages that fix vulnerabilities; None to fetch nothing.
+    """
+
+    def __init__(
+        self,
+        readers: Callable[[], ManifestReader],
+        local: LocalEvidence,
+        store: Store | None,
+        archive: FixedPackages | None = None,
+    ) -> None:
         self._readers = readers
         self._local = local
         self._store = store
+        self._archive = archive
+        self._own: list[str] | None = None  # why packages of the image cannot be fetched, once that was tried
+        self._fetched: dict[tuple[str, str, tuple[str, ...]], FetchedPackages] = {}
         self._fixed: dict[tuple[str, str, str], Payload] = {}
         self._binaries: dict[tuple[str, str], frozenset[str]] = {}
 
@@ -63,6 +92,15 @@ class ImageEvidence:
         if is_debian and finding.fixed:
             for name in (*(binary.name for binary in product.binaries), *advisory.parts.binaries):
                 self._find_fixed(product.name, finding.fixed, name)
+        compared = self._archive is not None and is_debian and bool(finding.fixed and product.binaries)
+        if compared and finding.status in (AFFECTED, UNDER_INVESTIGATION):
+            return self._compared(finding)
+        return self._judged(finding)
+
+    def _judged(self, finding: Finding) -> Finding:
+        """Return the finding with the status that follows from what is on this machine."""
+        advisory, product = finding.advisory, finding.product
+        is_debian = product.ecosystem in DEBIAN
         known = any((product.name, finding.fixed, binary.name) in self._fixed for binary in product.binaries)
         if not any(advisory.parts) and not known and (product.binaries or not is_debian):
             return finding
@@ -74,6 +112,76 @@ class ImageEvidence:
         if advisory.parts.symbols and not is_debian:
             image = image._replace(programs=self._programs[0], unread=self._programs[1])
         return judge(finding, image)
+
+    def _compared(self, finding: Finding) -> Finding:
+        """Return the finding with the status that follows also from packages of the archive.
+
+        They are fetched only if nothing else clears the finding, and the comparison can. Why it did not is evidence.
+        """
+        from fpack.builders.audit.evidence import obstacles_to_comparison, same_as_fixed
+
+        judged = self._judged(finding)
+        if judged.status == NOT_AFFECTED:
+            return judged
+        product = finding.product
+        reasons = self._fetch_own()
+        self._find_binaries(product.name, product.version)
+        image = self._knowledge._replace(binaries=self._binaries)
+        reasons = reasons or obstacles_to_comparison(product, image)[:1] or self._fetch_fixed(finding)
+        if not reasons:
+            judged = self._judged(finding)
+            if judged.status == NOT_AFFECTED:
+                return judged
+            reasons = list(same_as_fixed(finding, image._replace(fixed=self._fixed)).facts[:1])
+        facts = tuple(one_line(f"nothing follows from a comparison with {finding.fixed}: {text}") for text in reasons)
+        return judged._replace(evidence=(*judged.evidence, *facts))
+
+    def _fetch_fixed(self, finding: Finding) -> list[str]:
+        """Fetch the packages of a version that fixes a vulnerability. Return why that is not possible."""
+        assert self._archive is not None
+        product, fixed = finding.product, finding.fixed
+        names = tuple(sorted({binary.name for binary in product.binaries}))
+        if all((product.name, fixed, name) in self._fixed for name in names):
+            return []
+
+        def has_fix(version: str) -> bool:
+            try:
+                is_later = version_key(version) >= version_key(fixed)
+            except InvalidVersion:
+                return False
+            return is_later and is_affected(product._replace(version=version), finding.advisory) is False
+
+        found = self._fetched.get((product.name, fixed, names))
+        if found is None:
+            found = self._fetched[product.name, fixed, names] = self._archive.fetch(product.name, names, has_fix)
+        for name, derivation in found.payloads.items():
+            payload = self._payload(derivation)
+            if payload is not None and (payload.source, payload.name) == (product.name, name):
+                self._fixed[product.name, fixed, name] = payload
+        return [found.absent] if found.absent else []
+
+    def _fetch_own(self) -> list[str]:
+        """Fetch the packages of the image that are not on this machine, once: each can have parts of any source.
+
+        Return why that is not possible, as when the archive no longer has them.
+        """
+        if self._archive is None or self._own is not None:
+            return self._own or []
+        self._own = []
+        lost = [
+            digest
+            for name, digest in payload_derivations(self._readers()).items()
+            if digest and name not in self._knowledge.payloads
+        ]
+        if lost:
+            try:
+                self._archive.fetch_own(self._readers().derivations, lost)
+            except Cancelled:
+                raise
+            except FpackError as error:
+                self._own = [f"packages of the image are not on this machine and cannot be fetched: {error.what}"]
+            del self._knowledge
+        return self._own
 
     @cached_property
     def _knowledge(self) -> ImageKnowledge:

@@ -30,7 +30,15 @@ if TYPE_CHECKING:
     from .image_file import StoredImage
 
 
-class Subject(Protocol):
+class HasManifest(Protocol):
+    """An image with an exact manifest."""
+
+    def manifest(self) -> ManifestReader:
+        """Return a new reader of the image's exact manifest."""
+        ...
+
+
+class Subject(HasManifest, Protocol):
     """An image that a verb is about."""
 
     def packages(self) -> list[ImageSlice]:
@@ -55,10 +63,6 @@ class Subject(Protocol):
 
     def files(self) -> Iterator[ImageFile]:
         """Yield the files and symlinks in the image."""
-        ...
-
-    def manifest(self) -> ManifestReader:
-        """Return a new reader of the image's exact manifest."""
         ...
 
 

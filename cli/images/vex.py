@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fpack.builders.manifest.format import Head
     from fpack.cli.workspace.workspace import Workspace
 
-    from .subject import Subject
+    from .subject import HasManifest
 
 MAX_SHOWN = 20  # warnings
 
@@ -46,12 +46,17 @@ class Judges(NamedTuple):
     ignored: tuple[str, ...]
 
 
-def judges(workspace: Workspace, subject: Subject, statements: Sequence[VexStatement], now: float) -> Judges:
-    """Return the judges of an image: what it has, and then the statements of others. now: in Unix seconds."""
+def judges(
+    workspace: Workspace, subject: HasManifest, statements: Sequence[VexStatement], now: float, fetch: bool = False
+) -> Judges:
+    """Return the judges of an image: what it has, and then the statements of others. now: in Unix seconds.
+
+    fetch: see `image_evidence.evidence`.
+    """
     from .image_evidence import evidence
 
     stated, late = judge(statements, subject.manifest().head, now) if statements else (None, [])
-    return Judges(evidence(workspace, subject.manifest), (stated,) if stated is not None else (), tuple(late))
+    return Judges(evidence(workspace, subject.manifest, fetch), (stated,) if stated is not None else (), tuple(late))
 
 
 def judge(statements: Iterable[VexStatement], head: Head, now: float) -> tuple[Callable[[Finding], Finding], list[str]]:

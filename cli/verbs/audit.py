@@ -45,6 +45,7 @@ The exit status is
 )
 @click.argument("images", nargs=-1, metavar="[WHAT]...")
 @shared.of_vulnerabilities
+@shared.fetch_fixed
 @click.option("--offline", is_flag=True, help="Use vulnerability data that was fetched before; ask no server for it.")
 @click.option("--max-age", metavar="DAYS", help="Highest age of the data, or none. Default: 7.")
 @click.option(
@@ -75,6 +76,7 @@ def command(
     images: tuple[str, ...],
     platform: str | None,
     data: tuple[str, ...],
+    fetch_fixed: bool,
     offline: bool,
     max_age: str | None,
     fail_on: str | None,
@@ -110,7 +112,7 @@ def command(
     packages = []
     options = shared.options(rest)
     with Workspace(options) as workspace:
-        opened = auditor(data, documents, offline)
+        opened = auditor(data, documents, offline, fetch_fixed)
         now, reports, unread = opened.now, [], 0
         for what in images or (None,):
             try:

@@ -34,6 +34,7 @@ The exit status is
 @click.option("--namespace", default="", metavar="URI", help="A URI of the author, for CSAF.")
 @click.option("--timestamp", metavar="TIME", help="The time of the document. Default: the newest date in the lock.")
 @shared.of_vulnerabilities
+@shared.fetch_fixed
 @click.option("--offline", is_flag=True, help="Use the data that was fetched before; ask no server.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with the file that was written.")
 @shared.of_file
@@ -48,6 +49,7 @@ def command(
     timestamp: str | None,
     documents: tuple[Path, ...],
     data: tuple[str, ...],
+    fetch_fixed: bool,
     offline: bool,
     as_json: bool,
     **rest: Any,
@@ -75,7 +77,7 @@ def command(
     document_output.check(output)
     at = vex.timestamp(timestamp)
     with Workspace(shared.options(rest)) as workspace:
-        opened = auditor(data, documents, offline)
+        opened = auditor(data, documents, offline, fetch_fixed)
         subject = open_subject(workspace, what, platform)
         audited = opened.audit(workspace, subject)
         found = report(what or audited.name, audited, opened.data, (), opened.now, MAX_DATA_AGE.find(None))

@@ -67,7 +67,7 @@ class Packages:
         """The indexes of the release."""
         from fpack.builders.debian.local_indexes import at_hand
 
-        return at_hand(self.cache, self.lock, self.release, self.suites, self.arch, self._archive)
+        return at_hand(self.cache, self.lock, self.release, self.suites, self.arch, lambda: archive(self._workspace))
 
     @cached_property
     def universe(self) -> MergedIndex:
@@ -100,7 +100,7 @@ class Packages:
         if found is not None:
             return found
         try:
-            return self._archive().contents(lock, self.release, self.suites, self.arch)
+            return archive(self._workspace).contents(lock, self.release, self.suites, self.arch)
         except FpackError as error:
             is_gone = isinstance(error, IndexGone)
             if is_gone and any(release == self.release for release, _ in lock.suites):
@@ -130,18 +130,20 @@ class Packages:
         """The age of the newest index, in days."""
         return (time.time() - max(index.date for index in self.at_hand)) / DAY
 
-    def _archive(self) -> DebianArchive:
-        from fpack.builders.debian.repository import DebianArchive
-        from fpack.builders.net.http import Http
-        from fpack.cli.ui.progress import IndexProgress
-        from fpack.store.settings import ACCEPT_EXPIRED, MAX_INDEX_AGE
 
-        return DebianArchive(
-            cache=cache_directory() / "debian",
-            mirrors=self._workspace.mirrors,
-            http=Http(),
-            reporter=IndexProgress(),
-            now=time.time,
-            accept_expired=self._workspace.options.accept_expired or ACCEPT_EXPIRED.find(),
-            max_age=MAX_INDEX_AGE.find(self._workspace.options.max_index_age),
-        )
+def archive(workspace: Workspace) -> DebianArchive:
+    """Return the archives of the distributions, as the options of a command reach and judge them."""
+    from fpack.builders.debian.repository import DebianArchive
+    from fpack.builders.net.http import Http
+    from fpack.cli.ui.progress import IndexProgress
+    from fpack.store.settings import ACCEPT_EXPIRED, MAX_INDEX_AGE
+
+    return DebianArchive(
+        cache=cache_directory() / "debian",
+        mirrors=workspace.mirrors,
+        http=Http(),
+        reporter=IndexProgress(),
+        now=time.time,
+        accept_expired=workspace.options.accept_expired or ACCEPT_EXPIRED.find(),
+        max_age=MAX_INDEX_AGE.find(workspace.options.max_index_age),
+    )

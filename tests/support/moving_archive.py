@@ -100,19 +100,25 @@ class MovingArchive:
         self._track(fixed=None)
         self._publish()
 
-    def security_update(self, copyright: str = PUBLIC) -> None:
-        """Publish a state whose security suite has a new openssl. copyright: the copyright file of openssl."""
+    def security_update(self, copyright: str = PUBLIC, code: str = FIXED) -> None:
+        """Publish a state whose security suite has a new openssl. copyright: the copyright file of openssl.
+
+        code: the version whose program and library it has; with FIRST, the fix is in nothing that an image has.
+        """
         self._next()
-        self._openssl(FIXED, suite="trixie-security", copyright=copyright)
+        self._openssl(FIXED, suite="trixie-security", copyright=copyright, code=code)
         self._track(fixed=FIXED)
         self._publish()
 
-    def point_release(self) -> None:
-        """Publish a state whose main suite has another openssl, a new zlib, and a new app that needs it."""
+    def point_release(self, code: str = POINT) -> None:
+        """Publish a state whose main suite has another openssl, a new zlib, and a new app that needs it.
+
+        code: as of `security_update`.
+        """
         self._next()
         for name in ("openssl", "libssl3t64", "zlib1g", "app"):
             self.archive.remove(name)
-        self._openssl(POINT)
+        self._openssl(POINT, code=code)
         self._zlib("1:1.3-2")
         files = {"usr/bin/app": _program("1.1")}
         self.archive.add("app", "1.1-1", depends="libssl3t64, zlib1g (>= 1:1.3-2), dash", files=files)
@@ -130,7 +136,7 @@ class MovingArchive:
     def _publish(self) -> None:
         self.archive.publish(date=self._began + self._number * 5 * DAY, days=30)
 
-    def _openssl(self, version: str, suite: str = "", copyright: str = PUBLIC) -> None:
+    def _openssl(self, version: str, suite: str = "", copyright: str = PUBLIC, code: str = "") -> None:
         """Add the binary packages of openssl. libssl3t64 was rebuilt once, so its version is not the source's."""
         texts = [OPENSSL[known] for known in (POINT, FIXED, FIRST) if known <= version]
         library, built = (
@@ -139,12 +145,12 @@ class MovingArchive:
         )
         self.archive.add(
             "openssl", version, suite=suite, depends="libssl3t64", copyright=copyright,
-            files={"usr/bin/openssl": _program(f"openssl {version}"), **changelog("openssl", "".join(texts))},
+            files={"usr/bin/openssl": _program(f"openssl {code or version}"), **changelog("openssl", "".join(texts))},
         )  # fmt: skip
         self.archive.add(
             "libssl3t64", library, suite=suite, fields={"Source": f"openssl ({version})"},
             files={
-                "usr/lib/libssl.so.3": f"libssl {version}\n",
+                "usr/lib/libssl.so.3": f"libssl {code or version}\n",
                 **changelog("libssl3t64", "".join(texts)),
                 "usr/share/doc/libssl3t64/changelog.Debian.amd64.gz": file(gzip.compress(built.encode(), mtime=0)),
             },

@@ -136,7 +136,7 @@ def test_copies_elsewhere_make_every_claim_impossible(parts: dict[str, Any], obs
     finding = found(fixed="1.0-2")
     finding = finding._replace(advisory=finding.advisory._replace(parts=AffectedParts(**parts)))
     fixed = {("x", "1.0-2", name): item for name, item in (("libx1", LIBX), ("x-tools", TOOLS))}
-    fields = {"fixed": {key: item._replace(version="1.0-2") for key, item in fixed.items()}}
+    fields = {"fixed": {key: item._replace(version="1.0-2", source_version="1.0-2") for key, item in fixed.items()}}
     assert status(finding, contents(**fields)) == NOT_AFFECTED
     image = contents(**fields)
     if obstacle == "uses":

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from fpack.cli.comparison.changelog import MAX_ENTRIES, MAX_LINES, between, merge, parse
-from fpack.cli.comparison.changelog_files import ChangelogFiles, _Texts, _unpacked, derivations
+from fpack.cli.comparison.changelog_files import ChangelogFiles, _Texts, _unpacked
 from fpack.cli.comparison.changelog_files import _entries as entries_of
 from fpack.cli.comparison.model import CHANGED, UPGRADED, ComparedPackage, PackageChange
+from fpack.cli.workspace.package_derivations import of_package
 from fpack.store.derivation import digest
 from support.moving_archive import FIRST, FIXED, OPENSSL, MovingArchive, entry
 
@@ -106,9 +107,11 @@ def test_the_derivations_are_those_of_the_language(tmp_path: Path) -> None:
     store = Store(fpack.home / "store")
     try:
         for package in with_texts:
-            for output in derivations(package):
+            made = of_package(package)
+            for output in (made.deb, made.payload):
                 body = store.database.derivation(output.derivation)
                 assert body is not None and digest(body) == output.derivation
+                assert made.bodies[output.derivation] == body
                 assert store.database.built(output) is not None
     finally:
         store.close()

@@ -67,6 +67,20 @@ def test_packages_that_came_went_and_moved() -> None:
     assert not compare(old, old).differs
 
 
+def test_another_file_of_the_same_version_by_any_digest_that_both_have() -> None:
+    """The lock of an archive with SHA-512 only has no SHA-256, and an archive may move from one to the other."""
+
+    def movements(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+        sides = (inventory(package("a", "1", **{"sha256": "", **fields})) for fields in (old, new))
+        return [change.movement for change in compare(*sides).packages]
+
+    strong, other = {"sha512": "a" * 128}, {"sha512": "b" * 128}
+    both = {"sha256": "a" * 64, **strong}
+    assert movements(strong, other) == movements(both, other) == ["rebuilt"]
+    assert movements(both, {"sha256": "b" * 64, **strong}) == ["rebuilt"]
+    assert movements(strong, strong) == movements(both, strong) == movements({"sha256": "a" * 64}, strong) == []
+
+
 def test_files_by_what_changed() -> None:
     old = {"a": state(), "b": state(), "c": state(), "d": state(), "e": state(), "f": state()}
     new = {
