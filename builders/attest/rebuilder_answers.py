@@ -8,9 +8,10 @@ server that nothing signs; only an attestation proves that a package was reprodu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
+from fpack.builders.debian.lock.records import LockedDeb
 from fpack.builders.streams import strict_json
 
 KEYS = "/api/v1/meta/public-keys"
@@ -22,28 +23,6 @@ MAX_ATTESTATIONS = 8  # of one package and server
 
 GOOD, BAD = "GOOD", "BAD"
 _STATUSES = (GOOD, BAD, "FAIL", "UNKWN", None)
-
-
-class LockedDeb(Protocol):
-    """A locked package, such as a manifest's. file: the path of its .deb in the archive.
-
-    archive: such as `debian-security`. sha256, sha512: "" if the archive's index does not have it.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def version(self) -> str: ...
-    @property
-    def arch(self) -> str: ...
-    @property
-    def archive(self) -> str: ...
-    @property
-    def sha256(self) -> str: ...
-    @property
-    def sha512(self) -> str: ...
-    @property
-    def file(self) -> str: ...
 
 
 class BuildEntry(NamedTuple):

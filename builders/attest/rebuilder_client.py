@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterable
 from functools import partial
 
+from fpack.builders.debian.lock.records import LockedDeb
 from fpack.builders.net.errors import HttpError, NotFound
 from fpack.builders.net.http import Http
 from fpack.store.threads import Workers
 
 from . import in_toto_link, rebuilder_answers, rebuilders
-from .rebuilder_answers import LockedDeb
 from .rebuilder_policy import Operator
 from .rebuilders import RebuilderAnswer
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from fpack.builders.debian.lock.records import LockedDeb
+
 from . import in_toto_link, rebuilder_answers
-from .rebuilder_answers import BAD, GOOD, MAX_ATTESTATIONS, BuildEntry, LockedDeb
+from .rebuilder_answers import BAD, GOOD, MAX_ATTESTATIONS, BuildEntry
 from .rebuilder_policy import Operator, RebuilderPolicy
 
 # What is known of a package and an operator. If its servers differ, the first of these counts.

@@ -14,6 +14,9 @@ STATEMENT = "https://in-toto.io/Statement/v1"
 STATEMENTS = (STATEMENT, "https://in-toto.io/Statement/v0.1")
 PROVENANCE = "https://slsa.dev/provenance/v1"
 MANIFEST = "urn:fpack:manifest:1"
+OPENVEX = "https://openvex.dev/ns"
+# The annotation of a layer that tells which kind of statement it is.
+PREDICATE_TYPE = "in-toto.io/predicate-type"
 CYCLONEDX, SPDX = "https://cyclonedx.org/bom", "https://spdx.dev/Document"
 # The types of bills that are attached to an image, and those of their statements.
 BILLS = {"application/vnd.cyclonedx+json": CYCLONEDX, "application/spdx+json": SPDX}

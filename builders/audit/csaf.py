@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from .csaf_rules import CATEGORY, broken_rules
+from .csaf_rules import BASE, CATEGORY, broken_rules
 from .model import AFFECTED, FIXED, NOT_AFFECTED, UNDER_INVESTIGATION, Finding
 from .openvex import action, is_name
 from .package_urls import parse
@@ -18,6 +18,7 @@ from .vex_subject import VexSubject, component_urls, serial
 
 VERSION = "2.0"
 IMAGE = "image"
+_NOTHING = "The data names no vulnerability of the packages in the image."
 MAX_PRODUCTS = 100_000
 MAX_DEPTH = 40  # of branches
 MAX_STATEMENTS = 200_000
@@ -40,15 +41,19 @@ _GROUP_OF = {AFFECTED: "known_affected", NOT_AFFECTED: "known_not_affected", FIX
 
 
 def document(findings: Sequence[Finding], subject: VexSubject) -> bytes:
-    """Return the document about the findings of an image."""
+    """Return the document about the findings of an image.
+
+    The profile VEX has no document without a vulnerability, so that of an image without a finding is of the base.
+    """
     when = show_time(subject.time)
     name = f"{subject.name}:{subject.tag}" if subject.tag else subject.name
     ids = _ids(findings)
     value: dict[str, Any] = {
         "document": {
-            "category": CATEGORY,
+            "category": CATEGORY if findings else BASE,
             "csaf_version": VERSION,
             "lang": "en",
+            **({} if findings else {"notes": [{"category": "summary", "text": _NOTHING}]}),
             "publisher": {"category": "other", "name": subject.author, "namespace": subject.namespace},
             "title": f"Vulnerabilities of the image {name}",
             "tracking": {
@@ -62,7 +67,7 @@ def document(findings: Sequence[Finding], subject: VexSubject) -> bytes:
             },
         },
         "product_tree": _product_tree(ids, subject, name),
-        "vulnerabilities": list(_vulnerabilities(findings, ids)),
+        **({"vulnerabilities": list(_vulnerabilities(findings, ids))} if findings else {}),
     }
     content = json.dumps(value, sort_keys=True, ensure_ascii=False)
     value["document"]["tracking"]["id"] = f"fpack-vex-{serial(hashlib.sha256(content.encode()).digest())}"
@@ -88,16 +93,20 @@ def _product_tree(ids: Mapping[str, str], subject: VexSubject, name: str) -> dic
                 for url, product_id in ids.items()
             ),
         ],
-        "relationships": [
-            {
-                "category": "default_component_of",
-                "full_product_name": {"name": f"{url} in {name}", "product_id": _inside(product_id)},
-                "product_reference": product_id,
-                "relates_to_product_reference": IMAGE,
-            }
-            for url, product_id in ids.items()
-        ],
+        **({"relationships": _relationships(ids, name)} if ids else {}),
     }
+
+
+def _relationships(ids: Mapping[str, str], name: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "category": "default_component_of",
+            "full_product_name": {"name": f"{url} in {name}", "product_id": _inside(product_id)},
+            "product_reference": product_id,
+            "relates_to_product_reference": IMAGE,
+        }
+        for url, product_id in ids.items()
+    ]
 
 
 def _inside(product_id: str) -> str:

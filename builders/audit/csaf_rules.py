@@ -14,6 +14,7 @@ from typing import Any
 from .package_urls import parse
 
 CATEGORY = "csaf_vex"
+BASE = "csaf_base"  # of a document without vulnerabilities
 _AFFECTED = ("first_affected", "known_affected", "last_affected")
 _NOT = ("known_not_affected",)
 _FIXED = ("first_fixed", "fixed")
@@ -146,7 +147,7 @@ def _version_key(number: str) -> tuple[int, ...]:
 
 
 def _vulnerabilities(document: Mapping[str, Any]) -> Iterator[str]:
-    names = [item["cve"] for item in document["vulnerabilities"] if "cve" in item]
+    names = [item["cve"] for item in _list(document, "vulnerabilities") if "cve" in item]
     for name, count in Counter(names).items():
         if count > 1:
             yield f"6.1.23: {name} occurs {count} times"
@@ -159,7 +160,7 @@ def _vulnerabilities(document: Mapping[str, Any]) -> Iterator[str]:
                 yield "6.1.25: a hash algorithm occurs twice"
         if record.get("category") == "product_version" and re.match(r"vers:|[<>=]", str(record.get("name"))):
             yield f"6.1.31: the version {record['name']!r:.80} is a range"
-    for item in document["vulnerabilities"]:
+    for item in _list(document, "vulnerabilities"):
         for rule, field in (("6.1.29", "remediations"), ("6.1.32", "flags")):
             if any(not row.get("product_ids") and not row.get("group_ids") for row in item.get(field) or ()):
                 yield f"{rule}: one of the {field} is about no product"
@@ -170,9 +171,10 @@ def _vulnerabilities(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _profile(document: Mapping[str, Any]) -> Iterator[str]:
-    if document["document"]["category"] != CATEGORY:
-        yield f"6.1.26: the category is not {CATEGORY}"
-    for item in document["vulnerabilities"]:
+    wanted = CATEGORY if document.get("vulnerabilities") else BASE
+    if document["document"]["category"] != wanted:
+        yield f"6.1.26: the category is not {wanted}"
+    for item in _list(document, "vulnerabilities"):
         name = item.get("cve") or "a vulnerability"
         status = item.get("product_status") or {}
         if not any(status.get(field) for field in ("fixed", "known_affected", "known_not_affected", *_OPEN)):

@@ -7,8 +7,9 @@ of the lock: the `+bN` of a binary rebuild is not a part of it. A package withou
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from fpack.builders.debian.lock.records import LockedDeb
 from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, PathOrigin
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.sbom.lock_files import LockedPart
@@ -36,28 +37,7 @@ class Inventory(NamedTuple):
     unlocked: tuple[str, ...] = ()
 
 
-class LockedBinary(Protocol):
-    """A binary package of a lock or of a manifest's part of it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def version(self) -> str: ...
-    @property
-    def arch(self) -> str: ...
-    @property
-    def archive(self) -> str: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def source_version(self) -> str: ...
-    @property
-    def sha256(self) -> str: ...
-    @property
-    def sha512(self) -> str: ...
-
-
-def of_lock(packages: Iterable[tuple[str, LockedBinary]]) -> tuple[Product, ...]:
+def of_lock(packages: Iterable[tuple[str, LockedDeb]]) -> tuple[Product, ...]:
     """Return the source packages of a lock. packages: release and package of each entry."""
     found: dict[tuple[str, str, str, str], Product] = {}
     for release, package in packages:
@@ -66,7 +46,7 @@ def of_lock(packages: Iterable[tuple[str, LockedBinary]]) -> tuple[Product, ...]
     return tuple(sorted(found.values()))
 
 
-def _source(release: str, package: LockedBinary) -> Product | None:
+def _source(release: str, package: LockedDeb) -> Product | None:
     """Return the source package of a binary package, or None if its archive is of no distribution with data."""
     distribution = package.archive.partition("-")[0]
     ecosystem = _DISTRIBUTIONS.get(distribution)

@@ -30,6 +30,8 @@ def document(findings: Sequence[Finding], subject: VexSubject) -> bytes:
         "statements": [_statement(finding, subject) for finding in findings],
     }
     content = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    if not findings:
+        content += subject.purl  # nothing else of the document names the image
     value["@id"] = f"urn:uuid:{serial(hashlib.sha256(content.encode()).digest())}"
     return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
 

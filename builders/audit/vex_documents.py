@@ -30,7 +30,7 @@ DEFAULT = "openvex"
 
 
 def document(findings: Iterable[Finding], subject: VexSubject, name: str = DEFAULT) -> bytes:
-    """Return a document about the findings of an image. Raise NothingToState if there are none."""
+    """Return a document about the findings of an image. Without any, it has no statement."""
     rows = stated(findings)
     return csaf.document(rows, subject) if name == "csaf" else openvex.document(rows, subject)
 

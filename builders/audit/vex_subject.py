@@ -8,18 +8,11 @@ from typing import NamedTuple
 
 from fpack.builders.manifest.format import MTIME, Head
 from fpack.builders.sbom.purl import purl
-from fpack.store.errors import FpackError
 
 from .model import Finding
 from .package_urls import ImageIdentity
 
 PUBLISHER = "fpack"
-
-
-class NothingToState(FpackError):
-    """An image without findings: the formats have no document without a statement."""
-
-    exit_code = 1
 
 
 class VexSubject(NamedTuple):
@@ -65,11 +58,8 @@ def of_manifest(head: Head, fpack: str, author: str = "", namespace: str = "", t
 
 
 def stated(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings as a document states them, sorted. Raise NothingToState if there are none."""
-    found = sorted(set(findings), key=lambda finding: (finding.advisory.id, finding.product, finding.advisory.origin))
-    if not found:
-        raise NothingToState("There is nothing to state", why="the image has no finding", hint="run fpack audit")
-    return found
+    """Return the findings as a document states them, sorted."""
+    return sorted(set(findings), key=lambda finding: (finding.advisory.id, finding.product, finding.advisory.origin))
 
 
 def component_urls(finding: Finding) -> list[str]:

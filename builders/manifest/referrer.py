@@ -62,16 +62,24 @@ def write(
     writer.file(_named(_RECORD, name), [canonical.encode(record)])
 
 
-def of_document(subject: Descriptor, media_type: str, data: bytes, title: str) -> Referrer:
-    """Return an artifact of one document that is not in the store."""
+def of_document(
+    subject: Descriptor, media_type: str, data: bytes, title: str, notes: Mapping[str, str] | None = None
+) -> Referrer:
+    """Return an artifact of one document that is not in the store. notes: annotations of the document and the entry."""
     blob = spec.describe(media_type, data)
-    artifact = _artifact(subject, media_type, [(blob, title)])
+    artifact = _artifact(subject, media_type, [(blob, title)], notes or {})
     entry = spec.describe(spec.MANIFEST, artifact)
-    return Referrer({**entry.value(), "artifactType": media_type}, {entry.digest: artifact, blob.digest: data})
+    value: dict[str, Any] = {**entry.value(), "artifactType": media_type, **({"annotations": notes} if notes else {})}
+    return Referrer(value, {entry.digest: artifact, blob.digest: data})
 
 
-def _artifact(subject: Descriptor, artifact_type: str, layers: Sequence[tuple[Descriptor, str]]) -> bytes:
-    """Return the manifest of an artifact. layers: blob and title of each document."""
+def _artifact(
+    subject: Descriptor,
+    artifact_type: str,
+    layers: Sequence[tuple[Descriptor, str]],
+    notes: Mapping[str, str] | None = None,
+) -> bytes:
+    """Return the manifest of an artifact. layers: blob and title of each document. notes: annotations of each."""
     return spec.dump(
         {
             "schemaVersion": 2,
@@ -79,9 +87,11 @@ def _artifact(subject: Descriptor, artifact_type: str, layers: Sequence[tuple[De
             "artifactType": artifact_type,
             "config": spec.describe(EMPTY, _NOTHING).value(),
             "layers": [
-                {**blob.value(), "annotations": {"org.opencontainers.image.title": title}} for blob, title in layers
+                {**blob.value(), "annotations": {"org.opencontainers.image.title": title, **(notes or {})}}
+                for blob, title in layers
             ],
             "subject": subject.value(),
+            **({"annotations": notes} if notes else {}),
         }
     )
 

@@ -22,12 +22,13 @@ from .image_archive import ImageArchive
 MAX_LAYERS = 256
 MAX_BYTES = 256 << 20  # of all signed documents together
 # What is signed. OTHER: a statement of a type that fpack does not know, or about another manifest.
-IMAGE, MANIFEST, PROVENANCE, SBOM, OTHER = "image", "manifest", "provenance", "sbom", "other"
+IMAGE, MANIFEST, PROVENANCE, SBOM, VEX, OTHER = "image", "manifest", "provenance", "sbom", "vex", "other"
 KINDS = {
     statement.MANIFEST: MANIFEST,
     statement.PROVENANCE: PROVENANCE,
     statement.CYCLONEDX: SBOM,
     statement.SPDX: SBOM,
+    statement.OPENVEX: VEX,
 }
 
 
@@ -181,7 +182,7 @@ class SignatureCheck:
                     self._signers[digest].update((key.spki, key) for key in keys)
                 else:
                     kind = OTHER
-        if found.predicate_type in (statement.PROVENANCE, *statement.BILLS.values()):
+        if found.predicate_type in (statement.PROVENANCE, statement.OPENVEX, *statement.BILLS.values()):
             for digest in about:
                 self._predicates.setdefault((digest, found.predicate_type), []).append(found.predicate)
         self._add(kind, found.predicate_type, about, where, shown([name for name, _ in found.subjects]), keys)

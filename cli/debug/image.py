@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from fpack.builders.rootfs.relocation import PREFIX
 from fpack.cli.options import SharedOptions
 from fpack.cli.trial import machine, runner
 from fpack.cli.trial.container import plan
 from fpack.cli.trial.subject import opened
+from fpack.cli.ui.progress import step
 from fpack.cli.workspace.workspace import Workspace
 
 from . import tools
@@ -26,7 +28,11 @@ def debug(
     """Run a command or a shell on the files of an image. Return its exit status. user: None for the image's own."""
     with Workspace(options) as workspace:
         machine.check(workspace.arch)
-        with opened(workspace, what) as subject, tools.held(options, packages) as disk:
+        with ExitStack() as stack:
+            with step("Preparing the image"):
+                subject = stack.enter_context(opened(workspace, what))
+            with step("Preparing the tools"):
+                disk = stack.enter_context(tools.held(options, packages))
             words = list(command) or list(SHELL)
             trial = plan(subject.name, subject.config, subject.files, words, os.environ).trial
             uid, gid = user or (trial.uid, trial.gid)

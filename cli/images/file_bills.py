@@ -29,10 +29,15 @@ def attached(archive: ImageArchive, image: StoredImage, name: str) -> bytes | No
 
     Raise BadDocument if the bill does not have its digest. Its content is what its author says.
     """
+    return attached_to(archive, image.digest, name)
+
+
+def attached_to(archive: ImageArchive, digest: str, name: str) -> bytes | None:
+    """Return the bill of an image by the digest of the image; see `attached`."""
     from fpack.builders.sbom.documents import FORMATS
 
     form = FORMATS[name]
-    for artifact in embedded_manifest.artifacts(archive, image.digest):
+    for artifact in embedded_manifest.artifacts(archive, digest):
         for layer in artifact["layers"] if isinstance(artifact.get("layers"), list) else []:
             notes = layer.get("annotations") if isinstance(layer, dict) else None
             title = notes.get(_TITLE) if isinstance(notes, dict) else None
@@ -127,7 +132,7 @@ def rebuilt(workspace: Workspace, image: StoredImage, sources: Sequence[Path]) -
             why=f"its configuration is {config}; the file has {wanted.config.digest}",
             hint="fpack verify --rebuild tells what differs",
         )
-    return _kept(workspace, data, CANONICAL_FILE)
+    return kept(workspace, data, CANONICAL_FILE)
 
 
 def digest_of(data: bytes) -> str:
@@ -159,7 +164,7 @@ def _is_built(workspace: Workspace, name: str) -> bool:
     return path is not None and workspace.store.is_there(path)
 
 
-def _kept(workspace: Workspace, data: bytes, file: str) -> Output:
+def kept(workspace: Workspace, data: bytes, file: str) -> Output:
     """Add a tree with one file to the store, as a source. Return its output."""
     from blake3 import blake3
     from fpack.builders.kinds.source import SourceBuilder

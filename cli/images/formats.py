@@ -56,6 +56,10 @@ def _oci(layout: bool) -> Callable[[PackedImage, Path, str | None], dict[str, An
             from .attestations import provenance
 
             others += provenance.referrers(made)
+        if made.vex:
+            from .attestations import vex_statement
+
+            others += vex_statement.referrers(made)
         result = export_it(made.bundle, out, manifests.within(made.manifests, others))
         several = len(made.manifests) > 1
         written = [
@@ -78,6 +82,14 @@ def _oci(layout: bool) -> Callable[[PackedImage, Path, str | None], dict[str, An
                 path
                 for arch, statement in zip(made.archs, made.provenances, strict=True)
                 if (path := provenance.write_beside(out, statement, arch if several else ""))
+            ]
+        if made.vex:
+            from .attestations import vex_statement
+
+            result["vex"] = [
+                path
+                for arch, found in zip(made.archs, made.vex, strict=True)
+                if (path := vex_statement.write_beside(out, found.document, arch if several else ""))
             ]
         return result
 

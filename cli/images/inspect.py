@@ -8,6 +8,7 @@ from typing import NamedTuple
 from fpack.builders.payload.globs import merged
 from fpack.store.errors import FpackError, did_you_mean
 
+FIRST = "base-files"  # the package that each root has, whether it is requested or not
 UNRECORDED = "unrecorded"  # the kind of a reason that the manifest does not say
 _MAX_NAMES = 8  # packages to name in an error
 
@@ -59,7 +60,7 @@ def reason_text(entry: ImageSlice) -> str:
     """Describe why a slice is in the image."""
     file = "/" + entry.file.lstrip("/")
     words: Mapping[str, str] = {
-        "seed": "requested",
+        "seed": "Essential, so it is in every image" if entry.package == FIRST else "requested",
         "depends": f"{entry.by} depends on {entry.what or entry.package}",
         "needed": f"{file} needs {entry.what}",
         "interp": f"{file} is started by {entry.what}",

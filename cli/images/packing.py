@@ -29,13 +29,16 @@ if TYPE_CHECKING:
     from fpack.store.path import StorePath
     from fpack.store.store import Store
 
+    from .attestations.vex_statement import PackedVex
+    from .audits import Auditor
+
 
 class PackedImage(NamedTuple):
     """An image that was packed.
 
     archs: Debian architectures, in the order of `images`. bundle: the content to export. images, manifests: outputs; no
     manifests if none were requested. trees: returns the reader of a store path. provenances: the statement on each
-    image if they were requested.
+    image if they were requested. vex: the document on each image if they were requested.
     """
 
     container: Container
@@ -47,6 +50,7 @@ class PackedImage(NamedTuple):
     formats: tuple[str, ...]
     trees: Callable[[str], CheckedTree]
     provenances: tuple[bytes, ...] = ()
+    vex: tuple[PackedVex, ...] = ()
 
 
 class _ImageJob(NamedTuple):
@@ -83,11 +87,13 @@ def make(
     stack: ExitStack,
     formats: Sequence[str] = (),
     provenance: bool = False,
+    auditor: Auditor | None = None,
 ) -> list[PackedImage]:
     """Evaluate and build the images of each target. Their workspaces are open as long as `stack` is.
 
     sources: the maximum size of the sources that travel with each manifest; None for no manifests. formats: the formats
-    of the bills of materials, which need a manifest, as the statements of `provenance` do.
+    of the bills of materials, which need a manifest, as the statements of `provenance` do. auditor: makes VEX
+    documents, which need one too.
     """
     from fpack.builders.export.oci import Bundle
 
@@ -101,6 +107,7 @@ def make(
         images: list[CheckedTree] = []
         documents: list[list[CheckedTree]] = [[], []]
         provenances: list[bytes] = []
+        vex: list[PackedVex] = []
         mine = jobs[start : start + len(archs)]
         for job in mine:
             with naming_option(job.workspace.options.fields):
@@ -113,6 +120,10 @@ def make(
                 from .attestations.provenance import of_pack
 
                 provenances.append(of_pack(job.workspace, documents[0][-1], targets[start // len(archs)]))
+            if auditor is not None:
+                from .attestations import vex_statement
+
+                vex.append(vex_statement.of_pack(job.workspace, documents[0][-1], auditor))
         first = mine[0]
         platforms = tuple(job.workspace.arch for job in mine)
         store = first.workspace.store
@@ -132,6 +143,7 @@ def make(
                 tuple(formats),
                 trees,
                 tuple(provenances),
+                tuple(vex),
             )
         )
     if alone:

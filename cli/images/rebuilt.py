@@ -12,9 +12,9 @@ from fpack.cli.errors import UsageError
 from fpack.cli.ui.render import counted
 
 if TYPE_CHECKING:
-    from fpack.builders.attest.rebuilder_answers import LockedDeb
     from fpack.builders.attest.rebuilder_policy import RebuilderPolicy
     from fpack.builders.attest.rebuilders import OperatorResult, PackageResult, RebuilderAnswers
+    from fpack.builders.debian.lock.records import LockedDeb
     from fpack.cli.ui.layout import Page
     from fpack.cli.workspace.workspace import Workspace
 

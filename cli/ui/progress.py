@@ -6,6 +6,8 @@ import contextlib
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from fpack.builders.scheduler.reporter import BuildOutcome, Reporter
@@ -233,6 +235,21 @@ def reporter(verbose: bool = False, quiet: bool = False, logs: bool = False) -> 
     if not quiet and sys.stderr.isatty():
         return Live(verbose, logs)
     return Plain(verbose, logs)
+
+
+@contextmanager
+def step(text: str) -> Iterator[None]:
+    """Show on a terminal what takes a moment, until it is done."""
+    shown = sys.stderr.isatty()
+    with contextlib.suppress(OSError):
+        if shown:
+            print(f"{one_line(text)}...", end="\r", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if shown:
+                print("\x1b[2K", end="\r", file=sys.stderr, flush=True)
 
 
 class IndexProgress:

@@ -18,6 +18,7 @@ MAX_OTHERS = 20
 MAX_SETTING = 200
 _SIGNED = {
     "image": "the image", "manifest": "its manifest", "provenance": "its provenance", "sbom": "a bill of materials",
+    "vex": "its VEX document",
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from fpack.cli.errors import UsageError
 from fpack.cli.images import container_options
 from fpack.cli.images.engines import ENGINES
 from fpack.cli.images.formats import DEFAULT, FORMATS, Format
-from fpack.cli.ui.render import megabytes, note, short
+from fpack.cli.ui.render import megabytes, note, short, warn
 from fpack.store.errors import DamagedPath
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ Examples:
   fpack pack debian.trixie.jq --format deb    also rpm, squashfs and rootfs-tar
   fpack pack postgres --compress zstd:19 --json
   fpack pack postgres --sbom                  and its bill of materials
-  fpack pack --provenance                     and a statement on what it was built from""",
+  fpack pack --provenance                     and a statement on what it was built from
+  fpack pack --vex --data tracker.json        and which known vulnerabilities affect it""",
 )
 @click.argument("what", nargs=-1)
 @click.option("-o", "--output", type=shared.NamedPath(path_type=Path), help="File or directory to write.")
@@ -74,6 +75,18 @@ Examples:
     "--provenance", is_flag=True, help="Write an SLSA provenance beside the image and attach it; see fpack provenance."
 )
 @click.option(
+    "--vex",
+    is_flag=True,
+    help="Write an OpenVEX document beside the image and attach it as an in-toto statement; see fpack vex.",
+)
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="PATH|URL",
+    help="With --vex: vulnerability data, in place of that of the settings; can be repeated.",
+)
+@shared.fetch_fixed
+@click.option(
     "--sources/--no-sources",
     default=None,
     help="Put the project's sources into the archive of the image, for fpack verify --rebuild: up to 1 GB. "
@@ -90,6 +103,9 @@ def command(
     no_manifest: bool,
     sboms: tuple[str, ...],
     provenance: bool,
+    vex: bool,
+    data: tuple[str, ...],
+    fetch_fixed: bool,
     sources: bool | None,
     as_json: bool,
     **rest: Any,
@@ -119,6 +135,13 @@ def command(
             "A provenance is made from the manifest of an image",
             hint="leave out --no-manifest, and write the image as a tar or an oci-dir",
         )
+    if vex and (no_manifest or not form.oci):
+        raise UsageError(
+            "A VEX document is made from the manifest of an image",
+            hint="leave out --no-manifest, and write the image as a tar or an oci-dir",
+        )
+    if (data or fetch_fixed) and not vex:
+        raise UsageError(f"{'--data' if data else '--fetch-fixed'} is for a VEX document", hint="add --vex")
     # Write no file for --load, unless one is requested too.
     write = load is None or output is not None or format_ is not None
     if load is not None:
@@ -130,12 +153,18 @@ def command(
 
             check_output(output, "give a file, or --load podman, or --load docker")
 
+    auditor = None
+    if vex and write:
+        from fpack.cli.images.audits import auditor as open_auditor
+
+        auditor = open_auditor(data, (), False, fetch_fixed)
+
     def attempt() -> tuple[list[PackedImage], list[dict[str, Any]]]:
         with ExitStack() as stack:
             has_manifest = write and form.oci and not no_manifest
             kept = most if has_manifest else None
             made = packing.make(
-                what or (None,), archs, options, kept, stack, wanted if write else (), provenance and write
+                what or (None,), archs, options, kept, stack, wanted if write else (), provenance and write, auditor
             )
             if write:
                 places = formats.output_paths(form, made, output, compress)
@@ -152,6 +181,8 @@ def command(
     special = load is not None or (output is not None and output.exists() and not (output.is_file() or output.is_dir()))
     made, results = _repaired(attempt, repeat=not special)
     common = formats.shared(made)
+    for reason in dict.fromkeys(reason for entry in made for found in entry.vex for reason in found.unchecked):
+        warn(f"not checked: {reason}")
     if as_json:
         several = {"images": results, **({"shared": common.as_json()} if form.oci or load is not None else {})}
         shared.print_json(results[0] if len(results) == 1 else several)
@@ -233,6 +264,8 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
         print(f"  bill of materials: {', '.join(short(Path(path)) for path in bills)}")
     if statements := result.get("provenance"):
         print(f"  provenance: {', '.join(short(Path(path)) for path in statements)}")
+    if documents := result.get("vex"):
+        print(f"  vulnerabilities: {', '.join(short(Path(path)) for path in documents)}")
     print("".join(f"  {line}\n" for line in _sources(result)), end="")
     if omitted := result.get("omitted"):
         print(f"  left out, since no included file loads theirs: {', '.join(omitted)}")

@@ -37,19 +37,27 @@ With a registry and cosign:
 @passphrase_file
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(image: Path, keys: tuple[str, ...], passphrase_file: Path | None, as_json: bool) -> int:
-    """Sign IMAGE, a tar or an OCI layout: the image, its manifest, its provenance and its bills of materials.
+    """Sign IMAGE, a tar or an OCI layout: the image, its manifest, its provenance, its bills of materials
+    and what it states of vulnerabilities.
 
     The signatures are added to the file, in the forms that cosign reads. The image keeps its digest. An image that
-    differs from its manifest is not signed.
+    differs from its manifest is not signed, nor one whose bills of materials differ from those that fpack makes of it,
+    if this machine has built it.
     """
     from fpack.builders.verify.evidence.local import LocalEvidence
     from fpack.cli.images.attestations import key_files, signing
     from fpack.cli.paths import cache_directory
+    from fpack.cli.ui.render import warn
+    from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import one_line
 
     phrase = key_files.passphrase(passphrase_file)
     found = {key.public.spki: key for key in (key_files.load_private(name, phrase) for name in keys)}
-    result = signing.sign(image, list(found.values()), LocalEvidence(None, cache_directory() / "debian"))
+    with Workspace(shared.SharedOptions()) as workspace:
+        evidence = LocalEvidence(None, cache_directory() / "debian")
+        result = signing.sign(image, list(found.values()), evidence, workspace if workspace.has_store else None)
+    for name in result.uncompared:
+        warn(f"the bill of materials in the format {name} is signed as it is: this machine did not build the image")
     fingerprints = [key.public.fingerprint for key in found.values()]
     if as_json:
         signed = [
@@ -65,6 +73,7 @@ def command(image: Path, keys: tuple[str, ...], passphrase_file: Path | None, as
         ("manifest", "its manifest"),
         ("provenance", "its provenance"),
         ("sbom", "bills of materials"),
+        ("vex", "what it states of vulnerabilities"),
     ):
         if count := sum(1 for item in result.subjects if item.kind == kind):
             print(f"  {words}{f' ({count})' if count > 1 or kind == 'sbom' else ''}")

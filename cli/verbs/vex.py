@@ -22,8 +22,7 @@ Examples:
 
 \b
 The exit status is
-  0  if the document was written, and all packages were checked;
-  1  if the image has no finding, so that there is no document;
+  0  if the document was written, and all packages were checked; without a finding, it has no statement;
   6  if it was written, but something was not checked: no data, old data, or damaged data;
   7  if there is no vulnerability data at all.""",
 )

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders import arguments
 from fpack.store import derivation
 from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.path import clean_name, parse
 
-
-class ArchiveFile(Protocol):
-    """A package of an archive: of an index, a lock, a manifest or a comparison. sha256, sha512: "" if it has none."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def version(self) -> str: ...
-    @property
-    def arch(self) -> str: ...
-    @property
-    def archive(self) -> str: ...
-    @property
-    def file(self) -> str: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def sha256(self) -> str: ...
-    @property
-    def sha512(self) -> str: ...
+if TYPE_CHECKING:
+    from fpack.builders.debian.lock.records import LockedDeb
 
 
 class PackageOutputs(NamedTuple):
@@ -39,7 +21,7 @@ class PackageOutputs(NamedTuple):
     bodies: dict[bytes, bytes]
 
 
-def of_package(package: ArchiveFile) -> PackageOutputs:
+def of_package(package: LockedDeb) -> PackageOutputs:
     """Return the outputs that are the .deb of a package and its payload."""
     from fpack.builders.kinds.fetch import FetchArgs, StrongDigest
 

@@ -28,6 +28,9 @@ class Locked(NamedTuple):
     file: str
     archive: str = "debian"
     sha512: str = ""
+    source: str = ""
+    source_version: str = ""
+    size: int = 0
 
 
 _NUMBERS = itertools.count()

@@ -8,7 +8,7 @@ needs neither indexes nor the network.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from fpack.builders.debian.suites import IndexPin
 from fpack.store.errors import FpackError
@@ -60,6 +60,35 @@ class PackagePin(NamedTuple):
     sha256: str
     file: str
     sha512: str = ""
+
+
+class LockedDeb(Protocol):
+    """A binary package of an archive, such as one of a lock, of a manifest's part of it, or of an index.
+
+    archive: such as `debian-security`. file: the path of its .deb in the archive. sha256, sha512: of the .deb, "" if
+    the archive's index does not have it.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def arch(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def source_version(self) -> str: ...
+    @property
+    def archive(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def sha512(self) -> str: ...
+    @property
+    def file(self) -> str: ...
 
 
 class EarlierIndex(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.builders.attest import cosign, dsse, slsa, statement
 from fpack.builders.attest.cosign import ATTESTATIONS, SIGNATURES, SIMPLE_SIGNING, SignedLayer
@@ -26,9 +26,12 @@ from fpack.builders.verify.verify import VerifiedImage, VerifyResult, verify
 from fpack.cli.images.manifests import all_beside
 from fpack.store.errors import FpackError
 
+if TYPE_CHECKING:
+    from fpack.cli.workspace.workspace import Workspace
+
 from .signed_file import SignedFile
 
-IMAGE, MANIFEST, PROVENANCE, SBOM = "image", "manifest", "provenance", "sbom"
+IMAGE, MANIFEST, PROVENANCE, SBOM, VEX = "image", "manifest", "provenance", "sbom", "vex"
 _MAX_SHOWN = 3
 
 
@@ -50,15 +53,24 @@ class SignedSubject(NamedTuple):
 
 
 class SigningResult(NamedTuple):
-    """The signed documents. added: how many signatures the file did not have."""
+    """The signed documents. added: how many signatures the file did not have.
+
+    uncompared: the formats of signed bills of materials that were not compared with the image.
+    """
 
     digest: str
     subjects: list[SignedSubject]
     added: int
+    uncompared: tuple[str, ...] = ()
 
 
-def sign(path: Path, keys: Sequence[PrivateKey], evidence: LocalEvidence) -> SigningResult:
-    """Add the signatures of `keys` to an image file. Raise FpackError if it is not what its manifest says."""
+def sign(
+    path: Path, keys: Sequence[PrivateKey], evidence: LocalEvidence, workspace: Workspace | None = None
+) -> SigningResult:
+    """Add the signatures of `keys` to an image file. Raise FpackError if it is not what its manifest says.
+
+    workspace: has the store from which bills of materials are made again; None without one.
+    """
     outcome = verify(path, [], all_beside(path.absolute()), evidence)
     if outcome.report.differs:
         shown = [f"{finding.where}: {finding.what}" for finding in outcome.report.findings[:_MAX_SHOWN]]
@@ -71,13 +83,29 @@ def sign(path: Path, keys: Sequence[PrivateKey], evidence: LocalEvidence) -> Sig
     with SignedFile(path) as file:
         if file.top.digest != outcome.digest:
             raise SigningError("The image changed while it was signed", where=str(path))
+        uncompared = [name for part in outcome.images for name in _compared(workspace, part, file.archive, path)]
         signer = _Signer(file, keys, _descriptors(outcome, file))
         subjects = list(_subjects(outcome, file.archive, str(path)))
         for subject in subjects:
             signer.sign(subject)
         if signer.added:
             signer.write()
-    return SigningResult(outcome.digest, subjects, signer.added)
+    return SigningResult(outcome.digest, subjects, signer.added, tuple(dict.fromkeys(uncompared)))
+
+
+def _compared(workspace: Workspace | None, part: VerifiedImage, archive: ImageArchive, path: Path) -> Sequence[str]:
+    """Return the formats of the bills of an image that cannot be compared. Raise SigningError if one differs."""
+    from .bill_check import compare
+
+    found = compare(workspace, part, archive)
+    if found.differing:
+        raise SigningError(
+            "The bill of materials in the image is not the one that fpack makes of it, so nothing is signed",
+            where=str(path),
+            why=f"the format {', '.join(found.differing)} differs",
+            hint="pack the image again with --sbom; fpack sbom --rebuild writes the bill that fpack makes",
+        )
+    return found.unknown
 
 
 def _subjects(outcome: VerifyResult, archive: ImageArchive, where: str) -> Iterator[SignedSubject]:
@@ -94,6 +122,8 @@ def _subjects(outcome: VerifyResult, archive: ImageArchive, where: str) -> Itera
             (MANIFEST, statement.about(name, digest, statement.MANIFEST, predicate)),
             (PROVENANCE, _provenance(part, embedded_manifest.attached(archive, digest, {dsse.IN_TOTO}), where)),
         ]
+        statements = embedded_manifest.attached(archive, digest, {dsse.IN_TOTO})
+        found += ((VEX, item) for item in _vex(statements, digest, where))
         for media_type, data in embedded_manifest.attached(archive, digest, statement.BILLS.keys()):
             found.append((SBOM, statement.about(name, digest, statement.BILLS[media_type], _json(data, where))))
         for kind, item in found:
@@ -118,6 +148,31 @@ def _provenance(part: VerifiedImage, attached: Iterator[tuple[str, bytes]], wher
                 raise SigningError("The provenance in the image is not signed", where=where, why=why)
             return expected
     return slsa.provenance(part.reader(), part.data)
+
+
+def _vex(attached: Iterator[tuple[str, bytes]], digest: str, where: str) -> Iterator[Statement]:
+    """Yield the VEX statements that are attached to an image. Raise SigningError if one is about another image."""
+    for _, data in attached:
+        found = statement.parse(data, where)
+        if found.predicate_type == statement.OPENVEX:
+            if len(found.subjects) != 1 or not found.is_about(digest) or not _names_only(found.predicate, digest):
+                raise SigningError(
+                    "The VEX document in the image is not signed",
+                    where=where,
+                    why="it is not about this image alone",
+                    hint="pack the image again with --vex",
+                )
+            yield found
+
+
+def _names_only(predicate: Any, digest: str) -> bool:
+    """Tell whether each product of an OpenVEX document is the image with a digest."""
+    rows = predicate.get("statements") if isinstance(predicate, dict) else None
+    if not isinstance(rows, list):
+        return False
+    products = [item for row in rows if isinstance(row, dict) for item in row.get("products") or [None]]
+    sha256 = {"sha-256": digest.removeprefix("sha256:")}
+    return all(isinstance(item, dict) and item.get("hashes") == sha256 for item in products)
 
 
 def _json(data: bytes, where: str) -> Any:

@@ -19,7 +19,7 @@ from fpack.builders.audit.model import (
     Product,
 )
 from fpack.builders.audit.statements import STATUSES, Statements
-from fpack.builders.audit.vex_subject import NothingToState, VexSubject
+from fpack.builders.audit.vex_subject import VexSubject
 from packageurl import PackageURL
 
 DIGEST = "sha256:" + "ab" * 32
@@ -78,8 +78,18 @@ def test_the_same_findings_give_the_same_document(name: str) -> None:
     )
     ids = {json.dumps(json.loads(text).get("@id") or json.loads(text)["document"]["tracking"]["id"]) for text in others}
     assert len(ids) == 3
-    with pytest.raises(NothingToState):
-        vex_documents.document([], SUBJECT, name)
+
+
+@pytest.mark.parametrize("name", vex_documents.FORMATS)
+def test_the_document_of_an_image_without_a_finding(name: str) -> None:
+    """It names the image and its time, states nothing, and can be read."""
+    value = written(name, [])
+    assert SUBJECT.digest in json.dumps(value) if name == "csaf" else value["statements"] == []
+    assert vex_documents.read(vex_documents.document([], SUBJECT, name), "own.json") == ([], [])
+    assert vex_documents.document([], SUBJECT, name) != vex_documents.document([], SUBJECT._replace(digest="x"), name)
+    if name == "csaf":
+        assert value["document"]["category"] == "csaf_base" and value["document"]["notes"]
+        assert "vulnerabilities" not in value and "relationships" not in value["product_tree"]
 
 
 @pytest.mark.parametrize("name", vex_documents.FORMATS)

@@ -1,4 +1,4 @@
-"""`--fetch-fixed`: the image is compared with the packages that fix a vulnerability, which are fetched from the archive."""
+"""`--fetch-fixed` compares an image with packages that fix a vulnerability, which are fetched from the archive."""
 
 from __future__ import annotations
 

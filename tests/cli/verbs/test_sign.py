@@ -373,3 +373,41 @@ def test_controls_in_a_signed_type_are_not_printed(signing: Signing, tar: Path) 
             blobs[about["digest"]] = data
     text = signing.fpack("verify", image.save(tar), "--key", signing.public("alice")).stdout
     assert "a statement of the type urn:?[2J?x" in text and "\x1b" not in text and "\x9b" not in text
+
+
+def with_other_bill(layout: Path) -> None:
+    """Change the bill in a layout, and the documents that name it, as somebody who hides a package does."""
+    blobs, listed = layout / "blobs/sha256", layout / "fpack-referrers.json"
+
+    def put(before: str, data: bytes) -> dict[str, Any]:
+        (blobs / before.removeprefix("sha256:")).unlink()
+        name = hashlib.sha256(data).hexdigest()
+        (blobs / name).write_bytes(data)
+        return {"digest": f"sha256:{name}", "size": len(data)}
+
+    index = json.loads(listed.read_text())
+    (entry,) = [item for item in index["manifests"] if "cyclonedx" in item["artifactType"]]
+    artifact = json.loads((blobs / entry["digest"].removeprefix("sha256:")).read_text())
+    (layer,) = artifact["layers"]
+    bill = json.loads((blobs / layer["digest"].removeprefix("sha256:")).read_text())
+    bill["components"].pop()
+    layer |= put(layer["digest"], json.dumps(bill).encode())
+    entry |= put(entry["digest"], json.dumps(artifact).encode())
+    listed.write_text(json.dumps(index))
+
+
+def test_a_bill_that_fpack_does_not_make_of_the_image_is_not_signed(signing: Signing, layout: Path) -> None:
+    with_other_bill(layout)
+    failed = signing.fpack.fails("sign", layout, "--key", signing.keys["alice"])
+    assert "is not the one that fpack makes" in failed and "--sbom" in failed
+    assert "fpack-referrers" not in failed
+    assert signing.verify(layout)["signatures"]["signed"] == []
+    # Another machine cannot make it, and says so.
+    done = signing.fpack(
+        "sign", layout, "--key", signing.keys["alice"], env={"FPACK_ROOT": str(layout.parent / "none")}
+    )
+    assert "is signed as it is: this machine did not build the image" in done.stderr
+
+
+def test_the_bill_that_fpack_makes_is_signed_without_a_warning(signing: Signing, layout: Path) -> None:
+    assert "warning" not in signing.fpack("sign", layout, "--key", signing.keys["alice"]).stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -121,9 +122,87 @@ def test_mistakes(image: Image, tmp_path: Path) -> None:
     assert "neither OpenVEX nor CSAF" in image.fpack.fails("audit", image.tar, "--data", image.data, "--vex", bad)
 
 
-def test_an_image_without_a_finding_has_no_document(image: Image, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["openvex", "csaf"])
+def test_an_image_without_a_finding_has_a_document_without_statements(image: Image, tmp_path: Path, form: str) -> None:
     data = tmp_path / "tracker.json"
     data.write_text(json.dumps({"absent": DATA["hello"]}))
-    assert "There is nothing to state" in image.fpack.fails("vex", image.tar, "--data", data, "-o", tmp_path / "a")
-    assert not (tmp_path / "a").exists()
+    image.fpack("vex", image.tar, "--data", data, "--format", form, "-o", tmp_path / "a")
+    value = json.loads((tmp_path / "a").read_text())
+    assert value["statements"] == [] if form == "openvex" else "vulnerabilities" not in value
+    assert image.audit("--vex", tmp_path / "a")  # it can be read, and changes nothing
     assert image.fpack("vex", image.tar, status=7).stderr.startswith("error: There is no vulnerability data")
+
+
+def attachment(fpack: Fpack, layout: str) -> dict[str, Any]:
+    """The statement that is attached to the image in a layout, found as clients of referrers find it."""
+    blobs = fpack.home / layout / "blobs/sha256"
+    entries = json.loads((fpack.home / layout / "fpack-referrers.json").read_text())["manifests"]
+    kind = {"in-toto.io/predicate-type": "https://openvex.dev/ns"}
+    (entry,) = [item for item in entries if item.get("annotations") == kind]
+    assert entry["artifactType"] == "application/vnd.in-toto+json"
+    artifact = json.loads((blobs / entry["digest"].removeprefix("sha256:")).read_text())
+    (layer,) = artifact["layers"]
+    assert layer["mediaType"] == "application/vnd.in-toto+json" and kind.items() <= layer["annotations"].items()
+    value: dict[str, Any] = json.loads((blobs / layer["digest"].removeprefix("sha256:")).read_text())
+    assert value["subject"][0]["digest"]["sha256"] == artifact["subject"]["digest"].removeprefix("sha256:")
+    return value
+
+
+def test_an_image_with_its_document_attached(image: Image) -> None:
+    """The image has the same digest, the document beside it is that of `fpack vex`, and signing signs it."""
+    fpack = image.fpack
+    plain = fpack.pack("-o", "plain.tar")
+    made = fpack.pack("--vex", "--data", image.data, "--format", "oci-dir", "-o", "layout")
+    assert made["digest"] == plain["digest"] and [Path(path).name for path in made["vex"]] == ["layout.openvex.json"]
+    beside = (fpack.home / "layout.openvex.json").read_text()
+    assert beside == image.vex()
+    found = attachment(fpack, "layout")
+    assert found["_type"] == "https://in-toto.io/Statement/v1" and found["predicateType"] == "https://openvex.dev/ns"
+    assert found["predicate"] == json.loads(beside)
+    fpack("verify", "./layout")
+
+    fpack("key", "generate", "-o", "key.pem")
+    signed = json.loads(fpack("sign", "layout", "--key", "key.pem", "--json").stdout)["signed"]
+    assert [item["type"] for item in signed if item["what"] == "vex"] == ["https://openvex.dev/ns"]
+    checked = json.loads(fpack("verify", "./layout", "--key", "key.pub", "--json").stdout)
+    assert "vex" in {item["what"] for item in checked["signatures"]["signed"]}
+    text = fpack("verify", "./layout", "--key", "key.pub").stdout
+    assert "its VEX document" in text
+
+
+def test_what_a_document_of_a_packed_image_needs(image: Image, tmp_path: Path) -> None:
+    fpack = image.fpack
+    for words, wanted in (
+        (("--vex", "--no-manifest"), "is made from the manifest"),
+        (("--vex", "--format", "rootfs-tar"), "is made from the manifest"),
+        (("--data", str(image.data)), "add --vex"),
+        (("--fetch-fixed",), "add --vex"),
+        (("--vex",), "There is no vulnerability data"),
+    ):
+        assert wanted in fpack.fails("pack", *words, "-o", tmp_path / "a.tar"), words
+        assert not (tmp_path / "a.tar").exists()
+
+
+def test_a_document_about_another_image_is_not_signed(image: Image) -> None:
+    fpack = image.fpack
+    fpack.pack("--vex", "--data", image.data, "--format", "oci-dir", "-o", "other")
+    listed = fpack.home / "other/fpack-referrers.json"
+    blobs = fpack.home / "other/blobs/sha256"
+
+    def put(before: str, value: object) -> dict[str, Any]:
+        (blobs / before.removeprefix("sha256:")).unlink()
+        data = json.dumps(value).encode()
+        name = hashlib.sha256(data).hexdigest()
+        (blobs / name).write_bytes(data)
+        return {"digest": f"sha256:{name}", "size": len(data)}
+
+    told = attachment(fpack, "other")
+    told["predicate"]["statements"][0]["products"][0]["hashes"]["sha-256"] = "0" * 64
+    index = json.loads(listed.read_text())
+    entry = next(item for item in index["manifests"] if item.get("annotations"))
+    artifact = json.loads((blobs / entry["digest"].removeprefix("sha256:")).read_text())
+    artifact["layers"][0] |= put(artifact["layers"][0]["digest"], told)
+    entry |= put(entry["digest"], artifact)
+    listed.write_text(json.dumps(index))
+    fpack("key", "generate", "-o", "other.pem")
+    assert "is not about this image alone" in fpack.fails("sign", "other", "--key", "other.pem")
