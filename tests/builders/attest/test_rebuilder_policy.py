@@ -12,6 +12,7 @@ from fpack.builders.attest.in_toto_link import format_key, parse_key
 from fpack.builders.attest.rebuilder_bundle import BundleError
 from fpack.builders.attest.rebuilder_policy import PolicyError, parse_policy, read_policy
 from fpack.builders.attest.rebuilders import RebuilderAnswer
+from fpack.builders.streams import strict_json
 from support.rebuilders import Key, policy_file
 
 A, B = "https://a.example", "https://b.example"
@@ -130,3 +131,11 @@ def test_what_is_no_bundle(value: object, why: str) -> None:
 def test_a_bundle_nested_deeply() -> None:
     with pytest.raises(BundleError, match="malformed"):
         rebuilder_bundle.decode(b"[" * 200_000, "bundle.json")
+
+
+def test_a_bundle_of_too_many_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each value takes memory, however short it is: they are counted before they are parsed."""
+    monkeypatch.setattr(strict_json, "MAX_VALUES", 1000)
+    with pytest.raises(BundleError) as caught:
+        rebuilder_bundle.decode(b"[" + b"0," * 1000 + b"0]", "bundle.json")
+    assert "it has more than 1000 values" in caught.value.why

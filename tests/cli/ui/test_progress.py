@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import pytest
 from fpack.builders.scheduler.reporter import BuildOutcome
 from fpack.cli.ui import progress
-from fpack.cli.ui.progress import Plain
+from fpack.cli.ui.progress import Plain, step
 
 
 def test_the_summary_names_the_running_steps(
@@ -31,3 +34,15 @@ def test_only_a_failure_is_called_a_failure(capsys: pytest.CaptureFixture[str]) 
         shown.planned(outcome.value.encode(), "exec", "it")
         shown.finished(outcome.value.encode(), outcome, "")
     assert capsys.readouterr().err == "failed: build it\n"
+
+
+def test_a_step_is_shown_on_a_terminal_until_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    for is_terminal in (True, False):
+        shown = io.StringIO()
+        monkeypatch.setattr(shown, "isatty", lambda answer=is_terminal: answer)
+        monkeypatch.setattr(sys, "stderr", shown)
+        with pytest.raises(KeyError), step("Preparing\x1b the tools"):
+            during = shown.getvalue()
+            raise KeyError
+        assert during.startswith("Preparing") == is_terminal and "\x1b" not in during
+        assert shown.getvalue()[len(during) :] == ("\x1b[2K\r" if is_terminal else "")

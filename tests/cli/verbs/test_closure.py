@@ -75,7 +75,7 @@ def test_the_store_paths_behind_a_container_are_its_references(fpack: Fpack) -> 
 
 def test_why_draws_everything_and_what_brought_it_in(fpack: Fpack) -> None:
     lines = fpack("why", "debian.trixie.hello").stdout.splitlines()
-    assert "base-files 1.0  requested" in lines
+    assert "base-files 1.0  Essential, so it is in every image" in lines
     at = lines.index("hello 2.10-3  requested")
     assert lines[at + 1 : at + 4] == [
         "├─ coreutils 1.0  /usr/bin/hello calls cat", "├─ dash 1.0  hello depends on dash",
