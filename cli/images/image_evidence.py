@@ -29,11 +29,10 @@ from fpack.store.errors import FpackError, NotCanonical, one_line
 if TYPE_CHECKING:
     from fpack.builders.manifest.reader import ManifestReader
     from fpack.builders.verify.evidence.local import LocalEvidence
+    from fpack.cli.workspace.fixed_packages import FetchedPackages, FixedPackages
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.files.checked_tree import CheckedTree
     from fpack.store.store import Store
-
-    from .fixed_packages import FetchedPackages, FixedPackages
 
 MAX_INDEX = 1 << 30
 _SMALL = 64  # a shorter file is no program
@@ -51,7 +50,7 @@ def evidence(
 
     cache = cache_directory() / "debian"
     if fetch:
-        from .fixed_packages import FixedPackages
+        from fpack.cli.workspace.fixed_packages import FixedPackages
 
         fixed = FixedPackages(workspace, readers().head.lock)
         return ImageEvidence(readers, LocalEvidence(workspace.store, cache), workspace.store, fixed).judge

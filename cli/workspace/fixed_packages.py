@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from fpack.builders.debian.merged_index import MergedIndex
     from fpack.builders.debian.package import Package
     from fpack.builders.manifest.format import LockPart
-    from fpack.cli.workspace.workspace import Workspace
+
+    from .workspace import Workspace
 
 
 class FetchedPackages(NamedTuple):
@@ -46,7 +47,7 @@ class FixedPackages:
 
         Raise FpackError if the archive cannot be reached, or does not prove what it sends.
         """
-        from fpack.cli.workspace.package_derivations import of_package
+        from .package_derivations import of_package
 
         release = self._lock.release
         if release not in ALL_RELEASES:
@@ -109,7 +110,8 @@ class FixedPackages:
         """
         from fpack.builders.debian.lock.records import Lock, SuitePin
         from fpack.builders.debian.merged_index import MergedIndex
-        from fpack.cli.workspace.package_lookup import archive
+
+        from .package_lookup import archive
 
         pinned, lock = self._lock, Lock()
         release, suites = pinned.release, ALL_RELEASES[pinned.release]
