@@ -82,11 +82,16 @@ BUILDING = (
     Option("-v", "--verbose", help="Show every step."),
     *LOCKING,
 )
+# Verbs that have a table of their own have the same option in it; `with_expression` reads it.
+EXPRESSION = Option("-e", "--expression", kind=TEXT, metavar="EXPR", help="Evaluate this text in place of a name.")
+TOGETHER = Option("--together", help="Make one image of the members of a list or a record.")
 OF_FILE = (
     Option("--platform", kind=TEXT, metavar="PLATFORM",
            help="The image of this platform, in an image file for several, as in linux/arm64."),
 )  # fmt: skip
 BUILD = (
+    EXPRESSION,
+    TOGETHER,
     Option("-o", "--link", kind=NEW, default="result", help="The link to create."),
     Option("--no-link", help="Create no link. The next gc may delete the result."),
     Option("--json", field="as_json", help="Print one JSON object."),
@@ -103,12 +108,14 @@ _PURE = Option("--pure", help="Start with a clean environment.")
 _NETWORK = Option("--network", kind=CHOICE, choices=("on", "off"), default="on",
                   help="Allow network access. Default: on.")  # fmt: skip
 RUN = (
+    EXPRESSION,
     _PURE,
     Option("--container", help="Hide this machine's files, except the working directory."),
     _NETWORK,
     *BUILDING,
 )
 SHELL = (
+    EXPRESSION,
     _PURE,
     Option("--container", help="Hide this machine's files, except the project."),
     _NETWORK,

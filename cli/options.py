@@ -13,6 +13,7 @@ from fpack.cli.option_table import (
     CHOICE,
     EVALUATING,
     EXISTING,
+    EXPRESSION,
     FILE,
     FLAG,
     LOCKING,
@@ -21,6 +22,7 @@ from fpack.cli.option_table import (
     NUMBER,
     OF_FILE,
     SETTING,
+    TOGETHER,
     Option,
 )  # fmt: skip
 from fpack.store import settings
@@ -152,6 +154,20 @@ evaluating = from_table(EVALUATING)  # for verbs that evaluate the language: its
 locking = from_table(LOCKING)  # for verbs that use the lock: also those of `evaluating`
 building = from_table(BUILDING)  # for verbs that build: also those of `locking`
 of_file = from_table(OF_FILE)  # for verbs about an image that may be in a file
+together = from_table((TOGETHER,))
+of_any = from_table((EXPRESSION, TOGETHER))  # for verbs about whatever a file or an expression has
+
+
+def target_text(what: str | None, expression: str | None) -> str | None:
+    """Return the text of the target that a verb's argument or its option --expression names."""
+    if expression is None:
+        return what
+    if what is not None:
+        from fpack.cli.errors import UsageError
+
+        raise UsageError("Give either a name or --expression, not both", hint=f"leave out {what} or -e")
+    return f"({expression})"
+
 
 sources = click.option(  # for verbs that build the image of a file again
     "--source",

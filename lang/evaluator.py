@@ -266,6 +266,28 @@ class Evaluator:
         known = self.run(lambda: self._deriver.output(value))
         return known.derivation, known.name, known.text
 
+    def standing_for(self, value: Value) -> Value:
+        """Return the derivation that a path, or a string that is an output's placeholder, stands for; else the value.
+
+        A function without parameters stands for its result.
+        """
+
+        def work() -> Value:
+            found = evaluated(value)
+            if found.__class__ is FunctionType and not found.__code__.co_argcount:
+                found = evaluated(found())
+            return self._deriver.standing_for(found)
+
+        return self.run(work)
+
+    def placeholders_in(self, text: str) -> list[str]:
+        """Return the placeholders in a string, sorted."""
+        return self._deriver.references(text)
+
+    def adopt(self, body: bytes) -> None:
+        """Make a derivation of another evaluation known to this one, so that its outputs are values here."""
+        self._deriver.adopt(body)
+
     # ---- inside
 
     def _package_set(self, base: Value, directory: PathValue) -> Value:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.path import StorePath
 
-_UNCOMMON = {"explain", "check", "rounds"}  # options that need more than the path of the result
+_UNCOMMON = {"explain", "check", "rounds", "expression", "together"}  # options that need more than the path of the result
 
 
 class BuildRequest(NamedTuple):
@@ -102,9 +102,26 @@ def show(path: StorePath, disk: Path, link: Path | None, as_json: bool) -> None:
     if as_json:
         from fpack.cli.options import print_json
 
-        print_json({"path": str(path), "disk": str(disk), "link": None if link is None else str(link.absolute())})
+        print_json(_as_json(path, disk, link))
     else:
         sys.stdout.write(f"{path}\n")
+
+
+def show_several(
+    members: Sequence[str], paths: Sequence[StorePath], disks: Sequence[Path], links: Sequence[Path | None], as_json: bool
+) -> None:
+    """Print the results of a build of several outputs, by their member of a list or a record."""
+    if not as_json:
+        sys.stdout.write("".join(f"{path}\n" for path in paths))
+        return
+    from fpack.cli.options import print_json
+
+    rows = zip(members, paths, disks, links, strict=True)
+    print_json({"members": {member: _as_json(path, disk, link) for member, path, disk, link in rows}})
+
+
+def _as_json(path: StorePath, disk: Path, link: Path | None) -> dict[str, str | None]:
+    return {"path": str(path), "disk": str(disk), "link": None if link is None else str(link.absolute())}
 
 
 def _directory() -> Path:

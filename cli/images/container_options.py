@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -22,16 +23,41 @@ _OPTIONS = (
     ),
     click.option("--user", help="The user that the image runs as: a name of the image, or numbers as 1000:1000."),
     click.option("--port", "ports", multiple=True, metavar="PORT", help="Expose another port, as in 8080 or 53/udp."),
-    click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable of the image."),
     click.option("--volume", "volumes", multiple=True, metavar="PATH", help="Declare another volume of the image."),
 )
+_ENV = {"multiple": True, "metavar": "NAME=VALUE", "help": "Set a variable of the image."}
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*=(?!=)")
 
 
 def from_command_line(command: Command) -> Command:
     """Add the options to a command."""
-    for option in reversed(_OPTIONS):
+    return _add(command, click.option("-e", "--env", **_ENV))
+
+
+def with_expressions(command: Command) -> Command:
+    """Add the options to a command whose -e is also that of --expression. See `expressions`."""
+    text = "Evaluate this text in place of a name. With -e, NAME=VALUE sets a variable, as --env does."
+    command = click.option("-e", "short", multiple=True, metavar="EXPR", help="Short for --expression or --env.")(command)
+    command = click.option("--expression", "expressions", multiple=True, metavar="EXPR", help=text)(command)
+    return _add(command, click.option("--env", **_ENV))
+
+
+def _add(command: Command, env: Callable[[Command], Command]) -> Command:
+    for option in reversed((*_OPTIONS[:-1], env, _OPTIONS[-1])):
         command = option(command)
     return command
+
+
+def expressions(values: dict[str, Any]) -> tuple[str, ...]:
+    """Remove the options of `with_expressions` from a command's parameters, and return the targets of expressions.
+
+    A value of -e is a variable if it is of the form NAME=VALUE, which no expression is: the language writes `=` only in
+    a record or a `let`.
+    """
+    short = values.pop("short")
+    values["env"] += tuple(text for text in short if _VARIABLE.match(text))
+    found = (*values.pop("expressions"), *(text for text in short if not _VARIABLE.match(text)))
+    return tuple(f"({text})" for text in found)
 
 
 def fields(values: dict[str, Any]) -> Mapping[str, Any]:

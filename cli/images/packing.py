@@ -38,7 +38,8 @@ class PackedImage(NamedTuple):
 
     archs: Debian architectures, in the order of `images`. bundle: the content to export. images, manifests: outputs; no
     manifests if none were requested. trees: returns the reader of a store path. provenances: the statement on each
-    image if they were requested. vex: the document on each image if they were requested.
+    image if they were requested. vex: the document on each image if they were requested. target: what the command
+    line named, or None.
     """
 
     container: Container
@@ -51,6 +52,7 @@ class PackedImage(NamedTuple):
     trees: Callable[[str], CheckedTree]
     provenances: tuple[bytes, ...] = ()
     vex: tuple[PackedVex, ...] = ()
+    target: str | None = None
 
 
 class _ImageJob(NamedTuple):
@@ -59,6 +61,7 @@ class _ImageJob(NamedTuple):
     workspace: Workspace
     container: Container
     wanted: list[Output]
+    target: str | None
 
 
 def architectures(platforms: Sequence[str], options: SharedOptions) -> list[str | None]:
@@ -88,27 +91,27 @@ def make(
     formats: Sequence[str] = (),
     provenance: bool = False,
     auditor: Auditor | None = None,
+    together: bool = False,
 ) -> list[PackedImage]:
     """Evaluate and build the images of each target. Their workspaces are open as long as `stack` is.
 
     sources: the maximum size of the sources that travel with each manifest; None for no manifests. formats: the formats
     of the bills of materials, which need a manifest, as the statements of `provenance` do. auditor: makes VEX
-    documents, which need one too.
+    documents, which need one too. together: the members of a list or a record are packed in one image.
     """
     from fpack.builders.export.oci import Bundle
 
     alone = len(targets) * len(archs) == 1
-    jobs = _evaluate(targets, archs, options, sources, formats, stack)
-    if any(_moved(job) for job in jobs):
+    groups = _evaluate(targets, archs, options, sources, formats, stack, together)
+    if any(_moved(job) for group in groups for job in group):
         # A package list had disappeared, so the lock was updated: jobs evaluated before that are outdated.
-        jobs = _evaluate(targets, archs, options, sources, formats, stack)
+        groups = _evaluate(targets, archs, options, sources, formats, stack, together)
     made = []
-    for start in range(0, len(jobs), len(archs)):
+    for mine in groups:
         images: list[CheckedTree] = []
         documents: list[list[CheckedTree]] = [[], []]
         provenances: list[bytes] = []
         vex: list[PackedVex] = []
-        mine = jobs[start : start + len(archs)]
         for job in mine:
             with naming_option(job.workspace.options.fields):
                 image, *rest = job.workspace.realise(job.wanted)
@@ -119,7 +122,7 @@ def make(
             if provenance:
                 from .attestations.provenance import of_pack
 
-                provenances.append(of_pack(job.workspace, documents[0][-1], targets[start // len(archs)]))
+                provenances.append(of_pack(job.workspace, documents[0][-1], job.target))
             if auditor is not None:
                 from .attestations import vex_statement
 
@@ -144,10 +147,11 @@ def make(
                 trees,
                 tuple(provenances),
                 tuple(vex),
+                first.target,
             )
         )
     if alone:
-        jobs[0].workspace.finish()
+        groups[0][0].workspace.finish()
     return made
 
 
@@ -168,27 +172,31 @@ def _evaluate(
     sources: int | None,
     formats: Sequence[str],
     stack: ExitStack,
-) -> list[_ImageJob]:
+    together: bool,
+) -> list[list[_ImageJob]]:
+    """Return the images of each target and of each of its members: one for each architecture."""
     alone = len(targets) * len(archs) == 1
     own = Workspace(SharedOptions()).arch
-    jobs = []
+    groups: list[list[_ImageJob]] = []
     for text in targets:
+        of_target: dict[str, list[_ImageJob]] = {}
         for arch in sorted(archs, key=lambda arch: arch not in (None, own)):  # old clients use only the first image
             # Maintainer scripts run on a machine of their architecture only.
             fields = options.fields if arch in (None, own) else {"configure": False, **options.fields}
             workspace = stack.enter_context(Workspace(options._replace(arch=arch, fields=fields)))
-            container = containers.container(workspace, workspace.target(text))
-            wanted = [container.image]
-            if sources is not None:
-                manifest = attach.manifest(workspace, container, sources)
-                wanted.append(manifest)
-                if formats:
-                    wanted.append(bills.bill(workspace, manifest, formats))
-            jobs.append(_ImageJob(workspace, container, wanted))
+            for container in containers.containers(workspace, workspace.target(text), together=together):
+                wanted = [container.image]
+                if sources is not None:
+                    manifest = attach.manifest(workspace, container, sources)
+                    wanted.append(manifest)
+                    if formats:
+                        wanted.append(bills.bill(workspace, manifest, formats))
+                of_target.setdefault(container.member, []).append(_ImageJob(workspace, container, wanted, text))
             if not alone:
                 # The next workspace may use the same lock.
                 workspace.finish()
-    return jobs
+        groups += of_target.values()
+    return groups
 
 
 def _moved(job: _ImageJob) -> bool:

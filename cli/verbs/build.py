@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from fpack.cli import options as shared
 from fpack.cli.option_table import BUILD
 
 if TYPE_CHECKING:
+    from fpack.cli.workspace.containers import NamedOutput
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.derivation import Output
     from fpack.store.errors import FpackError
@@ -27,6 +29,9 @@ Examples:
   fpack build app                       an attribute of ./fpack.fp
   fpack build postgres                  a curated image
   fpack build api.fp#app -o app         an attribute of a file, linked from ./app
+  fpack build app.dev ./result          an output, and what a store path was built from
+  fpack build tools                     each member of a list or a record: result-NAME, or --together in one image
+  fpack build -e 'text("a", "b")'       the value of an expression
   fpack build app --no-link --json
   fpack build app -L                    show the output of the build
   fpack build app --explain             only show why it must be built
@@ -36,6 +41,8 @@ Examples:
 @shared.from_table(BUILD)
 def command(
     what: str | None,
+    expression: str | None,
+    together: bool,
     link: Path,
     no_link: bool,
     as_json: bool,
@@ -44,58 +51,81 @@ def command(
     rounds: int | None,
     **rest: Any,
 ) -> int:
-    """Build WHAT and print its store path. The link protects it, and all that it needs, from gc."""
-    from fpack.cli.builds.warm_start import AnswerRecorder, BuildRequest, show
-    from fpack.cli.errors import UsageError
-    from fpack.cli.workspace.containers import output_of
+    """Build WHAT and print its store path. The link protects it, and all that it needs, from gc.
+
+    WHAT is anything that a file has or that the store has: a package, a derivation or one of its outputs, a container,
+    a shell, a service, a path, a store path. Of a list or a record, each member is built, with a link of its own.
+    """
+    from fpack.cli.builds.warm_start import AnswerRecorder, BuildRequest, show, show_several
+    from fpack.cli.workspace.containers import outputs_of
     from fpack.cli.workspace.workspace import Workspace
 
+    text = shared.target_text(what, expression)
     options = shared.options(rest)
-    request = BuildRequest(what, lock=str(options.lock or ""), arch=options.arch or "")
+    request = BuildRequest(text, lock=str(options.lock or ""), arch=options.arch or "")
     with Workspace(options) as workspace:
-        with AnswerRecorder(None if explain or check or rounds else request) as recorder:
-            target = workspace.target(what)
-            output = output_of(workspace, target)
-            recorder.evaluated(workspace, target)
+        target = workspace.target(text)
+        is_common = not (explain or check or rounds or together or target.store or target.expression)
+        with AnswerRecorder(request if is_common else None) as recorder:
+            wanted = outputs_of(workspace, target, together=together)
+            if not wanted[0].member:
+                recorder.evaluated(workspace, target)
+        outputs = [entry.output for entry in wanted]
+        several = bool(wanted[0].member)
         if explain:
-            _explain(workspace, output)
+            for output in outputs:
+                _explain(workspace, output)
             workspace.finish()
             return 0
-        if not no_link and (link.exists() or link.is_symlink()) and not link.is_symlink():
-            raise UsageError(
-                "The link would replace an existing file", where=str(link), hint="choose another link with -o"
-            )
-        if not no_link and not link.absolute().parent.is_dir():
-            directory = link.absolute().parent
-            raise UsageError(f"{link} cannot be made", why=f"there is no directory {directory}", hint="create it first")
-        path = _realise(workspace, output)
-        workspace.store.used([path], workspace.project_name, target.text)
-        disk = workspace.store.disk(path)
-        if not no_link:
-            from fpack.store.gc import add_root
+        links = [None if no_link else _link(link, entry) for entry in wanted]
+        paths = _realise(workspace, outputs)
+        workspace.store.used(paths, workspace.project_name, target.text)
+        disks = [workspace.store.disk(path) for path in paths]
+        for place, disk in zip(links, disks, strict=True):
+            if place is not None:
+                from fpack.store.gc import add_root
 
-            add_root(workspace.store, link, disk)
+                add_root(workspace.store, place, disk)
         workspace.finish()
-        recorder.keep(path, workspace.store.closure([path]))
+        if not several:
+            recorder.keep(paths[0], workspace.store.closure(paths))
         _show_cut_off(workspace)
         if check or rounds:
             from fpack.cli.builds.reproducibility import check_rebuilds
 
-            check_rebuilds(workspace, output, rounds or 1)
-    show(path, disk, None if no_link else link, as_json)
+            for output in outputs:
+                check_rebuilds(workspace, output, rounds or 1)
+    if several:
+        show_several([entry.member for entry in wanted], paths, disks, links, as_json)
+    else:
+        show(paths[0], disks[0], links[0], as_json)
     return 0
 
 
-def _realise(workspace: Workspace, output: Output) -> StorePath:
+def _link(link: Path, entry: NamedOutput) -> Path | None:
+    """Return the link to an output: that of the option, with the member's name appended for one of several."""
+    from fpack.cli.errors import UsageError
+    from fpack.store.path import clean_name
+
+    if entry.member:
+        link = link.with_name(f"{link.name}-{clean_name(entry.member)}")
+    if (link.exists() or link.is_symlink()) and not link.is_symlink():
+        raise UsageError("The link would replace an existing file", where=str(link), hint="choose another link with -o")
+    if not link.absolute().parent.is_dir():
+        directory = link.absolute().parent
+        raise UsageError(f"{link} cannot be made", why=f"there is no directory {directory}", hint="create it first")
+    return link
+
+
+def _realise(workspace: Workspace, outputs: Sequence[Output]) -> list[StorePath]:
     from fpack.store.errors import FpackError
 
     try:
-        (path,) = workspace.realise([output])
+        return workspace.realise(outputs)
     except FpackError as error:
         if workspace.options.shell_on_failure:
             raise _shell(error, workspace.options.keep_failed) from None
         raise
-    return path
 
 
 def _shell(error: FpackError, keep: bool) -> FpackError:

@@ -35,6 +35,9 @@ Examples:
   fpack pack api.fp#server -o server.tar      an attribute of a file: a container or a derivation
   fpack pack postgres --load podman           load it into podman
   fpack pack postgres --platform linux/amd64,linux/arm64
+  fpack pack tools --together                 a list or a record of packages, in one image
+  fpack pack ./result                         what a store path was built from
+  fpack pack -e 'import("./fpack.fp").app'    the value of an expression
   fpack pack postgres redis -o images         two images, and the layers they share
   fpack pack postgres --format oci-dir -o postgres
   fpack pack debian.trixie.jq --format deb    also rpm, squashfs and rootfs-tar
@@ -44,6 +47,7 @@ Examples:
   fpack pack --vex --data tracker.json        and which known vulnerabilities affect it""",
 )
 @click.argument("what", nargs=-1)
+@shared.together
 @click.option("-o", "--output", type=shared.NamedPath(path_type=Path), help="File or directory to write.")
 @click.option(
     "--format",
@@ -60,7 +64,7 @@ Examples:
 )
 @click.option("--load", type=click.Choice(ENGINES), help="Load the image into a container engine on this machine.")
 @click.option("--compress", metavar="CODEC", help="zstd[:LEVEL], gzip[:LEVEL] or none.")
-@container_options.from_command_line
+@container_options.with_expressions
 @click.option("--no-manifest", is_flag=True, help="Write no manifest, neither beside the image nor in it.")
 @click.option(
     "--sbom",
@@ -96,6 +100,7 @@ Examples:
 @shared.building
 def command(
     what: tuple[str, ...],
+    together: bool,
     output: Path | None,
     format_: str | None,
     platforms: tuple[str, ...],
@@ -110,10 +115,15 @@ def command(
     as_json: bool,
     **rest: Any,
 ) -> int:
-    """Pack each WHAT, with exactly what it needs at run time, into a container image."""
+    """Pack each WHAT, with exactly what it needs at run time, into a container image.
+
+    WHAT is anything that a file has or that the store has. A root, a payload, a slice and `files` are at / in the image,
+    and other derivations at their store paths. Of a list or a record, each member has an image of its own.
+    """
     from fpack.cli.images import engines, formats, manifests, packing
     from fpack.cli.workspace.curated import curated
 
+    what += container_options.expressions(rest)
     fields = container_options.fields(rest)
     options = shared.options(rest)._replace(fields=fields)
     archs = packing.architectures(platforms, options)
@@ -164,7 +174,15 @@ def command(
             has_manifest = write and form.oci and not no_manifest
             kept = most if has_manifest else None
             made = packing.make(
-                what or (None,), archs, options, kept, stack, wanted if write else (), provenance and write, auditor
+                what or (None,),
+                archs,
+                options,
+                kept,
+                stack,
+                wanted if write else (),
+                provenance and write,
+                auditor,
+                together,
             )
             if write:
                 places = formats.output_paths(form, made, output, compress)
@@ -187,9 +205,9 @@ def command(
         several = {"images": results, **({"shared": common.as_json()} if form.oci or load is not None else {})}
         shared.print_json(results[0] if len(results) == 1 else several)
         return 0
-    for text, entry, result in zip(what or ("",), made, results, strict=True):
+    for entry, result in zip(made, results, strict=True):
         # A curated image leaves out packages on purpose.
-        _describe(entry, result if text not in curated() else {**result, "omitted": ()}, form)
+        _describe(entry, result if entry.target not in curated() else {**result, "omitted": ()}, form)
     for text in what:
         _point_to_curated(text)
     if len(made) > 1 and (form.oci or load is not None):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import FunctionType
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fpack.cli.errors import UsageError
@@ -13,14 +12,16 @@ from fpack.lang.runtime.values import describe, with_article
 from fpack.store import derivation
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output, placeholder
+from fpack.store.path import parse
 
 from .error_context import naming_definition
+from .named_values import NamedValue, label, only, values
 from .target import Target
 from .workspace import Workspace
 
-# Kinds that are parts of images, so that their outputs are not packed as programs.
-_PARTS = ("deb", "files", "image", "layer", "manifest", "root", "slice")
-_SHOWN = 6  # fields of a record to name in an error
+# Kinds whose outputs are parts of images: in an image, their files are at `/` and not at a store path.
+_PARTS = ("deb", "files", "image", "root", "slice")
+
 
 # Changes the fields of a container. Variables are added to its own, and so are ports and volumes.
 _CHANGED = """
@@ -36,7 +37,8 @@ _CHANGED = """
 class Container(NamedTuple):
     """A container as the command line uses it: its outputs to build, and the fields of its record to show.
 
-    meta: what the image and the packages in it say of themselves, by the digests of their derivations.
+    meta: what the image and the packages in it say of themselves, by the digests of their derivations. member: its path
+    in the list or record that the target names, or "".
     """
 
     image: Output
@@ -46,30 +48,72 @@ class Container(NamedTuple):
     ports: tuple[str, ...]
     run_options: tuple[str, ...]
     meta: Mapping[str, Value] = {}
+    member: str = ""
 
 
-def container(workspace: Workspace, target: Target) -> Container:
-    """Return the container that a target is or is packed in. A package gets a container of its own."""
-    with naming_definition(target):
-        return container_of(workspace, workspace.evaluator.force(workspace.value(target)), target)
+class NamedOutput(NamedTuple):
+    """An output that a target names. name, member: as of a NamedValue."""
+
+    name: str
+    member: str
+    output: Output
 
 
-def container_of(workspace: Workspace, value: Any, target: Target) -> Container:
-    """Return the container that a target's value is or is packed in.
+def container(workspace: Workspace, target: Target, *, together: bool = False) -> Container:
+    """Return the container that a target is or is packed in. Raise UsageError for a list or a record of several.
 
-    A function without parameters, such as `debug` of a container, stands for its result.
+    together: the members of a list or a record are packed in one container.
     """
+    if together:
+        found = containers(workspace, target, together=True)
+        return found[0]
+    with naming_definition(target):
+        return container_of(workspace, only(workspace, target), target)
+
+
+def containers(workspace: Workspace, target: Target, *, together: bool = False) -> list[Container]:
+    """Return the containers that a target is or is packed in: one, or one of each member of a list or a record.
+
+    together: the members are packed in one container.
+    """
+    found = values(workspace, target)
+    with naming_definition(target):
+        if together and found[0].member:
+            return [container_of(workspace, packed_together(workspace, found, target), target)]
+        return [container_of(workspace, value, target) for value in found]
+
+
+def packed_together(workspace: Workspace, members: Sequence[NamedValue], target: Target) -> NamedValue:
+    """Return the container with the packages of all members."""
+    for member in members:
+        is_part = member.kind == "derivation" and _derivation(workspace, workspace.output(member.value)).kind in _PARTS
+        if member.kind == "service" or is_part:
+            raise UsageError(
+                f"{member.member} of {target.text} cannot be packed together with others",
+                why="a service, a root, an image and a slice have an image of their own",
+                hint="leave out --together, or name packages and derivations",
+            )
+    function = workspace.evaluator.expression('import("fpack/parts").together')
+    arguments = {"name": label(target), "members": [member.value for member in members]}
+    return NamedValue(label(target), "container", workspace.evaluator.call(function, arguments))
+
+
+def container_of(workspace: Workspace, named: NamedValue, target: Target) -> Container:
+    """Return the container that a value is or is packed in."""
     evaluator = workspace.evaluator
-    if isinstance(value, FunctionType) and not value.__code__.co_argcount:
-        value = evaluator.force(evaluator.call(value))
-    if isinstance(value, Mapping) and _is_packable(workspace, value):
+    value: Any = named.value
+    if named.kind == "package":
         value = evaluator.force(evaluator.call(evaluator.expression("container-for"), value))
-    elif isinstance(value, Mapping) and workspace.field(value, "type") == "shell":
+    elif named.kind == "shell":
         value = workspace.field(value, "image")
-    if not (isinstance(value, Mapping) and workspace.field(value, "type") == "container"):
-        raise _unfit(
-            value, target, "a container", "pack a container { ... }, a package or a derivation, as in FILE.fp#NAME"
-        )
+    elif named.kind == "service":
+        function = evaluator.expression('import("fpack/parts").of-service')
+        value = evaluator.call(function, {"name": named.name, "service": value})
+    elif named.kind == "derivation":
+        output = workspace.output(value)
+        if _derivation(workspace, output).kind == "image":
+            return _of_image(workspace, output, target)
+        value = _of_derivation(workspace, named, output)
     if fields := workspace.options.fields:
         value = evaluator.force(evaluator.call(evaluator.expression(_CHANGED), value, dict(fields)))
     # The record is user input, so check that the builders of images and roots make its parts.
@@ -85,7 +129,79 @@ def container_of(workspace: Workspace, value: Any, target: Target) -> Container:
         ports=_texts(workspace, value, "ports"),
         run_options=_texts(workspace, value, "run-options"),
         meta=_described(workspace, value),
+        member=named.member,
     )
+
+
+def _of_derivation(workspace: Workspace, named: NamedValue, output: Output) -> Any:
+    """Return the container for a derivation. That of a part of an image has the part at `/`."""
+    evaluator = workspace.evaluator
+    made = _derivation(workspace, output)
+    if made.kind == "root":
+        slices: Any = made.args["slices"]
+        first = next((item["package"] for item in slices if item["seed"]), None)
+        function = evaluator.expression('import("fpack/parts").with-root')
+        return evaluator.call(function, {"name": named.name, "root": named.value, "program": first})
+    if made.kind == "files":
+        from fpack.builders.debian.suites import STABLE
+
+        function = evaluator.expression('import("fpack/parts").of-files')
+        return evaluator.call(function, {"name": named.name, "release": STABLE, "files": named.value})
+    if made.kind in ("deb", "slice") and (package := payload_of(workspace, output)) is not None:
+        function = evaluator.expression('import("fpack/parts").of-package')
+        field = "slice" if made.kind == "slice" else "payload"
+        facts = {"name": package.name, "version": package.version, "release": package.release}
+        return evaluator.call(function, {**facts, field: named.value})
+    return evaluator.force(evaluator.call(evaluator.expression("container-for"), named.value))
+
+
+class Payload(NamedTuple):
+    """The package whose files a payload or a slice has. release: of the lock, or the newest stable one."""
+
+    name: str
+    version: str
+    release: str
+    output: Output
+
+
+def payload_of(workspace: Workspace, output: Output) -> Payload | None:
+    """Return the package of a payload or a slice, or None if the lock does not have it."""
+    made = _derivation(workspace, output)
+    if made.kind == "slice":
+        wanted = parse(str(made.args["payload"])).hash
+        for source in made.inputs:
+            if placeholder(source.derivation, "x", source.name).hash == wanted:
+                return payload_of(workspace, source)
+        return None
+    if made.kind != "deb":
+        return None
+    name, version = str(made.args["package"]), str(made.args["version"])
+    for (release, package, _), pin in workspace.source.lock.packages.items():
+        if package == name and pin.version == version:
+            return Payload(name, version, release, output)
+    return None
+
+
+def _of_image(workspace: Workspace, image: Output, target: Target) -> Container:
+    """Return the container of an image's derivation."""
+    if workspace.options.fields.keys() - {"configure"}:
+        raise UsageError(f"{target.text} is an image, whose settings are fixed", hint="name the container that has it")
+    made = _derivation(workspace, image)
+    root = input_of(workspace, made, "root")
+    if root is None:
+        raise UsageError(f"{target.text} is an image without a root", hint="write it as container { ... }")
+    name = str(made.args.get("name"))
+    return Container(image, root, name, name.rpartition("/")[2], (), ())
+
+
+def input_of(workspace: Workspace, made: Derivation, argument: str) -> Output | None:
+    """Return the input of a derivation that an argument names, or None."""
+    for output in made.inputs:
+        if str(placeholder(output.derivation, _derivation(workspace, output).name, output.name)) == made.args.get(
+            argument
+        ):
+            return output
+    return None
 
 
 def _described(workspace: Workspace, value: Mapping[str, Any]) -> dict[str, Value]:
@@ -102,61 +218,28 @@ def _described(workspace: Workspace, value: Mapping[str, Any]) -> dict[str, Valu
 
 def files_of(workspace: Workspace, container: Container) -> Output | None:
     """Return the output of the container's own files, directories and links, or None if it has none."""
-    made = _derivation(workspace, container.image)
-    for output in made.inputs:
-        if str(placeholder(output.derivation, _derivation(workspace, output).name, output.name)) == made.args.get(
-            "files"
-        ):
-            return output
-    return None
+    return input_of(workspace, _derivation(workspace, container.image), "files")
+
+
+def outputs_of(workspace: Workspace, target: Target, *, together: bool = False) -> list[NamedOutput]:
+    """Return the outputs that a target stands for: those of derivations, or the images of containers."""
+    found = values(workspace, target)
+    with naming_definition(target):
+        if together and found[0].member:
+            found = [packed_together(workspace, found, target)]
+        return [NamedOutput(value.name, value.member, _output_of(workspace, value, target)) for value in found]
 
 
 def output_of(workspace: Workspace, target: Target) -> Output:
-    """Return the output that a target stands for: that of a derivation, or a container's image."""
+    """Return the only output that a target stands for: that of a derivation, or a container's image."""
     with naming_definition(target):
-        value = workspace.evaluator.force(workspace.value(target))
-        if workspace.evaluator.is_derivation(value):
-            return workspace.output(value)
-        if isinstance(value, Mapping) and not special(value):  # type: ignore[arg-type]
-            raise _unfit(value, target, "a derivation", "name a package, a container or another derivation")
-        return container_of(workspace, value, target).image
+        return _output_of(workspace, only(workspace, target), target)
 
 
-def _unfit(value: Any, target: Target, wanted: str, hint: str) -> UsageError:
-    """Return the error for a target whose value is not what a command takes. It names the fields to choose from."""
-    return UsageError(
-        f"{target.text} is not {wanted}", why=f"it is {described(value)}", hint=_member(value, target) or hint
-    )
-
-
-def described(value: Any) -> str:
-    """Describe the value of a target in an error: its type, and a few fields of a record."""
-    if not isinstance(value, Mapping):
-        return describe(value)
-    if kind := special(value):  # type: ignore[arg-type]
-        return with_article(kind)
-    names = sorted(value)
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"a record with the fields {', '.join(names[:_SHOWN])}{more}" if names else "a record"
-
-
-def _member(value: Any, target: Target) -> str:
-    """Return a hint for a record of other values, or a function; "" for other values."""
-    if isinstance(value, FunctionType):
-        return "call it; package-set(./DIRECTORY) calls the functions that the files of a directory define"
-    if isinstance(value, Mapping) and value and not special(value) and target.path:  # type: ignore[arg-type]
-        file = target.text.partition("#")[0] or PROJECT_FILE if "#" in target.text else PROJECT_FILE
-        return f"name one of its fields, as in {file}#{'.'.join(target.path)}.{min(value)}"
-    return ""
-
-
-def _is_packable(workspace: Workspace, value: Mapping[str, Any]) -> bool:
-    """Return whether a value is a package or a derivation that gets a container of its own."""
-    if workspace.field(value, "type") != "derivation":
-        return bool(workspace.field(value, "type") == "package")
-    return (
-        workspace.evaluator.is_derivation(value) and _derivation(workspace, workspace.output(value)).kind not in _PARTS
-    )
+def _output_of(workspace: Workspace, named: NamedValue, target: Target) -> Output:
+    if named.kind == "derivation":
+        return workspace.output(named.value)
+    return container_of(workspace, named, target).image
 
 
 def _derivation(workspace: Workspace, output: Output) -> Derivation:

@@ -3,7 +3,8 @@
 No name at all means `image` of the project's `fpack.fp`. `FILE#attr.path` is an attribute of a file.
 `debian.RELEASE.NAME` and `ubuntu.RELEASE.NAME` are packages (only the first two dots separate, since names may contain
 dots). A bare name
-is an attribute of the project's file, or a curated package.
+is an attribute of the project's file, or a curated package. `(EXPRESSION)` is the value of an expression, and `-e
+EXPRESSION` of a verb means the same. A store path, or a link to one such as `./result`, is what it was built from.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from fpack.cli.errors import UsageError
 from fpack.cli.paths import PROJECT_FILE
 from fpack.store.errors import FpackError, did_you_mean
 from fpack.store.files.owners import find_above
+from fpack.store.path import STORE
+from fpack.store.root import default_root
 
 
 class Target(NamedTuple):
     """A parsed target.
 
     text: as the user wrote it. project: directory of the project's file, or None. file: the named file, or None. path:
-    the attributes in the file. package: (release, name) of a package of Debian or Ubuntu.
+    the attributes in the file. package: (release, name) of a package of Debian or Ubuntu. expression: a text of the
+    language. store: a store path; path is then that of a file below it.
     """
 
     text: str
@@ -31,6 +35,8 @@ class Target(NamedTuple):
     file: Path | None = None
     path: tuple[str, ...] = ()
     package: tuple[str, str] | None = None
+    expression: str = ""
+    store: str = ""
 
 
 _DISTRIBUTIONS = ("debian.", "ubuntu.")
@@ -46,10 +52,23 @@ def find_image(text: str | None, cwd: Path) -> Path | None:
     if path.is_dir():
         return path if (path / "oci-layout").is_file() else None
     if path.exists():
-        return None if text.endswith(".fp") else path
+        return None if text.endswith(".fp") or (in_store(path) and not is_archive(path)) else path
     if text.endswith(IMAGES) and not text.startswith(_DISTRIBUTIONS):
         raise UsageError("There is no such file", where=str(path), why=f"it is named by {text!r}")
     return None
+
+
+def in_store(path: Path) -> tuple[str, tuple[str, ...]] | None:
+    """Return the store path that a file or a link on disk is in, and the names below it, or None."""
+    try:
+        real = os.path.realpath(path)
+    except ValueError:
+        return None
+    inside = f"{os.path.realpath(default_root())}/store/"
+    if not real.startswith(inside) or not os.path.lexists(real):
+        return None
+    base, *names = real[len(inside) :].split("/")
+    return f"{STORE}/{base}", tuple(names)
 
 
 def is_archive(path: Path) -> bool:
@@ -81,6 +100,12 @@ def parse(text: str | None, cwd: Path, default: str = "image") -> Target:
                 "as in: fpack pack postgres, fpack try nginx, or: fpack shell debian.trixie.jq",
             )
         return Target(f"{PROJECT_FILE}#{default}", project, project / PROJECT_FILE, (default,))
+    if text.startswith("(") and text.endswith(")"):
+        import shlex
+
+        return Target(f"-e {shlex.quote(text[1:-1])}", project, expression=text[1:-1])
+    if (stored := _stored(text, cwd)) is not None:
+        return Target(text, project, path=stored[1], store=stored[0])
     if "#" in text:
         name, _, attributes = text.partition("#")
         file = _file(cwd / name if name else (project or cwd) / PROJECT_FILE, text)
@@ -93,6 +118,16 @@ def parse(text: str | None, cwd: Path, default: str = "image") -> Target:
         file = _file(cwd / text, text)
         return Target(text, find_project(file.parent), file, (default,))
     return Target(text, project, None, _path(text, text))
+
+
+def _stored(text: str, cwd: Path) -> tuple[str, tuple[str, ...]] | None:
+    """Return the store path that a text names, itself or by a link, and the names below it, or None."""
+    if text.startswith(f"{STORE}/"):
+        base, *names = text[len(STORE) + 1 :].rstrip("/").split("/")
+        return f"{STORE}/{base}", tuple(names)
+    if "/" not in text or is_archive(cwd / text):
+        return None
+    return in_store(cwd / text)
 
 
 def _package(text: str) -> tuple[str, str]:

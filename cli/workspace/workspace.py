@@ -90,7 +90,9 @@ class Workspace:
     def _is_defined(self, target: Target) -> bool:
         """Return whether a target is an attribute of the project's file."""
         assert target.project is not None
-        return target.package is None and target.path[0] in self.evaluator.load(target.project / PROJECT_FILE)
+        if target.package is not None or target.store:
+            return False
+        return bool(target.expression) or target.path[0] in self.evaluator.load(target.project / PROJECT_FILE)
 
     def _release_of(self, target: Target) -> str | None:
         """Return the release whose package a bare name means, if neither the project nor the curated packages have it.
@@ -103,7 +105,7 @@ class Workspace:
 
         from .package_lookup import Packages
 
-        if target.file is not None or target.package is not None or len(target.path) != 1:
+        if target.file or target.package or target.expression or target.store or len(target.path) != 1:
             return None
         name = target.path[0]
         try:
@@ -122,7 +124,14 @@ class Workspace:
         return packages.release
 
     def value(self, target: Target) -> Any:
+        """Return the value that a target names. That of a store path is what it was built from."""
         evaluator = self.evaluator
+        if target.expression:
+            return evaluator.expression(target.expression)
+        if target.store:
+            from .stored_path import adopt
+
+            return adopt(self, target.store)
         if target.package is not None:
             from fpack.builders.debian.suites import ALL_RELEASES, distribution
 

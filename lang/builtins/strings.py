@@ -262,6 +262,14 @@ class StringBuiltins:
             """
             return deriver.is_executable(evaluated(x))
 
+        def derivation_of(x: Value, /) -> Value:
+            """derivation-of(x): Return the derivation that a path, or a string with the path of an output, stands for.
+            Of the output of a package, `release` and `built-with` are those of its tools and libraries.
+
+                derivation-of("${text("a", "no path")}").name == "a"
+            """
+            return deriver.derivation_of(evaluated(x))
+
         def derivation(r: Value, /) -> Value:
             """derivation { kind, name, ... }: Describe a build. All fields except kind, name, candidates and outputs
             are arguments of the kind, and so are the fields of `args`. The result has a field for each output.
@@ -293,6 +301,7 @@ class StringBuiltins:
             "mentions": mentions,
             "inputs": inputs,
             "is-executable": is_executable,
+            "derivation-of": derivation_of,
             "derivation": derivation,
             ".derive": derive,
         }

@@ -92,6 +92,7 @@ STRICT = {
     "source": "sl",
     "package-set": "sl",
     "derivation": "s",
+    "derivation-of": "s",
     "mentions": "s",
     "inputs": "s",
     "is-executable": "s",

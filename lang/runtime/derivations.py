@@ -18,7 +18,20 @@ from fpack.store.errors import FpackError
 from fpack.store.path import STORE, check_name, clean_name
 
 from .argument_checks import INT_RANGE, bounded
-from .values import INT_MAX, INT_MIN, OnDemand, Path, Record, Thunk, Value, describe, evaluated, force, is_derivation
+from .values import (
+    INT_MAX,
+    INT_MIN,
+    OnDemand,
+    Path,
+    Record,
+    Thunk,
+    Value,
+    describe,
+    evaluated,
+    force,
+    is_derivation,
+    record_with_origin,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path as HostPath
@@ -211,8 +224,56 @@ class Deriver:
         texts = self._keep(drv.encode_packed(kind, name, packed, inputs, candidates, outputs), name, outputs)
         made = {"type": "derivation", "name": name, "kind": kind, "out": texts[0]}
         if outputs is not _OUT:
-            made.update(zip(outputs, texts, strict=True))
+            for output, text in zip(outputs, texts, strict=True):
+                if output != "out":
+                    made[output] = self._of_output(kind, drv.output_name(name, output), text, output, fields)
         return Record(made)
+
+    def _of_output(self, kind: str, name: str, text: str, output: str, fields: dict[str, Value]) -> Record:
+        """Return an output other than `out` as a derivation of its own, which `.with` derives again.
+
+        fields: those of the record that the derivation was made of.
+        """
+        value = Record({"type": "derivation", "name": name, "kind": kind, "out": text})
+        value.origin = (lambda changed: evaluated(self.derive(changed)[output]), fields, ())
+        return value
+
+    def derivation_of(self, value: Value) -> Value:
+        """Return the derivation of an evaluated path, or string that is the path of an output; else raise Fault."""
+        found = self.standing_for(value)
+        if is_derivation(found):
+            return found
+        if value.__class__ is not str:
+            raise Fault(f"This is {describe(value)}, and stands for no derivation")
+        inside = self.references(value)
+        hint = f"it mentions {quote(inside[0][len(STORE) + 34 :])}; use that itself" if inside else "use text(NAME, TEXT)"
+        raise Fault("This string is not the path of an output", hint=hint)
+
+    def standing_for(self, value: Value) -> Value:
+        """Return the derivation of an evaluated path, or string that is the path of an output; else the value itself."""
+        text = self.source(value) if value.__class__ is Path else value
+        known = self.placeholders.find(text) if text.__class__ is str else None
+        if known is None:
+            return value
+        made = drv.decode(self.derivations[known.derivation])
+        name = drv.output_name(made.name, known.name)
+        fields = {"type": "derivation", "name": name, "kind": made.kind, "out": known.text}
+        root = self._root_of(made)
+        if root is not None:
+            fields["release"] = root.args.get("release")
+            fields["built-with"] = [item["package"] for item in root.args["slices"]]  # type: ignore[union-attr,index,call-overload]
+        return record_with_origin(fields, None)
+
+    def _root_of(self, made: Derivation) -> Derivation | None:
+        """Return the root of Debian packages in which a derivation is built, or None if it has none."""
+        known = self.placeholders.find(str(made.args.get("root"))) if made.kind == "exec" else None
+        root = drv.decode(self.derivations[known.derivation]) if known is not None else None
+        return root if root is not None and root.kind == "root" else None
+
+    def adopt(self, body: bytes) -> None:
+        """Make a derivation of another evaluation known to this one."""
+        made = drv.decode(body)
+        self._keep(body, made.name, made.outputs)
 
     def _shape(self, fields: dict[str, Value]) -> Shape:
         names = tuple(sorted(name for name in fields if name not in _NO_ARGUMENTS))

@@ -93,6 +93,18 @@ package({
       ...paths(built-tools, linked)
       ...own-variables
     }
+    run-packages = unique-by-name(packages-with([...all-runtime, ...built-libs], ["runtime"]).debian)
+    # Another output than `out`, as a package; who links with it links with `out`.
+    part = (output, others) => output-of {
+      name = output.name
+      out = output.out
+      main = { type = "derivation", name, version, out = made.out, ...others, libs, runtime }
+      debian-packages = debian
+      debian-runtime = run-packages
+      release = the-release
+      meta = own-meta
+      version, runtime
+    }
     built = derivation {
       kind = "exec"
       name = store-name("${name}-${version}")
@@ -112,20 +124,43 @@ package({
     type = "derivation"
     kind = "exec"
     out = made.out
-    ...{ ${output} = get(made, output) for output in outputs }
+    ...{ ${o} = part(get(made, o), { ${n} = get(made, n).out for n in outputs if n != "out" }) for o in outputs if o != "out" }
     release = the-release
     root = root-made
     # The packages in which a container finds the libraries that the result loads and the programs that it runs.
     debian-packages = evaluate(own-meta, debian)
-    debian-runtime = evaluate(
-      own-meta,
-      unique-by-name(packages-with([...all-runtime, ...built-libs], ["runtime"]).debian),
-    )
+    debian-runtime = evaluate(own-meta, run-packages)
     meta = own-meta
     extra
     name, version, description, source, patches, tools, libs, runtime, env, folder, outputs
     unpack, patch, configure, build, check, install, fixup, strip, limits, allowed, disallowed
   })
+
+# An output of a package, such as `dev`, as a derivation.
+output-of({ name, version, out, main, release, debian-packages, debian-runtime, runtime, meta }) = {
+  type = "derivation"
+  kind = "exec"
+  libs = [main]
+  with = changes => error("An output cannot be changed: change its package, as in PACKAGE.with { ... }.dev", "with")
+  name, version, out, release, debian-packages, debian-runtime, runtime, meta
+}
+
+# The derivation that a path or the path of an output stands for. Of a build, the packages that it was built with are
+# known, in the version of the lock.
+from-path(p) =
+  let d = derivation-of(p) in
+  if has(d, "built-with") then recovered { name = d.name, kind = d.kind, out = d.out, release = d.release, built-with = d."built-with" }
+  else d
+
+recovered({ name, kind, out, release, built-with }) = {
+  type = "derivation"
+  debian-packages = [
+    p for p in [get(import("fpack/debian-package").of-release(release), n, null) for n in built-with] if p != null
+  ]
+  debian-runtime = []
+  meta = {}
+  name, kind, out, release
+}
 
 # ---- listed packages
 
@@ -136,6 +171,7 @@ is-built(p) = has(p, "out")
 checked(field, p) =
   let kind = if type(p) == "record" then p.type or "record" else type(p) in
   if kind == "package" || kind == "derivation" then p
+  else if kind == "string" || kind == "path" then from-path(p)
   else error("`${field}` takes packages, and this is ${with-article(kind)}", field)
 
 # Packages with those that the fields list, such as `libs`, of built packages, transitively: first the built packages.

@@ -114,6 +114,7 @@ service({
       (key, value) => import("fpack/variables").text-of("env", key, value),
     )
     inside = shell { name = "service", env = variables, packages, rules }
+    container-of = if image == null then inside.image else image
     offered = map-record(
       import("fpack/variables").for-shells("exports", exports),
       (key, value) => import("fpack/variables").text-of("exports", key, value),
@@ -121,7 +122,9 @@ service({
     forms = import("fpack/forms").of-service { start, stop, seconds, ports }
   in evaluate(forms, evaluate(variables, evaluate(offered, {
     type = "service"
-    root = if image == null then inside.root else image.root
+    image = container-of
+    release = inside.release
+    root = container-of.root
     paths = mentions([inside.paths, start, prepare, ready])
     search = inside.search
     env = inside.env
@@ -159,6 +162,7 @@ is-built(p) = has(p, "out")
 checked(p) =
   let kind = if type(p) == "record" then p.type or (if has(p, "out") then "derivation" else "record") else type(p) in
   if kind == "package" || kind == "derivation" then p
+  else if kind == "string" || kind == "path" then import("fpack/package").from-path(p)
   else error("`packages` takes packages, and this is ${with-article(kind)}", "packages")
 
 included(s) =

@@ -94,7 +94,11 @@ def world(folder: Path) -> Archive:
             "base-files",
             number,
             suite=release,
-            files={"etc/debian_version": f"{number}.0\n", "usr/lib/os-release": f'ID=debian\nVERSION_ID="{number}"\n'},
+            files={
+                "etc/debian_version": f"{number}.0\n",
+                "usr/lib/os-release": f'ID=debian\nVERSION_ID="{number}"\n',
+                "etc/os-release": link("../usr/lib/os-release"),
+            },
         )
         archive.add("bash", number, suite=release, files={**bash, "usr/bin/sh": link("bash")}, packing="zst")
         archive.add("dash", number, suite=release)
