@@ -158,6 +158,11 @@ together = from_table((TOGETHER,))
 of_any = from_table((EXPRESSION, TOGETHER))  # for verbs about whatever a file or an expression has
 
 
+def print_members(members: Sequence[tuple[str, Any]]) -> None:
+    """Print the JSON of what a target names, or of each member of a list or a record; a member has a name."""
+    print_json({"members": dict(members)} if members[0][0] else members[0][1])
+
+
 def target_text(what: str | None, expression: str | None) -> str | None:
     """Return the text of the target that a verb's argument or its option --expression names."""
     if expression is None:

@@ -10,6 +10,8 @@ from fpack.store.errors import FpackError, did_you_mean
 
 FIRST = "base-files"  # the package that each root has, whether it is requested or not
 UNRECORDED = "unrecorded"  # the kind of a reason that the manifest does not say
+SEED = "seed"  # the kind of a reason: it was requested
+REFERENCE = "reference"  # the kind of a reason: the files of another store path mention it
 _MAX_NAMES = 8  # packages to name in an error
 
 
@@ -60,7 +62,7 @@ def reason_text(entry: ImageSlice) -> str:
     """Describe why a slice is in the image."""
     file = "/" + entry.file.lstrip("/")
     words: Mapping[str, str] = {
-        "seed": "Essential, so it is in every image" if entry.package == FIRST else "requested",
+        SEED: "Essential, so it is in every image" if entry.package == FIRST else "requested",
         "depends": f"{entry.by} depends on {entry.what or entry.package}",
         "needed": f"{file} needs {entry.what}",
         "interp": f"{file} is started by {entry.what}",
@@ -70,6 +72,7 @@ def reason_text(entry: ImageSlice) -> str:
         "data": f"{entry.by} uses {entry.what}",
         "terminal": f"{file} reads {entry.what}",
         "asked": f"{entry.what or entry.package} was requested by name",
+        REFERENCE: f"{entry.by} references it",
         UNRECORDED: "the manifest does not say why",
     }
     return words.get(entry.kind, entry.kind)

@@ -16,7 +16,7 @@ from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, ManifestEntry,
 from fpack.cli.errors import UsageError
 from fpack.store.errors import FpackError
 
-from .inspect import UNRECORDED, ImageFile, ImageLayer, ImageSlice, Match
+from .inspect import REFERENCE, SEED, UNRECORDED, ImageFile, ImageLayer, ImageSlice, Match
 
 if TYPE_CHECKING:
     from fpack.builders.manifest.dependencies import PackageLoad
@@ -45,6 +45,10 @@ class Subject(HasManifest, Protocol):
         """Return the packages in the image with the reason for each, sorted by name."""
         ...
 
+    def built(self) -> list[ImageSlice]:
+        """Return the store paths of builds in the image, by name, with the path that references each."""
+        ...
+
     def sizes(self) -> Mapping[str, int]:
         """Return the size of each package's files in the image."""
         ...
@@ -64,6 +68,22 @@ class Subject(HasManifest, Protocol):
     def files(self) -> Iterator[ImageFile]:
         """Yield the files and symlinks in the image."""
         ...
+
+
+def open_subjects(
+    workspace: Workspace, what: str | None, platform: str | None = None, *, together: bool = False
+) -> list[tuple[str, Subject]]:
+    """Return the images that `what` names: one, or one of each member of a list or a record, with the member's path.
+
+    together: the members are packed in one image. Otherwise as `open_subject`.
+    """
+    from fpack.cli.workspace import containers
+
+    found = of_file(what, platform)
+    if found is not None:
+        return [("", found)]
+    made = containers.containers(workspace, workspace.target(what), together=together)
+    return [(container.member, BuiltSubject(workspace, container)) for container in made]
 
 
 def open_subject(workspace: Workspace, what: str | None, platform: str | None = None) -> Subject:
@@ -116,6 +136,10 @@ class StoredSubject:
             by, kind, file, what = item.reason or reasons.get(name, ("", UNRECORDED, "", ""))
             found.append(ImageSlice(name, item.version, item.path, by if by in paths else None, kind, file, what))
         return found
+
+    def built(self) -> list[ImageSlice]:
+        """Return nothing: a manifest does not say which store paths reference which."""
+        return []
 
     def sizes(self) -> dict[str, int]:
         """Return the size of each package's files."""
@@ -259,6 +283,28 @@ class BuiltSubject:
             by, kind, file, what = reason(item)
             found.append(ImageSlice(item["package"], item["version"], item["path"], by or None, kind, file, what))
         return sorted(found, key=lambda item: item.package)
+
+    def built(self) -> list[ImageSlice]:
+        """Return the store paths of builds. The first that references each is the reason for it."""
+        from fpack.store import base32, derivation
+        from fpack.store.path import parse
+
+        store, bodies = self._workspace.store, self._workspace.evaluator.derivations
+        image = derivation.decode(bodies[self.container.image.derivation])
+        wanted = {parse(path).hash for path in image.args["paths"]}
+        tops = [o for o in image.inputs if derivation.placeholder(o.derivation, "x", o.name).hash in wanted]
+        todo: list[tuple[StorePath, str | None]] = [(path, None) for path in self._workspace.realise(tops)]
+        by_hash = {base32.decode(path.hash): path for path in store.closure([path for path, _ in todo])}
+        found: dict[StorePath, ImageSlice] = {}
+        for path, by in todo:
+            if path in found:
+                continue
+            kind = SEED if by is None else REFERENCE
+            found[path] = ImageSlice(path.name, "", str(path), by, kind, "", "")
+            info = store.info(path)
+            below = sorted(info.references) if info is not None else ()
+            todo += [(by_hash[hash_], path.name) for hash_ in below if by_hash[hash_] != path]
+        return sorted(found.values(), key=lambda item: item.package)
 
     @cached_property
     def _tables(self) -> dict[str, list[TreeEntry]]:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fpack.cli.errors import UsageError
 from fpack.cli.options import SharedOptions
 from fpack.cli.paths import PROJECT_FILE
+from fpack.cli.workspace.containers import input_of, payload_of
 from fpack.cli.workspace.evaluation_log import Recorder
+from fpack.cli.workspace.named_values import NamedValue, label, values
 from fpack.cli.workspace.target import Target, find_project
-from fpack.store import DAY
+from fpack.store import DAY, derivation
 from fpack.store.errors import FpackError
 
 from . import cache, warm_start
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from fpack.store.path import StorePath
 
 _TEXTS = {"search", "env", "hook", "start", "prepare", "ready", "exports"}  # that may name store paths
+_SHOWN = 5  # programs in a message
+_SHELL = "/bin/bash"  # what `fpack run` starts in a shell { }
+_SHELLS = ("/usr/bin/bash", "/usr/bin/sh")  # what it starts in a root whose first package has no program
 _SEARCHED = ("usr/bin/", "usr/sbin/", "usr/games/")
 
 
@@ -46,51 +51,85 @@ def prepare(request: ShellRequest, options: SharedOptions) -> PreparedShell:
 
     path = warm_start.directory_of(request)
     with Workspace(options) as workspace:
-        named = False
+        named, targets = False, []
         with Recorder() as recorder:
             if request.building:
                 from . import phase_shell
 
                 target, shell, paths = phase_shell.prepare(workspace, request.building, path)
             else:
-                target, value, named = _value(workspace, request)
-                shell, paths = _Shell(workspace, value).build(path, _project(target), recorder)
+                targets, value, named = _value(workspace, request)
+                target = targets[0]
+                shell, paths = _Shell(workspace, value, named).build(path, _project(target), recorder)
+                if request.options.command[:1] == ("",) and not shell.program:
+                    raise _no_program(workspace, request.what[0], shell, value)
         workspace.finish()
         lease = _lease(workspace, shell, paths)
         workspace.store.used(paths, shell.project, request.verb)
         if shell.project:
             keep(workspace, shell.project, paths, "build" if request.building else "shell")
-        _save(path, shell, workspace, recorder, target)
+        if not any(entry.store for entry in targets):  # a link to the store may change
+            _save(path, shell, workspace, recorder, target)
     return PreparedShell(shell, lease, named)
 
 
-def _value(workspace: Workspace, request: ShellRequest) -> tuple[Target, Mapping[str, Any], bool]:
+def _value(workspace: Workspace, request: ShellRequest) -> tuple[list[Target], Mapping[str, Any], bool]:
     """Return the value that a request names, as a shell, and whether it is a shell { }."""
     # `run` is for any program, so it does not add packages to the lock of the project that it happens to run in.
     own_lock = request.verb == "run"
     targets = [workspace.target(text, "shell", own_lock=own_lock) for text in request.what or (None,)]
-    values = [workspace.evaluator.force(workspace.value(target)) for target in targets]
-    kinds = [workspace.field(v, "type") if isinstance(v, Mapping) else None for v in values]
-    if len(values) == 1 and kinds[0] == "shell":
-        if request.verb == "run":
-            raise UsageError(f"{targets[0].text} is a shell", hint=f"fpack shell {targets[0].text} -- COMMAND")
-        return targets[0], values[0], True
-    packages = []
-    for target, value, kind in zip(targets, values, kinds, strict=True):
-        if kind == "container":
-            packages += workspace.evaluator.force(value["packages"])
-        elif kind in ("package", "derivation"):
-            packages.append(value)
-        else:
-            from fpack.cli.workspace.containers import described
+    found = [(target, value) for target in targets for value in values(workspace, target)]
+    (target, value), *more = found
+    if not more and value.kind == "shell":
+        return targets, value.value, True
+    if not more and (shell := _alone(workspace, value, own_lock)) is not None:
+        return targets, shell, False
+    arguments = {"name": label(target), "members": [_member(workspace, target, value) for target, value in found]}
+    make = workspace.evaluator.expression('import("fpack/parts").shell-of')
+    return targets, workspace.evaluator.call(make, arguments), False
 
-            raise UsageError(
-                f"{target.text} is not a shell or a package",
-                why=f"it is {described(value)}",
-                hint="write shell = shell { packages = [...] }, or name packages, as in debian.trixie.jq",
-            )
-    make = workspace.evaluator.expression('import("fpack/shell").shell-of')
-    return targets[0], workspace.evaluator.call(make, packages), False
+
+def _alone(workspace: Workspace, value: NamedValue, is_run: bool) -> Any:
+    """Return the shell of a value that has a root of its own, or None: a root, an image, or a service that `run` runs."""
+    evaluator = workspace.evaluator
+    if value.kind == "service" and is_run:
+        function = evaluator.expression('import("fpack/parts").running')
+        return evaluator.call(function, {"name": value.name, "service": value.value})
+    if value.kind != "derivation":
+        return None
+    output = workspace.output(value.value)
+    made = derivation.decode(evaluator.derivations[output.derivation])
+    if made.kind == "image":
+        root = input_of(workspace, made, "root")
+    else:
+        root = output if made.kind == "root" else None
+    if root is None:
+        return None
+    of_root = derivation.decode(evaluator.derivations[root.derivation])
+    slices: Any = of_root.args["slices"]
+    first = next((str(item["package"]) for item in slices if item["seed"]), "")
+    if made.kind == "image" and isinstance(made.args.get("program"), str):
+        first = str(made.args["program"])
+    path = str(derivation.placeholder(root.derivation, of_root.name, root.name))
+    fields = {"name": value.name, "root": evaluator.standing_for(path), "first": first}
+    function = evaluator.expression('import("fpack/parts").in-root')
+    return evaluator.call(function, {**fields, "release": str(of_root.args["release"])})
+
+
+def _member(workspace: Workspace, target: Target, value: NamedValue) -> Any:
+    """Return one of several things in a shell, as fpack/parts takes it. A payload or a slice is its package."""
+    evaluator = workspace.evaluator
+    if value.kind == "service":
+        return {"type": "named-service", "name": value.name, "service": value.value}
+    if value.kind != "derivation":
+        return value.value
+    output = workspace.output(value.value)
+    if (package := payload_of(workspace, output)) is None:
+        return value.value
+    made = derivation.decode(evaluator.derivations[package.output.derivation])
+    path = str(derivation.placeholder(package.output.derivation, made.name, package.output.name))
+    fields = {"release": package.release, "name": package.name, "payload": evaluator.standing_for(path)}
+    return evaluator.call(evaluator.expression('import("fpack/parts").with-payload'), fields)
 
 
 def _project(target: Target) -> str:
@@ -103,8 +142,9 @@ def _project(target: Target) -> str:
 class _Shell:
     """The record of a shell, evaluated as far as building it needs."""
 
-    def __init__(self, workspace: Workspace, record: Mapping[str, Any]) -> None:
+    def __init__(self, workspace: Workspace, record: Mapping[str, Any], named: bool) -> None:
         self._workspace = workspace
+        self._named = named
         workspace.evaluator.run(lambda: self._evaluate(record))  # in one thread
 
     def _evaluate(self, record: Mapping[str, Any]) -> None:
@@ -119,6 +159,7 @@ class _Shell:
         packages = evaluator.force(record["packages"])
         first = evaluator.force(packages[0]) if packages else {}
         self._first = str(evaluator.force(first.get("name", "")))
+        self._alone = self._records[0]["usual-names"] == [] and not self._records[0]["paths"]  # it is a root
         self._own = str(evaluator.force(first["out"])) if "out" in first else ""
         self._listed = {str(evaluator.force(evaluator.force(package).get("name", ""))) for package in packages}
         self._built = {text: evaluator.derivation_of(text) for record in self._records for text in record["paths"]}
@@ -143,8 +184,12 @@ class _Shell:
         closures = [self._closure(record, view, real) for record, view in zip(resolved, views, strict=True)]
         services = tuple(_service(record, closure) for record, closure in zip(resolved[1:], closures[1:], strict=True))
         program, programs, usual = self._programs(views[0])
-        if self._own:
+        if self._named:
+            program = _SHELL
+        elif self._own:
             program, programs = self._built_programs(real[self._own])
+        if not program and self._alone:
+            program = next((shell for shell in _SHELLS if self._has(views[0], shell)), "")
         keep = sorted({*found})
         shell = CachedShell(
             closure=closures[0],
@@ -178,9 +223,19 @@ class _Shell:
             hook=record["hook"],
         )
 
+    def _has(self, root: StorePath, path: str) -> bool:
+        """Return whether a root has a file or a symlink at an absolute path."""
+        from fpack.builders.rootfs.view import assemble
+
+        return os.path.lexists(f"{os.fspath(assemble(self._workspace.store, root))}{path}")
+
     def _built_programs(self, path: StorePath) -> tuple[str, tuple[str, ...]]:
         """Return the program that has the package's name, or its only one, or ""; and the names of all programs."""
-        directory = self._workspace.store.disk(path) / "bin"
+        disk = self._workspace.store.disk(path)
+        if disk.is_file():
+            name = path.name if os.stat(disk).st_mode & 0o100 else ""
+            return str(path) if name else "", (name,) if name else ()
+        directory = disk / "bin"
         found = tuple(sorted(entry.name for entry in directory.iterdir())) if directory.is_dir() else ()
         name = self._first if self._first in found else found[0] if len(found) == 1 else ""
         return f"{path}/bin/{name}" if name else "", found
@@ -212,6 +267,26 @@ class _Shell:
                     )
         program = str((programs.get(self._first) or {}).get("program") or "")
         return program, tuple(sorted(own)), tuple(sorted(found))
+
+
+def _no_program(workspace: Workspace, text: str, shell: CachedShell, record: Mapping[str, Any]) -> UsageError:
+    """Return the error for what `fpack run` cannot run without the name of a program."""
+    if shell.programs:
+        first = shell.programs[0]
+        shown = ", ".join(shell.programs[:_SHOWN])
+        more = f" and {len(shell.programs) - _SHOWN} more" if len(shell.programs) > _SHOWN else ""
+        why, hint = f"it has {shown}{more}", f"fpack run {text} -- {first}"
+        return UsageError(f"{text} has no program with its own name", why=why, hint=hint)
+    found = workspace.evaluator.force(record["packages"])
+    first_package = workspace.evaluator.force(found[0]) if found else {}
+    hints = {
+        "text": 'a script is text(NAME, TEXT, executable = true), and begins with a line such as "#!/bin/sh"',
+        "fetch": "a program is fetched with executable = true; a package of an archive is built with package { source }",
+        "source": "chmod +x makes a file a program; of a directory, the programs are in bin",
+    }
+    hint = hints.get(str(workspace.field(first_package, "kind")), "")
+    hint = hint or f"fpack shell {text} enters a shell with it; fpack run {text} -- PROGRAM runs a usual program"
+    return UsageError(f"{text} has no program to run", why="it has no programs", hint=hint)
 
 
 def _below(names: Iterable[str], depends: Mapping[str, Iterable[str]], less: set[str]) -> set[str]:

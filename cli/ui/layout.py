@@ -159,6 +159,16 @@ def show(lines: Iterable[str]) -> None:
     sys.stdout.write(text.encode(encoding, "replace").decode(encoding, "replace"))
 
 
+def show_members(page: Page, members: Sequence[tuple[str, Iterable[str]]]) -> None:
+    """Print the lines of what a target names, or those of each member of a list or a record below its name."""
+    lines: list[str] = []
+    for member, text in members:
+        if member:
+            lines += [*([""] if lines else []), page.paint(f"{clean(member)}:", "bold")]
+        lines += text
+    show(lines)
+
+
 def _width() -> int:
     if not sys.stdout.isatty():
         return 0

@@ -13,6 +13,7 @@ from fpack.store.path import parse
 if TYPE_CHECKING:
     from fpack.cli.images.subject import StoredSubject, Subject
     from fpack.cli.ui.layout import Branch, Page
+    from fpack.cli.workspace.target import Target
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.path import StorePath
 
@@ -39,6 +40,7 @@ Examples:
   fpack closure postgres --tree         and which package needs which
   fpack closure fpack.fp#app --size     a derivation's store paths, largest first
   fpack closure postgres --paths        the store paths of a container
+  fpack closure ./result                what a store path needs
   fpack closure postgres.tar            the packages of an image file, by its manifest""",
 )
 @click.argument("image", required=False, metavar="[WHAT]")
@@ -46,47 +48,89 @@ Examples:
 @click.option("--size", "by_size", is_flag=True, help="Sort by size, largest first.")
 @click.option("--paths", is_flag=True, help="List a container's store paths instead of its packages.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.of_any
 @shared.of_file
 @shared.building
 def command(
-    image: str | None, platform: str | None, as_tree: bool, by_size: bool, paths: bool, as_json: bool, **rest: Any
+    image: str | None,
+    expression: str | None,
+    together: bool,
+    platform: str | None,
+    as_tree: bool,
+    by_size: bool,
+    paths: bool,
+    as_json: bool,
+    **rest: Any,
 ) -> int:
-    """List everything that WHAT needs at run time: an image's packages, or a derivation's store paths."""
+    """List everything that WHAT needs at run time: an image's packages, or a derivation's store paths.
+
+    Of a list or a record, each member has a closure.
+    """
     from fpack.cli.errors import UsageError
-    from fpack.cli.images.subject import BuiltSubject, of_file
-    from fpack.cli.ui.layout import Page, show, tree
-    from fpack.cli.workspace.containers import container_of
+    from fpack.cli.images.subject import of_file
+    from fpack.cli.ui.layout import Page, show_members, tree
     from fpack.cli.workspace.workspace import Workspace
 
     if as_tree and by_size:
         raise UsageError("--tree and --size exclude each other", hint="--size sorts the list; a tree has its own order")
+    image = shared.target_text(image, expression)
     with Workspace(shared.options(rest)) as workspace:
-        kind = "packages"
         if (stored := of_file(image, platform)) is not None:
-            kind, members, tops = ("paths", *_stored_paths(stored)) if paths else (kind, *_packages(stored))
+            found = [_ListedClosure("", "paths", *_stored_paths(stored)) if paths else _packages("", stored)]
         else:
-            target = workspace.target(image)
-            value = workspace.evaluator.force(workspace.value(target))
-            if workspace.evaluator.is_derivation(value):
-                kind, members, tops = "paths", *_paths(workspace, workspace.realise([workspace.output(value)]))
-            elif paths:
-                container = container_of(workspace, value, target)
-                kind, members, tops = "paths", *_paths(workspace, workspace.realise([container.image]))
-            else:
-                members, tops = _packages(BuiltSubject(workspace, container_of(workspace, value, target)))
+            found = _closures(workspace, workspace.target(image), paths, together)
         workspace.finish()
-    total = sum(member.size for member in members)
-    if by_size:
-        members.sort(key=lambda entry: (-entry.size, entry.key))
+    for closure in found if by_size else ():
+        closure.members.sort(key=lambda entry: (-entry.size, entry.key))
     if as_json:
-        shared.print_json({kind: [_json(member) for member in members], "tops": tops, "size": total})
+        shared.print_members([(closure.member, closure.as_json()) for closure in found])
         return 0
     page = Page()
-    if as_tree:
-        show(tree(page, _branches(members, tops)))
-    else:
-        show(_list(page, members, kind, total))
+    lines = [tree(page, _branches(c.members, c.tops)) if as_tree else _list(page, c) for c in found]
+    show_members(page, [(closure.member, text) for closure, text in zip(found, lines, strict=True)])
     return 0
+
+
+class _ListedClosure(NamedTuple):
+    """A closure to print. member: of which member of a list or a record, or "". kind: what its members are."""
+
+    member: str
+    kind: str
+    members: list[ClosureMember]
+    tops: list[str]
+
+    @property
+    def size(self) -> int:
+        return sum(member.size for member in self.members)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        return {self.kind: [_json(member) for member in self.members], "tops": self.tops, "size": self.size}
+
+
+def _closures(workspace: Workspace, target: Target, paths: bool, together: bool) -> list[_ListedClosure]:
+    """Return the closure of what a target names, or of each of its members."""
+    from fpack.cli.images.subject import BuiltSubject
+    from fpack.cli.workspace.containers import container_of, packed_together
+    from fpack.cli.workspace.error_context import naming_definition
+    from fpack.cli.workspace.named_values import values
+
+    found = values(workspace, target)
+    closures = []
+    with naming_definition(target):
+        if together and found[0].member:
+            found = [packed_together(workspace, found, target)]
+        for value in found:
+            if value.kind == "derivation":
+                output = workspace.output(value.value)
+            else:
+                container = container_of(workspace, value, target)
+                if not paths:
+                    closures.append(_packages(value.member, BuiltSubject(workspace, container)))
+                    continue
+                output = container.image
+            closures.append(_ListedClosure(value.member, "paths", *_paths(workspace, workspace.realise([output]))))
+    return closures
 
 
 def _paths(workspace: Workspace, tops: Sequence[StorePath]) -> tuple[list[ClosureMember], list[str]]:
@@ -106,7 +150,7 @@ def _paths(workspace: Workspace, tops: Sequence[StorePath]) -> tuple[list[Closur
     return members, [str(path) for path in tops]
 
 
-def _packages(subject: Subject) -> tuple[list[ClosureMember], list[str]]:
+def _packages(member: str, subject: Subject) -> _ListedClosure:
     """Return the packages of an image, and those that were requested."""
     slices, sizes, needs = subject.packages(), subject.sizes(), subject.needs()
     members = [
@@ -114,7 +158,7 @@ def _packages(subject: Subject) -> tuple[list[ClosureMember], list[str]]:
         for item in slices
         for name in [item.package]
     ]
-    return members, [item.package for item in slices if item.by is None]
+    return _ListedClosure(member, "packages", members, [item.package for item in slices if item.by is None])
 
 
 def _stored_paths(image: StoredSubject) -> tuple[list[ClosureMember], list[str]]:
@@ -136,14 +180,15 @@ def _json(member: ClosureMember) -> dict[str, Any]:
     return values | ({"version": member.version} if member.version else {}) | {"needs": list(member.needs)}
 
 
-def _list(page: Page, members: Sequence[ClosureMember], kind: str, total: int) -> list[str]:
+def _list(page: Page, closure: _ListedClosure) -> list[str]:
     from fpack.cli.ui.layout import clean
 
+    members, kind = closure.members, closure.kind
     rows = [[megabytes(member.size), member.path] for member in members]
     if kind == "packages":
         rows = [[megabytes(member.size), member.name, clean(member.version)] for member in members]
     lines = [line.rstrip() for line in page.table(rows, right=(0,), styles=("", "bold" if kind == "packages" else ""))]
-    return [*lines, page.paint(f"{megabytes(total)} in {len(members)} {kind}", "bold")]
+    return [*lines, page.paint(f"{megabytes(closure.size)} in {len(members)} {kind}", "bold")]
 
 
 def _branches(members: Sequence[ClosureMember], tops: Sequence[str]) -> list[Branch]:

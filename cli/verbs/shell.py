@@ -29,13 +29,19 @@ Examples:
   fpack shell tools.fp#debugging -- gdb ./app      run one command
   fpack shell --pure -- make check                 without this shell's variables
   fpack shell --container --network off            only the project of this machine
+  fpack shell ./result app.dev                     store paths and outputs of builds
+  fpack shell -e 'import("./fpack.fp").app.root'   the root in which app is built
   fpack shell --for redis                          build a package, phase by phase""",
 )
 @click.argument("what", nargs=-1)
 @shared.from_table(SHELL)
 @click.pass_context
-def command(ctx: click.Context, /, what: tuple[str, ...], **rest: Any) -> int:
-    """Enter a shell with WHAT: packages, or a shell { ... }. With --, run a command in it instead."""
+def command(ctx: click.Context, /, what: tuple[str, ...], expression: str | None, **rest: Any) -> int:
+    """Enter a shell with WHAT: packages, a shell { ... }, or anything else. With --, run a command in it instead.
+
+    A service runs beside the shell. In the shell of a root or of an image, / is that of the root.
+    """
     from fpack.cli.shells.command import enter
 
+    what += () if expression is None else (f"({expression})",)
     return enter("shell", what, ctx.meta["fpack.command"], rest)

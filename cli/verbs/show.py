@@ -1,4 +1,4 @@
-"""`fpack show`: show details of a package, a container, an image file or a derivation."""
+"""`fpack show`: show details of a package, a container, an image file, a derivation, or what a list has."""
 
 from __future__ import annotations
 
@@ -26,73 +26,87 @@ Examples:
   fpack show debian.trixie.jq --files  and its files, once it is unpacked
   fpack show postgres                  a container: its configuration and packages
   fpack show postgres.tar              an image file, also of another tool
-  fpack show fpack.fp#app --json""",
+  fpack show fpack.fp#app --json       a derivation, an output of one, a path
+  fpack show ./result                  what a store path was built from""",
 )
 @click.argument("image", required=False, metavar="[WHAT]")
 @click.option("--files", is_flag=True, help="List the package's files.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.of_any
 @shared.of_file
 @shared.locking
-def command(image: str | None, platform: str | None, files: bool, as_json: bool, **rest: Any) -> int:
-    """Show details of WHAT. Nothing is built or locked."""
+def command(
+    image: str | None,
+    expression: str | None,
+    together: bool,
+    platform: str | None,
+    files: bool,
+    as_json: bool,
+    **rest: Any,
+) -> int:
+    """Show details of WHAT. Nothing is built or locked. Of a list or a record, each member is shown."""
     from fpack.cli.images.subject import of_file
     from fpack.cli.workspace.target import parse
     from fpack.cli.workspace.workspace import Workspace
 
+    image = shared.target_text(image, expression)
     given = shared.options(rest)
     if (stored := of_file(image, platform)) is not None:
         from fpack.cli.images import describe
 
-        _print(describe.image(stored), files, as_json)
+        _print([("", describe.image(stored))], files, as_json)
         return 0
     # Details of a package do not depend on a fresh lock.
     looking = parse(image, Path.cwd()).package is not None
     with Workspace(given._replace(frozen=True) if looking else given) as workspace:
-        facts = _facts(workspace, workspace.target(image))
+        facts = _facts(workspace, workspace.target(image), together)
         if not looking:
             workspace.finish()
     _print(facts, files, as_json)
     return 0
 
 
-def _print(facts: dict[str, Any], files: bool, as_json: bool) -> None:
-    from fpack.cli.ui.layout import Page, show
+def _print(members: list[tuple[str, dict[str, Any]]], files: bool, as_json: bool) -> None:
+    from fpack.cli.ui.layout import Page, show_members
 
     if as_json:
-        shared.print_json(facts)
+        shared.print_members(members)
         return
     page = Page()
+    show_members(page, [(member, _lines(page, facts, files)) for member, facts in members])
+
+
+def _lines(page: Page, facts: dict[str, Any], files: bool) -> Iterator[str]:
     if facts["type"] == "package":
-        show(_package(page, facts, files))
-    elif facts["type"] == "container":
-        show(_container(page, facts))
-    else:
-        show(_derivation(page, facts))
+        return _package(page, facts, files)
+    return _container(page, facts) if facts["type"] == "container" else _derivation(page, facts)
 
 
-def _facts(workspace: Workspace, target: Target) -> dict[str, Any]:
-    from fpack.cli.errors import UsageError
+def _facts(workspace: Workspace, target: Target, together: bool) -> list[tuple[str, dict[str, Any]]]:
+    """Describe what a target names, or each of its members."""
     from fpack.cli.images import describe as facts
-    from fpack.cli.workspace.containers import container_of
+    from fpack.cli.workspace.containers import container_of, packed_together
+    from fpack.cli.workspace.error_context import naming_definition
+    from fpack.cli.workspace.named_values import NamedValue, values
     from fpack.cli.workspace.package_lookup import Packages
 
     if target.package is not None:
         release, name = target.package
-        return facts.package(workspace, Packages(workspace, release), name)
-    evaluator = workspace.evaluator
-    value = evaluator.force(workspace.value(target))
-    kind = workspace.field(value, "type") if isinstance(value, Mapping) else None
-    if evaluator.is_derivation(value):
-        return facts.derived(workspace, workspace.output(value))
-    if kind == "package":
-        release, name = str(workspace.field(value, "release")), str(workspace.field(value, "name"))
-        return facts.package(workspace, Packages(workspace, release), name)
-    if kind == "container":
+        return [("", facts.package(workspace, Packages(workspace, release), name))]
+
+    def described(value: NamedValue) -> dict[str, Any]:
+        if value.kind == "derivation":
+            return facts.derived(workspace, workspace.output(value.value))
+        if value.kind == "package":
+            release, name = str(workspace.field(value.value, "release")), str(workspace.field(value.value, "name"))
+            return facts.package(workspace, Packages(workspace, release), name)
         return facts.container(workspace, container_of(workspace, value, target))
-    raise UsageError(
-        f"{target.text} is not a package, a container or a derivation",
-        hint=f"fpack eval {target.text} shows its value",
-    )
+
+    found = values(workspace, target)
+    with naming_definition(target):
+        if together and found[0].member:
+            found = [packed_together(workspace, found, target)]
+        return [(value.member, described(value)) for value in found]
 
 
 # Rendering as text.

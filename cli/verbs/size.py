@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from fpack.cli import options as shared
 from fpack.cli.errors import UsageError
 from fpack.cli.ui.render import megabytes
+
+if TYPE_CHECKING:
+    from fpack.cli.images.inspect import ImageLayer
+    from fpack.cli.ui.layout import Page
 
 BAR = 16
 
@@ -20,6 +25,7 @@ Examples:
   fpack size postgres
   fpack size debian.trixie.nginx --json
   fpack size postgres.tar                  an image file, also of another tool
+  fpack size tools                         each member of a list or a record; --together as one image
   fpack size postgres --html               ./postgres.size.html, a treemap of layers, packages and files""",
 )
 @click.argument("image", required=False)
@@ -33,19 +39,28 @@ Examples:
     help="Write a page with a treemap. Default: NAME.size.html.",
 )
 @click.option("-o", "--output", type=shared.NamedPath(path_type=Path), help="With --html: file to write.")
+@shared.of_any
 @shared.of_file
 @shared.building
 def command(
-    image: str | None, platform: str | None, as_json: bool, html: str | None, output: Path | None, **rest: Any
+    image: str | None,
+    expression: str | None,
+    together: bool,
+    platform: str | None,
+    as_json: bool,
+    html: str | None,
+    output: Path | None,
+    **rest: Any,
 ) -> int:
     """Show the layers of IMAGE, largest first: compressed size, unpacked size, packages.
 
-    IMAGE is a package, an attribute or an image file.
+    IMAGE is anything that can be packed, or an image file. Of a list or a record, each member has an image.
     """
-    from fpack.cli.images.subject import open_subject
-    from fpack.cli.ui.layout import Page, show
+    from fpack.cli.images.subject import open_subjects
+    from fpack.cli.ui.layout import Page, show_members
     from fpack.cli.workspace.workspace import Workspace
 
+    image = shared.target_text(image, expression)
     if output is not None and (html is None or html):
         raise UsageError("-o names the file of --html", hint="write --html -o FILE, or --html=FILE")
     if html is not None:
@@ -53,22 +68,36 @@ def command(
             raise UsageError("--json and --html exclude each other", hint="leave one of them out")
         return _page(image, platform, Path(html) if html else output, rest)
     with Workspace(shared.options(rest)) as workspace:
-        layers = open_subject(workspace, image, platform).layers()
+        subjects = open_subjects(workspace, image, platform, together=together)
+        members = [(member, _largest_first(subject.layers())) for member, subject in subjects]
         workspace.finish()
-    layers.sort(key=lambda entry: (-entry.size, entry.packages, entry.built))
-    size = sum(layer.size for layer in layers)
-    sizes = [layer.unpacked for layer in layers if layer.unpacked is not None]
-    unpacked = sum(sizes) if len(sizes) == len(layers) else None
     if as_json:
-        shared.print_json(
-            {
-                "layers": [layer._asdict() for layer in layers],
-                "size_compressed": size,
-                "size_unpacked": unpacked,
-            }
-        )
+        shared.print_members([(member, _json(layers)) for member, layers in members])
         return 0
     page = Page()
+    show_members(page, [(member, _table(page, layers)) for member, layers in members])
+    return 0
+
+
+def _largest_first(layers: list[ImageLayer]) -> list[ImageLayer]:
+    return sorted(layers, key=lambda entry: (-entry.size, entry.packages, entry.built))
+
+
+def _unpacked_sum(layers: Sequence[ImageLayer]) -> int | None:
+    sizes = [layer.unpacked for layer in layers if layer.unpacked is not None]
+    return sum(sizes) if len(sizes) == len(layers) else None
+
+
+def _json(layers: Sequence[ImageLayer]) -> dict[str, Any]:
+    return {
+        "layers": [layer._asdict() for layer in layers],
+        "size_compressed": sum(layer.size for layer in layers),
+        "size_unpacked": _unpacked_sum(layers),
+    }
+
+
+def _table(page: Page, layers: Sequence[ImageLayer]) -> list[str]:
+    size = sum(layer.size for layer in layers)
     # Bars are for people only: a pipe gets none.
     bars = bool(page.width)
     rows = [["compressed", "unpacked", "share", *([""] if bars else []), "what"]]
@@ -78,11 +107,11 @@ def command(
         rows.append(
             [megabytes(layer.size), _unpacked(layer.unpacked), f"{100 * share:.1f} %", *bar, _what(layer, page)]
         )
-    rows.append([megabytes(size), _unpacked(unpacked), "", *([""] * bars), f"total, {len(layers)} layers"])
+    total = f"total, {len(layers)} layers"
+    rows.append([megabytes(size), _unpacked(_unpacked_sum(layers)), "", *([""] * bars), total])
     styles = ["", "", "", "blue", ""] if bars else []
     lines = page.table(rows, right=(0, 1, 2), styles=styles)
-    show([page.paint(lines[0], "dim"), *lines[1:-1], page.paint(lines[-1], "bold")])
-    return 0
+    return [page.paint(lines[0], "dim"), *lines[1:-1], page.paint(lines[-1], "bold")]
 
 
 def _page(image: str | None, platform: str | None, output: Path | None, rest: dict[str, Any]) -> int:

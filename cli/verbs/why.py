@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from fpack.cli import options as shared
 
 if TYPE_CHECKING:
     from fpack.cli.images.inspect import ImageSlice, Match
+    from fpack.cli.images.subject import Subject
     from fpack.cli.ui.layout import Branch
 
 
@@ -23,35 +24,74 @@ Examples:
   fpack why nginx /etc/nginx/nginx.conf               a file of the container
   fpack why debian.trixie.apache2 /etc/apache2/mods-enabled/mpm_event.load
   fpack why postgres                                  everything
+  fpack why app libz                                  a store path of a build, and what references it
   fpack why postgres.tar libicu76                     the same for an image file, by its manifest""",
 )
-@click.argument("image")
+@click.argument("image", required=False)
 @click.argument("thing", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.of_any
 @shared.of_file
 @shared.building
-def command(image: str, thing: str | None, platform: str | None, as_json: bool, **rest: Any) -> int:
-    """Show why THING, a package or a file, is in IMAGE; without THING, show it for every package.
+def command(
+    image: str | None,
+    thing: str | None,
+    expression: str | None,
+    together: bool,
+    platform: str | None,
+    as_json: bool,
+    **rest: Any,
+) -> int:
+    """Show why THING, a package, a file or a store path, is in IMAGE; without THING, show it for everything.
 
-    IMAGE is a package, an attribute or an image file.
+    IMAGE is anything that can be packed, or an image file. Of a list or a record, each member has an image.
     """
-    from fpack.cli.images import inspect
-    from fpack.cli.images.subject import open_subject
-    from fpack.cli.ui.layout import Page, show, tree
+    from fpack.cli.errors import UsageError
+    from fpack.cli.images.inspect import NotInside
+    from fpack.cli.images.subject import open_subjects
+    from fpack.cli.ui.layout import Page, show_members, tree
     from fpack.cli.workspace.workspace import Workspace
 
+    if expression is not None and image is not None:
+        if thing is not None:
+            raise UsageError("Give either IMAGE or --expression, not both", hint=f"leave out {image} or -e")
+        image, thing = None, image
+    elif expression is None and image is None:
+        raise UsageError("fpack why needs IMAGE", why="usage: fpack why [OPTIONS] IMAGE [THING]")
     with Workspace(shared.options(rest)) as workspace:
-        subject = open_subject(workspace, image, platform)
-        slices = subject.packages()
-        names = [slice_.package for slice_ in slices]
-        found = inspect.find(names, thing, subject.files()) if thing else None
-        if found:
-            names = [found.package] if found.package else []
-        chains = {name: inspect.chain(slices, name) for name in names}
+        text = shared.target_text(image, expression)
+        found, absent = [], None
+        for member, subject in open_subjects(workspace, text, platform, together=together):
+            try:
+                found.append((member, _reasons(subject, thing)))
+            except NotInside as error:
+                absent = absent or error
+        if not found and absent is not None:
+            raise absent
         workspace.finish()
     if as_json:
-        lists: dict[str, list[dict[str, Any]]]
-        lists = {name: [link._asdict() for link in links] for name, links in chains.items()}
+        shared.print_members([(member, reasons.as_json()) for member, reasons in found])
+        return 0
+    page = Page()
+    show_members(page, [(member, tree(page, reasons.branches())) for member, reasons in found])
+    return 0
+
+
+class _Reasons(NamedTuple):
+    """Why a thing is in an image, or everything. slices: all packages and store paths."""
+
+    slices: Sequence[ImageSlice]
+    found: Match | None
+
+    def as_json(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the object that `--json` prints."""
+        from fpack.cli.images.inspect import chain
+
+        found = self.found
+        names = [slice_.package for slice_ in self.slices]
+        if found:
+            names = [found.package] if found.package else []
+        lists = {name: [link._asdict() for link in chain(self.slices, name)] for name in names}
         if found and found.script:
             made = {"kind": "configured", "file": f"/{found.file}", "script": found.script, "sha256": found.sha256}
             lists[found.package].append({"by": found.package, **made})
@@ -60,11 +100,35 @@ def command(image: str, thing: str | None, platform: str | None, as_json: bool, 
             if found.built:
                 kind = {"kind": "built", "path": found.built}
             lists = {f"/{found.file}": [{**kind, "file": f"/{found.file}"}]}
-        shared.print_json(lists)
-        return 0
-    branches = _chain(chains.get(found.package, []), found) if found else _all(slices)
-    show(tree(Page(), branches))
-    return 0
+        return lists
+
+    def branches(self) -> list[Branch]:
+        """Return the tree to draw."""
+        from fpack.cli.images.inspect import chain
+
+        return _chain(chain(self.slices, self.found.package), self.found) if self.found else _all(self.slices)
+
+
+def _reasons(subject: Subject, thing: str | None) -> _Reasons:
+    """Return why a thing is in an image. Raise NotInside if it is not."""
+    from fpack.cli.images import inspect
+    from fpack.store.path import STORE
+
+    slices = subject.packages()
+    if thing is None:
+        return _Reasons([*slices, *subject.built()], None)
+    names = [slice_.package for slice_ in slices]
+    if thing not in names:
+        for item in (built := subject.built()):
+            if thing in (item.package, item.path):
+                return _Reasons(built, inspect.Match(item.package))
+        if thing.startswith(f"{STORE}/") and "/" not in thing[len(STORE) + 1 :]:
+            raise inspect.NotInside(
+                f"{thing} is not in the image",
+                why=f"the store paths of builds in it are {', '.join(i.package for i in built) or 'none'}",
+                hint="fpack why without it shows everything",
+            )
+    return _Reasons(slices, inspect.find(names, thing, subject.files()))
 
 
 def _chain(links: Sequence[ImageSlice], found: Match) -> list[Branch]:

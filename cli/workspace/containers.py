@@ -176,7 +176,7 @@ def payload_of(workspace: Workspace, output: Output) -> Payload | None:
     if made.kind != "deb":
         return None
     name, version = str(made.args["package"]), str(made.args["version"])
-    for (release, package, _), pin in workspace.source.lock.packages.items():
+    for (release, _, package), pin in workspace.source.lock.packages.items():
         if package == name and pin.version == version:
             return Payload(name, version, release, output)
     return None

@@ -121,6 +121,9 @@ shell-of({ name, members }) =
     ])
   in shell { include = of-type("shell"), packages, services }
 
+# The package whose payload another derivation makes.
+with-payload({ release, name, payload }) = get(import("fpack/debian-package").of-release(release), name).with { payload }
+
 # The shell in which a root is `/`. first: the package whose program `fpack run` runs.
 in-root({ name, root, release, first }) = {
   type = "shell"
@@ -180,7 +183,10 @@ running({ name, service }) =
       """
         #!/bin/sh
         set -eu
-        export DATA="\${DATA:-$(mktemp -d)}" RUN="\${RUN:-$(mktemp -d)}"
+        new() { mkdir -m 700 "$1" && echo "$1"; }
+        DATA=\${DATA:-$(new "\${TMPDIR:-/tmp}/${name}-data-$$")}
+        RUN=\${RUN:-$(new "\${TMPDIR:-/tmp}/${name}-run-$$")}
+        export DATA RUN
         ${join(variables, "\n")}
         ${service.prepare}
         ${service.start}
