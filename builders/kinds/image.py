@@ -18,6 +18,7 @@ from fpack.builders.oci import spec
 from fpack.builders.oci.entrypoint import check_program, find_entrypoint
 from fpack.builders.oci.image_contents import ImageContents, read_contents
 from fpack.builders.oci.image_fs import ImageFs, is_executable
+from fpack.builders.oci.interpreters import built_programs, check_scripts, container_scripts
 from fpack.builders.oci.layer_plan import LayerGroup, LayerItem, plan, stable_name
 from fpack.builders.oci.user import check_user, resolve_user
 from fpack.builders.payload import meta
@@ -33,8 +34,8 @@ from .layer import LayerArgs, PartArgs
 from .layer import read as read_layer
 
 # 2: entries stored beside the layers. 3: records the files excluded from layers. 4: records the omitted dependencies;
-# configures servers
-VERSION = 4
+# configures servers. 5: checks that scripts have their interpreters
+VERSION = 5
 
 MIN_LAYERS, MAX_LAYERS = 3, 120
 HISTORY_NAMES = 8
@@ -123,8 +124,8 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
     config = configuration.oci_config(given, entrypoint, user)
     if args.tools:
         config["Env"] = [f"{text}:{TOOLS_PATH}" if text.startswith("PATH=") else text for text in config["Env"]]
+    variables = dict(variable.split("=", 1) for variable in config["Env"])
     if run:
-        variables = dict(variable.split("=", 1) for variable in config["Env"])
         try:
             check_program(run[0], variables["PATH"], view, lambda path: _programs(task, path, view))
         except BuildError as error:
@@ -132,6 +133,9 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
                 raise error.with_(field="entrypoint") from None
             hint = f"without `entrypoint`, the first item of `command` is the program; {error.hint}"
             raise error.with_(hint=hint, field="command") from None
+    own = contents.table(args.files) if args.files else None
+    built = [program for path in args.paths for program in built_programs(task, path)]
+    check_scripts(task, view, [*_program_path(run, variables, view), *container_scripts(own), *built], variables["PATH"])
     for path, what, field in [
         *((volume, "The volume", "volumes") for volume in config.get("Volumes", ())),
         *((path, "The working directory", "workdir") for path in [config.get("WorkingDir")] if path),
@@ -141,6 +145,14 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
             why = f"it is a file of {found[1].source.label}"
             raise BuildError(f"{what} {path} is not a directory in the image", why=why).with_(field=field)
     return config
+
+
+def _program_path(run: Sequence[str] | None, variables: Mapping[str, str], view: ImageFs) -> list[str]:
+    """Return the path of the image's program, if it has one."""
+    if not run or "/" in run[0]:
+        return [run[0]] if run else []
+    paths = [f"{directory}/{run[0]}" for directory in variables["PATH"].split(":")]
+    return [path for path in paths if is_executable(view.resolve(path))][:1]
 
 
 def _without_set_id(extra: Mapping[str, Value]) -> Iterator[str]:

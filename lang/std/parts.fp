@@ -84,7 +84,6 @@ of-package({ name, version, release, slice = null, payload = null }) =
     one = { package = name, depends = [], seed = true, slice = chosen, version }
   in with-root {
     root = root-of { slices = [one], name, release }
-    program = name
     tag = version
     name
   }

@@ -84,8 +84,8 @@ def kept_for(fpack: Fpack, project: Path) -> Path:
     return found
 
 
-def world(folder: Path) -> Archive:
-    """Two releases of a small distribution that has a shell and what shells call."""
+def world(folder: Path, sh: str = "bash") -> Archive:
+    """Two releases of a small distribution that has a shell and what shells call. sh: the package that has /bin/sh."""
     archive = Archive(folder, also=["bookworm"])
     # zstd: with xz, packing the real programs takes longer than most tests.
     bash, coreutils = packages_of("bash"), packages_of(*COREUTILS)
@@ -100,8 +100,8 @@ def world(folder: Path) -> Archive:
                 "etc/os-release": link("../usr/lib/os-release"),
             },
         )
-        archive.add("bash", number, suite=release, files={**bash, "usr/bin/sh": link("bash")}, packing="zst")
-        archive.add("dash", number, suite=release)
+        archive.add("bash", number, suite=release, files={**bash, **_sh(sh == "bash")}, packing="zst")
+        archive.add("dash", number, suite=release, files=_sh(sh == "dash"), depends="bash" if sh == "dash" else "")
         archive.add("coreutils", number, suite=release, files=coreutils, packing="zst")
         archive.add("libc-bin", number, suite=release, files={"usr/lib/locale/C.utf8/LC_CTYPE": "UTF-8"})
         archive.add("ncurses-base", number, suite=release, files=_terminals())
@@ -119,6 +119,10 @@ def world(folder: Path) -> Archive:
             files={"usr/bin/greet": file(f'#!/bin/sh\necho "greet {number} $*"\n', 0o755)},
         )
     return archive
+
+
+def _sh(has: bool) -> dict[str, Entry]:
+    return {"usr/bin/sh": link("bash")} if has else {}
 
 
 def _terminals() -> dict[str, Entry]:

@@ -23,7 +23,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     return Workshop(tmp_path_factory.mktemp("platforms") / "fpack")
 
 
-def make(shop: Workshop, arch: str, run: bytes = b"#!/bin/false\n", **args: Any) -> StorePath:
+def make(shop: Workshop, arch: str, run: bytes = b"a program\n", **args: Any) -> StorePath:
     common = {"usr/share/zones": b"the same everywhere" * 1000}
     slices = {"common": common, "app": {"usr/bin/app": program(run), "usr/share/arch": arch.encode()}}
     return shop.image(shop.root(slices), arch=arch, name="me/app", tag="3", program="app", **args)
