@@ -280,10 +280,6 @@ class Evaluator:
 
         return self.run(work)
 
-    def placeholders_in(self, text: str) -> list[str]:
-        """Return the placeholders in a string, sorted."""
-        return self._deriver.references(text)
-
     def adopt(self, body: bytes) -> None:
         """Make a derivation of another evaluation known to this one, so that its outputs are values here."""
         self._deriver.adopt(body)

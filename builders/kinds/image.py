@@ -135,7 +135,9 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
             raise error.with_(hint=hint, field="command") from None
     own = contents.table(args.files) if args.files else None
     built = [program for path in args.paths for program in built_programs(task, path)]
-    check_scripts(task, view, [*_program_path(run, variables, view), *container_scripts(own), *built], variables["PATH"])
+    check_scripts(
+        task, view, [*_program_path(run, variables, view), *container_scripts(own), *built], variables["PATH"]
+    )
     for path, what, field in [
         *((volume, "The volume", "volumes") for volume in config.get("Volumes", ())),
         *((path, "The working directory", "workdir") for path in [config.get("WorkingDir")] if path),

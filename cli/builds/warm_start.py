@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.path import StorePath
 
-_UNCOMMON = {"explain", "check", "rounds", "expression", "together"}  # options that need more than the path of the result
+_UNCOMMON = {
+    "explain",
+    "check",
+    "rounds",
+    "expression",
+    "together",
+}  # options that need more than the path of the result
 
 
 class BuildRequest(NamedTuple):
@@ -108,7 +114,11 @@ def show(path: StorePath, disk: Path, link: Path | None, as_json: bool) -> None:
 
 
 def show_several(
-    members: Sequence[str], paths: Sequence[StorePath], disks: Sequence[Path], links: Sequence[Path | None], as_json: bool
+    members: Sequence[str],
+    paths: Sequence[StorePath],
+    disks: Sequence[Path],
+    links: Sequence[Path | None],
+    as_json: bool,
 ) -> None:
     """Print the results of a build of several outputs, by their member of a list or a record."""
     if not as_json:

@@ -25,21 +25,25 @@ _OPTIONS = (
     click.option("--port", "ports", multiple=True, metavar="PORT", help="Expose another port, as in 8080 or 53/udp."),
     click.option("--volume", "volumes", multiple=True, metavar="PATH", help="Declare another volume of the image."),
 )
-_ENV = {"multiple": True, "metavar": "NAME=VALUE", "help": "Set a variable of the image."}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*=(?!=)")
 
 
 def from_command_line(command: Command) -> Command:
     """Add the options to a command."""
-    return _add(command, click.option("-e", "--env", **_ENV))
+    return _add(command, _env("-e", "--env"))
 
 
 def with_expressions(command: Command) -> Command:
     """Add the options to a command whose -e is also that of --expression. See `expressions`."""
     text = "Evaluate this text in place of a name. With -e, NAME=VALUE sets a variable, as --env does."
-    command = click.option("-e", "short", multiple=True, metavar="EXPR", help="Short for --expression or --env.")(command)
+    short = click.option("-e", "short", multiple=True, metavar="EXPR", help="Short for --expression or --env.")
+    command = short(command)
     command = click.option("--expression", "expressions", multiple=True, metavar="EXPR", help=text)(command)
-    return _add(command, click.option("--env", **_ENV))
+    return _add(command, _env("--env"))
+
+
+def _env(*names: str) -> Callable[[Command], Command]:
+    return click.option(*names, multiple=True, metavar="NAME=VALUE", help="Set a variable of the image.")
 
 
 def _add(command: Command, env: Callable[[Command], Command]) -> Command:

@@ -51,7 +51,8 @@ def prepare(request: ShellRequest, options: SharedOptions) -> PreparedShell:
 
     path = warm_start.directory_of(request)
     with Workspace(options) as workspace:
-        named, targets = False, []
+        named = False
+        targets: list[Target] = []
         with Recorder() as recorder:
             if request.building:
                 from . import phase_shell
@@ -90,7 +91,7 @@ def _value(workspace: Workspace, request: ShellRequest) -> tuple[list[Target], M
 
 
 def _alone(workspace: Workspace, value: NamedValue, is_run: bool) -> Any:
-    """Return the shell of a value that has a root of its own, or None: a root, an image, or a service that `run` runs."""
+    """Return the shell of a value that has a root of its own: a root, an image, or a service that `run` runs."""
     evaluator = workspace.evaluator
     if value.kind == "service" and is_run:
         function = evaluator.expression('import("fpack/parts").running')
@@ -281,7 +282,7 @@ def _no_program(workspace: Workspace, text: str, shell: CachedShell, record: Map
     first_package = workspace.evaluator.force(found[0]) if found else {}
     hints = {
         "text": 'a script is text(NAME, TEXT, executable = true), and begins with a line such as "#!/bin/sh"',
-        "fetch": "a program is fetched with executable = true; a package of an archive is built with package { source }",
+        "fetch": "a program is fetched with executable = true; package { source } builds one from an archive",
         "source": "chmod +x makes a file a program; of a directory, the programs are in bin",
     }
     hint = hints.get(str(workspace.field(first_package, "kind")), "")

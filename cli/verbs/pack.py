@@ -117,7 +117,7 @@ def command(
 ) -> int:
     """Pack each WHAT, with exactly what it needs at run time, into a container image.
 
-    WHAT is anything that a file has or that the store has. A root, a payload, a slice and `files` are at / in the image,
+    WHAT is anything that a file or the store has. A root, a payload, a slice and `files` are at / in the image,
     and other derivations at their store paths. Of a list or a record, each member has an image of its own.
     """
     from fpack.cli.images import engines, formats, manifests, packing

@@ -13,7 +13,7 @@ from fpack.cli.errors import UsageError
 from fpack.cli.paths import PROJECT_FILE
 from fpack.lang.runtime.values import describe
 from fpack.store.errors import FpackError
-from fpack.store.path import STORE
+from fpack.store.path import STORE, find_references
 
 from .error_context import naming_definition
 from .stored_path import adopt
@@ -98,7 +98,7 @@ def kind_of(workspace: Workspace, value: Any) -> str:
 
 
 def _members(workspace: Workspace, value: Any, path: str, target: Target, depth: int) -> Iterator[NamedValue]:
-    """Yield the members of a list or a record. Those of a record that have no meaning, such as numbers, are left out."""
+    """Yield the members of a list or a record, without the fields of records that have no meaning, such as numbers."""
     evaluator = workspace.evaluator
     if depth > MAX_DEPTH:
         raise UsageError(f"{target.text} is nested too deeply, or contains itself", hint="name one of its members")
@@ -130,12 +130,12 @@ def _without_meaning(workspace: Workspace, value: Any, target: Target) -> UsageE
     if workspace.evaluator.is_computed(value):
         what, hint = f"{text} is a set of packages that are looked up by name", f"name one of them: {text}.NAME"
     elif isinstance(value, str):
-        inside = workspace.evaluator.placeholders_in(value) if STORE in value else []
         what += ", and no store path"
-        if inside:
-            hint = f"it mentions {inside[0][len(STORE) + 34 :]}: name that itself"
-        elif value.startswith(f"{STORE}/"):
-            hint = "the store does not have it; name the derivation that makes it"
+        if value.startswith(f"{STORE}/") and "/" not in value[len(STORE) + 1 :]:
+            what = f"{text} is a store path of no known derivation"
+            hint = "the store does not have it, or not what made it: name the derivation that makes it"
+        elif mentioned := find_references(value):
+            hint = f"it mentions {mentioned[0][1]}: name that itself"
         else:
             hint = f'a file with this text is text("NAME", {target.path[-1] if target.path else "..."})'
     elif isinstance(value, list | Mapping):

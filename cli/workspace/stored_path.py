@@ -23,7 +23,9 @@ def adopt(workspace: Workspace, text: str) -> str:
     info = store.info(path) if store is not None else None
     if store is None or info is None or info.path != path:
         raise FpackError(
-            "The store does not have this path", where=text, hint="fpack build WHAT makes it; fpack store list lists all"
+            "The store does not have this path",
+            where=text,
+            hint="fpack build WHAT makes it; fpack store list lists all",
         )
     for output in store.database.outputs_of(path):
         if _adopt_all(workspace, output):

@@ -222,7 +222,7 @@ class Deriver:
         if inputs is None:
             inputs = [k.packed for k in self.placeholders.in_fields(args) if k.output not in candidates]
         texts = self._keep(drv.encode_packed(kind, name, packed, inputs, candidates, outputs), name, outputs)
-        made = {"type": "derivation", "name": name, "kind": kind, "out": texts[0]}
+        made: dict[str, Value] = {"type": "derivation", "name": name, "kind": kind, "out": texts[0]}
         if outputs is not _OUT:
             for output, text in zip(outputs, texts, strict=True):
                 if output != "out":
@@ -246,22 +246,22 @@ class Deriver:
         if value.__class__ is not str:
             raise Fault(f"This is {describe(value)}, and stands for no derivation")
         inside = self.references(value)
-        hint = f"it mentions {quote(inside[0][len(STORE) + 34 :])}; use that itself" if inside else "use text(NAME, TEXT)"
-        raise Fault("This string is not the path of an output", hint=hint)
+        hint = f"it mentions {quote(inside[0][len(STORE) + 34 :])}; use that itself" if inside else ""
+        raise Fault("This string is not the path of an output", hint=hint or "use text(NAME, TEXT)")
 
     def standing_for(self, value: Value) -> Value:
-        """Return the derivation of an evaluated path, or string that is the path of an output; else the value itself."""
+        """Return the derivation of an evaluated path, or string that is the path of an output; else the value."""
         text = self.source(value) if value.__class__ is Path else value
         known = self.placeholders.find(text) if text.__class__ is str else None
         if known is None:
             return value
         made = drv.decode(self.derivations[known.derivation])
         name = drv.output_name(made.name, known.name)
-        fields = {"type": "derivation", "name": name, "kind": made.kind, "out": known.text}
+        fields: dict[str, Value] = {"type": "derivation", "name": name, "kind": made.kind, "out": known.text}
         root = self._root_of(made)
         if root is not None:
-            fields["release"] = root.args.get("release")
-            fields["built-with"] = [item["package"] for item in root.args["slices"]]  # type: ignore[union-attr,index,call-overload]
+            slices: Any = root.args["slices"]
+            fields |= {"release": root.args.get("release"), "built-with": [item["package"] for item in slices]}
         return record_with_origin(fields, None)
 
     def _root_of(self, made: Derivation) -> Derivation | None:

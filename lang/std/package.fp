@@ -124,7 +124,11 @@ package({
     type = "derivation"
     kind = "exec"
     out = made.out
-    ...{ ${o} = part(get(made, o), { ${n} = get(made, n).out for n in outputs if n != "out" }) for o in outputs if o != "out" }
+    ...{
+      ${o} = part(get(made, o), { ${n} = get(made, n).out for n in outputs if n != "out" })
+      for o in outputs
+      if o != "out"
+    }
     release = the-release
     root = root-made
     # The packages in which a container finds the libraries that the result loads and the programs that it runs.
@@ -149,7 +153,13 @@ output-of({ name, version, out, main, release, debian-packages, debian-runtime, 
 # known, in the version of the lock.
 from-path(p) =
   let d = derivation-of(p) in
-  if has(d, "built-with") then recovered { name = d.name, kind = d.kind, out = d.out, release = d.release, built-with = d."built-with" }
+  if has(d, "built-with") then recovered {
+    name = d.name
+    kind = d.kind
+    out = d.out
+    release = d.release
+    built-with = d."built-with"
+  }
   else d
 
 recovered({ name, kind, out, release, built-with }) = {

@@ -121,7 +121,8 @@ shell-of({ name, members }) =
   in shell { include = of-type("shell"), packages, services }
 
 # The package whose payload another derivation makes.
-with-payload({ release, name, payload }) = get(import("fpack/debian-package").of-release(release), name).with { payload }
+with-payload({ release, name, payload }) =
+  get(import("fpack/debian-package").of-release(release), name).with { payload }
 
 # The shell in which a root is `/`. first: the package whose program `fpack run` runs.
 in-root({ name, root, release, first }) = {

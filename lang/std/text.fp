@@ -1,8 +1,10 @@
 # Files whose content is written in the language.
 
-text(name: string, content: string, executable: bool = false) = derivation {
+text(name: string, content: string, executable: bool = false) = file { name, content, executable }
+
+# The file, which `.with { content = TEXT }` changes.
+file({ name, content, executable }) = derivation {
   kind = "text"
-  name
   text = content
-  executable
+  name, executable
 }
