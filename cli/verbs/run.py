@@ -13,13 +13,15 @@ class WithExpression(click.Command):
     """A command whose option --expression stands for its first argument."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the target of the expression where the package would be, before click takes the words apart."""
         kinds = {name: option.kind for option in RUN for name in option.names}
         at = 0
         while at < len(args) and args[at].startswith("-") and args[at] != "--":
             name, equals, value = args[at].partition("=")
             if name in EXPRESSION.names:
                 width = 1 if equals else 2
-                before, text, after = args[:at], value if equals else "".join(args[at + 1 : at + 2]), args[at + width :]
+                before, after = args[: at + width], args[at + width :]
+                text = value if equals else "".join(before[at + 1 :])
                 # The options that follow go before the first argument.
                 end = 0
                 while end < len(after) and after[end].startswith("-") and after[end] != "--":

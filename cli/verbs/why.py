@@ -112,7 +112,6 @@ class _Reasons(NamedTuple):
 def _reasons(subject: Subject, thing: str | None) -> _Reasons:
     """Return why a thing is in an image. Raise NotInside if it is not."""
     from fpack.cli.images import inspect
-    from fpack.store.path import STORE
 
     slices = subject.packages()
     if thing is None:
@@ -122,12 +121,6 @@ def _reasons(subject: Subject, thing: str | None) -> _Reasons:
         for item in (built := subject.built()):
             if thing in (item.package, item.path):
                 return _Reasons(built, inspect.Match(item.package))
-        if thing.startswith(f"{STORE}/") and "/" not in thing[len(STORE) + 1 :]:
-            raise inspect.NotInside(
-                f"{thing} is not in the image",
-                why=f"the store paths of builds in it are {', '.join(i.package for i in built) or 'none'}",
-                hint="fpack why without it shows everything",
-            )
     return _Reasons(slices, inspect.find(names, thing, subject.files()))
 
 

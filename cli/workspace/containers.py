@@ -155,7 +155,7 @@ def _of_derivation(workspace: Workspace, named: NamedValue, output: Output) -> A
     return evaluator.force(evaluator.call(evaluator.expression("container-for"), named.value))
 
 
-class Payload(NamedTuple):
+class PackagePayload(NamedTuple):
     """The package whose files a payload or a slice has. release: of the lock, or the newest stable one."""
 
     name: str
@@ -164,7 +164,7 @@ class Payload(NamedTuple):
     output: Output
 
 
-def payload_of(workspace: Workspace, output: Output) -> Payload | None:
+def payload_of(workspace: Workspace, output: Output) -> PackagePayload | None:
     """Return the package of a payload or a slice, or None if the lock does not have it."""
     made = _derivation(workspace, output)
     if made.kind == "slice":
@@ -178,7 +178,7 @@ def payload_of(workspace: Workspace, output: Output) -> Payload | None:
     name, version = str(made.args["package"]), str(made.args["version"])
     for (release, _, package), pin in workspace.source.lock.packages.items():
         if package == name and pin.version == version:
-            return Payload(name, version, release, output)
+            return PackagePayload(name, version, release, output)
     return None
 
 

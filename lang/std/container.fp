@@ -303,7 +303,10 @@ with-article = import("fpack/strings").with-article
 checked(p) =
   let kind = if type(p) == "record" then p.type or (if has(p, "out") then "output" else "record") else type(p) in
   if kind == "package" || kind == "derivation" then p
-  else if kind == "string" || kind == "path" then import("fpack/package").from-path(p)
+  else if kind == "path" || kind == "string" && starts-with(
+    p,
+    "/fpack/store/",
+  ) then import("fpack/package").from-path(p)
   else if kind == "output" then { type = "output", name = get(p, "name", "output"), out = p.out }
   else if kind == "string" then error("`packages` takes packages, not their names: write debian.${p}", "packages")
   else if kind == "container" then error(

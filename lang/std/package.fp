@@ -181,7 +181,7 @@ is-built(p) = has(p, "out")
 checked(field, p) =
   let kind = if type(p) == "record" then p.type or "record" else type(p) in
   if kind == "package" || kind == "derivation" then p
-  else if kind == "string" || kind == "path" then from-path(p)
+  else if kind == "path" || kind == "string" && starts-with(p, "/fpack/store/") then from-path(p)
   else error("`${field}` takes packages, and this is ${with-article(kind)}", field)
 
 # Packages with those that the fields list, such as `libs`, of built packages, transitively: first the built packages.

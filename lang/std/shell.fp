@@ -162,7 +162,10 @@ is-built(p) = has(p, "out")
 checked(p) =
   let kind = if type(p) == "record" then p.type or (if has(p, "out") then "derivation" else "record") else type(p) in
   if kind == "package" || kind == "derivation" then p
-  else if kind == "string" || kind == "path" then import("fpack/package").from-path(p)
+  else if kind == "path" || kind == "string" && starts-with(
+    p,
+    "/fpack/store/",
+  ) then import("fpack/package").from-path(p)
   else error("`packages` takes packages, and this is ${with-article(kind)}", "packages")
 
 included(s) =

@@ -169,6 +169,10 @@ def of_projects(run: Recorder, archive: Archive) -> None:
     run("eval", "words")
     for words in ((), ("#words", "--no-link"), ("#words", "-o", "words")):
         run("build", *words)
+    several = ("-e", '{ words = text("words", "some words"), image = import("./fpack.fp").image }')
+    run("build", "--no-link", *several)
+    for verb in ("closure", "show", "why", "size"):
+        run(verb, *several)
     run("closure", "#words")
     run("show")
     run("show", "#words")

@@ -20,7 +20,7 @@ def slices(count: int, changed: int = -1) -> dict[str, Tree]:
     for number in range(count):
         text = b"new" if number == changed else b"old"
         content = text * (10 + number * 37 % 997)
-        found[f"p{number:03}"] = {f"usr/share/p{number}/file": content, f"usr/bin/p{number}": program(b"#!/bin/sh\n")}
+        found[f"p{number:03}"] = {f"usr/share/p{number}/file": content, f"usr/bin/p{number}": program(b"a program\n")}
     return found
 
 

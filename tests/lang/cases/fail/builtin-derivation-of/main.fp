@@ -1,0 +1,1 @@
+result = derivation-of("${text("a", "x")}/bin/a")
