@@ -42,7 +42,7 @@ def command(
     as_json: bool,
     **rest: Any,
 ) -> int:
-    """Show why THING, a package, a file or a store path, is in IMAGE; without THING, show it for everything.
+    """Show why THING, a package, a file or a store path, is in IMAGE; without THING, show it for every package.
 
     IMAGE is anything that can be packed, or an image file. Of a list or a record, each member has an image.
     """
@@ -115,7 +115,7 @@ def _reasons(subject: Subject, thing: str | None) -> _Reasons:
 
     slices = subject.packages()
     if thing is None:
-        return _Reasons([*slices, *subject.built()], None)
+        return _Reasons(slices, None)
     names = [slice_.package for slice_ in slices]
     if thing not in names:
         for item in (built := subject.built()):
