@@ -11,7 +11,7 @@ result, called with all final fields but this one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -40,13 +40,21 @@ class Pattern:
 
 
 _ANY = Pattern("", {}, True)
+_FIELDS = ("kind", "name", "candidates", "outputs", "args")  # those of `derivation`, besides the arguments of the kind
+# The patterns of builtins that take certain fields, and those that they were given. Others take any field.
+_BUILTINS: dict[CodeType, Pattern] = {}
+
+
+def declare_derivation(function: FunctionType) -> None:
+    """Declare that a function makes derivations: `.with` changes the fields that one was given, and adds none."""
+    _BUILTINS[function.__code__] = Pattern("derivation", dict.fromkeys(_FIELDS), False)
 
 
 def pattern_of(function: Value) -> Pattern:
     """Return the fields that a function of one record takes."""
     code = getattr(function, "__code__", None)
     if code is None or not code.co_argcount or not code.co_varnames[0].startswith(".given"):
-        return _ANY
+        return _BUILTINS.get(code, _ANY) if code is not None else _ANY
     info = function.__globals__[FUNCTIONS][id(code)]
     if info.pattern is None:
         info.pattern = _ANY
@@ -236,11 +244,16 @@ class _Call:
                 if self.inner and not self.pattern.rest:
                     self._check_further(name)
                     further.append(name)
+                elif self._is_builtin():
+                    raise unknown(name, (self.function,), given)
                 else:
                     own.append(name)
             else:
                 added.append(name)
         return own, further, added
+
+    def _is_builtin(self) -> bool:
+        return getattr(self.function, "__code__", None) in _BUILTINS
 
     def _check_further(self, name: str) -> None:
         """Raise Fault if no function further in can take a field."""
@@ -260,6 +273,8 @@ class _Call:
     def _passed_on(self, value: Value, left: Fields, adds: bool) -> Value:
         """Return a function's result with the changes that the function does not take."""
         value = evaluated(value)
+        if adds and self._is_builtin():
+            return Record({**value, **left})
         origin = origin_of(value)
         if isinstance(value, dict) and (origin is not None or adds):
             if not adds and not is_call(origin):
@@ -306,16 +321,17 @@ def _field_given(value: Value, name: str) -> Value:
 # ---- errors
 
 
-def unknown(name: str, chain: Inner) -> Fault:
-    """Return the error for a field of `.with` that no function of a chain has."""
+def unknown(name: str, chain: Inner, given: Iterable[str] = ()) -> Fault:
+    """Return the error for a field of `.with` that no function of a chain has, and that is none of those `given`."""
     patterns = [pattern_of(f) for f in chain if f is not None]
     titles = list(dict.fromkeys(quote(p.name) for p in patterns if p.name)) or ["the function"]
     if len(titles) == 1:
         what = f"{titles[0][:1].upper()}{titles[0][1:]} has no field {quote(name)}"
     else:
         what = f"Neither {', '.join(titles[:-1])} nor {titles[-1]} has a field {quote(name)}"
-    known = list(dict.fromkeys(n for p in patterns for n in p.names))
-    hint = did_you_mean(name, known) or f"the fields are {', '.join(known[:40])}; `.extend` adds others"
+    known = list(dict.fromkeys([*sorted(given), *(n for p in patterns for n in p.names)]))
+    others = f"`.with {{ args.{name} = ... }}` adds an argument" if given else "`.extend` adds others"
+    hint = did_you_mean(name, known) or f"the fields are {', '.join(known[:40])}; {others}"
     why = "`.with` changes the arguments of the functions that made a record" if len(titles) > 1 else ""
     return Fault(what, why=why, hint=hint, field=name)
 

@@ -18,6 +18,7 @@ from fpack.store.errors import FpackError
 from fpack.store.path import STORE, check_name, clean_name
 
 from .argument_checks import INT_RANGE, bounded
+from .call_layers import declare_derivation
 from .values import (
     INT_MAX,
     INT_MIN,
@@ -235,7 +236,13 @@ class Deriver:
         fields: those of the record that the derivation was made of.
         """
         value = Record({"type": "derivation", "name": name, "kind": kind, "out": text})
-        value.origin = (lambda changed: evaluated(self.derive(changed)[output]), fields, ())
+
+
+        def again(changed: Value) -> Value:
+            return evaluated(self.derive(changed)[output])
+
+        declare_derivation(again)  # type: ignore[arg-type]
+        value.origin = (again, fields, ())
         return value
 
     def derivation_of(self, value: Value) -> Value:

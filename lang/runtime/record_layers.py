@@ -27,6 +27,8 @@ from fpack.store.errors import FpackError
 
 from .argument_checks import check_arity
 from .operators import fields
+from .package_changes import check_layer as check_package
+from .package_changes import is_debian_package
 from .values import (
     MISSING,
     Below,
@@ -44,13 +46,18 @@ Fields = dict[str, Value]
 
 
 class Layer:
-    """A change. adds: a field that a function of the record does not have becomes a field of the record."""
+    """A change.
 
-    __slots__ = ("change", "adds")
+    adds: a field that a function of the record does not have becomes a field of the record. check: raises Fault for the
+    fields that the change, a function, returns.
+    """
+
+    __slots__ = ("change", "adds", "check")
 
     def __init__(self, change: Value, adds: bool) -> None:
         self.change = change
         self.adds = adds
+        self.check: Callable[[Fields], None] | None = None
 
 
 class Layers:
@@ -141,6 +148,8 @@ def changed(value: Fields, layer: Layer) -> Value:
             if made is not MISSING:
                 return made
         base, layers = value, ()
+    if not layer.adds and is_debian_package(base):
+        layer.check = check_package(base, layer.change)
     top = layers[-1] if layers else None
     if top is not None and top.adds == layer.adds and top.change.__class__ is dict and layer.change.__class__ is dict:
         layers = (*layers[:-1], Layer({**top.change, **layer.change}, layer.adds))
@@ -411,6 +420,11 @@ class Laying:
         found = function(*given[: 2 if part.layer.adds else 1])
         if not isinstance(found, dict):
             raise _at_result(function, _not_fields(found, part.layer.adds))
+        if part.layer.check is not None:
+            try:
+                part.layer.check(found)
+            except Fault as fault:
+                raise _at_result(function, fault) from None
         if found.__class__ is dict:
             return found
         inner: list[Part] = []
@@ -516,7 +530,7 @@ def _at_result(function: FunctionType, fault: Fault) -> FpackError:
         return fault
     text = source.text.split("\n")[line - 1]  # type: ignore[operator]
     span = Span(source.name, line, column + 1, end_line, end_column + 1, text)  # type: ignore
-    return EvalError(fault.what, span=span, hint=fault.hint)
+    return EvalError(fault.what, span=span, why=fault.why, hint=fault.hint)
 
 
 def check_layer(change: Value, adds: bool) -> Layer:

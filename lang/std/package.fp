@@ -94,11 +94,12 @@ package({
       ...own-variables
     }
     run-packages = unique-by-name(packages-with([...all-runtime, ...built-libs], ["runtime"]).debian)
+    whole-with = others => { type = "derivation", name, version, out = made.out, ...others, libs, runtime }
     # Another output than `out`, as a package; who links with it links with `out`.
     part = (output, others) => output-of {
       name = output.name
       out = output.out
-      main = { type = "derivation", name, version, out = made.out, ...others, libs, runtime }
+      main = whole-with(others)
       debian-packages = debian
       debian-runtime = run-packages
       release = the-release
@@ -145,7 +146,7 @@ output-of({ name, version, out, main, release, debian-packages, debian-runtime, 
   type = "derivation"
   kind = "exec"
   libs = [main]
-  with = changes => error("An output cannot be changed: change its package, as in PACKAGE.with { ... }.dev", "with")
+  with = _ => error("An output cannot be changed: change its package, as in PACKAGE.with { ... }.dev", "with")
   name, version, out, release, debian-packages, debian-runtime, runtime, meta
 }
 

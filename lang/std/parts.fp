@@ -22,8 +22,11 @@ with-root({
   let
     texts = import("fpack/container").texts
     strings = import("fpack/container").strings
-    variables = texts(import("fpack/variables").checked-for-programs("env", env))
-    marks = texts(labels)
+    variables = texts(map-record(
+      import("fpack/variables").for-programs("env", env),
+      (key, value) => import("fpack/variables").text-of("env", key, value),
+    ))
+    marks = texts(map-record(labels, (key, value) => import("fpack/variables").text-of("labels", key, value)))
     image-name = import("fpack/container").name-of({ name })
     image-tag = import("fpack/container").tag-of({ version = tag })
     file-name = store-name(name)
