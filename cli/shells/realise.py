@@ -62,6 +62,8 @@ def prepare(request: ShellRequest, options: SharedOptions) -> PreparedShell:
                 targets, value, named = _value(workspace, request)
                 target = targets[0]
                 shell, paths = _Shell(workspace, value, named).build(path, _project(target), recorder)
+                if target.store and target.path and request.options.command[:1] == ("",):
+                    shell = shell._replace(program=_program_below(workspace, target))
                 if request.options.command[:1] == ("",) and not shell.program:
                     raise _no_program(workspace, request.what[0], shell, value)
         workspace.finish()
@@ -268,6 +270,24 @@ class _Shell:
                     )
         program = str((programs.get(self._first) or {}).get("program") or "")
         return program, tuple(sorted(own)), tuple(sorted(found))
+
+
+def _program_below(workspace: Workspace, target: Target) -> str:
+    """Return the path, in a shell of a store path, of the program that is a file below the store path."""
+    from fpack.store.path import parse
+
+    base = workspace.store.disk(parse(target.store))
+    file = base.joinpath(*target.path)
+    if not file.is_symlink() and not (file.is_file() and file.stat().st_mode & 0o111):
+        raise UsageError(
+            f"{target.text} is no program",
+            why="it is not executable" if file.is_file() else "it is no file",
+            hint=f"fpack run {target.store} -- PROGRAM runs one of its programs",
+        )
+    below = "/".join(target.path)
+    if target.path[0] == "data" and (base / "meta").is_file():  # a package's files, which are at `/` in the shell
+        return f"/{below.partition('/')[2]}"
+    return f"{target.store}/{below}"
 
 
 def _no_program(workspace: Workspace, text: str, shell: CachedShell, record: Mapping[str, Any]) -> UsageError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from fpack.cli.ui.render import megabytes
 
 if TYPE_CHECKING:
     from fpack.cli.images.inspect import ImageLayer
+    from fpack.cli.images.subject import Subject
     from fpack.cli.ui.layout import Page
 
 BAR = 16
@@ -36,7 +37,7 @@ Examples:
     is_flag=False,
     flag_value="",
     metavar="[=FILE]",
-    help="Write a page with a treemap. Default: NAME.size.html.",
+    help="Write a page with a treemap, one for each member. Default: NAME.size.html.",
 )
 @click.option("-o", "--output", type=shared.NamedPath(path_type=Path), help="With --html: file to write.")
 @shared.of_any
@@ -66,7 +67,7 @@ def command(
     if html is not None:
         if as_json:
             raise UsageError("--json and --html exclude each other", hint="leave one of them out")
-        return _page(image, platform, Path(html) if html else output, rest)
+        return _pages(image, platform, Path(html) if html else output, together, rest)
     with Workspace(shared.options(rest)) as workspace:
         subjects = open_subjects(workspace, image, platform, together=together)
         members = [(member, _largest_first(subject.layers())) for member, subject in subjects]
@@ -114,24 +115,38 @@ def _table(page: Page, layers: Sequence[ImageLayer]) -> list[str]:
     return [page.paint(lines[0], "dim"), *lines[1:-1], page.paint(lines[-1], "bold")]
 
 
-def _page(image: str | None, platform: str | None, output: Path | None, rest: dict[str, Any]) -> int:
-    """Write the page about an image. output: None for a name of the image."""
-    from fpack.cli.images.subject import of_file, open_subject
+def _pages(image: str | None, platform: str | None, output: Path | None, together: bool, rest: dict[str, Any]) -> int:
+    """Write the page about an image, or one about each member. output: None for names of the images."""
+    from fpack.cli.images.subject import of_file, open_subjects
     from fpack.cli.reports import image_sections, page, writing
-    from fpack.cli.reports.subject_data import collect, output_name
+    from fpack.cli.reports.subject_data import collect
     from fpack.cli.workspace.workspace import Workspace
 
     if image is None and output is not None and of_file(str(output)) is not None:
         raise UsageError(f"--html would replace the image {output}", hint=f"write: fpack size {output} --html")
     writing.check(output)
     with Workspace(shared.options(rest)) as workspace:
-        subject = open_subject(workspace, image, platform)
-        data = collect(workspace, subject)
+        subjects = open_subjects(workspace, image, platform, together=together)
+        for path, (_, subject) in zip(_names(subjects, output), subjects, strict=True):
+            writing.write(page.html(image_sections.size_page(collect(workspace, subject))), path)
+            print(path)
         workspace.finish()
-    output = output or output_name(subject, "size.html")
-    writing.write(page.html(image_sections.size_page(data)), output)
-    print(output)
     return 0
+
+
+def _names(subjects: Sequence[tuple[str, Subject]], output: Path | None) -> Iterator[Path]:
+    """Yield the files of pages: the one that was named, with the member's path before its ending for one of several."""
+    from fpack.cli.reports.subject_data import output_name
+    from fpack.store.path import clean_name
+
+    own = [output_name(subject, "size.html") for _, subject in subjects]
+    for (member, _), name in zip(subjects, own, strict=True):
+        if output is not None:
+            yield output.with_stem(f"{output.stem}-{clean_name(member)}") if member else output
+        elif own.count(name) > 1:
+            yield name.with_name(f"{name.name.removesuffix('.size.html')}-{clean_name(member)}.size.html")
+        else:
+            yield name
 
 
 def _unpacked(size: int | None) -> str:

@@ -59,16 +59,21 @@ def find_image(text: str | None, cwd: Path) -> Path | None:
 
 
 def in_store(path: Path) -> tuple[str, tuple[str, ...]] | None:
-    """Return the store path that a file or a link on disk is in, and the names below it, or None."""
+    """Return the store path that a file or a link on disk is in, and the names below it, or None.
+
+    A link inside a store path is a file of that path, whatever it leads to: programs look at the name they run by.
+    """
     try:
+        itself = os.path.join(os.path.realpath(path.parent), path.name)
         real = os.path.realpath(path)
+        inside = f"{os.path.realpath(default_root())}/store/"
     except ValueError:
         return None
-    inside = f"{os.path.realpath(default_root())}/store/"
-    if not real.startswith(inside) or not os.path.lexists(real):
-        return None
-    base, *names = real[len(inside) :].split("/")
-    return f"{STORE}/{base}", tuple(names)
+    for found in (itself, real):
+        if found.startswith(inside) and os.path.lexists(found):
+            base, *names = found[len(inside) :].split("/")
+            return f"{STORE}/{base}", tuple(names)
+    return None
 
 
 def is_archive(path: Path) -> bool:

@@ -41,7 +41,8 @@ class Pattern:
 
 _ANY = Pattern("", {}, True)
 _FIELDS = ("kind", "name", "candidates", "outputs", "args")  # those of `derivation`, besides the arguments of the kind
-# The patterns of builtins that take certain fields, and those that they were given. Others take any field.
+# The patterns of builtins that take certain fields, and those that they were given. Others take any field. It has one
+# entry for each function of the sources that is declared.
 _BUILTINS: dict[CodeType, Pattern] = {}
 
 

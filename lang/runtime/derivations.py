@@ -237,7 +237,6 @@ class Deriver:
         """
         value = Record({"type": "derivation", "name": name, "kind": kind, "out": text})
 
-
         def again(changed: Value) -> Value:
             return evaluated(self.derive(changed)[output])
 

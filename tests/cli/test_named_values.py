@@ -296,5 +296,30 @@ def test_a_store_path_follows_its_link(site: Site) -> None:
     assert site("run", "./link", "y") == "app y"
 
 
+def test_a_program_below_a_store_path_runs(site: Site) -> None:
+    site("build", "app", "-o", "below")
+    assert site("run", "./below/bin/app", "y") == "app y"
+    assert site("run", f"{site.path}/bin/app", "y") == "app y"
+    site("build", "payload", "-o", "below")
+    assert site("run", "./below/data/usr/bin/greet", "y") == "greet 13 y"
+    assert "it is no file" in site.fails("run", "./below/data")
+    site("build", "output", "-o", "below")
+    assert "it is not executable" in site.fails("run", "./below/include/app.h")
+    assert "it is no file" in site.fails("run", f"{site.path}/bin/other")
+
+
+def test_each_member_has_a_page_of_its_sizes(site: Site, tmp_path: Path) -> None:
+    assert site("size", "record", "--html").splitlines() == ["app.size.html", "greet.size.html"]
+    assert "greet" in (site.directory / "greet.size.html").read_text()
+    named = f"--html={tmp_path / 'sizes.html'}"
+    assert site("size", "record", named).splitlines() == [
+        str(tmp_path / "sizes-one.html"),
+        str(tmp_path / "sizes-two.three.html"),
+    ]
+    assert site("size", "list", "--together", named) == str(tmp_path / "sizes.html")
+    twice = """let f = import("./fpack.fp") in { a = f.app, b = f.app }"""
+    assert site("size", "--html", "-e", twice).splitlines() == ["app-a.size.html", "app-b.size.html"]
+
+
 def test_an_unknown_store_path_is_an_error(site: Site) -> None:
     assert "The store does not have this path" in site.fails("build", f"/fpack/store/{'0' * 32}-none")

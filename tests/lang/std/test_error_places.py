@@ -63,6 +63,7 @@ PACKAGES = [
     "package { name, outputs = [] }",
     "package { name, build = 5 }",
     "(package { name }).with { tools = [name] }",
+    '(package { name, outputs = ["out", "dev"] }).dev.with { version = "2" }',
     'package { name, release = "nope" }',
     "package { name, folder = null }",
 ]
