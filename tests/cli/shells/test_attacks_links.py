@@ -30,7 +30,7 @@ shell = shell {
     }
   }
 }
-image = container { packages = [debian.greet] }
+image = container { packages = [debian.greet, debian.bash] }
 package = import("fpack/package").package
 tool = package { name = "tool", version = "2", unpack = "echo made > made", install = "mkdir $out", fixup = null }
 """
@@ -191,7 +191,7 @@ def test_a_result_that_is_a_link(user: Person, project: Path, precious: Path) ->
 def test_a_layout_that_is_a_link(user: Person, project: Path, precious: Path, output: list[str]) -> None:
     """What it led to would be replaced, and what only that had deleted."""
     pack = ("pack", "--format", "oci-dir")
-    other = user.project(f"{project.name}-other", SERVICES.replace("[debian.greet]", "[debian.sed]"))
+    other = user.project(f"{project.name}-other", SERVICES.replace("[debian.greet, debian.bash]", "[debian.sed]"))
     user(*pack, "-o", "mine.oci", cwd=other)
     (other / "empty").mkdir()
     user.own(other)

@@ -54,7 +54,7 @@ def test_a_name_that_no_library_has_seen_is_refused_where_text_is_written(user: 
                   ["hook", "bash", "--enter", "."]):  # fmt: skip
         for _ in range(2):  # evaluated, and as it is kept
             done = user(*words, cwd=folder, status=None)
-            assert "is not a valid variable name" in done.stderr and "touch" not in done.stdout, done
+            assert "cannot be the name of a variable" in done.stderr and "touch" not in done.stdout, done
 
 
 CALLS = ['service { start = "x", exports = V }', 'service { start = "x", env = V }',
