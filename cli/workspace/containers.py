@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fpack.cli.errors import UsageError
-from fpack.cli.paths import PROJECT_FILE
-from fpack.lang.runtime.parameter_types import special
-from fpack.lang.runtime.values import describe, with_article
 from fpack.store import derivation
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output, placeholder
