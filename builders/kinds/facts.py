@@ -1,7 +1,8 @@
 """Build the `facts` kind: what a bill of materials tells of a store path in an image.
 
 Reads every file of the path once, for its digests and what it loads. Of a package, it reads also the dpkg status, the
-copyright file and the .deb. The path's own bills of materials are read, too.
+copyright file and the .deb. The path's own bills of materials are read, too. Of a package of a language, its archive is
+read, or its directory in the source.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from fpack.builders.sbom import facts as form
 from fpack.builders.sbom import fragments
 from fpack.builders.sbom.fragments import FragmentPart
 from fpack.builders.sbom.licences.copyright_file import read_copyright
-from fpack.builders.sbom.lock_files import MAX_SIZE as MAX_LOCK
-from fpack.builders.sbom.lock_files import READERS, LockedPart
+from fpack.builders.sbom.lock_files import BELOW, READERS, LockedPart
 from fpack.builders.sbom.model import CopyrightFacts, Hashes
+from fpack.builders.sbom.parts import packages, vendored
+from fpack.builders.sbom.parts.part import PartFacts
 from fpack.store.errors import one_line
 from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.pool import FileNode
@@ -32,8 +34,9 @@ from fpack.store.files.regular_file import open_stored
 from fpack.store.files.tree import CHUNK, Node, scan
 from fpack.store.path import StorePath
 
-# 2: the whole copyright file, and more of os-release; 4: the package's own bills of materials
-VERSION = 4
+# 2: the whole copyright file, and more of os-release; 4: the package's own bills of materials; 5: what packages of
+# languages state
+VERSION = 5
 
 
 FILE = "facts"
@@ -48,7 +51,8 @@ _MAX_COPYRIGHT = 8 << 20  # bytes of a copyright file that a bill has
 class FactsArgs(NamedTuple):
     """The arguments. path: in an image. table: it holds `data` and `meta`. package: its name, or "". deb: its file.
 
-    locks: the path is no part of the image, but the source of one. Only its lock files are read.
+    locks: the path is no part of the image, but the source of one. Its lock files are read, and what they name in it.
+    part: the kind of the package whose archive the path is, or has; "" for any other path. name: that of the package.
     """
 
     path: StorePath
@@ -56,6 +60,8 @@ class FactsArgs(NamedTuple):
     package: str = ""
     deb: StorePath | None = None
     locks: bool = False
+    part: str = ""
+    name: str = ""
 
 
 class FactsBuilder(BaseBuilder):
@@ -67,7 +73,15 @@ class FactsBuilder(BaseBuilder):
         """Read the path and write its facts."""
         args = arguments.read(FactsArgs, task.args)
         tree = task.tree(args.path)
-        found = form.Facts({}, locked=_locked(task, tree)) if args.locks else self._read(task, args, tree)
+        if args.part or args.locks:
+            tree.node()  # raises if the files are not those of the digest
+        if args.part:
+            found = form.Facts({}, stated=_archive(task, args, tree))
+        elif args.locks:
+            locked = _locked(task, tree)
+            found = form.Facts({}, locked=locked, stated=_of_source(task, tree, locked))
+        else:
+            found = self._read(task, args, tree)
         writer = task.writer()
         writer.file(FILE, [form.encode(found)])
         return Built(writer)
@@ -92,14 +106,38 @@ class FactsBuilder(BaseBuilder):
 def _locked(task: Task, tree: CheckedTree) -> tuple[LockedPart, ...]:
     """Return the packages that lock files at the top of a source name. One that cannot be read names none."""
     found: list[LockedPart] = []
-    for name, read in READERS.items():
-        path = tree.disk / name
-        if path.is_file() and not path.is_symlink():
+    for name, read in (READERS | BELOW).items():
+        path = _file(os.fspath(tree.disk), name)
+        if path is not None:
             try:
-                found += read(tree.read(name, MAX_LOCK).decode("utf-8", "replace"))
+                found += read(_text(path))
             except (ValueError, KeyError, RecursionError) as error:
                 task.log(f"{name} cannot be read: {error}")
     return tuple(sorted(found))
+
+
+def _of_source(task: Task, tree: CheckedTree, locked: Sequence[LockedPart]) -> tuple[PartFacts, ...]:
+    """Return what the locked packages in a source state, and what the source states of itself."""
+    found = list(vendored.vendored(tree.disk, locked, task.check, task.log))
+    try:
+        found.append(vendored.own(tree.disk))
+    except packages.ERRORS as error:
+        task.log(f"The source's own description cannot be read: {one_line(str(error))}")
+    return tuple(found)
+
+
+def _archive(task: Task, args: FactsArgs, tree: CheckedTree) -> tuple[PartFacts, ...]:
+    """Return what the package of an archive states: nothing if it cannot be read."""
+    files = [tree.disk] if tree.disk.is_file() else sorted(tree.disk.rglob("*.zip" if args.part == "golang" else "*"))
+    for path in files:
+        if path.is_file() and not path.is_symlink():
+            name = path.name if path != tree.disk else ""
+            try:
+                return (packages.of_archive(args.part, path, args.name, task.check)._replace(file=name),)
+            except packages.ERRORS as error:
+                task.log(f"{name or args.name} cannot be read: {one_line(str(error))}")
+                return (packages.unread(path, task.check)._replace(file=name),)
+    return ()
 
 
 def _fragments(task: Task, top: str, paths: Sequence[str]) -> tuple[tuple[FragmentPart, ...], tuple[str, ...]]:

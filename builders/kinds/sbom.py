@@ -28,8 +28,9 @@ from .facts import FILE, MAX_FACTS, FactsArgs
 from .manifest import CANONICAL_FILE
 
 # 2: URLs of sources, digests of links, os-release, whole copyright files; 4: the supplier of builds; 5: the bills of
-# materials in packages; 6: licence and copyright of the image and the system by their parts, SHA-512 of the image
-VERSION = 6
+# materials in packages; 6: licence and copyright of the image and the system by their parts, SHA-512 of the image;
+# 7: what packages of languages state, files of builds
+VERSION = 7
 
 
 class SbomArgs(NamedTuple):
@@ -63,19 +64,22 @@ class SbomBuilder(BaseBuilder):
         if lost := [path.package for path in paths if path.package and path.path not in debs]:
             raise BuildError(f"The manifest does not tell the file of the package {lost[0]}")
         builds = [path.derivation for path in paths if not path.table]
-        sources = sorted({source for digest in builds for source in provenance.sources(provenance.behind(digest))})
-        fetched = yield Need([*debs.values(), *(Output(bytes.fromhex(source)) for source in sources)])
+        behind = frozenset[str]().union(*map(provenance.behind, builds))
+        sources, archives = provenance.sources(behind), provenance.archives(behind)
+        read = [*sources, *archives]
+        fetched = yield Need([*debs.values(), *(Output(bytes.fromhex(digest)) for digest in read)])
         files = dict(zip(debs, fetched, strict=False))
-        trees = fetched[len(debs) :]
+        trees = fetched[len(debs) : len(debs) + len(sources)]
+        packages = map(_package, fetched[len(debs) + len(sources) :], archives.values())
         del reader, provenance  # they can be large
-        built = yield Need([*(facts_derivation(path, files.get(path.path)) for path in paths), *map(_locks, trees)])
+        built = yield Need(
+            [*(facts_derivation(path, files.get(path.path)) for path in paths), *map(_locks, trees), *packages]
+        )
         contents = [task.tree(path).read(FILE, MAX_FACTS) for path in built]
         digest = hashlib.sha256(b"".join(hashlib.sha256(content).digest() for content in contents)).digest()
         found = list(map(form.decode, contents))
         facts = dict(zip((path.path for path in paths), found, strict=False))
-        bill = gather(
-            data, facts, dict(zip(sources, found[len(paths) :], strict=True)), args.fpack, digest, args.supplier
-        )
+        bill = gather(data, facts, dict(zip(read, found[len(paths) :], strict=True)), args.fpack, digest, args.supplier)
         writer = task.writer()
         subject = Descriptor(*head.image.manifest)
         for name in args.formats:
@@ -93,6 +97,12 @@ def _locks(source: StorePath) -> Derivation:
     """Return the derivation of what the lock files of a source name."""
     args = FactsArgs(source, locks=True)
     return Derivation("facts", clean_name(f"{source.name}-locks"), arguments.write(args))
+
+
+def _package(archive: StorePath, about: tuple[str, str]) -> Derivation:
+    """Return the derivation of what a package of a language states. about: its kind and its name."""
+    args = FactsArgs(archive, part=about[0], name=about[1])
+    return Derivation("facts", clean_name(f"{archive.name}-states"), arguments.write(args))
 
 
 def _write(writer: TreeWriter, bill: Bill, name: str, subject: Descriptor) -> None:

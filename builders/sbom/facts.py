@@ -14,9 +14,11 @@ from fpack.store.errors import NotCanonical, StoreError
 from .fragments import FragmentPart
 from .lock_files import LockedPart
 from .model import CopyrightFacts, FileLicence, Hashes, Licence, LicenceText
+from .parts.part import PartFacts
 
-# 2: the whole copyright file, and more of os-release; 3: the name of a key; 4: the package's own bills of materials
-FORMAT = 4
+# 2: the whole copyright file, and more of os-release; 3: the name of a key; 4: the package's own bills of materials;
+# 5: what packages of languages state
+FORMAT = 5
 EXECUTABLE, ARCHIVE, STRUCTURED = 1, 2, 4
 
 # Magic numbers of archives and packed files, each with its offset, and of those that keep the names of their members.
@@ -83,6 +85,7 @@ class Facts(NamedTuple):
 
     locked: the packages that the lock files of a source name. copyright_file: the content of `copyright`, whole.
     fragments: the parts that the bills of materials in the path list. unread: the paths of those that cannot be read.
+    stated: what the packages of a language in the path state of themselves, and a source of itself.
     """
 
     files: dict[bytes, FileFacts]
@@ -94,6 +97,7 @@ class Facts(NamedTuple):
     copyright_file: bytes = b""
     fragments: tuple[FragmentPart, ...] = ()
     unread: tuple[str, ...] = ()
+    stated: tuple[PartFacts, ...] = ()
 
 
 def flags(head: bytes) -> int:
@@ -126,6 +130,7 @@ def encode(facts: Facts) -> bytes:
             "copyright_file": facts.copyright_file,
             "fragments": [list(part) for part in facts.fragments],
             "unread": list(facts.unread),
+            "stated": [part._asdict() for part in facts.stated],
         }
     )
 
@@ -146,6 +151,7 @@ def decode(data: bytes) -> Facts:
             copyright_file=bytes(value["copyright_file"]),
             fragments=tuple(FragmentPart(*part) for part in value["fragments"]),
             unread=tuple(value["unread"]),
+            stated=tuple(map(_part, value["stated"])),
         )
     except (NotCanonical, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise StoreError("The facts of a store path are invalid", why=str(error), hint="run fpack gc") from None
@@ -171,6 +177,13 @@ def _package(value: dict[str, Value]) -> PackageFacts:
 
 def _os_release(value: dict[str, Value]) -> OsRelease:
     return OsRelease(**{**value, "hashes": Hashes(*value["hashes"])})
+
+
+def _part(value: dict[str, Value]) -> PartFacts:
+    texts = tuple(LicenceText(*text) for text in value["texts"])
+    return PartFacts(
+        **{**value, "licence": Licence(*value["licence"]), "texts": texts, "hashes": Hashes(*value["hashes"])}
+    )
 
 
 def _copyright(value: dict[str, Value]) -> CopyrightFacts:

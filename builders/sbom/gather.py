@@ -38,6 +38,8 @@ from .model import (
     Hashes,
     Licence,
 )
+from .parts.part import PartFacts, stated
+from .parts.vendored import OWN
 from .provenance import Locked, Provenance
 from .purl import cpe, debian, upstream_version
 
@@ -71,8 +73,8 @@ def gather(
 ) -> Bill:
     """Return the bill of an image.
 
-    data: its manifest. facts: of each path that `wanted` returns. sources: of the sources of builds, by the digests of
-    their derivations. tool: the version of fpack. digest: of all facts.
+    data: its manifest. facts: of each path that `wanted` returns. sources: of the sources of builds and of archives of
+    packages, by the digests of their derivations. tool: the version of fpack. digest: of all facts.
     supplier: who supplies the image, as `Name <address>`; by default the vendor that a label of the image names.
     """
     reader = ManifestReader(data)
@@ -343,10 +345,15 @@ class _Gathering:
         builds = [o.derivation for o in self._head.paths if not o.package and not self._is_table(o.path)]
         stop = frozenset(build for build in builds if build is not None)
         behind = self._provenance.behind(digest, stop)
+        states = {digest: self._sources[digest].stated for digest in behind if digest in self._sources}
         for source in self._provenance.sources(behind):
+            known = {(part.kind, part.name, part.version): part for part in states.get(source, ())}
             for part in self._sources[source].locked if source in self._sources else ():
-                self._relate(ref, DEPENDS_ON, self._add(origins.locked_component(part)))
-        for component in self._provenance.components(behind):
+                component = stated(origins.locked_component(part), known.get(part[:3]))
+                self._relate(ref, DEPENDS_ON, self._add(component))
+        self._own(ref, [part for digest in sorted(states) for part in states[digest] if part.kind == OWN])
+        packages = {digest: parts[0] for digest, parts in states.items() if parts and parts[0].kind != OWN}
+        for component in self._provenance.components(behind, packages):
             if component.ref in inside:
                 self._relate(component.ref, BUILD_TOOL_OF, ref)
                 continue
@@ -355,6 +362,13 @@ class _Gathering:
                 self._relate(component.ref, BUILD_TOOL_OF, ref)
             else:
                 self._relate(ref, DEPENDS_ON if component.kind in _PARTS else GENERATED_FROM, component.ref)
+
+    def _own(self, ref: str, parts: list[PartFacts]) -> None:
+        """Add to a build what its source states of itself, if it has one source. What is known already counts."""
+        component = self._components.get(ref)
+        if component is not None and component.kind == "build" and len(parts) == 1:
+            part = parts[0]._replace(hashes=Hashes(), size=0, file="")
+            self._components[ref] = stated(component, part)
 
 
 def _text(path: bytes) -> str:

@@ -20,7 +20,7 @@ from urllib.parse import quote
 from ..manifest.format import DIRECTORY
 from ..streams import tar_writer
 from ..streams.tar_writer import FILE, TarEntry
-from .model import BUILT_USING, GENERATED_FROM, Bill, Component
+from .model import BUILT_USING, GENERATED_FROM, NO_NOTICE, Bill, Component
 from .spdx import Licences, clean, components, path_bytes
 
 MEDIA_TYPE = "application/x-tar"
@@ -72,7 +72,7 @@ def document(bill: Bill, sources: bool = False) -> Iterator[bytes]:
     shipped = [part for part in components(bill) if not part.build_only and part.kind not in _SOURCES]
     yield from _table("build-packages.csv", _PACKAGES, lambda: _packages(bill, tools, licences, names))
     for component in components(bill):
-        if component.copyright:
+        if component.copyright not in ("", NO_NOTICE):
             yield from _member(f"copyright/{names[component.ref]}", [clean(component.copyright).encode() + b"\n"])
         if component.copyright_file:
             yield from _member(f"copyright-files/{names[component.ref]}", _pieces(component.copyright_file))
@@ -106,7 +106,7 @@ def _packages(bill: Bill, listed: Sequence[Component], licences: Licences, names
             licences.expression(part.ref, part.effective.expression),
             part.effective.original,
             counts.get(part.ref, 0),
-            f"copyright/{names[part.ref]}" if part.copyright else "",
+            f"copyright/{names[part.ref]}" if part.copyright not in ("", NO_NOTICE) else "",
             f"copyright-files/{names[part.ref]}" if part.copyright_file else "",
             " ".join(part.urls),
         )
@@ -177,7 +177,7 @@ def _names(bill: Bill) -> dict[str, str]:
     names: dict[str, str] = {}
     taken: set[str] = set()
     for component in components(bill):
-        if not component.copyright and not component.copyright_file:
+        if component.copyright in ("", NO_NOTICE) and not component.copyright_file:
             continue
         words = [word for word in (component.name, component.version, component.arch) if word]
         name = quote(path_bytes("_".join(words)), safe="+~@ ")

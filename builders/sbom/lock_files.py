@@ -1,18 +1,21 @@
-"""Read the packages that the lock files of Cargo and Bundler name.
+"""Read the packages that the lock files of Cargo and Bundler name, and the list of modules that Go has in `vendor`.
 
-Their packages lie in the source, where `cargo vendor` and `bundle package` put them, so no derivation names them.
+Their packages lie in the source, where `cargo vendor`, `bundle package` and `go mod vendor` put them, so no derivation
+names them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 # `    name (1.2.3)` of the specs, and `  name (1.2.3) sha256=...` of the checksums. A platform follows the version.
 _SPEC = re.compile(r"    ([\w.-]+) \(([\w.]+)(?:-[\w.-]+)?\)\Z")
 _CHECKSUM = re.compile(r"  ([\w.-]+) \(([\w.]+)\) sha256=([0-9a-f]{64})\Z")
+# `# example.org/a v1.0.0`, with `=> ./a` or `=> example.org/b v1.1.0` for one that is replaced.
+_MODULE = re.compile(r"# (\S+)(?: (v\S+))?(?: => (\S+)(?: (v\S+))?)?\Z")
 MAX_SIZE = 16 << 20
 
 
@@ -55,4 +58,15 @@ def bundler(text: str) -> list[LockedPart]:
     return [LockedPart("gem", *gem, sums.get(gem, "")) for gem in sorted(gems)]
 
 
-READERS: Mapping[str, Callable[[str], list[LockedPart]]] = {"Cargo.lock": cargo, "Gemfile.lock": bundler}
+def modules(text: str) -> list[LockedPart]:
+    """Return the modules of a vendor/modules.txt. One that another replaces has the path that it is imported by."""
+    found = set()
+    for line in text.splitlines():
+        if match := _MODULE.match(line):
+            found.add(LockedPart("golang", match[1], match[4] or match[2] or ""))
+    return sorted(found)
+
+
+Reader = Callable[[str], list[LockedPart]]
+READERS: dict[str, Reader] = {"Cargo.lock": cargo, "Gemfile.lock": bundler}  # at the top of a source
+BELOW: dict[str, Reader] = {"vendor/modules.txt": modules}

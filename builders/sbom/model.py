@@ -15,6 +15,8 @@ GENERATED_FROM = "GENERATED_FROM"
 BUILT_USING = "BUILT_USING"
 BUILD_TOOL_OF = "BUILD_TOOL_OF"
 
+NO_NOTICE = "NONE"  # SPDX's word for the copyright of a package in which no file mentions one
+
 
 class Licence(NamedTuple):
     """A licence. original: as the copyright file names it. expression: a valid SPDX expression, or ""."""

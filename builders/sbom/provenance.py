@@ -13,6 +13,8 @@ from fpack.store.derivation import Derivation, Output
 
 from .lock_files import LockedPart
 from .model import Component, Hashes
+from .parts.packages import KINDS
+from .parts.part import PartFacts, stated
 from .purl import debian, debian_source, purl
 
 _END = 1 << 33  # a time after every date in a lock, in Unix seconds
@@ -123,6 +125,16 @@ class Provenance:
         """Return those of the derivations that are trees of a project, which can have lock files."""
         return sorted(digest for digest in digests if self._derivations[digest].kind == "source")
 
+    def archives(self, digests: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Return those of the derivations that are archives of packages: the kind and the name of each."""
+        found = {}
+        for digest in sorted(digests):
+            drv = self._derivations[digest]
+            component = _source(drv, str) if drv.kind in ("npm", "pypi", "gomod", "fetch") else None
+            if component is not None and component.kind in KINDS:
+                found[digest] = (component.kind, component.name)
+        return found
+
     def scripts(self) -> list[str]:
         """Return the digests of the derivations that ran maintainer scripts."""
         return sorted(digest for digest, drv in self._derivations.items() if drv.kind == "configure")
@@ -134,8 +146,11 @@ class Provenance:
             return Locked(self.distribution, self.release, "", "")
         return Locked(package.archive.partition("-")[0], self.release, package.source, package.source_version)
 
-    def components(self, digests: Iterable[str]) -> list[Component]:
-        """Return the components among derivations: packages of tools, downloads, and packages of a project's lock."""
+    def components(self, digests: Iterable[str], known: Mapping[str, PartFacts] = {}) -> list[Component]:
+        """Return the components among derivations: packages of tools, downloads, and packages of a project's lock.
+
+        known: by the digest of a derivation, what the package in its output states.
+        """
         debs: set[str] = set()
         found = []
         for digest in sorted(digests):
@@ -147,7 +162,7 @@ class Provenance:
             drv = self._derivations[digest]
             component = _source(drv, self._public) if digest not in debs else None
             if component is not None:
-                found.append(component)
+                found.append(_with_archive(component, drv, known[digest]) if digest in known else component)
         return found
 
     def _tool(self, drv: Derivation) -> Component:
@@ -176,7 +191,8 @@ class Provenance:
 
 def locked_component(part: LockedPart) -> Component:
     """Return the component of a package that a lock file names."""
-    return _named(part.kind, "", part.name, part.version, [], Hashes(sha256=part.sha256))
+    namespace, _, name = part.name.rpartition("/")
+    return _named(part.kind, namespace, name, part.version, [], Hashes(sha256=part.sha256))
 
 
 def source_component(locked: Locked) -> Component:
@@ -223,6 +239,12 @@ def _source(drv: Derivation, public: Callable[[str], str]) -> Component | None:
         name, version = split_name(drv.name)
         return Component(f"tree:{args['tree']}", "source", name, version)
     return None
+
+
+def _with_archive(component: Component, drv: Derivation, part: PartFacts) -> Component:
+    """Return a component with what its package states, and the name of its archive."""
+    name = str(drv.args["path"]).rpartition("/")[2] if drv.kind == "npm" else _file(drv) if drv.kind == "fetch" else ""
+    return stated(component._replace(file=name), part)
 
 
 def _declared(args: Mapping[str, Any]) -> Hashes:

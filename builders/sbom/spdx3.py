@@ -31,7 +31,7 @@ from .spdx import (
     unread_comment,
     url,
 )
-from .spdx3_links import Link, links
+from .spdx3_links import Link, is_in_files, links
 
 MEDIA_TYPE = "application/spdx+json"
 BUILD_TYPE = "urn:fpack:derivation:1"
@@ -66,6 +66,7 @@ class _Document:
         self.licences = Licences(bill)
         self.files = files_of_components(bill)
         self.sources = source_infos(bill)
+        self.delivered = {component.ref for component in bill.components if is_in_files(component)}
         self.expressions = {"": ""}  # the identifiers of their elements
         self.elements: dict[str, Element] = {}  # all but the document, the collection, and what is of files
         self.tool = self._add("Tool", "tool", f"fpack-{bill.tool}", name=f"fpack-{bill.tool}")
@@ -154,6 +155,13 @@ class _Document:
     def _agents(self, text: str) -> list[str]:
         return [self._agent(found) for found in agents(text)]
 
+    def _originators(self, component: Component) -> list[str]:
+        """Return the originators. Without an address, it is the page of the project, as the BSI asks."""
+        found = agents(component.originator)
+        if not any(agent.address for agent in found):
+            found = [agent._replace(address=url(component.homepage)) for agent in found]
+        return list(map(self._agent, found))
+
     def _agent(self, found: Agent) -> str:
         identifiers = []
         if found.address:
@@ -212,7 +220,7 @@ class _Document:
             externalIdentifier=identifiers,
             externalRef=[_reference(first, locator) for locator in urls],
             name=clean(component.name),
-            originatedBy=self._agents(component.originator) or suppliers,
+            originatedBy=self._originators(component) or suppliers,
             software_copyrightText=clean(component.copyright),
             software_downloadLocation=next(iter(urls), ""),
             software_homePage=url(component.homepage),
@@ -273,6 +281,8 @@ class _Document:
             value["verifiedUsing"] = _hashes(file.hashes)
             marks = (("executable", file.executable), ("archive", file.archive), ("container", file.structured))
             purposes = [name for name, is_so in marks if is_so]
+            if file.component in self.delivered and not file.structured:
+                purposes = [*(purposes or ["file"]), "firmware"]  # as of an artifact
             if purposes:
                 value["software_primaryPurpose"] = purposes[0]
             if purposes[1:]:

@@ -24,6 +24,11 @@ class Link(NamedTuple):
     files: str = ""  # ref of a component whose files are ends too
 
 
+def is_in_files(component: Component) -> bool:
+    """Return whether a component is delivered as its files in the image."""
+    return component.kind in ("build", "source") and not component.file
+
+
 def links(
     bill: Bill, files: Container[str], iri: Callable[[str, str], str], licence: Callable[[str, str], str]
 ) -> Iterator[Link]:
@@ -66,6 +71,9 @@ def links(
             yield Link(user, "usesTool", found(f"of {BUILD_TOOL_OF}"), scope="build")
         if component.file:
             yield Link(own, "hasDistributionArtifact", (iri("artifact", ref),))
+        elif is_in_files(component) and ref in files:
+            # What is built or copied into an image comes as its files, and in no archive.
+            yield Link(own, "hasDistributionArtifact", (), files=ref)
 
     for component in components(bill):
         yield from relations_of(component)

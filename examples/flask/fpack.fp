@@ -3,6 +3,7 @@ app = python {
   version = "1.0"
   source = ./src
   requirements = ./requirements.txt
+  meta = { licence = "Apache-2.0" }
 }
 
 image = container {

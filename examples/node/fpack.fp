@@ -4,6 +4,7 @@ greeter = node {
   source = ./src
   lock = ./src/package-lock.json
   check = "node --check server.js"
+  meta = { licence = "Apache-2.0" }
 }
 
 image = container {

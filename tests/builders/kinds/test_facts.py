@@ -20,6 +20,7 @@ from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 from support.archive import file, link, make_deb
 from support.elves import elf
+from support.language_packages import tar
 from support.task import FakeStore
 
 
@@ -247,3 +248,55 @@ def test_bills_of_materials_of_a_build_are_read_up_to_a_number(
     found = facts_of(store, path)
     assert [part.name for part in found.fragments] == ["part0", "part1", "part2"]
     assert found.unread == ("2 other files",)
+
+
+def package_json(text: str) -> bytes:
+    return tar({"package/package.json": text.encode()})
+
+
+def test_an_archive_of_a_package_states_its_licence(store: FakeStore) -> None:
+    data = package_json('{"name": "left", "license": "MIT", "author": "Ann <ann@example.org>"}')
+    found = facts_of(store, store.add_file("left-1.0.tgz", data), part="npm", name="left")
+    (part,) = found.stated
+    assert (part.licence.expression, part.supplier) == ("MIT", "Ann <ann@example.org>")
+    assert part.hashes.sha512 == hashlib.sha512(data).hexdigest() and part.size == len(data)
+    assert form.decode(form.encode(found)) == found
+
+
+def test_a_file_of_an_unreadable_archive_has_its_digests_alone(store: FakeStore) -> None:
+    (part,) = facts_of(store, store.add_file("left-1.0.tgz", b"no archive"), part="npm", name="left").stated
+    assert part.hashes.sha256 == hashlib.sha256(b"no archive").hexdigest() and not part.supplier
+
+
+def test_the_archive_is_found_in_a_directory_and_may_be_absent(store: FakeStore) -> None:
+    writer = TreeWriter(store.pool, store.fresh())
+    writer.mkdir("")
+    assert facts_of(store, store.add("none-1.0", writer), part="pypi", name="none").stated == ()
+    writer = TreeWriter(store.pool, store.fresh())
+    writer.mkdir("")
+    writer.file("a-1.0.tar.gz", [package_json("{}")])
+    (part,) = facts_of(store, store.add("a-1.0", writer), part="pypi", name="a").stated
+    assert part.file == "a-1.0.tar.gz"
+
+
+def test_a_damaged_archive_is_never_read(store: FakeStore) -> None:
+    path = store.add_file("left-1.0.tgz", package_json("{}"))
+    disk = store.disk(path)
+    disk.chmod(0o644)
+    disk.write_bytes(package_json('{"name": "evil"}'))
+    with pytest.raises(DamagedPath):
+        facts_of(store, path, part="npm", name="left")
+
+
+def test_modules_in_vendor_are_read_below_the_top_of_a_source(store: FakeStore) -> None:
+    writer = TreeWriter(store.pool, store.fresh())
+    for name in ("", "vendor", "vendor/example.org", "vendor/example.org/x"):
+        writer.mkdir(name)
+    writer.file("vendor/modules.txt", [b"# example.org/x v1.0.0\n"])
+    writer.file("vendor/example.org/x/x.go", [b"// Copyright 2020 Ann\n"])
+    found = facts_of(store, store.add("src", writer), locks=True)
+    assert [part.name for part in found.locked] == ["example.org/x"]
+    assert [(part.kind, part.copyright) for part in found.stated] == [
+        ("golang", "Copyright 2020 Ann"),
+        ("source", "NONE"),
+    ]

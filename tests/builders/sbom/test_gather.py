@@ -38,6 +38,7 @@ from fpack.builders.sbom.model import (
     Hashes,
     Licence,
 )
+from fpack.builders.sbom.parts.part import PartFacts
 from fpack.store.derivation import Derivation, Output, digest
 
 SLICE = f"/fpack/store/{'a' * 32}-lib-slice"
@@ -47,6 +48,8 @@ ROOT = f"/fpack/store/{'d' * 32}-root"
 DIGEST = "sha256:" + "0" * 64
 LIBRARY = "pkg:deb/debian/lib@1-1?arch=amd64&distro=trixie"
 DATE = 1_790_000_000
+MIT = Licence("MIT", "MIT")
+ARCHIVED = Hashes("7" * 64, "8" * 128)
 
 
 def fetched(add: Any, name: str) -> Output:
@@ -158,8 +161,17 @@ def bill() -> Bill:
         ROOT: Facts({**content(b"made"), **content(b"root")}),
     }
     locks = {
-        project.derivation.hex(): Facts({}, locked=(LockedPart("cargo", "serde", "1.0"),)),
-        others.derivation.hex(): Facts({}, locked=(LockedPart("gem", "rack", "3.0"),)),
+        project.derivation.hex(): Facts(
+            {},
+            locked=(LockedPart("cargo", "serde", "1.0"),),
+            stated=(PartFacts("cargo", "serde", "1.0", "Ann <ann@example.org>", licence=MIT),),
+        ),
+        npm.derivation.hex(): Facts({}, stated=(PartFacts(supplier="Bob", licence=MIT, hashes=ARCHIVED, size=7),)),
+        others.derivation.hex(): Facts(
+            {},
+            locked=(LockedPart("gem", "rack", "3.0"),),
+            stated=(PartFacts("source", licence=MIT, copyright="2020 Ann", supplier="Ann"),),
+        ),
     }
     return gather(data, facts, locks, "9", b"digest")
 
@@ -293,3 +305,17 @@ def test_parts_of_a_packages_own_bill_are_what_it_depends_on() -> None:
 def test_the_containers_own_files_have_no_parts() -> None:
     found = image([], Facts({}, fragments=(FragmentPart("pkg:npm/x@1", "x", "1"),), unread=("share/sbom/x.cdx.json",)))
     assert {part.kind for part in found.components} == {"operating-system"} and not found.subject.unread_bills
+
+
+def test_a_package_of_a_language_has_what_it_states(bill: Bill) -> None:
+    known = {component.ref: component for component in bill.components}
+    crate, npm = known["pkg:cargo/serde@1.0"], known["pkg:npm/left@1.0"]
+    assert (crate.supplier, crate.declared, crate.effective) == ("Ann <ann@example.org>", MIT, MIT)
+    assert (npm.supplier, npm.hashes, npm.size, npm.file) == ("Bob", ARCHIVED, 7, "left-1.0.tgz")
+    assert known["pkg:gem/rack@3.0"].declared == Licence()
+
+
+def test_a_build_has_what_its_only_source_states(bill: Bill) -> None:
+    known = {component.ref: component for component in bill.components}
+    tool = known[TOOL]
+    assert (tool.declared, tool.copyright, tool.supplier) == (MIT, "2020 Ann", "A Shop")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fpack.builders.sbom import spdx3
-from fpack.builders.sbom.model import Bill
+from fpack.builders.sbom.model import Bill, BillFile, Component, Hashes, Licence
 from support import bills
 from support.documents import check_canonical, check_expected
 
@@ -89,8 +89,7 @@ def test_collection_has_each_element() -> None:
 def test_every_path_of_the_image_is_a_file() -> None:
     bill = bills.everything()
     elements = written(bill)
-    delivered = {end for link in links(elements, "hasDistributionArtifact") for end in link["to"]}
-    files = [file for file in of_type(elements, "software_File") if file["spdxId"] not in delivered]
+    files = [file for file in of_type(elements, "software_File") if "/artifact/" not in file["spdxId"]]
     assert len(files) == len(bill.files)
     assert [file["name"] for file in files if file["software_fileKind"] == "directory"] == ["/etc"]
     contained = [end for link in links(elements, "contains") for end in link["to"]]
@@ -170,3 +169,27 @@ def test_without_a_supplier_the_author_is_the_program() -> None:
     elements = written(bill._replace(subject=bill.subject._replace(supplier="")))
     (author,) = of_type(elements, "SoftwareAgent")
     assert of_type(elements, "CreationInfo")[0]["createdBy"] == [author["spdxId"]]
+
+
+def test_a_build_is_delivered_as_its_files() -> None:
+    build = Component("path:a-app-1", "build", "app", "1")
+    files = [
+        BillFile("app/bin/app", "f", 0o755, 0, 0, 1, Hashes("1" * 64, "2" * 128), "", build.ref, "", *rest)
+        for rest in [(True, False, False, Licence(), "")]
+    ]
+    bill = bills.everything()
+    elements = written(bill._replace(components=(*bill.components, build), files=(*bill.files, *files)))
+    (end,) = [
+        link["to"] for link in links(elements, "hasDistributionArtifact") if link["from"].endswith("path:a-app-1")
+    ]
+    (file,) = [file for file in of_type(elements, "software_File") if [file["spdxId"]] == end]
+    assert (file["software_primaryPurpose"], file["software_additionalPurpose"]) == ("executable", ["firmware"])
+
+
+def test_an_originator_without_an_address_is_reached_by_the_page_of_the_project() -> None:
+    part = Component("pkg:gem/a@1", "gem", "a", "1", originator="Ann", homepage="https://a.example.org/")
+    bill = bills.everything()
+    elements = written(bill._replace(components=(*bill.components, part)))
+    (package,) = [row for row in of_type(elements, "software_Package") if row["name"] == "a"]
+    (ann,) = [row for row in elements if row.get("spdxId") == package["originatedBy"][0]]
+    assert [row["identifier"] for row in ann["externalIdentifier"]] == ["https://a.example.org/"]

@@ -1,0 +1,1 @@
+"""What packages of PyPI, npm, Go, crates.io and RubyGems state of themselves, read from their files."""
