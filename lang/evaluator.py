@@ -347,13 +347,16 @@ class Evaluator:
             """ubuntu-releases(): Return the names of the Ubuntu releases of the package source."""
             return list(source().releases("ubuntu"))
 
-        def package(release: Value, name: Value, /) -> Value:
-            """debian-package(release, name): Return the index record of a package, at the locked version."""
-            return dict(source().package(text_of(release), text_of(name)))
+        def package(release: Value, name: Value, arch: Value = "", /) -> Value:
+            """debian-package(release, name, arch): Return the index record of a package, at the locked version.
 
-        def closure(release: Value, names: Value, /) -> Value:
-            """debian-closure(release, names): Return packages with all their dependencies, sorted by name."""
-            return [dict(p) for p in source().closure(text_of(release), strings_of(names))]
+            Without an architecture, it is that of what is built for.
+            """
+            return dict(source().package(text_of(release), text_of(name), text_of(arch)))
+
+        def closure(release: Value, names: Value, arch: Value = "", /) -> Value:
+            """debian-closure(release, names, arch): Return packages with all their dependencies, sorted by name."""
+            return [dict(p) for p in source().closure(text_of(release), strings_of(names), text_of(arch))]
 
         return {
             **readers(read),

@@ -26,6 +26,8 @@ def is_absent(error: FpackError) -> bool:
 class PackageSource(Protocol):
     """A source of packages by release, at the locked versions.
 
+    arch is Debian's name of an architecture; "" is that of the evaluation.
+
     A package is a dict with the keys name, version, arch, release, source, file, archive (such as `debian` or
     `debian-security`), sha256, size, description and section, and sha512 if the archive has it. sha256 may be "" then.
     """
@@ -33,8 +35,8 @@ class PackageSource(Protocol):
     def releases(self, of: str = "debian") -> list[str]:
         """Return the names of the releases of a distribution, such as `ubuntu`."""
 
-    def package(self, release: str, name: str) -> dict[str, Any]:
+    def package(self, release: str, name: str, arch: str = "") -> dict[str, Any]:
         """Return a package; raise an error for which `is_absent` is true (such as NoPackage) if it does not exist."""
 
-    def closure(self, release: str, names: list[str]) -> list[dict[str, Any]]:
+    def closure(self, release: str, names: list[str], arch: str = "") -> list[dict[str, Any]]:
         """Return packages with all their dependencies, sorted by name; each also has `depends`, a list of names."""

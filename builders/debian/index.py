@@ -38,7 +38,10 @@ def choose(release: Release, arch: str, component: str = COMPONENT, where: str =
     name = release.name
     if arch not in release.architectures or pin is None:
         raise IndexUnusable(
-            f"{name} has no packages for {arch}", where=where, why=f"it has {' '.join(sorted(release.architectures))}"
+            f"{name} has no packages for {arch}",
+            where=where,
+            why=f"it has {' '.join(sorted(release.architectures))}",
+            hint="name one of these architectures, or another release",
         )
     if pin.size > MAX_SIZE:
         raise IndexUnusable(f"The index of {name} is too large", where=where, why=f"{pin.size} bytes")

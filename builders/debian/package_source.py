@@ -71,11 +71,11 @@ class AddedPackage(NamedTuple):
 
 
 class DebianSource:
-    """The packages of the releases of Debian and Ubuntu for one architecture, pinned by a lock.
+    """The packages of the releases of Debian and Ubuntu, pinned by a lock.
 
-    added, moved: the changes of the lock since this object was created; `save` writes the lock. frozen: a missing entry
-    is an error. max_age: the value of the option `--max-index-age`. Packages that come from the lock have an empty
-    section and description.
+    arch: the architecture of packages for which no other is given. added, moved: the changes of the lock since this
+    object was created; `save` writes the lock. frozen: a missing entry is an error. max_age: the value of the option
+    `--max-index-age`. Packages that come from the lock have an empty section and description.
     """
 
     def __init__(
@@ -123,38 +123,38 @@ class DebianSource:
         """Return the names of the known releases of a distribution, sorted. of: such as `ubuntu`."""
         return sorted(name for name, suites in self._releases.items() if distribution(suites) == of)
 
-    def package(self, release: str, name: str) -> PackageRecord:
+    def package(self, release: str, name: str, arch: str = "") -> PackageRecord:
         """Return a package: name, version, arch, release, source, source_version, file, archive, sha256, size, date,
         section, description, and sha512 if the archive has it. Raise NoSuchPackage if there is none."""
         self._check_release(release)
-        pin = self.lock.packages.get((release, self.arch, name))
+        arch = arch or self.arch
+        pin = self.lock.packages.get((release, arch, name))
         if pin is not None:
             return _entry(release, pin)
-        self._forbid_if_frozen(release, name, NotLocked)
-        universe = self._universe(release, (name,))
-        pin = self.lock.packages.get((release, self.arch, name))  # `_universe` may have updated the lock
+        self._forbid_if_frozen(release, arch, name, NotLocked)
+        universe = self._universe(release, arch, (name,))
+        pin = self.lock.packages.get((release, arch, name))  # `_universe` may have updated the lock
         package = self._find(universe, release, name)
         if pin is None:
-            pin = self._add(release, package)
+            pin = self._add(release, arch, package)
         return _entry(release, pin, package)
 
-    def closure(self, release: str, names: Sequence[str]) -> list[PackageRecord]:
+    def closure(self, release: str, names: Sequence[str], arch: str = "") -> list[PackageRecord]:
         """Return `names` and all their dependencies, sorted by name: records as of `package`, with `depends`."""
         self._check_release(release)
         wanted = tuple(sorted(set(names)))
-        key = (release, self.arch, wanted)
+        arch = arch or self.arch
+        key = (release, arch, wanted)
         if key not in self.lock.closures:
-            self._forbid_if_frozen(release, " ".join(wanted))
-            universe = self._universe(release, wanted)
+            self._forbid_if_frozen(release, arch, " ".join(wanted))
+            universe = self._universe(release, arch, wanted)
             for name in wanted:
                 self._find(universe, release, name)
             if key not in self.lock.closures:
                 self._resolve(universe, key)
         depends = self.lock.closures[key]
         packages = self.lock.packages
-        return [
-            _entry(release, packages[release, self.arch, n]) | {"depends": list(depends[n])} for n in sorted(depends)
-        ]
+        return [_entry(release, packages[release, arch, n]) | {"depends": list(depends[n])} for n in sorted(depends)]
 
     def save(self) -> None:
         """Write the lock if it has changed."""
@@ -240,11 +240,14 @@ class DebianSource:
                 hint=f"releases are {', '.join(sorted(self._releases))}",
             )
 
-    def _forbid_if_frozen(self, release: str, what: str, error: type[Frozen] = Frozen) -> None:
+    def _forbid_if_frozen(self, release: str, arch: str, what: str, error: type[Frozen] = Frozen) -> None:
         if self.frozen:
+            others = sorted({a for r, a, _ in self.lock.packages if r == release} - {arch})
+            alone = bool(others) and not any((r, a) == (release, arch) for r, a, _ in self.lock.packages)
             raise error(
-                f"The lock is frozen and has no entry for {what} of {release} for {self.arch}",
+                f"The lock is frozen and has no entry for {what} of {release} for {arch}",
                 where=str(self.file.path),
+                why=f"it has packages of {release} for {', '.join(others)} only" if alone else "",
                 hint="run once without --frozen and keep the updated lock",
             )
 
@@ -266,32 +269,32 @@ class DebianSource:
             check=self._check,
         )
 
-    def _universe(self, release: str, wanted: Sequence[str]) -> MergedIndex:
+    def _universe(self, release: str, arch: str, wanted: Sequence[str]) -> MergedIndex:
         """Return the universe of a release: from the locked indexes, or from the current ones if there are none."""
-        found = self._universes.get((release, self.arch))
+        found = self._universes.get((release, arch))
         if found is not None:
             return found
         from .index_download import IndexGone
 
         if not any(key[0] == release for key in self.lock.suites):
             new = self.lock.copy()
-            self._archive.refresh(new, release, self._releases[release], [self.arch])
-            universe = self._open(new, release, self.arch)
+            self._archive.refresh(new, release, self._releases[release], [arch])
+            universe = self._open(new, release, arch)
             self.file.lock = new
-            return self._remember(release, self.arch, universe)
+            return self._remember(release, arch, universe)
         try:
-            return self._remember(release, self.arch, self._open(self.lock, release, self.arch))
+            return self._remember(release, arch, self._open(self.lock, release, arch))
         except IndexGone as error:
             dates = [pin.date for (r, _), pin in self.lock.suites.items() if r == release]
             self._reporter.say(
                 f"The locked package indexes of {release} ({show_date(max(dates))}) are no longer available; "
                 f"{', '.join(wanted)} will come from the current ones. {error}"
             )
-        moved = self._move(release, set(), tell=False)
+        moved = self._move(release, set(), also=arch, tell=False)
         self.moved += moved
         for move in moved:
             self._reporter.say(f"{move.name} of {release} moved from {move.old} to {move.new}")
-        return self._universes[release, self.arch]
+        return self._universes[release, arch]
 
     def _open(self, lock: Lock, release: str, arch: str) -> MergedIndex:
         from .merged_index import MergedIndex
@@ -310,22 +313,24 @@ class DebianSource:
         from .index import IndexCache
         from .local_indexes import no_such_package
 
-        raise no_such_package(universe, IndexCache(self._cache), self.lock, self._releases, self.arch, release, name)
+        raise no_such_package(
+            universe, IndexCache(self._cache), self.lock, self._releases, universe.arch, release, name
+        )
 
     def _resolve(self, universe: MergedIndex, key: ClosureKey) -> None:
         """Resolve and lock a new request; resolve all requests again if it needs other versions than the lock has."""
         from .resolver import resolve
 
-        release, _, names = key
+        release, arch, names = key
         resolution = resolve(universe, names)
         for name, package in resolution.packages.items():
-            pin = self.lock.packages.get((release, self.arch, name))
+            pin = self.lock.packages.get((release, arch, name))
             if pin is not None and pin.version != package.version:
                 self._settle_with(release, key)
                 return
         for package in resolution.packages.values():
-            if (release, self.arch, package.name) not in self.lock.packages:
-                self._add(release, package)
+            if (release, arch, package.name) not in self.lock.packages:
+                self._add(release, arch, package)
         self.lock.closures[key] = resolution.depends
 
     def _settle_with(self, release: str, key: ClosureKey) -> None:
@@ -334,8 +339,9 @@ class DebianSource:
 
         new = self.lock.copy()
         new.closures[key] = {}
-        universe = self._settle(new, release, new.pins(release, self.arch), self.arch)
-        prune(self._archive, new, release, self.arch, universe)
+        arch = key[1]
+        universe = self._settle(new, release, new.pins(release, arch), arch)
+        prune(self._archive, new, release, arch, universe)
         moved = moves(release, self.lock, new)
         self.moved += [move for move in moved if move.old is not None]
         new_packages = [(m, m.new) for m in moved if m.old is None and m.new is not None]
@@ -349,17 +355,19 @@ class DebianSource:
         *,
         allow_older: bool = False,
         security: bool = False,
+        also: str = "",
         tell: bool = True,
     ) -> list[MovedPackage]:
         """Update to the current indexes. Only packages in `loose` (None: all) change version unless they have to.
 
-        tell: report earlier indexes that are no longer available.
+        The indexes are those of all architectures in the lock, and of `also`. tell: report earlier indexes that are no
+        longer available.
         """
         from .earlier_indexes import forget, needed, prune, remember
         from .relock import moves, security_versions
 
         new = self.lock.copy()
-        archs = {arch for r, arch, _ in [*new.packages, *new.closures] if r == release} | {self.arch}
+        archs = {arch for r, arch, _ in [*new.packages, *new.closures] if r == release} | {also or self.arch}
         self._archive.refresh(new, release, self._releases[release], archs, allow_older=allow_older)
         forget(new, release)
         universes = {}
@@ -400,12 +408,12 @@ class DebianSource:
             lock.closures[key] = settled.closures[key[2]]
         return universe
 
-    def _add(self, release: str, package: Package) -> PackagePin:
+    def _add(self, release: str, arch: str, package: Package) -> PackagePin:
         from .relock import pin
 
         entry = pin(package, self.lock.suites[release, package.suite].date, None)
-        self.lock.packages[release, self.arch, package.name] = entry
-        self.added.append(AddedPackage(release, self.arch, package.name, package.version))
+        self.lock.packages[release, arch, package.name] = entry
+        self.added.append(AddedPackage(release, arch, package.name, package.version))
         return entry
 
     def _dated(self, archive: str, path: str) -> int | None:

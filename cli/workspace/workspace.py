@@ -223,8 +223,7 @@ class Workspace:
     @cached_property
     def arch(self) -> str:
         """The Debian architecture to build for."""
-        machine = os.uname().machine
-        return self.options.arch or _MACHINES.get(machine, machine)
+        return self.options.arch or machine_arch()
 
     @cached_property
     def source(self) -> DebianSource:
@@ -320,9 +319,22 @@ class Workspace:
                 "codec": _codec(self.options.compress),
                 "version": VERSION,
                 "is-licence": _is_licence,
+                **({"cannot-run": self._cannot_run} if self.options.builds else {}),
             },
             messages=lambda kind, text: warn(text) if kind == "warning" else note(f"{kind}: {text}"),
         )
+
+    def _cannot_run(self, arch: Any, /) -> str | None:
+        """Return why this machine runs no builds for an architecture, or None. The library alone has this function."""
+        from fpack.lang.runtime.values import evaluated
+
+        wanted = str(evaluated(arch))
+        if wanted == machine_arch():
+            return None
+        from . import machine
+
+        name = machine.runs_instead(wanted)
+        return f"this machine runs {name}" if name else None
 
     def realise(self, outputs: Sequence[Output]) -> list[StorePath]:
         """Build outputs, and show progress on stderr. Damaged paths that a builder meets are built again."""
@@ -388,6 +400,12 @@ class Workspace:
             note(f"locked {first}{more} in {short(self.lock_file)}")
 
 
+def machine_arch() -> str:
+    """Return the Debian architecture of this machine."""
+    machine = os.uname().machine
+    return _MACHINES.get(machine, machine)
+
+
 def _http() -> Http:
     from fpack.builders.net.http import Http
 
@@ -403,11 +421,11 @@ class _LazySource:
     def releases(self, of: str = "debian") -> list[str]:
         return self._workspace.source.releases(of)
 
-    def package(self, release: str, name: str) -> dict[str, Any]:
-        return self._workspace.source.package(release, name)
+    def package(self, release: str, name: str, arch: str = "") -> dict[str, Any]:
+        return self._workspace.source.package(release, name, arch)
 
-    def closure(self, release: str, names: list[str]) -> list[dict[str, Any]]:
-        return self._workspace.source.closure(release, names)
+    def closure(self, release: str, names: list[str], arch: str = "") -> list[dict[str, Any]]:
+        return self._workspace.source.closure(release, names, arch)
 
 
 def _codec(text: str | None) -> dict[str, Any]:

@@ -30,8 +30,8 @@ class EveryPackage(Everything):
         curated = Path(fpack.pkgs.__path__[0]).glob("*.fp")
         self.ruled = set(RULED.findall("".join([text, *(place.read_text() for place in curated)])))
 
-    def closure(self, release: str, names: list[str]) -> list[dict[str, Any]]:
-        return super().closure(release, [*names, *self.ruled])
+    def closure(self, release: str, names: list[str], arch: str = "") -> list[dict[str, Any]]:
+        return super().closure(release, [*names, *self.ruled], arch)
 
 
 def name(page: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fpack.lang.protocols import NoPackage
+from fpack.store.errors import FpackError
 from fpack.store.files.source import SourceSelection
 from fpack.store.graph import reachable
 
@@ -45,40 +46,44 @@ class Packages:
     def releases(self, of: str = "debian") -> list[str]:
         return ["trixie", "bookworm"] if of == "debian" else ["noble"]
 
-    def package(self, release: str, name: str) -> dict[str, Any]:
-        self.asked.append(f"{release}/{name}")
+    def package(self, release: str, name: str, arch: str = "") -> dict[str, Any]:
+        arch = arch or "amd64"
+        self.asked.append(f"{release}/{name}" + ("" if arch == "amd64" else f" {arch}"))
+        if arch not in ("amd64", "arm64"):
+            raise FpackError(f"{release} has no packages for {arch}", why="it has amd64 arm64").with_(exit_code=4)
         if name not in self.depends:
             near = [n for n in self.depends if n[:4] == name[:4]]
             hint = f"did you mean {near[0]}?" if near else ""
             raise NoPackage(f"{release} has no package {name!r}", hint=hint)
         version = VERSIONS.get(name, "1.0-1")
+        seed = f"{release} {name}" + ("" if arch == "amd64" else f" {arch}")
         return {
             "name": name,
             "version": version,
-            "arch": "all" if name == "postgresql-common" else "amd64",
+            "arch": "all" if name == "postgresql-common" else arch,
             "release": release,
             "source": name,
-            "file": f"pool/main/{name[0]}/{name}/{name}_{version.partition(':')[2] or version}_amd64.deb",
+            "file": f"pool/main/{name[0]}/{name}/{name}_{version.partition(':')[2] or version}_{arch}.deb",
             "archive": "debian-security" if name == "sudo" else "debian",
-            "sha256": hashlib.sha256(f"{release} {name}".encode()).hexdigest(),
+            "sha256": hashlib.sha256(seed.encode()).hexdigest(),
             "size": 1000 + len(name),
             "description": f"the package {name}",
             "section": "misc",
         }
 
-    def closure(self, release: str, names: list[str]) -> list[dict[str, Any]]:
+    def closure(self, release: str, names: list[str], arch: str = "") -> list[dict[str, Any]]:
         seen = reachable(names, lambda name: self.depends.get(name, []))
-        return [{**self.package(release, name), "depends": self.depends[name]} for name in sorted(seen)]
+        return [{**self.package(release, name, arch), "depends": self.depends[name]} for name in sorted(seen)]
 
 
 class Everything(Packages):
     """Has every package that is asked for, which depends on nothing."""
 
-    def package(self, release: str, name: str) -> dict[str, Any]:
-        return {**super().package(release, "dash"), "name": name, "source": name}
+    def package(self, release: str, name: str, arch: str = "") -> dict[str, Any]:
+        return {**super().package(release, "dash", arch), "name": name, "source": name}
 
-    def closure(self, release: str, names: list[str]) -> list[dict[str, Any]]:
-        return [{**self.package(release, name), "depends": []} for name in sorted(set(names))]
+    def closure(self, release: str, names: list[str], arch: str = "") -> list[dict[str, Any]]:
+        return [{**self.package(release, name, arch), "depends": []} for name in sorted(set(names))]
 
 
 class Files:

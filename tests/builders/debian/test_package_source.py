@@ -415,6 +415,65 @@ def test_update_moves_every_architecture(setting: Setting) -> None:
     assert closure(setting.source(arch="arm64", frozen=True), "app")["lib"] == "3"
 
 
+def test_two_architectures_are_asked_for_at_once(setting: Setting) -> None:
+    source = setting.source()
+    assert closure(source, "app").keys() == {"app", "lib", "mawk"}
+    found = source.closure("trixie", ["app"], "arm64")
+    assert {entry["name"]: (entry["arch"], entry["version"]) for entry in found} == {
+        "app": ("arm64", "1.0"),
+        "lib": ("arm64", "1.0"),
+    }
+    assert source.package("trixie", "lib", "arm64")["sha256"] != source.package("trixie", "lib")["sha256"]
+    assert {(package.arch, package.name) for package in source.added} >= {("arm64", "lib"), ("amd64", "lib")}
+    source.save()
+    # The lock has what both need, whatever the order and the architecture of the evaluation.
+    text = setting.lock.read_text()
+    setting.lock.unlink()
+    other = setting.source(arch="arm64")
+    closure(other, "app")
+    other.closure("trixie", ["app"], "amd64")
+    other.save()
+    assert setting.lock.read_text() == text
+    setting.unplug()
+    complete = setting.source(frozen=True)
+    assert len(complete.closure("trixie", ["app"], "arm64")) == 2 and len(closure(complete, "app")) == 3
+
+
+def test_an_architecture_that_a_frozen_lock_lacks(setting: Setting) -> None:
+    setting.locked()
+    with pytest.raises(Frozen) as caught:
+        setting.source(frozen=True).closure("trixie", ["app"], "arm64")
+    assert caught.value.what == "The lock is frozen and has no entry for app of trixie for arm64"
+    assert caught.value.why == "it has packages of trixie for amd64 only" and "--frozen" in caught.value.hint
+
+
+def test_an_architecture_that_the_archive_lacks(setting: Setting) -> None:
+    source = setting.locked()
+    with pytest.raises(IndexUnusable) as caught:
+        source.closure("trixie", ["app"], "s390x")
+    assert caught.value.what == "trixie has no packages for s390x" and "arm64" in caught.value.why
+    assert "another release" in caught.value.hint
+    assert not [key for key in source.lock.indexes if key[2] == "s390x"]
+
+
+def test_a_package_that_one_architecture_lacks(setting: Setting) -> None:
+    source = setting.source()
+    source.package("trixie", "tool")
+    with pytest.raises(NoSuchPackage) as caught:
+        source.package("trixie", "tool", "arm64")
+    assert "in trixie for arm64" in caught.value.what
+
+
+def test_another_architecture_beside_a_release_that_is_gone(setting: Setting) -> None:
+    setting.locked()
+    setting.archive.add("app", "2.0", arch="arm64", depends="lib")
+    setting.archive.publish(date=NOW - 60)
+    setting.forget_indexes()
+    source = setting.source()
+    found = {entry["name"]: entry["version"] for entry in source.closure("trixie", ["app"], "arm64")}
+    assert found == {"app": "2.0", "lib": "1.0"} and closure(source, "app")["app"] == "1.0"
+
+
 def test_another_architecture_under_a_release_that_is_gone(setting: Setting) -> None:
     setting.locked()
     setting.forget_indexes()
