@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.oci import config as configuration
+from fpack.builders.oci import foreign_programs as foreign
 from fpack.builders.oci import spec
 from fpack.builders.oci.entrypoint import check_program, find_entrypoint
 from fpack.builders.oci.image_contents import ImageContents, read_contents
@@ -48,7 +49,8 @@ class ImageArgs(NamedTuple):
 
     paths: store paths that the configuration mentions; their closures go under /fpack/store. config: see
     `oci/config.py`. program: the default entrypoint: the name of a package that suggests one, or [store path, name] of
-    something built from source; or None. tools: an output with a table that goes on top of the same layers.
+    something built from source; or None. tools: an output with a table that goes on top of the same layers. foreign:
+    globs of files that are meant for another machine.
     """
 
     name: str
@@ -62,6 +64,7 @@ class ImageArgs(NamedTuple):
     config: Mapping[str, Value]
     codec: Mapping[str, Value]
     tools: StorePath | None = None
+    foreign: tuple[str, ...] = ()
 
 
 class ImageBuilder(BaseBuilder):
@@ -78,6 +81,7 @@ class ImageBuilder(BaseBuilder):
         spec.check_name(args.name, args.tag)
         spec.platform(args.arch)
         contents = read_contents(task, args.root, args.files, args.paths, args.tools)
+        foreign.check_programs(_programs_from_elsewhere(task, args, contents), args.arch, args.foreign)
         notes: list[str] = []
         config = _configure(task, args, contents, notes)
         notes += _without_set_id(contents.extra)
@@ -155,6 +159,15 @@ def _program_path(run: Sequence[str] | None, variables: Mapping[str, str], view:
         return [run[0]] if run else []
     paths = [f"{directory}/{run[0]}" for directory in variables["PATH"].split(":")]
     return [path for path in paths if is_executable(view.resolve(path))][:1]
+
+
+def _programs_from_elsewhere(task: Task, args: ImageArgs, contents: ImageContents) -> Iterator[foreign.ProgramFile]:
+    """Yield the programs and libraries of store paths and of the container's own files."""
+    for path in contents.paths:
+        yield from foreign.programs_of_path(path, Path(task.disk(path)), task.check)
+    if args.files is not None:
+        table = contents.table(args.files)
+        yield from foreign.programs_of_files(table.entries, f"{table.disk_path}/data")
 
 
 def _without_set_id(extra: Mapping[str, Value]) -> Iterator[str]:
