@@ -50,6 +50,7 @@ class SharedOptions(NamedTuple):
     keep_failed: bool = False
     shell_on_failure: bool = False
     fields: Mapping[str, Any] = {}  # of containers, which replace or complete their own
+    builds: bool = False  # the verb builds what it evaluates
 
 
 _SETTINGS: dict[str, Setting[Any]] = {setting.option: setting for setting in (EVAL_MEMORY, EVAL_TIME, MAX_INDEX_AGE)}
@@ -186,7 +187,8 @@ sources = click.option(  # for verbs that build the image of a file again
 
 def options(values: dict[str, Any]) -> SharedOptions:
     """Remove the shared options from a command's parameters, `values`, and return them."""
-    return SharedOptions(**{name: values.pop(name) for name in SharedOptions._fields if name in values})
+    builds = "jobs" in values
+    return SharedOptions(**{name: values.pop(name) for name in SharedOptions._fields if name in values}, builds=builds)
 
 
 def print_json(value: object) -> None:

@@ -8,10 +8,11 @@ from contextlib import ExitStack
 
 from fpack.builders.rootfs.relocation import PREFIX
 from fpack.cli.options import SharedOptions
-from fpack.cli.trial import machine, runner
+from fpack.cli.trial import runner
 from fpack.cli.trial.container import plan
 from fpack.cli.trial.subject import opened
 from fpack.cli.ui.progress import step
+from fpack.cli.workspace import machine
 from fpack.cli.workspace.workspace import Workspace
 
 from . import tools

@@ -15,7 +15,7 @@ from fpack.cli.options import SharedOptions
 from fpack.cli.workspace import containers
 from fpack.cli.workspace.containers import Container
 from fpack.cli.workspace.error_context import naming_option
-from fpack.cli.workspace.workspace import Workspace
+from fpack.cli.workspace.workspace import Workspace, machine_arch
 from fpack.store.derivation import Output
 from fpack.store.errors import FpackError
 from fpack.store.path import parse
@@ -128,7 +128,7 @@ def make(
 
                 vex.append(vex_statement.of_pack(job.workspace, documents[0][-1], auditor))
         first = mine[0]
-        platforms = tuple(job.workspace.arch for job in mine)
+        platforms = tuple(job.container.arch for job in mine)
         store = first.workspace.store
 
         def trees(path: str, store: Store = store) -> CheckedTree:
@@ -158,7 +158,7 @@ def make(
 def _keep(job: _ImageJob, image: StorePath, documents: Sequence[StorePath]) -> None:
     """Keep what was packed from gc, in place of what was packed before from the same project by the same name."""
     store, project = job.workspace.store, job.workspace.project_name
-    name = f"{job.container.name}/{job.workspace.arch}"
+    name = f"{job.container.name}/{job.container.arch}"
     store.used([image], project, name)
     store.pin(image, project, name)
     for document, kind in zip(documents, ("manifest", "sbom"), strict=False):
@@ -176,7 +176,7 @@ def _evaluate(
 ) -> list[list[_ImageJob]]:
     """Return the images of each target and of each of its members: one for each architecture."""
     alone = len(targets) * len(archs) == 1
-    own = Workspace(SharedOptions()).arch
+    own = machine_arch()
     groups: list[list[_ImageJob]] = []
     for text in targets:
         of_target: dict[str, list[_ImageJob]] = {}
@@ -185,6 +185,8 @@ def _evaluate(
             fields = options.fields if arch in (None, own) else {"configure": False, **options.fields}
             workspace = stack.enter_context(Workspace(options._replace(arch=arch, fields=fields)))
             for container in containers.containers(workspace, workspace.target(text), together=together):
+                if arch is not None:
+                    _check_platform(container, arch, text)
                 wanted = [container.image]
                 if sources is not None:
                     manifest = attach.manifest(workspace, container, sources)
@@ -197,6 +199,18 @@ def _evaluate(
                 workspace.finish()
         groups += of_target.values()
     return groups
+
+
+def _check_platform(container: Container, arch: str, text: str) -> None:
+    """Raise UsageError if the image is for another architecture than the command line asks for."""
+    if container.arch != arch:
+        from fpack.builders.oci.spec import platform_name
+
+        raise UsageError(
+            f"{text} is for {platform_name(container.arch)}, and the command asks for {platform_name(arch)}",
+            why="its file says so, by `platform` or by packages of this architecture",
+            hint="leave the platform to the command: without `platform` and `.for`, a file gives an image for each",
+        )
 
 
 def _moved(job: _ImageJob) -> bool:

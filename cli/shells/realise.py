@@ -154,10 +154,12 @@ class _Shell:
         evaluator = self._workspace.evaluator
         names = ("name", "root", "paths", "search", "env", "hook", "release", "usual-names")
         self._records = [{name: evaluator.force(record[name], True) for name in names}]
+        self._check(self._records[0]["name"], record)
         services = evaluator.force(record["services"])
         wanted = ("root", "paths", "search", "env", "exports", "start", "prepare", "ready", "stop", "seconds", "ports")
         for name in services:
             service = evaluator.force(services[name])
+            self._check(name, service)
             self._records.append({"name": name, "hook": "", **{n: evaluator.force(service[n], True) for n in wanted}})
         packages = evaluator.force(record["packages"])
         first = evaluator.force(packages[0]) if packages else {}
@@ -166,6 +168,17 @@ class _Shell:
         self._own = str(evaluator.force(first["out"])) if "out" in first else ""
         self._listed = {str(evaluator.force(evaluator.force(package).get("name", ""))) for package in packages}
         self._built = {text: evaluator.derivation_of(text) for record in self._records for text in record["paths"]}
+
+    def _check(self, name: str, record: Mapping[str, Any]) -> None:
+        """Raise UsageError if this machine cannot run the programs of a shell or a service."""
+        from fpack.cli.workspace.workspace import machine_arch
+
+        evaluator = self._workspace.evaluator
+        arch = str(evaluator.force(evaluator.force(record["platform"])["arch"]))
+        if arch != machine_arch():
+            from fpack.cli.workspace import machine
+
+            machine.check(arch, name, "run it on a machine of this architecture")
 
     def build(self, directory: str, project: str, recorder: Recorder) -> tuple[CachedShell, list[StorePath]]:
         """Build everything. Return the shell to cache, and the paths to keep."""

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 from fpack.cli.options import SharedOptions
 from fpack.cli.paths import cache_directory
 from fpack.cli.ui.render import note
+from fpack.cli.workspace import machine
 from fpack.cli.workspace.error_context import naming_option
 from fpack.cli.workspace.package_lookup import Packages
 from fpack.cli.workspace.workspace import Workspace
 from fpack.store.errors import FpackError, one_line
 
-from . import closure, machine, runner
+from . import closure, runner
 from .container import Planned, plan
 from .findings import TrialFinding, find, is_searched
 from .model import Ended

@@ -13,7 +13,7 @@ from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.verify import documents
 from fpack.cli.errors import UsageError
 from fpack.cli.ui.render import note
-from fpack.cli.workspace import containers
+from fpack.cli.workspace import containers, machine
 from fpack.cli.workspace.error_context import naming_option
 from fpack.cli.workspace.target import find_image
 from fpack.cli.workspace.workspace import Workspace
@@ -55,10 +55,11 @@ def opened(workspace: Workspace, what: str | None) -> Iterator[TrialSubject]:
 def _built(workspace: Workspace, what: str | None) -> TrialSubject:
     """Build the image of a target."""
     container = containers.container(workspace, workspace.target(what))
+    machine.check(container.arch)
     with naming_option(workspace.options.fields):
         image, root = workspace.realise([container.image, container.root])
     store = workspace.store
-    store.used([image], workspace.project_name, f"{container.name}/{workspace.arch}")
+    store.used([image], workspace.project_name, f"{container.name}/{container.arch}")
     workspace.finish()
     record = read_record(store.tree(image))
     made = derivation.decode(workspace.evaluator.derivations[container.root.derivation])

@@ -44,6 +44,7 @@ class Container(NamedTuple):
     file_name: str
     ports: tuple[str, ...]
     run_options: tuple[str, ...]
+    arch: str
     meta: Mapping[str, Value] = {}
     member: str = ""
 
@@ -116,7 +117,8 @@ def container_of(workspace: Workspace, named: NamedValue, target: Target) -> Con
     # The record is user input, so check that the builders of images and roots make its parts.
     image = workspace.output(workspace.field(value, "image"))
     root = workspace.output(workspace.field(value, "root"))
-    name = str(_made_by(workspace, image, "image", target).args.get("name"))
+    args = _made_by(workspace, image, "image", target).args
+    name = str(args.get("name"))
     _made_by(workspace, root, "root", target)
     return Container(
         image=image,
@@ -125,6 +127,7 @@ def container_of(workspace: Workspace, named: NamedValue, target: Target) -> Con
         file_name=name.rpartition("/")[2],
         ports=_texts(workspace, value, "ports"),
         run_options=_texts(workspace, value, "run-options"),
+        arch=str(args.get("arch")),
         meta=_described(workspace, value),
         member=named.member,
     )

@@ -146,6 +146,8 @@ def question(form: str, what: Sequence[str], lock: str | None, *more: str) -> st
         # The user's lock is in the state directory.
         os.environ.get("XDG_STATE_HOME", ""),
         os.environ.get("HOME", ""),
+        # A home, and the caches in it, can be shared by machines of several architectures.
+        os.uname().machine,
         *more,
         *what,
     )

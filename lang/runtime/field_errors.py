@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import FunctionType
 from typing import Any
 
 from fpack.lang.errors import Fault, did_you_mean, quote
+from fpack.store.errors import FpackError
 
-from .values import describe
+from .retargeting import FOR
+from .values import OnDemand, describe, evaluated
 
 SHOWN_FIELDS = 12
 
@@ -21,7 +24,18 @@ def no_field(record: Any, name: str) -> Fault:
     if not hint and record:
         names = sorted(record)
         hint = "the record has " + ", ".join(names[:SHOWN_FIELDS]) + (", ..." if len(names) > SHOWN_FIELDS else "")
+    if name == FOR and (release := _last_set(record)):
+        hint = f'select a release first, as in .{release}.for("arm64")'
     return Fault(what, why="" if record else "the record is empty", hint=hint)
+
+
+def _last_set(record: dict[str, Any]) -> str:
+    """Return the name of the last field that is an on-demand set, or ""."""
+    found = ""
+    for name, value in sorted(record.items()):
+        with suppress(FpackError, KeyError):
+            found = name if evaluated(value).__class__ is OnDemand else found
+    return found
 
 
 def not_a_record(value: Any, name: str) -> Fault:

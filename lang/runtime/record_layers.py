@@ -29,6 +29,7 @@ from .argument_checks import check_arity
 from .operators import fields
 from .package_changes import check_layer as check_package
 from .package_changes import is_debian_package
+from .retargeting import FOR, keeping
 from .values import (
     MISSING,
     Below,
@@ -210,6 +211,13 @@ def add_layers(
             parts[first:] = [nested_part(part, nested, layer.adds, low) for part in parts[first:]]
 
 
+def layered(value: Fields, layers: tuple[Layer, ...]) -> Value:
+    """Return a record with more layers."""
+    for layer in layers:
+        value = changed(value, layer)
+    return value
+
+
 def _on_demand(base: OnDemand, layers: tuple[Layer, ...]) -> OnDemand:
     """Return an on-demand record with layers. They are laid, and their assertions checked, with the first field."""
     target = OnDemand(base.what, lambda name: selected(name), Layers(base, layers))
@@ -225,7 +233,8 @@ def _on_demand(base: OnDemand, layers: tuple[Layer, ...]) -> OnDemand:
         except BaseException:
             laying.checks = checks
             raise
-        return evaluated(value)
+        value = evaluated(value)
+        return keeping(value, base, lambda other: layered(other, layers)) if name == FOR else value
 
     def laid() -> Laying:
         if not found:

@@ -11,17 +11,16 @@ tools = [
 
 # names: the packages to configure, with all that they depend on. listed: packages that may differ from those of the
 # release. skip: the packages whose scripts do not run. users: the fixed users of the container.
-configured({ name: string, release: string, names: list, listed: list, skip: list, users: list }) =
+configured({ name: string, release: string, arch: string, names: list, listed: list, skip: list, users: list }) =
   let
-    found = debian-closure(release, unique([...names, ...tools]))
+    found = debian-closure(release, unique([...names, ...tools]), arch)
     whole = { ${p.name} = import("fpack/rules").none for p in found }
     root = derivation {
       kind = "root"
       name = "configure-root"
       mode = "depends"
-      arch = settings.arch
       slices = import("fpack/container").members(release, found, names, whole, listed)
-      release, users
+      release, arch, users
     }
     strangers = [n for n in skip if !any(found, p => p.name == n)]
   in

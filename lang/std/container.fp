@@ -9,8 +9,11 @@
 # path `creates` is absent. By default, those that the packages are known to need. init: start the program by `tini`, which
 # passes signals on and ends orphaned processes; by default, if there are steps, if the program is a script or an
 # interpreter, or if it is a server that leaves the foreground.
+# platform: what the image is for, such as "linux/arm64". Debian's packages are taken for it. By default, it is that of the
+# listed packages, or else what is built for.
+# foreign: globs of paths whose programs are meant for another machine; any other such program is an error.
 # configure: run Debian's maintainer scripts, in a sandbox, and include what they make; { skip = [PACKAGE] } leaves out
-# the scripts of some packages. By default they run for closure "depends" with Debian packages.
+# the scripts of some packages. By default they run for closure "depends" with Debian packages, on their own platform.
 # meta: what bills of materials say of the image, see `fpack/meta`. extra: anything that other files want to know of it.
 # The image depends on neither.
 # program: the package whose program runs if there is neither an entrypoint nor a command. By default, the program of
@@ -23,6 +26,8 @@ container({
   configure: bool | record | null = null,
   wants: list = [],
   release: string | null = null,
+  platform: string | record | null = null,
+  foreign: list = [],
   name: string | null = null,
   tag: string | null = null,
   entrypoint: list | null = null,
@@ -52,7 +57,8 @@ container({
   extra = {},
 }) =
   let
-    listed = [checked(p) for p in packages]
+    asked = if platform == null then null else import("fpack/platform").of(platform)
+    listed = [if asked == null then checked(p) else made-for(asked, checked(p)) for p in packages]
     built = [p for p in listed if p.type != "package"]
     linked = is-linked(closure)
     # The runtime packages of a built package are included with all their dependencies.
@@ -66,27 +72,31 @@ container({
     # The forms are checked before packages are looked up.
     forms = import("fpack/forms").of-container {
       name, tag, entrypoint, command, env, user, workdir, ports, volumes, labels, stop-signal, healthcheck, max-layers
-      users, files, directories, links, rules, drop, setuid, wants, first-start, run-options
+      users, files, directories, links, rules, drop, setuid, wants, first-start, run-options, foreign
     }
     the-release = evaluate(forms, one-release(release, debian, built))
+    the-arch = if asked != null then asked.arch
+      else one-arch(debian, one-arch([p for p in built if has(p, "platform")], settings.arch))
+    closure-of(names) = debian-closure(the-release, names, the-arch)
+    has-package(name) = release-has(the-release, the-arch, name)
     names = unique([
       ...[p.name for p in debian],
-      ...if run-by == [] then [] else [p.name for p in debian-closure(the-release, run-by)],
+      ...if run-by == [] then [] else [p.name for p in closure-of(run-by)],
     ])
-    declared = debian-closure(the-release, unique([...names, "base-files"]))
+    declared = closure-of(unique([...names, "base-files"]))
     relied = [
       d for d in import("fpack/data-packages").relied-on(if linked then names else [p.name for p in declared], names)
-      if release-has(the-release, d.name)
+      if has-package(d.name)
     ]
     found = if relied == [] then declared
-      else debian-closure(the-release, unique([...names, "base-files", ...[d.name for d in relied]]))
+      else closure-of(unique([...names, "base-files", ...[d.name for d in relied]]))
     # The libraries that a built package loads are among the packages that it was built with.
     built-with = unique([q.name for p in built for q in p.debian-packages or []])
     around = if built-with == [] then []
-      else [p for p in debian-closure(the-release, built-with) if !any(found, f => f.name == p.name)]
+      else [p for p in closure-of(built-with) if !any(found, f => f.name == p.name)]
     # No package declares Essential packages: the root takes what scripts and programs call, and the UTF-8 locale.
     others = if linked || names == [] then []
-      else [p for p in debian-closure(the-release, essential) if !any(found, f => f.name == p.name)]
+      else [p for p in closure-of(essential) if !any(found, f => f.name == p.name)]
     locale = [p for p in others if p.name == "libc-bin"]
     other-names = set-of([p.name for p in others])
     spare = [
@@ -99,16 +109,16 @@ container({
       if !has(present, d.name)
     ]
     data-found = [
-      p for p in if data == [] then [] else debian-closure(the-release, [d.name for d in data])
+      p for p in if data == [] then [] else closure-of([d.name for d in data])
       if any(data, d => d.name == p.name)
     ]
     run = what-runs(program, strings(entrypoint), strings(command), [p.name for p in debian])
     steps = if run == null then [] else import("fpack/first-start").steps(first-start, [p.name for p in found])
     with-init = run != null && (if init == null then steps != [] else init)
     # Without `init`, the root decides whether its program needs `tini`.
-    may-init = run != null && init == null && !with-init && release-has(the-release, "tini")
+    may-init = run != null && init == null && !with-init && has-package("tini")
     starter = if !(with-init || may-init) || any(found, f => f.name == "tini") then []
-      else [p for p in debian-closure(the-release, ["tini"]) if p.name == "tini"]
+      else [p for p in closure-of(["tini"]) if p.name == "tini"]
     available = [...spare, ...if may-init then starter else []]
     at-hand = set-of([p.name for p in available])
     seeds = [...names, ...if with-init then ["tini"] else []]
@@ -125,7 +135,7 @@ container({
       else rules-made
     kept-bits = unique(flatten([r.setuid for _, r in rules-made]))
     slices = members(the-release, all-found, seeds, table, debian, [...data, ...relied], linked && data-packages)
-    with-scripts = runs-scripts(configure, linked, names, the-release)
+    with-scripts = runs-scripts(configure, linked, names, has-package, the-arch)
     # Debian's scripts refuse a system user with a number outside of its range.
     all-users = [
       u for u in chosen-users(users, user, [p.name for p in found])
@@ -136,6 +146,7 @@ container({
       skip = skipped(if type(configure) == "record" then configure else {})
       users = all-users
       release = the-release
+      arch = the-arch
       listed = debian
       names
     } else null
@@ -145,7 +156,7 @@ container({
       name = store-name("${file-name}-root")
       mode = closure
       release = the-release
-      arch = settings.arch
+      arch = the-arch
       slices
       wants
       users = all-users
@@ -214,10 +225,11 @@ container({
       files = if files == {} && directories == {} && links == {} then null else files-made
       paths = mentioned
       program = if built-program != null then built-program else run
-      arch = settings.arch
+      arch = the-arch
       max_layers = max-layers
       config
       codec
+      ...if foreign == [] then {} else { foreign }
     }
     image-made = derivation { kind = "image", name = file-name, args = image-args }
     own-meta = if meta == {} then {} else import("fpack/meta").checked(meta)
@@ -231,10 +243,11 @@ container({
         args = {
           ...image-args
           name = "${image-name}-debug"
-          tools = import("fpack/debug").tools { release = the-release }
+          tools = import("fpack/debug").tools { release = the-release, arch = the-arch }
         }
       }
       root = root-made
+      platform = import("fpack/platform").of(the-arch)
       packages
       ports
       run-options
@@ -245,6 +258,7 @@ container({
     tag = image-tag
     image = image-made
     root = root-made
+    platform = import("fpack/platform").of(the-arch)
     meta = own-meta
     extra
     # What the image and its packages say of themselves, for its manifest.
@@ -260,6 +274,7 @@ container({
     rules
     configure
     wants
+    foreign
     entrypoint
     command
     env
@@ -340,12 +355,22 @@ one-release(release, debian, built) =
   else if releases == [] then head([...[r for r in debian-releases() if r == stable], ...debian-releases()])
   else head(releases)
 
+one-arch(packages, default) = import("fpack/platform").one-arch("A container", packages, default)
+
+# The same package for a platform. What is built from source is for the platform that it was built for.
+made-for(platform, p) = if p.type == "package" && p.platform.arch != platform.arch then p.for(platform) else p
+
 # Whether maintainer scripts run. Without dpkg, which configures packages, no release can run them.
-runs-scripts(configure, linked, names, release) =
-  if configure == null then !linked && names != [] && release-has(release, "dpkg")
+runs-scripts(configure, linked, names, has-package, arch) =
+  if configure == null then !linked && names != [] && arch == settings.arch && has-package("dpkg")
+  else if configure != false && arch != settings.arch then
+    error(
+      "Maintainer scripts run only for ${settings.arch}, which is built for, and this image is for ${arch}",
+      "configure",
+    )
   else configure != false
 
-release-has(release, name) = get(import("fpack/debian-package").of-release(release), name, null) != null
+release-has(release, arch, name) = get(import("fpack/debian-package").of-release(release, arch), name, null) != null
 
 skipped({ skip: list = [] }) = skip
 

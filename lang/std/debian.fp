@@ -1,6 +1,4 @@
 # Debian's releases by name. `import("fpack/debian").trixie.postgresql-17` is a package, looked up when it is selected.
+# `trixie.for("arm64")` are the packages of another architecture, beside those of what is built for.
 
-...let package = import("fpack/debian-package").package in {
-  ${release} = on-demand("the release ${release}", name => package(release, debian-package(release, name)))
-  for release in debian-releases()
-}
+...import("fpack/debian-package").releases(debian-releases())

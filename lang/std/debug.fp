@@ -8,10 +8,10 @@ usual-packages = [
 # The programs of util-linux among them.
 usual-programs = ["/usr/bin/lsns", "/usr/bin/nsenter", "/usr/bin/prlimit", "/usr/bin/setsid", "/usr/bin/unshare"]
 
-# release: of Debian. more: names of further packages of the release.
-tools({ release: string, more: list = [] }) =
+# release, arch: of Debian. more: names of further packages of the release.
+tools({ release: string, arch: string = settings.arch, more: list = [] }) =
   let
-    debian = get(import("fpack/debian"), release)
+    debian = import("fpack/debian-package").of-release(release, arch)
     packed = container {
       name = "debug-tools"
       tag = "tools"

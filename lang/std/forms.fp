@@ -4,7 +4,7 @@
 # runs for a default.
 of-container({
   name, tag, entrypoint, command, user, workdir, ports, volumes, labels, stop-signal, healthcheck, max-layers
-  users, files, directories, links, rules, drop, setuid, wants, first-start, run-options, env
+  users, files, directories, links, rules, drop, setuid, wants, first-start, run-options, env, foreign
 }) = [
   if name == null || match(name, "[a-z0-9]{1,255}") != null then null
   else check(image-name(name), "name", name,
@@ -32,6 +32,7 @@ of-container({
   else extra-paths([...names(files), ...names(directories), ...names(links)]),
   if rules == {} then null else [patterns(rule) for _, rule in rules],
   if drop == null then null else globs("drop", drop),
+  if foreign == [] then null else globs("foreign", foreign),
   if setuid == [] then null else each("setuid", setuid, p => type(p) == "string", "a list of paths"),
   if wants == [] then null
   else each("wants", wants, want => type(want) == "string" && want != "", "the name of a library, or an absolute path"),

@@ -10,6 +10,7 @@
 # unpack ... fixup: the phases, shell scripts that one bash runs in this order; null skips a phase.
 # meta: what bills of materials say of the package, see `fpack/meta`. extra: anything that other files want to know of it.
 # Neither is part of the build.
+# platform: where the build runs, and its tools: what is built for, unless another is given.
 # limits: { seconds, memory, processes, size }. allowed, disallowed: store paths that the result may, must not mention.
 package({
   name: string,
@@ -37,11 +38,14 @@ package({
   allowed: list | null = null,
   disallowed: list = [],
   release: string | null = null,
+  platform: string | record | null = null,
 }) =
   let
-    all-tools = [checked("tools", p) for p in tools]
-    all-libs = [checked("libs", p) for p in libs]
-    all-runtime = [checked("runtime", p) for p in runtime]
+    asked = if platform == null then null else import("fpack/platform").of(platform)
+    the-arch = if asked == null then settings.arch else asked.arch
+    all-tools = [taken("tools", asked, the-arch, name, p) for p in tools]
+    all-libs = [taken("libs", asked, the-arch, name, p) for p in libs]
+    all-runtime = [taken("runtime", asked, the-arch, name, p) for p in runtime]
     # Linking with a library includes linking with the libraries of that library.
     linked = packages-with(all-libs, ["libs"])
     started = packages-with([...all-tools, ...all-runtime], ["runtime"])
@@ -65,11 +69,11 @@ package({
       ...started.releases,
       ...[p.release for p in of-started],
     ]))
-    base = import("fpack/debian-package").of-release(the-release)
+    base = import("fpack/debian-package").of-release(the-release, the-arch)
     basics = [get(base, n) for n in [...base-tools, ...unpackers(source)]]
     debian = unique-by-name([...from-debian, ...basics])
 
-    root-made = build-root(the-release, debian)
+    root-made = build-root(the-release, the-arch, debian)
     scripts = [
       { name = "unpack", script = if source == null && unpack == default-unpack then null else unpack },
       { name = "patch", script = if patches == [] && patch == default-patch then null else patch },
@@ -121,7 +125,7 @@ package({
     }
     # `meta` is checked when the package is used: if `.with` changes defaults of `env` and `meta`, neither needs the other.
     made = evaluate(own-meta, built)
-  in evaluate(own-variables, {
+  in evaluate(can-build(name, the-arch), evaluate(own-variables, {
     type = "derivation"
     kind = "exec"
     out = made.out
@@ -131,6 +135,7 @@ package({
       if o != "out"
     }
     release = the-release
+    platform = import("fpack/platform").of(the-arch)
     root = root-made
     # The packages in which a container finds the libraries that the result loads and the programs that it runs.
     debian-packages = evaluate(own-meta, debian)
@@ -139,7 +144,7 @@ package({
     extra
     name, version, description, source, patches, tools, libs, runtime, env, folder, outputs
     unpack, patch, configure, build, check, install, fixup, strip, limits, allowed, disallowed
-  })
+  }))
 
 # An output of a package, such as `dev`, as a derivation.
 output-of({ name, version, out, main, release, debian-packages, debian-runtime, runtime, meta }) = {
@@ -185,6 +190,25 @@ checked(field, p) =
   else if kind == "path" || kind == "string" && starts-with(p, "/fpack/store/") then from-path(p)
   else error("`${field}` takes packages, and this is ${with-article(kind)}", field)
 
+# A listed package. If the build has a `platform`, Debian's packages are taken for it; else they must be for what is built
+# for.
+taken(field, asked, arch, name, p) =
+  let q = checked(field, p) in
+  if !has(q, "platform") || q.platform.arch == arch then q
+  else if asked != null && !is-built(q) then q.for(asked)
+  else error(
+    "`${field}`: ${q.name} is for ${q.platform.arch}, and ${name} is built for ${arch}; platform = \"${q.platform.arch}\" builds it there",
+    field,
+  )
+
+# Raise an error if this machine cannot run a build. Verbs that only evaluate know no machine.
+can-build(name, arch) =
+  let why = get(settings, "cannot-run", _ => null)(arch) in
+  if why == null then null else error(
+    "${name} cannot be built for ${arch} here: ${why}. Build it there, or give a platform = \"...\" if the result suits any",
+    "platform",
+  )
+
 # Packages with those that the fields list, such as `libs`, of built packages, transitively: first the built packages.
 with-their(fields, packages) = let found = packages-with(packages, fields) in [...found.built, ...found.debian]
 
@@ -225,36 +249,35 @@ unpackers(source) =
 
 # A root of Debian packages with all dependencies, without documentation. All roots have the same name, so that builds
 # with the same tools share one root, which is described once unless a package differs from that of the release.
-build-root(release, packages) =
+build-root(release, arch, packages) =
   let
-    originals = import("fpack/debian-package").of-release(release)
+    originals = import("fpack/debian-package").of-release(release, arch)
     names = unique([p.name for p in packages])
   in
     if all(packages, p => p.payload == get(originals, p.name).payload) then
-      get(usual-roots, join([release, ...sort(names)], " "))
-    else described-root(release, names, packages)
+      get(usual-roots, join([release, arch, ...sort(names)], " "))
+    else described-root(release, arch, names, packages)
 
 usual-roots = on-demand(
   "roots of builds",
-  key => let words = split(key, " ") in described-root(head(words), tail(words), []),
+  key => let words = split(key, " ") in described-root(head(words), get(words, 1), tail(tail(words)), []),
 )
 
-described-root(release, names, packages) =
+described-root(release, arch, names, packages) =
   let
-    found = debian-closure(release, names)
+    found = debian-closure(release, names, arch)
     whole = [{ name = n, rule = import("fpack/rules").none } for n in names]
     rules = import("fpack/rules").table(found, whole, {}, false, null, [])
   in derivation {
     kind = "root"
     name = "build-tools"
     mode = "depends"
-    arch = settings.arch
     slices = import("fpack/container").members(release, found, names, rules, packages)
     wants = []
     users = []
     alternatives = {}
     candidates = []
-    release
+    release, arch
   }
 
 # ---- variables

@@ -2,6 +2,7 @@
 
 fetch = import("fpack/fetch").fetch
 text = import("fpack/text").text
+platform = import("fpack/platform").current
 container = import("fpack/container").container
 container-for = import("fpack/container").container-for
 files = import("fpack/files").files

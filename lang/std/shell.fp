@@ -28,12 +28,13 @@ shell({
     built = [p for p in listed if is-built(p)]
     wanted = [...[p for p in listed if !is-built(p)], ...needed-by(built)]
     the-release = one-release(release, wanted, built)
+    the-arch = import("fpack/platform").one-arch("A shell", wanted, settings.arch)
     named = if base == null then usual else base
     # A listed package keeps its own rule.
     added = [n for n in named if !any(wanted, p => p.name == n)]
     whole = [
       ...unique-by-name(wanted),
-      ...[get(import("fpack/debian-package").of-release(the-release), n) for n in added],
+      ...[get(import("fpack/debian-package").of-release(the-release, the-arch), n) for n in added],
     ]
 
     the-name = if name != null then name else if listed == [] then "shell" else name-of(head(listed))
@@ -79,6 +80,7 @@ shell({
     hook = the-hook
     services = all-services
     release = the-release
+    platform = packed.platform
     root = packed.root
     image = packed
     # The store paths that the shell needs besides the root: those that its variables and its hook mention.
@@ -125,6 +127,7 @@ service({
     image = container-of
     release = inside.release
     root = container-of.root
+    platform = container-of.platform
     paths = mentions([inside.paths, start, prepare, ready])
     search = inside.search
     env = inside.env

@@ -1,4 +1,5 @@
-# Versions: semantic ones (semver.org 2.0.0) and Debian's (deb-version(7)): versions = import("fpack/versions").
+# Versions: semantic ones (semver.org 2.0.0), Debian's (deb-version(7)), and any that projects give their releases:
+# versions = import("fpack/versions").
 
 # The parts of a semantic version. Missing parts are 0, and a leading `v` is ignored.
 #
@@ -6,7 +7,9 @@
 #   versions.parse("v18").major == 18
 parse(version: string) =
   let found = match(version, "v?(\\d+)(?:\\.(\\d+))?(?:\\.(\\d+))?(?:-([0-9A-Za-z.-]+))?(?:\\+([0-9A-Za-z.-]+))?") in
-  if found == null then error("${version} is no semantic version: it is MAJOR.MINOR.PATCH, as in 1.2.3 or 1.2.3-rc.1")
+  if found == null then error(
+    "${version} is no semantic version, which is MAJOR.MINOR.PATCH, as in 1.2.3 or 1.2.3-rc.1; compare-upstream compares others",
+  )
   else
     let number(i) = if get(found, i) == null then 0 else to-int(get(found, i)) in
     {
@@ -29,6 +32,17 @@ compare(a: string, b: string) = order(key(a), key(b))
 #   versions.compare-debian("1:0.9", "2.0") == 1
 compare-debian(a: string, b: string) = order(debian-key(a), debian-key(b))
 
+# -1, 0 or 1, for versions of any form: 1.1.1w, 9.6p1, 2024a, R16B03-1, 1.0beta2, v18.
+#
+# Numbers and words are compared one after another; a missing number is 0. dev, alpha, beta, pre, rc and other words are
+# before the version without them, and patch, post, p, r, u and sp are after it. So is a letter that ends a number, as in 1.1.1w.
+#
+#   versions.compare-upstream("1.1.1w", "1.1.1") == 1
+#   versions.compare-upstream("3.0rc1", "3.0") == -1
+#   versions.compare-upstream("9.9p2", "9.10") == -1
+#   versions.compare-upstream("1.0", "1") == 0
+compare-upstream(a: string, b: string) = order(upstream-key(a), upstream-key(b))
+
 # Semantic versions, the oldest first.
 #
 #   versions.sorted(["1.10.0", "1.9.0", "1.10.0-rc.1"]) == ["1.9.0", "1.10.0-rc.1", "1.10.0"]
@@ -38,6 +52,11 @@ sorted(list: [string]) = sort(list, key)
 #
 #   versions.sorted-debian(["1.10-1", "1.9-1", "1.10~rc1-1"]) == ["1.9-1", "1.10~rc1-1", "1.10-1"]
 sorted-debian(list: [string]) = sort(list, debian-key)
+
+# Versions of any form, the oldest first.
+#
+#   versions.sorted-upstream(["1.1.1w", "1.1.1", "3.0.0-beta1"]) == ["1.1.1", "1.1.1w", "3.0.0-beta1"]
+sorted-upstream(list: [string]) = sort(list, upstream-key)
 
 # The newest of semantic versions.
 #
@@ -50,6 +69,12 @@ newest(list: [string]) =
 #   versions.newest-debian(["1.9-1", "1.10-1"]) == "1.10-1"
 newest-debian(list: [string]) =
   if list == [] then error("There is no newest of no versions") else head(reverse(sorted-debian(list)))
+
+# The newest of versions of any form.
+#
+#   versions.newest-upstream(["2024a", "2024b", "2023d"]) == "2024b"
+newest-upstream(list: [string]) =
+  if list == [] then error("There is no newest of no versions") else head(reverse(sorted-upstream(list)))
 
 # The first two numbers of a version, as in the names of programs that are installed side by side.
 #
@@ -138,6 +163,47 @@ debian-key(version: string) =
   in
     if found == null then error("${version} is no version of Debian: it has letters, digits and . + ~ - :")
     else digits(epoch) + debian-part(get(found, 1)) + debian-part(revision)
+
+# A string whose order is that of the version, whatever its form. What comes after a `+` does not count.
+upstream-key(version: string) =
+  let
+    found = find-all(lower(head(split(version, "+"))), "([0-9]+)(?:([a-z]+)([0-9]*))?|([a-z]+)")
+    first = if found == [] then null else get(head(found), 3)
+    counted = if contains(["v", "ver", "version", "r", "rel", "release"], first) then tail(found) else found
+    all = flatten([upstream-parts(p) for p in counted])
+    # Zeros at the end, and before a pre-release, count as nothing: 1.0 is 1, and 1.0rc1 is 1rc1.
+    plain = fold(reverse(all), [], (later, part) =>
+      if part == zero && (later == [] || starts-with(head(later), "0")) then later else [part, ...later])
+  in
+    if counted == [] then error("${to-json(version)} is no version: it has no number")
+    else join([...plain, zero], ",")
+
+# The parts of a number with the word and the number after it, or of a word. Their first characters are their order:
+# words before a release, zero, words after a release, numbers, letters that end a number.
+upstream-parts(p) =
+  let
+    number = get(p, 0)
+    word = if number == null then get(p, 3) else get(p, 1)
+    next = if number == null || get(p, 2) == "" then null else get(p, 2)
+  in [
+    ...upstream-number(number),
+    ...if word == null || contains(releases, word) then []
+      else if number != null && next == null && match(word, "[a-z]") != null then ["5${word}"]
+      else if contains(after-release, word) then ["3"]
+      else ["0${get(before-release, word, word)}"],
+    ...upstream-number(next),
+  ]
+
+upstream-number(text) =
+  if text == null then [] else if match(text, "0+") != null then [zero] else ["4${digits(text)}"]
+
+zero = "2"
+releases = ["final", "ga", "release", "stable"]
+after-release = ["p", "patch", "pl", "post", "r", "rev", "sp", "errata", "u", "update", "build", "hotfix", "fix"]
+before-release = {
+  a = "alpha", b = "beta", c = "rc", cr = "rc", preview = "pre"
+  dev = "0dev", nightly = "0dev", snapshot = "0dev"
+}
 
 # Alternate text and numbers; a version that ends continues with empty text and 0.
 debian-part(text) =

@@ -7,8 +7,13 @@ debian-tools(given, names) =
     debian = [p for p in listed if !has(p, "out")]
     built = [p for p in listed if has(p, "out")]
     release = import("fpack/package").release-of(given.release or null, debian, built)
-    all = import("fpack/debian-package").of-release(release)
+    all = import("fpack/debian-package").of-release(release, arch-of(given))
   in [get(all, name) for name in names]
+
+# The architecture for which a package is built.
+arch-of(given) =
+  let platform = given.platform or null in
+  if platform == null then settings.arch else import("fpack/platform").of(platform).arch
 
 # A package with the tools and phases of a build system; the user's arguments have precedence.
 with-defaults(given, names, defaults) =

@@ -8,9 +8,10 @@ node({ lock: path, omit: list = ["dev"], scripts: bool = false, ...given }) =
   let
     common = import("./common.fp")
     data = read-json(lock)
+    cpu = cpu-of(common.arch-of(given))
     wanted = if get(data, "lockfileVersion", 1) < 2 then
         error("This lock is of npm 6 or older; npm install --package-lock-only writes a new one", "lock")
-      else { ${where} = p for where, p in data.packages if is-fetched(omit, p) }
+      else { ${where} = p for where, p in data.packages if is-fetched(omit, cpu, p) }
     listing = text("files.json", to-json(map-record(wanted, (where, p) => "${archive(where, p)}")))
     ignore = if scripts then "" else " --ignore-scripts"
     left-out = join([" --omit=${o}" for o in omit], "")
@@ -67,7 +68,7 @@ left-by-compilers = """
 """
 
 # True if npm fetches a package: it is not a link, not bundled in another archive, not omitted, and for this system.
-is-fetched(omit, p) =
+is-fetched(omit, cpu, p) =
   has(p, "integrity") && has(p, "version") && !get(p, "link", false) && !get(p, "inBundle", false)
   && !(contains(omit, "dev") && (get(p, "dev", false) || get(p, "devOptional", false)))
   && !(contains(omit, "optional") && get(p, "optional", false))
@@ -77,11 +78,7 @@ suits(systems, own) =
   systems == [] || contains(systems, own)
   || any(systems, s => starts-with(s, "!")) && !contains(systems, "!${own}")
 
-cpu = get(
-  { amd64 = "x64", arm64 = "arm64", armhf = "arm", i386 = "ia32", ppc64el = "ppc64" },
-  settings.arch,
-  settings.arch,
-)
+cpu-of(arch) = get({ amd64 = "x64", arm64 = "arm64", armhf = "arm", i386 = "ia32", ppc64el = "ppc64" }, arch, arch)
 
 # A lock may omit the URL of a package; then the package is in the registry.
 archive(where, p) =

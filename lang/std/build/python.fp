@@ -78,7 +78,7 @@ file(system, sources, need) = derivation {
   sources
   python = minor(head(system).version)
   libc = minor(head(tail(system)).version)
-  arch = settings.arch
+  arch = head(system).platform.arch
 }
 
 minor(version) = join(match(version, "(?:\\d+:)?(\\d+)\\.(\\d+).*"), ".")

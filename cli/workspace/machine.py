@@ -6,6 +6,7 @@ import errno
 import os
 import struct
 import sys
+from functools import cache
 
 from fpack.builders.payload.machines import MACHINES
 from fpack.cli.errors import UsageError
@@ -16,17 +17,26 @@ _BIG_ENDIAN = ("s390x",)
 _ALSO = {62: 3, 183: 40}  # ELF machines that usually run the programs of another one
 
 
-def check(arch: str) -> None:
-    """Raise UsageError if the machine cannot run programs of a Debian architecture."""
+def check(arch: str, what: str = "The image", other: str = "pack the image with fpack pack") -> None:
+    """Raise UsageError if the machine cannot run programs of a Debian architecture. other: a hint of what to do."""
+    if name := runs_instead(arch):
+        raise UsageError(
+            f"{what} is for {arch}; this machine runs {name}",
+            hint=f"install an emulator, such as Debian's qemu-user-binfmt, or {other}",
+        )
+
+
+@cache
+def runs_instead(arch: str) -> str:
+    """Return the architecture that the machine runs, or "" if it can run programs of `arch`.
+
+    An unknown architecture is no obstacle here: nothing can be asked for it.
+    """
     with open("/proc/self/exe", "rb") as file:
         own = int.from_bytes(file.read(20)[18:], sys.byteorder)
     if arch not in MACHINES or MACHINES[arch].elf in (own, _ALSO.get(own)) or _is_emulated(arch):
-        return
-    name = next((name for name, machine in MACHINES.items() if machine.elf == own), os.uname().machine)
-    raise UsageError(
-        f"The image is for {arch}; this machine runs {name}",
-        hint="install an emulator, such as Debian's qemu-user-binfmt, or pack the image with fpack pack",
-    )
+        return ""
+    return next((name for name, machine in MACHINES.items() if machine.elf == own), os.uname().machine)
 
 
 def _is_emulated(arch: str) -> bool:

@@ -1,0 +1,2 @@
+debian = import("fpack/debian")
+result = debian.for("arm64").trixie.dash

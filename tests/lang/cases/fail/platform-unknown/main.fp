@@ -1,0 +1,1 @@
+result = import("fpack/debian").trixie.for("arm46").dash
