@@ -50,7 +50,7 @@ def package(workspace: Workspace, packages: Packages, name: str) -> dict[str, An
         facts["locked"] = {"version": pin.version, "date": show_date(pin.date), "sha256": pin.sha256, "lock": path}
         facts["locked"] |= {"sha512": pin.sha512} if pin.sha512 else {}
     facts["newest"] = newest.version if newest is not None else None
-    facts["built"] = _payload(workspace, facts["target"]) if pin is not None else None
+    facts["built"] = _payload(workspace, facts["target"], packages.arch) if pin is not None else None
     return facts
 
 
@@ -88,10 +88,13 @@ def _described(packages: Packages, name: str, chosen: Package | None) -> dict[st
     return facts
 
 
-def _payload(workspace: Workspace, target: str) -> dict[str, Any] | None:
+def _payload(workspace: Workspace, target: str, arch: str) -> dict[str, Any] | None:
     """Return the files of a locked package if it is unpacked in the store, else None."""
+    evaluator = workspace.evaluator
     value = workspace.value(workspace.target(target))
-    path = _built(workspace, workspace.output(workspace.evaluator.select(value, ["payload"])))
+    if arch != workspace.arch:
+        value = evaluator.call(evaluator.select(value, ["for"]), arch)
+    path = _built(workspace, workspace.output(evaluator.select(value, ["payload"])))
     if path is None:
         return None
     from fpack.builders.payload import meta

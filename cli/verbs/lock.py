@@ -86,7 +86,8 @@ def _lock_packages(workspace: Workspace, value: Any) -> None:
             if kind == "container":
                 workspace.field(value, "image")
             elif kind == "package":
-                name = str(workspace.field(value, "name"))
-                workspace.source.closure(str(workspace.field(value, "release")), [name])
+                name, release = str(workspace.field(value, "name")), str(workspace.field(value, "release"))
+                arch = str(workspace.field(workspace.field(value, "platform"), "arch"))
+                workspace.source.closure(release, [name], arch)
             else:
                 todo += value.values()

@@ -99,7 +99,8 @@ def _facts(workspace: Workspace, target: Target, together: bool) -> list[tuple[s
             return facts.derived(workspace, workspace.output(value.value))
         if value.kind == "package":
             release, name = str(workspace.field(value.value, "release")), str(workspace.field(value.value, "name"))
-            return facts.package(workspace, Packages(workspace, release), name)
+            arch = str(workspace.field(workspace.field(value.value, "platform"), "arch"))
+            return facts.package(workspace, Packages(workspace, release, arch), name)
         return facts.container(workspace, container_of(workspace, value, target))
 
     found = values(workspace, target)

@@ -22,16 +22,20 @@ if TYPE_CHECKING:
 
 
 class Packages:
-    """The packages of one release, as the workspace's lock pins them, or as the cache or the archive has them."""
+    """The packages of one release, as the workspace's lock pins them, or as the cache or the archive has them.
 
-    def __init__(self, workspace: Workspace, release: str | None = None) -> None:
+    arch: another architecture than that of what is built for.
+    """
+
+    def __init__(self, workspace: Workspace, release: str | None = None, arch: str | None = None) -> None:
         from fpack.builders.debian.package_source import NoSuchRelease
         from fpack.builders.debian.suites import ALL_RELEASES, ARCHITECTURES
         from fpack.cli.errors import UsageError
 
-        if workspace.arch not in ARCHITECTURES:
+        self.arch = arch or workspace.arch
+        if self.arch not in ARCHITECTURES:
             raise UsageError(
-                f"There is no architecture {workspace.arch!r} of Debian", hint=f"there are {', '.join(ARCHITECTURES)}"
+                f"There is no architecture {self.arch!r} of Debian", hint=f"there are {', '.join(ARCHITECTURES)}"
             )
         self._workspace = workspace
         self.release = release or self._default()
@@ -41,7 +45,6 @@ class Packages:
                 hint=f"there are {', '.join(sorted(ALL_RELEASES))}",
             )
         self.suites = ALL_RELEASES[self.release]
-        self.arch = workspace.arch
 
     @cached_property
     def lock(self) -> Lock:

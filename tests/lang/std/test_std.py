@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from functools import cmp_to_key
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,60 @@ def test_documentation_of_a_user_file(tmp_path: Path) -> None:
         (("none",), "", (), "a.fp:8"),
         (("f(x, y = 2)",), "", (), "a.fp:9"),
     ]
+
+
+# Beginnings of lists that are in order, as projects released them.
+RELEASED = [
+    "1.0.2u 1.1.1-pre1 1.1.1 1.1.1a 1.1.1w 3.0.0-alpha17 3.0.0-beta1 3.0.0 3.0.1",  # OpenSSL
+    "9.8 9.8p1 9.9 9.9p1 9.9p2 9.10",  # OpenSSH
+    "2023d 2024a 2024b 2025a",  # tzdata
+    "R14B04 R16B 17.0-rc1 17.0 17.0.1 27.1",  # Erlang
+    "8u392 8u402 11.0.22",  # OpenJDK
+    "5.2.rc1 5.2 5.2.1 5.10",
+    "1.0dev 1.0a1 1.0b2 1.0rc1 1.0 1.0.post1 1.1",  # Python's packages
+    "0.9.8 v1.0-beta.2 v1.0-beta.11 v1.0 v1.0.1",
+    "20240101 20240102.1 20250101",
+    "2_9_14 2_10_0 2_10_3",
+    "1.0 1.0-1 1.0-2",
+]
+
+
+@pytest.mark.parametrize("line", RELEASED)
+def test_versions_are_ordered_as_they_were_released(line: str) -> None:
+    versions = line.split()
+    for i, a in enumerate(versions):
+        for j, b in enumerate(versions):
+            assert ordered(a, b, "-upstream") == (i > j) - (i < j), (a, b)
+
+
+@pytest.mark.parametrize(("a", "b"), [("1.0", "1"), ("v1.2", "release-1.2"), ("1.2.3", "1-2_3"), ("1.0RC1", "1.0-rc.1"),
+                                      ("1.0-final", "1.0"), ("1.2+git5", "1.2"), ("007", "7")])  # fmt: skip
+def test_versions_that_are_one(a: str, b: str) -> None:
+    assert ordered(a, b, "-upstream") == 0
+
+
+ANY = st.lists(st.sampled_from(["0", "1", "12", "10", "rc", "a", "p", "w", ".", "-", "_", "post", "beta"]), max_size=6)
+
+
+@given(st.tuples(ANY, ANY, ANY))
+def test_any_versions_have_one_order(pieces: tuple[list[str], ...]) -> None:
+    a, b, c = sorted(("1" + "".join(each) for each in pieces), key=cmp_to_key(lambda x, y: ordered(x, y, "-upstream")))
+    assert ordered(a, b, "-upstream") <= 0 and ordered(b, c, "-upstream") <= 0 and ordered(a, c, "-upstream") <= 0
+    assert ordered(a, b, "-upstream") == -ordered(b, a, "-upstream")
+
+
+@given(st.lists(st.integers(0, 2000), min_size=1, max_size=4), st.lists(st.integers(0, 2000), min_size=1, max_size=4))
+def test_numbers_are_compared_as_numbers(a: list[int], b: list[int]) -> None:
+    long = max(len(a), len(b))
+    filled = [[*each, *[0] * (long - len(each))] for each in (a, b)]
+    wanted = (filled[0] > filled[1]) - (filled[0] < filled[1])
+    assert ordered(".".join(map(str, a)), ".".join(map(str, b)), "-upstream") == wanted
+    assert ordered(".".join(map(str, a)) + "rc1", ".".join(map(str, a)), "-upstream") == -1
+
+
+def test_what_is_no_version() -> None:
+    for text in ("", "---", "v"):
+        with pytest.raises(EvalError, match="is no version"):
+            ordered(text, "1", "-upstream")
+    with pytest.raises(EvalError, match="compare-upstream compares others"):
+        ordered("1.1.1w", "1")
