@@ -142,7 +142,7 @@ STARTERS = {
     "fpack.store.processes": "it is this one",
     "fpack.cli.debug.entrant": "it becomes a program of the tools, in the container that it has entered",
     "fpack.cli.trial.first_process": "it starts the program of an image, in the sandbox that it has made",
-    "fpack.cli.trial.machine": "it asks the kernel for an emulator, with a file that cannot run",
+    "fpack.cli.workspace.machine": "it asks the kernel for an emulator, with a file that cannot run",
     "fpack.builders.sandbox.spawner": "it starts bubblewrap for builds, and has nothing but Python's standard library",
     "fpack.builders.configure.namespace.starter": "it runs apart from fpack, and enters namespaces before its child",
     "fpack.builders.configure.namespace.keeper": "it runs as process 1, with nothing but Python's standard library",

@@ -6,7 +6,7 @@ import errno
 import os
 import struct
 import sys
-from functools import cache
+from functools import lru_cache
 
 from fpack.builders.payload.machines import MACHINES
 from fpack.cli.errors import UsageError
@@ -26,15 +26,17 @@ def check(arch: str, what: str = "The image", other: str = "pack the image with 
         )
 
 
-@cache
-def runs_instead(arch: str) -> str:
+@lru_cache(maxsize=16)
+def runs_instead(arch: str, *, in_builds: bool = False) -> str:
     """Return the architecture that the machine runs, or "" if it can run programs of `arch`.
 
-    An unknown architecture is no obstacle here: nothing can be asked for it.
+    An unknown architecture is no obstacle here: nothing can be asked for it. in_builds: the sandbox of builds allows
+    only system calls of the machine's own architecture, as emulators make them.
     """
     with open("/proc/self/exe", "rb") as file:
         own = int.from_bytes(file.read(20)[18:], sys.byteorder)
-    if arch not in MACHINES or MACHINES[arch].elf in (own, _ALSO.get(own)) or _is_emulated(arch):
+    also = None if in_builds else _ALSO.get(own)
+    if arch not in MACHINES or MACHINES[arch].elf in (own, also) or _is_emulated(arch):
         return ""
     return next((name for name, machine in MACHINES.items() if machine.elf == own), os.uname().machine)
 

@@ -333,7 +333,7 @@ class Workspace:
             return None
         from . import machine
 
-        name = machine.runs_instead(wanted)
+        name = machine.runs_instead(wanted, in_builds=True)
         return f"this machine runs {name}" if name else None
 
     def realise(self, outputs: Sequence[Output]) -> list[StorePath]:

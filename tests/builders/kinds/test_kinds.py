@@ -41,6 +41,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
     "image": {
         "name": "n", "tag": "t", "root": PATH, "files": None, "paths": [OTHER], "program": [PATH, "n"], "arch": "amd64",
         "max_layers": 50, "config": {"env": {}}, "codec": {"name": "zstd"}, "tools": OTHER,
+        "foreign": ["/opt/**"],
     },
     "layer": {
         "parts": [{"path": PATH, "prefix": ""}, {"path": OTHER, "prefix": "", "exclude": ["/a"]}],

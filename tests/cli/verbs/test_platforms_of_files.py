@@ -89,14 +89,23 @@ def test_a_program_for_another_machine_is_refused(fpack: Fpack) -> None:
 
 
 @needs_amd64
-@pytest.mark.parametrize("words", [["#app", "--arch", "arm64"], ["#cross"]])
-@pytest.mark.parametrize("verb", ["build", "pack", "closure"])
+@pytest.mark.parametrize(
+    ("verb", "words", "arch"),
+    [
+        ("build", ["#app", "--arch", "arm64"], "arm64"),
+        ("build", ["#cross"], "arm64"),
+        ("pack", ["#app", "--platform", "linux/arm64"], "arm64"),
+        ("closure", ["#cross"], "arm64"),
+        # The machine runs its programs, and the sandbox of builds does not.
+        ("build", ["#app", "--arch", "i386"], "i386"),
+    ],
+)
 def test_a_build_for_another_machine_is_refused_before_anything_is_fetched(
-    fpack: Fpack, verb: str, words: list[str]
+    fpack: Fpack, verb: str, words: list[str], arch: str
 ) -> None:
     fpack.env["FPACK_MIRROR"] = "file:///nowhere only"
     message = fpack.fails(verb, *words)
-    assert "app cannot be built for arm64 here: this machine runs amd64" in message and "fpack.fp:" in message
+    assert f"app cannot be built for {arch} here: this machine runs amd64" in message and "fpack.fp:" in message
     assert "nowhere" not in message and not (fpack.home / "fpack.lock").exists()
 
 
