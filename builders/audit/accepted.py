@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fpack.store.errors import FpackError
@@ -84,6 +84,15 @@ def acceptance(finding: Finding, accepted: Sequence[Accepted], today: datetime.d
         if is_about and (entry.until is None or today <= entry.until):
             return entry
     return None
+
+
+def unmatched(accepted: Sequence[Accepted], findings: Iterable[Finding]) -> list[Accepted]:
+    """Return the entries that are about none of the findings, by their IDs and packages."""
+    found: set[tuple[str, str]] = set()
+    for finding in findings:
+        for identity in (finding.advisory.id, *finding.advisory.aliases):
+            found |= {(identity, ""), (identity, finding.product.name)}
+    return [entry for entry in accepted if (entry.id, entry.package) not in found]
 
 
 def expired(accepted: Sequence[Accepted], today: datetime.date) -> list[Accepted]:

@@ -128,6 +128,8 @@ def command(
             packages.append(subject.manifest().head.lock.packages)
         workspace.finish()
     opened.warn()
+    if not unread:
+        _tell_unmatched(accepted, reports)
     results = rebuilt_by.of_images(packages, trusted, bundle) if trusted is not None else []
     found = {_status(reports, limit), rebuilt_by.status(sum(results, ())), UNCHECKED if unread else 0}
     status = FAILED if FAILED in found else max(found)
@@ -142,6 +144,16 @@ def command(
         lines = [trusted and rebuilt_by.brief(answers, trusted, options.verbose) or () for answers in results]
         _show(reports, limit, accepted, now, show_suppressed, lines)
     return status
+
+
+def _tell_unmatched(accepted: Sequence[Accepted], reports: Sequence[ImageReport]) -> None:
+    """Note each --ignore that no finding matches: it may be misspelt, or no longer needed."""
+    from fpack.builders.audit.accepted import unmatched
+    from fpack.cli.ui.render import note
+
+    given = [entry for entry in accepted if entry.origin == "--ignore"]
+    for entry in unmatched(given, (judged.finding for report in reports for judged in report.findings)):
+        note(f"--ignore {entry.id} matches no vulnerability that was found")
 
 
 def _status(reports: Sequence[ImageReport], limit: FailOn | None) -> int:

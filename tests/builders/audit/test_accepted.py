@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
-from fpack.builders.audit.accepted import AcceptedError, acceptance, expired, read_accepted
+from fpack.builders.audit.accepted import AcceptedError, acceptance, expired, read_accepted, unmatched
 from fpack.builders.audit.audit import audit
 from support.vulnerabilities import affected, document, osv, product
 
@@ -34,6 +34,8 @@ def test_an_entry_accepts_by_id_or_alias_until_its_date() -> None:
     assert acceptance(three, entries, DAY) is None
     assert acceptance(two, entries, DAY + datetime.timedelta(1)) is None
     assert acceptance(one, entries, datetime.date(2027, 1, 1)) is None
+    assert unmatched(entries, [one]) == entries[1:] and unmatched(entries, [three]) == entries
+    assert unmatched(entries, [one, two]) == []
     assert expired(entries, DAY) == [] and expired(entries, datetime.date(2026, 6, 1)) == entries[1:]
 
 

@@ -166,6 +166,10 @@ def test_accepted_vulnerabilities_do_not_count_and_are_not_hidden(audited: Audit
     assert "accepted: not reachable" in audited.fpack(*words, "--show-suppressed", cwd=audited.project, status=6).stdout
     rated = ("--ignore", "CVE-2026-0001", "--ignore", "CVE-2026-0004", "--fail-on", "high")
     assert audited(*rated, status=None)["failing"] == 0
+    done = audited.fpack(*words, "--ignore", "CVE-1999-0001", cwd=audited.project, status=6)
+    assert (
+        "--ignore CVE-1999-0001 matches no vulnerability" in done.stderr and "CVE-2026-0003 matches" not in done.stderr
+    )
     for number in ("", "*", "CVE", "=reason"):
         assert "does not name a vulnerability" in audited.fpack.fails("audit", audited.tar, "--ignore", number)
     accepted.write_text('[[accept]]\nid = "CVE-2026-0001"\n')
