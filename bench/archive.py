@@ -12,7 +12,7 @@ class Archive:
         """Return the only release."""
         return ["trixie"] if of == "debian" else []
 
-    def package(self, release: str, name: str) -> dict[str, object]:
+    def package(self, release: str, name: str, arch: str = "") -> dict[str, object]:
         """Return a package of this name."""
         if release != "trixie":
             raise NoPackage(f"There is no release {release}")
@@ -30,6 +30,6 @@ class Archive:
             "section": "misc",
         }
 
-    def closure(self, release: str, names: list[str]) -> list[dict[str, object]]:
+    def closure(self, release: str, names: list[str], arch: str = "") -> list[dict[str, object]]:
         """Return the packages themselves."""
         return [{**self.package(release, name), "depends": []} for name in sorted(set(names))]

@@ -348,10 +348,7 @@ class Evaluator:
             return list(source().releases("ubuntu"))
 
         def package(release: Value, name: Value, arch: Value = "", /) -> Value:
-            """debian-package(release, name, arch): Return the index record of a package, at the locked version.
-
-            Without an architecture, it is that of what is built for.
-            """
+            """debian-package(release, name, arch): Return the index record of a package, at the locked version."""
             return dict(source().package(text_of(release), text_of(name), text_of(arch)))
 
         def closure(release: Value, names: Value, arch: Value = "", /) -> Value:

@@ -201,13 +201,13 @@ def _evaluate(
     return groups
 
 
-def _check_platform(container: Container, arch: str, text: str) -> None:
+def _check_platform(container: Container, arch: str, text: str | None) -> None:
     """Raise UsageError if the image is for another architecture than the command line asks for."""
     if container.arch != arch:
         from fpack.builders.oci.spec import platform_name
 
         raise UsageError(
-            f"{text} is for {platform_name(container.arch)}, and the command asks for {platform_name(arch)}",
+            f"{text or container.name} is for {platform_name(container.arch)}, and the command asks for {platform_name(arch)}",
             why="its file says so, by `platform` or by packages of this architecture",
             hint="leave the platform to the command: without `platform` and `.for`, a file gives an image for each",
         )

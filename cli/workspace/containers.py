@@ -191,7 +191,7 @@ def _of_image(workspace: Workspace, image: Output, target: Target) -> Container:
     if root is None:
         raise UsageError(f"{target.text} is an image without a root", hint="write it as container { ... }")
     name = str(made.args.get("name"))
-    return Container(image, root, name, name.rpartition("/")[2], (), ())
+    return Container(image, root, name, name.rpartition("/")[2], (), (), str(made.args.get("arch")))
 
 
 def input_of(workspace: Workspace, made: Derivation, argument: str) -> Output | None:

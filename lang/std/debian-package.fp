@@ -1,8 +1,11 @@
 # A package of Debian or Ubuntu as a value: its description, the derivations of its files, and the rule that selects
 # files.
 
+# What is built for. Without settings, the source of packages knows it.
+own-arch = settings.arch or ""
+
 # Releases by name, for what is built for.
-releases(known) = { ${release} = release-for(release, settings.arch) for release in known }
+releases(known) = { ${release} = release-for(release, own-arch) for release in known }
 
 # The packages of a release by name, for an architecture. `for` is the release for another one.
 release-for(release, arch) = on-demand("the release ${release}", name =>
@@ -16,7 +19,7 @@ of-release(release, arch) =
     found =
       if has(debian, release) || !contains(ubuntu-releases(), release) then get(debian, release)
       else get(import("fpack/ubuntu"), release)
-  in if arch == settings.arch then found else found.for(arch)
+  in if arch == own-arch then found else found.for(arch)
 
 no-rule = { keep = null, drop = [], setuid = [] }
 
@@ -25,7 +28,7 @@ no-rule = { keep = null, drop = [], setuid = [] }
 # package is for all. A package `.with { deb = FILE }` uses that file instead, and one `.with { payload = TREE }` these
 # files, in builds and in the containers that list the package. A change of what Debian has built, such as its patches, is an
 # error.
-package(release: string, found: record, rule: record = no-rule, built-for = settings.arch) = {
+package(release: string, found: record, rule: record = no-rule, built-for = own-arch) = {
   type = "package"
   name = found.name
   version = found.version

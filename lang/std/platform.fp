@@ -23,16 +23,16 @@ of(given) =
 # The platforms by Debian's names of the architectures.
 all = map-record(
   {
-    amd64    = { name = "linux/amd64", machine = "x86_64", triplet = "x86_64-linux-gnu" }
-    arm64    = { name = "linux/arm64", machine = "aarch64", triplet = "aarch64-linux-gnu" }
-    armel    = { name = "linux/arm/v5", machine = "armv5tel", triplet = "arm-linux-gnueabi" }
-    armhf    = { name = "linux/arm/v7", machine = "armv7l", triplet = "arm-linux-gnueabihf" }
-    i386     = { name = "linux/386", machine = "i686", triplet = "i386-linux-gnu" }
-    loong64  = { name = "linux/loong64", machine = "loongarch64", triplet = "loongarch64-linux-gnu" }
+    amd64 = { name = "linux/amd64", machine = "x86_64", triplet = "x86_64-linux-gnu" }
+    arm64 = { name = "linux/arm64", machine = "aarch64", triplet = "aarch64-linux-gnu" }
+    armel = { name = "linux/arm/v5", machine = "armv5tel", triplet = "arm-linux-gnueabi" }
+    armhf = { name = "linux/arm/v7", machine = "armv7l", triplet = "arm-linux-gnueabihf" }
+    i386 = { name = "linux/386", machine = "i686", triplet = "i386-linux-gnu" }
+    loong64 = { name = "linux/loong64", machine = "loongarch64", triplet = "loongarch64-linux-gnu" }
     mips64el = { name = "linux/mips64le", machine = "mips64", triplet = "mips64el-linux-gnuabi64" }
-    ppc64el  = { name = "linux/ppc64le", machine = "ppc64le", triplet = "powerpc64le-linux-gnu" }
-    riscv64  = { name = "linux/riscv64", machine = "riscv64", triplet = "riscv64-linux-gnu" }
-    s390x    = { name = "linux/s390x", machine = "s390x", triplet = "s390x-linux-gnu" }
+    ppc64el = { name = "linux/ppc64le", machine = "ppc64le", triplet = "powerpc64le-linux-gnu" }
+    riscv64 = { name = "linux/riscv64", machine = "riscv64", triplet = "riscv64-linux-gnu" }
+    s390x = { name = "linux/s390x", machine = "s390x", triplet = "s390x-linux-gnu" }
   },
   (arch, p) => { os = "linux", arch, ...p },
 )

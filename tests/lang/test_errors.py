@@ -87,7 +87,7 @@ def test_errors_suggest_the_nearest_name(name: str, known: list[str], found: str
 
 
 class Broken(Packages):
-    def package(self, release: str, name: str) -> dict[str, object]:
+    def package(self, release: str, name: str, arch: str = "") -> dict[str, object]:
         error = FpackError("The index cannot be had", where="mirror", why="no route", hint="try later")
         error.exit_code = 7
         raise error

@@ -11,6 +11,7 @@ import pytest
 from fpack.lang import std
 from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
+from fpack.lang.runtime.values import evaluated
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import Node, walk
@@ -21,6 +22,7 @@ SETTINGS = {
     "codec": {"name": "zstd", "level": 3, "threads": 2, "library": "test"},
     "version": "test",
     "is-licence": lambda text: False,
+    "cannot-run": lambda arch: "no emulator runs its programs" if evaluated(arch) == "arm64" else None,
 }
 FILES = {
     "bad.sum": "example.org/a v1.0.0\n",
@@ -66,6 +68,8 @@ PACKAGES = [
     '(package { name, outputs = ["out", "dev"] }).dev.with { version = "2" }',
     'package { name, release = "nope" }',
     "package { name, folder = null }",
+    'package { name, tools = [debian.trixie.for("arm64").gcc] }',
+    'package { name, platform = "linux/arm64" }',
 ]
 OTHERS = [
     "container { name, packages = [5] }",
@@ -98,6 +102,11 @@ OTHERS = [
             'users = { a = { uid = "x" } }',
         ]
     ),
+    'container { name, packages = [debian.trixie.dash, debian.trixie.for("arm64").gcc] }',
+    'container { name, packages = [debian.trixie.dash], platform = "arm64", configure = true }',
+    'container { name, packages = [debian.trixie.dash], platform = "vax" }',
+    "container { name, packages = [debian.trixie.for(5).dash] }",
+    '(debian.trixie.dash.with { deb = text("a", "x") }).for("arm64").deb',
     'fetch { sha256 = "" }',
     'fetch { url = "x" }',
     'fetch { url = "https://a/b", size = -1 }',
@@ -119,6 +128,7 @@ OTHERS = [
     'import("fpack/versions").newest(["x"])',
     'import("fpack/versions").satisfies("1.0.0", "~~")',
     'import("fpack/versions").compare-debian("!", "1")',
+    'import("fpack/versions").compare-upstream("-", "1")',
     'import("fpack/users").nope',
     'import("fpack/nope")',
     'text("a b", "x")',
@@ -130,8 +140,8 @@ CASES = [*PACKAGES, *OTHERS]
 class Known(Everything):
     """Has every package but one."""
 
-    def package(self, release: str, name: str) -> dict[str, Any]:
-        return Packages().package(release, "nope") if name == "nope" else super().package(release, name)
+    def package(self, release: str, name: str, arch: str = "") -> dict[str, Any]:
+        return Packages().package(release, "nope") if name == "nope" else super().package(release, name, arch)
 
 
 def raised(directory: Path, cache: Path, expression: str, user: str = "value") -> EvalError:

@@ -21,7 +21,7 @@ SETTINGS = {"arch": "amd64", "codec": {"name": "zstd", "level": 3, "threads": 2,
 class Nothing(Packages):
     """A package source that must not be asked for closures: the checks come first."""
 
-    def closure(self, release: str, names: list[str]) -> list[dict[str, Any]]:
+    def closure(self, release: str, names: list[str], arch: str = "") -> list[dict[str, Any]]:
         raise AssertionError("packages were looked up")
 
 
