@@ -32,4 +32,4 @@ class Archive:
 
     def closure(self, release: str, names: list[str], arch: str = "") -> list[dict[str, object]]:
         """Return the packages themselves."""
-        return [{**self.package(release, name), "depends": []} for name in sorted(set(names))]
+        return [{**self.package(release, name, arch), "depends": []} for name in sorted(set(names))]
