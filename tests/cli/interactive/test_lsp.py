@@ -21,9 +21,9 @@ PROJECT = """debian = import("fpack/debian").trixie
 port = 8000 + 80
 
 image = container {
-  name     = "first"
+  name = "first"
   packages = [debian.hello]
-  ports    = [port]
+  ports = [port]
 }
 greeting(name: string) = "Hi ${name}"
 lib = import("./lib.fp")
