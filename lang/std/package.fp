@@ -42,7 +42,7 @@ package({
 }) =
   let
     asked = if platform == null then null else import("fpack/platform").of(platform)
-    the-arch = if asked == null then settings.arch else asked.arch
+    the-arch = if asked == null then settings.arch or "" else asked.arch
     all-tools = [taken("tools", asked, the-arch, name, p) for p in tools]
     all-libs = [taken("libs", asked, the-arch, name, p) for p in libs]
     all-runtime = [taken("runtime", asked, the-arch, name, p) for p in runtime]
@@ -194,7 +194,7 @@ checked(field, p) =
 # for.
 taken(field, asked, arch, name, p) =
   let q = checked(field, p) in
-  if !has(q, "platform") || q.platform.arch == arch then q
+  if arch == "" || !has(q, "platform") || q.platform.arch == arch then q
   else if asked != null && !is-built(q) then q.for(asked)
   else error(
     "`${field}`: ${q.name} is for ${q.platform.arch}, and ${name} is built for ${arch}; platform = \"${q.platform.arch}\" builds it there",

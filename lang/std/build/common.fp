@@ -13,7 +13,7 @@ debian-tools(given, names) =
 # The architecture for which a package is built.
 arch-of(given) =
   let platform = given.platform or null in
-  if platform == null then settings.arch else import("fpack/platform").of(platform).arch
+  if platform == null then settings.arch or "" else import("fpack/platform").of(platform).arch
 
 # A package with the tools and phases of a build system; the user's arguments have precedence.
 with-defaults(given, names, defaults) =

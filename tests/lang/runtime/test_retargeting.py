@@ -30,6 +30,9 @@ CASES = {
     'mine.with { for = to => "my own ${to}" }.for("arm64")': "my own arm64",
     'mine.extend { for = debian.for }.for("arm64").sudo.rule.drop': ["/usr/share"],
     '{ for = to => to }.extend({ dash = 1 }).for("arm64")': "arm64",
+    # A record that spreads a release first is an extension too.
+    '{ ...debian, dash = 1, both = [sudo], sudo = debian.bash }.for("arm64").dash': 1,
+    '{ ...debian, mine = 1 }.for("arm64").sudo.arch': "arm64",
     # The set of a directory is an extension.
     'let set = package-set(./pkgs, debian) in [set.for("arm64").shell, set.shell]': ["arm64", "amd64"],
     'package-set(./pkgs, debian).extend({ a = 1 }).for("arm64").shell': "arm64",
