@@ -207,7 +207,8 @@ def _check_platform(container: Container, arch: str, text: str | None) -> None:
         from fpack.builders.oci.spec import platform_name
 
         raise UsageError(
-            f"{text or container.name} is for {platform_name(container.arch)}, and the command asks for {platform_name(arch)}",
+            f"{text or container.name} is for {platform_name(container.arch)}, "
+            f"and the command asks for {platform_name(arch)}",
             why="its file says so, by `platform` or by packages of this architecture",
             hint="leave the platform to the command: without `platform` and `.for`, a file gives an image for each",
         )
