@@ -62,12 +62,14 @@ def built_programs(task: Task, path: StorePath) -> Iterator[str]:
 
 
 def _head(task: Task, path: str, entry: FsEntry) -> bytes:
-    """Return the first bytes of a file of the image."""
+    """Return the first bytes of a file of the image. Raise DamagedPath if the file differs from its digest."""
     if entry.source.data:
         disk = f"{entry.source.data}/{path}"
     else:
         base, _, below = path[len(STORE) :].partition("/")
         disk = os.path.join(task.disk(f"{STORE}/{base}"), below) if below else str(task.disk(f"{STORE}/{base}"))
+    if entry.digest:
+        return meta.read_file(disk, entry.digest, elf.HEAD)
     with open(disk, "rb") as file:
         return file.read(elf.HEAD)
 

@@ -46,11 +46,13 @@ def unbound(
     return source.error(*span, f"The name `{name}` is not defined", hint=hint)
 
 
-def _of_a_set(source: Source, tree: list[Node], name: str, offset: int) -> str:
+def _of_a_set(source: Source, tree: list[Node] | Node, name: str, offset: int) -> str:
     """Return a hint for a name in a file whose form is that of a package in a package set; "" for another file.
 
     Such a file defines one function, of the file's own name and of one record, for the fields of the set.
     """
+    if not isinstance(tree, list):
+        return ""  # an expression
     path = Path(source.name)
     package = path.parent.name if path.name == "default.fp" else path.stem
     for entry in tree:

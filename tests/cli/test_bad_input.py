@@ -404,4 +404,5 @@ def test_an_error_of_the_library_names_the_field_that_was_asked_for(fpack: Fpack
     place.mkdir()
     (place / "fpack.fp").write_text('one = 1\n\napp = package { name = "app", libs = ["zlib"] }\n')
     text = fpack.fails("build", what, cwd=place)
-    assert "`libs` takes packages, and this is a string" in text and "in `app`, fpack.fp:3:1" in text
+    assert "`libs` takes packages, and this is a string" in text and "--> fpack.fp:3:31" in text
+    assert 'in package { name = "app" }' in text

@@ -65,6 +65,6 @@ def small_world(folder: Path, archs: tuple[str, ...] = ("amd64", "arm64")) -> Ar
         archive.add(name, arch="all", files={f"usr/bin/{name}": file("a program of every system", 0o755)})
     archive.add("libc-bin", arch="all", files={"usr/lib/locale/C.utf8/LC_CTYPE": "UTF-8"})
     archive.add("greet-data", arch="all", files={"usr/share/greet/words": "good day\n" * 5000})
-    archive.add("wave", arch="all", depends="greet-data", files={"usr/bin/wave": file("#!/usr/bin/greet\n", 0o755)})
+    archive.add("wave", arch="all", depends="greet-data", files={"usr/bin/wave": file("wave\n", 0o755)})
     archive.publish()
     return archive

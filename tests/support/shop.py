@@ -23,7 +23,7 @@ built(name, source) = package {
 }
 image = container {
   name = "shop"
-  packages = [debian.greet, built("shop", ./conf), built("copy", ./copy)]
+  packages = [debian.greet, debian.bash, built("shop", ./conf), built("copy", ./copy)]
   entrypoint = ["/usr/bin/greet"]
   env = { DATA = "${./data}" }
   files = {

@@ -49,7 +49,7 @@ def make(shop: Workshop, compress: str = "zstd:3", max_layers: int = 100, **args
     slices = {
         "base-files": {"etc/os-release": b"ID=debian\n", "usr/lib": folder(), "etc": folder()},
         "app": {
-            "usr/bin/app": program(b"#!/bin/false\n" * 9),
+            "usr/bin/app": program(b"#!/usr/bin/su\n" * 9),
             "usr/bin/su": Node(b"set-id", 0o4755),
             "usr/share/größe": b"x" * 70_001,
             "usr/share/latin-\udce4": b"not UTF-8",

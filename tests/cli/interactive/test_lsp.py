@@ -162,9 +162,9 @@ def test_hover_tells_docs_and_values(fpack: Fpack) -> None:
     async def work() -> None:
         async with editing(fpack) as (editor, uri):
             async with asyncio.timeout(60):
-                while "8080" not in await hovered(editor, uri, PROJECT, "ports    = [po"):
+                while "8080" not in await hovered(editor, uri, PROJECT, "ports = [po"):
                     await asyncio.sleep(0.1)
-            said = await hovered(editor, uri, PROJECT, "ports    = [po")
+            said = await hovered(editor, uri, PROJECT, "ports = [po")
             assert "Where the server listens." in said and "port = 8000 + 80" in said
             assert "container(" in await hovered(editor, uri, PROJECT, "image = cont")
             assert "What is said last." in await hovered(editor, uri, PROJECT, "lib.en")
@@ -216,7 +216,7 @@ def test_completion(fpack: Fpack) -> None:
             items = await offered(editor, uri, PROJECT + "x = container {\n  na", "x = container {\n  na", 4)
             assert {"name", "packages", "entrypoint"} <= set(items)
             assert "string" in (items["name"].detail or "")
-            typed = PROJECT.replace("  ports    = [port]\n", "  wo\n  ports    = [port]\n")
+            typed = PROJECT.replace("  ports = [port]\n", "  wo\n  ports = [port]\n")
             items = await offered(editor, uri, typed, "  wo", 5)
             assert "workdir" in items and "packages" not in items and "ports" not in items
             items = await offered(editor, uri, PROJECT + "x = lib.", "x = lib.", 6)

@@ -93,7 +93,7 @@ def test_a_project_has_its_shell(fpack: Fpack, project: Path) -> None:
     assert text.splitlines() == ["own yes 1-2 site", "first", "greet 13 ", str(below)]
     assert out(fpack, "shell", "#common", "--", "sh", "-c", 'echo "$LEVEL $ORDER"', cwd=project) == "common 1"
     assert out(fpack, "shell", f"{project}/fpack.fp#common", "--", "sh", "-c", "echo $LEVEL") == "common"
-    assert "not a shell or a package" in fpack.fails("shell", "#debian", cwd=project)
+    assert "name one of them: #debian.NAME" in fpack.fails("shell", "#debian", cwd=project)
 
 
 def test_nothing_is_evaluated_when_nothing_changed(fpack: Fpack, project: Path) -> None:

@@ -276,7 +276,7 @@ app = package {
   name = "app", version = "1", source = ./app, unpack = null, check = null, fixup = null, build = null
   install = "mkdir -p $out/etc; cp $source/app.conf $out/etc"
 }
-image = container { name = "locked", packages = [debian.greet, app], env = { DATA = "${./data}" } }
+image = container { name = "locked", packages = [debian.greet, debian.bash, app], env = { DATA = "${./data}" } }
 """
 CRATES = 'version = 4\n[[package]]\nname = "leaf"\nversion = "1.0.2"\nsource = "registry+https://x.example/"\n'
 GEMS = "GEM\n  remote: https://gems.example.org/\n  specs:\n    rack (3.0.1)\n"

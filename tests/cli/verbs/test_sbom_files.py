@@ -89,7 +89,7 @@ def test_options_that_do_not_fit_are_refused(packed_shop: Shop, billed_shop: Pat
 
 META = """
 described = image.with {
-  packages = [debian.greet, built("shop", ./conf).with { meta = {
+  packages = [debian.greet, debian.bash, built("shop", ./conf).with { meta = {
     homepage = "https://shop.example.org/", description = "A shop", licence = "MIT OR ISC"
     maintainers = ["Ann <ann@example.org>"], originator = "Bob", purl = "pkg:generic/shop@1"
     cpe = "cpe:2.3:a:shop:shop:1:*:*:*:*:*:*:*"

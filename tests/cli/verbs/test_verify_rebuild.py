@@ -60,7 +60,7 @@ def test_packing_tells_what_travels(packed_shop: Shop, tmp_path: Path) -> None:
     assert packed["sources"] == {"carried": [{"name": "conf", "size": CARRIED[1]}], "left_out": []}
     without = packed_shop.fpack("pack", "--no-sources", "-o", tmp_path / "image.tar", cwd=packed_shop.project).stdout
     assert "sources" not in without
-    hello = packed_shop.fpack("pack", "debian.trixie.greet", "-o", tmp_path / "hello.tar").stdout
+    hello = packed_shop.fpack("pack", "debian.trixie.bash", "-o", tmp_path / "hello.tar").stdout
     assert "sources" not in hello, "it has none"
 
 
