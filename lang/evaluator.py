@@ -30,7 +30,8 @@ from fpack.store.files.regular_file import read_bytes
 from .errors import EvalError, Fault, quote
 from .module_loader import Modules, importer
 from .protocols import PackageSource
-from .runtime import call_sites, deep_stack, parameter_types, record_update
+from .runtime import call_sites, deep_stack, parameter_types
+from .runtime.records import update as record_update
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -288,7 +289,7 @@ class Evaluator:
 
     def _package_set(self, base: Value, directory: PathValue) -> Value:
         """Return a record extended by the files of a directory."""
-        from fpack.lang.runtime.package_sets import package_set
+        from fpack.lang.runtime.records.package_sets import package_set
 
         return package_set(_SetFiles(self._modules, self._directories, self._cache), base, directory)
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from fpack.lang.abi import FUNCTIONS, NESTED_NAMES, OUTER, FunctionInfo
 from fpack.lang.runtime.limits import Exhausted, Limits
 from fpack.lang.runtime.paths import project_root, within
-from fpack.lang.runtime.record_layers import filled, flatten
-from fpack.lang.runtime.record_literals import claimed
+from fpack.lang.runtime.records.layers import filled, flatten
+from fpack.lang.runtime.records.literals import claimed
 from fpack.lang.runtime.values import Path as PathValue
 from fpack.lang.runtime.values import Record, Value, evaluated, pending, record_with_origin
 from fpack.lang.syntax.source import Source, normal, read_text

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from fpack.lang.errors import Fault, quote
 from fpack.lang.runtime.argument_checks import ArgumentError, bounded, int_of, strings_of, text_of
-from fpack.lang.runtime.call_layers import declare_derivation
 from fpack.lang.runtime.derivations import Deriver
+from fpack.lang.runtime.records.call_layers import declare_derivation
 from fpack.lang.runtime.values import Value, evaluated
 from fpack.store.path import clean_name
 

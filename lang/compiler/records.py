@@ -2,7 +2,8 @@
 
 A record whose fields mention each other becomes a function with an optional parameter for each mentioned field: what
 the fields see by that name, instead of the record's own definition. The function returns the own definitions. The
-runtime calls it again to lay changes over the record (runtime/record_layers.py). Any other record becomes a plain dict.
+runtime calls it again to lay changes over the record (runtime/records/layers.py). Any other record becomes a plain
+dict.
 """
 
 from __future__ import annotations

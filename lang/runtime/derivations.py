@@ -18,7 +18,7 @@ from fpack.store.errors import FpackError
 from fpack.store.path import STORE, check_name, clean_name
 
 from .argument_checks import INT_RANGE, bounded
-from .call_layers import declare_derivation
+from .records.call_layers import declare_derivation
 from .values import (
     INT_MAX,
     INT_MIN,

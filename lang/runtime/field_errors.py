@@ -9,7 +9,7 @@ from typing import Any
 from fpack.lang.errors import Fault, did_you_mean, quote
 from fpack.store.errors import FpackError
 
-from .retargeting import FOR
+from .records.retargeting import FOR
 from .values import OnDemand, describe, evaluated
 
 SHOWN_FIELDS = 12

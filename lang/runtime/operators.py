@@ -1,7 +1,7 @@
 """Provide the runtime functions of generated code: operators, records, calls and loops.
 
 Generated code calls these functions by the names in RUNTIME, which begin with a dot. The runtime functions for `.with`
-and `.extend` are in record_update.py, those for the types of parameters in parameter_types.py.
+and `.extend` are in records/update.py, those for the types of parameters in parameter_types.py.
 """
 
 from __future__ import annotations

@@ -64,8 +64,8 @@ def force(t: Thunk) -> Value:
 class Record(dict[str, Value]):
     """A record that `.with` and `.extend` change by evaluating its definitions again.
 
-    origin: how the record was made, see record_layers.py; None for plain data. fill: for a record whose fields are not
-    computed yet, the function that returns them, or a pair of them and of the assertions to check then. The creator
+    origin: how the record was made, see records/origins.py; None for plain data. fill: for a record whose fields are
+    not computed yet, the function that returns them, or a pair of them and of the assertions to check then. The creator
     assigns both after the construction: an `__init__` would take longer than all other steps. nested: the fields that a
     literal gives as `a.b = VALUE`, if there are any; see nested_fields.py.
     """

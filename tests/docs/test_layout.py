@@ -49,7 +49,7 @@ def test_a_class_name_stands_in_one_file() -> None:
 FILLED = {
     "builders/sandbox/spawner.py _shown",
     "cli/signals.py _received",
-    "lang/runtime/call_layers.py _BUILTINS",
+    "lang/runtime/records/call_layers.py _BUILTINS",
     "lang/runtime/derivations.py _NONE",
     "lang/runtime/limits.py _before",
 }

@@ -11,7 +11,7 @@ import pytest
 from fpack.lang.abi import FUNCTIONS
 from fpack.lang.errors import EvalError, render
 from fpack.lang.evaluator import Evaluator
-from fpack.lang.runtime.record_update import eager
+from fpack.lang.runtime.records.update import eager
 from fpack.lang.syntax import lalr_tables
 from fpack.store.files import disk_cache
 

@@ -1,1 +1,1 @@
-"""What packages of PyPI, npm, Go, crates.io and RubyGems state of themselves, read from their files."""
+"""Readers of what packages of PyPI, npm, Go, crates.io and RubyGems state of themselves in their files."""

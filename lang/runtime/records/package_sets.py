@@ -1,7 +1,7 @@
 """Extend a record by the files of a directory: the fields of `package-set`.
 
 Each file defines one field, as a value or as a function of the fields of the finished set that its pattern names. The
-set is an extension of a record (record_update.py), so the laws of `.extend` hold for it.
+set is an extension of a record (update.py), so the laws of `.extend` hold for it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from fpack.lang.errors import Fault, quote
 from fpack.lang.protocols import is_absent
 from fpack.store.errors import FpackError
 
+from ..paths import PROJECT_FILE, within
+from ..values import MISSING, OnDemand, Path, Thunk, Value, evaluated
 from .call_layers import remember_call
-from .paths import PROJECT_FILE, within
-from .record_update import extend
-from .values import MISSING, OnDemand, Path, Thunk, Value, evaluated
+from .update import extend
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _METHODS = ("with", "extend")  # fields of these names would hide the methods of the set

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .values import Value, evaluated
+from ..values import Value, evaluated
 
 FOR = "for"
 

@@ -9,24 +9,10 @@ from typing import Any
 
 from fpack.lang.errors import Fault
 
-from .operators import fail
-from .record_layers import (
-    Assertions,
-    Fields,
-    Layer,
-    Layers,
-    Part,
-    Spread,
-    add_made,
-    changed,
-    filled,
-    flatten,
-    is_unchanged_call,
-    joined,
-    origin_of,
-    seen,
-)  # fmt: skip
-from .values import OnDemand, Pending, Record, Tentative, Value, pending
+from ..operators import fail
+from ..values import OnDemand, Pending, Record, Tentative, Value, pending
+from .layers import add_made, changed, filled, flatten, joined, seen
+from .origins import Assertions, Fields, Layer, Layers, Part, Spread, is_unchanged_call, origin_of  # fmt: skip
 
 # ---- spreads
 

@@ -18,13 +18,14 @@ from typing import Any
 from fpack.lang.abi import FUNCTIONS
 from fpack.lang.errors import Fault, did_you_mean, quote
 
-from .record_layers import Fields, Layer, Layers, Laying, Part, Spread, add_layers, changed, flatten, is_call, origin_of
-from .values import MISSING, OnDemand, Pending, Record, Thunk, Value, evaluated, pending, tentative
+from ..values import MISSING, OnDemand, Pending, Record, Thunk, Value, evaluated, pending, tentative
+from .layers import Laying, add_layers, changed, flatten
+from .origins import Fields, Layer, Layers, Part, Spread, is_call, origin_of
 
 Inner = tuple[Callable[[Value], Value] | None, ...]
 
 
-# The code of the functions that `.with` and `.extend` are; record_update.py sets it.
+# The code of the functions that `.with` and `.extend` are; update.py sets it.
 METHOD: list[CodeType | None] = [None]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from fpack.lang.errors import Fault, quote
 
-from .values import Record, Value, evaluated
+from ..values import Record, Value, evaluated
 
 # The fields that `.with` changes. `meta` and `extra` describe a package, and are no part of it.
 FIELDS = ("deb", "payload", "version", "arch", "rule", "meta", "extra")

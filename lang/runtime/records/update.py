@@ -1,6 +1,6 @@
 """Implement `.with` and `.extend`, and calls with a record, whose results these methods change.
 
-record_layers.py and call_layers.py compute the changed records, record_literals.py makes those that can be changed.
+layers.py and call_layers.py compute the changed records, literals.py makes those that can be changed.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import Any
 from fpack.lang.abi import CHANGE_FIELD, EXTEND_FIELD, FUNCTIONS, NESTED, FunctionInfo
 from fpack.lang.errors import Fault
 
+from ..values import MISSING, Record, Thunk, Value, describe, evaluated
 from .call_layers import METHOD, remember_call
-from .nested_fields import change_field, extend_field, remember_nested
-from .record_layers import changed, check_layer
-from .record_literals import (
+from .layer_checks import check_layer
+from .layers import changed
+from .literals import (
     asserting,
     claimed,
     failed,
@@ -25,7 +26,7 @@ from .record_literals import (
     may_have,
     spread,
 )
-from .values import MISSING, Record, Thunk, Value, describe, evaluated
+from .nested_fields import change_field, extend_field, remember_nested
 
 
 def eager(function: Value, wanted: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from fpack.lang.evaluator import Evaluator
-from fpack.lang.runtime import call_layers, record_layers
+from fpack.lang.runtime.records import call_layers, layers
 
 MADE = {
     "by a function": "let f({ a, b = a }) = { a, b } in f { a = 0 }",
@@ -28,7 +28,7 @@ def count_of(monkeypatch: pytest.MonkeyPatch, evaluate: str) -> int:
 
         return call
 
-    monkeypatch.setattr(record_layers, "flatten", counted(record_layers.flatten))
+    monkeypatch.setattr(layers, "flatten", counted(layers.flatten))
     monkeypatch.setattr(call_layers, "flatten", counted(call_layers.flatten))
     monkeypatch.setattr(call_layers, "called_again", counted(call_layers.called_again))
     evaluator = Evaluator()

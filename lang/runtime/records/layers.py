@@ -1,18 +1,9 @@
 """Lay changes over records: compute the fields of a record that `.with`, `.extend` or a spread has changed.
 
-The origin of a record says how to compute its fields again:
-
-- None, or a class without origin: plain data, whose fields do not depend on each other;
-- (builder, names): a record literal whose fields mention each other. `builder` returns the literal's own definitions;
-  its parameters `names` are what the fields see instead of them;
-- (function, argument, inner): the result of `function { ... }`, see call_layers.py;
-- `FileOrigin` of module_loader.py: the record of a file;
-- `Spread`: a record of several parts, `{ ...a, ...b, k = v }`;
-- `Layers`: a record and the changes laid over it.
-
-All but calls are flattened to a list of parts, from the lowest to the highest. The value of the whole is a fixed point:
-each part's definitions see the fields of the whole (`target`), and of two definitions of a field the higher one counts.
-What a layer sees as `old` are the definitions of the parts below it (`Below`), which see the whole as well.
+A record is flattened to a list of parts by its origin (origins.py), from the lowest to the highest; only calls stay
+whole. The value of the whole is a fixed point: each part's definitions see the fields of the whole (`target`), and of
+two definitions of a field the higher one counts. What a layer sees as `old` are the definitions of the parts below it
+(`Below`), which see the whole as well.
 """
 
 from __future__ import annotations
@@ -23,14 +14,9 @@ from types import FunctionType
 from typing import Any
 
 from fpack.lang.errors import Fault
-from fpack.store.errors import FpackError
 
-from .argument_checks import check_arity
-from .operators import fields
-from .package_changes import check_layer as check_package
-from .package_changes import is_debian_package
-from .retargeting import FOR, keeping
-from .values import (
+from ..operators import fields
+from ..values import (
     MISSING,
     Below,
     Loop,
@@ -38,100 +24,26 @@ from .values import (
     Record,
     Thunk,
     Value,
-    describe,
     evaluated,
     pending,
 )  # fmt: skip
-
-Fields = dict[str, Value]
-
-
-class Layer:
-    """A change.
-
-    adds: a field that a function of the record does not have becomes a field of the record. check: raises Fault for the
-    fields that the change, a function, returns.
-    """
-
-    __slots__ = ("change", "adds", "check")
-
-    def __init__(self, change: Value, adds: bool) -> None:
-        self.change = change
-        self.adds = adds
-        self.check: Callable[[Fields], None] | None = None
-
-
-class Layers:
-    """The origin of a changed record: a record that was not changed, and the changes in their order."""
-
-    __slots__ = ("base", "layers")
-
-    def __init__(self, base: Fields, layers: tuple[Layer, ...]) -> None:
-        self.base = base
-        self.layers = layers
-
-
-class Spread:
-    """The origin of a record with parts that can be changed, from the lowest to the highest."""
-
-    __slots__ = ("parts",)
-
-    def __init__(self, parts: tuple[Fields, ...]) -> None:
-        self.parts = parts
-
-
-class FunctionPart:
-    """A part that is a function of `old` and, perhaps, the whole.
-
-    lowest: the index of the lowest part in `old`. nested: it changes a nested field of a literal with spreads.
-    """
-
-    __slots__ = ("layer", "lowest", "nested")
-
-    def __init__(self, layer: Layer, lowest: int, nested: bool = False) -> None:
-        self.layer = layer
-        self.lowest = lowest
-        self.nested = nested
-
-
-class CalledPart:
-    """A part that is the result of a call, changed or not."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Fields) -> None:
-        self.value = value
-
-
-class Assertions:
-    """A part without fields: the assertions of a record, which are checked when the whole has its fields."""
-
-    __slots__ = ("check",)
-
-    def __init__(self, check: Callable[[], object]) -> None:
-        self.check = check
-
-
-Part = Any  # Fields, FunctionPart, CalledPart, Assertions or OnDemand
-
-
-def origin_of(value: Value) -> Any:
-    """Return the origin of a record; None for plain data."""
-    return getattr(value, "origin", None)
-
-
-def is_call(origin: Any) -> bool:
-    """Return True for the origin of a call's result, changed or not."""
-    if origin.__class__ is Layers:
-        origin = origin_of(origin.base)
-    return origin.__class__ is tuple and len(origin) == 3
-
-
-def is_unchanged_call(value: Value) -> bool:
-    """Return True for the result of a call that no layer has changed."""
-    origin = origin_of(value)
-    return origin.__class__ is tuple and len(origin) == 3
-
+from .layer_checks import at_result, not_fields
+from .origins import (
+    Assertions,
+    CalledPart,
+    Fields,
+    FunctionPart,
+    Layer,
+    Layers,
+    Part,
+    Spread,
+    is_call,
+    is_unchanged_call,
+    origin_of,
+)  # fmt: skip
+from .package_changes import check_layer as check_package
+from .package_changes import is_debian_package
+from .retargeting import FOR, keeping
 
 # ---- changes
 
@@ -428,12 +340,12 @@ class Laying:
         given = (old,) if function.__code__.co_argcount == 1 else (old, self.final)
         found = function(*given[: 2 if part.layer.adds else 1])
         if not isinstance(found, dict):
-            raise _at_result(function, _not_fields(found, part.layer.adds))
+            raise at_result(function, not_fields(found, part.layer.adds))
         if part.layer.check is not None:
             try:
                 part.layer.check(found)
             except Fault as fault:
-                raise _at_result(function, fault) from None
+                raise at_result(function, fault) from None
         if found.__class__ is dict:
             return found
         inner: list[Part] = []
@@ -518,38 +430,3 @@ class _Definitions:
         for i in range(self.low, self.end):
             found.update(self.laying.part(i))
         return found
-
-
-def _not_fields(value: Value, adds: bool) -> Fault:
-    if adds:
-        hint = "write .extend((old, new) => { NAME = VALUE }), or .extend { NAME = VALUE }"
-        return Fault(f"`.extend` takes a record of fields, and this is {describe(value)}", hint=hint)
-    hint = "write .with { FIELD = VALUE } or .with(old => { FIELD = old.FIELD + ... })"
-    return Fault(f"`.with` takes a record of changes, and this is {describe(value)}", hint=hint)
-
-
-def _at_result(function: FunctionType, fault: Fault) -> FpackError:
-    """Return a fault as an error at the expression that a function returned: no frame of a source text is left."""
-    from fpack.lang.errors import EvalError
-    from fpack.lang.spans import Span
-
-    source = function.__globals__.get(".source")
-    line, end_line, column, end_column = list(function.__code__.co_positions())[-1]
-    if source is None or None in (line, end_line, column, end_column):
-        return fault
-    text = source.text.split("\n")[line - 1]  # type: ignore[operator]
-    span = Span(source.name, line, column + 1, end_line, end_column + 1, text)  # type: ignore
-    return EvalError(fault.what, span=span, why=fault.why, hint=fault.hint)
-
-
-def check_layer(change: Value, adds: bool) -> Layer:
-    """Return the layer for an argument of `.with` (or `.extend`, which `adds`); raise Fault if it cannot be one."""
-    change = evaluated(change)
-    if change.__class__ is FunctionType:
-        if not adds or change.__code__.co_argcount != 1:
-            check_arity(change, 2 if adds else 1, ".extend" if adds else ".with")
-    elif not isinstance(change, dict):
-        raise _not_fields(change, adds)
-    elif change.__class__ is OnDemand:
-        fields(change)
-    return Layer(change, adds)

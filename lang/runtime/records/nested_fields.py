@@ -11,9 +11,11 @@ from types import FunctionType
 
 from fpack.lang.errors import Fault, quote
 
-from .operators import fields, pick
-from .record_layers import CalledPart, Fields, FunctionPart, Layer, Part, changed, check_layer
-from .values import MISSING, Below, OnDemand, Record, Thunk, Value, describe, evaluated
+from ..operators import fields, pick
+from ..values import MISSING, Below, OnDemand, Record, Thunk, Value, describe, evaluated
+from .layer_checks import check_layer
+from .layers import changed
+from .origins import CalledPart, Fields, FunctionPart, Layer, Part
 
 
 def change_field(old: Value, name: str, change: Value) -> Value:
