@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 from contextlib import suppress
@@ -18,6 +19,7 @@ from .relay import Relay, SessionEnded
 from .view import MAX_ENTRIES
 
 _MAX_ENDS = 4
+_END = 2.0  # seconds that a killed container has to end
 
 
 def run(session: DebugSession, tools: int) -> int:
@@ -75,19 +77,17 @@ def _attend(session: DebugSession, child: int, channel: socket.socket, root: int
             os.close(fd)
     if left:
         note(f"{left} processes of the session did not end")
-    if _has_ended(session):
+    # If the container is killed, its first process ends last, since the kernel lets it wait for all others.
+    if _has_ended(session, _END if status == 128 + signal.SIGKILL else 0):
         note(f"The container {session.process.container.name} has ended")
     return status
 
 
-def _has_ended(session: DebugSession) -> bool:
-    try:
-        signal.pidfd_send_signal(session.process.descriptor, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    return False
+def _has_ended(session: DebugSession, wait: float = 0) -> bool:
+    """Return whether the container's first process has ended, or does so within `wait` seconds."""
+    ends = select.poll()
+    ends.register(session.process.descriptor, select.POLLIN)
+    return bool(ends.poll(wait * 1000))
 
 
 def _refused(session: DebugSession, data: bytes) -> ContainerError:

@@ -238,7 +238,7 @@ LONG += ("web-postgres",)
 
 
 def test_no_example_is_left_out() -> None:
-    assert {place.name for place in EXAMPLES.iterdir()} == {*SHORT, *LONG, "postgres"}
+    assert {place.name for place in EXAMPLES.iterdir()} == {*SHORT, *LONG, "postgres", "matrix"}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be had by root")
