@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.cli.errors import UsageError
 from fpack.cli.options import SharedOptions
@@ -16,8 +16,10 @@ from fpack.store.errors import FpackError
 
 from . import engines, tools
 from .engines import RunningContainer
-from .process import Credentials
 from .session_environment import SHELL, variables
+
+if TYPE_CHECKING:
+    from .process import ContainerProcess
 
 _USER = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10}))?\Z")
 _MAX_ID = 0xFFFFFFFE
@@ -86,13 +88,13 @@ def _in_container(
         code = b""
         if credentials.filtered and not request.privileged:
             try:
-                code = filters.of_container(container.specification)
+                code = filters.of_container(process.specification)
             except filters.NoFilter as error:
                 from fpack.builders.sandbox.seccomp import build_filter
 
                 note(f"The container's system call filter is not known ({error}), so the session has that of builds")
                 code = build_filter(set_id=True)
-        uid, gid, groups = _identity(credentials, user)
+        uid, gid, groups = _identity(process, user)
         is_terminal = os.isatty(0) and os.isatty(1)
         try:
             mount = tools_mount.detached(os.fspath(disk), process)
@@ -115,10 +117,20 @@ def _in_container(
         )
 
 
-def _identity(credentials: Credentials, user: tuple[int, int] | None) -> tuple[int, int, Sequence[int]]:
+def _identity(process: ContainerProcess, user: tuple[int, int] | None) -> tuple[int, int, Sequence[int]]:
     """Return the numbers of the user, the group and the other groups of a session."""
+    from .process import has
+
+    credentials = process.credentials
     if user is None:
         return credentials.uid, credentials.gid, credentials.groups
+    for kind, rows, number in (("user", process.uid_map, user[0]), ("group", process.gid_map, user[1])):
+        if not has(rows, number):
+            known = ", ".join(f"{first}-{first + count - 1}" for first, _, count in sorted(rows))
+            raise UsageError(
+                f"The container {process.container.name} has no {kind} {number}",
+                why=f"its user namespace has the {kind}s {known}",
+            )
     return (*user, credentials.groups if user[0] == credentials.uid else ())
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
@@ -55,23 +56,31 @@ class Credentials(NamedTuple):
 
 
 class ContainerProcess:
-    """The first process of a running container. descriptor: a pidfd. namespaces: flags of those that are not ours."""
+    """The first process of a running container.
+
+    descriptor: a pidfd. namespaces: flags of those that are not ours. uid_map, gid_map: rows of the ids inside, those
+    outside and how many. specification: the path of the runtime configuration, or "".
+    """
 
     def __init__(self, container: RunningContainer) -> None:
         self.container = container
         try:
             self.descriptor = os.pidfd_open(container.pid)
             self._directory = os.open(f"/proc/{container.pid}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            self.specification = container.specification or self._bundle()
             self._check()
             self.namespaces = self._foreign()
+            self.uid_map, self.gid_map = self._map("uid_map"), self._map("gid_map")
             self.credentials = self._credentials()
             self.limits = tuple(self._limits())
             self.groups = tuple(self._control_groups())
         except PermissionError:
+            # Who may talk to docker's daemon is not the user whose processes the containers are.
+            user = "root" if container.engine == "docker" else "the user who runs the container"
             raise ContainerError(
                 f"The container {container.name} belongs to another user",
                 why=f"process {container.pid} cannot be examined",
-                hint="run fpack as the user who runs the container",
+                hint=f"run fpack as {user}",
             ) from None
         except OSError as error:
             raise self.gone(error.strerror or "") from None
@@ -97,7 +106,7 @@ class ContainerProcess:
         The container may have ended since the engine was asked, and a newer process have its number. Or the engine is
         of another machine. Evidence is a control group, the source of a mount, or the engine's process that started it.
         """
-        fields = self._read("stat").rpartition(")")[2].split()
+        fields = self._fields()
         if (int(fields[19]) + 1) / os.sysconf("SC_CLK_TCK") > self.container.asked:
             raise self.gone("its number is that of another process")
         evidence = self._read("cgroup") + "".join(row.split(" ")[3] for row in self._read("mountinfo").splitlines())
@@ -109,6 +118,27 @@ class ContainerProcess:
                 why=f"{self.container.engine} may talk to an engine on another machine",
                 hint="run fpack debug on the machine on which the container runs",
             )
+
+    def _fields(self) -> list[str]:
+        """Return the fields of /proc/PID/stat from the process's state on, which is the third."""
+        return self._read("stat").rpartition(")")[2].split()
+
+    def _bundle(self) -> str:
+        """Return the path of the runtime configuration in the container's bundle, or "" if it is not found.
+
+        docker does not tell where the bundle is. The first process is a child of containerd's shim, which works in it.
+        """
+        path = f"/proc/{self._fields()[1]}/cwd/config.json"
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(fd, "rb", buffering=0) as file:
+                known = os.fstat(fd)
+                if not stat.S_ISREG(known.st_mode) or known.st_uid not in (0, os.getuid()):
+                    return ""
+                # If the shim was killed, the parent is another process.
+                return path if self.container.id.encode() in file.read(_MOST) else ""
+        except OSError:
+            return ""
 
     def _inode(self, name: str) -> int:
         return os.stat(f"ns/{name}", dir_fd=self._directory).st_ino
@@ -122,11 +152,10 @@ class ContainerProcess:
 
     def _credentials(self) -> Credentials:
         fields = dict(line.split(":", 1) for line in self._read("status").splitlines() if ":" in line)
-        uids, gids = self._map("uid_map"), self._map("gid_map")
-        groups = [inside(gids, int(word)) for word in fields["Groups"].split()]
+        groups = [inside(self.gid_map, int(word)) for word in fields["Groups"].split()]
         return Credentials(
-            inside(uids, int(fields["Uid"].split()[1])) or 0,
-            inside(gids, int(fields["Gid"].split()[1])) or 0,
+            inside(self.uid_map, int(fields["Uid"].split()[1])) or 0,
+            inside(self.gid_map, int(fields["Gid"].split()[1])) or 0,
             tuple(group for group in groups if group is not None),
             int(fields["CapBnd"], 16),
             int(fields["CapAmb"], 16),
@@ -177,3 +206,8 @@ def inside(rows: list[tuple[int, int, int]], number: int) -> int | None:
         if outer <= number < outer + count:
             return first + number - outer
     return None
+
+
+def has(rows: list[tuple[int, int, int]], number: int) -> bool:
+    """Tell whether a user namespace has an id."""
+    return any(first <= number < first + count for first, _, count in rows)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fpack.cli.debug import entrant, filters
-from fpack.cli.debug.command import _user
+from fpack.cli.debug.command import _identity, _user
 from fpack.cli.debug.engines import RunningContainer
 from fpack.cli.debug.process import ContainerError, ContainerProcess, inside
 from fpack.cli.debug.session_environment import variables
 from fpack.cli.errors import UsageError
 
+ID = "ab" * 32
 HOSTILE = [
     "LD_PRELOAD=/x.so", "LD_LIBRARY_PATH=/x", "BASH_ENV=/x", "ENV=/x", "PROMPT_COMMAND=x", "PS1=$(x)", "HISTFILE=/x",
     "INPUTRC=/x", "LESSOPEN=|x", "GCONV_PATH=/x", "LOCPATH=/x", "GLIBC_TUNABLES=x", "PYTHONPATH=/x", "GIT_SSH=x",
@@ -87,6 +91,66 @@ def test_a_process_that_is_newer_than_the_engines_answer(tmp_path: Path) -> None
                 ContainerProcess(container._replace(asked=asked))
         finally:
             process.kill()
+
+
+@contextlib.contextmanager
+def shim(tmp_path: Path, configuration: str, *options: str) -> Iterator[int]:
+    """A container's first process, whose parent works in a directory with a configuration, as containerd's shim."""
+    (tmp_path / "config.json").write_text(configuration)
+    script = 'unshare "$@" -m sh -c "echo \\$\\$; exec sleep 100"; :'
+    words = ["sh", "-c", script, f"shim-{ID}", *([] if os.getuid() == 0 else ["-Ur"]), *options]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, start_new_session=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else b""
+            if not line:
+                pytest.skip("this machine does not allow namespaces")
+            yield int(line)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_the_runtime_configuration_of_docker(tmp_path: Path) -> None:
+    """docker does not tell where it is. It counts only if it is of the container."""
+    text = json.dumps({"linux": {"cgroupsPath": f"/docker/{ID}"}})
+    with shim(tmp_path, text) as pid:
+        container = RunningContainer("docker", ID, "web", pid)
+        assert filters.of_container(ContainerProcess(container).specification) == b""
+        assert ContainerProcess(container._replace(specification="/x")).specification == "/x"
+        file = tmp_path / "config.json"
+        file.write_text(text.replace(ID, "cd" * 32))
+        assert ContainerProcess(container).specification == ""
+        file.unlink()
+        assert ContainerProcess(container).specification == ""
+        (tmp_path / "other.json").write_text(text)
+        file.symlink_to("other.json")
+        assert ContainerProcess(container).specification == ""
+        file.unlink()
+        os.mkfifo(file)
+        assert ContainerProcess(container).specification == ""
+
+
+def test_a_user_whom_the_user_namespace_does_not_have(tmp_path: Path) -> None:
+    with shim(tmp_path, "", *(["-Ur"] if os.getuid() == 0 else [])) as pid:
+        process = ContainerProcess(RunningContainer("docker", ID, "web", pid))
+        assert _identity(process, (0, 0))[:2] == (0, 0)
+        with pytest.raises(UsageError, match="has no user 7") as caught:
+            _identity(process, (7, 0))
+        assert "has the users 0-0" in caught.value.why
+        with pytest.raises(UsageError, match="has no group 7"):
+            _identity(process, (0, 7))
+
+
+def test_a_container_of_root_asks_for_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Members of the group docker are not the user whose processes the containers are."""
+
+    def refuse(_: int) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    for engine, hint in (("docker", "run fpack as root"), ("podman", "run fpack as the user who runs the container")):
+        with pytest.raises(ContainerError, match="belongs to another user") as caught:
+            ContainerProcess(RunningContainer(engine, ID, "web", 1))
+        assert caught.value.hint == hint
 
 
 def test_a_filter_that_is_not_known(tmp_path: Path) -> None:
