@@ -82,9 +82,11 @@ def _in_container(
     from . import entrant, filters, session, tools_mount
     from .process import ContainerProcess
 
+    # Before the tools are fetched, which may take a while.
+    process = ContainerProcess(container)
+    credentials = process.credentials
+    uid, gid, groups = _identity(process, user)
     with tools.held(options, request.tools) as disk:
-        process = ContainerProcess(container)
-        credentials = process.credentials
         code = b""
         if credentials.filtered and not request.privileged:
             try:
@@ -94,11 +96,12 @@ def _in_container(
 
                 note(f"The container's system call filter is not known ({error}), so the session has that of builds")
                 code = build_filter(set_id=True)
-        uid, gid, groups = _identity(process, user)
         is_terminal = os.isatty(0) and os.isatty(1)
         try:
             mount = tools_mount.detached(os.fspath(disk), process)
         except OSError as error:
+            if process.has_ended():
+                raise process.gone("it ended before fpack entered it") from None
             raise FpackError("The tools cannot be mounted", where=str(disk), why=error.strerror or "") from None
         return session.run(
             entrant.DebugSession(
@@ -119,14 +122,14 @@ def _in_container(
 
 def _identity(process: ContainerProcess, user: tuple[int, int] | None) -> tuple[int, int, Sequence[int]]:
     """Return the numbers of the user, the group and the other groups of a session."""
-    from .process import has
+    from .process import has, ranges
 
     credentials = process.credentials
     if user is None:
         return credentials.uid, credentials.gid, credentials.groups
     for kind, rows, number in (("user", process.uid_map, user[0]), ("group", process.gid_map, user[1])):
         if not has(rows, number):
-            known = ", ".join(f"{first}-{first + count - 1}" for first, _, count in sorted(rows))
+            known = ", ".join(f"{first}-{last}" for first, last in ranges(rows))
             raise UsageError(
                 f"The container {process.container.name} has no {kind} {number}",
                 why=f"its user namespace has the {kind}s {known}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -84,6 +85,12 @@ class ContainerProcess:
             ) from None
         except OSError as error:
             raise self.gone(error.strerror or "") from None
+
+    def has_ended(self, wait: float = 0) -> bool:
+        """Return whether the process has ended, or does so within `wait` seconds."""
+        ends = select.poll()
+        ends.register(self.descriptor, select.POLLIN)
+        return bool(ends.poll(wait * 1000))
 
     def gone(self, why: str) -> ContainerError:
         """Return the error for a container that ended."""
@@ -210,4 +217,13 @@ def inside(rows: list[tuple[int, int, int]], number: int) -> int | None:
 
 def has(rows: list[tuple[int, int, int]], number: int) -> bool:
     """Tell whether a user namespace has an id."""
-    return any(first <= number < first + count for first, _, count in rows)
+    return any(first <= number <= last for first, last in ranges(rows))
+
+
+def ranges(rows: list[tuple[int, int, int]]) -> list[tuple[int, int]]:
+    """Return the first and the last id of each range that a user namespace has."""
+    found: list[tuple[int, int]] = []
+    for first, _, count in sorted(rows):
+        begin = found.pop()[0] if found and found[-1][1] + 1 == first else first
+        found.append((begin, first + count - 1))
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import socket
 from contextlib import suppress
@@ -78,21 +77,14 @@ def _attend(session: DebugSession, child: int, channel: socket.socket, root: int
     if left:
         note(f"{left} processes of the session did not end")
     # If the container is killed, its first process ends last, since the kernel lets it wait for all others.
-    if _has_ended(session, _END if status == 128 + signal.SIGKILL else 0):
+    if session.process.has_ended(_END if status == 128 + signal.SIGKILL else 0):
         note(f"The container {session.process.container.name} has ended")
     return status
 
 
-def _has_ended(session: DebugSession, wait: float = 0) -> bool:
-    """Return whether the container's first process has ended, or does so within `wait` seconds."""
-    ends = select.poll()
-    ends.register(session.process.descriptor, select.POLLIN)
-    return bool(ends.poll(wait * 1000))
-
-
 def _refused(session: DebugSession, data: bytes) -> ContainerError:
     """Return the error for a container that was not entered. data: the reason, or nothing."""
-    if _has_ended(session):
+    if session.process.has_ended():
         return session.process.gone("it ended while fpack entered it")
     return ContainerError(
         f"The container {session.process.container.name} cannot be entered",

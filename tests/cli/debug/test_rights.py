@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fpack.cli.debug import entrant, filters
-from fpack.cli.debug.command import _identity, _user
+from fpack.cli.debug import engines, entrant, filters, tools
+from fpack.cli.debug.command import Request, _identity, _user, debug
 from fpack.cli.debug.engines import RunningContainer
-from fpack.cli.debug.process import ContainerError, ContainerProcess, inside
+from fpack.cli.debug.process import ContainerError, ContainerProcess, inside, ranges
 from fpack.cli.debug.session_environment import variables
 from fpack.cli.errors import UsageError
+from fpack.cli.options import SharedOptions
 
 ID = "ab" * 32
 HOSTILE = [
@@ -57,6 +58,18 @@ def test_a_user_is_root_or_numbers() -> None:
 def test_ids_are_those_inside() -> None:
     rows = [(0, 1000, 1), (1, 100000, 65536)]
     assert [inside(rows, number) for number in (1000, 100000, 100998, 0)] == [0, 1, 999, None]
+
+
+def test_ranges_of_ids_are_joined() -> None:
+    assert ranges([(1, 100000, 65536), (0, 1000, 1), (70000, 5, 2)]) == [(0, 65536), (70000, 70001)]
+
+
+def test_a_container_that_cannot_be_entered_is_told_before_tools_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = RunningContainer("docker", ID, "web", os.getpid())
+    monkeypatch.setattr(engines, "find_container", lambda name, engine=None: own)
+    monkeypatch.setattr(tools, "held", lambda *_: pytest.fail("the tools are fetched"))
+    with pytest.raises(ContainerError, match="is not of the container"):
+        debug(Request("web", ["true"], engine="docker"), SharedOptions())
 
 
 def test_labels_of_security_modules() -> None:
