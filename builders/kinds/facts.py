@@ -35,8 +35,8 @@ from fpack.store.files.tree import CHUNK, Node, scan
 from fpack.store.path import StorePath
 
 # 2: the whole copyright file, and more of os-release; 4: the package's own bills of materials; 5: what packages of
-# languages state
-VERSION = 5
+# languages state; 6: no copyright notice is searched for in the compressed frame of a gem
+VERSION = 6
 
 
 FILE = "facts"

@@ -16,15 +16,23 @@ from .people import Person
 from .survey import PackageSurvey
 
 METADATA = "metadata.gz"
+_PACKED = re.compile(r"(?:metadata|checksums\.yaml|data\.tar)\.gz(?:\.sig)?\Z")
 _FIELD = re.compile(r"([a-z_]+):(?:[ ](.*))?\Z")
 _ITEM = re.compile(r"- (.*)\Z")
 _KEY = re.compile(r"  ([\w-]+): (.*)\Z")
 
 
+def is_packed(member: str) -> bool:
+    """Return whether a file is a part of the gem's frame: compressed data, or a signature of it."""
+    return _PACKED.match(member) is not None
+
+
 def read(survey: PackageSurvey) -> PartFacts:
     """Return what a gem states. Raise ValueError or zlib.error if its specification is damaged."""
     packed = survey.found.get(METADATA, b"")
-    fields = _fields(unpacked(packed).decode("utf-8", "replace") if packed else "")
+    specification = unpacked(packed) if packed else b""
+    survey.add("specification", specification)
+    fields = _fields(specification.decode("utf-8", "replace"))
 
     def one(key: str) -> str:
         return next(iter(fields.get(key, [])), "")

@@ -64,6 +64,8 @@ def _add(survey: PackageSurvey, kind: str, member: str, data: bytes, name: str) 
         survey.add(pypi.METADATA, data)
     elif kind == "golang":  # the path of a module has slashes
         survey.add(member.partition("@")[2].partition("/")[2] if member.startswith(f"{name}@") else member, data)
+    elif kind == "gem" and gem.is_packed(member):
+        survey.keep(member, data)
     else:
         survey.add(member if kind == "gem" else member.partition("/")[2] or member, data)
 

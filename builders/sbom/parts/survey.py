@@ -62,6 +62,11 @@ class PackageSurvey:
                 if len(notices) < MAX_NOTICES and not _BLANK.search(match[1]):
                     notices[" ".join(match[1].split()).rstrip("*/# ")] = None
 
+    def keep(self, path: str, data: bytes) -> None:
+        """Keep a file as metadata, if it is wanted. It is no text, so no notice is searched for in it."""
+        if path in self._wanted:
+            self.found[path] = data
+
     def leave_rest(self) -> None:
         """Note that other files are not read."""
         self._is_silent = False

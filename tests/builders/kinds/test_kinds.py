@@ -76,7 +76,7 @@ DIGESTS = {
     "configure": "3bb9fbca8abcc670",
     "deb": "0ceb1faa53af6d9b",
     "exec": "d5c437d82141f47d",
-    "facts": "f29a38e9944bb492",
+    "facts": "a0f3bf7c87d6bb57",
     "fetch": "07f36f1f71485e04",
     "files": "05d2a081a5b2a6de",
     "gomod": "1b6fa697069b04f9",

@@ -142,6 +142,17 @@ def test_a_gem(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "wanted"), [(b"", NO_NOTICE), (b"description: |\n  Copyright 2020 Ann\n", "Copyright 2020 Ann")]
+)
+def test_bytes_of_a_gems_frame_are_no_notices(tmp_path: Path, text: bytes, wanted: str) -> None:
+    """Compressed data and signatures can hold any byte, such as that of the sign in ISO 8859-1."""
+    stored = gzip.compress(GEM + text)
+    members = {"metadata.gz": stored, "data.tar.gz": tar({"lib/rack.rb": b""})}
+    frame = {"checksums.yaml.gz": b"\x1f\x8b\xa9", "data.tar.gz.sig": b"\xa9"}
+    assert read(tmp_path, "gem", tar({**members, **frame}, "w")).copyright == wanted
+
+
+@pytest.mark.parametrize(
     "data",
     [b"", b"PK\x03\x04 no", b"\x1f\x8b no", b"no tar" * 200, tar({"a/b": b""})[:-20]],
     ids=["empty", "zip", "gzip", "tar", "cut"],
