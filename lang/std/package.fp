@@ -171,7 +171,10 @@ from-path(p) =
 recovered({ name, kind, out, release, built-with }) = {
   type = "derivation"
   debian-packages = [
-    p for p in [get(import("fpack/debian-package").of-release(release), n, null) for n in built-with] if p != null
+    p for p in [
+      get(import("fpack/debian-package").of-release(release, settings.arch), n, null)
+      for n in built-with
+    ] if p != null
   ]
   debian-runtime = []
   meta = {}

@@ -125,7 +125,7 @@ shell-of({ name, members }) =
 
 # The package whose payload another derivation makes.
 with-payload({ release, name, payload }) =
-  get(import("fpack/debian-package").of-release(release), name).with { payload }
+  get(import("fpack/debian-package").of-release(release, settings.arch), name).with { payload }
 
 # The shell in which a root is `/`. first: the package whose program `fpack run` runs.
 in-root({ name, root, release, first }) = {
