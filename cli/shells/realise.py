@@ -174,6 +174,8 @@ class _Shell:
         from fpack.cli.workspace.workspace import machine_arch
 
         evaluator = self._workspace.evaluator
+        if "platform" not in record:
+            return  # the shell of a root or of a stored path, which was built on this machine
         arch = str(evaluator.force(evaluator.force(record["platform"])["arch"]))
         if arch != machine_arch():
             from fpack.cli.workspace import machine
