@@ -301,6 +301,7 @@ def test_a_program_below_a_store_path_runs(site: Site) -> None:
     assert site("run", "./below/bin/app", "y") == "app y"
     assert site("run", f"{site.path}/bin/app", "y") == "app y"
     site("build", "payload", "-o", "below")
+    assert site("run", "./below/data/usr/bin/greet", "y") == "greet 13 y"
     assert "it is no file" in site.fails("run", "./below/data")
     site("build", "output", "-o", "below")
     assert "it is not executable" in site.fails("run", "./below/include/app.h")
