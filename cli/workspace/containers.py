@@ -156,7 +156,7 @@ def _of_derivation(workspace: Workspace, named: NamedValue, output: Output) -> A
 
 
 class PackagePayload(NamedTuple):
-    """The package whose files a payload or a slice has. release: of the lock, or the newest stable one."""
+    """The package whose files a payload or a slice has. release: of the lock, else the one that has this version."""
 
     name: str
     version: str
@@ -165,7 +165,7 @@ class PackagePayload(NamedTuple):
 
 
 def payload_of(workspace: Workspace, output: Output) -> PackagePayload | None:
-    """Return the package of a payload or a slice, or None if the lock does not have it."""
+    """Return the package of a payload or a slice, or None if no release has a package of its name."""
     made = _derivation(workspace, output)
     if made.kind == "slice":
         wanted = parse(str(made.args["payload"])).hash
@@ -176,10 +176,25 @@ def payload_of(workspace: Workspace, output: Output) -> PackagePayload | None:
     if made.kind != "deb":
         return None
     name, version = str(made.args["package"]), str(made.args["version"])
-    for (release, _, package), pin in workspace.source.lock.packages.items():
-        if package == name and pin.version == version:
-            return PackagePayload(name, version, release, output)
-    return None
+    pins = workspace.source.lock.packages.items()
+    locked = (release for (release, _, package), pin in pins if package == name and pin.version == version)
+    release = next(locked, None) or _release_with(workspace, name, version)
+    return None if release is None else PackagePayload(name, version, release, output)
+
+
+def _release_with(workspace: Workspace, name: str, version: str) -> str | None:
+    """Return the release, of the lock's and the newest stable one, that has a version of a package, else the default
+    one if it has the package.
+
+    A stored payload need not be of this lock: `run` uses the user's, and a lock may have moved on.
+    """
+    from .package_lookup import Packages
+
+    default = Packages(workspace)
+    known = [default, *(Packages(workspace, other) for other in default.lock.releases() if other != default.release)]
+    found = [(packages.release, packages.universe.current(name)) for packages in known]
+    exact = [release for release, versions in found if any(each.version == version for each in versions)]
+    return next(iter(exact), default.release if found[0][1] else None)
 
 
 def _of_image(workspace: Workspace, image: Output, target: Target) -> Container:
