@@ -58,6 +58,20 @@ def chain(slices: Sequence[ImageSlice], package: str) -> list[ImageSlice]:
     return links[::-1]
 
 
+def named(built: Iterable[ImageSlice], wanted: str) -> ImageSlice | None:
+    """Return the store path of a build that is named by its path, its name, or its name without the version, or None.
+
+    Of several outputs of one name, it is the one with the shortest name, which has no output's name after the version.
+    """
+    found = [item for item in built if wanted in (item.path, item.package) or is_version_of(item.package, wanted)]
+    return min(found, key=lambda item: (item.package != wanted, len(item.package), item.path), default=None)
+
+
+def is_version_of(package: str, name: str) -> bool:
+    """Return whether a store path's name is a package's name and a version, as in zlib-1.3."""
+    return package.startswith(f"{name}-") and package[len(name) + 1 : len(name) + 2].isdigit()
+
+
 def reason_text(entry: ImageSlice) -> str:
     """Describe why a slice is in the image."""
     file = "/" + entry.file.lstrip("/")

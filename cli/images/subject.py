@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, ManifestEntry, ManifestLayer
 from fpack.cli.errors import UsageError
 from fpack.store.errors import FpackError
+from fpack.store.path import parse
 
 from .inspect import REFERENCE, SEED, UNRECORDED, ImageFile, ImageLayer, ImageSlice, Match
 
@@ -47,6 +48,10 @@ class Subject(HasManifest, Protocol):
 
     def built(self) -> list[ImageSlice]:
         """Return the store paths of builds in the image, by name, with the path that references each."""
+        ...
+
+    def built_sizes(self) -> Mapping[str, int]:
+        """Return the size of each store path of builds, by path."""
         ...
 
     def sizes(self) -> Mapping[str, int]:
@@ -138,8 +143,22 @@ class StoredSubject:
         return found
 
     def built(self) -> list[ImageSlice]:
-        """Return nothing: a manifest does not say which store paths reference which."""
-        return []
+        """Return the store paths of builds. A manifest does not say which of them reference which."""
+        return [
+            ImageSlice(parse(path).name, "", path, None, UNRECORDED, "", "")
+            for path in sorted(self.built_sizes(), key=_by_name)
+        ]
+
+    def built_sizes(self) -> dict[str, int]:
+        """Return the size of each store path of builds, by path."""
+        found: dict[str, int] = {}
+        for layer, entries in self.manifest().entries():
+            found |= {path: found.get(path, 0) for path, prefix in layer.parts if prefix}
+            for entry in entries:
+                path, prefix = _part(layer, entry)
+                if prefix:
+                    found[path] += entry.size
+        return found
 
     def sizes(self) -> dict[str, int]:
         """Return the size of each package's files."""
@@ -196,9 +215,11 @@ class StoredSubject:
 
 def _built(parts: Iterable[Sequence[str]]) -> tuple[str, ...]:
     """Return the names of the parts of a layer that are at their store paths, such as built packages, not at `/`."""
-    from fpack.store.path import parse
-
     return tuple(parse(path).name for path, prefix in parts if prefix)
+
+
+def _by_name(path: str) -> tuple[str, str]:
+    return parse(path).name, path
 
 
 def match(packages: Mapping[str, str], layer: ManifestLayer, entry: ManifestEntry) -> Match:
@@ -285,9 +306,12 @@ class BuiltSubject:
         return sorted(found, key=lambda item: item.package)
 
     def built(self) -> list[ImageSlice]:
-        """Return the store paths of builds. The first that references each is the reason for it."""
+        """Return the store paths of builds. The first that references each is the reason for it.
+
+        They also reference payloads of packages, which are in the image as packages.
+        """
+        from fpack.builders.linking.store_paths import payload
         from fpack.store import base32, derivation
-        from fpack.store.path import parse
 
         store, bodies = self._workspace.store, self._workspace.evaluator.derivations
         image = derivation.decode(bodies[self.container.image.derivation])
@@ -297,7 +321,7 @@ class BuiltSubject:
         by_hash = {base32.decode(path.hash): path for path in store.closure([path for path, _ in todo])}
         found: dict[StorePath, ImageSlice] = {}
         for path, by in todo:
-            if path in found:
+            if path in found or payload(store.tree(path)) is not None:
                 continue
             kind = SEED if by is None else REFERENCE
             found[path] = ImageSlice(path.name, "", str(path), by, kind, "", "")
@@ -305,6 +329,11 @@ class BuiltSubject:
             below = sorted(info.references) if info is not None else ()
             todo += [(by_hash[hash_], path.name) for hash_ in below if by_hash[hash_] != path]
         return sorted(found.values(), key=lambda item: item.package)
+
+    def built_sizes(self) -> dict[str, int]:
+        """Return the size of each store path of builds, by path."""
+        infos = {item.path: self._workspace.store.info(parse(item.path)) for item in self.built()}
+        return {path: info.size for path, info in infos.items() if info is not None}
 
     @cached_property
     def _tables(self) -> dict[str, list[TreeEntry]]:

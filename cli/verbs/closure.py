@@ -76,36 +76,45 @@ def command(
     image = shared.target_text(image, expression)
     with Workspace(shared.options(rest)) as workspace:
         if (stored := of_file(image, platform)) is not None:
-            found = [_ListedClosure("", "paths", *_stored_paths(stored)) if paths else _packages("", stored)]
+            found = [_ListedClosure("", "paths", *_stored_paths(stored), []) if paths else _packages("", stored)]
         else:
             found = _closures(workspace, workspace.target(image), paths, together)
         workspace.finish()
     for closure in found if by_size else ():
-        closure.members.sort(key=lambda entry: (-entry.size, entry.key))
+        for members in (closure.members, closure.built):
+            members.sort(key=lambda entry: (-entry.size, entry.key))
     if as_json:
         shared.print_members([(closure.member, closure.as_json()) for closure in found])
         return 0
     page = Page()
-    lines = [tree(page, _branches(c.members, c.tops)) if as_tree else _list(page, c) for c in found]
+    lines = [tree(page, _branches([*c.members, *c.built], c.tops)) if as_tree else _list(page, c) for c in found]
     show_members(page, [(closure.member, text) for closure, text in zip(found, lines, strict=True)])
     return 0
 
 
 class _ListedClosure(NamedTuple):
-    """A closure to print. member: of which member of a list or a record, or "". kind: what its members are."""
+    """A closure to print.
+
+    member: of which member of a list or a record, or "". kind: what its members are. built: an image's store paths of
+    builds, with keys that are paths.
+    """
 
     member: str
     kind: str
     members: list[ClosureMember]
     tops: list[str]
+    built: list[ClosureMember]
 
     @property
     def size(self) -> int:
-        return sum(member.size for member in self.members)
+        return sum(member.size for member in (*self.members, *self.built))
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
-        return {self.kind: [_json(member) for member in self.members], "tops": self.tops, "size": self.size}
+        found: dict[str, Any] = {self.kind: [_json(member) for member in self.members]}
+        if self.built:
+            found["built"] = [_json(member) for member in self.built]
+        return {**found, "tops": self.tops, "size": self.size}
 
 
 def _closures(workspace: Workspace, target: Target, paths: bool, together: bool) -> list[_ListedClosure]:
@@ -129,7 +138,7 @@ def _closures(workspace: Workspace, target: Target, paths: bool, together: bool)
                     closures.append(_packages(value.member, BuiltSubject(workspace, container)))
                     continue
                 output = container.image
-            closures.append(_ListedClosure(value.member, "paths", *_paths(workspace, workspace.realise([output]))))
+            closures.append(_ListedClosure(value.member, "paths", *_paths(workspace, workspace.realise([output])), []))
     return closures
 
 
@@ -158,7 +167,19 @@ def _packages(member: str, subject: Subject) -> _ListedClosure:
         for item in slices
         for name in [item.package]
     ]
-    return _ListedClosure(member, "packages", members, [item.package for item in slices if item.by is None])
+    built = subject.built()
+    paths = {item.package: item.path for item in built}
+    built_sizes = subject.built_sizes() if built else {}
+    below: dict[str, list[str]] = {item.path: [] for item in built}
+    for item in built:
+        if item.by is not None:
+            below[paths[item.by]].append(item.path)
+    others = [
+        ClosureMember(item.path, item.package, "", item.path, built_sizes[item.path], tuple(below[item.path]))
+        for item in built
+    ]
+    tops = [item.package for item in slices if item.by is None] + [item.path for item in built if item.by is None]
+    return _ListedClosure(member, "packages", members, tops, others)
 
 
 def _stored_paths(image: StoredSubject) -> tuple[list[ClosureMember], list[str]]:
@@ -187,8 +208,12 @@ def _list(page: Page, closure: _ListedClosure) -> list[str]:
     rows = [[megabytes(member.size), member.path] for member in members]
     if kind == "packages":
         rows = [[megabytes(member.size), member.name, clean(member.version)] for member in members]
+        rows += [[megabytes(member.size), member.name, "built"] for member in closure.built]
     lines = [line.rstrip() for line in page.table(rows, right=(0,), styles=("", "bold" if kind == "packages" else ""))]
-    return [*lines, page.paint(f"{megabytes(closure.size)} in {len(members)} {kind}", "bold")]
+    total = f"{megabytes(closure.size)} in {len(members)} {kind}"
+    if closure.built:
+        total += f" and {len(closure.built)} built " + ("path" if len(closure.built) == 1 else "paths")
+    return [*lines, page.paint(total, "bold")]
 
 
 def _branches(members: Sequence[ClosureMember], tops: Sequence[str]) -> list[Branch]:

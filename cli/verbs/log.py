@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fpack.store.derivation import Output
 
 CHUNK = 1 << 16
+_SHOWN = 8  # names of logs in a message
 
 
 class Log(NamedTuple):
@@ -34,16 +35,19 @@ class Log(NamedTuple):
     epilog="""\b
 Examples:
   fpack log fpack.fp#app
+  fpack log app zlib             the log of zlib, which app is built with
   fpack log postgres --all       and the logs of all its inputs""",
 )
 @click.argument("what", required=False)
+@click.argument("input_name", required=False, metavar="[INPUT]")
 @click.option("-a", "--all", "everything", is_flag=True, help="Also show the logs of its inputs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
-def command(what: str | None, everything: bool, as_json: bool, **rest: Any) -> int:
-    """Show the log of the last build of WHAT, whether it succeeded or failed.
+def command(what: str | None, input_name: str | None, everything: bool, as_json: bool, **rest: Any) -> int:
+    """Show the log of the last build of WHAT, whether it succeeded or failed, or of INPUT, which WHAT is built with.
 
-    If WHAT has no log, show the logs of its inputs: one of them may have failed.
+    INPUT is a package's name, with or without its version. If WHAT has no log, show the logs of its inputs: one of
+    them may have failed.
     """
     from fpack.cli.workspace.containers import output_of
     from fpack.cli.workspace.workspace import Workspace
@@ -54,7 +58,10 @@ def command(what: str | None, everything: bool, as_json: bool, **rest: Any) -> i
         output = output_of(workspace, target)
         logs = list(_logs(workspace, output))
         workspace.finish()
-    own = [log for log in logs if log.digest == output.derivation.hex()]
+    if input_name is None:
+        own = [log for log in logs if log.digest == output.derivation.hex()]
+    else:
+        own = logs = _named(logs, input_name, target.text)
     shown = logs if everything or not own else own
     if as_json:
         values = [
@@ -102,6 +109,24 @@ def _logs(workspace: Workspace, output: Output) -> Iterator[Log]:
         made = derivation.decode(body)
         todo.append((digest, Log(made.kind, made.name, digest.hex(), directory / f"{digest.hex()}.zst")))
         todo += [(entry.derivation, None) for entry in reversed([*made.inputs, *made.candidates])]
+
+
+def _named(logs: Sequence[Log], name: str, of: str) -> list[Log]:
+    """Return the logs of inputs of a name, which may lack the version. Raise UsageError if there are none."""
+    from fpack.cli.errors import UsageError
+    from fpack.cli.images.inspect import is_version_of
+    from fpack.store.errors import did_you_mean
+
+    found = [log for log in logs if log.name == name]
+    found = found or [log for log in logs if is_version_of(log.name, name)]
+    if not found:
+        names = sorted({log.name for log in logs})
+        raise UsageError(
+            f"No input of {of} that has a log is called {name!r}",
+            why=f"there are logs of {', '.join(names[:_SHOWN])}" if names else "none of its inputs has a log",
+            hint=did_you_mean(name, names, 3, 0.5) or f"fpack log {of} --all shows all of them",
+        )
+    return found
 
 
 def _text(path: Path) -> Iterator[str]:

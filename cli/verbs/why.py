@@ -24,7 +24,7 @@ Examples:
   fpack why nginx /etc/nginx/nginx.conf               a file of the container
   fpack why debian.trixie.apache2 /etc/apache2/mods-enabled/mpm_event.load
   fpack why postgres                                  everything
-  fpack why app libz                                  a store path of a build, and what references it
+  fpack why app zlib                                  a built package, and what references it
   fpack why postgres.tar libicu76                     the same for an image file, by its manifest""",
 )
 @click.argument("image", required=False)
@@ -117,10 +117,8 @@ def _reasons(subject: Subject, thing: str | None) -> _Reasons:
     if thing is None:
         return _Reasons(slices, None)
     names = [slice_.package for slice_ in slices]
-    if thing not in names:
-        for item in (built := subject.built()):
-            if thing in (item.package, item.path):
-                return _Reasons(built, inspect.Match(item.package))
+    if thing not in names and (item := inspect.named(built := subject.built(), thing)) is not None:
+        return _Reasons(built, inspect.Match(item.package))
     return _Reasons(slices, inspect.find(names, thing, subject.files()))
 
 

@@ -253,6 +253,20 @@ def test_an_expression_stands_for_a_name(site: Site, tmp_path: Path) -> None:
     assert "not both" in site.fails("build", "app", "-e", app)
     assert "not both" in site.fails("why", "app", "app-1", "-e", app)
     assert "app-1" in site("why", "-e", app, "app-1")
+    assert site("why", "-e", app, "app") == site("why", "-e", app, "app-1")
+
+
+def test_the_closure_of_an_image_has_its_built_packages(site: Site, tmp_path: Path) -> None:
+    image = 'container { name = "a", packages = [import("./fpack.fp").app, import("fpack/debian").trixie.dash] }'
+    found = json.loads(site("closure", "-e", image, "--json"))
+    (app,) = found["built"]
+    assert app["name"] == "app-1" and app["path"] in found["tops"] and app["needs"] == []
+    assert found["size"] == app["size"] + sum(each["size"] for each in found["packages"])
+    assert site("closure", "-e", image).splitlines()[-1].endswith("packages and 1 built path")
+    assert "app-1" in site("closure", "-e", image, "--tree")
+    site("pack", "-e", image, "-o", tmp_path / "a.tar")
+    assert json.loads(site("closure", tmp_path / "a.tar", "--json"))["built"] == [app]
+    assert "app-1  the manifest does not say why" in site("why", tmp_path / "a.tar", "app")
 
 
 def test_a_part_of_an_image_is_at_the_top_of_its_image(site: Site, tmp_path: Path) -> None:

@@ -92,3 +92,20 @@ def test_a_real_build_that_had_something_to_say(fpack: Fpack, archive: Archive) 
     text = fpack("log").stdout
     assert "== root tool-root\n/usr/bin/tool of tool: no package has libabsent.so.1" in text
     assert text.index("== fetch tool_1.0_amd64.deb\n") < text.index("== root")
+
+
+def test_the_log_of_an_input_is_named_with_or_without_its_version(fpack: Fpack) -> None:
+    project = """
+    ssl = text("ssl-1.1", "x")
+    app = container {
+      name = "app"
+      packages = [import("fpack/debian").trixie.hello]
+      files = { "/srv/ssl" = { source = ssl } }
+    }
+    """
+    (fpack.home / "fpack.fp").write_text(project)
+    write_log(fpack, derivation(fpack, "fpack.fp#ssl"), b"log of ssl\n")
+    assert fpack("log", "fpack.fp#app", "ssl").stdout == "log of ssl\n"
+    assert fpack("log", "fpack.fp#app", "ssl-1.1").stdout == "log of ssl\n"
+    message = fpack.fails("log", "fpack.fp#app", "sssl")
+    assert "No input of fpack.fp#app that has a log is called 'sssl'" in message and "ssl-1.1" in message
