@@ -7,7 +7,7 @@ and `.extend` are in records/update.py, those for the types of parameters in par
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import isinf
 from typing import Any, NoReturn
 
@@ -135,31 +135,27 @@ def eq(a: Value, b: Value, depth: int = 0, seen: Pairs | None = None) -> bool:
     if a is b:
         return True
     if ca is list and cb is list:
-        if len(a) != len(b):
-            return False
-        if depth >= _TRACKED:
-            if seen is None:
-                seen = set()
-            elif (id(a), id(b)) in seen:
-                return True
-            seen.add((id(a), id(b)))
-        return all(eq(evaluated(x), evaluated(y), depth + 1, seen) for x, y in zip(a, b, strict=True))
+        return len(a) == len(b) and _contents_equal(a, b, zip(a, b, strict=True), depth, seen)
     if isinstance(a, dict) and isinstance(b, dict):
         if is_derivation(a) and is_derivation(b):
             return bool(evaluated(a["out"]) == evaluated(b["out"]))
-        if a.keys() != b.keys():
-            return False
-        if depth >= _TRACKED:
-            if seen is None:
-                seen = set()
-            elif (id(a), id(b)) in seen:
-                return True
-            seen.add((id(a), id(b)))
-        return all(eq(evaluated(a[k]), evaluated(b[k]), depth + 1, seen) for k in sorted(a))
+        return a.keys() == b.keys() and _contents_equal(a, b, ((a[k], b[k]) for k in sorted(a)), depth, seen)
     for value in (a, b):
         if isinstance(value, dict) and value.__class__ is not OnDemand:
             len(value)  # a record that has no value equals nothing
     return bool(ca is cb and a == b)
+
+
+def _contents_equal(a: Value, b: Value, pairs: Iterable[tuple[Value, Value]], depth: int, seen: Pairs | None) -> bool:
+    """Compare the pairs of elements of two lists, or of fields of two records; depth, seen: as for `eq`."""
+    if depth >= _TRACKED:
+        both = (id(a), id(b))
+        if seen is None:
+            seen = set()
+        elif both in seen:
+            return True
+        seen.add(both)
+    return all(eq(evaluated(x), evaluated(y), depth + 1, seen) for x, y in pairs)
 
 
 def _ordering(op: str, compare: Callable[[Value, Value], bool]) -> Callable[[Value, Value], bool]:

@@ -90,13 +90,14 @@ container({
     ]
     found = if relied == [] then declared
       else closure-of(unique([...names, "base-files", ...[d.name for d in relied]]))
+    found-names = set-of([p.name for p in found])
     # The libraries that a built package loads are among the packages that it was built with.
     built-with = unique([q.name for p in built for q in p.debian-packages or []])
     around = if built-with == [] then []
-      else [p for p in closure-of(built-with) if !any(found, f => f.name == p.name)]
+      else [p for p in closure-of(built-with) if !has(found-names, p.name)]
     # No package declares Essential packages: the root takes what scripts and programs call, and the UTF-8 locale.
     others = if linked || names == [] then []
-      else [p for p in closure-of(essential) if !any(found, f => f.name == p.name)]
+      else [p for p in closure-of(essential) if !has(found-names, p.name)]
     locale = [p for p in others if p.name == "libc-bin"]
     other-names = set-of([p.name for p in others])
     spare = [
@@ -108,16 +109,17 @@ container({
       d for d in import("fpack/data-packages").used-by(if linked then names else [p.name for p in found])
       if !has(present, d.name)
     ]
+    data-names = set-of([d.name for d in data])
     data-found = [
       p for p in if data == [] then [] else closure-of([d.name for d in data])
-      if any(data, d => d.name == p.name)
+      if has(data-names, p.name)
     ]
     run = what-runs(program, strings(entrypoint), strings(command), [p.name for p in debian])
     steps = if run == null then [] else import("fpack/first-start").steps(first-start, [p.name for p in found])
     with-init = run != null && (if init == null then steps != [] else init)
     # Without `init`, the root decides whether its program needs `tini`.
     may-init = run != null && init == null && !with-init && has-package("tini")
-    starter = if !(with-init || may-init) || any(found, f => f.name == "tini") then []
+    starter = if !(with-init || may-init) || has(found-names, "tini") then []
       else [p for p in closure-of(["tini"]) if p.name == "tini"]
     available = [...spare, ...if may-init then starter else []]
     at-hand = set-of([p.name for p in available])
@@ -171,7 +173,7 @@ container({
       }
       ...if built-with == [] then {} else built-field(built)
       # Programs that depend on dpkg read its database.
-      ...if any(found, p => p.name == "dpkg") then { database = true } else {}
+      ...if has(found-names, "dpkg") then { database = true } else {}
       ...if scripts == null then {} else {
         configured = scripts
         configured_drop = import("fpack/rules").shared(linked, drop)
