@@ -19,6 +19,9 @@ OUTER = ".outer"
 OLD = ".old"
 CHANGE_FIELD = ".change-field"
 EXTEND_FIELD = ".extend-field"
+SPREAD_FIELD = ".spread-field"
+# The runtime function that checks that a record has a field whose fields a change changes.
+KNOWN_FIELD = ".known-field"
 # The runtime function that marks a record with nested fields, and the variable with the names of those of a file.
 NESTED = ".nested"
 NESTED_NAMES = ".nested-names"

@@ -29,7 +29,7 @@ from .errors import Fault, did_you_mean, quote
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 17
+FORMAT = 18
 
 Base = dict[str, Any]
 Free = dict[str, tuple[int, int]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from fpack.lang.abi import DEEP
+from fpack.lang.abi import CHANGE_FIELD, DEEP, EXTEND_FIELD
 from fpack.lang.syntax.tree import LITERALS, Node, entry_value, layer, unwrapped
 
 from . import python_ast as py
@@ -61,7 +61,8 @@ class RecordCalls:
         at = emitter.at(node)
         if _changes_nested(node):
             function = emitter.strict(node.callee, scope, block)
-            change = emitter.strict(layer(record, node.callee.key == "extend"), scope, block)
+            mode = EXTEND_FIELD if node.callee.key == "extend" else CHANGE_FIELD
+            change = emitter.strict(layer(record, mode), scope, block)
             return py.call(function, [change], at)
         if emitter.derives(node.callee, scope) and emitter.free_names.is_literal(record):
             check_entries(emitter.source, record.entries)

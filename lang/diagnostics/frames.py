@@ -167,7 +167,9 @@ def field_span(step: TracebackStep, fault: Fault, callee: FrameType | None, cach
     """
     call = call_at(step, cache)
     if call is None:
-        return None
+        record = _node_at(step, cache, ("rec",))
+        found = _named([record], fault.field or "") if record is not None else None
+        return step.source.span(found.start, found.end) if found is not None else None
     node = _named([call.record] if call.kind == "rcall" else call.args, fault.field or "")
     if node is None and callee is not None and call.kind == "call" and not any(a.kind == "spread" for a in call.args):
         # A positional argument: the code object of the callee has the order of the parameters.
@@ -218,10 +220,15 @@ def _offsets(step: TracebackStep) -> tuple[int, int]:
 
 def call_at(step: TracebackStep, cache: str | Path | None) -> Node | None:
     """Return the node of the call that a frame is making."""
+    return _node_at(step, cache, ("rcall", "call"))
+
+
+def _node_at(step: TracebackStep, cache: str | Path | None, kinds: tuple[str, ...]) -> Node | None:
+    """Return the node of one of some kinds that a frame is evaluating."""
     begin, end = _offsets(step)
-    calls = (node for node in _nodes(step, cache) if node.kind in ("rcall", "call"))
+    nodes = (node for node in _nodes(step, cache) if node.kind in kinds)
     try:
-        return next((node for node in calls if (node.start, node.end) == (begin, end)), None)
+        return next((node for node in nodes if (node.start, node.end) == (begin, end)), None)
     except FpackError:
         return None
 

@@ -237,8 +237,11 @@ def field(base: Value, name: str) -> Value:
     return value
 
 
-def pick(base: Value, names: tuple[str, ...]) -> Value:
-    """Select `base.a.b` for `base.a.b or ...`; return MISSING if a field is missing or the record is null."""
+def pick(base: Value, names: tuple[str, ...], strict: bool = False) -> Value:
+    """Select `base.a.b` for `base.a.b or ...`; return MISSING if a field is missing or the record is null.
+
+    strict: raise the error of an on-demand record for a field that it does not have.
+    """
     value = base
     for name in names:
         if value is None:
@@ -248,7 +251,7 @@ def pick(base: Value, names: tuple[str, ...]) -> Value:
         try:
             value = lookup(value, name)
         except FpackError as error:
-            if value.__class__ is OnDemand and is_absent(error):
+            if value.__class__ is OnDemand and is_absent(error) and not strict:
                 return MISSING
             raise
         if value is MISSING:

@@ -32,7 +32,7 @@ from collections import namedtuple
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from fpack.lang.abi import CHANGE_FIELD, EXTEND_FIELD, OLD, OUTER
+from fpack.lang.abi import KNOWN_FIELD, OLD, OUTER, SPREAD_FIELD
 
 if TYPE_CHECKING:
     from .lexer import Token
@@ -233,29 +233,35 @@ def entry_value(entry: Node) -> Node:
     return entry.value if entry.kind == "set" else Name(("var", entry.start, entry.end, entry.name))
 
 
-def layer(record: Node, adds: bool) -> Node:
+def layer(record: Node, change: str) -> Node:
     """Return a record that changes another: itself, or if it has nested fields, a function of the record below.
 
-    adds: the change may add fields to what a call returns, as `.extend` does.
+    change: the runtime function that changes a field: CHANGE_FIELD in `.with`, EXTEND_FIELD in `.extend`, which may add
+    fields to what a call returns, and SPREAD_FIELD beside a spread, where the field itself may be new.
     """
-    if not any(e.nested for e in record.entries):
+    nested = [e for e in record.entries if e.nested]
+    if not nested:
         return record
-    entries = [_changed_field(e, adds) if e.nested else e for e in record.entries]
-    body = RecordLiteral((*record[:3], entries))
+    entries = [_changed_field(e, change) if e.nested else e for e in record.entries]
+    body: Node = RecordLiteral((*record[:3], entries))
+    if change != SPREAD_FIELD:
+        for entry in reversed(nested):
+            at = entry[1:3]
+            args = [Name(("var", *at, OLD)), Literal(("str", *at, entry.name)), body]
+            body = FunctionCall(("call", *at, Name(("var", *at, KNOWN_FIELD)), args))
     return Function(("fn", record.start, record.end, "", [Param(("param", *record[1:3], OLD, None, None))], body))
 
 
 def nested_layer(entry: Node) -> Node:
     """Return the function of the record below that a nested field after a spread stands for."""
     field = NestedField(("set", *entry[1:]))
-    return layer(RecordLiteral(("rec", entry.start, entry.value.end, [field])), True)
+    return layer(RecordLiteral(("rec", entry.start, entry.value.end, [field])), SPREAD_FIELD)
 
 
-def _changed_field(entry: Node, adds: bool) -> Node:
+def _changed_field(entry: Node, change: str) -> Node:
     at = entry[1:3]
-    args = [Name(("var", *at, OLD)), Literal(("str", *at, entry.name)), layer(entry.value, adds)]
-    change = Name(("var", *at, EXTEND_FIELD if adds else CHANGE_FIELD))
-    return Field(("set", *at, entry.name, FunctionCall(("call", *at, change, args))))
+    args = [Name(("var", *at, OLD)), Literal(("str", *at, entry.name)), layer(entry.value, change)]
+    return Field(("set", *at, entry.name, FunctionCall(("call", *at, Name(("var", *at, change)), args))))
 
 
 def calls_outer(node: Node) -> bool:

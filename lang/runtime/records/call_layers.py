@@ -95,6 +95,8 @@ def remember_call(value: Value, function: Callable[[Value], Value], argument: di
         if not fresh:
             value = _copy(value)
     elif value.__class__ is dict:
+        if getattr(function, "__code__", None) is METHOD[0]:
+            return value  # plain data that was changed is plain data
         value, inner = Record(value), ()
     else:
         return value
@@ -196,6 +198,8 @@ class _Call:
             self.adds += [layer.adds] * (len(self.parts) - len(self.adds))
         self.laying = Laying(self.target, self.parts, result, self._absent)
         self.laying.takes = self._has_own_parameter
+        self.laying.accepts = self._accepts
+        self.laying.parameters = self._parameters
         self.defaults: dict[str, Thunk] = {}
 
     def _fill(self) -> Any:
@@ -266,6 +270,15 @@ class _Call:
         """Return True if a function of the user's files has a parameter. A hidden default of the library is null."""
         own = tuple(f for f in (self.function, *self.inner) if f is not None and not _is_library(f))
         return _has_parameter(own, name)
+
+    def _accepts(self, name: str) -> bool:
+        """Return True if a function of the chain has a parameter, or takes any field."""
+        chain = [pattern_of(f) for f in (self.function, *self.inner) if f is not None]
+        return any(p.rest or name in p.names for p in chain)
+
+    def _parameters(self) -> Iterable[str]:
+        """Return the names of the parameters of the chain's functions."""
+        return [name for f in (self.function, *self.inner) if f is not None for name in pattern_of(f).names]
 
     def _is_further_in(self, name: str) -> bool:
         if _has_parameter(self.inner, name):

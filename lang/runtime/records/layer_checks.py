@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from types import FunctionType
 
-from fpack.lang.errors import Fault
+from fpack.lang.errors import Fault, did_you_mean, quote
 from fpack.store.errors import FpackError
 
 from ..argument_checks import check_arity
 from ..operators import fields
-from ..values import OnDemand, Value, describe, evaluated
-from .origins import Layer
+from ..values import Below, OnDemand, Pending, Value, describe, evaluated
+from .origins import Fields, Layer, Layers, Spread, origin_of
 
 
 def not_fields(value: Value, adds: bool) -> Fault:
@@ -47,3 +48,61 @@ def check_layer(change: Value, adds: bool) -> Layer:
     elif change.__class__ is OnDemand:
         fields(change)
     return Layer(change, adds)
+
+
+# ---- names of `.with`
+
+
+def check_names(base: Fields, layers: tuple[Layer, ...], change: Value) -> Callable[[Fields], None] | None:
+    """Raise Fault for a field of a `.with` that a record certainly lacks, if no layer adds it.
+
+    Of a function, return the check of the fields that it returns.
+    """
+
+    def check(found: Iterable[str]) -> None:
+        for name in found:
+            if _is_unknown(base, layers, name):
+                near = did_you_mean(name, base) if base.__class__ is not Pending else ""
+                hint = f"{near}; `.extend` adds a field" if near else f"write .extend {{ {name} = ... }} to add a field"
+                why = "`.with` changes fields that the record has"
+                raise Fault(f"There is no field {quote(name)} to change", why=why, hint=hint, field=name)
+
+    if change.__class__ is FunctionType:
+        return check
+    if change.__class__ is dict or change.__class__ is not Pending:
+        check(change)
+    return None
+
+
+def check_nested(base: Fields, layers: tuple[Layer, ...], names: Iterable[str]) -> None:
+    """Raise Fault for a field that a change writes as `NAME.FIELD = VALUE`, if there is certainly no field NAME."""
+    for name in names:
+        if _is_unknown(base, layers, name):
+            raise no_field_to_change(name, base if base.__class__ is not Pending else ())
+
+
+def no_field_to_change(name: str, known: Iterable[str]) -> Fault:
+    """Return the error for a change of a field of a field that does not exist."""
+    return Fault(
+        f"There is no field {quote(name)} to change",
+        why=f"`{name}.NAME = VALUE` in a change changes a field of a record",
+        hint=did_you_mean(name, known) or f"write .extend {{ {name} = {{ ... }} }} for a new field",
+        field=name,
+    )
+
+
+def _is_unknown(base: Fields, layers: tuple[Layer, ...], name: str) -> bool:
+    return lacks(base, name) and all(not layer.adds or lacks(layer.change, name) for layer in layers)
+
+
+def lacks(value: Value, name: str) -> bool:
+    """Return True if a record certainly has no field of a name, without computing its fields."""
+    if value.__class__ is Pending:
+        origin = origin_of(value)
+        if origin.__class__ is Layers:
+            changes = [layer.change for layer in origin.layers if layer.adds]
+            return all(lacks(part, name) for part in (origin.base, *changes))
+        return origin.__class__ is Spread and all(lacks(part, name) for part in origin.parts)
+    if value.__class__ is OnDemand or value.__class__ is Below or not isinstance(value, dict):
+        return False
+    return name not in value

@@ -27,7 +27,7 @@ from ..values import (
     evaluated,
     pending,
 )  # fmt: skip
-from .layer_checks import at_result, not_fields
+from .layer_checks import at_result, check_names, check_nested, not_fields
 from .origins import (
     Assertions,
     CalledPart,
@@ -61,8 +61,14 @@ def changed(value: Fields, layer: Layer) -> Value:
             if made is not MISSING:
                 return made
         base, layers = value, ()
-    if not layer.adds and is_debian_package(base):
-        layer.check = check_package(base, layer.change)
+    if not layer.adds:
+        if is_debian_package(base):
+            layer.check = check_package(base, layer.change)
+        elif not is_call(origin_of(base)):
+            layer.check = check_names(base, layers, layer.change)
+    nested = getattr(layer.change, "nested", None)
+    if nested and not is_call(origin_of(base)):
+        check_nested(base, layers, nested)
     top = layers[-1] if layers else None
     if top is not None and top.adds == layer.adds and top.change.__class__ is dict and layer.change.__class__ is dict:
         layers = (*layers[:-1], Layer({**top.change, **layer.change}, layer.adds))
@@ -277,6 +283,8 @@ class Laying:
         self.takes: Callable[[str], bool] | None = (
             None  # of a call: tells whether the user's functions have a parameter
         )
+        self.accepts: Callable[[str], bool] | None = None  # of a call: tells whether a function takes a field
+        self.parameters: Callable[[], Iterable[str]] = tuple  # of a call: returns the fields that its functions take
         self.checks = [part.check for part in parts if part.__class__ is Assertions]
         self._made: list[Fields | None] = [
             part if part.__class__ is dict else {} if part.__class__ is Assertions else None for part in parts
@@ -419,6 +427,19 @@ class _Definitions:
         if found is MISSING and self.laying.absent is not None:
             return self.laying.absent(name)
         return found
+
+    def may_have(self, name: str) -> bool:
+        """Return False if there is certainly no definition of a name. A function may have more than it is given."""
+        return self.laying.absent is not None or self.laying.find(name, self.end, self.low) is not MISSING
+
+    def takes(self, name: str) -> bool:
+        """Return True if a field that is not given may be given to the call that is changed."""
+        accepts = self.laying.accepts
+        return self.laying.absent is not None if accepts is None else accepts(name)
+
+    def names(self) -> Fields:
+        """Return the fields that may be changed, for error messages."""
+        return {**self(), **dict.fromkeys(self.laying.parameters())}
 
     def is_hidden(self, name: str) -> bool:
         """Return True for a parameter of a call whose default cannot be found by its name."""

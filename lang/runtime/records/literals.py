@@ -13,6 +13,7 @@ from ..operators import fail
 from ..values import OnDemand, Pending, Record, Tentative, Value, pending
 from .layers import add_made, changed, filled, flatten, joined, seen
 from .origins import Assertions, Fields, Layer, Layers, Part, Spread, is_unchanged_call, origin_of  # fmt: skip
+from .package_changes import check_spread
 
 # ---- spreads
 
@@ -22,6 +23,8 @@ def spread(parts: Any) -> Value:
     if parts.__class__ is dict:
         return parts
     first = parts[0]
+    if first.__class__ is not Record or dict.get(first, "type") == "package":
+        check_spread(parts)
     if first.__class__ is OnDemand:
         if len(parts) == 1:
             return first
@@ -88,6 +91,7 @@ def literal(builder: Callable[..., Any], names: tuple[str, ...]) -> Value:
         record = Record(made)
         record.origin = (builder, names)
         return record
+    check_spread(made)
     if made[0].__class__ is OnDemand:
         return _over_on_demand(made[0], builder, names)
     return _unlaid_literal(builder, names)

@@ -13,9 +13,10 @@ from fpack.lang.errors import Fault, quote
 
 from ..operators import fields, pick
 from ..values import MISSING, Below, OnDemand, Record, Thunk, Value, describe, evaluated
-from .layer_checks import check_layer
+from .layer_checks import check_layer, no_field_to_change
 from .layers import changed
-from .origins import CalledPart, Fields, FunctionPart, Layer, Part
+from .origins import CalledPart, Fields, FunctionPart, Layer, Part, is_call, origin_of
+from .package_changes import unused_field
 
 
 def change_field(old: Value, name: str, change: Value) -> Value:
@@ -24,24 +25,52 @@ def change_field(old: Value, name: str, change: Value) -> Value:
 
 
 def extend_field(old: Value, name: str, change: Value) -> Value:
-    """Return a field as `change_field` does, for `.extend` and for records with spreads."""
+    """Return a field as `change_field` does, for `.extend`."""
     return _change_field(old, name, change, True)
 
 
-def _change_field(old: Value, name: str, change: Value, adds: bool) -> Value:
-    below = evaluated(old.get(name, MISSING)) if old.__class__ is not OnDemand else pick(old, (name,))
+def spread_field(old: Value, name: str, change: Value) -> Value:
+    """Return a field as `change_field` does, for a record with spreads: it is new if these do not have it."""
+    return _change_field(old, name, change, True, new=True)
+
+
+def known_field(old: Value, name: str, record: Value) -> Value:
+    """Return the record of a change; raise Fault if a field whose fields it changes does not exist below."""
+    check_known(old, name)
+    return evaluated(record)
+
+
+def check_known(old: Value, name: str) -> None:
+    """Raise Fault if what is below a change certainly has no field of a name."""
+    if old.__class__ is Below and not old.fill.may_have(name):  # type: ignore[attr-defined]
+        raise _unknown(old, name)
+
+
+def _unknown(old: Value, name: str) -> Fault:
+    """Return the error for a field that does not exist below a change."""
+    names = old.fill.names() if old.__class__ is Below else {}  # type: ignore[attr-defined]
+    if "payload" in names and evaluated(names.get("type")) == "package":
+        return unused_field(str(evaluated(names["name"])), name)
+    return no_field_to_change(name, names)
+
+
+def _change_field(old: Value, name: str, change: Value, adds: bool, new: bool = False) -> Value:
+    below = evaluated(old.get(name, MISSING)) if old.__class__ is not OnDemand else pick(old, (name,), not new)
     change = evaluated(change)
     if below is MISSING and old.__class__ is Below and old.fill.is_hidden(name):  # type: ignore[attr-defined]
         what = f"{quote(name)} is a default that the result does not show, so its fields cannot be changed"
         raise Fault(
             what, hint=f"write {name} = {{ ... }} with all fields, or give the function's result a field {name}"
         )
+    if below is MISSING and not new and old.__class__ is Below and not old.fill.takes(name):  # type: ignore[attr-defined]
+        raise _unknown(old, name)
     if below is None or below is MISSING:
         return evaluated(change({})) if change.__class__ is FunctionType else change
     if not isinstance(below, dict):
         why = f"`{name}.NAME = VALUE` changes a field of a record"
         raise Fault(f"{quote(name)} is {describe(below)}", why=why)
-    return evaluated(changed(below, check_layer(change, adds)))
+    # The names of a record such as `env` are the user's; the functions of a call know the fields that they take.
+    return evaluated(changed(below, check_layer(change, adds or not is_call(origin_of(below)))))
 
 
 # ---- records that are laid over others
@@ -59,6 +88,9 @@ def remember_nested(value: Value, names: tuple[str, ...]) -> Value:
 
 def change_nested(made: Fields, names: tuple[str, ...], old: Value, adds: bool) -> Fields:
     """Return the definitions of a record, with those of nested fields as changes of the fields of `old`."""
+    for name in names:
+        if name in made:
+            check_known(old, name)
     changes = {n: Thunk(partial(_change_field, old, n, made[n], adds)) for n in names if n in made}
     return {**made, **changes}
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from fpack.lang.errors import Fault, quote
 
-from ..values import Record, Value, evaluated
+from ..values import Pending, Record, Value, evaluated
+from .origins import Spread, origin_of
 
 # The fields that `.with` changes. `meta` and `extra` describe a package, and are no part of it.
 FIELDS = ("deb", "payload", "version", "arch", "rule", "meta", "extra")
@@ -17,6 +18,24 @@ FIELDS = ("deb", "payload", "version", "arch", "rule", "meta", "extra")
 def is_debian_package(value: Value) -> bool:
     """Return True for a package that fpack/debian-package.fp made and that no layer has changed."""
     return value.__class__ is Record and dict.get(value, "type") == "package" and "payload" in value
+
+
+def check_spread(parts: Iterable[Any]) -> None:
+    """Raise Fault for a field that a record adds to a package that it spreads, if it changes nothing of the package."""
+    package = next(filter(None, map(_spread_package, parts)), None)
+    if package is not None:
+        name = str(evaluated(package["name"]))
+        for part in parts:
+            if part.__class__ is dict:
+                check_fields(name, part)
+
+
+def _spread_package(part: Value) -> Any:
+    """Return the Debian package that a part is, or that it spreads; None if it is none."""
+    origin = origin_of(part)
+    if part.__class__ is Pending and origin.__class__ is Spread:
+        return next(filter(None, map(_spread_package, origin.parts)), None)
+    return part if is_debian_package(part) else None
 
 
 def check_layer(package: Value, change: Value) -> Any:
@@ -32,9 +51,14 @@ def check_fields(name: str, changed: Iterable[str]) -> None:
     """Raise Fault for the first of the changed fields that is no part of the package."""
     for field in changed:
         if field not in FIELDS:
-            raise Fault(
-                f"{quote(field)} changes nothing of {name}, which Debian has built",
-                why=f"its fields are {', '.join(FIELDS)}",
-                hint="`package` and `make` build a source otherwise",
-                field=field,
-            )
+            raise unused_field(name, field)
+
+
+def unused_field(name: str, field: str) -> Fault:
+    """Return the error for a field that changes nothing of a package."""
+    return Fault(
+        f"{quote(field)} changes nothing of {name}, which Debian has built",
+        why=f"its fields are {', '.join(FIELDS)}",
+        hint="`package` and `make` build a source otherwise",
+        field=field,
+    )

@@ -10,7 +10,15 @@ from functools import partial
 from types import FunctionType
 from typing import Any
 
-from fpack.lang.abi import CHANGE_FIELD, EXTEND_FIELD, FUNCTIONS, NESTED, FunctionInfo
+from fpack.lang.abi import (
+    CHANGE_FIELD,
+    EXTEND_FIELD,
+    FUNCTIONS,
+    KNOWN_FIELD,
+    NESTED,
+    SPREAD_FIELD,
+    FunctionInfo,
+)
 from fpack.lang.errors import Fault
 
 from ..values import MISSING, Record, Thunk, Value, describe, evaluated
@@ -26,7 +34,7 @@ from .literals import (
     may_have,
     spread,
 )
-from .nested_fields import change_field, extend_field, remember_nested
+from .nested_fields import change_field, extend_field, known_field, remember_nested, spread_field
 
 
 def eager(function: Value, wanted: str) -> bool:
@@ -132,6 +140,8 @@ RUNTIME: dict[str, Any] = {
     ".parts": join_parts,
     CHANGE_FIELD: change_field,
     EXTEND_FIELD: extend_field,
+    SPREAD_FIELD: spread_field,
+    KNOWN_FIELD: known_field,
     NESTED: remember_nested,
     ".failed": failed,
     ".claimed": claimed,

@@ -40,6 +40,26 @@ def test_a_debian_package_has_no_field_for_how_it_was_built(ask: Any, change: st
         ask(f"({DASH}).with{' ' if change[0] == '{' else ''}{change}.payload")
 
 
+@pytest.mark.parametrize(
+    "spread",
+    [
+        f"{{ ...{DASH}, patches = [] }}",
+        f"{{ patches = [], ...{DASH} }}",
+        f'{{ ...{DASH}, patches = [version], version = "2" }}',
+        f"{{ ...{DASH}, ...{{ strip = false }} }}",
+        f'{{ ...{{ ...{DASH}, version = "2" }}, patches = [] }}',
+    ],
+)
+def test_a_record_that_spreads_a_debian_package_adds_nothing_to_it(ask: Any, spread: str) -> None:
+    with pytest.raises(EvalError, match="changes nothing of dash, which Debian has built"):
+        ask(f"({spread}).payload")
+
+
+def test_a_record_that_spreads_a_debian_package_changes_its_parts(ask: Any) -> None:
+    assert ask(f'{{ ...{DASH}, version = "2" }}.version') == "2"
+    assert ask(f"{{ ...{DASH}, extra = 5 }}.extra") == 5
+
+
 def test_a_change_is_refused_through_sets_and_slices(ask: Any) -> None:
     extended = 'import("fpack/debian").trixie.extend((old, _) => { dash = old.dash.with { patches = [] } })'
     with pytest.raises(EvalError, match="changes nothing of dash"):

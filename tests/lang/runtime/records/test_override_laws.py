@@ -7,7 +7,7 @@ import os
 import random
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -110,9 +110,20 @@ def _extended(made: str, layers: list[Fields]) -> str:
 
 def test_with_is_extend_for_fields_that_the_set_has() -> None:
     def form(case: Case) -> str:
-        return siblings(case.layers[0]) + "".join(f".with {record(fields)}" for fields in case.layers[1:])
+        text, known = siblings(case.layers[0]), set(case.layers[0])
+        for fields in case.layers[1:]:
+            text += _with(fields, known)
+            known |= fields.keys()
+        return text
 
     same(PLAIN, form)
+
+
+def _with(fields: Fields, known: Iterable[str]) -> str:
+    """Return a change of the known fields by `.with`, and an extension by the others."""
+    changed = {n: f for n, f in fields.items() if n in known}
+    added = {n: f for n, f in fields.items() if n not in known}
+    return f".with {record(changed)}" + (f".extend {record(added)}" if added else "")
 
 
 def test_the_order_of_independent_layers_does_not_matter() -> None:
@@ -198,8 +209,10 @@ def test_layers_in_one_extension_are_layers_one_after_the_other() -> None:
 def test_extend_after_with() -> None:
     def form(case: Case) -> str:
         first, *rest = case.layers[1:]
-        return f"{siblings(case.layers[0])}.with {record(first)}" + "".join(
-            f".extend{change(fields)}" for fields in rest
+        return (
+            siblings(case.layers[0])
+            + _with(first, case.layers[0])
+            + "".join(f".extend{change(fields)}" for fields in rest)
         )
 
     same([Case(c.layers, c.value) for c in PLAIN], form)

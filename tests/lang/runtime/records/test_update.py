@@ -53,7 +53,7 @@ def test_layers_are_laid_in_one_pass(made: str, monkeypatch: pytest.MonkeyPatch)
 def test_old_of_a_layer_is_a_record() -> None:
     evaluator = Evaluator()
     text = """[
-      { a = 1, b = a }.with(old => { c = names(old), d = has(old, "b"), e = has(old, "c"), f = old.x or 7 }),
+      { a = 1, b = a }.extend(old => { c = names(old), d = has(old, "b"), e = has(old, "c"), f = old.x or 7 }),
       { a = 1, b = a }.with(old => { ...old, a = 5 }),
       { a = 1, b = a }.extend((old, new) => { below = old, all = length(names(new)) }),
       { a = 1, b = 2 }.with(old => { a = { ...old, c = 3 } }).with { b = 4 },
@@ -81,5 +81,5 @@ def test_defaults_that_depend_on_types_of_other_fields_are_no_cycle() -> None:
 
 def test_a_field_named_with_is_not_evaluated_early() -> None:
     evaluator = Evaluator()
-    text = 'let change(r, n) = r.with { with = error("asked for", "x" + n) } in length(change({ a = 1 }, 1))'
+    text = 'let change(r, n) = r.extend { with = error("asked for", "x" + n) } in length(change({ a = 1 }, 1))'
     assert evaluator.to_json(evaluator.expression(text)) == 2

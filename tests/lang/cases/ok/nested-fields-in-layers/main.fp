@@ -29,10 +29,10 @@ result = {
   all = unique(same)
   later = set.extend({ x = 1, a.b = x }).extend { x = 5 }.d
   deeper = { a = { b = { c = 1, d = 2 }, e = 3 } }.with({ a.b.c = 9 })
-  added = {}.extend({ a.b = 1 }).extend({ a.c = 2 })
+  added = { a = {} }.extend({ a.b = 1 }).extend({ a.c = 2 })
   equal = layer == { a = { b = 1 } }
   # Beside a spread, the field of the spread record is changed, and that below if the spread record has none.
-  beside = [set.with { ...{ z = 1 }, a.b = 2 }, set.with({ ...{ z = 1 }, a.b = 2 }), set.with(old => { a.b = 2, ...{ z = 1 } })]
+  beside = [set.extend { ...{ z = 1 }, a.b = 2 }, set.extend({ ...{ z = 1 }, a.b = 2 }), set.extend(old => { a.b = 2, ...{ z = 1 } })]
   spread = [set.with { ...{ a = { q = 1 } }, a.b = 2 }, set.with(old => { ...{ a = { q = 1 } }, a.b = 2 })]
   replaced = [set.with { a.b = 2, ...{ a = { b = 1 } } }, set.with({ a.b = 2, ...{ a = { b = 1 } } })]
 }

@@ -8,6 +8,6 @@ result = {
   newer
   both = newer.with { flags = [...newer.flags, "-g"] }
   computed = redis.with(old => { flags = [...old.flags, "-g"] })
-  flat = { a = 1, b = 2 }.with { b = 3, c = 4 }
+  flat = { a = 1, b = 2 }.with { b = 3 }.extend { c = 4 }
   old = redis.url
 }

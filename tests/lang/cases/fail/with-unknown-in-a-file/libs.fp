@@ -1,0 +1,2 @@
+ssl = "1.1"
+curl = "curl with ${ssl}"

@@ -1,0 +1,2 @@
+libs = { ...import("./libs.fp") }
+result = libs.with { sl = "3" }.curl
