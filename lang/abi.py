@@ -26,6 +26,10 @@ KNOWN_FIELD = ".known-field"
 NESTED = ".nested"
 NESTED_NAMES = ".nested-names"
 
+# The parameter that holds the varying constants of code that several values share (compiler/shared_code.py), and the
+# global that finds the code of one of them.
+SHARED = ".shared"
+ORIGINAL = ".original"
 # The variable that holds the call in the user's text that led to a function of the library.
 SITE = ".site"
 

@@ -10,10 +10,11 @@ import marshal
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from fpack.lang.abi import FUNCTIONS, NESTED_NAMES, OUTER, FunctionInfo
+from fpack.lang.abi import FUNCTIONS, NESTED_NAMES, ORIGINAL, OUTER, FunctionInfo
 from fpack.lang.runtime.limits import Exhausted, Limits
 from fpack.lang.runtime.paths import project_root, within
 from fpack.lang.runtime.records.layers import filled, flatten
@@ -29,7 +30,7 @@ from .errors import Fault, did_you_mean, quote
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 18
+FORMAT = 19
 
 Base = dict[str, Any]
 Free = dict[str, tuple[int, int]]
@@ -93,6 +94,7 @@ class Modules:
         self._named: dict[str, Value] = {}
         self._imported: dict[tuple[str, str], Value] = {}  # by the importing directory and the relative path
         self._stack: list[Module] = []
+        self._originals: dict[tuple[Source, int, int], CodeType] = {}
         self.latest: Source | None = None  # the last text of the user's own that was run
         names = "\0".join(f"{name} {letters}" for name, letters in sorted(builtins.items()))
         self._key = f"module {FORMAT} {version} {names}".encode()
@@ -231,6 +233,7 @@ class Modules:
         import gc
 
         from .compiler import compiler
+        from .compiler.shared_code import join
         from .syntax import parser  # and lark, unless the tables are cached
 
         # Trees of a few million nodes, and no cycles: looking for some takes longer than all else.
@@ -239,7 +242,7 @@ class Modules:
             gc.disable()
             tree = parser.parse(source, self.cache)
             made = compiler.compile_tree(source, tree, self.builtins, fields_given)
-            code = compile(made.tree, source.start, "exec", dont_inherit=True, optimize=1)
+            code = join(compile(made.tree, source.start, "exec", dont_inherit=True, optimize=1))
             return code, made.free, list(_by_code(code, made.infos))
         except RecursionError:
             raise source.error(0, 0, "This text is nested too deeply") from None
@@ -282,6 +285,7 @@ class Modules:
             else:
                 raise self._unbound(module, written, span)
         scope[".path"] = lambda text: _path(module, text)
+        scope[ORIGINAL] = partial(self._original, module.source)
         self._stack.append(module)
         if not module.source.library:
             self.latest = module.source
@@ -296,6 +300,15 @@ class Modules:
             self._stack.pop()
             module.running = False
         return scope
+
+    def _original(self, source: Source, code: CodeType, start: int) -> CodeType:
+        """Return shared code with the positions of the value at an offset, see diagnostics/shared_positions.py."""
+        found = self._originals.get((source, id(code), start))
+        if found is None:
+            from fpack.lang.diagnostics.shared_positions import find_original
+
+            found = self._originals[source, id(code), start] = find_original(source, self.cache, code, start)
+        return found
 
     def _unbound(self, module: Module, name: str, span: tuple[int, int]) -> FpackError:
         from fpack.lang.compiler.unbound_names import unbound
@@ -332,13 +345,12 @@ def _by_code(code: CodeType, infos: Mapping[str, FunctionInfo]) -> Iterator[tupl
 
     `marshal` keeps the identity of a code object that occurs twice, here and in the code that contains it.
     """
-    todo = [code]
-    while todo:
-        this = todo.pop()
+    from .compiler.shared_code import nested
+
+    for this in nested(code):
         for name in (this.co_name, *this.co_varnames[: this.co_argcount]):
             if name in infos:
                 yield this, (infos[name].evaluates, infos[name].fresh, infos[name].parts)
-        todo += [const for const in this.co_consts if const.__class__ is CodeType]
 
 
 def _path(module: Module, text: str) -> PathValue:

@@ -25,6 +25,7 @@ from .record_calls import RecordCalls
 from .record_literals import RecordLiterals
 from .records import Records
 from .scope import Scope
+from .shared_code import Expansion, shaped_values
 from .wide_lets import replace
 
 
@@ -41,19 +42,28 @@ class Compiled(NamedTuple):
 
 
 def compile_tree(
-    source: Source, tree: list[Node] | Node, builtins: Mapping[str, str], fields_given: bool = False
+    source: Source,
+    tree: list[Node] | Node,
+    builtins: Mapping[str, str],
+    fields_given: bool = False,
+    expansion: Expansion | None = None,
 ) -> Compiled:
     """Compile what the parser returns: the entries of a file, or an expression.
 
     fields_given: the module can be run with other values for fields of the file, which takes a little longer.
+    expansion: a value that is compiled by itself, though it could share code with others.
     """
     if isinstance(tree, list):
-        return compile_file(source, tree, builtins, fields_given)
+        return compile_file(source, tree, builtins, fields_given, expansion)
     return compile_expression(source, tree, builtins)
 
 
 def compile_file(
-    source: Source, entries: list[Node], builtins: Mapping[str, str], fields_given: bool = False
+    source: Source,
+    entries: list[Node],
+    builtins: Mapping[str, str],
+    fields_given: bool = False,
+    expansion: Expansion | None = None,
 ) -> Compiled:
     """Compile a file to a module that sets `.value` to the record of the file's fields.
 
@@ -63,6 +73,8 @@ def compile_file(
     block: Block = []
     tree = explicit_names(source, mark_outer_calls(entries))
     assert isinstance(tree, list)
+    if not source.library:
+        emitter.shaped, emitter.expansion = shaped_values(tree, len(source.text)), expansion
     records.file(tree, block)
     if emitter.frames:
         replace(block, emitter.frames)

@@ -18,8 +18,10 @@ from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import LITERALS, MAX_DEPTH, Node
 
 from . import python_ast as py
+from . import shared_code
 from .python_ast import Block, Expr, Position
 from .scope import Scope, Variable
+from .shared_code import CODE, STUB, Expansion, Shaped, keep_elements, with_holes
 from .strictness import Cache, FreeNames, Strictness
 from .wide_lets import Frames
 
@@ -55,6 +57,9 @@ class Emitter:
         self.late_level = -1
         self.strict_handlers: dict[str, StrictHandler] = {}
         self.tail_handlers: dict[str, TailHandler] = {}
+        self.shaped: Mapping[int, Shaped] = {}  # values that share code with others, by the `id` of their nodes
+        self.expansion: Expansion | None = None  # of these, one that is compiled by itself
+        self._shared: dict[tuple[object, ...], tuple[int, list[str]]] = {}
         self._evaluated: Cache = {}
         self._counter = 0
         self._depth = 0
@@ -155,6 +160,9 @@ class Emitter:
 
     def thunk(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr:
         """Return Python code for a thunk of the node. name: names the thunk's function, for error messages."""
+        shaped = self.shaped.get(id(node))
+        if shaped is not None:
+            return self._shared_thunk(shaped, scope, block, name)
         at = self.at(node)
         inner: Block = []
         self.level += 1
@@ -170,6 +178,41 @@ class Emitter:
         function = self.fresh(name or ".k")
         block.append(py.define(function, [], inner, at))
         return py.call(".T", [py.name(function, at)], at)
+
+    def _shared_thunk(self, value: Shaped, scope: Scope, block: Block, name: str) -> Expr:
+        """Return Python code for a thunk of a value that shares its code with others of its shape."""
+        at = self.at(value.node)
+        key = (value.shape, scope, self.level, self.late_level == self.level + 1)
+        known = self._shared.get(key)
+        expanded = self.expansion is not None and self.expansion.start == value.node.start
+        if known is not None and not expanded:
+            number, names = known
+            function = f"{STUB}{number}.{value.node.start}"
+            block.append(shared_code.stub(function, value.elements, names, at))
+            return py.call(".T", [py.name(function, at)], at)
+        if known is None:
+            number = self._counter = self._counter + 1
+            function = f"{CODE}{number}"
+            inner = self._shared_body(value, scope)
+            self._shared[key] = number, shared_code.outer_names(inner)
+            block.append(shared_code.define(function, value.elements, inner, at))
+        if expanded and self.expansion is not None:
+            function = self.expansion.name = self.fresh(name or ".k")
+            block.append(shared_code.define(function, value.elements, self._shared_body(value, scope), at))
+        return py.call(".T", [py.name(function, at)], at)
+
+    def _shared_body(self, value: Shaped, scope: Scope) -> Block:
+        """Return the statements that compute a value with constants of `.shared`."""
+        node = with_holes(value)
+        self.marked.append(node)
+        inner: Block = []
+        self.level += 1
+        self.repeated += 1
+        self.tail(node, scope, inner)
+        self.repeated -= 1
+        self.level -= 1
+        keep_elements(inner)
+        return inner
 
     def call_of_tail(self, node: Node, scope: Scope, block: Block) -> Expr:
         """Return an expression for a node that needs statements: a call of a new function."""
@@ -196,9 +239,9 @@ class Emitter:
 
     def key(self, key: str | Node, scope: Scope, block: Block, at: Position) -> Expr:
         """Return Python code for a field name, constant or computed."""
-        if key.__class__ is str:
+        if isinstance(key, str):
             return py.const(key, at)
-        return py.guarded(self.strict(key, scope, block), ".str", ".key", at)  # type: ignore[arg-type]
+        return py.guarded(self.strict(key, scope, block), ".str", ".key", at)
 
     def assertion(self, node: Node, scope: Scope, block: Block, late: bool = False) -> None:
         """Add statements for an `assert`, of a record or an expression: (kind, start, end, condition, message, ...).

@@ -74,7 +74,7 @@ class Expressions:
         at = emitter.position(node.key_start, node.key_end)
         if key in ("with", "extend"):
             return py.call(f".{key}", [emitter.strict(base, scope, block)], at)
-        if not emitter.repeated and key.__class__ is str:
+        if not emitter.repeated and isinstance(key, str):
             # Code that runs once takes longer to load than to run, and a call is shorter.
             value = (emitter.lazy if base.kind == "var" else emitter.strict)(base, scope, block)
             return py.call(".field", [value, py.const(key, at)], at)

@@ -12,11 +12,14 @@ import _ast as a
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fpack.lang.abi import SHARED
+
 Position = tuple[int, int, int, int]
 Expr = a.expr
 Statement = a.stmt
 Block = list[Statement]
 LOAD, STORE = a.Load(), a.Store()
+PLAIN = frozenset({str, int, bool, float, type(None), frozenset})
 
 
 def put(node: Any, at: Position) -> Any:
@@ -33,7 +36,18 @@ def name(n: str, at: Position) -> Expr:
 
 
 def const(value: object, at: Position) -> Expr:
-    """Build a constant or a tuple of constants."""
+    """Build a constant or a tuple of constants. A hole (shared_code.py) is an element of `.shared`."""
+    if value.__class__ not in PLAIN:
+        index = getattr(value, "index", None)
+        if index.__class__ is int:
+            return subscript(name(SHARED, at), plain_const(index, at), at)
+        if value.__class__ is tuple and any(part.__class__ not in PLAIN for part in value):  # type: ignore[attr-defined]
+            return put(a.Tuple([const(part, at) for part in value], LOAD), at)  # type: ignore
+    return plain_const(value, at)
+
+
+def plain_const(value: object, at: Position) -> Expr:
+    """Build a constant without holes."""
     return put(a.Constant(value, None), at)  # type: ignore
 
 

@@ -199,7 +199,7 @@ class RecordLiterals:
                 if isinstance(constant, a.Constant):
                     return constant
             args: list[Expr] = [py.const(len(leaves), position)]
-            if kind == "sel" and node.base.kind == "var" and node.key.__class__ is str and node.key not in METHODS:
+            if kind == "sel" and node.base.kind == "var" and isinstance(node.key, str) and node.key not in METHODS:
                 args += [emitter.lazy(node.base, scope, block), py.const(node.key, position)]
             leaves.append((node, name))
             return py.call(py.name(make, position), args, position)

@@ -18,6 +18,8 @@ from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import NamedArgument, Node, children, walk
 from fpack.store.errors import FpackError
 
+from .shared_positions import is_shared, original
+
 _VARIADIC = 0x04  # the flag of a code object that takes `*args`
 
 
@@ -33,17 +35,18 @@ class TracebackStep:
 
     @property
     def code(self) -> CodeType:
-        return self.frame.f_code
+        frame = self.frame
+        return original(frame.f_code, frame.f_locals, frame.f_globals) if is_shared(frame.f_code) else frame.f_code
 
     @property
     def name(self) -> str:
         """The name of the field or function that the frame evaluates; "" if it has no name."""
         code = self.code
         if code.co_name.startswith(PARTS) and not isinstance(self, CallStep):
-            named: str = self.frame.f_globals[FUNCTIONS][id(code)].parts[self.frame.f_locals[PART]]
+            named: str = self.frame.f_globals[FUNCTIONS][id(self.frame.f_code)].parts[self.frame.f_locals[PART]]
             if named:
                 return named
-        for part in reversed(self.code.co_qualname.split(".<locals>.")):
+        for part in reversed(code.co_qualname.split(".<locals>.")):
             name = shown_name(part)
             if name:
                 return name
@@ -83,7 +86,7 @@ class CallStep(TracebackStep):
 
     @property
     def code(self) -> CodeType:
-        return self.site.code
+        return original(self.site.code, self.site.names, self.site.scope) if self.site.names else self.site.code
 
     @property
     def call(self) -> str:
@@ -103,9 +106,11 @@ def own_steps(steps: list[TracebackStep]) -> list[TracebackStep]:
     for step in steps:
         if step.source.library:
             site = step.frame.f_locals.get(SITE)
-            if site is None or (own and (own[-1].code, own[-1].instruction) == (site.code, site.instruction)):
+            if site is None:
                 continue
             step = CallStep(step.frame, site)
+            if own and (own[-1].code, own[-1].instruction) == (step.code, step.instruction):
+                continue
         own.append(step)
     return own
 

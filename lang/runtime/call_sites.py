@@ -11,19 +11,24 @@ import sys
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-from fpack.lang.abi import SITE
+from fpack.lang.abi import SHARED, SITE
 
 MAX_FRAMES = 64  # frames between a function of the library and the call in the user's text
 
 
 class CallSite(NamedTuple):
-    """A call in the user's text: its code, instruction and text, the called function's name, and its record."""
+    """A call in the user's text: its code, instruction and text, the called function's name, and its record.
+
+    names, scope: if values share the code, the local and global names of its frame; else names is empty.
+    """
 
     code: CodeType
     instruction: int
     source: Any  # a Source
     function: str
     given: Any
+    names: dict[str, Any]
+    scope: dict[str, Any]
 
 
 def call_site(given: Any) -> CallSite | None:
@@ -40,7 +45,9 @@ def call_site(given: Any) -> CallSite | None:
         if source is not None:
             code = frame.f_code
             if not source.library:
-                return CallSite(code, frame.f_lasti, source, running.f_code.co_name, given)
+                shared = SHARED in code.co_varnames or SHARED in code.co_freevars or SHARED in code.co_cellvars
+                names = {SHARED: frame.f_locals[SHARED]} if shared else {}
+                return CallSite(code, frame.f_lasti, source, running.f_code.co_name, given, names, frame.f_globals)
             if SITE in code.co_freevars or SITE in code.co_cellvars or SITE in code.co_varnames:
                 site: CallSite | None = frame.f_locals.get(SITE)
                 return site
