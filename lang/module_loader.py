@@ -30,7 +30,7 @@ from .errors import Fault, did_you_mean, quote
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 19
+FORMAT = 20
 
 Base = dict[str, Any]
 Free = dict[str, tuple[int, int]]

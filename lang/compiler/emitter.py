@@ -156,6 +156,14 @@ class Emitter:
             return self.lazy(node.inner, scope, block, name)
         elif self.free_names.is_plain(node):
             return self.strict(node, scope, block)
+        elif kind == "sel" and self.repeated and not name and node.base.kind == "var" and isinstance(node.key, str):
+            if node.key not in ("with", "extend"):
+                at = self.position(node.key_start, node.key_end)
+                base = self.lazy(node.base, scope, block)
+                if isinstance(base, a.Name):
+                    found = py.walrus(".w", py.call(".peek", [base, py.const(node.key, at)], at), at)
+                    test = py.compare(found, a.IsNot(), py.name(".M", at), at)
+                    return py.choose(test, py.name(".w", at), self.thunk(node, scope, block, name), at)
         return self.thunk(node, scope, block, name)
 
     def thunk(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr:

@@ -100,6 +100,18 @@ def later(parts: Callable[[int], Value]) -> Callable[[int], Value]:
     return make
 
 
+def peek(base: Value, name: str) -> Value:
+    """Return a field of a record that is evaluated, as it is there; MISSING if the record or the field is not."""
+    if base.__class__ is Thunk:
+        contents = base.cell_contents
+        if contents.__class__ is not tuple:
+            return MISSING
+        base = contents[0]
+    if base.__class__ is dict or base.__class__ is Record:
+        return base.get(name, MISSING)
+    return MISSING
+
+
 def with_(value: Value) -> Value:
     """Return the method `.with` of a record: a function from changes to the changed record."""
     return _method(value, "with", False)
@@ -150,6 +162,7 @@ RUNTIME: dict[str, Any] = {
     ".apart": disjoint,
     ".make": make,
     ".later": later,
+    ".peek": peek,
     ".with": with_,
     ".extend": extend,
 }
