@@ -302,12 +302,14 @@ class Modules:
         return scope
 
     def _original(self, source: Source, code: CodeType, start: int) -> CodeType:
-        """Return shared code with the positions of the value at an offset, see diagnostics/shared_positions.py."""
+        """Return shared code with the positions of the value at an offset, see compiler/separate_code.py."""
         found = self._originals.get((source, id(code), start))
         if found is None:
-            from fpack.lang.diagnostics.shared_positions import find_original
+            from .compiler.separate_code import find_original
 
-            found = self._originals[source, id(code), start] = find_original(source, self.cache, code, start)
+            found = self._originals[source, id(code), start] = find_original(
+                source, self.cache, self.builtins, code, start
+            )
         return found
 
     def _unbound(self, module: Module, name: str, span: tuple[int, int]) -> FpackError:

@@ -156,15 +156,26 @@ class Emitter:
             return self.lazy(node.inner, scope, block, name)
         elif self.free_names.is_plain(node):
             return self.strict(node, scope, block)
-        elif kind == "sel" and self.repeated and not name and node.base.kind == "var" and isinstance(node.key, str):
-            if node.key not in ("with", "extend"):
-                at = self.position(node.key_start, node.key_end)
-                base = self.lazy(node.base, scope, block)
-                if isinstance(base, a.Name):
-                    found = py.walrus(".w", py.call(".peek", [base, py.const(node.key, at)], at), at)
-                    test = py.compare(found, a.IsNot(), py.name(".M", at), at)
-                    return py.choose(test, py.name(".w", at), self.thunk(node, scope, block, name), at)
+        elif kind == "sel" and self.repeated and not name:
+            peeked = self._peeked(node, scope, block)
+            if peeked is not None:
+                return peeked
         return self.thunk(node, scope, block, name)
+
+    def _peeked(self, node: Node, scope: Scope, block: Block) -> Expr | None:
+        """Return Python code for a selection from a variable that takes the field as it is, if the record is evaluated.
+
+        None if the node is another one.
+        """
+        if node.base.kind != "var" or not isinstance(node.key, str) or node.key in ("with", "extend"):
+            return None
+        base = self.lazy(node.base, scope, block)
+        if not isinstance(base, a.Name):
+            return None
+        at = self.position(node.key_start, node.key_end)
+        found = py.walrus(".w", py.call(".peek", [base, py.const(node.key, at)], at), at)
+        test = py.compare(found, a.IsNot(), py.name(".M", at), at)
+        return py.choose(test, py.name(".w", at), self.thunk(node, scope, block), at)
 
     def thunk(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr:
         """Return Python code for a thunk of the node. name: names the thunk's function, for error messages."""
@@ -193,6 +204,7 @@ class Emitter:
         key = (value.shape, scope, self.level, self.late_level == self.level + 1)
         known = self._shared.get(key)
         expanded = self.expansion is not None and self.expansion.start == value.node.start
+        function = ""
         if known is not None and not expanded:
             number, names = known
             function = f"{STUB}{number}.{value.node.start}"

@@ -43,8 +43,10 @@ class Expressions:
         at = emitter.at(node)
         parts: list[Expr] = []
         for part in node.parts:
-            if part.__class__ is str:
-                parts.append(py.const(part, at))
+            if isinstance(part, str):
+                text = py.const(part, at)
+                is_hole = not isinstance(text, a.Constant)
+                parts.append(py.put(a.FormattedValue(text, -1, None), at) if is_hole else text)
             else:
                 position = emitter.at(part)
                 value = emitter.strict(part, scope, block)

@@ -38,10 +38,10 @@ def name(n: str, at: Position) -> Expr:
 def const(value: object, at: Position) -> Expr:
     """Build a constant or a tuple of constants. A hole (shared_code.py) is an element of `.shared`."""
     if value.__class__ not in PLAIN:
-        index = getattr(value, "index", None)
-        if index.__class__ is int:
-            return subscript(name(SHARED, at), plain_const(index, at), at)
-        if value.__class__ is tuple and any(part.__class__ not in PLAIN for part in value):  # type: ignore[attr-defined]
+        element = getattr(value, "element", None)
+        if element is not None:
+            return subscript(name(SHARED, at), plain_const(element, at), at)
+        if value.__class__ is tuple and any(part.__class__ not in PLAIN for part in value):
             return put(a.Tuple([const(part, at) for part in value], LOAD), at)  # type: ignore
     return plain_const(value, at)
 

@@ -4,7 +4,7 @@ A large set of packages has thousands of fields such as `a = make { name = "a", 
 code for each of them takes most of the time. So the first value of a shape is compiled with its varying constants as
 elements of a tuple, `.shared`, the default of a parameter. Each other value is a function of the same code with
 another default. The tuple begins with the offset of the value in the text: `.shared` in a frame tells which value it
-evaluates, and diagnostics/shared_positions.py compiles that one for the positions in the text.
+evaluates, and separate_code.py compiles that one for the positions in the text.
 
 Python's compiler cannot give one code object to several functions. It gets a stub instead, a function with the same
 free variables, and `join` replaces the code of stubs.
@@ -18,7 +18,7 @@ from types import CodeType
 from typing import NamedTuple
 
 from fpack.lang.abi import SHARED
-from fpack.lang.syntax.tree import Field, InheritedField, Literal, Node, Selection, walk
+from fpack.lang.syntax.tree import Literal, Node, Selection, walk
 
 from . import python_ast as py
 from .python_ast import Block, Position
@@ -33,16 +33,15 @@ _METHODS = ("with", "extend")
 
 
 class Hole(str):
-    """A varying string, as the element `index` of `.shared`."""
+    """A varying string. element: its index in `.shared`."""
 
-    __slots__ = ("index",)
-    index: int
+    element: int
 
 
 class IntegerHole(int):
-    """A varying integer, as the element `index` of `.shared`."""
+    """A varying integer. element: its index in `.shared`."""
 
-    index: int
+    element: int
 
 
 class Shape:
@@ -84,13 +83,12 @@ def shaped_values(tree: list[Node] | Node, size: int) -> dict[int, Shaped]:
     shapes: dict[tuple[object, ...], Shape] = {}
     found: list[Shaped] = []
     for node in walk(tree):
-        if node.kind == "rec" and len(node.entries) >= MIN_VALUES:
-            values = [e.value for e in node.entries if e.kind == "set" and not e.nested]
-        elif node.kind == "list" and len(node.items) >= MIN_VALUES:
-            values = node.items
-        else:
+        values = _values(node)
+        if len(values) < MIN_VALUES:
             continue
-        for value in values:
+        while values:
+            value = values.pop()
+            values += _values(value)  # a record may be made at once, with thunks for its fields
             words: list[object] = []
             constants: list[object] = []
             if value.kind not in ("var", "str", "int") and _describe(value, words, constants):
@@ -103,6 +101,13 @@ def shaped_values(tree: list[Node] | Node, size: int) -> dict[int, Shaped]:
                 )
                 found.append(Shaped(value, shape, constants))
     return {id(value.node): value for value in found if value.shape.count >= MIN_VALUES}
+
+
+def _values(node: Node) -> list[Node]:
+    """Return the values of the fields of a record, or the elements of a list, as a new list."""
+    if node.kind == "rec":
+        return [e.value for e in node.entries if e.kind == "set" and not e.nested]
+    return list(node.items) if node.kind == "list" else []
 
 
 def _describe(node: Node, words: list[object], constants: list[object]) -> bool:
@@ -146,7 +151,8 @@ def _describe(node: Node, words: list[object], constants: list[object]) -> bool:
         words.append("}")
         return True
     if kind == "interp":
-        words.append(tuple(part if part.__class__ is str else None for part in node.parts))
+        words.append(tuple(part.__class__ is str for part in node.parts))
+        constants += [part for part in node.parts if part.__class__ is str]
         parts = [part for part in node.parts if part.__class__ is not str]
     elif kind in ("paren", "neg", "not"):
         parts = [node.inner]
@@ -175,7 +181,7 @@ def with_holes(value: Shaped) -> Node:
     for i, constant in enumerate(value.constants):
         if i in slots:
             constant = Hole(constant) if constant.__class__ is str else IntegerHole(constant)  # type: ignore
-            constant.index = slots[i]  # type: ignore
+            constant.element = slots[i]
         holes.append(constant)
     return _filled(value.node, iter(holes))
 
@@ -197,6 +203,13 @@ def _filled(node: Node, constants: Iterator[object]) -> Node:
                 entry = entry.__class__((*entry[:3], _filled(entry.inner, constants)))
             entries.append(entry)
         return node.__class__((*node[:3], entries))
+    if kind == "interp":
+        texts = [next(constants) if part.__class__ is str else None for part in node.parts]
+        pieces = [
+            text if part.__class__ is str else _filled(part, constants)
+            for text, part in zip(texts, node.parts, strict=True)
+        ]
+        return node.__class__((*node[:3], pieces))
     parts = [
         [_filled(item, constants) if isinstance(item, Node) else item for item in part]
         if part.__class__ is list
@@ -235,7 +248,8 @@ def keep_elements(body: Block) -> None:
 
 def outer_names(body: Block) -> list[str]:
     """Return the names that a body reads and may not bind itself, sorted."""
-    read, bound = set(), {SHARED}
+    read: set[str] = set()
+    bound = {SHARED}
     for node in (n for statement in body for n in _nodes(statement)):
         if isinstance(node, a.Name):
             (read if isinstance(node.ctx, a.Load) else bound).add(node.id)
