@@ -133,9 +133,10 @@ def test_a_message_has_the_position_of_its_value(monkeypatch: pytest.MonkeyPatch
 
 def test_a_call_of_the_library_has_the_position_of_its_value(evaluate: Any) -> None:
     fields = "".join(
-        f'  p{i} = container {{ name = "p{i}", packages = [], ports = ["{i}/tcp"] }}.ports\n' for i in range(1, COUNT)
+        f'  p{i} = container {{ name = "p{i}", tag = "1", packages = [], ports = ["{i}/tcp"] }}.ports\n'
+        for i in range(1, COUNT)
     )
-    written = "set = {\n" + fields.replace("7/tcp", "7a") + "}\n"
+    written = "set = {\n" + fields.replace('"7/tcp"', '"7a"') + "}\n"
     alone = evaluate(written, False)
     assert isinstance(alone, str) and ":8:" in alone
     assert evaluate(written, True) == alone
