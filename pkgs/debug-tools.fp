@@ -9,6 +9,7 @@ image = container {
   tag = "13" # the release of Debian
   packages = [get(debian, name) for name in import("fpack/debug").usual-packages]
   closure = "linked"
+  interpreted = false
   rules = { util-linux = { keep = import("fpack/debug").usual-programs } }
   command = ["/usr/bin/bash"]
   env = { LANG = "C.UTF-8", HISTFILE = "" }

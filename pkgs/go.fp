@@ -16,6 +16,7 @@ image = container {
 
   closure = "linked"
   data-packages = false
+  interpreted = false
   packages = [debian.golang-go, debian."golang-1.24-go", debian."golang-1.24-src", debian.ca-certificates, debian.dash]
   rules = {
     # The standard library without its own tests and without the sources of the compiler, which is here as a program.

@@ -15,6 +15,7 @@ image = container {
   # Certificates are for servers behind it that are reached by TLS: `ca-file @system-ca`.
   closure = "linked"
   data-packages = false
+  interpreted = false
   packages = [debian.haproxy.slice { keep = ["/usr/sbin", "/etc/haproxy/errors"] }, debian.ca-certificates]
   rules = { ca-certificates = { keep = ["/usr/share/ca-certificates"] } }
 

@@ -20,6 +20,7 @@ image = container {
   # Each of MariaDB's programs carries the client library in it, 5 MB: those for daily work, and not all 30.
   closure = "linked"
   data-packages = false
+  interpreted = false
   packages = [
     debian.mariadb-server-core.slice { drop = ["/usr/bin/resolveip", "/usr/bin/innochecksum", "/usr/bin/*install*db"] },
     debian.mariadb-server.slice { keep = ["/usr/lib/mysql/plugin"], drop = ["/usr/lib/mysql/plugin/auth_pam*"] },

@@ -14,6 +14,7 @@ image = container {
 
   closure = "linked"
   data-packages = false
+  interpreted = false
   packages = [debian.nginx, debian.nginx-common]
 
   # Of Debian's configuration, what every server includes; its nginx.conf is for a machine with many sites.

@@ -17,6 +17,7 @@ image = container {
   # The parts of Node.js that Debian packages by themselves are read by name when it starts, so nothing leads to them.
   closure = "linked"
   data-packages = false
+  interpreted = false
   packages = [
     debian.nodejs, debian.node-acorn, debian.node-cjs-module-lexer, debian.node-minimatch, debian.node-undici,
     debian.ca-certificates, debian.tzdata, debian.dash, debian.coreutils,

@@ -18,6 +18,7 @@ image = container {
 
   closure = "linked"
   data-packages = false
+  interpreted = false
   packages = [
     debian.openjdk-21-jre-headless,
     debian.openjdk-21-jdk-headless.slice { keep = ["${jvm}/bin/${tool}" for tool in tools] },

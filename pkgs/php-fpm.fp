@@ -26,6 +26,7 @@ image = container {
 
   closure = "linked"
   data-packages = false
+  interpreted = false
   packages = [
     extension("fpm"), extension("cli"), extension("common"),
     ...[extension(e) for e in split("bcmath curl mbstring mysql opcache pgsql readline sqlite3 xml zip", " ")],

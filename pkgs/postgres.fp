@@ -42,6 +42,7 @@ image = container {
   # What the files of these packages load comes with them; what else the packages depend on stays away.
   closure = "linked"
   data-packages = false
+  interpreted = false
   packages = [server, debian.postgresql-client-17, debian.tzdata, debian.libc-bin, debian.libnss-wrapper,
     debian.ncurses-base, debian.locales-all, ...tools]
 

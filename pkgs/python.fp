@@ -16,6 +16,7 @@ image = container {
   # use take from the system is listed too: the C++ library, certificates, time zones, descriptions of terminals.
   closure = "linked"
   data-packages = false
+  interpreted = false
   packages = [
     debian.python3, debian.python-is-python3, debian."python3.13", debian."python3.13-minimal",
     debian."libpython3.13-stdlib", debian."libpython3.13-minimal",

@@ -15,6 +15,7 @@ image = container {
   # The programs, and what they load. redis-server without its /etc: it would listen on localhost, in the background.
   closure = "linked"
   data-packages = false
+  interpreted = false
   packages = [debian.redis-server.slice { keep = ["/usr/bin"] }, debian.redis-tools, debian.dash]
 
   entrypoint = ["docker-entrypoint.sh"]

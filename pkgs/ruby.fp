@@ -16,6 +16,7 @@ image = container {
 
   closure = "linked"
   data-packages = false
+  interpreted = false
   packages = [debian.ruby, debian."ruby3.3", debian."libruby3.3", debian.ruby-rubygems,
     debian.ca-certificates, debian.tzdata, debian.ncurses-base, debian.libc-bin, debian.dash, debian.coreutils]
   rules = {

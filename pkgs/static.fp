@@ -13,6 +13,7 @@ image = container {
 
   closure = "linked"
   data-packages = false
+  interpreted = false
   packages = [debian.ca-certificates, debian.tzdata, debian.netbase]
   rules = {
     # Its program, which joins certificates, is a shell script; fpack joins them itself.

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.linking import essential, linker, store_paths
+from fpack.builders.linking.code import CodeNeeds
 from fpack.builders.linking.data_packages import with_data
+from fpack.builders.linking.imports import MAX_JAR, MAX_TEXT
 from fpack.builders.linking.linker import LinkResult, MissingFile, Reason
 from fpack.builders.linking.required_files import ASKED, DATA, SEED
 from fpack.builders.payload import meta, slice_table
@@ -31,6 +34,7 @@ from fpack.builders.rootfs.service import INIT, RootService, ServiceArgs, servic
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.derivation import Output, placeholder
+from fpack.store.files.regular_file import open_regular
 from fpack.store.path import StorePath
 
 # 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only. 4: the commands that
@@ -81,7 +85,8 @@ class RootArgs(NamedTuple):
     service: the server that the root is for, at most one.
     configured: the output of `configure` with what maintainer scripts did. If it is a candidate, it is built only if a
     script of the root's packages matters. configured_drop: globs of the paths that are not taken from it. setuid:
-    the files that keep set-id bits, which scripts may set. database: a root with dpkg gets its database.
+    the files that keep set-id bits, which scripts may set. database: a root with dpkg gets its database. interpreted: a linked
+    root takes what interpreted programs load.
     """
 
     mode: str
@@ -97,6 +102,7 @@ class RootArgs(NamedTuple):
     configured_drop: tuple[str, ...] = ()
     setuid: tuple[str, ...] = ()
     database: bool = False
+    interpreted: bool = False
 
 
 class RootBuilder(BaseBuilder):
@@ -128,7 +134,11 @@ def _linked(task: Task, args: RootArgs) -> Steps:
         # Link what the scripts of the root's packages made, too. That may add packages, which have scripts.
         scripts = [configured.seed(tree, packages, drop)] if tree is not None and packages else []
         depends.update({table.package: list(items) for table in scripts})
-        steps = linker.link([*seeds, *built, *scripts], depends, args.wants, args.arch)
+        code = None
+        if args.interpreted:
+            requested = [table.package for table in seeds if table.package != FIRST]
+            code = CodeNeeds(depends, requested, [table.package for table in built], partial(_code, task))
+        steps = linker.link([*seeds, *built, *scripts], depends, args.wants, args.arch, code=code)
         found, more = yield from _drive(task, items, steps)
         searched |= more
         found = store_paths.without(found, [*built, *scripts])
@@ -142,6 +152,17 @@ def _linked(task: Task, args: RootArgs) -> Steps:
     data = {name for name, item in items.items() if item.data}
     found, more = yield from _drive(task, items, with_data(found, depends, data))
     return (yield from _finish(task, args, found, tree, (searched | more) - found.reasons.keys()))
+
+
+def _code(task: Task, table: SliceTable, entry: meta.TreeEntry) -> bytes:
+    """Return the beginning of a file of code, and all of a Java archive."""
+    task.check()
+    most = MAX_JAR if entry.path.endswith(".jar") else MAX_TEXT
+    path = store_path.parse(table.path)
+    if entry.blake3:
+        return meta.read_file(task.disk(path) / "data" / entry.path, entry.blake3, most)
+    with open_regular(task.disk(path).parent / entry.path.removeprefix(f"{store_path.STORE[1:]}/")) as file:
+        return file.read(most)
 
 
 def _configured(

@@ -102,9 +102,14 @@ def _called(table: SliceTable) -> Iterator[tuple[str, Reason]]:
     for path, entry in sorted(table.entries.items()):
         if entry.facts is None or not entry.facts.commands or not is_function(path):
             continue
-        if not _OWN_LIBRARIES.match(path):
+        if not own_library(path):
             for command in entry.facts.commands:
                 yield PACKAGES[command], Reason(CALLS, table.package, f"/{path}", command)
+
+
+def own_library(path: str) -> bool:
+    """Return whether a file belongs to the library of an interpreter."""
+    return _OWN_LIBRARIES.match(path) is not None
 
 
 def _terminals(tables: Sequence[SliceTable]) -> Iterator[tuple[str, Reason]]:

@@ -14,7 +14,7 @@ Recommends.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from fpack.builders.payload import meta
 from fpack.builders.payload.globs import merged
@@ -67,21 +67,39 @@ def link(
     wants: Sequence[str],
     arch: str,
     counts: Callable[[RequiredFile], bool] = lambda required: True,
+    code: CodeLoads | None = None,
 ) -> Fetch:
     """Link a root from `seeds`: a generator that yields package names to fetch and is sent their tables.
 
     depends: the dependencies of each package of the closure; its keys are all available packages. wants: explicitly
-    requested sonames and absolute paths. counts(required): whether a required file is to be searched for.
+    requested sonames and absolute paths. counts(required): whether a required file is to be searched for. code: what
+    interpreted programs load.
     """
-    return _Linker(depends, arch, counts).run(seeds, wants)
+    return _Linker(depends, arch, counts, code).run(seeds, wants)
+
+
+class CodeLoads(Protocol):
+    """Finds the packages that code in the included packages loads."""
+
+    def needed(
+        self, included: Sequence[SliceTable], known: Mapping[str, SliceTable]
+    ) -> Generator[list[str], list[SliceTable], list[tuple[SliceTable, Reason]]]:
+        """Return further packages to include. Yield names to fetch, which are not in `known`."""
 
 
 class _Linker:
     """The state of one resolution."""
 
-    def __init__(self, depends: Mapping[str, Sequence[str]], arch: str, counts: Callable[[RequiredFile], bool]) -> None:
+    def __init__(
+        self,
+        depends: Mapping[str, Sequence[str]],
+        arch: str,
+        counts: Callable[[RequiredFile], bool],
+        code: CodeLoads | None,
+    ) -> None:
         self._depends = depends
         self._counts = counts
+        self._code = code
         self._machine = elf_machine(arch)
         self._search = default_directories(arch)
         self._configured: dict[str, None] = {}
@@ -112,6 +130,8 @@ class _Linker:
             left = [required for required in left if not self._met(required)]
             needed = self._indispensable(left)
             if not needed:
+                if (yield from self._load_code()):
+                    continue
                 break
             left = [required for required in left if required not in needed]
             self._open = needed
@@ -127,6 +147,16 @@ class _Linker:
         return LinkResult([self._tables[name] for name in self._reasons], dict(self._reasons), sorted(missing))
 
     # Inclusion of packages.
+
+    def _load_code(self) -> Generator[list[str], list[SliceTable], bool]:
+        """Include what the code of the included packages loads. Return whether there is more of it."""
+        if self._code is None:
+            return False
+        found = yield from self._code.needed([self._tables[name] for name in self._reasons], self._tables)
+        for table, reason in found:
+            self._tables[table.package] = table
+            self._include(table.package, reason)
+        return bool(found)
 
     def _include(self, package: str, reason: Reason) -> None:
         self._reasons[package] = reason

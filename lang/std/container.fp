@@ -5,6 +5,8 @@
 # absolute paths. rules: { PACKAGE = { keep, drop, setuid } }, also for packages that are included as dependencies.
 # drop: the files to remove from every package, instead of documentation and the like.
 # data-packages: a linked image includes dependencies that have nothing but data.
+# interpreted: a linked image includes what interpreted programs load: standard libraries, the modules that their code imports,
+# plug-ins, and the commands that scripts call. Without it, the image has only what files name for the loader.
 # first-start: steps that run when the container starts, [{ creates, command }]: the command, a list of words, runs if the
 # path `creates` is absent. By default, those that the packages are known to need. init: start the program by `tini`, which
 # passes signals on and ends orphaned processes; by default, if there are steps, if the program is a script or an
@@ -48,6 +50,7 @@ container({
   setuid: list = [],
   alternatives: record = {},
   data-packages: bool = true,
+  interpreted: bool = true,
   first-start: list | null = null,
   init: bool | null = null,
   run-options: list = [],
@@ -95,13 +98,15 @@ container({
     built-with = unique([q.name for p in built for q in p.debian-packages or []])
     around = if built-with == [] then []
       else [p for p in closure-of(built-with) if !has(found-names, p.name)]
-    # No package declares Essential packages: the root takes what scripts and programs call, and the UTF-8 locale.
-    others = if linked || names == [] then []
+    # No package declares Essential packages: the root takes what scripts and programs call, and the UTF-8 locale, which a
+    # linked one does without.
+    with-code = linked && interpreted
+    others = if linked && !interpreted || names == [] then []
       else [p for p in closure-of(essential) if !has(found-names, p.name)]
-    locale = [p for p in others if p.name == "libc-bin"]
+    locale = if linked then [] else [p for p in others if p.name == "libc-bin"]
     other-names = set-of([p.name for p in others])
     spare = [
-      ...[p for p in others if p.name != "libc-bin"],
+      ...if linked then others else [p for p in others if p.name != "libc-bin"],
       ...[p for p in around if !has(other-names, p.name)],
     ]
     present = set-of([p.name for p in [...found, ...spare]])
@@ -137,7 +142,13 @@ container({
       else rules-made
     kept-bits = unique(flatten([r.setuid for _, r in rules-made]))
     slices = members(the-release, all-found, seeds, table, debian, [...data, ...relied], linked && data-packages)
-    with-scripts = runs-scripts(configure, linked, names, has-package, the-arch)
+    with-scripts = runs-scripts(
+      configure,
+      linked && !(with-code && any(found, p => match(p.name, "php[0-9.]+-common") != null)),
+      names,
+      has-package,
+      the-arch,
+    )
     # Debian's scripts refuse a system user with a number outside of its range.
     all-users = [
       u for u in chosen-users(users, user, [p.name for p in found])
@@ -172,6 +183,7 @@ container({
         }]
       }
       ...if built-with == [] then {} else built-field(built)
+      ...if with-code then { interpreted = true } else {}
       # Programs that depend on dpkg read its database.
       ...if has(found-names, "dpkg") then { database = true } else {}
       ...if scripts == null then {} else {
@@ -362,9 +374,10 @@ one-arch(packages, default) = import("fpack/platform").one-arch("A container", p
 # The same package for a platform. What is built from source is for the platform that it was built for.
 made-for(platform, p) = if p.type == "package" && p.platform.arch != platform.arch then p.for(platform) else p
 
-# Whether maintainer scripts run. Without dpkg, which configures packages, no release can run them.
-runs-scripts(configure, linked, names, has-package, arch) =
-  if configure == null then !linked && names != [] && arch == settings.arch && has-package("dpkg")
+# Whether maintainer scripts run. Without dpkg, which configures packages, no release can run them. unconfigured: by
+# default, they do not. A linked image with PHP needs them: they switch on its extensions.
+runs-scripts(configure, unconfigured, names, has-package, arch) =
+  if configure == null then !unconfigured && names != [] && arch == settings.arch && has-package("dpkg")
   else if configure != false && arch != settings.arch then
     error(
       "Maintainer scripts run only for ${settings.arch}, which is built for, and this image is for ${arch}",

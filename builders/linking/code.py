@@ -1,0 +1,262 @@
+"""Find the packages that interpreted programs of a linked root load, which no table of an ELF file names.
+
+A package is active in a language if its programs are written in it, or if it has modules and no compiled program; then
+its code counts. What code needs is the standard library of the interpreter, the modules that it imports, those packages
+of its own dependencies that are of the same language, because code also loads modules by computed names, and the
+commands that its scripts call. What an interpreter needs to start is needed in any case, and so are packages of plug-ins.
+A package without any files stands for its dependencies.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+
+from fpack.builders.payload import meta
+from fpack.builders.payload.commands import PACKAGES, SHELLS, script_commands
+from fpack.builders.payload.meta import TreeEntry
+from fpack.builders.payload.slice_table import SliceTable
+
+from . import languages
+from .essential import CALLS, DEPENDS, MAINTENANCE, own_library
+from .imports import Import, imports, package_names
+from .languages import LANGUAGES, Language
+from .linker import Reason
+from .required_files import is_function
+
+MODULE, ENGINE, PLUGIN = "module", "engine", "plugin"
+Read = Callable[[SliceTable, TreeEntry], bytes]
+_Found = tuple[SliceTable, Reason]
+_Fetching = Generator[list[str], list[SliceTable], list[_Found]]
+_PLUGIN = re.compile(r"(?:.*[-.])?(?:plugins?|modules?|extensions?|addons?|loaders?|drivers?|backends?)(?:[-.].*)?\Z")
+# Files that every package has.
+_ABOUT = ("usr/share/doc/", "var/lib/dpkg/", "usr/share/lintian/")
+_INSTALLATION = ("usr/share/python3/", "usr/share/debhelper/")  # for maintainer scripts
+_NOT_A_NAME = re.compile(r"[^a-z0-9]")
+_VERSION = re.compile(r"(?<=[a-z])[0-9][0-9.]*(?=-)")  # that of the interpreter, as in php8.4-xml
+
+
+class CodeNeeds:
+    """The needs of code, for one resolution. See `linker.CodeLoads`.
+
+    depends: the dependencies of each available package. seeds: the requested packages. built: those that are store paths
+    from source. read: returns the content of a file.
+    """
+
+    def __init__(
+        self, depends: Mapping[str, Sequence[str]], seeds: Collection[str], built: Collection[str], read: Read
+    ) -> None:
+        self._depends = depends
+        self._seeds = set(seeds) | set(built)
+        self._built = set(built)
+        self._read = read
+        self._done: set[str] = set()
+        self._loaded: set[str] = set()  # packages that code loads
+        self._languages: dict[str, None] = {}  # in which a package is active
+        self._modules: dict[tuple[str, str], frozenset[str]] = {}
+
+    def needed(self, included: Sequence[SliceTable], known: Mapping[str, SliceTable]) -> _Fetching:
+        """Return the packages that the code of the included packages loads and that are not included."""
+        present = {table.package for table in included}
+        wanted: dict[str, Reason] = {}
+        open_: dict[tuple[str, Import], tuple[SliceTable, str]] = {}
+        for table in included:
+            if table.package in self._done:
+                continue
+            self._done.add(table.package)
+            active = self._active(table)
+            for name, reason in self._dependencies(table, active):
+                wanted.setdefault(name, reason)
+            for name, reason in self._calls(table, active):
+                wanted.setdefault(name, reason)
+            for language in active:
+                for path, module in self._imports(table, language, included):
+                    open_.setdefault((language.name, module), (table, path))
+        for name, reason in self._engines(included):
+            wanted.setdefault(name, reason)
+        new = {name: reason for name, reason in wanted.items() if name in self._depends and name not in present}
+        found = yield from _fetched(new, known)
+        tables = [*included, *(table for table, _ in found)]
+        fetched = {**known, **{table.package: table for table, _ in found}}
+        found += yield from self._search(open_, tables, fetched)
+        self._loaded |= {table.package for table, reason in found if reason.kind in (MODULE, ENGINE, DEPENDS)}
+        return found
+
+    # Which code counts.
+
+    def _active(self, table: SliceTable) -> list[Language]:
+        """Return the languages in which a package is active."""
+        own = languages.of_package(table.package)
+        if table.package in self._loaded:
+            active = {own} if own is not None else set()
+            active |= {language for language, _ in languages.code(table)}
+        elif table.package in self._seeds:
+            active, compiled, _ = languages.programs(table)
+            if own is not None and own.engine.match(table.package):
+                active.add(own)
+            if not compiled or own is not None:
+                active |= {language for language, _ in languages.code(table)}
+        else:
+            return []
+        chosen = [language for language in LANGUAGES if language in active]
+        self._languages.update(dict.fromkeys(language.name for language in chosen))
+        return chosen
+
+    def _dependencies(self, table: SliceTable, active: Sequence[Language]) -> Iterator[tuple[str, Reason]]:
+        """Yield the dependencies of the same languages, those that are plug-ins, and all of a package without files."""
+        empty = table.package in self._seeds | self._loaded and all(
+            entry.kind == meta.DIRECTORY or entry.path.startswith(_ABOUT) for entry in table.entries.values()
+        )
+        for name in self._depends.get(table.package, ()):
+            if table.package in self._built:
+                continue  # what a store path may take is searched by name
+            if empty or any(language.family.match(name) for language in active):
+                self._loaded.add(name)
+                yield name, Reason(DEPENDS, table.package, "", name)
+            elif _PLUGIN.match(name):
+                yield name, Reason(PLUGIN, table.package, "", name)
+
+    def _engines(self, included: Sequence[SliceTable]) -> Iterator[tuple[str, Reason]]:
+        """Yield what the included interpreters need to start, and the standard libraries of the active languages."""
+        for language in LANGUAGES:
+            engine = next((t.package for t in included if language.engine.match(t.package)), None)
+            if engine is None:
+                continue
+            for name in self._depends:
+                whole = language.name in self._languages and language.library.match(name)
+                if whole or language.start.match(name):
+                    yield name, Reason(ENGINE, engine, "", f"the standard library of {language.name.capitalize()}")
+
+    def _calls(self, table: SliceTable, active: Sequence[Language]) -> Iterator[tuple[str, Reason]]:
+        """Yield the Essential packages whose commands the files of an active package call."""
+        if table.package in MAINTENANCE - self._seeds:
+            return
+        own = languages.of_package(table.package)
+        runs = own is not None and own.name in self._languages and own.engine.match(table.package)
+        if not active and not runs and not (table.package in self._seeds and languages.programs(table)[2]):
+            return
+        for path, entry in sorted(table.entries.items()):
+            if entry.facts is None or not is_function(path) or own_library(path) or path.startswith(_INSTALLATION):
+                continue
+            commands = entry.facts.commands
+            if table.package in self._built and entry.facts.interp.rpartition("/")[2] in SHELLS:
+                commands = script_commands(self._read(table, entry))
+            for command in commands:
+                yield PACKAGES[command], Reason(CALLS, table.package, f"/{path}", command)
+
+    # What it imports.
+
+    def _imports(
+        self, table: SliceTable, language: Language, included: Sequence[SliceTable]
+    ) -> Iterator[tuple[str, Import]]:
+        """Yield (path, import) for modules that the included packages lack."""
+        if any(pattern.match(table.package) for pattern in (language.engine, language.start, language.library)):
+            return  # a standard library is complete
+        own = _local_names(table)
+
+        def known(name: str) -> bool:
+            return _last(language.name, name) in own or name in own or self._has(included, language, name)
+
+        for _, entry in _of(language, table):
+            for found in imports(language.name, self._read(table, entry), known):
+                yield entry.path, found
+
+    def _has(self, tables: Sequence[SliceTable], language: Language, name: str) -> bool:
+        return any(_provides(self._modules_of(table, language), language.name, name) for table in tables)
+
+    def _modules_of(self, table: SliceTable, language: Language) -> frozenset[str]:
+        key = (table.package, language.name)
+        if key not in self._modules:
+            self._modules[key] = languages.modules(table, language)
+        return self._modules[key]
+
+    def _search(
+        self,
+        open_: Mapping[tuple[str, Import], tuple[SliceTable, str]],
+        tables: Sequence[SliceTable],
+        known: Mapping[str, SliceTable],
+    ) -> _Fetching:
+        """Search the available packages for modules: by name, and for sure imports among all of the language."""
+        found: list[_Found] = []
+        present = {table.package for table in tables}
+        looked: dict[str, SliceTable] = {}
+        for everywhere in (False, True):
+            rest = [
+                (languages.named(name), module, *source)
+                for (name, module), source in open_.items()
+                if not self._has([*tables, *(t for t, _ in found)], languages.named(name), module.name)
+            ]
+            names: dict[str, None] = {}
+            for language, module, _, _ in rest:
+                if not everywhere:
+                    names.update(dict.fromkeys(_guesses(language, module.name, self._depends)))
+                elif module.sure:
+                    names.update(dict.fromkeys(name for name in self._depends if language.family.match(name)))
+            new = [name for name in names if name not in present and name not in looked]
+            missing = [name for name in new if name not in known]
+            answer = {table.package: table for table in ((yield missing) if missing else [])}
+            looked.update({name: answer.get(name) or known[name] for name in new})
+            for language, module, table, path in rest:
+                for name in new:
+                    if name in present or not _provides(
+                        self._modules_of(looked[name], language), language.name, module.name
+                    ):
+                        continue
+                    present.add(name)
+                    found.append((looked[name], Reason(MODULE, table.package, f"/{path}", module.name)))
+                    break
+        return found
+
+
+def _fetched(wanted: Mapping[str, Reason], known: Mapping[str, SliceTable]) -> _Fetching:
+    missing = [name for name in wanted if name not in known]
+    answer = {table.package: table for table in ((yield missing) if missing else [])}
+    return [(answer.get(name) or known[name], reason) for name, reason in wanted.items()]
+
+
+def _of(language: Language, table: SliceTable) -> Iterator[tuple[Language, TreeEntry]]:
+    scripts = table.entries.values() if language.name == "java" else ()
+    yield from ((of, entry) for of, entry in languages.code(table) if of is language)
+    # Wrappers of Java programs are shell scripts that name archives.
+    yield from ((language, e) for e in scripts if e.facts is not None and e.facts.interp.rpartition("/")[2] in SHELLS)
+
+
+def _provides(modules: frozenset[str], language: str, name: str) -> bool:
+    if name in modules:
+        return True
+    if language == "python":
+        first = name.partition(".")[0]
+        return first in modules or (first == name and any(module.startswith(f"{name}.") for module in modules))
+    if language == "java":
+        return any(module.startswith(f"{name}-") for module in modules)
+    return language == "node" and name.partition("/")[0] in modules
+
+
+def _local_names(table: SliceTable) -> frozenset[str]:
+    """Return the names of the files and directories of a package, which its code may load by search paths of its own."""
+    found: set[str] = set()
+    for path, entry in table.entries.items():
+        if entry.kind != meta.DIRECTORY:
+            *directories, last = path.split("/")
+            found.update(directories[1:])
+            found.add(last.partition(".")[0])
+    return frozenset(found)
+
+
+def _last(language: str, name: str) -> str:
+    """Return the name of the file or directory that a package has if it has a module itself."""
+    if language in ("python", "node"):
+        return name.partition("." if language == "python" else "/")[0]
+    return re.split(r"::|/|\.(?=[a-z])", name.removesuffix(".php"))[-1]
+
+
+def _guesses(language: Language, module: str, available: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield the available packages that a module's name suggests."""
+    wanted = {_plain(name) for name in package_names(language.name, module)}
+    for name in available:
+        if language.family.match(name) and _plain(name) in wanted:
+            yield name
+
+
+def _plain(name: str) -> str:
+    return _NOT_A_NAME.sub("", _VERSION.sub("", name.lower()))
