@@ -134,11 +134,11 @@ def _linked(task: Task, args: RootArgs) -> Steps:
         # Link what the scripts of the root's packages made, too. That may add packages, which have scripts.
         scripts = [configured.seed(tree, packages, drop)] if tree is not None and packages else []
         depends.update({table.package: list(items) for table in scripts})
-        code = None
+        code, spare = None, _undeclared(items) if args.interpreted else set()
         if args.interpreted:
             requested = [table.package for table in seeds if table.package != FIRST]
             code = CodeNeeds(depends, requested, [table.package for table in built], partial(_code, task))
-        steps = linker.link([*seeds, *built, *scripts], depends, args.wants, args.arch, code=code)
+        steps = linker.link([*seeds, *built, *scripts], depends, args.wants, args.arch, code=code, spare=spare)
         found, more = yield from _drive(task, items, steps)
         searched |= more
         found = store_paths.without(found, [*built, *scripts])
@@ -152,6 +152,17 @@ def _linked(task: Task, args: RootArgs) -> Steps:
     data = {name for name, item in items.items() if item.data}
     found, more = yield from _drive(task, items, with_data(found, depends, data))
     return (yield from _finish(task, args, found, tree, (searched | more) - found.reasons.keys()))
+
+
+def _undeclared(items: Mapping[str, PackageArgs]) -> set[str]:
+    """Return the packages that no seed depends on: Essential ones, which scripts may call."""
+    todo = [name for name, item in items.items() if item.seed]
+    declared = set(todo)
+    while todo:
+        new = [name for name in items[todo.pop()].depends if name in items and name not in declared]
+        declared.update(new)
+        todo += new
+    return items.keys() - declared
 
 
 def _code(task: Task, table: SliceTable, entry: meta.TreeEntry) -> bytes:

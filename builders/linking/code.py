@@ -2,13 +2,14 @@
 
 A package is active in a language if its programs are written in it, or if it has modules and no compiled program; then
 its code counts. What code needs is the standard library of the interpreter, the modules that it imports, those packages
-of its own dependencies that are of the same language, because code also loads modules by computed names, and the
-commands that its scripts call. What an interpreter needs to start is needed in any case, and so are packages of plug-ins.
-A package without any files stands for its dependencies.
+of its own dependencies that are of the same language, because code also loads modules by computed names, the programs and
+libraries of its dependencies that it mentions, and the commands of Essential packages that it calls. What an interpreter
+needs to start is needed in any case, and so are packages of plug-ins. A package without files stands for its dependencies.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 
@@ -22,8 +23,9 @@ from .essential import CALLS, DEPENDS, MAINTENANCE, own_library
 from .imports import Import, imports, package_names
 from .languages import LANGUAGES, Language
 from .linker import Reason
-from .required_files import is_function
+from .required_files import PATH, SCRIPT, is_function
 
+LIBC_PROGRAMS = "libc-bin"
 MODULE, ENGINE, PLUGIN = "module", "engine", "plugin"
 Read = Callable[[SliceTable, TreeEntry], bytes]
 _Found = tuple[SliceTable, Reason]
@@ -31,7 +33,11 @@ _Fetching = Generator[list[str], list[SliceTable], list[_Found]]
 _PLUGIN = re.compile(r"(?:.*[-.])?(?:plugins?|modules?|extensions?|addons?|loaders?|drivers?|backends?)(?:[-.].*)?\Z")
 # Files that every package has.
 _ABOUT = ("usr/share/doc/", "var/lib/dpkg/", "usr/share/lintian/")
+_TYPELIBS = "gir1.2-"
+_PART = re.compile(r"(.+?)-(?:common|data|core|base|runtime|resources|modules|plugins)\Z")
 _INSTALLATION = ("usr/share/python3/", "usr/share/debhelper/")  # for maintainer scripts
+_LIBRARY = re.compile(r"(lib([\w+-]+))(?:\.so(?:\..*)?|\.so)\Z")
+_LONG = 5  # letters of a library's name that may stand without `lib` before it
 _NOT_A_NAME = re.compile(r"[^a-z0-9]")
 _VERSION = re.compile(r"(?<=[a-z])[0-9][0-9.]*(?=-)")  # that of the interpreter, as in php8.4-xml
 
@@ -52,6 +58,7 @@ class CodeNeeds:
         self._read = read
         self._done: set[str] = set()
         self._loaded: set[str] = set()  # packages that code loads
+        self._called: set[str] = set()  # packages whose programs code calls
         self._languages: dict[str, None] = {}  # in which a package is active
         self._modules: dict[tuple[str, str], frozenset[str]] = {}
 
@@ -60,6 +67,7 @@ class CodeNeeds:
         present = {table.package for table in included}
         wanted: dict[str, Reason] = {}
         open_: dict[tuple[str, Import], tuple[SliceTable, str]] = {}
+        mentioned: list[tuple[SliceTable, str]] = []
         for table in included:
             if table.package in self._done:
                 continue
@@ -72,12 +80,18 @@ class CodeNeeds:
             for language in active:
                 for path, module in self._imports(table, language, included):
                     open_.setdefault((language.name, module), (table, path))
+            mentioned += [(table, name) for name in self._undecided(table, active)]
         for name, reason in self._engines(included):
             wanted.setdefault(name, reason)
         new = {name: reason for name, reason in wanted.items() if name in self._depends and name not in present}
         found = yield from _fetched(new, known)
         tables = [*included, *(table for table, _ in found)]
         fetched = {**known, **{table.package: table for table, _ in found}}
+        rest = [(table, name) for table, name in mentioned if name not in present and name not in new]
+        called = yield from self._mentioned(rest, fetched)
+        self._called |= {table.package for table, _ in called}
+        found += called
+        tables = [*included, *(table for table, _ in found)]
         found += yield from self._search(open_, tables, fetched)
         self._loaded |= {table.package for table, reason in found if reason.kind in (MODULE, ENGINE, DEPENDS)}
         return found
@@ -90,8 +104,10 @@ class CodeNeeds:
         if table.package in self._loaded:
             active = {own} if own is not None else set()
             active |= {language for language, _ in languages.code(table)}
-        elif table.package in self._seeds:
-            active, compiled, _ = languages.programs(table)
+        elif table.package in self._seeds | self._called:
+            if languages.is_compiled(table):
+                return [own] if own is not None and own.engine.match(table.package) else []
+            active, compiled = languages.programs(table)
             if own is not None and own.engine.match(table.package):
                 active.add(own)
             if not compiled or own is not None:
@@ -110,10 +126,13 @@ class CodeNeeds:
         for name in self._depends.get(table.package, ()):
             if table.package in self._built:
                 continue  # what a store path may take is searched by name
-            if empty or any(language.family.match(name) for language in active):
+            typelib = table.package.startswith(_TYPELIBS)
+            if empty or typelib or any(language.family.match(name) for language in active):
                 self._loaded.add(name)
                 yield name, Reason(DEPENDS, table.package, "", name)
-            elif _PLUGIN.match(name):
+            elif active and name.startswith(_TYPELIBS):
+                yield name, Reason(DEPENDS, table.package, "", name)
+            elif _PLUGIN.match(name) or _is_part(name, table.package):
                 yield name, Reason(PLUGIN, table.package, "", name)
 
     def _engines(self, included: Sequence[SliceTable]) -> Iterator[tuple[str, Reason]]:
@@ -132,17 +151,54 @@ class CodeNeeds:
         if table.package in MAINTENANCE - self._seeds:
             return
         own = languages.of_package(table.package)
-        runs = own is not None and own.name in self._languages and own.engine.match(table.package)
-        if not active and not runs and not (table.package in self._seeds and languages.programs(table)[2]):
+        engine = own is not None and own.name in self._languages and own.engine.match(table.package)
+        scripts = table.package in self._seeds | self._called and not languages.is_compiled(table)
+        if not active and not engine and not scripts:
             return
         for path, entry in sorted(table.entries.items()):
-            if entry.facts is None or not is_function(path) or own_library(path) or path.startswith(_INSTALLATION):
+            facts = entry.facts
+            if facts is None or not is_function(path) or own_library(path) or path.startswith(_INSTALLATION):
                 continue
-            commands = entry.facts.commands
-            if table.package in self._built and entry.facts.interp.rpartition("/")[2] in SHELLS:
+            if facts.interp and not facts.machine and (entry.executable or table.package in self._built):
+                for program in (facts.interp, *facts.needed):
+                    if package := PACKAGES.get(program.rpartition("/")[2]):
+                        yield package, Reason(SCRIPT, table.package, f"/{path}", program)
+            commands = facts.commands
+            if table.package in self._built and facts.interp.rpartition("/")[2] in SHELLS:
                 commands = script_commands(self._read(table, entry))
             for command in commands:
                 yield PACKAGES[command], Reason(CALLS, table.package, f"/{path}", command)
+
+    def _undecided(self, table: SliceTable, active: Sequence[Language]) -> Iterator[str]:
+        """Yield the dependencies of a package with scripts that its code may mention."""
+        scripts = table.package in self._seeds | self._called and not languages.is_compiled(table)
+        if (active or scripts) and table.package not in self._built and not _is_standard(table.package):
+            near = (*self._depends.get(table.package, ()), LIBC_PROGRAMS)
+            yield from (name for name in near if name in self._depends)
+
+    def _mentioned(self, rest: Sequence[tuple[SliceTable, str]], known: Mapping[str, SliceTable]) -> _Fetching:
+        """Return those dependencies that have a program or a library that the code mentions."""
+        names = dict.fromkeys(name for _, name in rest)
+        missing = [name for name in names if name not in known]
+        answer = {table.package: table for table in ((yield missing) if missing else [])}
+        found: dict[str, _Found] = {}
+        for table in {table.package: table for table, _ in rest}.values():
+            words: dict[bytes, str] = {}
+            for other, name in rest:
+                if other is table and name not in found:
+                    words.update(dict.fromkeys(_words(answer.get(name) or known[name]), name))
+            if not words:
+                continue
+            pattern = re.compile(
+                rb"(?<![\w.-])(?:%s)(?![\w-])" % b"|".join(map(re.escape, sorted(words, reverse=True)))
+            )
+            for entry in _texts(table):
+                for match in set(pattern.findall(self._read(table, entry))):
+                    name = words[match]
+                    what = match.decode("utf-8", "replace")
+                    reason = Reason(CALLS, table.package, f"/{entry.path}", what)
+                    found.setdefault(name, (answer.get(name) or known[name], reason))
+        return list(found.values())
 
     # What it imports.
 
@@ -150,7 +206,7 @@ class CodeNeeds:
         self, table: SliceTable, language: Language, included: Sequence[SliceTable]
     ) -> Iterator[tuple[str, Import]]:
         """Yield (path, import) for modules that the included packages lack."""
-        if any(pattern.match(table.package) for pattern in (language.engine, language.start, language.library)):
+        if _is_standard(table.package):
             return  # a standard library is complete
         own = _local_names(table)
 
@@ -187,9 +243,11 @@ class CodeNeeds:
                 if not self._has([*tables, *(t for t, _ in found)], languages.named(name), module.name)
             ]
             names: dict[str, None] = {}
-            for language, module, _, _ in rest:
+            for language, module, table, _ in rest:
                 if not everywhere:
                     names.update(dict.fromkeys(_guesses(language, module.name, self._depends)))
+                    near = self._depends.get(table.package, ()) if table.package not in self._built else ()
+                    names.update(dict.fromkeys(name for name in near if name in self._depends))
                 elif module.sure:
                     names.update(dict.fromkeys(name for name in self._depends if language.family.match(name)))
             new = [name for name in names if name not in present and name not in looked]
@@ -212,6 +270,47 @@ def _fetched(wanted: Mapping[str, Reason], known: Mapping[str, SliceTable]) -> _
     missing = [name for name in wanted if name not in known]
     answer = {table.package: table for table in ((yield missing) if missing else [])}
     return [(answer.get(name) or known[name], reason) for name, reason in wanted.items()]
+
+
+def _is_standard(package: str) -> bool:
+    """Return whether a package is an interpreter or its standard library."""
+    return any(
+        pattern.match(package)
+        for language in LANGUAGES
+        for pattern in (language.engine, language.start, language.library)
+    )
+
+
+def _is_part(name: str, package: str) -> bool:
+    """Return whether a package is a part of another, as fish-common is of fish."""
+    match = _PART.match(name)
+    return match is not None and match[1] in (package, package.partition("-")[0])
+
+
+def _words(table: SliceTable) -> Iterator[bytes]:
+    """Yield the names of the programs and libraries of a package, as code mentions them."""
+    if table.package == LIBC_PROGRAMS:
+        yield b"find_library"  # Python's function that runs ldconfig
+        return
+    for path, entry in table.entries.items():
+        directory, _, name = path.rpartition("/")
+        if directory in PATH and len(name) > 1 and (entry.executable or entry.kind == meta.SYMLINK):
+            yield os.fsencode(name)
+        elif (match := _LIBRARY.match(name)) is not None:
+            yield os.fsencode(match[1])
+            if len(match[2]) >= _LONG:
+                yield os.fsencode(match[2])
+    yield from (os.fsencode(path.rpartition("/")[2]) for path in table.alternatives)
+
+
+def _texts(table: SliceTable) -> Iterator[TreeEntry]:
+    """Yield the scripts and modules of a package."""
+    for path, entry in table.entries.items():
+        facts = entry.facts
+        if not is_function(path) or entry.path.endswith(".jar"):
+            continue
+        if languages.language_of(entry) is not None or (facts is not None and facts.interp and not facts.machine):
+            yield entry
 
 
 def _of(language: Language, table: SliceTable) -> Iterator[tuple[Language, TreeEntry]]:

@@ -45,7 +45,9 @@ _PYTHON_BUILTINS = frozenset(
     "fcntl gc grp itertools marshal math posix pwd pyexpat select spwd sys syslog time unicodedata zlib "
     "nt msvcrt winreg _winapi winsound java org".split()
 )
-_PYTHON_IMPORT = re.compile(rb"(?m)^[ \t]*(?:from[ \t]+([A-Za-z_][\w.]*)[ \t]+import\b|import[ \t]+([A-Za-z_][\w., \t]*))")
+_PYTHON_IMPORT = re.compile(
+    rb"(?m)^[ \t]*(?:from[ \t]+([A-Za-z_][\w.]*)[ \t]+import\b|import[ \t]+([A-Za-z_][\w., \t]*))"
+)
 
 
 def _python(text: bytes, known: Callable[[str], bool]) -> Iterator[Import]:
@@ -144,7 +146,9 @@ _LUA = re.compile(rb"(?m)^((?:local\s+[\w, \t]+=\s*)?)(?:[^\n]*?\b)?require\s*\(
 _TCL = re.compile(rb"(?m)^([ \t]*)(?:.*?\bcatch\b.*?)?package[ \t]+require[ \t]+(?:-exact[ \t]+)?([\w:]+)")
 _R = re.compile(rb"(?m)^([ \t]*)(?:[^\n#]*?\b)?(?:library|require|requireNamespace|loadNamespace)\(\s*[\"']?([\w.]+)")
 _R_COLONS = re.compile(rb"\b([A-Za-z][\w.]+)::")
-_R_PACKAGES = frozenset("base compiler datasets grDevices graphics grid methods parallel splines stats stats4 tcltk tools utils".split())
+_R_PACKAGES = frozenset(
+    "base compiler datasets grDevices graphics grid methods parallel splines stats stats4 tcltk tools utils".split()
+)
 _JAR = re.compile(rb"([A-Za-z][\w.+-]*)\.jar\b")
 _FIND_JARS = re.compile(rb"(?m)\bfind_jars[ \t]+([\w .\t-]+)")
 

@@ -41,9 +41,7 @@ def _language(
     name: str, programs: str, suffixes: str, modules: str, family: str, engine: str, start: str, library: str
 ) -> Language:
     patterns = [re.compile(rf"(?:{text})\Z") for text in (family, engine, start, library)]
-    return Language(
-        name, re.compile(rf"(?:{programs})\Z"), tuple(suffixes.split()), re.compile(modules), *patterns
-    )
+    return Language(name, re.compile(rf"(?:{programs})\Z"), tuple(suffixes.split()), re.compile(modules), *patterns)
 
 
 EXTENSION = "extension "  # before the name of an extension of PHP
@@ -146,6 +144,7 @@ LANGUAGES = (
         r"ca-certificates-java",
     ),
 )
+_SUFFIX = re.compile(r"-(?:cli|bin|client|server|core|daemon|tools|utils|nox|minimal|common)\Z|[0-9.]+\Z")
 _BY_NAME = {language.name: language for language in LANGUAGES}
 _SUFFIXES = {suffix: language for language in LANGUAGES for suffix in language.suffixes}
 
@@ -191,24 +190,35 @@ def code(table: SliceTable) -> Iterator[tuple[Language, TreeEntry]]:
             yield language, entry
 
 
-def programs(table: SliceTable) -> tuple[set[Language], bool, bool]:
-    """Return the languages of a package's programs, and whether it has ELF programs and shell scripts in PATH."""
+def programs(table: SliceTable) -> tuple[set[Language], bool]:
+    """Return the languages of a package's programs, and whether it has ELF programs, too."""
     found: set[Language] = set()
-    compiled = shell = False
-    for path, entry in table.entries.items():
-        directory = path.rpartition("/")[0]
-        # A store path has its programs in a directory of its own.
-        if directory not in PATH and directory != "usr/games" and not path.startswith("fpack/store/"):
-            continue
-        if entry.kind != meta.FILE or entry.facts is None or not entry.executable:
-            continue
-        if entry.facts.machine:
-            compiled = compiled or bool(entry.facts.interp)
+    compiled = False
+    for entry in _programs(table):
+        if entry.facts is not None and entry.facts.machine:
+            compiled = True
         elif (language := of_interpreter(entry)) is not None:
             found.add(language)
-        else:
-            shell = True
-    return found, compiled, shell
+    return found, compiled
+
+
+def is_compiled(table: SliceTable) -> bool:
+    """Return whether the main program of a package is an ELF program, or all of its programs are."""
+    found = list(_programs(table))
+    names = {table.package, _SUFFIX.sub("", table.package)}
+    main = [entry for entry in found if entry.path.rpartition("/")[2] in names] or found
+    return bool(main) and all(entry.facts is not None and entry.facts.machine for entry in main)
+
+
+def _programs(table: SliceTable) -> Iterator[TreeEntry]:
+    """Yield the executable files in PATH, and those of a store path, which has its programs in directories of its own."""
+    for path, entry in table.entries.items():
+        directory = path.rpartition("/")[0]
+        if directory not in PATH and directory != "usr/games" and not path.startswith("fpack/store/"):
+            continue
+        facts = entry.facts
+        if entry.kind == meta.FILE and facts is not None and entry.executable and facts.interp:
+            yield entry
 
 
 def modules(table: SliceTable, language: Language) -> frozenset[str]:

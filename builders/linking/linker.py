@@ -13,7 +13,7 @@ Recommends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from fpack.builders.payload import meta
@@ -68,14 +68,15 @@ def link(
     arch: str,
     counts: Callable[[RequiredFile], bool] = lambda required: True,
     code: CodeLoads | None = None,
+    spare: Collection[str] = (),
 ) -> Fetch:
     """Link a root from `seeds`: a generator that yields package names to fetch and is sent their tables.
 
     depends: the dependencies of each package of the closure; its keys are all available packages. wants: explicitly
     requested sonames and absolute paths. counts(required): whether a required file is to be searched for. code: what
-    interpreted programs load.
+    interpreted programs load. spare: packages that only `code` and `wants` bring in.
     """
-    return _Linker(depends, arch, counts, code).run(seeds, wants)
+    return _Linker(depends, arch, counts, code, spare).run(seeds, wants)
 
 
 class CodeLoads(Protocol):
@@ -96,14 +97,16 @@ class _Linker:
         arch: str,
         counts: Callable[[RequiredFile], bool],
         code: CodeLoads | None,
+        spare: Collection[str],
     ) -> None:
         self._depends = depends
         self._counts = counts
         self._code = code
+        self._spare = frozenset(spare)
         self._machine = elf_machine(arch)
         self._search = default_directories(arch)
         self._configured: dict[str, None] = {}
-        self._levels_of: dict[tuple[str, bool], list[list[str]]] = {}
+        self._levels_of: dict[tuple[str, bool, bool], list[list[str]]] = {}
         self._tables: dict[str, SliceTable] = {}
         self._reasons: dict[str, Reason] = {}
         self._seeds: list[str] = []
@@ -350,12 +353,12 @@ class _Linker:
 
     def _levels(self, required: RequiredFile) -> list[list[str]]:
         """Return the closure of the requiring package, grouped by distance; at least one level."""
-        key = (required.package, required.kind in (ASKED, SCRIPT, LINK))
+        key = (required.package, required.kind in (ASKED, SCRIPT, LINK), required.kind == ASKED)
         if key not in self._levels_of:
             self._levels_of[key] = self._find_levels(*key)
         return self._levels_of[key]
 
-    def _find_levels(self, package: str, all_: bool) -> list[list[str]]:
+    def _find_levels(self, package: str, all_: bool, asked: bool) -> list[list[str]]:
         # Requests by name start from the Depends of all seeds.
         starts = [package] if package else self._seeds
         level = [name for start in starts for name in self._depends.get(start, ())]
@@ -369,7 +372,7 @@ class _Linker:
             seen.update(level)
             level = [name for parent in level for name in self._depends[parent]]
         # Requests by name need not be dependencies, and dependencies on Essential packages are not declared.
-        rest = sorted(self._depends.keys() - seen)
+        rest = sorted(self._depends.keys() - seen - (frozenset() if asked else self._spare))
         if rest and all_:
             levels.append(rest)
         return levels or [[]]

@@ -131,7 +131,7 @@ container({
     seeds = [...names, ...if with-init then ["tini"] else []]
     all-found = [...found, ...locale, ...data-found, ...if with-init then starter else [], ...available]
     all-rules = {
-      ...if locale == [] then {} else { libc-bin = { drop = not-of-libc(found) } }
+      ...if any(others, p => p.name == "libc-bin") then { libc-bin = { drop = not-of-libc(found) } } else {}
       ...{ ${d.name} = { keep = d.keep } for d in data if d.keep != null }
       ...rules
     }
