@@ -21,6 +21,7 @@ from fpack.builders.oci.image_contents import ImageContents, read_contents
 from fpack.builders.oci.image_fs import ImageFs, is_executable
 from fpack.builders.oci.interpreters import built_programs, check_scripts, container_scripts
 from fpack.builders.oci.layer_plan import LayerGroup, LayerItem, plan, stable_name
+from fpack.builders.oci.own_imports import check_imports
 from fpack.builders.oci.user import check_user, resolve_user
 from fpack.builders.payload import meta
 from fpack.builders.payload.exclusions import Exclusion
@@ -142,6 +143,12 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
     check_scripts(
         task, view, [*_program_path(run, variables, view), *container_scripts(own), *built], variables["PATH"]
     )
+    if contents.extra.get("interpreted") and run:
+        words = [*run, *(command or ())] if entrypoint else run
+        try:
+            check_imports(task, view, words, variables, config.get("WorkingDir", "/"), contents.paths)
+        except BuildError as error:
+            raise error.with_(field="packages") from None
     for path, what, field in [
         *((volume, "The volume", "volumes") for volume in config.get("Volumes", ())),
         *((path, "The working directory", "workdir") for path in [config.get("WorkingDir")] if path),

@@ -356,6 +356,8 @@ def _finish(
         "omitted": _omitted(args, reasons) if args.mode == LINKED else [],
     }
     references = {store_path.parse(table.path) for table in tables}
+    if args.interpreted:
+        extra["interpreted"] = True
     given, without = configured.set_id(args.setuid, composition, tables, tree)
     if tree is not None:
         extra["configure"] = {

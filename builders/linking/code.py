@@ -23,7 +23,7 @@ from .essential import CALLS, DEPENDS, MAINTENANCE, own_library
 from .imports import Import, imports, package_names
 from .languages import LANGUAGES, Language
 from .linker import Reason
-from .required_files import PATH, SCRIPT, is_function
+from .required_files import DATA, PATH, SCRIPT, is_function
 
 LIBC_PROGRAMS = "libc-bin"
 MODULE, ENGINE, PLUGIN = "module", "engine", "plugin"
@@ -33,6 +33,8 @@ _Fetching = Generator[list[str], list[SliceTable], list[_Found]]
 _PLUGIN = re.compile(r"(?:.*[-.])?(?:plugins?|modules?|extensions?|addons?|loaders?|drivers?|backends?)(?:[-.].*)?\Z")
 # Files that every package has.
 _ABOUT = ("usr/share/doc/", "var/lib/dpkg/", "usr/share/lintian/")
+# Packages of data whose own programs are for maintainer scripts.
+_DATA_PACKAGES = {"ca-certificates", "netbase", "tzdata", "media-types", "publicsuffix", "dns-root-data", "iso-codes"}
 _TYPELIBS = "gir1.2-"
 _PART = re.compile(r"(.+?)-(?:common|data|core|base|runtime|resources|modules|plugins)\Z")
 _INSTALLATION = ("usr/share/python3/", "usr/share/debhelper/")  # for maintainer scripts
@@ -68,6 +70,7 @@ class CodeNeeds:
         wanted: dict[str, Reason] = {}
         open_: dict[tuple[str, Import], tuple[SliceTable, str]] = {}
         mentioned: list[tuple[SliceTable, str]] = []
+        active_in: dict[str, list[Language]] = {}
         for table in included:
             if table.package in self._done:
                 continue
@@ -81,6 +84,7 @@ class CodeNeeds:
                 for path, module in self._imports(table, language, included):
                     open_.setdefault((language.name, module), (table, path))
             mentioned += [(table, name) for name in self._undecided(table, active)]
+            active_in[table.package] = active
         for name, reason in self._engines(included):
             wanted.setdefault(name, reason)
         new = {name: reason for name, reason in wanted.items() if name in self._depends and name not in present}
@@ -88,8 +92,8 @@ class CodeNeeds:
         tables = [*included, *(table for table, _ in found)]
         fetched = {**known, **{table.package: table for table, _ in found}}
         rest = [(table, name) for table, name in mentioned if name not in present and name not in new]
-        called = yield from self._mentioned(rest, fetched)
-        self._called |= {table.package for table, _ in called}
+        called = yield from self._mentioned(rest, active_in, fetched)
+        self._called |= {table.package for table, reason in called if reason.kind == CALLS}
         found += called
         tables = [*included, *(table for table, _ in found)]
         found += yield from self._search(open_, tables, fetched)
@@ -131,6 +135,10 @@ class CodeNeeds:
                 self._loaded.add(name)
                 yield name, Reason(DEPENDS, table.package, "", name)
             elif active and name.startswith(_TYPELIBS):
+                yield name, Reason(DEPENDS, table.package, "", name)
+            elif name in _DATA_PACKAGES:
+                yield name, Reason(DATA, table.package, "", "its data")
+            elif table.package in self._called and languages.is_compiled(table) and not name.startswith("lib"):
                 yield name, Reason(DEPENDS, table.package, "", name)
             elif _PLUGIN.match(name) or _is_part(name, table.package):
                 yield name, Reason(PLUGIN, table.package, "", name)
@@ -176,12 +184,21 @@ class CodeNeeds:
             near = (*self._depends.get(table.package, ()), LIBC_PROGRAMS)
             yield from (name for name in near if name in self._depends)
 
-    def _mentioned(self, rest: Sequence[tuple[SliceTable, str]], known: Mapping[str, SliceTable]) -> _Fetching:
-        """Return those dependencies that have a program or a library that the code mentions."""
+    def _mentioned(
+        self,
+        rest: Sequence[tuple[SliceTable, str]],
+        active: Mapping[str, Sequence[Language]],
+        known: Mapping[str, SliceTable],
+    ) -> _Fetching:
+        """Return those dependencies that have modules for the code, or a program or a library that it mentions."""
         names = dict.fromkeys(name for _, name in rest)
         missing = [name for name in names if name not in known]
         answer = {table.package: table for table in ((yield missing) if missing else [])}
         found: dict[str, _Found] = {}
+        for table, name in rest:
+            other = answer.get(name) or known[name]
+            if any(self._modules_of(other, language) for language in active[table.package]):
+                found.setdefault(name, (other, Reason(DEPENDS, table.package, "", name)))
         for table in {table.package: table for table, _ in rest}.values():
             words: dict[bytes, str] = {}
             for other, name in rest:

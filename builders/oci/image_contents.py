@@ -16,7 +16,7 @@ from fpack.store.canonical import Value
 from fpack.store.errors import StoreError
 from fpack.store.path import STORE, StorePath, parse
 
-from .image_fs import FsEntry, FsSource, ImageFs, on_disk
+from .image_fs import PACKAGE_LABEL, FsEntry, FsSource, ImageFs, on_disk
 from .layer_plan import LayerItem, stable_name
 
 _FPACK = STORE[1:].partition("/")[0]
@@ -105,7 +105,7 @@ def read_contents(
             package = item["package"]
             table = _table(task, path, meta.load(task.tree(path))[0], own, (package,), excluded.get(package, ()))
             slices.append(table)
-            view.add(FsSource(f"the package {package}", f"{table.disk_path}/data"), table.entries, table.left_out)
+            view.add(FsSource(f"{PACKAGE_LABEL}{package}", f"{table.disk_path}/data"), table.entries, table.left_out)
         if configure := extra.get("configure"):
             path, unused = parse(configure["path"]), tuple(map(os.fsdecode, configure["left_out"]))
             set_id = tuple((os.fsdecode(name), mode) for name, mode in configure.get("setuid", ()))

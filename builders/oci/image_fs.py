@@ -19,6 +19,7 @@ from fpack.builders.protocol import BuildError
 from .layer_contents import PLAIN, Attributes
 
 MAX_SYMLINKS = 40
+PACKAGE_LABEL = "the package "
 
 
 class FsSource(NamedTuple):
@@ -138,6 +139,12 @@ class ImageFs:
                     stated[parent] = set()
         wanted = {path: self._attributes.get(path, PLAIN) for path in stated}
         return [(path, wanted[path]) for path in sorted(stated) if (stated[path] or {PLAIN}) != {wanted[path]}]
+
+    def files(self) -> Iterator[tuple[str, bool]]:
+        """Yield the relative path of each file and symlink outside the store, and whether no package has it."""
+        for path, entry in self._found.items():
+            if entry.kind != DIRECTORY:
+                yield path, not entry.source.label.startswith(PACKAGE_LABEL)
 
     def executables(self, directories: Iterable[str]) -> Iterator[str]:
         """Yield the absolute paths of the programs in the relative paths `directories`, sorted."""

@@ -33,7 +33,7 @@ def check_scripts(task: Task, view: ImageFs, scripts: Iterable[str], path: str) 
     """Raise BuildError if the image lacks what runs one of the files at these paths. path: the PATH of the image."""
     for name in scripts:
         found = view.resolve(name)
-        head = _head(task, *found) if found is not None and is_executable(found) else b""
+        head = read_head(task, *found, elf.HEAD) if found is not None and is_executable(found) else b""
         facts = elf.script_facts(head) if head.startswith(elf.SCRIPT_MAGIC) else None
         if facts is None:
             continue
@@ -61,17 +61,17 @@ def built_programs(task: Task, path: StorePath) -> Iterator[str]:
             yield from (f"{path}/{directory}/{name}" for name in sorted(os.listdir(disk / directory)))
 
 
-def _head(task: Task, path: str, entry: FsEntry) -> bytes:
-    """Return the first bytes of a file of the image. Raise DamagedPath if the file differs from its digest."""
+def read_head(task: Task, path: str, entry: FsEntry, most: int) -> bytes:
+    """Return at most `most` bytes of a file of the image, from its start. Raise DamagedPath if the file differs from its digest."""
     if entry.source.data:
         disk = f"{entry.source.data}/{path}"
     else:
         base, _, below = path[len(STORE) :].partition("/")
         disk = os.path.join(task.disk(f"{STORE}/{base}"), below) if below else str(task.disk(f"{STORE}/{base}"))
     if entry.digest:
-        return meta.read_file(disk, entry.digest, elf.HEAD)
+        return meta.read_file(disk, entry.digest, most)
     with open(disk, "rb") as file:
-        return file.read(elf.HEAD)
+        return file.read(most)
 
 
 def _missing(script: str, what: str, name: str) -> BuildError:

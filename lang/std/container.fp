@@ -210,7 +210,9 @@ container({
     arguments = strings(command)
     own = if entry == null && arguments == null && debian == [] && built != [] then head(built) else null
     variables = texts({
-      ...if linked || names == [] then {} else { LANG = "C.UTF-8" }
+      # An interpreter decides by it how it reads and writes text; programs in C do without.
+      ...if names == [] || linked && !(with-code && any(found, p => is-interpreter(p.name))) then {}
+        else { LANG = "C.UTF-8" }
       ...if own == null then {} else { PATH = "${own.out}/bin:${system-path}" }
       ...map-record(
         import("fpack/variables").for-programs("env", env),
@@ -317,6 +319,13 @@ not-of-libc(found) = [
   "/usr/bin/pldd", "/usr/bin/tzselect", "/usr/bin/zdump", "/usr/sbin/iconvconfig", "/usr/sbin/zic",
   ...if any(found, p => match(p.name, "libpython3[.][0-9]+-stdlib") != null) then [] else ["/usr/sbin/ldconfig"],
 ]
+
+is-interpreter(name) =
+  match(
+    name,
+    "libpython3[.][0-9]+-minimal|perl|libruby[0-9.]+|php[0-9.]+-common|r-base-core|tcl[0-9.]+|lua[0-9.]+|nodejs|"
+      + "openjdk-[0-9]+-jre-headless",
+  ) != null
 
 # The container that `fpack pack` makes from a Debian package or a built package.
 container-for(package) =
