@@ -100,6 +100,9 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
     """Return the image's configuration. Add what the user must know about it to `notes`."""
     given = dict(args.config)
     configuration.check(given)
+    if contents.extra.get("interpreted"):
+        # An interpreter decides by the locale how it reads and writes text.
+        given["env"] = {"LANG": "C.UTF-8", **(given.get("env") or {})}
     view = contents.view
     entrypoint = configuration.strings(given, "entrypoint")
     command = configuration.strings(given, "command")
@@ -143,7 +146,7 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
     check_scripts(
         task, view, [*_program_path(run, variables, view), *container_scripts(own), *built], variables["PATH"]
     )
-    if contents.extra.get("interpreted") and run:
+    if "interpreted" in contents.extra and run:
         words = [*run, *(command or ())] if entrypoint else run
         try:
             check_imports(task, view, words, variables, config.get("WorkingDir", "/"), contents.paths)

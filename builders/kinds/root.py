@@ -151,7 +151,8 @@ def _linked(task: Task, args: RootArgs) -> Steps:
         task.log(line)
     data = {name for name, item in items.items() if item.data}
     found, more = yield from _drive(task, items, with_data(found, depends, data))
-    return (yield from _finish(task, args, found, tree, (searched | more) - found.reasons.keys()))
+    active = code.active if code is not None else []
+    return (yield from _finish(task, args, found, tree, (searched | more) - found.reasons.keys(), active))
 
 
 def _undeclared(items: Mapping[str, PackageArgs]) -> set[str]:
@@ -295,9 +296,16 @@ def _declared(items: Sequence[PackageArgs]) -> dict[str, Reason]:
 
 
 def _finish(
-    task: Task, args: RootArgs, found: LinkResult, tree: ConfiguredTree | None, searched: Collection[str] = ()
+    task: Task,
+    args: RootArgs,
+    found: LinkResult,
+    tree: ConfiguredTree | None,
+    searched: Collection[str] = (),
+    languages: Sequence[str] = (),
 ) -> Steps:
     """Compose the slices and write the output. tree: what maintainer scripts did, if they ran.
+
+    languages: those in which packages of a linked root are active.
 
     searched: the packages that the resolution read but did not need. The output lists them, because a rebuild of the
     root needs them.
@@ -324,7 +332,7 @@ def _finish(
         served = service(task, wanted, composition, tables, depends, accounts, links)
         if wanted.init_if_needed and served.needs_init:
             args = args._replace(service=(wanted._replace(init=True, init_if_needed=False),))
-            return (yield from _finish(task, args, (yield from _with_init(task, args, found)), tree, searched))
+            return (yield from _finish(task, args, (yield from _with_init(task, args, found)), tree, searched, languages))
     files = [*served.files, *(_database(task, composition, tables) if args.database else ())]
     wants = Wanted(args.release, args.arch, accounts, tree is not None, links, args.alternatives or {}, files)
     generated, replaced = generate(composition, tables, wants, task.log)
@@ -357,7 +365,7 @@ def _finish(
     }
     references = {store_path.parse(table.path) for table in tables}
     if args.interpreted:
-        extra["interpreted"] = True
+        extra["interpreted"] = list(languages)
     given, without = configured.set_id(args.setuid, composition, tables, tree)
     if tree is not None:
         extra["configure"] = {

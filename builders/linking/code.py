@@ -23,7 +23,7 @@ from .essential import CALLS, DEPENDS, MAINTENANCE, own_library
 from .imports import Import, imports, package_names
 from .languages import LANGUAGES, Language
 from .linker import Reason
-from .required_files import DATA, PATH, SCRIPT, is_function
+from .required_files import ASKED, DATA, PATH, SCRIPT, is_function
 
 LIBC_PROGRAMS = "libc-bin"
 MODULE, ENGINE, PLUGIN = "module", "engine", "plugin"
@@ -35,9 +35,15 @@ _PLUGIN = re.compile(r"(?:.*[-.])?(?:plugins?|modules?|extensions?|addons?|loade
 _ABOUT = ("usr/share/doc/", "var/lib/dpkg/", "usr/share/lintian/")
 # Packages of data whose own programs are for maintainer scripts.
 _DATA_PACKAGES = {"ca-certificates", "netbase", "tzdata", "media-types", "publicsuffix", "dns-root-data", "iso-codes"}
+# What packages open by names that no file of theirs has as a word: (package, what).
+_OPENED = {
+    "libssl3t64": (("openssl-provider-legacy", "the provider of old algorithms"),),
+    "r-base-core": (("debianutils", "which"),),
+}
 _TYPELIBS = "gir1.2-"
 _PART = re.compile(r"(.+?)-(?:common|data|core|base|runtime|resources|modules|plugins)\Z")
 _INSTALLATION = ("usr/share/python3/", "usr/share/debhelper/")  # for maintainer scripts
+_INTERPRETER = re.compile(rb"(?<![\w.-])(java|node|nodejs|ruby|php|Rscript|tclsh|wish|lua[0-9.]*|python3)(?![\w-])")
 _LIBRARY = re.compile(r"(lib([\w+-]+))(?:\.so(?:\..*)?|\.so)\Z")
 _LONG = 5  # letters of a library's name that may stand without `lib` before it
 _NOT_A_NAME = re.compile(r"[^a-z0-9]")
@@ -63,6 +69,11 @@ class CodeNeeds:
         self._called: set[str] = set()  # packages whose programs code calls
         self._languages: dict[str, None] = {}  # in which a package is active
         self._modules: dict[tuple[str, str], frozenset[str]] = {}
+
+    @property
+    def active(self) -> list[str]:
+        """The names of the languages in which a package of the root is active, sorted."""
+        return sorted(self._languages)
 
     def needed(self, included: Sequence[SliceTable], known: Mapping[str, SliceTable]) -> _Fetching:
         """Return the packages that the code of the included packages loads and that are not included."""
@@ -116,11 +127,20 @@ class CodeNeeds:
                 active.add(own)
             if not compiled or own is not None:
                 active |= {language for language, _ in languages.code(table)}
+            active |= set(self._started(table))
         else:
             return []
         chosen = [language for language in LANGUAGES if language in active]
         self._languages.update(dict.fromkeys(language.name for language in chosen))
         return chosen
+
+    def _started(self, table: SliceTable) -> Iterator[Language]:
+        """Yield the languages whose interpreters the shell scripts of a package mention."""
+        for entry in table.entries.values():
+            if entry.facts is not None and entry.facts.interp.rpartition("/")[2] in SHELLS and is_function(entry.path):
+                for name in set(_INTERPRETER.findall(self._read(table, entry))):
+                    if (language := languages.of_program(name.decode())) is not None:
+                        yield language
 
     def _dependencies(self, table: SliceTable, active: Sequence[Language]) -> Iterator[tuple[str, Reason]]:
         """Yield the dependencies of the same languages, those that are plug-ins, and all of a package without files."""
@@ -154,6 +174,12 @@ class CodeNeeds:
                 if whole or language.start.match(name):
                     yield name, Reason(ENGINE, engine, "", f"the standard library of {language.name.capitalize()}")
 
+        if self._languages:
+            yield LIBC_PROGRAMS, Reason(ASKED, None, "", "a UTF-8 locale")
+            for table in included:
+                for name, what in _OPENED.get(table.package, ()):
+                    yield name, Reason(PLUGIN, table.package, "", what)
+
     def _calls(self, table: SliceTable, active: Sequence[Language]) -> Iterator[tuple[str, Reason]]:
         """Yield the Essential packages whose commands the files of an active package call."""
         if table.package in MAINTENANCE - self._seeds:
@@ -181,8 +207,7 @@ class CodeNeeds:
         """Yield the dependencies of a package with scripts that its code may mention."""
         scripts = table.package in self._seeds | self._called and not languages.is_compiled(table)
         if (active or scripts) and table.package not in self._built and not _is_standard(table.package):
-            near = (*self._depends.get(table.package, ()), LIBC_PROGRAMS)
-            yield from (name for name in near if name in self._depends)
+            yield from (name for name in self._depends.get(table.package, ()) if name in self._depends)
 
     def _mentioned(
         self,
@@ -306,9 +331,6 @@ def _is_part(name: str, package: str) -> bool:
 
 def _words(table: SliceTable) -> Iterator[bytes]:
     """Yield the names of the programs and libraries of a package, as code mentions them."""
-    if table.package == LIBC_PROGRAMS:
-        yield b"find_library"  # Python's function that runs ldconfig
-        return
     for path, entry in table.entries.items():
         directory, _, name = path.rpartition("/")
         if directory in PATH and len(name) > 1 and (entry.executable or entry.kind == meta.SYMLINK):

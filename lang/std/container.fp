@@ -144,7 +144,7 @@ container({
     slices = members(the-release, all-found, seeds, table, debian, [...data, ...relied], linked && data-packages)
     with-scripts = runs-scripts(
       configure,
-      linked && !(with-code && any(found, p => match(p.name, "php[0-9.]+-common") != null)),
+      linked && !(with-code && any(found, p => match(p.name, "php[0-9.]+-common|r-base-core") != null)),
       names,
       has-package,
       the-arch,
@@ -210,9 +210,7 @@ container({
     arguments = strings(command)
     own = if entry == null && arguments == null && debian == [] && built != [] then head(built) else null
     variables = texts({
-      # An interpreter decides by it how it reads and writes text; programs in C do without.
-      ...if names == [] || linked && !(with-code && any(found, p => is-interpreter(p.name))) then {}
-        else { LANG = "C.UTF-8" }
+      ...if linked || names == [] then {} else { LANG = "C.UTF-8" }
       ...if own == null then {} else { PATH = "${own.out}/bin:${system-path}" }
       ...map-record(
         import("fpack/variables").for-programs("env", env),
@@ -320,13 +318,6 @@ not-of-libc(found) = [
   ...if any(found, p => match(p.name, "libpython3[.][0-9]+-stdlib") != null) then [] else ["/usr/sbin/ldconfig"],
 ]
 
-is-interpreter(name) =
-  match(
-    name,
-    "libpython3[.][0-9]+-minimal|perl|libruby[0-9.]+|php[0-9.]+-common|r-base-core|tcl[0-9.]+|lua[0-9.]+|nodejs|"
-      + "openjdk-[0-9]+-jre-headless",
-  ) != null
-
 # The container that `fpack pack` makes from a Debian package or a built package.
 container-for(package) =
   if package.type == "package" then container { packages = [package] }
@@ -384,7 +375,8 @@ one-arch(packages, default) = import("fpack/platform").one-arch("A container", p
 made-for(platform, p) = if p.type == "package" && p.platform.arch != platform.arch then p.for(platform) else p
 
 # Whether maintainer scripts run. Without dpkg, which configures packages, no release can run them. unconfigured: by
-# default, they do not. A linked image with PHP needs them: they switch on its extensions.
+# default, they do not. A linked image with PHP or R needs them: they switch on
+# extensions and write settings.
 runs-scripts(configure, unconfigured, names, has-package, arch) =
   if configure == null then !unconfigured && names != [] && arch == settings.arch && has-package("dpkg")
   else if configure != false && arch != settings.arch then
