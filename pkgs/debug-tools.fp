@@ -10,6 +10,7 @@ image = container {
   packages = [get(debian, name) for name in import("fpack/debug").usual-packages]
   closure = "linked"
   interpreted = false
+  init = false
   rules = { util-linux = { keep = import("fpack/debug").usual-programs } }
   command = ["/usr/bin/bash"]
   env = { LANG = "C.UTF-8", HISTFILE = "" }

@@ -21,6 +21,7 @@ image = container {
 
   # A master process with workers, in the foreground. With USR1 they end when their last connection does.
   command = ["haproxy", "-W", "-db", "-f", config]
+  init = false
   user = "haproxy"
   workdir = "/var/lib/haproxy"
   stop-signal = "SIGUSR1"

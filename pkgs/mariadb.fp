@@ -43,6 +43,7 @@ image = container {
 
   entrypoint = ["docker-entrypoint.sh"]
   command = ["mariadbd"]
+  init = false
   user = "mysql"
   ports = [3306]
   volumes = [data]

@@ -25,6 +25,7 @@ image = container {
   }
 
   command = ["nginx", "-g", "daemon off;"]
+  init = false
   user = "nginx"
   ports = [8080]
   stop-signal = "SIGQUIT" # let requests that have begun come to their end

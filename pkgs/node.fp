@@ -35,6 +35,7 @@ image = container {
   }
 
   command = ["node"]
+  init = if command == ["node"] then false else null # another program may need one
   user = "node"
   workdir = "/home/node"
 

@@ -35,6 +35,7 @@ image = container {
   }
 
   command = ["java", "-version"]
+  init = if command == ["java", "-version"] then false else null # another program may need one
   user = "nonroot"
   users = { nonroot = { uid = 65532, gid = 65532, home = "/home/nonroot" } }
   workdir = "/home/nonroot"

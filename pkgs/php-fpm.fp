@@ -41,6 +41,7 @@ image = container {
   }
 
   command = ["php-fpm"]
+  init = false
   user = "www-data"
   workdir = "/var/www/html"
   ports = [9000]

@@ -83,6 +83,7 @@ image = container {
 
   entrypoint = ["docker-entrypoint.sh"]
   command = ["postgres"]
+  init = false
   user = "postgres"
   ports = [5432]
   volumes = [data]

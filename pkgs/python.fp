@@ -38,6 +38,7 @@ image = container {
   }
 
   command = ["python3"]
+  init = if command == ["python3"] then false else null # another program may need one
   user = "nonroot"
   users = { nonroot = { uid = 65532, gid = 65532, home = "/home/nonroot" } }
   workdir = "/home/nonroot"

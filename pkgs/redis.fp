@@ -20,6 +20,7 @@ image = container {
 
   entrypoint = ["docker-entrypoint.sh"]
   command = ["redis-server"]
+  init = false
   user = "redis"
   workdir = "/data" # where Redis reads and writes its data
   volumes = ["/data"]

@@ -28,6 +28,7 @@ image = container {
   }
 
   command = ["irb"]
+  init = if command == ["irb"] then false else null # another program may need one
   user = "nonroot"
   users = { nonroot = { uid = 65532, gid = 65532, home = "/home/nonroot" } }
   workdir = "/home/nonroot"

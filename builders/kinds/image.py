@@ -106,8 +106,11 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
     view = contents.view
     entrypoint = configuration.strings(given, "entrypoint")
     command = configuration.strings(given, "command")
-    if entrypoint is None and args.program:
-        service = contents.extra.get("service") or {}
+    service = contents.extra.get("service") or {}
+    prefix: list[str] = []
+    if (entrypoint or command) and not service.get("entrypoint"):
+        prefix = list(service.get("prefix", ()))
+    elif entrypoint is None and args.program:
         entrypoint, why = _suggested(task, args.program, contents)
         if service.get("entrypoint"):
             entrypoint, why = list(service["entrypoint"]), ""
@@ -129,7 +132,7 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
             contents.extra.get("users", ()),
             contents.extra.get("groups", ()),
         )
-    config = configuration.oci_config(given, entrypoint, user)
+    config = configuration.oci_config(given, [*prefix, *(entrypoint or ())] if prefix else entrypoint, user)
     if args.tools:
         config["Env"] = [f"{text}:{TOOLS_PATH}" if text.startswith("PATH=") else text for text in config["Env"]]
     variables = dict(variable.split("=", 1) for variable in config["Env"])

@@ -382,7 +382,15 @@ def _with_init(task: Task, args: RootArgs, found: LinkResult) -> Generator[Need,
     if output is None or INIT in found.reasons:
         return found
     tables = [slice_table.load(task.tree(path)) for path in (yield Need([output]))]
-    reason = Reason(ASKED, None, "", f"process 1, which runs the program of {args.service[0].package}")
+    runs = args.service[0].package
+    reason = Reason(ASKED, None, "", f"process 1, which runs the program{f' of {runs}' if runs else ''}")
+    if args.mode == LINKED:
+        # Nothing else may load the libraries of the first process.
+        items = {item.package: item for item in args.slices}
+        depends = {name: item.depends for name, item in items.items()}
+        linked, _ = yield from _drive(task, items, linker.link([*found.tables, *tables], depends, (), args.arch))
+        more = {name: why for name, why in linked.reasons.items() if name not in found.reasons}
+        return LinkResult(linked.tables, {**found.reasons, **more, INIT: reason}, found.missing)
     return LinkResult([*found.tables, *tables], {**found.reasons, INIT: reason}, found.missing)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders.payload import meta
 from fpack.builders.payload.commands import SHELLS
 from fpack.builders.payload.globs import merged
 from fpack.builders.payload.meta import TreeEntry
+from fpack.builders.payload.signals import MAX_SIZE, ends_on_term
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BuildError, Task
 from fpack.builders.services import plan as service_plan
@@ -17,6 +20,7 @@ from fpack.builders.services.plan import RootFiles, ServedPackage, ServicePlan
 from fpack.builders.services.start_script import SCRIPT, SHELL, FirstStart, StartScript
 from fpack.builders.services.tmpfiles import DIRECTORY, TmpfilesEntry
 from fpack.store.canonical import Value
+from fpack.store.path import STORE
 
 from .accounts import Group, User
 from .compose import Composition
@@ -25,8 +29,11 @@ from .programs import programs
 
 RULE, SCRIPT_RULE, TEMPORARY = "service-directories", "service-start", "tmpfiles"
 INIT = "tini"
-_INIT = "/usr/bin/tini"
+_INITS = ("usr/bin/tini", "usr/bin/tini-static")
 _MAX_TEXT = 1 << 16
+_SEARCHED = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")
+# Programs that are made to be process 1.
+_PROCESS_1 = {"tini", "tini-static", "dumb-init", "catatonit", "systemd", "init", "s6-svscan", "runsvdir", "runit"}
 # Programs that run a program of the user: they neither handle signals nor end orphaned processes for it.
 _INTERPRETERS = re.compile(
     r"(python|pypy|perl|ruby|node|nodejs|php|php-cgi|lua|luajit|tclsh|wish|guile|java|mono|dotnet|erl|R|Rscript|octave"
@@ -35,15 +42,18 @@ _INTERPRETERS = re.compile(
 
 
 class ServiceArgs(NamedTuple):
-    """The server of a root. package: the package of the server. init: start the server by a minimal process 1.
+    """The program of a root. package: the package of the server. init: start the program by a minimal process 1.
 
-    init_if_needed: do so if the program needs it.
+    init_if_needed: do so if the program needs it. words: the command line of a container that has one. built: [store
+    path, name] of the program of something built from source.
     """
 
     package: str
     first_start: tuple[FirstStart, ...] = ()
     init: bool = False
     init_if_needed: bool = False
+    words: tuple[str, ...] = ()
+    built: tuple[str, ...] = ()
 
 
 class RootService(NamedTuple):
@@ -67,6 +77,8 @@ def service(
     links: Mapping[str, str],
 ) -> RootService:
     """Plan the server of a root and generate what it needs. depends: of the package. links: the root's alternatives."""
+    if not args.package:
+        return RootService([], _prefix(args, tables), _needs_init(task, composition, _own_program(task, args), links))
     by_name = {table.package: ServedPackage(table.package, table.extra.get("declarations", {})) for table in tables}
     files = RootFiles(lambda path: _resolve(composition, path) is not None, lambda path: _text(task, composition, path))
     own = by_name.get(args.package)
@@ -76,7 +88,7 @@ def service(
     if plan is None:
         program = next((_program(table, composition, links) for table in tables if table.package == args.package), "")
         start = _start(args, files, StartScript())
-        return RootService(made + start, _steps_only(args), _is_interpreter(composition, program, links))
+        return RootService(made + start, _prefix(args, tables), _needs_init(task, composition, program, links))
     for note in plan.notes:
         task.log(note)
     made += _directories(composition, plan.directories, accounts, RULE)
@@ -84,7 +96,7 @@ def service(
     entrypoint = [f"/{SCRIPT}"] if script else []
     extra: dict[str, Value] = {
         "package": args.package,
-        "entrypoint": [*_init(args), *entrypoint, *plan.entrypoint],
+        "entrypoint": [*_init(args, tables), *entrypoint, *plan.entrypoint],
         "user": "" if script and args.first_start else _known(plan, accounts),
         "env": dict(plan.variables),
         "workdir": plan.workdir if plan.workdir and composition.resolve(plan.workdir) else "",
@@ -93,7 +105,7 @@ def service(
         "signal": plan.signal,
     }
     runs_script = plan.entrypoint[0].rpartition("/")[2] in SHELLS and len(plan.entrypoint) > 1
-    needs_init = plan.start.forks or runs_script or _is_interpreter(composition, plan.entrypoint[0], links)
+    needs_init = plan.start.forks or runs_script or _needs_init(task, composition, plan.entrypoint[0], links)
     return RootService(made + script, extra, needs_init)
 
 
@@ -102,24 +114,64 @@ def _program(table: SliceTable, composition: Composition, links: Mapping[str, st
     return str(found or "")
 
 
-def _is_interpreter(composition: Composition, program: str, links: Mapping[str, str]) -> bool:
-    found = composition.resolve(merged(program.strip("/")), links)
-    if found not in composition.files:
+def _own_program(task: Task, args: ServiceArgs) -> str:
+    """Return the program of a container without a package: that of its command line, or of what was built."""
+    if args.words or not args.built:
+        return args.words[0] if args.words else ""
+    path, name = args.built
+    if task.disk(path).is_file():
+        return path
+    found = [f"{path}/{d}/{n}" for d in ("bin", "sbin") for n in _listed(task.disk(path) / d)]
+    named = [program for program in found if program.endswith(f"/{name}")]
+    return (named or (found if len(found) == 1 else [""]))[0]
+
+
+def _listed(directory: Path) -> list[str]:
+    return sorted(os.listdir(directory)) if directory.is_dir() else []
+
+
+def _needs_init(task: Task, composition: Composition, program: str, links: Mapping[str, str]) -> bool:
+    """Return whether a program should not be process 1: whether it is unknown that it ends when it gets SIGTERM."""
+    name = program.rpartition("/")[2]
+    if not program or name in _PROCESS_1:
         return False
-    facts = composition.files[found][1].facts
-    is_script = facts is not None and bool(facts.interp) and not facts.machine
-    return is_script or _INTERPRETERS.match(found.rpartition("/")[2]) is not None
+    if program.startswith(f"{STORE}/"):
+        base, _, below = program.removeprefix(f"{STORE}/").partition("/")
+        path = os.path.join(task.disk(f"{STORE}/{base}"), below) if below else os.fspath(task.disk(f"{STORE}/{base}"))
+        return not _ends(path, b"")
+    paths = [program.strip("/")] if "/" in program else [f"{directory}/{program}" for directory in _SEARCHED]
+    found = next((found for path in paths if (found := composition.resolve(merged(path), links)) is not None), None)
+    if found is None or found not in composition.files:
+        return True  # a file of the container
+    name = found.rpartition("/")[2]
+    table, entry = composition.files[found]
+    if name in SHELLS or _INTERPRETERS.match(name) or entry.facts is None or not entry.facts.machine:
+        return name not in _PROCESS_1
+    return name not in _PROCESS_1 and not _ends(os.fspath(task.disk(table.path) / "data" / found), entry.blake3)
 
 
-def _init(args: ServiceArgs) -> list[str]:
-    return [_INIT, "--"] if args.init else []
+def _ends(path: str, digest: bytes) -> bool:
+    """Return whether the file of a program ends when it gets SIGTERM as process 1. digest: BLAKE3, or b""."""
+    if digest:
+        return ends_on_term(meta.read_file(path, digest, MAX_SIZE))
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        return ends_on_term(file.read(MAX_SIZE))
 
 
-def _steps_only(args: ServiceArgs) -> dict[str, Value]:
-    """Return the start of a command line that the image completes with the program of the package."""
+def _init(args: ServiceArgs, tables: Sequence[SliceTable]) -> list[str]:
+    if not args.init:
+        return []
+    found = next((path for table in tables for path in _INITS if path in table.entries), _INITS[0])
+    return [f"/{found}", "--"]
+
+
+def _prefix(args: ServiceArgs, tables: Sequence[SliceTable]) -> dict[str, Value]:
+    """Return the start of a command line, which the image completes with its program."""
     if not args.init and not args.first_start:
         return {}
-    return {"prefix": [*_init(args), *([f"/{SCRIPT}"] if args.first_start else [])]}
+    return {"prefix": [*_init(args, tables), *([f"/{SCRIPT}"] if args.first_start else [])]}
 
 
 def _start(args: ServiceArgs, files: RootFiles, start: StartScript) -> list[GeneratedFile]:

@@ -121,9 +121,13 @@ container({
     ]
     run = what-runs(program, strings(entrypoint), strings(command), [p.name for p in debian])
     steps = if run == null then [] else import("fpack/first-start").steps(first-start, [p.name for p in found])
-    with-init = run != null && (if init == null then steps != [] else init)
+    own = if entrypoint == null && command == null && debian == [] && built != [] then head(built)
+      else null
+    words = [...if entrypoint == null then [] else strings(entrypoint), ...if command == null then [] else strings(command)]
+    runs = run != null || own != null || words != []
+    with-init = runs && (if init == null then steps != [] else init)
     # Without `init`, the root decides whether its program needs `tini`.
-    may-init = run != null && init == null && !with-init && has-package("tini")
+    may-init = runs && init == null && !with-init && has-package("tini")
     starter = if !(with-init || may-init) || has(found-names, "tini") then []
       else [p for p in closure-of(["tini"]) if p.name == "tini"]
     available = [...spare, ...if may-init then starter else []]
@@ -174,12 +178,14 @@ container({
       wants
       users = all-users
       alternatives
-      ...if run == null then {} else {
+      ...if run == null && !with-init && !may-init then {} else {
         service = [{
-          package = run
+          package = if run == null then "" else run
           first_start = steps
           init = with-init
           ...if may-init then { init_if_needed = true } else {}
+          ...if run != null || words == [] then {} else { words }
+          ...if run != null || own == null || program != null then {} else { built = ["${own.out}", own.name] }
         }]
       }
       ...if built-with == [] then {} else built-field(built)
@@ -208,7 +214,6 @@ container({
 
     entry = strings(entrypoint)
     arguments = strings(command)
-    own = if entry == null && arguments == null && debian == [] && built != [] then head(built) else null
     variables = texts({
       ...if linked || names == [] then {} else { LANG = "C.UTF-8" }
       ...if own == null then {} else { PATH = "${own.out}/bin:${system-path}" }
