@@ -125,6 +125,11 @@ def _words(option: str, text: str | None) -> list[str] | None:
         ) from None
 
 
+def command_lines(option: str, texts: tuple[str, ...]) -> list[list[str]]:
+    """Return the words of each value of an option, as a shell reads them."""
+    return [words for text in texts if (words := _words(option, text)) is not None]
+
+
 def _variables(given: tuple[str, ...]) -> dict[str, str]:
     found = {}
     for text in given:

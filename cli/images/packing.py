@@ -92,12 +92,14 @@ def make(
     provenance: bool = False,
     auditor: Auditor | None = None,
     together: bool = False,
+    accept: Callable[[Workspace, Container, StorePath], None] | None = None,
 ) -> list[PackedImage]:
     """Evaluate and build the images of each target. Their workspaces are open as long as `stack` is.
 
     sources: the maximum size of the sources that travel with each manifest; None for no manifests. formats: the formats
     of the bills of materials, which need a manifest, as the statements of `provenance` do. auditor: makes VEX
-    documents, which need one too. together: the members of a list or a record are packed in one image.
+    documents, which need one too. together: the members of a list or a record are packed in one image. accept: is called
+    with each image that was built.
     """
     from fpack.builders.export.oci import Bundle
 
@@ -115,6 +117,8 @@ def make(
         for job in mine:
             with naming_option(job.workspace.options.fields):
                 image, *rest = job.workspace.realise(job.wanted)
+            if accept is not None:
+                accept(job.workspace, job.container, image)
             _keep(job, image, rest)
             images.append(job.workspace.store.tree(image))
             for found, path in zip(documents, rest, strict=False):

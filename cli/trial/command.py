@@ -60,10 +60,11 @@ def attempt(what: str | None, command: Sequence[str], options: SharedOptions, ob
                 _tell_ports(planned)
             with _aside() if aside else nullcontext():
                 ended = runner.run(planned.trial, observe)
-            return Tried(ended.status, _findings(workspace, subject, ended), ended.unobserved, subject.packed)
+            return Tried(ended.status, findings(workspace, subject, ended), ended.unobserved, subject.packed)
 
 
-def _findings(workspace: Workspace, subject: TrialSubject, ended: Ended) -> list[TrialFinding]:
+def findings(workspace: Workspace, subject: TrialSubject, ended: Ended) -> list[TrialFinding]:
+    """Return the files that a command looked for in vain and that a package has."""
     if not ended.absent or not subject.release:
         return []
     return find(

@@ -14,11 +14,13 @@ from fpack.builders.verify import documents
 from fpack.cli.errors import UsageError
 from fpack.cli.ui.render import note
 from fpack.cli.workspace import containers, machine
+from fpack.cli.workspace.containers import Container
 from fpack.cli.workspace.error_context import naming_option
 from fpack.cli.workspace.target import find_image
 from fpack.cli.workspace.workspace import Workspace
 from fpack.store import derivation
 from fpack.store.errors import one_line
+from fpack.store.path import StorePath
 
 from . import closure, tree
 from .container import changed
@@ -61,6 +63,12 @@ def _built(workspace: Workspace, what: str | None) -> TrialSubject:
     store = workspace.store
     store.used([image], workspace.project_name, f"{container.name}/{container.arch}")
     workspace.finish()
+    return of_image(workspace, container, image, root)
+
+
+def of_image(workspace: Workspace, container: Container, image: StorePath, root: StorePath) -> TrialSubject:
+    """Return what the image of a container is to a trial. image, root: what was built."""
+    store = workspace.store
     record = read_record(store.tree(image))
     made = derivation.decode(workspace.evaluator.derivations[container.root.derivation])
     return TrialSubject(

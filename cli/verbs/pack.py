@@ -40,6 +40,7 @@ Examples:
   fpack pack -e 'import("./fpack.fp").app'    the value of an expression
   fpack pack postgres redis -o images         two images, and the layers they share
   fpack pack postgres --format oci-dir -o postgres
+  fpack pack debian.trixie.jq --try "jq --version"
   fpack pack debian.trixie.jq --format deb    also rpm, squashfs and rootfs-tar
   fpack pack postgres --compress zstd:19 --json
   fpack pack postgres --sbom                  and its bill of materials
@@ -96,6 +97,13 @@ Examples:
     help="Put the project's sources into the archive of the image, for fpack verify --rebuild: up to 1 GB. "
     "Default: up to 64 MB.",
 )
+@click.option(
+    "--try",
+    "tries",
+    multiple=True,
+    metavar="WORDS",
+    help="Write the image only if this command passes in it, in fpack's sandbox; can be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.building
 def command(
@@ -112,6 +120,7 @@ def command(
     data: tuple[str, ...],
     fetch_fixed: bool,
     sources: bool | None,
+    tries: tuple[str, ...],
     as_json: bool,
     **rest: Any,
 ) -> int:
@@ -169,6 +178,10 @@ def command(
 
         auditor = open_auditor(data, (), False, fetch_fixed)
 
+    from fpack.cli.trial.acceptance import Acceptance
+
+    acceptance = Acceptance(container_options.command_lines("--try", tries))
+
     def attempt() -> tuple[list[PackedImage], list[dict[str, Any]]]:
         with ExitStack() as stack:
             has_manifest = write and form.oci and not no_manifest
@@ -183,6 +196,7 @@ def command(
                 provenance and write,
                 auditor,
                 together,
+                acceptance.check,
             )
             if write:
                 places = formats.output_paths(form, made, output, compress)
@@ -201,6 +215,10 @@ def command(
     common = formats.shared(made)
     for reason in dict.fromkeys(reason for entry in made for found in entry.vex for reason in found.unchecked):
         warn(f"not checked: {reason}")
+    for entry, result in zip(made, results, strict=True):
+        passed = dict.fromkeys(found for found in acceptance.passed if found.image == entry.container.name)
+        if passed:
+            result["tried"] = [found.as_json() for found in passed]
     if as_json:
         several = {"images": results, **({"shared": common.as_json()} if form.oci or load is not None else {})}
         shared.print_json(results[0] if len(results) == 1 else several)
@@ -284,6 +302,10 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
         print(f"  provenance: {', '.join(short(Path(path)) for path in statements)}")
     if documents := result.get("vex"):
         print(f"  vulnerabilities: {', '.join(short(Path(path)) for path in documents)}")
+    for tried in result.get("tried", ()):
+        import shlex
+
+        print(f"  passed{' before' if tried['kept'] else ''}: {shlex.join(tried['command'])}")
     print("".join(f"  {line}\n" for line in _sources(result)), end="")
     if omitted := result.get("omitted"):
         print(f"  left out, since no included file loads theirs: {', '.join(omitted)}")

@@ -35,7 +35,7 @@ class Container(NamedTuple):
     """A container as the command line uses it: its outputs to build, and the fields of its record to show.
 
     meta: what the image and the packages in it say of themselves, by the digests of their derivations. member: its path
-    in the list or record that the target names, or "".
+    in the list or record that the target names, or "". tries: commands that the image must pass.
     """
 
     image: Output
@@ -47,6 +47,7 @@ class Container(NamedTuple):
     arch: str
     meta: Mapping[str, Value] = {}
     member: str = ""
+    tries: tuple[tuple[str, ...], ...] = ()
 
 
 class NamedOutput(NamedTuple):
@@ -130,6 +131,23 @@ def container_of(workspace: Workspace, named: NamedValue, target: Target) -> Con
         arch=str(args.get("arch")),
         meta=_described(workspace, value),
         member=named.member,
+        tries=_tries(workspace, value),
+    )
+
+
+def _tries(workspace: Workspace, value: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    """Return the commands of a container's field `try`, in each of its forms."""
+    if "try" not in value:
+        return ()
+    import shlex
+
+    force = workspace.evaluator.force
+    items = [force(item) for item in workspace.field(value, "try")]
+    texts = [item for item in items if isinstance(item, str)]
+    if len(texts) == len(items) and not any(" " in text for text in texts[:1]):
+        return (tuple(texts),) if texts else ()
+    return tuple(
+        tuple(shlex.split(item)) if isinstance(item, str) else tuple(str(force(word)) for word in item) for item in items
     )
 
 

@@ -11,6 +11,8 @@
 # path `creates` is absent. By default, those that the packages are known to need. init: start the program by `tini`, which
 # passes signals on and ends orphaned processes; by default, if there are steps, if the program is a script or an
 # interpreter, or if it is a server that leaves the foreground.
+# try: commands that the image must pass in a sandbox before `fpack pack` writes it: the words of one, or a list of such
+# lists or of command lines. The image does not depend on them.
 # platform: what the image is for, such as "linux/arm64". Debian's packages are taken for it. By default, it is that of the
 # listed packages, or else what is built for.
 # foreign: globs of paths whose programs are meant for another machine; any other such program is an error.
@@ -54,6 +56,7 @@ container({
   first-start: list | null = null,
   init: bool | null = null,
   run-options: list = [],
+  try: list = [],
   codec: record = settings.codec,
   max-layers: int = 100,
   meta: record = {},
@@ -75,7 +78,7 @@ container({
     # The forms are checked before packages are looked up.
     forms = import("fpack/forms").of-container {
       name, tag, entrypoint, command, env, user, workdir, ports, volumes, labels, stop-signal, healthcheck, max-layers
-      users, files, directories, links, rules, drop, setuid, wants, first-start, run-options, foreign
+      users, files, directories, links, rules, drop, setuid, wants, first-start, run-options, foreign, try
     }
     the-release = evaluate(forms, one-release(release, debian, built))
     the-arch = if asked != null then asked.arch
@@ -307,6 +310,7 @@ container({
     directories
     links
     run-options
+    try
   })
 
 # The Essential packages that scripts use. Every Debian system has them, so packages do not declare them.

@@ -4,7 +4,7 @@
 # runs for a default.
 of-container({
   name, tag, entrypoint, command, user, workdir, ports, volumes, labels, stop-signal, healthcheck, max-layers
-  users, files, directories, links, rules, drop, setuid, wants, first-start, run-options, env, foreign
+  users, files, directories, links, rules, drop, setuid, wants, first-start, run-options, env, foreign, try
 }) = [
   if name == null || match(name, "[a-z0-9]{1,255}") != null then null
   else check(image-name(name), "name", name,
@@ -38,6 +38,7 @@ of-container({
   else each("wants", wants, want => type(want) == "string" && want != "", "the name of a library, or an absolute path"),
   if first-start == null then null else [check(plain(s.creates), "creates", s.creates, path-form) for s in first-start],
   if run-options == [] then null else each("run-options", run-options, option => type(option) == "string", "text"),
+  if try == [] then null else each("try", try, is-words, "a list of words, of command lines, or of lists of words"),
 ] |> finished
 
 # unpacks, patched: the package has the usual phases, which read files.
@@ -129,6 +130,10 @@ program(field, words) =
     check(head(words) != "", field, "", "a list that begins with a program"),
     each(field, words, no-nul, "a list of words without a NUL character"),
   ]
+
+is-words(item) =
+  if type(item) == "list" then item != [] && all(item, word => type(word) == "string" && no-nul(word))
+  else type(item) == "string" && item != "" && no-nul(item)
 
 is-port(port) =
   if type(port) == "int" then port >= 1 && port <= 65535
