@@ -39,8 +39,8 @@ from fpack.store.path import StorePath
 
 # 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only. 4: the commands that
 # scripts and programs call. 5: servers that fork, and variables of command lines. 6: set-id bits of scripts.
-# 7: signals to servers that fork
-VERSION = 7
+# 7: signals to servers that fork. 8: what interpreted programs of linked roots load; tini for whatever may ignore SIGTERM
+VERSION = 8
 
 DEPENDS, LINKED = "depends", "linked"
 FIRST = "base-files"
@@ -332,7 +332,9 @@ def _finish(
         served = service(task, wanted, composition, tables, depends, accounts, links)
         if wanted.init_if_needed and served.needs_init:
             args = args._replace(service=(wanted._replace(init=True, init_if_needed=False),))
-            return (yield from _finish(task, args, (yield from _with_init(task, args, found)), tree, searched, languages))
+            return (
+                yield from _finish(task, args, (yield from _with_init(task, args, found)), tree, searched, languages)
+            )
     files = [*served.files, *(_database(task, composition, tables) if args.database else ())]
     wants = Wanted(args.release, args.arch, accounts, tree is not None, links, args.alternatives or {}, files)
     generated, replaced = generate(composition, tables, wants, task.log)

@@ -67,9 +67,7 @@ def check_imports(
                 todo += new
 
 
-def _script(
-    view: ImageFs, task: Task, words: Sequence[str], search: str, workdir: str
-) -> tuple[Language, str] | None:
+def _script(view: ImageFs, task: Task, words: Sequence[str], search: str, workdir: str) -> tuple[Language, str] | None:
     """Return the language and the path of the script that a command line runs, if it is a script."""
     rest = list(words)
     while rest and rest[0].rpartition("/")[2] in _LAUNCHERS:
@@ -131,7 +129,9 @@ class _Names:
         """Return whether anything of the name of a module is in the image."""
         if language.name == "python":
             return module.partition(".")[0] in self._names
-        parts = [part for part in module.replace("::", "/").replace(".php", "").split("/") if part not in (".", "..", "")]
+        parts = [
+            part for part in module.replace("::", "/").replace(".php", "").split("/") if part not in (".", "..", "")
+        ]
         if language.name == "lua":
             parts = module.split(".")
         if language.name == "node":
@@ -167,4 +167,3 @@ def _missing(language: Language, path: str, module: str) -> BuildError:
         hint=f"add the package that has it to `packages`, such as debian.trixie.{package}, or install it where the "
         f"program is built; `interpreted = false` turns this check off",
     )
-

@@ -147,7 +147,8 @@ def _tries(workspace: Workspace, value: Mapping[str, Any]) -> tuple[tuple[str, .
     if len(texts) == len(items) and not any(" " in text for text in texts[:1]):
         return (tuple(texts),) if texts else ()
     return tuple(
-        tuple(shlex.split(item)) if isinstance(item, str) else tuple(str(force(word)) for word in item) for item in items
+        tuple(shlex.split(item)) if isinstance(item, str) else tuple(str(force(word)) for word in item)
+        for item in items
     )
 
 

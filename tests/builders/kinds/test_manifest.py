@@ -19,7 +19,7 @@ from fpack.store import derivation
 from support.greeter import Greeter
 from support.program import Fpack
 
-PACKAGES = {"base-files", "dash", "greet-tools", "hello", "libgreet1"}
+PACKAGES = {"base-files", "coreutils", "dash", "greet-tools", "hello", "libgreet1"}
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ LIBC = [
     file("./usr/lib64/ld-linux-x86-64.so.2", elf(soname="ld-linux-x86-64.so.2"), 0o755),
 ]
 PROGRAM = elf("libc.so.6", interp=LOADER)
+SERVER = PROGRAM + b"\xff Go buildinf:"  # ends when it gets SIGTERM
 SHELL = [file("./usr/bin/sh", PROGRAM, 0o755), file("./usr/bin/sleep", PROGRAM, 0o755)]
 FORKING = file("./usr/lib/systemd/system/app.service", "[Service]\nType=forking\nExecStart=/usr/sbin/appd\n")
 
@@ -48,8 +49,15 @@ def test_an_interpreter_is_not_process_1(roots: Roots, mode: str, name: str) -> 
 
 
 @pytest.mark.parametrize("mode", ["depends", "linked"])
-def test_another_program_is_process_1(roots: Roots, mode: str) -> None:
+def test_a_program_that_may_ignore_sigterm_is_not_process_1(roots: Roots, mode: str) -> None:
     roots.package("app", file("./usr/bin/app", PROGRAM, 0o755), seed=True)
+    made = build(roots, mode, init_if_needed=True)
+    assert made.extra["service"] == {"prefix": ["/usr/bin/tini", "--"]} and "tini" in made.reasons()
+
+
+@pytest.mark.parametrize("mode", ["depends", "linked"])
+def test_a_program_that_ends_is_process_1(roots: Roots, mode: str) -> None:
+    roots.package("app", file("./usr/bin/app", SERVER, 0o755), seed=True)
     made = build(roots, mode, init_if_needed=True)
     assert made.extra["service"] == {} and "tini" not in made.reasons() and ["tini"] not in made.needs
 
@@ -78,7 +86,37 @@ def test_a_shell_that_runs_a_script_is_not_process_1(roots: Roots) -> None:
 
 
 def test_a_server_that_forks_without_a_shell_is_told(roots: Roots) -> None:
-    roots.package("app", file("./usr/sbin/appd", PROGRAM, 0o755), FORKING, seed=True)
+    roots.package("app", file("./usr/sbin/appd", SERVER, 0o755), FORKING, seed=True)
     made = build(roots, init_if_needed=True)
     assert made.extra["service"]["entrypoint"] == ["/usr/sbin/appd"]
     assert any("expects /usr/sbin/appd to fork" in line for line in made.lines)
+
+
+@pytest.mark.parametrize(
+    ("words", "needs"),
+    [
+        (["app", "-x"], True), (["/usr/bin/app"], True), (["server"], False), (["/usr/bin/server"], False),
+        (["sh", "-c", "exec server"], True), (["/app/of-the-container"], True), (["tini", "--", "app"], False),
+    ],
+)  # fmt: skip
+def test_the_command_of_a_container(roots: Roots, words: list[str], needs: bool) -> None:
+    programs = {"app": PROGRAM, "server": SERVER, "sh": SERVER}
+    roots.package("app", *(file(f"./usr/bin/{name}", data, 0o755) for name, data in programs.items()), seed=True)
+    made = roots.build(lazily=True, service=[{"package": "", "init_if_needed": True, "words": words}])
+    assert made.extra["service"] == ({"prefix": ["/usr/bin/tini", "--"]} if needs else {})
+
+
+@pytest.mark.parametrize(("content", "needs"), [(PROGRAM, True), (SERVER, False), (b"#!/usr/bin/python3\n", True)])
+def test_the_program_of_what_was_built(roots: Roots, content: bytes, needs: bool) -> None:
+    path = roots.built("tool", {"bin/tool": content, "bin/other": b""})
+    service = {"package": "", "init_if_needed": True, "built": [str(path), "tool"]}
+    made = roots.build("linked", service=[service])
+    assert made.extra["service"] == ({"prefix": ["/usr/bin/tini", "--"]} if needs else {})
+
+
+def test_an_image_without_a_c_library_has_the_static_program(tmp_path: Path) -> None:
+    roots = Roots(FakeStore(tmp_path / "root"))
+    roots.package("data", file("./usr/share/data", "x"), seed=True)
+    roots.package("tini", file("./usr/bin/tini-static", elf(), 0o755))
+    made = roots.build("linked", service=[{"package": "", "init_if_needed": True, "words": ["/app"]}])
+    assert made.extra["service"] == {"prefix": ["/usr/bin/tini-static", "--"]} and "tini" in made.reasons()

@@ -105,7 +105,9 @@ def test_a_declared_closure(world: Any) -> None:
 
 
 def test_a_linked_closure_lists_its_required_files(world: Any) -> None:
-    w = world('packages = [debian.dash], closure = "linked", wants = ["libx.so.1", "/usr/share/x"]')
+    w = world(
+        'packages = [debian.dash], closure = "linked", wants = ["libx.so.1", "/usr/share/x"], interpreted = false'
+    )
     root = w.root
     assert root.args["mode"] == "linked" and root.args["wants"] == ["libx.so.1", "/usr/share/x"]
     seeds = {s["package"]: s["slice"] for s in root.args["slices"] if s["seed"]}
@@ -120,6 +122,27 @@ def test_a_linked_closure_lists_its_required_files(world: Any) -> None:
     assert slices["base-files"].args["keep"] == RELEASE_FILES
     assert slices["dash"].args["keep"] is None
     assert "/usr/share/menu" in slices["dash"].args["drop"]
+
+
+def test_a_linked_closure_can_take_what_interpreted_programs_call(world: Any) -> None:
+    w = world('packages = [debian.dash], closure = "linked"')
+    assert w.root.args["interpreted"] is True
+    others = {s["package"] for s in w.root.args["slices"] if not s["seed"]}
+    assert {"bash", "coreutils", "sed", "libc-bin"} <= others
+    assert world("packages = [debian.dash]").root.args.get("interpreted") is None
+
+
+def test_commands_to_try_change_no_derivation(world: Any) -> None:
+    fields = 'packages = [debian.dash], closure = "linked"'
+    plain, tried = world(fields), world(f'{fields}, try = ["dash", "-c", "true"]')
+    assert plain.image.encode() == tried.image.encode()
+    assert tried.get("try") == ["dash", "-c", "true"]
+
+
+@pytest.mark.parametrize("given", ["[1]", '[""]', "[[]]", '[["a", 1]]'])
+def test_commands_to_try_have_a_form(world: Any, given: str) -> None:
+    with pytest.raises(EvalError, match="`try` is a list of words"):
+        world(f"packages = [debian.dash], try = {given}").get("image")
 
 
 @pytest.mark.parametrize("closure", ["depends", "linked"])
