@@ -36,7 +36,8 @@ from .layer import LayerArgs, PartArgs
 from .layer import read as read_layer
 
 # 2: entries stored beside the layers. 3: records the files excluded from layers. 4: records the omitted dependencies;
-# configures servers. 5: checks that scripts have their interpreters. 6: checks imports; tini before a container's command
+# configures servers. 5: checks that scripts have their interpreters. 6: checks imports;
+# tini before a container's command
 VERSION = 6
 
 MIN_LAYERS, MAX_LAYERS = 3, 120

@@ -39,7 +39,7 @@ from fpack.store.path import StorePath
 
 # 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only. 4: the commands that
 # scripts and programs call. 5: servers that fork, and variables of command lines. 6: set-id bits of scripts.
-# 7: signals to servers that fork. 8: what interpreted programs of linked roots load; tini for whatever may ignore SIGTERM
+# 7: signals to servers that fork. 8: what interpreted programs of linked roots load; tini for what may ignore SIGTERM
 VERSION = 8
 
 DEPENDS, LINKED = "depends", "linked"
@@ -85,8 +85,8 @@ class RootArgs(NamedTuple):
     service: the server that the root is for, at most one.
     configured: the output of `configure` with what maintainer scripts did. If it is a candidate, it is built only if a
     script of the root's packages matters. configured_drop: globs of the paths that are not taken from it. setuid:
-    the files that keep set-id bits, which scripts may set. database: a root with dpkg gets its database. interpreted: a linked
-    root takes what interpreted programs load.
+    the files that keep set-id bits, which scripts may set. database: a root with dpkg gets its database. interpreted: a
+    linked root takes what interpreted programs load.
     """
 
     mode: str

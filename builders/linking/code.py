@@ -2,9 +2,10 @@
 
 A package is active in a language if its programs are written in it, or if it has modules and no compiled program; then
 its code counts. What code needs is the standard library of the interpreter, the modules that it imports, those packages
-of its own dependencies that are of the same language, because code also loads modules by computed names, the programs and
-libraries of its dependencies that it mentions, and the commands of Essential packages that it calls. What an interpreter
-needs to start is needed in any case, and so are packages of plug-ins. A package without files stands for its dependencies.
+of its own dependencies that are of the same language, because code also loads modules by computed names, the programs
+and libraries of its dependencies that it mentions, and the commands of Essential packages that it calls. What an
+interpreter needs to start is needed in any case, and so are packages of plug-ins. A package without files stands for its
+dependencies.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ _VERSION = re.compile(r"(?<=[a-z])[0-9][0-9.]*(?=-)")  # that of the interpreter
 class CodeNeeds:
     """The needs of code, for one resolution. See `linker.CodeLoads`.
 
-    depends: the dependencies of each available package. seeds: the requested packages. built: those that are store paths
-    from source. read: returns the content of a file.
+    depends: the dependencies of each available package. seeds: the requested packages. built: those that are store
+    paths from source. read: returns the content of a file.
     """
 
     def __init__(
@@ -371,7 +372,7 @@ def _provides(modules: frozenset[str], language: str, name: str) -> bool:
 
 
 def _local_names(table: SliceTable) -> frozenset[str]:
-    """Return the names of the files and directories of a package, which its code may load by search paths of its own."""
+    """Return the names of the files and directories of a package, which its code may load by paths of its own."""
     found: set[str] = set()
     for path, entry in table.entries.items():
         if entry.kind != meta.DIRECTORY:

@@ -1,7 +1,8 @@
 """Find the modules that a file of an interpreted language imports, by reading its code.
 
-Names are those of `languages.modules`: `a` or `a.b` for Python, `A::B` for Perl, `a/b` for Ruby, and so on. An import is
-sure if the file cannot be loaded without it: it is a statement of the file itself, under no condition and in no function.
+Names are those of `languages.modules`: `a` or `a.b` for Python, `A::B` for Perl, `a/b` for Ruby, and so on. An import
+is sure if the file cannot be loaded without it: it is a statement of the file itself, under no condition and in no
+function.
 """
 
 from __future__ import annotations
@@ -35,18 +36,23 @@ def imports(language: str, text: bytes, known: Callable[[str], bool] = lambda na
             yield found
 
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # ---- Python
 
 # Modules that are part of the interpreter and have no file.
-_PYTHON_BUILTINS = frozenset(
-    "__future__ __main__ _abc _ast _bisect _blake2 _codecs _collections _csv _ctypes _datetime _functools _heapq _imp _io "
-    "_json _locale _operator _pickle _posixsubprocess _random _signal _socket _sre _stat _string _struct _symtable "
+_PYTHON_BUILTINS = _words(
+    "__future__ __main__ _abc _ast _bisect _blake2 _codecs _collections _csv _ctypes _datetime _functools _heapq _imp "
+    "_io _json _locale _operator _pickle _posixsubprocess _random _signal _socket _sre _stat _string _struct _symtable "
     "_thread _tokenize _tracemalloc _typing _warnings _weakref array atexit binascii builtins cmath errno faulthandler "
     "fcntl gc grp itertools marshal math posix pwd pyexpat select spwd sys syslog time unicodedata zlib "
-    "nt msvcrt winreg _winapi winsound java org".split()
+    "nt msvcrt winreg _winapi winsound java org"
 )
 _PYTHON_IMPORT = re.compile(
-    rb"(?m)^[ \t]*(?:from[ \t]+([A-Za-z_][\w.]*)[ \t]+import\b|import[ \t]+([A-Za-z_][\w., \t]*))"
+    rb"(?m)^[ \t]*(?:from[ \t]+([A-Za-z_][\w.]*)[ \t]+import\b"
+    rb"|import[ \t]+([A-Za-z_][\w., \t]*))"
 )
 
 
@@ -76,11 +82,11 @@ def _top_level(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
     """Yield the statements that run whenever the module is loaded."""
     for node in body:
         yield node
-        if isinstance(node, (ast.With, ast.ClassDef)):
-            yield from _top_level(node.body)
-        elif isinstance(node, ast.Try) and not node.handlers:
-            yield from _top_level(node.body)
-        elif isinstance(node, ast.If) and _is_main(node.test):
+        if (
+            isinstance(node, (ast.With, ast.ClassDef))
+            or (isinstance(node, ast.Try) and not node.handlers)
+            or (isinstance(node, ast.If) and _is_main(node.test))
+        ):
             yield from _top_level(node.body)
         elif isinstance(node, (ast.Return, ast.Raise)) or _leaves(node):
             return
@@ -115,16 +121,16 @@ _HASH_COMMENT = re.compile(rb"(?m)^[ \t]*#.*$")
 _STAR_COMMENT = re.compile(rb"(?s)/\*.*?\*/|(?m:^[ \t]*//.*$)")
 _DASH_COMMENT = re.compile(rb"(?m)^[ \t]*--.*$")
 _PERL = re.compile(rb"(?m)^([ \t]*)(?:.*?\beval\b[^\n]*?\b)?(use|require)[ \t]+([A-Za-z_]\w*(?:::\w+)*)([^;\n]*)")
-_PERL_BASES = re.compile(rb"[A-Za-z_]\w*(?:::\w+)+|[A-Z]\w+")
+_PERL_BASES = re.compile(rb"[A-Za-z_]\w*(?:::\w+)+|\b[A-Z]\w*")
 _RUBY = re.compile(rb"(?m)^([ \t]*)(?:.*?\b)?require[ \t(]+['\"]([\w./-]+)['\"]")
 _NODE = re.compile(
     rb"(?m)^([^\n]*?)(?:\brequire\(\s*['\"]|\bfrom\s+['\"]|^import\s+['\"]|\bimport\(\s*['\"])"
     rb"((?:@[\w.-]+/)?[A-Za-z_][\w.-]*)(?:/[\w./-]*)?['\"]"
 )
-_NODE_BUILTINS = frozenset(
-    "assert async_hooks buffer child_process cluster console constants crypto dgram diagnostics_channel dns domain events "
-    "fs http http2 https inspector module net os path perf_hooks process punycode querystring readline repl stream "
-    "string_decoder sys timers tls trace_events tty url util v8 vm wasi worker_threads zlib test".split()
+_NODE_BUILTINS = _words(
+    "assert async_hooks buffer child_process cluster console constants crypto dgram diagnostics_channel dns domain "
+    "events fs http http2 https inspector module net os path perf_hooks process punycode querystring readline repl stream "
+    "string_decoder sys timers tls trace_events tty url util v8 vm wasi worker_threads zlib test"
 )
 _PHP = re.compile(rb"(?m)^([ \t]*)(?:require|include)(?:_once)?[ \t(]+['\"]([\w./-]+\.(?:php|inc))['\"]")
 _PHP_CALL = re.compile(
@@ -146,8 +152,8 @@ _LUA = re.compile(rb"(?m)^((?:local\s+[\w, \t]+=\s*)?)(?:[^\n]*?\b)?require\s*\(
 _TCL = re.compile(rb"(?m)^([ \t]*)(?:.*?\bcatch\b.*?)?package[ \t]+require[ \t]+(?:-exact[ \t]+)?([\w:]+)")
 _R = re.compile(rb"(?m)^([ \t]*)(?:[^\n#]*?\b)?(?:library|require|requireNamespace|loadNamespace)\(\s*[\"']?([\w.]+)")
 _R_COLONS = re.compile(rb"\b([A-Za-z][\w.]+)::")
-_R_PACKAGES = frozenset(
-    "base compiler datasets grDevices graphics grid methods parallel splines stats stats4 tcltk tools utils".split()
+_R_PACKAGES = _words(
+    "base compiler datasets grDevices graphics grid methods parallel splines stats stats4 tcltk tools utils"
 )
 _JAR = re.compile(rb"([A-Za-z][\w.+-]*)\.jar\b")
 _FIND_JARS = re.compile(rb"(?m)\bfind_jars[ \t]+([\w .\t-]+)")

@@ -21,8 +21,8 @@ _Pattern = re.Pattern[str]
 class Language(NamedTuple):
     """An interpreted language.
 
-    programs: the last components of its interpreters. suffixes: of its files. modules: a pattern of the paths of modules
-    that programs find without a search path of their own, with groups of names. family: the names of its packages.
+    programs: the last components of its interpreters. suffixes: of its files. modules: a pattern of the paths of
+    modules that programs find without a search path of their own, with groups of names. family: the names of its packages.
     engine: the packages that have an interpreter, or a library that is one. start: what an engine needs to start, and
     library: its standard library.
     """
@@ -211,7 +211,7 @@ def is_compiled(table: SliceTable) -> bool:
 
 
 def _programs(table: SliceTable) -> Iterator[TreeEntry]:
-    """Yield the executable files in PATH, and those of a store path, which has its programs in directories of its own."""
+    """Yield the executable files in PATH, and those of a store path, whose programs are in directories of its own."""
     for path, entry in table.entries.items():
         directory = path.rpartition("/")[0]
         if directory not in PATH and directory != "usr/games" and not path.startswith("fpack/store/"):
