@@ -4,8 +4,8 @@ A package is active in a language if its programs are written in it, or if it ha
 its code counts. What code needs is the standard library of the interpreter, the modules that it imports, those packages
 of its own dependencies that are of the same language, because code also loads modules by computed names, the programs
 and libraries of its dependencies that it mentions, and the commands of Essential packages that it calls. What an
-interpreter needs to start is needed in any case, and so are packages of plug-ins. A package without files stands for its
-dependencies.
+interpreter needs to start is needed in any case, and so are packages of plug-ins. A package without files stands for
+its dependencies.
 """
 
 from __future__ import annotations

@@ -129,8 +129,8 @@ _NODE = re.compile(
 )
 _NODE_BUILTINS = _words(
     "assert async_hooks buffer child_process cluster console constants crypto dgram diagnostics_channel dns domain "
-    "events fs http http2 https inspector module net os path perf_hooks process punycode querystring readline repl stream "
-    "string_decoder sys timers tls trace_events tty url util v8 vm wasi worker_threads zlib test"
+    "events fs http http2 https inspector module net os path perf_hooks process punycode querystring readline repl "
+    "stream string_decoder sys timers tls trace_events tty url util v8 vm wasi worker_threads zlib test"
 )
 _PHP = re.compile(rb"(?m)^([ \t]*)(?:require|include)(?:_once)?[ \t(]+['\"]([\w./-]+\.(?:php|inc))['\"]")
 _PHP_CALL = re.compile(
@@ -281,7 +281,8 @@ _PYTHON_PACKAGES = {
     "git": "git", "gi": "gi", "cv2": "opencv", "sklearn": "sklearn", "skimage": "skimage", "psycopg2": "psycopg2",
     "MySQLdb": "mysqldb", "ldap": "ldap", "zmq": "zmq", "jwt": "jwt", "attr": "attr", "attrs": "attr", "magic": "magic",
     "pkg_resources": "pkg-resources", "tkinter": "tk", "_tkinter": "tk", "Xlib": "xlib", "docx": "docx",
-    "markdown": "markdown", "flask": "flask", "nacl": "nacl", "socks": "socks", "google": "protobuf", "dbus": "dbus", "cairo": "cairo",
+    "markdown": "markdown", "flask": "flask", "nacl": "nacl", "socks": "socks", "google": "protobuf", "dbus": "dbus",
+    "cairo": "cairo",
 }  # fmt: skip
 _PHP_PACKAGES = {
     "dom": "xml", "simplexml": "xml", "xmlreader": "xml", "xmlwriter": "xml", "xsl": "xml", "mysqli": "mysql",

@@ -22,9 +22,9 @@ class Language(NamedTuple):
     """An interpreted language.
 
     programs: the last components of its interpreters. suffixes: of its files. modules: a pattern of the paths of
-    modules that programs find without a search path of their own, with groups of names. family: the names of its packages.
-    engine: the packages that have an interpreter, or a library that is one. start: what an engine needs to start, and
-    library: its standard library.
+    modules that programs find without a search path of their own, with groups of names. family: the names of its
+    packages. engine: the packages that have an interpreter, or a library that is one. start: what an engine needs to
+    start, and library: its standard library.
     """
 
     name: str

@@ -62,7 +62,7 @@ def built_programs(task: Task, path: StorePath) -> Iterator[str]:
 
 
 def read_head(task: Task, path: str, entry: FsEntry, most: int) -> bytes:
-    """Return at most `most` bytes of a file of the image, from its start. Raise DamagedPath if the file differs from its digest."""
+    """Return the first `most` bytes of a file of the image. Raise DamagedPath if it differs from its digest."""
     if entry.source.data:
         disk = f"{entry.source.data}/{path}"
     else:

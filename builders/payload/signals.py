@@ -1,8 +1,8 @@
 """Tell whether a compiled program ends when it gets SIGTERM as process 1.
 
-The kernel ignores a signal without a handler for the first process of a container. A program handles SIGTERM for sure if
-its code passes the number of the signal to a function that installs a handler, or if it is written in Go, whose runtime
-ends it. For any other program, and for other machines than amd64, nothing is known.
+The kernel ignores a signal without a handler for the first process of a container. A program handles SIGTERM for sure
+if its code passes the number of the signal to a function that installs a handler, or if it is written in Go, whose
+runtime ends it. For any other program, and for other machines than amd64, nothing is known.
 Sources: the System V ABI for AMD64, chapter 5, and Go's runtime/signal_unix.go.
 """
 

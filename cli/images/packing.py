@@ -98,8 +98,8 @@ def make(
 
     sources: the maximum size of the sources that travel with each manifest; None for no manifests. formats: the formats
     of the bills of materials, which need a manifest, as the statements of `provenance` do. auditor: makes VEX
-    documents, which need one too. together: the members of a list or a record are packed in one image. accept: is called
-    with each image that was built.
+    documents, which need one too. together: the members of a list or a record are packed in one image. accept: is
+    called with each image that was built.
     """
     from fpack.builders.export.oci import Bundle
 

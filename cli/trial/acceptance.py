@@ -1,7 +1,7 @@
 """Let an image pass commands in the sandbox before `fpack pack` writes it.
 
-The commands are those of the field `try` of a container and of the option --try. What an image has passed is kept in the
-cache by its digest, so that it does not run the command again.
+The commands are those of the field `try` of a container and of the option --try. What an image has passed is kept in
+the cache by its digest, so that it does not run the command again.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def found(language: str, text: str) -> dict[str, bool]:
         ("ruby", "require 'a/b'\nrequire \"c.rb\"\n# require 'd'\nbegin\n  require 'e'\nrescue LoadError\nend\n", {
             "a/b": True, "c": True, "e": False}),
         ("ruby", "require_relative 'a'\n", {}),
-        ("node", "const a = require('a/b');\nimport c from '@d/e/f.js';\nimport 'g';\nconst fs = require('node:fs');\n", {
+        ("node", "const a = require('a/b');\nimport c from '@d/e/f.js';\nimport 'g';\nh = require('node:fs');\n", {
             "a": True, "@d/e": True, "g": True}),
         ("node", "const x = require('./own');\n// require('no')\n/* require('no') */\nif (x) { y = require('z'); }\n", {
             "z": False}),

@@ -55,7 +55,7 @@ def check(
         (["/usr/bin/tini", "--", "python3", "main.py"], {"app/main.py": "from absent import x\n"}),
         (["/app/main"], {"app/main": "#!/usr/bin/env python3\nimport absent\n"}),
         (["python3", "main.py"], {"app/main.py": "import helper\n", "app/helper.py": "import absent\n"}),
-        (["python3", "main.py"], {"app/main.py": "import lib.a\n", "app/lib/__init__.py": "", "app/lib/a.py": "import absent"}),
+        (["python3", "main.py"], {"app/main.py": "import lib.a\n", "app/lib/__init__.py": "", "app/lib/a.py": "import absent"}),  # noqa: E501
         (["node", "main.js"], {"app/main.js": "const a = require('absent');\n"}),
         (["ruby", "main.rb"], {"app/main.rb": "require 'absent'\n"}),
         (["perl", "-w", "main.pl"], {"app/main.pl": "use strict;\nuse Absent::One;\n"}),
