@@ -18,7 +18,7 @@ from .tree import ImageFiles
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _RESOLV = "/etc/resolv.conf"
 _MAX_RESOLV = 1 << 16
-_INIT = ["/usr/bin/tini", "--"]
+_INITS = (["/usr/bin/tini", "--"], ["/usr/bin/tini-static", "--"])
 _HOSTS = ("/etc/hosts", "127.0.0.1 localhost fpack\n::1 localhost\n")
 _PORT = re.compile(r"[0-9]{1,5}(/[a-z]+)?\Z")
 _NUMBERS = re.compile(r"[0-9]{1,10}:[0-9]{1,10}\Z")
@@ -41,8 +41,8 @@ def plan(
     config: the settings of an image, which may be any JSON.
     """
     words = list(command) or [*_texts(config, "Entrypoint"), *_texts(config, "Cmd")]
-    if words[: len(_INIT)] == _INIT:
-        words = words[len(_INIT) :]  # process 1 of the sandbox does what it does, and it warns if it is another process
+    if words[:2] in _INITS:
+        words = words[2:]  # process 1 of the sandbox does what it does, and it warns if it is another process
     if not words:
         raise UsageError(
             f"The image {name} has no program",
