@@ -267,8 +267,9 @@ class Workspace:
     def origins(self) -> Origins:
         """The resolver of the URLs in derivations. Relative file URLs are relative to the project."""
         from fpack.builders.net.origins import Origins
+        from fpack.builders.net.package_registries import PackageRegistries
 
-        return Origins(self.mirrors.expand, self._root or self._project)
+        return Origins(PackageRegistries(self.mirrors.expand, _http), self._root or self._project)
 
     def missing(self, url: str) -> str:
         """Return a hint for a file that no mirror has any more."""

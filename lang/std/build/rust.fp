@@ -1,37 +1,164 @@
-# Rust programs, with their crates in `vendor`, where `cargo vendor` puts them.
+# Rust programs. Their crates are fetched by the checksums of Cargo.lock, or are in `vendor`, where `cargo vendor` puts them.
 
-# vendor: the directory of crates within the source. crate: which crate of a workspace is installed, by its directory.
-# flags: words for cargo. All else is as in `package`.
-rust({ flags: list = [], vendor: string = "vendor", crate: string = ".", ...given }) =
-  let all = import("./common.fp").words(flags) in
-  import("./common.fp").with-defaults(given, ["cargo", "gcc", "libc6-dev", "rustc"], {
-    # Replace each registry and repository in the lock by the directory, unless the project does so itself.
-    configure = """
-      export CARGO_HOME=/build/cargo
-      mkdir -p $CARGO_HOME
-      if [ -d "${vendor}" ] && ! grep -qs '^ *replace-with' .cargo/config.toml .cargo/config; then
-        {
-          printf '[source.vendored]\\ndirectory = "%s"\\n' "$PWD/${vendor}"
-          printf '[source.crates-io]\\nreplace-with = "vendored"\\n'
-          sed -n 's/^source = "\\([^"#]*\\).*/\\1/p' Cargo.lock | sort -u | while read -r each; do
-            case $each in
-              registry+*/crates.io-index) continue ;;
-              registry+*) keys="registry = \\"\${each#registry+}\\"" ;;
-              git+*\\?*)
-                query=\${each#*\\?}
-                address=\${each%%\\?*}
-                keys="git = \\"\${address#git+}\\"\\\\n\${query%%=*} = \\"\${query#*=}\\""
-                ;;
-              git+*) keys="git = \\"\${each#git+}\\"" ;;
-              *) keys="registry = \\"$each\\"" ;;
-            esac
-            printf '[source."%s"]\\n%b\\nreplace-with = "vendored"\\n' "$each" "$keys"
-          done
-        } >$CARGO_HOME/config.toml
-      fi
-    """
-    build = "cargo build --release --offline --locked -j $CORES${all}"
-    check = "cargo test --release --offline --locked -j $CORES${all}"
-    install = "cargo install --path \"${crate}\" --root \"$out\" --no-track --offline --locked -j $CORES${all}"
-    env = { CARGO_INCREMENTAL = "0", RUSTFLAGS = "--remap-path-prefix=/build=." }
+# lock: the Cargo.lock whose crates are fetched. vendor: without `lock`, the directory of crates within the source.
+# crate: which crate of a workspace is installed, by its directory, or several. library: it has no programs; its
+# libraries are installed. flags: words for cargo. All else is as in `package`.
+rust({
+  flags: list = [],
+  vendor: string = "vendor",
+  crate: string | list = ".",
+  lock: path | null = null,
+  library: bool = false,
+  ...given
+}) =
+  let
+    all = import("./common.fp").words(flags)
+    members = if type(crate) == "list" then crate else [crate]
+    # The crate alone is built, so that its features are those of the installed program.
+    only = if type(crate) == "list" then join([" --manifest-path \"${m}/Cargo.toml\"" for m in members], "") else ""
+    install-programs = join(
+      [
+        "cargo install --path \"${m}\" --root \"$out\" --no-track --offline --locked -j $CORES${all}"
+        for m in members
+      ],
+      "\n",
+    )
+    fetched = if lock == null then null else fetch-crates(given, read-toml(lock))
+  in import("./common.fp").with-defaults(given, ["cargo", "gcc", "libc6-dev", "rustc"], {
+    configure = if fetched == null then from-vendor(vendor) else from-store
+    build = if length(members) > 1 then null
+      else "cargo build --release --offline --locked -j $CORES${only}${all}"
+    check =
+      "cargo test --release --offline --locked -j $CORES${if length(members) > 1 then " --workspace" else only}${all}"
+    install = if library then install-libraries else install-programs
+    env = {
+      CARGO_INCREMENTAL = "0"
+      RUSTFLAGS = "--remap-path-prefix=/build=."
+      ...if fetched == null then {} else { crates = "${fetched.out}", cargo_config = "${fetched.config}" }
+    }
   })
+
+# Replace each registry and repository in the lock by the directory, unless the project does so itself.
+from-vendor(vendor) = """
+  export CARGO_HOME=/build/cargo
+  mkdir -p $CARGO_HOME
+  if [ -d "${vendor}" ] && ! grep -qs '^ *replace-with' .cargo/config.toml .cargo/config; then
+    {
+      printf '[source.vendored]\\ndirectory = "%s"\\n' "$PWD/${vendor}"
+      printf '[source.crates-io]\\nreplace-with = "vendored"\\n'
+      sed -n 's/^source = "\\([^"#]*\\).*/\\1/p' Cargo.lock | sort -u | while read -r each; do
+        case $each in
+          registry+*/crates.io-index) continue ;;
+          registry+*) keys="registry = \\"\${each#registry+}\\"" ;;
+          git+*\\?*)
+            query=\${each#*\\?}
+            address=\${each%%\\?*}
+            keys="git = \\"\${address#git+}\\"\\\\n\${query%%=*} = \\"\${query#*=}\\""
+            ;;
+          git+*) keys="git = \\"\${each#git+}\\"" ;;
+          *) keys="registry = \\"$each\\"" ;;
+        esac
+        printf '[source."%s"]\\n%b\\nreplace-with = "vendored"\\n' "$each" "$keys"
+      done
+    } >$CARGO_HOME/config.toml
+  fi
+"""
+
+# The crates are in the store, and seen below /build, so that no result mentions their path. The project's own
+# replacement of registries, such as by a mirror, is for downloads.
+from-store = """
+  export CARGO_HOME=/build/cargo
+  mkdir -p $CARGO_HOME
+  ln -s "$crates" /build/crates
+  cp "$cargo_config" $CARGO_HOME/config.toml
+  for each in .cargo/config.toml .cargo/config; do
+    if [ -f $each ]; then sed -i '/^ *replace-with *=/d' $each; fi
+  done
+"""
+
+install-libraries = """
+  mkdir -p "$out/lib"
+  find target/release -maxdepth 1 -type f \\( -name 'lib*.rlib' -o -name 'lib*.a' -o -name 'lib*.so' \\) -exec cp {} "$out/lib/" \\;
+"""
+
+# ---- Cargo.lock
+
+crates-io = "registry+https://github.com/rust-lang/crates.io-index"
+crates-io-sparse = "sparse+https://index.crates.io/"
+
+# The crates of a lock as directories that cargo reads, and the settings of cargo that name them.
+fetch-crates(given, data) =
+  let
+    found = [locked(p, get(data, "metadata", {})) for p in get(data, "package", []) if has(p, "source")]
+    sources = sort(unique([c.source for c in found]))
+    numbers = { ${get(sources, i)} = "${i}" for i in range(length(sources)) }
+    lines = ["${get(numbers, c.source)} ${c.name}-${c.version} ${c.checksum} ${archive(c)}\n" for c in found]
+    listing = text("crates.txt", join(lines, ""))
+    settings = [
+      "[source.fpack-${get(numbers, s)}]\ndirectory = \"/build/crates/${get(numbers, s)}\"\n\n" + replaced(
+        s,
+        get(numbers, s),
+      )
+      for s in sources
+    ]
+    unpacked = package {
+      name = "crates"
+      env = { crates = "${listing}" }
+      strip = false
+      fixup = null
+      install = unpack-crates
+      ...{ ${k} = get(given, k) for k in ["release", "platform"] if has(given, k) }
+      tools = import("./common.fp").debian-tools(given, ["tar"])
+    }
+  in { out = unpacked.out, config = text("config.toml", join(settings, "")) }
+
+replaced(source, number) =
+  if source == crates-io then "[source.crates-io]\nreplace-with = \"fpack-${number}\"\n\n"
+  else "[source.from-${number}]\nregistry = ${to-json(replace-all(source, "^registry\\+", ""))}\nreplace-with = \"fpack-${number}\"\n\n"
+
+locked(p, metadata) =
+  let
+    name = p.name
+    version = p.version
+    where = if p.source == crates-io-sparse then crates-io else p.source
+    checksum = get(p, "checksum", get(metadata, "checksum ${name} ${version} (${p.source})", ""))
+  in
+    if match(name, "[A-Za-z0-9_][A-Za-z0-9_-]*") == null || match(version, "[0-9][0-9A-Za-z.+-]*") == null then
+      error("The lock has a crate of an invalid name or version: ${to-json(name)} ${to-json(version)}", "lock")
+    else if starts-with(where, "git+") then
+      error(
+        "The crate ${name} comes from git, which has no checksum: cargo vendor puts the crates into vendor/, and then `lock` is left out",
+        "lock",
+      )
+    else if match(checksum, "[0-9a-f]{64}") == null then error("The lock has no checksum of the crate ${name}", "lock")
+    else { source = where, name, version, checksum }
+
+archive(c) = derivation {
+  kind = "fetch"
+  name = store-name("${c.name}-${c.version}.crate")
+  urls = [
+    if c.source == crates-io then "cargo:${crates-io}/${c.name}/${c.version}/${c.checksum}/${c.name}-${c.version}.crate"
+    else "cargo:${c.source}/${c.name}/${c.version}/${c.checksum}/${c.name}-${c.version}.crate",
+  ]
+  sha256 = c.checksum
+  size = null
+  executable = false
+}
+
+# Nothing is taken from an archive but the files of its own directory.
+unpack-crates = """
+  while read -r source name checksum archive; do
+    mkdir -p "$out/$source" /build/crate
+    tar -xzf "$archive" -C /build/crate --no-same-owner --no-same-permissions
+    if [ ! -f "/build/crate/$name/Cargo.toml" ] || [ "$(ls -A /build/crate)" != "$name" ]; then
+      echo "error: the archive of the crate $name has files outside of $name, or no Cargo.toml" >&2
+      exit 1
+    fi
+    if [ -n "$(find /build/crate ! -type f ! -type d -print -quit)" ]; then
+      echo "error: the archive of the crate $name has links or devices" >&2
+      exit 1
+    fi
+    printf '{"files":{},"package":"%s"}' "$checksum" >"/build/crate/$name/.cargo-checksum.json"
+    mv "/build/crate/$name" "$out/$source/"
+  done <"$crates"
+"""
