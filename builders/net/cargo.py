@@ -30,12 +30,12 @@ _HINT = "cargo vendor puts the crates into vendor/, where they need no registry"
 
 
 class Registry(NamedTuple):
-    """Where crates come from. index: `sparse+URL`, or "". directory: a local registry of .crate files, or "".
+    """Where crates come from. sparse: `sparse+URL`, or "". directory: a local registry of .crate files, or "".
 
     trusted: the user's settings name it.
     """
 
-    index: str
+    sparse: str
     directory: str
     trusted: bool
 
@@ -67,7 +67,7 @@ class Cargo:
 
     def _template(self, registry: Registry) -> str:
         """Return the download URL of a registry, from its config.json."""
-        index = registry.index.removeprefix("sparse+").rstrip("/")
+        index = registry.sparse.removeprefix("sparse+").rstrip("/")
         if not registry.trusted and is_local(index):
             raise BadUrl("A crate comes from files outside the project", where=index, hint=_HINT)
         if index not in self._templates:

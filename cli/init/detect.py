@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 from .guess import Guess
 from .native import autotools, cmake, make, meson
-from .others import go, node, ruby, rust
+from .others import go, node, ruby
 from .project import Project
 from .python import python
+from .rust import rust
 
 KINDS: Sequence[Callable[[Project], Guess | None]] = (
     python, node, go, rust, ruby, cmake, meson, autotools, make,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .guess import LIBRARY, Guess, clean_name, clean_version, few, record, shown, text
+from .guess import Guess, clean_name, clean_version, few, record, shown, text
 from .project import Project
 
 
@@ -69,36 +69,6 @@ def go(project: Project) -> Guess | None:
         todo.append("lock the modules: go mod tidy")
     entrypoint = [f"@/bin/{programs[0] if below else base[-1]}"]
     return Guess("go", name, None, fields, [], entrypoint, [], reasons, todo)
-
-
-def rust(project: Project) -> Guess | None:
-    if not project.has("Cargo.toml"):
-        return None
-    data = project.toml("Cargo.toml")
-    package = record(data.get("package"))
-    reasons, todo = ["Cargo.toml: a Rust crate"], []
-    fields: list[tuple[str, str]] = []
-    name = clean_name(package.get("name"), project)
-    if not package:
-        programs = sorted(file.removesuffix("/src/main.rs") for file in project.files if file.endswith("/src/main.rs"))
-        if len(programs) == 1:
-            fields.append(("crate", text(programs[0])))
-            reasons.append(f"{programs[0]}: the crate of the program")
-            name = clean_name(programs[0], project)
-        else:
-            todo.append("name the crate of the workspace to build: crate = ...")
-    if not project.has("Cargo.lock"):
-        todo.append("lock the crates: cargo generate-lockfile")
-    if "vendor" in project.directories:
-        reasons.append("vendor: vendored crates")
-    elif any(data.get(part) for part in ("dependencies", "build-dependencies", "dev-dependencies")):
-        todo.append("vendor the crates: cargo vendor")
-    version = clean_version(package.get("version"))
-    library = project.has("src/lib.rs") is not None and "bin" not in data
-    library = library and not any(file == "src/main.rs" or file.startswith("src/bin/") for file in project.files)
-    if library:
-        reasons.append(LIBRARY)
-    return Guess("rust", name, version, fields, [], [f"@/bin/{name}"], [], reasons, todo, library)
 
 
 def ruby(project: Project) -> Guess | None:

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 MAX_FILE = 1 << 20
-MAX_ENTRIES = 2000
+MAX_ENTRIES = 2000  # of a directory
+MAX_FILES = 20_000
 # Files whose text is read, at the top level; of other files only the name is needed.
 _READ = re.compile(
-    r"(pyproject\.toml|setup\.(py|cfg)|requirements.*\.txt|pylock\.toml|package(-lock)?\.json|go\.(mod|sum)|Cargo\.toml|"
-    r"Gemfile|config\.ru|CMakeLists\.txt|meson\.build|configure\.ac|Makefile(\.am)?|GNUmakefile|makefile|[A-Za-z_]\w*\.py)\Z"
+    r"(pyproject\.toml|setup\.(py|cfg)|requirements.*\.txt|pylock\.toml|package(-lock)?\.json|go\.(mod|sum)|Cargo\.lock|"
+    r"Gemfile(\.lock)?|config\.ru|[\w.-]+\.gemspec|composer\.(json|lock)|artisan|.*\.(cs|fs|vb)proj|CMakeLists\.txt|meson\.build|configure\.ac|Makefile(\.am)?|GNUmakefile|makefile|[A-Za-z_]\w*\.py)\Z"
 )
+# Files whose text is read at each level: those of the members of a workspace.
+_READ_BELOW = re.compile(r"(?:.*/)?(Cargo\.toml|pom\.xml|(build|settings)\.gradle(\.kts)?|main\.go)\Z")
 # Directories of dependencies are skipped, except the gems of a Ruby project.
 _OTHERS = re.compile(r"node_modules/|target/|vendor/(?!(?:cache/)?\Z)")
 
@@ -59,13 +62,15 @@ class Project(NamedTuple):
 
 
 def read_project(directory: Path) -> Project:
-    """Read the files of a directory and of two levels below it, following no symlink."""
+    """Read the files of a directory and of four levels below it, following no symlink."""
     files: dict[str, str | None] = {}
     directories: set[str] = set()
     levels = [("", directory)]
-    for depth in range(3):
+    for depth in range(5):
         below: list[tuple[str, Path]] = []
         for prefix, path in levels:
+            if len(files) > MAX_FILES:
+                break
             for entry in sorted(os.scandir(path), key=lambda e: e.name)[:MAX_ENTRIES]:
                 if entry.name == ".git" or entry.is_symlink():
                     continue
@@ -75,7 +80,8 @@ def read_project(directory: Path) -> Project:
                     below.append((f"{name}/", Path(entry.path)))
                 elif entry.is_file():
                     gem = name.startswith("vendor/cache/") and name.endswith(".gem")
-                    read = _gem if gem else _text if depth == 0 and _READ.match(name) else None
+                    wanted = depth == 0 and _READ.match(name) or _READ_BELOW.match(name)
+                    read = _gem if gem else _text if wanted else None
                     files[name] = read(Path(entry.path)) if read else None
         levels = [level for level in below if not _OTHERS.match(level[0])]
     return Project(directory.name, files, frozenset(directories))
