@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .cargo import MAX_CONFIG, SCHEME, Cargo
+from . import cargo, maven
 
 if TYPE_CHECKING:
     from .http import Http
@@ -24,9 +24,13 @@ class PackageRegistries:
 
     def __call__(self, url: str) -> Sequence[str]:
         """Return the URLs to download from."""
-        return self._cargo.urls(url) if url.startswith(SCHEME) else self._expand(url)
+        if url.startswith(cargo.SCHEME):
+            return self._cargo.urls(url)
+        if url.startswith(maven.SCHEME):
+            return maven.urls(url, maven.user_mirrors)
+        return self._expand(url)
 
     @cached_property
-    def _cargo(self) -> Cargo:
+    def _cargo(self) -> cargo.Cargo:
         http = self._http()
-        return Cargo(lambda url: http.get([url], limit=MAX_CONFIG)[1])
+        return cargo.Cargo(lambda url: http.get([url], limit=cargo.MAX_CONFIG)[1])

@@ -27,20 +27,19 @@ Examples:
 def command(what: str | None, as_json: bool, **rest: Any) -> int:
     """Evaluate WHAT (by default everything in ./fpack.fp) and lock each package that it uses.
 
-    Nothing is built.
+    Nothing is built, but locks of build tools that do not exist yet, such as maven.lock, are made in a sandbox.
     """
     from fpack.cli.ui.layout import Page, show
+    from fpack.cli.workspace import project_locks
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import one_line
 
-    with Workspace(shared.options(rest)) as workspace:
-        if what is None:
-            target = workspace.target(None)
-            evaluator = workspace.evaluator
-            assert target.file is not None
-            value = evaluator.load(target.file)
-        else:
-            value = workspace.value(workspace.target(what))
+    options = shared.options(rest)
+    with Workspace(options) as workspace:
+        written = project_locks.write_missing(workspace, _value(workspace, what), frozen=options.frozen)
+        workspace.finish()
+    with Workspace(options) as workspace:
+        value = _value(workspace, what)
         workspace.evaluator.run(lambda: _lock_packages(workspace, value))
         workspace.source.save()
         added = workspace.source.added
@@ -49,6 +48,8 @@ def command(what: str | None, as_json: bool, **rest: Any) -> int:
     if as_json:
         shared.print_json({"lock": path, "added": [package._asdict() for package in added]})
         return 0
+    for file in written:
+        print(f"wrote {one_line(str(file))}")
     if added:
         show(Page().table([list(package) for package in added]))
     if empty:
@@ -57,6 +58,15 @@ def command(what: str | None, as_json: bool, **rest: Any) -> int:
         name = one_line(path)
         print(f"{len(added)} packages added to {name}" if added else f"{name} already has every package that is used.")
     return 0
+
+
+def _value(workspace: Workspace, what: str | None) -> Any:
+    """Return the value to lock: by default, the whole file."""
+    target = workspace.target(what)
+    if what is not None:
+        return workspace.value(target)
+    assert target.file is not None
+    return workspace.evaluator.load(target.file)
 
 
 def _lock_packages(workspace: Workspace, value: Any) -> None:

@@ -17,5 +17,6 @@ python = import("./build/python.fp").python
 node = import("./build/node.fp").node
 rust = import("./build/rust.fp").rust
 ruby = import("./build/ruby.fp").ruby
+maven = import("./build/java.fp").maven
 shell = import("fpack/shell").shell
 service = import("fpack/shell").service

@@ -1,0 +1,80 @@
+"""Write the locks that the build tools of a project's packages make, such as maven.lock.
+
+A package that needs one has a field `extra.locker`: `out` builds the lock, a JSON file; `directory` and `name` tell where
+it is; `of` tells what it is a lock of, and is written into it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fpack.store.errors import FpackError
+
+if TYPE_CHECKING:
+    from fpack.store.derivation import Output
+
+    from .workspace import Workspace
+
+MAX_SIZE = 64 << 20
+MAX_VALUES = 10_000
+
+
+class ProjectLock(NamedTuple):
+    """A lock to write. out: the output that makes it. path: where it is. of: what it is a lock of."""
+
+    out: Output
+    path: Path
+    of: str
+
+
+def write_missing(workspace: Workspace, value: Any, *, frozen: bool = False) -> list[Path]:
+    """Make and write the locks of a value's packages that do not exist, or are of other files. Return their paths."""
+    from fpack.store.files import replace
+
+    stale = [lock for lock in dict.fromkeys(_locks(workspace, value)) if _of(lock.path) != lock.of]
+    if stale and frozen:
+        raise FpackError("The lock is frozen, and another one is missing", where=str(stale[0].path), hint="fpack lock")
+    for lock, made in zip(stale, workspace.realise([lock.out for lock in stale]), strict=True):
+        with workspace.store.disk(made).open("rb") as file:
+            data = json.loads(file.read(MAX_SIZE))
+        text = json.dumps({"of": lock.of, **data}, indent=1, sort_keys=True) + "\n"
+        replace.write(lock.path, text.encode(), within=lock.path.parent, mode=0o644)
+    return [lock.path for lock in stale]
+
+
+def _locks(workspace: Workspace, value: Any) -> Iterator[ProjectLock]:
+    """Yield the locks of the packages in a value: of records and lists of packages."""
+    from fpack.lang.runtime.values import OnDemand
+    from fpack.lang.runtime.values import Path as SourcePath
+
+    evaluator, seen, todo = workspace.evaluator, {}, [value]
+    while todo and len(seen) < MAX_VALUES:
+        value = evaluator.force(todo.pop())
+        if id(value) in seen:
+            continue
+        seen[id(value)] = value
+        if isinstance(value, list):
+            todo += value
+        elif isinstance(value, dict) and not isinstance(value, OnDemand):
+            kind = workspace.field(value, "type")
+            if kind == "derivation":
+                extra = workspace.field(value, "extra")
+                locker = workspace.field(extra, "locker") if isinstance(extra, dict) else None
+                if isinstance(locker, dict) and isinstance(at := workspace.field(locker, "directory"), SourcePath):
+                    path = Path(at.path, str(workspace.field(locker, "name")))
+                    yield ProjectLock(workspace.output(locker), path, str(workspace.field(locker, "of")))
+            elif kind is None:
+                todo += value.values()
+
+
+def _of(path: Path) -> str | None:
+    """Return what an existing lock is of, or None if it is missing or damaged."""
+    try:
+        with path.open("rb") as file:
+            data = json.loads(file.read(MAX_SIZE))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return str(data.get("of")) if isinstance(data, dict) else None

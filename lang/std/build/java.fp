@@ -1,0 +1,237 @@
+# Java programs that Maven builds, with the files of repositories that their lock names.
+
+# The lock is the file maven.lock of the source, which `fpack lock` writes: each plugin and library with its SHA-256.
+# lock: another file. module: the module that has the program, by its directory. main: its main class, if the jar names
+# none. bundled: the jar has all that it needs, as those of Spring Boot do. jdk: the version of Java.
+# repositories: URLs of repositories besides Maven's central one. goals, flags: words for `mvn`.
+# All else is as in `package`.
+# $out/bin/NAME runs the program; its jar is $out/share/java/NAME.jar, and what it needs is beside it in NAME.lib.
+maven({
+  lock: path | null = null,
+  module: string = ".",
+  main: string = "",
+  bundled: bool = false,
+  library: bool = false,
+  jdk: int = 21,
+  repositories: list = [],
+  goals: list = ["package"],
+  flags: list = [],
+  ...given
+}) =
+  let
+    common = import("./common.fp")
+    source = given.source or null
+    in-source = type(source) == "path"
+    file =
+      if lock != null then lock
+      else if in-source && has(read-dir(source), "maven.lock") then source + "/maven.lock"
+      else null
+    data = if file == null then error("There is no maven.lock yet: run fpack lock", "lock") else read-json(file)
+    of = if in-source then hash(join(poms(source), "\n"), "sha256") else ""
+    files =
+      if get(data, "format", 0) != 1 then error("This is not a lock of Maven's files that fpack wrote", "lock")
+      else if get(data, "of", "") != of then error("The lock is of another pom.xml: run fpack lock", "lock")
+      else data.files
+    listing = text("repository", join(["${p} ${artifact(p, f)}\n" for p, f in files], ""))
+    words = common.words
+    one = if module == "." then "" else " -pl \"${module}\" -am"
+    libraries =
+      if bundled || library then ""
+      else " org.apache.maven.plugins:maven-dependency-plugin:${copier}:copy-dependencies -DincludeScope=runtime -DoutputDirectory=/build/libraries"
+    command = "mvn -B -ntp -s /build/settings.xml${one}${words(flags)}${words(goals)}${libraries}"
+    java-home = "/usr/lib/jvm/java-${jdk}-openjdk-${common.arch-of(given)}"
+    tools = ["maven", "openjdk-${jdk}-jdk-headless"]
+    runtime = if library then [] else common.debian-tools(given, ["openjdk-${jdk}-jre-headless", "dash"])
+    variables = {
+      JAVA_HOME = java-home
+      # The time in jars, and no directories that depend on the user.
+      MAVEN_OPTS = "-Dmaven.repo.local=/build/m2 -Dproject.build.outputTimestamp=1980-02-01T00:00:00Z -Duser.home=/build/home -Djava.io.tmpdir=/tmp"
+    }
+    asked = common.with-defaults(given, tools, { env = variables })
+    resolved = derivation {
+      kind = "resolve"
+      name = "maven.lock"
+      root = asked.root
+      shell = "/bin/bash"
+      phases = [
+        { name = "unpack", script = asked.unpack },
+        { name = "resolve", script = resolving(command) },
+      ]
+      env = {
+        ...variables
+        source = "${source}"
+        bridge = "${text("Bridge.java", bridge)}"
+      }
+      repositories = ["maven:${central}/", ...["maven:${replace-all(r, "/+$", "")}/" for r in repositories]]
+    }
+    made = common.with-defaults({
+      ...given
+      extra = { ...given.extra or {}, locker = { name = "maven.lock", out = resolved.out, of, directory = source } }
+    }, tools, {
+      configure = offline
+      build = "${command} -DskipTests"
+      check = "mvn -B -ntp -s /build/settings.xml${one}${words(flags)} test"
+      install = if library then install-library(module)
+        else install-program(module, given.name, main, bundled, java-home)
+      env = { ...variables, artifacts = "${listing}" }
+      runtime
+    })
+  in made
+
+central = "https://repo.maven.apache.org/maven2"
+# The version of the plugin that copies the libraries of a program.
+copier = "3.8.1"
+
+# The texts of a pom.xml and of those of its modules.
+poms(directory) =
+  let content = read-text(directory + "/pom.xml") in
+  [
+    content,
+    ...flatten([poms(directory + "/${head(m)}") for m in find-all(content, "<module>\\s*([^<>\\s]+)\\s*</module>")]),
+  ]
+
+artifact(path, f) =
+  let file = head(reverse(split(path, "/"))) in
+  if match(path, "[A-Za-z0-9_][A-Za-z0-9._+~@!-]*(/[A-Za-z0-9_][A-Za-z0-9._+~@!-]*)*") == null then
+    error("The lock has an invalid path: ${to-json(path)}", "lock")
+  else if has(f, "text") then text(store-name(file), f.text)
+  else derivation {
+    kind = "fetch"
+    name = store-name(file)
+    urls = ["${f.repository}/${path}"]
+    sha256 = f.sha256
+    size = null
+    executable = false
+  }
+
+# Files lie as in a repository, which is the mirror of all others. Maven compares them with checksums beside them.
+offline = """
+  mkdir -p /build/repository
+  while read -r path file; do
+    mkdir -p "/build/repository/$(dirname "$path")"
+    ln -s "$file" "/build/repository/$path"
+    set -- $(sha1sum "$file")
+    printf %s "$1" >"/build/repository/$path.sha1"
+  done <"$artifacts"
+  set --
+  cat >/build/settings.xml <<'END'
+  <settings><mirrors><mirror><id>store</id><mirrorOf>*</mirrorOf><url>file:///build/repository</url></mirror></mirrors></settings>
+  END
+"""
+
+# The bridge leads from a port to the server of the repositories, which returns what it has recorded.
+resolving(command) = """
+  java "$bridge" /build/repository /build/port &
+  bridge_pid=$!
+  trap 'kill $bridge_pid; wait $bridge_pid || :' EXIT
+  while [ ! -s /build/port ]; do
+    kill -0 $bridge_pid
+    sleep 0.1
+  done
+  cat >/build/settings.xml <<END
+  <settings><mirrors><mirror><id>store</id><mirrorOf>*</mirrorOf><url>http://127.0.0.1:$(cat /build/port)</url></mirror></mirrors></settings>
+  END
+  ${command} -Dmaven.test.failure.ignore=true
+  exec 7<>/dev/tcp/127.0.0.1/$(cat /build/port)
+  printf 'GET /-/recorded HTTP/1.0\\r\\n\\r\\n' >&7
+  sed '1,/^\\r$/d' <&7 >"$out"
+  exec 7>&-
+  trap - EXIT
+  kill $bridge_pid
+  wait $bridge_pid || :
+"""
+
+install-library(module) = """
+  mkdir -p "$out/share/java"
+  find "${module}" -path '*/target/*.jar' ! -name '*-sources.jar' ! -name '*-javadoc.jar' ! -name 'original-*.jar' -exec cp {} "$out/share/java/" \\;
+"""
+
+install-program(module, name, main, bundled, java-home) = """
+  jar=
+  for each in "${module}"/target/*.jar; do
+    case $each in
+      *-sources.jar | *-javadoc.jar | *-tests.jar | *-test-sources.jar | */original-*.jar) continue ;;
+    esac
+    if [ -z "$jar" ] || [ "$(stat -c %s "$each")" -gt "$(stat -c %s "$jar")" ]; then jar=$each; fi
+  done
+  if [ ! -e "$jar" ]; then
+    echo "error: the build made no jar in ${module}/target" >&2
+    exit 1
+  fi
+  mkdir -p "$out/share/java" "$out/bin"
+  cp "$jar" "$out/share/java/${name}.jar"
+  libraries=
+  if [ -d /build/libraries ] && [ -n "$(ls -A /build/libraries)" ]; then
+    mkdir -p "$out/share/java/${name}.lib"
+    cp /build/libraries/* "$out/share/java/${name}.lib/"
+    libraries=":$out/share/java/${name}.lib/*"
+  fi
+  main="${main}"
+  if [ -z "$main" ]; then
+    main=$("$JAVA_HOME/bin/jar" -xOf "$jar" META-INF/MANIFEST.MF | sed -n 's/\\r$//; s/^Main-Class: *//p' | head -n 1)
+  fi
+  if [ -z "$main" ]; then
+    found=$(cd "${module}/src/main/java" && grep -rlE 'public static void main *\\(' --include='*.java' . | sort)
+    case $found in
+      "" | *"
+  "*)
+        echo "error: the jar names no main class, and these have a method main: $found; set main" >&2
+        exit 1
+        ;;
+    esac
+    main=\${found#./}
+    main=\${main%.java}
+    main=\${main//\\//.}
+  fi
+  if ${if bundled then "true" else "false"}; then
+    printf '#!/bin/sh\\nexec %s/bin/java $JAVA_OPTS -jar %s "$@"\\n' "${java-home}" "$out/share/java/${name}.jar" >"$out/bin/${name}"
+  else
+    printf '#!/bin/sh\\nexec %s/bin/java $JAVA_OPTS -cp "%s" %s "$@"\\n' "${java-home}" "$out/share/java/${name}.jar$libraries" "$main" >"$out/bin/${name}"
+  fi
+  chmod +x "$out/bin/${name}"
+"""
+
+bridge = """
+  import java.io.*;
+  import java.net.*;
+  import java.nio.*;
+  import java.nio.channels.*;
+  import java.nio.file.*;
+
+  /** Connects a port of this machine's loopback device to a socket file. */
+  class Bridge {
+      public static void main(String[] args) throws Exception {
+          var server = ServerSocketChannel.open().bind(new InetSocketAddress("127.0.0.1", 0));
+          var port = Path.of(args[1]);
+          var written = Path.of(args[1] + ".new");
+          Files.writeString(written, String.valueOf(server.socket().getLocalPort()));
+          Files.move(written, port);
+          var target = UnixDomainSocketAddress.of(args[0]);
+          while (true) {
+              var client = server.accept();
+              var inner = SocketChannel.open(StandardProtocolFamily.UNIX);
+              inner.connect(target);
+              new Thread(() -> copy(client, inner)).start();
+              new Thread(() -> copy(inner, client)).start();
+          }
+      }
+
+      static void copy(SocketChannel from, SocketChannel to) {
+          var buffer = ByteBuffer.allocate(1 << 16);
+          try {
+              while (from.read(buffer) >= 0) {
+                  buffer.flip();
+                  while (buffer.hasRemaining()) to.write(buffer);
+                  buffer.clear();
+              }
+              to.shutdownOutput();
+          } catch (IOException error) {
+              try {
+                  from.close();
+                  to.close();
+              } catch (IOException ignored) {
+              }
+          }
+      }
+  }
+"""
