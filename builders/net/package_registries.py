@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from . import cargo, maven
+from . import cargo, maven, rubygems
 
 if TYPE_CHECKING:
     from .http import Http
@@ -28,6 +28,8 @@ class PackageRegistries:
             return self._cargo.urls(url)
         if url.startswith(maven.SCHEME):
             return maven.urls(url, maven.user_mirrors)
+        if url.startswith(rubygems.SCHEME):
+            return rubygems.urls(url, rubygems.user_mirrors())
         return self._expand(url)
 
     @cached_property

@@ -18,5 +18,6 @@ node = import("./build/node.fp").node
 rust = import("./build/rust.fp").rust
 ruby = import("./build/ruby.fp").ruby
 maven = import("./build/java.fp").maven
+php = import("./build/php.fp").php
 shell = import("fpack/shell").shell
 service = import("fpack/shell").service
