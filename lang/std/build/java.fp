@@ -168,7 +168,10 @@ install-program(module, name, main, bundled, java-home) = """
   fi
   main="${main}"
   if [ -z "$main" ]; then
-    main=$("$JAVA_HOME/bin/jar" -xOf "$jar" META-INF/MANIFEST.MF | sed -n 's/\\r$//; s/^Main-Class: *//p' | head -n 1)
+    mkdir /build/manifest
+    jar_path=$(realpath "$jar")
+    (cd /build/manifest && "$JAVA_HOME/bin/jar" xf "$jar_path" META-INF/MANIFEST.MF)
+    main=$(cat /build/manifest/META-INF/MANIFEST.MF | sed -n 's/\\r$//; s/^Main-Class: *//p' | head -n 1)
   fi
   if [ -z "$main" ]; then
     found=$(cd "${module}/src/main/java" && grep -rlE 'public static void main *\\(' --include='*.java' . | sort)

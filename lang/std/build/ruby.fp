@@ -1,33 +1,141 @@
-# Ruby programs, with their gems in `vendor/cache`, where `bundle package` puts them.
+# Ruby programs. Their gems are fetched by the checksums of Gemfile.lock, or are in `vendor/cache`, where `bundle package`
+# puts them.
 
+# lock: the Gemfile.lock whose gems are fetched. If it has no section CHECKSUMS, `fpack lock` records those of the gems
+# in the file gems.lock. native: some gems have extensions, which are compiled. groups: of the Gemfile, left out.
+# All else is as in `package`.
 # The program is in $out/app, with a command for each file of its `bin` and each command of its gems in $out/bin.
-# native: some gems have extensions, which are compiled. All else is as in `package`.
-ruby({ native: bool = false, ...given }) =
-  let compiler = if native then ["gcc", "g++", "libc6-dev", "make", "ruby-dev"] else [] in
-  import("./common.fp").with-defaults(given, ["bundler", "ruby", ...compiler], {
-    build = """
-      mkdir -p "$out"
-      cp -r . "$out/app"
-      cd "$out/app"
-      export BUNDLE_APP_CONFIG="$out/app/.bundle"
-      bundle config set --local deployment true
-      bundle config set --local path "$out/gems"
-      bundle config set --local disable_shared_gems true
-      bundle install --local --jobs $CORES --retry 0
-      rm -rf "$out"/gems/ruby/*/cache "$out"/app/vendor/cache
-      find "$out/gems" \\( -name gem_make.out -o -name mkmf.log \\) -delete
-      find "$out/gems" -name extconf.rb -execdir rm -f Makefile \\;
-    """
-    install = """
-      mkdir -p "$out/bin"
-      for program in "$out"/app/bin/* "$out"/gems/ruby/*/bin/*; do
-        if [ ! -f "$program" ]; then continue; fi
-        name=$(basename "$program")
-        if [ -e "$out/bin/$name" ]; then continue; fi
-        printf '#!/bin/sh\\nexport BUNDLE_GEMFILE=%s/app/Gemfile BUNDLE_APP_CONFIG=%s/app/.bundle\\nexec bundle exec ruby %s "$@"\\n' \\
-          "$out" "$out" "$program" >"$out/bin/$name"
-        chmod +x "$out/bin/$name"
-      done
-    """
-    runtime = import("./common.fp").debian-tools(given, ["bundler", "dash", "ruby"])
+ruby({
+  native: bool = false,
+  lock: path | null = null,
+  without: list = ["development", "test"],
+  ...given
+}) =
+  let
+    common = import("./common.fp")
+    source = given.source or null
+    compiler = if native then ["gcc", "g++", "libc6-dev", "make", "ruby-dev"] else []
+    found = if lock == null then [] else from-lock(read-text(lock), common.arch-of(given))
+    unknown = { ${g.url} = "" for g in found if g.sha256 == "" }
+    in-source = type(source) == "path"
+    known = if in-source && unknown != {} && has(
+      read-dir(source),
+      "gems.lock",
+    ) then read-json(source + "/gems.lock").files
+      else {}
+    lines = ["${g.file} ${gem(g, get(known, g.url, ""))}\n" for g in found]
+    listing = text("gems", join(lines, ""))
+    recorded = derivation { kind = "digests", name = "gems.lock", files = unknown }
+    of = hash(to-json(names(unknown)), "sha256")
+    locker =
+      if unknown == {} then {}
+      else {
+        extra = { ...given.extra or {}, locker = { name = "gems.lock", out = recorded.out, of, directory = source } }
+      }
+  in common.with-defaults({ ...given, ...locker }, ["bundler", "ruby", ...compiler], {
+    ...if lock == null then {} else { configure = from-store(without), env = { gems = "${listing}" } }
+    build = install-gems
+    install = if lock == null then install-commands("") else install-commands(" \"$out\"/app/exe/*")
+    runtime = common.debian-tools(given, ["bundler", "dash", "ruby"])
   })
+
+install-gems = """
+  mkdir -p "$out"
+  cp -r . "$out/app"
+  cd "$out/app"
+  export BUNDLE_APP_CONFIG="$out/app/.bundle"
+  bundle config set --local deployment true
+  bundle config set --local path "$out/gems"
+  bundle config set --local disable_shared_gems true
+  bundle install --local --jobs $CORES --retry 0
+  rm -rf "$out"/gems/ruby/*/cache "$out"/app/vendor/cache
+  find "$out/gems" \\( -name gem_make.out -o -name mkmf.log \\) -delete
+  find "$out/gems" -name extconf.rb -execdir rm -f Makefile \\;
+"""
+
+install-commands(more) = """
+  mkdir -p "$out/bin"
+  for program in "$out"/app/bin/*${more} "$out"/gems/ruby/*/bin/*; do
+    if [ ! -f "$program" ]; then continue; fi
+    name=$(basename "$program")
+    if [ -e "$out/bin/$name" ]; then continue; fi
+    printf '#!/bin/sh\\nexport BUNDLE_GEMFILE=%s/app/Gemfile BUNDLE_APP_CONFIG=%s/app/.bundle\\nexec bundle exec ruby %s "$@"\\n' \\
+      "$out" "$out" "$program" >"$out/bin/$name"
+    chmod +x "$out/bin/$name"
+  done
+"""
+
+# Bundler takes the gems from vendor/cache, and compares them with the lock again. A gemspec often asks git for its files.
+from-store(without) = """
+  mkdir -p vendor/cache /build/path
+  while read -r file gem; do ln -sf "$gem" "vendor/cache/$file"; done <"$gems"
+  BUNDLE_APP_CONFIG="$PWD/.bundle" bundle config set --local without ${join(without, ":")}
+  cat >/build/path/git <<'END'
+  #!/bin/sh
+  if [ "$1" = ls-files ]; then find . -type f ! -path './vendor/*' ! -path './.bundle/*' -printf '%P\\0' | case " $* " in
+    *" -z "*) cat ;;
+    *) tr '\\0' '\\n' ;;
+  esac; fi
+  END
+  chmod +x /build/path/git
+  export PATH="/build/path:$PATH" NOKOGIRI_USE_SYSTEM_LIBRARIES=1
+"""
+
+# ---- Gemfile.lock
+
+from-lock(content, arch) =
+  let
+    blocks = [split(b, "\n") for b in split(replace-all(content, "\r", ""), "\n\n")]
+    sums = {
+      ${get(m, 0)} = get(m, 1)
+      for block in blocks if head(block) == "CHECKSUMS"
+      for m in [match(l, "  (\\S+ \\([^()\\s]+\\)) sha256=([0-9a-f]{64})(?:,.*)?") for l in block] if m != null
+    }
+    from-git = [s for block in blocks if head(block) == "GIT" for s in specs(block)]
+    listed = [
+      gem-of(remote(block), s, sums)
+      for block in blocks if head(block) == "GEM"
+      for s in specs(block) if for-system(get(s, 1), arch)
+    ]
+  in
+    if from-git != [] then
+      error(
+        "The gem ${head(head(from-git))} comes from git, which has no checksum: bundle package --all puts the gems into vendor/cache, and then `lock` is left out",
+        "lock",
+      )
+    else listed
+
+specs(block) = [m for m in [match(l, "    (\\S+) \\(([^()\\s]+)\\)") for l in block] if m != null]
+
+remote(block) =
+  let found = [m for m in [match(l, "  remote: (\\S+)") for l in block] if m != null] in
+  if found == [] then error("The lock has gems without a source", "lock") else head(head(found))
+
+# A version may name the platform of a gem that is compiled already.
+for-system(version, arch) =
+  let
+    cpu = get({ amd64 = "x86_64", arm64 = "aarch64", i386 = "x86" }, arch, arch)
+    named = match(version, "[^-]+-(.*)")
+  in named == null || contains([cpu + "-linux", cpu + "-linux-gnu"], head(named))
+
+gem-of(source, spec, sums) =
+  let file = "${head(spec)}-${get(spec, 1)}.gem" in
+  if match(file, "[A-Za-z0-9_][A-Za-z0-9_.-]*") == null then
+    error("The lock has a gem of an invalid name or version: ${to-json(file)}", "lock")
+  else {
+    file
+    url = "gem:${replace-all(source, "/+$", "")}//${file}"
+    sha256 = get(sums, "${head(spec)} (${get(spec, 1)})", "")
+  }
+
+gem(g, recorded) =
+  let sha256 = if g.sha256 == "" then recorded else g.sha256 in
+  if sha256 == "" then error("The lock has no checksum of ${g.file}: run fpack lock, which records it", "lock")
+  else derivation {
+    kind = "fetch"
+    name = store-name(g.file)
+    urls = [g.url]
+    sha256
+    size = null
+    executable = false
+  }
