@@ -7,7 +7,7 @@ the record from the server.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders import arguments
@@ -18,6 +18,7 @@ from fpack.builders.sandbox.executor import Executor, RunResult, Work
 from fpack.builders.sandbox.spec import Spec
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
+from fpack.store.path import StorePath
 
 from .exec import ExecBuilder, ExecOptions
 
@@ -29,9 +30,14 @@ SOCKET = "repository"  # in /build
 
 
 class ResolveArgs(NamedTuple):
-    """The arguments: those of `exec`, and the URLs of the repositories."""
+    """The arguments: those of `exec`, and the addresses of the repositories."""
 
+    root: StorePath
+    phases: tuple[Mapping[str, Value], ...]
     repositories: tuple[str, ...]
+    shell: str | None = None
+    env: Mapping[str, Value] | None = None
+    limits: Value = None
 
 
 class ResolveBuilder(ExecBuilder):

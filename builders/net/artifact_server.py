@@ -119,30 +119,37 @@ class ArtifactServer:
             if stream.readline(_LINE) in (b"\r\n", b"\n", b""):
                 break
         if len(words) != 3 or words[0] not in ("GET", "HEAD"):
-            return _head(stream, "405 Method Not Allowed", 0)
-        body = words[0] == "GET"
-        if words[1] == RECORDED:
-            return _send(stream, self.lock().encode(), body)
-        path = words[1].lstrip("/")
+            _head(stream, "405 Method Not Allowed", 0)
+            return
         try:
-            base, ending = os.path.splitext(path)
-            if ending in _CHECKSUMS:
-                found = self._file(base)
-                if found is None:
-                    return _head(stream, "404 Not Found", 0)
-                with open(found.disk, "rb") as file:
-                    return _send(stream, hashlib.file_digest(file, _CHECKSUMS[ending]).hexdigest().encode(), body)
-            found = self._file(path)
+            status, content = self._content(words[1])
         except HttpError as error:
             with self._lock:
                 self.failures.append(error)
-            return _head(stream, "502 Bad Gateway", 0)
-        if found is None:
-            return _head(stream, "404 Not Found", 0)
-        with open(found.disk, "rb") as file:
-            _head(stream, "200 OK", os.fstat(file.fileno()).st_size)
-            if body:
+            status, content = "502 Bad Gateway", b""
+        if isinstance(content, bytes):
+            _head(stream, status, len(content))
+            if words[0] == "GET":
+                stream.write(content)
+            return
+        with open(content, "rb") as file:
+            _head(stream, status, os.fstat(file.fileno()).st_size)
+            if words[0] == "GET":
                 shutil.copyfileobj(file, stream, _CHUNK)
+
+    def _content(self, path: str) -> tuple[str, bytes | Path]:
+        """Return the status of an answer, and its content or the file that has it."""
+        if path == RECORDED:
+            return "200 OK", self.lock().encode()
+        base, ending = os.path.splitext(path.lstrip("/"))
+        algorithm = _CHECKSUMS.get(ending)
+        found = self._file(base if algorithm else f"{base}{ending}")
+        if found is None:
+            return "404 Not Found", b""
+        if algorithm is None:
+            return "200 OK", found.disk
+        with open(found.disk, "rb") as file:
+            return "200 OK", hashlib.file_digest(file, algorithm).hexdigest().encode()
 
     def _file(self, path: str) -> Served | None:
         """Download a file once. Return None if no repository has it."""
@@ -187,12 +194,6 @@ class ArtifactServer:
 def valid(path: str) -> bool:
     """Return whether a path is that of a file of a repository."""
     return len(path) <= MAX_PATH and all(_SEGMENT.match(part) for part in path.split("/"))
-
-
-def _send(stream: BinaryIO, data: bytes, body: bool) -> None:
-    _head(stream, "200 OK", len(data))
-    if body:
-        stream.write(data)
 
 
 def _head(stream: BinaryIO, status: str, size: int) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from .go import go
 from .guess import Guess
+from .java import java
 from .native import autotools, cmake, make, meson
-from .others import go, node, ruby
+from .others import node
+from .php import php
 from .project import Project
 from .python import python
+from .ruby import ruby
 from .rust import rust
 
 KINDS: Sequence[Callable[[Project], Guess | None]] = (
-    python, node, go, rust, ruby, cmake, meson, autotools, make,
+    python, node, go, rust, ruby, java, php, cmake, meson, autotools, make,
 )  # fmt: skip
 
 

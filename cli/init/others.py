@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .guess import Guess, clean_name, clean_version, few, record, shown, text
+from .guess import Guess, clean_name, clean_version, record, shown, text
 from .project import Project
 
 
@@ -43,59 +43,3 @@ def _scripted(lock: dict[str, Any]) -> list[str]:
     packages = record(lock.get("packages")).items()
     found = [where for where, p in packages if record(p).get("hasInstallScript") and not record(p).get("dev")]
     return [where.rpartition("node_modules/")[2] for where in found]
-
-
-def go(project: Project) -> Guess | None:
-    if not project.has("go.mod"):
-        return None
-    module = re.search(r"^module\s+(\S+)", project.text("go.mod"), re.MULTILINE)
-    path = module[1].strip('"') if module else project.name
-    base = [part for part in path.split("/") if not re.fullmatch(r"v\d+", part)] or [project.name]
-    name = clean_name(base[-1], project)
-    reasons, todo = [f"go.mod: the Go module {path}"], []
-    fields: list[tuple[str, str]] = []
-    programs = sorted({file.split("/")[1] for file in project.files if re.fullmatch(r"cmd/[^/]+/[^/]+\.go", file)})
-    below = bool(programs) and not any("/" not in file and file.endswith(".go") for file in project.files)
-    if below:
-        fields.append(("packages", '["./cmd/..."]'))
-        reasons.append(f"cmd: the programs {', '.join(programs)}")
-        name = clean_name(programs[0], project) if len(programs) == 1 else name
-    if "vendor" in project.directories:
-        reasons.append("vendor: vendored modules")
-    elif project.text("go.sum").strip():
-        fields.append(("lock", "./go.sum"))
-        reasons.append("go.sum: modules with hashes")
-    elif re.search(r"^require\b", project.text("go.mod"), re.MULTILINE):
-        todo.append("lock the modules: go mod tidy")
-    entrypoint = [f"@/bin/{programs[0] if below else base[-1]}"]
-    return Guess("go", name, None, fields, [], entrypoint, [], reasons, todo)
-
-
-def ruby(project: Project) -> Guess | None:
-    if not project.has("Gemfile"):
-        return None
-    reasons, todo = ["Gemfile: a Ruby project"], []
-    if not project.has("Gemfile.lock"):
-        todo.append("lock the gems: bundle lock")
-    fields: list[tuple[str, str]] = []
-    gems = [file for file in project.files if file.startswith("vendor/cache/")]
-    native = [gem for gem in gems if re.search(r"^extensions:\n *- ", project.text(gem), re.MULTILINE)]
-    if native:
-        fields.append(("native", "true"))
-        reasons.append(f"vendor/cache: vendored gems; {few(native)} {'is' if len(native) == 1 else 'are'} compiled")
-    elif gems:
-        reasons.append("vendor/cache: vendored gems")
-    else:
-        todo.append("vendor the gems: bundle package")
-    programs = sorted(file for file in project.files if re.fullmatch(r"bin/(?!bundle|rails|rake|setup|dev)[^/]+", file))
-    entrypoint = None
-    if project.has("config.ru"):
-        server = "puma" if "puma" in project.text("Gemfile") else "rackup"
-        entrypoint = [f"@/bin/{server}", "@/app/config.ru"]
-        reasons.append(f"config.ru: the image runs {server}")
-    elif len(programs) == 1:
-        entrypoint = [f"@/{programs[0]}"]
-        reasons.append(f"the image runs {programs[0]}")
-    else:
-        todo.append("set the image's `entrypoint` to the program to run")
-    return Guess("ruby", clean_name(None, project), None, fields, [], entrypoint, [], reasons, todo)

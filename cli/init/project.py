@@ -15,13 +15,17 @@ from typing import Any, NamedTuple
 MAX_FILE = 1 << 20
 MAX_ENTRIES = 2000  # of a directory
 MAX_FILES = 20_000
+LEVELS = 9  # sources of Java lie deep
 # Files whose text is read, at the top level; of other files only the name is needed.
 _READ = re.compile(
-    r"(pyproject\.toml|setup\.(py|cfg)|requirements.*\.txt|pylock\.toml|package(-lock)?\.json|go\.(mod|sum)|Cargo\.lock|"
+    r"(pyproject\.toml|setup\.(py|cfg)|requirements.*\.txt|pylock\.toml|package(-lock)?\.json|go\.(mod|sum)|[A-Za-z_]\w*\.go|Cargo\.lock|"
     r"Gemfile(\.lock)?|config\.ru|[\w.-]+\.gemspec|composer\.(json|lock)|artisan|.*\.(cs|fs|vb)proj|CMakeLists\.txt|meson\.build|configure\.ac|Makefile(\.am)?|GNUmakefile|makefile|[A-Za-z_]\w*\.py)\Z"
 )
 # Files whose text is read at each level: those of the members of a workspace.
-_READ_BELOW = re.compile(r"(?:.*/)?(Cargo\.toml|pom\.xml|(build|settings)\.gradle(\.kts)?|main\.go)\Z")
+_READ_BELOW = re.compile(
+    r"(?:.*/)?(?:Cargo\.toml|pom\.xml|(?:build|settings)\.gradle(?:\.kts)?|main\.go|(?:Main|App|\w*Application)\.java|"
+    r"src/main/resources/application\.(?:properties|ya?ml))\Z"
+)
 # Directories of dependencies are skipped, except the gems of a Ruby project.
 _OTHERS = re.compile(r"node_modules/|target/|vendor/(?!(?:cache/)?\Z)")
 
@@ -62,11 +66,11 @@ class Project(NamedTuple):
 
 
 def read_project(directory: Path) -> Project:
-    """Read the files of a directory and of four levels below it, following no symlink."""
+    """Read the files of a directory and of eight levels below it, following no symlink."""
     files: dict[str, str | None] = {}
     directories: set[str] = set()
     levels = [("", directory)]
-    for depth in range(5):
+    for depth in range(LEVELS):
         below: list[tuple[str, Path]] = []
         for prefix, path in levels:
             if len(files) > MAX_FILES:

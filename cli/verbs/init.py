@@ -48,10 +48,21 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
         raise FpackError("The project cannot be read", where=str(error.filename), why=error.strerror or "") from None
     found = guess(project)
     if found is None:
+        dotnet = next(
+            (file for file in project.files if file.endswith((".sln", ".csproj", ".fsproj", ".vbproj"))), None
+        )
+        if dotnet is not None:
+            raise UsageError(
+                "fpack does not build .NET projects",
+                where=f"{path}/{dotnet}",
+                why="Debian has no .NET, so there is nothing to build them with",
+                hint="pack what dotnet publish --self-contained made, with `files` of a container",
+            )
         raise UsageError(
             "The project's build system is not recognised",
             where=str(path),
-            why="it has no pyproject.toml, requirements.txt, package.json, go.mod, Cargo.toml, Gemfile, "
+            why="it has no pyproject.toml, requirements.txt, package.json, go.mod, Cargo.toml, Gemfile, pom.xml, "
+            "composer.json, "
             "CMakeLists.txt, meson.build, configure or Makefile",
             hint="write the file by hand, as docs/tutorial.md shows",
         )

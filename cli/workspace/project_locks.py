@@ -1,7 +1,7 @@
 """Write the locks that the build tools of a project's packages make, such as maven.lock.
 
-A package that needs one has a field `extra.locker`: `out` builds the lock, a JSON file; `directory` and `name` tell where
-it is; `of` tells what it is a lock of, and is written into it.
+A package that needs one has a field `extra.locker`: `out` builds the lock, a JSON file; `directory` and `name` tell
+where it is; `of` tells what it is a lock of, and is written into it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def _locks(workspace: Workspace, value: Any) -> Iterator[ProjectLock]:
     from fpack.lang.runtime.values import OnDemand
     from fpack.lang.runtime.values import Path as SourcePath
 
-    evaluator, seen, todo = workspace.evaluator, {}, [value]
+    evaluator, todo = workspace.evaluator, [value]
+    seen: dict[int, Any] = {}  # values are kept, as the id of a freed one may be reused
     while todo and len(seen) < MAX_VALUES:
         value = evaluator.force(todo.pop())
         if id(value) in seen:

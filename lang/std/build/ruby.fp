@@ -35,7 +35,7 @@ ruby({
   in common.with-defaults({ ...given, ...locker }, ["bundler", "ruby", ...compiler], {
     ...if lock == null then {} else { configure = from-store(without), env = { gems = "${listing}" } }
     build = install-gems
-    install = if lock == null then install-commands("") else install-commands(" \"$out\"/app/exe/*")
+    install = if lock == null then install-commands("") else install-commands(" \"$out\"/app/exe/*") + install-ruby
     runtime = common.debian-tools(given, ["bundler", "dash", "ruby"])
   })
 
@@ -63,6 +63,15 @@ install-commands(more) = """
       "$out" "$out" "$program" >"$out/bin/$name"
     chmod +x "$out/bin/$name"
   done
+"""
+
+# A command that runs files of the program with its gems.
+install-ruby = """
+  if [ ! -e "$out/bin/ruby" ]; then
+    printf '#!/bin/sh\\nexport BUNDLE_GEMFILE=%s/app/Gemfile BUNDLE_APP_CONFIG=%s/app/.bundle\\nexec bundle exec ruby "$@"\\n' \\
+      "$out" "$out" >"$out/bin/ruby"
+    chmod +x "$out/bin/ruby"
+  fi
 """
 
 # Bundler takes the gems from vendor/cache, and compares them with the lock again. A gemspec often asks git for its files.

@@ -30,6 +30,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
         "limits": {"size": 1},
     },
     "deb": {"deb": PATH, "package": "p", "version": "1", "arch": "amd64"},
+    "digests": {"files": {"https://example.org/a.zip": "0" * 40}},
     "exec": {
         "root": PATH, "phases": [{"name": "build", "script": "true"}], "shell": "/bin/sh", "env": {"A": "b"},
         "limits": {"size": 1}, "allowed": [PATH], "disallowed": [OTHER], "strip": False,
@@ -57,6 +58,10 @@ COMPLETE: dict[str, dict[str, Any]] = {
         "arch": "amd64", "optional": False, "sources": True,
     },
     "relocated": {"root": PATH},
+    "resolve": {
+        "root": PATH, "phases": [{"name": "resolve", "script": "true"}], "repositories": ["maven:https://r/"],
+        "shell": "/bin/sh", "env": {"A": "b"}, "limits": {"size": 1},
+    },
     "root": {
         "mode": "linked", "release": "trixie", "arch": "amd64", "wants": ["x"], "users": [{"name": "u"}],
         "slices": [{"package": "p", "version": "1", "depends": ["q"], "seed": True, "slice": PATH,
@@ -75,6 +80,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
 DIGESTS = {
     "configure": "3bb9fbca8abcc670",
     "deb": "0ceb1faa53af6d9b",
+    "digests": "4c21b2eef4e1ce39",
     "exec": "d5c437d82141f47d",
     "facts": "a0f3bf7c87d6bb57",
     "fetch": "07f36f1f71485e04",
@@ -86,6 +92,7 @@ DIGESTS = {
     "npm": "28b1256fab9cabc9",
     "pypi": "82d346add165fac0",
     "relocated": "986e5659f4152358",
+    "resolve": "3035c6d5a0d97e5d",
     "root": "80e9d53850d828a8",
     "sbom": "172fe4da580e82bb",
     "slice": "15bbd1d96b1233fe",

@@ -53,7 +53,7 @@ CASES: list[tuple[dict[str, str], tuple[str, ...], str, str, list[str], list[str
     ({"Gemfile": "", "Gemfile.lock": "", "bin/run": "", "bin/setup": "", "vendor/cache/x-1.gem": "extensions: []"}, (),
      "ruby", "thing", ["@/bin/run"], []),
     ({"Gemfile": "gem 'puma'\n", "Gemfile.lock": "", "config.ru": "", "vendor/cache/puma-6.gem": ""}, (),
-     "ruby", "thing", ["@/bin/puma", "@/app/config.ru"], []),
+     "ruby", "thing", ["@/bin/puma", "--bind", "tcp://0.0.0.0:9292", "@/app/config.ru"], []),
     ({"CMakeLists.txt": "project(Shape VERSION 1.2)\nadd_executable(draw draw.c)\n"}, (), "cmake", "Shape",
      ["@/bin/draw"], []),
     ({"meson.build": "project('wave', 'c', version : '3')\nexecutable('play', 'x.c')\n"}, (), "meson", "wave",

@@ -1,0 +1,123 @@
+"""Guess how a Go project is built and run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from .guess import LIBRARY, Guess, clean_name, few, shown, text
+from .project import Project
+
+# The version of Go of each release, for modules that say which one they need.
+GO = {"bookworm": (1, 19), "trixie": (1, 24)}
+DEFAULT = "trixie"
+NEWER = "forky"
+# Modules that need the C compiler, and the packages with the library that they link with.
+_CGO = {
+    "github.com/mattn/go-sqlite3": (),
+    "github.com/google/gopacket": ("libpcap-dev",),
+    "github.com/gopacket/gopacket": ("libpcap-dev",),
+    "github.com/veandco/go-sdl2": ("libsdl2-dev",),
+    "github.com/go-gl/glfw": ("libgl-dev", "xorg-dev"),
+    "github.com/gotk3/gotk3": ("libgtk-3-dev",),
+    "github.com/libgit2/git2go": ("libgit2-dev",),
+    "github.com/confluentinc/confluent-kafka-go": (),
+    "github.com/h2non/bimg": ("libvips-dev",),
+    "github.com/davidbyttow/govips": ("libvips-dev",),
+    "github.com/tree-sitter/go-tree-sitter": (),
+    "gopkg.in/gographics/imagick": ("libmagickwand-dev",),
+}
+_IGNORED = ("testdata", "vendor", "examples", "example", "internal/tools", "tools", "hack", "docs", "test", "tests")
+
+
+def go(project: Project) -> Guess | None:
+    """Guess from go.mod."""
+    if not project.has("go.mod"):
+        return None
+    content = project.text("go.mod")
+    module = re.search(r"^module\s+(\S+)", content, re.MULTILINE)
+    path = module[1].strip('"') if module else project.name
+    base = [part for part in path.split("/") if not re.fullmatch(r"v\d+", part)] or [project.name]
+    name = clean_name(re.sub(r"\.v\d+$", "", base[-1]), project)
+    reasons, todo = [f"go.mod: the Go module {path}"], []
+    fields: list[tuple[str, str]] = []
+    folders = _programs(project)
+    library = not folders and any("/" not in file and file.endswith(".go") for file in project.files)
+    if "." in folders or not folders:
+        program = base[-1]
+        if not library and len(folders) > 1:
+            reasons.append(f"the program at the top is built; there are others in {few(folders[1:])}")
+    else:
+        program = _chosen(folders, name, project.name).rpartition("/")[2]
+        roots = sorted({folder.partition("/")[0] for folder in folders})
+        words = [f"./{roots[0]}/..."] if roots == ["cmd"] else [f"./{folder}" for folder in folders]
+        fields.append(("packages", f"[{', '.join(map(text, words))}]"))
+        if len(folders) == 1:
+            name = clean_name(program, project)
+        reasons.append(
+            f"{few(words)}: the programs {few(folders)}" if len(folders) > 1 else f"{folders[0]}: the program"
+        )
+    if "vendor" in project.directories:
+        reasons.append("vendor: vendored modules")
+    elif project.text("go.sum").strip():
+        fields.append(("lock", "./go.sum"))
+        reasons.append("go.sum: modules with hashes")
+    elif re.search(r"^require\b", content, re.MULTILINE):
+        todo.append("lock the modules: go mod tidy")
+    cgo = [
+        module for module in _CGO if re.search(rf"^\s*(?:require\s+)?{re.escape(module)}[\s/]", content, re.MULTILINE)
+    ]
+    if cgo:
+        fields.append(("cgo", "true"))
+        libraries = sorted({library for module in cgo for library in _CGO[module]})
+        if libraries:
+            fields.append(("libs", f"[{', '.join(f'debian.{library}' for library in libraries)}]"))
+        reasons.append(
+            f"go.mod: {few(cgo)} needs the C compiler" + (f" and {', '.join(libraries)}" if libraries else "")
+        )
+    todo += _newer(content)
+    if library:
+        fields = [*fields, ("packages", '["./..."]'), ("install", '"mkdir -p \\"$out\\" && cp -r . \\"$out/src\\""')]
+        reasons.append(LIBRARY)
+        return Guess("go", name, None, _build_library(fields), [], None, [], reasons, todo, True)
+    entrypoint = [f"@/bin/{program}"]
+    reasons.append(f"the image runs {shown(entrypoint)}")
+    return Guess("go", name, None, fields, [], entrypoint, [], reasons, todo)
+
+
+def _build_library(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the fields for a library: its packages are compiled, and its sources are installed."""
+    return [*fields, ("build", '"go build -p $CORES ./..."')]
+
+
+def _programs(project: Project) -> list[str]:
+    """Return the directories that have a package main, "." first."""
+    found = set()
+    for file in project.files:
+        folder, _, base = file.rpartition("/")
+        if not base.endswith(".go") or base.endswith("_test.go"):
+            continue
+        if any(folder == name or folder.startswith(f"{name}/") for name in _IGNORED):
+            continue
+        content = project.files[file]
+        is_main = re.search(r"^package main\b", content, re.MULTILINE) if content else base == "main.go"
+        in_cmd = re.fullmatch(r"cmd/[^/]+", folder) is not None
+        at_top = not folder and content is None and base == "main.go"
+        if is_main or at_top or (in_cmd and content is None):
+            found.add(folder or ".")
+    return sorted(found)
+
+
+def _chosen(folders: Sequence[str], *names: str) -> str:
+    """Return the program that the image runs: the one named as the module or the project, else the first."""
+    return next((folder for name in names for folder in folders if folder.rpartition("/")[2] == name), folders[0])
+
+
+def _newer(content: str) -> list[str]:
+    """Return what to do if the module needs a newer Go than the release has."""
+    found = re.search(r"^go\s+(\d{1,3})\.(\d{1,4})", content, re.MULTILINE)
+    if found is None or (int(found[1]), int(found[2])) <= GO[DEFAULT]:
+        return []
+    have = ".".join(map(str, GO[DEFAULT]))
+    wanted = f"{found[1]}.{found[2]}"
+    return [f"the module needs Go {wanted}, and {DEFAULT} has {have}: fpack init --release {NEWER} uses a newer one"]

@@ -1,0 +1,147 @@
+"""Guess how a Ruby project is built and run: Rails, Rack, and gems with programs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from .guess import LIBRARY, Guess, clean_name, clean_version, few, shown
+from .project import Project
+
+# Gem: the packages with the library that its extension links with.
+NEEDS: Mapping[str, Sequence[str]] = {
+    "charlock_holmes": ("libicu-dev", "zlib1g-dev"),
+    "curb": ("libcurl4-openssl-dev",),
+    "ffi": ("libffi-dev",),
+    "fiddle": ("libffi-dev",),
+    "gpgme": ("libgpgme-dev",),
+    "hiredis": ("libhiredis-dev",),
+    "idn-ruby": ("libidn-dev",),
+    "magic": ("libmagic-dev",),
+    "mysql2": ("libmariadb-dev",),
+    "nokogiri": ("libxml2-dev", "libxslt1-dev", "zlib1g-dev", "pkgconf"),
+    "openssl": ("libssl-dev",),
+    "pg": ("libpq-dev",),
+    "psych": ("libyaml-dev",),
+    "rmagick": ("libmagickwand-dev", "pkgconf"),
+    "ruby-ldap": ("libldap-dev",),
+    "rugged": ("cmake", "libgit2-dev", "pkgconf"),
+    "snappy": ("libsnappy-dev",),
+    "sqlite3": ("libsqlite3-dev", "pkgconf"),
+    "tiny_tds": ("freetds-dev",),
+    "typhoeus": ("libcurl4t64",),
+    "zlib": ("zlib1g-dev",),
+}
+_SPEC = re.compile(r"^    ([\w.-]+) \(([^()\s]+)\)$", re.MULTILINE)
+_PROGRAM = (
+    r"bin/(?!(bundle|rails|rake|setup|dev|console|spring|brakeman|rubocop|importmap|kamal|thrust|jobs|ci|test)\Z)[^/.]+"
+)
+
+
+def ruby(project: Project) -> Guess | None:
+    """Guess from the Gemfile, or from the only gemspec."""
+    specs = sorted(file for file in project.files if re.fullmatch(r"[\w.-]+\.gemspec", file))
+    if not project.has("Gemfile") and not specs:
+        return None
+    reasons: list[str] = []
+    todo: list[str] = []
+    fields: list[tuple[str, str]] = []
+    spec = project.text(specs[0]) if specs else ""
+    if project.has("Gemfile"):
+        reasons.append("Gemfile: a Ruby project")
+        fields += _gems(project, reasons, todo)
+    else:
+        reasons.append(f"{specs[0]}: a gem")
+        todo.append(
+            'write a Gemfile with the lines source "https://rubygems.org" and gemspec, and lock it: bundle lock'
+        )
+    programs = sorted(file for file in project.files if re.fullmatch(_PROGRAM, file))
+    programs += sorted(file for file in project.files if re.fullmatch(r"exe/[^/.]+", file))
+    entrypoint: list[str] | None = None
+    ports: list[int] = []
+    if project.has("config.ru"):
+        entrypoint, ports = _server(project, reasons)
+    elif programs:
+        chosen = _named(programs, [spec_name(spec), project.name])
+        entrypoint = [f"@/bin/{chosen.rpartition('/')[2]}"]
+        reasons.append(f"the image runs {chosen}")
+    elif project.has("app.rb", "server.rb", "main.rb"):
+        file = project.has("app.rb", "server.rb", "main.rb")
+        entrypoint = ["@/bin/ruby" if ("lock", "./Gemfile.lock") in fields else "/usr/bin/ruby", f"@/app/{file}"]
+        reasons.append(f"the image runs {file}")
+    elif not specs:
+        todo.append("set the image's `entrypoint` to the program to run")
+    library = bool(specs) and entrypoint is None
+    if library:
+        reasons.append(LIBRARY)
+    name = clean_name(spec_name(spec) or None, project)
+    stated = re.search(r"\.version\s*=\s*[\"']([\w.]+)[\"']", spec)
+    version = clean_version(stated[1]) if stated else None
+    return Guess("ruby", name, version, fields, [], entrypoint, ports, reasons, todo, library)
+
+
+def spec_name(spec: str) -> str:
+    """Return the name that a gemspec states, or ""."""
+    found = re.search(r"\.name\s*=\s*[\"']([\w.-]+)[\"']", spec)
+    return found[1] if found else ""
+
+
+def _named(programs: Sequence[str], names: Sequence[str]) -> str:
+    return next((p for name in names for p in programs if p.rpartition("/")[2] == name), programs[0])
+
+
+def _gems(project: Project, reasons: list[str], todo: list[str]) -> list[tuple[str, str]]:
+    """Return the fields for the gems, and tell where they come from."""
+    if not project.has("Gemfile.lock"):
+        todo.append("lock the gems: bundle lock")
+    vendored = [file for file in project.files if file.startswith("vendor/cache/")]
+    native = [gem for gem in vendored if re.search(r"^extensions:\n *- ", project.text(gem), re.MULTILINE)]
+    if vendored:
+        if native:
+            verb = "is" if len(native) == 1 else "are"
+            reasons.append(f"vendor/cache: vendored gems; {few(native)} {verb} compiled")
+            return [("native", "true")]
+        reasons.append("vendor/cache: vendored gems")
+        return []
+    content = project.text("Gemfile.lock")
+    if re.search(r"^GIT$", content, re.MULTILINE):
+        todo.append("vendor the gems, as some come from git: bundle package --all")
+        return []
+    gems = dict(_SPEC.findall(_section(content)))
+    if not gems:
+        return [("lock", "./Gemfile.lock")] if not project.has("Gemfile.lock") else []
+    fields = [("lock", "./Gemfile.lock"), ("native", "true")]
+    summed = re.search(r"^CHECKSUMS$", content, re.MULTILINE) is not None
+    with_sums = " with checksums" if summed else ""
+    reasons.append(f"Gemfile.lock: {len(gems)} gem{'' if len(gems) == 1 else 's'}{with_sums}")
+    if not summed:
+        reasons.append("Gemfile.lock: it has no checksums; fpack lock records those of the gems in gems.lock")
+        if not project.has("gems.lock"):
+            todo.append("record the checksums of the gems: fpack lock")
+    needs = sorted({package for gem in gems for package in NEEDS.get(gem, ())})
+    if needs:
+        fields.append(("libs", f"[{', '.join(f'debian.{package}' for package in needs)}]"))
+        by = sorted(gem for gem in gems if gem in NEEDS)
+        reasons.append(f"Gemfile.lock: {few(by)} need{'s' if len(by) == 1 else ''} {', '.join(needs)}")
+    return fields
+
+
+def _section(lock: str) -> str:
+    """Return the blocks of a lock with gems from servers."""
+    return "\n".join(block for block in lock.replace("\r", "").split("\n\n") if block.startswith("GEM\n"))
+
+
+def _server(project: Project, reasons: list[str]) -> tuple[list[str], list[int]]:
+    """Return the command that serves a Rack application, and its port."""
+    gems = project.text("Gemfile") + project.text("Gemfile.lock")
+    rails = project.has("config/application.rb", "bin/rails") is not None
+    port = 3000 if rails else 9292
+    if re.search(r"\bpuma\b", gems):
+        command = ["@/bin/puma", "--bind", f"tcp://0.0.0.0:{port}", "@/app/config.ru"]
+    elif re.search(r"\bunicorn\b", gems):
+        command = ["@/bin/unicorn", "--host", "0.0.0.0", "--port", str(port), "@/app/config.ru"]
+    else:
+        command = ["@/bin/rackup", "--host", "0.0.0.0", "--port", str(port), "@/app/config.ru"]
+    kind = "config/application.rb: Rails" if rails else "config.ru: Rack"
+    reasons.append(f"{kind}; the image runs {shown(command[:1])}")
+    return command, [port]
