@@ -37,7 +37,7 @@ _CHECKSUMS = {".md5": "md5", ".sha1": "sha1", ".sha256": "sha256", ".sha512": "s
 _CHUNK = 1 << 20
 
 
-class Served(NamedTuple):
+class ServedFile(NamedTuple):
     """A file that was served. repository: its URL. disk: where it lies."""
 
     repository: str
@@ -64,7 +64,7 @@ class ArtifactServer:
         self._http = http
         self._urls = urls
         self._check = check
-        self._files: dict[str, Served | None] = {}
+        self._files: dict[str, ServedFile | None] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
         self.failures: list[HttpError] = []
@@ -151,7 +151,7 @@ class ArtifactServer:
         with open(found.disk, "rb") as file:
             return "200 OK", hashlib.file_digest(file, algorithm).hexdigest().encode()
 
-    def _file(self, path: str) -> Served | None:
+    def _file(self, path: str) -> ServedFile | None:
         """Download a file once. Return None if no repository has it."""
         if not valid(path):
             return None
@@ -164,7 +164,7 @@ class ArtifactServer:
                 self._files[path] = self._download(path)
             return self._files[path]
 
-    def _download(self, path: str) -> Served | None:
+    def _download(self, path: str) -> ServedFile | None:
         limit = MAX_INDEX if path.endswith(INDEX) else MAX_FILE
         for number, repository in enumerate(self._repositories):
             part = self._directory / f"{hashlib.sha256(path.encode()).hexdigest()}-{number}"
@@ -173,7 +173,7 @@ class ArtifactServer:
                 done = self._http.download(urls, part, limit=limit, check=self._check)
             except NotFound:
                 continue
-            return Served(repository, done.sha256, part)
+            return ServedFile(repository, done.sha256, part)
         return None
 
     def lock(self) -> str:

@@ -29,7 +29,7 @@ _MARKERS = ("{crate}", "{version}", "{prefix}", "{lowerprefix}", "{sha256-checks
 _HINT = "cargo vendor puts the crates into vendor/, where they need no registry"
 
 
-class Registry(NamedTuple):
+class CargoRegistry(NamedTuple):
     """Where crates come from. sparse: `sparse+URL`, or "". directory: a local registry of .crate files, or "".
 
     trusted: the user's settings name it.
@@ -65,7 +65,7 @@ class Cargo:
         template = self._template(registry)
         return [download_url(template, name, version, sha256)]
 
-    def _template(self, registry: Registry) -> str:
+    def _template(self, registry: CargoRegistry) -> str:
         """Return the download URL of a registry, from its config.json."""
         index = registry.sparse.removeprefix("sparse+").rstrip("/")
         if not registry.trusted and is_local(index):
@@ -85,7 +85,7 @@ class Cargo:
         return self._templates[index]
 
 
-def registry_of(source: str, settings: Mapping[str, Any]) -> Registry:
+def registry_of(source: str, settings: Mapping[str, Any]) -> CargoRegistry:
     """Return the registry of a source of Cargo.lock, after the replacements in the user's settings.
 
     Raise BadUrl if it cannot be downloaded from.
@@ -113,7 +113,7 @@ def registry_of(source: str, settings: Mapping[str, Any]) -> Registry:
                         where=f"[source.{name}] in cargo's settings",
                         hint=_HINT,
                     )
-                return Registry("", os.path.expanduser(table[key]), True)
+                return CargoRegistry("", os.path.expanduser(table[key]), True)
         break
     else:
         raise BadUrl("The sources in cargo's settings replace each other", where=f"[source.{name}]")
@@ -126,7 +126,7 @@ def registry_of(source: str, settings: Mapping[str, Any]) -> Registry:
             why="fpack downloads from registries with a sparse index",
             hint=f'replace it in ~/.cargo/config.toml with a registry = "sparse+https://...", or: {_HINT}',
         )
-    return Registry(index, "", trusted)
+    return CargoRegistry(index, "", trusted)
 
 
 def download_url(template: str, name: str, version: str, sha256: str) -> str:

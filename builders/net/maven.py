@@ -18,14 +18,14 @@ MAX_SETTINGS = 1 << 20
 _VARIABLE = re.compile(r"\$\{env\.(\w+)\}|\$\{user\.home\}")
 
 
-class Mirror(NamedTuple):
+class MavenMirror(NamedTuple):
     """A mirror. of: words of `mirrorOf`, such as `central`, `*` or `!snapshots`."""
 
     of: Sequence[str]
     url: str
 
 
-def urls(url: str, mirrors: Callable[[], Sequence[Mirror]]) -> list[str]:
+def urls(url: str, mirrors: Callable[[], Sequence[MavenMirror]]) -> list[str]:
     """Return the URLs of a file, given as `maven:REPOSITORY//PATH`."""
     repository, separator, path = url.removeprefix(SCHEME).rpartition("//")
     if not separator or not repository.startswith(("https://", "http://")) or ".." in path.split("/"):
@@ -34,7 +34,7 @@ def urls(url: str, mirrors: Callable[[], Sequence[Mirror]]) -> list[str]:
     return [f"{base.rstrip('/')}/{path}"]
 
 
-def _matches(mirror: Mirror, repository: str) -> bool:
+def _matches(mirror: MavenMirror, repository: str) -> bool:
     """Return whether a mirror is for a repository. The names of others than `central` are known to the project only."""
     name = "central" if repository == CENTRAL else repository
     if f"!{name}" in mirror.of:
@@ -44,7 +44,7 @@ def _matches(mirror: Mirror, repository: str) -> bool:
 
 
 @cache
-def user_mirrors() -> tuple[Mirror, ...]:
+def user_mirrors() -> tuple[MavenMirror, ...]:
     """Return the mirrors in the settings of Maven on this machine, best first."""
     path = Path(os.path.expanduser("~/.m2/settings.xml"))
     try:
@@ -56,7 +56,7 @@ def user_mirrors() -> tuple[Mirror, ...]:
         raise BadUrl("The settings of Maven cannot be read", where=str(path), why=str(error)) from None
 
 
-def parse(text: str) -> tuple[Mirror, ...]:
+def parse(text: str) -> tuple[MavenMirror, ...]:
     """Return the mirrors in a settings.xml. Raise ValueError if it is malformed."""
     if "<!DOCTYPE" in text:
         raise ValueError("it has a document type")
@@ -70,7 +70,7 @@ def parse(text: str) -> tuple[Mirror, ...]:
             fields = {child.tag.rpartition("}")[2]: (child.text or "").strip() for child in element}
             if fields.get("url") and fields.get("mirrorOf"):
                 of = [word.strip() for word in fields["mirrorOf"].split(",")]
-                found.append(Mirror(of, _VARIABLE.sub(_value, fields["url"])))
+                found.append(MavenMirror(of, _VARIABLE.sub(_value, fields["url"])))
     return tuple(found)
 
 

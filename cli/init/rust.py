@@ -17,7 +17,7 @@ DEFAULT = "trixie"
 NEWER = "forky"
 
 
-class Member(NamedTuple):
+class CrateManifest(NamedTuple):
     """A crate of the project.
 
     folder: "." or its directory. programs: their names. default: the program that `cargo run` runs.
@@ -63,7 +63,7 @@ def rust(project: Project) -> Guess | None:
     return Guess("rust", name, version, fields, [], entrypoint, [], reasons, todo, library)
 
 
-def _members(project: Project, data: dict[str, Any]) -> list[Member]:
+def _members(project: Project, data: dict[str, Any]) -> list[CrateManifest]:
     """Return the crates of the project: its own, and those of the workspace."""
     workspace = record(data.get("workspace"))
     patterns, excluded = strings(workspace.get("members")), strings(workspace.get("exclude"))
@@ -78,7 +78,7 @@ def _members(project: Project, data: dict[str, Any]) -> list[Member]:
     return [_member(project, data, folder) for folder in [*own, *below]]
 
 
-def _has_library(project: Project, member: Member) -> bool:
+def _has_library(project: Project, member: CrateManifest) -> bool:
     prefix = "" if member.folder == "." else f"{member.folder}/"
     return project.has(f"{prefix}src/lib.rs") is not None or "lib" in project.toml(f"{prefix}Cargo.toml")
 
@@ -89,7 +89,7 @@ def _matches(folder: str, pattern: str) -> bool:
     return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
-def _member(project: Project, root: dict[str, Any], folder: str) -> Member:
+def _member(project: Project, root: dict[str, Any], folder: str) -> CrateManifest:
     prefix = "" if folder == "." else f"{folder}/"
     data = project.toml(f"{prefix}Cargo.toml")
     package = record(data.get("package"))
@@ -108,7 +108,7 @@ def _member(project: Project, root: dict[str, Any], folder: str) -> Member:
     programs = [p for p in dict.fromkeys(programs) if re.fullmatch(r"[\w.-]+", p)]
     run = package.get("default-run")
     default = str(run) if run in programs else name if name in programs else programs[0] if programs else name
-    return Member(folder, name, _version(data, root), programs, default)
+    return CrateManifest(folder, name, _version(data, root), programs, default)
 
 
 def _version(data: dict[str, Any], root: dict[str, Any]) -> str | None:
@@ -119,7 +119,7 @@ def _version(data: dict[str, Any], root: dict[str, Any]) -> str | None:
     return clean_version(own)
 
 
-def _chosen(project: Project, data: dict[str, Any], runs: list[Member]) -> Member | None:
+def _chosen(project: Project, data: dict[str, Any], runs: list[CrateManifest]) -> CrateManifest | None:
     """Return the crate whose programs are installed: the only one, a default one, or the one named as the project."""
     defaults = strings(record(data.get("workspace")).get("default-members"))
     of_default = [member for member in runs if any(_matches(member.folder, pattern) for pattern in defaults)]
@@ -131,7 +131,7 @@ def _chosen(project: Project, data: dict[str, Any], runs: list[Member]) -> Membe
 
 
 def _locked(
-    project: Project, data: dict[str, Any], members: list[Member], reasons: list[str], todo: list[str]
+    project: Project, data: dict[str, Any], members: list[CrateManifest], reasons: list[str], todo: list[str]
 ) -> list[tuple[str, str]]:
     """Return the fields for the crates, and tell where they come from."""
     if "vendor" in project.directories:
@@ -155,7 +155,7 @@ def _locked(
     return [("lock", "./Cargo.lock")]
 
 
-def _depends(project: Project, data: dict[str, Any], members: list[Member]) -> bool:
+def _depends(project: Project, data: dict[str, Any], members: list[CrateManifest]) -> bool:
     tables = [data, *(project.toml(f"{member.folder}/Cargo.toml") for member in members if member.folder != ".")]
     parts = ("dependencies", "build-dependencies", "dev-dependencies")
     return any(table.get(part) for table in tables for part in parts) or "target" in data

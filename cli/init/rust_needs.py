@@ -81,14 +81,14 @@ TOOLS: Mapping[str, Sequence[str]] = {
 BUNDLED = {"openssl-src": "openssl-sys"}
 
 
-class Needs(NamedTuple):
+class CrateNeeds(NamedTuple):
     """Fields of the package, and the reasons for them."""
 
     fields: Sequence[tuple[str, str]]
     reasons: Sequence[str]
 
 
-def needs_of(crates: Iterable[Mapping[str, Any]]) -> Needs:
+def needs_of(crates: Iterable[Mapping[str, Any]]) -> CrateNeeds:
     """Return what the crates of a lock need of Debian."""
     names = {str(crate["name"]) for crate in crates}
     names -= {replaced for source, replaced in BUNDLED.items() if source in names}
@@ -101,7 +101,7 @@ def needs_of(crates: Iterable[Mapping[str, Any]]) -> Needs:
             by = sorted(name for name in names if name in table)
             verb = "needs" if len(by) == 1 else "need"
             reasons.append(f"Cargo.lock: {few(by)} {verb} {', '.join(packages)}")
-    return Needs(fields, reasons)
+    return CrateNeeds(fields, reasons)
 
 
 def _package(name: str) -> str:

@@ -53,7 +53,10 @@ def _locks(workspace: Workspace, value: Any) -> Iterator[ProjectLock]:
     evaluator, todo = workspace.evaluator, [value]
     seen: dict[int, Any] = {}  # values are kept, as the id of a freed one may be reused
     while todo and len(seen) < MAX_VALUES:
-        value = evaluator.force(todo.pop())
+        try:
+            value = evaluator.force(todo.pop())
+        except FpackError:
+            continue  # an image may need the lock, and other errors are told when the locks are there
         if id(value) in seen:
             continue
         seen[id(value)] = value

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fpack.builders.net import cargo
-from fpack.builders.net.cargo import CRATES_IO, CRATES_IO_INDEX, Cargo, Registry, download_url, registry_of
+from fpack.builders.net.cargo import CRATES_IO, CRATES_IO_INDEX, Cargo, CargoRegistry, download_url, registry_of
 from fpack.builders.net.errors import BadUrl, HttpError
 from fpack.builders.net.package_registries import PackageRegistries
 
@@ -22,11 +22,11 @@ def _urls(source: str, settings: dict[str, Any], dl: str = "https://dl.example.o
 
 
 def test_a_crate_comes_from_crates_io_unless_it_is_replaced() -> None:
-    assert registry_of(CRATES_IO, {}) == Registry(CRATES_IO_INDEX, "", False)
-    assert registry_of(CRATES_IO, MIRROR) == Registry("sparse+https://m.example.org/", "", True)
+    assert registry_of(CRATES_IO, {}) == CargoRegistry(CRATES_IO_INDEX, "", False)
+    assert registry_of(CRATES_IO, MIRROR) == CargoRegistry("sparse+https://m.example.org/", "", True)
     assert registry_of(CRATES_IO_INDEX, MIRROR) == registry_of(CRATES_IO, MIRROR)
     chain = {"source": {"crates-io": {"replace-with": "a"}, "a": {"replace-with": "b"}, "b": {"local-registry": "/r"}}}
-    assert registry_of(CRATES_IO, chain) == Registry("", "/r", True)
+    assert registry_of(CRATES_IO, chain) == CargoRegistry("", "/r", True)
     named = {"source": {"crates-io": {"replace-with": "own"}}, "registries": {"own": {"index": "sparse+https://o/"}}}
     assert registry_of(CRATES_IO, named).sparse == "sparse+https://o/"
 

@@ -1,0 +1,53 @@
+"""What `fpack init` finds in Go modules: programs, libraries, C code and newer versions of Go."""
+
+from __future__ import annotations
+
+import pytest
+from fpack.cli.init.go import go
+from fpack.cli.init.guess import Guess
+from fpack.cli.init.project import Project
+
+MODULE = "module example.org/me/tool\n\ngo 1.22\n"
+
+
+def _guess(files: dict[str, str], name: str = "thing") -> Guess:
+    found = go(Project(name, files))
+    assert found is not None
+    return found
+
+
+def test_a_program_at_the_top_in_any_file() -> None:
+    assert _guess({"go.mod": MODULE, "tool.go": "// Comment.\npackage main\n"}).entrypoint == ["@/bin/tool"]
+
+
+def test_programs_in_directories() -> None:
+    files = {"go.mod": MODULE, "lib.go": "package tool\n", "cmd/a/x.go": "package main\n", "cmd/tool/main.go": ""}
+    found = _guess(files)
+    assert found.fields == [("packages", '["./cmd/..."]')] and found.entrypoint == ["@/bin/tool"]
+    one = _guess({"go.mod": MODULE, "lib.go": "package tool\n", "server/main.go": "package main\n"})
+    assert one.fields == [("packages", '["./server"]')] and one.entrypoint == ["@/bin/server"]
+
+
+def test_examples_are_no_programs() -> None:
+    found = _guess({"go.mod": MODULE, "tool.go": "package tool\n", "examples/a/main.go": "package main\n"})
+    assert found.entrypoint is None and found.library
+
+
+def test_a_library_is_compiled_and_has_no_image() -> None:
+    found = _guess({"go.mod": MODULE, "tool.go": "package tool\n", "sub/a.go": ""})
+    assert found.library and "build" in dict(found.fields)
+
+
+@pytest.mark.parametrize(
+    ("module", "libs"),
+    [("github.com/mattn/go-sqlite3", None), ("github.com/google/gopacket", "[debian.libpcap-dev]")],
+)
+def test_modules_that_need_c(module: str, libs: str | None) -> None:
+    found = _guess({"go.mod": f"{MODULE}require {module} v1.0.0\n", "main.go": "package main\n", "go.sum": "x\n"})
+    assert dict(found.fields).get("cgo") == "true" and dict(found.fields).get("libs") == libs
+
+
+def test_a_newer_go_is_offered() -> None:
+    found = _guess({"go.mod": MODULE.replace("1.22", "1.99"), "main.go": "package main\n"})
+    assert "--release forky" in found.todo[0]
+    assert not _guess({"go.mod": MODULE, "main.go": "package main\n"}).todo

@@ -1,0 +1,94 @@
+"""What `fpack init` finds in Java projects: the module of the program, its main class, the version of Java."""
+
+from __future__ import annotations
+
+import pytest
+from fpack.cli.init.guess import Guess
+from fpack.cli.init.java import java, parse
+from fpack.cli.init.project import Project
+
+HEAD = '<project xmlns="http://maven.apache.org/POM/4.0.0"><artifactId>{}</artifactId><version>1.2</version>'
+SPRING = "<build><plugins><plugin><artifactId>spring-boot-maven-plugin</artifactId></plugin></plugins></build>"
+
+
+def _guess(files: dict[str, str]) -> Guess:
+    found = java(Project("thing", files))
+    assert found is not None
+    return found
+
+
+def _pom(name: str, more: str = "") -> str:
+    return f"{HEAD.format(name)}{more}</project>"
+
+
+def test_a_program_and_its_lock() -> None:
+    files = {"pom.xml": _pom("tool", "<properties><exec.mainClass>a.B</exec.mainClass></properties>")}
+    found = _guess(files)
+    assert (found.call, found.name, found.version, found.entrypoint) == ("maven", "tool", "1.2", ["@/bin/tool"])
+    assert found.fields == [("main", '"a.B"')] and found.todo == ["lock the libraries and plugins: fpack lock"]
+    assert _guess({**files, "maven.lock": ""}).todo == []
+
+
+def test_a_library_has_no_image() -> None:
+    found = _guess({"pom.xml": _pom("tool"), "src/main/java/a/Text.java": ""})
+    assert found.library and found.entrypoint is None and ("library", "true") in found.fields
+
+
+def test_spring_boot_has_a_port_and_all_in_its_jar() -> None:
+    files = {"pom.xml": _pom("shop", SPRING), "src/main/resources/application.properties": "server.port = 9090\n"}
+    found = _guess(files)
+    assert ("bundled", "true") in found.fields and list(found.ports) == [9090]
+    assert list(_guess({"pom.xml": _pom("shop", SPRING)}).ports) == [8080]
+
+
+def test_the_module_with_the_program() -> None:
+    files = {
+        "pom.xml": _pom(
+            "all", "<packaging>pom</packaging><modules><module>core</module><module>app</module></modules>"
+        ),
+        "core/pom.xml": _pom("core"),
+        "app/pom.xml": _pom("shop-app"),
+        "app/src/main/java/org/example/Main.java": "",
+    }
+    found = _guess(files)
+    assert found.name == "shop-app" and ("module", '"app"') in found.fields
+
+
+@pytest.mark.parametrize(
+    ("version", "field", "todo"),
+    [("17", [], 1), ("1.8", [], 1), ("25", [("jdk", "25")], 1), ("99", [], 2), ("${x}", [], 1)],
+)
+def test_the_version_of_java(version: str, field: list[tuple[str, str]], todo: int) -> None:
+    more = f"<properties><mainClass>a.B</mainClass><java.version>{version}</java.version></properties>"
+    found = _guess({"pom.xml": _pom("tool", more)})
+    assert [pair for pair in found.fields if pair[0] == "jdk"] == field and len(found.todo) == todo
+
+
+def test_other_repositories_are_named() -> None:
+    more = "<repositories><repository><url>https://r.example.org/x</url></repository></repositories>"
+    assert ("repositories", '["https://r.example.org/x"]') in _guess({"pom.xml": _pom("tool", more)}).fields
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "<project",
+        '<!DOCTYPE x [<!ENTITY a "b">]><project/>',
+        "<project>" + "<a>" * 10_000,
+        "\x00",
+    ],
+)
+def test_what_is_no_pom(content: str) -> None:
+    assert parse(content, ".") is None
+    assert _guess({"pom.xml": content}).todo[0].startswith("mend pom.xml")
+
+
+def test_modules_outside_and_without_end() -> None:
+    more = "<modules><module>../../etc</module><module>.</module></modules>"
+    assert _guess({"pom.xml": _pom("tool", more)}).library
+
+
+def test_gradle_is_told() -> None:
+    found = _guess({"settings.gradle": "rootProject.name = 'shop'\n", "build.gradle": "version = '3.1'\n"})
+    assert (found.name, found.version) == ("shop", "3.1") and "Gradle" in found.todo[0]
