@@ -36,25 +36,28 @@ def command(what: str | None, as_json: bool, **rest: Any) -> int:
 
     options = shared.options(rest)
     with Workspace(options) as workspace:
-        written = project_locks.write_missing(workspace, _value(workspace, what), frozen=options.frozen)
-        workspace.finish()
-    with Workspace(options) as workspace:
         value = _value(workspace, what)
+        written = project_locks.write_missing(workspace, value, frozen=options.frozen)
+        if written:
+            workspace.source.save()
+            workspace.forget_evaluation()
+            value = _value(workspace, what)
         workspace.evaluator.run(lambda: _lock_packages(workspace, value))
         workspace.source.save()
         added = workspace.source.added
         path = str(workspace.lock_file)
         empty = not workspace.source.lock.packages
     if as_json:
-        shared.print_json({"lock": path, "added": [package._asdict() for package in added]})
+        found = [package._asdict() for package in added]
+        shared.print_json({"lock": path, "added": found, "written": [str(file) for file in written]})
         return 0
     for file in written:
         print(f"wrote {one_line(str(file))}")
     if added:
         show(Page().table([list(package) for package in added]))
-    if empty:
+    if empty and not written:
         print("No package is used, so there is nothing to lock.")
-    else:
+    elif not empty:
         name = one_line(path)
         print(f"{len(added)} packages added to {name}" if added else f"{name} already has every package that is used.")
     return 0

@@ -173,6 +173,10 @@ class Workspace:
         digest, output, _ = self.evaluator.derivation_of(value)
         return Output(digest, output)
 
+    def forget_evaluation(self) -> None:
+        """Forget what was evaluated, as files of the project have changed since."""
+        self.__dict__.pop("evaluator", None)
+
     def use_project(self, directory: Path | None) -> None:
         """Choose the lock of a project, or the user's lock if `directory` is None."""
         self._project = directory

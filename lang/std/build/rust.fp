@@ -24,18 +24,20 @@ rust({
       "\n",
     )
     fetched = if lock == null then null else fetch-crates(given, read-toml(lock))
+    script = if fetched == null then from-vendor(vendor) else from-store
+    variables = {
+      CARGO_INCREMENTAL = "0"
+      RUSTFLAGS = "--remap-path-prefix=/build=."
+      ...if fetched == null then {} else { crate_sources = "${fetched.out}", cargo_config = "${fetched.config}" }
+    }
   in import("./common.fp").with-defaults(given, ["cargo", "gcc", "libc6-dev", "rustc"], {
-    configure = if fetched == null then from-vendor(vendor) else from-store
+    configure = script
     build = if length(members) > 1 then null
       else "cargo build --release --offline --locked -j $CORES${only}${all}"
     check =
       "cargo test --release --offline --locked -j $CORES${if length(members) > 1 then " --workspace" else only}${all}"
     install = if library then install-libraries else install-programs
-    env = {
-      CARGO_INCREMENTAL = "0"
-      RUSTFLAGS = "--remap-path-prefix=/build=."
-      ...if fetched == null then {} else { crates = "${fetched.out}", cargo_config = "${fetched.config}" }
-    }
+    env = variables
   })
 
 # Replace each registry and repository in the lock by the directory, unless the project does so itself.
@@ -69,7 +71,7 @@ from-vendor(vendor) = """
 from-store = """
   export CARGO_HOME=/build/cargo
   mkdir -p $CARGO_HOME
-  ln -s "$crates" /build/crates
+  ln -s "$crate_sources" /build/crates
   cp "$cargo_config" $CARGO_HOME/config.toml
   for each in .cargo/config.toml .cargo/config; do
     if [ -f $each ]; then sed -i '/^ *replace-with *=/d' $each; fi
