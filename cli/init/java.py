@@ -1,4 +1,4 @@
-"""Guess how a Java project is built and run: Maven, and what to do with Gradle."""
+"""Guess how a Java project is built and run: by Maven or Gradle."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ _BUNDLERS = ("spring-boot-maven-plugin", "maven-shade-plugin", "maven-assembly-p
 _RELEASES = ("maven.compiler.release", "java.version", "maven.compiler.target", "maven.compiler.source")
 _MAIN = ("mainClass", "start-class", "exec.mainClass", "main.class")
 _DEPTH = 5
+# The scripts of Gradle, of a project and of those below it, and what they say of a program.
+_SCRIPT = re.compile(r"(?:[\w.-]+/){0,2}build\.gradle(?:\.kts)?")
+_APPLICATION = re.compile(
+    r"\bid\s*\(?\s*[\"']application[\"']|^\s*application\s*$|apply plugin:\s*[\"']application", re.MULTILINE
+)
+_STATED = re.compile(r"^\s*version\s*=?\s*[\"']([\w.+-]+)[\"']", re.MULTILINE)
 
 
 class Pom(NamedTuple):
@@ -180,13 +186,49 @@ def _port(project: Project) -> int:
 
 
 def _gradle(project: Project) -> Guess:
-    """Say that Gradle is not supported yet, beside what is known of the project."""
-    content = project.text("settings.gradle") + project.text("settings.gradle.kts")
-    named = re.search(r"rootProject\.name\s*=\s*[\"']([\w.-]+)[\"']", content)
-    own = project.text("build.gradle") + project.text("build.gradle.kts")
-    version = re.search(r"^version\s*=\s*[\"']([\w.+-]+)[\"']", own, re.MULTILINE)
-    reasons = ["build.gradle: a Gradle project"]
-    todo = ["fpack does not build with Gradle yet: write a pom.xml, or build the jar elsewhere and pack it with files"]
+    """Guess from the scripts of Gradle, which are programs: only what they usually say is found."""
+    settings = project.text("settings.gradle") + project.text("settings.gradle.kts")
+    named = re.search(r"rootProject\.name\s*=\s*[\"']([\w.-]+)[\"']", settings)
+    reasons, todo = ["build.gradle: a Gradle project"], []
+    fields: list[tuple[str, str]] = []
+    scripts = {f.rpartition("/")[0] or ".": c or "" for f, c in project.files.items() if _SCRIPT.fullmatch(f)}
+    boot = sorted(folder for folder, content in scripts.items() if "org.springframework.boot" in content)
+    applied = sorted(folder for folder, content in scripts.items() if _APPLICATION.search(content))
+    runs = [folder for folder in boot or applied if folder != "." or _has_sources(project)] or boot or applied
+    if runs and runs[0] != ".":
+        fields.append(("module", text(runs[0])))
+        reasons.append(f"{runs[0]}: the project of the program")
+    if boot:
+        fields.append(("tasks", '["bootJar"]'))
+    fields += _distribution(project, reasons, todo)
     name = clean_name(named[1] if named else None, project)
-    return Guess("maven", name, clean_version(version[1]) if version else None, [], [], [f"@/bin/{name}"], [],
-                 reasons, todo)  # fmt: skip
+    program = name if not runs or runs[0] == "." or boot else runs[0].rpartition("/")[2]
+    if not runs:
+        fields += [("library", "true"), ("tasks", '["jar"]')]
+        reasons.append(LIBRARY)
+    if not project.has("gradle.lock"):
+        todo.append("lock the libraries and plugins: fpack lock")
+    version = next((m[1] for c in scripts.values() if (m := _STATED.search(c))), None)
+    entrypoint = [f"@/bin/{program}"] if runs else None
+    ports = [_port(project)] if boot else []
+    return Guess("gradle", name, clean_version(version), fields, [], entrypoint, ports, reasons, todo, not runs)
+
+
+def _has_sources(project: Project) -> bool:
+    return any(file.startswith("src/main/") for file in project.files)
+
+
+def _distribution(project: Project, reasons: list[str], todo: list[str]) -> list[tuple[str, str]]:
+    """Return the field for the version of Gradle that the project's wrapper names."""
+    stated = project.text("gradle/wrapper/gradle-wrapper.properties")
+    found = re.search(r"^distributionUrl\s*=\s*(https(?:\\)?://[^\s\"'$]+\.zip)\s*$", stated, re.MULTILINE)
+    if found is None:
+        reasons.append("it has no wrapper, so Debian's Gradle builds it")
+        return []
+    url = found[1].replace("\\:", ":").replace("-all.zip", "-bin.zip")
+    digest = re.search(r"^distributionSha256Sum\s*=\s*([0-9a-f]{64})\s*$", stated, re.MULTILINE)
+    if digest is None or "-all.zip" in found[1]:
+        todo.append("give `distribution` the sha256 of Gradle's archive, which gradle.org/release-checksums lists")
+        return [("distribution", f'fetch {{ url = {text(url)}, sha256 = "" }}')]
+    reasons.append(f"gradle/wrapper: {url.rpartition('/')[2]}")
+    return [("distribution", f"fetch {{ url = {text(url)}, sha256 = {text(digest[1])} }}")]

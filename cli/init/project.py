@@ -23,7 +23,7 @@ _READ = re.compile(
 )
 # Files whose text is read at each level: those of the members of a workspace.
 _READ_BELOW = re.compile(
-    r"(?:.*/)?(?:Cargo\.toml|pom\.xml|(?:build|settings)\.gradle(?:\.kts)?|main\.go|(?:Main|App|\w*Application)\.java|"
+    r"(?:.*/)?(?:Cargo\.toml|pom\.xml|(?:build|settings)\.gradle(?:\.kts)?|gradle-wrapper\.properties|main\.go|(?:Main|App|\w*Application)\.java|"
     r"src/main/resources/application\.(?:properties|ya?ml))\Z"
 )
 # Directories of dependencies are skipped, except the gems of a Ruby project.

@@ -67,7 +67,7 @@ def ruby(project: Project) -> Guess | None:
         reasons.append(f"the image runs {chosen}")
     elif project.has("app.rb", "server.rb", "main.rb"):
         file = project.has("app.rb", "server.rb", "main.rb")
-        entrypoint = ["@/bin/ruby" if ("lock", "./Gemfile.lock") in fields else "/usr/bin/ruby", f"@/app/{file}"]
+        entrypoint = ["@/bin/bundle-ruby" if ("lock", "./Gemfile.lock") in fields else "/usr/bin/ruby", f"@/app/{file}"]
         reasons.append(f"the image runs {file}")
     elif not specs:
         todo.append("set the image's `entrypoint` to the program to run")

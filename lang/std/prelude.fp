@@ -18,6 +18,7 @@ node = import("./build/node.fp").node
 rust = import("./build/rust.fp").rust
 ruby = import("./build/ruby.fp").ruby
 maven = import("./build/java.fp").maven
+gradle = import("./build/gradle.fp").gradle
 php = import("./build/php.fp").php
 shell = import("fpack/shell").shell
 service = import("fpack/shell").service

@@ -28,11 +28,7 @@ maven({
       else null
     data = if file == null then error("There is no maven.lock yet: run fpack lock", "lock") else read-json(file)
     of = if in-source then hash(join(poms(source), "\n"), "sha256") else ""
-    files =
-      if get(data, "format", 0) != 1 then error("This is not a lock of Maven's files that fpack wrote", "lock")
-      else if get(data, "of", "") != of then error("The lock is of another pom.xml: run fpack lock", "lock")
-      else data.files
-    listing = text("repository", join(["${p} ${artifact(p, f)}\n" for p, f in files], ""))
+    listing = repository(data, of, "pom.xml")
     words = common.words
     one = if module == "." then "" else " -pl \"${module}\" -am"
     libraries =
@@ -48,21 +44,13 @@ maven({
       MAVEN_OPTS = "-Dmaven.repo.local=/build/m2 -Dproject.build.outputTimestamp=1980-02-01T00:00:00Z -Duser.home=/build/home -Djava.io.tmpdir=/tmp"
     }
     asked = common.with-defaults(given, tools, { env = variables })
-    resolved = derivation {
-      kind = "resolve"
+    resolved = resolve-with {
       name = "maven.lock"
       root = asked.root
-      shell = "/bin/bash"
-      phases = [
-        { name = "unpack", script = asked.unpack },
-        { name = "resolve", script = resolving(command) },
-      ]
-      env = {
-        ...variables
-        source = "${source}"
-        bridge = "${text("Bridge.java", bridge)}"
-      }
-      repositories = ["maven:${central}/", ...["maven:${replace-all(r, "/+$", "")}/" for r in repositories]]
+      unpack = asked.unpack
+      script = resolving(only-repository, "${command} -Dmaven.test.failure.ignore=true")
+      repositories = [central, ...repositories]
+      variables, source
     }
     made = common.with-defaults({
       ...given
@@ -77,6 +65,25 @@ maven({
       runtime
     })
   in made
+
+# A derivation that resolves what a build needs, and whose output is the lock.
+resolve-with({ name, root, unpack, script, variables, source, repositories }) = derivation {
+  kind = "resolve"
+  shell = "/bin/bash"
+  phases = [{ name = "unpack", script = unpack }, { name = "resolve", script }]
+  env = { ...variables, source = "${source}", bridge = "${text("Bridge.java", bridge)}" }
+  repositories = ["maven:${replace-all(r, "/+$", "")}/" for r in outer.repositories]
+  name, root
+}
+
+# The files that a lock names, as lines of a path and a store path. of: what the lock must be of.
+repository(data, of, file) =
+  let
+    files =
+      if get(data, "format", 0) != 1 then error("This is not a lock that fpack wrote", "lock")
+      else if get(data, "of", "") != of then error("The lock is of another ${file}: run fpack lock", "lock")
+      else data.files
+  in text("repository", join(["${p} ${artifact(p, f)}\n" for p, f in files], ""))
 
 central = "https://repo.maven.apache.org/maven2"
 # The version of the plugin that copies the libraries of a program.
@@ -104,8 +111,8 @@ artifact(path, f) =
     executable = false
   }
 
-# Files lie as in a repository, which is the mirror of all others. Maven compares them with checksums beside them.
-offline = """
+# Files lie as in a repository, with checksums beside them.
+laid-out = """
   mkdir -p /build/repository
   while read -r path file; do
     mkdir -p "/build/repository/$(dirname "$path")"
@@ -114,13 +121,20 @@ offline = """
     printf %s "$1" >"/build/repository/$path.sha1"
   done <"$artifacts"
   set --
-  cat >/build/settings.xml <<'END'
-  <settings><mirrors><mirror><id>store</id><mirrorOf>*</mirrorOf><url>file:///build/repository</url></mirror></mirrors></settings>
+  repository=file:///build/repository
+"""
+
+# The only repository is the mirror of all others.
+only-repository = """
+  cat >/build/settings.xml <<END
+  <settings><mirrors><mirror><id>store</id><mirrorOf>*</mirrorOf><url>$repository</url></mirror></mirrors></settings>
   END
 """
 
+offline = laid-out + only-repository
+
 # The bridge leads from a port to the server of the repositories, which returns what it has recorded.
-resolving(command) = """
+resolving(prepare, command) = """
   java "$bridge" /build/repository /build/port &
   bridge_pid=$!
   trap 'kill $bridge_pid; wait $bridge_pid || :' EXIT
@@ -128,10 +142,9 @@ resolving(command) = """
     kill -0 $bridge_pid
     sleep 0.1
   done
-  cat >/build/settings.xml <<END
-  <settings><mirrors><mirror><id>store</id><mirrorOf>*</mirrorOf><url>http://127.0.0.1:$(cat /build/port)</url></mirror></mirrors></settings>
-  END
-  ${command} -Dmaven.test.failure.ignore=true
+  repository=http://127.0.0.1:$(cat /build/port)
+  ${prepare}
+  ${command}
   exec 7<>/dev/tcp/127.0.0.1/$(cat /build/port)
   printf 'GET /-/recorded HTTP/1.0\\r\\n\\r\\n' >&7
   sed '1,/^\\r$/d' <&7 >"$out"

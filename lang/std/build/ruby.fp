@@ -67,10 +67,10 @@ install-commands(more) = """
 
 # A command that runs files of the program with its gems.
 install-ruby = """
-  if [ ! -e "$out/bin/ruby" ]; then
+  if [ ! -e "$out/bin/bundle-ruby" ]; then
     printf '#!/bin/sh\\nexport BUNDLE_GEMFILE=%s/app/Gemfile BUNDLE_APP_CONFIG=%s/app/.bundle\\nexec bundle exec ruby "$@"\\n' \\
-      "$out" "$out" >"$out/bin/ruby"
-    chmod +x "$out/bin/ruby"
+      "$out" "$out" >"$out/bin/bundle-ruby"
+    chmod +x "$out/bin/bundle-ruby"
   fi
 """
 

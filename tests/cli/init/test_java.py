@@ -89,6 +89,32 @@ def test_modules_outside_and_without_end() -> None:
     assert _guess({"pom.xml": _pom("tool", more)}).library
 
 
-def test_gradle_is_told() -> None:
-    found = _guess({"settings.gradle": "rootProject.name = 'shop'\n", "build.gradle": "version = '3.1'\n"})
-    assert (found.name, found.version) == ("shop", "3.1") and "Gradle" in found.todo[0]
+WRAPPER = "distributionUrl=https\\://services.gradle.org/distributions/gradle-8.10-bin.zip\n"
+
+
+def test_a_program_of_gradle() -> None:
+    files = {
+        "settings.gradle": "rootProject.name = 'shop'\n",
+        "build.gradle": "plugins {\n    id 'application'\n}\nversion = '3.1'\n",
+        "src/main/java/org/example/Main.java": "",
+    }
+    found = _guess(files)
+    assert (found.call, found.name, found.version, found.entrypoint) == ("gradle", "shop", "3.1", ["@/bin/shop"])
+    assert found.fields == [] and found.todo == ["lock the libraries and plugins: fpack lock"]
+    assert _guess({**files, "gradle.lock": "{}"}).todo == []
+
+
+def test_the_wrapper_names_the_version_of_gradle() -> None:
+    files = {"build.gradle.kts": 'plugins { id("application") }', "gradle.lock": "{}", "src/main/x": ""}
+    known = f"{WRAPPER}distributionSha256Sum={'0' * 64}\n"
+    found = _guess({**files, "gradle/wrapper/gradle-wrapper.properties": known})
+    assert not found.todo and "0" * 64 in dict(found.fields)["distribution"]
+    assert "https://services.gradle.org/distributions/gradle-8.10-bin.zip" in dict(found.fields)["distribution"]
+    assert "sha256" in _guess({**files, "gradle/wrapper/gradle-wrapper.properties": WRAPPER}).todo[0]
+
+
+def test_a_project_below_and_a_library_of_gradle() -> None:
+    files = {"settings.gradle": "include 'app'\n", "app/build.gradle": "apply plugin: 'application'\n"}
+    found = _guess(files)
+    assert ("module", '"app"') in found.fields and found.entrypoint == ["@/bin/app"]
+    assert _guess({"build.gradle": "apply plugin: 'java'\n"}).library
