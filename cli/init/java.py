@@ -189,7 +189,8 @@ def _gradle(project: Project) -> Guess:
     """Guess from the scripts of Gradle, which are programs: only what they usually say is found."""
     settings = project.text("settings.gradle") + project.text("settings.gradle.kts")
     named = re.search(r"rootProject\.name\s*=\s*[\"']([\w.-]+)[\"']", settings)
-    reasons, todo = ["build.gradle: a Gradle project"], []
+    reasons = ["build.gradle: a Gradle project"]
+    todo: list[str] = []
     fields: list[tuple[str, str]] = []
     scripts = {f.rpartition("/")[0] or ".": c or "" for f, c in project.files.items() if _SCRIPT.fullmatch(f)}
     boot = sorted(folder for folder, content in scripts.items() if "org.springframework.boot" in content)
