@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders import arguments
+from fpack.builders.exec import linker
 from fpack.builders.exec.hints import advice
+from fpack.builders.exec.libraries import BuiltLibrary, built_libraries
 from fpack.builders.exec.links import linked
+from fpack.builders.exec.loading import LinkedOutput, check_loading
 from fpack.builders.exec.outputs import OutputReader, ScannedOutput, strippable
+from fpack.builders.exec.root_directory import RootDirectory
 from fpack.builders.exec.script import DRIVER, control_files, variables
 from fpack.builders.linking import store_paths
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, BuiltAll, Task
@@ -87,7 +91,10 @@ class ExecOptions(NamedTuple):
 
 
 class ExecArgs(NamedTuple):
-    """The arguments, which docs/builds.md describes."""
+    """The arguments, which docs/builds.md describes.
+
+    linker: the script that runs in place of each linker. libs: the built packages that the result is linked with.
+    """
 
     root: StorePath
     phases: tuple[Mapping[str, Value], ...]
@@ -97,6 +104,8 @@ class ExecArgs(NamedTuple):
     allowed: tuple[str, ...] | None = None
     disallowed: tuple[str, ...] | None = None
     strip: bool = True
+    linker: StorePath | None = None
+    libs: tuple[StorePath, ...] = ()
 
 
 class ExecBuilder(BaseBuilder):
@@ -116,17 +125,23 @@ class ExecBuilder(BaseBuilder):
         inputs = store_paths.closure(task, _mentioned([env, args.phases]))
         paths = {output: build_path(task.name, output) for output in task.outputs}
         limits = limits_of(args.limits)
+        view = task.view(args.root)
+        libraries = built_libraries(task, args.libs)
+        made = dict(variables(env, self._cores(), {o: str(p) for o, p in paths.items()}))
+        control = control_files(args.phases, limits.processes)
+        if args.linker is not None:
+            control += tuple(linker.control_files(task, args.linker, made["PATH"], view, libraries))
+            made |= linker.variables(made)
         spec = Spec(
             root=str(args.root),
             command=(args.shell or "/bin/bash", f"{CONTROL}/{DRIVER}"),
-            env=variables(env, self._cores(), {o: str(p) for o, p in paths.items()}),
+            env=tuple(sorted(made.items())),
             inputs=tuple(map(str, inputs)),
             outputs=tuple(p.base for p in paths.values()),
-            control=control_files(args.phases, limits.processes),
+            control=control,
             limits=limits,
         )
         lines = OutputLines(task.log, _LAST_LINES)
-        view = task.view(args.root)
         store = task.disk(args.root).parent
         work = Work(task.scratch(), view, store, store.parent / "locks", lines.feed, lambda _: None, task.check)
         self._executor.prepare(spec, work)
@@ -137,7 +152,7 @@ class ExecBuilder(BaseBuilder):
         try:
             if args.strip and is_present(view / "usr/bin/strip"):
                 self._strip(spec, work, lines)
-            return self._take(task, args, spec, work, inputs, paths)
+            return self._take(task, args, spec, work, inputs, paths, libraries)
         except BuildError as error:
             raise error.with_(hint=error.hint or self._keep(task, work)) from None
 
@@ -152,6 +167,7 @@ class ExecBuilder(BaseBuilder):
         work: Work,
         inputs: Sequence[StorePath],
         paths: Mapping[str, StorePath],
+        libraries: Sequence[BuiltLibrary],
     ) -> Built | BuiltAll:
         """Scan the outputs, check their references, and write them."""
         by_hash = {path.hash.encode(): output for output, path in paths.items()}
@@ -167,8 +183,13 @@ class ExecBuilder(BaseBuilder):
                 except BuildError as error:
                     where = f"{output_name(task.name, output)}{'/' if error.where else ''}{error.where}"
                     raise error.with_(where=where) from None
-            payloads, missing = linked(task, args.root, [scanned[output].programs for output in paths])
-            for line in missing:
+            root = RootDirectory(task, args.root)
+            payloads, warnings = linked(task, root, [scanned[output].programs for output in paths])
+            if libraries:
+                disk = work.directory / "out"
+                made = [LinkedOutput(path, disk / path.base, scanned[o].programs) for o, path in paths.items()]
+                warnings += check_loading(task, root, libraries, made)
+            for line in warnings:
                 task.log(f"warning: {line}")
             linked_payloads = dict(zip(paths, payloads, strict=True))
             written: dict[str, tuple[StorePath, Built]] = {}

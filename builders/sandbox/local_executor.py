@@ -65,14 +65,18 @@ class LocalExecutor:
             os.mkdir(f"{directory}/{name}", 0o700)
         os.chmod(f"{directory}/out", 0o755)
         for name, text in spec.control:
+            program = name.startswith("bin/")
+            if program and not os.path.isdir(f"{directory}/control/bin"):
+                os.mkdir(f"{directory}/control/bin")
             fd = os.open(f"{directory}/control/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
             try:
                 write_all(fd, text.encode("utf-8", "surrogateescape"))
-                os.fchmod(fd, 0o444)
+                os.fchmod(fd, 0o555 if program else 0o444)
             finally:
                 os.close(fd)
-        if spec.control:
-            os.chmod(f"{directory}/control", 0o755)
+        for name in ("control/bin", "control") if spec.control else ():
+            if os.path.isdir(f"{directory}/{name}"):
+                os.chmod(f"{directory}/{name}", 0o755)
 
     def run(self, spec: Spec, work: Work) -> RunResult:
         """Run a spec. All its processes are dead when this method returns or raises."""

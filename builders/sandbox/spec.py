@@ -36,7 +36,8 @@ class BuildLimits(NamedTuple):
 class Spec(NamedTuple):
     """A run. root: the store path of the `root` output that becomes `/`. inputs: the visible store paths.
 
-    outputs: names below /fpack/store that it may create. control: names and texts of the files in CONTROL.
+    outputs: names below /fpack/store that it may create. control: names and texts of the files in CONTROL; those in its
+    directory `bin` are programs.
     """
 
     root: str

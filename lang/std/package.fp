@@ -117,6 +117,10 @@ package({
       shell = "/bin/bash"
       phases = [p for p in scripts if p.script != null]
       env = variables
+      ...if linked.out == [] then {} else {
+        linker = import("./build/linker.fp").linker
+        libs = linked.out
+      }
       allowed = if allowed == null then null else ["${p}" for p in allowed]
       disallowed = ["${p}" for p in disallowed]
       limits
@@ -285,7 +289,8 @@ described-root(release, arch, names, packages) =
 
 # ---- variables
 
-# The variables by which compilers, pkg-config and CMake find built packages, and the linker sets library paths.
+# The variables by which compilers, linkers, pkg-config and CMake find built packages. See `build/linker.fp` for how
+# the result finds them.
 paths(tools, libs) =
   let
     at = libs.at
@@ -300,7 +305,7 @@ paths(tools, libs) =
       LIBRARY_PATH = join(each-with(out, "/lib"), ":")
       PKG_CONFIG_PATH = join(map(at, path => "${path}/lib/pkgconfig:${path}/share/pkgconfig"), ":")
       CMAKE_PREFIX_PATH = join(libs.both, ":")
-      LDFLAGS = join(map(out, path => "-L${path}/lib -Wl,-rpath,${path}/lib"), " ")
+      LDFLAGS = join(map(out, path => "-L${path}/lib"), " ")
     }
   }
 
