@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders.payload import elf
 from fpack.builders.payload.machines import MACHINES
 from fpack.builders.payload.meta import LoadFacts
-from fpack.builders.protocol import Task
 from fpack.store.errors import StoreError
 from fpack.store.files.regular_file import open_regular
 from fpack.store.path import STORE, StorePath
@@ -33,13 +32,15 @@ class BuiltLibrary(NamedTuple):
     package: StorePath
 
 
-def built_libraries(task: Task, packages: Sequence[StorePath]) -> list[BuiltLibrary]:
-    """Return the libraries of packages, those of one package sorted."""
-    return [library for path in packages for below in _DIRECTORIES for library in _in_directory(task, path, below)]
+def built_libraries(disk: Callable[[StorePath], Path], packages: Sequence[StorePath]) -> list[BuiltLibrary]:
+    """Return the libraries of packages, those of one package sorted. disk: returns where a store path lies."""
+    return [
+        library for path in packages for below in _DIRECTORIES for library in _in_directory(disk(path), path, below)
+    ]
 
 
-def _in_directory(task: Task, package: StorePath, below: str) -> Iterator[BuiltLibrary]:
-    disk = Path(task.disk(package), below)
+def _in_directory(top: Path, package: StorePath, below: str) -> Iterator[BuiltLibrary]:
+    disk = top / below
     try:
         names = sorted(os.listdir(disk))
     except (FileNotFoundError, NotADirectoryError):

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from fpack.builders.protocol import Task
 from fpack.builders.sandbox.spec import CONTROL
 from fpack.store.files.regular_file import read_small
 from fpack.store.path import STORE, StorePath
@@ -24,11 +23,14 @@ _LINKER = re.compile(r"(?:[\w.-]+-)?ld(?:\.(?:bfd|gold|lld|mold)(?:-\d+)?)?|mold
 
 
 def control_files(
-    task: Task, script: StorePath, path: str, view: Path, libraries: Sequence[BuiltLibrary]
+    disk: Callable[[str], Path], script: StorePath, path: str, view: Path, libraries: Sequence[BuiltLibrary]
 ) -> Iterator[tuple[str, str]]:
-    """Yield the names and texts of the files in CONTROL. path: the build's PATH. view: its root on disk."""
-    text = read_small(task.disk(script)).decode()
-    for name in sorted({name for directory in path.split(":") for name in _linkers(task, directory, view)}):
+    """Yield the names and texts of the files in CONTROL.
+
+    disk: returns where a path below the store lies. path: the build's PATH. view: its root on disk.
+    """
+    text = read_small(disk(str(script))).decode()
+    for name in sorted({name for directory in path.split(":") for name in _linkers(disk, directory, view)}):
         yield f"{os.path.basename(BIN)}/{name}", text
     yield _LIBRARIES, "".join(f"{library.directory} {library.soname}\n" for library in libraries)
 
@@ -38,10 +40,10 @@ def variables(env: Mapping[str, str]) -> dict[str, str]:
     return {name: ":".join(filter(None, (BIN, env.get(name)))) for name in ("PATH", "COMPILER_PATH")}
 
 
-def _linkers(task: Task, directory: str, view: Path) -> Iterator[str]:
+def _linkers(disk: Callable[[str], Path], directory: str, view: Path) -> Iterator[str]:
     """Yield the names of the linkers in a directory of PATH."""
     try:
-        inside = task.disk(directory) if directory.startswith(f"{STORE}/") else view / directory.strip("/")
+        inside = disk(directory) if directory.startswith(f"{STORE}/") else view / directory.strip("/")
         names = os.listdir(inside)
     except OSError:
         return

@@ -27,6 +27,7 @@ def linked(
     if not any(outputs):
         return [set() for _ in outputs], []
     own = {path.rpartition("/")[2] for programs in outputs for path in programs}
+    own |= {facts.soname for programs in outputs for facts in programs.values()}
     missing: dict[str, str] = {}
     found = []
     for programs in outputs:

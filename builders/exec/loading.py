@@ -65,6 +65,8 @@ def _check_output(loader: _Loader, output: LinkedOutput) -> Iterator[str]:
                 found = loader.find(soname, path, facts)
                 if found is not None and not loader.is_meant(found):
                     raise _other_library(shown, facts, library, found)
+                if found is not None and loader.is_own(found):
+                    yield f"{shown} loads {soname} of the build itself, and not that of {_name(library)} in `libs`"
                 if found is None and facts.interp:
                     raise _other_library(shown, facts, library, None)
         if facts.interp:
@@ -170,7 +172,11 @@ class _Loader:
     def is_meant(self, found: str) -> bool:
         """Tell whether a file is of a package of `libs`, or of the build itself, which then brings its own."""
         base = found.removeprefix(f"{STORE}/").partition("/")[0]
-        return found.startswith(f"{STORE}/") and (base in self._packages or base in self._outputs)
+        return found.startswith(f"{STORE}/") and (base in self._packages or self.is_own(found))
+
+    def is_own(self, found: str) -> bool:
+        """Tell whether a file is of the build itself."""
+        return found.startswith(f"{STORE}/") and found.removeprefix(f"{STORE}/").partition("/")[0] in self._outputs
 
     def find(self, name: str, path: str, facts: LoadFacts) -> str | None:
         """Return the file that the loader finds for a name that the file at `path` loads, or None."""

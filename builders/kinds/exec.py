@@ -126,11 +126,11 @@ class ExecBuilder(BaseBuilder):
         paths = {output: build_path(task.name, output) for output in task.outputs}
         limits = limits_of(args.limits)
         view = task.view(args.root)
-        libraries = built_libraries(task, args.libs)
+        libraries = built_libraries(task.disk, args.libs)
         made = dict(variables(env, self._cores(), {o: str(p) for o, p in paths.items()}))
         control = control_files(args.phases, limits.processes)
         if args.linker is not None:
-            control += tuple(linker.control_files(task, args.linker, made["PATH"], view, libraries))
+            control += tuple(linker.control_files(task.disk, args.linker, made["PATH"], view, libraries))
             made |= linker.variables(made)
         spec = Spec(
             root=str(args.root),

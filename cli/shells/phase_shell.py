@@ -73,6 +73,8 @@ def prepare(workspace: Workspace, text: str, directory: str) -> tuple[Target, Ca
 
     directory: the shell's own directory, which is also named in its lease.
     """
+    from fpack.builders.exec import linker
+    from fpack.builders.exec.libraries import built_libraries
     from fpack.builders.exec.script import phase_name
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.sandbox.links import split_links
@@ -102,17 +104,28 @@ def prepare(workspace: Workspace, text: str, directory: str) -> tuple[Target, Ca
     outputs = {output: f"{build}/{output}" for output in drv.outputs}
     fixed = {"TZ": "UTC", "SOURCE_DATE_EPOCH": "315619200", "CORES": str(len(os.sched_getaffinity(0)))}
     phases = [(phase_name(p.get("name")), str(p.get("script"))) for p in args["phases"]]
+    view = assemble(store, root)
+    linkers: dict[str, str] = {}
+    if args.get("linker"):
+        libraries = built_libraries(store.disk, [parse(path) for path in args.get("libs") or ()])
+        path = f"{search}:/usr/local/bin:/usr/bin"
+        linkers = dict(linker.control_files(store.disk, parse(args["linker"]), path, view, libraries))
+        env["COMPILER_PATH"] = linker.BIN
     slices = {path for path in store.closure([root]) if path != root}
     mounted, links = split_links((str(path), os.fspath(store.disk(path))) for path in others if path not in slices)
     closure = Closure(
         name=drv.name,
-        view=os.fspath(assemble(store, root)),
+        view=os.fspath(view),
         paths=tuple(mounted),
         links=tuple(links),
         search=search,
         env={**fixed, **env, **outputs, "FPACK_BUILD": build},
         hook=_HOOK,
-        files={"bin/phase": _PHASE, **{f"phases/{n:02}-{name}": text for n, (name, text) in enumerate(phases, 1)}},
+        files={
+            "bin/phase": _PHASE,
+            **linkers,
+            **{f"phases/{n:02}-{name}": text for n, (name, text) in enumerate(phases, 1)},
+        },
     )
     result = CachedShell(
         closure=closure,

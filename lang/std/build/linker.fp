@@ -132,6 +132,7 @@ script = """
   # ---- what is linked
   changed=
   linked=()
+  in_tree=" "
   for i in "\${!items[@]}"; do
     mode=\${items[i]%% *}
     word=\${items[i]#* }
@@ -180,6 +181,7 @@ script = """
         built_file "\${base%%.so*}.so"
         if [ "$file" ]; then refuse "$found" "$file" "which has no file of this name"; fi
         ;;
+      *.so*) in_tree+="\${base%%.so*} " ;;
     esac
   done
 
@@ -229,6 +231,8 @@ script = """
     for soname in "\${sonames[@]}"; do
       again=
       for dir in "\${linked[@]}"; do if [ -e "$dir/$soname" ]; then again=$dir; break; fi; done
+      # The build may make a library of the same name itself.
+      case $in_tree in *" \${soname%%.so*} "*) if [ -z "$again" ]; then continue; fi ;; esac
       named+=("\${again:-\${soname_dir[$soname]}}")
     done
     for dir in "\${linked[@]}"; do

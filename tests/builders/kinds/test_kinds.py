@@ -34,6 +34,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
     "exec": {
         "root": PATH, "phases": [{"name": "build", "script": "true"}], "shell": "/bin/sh", "env": {"A": "b"},
         "limits": {"size": 1}, "allowed": [PATH], "disallowed": [OTHER], "strip": False,
+        "linker": OTHER, "libs": [PATH],
     },
     "facts": {"path": PATH, "table": True, "package": "p", "deb": OTHER, "locks": False, "part": "", "name": ""},
     "fetch": {"urls": ["file:///x"], "sha256": "0" * 64, "size": 3, "executable": True},
