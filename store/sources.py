@@ -16,6 +16,7 @@ from pathlib import Path
 from blake3 import blake3
 from fpack.store.files import disk_cache
 from fpack.store.files.copier import LARGE, copy_files, hash_file
+from fpack.store.files.own_outputs import may_be_own
 from fpack.store.files.pool import MTIME, FileNode
 from fpack.store.files.source import SourceIgnores, SourceTree
 from fpack.store.files.tree import (
@@ -329,7 +330,10 @@ class SourceReader:
                 name = entry.name
                 is_file = entry.is_file(follow_symlinks=False)
                 is_directory = not is_file and entry.is_dir(follow_symlinks=False)
-                if name == ".git" or not (is_plain or self._ignores.keeps(os.fsencode(entry.path), is_directory)):
+                if name == ".git":
+                    continue
+                may_lack = not is_plain or may_be_own(os.fsencode(name))
+                if may_lack and not self._ignores.keeps(os.fsencode(entry.path), is_directory):
                     continue
                 if len(name) > _SHORT:
                     check_entry(os.fsencode(name))

@@ -2,8 +2,8 @@
 
 `hash` and `copy` select the same entries, so a source is hashed first and copied only if the store does not have it.
 Every `.gitignore` from the top of the source downwards applies. `.git` is never part of a source. A
-project's `fpack.fp`, its lock and its result link are not part of it either, so that changing the build does not change
-the source.
+project's `fpack.fp` and its lock are not part of it either, so that changing the build does not change the source, nor
+is what fpack writes, such as the result link and images (`own_outputs.py`).
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ from typing import NamedTuple
 from fpack.store.errors import BadTree
 
 from .ignores import MAX_BYTES, Ignores
-from .presence import link_target
+from .own_outputs import is_own_output, is_result, may_be_own
 from .tree import scan, split, tree_digest
 from .writer import TreeWriter
 
 # Names that are left out at the top of a source. Former versions kept data of services in `.fpack`.
 _OWN = (b"fpack.fp", b"fpack.lock", b".fpack")
-_RESULT = b"result"
-_SPECIAL = frozenset((*_OWN, _RESULT, b".git"))
+_SPECIAL = frozenset((*_OWN, b".git"))
 
 
 class SourceSelection(NamedTuple):
@@ -63,7 +62,7 @@ def entries(directory: Path) -> list[tuple[bytes, int]]:
     ignores = SourceIgnores(directory)
     with os.scandir(os.fsencode(directory)) as listed:
         found = sorted((entry.name, _file_type(entry), entry.path) for entry in listed)
-    return [(name, kind) for name, kind, path in found if ignores.keeps_at_top(path, name, kind == stat.S_IFDIR)]
+    return [(name, kind) for name, kind, path in found if ignores.keeps_at_top(path, name, kind)]
 
 
 def _file_type(entry: os.DirEntry[bytes]) -> int:
@@ -166,7 +165,7 @@ class SourceIgnores:
         self._files: dict[bytes, Ignores | None] = {}
 
     def applies(self, directory: bytes) -> bool:
-        """Return whether `keeps` may leave out entries of a directory other than `.git`."""
+        """Return whether `keeps` may leave out entries of a directory other than `.git` and what fpack wrote."""
         if directory == self._top:
             return True
         while len(directory) >= len(self._top):
@@ -180,20 +179,22 @@ class SourceIgnores:
             self._files[directory] = _read(directory + b"/.gitignore")
         return self._files[directory]
 
-    def keeps_at_top(self, path: bytes, name: bytes, is_directory: bool) -> bool:
-        """Return what `keeps` returns for an entry of the top, sooner if there is no `.gitignore`."""
-        if self._patterns(self._top) is None and name not in _SPECIAL:
-            return True
-        return self.keeps(path, is_directory)
+    def keeps_at_top(self, path: bytes, name: bytes, kind: int) -> bool:
+        """Return what `keeps` returns for an entry of the top, sooner if there is no `.gitignore`.
+
+        kind: the file type, as that of `stat.S_IFMT`.
+        """
+        is_usual = name not in _SPECIAL and kind != stat.S_IFLNK and not may_be_own(name)
+        return (is_usual and self._patterns(self._top) is None) or self.keeps(path, kind == stat.S_IFDIR)
 
     def keeps(self, path: bytes, is_directory: bool) -> bool:
         """Return whether an entry below the top is part of the source, given that its parents are."""
         directory, _, name = path.rpartition(b"/")
         if name == b".git":
             return False
-        if directory == self._top and (
-            name in _OWN or (name == _RESULT and link_target(os.fsdecode(path)) is not None)
-        ):
+        if directory == self._top and (name in _OWN or (not is_directory and is_result(path, name))):
+            return False
+        if is_own_output(path, name, is_directory):
             return False
         verdict = None
         # The nearest file with a matching pattern decides.

@@ -1,0 +1,118 @@
+"""Recognise what fpack writes beside a project's own files: images, manifests, bills of materials, links to results.
+
+They are no part of a source: an image that is packed into the project's directory would be a source of the next one. A
+file is recognised by its name and by a mark in its content, so a tar or a document of the user's is never left out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import zlib
+from collections.abc import Callable
+
+from .presence import link_target
+
+_CLOCK = 315619200  # the time of all entries that fpack writes, 1980-01-02
+_HEAD = 1 << 16
+_BLOCK = 512
+_OCTAL_CLOCK = b"%011o" % _CLOCK
+_STORED = re.compile(r"/store/[0-9a-z]{32}-[^/]+\Z")
+# The files of an OCI layout. Only fpack writes the first one.
+_REFERRERS, _LAYOUT = b"fpack-referrers.json", b"oci-layout"
+
+
+def _is_image(head: bytes) -> bool:
+    """Tell whether a tar is an image that fpack wrote: its index comes first, at fpack's fixed time."""
+    name = head[:100].rstrip(b"\0")
+    return name == _REFERRERS or (name == b"index.json" and _is_own_tar(head))
+
+
+def _is_root(head: bytes) -> bool:
+    return head[:100].rstrip(b"\0") == b"./" and _is_own_tar(head)
+
+
+def _is_own_tar(head: bytes) -> bool:
+    """Tell whether the first entry of a tar has the time and the owner of all entries that fpack writes."""
+    return head[257:262] == b"ustar" and head[136:147] == _OCTAL_CLOCK and not head[108:124].strip(b"0\0 ")
+
+
+def _has(pattern: bytes) -> Callable[[bytes], bool]:
+    compiled = re.compile(pattern, re.DOTALL)
+    return lambda head: compiled.search(head) is not None
+
+
+# By the end of a name. Of several that fit, the first one counts.
+_MARKS: tuple[tuple[bytes, Callable[[bytes], bool]], ...] = (
+    (b".rootfs.tar", _is_root),
+    (b".tar", _is_image),
+    (b".deb", lambda head: head.startswith(b"!<arch>\ndebian-binary   %d " % _CLOCK)),
+    (b".rpm", lambda head: head.startswith(b"\xed\xab\xee\xdb") and head[10:16] == b"fpack-"),
+    (b".squashfs", lambda head: head.startswith(b"hsqs") and head[8:12] == _CLOCK.to_bytes(4, "little")),
+    (b".manifest.json", _has(rb'\A\{\s*"format":\s*\d+,\s*"fpack":\s*"')),
+    (b".provenance.json", _has(rb'\A\{"_type":.*"buildType":"urn:fpack:')),
+    (b".json", _has(rb'\A\{.*(?:"bom-ref":"fpack","name":"fpack"|"Tool: fpack-|/tool/fpack-[\w.+-]+"\])')),
+    (b".html", _has(rb"\A<!DOCTYPE html>.*trusted-types 'none'\">\n<meta name=\"viewport\"")),
+)
+_COMPRESSED = (b".gz", b".zst")
+_BILL = re.compile(rb".*\.(?:cyclonedx|spdx|openvex)[\w.-]*\.json|.*\.(?:manifest|provenance)\.json")
+_PAGE = re.compile(rb".*\.(?:size|report|graph|audit|diff)\.html")
+_ENDS = (b".tar", b".tar.gz", b".tar.zst", b".deb", b".rpm", b".squashfs", b".json", b".html", b".oci")
+
+
+def may_be_own(name: bytes) -> bool:
+    """Return whether the name of an entry is one that fpack gives: quick, and true for few entries."""
+    return name.endswith(_ENDS)
+
+
+def is_result(path: bytes, name: bytes) -> bool:
+    """Return whether an entry is a link to a result, under any name that the user gave it. name: its last component."""
+    target = link_target(os.fsdecode(path))
+    return target is not None and (name == b"result" or _STORED.search(target) is not None)
+
+
+def is_own_output(path: bytes, name: bytes, is_directory: bool) -> bool:
+    """Return whether fpack wrote the file or directory at a path. name: its last component."""
+    if not may_be_own(name):
+        return False
+    if is_directory:
+        return name.endswith(b".oci") and all(os.path.isfile(path + b"/" + n) for n in (_REFERRERS, _LAYOUT))
+    plain = name.removesuffix(b".gz").removesuffix(b".zst")
+    if plain.endswith(b".json") and not _BILL.fullmatch(plain):
+        return False
+    if plain.endswith(b".html") and not _PAGE.fullmatch(plain):
+        return False
+    mark = next((mark for end, mark in _MARKS if plain.endswith(end)), None)
+    return mark is not None and mark(_head(path, name))
+
+
+def _head(path: bytes, name: bytes) -> bytes:
+    """Return the beginning of a file, decompressed if the name says that it is compressed."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return b""
+        head = os.read(fd, _HEAD)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
+    return _decompressed(head, name) if name.endswith(_COMPRESSED) else head
+
+
+def _decompressed(head: bytes, name: bytes) -> bytes:
+    if name.endswith(b".gz"):
+        try:
+            return zlib.decompressobj(wbits=31).decompress(head, _BLOCK)
+        except zlib.error:
+            return b""
+    import zstandard
+
+    try:
+        return zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj().decompress(head)[:_BLOCK]
+    except zstandard.ZstdError:
+        return b""
