@@ -34,10 +34,16 @@ class ImageSlice(NamedTuple):
     what: str
 
 
+# The names of parts that are no package.
+OWN, SCRIPTS, RULES = "the container's own files", "made by maintainer scripts", "made by fpack"
+TOOLS = "tools"
+
+
 class ImageLayer(NamedTuple):
     """A layer of an image: its packages, its compressed size, and the size of its files, None if that is not known.
 
-    configured: the number of its files that maintainer scripts made. built: the names of its store paths.
+    configured: the number of its files that maintainer scripts made. built: the names of its store paths. own: OWN,
+    RULES or TOOLS, if it has such files.
     """
 
     packages: tuple[str, ...]
@@ -45,6 +51,7 @@ class ImageLayer(NamedTuple):
     unpacked: int | None
     configured: int = 0
     built: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
 
 
 def chain(slices: Sequence[ImageSlice], package: str) -> list[ImageSlice]:

@@ -12,12 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, ManifestEntry, ManifestLayer
+from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, GENERATED, ManifestEntry, ManifestLayer
 from fpack.cli.errors import UsageError
 from fpack.store.errors import FpackError
 from fpack.store.path import parse
 
-from .inspect import REFERENCE, SEED, UNRECORDED, ImageFile, ImageLayer, ImageSlice, Match
+from .inspect import OWN, REFERENCE, RULES, SEED, TOOLS, UNRECORDED, ImageFile, ImageLayer, ImageSlice, Match
 
 if TYPE_CHECKING:
     from fpack.builders.manifest.dependencies import PackageLoad
@@ -197,11 +197,14 @@ class StoredSubject:
         found = []
         for (layer, entries), size in zip(reader.entries(), sizes, strict=True):
             unpacked = configured = 0
+            own: set[str] = set()
             for entry in entries:
                 unpacked += entry.size
+                if entry.kind != DIRECTORY and (word := _own(packages, layer, entry)):
+                    own.add(word)
                 configured += entry.kind != DIRECTORY and entry.origin is not None and entry.origin.kind == CONFIGURED
             names = tuple(packages[path] for path, _ in layer.parts if path in packages)
-            found.append(ImageLayer(names, size, unpacked, configured, _built(layer.parts)))
+            found.append(ImageLayer(names, size, unpacked, configured, _built(layer.parts), tuple(sorted(own))))
         return found
 
     def files(self) -> Iterator[ImageFile]:
@@ -220,6 +223,14 @@ def _built(parts: Iterable[Sequence[str]]) -> tuple[str, ...]:
 
 def _by_name(path: str) -> tuple[str, str]:
     return parse(path).name, path
+
+
+def _own(packages: Mapping[str, str], layer: ManifestLayer, entry: ManifestEntry) -> str:
+    """Return OWN or RULES for an entry that neither a package nor a build nor a script made, else ""."""
+    if entry.origin is not None:
+        return RULES if entry.origin.kind == GENERATED else ""
+    path, prefix = _part(layer, entry)
+    return "" if prefix or path in packages else OWN
 
 
 def match(packages: Mapping[str, str], layer: ManifestLayer, entry: ManifestEntry) -> Match:
@@ -375,6 +386,8 @@ class BuiltSubject:
         from fpack.builders.oci.image_record import read as read_record
 
         (image,) = self._workspace.realise([self.container.image])
+        fields = read_record(self._workspace.store.tree(image)).fields
+        words = {fields.get("root"): RULES, fields.get("files"): OWN, fields.get("tools"): TOOLS}
         return [
             ImageLayer(
                 tuple(layer["packages"]),
@@ -382,8 +395,9 @@ class BuiltSubject:
                 layer["unpacked"],
                 layer.get("configured", 0),
                 _built(layer.get("parts", ())),
+                tuple(sorted(words[path] for path, _ in layer.get("parts", ()) if path in words)),
             )
-            for layer in read_record(self._workspace.store.tree(image)).fields["layers"]
+            for layer in fields["layers"]
         ]
 
     def files(self) -> Iterator[ImageFile]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, GENERATED, SYMLINK
+from fpack.cli.images.inspect import OWN, RULES, SCRIPTS
 
 from .text import visible
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 MAX_FILES = 20_000  # that a page names
 MAX_DIGESTS = 5_000  # files whose digests a page tells
 MAX_PATH = 300  # characters of a path that a page shows
-# The names of parts that are no package.
-OWN, SCRIPTS, RULES = "the container's own files", "made by maintainer scripts", "made by fpack"
 
 
 class FileRow(NamedTuple):

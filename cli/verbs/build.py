@@ -25,8 +25,8 @@ _SHOWN = 5
     "build",
     epilog="""\b
 Examples:
-  fpack build                           `image` of ./fpack.fp, linked from ./result
-  fpack build app                       an attribute of ./fpack.fp
+  fpack build                           the package of ./fpack.fp, linked from ./result
+  fpack build image                     an attribute of ./fpack.fp
   fpack build postgres                  a curated image
   fpack build api.fp#app -o app         an attribute of a file, linked from ./app
   fpack build app.dev ./result          an output, and what a store path was built from
@@ -55,9 +55,12 @@ def command(
 
     WHAT is anything that a file has or that the store has: a package, a derivation or one of its outputs, a container,
     a shell, a service, a path, a store path. Of a list or a record, each member is built, with a link of its own.
+    Without WHAT, and for a file without an attribute, it is the project's package: the first built one of its `image`, or
+    the only one of the file; else `image`.
     """
     from fpack.cli.builds.warm_start import AnswerRecorder, BuildRequest, show, show_several
     from fpack.cli.workspace.containers import outputs_of
+    from fpack.cli.workspace.project_package import project_package
     from fpack.cli.workspace.workspace import Workspace
 
     text = shared.target_text(what, expression)
@@ -65,8 +68,11 @@ def command(
     request = BuildRequest(text, lock=str(options.lock or ""), arch=options.arch or "")
     with Workspace(options) as workspace:
         target = workspace.target(text)
+        is_unnamed = target.file is not None and (text is None or "#" not in text)
         is_common = not (explain or check or rounds or together or target.store or target.expression)
         with AnswerRecorder(request if is_common else None) as recorder:
+            if is_unnamed:
+                target = project_package(workspace, target)
             wanted = outputs_of(workspace, target, together=together)
             if not wanted[0].member:
                 recorder.evaluated(workspace, target)

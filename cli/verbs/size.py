@@ -155,13 +155,14 @@ def _unpacked(size: int | None) -> str:
 
 def _what(layer: Any, page: Any) -> str:
     """Return the packages of a layer, all of them if lines may have any length."""
+    from fpack.cli.images.inspect import SCRIPTS
     from fpack.cli.ui.layout import clean
 
     if layer.unpacked is None:
         return "not known: the image has no manifest of fpack"
     names = [clean(name) for name in (*layer.packages, *layer.built)]
     if not names:
-        return "made by maintainer scripts" if layer.configured else "configuration"
+        return ", ".join([*layer.own, *([SCRIPTS] if layer.configured else [])]) or "no files"
     if page.width and len(names) > 4:
         return f"{len(names)} packages: {', '.join(names)}"
     return ", ".join(names)
