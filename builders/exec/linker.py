@@ -11,11 +11,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from fpack.builders.payload.libraries import BuiltLibrary
 from fpack.builders.sandbox.spec import CONTROL
 from fpack.store.files.regular_file import read_small
 from fpack.store.path import STORE, StorePath
-
-from .libraries import BuiltLibrary
 
 BIN = f"{CONTROL}/bin"
 _LIBRARIES = "libraries"

@@ -17,13 +17,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fpack.builders.payload.libraries import BuiltLibrary
 from fpack.builders.payload.meta import LoadFacts
 from fpack.builders.protocol import BuildError, Task
 from fpack.store.errors import FpackError
 from fpack.store.files.presence import is_present
 from fpack.store.path import STORE, StorePath, parse
 
-from .libraries import BuiltLibrary
 from .root_directory import RootDirectory, file_facts
 
 # Files that an interpreter loads: a pattern of their paths, and the interpreter's program.

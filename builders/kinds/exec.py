@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from fpack.builders import arguments
 from fpack.builders.exec import linker
 from fpack.builders.exec.hints import advice
-from fpack.builders.exec.libraries import BuiltLibrary, built_libraries
 from fpack.builders.exec.links import linked
 from fpack.builders.exec.loading import LinkedOutput, check_loading
 from fpack.builders.exec.outputs import OutputReader, ScannedOutput, strippable
 from fpack.builders.exec.root_directory import RootDirectory
 from fpack.builders.exec.script import DRIVER, control_files, variables
 from fpack.builders.linking import store_paths
+from fpack.builders.payload.libraries import BuiltLibrary, built_libraries
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, BuiltAll, Task
 from fpack.builders.sandbox.executor import Executor, RunResult, Work
 from fpack.builders.sandbox.spec import CONTROL, Spec, limits_of

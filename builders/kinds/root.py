@@ -29,6 +29,7 @@ from fpack.builders.rootfs.compose import Composition, compose
 from fpack.builders.rootfs.configured import ConfiguredTree
 from fpack.builders.rootfs.generated_files import GeneratedFile
 from fpack.builders.rootfs.generation import Wanted, generate, write
+from fpack.builders.rootfs.grafts import ReplacedArgs, graft, targets
 from fpack.builders.rootfs.programs import programs
 from fpack.builders.rootfs.service import INIT, RootService, ServiceArgs, service
 from fpack.store import path as store_path
@@ -86,7 +87,7 @@ class RootArgs(NamedTuple):
     configured: the output of `configure` with what maintainer scripts did. If it is a candidate, it is built only if a
     script of the root's packages matters. configured_drop: globs of the paths that are not taken from it. setuid:
     the files that keep set-id bits, which scripts may set. database: a root with dpkg gets its database. interpreted: a
-    linked root takes what interpreted programs load.
+    linked root takes what interpreted programs load. replace: what replaces libraries of packages.
     """
 
     mode: str
@@ -103,6 +104,7 @@ class RootArgs(NamedTuple):
     setuid: tuple[str, ...] = ()
     database: bool = False
     interpreted: bool = False
+    replace: tuple[ReplacedArgs, ...] = ()
 
 
 class RootBuilder(BaseBuilder):
@@ -193,7 +195,8 @@ def _configured(
 def _built(task: Task, args: RootArgs, depends: dict[str, Sequence[str]]) -> list[SliceTable]:
     """Return the tables of the store paths built from source. Add the packages to search for each to `depends`."""
     built: dict[str, SliceTable] = {}
-    for item in args.built:
+    replaced = [SourceBuiltArgs(item.path, item.packages) for item in args.replace if item.package in depends]
+    for item in (*args.built, *replaced):
         # Prefer the packages that its files were linked with to all packages that it was built with.
         names = [n for n in store_paths.packages(task, [item.path]) if n in depends] or item.packages
         for table in store_paths.tables(task, [item.path]):
@@ -314,6 +317,7 @@ def _finish(
     composition = compose(tables)
     if tree is not None:
         composition = configured.show(composition, tables, tree, Globs(args.configured_drop))
+    composition, links_to_grafts, grafts = graft(task, composition, tables, args.replace)
     task.check()
     accounts = users.assign(
         args.users,
@@ -335,7 +339,7 @@ def _finish(
             return (
                 yield from _finish(task, args, (yield from _with_init(task, args, found)), tree, searched, languages)
             )
-    files = [*served.files, *(_database(task, composition, tables) if args.database else ())]
+    files = [*links_to_grafts, *served.files, *(_database(task, composition, tables) if args.database else ())]
     wants = Wanted(args.release, args.arch, accounts, tree is not None, links, args.alternatives or {}, files)
     generated, replaced = generate(composition, tables, wants, task.log)
     excluded = [*composition.excluded, *replaced]
@@ -368,6 +372,9 @@ def _finish(
     references = {store_path.parse(table.path) for table in tables}
     if args.interpreted:
         extra["interpreted"] = list(languages)
+    if grafts:
+        extra["grafts"] = [made._asdict() for made in grafts]
+        references |= {*targets(extra["grafts"])}
     given, without = configured.set_id(args.setuid, composition, tables, tree)
     if tree is not None:
         extra["configure"] = {

@@ -12,6 +12,7 @@ from fpack.builders.payload import meta
 from fpack.builders.payload.exclusions import FILES, MODE, Exclusion
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BuildError, Task
+from fpack.builders.rootfs.grafts import targets
 from fpack.store.canonical import Value
 from fpack.store.errors import StoreError
 from fpack.store.path import STORE, StorePath, parse
@@ -74,7 +75,8 @@ def read_contents(
     tools: StorePath | None = None,
 ) -> ImageContents:
     """Read the parts. wanted: store paths whose closures are in the image. tools: the last table."""
-    paths = store_paths.closure(task, wanted)
+    entries, extra = meta.load(task.tree(root)) if root else ([], {})
+    paths = store_paths.closure(task, [*wanted, *targets(extra.get("grafts", ()))])
     bases = {path.base: path for path in paths}
 
     def outside(path: str) -> FsEntry | None:
@@ -91,11 +93,9 @@ def read_contents(
         last.append(table)
         view.add(FsSource(label, f"{table.disk_path}/data"), table.entries, table.left_out, last=True)
 
-    extra: dict[str, Value] = {}
     files = meta.load(task.tree(files_path))[0] if files_path else []
     own = {file.path: file for file in files if file.kind != meta.DIRECTORY}
     if root:
-        entries, extra = meta.load(task.tree(root))
         excluded: dict[str, list[Exclusion]] = {}
         for exclusion in _excluded(root, extra):
             excluded.setdefault(exclusion.package, []).append(exclusion)

@@ -10,6 +10,8 @@ from fpack.builders.payload import exclusions as reasons
 from .findings import MANIFEST, Report, show
 from .others import BUILT, FILES, PACKAGE
 
+GRAFT = "graft"  # the rule of the link to what replaces a library
+
 
 class Exclusions:
     """The exclusions of a manifest's layers."""
@@ -54,6 +56,6 @@ class Exclusions:
             reasons.FILES: origin == FILES,
             reasons.MODE: origin == FILES,
             reasons.CONFIGURED: origin == CONFIGURED and detail.endswith(f" of {excluded.by}"),
-            reasons.GRAFTED: origin in (BUILT, FILES),
+            reasons.GRAFTED: origin in (BUILT, FILES) or (origin, detail) == (GENERATED, GRAFT),
         }
         return "" if wanted[excluded.reason] else "something else replaces it"

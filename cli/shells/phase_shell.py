@@ -74,8 +74,8 @@ def prepare(workspace: Workspace, text: str, directory: str) -> tuple[Target, Ca
     directory: the shell's own directory, which is also named in its lease.
     """
     from fpack.builders.exec import linker
-    from fpack.builders.exec.libraries import built_libraries
     from fpack.builders.exec.script import phase_name
+    from fpack.builders.payload.libraries import built_libraries
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.sandbox.links import split_links
     from fpack.store import derivation

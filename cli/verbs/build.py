@@ -55,8 +55,8 @@ def command(
 
     WHAT is anything that a file has or that the store has: a package, a derivation or one of its outputs, a container,
     a shell, a service, a path, a store path. Of a list or a record, each member is built, with a link of its own.
-    Without WHAT, and for a file without an attribute, it is the project's package: the first built one of its `image`, or
-    the only one of the file; else `image`.
+    Without WHAT, and for a file without an attribute, it is the project's package: the first built one of its `image`,
+    or the only one of the file; else `image`.
     """
     from fpack.cli.builds.warm_start import AnswerRecorder, BuildRequest, show, show_several
     from fpack.cli.workspace.containers import outputs_of

@@ -18,6 +18,8 @@
 # foreign: globs of paths whose programs are meant for another machine; any other such program is an error.
 # configure: run Debian's maintainer scripts, in a sandbox, and include what they make; { skip = [PACKAGE] } leaves out
 # the scripts of some packages. By default they run for closure "depends" with Debian packages, on their own platform.
+# replace: { PACKAGE = BUILT }: the libraries of a package are replaced by those of a built one with the same sonames, also
+# for programs of Debian's. Sets of packages can have it for all of theirs: debian.extend { replace = { ... } }.
 # meta: what bills of materials say of the image, see `fpack/meta`. extra: anything that other files want to know of it.
 # The image depends on neither.
 # program: the package whose program runs if there is neither an entrypoint nor a command. By default, the program of
@@ -28,6 +30,7 @@ container({
   rules: record = {},
   drop: list | null = null,
   configure: bool | record | null = null,
+  replace: record = {},
   wants: list = [],
   release: string | null = null,
   platform: string | record | null = null,
@@ -97,8 +100,17 @@ container({
     found = if relied == [] then declared
       else closure-of(unique([...names, "base-files", ...[d.name for d in relied]]))
     found-names = set-of([p.name for p in found])
+    # What replaces libraries of packages: for this container, or for all packages of a set.
+    replaced = all-replaced([
+      replace,
+      ...unique([
+        p.replace
+        for p in [...debian, ...[q for p in built for q in p.debian-packages or []]]
+        if p.replace != {}
+      ]),
+    ])
     # The libraries that a built package loads are among the packages that it was built with.
-    built-with = unique([q.name for p in built for q in p.debian-packages or []])
+    built-with = unique([q.name for p in [...built, ...values(replaced)] for q in p.debian-packages or []])
     around = if built-with == [] then []
       else [p for p in closure-of(built-with) if !has(found-names, p.name)]
     # No package declares Essential packages: the root takes what scripts and programs call, and the UTF-8 locale, which a
@@ -193,6 +205,7 @@ container({
       }
       ...if built-with == [] then {} else built-field(built)
       ...if with-code then { interpreted = true } else {}
+      ...if replaced == {} then {} else replaced-field(replaced, check-replaced(replace, all-found))
       # Programs that depend on dpkg read its database.
       ...if has(found-names, "dpkg") then { database = true } else {}
       ...if scripts == null then {} else {
@@ -295,6 +308,7 @@ container({
     closure
     rules
     configure
+    replace
     wants
     foreign
     entrypoint
@@ -494,6 +508,33 @@ healthcheck({
 built-field(packages) = {
   built = [{ path = "${p.out}", packages = [q.name for q in p.debian-packages or []] } for p in packages]
 }
+
+# One record of all that is replaced. A package can be replaced by one other.
+all-replaced(records) = fold(records, {}, (found, more) => {
+  ...found
+  ...{
+    ${name} =
+      if !(type(p) == "record" && has(p, "out")) then
+        error("`replace` takes built packages, and this is ${with-article(type(p))}", "replace")
+      else if has(found, name) && "${get(found, name).out}" != "${p.out}" then
+        error("`replace`: ${name} is replaced by two packages, ${get(found, name).name} and ${p.name}", "replace")
+      else p
+    for name, p in more
+  }
+})
+
+# Raise an error if a package that the container itself replaces is not in the image.
+check-replaced(own, found) =
+  let unknown = [n for n in names(own) if !any(found, p => p.name == n)] in
+  if unknown == [] then null
+  else error("`replace`: ${head(unknown)} is not among the packages of the image", "replace")
+
+replaced-field(replaced, checked) = evaluate(checked, {
+  replace = [
+    { package = name, path = "${p.out}", packages = [q.name for q in p.debian-packages or []] }
+    for name, p in replaced
+  ]
+})
 
 what-runs(program, entrypoint, command, names) =
   if program != null then program

@@ -10,6 +10,7 @@ releases(known) = { ${release} = release-for(release, own-arch) for release in k
 # The packages of a release by name, for an architecture. `for` is the release for another one.
 release-for(release, arch) = on-demand("the release ${release}", name =>
   if name == "for" then to => release-for(release, import("fpack/platform").of(to).arch)
+  else if name == "replace" then {}
   else package(release, debian-package(release, name, arch), no-rule, arch))
 
 # The packages of a release by name, of Debian or Ubuntu, for an architecture.
@@ -25,7 +26,8 @@ no-rule = { keep = null, drop = [], setuid = [] }
 
 # found: the record of the package source. `rule` selects files: `keep` (null: all) and `drop` are globs of absolute
 # paths; `setuid` lists the files that keep their set-id bits. built-for: the architecture of the release, also if the
-# package is for all. A package `.with { deb = FILE }` uses that file instead, and one `.with { payload = TREE }` these
+# package is for all. replace: built packages by the names of those whose libraries they replace, in containers that list
+# the package; a set that is extended by this field gives it to its packages. A package `.with { deb = FILE }` uses that file instead, and one `.with { payload = TREE }` these
 # files, in builds and in the containers that list the package. A change of what Debian has built, such as its patches, is an
 # error.
 package(release: string, found: record, rule: record = no-rule, built-for = own-arch) = {
@@ -41,7 +43,7 @@ package(release: string, found: record, rule: record = no-rule, built-for = own-
   payload = payload-of(found.name, deb, version, arch)
   slice({ keep: list | null = null, drop: list = [], setuid: list = [] }) =
     package(release, found, { keep, drop, setuid }, built-for).with {
-      deb, version, arch
+      deb, version, arch, replace
       ...if payload == payload-of(found.name, deb, version, arch) then {} else { payload }
     }
   # The same package, with the same rule, for another architecture.
@@ -49,12 +51,13 @@ package(release: string, found: record, rule: record = no-rule, built-for = own-
     let other = import("fpack/platform").of(to).arch in
     if other == built-for then
       package(release, found, rule, built-for).with {
-        deb, version, arch
+        deb, version, arch, replace
         ...if payload == payload-of(found.name, deb, version, arch) then {} else { payload }
       }
     else if deb != archive-file(found) || payload != payload-of(found.name, deb, version, arch) then
       error("${found.name} has files of its own for ${arch}, so it cannot be taken for ${other}", "deb")
-    else package(release, debian-package(release, found.name, other), rule, other)
+    else package(release, debian-package(release, found.name, other), rule, other).with { replace }
+  replace = {}
   release
   rule
 }

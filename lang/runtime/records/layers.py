@@ -43,6 +43,7 @@ from .origins import (
 )  # fmt: skip
 from .package_changes import check_layer as check_package
 from .package_changes import is_debian_package
+from .replacing import REPLACE, is_package
 from .retargeting import FOR, keeping
 
 # ---- changes
@@ -152,7 +153,11 @@ def _on_demand(base: OnDemand, layers: tuple[Layer, ...]) -> OnDemand:
             laying.checks = checks
             raise
         value = evaluated(value)
-        return keeping(value, base, lambda other: layered(other, layers)) if name == FOR else value
+        if name == FOR:
+            return keeping(value, base, lambda other: layered(other, layers))
+        if name != REPLACE and is_package(value) and (replaced := evaluated(laying.find(REPLACE))):
+            return changed(value, Layer({REPLACE: {**replaced, **fields(value.get(REPLACE, {}))}}, False))
+        return value
 
     def laid() -> Laying:
         if not found:

@@ -12,7 +12,7 @@ from ..values import Pending, Record, Value, evaluated
 from .origins import Spread, origin_of
 
 # The fields that `.with` changes. `meta` and `extra` describe a package, and are no part of it.
-FIELDS = ("deb", "payload", "version", "arch", "rule", "meta", "extra")
+FIELDS = ("deb", "payload", "version", "arch", "rule", "replace", "meta", "extra")
 
 
 def is_debian_package(value: Value) -> bool:

@@ -71,6 +71,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
         "service": [{"package": "p", "first_start": [{"creates": "/a", "command": ["c"]}], "init": True,
                      "init_if_needed": True, "words": ["w"], "built": ["x", "y"]}],
         "configured": OTHER, "configured_drop": ["/a"], "setuid": ["/b"], "database": True, "interpreted": True,
+        "replace": [{"package": "p", "path": OTHER, "packages": ["q"]}],
     },
     "sbom": {"manifest": PATH, "formats": ["cyclonedx-1.6"], "fpack": "1", "supplier": "s"},
     "slice": {"payload": PATH, "keep": ["/a"], "drop": ["/b"], "setuid": ["/c"], "lenient": True},
