@@ -11,6 +11,7 @@ from fpack.store.errors import FpackError, did_you_mean
 FIRST = "base-files"  # the package that each root has, whether it is requested or not
 UNRECORDED = "unrecorded"  # the kind of a reason that the manifest does not say
 SEED = "seed"  # the kind of a reason: it was requested
+GRAFTED = "grafted"  # the kind of a reason: a library of the store path replaces one of a package
 REFERENCE = "reference"  # the kind of a reason: the files of another store path mention it
 _MAX_NAMES = 8  # packages to name in an error
 
@@ -97,6 +98,7 @@ def reason_text(entry: ImageSlice) -> str:
         "terminal": f"{file} reads {entry.what}",
         "asked": f"{entry.what or entry.package} was requested by name",
         REFERENCE: f"{entry.by} references it",
+        GRAFTED: f"it replaces {entry.what}",
         UNRECORDED: "the manifest does not say why",
     }
     return words.get(entry.kind, entry.kind)
@@ -126,6 +128,14 @@ class Match(NamedTuple):
         if self.built:
             return f"a file of {self.built}"
         return f"made by fpack, rule {self.rule}" if self.rule else "a file of the container"
+
+
+class GraftedFile(NamedTuple):
+    """A library of a package that another file replaces. file: absolute. by: the store path of the other one."""
+
+    package: str
+    file: str
+    by: str
 
 
 # A file, and the soname if it is a library and its package's table says it.

@@ -17,7 +17,20 @@ from fpack.cli.errors import UsageError
 from fpack.store.errors import FpackError
 from fpack.store.path import parse
 
-from .inspect import OWN, REFERENCE, RULES, SEED, TOOLS, UNRECORDED, ImageFile, ImageLayer, ImageSlice, Match
+from .inspect import (
+    GRAFTED,
+    OWN,
+    REFERENCE,
+    RULES,
+    SEED,
+    TOOLS,
+    UNRECORDED,
+    GraftedFile,
+    ImageFile,
+    ImageLayer,
+    ImageSlice,
+    Match,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from fpack.builders.manifest.dependencies import PackageLoad
@@ -72,6 +85,10 @@ class Subject(HasManifest, Protocol):
 
     def files(self) -> Iterator[ImageFile]:
         """Yield the files and symlinks in the image."""
+        ...
+
+    def grafts(self) -> list[GraftedFile]:
+        """Return the libraries of packages that built ones replace."""
         ...
 
 
@@ -215,6 +232,17 @@ class StoredSubject:
             if entry.kind != DIRECTORY:
                 yield match(packages, layer, entry), ""
 
+    def grafts(self) -> list[GraftedFile]:
+        """Return the exclusions that name a store path."""
+        head = self.manifest().head
+        packages = {item.path: item.package for item in head.paths if item.package}
+        return [
+            GraftedFile(packages.get(layer.parts[out.part][0], ""), f"/{os.fsdecode(out.path)}", out.by)
+            for layer in head.layers
+            for out in layer.excluded
+            if out.reason == GRAFTED
+        ]
+
 
 def _built(parts: Iterable[Sequence[str]]) -> tuple[str, ...]:
     """Return the names of the parts of a layer that are at their store paths, such as built packages, not at `/`."""
@@ -329,13 +357,17 @@ class BuiltSubject:
         wanted = {parse(path).hash for path in image.args["paths"]}
         tops = [o for o in image.inputs if derivation.placeholder(o.derivation, "x", o.name).hash in wanted]
         todo: list[tuple[StorePath, str | None]] = [(path, None) for path in self._workspace.realise(tops)]
+        grafts = {parse(str(row["target"]).split("/")[3]): row for row in self._table.get("grafts", ())}
+        todo += [(path, None) for path in grafts]
         by_hash = {base32.decode(path.hash): path for path in store.closure([path for path, _ in todo])}
         found: dict[StorePath, ImageSlice] = {}
         for path, by in todo:
             if path in found or payload(store.tree(path)) is not None:
                 continue
-            kind = SEED if by is None else REFERENCE
-            found[path] = ImageSlice(path.name, "", str(path), by, kind, "", "")
+            kind, what = (SEED, "") if by is None else (REFERENCE, "")
+            if by is None and path in grafts:
+                kind, what = GRAFTED, f"{grafts[path]['soname']} of {grafts[path]['package']}"
+            found[path] = ImageSlice(path.name, "", str(path), by, kind, "", what)
             info = store.info(path)
             below = sorted(info.references) if info is not None else ()
             todo += [(by_hash[hash_], path.name) for hash_ in below if by_hash[hash_] != path]
@@ -409,8 +441,9 @@ class BuiltSubject:
         for path in self._workspace.realise([own]) if own else ():
             for file in self._meta(path)[0]:
                 yield Match("", file.path), ""
+        sonames = {row["path"]: row["soname"] for row in self._table.get("grafts", ())}
         for raw, rule in self._table.get("generated", ()):
-            yield Match("", os.fsdecode(raw), rule=rule), ""
+            yield Match("", os.fsdecode(raw), rule=rule), sonames.get(os.fsdecode(raw), "")
         if configure := self._table.get("configure"):
             left_out = set(configure["left_out"])
             for raw, package, script, sha256 in self._meta(configure["path"])[1]["configured"]:
@@ -418,13 +451,19 @@ class BuiltSubject:
                     yield Match(package, os.fsdecode(raw), script, sha256), ""
         for name, entries in self._tables.items():
             for file in entries:
-                yield Match(name, file.path), file.facts.soname if file.facts is not None else ""
+                if file.path not in sonames:
+                    yield Match(name, file.path), file.facts.soname if file.facts is not None else ""
         image = derivation.decode(self._workspace.evaluator.derivations[self.container.image.derivation])
-        if image.args["paths"]:  # the image has these with all that they refer to
+        if image.args["paths"] or sonames:  # the image has these with all that they refer to
             reader = self.manifest()
             for layer, entry in _entries(reader):
                 if entry.kind != DIRECTORY and (found := match({}, layer, entry)).built:
                     yield found, ""
+
+    def grafts(self) -> list[GraftedFile]:
+        """Return what the built root replaces."""
+        rows = self._table.get("grafts", ())
+        return [GraftedFile(row["package"], f"/{row['path']}", "/".join(row["target"].split("/")[:4])) for row in rows]
 
     def manifest(self) -> ManifestReader:
         """Return a new reader of the image's manifest. Build it if needed."""

@@ -9,7 +9,7 @@ import click
 from fpack.cli import options as shared
 
 if TYPE_CHECKING:
-    from fpack.cli.images.inspect import ImageSlice, Match
+    from fpack.cli.images.inspect import GraftedFile, ImageSlice, Match
     from fpack.cli.images.subject import Subject
     from fpack.cli.ui.layout import Branch
 
@@ -78,10 +78,11 @@ def command(
 
 
 class _Reasons(NamedTuple):
-    """Why a thing is in an image, or everything. slices: all packages and store paths."""
+    """Why a thing is in an image, or everything. slices: all packages and store paths. grafts: what is replaced."""
 
     slices: Sequence[ImageSlice]
     found: Match | None
+    grafts: Sequence[GraftedFile] = ()
 
     def as_json(self) -> dict[str, list[dict[str, Any]]]:
         """Return the object that `--json` prints."""
@@ -92,6 +93,9 @@ class _Reasons(NamedTuple):
         if found:
             names = [found.package] if found.package else []
         lists = {name: [link._asdict() for link in chain(self.slices, name)] for name in names}
+        for graft in self.grafts:
+            if graft.package in lists:
+                lists[graft.package].append({"kind": "grafted", "file": graft.file, "path": graft.by})
         if found and found.script:
             made = {"kind": "configured", "file": f"/{found.file}", "script": found.script, "sha256": found.sha256}
             lists[found.package].append({"by": found.package, **made})
@@ -106,27 +110,34 @@ class _Reasons(NamedTuple):
         """Return the tree to draw."""
         from fpack.cli.images.inspect import chain
 
-        return _chain(chain(self.slices, self.found.package), self.found) if self.found else _all(self.slices)
+        if self.found is None:
+            return _all(self.slices)
+        found = self.found
+        own = [graft for graft in self.grafts if found.package == graft.package or f"/{found.file}" == graft.file]
+        package = found.package or (own[0].package if own else "")
+        return _chain(chain(self.slices, package), found, own)
 
 
 def _reasons(subject: Subject, thing: str | None) -> _Reasons:
     """Return why a thing is in an image. Raise NotInside if it is not."""
     from fpack.cli.images import inspect
 
-    slices = subject.packages()
+    slices, grafts = subject.packages(), subject.grafts()
     if thing is None:
-        return _Reasons(slices, None)
+        return _Reasons(slices, None, grafts)
     names = [slice_.package for slice_ in slices]
     if thing not in names and (item := inspect.named(built := subject.built(), thing)) is not None:
         return _Reasons(built, inspect.Match(item.package))
-    return _Reasons(slices, inspect.find(names, thing, subject.files()))
+    return _Reasons(slices, inspect.find(names, thing, subject.files()), grafts)
 
 
-def _chain(links: Sequence[ImageSlice], found: Match) -> list[Branch]:
-    """Return one branch down to a package, and to the named file in it, if any."""
+def _chain(links: Sequence[ImageSlice], found: Match, grafts: Sequence[GraftedFile]) -> list[Branch]:
+    """Return one branch down to a package, and to the named file in it, if any. grafts: its replaced libraries."""
     from fpack.cli.ui.layout import Branch
 
-    below = [Branch(f"/{found.file}", "", found.maker)] if found.file else []
+    below = [Branch(graft.file, "", f"replaced by {graft.by}") for graft in grafts]
+    if found.file and not any(f"/{found.file}" == graft.file for graft in grafts):
+        below = [Branch(f"/{found.file}", "", found.maker), *below]
     for link in reversed(links):
         below = [_branch(link, below)]
     return below

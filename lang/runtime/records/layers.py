@@ -156,7 +156,7 @@ def _on_demand(base: OnDemand, layers: tuple[Layer, ...]) -> OnDemand:
         if name == FOR:
             return keeping(value, base, lambda other: layered(other, layers))
         if name != REPLACE and is_package(value) and (replaced := evaluated(laying.find(REPLACE))):
-            return changed(value, Layer({REPLACE: {**replaced, **fields(value.get(REPLACE, {}))}}, False))
+            return changed(value, Layer({REPLACE: {**fields(replaced), **fields(evaluated(value[REPLACE]))}}, False))
         return value
 
     def laid() -> Laying:
