@@ -43,7 +43,7 @@ from .origins import (
 )  # fmt: skip
 from .package_changes import check_layer as check_package
 from .package_changes import is_debian_package
-from .replacing import REPLACE, is_package
+from .replacing import REPLACE, is_package, replaced_in
 from .retargeting import FOR, keeping
 
 # ---- changes
@@ -155,7 +155,7 @@ def _on_demand(base: OnDemand, layers: tuple[Layer, ...]) -> OnDemand:
         value = evaluated(value)
         if name == FOR:
             return keeping(value, base, lambda other: layered(other, layers))
-        if name != REPLACE and is_package(value) and (replaced := evaluated(laying.find(REPLACE))):
+        if name != REPLACE and is_package(value) and (replaced := replaced_in(laying.find(REPLACE))):
             return changed(value, Layer({REPLACE: {**fields(replaced), **fields(evaluated(value[REPLACE]))}}, False))
         return value
 

@@ -6,7 +6,9 @@ set whose packages have the same field. Containers of such a package replace the
 
 from __future__ import annotations
 
-from ..values import Record, Value
+from fpack.lang.errors import Fault
+
+from ..values import Record, Value, describe, evaluated
 
 REPLACE = "replace"
 
@@ -14,3 +16,12 @@ REPLACE = "replace"
 def is_package(value: Value) -> bool:
     """Return whether a value is a package of Debian or Ubuntu, which has this field."""
     return isinstance(value, Record) and value.get("type") == "package" and REPLACE in value
+
+
+def replaced_in(field: Value) -> dict[str, Value]:
+    """Return the field of a set. Raise Fault if it is no record."""
+    value = evaluated(field)
+    if not isinstance(value, dict):
+        what = f"`{REPLACE}` of a set of packages is a record, and this is {describe(value)}"
+        raise Fault(what, hint=f"write {REPLACE} = {{ zlib1g = zlib }}", field=REPLACE)
+    return value
