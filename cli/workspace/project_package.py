@@ -26,7 +26,7 @@ def project_package(workspace: Workspace, target: Target) -> Target:
     assert target.file is not None
     record = workspace.evaluator.load(target.file)
     if "image" not in record:
-        names = [name for name, _ in _built(workspace, record)]
+        names = sorted(name for name, _ in _built(workspace, record))
         if len(names) > 1:
             raise UsageError(
                 f"{target.file.name} has several packages, and no image that says which one is meant",

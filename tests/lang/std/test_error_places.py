@@ -82,6 +82,10 @@ OTHERS = [
     'container { name, packages = [debian.trixie.dash], rules = { nope = { drop = ["/x"] } } }',
     'container { name, packages = [debian.trixie.dash, debian.trixie.gcc], setuid = ["/usr/bin/x"] }',
     "container { name, packages = [debian.trixie.dash], ports = [0] }",
+    "container { name, packages = [debian.trixie.dash], replace = { dash = 5 } }",
+    'container { name, packages = [debian.trixie.dash], replace = { nope = package { name = "a" } } }',
+    'container { name, packages = [debian.trixie.dash.with { replace = { dash = package { name = "a" } } }], '
+    'replace = { dash = package { name = "b" } } }',
     "container { name, packages = [debian.trixie.dash], labels = { a = null } }",
     "container { name, packages = [debian.trixie.dash], entrypoint = [null] }",
     *(
