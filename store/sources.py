@@ -16,7 +16,7 @@ from pathlib import Path
 from blake3 import blake3
 from fpack.store.files import disk_cache
 from fpack.store.files.copier import LARGE, copy_files, hash_file
-from fpack.store.files.own_outputs import may_be_own
+from fpack.store.files.filters.own_outputs import may_be_own
 from fpack.store.files.pool import MTIME, FileNode
 from fpack.store.files.source import SourceIgnores, SourceTree
 from fpack.store.files.tree import (

@@ -3,7 +3,7 @@
 `hash` and `copy` select the same entries, so a source is hashed first and copied only if the store does not have it.
 Every `.gitignore` from the top of the source downwards applies. `.git` is never part of a source. A
 project's `fpack.fp` and its lock are not part of it either, so that changing the build does not change the source, nor
-is what fpack writes, such as the result link and images (`own_outputs.py`).
+is what fpack writes, such as the result link and images (`filters/own_outputs.py`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from fpack.store.errors import BadTree
 
-from .ignores import MAX_BYTES, Ignores
-from .own_outputs import is_own_output, is_result, may_be_own
+from .filters.ignores import MAX_BYTES, Ignores
+from .filters.own_outputs import is_own_output, is_result, may_be_own
 from .tree import scan, split, tree_digest
 from .writer import TreeWriter
 

@@ -60,7 +60,7 @@ def name_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         ("image = container { packages = [debian.dash, app, lib] }", "app"),
         ("image = container { packages = [debian.dash] }", "image"),
         ('image = container { packages = [package { name = "x", install = "true" }] }', "image"),
-        ('image = container { packages = [lib] }\nbroken = [].a', "lib"),
+        ("image = container { packages = [lib] }\nbroken = [].a", "lib"),
         ('image = text("image", "no container")', "image"),
     ],
 )

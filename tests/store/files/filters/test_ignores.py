@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fpack.store.files.ignores import Ignores
+from fpack.store.files.filters.ignores import Ignores
 
 
 def ignored(text: str, path: str) -> bool | None:

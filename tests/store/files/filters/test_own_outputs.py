@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from fpack.store.files.own_outputs import is_own_output
+from fpack.store.files.filters.own_outputs import is_own_output
 from fpack.store.files.source import entries
 
 CLOCK = 315619200

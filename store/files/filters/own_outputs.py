@@ -12,7 +12,7 @@ import stat
 import zlib
 from collections.abc import Callable
 
-from .presence import link_target
+from fpack.store.files.presence import link_target
 
 _CLOCK = 315619200  # the time of all entries that fpack writes, 1980-01-02
 _HEAD = 1 << 16
