@@ -21,6 +21,7 @@ from fpack.builders.linking.required_files import ASKED, DATA, SEED
 from fpack.builders.payload import meta, slice_table
 from fpack.builders.payload.exclusions import Exclusion
 from fpack.builders.payload.globs import Globs
+from fpack.builders.payload.libraries import graft_targets
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.builders.rootfs import accounts as users
@@ -29,7 +30,7 @@ from fpack.builders.rootfs.compose import Composition, compose
 from fpack.builders.rootfs.configured import ConfiguredTree
 from fpack.builders.rootfs.generated_files import GeneratedFile
 from fpack.builders.rootfs.generation import Wanted, generate, write
-from fpack.builders.rootfs.grafts import ReplacedArgs, graft, targets
+from fpack.builders.rootfs.grafts import ReplacedArgs, graft
 from fpack.builders.rootfs.programs import programs
 from fpack.builders.rootfs.service import INIT, RootService, ServiceArgs, service
 from fpack.store import path as store_path
@@ -374,7 +375,7 @@ def _finish(
         extra["interpreted"] = list(languages)
     if grafts:
         extra["grafts"] = [made._asdict() for made in grafts]
-        references |= {*targets(extra["grafts"])}
+        references |= {*graft_targets(extra["grafts"])}
     given, without = configured.set_id(args.setuid, composition, tables, tree)
     if tree is not None:
         extra["configure"] = {

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from fpack.builders.linking import store_paths
 from fpack.builders.payload import meta
 from fpack.builders.payload.exclusions import FILES, MODE, Exclusion
+from fpack.builders.payload.libraries import graft_targets
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BuildError, Task
-from fpack.builders.rootfs.grafts import targets
 from fpack.store.canonical import Value
 from fpack.store.errors import StoreError
 from fpack.store.path import STORE, StorePath, parse
@@ -76,7 +76,7 @@ def read_contents(
 ) -> ImageContents:
     """Read the parts. wanted: store paths whose closures are in the image. tools: the last table."""
     entries, extra = meta.load(task.tree(root)) if root else ([], {})
-    paths = store_paths.closure(task, [*wanted, *targets(extra.get("grafts", ()))])
+    paths = store_paths.closure(task, [*wanted, *graft_targets(extra.get("grafts", ()))])
     bases = {path.base: path for path in paths}
 
     def outside(path: str) -> FsEntry | None:

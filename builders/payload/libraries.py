@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from fpack.builders.payload.machines import MACHINES
 from fpack.builders.payload.meta import LoadFacts
 from fpack.store.errors import StoreError
 from fpack.store.files.regular_file import open_regular
-from fpack.store.path import STORE, StorePath
+from fpack.store.path import STORE, StorePath, parse
 
 _DIRECTORIES = ("lib", "lib64", *(f"lib/{machine.triplet}" for machine in MACHINES.values()))
 _SHARED = re.compile(r".+\.so(?:\.[\w.]+)?")
@@ -70,3 +70,8 @@ def _facts(path: Path) -> LoadFacts | None:
         return elf.facts(head, os.fspath(real)) if head.startswith(elf.ELF_MAGIC) else None
     except (StoreError, OSError):
         return None
+
+
+def graft_targets(grafts: Sequence[Mapping[str, object]]) -> list[StorePath]:
+    """Return the store paths of the libraries that a root's record of grafts names."""
+    return sorted({parse(str(row["target"]).split("/")[3]) for row in grafts})

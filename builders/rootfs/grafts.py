@@ -6,7 +6,7 @@ place. It must be for the same machine, and export every symbol that files of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -137,8 +137,3 @@ def _cannot(item: ReplacedArgs, why: str, hint: str = "") -> BuildError:
         why=why,
         hint=hint or "a library is replaced by one with the same soname: change `replace`",
     )
-
-
-def targets(grafts: Sequence[Mapping[str, object]]) -> list[StorePath]:
-    """Return the store paths that a root's record of grafts names."""
-    return sorted({store_path.parse(str(row["target"]).split("/")[3]) for row in grafts})
