@@ -161,10 +161,12 @@ class StoredSubject:
 
     def built(self) -> list[ImageSlice]:
         """Return the store paths of builds. A manifest does not say which of them reference which."""
-        return [
-            ImageSlice(parse(path).name, "", path, None, UNRECORDED, "", "")
-            for path in sorted(self.built_sizes(), key=_by_name)
-        ]
+        replaced = {graft.by: f"{graft.file} of {graft.package}" for graft in self.grafts()}
+        found = []
+        for path in sorted(self.built_sizes(), key=_by_name):
+            kind = GRAFTED if path in replaced else UNRECORDED
+            found.append(ImageSlice(parse(path).name, "", path, None, kind, "", replaced.get(path, "")))
+        return found
 
     def built_sizes(self) -> dict[str, int]:
         """Return the size of each store path of builds, by path."""

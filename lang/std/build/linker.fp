@@ -7,9 +7,11 @@ script = """
   #!/bin/bash
   # Run the linker that has this file's name, so that the result finds the built libraries that it is linked with.
   #
-  # The file `libraries` of the directory above lists directories of these libraries, each with a soname, or with none if there
-  # are only archives. The directories of those that are linked, or whose soname is in the result for dlopen, are put first in its RUNPATH, and no others. The
-  # linker looks for them before Debian's, and an archive of Debian's is never linked in place of one.
+  # The file `libraries` of the directory above lists directories of these libraries, each with a soname, or with none
+  # if there are only archives. The directories of those that are linked, or whose soname is in the result for dlopen,
+  # are put first in its RUNPATH, and no others. The linker looks for them before Debian's, and an archive of Debian's
+  # is never linked in place of one.
+  set +eu +o posix # which a build may export
   name=\${0##*/}
   here=\${0%/*}
 
@@ -26,6 +28,8 @@ script = """
     echo "$name: there is no such linker" >&2
     exit 127
   fi
+  # The build's PATH may lack the programs that this script calls.
+  PATH=$PATH:/usr/bin:/bin
 
   # ---- the libraries
   declare -A soname_dir=()
