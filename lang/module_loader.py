@@ -302,10 +302,10 @@ class Modules:
         return scope
 
     def _original(self, source: Source, code: CodeType, start: int) -> CodeType:
-        """Return shared code with the positions of the value at an offset, see compiler/separate_code.py."""
+        """Return shared code with the positions of the value at an offset, see `find_original`."""
         found = self._originals.get((source, id(code), start))
         if found is None:
-            from .compiler.separate_code import find_original
+            from .compiler.shared_code import find_original
 
             found = self._originals[source, id(code), start] = find_original(
                 source, self.cache, self.builtins, code, start
