@@ -13,7 +13,9 @@ from fpack.cli import options as shared
 from fpack.store import DAY
 
 if TYPE_CHECKING:
+    from fpack.builders.debian.contents.finder import FoundPackages
     from fpack.builders.debian.contents.index import FileEntry
+    from fpack.builders.debian.contents.needs import Need
     from fpack.builders.debian.search_table import Hit
     from fpack.cli.workspace.package_lookup import Packages
 
@@ -40,6 +42,8 @@ Examples:
   fpack search -r bookworm postgresql --limit 0
   fpack search --file zlib.h               the packages that have such a header
   fpack search --file 'libpq.so*'          or /usr/bin/psql, openssl/ssl.h, numpy
+  fpack search --pc wayland-client         the package that a build needs for a pkg-config module
+  fpack search --header curses.h           or --lib ncurses, --program bison, --cmake Qt6
   fpack search redis --json""",
 )
 @click.argument("words", nargs=-1)
@@ -50,6 +54,11 @@ Examples:
     metavar="FILE",
     help="Find the packages that have a file of this name, path or pattern.",
 )
+@click.option("--pc", metavar="MODULE", help="Find the package of a pkg-config module, as in 'zlib >= 1.2'.")
+@click.option("--lib", metavar="NAME", help="Find the package of a library, as in -lNAME.")
+@click.option("--program", metavar="NAME", help="Find the package of a program.")
+@click.option("--header", metavar="FILE", help="Find the package of a header, as in #include <FILE>.")
+@click.option("--cmake", metavar="NAME", help="Find the packages of find_package(NAME) of CMake.")
 @click.option(
     "-r", "--release", help="Release, such as trixie or noble. Default: the project's, else Debian's stable one."
 )
@@ -57,7 +66,17 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
 def command(
-    words: tuple[str, ...], file_name: str | None, release: str | None, limit: int, as_json: bool, **rest: Any
+    words: tuple[str, ...],
+    file_name: str | None,
+    pc: str | None,
+    lib: str | None,
+    program: str | None,
+    header: str | None,
+    cmake: str | None,
+    release: str | None,
+    limit: int,
+    as_json: bool,
+    **rest: Any,
 ) -> int:
     """Find packages that have all WORDS in their name or description, or that have a FILE.
 
@@ -67,12 +86,23 @@ def command(
     FILE is the name of a header, pkg-config file, CMake configuration, library, program or top module of Python, the
     end of its path, its path, a directory, or a pattern: * and ? do not match a slash, ** does. The first search for a
     file fetches the release's index of files, about 50 MB.
+
+    --pc, --lib, --program, --header and --cmake name what a build needs. They find the file where a build looks for it,
+    and the first package is the one that `fpack init` and `fpack fix` choose.
     """
     from fpack.cli.errors import UsageError
     from fpack.cli.workspace.target import find_project
     from fpack.cli.workspace.workspace import Workspace
 
     wanted = [word.lower() for text in words for word in text.split()]
+    given = {"pc": pc, "lib": lib, "program": program, "header": header, "cmake": cmake}
+    asked = {option: value for option, value in given.items() if value is not None}
+    if asked:
+        if len(asked) > 1 or wanted or file_name is not None:
+            option, value = next(iter(asked.items()))
+            hint = f"run fpack search --{option} {shlex.quote(value)}"
+            raise UsageError(f"Nothing else can be searched for together with --{option}", hint=hint)
+        return _needed(*next(iter(asked.items())), release, limit, as_json, rest)
     if file_name is not None and wanted:
         hint = f"run fpack search --file {shlex.quote(file_name)}"
         raise UsageError("Words and --file cannot be searched for together", hint=hint)
@@ -133,6 +163,71 @@ def _files(text: str, release: str | None, limit: int, as_json: bool, rest: dict
         )
     _print_files(shown, len(found), packages)
     return 0
+
+
+def _needed(option: str, text: str, release: str | None, limit: int, as_json: bool, rest: dict[str, Any]) -> int:
+    """Print the packages that meet what a build needs: first the one to choose."""
+    from fpack.cli.workspace.needs import open_finder, parse_needs
+    from fpack.cli.workspace.package_lookup import Packages
+    from fpack.cli.workspace.target import find_project
+    from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.errors import FpackError
+
+    needs = parse_needs(option, text)
+    with Workspace(shared.options(rest)) as workspace:
+        workspace.use_project(find_project(Path.cwd()))
+        packages = Packages(workspace, release)
+        finder = open_finder(packages)
+        found = [(need, finder.find(need), finder.files(need)) for need in needs]
+    if as_json:
+        shared.print_json(
+            {
+                "release": packages.release,
+                "arch": packages.arch,
+                "needs": [
+                    {
+                        "kind": need.kind,
+                        "name": need.name,
+                        "field": need.field,
+                        "packages": list(met.packages),
+                        "old": met.too_old or None,
+                        "files": [{"path": e.path, "packages": list(e.packages)} for e in files[: limit or None]],
+                    }
+                    for need, met, files in found
+                ],
+            }
+        )
+        return 0 if all(met.packages for _, met, _ in found) else 1
+    for need, met, _ in found:
+        if not met.packages:
+            raise FpackError(
+                f"No package of {packages.release} has {need}",
+                hint=f"the name must be complete; fpack search --file {shlex.quote(f'*{need.name}*')} finds parts of names",
+            )
+    _print_needs(found, limit, packages)
+    return 0
+
+
+def _print_needs(found: Sequence[tuple[Need, FoundPackages, list[FileEntry]]], limit: int, packages: Packages) -> None:
+    from fpack.builders.debian.contents.index import FileEntry
+    from fpack.cli.ui.layout import Page, clean, show
+    from fpack.cli.ui.render import note
+
+    page = Page()
+    entries: list[FileEntry] = []
+    for _, met, files in found:
+        entries += files[: limit or None] or [FileEntry("", met.packages)]
+    first = {path: met.packages for _, met, files in found for path in [entry.path for entry in files[:1]]}
+    rows = [[page.fit(" ".join(first.get(e.path, e.packages)), page.width * 2 // 5), clean(e.path)] for e in entries]
+    lines = page.table(rows, styles=("bold", ""))
+    if page.width:
+        lines.append("")
+        for need, met, _ in found:
+            lines.append(page.paint(f"for {need}, a build lists debian.{met.best} in `{need.field}`", "dim"))
+    show(lines)
+    for need, met, _ in found:
+        if met.too_old:
+            note(f"{met.best} of {packages.release} is {met.too_old}, which is less than {need.least}")
 
 
 def _curated(words: Sequence[str]) -> list[SearchResult]:

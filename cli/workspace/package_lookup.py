@@ -58,6 +58,10 @@ class Packages:
         releases = self.lock.releases()
         return STABLE if STABLE in releases or not releases else releases[0]
 
+    def of(self, release: str) -> Packages:
+        """Return the packages of another release, for the same architecture."""
+        return Packages(self._workspace, release, self.arch)
+
     @cached_property
     def cache(self) -> IndexCache:
         """The indexes of this machine."""

@@ -1,0 +1,120 @@
+"""Open the index of files and the packages of a release, to find the packages that meet needs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from fpack.store.errors import FpackError
+
+from .package_lookup import Packages
+
+if TYPE_CHECKING:
+    from fpack.builders.debian.contents.finder import NeedFinder, PackageFacts
+    from fpack.builders.debian.contents.index import ContentsIndex
+    from fpack.builders.debian.contents.needs import Need
+
+
+class ReleaseTable:
+    """The packages of a release, for a NeedFinder."""
+
+    def __init__(self, packages: Packages) -> None:
+        self._packages = packages
+        self._known: dict[str, PackageFacts | None] = {}
+
+    def facts(self, name: str) -> PackageFacts | None:
+        """Return the facts of a package, or None if the release has no package of this name."""
+        if name not in self._known:
+            self._known[name] = self._facts(name)
+        return self._known[name]
+
+    def _facts(self, name: str) -> PackageFacts | None:
+        from fpack.builders.debian.contents.finder import PackageFacts
+
+        found = self._packages.universe.versions(name)
+        if not found:
+            return None
+        package = found[0]
+        depends = frozenset(relation.name for clause in package.depends for relation in clause)
+        return PackageFacts(package.version, package.description, depends)
+
+
+def parse_needs(option: str, text: str) -> list[Need]:
+    """Return the needs that an option of `fpack search` names: pc, lib, program, header or cmake.
+
+    Raise UsageError for a text that is no name.
+    """
+    from fpack.builders.debian.contents import needs
+    from fpack.builders.debian.contents.cmake_modules import cmake_needs
+    from fpack.cli.errors import UsageError
+
+    name, least = text.strip(), ""
+    if option == "pc":
+        found = re.fullmatch(r"([^\s<>=]+)\s*(?:(?:>=|=)\s*([\d][\w.+~]*))?", name)
+        name, least = (found[1], found[2] or "") if found else ("", "")
+    if not re.fullmatch(r"[\w.+@/-]+", name) or not name.strip("/."):
+        raise UsageError(f"--{option} {text!r} is no name", hint=f"give one name, as in: fpack search --{option} zlib")
+    if option == "cmake":
+        return cmake_needs(name) or [needs.Need(needs.PACKAGE, "cmake")]
+    if option == "lib":
+        name = re.sub(r"^-l|^lib(?=.+\.(?:so|a)$)|\.(?:so|a)$", "", name)
+    if option == "header":
+        name = name.removeprefix("/usr/include/")
+    kinds = {"pc": needs.PC, "lib": needs.LIBRARY, "program": needs.PROGRAM, "header": needs.HEADER}
+    return [needs.Need(kinds[option], name.removesuffix(".pc") if option == "pc" else name, least)]
+
+
+def open_finder(packages: Packages) -> NeedFinder:
+    """Return the finder of a release. Indexes are fetched if the cache has none.
+
+    If the release's index of files cannot be had, that of the nearest release of its distribution is used: only packages
+    that the release itself has count, so a difference between the releases leaves out packages, and adds none.
+    """
+    from fpack.builders.debian.contents.finder import NeedFinder
+
+    return NeedFinder(_contents(packages), ReleaseTable(packages), packages.release)
+
+
+def cached_finder(packages: Packages) -> NeedFinder | None:
+    """Return the finder of a release if the cache has what it needs, or None."""
+    from fpack.builders.debian.contents.finder import NeedFinder
+
+    index = packages.cached_contents()
+    if index is None:
+        for release in _neighbours(packages.release):
+            index = packages.of(release).cached_contents()
+            if index is not None:
+                break
+    return None if index is None else NeedFinder(index, ReleaseTable(packages), packages.release)
+
+
+def _contents(packages: Packages) -> ContentsIndex:
+    from fpack.builders.debian.index_download import IndexGone
+    from fpack.cli.ui.render import note
+
+    try:
+        return packages.contents
+    except IndexGone as error:
+        for release in _neighbours(packages.release):
+            try:
+                index = packages.of(release).contents
+            except FpackError:
+                continue
+            note(
+                f"the index of files of {packages.release} is not available now: packages are found by that of {release}, "
+                f"among those of {packages.release}"
+            )
+            return index
+        raise error from None
+
+
+def _neighbours(release: str) -> list[str]:
+    """Return the other releases of a distribution, the nearest first; of two as near, the older one."""
+    from fpack.builders.debian.suites import OF_DISTRIBUTION
+
+    names = next((list(releases) for releases in OF_DISTRIBUTION.values() if release in releases), [])
+    if release not in names:
+        return []
+    own = names.index(release)
+    others = [name for name in names if name != release]
+    return sorted(others, key=lambda name: (abs(names.index(name) - own), names.index(name)))
