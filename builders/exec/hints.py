@@ -1,103 +1,118 @@
-"""Suggest a remedy for a failed build from the last lines of its log, where they name a missing file or package."""
+"""Suggest a remedy for a failed build from its log, where that names a missing file, program or package."""
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from fpack.builders.debian.contents.index import ContentsIndex
-
-
-class _Missing(NamedTuple):
-    """A kind of file that a build may lack. field: the argument that takes its package. names: those that the file may
-    have, with {0} for the name in the log and {1} for it in lower case. search: words that find the package."""
-
-    field: str
-    names: Sequence[str]
-    search: str = "{2} dev"
-
-
-_HEADER = _Missing("libs", ["{0}"])
-_LIBRARY = _Missing("libs", ["lib{0}.so", "lib{0}.a"])
-_PKG_CONFIG = _Missing("libs", ["{0}.pc", "{0}Config.cmake", "{1}-config.cmake"])
-_CMAKE = _Missing("libs", ["{0}Config.cmake", "{1}-config.cmake"])
-_FIND = _Missing("libs", ["{1}.pc", "{0}Config.cmake", "{1}-config.cmake", "lib{1}.so"])
-_PROGRAM = _Missing("tools", ["/usr/bin/{0}", "/usr/sbin/{0}"], "{2}")
-_MOST = 3  # packages of a hint
-_CARGO = "{0} is not vendored: run cargo vendor, and keep vendor/ and .cargo/config.toml with the source"
-_GO = "{0} is not vendored: run go mod vendor, and keep vendor/ with the source"
-_GEM = "{0} is not vendored: run bundle cache, and keep vendor/cache with the source"
-_NPM = "package.json and package-lock.json differ: run npm install, and keep both"
-_PIP = "the lock has no file of {0} for this Python, or its version was changed: lock the requirements again"
-_NAME = r"([A-Za-z0-9_][\w.+-]*)"
-# Messages of compilers, linkers, pkg-config, Meson, CMake, make and shells, and of tools that install from locks.
-_KNOWN = (
-    (re.compile(r"fatal error: ([\w./+-]+\.\w+): No such file or directory"), _HEADER),
-    (re.compile(rf"cannot find -l{_NAME}"), _LIBRARY),
-    (re.compile(rf"ERROR: Dependency \"{_NAME}\" not found"), _PKG_CONFIG),
-    (re.compile(rf"No package '{_NAME}' found"), _PKG_CONFIG),
-    (re.compile(rf"Could not find a package configuration file provided by \"{_NAME}\""), _CMAKE),
-    (re.compile(rf"Could NOT find {_NAME} \(missing:"), _FIND),
-    (re.compile(rf"line \d+: {_NAME}: command not found"), _PROGRAM),
-    (re.compile(rf"sh: \d+: {_NAME}: not found"), _PROGRAM),
-    (re.compile(rf"make(?:\[\d+\])?: {_NAME}: No such file or directory"), _PROGRAM),
-    (re.compile(rf"Program '{_NAME}(?: [^']*)?' not found"), _PROGRAM),
-    (re.compile(rf"no matching package named `{_NAME}` found"), _CARGO),
-    (re.compile(rf"failed to select a version for the requirement `{_NAME}"), _CARGO),
-    (re.compile(r"cannot find module providing package (\S+): import lookup disabled by -mod=vendor"), _GO),
-    (re.compile(r"(\S+)@\S+: is explicitly required in go\.mod, but not marked as explicit in vendor"), _GO),
-    (re.compile(rf"Could not find gem '{_NAME}"), _GEM),
-    (re.compile(rf"Could not find {_NAME} in (?:locally installed|cached) gems"), _GEM),
-    (re.compile(r"npm (?:error|ERR!) code (ENOTCACHED|EUSAGE)"), _NPM),
-    (re.compile(rf"No matching distribution found for {_NAME}"), _PIP),
+from fpack.builders.debian.contents.needs import (
+    CMAKE,
+    HEADER,
+    LIBRARY,
+    PC,
+    PROGRAM,
+    PYTHON,
+    SONAME,
+    Need,
 )
 
+from .messages import Missing, failed_tests, find_missing
 
-def advice(last: str, files: Callable[[], ContentsIndex | None] = lambda: None) -> str:
+if TYPE_CHECKING:
+    from fpack.builders.debian.contents.finder import NeedFinder
+
+_MOST = 3  # packages of a hint
+_OPTIONS: Mapping[str, str] = {
+    PC: "--pc", CMAKE: "--cmake", HEADER: "--header", LIBRARY: "--lib", PROGRAM: "--program", PYTHON: "--file", SONAME: "--file",
+}  # fmt: skip
+
+
+class Remedy(NamedTuple):
+    """What a build lacks, and the packages that have it, best first. need: of the alternatives, the one that they meet.
+    release: of the packages."""
+
+    missing: Missing
+    need: Need
+    packages: tuple[str, ...]
+    release: str = ""
+
+
+def remedies(text: str, finder: Callable[[], NeedFinder | None]) -> list[Remedy]:
+    """Return what a log says is missing with the packages that have it. finder: opened if anything is missing."""
+    found = [missing for missing in find_missing(text) if missing.needs]
+    opened = finder() if found else None
+    return [_remedy(missing, opened) for missing in found]
+
+
+def advice(last: str, files: Callable[[], NeedFinder | None] = lambda: None) -> str:
     """Return a hint for the first missing thing in the lines of a log, or "" if no known message is there.
 
-    files: opens the index of Debian's files, if there is one at hand.
+    files: opens the finder of packages, if there is one at hand.
     """
-    found = [(match.start(), match[1], remedy) for known, remedy in _KNOWN if (match := known.search(last))]
+    found = find_missing(last)
     if not found:
         return ""
-    _, name, remedy = min(found, key=lambda item: item[0])
-    return remedy.format(name) if isinstance(remedy, str) else _of_file(remedy, name, files())
-
-
-def _of_file(missing: _Missing, name: str, index: ContentsIndex | None) -> str:
-    """Return the hint for a missing file: the packages that have it, or the command that finds them."""
-    words = [text.format(name, name.lower(), _word(name)) for text in (*missing.names, missing.search)]
-    start = f"unless {name} is a file of the project, add"
-    if index is None:
-        file = shlex.quote(words[0])
-        return f"{start} the package that has it to `{missing.field}`: fpack search --file {file}"
-    packages = next(filter(None, (_packages(index, file) for file in words[:-1])), [])
-    if packages:
-        return f"{start} {' or '.join(packages[:_MOST])} of {index.release} to `{missing.field}`"
+    first = found[0]
+    if not first.needs:
+        return first.advice
+    opened = files()
+    if opened is None:
+        return _unknown(first)
+    remedy = _remedy(first, opened)
+    if not remedy.packages:
+        need = first.needs[0]
+        return (
+            f"no package of {opened.release} has {need}; if it is no file of the project, try fpack search "
+            f"{shlex.quote(_word(need.name))}"
+        )
+    names = " or ".join(remedy.packages[:_MOST])
+    also = _others(found[1:], opened, {*remedy.packages})
     return (
-        f"no package of {index.release} has {words[0]}; if it is no file of the project, try fpack search {words[-1]}"
+        f"unless {first.name} is a file of the project, add {names} of {opened.release} to `{remedy.need.field}`"
+        f"{also}; fpack fix does so"
     )
 
 
-def _packages(index: ContentsIndex, file: str) -> list[str]:
-    """Return the packages that have a file: at its path, or where its path has the fewest directories."""
-    if file.startswith("/"):
-        return list(index.at(file))
-    found = index.named(file)
-    least = min(map(_depth, (entry.path for entry in found)), default=0)
-    return list(dict.fromkeys(name for entry in found if _depth(entry.path) == least for name in entry.packages))
+def test_advice(log: str) -> str:
+    """Return a hint for tests that failed, or "" if the log names none."""
+    names = failed_tests(log)
+    if not names:
+        return ""
+    what = f"{'the test' if len(names) == 1 else 'the tests'} {', '.join(names)} failed"
+    return f"{what}: `check = null` leaves out all tests, if they cannot run in a sandbox; fpack fix --no-check sets it"
 
 
-def _depth(path: str) -> int:
-    """Count the directories of a path, except the one of an architecture, as in /usr/lib/x86_64-linux-gnu."""
-    return sum("-linux-gnu" not in part for part in path.split("/"))
+def _others(missing: Sequence[Missing], finder: NeedFinder, told: set[str]) -> str:
+    """Return the packages for the further things that a log says are missing."""
+    more: dict[str, str] = {}
+    for item in missing:
+        remedy = _remedy(item, finder) if item.needs else None
+        if remedy and remedy.packages and not told.intersection(remedy.packages):
+            more.setdefault(remedy.packages[0], item.name)
+    return "".join(f", {package} for {name}" for package, name in list(more.items())[:_MOST])
+
+
+def _remedy(missing: Missing, finder: NeedFinder | None) -> Remedy:
+    if finder is not None:
+        for need in missing.needs:
+            found = finder.find(need)
+            if found.packages:
+                return Remedy(missing, need, found.packages, finder.release)
+    return Remedy(missing, missing.needs[0], ())
+
+
+def _unknown(missing: Missing) -> str:
+    """Return the hint without an index of files: the command that finds the package."""
+    need = missing.needs[0]
+    option = _OPTIONS.get(need.kind)
+    start = f"unless {missing.name} is a file of the project, add the package that has it to `{need.field}`"
+    return f"{start}: fpack search {option} {shlex.quote(need.name)}" if option else f"{start}: {need.name}"
 
 
 def _word(name: str) -> str:
-    """Return the word to search for: a header's name without its suffix, or the directory of the header."""
+    """Return the word to search for: the directory of a header, or a name without its suffix."""
     first = name.partition("/")[0]
-    return re.sub(r"\.(?:h|hh|hpp|pc)$", "", first).lower()
+    for suffix in (".hpp", ".hh", ".h", ".pc"):
+        first = first.removesuffix(suffix)
+    return first.lower()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.exec import linker
-from fpack.builders.exec.hints import advice
+from fpack.builders.exec.hints import advice, test_advice
 from fpack.builders.exec.links import linked
 from fpack.builders.exec.loading import LinkedOutput, check_loading
 from fpack.builders.exec.outputs import OutputReader, ScannedOutput, strippable
@@ -35,12 +35,13 @@ from fpack.store.files.remove import remove_tree
 from fpack.store.path import STORE, StorePath
 
 if TYPE_CHECKING:
-    from fpack.builders.debian.contents.index import ContentsIndex
+    from fpack.builders.debian.contents.finder import NeedFinder
 
     from .table import Services
 
 VERSION = 1
-_LAST_LINES = 20
+_LAST_LINES = 20  # of the log, in an error
+_READ_LINES = 600  # of the log, in which the cause is looked for
 # Messages that programs print when they reach a limit, and the limit.
 _LIMIT_MESSAGES = (
     ("Resource temporarily unavailable", "it may run at most {0.processes} processes at once"),
@@ -76,18 +77,21 @@ class FailedBuild(NamedTuple):
 
 
 class PhaseFailed(BuildError):
-    """A build whose script failed or was terminated. kept: its directory, if the user asked to keep it."""
+    """A build whose script failed or was terminated. kept: its directory, if the user asked to keep it. log: the last
+    lines of its output. phase: the one that failed."""
 
     kept: FailedBuild | None = None
+    log: str = ""
+    phase: str = ""
 
 
 class ExecOptions(NamedTuple):
     """User options. keep_failed: keep the directories of failed builds. cores: the value of CORES, 0 for all. files:
-    opens the index of Debian's files, for hints, if there is one at hand."""
+    opens the finder of Debian's packages, for hints, if it can be had."""
 
     keep_failed: bool = False
     cores: int = 0
-    files: Callable[[], ContentsIndex | None] = lambda: None
+    files: Callable[[], NeedFinder | None] = lambda: None
 
 
 class ExecArgs(NamedTuple):
@@ -141,7 +145,7 @@ class ExecBuilder(BaseBuilder):
             control=control,
             limits=limits,
         )
-        lines = OutputLines(task.log, _LAST_LINES)
+        lines = OutputLines(task.log, _READ_LINES)
         store = task.disk(args.root).parent
         work = Work(task.scratch(), view, store, store.parent / "locks", lines.feed, lambda _: None, task.check)
         self._executor.prepare(spec, work)
@@ -253,7 +257,7 @@ class ExecBuilder(BaseBuilder):
         lines.end()
         if finished.status or finished.exceeded:
             # Files that were not stripped would be another output of the same derivation.
-            last = "\n".join(lines.last)
+            last = "\n".join([*lines.last][-_LAST_LINES:])
             why = finished.exceeded or f"strip ended with exit status {finished.status}"
             raise BuildError("The outputs of a build could not be stripped", why=f"{why}; its last lines:\n{last}")
 
@@ -266,7 +270,7 @@ class ExecBuilder(BaseBuilder):
             if 128 < finished.status <= 192:
                 why = f"it was killed by signal {finished.status - 128}"
             what = f"{task.name} failed {phase}"
-        last = "\n".join(lines.last)
+        last = "\n".join([*lines.last][-_LAST_LINES:])
         if finished.status == 128 + signal.SIGKILL and not finished.exceeded:
             why += ", which the kernel sends when memory runs out"
         for words, meaning in _LIMIT_MESSAGES:
@@ -275,8 +279,12 @@ class ExecBuilder(BaseBuilder):
         if _NO_ROOM in last and _is_full(work.directory):
             why += "; the disk of the store is full: free some space, or run fpack gc"
         why += f"; its last lines:\n{last}" if last else "; it printed nothing"
-        hint = "\n".join(filter(None, [advice(last, self._options.files), self._keep(task, work)]))
-        error = PhaseFailed(what, where=task.name, why=why, hint=hint)
+        log = "\n".join(lines.last)
+        remedy = advice(log, self._options.files) or (test_advice(log) if finished.phase == "check" else "")
+        error = PhaseFailed(
+            what, where=task.name, why=why, hint="\n".join(filter(None, [remedy, self._keep(task, work)]))
+        )
+        error = error.with_(log=log, phase=finished.phase)
         if not self._options.keep_failed:
             return error
         kept = task.resume_dir() / "failed"

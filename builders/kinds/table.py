@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from fpack.builders.debian.contents.index import ContentsIndex
+    from fpack.builders.debian.contents.finder import NeedFinder
     from fpack.builders.net.origins import Origins
     from fpack.builders.protocol import Builder
     from fpack.store.files.source import SourceSelection
@@ -49,8 +49,8 @@ class Services(Protocol):
     def missing(self, url: str) -> str:
         """Return a hint for a file that no URL serves any more."""
 
-    def files(self) -> ContentsIndex | None:
-        """Return the index of Debian's files if there is one at hand, for hints of failed builds."""
+    def files(self) -> NeedFinder | None:
+        """Return the finder of Debian's packages if it can be had, for hints of failed builds."""
 
 
 def kinds() -> list[str]:

@@ -19,6 +19,7 @@ VERBS = {
     "trust": "Allow the hook to enter a directory's shell.",
     "untrust": "Forbid the hook to enter a directory's shell.",
     "init": "Write an fpack.fp for an existing project.",
+    "fix": "Build, and add what a build lacks to fpack.fp until it succeeds.",
     "verify": "Check that an image holds what its manifest says, and what Debian ships.",
     "rebuilders": "Show which packages of an image independent rebuilders reproduced.",
     "eval": "Evaluate an expression, a file or an attribute.",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from fpack.cli import options as shared
 
 IGNORED = ".gitignore"
 
@@ -24,6 +25,7 @@ Examples:
 @click.option("--print", "only_print", is_flag=True, help="Print the file and write nothing.")
 @click.option("--release", default="trixie", show_default=True, help="Debian release whose packages are used.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.locking
 def command(folder: Path | None, only_print: bool, release: str, as_json: bool, **rest: Any) -> int:
     """Inspect the project in DIR (by default here) and write an fpack.fp with its build, an image and a shell.
 
@@ -32,6 +34,7 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
     from fpack.cli.errors import UsageError
     from fpack.cli.init.detect import guess, others
     from fpack.cli.init.gitignore import ignored
+    from fpack.cli.init.native.complete import complete
     from fpack.cli.init.project import read_project
     from fpack.cli.init.template import attribute_of, render
     from fpack.cli.paths import PROJECT_FILE
@@ -67,6 +70,7 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
             hint="write the file by hand, as docs/tutorial.md shows",
         )
     _check_release(release)
+    found = complete(found, path, shared.options(rest), release)
     content = render(found, release)
     also = others(project, found)
     left_out = None if os.path.lexists(path / IGNORED) else ignored(found, project)

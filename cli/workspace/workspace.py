@@ -32,7 +32,7 @@ from .curated import curated, package_directory
 from .target import Target
 
 if TYPE_CHECKING:
-    from fpack.builders.debian.contents.index import ContentsIndex
+    from fpack.builders.debian.contents.finder import NeedFinder
     from fpack.builders.debian.lock.records import Lock
     from fpack.builders.debian.mirrors import Mirrors
     from fpack.builders.debian.package_source import DebianSource
@@ -284,12 +284,14 @@ class Workspace:
         when = f" (of {time.strftime('%Y-%m-%d', time.gmtime(date))})" if date is not None else ""
         return f"fpack update moves the lock {short(self.lock_file)}{when} to the current versions"
 
-    def files(self) -> ContentsIndex | None:
-        """Return the index of Debian's files of the lock's release if the cache has it."""
+    def files(self) -> NeedFinder | None:
+        """Return the finder of the packages of the lock's release. Its index of files is fetched if the cache has none."""
+        from .needs import cached_finder, open_finder
         from .package_lookup import Packages
 
         try:
-            return Packages(self).cached_contents()
+            packages = Packages(self)
+            return cached_finder(packages) or open_finder(packages)
         except FpackError:
             return None  # a hint must not hide the error that it is for
 

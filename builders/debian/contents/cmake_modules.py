@@ -86,9 +86,7 @@ _COMPONENTS: Mapping[tuple[str, str], str] = {
 }  # fmt: skip
 # Parts of Boost that are libraries have a package each; all others are headers.
 _BOOST = frozenset(
-    "atomic chrono container context contract coroutine date_time exception fiber filesystem graph iostreams json locale "
-    "log math mpi nowide program_options python random regex serialization stacktrace system test thread timer "
-    "type_erasure url wave".split()
+    ["atomic", "chrono", "container", "context", "contract", "coroutine", "date_time", "exception", "fiber", "filesystem", "graph", "iostreams", "json", "locale", "log", "math", "mpi", "nowide", "program_options", "python", "random", "regex", "serialization", "stacktrace", "system", "test", "thread", "timer", "type_erasure", "url", "wave"]
 )
 
 
@@ -102,7 +100,9 @@ def cmake_needs(name: str, components: Sequence[str] = (), least: str = "") -> l
     if name == "Boost":
         parts = [part.lower().replace("unit_test_framework", "test") for part in components]
         parts = [part for part in parts if part in _BOOST]
-        return [Need(PACKAGE, f"libboost-{part.replace('_', '-')}-dev") for part in parts] or [Need(HEADER, "boost/version.hpp")]
+        return [Need(PACKAGE, f"libboost-{part.replace('_', '-')}-dev") for part in parts] or [
+            Need(HEADER, "boost/version.hpp")
+        ]
     found = _needs(_MODULES[name]) if name in _MODULES else [Need(CMAKE, name, least)]
     for part in components:
         given = _COMPONENTS.get((name, part))

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from ..version import version_key
 from .index import ContentsIndex, FileEntry
-from .needs import HEADER, LIBS, PROGRAM, Need, Place, known_package, named_packages, places
+from .needs import HEADER, LIBS, PROGRAM, Need, Place, known_package, named_packages, of_compiler, places
 
 _TRANSITIONAL = re.compile(r"\b(?:transitional|dummy) (?:dummy )?package\b|\(transitional|\(dummy", re.IGNORECASE)
 # Of packages that have the same files, those that most others are built with.
@@ -69,6 +69,8 @@ class NeedFinder:
         known = known_package(need)
         if known is not None and self._exists(known):
             return FoundPackages(need, (known,))
+        if need.kind == HEADER and (compiler := self._compiler(need)):
+            return FoundPackages(need, (compiler,))
         for place in places(need):
             entries = [e for e in self._entries(place) if self._existing(e.packages)]
             if not entries:
@@ -90,6 +92,14 @@ class NeedFinder:
     def has(self, need: Need, packages: frozenset[str]) -> bool:
         """Return whether one of `packages` has a file that meets the need, in whatever directory."""
         return any(packages.intersection(entry.packages) for place in places(need) for entry in self._entries(place))
+
+    def _compiler(self, need: Need) -> str | None:
+        """Return the package of a compiler whose own header meets the need, unless the C library has it too."""
+        found = self._index.named(need.name, _LIMIT)
+        if any("libc6-dev" in entry.packages for entry in found):
+            return None
+        own = [package for entry in found if (package := of_compiler(entry.path)) and _is_direct(entry.path, need.name)]
+        return min(own, default=None)
 
     def _entries(self, place: Place) -> list[FileEntry]:
         if place.file.startswith("/"):
@@ -150,6 +160,11 @@ def _depth(path: str) -> int:
     return sum("-linux-gnu" not in part for part in path.split("/"))
 
 
+def _is_direct(path: str, name: str) -> bool:
+    """Return whether a compiler's header is in one of its directories, and not below one."""
+    return re.fullmatch(r"/usr/(?:lib/gcc/[^/]+/\d+/include|include/c\+\+/\d+)/", path[: -len(name)]) is not None
+
+
 def _similarity(package: str, need: Need) -> float:
     """Return how near a package's name is to a need's: 1 if they are the same word, 0 if nothing is in common."""
     own = _word(package)
@@ -180,4 +195,3 @@ def _is_older(version: str, least: str) -> bool:
     if not version or not re.fullmatch(r"\d[\w.+~]*", least):
         return False
     return version_key(_upstream(version).partition("+")[0]) < version_key(least)
-

@@ -16,8 +16,9 @@ PERL = "Perl module"
 RUBY = "Ruby library"
 TYPELIB = "GObject typelib"
 MACRO = "autoconf macro"
+SONAME = "shared library"
 PACKAGE = "Debian package"
-KINDS = (HEADER, LIBRARY, PC, CMAKE, PROGRAM, PYTHON, PERL, RUBY, TYPELIB, MACRO, PACKAGE)
+KINDS = (SONAME, HEADER, LIBRARY, PC, CMAKE, PROGRAM, PYTHON, PERL, RUBY, TYPELIB, MACRO, PACKAGE)
 
 # The fields of a package to which the packages for each kind belong.
 LIBS, TOOLS = "libs", "tools"
@@ -33,7 +34,9 @@ class Need(NamedTuple):
     @property
     def field(self) -> str:
         """The argument of a build that takes its package."""
-        is_library = self.kind in (HEADER, LIBRARY, PC, CMAKE) or (self.kind == PACKAGE and self.name.endswith("-dev"))
+        is_library = self.kind in (HEADER, LIBRARY, PC, CMAKE, SONAME) or (
+            self.kind == PACKAGE and self.name.endswith("-dev")
+        )
         return LIBS if is_library else TOOLS
 
     def __str__(self) -> str:
@@ -52,6 +55,7 @@ _ARCH = r"(?:/[\w.]+-linux-gnu\w*)?"
 _PKGCONFIG = re.compile(rf"/usr/(?:lib{_ARCH}|share)/pkgconfig\Z")
 _CMAKE = re.compile(rf"/usr/(?:lib{_ARCH}|share)(?:/cmake)?(?:/|\Z)")
 _LIB = re.compile(rf"/usr/lib{_ARCH}\Z")
+_COMPILER = re.compile(r"/usr/(?:lib/gcc/[\w.]+-linux-gnu\w*/\d+/include|include/c\+\+/\d+)(?:/|\Z)")
 _INCLUDE = re.compile(rf"/usr/include{_ARCH}(?:/|\Z)")
 _PYTHON = re.compile(r"/usr/lib/python3(?:\.\d+)?(?:/dist-packages|/lib-dynload)?\Z")
 _BIN = ("/usr/bin", "/usr/sbin", "/usr/games")
@@ -83,7 +87,13 @@ _LIBRARIES: Mapping[str, str] = {
     "ruby": "ruby-dev", "jvm": "default-jdk-headless", "mysqlclient": "libmariadb-dev-compat", "MagickWand": "libmagickwand-dev",
     "mpi": "libopenmpi-dev", "hdf5": "libhdf5-dev", "objc": "gobjc", "asan": "gcc", "ubsan": "gcc", "tsan": "gcc", "python3": "python3-dev",
 }  # fmt: skip
-_CMAKES: Mapping[str, str] = {"LLVM": "llvm-dev", "Clang": "libclang-dev", "pybind11": "pybind11-dev", "Vc": "vc-dev", "TBB": "libtbb-dev"}
+_CMAKES: Mapping[str, str] = {
+    "LLVM": "llvm-dev",
+    "Clang": "libclang-dev",
+    "pybind11": "pybind11-dev",
+    "Vc": "vc-dev",
+    "TBB": "libtbb-dev",
+}
 _PCS: Mapping[str, str] = {
     "lua": "liblua5.4-dev", "python3": "python3-dev", "python3-embed": "python3-dev", "ruby": "ruby-dev", "blas": "libblas-dev",
     "cblas": "libblas-dev", "lapack": "liblapack-dev", "tcl": "tcl-dev", "tk": "tk-dev", "hdf5": "libhdf5-dev", "lua-5.4": "liblua5.4-dev",
@@ -135,7 +145,20 @@ def named_packages(need: Need) -> Sequence[str]:
     if need.kind == PYTHON:
         word = re.sub(r"[-_.]+", "-", name).lower()
         return [f"python3-{word.removeprefix('python-')}"]
+    word = name.lower().replace("_", "-")
+    if need.kind == CMAKE:
+        kde = re.fullmatch(r"kf([56])(\w+)", name.lower())
+        return [f"libkf{kde[1]}{kde[2]}-dev"] if kde else [f"lib{word}-dev", f"{word}-dev"]
+    if need.kind in (PC, LIBRARY):
+        return [f"lib{word.removeprefix('lib')}-dev", f"{word}-dev"]
     return [name] if need.kind == PACKAGE else []
+
+
+def of_compiler(path: str) -> str | None:
+    """Return the compiler's package if a header is one of its own, which lie where no other compiler looks."""
+    if not _COMPILER.match(path):
+        return None
+    return "g++" if path.startswith("/usr/include/c++") else "gcc"
 
 
 def places(need: Need) -> list[Place]:
@@ -143,13 +166,22 @@ def places(need: Need) -> list[Place]:
     name = need.name.strip("/")
     lower = name.lower()
     if need.kind == HEADER:
-        return [Place(name, re.compile(rf"/usr/include{_ARCH}(?:/{re.escape(_parent(name))})?\Z")), Place(name, _INCLUDE)]
+        return [
+            Place(name, re.compile(rf"/usr/include{_ARCH}(?:/{re.escape(_parent(name))})?\Z")),
+            Place(name, _INCLUDE),
+        ]
     if need.kind == LIBRARY:
         return [Place(f"lib{name}.so", _LIB), Place(f"lib{name}.a", _LIB)]
+    if need.kind == SONAME:
+        return [Place(name, _LIB)]
     if need.kind == PC:
         return [Place(f"{name}.pc", _PKGCONFIG)]
     if need.kind == CMAKE:
-        return [Place(f"{name}Config.cmake", _CMAKE), Place(f"{lower}-config.cmake", _CMAKE), Place(f"{name}-config.cmake", _CMAKE)]
+        return [
+            Place(f"{name}Config.cmake", _CMAKE),
+            Place(f"{lower}-config.cmake", _CMAKE),
+            Place(f"{name}-config.cmake", _CMAKE),
+        ]
     if need.kind == PROGRAM:
         return [Place(need.name)] if need.name.startswith("/") else [Place(f"{where}/{name}") for where in _BIN]
     if need.kind == PYTHON:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from .guess import LIBRARY, Guess, clean_name, clean_version, text
-from .project import Project
+from ..guess import LIBRARY, Guess, clean_name, clean_version, text
+from ..project import Project
 
 
 def cmake(project: Project) -> Guess | None:
@@ -33,7 +33,7 @@ def meson(project: Project) -> Guess | None:
 
 
 def autotools(project: Project) -> Guess | None:
-    why = project.has("configure", "configure.ac")
+    why = project.has("configure", "configure.ac", "configure.in")
     if why is None:
         return None
     named = re.search(r"\bAC_INIT\s*\(\s*\[?([\w.+-]+)\]?(?:\s*,\s*\[?([\w.+-]+)\]?)?", project.text("configure.ac"))
@@ -88,8 +88,12 @@ def _first_target(makefile: str) -> str | None:
 
 
 def _compiled(call: str, project: Project, why: str, named: re.Match[str] | None, program: str | None) -> Guess:
-    name = clean_name(named[1] if named else None, project)
+    directory = re.sub(r"[-_.]orig$", "", project.name)
+    split = re.fullmatch(r"(.*[A-Za-z].*?)[-_]v?(\d+(?:\.[\w+]+)*)", directory)
+    name = clean_name(named[1] if named else split[1] if split else directory, project)
     version = clean_version(named[2] if named else None)
+    if version is None or not version[0].isdigit():
+        version = clean_version(split[2]) if split else None
     run = program or name
     return Guess(call, name, version, [], [], [f"@/bin/{run}"], [], [why, f"the image runs {run}"])
 

@@ -1,0 +1,380 @@
+"""Recognise in a build's log what it lacks: messages of compilers, linkers, build systems, shells and interpreters.
+
+Each message is a pattern with the name of what is missing. The first one in the log counts most: what follows is often
+its consequence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from fpack.builders.debian.contents.cmake_modules import cmake_needs
+from fpack.builders.debian.contents.needs import (
+    CMAKE,
+    HEADER,
+    LIBRARY,
+    MACRO,
+    PACKAGE,
+    PC,
+    PERL,
+    PROGRAM,
+    PYTHON,
+    RUBY,
+    SONAME,
+    Need,
+)
+
+MAX_TEXT = 1 << 18  # characters of a log that are looked at, from its end
+
+
+class Missing(NamedTuple):
+    """What a message says is missing. needs: alternatives, of which one is enough. needs is empty if `advice` is all that
+    can be said. at: the offset of the message in the text. is_weak: a build often goes on after such a message."""
+
+    name: str
+    needs: tuple[Need, ...]
+    advice: str = ""
+    at: int = 0
+    is_weak: bool = False
+
+
+Reader = Callable[[re.Match[str]], Sequence[Need]]
+_NAME = r"([A-Za-z0-9_][\w.+-]*)"
+_PATH = r"([\w./+-]+)"
+_Q = r"['\"`‘’]?"
+
+_CARGO = "{0} is not vendored: run cargo vendor, and keep vendor/ and .cargo/config.toml with the source"
+_GO = "{0} is not vendored: run go mod vendor, and keep vendor/ with the source"
+_GEM = "{0} is not vendored: run bundle cache, and keep vendor/cache with the source"
+_NPM = "package.json and package-lock.json differ: run npm install, and keep both"
+_PIP = "the lock has no file of {0} for this Python, or its version was changed: lock the requirements again"
+_OLD = "the release's {0} is older than the build asks for: use another release, or build {0} from source"
+
+
+def _of(kind: str) -> Reader:
+    """Return the reader of a message that names one thing of a kind."""
+    return lambda found: [Need(kind, found[1].rstrip("."))]
+
+
+def _package(name: str) -> Reader:
+    return lambda found: [Need(PACKAGE, name)]
+
+
+def _program(found: re.Match[str]) -> Sequence[Need]:
+    name = found[1]
+    # Commands of the build that lie in its own directories are no programs of a package.
+    return [] if name.startswith(("./", "../", "/build/")) else [Need(PROGRAM, name)]
+
+
+def _header(found: re.Match[str]) -> Sequence[Need]:
+    return [] if found[1].startswith(("./", "../", "/build/")) else [Need(HEADER, found[1])]
+
+
+def _pkg_config(found: re.Match[str]) -> Sequence[Need]:
+    """Read a pkg-config module or a CMake package: Meson looks for both."""
+    name = found[1]
+    return [Need(PC, name), *(need for need in cmake_needs(name) if need.kind == CMAKE)]
+
+
+def _cmake(found: re.Match[str]) -> Sequence[Need]:
+    name = found[1]
+    boost = re.fullmatch(r"boost_(\w+)", name)
+    if boost:
+        return cmake_needs("Boost", [boost[1]])
+    needs = list(cmake_needs(name))
+    if needs and needs[0].kind == CMAKE:
+        # FindNAME.cmake of the project itself may look for anything with this name.
+        lower = name.lower()
+        plain = re.sub(r"^lib|\d+$", "", lower)
+        names = dict.fromkeys([name, lower, f"lib{plain}", plain])
+        needs += [Need(PC, n) for n in names]
+        needs += [Need(LIBRARY, n) for n in dict.fromkeys([lower.removeprefix("lib"), plain])]
+        needs += [Need(HEADER, f"{lower}.h"), Need(PROGRAM, lower)]
+    return needs
+
+
+def _cmake_parts(found: re.Match[str]) -> Sequence[Need]:
+    """Read `Could NOT find NAME (missing: PART ...)`."""
+    name, missing = found[1], found[2].split()
+    if name == "Boost":
+        parts = [part for part in missing if not part.startswith("Boost_")]
+        return cmake_needs("Boost", parts) if parts else [Need(PACKAGE, "libboost-dev")]
+    if name in ("Python", "Python3", "PythonLibs"):
+        development = any(re.search(r"Development|INCLUDE_DIR|LIBRAR", part) for part in missing)
+        module = next((part for part in missing if part in ("NumPy",) or "NumPy" in part), None)
+        return (
+            [Need(PACKAGE, "python3-numpy")]
+            if module
+            else [Need(PACKAGE, "python3-dev")]
+            if development
+            else [Need(PROGRAM, "python3")]
+        )
+    return _cmake(found)
+
+
+def _qt(found: re.Match[str]) -> Sequence[Need]:
+    return [Need(CMAKE, f"Qt{found[1]}{found[2]}")]
+
+
+def _checked(found: re.Match[str]) -> Sequence[Need]:
+    """Read the last check of configure that failed before its error."""
+    what = found[1].strip()
+    library = re.fullmatch(r"(?:library containing )?[\w:~()]+ in -l([\w.+-]+)", what)
+    if library:
+        return [Need(LIBRARY, library[1])]
+    if re.fullmatch(r"[\w./+-]+\.h(?:pp)?(?: usability| presence)?", what):
+        return [Need(HEADER, what.split()[0])]
+    if module := re.fullmatch(r"([A-Za-z][\w.+-]*)(?: >= ?[\d.]+)", what):
+        return [Need(PC, module[1])]
+    if re.fullmatch(r"[A-Za-z_][\w.+-]*", what):
+        return [Need(PC, what), Need(PROGRAM, what), Need(PC, what.lower())]
+    several = re.match(r"(?:[A-Z][\w]*\b\s*)?([A-Za-z][\w.+-]*) >=", what)
+    return [Need(PC, several[1])] if several else []
+
+
+def _modules(found: re.Match[str]) -> Sequence[Need]:
+    words = re.findall(r"([A-Za-z_][\w.+-]*)(?:\s*[<>=]+\s*[\d.]+)?", found[1])
+    return [Need(PC, words[0])] if len(words) == 1 else []
+
+
+def _perl(found: re.Match[str]) -> Sequence[Need]:
+    return [Need(PERL, found[1].removesuffix(".pm").replace("/", "::"))]
+
+
+def _rule(found: re.Match[str]) -> Sequence[Need]:
+    path = found[1]
+    if path.startswith("/usr/include/"):
+        return [Need(HEADER, path.removeprefix("/usr/include/"))]
+    library = re.fullmatch(r"/usr/lib/(?:[\w.]+-linux-gnu\w*/)?lib([\w.+-]+?)\.(?:so|a)", path)
+    return [Need(LIBRARY, library[1])] if library else [Need(PROGRAM, path)] if path.startswith("/usr/bin/") else []
+
+
+def _interpreter(found: re.Match[str]) -> Sequence[Need]:
+    return [Need(PROGRAM, found[1].rpartition("/")[2])]
+
+
+_KNOWN: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
+    (re.compile(pattern, re.MULTILINE), reader)
+    for pattern, reader in (
+        # Compilers: gcc, g++, clang, gfortran, and what includes headers as they do.
+        (rf"fatal error: {_Q}{_PATH}{_Q}(?:: No such file or directory| file not found)", _header),
+        (rf"^[^\n:]+:\d+:\d+: error: {_Q}{_PATH}{_Q} file not found", _header),
+        (
+            rf"Fatal Error: Cannot open module file {_Q}{_PATH}\.mod{_Q} for reading",
+            lambda m: [Need(HEADER, f"{m[1]}.mod")],
+        ),
+        (
+            r"cannot execute '?(?:cc1plus)'?:|CXX_COMPILER could be found|C\+\+ compiler cannot create executables",
+            _package("g++"),
+        ),
+        (
+            r"C\+\+ preprocessor .* fails sanity check|\[\['?c\+\+'?\], \['?g\+\+|Unknown compiler\(s\): \[\['?c\+\+",
+            _package("g++"),
+        ),
+        (
+            r"cannot execute '?f951'?:|Fortran_COMPILER could be found|Unknown compiler\(s\): \[\['?gfortran",
+            _package("gfortran"),
+        ),
+        (r"cannot execute '?cc1obj'?:", _package("gobjc")),
+        (r"no acceptable C compiler found|No CMAKE_C_COMPILER could be found|linker `cc` not found", _package("gcc")),
+        (r"cannot find (?:S|g|r)?crt1\.o", _package("libc6-dev")),
+        (rf"compiler command not found: {_NAME}", _program),
+        # Linkers: ld, gold, lld, mold.
+        (rf"cannot find -l:?{_NAME}", _of(LIBRARY)),
+        (rf"(?:unable to find library|library not found for) -l{_NAME}", _of(LIBRARY)),
+        (rf"mold: fatal: library not found: {_NAME}", _of(LIBRARY)),
+        (rf"could not find native static library `{_NAME}`", _of(LIBRARY)),
+        (
+            rf"(?:ImportError|OSError|error while loading shared libraries): {_NAME}(?:\.so[\d.]*)?: cannot open shared object",
+            lambda m: _soname(m),
+        ),
+        # pkg-config.
+        (rf"No package {_Q}{_NAME}{_Q} found", _of(PC)),
+        (rf"Package {_Q}{_NAME}{_Q}(?:, required by [^\n]*?,)? (?:was )?not found", _of(PC)),
+        (r"[Pp]ackage requirements \(([^)\n]*)\) were not met", _modules),
+        (rf"Requested {_Q}{_NAME} >= ?[^'\n]*{_Q} but version of", _OLD),
+        (rf"Dependency {_NAME} found: NO,? found [\d.]+ but need", _OLD),
+        (
+            r"pkg-config script could not be found|Could NOT find PkgConfig|Pkg-config (?:binary )?.*not found",
+            _package("pkgconf"),
+        ),
+        # Meson.
+        (rf"ERROR: Dependency {_Q}{_NAME}{_Q} (?:not found|is required)", _pkg_config),
+        (rf"ERROR: Dependency lookup for {_NAME} with method", _pkg_config),
+        (
+            rf"dependency {_NAME} found: NO[^\n]*\n(?:[^\n]*\n){{0,6}}?[^\n]*ERROR: (?:Neither a subproject|Automatic wrap|Subproject)",
+            _pkg_config,
+        ),
+        (
+            rf"ERROR: (?:C|C\+\+|Fortran|Objective-C) (?:shared or static )?library {_Q}{_NAME}{_Q} not found",
+            _of(LIBRARY),
+        ),
+        (rf"ERROR: (?:C|C\+\+) header {_Q}{_PATH}{_Q} not found", _header),
+        (rf"Program {_Q}{_NAME}(?: [^'\n]*)?{_Q} not found", _program),
+        (rf"Program\(s\) \['{_NAME}'[^\n]*\] not found", _program),
+        (rf"missing modules: {_NAME}", _of(PYTHON)),
+        (rf"Could not execute Vala compiler: {_NAME}", _package("valac")),
+        (rf"Package {_Q}{_NAME}{_Q} not found in specified Vala API", _of(PC)),
+        # CMake.
+        (rf"Could not find a package configuration file provided by\s+\"{_NAME}\"", _cmake),
+        (rf"By not providing \"Find{_NAME}\.cmake\"", _cmake),
+        (rf"Could NOT find {_NAME} \(missing: ([^)]*)\)", _cmake_parts),
+        (rf"Could NOT find {_NAME}(?=[ :,(]|$)", _cmake),
+        (r"Failed to find (?:required )?Qt(\d) component \"(\w+)\"", _qt),
+        (rf"The following required packages were not found:\s+- {_NAME}", _of(PC)),
+        (rf"None of the required {_Q}{_NAME}[^'\n]*{_Q} found", _of(PC)),
+        (
+            rf"Could not find \w+ using the following names: {_NAME}",
+            lambda m: [Need(LIBRARY, m[1]), Need(PROGRAM, m[1]), Need(HEADER, m[1])],
+        ),
+        (r"CMake was unable to find a build program corresponding to \"Ninja\"", _package("ninja-build")),
+        # autoconf, automake, configure.
+        (rf"possibly undefined macro: {_NAME}", _of(MACRO)),
+        (rf"error: macro {_Q}{_NAME}{_Q} is not defined", _of(MACRO)),
+        (rf"Can't exec \"{_NAME}\"", _program),
+        (
+            r"Libtool library used but|required file '[^'\n]*ltmain\.sh' not found|LIBTOOL' is undefined",
+            _package("libtool"),
+        ),
+        (r"must install xorg-macros", _package("xutils-dev")),
+        (r"syntax error near unexpected token `[^\n]*\n[^\n]*line \d+: `\s*((?:PKG|AX|LT|AM)_\w+)", _of(MACRO)),
+        (r"line \d+: ((?:PKG|AX|LT|AM|IT|GTK)_\w+): command not found", _of(MACRO)),
+        (r"XML::Parser perl module is required", lambda m: [Need(PERL, "XML::Parser")]),
+        (
+            r"^checking for ([^\n]*?)\.\.\. (?:no|not found)\n(?:(?!checking )[^\n]*\n){0,4}?configure: error:",
+            _checked,
+        ),
+        (
+            rf"configure: error: (?:[^\n]*\s)?(?:lib)?{_NAME} (?:headers?|librar(?:y|ies)|development files?)[^\n]* (?:not found|required|missing)",
+            lambda m: _named(m),
+        ),
+        # make, shells and what runs programs.
+        (rf"line \d+: {_PATH}: (?:command not found|No such file or directory)", _program),
+        (rf"sh: (?:line )?\d+: {_PATH}: not found", _program),
+        (rf"bash: (?:line \d+: )?{_PATH}: command not found", _program),
+        (rf"make(?:\[\d+\])?: {_PATH}: (?:No such file or directory|Command not found)", _program),
+        (rf"(?:usr/bin/)?env: {_Q}{_PATH}{_Q}: No such file or directory", _program),
+        (rf": {_PATH}: bad interpreter: No such file", _interpreter),
+        (
+            rf"(?:execvp|xargs|nice|time|timeout): (?:failed to run command )?{_Q}{_PATH}{_Q}: No such file or directory",
+            _program,
+        ),
+        (rf"exec: \"{_PATH}\": executable file not found in \$PATH", _program),
+        (rf"No rule to make target {_Q}(/usr/[\w./+-]+){_Q}", _rule),
+        (rf"is `{_NAME}` not installed\?", _program),
+        (
+            rf"(?:Could not find|could not find|cannot find|failed to find) `?{_NAME}`? (?:installation|executable|binary|program|command)",
+            _program,
+        ),
+        (rf"{_NAME}(?: executable)? not found(?: in PATH|\. Please install|: please install| on PATH)", _program),
+        (rf"{_NAME}: program not found or is not executable", _program),
+        # Interpreters.
+        (rf"(?:ModuleNotFoundError|ImportError): No module named {_Q}{_NAME}{_Q}", _of(PYTHON)),
+        (rf"Could not import extension {_NAME}", _of(PYTHON)),
+        (r"Error: pg_config executable not found|pg_config: not found", lambda m: [Need(PACKAGE, "libpq-dev")]),
+        (r"mysql_config not found|Can not find valid pkg-config name", lambda m: [Need(PACKAGE, "libmariadb-dev")]),
+        (rf"headers or library files could not be found for {_NAME}", lambda m: _named(m)),
+        (
+            r"make sure the libxml2 and libxslt development packages are installed",
+            lambda m: [Need(PACKAGE, "libxslt1-dev")],
+        ),
+        (r"Can't locate ([\w/]+\.pm) in @INC", _perl),
+        (r"mkmf\.rb can't find header files for ruby", _package("ruby-dev")),
+        (rf"cannot load such file -- {_PATH}", _of(RUBY)),
+        # npm, node-gyp, cargo's -sys crates, cgo.
+        (r"gyp ERR! find Python|gyp ERR! .*Could not find any Python", _package("python3")),
+        (rf"gyp ERR! .*not found: {_NAME}", _program),
+        (rf"system library `{_NAME}` required by crate", _of(PC)),
+        (rf"The file `{_NAME}\.pc` needs to be installed", _of(PC)),
+        (rf"[Cc]ould not find (?:system )?(?:library )?{_Q}{_NAME}{_Q} (?:via|using|with) pkg-config", _of(PC)),
+        (r"Could not find directory of OpenSSL installation", lambda m: [Need(PC, "openssl")]),
+        (r"Unable to find libclang", _package("libclang-dev")),
+        # Documentation.
+        (r"docbook\.sourceforge\.net/release/xsl|docbook-xsl", _package("docbook-xsl")),
+        (r"www\.oasis-open\.org/docbook/xml", _package("docbook-xml")),
+        # Locks of other package managers.
+        (rf"no matching package named `{_NAME}` found", _CARGO),
+        (rf"failed to select a version for the requirement `{_NAME}", _CARGO),
+        (r"cannot find module providing package (\S+): import lookup disabled by -mod=vendor", _GO),
+        (r"(\S+)@\S+: is explicitly required in go\.mod, but not marked as explicit in vendor", _GO),
+        (rf"Could not find gem '{_NAME}", _GEM),
+        (rf"Could not find {_NAME} in (?:locally installed|cached) gems", _GEM),
+        (r"npm (?:error|ERR!) code (ENOTCACHED|EUSAGE)", _NPM),
+        (rf"No matching distribution found for {_NAME}", _PIP),
+    )
+)
+
+
+def _soname(found: re.Match[str]) -> Sequence[Need]:
+    text = found[0].rpartition(": cannot")[0].rpartition(": ")[2]
+    return [Need(SONAME, text)] if ".so" in text else []
+
+
+def _named(found: re.Match[str]) -> Sequence[Need]:
+    """Read a library that a message names in its own words."""
+    name = found[1]
+    plain = name.lower().removeprefix("lib")
+    return [
+        Need(PC, name),
+        Need(PC, name.lower()),
+        Need(LIBRARY, plain),
+        Need(PC, f"lib{plain}"),
+        Need(HEADER, f"{plain}.h"),
+    ]
+
+
+def find_missing(text: str) -> list[Missing]:
+    """Return what the messages of a log say is missing, in their order, each thing once.
+
+    Weak messages count only if there is no other, and of CMake's only the last, as others are of optional packages.
+    """
+    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text[-MAX_TEXT:])
+    found: list[Missing] = []
+    for pattern, reader in _KNOWN:
+        for match in pattern.finditer(text):
+            name = match[1] if match.re.groups else ""
+            if isinstance(reader, str):
+                found.append(Missing(name, (), reader.format(name), match.start()))
+                continue
+            needs = tuple(need for need in reader(match) if need.name)
+            if needs:
+                shown = name if isinstance(name, str) and name else needs[0].name
+                found.append(Missing(shown, needs, "", match.start(), _is_weak(text, match.start(), needs)))
+    strong = [item for item in found if not item.is_weak]
+    optional = [item for item in found if item.is_weak and item.needs[0].kind != PROGRAM]
+    programs = [item for item in found if item.is_weak and item.needs[0].kind == PROGRAM]
+    found = strong or programs or sorted(optional, key=lambda item: item.at)[-1:]
+    ordered: dict[object, Missing] = {}
+    for item in sorted(found, key=lambda item: item.at):
+        ordered.setdefault(item.needs[:1] or item.advice, item)
+    return list(ordered.values())
+
+
+def _is_weak(text: str, at: int, needs: Sequence[Need]) -> bool:
+    """Return whether a message is a status line of CMake, or a shell's about a program, which is no error by itself."""
+    line = text[text.rfind("\n", 0, at) + 1 : at]
+    is_status = bool(re.match(r"\s*(?:--|[\d:]+ --)\s", line))
+    return is_status or needs[0].kind == PROGRAM
+
+
+_TESTS = (
+    re.compile(r"^FAIL(?:ED)?:? ([\w./:+\[\]-]+)", re.MULTILINE),  # automake, pytest's short summary
+    re.compile(
+        r"^\s*\d+(?:/\d+)? - ([\w./:+-]+) \((?:Failed|Timeout|SEGFAULT|Not Run|Subprocess aborted)[^)]*\)", re.MULTILINE
+    ),  # ctest
+    re.compile(r"^\s*\d+/\d+ (?:[\w.+-]+:[\w.+-]+ / )?([^\n]+?)\s{2,}(?:FAIL|TIMEOUT|ERROR)\b", re.MULTILINE),  # Meson
+    re.compile(r"^--- FAIL: (\w[\w/.-]*)", re.MULTILINE),  # Go
+    re.compile(r"^test (\S+) \.\.\. FAILED", re.MULTILINE),  # Rust
+    re.compile(r"^(?:FAIL|ERROR): (\w+) \(", re.MULTILINE),  # unittest
+    re.compile(r"^not ok \d+ -? ?([^\n#]{1,80})", re.MULTILINE),  # TAP
+    re.compile(r"^(\S+)\s*\.+\s*(?:Failed|FAILED|Dubious)", re.MULTILINE),  # Perl's prove
+)
+
+
+def failed_tests(text: str, limit: int = 5) -> list[str]:
+    """Return the names of the tests that a log says have failed, at most `limit`."""
+    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text[-MAX_TEXT:])
+    names = [found.strip() for pattern in _TESTS for found in pattern.findall(text)]
+    return list(dict.fromkeys(name for name in names if name))[:limit]

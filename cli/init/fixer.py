@@ -1,0 +1,263 @@
+"""Build a project's packages, add what the builds lack to fpack.fp, and build again until they succeed or nothing helps.
+
+Each round adds a package that the build did not have, so the rounds end. Only packages that the release's index of files
+or the tables of names know are added.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fpack.cli.paths import PROJECT_FILE
+from fpack.store.errors import FpackError
+
+from .edits import PackageCall, ProjectText, difference
+from .native.complete import closure, main_program
+
+if TYPE_CHECKING:
+    from fpack.builders.exec.hints import Remedy
+    from fpack.builders.kinds.exec import PhaseFailed
+    from fpack.cli.options import SharedOptions
+    from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.path import StorePath
+
+MAX_ROUNDS = 25
+
+
+class Step(NamedTuple):
+    """A change of the file. why: what the build lacked. lines: the changed lines, with `-` or `+` before each."""
+
+    package: str
+    field: str
+    why: str
+    lines: Sequence[str]
+
+
+class Outcome(NamedTuple):
+    """The end of the rounds. error: of the last build, or None if it succeeded. reason: why no further round was made."""
+
+    steps: Sequence[Step]
+    paths: Mapping[str, StorePath]
+    error: FpackError | None = None
+    reason: str = ""
+
+
+class _Stop(Exception):
+    """The rounds end here. args: the reason."""
+
+
+class Fixer:
+    """Fixes the packages of one project.
+
+    said: is called with each line for the user. no_check: leave out the tests of a package whose tests fail.
+    """
+
+    def __init__(
+        self, project: Path, options: SharedOptions, said: Callable[[str], None], *, no_check: bool = False
+    ) -> None:
+        self._file = project / PROJECT_FILE
+        self._project = project
+        self._options = options
+        self._say = said
+        self._no_check = no_check
+        self._steps: list[Step] = []
+        self._tried: set[tuple[str, str]] = set()
+
+    def run(self, names: Sequence[str] = ()) -> Outcome:
+        """Fix packages, by default all that the file's own fields build. Return the outcome."""
+        wanted = list(names) or [call.attribute for call in self._read().calls() if call.attribute]
+        if not wanted:
+            raise FpackError(
+                "There is no package to fix",
+                where=str(self._file),
+                why="no field of the file is a call such as `cmake { ... }` or `package { ... }`",
+                hint="name what to build, as in: fpack fix app",
+            )
+        paths: dict[str, StorePath] = {}
+        for name in wanted:
+            for _ in range(MAX_ROUNDS):
+                path, error = self._build(name)
+                if error is None and path is not None:
+                    paths[name] = path
+                    break
+                assert error is not None
+                try:
+                    self._mend(name, error)
+                except _Stop as stop:
+                    return Outcome(self._steps, paths, error, str(stop))
+            else:
+                return Outcome(
+                    self._steps, paths, None, f"{name} was built {MAX_ROUNDS} times, and still lacks something"
+                )
+        return Outcome(self._steps, paths)
+
+    def _build(self, name: str) -> tuple[StorePath | None, FpackError | None]:
+        from fpack.cli.workspace.workspace import Workspace
+
+        with Workspace(self._options) as workspace:
+            target = workspace.target(name)
+            output = workspace.output(workspace.value(target))
+            try:
+                path = workspace.realise([output])[0]
+            except FpackError as error:
+                if not _failures(error):
+                    raise
+                workspace.finish()
+                return None, error
+            workspace.finish()
+            self._fit_image(name, workspace.store.disk(path))
+            return path, None
+
+    def _mend(self, name: str, error: FpackError) -> None:
+        """Change the file by what the first failed build lacks. Raise _Stop if nothing is known to help."""
+        from fpack.cli.workspace.workspace import Workspace
+
+        failed = _failures(error)[0]
+        call = self._call_of(name, failed)
+        with Workspace(self._options) as workspace:
+            value = workspace.value(workspace.target(call.attribute or name))
+            remedies, release = self._remedies(workspace, failed, value)
+            present = self._present(workspace, value, release)
+        self._say(f"{failed.what}: {_first_line(failed)}")
+        lacking = [remedy for remedy in remedies if remedy.packages]
+        new = [remedy for remedy in lacking if remedy.packages[0] not in present]
+        new = [remedy for remedy in new if (remedy.need.field, remedy.packages[0]) not in self._tried]
+        if new:
+            self._add(name, failed, release, new)
+            return
+        if failed.phase == "check" and self._no_check:
+            self._leave_out_tests(name, failed)
+            return
+        raise _Stop(_reason(failed, remedies, lacking))
+
+    def _remedies(self, workspace: Workspace, failed: PhaseFailed, value: Any) -> tuple[list[Remedy], str]:
+        from fpack.builders.exec.hints import remedies
+        from fpack.cli.workspace.needs import open_finder
+        from fpack.cli.workspace.package_lookup import Packages
+
+        release = str(workspace.field(value, "release") or "") if isinstance(value, dict) else ""
+        packages = Packages(workspace, release or None)
+        return remedies(failed.log, lambda: open_finder(packages)), packages.release
+
+    def _present(self, workspace: Workspace, value: Any, release: str) -> frozenset[str]:
+        """Return the names of the packages that the build has."""
+        from fpack.cli.workspace.package_lookup import Packages
+
+        listed = workspace.field(value, "debian-packages") or []
+        names = [str(workspace.field(workspace.evaluator.force(item), "name")) for item in listed]
+        return closure(Packages(workspace, release), names) if names else frozenset()
+
+    def _add(self, name: str, failed: PhaseFailed, release: str, remedies: Sequence[Remedy]) -> None:
+        for remedy in remedies:
+            package, field = remedy.packages[0], _field(remedy)
+            if (field, package) in self._tried:
+                continue
+            self._tried.add((field, package))
+            before = self._read()
+            after = before.with_packages(self._call_of(name, failed), field, [package], release)
+            self._write(before, after, package, field, str(remedy.need))
+
+    def _leave_out_tests(self, name: str, failed: PhaseFailed) -> None:
+        from fpack.builders.exec.messages import failed_tests
+
+        if ("check", "null") in self._tried:
+            raise _Stop("its tests are left out already")
+        self._tried.add(("check", "null"))
+        before = self._read()
+        after = before.with_value(self._call_of(name, failed), "check", "null")
+        tests = ", ".join(failed_tests(failed.log)) or "its tests"
+        self._write(before, after, "", "check", f"{tests} failed")
+
+    def _fit_image(self, name: str, built: Path) -> None:
+        """Let the image of a built package run a program that the package has; a package without one has no image."""
+        text = self._read()
+        found = text.container()
+        if found is None:
+            return
+        entry, record = found
+        words = re.search(
+            rf'entrypoint\s*=\s*\["\$\{{{re.escape(name)}\}}/bin/([^"]+)"', text.text[record.start : record.end]
+        )
+        if words is None or (built / "bin" / words[1]).exists():
+            return
+        programs = sorted(p.name for p in (built / "bin").iterdir()) if (built / "bin").is_dir() else []
+        if not programs:
+            after = text.without(entry)
+            self._write(text, after, "", str(entry.name), f"{name} has no program to run, so there is no image")
+            return
+        program = main_program(programs, name)
+        at = record.start + words.start(1)
+        after = text.replaced(at, at + len(words[1]), program)
+        self._write(text, after, "", "entrypoint", f"{name} has no bin/{words[1]}, but bin/{program}")
+
+    def _write(self, before: ProjectText, after: ProjectText, package: str, field: str, why: str) -> None:
+        lines = difference(before.text, after.text)
+        try:
+            self._file.write_text(after.text)
+        except OSError as error:
+            raise FpackError(
+                f"{PROJECT_FILE} cannot be written", where=str(self._file), why=error.strerror or ""
+            ) from None
+        self._steps.append(Step(package, field, why, lines))
+        self._say(f"{PROJECT_FILE}: {f'add {package} to `{field}` for {why}' if package else why}")
+        for line in lines:
+            self._say(f"  {line}")
+
+    def _read(self) -> ProjectText:
+        from fpack.lang.syntax.source import read_text
+
+        return ProjectText(read_text(self._file, PROJECT_FILE), PROJECT_FILE)
+
+    def _call_of(self, name: str, failed: PhaseFailed) -> PackageCall:
+        """Return the call in the file that made a failed build. Raise _Stop if it is not known."""
+        calls = self._read().calls()
+        named = [call for call in calls if call.name and re.match(rf"{re.escape(call.name)}-", failed.where)]
+        own = [call for call in calls if call.attribute == name]
+        fitting = [call for call in own if call in named] or named[:1] or (own if len(calls) == 1 else [])
+        if not fitting:
+            raise _Stop(f"{failed.where} is not built by a call in {PROJECT_FILE}, so that is not changed")
+        return fitting[0]
+
+
+def _field(remedy: Remedy) -> str:
+    return "libs" if remedy.packages[0].endswith("-dev") else remedy.need.field
+
+
+def _failures(error: FpackError) -> list[PhaseFailed]:
+    """Return the failed phases of an error, in their order."""
+    from fpack.builders.kinds.exec import PhaseFailed
+
+    return [entry for _, entry in getattr(error, "failures", ()) if isinstance(entry, PhaseFailed)]
+
+
+def _first_line(failed: PhaseFailed) -> str:
+    """Return the line of a log that says what is missing, or the last one."""
+    from fpack.builders.exec.messages import find_missing
+
+    found = find_missing(failed.log)
+    lines = failed.log[-(1 << 18) :].splitlines()
+    if found:
+        named = [
+            line
+            for line in lines
+            if found[0].name and found[0].name in line and re.search(r"(?i)no|fail|error|miss", line)
+        ]
+        lines = named[:1] or lines
+    return lines[-1].strip()[:200] if lines else "it printed nothing"
+
+
+def _reason(failed: PhaseFailed, remedies: Sequence[Remedy], lacking: Sequence[Remedy]) -> str:
+    if failed.phase == "check" and not lacking:
+        from fpack.builders.exec.messages import failed_tests
+
+        tests = ", ".join(failed_tests(failed.log)) or "its tests"
+        return f"{tests} failed; --no-check leaves the tests out, if they cannot run in a sandbox"
+    if lacking:
+        first = lacking[0]
+        return f"the build has {first.packages[0]} already, so {first.need} is looked for elsewhere"
+    if remedies:
+        return f"no package of the release has {remedies[0].missing.needs[0]}"
+    return "the log names nothing that a package has"

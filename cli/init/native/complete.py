@@ -1,0 +1,178 @@
+"""Complete the guess about a project with CMake, Meson, configure or a Makefile: its packages and its programs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fpack.store.errors import FpackError
+
+from ..guess import LIBRARY, Guess, clean_version
+from .autotools_files import read_autotools
+from .cmake_files import read_cmake
+from .make_files import read_make
+from .mapping import Chosen, ChosenPackage, choose
+from .meson_files import read_meson
+from .texts import list_files, read_texts
+from .wanted import BuildFacts
+
+if TYPE_CHECKING:
+    from fpack.builders.debian.contents.finder import NeedFinder
+    from fpack.cli.options import SharedOptions
+
+# The packages that the functions of the library add to a build, and those of every build.
+_EVERY = (
+    "base-files", "bash", "coreutils", "dash", "diffutils", "findutils", "gawk", "grep", "gzip", "libc-bin", "patch", "sed",
+    "tar", "xz-utils", "gcc", "libc6-dev",
+)  # fmt: skip
+_TOOLS: Mapping[str, Sequence[str]] = {
+    "cmake": ("cmake", "g++", "ninja-build", "pkgconf"), "meson": ("meson", "ninja-build", "pkgconf"), "autotools": ("make",),
+    "make": ("make",),
+}  # fmt: skip
+_BOOTSTRAP = ("autoconf", "automake", "libtool", "pkgconf")
+_NOT_MAIN = re.compile(
+    r"(?:^|[-_])(?:tests?|check|bench(?:mark)?s?|examples?|demos?|samples?|fuzz\w*)(?:$|[-_])", re.IGNORECASE
+)
+_SHOWN = 8
+
+
+def complete(guess: Guess, directory: Path, options: SharedOptions, release: str) -> Guess:
+    """Return a guess with the packages that the project's build needs, and the program that the image runs.
+
+    The index of files is fetched if the build needs anything. If it cannot be, what is needed is said.
+    """
+    if guess.call not in _TOOLS:
+        return guess
+    facts = read_facts(guess, directory)
+    guess = with_programs(guess, facts)
+    if not facts.wanted:
+        return guess
+    from fpack.cli.workspace.needs import open_finder
+    from fpack.cli.workspace.package_lookup import Packages
+    from fpack.cli.workspace.workspace import Workspace
+
+    tools = [*_EVERY, *_TOOLS[guess.call], *(_BOOTSTRAP if ("bootstrap", "true") in guess.fields else ())]
+    try:
+        with Workspace(options) as workspace:
+            workspace.use_project(directory)
+            packages = Packages(workspace, release)
+            return with_packages(guess, facts, open_finder(packages), lambda: closure(packages, tools))
+    except FpackError as error:
+        return _unmapped(guess, facts, error)
+
+
+def closure(packages: object, names: Sequence[str]) -> frozenset[str]:
+    """Return the names of packages with all that they depend on."""
+    from fpack.builders.debian.resolver import resolve
+
+    return frozenset(resolve(packages.universe, list(names)).packages)  # type: ignore[attr-defined]
+
+
+def read_facts(guess: Guess, directory: Path) -> BuildFacts:
+    """Return what the files of a project's build system say."""
+    if guess.call == "make":
+        makefile = next((n for n in ("GNUmakefile", "makefile", "Makefile") if (directory / n).is_file()), "Makefile")
+        return read_make(read_texts(directory, sources=True), makefile, list_files(directory))
+    texts = read_texts(directory)
+    if guess.call == "cmake":
+        return read_cmake(texts)
+    files = list_files(directory)
+    if guess.call == "meson":
+        return read_meson(texts, files)
+    facts = read_autotools(texts, files, bootstrap=("bootstrap", "true") in guess.fields)
+    return facts if texts.keys() & {"configure.ac", "configure.in"} else _by_hand(directory, facts)
+
+
+def _by_hand(directory: Path, facts: BuildFacts) -> BuildFacts:
+    """Return what a configure that was not made by autoconf leaves to the sources: the headers that they include."""
+    made = read_make(read_texts(directory, sources=True), "Makefile", list_files(directory))
+    return facts._replace(wanted=[*facts.wanted, *made.wanted])
+
+
+def with_programs(guess: Guess, facts: BuildFacts) -> Guess:
+    """Return a guess with the program that the build system installs, its name and its version."""
+    version = guess.version or clean_version(facts.version)
+    guess = guess._replace(version=version if version and version[0].isdigit() else None)
+    if not facts.known:
+        return guess
+    if facts.libraries and is_named_as_library(guess.name, facts.programs):
+        return guess._replace(
+            library=True, reasons=[guess.reasons[0], f"{LIBRARY}, beside {', '.join(facts.programs[:4])}"]
+        )
+    if not facts.programs:
+        return guess._replace(library=True, reasons=[guess.reasons[0], LIBRARY]) if facts.libraries else guess
+    program = main_program(facts.programs, guess.name)
+    reasons = [line for line in guess.reasons if not line.startswith("the image runs ")]
+    others = [name for name in facts.programs if name != program]
+    more = f", and installs {', '.join(others[:4])}{' and more' if len(others) > 4 else ''} too" if others else ""
+    return guess._replace(
+        entrypoint=[f"@/bin/{program}"], library=False, reasons=[*reasons, f"the image runs {program}{more}"]
+    )
+
+
+def is_named_as_library(name: str, programs: Sequence[str]) -> bool:
+    """Return whether a project that installs a library is named for that, and its programs only help to use it."""
+    return bool(programs) and name.lower().startswith("lib") and name.lower() not in [p.lower() for p in programs]
+
+
+def main_program(programs: Sequence[str], name: str) -> str:
+    """Return the program that a project is named for, or its first one that is no test."""
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    usual = [program for program in programs if not _NOT_MAIN.search(program)] or list(programs)
+    same = [program for program in usual if re.sub(r"[^a-z0-9]", "", program.lower()) == plain]
+    return (same or usual)[0]
+
+
+def with_packages(guess: Guess, facts: BuildFacts, finder: NeedFinder, present: Callable[[], frozenset[str]]) -> Guess:
+    """Return a guess with the packages of the project's needs."""
+    chosen = choose(facts.wanted, finder, present())
+    fields = [*guess.fields]
+    for field in ("tools", "libs"):
+        names = [package.name for package in chosen.packages if package.field == field]
+        if names:
+            fields.append((field, _listed(names)))
+    reasons = [*guess.reasons, *(_reason(package) for package in chosen.packages)]
+    if chosen.optional:
+        reasons.append(f"left out what is optional ({_few([_optional(package) for package in chosen.optional])})")
+    return guess._replace(fields=fields, reasons=reasons, todo=[*guess.todo, *_todo(chosen, finder.release)])
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return a list of the language, on one line if that is short."""
+    words = [f"debian.{name}" if re.fullmatch(r"[A-Za-z_]\w*(-\w+)*", name) else f'debian."{name}"' for name in names]
+    line = f"[{', '.join(words)}]"
+    return line if len(line) < 90 else "[\n" + "".join(f"    {word},\n" for word in words) + "  ]"
+
+
+def _reason(package: ChosenPackage) -> str:
+    where, _, need = package.why[0].partition(": ")
+    found = f"{where} asks for {need}" if need == package.name else f"{where}: {need} is in {package.name}"
+    return found + (f" ({len(package.why) - 1} more)" if len(package.why) > 1 else "")
+
+
+def _optional(package: ChosenPackage) -> str:
+    need = package.why[0].partition(": ")[2]
+    return package.name if need == package.name else f"{need} of {package.name}"
+
+
+def _todo(chosen: Chosen, release: str) -> list[str]:
+    lines = []
+    for item in chosen.unknown:
+        names = " or ".join(dict.fromkeys(need.name for need in item.needs))
+        lines.append(f"{item.where} needs the {item.needs[0].kind} {names}, which no package of {release} has")
+    return [*lines, *chosen.old]
+
+
+def _unmapped(guess: Guess, facts: BuildFacts, error: FpackError) -> Guess:
+    """Return a guess that says what is needed, as no package could be looked up."""
+    needs = dict.fromkeys(str(item.needs[0]) for item in facts.wanted if item.required)
+    if not needs:
+        return guess
+    line = f"add to `libs` and `tools` the packages for {_few(list(needs))}: they could not be looked up: {error.what}"
+    return guess._replace(todo=[*guess.todo, line])
+
+
+def _few(words: Sequence[str]) -> str:
+    return ", ".join(words[:_SHOWN]) + (f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else "")

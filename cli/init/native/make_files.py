@@ -1,0 +1,168 @@
+"""Read what a project with plain Makefiles needs: libraries that it links, pkg-config modules, headers of its sources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+
+from fpack.builders.debian.contents.needs import HEADER, LIBRARY, PACKAGE, PC, PROGRAM, Need
+
+from .wanted import Branches, BuildFacts, Truth, Wanted, negated
+
+_ASSIGN = re.compile(r"^\s*(?:export\s+|override\s+)?([\w.-]+)\s*(\?=|:{0,3}=|\+=|!=)\s*(.*)$")
+_CONDITION = re.compile(r"^\s*(ifeq|ifneq|ifdef|ifndef|else|endif)\b\s*(.*)$")
+_LINKED = re.compile(r"(?<![\w./-])-l([A-Za-z][\w.+-]*)")
+_PKG_CONFIG = re.compile(r"(?:pkg-config|pkgconf|\$[({]PKG_?CONFIG[)}])((?:\s+(?!2>)[^\s`)|&;>]+)+)")
+_CONFIG = re.compile(r"(?<![\w/.-])([a-z][\w.+]*-config)\s+--")
+_NO_LIBRARIES = frozenset(
+    ["m", "dl", "rt", "pthread", "util", "c", "stdc++", "stdc++fs", "gcc_s", "atomic", "resolv", "crypt", "iconv", "intl", "anl", "socket", "nsl", "ws2_32"]
+)
+_UNAME = re.compile(r"\buname\b(?!\s+-[mpr])")
+_INCLUDE = re.compile(r"^[ \t]*#[ \t]*(include[ \t]*<([^>\n]+)>|if\w*\b[^\n]*|el\w+[^\n]*|endif)", re.MULTILINE)
+# Sources that are no part of the programs, or of other systems.
+_ELSEWHERE = re.compile(
+    r"(?:^|/)(?:tests?|examples?|bench(?:marks?)?|docs?|contrib|demos?|samples?)/|"
+    r"(?:^|[/_.-])(?:win|win32|win64|windows|w32|mac|macos|osx|darwin|freebsd|openbsd|netbsd|bsd|solaris|os2|dos|msdos|amiga|vms|beos|"
+    r"haiku|wasm|emscripten|android|ios|mingw)(?:[/_.-]|$)"
+)
+_SOURCES = (".c", ".cc", ".cpp", ".cxx", ".C")
+_MAX_LINES = 100_000
+
+
+def read_make(texts: Mapping[str, str], makefile: str, files: Collection[str] = ()) -> BuildFacts:
+    """Return what a project's Makefiles and sources say. makefile: the path of the one that make reads first."""
+    wanted: list[Wanted] = []
+    values: dict[str, str] = {}
+    others = [n for n in texts if re.search(r"(?:^|/)(?:GNUm|[mM])akefile$|\.mk$", n) and n != makefile]
+    for path in [makefile, *sorted(others, key=lambda n: (n.count("/"), n))]:
+        wanted += _makefile(texts.get(path, ""), path, values)
+    made = {name for text in texts.values() for name in re.findall(r"\blib([\w.+-]+?)\.(?:a|so|la)\b", text)}
+    made |= {part[3:] for path in files for part in path.split("/")[:-1] if part.startswith("lib")}
+    wanted = [w for w in wanted if w.needs[0].kind != LIBRARY or w.needs[0].name not in made]
+    sources = {path: text for path, text in texts.items() if path.endswith((*_SOURCES, ".h", ".hh", ".hpp", ".hxx"))}
+    wanted += read_includes(sources, files)
+    if any(path.endswith(_SOURCES[1:]) for path in sources):
+        wanted.append(Wanted((Need(PACKAGE, "g++"),), True, next(p for p in sources if p.endswith(_SOURCES[1:]))))
+    for ending, program in ((".y", "bison"), (".l", "flex")):
+        found = next((path for path in sorted(files) if path.endswith(ending)), None)
+        if found:
+            wanted.append(Wanted((Need(PACKAGE, program),), True, found))
+    return BuildFacts(wanted)
+
+
+def _makefile(text: str, path: str, values: dict[str, str]) -> Iterator[Wanted]:
+    branches = Branches()
+    for number, line in _lines(text):
+        condition = _CONDITION.match(line)
+        if condition:
+            _branch(branches, condition[1], condition[2], values)
+            continue
+        holds = branches.holds
+        if holds is False:
+            continue
+        given = _ASSIGN.match(line)
+        if given:
+            name, operator, value = given[1], given[2], given[3].strip()
+            if operator == "+=":
+                values[name] = f"{values.get(name, '')} {value}"
+            elif operator != "?=" or name not in values:
+                values[name] = value if holds is True or name not in values else values[name]
+        where = f"{path}:{number}"
+        yield from _line(line, where, holds is True, values)
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines with their numbers, continued ones joined, comments removed."""
+    joined, first = "", 0
+    for number, line in enumerate(text.splitlines()[:_MAX_LINES], 1):
+        first = first or number
+        if line.endswith("\\"):
+            joined += line[:-1] + " "
+            continue
+        joined += line
+        yield first, re.sub(r"(?:^|(?<=\s))#.*", "", joined)
+        joined, first = "", 0
+    if joined:
+        yield first, joined
+
+
+def _branch(branches: Branches, word: str, rest: str, values: Mapping[str, str]) -> None:
+    if word == "else":
+        more = _CONDITION.match(rest)
+        branches.otherwise(_truth(more[1], more[2], values) if more else True)
+    elif word == "endif":
+        branches.end()
+    else:
+        branches.begin(_truth(word, rest, values))
+
+
+def _truth(word: str, rest: str, values: Mapping[str, str]) -> Truth:
+    """Return whether a condition of a Makefile holds on Linux, without variables of the environment."""
+    if word in ("ifdef", "ifndef"):
+        name = rest.strip()
+        found = bool(values[name].strip()) if name in values else False
+        return found if word == "ifdef" else not found
+    sides = re.match(r"\(\s*(.*?)\s*,\s*(.*?)\s*\)\s*$", rest) or re.match(
+        r"[\"'](.*?)[\"']\s+[\"'](.*?)[\"']\s*$", rest
+    )
+    if sides is None:
+        return None
+    left, right = (_value(side, values) for side in sides.groups())
+    if left is None or right is None:
+        return None
+    return (left == right) if word == "ifeq" else negated(left == right)
+
+
+def _value(text: str, values: Mapping[str, str]) -> str | None:
+    """Return the value of a text; None if it is not known."""
+    for _ in range(5):
+        text = re.sub(r"\$[({](\w[\w.-]*)[)}]", lambda v: values.get(v[1], _UNSET.get(v[1], "")), text)
+    if _UNAME.search(text):
+        return "Linux" if "findstring" not in text else None
+    text = re.sub(r"\$\(strip\s+([^()$]*)\)", r"\1", text)
+    return None if "$" in text else text.strip()
+
+
+_UNSET = {"OS": "", "MAKECMDGOALS": "", "CC": "cc", "CXX": "g++"}
+
+
+def _line(line: str, where: str, certain: bool, values: Mapping[str, str]) -> Iterator[Wanted]:
+    for name in _LINKED.findall(line):
+        if name not in _NO_LIBRARIES:
+            yield Wanted((Need(LIBRARY, name),), certain, where)
+    for words in _PKG_CONFIG.findall(line):
+        yield Wanted((Need(PACKAGE, "pkgconf"),), True, where)
+        expanded = re.sub(r"\$[({](\w+)[)}]", lambda v: values.get(v[1], " "), words)
+        for word in expanded.split():
+            if re.fullmatch(r"[A-Za-z_][\w.+-]*", word):
+                yield Wanted((Need(PC, word),), certain, where)
+    for name in _CONFIG.findall(line):
+        if name not in ("pkg-config",):
+            yield Wanted((Need(PROGRAM, name),), certain, where)
+
+
+def read_includes(sources: Mapping[str, str], files: Collection[str] = ()) -> list[Wanted]:
+    """Return the needs for the headers that sources include in angle brackets, outside of conditions.
+
+    Headers of the project itself are left out. files: the paths of all its files.
+    """
+    own = {path.rpartition("/")[2] for path in (*files, *sources)}
+    found: dict[str, Wanted] = {}
+    for path, text in sources.items():
+        if _ELSEWHERE.search(path.lower()):
+            continue
+        text = re.sub(r"/\*.*?\*/", lambda comment: "\n" * comment[0].count("\n"), text, flags=re.DOTALL)
+        depth = 0
+        guard = re.search(r"^[ \t]*#[ \t]*ifndef[ \t]+(\w+)\s*\n[ \t]*#[ \t]*define[ \t]+\1\b", text, re.MULTILINE)
+        guarded = guard.start() if guard else -1
+        for line in _INCLUDE.finditer(text):
+            if line[2] is None:
+                word = line[1][:2]
+                is_guard = guarded >= 0 and abs(line.start() - guarded) < 2
+                depth += 0 if is_guard else (word == "if") - (word == "en")
+                continue
+            header = line[2].strip()
+            if depth <= 0 and header.rpartition("/")[2] not in own and re.fullmatch(r"[\w.+/-]+", header):
+                number = text.count("\n", 0, line.start()) + 1
+                found.setdefault(header, Wanted((Need(HEADER, header),), True, f"{path}:{number}"))
+    return list(found.values())

@@ -1,0 +1,96 @@
+"""Choose Debian's packages for what a build needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from fpack.builders.debian.contents.needs import HEADER, LIBRARY, PACKAGE, Need
+
+from .wanted import Wanted
+
+if TYPE_CHECKING:
+    from fpack.builders.debian.contents.finder import FoundPackages, NeedFinder
+
+# The directories in which a compiler finds a header without options.
+_DIRECT = re.compile(r"/usr/include(?:/[\w.]+-linux-gnu\w*)?/")
+
+
+class ChosenPackage(NamedTuple):
+    """A package for the needs of a build. field: the argument that takes it. why: the needs, with their places."""
+
+    name: str
+    field: str
+    why: tuple[str, ...]
+
+
+class Chosen(NamedTuple):
+    """The packages of a build. optional: those without which it works. unknown: needs without a package. old: needs whose
+    package is older than the build asks for."""
+
+    packages: Sequence[ChosenPackage]
+    optional: Sequence[ChosenPackage]
+    unknown: Sequence[Wanted]
+    old: Sequence[str]
+
+
+def choose(wanted: Sequence[Wanted], finder: NeedFinder, present: Collection[str] = ()) -> Chosen:
+    """Choose the packages of needs. present: packages that the build has anyway.
+
+    A need that a chosen or present package meets adds none; required needs come first, so that an optional one can be met
+    by their packages.
+    """
+    made: dict[str, tuple[Need, list[str], bool]] = {}
+    unknown: list[Wanted] = []
+    old: list[str] = []
+    have = set(present)
+    headers = [w for w in wanted if w.needs[0].kind == HEADER]
+    others = [w for w in wanted if w.needs[0].kind != HEADER]
+    for item in sorted([*others, *headers], key=lambda w: not w.required):
+        found = _first(item, finder, have)
+        if found is None:
+            if item.required and item.needs[0].kind != HEADER:
+                unknown.append(item)
+            continue
+        best = found.best
+        if best is None or best in have:
+            continue
+        if found.need.kind == HEADER and not (item.required and _is_direct(found)):
+            continue  # an option names its directory, and what gives the option needs the package
+        why = f"{item.where}: {_short(found.need)}"
+        if best not in made:
+            made[best] = (found.need, [why], item.required)
+        elif why not in made[best][1]:
+            made[best][1].append(why)
+        if item.required and found.too_old:
+            old.append(f"{item.where} asks for {found.need}, and {best} of {finder.release} is {found.too_old}")
+    met = {why.partition(": ")[0] for _, reasons, _ in made.values() for why in reasons}
+    unknown = [item for item in unknown if item.where not in met]  # alternatives in one line
+    packages = [(_field(name, need), name, tuple(why), required) for name, (need, why, required) in made.items()]
+    chosen = [ChosenPackage(name, field, why) for field, name, why, required in sorted(packages) if required]
+    optional = [ChosenPackage(name, field, why) for field, name, why, required in sorted(packages) if not required]
+    return Chosen(chosen, optional, unknown, old)
+
+
+def _first(item: Wanted, finder: NeedFinder, have: Collection[str]) -> FoundPackages | None:
+    """Return what meets the first of alternatives that a package meets: one that the build has, if there is one."""
+    found = [met for need in item.needs if (met := finder.find(need)).packages]
+    return next((met for met in found if met.best in have), found[0] if found else None)
+
+
+def _is_direct(found: FoundPackages) -> bool:
+    """Return whether a compiler finds a header without an option that names its directory."""
+    where = _DIRECT.match(found.file)
+    return found.file == "" or (where is not None and found.file[where.end() :] == found.need.name)
+
+
+def _field(name: str, need: Need) -> str:
+    if need.kind == PACKAGE or need.kind == LIBRARY:
+        return "libs" if name.endswith("-dev") or name.endswith("-compat") else "tools"
+    return need.field
+
+
+def _short(need: Need) -> str:
+    """Return a need as the project's file says it."""
+    return f"<{need.name}>" if need.kind == HEADER else f"-l{need.name}" if need.kind == LIBRARY else need.name

@@ -1,0 +1,67 @@
+"""`fpack fix`: build, add what the build lacks to fpack.fp, and build again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from fpack.cli import options as shared
+
+
+@click.command(
+    "fix",
+    epilog="""\b
+Examples:
+  fpack fix                             the packages of ./fpack.fp
+  fpack fix app                         one of them
+  fpack fix --no-check                  and leave out tests that fail in the sandbox
+  fpack fix --json""",
+)
+@click.argument("names", nargs=-1, metavar="[WHAT]...")
+@click.option("--no-check", is_flag=True, help="Set `check = null` for a package whose tests fail.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.building
+def command(names: tuple[str, ...], no_check: bool, as_json: bool, **rest: Any) -> int:
+    """Build the packages of fpack.fp, and add what a build lacks until all are built.
+
+    A failed build whose log names a missing header, library, program, pkg-config module, CMake package or module of
+    Python or Perl gets Debian's package of it: it is added to `libs` or `tools` in the file, and shown. The rounds end
+    with success, or with the reason why nothing is known to help. The file's formatting is kept.
+    """
+    from fpack.cli.errors import UsageError
+    from fpack.cli.init.fixer import Fixer
+    from fpack.cli.paths import PROJECT_FILE
+    from fpack.cli.ui.render import note
+    from fpack.cli.workspace.target import find_project
+
+    project = find_project(Path.cwd())
+    if project is None:
+        raise UsageError(f"There is no {PROJECT_FILE} here", hint="fpack init writes one for an existing project")
+    outcome = Fixer(project, shared.options(rest), note, no_check=no_check).run(names)
+    if as_json:
+        shared.print_json(
+            {
+                "built": {name: str(path) for name, path in outcome.paths.items()},
+                "steps": [
+                    step._asdict() | {"package": step.package or None, "lines": list(step.lines)}
+                    for step in outcome.steps
+                ],
+                "reason": outcome.reason or None,
+            }
+        )
+    if outcome.reason:
+        note(f"stopped: {outcome.reason}")
+        if outcome.error is not None and not as_json:
+            raise outcome.error
+        return 1
+    if not as_json:
+        for path in outcome.paths.values():
+            print(path)
+    count = len(outcome.steps)
+    note(
+        f"built, with {count} change{'' if count == 1 else 's'} of {PROJECT_FILE}"
+        if count
+        else "built; nothing was lacking"
+    )
+    return 0
