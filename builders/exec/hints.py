@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _MOST = 3  # packages of a hint
 _OPTIONS: Mapping[str, str] = {
-    PC: "--pc", CMAKE: "--cmake", HEADER: "--header", LIBRARY: "--lib", PROGRAM: "--program", PYTHON: "--file", SONAME: "--file",
+    PC: "--pc", CMAKE: "--cmake", HEADER: "--header", LIBRARY: "--lib", PROGRAM: "--program", PYTHON: "--file",
+    SONAME: "--file",
 }  # fmt: skip
 
 

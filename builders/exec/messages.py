@@ -30,8 +30,8 @@ MAX_TEXT = 1 << 18  # characters of a log that are looked at, from its end
 
 
 class Missing(NamedTuple):
-    """What a message says is missing. needs: alternatives, of which one is enough. needs is empty if `advice` is all that
-    can be said. at: the offset of the message in the text. is_weak: a build often goes on after such a message."""
+    """What a message says is missing. needs: alternatives, of which one is enough; none if there is only advice. at:
+    the offset of the message in the text. is_weak: a build often goes on after such a message."""
 
     name: str
     needs: tuple[Need, ...]
@@ -50,6 +50,10 @@ _GO = "{0} is not vendored: run go mod vendor, and keep vendor/ with the source"
 _GEM = "{0} is not vendored: run bundle cache, and keep vendor/cache with the source"
 _NPM = "package.json and package-lock.json differ: run npm install, and keep both"
 _PIP = "the lock has no file of {0} for this Python, or its version was changed: lock the requirements again"
+_OLD_C = (
+    "the source is older than what this compiler accepts by default: CFLAGS with -fpermissive, or -std=gnu89, as in "
+    'env = {{ CFLAGS = "-O2 -fpermissive" }}, makes its errors warnings again'
+)
 _OLD = "the release's {0} is older than the build asks for: use another release, or build {0} from source"
 
 
@@ -187,7 +191,7 @@ _KNOWN: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (rf"mold: fatal: library not found: {_NAME}", _of(LIBRARY)),
         (rf"could not find native static library `{_NAME}`", _of(LIBRARY)),
         (
-            rf"(?:ImportError|OSError|error while loading shared libraries): {_NAME}(?:\.so[\d.]*)?: cannot open shared object",
+            rf"(?:ImportError|OSError|loading shared libraries): {_NAME}(?:\.so[\d.]*)?: cannot open shared object",
             lambda m: _soname(m),
         ),
         # pkg-config.
@@ -204,7 +208,8 @@ _KNOWN: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (rf"ERROR: Dependency {_Q}{_NAME}{_Q} (?:not found|is required)", _pkg_config),
         (rf"ERROR: Dependency lookup for {_NAME} with method", _pkg_config),
         (
-            rf"dependency {_NAME} found: NO[^\n]*\n(?:[^\n]*\n){{0,6}}?[^\n]*ERROR: (?:Neither a subproject|Automatic wrap|Subproject)",
+            rf"dependency {_NAME} found: NO[^\n]*\n(?:[^\n]*\n){{0,6}}?[^\n]*ERROR: "
+            r"(?:Neither a subproject|Automatic wrap|Subproject)",
             _pkg_config,
         ),
         (
@@ -247,29 +252,33 @@ _KNOWN: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
             _checked,
         ),
         (
-            rf"configure: error: (?:[^\n]*\s)?(?:lib)?{_NAME} (?:headers?|librar(?:y|ies)|development files?)[^\n]* (?:not found|required|missing)",
+            rf"configure: error: (?:[^\n]*\s)?(?:lib)?{_NAME} (?:headers?|librar(?:y|ies)|development files?)"
+            r"[^\n]* (?:not found|required|missing)",
             lambda m: _named(m),
         ),
         # make, shells and what runs programs.
         (rf"line \d+: {_PATH}: (?:command not found|No such file or directory)", _program),
+        (rf"^[^\n: ]+: \d+: {_PATH}: not found", _program),
         (rf"sh: (?:line )?\d+: {_PATH}: not found", _program),
         (rf"bash: (?:line \d+: )?{_PATH}: command not found", _program),
         (rf"make(?:\[\d+\])?: {_PATH}: (?:No such file or directory|Command not found)", _program),
         (rf"(?:usr/bin/)?env: {_Q}{_PATH}{_Q}: No such file or directory", _program),
         (rf": {_PATH}: bad interpreter: No such file", _interpreter),
         (
-            rf"(?:execvp|xargs|nice|time|timeout): (?:failed to run command )?{_Q}{_PATH}{_Q}: No such file or directory",
+            rf"(?:execvp|xargs|nice|time|timeout): (?:failed to run command )?{_Q}{_PATH}{_Q}: No such file",
             _program,
         ),
         (rf"exec: \"{_PATH}\": executable file not found in \$PATH", _program),
         (rf"No rule to make target {_Q}(/usr/[\w./+-]+){_Q}", _rule),
         (rf"is `{_NAME}` not installed\?", _program),
         (
-            rf"(?:Could not find|could not find|cannot find|failed to find) `?{_NAME}`? (?:installation|executable|binary|program|command)",
+            rf"(?:[Cc]ould not find|cannot find|failed to find) `?{_NAME}`? "
+            r"(?:installation|executable|binary|program|command)",
             _program,
         ),
         (rf"{_NAME}(?: executable)? not found(?: in PATH|\. Please install|: please install| on PATH)", _program),
         (rf"{_NAME}: program not found or is not executable", _program),
+        (r"\[-Wimplicit-(?:function-declaration|int)\]|\[-W(?:int-conversion|incompatible-pointer-types)\]", _OLD_C),
         # Interpreters.
         (rf"(?:ModuleNotFoundError|ImportError): No module named {_Q}{_NAME}{_Q}", _of(PYTHON)),
         (rf"Could not import extension {_NAME}", _of(PYTHON)),
@@ -336,16 +345,17 @@ def find_missing(text: str) -> list[Missing]:
         for match in pattern.finditer(text):
             name = match[1] if match.re.groups else ""
             if isinstance(reader, str):
-                found.append(Missing(name, (), reader.format(name), match.start()))
-                continue
+                is_weak = reader is _OLD_C
+                found.append(Missing(name, (), reader.format(name), match.start(), is_weak))
+                break
             needs = tuple(need for need in reader(match) if need.name)
             if needs:
                 shown = name if isinstance(name, str) and name else needs[0].name
                 found.append(Missing(shown, needs, "", match.start(), _is_weak(text, match.start(), needs)))
     strong = [item for item in found if not item.is_weak]
-    optional = [item for item in found if item.is_weak and item.needs[0].kind != PROGRAM]
-    programs = [item for item in found if item.is_weak and item.needs[0].kind == PROGRAM]
-    found = strong or programs or sorted(optional, key=lambda item: item.at)[-1:]
+    programs = [item for item in found if item.is_weak and item.needs and item.needs[0].kind == PROGRAM]
+    optional = [item for item in found if item.is_weak and item.needs and item.needs[0].kind != PROGRAM]
+    found = strong or programs or sorted(optional, key=lambda item: item.at)[-1:] or found
     ordered: dict[object, Missing] = {}
     for item in sorted(found, key=lambda item: item.at):
         ordered.setdefault(item.needs[:1] or item.advice, item)

@@ -15,9 +15,10 @@ from fpack.store.errors import FpackError
 from .guess import text as quoted
 
 # The functions of the library that build a package.
-BUILDERS = frozenset(
-    ["package", "autotools", "cmake", "meson", "make", "python", "node", "go", "rust", "ruby", "java", "maven", "gradle", "php", "perl"]
-)  # fmt: skip
+BUILDERS = frozenset({
+    "package", "autotools", "cmake", "meson", "make", "python", "node", "go", "rust", "ruby", "java", "maven",
+    "gradle", "php", "perl",
+})  # fmt: skip
 
 
 class CannotEdit(FpackError):

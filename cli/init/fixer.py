@@ -1,7 +1,7 @@
-"""Build a project's packages, add what the builds lack to fpack.fp, and build again until they succeed or nothing helps.
+"""Build a project's packages, add what builds lack to fpack.fp, and build again until nothing is lacking.
 
-Each round adds a package that the build did not have, so the rounds end. Only packages that the release's index of files
-or the tables of names know are added.
+Each round adds a package that the build did not have, so the rounds end. Only packages that the index of files or the
+tables of names know are added.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Step(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The end of the rounds. error: of the last build, or None if it succeeded. reason: why no further round was made."""
+    """The end of the rounds. error: of the last build, or None if it succeeded. reason: why the rounds ended."""
 
     steps: Sequence[Step]
     paths: Mapping[str, StorePath]
@@ -246,6 +246,10 @@ def _first_line(failed: PhaseFailed) -> str:
             if found[0].name and found[0].name in line and re.search(r"(?i)no|fail|error|miss", line)
         ]
         lines = named[:1] or lines
+    else:
+        lines = [line for line in lines if re.search(r"(?i)\b(?:error|fail(?:ed|ure)?|cannot|undefined)\b", line)][
+            :1
+        ] or lines
     return lines[-1].strip()[:200] if lines else "it printed nothing"
 
 

@@ -200,10 +200,9 @@ def _needed(option: str, text: str, release: str | None, limit: int, as_json: bo
         return 0 if all(met.packages for _, met, _ in found) else 1
     for need, met, _ in found:
         if not met.packages:
-            raise FpackError(
-                f"No package of {packages.release} has {need}",
-                hint=f"the name must be complete; fpack search --file {shlex.quote(f'*{need.name}*')} finds parts of names",
-            )
+            parts = shlex.quote(f"*{need.name}*")
+            hint = f"the name must be complete; parts of names are found by fpack search --file {parts}"
+            raise FpackError(f"No package of {packages.release} has {need}", hint=hint)
     _print_needs(found, limit, packages)
     return 0
 

@@ -67,8 +67,8 @@ def parse_needs(option: str, text: str) -> list[Need]:
 def open_finder(packages: Packages) -> NeedFinder:
     """Return the finder of a release. Indexes are fetched if the cache has none.
 
-    If the release's index of files cannot be had, that of the nearest release of its distribution is used: only packages
-    that the release itself has count, so a difference between the releases leaves out packages, and adds none.
+    If the release's index of files cannot be had, that of the nearest release of its distribution is used. Only
+    packages that the release itself has count: a difference between the releases leaves out packages, and adds none.
     """
     from fpack.builders.debian.contents.finder import NeedFinder
 
@@ -101,8 +101,8 @@ def _contents(packages: Packages) -> ContentsIndex:
             except FpackError:
                 continue
             note(
-                f"the index of files of {packages.release} is not available now: packages are found by that of {release}, "
-                f"among those of {packages.release}"
+                f"the index of files of {packages.release} is not available now: its packages are found by that of "
+                f"{release}"
             )
             return index
         raise error from None

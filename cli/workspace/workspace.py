@@ -285,7 +285,7 @@ class Workspace:
         return f"fpack update moves the lock {short(self.lock_file)}{when} to the current versions"
 
     def files(self) -> NeedFinder | None:
-        """Return the finder of the packages of the lock's release. Its index of files is fetched if the cache has none."""
+        """Return the finder of packages of the lock's release. Its index is fetched if the cache has none."""
         from .needs import cached_finder, open_finder
         from .package_lookup import Packages
 

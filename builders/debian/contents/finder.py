@@ -17,9 +17,10 @@ from .needs import HEADER, LIBS, PROGRAM, Need, Place, known_package, named_pack
 _TRANSITIONAL = re.compile(r"\b(?:transitional|dummy) (?:dummy )?package\b|\(transitional|\(dummy", re.IGNORECASE)
 # Of packages that have the same files, those that most others are built with.
 _USUAL = frozenset({
-    "libcurl4-openssl-dev", "libssl-dev", "libsdl2-dev", "libncurses-dev", "libpq-dev", "libopenmpi-dev", "libblas-dev",
-    "liblapack-dev", "libgl-dev", "libfuse3-dev", "libreadline-dev", "libpulse-dev", "libjack-jackd2-dev", "libelf-dev",
-    "libmariadb-dev", "libboost-dev", "default-jdk-headless", "bison", "flex", "gawk", "libltdl-dev", "libhdf5-dev",
+    "libcurl4-openssl-dev", "libssl-dev", "libsdl2-dev", "libncurses-dev", "libpq-dev", "libopenmpi-dev",
+    "libblas-dev", "liblapack-dev", "libgl-dev", "libfuse3-dev", "libreadline-dev", "libpulse-dev",
+    "libjack-jackd2-dev", "libelf-dev", "libmariadb-dev", "libboost-dev", "default-jdk-headless", "bison", "flex",
+    "gawk", "libltdl-dev", "libhdf5-dev",
 })  # fmt: skip
 _LIMIT = 2000  # files of one name that are looked at
 
@@ -127,7 +128,7 @@ class NeedFinder:
                 name not in _USUAL,
                 round(-_similarity(name, need), 3),
                 depends - depended,
-                [-part if isinstance(part, int) else 0 for part in _numbers(name)],
+                [-number for number in _numbers(name)],
                 len(name),
                 name,
             )

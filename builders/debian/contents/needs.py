@@ -44,7 +44,7 @@ class Need(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A file that meets a need. file: an absolute path, or the end of one. below: the directories that it must be in."""
+    """A file that meets a need. file: an absolute path, or the end of one. below: a pattern of its directory."""
 
     file: str
     below: re.Pattern[str] | None = None
@@ -62,30 +62,33 @@ _BIN = ("/usr/bin", "/usr/sbin", "/usr/games")
 
 # Programs whose names are links of Debian's alternatives, or which have another name in Debian.
 _PROGRAMS: Mapping[str, str] = {
-    "awk": "gawk", "c++": "g++", "cc": "gcc", "cxx": "g++", "javac": "default-jdk-headless", "jar": "default-jdk-headless",
-    "java": "default-jre-headless", "lex": "flex", "nc": "netcat-openbsd", "pkg-config": "pkgconf", "pip": "python3-pip",
-    "pip3": "python3-pip", "python": "python-is-python3", "rst2html": "python3-docutils", "rst2man": "python3-docutils",
-    "rst2html.py": "python3-docutils", "rst2man.py": "python3-docutils", "vi": "vim-tiny", "yacc": "bison",
-    "libtool": "libtool-bin", "sphinx-build": "python3-sphinx", "clang-format": "clang-format", "qmake": "qt5-qmake",
-    "pytest": "python3-pytest", "latex": "texlive-latex-base", "pdflatex": "texlive-latex-base", "makeinfo": "texinfo",
-    "autopoint": "autopoint", "which": "debianutils", "node-gyp": "node-gyp", "tclsh": "tcl", "wish": "tk", "cython": "cython3",
-    "lua": "lua5.4", "luac": "lua5.4", "pod2man": "perl", "pod2html": "perl", "ld": "binutils",
-    "javadoc": "default-jdk-headless", "python3": "python3", "perl": "perl", "ruby": "ruby", "guile": "guile-3.0",
-    "clang": "clang", "clang++": "clang", "llvm-config": "llvm-dev", "node": "nodejs", "go": "golang-go",
+    "awk": "gawk", "c++": "g++", "cc": "gcc", "cxx": "g++", "javac": "default-jdk-headless",
+    "jar": "default-jdk-headless", "java": "default-jre-headless", "lex": "flex", "nc": "netcat-openbsd",
+    "pkg-config": "pkgconf", "pip": "python3-pip", "pip3": "python3-pip", "python": "python-is-python3",
+    "rst2html": "python3-docutils", "rst2man": "python3-docutils", "rst2html.py": "python3-docutils",
+    "rst2man.py": "python3-docutils", "vi": "vim-tiny", "yacc": "bison", "libtool": "libtool-bin",
+    "sphinx-build": "python3-sphinx", "clang-format": "clang-format", "qmake": "qt5-qmake", "pytest": "python3-pytest",
+    "latex": "texlive-latex-base", "pdflatex": "texlive-latex-base", "makeinfo": "texinfo", "autopoint": "autopoint",
+    "which": "debianutils", "node-gyp": "node-gyp", "tclsh": "tcl", "wish": "tk", "cython": "cython3", "lua": "lua5.4",
+    "luac": "lua5.4", "pod2man": "perl", "pod2html": "perl", "ld": "binutils", "javadoc": "default-jdk-headless",
+    "python3": "python3", "perl": "perl", "ruby": "ruby", "guile": "guile-3.0", "clang": "clang", "clang++": "clang",
+    "llvm-config": "llvm-dev", "node": "nodejs", "go": "golang-go",
 }  # fmt: skip
 # Headers and libraries that lie in directories which only options name, and are found by their packages' own means.
 _HEADERS: Mapping[str, str] = {
-    "Python.h": "python3-dev", "ruby.h": "ruby-dev", "jni.h": "default-jdk-headless", "tcl.h": "tcl-dev", "tk.h": "tk-dev",
-    "EXTERN.h": "libperl-dev", "perl.h": "libperl-dev", "R.h": "r-base-dev", "Rinternals.h": "r-base-dev", "mpi.h": "libopenmpi-dev",
-    "libguile.h": "guile-3.0-dev", "cblas.h": "libblas-dev", "lapacke.h": "liblapacke-dev", "hdf5.h": "libhdf5-dev",
-    "pybind11/pybind11.h": "pybind11-dev", "numpy/arrayobject.h": "python3-numpy", "caml/mlvalues.h": "ocaml",
-    "node_api.h": "libnode-dev", "node.h": "libnode-dev", "v8.h": "libnode-dev", "omp.h": "gcc", "quadmath.h": "gcc",
+    "Python.h": "python3-dev", "ruby.h": "ruby-dev", "jni.h": "default-jdk-headless", "tcl.h": "tcl-dev",
+    "tk.h": "tk-dev", "EXTERN.h": "libperl-dev", "perl.h": "libperl-dev", "R.h": "r-base-dev",
+    "Rinternals.h": "r-base-dev", "mpi.h": "libopenmpi-dev", "libguile.h": "guile-3.0-dev", "cblas.h": "libblas-dev",
+    "lapacke.h": "liblapacke-dev", "hdf5.h": "libhdf5-dev", "pybind11/pybind11.h": "pybind11-dev",
+    "numpy/arrayobject.h": "python3-numpy", "caml/mlvalues.h": "ocaml", "node_api.h": "libnode-dev",
+    "node.h": "libnode-dev", "v8.h": "libnode-dev", "omp.h": "gcc", "quadmath.h": "gcc",
 }  # fmt: skip
 _LIBRARIES: Mapping[str, str] = {
-    "blas": "libblas-dev", "cblas": "libblas-dev", "lapack": "liblapack-dev", "stdc++": "g++", "gomp": "gcc", "gfortran": "gfortran",
-    "gcc_s": "gcc", "atomic": "gcc", "quadmath": "gcc", "tcl": "tcl-dev", "tk": "tk-dev", "lua": "liblua5.4-dev", "perl": "libperl-dev",
-    "ruby": "ruby-dev", "jvm": "default-jdk-headless", "mysqlclient": "libmariadb-dev-compat", "MagickWand": "libmagickwand-dev",
-    "mpi": "libopenmpi-dev", "hdf5": "libhdf5-dev", "objc": "gobjc", "asan": "gcc", "ubsan": "gcc", "tsan": "gcc", "python3": "python3-dev",
+    "blas": "libblas-dev", "cblas": "libblas-dev", "lapack": "liblapack-dev", "stdc++": "g++", "gomp": "gcc",
+    "gfortran": "gfortran", "gcc_s": "gcc", "atomic": "gcc", "quadmath": "gcc", "tcl": "tcl-dev", "tk": "tk-dev",
+    "lua": "liblua5.4-dev", "perl": "libperl-dev", "ruby": "ruby-dev", "jvm": "default-jdk-headless",
+    "mysqlclient": "libmariadb-dev-compat", "MagickWand": "libmagickwand-dev", "mpi": "libopenmpi-dev",
+    "hdf5": "libhdf5-dev", "objc": "gobjc", "asan": "gcc", "ubsan": "gcc", "tsan": "gcc", "python3": "python3-dev",
 }  # fmt: skip
 _CMAKES: Mapping[str, str] = {
     "LLVM": "llvm-dev",
@@ -95,24 +98,26 @@ _CMAKES: Mapping[str, str] = {
     "TBB": "libtbb-dev",
 }
 _PCS: Mapping[str, str] = {
-    "lua": "liblua5.4-dev", "python3": "python3-dev", "python3-embed": "python3-dev", "ruby": "ruby-dev", "blas": "libblas-dev",
-    "cblas": "libblas-dev", "lapack": "liblapack-dev", "tcl": "tcl-dev", "tk": "tk-dev", "hdf5": "libhdf5-dev", "lua-5.4": "liblua5.4-dev",
-    "guile-3.0": "guile-3.0-dev",
+    "lua": "liblua5.4-dev", "python3": "python3-dev", "python3-embed": "python3-dev", "ruby": "ruby-dev",
+    "blas": "libblas-dev", "cblas": "libblas-dev", "lapack": "liblapack-dev", "tcl": "tcl-dev", "tk": "tk-dev",
+    "hdf5": "libhdf5-dev", "lua-5.4": "liblua5.4-dev", "guile-3.0": "guile-3.0-dev",
 }  # fmt: skip
 _TABLES: Mapping[str, Mapping[str, str]] = {
     PROGRAM: _PROGRAMS, HEADER: _HEADERS, LIBRARY: _LIBRARIES, CMAKE: _CMAKES, PC: _PCS,
 }  # fmt: skip
 # Macros that autoconf itself does not have, by the beginning of their names, and the packages that define them.
 _MACROS: Mapping[str, str] = {
-    "AX_": "autoconf-archive", "PKG_": "pkgconf", "LT_": "libtool", "AC_PROG_LIBTOOL": "libtool", "AM_PROG_LIBTOOL": "libtool",
-    "AC_LIBTOOL_": "libtool", "AC_DISABLE_STATIC": "libtool", "AM_GNU_GETTEXT": "gettext", "AM_ICONV": "gettext",
-    "AC_LIB_": "gettext", "gl_": "gnulib", "IT_PROG_INTLTOOL": "intltool", "AC_PROG_INTLTOOL": "intltool",
-    "GTK_DOC_CHECK": "gtk-doc-tools", "GOBJECT_INTROSPECTION_": "libgirepository1.0-dev", "GLIB_GSETTINGS": "libglib2.0-dev",
-    "AM_PATH_GLIB": "libglib2.0-dev", "AM_PATH_GTK": "libgtk2.0-dev", "AM_PATH_SDL": "libsdl1.2-dev", "AM_PATH_SDL2": "libsdl2-dev",
-    "AM_PATH_LIBGCRYPT": "libgcrypt20-dev", "AM_PATH_GPG_ERROR": "libgpg-error-dev", "AM_PATH_GPGME": "libgpgme-dev",
-    "AM_PATH_CPPUNIT": "libcppunit-dev", "AM_PATH_CHECK": "check", "GNOME_": "gnome-common", "YELP_HELP_INIT": "yelp-tools",
-    "XDT_": "xfce4-dev-tools", "VALA_": "valac", "AM_PROG_VALAC": "valac", "XORG_": "xutils-dev", "APPSTREAM_XML": "appstream",
-    "AM_MAINTAINER_MODE": "automake", "AC_PROG_SWIG": "autoconf-archive", "AM_NLS": "gettext", "LIBCURL_CHECK_CONFIG": "libcurl4-openssl-dev",
+    "AX_": "autoconf-archive", "PKG_": "pkgconf", "LT_": "libtool", "AC_PROG_LIBTOOL": "libtool",
+    "AM_PROG_LIBTOOL": "libtool", "AC_LIBTOOL_": "libtool", "AC_DISABLE_STATIC": "libtool",
+    "AM_GNU_GETTEXT": "gettext", "AM_ICONV": "gettext", "AC_LIB_": "gettext", "gl_": "gnulib",
+    "IT_PROG_INTLTOOL": "intltool", "AC_PROG_INTLTOOL": "intltool", "GTK_DOC_CHECK": "gtk-doc-tools",
+    "GOBJECT_INTROSPECTION_": "libgirepository1.0-dev", "GLIB_GSETTINGS": "libglib2.0-dev",
+    "AM_PATH_GLIB": "libglib2.0-dev", "AM_PATH_GTK": "libgtk2.0-dev", "AM_PATH_SDL": "libsdl1.2-dev",
+    "AM_PATH_SDL2": "libsdl2-dev", "AM_PATH_LIBGCRYPT": "libgcrypt20-dev", "AM_PATH_GPG_ERROR": "libgpg-error-dev",
+    "AM_PATH_GPGME": "libgpgme-dev", "AM_PATH_CPPUNIT": "libcppunit-dev", "AM_PATH_CHECK": "check",
+    "GNOME_": "gnome-common", "YELP_HELP_INIT": "yelp-tools", "XDT_": "xfce4-dev-tools", "VALA_": "valac",
+    "AM_PROG_VALAC": "valac", "XORG_": "xutils-dev", "APPSTREAM_XML": "appstream", "AM_MAINTAINER_MODE": "automake",
+    "AC_PROG_SWIG": "autoconf-archive", "AM_NLS": "gettext", "LIBCURL_CHECK_CONFIG": "libcurl4-openssl-dev",
     "XIPH_PATH_": "libogg-dev", "LIB_SOCKET_NSL": "autoconf-archive",
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from fpack.builders.debian.contents.needs import HEADER, LIBRARY, PACKAGE, PC, PROGRAM, Need, macro_package
@@ -17,32 +18,41 @@ from .wanted import BuildFacts, Wanted, line_of
 _CALL = re.compile(r"\b((?:A[CMXS]|PKG|LT|IT|GTK|GNOME|XDT|GOBJECT|GLIB|VALA|m4|XORG|YELP|APPSTREAM|gl)_\w+)\b(\()?")
 _DNL = re.compile(r"\bdnl\b[^\n]*|^[ \t]*#[^\n]*", re.MULTILINE)
 _SHELL = re.compile(
-    r"^[ \t]*(if|case|while|for)[ \t](?=.*(?:\bthen\b|\bin\b|;|\n.*\b(?:then|do)\b|\]|\btest\b))|(?:^|;)[ \t]*(fi|esac|done)(?=[\s;)]|$)",
+    r"^[ \t]*(if|case|while|for)[ \t](?=.*(?:\bthen\b|\bin\b|;|\n.*\b(?:then|do)\b|\]|\btest\b))|"
+    r"(?:^|;)[ \t]*(fi|esac|done)(?=[\s;)]|$)",
     re.MULTILINE,
 )
 _VARIABLE = re.compile(
-    r"^[ \t]*(\w+)=(?:\"?([^\"'\n$`]*)\"?|[\"']([^\"'$`]{0,4000})[\"'])[ \t]*$|m4_define\(\s*\[(\w+)\]\s*,\s*\[([^\]]*)\]",
+    r"^[ \t]*(\w+)=(?:\"?([^\"'\n$`]*)\"?|[\"']([^\"'$`]{0,4000})[\"'])[ \t]*$|"
+    r"m4_define\(\s*\[(\w+)\]\s*,\s*\[([^\]]*)\]",
     re.MULTILINE,
 )
 _FAILS = re.compile(r"AC_MSG_(?:ERROR|FAILURE)|\bexit\s+1")
 _MAX_CALLS = 5000
 # Libraries that other systems have apart from the C library, and those that come with the compiler.
-_NO_LIBRARIES = frozenset(
-    ["m", "dl", "rt", "pthread", "util", "c", "socket", "nsl", "resolv", "bsd", "crypt", "posix", "posix4", "inet", "intl", "iconv", "cposix", "sun", "seq", "compat", "ws2_32", "gcc", "stdc++", "elf", "kvm", "w", "PW", "BSD", "ucb", "network", "xnet", "gen", "sec", "thread", "threads", "lthread", "svld", "dld", "be", "root", "poll", "devstat", "kstat", "perfstat", "c_r", "pthreads", "mvec", "gnugetopt", "security", "winmm", "iphlpapi", "regex"]
-)
+_NO_LIBRARIES = frozenset({
+    "m", "dl", "rt", "pthread", "util", "c", "socket", "nsl", "resolv", "bsd", "crypt", "posix", "posix4", "inet",
+    "intl", "iconv", "cposix", "sun", "seq", "compat", "ws2_32", "gcc", "stdc++", "elf", "kvm", "w", "PW", "BSD",
+    "ucb", "network", "xnet", "gen", "sec", "thread", "threads", "lthread", "svld", "dld", "be", "root", "poll",
+    "devstat", "kstat", "perfstat", "c_r", "pthreads", "mvec", "gnugetopt", "security", "winmm", "iphlpapi", "regex",
+})  # fmt: skip
 _LANGUAGES: Mapping[str, str] = {
-    "AC_PROG_CXX": "g++", "AC_PROG_F77": "gfortran", "AC_PROG_FC": "gfortran", "AC_PROG_OBJC": "gobjc", "AM_PATH_PYTHON": "python3",
-    "AC_PROG_YACC": "bison", "AC_PROG_LEX": "flex", "AM_PROG_LEX": "flex", "AM_PROG_VALAC": "valac", "AC_PROG_SWIG": "swig",
-    "AM_GNU_GETTEXT": "gettext", "IT_PROG_INTLTOOL": "intltool", "AC_PROG_INTLTOOL": "intltool", "AX_PROG_FLEX": "flex",
-    "AX_PROG_BISON": "bison", "AX_BOOST_BASE": "libboost-dev", "AX_LIB_SQLITE3": "libsqlite3-dev", "AX_WITH_CURSES": "libncurses-dev",
-    "AX_PYTHON_DEVEL": "python3-dev", "AX_CHECK_GL": "libgl-dev", "AX_CHECK_GLU": "libglu1-mesa-dev", "AX_CHECK_GLUT": "freeglut3-dev",
-    "AX_LIB_READLINE": "libreadline-dev", "AX_CHECK_OPENSSL": "libssl-dev", "AX_PATH_GSL": "libgsl-dev", "AX_LIB_MYSQL": "libmariadb-dev-compat",
-    "AX_LIB_POSTGRESQL": "libpq-dev", "AX_CHECK_ZLIB": "zlib1g-dev", "AX_BLAS": "libblas-dev", "AX_LAPACK": "liblapack-dev", "AX_PROG_DOXYGEN": "",
-    "AM_PATH_GLIB_2_0": "libglib2.0-dev", "AM_PATH_GTK_2_0": "libgtk2.0-dev", "AM_PATH_GTK_3_0": "libgtk-3-dev", "AM_PATH_SDL": "libsdl1.2-dev",
-    "AM_PATH_SDL2": "libsdl2-dev", "AM_PATH_XML2": "libxml2-dev", "AM_PATH_LIBGCRYPT": "libgcrypt20-dev", "AM_PATH_GPG_ERROR": "libgpg-error-dev",
-    "AM_PATH_GPGME": "libgpgme-dev", "LIBCURL_CHECK_CONFIG": "libcurl4-openssl-dev", "AC_PATH_XTRA": "libx11-dev", "AC_PATH_X": "libx11-dev",
-    "AX_LIB_GCRYPT": "libgcrypt20-dev", "AX_PERL_EXT": "libperl-dev", "AX_CXX_COMPILE_STDCXX": "g++", "AX_CXX_COMPILE_STDCXX_11": "g++",
-    "AX_CXX_COMPILE_STDCXX_14": "g++", "AX_CXX_COMPILE_STDCXX_17": "g++", "GTK_DOC_CHECK": "", "AM_PROG_AS": "", "LT_LANG": "",
+    "AC_PROG_CXX": "g++", "AC_PROG_F77": "gfortran", "AC_PROG_FC": "gfortran", "AC_PROG_OBJC": "gobjc",
+    "AM_PATH_PYTHON": "python3", "AC_PROG_YACC": "bison", "AC_PROG_LEX": "flex", "AM_PROG_LEX": "flex",
+    "AM_PROG_VALAC": "valac", "AC_PROG_SWIG": "swig", "AM_GNU_GETTEXT": "gettext", "IT_PROG_INTLTOOL": "intltool",
+    "AC_PROG_INTLTOOL": "intltool", "AX_PROG_FLEX": "flex", "AX_PROG_BISON": "bison", "AX_BOOST_BASE": "libboost-dev",
+    "AX_LIB_SQLITE3": "libsqlite3-dev", "AX_WITH_CURSES": "libncurses-dev", "AX_PYTHON_DEVEL": "python3-dev",
+    "AX_CHECK_GL": "libgl-dev", "AX_CHECK_GLU": "libglu1-mesa-dev", "AX_CHECK_GLUT": "freeglut3-dev",
+    "AX_LIB_READLINE": "libreadline-dev", "AX_CHECK_OPENSSL": "libssl-dev", "AX_PATH_GSL": "libgsl-dev",
+    "AX_LIB_MYSQL": "libmariadb-dev-compat", "AX_LIB_POSTGRESQL": "libpq-dev", "AX_CHECK_ZLIB": "zlib1g-dev",
+    "AX_BLAS": "libblas-dev", "AX_LAPACK": "liblapack-dev", "AX_PROG_DOXYGEN": "",
+    "AM_PATH_GLIB_2_0": "libglib2.0-dev", "AM_PATH_GTK_2_0": "libgtk2.0-dev", "AM_PATH_GTK_3_0": "libgtk-3-dev",
+    "AM_PATH_SDL": "libsdl1.2-dev", "AM_PATH_SDL2": "libsdl2-dev", "AM_PATH_XML2": "libxml2-dev",
+    "AM_PATH_LIBGCRYPT": "libgcrypt20-dev", "AM_PATH_GPG_ERROR": "libgpg-error-dev", "AM_PATH_GPGME": "libgpgme-dev",
+    "LIBCURL_CHECK_CONFIG": "libcurl4-openssl-dev", "AC_PATH_XTRA": "libx11-dev", "AC_PATH_X": "libx11-dev",
+    "AX_LIB_GCRYPT": "libgcrypt20-dev", "AX_PERL_EXT": "libperl-dev", "AX_CXX_COMPILE_STDCXX": "g++",
+    "AX_CXX_COMPILE_STDCXX_11": "g++", "AX_CXX_COMPILE_STDCXX_14": "g++", "AX_CXX_COMPILE_STDCXX_17": "g++",
+    "GTK_DOC_CHECK": "", "AM_PROG_AS": "", "LT_LANG": "",
 }  # fmt: skip
 _PROGRAMS = (
     "AC_PATH_PROG",
@@ -102,7 +112,7 @@ def _is_defined(wanted: Wanted, text: str, defined: set[str]) -> bool:
     """Return whether a need for autoconf-archive comes from macros that the project defines itself."""
     if wanted.needs[0] != Need(PACKAGE, "autoconf-archive"):
         return False
-    return {m for m in re.findall(r"\bAX_\w+", text)} <= defined
+    return set(re.findall(r"\bAX_\w+", text)) <= defined
 
 
 def _wanted(macro: _Macro, text: str, where: str, values: Mapping[str, str]) -> Iterator[Wanted]:
@@ -168,11 +178,8 @@ def _macros(text: str) -> Iterator[_Macro]:
     """Yield the calls of macros. Those in arguments of others follow these."""
     until = 0  # the end of the last call at the top level
     shells = [(found.start(found.lastindex or 0), 1 if found[1] else -1) for found in _SHELL.finditer(text)]
-    depth = number = count = 0
-    for call in _CALL.finditer(text):
-        count += 1
-        if count > _MAX_CALLS:
-            return
+    depth = number = 0
+    for call in islice(_CALL.finditer(text), _MAX_CALLS):
         while number < len(shells) and shells[number][0] < call.start():
             if shells[number][0] >= until:
                 depth = max(0, depth + shells[number][1])

@@ -19,17 +19,21 @@ from .wanted import Branches, BuildFacts, Truth, Wanted, both, either, line_of, 
 _COMMENT = re.compile(r"#\[(=*)\[.*?\]\1\]|\"(?:[^\"\\]|\\.)*\"|#[^\n]*", re.DOTALL)
 _COMMAND = re.compile(r"^[ \t]*(\w+)[ \t]*\(", re.MULTILINE)
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|\[(=*)\[(.*?)\]\2\]|([()])|([^\s()"]+)', re.DOTALL)
-_FALSE = frozenset(
-    ["WIN32", "APPLE", "MSVC", "MINGW", "CYGWIN", "MSYS", "ANDROID", "IOS", "EMSCRIPTEN", "HAIKU", "BSD", "FREEBSD", "OPENBSD", "NETBSD", "SOLARIS", "XCODE", "BORLAND", "WINCE", "WINDOWS_STORE", "AIX", "MACOSX", "OSX", "WASM", "VCPKG_TOOLCHAIN", "CMAKE_CROSSCOMPILING", "QNX", "QNXNTO", "OS2", "WATCOM", "BEOS", "MSVC_IDE", "CMAKE_OSX_ARCHITECTURES"]
-)
-_TRUE = frozenset(
-    ["UNIX", "LINUX", "CMAKE_COMPILER_IS_GNUCC", "CMAKE_COMPILER_IS_GNUCXX", "CMAKE_COMPILER_IS_GNUC", "BUILD_TESTING"]
-)
+_FALSE = frozenset({
+    "WIN32", "APPLE", "MSVC", "MINGW", "CYGWIN", "MSYS", "ANDROID", "IOS", "EMSCRIPTEN", "HAIKU", "BSD", "FREEBSD",
+    "OPENBSD", "NETBSD", "SOLARIS", "XCODE", "BORLAND", "WINCE", "WINDOWS_STORE", "AIX", "MACOSX", "OSX", "WASM",
+    "VCPKG_TOOLCHAIN", "CMAKE_CROSSCOMPILING", "QNX", "QNXNTO", "OS2", "WATCOM", "BEOS", "MSVC_IDE",
+    "CMAKE_OSX_ARCHITECTURES",
+})  # fmt: skip
+_TRUE = frozenset({
+    "UNIX", "LINUX", "CMAKE_COMPILER_IS_GNUCC", "CMAKE_COMPILER_IS_GNUCXX", "CMAKE_COMPILER_IS_GNUC", "BUILD_TESTING",
+})  # fmt: skip
 _OFF = re.compile(r"(?:0|off|no|false|n|ignore|(?:.*-)?notfound|)\Z", re.IGNORECASE)
 _ON = re.compile(r"(?:[1-9]\d*|on|yes|true|y)\Z", re.IGNORECASE)
 _SYSTEM = {
-    "CMAKE_SYSTEM_NAME": "Linux", "CMAKE_HOST_SYSTEM_NAME": "Linux", "CMAKE_CXX_COMPILER_ID": "GNU", "CMAKE_C_COMPILER_ID": "GNU",
-    "CMAKE_BUILD_TYPE": "Release", "CMAKE_SYSTEM": "Linux", "CMAKE_PROJECT_NAME": "", "CMAKE_SIZEOF_VOID_P": "8",
+    "CMAKE_SYSTEM_NAME": "Linux", "CMAKE_HOST_SYSTEM_NAME": "Linux", "CMAKE_CXX_COMPILER_ID": "GNU",
+    "CMAKE_C_COMPILER_ID": "GNU", "CMAKE_BUILD_TYPE": "Release", "CMAKE_SYSTEM": "Linux", "CMAKE_PROJECT_NAME": "",
+    "CMAKE_SIZEOF_VOID_P": "8",
 }  # fmt: skip
 _NO_LIBRARIES = re.compile(
     r"(?:m|dl|rt|pthread|util|c|stdc\+\+|stdc\+\+fs|atomic|gcc_s|crypt|resolv|anl|ws2_32|winmm|shlwapi|bcrypt|iconv|intl|log)\Z|.*[^\w+.-]|-"
@@ -49,7 +53,7 @@ class _State:
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         self.texts = texts
-        self.values: dict[str, str | None] = dict(_SYSTEM)  # None: of an unknown value
+        self.values: dict[str, str | None] = {**_SYSTEM}  # None: of an unknown value
         self.wanted: list[tuple[str, Wanted]] = []  # with the name by which its result is called
         self.required: set[str] = set()
         self.executables: dict[str, str] = {}
@@ -75,9 +79,9 @@ def read_cmake(texts: Mapping[str, str]) -> BuildFacts:
         if name not in state.targets and name.removeprefix("-l") and not _NO_LIBRARIES.match(name.removeprefix("-l")):
             wanted.append(Wanted((Need(LIBRARY, name.removeprefix("-l")),), holds is True, where))
     programs = [state.executables[target] for target in dict.fromkeys(state.installed) if target in state.executables]
-    name, version = state.project or (None, None)
+    title, version = state.project or (None, None)
     known = not state.unknown_install and bool(state.installed or state.libraries)
-    return BuildFacts(wanted, programs, state.libraries, known, name, version)
+    return BuildFacts(wanted, programs, state.libraries, known, title, version)
 
 
 def _file(state: _State, path: str, base: str, outer: Truth) -> None:
@@ -251,9 +255,10 @@ def _uses(state: _State, command: _Command, conditions: list[str], holds: Truth)
             state.required.add(name.lower())
 
 
-_PARTS = frozenset(
-    ["COMPONENTS", "OPTIONAL_COMPONENTS", "REQUIRED", "QUIET", "EXACT", "MODULE", "CONFIG", "NO_MODULE", "NO_POLICY_SCOPE", "GLOBAL", "NAMES", "HINTS"]
-)
+_PARTS = frozenset({
+    "COMPONENTS", "OPTIONAL_COMPONENTS", "REQUIRED", "QUIET", "EXACT", "MODULE", "CONFIG", "NO_MODULE",
+    "NO_POLICY_SCOPE", "GLOBAL", "NAMES", "HINTS",
+})  # fmt: skip
 
 
 def _find_package(state: _State, words: list[str], where: str, holds: Truth) -> None:
@@ -266,7 +271,13 @@ def _find_package(state: _State, words: list[str], where: str, holds: Truth) -> 
     for word in words[1:]:
         if word in _PARTS:
             mode = word
-        elif mode in ("COMPONENTS", "REQUIRED") and re.fullmatch(r"[\w.+-]+", word) or mode == "" and word != least and re.fullmatch(r"[\w.+-]+", word):
+        elif (
+            mode in ("COMPONENTS", "REQUIRED")
+            and re.fullmatch(r"[\w.+-]+", word)
+            or mode == ""
+            and word != least
+            and re.fullmatch(r"[\w.+-]+", word)
+        ):
             components += [word]
     required = "REQUIRED" in words and holds is True
     needs = _components(name, components, least)
@@ -300,9 +311,11 @@ def _pkg_config(state: _State, command: str, words: list[str], where: str, holds
     state.values[f"{words[0]}_FOUND"] = "1" if required else None
 
 
-_FIND_PARTS = frozenset(
-    ["NAMES", "NAMES_PER_DIR", "HINTS", "PATHS", "PATH_SUFFIXES", "DOC", "REQUIRED", "OPTIONAL", "NO_CACHE", "NO_DEFAULT_PATH", "REGISTRY_VIEW", "VALIDATOR", "NO_CMAKE_PATH", "NO_SYSTEM_ENVIRONMENT_PATH", "NO_CMAKE_FIND_ROOT_PATH", "NO_CMAKE_SYSTEM_PATH", "NO_PACKAGE_ROOT_PATH"]
-)
+_FIND_PARTS = frozenset({
+    "NAMES", "NAMES_PER_DIR", "HINTS", "PATHS", "PATH_SUFFIXES", "DOC", "REQUIRED", "OPTIONAL", "NO_CACHE",
+    "NO_DEFAULT_PATH", "REGISTRY_VIEW", "VALIDATOR", "NO_CMAKE_PATH", "NO_SYSTEM_ENVIRONMENT_PATH",
+    "NO_CMAKE_FIND_ROOT_PATH", "NO_CMAKE_SYSTEM_PATH", "NO_PACKAGE_ROOT_PATH",
+})  # fmt: skip
 
 
 def _find_file(state: _State, command: str, words: list[str], where: str, holds: Truth) -> None:
@@ -382,9 +395,11 @@ def _and(state: _State, words: list[str], depth: int, at: int) -> tuple[Truth, i
     return found, at
 
 
-_RELATIONS = frozenset(
-    ["STREQUAL", "EQUAL", "MATCHES", "LESS", "GREATER", "LESS_EQUAL", "GREATER_EQUAL", "VERSION_LESS", "VERSION_GREATER", "VERSION_EQUAL", "IN_LIST", "VERSION_GREATER_EQUAL", "VERSION_LESS_EQUAL", "STRLESS", "STRGREATER", "IS_NEWER_THAN"]
-)
+_RELATIONS = frozenset({
+    "STREQUAL", "EQUAL", "MATCHES", "LESS", "GREATER", "LESS_EQUAL", "GREATER_EQUAL", "VERSION_LESS",
+    "VERSION_GREATER", "VERSION_EQUAL", "IN_LIST", "VERSION_GREATER_EQUAL", "VERSION_LESS_EQUAL", "STRLESS",
+    "STRGREATER", "IS_NEWER_THAN",
+})  # fmt: skip
 
 
 def _one(state: _State, words: list[str], depth: int, at: int) -> tuple[Truth, int]:

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 # The packages that the functions of the library add to a build, and those of every build.
 _EVERY = (
-    "base-files", "bash", "coreutils", "dash", "diffutils", "findutils", "gawk", "grep", "gzip", "libc-bin", "patch", "sed",
-    "tar", "xz-utils", "gcc", "libc6-dev",
+    "base-files", "bash", "coreutils", "dash", "diffutils", "findutils", "gawk", "grep", "gzip", "libc-bin", "patch",
+    "sed", "tar", "xz-utils", "gcc", "libc6-dev",
 )  # fmt: skip
 _TOOLS: Mapping[str, Sequence[str]] = {
-    "cmake": ("cmake", "g++", "ninja-build", "pkgconf"), "meson": ("meson", "ninja-build", "pkgconf"), "autotools": ("make",),
-    "make": ("make",),
+    "cmake": ("cmake", "g++", "ninja-build", "pkgconf"), "meson": ("meson", "ninja-build", "pkgconf"),
+    "autotools": ("make",), "make": ("make",),
 }  # fmt: skip
 _BOOTSTRAP = ("autoconf", "automake", "libtool", "pkgconf")
 _NOT_MAIN = re.compile(
@@ -45,6 +45,7 @@ def complete(guess: Guess, directory: Path, options: SharedOptions, release: str
     """
     if guess.call not in _TOOLS:
         return guess
+    guess = _with_configure(guess, directory)
     facts = read_facts(guess, directory)
     guess = with_programs(guess, facts)
     if not facts.wanted:
@@ -61,6 +62,23 @@ def complete(guess: Guess, directory: Path, options: SharedOptions, release: str
             return with_packages(guess, facts, open_finder(packages), lambda: closure(packages, tools))
     except FpackError as error:
         return _unmapped(guess, facts, error)
+
+
+def _with_configure(guess: Guess, directory: Path) -> Guess:
+    """Return a guess that makes `configure` first if the project's .gitignore leaves it out of the source."""
+    if guess.call != "autotools" or ("bootstrap", "true") in guess.fields:
+        return guess
+    try:
+        ignored = (directory / ".gitignore").read_text("utf-8", "replace")[:1_000_000].split("\n")
+    except OSError:
+        return guess
+    sources = [name for name in ("configure.ac", "configure.in") if (directory / name).is_file()]
+    if not sources or not {"configure", "/configure", "configure*", "./configure"}.intersection(
+        map(str.strip, ignored)
+    ):
+        return guess
+    reasons = [*guess.reasons, f".gitignore leaves out configure, which is generated from {sources[0]} first"]
+    return guess._replace(fields=[("bootstrap", "true"), *guess.fields], reasons=reasons)
 
 
 def closure(packages: object, names: Sequence[str]) -> frozenset[str]:

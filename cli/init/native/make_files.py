@@ -1,4 +1,4 @@
-"""Read what a project with plain Makefiles needs: libraries that it links, pkg-config modules, headers of its sources."""
+"""Read what a project with plain Makefiles needs: linked libraries, pkg-config modules, headers of its sources."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ _CONDITION = re.compile(r"^\s*(ifeq|ifneq|ifdef|ifndef|else|endif)\b\s*(.*)$")
 _LINKED = re.compile(r"(?<![\w./-])-l([A-Za-z][\w.+-]*)")
 _PKG_CONFIG = re.compile(r"(?:pkg-config|pkgconf|\$[({]PKG_?CONFIG[)}])((?:\s+(?!2>)[^\s`)|&;>]+)+)")
 _CONFIG = re.compile(r"(?<![\w/.-])([a-z][\w.+]*-config)\s+--")
-_NO_LIBRARIES = frozenset(
-    ["m", "dl", "rt", "pthread", "util", "c", "stdc++", "stdc++fs", "gcc_s", "atomic", "resolv", "crypt", "iconv", "intl", "anl", "socket", "nsl", "ws2_32"]
-)
+_NO_LIBRARIES = frozenset({
+    "m", "dl", "rt", "pthread", "util", "c", "stdc++", "stdc++fs", "gcc_s", "atomic", "resolv", "crypt", "iconv",
+    "intl", "anl", "socket", "nsl", "ws2_32",
+})  # fmt: skip
 _UNAME = re.compile(r"\buname\b(?!\s+-[mpr])")
 _INCLUDE = re.compile(r"^[ \t]*#[ \t]*(include[ \t]*<([^>\n]+)>|if\w*\b[^\n]*|el\w+[^\n]*|endif)", re.MULTILINE)
 # Sources that are no part of the programs, or of other systems.

@@ -26,8 +26,8 @@ class ChosenPackage(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """The packages of a build. optional: those without which it works. unknown: needs without a package. old: needs whose
-    package is older than the build asks for."""
+    """The packages of a build. optional: those without which it works. unknown: needs without a package. old: sentences
+    about packages that are older than the build asks for."""
 
     packages: Sequence[ChosenPackage]
     optional: Sequence[ChosenPackage]
@@ -38,8 +38,8 @@ class Chosen(NamedTuple):
 def choose(wanted: Sequence[Wanted], finder: NeedFinder, present: Collection[str] = ()) -> Chosen:
     """Choose the packages of needs. present: packages that the build has anyway.
 
-    A need that a chosen or present package meets adds none; required needs come first, so that an optional one can be met
-    by their packages.
+    A need that a present package meets adds none. Required needs come first, so that their packages can meet optional
+    ones.
     """
     made: dict[str, tuple[Need, list[str], bool]] = {}
     unknown: list[Wanted] = []
@@ -87,7 +87,7 @@ def _is_direct(found: FoundPackages) -> bool:
 
 def _field(name: str, need: Need) -> str:
     if need.kind == PACKAGE or need.kind == LIBRARY:
-        return "libs" if name.endswith("-dev") or name.endswith("-compat") else "tools"
+        return "libs" if name.endswith(("-dev", "-compat")) else "tools"
     return need.field
 
 

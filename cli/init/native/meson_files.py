@@ -24,29 +24,32 @@ _MAX_TOKENS = 200_000
 _MAX_FILES, _MAX_DEPTH = 300, 20
 # Dependencies that Meson finds by means of its own, and those of the compiler and of other systems.
 _SPECIAL: Mapping[str, str] = {
-    "threads": "", "openmp": "", "dl": "", "intl": "", "iconv": "", "appleframeworks": "", "cuda": "", "objfw": "", "atomic": "",
-    "curses": "p:ncurses", "ncurses": "p:ncurses", "gl": "p:gl", "boost": "c:Boost", "gtest": "c:GTest", "gmock": "d:libgmock-dev",
-    "llvm": "d:llvm-dev", "python3": "d:python3-dev", "python": "d:python3-dev", "cups": "c:CUPS", "mpi": "c:MPI", "blas": "c:BLAS",
-    "lapack": "c:LAPACK", "pcap": "p:libpcap", "libgcrypt": "d:libgcrypt20-dev", "gpgme": "d:libgpgme-dev", "jdk": "d:default-jdk-headless",
-    "jni": "d:default-jdk-headless", "wxwidgets": "c:wxWidgets", "hdf5": "c:HDF5", "qt5": "c:Qt5", "qt6": "c:Qt6", "qt4": "",
-    "shaderc": "p:shaderc", "vulkan": "p:vulkan", "opengl": "p:gl", "zlib": "p:zlib", "ZLIB": "p:zlib", "m": "", "rt": "", "crypt": "",
-    "netcdf": "d:libnetcdf-dev", "valgrind": "p:valgrind", "python-3.0": "d:python3-dev",
+    "threads": "", "openmp": "", "dl": "", "intl": "", "iconv": "", "appleframeworks": "", "cuda": "", "objfw": "",
+    "atomic": "", "curses": "p:ncurses", "ncurses": "p:ncurses", "gl": "p:gl", "boost": "c:Boost", "gtest": "c:GTest",
+    "gmock": "d:libgmock-dev", "llvm": "d:llvm-dev", "python3": "d:python3-dev", "python": "d:python3-dev",
+    "cups": "c:CUPS", "mpi": "c:MPI", "blas": "c:BLAS", "lapack": "c:LAPACK", "pcap": "p:libpcap",
+    "libgcrypt": "d:libgcrypt20-dev", "gpgme": "d:libgpgme-dev", "jdk": "d:default-jdk-headless",
+    "jni": "d:default-jdk-headless", "wxwidgets": "c:wxWidgets", "hdf5": "c:HDF5", "qt5": "c:Qt5", "qt6": "c:Qt6",
+    "qt4": "", "shaderc": "p:shaderc", "vulkan": "p:vulkan", "opengl": "p:gl", "zlib": "p:zlib", "ZLIB": "p:zlib",
+    "m": "", "rt": "", "crypt": "", "netcdf": "d:libnetcdf-dev", "valgrind": "p:valgrind",
+    "python-3.0": "d:python3-dev",
 }  # fmt: skip
 _LANGUAGES: Mapping[str, str] = {
-    "cpp": "g++", "vala": "valac", "rust": "rustc", "fortran": "gfortran", "objc": "gobjc", "objcpp": "gobjc++", "d": "ldc",
-    "cython": "cython3", "nasm": "nasm", "cs": "mono-mcs", "java": "default-jdk-headless",
+    "cpp": "g++", "vala": "valac", "rust": "rustc", "fortran": "gfortran", "objc": "gobjc", "objcpp": "gobjc++",
+    "d": "ldc", "cython": "cython3", "nasm": "nasm", "cs": "mono-mcs", "java": "default-jdk-headless",
 }  # fmt: skip
 _MODULES: Mapping[tuple[str, str], str] = {
     ("gnome", "compile_resources"): "libglib2.0-dev-bin", ("gnome", "compile_schemas"): "libglib2.0-bin",
-    ("gnome", "generate_gir"): "libgirepository1.0-dev", ("gnome", "generate_vapi"): "valac", ("gnome", "gtkdoc"): "gtk-doc-tools",
-    ("gnome", "yelp"): "itstool", ("gnome", "mkenums"): "libglib2.0-dev-bin", ("gnome", "mkenums_simple"): "libglib2.0-dev-bin",
-    ("gnome", "genmarshal"): "libglib2.0-dev-bin", ("gnome", "gdbus_codegen"): "libglib2.0-dev-bin",
-    ("gnome", "post_install"): "desktop-file-utils libgtk-3-bin", ("i18n", "gettext"): "gettext", ("i18n", "merge_file"): "gettext",
-    ("i18n", "itstool_join"): "itstool",
+    ("gnome", "generate_gir"): "libgirepository1.0-dev", ("gnome", "generate_vapi"): "valac",
+    ("gnome", "gtkdoc"): "gtk-doc-tools", ("gnome", "yelp"): "itstool", ("gnome", "mkenums"): "libglib2.0-dev-bin",
+    ("gnome", "mkenums_simple"): "libglib2.0-dev-bin", ("gnome", "genmarshal"): "libglib2.0-dev-bin",
+    ("gnome", "gdbus_codegen"): "libglib2.0-dev-bin", ("gnome", "post_install"): "desktop-file-utils libgtk-3-bin",
+    ("i18n", "gettext"): "gettext", ("i18n", "merge_file"): "gettext", ("i18n", "itstool_join"): "itstool",
 }  # fmt: skip
-_NO_LIBRARIES = frozenset(
-    ["m", "dl", "rt", "pthread", "util", "c", "stdc++", "socket", "nsl", "ws2_32", "iconv", "intl", "execinfo", "kvm", "bsd", "gdi32", "log", "atomic", "resolv", "crypt"]
-)
+_NO_LIBRARIES = frozenset({
+    "m", "dl", "rt", "pthread", "util", "c", "stdc++", "socket", "nsl", "ws2_32", "iconv", "intl", "execinfo", "kvm",
+    "bsd", "gdi32", "log", "atomic", "resolv", "crypt",
+})  # fmt: skip
 _SYSTEMS = {
     "system": "linux",
     "kernel": "linux",
@@ -442,11 +445,9 @@ def _options(text: str) -> dict[str, Value]:
             if call.name != "option" or not call.args:
                 continue
             name, kind = _string(empty, call.args[0]), _string(empty, call.named.get("type", []))
-            value = (
-                _evaluate(empty, call.named["value"])
-                if "value" in call.named
-                else {"boolean": True, "feature": "auto"}.get(kind or "")
-            )
+            value: Value = True if kind == "boolean" else "auto" if kind == "feature" else None
+            if "value" in call.named:
+                value = _evaluate(empty, call.named["value"])
             if kind == "boolean" and isinstance(value, str):
                 value = value == "true"
             if name:
