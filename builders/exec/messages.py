@@ -26,23 +26,26 @@ from fpack.builders.debian.contents.needs import (
     Need,
 )
 
+_LATE = 40  # lines
+_ERROR, _COMMAND, _STATUS = 2, 1, 0  # weights of messages
 MAX_TEXT = 1 << 18  # characters of a log that are looked at, from its end
 
 
 class Missing(NamedTuple):
     """What a message says is missing. needs: alternatives, of which one is enough; none if there is only advice. at:
-    the offset of the message in the text. is_weak: a build often goes on after such a message."""
+    the offset of the message in the text. weight: of the
+    message, since a build often goes on after some."""
 
     name: str
     needs: tuple[Need, ...]
     advice: str = ""
     at: int = 0
-    is_weak: bool = False
+    weight: int = 2
 
 
 Reader = Callable[[re.Match[str]], Sequence[Need]]
 _NAME = r"([A-Za-z0-9_][\w.+-]*)"
-_PATH = r"([\w./+-]+)"
+_PATH = r"([\w./][\w./+-]*)"
 _Q = r"['\"`‘’]?"
 
 _CARGO = "{0} is not vendored: run cargo vendor, and keep vendor/ and .cargo/config.toml with the source"
@@ -119,7 +122,7 @@ def _cmake_parts(found: re.Match[str]) -> Sequence[Need]:
 
 
 def _qt(found: re.Match[str]) -> Sequence[Need]:
-    return [Need(CMAKE, f"Qt{found[1]}{found[2]}")]
+    return [Need(CMAKE, f"Qt{found[1] or 6}{found[2]}")]
 
 
 def _checked(found: re.Match[str]) -> Sequence[Need]:
@@ -227,7 +230,7 @@ _KNOWN: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (rf"By not providing \"Find{_NAME}\.cmake\"", _cmake),
         (rf"Could NOT find {_NAME} \(missing: ([^)]*)\)", _cmake_parts),
         (rf"Could NOT find {_NAME}(?=[ :,(]|$)", _cmake),
-        (r"Failed to find (?:required )?Qt(\d) component \"(\w+)\"", _qt),
+        (r"Failed to find (?:required )?Qt(\d?) component \"(\w+)\"", _qt),
         (rf"The following required packages were not found:\s+- {_NAME}", _of(PC)),
         (rf"None of the required {_Q}{_NAME}[^'\n]*{_Q} found", _of(PC)),
         (
@@ -337,7 +340,8 @@ def _named(found: re.Match[str]) -> Sequence[Need]:
 def find_missing(text: str) -> list[Missing]:
     """Return what the messages of a log say is missing, in their order, each thing once.
 
-    Weak messages count only if there is no other, and of CMake's only the last, as others are of optional packages.
+    Messages of a lower weight count only if there is no other: a program that a shell did not find in the last lines, and
+    of the status lines of CMake the last one, as others are about optional packages.
     """
     text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text[-MAX_TEXT:])
     found: list[Missing] = []
@@ -345,28 +349,40 @@ def find_missing(text: str) -> list[Missing]:
         for match in pattern.finditer(text):
             name = match[1] if match.re.groups else ""
             if isinstance(reader, str):
-                is_weak = reader is _OLD_C
-                found.append(Missing(name, (), reader.format(name), match.start(), is_weak))
+                weight = _STATUS if reader is _OLD_C else _ERROR
+                found.append(Missing(name, (), reader.format(name), match.start(), weight))
                 break
             needs = tuple(need for need in reader(match) if need.name)
             if needs:
                 shown = name if isinstance(name, str) and name else needs[0].name
-                found.append(Missing(shown, needs, "", match.start(), _is_weak(text, match.start(), needs)))
-    strong = [item for item in found if not item.is_weak]
-    programs = [item for item in found if item.is_weak and item.needs and item.needs[0].kind == PROGRAM]
-    optional = [item for item in found if item.is_weak and item.needs and item.needs[0].kind != PROGRAM]
-    found = strong or programs or sorted(optional, key=lambda item: item.at)[-1:] or found
+                found.append(Missing(shown, needs, "", match.start(), _weight(text, match.start(), needs)))
+    errors = [item for item in found if item.weight == _ERROR]
+    late = _last_lines(text)
+    commands = [item for item in found if item.weight == _COMMAND and item.at >= late]
+    status = sorted((item for item in found if item.weight == _STATUS), key=lambda item: (not item.needs, item.at))
+    found = errors or commands or status[-1:]
     ordered: dict[object, Missing] = {}
     for item in sorted(found, key=lambda item: item.at):
         ordered.setdefault(item.needs[:1] or item.advice, item)
     return list(ordered.values())
 
 
-def _is_weak(text: str, at: int, needs: Sequence[Need]) -> bool:
-    """Return whether a message is a status line of CMake, or a shell's about a program, which is no error by itself."""
+def _last_lines(text: str) -> int:
+    """Return the offset of the last lines of a text, before which a missing program did not end the build."""
+    at = len(text)
+    for _ in range(_LATE):
+        at = text.rfind("\n", 0, at)
+        if at < 0:
+            return 0
+    return at
+
+
+def _weight(text: str, at: int, needs: Sequence[Need]) -> int:
+    """Return the weight of a message. A status line of CMake, or a shell's about a program, is no error by itself."""
     line = text[text.rfind("\n", 0, at) + 1 : at]
-    is_status = bool(re.match(r"\s*(?:--|[\d:]+ --)\s", line))
-    return is_status or needs[0].kind == PROGRAM
+    if re.match(r"\s*(?:--|[\d:]+ --)\s", line):
+        return _STATUS
+    return _COMMAND if needs[0].kind == PROGRAM else _ERROR
 
 
 _TESTS = (

@@ -23,7 +23,7 @@ _SHELL = re.compile(
     re.MULTILINE,
 )
 _VARIABLE = re.compile(
-    r"^[ \t]*(\w+)=(?:\"?([^\"'\n$`]*)\"?|[\"']([^\"'$`]{0,4000})[\"'])[ \t]*$|"
+    r"^[ \t]*(\w+)=(?:[\"']([^\"'`]{0,4000})[\"']|([^\"'`\s]*))[ \t]*$|"
     r"m4_define\(\s*\[(\w+)\]\s*,\s*\[([^\]]*)\]",
     re.MULTILINE,
 )
@@ -84,6 +84,8 @@ def read_autotools(texts: Mapping[str, str], files: Collection[str] = (), *, boo
     name = version = None
     for macro in _macros(text):
         where = f"{path}:{line_of(text, macro.at)}"
+        if macro.name.startswith("PKG_CHECK_"):
+            wanted.append(Wanted((Need(PACKAGE, "pkgconf"),), True, where))
         if macro.name == "AC_INIT" and len(macro.args) > 1:
             name, version = (_plain(_expanded(arg, values)) for arg in macro.args[:2])
         wanted += _wanted(macro, text, where, values)
@@ -131,8 +133,9 @@ def _wanted(macro: _Macro, text: str, where: str, values: Mapping[str, str]) -> 
         libs = [w for w in _plain(_expanded(args[which], values)).split() if re.fullmatch(r"[\w.+-]+", w)]
         lacking = args[3]
         if libs and not _NO_LIBRARIES.intersection(libs):
-            required = macro.top and (bool(_FAILS.search(lacking)) or not lacking.strip("[] \n\t"))
-            yield Wanted(tuple(Need(LIBRARY, lib) for lib in libs), required, where)
+            fails = bool(_FAILS.search(lacking))
+            required = macro.top and (fails or not lacking.strip("[] \n\t"))
+            yield Wanted(tuple(Need(LIBRARY, lib) for lib in libs), required, where, quiet=not fails)
     elif name in ("AC_CHECK_HEADER", "AC_CHECK_HEADERS"):
         required = macro.top and bool(_FAILS.search(args[2]))
         for header in _plain(_expanded(args[0], values)).replace("\\", " ").split():

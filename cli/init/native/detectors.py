@@ -6,6 +6,7 @@ import re
 
 from ..guess import LIBRARY, Guess, clean_name, clean_version, text
 from ..project import Project
+from .make_install import install_way
 
 
 def cmake(project: Project) -> Guess | None:
@@ -55,11 +56,38 @@ def make(project: Project) -> Guess | None:
     program = _installed(content) or _first_target(content)
     made = _compiled("make", project, f"{why}: a project with a Makefile", None, program)
     if re.search(r"^install\s*:", content, re.MULTILINE):
-        return made
+        return _installing(made, project.text(why))
     todo = [*made.todo, f"{why} has no target `install`: set `install` to commands that copy files to $out"]
     program = program or made.name
     return made._replace(fields=[("install", text(f'install -D {program} "$out/bin/{program}"'))], todo=todo)
 
+
+def _installing(made: Guess, makefile: str) -> Guess:
+    """Return a guess with what a Makefile needs to install below the output."""
+    way = install_way(makefile)
+    if way.directories:
+        words = "".join(f" {flag}" for flag in way.flags)
+        made_before = " ".join(f'"{path}"' for path in way.directories)
+        line = f'mkdir -p {made_before}; make install PREFIX="$out" prefix="$out"{words}'
+        reasons = [*made.reasons, "its target install expects the directories"]
+        made = made._replace(fields=[*made.fields, ("install", text(line))], reasons=reasons)
+    if way.flags:
+        flags = ", ".join(text(flag) for flag in way.flags)
+        names = ", ".join(flag.partition("=")[0] for flag in way.flags)
+        return made._replace(
+            fields=[("flags", f"[{flags}]"), *made.fields], reasons=[*made.reasons, f"it installs to {names}"]
+        )
+    if way.staged:
+        reasons = [*made.reasons, "it installs below DESTDIR"]
+        return made._replace(fields=[("install", text(STAGED))], reasons=reasons)
+    return made
+
+
+# What a Makefile installs below DESTDIR is moved from usr and usr/local to the output itself.
+STAGED = (
+    'make install DESTDIR="$out/staged"; cd "$out"; for each in staged/usr/local staged/usr staged; do '
+    "if [ -d $each ]; then cp -a $each/. .; rm -r $each; fi; done"
+)
 
 _INSTALLS = re.compile(
     r"[\t@-]*(?:install|cp|\$[({]INSTALL\w*[)}])\s.*?(\S+)\s+\S*bin(?:dir[)}])?(/\S*)?\s*\Z", re.IGNORECASE

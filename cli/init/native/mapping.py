@@ -50,7 +50,7 @@ def choose(wanted: Sequence[Wanted], finder: NeedFinder, present: Collection[str
     for item in sorted([*others, *headers], key=lambda w: not w.required):
         found = _first(item, finder, have)
         if found is None:
-            if item.required and item.needs[0].kind != HEADER:
+            if item.required and item.needs[0].kind != HEADER and not item.quiet:
                 unknown.append(item)
             continue
         best = found.best

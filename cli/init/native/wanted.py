@@ -11,12 +11,13 @@ from fpack.builders.debian.contents.needs import Need
 class Wanted(NamedTuple):
     """A need of a build. needs: alternatives, of which one is enough. required: the build fails without it.
 
-    where: the file and line that say so.
+    where: the file and line that say so. quiet: if no package has it, nothing is said.
     """
 
     needs: tuple[Need, ...]
     required: bool
     where: str
+    quiet: bool = False
 
 
 class BuildFacts(NamedTuple):

@@ -1,0 +1,99 @@
+"""Find out how a Makefile is told where to install: by PREFIX, by variables with absolute paths, or by DESTDIR."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+_RULE = re.compile(
+    r"^install[\w.-]*[ \t]*:(?!=)[^\n]*\n((?:\t[^\n]*(?:\n|\Z)|[ \t]*\n|[ \t]*#[^\n]*\n)+)", re.MULTILINE
+)
+_VARIABLE = re.compile(r"\$[({](\w+)[)}]")
+_ASSIGN = re.compile(r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*(?:\?|:{1,3})?=[ \t]*([^#\n]*?)[ \t]*(?:#.*)?$", re.MULTILINE)
+_SYSTEM = re.compile(r"/(?:usr(?:/local)?|opt)?(?:/|\Z)|/(?:s?bin|etc|lib\d*|var|share)(?:/|\Z)")
+_MAKES = re.compile(r"mkdir|install\s[^\n]*-\w*[dD]\b|INSTALL[^\n]*-\w*[dD]\b|INSTALL_?DIR|MKDIR", re.IGNORECASE)
+_PREFIXES = frozenset({"PREFIX", "prefix"})
+_ROOTS = frozenset(
+    {"DESTDIR", "BUILD_ROOT", "BUILDROOT", "ROOT", "INSTALL_ROOT", "INSTROOT", "DSTROOT", "DEST", "RPM_BUILD_ROOT"}
+)
+
+
+class InstallWay(NamedTuple):
+    """How to install below `$out`. flags: words for each make, such as `BINDIR="$out/bin"`. staged: the Makefile
+    installs to absolute paths below DESTDIR only. directories: those below `$out` that must be there before."""
+
+    flags: tuple[str, ...] = ()
+    staged: bool = False
+    directories: tuple[str, ...] = ()
+
+
+def install_way(makefile: str) -> InstallWay:
+    """Return how a Makefile with a target `install` is told where to install, besides PREFIX."""
+    text = re.sub(r"\\\n", " ", makefile)
+    recipes = "\n".join(_RULE.findall(text))
+    values: dict[str, str] = dict(reversed(_ASSIGN.findall(text)))  # the first assignment is the usual one
+    used = _used(recipes, values)
+    own = [name for name in used if name in values and name not in _PREFIXES | _ROOTS and _is_path(values, name)]
+    below = {name: _below(_expanded(values, name)) for name in own}
+    flags = tuple(f'{name}="$out{path}"' for name, path in below.items())
+    given = {**values, **dict.fromkeys(_PREFIXES, "$out"), **{name: f"$out{path}" for name, path in below.items()}}
+    directories = () if _MAKES.search(recipes) else _directories(recipes, given)
+    if own:
+        return InstallWay(flags, directories=directories)
+    staged = bool(re.search(r"\$[({]DESTDIR[)}]/(?:usr|bin|sbin|etc|lib)\b", recipes))
+    staged = staged and not any(name in _PREFIXES for name in used)
+    return InstallWay((), staged, () if staged else directories)
+
+
+def _used(recipes: str, values: Mapping[str, str]) -> list[str]:
+    """Return the variables that recipes use, also by other variables, in the order of their names."""
+    found: set[str] = set()
+    todo = _VARIABLE.findall(recipes)
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += _VARIABLE.findall(values.get(name, ""))
+    return sorted(found)
+
+
+def _is_path(values: Mapping[str, str], name: str) -> bool:
+    """Return whether a variable's own value is an absolute path of the system, which PREFIX does not change."""
+    if any(part in _PREFIXES for part in _used(values[name], values)):
+        return False
+    value = _expanded(values, name)
+    if not re.fullmatch(r"/[\w./+-]+", value) or not _SYSTEM.match(value):
+        return False
+    # A path below that of another variable follows that one.
+    parts = [part for part in _used(values[name], values) if part in values and part != name and part not in _ROOTS]
+    return not any(_expanded(values, part).startswith("/") for part in parts)
+
+
+def _expanded(values: Mapping[str, str], name: str) -> str:
+    value = values[name]
+    for _ in range(5):
+        value = _VARIABLE.sub(lambda v: "" if v[1] in _ROOTS else values.get(v[1], ""), value)
+    return value.strip().strip("\"'")
+
+
+def _directories(recipes: str, values: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the directories to which the lines of recipes install, as far as they are below `$out`."""
+    found: set[str] = set()
+    for line in recipes.splitlines():
+        words = line.split()
+        if len(words) < 3 or not re.search(r"\b(?:install|cp)$|INSTALL\w*[)}]$", words[0].lstrip("@-")):
+            continue
+        path = words[-1].rstrip(";")
+        for _ in range(6):
+            path = _VARIABLE.sub(lambda v: "" if v[1] in _ROOTS else values.get(v[1], v[0]), path)
+        if re.fullmatch(r"\$out(?:/[\w.+-]+)+/?", path):
+            is_directory = path.endswith("/") or re.search(r"/(?:s?bin|lib|games|include|man\d|share|etc)$", path)
+            found.add(path.rstrip("/") if is_directory else path.rpartition("/")[0])
+    return tuple(sorted(found - {"$out"}))
+
+
+def _below(path: str) -> str:
+    """Return a path of the system as a path below a prefix."""
+    path = re.sub(r"^/(?:usr/local|usr|opt)(?=/|\Z)", "", path)
+    return re.sub(r"^/man(?=/|\Z)", "/share/man", path) or ""

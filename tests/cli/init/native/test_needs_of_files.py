@@ -1,0 +1,289 @@
+"""What build systems' files say is needed: the required and the optional, and what other systems need is left out."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+from fpack.builders.debian.contents.needs import CMAKE, HEADER, LIBRARY, PACKAGE, PC, PROGRAM
+from fpack.cli.init.native.autotools_files import read_autotools
+from fpack.cli.init.native.cmake_files import read_cmake
+from fpack.cli.init.native.make_files import read_make
+from fpack.cli.init.native.make_install import InstallWay, install_way
+from fpack.cli.init.native.meson_files import read_meson
+from fpack.cli.init.native.wanted import BuildFacts
+
+
+def said(facts: BuildFacts) -> tuple[set[str], set[str]]:
+    """Return the names of the required and of the optional needs."""
+    required = {need.name for item in facts.wanted if item.required for need in item.needs}
+    return required, {need.name for item in facts.wanted for need in item.needs} - required
+
+
+CMAKE_FILES = {
+    "CMakeLists.txt": """\
+        cmake_minimum_required(VERSION 3.16)
+        project(wave VERSION 1.2.3 LANGUAGES C CXX)
+        option(WITH_GUI "build the window" OFF)
+        option(WITH_NET "use the network" ON)
+        set(QT 6)  # which one
+        find_package(Threads REQUIRED)
+        find_package(ZLIB REQUIRED)
+        find_package(PNG)               # used without a question below
+        find_package(JPEG)              # only if it was found
+        find_package(EXPAT)
+        if(NOT EXPAT_FOUND)
+          message(FATAL_ERROR "expat is needed")
+        endif()
+        if(WIN32)
+          find_package(Direct3D REQUIRED)
+        elseif(APPLE)
+          find_library(COCOA Cocoa REQUIRED)
+        else()
+          pkg_check_modules(ALSA REQUIRED alsa>=1.1)
+        endif()
+        if(WITH_GUI)
+          find_package(Qt${QT} REQUIRED COMPONENTS Widgets)
+        endif()
+        if(WITH_NET AND NOT MSVC)
+          pkg_check_modules(NET REQUIRED IMPORTED_TARGET libcurl libnghttp2)
+        endif()
+        if(SOME_UNKNOWN)
+          find_package(OpenSSL REQUIRED)
+        endif()
+        #[[ find_package(Never REQUIRED) ]]
+        if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+          find_library(CAP_LIBRARY NAMES cap REQUIRED)
+        endif()
+        add_subdirectory(src)
+        include(cmake/More.cmake)
+        """,
+    "src/CMakeLists.txt": """\
+        add_executable(wave-bin main.c)
+        set_target_properties(wave-bin PROPERTIES OUTPUT_NAME wave)
+        add_executable(helper h.c)
+        add_library(core core.c)
+        target_link_libraries(wave-bin PRIVATE core m ncurses ${PNG_LIBRARIES} Threads::Threads)
+        if(JPEG_FOUND)
+          target_link_libraries(wave-bin PRIVATE JPEG::JPEG)
+        endif()
+        install(TARGETS wave-bin RUNTIME DESTINATION bin)
+        """,
+    "cmake/More.cmake": "find_package(fmt 9 REQUIRED)\nfunction(later)\n find_package(Later REQUIRED)\nendfunction()\n",
+}
+
+
+def test_a_cmake_project() -> None:
+    facts = read_cmake({name: textwrap.dedent(text) for name, text in CMAKE_FILES.items()})
+    required, optional = said(facts)
+    assert required == {"zlib", "libpng", "expat", "alsa", "libcurl", "libnghttp2", "cap", "ncurses", "fmt"}
+    assert optional == {"jpeglib.h", "openssl", "Later"}
+    assert (facts.name, facts.version, facts.programs) == ("wave", "1.2.3", ["wave"])
+    kinds = {need.name: (need.kind, need.least) for item in facts.wanted for need in item.needs}
+    assert kinds["alsa"] == (PC, "1.1") and kinds["fmt"] == (CMAKE, "9") and kinds["cap"] == (LIBRARY, "")
+    where = {need.name: item.where for item in facts.wanted for need in item.needs}
+    assert where["zlib"] == "CMakeLists.txt:7" and where["ncurses"] == "src/CMakeLists.txt:5"
+
+
+def test_a_library_of_cmake_has_no_programs() -> None:
+    facts = read_cmake({"CMakeLists.txt": "project(x)\nadd_library(x x.c)\ninstall(TARGETS x EXPORT y)\n"})
+    assert facts.known and facts.libraries and not facts.programs
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["if(", "if()\n", "find_package(", "else()\nendif()\nendif()\n", "add_subdirectory(.)\n", "if(NOT NOT NOT X)\nendif()",
+     "include(CMakeLists.txt)\n", "set(A ${A}${A})\n" * 50, "if(" + "(" * 5000 + ")", "find_package(${X})", "project(${P})"],
+)  # fmt: skip
+def test_damaged_files_of_cmake_are_read(text: str) -> None:
+    read_cmake({"CMakeLists.txt": text})
+
+
+MESON_FILES = {
+    "meson_options.txt": """\
+        option('gui', type: 'feature', value: 'enabled')
+        option('docs', type: 'feature', value: 'disabled')
+        option('x11', type: 'feature')
+        option('tests', type: 'boolean', value: false)
+        """,
+    "meson.build": """\
+        project('wave', 'c', 'cpp',
+          version: '3.1', meson_version: '>= 0.60')
+        cc = meson.get_compiler('c')
+        glib_req = '>= 2.66'
+        glib = dependency('glib-2.0', version: glib_req)  # comment
+        m = cc.find_library('m', required: false)
+        popt = cc.find_library('popt')
+        threads = dependency('threads')
+        gtk = dependency('gtk4', required: get_option('gui'))
+        x11 = dependency('x11', required: get_option('x11'))
+        doc = dependency('gi-docgen', required: get_option('docs'))
+        maybe = dependency('libsystemd', required: false)
+        either = dependency('libpcre2-8', 'libpcre', fallback: ['pcre', 'dep'])
+        if host_machine.system() == 'windows'
+          dependency('dxgi')
+        elif host_machine.system() == 'linux' and not get_option('tests')
+          dependency('libudev')
+        endif
+        if get_option('tests')
+          dependency('check')
+        endif
+        gnome = import('gnome')
+        i18n = import('i18n')
+        find_program('glslc')
+        find_program('tools/gen.py')
+        foreach name : ['a', 'b']
+          dependency(name)
+        endforeach
+        subdir('src')
+        """,
+    "src/meson.build": """\
+        gnome.compile_resources('x', 'x.xml')
+        executable('wave', 'main.c', dependencies: [glib, gtk], install: true)
+        executable('helper', 'h.c')
+        """,
+}
+
+
+def test_a_meson_project() -> None:
+    facts = read_meson({name: textwrap.dedent(text) for name, text in MESON_FILES.items()}, {"tools/gen.py"})
+    required, optional = said(facts)
+    assert required == {
+        "glib-2.0",
+        "popt",
+        "gtk4",
+        "libpcre2-8",
+        "libpcre",
+        "libudev",
+        "glslc",
+        "g++",
+        "libglib2.0-dev-bin",
+    }
+    assert optional == {"x11", "libsystemd"}
+    assert (facts.name, facts.version, facts.programs, facts.libraries) == ("wave", "3.1", ["wave"], False)
+    glib = next(item for item in facts.wanted if item.needs[0].name == "glib-2.0")
+    assert glib.needs[0].least == "2.66" and glib.where == "meson.build:5"
+
+
+@pytest.mark.parametrize("text", ["if", "endif\nendif", "x = [x]\ny = x", "project(", "dependency()", "if a in 'b == c'\nendif",
+                                  "subdir('.')", "x = not not not", "a = ((((", "if not in x\nendif", "'''"])  # fmt: skip
+def test_damaged_files_of_meson_are_read(text: str) -> None:
+    read_meson({"meson.build": text})
+
+
+CONFIGURE = """\
+    AC_INIT([wave], [2.5], [bugs@example.org])
+    glib_version=2.50
+    reqs="
+      gobject-2.0 >= $glib_version
+      gio-2.0
+    "
+    AC_PROG_CC
+    AC_PROG_CXX
+    LT_INIT
+    AX_PTHREAD
+    dnl PKG_CHECK_MODULES([NEVER], [never])
+    PKG_CHECK_MODULES([BASE], [$reqs])
+    PKG_CHECK_MODULES(XML, libxml-2.0 >= 2.4, [have_xml=yes], [AC_MSG_ERROR([no xml])])
+    PKG_CHECK_MODULES(SOUP, libsoup-3.0, [have_soup=yes], [have_soup=no])
+    AC_ARG_WITH([ssl], [AS_HELP_STRING([--with-ssl])],
+      [PKG_CHECK_MODULES([SSL], [openssl])])
+    if test "x$enable_gui" = xyes; then
+      PKG_CHECK_MODULES([GTK], [gtk+-3.0])
+    fi
+    AC_CHECK_LIB([m], [sin])
+    AC_CHECK_LIB([z], [deflate], [], [AC_MSG_ERROR([zlib is needed])])
+    AC_CHECK_LIB(popt, poptGetContext)
+    AC_SEARCH_LIBS([tgetent], [tinfo ncurses], [], [AC_MSG_ERROR([no terminal])])
+    AC_CHECK_HEADERS([pcap.h sys/sockio.h])
+    AC_CHECK_HEADER([ev.h], [], [AC_MSG_ERROR([no libev])])
+    AC_PATH_PROG([XMLTO], [xmlto], [no])
+    AC_PATH_PROG([GPERF], [gperf])
+    if test -z "$GPERF"; then
+      AC_MSG_ERROR([gperf is needed])
+    fi
+    AC_OUTPUT
+    """
+
+
+def test_an_autotools_project() -> None:
+    texts = {
+        "configure.ac": textwrap.dedent(CONFIGURE),
+        "src/Makefile.am": "bin_PROGRAMS = wave \\\n  wave-tool\nif GUI\nbin_PROGRAMS += gwave\nendif\n",
+    }
+    facts = read_autotools(texts)
+    required, optional = said(facts)
+    assert required == {
+        "gobject-2.0", "gio-2.0", "libxml-2.0", "z", "popt", "tinfo", "ncurses", "ev.h", "gperf", "g++", "pkgconf",
+    }  # fmt: skip
+    assert optional == {"libsoup-3.0", "openssl", "gtk+-3.0", "pcap.h", "sys/sockio.h", "xmlto"}
+    assert (facts.name, facts.version, facts.programs) == ("wave", "2.5", ["wave", "wave-tool"])
+    tools = said(read_autotools(texts, bootstrap=True))[0]
+    assert tools - required == {"libtool", "autoconf-archive"}
+    own = {**texts, "m4/ax_pthread.m4": "AC_DEFUN([AX_PTHREAD], [true])"}
+    assert said(read_autotools(own, bootstrap=True))[0] - required == {"libtool"}
+
+
+@pytest.mark.parametrize(
+    "text", ["AC_INIT(", "AC_CHECK_LIB([[[[", "PKG_CHECK_MODULES(A, B" + "(" * 9999, "fi\nfi\nif x; then"]
+)
+def test_damaged_files_of_autoconf_are_read(text: str) -> None:
+    read_autotools({"configure.ac": text}, bootstrap=True)
+
+
+def test_a_makefile() -> None:
+    texts = {
+        "Makefile": textwrap.dedent("""\
+            UNAME := $(shell uname -s)
+            LDLIBS = -lncurses -lm -lown  # -lnever
+            PKGS = sdl2 libpng
+            CFLAGS += $(shell pkg-config --cflags $(PKGS))
+            ifeq ($(UNAME),Darwin)
+            LDLIBS += -lobjc
+            else ifeq ($(UNAME),Linux)
+            LDLIBS += -lasound
+            endif
+            ifdef WITH_SSL
+            LDLIBS += -lssl
+            endif
+            ifeq ($(shell test -e x && echo y),y)
+            LDLIBS += -lcap
+            endif
+            pg:
+            \tcc `pg_config --cflags` \\
+            \t  -lpq
+            libown.a: own.o
+            """),
+        "main.c": "#include <stdio.h>\n/* #include <no.h> */\n#include <zlib.h>\n#ifdef X\n#include <x.h>\n#endif\n#include <mine.h>\n",
+        "mine.h": "#ifndef MINE_H\n#define MINE_H\n#include <ev.h>\n#endif\n",
+        "win32/w.c": "#include <windows.h>\n",
+        "tests/t.c": "#include <check.h>\n",
+        "gui.cpp": "#include <vector>\n",
+    }
+    facts = read_make(texts, "Makefile", {*texts, "parse.y"})
+    required, optional = said(facts)
+    assert required == {"ncurses", "asound", "sdl2", "libpng", "pkgconf", "pq", "stdio.h", "zlib.h", "ev.h", "vector", "g++",
+                        "bison"} | {"pg_config"} - {"pg_config"}  # fmt: skip
+    assert optional == {"cap"}
+    kinds = {need.name: need.kind for item in facts.wanted for need in item.needs}
+    assert (kinds["sdl2"], kinds["pq"], kinds["zlib.h"], kinds["g++"]) == (PC, LIBRARY, HEADER, PACKAGE)
+    assert PROGRAM not in kinds.values()
+
+
+@pytest.mark.parametrize(
+    ("makefile", "way"),
+    [
+        ("PREFIX ?= /usr/local\ninstall: x\n\tinstall -D x $(DESTDIR)$(PREFIX)/bin/x\n", InstallWay()),
+        ("PREFIX = /usr\nBINDIR = $(PREFIX)/bin\ninstall: x\n\tmkdir -p $(BINDIR)\n\tcp x $(BINDIR)\n", InstallWay()),
+        ("SBIN = $(BUILD_ROOT)/sbin\ninstall:\n\tmkdir -p $(SBIN)\n\tcp x $(SBIN)\n", InstallWay(('SBIN="$out/sbin"',))),
+        (
+            "TOP = /usr/local\nBIN = $(TOP)/bin\nMAN = /usr/man\ninstall:\n\t-mkdir $(BIN)\n\tcp x $(BIN)\n\tcp x.1 $(MAN)\n",
+            InstallWay(('MAN="$out/share/man"', 'TOP="$out"')),
+        ),
+        ("install:\n\tinstall -D x $(DESTDIR)/usr/bin/x\n", InstallWay(staged=True)),
+        ("prefix=/usr\ninstall:\n\tinstall x $(prefix)/bin\n", InstallWay(directories=("$out/bin",))),
+        ("all:\n\ttrue\n", InstallWay()),
+    ],
+)  # fmt: skip
+def test_where_a_makefile_installs(makefile: str, way: InstallWay) -> None:
+    assert install_way(makefile) == way
