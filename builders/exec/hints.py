@@ -75,7 +75,7 @@ def advice(last: str, files: Callable[[], NeedFinder | None] = lambda: None) -> 
     )
 
 
-def test_advice(log: str) -> str:
+def advice_for_tests(log: str) -> str:
     """Return a hint for tests that failed, or "" if the log names none."""
     names = failed_tests(log)
     if not names:

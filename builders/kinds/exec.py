@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.exec import linker
-from fpack.builders.exec.hints import advice, test_advice
+from fpack.builders.exec.hints import advice, advice_for_tests
 from fpack.builders.exec.links import linked
 from fpack.builders.exec.loading import LinkedOutput, check_loading
 from fpack.builders.exec.outputs import OutputReader, ScannedOutput, strippable
@@ -280,7 +280,7 @@ class ExecBuilder(BaseBuilder):
             why += "; the disk of the store is full: free some space, or run fpack gc"
         why += f"; its last lines:\n{last}" if last else "; it printed nothing"
         log = "\n".join(lines.last)
-        remedy = advice(log, self._options.files) or (test_advice(log) if finished.phase == "check" else "")
+        remedy = advice(log, self._options.files) or (advice_for_tests(log) if finished.phase == "check" else "")
         error = PhaseFailed(
             what, where=task.name, why=why, hint="\n".join(filter(None, [remedy, self._keep(task, work)]))
         )

@@ -113,14 +113,9 @@ class Fixer:
 
     def _mend(self, name: str, error: FpackError) -> None:
         """Change the file by what the first failed build lacks. Raise _Stop if nothing is known to help."""
-        from fpack.cli.workspace.workspace import Workspace
-
         failed = _failures(error)[0]
         call = self._call_of(name, failed)
-        with Workspace(self._options) as workspace:
-            value = workspace.value(workspace.target(call.attribute or name))
-            remedies, release = self._remedies(workspace, failed, value)
-            present = self._present(workspace, value, release)
+        remedies, present, release = self._lacking(call, failed, name)
         self._say(f"{failed.what}: {_first_line(failed)}")
         lacking = [remedy for remedy in remedies if remedy.packages]
         new = [remedy for remedy in lacking if remedy.packages[0] not in present]
@@ -133,14 +128,19 @@ class Fixer:
             return
         raise _Stop(_reason(failed, remedies, lacking))
 
-    def _remedies(self, workspace: Workspace, failed: PhaseFailed, value: Any) -> tuple[list[Remedy], str]:
+    def _lacking(self, call: PackageCall, failed: PhaseFailed, name: str) -> tuple[list[Remedy], frozenset[str], str]:
+        """Return what a failed build lacks, the packages that it has, and its release."""
         from fpack.builders.exec.hints import remedies
         from fpack.cli.workspace.needs import open_finder
         from fpack.cli.workspace.package_lookup import Packages
+        from fpack.cli.workspace.workspace import Workspace
 
-        release = str(workspace.field(value, "release") or "") if isinstance(value, dict) else ""
-        packages = Packages(workspace, release or None)
-        return remedies(failed.log, lambda: open_finder(packages)), packages.release
+        with Workspace(self._options) as workspace:
+            value = workspace.value(workspace.target(call.attribute or name))
+            release = str(workspace.field(value, "release") or "") if isinstance(value, dict) else ""
+            packages = Packages(workspace, release or None)
+            found = remedies(failed.log, lambda: open_finder(packages))
+            return found, self._present(workspace, value, packages.release), packages.release
 
     def _present(self, workspace: Workspace, value: Any, release: str) -> frozenset[str]:
         """Return the names of the packages that the build has."""

@@ -79,7 +79,8 @@ class NeedFinder:
             least = min(_depth(entry.path) for entry in entries)
             nearest = [entry for entry in entries if _depth(entry.path) == least]
             return self._ranked(need, nearest)
-        named = [name for name in named_packages(need) if self._exists(name)]
+        # The rules for names only say what a package could be called.
+        named = [name for name in named_packages(need) if self._table is not None and self._exists(name)]
         return FoundPackages(need, tuple(named[:1]))
 
     def files(self, need: Need) -> list[FileEntry]:

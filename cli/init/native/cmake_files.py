@@ -38,6 +38,7 @@ _SYSTEM = {
 _NO_LIBRARIES = re.compile(
     r"(?:m|dl|rt|pthread|util|c|stdc\+\+|stdc\+\+fs|atomic|gcc_s|crypt|resolv|anl|ws2_32|winmm|shlwapi|bcrypt|iconv|intl|log)\Z|.*[^\w+.-]|-"
 )
+_MAX_VALUE = 4096  # characters of a variable that are remembered
 _MAX_FILES, _MAX_COMMANDS, _MAX_WORDS, _MAX_DEPTH = 400, 40_000, 2000, 40
 
 
@@ -195,7 +196,8 @@ def _command(state: _State, path: str, command: _Command, holds: Truth, conditio
         if "CACHE" in plain:
             plain = plain[: plain.index("CACHE")]
         if not (words[0] in state.values and "CACHE" in words):
-            state.values[words[0]] = ";".join(plain) if holds is True else None
+            value = ";".join(plain)
+            state.values[words[0]] = value if holds is True and len(value) <= _MAX_VALUE else None
     elif name in ("option", "dependent_option") and words[0] not in state.values:
         last = words[2] if len(words) > 2 else "OFF"
         state.values[words[0]] = last if holds is True else None

@@ -128,13 +128,13 @@ _UNSET = {"OS": "", "MAKECMDGOALS": "", "CC": "cc", "CXX": "g++"}
 
 
 def _line(line: str, where: str, certain: bool, values: Mapping[str, str]) -> Iterator[Wanted]:
+    expanded = re.sub(r"\$[({](\w+)[)}]", lambda v: values.get(v[1], v[0]), line) if _PKG_CONFIG.search(line) else line
     for name in _LINKED.findall(line):
         if name not in _NO_LIBRARIES:
             yield Wanted((Need(LIBRARY, name),), certain, where)
-    for words in _PKG_CONFIG.findall(line):
+    for words in _PKG_CONFIG.findall(expanded):
         yield Wanted((Need(PACKAGE, "pkgconf"),), True, where)
-        expanded = re.sub(r"\$[({](\w+)[)}]", lambda v: values.get(v[1], " "), words)
-        for word in expanded.split():
+        for word in words.split():
             if re.fullmatch(r"[A-Za-z_][\w.+-]*", word):
                 yield Wanted((Need(PC, word),), certain, where)
     for name in _CONFIG.findall(line):

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from fpack.builders.debian.contents.finder import NeedFinder
 from fpack.builders.debian.contents.index import ContentsIndex
 from fpack.builders.debian.contents.table import FileTable, pack_rows
 from fpack.builders.kinds.exec import ExecBuilder, ExecOptions
@@ -168,9 +169,9 @@ def test_a_failure_names_the_phase_and_shows_the_last_lines(world: Builds) -> No
     assert "exit status 3" in error.why and "about to fail" in error.why
     assert "--keep-failed" in error.hint
     error = fails(world, {"build": "no-such-program"}, "lacks")
-    assert "fpack search --file /usr/bin/no-such-program" in error.hint and "--keep-failed" in error.hint
+    assert "fpack search --program no-such-program" in error.hint and "--keep-failed" in error.hint
     table = FileTable(memoryview(pack_rows([b"no-such-program\tusr/bin\tits-package\n"])))
-    world.options = ExecOptions(files=lambda: ContentsIndex("trixie", "amd64", 0, [table]))
+    world.options = ExecOptions(files=lambda: NeedFinder(ContentsIndex("trixie", "amd64", 0, [table])))
     assert "add its-package of trixie to `tools`" in fails(world, {"build": "no-such-program"}, "lacks").hint
 
 

@@ -1,0 +1,148 @@
+"""`fpack fix`: what a failed build lacks is added until it succeeds, and the rounds end with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fpack.builders.debian.contents.finder import NeedFinder
+from fpack.builders.debian.contents.index import ContentsIndex
+from fpack.builders.debian.contents.table import FileTable, pack_rows
+from fpack.builders.debian.contents.text import parse_rows
+from fpack.builders.exec.hints import remedies
+from fpack.builders.kinds.exec import PhaseFailed
+from fpack.builders.scheduler.scheduler import BuildsFailed
+from fpack.cli.init import fixer as module
+from fpack.cli.init.fixer import Fixer
+from fpack.cli.options import SharedOptions
+from fpack.store.errors import FpackError
+from fpack.store.path import StorePath
+
+INDEX = """\
+usr/include/zlib.h libdevel/zlib1g-dev
+usr/include/png.h libdevel/libpng-dev
+usr/bin/bison devel/bison
+"""
+FILE = """\
+debian = import("fpack/debian").trixie
+
+wave = make {
+  name   = "wave"
+  source = ./.
+}
+
+image = container {
+  packages   = [wave]
+  entrypoint = ["${wave}/bin/wave", "-x"]
+}
+"""
+NO_ZLIB = "a.c:1:1: fatal error: zlib.h: No such file or directory"
+
+
+class Scripted(Fixer):
+    """A fixer whose builds fail with the given logs, in order, and then succeed. has: packages that the build has."""
+
+    def __init__(
+        self, project: Path, logs: Sequence[tuple[str, str]], programs: Sequence[str] = ("wave",), **more: Any
+    ) -> None:
+        self.lines: list[str] = []
+        self.has: frozenset[str] = frozenset()
+        self._logs = list(logs)
+        self._built = project / "built"
+        (self._built / "bin").mkdir(parents=True)
+        for name in programs:
+            (self._built / "bin" / name).touch()
+        super().__init__(project, SharedOptions(), self.lines.append, **more)
+
+    def _build(self, name: str) -> tuple[StorePath | None, FpackError | None]:
+        if not self._logs:
+            self._fit_image(name, self._built)
+            return StorePath("0" * 32, "wave"), None
+        phase, log = self._logs.pop(0)
+        failed = PhaseFailed(f"wave-0 failed in its phase {phase}", where="wave-0").with_(log=log, phase=phase)
+        return None, BuildsFailed([("wave-0", failed)])
+
+    def _lacking(self, call: Any, failed: PhaseFailed, name: str) -> tuple[list[Any], frozenset[str], str]:
+        table = FileTable(memoryview(pack_rows(parse_rows([INDEX.encode()]))))
+        finder = NeedFinder(ContentsIndex("trixie", "amd64", 0, [table]))
+        return remedies(failed.log, lambda: finder), self.has, "trixie"
+
+
+def fixer(path: Path, *logs: tuple[str, str], text: str = FILE, **more: Any) -> Scripted:
+    (path / "fpack.fp").write_text(text)
+    return Scripted(path, logs, **more)
+
+
+def read(path: Path) -> str:
+    return (path / "fpack.fp").read_text()
+
+
+def test_what_is_missing_is_added_round_by_round_and_shown(tmp_path: Path) -> None:
+    both = f"{NO_ZLIB}\nb.c:1:1: fatal error: png.h: No such file or directory"
+    made = fixer(tmp_path, ("build", "/bin/sh: 1: bison: not found"), ("build", both))
+    outcome = made.run()
+    assert not outcome.reason and set(outcome.paths) == {"wave"}
+    assert [(step.field, step.package) for step in outcome.steps] == [
+        ("tools", "bison"), ("libs", "zlib1g-dev"), ("libs", "libpng-dev"),
+    ]  # fmt: skip
+    assert "  tools  = [debian.bison]\n  libs   = [debian.zlib1g-dev, debian.libpng-dev]\n" in read(tmp_path)
+    assert "fpack.fp: add bison to `tools` for the program bison" in made.lines
+    assert "  +  tools  = [debian.bison]" in made.lines
+
+
+CASES: Mapping[str, tuple[list[tuple[str, str]], str]] = {
+    "the same again": ([("build", NO_ZLIB)] * 2, "the build has zlib1g-dev already"),
+    "no known message": ([("build", "error: expected ';'")], "the log names nothing that a package has"),
+    "no package": ([("build", NO_ZLIB.replace("zlib", "never"))], "no package of the release has the header never.h"),
+    "a test": ([("check", "FAIL: dns\n")], "dns failed; --no-check leaves the tests out"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_stops_with_a_reason(name: str, tmp_path: Path) -> None:
+    logs, reason = CASES[name]
+    outcome = fixer(tmp_path, *logs).run()
+    assert outcome.reason.startswith(reason) and outcome.error is not None
+
+
+def test_a_package_that_the_build_has_is_not_added(tmp_path: Path) -> None:
+    made = fixer(tmp_path, ("build", NO_ZLIB))
+    made.has = frozenset({"zlib1g-dev"})
+    assert made.run().reason.startswith("the build has zlib1g-dev already") and read(tmp_path) == FILE
+
+
+def test_tests_are_left_out_if_asked_for(tmp_path: Path) -> None:
+    outcome = fixer(tmp_path, ("check", "FAIL: dns\n"), no_check=True).run()
+    assert not outcome.reason and "  check  = null\n" in read(tmp_path) and outcome.steps[0].why == "dns failed"
+
+
+def test_rounds_that_never_succeed_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_ROUNDS", 2)
+    logs = [("build", NO_ZLIB), ("build", NO_ZLIB.replace("zlib", "png")), ("build", "x")]
+    assert "was built 2 times" in fixer(tmp_path, *logs).run().reason
+
+
+@pytest.mark.parametrize(
+    ("programs", "entrypoint"), [(["tide"], "tide"), (["a-test", "wavectl"], "wavectl"), ([], None)]
+)
+def test_the_image_runs_a_program_that_the_package_has(
+    programs: list[str], entrypoint: str | None, tmp_path: Path
+) -> None:
+    fixer(tmp_path, programs=programs).run()
+    if entrypoint is None:
+        assert "container" not in read(tmp_path) and "wave = make" in read(tmp_path)
+    else:
+        assert read(tmp_path) == FILE.replace("bin/wave", f"bin/{entrypoint}")
+
+
+def test_a_build_that_the_file_does_not_call_is_not_changed(tmp_path: Path) -> None:
+    text = 'a = make { name = "a" }\nb = make { name = "b" }\n'
+    outcome = fixer(tmp_path, ("build", NO_ZLIB), text=text).run(["c"])
+    assert "is not built by a call in fpack.fp" in outcome.reason and read(tmp_path) == text
+
+
+def test_a_file_without_a_package_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FpackError, match="no package to fix"):
+        fixer(tmp_path, text="a = 1\n").run()
