@@ -222,6 +222,21 @@ class Fixer:
         return fitting[0]
 
 
+def tell(outcome: Outcome) -> FpackError | None:
+    """Say how the rounds ended. Return the error of the last build if they did not end with success."""
+    from fpack.cli.ui.render import note
+
+    if outcome.reason:
+        note(f"stopped: {outcome.reason}")
+        return outcome.error or FpackError("The project is not built", why=outcome.reason)
+    count = len(outcome.steps)
+    changes = (
+        f"with {count} change{'' if count == 1 else 's'} of {PROJECT_FILE}" if count else "and nothing was lacking"
+    )
+    note(f"built, {changes}")
+    return None
+
+
 def _field(remedy: Remedy) -> str:
     return "libs" if remedy.packages[0].endswith("-dev") else remedy.need.field
 

@@ -30,7 +30,7 @@ def command(names: tuple[str, ...], no_check: bool, as_json: bool, **rest: Any) 
     with success, or with the reason why nothing is known to help. The file's formatting is kept.
     """
     from fpack.cli.errors import UsageError
-    from fpack.cli.init.fixer import Fixer
+    from fpack.cli.init.fixer import Fixer, tell
     from fpack.cli.paths import PROJECT_FILE
     from fpack.cli.ui.render import note
     from fpack.cli.workspace.target import find_project
@@ -50,18 +50,10 @@ def command(names: tuple[str, ...], no_check: bool, as_json: bool, **rest: Any) 
                 "reason": outcome.reason or None,
             }
         )
-    if outcome.reason:
-        note(f"stopped: {outcome.reason}")
-        if outcome.error is not None and not as_json:
-            raise outcome.error
-        return 1
-    if not as_json:
-        for path in outcome.paths.values():
-            print(path)
-    count = len(outcome.steps)
-    note(
-        f"built, with {count} change{'' if count == 1 else 's'} of {PROJECT_FILE}"
-        if count
-        else "built; nothing was lacking"
-    )
+        return 1 if tell(outcome) else 0
+    error = tell(outcome)
+    if error is not None:
+        raise error
+    for path in outcome.paths.values():
+        print(path)
     return 0

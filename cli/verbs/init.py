@@ -17,7 +17,8 @@ IGNORED = ".gitignore"
     epilog="""\b
 Examples:
   fpack init                            write ./fpack.fp
-  fpack init ../app --print             show what would be written""",
+  fpack init ../app --print             show what would be written
+  fpack init --fix                      and build it, and add what the build lacks""",
 )
 @click.argument(
     "folder", required=False, metavar="[DIR]", type=click.Path(path_type=Path, exists=True, file_okay=False)
@@ -25,8 +26,9 @@ Examples:
 @click.option("--print", "only_print", is_flag=True, help="Print the file and write nothing.")
 @click.option("--release", default="trixie", show_default=True, help="Debian release whose packages are used.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--fix", is_flag=True, help="Build it, and add what the build lacks, as `fpack fix` does.")
 @shared.locking
-def command(folder: Path | None, only_print: bool, release: str, as_json: bool, **rest: Any) -> int:
+def command(folder: Path | None, only_print: bool, release: str, as_json: bool, fix: bool, **rest: Any) -> int:
     """Inspect the project in DIR (by default here) and write an fpack.fp with its build, an image and a shell.
 
     If there is no .gitignore, write one: ignored files are not part of the source.
@@ -41,6 +43,10 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
     from fpack.cli.ui.render import note, short
     from fpack.store.errors import FpackError
 
+    if fix and (only_print or as_json):
+        raise UsageError(
+            "--fix changes the file that it writes", hint="leave out --print and --json; fpack fix has --json"
+        )
     path = Path(os.path.realpath(folder or Path.cwd()))
     target = path / PROJECT_FILE
     if not only_print and os.path.lexists(target):
@@ -70,7 +76,8 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
             hint="write the file by hand, as docs/tutorial.md shows",
         )
     _check_release(release)
-    found = complete(found, path, shared.options(rest), release)
+    options = shared.options(rest)
+    found = complete(found, path, options, release)
     content = render(found, release)
     also = others(project, found)
     left_out = None if os.path.lexists(path / IGNORED) else ignored(found, project)
@@ -104,6 +111,12 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
         note(f"not used: {line}")
     for line in found.todo:
         note(f"to do: {line}")
+    if fix and not only_print:
+        from fpack.cli.init.fixer import Fixer, tell
+
+        error = tell(Fixer(path, options._replace(builds=True), note).run([attribute_of(found)]))
+        if error is not None:
+            raise error
     if not only_print and not found.todo:
         packed = "" if found.library else " fpack pack,"
         note(f"next: fpack build {attribute_of(found)},{packed} fpack shell")

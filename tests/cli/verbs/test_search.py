@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fpack.builders.debian.contents.needs import PROGRAM, Need
 from fpack.builders.debian.search_table import SearchRow, SearchTable, make_catalog, order, rank
 from fpack.cli.options import SharedOptions
 from fpack.cli.workspace.workspace import Workspace
@@ -252,13 +253,73 @@ def test_files_are_completed_from_the_cache(with_files: Fpack) -> None:
     assert with_files(*ask, "").stdout.splitlines() == with_files(*ask, "g*").stdout.splitlines() == ["plain"]
 
 
-def test_hints_of_failed_builds_use_the_cached_index(with_files: Fpack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hints_of_failed_builds_fetch_the_index_if_they_need_it(
+    with_files: Fpack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(with_files.home)
     for name, value in with_files.env.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FPACK_MIRROR", NOWHERE["FPACK_MIRROR"])
     with Workspace(SharedOptions()) as workspace:
         assert workspace.files() is None
-    files(with_files, "gl.h")
-    with Workspace(SharedOptions()) as workspace:
-        index = workspace.files()
-        assert index is not None and index.at("/usr/bin/gltool") == ("tool",)
+    for mirror in (with_files.env["FPACK_MIRROR"], NOWHERE["FPACK_MIRROR"]):  # fetched, then from the cache
+        monkeypatch.setenv("FPACK_MIRROR", mirror)
+        with Workspace(SharedOptions()) as workspace:
+            finder = workspace.files()
+            assert finder is not None and finder.find(Need(PROGRAM, "gltool")).best == "tool"
+
+
+@pytest.fixture
+def with_needs(with_files: Fpack, archive: Archive) -> Fpack:
+    at = "usr/lib/x86_64-linux-gnu"
+    archive.add("libwave-dev", "2.4-1", files={f"{at}/pkgconfig/wave.pc": "", f"{at}/libwave.so": ""})
+    archive.add("zlib1g-dev", files={"usr/include/zlib.h": "", f"{at}/pkgconfig/zlib.pc": ""})
+    archive.publish(contents=True)
+    return with_files
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "package", "field"),
+    [
+        ("--pc", "wave", "libwave-dev", "libs"),
+        ("--pc", "wave >= 2.1", "libwave-dev", "libs"),
+        ("--lib", "wave", "libwave-dev", "libs"),
+        ("--lib", "-lwave", "libwave-dev", "libs"),
+        ("--lib", "libwave.so", "libwave-dev", "libs"),
+        ("--header", "zlib.h", "zlib1g-dev", "libs"),
+        ("--header", "/usr/include/zlib.h", "zlib1g-dev", "libs"),
+        ("--program", "gltool", "tool", "tools"),
+        ("--cmake", "ZLIB", "zlib1g-dev", "libs"),
+    ],
+)
+def test_the_package_of_what_a_build_needs(option: str, name: str, package: str, field: str, with_needs: Fpack) -> None:
+    found = json.loads(with_needs("search", option, name, "--json").stdout)["needs"]
+    assert [(need["packages"], need["field"]) for need in found] == [([package], field)]
+    assert with_needs("search", option, name, env=NOWHERE).stdout.startswith(package)
+
+
+def test_a_need_without_a_package_or_with_an_old_one_is_told(with_needs: Fpack) -> None:
+    assert "has the library never" in with_needs.fails("search", "--lib", "never")
+    assert with_needs("search", "--lib", "never", "--json", status=1).stdout.startswith("{")
+    assert "libwave-dev of trixie is 2.4, which is less than 3" in with_needs("search", "--pc", "wave >= 3").stderr
+    for wrong in (("--pc", ""), ("--lib", "a b"), ("--program", "*"), ("--header", "/")):
+        assert "is no name" in with_needs("search", *wrong, status=2).stderr
+    for wrong in (("--pc", "a", "--lib", "b"), ("--pc", "a", "word"), ("--pc", "a", "--file", "b")):
+        assert "together" in with_needs("search", *wrong, status=2).stderr
+
+
+def test_needs_on_a_terminal(with_needs: Fpack) -> None:
+    text = on_terminal(with_needs, "search", "--pc", "wave", columns=100)
+    assert "a build lists debian.libwave-dev in `libs`" in text
+
+
+def test_the_index_of_a_neighbouring_release_stands_in(with_needs: Fpack, archive: Archive) -> None:
+    for path in archive.folder.glob("**/Contents-*"):
+        path.unlink()
+    older = Archive(archive.folder, release="bookworm")
+    older.add("libwave-dev", "2.0-1", files={"usr/lib/x86_64-linux-gnu/pkgconfig/wave.pc": ""})
+    older.add("gone-dev", "2.0-1", files={"usr/lib/x86_64-linux-gnu/pkgconfig/gone.pc": ""})
+    older.publish(contents=True)
+    done = with_needs("search", "--pc", "wave")
+    assert done.stdout.startswith("libwave-dev") and "by that of bookworm" in done.stderr
+    assert "No package of trixie" in with_needs.fails("search", "--pc", "gone")
