@@ -14,10 +14,11 @@ from fpack.builders.debian.contents.needs import (
     PROGRAM,
     PYTHON,
     SONAME,
-    Need,
+    BuildNeed,
 )
 
-from .messages import Missing, failed_tests, find_missing
+from .failed_tests import failed_tests
+from .messages import MissingThing, find_missing
 
 if TYPE_CHECKING:
     from fpack.builders.debian.contents.finder import NeedFinder
@@ -33,8 +34,8 @@ class Remedy(NamedTuple):
     """What a build lacks, and the packages that have it, best first. need: of the alternatives, the one that they meet.
     release: of the packages."""
 
-    missing: Missing
-    need: Need
+    missing: MissingThing
+    need: BuildNeed
     packages: tuple[str, ...]
     release: str = ""
 
@@ -84,7 +85,7 @@ def advice_for_tests(log: str) -> str:
     return f"{what}: `check = null` leaves out all tests, if they cannot run in a sandbox; fpack fix --no-check sets it"
 
 
-def _others(missing: Sequence[Missing], finder: NeedFinder, told: set[str]) -> str:
+def _others(missing: Sequence[MissingThing], finder: NeedFinder, told: set[str]) -> str:
     """Return the packages for the further things that a log says are missing."""
     more: dict[str, str] = {}
     for item in missing:
@@ -94,7 +95,7 @@ def _others(missing: Sequence[Missing], finder: NeedFinder, told: set[str]) -> s
     return "".join(f", {package} for {name}" for package, name in list(more.items())[:_MOST])
 
 
-def _remedy(missing: Missing, finder: NeedFinder | None) -> Remedy:
+def _remedy(missing: MissingThing, finder: NeedFinder | None) -> Remedy:
     if finder is not None:
         for need in missing.needs:
             found = finder.find(need)
@@ -103,7 +104,7 @@ def _remedy(missing: Missing, finder: NeedFinder | None) -> Remedy:
     return Remedy(missing, missing.needs[0], ())
 
 
-def _unknown(missing: Missing) -> str:
+def _unknown(missing: MissingThing) -> str:
     """Return the hint without an index of files: the command that finds the package."""
     need = missing.needs[0]
     option = _OPTIONS.get(need.kind)

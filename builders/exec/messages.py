@@ -23,7 +23,7 @@ from fpack.builders.debian.contents.needs import (
     PYTHON,
     RUBY,
     SONAME,
-    Need,
+    BuildNeed,
 )
 
 _LATE = 40  # lines
@@ -31,19 +31,19 @@ _ERROR, _COMMAND, _STATUS = 2, 1, 0  # weights of messages
 MAX_TEXT = 1 << 18  # characters of a log that are looked at, from its end
 
 
-class Missing(NamedTuple):
+class MissingThing(NamedTuple):
     """What a message says is missing. needs: alternatives, of which one is enough; none if there is only advice. at:
     the offset of the message in the text. weight: of the
     message, since a build often goes on after some."""
 
     name: str
-    needs: tuple[Need, ...]
+    needs: tuple[BuildNeed, ...]
     advice: str = ""
     at: int = 0
     weight: int = 2
 
 
-Reader = Callable[[re.Match[str]], Sequence[Need]]
+Reader = Callable[[re.Match[str]], Sequence[BuildNeed]]
 _NAME = r"([A-Za-z0-9_][\w.+-]*)"
 _PATH = r"([\w./][\w./+-]*)"
 _Q = r"['\"`‘’]?"
@@ -62,30 +62,30 @@ _OLD = "the release's {0} is older than the build asks for: use another release,
 
 def _of(kind: str) -> Reader:
     """Return the reader of a message that names one thing of a kind."""
-    return lambda found: [Need(kind, found[1].rstrip("."))]
+    return lambda found: [BuildNeed(kind, found[1].rstrip("."))]
 
 
 def _package(name: str) -> Reader:
-    return lambda found: [Need(PACKAGE, name)]
+    return lambda found: [BuildNeed(PACKAGE, name)]
 
 
-def _program(found: re.Match[str]) -> Sequence[Need]:
+def _program(found: re.Match[str]) -> Sequence[BuildNeed]:
     name = found[1]
     # Commands of the build that lie in its own directories are no programs of a package.
-    return [] if name.startswith(("./", "../", "/build/")) else [Need(PROGRAM, name)]
+    return [] if name.startswith(("./", "../", "/build/")) else [BuildNeed(PROGRAM, name)]
 
 
-def _header(found: re.Match[str]) -> Sequence[Need]:
-    return [] if found[1].startswith(("./", "../", "/build/")) else [Need(HEADER, found[1])]
+def _header(found: re.Match[str]) -> Sequence[BuildNeed]:
+    return [] if found[1].startswith(("./", "../", "/build/")) else [BuildNeed(HEADER, found[1])]
 
 
-def _pkg_config(found: re.Match[str]) -> Sequence[Need]:
+def _pkg_config(found: re.Match[str]) -> Sequence[BuildNeed]:
     """Read a pkg-config module or a CMake package: Meson looks for both."""
     name = found[1]
-    return [Need(PC, name), *(need for need in cmake_needs(name) if need.kind == CMAKE)]
+    return [BuildNeed(PC, name), *(need for need in cmake_needs(name) if need.kind == CMAKE)]
 
 
-def _cmake(found: re.Match[str]) -> Sequence[Need]:
+def _cmake(found: re.Match[str]) -> Sequence[BuildNeed]:
     name = found[1]
     boost = re.fullmatch(r"boost_(\w+)", name)
     if boost:
@@ -96,70 +96,76 @@ def _cmake(found: re.Match[str]) -> Sequence[Need]:
         lower = name.lower()
         plain = re.sub(r"^lib|\d+$", "", lower)
         names = dict.fromkeys([name, lower, f"lib{plain}", plain])
-        needs += [Need(PC, n) for n in names]
-        needs += [Need(LIBRARY, n) for n in dict.fromkeys([lower.removeprefix("lib"), plain])]
-        needs += [Need(HEADER, f"{lower}.h"), Need(PROGRAM, lower)]
+        needs += [BuildNeed(PC, n) for n in names]
+        needs += [BuildNeed(LIBRARY, n) for n in dict.fromkeys([lower.removeprefix("lib"), plain])]
+        needs += [BuildNeed(HEADER, f"{lower}.h"), BuildNeed(PROGRAM, lower)]
     return needs
 
 
-def _cmake_parts(found: re.Match[str]) -> Sequence[Need]:
+def _cmake_parts(found: re.Match[str]) -> Sequence[BuildNeed]:
     """Read `Could NOT find NAME (missing: PART ...)`."""
     name, missing = found[1], found[2].split()
     if name == "Boost":
         parts = [part for part in missing if not part.startswith("Boost_")]
-        return cmake_needs("Boost", parts) if parts else [Need(PACKAGE, "libboost-dev")]
+        return cmake_needs("Boost", parts) if parts else [BuildNeed(PACKAGE, "libboost-dev")]
     if name in ("Python", "Python3", "PythonLibs"):
         development = any(re.search(r"Development|INCLUDE_DIR|LIBRAR", part) for part in missing)
         module = next((part for part in missing if part in ("NumPy",) or "NumPy" in part), None)
         return (
-            [Need(PACKAGE, "python3-numpy")]
+            [BuildNeed(PACKAGE, "python3-numpy")]
             if module
-            else [Need(PACKAGE, "python3-dev")]
+            else [BuildNeed(PACKAGE, "python3-dev")]
             if development
-            else [Need(PROGRAM, "python3")]
+            else [BuildNeed(PROGRAM, "python3")]
         )
     return _cmake(found)
 
 
-def _qt(found: re.Match[str]) -> Sequence[Need]:
-    return [Need(CMAKE, f"Qt{found[1] or 6}{found[2]}")]
+def _qt(found: re.Match[str]) -> Sequence[BuildNeed]:
+    return [BuildNeed(CMAKE, f"Qt{found[1] or 6}{found[2]}")]
 
 
-def _checked(found: re.Match[str]) -> Sequence[Need]:
+def _checked(found: re.Match[str]) -> Sequence[BuildNeed]:
     """Read the last check of configure that failed before its error."""
     what = found[1].strip()
     library = re.fullmatch(r"(?:library containing )?[\w:~()]+ in -l([\w.+-]+)", what)
     if library:
-        return [Need(LIBRARY, library[1])]
+        return [BuildNeed(LIBRARY, library[1])]
     if re.fullmatch(r"[\w./+-]+\.h(?:pp)?(?: usability| presence)?", what):
-        return [Need(HEADER, what.split()[0])]
+        return [BuildNeed(HEADER, what.split()[0])]
     if module := re.fullmatch(r"([A-Za-z][\w.+-]*)(?: >= ?[\d.]+)", what):
-        return [Need(PC, module[1])]
+        return [BuildNeed(PC, module[1])]
     if re.fullmatch(r"[A-Za-z_][\w.+-]*", what):
-        return [Need(PC, what), Need(PROGRAM, what), Need(PC, what.lower())]
+        return [BuildNeed(PC, what), BuildNeed(PROGRAM, what), BuildNeed(PC, what.lower())]
     several = re.match(r"(?:[A-Z][\w]*\b\s*)?([A-Za-z][\w.+-]*) >=", what)
-    return [Need(PC, several[1])] if several else []
+    return [BuildNeed(PC, several[1])] if several else []
 
 
-def _modules(found: re.Match[str]) -> Sequence[Need]:
+def _modules(found: re.Match[str]) -> Sequence[BuildNeed]:
     words = re.findall(r"([A-Za-z_][\w.+-]*)(?:\s*[<>=]+\s*[\d.]+)?", found[1])
-    return [Need(PC, words[0])] if len(words) == 1 else []
+    return [BuildNeed(PC, words[0])] if len(words) == 1 else []
 
 
-def _perl(found: re.Match[str]) -> Sequence[Need]:
-    return [Need(PERL, found[1].removesuffix(".pm").replace("/", "::"))]
+def _perl(found: re.Match[str]) -> Sequence[BuildNeed]:
+    return [BuildNeed(PERL, found[1].removesuffix(".pm").replace("/", "::"))]
 
 
-def _rule(found: re.Match[str]) -> Sequence[Need]:
+def _rule(found: re.Match[str]) -> Sequence[BuildNeed]:
     path = found[1]
     if path.startswith("/usr/include/"):
-        return [Need(HEADER, path.removeprefix("/usr/include/"))]
+        return [BuildNeed(HEADER, path.removeprefix("/usr/include/"))]
     library = re.fullmatch(r"/usr/lib/(?:[\w.]+-linux-gnu\w*/)?lib([\w.+-]+?)\.(?:so|a)", path)
-    return [Need(LIBRARY, library[1])] if library else [Need(PROGRAM, path)] if path.startswith("/usr/bin/") else []
+    return (
+        [BuildNeed(LIBRARY, library[1])]
+        if library
+        else [BuildNeed(PROGRAM, path)]
+        if path.startswith("/usr/bin/")
+        else []
+    )
 
 
-def _interpreter(found: re.Match[str]) -> Sequence[Need]:
-    return [Need(PROGRAM, found[1].rpartition("/")[2])]
+def _interpreter(found: re.Match[str]) -> Sequence[BuildNeed]:
+    return [BuildNeed(PROGRAM, found[1].rpartition("/")[2])]
 
 
 _KNOWN: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
@@ -170,7 +176,7 @@ _KNOWN: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (rf"^[^\n:]+:\d+:\d+: error: {_Q}{_PATH}{_Q} file not found", _header),
         (
             rf"Fatal Error: Cannot open module file {_Q}{_PATH}\.mod{_Q} for reading",
-            lambda m: [Need(HEADER, f"{m[1]}.mod")],
+            lambda m: [BuildNeed(HEADER, f"{m[1]}.mod")],
         ),
         (
             r"cannot execute '?(?:cc1plus)'?:|CXX_COMPILER could be found|C\+\+ compiler cannot create executables",
@@ -235,7 +241,7 @@ _KNOWN: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (rf"None of the required {_Q}{_NAME}[^'\n]*{_Q} found", _of(PC)),
         (
             rf"Could not find \w+ using the following names: {_NAME}",
-            lambda m: [Need(LIBRARY, m[1]), Need(PROGRAM, m[1]), Need(HEADER, m[1])],
+            lambda m: [BuildNeed(LIBRARY, m[1]), BuildNeed(PROGRAM, m[1]), BuildNeed(HEADER, m[1])],
         ),
         (r"CMake was unable to find a build program corresponding to \"Ninja\"", _package("ninja-build")),
         # autoconf, automake, configure.
@@ -249,7 +255,7 @@ _KNOWN: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (r"must install xorg-macros", _package("xutils-dev")),
         (r"syntax error near unexpected token `[^\n]*\n[^\n]*line \d+: `\s*((?:PKG|AX|LT|AM)_\w+)", _of(MACRO)),
         (r"line \d+: ((?:PKG|AX|LT|AM|IT|GTK)_\w+): command not found", _of(MACRO)),
-        (r"XML::Parser perl module is required", lambda m: [Need(PERL, "XML::Parser")]),
+        (r"XML::Parser perl module is required", lambda m: [BuildNeed(PERL, "XML::Parser")]),
         (
             r"^checking for ([^\n]*?)\.\.\. (?:no|not found)\n(?:(?!checking )[^\n]*\n){0,4}?configure: error:",
             _checked,
@@ -285,12 +291,15 @@ _KNOWN: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         # Interpreters.
         (rf"(?:ModuleNotFoundError|ImportError): No module named {_Q}{_NAME}{_Q}", _of(PYTHON)),
         (rf"Could not import extension {_NAME}", _of(PYTHON)),
-        (r"Error: pg_config executable not found|pg_config: not found", lambda m: [Need(PACKAGE, "libpq-dev")]),
-        (r"mysql_config not found|Can not find valid pkg-config name", lambda m: [Need(PACKAGE, "libmariadb-dev")]),
+        (r"Error: pg_config executable not found|pg_config: not found", lambda m: [BuildNeed(PACKAGE, "libpq-dev")]),
+        (
+            r"mysql_config not found|Can not find valid pkg-config name",
+            lambda m: [BuildNeed(PACKAGE, "libmariadb-dev")],
+        ),
         (rf"headers or library files could not be found for {_NAME}", lambda m: _named(m)),
         (
             r"make sure the libxml2 and libxslt development packages are installed",
-            lambda m: [Need(PACKAGE, "libxslt1-dev")],
+            lambda m: [BuildNeed(PACKAGE, "libxslt1-dev")],
         ),
         (r"Can't locate ([\w/]+\.pm) in @INC", _perl),
         (r"mkmf\.rb can't find header files for ruby", _package("ruby-dev")),
@@ -301,7 +310,7 @@ _KNOWN: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (rf"system library `{_NAME}` required by crate", _of(PC)),
         (rf"The file `{_NAME}\.pc` needs to be installed", _of(PC)),
         (rf"[Cc]ould not find (?:system )?(?:library )?{_Q}{_NAME}{_Q} (?:via|using|with) pkg-config", _of(PC)),
-        (r"Could not find directory of OpenSSL installation", lambda m: [Need(PC, "openssl")]),
+        (r"Could not find directory of OpenSSL installation", lambda m: [BuildNeed(PC, "openssl")]),
         (r"Unable to find libclang", _package("libclang-dev")),
         # Documentation.
         (r"docbook\.sourceforge\.net/release/xsl|docbook-xsl", _package("docbook-xsl")),
@@ -319,49 +328,49 @@ _KNOWN: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
 )
 
 
-def _soname(found: re.Match[str]) -> Sequence[Need]:
+def _soname(found: re.Match[str]) -> Sequence[BuildNeed]:
     text = found[0].rpartition(": cannot")[0].rpartition(": ")[2]
-    return [Need(SONAME, text)] if ".so" in text else []
+    return [BuildNeed(SONAME, text)] if ".so" in text else []
 
 
-def _named(found: re.Match[str]) -> Sequence[Need]:
+def _named(found: re.Match[str]) -> Sequence[BuildNeed]:
     """Read a library that a message names in its own words."""
     name = found[1]
     plain = name.lower().removeprefix("lib")
     return [
-        Need(PC, name),
-        Need(PC, name.lower()),
-        Need(LIBRARY, plain),
-        Need(PC, f"lib{plain}"),
-        Need(HEADER, f"{plain}.h"),
+        BuildNeed(PC, name),
+        BuildNeed(PC, name.lower()),
+        BuildNeed(LIBRARY, plain),
+        BuildNeed(PC, f"lib{plain}"),
+        BuildNeed(HEADER, f"{plain}.h"),
     ]
 
 
-def find_missing(text: str) -> list[Missing]:
+def find_missing(text: str) -> list[MissingThing]:
     """Return what the messages of a log say is missing, in their order, each thing once.
 
-    Messages of a lower weight count only if there is no other: a program that a shell did not find in the last lines, and
-    of the status lines of CMake the last one, as others are about optional packages.
+    Messages of a lower weight count only if there is no other: a program that a shell did not find in the last lines,
+    and of the status lines of CMake the last one, as others are about optional packages.
     """
     text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text[-MAX_TEXT:])
-    found: list[Missing] = []
+    found: list[MissingThing] = []
     for pattern, reader in _KNOWN:
         for match in pattern.finditer(text):
             name = match[1] if match.re.groups else ""
             if isinstance(reader, str):
                 weight = _STATUS if reader is _OLD_C else _ERROR
-                found.append(Missing(name, (), reader.format(name), match.start(), weight))
+                found.append(MissingThing(name, (), reader.format(name), match.start(), weight))
                 break
             needs = tuple(need for need in reader(match) if need.name)
             if needs:
                 shown = name if isinstance(name, str) and name else needs[0].name
-                found.append(Missing(shown, needs, "", match.start(), _weight(text, match.start(), needs)))
+                found.append(MissingThing(shown, needs, "", match.start(), _weight(text, match.start(), needs)))
     errors = [item for item in found if item.weight == _ERROR]
     late = _last_lines(text)
     commands = [item for item in found if item.weight == _COMMAND and item.at >= late]
     status = sorted((item for item in found if item.weight == _STATUS), key=lambda item: (not item.needs, item.at))
     found = errors or commands or status[-1:]
-    ordered: dict[object, Missing] = {}
+    ordered: dict[object, MissingThing] = {}
     for item in sorted(found, key=lambda item: item.at):
         ordered.setdefault(item.needs[:1] or item.advice, item)
     return list(ordered.values())
@@ -377,30 +386,9 @@ def _last_lines(text: str) -> int:
     return at
 
 
-def _weight(text: str, at: int, needs: Sequence[Need]) -> int:
+def _weight(text: str, at: int, needs: Sequence[BuildNeed]) -> int:
     """Return the weight of a message. A status line of CMake, or a shell's about a program, is no error by itself."""
     line = text[text.rfind("\n", 0, at) + 1 : at]
     if re.match(r"\s*(?:--|[\d:]+ --)\s", line):
         return _STATUS
     return _COMMAND if needs[0].kind == PROGRAM else _ERROR
-
-
-_TESTS = (
-    re.compile(r"^FAIL(?:ED)?:? ([\w./:+\[\]-]+)", re.MULTILINE),  # automake, pytest's short summary
-    re.compile(
-        r"^\s*\d+(?:/\d+)? - ([\w./:+-]+) \((?:Failed|Timeout|SEGFAULT|Not Run|Subprocess aborted)[^)]*\)", re.MULTILINE
-    ),  # ctest
-    re.compile(r"^\s*\d+/\d+ (?:[\w.+-]+:[\w.+-]+ / )?([^\n]+?)\s{2,}(?:FAIL|TIMEOUT|ERROR)\b", re.MULTILINE),  # Meson
-    re.compile(r"^--- FAIL: (\w[\w/.-]*)", re.MULTILINE),  # Go
-    re.compile(r"^test (\S+) \.\.\. FAILED", re.MULTILINE),  # Rust
-    re.compile(r"^(?:FAIL|ERROR): (\w+) \(", re.MULTILINE),  # unittest
-    re.compile(r"^not ok \d+ -? ?([^\n#]{1,80})", re.MULTILINE),  # TAP
-    re.compile(r"^(\S+)\s*\.+\s*(?:Failed|FAILED|Dubious)", re.MULTILINE),  # Perl's prove
-)
-
-
-def failed_tests(text: str, limit: int = 5) -> list[str]:
-    """Return the names of the tests that a log says have failed, at most `limit`."""
-    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text[-MAX_TEXT:])
-    names = [found.strip() for pattern in _TESTS for found in pattern.findall(text)]
-    return list(dict.fromkeys(name for name in names if name))[:limit]

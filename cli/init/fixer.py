@@ -36,7 +36,7 @@ class Step(NamedTuple):
     lines: Sequence[str]
 
 
-class Outcome(NamedTuple):
+class FixOutcome(NamedTuple):
     """The end of the rounds. error: of the last build, or None if it succeeded. reason: why the rounds ended."""
 
     steps: Sequence[Step]
@@ -66,7 +66,7 @@ class Fixer:
         self._steps: list[Step] = []
         self._tried: set[tuple[str, str]] = set()
 
-    def run(self, names: Sequence[str] = ()) -> Outcome:
+    def run(self, names: Sequence[str] = ()) -> FixOutcome:
         """Fix packages, by default all that the file's own fields build. Return the outcome."""
         wanted = list(names) or [call.attribute for call in self._read().calls() if call.attribute]
         if not wanted:
@@ -87,12 +87,12 @@ class Fixer:
                 try:
                     self._mend(name, error)
                 except _Stop as stop:
-                    return Outcome(self._steps, paths, error, str(stop))
+                    return FixOutcome(self._steps, paths, error, str(stop))
             else:
-                return Outcome(
+                return FixOutcome(
                     self._steps, paths, None, f"{name} was built {MAX_ROUNDS} times, and still lacks something"
                 )
-        return Outcome(self._steps, paths)
+        return FixOutcome(self._steps, paths)
 
     def _build(self, name: str) -> tuple[StorePath | None, FpackError | None]:
         from fpack.cli.workspace.workspace import Workspace
@@ -161,7 +161,7 @@ class Fixer:
             self._write(before, after, package, field, str(remedy.need))
 
     def _leave_out_tests(self, name: str, failed: PhaseFailed) -> None:
-        from fpack.builders.exec.messages import failed_tests
+        from fpack.builders.exec.failed_tests import failed_tests
 
         if ("check", "null") in self._tried:
             raise _Stop("its tests are left out already")
@@ -222,7 +222,7 @@ class Fixer:
         return fitting[0]
 
 
-def tell(outcome: Outcome) -> FpackError | None:
+def tell(outcome: FixOutcome) -> FpackError | None:
     """Say how the rounds ended. Return the error of the last build if they did not end with success."""
     from fpack.cli.ui.render import note
 
@@ -270,7 +270,7 @@ def _first_line(failed: PhaseFailed) -> str:
 
 def _reason(failed: PhaseFailed, remedies: Sequence[Remedy], lacking: Sequence[Remedy]) -> str:
     if failed.phase == "check" and not lacking:
-        from fpack.builders.exec.messages import failed_tests
+        from fpack.builders.exec.failed_tests import failed_tests
 
         tests = ", ".join(failed_tests(failed.log)) or "its tests"
         return f"{tests} failed; --no-check leaves the tests out, if they cannot run in a sandbox"

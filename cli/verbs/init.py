@@ -114,9 +114,9 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
     if fix and not only_print:
         from fpack.cli.init.fixer import Fixer, tell
 
-        error = tell(Fixer(path, options._replace(builds=True), note).run([attribute_of(found)]))
-        if error is not None:
-            raise error
+        lacking = tell(Fixer(path, options._replace(builds=True), note).run([attribute_of(found)]))
+        if lacking is not None:
+            raise lacking
     if not only_print and not found.todo:
         packed = "" if found.library else " fpack pack,"
         note(f"next: fpack build {attribute_of(found)},{packed} fpack shell")

@@ -15,7 +15,7 @@ from fpack.store import DAY
 if TYPE_CHECKING:
     from fpack.builders.debian.contents.finder import FoundPackages
     from fpack.builders.debian.contents.index import FileEntry
-    from fpack.builders.debian.contents.needs import Need
+    from fpack.builders.debian.contents.needs import BuildNeed
     from fpack.builders.debian.search_table import Hit
     from fpack.cli.workspace.package_lookup import Packages
 
@@ -207,7 +207,9 @@ def _needed(option: str, text: str, release: str | None, limit: int, as_json: bo
     return 0
 
 
-def _print_needs(found: Sequence[tuple[Need, FoundPackages, list[FileEntry]]], limit: int, packages: Packages) -> None:
+def _print_needs(
+    found: Sequence[tuple[BuildNeed, FoundPackages, list[FileEntry]]], limit: int, packages: Packages
+) -> None:
     from fpack.builders.debian.contents.index import FileEntry
     from fpack.cli.ui.layout import Page, clean, show
     from fpack.cli.ui.render import note

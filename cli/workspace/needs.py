@@ -10,9 +10,9 @@ from fpack.store.errors import FpackError
 from .package_lookup import Packages
 
 if TYPE_CHECKING:
-    from fpack.builders.debian.contents.finder import NeedFinder, PackageFacts
+    from fpack.builders.debian.contents.finder import NeedFinder, PackageTraits
     from fpack.builders.debian.contents.index import ContentsIndex
-    from fpack.builders.debian.contents.needs import Need
+    from fpack.builders.debian.contents.needs import BuildNeed
 
 
 class ReleaseTable:
@@ -20,26 +20,26 @@ class ReleaseTable:
 
     def __init__(self, packages: Packages) -> None:
         self._packages = packages
-        self._known: dict[str, PackageFacts | None] = {}
+        self._known: dict[str, PackageTraits | None] = {}
 
-    def facts(self, name: str) -> PackageFacts | None:
+    def facts(self, name: str) -> PackageTraits | None:
         """Return the facts of a package, or None if the release has no package of this name."""
         if name not in self._known:
             self._known[name] = self._facts(name)
         return self._known[name]
 
-    def _facts(self, name: str) -> PackageFacts | None:
-        from fpack.builders.debian.contents.finder import PackageFacts
+    def _facts(self, name: str) -> PackageTraits | None:
+        from fpack.builders.debian.contents.finder import PackageTraits
 
         found = self._packages.universe.versions(name)
         if not found:
             return None
         package = found[0]
         depends = frozenset(relation.name for clause in package.depends for relation in clause)
-        return PackageFacts(package.version, package.description, depends)
+        return PackageTraits(package.version, package.description, depends)
 
 
-def parse_needs(option: str, text: str) -> list[Need]:
+def parse_needs(option: str, text: str) -> list[BuildNeed]:
     """Return the needs that an option of `fpack search` names: pc, lib, program, header or cmake.
 
     Raise UsageError for a text that is no name.
@@ -55,13 +55,13 @@ def parse_needs(option: str, text: str) -> list[Need]:
     if not re.fullmatch(r"[\w.+@/-]+", name) or not name.strip("/."):
         raise UsageError(f"--{option} {text!r} is no name", hint=f"give one name, as in: fpack search --{option} zlib")
     if option == "cmake":
-        return cmake_needs(name) or [needs.Need(needs.PACKAGE, "cmake")]
+        return cmake_needs(name) or [needs.BuildNeed(needs.PACKAGE, "cmake")]
     if option == "lib":
         name = re.sub(r"^-l|^lib(?=.+\.(?:so|a)$)|\.(?:so|a)$", "", name)
     if option == "header":
         name = name.removeprefix("/usr/include/")
     kinds = {"pc": needs.PC, "lib": needs.LIBRARY, "program": needs.PROGRAM, "header": needs.HEADER}
-    return [needs.Need(kinds[option], name.removesuffix(".pc") if option == "pc" else name, least)]
+    return [needs.BuildNeed(kinds[option], name.removesuffix(".pc") if option == "pc" else name, least)]
 
 
 def open_finder(packages: Packages) -> NeedFinder:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .needs import CMAKE, HEADER, LIBRARY, PACKAGE, PC, PROGRAM, Need
+from .needs import CMAKE, HEADER, LIBRARY, PACKAGE, PC, PROGRAM, BuildNeed
 
 # Found without further packages: parts of the compiler, of the C library or of CMake.
 BUILT_IN = frozenset({
@@ -108,7 +108,7 @@ _BOOST = frozenset({
 })  # fmt: skip
 
 
-def cmake_needs(name: str, components: Sequence[str] = (), least: str = "") -> list[Need]:
+def cmake_needs(name: str, components: Sequence[str] = (), least: str = "") -> list[BuildNeed]:
     """Return what a `find_package` of CMake needs; nothing if CMake finds it without further packages.
 
     A package without a Find module of CMake needs its own configuration file.
@@ -118,10 +118,10 @@ def cmake_needs(name: str, components: Sequence[str] = (), least: str = "") -> l
     if name == "Boost":
         parts = [part.lower().replace("unit_test_framework", "test") for part in components]
         parts = [part for part in parts if part in _BOOST]
-        return [Need(PACKAGE, f"libboost-{part.replace('_', '-')}-dev") for part in parts] or [
-            Need(HEADER, "boost/version.hpp")
+        return [BuildNeed(PACKAGE, f"libboost-{part.replace('_', '-')}-dev") for part in parts] or [
+            BuildNeed(HEADER, "boost/version.hpp")
         ]
-    found = _needs(_MODULES[name]) if name in _MODULES else [Need(CMAKE, name, least)]
+    found = _needs(_MODULES[name]) if name in _MODULES else [BuildNeed(CMAKE, name, least)]
     for part in components:
         given = _COMPONENTS.get((name, part))
         found += _needs(given) if given else []
@@ -130,6 +130,6 @@ def cmake_needs(name: str, components: Sequence[str] = (), least: str = "") -> l
     return list(dict.fromkeys(found))
 
 
-def _needs(text: str) -> list[Need]:
+def _needs(text: str) -> list[BuildNeed]:
     words = [word.partition(":") for word in text.split(",") if word]
-    return [Need(_KINDS[kind], name) for kind, _, name in words]
+    return [BuildNeed(_KINDS[kind], name) for kind, _, name in words]

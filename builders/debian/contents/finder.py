@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from ..version import version_key
 from .index import ContentsIndex, FileEntry
-from .needs import HEADER, LIBS, PROGRAM, Need, Place, known_package, named_packages, of_compiler, places
+from .needs import HEADER, LIBS, PROGRAM, BuildNeed, Place, known_package, named_packages, of_compiler, places
 
 _TRANSITIONAL = re.compile(r"\b(?:transitional|dummy) (?:dummy )?package\b|\(transitional|\(dummy", re.IGNORECASE)
 # Of packages that have the same files, those that most others are built with.
@@ -25,7 +25,7 @@ _USUAL = frozenset({
 _LIMIT = 2000  # files of one name that are looked at
 
 
-class PackageFacts(NamedTuple):
+class PackageTraits(NamedTuple):
     """What the choice needs to know of a package. depends: the names in its dependencies, alternatives included."""
 
     version: str
@@ -36,14 +36,14 @@ class PackageFacts(NamedTuple):
 class PackageTable(Protocol):
     """The packages of a release."""
 
-    def facts(self, name: str) -> PackageFacts | None:
+    def facts(self, name: str) -> PackageTraits | None:
         """Return the facts of a package, or None if the release has no package of this name."""
 
 
 class FoundPackages(NamedTuple):
     """The packages that meet a need, best first; none if no package does. file: the file that the first one has."""
 
-    need: Need
+    need: BuildNeed
     packages: tuple[str, ...]
     file: str = ""
     too_old: str = ""  # the version that the release has, if it is less than the least one
@@ -65,7 +65,7 @@ class NeedFinder:
         self._index = index
         self._table = table
 
-    def find(self, need: Need) -> FoundPackages:
+    def find(self, need: BuildNeed) -> FoundPackages:
         """Return the packages that meet a need."""
         known = known_package(need)
         if known is not None and self._exists(known):
@@ -83,7 +83,7 @@ class NeedFinder:
         named = [name for name in named_packages(need) if self._table is not None and self._exists(name)]
         return FoundPackages(need, tuple(named[:1]))
 
-    def files(self, need: Need) -> list[FileEntry]:
+    def files(self, need: BuildNeed) -> list[FileEntry]:
         """Return the files that meet a need, those of the best package first."""
         found: dict[str, FileEntry] = {}
         for place in places(need):
@@ -91,11 +91,11 @@ class NeedFinder:
         best = self.find(need).best
         return sorted(found.values(), key=lambda entry: (best not in entry.packages, _depth(entry.path), entry.path))
 
-    def has(self, need: Need, packages: frozenset[str]) -> bool:
+    def has(self, need: BuildNeed, packages: frozenset[str]) -> bool:
         """Return whether one of `packages` has a file that meets the need, in whatever directory."""
         return any(packages.intersection(entry.packages) for place in places(need) for entry in self._entries(place))
 
-    def _compiler(self, need: Need) -> str | None:
+    def _compiler(self, need: BuildNeed) -> str | None:
         """Return the package of a compiler whose own header meets the need, unless the C library has it too."""
         found = self._index.named(need.name, _LIMIT)
         if any("libc6-dev" in entry.packages for entry in found):
@@ -112,7 +112,7 @@ class NeedFinder:
             return found
         return [entry for entry in found if place.below.match(entry.path.rpartition("/")[0])]
 
-    def _ranked(self, need: Need, entries: Sequence[FileEntry]) -> FoundPackages:
+    def _ranked(self, need: BuildNeed, entries: Sequence[FileEntry]) -> FoundPackages:
         names = sorted({name for entry in entries for name in self._existing(entry.packages)})
         facts = {name: self._facts(name) for name in names}
         new_enough = [name for name in names if not _is_older(facts[name].version, need.least)]
@@ -152,9 +152,9 @@ class NeedFinder:
     def _exists(self, name: str) -> bool:
         return self._table is None or self._table.facts(name) is not None
 
-    def _facts(self, name: str) -> PackageFacts:
+    def _facts(self, name: str) -> PackageTraits:
         found = self._table.facts(name) if self._table is not None else None
-        return found or PackageFacts("")
+        return found or PackageTraits("")
 
 
 def _depth(path: str) -> int:
@@ -167,7 +167,7 @@ def _is_direct(path: str, name: str) -> bool:
     return re.fullmatch(r"/usr/(?:lib/gcc/[^/]+/\d+/include|include/c\+\+/\d+)/", path[: -len(name)]) is not None
 
 
-def _similarity(package: str, need: Need) -> float:
+def _similarity(package: str, need: BuildNeed) -> float:
     """Return how near a package's name is to a need's: 1 if they are the same word, 0 if nothing is in common."""
     own = _word(package)
     name = need.name.rpartition("/")[2] if need.kind == PROGRAM else need.name

@@ -24,7 +24,7 @@ KINDS = (SONAME, HEADER, LIBRARY, PC, CMAKE, PROGRAM, PYTHON, PERL, RUBY, TYPELI
 LIBS, TOOLS = "libs", "tools"
 
 
-class Need(NamedTuple):
+class BuildNeed(NamedTuple):
     """A thing that a build needs. kind: of KINDS. least: the least version, or ""."""
 
     kind: str
@@ -128,13 +128,13 @@ def macro_package(name: str) -> str | None:
     return _MACROS[max(found, key=len)] if found else None
 
 
-def known_package(need: Need) -> str | None:
+def known_package(need: BuildNeed) -> str | None:
     """Return the package of a need that the index of files cannot tell, or which is not the one that has the file."""
     name = need.name.rpartition("/")[2] if need.kind == PROGRAM else need.name
     return _TABLES.get(need.kind, {}).get(name)
 
 
-def named_packages(need: Need) -> Sequence[str]:
+def named_packages(need: BuildNeed) -> Sequence[str]:
     """Return the names that the package of a need has by the rules for names in Debian, best first."""
     name = need.name
     if need.kind == MACRO:
@@ -166,7 +166,7 @@ def of_compiler(path: str) -> str | None:
     return "g++" if path.startswith("/usr/include/c++") else "gcc"
 
 
-def places(need: Need) -> list[Place]:
+def places(need: BuildNeed) -> list[Place]:
     """Return the files that meet a need, best first."""
     name = need.name.strip("/")
     lower = name.lower()

@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
-from fpack.builders.debian.contents.needs import HEADER, LIBRARY, PACKAGE, PC, PROGRAM, Need, macro_package
+from fpack.builders.debian.contents.needs import HEADER, LIBRARY, PACKAGE, PC, PROGRAM, BuildNeed, macro_package
 
-from .wanted import BuildFacts, Wanted, line_of
+from .wanted import BuildFacts, BuildRequirement, line_of
 
 _CALL = re.compile(r"\b((?:A[CMXS]|PKG|LT|IT|GTK|GNOME|XDT|GOBJECT|GLIB|VALA|m4|XORG|YELP|APPSTREAM|gl)_\w+)\b(\()?")
 _DNL = re.compile(r"\bdnl\b[^\n]*|^[ \t]*#[^\n]*", re.MULTILINE)
@@ -79,20 +79,20 @@ def read_autotools(texts: Mapping[str, str], files: Collection[str] = (), *, boo
     """Return what a project's configure.ac and Makefile.am files say. bootstrap: configure is generated first."""
     path = "configure.ac" if "configure.ac" in texts else "configure.in"
     text = _DNL.sub(lambda found: " " * len(found[0]), texts.get(path, ""))
-    wanted: list[Wanted] = []
+    wanted: list[BuildRequirement] = []
     values = {found[0] or found[3]: found[1] or found[2] or found[4] for found in _VARIABLE.findall(text)}
     name = version = None
     for macro in _macros(text):
         where = f"{path}:{line_of(text, macro.at)}"
         if macro.name.startswith("PKG_CHECK_"):
-            wanted.append(Wanted((Need(PACKAGE, "pkgconf"),), True, where))
+            wanted.append(BuildRequirement((BuildNeed(PACKAGE, "pkgconf"),), True, where))
         if macro.name == "AC_INIT" and len(macro.args) > 1:
             name, version = (_plain(_expanded(arg, values)) for arg in macro.args[:2])
         wanted += _wanted(macro, text, where, values)
         if bootstrap and (package := macro_package(macro.name)):
-            wanted.append(Wanted((Need(PACKAGE, package),), True, where))
+            wanted.append(BuildRequirement((BuildNeed(PACKAGE, package),), True, where))
             if macro.name.startswith("AM_GNU_GETTEXT"):
-                wanted.append(Wanted((Need(PACKAGE, "autopoint"),), True, where))
+                wanted.append(BuildRequirement((BuildNeed(PACKAGE, "autopoint"),), True, where))
     if bootstrap:
         local = [
             n
@@ -102,7 +102,11 @@ def read_autotools(texts: Mapping[str, str], files: Collection[str] = (), *, boo
         used = {found[1] for n in local for found in _CALL.finditer(texts[n]) if found[1].startswith(("AX_", "PKG_"))}
         defined = {d for n in local for d in re.findall(r"(?:AC_DEFUN(?:_ONCE)?|m4_define)\(\s*\[?(\w+)", texts[n])}
         wanted = [w for w in wanted if not _is_defined(w, text, defined)]
-        wanted += [Wanted((Need(PACKAGE, p),), True, "m4") for m in sorted(used - defined) if (p := macro_package(m))]
+        wanted += [
+            BuildRequirement((BuildNeed(PACKAGE, p),), True, "m4")
+            for m in sorted(used - defined)
+            if (p := macro_package(m))
+        ]
     made = [texts[n] for n in sorted(texts, key=lambda n: (n.count("/"), n)) if n.rpartition("/")[2] == "Makefile.am"]
     programs = [p for content in made for p in _listed(content, r"s?bin_(?:PROGRAMS|SCRIPTS)|games_PROGRAMS")]
     libraries = any(_listed(content, r"\w*(?:lib|_)LTLIBRARIES|lib_LIBRARIES") for content in made)
@@ -110,14 +114,14 @@ def read_autotools(texts: Mapping[str, str], files: Collection[str] = (), *, boo
     return BuildFacts(wanted, list(dict.fromkeys(programs)), libraries, is_known, name, version)
 
 
-def _is_defined(wanted: Wanted, text: str, defined: set[str]) -> bool:
+def _is_defined(wanted: BuildRequirement, text: str, defined: set[str]) -> bool:
     """Return whether a need for autoconf-archive comes from macros that the project defines itself."""
-    if wanted.needs[0] != Need(PACKAGE, "autoconf-archive"):
+    if wanted.needs[0] != BuildNeed(PACKAGE, "autoconf-archive"):
         return False
     return set(re.findall(r"\bAX_\w+", text)) <= defined
 
 
-def _wanted(macro: _Macro, text: str, where: str, values: Mapping[str, str]) -> Iterator[Wanted]:
+def _wanted(macro: _Macro, text: str, where: str, values: Mapping[str, str]) -> Iterator[BuildRequirement]:
     name, args = macro.name, [*macro.args, *[""] * 6]
     if name in ("PKG_CHECK_MODULES", "PKG_CHECK_EXISTS", "PKG_CHECK_MODULES_STATIC"):
         first = 1 if name != "PKG_CHECK_EXISTS" else 0
@@ -127,7 +131,7 @@ def _wanted(macro: _Macro, text: str, where: str, values: Mapping[str, str]) -> 
         )
         required = required or (macro.top and _fails_after(text, macro.end, args[0]))
         for need in _modules(_expanded(args[first], values)):
-            yield Wanted((need,), required, where)
+            yield BuildRequirement((need,), required, where)
     elif name in ("AC_CHECK_LIB", "AC_SEARCH_LIBS"):
         which = 0 if name == "AC_CHECK_LIB" else 1
         libs = [w for w in _plain(_expanded(args[which], values)).split() if re.fullmatch(r"[\w.+-]+", w)]
@@ -135,22 +139,22 @@ def _wanted(macro: _Macro, text: str, where: str, values: Mapping[str, str]) -> 
         if libs and not _NO_LIBRARIES.intersection(libs):
             fails = bool(_FAILS.search(lacking))
             required = macro.top and (fails or not lacking.strip("[] \n\t"))
-            yield Wanted(tuple(Need(LIBRARY, lib) for lib in libs), required, where, quiet=not fails)
+            yield BuildRequirement(tuple(BuildNeed(LIBRARY, lib) for lib in libs), required, where, quiet=not fails)
     elif name in ("AC_CHECK_HEADER", "AC_CHECK_HEADERS"):
         required = macro.top and bool(_FAILS.search(args[2]))
         for header in _plain(_expanded(args[0], values)).replace("\\", " ").split():
             if re.fullmatch(r"[\w./+-]+\.\w+", header):
-                yield Wanted((Need(HEADER, header),), required, where)
+                yield BuildRequirement((BuildNeed(HEADER, header),), required, where)
     elif name in _PROGRAMS:
         which = 2 if name == "AX_PROG_CHECK" else 1
         words = [w for w in _plain(_expanded(args[which], values)).split() if re.fullmatch(r"[\w.+-]+", w)]
         if words and words[0] not in ("no", "yes", "pkg-config", "true", "false"):
             required = macro.top and (bool(_FAILS.search("".join(args[2:5]))) or _fails_after(text, macro.end, args[0]))
-            yield Wanted(tuple(Need(PROGRAM, w) for w in words), required, where)
+            yield BuildRequirement(tuple(BuildNeed(PROGRAM, w) for w in words), required, where)
     elif _LANGUAGES.get(name) and not (name.startswith("AX_PROG") and not macro.top):
-        yield Wanted((Need(PACKAGE, _LANGUAGES[name]),), macro.top, where)
+        yield BuildRequirement((BuildNeed(PACKAGE, _LANGUAGES[name]),), macro.top, where)
     elif name == "AC_LANG" and "C++" in args[0]:
-        yield Wanted((Need(PACKAGE, "g++"),), macro.top, where)
+        yield BuildRequirement((BuildNeed(PACKAGE, "g++"),), macro.top, where)
 
 
 def _fails_after(text: str, at: int, variable: str) -> bool:
@@ -163,7 +167,7 @@ def _fails_after(text: str, at: int, variable: str) -> bool:
     return bool(name) and found is not None
 
 
-def _modules(text: str) -> Iterator[Need]:
+def _modules(text: str) -> Iterator[BuildNeed]:
     words = re.findall(r"[^\s,\"'\[\]]+", _plain(text))
     number = 0
     while number < len(words):
@@ -174,7 +178,7 @@ def _modules(text: str) -> Iterator[Need]:
             least = words[number + 1] if number + 1 < len(words) and words[number] in (">=", "=") else ""
             number += 2
         if re.fullmatch(r"[A-Za-z_][\w.+-]*", module):
-            yield Need(PC, module, least if re.fullmatch(r"\d[\w.]*", least) else "")
+            yield BuildNeed(PC, module, least if re.fullmatch(r"\d[\w.]*", least) else "")
 
 
 def _macros(text: str) -> Iterator[_Macro]:

@@ -12,29 +12,14 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from fpack.builders.debian.contents.cmake_modules import cmake_needs
-from fpack.builders.debian.contents.needs import HEADER, LIBRARY, PC, PROGRAM, Need
+from fpack.builders.debian.contents.needs import HEADER, LIBRARY, PC, PROGRAM, BuildNeed
 
-from .wanted import Branches, BuildFacts, Truth, Wanted, both, either, line_of, negated
+from .cmake_conditions import OFF, SYSTEM, expanded, truth
+from .wanted import Branches, BuildFacts, BuildRequirement, Truth, both, line_of
 
 _COMMENT = re.compile(r"#\[(=*)\[.*?\]\1\]|\"(?:[^\"\\]|\\.)*\"|#[^\n]*", re.DOTALL)
 _COMMAND = re.compile(r"^[ \t]*(\w+)[ \t]*\(", re.MULTILINE)
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|\[(=*)\[(.*?)\]\2\]|([()])|([^\s()"]+)', re.DOTALL)
-_FALSE = frozenset({
-    "WIN32", "APPLE", "MSVC", "MINGW", "CYGWIN", "MSYS", "ANDROID", "IOS", "EMSCRIPTEN", "HAIKU", "BSD", "FREEBSD",
-    "OPENBSD", "NETBSD", "SOLARIS", "XCODE", "BORLAND", "WINCE", "WINDOWS_STORE", "AIX", "MACOSX", "OSX", "WASM",
-    "VCPKG_TOOLCHAIN", "CMAKE_CROSSCOMPILING", "QNX", "QNXNTO", "OS2", "WATCOM", "BEOS", "MSVC_IDE",
-    "CMAKE_OSX_ARCHITECTURES",
-})  # fmt: skip
-_TRUE = frozenset({
-    "UNIX", "LINUX", "CMAKE_COMPILER_IS_GNUCC", "CMAKE_COMPILER_IS_GNUCXX", "CMAKE_COMPILER_IS_GNUC", "BUILD_TESTING",
-})  # fmt: skip
-_OFF = re.compile(r"(?:0|off|no|false|n|ignore|(?:.*-)?notfound|)\Z", re.IGNORECASE)
-_ON = re.compile(r"(?:[1-9]\d*|on|yes|true|y)\Z", re.IGNORECASE)
-_SYSTEM = {
-    "CMAKE_SYSTEM_NAME": "Linux", "CMAKE_HOST_SYSTEM_NAME": "Linux", "CMAKE_CXX_COMPILER_ID": "GNU",
-    "CMAKE_C_COMPILER_ID": "GNU", "CMAKE_BUILD_TYPE": "Release", "CMAKE_SYSTEM": "Linux", "CMAKE_PROJECT_NAME": "",
-    "CMAKE_SIZEOF_VOID_P": "8",
-}  # fmt: skip
 _NO_LIBRARIES = re.compile(
     r"(?:m|dl|rt|pthread|util|c|stdc\+\+|stdc\+\+fs|atomic|gcc_s|crypt|resolv|anl|ws2_32|winmm|shlwapi|bcrypt|iconv|intl|log)\Z|.*[^\w+.-]|-"
 )
@@ -54,8 +39,8 @@ class _State:
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         self.texts = texts
-        self.values: dict[str, str | None] = {**_SYSTEM}  # None: of an unknown value
-        self.wanted: list[tuple[str, Wanted]] = []  # with the name by which its result is called
+        self.values: dict[str, str | None] = {**SYSTEM}  # None: of an unknown value
+        self.wanted: list[tuple[str, BuildRequirement]] = []  # with the name by which its result is called
         self.required: set[str] = set()
         self.executables: dict[str, str] = {}
         self.installed: list[str] = []
@@ -73,12 +58,12 @@ def read_cmake(texts: Mapping[str, str]) -> BuildFacts:
     """Return what the CMakeLists.txt of a project and the files that it includes say."""
     state = _State(texts)
     _file(state, "CMakeLists.txt", "", True)
-    wanted: list[Wanted] = []
+    wanted: list[BuildRequirement] = []
     for name, item in state.wanted:
         wanted.append(item._replace(required=item.required or name.lower() in state.required))
     for name, where, holds in state.linked:
         if name not in state.targets and name.removeprefix("-l") and not _NO_LIBRARIES.match(name.removeprefix("-l")):
-            wanted.append(Wanted((Need(LIBRARY, name.removeprefix("-l")),), holds is True, where))
+            wanted.append(BuildRequirement((BuildNeed(LIBRARY, name.removeprefix("-l")),), holds is True, where))
     programs = [state.executables[target] for target in dict.fromkeys(state.installed) if target in state.executables]
     title, version = state.project or (None, None)
     known = not state.unknown_install and bool(state.installed or state.libraries)
@@ -106,10 +91,10 @@ def _commands_of(state: _State, path: str, text: str, base: str, outer: Truth) -
             return
         name, words = command.name, command.words
         if name == "if":
-            branches.begin(_truth(state, words))
+            branches.begin(truth(state.values, words))
             conditions.append(" ".join(words))
         elif name == "elseif":
-            branches.otherwise(_truth(state, words))
+            branches.otherwise(truth(state.values, words))
             conditions[-1:] = [" ".join(words)]
         elif name == "else":
             branches.otherwise()
@@ -159,7 +144,7 @@ def _commands(text: str) -> Iterator[_Command]:
 def _follow(state: _State, path: str, base: str, command: _Command, holds: Truth) -> None:
     if not command.words:
         return
-    where = _expanded(state, command.words[0]) or ""
+    where = expanded(state.values, command.words[0]) or ""
     for variable in ("${CMAKE_CURRENT_SOURCE_DIR}", "${CMAKE_CURRENT_LIST_DIR}"):
         where = where.replace(f"{variable}/", "")
     top = where.startswith(("${CMAKE_SOURCE_DIR}/", "${PROJECT_SOURCE_DIR}/"))
@@ -183,7 +168,7 @@ def _follow(state: _State, path: str, base: str, command: _Command, holds: Truth
 
 def _command(state: _State, path: str, command: _Command, holds: Truth, conditions: list[str]) -> None:
     name, where = command.name, f"{path}:{command.line}"
-    words = [part for word in command.words if (part := _expanded(state, word)) is not None]
+    words = [part for word in command.words if (part := expanded(state.values, word)) is not None]
     if not words:
         return
     if name == "project" and state.project is None:
@@ -202,7 +187,7 @@ def _command(state: _State, path: str, command: _Command, holds: Truth, conditio
         last = words[2] if len(words) > 2 else "OFF"
         state.values[words[0]] = last if holds is True else None
     elif name == "cmake_dependent_option":
-        state.values.setdefault(words[0], None if len(words) > 2 and not _OFF.match(words[2]) else "OFF")
+        state.values.setdefault(words[0], None if len(words) > 2 and not OFF.match(words[2]) else "OFF")
     elif name == "message" and words[0] in ("FATAL_ERROR", "SEND_ERROR") and conditions:
         for lacking in re.findall(r"\bNOT\s+(?:\(\s*)?\$?\{?(\w+?)\}?(?:_FOUND)?(?=[\s)]|\Z)", conditions[-1]):
             state.required.add(lacking.lower())
@@ -284,13 +269,13 @@ def _find_package(state: _State, words: list[str], where: str, holds: Truth) -> 
     required = "REQUIRED" in words and holds is True
     needs = _components(name, components, least)
     for need in needs:
-        state.wanted.append((name, Wanted((need,), required, where)))
+        state.wanted.append((name, BuildRequirement((need,), required, where)))
     # What follows may ask whether it was found: it is, if it is required.
     for result in (f"{name}_FOUND", f"{name.upper()}_FOUND"):
         state.values[result] = "TRUE" if required or not needs else None
 
 
-def _components(name: str, components: list[str], least: str) -> list[Need]:
+def _components(name: str, components: list[str], least: str) -> list[BuildNeed]:
     """Return the needs of a package; the parts of KDE's frameworks are packages of their own."""
     if re.fullmatch(r"KF[56]", name) and components:
         return [need for part in components for need in cmake_needs(f"{name}{part}", (), least)]
@@ -304,12 +289,12 @@ def _pkg_config(state: _State, command: str, words: list[str], where: str, holds
         if (module := re.fullmatch(r"([\w.+-]+?)(?:(>=|=|<=|<|>)([\d.]+))?", text)) and not re.fullmatch(
             r"REQUIRED|QUIET|IMPORTED_TARGET|GLOBAL|NO_CMAKE_PATH|NO_CMAKE_ENVIRONMENT_PATH|[\d.]+", text
         ):
-            needs.append(Need(PC, module[1], module[3] if module[2] in (">=", "=") else ""))
+            needs.append(BuildNeed(PC, module[1], module[3] if module[2] in (">=", "=") else ""))
     if command == "pkg_search_module":
         if needs:
-            state.wanted.append((words[0], Wanted(tuple(needs), required, where)))
+            state.wanted.append((words[0], BuildRequirement(tuple(needs), required, where)))
     else:
-        state.wanted += [(words[0], Wanted((need,), required, where)) for need in needs]
+        state.wanted += [(words[0], BuildRequirement((need,), required, where)) for need in needs]
     state.values[f"{words[0]}_FOUND"] = "1" if required else None
 
 
@@ -334,7 +319,9 @@ def _find_file(state: _State, command: str, words: list[str], where: str, holds:
     kind = {"find_library": LIBRARY, "find_program": PROGRAM}.get(command, HEADER)
     if names:
         required = "REQUIRED" in words and holds is True
-        state.wanted.append((words[0], Wanted(tuple(Need(kind, found) for found in names), required, where)))
+        state.wanted.append(
+            (words[0], BuildRequirement(tuple(BuildNeed(kind, found) for found in names), required, where))
+        )
     state.values[words[0]] = None
 
 
@@ -363,98 +350,3 @@ def _install(state: _State, words: list[str], holds: Truth) -> None:
             state.libraries = True
         else:
             state.unknown_install = True
-
-
-def _expanded(state: _State, word: str) -> str | None:
-    """Return a word with the variables whose values are known, or None if it is empty then."""
-    for _ in range(4):
-        if "${" not in word or len(word) > 10_000:
-            break
-        word = re.sub(r"\$\{(\w+)\}", lambda v: found if (found := state.values.get(v[1])) is not None else v[0], word)
-    return word or None
-
-
-def _truth(state: _State, words: list[str]) -> Truth:
-    """Return whether a condition holds on Linux with the project's defaults; None if that is not known."""
-    tokens = words[:200]
-    found, rest = _or(state, tokens, 0)
-    return found if rest >= len(tokens) else None
-
-
-def _or(state: _State, words: list[str], depth: int, at: int = 0) -> tuple[Truth, int]:
-    found, at = _and(state, words, depth, at)
-    while at < len(words) and words[at].upper() == "OR":
-        more, at = _and(state, words, depth, at + 1)
-        found = either(found, more)
-    return found, at
-
-
-def _and(state: _State, words: list[str], depth: int, at: int) -> tuple[Truth, int]:
-    found, at = _one(state, words, depth, at)
-    while at < len(words) and words[at].upper() == "AND":
-        more, at = _one(state, words, depth, at + 1)
-        found = both(found, more)
-    return found, at
-
-
-_RELATIONS = frozenset({
-    "STREQUAL", "EQUAL", "MATCHES", "LESS", "GREATER", "LESS_EQUAL", "GREATER_EQUAL", "VERSION_LESS",
-    "VERSION_GREATER", "VERSION_EQUAL", "IN_LIST", "VERSION_GREATER_EQUAL", "VERSION_LESS_EQUAL", "STRLESS",
-    "STRGREATER", "IS_NEWER_THAN",
-})  # fmt: skip
-
-
-def _one(state: _State, words: list[str], depth: int, at: int) -> tuple[Truth, int]:
-    if at >= len(words) or depth > 40:
-        return None, len(words)
-    word = words[at]
-    if word.upper() == "NOT":
-        found, at = _one(state, words, depth + 1, at + 1)
-        return negated(found), at
-    if word == "(":
-        found, at = _or(state, words, depth + 1, at + 1)
-        return found, at + 1
-    if word.upper() in ("DEFINED", "EXISTS", "TARGET", "COMMAND", "POLICY", "IS_DIRECTORY", "TEST"):
-        if word.upper() == "DEFINED" and at + 1 < len(words) and words[at + 1] in _FALSE:
-            return False, at + 2
-        return (True if word.upper() in ("POLICY", "COMMAND") else None), at + 2
-    if at + 2 < len(words) + 1 and at + 1 < len(words) and words[at + 1].upper() in _RELATIONS:
-        right = words[at + 2] if at + 2 < len(words) else ""
-        return _relation(state, word, words[at + 1].upper(), right), at + 3
-    return _value(state, word), at + 1
-
-
-def _relation(state: _State, left: str, relation: str, right: str) -> Truth:
-    values = [_text(state, side) for side in (left, right)]
-    if None in values:
-        return None
-    a, b = values[0] or "", values[1] or ""
-    if relation == "STREQUAL":
-        return a == b
-    if relation == "MATCHES" and re.fullmatch(r"[\w^$|().-]+", b) and len(b) < 200:
-        return any(part.strip("^$().*") in a for part in b.split("|"))
-    if relation == "EQUAL" and a.isdigit() and b.isdigit():
-        return int(a[:18]) == int(b[:18])
-    return None
-
-
-def _text(state: _State, word: str) -> str | None:
-    """Return a side of a relation as text; None if it is not known."""
-    if word in state.values:
-        return state.values[word]
-    expanded = _expanded(state, word) or ""
-    return None if "$" in expanded else expanded
-
-
-def _value(state: _State, word: str) -> Truth:
-    if word in _FALSE:
-        return False
-    if word in _TRUE:
-        return True
-    if word in state.values:
-        value = state.values[word]
-        return None if value is None or "$" in value else not _OFF.match(value)
-    expanded = _expanded(state, word) or ""
-    if "$" not in expanded and (_ON.match(expanded) or _OFF.match(expanded)):
-        return bool(_ON.match(expanded))
-    return None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 
-from fpack.builders.debian.contents.needs import HEADER, LIBRARY, PACKAGE, PC, PROGRAM, Need
+from fpack.builders.debian.contents.needs import HEADER, LIBRARY, PACKAGE, PC, PROGRAM, BuildNeed
 
-from .wanted import Branches, BuildFacts, Truth, Wanted, negated
+from .wanted import Branches, BuildFacts, BuildRequirement, Truth, negated
 
 _ASSIGN = re.compile(r"^\s*(?:export\s+|override\s+)?([\w.-]+)\s*(\?=|:{0,3}=|\+=|!=)\s*(.*)$")
 _CONDITION = re.compile(r"^\s*(ifeq|ifneq|ifdef|ifndef|else|endif)\b\s*(.*)$")
@@ -32,7 +32,7 @@ _MAX_LINES = 100_000
 
 def read_make(texts: Mapping[str, str], makefile: str, files: Collection[str] = ()) -> BuildFacts:
     """Return what a project's Makefiles and sources say. makefile: the path of the one that make reads first."""
-    wanted: list[Wanted] = []
+    wanted: list[BuildRequirement] = []
     values: dict[str, str] = {}
     others = [n for n in texts if re.search(r"(?:^|/)(?:GNUm|[mM])akefile$|\.mk$", n) and n != makefile]
     for path in [makefile, *sorted(others, key=lambda n: (n.count("/"), n))]:
@@ -43,15 +43,17 @@ def read_make(texts: Mapping[str, str], makefile: str, files: Collection[str] = 
     sources = {path: text for path, text in texts.items() if path.endswith((*_SOURCES, ".h", ".hh", ".hpp", ".hxx"))}
     wanted += read_includes(sources, files)
     if any(path.endswith(_SOURCES[1:]) for path in sources):
-        wanted.append(Wanted((Need(PACKAGE, "g++"),), True, next(p for p in sources if p.endswith(_SOURCES[1:]))))
+        wanted.append(
+            BuildRequirement((BuildNeed(PACKAGE, "g++"),), True, next(p for p in sources if p.endswith(_SOURCES[1:])))
+        )
     for ending, program in ((".y", "bison"), (".l", "flex")):
         found = next((path for path in sorted(files) if path.endswith(ending)), None)
         if found:
-            wanted.append(Wanted((Need(PACKAGE, program),), True, found))
+            wanted.append(BuildRequirement((BuildNeed(PACKAGE, program),), True, found))
     return BuildFacts(wanted)
 
 
-def _makefile(text: str, path: str, values: dict[str, str]) -> Iterator[Wanted]:
+def _makefile(text: str, path: str, values: dict[str, str]) -> Iterator[BuildRequirement]:
     branches = Branches()
     for number, line in _lines(text):
         condition = _CONDITION.match(line)
@@ -127,28 +129,28 @@ def _value(text: str, values: Mapping[str, str]) -> str | None:
 _UNSET = {"OS": "", "MAKECMDGOALS": "", "CC": "cc", "CXX": "g++"}
 
 
-def _line(line: str, where: str, certain: bool, values: Mapping[str, str]) -> Iterator[Wanted]:
+def _line(line: str, where: str, certain: bool, values: Mapping[str, str]) -> Iterator[BuildRequirement]:
     expanded = re.sub(r"\$[({](\w+)[)}]", lambda v: values.get(v[1], v[0]), line) if _PKG_CONFIG.search(line) else line
     for name in _LINKED.findall(line):
         if name not in _NO_LIBRARIES:
-            yield Wanted((Need(LIBRARY, name),), certain, where)
+            yield BuildRequirement((BuildNeed(LIBRARY, name),), certain, where)
     for words in _PKG_CONFIG.findall(expanded):
-        yield Wanted((Need(PACKAGE, "pkgconf"),), True, where)
+        yield BuildRequirement((BuildNeed(PACKAGE, "pkgconf"),), True, where)
         for word in words.split():
             if re.fullmatch(r"[A-Za-z_][\w.+-]*", word):
-                yield Wanted((Need(PC, word),), certain, where)
+                yield BuildRequirement((BuildNeed(PC, word),), certain, where)
     for name in _CONFIG.findall(line):
         if name not in ("pkg-config",):
-            yield Wanted((Need(PROGRAM, name),), certain, where)
+            yield BuildRequirement((BuildNeed(PROGRAM, name),), certain, where)
 
 
-def read_includes(sources: Mapping[str, str], files: Collection[str] = ()) -> list[Wanted]:
+def read_includes(sources: Mapping[str, str], files: Collection[str] = ()) -> list[BuildRequirement]:
     """Return the needs for the headers that sources include in angle brackets, outside of conditions.
 
     Headers of the project itself are left out. files: the paths of all its files.
     """
     own = {path.rpartition("/")[2] for path in (*files, *sources)}
-    found: dict[str, Wanted] = {}
+    found: dict[str, BuildRequirement] = {}
     for path, text in sources.items():
         if _ELSEWHERE.search(path.lower()):
             continue
@@ -165,5 +167,5 @@ def read_includes(sources: Mapping[str, str], files: Collection[str] = ()) -> li
             header = line[2].strip()
             if depth <= 0 and header.rpartition("/")[2] not in own and re.fullmatch(r"[\w.+/-]+", header):
                 number = text.count("\n", 0, line.start()) + 1
-                found.setdefault(header, Wanted((Need(HEADER, header),), True, f"{path}:{number}"))
+                found.setdefault(header, BuildRequirement((BuildNeed(HEADER, header),), True, f"{path}:{number}"))
     return list(found.values())

@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from fpack.builders.debian.contents.needs import HEADER, LIBRARY, PACKAGE, Need
+from fpack.builders.debian.contents.needs import HEADER, LIBRARY, PACKAGE, BuildNeed
 
-from .wanted import Wanted
+from .wanted import BuildRequirement
 
 if TYPE_CHECKING:
     from fpack.builders.debian.contents.finder import FoundPackages, NeedFinder
@@ -31,18 +31,18 @@ class Chosen(NamedTuple):
 
     packages: Sequence[ChosenPackage]
     optional: Sequence[ChosenPackage]
-    unknown: Sequence[Wanted]
+    unknown: Sequence[BuildRequirement]
     old: Sequence[str]
 
 
-def choose(wanted: Sequence[Wanted], finder: NeedFinder, present: Collection[str] = ()) -> Chosen:
+def choose(wanted: Sequence[BuildRequirement], finder: NeedFinder, present: Collection[str] = ()) -> Chosen:
     """Choose the packages of needs. present: packages that the build has anyway.
 
     A need that a present package meets adds none. Required needs come first, so that their packages can meet optional
     ones.
     """
-    made: dict[str, tuple[Need, list[str], bool]] = {}
-    unknown: list[Wanted] = []
+    made: dict[str, tuple[BuildNeed, list[str], bool]] = {}
+    unknown: list[BuildRequirement] = []
     old: list[str] = []
     have = set(present)
     headers = [w for w in wanted if w.needs[0].kind == HEADER]
@@ -73,7 +73,7 @@ def choose(wanted: Sequence[Wanted], finder: NeedFinder, present: Collection[str
     return Chosen(chosen, optional, unknown, old)
 
 
-def _first(item: Wanted, finder: NeedFinder, have: Collection[str]) -> FoundPackages | None:
+def _first(item: BuildRequirement, finder: NeedFinder, have: Collection[str]) -> FoundPackages | None:
     """Return what meets the first of alternatives that a package meets: one that the build has, if there is one."""
     found = [met for need in item.needs if (met := finder.find(need)).packages]
     return next((met for met in found if met.best in have), found[0] if found else None)
@@ -85,12 +85,12 @@ def _is_direct(found: FoundPackages) -> bool:
     return found.file == "" or (where is not None and found.file[where.end() :] == found.need.name)
 
 
-def _field(name: str, need: Need) -> str:
+def _field(name: str, need: BuildNeed) -> str:
     if need.kind == PACKAGE or need.kind == LIBRARY:
         return "libs" if name.endswith(("-dev", "-compat")) else "tools"
     return need.field
 
 
-def _short(need: Need) -> str:
+def _short(need: BuildNeed) -> str:
     """Return a need as the project's file says it."""
     return f"<{need.name}>" if need.kind == HEADER else f"-l{need.name}" if need.kind == LIBRARY else need.name

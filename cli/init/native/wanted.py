@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fpack.builders.debian.contents.needs import Need
+from fpack.builders.debian.contents.needs import BuildNeed
 
 
-class Wanted(NamedTuple):
+class BuildRequirement(NamedTuple):
     """A need of a build. needs: alternatives, of which one is enough. required: the build fails without it.
 
     where: the file and line that say so. quiet: if no package has it, nothing is said.
     """
 
-    needs: tuple[Need, ...]
+    needs: tuple[BuildNeed, ...]
     required: bool
     where: str
     quiet: bool = False
@@ -24,7 +24,7 @@ class BuildFacts(NamedTuple):
     """What the files of a build system say. programs: those that are installed, in their order. libraries: True if it
     installs a library. known: the programs are all that the build installs. name, version: of the project, or None."""
 
-    wanted: Sequence[Wanted] = ()
+    wanted: Sequence[BuildRequirement] = ()
     programs: Sequence[str] = ()
     libraries: bool = False
     known: bool = False

@@ -32,7 +32,7 @@ def finder(text: str) -> NeedFinder:
 @pytest.mark.parametrize(
     ("line", "lacks", "field", "search", "package"),
     [
-        ("main.c:1:10: fatal error: zlib.h: No such file or directory", "zlib.h", "libs", "--header zlib.h", "zlib1g-dev"),
+        ("m.c:1:10: fatal error: zlib.h: No such file or directory", "zlib.h", "libs", "--header zlib.h", "zlib1g-dev"),
         (
             "a.cc:1:10: fatal error: openssl/ssl.h: No such file or directory",
             "openssl/ssl.h", "libs", "--header openssl/ssl.h", "libssl-dev",
@@ -115,7 +115,8 @@ def test_other_failures_get_no_advice(line: str) -> None:
 
 
 def test_further_missing_things_are_told_too() -> None:
-    log = "a.c:1:1: fatal error: zlib.h: No such file or directory\nb.c:1:1: fatal error: openssl/ssl.h: No such file or directory"
+    names = ("zlib.h", "openssl/ssl.h")
+    log = "\n".join(f"a.c:1:1: fatal error: {name}: No such file or directory" for name in names)
     said = advice(log, lambda: finder(INDEX))
     assert said.endswith("add zlib1g-dev of trixie to `libs`, libssl-dev for openssl/ssl.h; fpack fix does so")
 

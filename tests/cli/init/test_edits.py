@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from fpack.cli.init.edits import CannotEdit, ProjectText, difference
 
+LISTED = "[debian.zlib1g-dev]"
 ALIGNED = """\
 # The wave project.
 debian = import("fpack/debian").trixie
@@ -26,15 +27,15 @@ def added(text: str, field: str = "libs", *names: str) -> str:
     ("before", "after"),
     [
         (ALIGNED, ALIGNED.replace("zlib1g-dev]", "zlib1g-dev, debian.libpng-dev]")),
-        (ALIGNED.replace("[debian.zlib1g-dev]", "[]"), ALIGNED.replace("zlib1g-dev", "libpng-dev")),
-        (ALIGNED.replace("[debian.zlib1g-dev]", "shared"), ALIGNED.replace("[debian.zlib1g-dev]", "[...shared, debian.libpng-dev]")),
+        (ALIGNED.replace(LISTED, "[]"), ALIGNED.replace("zlib1g-dev", "libpng-dev")),
+        (ALIGNED.replace(LISTED, "shared"), ALIGNED.replace(LISTED, "[...shared, debian.libpng-dev]")),
         (
-            ALIGNED.replace("[debian.zlib1g-dev]", "[\n    debian.zlib1g-dev, # for images\n  ]"),
-            ALIGNED.replace("[debian.zlib1g-dev]", "[\n    debian.zlib1g-dev, # for images\n    debian.libpng-dev,\n  ]"),
+            ALIGNED.replace(LISTED, "[\n    debian.zlib1g-dev, # for images\n  ]"),
+            ALIGNED.replace(LISTED, "[\n    debian.zlib1g-dev, # for images\n    debian.libpng-dev,\n  ]"),
         ),
         (
-            ALIGNED.replace("[debian.zlib1g-dev]", "[\n    debian.zlib1g-dev\n  ]"),
-            ALIGNED.replace("[debian.zlib1g-dev]", "[\n    debian.zlib1g-dev,\n    debian.libpng-dev,\n  ]"),
+            ALIGNED.replace(LISTED, "[\n    debian.zlib1g-dev\n  ]"),
+            ALIGNED.replace(LISTED, "[\n    debian.zlib1g-dev,\n    debian.libpng-dev,\n  ]"),
         ),
         (
             ALIGNED.replace("  libs   = [debian.zlib1g-dev]\n", ""),
@@ -62,7 +63,7 @@ def test_names_that_are_no_words_are_quoted_and_several_are_added_at_once() -> N
 
 def test_a_computed_field_is_not_changed() -> None:
     with pytest.raises(CannotEdit):
-        added(ALIGNED.replace("[debian.zlib1g-dev]", "if true then [] else []"))
+        added(ALIGNED.replace(LISTED, "if true then [] else []"))
 
 
 def test_values_are_set_and_replaced() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.debian.contents.needs import PROGRAM, Need
+from fpack.builders.debian.contents.needs import PROGRAM, BuildNeed
 from fpack.builders.debian.search_table import SearchRow, SearchTable, make_catalog, order, rank
 from fpack.cli.options import SharedOptions
 from fpack.cli.workspace.workspace import Workspace
@@ -266,7 +266,7 @@ def test_hints_of_failed_builds_fetch_the_index_if_they_need_it(
         monkeypatch.setenv("FPACK_MIRROR", mirror)
         with Workspace(SharedOptions()) as workspace:
             finder = workspace.files()
-            assert finder is not None and finder.find(Need(PROGRAM, "gltool")).best == "tool"
+            assert finder is not None and finder.find(BuildNeed(PROGRAM, "gltool")).best == "tool"
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import random
 
 import pytest
 from fpack.builders.debian.contents.cmake_modules import cmake_needs
-from fpack.builders.debian.contents.finder import NeedFinder, PackageFacts
+from fpack.builders.debian.contents.finder import NeedFinder, PackageTraits
 from fpack.builders.debian.contents.index import ContentsIndex
 from fpack.builders.debian.contents.needs import (
     CMAKE,
@@ -23,7 +23,7 @@ from fpack.builders.debian.contents.needs import (
     SONAME,
     TOOLS,
     TYPELIB,
-    Need,
+    BuildNeed,
 )
 from fpack.builders.debian.contents.table import FileTable, pack_rows
 from fpack.builders.debian.contents.text import parse_rows
@@ -61,14 +61,15 @@ usr/lib/python3/dist-packages/numpy/__init__.py python/python3-numpy
 """
 # Name, version, description, dependencies.
 PACKAGES = {
-    "libncurses5-dev": PackageFacts("6", "transitional package for libncurses-dev", frozenset({"libncurses-dev"})),
-    "libthing9-dev": PackageFacts("9"),
-    "libthing-dev": PackageFacts("9", "", frozenset({"libthing9-dev"})),
-    "zlib1g-dev": PackageFacts("1:1.3.dfsg+really1.3.1-1"),
+    "libncurses5-dev": PackageTraits("6", "transitional package for libncurses-dev", frozenset({"libncurses-dev"})),
+    "libthing9-dev": PackageTraits("9"),
+    "libthing-dev": PackageTraits("9", "", frozenset({"libthing9-dev"})),
+    "zlib1g-dev": PackageTraits("1:1.3.dfsg+really1.3.1-1"),
     **{
-        name: PackageFacts("1.0")
+        name: PackageTraits("1.0")
         for name in (
-            "libncurses-dev", "libcurl4-gnutls-dev", "libcurl4-openssl-dev", "libgtk-3-dev", "libgtk-4-dev", "libboost-dev",
+            "libncurses-dev", "libcurl4-gnutls-dev", "libcurl4-openssl-dev", "libgtk-3-dev", "libgtk-4-dev",
+            "libboost-dev",
             "libevent-dev", "libev-libevent-dev", "libpng-dev", "libfoo2", "libonly-dev", "other", "libwayland-dev",
             "wayland-protocols", "qt6-base-dev", "libfmt-dev", "nlohmann-json3-dev", "bison", "bison++", "glslc",
             "python3-numpy", "libxml-parser-perl", "ruby-rack", "gir1.2-gtk-4.0", "libkf6i18n-dev", "autoconf-archive",
@@ -79,7 +80,7 @@ PACKAGES = {
 
 
 class Table:
-    def facts(self, name: str) -> PackageFacts | None:
+    def facts(self, name: str) -> PackageTraits | None:
         return PACKAGES.get(name)
 
 
@@ -94,45 +95,45 @@ FINDER = finder()
 @pytest.mark.parametrize(
     ("need", "package"),
     [
-        (Need(HEADER, "zlib.h"), "zlib1g-dev"),  # not the one in a directory of another library
-        (Need(HEADER, "curses.h"), "libncurses-dev"),  # not the transitional one
-        (Need(HEADER, "curl/curl.h"), "libcurl4-openssl-dev"),  # of equal ones the usual one
-        (Need(HEADER, "gtk/gtk.h"), "libgtk-4-dev"),  # the newest
-        (Need(HEADER, "event.h"), "libevent-dev"),  # the one with the nearest name
-        (Need(HEADER, "boost/version.hpp"), "libboost-dev"),  # the release has no libboost1.74-dev
-        (Need(HEADER, "vector"), "g++"),
-        (Need(HEADER, "stdarg.h"), "gcc"),
-        (Need(HEADER, "stdio.h"), None),  # this release has libc6-dev: see below
-        (Need(HEADER, "Python.h"), "python3-dev"),
-        (Need(LIBRARY, "png16"), "libpng-dev"),
-        (Need(LIBRARY, "only"), "libonly-dev"),
-        (Need(SONAME, "libfoo.so.2"), "libfoo2"),
-        (Need(PC, "wayland-client"), "libwayland-dev"),
-        (Need(PC, "wayland-protocols"), "wayland-protocols"),
-        (Need(CMAKE, "Qt6"), "qt6-base-dev"),
-        (Need(CMAKE, "fmt"), "libfmt-dev"),
-        (Need(CMAKE, "nlohmann_json"), "nlohmann-json3-dev"),
-        (Need(CMAKE, "KF6I18n"), "libkf6i18n-dev"),  # by the rule for names
-        (Need(PROGRAM, "bison"), "bison"),
-        (Need(PROGRAM, "yacc"), "bison"),  # an alternative
-        (Need(PROGRAM, "glslc"), "glslc"),
-        (Need(PROGRAM, "/usr/bin/bison"), "bison"),
-        (Need(PYTHON, "numpy.linalg"), "python3-numpy"),
-        (Need(PYTHON, "yaml"), "python3-yaml"),  # by the rule for names
-        (Need(PERL, "XML::Parser"), "libxml-parser-perl"),
-        (Need(PERL, "File::Basename"), "perl"),
-        (Need(RUBY, "rack"), "ruby-rack"),
-        (Need(TYPELIB, "Gtk-4.0"), "gir1.2-gtk-4.0"),
-        (Need(MACRO, "AX_CXX_COMPILE_STDCXX"), "autoconf-archive"),
-        (Need(PACKAGE, "bison"), "bison"),
-        (Need(HEADER, "nowhere.h"), None),
-        (Need(PC, "nowhere"), None),
-        (Need(PROGRAM, "../bison"), None),
+        (BuildNeed(HEADER, "zlib.h"), "zlib1g-dev"),  # not the one in a directory of another library
+        (BuildNeed(HEADER, "curses.h"), "libncurses-dev"),  # not the transitional one
+        (BuildNeed(HEADER, "curl/curl.h"), "libcurl4-openssl-dev"),  # of equal ones the usual one
+        (BuildNeed(HEADER, "gtk/gtk.h"), "libgtk-4-dev"),  # the newest
+        (BuildNeed(HEADER, "event.h"), "libevent-dev"),  # the one with the nearest name
+        (BuildNeed(HEADER, "boost/version.hpp"), "libboost-dev"),  # the release has no libboost1.74-dev
+        (BuildNeed(HEADER, "vector"), "g++"),
+        (BuildNeed(HEADER, "stdarg.h"), "gcc"),
+        (BuildNeed(HEADER, "stdio.h"), None),  # this release has libc6-dev: see below
+        (BuildNeed(HEADER, "Python.h"), "python3-dev"),
+        (BuildNeed(LIBRARY, "png16"), "libpng-dev"),
+        (BuildNeed(LIBRARY, "only"), "libonly-dev"),
+        (BuildNeed(SONAME, "libfoo.so.2"), "libfoo2"),
+        (BuildNeed(PC, "wayland-client"), "libwayland-dev"),
+        (BuildNeed(PC, "wayland-protocols"), "wayland-protocols"),
+        (BuildNeed(CMAKE, "Qt6"), "qt6-base-dev"),
+        (BuildNeed(CMAKE, "fmt"), "libfmt-dev"),
+        (BuildNeed(CMAKE, "nlohmann_json"), "nlohmann-json3-dev"),
+        (BuildNeed(CMAKE, "KF6I18n"), "libkf6i18n-dev"),  # by the rule for names
+        (BuildNeed(PROGRAM, "bison"), "bison"),
+        (BuildNeed(PROGRAM, "yacc"), "bison"),  # an alternative
+        (BuildNeed(PROGRAM, "glslc"), "glslc"),
+        (BuildNeed(PROGRAM, "/usr/bin/bison"), "bison"),
+        (BuildNeed(PYTHON, "numpy.linalg"), "python3-numpy"),
+        (BuildNeed(PYTHON, "yaml"), "python3-yaml"),  # by the rule for names
+        (BuildNeed(PERL, "XML::Parser"), "libxml-parser-perl"),
+        (BuildNeed(PERL, "File::Basename"), "perl"),
+        (BuildNeed(RUBY, "rack"), "ruby-rack"),
+        (BuildNeed(TYPELIB, "Gtk-4.0"), "gir1.2-gtk-4.0"),
+        (BuildNeed(MACRO, "AX_CXX_COMPILE_STDCXX"), "autoconf-archive"),
+        (BuildNeed(PACKAGE, "bison"), "bison"),
+        (BuildNeed(HEADER, "nowhere.h"), None),
+        (BuildNeed(PC, "nowhere"), None),
+        (BuildNeed(PROGRAM, "../bison"), None),
     ],
 )  # fmt: skip
-def test_the_package_of_a_need(need: Need, package: str | None) -> None:
+def test_the_package_of_a_need(need: BuildNeed, package: str | None) -> None:
     found = FINDER.find(need)
-    if need == Need(HEADER, "stdio.h"):
+    if need == BuildNeed(HEADER, "stdio.h"):
         package = "libc6-dev"  # the C library has it too, so it is none of the compiler's own
     assert found.best == package and found.need == need
     if found.best:
@@ -140,12 +141,12 @@ def test_the_package_of_a_need(need: Need, package: str | None) -> None:
 
 
 def test_of_two_packages_that_depend_on_each_other_the_one_with_the_file_counts() -> None:
-    assert FINDER.find(Need(HEADER, "old.h")).packages == ("libthing9-dev", "libthing-dev")
+    assert FINDER.find(BuildNeed(HEADER, "old.h")).packages == ("libthing9-dev", "libthing-dev")
 
 
 def test_the_choice_does_not_depend_on_the_order_of_the_index() -> None:
     lines = INDEX.splitlines(keepends=True)
-    needs = [Need(HEADER, name) for name in ("curses.h", "curl/curl.h", "gtk/gtk.h", "old.h")]
+    needs = [BuildNeed(HEADER, name) for name in ("curses.h", "curl/curl.h", "gtk/gtk.h", "old.h")]
     for seed in range(5):
         random.Random(seed).shuffle(lines)
         other = finder("".join(lines))
@@ -154,24 +155,24 @@ def test_the_choice_does_not_depend_on_the_order_of_the_index() -> None:
 
 @pytest.mark.parametrize(("least", "too_old"), [("1.2", ""), ("1.3", ""), ("1.4", "1.3.dfsg+really1.3.1"), ("x", "")])
 def test_a_package_that_is_too_old_is_told(least: str, too_old: str) -> None:
-    found = FINDER.find(Need(PC, "zlib", least))
+    found = FINDER.find(BuildNeed(PC, "zlib", least))
     assert (found.best, found.too_old) == ("zlib1g-dev", too_old)
 
 
 def test_without_a_table_all_packages_of_the_index_count() -> None:
-    assert finder(table=False).find(Need(HEADER, "boost/version.hpp")).best == "libboost1.74-dev"
+    assert finder(table=False).find(BuildNeed(HEADER, "boost/version.hpp")).best == "libboost1.74-dev"
 
 
 def test_the_field_of_a_build_that_takes_the_package() -> None:
-    assert {Need(kind, "x").field for kind in (HEADER, LIBRARY, PC, CMAKE, SONAME)} == {LIBS}
-    assert {Need(kind, "x").field for kind in (PROGRAM, PYTHON, PERL, RUBY, MACRO)} == {TOOLS}
-    assert (Need(PACKAGE, "x-dev").field, Need(PACKAGE, "x").field) == (LIBS, TOOLS)
+    assert {BuildNeed(kind, "x").field for kind in (HEADER, LIBRARY, PC, CMAKE, SONAME)} == {LIBS}
+    assert {BuildNeed(kind, "x").field for kind in (PROGRAM, PYTHON, PERL, RUBY, MACRO)} == {TOOLS}
+    assert (BuildNeed(PACKAGE, "x-dev").field, BuildNeed(PACKAGE, "x").field) == (LIBS, TOOLS)
 
 
 def test_files_of_the_best_package_come_first() -> None:
-    assert [entry.path for entry in FINDER.files(Need(HEADER, "gtk/gtk.h"))][0].startswith("/usr/include/gtk-4.0")
-    assert FINDER.has(Need(HEADER, "gtk/gtk.h"), frozenset({"libgtk-3-dev"}))
-    assert not FINDER.has(Need(HEADER, "gtk/gtk.h"), frozenset({"zlib1g-dev"}))
+    assert [entry.path for entry in FINDER.files(BuildNeed(HEADER, "gtk/gtk.h"))][0].startswith("/usr/include/gtk-4.0")
+    assert FINDER.has(BuildNeed(HEADER, "gtk/gtk.h"), frozenset({"libgtk-3-dev"}))
+    assert not FINDER.has(BuildNeed(HEADER, "gtk/gtk.h"), frozenset({"zlib1g-dev"}))
 
 
 @pytest.mark.parametrize(

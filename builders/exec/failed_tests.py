@@ -1,0 +1,27 @@
+"""Find the names of failed tests in a build's log."""
+
+from __future__ import annotations
+
+import re
+
+from .messages import MAX_TEXT
+
+_TESTS = (
+    re.compile(r"^FAIL(?:ED)?:? ([\w./:+\[\]-]+)", re.MULTILINE),  # automake, pytest's short summary
+    re.compile(
+        r"^\s*\d+(?:/\d+)? - ([\w./:+-]+) \((?:Failed|Timeout|SEGFAULT|Not Run|Subprocess aborted)[^)]*\)", re.MULTILINE
+    ),  # ctest
+    re.compile(r"^\s*\d+/\d+ (?:[\w.+-]+:[\w.+-]+ / )?([^\n]+?)\s{2,}(?:FAIL|TIMEOUT|ERROR)\b", re.MULTILINE),  # Meson
+    re.compile(r"^--- FAIL: (\w[\w/.-]*)", re.MULTILINE),  # Go
+    re.compile(r"^test (\S+) \.\.\. FAILED", re.MULTILINE),  # Rust
+    re.compile(r"^(?:FAIL|ERROR): (\w+) \(", re.MULTILINE),  # unittest
+    re.compile(r"^not ok \d+ -? ?([^\n#]{1,80})", re.MULTILINE),  # TAP
+    re.compile(r"^(\S+)\s*\.+\s*(?:Failed|FAILED|Dubious)", re.MULTILINE),  # Perl's prove
+)
+
+
+def failed_tests(text: str, limit: int = 5) -> list[str]:
+    """Return the names of the tests that a log says have failed, at most `limit`."""
+    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text[-MAX_TEXT:])
+    names = [found.strip() for pattern in _TESTS for found in pattern.findall(text)]
+    return list(dict.fromkeys(name for name in names if name))[:limit]
