@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from ..version import version_key
 from .index import ContentsIndex, FileEntry
-from .needs import HEADER, LIBS, PROGRAM, BuildNeed, Place, known_package, named_packages, of_compiler, places
+from .needs import HEADER, LIBS, PACKAGE, PROGRAM, BuildNeed, Place, known_package, named_packages, of_compiler, places
 
 _TRANSITIONAL = re.compile(r"\b(?:transitional|dummy) (?:dummy )?package\b|\(transitional|\(dummy", re.IGNORECASE)
 # Of packages that have the same files, those that most others are built with.
@@ -70,6 +70,8 @@ class NeedFinder:
         known = known_package(need)
         if known is not None and self._exists(known):
             return FoundPackages(need, (known,))
+        if need.kind == PACKAGE:
+            return FoundPackages(need, (need.name,) if self._exists(need.name) else ())
         if need.kind == HEADER and (compiler := self._compiler(need)):
             return FoundPackages(need, (compiler,))
         for place in places(need):

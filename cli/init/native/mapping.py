@@ -47,13 +47,16 @@ def choose(wanted: Sequence[BuildRequirement], finder: NeedFinder, present: Coll
     have = set(present)
     headers = [w for w in wanted if w.needs[0].kind == HEADER]
     others = [w for w in wanted if w.needs[0].kind != HEADER]
-    for item in sorted([*others, *headers], key=lambda w: not w.required):
-        found = _first(item, finder, have)
+    met_by = [(item, _first(item, finder, have)) for item in [*others, *headers]]
+    # Needs with one package come first: of several packages, one that is chosen anyway is taken.
+    for item, found in sorted(
+        met_by, key=lambda pair: (not pair[0].required, pair[1] is None or len(pair[1].packages) > 1)
+    ):
         if found is None:
             if item.required and item.needs[0].kind != HEADER and not item.quiet:
                 unknown.append(item)
             continue
-        best = found.best
+        best = next((name for name in found.packages if name in made or name in have), found.best)
         if best is None or best in have:
             continue
         if found.need.kind == HEADER and not (item.required and _is_direct(found)):
