@@ -53,9 +53,11 @@ _GO = "{0} is not vendored: run go mod vendor, and keep vendor/ with the source"
 _GEM = "{0} is not vendored: run bundle cache, and keep vendor/cache with the source"
 _NPM = "package.json and package-lock.json differ: run npm install, and keep both"
 _PIP = "the lock has no file of {0} for this Python, or its version was changed: lock the requirements again"
-_OLD_C = (
-    "the source is older than what this compiler accepts by default: CFLAGS with -fpermissive, or -std=gnu89, as in "
-    'env = {{ CFLAGS = "-O2 -fpermissive" }}, makes its errors warnings again'
+# Sources that this compiler no longer accepts by default: the variable, and the flag by which it does.
+OLD_SOURCES = {"CFLAGS": "-fpermissive", "CXXFLAGS": "-std=gnu++14"}
+_OLD_C, _OLD_CXX = (
+    f"the source is older than what this compiler accepts by default; {flag} in {name} accepts it; fpack fix adds it"
+    for name, flag in OLD_SOURCES.items()
 )
 _OLD = "the release's {0} is older than the build asks for: use another release, or build {0} from source"
 
@@ -257,7 +259,8 @@ _KNOWN: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (r"line \d+: ((?:PKG|AX|LT|AM|IT|GTK)_\w+): command not found", _of(MACRO)),
         (r"XML::Parser perl module is required", lambda m: [BuildNeed(PERL, "XML::Parser")]),
         (
-            r"^checking for ([^\n]*?)\.\.\. (?:no|not found)\n(?:(?!checking )[^\n]*\n){0,4}?configure: error:",
+            r"^checking for ([^\n]*?)\.\.\. (?:no|not found|none|\w*NOT_FOUND\w*)\n"
+            r"(?:(?!checking )[^\n]*\n){0,4}?configure: error:",
             _checked,
         ),
         (
@@ -288,6 +291,10 @@ _KNOWN: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (rf"{_NAME}(?: executable)? not found(?: in PATH|\. Please install|: please install| on PATH)", _program),
         (rf"{_NAME}: program not found or is not executable", _program),
         (r"\[-Wimplicit-(?:function-declaration|int)\]|\[-W(?:int-conversion|incompatible-pointer-types)\]", _OLD_C),
+        (r"ISO C\+\+17 does not allow (?:dynamic exception specifications|.register. storage class)", _OLD_CXX),
+        (r"(?:[Ii]nstall|apt(?:-get)? install) (?:the )?(?:package )?([a-z0-9][a-z0-9+.-]+-dev)\b", _of(PACKAGE)),
+        (r"[Uu]nable to find Docbook XSL", _package("docbook-xsl")),
+        (rf"FileNotFoundError: \[Errno 2\] No such file or directory: {_Q}([\w+-][\w.+-]*){_Q}", _program),
         # Interpreters.
         (rf"(?:ModuleNotFoundError|ImportError): No module named {_Q}{_NAME}{_Q}", _of(PYTHON)),
         (rf"Could not import extension {_NAME}", _of(PYTHON)),
@@ -358,7 +365,7 @@ def find_missing(text: str) -> list[MissingThing]:
         for match in pattern.finditer(text):
             name = match[1] if match.re.groups else ""
             if isinstance(reader, str):
-                weight = _STATUS if reader is _OLD_C else _ERROR
+                weight = _STATUS if reader in (_OLD_C, _OLD_CXX) else _ERROR
                 found.append(MissingThing(name, (), reader.format(name), match.start(), weight))
                 break
             needs = tuple(need for need in reader(match) if need.name)
@@ -374,6 +381,17 @@ def find_missing(text: str) -> list[MissingThing]:
     for item in sorted(found, key=lambda item: item.at):
         ordered.setdefault(item.needs[:1] or item.advice, item)
     return list(ordered.values())
+
+
+def old_sources(text: str) -> str | None:
+    """Return the variable of OLD_SOURCES whose flag lets the compiler accept the sources.
+
+    None if a log does not show that they are old, or names something that is missing.
+    """
+    found = find_missing(text)
+    if len(found) != 1 or found[0].needs:
+        return None
+    return {_OLD_C: "CFLAGS", _OLD_CXX: "CXXFLAGS"}.get(found[0].advice)
 
 
 def _last_lines(text: str) -> int:

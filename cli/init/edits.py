@@ -81,6 +81,10 @@ class ProjectText:
         """Return the text with packages added to a field of a call. Raise CannotEdit if the field is computed."""
         own = self.set_name(release)
         words = [f"{own}.{n}" if re.fullmatch(r"[A-Za-z_]\w*(-\w+)*", n) else f"{own}.{quoted(n)}" for n in names]
+        return self.with_items(call, field, words)
+
+    def with_items(self, call: PackageCall, field: str, words: Sequence[str]) -> ProjectText:
+        """Return the text with items, given as text of the language, added to a list that is a field of a call."""
         entry = _entry(call.record, field)
         if entry is None:
             return self._with_field(call.record, field, f"[{', '.join(words)}]")
@@ -195,6 +199,11 @@ def _call(attribute: str, node: Node) -> PackageCall | None:
 def _entry(record: Node, name: str) -> Node | None:
     """Return the field of a record literal with a name."""
     return next((e for e in record.entries if e.kind in ("set", "inherit") and e.name == name), None)
+
+
+def has_field(call: PackageCall, name: str) -> bool:
+    """Return whether the record of a call has a field of its own."""
+    return _entry(call.record, name) is not None
 
 
 def difference(before: str, after: str) -> list[str]:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fpack.cli.paths import PROJECT_FILE
 from fpack.store.errors import FpackError
 
-from .edits import PackageCall, ProjectText, difference
+from .edits import PackageCall, ProjectText, difference, has_field
+from .guess import text as quoted
 from .native.complete import closure, main_program
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ class Fixer:
         if new:
             self._add(name, failed, release, new)
             return
+        if not lacking and self._accept_old_sources(name, failed):
+            return
         if failed.phase == "check" and self._no_check:
             self._leave_out_tests(name, failed)
             return
@@ -159,6 +162,27 @@ class Fixer:
             before = self._read()
             after = before.with_packages(self._call_of(name, failed), field, [package], release)
             self._write(before, after, package, field, str(remedy.need))
+
+    def _accept_old_sources(self, name: str, failed: PhaseFailed) -> bool:
+        """Let the compiler accept sources that are older than its rules. Return whether the file was changed."""
+        from fpack.builders.exec.messages import OLD_SOURCES, old_sources
+
+        variable = old_sources(failed.log)
+        before = self._read()
+        call = self._call_of(name, failed)
+        if variable is None or ("env", variable) in self._tried:
+            return False
+        self._tried.add(("env", variable))
+        flag = OLD_SOURCES[variable]
+        if call.function == "make":  # a Makefile's own CFLAGS would replace the variable of the environment
+            word = f"CC='gcc {flag}'" if variable == "CFLAGS" else f"CXX='g++ {flag}'"
+            after = before.with_items(call, "flags", [quoted(word)])
+        elif has_field(call, "env"):
+            return False
+        else:
+            after = before.with_value(call, "env", f'{{ {variable} = "-O2 {flag}" }}')
+        self._write(before, after, "", "env", f"the sources are older than the compiler's rules, which {flag} relaxes")
+        return True
 
     def _leave_out_tests(self, name: str, failed: PhaseFailed) -> None:
         from fpack.builders.exec.failed_tests import failed_tests

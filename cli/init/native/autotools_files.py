@@ -88,6 +88,8 @@ def read_autotools(texts: Mapping[str, str], files: Collection[str] = (), *, boo
             wanted.append(BuildRequirement((BuildNeed(PACKAGE, "pkgconf"),), True, where))
         if macro.name == "AC_INIT" and len(macro.args) > 1:
             name, version = (_plain(_expanded(arg, values)) for arg in macro.args[:2])
+            name = _plain(macro.args[3]) if len(macro.args) > 3 and _plain(macro.args[3]) else name
+            name = name.removeprefix("GNU ").replace(" ", "-")
         wanted += _wanted(macro, text, where, values)
         if bootstrap and (package := macro_package(macro.name)):
             wanted.append(BuildRequirement((BuildNeed(PACKAGE, package),), True, where))
@@ -149,7 +151,8 @@ def _wanted(macro: _Macro, text: str, where: str, values: Mapping[str, str]) -> 
         which = 2 if name == "AX_PROG_CHECK" else 1
         words = [w for w in _plain(_expanded(args[which], values)).split() if re.fullmatch(r"[\w.+-]+", w)]
         if words and words[0] not in ("no", "yes", "pkg-config", "true", "false"):
-            required = macro.top and (bool(_FAILS.search("".join(args[2:5]))) or _fails_after(text, macro.end, args[0]))
+            fails = bool(_FAILS.search("".join(args[2:5]))) or _fails_after(text, macro.end, args[0])
+            required = macro.top and (fails or words[0].endswith("-config"))  # which name a library's flags
             yield BuildRequirement(tuple(BuildNeed(PROGRAM, w) for w in words), required, where)
     elif _LANGUAGES.get(name) and not (name.startswith("AX_PROG") and not macro.top):
         yield BuildRequirement((BuildNeed(PACKAGE, _LANGUAGES[name]),), macro.top, where)

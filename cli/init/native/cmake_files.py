@@ -114,6 +114,9 @@ def _commands_of(state: _State, path: str, text: str, base: str, outer: Truth) -
                 continue
             if name in ("include", "add_subdirectory"):
                 _follow(state, path, base, command, holds)
+            elif name == "subdirs":
+                for word in command.words:
+                    _follow(state, path, base, command._replace(name="add_subdirectory", words=[word]), holds)
             elif name == "return" and holds is True:
                 return
             else:

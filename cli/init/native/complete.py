@@ -113,6 +113,8 @@ def with_programs(guess: Guess, facts: BuildFacts) -> Guess:
     """Return a guess with the program that the build system installs, its name and its version."""
     version = guess.version or clean_version(facts.version)
     guess = guess._replace(version=version if version and version[0].isdigit() else None)
+    if guess.call == "autotools" and facts.name and re.fullmatch(r"[A-Za-z][\w.+-]*", facts.name):
+        guess = _renamed(guess, facts.name)
     if not facts.known:
         return guess
     if facts.libraries and is_named_as_library(guess.name, facts.programs):
@@ -128,6 +130,14 @@ def with_programs(guess: Guess, facts: BuildFacts) -> Guess:
     return guess._replace(
         entrypoint=[f"@/bin/{program}"], library=False, reasons=[*reasons, f"the image runs {program}{more}"]
     )
+
+
+def _renamed(guess: Guess, name: str) -> Guess:
+    """Return a guess with the name of the project's archive in configure.ac, which also stands for its program."""
+    if guess.entrypoint != [f"@/bin/{guess.name}"]:
+        return guess._replace(name=name)
+    reasons = [f"the image runs {name}" if line == f"the image runs {guess.name}" else line for line in guess.reasons]
+    return guess._replace(name=name, entrypoint=[f"@/bin/{name}"], reasons=reasons)
 
 
 def is_named_as_library(name: str, programs: Sequence[str]) -> bool:

@@ -65,6 +65,12 @@ def make(project: Project) -> Guess | None:
 def _installing(made: Guess, makefile: str) -> Guess:
     """Return a guess with what a Makefile needs to install below the output."""
     way = install_way(makefile)
+    if way.staged:
+        words = "".join(f" {flag}" for flag in way.flags)
+        line = STAGED.replace("make install", f'make install PREFIX="$out" prefix="$out"{words}')
+        reasons = [*made.reasons, "it installs below DESTDIR"]
+        flags = [("flags", f"[{', '.join(text(flag) for flag in way.flags)}]")] if way.flags else []
+        return made._replace(fields=[*flags, ("install", text(line))], reasons=reasons)
     if way.directories:
         words = "".join(f" {flag}" for flag in way.flags)
         made_before = " ".join(f'"{path}"' for path in way.directories)
@@ -77,16 +83,14 @@ def _installing(made: Guess, makefile: str) -> Guess:
         return made._replace(
             fields=[("flags", f"[{flags}]"), *made.fields], reasons=[*made.reasons, f"it installs to {names}"]
         )
-    if way.staged:
-        reasons = [*made.reasons, "it installs below DESTDIR"]
-        return made._replace(fields=[("install", text(STAGED))], reasons=reasons)
     return made
 
 
-# What a Makefile installs below DESTDIR is moved from usr and usr/local to the output itself.
+# What a Makefile installs below DESTDIR is moved from there to the output, without usr and usr/local.
 STAGED = (
-    'make install DESTDIR="$out/staged"; cd "$out"; for each in staged/usr/local staged/usr staged; do '
-    "if [ -d $each ]; then cp -a $each/. .; rm -r $each; fi; done"
+    'make install DESTDIR=/build/staged; mkdir -p "$out"; cd /build/staged; '
+    'for each in "${out#/}" usr/local usr .; do if [ -d "$each" ]; then cp -a "$each/." "$out"; rm -rf "$each"/*; fi; '
+    "find . -mindepth 1 -type d -empty -delete; done"
 )
 
 _INSTALLS = re.compile(

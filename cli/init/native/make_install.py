@@ -39,11 +39,8 @@ def install_way(makefile: str) -> InstallWay:
     flags = tuple(f'{name}="$out{path}"' for name, path in below.items())
     given = {**values, **dict.fromkeys(_PREFIXES, "$out"), **{name: f"$out{path}" for name, path in below.items()}}
     directories = () if _MAKES.search(recipes) else _directories(recipes, given)
-    if own:
-        return InstallWay(flags, directories=directories)
-    staged = bool(re.search(r"\$[({]DESTDIR[)}]/(?:usr|bin|sbin|etc|lib)\b", recipes))
-    staged = staged and not any(name in _PREFIXES for name in used)
-    return InstallWay((), staged, () if staged else directories)
+    staged = bool(re.search(r"\$[({]DESTDIR[)}]/(?:usr|bin|sbin|etc|lib|var|opt)\b", recipes))
+    return InstallWay(flags, staged, () if staged else directories)
 
 
 def _used(recipes: str, values: Mapping[str, str]) -> list[str]:

@@ -243,6 +243,8 @@ def _options(text: str) -> dict[str, Value]:
                 continue
             name, kind = string(empty, call.args[0]), string(empty, call.named.get("type", []))
             value: Value = True if kind == "boolean" else "auto" if kind == "feature" else None
+            if kind == "combo" and "choices" in call.named:
+                value = next(iter(strings(empty, call.named["choices"])), None)
             if "value" in call.named:
                 value = evaluate(empty, call.named["value"])
             if kind == "boolean" and isinstance(value, str):

@@ -108,6 +108,11 @@ CORPUS = [
     # cgo
     ('# runtime/cgo\ncgo: C compiler "gcc" not found: exec: "gcc": executable file not found in $PATH', PROGRAM, "gcc"),
     ('go build: exec: "pkg-config": executable file not found in $PATH', PROGRAM, "pkg-config"),
+    # what projects say themselves
+    ("CMake Error: no libcap header. Install libcap-dev", PACKAGE, "libcap-dev"),
+    ("FileNotFoundError: [Errno 2] No such file or directory: 'make'", PROGRAM, "make"),
+    ("checking for file... FILE_UTILITY_NOT_FOUND\nconfigure: error: no file", PC, "file"),
+    ("ERROR: Unable to find Docbook XSL stylesheets", PACKAGE, "docbook-xsl"),
     # documentation
     ("I/O error : Attempt to load http://docbook.sourceforge.net/release/xsl/current/manpages/docbook.xsl",
      PACKAGE, "docbook-xsl"),

@@ -118,6 +118,26 @@ def test_tests_are_left_out_if_asked_for(tmp_path: Path) -> None:
     assert not outcome.reason and "  check  = null\n" in read(tmp_path) and outcome.steps[0].why == "dns failed"
 
 
+@pytest.mark.parametrize(
+    ("function", "line", "made"),
+    [
+        ("make", "x.c:1:1: error: x [-Wimplicit-int]", """  flags  = ["CC='gcc -fpermissive'"]\n"""),
+        ("autotools", "x.c:1:1: error: x [-Wimplicit-int]", """  env    = { CFLAGS = "-O2 -fpermissive" }\n"""),
+        (
+            "cmake", "error: ISO C++17 does not allow 'register' storage class",
+            """  env    = { CXXFLAGS = "-O2 -std=gnu++14" }\n""",
+        ),
+    ],
+)  # fmt: skip
+def test_old_sources_are_accepted(function: str, line: str, made: str, tmp_path: Path) -> None:
+    text = FILE.replace("make {", f"{function} {{")
+    outcome = fixer(tmp_path, ("build", line), text=text).run()
+    assert not outcome.reason and made in read(tmp_path)
+    (tmp_path / "again").mkdir()
+    outcome = fixer(tmp_path / "again", ("build", line), ("build", line), text=text).run()
+    assert outcome.reason == "the log names nothing that a package has"
+
+
 def test_rounds_that_never_succeed_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_ROUNDS", 2)
     logs = [("build", NO_ZLIB), ("build", NO_ZLIB.replace("zlib", "png")), ("build", "x")]
