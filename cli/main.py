@@ -99,13 +99,15 @@ def main(argv: list[str] | None = None) -> int:
             show_error(explained(error))
         return int(error.exit_code)
     except FpackError as error:
-        from fpack.cli.ui.render import show_error
+        from fpack.cli.ui.render import note, show_error
 
         if isinstance(error, DamagedPath):
             from fpack.cli.workspace.damage import repaired
 
             error = repaired(error)
         show_error(error)
+        for text in getattr(error, "__notes__", ()):
+            note(text)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         print("Interrupted.", file=sys.stderr)

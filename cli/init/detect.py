@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
+from .choice import choose
 from .go import go
 from .guess import Guess
 from .java import java
@@ -15,21 +16,37 @@ from .python import python
 from .ruby import ruby
 from .rust import rust
 
-KINDS: Sequence[Callable[[Project], Guess | None]] = (
-    python, node, go, rust, ruby, java, php, cmake, meson, autotools, make,
-)  # fmt: skip
+# The kinds that `--kind` takes, each with its detector. Of kinds that are equally likely, the first is guessed.
+KINDS: Mapping[str, Callable[[Project], Guess | None]] = {
+    "python": python,
+    "node": node,
+    "go": go,
+    "rust": rust,
+    "ruby": ruby,
+    "java": java,
+    "php": php,
+    "cmake": cmake,
+    "meson": meson,
+    "autotools": autotools,
+    "make": make,
+}
 
 
-def guess(project: Project) -> Guess | None:
-    """Return the guess of the first matching kind of project, or None."""
-    for kind in KINDS:
-        found = kind(project)
-        if found is not None:
-            return found
-    return None
+def guess(project: Project, kind: str | None = None) -> Guess | None:
+    """Return the guess of a kind, or of the kind that fits best, or None if the project has none of its files."""
+    if kind is not None:
+        return KINDS[kind](project)
+    found = {name: made for name, detect in KINDS.items() if (made := detect(project)) is not None}
+    if not found:
+        return None
+    chosen = choose(project, found)
+    made = found[chosen.name]
+    if not chosen.why:
+        return made
+    return made._replace(reasons=[*made.reasons, f"{chosen.name} of {', '.join(found)}: {chosen.why}"])
 
 
 def others(project: Project, chosen: Guess) -> list[str]:
     """Return the reasons of the guesses for other kinds."""
-    found = [other for kind in KINDS if (other := kind(project)) is not None]
+    found = [other for detect in KINDS.values() if (other := detect(project)) is not None]
     return [other.reasons[0] for other in found if other.call != chosen.call]

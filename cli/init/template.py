@@ -8,6 +8,8 @@ from .guess import Guess, text
 
 # The release that packages use if they do not name one.
 DEFAULT_RELEASE = "trixie"
+# A comment that begins so says what the user has left to do: a command that fails says it again.
+TODO = "to do: "
 _KEYWORDS = {"let", "in", "if", "then", "else", "for", "or", "true", "false", "null", "assert"}
 # Names that the rendered file or the library uses.
 _RESERVED = {"debian", "image", "shell", "container", "package", "import", "fetch", "files", "settings"}
@@ -18,7 +20,8 @@ def render(guess: Guess, release: str) -> str:
     attribute = attribute_of(guess)
     parts = [
         f'debian = import("fpack/debian").{release}\n',
-        _call(attribute, guess.call, _package(guess, release)),
+        "".join(f"# {TODO}{_one_line(line)}\n" for line in guess.todo)
+        + _call(attribute, guess.call, _package(guess, release)),
         *([] if guess.library else [_call("image", "container", _image(guess, attribute))]),
         _call("shell", "shell", [("name", text(attribute)), ("packages", _packages(guess, attribute))]),
     ]
@@ -31,6 +34,11 @@ def attribute_of(guess: Guess) -> str:
     name = re.sub(r"-+", "-", name)
     usable = re.fullmatch(r"[A-Za-z_]\w*(-\w+)*", name)
     return name if usable and name not in _KEYWORDS | _RESERVED | {guess.call} else "app"
+
+
+def _one_line(line: str) -> str:
+    """Return a text without control characters, which would end a comment."""
+    return re.sub(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+", " ", line)
 
 
 def _package(guess: Guess, release: str) -> list[tuple[str, str]]:
@@ -64,6 +72,5 @@ def _packages(guess: Guess, attribute: str) -> str:
 
 
 def _call(name: str, function: str, fields: list[tuple[str, str]]) -> str:
-    width = max(len(field) for field, _ in fields)
-    lines = [f"  {field.ljust(width)} = {value}" for field, value in fields]
+    lines = [f"  {field} = {value}" for field, value in fields]
     return "\n".join([f"{name} = {function} {{", *lines, "}", ""])

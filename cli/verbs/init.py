@@ -18,23 +18,27 @@ IGNORED = ".gitignore"
 Examples:
   fpack init                            write ./fpack.fp
   fpack init ../app --print             show what would be written
+  fpack init --kind cmake               of several build systems, use CMake
   fpack init --fix                      and build it, and add what the build lacks""",
 )
 @click.argument(
     "folder", required=False, metavar="[DIR]", type=click.Path(path_type=Path, exists=True, file_okay=False)
 )
 @click.option("--print", "only_print", is_flag=True, help="Print the file and write nothing.")
+@click.option("--kind", help="Build system to use where the project has several, such as cmake or python.")
 @click.option("--release", default="trixie", show_default=True, help="Debian release whose packages are used.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--fix", is_flag=True, help="Build it, and add what the build lacks, as `fpack fix` does.")
 @shared.locking
-def command(folder: Path | None, only_print: bool, release: str, as_json: bool, fix: bool, **rest: Any) -> int:
+def command(
+    folder: Path | None, only_print: bool, kind: str | None, release: str, as_json: bool, fix: bool, **rest: Any
+) -> int:
     """Inspect the project in DIR (by default here) and write an fpack.fp with its build, an image and a shell.
 
     If there is no .gitignore, write one: ignored files are not part of the source.
     """
     from fpack.cli.errors import UsageError
-    from fpack.cli.init.detect import guess, others
+    from fpack.cli.init.detect import KINDS, guess, others
     from fpack.cli.init.gitignore import ignored
     from fpack.cli.init.native.complete import complete
     from fpack.cli.init.project import read_project
@@ -55,7 +59,13 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
         project = read_project(path)
     except OSError as error:
         raise FpackError("The project cannot be read", where=str(error.filename), why=error.strerror or "") from None
-    found = guess(project)
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"There is no kind {kind!r} of projects", hint=f"the kinds are {', '.join(KINDS)}")
+    found = guess(project, kind)
+    if found is None and kind is not None:
+        possible = [name for name, detect in KINDS.items() if detect(project) is not None]
+        hint = f"it has those of {', '.join(possible)}" if possible else ""
+        raise UsageError(f"The project has no files of the kind {kind}", where=str(path), hint=hint)
     if found is None:
         dotnet = next(
             (file for file in project.files if file.endswith((".sln", ".csproj", ".fsproj", ".vbproj"))), None
@@ -70,9 +80,7 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
         raise UsageError(
             "The project's build system is not recognised",
             where=str(path),
-            why="it has no pyproject.toml, requirements.txt, package.json, go.mod, Cargo.toml, Gemfile, pom.xml, "
-            "composer.json, "
-            "CMakeLists.txt, meson.build, configure or Makefile",
+            why=f"it has the files of none of {', '.join(KINDS)}",
             hint="write the file by hand, as docs/tutorial.md shows",
         )
     _check_release(release)
@@ -96,6 +104,8 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
                 "guessed": list(found.reasons),
                 "todo": list(found.todo),
                 "also": also,
+                "package": attribute_of(found),
+                "library": found.library,
             }
         )
         return 0

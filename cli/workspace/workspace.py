@@ -53,6 +53,7 @@ class Workspace:
         self.options = options
         self._project: Path | None = None
         self._root: Path | None = None
+        self._target: Target | None = None
         self._no_packages: FpackError | None = None  # why a bare name was not searched among Debian's packages
         self.found_sources: dict[str, Path] = {}  # sources of no evaluation, as `source_paths`
         self.cut_off: Mapping[str, list[str]] = {}  # what the last `realise` cut off early, as `Scheduler.cut_off`
@@ -65,6 +66,10 @@ class Workspace:
     ) -> None:
         if "store" in self.__dict__:
             self.store.close()
+        if isinstance(value, FpackError) and self._target is not None:
+            from .left_to_do import add_notes
+
+            add_notes(value, self._target)
 
     # Targets and their values.
 
@@ -84,6 +89,7 @@ class Workspace:
         return target if release is None else target._replace(package=(release, target.path[0]))
 
     def _choose(self, target: Target) -> None:
+        self._target = target
         self._project = target.project
         self._root = target.project or (target.file.parent if target.file else None)
 

@@ -137,7 +137,7 @@ def test_names_of_any_kind(name: str, tmp_path: Path) -> None:
 
 
 def test_the_more_specific_kind_comes_first_and_the_rest_is_told() -> None:
-    project = Project("x", {"meson.build": "", "Makefile": "", "pyproject.toml": ""})
+    project = Project("x", {"meson.build": "", "Makefile": "", "pyproject.toml": '[project]\nname = "x"'})
     found = guess(project)
     assert found is not None and found.call == "python"
     assert [line.split(":")[0] for line in detect.others(project, found)] == ["meson.build", "Makefile"]

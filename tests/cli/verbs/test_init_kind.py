@@ -1,0 +1,141 @@
+"""`fpack init` chooses a kind among several, `--kind` overrides it, and a failed build says what is left to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from fpack.cli.init.detect import KINDS, guess
+from fpack.cli.init.project import Project, read_project
+from fpack.cli.init.readme import mentioned
+from fpack.cli.init.template import render
+from fpack.cli.workspace.left_to_do import left_to_do
+from fpack.lang.format.formatter import format_source
+from fpack.lang.syntax.source import Source
+from support.program import Fpack
+
+PYPROJECT = '[project]\nname = "thing"\n'
+MATURIN = PYPROJECT + '[build-system]\nrequires = ["maturin"]\n'
+MESON = "project('x', 'c')"
+TOOLS = "[tool.black]\nline-length = 100\n"
+CMAKE = "project(thing)\nadd_executable(thing x.c)\ninstall(TARGETS thing)\n"
+NODE = '{"name": "thing", "bin": "x.js", "version": "1.0.0"}'
+PRIVATE = '{"private": true, "scripts": {"build": "vite build"}, "devDependencies": {"vite": "1"}}'
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        ({"pyproject.toml": TOOLS, "CMakeLists.txt": CMAKE}, "cmake"),
+        ({"pyproject.toml": PYPROJECT, "CMakeLists.txt": CMAKE}, "python"),
+        ({"setup.py": "", "CMakeLists.txt": CMAKE, "package.json": PRIVATE}, "python"),
+        ({"setup.cfg": "[metadata]\nname = x\n", "setup.py": "", "Makefile": "all:\n"}, "python"),
+        ({"requirements.txt": "sphinx\n", "CMakeLists.txt": CMAKE}, "cmake"),
+        ({"requirements.txt": "flask\n", "app.py": "", "package.json": PRIVATE}, "python"),
+        ({"package.json": PRIVATE, "go.mod": "module x\n", "main.go": ""}, "go"),
+        ({"package.json": NODE, "Makefile": "all:\n"}, "node"),
+        ({"package.json": '{"devDependencies": {"prettier": "3"}}', "configure.ac": "AC_INIT([x], [1])"}, "autotools"),
+        ({"Gemfile": "gem 'jekyll'\n", "meson.build": MESON}, "meson"),
+        ({"Gemfile": "", "config.ru": "", "package.json": PRIVATE}, "ruby"),
+        ({"Makefile": "all:\n", "go.mod": "module x\n", "main.go": ""}, "go"),
+        ({"Makefile": "all:\n", "package.json": '{"private": true}'}, "node"),
+        ({"Cargo.toml": '[package]\nname = "x"\n', "pyproject.toml": MATURIN},
+         "rust"),
+        ({"Cargo.toml": '[package]\nname = "x"\n[dependencies]\npyo3 = "1"\n',
+          "pyproject.toml": MATURIN}, "python"),
+        # The README decides between several that install something.
+        ({"pyproject.toml": PYPROJECT, "CMakeLists.txt": CMAKE,
+          "README.md": "## Building\n\n```sh\ncmake -B build\n```\n"},
+         "cmake"),
+        ({"pyproject.toml": PYPROJECT, "CMakeLists.txt": CMAKE,
+          "README.md": "# Thing\n\n## Installation\n`pip install thing`\n\n## Development\n\n    cmake .\n"}, "python"),
+        ({"meson.build": MESON, "configure": "", "README": "INSTALL\n=======\n\n  $ ./configure && make\n"},
+         "autotools"),
+        ({"meson.build": MESON, "configure": "", "README": "Hello.\n", "INSTALL": "    meson setup build\n"},
+         "meson"),
+        # Tools that the project needs are not its own installation.
+        ({"meson.build": MESON, "pyproject.toml": PYPROJECT,
+          "README.md": "## Install\n\n    pip install meson ninja\n    meson setup build\n"}, "meson"),
+        ({"package.json": NODE, "CMakeLists.txt": CMAKE,
+          "README.rst": "Install\n-------\n\n::\n\n  npm install -g thing\n"},
+         "node"),
+        ({"package.json": NODE, "CMakeLists.txt": CMAKE,
+          "README.rst": "Install\n-------\n\n::\n\n  npm install -g cmake-js\n  cmake .\n"}, "cmake"),
+    ],
+)  # fmt: skip
+def test_what_is_installed_decides_and_then_the_readme(files: dict[str, str], kind: str) -> None:
+    project = Project("thing", files, frozenset())
+    found = guess(project)
+    assert found is not None and found.call == KINDS[kind](project).call  # type: ignore[union-attr]
+    assert found.reasons[-1].startswith(f"{kind} of ")
+
+
+def test_a_kind_is_asked_for_by_name() -> None:
+    project = Project("thing", {"pyproject.toml": PYPROJECT, "CMakeLists.txt": CMAKE}, frozenset())
+    found = guess(project, "cmake")
+    assert found is not None and found.call == "cmake"
+    assert guess(project, "go") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("", []),
+        ("make it work with pip install thing\n", []),  # prose
+        ("```\nsudo make install\npip3 install --user thing\n```\n", ["python", "make"]),
+        ("- `python -m pip install .`\n", ["python"]),
+        ("```\npip install things\n```\n", []),
+        ("```\ncd thing && cargo build --release\n```\n", ["rust"]),
+        ("```console\n$ CGO_ENABLED=0 go install example.org/x/thing@latest\n```", ["go"]),
+        ("~~~\nnpm i thing\n", ["node"]),
+        ("# Use\n\n    cmake .\n\n# Install\n\n    mvn package\n\n# More\n\n    go get .\n", ["java"]),
+        ("```\n# Install\n```\n    ./gradlew build\n", ["java"]),
+        ("Install\n=======\n\nTools\n-----\n\n    cmake .\n", ["cmake"]),
+    ],
+)
+def test_commands_of_a_readme(text: str, kinds: list[str]) -> None:
+    assert mentioned(text, "thing") == kinds
+
+
+def test_a_hostile_readme_takes_no_time() -> None:
+    for text in ("`" * 300_000, "# " * 150_000, "~~~\n" * 70_000, "    npm install" + " -x" * 90_000, "= " * 150_000):
+        mentioned(text, "thing")
+
+
+def test_what_init_writes_is_formatted() -> None:
+    for files in (
+        {"pyproject.toml": PYPROJECT, "requirements.txt": "flask"},
+        {"CMakeLists.txt": CMAKE},
+        {"package.json": NODE},
+    ):
+        found = guess(Project("thing", files, frozenset()))
+        assert found is not None
+        text = render(found._replace(todo=["one\nthing", "another"]), "trixie")
+        assert format_source(Source("fpack.fp", text), None) == text
+        assert [line for _, line in left_to_do(text)] == ["one thing", "another"]
+
+
+def test_the_command_takes_a_kind(tmp_path: Path) -> None:
+    fpack = Fpack(tmp_path / "home")
+    place = tmp_path / "thing"
+    place.mkdir()
+    (place / "pyproject.toml").write_text(PYPROJECT)
+    (place / "CMakeLists.txt").write_text(CMAKE)
+    (place / "README.md").write_text("## Build\n\n    cmake .\n")
+    assert read_project(place).text("README.md")
+    assert json.loads(fpack("init", "--print", "--json", cwd=place).stdout)["text"].count("cmake {") == 1
+    shown = fpack("init", "--print", "--json", "--kind", "python", cwd=place)
+    assert "python {" in json.loads(shown.stdout)["text"] and json.loads(shown.stdout)["package"] == "thing"
+    wrong = fpack.fails("init", "--kind", "scons", cwd=place)
+    assert "no kind 'scons'" in wrong and "cmake" in wrong
+    assert "no files of the kind go" in fpack.fails("init", "--kind", "go", cwd=place)
+
+
+def test_a_failed_build_says_what_is_left_to_do(tmp_path: Path) -> None:
+    fpack = Fpack(tmp_path / "home")
+    (tmp_path / "package.json").write_text('{"name": "thing", "main": "x.js"}')
+    fpack("init", cwd=tmp_path)
+    (tmp_path / "fpack.fp").write_text('# to do: lock the packages\nthing = error("no")\nother = 1\n')
+    assert "to do, says fpack.fp:1: lock the packages" in fpack.fails("build", "thing", cwd=tmp_path)
+    assert "to do" not in fpack.fails("build", "nowhere", cwd=tmp_path)
