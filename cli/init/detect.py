@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from .choice import choose
 from .go import go
-from .guess import Guess
+from .guess import Guess, clean_version
 from .java import java
 from .native import autotools, cmake, make, meson
 from .others import node
@@ -35,15 +35,22 @@ KINDS: Mapping[str, Callable[[Project], Guess | None]] = {
 def guess(project: Project, kind: str | None = None) -> Guess | None:
     """Return the guess of a kind, or of the kind that fits best, or None if the project has none of its files."""
     if kind is not None:
-        return KINDS[kind](project)
+        return _versioned(KINDS[kind](project), project)
     found = {name: made for name, detect in KINDS.items() if (made := detect(project)) is not None}
     if not found:
         return None
     chosen = choose(project, found)
-    made = found[chosen.name]
-    if not chosen.why:
+    made = _versioned(found[chosen.name], project)
+    if made is None or not chosen.why:
         return made
     return made._replace(reasons=[*made.reasons, f"{chosen.name} of {', '.join(found)}: {chosen.why}"])
+
+
+def _versioned(made: Guess | None, project: Project) -> Guess | None:
+    """Return a guess with the project's version if the build system's files have none."""
+    if made is None or made.version is not None:
+        return made
+    return made._replace(version=clean_version(project.version))
 
 
 def others(project: Project, chosen: Guess) -> list[str]:

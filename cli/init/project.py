@@ -1,0 +1,128 @@
+"""Read a project for `fpack init`: the names of its files, and the text of files that describe its build."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tarfile
+import tomllib
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+MAX_FILE = 1 << 20
+MAX_ENTRIES = 2000  # of a directory
+MAX_FILES = 20_000
+LEVELS = 9  # sources of Java lie deep
+# Files whose text is read, at the top level; of other files only the name is needed.
+_READ = re.compile(
+    r"(pyproject\.toml|setup\.(py|cfg)|requirements.*\.txt|pylock\.toml|package(-lock)?\.json|go\.(mod|sum)|[A-Za-z_]\w*\.go|Cargo\.lock|"
+    r"Gemfile(\.lock)?|config\.ru|[\w.-]+\.gemspec|composer\.(json|lock)|artisan|.*\.(cs|fs|vb)proj|CMakeLists\.txt|meson\.build|configure\.ac|Makefile(\.am)?|GNUmakefile|makefile|[A-Za-z_]\w*\.py)\Z"
+)
+# Files whose text is read at each level: those of the members of a workspace.
+_READ_BELOW = re.compile(
+    r"(?:.*/)?(?:Cargo\.toml|pom\.xml|(?:build|settings)\.gradle(?:\.kts)?|gradle-wrapper\.properties|main\.go|(?:Main|App|\w*Application)\.java|"
+    r"src/main/resources/application\.(?:properties|ya?ml))\Z"
+)
+# Documents that tell how a project is installed, or which version it is.
+_DOCUMENT = re.compile(r"(README|INSTALL|\.?VERSION)(\.(md|rst|txt|rdoc|adoc))?\Z", re.IGNORECASE)
+# Directories of dependencies are skipped, except the gems of a Ruby project.
+_OTHERS = re.compile(r"node_modules/|target/|vendor/(?!(?:cache/)?\Z)")
+
+
+class Project(NamedTuple):
+    """A project.
+
+    name: name of its directory, without a version. files: path of each file, with the text of those that were read.
+    directories: names of those at the top level. version: the version in the directory's name or in a file VERSION.
+    """
+
+    name: str
+    files: Mapping[str, str | None]
+    directories: frozenset[str] = frozenset()
+    version: str | None = None
+
+    def text(self, name: str) -> str:
+        """Return a file's text, or "" if it does not exist or was not read."""
+        return self.files.get(name) or ""
+
+    def has(self, *names: str) -> str | None:
+        """Return the first of `names` that is a file of the project, or None."""
+        return next((name for name in names if name in self.files), None)
+
+    def toml(self, name: str) -> dict[str, Any]:
+        """Return a file's data, or an empty record if it is damaged."""
+        try:
+            return tomllib.loads(self.text(name))
+        except (ValueError, RecursionError):  # a plain ValueError for a number of too many digits
+            return {}
+
+    def json(self, name: str) -> dict[str, Any]:
+        """Return a file's data, or an empty record if it is damaged or not a record."""
+        try:
+            found = json.loads(self.text(name) or "{}")
+        except (ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def read_project(directory: Path) -> Project:
+    """Read the files of a directory and of eight levels below it, following no symlink."""
+    files: dict[str, str | None] = {}
+    directories: set[str] = set()
+    levels = [("", directory)]
+    for depth in range(LEVELS):
+        below: list[tuple[str, Path]] = []
+        for prefix, path in levels:
+            if len(files) > MAX_FILES:
+                break
+            for entry in sorted(os.scandir(path), key=lambda e: e.name)[:MAX_ENTRIES]:
+                if entry.name == ".git" or entry.is_symlink():
+                    continue
+                name = f"{prefix}{entry.name}"
+                if entry.is_dir():
+                    directories.update([name] if depth == 0 else [])
+                    below.append((f"{name}/", Path(entry.path)))
+                elif entry.is_file():
+                    gem = name.startswith("vendor/cache/") and name.endswith(".gem")
+                    top = depth == 0 and (_READ.match(name) or _DOCUMENT.match(name))
+                    wanted = top or _READ_BELOW.match(name)
+                    read = _gem if gem else _text if wanted else None
+                    files[name] = read(Path(entry.path)) if read else None
+        levels = [level for level in below if not _OTHERS.match(level[0])]
+    name, version = split_name(directory.name)
+    return Project(name, files, frozenset(directories), version or _stated_version(files))
+
+
+def split_name(name: str) -> tuple[str, str | None]:
+    """Split the name of a directory that an archive of a release was unpacked to, such as `hello-1.2`."""
+    found = re.fullmatch(r"(.*?[A-Za-z].*?)[-_]v?(\d+(?:\.\w+)+(?:[-+~.]\w+)*)", name)
+    return (found[1], found[2]) if found else (name, None)
+
+
+def _stated_version(files: Mapping[str, str | None]) -> str | None:
+    """Return the version that a file says which has nothing else."""
+    for name in ("VERSION", "VERSION.txt", "version.txt", ".version"):
+        found = re.match(r"\s*v?(\d+(?:\.\w+)+(?:[-+~]\w+)*)\s*(?:\n|\Z)", files.get(name) or "")
+        if found:
+            return found[1]
+    return None
+
+
+def _text(path: Path) -> str | None:
+    with open(path, "rb") as file:
+        data = file.read(MAX_FILE + 1)
+    return None if len(data) > MAX_FILE else data.decode("utf-8", "replace")
+
+
+def _gem(path: Path) -> str | None:
+    """Return the metadata of a gem, or None if the file is not a gem."""
+    try:
+        with tarfile.open(path, "r:") as gem:
+            member = gem.extractfile("metadata.gz")
+            data = member.read(MAX_FILE) if member else b""
+        return zlib.decompressobj(31).decompress(data, MAX_FILE).decode("utf-8", "replace")
+    except (tarfile.TarError, KeyError, EOFError, ValueError, zlib.error):
+        return None

@@ -12,6 +12,7 @@ A list has tables `project`:
     words, expect     of a library: a program in an image of the package, such as python3, and its arguments
     produces          of a library: patterns of files that the package has
     edits             [[old, new], ...]: changes to fpack.fp that a user has to make, tried after a failure without them
+    fails             why it is known not to work
     ci                whether the quick run of the corpus has it
 """
 
@@ -42,6 +43,7 @@ class CorpusProject(NamedTuple):
     words: tuple[str, ...] = ()
     produces: tuple[str, ...] = ()
     edits: tuple[tuple[str, str], ...] = ()
+    fails: str = ""
     ci: bool = False
 
     @property

@@ -4,6 +4,7 @@
     python tests/corpus/run.py WORK --only yamllint --only irssi
     python tests/corpus/run.py WORK --list further.toml
     python tests/corpus/run.py WORK --table                only print the table of the results so far
+    python tests/corpus/run.py WORK --document             write docs/corpus.md from the results so far
 
 The directory WORK keeps fpack's store, the archives, and the results as lines of JSON.
 """
@@ -16,6 +17,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+DOCUMENT = HERE.parent.parent / "docs/corpus.md"
 sys.path.insert(0, str(HERE.parent))
 
 from corpus import table  # noqa: E402
@@ -39,11 +41,16 @@ def main() -> None:
     parser.add_argument("--new", action="store_true", help="try only those without a result")
     parser.add_argument("--program", type=Path, help="the command of fpack; by default that beside this Python")
     parser.add_argument("--table", action="store_true", help="only print the table")
+    parser.add_argument("--document", action="store_true", help="only write docs/corpus.md")
     options = parser.parse_args()
     work = options.work.resolve()
     projects = read(HERE / options.list)
     results = work / f"{Path(options.list).stem}.jsonl"
-    if not options.table:
+    if options.document:
+        further = HERE / "further.toml"
+        second = (read(further), latest(work / "further.jsonl")) if further.exists() else ([], {})
+        DOCUMENT.write_text(table.document(projects, latest(results), *second))
+    elif not options.table:
         before = latest(results) if options.new else {}
         corpus = Corpus(work, options.program and options.program.resolve())
         for project in projects:

@@ -13,10 +13,40 @@ _LINE = 160
 # What says most, best first: the errors of compilers and linkers, of configuration, of other tools, of fpack.
 _ERRORS = (
     re.compile(r"fatal error: |: error: |undefined reference|cannot find -l"),
-    re.compile(r"(?i)^(configure: error|.*: not found|(\w+\.)*\w*(Error|Unavailable|Exception):|.* are required)"),
-    re.compile(r"(?i)^(CMake Error|.*ERROR[: ]|npm error|make.*\*\*\*)"),
+    re.compile(r"^(configure: error|.*: not found|(\w+\.)*\w*(Error|Unavailable|Exception):|.* are required)"),
+    re.compile(r"^(CMake Error|.*ERROR[: ]|npm (error|ERR)|make.*\*\*\*)"),
     re.compile(r"^(exit status \d+: )?error: (?!.* failed in its phase)"),
 )
+
+
+_INTRODUCTION = """\
+# Public projects, unedited
+
+What `fpack init`, `build`, `pack` and a run of the image make of public projects that were not picked because they
+work. `tests/corpus/projects.toml` has the list, with the rule of the choice, the digest of each source and what shows
+that the project works. `tests/corpus/run.py WORK` tries them and `--document` writes this page; `pytest -m corpus`
+fails where a project that worked does not. Seconds are on a busy machine with two cores and include downloads. `edits`
+is the number of changes to `fpack.fp` that were needed. A library has a package and no image: it is loaded, or its
+files are there.
+
+"""
+_FURTHER = """
+## Ten more
+
+Drawn after the work was done, by the same rule, and tried once: nothing was changed for them.
+
+"""
+
+
+def document(
+    projects: Sequence[CorpusProject],
+    results: Mapping[str, Mapping[str, Any]],
+    further: Sequence[CorpusProject] = (),
+    further_results: Mapping[str, Mapping[str, Any]] | None = None,
+) -> str:
+    """Return docs/corpus.md."""
+    text = _INTRODUCTION + render(projects, results)
+    return text + _FURTHER + render(further, further_results or {}) if further else text
 
 
 def render(projects: Sequence[CorpusProject], results: Mapping[str, Mapping[str, Any]]) -> str:

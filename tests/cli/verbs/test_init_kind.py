@@ -116,6 +116,31 @@ def test_what_init_writes_is_formatted() -> None:
         assert [line for _, line in left_to_do(text)] == ["one thing", "another"]
 
 
+@pytest.mark.parametrize(
+    ("directory", "files", "name", "version"),
+    [
+        ("hello-2.12.1", {}, "hello", "2.12.1"),
+        ("libfoo-2_1.4rc1", {}, "libfoo-2", "1.4rc1"),
+        ("tool-v0.3", {}, "tool", "0.3"),
+        ("python-3", {}, "python-3", None),
+        ("2048-cli", {}, "2048-cli", None),
+        ("say", {"VERSION": "1.6.0\n"}, "say", "1.6.0"),
+        ("say", {"version.txt": "5.8.0\n2021.07.17\n"}, "say", "5.8.0"),
+        ("say", {"VERSION": "see the file NEWS for 1.2\n"}, "say", None),
+    ],
+)
+def test_a_release_is_named_by_its_directory(
+    directory: str, files: dict[str, str], name: str, version: str | None, tmp_path: Path
+) -> None:
+    place = tmp_path / directory
+    place.mkdir()
+    for file, text in {"Makefile": "install:\n\ttrue\n", **files}.items():
+        (place / file).write_text(text)
+    found = guess(read_project(place))
+    assert found is not None and (found.name, found.version) == (name, version)
+    assert found.entrypoint == [f"@/bin/{name}"]
+
+
 def test_the_command_takes_a_kind(tmp_path: Path) -> None:
     fpack = Fpack(tmp_path / "home")
     place = tmp_path / "thing"
