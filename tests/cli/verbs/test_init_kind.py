@@ -86,6 +86,7 @@ def test_a_kind_is_asked_for_by_name() -> None:
         ("```\nsudo make install\npip3 install --user thing\n```\n", ["python", "make"]),
         ("- `python -m pip install .`\n", ["python"]),
         ("```\npip install things\n```\n", []),
+        ("It uses `cmake` or ``meson``, see `cmake .`.", ["cmake"]),
         ("```\ncd thing && cargo build --release\n```\n", ["rust"]),
         ("```console\n$ CGO_ENABLED=0 go install example.org/x/thing@latest\n```", ["go"]),
         ("~~~\nnpm i thing\n", ["node"]),
