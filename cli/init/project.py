@@ -16,18 +16,28 @@ MAX_FILE = 1 << 20
 MAX_ENTRIES = 2000  # of a directory
 MAX_FILES = 20_000
 LEVELS = 9  # sources of Java lie deep
-# Files whose text is read, at the top level; of other files only the name is needed.
-_READ = re.compile(
-    r"(pyproject\.toml|setup\.(py|cfg)|requirements.*\.txt|pylock\.toml|package(-lock)?\.json|go\.(mod|sum)|[A-Za-z_]\w*\.go|Cargo\.lock|"
-    r"Gemfile(\.lock)?|config\.ru|[\w.-]+\.gemspec|composer\.(json|lock)|artisan|.*\.(cs|fs|vb)proj|CMakeLists\.txt|meson\.build|configure\.ac|Makefile(\.am)?|GNUmakefile|makefile|[A-Za-z_]\w*\.py)\Z"
+# Files whose text is read; of other files only the name is needed. First those at the top level.
+_TOP = (
+    r"pyproject\.toml|setup\.(py|cfg)|requirements.*\.txt|pylock\.toml|PKG-INFO|(uv|poetry|pdm|Pipfile)\.lock|Pipfile",
+    r"[A-Za-z_]\w*\.py",
+    r"package(-lock)?\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-(lock|workspace)\.yaml",
+    r"(vite|next|astro|svelte|nuxt)\.config\.(m?[jt]s|cjs)|(hugo|config)\.(toml|ya?ml|json)",
+    r"go\.(mod|sum)|[A-Za-z_]\w*\.go",
+    r"Cargo\.(toml|lock)",
+    r"Gemfile(\.lock)?|config\.ru|[\w.-]+\.gemspec",
+    r"composer\.(json|lock)|artisan",
+    r".*\.(cs|fs|vb)proj",
+    r"CMakeLists\.txt|meson\.build|configure\.ac|Makefile(\.am)?|GNUmakefile|makefile",
+    r"(?i:README|INSTALL)(\.(md|rst|txt|rdoc|adoc))?|VERSION|version\.txt|\.version",
 )
-# Files whose text is read at each level: those of the members of a workspace.
-_READ_BELOW = re.compile(
-    r"(?:.*/)?(?:Cargo\.toml|pom\.xml|(?:build|settings)\.gradle(?:\.kts)?|gradle-wrapper\.properties|main\.go|(?:Main|App|\w*Application)\.java|"
-    r"src/main/resources/application\.(?:properties|ya?ml))\Z"
+# At each level: those of the members of a workspace, and modules that define a program or a version.
+_BELOW = (
+    r"(.*/)?(Cargo\.toml|pom\.xml|(build|settings)\.gradle(\.kts)?|gradle-wrapper\.properties|main\.go)",
+    r"(.*/)?((Main|App|\w*Application)\.java|src/main/resources/application\.(properties|ya?ml))",
+    r"(?:[A-Za-z_]\w*/){1,2}(__init__|__main__|_version|app|application|api|asgi|main|server|settings|wsgi)\.py",
 )
-# Documents that tell how a project is installed, or which version it is.
-_DOCUMENT = re.compile(r"(README|INSTALL|\.?VERSION)(\.(md|rst|txt|rdoc|adoc))?\Z", re.IGNORECASE)
+_READ_TOP = re.compile(rf"(?:{'|'.join(_TOP)})\Z")
+_READ_BELOW = re.compile(rf"(?:{'|'.join(_BELOW)})\Z")
 # Directories of dependencies are skipped, except the gems of a Ruby project.
 _OTHERS = re.compile(r"node_modules/|target/|vendor/(?!(?:cache/)?\Z)")
 
@@ -87,8 +97,7 @@ def read_project(directory: Path) -> Project:
                     below.append((f"{name}/", Path(entry.path)))
                 elif entry.is_file():
                     gem = name.startswith("vendor/cache/") and name.endswith(".gem")
-                    top = depth == 0 and (_READ.match(name) or _DOCUMENT.match(name))
-                    wanted = top or _READ_BELOW.match(name)
+                    wanted = (depth == 0 and _READ_TOP.match(name)) or _READ_BELOW.match(name)
                     read = _gem if gem else _text if wanted else None
                     files[name] = read(Path(entry.path)) if read else None
         levels = [level for level in below if not _OTHERS.match(level[0])]
@@ -104,7 +113,7 @@ def split_name(name: str) -> tuple[str, str | None]:
 
 def _stated_version(files: Mapping[str, str | None]) -> str | None:
     """Return the version that a file says which has nothing else."""
-    for name in ("VERSION", "VERSION.txt", "version.txt", ".version"):
+    for name in ("VERSION", "version.txt", ".version"):
         found = re.match(r"\s*v?(\d+(?:\.\w+)+(?:[-+~]\w+)*)\s*(?:\n|\Z)", files.get(name) or "")
         if found:
             return found[1]

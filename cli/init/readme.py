@@ -11,7 +11,7 @@ _HEADING = re.compile(
 )
 _INSTALLS = re.compile(r"install|build|compil|set.?up|getting started|quick.?start|from source", re.IGNORECASE)
 _FENCE = re.compile(r"^[ \t]*(```|~~~)[^\n]*\n(.*?)(?:^[ \t]*\1|\Z)", re.MULTILINE | re.DOTALL)
-_INLINE = re.compile(r"`{1,2}([^`\s]{1,40} [^`\n]{1,200})`")  # a word alone is the name of a tool
+_INLINE = re.compile(r"`{1,2}([\w$./][^`\s]{0,40} [^`\n]{1,200})`")  # a word alone is the name of a tool
 _INDENTED = re.compile(r"^(?:[ ]{2,}|\t|[$%>] )(.+)$", re.MULTILINE)
 _PREFIX = re.compile(r"(?:[$#>%]\s+|sudo\s+(?:-\w\s+)?|python[\d.]*\s+-m\s+|[A-Z_]+=\S+\s+|cd\s+\S+\s*(?:&&|;)\s*)+")
 MAX_TEXT = 200_000
