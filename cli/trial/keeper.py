@@ -126,7 +126,7 @@ class TrialKeeper:
         seed = [(path, content, mode, 0, 0) for path, content, mode in tree.seed]
         if self._users.single:
             seed = [(path, content, mode, uid, gid) for path, content, mode, _, _ in seed]
-        child = processes.fork(lambda: _written({"remove": (), "apply": apply, "seed": seed}))
+        child = processes.fork(lambda: _written({"remove": tree.absent, "apply": apply, "seed": seed}))
         if os.waitpid(child, 0)[1]:
             raise OSError(0, "the image's files cannot be changed")
 

@@ -22,6 +22,8 @@ from fpack.store.store import Store
 
 _GENERATED = ""  # the name under which a LowerTree has entries that go before those of packages
 _MAX_TEXT = 1 << 20
+# Empty mount points of a view: programs take an empty file for a damaged one, and a missing one for none.
+_PLACEHOLDERS = ("etc/localtime", "etc/machine-id")
 
 
 class TrialTree(NamedTuple):
@@ -29,7 +31,8 @@ class TrialTree(NamedTuple):
 
     lowers: directories that become `/`, the uppermost first. paths: (store path, path on disk) of those to mount.
     links: (store path, target) of symlinks. apply: (absolute path, mode, uid, gid) of what differs from the disk.
-    seed: (absolute path, content in base64, mode) of files to write; a content of None is a directory.
+    seed: (absolute path, content in base64, mode) of files to write; a content of None is a directory. absent: absolute
+    paths that are on disk and not in the image.
     """
 
     lowers: tuple[str, ...]
@@ -37,6 +40,7 @@ class TrialTree(NamedTuple):
     links: tuple[tuple[str, str], ...] = ()
     apply: tuple[tuple[str, int, int, int], ...] = ()
     seed: tuple[tuple[str, str | None, int], ...] = ()
+    absent: tuple[str, ...] = ()
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -107,7 +111,9 @@ def read(store: Store, record: ImageRecord) -> ImageFiles:
             links.append((path, os.readlink(disk)))
         else:
             paths.append((path, disk))
-    return ImageFiles(TrialTree(tuple(lowers), tuple(paths), tuple(links), tuple(inside.differing())), inside)
+    absent = [f"/{path}" for path in _PLACEHOLDERS if record.fields["root"] and path not in inside.files]
+    apply = tuple(inside.differing())
+    return ImageFiles(TrialTree(tuple(lowers), tuple(paths), tuple(links), apply, absent=tuple(absent)), inside)
 
 
 def _add_root(store: Store, root: StorePath, inside: LowerTree) -> None:

@@ -113,6 +113,12 @@ def test_a_directory_of_the_store_is_in_the_sandbox(someone: Person) -> None:
     assert done.stdout == "of the store\n" and "Read-only file system" in done.stderr
 
 
+def test_mount_points_of_the_sandbox_are_no_files_of_the_image(someone: Person) -> None:
+    test = "for f in /etc/localtime /etc/machine-id; do if [ -e $f ]; then echo $f; fi; done; echo looked"
+    done = someone("try", "image", "--", "sh", "-c", test, cwd=someone.place / "project")
+    assert done.stdout == "looked\n"
+
+
 def test_another_command_replaces_entrypoint_and_command_and_its_status_is_told(someone: Person) -> None:
     cwd = someone.place / "project"
     done = someone("try", "#open", "--env", "MORE=x", "--", "sh", "-c", "echo $MORE $COLOR; exit 7", cwd=cwd, status=7)
