@@ -22,7 +22,7 @@ def render(guess: Guess, release: str) -> str:
         f'debian = import("fpack/debian").{release}\n',
         "".join(f"# {TODO}{_one_line(line)}\n" for line in guess.todo)
         + _call(attribute, guess.call, _package(guess, release)),
-        *([] if guess.library else [_call("image", "container", _image(guess, attribute))]),
+        *([] if guess.library else [_call("image", guess.image_call, _image(guess, attribute))]),
         _call("shell", "shell", [("name", text(attribute)), ("packages", _packages(guess, attribute))]),
     ]
     return "\n".join(parts)
@@ -51,6 +51,8 @@ def _package(guess: Guess, release: str) -> list[tuple[str, str]]:
 
 
 def _image(guess: Guess, attribute: str) -> list[tuple[str, str]]:
+    if guess.image is not None:
+        return [(field, attribute if value == "@" else value) for field, value in guess.image]
     fields = [("packages", f"[{attribute}]"), ("closure", text("linked"))]
     if guess.entrypoint is not None:
         words = [_word(word, attribute) for word in guess.entrypoint]
