@@ -20,12 +20,12 @@ def render(guess: Guess, release: str) -> str:
     attribute = attribute_of(guess)
     parts = [
         f'debian = import("fpack/debian").{release}\n',
-        "".join(f"# {TODO}{_one_line(line)}\n" for line in guess.todo)
-        + _call(attribute, guess.call, _package(guess, release)),
+        _call(attribute, guess.call, _package(guess, release)),
         *([] if guess.library else [_call("image", guess.image_call, _image(guess, attribute))]),
         _call("shell", "shell", [("name", text(attribute)), ("packages", _packages(guess, attribute))]),
     ]
-    return "\n".join(parts)
+    todo = "".join(f"# {TODO}{_one_line(line)}\n" for line in guess.todo)
+    return "\n".join([parts[0], todo + parts[1], *parts[2:]])
 
 
 def attribute_of(guess: Guess) -> str:
