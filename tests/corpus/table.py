@@ -26,8 +26,8 @@ What `fpack init`, `build`, `pack` and a run of the image make of public project
 work. `tests/corpus/projects.toml` has the list, with the rule of the choice, the digest of each source and what shows
 that the project works. `tests/corpus/run.py WORK` tries them and `--document` writes this page; `pytest -m corpus`
 fails where a project that worked does not. Seconds are on a busy machine with two cores and include downloads. `edits`
-is the number of changes to `fpack.fp` that were needed. A library has a package and no image: it is loaded, or its
-files are there.
+is the number of changes to `fpack.fp` that a person had to make, or `fix` if the build failed and `fpack fix` added
+what it lacked. A library has a package and no image: it is loaded, or its files are there.
 
 """
 _FURTHER = """
@@ -56,12 +56,13 @@ def render(projects: Sequence[CorpusProject], results: Mapping[str, Mapping[str,
     tried = [(project, results[project.name]) for project in projects if project.name in results]
     for project, result in tried:
         cells = [project.kind, f"{project.name} {project.version}", project.registry, *_steps(project, result)]
-        cells += [str(result.get("edits", 0)), str(result["seconds"])]
+        cells += [str(result.get("edits") or ("`fix`" if result.get("fixed") else 0)), str(result["seconds"])]
         cells.append(f"{result['size'] / 1e6:.1f}" if "size" in result else "")
         rows.append(f"| {' | '.join(cells)} |")
     good = [result for _, result in tried if result["works"]]
-    unedited = sum(not result.get("edits") for result in good)
-    counts = f"{unedited} work without an edit, and {len(good) - unedited} with edits"
+    edited = sum("edits" in result for result in good)
+    fixed = sum(bool(result.get("fixed")) and "edits" not in result for result in good)
+    counts = f"{len(good) - edited} work without an edit ({fixed} of them after `fpack fix`), and {edited} with edits"
     rows += ["", f"Of {len(tried)} projects, {counts}.", ""]
     for project, result in tried:
         failed = result if not result["works"] else result.get("unedited")

@@ -43,7 +43,7 @@ def test_the_document_has_each_project() -> None:
 def test_the_table() -> None:
     projects = [
         CorpusProject("make", name, "1", "npm", "f", "0" * 64, produces=("x",) if name == "lib" else ())
-        for name in ("good", "edited", "bad", "lib", "untried")
+        for name in ("good", "edited", "bad", "lib", "fixed", "untried")
     ]
     common = {"seconds": 9, "init_seconds": 0.5}
     good = {**common, "works": True, "build_seconds": 2.0, "pack_seconds": 1.0, "run_seconds": 0.25, "size": 2_500_000}
@@ -51,13 +51,15 @@ def test_the_table() -> None:
         "good": good,
         "edited": {**good, "edits": 2, "unedited": {"step": "build", "what": FAILED}},
         "bad": {**common, "works": False, "step": "build", "build_seconds": 1.0, "what": FAILED},
+        "fixed": {**good, "fixed": True},
         "lib": {**common, "works": True, "build_seconds": 2.0},
     }
     lines = table.render(projects, results).splitlines()
     assert "| make | good 1 | npm | 0.5 | 2.0 | 1.0 | 0.2 | 0 | 9 | 2.5 |" in lines
     assert "| make | bad 1 | npm | 0.5 | fails |  |  | 0 | 9 |  |" in lines
     assert "| make | lib 1 | npm | 0.5 | 2.0 | library |  | 0 | 9 |  |" in lines
-    assert "Of 4 projects, 2 work without an edit, and 1 with edits." in lines
+    assert "| make | fixed 1 | npm | 0.5 | 2.0 | 1.0 | 0.2 | `fix` | 9 | 2.5 |" in lines
+    assert "Of 5 projects, 3 work without an edit (1 of them after `fpack fix`), and 1 with edits." in lines
     assert lines[-2:] == [f"- {name}: build: `x.c:1:10: fatal error: 'y.h'`" for name in ("edited", "bad")]
 
 

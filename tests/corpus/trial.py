@@ -48,7 +48,7 @@ class Corpus:
         self._environment = {**kept, "HOME": str(home), "FPACK_ROOT": str(work / "root"), "FPACK_GC_AUTOMATIC": "0"}
 
     def attempt(self, project: CorpusProject) -> Result:
-        """Try one project without edits and, if that fails and a list of edits is known, with them."""
+        """Try one project without edits. If its build fails, `fpack fix` may add what it lacks; then known edits do."""
         result: Result = {"name": project.name, "version": project.version, "kind": project.kind}
         start = time.monotonic()
         directory = self._work / "projects" / project.name
@@ -56,14 +56,16 @@ class Corpus:
             where = unpack(project, self._work / "archives", directory)
             found = self._init(where, result)
             try:
-                self._steps(project, where, found, result)
+                self._build(where, found["package"], result)
+                self._use(project, where, found, result)
             except StepFailed as failure:
                 if not project.edits:
                     raise
                 result["unedited"] = {"step": failure.step, "what": failure.what}
                 edit(where / "fpack.fp", project.edits)
                 result["edits"] = len(project.edits)
-                self._steps(project, where, found, result)
+                self._build(where, found["package"], result)
+                self._use(project, where, found, result)
             result["works"] = True
         except StepFailed as failure:
             result |= {"works": False, "step": failure.step, "what": failure.what}
@@ -79,11 +81,28 @@ class Corpus:
         result["todo"] = found["todo"]
         return found
 
-    def _steps(self, project: CorpusProject, where: Path, found: Mapping[str, Any], result: Result) -> None:
-        package = found["package"]
-        built = json.loads(self._fpack("build", where, ["build", f"fpack.fp#{package}", "--json"], result))
+    def _build(self, where: Path, package: str, result: Result) -> None:
+        """Build the package; if that fails, `fpack fix` adds what is missing to the file."""
+        build = ["build", f"fpack.fp#{package}", "--json"]
+        try:
+            result["built"] = json.loads(self._fpack("build", where, build, result))
+        except StepFailed as failure:
+            first, seconds = failure, result["build_seconds"]
+            before = (where / "fpack.fp").read_text()
+            try:
+                self._fpack("build", where, ["fix", package], result)
+            except StepFailed:
+                # What the first build said is what a newcomer reads.
+                raise first from None
+            result["build_seconds"] = round(seconds + result["build_seconds"], 1)
+            result["fixed"] = (where / "fpack.fp").read_text() != before
+            result["built"] = json.loads(self._fpack("again", where, build, result))
+
+    def _use(self, project: CorpusProject, where: Path, found: Mapping[str, Any], result: Result) -> None:
+        """Pack and run the program, or load the library."""
+        built = result.pop("built")
         if project.library:
-            self._use(project, where, package, built, result)
+            self._load(project, where, found["package"], built, result)
             return
         if found["library"]:
             raise StepFailed("init", "it is taken for a library, and has a program")
@@ -98,7 +117,9 @@ class Corpus:
             _expect(project, output)
         image.unlink()
 
-    def _use(self, project: CorpusProject, where: Path, package: str, built: Mapping[str, Any], result: Result) -> None:
+    def _load(
+        self, project: CorpusProject, where: Path, package: str, built: Mapping[str, Any], result: Result
+    ) -> None:
         """Show that a library is there: its files, or a program that loads it."""
         paths = [self._work / "root" / "store" / Path(path).name for path in _paths(built)]
         for pattern in project.produces:
