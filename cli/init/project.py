@@ -47,12 +47,14 @@ class Project(NamedTuple):
 
     name: name of its directory, without a version. files: path of each file, with the text of those that were read.
     directories: names of those at the top level. version: the version in the directory's name or in a file VERSION.
+    scripts: names of files at the top level that begin with `#!`.
     """
 
     name: str
     files: Mapping[str, str | None]
     directories: frozenset[str] = frozenset()
     version: str | None = None
+    scripts: frozenset[str] = frozenset()
 
     def text(self, name: str) -> str:
         """Return a file's text, or "" if it does not exist or was not read."""
@@ -82,6 +84,7 @@ def read_project(directory: Path) -> Project:
     """Read the files of a directory and of eight levels below it, following no symlink."""
     files: dict[str, str | None] = {}
     directories: set[str] = set()
+    scripts: set[str] = set()
     levels = [("", directory)]
     for depth in range(LEVELS):
         below: list[tuple[str, Path]] = []
@@ -100,9 +103,11 @@ def read_project(directory: Path) -> Project:
                     wanted = (depth == 0 and _READ_TOP.match(name)) or _READ_BELOW.match(name)
                     read = _gem if gem else _text if wanted else None
                     files[name] = read(Path(entry.path)) if read else None
+                    if depth == 0 and _is_script(entry.path):
+                        scripts.add(name)
         levels = [level for level in below if not _OTHERS.match(level[0])]
     name, version = split_name(directory.name)
-    return Project(name, files, frozenset(directories), version or _stated_version(files))
+    return Project(name, files, frozenset(directories), version or _stated_version(files), frozenset(scripts))
 
 
 def split_name(name: str) -> tuple[str, str | None]:
@@ -118,6 +123,14 @@ def _stated_version(files: Mapping[str, str | None]) -> str | None:
         if found:
             return found[1]
     return None
+
+
+def _is_script(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
 
 
 def _text(path: Path) -> str | None:

@@ -28,10 +28,10 @@ _COMMANDS: Mapping[str, str] = {
     "ruby": r"gem (install|build)\b.*{name}|bundle (install|exec)\b|rails s|rake\b",
     "java": r"(\./)?(mvnw?|gradlew?)\b",
     "php": r"(php )?composer(\.phar)? (install|create-project|require|global)\b|php artisan\b",
-    "cmake": r"cmake\b",
-    "meson": r"meson\b",
+    "cmake": r"c?cmake(\s+([-.$/\"]|\S*/|\S*build)|\s*$)",
+    "meson": r"meson(\s+(setup|compile|install|[-.]|\S*build)|\s*$)",
     "autotools": r"(sh )?\./(configure|autogen\.sh|bootstrap)\b|autoreconf\b",
-    "make": r"g?make\b",
+    "make": r"g?make(\s+(-|all\b|install\b|build\b|[A-Z]\w*=)|\s*$)",
 }
 
 
@@ -46,8 +46,8 @@ def mentioned(text: str, name: str) -> list[str]:
 
 def _kinds(text: str, name: str) -> list[str]:
     """Return the kinds of the commands in a text."""
-    own = rf"""['"]?(?:\.|\./\S*|(?:[\w@.+:/-]*/)?{re.sub(r"[-_.]+", "[-_.]+", re.escape(name))}(?![\w-])|git\+)"""
-    patterns = {kind: re.compile(found.replace("{name}", own), re.IGNORECASE) for kind, found in _COMMANDS.items()}
+    own = rf"""['"]?(?:\.|\./\S*|(?:[\w@.+:/-]*/)?(?i:{re.sub(r"[-_.]+", "[-_.]+", re.escape(name))})(?![\w-])|git\+)"""
+    patterns = {kind: re.compile(found.replace("{name}", own)) for kind, found in _COMMANDS.items()}
     found: dict[str, None] = {}
     for line in _commands(text):
         for part in re.split(r"\s*(?:&&|;)\s*", line):

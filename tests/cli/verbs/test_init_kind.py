@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fpack.cli.init.detect import KINDS, guess
+from fpack.cli.init.gitignore import ignored
 from fpack.cli.init.project import Project, read_project
 from fpack.cli.init.readme import mentioned
 from fpack.cli.init.template import render
@@ -86,6 +87,9 @@ def test_a_kind_is_asked_for_by_name() -> None:
         ("```\nsudo make install\npip3 install --user thing\n```\n", ["python", "make"]),
         ("- `python -m pip install .`\n", ["python"]),
         ("```\npip install things\n```\n", []),
+        ("    pip install Thing\n", ["python"]),
+        ("  CMake example <https://example.org/cmake>\n  cmake example\n  make sure that\n", []),
+        ("    cmake -S . -B build\n    make -j4\n", ["cmake", "make"]),
         ("It uses `cmake` or ``meson``, see `cmake .`.", ["cmake"]),
         ("```\ncd thing && cargo build --release\n```\n", ["rust"]),
         ("```console\n$ CGO_ENABLED=0 go install example.org/x/thing@latest\n```", ["go"]),
@@ -115,6 +119,28 @@ def test_what_init_writes_is_formatted() -> None:
         text = render(found._replace(todo=["one\nthing", "another"]), "trixie")
         assert format_source(Source("fpack.fp", text), None) == text
         assert [line for _, line in left_to_do(text)] == ["one thing", "another"]
+
+
+def test_what_the_author_wrote_is_no_leftover(tmp_path: Path) -> None:
+    (tmp_path / "build/modules").mkdir(parents=True)
+    (tmp_path / "build/modules/CheckLFS.cmake").write_text("")
+    cmake = "project(say)\ninclude(build/modules/CheckLFS.cmake)\nadd_executable(say x.c)\n"
+    (tmp_path / "CMakeLists.txt").write_text(cmake)
+    project = read_project(tmp_path)
+    found = guess(project)
+    assert found is not None and "/build/" not in str(ignored(found, project)).split()
+    (tmp_path / "build/CMakeCache.txt").write_text("")
+    assert "/build/" in str(ignored(found, read_project(tmp_path))).split()
+
+
+def test_a_script_that_is_installed_is_part_of_the_source(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text("install:\n\tinstall say $(PREFIX)/bin\n")
+    (tmp_path / "say").write_bytes(b"\x7fELF")
+    for text, left_out in ((b"\x7fELF", True), (b"#!/bin/sh\n", False)):
+        (tmp_path / "say").write_bytes(text)
+        project = read_project(tmp_path)
+        found = guess(project)
+        assert found is not None and ("/say" in str(ignored(found, project)).split()) is left_out
 
 
 @pytest.mark.parametrize(
