@@ -27,15 +27,7 @@ _BOOTSTRAPPED = (
 )  # fmt: skip
 _IN_PLACE = {"make", "autotools", "go"}
 # Files that show that a directory of such a name was made by a build: other ones are the author's.
-_MADE = (
-    "CMakeCache.txt",
-    "build.ninja",
-    "meson-info",
-    "CACHEDIR.TAG",
-    ".rustc_info.json",
-    "pyvenv.cfg",
-    "config.status",
-)
+_MADE = ("CMakeCache.txt", "build.ninja", "CACHEDIR.TAG", ".rustc_info.json", "pyvenv.cfg")
 
 
 def ignored(guess: Guess, project: Project) -> str | None:
@@ -56,7 +48,7 @@ def ignored(guess: Guess, project: Project) -> str | None:
 
 
 def _is_of_author(line: str, project: Project) -> bool:
-    """Return whether a line names a directory at the top level that has sources, such as `build` with CMake's modules."""
+    """Return whether a line names a top directory that has sources, such as `build` with CMake's modules."""
     name = line.strip("/")
     return (
         line == f"/{name}/"

@@ -15,8 +15,8 @@ class Guess(NamedTuple):
     call: function of the library that builds it. fields: fields of its record, as text of the language. packages:
     Debian packages that a shell needs besides the build's tools. entrypoint: entrypoint of the image, as items of a
     list. library: there is nothing to run, so there is no image. reasons: sentences that explain the guess. todo: what
-    the user has to do before a build. image: fields of the image instead of those for a program, in which `@` stands for
-    the package. image_call: the function that makes the image.
+    the user has to do before a build. image: fields of the image instead of those for a program, in which `@` stands
+    for the package. image_call: the function that makes the image.
     """
 
     call: str
