@@ -17,8 +17,8 @@ IGNORED = ".gitignore"
     epilog="""\b
 Examples:
   fpack init                            write ./fpack.fp
-  fpack init ../app --print             show what would be written
   fpack init --kind cmake               of several build systems, use CMake
+  fpack init ../app --print             show what would be written
   fpack init --fix                      and build it, and add what the build lacks""",
 )
 @click.argument(
