@@ -27,7 +27,8 @@ work. `tests/corpus/projects.toml` has the list, with the rule of the choice, th
 that the project works. `tests/corpus/run.py WORK` tries them and `--document` writes this page; `pytest -m corpus`
 fails where a project that worked does not. Seconds are on a busy machine with two cores and include downloads. `edits`
 is the number of changes to `fpack.fp` that a person had to make, or `fix` if the build failed and `fpack fix` added
-what it lacked. A library has a package and no image: it is loaded, or its files are there.
+what it lacked; `fix --no-check`, which a failed test's hint names, leaves out the project's tests. A library has a
+package and no image: it is loaded, or its files are there.
 
 """
 _FURTHER = """
@@ -56,7 +57,10 @@ def render(projects: Sequence[CorpusProject], results: Mapping[str, Mapping[str,
     tried = [(project, results[project.name]) for project in projects if project.name in results]
     for project, result in tried:
         cells = [project.kind, f"{project.name} {project.version}", project.registry, *_steps(project, result)]
-        cells += [str(result.get("edits") or ("`fix`" if result.get("fixed") else 0)), str(result["seconds"])]
+        cells += [
+            str(result.get("edits") or (result.get("fixed") and f"`{result['fixed']}`" or 0)),
+            str(result["seconds"]),
+        ]
         cells.append(f"{result['size'] / 1e6:.1f}" if "size" in result else "")
         rows.append(f"| {' | '.join(cells)} |")
     good = [result for _, result in tried if result["works"]]

@@ -51,7 +51,7 @@ def test_the_table() -> None:
         "good": good,
         "edited": {**good, "edits": 2, "unedited": {"step": "build", "what": FAILED}},
         "bad": {**common, "works": False, "step": "build", "build_seconds": 1.0, "what": FAILED},
-        "fixed": {**good, "fixed": True},
+        "fixed": {**good, "fixed": "fix"},
         "lib": {**common, "works": True, "build_seconds": 2.0},
     }
     lines = table.render(projects, results).splitlines()
