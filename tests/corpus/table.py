@@ -28,7 +28,7 @@ that the project works. `tests/corpus/run.py WORK` tries them and `--document` w
 fails where a project that worked does not. Seconds are on a busy machine with two cores and include downloads. `edits`
 is the number of changes to `fpack.fp` that a person had to make, or `fix` if the build failed and `fpack fix` added
 what it lacked; `fix --no-check`, which a failed test's hint names, leaves out the project's tests. A library has a
-package and no image: it is loaded, or its files are there.
+package and no image: it is loaded, or its files are there. A row without figures was not tried.
 
 """
 _FURTHER = """
@@ -63,6 +63,9 @@ def render(projects: Sequence[CorpusProject], results: Mapping[str, Mapping[str,
         ]
         cells.append(f"{result['size'] / 1e6:.1f}" if "size" in result else "")
         rows.append(f"| {' | '.join(cells)} |")
+    for project in projects:
+        if project.name not in results:
+            rows.append(f"| {project.kind} | {project.name} {project.version} | {project.registry} |{' |' * 7}")
     good = [result for _, result in tried if result["works"]]
     edited = sum("edits" in result for result in good)
     fixed = sum(bool(result.get("fixed")) and "edits" not in result for result in good)

@@ -59,6 +59,7 @@ def test_the_table() -> None:
     assert "| make | bad 1 | npm | 0.5 | fails |  |  | 0 | 9 |  |" in lines
     assert "| make | lib 1 | npm | 0.5 | 2.0 | library |  | 0 | 9 |  |" in lines
     assert "| make | fixed 1 | npm | 0.5 | 2.0 | 1.0 | 0.2 | `fix` | 9 | 2.5 |" in lines
+    assert "| make | untried 1 | npm | | | | | | | |" in lines
     assert "Of 5 projects, 3 work without an edit (1 of them after `fpack fix`), and 1 with edits." in lines
     assert lines[-2:] == [f"- {name}: build: `x.c:1:10: fatal error: 'y.h'`" for name in ("edited", "bad")]
 
