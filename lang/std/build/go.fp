@@ -1,8 +1,16 @@
 # Go programs. Their modules are in `vendor`, where `go mod vendor` puts them, or are fetched by the hashes of go.sum.
 
 # packages: the packages to build, "." or "./cmd/...". flags: words for `go build`. cgo: use the C compiler.
-# lock: the go.sum whose modules are fetched. All else is as in `package`.
-go({ packages: list = ["."], flags: list = [], cgo: bool = false, lock: path | null = null, ...given }) =
+# lock: the go.sum whose modules are fetched. apart: compile what the source imports as a derivation of its own, which an
+# edit does not compile again. All else is as in `package`.
+go({
+  packages: list = ["."],
+  flags: list = [],
+  cgo: bool = false,
+  lock: path | null = null,
+  apart: bool = true,
+  ...given
+}) =
   let
     common = import("./common.fp")
     words = common.words
@@ -10,17 +18,17 @@ go({ packages: list = ["."], flags: list = [], cgo: bool = false, lock: path | n
     compiler = if cgo then ["gcc", "libc6-dev"] else []
     modules = if lock == null then [] else from-sum(common.debian-tools(given, ["golang-go"]), read-text(lock))
     listing = text("modules", join(["${m}\n" for m in modules], ""))
-  in common.with-defaults(given, ["golang-go", ...compiler], {
-    # The modules are laid out as the files of a module proxy. Go compares each module with go.sum again.
-    configure = """
-      export GOPATH=/build/go GOCACHE=/build/go-cache GOTOOLCHAIN=local GOTELEMETRY=off
-      if [ -d vendor ]; then export GOFLAGS="$GOFLAGS -mod=vendor"; fi
-      if [ -n "\${modules:-}" ]; then
-        mkdir /build/proxy
-        while read -r each; do cp -rs --no-preserve=mode "$each/." /build/proxy; done <"$modules"
-        export GOPROXY=file:///build/proxy
-      fi
-    """
+    env = {
+      CGO_ENABLED = if cgo then "1" else "0"
+      GOFLAGS = "-trimpath -buildvcs=false"
+      GOPROXY = "off"
+      GOSUMDB = "off"
+      ...if modules == [] then {} else { modules = "${listing}" }
+    }
+    tools = ["golang-go", ...compiler]
+    imported = if apart then import("./apart-go.fp").imported(given, tools, words(flags), configure, env) else null
+  in common.with-defaults(given, tools, {
+    configure = configure + if imported == null then "" else import("./apart-go.fp").take
     build = """
       mkdir -p /build/bin
       go build -o /build/bin/ -p $CORES${all}
@@ -30,14 +38,19 @@ go({ packages: list = ["."], flags: list = [], cgo: bool = false, lock: path | n
       mkdir -p "$out/bin"
       cp /build/bin/* "$out/bin/"
     """
-    env = {
-      CGO_ENABLED = if cgo then "1" else "0"
-      GOFLAGS = "-trimpath -buildvcs=false"
-      GOPROXY = "off"
-      GOSUMDB = "off"
-      ...if modules == [] then {} else { modules = "${listing}" }
-    }
+    env = if imported == null then env else { ...env, imported = "${imported}" }
   })
+
+# The modules are laid out as the files of a module proxy. Go compares each module with go.sum again.
+configure = """
+  export GOPATH=/build/go GOCACHE=/build/go-cache GOTOOLCHAIN=local GOTELEMETRY=off
+  if [ -d vendor ]; then export GOFLAGS="$GOFLAGS -mod=vendor"; fi
+  if [ -n "\${modules:-}" ]; then
+    mkdir /build/proxy
+    while read -r each; do cp -rs --no-preserve=mode "$each/." /build/proxy; done <"$modules"
+    export GOPROXY=file:///build/proxy
+  fi
+"""
 
 # ---- go.sum
 

@@ -1,0 +1,48 @@
+# What a Go program imports from elsewhere, the standard library included, compiled as a derivation of its own: entries
+# of Go's build cache. Go names an entry by a hash of the compiler, the flags and all that is compiled, so that it takes
+# an entry only for what it would compile to that.
+
+apart = import("./dependencies.fp")
+
+# The package of the entries, or null if they cannot be compiled apart. flags: words for `go`.
+imported(given, tools, flags, configure, env) =
+  let source = apart.skeleton(given, "go", {}) in
+  if source == null then null
+  else apart.compiled(given, "go-imports", tools, {
+    build = build(flags)
+    check = null
+    source, configure, install, env
+  })
+
+# A program and a test that import all are compiled, examined and linked like the project's own. What cannot be imported
+# is left to the build of the project, which says why if it needs it.
+build(flags) = """
+  if [ -e go.mod ]; then
+    packages() { xargs -r go list -e -f '{{if and (not .Incomplete) (ne .Name "main")}}{{.ImportPath}}{{end}}'${flags}; }
+    write() { sed -e "1i package $1\\n" -e 's/.*/import _ "&"/'; }
+    mkdir fpack-imports
+    { echo fmt; packages </build/source/.fpack/imports; } | write main >fpack-imports/main.go
+    echo 'func main() {}' >>fpack-imports/main.go
+    { echo testing; packages </build/source/.fpack/test-imports; } | write main >fpack-imports/main_test.go
+    go build -o /dev/null -p $CORES${flags} ./fpack-imports || true
+    go vet ./fpack-imports || true
+    go test -count=1 -p $CORES${flags} ./fpack-imports || true
+  fi
+"""
+
+# An entry has the time at which it was made, which nothing needs.
+install = """
+  mkdir -p "$out"
+  if [ -d $GOCACHE ]; then
+    rm -rf $GOCACHE/*.txt $GOCACHE/README
+    find $GOCACHE -name '*-a' -exec sed -i 's/ *[0-9]*$/                    1/' {} +
+    cp -r $GOCACHE/. "$out"
+  fi
+"""
+
+# Without the time of the last trim, Go would delete the entries as unused.
+take = """
+  mkdir -p $GOCACHE
+  cp -rs --no-preserve=mode "$imported/." $GOCACHE
+  date +%s >$GOCACHE/trim.txt
+"""
