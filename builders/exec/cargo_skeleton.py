@@ -39,7 +39,7 @@ def cargo_skeleton(source: SourceTree, vendor: str) -> Skeleton:
                 manifest = _manifest(source, path)
                 package = manifest.get("package")
                 own.add(str(package.get("name", "")) if isinstance(package, dict) else "")
-                texts |= {target: STUB for target in _targets(source, folder, manifest, files)}
+                texts |= dict.fromkeys(_targets(source, folder, manifest, files), STUB)
     texts = {path: text for path, text in texts.items() if path not in keep}
     return Skeleton(keep, {**texts, OWN: "".join(f"{name}\n" for name in sorted(own - {""}))})
 

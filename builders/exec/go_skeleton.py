@@ -33,8 +33,7 @@ def go_skeleton(source: SourceTree) -> Skeleton:
     of_tests: set[str] = set()
     for path in source.paths:
         if path.endswith(".go") and not _is_ignored(path):
-            found = imported(source.read(path))
-            (of_tests if path.endswith("_test.go") else imports).update(found)
+            (of_tests if path.endswith("_test.go") else imports).update(imported(source.read(path)))
     elsewhere = sorted(name for name in imports if not _is_own(name, own, required))
     more = sorted(name for name in of_tests - imports if not _is_own(name, own, required))
     return Skeleton(keep, {IMPORTS: _lines(elsewhere), TEST_IMPORTS: _lines(more)})
@@ -62,7 +61,9 @@ def imported(content: bytes) -> list[str]:
                 break
             at = _skip(content, at + 1)
     # "C" and relative paths are no packages; a path with white space would be two lines of the list.
-    return [name for name in found if name and name != "C" and name[0] != "." and name.isprintable() and " " not in name]
+    return [
+        name for name in found if name and name != "C" and name[0] != "." and name.isprintable() and " " not in name
+    ]
 
 
 def _skip(content: bytes, at: int) -> int:

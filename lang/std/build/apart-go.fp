@@ -11,7 +11,8 @@ imported(given, tools, flags, configure, env) =
   else apart.compiled(given, "go-imports", tools, {
     build = build(flags)
     check = null
-    source, configure, install, env
+    env = { ...env, serve = "${text("serve.go", read-text(./go-cache.go))}" }
+    source, configure, install
   })
 
 # A program and a test that import all are compiled, examined and linked like the project's own. What cannot be imported
@@ -32,17 +33,29 @@ build(flags) = """
 
 # An entry has the time at which it was made, which nothing needs.
 install = """
-  mkdir -p "$out"
+  mkdir -p "$out/entries"
   if [ -d $GOCACHE ]; then
     rm -rf $GOCACHE/*.txt $GOCACHE/README
     find $GOCACHE -name '*-a' -exec sed -i 's/ *[0-9]*$/                    1/' {} +
-    cp -r $GOCACHE/. "$out"
+    cp -r $GOCACHE/. "$out/entries"
   fi
+  case $(go env GOVERSION) in
+    go1.[0-9] | go1.[0-9].* | go1.1[0-9]* | go1.2[0-3]*) ;;
+    *)
+      cp "$serve" /build/serve.go
+      (cd /build && CGO_ENABLED=0 GOFLAGS=-trimpath GO111MODULE=off go build -o "$out/serve" serve.go) || true
+      ;;
+  esac
 """
 
-# Without the time of the last trim, Go would delete the entries as unused.
+# The go command asks a program for entries, from Go 1.24 on. Before, it needs a directory that it can write, whose links
+# take longer to make and to delete; without the time of the last trim, it would delete them as unused.
 take = """
-  mkdir -p $GOCACHE
-  cp -rs --no-preserve=mode "$imported/." $GOCACHE
-  date +%s >$GOCACHE/trim.txt
+  if [ -x "$imported/serve" ]; then
+    export GOCACHEPROG="$imported/serve $imported/entries"
+  else
+    mkdir -p $GOCACHE
+    cp -rs --no-preserve=mode "$imported/entries/." $GOCACHE
+    date +%s >$GOCACHE/trim.txt
+  fi
 """
