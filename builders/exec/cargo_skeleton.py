@@ -35,7 +35,11 @@ def cargo_skeleton(source: SourceTree, vendor: str) -> Skeleton:
             keep.append(path)
         elif name in _KEPT:
             keep.append(path)
-            if name == "Cargo.toml":
+            if name == "Cargo.lock":
+                listed = _records(_manifest(source, path).get("package"))
+                # Without a source, a package is of the project, even if it is in the directory of crates.
+                own |= {str(each.get("name", "")) for each in listed if isinstance(each, dict) and "source" not in each}
+            elif name == "Cargo.toml":
                 manifest = _manifest(source, path)
                 package = manifest.get("package")
                 own.add(str(package.get("name", "")) if isinstance(package, dict) else "")

@@ -2,13 +2,15 @@
 
 # lock: the Cargo.lock whose crates are fetched. vendor: without `lock`, the directory of crates within the source.
 # crate: which crate of a workspace is installed, by its directory, or several. library: it has no programs; its
-# libraries are installed. flags: words for cargo. All else is as in `package`.
+# libraries are installed. flags: words for cargo. apart: compile the crates of one program as a derivation of its own,
+# which an edit does not compile again. All else is as in `package`.
 rust({
   flags: list = [],
   vendor: string = "vendor",
   crate: string | list = ".",
   lock: path | null = null,
   library: bool = false,
+  apart: bool = true,
   ...given
 }) =
   let
@@ -30,14 +32,17 @@ rust({
       RUSTFLAGS = "--remap-path-prefix=/build=."
       ...if fetched == null then {} else { crate_sources = "${fetched.out}", cargo_config = "${fetched.config}" }
     }
-  in import("./common.fp").with-defaults(given, ["cargo", "gcc", "libc6-dev", "rustc"], {
-    configure = script
+    tools = ["cargo", "gcc", "libc6-dev", "rustc"]
+    own = import("./apart-rust.fp")
+    crates = if apart && type(crate) == "string" then own.crates(given, tools, vendor, all, script, variables) else null
+  in import("./common.fp").with-defaults(given, tools, {
+    configure = script + if crates == null then "" else own.take
     build = if length(members) > 1 then null
       else "cargo build --release --offline --locked -j $CORES${only}${all}"
     check =
       "cargo test --release --offline --locked -j $CORES${if length(members) > 1 then " --workspace" else only}${all}"
     install = if library then install-libraries else install-programs
-    env = variables
+    env = if crates == null then variables else { ...variables, crates = "${crates}" }
   })
 
 # Replace each registry and repository in the lock by the directory, unless the project does so itself.
