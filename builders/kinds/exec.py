@@ -87,11 +87,13 @@ class PhaseFailed(BuildError):
 
 class ExecOptions(NamedTuple):
     """User options. keep_failed: keep the directories of failed builds. cores: the value of CORES, 0 for all. files:
-    opens the finder of Debian's packages, for hints, if it can be had."""
+    opens the finder of Debian's packages, for hints, if it can be had. compiled: the directory of what was compiled apart;
+    None: compile everything."""
 
     keep_failed: bool = False
     cores: int = 0
     files: Callable[[], NeedFinder | None] = lambda: None
+    compiled: Path | None = None
 
 
 class ExecArgs(NamedTuple):
@@ -110,6 +112,7 @@ class ExecArgs(NamedTuple):
     strip: bool = True
     linker: StorePath | None = None
     libs: tuple[StorePath, ...] = ()
+    apart: bool = False
 
 
 class ExecBuilder(BaseBuilder):
@@ -149,7 +152,7 @@ class ExecBuilder(BaseBuilder):
         store = task.disk(args.root).parent
         work = Work(task.scratch(), view, store, store.parent / "locks", lines.feed, lambda _: None, task.check)
         self._executor.prepare(spec, work)
-        finished = self._executor.run(spec, work)
+        finished = self._run_apart(task, spec, work) if args.apart else self._executor.run(spec, work)
         lines.end()
         if finished.status or finished.exceeded:
             raise self._failed(task, spec, work, finished, lines)
@@ -159,6 +162,17 @@ class ExecBuilder(BaseBuilder):
             return self._take(task, args, spec, work, inputs, paths, libraries)
         except BuildError as error:
             raise error.with_(hint=error.hint or self._keep(task, work)) from None
+
+    def _run_apart(self, task: Task, spec: Spec, work: Work) -> RunResult:
+        """Run the phases while each file that GCC compiles is compiled apart."""
+        from fpack.builders.exec.compile_service import CompileService
+        from fpack.builders.exec.compiler_wrapper import compilers
+
+        found = compilers(work.view)
+        if not found:
+            return self._executor.run(spec, work)
+        with CompileService(spec, work, self._executor, task.scratch, found, self._options.compiled) as service:
+            return self._executor.run(spec._replace(covers=service.covers()), work)
 
     def _cores(self) -> int:
         return self._options.cores or len(os.sched_getaffinity(0))
@@ -397,4 +411,5 @@ def kept_shell(kept: FailedBuild) -> int:
 def make(services: Services) -> ExecBuilder:
     from fpack.builders.sandbox.local_executor import LocalExecutor
 
-    return ExecBuilder(LocalExecutor(), ExecOptions(services.keep_failed, files=services.files))
+    compiled = services.store.root / "compiled"
+    return ExecBuilder(LocalExecutor(), ExecOptions(services.keep_failed, files=services.files, compiled=compiled))

@@ -37,7 +37,8 @@ class Spec(NamedTuple):
     """A run. root: the store path of the `root` output that becomes `/`. inputs: the visible store paths.
 
     outputs: names below /fpack/store that it may create. control: names and texts of the files in CONTROL; those in its
-    directory `bin` are programs.
+    directory `bin` are programs. covers: files of the root that others cover: the path of each, the name in CONTROL of
+    what covers it, and the name there under which the file itself is found.
     """
 
     root: str
@@ -48,6 +49,7 @@ class Spec(NamedTuple):
     control: tuple[tuple[str, str], ...] = ()
     limits: BuildLimits = BuildLimits()
     directory: str = BUILD
+    covers: tuple[tuple[str, str, str], ...] = ()
 
 
 class SandboxPaths(NamedTuple):
@@ -75,6 +77,9 @@ def options(spec: Spec, paths: SandboxPaths, terminal: bool = False) -> list[str
         words += ("--ro-bind", paths.store + path.removeprefix(STORE), path)
     if spec.control:
         words += ("--ro-bind", f"{work}/control", CONTROL)
+    for path, cover, name in spec.covers:
+        words += ("--ro-bind", f"{view}/root{path}", f"{CONTROL}/{name}")
+        words += ("--ro-bind", f"{work}/control/{cover}", path)
     words += ("--chdir", spec.directory, "--clearenv")
     for name, value in spec.env:
         words += ("--setenv", name, value)

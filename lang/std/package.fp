@@ -11,6 +11,7 @@
 # meta: what bills of materials say of the package, see `fpack/meta`. extra: anything that other files want to know of it.
 # Neither is part of the build.
 # platform: where the build runs, and its tools: what is built for, unless another is given.
+# apart: compile each file of C and C++ in a sandbox of its own, and remember the result: an edit compiles no other file.
 # limits: { seconds, memory, processes, size }. allowed, disallowed: store paths that the result may, must not mention.
 package({
   name: string,
@@ -34,6 +35,7 @@ package({
   install: string | null = null,
   fixup: string | null = default-fixup,
   strip: bool = true,
+  apart: bool = false,
   limits: record | null = null,
   allowed: list | null = null,
   disallowed: list = [],
@@ -126,6 +128,7 @@ package({
       limits
       outputs
       strip
+      ...if apart then { apart } else {}
     }
     # `meta` is checked when the package is used: if `.with` changes defaults of `env` and `meta`, neither needs the other.
     made = evaluate(own-meta, built)
@@ -147,7 +150,7 @@ package({
     meta = own-meta
     extra
     name, version, description, source, patches, tools, libs, runtime, env, folder, outputs
-    unpack, patch, configure, build, check, install, fixup, strip, limits, allowed, disallowed
+    unpack, patch, configure, build, check, install, fixup, strip, apart, limits, allowed, disallowed
   }))
 
 # An output of a package, such as `dev`, as a derivation.

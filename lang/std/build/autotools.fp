@@ -7,6 +7,7 @@ autotools({ flags: list = [], bootstrap: bool = false, ...given }) =
     first = if bootstrap then "autoreconf -fi\n" else ""
   in
     import("./common.fp").with-defaults(given, tools, {
+      apart = import("./dependencies.fp").is-edited(given.source or null)
       configure = "${first}./configure --prefix=\"$out\"${import("./common.fp").words(flags)}"
       build = "make -j$CORES"
       check = import("./make.fp").tests("")

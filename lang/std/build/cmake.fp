@@ -5,6 +5,7 @@
 # the compiler knows from LIBRARY_PATH unless the flags forbid that.
 cmake({ flags: list = [], ...given }) =
   import("./common.fp").with-defaults(given, ["cmake", "g++", "gcc", "libc6-dev", "ninja-build", "pkgconf"], {
+    apart = import("./dependencies.fp").is-edited(given.source or null)
     configure = """
       unset LDFLAGS
       libs=\${LIBRARY_PATH:-}

@@ -4,6 +4,7 @@
 make({ flags: list = [], ...given }) =
   let all = import("./common.fp").words(flags) in
   import("./common.fp").with-defaults(given, ["gcc", "libc6-dev", "make"], {
+    apart = import("./dependencies.fp").is-edited(given.source or null)
     build = "make -j$CORES${all}"
     check = tests(all)
     install = "make install PREFIX=\"$out\" prefix=\"$out\"${all}"

@@ -1,0 +1,105 @@
+"""Stand before GCC's compilers in a build, and let each file that they compile be compiled apart.
+
+A wrapper covers `cc1` and `cc1plus`, which `gcc` and `g++` start: `PATH`, the compiler's name and what it says of itself
+stay as they are. The wrapper preprocesses a file in the build, where its headers are, and asks fpack
+(`compile_service.py`) for the assembler code of that. If fpack has none, since GCC does not accept the preprocessed
+text without an error, or since an option lets the compiler read or write other files, the compiler itself runs. So the
+result depends on the file, its headers and the options only, and not on what was compiled before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from fpack.builders.sandbox.spec import CONTROL
+
+WRAPPER, REQUESTS, ANSWERS = "compiler", "requests", "answers"  # in the directory of the build's scripts
+DIRECTORIES = "/tmp"  # where a request's directory stands
+PREFIX = ".fpack-"
+_FOLDERS = ("usr/libexec/gcc", "usr/lib/gcc")
+_NAMES = ("cc1", "cc1plus")
+# Options that only the preprocessor needs. The first group has its value in the next word.
+_PREPROCESSOR = ("-I", "-D", "-U", "-iquote", "-isystem", "-idirafter", "-imultiarch", "-imultilib", "-iprefix",
+                 "-isysroot", "-include", "-imacros", "-MD", "-MMD", "-MF", "-MT", "-MQ")  # fmt: skip
+_PREPROCESSOR_ALONE = ("-I?*", "-D?*", "-U?*", "-MP", "-MG", "-nostdinc", "-nostdinc++", "-undef")
+# Options that determine the code. Others may read or write files, so such a file is not compiled apart.
+_CODE = ("-O*", "-g", "-g[0-2]", "-ggdb", "-ggdb[0-2]", "-gdwarf*", "-gno-*", "-gstrict-dwarf", "-W*", "-w", "-std=*",
+         "-m*", "-f*", "-quiet", "-pedantic*", "-ansi", "-dumpbase-ext", "-version")  # fmt: skip
+_NOT = ("-fplugin*", "-fprofile*", "-fbranch-prob*", "-fdump*", "-fauto-profile*", "-fsanitize*list*", "-fmodule*",
+        "-fstack-usage*", "-fcallgraph*", "-fopt-info*", "-ftest-coverage*", "-fcondition-coverage*", "-fpath-coverage*",
+        "-fsave-*", "-flto*", "-fpch*", "-fpreprocessed", "-fdirectives-only", "-finput-charset*", "-fsyntax-only",
+        "-fcompare-debug*", "-fdiagnostics-format=*", "-fdeps-*", "-fmem-report*", "-ftime-report*", "-Wa,*", "-Wp,*",
+        "-fgo*", "-fanalyzer*", "-fself-test*")  # fmt: skip
+
+_SCRIPT = """\
+#!/bin/bash
+# Called as GCC's compiler.
+real={control}/${{0##*/}}
+direct() {{ exec -a "$0" "$real" "$@"; }}
+input= output= code=() pre=()
+all=("$@")
+while [ $# -gt 0 ]; do
+  case $1 in
+    -o) output=$2; shift ;;
+    {valued}) pre+=("$1" "$2"); shift ;;
+    {alone}) pre+=("$1") ;;
+    -dumpbase | -dumpbase-ext | -dumpdir | -auxbase | -auxbase-strip) code+=("$1" "$2"); shift ;;
+    {denied}) direct "${{all[@]}}" ;;
+    {allowed}) code+=("$1") ;;
+    -*) direct "${{all[@]}}" ;;
+    *.c | *.cc | *.cpp | *.cxx | *.c++ | *.C | *.CC | *.cp | *.CPP)
+      [ -z "$input" ] || direct "${{all[@]}}"
+      input=$1
+      ;;
+    *) direct "${{all[@]}}" ;;
+  esac
+  shift
+done
+case $output in *.s) ;; *) direct "${{all[@]}}" ;; esac
+[ -f "$input" ] && [ -p {control}/{requests} ] || direct "${{all[@]}}"
+name={prefix}$$-$RANDOM
+work={directories}/$name
+mkdir "$work" 2>/dev/null || direct "${{all[@]}}"
+clean() {{ rm -rf "$work"; }}
+if "$real" -E "${{pre[@]}}" "${{code[@]}}" "$input" -o "$work/text" 2>"$work/errors" && [ ! -s "$work/errors" ]; then
+  printf '%s\\0' "${{0##*/}}" "${{code[@]}}" >"$work/options"
+  mkfifo "$work/answer"
+  exec 9<>"$work/answer"
+  printf '%s\\n' "$name" >{control}/{requests}
+  read -r number <&9
+  exec 9<&-
+  if [ "$number" != none ] && cat {control}/{answers}/"$number" >"$output"; then
+    cat {control}/{answers}/"$number".errors >&2
+    clean
+    exit 0
+  fi
+fi
+clean
+direct "${{all[@]}}"
+"""
+
+
+def compilers(root: Path) -> list[str]:
+    """Return the paths of GCC's compilers in a root, absolute and sorted: at most one of each name."""
+    found: dict[str, str] = {}
+    for folder in _FOLDERS:
+        for path in sorted((root / folder).glob("*/*/cc1*")):
+            if path.name in _NAMES and path.is_file() and not path.is_symlink():
+                if path.name in found:
+                    return []  # several compilers: the name does not tell which
+                found[path.name] = f"/{path.relative_to(root)}"
+    return sorted(found.values())
+
+
+def script() -> str:
+    """Return the wrapper."""
+    return _SCRIPT.format(
+        control=CONTROL, requests=REQUESTS, answers=ANSWERS, directories=DIRECTORIES, prefix=PREFIX,
+        valued=_patterns(_PREPROCESSOR), alone=_patterns(_PREPROCESSOR_ALONE), denied=_patterns(_NOT),
+        allowed=_patterns(_CODE),
+    )  # fmt: skip
+
+
+def _patterns(options: Iterable[str]) -> str:
+    return " | ".join(options)
