@@ -1,9 +1,9 @@
 """Compile the files of a build apart, each in a sandbox of its own, and remember the results.
 
-The key of a result is everything that its compiler gets: the root, the compiler's path, its options and the preprocessed
-text. Only this service writes results, so no build can change what another one, or a later one, gets. A request comes
-from the build, which may be hostile: its files are opened without following links, and nothing is written into its
-directories but a line into a FIFO.
+The key of a result is everything that its compiler gets: the root, the compiler's path, its options and the
+preprocessed text. Only this service writes results, so no build can change what another one, or a later one, gets. A
+request comes from the build, which may be hostile: its files are opened without following links, and nothing is written
+into its directories but a line into a FIFO.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ from fpack.store.files.remove import remove_tree
 
 from .compiler_wrapper import ANSWERS, PREFIX, REQUESTS, WRAPPER, script
 
+MOST = 2 << 30  # bytes of all remembered results
 _FORMAT = 1  # of the remembered results; part of their keys
 _MOST_TEXT = 512 << 20
 _MOST_OPTIONS = 1 << 20
 _MOST_MESSAGES = 1 << 20
+_AT_ONCE = 64  # requests, each with a thread
 _POLL = 100  # ms between looks whether the service was stopped
 _NAME = re.compile(rf"{re.escape(PREFIX)}[0-9]+-[0-9]+")
 _NO_FOLLOW = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -67,6 +69,7 @@ class CompileService:
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._number = 0
+        self._grew = False
         self._jobs: list[threads.ThreadJob[None]] = []
         self._fifo = -1
         self._listener: threads.ThreadJob[None] | None = None
@@ -95,6 +98,8 @@ class CompileService:
         for job in self._jobs:
             job.wait()
         os.close(self._fifo)
+        if self._grew and self._results is not None:
+            trim(self._results, MOST)
 
     def covers(self) -> tuple[tuple[str, str, str], ...]:
         """Return what the sandbox mounts: for each compiler its path, and the names of the wrapper and of itself."""
@@ -115,6 +120,9 @@ class CompileService:
                 name = line.decode("ascii", "replace")
                 if _NAME.fullmatch(name):
                     self._jobs = [job for job in self._jobs if not job.done]
+                    while len(self._jobs) >= _AT_ONCE and not self._stopped.is_set():
+                        self._jobs[0].wait(_POLL / 1000)
+                        self._jobs = [job for job in self._jobs if not job.done]
                     self._jobs.append(threads.start(lambda name=name: self._serve(name), "compile"))  # type: ignore[misc]
 
     def _serve(self, name: str) -> None:
@@ -168,6 +176,7 @@ class CompileService:
         compiled = self._compile(program, options, text)
         if compiled is not None and path is not None:
             save(path, compiled)
+            self._grew = True
         return compiled
 
     def _compile(self, program: str, options: Sequence[str], text: bytes) -> Compiled | None:

@@ -1,7 +1,7 @@
 """Stand before GCC's compilers in a build, and let each file that they compile be compiled apart.
 
-A wrapper covers `cc1` and `cc1plus`, which `gcc` and `g++` start: `PATH`, the compiler's name and what it says of itself
-stay as they are. The wrapper preprocesses a file in the build, where its headers are, and asks fpack
+A wrapper covers `cc1` and `cc1plus`, which `gcc` and `g++` start: `PATH`, the compiler's name and what it says of
+itself stay as they are. The wrapper preprocesses a file in the build, where its headers are, and asks fpack
 (`compile_service.py`) for the assembler code of that. If fpack has none, since GCC does not accept the preprocessed
 text without an error, or since an option lets the compiler read or write other files, the compiler itself runs. So the
 result depends on the file, its headers and the options only, and not on what was compiled before.
@@ -27,8 +27,9 @@ _PREPROCESSOR_ALONE = ("-I?*", "-D?*", "-U?*", "-MP", "-MG", "-nostdinc", "-nost
 _CODE = ("-O*", "-g", "-g[0-2]", "-ggdb", "-ggdb[0-2]", "-gdwarf*", "-gno-*", "-gstrict-dwarf", "-W*", "-w", "-std=*",
          "-m*", "-f*", "-quiet", "-pedantic*", "-ansi", "-dumpbase-ext", "-version")  # fmt: skip
 _NOT = ("-fplugin*", "-fprofile*", "-fbranch-prob*", "-fdump*", "-fauto-profile*", "-fsanitize*list*", "-fmodule*",
-        "-fstack-usage*", "-fcallgraph*", "-fopt-info*", "-ftest-coverage*", "-fcondition-coverage*", "-fpath-coverage*",
-        "-fsave-*", "-flto*", "-fpch*", "-fpreprocessed", "-fdirectives-only", "-finput-charset*", "-fsyntax-only",
+        "-fstack-usage*", "-fcallgraph*", "-fopt-info*", "-ftest-coverage*", "-fcondition-coverage*",
+        "-fpath-coverage*", "-fsave-*", "-flto*", "-fpch*", "-fpreprocessed", "-fdirectives-only", "-finput-charset*",
+        "-fsyntax-only",
         "-fcompare-debug*", "-fdiagnostics-format=*", "-fdeps-*", "-fmem-report*", "-ftime-report*", "-Wa,*", "-Wp,*",
         "-fgo*", "-fanalyzer*", "-fself-test*")  # fmt: skip
 
@@ -92,10 +93,10 @@ def compilers(root: Path) -> list[str]:
     return sorted(found.values())
 
 
-def script() -> str:
-    """Return the wrapper."""
+def script(control: str = CONTROL, directories: str = DIRECTORIES) -> str:
+    """Return the wrapper. control: the directory of the build's scripts. directories: that of requests."""
     return _SCRIPT.format(
-        control=CONTROL, requests=REQUESTS, answers=ANSWERS, directories=DIRECTORIES, prefix=PREFIX,
+        control=control, requests=REQUESTS, answers=ANSWERS, directories=directories, prefix=PREFIX,
         valued=_patterns(_PREPROCESSOR), alone=_patterns(_PREPROCESSOR_ALONE), denied=_patterns(_NOT),
         allowed=_patterns(_CODE),
     )  # fmt: skip

@@ -87,13 +87,13 @@ class PhaseFailed(BuildError):
 
 class ExecOptions(NamedTuple):
     """User options. keep_failed: keep the directories of failed builds. cores: the value of CORES, 0 for all. files:
-    opens the finder of Debian's packages, for hints, if it can be had. compiled: the directory of what was compiled apart;
-    None: compile everything."""
+    opens the finder of Debian's packages, for hints, if it can be had. reuse: take what was compiled apart before.
+    """
 
     keep_failed: bool = False
     cores: int = 0
     files: Callable[[], NeedFinder | None] = lambda: None
-    compiled: Path | None = None
+    reuse: bool = False
 
 
 class ExecArgs(NamedTuple):
@@ -171,7 +171,8 @@ class ExecBuilder(BaseBuilder):
         found = compilers(work.view)
         if not found:
             return self._executor.run(spec, work)
-        with CompileService(spec, work, self._executor, task.scratch, found, self._options.compiled) as service:
+        results = work.store.parent / "compiled" if self._options.reuse else None
+        with CompileService(spec, work, self._executor, task.scratch, found, results) as service:
             return self._executor.run(spec._replace(covers=service.covers()), work)
 
     def _cores(self) -> int:
@@ -411,5 +412,4 @@ def kept_shell(kept: FailedBuild) -> int:
 def make(services: Services) -> ExecBuilder:
     from fpack.builders.sandbox.local_executor import LocalExecutor
 
-    compiled = services.store.root / "compiled"
-    return ExecBuilder(LocalExecutor(), ExecOptions(services.keep_failed, files=services.files, compiled=compiled))
+    return ExecBuilder(LocalExecutor(), ExecOptions(services.keep_failed, files=services.files, reuse=True))

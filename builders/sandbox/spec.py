@@ -38,7 +38,7 @@ class Spec(NamedTuple):
 
     outputs: names below /fpack/store that it may create. control: names and texts of the files in CONTROL; those in its
     directory `bin` are programs. covers: files of the root that others cover: the path of each, the name in CONTROL of
-    what covers it, and the name there under which the file itself is found.
+    what covers it, and the name there of the file itself.
     """
 
     root: str
