@@ -117,6 +117,9 @@ class Builder(Protocol):
         """Build the outputs."""
 
 
+EMULATOR = "emulator"  # an argument that is no part of the key: who runs programs never changes an output
+
+
 class BaseBuilder:
     """A builder whose output depends on its version and on the whole derivation, and that needs no network.
 
@@ -131,6 +134,7 @@ class BaseBuilder:
 
     def key(self, drv: Derivation) -> Value:
         """Return the version, and the derivation's kind, name, arguments and candidates."""
-        if self.limits in drv.args:
-            drv = drv._replace(args={name: value for name, value in drv.args.items() if name != self.limits})
+        unkeyed = (self.limits, EMULATOR)
+        if not drv.args.keys().isdisjoint(unkeyed):
+            drv = drv._replace(args={name: value for name, value in drv.args.items() if name not in unkeyed})
         return ["derivation 1", self.version, drv.encode()]

@@ -190,6 +190,7 @@ class CompileService:
             command=(program, "-fpreprocessed", *options, f"{BUILD}/{name}", "-o", f"{BUILD}/code.s"),
             env=tuple(pair for pair in self._spec.env if pair[0] in ("PATH", "HOME", "TMPDIR", "LANG")),
             limits=self._spec.limits,
+            emulator=self._spec.emulator,
         )
         try:
             self._executor.prepare(spec, work)

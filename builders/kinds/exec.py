@@ -22,6 +22,7 @@ from fpack.builders.exec.root_directory import RootDirectory
 from fpack.builders.exec.script import DRIVER, control_files, variables
 from fpack.builders.linking import store_paths
 from fpack.builders.payload.libraries import BuiltLibrary, built_libraries
+from fpack.builders.payload.machines import BIG_ENDIAN, HALF, MACHINES
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, BuiltAll, Task
 from fpack.builders.sandbox.executor import Executor, RunResult, Work
 from fpack.builders.sandbox.spec import CONTROL, Spec, limits_of
@@ -113,6 +114,7 @@ class ExecArgs(NamedTuple):
     linker: StorePath | None = None
     libs: tuple[StorePath, ...] = ()
     apart: bool = False
+    emulator: str | None = None
 
 
 class ExecBuilder(BaseBuilder):
@@ -147,6 +149,7 @@ class ExecBuilder(BaseBuilder):
             outputs=tuple(p.base for p in paths.values()),
             control=control,
             limits=limits,
+            emulator=_emulator(task, args),
         )
         lines = OutputLines(task.log, _READ_LINES)
         store = task.disk(args.root).parent
@@ -321,6 +324,19 @@ class ExecBuilder(BaseBuilder):
         os.chmod(work.directory, 0o700)
         os.rename(work.directory, kept)
         return f"the build's files are in {kept}: build, out and tmp"
+
+
+def _emulator(task: Task, args: ExecArgs) -> tuple[str, str] | None:
+    """Return the kernel's rule for the programs of a root and the emulator that runs them, or None."""
+    if args.emulator is None:
+        return None
+    from fpack.builders.sandbox.emulation import rule
+
+    path, _, arch = args.emulator.partition("#")
+    machine = MACHINES.get(arch)
+    if machine is None:
+        raise BuildError(f"There is no emulator for the architecture {arch!r}", where=args.emulator)
+    return rule(machine.elf, arch in HALF, arch in BIG_ENDIAN), os.fspath(task.disk(path))
 
 
 def _is_full(path: Path) -> bool:

@@ -29,6 +29,10 @@ MACHINES = {  # by Debian architecture
 }
 
 
+HALF = ("armel", "armhf", "i386")  # of 32 bits
+BIG_ENDIAN = ("s390x",)
+
+
 def elf_machine(arch: str) -> int:
     """Return the ELF machine number of a Debian architecture; 0 if it is unknown."""
     return MACHINES[arch].elf if arch in MACHINES else 0

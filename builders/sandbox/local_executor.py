@@ -151,6 +151,7 @@ class LocalExecutor:
             "stage": stage,
             "work": paths.work,
             "size": spec.limits.size,
+            "emulator": spec.emulator,
         }
 
     def _run(self, spec: Spec, work: Work, paths: SandboxPaths, uid: int | None) -> RunResult:

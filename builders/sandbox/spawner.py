@@ -188,6 +188,8 @@ def _spawn(request: dict[str, object], fds: list[int]) -> int:
         # Move the descriptors above 100 first, so that no move overwrites another. execve closes all others.
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100) for fd in (own[1], log, log, phases, arguments, own[0])]
         own += high
+        if request.get("emulator"):
+            return _spawn_emulated(request, high)
         moves = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(high)]
         if isinstance(uid, int):
             os.setgroups([])
@@ -210,6 +212,43 @@ def _spawn(request: dict[str, object], fds: list[int]) -> int:
             os.close(fd)
 
 
+def _spawn_emulated(request: dict[str, object], fds: list[int]) -> int:
+    """Start bubblewrap in a namespace in which the kernel runs the programs of the root by an emulator."""
+    uid = request["uid"]
+    # The build's user may not reach the emulator's path; opened by root, it needs no path.
+    if isinstance(uid, int):
+        os.setresuid(0, 0, 0)
+    interpreter = os.open(str(request["emulator"][1]), os.O_RDONLY | os.O_CLOEXEC)  # type: ignore[index]
+    pid = os.fork()
+    if pid:
+        os.close(interpreter)
+        return pid
+    try:
+        for number, fd in enumerate(fds):
+            os.dup2(fd, number, inheritable=True)
+        for signal_ in _DEFAULT_SIGNALS - {signal.SIGCHLD}:
+            signal.signal(signal_, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        if isinstance(uid, int):
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+        _emulate(request, interpreter)
+        os.execve(str(request["bwrap"]), _command(request), _ENVIRONMENT)
+    except OSError as error:
+        os.write(2, f"fpack: {error.filename or request['bwrap']}: {error.strerror}\n".encode())
+    finally:
+        os._exit(126)
+
+
+def _emulate(request: dict[str, object], interpreter: int) -> None:
+    """Let the kernel run the programs of the root by an emulator, from here on."""
+    from .emulation import enter
+
+    enter(str(request["emulator"][0]), interpreter)  # type: ignore[index]
+
+
 def _command(request: dict[str, object]) -> list[str]:
     command: list[str] = request["command"]  # type: ignore[assignment]
     return [str(request["bwrap"]), "--args", "4", "--", *command]
@@ -224,6 +263,8 @@ def at_terminal(request: dict[str, object], filter_: bytes, options: bytes) -> N
         os.dup2(fd, number, inheritable=True)
     if trouble := _show(request):
         raise OSError(trouble)
+    emulator = request.get("emulator")
+    interpreter = os.open(str(emulator[1]), os.O_RDONLY | os.O_CLOEXEC) if emulator else -1  # type: ignore[index]
     size, uid = request["size"], request["uid"]
     assert isinstance(size, int)
     _settle(size)
@@ -234,6 +275,8 @@ def at_terminal(request: dict[str, object], filter_: bytes, options: bytes) -> N
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
+    if interpreter >= 0:
+        _emulate(request, interpreter)
     os.execve(str(request["bwrap"]), _command(request), _ENVIRONMENT)
 
 

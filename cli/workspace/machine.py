@@ -8,12 +8,10 @@ import struct
 import sys
 from functools import lru_cache
 
-from fpack.builders.payload.machines import MACHINES
+from fpack.builders.payload.machines import BIG_ENDIAN, HALF, MACHINES
 from fpack.cli.errors import UsageError
 from fpack.store import processes
 
-_HALF = ("armel", "armhf", "i386")  # of 32 bits
-_BIG_ENDIAN = ("s390x",)
 _ALSO = {62: 3, 183: 40}  # ELF machines that usually run the programs of another one
 
 
@@ -41,13 +39,21 @@ def runs_instead(arch: str, *, in_builds: bool = False) -> str:
     return next((name for name, machine in MACHINES.items() if machine.elf == own), os.uname().machine)
 
 
+@lru_cache(maxsize=1)
+def can_emulate() -> bool:
+    """Return whether a sandbox here can have an emulator of its own."""
+    from fpack.builders.sandbox.emulation import is_possible
+
+    return is_possible()
+
+
 def _is_emulated(arch: str) -> bool:
     """Return whether the kernel has a handler for programs of an architecture.
 
     Its list of them is hidden in many containers, so ask it to execute a program.
     """
-    is_big = arch in _BIG_ENDIAN
-    ident = bytes((0x7F, *b"ELF", 1 if arch in _HALF else 2, 2 if is_big else 1, 1))
+    is_big = arch in BIG_ENDIAN
+    ident = bytes((0x7F, *b"ELF", 1 if arch in HALF else 2, 2 if is_big else 1, 1))
     header = struct.pack(">16sHH" if is_big else "<16sHH", ident, 2, MACHINES[arch].elf)
     child = processes.fork(lambda: _refused(header))
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

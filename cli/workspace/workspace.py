@@ -332,7 +332,7 @@ class Workspace:
                 "codec": _codec(self.options.compress),
                 "version": VERSION,
                 "is-licence": _is_licence,
-                **({"cannot-run": self._cannot_run} if self.options.builds else {}),
+                **({"cannot-run": self._cannot_run, "emulated-by": self._emulated_by} if self.options.builds else {}),
             },
             messages=lambda kind, text: warn(text) if kind == "warning" else note(f"{kind}: {text}"),
         )
@@ -347,7 +347,19 @@ class Workspace:
         from . import machine
 
         name = machine.runs_instead(wanted, in_builds=True)
-        return f"this machine runs {name}" if name else None
+        if not name or machine.can_emulate():
+            return None
+        return f"this machine runs {name}, and its kernel lets no sandbox have an emulator (Linux 6.7 and newer do)"
+
+    def _emulated_by(self, arch: Any, /) -> str | None:
+        """Return the architecture for which builds of another one need an emulator here, or None if they need none."""
+        from fpack.lang.runtime.values import evaluated
+
+        from . import machine
+
+        wanted = str(evaluated(arch))
+        is_foreign = wanted != machine_arch() and bool(machine.runs_instead(wanted, in_builds=True))
+        return machine_arch() if is_foreign and machine.can_emulate() else None
 
     def realise(self, outputs: Sequence[Output]) -> list[StorePath]:
         """Build outputs, and show progress on stderr. Damaged paths that a builder meets are built again."""

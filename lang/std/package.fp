@@ -129,6 +129,7 @@ package({
       outputs
       strip
       ...if apart then { apart } else {}
+      ...emulator(the-release, the-arch)
     }
     # `meta` is checked when the package is used: if `.with` changes defaults of `env` and `meta`, neither needs the other.
     made = evaluate(own-meta, built)
@@ -218,6 +219,11 @@ can-build(name, arch) =
     "${name} cannot be built for ${arch} here: ${why}. Build it there, or give a platform = \"...\" if the result suits any",
     "platform",
   )
+
+# The emulator that runs the programs of a build, if this machine does not: QEMU of the same release, for this machine.
+emulator(release, arch) =
+  let here = get(settings, "emulated-by", _ => null)(arch) in
+  if here == null then {} else import("./build/emulator.fp").of(release, arch, here)
 
 # Packages with those that the fields list, such as `libs`, of built packages, transitively: first the built packages.
 with-their(fields, packages) = let found = packages-with(packages, fields) in [...found.built, ...found.debian]

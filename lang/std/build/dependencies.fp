@@ -20,7 +20,11 @@ archive = ".*\\.(tar|tar\\.[a-z0-9]+|t[a-z]z2?|zip|crate|gem|whl)"
 # The package of what is compiled from a skeleton: its tools, libraries and variables are those of the project.
 compiled(given, name, tools, others) =
   import("./common.fp").with-defaults(
-    { ${n} = get(given, n) for n in ["tools", "libs", "runtime", "env", "folder", "release", "platform"] if has(given, n) },
+    {
+      ${n} = get(given, n)
+      for n in ["tools", "libs", "runtime", "env", "folder", "release", "platform"]
+      if has(given, n)
+    },
     tools,
     { name, version = "0", patch = null, fixup = null, strip = false, ...others },
   )
