@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-from .skeleton import Skeleton, SourceTree
+from .skeleton import Skeleton, SourceFiles
 
 STUB = "fn main() {}\n"
 OWN = ".fpack/crates"  # a list in the skeleton: the names of the source's own packages, one a line
@@ -22,7 +22,7 @@ _TARGET = re.compile(r"build\.rs|src/(?:lib|main)\.rs|(?:src/bin|tests|examples|
 _TARGETS = ("bin", "test", "example", "bench")
 
 
-def cargo_skeleton(source: SourceTree, vendor: str) -> Skeleton:
+def cargo_skeleton(source: SourceFiles, vendor: str) -> Skeleton:
     """Keep manifests, locks, configuration and the crates in `vendor`. Replace the targets of other crates by stubs."""
     crates = posixpath.normpath(vendor) + "/"
     keep: list[str] = []
@@ -48,14 +48,14 @@ def cargo_skeleton(source: SourceTree, vendor: str) -> Skeleton:
     return Skeleton(keep, {**texts, OWN: "".join(f"{name}\n" for name in sorted(own - {""}))})
 
 
-def _manifest(source: SourceTree, path: str) -> dict[str, Any]:
+def _manifest(source: SourceFiles, path: str) -> dict[str, Any]:
     try:
         return tomllib.loads(source.read(path).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         return {}  # cargo says what is wrong with it
 
 
-def _targets(source: SourceTree, folder: str, manifest: dict[str, Any], files: frozenset[str]) -> Iterator[str]:
+def _targets(source: SourceFiles, folder: str, manifest: dict[str, Any], files: frozenset[str]) -> Iterator[str]:
     """Yield the target files of a manifest that the source has."""
     start = f"{folder}/" if folder else ""
     for path in source.paths:

@@ -38,7 +38,7 @@ _NAME = re.compile(rf"{re.escape(PREFIX)}[0-9]+-[0-9]+")
 _NO_FOLLOW = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class Compiled(NamedTuple):
+class CompiledFile(NamedTuple):
     """A result: the assembler code, and what the compiler said."""
 
     code: bytes
@@ -165,7 +165,7 @@ class CompileService:
             os.chmod(path, 0o444)
         return number
 
-    def _compiled(self, program: str, options: Sequence[str], text: bytes) -> Compiled | None:
+    def _compiled(self, program: str, options: Sequence[str], text: bytes) -> CompiledFile | None:
         """Return a remembered result, or compile. Return None if the compiler fails."""
         parts = [str(_FORMAT), self._spec.root, program, *options]
         key = blake3("\0".join([*parts, ""]).encode("utf-8", "surrogateescape") + text).hexdigest()
@@ -179,7 +179,7 @@ class CompileService:
             self._grew = True
         return compiled
 
-    def _compile(self, program: str, options: Sequence[str], text: bytes) -> Compiled | None:
+    def _compile(self, program: str, options: Sequence[str], text: bytes) -> CompiledFile | None:
         """Run the compiler on preprocessed text, in a sandbox that has nothing but the root."""
         name = f"text.{'ii' if program.endswith('plus') else 'i'}"
         said: list[bytes] = []
@@ -200,7 +200,7 @@ class CompileService:
                 return None
             build = os.open(directory / "build", os.O_DIRECTORY | _NO_FOLLOW)
             try:
-                return Compiled(_read(build, "code.s", _MOST_TEXT), b"".join(said)[:_MOST_MESSAGES])
+                return CompiledFile(_read(build, "code.s", _MOST_TEXT), b"".join(said)[:_MOST_MESSAGES])
             finally:
                 os.close(build)
         finally:
@@ -212,7 +212,7 @@ class CompileService:
             raise InterruptedError
 
 
-def load(path: Path) -> Compiled | None:
+def load(path: Path) -> CompiledFile | None:
     """Read a remembered result. Return None if there is none, or if it is damaged."""
     try:
         content = path.read_bytes()
@@ -224,10 +224,10 @@ def load(path: Path) -> Compiled | None:
         return None
     plain = zlib.decompress(packed)
     size = int.from_bytes(plain[:8], "big")
-    return Compiled(plain[8 + size :], plain[8 : 8 + size])
+    return CompiledFile(plain[8 + size :], plain[8 : 8 + size])
 
 
-def save(path: Path, compiled: Compiled) -> None:
+def save(path: Path, compiled: CompiledFile) -> None:
     """Remember a result. A full disk is no error: the next build compiles the file again."""
     packed = zlib.compress(len(compiled.messages).to_bytes(8, "big") + compiled.messages + compiled.code, 1)
     new = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from .skeleton import Skeleton, SourceTree
+from .skeleton import Skeleton, SourceFiles
 
 IMPORTS, TEST_IMPORTS = ".fpack/imports", ".fpack/test-imports"  # lists in the skeleton, one import path a line
 _MODULE_FILES = ("go.mod", "go.sum", "go.work", "go.work.sum")
@@ -21,7 +21,7 @@ _IMPORT = re.compile(rb"import\b")
 _SPEC = re.compile(rb'(?:[\w.]+[ \t]+|[\w.]+(?=["`]))?(?:"([^"\n]*)"|`([^`]*)`)')
 
 
-def go_skeleton(source: SourceTree) -> Skeleton:
+def go_skeleton(source: SourceFiles) -> Skeleton:
     """Keep the module files and vendored packages, and list what the other packages import from elsewhere."""
     keep = [path for path in source.paths if _is_module_file(path)]
     vendored = tuple(path.removesuffix("modules.txt") for path in source.paths if _is_vendor_list(path))

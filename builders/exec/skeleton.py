@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 
-class SourceTree(NamedTuple):
+class SourceFiles(NamedTuple):
     """A directory of sources. paths: of all files and symlinks, sorted. read: returns the content of a file."""
 
     paths: Sequence[str]

@@ -14,7 +14,7 @@ from blake3 import blake3
 from fpack.builders import arguments
 from fpack.builders.exec.cargo_skeleton import cargo_skeleton
 from fpack.builders.exec.go_skeleton import go_skeleton
-from fpack.builders.exec.skeleton import Skeleton, SourceTree
+from fpack.builders.exec.skeleton import Skeleton, SourceFiles
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.store.files.pool import FileNode
 from fpack.store.files.tree import Node
@@ -52,7 +52,7 @@ class SkeletonBuilder(BaseBuilder):
                 raise tree.damaged(path)
             return content
 
-        skeleton = _skeleton(SourceTree(sorted(nodes), read), args)
+        skeleton = _skeleton(SourceFiles(sorted(nodes), read), args)
         writer = task.writer()
         writer.mkdir("")
         for path in sorted(set(skeleton.keep)):
@@ -66,7 +66,7 @@ class SkeletonBuilder(BaseBuilder):
         return Built(writer)
 
 
-def _skeleton(source: SourceTree, args: SkeletonArgs) -> Skeleton:
+def _skeleton(source: SourceFiles, args: SkeletonArgs) -> Skeleton:
     if args.language == "go":
         return go_skeleton(source)
     if args.language == "rust":

@@ -332,7 +332,11 @@ class Workspace:
                 "codec": _codec(self.options.compress),
                 "version": VERSION,
                 "is-licence": _is_licence,
-                **({"cannot-run": self._cannot_run, "emulated-by": self._emulated_by} if self.options.builds else {}),
+                **(
+                    {"cannot-run": self._cannot_run, "emulated-by": self._emulated_by, "machine": machine_arch()}
+                    if self.options.builds
+                    else {}
+                ),
             },
             messages=lambda kind, text: warn(text) if kind == "warning" else note(f"{kind}: {text}"),
         )

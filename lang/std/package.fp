@@ -12,6 +12,7 @@
 # Neither is part of the build.
 # platform: where the build runs, and its tools: what is built for, unless another is given.
 # apart: compile each file of C and C++ in a sandbox of its own, and remember the result: an edit compiles no other file.
+# target: the architecture of the result, if the build runs on another one (a cross build, which links with no library).
 # limits: { seconds, memory, processes, size }. allowed, disallowed: store paths that the result may, must not mention.
 package({
   name: string,
@@ -41,6 +42,7 @@ package({
   disallowed: list = [],
   release: string | null = null,
   platform: string | record | null = null,
+  target: string | null = null,
 }) =
   let
     asked = if platform == null then null else import("fpack/platform").of(platform)
@@ -143,11 +145,11 @@ package({
       if o != "out"
     }
     release = the-release
-    platform = import("fpack/platform").of(the-arch)
+    platform = import("fpack/platform").of(if target == null then the-arch else target)
     root = root-made
     # The packages in which a container finds the libraries that the result loads and the programs that it runs.
-    debian-packages = evaluate(own-meta, debian)
-    debian-runtime = evaluate(own-meta, run-packages)
+    debian-packages = evaluate(own-meta, if target == null then debian else [])
+    debian-runtime = evaluate(own-meta, if target == null then run-packages else [])
     meta = own-meta
     extra
     name, version, description, source, patches, tools, libs, runtime, env, folder, outputs

@@ -43,7 +43,7 @@ install = """
     go1.[0-9] | go1.[0-9].* | go1.1[0-9]* | go1.2[0-3]*) ;;
     *)
       cp "$serve" /build/serve.go
-      (cd /build && CGO_ENABLED=0 GOFLAGS=-trimpath GO111MODULE=off go build -o "$out/serve" serve.go) || true
+      (cd /build && GOOS= GOARCH= GOARM= CGO_ENABLED=0 GOFLAGS=-trimpath GO111MODULE=off go build -o "$out/serve" serve.go) || true
       ;;
   esac
 """

@@ -2,23 +2,31 @@
 
 # packages: the packages to build, "." or "./cmd/...". flags: words for `go build`. cgo: use the C compiler.
 # lock: the go.sum whose modules are fetched. apart: compile what the source imports as a derivation of its own, which an
-# edit does not compile again. All else is as in `package`.
+# edit does not compile again. cross: for another architecture than the machine's, let this machine's Go compile for it.
+# All else is as in `package`.
 go({
   packages: list = ["."],
   flags: list = [],
   cgo: bool = false,
   lock: path | null = null,
   apart: bool = true,
-  ...given
+  cross: bool = false,
+  ...theirs
 }) =
   let
     common = import("./common.fp")
+    target = common.arch-of(theirs)
+    # A cross build runs on this machine, with its tools, if that is of another architecture.
+    here = if cross && !cgo && !has(theirs, "platform") then get(settings, "machine", target) else target
+    is-crossed = here != target
+    given = if is-crossed then { ...theirs, platform = here, target } else theirs
     words = common.words
     all = words([...flags, ...packages])
     compiler = if cgo then ["gcc", "libc6-dev"] else []
     modules = if lock == null then [] else from-sum(common.debian-tools(given, ["golang-go"]), read-text(lock))
     listing = text("modules", join(["${m}\n" for m in modules], ""))
     env = {
+      ...if is-crossed then { GOOS = "linux", ...get(targets, target, { GOARCH = target }) } else {}
       CGO_ENABLED = if cgo then "1" else "0"
       GOFLAGS = "-trimpath -buildvcs=false"
       GOPROXY = "off"
@@ -33,13 +41,24 @@ go({
       mkdir -p /build/bin
       go build -o /build/bin/ -p $CORES${all}
     """
-    check = "go vet${words(packages)} && go test -p $CORES${words([...flags, ...packages])}"
+    # Tests are programs for another machine in a cross build.
+    check = if is-crossed then "go vet${words(packages)}"
+      else "go vet${words(packages)} && go test -p $CORES${words([...flags, ...packages])}"
     install = """
       mkdir -p "$out/bin"
       cp /build/bin/* "$out/bin/"
     """
     env = if imported == null then env else { ...env, imported = "${imported}" }
   })
+
+# Go's variables for architectures that it names otherwise.
+targets = {
+  armel = { GOARCH = "arm", GOARM = "5" }
+  armhf = { GOARCH = "arm", GOARM = "7" }
+  i386 = { GOARCH = "386" }
+  mips64el = { GOARCH = "mips64le" }
+  ppc64el = { GOARCH = "ppc64le" }
+}
 
 # The modules are laid out as the files of a module proxy. Go compares each module with go.sum again.
 configure = """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.exec import compile_service
-from fpack.builders.exec.compile_service import Compiled, CompileService, load, save, trim
+from fpack.builders.exec.compile_service import CompiledFile, CompileService, load, save, trim
 from fpack.builders.exec.compiler_wrapper import compilers, script
 from fpack.builders.sandbox.executor import RunResult, Work
 from fpack.builders.sandbox.spec import BUILD, Spec
@@ -191,15 +191,15 @@ def test_a_request_cannot_make_the_service_read_or_write_elsewhere(tmp_path: Pat
 
 def test_a_damaged_result_is_none(tmp_path: Path) -> None:
     path = tmp_path / "ab" / "abc"
-    save(path, Compiled(b"code", b"said"))
-    assert load(path) == Compiled(b"code", b"said")
+    save(path, CompiledFile(b"code", b"said"))
+    assert load(path) == CompiledFile(b"code", b"said")
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     assert load(path) is None and load(tmp_path / "none") is None
 
 
 def test_the_least_recently_used_results_are_deleted(tmp_path: Path) -> None:
     for number in range(4):
-        save(path := tmp_path / "ab" / str(number), Compiled(bytes(8), b""))
+        save(path := tmp_path / "ab" / str(number), CompiledFile(bytes(8), b""))
         os.utime(path, (number, number))
     size = path.stat().st_size
     assert load(tmp_path / "ab" / "0") is not None
