@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from fpack.builders.sandbox import emulation
 from support.archive import Archive
 from support.elves import elf
 from support.machines import small_world
@@ -88,6 +89,7 @@ def test_a_program_for_another_machine_is_refused(fpack: Fpack) -> None:
     assert fpack("verify", "greet.tar").returncode == 0
 
 
+@pytest.mark.skipif(emulation.is_possible(), reason="a build for another machine has an emulator")
 @needs_amd64
 @pytest.mark.parametrize(
     ("verb", "words", "arch"),

@@ -1,0 +1,209 @@
+"""From a one-line edit to the built result: fpack beside `buildah build` with cache mounts.
+
+usage: python bench/edits.py FOLDER [--rounds N] [--only NAME ...] [--no-peers] [--json FILE]
+
+FOLDER: a directory on a disk, made and deleted. The projects are the examples for Go, Rust, Python and Node, and one
+of C++ with six files. Each is built once; a round then adds a line to one file and builds again. The peer's base image
+has the same Debian packages, packed by fpack; its caches are Go's build cache, cargo's `target` and CMake's build
+directory. Rounds are interleaved. Processor time is that of all processes in a control group if one can be made, else
+of the command's children only, to which fpack's builds do not belong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+# Control groups that count processor time, in version 1 and 2: the directory, the file, and the unit in seconds.
+GROUPS = ((Path("/sys/fs/cgroup/cpuacct"), "cpuacct.usage", 1e-9), (Path("/sys/fs/cgroup"), "cpu.stat", 1e-6))
+
+CPP = """words = cmake {
+  name = "words"
+  version = "1.0"
+  source = ./src
+}
+"""
+BASE = """debian = import("fpack/debian").trixie
+image = container {{ name = "base", packages = [{packages}] }}
+"""
+CMAKE = """cmake_minimum_required(VERSION 3.20)
+project(words LANGUAGES CXX)
+add_executable(words main.cc part0.cc part1.cc part2.cc part3.cc part4.cc)
+install(TARGETS words)
+"""
+PART = """#include <map>
+#include <regex>
+#include <string>
+#include <vector>
+std::string part{i}(const std::string &text) {{
+  std::map<std::string, std::vector<int>> found;
+  found[text].push_back({i});
+  return std::regex_replace(text, std::regex("[a-z]+{i}"), "x{i}");
+}}
+"""
+
+
+class Project(NamedTuple):
+    """A project. name: what is built. edited: the file to which `line` is added. packages, command: the peer's."""
+
+    name: str
+    edited: str
+    line: str
+    packages: tuple[str, ...] = ()
+    command: str = ""
+
+
+PROJECTS = {
+    "go": Project(
+        "greeter", "src/main.go", 'var edit{n} = "{n}"\n', ("golang-go",),
+        "RUN --mount=type=cache,target=/cache GOCACHE=/cache GOFLAGS='-trimpath -buildvcs=false -mod=vendor' "
+        "CGO_ENABLED=0 sh -c 'go build -o /greeter . && go vet . && go test .'",
+    ),
+    "rust": Project(
+        "tally", "src/src/main.rs", "#[used] static EDIT_{n}: u32 = {n};\n", ("cargo", "gcc", "libc6-dev", "rustc"),
+        "RUN --mount=type=cache,target=/src/target mkdir -p /root/.cargo && printf '[source.vendored]\\n"
+        'directory = "/src/vendor"\\n[registries.ours]\\nindex = "sparse+https://crates.example.org/index/"\\n'
+        "[source.ours]\\nregistry = \"sparse+https://crates.example.org/index/\"\\nreplace-with = \"vendored\"\\n' "
+        ">/root/.cargo/config.toml && cargo build --release --offline --locked && "
+        "cargo test --release --offline --locked",
+    ),
+    "cpp": Project(
+        "words", "src/main.cc", "int edit{n} = {n};\n", ("cmake", "g++", "ninja-build"),
+        "RUN --mount=type=cache,target=/objects cmake -S . -B /objects -G Ninja -DCMAKE_BUILD_TYPE=Release && "
+        "cmake --build /objects && cmake --install /objects",
+    ),
+    "flask": Project("app", "src/app.py", "EDIT_{n} = {n}\n"),
+    "node": Project("greeter", "src/server.js", "const edit{n} = {n}\n"),
+}  # fmt: skip
+_BASE = ("bash", "coreutils", "dash", "sed", "grep", "findutils")
+
+
+class Used(NamedTuple):
+    """Seconds of a command."""
+
+    wall: float
+    processor: float
+
+
+def measure(words: list[str], folder: Path, env: dict[str, str]) -> Used:
+    """Run a command and return what it used. Raise CalledProcessError with its output if it fails."""
+    directory, usage, unit = GROUPS[0] if GROUPS[0][0].is_dir() else GROUPS[1]
+    group = directory / f"bench-{os.getpid()}"
+    try:
+        group.mkdir(exist_ok=True)
+        grouped = (group / usage).exists()
+    except OSError:
+        grouped = False
+
+    def join() -> None:
+        if grouped:
+            (group / "cgroup.procs").write_text("0")
+
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = time.monotonic()
+    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, preexec_fn=join)
+    wall = time.monotonic() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    if grouped:
+        counted = (group / usage).read_text().split()
+        processor = int(counted[0] if len(counted) == 1 else counted[1]) * unit
+        while group.exists():  # its last process may still be on its way out
+            try:
+                group.rmdir()
+            except OSError:
+                time.sleep(0.01)
+    if done.returncode:
+        sys.exit(f"{' '.join(words)} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+    return Used(wall, processor)
+
+
+def prepare(folder: Path, name: str) -> Path:
+    """Make a project's directory."""
+    place = folder / name
+    if name != "cpp":
+        shutil.copytree(ROOT / "examples" / name, place)
+        return place
+    (place / "src").mkdir(parents=True)
+    (place / "fpack.fp").write_text(CPP)
+    (place / "src" / "CMakeLists.txt").write_text(CMAKE)
+    for i in range(5):
+        (place / "src" / f"part{i}.cc").write_text(PART.format(i=i))
+    (place / "src" / "main.cc").write_text("int main() {}\n")
+    return place
+
+
+def main() -> None:
+    """Build, edit and build again; print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="*", default=list(PROJECTS), choices=list(PROJECTS))
+    parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    folder = given.folder.absolute()
+    folder.mkdir(parents=True)
+    fpack = str(ROOT / "cli/fpack")
+    env = {**os.environ, "FPACK_ROOT": str(folder / "store"), "XDG_CACHE_HOME": str(folder / "cache")}
+    storage = ["--root", str(folder / "storage"), "--runroot", str(folder / "run")]
+    peers = not given.no_peers and shutil.which("buildah") is not None
+    figures: dict[str, dict[str, list[Used]]] = {}
+    first: dict[str, float] = {}
+    try:
+        for name in given.only:
+            project = PROJECTS[name]
+            place = prepare(folder, name)
+            mine = [fpack, "build", f"#{project.name}"]
+            measure([fpack, "lock"], place, env)
+            first[name] = measure(mine, place, env).wall
+            theirs: list[str] = []
+            if peers and project.command:
+                packages = ", ".join(f'debian."{package}"' for package in (*_BASE, *project.packages))
+                (place / "base.fp").write_text(BASE.format(packages=packages))
+                measure([fpack, "pack", "base.fp", "-o", "base.tar"], place, env)
+                measure(["buildah", *storage, "pull", f"oci-archive:{place}/base.tar"], place, env)
+                measure(["buildah", *storage, "tag", _image(storage), f"localhost/base-{name}"], place, env)
+                (place / "Containerfile").write_text(
+                    f"FROM localhost/base-{name}\nWORKDIR /src\nCOPY src .\n{project.command}\n"
+                )
+                theirs = ["buildah", *storage, "build", "--layers", "--pull-never", "-t", name, "."]
+                measure(theirs, place, env)
+            rows = figures.setdefault(name, {"fpack build": []} | ({"buildah build": []} if theirs else {}))
+            for number in range(given.rounds):
+                edited = place / project.edited
+                for what, words in (("fpack build", mine), ("buildah build", theirs)):
+                    if words:
+                        edited.write_text(edited.read_text() + project.line.format(n=2 * number + (what[0] == "b")))
+                        rows[what].append(measure(words, place, env))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print("| project | what | wall s | CPU s |\n| --- | --- | --- | --- |")
+    for name, rows in figures.items():
+        for what, used in rows.items():
+            wall, processor = (statistics.median(column) for column in zip(*used, strict=True))
+            print(f"| {name} | `{what}` after an edit | {wall:.2f} | {processor:.2f} |")
+    if given.json:
+        given.json.write_text(json.dumps({name: {what: rows[what] for what in rows} for name, rows in figures.items()}))
+
+
+def _image(storage: list[str]) -> str:
+    """Return the image that was pulled last."""
+    done = subprocess.run(
+        ["buildah", *storage, "images", "-q", "--no-trunc"], capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()[0].removeprefix("sha256:")
+
+
+if __name__ == "__main__":
+    main()
