@@ -49,7 +49,7 @@ def enter(text: str, interpreter: int) -> None:
     _check(_libc.mount(b"fpack", TABLE.encode(), b"binfmt_misc", flags, None), TABLE)
     # P: pass the name by which a program was started. F: open the interpreter now.
     _write(f"{TABLE}/register", f"{text}/proc/self/fd/{interpreter}:PF")
-    # In a namespace below, the process has its own number again, and no privilege over the table.
+    # In a namespace below, the process has its own number again. The sandbox sees the table read-only, below /proc/sys.
     _check(_libc.unshare(_NEWUSER), "unshare")
     _map(f"{uid} 0 1", f"{gid} 0 1")
 
