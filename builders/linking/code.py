@@ -109,10 +109,17 @@ class CodeNeeds:
         found += called
         tables = [*included, *(table for table, _ in found)]
         found += yield from self._search(open_, tables, fetched)
-        self._loaded |= {table.package for table, reason in found if reason.kind in (MODULE, ENGINE, DEPENDS)}
+        self._loaded |= {table.package for table, reason in found if self._counts(table.package, reason)}
         return found
 
     # Which code counts.
+
+    def _counts(self, package: str, reason: Reason) -> bool:
+        """Return whether the code of a package that is included for a reason counts."""
+        if reason.kind != ENGINE:
+            return reason.kind in (MODULE, DEPENDS)
+        language = languages.of_package(package)
+        return language is not None and language.name in self._languages
 
     def _active(self, table: SliceTable) -> list[Language]:
         """Return the languages in which a package is active."""

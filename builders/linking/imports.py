@@ -118,10 +118,10 @@ def _python_names(node: ast.Import | ast.ImportFrom) -> list[str]:
 
 _POD = re.compile(rb"(?ms)^=[a-zA-Z].*?(?:^=cut\b|\Z)")
 _HASH_COMMENT = re.compile(rb"(?m)^[ \t]*#.*$")
-_STAR_COMMENT = re.compile(rb"(?s)/\*.*?\*/|(?m:^[ \t]*//.*$)")
+_STAR_COMMENT = re.compile(rb"(?s)/\*.*?\*/|(?m:^[ \t]*//[^\n]*$)")
 _DASH_COMMENT = re.compile(rb"(?m)^[ \t]*--.*$")
 _PERL = re.compile(rb"(?m)^([ \t]*)(?:.*?\beval\b[^\n]*?\b)?(use|require)[ \t]+([A-Za-z_]\w*(?:::\w+)*)([^;\n]*)")
-_PERL_BASES = re.compile(rb"[A-Za-z_]\w*(?:::\w+)+|\b[A-Z]\w*")
+_PERL_BASES = re.compile(rb"(?<![\w$^:])(?:[A-Za-z_]\w*(?:::\w+)+|[A-Z]\w*)")
 _RUBY = re.compile(rb"(?m)^([ \t]*)(?:.*?\b)?require[ \t(]+['\"]([\w./-]+)['\"]")
 _NODE = re.compile(
     rb"(?m)^([^\n]*?)(?:\brequire\(\s*['\"]|\bfrom\s+['\"]|^import\s+['\"]|\bimport\(\s*['\"])"

@@ -89,7 +89,7 @@ DIGESTS = {
     "fetch": "07f36f1f71485e04",
     "files": "05d2a081a5b2a6de",
     "gomod": "1b6fa697069b04f9",
-    "image": "c2746c21d0da9b56",
+    "image": "1cb5267fff0b5e6b",
     "layer": "eacd33cce89eedb6",
     "manifest": "23eb2138aa38dbcc",
     "npm": "28b1256fab9cabc9",
