@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-from collections.abc import Collection, Iterable, Sequence
-from html import unescape
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote, urljoin, urlsplit
 
 from fpack.builders import arguments
 from fpack.builders.net.errors import HttpError
@@ -21,6 +18,9 @@ from fpack.builders.net.http import Http
 from fpack.builders.net.origins import Origins, is_local
 from fpack.builders.net.registries import pip_directories, pip_indexes
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
+from fpack.builders.python.names import normal
+from fpack.builders.python.pages import MAX_PAGE, file_of, links
+from fpack.builders.python.wheels import IndexFile, WheelTarget, choose, target
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
 from fpack.store.files.tree import read_file
@@ -32,31 +32,6 @@ if TYPE_CHECKING:
     from .table import Services
 
 VERSION = 1
-MAX_PAGE = 64 << 20
-_LINK = re.compile(r"""<a\s[^>]*?href\s*=\s*["']([^"']+)["']""", re.IGNORECASE)
-_WHEEL = re.compile(
-    r"(?P<name>[^-]+)-(?P<version>[^-]+)(?:-\d[^-]*)?-(?P<python>[^-]+)-(?P<abi>[^-]+)-(?P<platform>[^-]+)\.whl\Z"
-)
-
-_SHA256 = re.compile(r"(?:.*[#&])?sha256=([0-9a-f]{64})")
-_OLD = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
-_MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "armhf": "armv7l", "ppc64el": "ppc64le"}
-
-
-class WheelTarget(NamedTuple):
-    """The system that a wheel must suit: the minor version of Python 3, the version of glibc, the machine."""
-
-    python: int
-    libc: tuple[int, int]
-    machine: str
-
-
-class IndexFile(NamedTuple):
-    """A file listed by an index."""
-
-    name: str
-    url: str
-    sha256: str
 
 
 class PypiArgs(NamedTuple):
@@ -79,7 +54,7 @@ class PypiArgs(NamedTuple):
     @property
     def target(self) -> WheelTarget:
         """Return the system that a wheel must suit."""
-        return WheelTarget(_pair(self.python)[1], _pair(self.libc), _MACHINES.get(self.arch, self.arch))
+        return target(self.python, self.libc, self.arch)
 
 
 class PypiBuilder(BaseBuilder):
@@ -130,7 +105,7 @@ class PypiBuilder(BaseBuilder):
     def _offered(self, task: Task, args: PypiArgs) -> list[IndexFile]:
         """Return the allowed files of the lock's URLs, of pip's local directories and of its indexes."""
         project, allowed = args.project, args.hashes
-        named = [_file(url, "") for url in args.urls]
+        named = [file_of(url) for url in args.urls]
         found = [file for directory in pip_directories() for file in _in_directory(Path(directory), project, allowed)]
         failures: list[HttpError] = []
         for index in pip_indexes():
@@ -158,78 +133,6 @@ class PypiBuilder(BaseBuilder):
                         "The page of an index is too large", where=url, why=f"the limit is {MAX_PAGE >> 20} MB"
                     )
         return body.decode("utf-8", "replace")
-
-
-def normal(project: str) -> str:
-    """Return the normalised name of a project (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", project).lower()
-
-
-def links(page: str, base: str) -> list[IndexFile]:
-    """Return the files with hashes on an index's page (PEP 503), in order. Ignore file: links of a remote page."""
-    found = (_file(urljoin(base, unescape(match[1])), "") for match in _LINK.finditer(page))
-    return [file for file in found if file.sha256 and (is_local(base) or not is_local(file.url))]
-
-
-def choose(files: Iterable[IndexFile], allowed: Collection[str], target: WheelTarget) -> IndexFile | None:
-    """Return the best match: wheels before sources, then the more specific wheel, then the newer system."""
-    best: tuple[tuple[int, ...], str, IndexFile] | None = None
-    for file in files:
-        rank = _rank(file.name, target) if file.sha256 in allowed else None
-        if rank is not None and (best is None or (rank, file.name) > best[:2]):
-            best = (rank, file.name, file)
-    return best[2] if best else None
-
-
-def _rank(name: str, target: WheelTarget) -> tuple[int, ...] | None:
-    match = _WHEEL.match(name)
-    if match is None:
-        return (0,) if name.endswith((".tar.gz", ".zip", ".tar.bz2", ".tar.xz")) else None
-    abi = max((a for p in match["python"].split(".") for a in _abis(p, match["abi"].split("."), target)), default=None)
-    platform = max(
-        (found for p in match["platform"].split(".") if (found := _platform(p, target)) is not None), default=None
-    )
-    return None if abi is None or platform is None else (1, *abi, *platform)
-
-
-def _abis(python: str, abis: Sequence[str], target: WheelTarget) -> list[tuple[int, int]]:
-    """Return (specificity, version) of each ABI of a wheel that the target supports."""
-    found = re.fullmatch(r"(cp|py)3(\d*)", python)
-    if found is None:
-        return []
-    minor = int(found[2] or 0)
-    ranks = []
-    for abi in abis:
-        if abi == f"cp3{target.python}" and found[1] == "cp" and minor == target.python:
-            ranks.append((3, minor))
-        elif abi == "abi3" and found[1] == "cp" and minor <= target.python:
-            ranks.append((2, minor))
-        elif abi == "none" and (minor <= target.python if found[1] == "py" else minor == target.python):
-            ranks.append((1, minor))
-    return ranks
-
-
-def _platform(platform: str, target: WheelTarget) -> tuple[int, int] | None:
-    """Return the glibc version that a platform tag requires, (0, 0) for none, or None for another system."""
-    if platform == "any":
-        return (0, 0)
-    if not platform.endswith(f"_{target.machine}"):
-        return None
-    kind = platform.removesuffix(f"_{target.machine}")
-    modern = re.fullmatch(r"manylinux_(\d+)_(\d+)", kind)
-    needs = (int(modern[1]), int(modern[2])) if modern else _OLD.get(kind, (1, 0) if kind == "linux" else None)
-    return needs if needs is not None and needs <= target.libc else None
-
-
-def _pair(version: str) -> tuple[int, int]:
-    match = re.match(r"(\d+)\.(\d+)", version)
-    return (int(match[1]), int(match[2])) if match else (0, 0)
-
-
-def _file(url: str, sha256: str) -> IndexFile:
-    plain, _, fragment = url.partition("#")
-    match = _SHA256.match(fragment)
-    return IndexFile(unquote(urlsplit(plain).path.rpartition("/")[2]), plain, match[1] if match else sha256)
 
 
 def _in_directory(directory: Path, project: str, allowed: Collection[str]) -> list[IndexFile]:

@@ -44,6 +44,12 @@ def pip_directories() -> tuple[str, ...]:
 
 
 @cache
+def pip_constraints() -> tuple[str, ...]:
+    """Return the constraint files that pip uses, as absolute paths."""
+    return tuple(os.path.abspath(path) for path in _pip_settings().get("constraint", "").split())
+
+
+@cache
 def npm_registry() -> str | None:
     """Return the registry that npm uses, without a trailing slash; None if npm is not installed."""
     found = _output("npm", ["config", "get", "registry"], sorted(_npm_variables())).strip()

@@ -1,93 +1,150 @@
-"""Guess how a Python project is built and run."""
+"""Guess how a Python project is installed: its lock, its build requirements, its version and its Python."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
-from .guess import Guess, clean_name, clean_version, record, records, shown, strings
+from fpack.builders.python.locks import LOCKS
+from fpack.builders.python.metadata import parse_metadata
+from fpack.builders.python.native import crates_of
+from fpack.builders.python.project import PythonProject, read_python_project
+from fpack.builders.python.requirements import requirement
+from fpack.builders.python.versions import satisfies, specifier
+
+from .guess import LIBRARY, Guess, clean_name, clean_version, records, shown, text
 from .project import Project
+from .python_programs import find_program
+
+# The newest patch release of each minor version that a release has, best first: that of the default release.
+_PYTHONS = (("3.13", "3.13.5"), ("3.12", "3.12.3"), ("3.11", "3.11.2"), ("3.14", "3.14.0"), ("3.10", "3.10.12"),
+            ("3.9", "3.9.2"))  # fmt: skip
 
 
 def python(project: Project) -> Guess | None:
-    """Guess from pyproject.toml, setup.py or requirements.txt."""
-    why = project.has("pyproject.toml", "setup.py", "requirements.txt", "pylock.toml")
-    if why is None:
+    """Guess from pyproject.toml, setup.py, setup.cfg, a lock, requirements.txt or a Django project."""
+    why = project.has("pyproject.toml", "setup.py", "setup.cfg", *LOCKS, "requirements.txt", "Pipfile", "manage.py")
+    if why is None or (why == "setup.cfg" and "[metadata]" not in project.text(why)):
         return None
-    data: dict[str, Any] = record(project.toml("pyproject.toml").get("project"))
-    name, version = clean_name(data.get("name"), project), clean_version(data.get("version"))
-    reasons = [f"{why}: a Python project"]
-    todo: list[str] = []
-    fields: list[tuple[str, str]] = []
-    locked = project.text("requirements.txt")
-    if project.has("pylock.toml"):
-        fields.append(("lock", "./pylock.toml"))
-        reasons.append("pylock.toml: packages with hashes")
-        built = _built_packages(project.toml("pylock.toml"))
-        if built:
-            fields.append(("sources", "true"))
-            reasons.append(f"pylock.toml: {', '.join(built)} are built from source")
-    elif "--hash=" in locked:
-        fields.append(("requirements", "./requirements.txt"))
-        reasons.append("requirements.txt: packages with hashes")
-    elif locked.strip() or data.get("dependencies"):
-        source = "requirements.txt" if locked.strip() else "pyproject.toml"
-        fields.append(("requirements", "./requirements.lock.txt"))
-        todo.append(f"lock the packages: pip-compile --generate-hashes -o requirements.lock.txt {source}")
-    tools, unknown = _backend(project.toml("pyproject.toml"))
-    if tools:
-        fields.append(("tools", f"[{', '.join(f'debian.{tool}' for tool in tools)}]"))
-        reasons.append(f"pyproject.toml: the build needs {', '.join(tools)}")
-    todo += [f"add to `tools` the Debian package of {name}, which the build needs" for name in unknown]
-    used = f"{locked} {project.text('pylock.toml')} {' '.join(strings(data.get('dependencies')))}".lower()
-    entrypoint, ports = _python_program(project, used, data)
-    if entrypoint is None:
+    known = read_python_project(lambda name: project.text(name) if project.has(name) else None)
+    info = parse_metadata(project.text("PKG-INFO")) if project.has("PKG-INFO") else None
+    if known.unread and info is not None:
+        known = known._replace(requirements=info.requires, unread="")
+    installs = known.is_project and bool(known.scripts or not known.table_only)
+    reasons, todo = [f"{why}: a Python project"], []
+    fields = _locked(project, known, installs, reasons, todo)
+    used = _used(project, known)
+    program = find_program(project, known, used, installs)
+    missing = [name for name in program.needs if name not in used]
+    if missing and not any(key == "lock" for key, _ in fields):
+        fields.append(("needs", f"[{', '.join(map(text, missing))}]"))
+        reasons.append(f"{', '.join(missing)} serves it, and is added")
+    elif missing:
+        todo.append(f"add {', '.join(missing)} to the project's dependencies, and lock again")
+    version = known.version or _module_version(project, known) or _info_version(project)
+    fields += _python_version(known, reasons)
+    crates = crates_of(requirement(line).name for line in known.build if installs and _named(line))
+    if crates and "vendor" not in project.directories:
+        todo.append(f"the build uses {crates[0]}: vendor its crates with cargo vendor, no Python lock has them")
+    fields += [("env", f"{{ {name} = {text(value)} }}") for name, value in program.env]
+    library = program.entrypoint is None and installs and not program.reasons
+    name = clean_name(known.name, project)
+    if library:
+        reasons.append(LIBRARY)
+    elif program.entrypoint is None:
         todo.append("set the image's `entrypoint` to the program to run")
     else:
-        reasons.append(f"the image runs {shown(entrypoint)}")
-    return Guess("python", name, version, fields, ["python3-venv"], entrypoint, ports, reasons, todo)
+        reasons += [*program.reasons, f"the image runs {shown(list(program.entrypoint))}"]
+    return Guess(
+        "python", name, clean_version(version), fields, ["python3-venv"], program.entrypoint, program.ports, reasons,
+        todo, library,
+    )  # fmt: skip
 
 
-_BACKENDS = {
-    "setuptools": "", "wheel": "", "hatchling": "python3-hatchling", "hatch-vcs": "python3-hatch-vcs",
-    "poetry-core": "python3-poetry-core", "pdm-backend": "python3-pdm-backend", "flit-core": "flit",
-    "setuptools-scm": "python3-setuptools-scm", "meson-python": "python3-mesonpy",
-    "scikit-build-core": "python3-scikit-build-core", "cython": "cython3",
-}  # fmt: skip
+def _locked(
+    project: Project, known: PythonProject, installs: bool, reasons: list[str], todo: list[str]
+) -> list[tuple[str, str]]:
+    """Return the fields that say which packages are installed."""
+    fields: list[tuple[str, str]] = []
+    described = project.has("pyproject.toml", "setup.cfg", "setup.py")
+    lock = project.has(*LOCKS)
+    requirements = project.text("requirements.txt")
+    hashed = "--hash=" in requirements
+    if lock is not None:
+        fields.append(("lock", f"./{lock}"))
+        reasons.append(f"{lock}: packages with hashes")
+        built = _built_packages(project.toml(lock)) if lock == "pylock.toml" else []
+        if built and not installs:
+            fields.append(("sources", "true"))
+            reasons.append(f"pylock.toml: {', '.join(built)} are built from source")
+    elif hashed:
+        fields.append(("requirements", "./requirements.txt"))
+        reasons.append("requirements.txt: packages with hashes")
+    elif requirements.strip() and (not known.requirements or not installs):
+        fields.append(("requirements", "./requirements.txt"))
+        reasons.append("requirements.txt: packages that the first build locks in fpack.lock")
+    elif known.unread:
+        todo.append(f"list the dependencies in `needs` ({known.unread})")
+        fields.append(("needs", "[]"))
+    elif known.requirements:
+        reasons.append(f"{described}: dependencies that the first build locks in fpack.lock")
+    if described and (installs or lock in ("uv.lock", "poetry.lock", "pdm.lock") or (known.requirements and not fields)):
+        fields.append(("project", f"./{described}"))
+        backend = known.backend.partition(".")[0].partition(":")[0]
+        if installs:
+            reasons.append(f"{described}: it is built with {backend or 'setuptools'}")
+    return fields
 
 
-def _backend(data: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """Return the Debian packages of the build requirements, and the requirements without a known package."""
-    requires = strings(record(data.get("build-system")).get("requires"))
-    found = [re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0].lower() for requirement in requires]
-    names = [re.sub(r"[-_.]+", "-", name) for name in found]
-    return [_BACKENDS[n] for n in names if _BACKENDS.get(n)], [n for n in names if n not in _BACKENDS]
+def _used(project: Project, known: PythonProject) -> set[str]:
+    """Return the names of the packages that the project asks for, or that its lock has."""
+    found = set()
+    for line in [*known.requirements, *project.text("requirements.txt").splitlines()]:
+        if _named(line):
+            found.add(requirement(re.split(r"\s--hash|\s#|\\$", line)[0]).name)
+    for lock in LOCKS:
+        found |= set(re.findall(r'^name = "([A-Za-z0-9._-]+)"', project.text(lock).lower(), re.MULTILINE))
+    return found
 
 
-def _built_packages(lock: dict[str, Any]) -> list[str]:
+def _named(line: str) -> bool:
+    try:
+        requirement(re.split(r"\s--hash|\s#|\\$", line)[0])
+    except ValueError:
+        return False
+    return not line.lstrip().startswith(("#", "-"))
+
+
+def _python_version(known: PythonProject, reasons: list[str]) -> list[tuple[str, str]]:
+    """Return the field `python` if the default release's Python does not suit."""
+    try:
+        clauses = specifier(known.requires_python)
+        suiting = [minor for minor, full in _PYTHONS if satisfies(full, clauses)]
+    except ValueError:
+        return []
+    if not suiting or suiting[0] == _PYTHONS[0][0]:
+        return []
+    reasons.append(f"the project requires Python {known.requires_python}")
+    return [("python", text(suiting[0]))]
+
+
+def _module_version(project: Project, known: PythonProject) -> str | None:
+    """Return `__version__` of the project's module."""
+    module = re.sub(r"[-.]", "_", known.name or project.name)
+    for path in (f"{module}/__init__.py", f"src/{module}/__init__.py", f"{module}.py", f"{module}/_version.py"):
+        found = re.search(r"""^__version__\s*(?::\s*\w+\s*)?=\s*["']([^"']+)["']""", project.text(path), re.MULTILINE)
+        if found:
+            return found[1]
+    return None
+
+
+def _info_version(project: Project) -> str | None:
+    found = re.search(r"^Version:\s*(\S+)", project.text("PKG-INFO").partition("\n\n")[0], re.MULTILINE)
+    return found[1] if found else None
+
+
+def _built_packages(lock: dict[str, Any]) -> Sequence[str]:
     """Return the packages of a pylock.toml that have no wheel."""
     packages = records(lock.get("packages"))
     return [str(p.get("name")) for p in packages if not p.get("wheels") and p.keys() & {"sdist", "archive"}]
-
-
-def _python_program(project: Project, used: str, data: dict[str, Any]) -> tuple[list[str] | None, list[int]]:
-    web = re.compile(r"^(\w+)\s*(?::\s*\w+\s*)?=\s*(Flask|FastAPI|Starlette|Quart)\(", re.MULTILINE)
-    modules = [name for name in ("app.py", "main.py", "wsgi.py", "asgi.py", "server.py") if project.has(name)]
-    for module in [*modules, *sorted(set(project.files) - set(modules))]:
-        found = web.search(project.text(module)) if module.endswith(".py") and "/" not in module else None
-        if found is None:
-            continue
-        target = f"{module.removesuffix('.py')}:{found[1]}"
-        if "uvicorn" in used and found[2] != "Flask":
-            return ["@/bin/uvicorn", "--app-dir", "@/app", "--host", "0.0.0.0", "--port", "8000", target], [8000]
-        if "gunicorn" in used:
-            return ["@/bin/gunicorn", "--chdir", "@/app", "--bind", "0.0.0.0:8000", target], [8000]
-        if "waitress" in used:
-            return ["@/bin/waitress-serve", "--listen=0.0.0.0:8000", target], [8000]
-    scripts = data.get("scripts")
-    if isinstance(scripts, dict) and scripts:
-        return [f"@/bin/{min(map(str, scripts))}"], []
-    if not project.has("pyproject.toml", "setup.py"):
-        for module in modules:
-            return ["@/bin/python3", f"@/app/{module}"], []
-    return None, []

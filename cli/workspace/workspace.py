@@ -28,6 +28,7 @@ from fpack.store.settings import JOBS
 from fpack.store.store import Store
 
 from . import target as targets
+from .package_plans import package_plans
 from .curated import curated, package_directory
 from .target import Target
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from fpack.builders.protocol import Builder
     from fpack.lang.evaluator import Evaluator
     from fpack.store.files.source import SourceSelection
+
+    from .package_answers import PackageAnswers
 
 LOCK_FILE = "fpack.lock"
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "ppc64le": "ppc64el", "s390x": "s390x"}
@@ -332,6 +335,7 @@ class Workspace:
                 "codec": _codec(self.options.compress),
                 "version": VERSION,
                 "is-licence": _is_licence,
+                **package_plans(self),
                 **(
                     {"cannot-run": self._cannot_run, "emulated-by": self._emulated_by, "machine": machine_arch()}
                     if self.options.builds
@@ -340,6 +344,13 @@ class Workspace:
             },
             messages=lambda kind, text: warn(text) if kind == "warning" else note(f"{kind}: {text}"),
         )
+
+    @cached_property
+    def answers(self) -> PackageAnswers:
+        """What the package indexes of languages answered, as locked."""
+        from .package_answers import PackageAnswers
+
+        return PackageAnswers(lambda: self.source, note)
 
     def _cannot_run(self, arch: Any, /) -> str | None:
         """Return why this machine runs no builds for an architecture, or None. The library alone has this function."""
@@ -423,6 +434,8 @@ class Workspace:
             return
         self.source.save()
         added = [f"{package.name} {package.version}" for package in self.source.added]
+        if "answers" in self.__dict__ and self.answers.added:
+            note(f"locked what was resolved in {short(self.lock_file)}")
         if added:
             first = ", ".join(added[:3])
             more = f" and {len(added) - 3} more" if len(added) > 3 else ""

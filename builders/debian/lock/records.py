@@ -103,11 +103,14 @@ IndexKey = tuple[str, str, str]  # release, label of the suite, architecture
 EarlierKey = tuple[str, str, str, str]  # release, label of the suite, architecture, digest of the index
 PackageKey = tuple[str, str, str]  # release, architecture, name
 ClosureKey = tuple[str, str, tuple[str, ...]]  # release, architecture, sorted names
+AnswerKey = tuple[str, str]  # kind, request as canonical JSON
 Depends = Mapping[str, tuple[str, ...]]
 
 
 class Lock:
     """The content of a lock, which its owner changes in place.
+
+    answers: what package indexes of languages answered to a request, as objects of canonical JSON.
 
     earlier: the indexes of packages that kept their version when the archive moved on. A package that is in no index of
     `indexes` is in one of these, so every package can be traced to a signed index.
@@ -119,6 +122,7 @@ class Lock:
         self.earlier: dict[EarlierKey, EarlierIndex] = {}
         self.packages: dict[PackageKey, PackagePin] = {}
         self.closures: dict[ClosureKey, Depends] = {}
+        self.answers: dict[AnswerKey, tuple[str, ...]] = {}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Lock) and self.parts() == other.parts()
@@ -127,7 +131,7 @@ class Lock:
 
     def parts(self) -> tuple[dict[object, object], ...]:
         """Return the entries of each kind, by their keys."""
-        return self.suites, self.indexes, self.earlier, self.packages, self.closures  # type: ignore[return-value]
+        return self.suites, self.indexes, self.earlier, self.packages, self.closures, self.answers  # type: ignore[return-value]
 
     def copy(self) -> Lock:
         new = Lock()

@@ -11,9 +11,9 @@ from fpack.builders.debian.suites import DEBIAN, SECURITY, IndexPin, SuiteFile, 
 
 from .records import EarlierIndex, Lock, LockCorrupt, LockNewer, PackagePin, SuitePin
 
-# Format 2 adds SHA-512 digests, Ubuntu's archive, components of suites, and earlier indexes. A lock without them is
-# written as format 1.
-FORMAT, PLAIN = 2, 1
+# Format 2 adds SHA-512 digests, Ubuntu's archive, components of suites, and earlier indexes; format 3 adds what package
+# indexes of languages answered. A lock without them is written in an older format.
+FORMAT, DISTRIBUTIONS, PLAIN = 3, 2, 1
 HEADER = "fpack-lock"
 COMMENT = "# Made by fpack; `fpack update` changes it."
 
@@ -45,11 +45,14 @@ _PACKAGE = re.compile(
 )
 _CLOSURE = re.compile(rf"closure ({_NAME}) ({_NAME}) ({_NAME}(?: {_NAME})*)\Z")
 _MEMBER = re.compile(rf"  ({_NAME}):((?: {_NAME})*)\Z")
+_ANSWER = re.compile(r"resolved ([a-z][a-z0-9-]{0,30}) (\{.*\})\Z")
 _HEADER = re.compile(rf"{HEADER} (\d{{1,6}})\Z")
 
 
 def _format(lock: Lock) -> int:
     """Return the oldest format that can express `lock`, so that older versions of fpack read what they understand."""
+    if lock.answers:
+        return FORMAT
     archives = {pin.archive for pin in lock.suites.values()} | {pin.archive for pin in lock.packages.values()}
     new = (
         bool(lock.earlier)
@@ -57,7 +60,7 @@ def _format(lock: Lock) -> int:
         or any(pin.sha512 for pin in lock.packages.values())
         or any(pin.sha512 or pin.packed.sha512 or "/" in key[1] for key, pin in lock.indexes.items())
     )
-    return FORMAT if new else PLAIN
+    return DISTRIBUTIONS if new else PLAIN
 
 
 def _digests(sha256: str, sha512: str, names: tuple[str, str] = ("sha256", "sha512")) -> str:
@@ -74,7 +77,7 @@ def _index(pin: IndexPin) -> str:
 def format_lock(lock: Lock) -> str:
     """Return the canonical text of `lock`."""
     lines = [f"{HEADER} {_format(lock)}", COMMENT]
-    releases = sorted({key[0] for part in lock.parts() for key in part})  # type: ignore[index]
+    releases = sorted({key[0] for part in lock.parts() if part is not lock.answers for key in part})  # type: ignore[index]
     for release in releases:
         lines.append("")
         for (r, _), pin in sorted(lock.suites.items()):
@@ -106,6 +109,8 @@ def format_lock(lock: Lock) -> str:
             if r == release:
                 lines += ["", f"closure {release} {arch} {' '.join(names)}"]
                 lines += [" ".join([f"  {name}:", *sorted(depends[name])]) for name in sorted(depends)]
+    for (kind, request), items in sorted(lock.answers.items()):
+        lines += ["", f"resolved {kind} {request}", *(f"  {item}" for item in items)]
     return "\n".join(lines) + "\n"
 
 
@@ -126,8 +131,12 @@ def parse_lock(text: str, where: str = "fpack.lock") -> Lock:
         _corrupt(where, 1, "there is no such format")
     lock = Lock()
     members: dict[str, tuple[str, ...]] | None = None
+    answer: tuple[str, str] | None = None
     for number, line in enumerate(lines[1:], 2):
-        if line.startswith("  "):
+        if line.startswith("  {") and answer is not None:
+            _object(line[2:], where, number)
+            lock.answers[answer] += (line[2:],)
+        elif line.startswith("  "):
             match = _MEMBER.match(line)
             if match is None or members is None:
                 _corrupt(where, number, f"not a member of a closure: {line.strip()[:80]!r}")
@@ -138,15 +147,41 @@ def parse_lock(text: str, where: str = "fpack.lock") -> Lock:
             match = _CLOSURE.match(line)
             if match is None:
                 _corrupt(where, number, f"not a closure: {line[:80]!r}")
-            members = {}
+            members, answer = {}, None
             _add(lock.closures, (match[1], match[2], tuple(match[3].split())), members, where, number)
+        elif line.startswith("resolved "):
+            match = _ANSWER.match(line)
+            if match is None:
+                _corrupt(where, number, f"not an answer: {line[:80]!r}")
+            _object(match[2], where, number)
+            members, answer = None, (match[1], match[2])
+            _add(lock.answers, answer, (), where, number)
         elif line and not line.startswith("#"):
-            members = None
+            members = answer = None
             _fact(lock, line, where, number)
     problem = lock.problem()
     if problem is not None:
         raise LockCorrupt("The lock contradicts itself", where=where, why=problem, hint=HINT)
     return lock
+
+
+def _object(text: str, where: str, number: int) -> None:
+    """Raise LockCorrupt if a text is no JSON object in canonical form."""
+    import json  # most locks have no answers
+
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        _corrupt(where, number, f"not a JSON object: {text[:80]!r}")
+    if not isinstance(found, dict) or canonical_json(found) != text:
+        _corrupt(where, number, f"not a JSON object in canonical form: {text[:80]!r}")
+
+
+def canonical_json(value: Any) -> str:
+    """Return the one JSON text of a value that locks have."""
+    import json
+
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def _fact(lock: Lock, line: str, where: str, number: int) -> None:

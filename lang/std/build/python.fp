@@ -1,16 +1,39 @@
 # Python programs, with packages locked by a file of hashes.
 
-# requirements: a requirements.txt in which every package has one version and its hashes (pip-compile --generate-hashes).
-# lock: a pylock.toml (PEP 751), instead of `requirements`. sources: some packages are source distributions to build.
+# requirements: a requirements.txt. If its packages have one version and hashes each (pip-compile --generate-hashes), these
+# are taken; else they are resolved once, and recorded in fpack.lock.
+# lock: a pylock.toml (PEP 751), uv.lock, poetry.lock or pdm.lock, instead of `requirements`.
+# project: the pyproject.toml, setup.cfg or setup.py of the source. What its build requires is resolved and recorded, and
+# what it depends on, unless `lock` or `requirements` says that. needs: further requirements, such as "gunicorn>=22".
+# extras, groups: the extras and dependency groups that are installed too.
+# python: a minor version such as "3.11", instead of that of the release: a release that has it is used.
+# sources: some packages of `requirements` or `lock` are source distributions to build; with `project`, they just may be.
 # The result is a virtual environment: $out/bin has the commands. A project with a pyproject.toml or setup.py is
 # installed in it; the files of any other are in $out/app. All else is as in `package`.
 python({
   requirements: path | null = null,
   lock: path | null = null,
+  project: path | null = null,
+  needs: list = [],
+  extras: list = [],
+  groups: list = [],
+  python: string | null = null,
   sources: bool = false,
   flags: list = [],
-  ...given
+  ...rest
 }) =
+  let
+    chosen = import("./python-planned.fp")
+    given = if python == null then rest else { release = chosen.release-of(python), ...rest }
+    hashed = requirements == null || match(read-text(requirements), "(?s).*--hash[=\\s].*") != null
+    simple = lock == null || match("${read-text(lock)}", "(?s).*\\block-version\\s*=.*") != null
+  in
+    if project == null && needs == [] && extras == [] && groups == [] && hashed && simple then
+      with-hashes({ requirements, lock, sources, flags, given })
+    else chosen.planned({ requirements, lock, project, needs, extras, groups, flags, given })
+
+# The packages of a file of hashes, which pip chooses.
+with-hashes({ requirements, lock, sources, flags, given }) =
   let
     common = import("./common.fp")
     needs = if requirements != null then from-requirements(read-text(requirements))

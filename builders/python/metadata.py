@@ -1,0 +1,116 @@
+"""Read the metadata of wheels and source distributions, which are untrusted: sizes are bounded, nothing is unpacked."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from .project import DEFAULT_BUILD, read_python_project
+
+MAX_METADATA = 8 << 20
+MAX_MEMBERS = 200_000
+_DESCRIBED = re.compile(r"[^/]+/(?:PKG-INFO|pyproject\.toml|setup\.cfg|setup\.py|[^/]*requirements[^/]*\.txt)\Z")
+_EGG = re.compile(r"(?:[^/]+/){1,3}[^/]+\.egg-info/requires\.txt\Z")
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, KeyError, ValueError,
+           NotImplementedError, RuntimeError, UnicodeError, OSError)  # fmt: skip
+
+
+class Metadata(NamedTuple):
+    """What a file requires. build: requirements of its build, of a source distribution; None of a wheel."""
+
+    requires: tuple[str, ...]
+    requires_python: str = ""
+    build: tuple[str, ...] | None = None
+
+
+def parse_metadata(text: str) -> Metadata:
+    """Return the requirements in the text of a METADATA or PKG-INFO."""
+    head = text.replace("\r\n", "\n").partition("\n\n")[0]
+    requires, python = [], ""
+    for line in re.sub(r"\n[ \t]+", " ", head).split("\n"):
+        name, _, value = line.partition(":")
+        if name.lower() == "requires-dist":
+            requires.append(value.strip())
+        elif name.lower() == "requires-python":
+            python = value.strip()
+    return Metadata(tuple(requires), python)
+
+
+def read_wheel(path: Path) -> Metadata:
+    """Return the metadata of a wheel; raise one of DAMAGED if it cannot be read."""
+    with zipfile.ZipFile(path) as archive:
+        if len(archive.infolist()) > MAX_MEMBERS:
+            raise ValueError("it has too many files")
+        names = [n for n in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", n)]
+        if not names:
+            raise ValueError("it has no METADATA")
+        with archive.open(names[0]) as file:
+            return parse_metadata(file.read(MAX_METADATA).decode("utf-8", "replace"))
+
+
+def read_sdist(path: Path, name: str) -> Metadata:
+    """Return the metadata of a source distribution, from its files; raise one of DAMAGED if it cannot be read.
+
+    PKG-INFO is believed if it says that its requirements are complete, else setuptools' requires.txt, else what can be
+    read of the project's own files.
+    """
+    files = dict(_members(path, name))
+    texts = {key.partition("/")[2]: text for key, text in files.items() if not _EGG.fullmatch(key)}
+    info = texts.get("PKG-INFO", "")
+    project = read_python_project(texts.get)
+    known = parse_metadata(info)
+    head = info.partition("\n\n")[0]
+    version = re.search(r"^Metadata-Version:\s*(\d+)\.(\d+)", head, re.MULTILINE | re.IGNORECASE)
+    dynamic = re.search(r"^Dynamic:\s*Requires-Dist", head, re.MULTILINE | re.IGNORECASE)
+    complete = version is not None and (int(version[1]), int(version[2])) >= (2, 2) and not dynamic
+    egg = next((text for key, text in files.items() if _EGG.fullmatch(key)), None)
+    if complete or known.requires:
+        requires = known.requires
+    elif egg is not None:
+        requires = tuple(_egg_requires(egg))
+    else:
+        requires = project.requirements
+    return Metadata(requires, known.requires_python or project.requires_python, project.build or DEFAULT_BUILD)
+
+
+def _egg_requires(text: str) -> Iterator[str]:
+    """Yield the requirements of setuptools' requires.txt, whose sections are extras and markers."""
+    marker = ""
+    for line in text.splitlines():
+        line = line.strip()
+        section = re.fullmatch(r"\[([^:\]]*)(?::(.*))?\]", line)
+        if section:
+            parts = [f'extra == "{section[1]}"'] if section[1] else []
+            marker = " and ".join([*parts, *([f"({section[2]})"] if section[2] else [])])
+        elif line:
+            yield f"{line} ; {marker}" if marker else line
+
+
+def _members(path: Path, name: str) -> Iterator[tuple[str, str]]:
+    def text(read: Callable[[int], bytes]) -> str:
+        return read(MAX_METADATA).decode("utf-8", "replace")
+
+    def wanted(member: str) -> bool:
+        return bool(_DESCRIBED.fullmatch(member) or _EGG.fullmatch(member))
+
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(path) as archive:
+            for item in archive.infolist()[:MAX_MEMBERS]:
+                if wanted(item.filename):
+                    with archive.open(item) as file:
+                        yield item.filename, text(file.read)
+        return
+    with tarfile.open(path, "r:*") as tar:
+        for count, member in enumerate(tar):
+            if count > MAX_MEMBERS:
+                raise ValueError("it has too many files")
+            if member.isfile() and wanted(member.name.removeprefix("./")):
+                found = tar.extractfile(member) or io.BytesIO()
+                yield member.name.removeprefix("./"), text(found.read)

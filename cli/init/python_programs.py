@@ -1,0 +1,168 @@
+"""Find the program of a Python project: its web application, its commands, or the module that is run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fpack.builders.python.project import PythonProject
+
+from .project import Project
+
+PORT = 8000
+
+
+class Program(NamedTuple):
+    """What an image runs. entrypoint: as of a guess; None: there is no program. needs: packages that it needs.
+
+    env: variables of the build.
+    """
+
+    entrypoint: Sequence[str] | None = None
+    ports: Sequence[int] = ()
+    needs: Sequence[str] = ()
+    reasons: Sequence[str] = ()
+    env: Sequence[tuple[str, str]] = ()
+
+
+_APPLICATION = re.compile(
+    r"^(\w+)\s*(?::\s*[\w.]+\s*)?=\s*(?:\w+\.)?(Flask|FastAPI|Starlette|Quart|Litestar|Sanic|Blacksheep|Application|Bottle|Falcon)\(",
+    re.MULTILINE,
+)
+_FACTORY = re.compile(r"^(async\s+)?def\s+((?:create|make)_(?:app|application))\(", re.MULTILINE)
+_ASGI = {"FastAPI", "Starlette", "Quart", "Litestar"}
+_MODULES = ("app.py", "main.py", "wsgi.py", "asgi.py", "server.py", "application.py", "run.py", "api.py")
+
+
+def find_program(project: Project, known: PythonProject, used: set[str], installs: bool) -> Program:
+    """Return the program. used: packages that the project asks for. installs: the project is installed."""
+    django = _django(project, used, installs)
+    if django is not None:
+        return django
+    if known.scripts and installs:
+        return _command(known)
+    web = _web(project, used, installs)
+    if web is not None:
+        return web
+    module = _main_module(project, installs)
+    if module is not None:
+        return Program(["@/bin/python3", "-m", module])
+    if not installs:
+        for file in (*_MODULES, "__main__.py", *_single(project)):
+            if project.has(file):
+                return Program(["@/bin/python3", f"@/app/{file}"])
+    return Program()
+
+
+def _command(known: PythonProject) -> Program:
+    """Return the command that is called like the project, or the first."""
+    names = sorted(known.scripts)
+    own = re.sub(r"[-_.]+", "-", known.name or "").lower()
+    best = min(names, key=lambda name: (re.sub(r"[-_.]+", "-", name).lower() != own, not name.startswith(own), name))
+    more = [name for name in names if name != best]
+    return Program([f"@/bin/{best}"], reasons=[f"it also has {', '.join(more[:5])}"] if more else [])
+
+
+# ---- web applications
+
+
+def _django(project: Project, used: set[str], installs: bool) -> Program | None:
+    if not project.has("manage.py") or "django" not in (project.text("manage.py").lower() + " ".join(used)):
+        return None
+    modules = [file for file in project.files if re.fullmatch(r"(?:[A-Za-z_]\w*/){0,2}(?:wsgi|asgi)\.py", file)]
+    wsgi = sorted(file for file in modules if file.endswith("wsgi.py"))
+    asgi = sorted(file for file in modules if file.endswith("asgi.py"))
+    settings = re.search(r"""DJANGO_SETTINGS_MODULE["'],\s*["']([\w.]+)["']""", project.text("manage.py"))
+    reasons = ["manage.py: a Django project" + (f" with {settings[1]}" if settings else "")]
+    if wsgi and not (used & {"channels", "daphne", "uvicorn"} and asgi):
+        target = f"{_module(wsgi[0])}:application"
+        return Program(_gunicorn("@/app", target), [PORT], ["gunicorn"], reasons)
+    if asgi:
+        return Program(_uvicorn("@/app", f"{_module(asgi[0])}:application"), [PORT], ["uvicorn"], reasons)
+    run = ["@/bin/python3", "@/app/manage.py", "runserver", "--noreload", f"0.0.0.0:{PORT}"]
+    return Program(run, [PORT], (), reasons)
+
+
+def _web(project: Project, used: set[str], installs: bool) -> Program | None:
+    """Return the server of a WSGI or ASGI application that a module of the project defines."""
+    top = [file for file in _MODULES if project.has(file)]
+    others = sorted(
+        (file for file in project.files if file.endswith(".py") and file not in top and not _is_test(file)),
+        key=lambda file: (file.count("/"), not file.endswith(tuple(f"/{name}" for name in _MODULES)), file),
+    )
+    for module in [*top, *others]:
+        content = project.text(module)
+        if not content or (installs and "/" not in module):
+            continue
+        found = _APPLICATION.search(content)
+        if found and (found[2] != "Application" or "aiohttp" not in used) and found[2] != "Sanic":
+            return _server(_module(module), found[1], found[2], used, installs)
+        factory = _FACTORY.search(content)
+        kind = next((name for name in (*_ASGI, "Flask") if re.search(rf"\b{name}\(", content)), None)
+        if factory and kind:
+            return _server(_module(module), f"{factory[2]}()", kind, used, installs)
+    return None
+
+
+def _server(module: str, name: str, kind: str, used: set[str], installs: bool) -> Program:
+    directory = "" if installs else "@/app"
+    # A package below src/ is imported by its own name.
+    if module.startswith("src."):
+        module = module.removeprefix("src.")
+        directory = directory and f"{directory}/src"
+    target = f"{module}:{name}"
+    if kind in _ASGI:
+        if "hypercorn" in used and "uvicorn" not in used:
+            run = ["@/bin/hypercorn", "--bind", f"0.0.0.0:{PORT}", target]
+            return Program(run, [PORT], ["hypercorn"])
+        # An ASGI application's server: uvicorn, also where gunicorn is named beside it.
+        command = _uvicorn(directory, target.removesuffix("()"))
+        return Program([*command, "--factory"] if name.endswith("()") else command, [PORT], ["uvicorn"])
+    if "waitress" in used and "gunicorn" not in used:
+        call = ["--call"] if name.endswith("()") else []
+        return Program(
+            ["@/bin/waitress-serve", f"--listen=0.0.0.0:{PORT}", *call, target.removesuffix("()")], [PORT], ["waitress"]
+        )
+    return Program(_gunicorn(directory, target), [PORT], ["gunicorn"])
+
+
+def _gunicorn(directory: str, target: str) -> list[str]:
+    return ["@/bin/gunicorn", *(["--chdir", directory] if directory else []), "--bind", f"0.0.0.0:{PORT}", target]
+
+
+def _uvicorn(directory: str, target: str) -> list[str]:
+    where = ["--app-dir", directory] if directory else []
+    return ["@/bin/uvicorn", *where, "--host", "0.0.0.0", "--port", str(PORT), target]
+
+
+# ---- modules
+
+
+def _main_module(project: Project, installs: bool) -> str | None:
+    """Return the package of the project that has a __main__.py."""
+    found = [
+        match[1]
+        for file in sorted(project.files)
+        if (match := re.fullmatch(r"(?:src/)?([A-Za-z_]\w*)/__main__\.py", file)) and not _is_test(file)
+    ]
+    return found[0] if found and installs else None
+
+
+def _single(project: Project) -> list[str]:
+    """Return the one module that runs something, if there is one alone."""
+    found = [
+        file
+        for file in sorted(project.files)
+        if re.fullmatch(r"[A-Za-z_]\w*\.py", file) and file not in ("setup.py", "conftest.py", "manage.py")
+    ]
+    mains = [file for file in found if re.search(r"^if\s+__name__\s*==", project.text(file), re.MULTILINE)]
+    return mains[:1] if len(mains) == 1 else found if len(found) == 1 else []
+
+
+def _module(file: str) -> str:
+    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _is_test(file: str) -> bool:
+    return bool(re.search(r"(^|/)(tests?|docs?|examples?|benchmarks?|scripts|tools|tasks)(/|_|\.py$)|(^|/)(conftest|setup)\.py$", file))

@@ -1,0 +1,100 @@
+# Python programs whose packages are planned by fpack: read from the lock of another tool, or resolved into fpack.lock.
+
+import-common = import("./common.fp")
+
+# The fields are those of `python`.
+planned({ requirements, lock, project, needs, extras, groups, flags, given }) =
+  let
+    common = import-common
+    system = common.debian-tools(given, ["python3", "libc6"])
+    plan = planner({
+      python = full-version(head(system).version)
+      libc = join(match(head(tail(system)).version, "(?:\\d+:)?(\\d+)\\.(\\d+).*"), ".")
+      arch = common.arch-of(given)
+      requirements, lock, project, needs, extras, groups
+    })
+    files = [{ role = f.role, path = "${file(system, f)}" } for f in plan.files]
+    listing = text("packages", join(["${f.role} ${f.path}\n" for f in files], ""))
+    local = join([" ./${quoted(l)}" for l in plan.local], "")
+    version = given.version or "0"
+  in common.with-defaults(given, ["python3", "python3-pip", ...plan.tools], {
+    configure = "python3 -m venv --without-pip \"$out\""
+    # pip builds what is no wheel with the files of the lock alone, each build in an environment of its own.
+    build = if files == [] then null else """
+      install=
+      while read -r role each; do
+        links="\${links:-} --find-links $each"
+        if [ "$role" = run ]; then install="$install $each/*"; fi
+      done <"$packages"
+      if [ -n "$install" ]; then ${pip} --no-deps $links $install; fi
+    """
+    check = null
+    install = """
+      ${if local == "" then ":" else "${pip} --no-deps \${links:-}${local}"}
+      if [ -n "\${source:-}" ]; then
+        ${if plan.copies then "cp -r . \"$out/app\"" else ":"}
+        ${if plan.installs then "${version-of(version)}${pip} --no-deps${common.words(flags)} \${links:-} ." else ":"}
+      fi
+    """
+    # Compiled files that contain the hash of their source, not its time, are reproducible.
+    fixup = """
+      rm -f "$out"/bin/[Aa]ctivate* "$out"/lib/python3*/site-packages/*.dist-info/direct_url.json
+      find "$out" -name __pycache__ -prune -exec rm -r {} +
+      python3 -m compileall -q --invalidation-mode unchecked-hash "$out" || true
+    """
+    env = {
+      PIP_DISABLE_PIP_VERSION_CHECK = "1"
+      PIP_NO_CACHE_DIR = "1"
+      PYTHONHASHSEED = "0"
+      ...if files == [] then {} else { packages = "${listing}" }
+    }
+    runtime = common.debian-tools(given, ["python3"])
+  })
+
+pip = "python3 -m pip --python \"$out/bin/python3\" install --no-index --no-compile --no-warn-script-location"
+
+# A version that a tool would take from the repository, which is no part of a source.
+version-of(version) =
+  if version == "0" then ""
+  else """
+    if [ ! -e PKG-INFO ]; then
+      export SETUPTOOLS_SCM_PRETEND_VERSION="${version}" PBR_VERSION="${version}" PDM_BUILD_SCM_VERSION="${version}"
+      export POETRY_DYNAMIC_VERSIONING_BYPASS="${version}" HATCH_VCS_PRETEND_VERSION="${version}"
+    fi
+
+  """
+
+planner(request) =
+  let plan = get(settings, "python-plan", null) in
+  if plan == null then error("Packages of Python are resolved by commands only", "project") else plan(request)
+
+full-version(version) = head(match(version, "(?:\\d+:)?(\\d+\\.\\d+(?:\\.\\d+)?).*"))
+
+quoted(path) = import("fpack/strings").shell-command([path])
+
+file(system, f) = derivation {
+  kind = "pypi"
+  name = store-name("${f.project}-${f.version}")
+  project = f.project
+  version = f.version
+  hashes = f.hashes
+  urls = f.urls
+  optional = false
+  sources = true
+  python = join(match(head(system).version, "(?:\\d+:)?(\\d+)\\.(\\d+).*"), ".")
+  libc = join(match(head(tail(system)).version, "(?:\\d+:)?(\\d+)\\.(\\d+).*"), ".")
+  arch = head(system).platform.arch
+}
+
+# The release whose python3 has a minor version.
+releases = {
+  "3.9" = "bullseye"
+  "3.10" = "jammy"
+  "3.11" = "bookworm"
+  "3.12" = "noble"
+  "3.13" = "trixie"
+  "3.14" = "resolute"
+}
+release-of(version) =
+  if has(releases, version) then get(releases, version)
+  else error("No release of Debian or Ubuntu has Python ${version}: there are ${join(names(releases), ", ")}", "python")
