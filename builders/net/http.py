@@ -128,7 +128,7 @@ class Response:
 class Http:
     """A thread-safe client that keeps connections open. It opens none before the first request.
 
-    same_host: do not follow redirects to other hosts and ports.
+    same_host: do not follow redirects to other hosts and ports. accept: the media types to ask for; "": any.
     """
 
     def __init__(
@@ -139,12 +139,14 @@ class Http:
         backoff: float = 0.5,
         environ: Mapping[str, str] | None = None,
         same_host: bool = False,
+        accept: str = "",
     ) -> None:
         self._timeout = timeout
         self._retries = retries
         self._backoff = backoff
         self._environ = environ
         self._same_host = same_host
+        self._accept = accept
         self._pools: dict[str, urllib3.PoolManager] = {}
         self._lock = threading.Lock()
 
@@ -167,6 +169,8 @@ class Http:
         import urllib3
 
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+        if self._accept:
+            headers["Accept"] = self._accept
         if offset:
             headers["Range"] = f"bytes={offset}-"
         if known.etag:

@@ -53,6 +53,7 @@ def read_python_project(read: Callable[[str], str | None]) -> PythonProject:
     if system:
         requires = strings(system.get("requires"))
         backend = system.get("build-backend")
+        requires += _hooks(_record(_record(_record(data.get("tool")).get("hatch")).get("build")))
         found = found._replace(
             build=tuple(requires), backend=backend if isinstance(backend, str) else DEFAULT_BACKEND
         )
@@ -144,6 +145,16 @@ def _groups(table: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         return found[:10_000]
 
     return {normal(name): tuple(expand(normal(name), ())) for name in list(table)[:1000]}
+
+
+def _hooks(table: dict[str, Any], depth: int = 0) -> list[str]:
+    """Return what hatchling's build hooks depend on, of all targets."""
+    found = []
+    for hook in _record(table.get("hooks")).values():
+        found += [text for text in strings(_record(hook).get("dependencies")) if _is_requirement(text)]
+    for target in _record(table.get("targets")).values() if depth == 0 else ():
+        found += _hooks(_record(target), 1)
+    return found
 
 
 # ---- Poetry's own tables

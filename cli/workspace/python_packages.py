@@ -5,26 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fpack.store.errors import FpackError
 
 from .package_answers import PackageAnswers, text_field
+from .project_files import file_text, relative
 
 if TYPE_CHECKING:
     from fpack.builders.python.locks import PythonLock
     from fpack.builders.python.markers import Environment
     from fpack.builders.python.project import PythonProject
 
-MAX_FILE = 64 << 20
 KIND = "python"
-
-
-class NoSuchFile(FpackError):
-    """A file that a Python project names and does not have."""
-
-    exit_code = 4
 
 
 def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
@@ -48,12 +41,12 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
     limits: list[str] = []
     named = given["lock"] or given["requirements"]
     if given["lock"]:
-        lock = read_lock(_short(named, root), _text(named, root), env, project)
+        lock = read_lock(relative(named, root), file_text(named, root), env, project)
     elif given["requirements"]:
-        content = requirements_file(os.path.basename(named), lambda name: _text(_beside(named, name), root))
+        content = requirements_file(os.path.basename(named), lambda name: file_text(_beside(named, name), root))
         _no_foreign(content.ignored, named)
         if content.hashed:
-            lock = read_lock("requirements.txt", _text(named, root), env, project)
+            lock = read_lock("requirements.txt", file_text(named, root), env, project)
         else:
             requirements += content.lines
             limits += content.constraints
@@ -129,7 +122,7 @@ def read_project(directory: str, root: str) -> PythonProject:
 
     def read(name: str) -> str | None:
         path = os.path.join(directory, name)
-        return _text(path, root) if os.path.isfile(path) else None
+        return file_text(path, root) if os.path.isfile(path) else None
 
     return read_python_project(read)
 
@@ -142,7 +135,7 @@ def _project(path: str, root: str) -> PythonProject:
     info = os.path.join(directory, "PKG-INFO")
     if found.unread and os.path.isfile(info):
         # A source distribution says what its setup.py computed.
-        known = parse_metadata(_text(info, root))
+        known = parse_metadata(file_text(info, root))
         found = found._replace(requirements=known.requires, unread="") if known.requires else found
     return found
 
@@ -230,23 +223,3 @@ def _directory(path: str) -> str:
 
 def _beside(path: str, name: str) -> str:
     return os.path.normpath(os.path.join(os.path.dirname(path), name))
-
-
-def _short(path: str, root: str) -> str:
-    return os.path.relpath(path, root) if root else path
-
-
-def _text(path: str, root: str) -> str:
-    """Return the text of a file of the project; raise FpackError for one that is outside or cannot be read."""
-    real = os.path.realpath(path)
-    if root and not real.startswith(os.path.realpath(root) + "/"):
-        raise NoSuchFile("A file is outside of the project", where=path, hint="copy it into the project")
-    try:
-        with open(real, "rb") as file:
-            data = file.read(MAX_FILE + 1)
-    except OSError as error:
-        raise NoSuchFile(f"{Path(path).name} cannot be read", where=path, why=error.strerror or "") from None
-    if len(data) > MAX_FILE:
-        raise NoSuchFile(f"{Path(path).name} is too large", where=path, why=f"the limit is {MAX_FILE >> 20} MB")
-    return data.decode("utf-8", "replace")
-

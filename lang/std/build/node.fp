@@ -1,17 +1,41 @@
-# Node programs, with the packages of their package-lock.json.
+# Node programs, with packages that are locked by hash.
 
-# lock: the package-lock.json (version 2 or 3). omit: kinds of dependencies to omit. scripts: run the install scripts of
-# packages, in the sandbox, with the compilers for extensions; otherwise the log lists the packages that have scripts.
+# lock: a package-lock.json or npm-shrinkwrap.json (versions 1 to 3), pnpm-lock.yaml (5 to 9) or yarn.lock (of any version).
+# project: the package.json of the source. Without `lock`, what it depends on is resolved once, and recorded in fpack.lock.
+# omit: kinds of dependencies to omit; a `build` still has those of development, which are removed after it. scripts: run
+# the install scripts of packages, in the sandbox, with the compilers for extensions; otherwise the log lists the packages
+# that have scripts. node: a major version such as "18", instead of that of the release: a release that has it is used.
 # All else is as in `package`.
 # The program is in $out/app; $out/bin has the commands that its package.json defines.
-node({ lock: path, omit: list = ["dev"], scripts: bool = false, ...given }) =
+node({
+  lock: path | null = null,
+  project: path | null = null,
+  omit: list = ["dev"],
+  scripts: bool = false,
+  node: string | null = null,
+  ...rest
+}) =
+  let
+    chosen = import("./node-planned.fp")
+    given = if node == null then rest else { release = chosen.release-of(node), ...rest }
+  in
+    if project == null && lock != null && is-current(lock) then with-npm({ lock, omit, scripts, given })
+    else chosen.planned({ lock, project, omit, scripts, given })
+
+# True for a lock of npm 7 or newer with an SHA-2 digest of each package, which npm itself can install from.
+is-current(lock) =
+  let
+    content = read-text(lock)
+    data = if starts-with(trim(content), "{") then from-json(content) else {}
+  in get(data, "lockfileVersion", 1) >= 2 && has(data, "packages")
+    && all(values(data.packages), p => match(get(p, "integrity", "sha512-"), "(?s).*sha(256|384|512)-.*") != null)
+
+with-npm({ lock, omit, scripts, given }) =
   let
     common = import("./common.fp")
     data = read-json(lock)
     cpu = cpu-of(common.arch-of(given))
-    wanted = if get(data, "lockfileVersion", 1) < 2 then
-        error("This lock is of npm 6 or older; npm install --package-lock-only writes a new one", "lock")
-      else { ${where} = p for where, p in data.packages if is-fetched(omit, cpu, p) }
+    wanted = { ${where} = p for where, p in data.packages if is-fetched(omit, cpu, p) }
     listing = text("files.json", to-json(map-record(wanted, (where, p) => "${archive(where, p)}")))
     ignore = if scripts then "" else " --ignore-scripts"
     left-out = join([" --omit=${o}" for o in omit], "")

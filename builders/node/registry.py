@@ -1,0 +1,168 @@
+"""Ask the registry of this machine's npm for the versions of packages, and for hashes that a lock lacks."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from fpack.builders.net.errors import HttpError, NotFound
+from fpack.builders.net.http import Http
+from fpack.builders.net.registries import npm_registry
+from fpack.store import threads
+from fpack.store.errors import FpackError
+
+from .manifest import Manifest, manifest_of
+from .model import NodePackage, table, texts
+from .package_lock import digests
+
+MAX_DOCUMENT = 256 << 20
+MAX_ARCHIVE = 2 << 30
+PARALLEL = 8
+DEFAULT_REGISTRY = "https://registry.npmjs.org"
+_SHORT = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8"
+
+
+class RegistryError(FpackError):
+    """A package that the registry does not have, or whose archive is not what was announced."""
+
+    exit_code = 4
+
+
+class Release(NamedTuple):
+    """A version of a package in the registry. node: the Node that it needs. scripted: it runs scripts on installation."""
+
+    package: NodePackage
+    manifest: Manifest
+    node: str
+    deprecated: bool
+    entry: Mapping[str, Any]
+
+
+class Packument(NamedTuple):
+    """What the registry knows of a package. tags: versions by tag."""
+
+    name: str
+    tags: Mapping[str, str]
+    versions: Mapping[str, Mapping[str, Any]]
+
+    def release(self, version: str) -> Release:
+        entry = table(self.versions.get(version))
+        dist = table(entry.get("dist"))
+        integrity, _ = digests(dist.get("integrity", ""))
+        sha1 = str(dist.get("shasum", ""))
+        package = NodePackage(
+            self.name, version, str(dist.get("tarball", "")), integrity,
+            sha1 if re.fullmatch(r"[0-9a-f]{40}", sha1) and not integrity else "",
+        )  # fmt: skip
+        node = texts(entry.get("engines")).get("node", "") if isinstance(entry.get("engines"), dict) else ""
+        return Release(package, manifest_of(entry), node, bool(entry.get("deprecated")), entry)
+
+
+class Registry:
+    """The registry, whose answers are kept for the life of the object. Use it as a context manager."""
+
+    def __init__(self, http: Http | None = None, check: Callable[[], None] = lambda: None) -> None:
+        self._http = http or Http(accept=_SHORT)
+        self._address = npm_registry() or DEFAULT_REGISTRY
+        self._check = check
+        self._known: dict[str, Packument] = {}
+        self._scratch = tempfile.TemporaryDirectory(prefix="fpack-")
+
+    def __enter__(self) -> Registry:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._scratch.cleanup()
+
+    def packument(self, name: str) -> Packument:
+        """Return what is known of a package; raise RegistryError if there is none of the name."""
+        if name not in self._known:
+            self._known[name] = self._read(name)
+        return self._known[name]
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Ask for several packages at once; failures show when a package is needed."""
+        missing = [name for name in dict.fromkeys(names) if name not in self._known]
+        if len(missing) < 2:
+            return
+
+        def read(name: str) -> Packument | None:
+            try:
+                return self._read(name)
+            except FpackError:
+                return None
+
+        with threads.Workers(PARALLEL, "packages of npm") as workers:
+            for name, found in zip(missing, workers.map(read, missing), strict=True):
+                if found is not None:
+                    self._known[name] = found
+
+    def hashed(self, packages: Sequence[NodePackage]) -> list[NodePackage]:
+        """Return packages with a SHA-512 and a URL each. Archives of which only the SHA-1 is known are fetched once."""
+        with threads.Workers(PARALLEL, "archives of npm") as workers:
+            return workers.map(self._hashed, packages)
+
+    def _hashed(self, package: NodePackage) -> NodePackage:
+        self._check()
+        known = package
+        if not known.url:
+            known = self.packument(package.name).release(package.version).package
+            if not known.url:
+                raise RegistryError(f"The registry has no {package.name} {package.version}", where=self._address)
+            if package.integrity or package.sha1:
+                known = known._replace(integrity=package.integrity, sha1=package.sha1)
+        if known.integrity:
+            return known._replace(url=bare(known.url))
+        path = Path(self._scratch.name) / hashlib.sha256(f"{known.name} {known.url}".encode()).hexdigest()
+        self._http.download(self._addresses(known), path, limit=MAX_ARCHIVE, check=self._check)
+        with open(path, "rb") as file:
+            sha1 = hashlib.file_digest(file, "sha1").hexdigest()
+            file.seek(0)
+            sha512 = hashlib.file_digest(file, "sha512").digest()
+        path.unlink()
+        if known.sha1 and sha1 != known.sha1:
+            raise RegistryError(
+                f"The archive of {known.name} {known.version} differs from its lock", where=bare(known.url),
+                why=f"its SHA-1 is {sha1}, and the lock has {known.sha1}", hint="lock it again with npm",
+            )  # fmt: skip
+        return known._replace(integrity=f"sha512-{base64.b64encode(sha512).decode()}", sha1="", url=bare(known.url))
+
+    def _addresses(self, package: NodePackage) -> list[str]:
+        path = archive_path(package)
+        own = f"{self._address}/{path}"
+        return list(dict.fromkeys([own, package.url] if urlsplit(package.url).path.endswith(f"/{path}") else [package.url]))
+
+    def _read(self, name: str) -> Packument:
+        self._check()
+        url = f"{self._address}/{quote(name, safe='@')}"
+        try:
+            _, body = self._http.get([url], limit=MAX_DOCUMENT)
+        except NotFound:
+            raise RegistryError(
+                f"The registry has no package {name}", where=self._address, hint="npm config get registry shows the registry"
+            ) from None
+        except HttpError as error:
+            raise error from None
+        try:
+            data = table(json.loads(body))
+        except (ValueError, RecursionError):
+            raise RegistryError(f"The registry's answer for {name} is no JSON", where=url) from None
+        return Packument(name, texts(data.get("dist-tags")), table(data.get("versions")))
+
+
+def archive_path(package: NodePackage) -> str:
+    """Return the path of a package's archive within a registry."""
+    return f"{package.name}/-/{package.name.rpartition('/')[2]}-{package.version}.tgz"
+
+
+def bare(url: str) -> str:
+    """Return a URL without its user and password, which a lock must not have."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.scheme in ("http", "https") else ""

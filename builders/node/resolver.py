@@ -1,0 +1,183 @@
+"""Resolve the dependencies of a Node project to one version for each range, as npm does, from a registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from fpack.store.errors import FpackError
+
+from .manifest import Member, Spec, read_spec
+from .model import MAX_PACKAGES, Graph, GraphNode, Importer, Platform, suits
+from .registry import Packument, RegistryError, Release
+from .semver import newest, parse, parse_range, satisfies
+
+
+class Unresolvable(FpackError):
+    """A dependency that no version satisfies."""
+
+    exit_code = 4
+
+
+class Packuments(Protocol):
+    """What a registry has."""
+
+    def packument(self, name: str) -> Packument: ...
+    def expect(self, names: Iterable[str]) -> None: ...
+
+
+class _Edge(NamedTuple):
+    """A dependency to resolve. owner: key of the package that has it, or the path of an importer in `_Owner`."""
+
+    owner: str
+    name: str
+    wanted: str
+    optional: bool
+    peer: bool
+
+
+def resolve(
+    members: Sequence[Member],
+    registry: Packuments,
+    platform: Platform,
+    *,
+    dev: bool,
+    preferred: Mapping[str, Sequence[str]] | None = None,
+) -> Graph:
+    """Return the packages that the project needs. dev: with what development needs.
+
+    preferred: versions to keep if they satisfy. A version that is chosen already is taken again if it satisfies. Raise
+    Unresolvable if there is none for a dependency.
+    """
+    own = {member.manifest.name: member.path for member in members if member.path and member.manifest.name}
+    overrides = members[0].manifest.overrides if members else {}
+    chosen: dict[str, dict[str, Release]] = {}  # by name, then version
+    uses: dict[str, dict[str, str]] = {}
+    importers: list[Importer] = []
+    level: list[_Edge] = []
+    roots: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str]]] = {}
+    for member in members:
+        manifest = member.manifest
+        roots[member.path] = ({}, {}, {})
+        for wanted, is_dev in ((manifest.required, False), (manifest.dev if dev else {}, True)):
+            for name, text in wanted.items():
+                if name in own:
+                    roots[member.path][2][name] = own[name]
+                elif read_spec(name, text).kind == "workspace":
+                    raise Unresolvable(f"{name} is no package of the workspace", where=f"{member.path}/package.json".lstrip("/"))
+                else:
+                    owner = f"{'dev' if is_dev else 'run'} {member.path}"
+                    level.append(_Edge(owner, name, text, name in manifest.optional, False))
+    total = 0
+    while level:
+        registry.expect(_specs(level, overrides))
+        below: list[_Edge] = []
+        # Peers come last, so that they take what others asked for.
+        for edge in sorted(level, key=lambda e: e.peer):
+            spec = read_spec(edge.name, overrides.get(edge.name, edge.wanted))
+            if spec.kind != "registry":
+                if edge.optional:
+                    continue
+                raise Unresolvable(
+                    f"{edge.name} is required from {spec.wanted[:80]}",
+                    why="files and repositories have no hash, so that they cannot be fetched",
+                    hint="use a release of a registry",
+                )
+            known = chosen.setdefault(spec.name, {})
+            release = _taken(spec, known)
+            if release is None:
+                try:
+                    release = _pick(spec, registry.packument(spec.name), platform, (preferred or {}).get(spec.name, ()))
+                except (RegistryError, Unresolvable):
+                    if edge.optional or edge.peer:
+                        continue
+                    raise
+            if edge.optional and not suits(release.entry, platform):
+                continue
+            key = f"{release.package.name}@{release.package.version}"
+            _note(edge, key, roots, uses)
+            if key in uses:
+                continue
+            uses[key] = {}
+            known[release.package.version] = release
+            total += 1
+            if total > MAX_PACKAGES:
+                raise Unresolvable(f"There are more than {MAX_PACKAGES} packages")
+            manifest = release.manifest
+            bundled = _bundled(release)
+            below += [
+                _Edge(key, n, w, n in manifest.optional, False) for n, w in manifest.required.items() if n not in bundled
+            ]
+            below += [_Edge(key, n, w, False, True) for n, w in manifest.peers.items() if n not in manifest.required]
+        level = below
+    nodes = {
+        f"{r.package.name}@{v}": GraphNode(r.package, uses[f"{r.package.name}@{v}"])
+        for versions in chosen.values()
+        for v, r in versions.items()
+    }
+    importers = [Importer(path, run, only, links) for path, (run, only, links) in roots.items()]
+    if own:
+        importers.append(Importer("", {}, {}, dict(own)))
+    return Graph(nodes, importers)
+
+
+def _note(
+    edge: _Edge,
+    key: str,
+    roots: Mapping[str, tuple[dict[str, str], dict[str, str], dict[str, str]]],
+    uses: Mapping[str, dict[str, str]],
+) -> None:
+    kind, sign, path = edge.owner.partition(" ")
+    if sign:
+        roots[path][0 if kind == "run" else 1][edge.name] = key
+    else:
+        uses[edge.owner][edge.name] = key
+
+
+def _specs(level: Iterable[_Edge], overrides: Mapping[str, str]) -> list[str]:
+    specs = [read_spec(edge.name, overrides.get(edge.name, edge.wanted)) for edge in level]
+    return [spec.name for spec in specs if spec.kind == "registry"]
+
+
+def _taken(spec: Spec, known: Mapping[str, Release]) -> Release | None:
+    """Return the newest version that is chosen already and satisfies."""
+    found = newest(known, spec.wanted) if parse_range(spec.wanted) is not None else None
+    return known[found] if found is not None else None
+
+
+def _pick(spec: Spec, packument: Packument, platform: Platform, preferred: Sequence[str]) -> Release:
+    """Return the best version: `latest` if it satisfies, else the newest; those for another Node come last."""
+    tag = packument.tags.get(spec.wanted)
+    if tag is not None and tag in packument.versions:
+        return packument.release(tag)
+    fitting = [version for version in packument.versions if satisfies(version, spec.wanted)]
+    latest = packument.tags.get("latest", "")
+    if spec.wanted in ("", "*", "x") and latest in packument.versions:
+        fitting = fitting or [latest]
+    if not fitting:
+        known = sorted((v for v in packument.versions if parse(v)), key=lambda v: parse(v) or (0, 0, 0), reverse=True)
+        raise Unresolvable(
+            f"No version of {spec.name} satisfies {spec.wanted[:80]!r}",
+            where=spec.name,
+            why=f"there are {', '.join(known[:5])}{' ...' if len(known) > 5 else ''}",
+        )
+
+    def rank(version: str) -> tuple[bool, bool, bool, bool, object]:
+        release = packument.release(version)
+        runs = not release.node or satisfies(platform.node, release.node) or parse_range(release.node) is None
+        return (
+            version in preferred and runs,
+            runs,
+            not release.deprecated,
+            version == latest,
+            parse(version) or (0, 0, 0),
+        )
+
+    return packument.release(max(fitting, key=rank))
+
+
+def _bundled(release: Release) -> set[str]:
+    listed = release.entry.get("bundleDependencies", release.entry.get("bundledDependencies"))
+    if listed is True:
+        return set(release.manifest.required)
+    return {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else set()

@@ -1,0 +1,167 @@
+"""Plan the packages of a Node project for the library: from its lock, or resolved once and recorded in fpack.lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fpack.store.errors import FpackError
+
+from .package_answers import PackageAnswers, text_field
+from .project_files import file_text, relative
+
+if TYPE_CHECKING:
+    from fpack.builders.node.manifest import Member
+    from fpack.builders.node.model import Layout, NodePackage, Platform
+
+KIND, HASHES = "node", "npm"
+
+
+def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
+    """Return what a build installs.
+
+    given: `node` and `arch` of the target; `project` (package.json or its directory) and `lock`: absolute paths or "",
+    below `root`; `omit`: kinds of dependencies. The plan has `packages` ({where, name, version, url, path, integrity,
+    dev}) and `links` ({where, to, dev}).
+    """
+    from fpack.builders.node.model import CPUS, LockUnreadable, Platform
+    from fpack.builders.node.registry import archive_path
+
+    platform = Platform(given["node"], CPUS.get(given["arch"], given["arch"]))
+    omit = frozenset(given["omit"])
+    root = given["root"]
+    project = given["project"] or given["lock"]
+    directory = project if os.path.isdir(project) else os.path.dirname(project)
+    try:
+        if given["lock"]:
+            layout = _of_lock(given["lock"], directory, root, platform, omit)
+        else:
+            layout = _resolved(_members(directory, root), given, platform, "dev" not in omit, answers)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        where = relative(given["lock"] or project, root)
+        raise LockUnreadable("The packages of a Node project cannot be read", where=where, why=str(error)) from None
+    packages = _with_hashes([placed.package for placed in layout.packages], answers)
+    return {
+        "packages": [
+            {"where": placed.where, "name": p.name, "version": p.version, "url": p.url, "path": archive_path(p),
+             "integrity": p.integrity, "dev": placed.dev}
+            for placed, p in zip(layout.packages, packages, strict=True)
+        ],
+        "links": [{"where": link.where, "to": link.to, "dev": link.dev} for link in layout.links],
+    }  # fmt: skip
+
+
+def _of_lock(lock: str, directory: str, root: str, platform: Platform, omit: frozenset[str]) -> Layout:
+    from fpack.builders.node import placement
+    from fpack.builders.node.package_lock import read_package_lock
+    from fpack.builders.node.pnpm import read_pnpm_lock
+    from fpack.builders.node.yarn import read_yarn_lock
+
+    text, name = file_text(lock, root), os.path.basename(lock)
+    if name.startswith("pnpm-lock") or name.endswith((".yaml", ".yml")):
+        return placement.apart(read_pnpm_lock(text, platform), "dev" not in omit)
+    if name.endswith(".json"):
+        return read_package_lock(text, platform, omit)
+    return placement.hoisted(read_yarn_lock(text, _members(directory, root), platform), "dev" not in omit)
+
+
+def _members(directory: str, root: str) -> Sequence[Member]:
+    """Return the packages of a project and of its workspace."""
+    from fpack.builders.node.documents import parse_yaml
+    from fpack.builders.node.manifest import read_members
+    from fpack.builders.node.model import table
+
+    def read(name: str) -> str | None:
+        path = os.path.join(directory, name)
+        return file_text(path, root) if os.path.isfile(path) else None
+
+    def directories(at: str) -> list[str]:
+        path = os.path.join(directory, at)
+        found = sorted(os.listdir(path)) if os.path.isdir(path) else []
+        return [name for name in found if os.path.isdir(os.path.join(path, name)) and not os.path.islink(os.path.join(path, name))]
+
+    listed = read("pnpm-workspace.yaml")
+    more = table(parse_yaml(listed)).get("packages") if listed else None
+    return read_members(read, directories, [p for p in more if isinstance(p, str)] if isinstance(more, list) else ())
+
+
+# ---- without a lock
+
+
+def _resolved(
+    members: Sequence[Member], given: Mapping[str, Any], platform: Platform, dev: bool, answers: PackageAnswers
+) -> Layout:
+    from fpack.builders.node.model import Layout, Link, NodePackage, Placed, path_of
+
+    wanted = []
+    for member in members:
+        manifest = member.manifest
+        fields = {
+            "path": member.path, "name": manifest.name if member.path else "", "required": dict(manifest.required),
+            "dev": dict(manifest.dev) if dev else {}, "optional": sorted(manifest.optional),
+            "overrides": dict(manifest.overrides),
+        }  # fmt: skip
+        wanted.append({key: value for key, value in fields.items() if value})
+    request = {"node": given["node"], "arch": given["arch"], "members": wanted}
+    if not any(field.get("required") or field.get("dev") for field in wanted):
+        return Layout([])
+
+    def ask(_: list[int]) -> list[list[dict[str, Any]]]:
+        from fpack.builders.node.placement import hoisted
+        from fpack.builders.node.registry import Registry
+        from fpack.builders.node.resolver import resolve
+
+        before: dict[str, list[str]] = {}
+        for item in answers.former(KIND, {"arch": given["arch"]}):
+            before.setdefault(str(item.get("name", "")), []).append(str(item.get("version", "")))
+        with Registry() as registry:
+            layout = hoisted(resolve(members, registry, platform, dev=dev, preferred=before), dev)
+            packages = registry.hashed([placed.package for placed in layout.packages])
+        items: list[dict[str, Any]] = [
+            {"where": placed.where, "name": p.name, "version": p.version, "url": p.url, "integrity": p.integrity,
+             **({"dev": "true"} if placed.dev else {})}
+            for placed, p in zip(layout.packages, packages, strict=True)
+        ]  # fmt: skip
+        return [[*items, *({"where": link.where, "to": link.to} for link in layout.links)]]
+
+    items = answers.answer(KIND, [request], ask, "Node packages")[0]
+    packages = [
+        Placed(
+            path_of(text_field(i, "where")),
+            NodePackage(text_field(i, "name"), text_field(i, "version"), text_field(i, "url"), text_field(i, "integrity")),
+            bool(text_field(i, "dev")),
+        )
+        for i in items
+        if "to" not in i
+    ]
+    return Layout(packages, [Link(path_of(text_field(i, "where")), path_of(text_field(i, "to"))) for i in items if "to" in i])
+
+
+# ---- hashes that a lock lacks
+
+
+def _with_hashes(packages: Sequence[NodePackage], answers: PackageAnswers) -> list[NodePackage]:
+    """Return the packages with a SHA-2 digest each: of the lock, or recorded when the archive was first fetched."""
+    weak = [package for package in packages if not package.integrity]
+    if not weak:
+        return list(packages)
+    requests = [{k: v for k, v in package._asdict().items() if v} for package in weak]
+
+    def ask(missing: list[int]) -> list[list[dict[str, Any]]]:
+        from fpack.builders.node.registry import Registry
+
+        with Registry() as registry:
+            found = registry.hashed([weak[i] for i in missing])
+        return [[{"integrity": package.integrity, "url": package.url}] for package in found]
+
+    items = iter(answers.answer(HASHES, requests, ask, f"the SHA-512 of {len(weak)} Node packages"))
+    found = []
+    for package in packages:
+        if not package.integrity:
+            item = next(items)
+            if len(item) != 1:
+                raise FpackError("The lock has a damaged answer", why=f"of {package.name}")
+            package = package._replace(integrity=text_field(item[0], "integrity"), url=text_field(item[0], "url"), sha1="")
+        found.append(package)
+    return found

@@ -1,0 +1,151 @@
+# Node programs whose packages are planned by fpack: read from the lock of npm, pnpm or Yarn, or resolved into fpack.lock.
+
+# The fields are those of `node`.
+planned({ lock, project, omit, scripts, given }) =
+  let
+    common = import("./common.fp")
+    builds = (given.build or null) != null
+    plan = planner({
+      node = head(match(head(common.debian-tools(given, ["nodejs"])).version, "(?:\\d+:)?(\\d+\\.\\d+\\.\\d+).*"))
+      arch = common.arch-of(given)
+      omit = if builds then [o for o in omit if o != "dev"] else omit
+      lock, project
+    })
+    # What only the build needs is removed after it.
+    removed =
+      if builds && contains(omit, "dev") then [p.where for p in [...plan.packages, ...plan.links] if p.dev] else []
+    listing = text("plan.json", to-json({
+      packages = [{ where = p.where, archive = "${archive(p)}" } for p in plan.packages]
+      links = [{ where = l.where, to = l.to } for l in plan.links]
+      removed = removed
+    }))
+    compilers = ["g++", "make", "python3", "node-gyp", "libnode-dev"]
+  in common.with-defaults(given, [
+    "nodejs",
+    ...if builds || scripts then ["npm"] else [],
+    ...if scripts then compilers else [],
+  ], {
+    configure = """
+      node "$layout" archives |
+        xargs -r -d '\\n' -n 2 -P "$CORES" sh -c 'mkdir -p "$0" && tar -xzf "$1" -C "$0" --strip-components=1 --no-same-owner --warning=no-unknown-keyword && chmod -R u+rwX,go+rX "$0"'
+      node "$layout" links ${if scripts then "quiet" else ""}
+      ${if scripts then "npm rebuild --offline --no-audit --no-fund\n${import("./node.fp").left-by-compilers}" else ":"}
+    """
+    check = null
+    install = """
+      node "$layout" prune
+      mkdir -p "$out/bin"
+      cp -r . "$out/app"
+      node "$layout" commands
+    """
+    env = {
+      layout = "${text("layout.js", layout)}"
+      plan = "${listing}"
+      npm_config_cache = "/build/npm"
+      npm_config_update_notifier = "false"
+      npm_config_offline = "true"
+      HOME = "/build"
+      NEXT_TELEMETRY_DISABLED = "1"
+      ASTRO_TELEMETRY_DISABLED = "1"
+    }
+    runtime = common.debian-tools(given, ["nodejs"])
+  })
+
+planner(request) =
+  let plan = get(settings, "node-plan", null) in
+  if plan == null then error("Packages of Node are resolved by commands only", "project") else plan(request)
+
+archive(p) = derivation {
+  kind = "npm"
+  name = store-name("${head(reverse(split(p.name, "/")))}-${p.version}.tgz")
+  url = p.url
+  path = p.path
+  integrity = p.integrity
+}
+
+# The version of Node that a release has.
+releases = {
+  "12" = "bullseye"
+  "18" = "bookworm"
+  "20" = "trixie"
+  "22" = "resolute"
+}
+release-of(version) =
+  if has(releases, version) then get(releases, version)
+  else error("No release of Debian or Ubuntu has Node ${version}: there are ${join(names(releases), ", ")}", "node")
+
+layout = """
+  // Lay out the packages of a plan: list their archives, make links and commands, remove what only the build needs.
+  const fs = require("fs"), path = require("path")
+  const plan = JSON.parse(fs.readFileSync(process.env.plan))
+  const [step, quiet] = process.argv.slice(2)
+
+  function read(directory) {
+    try {
+      return JSON.parse(fs.readFileSync(path.join(directory, "package.json")))
+    } catch {
+      return {}
+    }
+  }
+
+  // The commands of a package, as [name, file].
+  function commands(directory, about) {
+    if (about.bin) {
+      const all = typeof about.bin === "string" ? { [String(about.name).split("/").pop()]: about.bin } : about.bin
+      return Object.entries(all)
+    }
+    const folder = about.directories && about.directories.bin
+    if (typeof folder !== "string" || !fs.existsSync(path.join(directory, folder))) return []
+    return fs.readdirSync(path.join(directory, folder)).map(file => [file, path.join(folder, file)])
+  }
+
+  function link(target, file) {
+    fs.mkdirSync(path.dirname(file), { recursive: true })
+    if (fs.lstatSync(file, { throwIfNoEntry: false })) return
+    fs.symlinkSync(target, file)
+  }
+
+  function linkCommands(directory, bin) {
+    for (const [name, file] of commands(directory, read(directory))) {
+      const full = path.join(directory, String(file))
+      if (/[/]/.test(name) || !fs.existsSync(full) || fs.statSync(full).isDirectory()) continue
+      fs.chmodSync(full, 0o755)
+      const first = fs.readFileSync(full).subarray(0, 200).toString("latin1").split("\\n")[0]
+      if (first.startsWith("#!") && first.endsWith("\\r")) {
+        fs.writeFileSync(full, fs.readFileSync(full, "latin1").replace("\\r\\n", "\\n"), "latin1")
+      }
+      link(path.relative(bin, full), path.join(bin, name))
+    }
+  }
+
+  if (step === "archives") {
+    for (const p of plan.packages) console.log(p.where + "\\n" + p.archive)
+  } else if (step === "links") {
+    for (const l of plan.links) link(path.relative(path.dirname(l.where), l.to) || ".", l.where)
+    const scripted = []
+    for (const { where } of [...plan.packages, ...plan.links]) {
+      const modules = where.slice(0, where.lastIndexOf("node_modules") + "node_modules".length)
+      linkCommands(where, path.join(modules, ".bin"))
+      const about = read(where), scripts = about.scripts || {}
+      if (scripts.preinstall || scripts.install || scripts.postinstall || fs.existsSync(path.join(where, "binding.gyp"))) {
+        scripted.push(about.name)
+      }
+    }
+    if (scripted.length && !quiet) {
+      const names = [...new Set(scripted)].sort().join(", ")
+      console.log("the scripts of " + names + " do not run: scripts = true runs them")
+    }
+  } else if (step === "prune") {
+    for (const where of plan.removed) fs.rmSync(where, { recursive: true, force: true })
+    const bins = plan.removed.map(w => w.slice(0, w.lastIndexOf("node_modules") + "node_modules".length) + "/.bin")
+    for (const bin of new Set(bins)) {
+      if (!fs.existsSync(bin)) continue
+      for (const name of fs.readdirSync(bin)) {
+        if (!fs.existsSync(path.join(bin, name))) fs.unlinkSync(path.join(bin, name))
+      }
+    }
+  } else if (step === "commands") {
+    const app = path.join(process.env.out, "app")
+    if (fs.existsSync(path.join(app, "package.json"))) linkCommands(app, path.join(process.env.out, "bin"))
+  }
+"""
