@@ -45,7 +45,12 @@ def _by_directory(packages: Mapping[str, Any], platform: Platform, omit: frozens
 
 
 def _nested(
-    dependencies: Mapping[str, Any], prefix: str, platform: Platform, omit: frozenset[str], found: list[Placed], depth: int
+    dependencies: Mapping[str, Any],
+    prefix: str,
+    platform: Platform,
+    omit: frozenset[str],
+    found: list[Placed],
+    depth: int,
 ) -> None:
     if depth > MAX_DEPTH:
         raise ValueError("it is nested too deeply")
@@ -62,7 +67,12 @@ def _nested(
 def _omitted(entry: Mapping[str, Any], omit: frozenset[str]) -> bool:
     dev, optional = bool(entry.get("dev")), bool(entry.get("optional"))
     both = bool(entry.get("devOptional")) and "dev" in omit and "optional" in omit
-    return both or (dev and "dev" in omit) or (optional and "optional" in omit) or (bool(entry.get("peer")) and "peer" in omit)
+    return (
+        both
+        or (dev and "dev" in omit)
+        or (optional and "optional" in omit)
+        or (bool(entry.get("peer")) and "peer" in omit)
+    )
 
 
 def _package(name: str, entry: Mapping[str, Any]) -> NodePackage:

@@ -137,7 +137,9 @@ class Registry:
     def _addresses(self, package: NodePackage) -> list[str]:
         path = archive_path(package)
         own = f"{self._address}/{path}"
-        return list(dict.fromkeys([own, package.url] if urlsplit(package.url).path.endswith(f"/{path}") else [package.url]))
+        return list(
+            dict.fromkeys([own, package.url] if urlsplit(package.url).path.endswith(f"/{path}") else [package.url])
+        )
 
     def _read(self, name: str) -> Packument:
         self._check()
@@ -146,7 +148,9 @@ class Registry:
             _, body = self._http.get([url], limit=MAX_DOCUMENT)
         except NotFound:
             raise RegistryError(
-                f"The registry has no package {name}", where=self._address, hint="npm config get registry shows the registry"
+                f"The registry has no package {name}",
+                where=self._address,
+                hint="npm config get registry shows the registry",
             ) from None
         except HttpError as error:
             raise error from None
@@ -165,4 +169,6 @@ def archive_path(package: NodePackage) -> str:
 def bare(url: str) -> str:
     """Return a URL without its user and password, which a lock must not have."""
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.scheme in ("http", "https") else ""
+    return (
+        urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.scheme in ("http", "https") else ""
+    )

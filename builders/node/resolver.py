@@ -64,7 +64,9 @@ def resolve(
                 if name in own:
                     roots[member.path][2][name] = own[name]
                 elif read_spec(name, text).kind == "workspace":
-                    raise Unresolvable(f"{name} is no package of the workspace", where=f"{member.path}/package.json".lstrip("/"))
+                    raise Unresolvable(
+                        f"{name} is no package of the workspace", where=f"{member.path}/package.json".lstrip("/")
+                    )
                 else:
                     owner = f"{'dev' if is_dev else 'run'} {member.path}"
                     level.append(_Edge(owner, name, text, name in manifest.optional, False))
@@ -106,7 +108,9 @@ def resolve(
             manifest = release.manifest
             bundled = _bundled(release)
             below += [
-                _Edge(key, n, w, n in manifest.optional, False) for n, w in manifest.required.items() if n not in bundled
+                _Edge(key, n, w, n in manifest.optional, False)
+                for n, w in manifest.required.items()
+                if n not in bundled
             ]
             below += [_Edge(key, n, w, False, True) for n, w in manifest.peers.items() if n not in manifest.required]
         level = below

@@ -155,7 +155,9 @@ def _berry(data: Mapping[str, Any], members: Sequence[Member], platform: Platfor
         if key not in nodes:
             package = NodePackage(name_of(found[1]), found[2].split("::")[0])
             nodes[key] = GraphNode(package, {})
-            optional = {n for n, m in table(entry.get("dependenciesMeta")).items() if table(m).get("optional") == "true"}
+            optional = {
+                n for n, m in table(entry.get("dependenciesMeta")).items() if table(m).get("optional") == "true"
+            }
             uses = {}
             for other, at in texts(entry.get("dependencies")).items():
                 below = key_of(other, at)
@@ -187,5 +189,3 @@ def _suits(entries: Mapping[str, dict[str, Any]], name: str, wanted: str, platfo
     conditions = str((_berry_entry(entries, name, wanted) or {}).get("conditions", ""))
     found = dict(re.findall(r"(os|cpu|libc)=(\w+)", conditions))
     return suits({key: [value] for key, value in found.items()}, platform) if found else _by_name_suits(name, platform)
-
-

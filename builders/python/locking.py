@@ -63,7 +63,9 @@ def lock(
         )
         run = Resolver(indexes, env, constraints=allowed, preferred=preferred, check=check).resolve(requirements)
         found = {(pin.name, pin.version): _file(pin, "run") for pin in run}
-        known = [Pin(name, version, file, indexes.read(file).build) for name, version, file in _sources(indexes, sources)]
+        known = [
+            Pin(name, version, file, indexes.read(file).build) for name, version, file in _sources(indexes, sources)
+        ]
         todo = [*(_complete(tuple(build)) for build in builds), *_builds([*run, *known])]
         done: set[tuple[str, ...]] = set()
         while todo:
@@ -81,9 +83,7 @@ def lock(
     return sorted(found.values(), key=lambda file: (file.role != "run", file.project, file.version))
 
 
-def _sources(
-    indexes: PackageIndexes, sources: Iterable[tuple[str, str, str]]
-) -> Iterable[tuple[str, str, IndexFile]]:
+def _sources(indexes: PackageIndexes, sources: Iterable[tuple[str, str, str]]) -> Iterable[tuple[str, str, IndexFile]]:
     for name, version, digest in sources:
         yield name, version, indexes.by_hash(name, digest)
 

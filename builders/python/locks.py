@@ -107,7 +107,9 @@ def _uv(data: dict[str, Any], env: Environment, project: PythonProject) -> Pytho
         by_name.setdefault(_name(package), []).append(package)
     own = normal(project.name) if project.name else ""
     roots = [p for p in by_name.get(own, []) if _is_local(p)]
-    roots = roots or [p for p in packages if _record(p, "source").get("editable", _record(p, "source").get("virtual")) == "."]
+    roots = roots or [
+        p for p in packages if _record(p, "source").get("editable", _record(p, "source").get("virtual")) == "."
+    ]
     if not roots:
         raise LockUnreadable("uv.lock has no entry for the project itself", why=f"it is {own or 'without a name'}")
     found: dict[tuple[str, str], LockedPackage] = {}

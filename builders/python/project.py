@@ -54,9 +54,7 @@ def read_python_project(read: Callable[[str], str | None]) -> PythonProject:
         requires = strings(system.get("requires"))
         backend = system.get("build-backend")
         requires += _hooks(_record(_record(_record(data.get("tool")).get("hatch")).get("build")))
-        found = found._replace(
-            build=tuple(requires), backend=backend if isinstance(backend, str) else DEFAULT_BACKEND
-        )
+        found = found._replace(build=tuple(requires), backend=backend if isinstance(backend, str) else DEFAULT_BACKEND)
     project = _record(data.get("project"))
     poetry = _record(_record(data.get("tool")).get("poetry"))
     if project.get("name"):
@@ -75,7 +73,10 @@ def read_python_project(read: Callable[[str], str | None]) -> PythonProject:
             scripts = {k: v for k, v in _record(flit.get("scripts")).items() if isinstance(v, str)}
             name = metadata.get("dist-name") or metadata.get("module")
             found = found._replace(
-                name=_text(name), requirements=tuple(strings(metadata.get("requires"))), scripts=scripts, is_project=True
+                name=_text(name),
+                requirements=tuple(strings(metadata.get("requires"))),
+                scripts=scripts,
+                is_project=True,
             )
         elif system:
             found = found._replace(is_project=bool(texts["pyproject.toml"]))
@@ -106,7 +107,9 @@ def _of_project(
     )
     if "dependencies" in dynamic:
         data = _toml(texts["pyproject.toml"] or "")
-        table = _record(_record(_record(_record(data.get("tool")).get("setuptools")).get("dynamic")).get("dependencies"))
+        table = _record(
+            _record(_record(_record(data.get("tool")).get("setuptools")).get("dynamic")).get("dependencies")
+        )
         files = table.get("file")
         names = [files] if isinstance(files, str) else strings(files)
         if names:
@@ -290,7 +293,8 @@ def _of_setup(
         extras=extras,
         scripts=scripts,
         build=build,
-        requires_python=_text(option("options", "python_requires", fallback=None) or given.get("python_requires")) or "",
+        requires_python=_text(option("options", "python_requires", fallback=None) or given.get("python_requires"))
+        or "",
         unread=unread,
         is_project=True,
     )

@@ -189,9 +189,7 @@ class Resolver:
                 found.append((parsed, key))
         return found
 
-    def _add(
-        self, state: _State, requirements: Sequence[tuple[Requirement, Key | None]], env: Environment
-    ) -> None:
+    def _add(self, state: _State, requirements: Sequence[tuple[Requirement, Key | None]], env: Environment) -> None:
         self._candidates.expect(parsed.name for parsed, _ in requirements)
         for parsed, parent in requirements:
             if parent is None and not holds(parsed.marker, env):

@@ -9,12 +9,13 @@ from .go import go
 from .guess import Guess, clean_version
 from .java import java
 from .native import autotools, cmake, make, meson
-from .others import node
+from .node import node
 from .php import php
 from .project import Project
 from .python import python
 from .ruby import ruby
 from .rust import rust
+from .static import static
 
 # The kinds that `--kind` takes, each with its detector. Of kinds that are equally likely, the first is guessed.
 KINDS: Mapping[str, Callable[[Project], Guess | None]] = {
@@ -29,6 +30,7 @@ KINDS: Mapping[str, Callable[[Project], Guess | None]] = {
     "meson": meson,
     "autotools": autotools,
     "make": make,
+    "static": static,
 }
 
 

@@ -89,7 +89,9 @@ def _locked(
         fields.append(("needs", "[]"))
     elif known.requirements:
         reasons.append(f"{described}: dependencies that the first build locks in fpack.lock")
-    if described and (installs or lock in ("uv.lock", "poetry.lock", "pdm.lock") or (known.requirements and not fields)):
+    if described and (
+        installs or lock in ("uv.lock", "poetry.lock", "pdm.lock") or (known.requirements and not fields)
+    ):
         fields.append(("project", f"./{described}"))
         backend = known.backend.partition(".")[0].partition(":")[0]
         if installs:

@@ -165,4 +165,8 @@ def _module(file: str) -> str:
 
 
 def _is_test(file: str) -> bool:
-    return bool(re.search(r"(^|/)(tests?|docs?|examples?|benchmarks?|scripts|tools|tasks)(/|_|\.py$)|(^|/)(conftest|setup)\.py$", file))
+    return bool(
+        re.search(
+            r"(^|/)(tests?|docs?|examples?|benchmarks?|scripts|tools|tasks)(/|_|\.py$)|(^|/)(conftest|setup)\.py$", file
+        )
+    )

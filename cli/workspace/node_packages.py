@@ -79,7 +79,11 @@ def _members(directory: str, root: str) -> Sequence[Member]:
     def directories(at: str) -> list[str]:
         path = os.path.join(directory, at)
         found = sorted(os.listdir(path)) if os.path.isdir(path) else []
-        return [name for name in found if os.path.isdir(os.path.join(path, name)) and not os.path.islink(os.path.join(path, name))]
+        return [
+            name
+            for name in found
+            if os.path.isdir(os.path.join(path, name)) and not os.path.islink(os.path.join(path, name))
+        ]
 
     listed = read("pnpm-workspace.yaml")
     more = table(parse_yaml(listed)).get("packages") if listed else None
@@ -129,13 +133,17 @@ def _resolved(
     packages = [
         Placed(
             path_of(text_field(i, "where")),
-            NodePackage(text_field(i, "name"), text_field(i, "version"), text_field(i, "url"), text_field(i, "integrity")),
+            NodePackage(
+                text_field(i, "name"), text_field(i, "version"), text_field(i, "url"), text_field(i, "integrity")
+            ),
             bool(text_field(i, "dev")),
         )
         for i in items
         if "to" not in i
     ]
-    return Layout(packages, [Link(path_of(text_field(i, "where")), path_of(text_field(i, "to"))) for i in items if "to" in i])
+    return Layout(
+        packages, [Link(path_of(text_field(i, "where")), path_of(text_field(i, "to"))) for i in items if "to" in i]
+    )
 
 
 # ---- hashes that a lock lacks
@@ -162,6 +170,8 @@ def _with_hashes(packages: Sequence[NodePackage], answers: PackageAnswers) -> li
             item = next(items)
             if len(item) != 1:
                 raise FpackError("The lock has a damaged answer", why=f"of {package.name}")
-            package = package._replace(integrity=text_field(item[0], "integrity"), url=text_field(item[0], "url"), sha1="")
+            package = package._replace(
+                integrity=text_field(item[0], "integrity"), url=text_field(item[0], "url"), sha1=""
+            )
         found.append(package)
     return found

@@ -75,5 +75,7 @@ def text_field(item: Mapping[str, Any], name: str) -> str:
     """Return a text of an item of the lock; raise FpackError if it has another type."""
     value = item.get(name, "")
     if not isinstance(value, str):
-        raise FpackError("The lock has a damaged answer", why=f"`{name}` is no text", hint="fpack update makes it again")
+        raise FpackError(
+            "The lock has a damaged answer", why=f"`{name}` is no text", hint="fpack update makes it again"
+        )
     return value

@@ -28,8 +28,8 @@ from fpack.store.settings import JOBS
 from fpack.store.store import Store
 
 from . import target as targets
-from .package_plans import package_plans
 from .curated import curated, package_directory
+from .package_plans import package_plans
 from .target import Target
 
 if TYPE_CHECKING:

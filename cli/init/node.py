@@ -1,0 +1,205 @@
+"""Guess how a Node project is installed, built and run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from fpack.builders.node.semver import parse_range, satisfies
+
+from .guess import LIBRARY, Guess, clean_name, clean_version, record, shown, text
+from .node_frameworks import Framework, find_framework
+from .project import Project
+
+LOCKS = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock")
+# A version of each release that has another Node, that of the default release first.
+_NODES = (("20", "20.19.2"), ("22", "22.22.0"), ("18", "18.20.4"))
+_SERVERS = ("express", "koa", "fastify", "@hapi/hapi", "restify", "@nestjs/core", "polka", "hono", "@hono/node-server",
+            "connect", "micro", "socket.io", "ws", "json-server")  # fmt: skip
+_OUTPUTS = ("dist", "lib", "build", "out", "es", "esm", "cjs", "umd", "output")
+
+
+class _Start(NamedTuple):
+    """What `scripts.start` runs: flags of node, and the file."""
+
+    flags: Sequence[str]
+    file: str
+
+
+def node(project: Project) -> Guess | None:
+    """Guess from package.json."""
+    if not project.has("package.json"):
+        return None
+    data = project.json("package.json")
+    reasons, todo = ["package.json: a Node project"], []
+    lock = project.has(*LOCKS)
+    fields: list[tuple[str, str]] = []
+    if lock is not None:
+        fields.append(("lock", f"./{lock}"))
+        reasons.append(f"{lock}: packages with hashes")
+        scripted = _scripted(project.json(lock)) if lock.endswith(".json") else []
+        if scripted:
+            reasons.append(f"{lock}: {', '.join(scripted)} have installation scripts, which are not run")
+    elif _dependencies(data):
+        reasons.append("package.json: dependencies that the first build locks in fpack.lock")
+    if lock != "package-lock.json":
+        fields.append(("project", "./package.json"))
+    name, version = clean_name(data.get("name"), project), clean_version(data.get("version"))
+    fields += _node_version(data, reasons)
+    framework = find_framework(project, data)
+    if framework is not None:
+        return _of_framework(framework, project, name, version, fields, reasons, todo)
+    entrypoint, target = _program(project, data)
+    fields += _build(project, data, lock, target, reasons)
+    if lock == "package-lock.json" and any(field == "build" for field, _ in fields):
+        fields.insert(1, ("project", "./package.json"))
+    library = entrypoint is None and bool(data.keys() & {"main", "module", "exports", "browser", "types"})
+    if entrypoint is not None:
+        reasons.append(f"the image runs {shown(entrypoint)}")
+    elif library:
+        reasons.append(LIBRARY)
+    else:
+        todo.append("set the image's `entrypoint` to the program to run")
+    ports = _ports(project, data, target) if entrypoint and target else []
+    return Guess("node", name, version, fields, [], entrypoint, ports, reasons, todo, library)
+
+
+def _of_framework(
+    framework: Framework, project: Project, name: str, version: str | None, fields: list[tuple[str, str]],
+    reasons: list[str], todo: list[str],
+) -> Guess:  # fmt: skip
+    if not any(field == "project" for field, _ in fields):
+        fields.append(("project", "./package.json"))
+    fields.append(("build", text(framework.build)))
+    reasons += framework.reasons
+    if framework.site is None:
+        reasons.append(f"the image runs {shown(list(framework.entrypoint))}")
+        return Guess("node", name, version, fields, [], framework.entrypoint, framework.ports, reasons, todo)
+    fields.append(("install", text(f'cp -r {framework.site} "$out"')))
+    reasons.append(f"the image serves {framework.site} with nginx")
+    image = [("content", "@"), *([("single-page", "true")] if framework.single_page else [])]
+    return Guess("node", name, version, fields, [], None, [], reasons, todo, image=image, image_call=SITE)
+
+
+SITE = 'import("fpack/site").site'
+
+
+def _program(project: Project, data: dict[str, Any]) -> tuple[list[str] | None, str | None]:
+    """Return the entrypoint, and the file of the project that it runs."""
+    start = _start(str(record(data.get("scripts")).get("start", "")))
+    main = data.get("main") if isinstance(data.get("main"), str) else None
+    if start is not None:
+        return ["/usr/bin/node", *start.flags, f"@/app/{_found(project, start.file)}"], start.file
+    bins = _bins(data)
+    if bins:
+        own = clean_name(data.get("name"), project)
+        best = min(bins, key=lambda name: (name != own, not own.startswith(name), name))
+        return [f"@/bin/{best}"], bins[best]
+    serves = bool(_dependencies(data).keys() & set(_SERVERS))
+    published = isinstance(data.get("version"), str) and data.get("private") is not True
+    top = project.has(
+        "server.js", "app.js", "index.js", "main.js", "src/index.js", "src/server.js", "server.mjs", "index.mjs"
+    )
+    for file in [main, top] if serves or not published else []:
+        if file:
+            return ["/usr/bin/node", f"@/app/{_found(project, file)}"], file
+    if not main and not data.keys() & {"module", "exports"} and top and not published:
+        return ["/usr/bin/node", f"@/app/{top}"], top
+    return None, main
+
+
+def _start(command: str) -> _Start | None:
+    """Return what a start script runs with node, also through tools that only restart it or set variables."""
+    words = command.strip().split()
+    while words and (re.fullmatch(r"\w+=\S*", words[0]) or words[0] in ("cross-env", "env", "exec", "dotenv", "--")):
+        words = words[1:]
+    if not words or words[0] not in ("node", "nodemon", "nodejs"):
+        return None
+    flags, rest = [], words[1:]
+    while rest and rest[0].startswith("-"):
+        takes = rest[0] in ("-r", "--require", "--import", "--loader", "--env-file") and len(rest) > 1
+        flags += rest[: 2 if takes else 1]
+        rest = rest[2 if takes else 1 :]
+    if not rest or not re.fullmatch(r"[\w./@-]+", rest[0]) or ".." in rest[0]:
+        return None
+    if words[0] == "nodemon":
+        flags = []
+    return _Start([flag for flag in flags if "--watch" not in flag and "--inspect" not in flag], rest[0])
+
+
+def _found(project: Project, file: str) -> str:
+    """Return the path of a module as node resolves it."""
+    plain = re.sub(r"^(\./)+", "", file).rstrip("/")
+    choices = (plain, f"{plain}.js", f"{plain}/index.js", f"{plain}.cjs", f"{plain}.mjs")
+    return project.has(*choices) or plain or "index.js"
+
+
+def _bins(data: dict[str, Any]) -> dict[str, str]:
+    given = data.get("bin")
+    if isinstance(given, str):
+        return {str(data.get("name", "app")).rpartition("/")[2]: given}
+    return {k: v for k, v in record(given).items() if isinstance(v, str) and re.fullmatch(r"[\w.+-]+", k)}
+
+
+def _build(
+    project: Project, data: dict[str, Any], lock: str | None, target: str | None, reasons: list[str]
+) -> list[tuple[str, str]]:
+    """Return the field `build` if the project has a build whose results are not among its files already."""
+    script = record(data.get("scripts")).get("build")
+    if not isinstance(script, str):
+        compiles = record(data.get("scripts")).get("prepare")
+        if not isinstance(compiles, str) or not re.search(
+            r"\b(tsc|rollup|tsup|babel|webpack|vite|esbuild|unbuild|build)\b", compiles
+        ):
+            return []
+        name, script = "prepare", compiles
+    else:
+        name = "build"
+    targets = [target] if target else [f for f in (data.get("main"), data.get("module")) if isinstance(f, str)]
+    there = targets and all(_found(project, file) in project.files for file in targets)
+    if there and (lock is None or name == "prepare"):
+        reasons.append(f"the result of its script `{name}` is among the files, so that it is not run")
+        return []
+    reasons.append(f"the build runs the script: {script}")
+    return [("build", text(f"npm run {name}"))]
+
+
+def _ports(project: Project, data: dict[str, Any], target: str) -> list[int]:
+    """Return the port that the program names, or the usual one of servers."""
+    content = project.text(_found(project, target))
+    for pattern in (
+        r"process\.env\.(?:PORT|port)\s*(?:\|\||\?\?)\s*['\"]?(\d{2,5})",
+        r"\.listen\(\s*['\"]?(\d{2,5})",
+        r"\bport\s*[:=]\s*['\"]?(\d{2,5})",
+    ):
+        found = re.search(pattern, content, re.IGNORECASE)
+        if found and 0 < int(found[1]) < 65536:
+            return [int(found[1])]
+    exposed = re.search(r"^\s*EXPOSE\s+(\d{1,5})\b", project.text("Dockerfile"), re.MULTILINE | re.IGNORECASE)
+    if exposed:
+        return [int(exposed[1])]
+    return [3000] if _dependencies(data).keys() & {"express", "koa", "fastify", "@nestjs/core"} else []
+
+
+def _node_version(data: dict[str, Any], reasons: list[str]) -> list[tuple[str, str]]:
+    """Return the field `node` if the default release's Node does not suit."""
+    wanted = record(data.get("engines")).get("node")
+    if not isinstance(wanted, str) or not parse_range(wanted):
+        return []
+    suiting = [major for major, full in _NODES if satisfies(full, wanted)]
+    if not suiting or suiting[0] == _NODES[0][0]:
+        return []
+    reasons.append(f"the project requires Node {wanted}")
+    return [("node", text(suiting[0]))]
+
+
+def _dependencies(data: dict[str, Any]) -> dict[str, Any]:
+    return {**record(data.get("dependencies")), **record(data.get("optionalDependencies"))}
+
+
+def _scripted(lock: dict[str, Any]) -> list[str]:
+    """Return the packages of a lock that have an installation script and are not development dependencies."""
+    packages = record(lock.get("packages")).items()
+    found = [where for where, p in packages if record(p).get("hasInstallScript") and not record(p).get("dev")]
+    return [where.rpartition("node_modules/")[2] for where in found]

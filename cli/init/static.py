@@ -1,0 +1,72 @@
+"""Guess how a static site is built and served: one of Hugo, or plain HTML."""
+
+from __future__ import annotations
+
+import re
+
+from .guess import Guess, clean_name, text
+from .node import SITE
+from .project import Project
+
+_INDEX = ("index.html", "public/index.html", "www/index.html", "html/index.html", "site/index.html", "docs/index.html",
+          "dist/index.html", "static/index.html")  # fmt: skip
+
+
+def static(project: Project) -> Guess | None:
+    """Guess from the configuration of Hugo, or from an index.html."""
+    return _hugo(project) or _plain(project)
+
+
+def _hugo(project: Project) -> Guess | None:
+    config = project.has("hugo.toml", "hugo.yaml", "hugo.yml", "hugo.json")
+    if config is None:
+        config = project.has("config.toml", "config.yaml", "config.yml")
+        known = re.search(
+            r"^\s*[\"']?(baseURL|languageCode|theme)\b", project.text(config or ""), re.MULTILINE | re.IGNORECASE
+        )
+        if config is None or not known or not project.directories & {"content", "layouts", "themes"}:
+            return None
+    title = re.search(r"""^\s*["']?publishDir["']?\s*[:=]\s*["']?([\w./-]+)""", project.text(config), re.MULTILINE)
+    folder = title[1] if title else "public"
+    fields = [
+        ("tools", "[debian.hugo]"),
+        ("build", text("hugo --minify --noBuildLock")),
+        ("install", text(f'cp -r {folder} "$out"')),
+    ]
+    reasons = [f"{config}: a site of Hugo", f"the image serves {folder} with nginx"]
+    return Guess(
+        "package",
+        clean_name(None, project),
+        None,
+        fields,
+        [],
+        None,
+        [],
+        reasons,
+        image=[("content", "@")],
+        image_call=SITE,
+    )
+
+
+def _plain(project: Project) -> Guess | None:
+    index = project.has(*_INDEX)
+    if index is None:
+        return None
+    folder = index.rpartition("/")[0]
+    copy = f'cp -r {folder or "."} "$out"'
+    # What fpack itself needs is no part of the site.
+    install = copy if folder else f'{copy} && rm -f "$out"/fpack.fp "$out"/fpack.lock "$out"/.gitignore'
+    reasons = [f"{index}: a site of static files", f"the image serves {folder or 'it'} with nginx"]
+    fields = [("install", text(install))]
+    return Guess(
+        "package",
+        clean_name(None, project),
+        None,
+        fields,
+        [],
+        None,
+        [],
+        reasons,
+        image=[("content", "@")],
+        image_call=SITE,
+    )
