@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from fpack.store.errors import FpackError
 
 from .manifest import Member, Spec, read_spec
-from .model import MAX_PACKAGES, Graph, GraphNode, Importer, Platform, suits
+from .model import MAX_PACKAGES, Graph, GraphNode, Importer, NodePackage, Platform, suits
 from .registry import Packument, RegistryError, Release
 from .semver import newest, parse, parse_range, satisfies
 
@@ -178,6 +178,12 @@ def _pick(spec: Spec, packument: Packument, platform: Platform, preferred: Seque
         )
 
     return packument.release(max(fitting, key=rank))
+
+
+def newest_release(name: str, wanted: str, node: str, registry: Packuments) -> NodePackage:
+    """Return the newest version of a package in a range that runs with a version of Node ("": any)."""
+    spec = Spec(name, wanted)
+    return _pick(spec, registry.packument(name), Platform(node or "999.0.0", ""), ()).package
 
 
 def _bundled(release: Release) -> set[str]:

@@ -11,10 +11,10 @@ from fpack.builders.node.semver import parse_range, satisfies
 from .guess import LIBRARY, Guess, clean_name, clean_version, record, shown, text
 from .node_frameworks import Framework, find_framework
 from .project import Project
+from .static import SITE, plain_site
 
 LOCKS = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock")
-# A version of each release that has another Node, that of the default release first.
-_NODES = (("20", "20.19.2"), ("22", "22.22.0"), ("18", "18.20.4"))
+_NODE = "20.19.2"  # the default release's
 _SERVERS = ("express", "koa", "fastify", "@hapi/hapi", "restify", "@nestjs/core", "polka", "hono", "@hono/node-server",
             "connect", "micro", "socket.io", "ws", "json-server")  # fmt: skip
 _OUTPUTS = ("dist", "lib", "build", "out", "es", "esm", "cjs", "umd", "output")
@@ -46,11 +46,19 @@ def node(project: Project) -> Guess | None:
     if lock != "package-lock.json":
         fields.append(("project", "./package.json"))
     name, version = clean_name(data.get("name"), project), clean_version(data.get("version"))
-    fields += _node_version(data, reasons)
-    framework = find_framework(project, data)
+    version_fields = _node_version(data, reasons)
+    fields += version_fields
+    framework = None if lock is None and _is_published(project, data) else find_framework(project, data)
     if framework is not None:
-        return _of_framework(framework, project, name, version, fields, reasons, todo)
+        made = _of_framework(framework, project, name, version, fields, reasons, todo)
+        return made._replace(entrypoint=_own_node(made.entrypoint) if version_fields else made.entrypoint)
     entrypoint, target = _program(project, data)
+    if entrypoint is None:
+        site = plain_site(project)
+        if site is not None:
+            return site._replace(name=name, version=version, reasons=[reasons[0], *site.reasons])
+    elif version_fields:
+        entrypoint = _own_node(entrypoint)
     fields += _build(project, data, lock, target, reasons)
     if lock == "package-lock.json" and any(field == "build" for field, _ in fields):
         fields.insert(1, ("project", "./package.json"))
@@ -63,6 +71,17 @@ def node(project: Project) -> Guess | None:
         todo.append("set the image's `entrypoint` to the program to run")
     ports = _ports(project, data, target) if entrypoint and target else []
     return Guess("node", name, version, fields, [], entrypoint, ports, reasons, todo, library)
+
+
+def _own_node(entrypoint: Sequence[str] | None) -> list[str] | None:
+    """Return an entrypoint that runs the Node that the package brings, instead of the release's."""
+    return None if entrypoint is None else ["@/bin/node" if word == "/usr/bin/node" else word for word in entrypoint]
+
+
+def _is_published(project: Project, data: dict[str, Any]) -> bool:
+    """Return whether the files are those of a published package, which has its results already."""
+    files = [file for file in (data.get("main"), data.get("module")) if isinstance(file, str)]
+    return data.get("private") is not True and any(_found(project, file) in project.files for file in files)
 
 
 def _of_framework(
@@ -80,9 +99,6 @@ def _of_framework(
     reasons.append(f"the image serves {framework.site} with nginx")
     image = [("content", "@"), *([("single-page", "true")] if framework.single_page else [])]
     return Guess("node", name, version, fields, [], None, [], reasons, todo, image=image, image_call=SITE)
-
-
-SITE = 'import("fpack/site").site'
 
 
 def _program(project: Project, data: dict[str, Any]) -> tuple[list[str] | None, str | None]:
@@ -187,11 +203,10 @@ def _node_version(data: dict[str, Any], reasons: list[str]) -> list[tuple[str, s
     wanted = record(data.get("engines")).get("node")
     if not isinstance(wanted, str) or not parse_range(wanted):
         return []
-    suiting = [major for major, full in _NODES if satisfies(full, wanted)]
-    if not suiting or suiting[0] == _NODES[0][0]:
+    if satisfies(_NODE, wanted):
         return []
     reasons.append(f"the project requires Node {wanted}")
-    return [("node", text(suiting[0]))]
+    return [("node", text(wanted.strip()))]
 
 
 def _dependencies(data: dict[str, Any]) -> dict[str, Any]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 
 from .guess import Guess, clean_name, text
-from .node import SITE
 from .project import Project
 
+SITE = 'import("fpack/site").site'
 _INDEX = ("index.html", "public/index.html", "www/index.html", "html/index.html", "site/index.html", "docs/index.html",
           "dist/index.html", "static/index.html")  # fmt: skip
 
 
 def static(project: Project) -> Guess | None:
     """Guess from the configuration of Hugo, or from an index.html."""
-    return _hugo(project) or _plain(project)
+    return _hugo(project) or plain_site(project)
 
 
 def _hugo(project: Project) -> Guess | None:
@@ -48,7 +48,8 @@ def _hugo(project: Project) -> Guess | None:
     )
 
 
-def _plain(project: Project) -> Guess | None:
+def plain_site(project: Project) -> Guess | None:
+    """Guess from an index.html alone."""
     index = project.has(*_INDEX)
     if index is None:
         return None

@@ -15,20 +15,24 @@ if TYPE_CHECKING:
     from fpack.builders.node.manifest import Member
     from fpack.builders.node.model import Layout, NodePackage, Platform
 
-KIND, HASHES = "node", "npm"
+KIND, HASHES, TOOLS = "node", "npm", "node-tool"
 
 
 def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
     """Return what a build installs.
 
-    given: `node` and `arch` of the target; `project` (package.json or its directory) and `lock`: absolute paths or "",
-    below `root`; `omit`: kinds of dependencies. The plan has `packages` ({where, name, version, url, path, integrity,
-    dev}) and `links` ({where, to, dev}).
+    given: `node` and `arch` of the target; `version`: of another Node to use, or ""; `npm`: the build runs npm;
+    `project` (package.json or its directory) and `lock`: absolute paths or "", below `root`; `omit`: kinds of
+    dependencies. The plan has `packages` ({where, name, version, url, path, integrity, dev}), `links` ({where, to,
+    dev}), and `npm` and `runtime`: archives of npm and of the other Node, or null.
     """
     from fpack.builders.node.model import CPUS, LockUnreadable, Platform
-    from fpack.builders.node.registry import archive_path
 
-    platform = Platform(given["node"], CPUS.get(given["arch"], given["arch"]))
+    cpu = CPUS.get(given["arch"], given["arch"])
+    runtime = _tool(f"node-linux-{cpu}", given["version"], "", answers) if given["version"] else None
+    given = {**given, "node": runtime.version if runtime else given["node"]}
+    npm = _tool("npm", "*", given["node"], answers) if given["npm"] else None
+    platform = Platform(given["node"], cpu)
     omit = frozenset(given["omit"])
     root = given["root"]
     project = given["project"] or given["lock"]
@@ -44,12 +48,40 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
     packages = _with_hashes([placed.package for placed in layout.packages], answers)
     return {
         "packages": [
-            {"where": placed.where, "name": p.name, "version": p.version, "url": p.url, "path": archive_path(p),
-             "integrity": p.integrity, "dev": placed.dev}
-            for placed, p in zip(layout.packages, packages, strict=True)
+            {"where": placed.where, "dev": placed.dev, **_archive(package)}
+            for placed, package in zip(layout.packages, packages, strict=True)
         ],
         "links": [{"where": link.where, "to": link.to, "dev": link.dev} for link in layout.links],
+        "npm": _archive(npm) if npm else None,
+        "runtime": _archive(runtime) if runtime else None,
+    }
+
+
+def _archive(package: NodePackage) -> dict[str, Any]:
+    from fpack.builders.node.registry import archive_path
+
+    return {
+        "name": package.name, "version": package.version, "url": package.url, "path": archive_path(package),
+        "integrity": package.integrity,
     }  # fmt: skip
+
+
+def _tool(name: str, wanted: str, node: str, answers: PackageAnswers) -> NodePackage:
+    """Return a package of the registry that a build runs, in the newest version in a range for a version of Node."""
+    from fpack.builders.node.model import NodePackage
+
+    request = {"name": name, "wanted": wanted, **({"node": node} if node else {})}
+
+    def ask(_: list[int]) -> list[list[dict[str, Any]]]:
+        from fpack.builders.node.registry import Registry
+        from fpack.builders.node.resolver import newest_release
+
+        with Registry() as registry:
+            (found,) = registry.hashed([newest_release(name, wanted, node, registry)])
+        return [[{"version": found.version, "url": found.url, "integrity": found.integrity}]]
+
+    item = answers.answer(TOOLS, [request], ask, name)[0][0]
+    return NodePackage(name, text_field(item, "version"), text_field(item, "url"), text_field(item, "integrity"))
 
 
 def _of_lock(lock: str, directory: str, root: str, platform: Platform, omit: frozenset[str]) -> Layout:

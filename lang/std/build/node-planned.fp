@@ -1,55 +1,101 @@
 # Node programs whose packages are planned by fpack: read from the lock of npm, pnpm or Yarn, or resolved into fpack.lock.
 
 # The fields are those of `node`.
-planned({ lock, project, omit, scripts, given }) =
+planned({ lock, project, omit, scripts, node, given }) =
   let
     common = import("./common.fp")
     builds = (given.build or null) != null
+    system = common.debian-tools(given, ["nodejs"])
     plan = planner({
-      node = head(match(head(common.debian-tools(given, ["nodejs"])).version, "(?:\\d+:)?(\\d+\\.\\d+\\.\\d+).*"))
+      node = if outer.node == null then head(match(head(system).version, "(?:\\d+:)?(\\d+\\.\\d+\\.\\d+).*")) else ""
+      version = outer.node
+      npm = builds || scripts
       arch = common.arch-of(given)
       omit = if builds then [o for o in omit if o != "dev"] else omit
       lock, project
     })
+    own = if plan.runtime == null then null else runtime(given, archive(plan.runtime), plan.runtime.version)
+    interpreter = if own == null then system else [own]
     # What only the build needs is removed after it.
     removed =
       if builds && contains(omit, "dev") then [p.where for p in [...plan.packages, ...plan.links] if p.dev] else []
     listing = text("plan.json", to-json({
       packages = [{ where = p.where, archive = "${archive(p)}" } for p in plan.packages]
       links = [{ where = l.where, to = l.to } for l in plan.links]
+      interpreter = if own == null then "" else "${own}/bin/node"
       removed = removed
     }))
-    compilers = ["g++", "make", "python3", "node-gyp", "libnode-dev"]
-  in common.with-defaults(given, [
-    "nodejs",
-    ...if builds || scripts then ["npm"] else [],
-    ...if scripts then compilers else [],
-  ], {
-    configure = """
-      node "$layout" archives |
-        xargs -r -d '\\n' -n 2 -P "$CORES" sh -c 'mkdir -p "$0" && tar -xzf "$1" -C "$0" --strip-components=1 --no-same-owner --warning=no-unknown-keyword && chmod -R u+rwX,go+rX "$0"'
-      node "$layout" links ${if scripts then "quiet" else ""}
-      ${if scripts then "npm rebuild --offline --no-audit --no-fund\n${import("./node.fp").left-by-compilers}" else ":"}
-    """
-    check = null
+    compilers = ["g++", "make", "python3", ...if own == null then ["libnode-dev"] else []]
+  in common.with-defaults({ ...given, tools = [...given.tools or [], ...interpreter] }, if scripts then compilers
+    else [], {
+      configure = """
+        ${if plan.npm == null then ":" else "npm_archive=${archive(plan.npm)}\n${npm-commands}"}
+        node "$layout" archives |
+          xargs -r -d '\\n' -n 2 -P "$CORES" sh -c 'mkdir -p "$0" && tar -xzf "$1" -C "$0" --strip-components=1 --no-same-owner --warning=no-unknown-keyword && chmod -R u+rwX,go+rX "$0"'
+        node "$layout" links ${if scripts then "quiet" else ""}
+        ${if scripts then "npm rebuild --offline --no-audit --no-fund\n${import("./node.fp").left-by-compilers}" else ":"}
+      """
+      check = null
+      install = """
+        node "$layout" prune
+        mkdir -p "$out/bin"
+        cp -r . "$out/app"
+        node "$layout" commands
+      """
+      env = {
+        layout = "${text("layout.js", layout)}"
+        plan = "${listing}"
+        HOME = "/build"
+        npm_config_cache = "/build/npm"
+        npm_config_update_notifier = "false"
+        npm_config_offline = "true"
+        NEXT_TELEMETRY_DISABLED = "1"
+        ASTRO_TELEMETRY_DISABLED = "1"
+        ...if scripts then { npm_config_nodedir = if own == null then "/usr" else "${own}" } else {}
+      }
+      runtime = interpreter
+    })
+
+# Another Node than the release's, as its authors built it: from the archive that the registry has.
+runtime(given, file, version) =
+  let common = import("./common.fp") in
+  package {
+    name = "node"
+    version
+    source = "${file}"
+    release = given.release or null
+    platform = given.platform or null
     install = """
-      node "$layout" prune
       mkdir -p "$out/bin"
-      cp -r . "$out/app"
-      node "$layout" commands
+      cp bin/node "$out/bin/node"
+      cp -r include "$out/include"
     """
-    env = {
-      layout = "${text("layout.js", layout)}"
-      plan = "${listing}"
-      npm_config_cache = "/build/npm"
-      npm_config_update_notifier = "false"
-      npm_config_offline = "true"
-      HOME = "/build"
-      NEXT_TELEMETRY_DISABLED = "1"
-      ASTRO_TELEMETRY_DISABLED = "1"
-    }
-    runtime = common.debian-tools(given, ["nodejs"])
-  })
+    strip = false
+    runtime = common.debian-tools(given, ["libatomic1", "libc6", "libgcc-s1", "libstdc++6"])
+  }
+
+# npm runs the project's scripts. Scripts of projects that use Yarn or pnpm call these by name.
+npm-commands = """
+  mkdir -p /build/npm-package /build/commands
+  tar -xzf "$npm_archive" -C /build/npm-package --strip-components=1 --no-same-owner --warning=no-unknown-keyword
+  printf '#!/bin/sh\\nexec node /build/npm-package/bin/npm-cli.js "$@"\\n' >/build/commands/npm
+  printf '#!/bin/sh\\nexec node /build/npm-package/bin/npx-cli.js "$@"\\n' >/build/commands/npx
+  cat >/build/commands/yarn <<'END'
+  #!/bin/sh
+  case "\${1:-install}" in
+    install | i | -*) exit 0 ;;
+    run | run-script | exec) shift ;;
+  esac
+  name=$1
+  shift
+  script='process.exit((require("./package.json").scripts || {})[process.argv[1]] ? 0 : 1)'
+  if node -e "$script" "$name"; then exec npm run "$name" -- "$@"; fi
+  exec "$name" "$@"
+  END
+  cp /build/commands/yarn /build/commands/pnpm
+  chmod +x /build/commands/*
+  export PATH="$PWD/node_modules/.bin:/build/commands:$PATH"
+"""
 
 planner(request) =
   let plan = get(settings, "node-plan", null) in
@@ -62,17 +108,6 @@ archive(p) = derivation {
   path = p.path
   integrity = p.integrity
 }
-
-# The version of Node that a release has.
-releases = {
-  "12" = "bullseye"
-  "18" = "bookworm"
-  "20" = "trixie"
-  "22" = "resolute"
-}
-release-of(version) =
-  if has(releases, version) then get(releases, version)
-  else error("No release of Debian or Ubuntu has Node ${version}: there are ${join(names(releases), ", ")}", "node")
 
 layout = """
   // Lay out the packages of a plan: list their archives, make links and commands, remove what only the build needs.
@@ -146,6 +181,15 @@ layout = """
     }
   } else if (step === "commands") {
     const app = path.join(process.env.out, "app")
+    for (const [, file] of plan.interpreter ? commands(app, read(app)) : []) {
+      // The image has no other node, and its PATH need not have this one.
+      const full = path.join(app, String(file))
+      const content = fs.readFileSync(full, "latin1")
+      if (/^#!.*\\bnode\\b/.test(content)) {
+        fs.writeFileSync(full, content.replace(/^#!.*/, "#!" + plan.interpreter), "latin1")
+      }
+    }
+    if (plan.interpreter) link(plan.interpreter, path.join(process.env.out, "bin", "node"))
     if (fs.existsSync(path.join(app, "package.json"))) linkCommands(app, path.join(process.env.out, "bin"))
   }
 """

@@ -4,8 +4,8 @@
 # project: the package.json of the source. Without `lock`, what it depends on is resolved once, and recorded in fpack.lock.
 # omit: kinds of dependencies to omit; a `build` still has those of development, which are removed after it. scripts: run
 # the install scripts of packages, in the sandbox, with the compilers for extensions; otherwise the log lists the packages
-# that have scripts. node: a major version such as "18", instead of that of the release: a release that has it is used.
-# All else is as in `package`.
+# that have scripts. node: another version than the release's, as a range such as "22": the binary of Node's authors that
+# npm's registry has, recorded in fpack.lock. All else is as in `package`.
 # The program is in $out/app; $out/bin has the commands that its package.json defines.
 node({
   lock: path | null = null,
@@ -16,11 +16,10 @@ node({
   ...rest
 }) =
   let
-    chosen = import("./node-planned.fp")
-    given = if node == null then rest else { release = chosen.release-of(node), ...rest }
+    simple = project == null && node == null && lock != null && is-current(lock)
   in
-    if project == null && lock != null && is-current(lock) then with-npm({ lock, omit, scripts, given })
-    else chosen.planned({ lock, project, omit, scripts, given })
+    if simple then with-npm({ lock, omit, scripts, given = rest })
+    else import("./node-planned.fp").planned({ lock, project, omit, scripts, node, given = rest })
 
 # True for a lock of npm 7 or newer with an SHA-2 digest of each package, which npm itself can install from.
 is-current(lock) =
