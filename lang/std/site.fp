@@ -30,7 +30,7 @@ site({
     ports = [port]
     stop-signal = "SIGQUIT"
     ...rest
-    packages = [debian.nginx, debian.nginx-common, ...optional(type(content) == "record", content), ...packages]
+    packages = [...optional(type(content) == "record", content), debian.nginx, debian.nginx-common, ...packages]
     rules = { nginx-common = { keep = ["/etc/nginx/mime.types"] }, ...rules }
     files = {
       "/etc/nginx/nginx.conf" = text("nginx.conf", configuration("${content}", single-page, port, config))
