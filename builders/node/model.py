@@ -125,4 +125,4 @@ def table(value: Any) -> dict[str, Any]:
 
 def texts(value: Any) -> dict[str, str]:
     """Return the texts of a table by name."""
-    return {k: v for k, v in table(value).items() if isinstance(k, str) and isinstance(v, str)}
+    return {k: v for k, v in table(value).items() if isinstance(v, str)}

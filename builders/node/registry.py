@@ -25,7 +25,6 @@ from .package_lock import digests
 MAX_DOCUMENT = 256 << 20
 MAX_ARCHIVE = 2 << 30
 PARALLEL = 8
-DEFAULT_REGISTRY = "https://registry.npmjs.org"
 _SHORT = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8"
 
 
@@ -36,7 +35,7 @@ class RegistryError(FpackError):
 
 
 class Release(NamedTuple):
-    """A version of a package in the registry. node: the Node that it needs. scripted: it runs scripts on installation."""
+    """A version of a package in the registry. node: the Node that it needs, as a range. entry: all that is known."""
 
     package: NodePackage
     manifest: Manifest
@@ -70,7 +69,14 @@ class Registry:
 
     def __init__(self, http: Http | None = None, check: Callable[[], None] = lambda: None) -> None:
         self._http = http or Http(accept=_SHORT)
-        self._address = npm_registry() or DEFAULT_REGISTRY
+        address = npm_registry()
+        if address is None:
+            raise RegistryError(
+                "The registry of Node packages is unknown",
+                why="npm, whose configuration names it, is not installed here",
+                hint="install npm, or lock the project with npm, pnpm or Yarn",
+            )
+        self._address = address
         self._check = check
         self._known: dict[str, Packument] = {}
         self._scratch = tempfile.TemporaryDirectory(prefix="fpack-")

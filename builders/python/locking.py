@@ -75,7 +75,7 @@ def lock(
             done.add(requires)
             if len(done) > MAX_BUILDS:
                 raise ValueError(f"more than {MAX_BUILDS} packages have no wheel")
-            kept = {**(preferred or {}), **dict(found)}
+            kept = {**(preferred or {}), **dict(found.keys())}
             pins = Resolver(indexes, env, constraints=limits, preferred=kept, check=check).resolve(requires)
             for pin in pins:
                 found.setdefault((pin.name, pin.version), _file(pin, "build"))

@@ -126,7 +126,7 @@ def _uv(data: dict[str, Any], env: Environment, project: PythonProject) -> Pytho
                 continue
             seen.add((id(package), extra))
             optional = _record(package, "optional-dependencies")
-            listed = next((optional[key] for key in optional if normal(key) == extra), []) if extra else None
+            listed: Any = next((optional[key] for key in optional if normal(key) == extra), []) if extra else None
             edges = _tables(package.get("dependencies") if listed is None else listed)
             if not extra:
                 _uv_package(package, package is roots[0], found, local)
@@ -200,9 +200,10 @@ def _poetry(data: dict[str, Any], env: Environment, project: PythonProject) -> P
         if item in seen:
             continue
         seen.add(item)
-        package = _poetry_choice(name, versions, by_name, plain)
-        if package is None:
+        choice = _poetry_choice(name, versions, by_name, plain)
+        if choice is None:
             continue  # such as one for another platform
+        package = choice
         source = _record(package, "source")
         if source.get("type") in ("git", "directory", "file"):
             raise _foreign(name, f"a {source['type']}")

@@ -126,7 +126,8 @@ def _truth(node: Any, env: Environment) -> bool:
     while node[0] in ("and", "or"):
         rest.append((node[0], node[2]))
         node = node[1]
-    found = _compare(*node, env)
+    operator, left, right = node
+    found = _compare(operator, left, right, env)
     for operator, right in reversed(rest):
         if operator == "and":
             found = found and _truth(right, env)

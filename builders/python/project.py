@@ -169,9 +169,9 @@ def _of_poetry(found: PythonProject, poetry: dict[str, Any]) -> PythonProject:
     python = dependencies.get("python")
     optional = {k: v for k, v in dependencies.items() if isinstance(v, dict) and v.get("optional")}
     extras = {
-        normal(extra): tuple(text for name in strings(names) for text in _poetry_dependencies({name: dependencies.get(name, "*")}))
+        normal(extra): _poetry_dependencies({name: dependencies.get(name, "*") for name in strings(names)})
         for extra, names in _record(poetry.get("extras")).items()
-    }  # fmt: skip
+    }
     groups = {
         normal(name): _poetry_dependencies(_record(_record(group).get("dependencies")))
         for name, group in _record(poetry.get("group")).items()
@@ -257,9 +257,8 @@ def _of_setup(
     lines = option("options", "install_requires", fallback="")
     requires: Any = _lines(lines, read) if lines.strip() else given.get("install_requires", [])
     unread = "" if requires is not _UNKNOWN else "setup.py: install_requires is computed"
-    extras = {
-        normal(k): tuple(_lines(v, read)) for k, v in (config["options.extras_require"] if "options.extras_require" in config else {}).items()
-    }  # fmt: skip
+    sections = config.items("options.extras_require") if config.has_section("options.extras_require") else []
+    extras = {normal(name): tuple(_lines(text, read)) for name, text in sections}
     further = given.get("extras_require")
     for key, value in (further if isinstance(further, dict) else {}).items():
         extras.setdefault(normal(str(key)), tuple(strings(value)))
@@ -282,7 +281,7 @@ def _of_setup(
             scripts[left.strip()] = right.strip()
     for script in strings(given.get("scripts")):
         scripts[script.rpartition("/")[2]] = script
-    build = found.build
+    build, python = found.build, option("options", "python_requires", fallback=None) or given.get("python_requires")
     setup_requires = given.get("setup_requires")
     if strings(setup_requires):
         build = (*build, *strings(setup_requires))
@@ -293,8 +292,7 @@ def _of_setup(
         extras=extras,
         scripts=scripts,
         build=build,
-        requires_python=_text(option("options", "python_requires", fallback=None) or given.get("python_requires"))
-        or "",
+        requires_python=_text(python) or "",
         unread=unread,
         is_project=True,
     )

@@ -7,7 +7,7 @@ of the requirements and of what the indexes have.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from fpack.store.errors import FpackError
@@ -98,7 +98,7 @@ class Resolver:
         env: Environment,
         *,
         constraints: Iterable[str] = (),
-        preferred: dict[str, str] | None = None,
+        preferred: Mapping[str, str] | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self._candidates = candidates
@@ -230,11 +230,11 @@ class Resolver:
         """Return the state before the last choice that took part in the conflicts, without that choice."""
         parents = {demand.parent for demand in state.demands[key] if demand.parent is not None}
         for conflict in conflicts:
-            parents |= {demand.parent for demand in conflict.demands if demand.parent not in (None, key)}
+            parents |= {d.parent for d in conflict.demands if d.parent is not None and d.parent != key}
             if conflict.key in state.pins:
                 parents.add(conflict.key)
         # An extra is chosen with its package.
-        parents |= {Key(parent.name) for parent in parents if parent is not None}
+        parents |= {Key(parent.name) for parent in parents}
         while stack:
             before, chosen = stack.pop()
             if chosen in parents:

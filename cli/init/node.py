@@ -17,7 +17,8 @@ LOCKS = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.loc
 _NODE = "20.19.2"  # the default release's
 _SERVERS = ("express", "koa", "fastify", "@hapi/hapi", "restify", "@nestjs/core", "polka", "hono", "@hono/node-server",
             "connect", "micro", "socket.io", "ws", "json-server")  # fmt: skip
-_OUTPUTS = ("dist", "lib", "build", "out", "es", "esm", "cjs", "umd", "output")
+_PROGRAMS = ("server.js", "app.js", "index.js", "main.js", "src/index.js", "src/server.js", "server.mjs", "index.mjs")
+_COMPILERS = re.compile(r"\b(tsc|rollup|tsup|babel|webpack|vite|esbuild|unbuild|build)\b")
 
 
 class _Start(NamedTuple):
@@ -32,7 +33,8 @@ def node(project: Project) -> Guess | None:
     if not project.has("package.json"):
         return None
     data = project.json("package.json")
-    reasons, todo = ["package.json: a Node project"], []
+    reasons = ["package.json: a Node project"]
+    todo: list[str] = []
     lock = project.has(*LOCKS)
     fields: list[tuple[str, str]] = []
     if lock is not None:
@@ -165,15 +167,13 @@ def _build(
     script = record(data.get("scripts")).get("build")
     if not isinstance(script, str):
         compiles = record(data.get("scripts")).get("prepare")
-        if not isinstance(compiles, str) or not re.search(
-            r"\b(tsc|rollup|tsup|babel|webpack|vite|esbuild|unbuild|build)\b", compiles
-        ):
+        if not isinstance(compiles, str) or not _COMPILERS.search(compiles):
             return []
         name, script = "prepare", compiles
     else:
         name = "build"
     targets = [target] if target else [f for f in (data.get("main"), data.get("module")) if isinstance(f, str)]
-    there = targets and all(_found(project, file) in project.files for file in targets)
+    there = bool(targets) and all(_found(project, file) in project.files for file in targets)
     if there and (lock is None or name == "prepare"):
         reasons.append(f"the result of its script `{name}` is among the files, so that it is not run")
         return []

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from .guess import record
 from .project import Project
 
+_Finder = Callable[[Project, dict[str, Any]], "Framework | None"]
+
 
 class Framework(NamedTuple):
     """What a framework makes.

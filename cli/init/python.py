@@ -32,7 +32,8 @@ def python(project: Project) -> Guess | None:
     if known.unread and info is not None:
         known = known._replace(requirements=info.requires, unread="")
     installs = known.is_project and bool(known.scripts or not known.table_only)
-    reasons, todo = [f"{why}: a Python project"], []
+    reasons = [f"{why}: a Python project"]
+    todo: list[str] = []
     fields = _locked(project, known, installs, reasons, todo)
     used = _used(project, known)
     program = find_program(project, known, used, installs)

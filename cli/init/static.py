@@ -7,6 +7,7 @@ import re
 from .guess import Guess, clean_name, text
 from .project import Project
 
+_HUGO = re.compile(r"^\s*[\"']?(baseURL|languageCode|theme)\b", re.MULTILINE | re.IGNORECASE)
 SITE = 'import("fpack/site").site'
 _INDEX = ("index.html", "public/index.html", "www/index.html", "html/index.html", "site/index.html", "docs/index.html",
           "dist/index.html", "static/index.html")  # fmt: skip
@@ -71,3 +72,8 @@ def plain_site(project: Project) -> Guess | None:
         image=[("content", "@")],
         image_call=SITE,
     )
+
+
+def _site(project: Project, fields: list[tuple[str, str]], reasons: list[str]) -> Guess:
+    name, image = clean_name(None, project), [("content", "@")]
+    return Guess("package", name, None, fields, [], None, [], reasons, image=image, image_call=SITE)
