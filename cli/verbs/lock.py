@@ -94,7 +94,9 @@ def _lock_packages(workspace: Workspace, value: Any) -> None:
             )
         if isinstance(value, list):
             todo += value
-        elif isinstance(value, dict) and not isinstance(value, OnDemand) and not evaluator.is_derivation(value):
+        elif isinstance(value, dict) and not isinstance(value, OnDemand) and evaluator.is_derivation(value):
+            workspace.field(value, "out")  # what builds it is a package too
+        elif isinstance(value, dict) and not isinstance(value, OnDemand):
             kind = workspace.field(value, "type")
             if kind == "container":
                 workspace.field(value, "image")

@@ -63,6 +63,8 @@ def command(
         before = source.lock.copy()
         names = read_names(updated, packages, before, path)
         moved = source.update(names.releases, names.packages, allow_older=allow_older, security=security)
+        whole = not updated and not packages and not security
+        renewed = _renew(workspace) if whole and source.lock.answers else 0
         needed = _needed(moved, source.lock, names.packages, security)
         if not dry_run:
             source.save()
@@ -70,13 +72,33 @@ def command(
             rows = [{**pin._asdict(), "needed": pin in needed} for pin in moved]
             shared.print_json({"lock": str(workspace.lock_file), "moved": rows, "dry_run": dry_run})
             return 0
+        if renewed:
+            what = "answer" if renewed == 1 else "answers"
+            print(
+                f"{renewed} {what} for packages of Python and Node {'would change' if dry_run else 'changed'} in {path}"
+            )
         if not moved:
+            if renewed:
+                return 0
             print(_nothing(before, path, names.packages is not None, security))
             return 0
         _show(_comparison(workspace, before, source.lock), needed)
     verb = "would change" if dry_run else "changed"
     print(f"{len(moved)} {'package' if len(moved) == 1 else 'packages'} {verb} in {path}")
     return 0
+
+
+def _renew(workspace: Workspace) -> int:
+    """Resolve the packages of languages again, to the newest versions. Return how many answers changed."""
+    from fpack.cli.workspace import node_packages, python_packages
+
+    return workspace.answers.renew(
+        {
+            python_packages.KIND: python_packages.resolve,
+            node_packages.KIND: node_packages.resolve,
+            node_packages.TOOLS: node_packages.resolve_tool,
+        }
+    )
 
 
 def _needed(moved: list[MovedPackage], after: Lock, chosen: set[str] | None, security: bool) -> set[MovedPackage]:

@@ -41,7 +41,7 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
         if given["lock"]:
             layout = _of_lock(given["lock"], directory, root, platform, omit)
         else:
-            layout = _resolved(_members(directory, root), given, platform, "dev" not in omit, answers)
+            layout = _resolved(_members(directory, root), given, "dev" not in omit, answers)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         where = relative(given["lock"] or project, root)
         raise LockUnreadable("The packages of a Node project cannot be read", where=where, why=str(error)) from None
@@ -73,15 +73,21 @@ def _tool(name: str, wanted: str, node: str, answers: PackageAnswers) -> NodePac
     request = {"name": name, "wanted": wanted, **({"node": node} if node else {})}
 
     def ask(_: list[int]) -> list[list[dict[str, Any]]]:
-        from fpack.builders.node.registry import Registry
-        from fpack.builders.node.resolver import newest_release
-
-        with Registry() as registry:
-            (found,) = registry.hashed([newest_release(name, wanted, node, registry)])
-        return [[{"version": found.version, "url": found.url, "integrity": found.integrity}]]
+        return [resolve_tool(request)]
 
     item = answers.answer(TOOLS, [request], ask, name)[0][0]
     return NodePackage(name, text_field(item, "version"), text_field(item, "url"), text_field(item, "integrity"))
+
+
+def resolve_tool(request: Mapping[str, Any], former: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
+    """Return the archive of the newest version of a tool for a request, from the registry."""
+    from fpack.builders.node.registry import Registry
+    from fpack.builders.node.resolver import newest_release
+
+    with Registry() as registry:
+        tool = newest_release(request["name"], request["wanted"], request.get("node", ""), registry)
+        (found,) = registry.hashed([tool])
+    return [{"version": found.version, "url": found.url, "integrity": found.integrity}]
 
 
 def _of_lock(lock: str, directory: str, root: str, platform: Platform, omit: frozenset[str]) -> Layout:
@@ -125,9 +131,7 @@ def _members(directory: str, root: str) -> Sequence[Member]:
 # ---- without a lock
 
 
-def _resolved(
-    members: Sequence[Member], given: Mapping[str, Any], platform: Platform, dev: bool, answers: PackageAnswers
-) -> Layout:
+def _resolved(members: Sequence[Member], given: Mapping[str, Any], dev: bool, answers: PackageAnswers) -> Layout:
     from fpack.builders.node.model import Layout, Link, NodePackage, Placed, path_of
 
     wanted = []
@@ -144,22 +148,7 @@ def _resolved(
         return Layout([])
 
     def ask(_: list[int]) -> list[list[dict[str, Any]]]:
-        from fpack.builders.node.placement import hoisted
-        from fpack.builders.node.registry import Registry
-        from fpack.builders.node.resolver import resolve
-
-        before: dict[str, list[str]] = {}
-        for item in answers.former(KIND, {"arch": given["arch"]}):
-            before.setdefault(str(item.get("name", "")), []).append(str(item.get("version", "")))
-        with Registry() as registry:
-            layout = hoisted(resolve(members, registry, platform, dev=dev, preferred=before), dev)
-            packages = registry.hashed([placed.package for placed in layout.packages])
-        items: list[dict[str, Any]] = [
-            {"where": placed.where, "name": p.name, "version": p.version, "url": p.url, "integrity": p.integrity,
-             **({"dev": "true"} if placed.dev else {})}
-            for placed, p in zip(layout.packages, packages, strict=True)
-        ]  # fmt: skip
-        return [[*items, *({"where": link.where, "to": link.to} for link in layout.links)]]
+        return [resolve(request, answers.former(KIND, {"arch": given["arch"]}))]
 
     items = answers.answer(KIND, [request], ask, "Node packages")[0]
     packages = [
@@ -176,6 +165,42 @@ def _resolved(
     return Layout(
         packages, [Link(path_of(text_field(i, "where")), path_of(text_field(i, "to"))) for i in items if "to" in i]
     )
+
+
+def resolve(request: Mapping[str, Any], former: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
+    """Return what a request needs, from the registry. former: items whose versions are kept if they satisfy."""
+    from fpack.builders.node.manifest import Manifest, Member
+    from fpack.builders.node.model import CPUS, Platform
+    from fpack.builders.node.placement import hoisted
+    from fpack.builders.node.registry import Registry
+    from fpack.builders.node.resolver import resolve as resolve_graph
+
+    members = [
+        Member(
+            member.get("path", ""),
+            Manifest(
+                name=member.get("name", ""),
+                required=member.get("required", {}),
+                dev=member.get("dev", {}),
+                optional=frozenset(member.get("optional", ())),
+                overrides=member.get("overrides", {}),
+            ),
+        )
+        for member in request["members"]
+    ]
+    before: dict[str, list[str]] = {}
+    for item in former:
+        before.setdefault(str(item.get("name", "")), []).append(str(item.get("version", "")))
+    platform = Platform(request["node"], CPUS.get(request["arch"], request["arch"]))
+    with Registry() as registry:
+        layout = hoisted(resolve_graph(members, registry, platform, dev=True, preferred=before), True)
+        packages = registry.hashed([placed.package for placed in layout.packages])
+    items: list[dict[str, Any]] = [
+        {"where": placed.where, "name": p.name, "version": p.version, "url": p.url, "integrity": p.integrity,
+         **({"dev": "true"} if placed.dev else {})}
+        for placed, p in zip(layout.packages, packages, strict=True)
+    ]  # fmt: skip
+    return [*items, *({"where": link.where, "to": link.to} for link in layout.links)]
 
 
 # ---- hashes that a lock lacks

@@ -58,6 +58,23 @@ class PackageAnswers:
             self.added += len(missing)
         return [[json.loads(item) for item in source.lock.answers[key]] for key in keys]
 
+    def renew(self, resolvers: Mapping[str, Callable[[Mapping[str, Any]], Sequence[Mapping[str, Any]]]]) -> int:
+        """Ask again for every answer of these kinds. Return how many changed; on failure the lock is unchanged."""
+        import json
+
+        from fpack.builders.debian.lock.text import canonical_json
+
+        answers = self._source().lock.answers
+        found = {}
+        for (kind, request), items in answers.items():
+            if kind in resolvers:
+                self._say(f"resolving {kind} packages")
+                new = tuple(canonical_json(dict(item)) for item in resolvers[kind](json.loads(request)))
+                if new != items:
+                    found[kind, request] = new
+        answers.update(found)
+        return len(found)
+
     def former(self, kind: str, matching: Mapping[str, Any]) -> list[Item]:
         """Return the items of all answers of a kind to requests with these fields."""
         import json

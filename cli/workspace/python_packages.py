@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fpack.store.errors import FpackError
@@ -93,24 +93,28 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
 
 def _resolved(request: Mapping[str, Any], answers: PackageAnswers) -> list[dict[str, Any]]:
     def ask(_: list[int]) -> list[list[dict[str, Any]]]:
-        from fpack.builders.python.locking import PythonTarget, lock
-
         target = {name: request[name] for name in ("python", "libc", "arch")}
-        before = answers.former(KIND, target)
-        try:
-            files = lock(
-                PythonTarget(**target),
-                request.get("requirements", []),
-                request.get("builds", []),
-                request.get("limits", []),
-                [(s[0], s[1], s[2]) for s in request.get("sources", [])],
-                preferred={str(item.get("project")): str(item.get("version")) for item in before},
-            )
-        except ValueError as error:
-            raise FpackError("The Python packages cannot be resolved", why=str(error)) from None
-        return [[file._asdict() for file in files]]
+        return [resolve(request, answers.former(KIND, target))]
 
     return answers.answer(KIND, [request], ask, "Python packages")[0]
+
+
+def resolve(request: Mapping[str, Any], former: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
+    """Return the files for a request, from the indexes. former: files whose versions are kept if they satisfy."""
+    from fpack.builders.python.locking import PythonTarget, lock
+
+    try:
+        files = lock(
+            PythonTarget(request["python"], request["libc"], request["arch"]),
+            request.get("requirements", []),
+            request.get("builds", []),
+            request.get("limits", []),
+            [(s[0], s[1], s[2]) for s in request.get("sources", [])],
+            preferred={str(item.get("project")): str(item.get("version")) for item in former},
+        )
+    except ValueError as error:
+        raise FpackError("The Python packages cannot be resolved", why=str(error)) from None
+    return [file._asdict() for file in files]
 
 
 # ---- the project
