@@ -80,7 +80,7 @@ def read_python_project(read: Callable[[str], str | None]) -> PythonProject:
             )
         elif system:
             found = found._replace(is_project=bool(texts["pyproject.toml"]))
-    return found._replace(groups=_groups(_record(data.get("dependency-groups"))))
+    return found._replace(groups={**found.groups, **_groups(_record(data.get("dependency-groups")))})
 
 
 def strings(value: Any) -> list[str]:

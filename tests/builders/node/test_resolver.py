@@ -1,0 +1,103 @@
+"""The resolution of Node dependencies, against a registry that is data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from fpack.builders.node.manifest import Manifest, Member
+from fpack.builders.node.model import Platform
+from fpack.builders.node.placement import hoisted
+from fpack.builders.node.registry import Packument, RegistryError
+from fpack.builders.node.resolver import Unresolvable, newest_release, resolve
+
+HERE = Platform("20.19.2", "x64")
+
+
+class Registry:
+    """A registry: for each package, the fields of each version. The last one is the latest."""
+
+    def __init__(self, packages: dict[str, dict[str, dict[str, Any]]]) -> None:
+        self._packages = packages
+
+    def packument(self, name: str) -> Packument:
+        if name not in self._packages:
+            raise RegistryError(f"The registry has no package {name}")
+        versions = self._packages[name]
+        return Packument(name, {"latest": list(versions)[-1]}, versions)
+
+    def expect(self, names: Iterable[str]) -> None:
+        pass
+
+
+def _places(packages: dict[str, dict[str, dict[str, Any]]], *members: Member, dev: bool = False) -> dict[str, str]:
+    layout = hoisted(resolve(members, Registry(packages), HERE, dev=dev), dev)
+    return {placed.where: placed.package.version for placed in layout.packages}
+
+
+def _top(required: dict[str, str], **more: Any) -> Member:
+    return Member("", Manifest("top", required=required, **more))
+
+
+def test_versions_that_satisfy_are_shared() -> None:
+    packages = {"a": {"1.0.0": {"dependencies": {"c": "^1.0.0"}}}, "c": {"1.0.0": {}, "1.1.0": {}, "2.0.0": {}}}
+    assert _places(packages, _top({"a": "*", "c": "1.0.0"})) == {"node_modules/a": "1.0.0", "node_modules/c": "1.0.0"}
+    assert _places(packages, _top({"a": "*", "c": "^2"})) == {
+        "node_modules/a": "1.0.0", "node_modules/a/node_modules/c": "1.1.0", "node_modules/c": "2.0.0",
+    }  # fmt: skip
+
+
+def test_a_version_for_this_node_is_preferred() -> None:
+    packages = {"a": {"1.0.0": {"engines": {"node": ">=18"}}, "1.1.0": {"engines": {"node": ">=22"}}}}
+    assert _places(packages, _top({"a": "^1"})) == {"node_modules/a": "1.0.0"}
+    assert newest_release("a", "*", "", Registry(packages)).version == "1.1.0"
+
+
+def test_peers_aliases_tags_and_overrides() -> None:
+    packages = {
+        "a": {"1.0.0": {"peerDependencies": {"p": "^1", "q": "*"}, "peerDependenciesMeta": {"q": {"optional": True}}}},
+        "p": {"1.0.0": {}, "2.0.0": {}},
+        "real": {"1.0.0": {"dependencies": {"p": "2.0.0"}}},
+    }
+    wanted = _top({"a": "latest", "other": "npm:real@^1"}, overrides={"p": "1.0.0"})
+    assert _places(packages, wanted) == {
+        "node_modules/a": "1.0.0", "node_modules/other": "1.0.0", "node_modules/p": "1.0.0",
+    }  # fmt: skip
+
+
+def test_optional_packages_of_other_systems_and_missing_ones_are_left_out() -> None:
+    packages = {
+        "mac": {"1.0.0": {"os": ["darwin"]}},
+        "a": {"1.0.0": {"optionalDependencies": {"mac": "*", "gone": "1"}}},
+    }
+    assert _places(packages, _top({"a": "*"})) == {"node_modules/a": "1.0.0"}
+
+
+def test_a_workspace() -> None:
+    packages: dict[str, dict[str, dict[str, Any]]] = {"a": {"1.0.0": {}, "2.0.0": {}}}
+    members = [_top({"a": "^1", "x": "workspace:*"}), Member("packages/x", Manifest("x", required={"a": "^2"}))]
+    assert _places(packages, *members) == {"node_modules/a": "1.0.0", "packages/x/node_modules/a": "2.0.0"}
+    layout = hoisted(resolve(members, Registry(packages), HERE, dev=False), False)
+    assert [(link.where, link.to) for link in layout.links] == [("node_modules/x", "packages/x")]
+
+
+def test_development_is_apart() -> None:
+    packages: dict[str, dict[str, dict[str, Any]]] = {"a": {"1.0.0": {}}, "d": {"1.0.0": {"dependencies": {"a": "*"}}}}
+    top = _top({"a": "*"}, dev={"d": "*"})
+    assert set(_places(packages, top)) == {"node_modules/a"}
+    layout = hoisted(resolve([top], Registry(packages), HERE, dev=True), True)
+    assert {placed.where: placed.dev for placed in layout.packages} == {"node_modules/a": False, "node_modules/d": True}
+
+
+@pytest.mark.parametrize(
+    ("required", "why"),
+    [
+        ({"a": "^9"}, "No version of a"),
+        ({"a": "user/a"}, "is required from"),
+        ({"x": "workspace:*"}, "no package of the"),
+    ],
+)
+def test_what_cannot_be_resolved(required: dict[str, str], why: str) -> None:
+    with pytest.raises(Unresolvable, match=why):
+        _places({"a": {"1.0.0": {}}}, _top(required))

@@ -1,0 +1,114 @@
+"""What a Python project says of itself, read without running it."""
+
+from __future__ import annotations
+
+from fpack.builders.python.project import PythonProject, caret, read_python_project
+
+
+def _read(**files: str) -> PythonProject:
+    named = {name.replace("__", "/").replace("_", "."): text for name, text in files.items()}
+    return read_python_project(named.get)
+
+
+def test_a_project_table() -> None:
+    found = _read(
+        pyproject_toml="""
+[build-system]
+requires = ["hatchling", "hatch-vcs"]
+build-backend = "hatchling.build"
+[project]
+name = "shop"
+dynamic = ["version"]
+dependencies = ["flask>=3"]
+requires-python = ">=3.9"
+[project.optional-dependencies]
+Fast_Path = ["uvloop"]
+[project.scripts]
+shop = "shop:main"
+[dependency-groups]
+dev = ["pytest", { include-group = "lint" }]
+lint = ["ruff", { include-group = "dev" }]
+[tool.hatch.build.hooks.custom]
+dependencies = ["babel"]
+"""
+    )
+    assert found.build == ("hatchling", "hatch-vcs", "babel") and found.version is None and not found.table_only
+    assert found.requirements == ("flask>=3",) and found.extras == {"fast-path": ("uvloop",)}
+    assert found.groups == {"dev": ("pytest", "ruff"), "lint": ("ruff", "pytest")}
+    assert found.scripts == {"shop": "shop:main"} and found.is_project
+
+
+def test_a_table_alone_is_an_application() -> None:
+    assert _read(pyproject_toml='[project]\nname = "a"\nversion = "1"\n').table_only
+
+
+def test_poetry() -> None:
+    found = _read(
+        pyproject_toml="""
+[tool.poetry]
+name = "shop"
+version = "1.2"
+[tool.poetry.dependencies]
+python = "^3.9"
+flask = "^3.0.1"
+redis = { version = "~5.0", extras = ["hiredis"], optional = true, markers = "os_name == 'posix'" }
+here = { path = "../here" }
+[tool.poetry.extras]
+cache = ["redis"]
+[tool.poetry.group.dev.dependencies]
+pytest = "*"
+[tool.poetry.scripts]
+shop = "shop:main"
+"""
+    )
+    assert found.requirements == ("flask>=3.0.1,<4",) and found.requires_python == ">=3.9,<4"
+    assert found.extras["cache"] == ("redis[hiredis]>=5.0,<5.1 ; (os_name == 'posix')",)
+    assert found.groups["dev"] == ("pytest",) and found.scripts == {"shop": "shop:main"}
+
+
+def test_versions_of_poetry() -> None:
+    assert caret("^0.3.1") == ">=0.3.1,<0.4" and caret("~1") == ">=1,<2" and caret(">=1, <2") == ">=1,<2"
+    assert caret("*") == "" and caret("1.2") == "==1.2" and caret(">=3.8 <4") == ">=3.8,<4"
+
+
+def test_setup_py_is_read_and_not_run() -> None:
+    found = _read(
+        setup_py="""
+import os
+os.abort()
+NEEDS = ["requests", "six>=1"]
+setup(
+    name="old", version="0.3", install_requires=NEEDS + ["attrs"], extras_require={"x": ["y"]},
+    entry_points={"console_scripts": ["old = old:main"]}, python_requires=">=3", setup_requires=["cffi"],
+    ext_modules=[Extension("old._c", ["c.c"])],
+)
+"""
+    )
+    assert found.requirements == ("requests", "six>=1", "attrs") and found.extras == {"x": ("y",)}
+    assert found.scripts == {"old": "old:main"} and found.extensions and found.build[-1] == "cffi"
+
+
+def test_requirements_that_are_computed_are_told() -> None:
+    assert "computed" in _read(setup_py="setup(install_requires=compute())").unread
+    from_file = read_python_project(
+        {
+            "setup.py": "setup(install_requires=open('requirements.txt').read().splitlines())",
+            "requirements.txt": "a\n#b\n",
+        }.get
+    )
+    assert from_file.requirements == ("a",) and not from_file.unread
+
+
+def test_setup_cfg() -> None:
+    found = _read(
+        setup_cfg="[metadata]\nname = old\nversion = attr: old.v\n[options]\ninstall_requires =\n  a>=1\n  b\n"
+        "[options.entry_points]\nconsole_scripts =\n  run = old:main\n"
+    )
+    assert (found.name, found.version, found.requirements) == ("old", None, ("a>=1", "b"))
+    assert found.scripts == {"run": "old:main"}
+
+
+def test_damaged_files_are_as_if_absent() -> None:
+    for text in ("[", "x = " + "[" * 5000, "def f(:", "setup(" * 200, "\x00", "[a]\nb = 1\nb"):
+        for name in ("pyproject.toml", "setup.py", "setup.cfg"):
+            read_python_project({name: text}.get)
