@@ -13,7 +13,7 @@ from .model import name_of, path_of, table, texts
 MAX_MEMBERS = 2000
 
 
-class Spec(NamedTuple):
+class DependencySpec(NamedTuple):
     """What a dependency asks for: a package by its real name, and a range or tag of versions.
 
     kind: `registry`, or what else it is: `workspace`, `file`, `url`, `git`.
@@ -39,7 +39,7 @@ class Manifest(NamedTuple):
     data: Mapping[str, Any] = {}
 
 
-class Member(NamedTuple):
+class WorkspaceMember(NamedTuple):
     """A package of the project. path: its directory, "" for the top."""
 
     path: str
@@ -76,27 +76,27 @@ def manifest_of(data: Mapping[str, Any]) -> Manifest:
     )
 
 
-def read_spec(name: str, wanted: str) -> Spec:
+def read_spec(name: str, wanted: str) -> DependencySpec:
     """Return what a dependency asks for, such as `^1.2`, `npm:other@1` or `latest`."""
     wanted = wanted.strip()
     alias = re.match(r"npm:((?:@[^/@]+/)?[^@]+)(?:@(.*))?\Z", wanted)
     if alias:
-        return Spec(name_of(alias[1]), alias[2] or "*")
+        return DependencySpec(name_of(alias[1]), alias[2] or "*")
     wanted = wanted.removeprefix("npm:")
     if wanted.startswith(("workspace:", "link:", "portal:")):
-        return Spec(name, wanted, "workspace")
+        return DependencySpec(name, wanted, "workspace")
     if wanted.startswith(("file:", "./", "../", "/", "~/")):
-        return Spec(name, wanted, "file")
+        return DependencySpec(name, wanted, "file")
     if re.match(r"(git[+@:]|github:|gitlab:|bitbucket:|gist:|[\w.-]+/[\w.-]+(#|\Z)|ssh:)", wanted):
-        return Spec(name, wanted, "git")
+        return DependencySpec(name, wanted, "git")
     if re.match(r"https?:", wanted):
-        return Spec(name, wanted, "git" if ".git" in wanted else "url")
-    return Spec(name, wanted or "*")
+        return DependencySpec(name, wanted, "git" if ".git" in wanted else "url")
+    return DependencySpec(name, wanted or "*")
 
 
 def read_members(
     read: Callable[[str], str | None], directories: Callable[[str], Sequence[str]], more: Sequence[str] = ()
-) -> list[Member]:
+) -> list[WorkspaceMember]:
     """Return the packages of a project, the one at the top first. read: the text of a file, or None.
 
     directories: the names of the directories in one. more: patterns of directories, besides those of package.json.
@@ -105,7 +105,7 @@ def read_members(
     top = read_manifest(text) if text is not None else Manifest()
     patterns = [*top.workspaces, *more]
     refused = [p[1:].removeprefix("./") for p in patterns if p.startswith("!")]
-    found = [Member("", top)]
+    found = [WorkspaceMember("", top)]
     for pattern in patterns:
         if pattern.startswith("!"):
             continue
@@ -113,7 +113,7 @@ def read_members(
             inner = read(f"{path}/package.json")
             known = any(member.path == path for member in found)
             if inner is not None and not known and not any(fnmatchcase(path, p) for p in refused):
-                found.append(Member(path_of(path), read_manifest(inner)))
+                found.append(WorkspaceMember(path_of(path), read_manifest(inner)))
                 if len(found) > MAX_MEMBERS:
                     raise ValueError(f"the project has more than {MAX_MEMBERS} packages")
     return found

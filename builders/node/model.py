@@ -14,7 +14,7 @@ _SEGMENT = re.compile(r"(?!\.{1,2}\Z)[\w.@+~()=^,!$ -]{1,255}\Z")
 CPUS = {"amd64": "x64", "arm64": "arm64", "armhf": "arm", "i386": "ia32", "ppc64el": "ppc64"}
 
 
-class LockUnreadable(FpackError):
+class NodeLockUnreadable(FpackError):
     """A lock of Node packages that cannot be used."""
 
     exit_code = 4
@@ -38,7 +38,7 @@ class Placed(NamedTuple):
     dev: bool = False
 
 
-class Link(NamedTuple):
+class ModuleLink(NamedTuple):
     """A symlink of the project. to: relative to the project's directory."""
 
     where: str
@@ -46,14 +46,14 @@ class Link(NamedTuple):
     dev: bool = False
 
 
-class Layout(NamedTuple):
+class ModuleLayout(NamedTuple):
     """What is installed, by directory."""
 
     packages: Sequence[Placed]
-    links: Sequence[Link] = ()
+    links: Sequence[ModuleLink] = ()
 
 
-class GraphNode(NamedTuple):
+class ModuleNode(NamedTuple):
     """A package with the keys of the packages that it uses, by the names that it uses for them."""
 
     package: NodePackage
@@ -61,7 +61,7 @@ class GraphNode(NamedTuple):
 
 
 class Importer(NamedTuple):
-    """A package of the project itself. path: its directory, "" for the top. uses, dev: as of a GraphNode.
+    """A package of the project itself. path: its directory, "" for the top. uses, dev: as of a ModuleNode.
 
     links: directories of other packages of the project, by name.
     """
@@ -75,7 +75,7 @@ class Importer(NamedTuple):
 class Graph(NamedTuple):
     """All packages by key, and the project's own."""
 
-    nodes: Mapping[str, GraphNode]
+    nodes: Mapping[str, ModuleNode]
     importers: Sequence[Importer]
 
 

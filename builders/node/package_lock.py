@@ -9,12 +9,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .model import Layout, Link, NodePackage, Placed, Platform, name_of, path_of, suits, table
+from .model import ModuleLayout, ModuleLink, NodePackage, Placed, Platform, name_of, path_of, suits, table
 
 MAX_DEPTH = 100
 
 
-def read_package_lock(text: str, platform: Platform, omit: frozenset[str]) -> Layout:
+def read_package_lock(text: str, platform: Platform, omit: frozenset[str]) -> ModuleLayout:
     """Return what a lock installs; raise ValueError for one that cannot be read. omit: kinds of dependencies."""
     data = json.loads(text)
     if not isinstance(data, dict):
@@ -23,10 +23,10 @@ def read_package_lock(text: str, platform: Platform, omit: frozenset[str]) -> La
         return _by_directory(data["packages"], platform, omit)
     found: list[Placed] = []
     _nested(table(data.get("dependencies")), "", platform, omit, found, 0)
-    return Layout(found)
+    return ModuleLayout(found)
 
 
-def _by_directory(packages: Mapping[str, Any], platform: Platform, omit: frozenset[str]) -> Layout:
+def _by_directory(packages: Mapping[str, Any], platform: Platform, omit: frozenset[str]) -> ModuleLayout:
     found, links = [], []
     for where, entry in packages.items():
         if "node_modules/" not in where and not where.startswith("node_modules"):
@@ -38,10 +38,10 @@ def _by_directory(packages: Mapping[str, Any], platform: Platform, omit: frozens
             continue
         name = name_of(entry.get("name", where.rpartition("node_modules/")[2]))
         if entry.get("link"):
-            links.append(Link(path_of(where), path_of(entry.get("resolved", "")), dev))
+            links.append(ModuleLink(path_of(where), path_of(entry.get("resolved", "")), dev))
         else:
             found.append(Placed(path_of(where), _package(name, entry), dev))
-    return Layout(found, links)
+    return ModuleLayout(found, links)
 
 
 def _nested(

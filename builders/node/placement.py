@@ -7,20 +7,20 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 
-from .model import MAX_PACKAGES, Graph, Layout, Link, Placed, name_of
+from .model import MAX_PACKAGES, Graph, ModuleLayout, ModuleLink, Placed, name_of
 
 
-def hoisted(graph: Graph, dev: bool) -> Layout:
+def hoisted(graph: Graph, dev: bool) -> ModuleLayout:
     """Place each package once as high as it conflicts with no other version of its name. dev: include development's."""
     needed = _reachable(graph, False)
     places: dict[str, str] = {}  # directory -> key
     seen_from: dict[str, list[tuple[str, str]]] = {}  # name -> (directory that uses it, directory in which it is)
-    links: dict[str, Link] = {}
+    links: dict[str, ModuleLink] = {}
     todo: deque[tuple[str, Mapping[str, str]]] = deque()
     for importer in graph.importers:
         for name, target in importer.links.items():
             where = f"node_modules/{name_of(name)}"
-            links.setdefault(where, Link(where, target))
+            links.setdefault(where, ModuleLink(where, target))
     for importer in sorted(graph.importers, key=lambda i: i.path):
         todo.append((importer.path, {**(importer.dev if dev else {}), **importer.uses}))
     while todo:
@@ -48,10 +48,10 @@ def hoisted(graph: Graph, dev: bool) -> Layout:
                 raise ValueError(f"there are more than {MAX_PACKAGES} packages")
             todo.append((where, graph.nodes[key].uses))
     packages = [Placed(where, graph.nodes[key].package, key not in needed) for where, key in sorted(places.items())]
-    return Layout(packages, [links[where] for where in sorted(links)])
+    return ModuleLayout(packages, [links[where] for where in sorted(links)])
 
 
-def apart(graph: Graph, dev: bool) -> Layout:
+def apart(graph: Graph, dev: bool) -> ModuleLayout:
     """Place each package in a directory of its own below node_modules/.pnpm, with links to what it uses."""
     needed, wanted = _reachable(graph, False), _reachable(graph, dev)
     packages, links = [], {}
@@ -63,21 +63,21 @@ def apart(graph: Graph, dev: bool) -> Layout:
         for name, other in node.uses.items():
             if other in wanted and name != node.package.name:
                 where = f"{home}/{name_of(name)}"
-                links[where] = Link(where, _home(graph, other), only_dev)
+                links[where] = ModuleLink(where, _home(graph, other), only_dev)
         # Packages that use what they do not name find it here.
         where = f"node_modules/.pnpm/node_modules/{node.package.name}"
-        links.setdefault(where, Link(where, _home(graph, key), only_dev))
+        links.setdefault(where, ModuleLink(where, _home(graph, key), only_dev))
     for importer in graph.importers:
         prefix = f"{importer.path}/" if importer.path else ""
         for uses, only_dev in ((importer.dev if dev else {}, True), (importer.uses, False)):
             for name, key in uses.items():
                 if key in wanted:
                     where = f"{prefix}node_modules/{name_of(name)}"
-                    links[where] = Link(where, _home(graph, key), only_dev)
+                    links[where] = ModuleLink(where, _home(graph, key), only_dev)
         for name, target in importer.links.items():
             where = f"{prefix}node_modules/{name_of(name)}"
-            links[where] = Link(where, target)
-    return Layout(packages, [links[where] for where in sorted(links)])
+            links[where] = ModuleLink(where, target)
+    return ModuleLayout(packages, [links[where] for where in sorted(links)])
 
 
 def _reachable(graph: Graph, dev: bool) -> set[str]:
@@ -115,7 +115,7 @@ def _directory(key: str) -> str:
     return plain if len(plain) <= 100 else f"{plain[:80]}_{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
-def directories(layout: Layout) -> Iterator[str]:
+def directories(layout: ModuleLayout) -> Iterator[str]:
     """Yield the directories of all packages and links."""
     yield from (placed.where for placed in layout.packages)
     yield from (link.where for link in layout.links)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .documents import parse_yaml
-from .model import Graph, GraphNode, Importer, NodePackage, Platform, name_of, path_of, suits, table
+from .model import Graph, Importer, ModuleNode, NodePackage, Platform, name_of, path_of, suits, table
 from .package_lock import digests
 
 
@@ -19,7 +19,7 @@ def read_pnpm_lock(text: str, platform: Platform) -> Graph:
     if not 5 <= version < 10:
         raise ValueError(f"its version {str(data.get('lockfileVersion'))[:20]!r} is not supported; 5 to 9 are")
     described, snapshots = table(data.get("packages")), table(data.get("snapshots"))
-    nodes: dict[str, GraphNode] = {}
+    nodes: dict[str, ModuleNode] = {}
     left_out = set()
     for key, entry in (snapshots if version >= 9 else described).items():
         name, number = _identity(key, table(entry))
@@ -33,7 +33,7 @@ def read_pnpm_lock(text: str, platform: Platform) -> Graph:
         if not integrity and not sha1 and not url.startswith("http"):
             raise ValueError(f"{name} is locked from {str(resolution)[:80]}, without a hash")
         uses = {**table(entry.get("dependencies")), **table(entry.get("optionalDependencies"))}
-        nodes[key] = GraphNode(
+        nodes[key] = ModuleNode(
             NodePackage(name, number, url, integrity, sha1),
             {name_of(n): _key(n, str(v), nodes_of(described, snapshots, version)) for n, v in uses.items()},
         )

@@ -34,7 +34,7 @@ class RegistryError(FpackError):
     exit_code = 4
 
 
-class Release(NamedTuple):
+class ModuleRelease(NamedTuple):
     """A version of a package in the registry. node: the Node that it needs, as a range. entry: all that is known."""
 
     package: NodePackage
@@ -51,7 +51,7 @@ class Packument(NamedTuple):
     tags: Mapping[str, str]
     versions: Mapping[str, Mapping[str, Any]]
 
-    def release(self, version: str) -> Release:
+    def release(self, version: str) -> ModuleRelease:
         entry = table(self.versions.get(version))
         dist = table(entry.get("dist"))
         integrity, _ = digests(dist.get("integrity", ""))
@@ -61,7 +61,7 @@ class Packument(NamedTuple):
             sha1 if re.fullmatch(r"[0-9a-f]{40}", sha1) and not integrity else "",
         )  # fmt: skip
         node = texts(entry.get("engines")).get("node", "") if isinstance(entry.get("engines"), dict) else ""
-        return Release(package, manifest_of(entry), node, bool(entry.get("deprecated")), entry)
+        return ModuleRelease(package, manifest_of(entry), node, bool(entry.get("deprecated")), entry)
 
 
 class Registry:

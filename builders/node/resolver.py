@@ -7,13 +7,13 @@ from typing import NamedTuple, Protocol
 
 from fpack.store.errors import FpackError
 
-from .manifest import Member, Spec, read_spec
-from .model import MAX_PACKAGES, Graph, GraphNode, Importer, NodePackage, Platform, suits
-from .registry import Packument, RegistryError, Release
+from .manifest import DependencySpec, WorkspaceMember, read_spec
+from .model import MAX_PACKAGES, Graph, Importer, ModuleNode, NodePackage, Platform, suits
+from .registry import ModuleRelease, Packument, RegistryError
 from .semver import newest, parse, parse_range, satisfies
 
 
-class Unresolvable(FpackError):
+class UnresolvableModule(FpackError):
     """A dependency that no version satisfies."""
 
     exit_code = 4
@@ -37,7 +37,7 @@ class _Edge(NamedTuple):
 
 
 def resolve(
-    members: Sequence[Member],
+    members: Sequence[WorkspaceMember],
     registry: Packuments,
     platform: Platform,
     *,
@@ -47,11 +47,11 @@ def resolve(
     """Return the packages that the project needs. dev: with what development needs.
 
     preferred: versions to keep if they satisfy. A version that is chosen already is taken again if it satisfies. Raise
-    Unresolvable if there is none for a dependency.
+    UnresolvableModule if there is none for a dependency.
     """
     own = {member.manifest.name: member.path for member in members if member.path and member.manifest.name}
     overrides = members[0].manifest.overrides if members else {}
-    chosen: dict[str, dict[str, Release]] = {}  # by name, then version
+    chosen: dict[str, dict[str, ModuleRelease]] = {}  # by name, then version
     uses: dict[str, dict[str, str]] = {}
     importers: list[Importer] = []
     level: list[_Edge] = []
@@ -64,7 +64,7 @@ def resolve(
                 if name in own:
                     roots[member.path][2][name] = own[name]
                 elif read_spec(name, text).kind == "workspace":
-                    raise Unresolvable(
+                    raise UnresolvableModule(
                         f"{name} is no package of the workspace", where=f"{member.path}/package.json".lstrip("/")
                     )
                 else:
@@ -80,7 +80,7 @@ def resolve(
             if spec.kind != "registry":
                 if edge.optional:
                     continue
-                raise Unresolvable(
+                raise UnresolvableModule(
                     f"{edge.name} is required from {spec.wanted[:80]}",
                     why="files and repositories have no hash, so that they cannot be fetched",
                     hint="use a release of a registry",
@@ -90,7 +90,7 @@ def resolve(
             if release is None:
                 try:
                     release = _pick(spec, registry.packument(spec.name), platform, (preferred or {}).get(spec.name, ()))
-                except (RegistryError, Unresolvable):
+                except (RegistryError, UnresolvableModule):
                     if edge.optional or edge.peer:
                         continue
                     raise
@@ -104,7 +104,7 @@ def resolve(
             known[release.package.version] = release
             total += 1
             if total > MAX_PACKAGES:
-                raise Unresolvable(f"There are more than {MAX_PACKAGES} packages")
+                raise UnresolvableModule(f"There are more than {MAX_PACKAGES} packages")
             manifest = release.manifest
             bundled = _bundled(release)
             below += [
@@ -115,7 +115,7 @@ def resolve(
             below += [_Edge(key, n, w, False, True) for n, w in manifest.peers.items() if n not in manifest.required]
         level = below
     nodes = {
-        f"{r.package.name}@{v}": GraphNode(r.package, uses[f"{r.package.name}@{v}"])
+        f"{r.package.name}@{v}": ModuleNode(r.package, uses[f"{r.package.name}@{v}"])
         for versions in chosen.values()
         for v, r in versions.items()
     }
@@ -143,13 +143,13 @@ def _specs(level: Iterable[_Edge], overrides: Mapping[str, str]) -> list[str]:
     return [spec.name for spec in specs if spec.kind == "registry"]
 
 
-def _taken(spec: Spec, known: Mapping[str, Release]) -> Release | None:
+def _taken(spec: DependencySpec, known: Mapping[str, ModuleRelease]) -> ModuleRelease | None:
     """Return the newest version that is chosen already and satisfies."""
     found = newest(known, spec.wanted) if parse_range(spec.wanted) is not None else None
     return known[found] if found is not None else None
 
 
-def _pick(spec: Spec, packument: Packument, platform: Platform, preferred: Sequence[str]) -> Release:
+def _pick(spec: DependencySpec, packument: Packument, platform: Platform, preferred: Sequence[str]) -> ModuleRelease:
     """Return the best version: `latest` if it satisfies, else the newest; those for another Node come last."""
     tag = packument.tags.get(spec.wanted)
     if tag is not None and tag in packument.versions:
@@ -160,7 +160,7 @@ def _pick(spec: Spec, packument: Packument, platform: Platform, preferred: Seque
         fitting = fitting or [latest]
     if not fitting:
         known = sorted((v for v in packument.versions if parse(v)), key=lambda v: parse(v) or (0, 0, 0), reverse=True)
-        raise Unresolvable(
+        raise UnresolvableModule(
             f"No version of {spec.name} satisfies {spec.wanted[:80]!r}",
             where=spec.name,
             why=f"there are {', '.join(known[:5])}{' ...' if len(known) > 5 else ''}",
@@ -182,11 +182,11 @@ def _pick(spec: Spec, packument: Packument, platform: Platform, preferred: Seque
 
 def newest_release(name: str, wanted: str, node: str, registry: Packuments) -> NodePackage:
     """Return the newest version of a package in a range that runs with a version of Node ("": any)."""
-    spec = Spec(name, wanted)
+    spec = DependencySpec(name, wanted)
     return _pick(spec, registry.packument(name), Platform(node or "999.0.0", ""), ()).package
 
 
-def _bundled(release: Release) -> set[str]:
+def _bundled(release: ModuleRelease) -> set[str]:
     listed = release.entry.get("bundleDependencies", release.entry.get("bundledDependencies"))
     if listed is True:
         return set(release.manifest.required)

@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .manifest import Member, read_spec
-from .model import Graph, GraphNode, Importer, NodePackage, Platform, name_of, suits, table, texts
+from .manifest import WorkspaceMember, read_spec
+from .model import Graph, Importer, ModuleNode, NodePackage, Platform, name_of, suits, table, texts
 from .package_lock import digests
 
 _LINE = re.compile(r'( *)("(?:[^"\\]|\\.)*"|[^\s:"]+)(?:: *| +)?("(?:[^"\\]|\\.)*"|.*)\Z')
 
 
-def read_yarn_lock(text: str, members: Sequence[Member], platform: Platform) -> Graph:
+def read_yarn_lock(text: str, members: Sequence[WorkspaceMember], platform: Platform) -> Graph:
     """Return the packages of a lock; raise ValueError for one that cannot be read."""
     if re.search(r"^__metadata:", text, re.MULTILINE):
         from .documents import parse_yaml
@@ -60,9 +60,9 @@ def _plain(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text[1:-1]) if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
-def _classic(entries: Mapping[str, Mapping[str, Any]], members: Sequence[Member], platform: Platform) -> Graph:
+def _classic(entries: Mapping[str, Mapping[str, Any]], members: Sequence[WorkspaceMember], platform: Platform) -> Graph:
     own = {member.manifest.name: member.path for member in members if member.path}
-    nodes: dict[str, GraphNode] = {}
+    nodes: dict[str, ModuleNode] = {}
     keys: dict[int, str] = {}
 
     def key_of(name: str, wanted: str) -> str | None:
@@ -79,14 +79,14 @@ def _classic(entries: Mapping[str, Mapping[str, Any]], members: Sequence[Member]
             raise ValueError(f"{name} is locked from {url[:80] or 'nowhere'}, without a hash")
         key = keys[id(entry)] = f"{spec.name}@{version}#{len(keys)}"
         package = NodePackage(name_of(spec.name), version, plain, integrity, sha1 or ("" if integrity else digest))
-        nodes[key] = GraphNode(package, {})
+        nodes[key] = ModuleNode(package, {})
         uses = {}
         for section, optional in (("dependencies", False), ("optionalDependencies", True)):
             for other, at in texts(entry.get(section)).items():
                 found = key_of(other, at)
                 if found is not None and (not optional or _by_name_suits(other, platform)):
                     uses[other] = found
-        nodes[key] = GraphNode(package, uses)
+        nodes[key] = ModuleNode(package, uses)
         return key
 
     importers = [
@@ -130,13 +130,13 @@ def _by_name_suits(name: str, platform: Platform) -> bool:
 # ---- later versions
 
 
-def _berry(data: Mapping[str, Any], members: Sequence[Member], platform: Platform) -> Graph:
+def _berry(data: Mapping[str, Any], members: Sequence[WorkspaceMember], platform: Platform) -> Graph:
     entries: dict[str, dict[str, Any]] = {}
     for patterns, entry in data.items():
         if patterns != "__metadata" and isinstance(entry, dict):
             entries.update(dict.fromkeys((p.strip() for p in str(patterns).split(",")), entry))
     own = {member.manifest.name: member.path for member in members if member.path}
-    nodes: dict[str, GraphNode] = {}
+    nodes: dict[str, ModuleNode] = {}
 
     def key_of(name: str, wanted: str) -> str | None:
         entry = _berry_entry(entries, name, wanted)
@@ -154,7 +154,7 @@ def _berry(data: Mapping[str, Any], members: Sequence[Member], platform: Platfor
         key = resolution
         if key not in nodes:
             package = NodePackage(name_of(found[1]), found[2].split("::")[0])
-            nodes[key] = GraphNode(package, {})
+            nodes[key] = ModuleNode(package, {})
             optional = {
                 n for n, m in table(entry.get("dependenciesMeta")).items() if table(m).get("optional") == "true"
             }
@@ -163,7 +163,7 @@ def _berry(data: Mapping[str, Any], members: Sequence[Member], platform: Platfor
                 below = key_of(other, at)
                 if below is not None and (other not in optional or _suits(entries, other, at, platform)):
                     uses[other] = below
-            nodes[key] = GraphNode(package, uses)
+            nodes[key] = ModuleNode(package, uses)
         return key
 
     importers = [

@@ -1,6 +1,6 @@
 """Read the locks of other tools: pylock.toml (PEP 751), uv.lock, poetry.lock, pdm.lock and requirements with hashes.
 
-The readers are pure, and a lock is untrusted: what is malformed is a LockUnreadable with the name of the entry. A
+The readers are pure, and a lock is untrusted: what is malformed is a PythonLockUnreadable with the name of the entry. A
 reader returns the packages that one Python on one platform needs, each with the files that the lock allows.
 """
 
@@ -26,13 +26,13 @@ MAX_PACKAGES = 20_000
 _SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})\Z")
 
 
-class LockUnreadable(FpackError):
+class PythonLockUnreadable(FpackError):
     """A lock of another tool that cannot be used."""
 
     exit_code = 4
 
 
-class LockedPackage(NamedTuple):
+class LockedProject(NamedTuple):
     """A package of a lock. files: those allowed by hash; without a name if the lock has only hashes."""
 
     project: str
@@ -43,7 +43,7 @@ class LockedPackage(NamedTuple):
 class PythonLock(NamedTuple):
     """What a lock says for one platform. local: directories of the project that are installed too, relative."""
 
-    packages: tuple[LockedPackage, ...]
+    packages: tuple[LockedProject, ...]
     local: tuple[str, ...] = ()
 
 
@@ -55,14 +55,14 @@ def read_lock(name: str, text: str, env: Environment, project: PythonProject) ->
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise LockUnreadable("A lock of Python packages is not valid TOML", where=name, why=str(error)) from None
+        raise PythonLockUnreadable("A lock of Python packages is not valid TOML", where=name, why=str(error)) from None
     readers: dict[str, Callable[[dict[str, Any], Environment, PythonProject], PythonLock]] = {
         "uv.lock": _uv, "poetry.lock": _poetry, "pdm.lock": _pdm,
     }  # fmt: skip
     reader = readers.get(base)
     if reader is None:
         if "lock-version" not in data:
-            raise LockUnreadable(
+            raise PythonLockUnreadable(
                 "This lock of Python packages is in no known format", where=name,
                 hint="known are pylock.toml, uv.lock, poetry.lock, pdm.lock and requirements with hashes",
             )  # fmt: skip
@@ -70,8 +70,8 @@ def read_lock(name: str, text: str, env: Environment, project: PythonProject) ->
     try:
         found = reader(data, env, project)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise LockUnreadable("A lock of Python packages cannot be read", where=name, why=str(error)) from None
-    except LockUnreadable as error:
+        raise PythonLockUnreadable("A lock of Python packages cannot be read", where=name, why=str(error)) from None
+    except PythonLockUnreadable as error:
         raise error.with_(where=name) if not error.where else error from None
     own = normal(project.name) if project.name else ""
     return found._replace(packages=tuple(p for p in found.packages if p.project != own or p.files))
@@ -111,25 +111,17 @@ def _uv(data: dict[str, Any], env: Environment, project: PythonProject) -> Pytho
         p for p in packages if _record(p, "source").get("editable", _record(p, "source").get("virtual")) == "."
     ]
     if not roots:
-        raise LockUnreadable("uv.lock has no entry for the project itself", why=f"it is {own or 'without a name'}")
-    found: dict[tuple[str, str], LockedPackage] = {}
+        raise PythonLockUnreadable(
+            "uv.lock has no entry for the project itself", why=f"it is {own or 'without a name'}"
+        )
+    found: dict[tuple[str, str], LockedProject] = {}
     local: list[str] = []
     seen: set[tuple[int, str]] = set()
     todo: list[tuple[dict[str, Any], str]] = [(roots[0], ""), *((roots[0], extra) for extra in sorted(env.extras))]
     groups = _record(roots[0], "dev-dependencies")
     edges = [edge for group in groups if normal(group) in env.groups for edge in _tables(groups[group])]
     plain = env._replace(extras=frozenset())
-    while todo or edges:
-        if todo:
-            package, extra = todo.pop()
-            if (id(package), extra) in seen:
-                continue
-            seen.add((id(package), extra))
-            optional = _record(package, "optional-dependencies")
-            listed: Any = next((optional[key] for key in optional if normal(key) == extra), []) if extra else None
-            edges = _tables(package.get("dependencies") if listed is None else listed)
-            if not extra:
-                _uv_package(package, package is roots[0], found, local)
+    while True:
         for edge in edges:
             # A marker of uv may name conflicting extras, as `extra == 'extra-3-foo-bar'`.
             if not holds(_string(edge, "marker"), plain):
@@ -138,11 +130,22 @@ def _uv(data: dict[str, Any], env: Environment, project: PythonProject) -> Pytho
             todo.append((target, ""))
             todo += [(target, normal(extra)) for extra in strings(edge.get("extra"))]
         edges = []
+        if not todo:
+            break
+        package, extra = todo.pop()
+        if (id(package), extra) in seen:
+            continue
+        seen.add((id(package), extra))
+        optional = _record(package, "optional-dependencies")
+        listed: Any = next((optional[key] for key in optional if normal(key) == extra), []) if extra else None
+        edges = _tables(package.get("dependencies") if listed is None else listed)
+        if not extra:
+            _uv_package(package, package is roots[0], found, local)
     return PythonLock(_ordered(found), _below(local))
 
 
 def _uv_package(
-    package: dict[str, Any], is_root: bool, found: dict[tuple[str, str], LockedPackage], local: list[str]
+    package: dict[str, Any], is_root: bool, found: dict[tuple[str, str], LockedProject], local: list[str]
 ) -> None:
     name, source = _name(package), _record(package, "source")
     if _is_local(package):
@@ -187,7 +190,7 @@ def _poetry(data: dict[str, Any], env: Environment, project: PythonProject) -> P
         roots += project.extras.get(extra, ())
     for group in env.groups:
         roots += project.groups.get(group, ())
-    found: dict[tuple[str, str], LockedPackage] = {}
+    found: dict[tuple[str, str], LockedProject] = {}
     plain = env._replace(extras=frozenset())
     todo: list[tuple[str, str, str, str]] = []  # name, extra, versions, marker
     for text in roots:
@@ -257,7 +260,7 @@ def _poetry_choice(
 
 def _pdm(data: dict[str, Any], env: Environment, project: PythonProject) -> PythonLock:
     groups = {"default", *env.groups, *env.extras}
-    found: dict[tuple[str, str], LockedPackage] = {}
+    found: dict[tuple[str, str], LockedProject] = {}
     known = _record(_record(data, "metadata"), "files")  # until version 4 of the format
     for package in _tables(data.get("package")):
         name, version = _name(package), _string(package, "version")
@@ -281,7 +284,7 @@ def _pdm(data: dict[str, Any], env: Environment, project: PythonProject) -> Pyth
 # ---- requirements with hashes
 
 
-def _requirements(text: str, env: Environment) -> Iterable[LockedPackage]:
+def _requirements(text: str, env: Environment) -> Iterable[LockedProject]:
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
         line = re.sub(r"(^|\s)#.*", "", line).strip()
         if not line or line.startswith("-"):
@@ -290,18 +293,18 @@ def _requirements(text: str, env: Environment) -> Iterable[LockedPackage]:
         parsed = requirement(line.partition("--hash")[0])
         exact = [c.text for c in parsed.versions if c.operator in ("==", "===") and not c.text.endswith(".*")]
         if not exact or not hashes:
-            raise LockUnreadable(
+            raise PythonLockUnreadable(
                 f"{parsed.name} has no exact version with hashes", where=line[:120],
                 hint="pip-compile --generate-hashes writes such a file",
             )  # fmt: skip
         if holds(parsed.marker, env):
-            yield LockedPackage(parsed.name, exact[0], tuple(IndexFile("", "", h) for h in hashes))
+            yield LockedProject(parsed.name, exact[0], tuple(IndexFile("", "", h) for h in hashes))
 
 
 # ---- inside
 
 
-def _package(name: str, version: str, files: Iterable[Any]) -> LockedPackage:
+def _package(name: str, version: str, files: Iterable[Any]) -> LockedProject:
     found = []
     for file in files:
         if not isinstance(file, dict):
@@ -317,16 +320,16 @@ def _package(name: str, version: str, files: Iterable[Any]) -> LockedPackage:
             raise ValueError(f"a file of {name} has no name")
         found.append(IndexFile(unquote(named).rpartition("/")[2], url.partition("#")[0], match[1]))
     if not found:
-        raise LockUnreadable(
+        raise PythonLockUnreadable(
             f"{name} {version} has no file with a sha256 in the lock",
             why="fpack fetches packages by their hashes only",
             hint="lock again with hashes",
         )
-    return LockedPackage(name, version, tuple(found))
+    return LockedProject(name, version, tuple(found))
 
 
-def _foreign(name: str, what: str) -> LockUnreadable:
-    return LockUnreadable(
+def _foreign(name: str, what: str) -> PythonLockUnreadable:
+    return PythonLockUnreadable(
         f"{name} is locked from {what}",
         why="the lock has no hash of its files, so that they cannot be fetched",
         hint="use a release of an index, or add its sources to the project",
@@ -371,7 +374,7 @@ def _clauses(versions: Sequence[tuple[str, str]]) -> str:
     return ",".join(f"{operator}{text}" for operator, text in versions)
 
 
-def _ordered(found: Mapping[tuple[str, str], LockedPackage]) -> tuple[LockedPackage, ...]:
+def _ordered(found: Mapping[tuple[str, str], LockedProject]) -> tuple[LockedProject, ...]:
     return tuple(found[key] for key in sorted(found))
 
 

@@ -22,7 +22,7 @@ MAX_STEPS = 20_000
 MAX_PACKAGES = 5000
 
 
-class Unresolvable(FpackError):
+class UnresolvableProject(FpackError):
     """Requirements that no versions satisfy together."""
 
     exit_code = 4
@@ -112,7 +112,7 @@ class Resolver:
                 self._limits.setdefault(parsed.name, []).append(Demand(parsed.versions, None, f"{text} (a constraint)"))
 
     def resolve(self, requirements: Iterable[str]) -> list[Pin]:
-        """Return the packages, sorted by name. Raise Unresolvable, with the requirements that conflict."""
+        """Return the packages, sorted by name. Raise UnresolvableProject, with the requirements that conflict."""
         state = _State({}, {}, {})
         try:
             self._add(state, [(requirement(text), None) for text in requirements], self._env)
@@ -125,7 +125,7 @@ class Resolver:
             if key is None:
                 return self._pins(state)
             if len(state.pins) > MAX_PACKAGES:
-                raise Unresolvable("There are too many packages", why=f"the limit is {MAX_PACKAGES}")
+                raise UnresolvableProject("There are too many packages", why=f"the limit is {MAX_PACKAGES}")
             conflicts: list[_Conflict] = []
             made = self._choose(state, key, conflicts)
             if made is None:
@@ -133,7 +133,9 @@ class Resolver:
             else:
                 stack.append((state, key))
                 state = made
-        raise Unresolvable("The requirements are too hard to resolve", why=f"{MAX_STEPS} choices did not suffice")
+        raise UnresolvableProject(
+            "The requirements are too hard to resolve", why=f"{MAX_STEPS} choices did not suffice"
+        )
 
     # ---- inside
 
@@ -196,7 +198,7 @@ class Resolver:
                 continue
             text = f"{parsed.name}{','.join(c.operator + c.text for c in parsed.versions)}"
             if parsed.url:
-                raise Unresolvable(
+                raise UnresolvableProject(
                     f"{parsed.name} is required from a URL", where=parsed.url,
                     why="only packages of an index are resolved",
                     hint="lock it with uv or pip lock, and name the lock in `lock`",
@@ -265,7 +267,7 @@ class Resolver:
         names = {key.name for key in reached}
         return [found[name] for name in sorted(found) if name in names]
 
-    def _explained(self, conflict: _Conflict) -> Unresolvable:
+    def _explained(self, conflict: _Conflict) -> UnresolvableProject:
         name = conflict.key.name
         known = list(self._candidates.versions(name))
         wanted = list(
@@ -275,13 +277,13 @@ class Resolver:
             )
         )
         if not known:
-            return Unresolvable(
+            return UnresolvableProject(
                 f"No index has a version of {name} for this Python and platform",
                 where=name,
                 why="; ".join(wanted[:8]),
                 hint="pip config list shows the configured indexes",
             )
-        return Unresolvable(
+        return UnresolvableProject(
             f"No version of {name} satisfies all requirements",
             where=name,
             why=f"{'; '.join(wanted[:8])}; there are {', '.join(known[:5])}{' ...' if len(known) > 5 else ''}",

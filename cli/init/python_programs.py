@@ -13,7 +13,7 @@ from .project import Project
 PORT = 8000
 
 
-class Program(NamedTuple):
+class PythonProgram(NamedTuple):
     """What an image runs. entrypoint: as of a guess; None: there is no program. needs: packages that it needs.
 
     env: variables of the build.
@@ -35,7 +35,7 @@ _ASGI = {"FastAPI", "Starlette", "Quart", "Litestar"}
 _MODULES = ("app.py", "main.py", "wsgi.py", "asgi.py", "server.py", "application.py", "run.py", "api.py")
 
 
-def find_program(project: Project, known: PythonProject, used: set[str], installs: bool) -> Program:
+def find_program(project: Project, known: PythonProject, used: set[str], installs: bool) -> PythonProgram:
     """Return the program. used: packages that the project asks for. installs: the project is installed."""
     django = _django(project, used, installs)
     if django is not None:
@@ -47,27 +47,27 @@ def find_program(project: Project, known: PythonProject, used: set[str], install
         return web
     module = _main_module(project, installs)
     if module is not None:
-        return Program(["@/bin/python3", "-m", module])
+        return PythonProgram(["@/bin/python3", "-m", module])
     if not installs:
         for file in (*_MODULES, "__main__.py", *_single(project)):
             if project.has(file):
-                return Program(["@/bin/python3", f"@/app/{file}"])
-    return Program()
+                return PythonProgram(["@/bin/python3", f"@/app/{file}"])
+    return PythonProgram()
 
 
-def _command(known: PythonProject) -> Program:
+def _command(known: PythonProject) -> PythonProgram:
     """Return the command that is called like the project, or the first."""
     names = sorted(known.scripts)
     own = re.sub(r"[-_.]+", "-", known.name or "").lower()
     best = min(names, key=lambda name: (re.sub(r"[-_.]+", "-", name).lower() != own, not name.startswith(own), name))
     more = [name for name in names if name != best]
-    return Program([f"@/bin/{best}"], reasons=[f"it also has {', '.join(more[:5])}"] if more else [])
+    return PythonProgram([f"@/bin/{best}"], reasons=[f"it also has {', '.join(more[:5])}"] if more else [])
 
 
 # ---- web applications
 
 
-def _django(project: Project, used: set[str], installs: bool) -> Program | None:
+def _django(project: Project, used: set[str], installs: bool) -> PythonProgram | None:
     if not project.has("manage.py") or "django" not in (project.text("manage.py").lower() + " ".join(used)):
         return None
     modules = [file for file in project.files if re.fullmatch(r"(?:[A-Za-z_]\w*/){0,2}(?:wsgi|asgi)\.py", file)]
@@ -77,14 +77,14 @@ def _django(project: Project, used: set[str], installs: bool) -> Program | None:
     reasons = ["manage.py: a Django project" + (f" with {settings[1]}" if settings else "")]
     if wsgi and not (used & {"channels", "daphne", "uvicorn"} and asgi):
         target = f"{_module(wsgi[0])}:application"
-        return Program(_gunicorn("@/app", target), [PORT], ["gunicorn"], reasons)
+        return PythonProgram(_gunicorn("@/app", target), [PORT], ["gunicorn"], reasons)
     if asgi:
-        return Program(_uvicorn("@/app", f"{_module(asgi[0])}:application"), [PORT], ["uvicorn"], reasons)
+        return PythonProgram(_uvicorn("@/app", f"{_module(asgi[0])}:application"), [PORT], ["uvicorn"], reasons)
     run = ["@/bin/python3", "@/app/manage.py", "runserver", "--noreload", f"0.0.0.0:{PORT}"]
-    return Program(run, [PORT], (), reasons)
+    return PythonProgram(run, [PORT], (), reasons)
 
 
-def _web(project: Project, used: set[str], installs: bool) -> Program | None:
+def _web(project: Project, used: set[str], installs: bool) -> PythonProgram | None:
     """Return the server of a WSGI or ASGI application that a module of the project defines."""
     top = [file for file in _MODULES if project.has(file)]
     others = sorted(
@@ -105,7 +105,7 @@ def _web(project: Project, used: set[str], installs: bool) -> Program | None:
     return None
 
 
-def _server(module: str, name: str, kind: str, used: set[str], installs: bool) -> Program:
+def _server(module: str, name: str, kind: str, used: set[str], installs: bool) -> PythonProgram:
     directory = "" if installs else "@/app"
     # A package below src/ is imported by its own name.
     if module.startswith("src."):
@@ -115,16 +115,16 @@ def _server(module: str, name: str, kind: str, used: set[str], installs: bool) -
     if kind in _ASGI:
         if "hypercorn" in used and "uvicorn" not in used:
             run = ["@/bin/hypercorn", "--bind", f"0.0.0.0:{PORT}", target]
-            return Program(run, [PORT], ["hypercorn"])
+            return PythonProgram(run, [PORT], ["hypercorn"])
         # An ASGI application's server: uvicorn, also where gunicorn is named beside it.
         command = _uvicorn(directory, target.removesuffix("()"))
-        return Program([*command, "--factory"] if name.endswith("()") else command, [PORT], ["uvicorn"])
+        return PythonProgram([*command, "--factory"] if name.endswith("()") else command, [PORT], ["uvicorn"])
     if "waitress" in used and "gunicorn" not in used:
         call = ["--call"] if name.endswith("()") else []
-        return Program(
+        return PythonProgram(
             ["@/bin/waitress-serve", f"--listen=0.0.0.0:{PORT}", *call, target.removesuffix("()")], [PORT], ["waitress"]
         )
-    return Program(_gunicorn(directory, target), [PORT], ["gunicorn"])
+    return PythonProgram(_gunicorn(directory, target), [PORT], ["gunicorn"])
 
 
 def _gunicorn(directory: str, target: str) -> list[str]:

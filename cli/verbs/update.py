@@ -90,7 +90,7 @@ def command(
 
 def _renew(workspace: Workspace) -> int:
     """Resolve the packages of languages again, to the newest versions. Return how many answers changed."""
-    from fpack.cli.workspace import node_packages, python_packages
+    from fpack.cli.workspace.plans import node_packages, python_packages
 
     return workspace.answers.renew(
         {

@@ -29,7 +29,7 @@ from fpack.store.store import Store
 
 from . import target as targets
 from .curated import curated, package_directory
-from .package_plans import package_plans
+from .plans.package_plans import package_plans
 from .target import Target
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from fpack.lang.evaluator import Evaluator
     from fpack.store.files.source import SourceSelection
 
-    from .package_answers import PackageAnswers
+    from .plans.package_answers import PackageAnswers
 
 LOCK_FILE = "fpack.lock"
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "ppc64le": "ppc64el", "s390x": "s390x"}
@@ -348,7 +348,7 @@ class Workspace:
     @cached_property
     def answers(self) -> PackageAnswers:
         """What the package indexes of languages answered, as locked."""
-        from .package_answers import PackageAnswers
+        from .plans.package_answers import PackageAnswers
 
         return PackageAnswers(lambda: self.source, note)
 

@@ -171,6 +171,20 @@ def test_any_change_of_a_character_is_an_error_or_another_lock(at: int, characte
     assert parse_lock(format_lock(lock)) == lock
 
 
+def test_answers_of_other_indexes_need_format_3() -> None:
+    lock = Lock()
+    lock.answers["python", '{"arch":"amd64"}'] = ('{"project":"a"}', '{"project":"b"}')
+    text = format_lock(lock)
+    assert text.startswith("fpack-lock 3\n") and parse_lock(text) == lock and lock.copy() == lock
+    for wrong in (
+        text.replace('{"project":"b"}', "{b}"),
+        text.replace('{"arch"', '{ "arch"'),
+        text.replace("python", "Py"),
+    ):
+        with pytest.raises(LockCorrupt):
+            parse_lock(wrong)
+
+
 def test_a_newer_format() -> None:
     with pytest.raises(LockNewer, match="newer version of fpack") as caught:
         parse_lock(TEXT.replace("fpack-lock 1", "fpack-lock 3") + "unknown things\n")

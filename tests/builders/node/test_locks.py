@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from fpack.builders.node.manifest import Manifest, Member, read_members, read_spec
-from fpack.builders.node.model import Graph, GraphNode, Importer, Layout, NodePackage, Platform
+from fpack.builders.node.manifest import Manifest, WorkspaceMember, read_members, read_spec
+from fpack.builders.node.model import Graph, Importer, ModuleLayout, ModuleNode, NodePackage, Platform
 from fpack.builders.node.package_lock import read_package_lock
 from fpack.builders.node.placement import apart, hoisted
 from fpack.builders.node.pnpm import read_pnpm_lock
@@ -17,12 +17,11 @@ HASH = "sha512-" + "A" * 86 + "=="
 SHA1 = "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="
 
 
-def _places(layout: Layout) -> dict[str, str]:
+def _places(layout: ModuleLayout) -> dict[str, str]:
     return {placed.where: f"{placed.package.name} {placed.package.version}" for placed in layout.packages}
 
 
 def test_npm_of_all_versions() -> None:
-    inner = {"version": "2.0.0", "integrity": HASH}
     old = {
         "lockfileVersion": 1,
         "dependencies": {
@@ -109,8 +108,8 @@ def test_pnpm() -> None:
     assert [placed.package.name for placed in whole.packages if placed.dev] == ["d"]
 
 
-def _members(**dependencies: str) -> list[Member]:
-    return [Member("", Manifest("top", required=dependencies))]
+def _members(**dependencies: str) -> list[WorkspaceMember]:
+    return [WorkspaceMember("", Manifest("top", required=dependencies))]
 
 
 def test_yarn_1() -> None:
@@ -171,8 +170,8 @@ __metadata:
 
 
 def test_a_package_is_not_hidden_from_one_that_uses_another_version() -> None:
-    def node(name: str, version: str, **uses: str) -> GraphNode:
-        return GraphNode(NodePackage(name, version), uses)
+    def node(name: str, version: str, **uses: str) -> ModuleNode:
+        return ModuleNode(NodePackage(name, version), uses)
 
     nodes = {
         "a": node("a", "1", b="b1", c="c"), "b1": node("b", "1"), "b2": node("b", "2"), "c": node("c", "1", b="b2"),
@@ -181,16 +180,15 @@ def test_a_package_is_not_hidden_from_one_that_uses_another_version() -> None:
     graph = Graph(nodes, [Importer("", {"a": "a", "d": "d", "c": "c"}, {}), Importer("packages/x", {"b": "b2"}, {})])
     places = _places(hoisted(graph, False))
 
-    def found(at: str, name: str) -> str:
+    def seen(at: str, name: str) -> str:
         """Return what Node finds for a name in a directory."""
-        while True:
-            if f"{at}/node_modules/{name}".lstrip("/") in places:
-                return places[f"{at}/node_modules/{name}".lstrip("/")]
-            at = at.rpartition("/")[0]
+        parts = at.split("/")
+        paths = ["/".join([*parts[:i], "node_modules", name]) for i in range(len(parts), -1, -1)]
+        return next(places[path] for path in paths if path in places)
 
     users = [where for where in places if where.endswith(("/a", "/c", "/d"))] + ["packages/x"]
     wanted = {"a": "b 1", "c": "b 2", "d": "b 1", "x": "b 2"}
-    assert all(found(where, "b") == wanted[where[-1]] for where in users)
+    assert all(seen(where, "b") == wanted[where[-1]] for where in users)
 
 
 def test_members_of_a_workspace() -> None:

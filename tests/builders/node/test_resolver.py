@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from fpack.builders.node.manifest import Manifest, Member
+from fpack.builders.node.manifest import Manifest, WorkspaceMember
 from fpack.builders.node.model import Platform
 from fpack.builders.node.placement import hoisted
 from fpack.builders.node.registry import Packument, RegistryError
-from fpack.builders.node.resolver import Unresolvable, newest_release, resolve
+from fpack.builders.node.resolver import UnresolvableModule, newest_release, resolve
 
 HERE = Platform("20.19.2", "x64")
 
@@ -31,13 +31,15 @@ class Registry:
         pass
 
 
-def _places(packages: dict[str, dict[str, dict[str, Any]]], *members: Member, dev: bool = False) -> dict[str, str]:
+def _places(
+    packages: dict[str, dict[str, dict[str, Any]]], *members: WorkspaceMember, dev: bool = False
+) -> dict[str, str]:
     layout = hoisted(resolve(members, Registry(packages), HERE, dev=dev), dev)
     return {placed.where: placed.package.version for placed in layout.packages}
 
 
-def _top(required: dict[str, str], **more: Any) -> Member:
-    return Member("", Manifest("top", required=required, **more))
+def _top(required: dict[str, str], **more: Any) -> WorkspaceMember:
+    return WorkspaceMember("", Manifest("top", required=required, **more))
 
 
 def test_versions_that_satisfy_are_shared() -> None:
@@ -76,7 +78,10 @@ def test_optional_packages_of_other_systems_and_missing_ones_are_left_out() -> N
 
 def test_a_workspace() -> None:
     packages: dict[str, dict[str, dict[str, Any]]] = {"a": {"1.0.0": {}, "2.0.0": {}}}
-    members = [_top({"a": "^1", "x": "workspace:*"}), Member("packages/x", Manifest("x", required={"a": "^2"}))]
+    members = [
+        _top({"a": "^1", "x": "workspace:*"}),
+        WorkspaceMember("packages/x", Manifest("x", required={"a": "^2"})),
+    ]
     assert _places(packages, *members) == {"node_modules/a": "1.0.0", "packages/x/node_modules/a": "2.0.0"}
     layout = hoisted(resolve(members, Registry(packages), HERE, dev=False), False)
     assert [(link.where, link.to) for link in layout.links] == [("node_modules/x", "packages/x")]
@@ -99,5 +104,5 @@ def test_development_is_apart() -> None:
     ],
 )
 def test_what_cannot_be_resolved(required: dict[str, str], why: str) -> None:
-    with pytest.raises(Unresolvable, match=why):
+    with pytest.raises(UnresolvableModule, match=why):
         _places({"a": {"1.0.0": {}}}, _top(required))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fpack.builders.python.locks import LockUnreadable, PythonLock, read_lock
+from fpack.builders.python.locks import PythonLock, PythonLockUnreadable, read_lock
 from fpack.builders.python.markers import environment
 from fpack.builders.python.project import PythonProject
 
@@ -153,6 +153,6 @@ def test_requirements_with_hashes() -> None:
     ],
 )
 def test_hostile_locks(name: str, text: str, why: str) -> None:
-    with pytest.raises(LockUnreadable) as error:
+    with pytest.raises(PythonLockUnreadable) as error:
         _read(name, text)
     assert why in f"{error.value.what} {error.value.why}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import pytest
 from fpack.builders.python.markers import environment
 from fpack.builders.python.metadata import Metadata
-from fpack.builders.python.resolver import Resolver, Unresolvable
+from fpack.builders.python.resolver import Resolver, UnresolvableProject
 from fpack.builders.python.versions import parse
 from fpack.builders.python.wheels import IndexFile
 
@@ -81,10 +81,10 @@ def test_requirements_of_a_version_that_was_given_up_do_not_stay() -> None:
 
 def test_a_conflict_names_who_requires_what() -> None:
     packages = {"a": {"1": ["c==1"]}, "b": {"1": ["c==2"]}, "c": {"1": [], "2": []}}
-    with pytest.raises(Unresolvable) as error:
+    with pytest.raises(UnresolvableProject) as error:
         _resolve(packages, "a", "b")
     assert "a requires c==1" in error.value.why and "b requires c==2" in error.value.why
-    with pytest.raises(Unresolvable, match="No index has a version of gone"):
+    with pytest.raises(UnresolvableProject, match="No index has a version of gone"):
         _resolve({}, "gone")
-    with pytest.raises(Unresolvable, match="required from a URL"):
+    with pytest.raises(UnresolvableProject, match="required from a URL"):
         _resolve({}, "a @ https://example.org/a.whl")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .workspace import Workspace
+    from fpack.cli.workspace.workspace import Workspace
 
 
 def package_plans(workspace: Workspace) -> dict[str, Callable[..., Any]]:

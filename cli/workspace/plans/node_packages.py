@@ -12,8 +12,8 @@ from .package_answers import PackageAnswers, text_field
 from .project_files import file_text, relative
 
 if TYPE_CHECKING:
-    from fpack.builders.node.manifest import Member
-    from fpack.builders.node.model import Layout, NodePackage, Platform
+    from fpack.builders.node.manifest import WorkspaceMember
+    from fpack.builders.node.model import ModuleLayout, NodePackage, Platform
 
 KIND, HASHES, TOOLS = "node", "npm", "node-tool"
 
@@ -26,7 +26,7 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
     dependencies. The plan has `packages` ({where, name, version, url, path, integrity, dev}), `links` ({where, to,
     dev}), and `npm` and `runtime`: archives of npm and of the other Node, or null.
     """
-    from fpack.builders.node.model import CPUS, LockUnreadable, Platform
+    from fpack.builders.node.model import CPUS, NodeLockUnreadable, Platform
 
     cpu = CPUS.get(given["arch"], given["arch"])
     runtime = _tool(f"node-linux-{cpu}", given["version"], "", answers) if given["version"] else None
@@ -44,7 +44,7 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
             layout = _resolved(_members(directory, root), given, "dev" not in omit, answers)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         where = relative(given["lock"] or project, root)
-        raise LockUnreadable("The packages of a Node project cannot be read", where=where, why=str(error)) from None
+        raise NodeLockUnreadable("The packages of a Node project cannot be read", where=where, why=str(error)) from None
     packages = _with_hashes([placed.package for placed in layout.packages], answers)
     return {
         "packages": [
@@ -90,7 +90,7 @@ def resolve_tool(request: Mapping[str, Any], former: Sequence[Mapping[str, Any]]
     return [{"version": found.version, "url": found.url, "integrity": found.integrity}]
 
 
-def _of_lock(lock: str, directory: str, root: str, platform: Platform, omit: frozenset[str]) -> Layout:
+def _of_lock(lock: str, directory: str, root: str, platform: Platform, omit: frozenset[str]) -> ModuleLayout:
     from fpack.builders.node import placement
     from fpack.builders.node.package_lock import read_package_lock
     from fpack.builders.node.pnpm import read_pnpm_lock
@@ -104,7 +104,7 @@ def _of_lock(lock: str, directory: str, root: str, platform: Platform, omit: fro
     return placement.hoisted(read_yarn_lock(text, _members(directory, root), platform), "dev" not in omit)
 
 
-def _members(directory: str, root: str) -> Sequence[Member]:
+def _members(directory: str, root: str) -> Sequence[WorkspaceMember]:
     """Return the packages of a project and of its workspace."""
     from fpack.builders.node.documents import parse_yaml
     from fpack.builders.node.manifest import read_members
@@ -131,8 +131,10 @@ def _members(directory: str, root: str) -> Sequence[Member]:
 # ---- without a lock
 
 
-def _resolved(members: Sequence[Member], given: Mapping[str, Any], dev: bool, answers: PackageAnswers) -> Layout:
-    from fpack.builders.node.model import Layout, Link, NodePackage, Placed, path_of
+def _resolved(
+    members: Sequence[WorkspaceMember], given: Mapping[str, Any], dev: bool, answers: PackageAnswers
+) -> ModuleLayout:
+    from fpack.builders.node.model import ModuleLayout, ModuleLink, NodePackage, Placed, path_of
 
     wanted = []
     for member in members:
@@ -145,7 +147,7 @@ def _resolved(members: Sequence[Member], given: Mapping[str, Any], dev: bool, an
         wanted.append({key: value for key, value in fields.items() if value})
     request = {"node": given["node"], "arch": given["arch"], "members": wanted}
     if not any(field.get("required") or field.get("dev") for field in wanted):
-        return Layout([])
+        return ModuleLayout([])
 
     def ask(_: list[int]) -> list[list[dict[str, Any]]]:
         return [resolve(request, answers.former(KIND, {"arch": given["arch"]}))]
@@ -162,21 +164,22 @@ def _resolved(members: Sequence[Member], given: Mapping[str, Any], dev: bool, an
         for i in items
         if "to" not in i
     ]
-    return Layout(
-        packages, [Link(path_of(text_field(i, "where")), path_of(text_field(i, "to"))) for i in items if "to" in i]
+    return ModuleLayout(
+        packages,
+        [ModuleLink(path_of(text_field(i, "where")), path_of(text_field(i, "to"))) for i in items if "to" in i],
     )
 
 
 def resolve(request: Mapping[str, Any], former: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
     """Return what a request needs, from the registry. former: items whose versions are kept if they satisfy."""
-    from fpack.builders.node.manifest import Manifest, Member
+    from fpack.builders.node.manifest import Manifest, WorkspaceMember
     from fpack.builders.node.model import CPUS, Platform
     from fpack.builders.node.placement import hoisted
     from fpack.builders.node.registry import Registry
     from fpack.builders.node.resolver import resolve as resolve_graph
 
     members = [
-        Member(
+        WorkspaceMember(
             member.get("path", ""),
             Manifest(
                 name=member.get("name", ""),
