@@ -187,7 +187,7 @@ def test_answers_of_other_indexes_need_format_3() -> None:
 
 def test_a_newer_format() -> None:
     with pytest.raises(LockNewer, match="newer version of fpack") as caught:
-        parse_lock(TEXT.replace("fpack-lock 1", "fpack-lock 3") + "unknown things\n")
+        parse_lock(TEXT.replace("fpack-lock 1", "fpack-lock 4") + "unknown things\n")
     assert "update fpack" in caught.value.hint
 
 
