@@ -38,8 +38,8 @@ class Spec(NamedTuple):
 
     outputs: names below /fpack/store that it may create. control: names and texts of the files in CONTROL; those in its
     directory `bin` are programs. covers: files of the root that others cover: the path of each, the name in CONTROL of
-    what covers it, and the name there of the file itself. emulator: the rule (`emulation.rule`) for the root's programs,
-    and the emulator's path on disk; None if the machine runs them.
+    what covers it, and the name there of the file itself. emulator: the rule (`emulation.rule`) for the root's
+    programs, and the emulator's path on disk; None if the machine runs them.
     """
 
     root: str

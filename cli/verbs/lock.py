@@ -30,7 +30,7 @@ def command(what: str | None, as_json: bool, **rest: Any) -> int:
     Nothing is built, but locks of build tools that do not exist yet, such as maven.lock, are made in a sandbox.
     """
     from fpack.cli.ui.layout import Page, show
-    from fpack.cli.workspace import project_locks
+    from fpack.cli.workspace.plans import project_locks
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import one_line
 

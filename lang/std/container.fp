@@ -138,7 +138,10 @@ container({
     steps = if run == null then [] else import("fpack/first-start").steps(first-start, [p.name for p in found])
     own = if entrypoint == null && command == null && debian == [] && built != [] then head(built)
       else null
-    words = [...if entrypoint == null then [] else strings(entrypoint), ...if command == null then [] else strings(command)]
+    words = [
+      ...if entrypoint == null then [] else strings(entrypoint),
+      ...if command == null then [] else strings(command),
+    ]
     runs = run != null || own != null || words != []
     with-init = runs && (if init == null then steps != [] else init)
     # Without `init`, the root decides whether its program needs `tini`.

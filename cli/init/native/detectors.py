@@ -78,10 +78,10 @@ def _installing(made: Guess, makefile: str) -> Guess:
         reasons = [*made.reasons, "its target install expects the directories"]
         made = made._replace(fields=[*made.fields, ("install", text(line))], reasons=reasons)
     if way.flags:
-        flags = ", ".join(text(flag) for flag in way.flags)
+        listed = ", ".join(text(flag) for flag in way.flags)
         names = ", ".join(flag.partition("=")[0] for flag in way.flags)
         return made._replace(
-            fields=[("flags", f"[{flags}]"), *made.fields], reasons=[*made.reasons, f"it installs to {names}"]
+            fields=[("flags", f"[{listed}]"), *made.fields], reasons=[*made.reasons, f"it installs to {names}"]
         )
     return made
 

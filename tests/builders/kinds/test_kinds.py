@@ -34,7 +34,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
     "exec": {
         "root": PATH, "phases": [{"name": "build", "script": "true"}], "shell": "/bin/sh", "env": {"A": "b"},
         "limits": {"size": 1}, "allowed": [PATH], "disallowed": [OTHER], "strip": False,
-        "linker": OTHER, "libs": [PATH], "apart": True,
+        "linker": OTHER, "libs": [PATH], "apart": True, "emulator": f"{PATH}/qemu#arm64",
     },
     "facts": {"path": PATH, "table": True, "package": "p", "deb": OTHER, "locks": False, "part": "", "name": ""},
     "fetch": {"urls": ["file:///x"], "sha256": "0" * 64, "size": 3, "executable": True},
@@ -96,7 +96,7 @@ DIGESTS = {
     "pypi": "82d346add165fac0",
     "relocated": "986e5659f4152358",
     "resolve": "3035c6d5a0d97e5d",
-    "root": "80e9d53850d828a8",
+    "root": "d6e7e7052fd7f0c9",
     "sbom": "172fe4da580e82bb",
     "skeleton": "0970c947bd9cc224",
     "slice": "15bbd1d96b1233fe",
