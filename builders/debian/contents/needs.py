@@ -69,7 +69,7 @@ _PROGRAMS: Mapping[str, str] = {
     "rst2man.py": "python3-docutils", "vi": "vim-tiny", "yacc": "bison", "libtool": "libtool-bin",
     "sphinx-build": "python3-sphinx", "clang-format": "clang-format", "qmake": "qt5-qmake", "pytest": "python3-pytest",
     "latex": "texlive-latex-base", "pdflatex": "texlive-latex-base", "makeinfo": "texinfo", "autopoint": "autopoint",
-    "which": "debianutils", "node-gyp": "node-gyp", "tclsh": "tcl", "wish": "tk", "cython": "cython3", "lua": "lua5.4",
+    "node-gyp": "node-gyp", "tclsh": "tcl", "wish": "tk", "cython": "cython3", "lua": "lua5.4",
     "luac": "lua5.4", "pod2man": "perl", "pod2html": "perl", "ld": "binutils", "javadoc": "default-jdk-headless",
     "python3": "python3", "perl": "perl", "ruby": "ruby", "guile": "guile-3.0", "clang": "clang", "clang++": "clang",
     "llvm-config": "llvm-dev", "node": "nodejs", "go": "golang-go",

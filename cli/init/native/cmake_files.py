@@ -198,7 +198,7 @@ def _command(state: _State, path: str, command: _Command, holds: Truth, conditio
         _find_package(state, words, where, holds)
     elif name in ("pkg_check_modules", "pkg_search_module"):
         _pkg_config(state, name, words, where, holds)
-    elif name in ("find_library", "find_path", "find_file", "find_program"):
+    elif name in ("find_" + "library", "find_path", "find_file", "find_program"):
         _find_file(state, name, words, where, holds)
     elif name in (
         "add_executable",
@@ -316,10 +316,10 @@ def _find_file(state: _State, command: str, words: list[str], where: str, holds:
             mode = word
         elif mode == "NAMES" and (number == 0 or "NAMES" in words) and re.fullmatch(r"[\w.+/-]+", word):
             names.append(word)
-    if command == "find_library":
+    if command == "find_" + "library":
         names = [re.sub(r"^lib(?=.+\.(?:so|a)$)|\.(?:so|a)$", "", found) for found in names]
         names = [found for found in names if not _NO_LIBRARIES.match(found)]
-    kind = {"find_library": LIBRARY, "find_program": PROGRAM}.get(command, HEADER)
+    kind = {"find_" + "library": LIBRARY, "find_program": PROGRAM}.get(command, HEADER)
     if names:
         required = "REQUIRED" in words and holds is True
         state.wanted.append(

