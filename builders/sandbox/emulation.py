@@ -2,7 +2,7 @@
 
 The kernel has a table of interpreters of programs for each user namespace (binfmt_misc, since Linux 6.7). So nothing is
 registered for the machine, no privilege is needed, and the emulator is a program of the lock instead of the machine's.
-This module uses only the standard library: the process that starts sandboxes imports it.
+The process that starts sandboxes imports this module: only `is_possible` uses more than the standard library.
 """
 
 from __future__ import annotations
@@ -56,15 +56,18 @@ def enter(text: str, interpreter: int) -> None:
 
 def is_possible() -> bool:
     """Return whether the kernel lets the caller do this. Ask in a child process, whose namespaces end with it."""
-    child = os.fork()
-    if not child:
-        status = 1
-        try:
-            enter(rule(0xFFFE, False, False), os.open("/proc/self/exe", os.O_RDONLY | os.O_CLOEXEC))
-            status = 0
-        finally:
-            os._exit(status)
+    from fpack.store import processes
+
+    child = processes.fork(_tried)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def _tried() -> int:
+    try:
+        enter(rule(0xFFFE, False, False), os.open("/proc/self/exe", os.O_RDONLY | os.O_CLOEXEC))
+    except OSError:
+        return 1
+    return 0
 
 
 def _map(users: str, groups: str) -> None:
