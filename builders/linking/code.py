@@ -39,7 +39,7 @@ _DATA_PACKAGES = {"ca-certificates", "netbase", "tzdata", "media-types", "public
 # What packages open by names that no file of theirs has as a word: (package, what).
 _OPENED = {
     "libssl3t64": (("openssl-provider-legacy", "the provider of old algorithms"),),
-    "r-base-core": (("debianutils", "which"),),
+    "r-base-core": (("debianutils", "its search for programs"),),
 }
 _TYPELIBS = "gir1.2-"
 _PART = re.compile(r"(.+?)-(?:common|data|core|base|runtime|resources|modules|plugins)\Z")
