@@ -84,7 +84,7 @@ DIGESTS = {
     "configure": "3bb9fbca8abcc670",
     "deb": "0ceb1faa53af6d9b",
     "digests": "4c21b2eef4e1ce39",
-    "exec": "ecae4086a06cd590",
+    "exec": "0dddbd351885248d",
     "facts": "a0f3bf7c87d6bb57",
     "fetch": "07f36f1f71485e04",
     "files": "05d2a081a5b2a6de",
