@@ -16,7 +16,7 @@ from fpack.store.errors import FpackError
 if TYPE_CHECKING:
     from fpack.store.derivation import Output
 
-    from .workspace import Workspace
+    from fpack.cli.workspace.workspace import Workspace
 
 MAX_SIZE = 64 << 20
 MAX_VALUES = 10_000

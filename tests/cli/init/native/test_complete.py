@@ -156,7 +156,7 @@ def test_init_writes_the_packages_of_the_archive(fpack: Fpack, archive: Archive,
     )
     done = fpack("init", cwd=project)
     text = (project / "fpack.fp").read_text()
-    assert "libs    = [debian.libwave-dev]" in text and 'version = "2"' in text and '"${wave}/bin/wave"' in text
+    assert "libs = [debian.libwave-dev]" in text and 'version = "2"' in text and '"${wave}/bin/wave"' in text
     assert "meson.build:2: wave is in libwave-dev" in done.stderr
     assert "to do: meson.build:3 needs the pkg-config module never" in done.stderr
 
