@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from .package_info import parse_info
 from .project import DEFAULT_BUILD, read_python_project
 
 MAX_METADATA = 8 << 20
@@ -32,15 +33,8 @@ class Metadata(NamedTuple):
 
 def parse_metadata(text: str) -> Metadata:
     """Return the requirements in the text of a METADATA or PKG-INFO."""
-    head = text.replace("\r\n", "\n").partition("\n\n")[0]
-    requires, python = [], ""
-    for line in re.sub(r"\n[ \t]+", " ", head).split("\n"):
-        name, _, value = line.partition(":")
-        if name.lower() == "requires-dist":
-            requires.append(value.strip())
-        elif name.lower() == "requires-python":
-            python = value.strip()
-    return Metadata(tuple(requires), python)
+    info = parse_info(text)
+    return Metadata(info.requires, info.requires_python)
 
 
 def read_wheel(path: Path) -> Metadata:
@@ -63,15 +57,10 @@ def read_sdist(path: Path, name: str) -> Metadata:
     """
     files = dict(_members(path, name))
     texts = {key.partition("/")[2]: text for key, text in files.items() if not _EGG.fullmatch(key)}
-    info = texts.get("PKG-INFO", "")
     project = read_python_project(texts.get)
-    known = parse_metadata(info)
-    head = info.partition("\n\n")[0]
-    version = re.search(r"^Metadata-Version:\s*(\d+)\.(\d+)", head, re.MULTILINE | re.IGNORECASE)
-    dynamic = re.search(r"^Dynamic:\s*Requires-Dist", head, re.MULTILINE | re.IGNORECASE)
-    complete = version is not None and (int(version[1]), int(version[2])) >= (2, 2) and not dynamic
+    known = parse_info(texts.get("PKG-INFO", ""))
     egg = next((text for key, text in files.items() if _EGG.fullmatch(key)), None)
-    if complete or known.requires:
+    if known.says:
         requires = known.requires
     elif egg is not None:
         requires = tuple(_egg_requires(egg))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .names import normal
+from .package_info import parse_info, split_extras
 from .requirements import requirement
 
 DEFAULT_BUILD = ("setuptools>=40.8.0",)
@@ -80,12 +81,32 @@ def read_python_project(read: Callable[[str], str | None]) -> PythonProject:
             )
         elif system:
             found = found._replace(is_project=bool(texts["pyproject.toml"]))
+    runs_code = texts["setup.py"] and "dependencies" not in project and not poetry and not _names_requirements(texts)
+    if found.unread or runs_code:
+        found = _of_info(found, read("PKG-INFO"))
     return found._replace(groups={**found.groups, **_groups(_record(data.get("dependency-groups")))})
 
 
 def strings(value: Any) -> list[str]:
     """Return the strings in `value` if it is a list, else nothing."""
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _names_requirements(texts: Mapping[str, str | None]) -> bool:
+    return bool(re.search(r"^install_requires\s*=", texts["setup.cfg"] or "", re.MULTILINE))
+
+
+def _of_info(found: PythonProject, text: str | None) -> PythonProject:
+    """Return a project with the requirements that the PKG-INFO of a source distribution has of its setup.py."""
+    info = parse_info(text or "")
+    if not info.says:
+        return found
+    requirements, extras = split_extras(info.requires)
+    return found._replace(
+        requirements=tuple(filter(_is_requirement, requirements)),
+        extras={**{normal(name): lines for name, lines in extras.items()}, **found.extras},
+        unread="",
+    )
 
 
 # ---- pyproject.toml

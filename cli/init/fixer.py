@@ -203,19 +203,19 @@ class Fixer:
             return
         entry, record = found
         words = re.search(
-            rf'entrypoint\s*=\s*\["\$\{{{re.escape(name)}\}}/bin/([^"]+)"', text.text[record.start : record.end]
+            rf'entrypoint\s*=\s*\["\$\{{{re.escape(name)}\}}/(s?bin)/([^"]+)"', text.text[record.start : record.end]
         )
-        if words is None or (built / "bin" / words[1]).exists():
+        if words is None or (built / words[1] / words[2]).exists():
             return
-        programs = sorted(p.name for p in (built / "bin").iterdir()) if (built / "bin").is_dir() else []
+        programs = [p for folder in ("bin", "sbin") for p in _entries(built / folder)]
         if not programs:
             after = text.without(entry)
             self._write(text, after, "", str(entry.name), f"{name} has no program to run, so there is no image")
             return
         program = main_program(programs, name)
-        at = record.start + words.start(1)
-        after = text.replaced(at, at + len(words[1]), program)
-        self._write(text, after, "", "entrypoint", f"{name} has no bin/{words[1]}, but bin/{program}")
+        chosen = f"{'bin' if (built / 'bin' / program).exists() else 'sbin'}/{program}"
+        after = text.replaced(record.start + words.start(1), record.start + words.end(2), chosen)
+        self._write(text, after, "", "entrypoint", f"{name} has no {words[1]}/{words[2]}, but {chosen}")
 
     def _write(self, before: ProjectText, after: ProjectText, package: str, field: str, why: str) -> None:
         lines = difference(before.text, after.text)
@@ -259,6 +259,10 @@ def tell(outcome: FixOutcome) -> FpackError | None:
     )
     note(f"built, {changes}")
     return None
+
+
+def _entries(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
 
 
 def _field(remedy: Remedy) -> str:

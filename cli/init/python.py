@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from fpack.builders.python.locks import LOCKS
-from fpack.builders.python.metadata import parse_metadata
 from fpack.builders.python.native import crates_of
 from fpack.builders.python.project import PythonProject, read_python_project
 from fpack.builders.python.requirements import requirement
@@ -28,9 +27,6 @@ def python(project: Project) -> Guess | None:
     if why is None or (why == "setup.cfg" and "[metadata]" not in project.text(why)):
         return None
     known = read_python_project(lambda name: project.text(name) if project.has(name) else None)
-    info = parse_metadata(project.text("PKG-INFO")) if project.has("PKG-INFO") else None
-    if known.unread and info is not None:
-        known = known._replace(requirements=info.requires, unread="")
     installs = known.is_project and bool(known.scripts or not known.table_only)
     reasons = [f"{why}: a Python project"]
     todo: list[str] = []

@@ -113,7 +113,8 @@ def read_autotools(texts: Mapping[str, str], files: Collection[str] = (), *, boo
     programs = [p for content in made for p in _listed(content, r"s?bin_(?:PROGRAMS|SCRIPTS)|games_PROGRAMS")]
     libraries = any(_listed(content, r"\w*(?:lib|_)LTLIBRARIES|lib_LIBRARIES") for content in made)
     is_known = bool(made) and bool(programs or libraries)
-    return BuildFacts(wanted, list(dict.fromkeys(programs)), libraries, is_known, name, version)
+    sbin = {p for content in made for p in _listed(content, r"sbin_(?:PROGRAMS|SCRIPTS)")}
+    return BuildFacts(wanted, list(dict.fromkeys(programs)), libraries, is_known, name, version, sbin)
 
 
 def _is_defined(wanted: BuildRequirement, text: str, defined: set[str]) -> bool:
@@ -152,7 +153,9 @@ def _wanted(macro: _Macro, text: str, where: str, values: Mapping[str, str]) -> 
         words = [w for w in _plain(_expanded(args[which], values)).split() if re.fullmatch(r"[\w.+-]+", w)]
         if words and words[0] not in ("no", "yes", "pkg-config", "true", "false"):
             fails = bool(_FAILS.search("".join(args[2:5]))) or _fails_after(text, macro.end, args[0])
-            required = macro.top and (fails or words[0].endswith("-config"))  # which name a library's flags
+            # Programs like sdl-config name a library's flags; a value like NOT_FOUND is tested later.
+            fails = fails or bool(re.search(r"(?i)not_?found|missing", args[which + 1]))
+            required = macro.top and (fails or words[0].endswith("-config"))
             yield BuildRequirement(tuple(BuildNeed(PROGRAM, w) for w in words), required, where)
     elif _LANGUAGES.get(name) and not (name.startswith("AX_PROG") and not macro.top):
         yield BuildRequirement((BuildNeed(PACKAGE, _LANGUAGES[name]),), macro.top, where)

@@ -127,9 +127,9 @@ def with_programs(guess: Guess, facts: BuildFacts) -> Guess:
     reasons = [line for line in guess.reasons if not line.startswith("the image runs ")]
     others = [name for name in facts.programs if name != program]
     more = f", and installs {', '.join(others[:4])}{' and more' if len(others) > 4 else ''} too" if others else ""
-    return guess._replace(
-        entrypoint=[f"@/bin/{program}"], library=False, reasons=[*reasons, f"the image runs {program}{more}"]
-    )
+    folder = "sbin" if program in facts.sbin else "bin"
+    reasons.append(f"the image runs {program}{more}")
+    return guess._replace(entrypoint=[f"@/{folder}/{program}"], library=False, reasons=reasons)
 
 
 def _renamed(guess: Guess, name: str) -> Guess:

@@ -53,8 +53,9 @@ def make(project: Project) -> Guess | None:
     content = project.text(why)
     given = dict(re.findall(r"^(\w+)[ \t]*[:?]?=[ \t]*([^\s#]+)[ \t]*$", content, re.MULTILINE))
     content = re.sub(r"\$[({](\w+)[)}]", lambda name: given.get(name[1], name[0]), content)
-    program = _installed(content) or _first_target(content)
+    folder, program = _installed(content) or ("bin", _first_target(content))
     made = _compiled("make", project, f"{why}: a project with a Makefile", None, program)
+    made = made._replace(entrypoint=[f"@/{folder}/{program or made.name}"])
     if re.search(r"^install\s*:", content, re.MULTILINE):
         return _installing(made, project.text(why))
     todo = [*made.todo, f"{why} has no target `install`: set `install` to commands that copy files to $out"]
@@ -94,21 +95,21 @@ STAGED = (
 )
 
 _INSTALLS = re.compile(
-    r"[\t@-]*(?:install|cp|\$[({]INSTALL\w*[)}])\s.*?(\S+)\s+\S*bin(?:dir[)}])?(/\S*)?\s*\Z", re.IGNORECASE
+    r"[\t@-]*(?:install|cp|\$[({]INSTALL\w*[)}])\s.*?(\S+)\s+\S*?\b(s?bin)(?:dir[)}])?(/\S*)?\s*\Z", re.IGNORECASE
 )
 _PROGRAM = re.compile(r"[A-Za-z0-9][\w+-]*")
 
 
-def _installed(makefile: str) -> str | None:
-    """Return the first program that a Makefile installs to a bin directory, with a line like `install hello
-    $(bindir)`.
+def _installed(makefile: str) -> tuple[str, str | None] | None:
+    """Return the directory and the name of the first program that a Makefile installs to bin or sbin, with a line like
+    `install hello $(bindir)`.
     """
     for recipe in re.findall(r"^install[\w-]*[ \t]*:.*\n((?:\t.*(?:\n|\Z)|[ \t]*\n)+)", makefile, re.MULTILINE):
         for line in recipe.splitlines():
             into = _INSTALLS.match(line)
-            name = into and ((into[2] or "").strip("/") or into[1]).rpartition("/")[2]
-            if name and _PROGRAM.fullmatch(name):
-                return name
+            name = into and ((into[3] or "").strip("/") or into[1]).rpartition("/")[2]
+            if into and name and _PROGRAM.fullmatch(name):
+                return into[2].lower(), name
     return None
 
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 _RULE = re.compile(
-    r"^install[\w.-]*[ \t]*:(?!=)[^\n]*\n((?:\t[^\n]*(?:\n|\Z)|[ \t]*\n|[ \t]*#[^\n]*\n)+)", re.MULTILINE
+    r"^install[\w.-]*[ \t]*:(?!=)[^\n]*\n"
+    r"((?:\t[^\n]*(?:\n|\Z)|[ \t]*\n|[ \t]*#[^\n]*\n|[ ]*(?:ifn?eq|ifn?def|else|endif)\b[^\n]*(?:\n|\Z))+)",
+    re.MULTILINE,
 )
 _VARIABLE = re.compile(r"\$[({](\w+)[)}]")
 _ASSIGN = re.compile(r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*(?:\?|:{1,3})?=[ \t]*([^#\n]*?)[ \t]*(?:#.*)?$", re.MULTILINE)

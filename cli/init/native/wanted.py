@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from fpack.builders.debian.contents.needs import BuildNeed
@@ -22,7 +22,8 @@ class BuildRequirement(NamedTuple):
 
 class BuildFacts(NamedTuple):
     """What the files of a build system say. programs: those that are installed, in their order. libraries: True if it
-    installs a library. known: the programs are all that the build installs. name, version: of the project, or None."""
+    installs a library. known: the programs are all that the build installs. name, version: of the project, or None.
+    sbin: the programs that are installed to sbin."""
 
     wanted: Sequence[BuildRequirement] = ()
     programs: Sequence[str] = ()
@@ -30,6 +31,7 @@ class BuildFacts(NamedTuple):
     known: bool = False
     name: str | None = None
     version: str | None = None
+    sbin: Collection[str] = ()
 
 
 # A condition of a build system is true, false, or unknown (None).

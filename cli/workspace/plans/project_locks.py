@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fpack.store.errors import FpackError
 
 if TYPE_CHECKING:
-    from fpack.store.derivation import Output
-
     from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.derivation import Output
 
 MAX_SIZE = 64 << 20
 MAX_VALUES = 10_000

@@ -34,7 +34,7 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
     from fpack.builders.python.requirements import requirement, requirements_file
 
     root = given["root"]
-    project = _project(given["project"], root) if given["project"] else PythonProject()
+    project = read_project(_directory(given["project"]), root) if given["project"] else PythonProject()
     env = markers.environment(given["python"], given["arch"], given["extras"], given["groups"])
     lock = PythonLock(())
     requirements = list(given["needs"])
@@ -129,19 +129,6 @@ def read_project(directory: str, root: str) -> PythonProject:
         return file_text(path, root) if os.path.isfile(path) else None
 
     return read_python_project(read)
-
-
-def _project(path: str, root: str) -> PythonProject:
-    from fpack.builders.python.metadata import parse_metadata
-
-    directory = _directory(path)
-    found = read_project(directory, root)
-    info = os.path.join(directory, "PKG-INFO")
-    if found.unread and os.path.isfile(info):
-        # A source distribution says what its setup.py computed.
-        known = parse_metadata(file_text(info, root))
-        found = found._replace(requirements=known.requires, unread="") if known.requires else found
-    return found
 
 
 def _own(project: PythonProject, env: Environment, path: str) -> list[str]:

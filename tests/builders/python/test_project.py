@@ -112,3 +112,42 @@ def test_damaged_files_are_as_if_absent() -> None:
     for text in ("[", "x = " + "[" * 5000, "def f(:", "setup(" * 200, "\x00", "[a]\nb = 1\nb"):
         for name in ("pyproject.toml", "setup.py", "setup.cfg"):
             read_python_project({name: text}.get)
+
+
+_SETUP = """
+from setuptools import setup
+import ujson_of_this_system as ujson
+arguments = {"name": "shop", "version": "1"}
+arguments["install_requires"] = ["flask>=3", ujson.name]
+setup(**arguments)
+"""
+
+
+def test_the_information_of_a_source_distribution_says_what_a_setup_computes() -> None:
+    info = """Metadata-Version: 2.4
+Name: shop
+Requires-Dist: flask>=3
+Requires-Dist: ujson>=5; sys_platform != "win32"
+Provides-Extra: Fast_Path
+Requires-Dist: uvloop; extra == "fast_path"
+Dynamic: requires-dist
+
+Requires-Dist: not-this
+"""
+    found = read_python_project({"setup.py": _SETUP, "PKG-INFO": info}.get)
+    assert found.requirements == ("flask>=3", 'ujson>=5; sys_platform != "win32"') and not found.unread
+    assert found.extras == {"fast-path": ('uvloop; extra == "fast_path"',)}
+    # What setup.cfg says needs no guess, and may be newer.
+    newer = read_python_project(
+        {"setup.py": "", "setup.cfg": "[options]\ninstall_requires =\n  django\n", "PKG-INFO": info}.get
+    )
+    assert newer.requirements == ("django",)
+
+
+def test_no_requirements_in_complete_information_are_none() -> None:
+    computed = "from setuptools import setup\nsetup(name='a', install_requires=full and ['b'] or [])\n"
+    complete = "Metadata-Version: 2.4\nName: a\nDynamic: summary\n"
+    assert read_python_project({"setup.py": computed}.get).unread
+    assert not read_python_project({"setup.py": computed, "PKG-INFO": complete}.get).unread
+    for open_ended in (complete.replace("summary", "Requires-Dist"), complete.replace("2.4", "2.1"), "damaged"):
+        assert read_python_project({"setup.py": computed, "PKG-INFO": open_ended}.get).unread
