@@ -54,7 +54,7 @@ _GEM = "{0} is not vendored: run bundle cache, and keep vendor/cache with the so
 _NPM = "package.json and package-lock.json differ: run npm install, and keep both"
 _PIP = "the lock has no file of {0} for this Python, or its version was changed: lock the requirements again"
 # Sources that this compiler no longer accepts by default: the variable, and the flag by which it does.
-OLD_SOURCES = {"CFLAGS": "-fpermissive", "CXXFLAGS": "-std=gnu++14"}
+OLD_SOURCES = {"CFLAGS": "-fpermissive -fcommon", "CXXFLAGS": "-std=gnu++14"}
 _OLD_C, _OLD_CXX = (
     f"the source is older than what this compiler accepts by default; {flag} in {name} accepts it; fpack fix adds it"
     for name, flag in OLD_SOURCES.items()
@@ -290,7 +290,14 @@ _KNOWN: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         ),
         (rf"{_NAME}(?: executable)? not found(?: in PATH|\. Please install|: please install| on PATH)", _program),
         (rf"{_NAME}: program not found or is not executable", _program),
+        (
+            rf"{_Q}{_NAME}{_Q} (?:command|program|tool|executable|utility) (?:appears not to be|is not|was not|not) "
+            r"(?:installed|found|available)",
+            _program,
+        ),
         (r"\[-Wimplicit-(?:function-declaration|int)\]|\[-W(?:int-conversion|incompatible-pointer-types)\]", _OLD_C),
+        # Since GCC 10, a variable that several files define without `extern` is an error; functions stay one.
+        (r"\(\.bss(?:\.\w+)?\+0x[0-9a-f]+\): multiple definition of", _OLD_C),
         (r"ISO C\+\+17 does not allow (?:dynamic exception specifications|.register. storage class)", _OLD_CXX),
         (r"(?:[Ii]nstall|apt(?:-get)? install) (?:the )?(?:package )?([a-z0-9][a-z0-9+.-]+-dev)\b", _of(PACKAGE)),
         (r"[Uu]nable to find Docbook XSL", _package("docbook-xsl")),

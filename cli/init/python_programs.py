@@ -42,6 +42,8 @@ def find_program(project: Project, known: PythonProject, used: set[str], install
         return django
     if known.scripts and installs:
         return _command(known)
+    if known.name and installs and "install_scripts" in project.text("setup.py"):
+        return PythonProgram([f"@/bin/{known.name.lower()}"], reasons=["setup.py puts a program among the scripts"])
     web = _web(project, used, installs)
     if web is not None:
         return web

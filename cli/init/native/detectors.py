@@ -121,12 +121,10 @@ def _first_target(makefile: str) -> str | None:
 
 
 def _compiled(call: str, project: Project, why: str, named: re.Match[str] | None, program: str | None) -> Guess:
-    directory = re.sub(r"[-_.]orig$", "", project.name)
-    split = re.fullmatch(r"(.*[A-Za-z].*?)[-_]v?(\d+(?:\.[\w+]+)*)", directory)
-    name = clean_name(named[1] if named else split[1] if split else directory, project)
+    name = clean_name(named[1] if named else re.sub(r"[-_.]orig$", "", project.name), project)
     version = clean_version(named[2] if named else None)
     if version is None or not version[0].isdigit():
-        version = clean_version(split[2]) if split else None
+        version = None  # a variable; that of the directory's name counts
     run = program or name
     return Guess(call, name, version, [], [], [f"@/bin/{run}"], [], [why, f"the image runs {run}"])
 

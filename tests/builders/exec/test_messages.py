@@ -46,6 +46,7 @@ CORPUS = [
      "meson.build:5:6: ERROR: Automatic wrap-based subproject downloading is disabled", PC, "fmt"),
     ("meson.build:9:5: ERROR: C shared or static library 'popt' not found", LIBRARY, "popt"),
     ("meson.build:3:7: ERROR: Program 'glslc' not found or not executable", PROGRAM, "glslc"),
+    ("RuntimeError: The 'apxs' command appears not to be installed or is not executable.", PROGRAM, "apxs"),
     ("meson.build:3:7: ERROR: Program(s) ['gdbus-codegen'] not found or not executable", PROGRAM, "gdbus-codegen"),
     ("meson.build:1:0: ERROR: Unknown compiler(s): [['c++'], ['g++'], ['clang++']]", PACKAGE, "g++"),
     ("meson.build:7:19: ERROR: python3 is missing modules: jinja2", PYTHON, "jinja2"),

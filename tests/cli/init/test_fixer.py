@@ -121,8 +121,16 @@ def test_tests_are_left_out_if_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("function", "line", "made"),
     [
-        ("make", "x.c:1:1: error: x [-Wimplicit-int]", """  flags  = ["CC='gcc -fpermissive'"]\n"""),
-        ("autotools", "x.c:1:1: error: x [-Wimplicit-int]", """  env    = { CFLAGS = "-O2 -fpermissive" }\n"""),
+        ("make", "x.c:1:1: error: x [-Wimplicit-int]", """  flags  = ["CC='gcc -fpermissive -fcommon'"]\n"""),
+        (
+            "autotools",
+            "/usr/bin/ld: b.o:(.bss+0x0): multiple definition of `x'; a.o:(.bss+0x0): first defined here",
+            """  env    = { CFLAGS = "-O2 -fpermissive -fcommon" }\n""",
+        ),
+        (
+            "autotools", "x.c:1:1: error: x [-Wimplicit-int]",
+            """  env    = { CFLAGS = "-O2 -fpermissive -fcommon" }\n""",
+        ),
         (
             "cmake", "error: ISO C++17 does not allow 'register' storage class",
             """  env    = { CXXFLAGS = "-O2 -std=gnu++14" }\n""",
@@ -166,3 +174,13 @@ def test_a_build_that_the_file_does_not_call_is_not_changed(tmp_path: Path) -> N
 def test_a_file_without_a_package_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FpackError, match="no package to fix"):
         fixer(tmp_path, text="a = 1\n").run()
+
+
+def test_an_image_runs_the_program_that_the_package_has_in_bin_or_sbin(tmp_path: Path) -> None:
+    made = fixer(tmp_path, programs=["crest"])
+    assert not made.run().reason and '["${wave}/bin/crest", "-x"]' in read(tmp_path)
+    (tmp_path / "second").mkdir()
+    made = fixer(tmp_path / "second", programs=[])
+    (tmp_path / "second/built/sbin").mkdir()
+    (tmp_path / "second/built/sbin/wave").touch()
+    assert not made.run().reason and '["${wave}/sbin/wave", "-x"]' in read(tmp_path / "second")

@@ -6,8 +6,10 @@ import textwrap
 
 import pytest
 from fpack.builders.debian.contents.needs import CMAKE, HEADER, LIBRARY, PACKAGE, PC, PROGRAM
+from fpack.cli.init.guess import Guess
 from fpack.cli.init.native.autotools_files import read_autotools
 from fpack.cli.init.native.cmake_files import read_cmake
+from fpack.cli.init.native.complete import with_programs
 from fpack.cli.init.native.make_files import read_make
 from fpack.cli.init.native.make_install import InstallWay, install_way
 from fpack.cli.init.native.meson_files import read_meson
@@ -228,6 +230,17 @@ def test_an_autotools_project() -> None:
     assert said(read_autotools(own, bootstrap=True))[0] - required == {"libtool"}
 
 
+def test_programs_of_autoconf_that_are_tested_later_and_those_in_sbin() -> None:
+    texts = {
+        "configure.ac": "AC_PATH_PROG(FILE, file, FILE_UTILITY_NOT_FOUND)\nAC_PATH_PROG(MAN, xmlto, no)\n",
+        "Makefile.am": "sbin_PROGRAMS = served\nbin_PROGRAMS = serve\n",
+    }
+    facts = read_autotools(texts)
+    assert said(facts) == ({"file"}, {"xmlto"}) and set(facts.sbin) == {"served"}
+    guess = Guess("autotools", "served", None, [], [], ["@/bin/served"])
+    assert with_programs(guess, facts).entrypoint == ["@/sbin/served"]
+
+
 @pytest.mark.parametrize(
     "text", ["AC_INIT(", "AC_CHECK_LIB([[[[", "PKG_CHECK_MODULES(A, B" + "(" * 9999, "fi\nfi\nif x; then"]
 )
@@ -287,6 +300,10 @@ def test_a_makefile() -> None:
             InstallWay(('MAN="$out/share/man"', 'TOP="$out"')),
         ),
         ("install:\n\tinstall -D x $(DESTDIR)/usr/bin/x\n", InstallWay(staged=True)),
+        (
+            "install:\n\tinstall -D x $(DESTDIR)$(PREFIX)/bin/x\nifeq (a, a)\n\tinstall -d $(DESTDIR)/etc/x\nendif\n",
+            InstallWay(staged=True),
+        ),
         ("prefix=/usr\ninstall:\n\tinstall x $(prefix)/bin\n", InstallWay(directories=("$out/bin",))),
         ("all:\n\ttrue\n", InstallWay()),
     ],
