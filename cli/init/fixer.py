@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from fpack.store.path import StorePath
 
 MAX_ROUNDS = 25
+# The package of each interpreter that scripts name in their first lines.
+_INTERPRETERS = {
+    "sh": "dash", "bash": "bash", "perl": "perl", "python3": "python3", "ruby": "ruby", "awk": "mawk", "gawk": "gawk",
+    "tclsh": "tcl", "php": "php-cli", "node": "nodejs", "zsh": "zsh", "guile": "guile-3.0",
+}  # fmt: skip
+_FIRST_LINE = re.compile(rb"#!\s*/(?:\S*/)?(?:env\s+)?([\w.+-]+)")
 
 
 class Step(NamedTuple):
@@ -109,7 +115,9 @@ class Fixer:
                 workspace.finish()
                 return None, error
             workspace.finish()
-            self._fit_image(name, workspace.store.disk(path))
+            built = workspace.store.disk(path)
+            self._fit_image(name, built)
+            self._add_interpreters(built)
             return path, None
 
     def _mend(self, name: str, error: FpackError) -> None:
@@ -217,6 +225,26 @@ class Fixer:
         after = text.replaced(record.start + words.start(1), record.start + words.end(2), chosen)
         self._write(text, after, "", "entrypoint", f"{name} has no {words[1]}/{words[2]}, but {chosen}")
 
+    def _add_interpreters(self, built: Path) -> None:
+        """Add to the image of a built package what runs its scripts."""
+        text = self._read()
+        found = text.container()
+        release = re.search(r'import\(\s*"fpack/(?:debian|ubuntu)"\s*\)\.(\w+)', text.text)
+        if found is None or release is None:
+            return
+        entry, record = found
+        own = text.text[record.start : record.end]
+        for program, interpreter in sorted(_scripts(built).items()):
+            package = _INTERPRETERS.get(interpreter)
+            if package is None or re.search(rf"\.{re.escape(package)}\b", own):
+                continue
+            own += f".{package}"
+            before = self._read()
+            entry, record = before.container() or (entry, record)
+            call = PackageCall(str(entry.name), "container", "", record)
+            after = before.with_packages(call, "packages", [package], release[1])
+            self._write(before, after, package, "packages", f"{program}, which {interpreter} runs")
+
     def _write(self, before: ProjectText, after: ProjectText, package: str, field: str, why: str) -> None:
         lines = difference(before.text, after.text)
         try:
@@ -263,6 +291,21 @@ def tell(outcome: FixOutcome) -> FpackError | None:
 
 def _entries(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
+
+
+def _scripts(built: Path) -> dict[str, str]:
+    """Return the scripts among the programs of a package, each with the name of its interpreter."""
+    found = {}
+    for folder in ("bin", "sbin"):
+        for name in _entries(built / folder):
+            path = built / folder / name
+            if path.is_symlink() or not path.is_file():
+                continue
+            with open(path, "rb") as file:
+                first = _FIRST_LINE.match(file.read(256))
+            if first:
+                found[f"{folder}/{name}"] = first[1].decode()
+    return found
 
 
 def _field(remedy: Remedy) -> str:

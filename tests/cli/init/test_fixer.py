@@ -59,6 +59,7 @@ class Scripted(Fixer):
     def _build(self, name: str) -> tuple[StorePath | None, FpackError | None]:
         if not self._logs:
             self._fit_image(name, self._built)
+            self._add_interpreters(self._built)
             return StorePath("0" * 32, "wave"), None
         phase, log = self._logs.pop(0)
         failed = PhaseFailed(f"wave-0 failed in its phase {phase}", where="wave-0").with_(log=log, phase=phase)
@@ -184,3 +185,13 @@ def test_an_image_runs_the_program_that_the_package_has_in_bin_or_sbin(tmp_path:
     (tmp_path / "second/built/sbin").mkdir()
     (tmp_path / "second/built/sbin/wave").touch()
     assert not made.run().reason and '["${wave}/sbin/wave", "-x"]' in read(tmp_path / "second")
+
+
+def test_an_image_gets_what_runs_the_scripts_of_its_package(tmp_path: Path) -> None:
+    made = fixer(tmp_path, programs=["wave"])
+    for name, line in (("one", "#!/usr/bin/perl -w"), ("two", "#! /usr/bin/env perl"), ("three", "#!/opt/own")):
+        (tmp_path / "built/bin" / name).write_text(line + "\n")
+    outcome = made.run()
+    assert [(step.field, step.package) for step in outcome.steps] == [("packages", "perl")]
+    assert "  packages   = [wave, debian.perl]\n" in read(tmp_path)
+    assert made.run().steps == outcome.steps, "it is added once"
