@@ -109,7 +109,7 @@ def read_autotools(texts: Mapping[str, str], files: Collection[str] = (), *, boo
             for m in sorted(used - defined)
             if (p := macro_package(m))
         ]
-    made = [texts[n] for n in sorted(texts, key=lambda n: (n.count("/"), n)) if n.rpartition("/")[2] == "Makefile.am"]
+    made = [texts[n] for n in sorted(texts, key=lambda n: (n.count("/"), n)) if n.endswith(".am")]
     programs = [p for content in made for p in _listed(content, r"s?bin_(?:PROGRAMS|SCRIPTS)|games_PROGRAMS")]
     libraries = any(_listed(content, r"\w*(?:lib|_)LTLIBRARIES|lib_LIBRARIES") for content in made)
     is_known = bool(made) and bool(programs or libraries)

@@ -38,7 +38,7 @@ def autotools(project: Project) -> Guess | None:
     if why is None:
         return None
     named = re.search(r"\bAC_INIT\s*\(\s*\[?([\w.+-]+)\]?(?:\s*,\s*\[?([\w.+-]+)\]?)?", project.text("configure.ac"))
-    found = re.search(r"^bin_PROGRAMS\s*=\s*([\w.+-]+)", project.text("Makefile.am"), re.MULTILINE)
+    found = re.search(r"^bin_PROGRAMS[ \t]*=[ \t]*([\w.+-]+)", project.text("Makefile.am"), re.MULTILINE)
     made = _compiled("autotools", project, f"{why}: a project with configure", named, found and found[1])
     if why == "configure":
         return made

@@ -233,10 +233,12 @@ def test_an_autotools_project() -> None:
 def test_programs_of_autoconf_that_are_tested_later_and_those_in_sbin() -> None:
     texts = {
         "configure.ac": "AC_PATH_PROG(FILE, file, FILE_UTILITY_NOT_FOUND)\nAC_PATH_PROG(MAN, xmlto, no)\n",
-        "Makefile.am": "sbin_PROGRAMS = served\nbin_PROGRAMS = serve\n",
+        "Makefile.am": "bin_PROGRAMS =\nsbin_PROGRAMS = served\ninclude tools/Makemodule.am\n",
+        "tools/Makemodule.am": "bin_PROGRAMS += \\\n\tserve\n",
     }
     facts = read_autotools(texts)
-    assert said(facts) == ({"file"}, {"xmlto"}) and set(facts.sbin) == {"served"}
+    assert said(facts) == ({"file"}, {"xmlto"})
+    assert (set(facts.programs), set(facts.sbin)) == ({"serve", "served"}, {"served"})
     guess = Guess("autotools", "served", None, [], [], ["@/bin/served"])
     assert with_programs(guess, facts).entrypoint == ["@/sbin/served"]
 
