@@ -23,7 +23,10 @@ SETTINGS = {
     "version": "test",
     "is-licence": lambda text: False,
     "cannot-run": lambda arch: "no emulator runs its programs" if evaluated(arch) == "arm64" else None,
+    "emulated-by": lambda arch: "amd64" if evaluated(arch) == "sparc64" else None,
 }
+CRATES_IO = "registry+https://github.com/rust-lang/crates.io-index"
+COMPOSER = '{ "packages": [{ "name": "%s", "version": "1", "dist": { "type": "zip", "url": "%s" } }] }'
 FILES = {
     "bad.sum": "example.org/a v1.0.0\n",
     "old.json": '{ "lockfileVersion": 1 }',
@@ -31,6 +34,26 @@ FILES = {
     "loose.txt": "flask>=3\n",
     "no-hash.txt": "flask==3.0.0\n",
     "bad.toml": '[[packages]]\nname = "flask"\nversion = "3"\n',
+    "half.txt": f"click==8.1.0 --hash=sha256:{'5' * 64}\nflask==3.0.0\n",
+    "range.txt": f"click==8.1.0 --hash=sha256:{'5' * 64}\nflask>=3\n",
+    "pylock.toml": 'lock-version = "1.0"\n[[packages]]\nname = "flask"\nversion = "3"\n',
+    "crate-name.lock": f'[[package]]\nname = "../a"\nversion = "1.0.0"\nsource = "{CRATES_IO}"\n',
+    "crate-version.lock": f'[[package]]\nname = "a"\nversion = "1/0"\nsource = "{CRATES_IO}"\n',
+    "crate-git.lock": '[[package]]\nname = "a"\nversion = "1.0.0"\nsource = "git+https://example.org/a#5"\n',
+    "crate-sum.lock": f'[[package]]\nname = "a"\nversion = "1.0.0"\nsource = "{CRATES_IO}"\n',
+    "gem-git.lock": "GIT\n  remote: https://example.org/a\n  specs:\n    rack (3.0.0)\n",
+    "gem-source.lock": "GEM\n  specs:\n    rack (3.0.0)\n",
+    "gem-name.lock": "GEM\n  remote: https://rubygems.org/\n  specs:\n    ../rack (3.0.0)\n",
+    "gem-sum.lock": "GEM\n  remote: https://rubygems.org/\n  specs:\n    rack (3.0.0)\n",
+    "php-name.lock": COMPOSER % ("../a", "https://example.org/a.zip"),
+    "php-source.lock": COMPOSER % ("a/b", ""),
+    "php-sum.lock": COMPOSER % ("a/b", "https://example.org/a.zip"),
+    "php/composer-files.lock": '{ "format": 1, "files": {} }',
+    "java/pom.xml": "<project/>",
+    "java/maven.lock": '{ "format": 1, "of": "5", "files": {} }',
+    "java-path.lock": '{ "format": 1, "of": "", "files": { "../a.jar": { "sha256": "5" } } }',
+    "gradle/build.gradle": "",
+    "gradle/gradle.lock": '{ "format": 1, "of": "5", "files": {} }',
 }
 
 PACKAGES = [
@@ -70,6 +93,25 @@ PACKAGES = [
     "package { name, folder = null }",
     'package { name, tools = [debian.trixie.for("arm64").gcc] }',
     'package { name, platform = "linux/arm64" }',
+    'package { name, platform = { arch = "sparc64", name = "linux/sparc64" } }',
+    'python { name, python = "2.7" }',
+    "python { name, requirements = ./half.txt }",
+    "python { name, requirements = ./range.txt }",
+    "python { name, lock = ./pylock.toml }",
+    *(f"rust {{ name, lock = ./crate-{fault}.lock }}" for fault in ("name", "version", "git", "sum")),
+    "rust { name, source = ./java, lock = ./crate-sum.lock }",
+    *(f"ruby {{ name, lock = ./gem-{fault}.lock }}" for fault in ("git", "source", "name", "sum")),
+    *(f"php {{ name, lock = ./php-{fault}.lock }}" for fault in ("name", "source", "sum")),
+    "php { name, source = ./php, lock = ./php-sum.lock }",
+    "maven { name }",
+    "maven { name, source = ./gradle }",
+    "maven { name, lock = ./old.json }",
+    "maven { name, source = ./java }",
+    "maven { name, lock = ./java-path.lock }",
+    "gradle { name }",
+    "gradle { name, source = ./java }",
+    "gradle { name, source = ./gradle }",
+    "gradle { name, lock = ./java-path.lock }",
 ]
 OTHERS = [
     "container { name, packages = [5] }",
@@ -152,6 +194,7 @@ def raised(directory: Path, cache: Path, expression: str, user: str = "value") -
     """Evaluate an expression that stands in a function of another file, and return its error."""
     (directory / "lib").mkdir(exist_ok=True)
     for name, text in FILES.items():
+        (directory / "lib" / name).parent.mkdir(exist_ok=True)
         (directory / "lib" / name).write_text(text)
     helper = f'debian = import("fpack/debian")\n\n# the line of the call\nmade(name) = {expression}\n'
     (directory / "lib/helper.fp").write_text(helper)
