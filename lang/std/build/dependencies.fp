@@ -15,7 +15,7 @@ is-edited(source) =
   if type(source) == "path" then match("${source}", archive) == null
   else type(source) == "record" && (source.kind or "") == "source"
 
-archive = ".*\\.(tar|tar\\.[a-z0-9]+|t[a-z]z2?|zip|crate|gem|whl)"
+archive = ".*\\.(?:tar|tar\\.[a-z0-9]+|t[a-z]z2?|zip|crate|gem|whl)"
 
 # The package of what is compiled from a skeleton: its tools, libraries and variables are those of the project.
 compiled(given, name, tools, others) =
