@@ -57,14 +57,18 @@ def small_world(folder: Path, archs: tuple[str, ...] = ("amd64", "arm64")) -> Ar
                 "usr/bin/greet": file(elf("libgreet.so.1", "libc.so.6", interp=loader, machine=machine, kind=2), 0o755),
             },
         )
-    # What packages need not declare that they need.
+    add_essential(archive)
+    archive.add("greet-data", arch="all", files={"usr/share/greet/words": "good day\n" * 5000})
+    archive.add("wave", arch="all", depends="greet-data", files={"usr/bin/wave": file("wave\n", 0o755)})
+    archive.publish()
+    return archive
+
+
+def add_essential(archive: Archive) -> None:
+    """Add what packages need not declare that they need."""
     for name in [
         *("bash", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip", "hostname", "mawk"),
         *("perl-base", "sed", "tar", "bsdutils", "debianutils", "ncurses-base", "ncurses-bin", "passwd", "util-linux"),
     ]:
         archive.add(name, arch="all", files={f"usr/bin/{name}": file("a program of every system", 0o755)})
     archive.add("libc-bin", arch="all", files={"usr/lib/locale/C.utf8/LC_CTYPE": "UTF-8"})
-    archive.add("greet-data", arch="all", files={"usr/share/greet/words": "good day\n" * 5000})
-    archive.add("wave", arch="all", depends="greet-data", files={"usr/bin/wave": file("wave\n", 0o755)})
-    archive.publish()
-    return archive
