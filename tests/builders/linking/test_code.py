@@ -30,13 +30,17 @@ def run(interp: str, text: str, *commands: str, needed: tuple[str, ...] = ()) ->
 
 
 def linked(
-    *tables: SliceTable, seeds: Sequence[str], depends: Mapping[str, str], spare: Sequence[str] = ()
+    *tables: SliceTable,
+    seeds: Sequence[str],
+    depends: Mapping[str, str],
+    spare: Sequence[str] = (),
+    built: Sequence[str] = (),
 ) -> LinkResult:
     """The result for packages by name; those in `spare` are declared by none."""
     by_name = {each.package: each for each in (*tables, LIBC)}
     seeds = [*seeds, "libc6"]
     available = {name: depends.get(name, "").split() for name in by_name}
-    needs = CodeNeeds(available, seeds, (), lambda _, entry: TEXTS.get(entry.blake3, b""))
+    needs = CodeNeeds(available, seeds, built, lambda _, entry: TEXTS.get(entry.blake3, b""))
     steps = link([by_name[seed] for seed in seeds], available, (), "amd64", code=needs, spare=spare)
     answer: Any = None
     while True:
@@ -134,6 +138,14 @@ def test_a_script_has_the_commands_that_it_calls_and_a_compiled_program_has_not(
         app = table("app", {"usr/bin/app": main, "usr/lib/app/helper": helper})
         found = linked(app, *spare, seeds=["app"], depends={}, spare=["dash", "sed"])
         assert names(found) - {"libc6"} == {"app", *expected}
+
+
+def test_a_script_beside_a_built_program_has_the_commands_that_it_calls() -> None:
+    spare = [table(name, {f"usr/bin/{command}": program()}) for name, command in {"dash": "sh", "sed": "sed"}.items()]
+    helper = run("/bin/sh", "sed y x\n")
+    app = table("app-1", {"fpack/store/x-app-1/bin/app": program(), "fpack/store/x-app-1/bin/list": helper})
+    found = linked(app, *spare, seeds=["app-1"], built=["app-1"], depends={}, spare=["dash", "sed"])
+    assert names(found) - {"libc6"} == {"app-1", "dash", "sed"}
 
 
 def test_plug_ins_parts_and_packages_without_files() -> None:
