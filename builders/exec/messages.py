@@ -44,7 +44,8 @@ class MissingThing(NamedTuple):
 
 
 Reader = Callable[[re.Match[str]], Sequence[BuildNeed]]
-_NAME = r"([A-Za-z0-9_][\w.+-]*)"
+# Names that begin anywhere in a line have a maximum length: a log may be one long line, read again for each start.
+_NAME = r"([A-Za-z0-9_][\w.+-]{0,99})"
 _PATH = r"([\w./][\w./+-]*)"
 _Q = r"['\"`‘’]?"
 
@@ -333,7 +334,7 @@ _KNOWN: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (rf"no matching package named `{_NAME}` found", _CARGO),
         (rf"failed to select a version for the requirement `{_NAME}", _CARGO),
         (r"cannot find module providing package (\S+): import lookup disabled by -mod=vendor", _GO),
-        (r"(\S+)@\S+: is explicitly required in go\.mod, but not marked as explicit in vendor", _GO),
+        (r"([^\s@]{1,250})@[^\s@]{1,99}: is explicitly required in go\.mod, but not marked as explicit in vendor", _GO),
         (rf"Could not find gem '{_NAME}", _GEM),
         (rf"Could not find {_NAME} in (?:locally installed|cached) gems", _GEM),
         (r"npm (?:error|ERR!) code (ENOTCACHED|EUSAGE)", _NPM),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from fpack.builders.debian.contents.needs import (
     CMAKE,
@@ -17,7 +19,7 @@ from fpack.builders.debian.contents.needs import (
     SONAME,
 )
 from fpack.builders.exec.failed_tests import failed_tests
-from fpack.builders.exec.messages import find_missing
+from fpack.builders.exec.messages import _KNOWN, find_missing
 
 CORPUS = [
     # gcc, g++, clang, gfortran
@@ -161,6 +163,12 @@ def test_a_missing_program_counts_if_nothing_else_is_said_and_the_build_ended_th
 
 def test_colours_do_not_hide_a_message() -> None:
     assert find_missing("a.c:1:10: \x1b[01;31mfatal error: \x1b[mzlib.h: No such file or directory")[0].name == "zlib.h"
+
+
+@pytest.mark.parametrize("pattern", [pattern for pattern, _ in _KNOWN], ids=lambda pattern: pattern.pattern)
+def test_a_pattern_bounds_the_names_that_may_begin_anywhere(pattern: re.Pattern[str]) -> None:
+    """A log without lines is one long word: a name without a limit would be read once for each of its letters."""
+    assert not re.match(r"\(?(?:\[[^\]]*\]|\\[wS])*(?:\[[^\]]*\]|\\[wS])[*+]", pattern.pattern)
 
 
 def test_each_thing_is_told_once_and_a_long_log_is_read_from_its_end() -> None:
