@@ -27,11 +27,11 @@ DEPENDS = {
     "postgresql-17": ["libc6", "postgresql-common"],
 }
 # What every Debian system has; containers ask for it by name.
-DEPENDS |= {
-    name: []
-    for name in ["bash", "coreutils", "diffutils", "findutils", "grep", "gzip", "hostname", "libc-bin", "mawk"]
-    + ["perl-base", "sed", "tar", "bsdutils", "debianutils", "ncurses-base", "ncurses-bin", "passwd", "util-linux"]
-}
+ESSENTIAL = (
+    *("bash", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip", "hostname", "libc-bin", "mawk"),
+    *("perl-base", "sed", "tar", "bsdutils", "debianutils", "ncurses-base", "ncurses-bin", "passwd", "util-linux"),
+)
+DEPENDS |= {name: [] for name in ESSENTIAL if name not in DEPENDS}
 VERSIONS = {"postgresql-17": "17.5-1+deb13u1", "dash": "1:0.5.12~rc1-2"}
 
 

@@ -21,6 +21,7 @@ from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
 from support.archive import Archive, file, link
 from support.greeter import Greeter
+from support.packages import ESSENTIAL
 from support.paths import OLD_IMAGE
 from support.program import Fpack
 from support.tamper import Image
@@ -282,6 +283,8 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> tuple[Fpack, Path]:
     archive.add("base-files", arch="all", files={**release, "etc/debian_version": "13\n"})
     for arch in archive.archs:
         archive.add("hello", arch=arch, files={"usr/bin/hello": file(f"a program for {arch}", 0o755)})
+    for name in ESSENTIAL:
+        archive.add(name, arch="all")
     archive.publish()
     fpack = Fpack(tmp_path_factory.mktemp("platforms") / "home", archive)
     (fpack.home / "fpack.fp").write_text(

@@ -30,9 +30,11 @@ image = container {
 linked = image.with { closure = "linked", user = null, rules = { base-files = { drop = [] } } }
 dropped = image.with { user = null, rules = { tool = { drop = ["/usr/share/tool", "/usr/bin/helper"] } } }
 """
+# A linked image includes the libraries that a script names, so the name is put together.
 TOOL = """\
 #!/bin/sh
-cat /usr/lib/libplugin.so.1 /usr/share/tool/data 2>/dev/null
+plugin=plugin
+cat /usr/lib/lib$plugin.so.1 /usr/share/tool/data 2>/dev/null
 name=helper
 $name
 nonexistent-program
