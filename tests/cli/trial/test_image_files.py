@@ -33,8 +33,8 @@ dropped = image.with { user = null, rules = { tool = { drop = ["/usr/share/tool"
 # A linked image includes the libraries that a script names, so the name is put together.
 TOOL = """\
 #!/bin/sh
-plugin=plugin
-cat /usr/lib/lib$plugin.so.1 /usr/share/tool/data 2>/dev/null
+part=ug
+cat /usr/lib/libpl${part}in.so.1 /usr/share/tool/data 2>/dev/null
 name=helper
 $name
 nonexistent-program
