@@ -28,8 +28,8 @@ def test_a_containers_packages_and_what_they_declare(fpack: Fpack) -> None:
 
 def test_a_linked_containers_packages_and_what_they_load(fpack: Fpack) -> None:
     packages = {each["name"]: each for each in ask(fpack, "closure")["packages"]}
-    assert list(packages) == ["base-files", "dash", "hello"]
-    assert packages["hello"]["needs"] == ["dash"] and packages["dash"]["needs"] == []
+    assert list(packages) == ["base-files", "coreutils", "dash", "hello"]  # a script calls a command of coreutils
+    assert packages["hello"]["needs"] == ["coreutils", "dash"] and packages["dash"]["needs"] == []
 
 
 def test_a_list_is_sorted_by_name_or_by_size(fpack: Fpack) -> None:
