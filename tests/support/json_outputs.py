@@ -15,7 +15,7 @@ import zstandard
 from fpack.cli.verbs import VERBS, command_of
 from support.archive import Archive, file, link
 from support.greeter import Greeter
-from support.machines import add_essential
+from support.packages import ESSENTIAL
 from support.program import Fpack
 from support.rebuilders import Rebuilders
 from support.vulnerabilities import affected, document, entry, state
@@ -275,7 +275,8 @@ def two_platforms(folder: Path) -> Fpack:
     archive.add("base-files", arch="all", files={**release, "etc/debian_version": "13\n"})
     for arch in archive.archs:
         archive.add("hello", arch=arch, files={"usr/bin/hello": file(f"a program for {arch}", 0o755)})
-    add_essential(archive)
+    for name in ESSENTIAL:
+        archive.add(name, arch="all")
     archive.publish()
     fpack = Fpack(folder / "home", archive)
     (fpack.home / "fpack.fp").write_text(
