@@ -185,7 +185,7 @@ def test_packages_that_no_data_is_about_are_told(audited: Audited, tmp_path: Pat
     other = tmp_path / "bookworm.json"
     other.write_text(json.dumps({"hello": {"CVE-2026-0005": entry(bookworm=state())}}))
     done = audited.fpack("audit", audited.tar, "--data", other, status=6)
-    assert "no data about its 3 packages" in done.stdout and "not checked: no data about Debian trixie:" in done.stdout
+    assert "no data about its 4 packages" in done.stdout and "not checked: no data about Debian trixie:" in done.stdout
     assert "no known vulnerability" not in done.stdout
     value = json.loads(audited.fpack("audit", audited.tar, "--data", other, "--json", status=6).stdout)
     assert not value["success"] and not value["images"][0]["complete"]
@@ -223,7 +223,7 @@ def test_the_settings_name_data(audited: Audited, tmp_path: Path) -> None:
         audited.fpack("audit", audited.tar, env=env | {"FPACK_VULNERABILITIES": str(nothing)}),
         audited.fpack("audit", audited.tar, "--data", nothing, env=env),
     ):
-        assert "no known vulnerability in 3 packages" in done.stdout
+        assert "no known vulnerability in 4 packages" in done.stdout
     config.write_text('[audit]\nvulnerabilities = ["tracker.json"]\n')
     done = audited.fpack("audit", audited.tar, env=env, status=2, cwd=audited.project)
     assert "relative path" in done.stderr

@@ -58,7 +58,7 @@ def test_people_are_told_what_was_shown(made: Greeter) -> None:
     text = made.fpack("verify", made.tar).stdout
     assert f"{made.tar}: self-consistent" in text and "greeter:1.0" in text and "proven" not in text
     assert "the manifest in it" in text and "--manifest names one that you trust" in text
-    assert "5 Debian packages: 5 compared with their .deb files, 5 in a signed index of Debian's" in text
+    assert "6 Debian packages: 6 compared with their .deb files, 6 in a signed index of Debian's" in text
     assert "Debian signed trixie on 20" in text
     trusted = made.fpack("verify", made.tar, "--manifest", made.manifest).stdout
     assert f"{made.tar}: proven" in trusted and "trust" not in trusted and str(made.manifest) in trusted
@@ -180,8 +180,8 @@ def test_what_was_not_checked_is_no_success(made: Greeter, elsewhere: dict[str, 
     options = ("--manifest", made.manifest) if trusted else ()
     text = unchecked(made.fpack, "--offline", made.tar, *options, env=elsewhere)
     assert "not checked: the file of hello is not available" in text
-    assert "not checked: 5 packages are not compared with what the archive has: " in text
-    assert "5 Debian packages: 0 in a signed index" in text
+    assert "not checked: 6 packages are not compared with what the archive has: " in text
+    assert "6 Debian packages: 0 in a signed index" in text
     assert not Path(elsewhere["FPACK_ROOT"]).exists(), "no store is made to look into"
     made.fpack("verify", "--offline", made.tar, *options)
     assert "leave out --offline" in made.fpack.fails("verify", "--offline", "--rebuild", made.tar)
@@ -192,7 +192,7 @@ def test_what_is_not_here_is_fetched_and_not_kept(made: Greeter, elsewhere: dict
     (tmp_path / "tmp").mkdir()
     done = made.fpack("verify", made.tar, env=env)
     assert "self-consistent" in done.stdout and done.stderr.startswith("Fetching from the archive")
-    assert "5 compared with their .deb files, 5 in a signed index" in done.stdout
+    assert "6 compared with their .deb files, 6 in a signed index" in done.stdout
     assert "fetch hello 2.10-3\n" in made.fpack("verify", "-v", made.tar, env=env).stderr
     assert not Path(elsewhere["FPACK_ROOT"]).exists() and not Path(elsewhere["XDG_CACHE_HOME"]).exists()
     assert not list((tmp_path / "tmp").iterdir())
