@@ -7,6 +7,7 @@ from typing import Any
 
 from support.archive import Archive, file, link
 from support.elves import elf
+from support.packages import ESSENTIAL
 
 MACHINES = {"amd64": (62, "x86_64-linux-gnu", "/lib64/ld-linux-x86-64.so.2"),
             "arm64": (183, "aarch64-linux-gnu", "/lib/ld-linux-aarch64.so.1")}  # fmt: skip
@@ -66,9 +67,7 @@ def small_world(folder: Path, archs: tuple[str, ...] = ("amd64", "arm64")) -> Ar
 
 def add_essential(archive: Archive) -> None:
     """Add what packages need not declare that they need."""
-    for name in [
-        *("bash", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip", "hostname", "mawk"),
-        *("perl-base", "sed", "tar", "bsdutils", "debianutils", "ncurses-base", "ncurses-bin", "passwd", "util-linux"),
-    ]:
-        archive.add(name, arch="all", files={f"usr/bin/{name}": file("a program of every system", 0o755)})
+    for name in ESSENTIAL:
+        if name != "libc-bin":
+            archive.add(name, arch="all", files={f"usr/bin/{name}": file("a program of every system", 0o755)})
     archive.add("libc-bin", arch="all", files={"usr/lib/locale/C.utf8/LC_CTYPE": "UTF-8"})
