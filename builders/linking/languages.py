@@ -145,6 +145,7 @@ LANGUAGES = (
     ),
 )
 _SUFFIX = re.compile(r"-(?:cli|bin|client|server|core|daemon|tools|utils|nox|minimal|common)\Z|[0-9.]+\Z")
+_VERSION = re.compile(r"-[0-9].*\Z")  # at the end of a store path's name
 _BY_NAME = {language.name: language for language in LANGUAGES}
 _SUFFIXES = {suffix: language for language in LANGUAGES for suffix in language.suffixes}
 
@@ -203,9 +204,15 @@ def programs(table: SliceTable) -> tuple[set[Language], bool]:
 
 
 def is_compiled(table: SliceTable) -> bool:
-    """Return whether the main program of a package is an ELF program, or all of its programs are."""
+    """Return whether the main program of a package is an ELF program, or all of its programs are.
+
+    The main program has the name of the package; of a store path, that of the path without its hash and version.
+    """
     found = list(_programs(table))
-    names = {table.package, _SUFFIX.sub("", table.package)}
+    name = (
+        _VERSION.sub("", table.package.rpartition("/")[2].partition("-")[2]) if "/" in table.package else table.package
+    )
+    names = {name, _SUFFIX.sub("", name)}
     main = [entry for entry in found if entry.path.rpartition("/")[2] in names] or found
     return bool(main) and all(entry.facts is not None and entry.facts.machine for entry in main)
 

@@ -140,12 +140,16 @@ def test_a_script_has_the_commands_that_it_calls_and_a_compiled_program_has_not(
         assert names(found) - {"libc6"} == {"app", *expected}
 
 
-def test_a_script_beside_a_built_program_has_the_commands_that_it_calls() -> None:
+@pytest.mark.parametrize(("name", "expected"), [("app-1.2", set()), ("other-1.2", {"sed"})])
+def test_a_script_of_a_built_package_has_the_commands_that_it_calls_unless_the_main_program_is_compiled(
+    name: str, expected: set[str]
+) -> None:
     spare = [table(name, {f"usr/bin/{command}": program()}) for name, command in {"dash": "sh", "sed": "sed"}.items()]
     helper = run("/bin/sh", "sed y x\n")
-    app = table("app-1", {"fpack/store/x-app-1/bin/app": program(), "fpack/store/x-app-1/bin/list": helper})
-    found = linked(app, *spare, seeds=["app-1"], built=["app-1"], depends={}, spare=["dash", "sed"])
-    assert names(found) - {"libc6"} == {"app-1", "dash", "sed"}
+    path = f"/fpack/store/{'0' * 32}-{name}"
+    app = table(path, {f"{path[1:]}/bin/app": program(), f"{path[1:]}/bin/list": helper})
+    found = linked(app, *spare, seeds=[path], built=[path], depends={}, spare=["dash", "sed"])
+    assert names(found) - {"libc6", path, "dash"} == expected
 
 
 def test_plug_ins_parts_and_packages_without_files() -> None:
