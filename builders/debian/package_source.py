@@ -145,14 +145,17 @@ class DebianSource:
         wanted = tuple(sorted(set(names)))
         arch = arch or self.arch
         key = (release, arch, wanted)
-        if key not in self.lock.closures:
+        depends = self.lock.closures.get(key)
+        if depends is None and self.frozen:
+            depends = self.lock.part_of_closures(key)
+        if depends is None:
             self._forbid_if_frozen(release, arch, " ".join(wanted))
             universe = self._universe(release, arch, wanted)
             for name in wanted:
                 self._find(universe, release, name)
             if key not in self.lock.closures:
                 self._resolve(universe, key)
-        depends = self.lock.closures[key]
+            depends = self.lock.closures[key]
         packages = self.lock.packages
         return [_entry(release, packages[release, arch, n]) | {"depends": list(depends[n])} for n in sorted(depends)]
 

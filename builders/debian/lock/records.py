@@ -143,6 +143,26 @@ class Lock:
         """Return the pinned releases, sorted."""
         return sorted({release for release, _ in self.suites})
 
+    def part_of_closures(self, key: ClosureKey) -> Depends | None:
+        """Return the closure of packages that the resolved closures of the release contain, or None if one is absent.
+
+        A lock that an older version wrote lacks a request that this version makes, but may have its packages.
+        """
+        release, arch, names = key
+        edges: dict[str, tuple[str, ...]] = {}
+        for other in sorted(known for known in self.closures if known[:2] == (release, arch)):
+            edges = {**self.closures[other], **edges}
+        found: dict[str, tuple[str, ...]] = {}
+        todo = list(names)
+        while todo:
+            name = todo.pop()
+            if name not in edges:
+                return None
+            if name not in found:
+                found[name] = edges[name]
+                todo += edges[name]
+        return found
+
     def pins(self, release: str, arch: str) -> dict[str, str]:
         """Return the locked version of each package of a release and architecture."""
         return {n: pin.version for (r, a, n), pin in self.packages.items() if (r, a) == (release, arch)}
