@@ -109,7 +109,7 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
     command = configuration.strings(given, "command")
     service = contents.extra.get("service") or {}
     prefix: list[str] = []
-    if (entrypoint or command) and not service.get("entrypoint"):
+    if (entrypoint or (command and not args.program)) and not service.get("entrypoint"):
         prefix = list(service.get("prefix", ()))
     elif entrypoint is None and args.program:
         entrypoint, why = _suggested(task, args.program, contents)

@@ -116,8 +116,10 @@ container({
     # No package declares Essential packages: the root takes what scripts and programs call, and the UTF-8 locale, which a
     # linked one does without.
     with-code = linked && interpreted
+    # A lock of before `interpreted` does not have them, and a frozen one cannot get them.
+    usual = if linked then [n for n in essential if has-package(n)] else essential
     others = if linked && !interpreted || names == [] then []
-      else [p for p in closure-of(essential) if !has(found-names, p.name)]
+      else [p for p in closure-of(usual) if !has(found-names, p.name)]
     locale = if linked then [] else [p for p in others if p.name == "libc-bin"]
     other-names = set-of([p.name for p in others])
     spare = [

@@ -57,6 +57,7 @@ shell({
       release = the-release
       closure = "depends"
       configure = false # a shell starts at once
+      init = false      # on this machine bubblewrap is process 1
       drop = if drop != null then drop else documentation(wanted)
       entrypoint = ["/usr/local/bin/fpack-enter"]
       command = ["/bin/bash"]
@@ -82,7 +83,7 @@ shell({
     release = the-release
     platform = packed.platform
     root = packed.root
-    image = packed
+    image = packed.with { init = null }
     # The store paths that the shell needs besides the root: those that its variables and its hook mention.
     paths = mentions([built, tools-of(built), variables, the-hook])
     search = programs
