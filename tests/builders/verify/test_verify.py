@@ -38,7 +38,7 @@ def test_the_image_is_proven_by_what_it_carries_and_by_what_lies_beside(made: Gr
         outcome = verify_alone(made.tar, manifest)
         assert not outcome.report.differs, outcome.report.findings
         (part,) = outcome.images
-        assert (part.checked.layers, len(part.packages)) == (len(part.head.layers), 5)
+        assert (part.checked.layers, len(part.packages)) == (len(part.head.layers), 6)
         assert part.checked.entries == sum(layer.entries for layer in part.head.layers)
         assert part.manifest == (str(manifest) if manifest else "the image")
         assert outcome.digest == part.checked.digest == part.head.image.manifest.digest

@@ -42,6 +42,9 @@ def test_the_store_is_upgraded_and_everything_in_it_is_used(fpack: Fpack, ask: A
     assert ask("store", "verify")["intact"]
     assert {Path(each["path"]).name for each in ask("store", "list")["paths"]} == before
     # Nothing is downloaded, and the image is the same, although its layers are made by newer builders.
+    # Version 0.1 had no `interpreted`: a linked image with a script now also has the commands that the script calls.
+    project = fpack.home / "fpack.fp"
+    project.write_text(project.read_text().replace('closure = "linked"', 'closure = "linked", interpreted = false'))
     digest = json.loads((fpack.home / "packed.json").read_text())["digest"]
     (fpack.home / "greeter.tar").unlink()
     assert fpack.pack("--frozen")["digest"] == digest
