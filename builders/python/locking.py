@@ -6,8 +6,10 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
+from fpack.builders.net.errors import HttpError
 from fpack.builders.net.http import Http
 from fpack.builders.net.registries import pip_constraints
 
@@ -45,6 +47,7 @@ def lock(
     limits: Sequence[str] = (),
     sources: Sequence[tuple[str, str, str]] = (),
     *,
+    files: Mapping[str, IndexFile] = MappingProxyType({}),
     preferred: Mapping[str, str] | None = None,
     http: Http | None = None,
     check: Callable[[], None] = lambda: None,
@@ -53,7 +56,8 @@ def lock(
 
     requirements: with extras and markers. builds: the requirements of each build that the caller knows of. limits:
     constraints, besides those of pip's configuration. sources: (project, version, SHA-256) of source distributions of
-    another lock, for whose builds packages are needed. preferred: versions to keep if they satisfy the requirements.
+    another lock, for whose builds packages are needed. files: where that lock says they are, by SHA-256, for those that
+    no index has. preferred: versions to keep if they satisfy the requirements.
     """
     env = environment(wanted.python, wanted.arch)
     allowed = [*limits, *constraints(pip_constraints())]
@@ -64,7 +68,8 @@ def lock(
         run = Resolver(indexes, env, constraints=allowed, preferred=preferred, check=check).resolve(requirements)
         found = {(pin.name, pin.version): _file(pin, "run") for pin in run}
         known = [
-            Pin(name, version, file, indexes.read(file).build) for name, version, file in _sources(indexes, sources)
+            Pin(name, version, file, indexes.read(file).build)
+            for name, version, file in _sources(indexes, sources, files)
         ]
         todo = [*(_complete(tuple(build)) for build in builds), *_builds([*run, *known])]
         done: set[tuple[str, ...]] = set()
@@ -83,9 +88,16 @@ def lock(
     return sorted(found.values(), key=lambda file: (file.role != "run", file.project, file.version))
 
 
-def _sources(indexes: PackageIndexes, sources: Iterable[tuple[str, str, str]]) -> Iterable[tuple[str, str, IndexFile]]:
+def _sources(
+    indexes: PackageIndexes, sources: Iterable[tuple[str, str, str]], files: Mapping[str, IndexFile]
+) -> Iterable[tuple[str, str, IndexFile]]:
     for name, version, digest in sources:
-        yield name, version, indexes.by_hash(name, digest)
+        try:
+            yield name, version, indexes.by_hash(name, digest)
+        except (ValueError, HttpError):
+            if digest not in files:
+                raise
+            yield name, version, files[digest]
 
 
 def _builds(pins: Iterable[Pin]) -> list[tuple[str, ...]]:

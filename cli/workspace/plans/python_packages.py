@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from fpack.store.errors import FpackError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from fpack.builders.python.locks import PythonLock
     from fpack.builders.python.markers import Environment
     from fpack.builders.python.project import PythonProject
+    from fpack.builders.python.wheels import IndexFile
 
 KIND = "python"
 
@@ -66,7 +68,8 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
         "sources": sorted(map(list, sdists)),
     }
     request |= {name: value for name, value in fields.items() if value}
-    found = _resolved(request, answers) if len(request) > 3 else []
+    located = {file.sha256: file for _, _, file in chosen if file is not None and file.url}
+    found = _resolved(request, answers, located) if len(request) > 3 else []
     files = [
         *_locked(lock, chosen),
         *(
@@ -91,16 +94,26 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
     }
 
 
-def _resolved(request: Mapping[str, Any], answers: PackageAnswers) -> list[dict[str, Any]]:
+def _resolved(
+    request: Mapping[str, Any], answers: PackageAnswers, located: Mapping[str, IndexFile]
+) -> list[dict[str, Any]]:
     def ask(_: list[int]) -> list[list[dict[str, Any]]]:
         target = {name: request[name] for name in ("python", "libc", "arch")}
-        return [resolve(request, answers.former(KIND, target))]
+        return [resolve(request, answers.former(KIND, target), located)]
 
     return answers.answer(KIND, [request], ask, "Python packages")[0]
 
 
-def resolve(request: Mapping[str, Any], former: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
-    """Return the files for a request, from the indexes. former: files whose versions are kept if they satisfy."""
+def resolve(
+    request: Mapping[str, Any],
+    former: Sequence[Mapping[str, Any]] = (),
+    located: Mapping[str, IndexFile] = MappingProxyType({}),
+) -> list[dict[str, Any]]:
+    """Return the files for a request, from the indexes.
+
+    former: files whose versions are kept if they satisfy. located: files of the project's lock with their URLs, by
+    SHA-256; they are no part of the request, so that the answer is the same wherever they are.
+    """
     from fpack.builders.python.locking import PythonTarget, lock
 
     try:
@@ -110,6 +123,7 @@ def resolve(request: Mapping[str, Any], former: Sequence[Mapping[str, Any]] = ()
             request.get("builds", []),
             request.get("limits", []),
             [(s[0], s[1], s[2]) for s in request.get("sources", [])],
+            files=located,
             preferred={str(item.get("project")): str(item.get("version")) for item in former},
         )
     except ValueError as error:
