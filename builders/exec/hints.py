@@ -31,7 +31,7 @@ _OPTIONS: Mapping[str, str] = {
 
 
 class Remedy(NamedTuple):
-    """What a build lacks, and the packages that have it, best first. need: of the alternatives, the one that they meet.
+    """A need that a build lacks, and the packages that have it, best first. need: of the alternatives, the one that they meet.
     release: of the packages."""
 
     missing: MissingThing

@@ -32,7 +32,7 @@ MAX_TEXT = 1 << 18  # characters of a log that are looked at, from its end
 
 
 class MissingThing(NamedTuple):
-    """What a message says is missing. needs: alternatives, of which one is enough; none if there is only advice. at:
+    """A missing thing that a message names. needs: alternatives, of which one is enough; none if there is only advice. at:
     the offset of the message in the text. weight: of the
     message, since a build often goes on after some."""
 

@@ -30,7 +30,7 @@ _HINT = "cargo vendor puts the crates into vendor/, where they need no registry"
 
 
 class CargoRegistry(NamedTuple):
-    """Where crates come from. sparse: `sparse+URL`, or "". directory: a local registry of .crate files, or "".
+    """A source of crates. sparse: `sparse+URL`, or "". directory: a local registry of .crate files, or "".
 
     trusted: the user's settings name it.
     """

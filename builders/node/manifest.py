@@ -14,7 +14,7 @@ MAX_MEMBERS = 2000
 
 
 class DependencySpec(NamedTuple):
-    """What a dependency asks for: a package by its real name, and a range or tag of versions.
+    """The request of a dependency: a package by its real name, and a range or tag of versions.
 
     kind: `registry`, or what else it is: `workspace`, `file`, `url`, `git`.
     """

@@ -47,7 +47,7 @@ class ModuleLink(NamedTuple):
 
 
 class ModuleLayout(NamedTuple):
-    """What is installed, by directory."""
+    """The installed packages, by directory."""
 
     packages: Sequence[Placed]
     links: Sequence[ModuleLink] = ()
@@ -80,7 +80,7 @@ class Graph(NamedTuple):
 
 
 class Platform(NamedTuple):
-    """What is built for. node: the version of Node. cpu: as Node calls it."""
+    """The target of a build. node: the version of Node. cpu: as Node calls it."""
 
     node: str
     cpu: str

@@ -45,7 +45,7 @@ class ModuleRelease(NamedTuple):
 
 
 class Packument(NamedTuple):
-    """What the registry knows of a package. tags: versions by tag."""
+    """The record of a package in the registry. tags: versions by tag."""
 
     name: str
     tags: Mapping[str, str]

@@ -20,7 +20,7 @@ class UnresolvableModule(FpackError):
 
 
 class Packuments(Protocol):
-    """What a registry has."""
+    """The answers of a registry."""
 
     def packument(self, name: str) -> Packument: ...
     def expect(self, names: Iterable[str]) -> None: ...

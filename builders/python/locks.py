@@ -41,7 +41,7 @@ class LockedProject(NamedTuple):
 
 
 class PythonLock(NamedTuple):
-    """What a lock says for one platform. local: directories of the project that are installed too, relative."""
+    """The content of a lock for one platform. local: directories of the project that are installed too, relative."""
 
     packages: tuple[LockedProject, ...]
     local: tuple[str, ...] = ()

@@ -24,7 +24,7 @@ DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOF
 
 
 class Metadata(NamedTuple):
-    """What a file requires. build: requirements of its build, of a source distribution; None of a wheel."""
+    """The requirements of a file. build: requirements of its build, of a source distribution; None of a wheel."""
 
     requires: tuple[str, ...]
     requires_python: str = ""

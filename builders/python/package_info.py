@@ -9,7 +9,7 @@ _EXTRA = re.compile(r"""\bextra\s*==\s*["']([^"']+)["']""")
 
 
 class PackageInfo(NamedTuple):
-    """What a PKG-INFO says. complete: no build changes its requirements, so that none means none."""
+    """The content of a PKG-INFO. complete: no build changes its requirements, so that none means none."""
 
     requires: tuple[str, ...] = ()
     requires_python: str = ""
@@ -17,7 +17,7 @@ class PackageInfo(NamedTuple):
 
     @property
     def says(self) -> bool:
-        """Whether its requirements are to be believed."""
+        """True if its requirements are to be believed."""
         return self.complete or bool(self.requires)
 
 

@@ -29,7 +29,7 @@ class UnresolvableProject(FpackError):
 
 
 class Key(NamedTuple):
-    """What is chosen: a package, or an extra of it."""
+    """A choice: a package, or an extra of it."""
 
     name: str
     extra: str = ""
@@ -53,7 +53,7 @@ class Pin(NamedTuple):
 
 
 class Candidates(Protocol):
-    """What the indexes have for one platform."""
+    """The answers of the indexes for one platform."""
 
     def versions(self, name: str) -> Sequence[str]:
         """Return the versions of a package that have a file for the platform, newest first."""

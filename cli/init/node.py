@@ -22,7 +22,7 @@ _COMPILERS = re.compile(r"\b(tsc|rollup|tsup|babel|webpack|vite|esbuild|unbuild|
 
 
 class _Start(NamedTuple):
-    """What `scripts.start` runs: flags of node, and the file."""
+    """The command of `scripts.start`: flags of node, and the file."""
 
     flags: Sequence[str]
     file: str

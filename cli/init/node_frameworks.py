@@ -13,7 +13,7 @@ _Finder = Callable[[Project, dict[str, Any]], "Framework | None"]
 
 
 class Framework(NamedTuple):
-    """What a framework makes.
+    """The output of a framework.
 
     build: the command. site: the folder of static files, or None for a server. single_page: unknown paths are the
     start page's. entrypoint, ports: of a server.

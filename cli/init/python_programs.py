@@ -14,7 +14,7 @@ PORT = 8000
 
 
 class PythonProgram(NamedTuple):
-    """What an image runs. entrypoint: as of a guess; None: there is no program. needs: packages that it needs.
+    """The program of an image. entrypoint: as of a guess; None: there is no program. needs: packages that it needs.
 
     env: variables of the build.
     """

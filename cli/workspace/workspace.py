@@ -347,7 +347,7 @@ class Workspace:
 
     @cached_property
     def answers(self) -> PackageAnswers:
-        """What the package indexes of languages answered, as locked."""
+        """The locked answers of the package indexes of languages."""
         from .plans.package_answers import PackageAnswers
 
         return PackageAnswers(lambda: self.source, note)

@@ -26,7 +26,7 @@ _LIMIT = 2000  # files of one name that are looked at
 
 
 class PackageTraits(NamedTuple):
-    """What the choice needs to know of a package. depends: the names in its dependencies, alternatives included."""
+    """The facts of a package that decide the choice. depends: the names in its dependencies, alternatives included."""
 
     version: str
     description: str = ""

@@ -35,7 +35,7 @@ class _Command(NamedTuple):
 
 
 class _State:
-    """What is known while the files are read. holds: of the place that is read now."""
+    """The state while the files are read. holds: of the place that is read now."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         self.texts = texts

@@ -39,7 +39,7 @@ class MesonCall(NamedTuple):
 
 @dataclass
 class MesonScope:
-    """What is known at a place. values: of variables; options: of the project."""
+    """The state at a place. values: of variables; options: of the project."""
 
     values: dict[str, Value] = field(default_factory=dict)
     options: dict[str, Value] = field(default_factory=dict)

@@ -21,7 +21,7 @@ class BuildRequirement(NamedTuple):
 
 
 class BuildFacts(NamedTuple):
-    """What the files of a build system say. programs: those that are installed, in their order. libraries: True if it
+    """The content of a build system's files. programs: those that are installed, in their order. libraries: True if it
     installs a library. known: the programs are all that the build installs. name, version: of the project, or None.
     sbin: the programs that are installed to sbin."""
 
@@ -86,7 +86,7 @@ class Branches:
 
     @property
     def holds(self) -> Truth:
-        """Whether all conditions hold."""
+        """True if all conditions hold."""
         found: Truth = True
         for condition, _ in self._open:
             found = both(found, condition)
