@@ -31,8 +31,10 @@ _OPTIONS: Mapping[str, str] = {
 
 
 class Remedy(NamedTuple):
-    """A need that a build lacks, and the packages that have it, best first. need: of the alternatives, the one that they meet.
-    release: of the packages."""
+    """A need that a build lacks, and the packages that have it, best first.
+
+    need: of the alternatives, the one that they meet. release: of the packages.
+    """
 
     missing: MissingThing
     need: BuildNeed

@@ -32,9 +32,11 @@ MAX_TEXT = 1 << 18  # characters of a log that are looked at, from its end
 
 
 class MissingThing(NamedTuple):
-    """A missing thing that a message names. needs: alternatives, of which one is enough; none if there is only advice. at:
-    the offset of the message in the text. weight: of the
-    message, since a build often goes on after some."""
+    """A missing thing that a message names.
+
+    needs: alternatives, of which one is enough; none if there is only advice. at: the offset of the message in the
+    text. weight: of the message, since a build often goes on after some.
+    """
 
     name: str
     needs: tuple[BuildNeed, ...]

@@ -26,9 +26,10 @@ PARALLEL = 8
 
 
 class PackageIndexes:
-    """The files of the indexes for a target. scratch: a directory for downloads. python: the full version of the target.
+    """The files of the indexes for a target.
 
-    Answers are kept for the life of the object. `expect` asks several packages' pages at once.
+    scratch: a directory for downloads. python: the full version of the target. Answers are kept for the life of the
+    object. `expect` asks several packages' pages at once.
     """
 
     def __init__(

@@ -43,7 +43,7 @@ class Side(NamedTuple):
                 if licence is not None and (licence.expression or licence.original):
                     found[name] = licence.expression or licence.original
         if self.subject is not None and not found.keys() >= {*names}:
-            from fpack.cli.images.subject import StoredSubject
+            from fpack.cli.images.stored_subject import StoredSubject
 
             from .bill_licences import attached_licences
 

@@ -13,7 +13,8 @@ from fpack.cli.errors import UsageError
 from fpack.store.errors import FpackError
 
 from .source_locks import read_locks
-from .subject import HasManifest, StoredSubject
+from .stored_subject import StoredSubject
+from .subject import HasManifest
 from .vulnerability_data import VulnerabilityData, names, open_all
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from fpack.store import derivation
 from fpack.store.path import StorePath
 from fpack.store.root import default_root
 
-from .subject import BuiltSubject, StoredSubject, Subject
+from .stored_subject import StoredSubject
+from .subject import BuiltSubject, Subject
 
 if TYPE_CHECKING:
     from fpack.builders.debian.lock.records import PackagePin

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpack.builders.debian.suites import show_date
-from fpack.cli.images.subject import StoredSubject, Subject
+from fpack.cli.images.stored_subject import StoredSubject
+from fpack.cli.images.subject import Subject
 
 from . import findings
 from .findings import AuditRows, RebuiltPackage

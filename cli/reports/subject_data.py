@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fpack.cli.images.subject import BuiltSubject, StoredSubject, Subject
+from fpack.cli.images.stored_subject import StoredSubject
+from fpack.cli.images.subject import BuiltSubject, Subject
 
 from .contents import PageContents
 from .graph import PackageGraph

@@ -11,7 +11,8 @@ from fpack.cli.ui.render import megabytes
 from fpack.store.path import parse
 
 if TYPE_CHECKING:
-    from fpack.cli.images.subject import StoredSubject, Subject
+    from fpack.cli.images.stored_subject import StoredSubject
+    from fpack.cli.images.subject import Subject
     from fpack.cli.ui.layout import Branch, Page
     from fpack.cli.workspace.target import Target
     from fpack.cli.workspace.workspace import Workspace

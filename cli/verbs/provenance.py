@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fpack.builders.attest.slsa import BuildContext
     from fpack.builders.attest.statement import Statement
     from fpack.builders.manifest.reader import ManifestReader
-    from fpack.cli.images.subject import StoredSubject
+    from fpack.cli.images.stored_subject import StoredSubject
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 

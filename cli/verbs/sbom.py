@@ -12,7 +12,7 @@ from fpack.cli.images import container_options
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from fpack.cli.images.subject import StoredSubject
+    from fpack.cli.images.stored_subject import StoredSubject
 
 
 @click.command(

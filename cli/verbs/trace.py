@@ -67,7 +67,7 @@ def command(path: str, image: str | None, platform: str | None, as_json: bool, *
 def _stated(subject: Subject) -> Callable[[str], str | None]:
     """Return what gives the licence of a package by the bill that an image file carries."""
     from fpack.cli.images.file_bills import stated_licence
-    from fpack.cli.images.subject import StoredSubject
+    from fpack.cli.images.stored_subject import StoredSubject
 
     if not isinstance(subject, StoredSubject):
         return lambda package: None

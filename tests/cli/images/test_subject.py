@@ -16,7 +16,7 @@ import pytest
 import zstandard
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.cli.images import image_file
-from fpack.cli.images.subject import StoredSubject, _dependencies
+from fpack.cli.images.stored_subject import StoredSubject, _dependencies
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
 from support.archive import Archive, file, link
