@@ -93,7 +93,7 @@ def _without(image: AuditedImage, data: Sequence[VulnerabilityData]) -> Iterator
 def _rebuilt(subject: Subject, policy: RebuilderPolicy | None, bundle: Path | None) -> list[RebuiltPackage] | None:
     if policy is None:
         return None
-    from fpack.cli.images import rebuilt
+    from fpack.cli.images.attestations import rebuilt
 
     (results,) = rebuilt.of_images([subject.manifest().head.lock.packages], policy, bundle)
     return [_package(result) for result in results]

@@ -96,7 +96,7 @@ def command(
     WHAT is an image file, a package or an attribute. Vulnerabilities of Debian's packages are matched by source
     package; a package without any file in the image does not count. No name of a package is sent to anybody.
     """
-    from fpack.cli.images import rebuilt as rebuilt_by
+    from fpack.cli.images.attestations import rebuilt as rebuilt_by
     from fpack.cli.images.audit_report import report, value
     from fpack.cli.images.audits import auditor
     from fpack.cli.images.subject import open_subject

@@ -49,7 +49,7 @@ def show(
 
     The exit status is 0 if enough operators reproduced each package, 1 if not, and 6 if too few answered.
     """
-    from fpack.cli.images import rebuilt
+    from fpack.cli.images.attestations import rebuilt
     from fpack.cli.ui import layout
     from fpack.cli.workspace.workspace import Workspace
 
@@ -82,7 +82,7 @@ def fetch(
     The file holds the raw answers. The exit status is 6 if a server did not answer.
     """
     from fpack.builders.attest import rebuilder_bundle
-    from fpack.cli.images import rebuilt
+    from fpack.cli.images.attestations import rebuilt
     from fpack.cli.ui import document_output
     from fpack.cli.ui.layout import clean
     from fpack.cli.ui.render import counted

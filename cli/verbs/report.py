@@ -58,8 +58,8 @@ def command(
     rebuilt its packages if rebuilders are configured, and the signatures of a file. The same image and data give the
     same page.
     """
+    from fpack.cli.images.attestations.rebuilt import of_page
     from fpack.cli.images.optional_audit import optional_auditor
-    from fpack.cli.images.rebuilt import of_page
     from fpack.cli.images.subject import open_subject
     from fpack.cli.reports import evidence, image_sections, page, writing
     from fpack.cli.reports.subject_data import collect, output_name

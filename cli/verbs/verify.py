@@ -110,7 +110,7 @@ def command(
 
     from fpack.builders.verify.evidence.local import LocalEvidence
     from fpack.builders.verify.verify import verify
-    from fpack.cli.images import rebuilt as rebuilt_by
+    from fpack.cli.images.attestations import rebuilt as rebuilt_by
     from fpack.cli.images.manifests import all_beside
     from fpack.cli.paths import cache_directory
     from fpack.cli.ui import verification

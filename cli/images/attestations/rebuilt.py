@@ -116,7 +116,7 @@ def find_documents(packages: Sequence[LockedDeb], policy: RebuilderPolicy, bundl
 
 def locked_packages(workspace: Workspace, what: str | None, platform: str | None) -> Sequence[LockedDeb]:
     """Return the packages of an image by its manifest."""
-    from .subject import open_subject
+    from fpack.cli.images.subject import open_subject
 
     found = open_subject(workspace, what, platform).manifest().head.lock.packages
     workspace.finish()
