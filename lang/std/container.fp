@@ -157,6 +157,8 @@ container({
     all-rules = {
       ...if any(others, p => p.name == "libc-bin") then { libc-bin = { drop = not-of-libc(found) } } else {}
       ...{ ${d.name} = { keep = d.keep } for d in data if d.keep != null }
+      # The static program is for images without a C library.
+      ...if may-init && starter != [] && has(found-names, "libc6") then { tini = { keep = ["/usr/bin/tini"] } } else {}
       ...rules
     }
     rules-made = import("fpack/rules").table(all-found, debian, all-rules, linked, drop, setuid)

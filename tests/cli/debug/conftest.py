@@ -22,6 +22,7 @@ bare = container {
   closure = "linked"
   rules = { coreutils = { keep = ["/usr/bin/sleep"] } }
   entrypoint = ["/usr/bin/sleep", "inf"]
+  init = false # process 1 is the program itself
   env = { COLOR = "blue", LD_PRELOAD = "/evil.so", BASH_ENV = "/evil.sh", PROMPT_COMMAND = "touch /evil" }
   workdir = "/srv/work"
   directories = { "/srv/work" = { mode = "1777" } }
@@ -32,6 +33,7 @@ mounting = container {
   packages = [debian.bash, debian.coreutils, debian.mount]
   configure = false
   entrypoint = ["/usr/bin/sleep", "inf"]
+  init = false # process 1 is the program itself
 }
 full = container {
   name = "full"
@@ -39,6 +41,7 @@ full = container {
   packages = [debian.bash, debian.coreutils]
   configure = false
   entrypoint = ["/usr/bin/sleep", "inf"]
+  init = false # process 1 is the program itself
 }
 """
 
