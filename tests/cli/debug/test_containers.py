@@ -336,7 +336,7 @@ class Terminal:
 def test_a_shell_on_a_terminal(debugger: Debugger, bare: str) -> None:
     terminal = Terminal(debugger.command("debug", bare), debugger.podman.home)
     terminal.until("/srv/work # ")
-    terminal.type("tty; sh -c 'echo be''gun; exec sleep 1000'\n")
+    terminal.type("tty; sh -c 'echo be''gun; read word; echo got $word; exec sleep 1000'\n")
     terminal.until("/.fp-tty/0")
     terminal.until("begun")
     terminal.type("\x1a")
@@ -344,6 +344,8 @@ def test_a_shell_on_a_terminal(debugger: Debugger, bare: str) -> None:
     terminal.type("jobs; fg\n")
     terminal.until("Stopped")
     terminal.until("exec sleep 1000")
+    terminal.type("it\n")
+    terminal.until("got it")  # only a process in the foreground can read from the terminal
     terminal.type("\x03")
     terminal.until("# ")
     terminal.type("echo status=$?; exit 5\n")
