@@ -1,0 +1,109 @@
+"""Define a repository: blobs and manifests by digest, tags, and the referrers of manifests.
+
+A repository of an OCI registry is one (https://github.com/opencontainers/distribution-spec/blob/main/spec.md), and so
+is an OCI layout in a directory, below a URL, or in a bucket. One conformance suite tests all of them:
+`tests/builders/distribution/test_repositories.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from fpack.store.errors import FpackError
+
+
+class RepositoryError(FpackError):
+    """A repository that cannot do what is asked. `where` names the repository. Subclasses tell the causes apart."""
+
+
+class NotThere(RepositoryError):
+    """A manifest, a blob or a repository that does not exist."""
+
+
+class Denied(RepositoryError):
+    """A repository refuses the credentials, or that they do this."""
+
+
+class Unavailable(RepositoryError):
+    """A repository that does not answer, or answers with a fault of its own, after all attempts."""
+
+
+class Corrupt(RepositoryError):
+    """Content that differs from its digest or size, or a document that is not valid."""
+
+
+class BlobEntry(NamedTuple):
+    """A descriptor of a blob or a manifest. digest: `sha256:` and 64 hexadecimal digits. size: in bytes."""
+
+    media_type: str
+    digest: str
+    size: int
+    artifact_type: str = ""
+    annotations: Mapping[str, str] = {}
+
+    def value(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        more: dict[str, Any] = {"artifactType": self.artifact_type} if self.artifact_type else {}
+        if self.annotations:
+            more["annotations"] = dict(self.annotations)
+        return {"mediaType": self.media_type, "digest": self.digest, "size": self.size, **more}
+
+
+class ManifestDocument(NamedTuple):
+    """A manifest or an index: the exact bytes, which were compared with the digest."""
+
+    media_type: str
+    digest: str
+    data: bytes
+
+
+class BlobSource(NamedTuple):
+    """A blob to write. chunks: returns the content from an offset, and can be called again to resume.
+
+    mounts: names of repositories of the same registry that may have the blob.
+    """
+
+    digest: str
+    size: int
+    chunks: Callable[[int], Iterator[bytes]]
+    mounts: Sequence[str] = ()
+
+
+class Repository(Protocol):
+    """One repository. Methods raise RepositoryError; all can be called from several threads at once."""
+
+    name: str  # for messages and logs: without credentials
+
+    def resolve(self, tag: str) -> BlobEntry | None:
+        """Return the descriptor of a tag's or a digest's manifest (a HEAD request), or None."""
+
+    def manifest(self, reference: str) -> ManifestDocument | None:
+        """Return the manifest or index of a tag or a digest, compared with the digest if one is given, or None."""
+
+    def has_blob(self, digest: str) -> bool:
+        """Tell whether a blob exists."""
+
+    def read_blob(self, entry: BlobEntry, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Yield a part of a blob. A whole blob (no offset, no length) is compared with its digest and size.
+
+        Interrupted transfers are resumed. The caller must check what a partial read returns. Raise NotThere.
+        """
+
+    def write_blob(self, source: BlobSource) -> bool:
+        """Write a blob unless it exists. Return whether bytes were transferred (not if it existed or was mounted)."""
+
+    def write_manifest(self, data: bytes, media_type: str, tag: str = "") -> BlobEntry:
+        """Write a manifest or index whose blobs exist, by digest or under a tag.
+
+        If it has a subject and the repository lists no referrers itself, update the list in the fallback tag.
+        """
+
+    def referrers(self, digest: str, artifact_type: str = "") -> list[BlobEntry]:
+        """Return the descriptors of manifests whose subject is a digest, from the API or the fallback tag."""
+
+    def tags(self, prefix: str = "") -> list[str]:
+        """Return all tags that begin with a prefix, sorted. A repository that does not exist has none."""
+
+    def delete(self, reference: str) -> bool:
+        """Delete a tag, a manifest or a blob, if the repository can. Return whether it existed."""
