@@ -24,7 +24,7 @@ def test_a_reference(text: str, wanted: Reference) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "app", "team/app", "./app.tar", "a.example/App", "a.b/c:", "a.b/c@sha256:1", "a.b//c", f"a.b/{'c' * 256}", "a.b/c:1\n"],
+    ["", "app", "a/b", "./a.tar", "a.example/A", "a.b/c:", "a.b/c@sha256:1", "a.b//c", "a.b/c:1\n", f"a.b/{'c' * 256}"],
 )  # fmt: skip
 def test_what_is_none(text: str) -> None:
     with pytest.raises(BadReference, match="is not a reference"):
