@@ -1,0 +1,326 @@
+"""Keep a repository in a directory: an OCI layout that several processes can read and write at once.
+
+`index.json` holds the tags, as image layouts define it (`org.opencontainers.image.ref.name`). A blob is written beside,
+synced and renamed into place, so a blob that exists is complete. `index.json` is replaced under a file lock, after the
+blobs are durable. A killed writer leaves a file in `.uploads`, which the next writer deletes.
+Format: https://github.com/opencontainers/image-spec/blob/main/image-layout.md
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from fpack.store.files import replace
+from fpack.store.files.sync import sync_directory
+from fpack.store.locks import FileLock
+
+from .layout_index import (
+    EMPTY_INDEX,
+    MAX_INDEX,
+    MAX_MANIFEST,
+    OCI_INDEX,
+    RefIndex,
+    annotations_of,
+    describe,
+    fallback_tag,
+    filtered,
+    referrers_document,
+    subject_of,
+)
+from .names import check_digest, digest_of, is_digest
+from .protocol import BlobEntry, BlobSource, Corrupt, Denied, ManifestDocument, NotThere, RepositoryError, Unavailable
+
+_CHUNK = 1 << 20
+_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class DirectoryRepository:
+    """The repository in a directory. The first write creates the directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.name = f"file://{directory}"
+        self._blobs = directory / "blobs" / "sha256"
+        self._uploads = directory / ".uploads"
+        self._preparing = threading.Lock()
+        self._prepared = False
+        self._index: tuple[tuple[int, int, int], RefIndex] | None = None
+
+    # Reading
+
+    def resolve(self, tag: str) -> BlobEntry | None:
+        """Return the descriptor of a tag's or a digest's manifest, or None."""
+        with self._errors():
+            if is_digest(tag):
+                found = self.manifest(tag)
+                return describe(found.data, found.media_type) if found else None
+            entry = self._refs().tag(tag)
+            return entry if entry is not None and self.has_blob(entry.digest) else None
+
+    def manifest(self, reference: str) -> ManifestDocument | None:
+        """Return the manifest or index of a tag or a digest, compared with the digest, or None."""
+        with self._errors():
+            entry = None if is_digest(reference) else self._refs().tag(reference)
+            digest = entry.digest if entry is not None else reference
+            if not is_digest(digest):
+                return None
+            try:
+                data = self._read(self._blob(digest), MAX_MANIFEST)
+            except FileNotFoundError:
+                return None
+            if digest_of(data) != digest:
+                raise Corrupt("A manifest differs from its digest", where=self.name, why=digest)
+            return ManifestDocument(describe(data, entry.media_type if entry else "").media_type, digest, data)
+
+    def has_blob(self, digest: str) -> bool:
+        """Tell whether a blob exists."""
+        with self._errors():
+            try:
+                return stat.S_ISREG(os.lstat(self._blob(digest)).st_mode)
+            except FileNotFoundError:
+                return False
+
+    def read_blob(self, entry: BlobEntry, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Yield a part of a blob. A whole blob is compared with its digest and size. Raise NotThere."""
+        with self._errors():
+            try:
+                fd = self._open(self._blob(entry.digest))
+            except FileNotFoundError:
+                raise NotThere("A blob does not exist", where=self.name, why=entry.digest) from None
+            try:
+                size = os.fstat(fd).st_size
+                if size != entry.size:
+                    raise Corrupt(
+                        "A blob differs from its size", where=self.name, why=f"{entry.digest} has {size} bytes"
+                    )
+                whole = offset == 0 and length is None
+                hasher = hashlib.sha256() if whole else None
+                at, end = offset, size if length is None else min(offset + length, size)
+                while at < end:
+                    piece = os.pread(fd, min(_CHUNK, end - at), at)
+                    if not piece:
+                        raise Corrupt("A blob was truncated while it was read", where=self.name, why=entry.digest)
+                    at += len(piece)
+                    if hasher is not None:
+                        hasher.update(piece)
+                        if at >= end and f"sha256:{hasher.hexdigest()}" != entry.digest:
+                            raise Corrupt("A blob differs from its digest", where=self.name, why=entry.digest)
+                    yield piece
+                if hasher is not None and not size and digest_of(b"") != entry.digest:
+                    raise Corrupt("A blob differs from its digest", where=self.name, why=entry.digest)
+            finally:
+                os.close(fd)
+
+    def referrers(self, digest: str, artifact_type: str = "") -> list[BlobEntry]:
+        """Return the descriptors of manifests whose subject is a digest."""
+        found = self.manifest(fallback_tag(digest))
+        return filtered(found.data, artifact_type) if found is not None else []
+
+    def tags(self, prefix: str = "") -> list[str]:
+        """Return all tags that begin with a prefix, sorted."""
+        with self._errors():
+            return self._refs().tags(prefix)
+
+    # Writing
+
+    def write_blob(self, source: BlobSource) -> bool:
+        """Write a blob unless it exists. Return whether bytes were written."""
+        with self._errors():
+            target = self._blob(source.digest)
+            with contextlib.suppress(FileNotFoundError):
+                if os.lstat(target).st_size == source.size:
+                    return False
+            self._prepare()
+            with self._new_file() as (fd, temporary):
+                hasher, size = hashlib.sha256(), 0
+                for chunk in source.chunks(0):
+                    hasher.update(chunk)
+                    size += len(chunk)
+                    if size > source.size:
+                        break
+                    _write(fd, chunk)
+                if size != source.size or f"sha256:{hasher.hexdigest()}" != source.digest:
+                    raise Corrupt("Content to write differs from its digest", where=self.name, why=source.digest)
+                os.fsync(fd)
+                os.rename(temporary, target)
+        return True
+
+    def write_manifest(self, data: bytes, media_type: str, tag: str = "") -> BlobEntry:
+        """Write a manifest or index, by digest or under a tag. List it if it has a subject."""
+        if len(data) > MAX_MANIFEST:
+            raise RepositoryError("A manifest is too large", where=self.name, why=f"the limit is {MAX_MANIFEST} bytes")
+        entry = describe(data, media_type)
+        with self._errors():
+            self._write_data(entry.digest, data)
+            subject = subject_of(data)
+            if tag or subject:
+                with self._changing() as refs:
+                    if subject:
+                        listed = self._referrers_data(refs, subject)
+                        document = referrers_document(listed, entry, annotations_of(data))
+                        list_entry = describe(document, OCI_INDEX)
+                        self._write_data(list_entry.digest, document)
+                        refs.set(fallback_tag(subject), list_entry)
+                    if tag:
+                        refs.set(tag, entry)
+        return entry
+
+    def delete(self, reference: str) -> bool:
+        """Delete a tag, or a manifest or blob with the tags that name it. Return whether it existed."""
+        with self._errors():
+            if not self.directory.is_dir():
+                return False
+            if not is_digest(reference):
+                with self._changing() as refs:
+                    return refs.remove(reference)
+            target = self._blob(reference)
+            try:
+                os.lstat(target)
+            except FileNotFoundError:
+                return False
+            if self._refs().names(reference):
+                with self._changing() as refs:
+                    refs.forget(reference)
+            os.unlink(target)
+            return True
+
+    def blobs(self) -> Iterator[tuple[str, int, float]]:
+        """Yield each blob's digest, its size, and the time of its creation, in seconds since 1970."""
+        with self._errors(), contextlib.suppress(FileNotFoundError), os.scandir(self._blobs) as entries:
+            for entry in entries:
+                if is_digest(f"sha256:{entry.name}"):
+                    with contextlib.suppress(FileNotFoundError):
+                        status = entry.stat(follow_symlinks=False)
+                        yield f"sha256:{entry.name}", status.st_size, status.st_mtime
+
+    # Files
+
+    def _blob(self, digest: str) -> Path:
+        return self._blobs / check_digest(digest, self.name).removeprefix("sha256:")
+
+    def _open(self, path: Path) -> int:
+        fd = os.open(path, _READ)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise Corrupt("A file of a layout is not a regular file", where=str(path))
+        return fd
+
+    def _read(self, path: Path, limit: int) -> bytes:
+        with open(self._open(path), "rb") as file:
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            raise Corrupt("A document is too large", where=str(path), why=f"the limit is {limit} bytes")
+        return data
+
+    def _refs(self) -> RefIndex:
+        """Return the tags. A process parses each version of `index.json` once."""
+        path = self.directory / "index.json"
+        try:
+            status = os.stat(path)
+            version = (status.st_ino, status.st_mtime_ns, status.st_size)
+            if self._index is not None and self._index[0] == version:
+                return self._index[1]
+            index = RefIndex(self._read(path, MAX_INDEX), self.name)
+        except FileNotFoundError:
+            return RefIndex(EMPTY_INDEX, self.name)
+        self._index = (version, index)
+        return index
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[RefIndex]:
+        """Yield the tags to change, under the lock, and write them. All blobs are durable before."""
+        self._prepare()
+        with FileLock(self.directory / ".lock", transient=False):
+            path = self.directory / "index.json"
+            try:
+                refs = RefIndex(self._read(path, MAX_INDEX), self.name)
+            except FileNotFoundError:
+                refs = RefIndex(EMPTY_INDEX, self.name)
+            before = refs.encode()
+            yield refs
+            if (after := refs.encode()) != before:
+                sync_directory(self._blobs)
+                replace.write(path, after, durable=True)
+
+    def _referrers_data(self, refs: RefIndex, subject: str) -> bytes | None:
+        entry = refs.tag(fallback_tag(subject))
+        if entry is None:
+            return None
+        with contextlib.suppress(FileNotFoundError):
+            return self._read(self._blob(entry.digest), MAX_MANIFEST)
+        return None
+
+    def _write_data(self, digest: str, data: bytes) -> None:
+        self.write_blob(BlobSource(digest, len(data), lambda offset: iter((data[offset:],))))
+
+    def _prepare(self) -> None:
+        """Create the layout, and delete what killed writers left."""
+        if self._prepared:
+            return
+        with self._preparing:
+            for directory in (self._blobs, self._uploads):
+                directory.mkdir(parents=True, exist_ok=True)
+            for name, data in (("index.json", EMPTY_INDEX), ("oci-layout", _LAYOUT)):
+                path = self.directory / name
+                if not path.exists():
+                    with FileLock(self.directory / ".lock", transient=False):
+                        if not path.exists():
+                            replace.write(path, data, durable=True)
+            for name in os.listdir(self._uploads):
+                with contextlib.suppress(OSError):
+                    _delete_if_unlocked(self._uploads / name)
+            self._prepared = True
+
+    @contextlib.contextmanager
+    def _new_file(self) -> Iterator[tuple[int, Path]]:
+        """Yield a new locked file and its path. It is deleted at the end unless it was renamed."""
+        while True:
+            path = self._uploads / os.urandom(12).hex()
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            try:
+                with contextlib.suppress(OSError):  # a file system without locks: no process deletes the file
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not path.exists():
+                    continue  # another process deleted the file before it was locked
+                yield fd, path
+                return
+            finally:
+                os.close(fd)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            kind: Callable[..., RepositoryError] = Unavailable
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                kind = Denied
+            what = "A directory with an image layout cannot be used"
+            raise kind(what, where=error.filename or self.name, why=error.strerror or str(error)) from None
+
+
+def _write(fd: int, data: bytes) -> None:
+    view: Any = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _delete_if_unlocked(path: Path) -> None:
+    fd = os.open(path, _READ)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(path)
+    finally:
+        os.close(fd)

@@ -1,0 +1,33 @@
+"""Check digests and tags, so that a name of a repository never becomes another path."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from .protocol import Corrupt
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether a text is a SHA-256 digest as OCI writes it."""
+    return _DIGEST.match(text) is not None
+
+
+def is_tag(text: str) -> bool:
+    """Tell whether a text can be a tag."""
+    return _TAG.match(text) is not None
+
+
+def check_digest(text: str, where: str = "") -> str:
+    """Return a digest. Raise Corrupt if the text is none."""
+    if not is_digest(text):
+        raise Corrupt(f"{text[:100]!r} is not a SHA-256 digest", where=where)
+    return text
+
+
+def digest_of(data: bytes) -> str:
+    """Return the digest of bytes, as OCI writes it."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
