@@ -111,6 +111,15 @@ PROGRAMS = {
             ("LC_ALL", "C.UTF-8"),
         ),
     ),
+    # These are `docker-credential-NAME`, which the configuration of docker or podman names. They ask key rings and clouds.
+    "credential helper": Program(
+        variables=(
+            *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_*", "TMPDIR", "XDG_*", "DOCKER_CONFIG", "GNUPGHOME"),
+            *("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "PASSWORD_STORE_*", "AWS_*", "AZURE_*"),
+            *("CLOUDSDK_*", "GOOGLE_*", "ACR_*", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY"),
+            *("ALL_PROXY", "NO_PROXY"),
+        ),
+    ),
     "podman": Program(names=("podman",), variables=_ENGINE),
     "docker": Program(names=("docker",), variables=_ENGINE),
     # Its output depends on variables such as SOURCE_DATE_EPOCH, so it gets none.
@@ -196,21 +205,28 @@ def environment(name: str, environ: Mapping[str, str] = os.environ, more: Iterab
 
 
 def run(
-    name: str, words: Sequence[str], *, program: str = "", seconds: float | None = None, more: Iterable[str] = ()
+    name: str,
+    words: Sequence[str],
+    *,
+    program: str = "",
+    seconds: float | None = None,
+    more: Iterable[str] = (),
+    given: bytes = b"",
 ) -> Completed:
-    """Run a program of PROGRAMS to its end, without input, in a new session, which has no terminal.
+    """Run a program of PROGRAMS to its end, in a new session, which has no terminal.
 
-    program: its path, if known. Raise OSError if it cannot be started, and TimeoutError (an OSError) if it takes longer
+    program: its path, if known. given: its input. Raise OSError if it cannot be started, and TimeoutError (an OSError) if it takes longer
     than `seconds`; then all its processes are killed.
     """
     import subprocess
 
     with subprocess.Popen(
-        [*_command(name, program), *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        cwd="/", env=environment(name, more=more), start_new_session=True,
+        [*_command(name, program), *words], stdin=subprocess.PIPE if given else subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", env=environment(name, more=more),
+        start_new_session=True,
     ) as process:  # fmt: skip
         try:
-            output, errors = process.communicate(timeout=seconds)
+            output, errors = process.communicate(given or None, timeout=seconds)
         except BaseException as error:
             os.killpg(process.pid, signal.SIGKILL)
             if isinstance(error, subprocess.TimeoutExpired):

@@ -9,15 +9,15 @@ from __future__ import annotations
 import os
 import re
 import stat
-import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlunsplit
 
+from .connections import Connections
 from .download import CHUNK, HTML, DownloadTarget
 from .errors import (
     BadUrl,
@@ -144,11 +144,9 @@ class Http:
         self._timeout = timeout
         self._retries = retries
         self._backoff = backoff
-        self._environ = environ
         self._same_host = same_host
         self._accept = accept
-        self._pools: dict[str, urllib3.PoolManager] = {}
-        self._lock = threading.Lock()
+        self._connections = Connections(environ)
 
     # Single requests.
 
@@ -185,7 +183,7 @@ class Http:
                 login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
                 auth = {"Authorization": f"Basic {b64encode(login.encode('utf-8', 'replace')).decode()}"}
             try:
-                answer = self._pool(parts.scheme, parts.hostname or "").urlopen(
+                answer = self._connections.pool(parts.scheme, parts.hostname or "").urlopen(
                     "GET",
                     bare,
                     headers=headers | auth,
@@ -244,35 +242,6 @@ class Http:
         html = page and not split_url(url).path.endswith((".html", ".htm", "/"))
         validators = Validators(*(_header(answer, name) for name in ("ETag", "Last-Modified")))
         return Response(url, read, answer.close, offset=start, total=total, html=html, validators=validators)
-
-    def _pool(self, scheme: str, host: str) -> urllib3.PoolManager:
-        import urllib3
-
-        proxy = self._proxy(scheme, host)
-        with self._lock:
-            pool = self._pools.get(proxy)
-            if pool is None:
-                import ssl
-
-                context = ssl.create_default_context()
-                settings: dict[str, Any] = {"num_pools": 16, "maxsize": 8, "ssl_context": context}
-                pool = urllib3.ProxyManager(proxy, **settings) if proxy else urllib3.PoolManager(**settings)
-                self._pools[proxy] = pool
-        return pool
-
-    def _proxy(self, scheme: str, host: str) -> str:
-        from urllib.request import getproxies_environment, proxy_bypass
-
-        if self._environ is None:
-            proxies = getproxies_environment()
-        else:
-            proxies = {
-                key[:-6].lower(): value for key, value in self._environ.items() if key.lower().endswith("_proxy")
-            }
-        if proxy_bypass(host, proxies):
-            return ""
-        proxy = proxies.get(scheme) or proxies.get("all") or ""
-        return proxy if "://" in proxy or not proxy else f"http://{proxy}"
 
     # Whole files.
 

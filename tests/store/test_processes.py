@@ -132,6 +132,9 @@ SEEN = {
         *("GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL", "GIT_OPTIONAL_LOCKS", "GIT_NO_LAZY_FETCH", "LC_ALL"),
         *("GIT_NO_REPLACE_OBJECTS", "GIT_ALLOW_PROTOCOL", "GIT_TERMINAL_PROMPT", "PATH"),
     },
+    "credential helper": {
+        *("PATH", "HOME", "AWS_SECRET_ACCESS_KEY", "XDG_RUNTIME_DIR", "LC_ALL", "SSL_CERT_FILE", "https_proxy")
+    },
     "podman": {
         *("PATH", "HOME", "DOCKER_HOST", "CONTAINERS_CONF", "XDG_RUNTIME_DIR", "LC_ALL", "SSL_CERT_FILE", "https_proxy")
     },

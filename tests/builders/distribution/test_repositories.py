@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Corrupt, NotThere, Repository, RepositoryError
+from support.registry import Registry, log_in, open_registry
 from support.repositories import MANIFEST, digest_of, entry, manifest, read, write
 
 
@@ -16,8 +17,24 @@ def directory(path: Path) -> Iterator[Repository]:
     yield DirectoryRepository(path / "a" / "layout")
 
 
+@contextmanager
+def registry(path: Path) -> Iterator[Repository]:
+    with Registry() as server:
+        yield open_registry(server)
+
+
+@contextmanager
+def registry_without_list(path: Path) -> Iterator[Repository]:
+    with Registry(api=False, ranges=False, page=2, user="me:secret", bearer=True, resumes=False) as server:
+        yield open_registry(server, log_in(path, server))
+
+
 # Each opens a new empty repository, which has `path` for its files.
-BACKENDS: dict[str, Callable[[Path], AbstractContextManager[Repository]]] = {"directory": directory}
+BACKENDS: dict[str, Callable[[Path], AbstractContextManager[Repository]]] = {
+    "directory": directory,
+    "registry": registry,
+    "registry without referrers, ranges and long pages, with tokens": registry_without_list,
+}
 
 
 @pytest.fixture(params=sorted(BACKENDS))

@@ -1,0 +1,366 @@
+"""Send requests to one registry: connections, TLS, retries, credentials, redirects.
+
+RegistryCredentials go to the registry's own origin (scheme, host and port) and to its token server, never to where a redirect
+leads: registries redirect to blob stores. A challenge counts only if it comes from the registry's own origin.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
+
+from fpack.builders.net.connections import Connections
+from fpack.builders.net.errors import HttpError, split_url, translate
+
+from . import answers, challenges, credentials
+from .credentials import NONE, RegistryCredentials
+from .protocol import Corrupt, Denied, RepositoryError, Unavailable
+from .tokens import Token, TokenServer
+
+if TYPE_CHECKING:
+    import ssl
+
+    import urllib3
+
+RETRIES = 5
+BACKOFF = 0.5  # seconds before the first repetition; it doubles
+MAX_PAUSE = 20.0
+MAX_WAIT = 60.0  # limit of the pause that a server may ask for
+TIMEOUT = 60.0  # seconds without a byte
+CONNECT = 15.0
+REDIRECTS = 5
+CHUNK = 1 << 18
+USER_AGENT = "fpack"
+_LENGTH = re.compile(r"[0-9]{1,18}\Z")
+
+Body = bytes | Callable[[], Iterable[bytes]]
+
+
+class Settings(NamedTuple):
+    """How requests are made. environ: variables of credentials, certificates and proxies.
+
+    backoff: the first pause in seconds before a request is repeated. plain_http: hosts that are asked without TLS.
+    """
+
+    environ: Mapping[str, str] = os.environ
+    retries: int = RETRIES
+    backoff: float = BACKOFF
+    timeout: float = TIMEOUT
+    plain_http: bool = False
+
+
+class RegistryAnswer:
+    """An answer of a registry whose body may be unread. Close it, or read it."""
+
+    def __init__(self, url: str, answer: urllib3.BaseHTTPResponse) -> None:
+        self.url = url
+        self.status: int = answer.status
+        self.phrase: str = answer.reason or ""
+        self._answer = answer
+
+    def header(self, name: str) -> str:
+        """Return a header, or "". A value that is too long or not printable counts as none."""
+        value = self._answer.headers.get(name, "")
+        return value if len(value) <= 8192 and value.isprintable() else ""
+
+    @property
+    def length(self) -> int | None:
+        """Return the announced size of the body."""
+        text = self.header("Content-Length")
+        return int(text) if _LENGTH.match(text) else None
+
+    def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
+        """Yield the body in pieces as they arrive. Raise HttpError if the connection breaks."""
+        import urllib3
+
+        try:
+            while chunk := self._answer.read1(size):
+                yield chunk
+        except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
+            translate(error, self.url)
+        finally:
+            self.close()
+
+    def read(self, limit: int) -> bytes:
+        """Return the body, at most `limit` bytes and one more. Raise HttpError if the connection breaks."""
+        body = bytearray()
+        for chunk in self.chunks():
+            body += chunk
+            if len(body) > limit:
+                break
+        return bytes(body[: limit + 1])
+
+    def close(self) -> None:
+        """Give the connection back if the body was read, else close it."""
+        if self._answer.length_remaining == 0:
+            self._answer.release_conn()
+        else:
+            self._answer.close()
+
+
+class Transport:
+    """The requests to one registry. Threads share it.
+
+    host: with its port. scheme: http or https.
+    """
+
+    def __init__(self, host: str, scheme: str, settings: Settings) -> None:
+        self.host = host
+        self.base = f"{scheme}://{host}"
+        self._settings = settings
+        self._origin = origin(urlsplit(self.base))
+        self._connections = Connections(settings.environ, self._context)
+        self._challenge: challenges.Challenge | None = None
+        self._credentials: dict[str, RegistryCredentials] = {}
+        self._tokens: dict[tuple[str, ...], Token] = {}
+        self._lock = threading.RLock()
+        self.requests = 0
+
+    def _context(self, authority: str) -> ssl.SSLContext:
+        from . import certificates
+
+        return certificates.context(authority, self._settings.environ)
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        where: str,
+        *,
+        repository: str = "",
+        scopes: tuple[str, ...] = (),
+        headers: Mapping[str, str] | None = None,
+        body: Body = b"",
+        size: int | None = None,
+        accept: Collection[int] = (200,),
+        attempts: int | None = None,
+    ) -> RegistryAnswer:
+        """Send a request, and return the first answer whose status is in `accept`. Raise RepositoryError otherwise.
+
+        target: a path, or a URL that the registry gave. where: for messages. scopes: what a token must permit, such as
+        `repository:NAME:pull`. body: bytes, or a function that returns `size` bytes in pieces, and is called again for
+        a repetition. A failure that may pass is repeated with a growing pause, or as the registry asks (Retry-After).
+        attempts: how often to try; None for the settings' number.
+        """
+        url = urljoin(f"{self.base}/", target)
+        limit = self._settings.retries + 1 if attempts is None else attempts
+        for attempt in range(limit):
+            last = attempt + 1 == limit
+            pause: float | None = None
+            try:
+                answer = self._authorised(method, url, where, repository, scopes, dict(headers or {}), body, size)
+                if answer.status in accept:
+                    return answer
+                data = answer.read(answers.MAX_ERROR)
+                if answer.status not in answers.TRANSIENT or last:
+                    known = self._known(repository) != NONE
+                    raise answers.failure(where, self.host, answer.status, answer.phrase, data, known)
+                pause = retry_after(answer.header("Retry-After"))
+            except HttpError as error:
+                if not error.transient or last:
+                    raise answers.unreachable(where, self.host, error) from None
+            self.pause(attempt, pause)
+        raise AssertionError("there is at least one attempt")
+
+    def fetch(
+        self, target: str, where: str, limit: int, *, repository: str, scopes: tuple[str, ...],
+        headers: Mapping[str, str] | None = None, accept: Collection[int] = (200,),
+    ) -> tuple[RegistryAnswer, bytes]:  # fmt: skip
+        """Get a document of at most `limit` bytes. An interrupted transfer is repeated."""
+        for attempt in range(self._settings.retries + 1):
+            answer = self.request(
+                "GET", target, where, repository=repository, scopes=scopes, headers=headers, accept=accept
+            )
+            try:
+                data = answer.read(limit)
+            except HttpError as error:
+                if not error.transient or attempt == self._settings.retries:
+                    raise answers.unreachable(where, self.host, error) from None
+                self.pause(attempt)
+                continue
+            if len(data) > limit:
+                raise Corrupt("A document of the registry is too large", where=where, why=f"the limit is {limit} bytes")
+            return answer, data
+        raise AssertionError("there is at least one attempt")
+
+    def pause(self, attempt: int, asked: float | None = None) -> None:
+        """Wait before a repetition. asked: the pause that the registry asks for."""
+        wait = min(self._settings.backoff * 2**attempt, MAX_PAUSE) * random.uniform(0.5, 1.5)
+        if asked is not None:
+            wait = max(min(asked, MAX_WAIT), wait if asked else 0.0)
+        time.sleep(wait)
+
+    @property
+    def retries(self) -> int:
+        """Return how often a failed request is repeated."""
+        return self._settings.retries
+
+    # RegistryCredentials.
+
+    def _authorised(
+        self,
+        method: str,
+        url: str,
+        where: str,
+        repository: str,
+        scopes: tuple[str, ...],
+        headers: dict[str, str],
+        body: Body,
+        size: int | None,
+    ) -> RegistryAnswer:
+        """Send a request with what the registry's challenge asks for."""
+        used = self._authorization(repository, scopes, where)
+        answer = self._follow(method, url, headers, used, body, size)
+        if answer.status != 401 or not self._is_own(answer.url):
+            return answer
+        found = self._chosen(answer.header("WWW-Authenticate"), repository)
+        if found is None:
+            return answer
+        with self._lock:
+            self._challenge = found
+            token = self._tokens.get(scopes)
+            if token is not None and used == f"Bearer {token.text}":
+                del self._tokens[scopes]  # it has expired, or does not permit this
+        again = self._authorization(repository, scopes, where)
+        if not again or (again == used and used.startswith("Basic")):
+            return answer
+        answer.read(answers.MAX_ERROR)
+        return self._follow(method, url, headers, again, body, size)
+
+    def _chosen(self, header: str, repository: str) -> challenges.Challenge | None:
+        """Return the challenge to meet: a token if the registry offers it, else a password."""
+        found = {challenge.scheme: challenge for challenge in reversed(challenges.parse(header))}
+        return found.get("bearer") or found.get("basic")
+
+    def _authorization(self, repository: str, scopes: tuple[str, ...], where: str) -> str:
+        """Return the header Authorization, or "". Nothing is sent that the registry has not asked for."""
+        with self._lock:
+            challenge = self._challenge
+            if challenge is None:
+                return ""
+            known = self._known(repository)
+            if challenge.scheme == "basic":
+                if not known.user:
+                    return ""
+                login = b64encode(f"{known.user}:{known.password}".encode()).decode()
+                return f"Basic {login}"
+            if known.bearer:
+                return f"Bearer {known.bearer}"
+            token = self._tokens.get(scopes)
+            if token is None or token.expired():
+                server = TokenServer(self, challenge, self._settings)
+                token = self._tokens[scopes] = server.token(known, scopes, where)
+            return f"Bearer {token.text}"
+
+    def _known(self, repository: str) -> RegistryCredentials:
+        with self._lock:
+            if repository not in self._credentials:
+                self._credentials[repository] = credentials.find(self.host, repository, self._settings.environ)
+            return self._credentials[repository]
+
+    def _is_own(self, url: str) -> bool:
+        return origin(split_url(url)) == self._origin
+
+    # Single requests.
+
+    def _follow(
+        self, method: str, url: str, headers: Mapping[str, str], authorization: str, body: Body, size: int | None
+    ) -> RegistryAnswer:
+        """Send a request, and follow redirects, with the authorization for the registry's own origin alone."""
+        for _ in range(REDIRECTS + 1):
+            own = self._is_own(url)
+            self.check(url)
+            more = {"Authorization": authorization} if own and authorization else {}
+            answer = self.send(method, url, {**headers, **more}, body, size)
+            # A request that changes something is repeated elsewhere only if the status says so.
+            moved = (301, 302, 303, 307, 308) if method in ("GET", "HEAD") else (307, 308)
+            target = answer.header("Location") if answer.status in moved else ""
+            if not target:
+                return answer
+            answer.close()
+            url = urljoin(url, target)
+        raise Unavailable("The registry redirects too often", where=self.base, why=f"after {REDIRECTS} redirects")
+
+    def check(self, url: str) -> None:
+        """Raise Denied for a URL that fpack does not ask: one without TLS, or one on this machine named by another."""
+        parts = split_url(url)
+        if self._is_own(url) or (parts.scheme == "https" and parts.hostname and not is_loopback(parts.hostname)):
+            return
+        # A registry on this machine may name other servers on it.
+        mine = is_loopback(urlsplit(self.base).hostname or "")
+        schemes = ("http", "https") if self.base.startswith("http:") else ("https",)
+        if mine and parts.hostname and is_loopback(parts.hostname) and parts.scheme in schemes:
+            return
+        why = f"it leads to {parts.scheme}://{parts.hostname}"
+        raise Denied("fpack does not follow the registry there", where=self.base, why=why)
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: Body, size: int | None) -> RegistryAnswer:
+        """Send one request. Raise HttpError if the connection fails."""
+        import urllib3
+
+        parts = split_url(url)
+        given = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
+        data = body if isinstance(body, bytes) else body()
+        if method not in ("GET", "HEAD"):
+            given["Content-Length"] = str(len(body) if isinstance(body, bytes) else size)
+        self.requests += 1
+        try:
+            pool = self._connections.pool(parts.scheme, parts.hostname or "", parts.netloc.rpartition("@")[2])
+            answer = pool.urlopen(
+                method,
+                url,
+                body=data or None,
+                headers=given,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                decode_content=False,
+                timeout=urllib3.Timeout(connect=min(self._settings.timeout, CONNECT), read=self._settings.timeout),
+            )
+        except (RepositoryError, HttpError):
+            raise
+        except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
+            translate(error, url)
+        return RegistryAnswer(url, answer)
+
+
+def origin(parts: SplitResult) -> tuple[str, str, int]:
+    """Return the scheme, host and port of a URL."""
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    return parts.scheme, (parts.hostname or "").lower(), port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host, without a port, is this machine."""
+    return host in ("localhost", "::1", "[::1]") or re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", host) is not None
+
+
+def retry_after(text: str) -> float | None:
+    """Return the seconds that a header Retry-After asks to wait, given as a number or as a date."""
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return float(text)
+    if not text:
+        return None
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def with_query(url: str, **fields: str) -> str:
+    """Add parameters to a URL, which may have some."""
+    added = "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items())
+    base, sharp, _ = url.partition("#")
+    return f"{base}{'&' if '?' in base else '?'}{added}" if added else base + sharp

@@ -1,0 +1,221 @@
+"""Upload a blob to a registry: mount it, else send it in one request, and after an interruption in pieces.
+
+A registry need not keep what an interrupted request sent. If it tells how much it has, the upload goes on from there.
+Otherwise it begins again, in pieces, so that a further interruption costs at most one of them.
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urljoin
+
+from . import answers
+from .protocol import BlobSource, Corrupt, Denied, RepositoryError, Unavailable
+from .transport import RegistryAnswer, Transport, with_query
+
+PIECE = 16 << 20
+MAX_PIECE = 256 << 20  # a registry may ask for larger pieces, up to this size
+MAX_MOUNTS = 3
+MAX_STARTS = 20
+_RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})\Z")
+_OCTETS = {"Content-Type": "application/octet-stream"}
+
+
+class _LostUpload(RepositoryError):
+    """An upload that the registry has forgotten, or whose offset differs."""
+
+
+class Upload:
+    """The upload of a blob to a repository of a registry. name: of the repository, for messages."""
+
+    def __init__(self, transport: Transport, name: str, repository: str, source: BlobSource) -> None:
+        self._transport = transport
+        self._name = name
+        self._repository = repository
+        self._source = source
+        self._push = (f"repository:{repository}:pull,push",)
+        self._piece = PIECE
+
+    def run(self) -> bool:
+        """Upload the blob. Return False if it was mounted from another repository."""
+        location = self._start()
+        if location is None:
+            return False
+        try:
+            self._finish(location, 0, self._source.size)
+            return True
+        except (Unavailable, _LostUpload) as error:
+            cause: RepositoryError = error
+        self._resume(location, cause)
+        return True
+
+    def _resume(self, location: str, cause: RepositoryError) -> None:
+        """Send the rest in pieces. `cause`: the failure so far."""
+        session: str | None = location
+        best, failures, starts = 0, 0, 0
+        while failures <= self._transport.retries and starts <= MAX_STARTS:
+            self._transport.pause(failures)
+            offset = 0
+            try:
+                # The answer to a complete upload may have been lost.
+                if self._exists():
+                    return
+                found = self._status(session) if session is not None else None
+                if found is None:
+                    starts += 1
+                    session = self._begin({})
+                else:
+                    session, offset = found
+                while offset < self._source.size:
+                    session, offset = self._send(session, offset)
+                    if offset > best:
+                        best, failures = offset, 0
+                self._finish(session, offset, 0)
+                return
+            except (Unavailable, _LostUpload) as error:
+                if isinstance(error, _LostUpload):
+                    session = None
+                cause = error
+                failures += 1
+        if isinstance(cause, _LostUpload):
+            raise Unavailable(
+                "The registry forgets the upload", where=self._name, why=cause.why, hint="try again later"
+            )
+        raise cause
+
+    def _start(self) -> str | None:
+        """Begin an upload, and return its location, or None if a repository had the blob and it was mounted."""
+        for number, other in enumerate(self._source.mounts[:MAX_MOUNTS]):
+            try:
+                answer = self._post(
+                    {"mount": self._source.digest, "from": other}, (*self._push, f"repository:{other}:pull")
+                )
+            except (Denied, RepositoryError) as error:
+                if isinstance(error, Unavailable):
+                    raise
+                continue  # the registry does not mount from there
+            if answer.status == 201:
+                return None
+            location = self._location(answer)
+            if number + 1 == len(self._source.mounts[:MAX_MOUNTS]):
+                return location
+            self._cancel(location)
+        return self._begin({})
+
+    def _begin(self, query: dict[str, str]) -> str:
+        return self._location(self._post(query, self._push))
+
+    def _post(self, query: dict[str, str], scopes: tuple[str, ...]) -> RegistryAnswer:
+        answer = self._transport.request(
+            "POST", with_query(f"/v2/{self._repository}/blobs/uploads/", **query), self._name,
+            repository=self._repository, scopes=scopes, accept=(201, 202) if query else (202,),
+        )  # fmt: skip
+        answer.read(answers.MAX_ERROR)
+        least = answer.header("OCI-Chunk-Min-Length")
+        if least.isascii() and least.isdigit() and len(least) < 12:
+            self._piece = max(PIECE, min(int(least), MAX_PIECE))
+        return answer
+
+    def _location(self, answer: RegistryAnswer) -> str:
+        location = answer.header("Location")
+        if not location:
+            raise Unavailable("The registry names no place for an upload", where=self._name)
+        return urljoin(answer.url, location)
+
+    def _exists(self) -> bool:
+        answer = self._transport.request(
+            "HEAD", f"/v2/{self._repository}/blobs/{self._source.digest}", self._name,
+            repository=self._repository, scopes=self._push, accept=(200, 404),
+        )  # fmt: skip
+        answer.close()
+        return answer.status == 200
+
+    def _status(self, location: str) -> tuple[str, int] | None:
+        """Return where an upload goes on, and its offset, or None if the registry does not know."""
+        try:
+            answer = self._transport.request(
+                "GET", location, self._name, repository=self._repository, scopes=self._push, accept=(200, 202, 204)
+            )
+        except Unavailable:
+            raise
+        except RepositoryError:
+            return None
+        answer.read(answers.MAX_ERROR)
+        match = _RANGE.match(answer.header("Range"))
+        if match is None:
+            return None
+        # `0-0` means one byte or none.
+        offset = int(match[1]) + 1 if int(match[1]) else 0
+        if offset > self._source.size:
+            return None
+        return self._next(answer, location), offset
+
+    def _next(self, answer: RegistryAnswer, location: str) -> str:
+        given = answer.header("Location")
+        return urljoin(answer.url, given) if given else location
+
+    def _send(self, location: str, offset: int) -> tuple[str, int]:
+        """Send a piece. Return where the upload goes on, and its offset."""
+        end = min(offset + self._piece, self._source.size)
+        headers = {**_OCTETS, "Content-Range": f"{offset}-{end - 1}"}
+        answer = self._transport.request(
+            "PATCH", location, self._name, repository=self._repository, scopes=self._push, headers=headers,
+            body=lambda: self._content(offset, end), size=end - offset, accept=(201, 202, 204, 400, 404, 416),
+            attempts=1,
+        )  # fmt: skip
+        self._check(answer)
+        match = _RANGE.match(answer.header("Range"))
+        reached = int(match[1]) + 1 if match else end
+        if not offset < reached <= end:
+            raise _LostUpload("The registry counts the bytes of an upload wrongly", where=self._name, why=f"{reached}")
+        return self._next(answer, location), reached
+
+    def _finish(self, location: str, offset: int, size: int) -> None:
+        """Send the last `size` bytes, and end the upload."""
+        end = offset + size
+        answer = self._transport.request(
+            "PUT", with_query(location, digest=self._source.digest), self._name, repository=self._repository,
+            scopes=self._push, headers=_OCTETS, body=(lambda: self._content(offset, end)) if size else b"", size=size,
+            accept=(201, 204, 400, 404, 416), attempts=1,
+        )  # fmt: skip
+        self._check(answer)
+        told = answer.header("Docker-Content-Digest")
+        if told.startswith("sha256:") and told != self._source.digest:
+            raise Corrupt("The registry keeps other content than was sent", where=self._name, why=told)
+
+    def _check(self, answer: RegistryAnswer) -> None:
+        """Raise _LostUpload if the registry has forgotten an upload, and RepositoryError if it refuses the content."""
+        data = answer.read(answers.MAX_ERROR)
+        if answer.status < 400:
+            return
+        why = answers.reason(answer.status, answer.phrase, data)
+        codes = answers.codes(data)
+        if answer.status == 400 and "BLOB_UPLOAD_INVALID" not in codes and "BLOB_UPLOAD_UNKNOWN" not in codes:
+            raise RepositoryError("The registry refuses a blob", where=self._name, why=f"{self._source.digest}: {why}")
+        raise _LostUpload("The registry has lost an upload", where=self._name, why=why)
+
+    def _cancel(self, location: str) -> None:
+        try:
+            self._transport.request(
+                "DELETE", location, self._name, repository=self._repository, scopes=self._push,
+                accept=(200, 202, 204, 404, 405), attempts=1,
+            ).close()  # fmt: skip
+        except RepositoryError:
+            pass  # the registry deletes it some day
+
+    def _content(self, offset: int, end: int) -> Iterator[bytes]:
+        """Yield the content between two offsets. Raise Corrupt if it does not have the size of the blob."""
+        left = end - offset
+        for chunk in self._source.chunks(offset):
+            piece = chunk[:left]
+            left -= len(piece)
+            if len(chunk) > len(piece) and end == self._source.size:
+                raise Corrupt("Content to write is longer than its size", where=self._name, why=self._source.digest)
+            if piece:
+                yield piece
+            if not left and end < self._source.size:
+                return
+        if left:
+            raise Corrupt("Content to write is shorter than its size", where=self._name, why=self._source.digest)
