@@ -111,7 +111,7 @@ PROGRAMS = {
             ("LC_ALL", "C.UTF-8"),
         ),
     ),
-    # These are `docker-credential-NAME`, which the configuration of docker or podman names. They ask key rings and clouds.
+    # `docker-credential-NAME`, which the configuration of docker or podman names, asks key rings and clouds.
     "credential helper": Program(
         variables=(
             *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_*", "TMPDIR", "XDG_*", "DOCKER_CONFIG", "GNUPGHOME"),
@@ -215,8 +215,8 @@ def run(
 ) -> Completed:
     """Run a program of PROGRAMS to its end, in a new session, which has no terminal.
 
-    program: its path, if known. given: its input. Raise OSError if it cannot be started, and TimeoutError (an OSError) if it takes longer
-    than `seconds`; then all its processes are killed.
+    program: its path, if known. given: its input. Raise OSError if it cannot be started, and TimeoutError (an OSError)
+    if it takes longer than `seconds`; then all its processes are killed.
     """
     import subprocess
 

@@ -29,7 +29,7 @@ _HUB = ("index.docker.io", "docker.io", "registry-1.docker.io")
 
 
 class BadCredentials(FpackError):
-    """RegistryCredentials that cannot be read: a damaged file, or a helper that fails."""
+    """Credentials that cannot be read: a damaged file, or a helper that fails."""
 
     exit_code = 2
 

@@ -1,7 +1,7 @@
 """Get bearer tokens from the token server that a registry names.
 
 https://distribution.github.io/distribution/spec/auth/token/ (GET), and /spec/auth/oauth/ (POST, for identity tokens).
-RegistryCredentials go to a token server whose host belongs to the registry's domain (`auth.docker.io` for
+Credentials go to a token server whose host belongs to the registry's domain (`auth.docker.io` for
 `registry-1.docker.io`). To another one, those go that are configured for that host.
 """
 

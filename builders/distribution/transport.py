@@ -1,6 +1,6 @@
 """Send requests to one registry: connections, TLS, retries, credentials, redirects.
 
-RegistryCredentials go to the registry's own origin (scheme, host and port) and to its token server, never to where a redirect
+Credentials go to the registry's own origin (scheme, host and port) and to its token server, never to where a redirect
 leads: registries redirect to blob stores. A challenge counts only if it comes from the registry's own origin.
 """
 
