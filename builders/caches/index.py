@@ -17,7 +17,7 @@ from fpack.store.errors import NotCanonical
 
 from .errors import BadIndex
 from .records import PathRecord, decode_record
-from .statements import Statement, check_statement
+from .statements import SignedStatement, check_statement
 
 FORMAT = 1
 LEVEL = 9
@@ -49,7 +49,7 @@ class Index(NamedTuple):
 
     time: int
     paths: Mapping[str, bytes]
-    statements: tuple[Statement, ...] = ()
+    statements: tuple[SignedStatement, ...] = ()
     subsumes: tuple[str, ...] = ()
 
     def record(self, base: str) -> PathRecord | None:
@@ -120,7 +120,7 @@ def decode(blob: bytes, where: str) -> Index:
 def merged(indexes: Sequence[Index], time: int, subsumes: Iterable[str] = ()) -> Index:
     """Return one index with all that the indexes contain. Records of later indexes win."""
     paths: dict[str, bytes] = {}
-    statements: set[Statement] = set()
+    statements: set[SignedStatement] = set()
     for index in sorted(indexes, key=lambda index: index.time):
         paths.update(index.paths)
         statements.update(index.statements)

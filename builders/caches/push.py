@@ -25,7 +25,7 @@ from .cache import Cache, now
 from .errors import CacheError
 from .index import Index
 from .packs import PathContent, group, write_pack
-from .statements import Realisation, Statement, decode_claims, derivation_id, resolved_id, sign
+from .statements import Realisation, SignedStatement, decode_claims, derivation_id, resolved_id, sign
 
 _WORKERS = 4
 _ATTEMPTS = 3
@@ -111,7 +111,7 @@ def _closure(store: Store, paths: Sequence[StorePath]) -> list[PathContent]:
     ]
 
 
-def _statements(cache: Cache, realisations: Sequence[Realisation], key: PrivateKey | None) -> list[Statement]:
+def _statements(cache: Cache, realisations: Sequence[Realisation], key: PrivateKey | None) -> list[SignedStatement]:
     """Sign the realisations that this key has not signed in the cache yet."""
     if key is None:
         return []

@@ -33,7 +33,7 @@ class Realisation(NamedTuple):
     base: str
 
 
-class Statement(NamedTuple):
+class SignedStatement(NamedTuple):
     """Signed claims. spki: the signer's public key. payload: the encoded claims, with their time."""
 
     spki: bytes
@@ -50,7 +50,7 @@ class Statement(NamedTuple):
         return PublicKey(ED25519, self.spki).verifies(self.signature, _DOMAIN + self.payload)
 
 
-class Claims(NamedTuple):
+class StatementClaims(NamedTuple):
     """The decoded payload of a statement. time: in milliseconds since 1970."""
 
     time: int
@@ -68,7 +68,7 @@ def derivation_id(generation: int, digest: bytes) -> bytes:
     return b"d" + blake3(body).digest(_ID - 1)
 
 
-def sign(key: PrivateKey, time: int, realisations: list[Realisation]) -> Statement:
+def sign(key: PrivateKey, time: int, realisations: list[Realisation]) -> SignedStatement:
     """Return a signed statement. Raise CacheError if the key is not an Ed25519 key."""
     if key.public.kind != ED25519:
         raise CacheError(
@@ -77,10 +77,10 @@ def sign(key: PrivateKey, time: int, realisations: list[Realisation]) -> Stateme
         )  # fmt: skip
     rows = [list(row) for row in sorted(set(realisations))]
     payload = canonical.encode({"format": FORMAT, "time": time, "realisations": rows})
-    return Statement(key.public.spki, payload, key.sign(_DOMAIN + payload))
+    return SignedStatement(key.public.spki, payload, key.sign(_DOMAIN + payload))
 
 
-def decode_claims(statement: Statement) -> Claims:
+def decode_claims(statement: SignedStatement) -> StatementClaims:
     """Return the claims of a statement whose signature was verified. Raise BadIndex if they are not valid."""
     try:
         value = canonical.decode(statement.payload)
@@ -92,7 +92,7 @@ def decode_claims(statement: Statement) -> Claims:
         realisations = tuple(map(_realisation, rows))
     except (NotCanonical, InvalidName, KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadIndex("A statement of a cache is not valid", why=str(error)[:200]) from None
-    return Claims(time, realisations)
+    return StatementClaims(time, realisations)
 
 
 def _realisation(row: object) -> Realisation:
@@ -106,11 +106,11 @@ def _realisation(row: object) -> Realisation:
     return Realisation(id_, output, base)
 
 
-def check_statement(value: object) -> Statement:
+def check_statement(value: object) -> SignedStatement:
     """Return the statement of a decoded index. The signature is not verified yet."""
-    if not isinstance(value, list) or len(value) != len(Statement._fields):
+    if not isinstance(value, list) or len(value) != len(SignedStatement._fields):
         raise ValueError("a statement has other fields")
     for data, most in zip(value, (_MAX_KEY, MAX_PAYLOAD, _MAX_SIGNATURE), strict=True):
         if not isinstance(data, bytes) or len(data) > most:
             raise ValueError("a statement has a field of a wrong type")
-    return Statement(*value)
+    return SignedStatement(*value)
