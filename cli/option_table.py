@@ -87,7 +87,7 @@ EXPRESSION = Option("-e", "--expression", kind=TEXT, metavar="EXPR", help="Evalu
 TOGETHER = Option("--together", help="Make one image of the members of a list or a record.")
 OF_FILE = (
     Option("--platform", kind=TEXT, metavar="PLATFORM",
-           help="The image of this platform, in an image file for several, as in linux/arm64."),
+           help="The image of this platform, of a file or a reference for several, as in linux/arm64."),
 )  # fmt: skip
 BUILD = (
     EXPRESSION,

@@ -29,6 +29,7 @@ from fpack.store import settings
 from fpack.store.settings import EVAL_MEMORY, EVAL_TIME, MAX_INDEX_AGE, Setting
 
 Command = Callable[..., Any]
+_PLAIN_HTTP = "fpack.plain-http"  # in click's context
 
 
 class SharedOptions(NamedTuple):
@@ -154,7 +155,34 @@ def _check_mirror(context: click.Context, parameter: click.Parameter, value: str
 evaluating = from_table(EVALUATING)  # for verbs that evaluate the language: its limits
 locking = from_table(LOCKING)  # for verbs that use the lock: also those of `evaluating`
 building = from_table(BUILDING)  # for verbs that build: also those of `locking`
-of_file = from_table(OF_FILE)  # for verbs about an image that may be in a file
+
+
+def _use_plain_http(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    """Keep the option in the context: references are opened far from the verb's options."""
+    context.meta[_PLAIN_HTTP] = value
+    return value
+
+
+def uses_plain_http() -> bool:
+    """Tell whether the command line has --plain-http."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(_PLAIN_HTTP))
+
+
+plain_http = click.option(  # for verbs that take references to images in registries
+    "--plain-http",
+    is_flag=True,
+    expose_value=False,
+    callback=_use_plain_http,
+    help="Use HTTP without TLS for registries on this machine.",
+)
+
+
+def of_file(command: Command) -> Command:
+    """Add the options of verbs about an image that may be in a file or in a registry."""
+    return from_table(OF_FILE)(plain_http(command))
+
+
 together = from_table((TOGETHER,))
 of_any = from_table((EXPRESSION, TOGETHER))  # for verbs about whatever a file or an expression has
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.store import canonical
@@ -29,16 +28,24 @@ class ImageRecord(NamedTuple):
 def read(image: CheckedTree) -> ImageRecord:
     """Read the record and documents of an image's output. Raise StoreError if it is not an image."""
     try:
-        fields = canonical.decode(image.read("image"))
-        config, manifest = image.read("config"), image.read("manifest")
-        good = fields["format"] == FORMAT and _is_image(fields, config, manifest)
+        record, config, manifest = image.read("image"), image.read("config"), image.read("manifest")
+        return ImageRecord(parse_record(record, config, manifest), config, manifest)
     except DamagedPath:
         raise
+    except FpackError as error:
+        raise StoreError("An output is not an image", where=str(image.disk), why=error.why or error.what) from None
+
+
+def parse_record(record: bytes, config: bytes, manifest: bytes) -> dict[str, Any]:
+    """Decode and validate a record. config, manifest: the image's documents. Raise StoreError if it is malformed."""
+    try:
+        fields: dict[str, Any] = canonical.decode(record)
+        good = fields["format"] == FORMAT and _is_image(fields, config, manifest)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, FpackError) as error:
-        raise _invalid(image.disk, str(error)) from None
+        raise StoreError("The record of an image is malformed", why=str(error)) from None
     if not good:
-        raise _invalid(image.disk, "its record and its documents do not match")
-    return ImageRecord(fields, config, manifest)
+        raise StoreError("The record of an image is malformed", why="its record and its documents do not match")
+    return fields
 
 
 def _is_image(fields: dict[str, Any], config: bytes, manifest: bytes) -> bool:
@@ -77,7 +84,3 @@ def _is_described(layer: dict[str, Any]) -> bool:
         and all(number.__class__ is int and number >= 0 for number in numbers)
         and len(shipped) == len(parts)
     )
-
-
-def _invalid(image: Path, why: str) -> StoreError:
-    return StoreError("An output is not an image", where=str(image), why=why)

@@ -195,7 +195,7 @@ def _load(tree: CheckedTree) -> tuple[list[TreeEntry], dict[str, Value]]:
 
 def _tree_of(directory: Path, entries: Iterable[TreeEntry], table: FileNode) -> Directory:
     """Return the tree of an output with these entries. Read the control files of a package, which the table omits."""
-    tree: Directory = {b"data": _directory_of(entries), b"meta": table}
+    tree: Directory = {b"data": directory_of(entries), b"meta": table}
     control = directory / "control"
     if is_present(control):
         with contextlib.suppress(BadTree, OSError):
@@ -215,7 +215,7 @@ def read_file(path: str | os.PathLike[str], digest: bytes, most: int) -> bytes:
     return bytes(found)
 
 
-def _directory_of(entries: Iterable[TreeEntry]) -> Directory:
+def directory_of(entries: Iterable[TreeEntry]) -> Directory:
     """Return the tree that the entries describe."""
     top: Directory = {}
     directories = {"": top}

@@ -1,4 +1,4 @@
-"""Read an OCI layout from a tar or a directory as names and bytes, without following links in it."""
+"""Read an OCI layout as names and bytes: from a tar or a directory, without following links in it, or a repository."""
 
 from __future__ import annotations
 
@@ -31,8 +31,24 @@ class ImageArchive(Protocol):
         """Close all files."""
 
 
-def open_archive(path: Path, report: Report) -> ImageArchive:
+class ImageReference(Protocol):
+    """An image in a registry. `str` of it is the reference. name: for the names of files about the image."""
+
+    @property
+    def name(self) -> str: ...
+
+    def archive(self) -> ImageArchive:
+        """Return the files of the image, as those of a layout. Raise an FpackError if there is no such image."""
+        ...
+
+
+ImageLocation = Path | ImageReference  # where an image is
+
+
+def open_archive(path: ImageLocation, report: Report) -> ImageArchive:
     """Open the image at `path`. Report unusual properties of the archive itself."""
+    if not isinstance(path, Path):
+        return path.archive()
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):

@@ -23,7 +23,7 @@ from fpack.store.store import Store
 from . import script_packages
 from .evidence import deb_reader
 from .findings import REBUILD, Report
-from .image_archive import open_archive
+from .image_archive import ImageLocation, open_archive
 from .script_packages import CONFIGURE
 from .source_intake import SourceIntake
 
@@ -67,7 +67,7 @@ class LocalFetch:
 
 
 def rebuild(
-    image: Path,
+    image: ImageLocation,
     manifest: Callable[[], ManifestReader],
     given: Sequence[Path],
     directory: Path,

@@ -17,7 +17,7 @@ from . import documents, embedded_manifest, manifest_loading
 from .documents import BadDocument, differences
 from .embedded_manifest import Referrers
 from .findings import ARCHIVE, DOCUMENT, Report, VerifyError
-from .image_archive import ImageArchive, open_archive
+from .image_archive import ImageArchive, ImageLocation, open_archive
 from .image_check import CheckedImage, Visitor, check
 from .image_index import IndexedImages, read_index
 from .origin import Trace, TracedPackage
@@ -149,7 +149,7 @@ class VerifyResult(NamedTuple):
 
 
 def verify(
-    image: Path,
+    image: ImageLocation,
     manifests: Sequence[Path],
     beside: Sequence[Path],
     evidence: LocalEvidence,
@@ -169,7 +169,7 @@ def verify(
             raise VerifyError(
                 "The image carries no manifest",
                 where=str(image),
-                why=f"there is none at {names} either",
+                why=f"there is none at {names} either" if names else "the registry has none with it",
                 hint="name it with --manifest FILE",
             )
         return _Verification(archive, given, bool(manifests), evidence, report, trust, progress).run()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import manifest_loading
+from fpack.builders.verify.image_archive import ImageLocation
 from fpack.cli.images import image_file
 from fpack.store.errors import FpackError
 
@@ -34,14 +35,14 @@ class UnreadImage(NamedTuple):
     why: str
 
 
-def search(paths: Iterable[Path], query: PackageQuery | FileQuery) -> Iterator[SearchedImage | UnreadImage]:
+def search(paths: Iterable[ImageLocation], query: PackageQuery | FileQuery) -> Iterator[SearchedImage | UnreadImage]:
     """Search the image files that `paths` name or have below them, sorted in each directory, without following links.
 
     An image that cannot be read, or has no manifest, is told, and the others go on. Archives below a directory that are
     no images are passed over.
     """
     for path in paths:
-        if path.is_dir() and not (path / _LAYOUT).is_file():
+        if isinstance(path, Path) and path.is_dir() and not (path / _LAYOUT).is_file():
             for file in _below(path):
                 yield from [file] if isinstance(file, UnreadImage) else _search(file, query, named=False)
         else:
@@ -67,7 +68,9 @@ def _below(top: Path) -> Iterator[Path | UnreadImage]:
         todo += [Path(entry.path) for entry in reversed(listed) if entry.is_dir(follow_symlinks=False)]
 
 
-def _search(path: Path, query: PackageQuery | FileQuery, *, named: bool) -> Iterator[SearchedImage | UnreadImage]:
+def _search(
+    path: ImageLocation, query: PackageQuery | FileQuery, *, named: bool
+) -> Iterator[SearchedImage | UnreadImage]:
     """Search one file. named: it was named itself, so it is told if it is no image."""
     try:
         images = image_file.read_all(path)

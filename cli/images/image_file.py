@@ -1,4 +1,4 @@
-"""Read an image file, a tar or an OCI layout directory that fpack or another tool wrote, as data.
+"""Read an image that fpack or another tool wrote, a tar, an OCI layout directory or one in a registry, as data.
 
 The documents are read as strictly as `fpack verify` reads them. The layers are not read: `fpack verify` checks them.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.builders.manifest.format import Blob, Head
@@ -16,7 +15,7 @@ from fpack.builders.payload.machines import MACHINES
 from fpack.builders.verify import documents, embedded_manifest, manifest_loading
 from fpack.builders.verify.documents import BadDocument, blob_name, descriptor
 from fpack.builders.verify.findings import Report, VerifyError
-from fpack.builders.verify.image_archive import ImageArchive, open_archive
+from fpack.builders.verify.image_archive import ImageArchive, ImageLocation, open_archive
 from fpack.cli.errors import UsageError
 
 from .manifests import all_beside
@@ -46,14 +45,14 @@ class NotAnImage(VerifyError):
 
 
 class StoredImage(NamedTuple):
-    """An image of one platform in a file.
+    """An image of one platform in a file or a registry.
 
     platform: such as linux/amd64. name: as its documents call it, or "". digest: of its manifest, "" if docker's form
     of an archive has none. image_id: the digest of the configuration. data: its exact manifest in canonical form, None
     if there is none; then `absent` says why.
     """
 
-    file: Path
+    file: ImageLocation
     platform: str
     name: str
     digest: str
@@ -64,19 +63,19 @@ class StoredImage(NamedTuple):
     absent: str = ""
 
 
-def read(path: Path, platform: str | None = None) -> StoredImage:
+def read(path: ImageLocation, platform: str | None = None) -> StoredImage:
     """Read the image in a file. Raise FpackError if there is none. platform: which one if there are several."""
     with contextlib.closing(open_archive(path, Report())) as archive:
         return choose(archive, path, lambda image: _has_platform(image, platform), platform or "")
 
 
-def read_all(path: Path) -> list[StoredImage]:
+def read_all(path: ImageLocation) -> list[StoredImage]:
     """Read the images of all platforms in a file. Raise FpackError if there is none."""
     with contextlib.closing(open_archive(path, Report())) as archive, _naming(path):
         return [_with_manifest(archive, image) for image in _images(archive, path)]
 
 
-def opened(path: Path) -> ImageArchive:
+def opened(path: ImageLocation) -> ImageArchive:
     """Open the archive at a path. Raise an FpackError if another program could see other files in it."""
     report = Report()
     archive = open_archive(path, report)
@@ -88,7 +87,7 @@ def opened(path: Path) -> ImageArchive:
     return archive
 
 
-def choose(archive: ImageArchive, path: Path, wanted: Callable[[StoredImage], bool], name: str) -> StoredImage:
+def choose(archive: ImageArchive, path: ImageLocation, wanted: Callable[[StoredImage], bool], name: str) -> StoredImage:
     """Return the one image of an archive that is wanted, with its manifest. Raise FpackError if there is not one.
 
     name: of the platform that is wanted, "" if any.
@@ -98,7 +97,7 @@ def choose(archive: ImageArchive, path: Path, wanted: Callable[[StoredImage], bo
 
 
 @contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _naming(path: ImageLocation) -> Iterator[None]:
     """Name a file in errors about its content."""
     try:
         yield
@@ -109,7 +108,7 @@ def _naming(path: Path) -> Iterator[None]:
         raise VerifyError("The image cannot be read", where=str(path), why=why) from None
 
 
-def _images(archive: ImageArchive, path: Path) -> Iterator[StoredImage]:
+def _images(archive: ImageArchive, path: ImageLocation) -> Iterator[StoredImage]:
     if "index.json" in archive.sizes:
         return _of_index(archive, path)
     if "manifest.json" in archive.sizes:
@@ -122,7 +121,7 @@ def _images(archive: ImageArchive, path: Path) -> Iterator[StoredImage]:
     )
 
 
-def _of_index(archive: ImageArchive, path: Path) -> Iterator[StoredImage]:
+def _of_index(archive: ImageArchive, path: ImageLocation) -> Iterator[StoredImage]:
     """Yield the images that `index.json` refers to, also through other indexes."""
     todo = [(entry, "index.json", 0) for entry in _entries(documents.read(archive, "index.json").value, "index.json")]
     count = 0
@@ -146,7 +145,7 @@ def _of_index(archive: ImageArchive, path: Path) -> Iterator[StoredImage]:
                 yield _image(archive, path, _name(entry), blob.digest, config.digest, document, files)
 
 
-def _of_docker(archive: ImageArchive, path: Path) -> Iterator[StoredImage]:
+def _of_docker(archive: ImageArchive, path: ImageLocation) -> Iterator[StoredImage]:
     """Yield the images of docker's form of an archive, which old engines write."""
     where = "manifest.json"
     entries = documents.read(archive, where).value
@@ -161,7 +160,7 @@ def _of_docker(archive: ImageArchive, path: Path) -> Iterator[StoredImage]:
 
 def _image(
     archive: ImageArchive,
-    path: Path,
+    path: ImageLocation,
     name: str,
     digest: str,
     image_id: str,
@@ -235,7 +234,9 @@ def _has_platform(image: StoredImage, platform: str | None) -> bool:
     return platform is None or f"{image.platform}/".startswith(f"{platform}/")
 
 
-def _only(images: Sequence[StoredImage], path: Path, wanted: Callable[[StoredImage], bool], name: str) -> StoredImage:
+def _only(
+    images: Sequence[StoredImage], path: ImageLocation, wanted: Callable[[StoredImage], bool], name: str
+) -> StoredImage:
     """Return the image that is wanted. An index may name one image several times."""
     found = list({image.digest or image.image_id: image for image in images if wanted(image)}.values())
     if len(found) == 1:
@@ -259,13 +260,15 @@ def _with_manifest(archive: ImageArchive, image: StoredImage) -> StoredImage:
         if _is_about(manifest_loading.head(data, where), image):
             return image._replace(data=data)
         last = where
-    beside = all_beside(image.file)[0].name
     if last:
         return image._replace(absent=f"{last} is about another image")
-    return image._replace(absent=f"it carries none, and there is no {beside} beside it")
+    beside = [path.name for path in all_beside(image.file)]
+    if not beside:
+        return image._replace(absent="the registry has none with it: fpack push puts it there, copies may lack it")
+    return image._replace(absent=f"it carries none, and there is no {beside[0]} beside it")
 
 
-def _manifests(archive: ImageArchive, path: Path) -> Iterator[tuple[str, bytes]]:
+def _manifests(archive: ImageArchive, path: ImageLocation) -> Iterator[tuple[str, bytes]]:
     """Yield the manifests of an image file, each with its path. The directory is read only if the file has none."""
     for data in embedded_manifest.find(archive):
         yield str(path), data

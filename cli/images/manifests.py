@@ -21,6 +21,7 @@ EXECUTOR = "local"
 if TYPE_CHECKING:
     from fpack.builders.export.oci import Extra
     from fpack.builders.manifest.referrer import Referrer
+    from fpack.builders.verify.image_archive import ImageLocation
     from fpack.cli.workspace.containers import Container
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.files.checked_tree import CheckedTree
@@ -106,8 +107,11 @@ def beside(image: Path, arch: str = "") -> Path:
     return image.with_name(f"{name}.{arch}.manifest.json" if arch else f"{name}.manifest.json")
 
 
-def all_beside(image: Path) -> list[Path]:
-    """Return the manifests beside an image: the single one, or those of its platforms."""
+def all_beside(image: ImageLocation) -> list[Path]:
+    """Return the manifests beside an image file: the single one, or those of its platforms."""
+    if not isinstance(image, Path):
+        return []  # an image in a registry has its manifests as referrers
+    image = image.absolute()
     one = beside(image)
     name = image.name.removesuffix(".tar")
     if one.is_file() or not image.parent.is_dir():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpack.builders.audit.inventory import sources
@@ -12,7 +11,7 @@ from fpack.builders.manifest.fields import HEX64
 from fpack.builders.sbom.lock_files import MAX_SIZE, READERS, LockedPart
 from fpack.builders.verify import carried_sources, embedded_manifest
 from fpack.builders.verify.findings import Report
-from fpack.builders.verify.image_archive import ImageArchive, open_archive
+from fpack.builders.verify.image_archive import ImageArchive, ImageLocation, open_archive
 from fpack.store.errors import FpackError
 from fpack.store.files.pool import FileNode
 from fpack.store.path import check_name, make
@@ -25,12 +24,12 @@ Locks = Mapping[str, tuple[LockedPart, ...]]
 
 
 def read_locks(
-    reader: ManifestReader, manifest: Callable[[], ManifestReader], store: Store | None, image: Path | None
+    reader: ManifestReader, manifest: Callable[[], ManifestReader], store: Store | None, image: ImageLocation | None
 ) -> Locks:
     """Return the packages that lock files name, by the digests of the derivations of their sources.
 
     A source that is not at hand is left out, and so is one whose lock file cannot be read. reader: of the
-    manifest; its entries are not read. manifest: returns a new reader. image: the image's file, or None.
+    manifest; its entries are not read. manifest: returns a new reader. image: the image's file or reference, or None.
     """
     wanted = {digest: named for digest, named in sources(reader).items() if HEX64.match(named[1])}
     if not wanted:
@@ -95,7 +94,9 @@ class _Capture:
         return FileNode(b"", 0, executable)
 
 
-def _in_image(path: Path, manifest: Callable[[], ManifestReader], trees: set[str]) -> dict[str, dict[str, bytes]]:
+def _in_image(
+    path: ImageLocation, manifest: Callable[[], ManifestReader], trees: set[str]
+) -> dict[str, dict[str, bytes]]:
     """Return the lock files of sources that travel with an image or lie in its layers, by the digests of the trees."""
     found: dict[str, dict[str, bytes]] = {}
     try:

@@ -106,7 +106,7 @@ def open_subjects(
 def open_subject(workspace: Workspace, what: str | None, platform: str | None = None) -> Subject:
     """Return the image that `what` names: a file, or a target that is or is packed in a container.
 
-    platform: which image of a file that has several.
+    platform: which image of a file or a reference that has several.
     """
     from fpack.cli.workspace import containers
 
@@ -115,7 +115,7 @@ def open_subject(workspace: Workspace, what: str | None, platform: str | None = 
 
 
 def of_file(what: str | None, platform: str | None = None) -> StoredSubject | None:
-    """Return the image in the file that `what` names, or None if it names no image file."""
+    """Return the image in the file or the registry that `what` names, or None if it names no image."""
     from fpack.cli.workspace.target import find_image
 
     path = find_image(what, Path.cwd())
@@ -124,7 +124,8 @@ def of_file(what: str | None, platform: str | None = None) -> StoredSubject | No
 
         return StoredSubject(image_file.read(path, platform))
     if platform is not None:
-        raise UsageError("--platform chooses one image of a file", why=f"{what or 'the project'} is no image file",
+        raise UsageError("--platform chooses one image of a file or a registry", 
+                         why=f"{what or 'the project'} is no image",
                          hint="use --arch")  # fmt: skip
     return None
 

@@ -98,7 +98,8 @@ def graph_of(subject: Subject) -> PackageGraph:
 def output_name(subject: Subject, ending: str) -> Path:
     """Return the name of a page about an image, in the working directory."""
     if isinstance(subject, StoredSubject):
-        stem = subject.image.file.resolve().name.removesuffix(".tar")
+        file = subject.image.file
+        stem = (file.resolve() if isinstance(file, Path) else file).name.removesuffix(".tar")
     else:
         assert isinstance(subject, BuiltSubject)
         stem = subject.container.file_name

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.verify import documents
@@ -21,6 +21,9 @@ from fpack.cli.workspace.workspace import Workspace
 from fpack.store import derivation
 from fpack.store.errors import one_line
 from fpack.store.path import StorePath
+
+if TYPE_CHECKING:
+    from fpack.builders.verify.image_archive import ImageLocation
 
 from . import closure, tree
 from .container import changed
@@ -82,8 +85,8 @@ def of_image(workspace: Workspace, container: Container, image: StorePath, root:
 
 
 @contextmanager
-def _unpacked(workspace: Workspace, path: Path) -> Iterator[TrialSubject]:
-    """Unpack the image of a file or an OCI layout, and delete its files at the end of the context."""
+def _unpacked(workspace: Workspace, path: ImageLocation) -> Iterator[TrialSubject]:
+    """Unpack the image of a file, an OCI layout or a registry, and delete its files at the end of the context."""
     from fpack.cli.images import image_file
     from fpack.store.files.remove import remove_tree
 

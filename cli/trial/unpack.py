@@ -94,10 +94,8 @@ class _Unpacking:
 
     def _layer(self, layer: StoredLayer) -> None:
         with self._archive.open(layer.file) as file:
-            head = file.read(4)
-        codec = next((codec for magic, codec in _CODECS.items() if head.startswith(magic)), "")
-        with self._archive.open(layer.file) as file:
             outer = _Hashed(file.read)
+            codec = next((codec for magic, codec in _CODECS.items() if outer.peek(4).startswith(magic)), "")
             section = Section(outer, layer.size, "The layer")  # type: ignore[arg-type]  # it needs read alone
             inner = hashlib.sha256()
             tar = StrictTar(Stream(self._counted(blocks(section, codec), inner), 1 << 62))
@@ -173,10 +171,18 @@ class _Hashed:
     def __init__(self, read: Callable[[int], bytes]) -> None:
         self._read = read
         self._sha256 = hashlib.sha256()
+        self._held = b""
+
+    def peek(self, size: int) -> bytes:
+        """Return the next `size` bytes, fewer at the end, and let `read` return them again."""
+        while len(self._held) < size and (data := self._read(size - len(self._held))):
+            self._held += data
+        return self._held
 
     def read(self, size: int) -> bytes:
         """Read at most `size` bytes."""
-        data = self._read(size)
+        data = self._held[:size] or self._read(size)
+        self._held = self._held[size:]
         self._sha256.update(data)
         return data
 

@@ -38,6 +38,7 @@ Examples:
 @click.option("-u", "--user", metavar="USER", help="root, or UID[:GID], instead of the container's user.")
 @click.option("--privileged", is_flag=True, help="All capabilities in the container's namespaces, and no filter.")
 @click.option("--engine", type=click.Choice(["podman", "docker"]), help="Ask only this engine for the container.")
+@shared.plain_http
 @click.option("--image", "is_image", is_flag=True, help="WHAT is an image, also if a container has its name.")
 @shared.building
 @click.pass_context

@@ -39,6 +39,7 @@ Examples:
   fpack try nginx                             the curated image; Ctrl-C ends it
   fpack try debian.trixie.mosquitto           any Debian package
   fpack try shop.tar                          an image that is packed already, by any tool
+  fpack try docker.io/library/redis:8         an image in a registry
   fpack try jq -- jq --version                another command in the image
   fpack try                                   `image` of ./fpack.fp
   fpack try api.fp#server --env LEVEL=debug   an attribute of a file
@@ -48,14 +49,15 @@ Examples:
 @click.argument("image", required=False, metavar="[WHAT]")
 @container_options.from_command_line
 @click.option("--no-observe", is_flag=True, help="Do not observe which files it looks for.")
+@shared.plain_http
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; the command's output goes to stderr.")
 @shared.building
 @click.pass_context
 def command(ctx: click.Context, /, image: str | None, no_observe: bool, as_json: bool, **rest: Any) -> int:
     """Run an image in a sandbox, without a container engine. Exit with the status of its program.
 
-    WHAT is a package, a curated image or a container, as for `fpack pack`, or an image: a tar or an OCI layout
-    directory. Without WHAT, it is `image` of ./fpack.fp.
+    WHAT is a package, a curated image or a container, as for `fpack pack`, or an image: a tar, an OCI layout
+    directory, or a reference to one in a registry. Without WHAT, it is `image` of ./fpack.fp.
     Words after -- replace the program of the image. Changes to files are kept in memory until the end. Then fpack lists
     files that the program looked for and that are not in the image, if a package has them.
     """

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fpack.builders.verify.evidence.local import LocalEvidence
     from fpack.builders.verify.evidence.remote import Remote
     from fpack.builders.verify.findings import Report
+    from fpack.builders.verify.image_archive import ImageLocation
     from fpack.builders.verify.signatures import Trust
     from fpack.builders.verify.verify import VerifiedImage
     from fpack.cli.workspace.workspace import Workspace
@@ -38,6 +39,7 @@ Examples:
   fpack verify shop.tar --rebuild --source ./src        with a source that the image does not carry
   fpack verify postgres.tar --rebuilt=2/3               2 of 3 rebuilders must have reproduced each package
   fpack verify layout/ --json
+  fpack verify registry.example/postgres:17 --key release.pub   an image in a registry
   fpack verify postgres                                 a package or an attribute: the image that is packed of it
 
 \b
@@ -79,6 +81,7 @@ The exit status is
     metavar="N",
     help="With --strict: exactly N entries must be from elsewhere.",
 )
+@shared.plain_http
 @click.option("--offline", is_flag=True, help="Compare only with files on this machine; fetch nothing.")
 @click.option("--mirror", metavar="URL", help="Try this mirror first.")
 @click.option("-j", "--jobs", type=click.IntRange(0, 512), default=0, help="Parallel builds; 0: one per core.")
@@ -101,13 +104,14 @@ def command(
     verbose: bool,
     **rest: Any,
 ) -> int:
-    """Check that IMAGE, a tar or an OCI layout, holds what a manifest says and nothing else.
+    """Check that IMAGE, a tar, an OCI layout or one in a registry, holds what a manifest says and nothing else.
 
     The image of a package or an attribute is packed first, and compared with the manifest of the evaluation.
     Files that no package of the signed archive ships are listed as files from elsewhere.
     """
     import tempfile
 
+    from fpack.builders.intake.repository_archive import RemoteImage
     from fpack.builders.verify.evidence.local import LocalEvidence
     from fpack.builders.verify.verify import verify
     from fpack.cli.images.attestations import rebuilt as rebuilt_by
@@ -125,11 +129,13 @@ def command(
     options = shared.SharedOptions(verbose=verbose, **rest)
     with Workspace(options) as workspace, tempfile.TemporaryDirectory() as directory:
         file = find_image(image, Path.cwd())
-        path = _packed(image, options, Path(directory, "image.oci")) if file is None else Path(image)
+        path = file or _packed(image, options, Path(directory, "image.oci"))
+        if isinstance(path, RemoteImage):
+            path.archive().with_signatures()
         known = workspace.has_store
         remote = None if offline else _remote(workspace, Path(directory))
         hand = LocalEvidence(workspace.store if known else None, cache_directory() / "debian", remote=remote)
-        outcome = verify(path, manifests, all_beside(path.absolute()), hand, trust, _progress)
+        outcome = verify(path, manifests, all_beside(path), hand, trust, _progress)
         outcome = outcome._replace(given=outcome.given or file is None)
         proven = [
             _rebuild(workspace, path, sources, part, outcome.report, hand) if rebuild else None
@@ -215,7 +221,7 @@ def _remote(workspace: Workspace, directory: Path) -> Remote:
 
 def _rebuild(
     workspace: Workspace,
-    image: Path,
+    image: ImageLocation,
     sources: Sequence[Path],
     part: VerifiedImage,
     report: Report,

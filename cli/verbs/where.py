@@ -9,6 +9,7 @@ import click
 from fpack.cli import options as shared
 
 if TYPE_CHECKING:
+    from fpack.builders.verify.image_archive import ImageLocation
     from fpack.cli.comparison.image_search import SearchedImage, UnreadImage
     from fpack.cli.comparison.where import FileQuery, PackageQuery
 
@@ -23,19 +24,23 @@ Examples:
   fpack where 'lib*ssl*' a.tar b.tar           a glob of names
   fpack where --file /usr/bin/xz images/       a path, or a glob of paths
   fpack where --file sha256:... images/        a content
+  fpack where xz-utils registry.example/app:1  an image in a registry
 \b
 Exit status: 0 if an image has it, 1 if none has it, 6 if none has it and an image could not be read.""",
 )
 @click.argument("images", nargs=-1, required=True, metavar="PACKAGE IMAGES...")
 @click.option("--file", "file", metavar="PATH|sha256:DIGEST", help="Look for a file instead of PACKAGE.")
+@shared.plain_http
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(images: tuple[str, ...], file: str | None, as_json: bool) -> int:
     """Find which of IMAGES have PACKAGE, a name or a name and a version as in 'openssl < 3.5.6'.
 
-    IMAGES are image files, OCI layouts, and directories, which are searched for them. Only the manifests are read.
+    IMAGES are image files, OCI layouts, directories, which are searched for them, and references to images in
+    registries. Only the manifests are read.
     """
     from fpack.cli.comparison import image_search, where
     from fpack.cli.errors import UsageError
+    from fpack.cli.registries.references import is_remote, remote_image
 
     query: PackageQuery | FileQuery
     if file is None:
@@ -46,12 +51,15 @@ def command(images: tuple[str, ...], file: str | None, as_json: bool) -> int:
         query = where.parse_file(file)
     if not names:
         raise UsageError("No image is named", hint=f"name image files or directories, as in fpack where {text!r} .")
+    places: list[ImageLocation] = []
     for name in names:
-        if not name or not Path(name).exists():
+        found_file = name and Path(name).exists()
+        if not found_file and not (name and is_remote(name)):
             raise UsageError("There is no such file", where=name)
+        places.append(Path(name) if found_file else remote_image(name))
     searched: list[SearchedImage] = []
     unread: list[UnreadImage] = []
-    for result in image_search.search(map(Path, names), query):
+    for result in image_search.search(places, query):
         if isinstance(result, image_search.UnreadImage):
             unread.append(result)
         else:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.cli.errors import UsageError
 from fpack.cli.paths import PROJECT_FILE
@@ -20,6 +20,9 @@ from fpack.store.errors import FpackError, did_you_mean
 from fpack.store.files.owners import find_above
 from fpack.store.path import STORE
 from fpack.store.root import default_root
+
+if TYPE_CHECKING:
+    from fpack.builders.verify.image_archive import ImageLocation
 
 
 class Target(NamedTuple):
@@ -44,10 +47,15 @@ _DISTRIBUTIONS = ("debian.", "ubuntu.")
 IMAGES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2", ".oci")
 
 
-def find_image(text: str | None, cwd: Path) -> Path | None:
-    """Return the path of the image file, a tar or an OCI layout, that `text` names, or None if it names no file."""
+def find_image(text: str | None, cwd: Path) -> ImageLocation | None:
+    """Return the image file, a tar or an OCI layout, or the image in a registry that `text` names.
+
+    Return None if it names none. A file that exists goes before a reference of the same text; oci:// is a reference.
+    """
     if text is None or "#" in text or not (text.endswith(IMAGES) or "/" in text or text in (".", "..")):
         return None
+    if text.startswith("oci://"):
+        return _remote(text)
     path = cwd / text
     if path.is_dir():
         return path if (path / "oci-layout").is_file() else None
@@ -55,7 +63,13 @@ def find_image(text: str | None, cwd: Path) -> Path | None:
         return None if text.endswith(".fp") or (in_store(path) and not is_archive(path)) else path
     if text.endswith(IMAGES) and not text.startswith(_DISTRIBUTIONS):
         raise UsageError("There is no such file", where=str(path), why=f"it is named by {text!r}")
-    return None
+    return None if text.endswith(".fp") else _remote(text)
+
+
+def _remote(text: str) -> ImageLocation | None:
+    from fpack.cli.registries.references import is_remote, remote_image
+
+    return remote_image(text) if is_remote(text) else None
 
 
 def in_store(path: Path) -> tuple[str, tuple[str, ...]] | None:

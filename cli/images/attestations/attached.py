@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders.attest import cosign, dsse
@@ -15,7 +14,7 @@ from fpack.builders.manifest.format import Blob
 from fpack.builders.verify import documents, embedded_manifest
 from fpack.builders.verify.documents import BadDocument, blob_name, descriptor
 from fpack.builders.verify.findings import Report
-from fpack.builders.verify.image_archive import ImageArchive, open_archive
+from fpack.builders.verify.image_archive import ImageArchive, ImageLocation, open_archive
 from fpack.builders.verify.signatures import IMAGE, KINDS, OTHER
 
 DOCUMENT = "document"  # something that is not signed
@@ -36,8 +35,8 @@ class AttachedDocument(NamedTuple):
     problem: str = ""
 
 
-def attached(path: Path) -> list[AttachedDocument]:
-    """Return what the image file at a path carries beside the image: at most MAX_DOCUMENTS."""
+def attached(path: ImageLocation) -> list[AttachedDocument]:
+    """Return what the image at a path or in a registry carries beside the image: at most MAX_DOCUMENTS."""
     found: dict[AttachedDocument, None] = {}
     with contextlib.closing(open_archive(path, Report())) as archive:
         try:

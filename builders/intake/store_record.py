@@ -1,0 +1,114 @@
+"""Describe the store paths of an image: what its layers and its exact manifest do not say of them.
+
+A push attaches the record to the image, and a pull makes the store paths again. It has the record of the image's
+output, the tables of the outputs at `/`, the references of built paths, and the files of slices that no layer has. A
+record proves nothing: every path is compared with its hash. Payloads are not in it: they come from the archive, and the
+record names the derivations that make them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from fpack.store import canonical
+from fpack.store.canonical import Value
+from fpack.store.errors import FpackError, NotCanonical
+from fpack.store.path import StorePath, parse
+
+FORMAT = 1
+ARTIFACT = "application/vnd.fpack.store.v1"
+MAX_SIZE = 512 << 20  # unpacked
+MAX_CONTENTS = 128 << 20  # bytes of all files that no layer has
+MAX_PATHS = 100_000
+_LEVEL = 9
+
+
+class RecordError(FpackError):
+    """A record of store paths that cannot be read, or that does not fit its image."""
+
+
+class StoredTable(NamedTuple):
+    """An output with the entries `data` and `meta`. meta: the file of that name. references: of the path, sorted."""
+
+    meta: bytes
+    references: tuple[StorePath, ...] = ()
+
+
+class StoreRecord(NamedTuple):
+    """The store paths of an image.
+
+    image: the path of the image's output. record: its file `image`. tables: by path. built: the references of each
+    built path. payloads: the digests of the derivations that make each payload that built paths reference. contents:
+    the files that are in tables and not in layers, by BLAKE3.
+    """
+
+    image: StorePath
+    record: bytes
+    tables: Mapping[StorePath, StoredTable]
+    built: Mapping[StorePath, tuple[StorePath, ...]]
+    payloads: Mapping[StorePath, tuple[bytes, ...]]
+    contents: Mapping[bytes, bytes]
+
+    def encode(self) -> bytes:
+        """Return the compressed form."""
+        import zstandard
+
+        body: dict[str, Value] = {
+            "format": FORMAT,
+            "image": self.image.base,
+            "record": self.record,
+            "tables": [
+                [path.base, table.meta, _bases(table.references)] for path, table in sorted(self.tables.items())
+            ],
+            "built": [[path.base, _bases(references)] for path, references in sorted(self.built.items())],
+            "payloads": [[path.base, list(digests)] for path, digests in sorted(self.payloads.items())],
+            "contents": [self.contents[digest] for digest in sorted(self.contents)],
+        }
+        compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, write_content_size=True)
+        return compressor.compress(canonical.encode(body))
+
+
+def _bases(paths: tuple[StorePath, ...]) -> list[Value]:
+    return [path.base for path in sorted(paths)]
+
+
+def decode(data: bytes, where: str) -> StoreRecord:
+    """Decode a record. where: for errors. Raise RecordError if it is malformed."""
+    import zstandard
+    from blake3 import blake3
+
+    try:
+        reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(data)
+        body = reader.read(MAX_SIZE + 1)
+        if len(body) > MAX_SIZE:
+            raise ValueError(f"it has more than {MAX_SIZE} bytes")
+        value = canonical.decode(body)
+        if not isinstance(value, dict) or value.get("format") != FORMAT:
+            number = value.get("format") if isinstance(value, dict) else None
+            raise ValueError(f"its format is {number!r:.40}, and this fpack reads {FORMAT}; update fpack")
+        contents = [_bytes(item) for item in value["contents"]]
+        found = StoreRecord(
+            parse(value["image"]),
+            _bytes(value["record"]),
+            {parse(base): StoredTable(_bytes(meta), _paths(references)) for base, meta, references in value["tables"]},
+            {parse(base): _paths(references) for base, references in value["built"]},
+            {parse(base): tuple(map(_bytes, digests)) for base, digests in value["payloads"]},
+            {blake3(item).digest(): item for item in contents},
+        )
+    except (zstandard.ZstdError, NotCanonical, FpackError, ValueError, TypeError, KeyError, AttributeError) as error:
+        why = f"{error.what}: {error.why}" if isinstance(error, FpackError) and error.why else str(error)
+        raise RecordError("The record of the image's store paths cannot be read", where=where, why=why) from None
+    if len(found.tables) + len(found.built) + len(found.payloads) > MAX_PATHS:
+        raise RecordError("The record of the image's store paths has too many paths", where=where)
+    return found
+
+
+def _bytes(value: Value) -> bytes:
+    if not isinstance(value, bytes):
+        raise TypeError("a field is not of bytes")
+    return value
+
+
+def _paths(values: list[str]) -> tuple[StorePath, ...]:
+    return tuple(map(parse, values))

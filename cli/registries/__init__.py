@@ -1,0 +1,1 @@
+"""Name and open images of registries on the command line."""
