@@ -43,8 +43,11 @@ def _group() -> click.Group:
         epilog="Example: fpack pack postgres\n\n" + EXIT_CODES,
     )
     @click.version_option(VERSION, "--version", message="fpack %(version)s")
-    def fpack() -> None:
+    @click.option("--offline", is_flag=True, help="Use no network: only this machine's files and directories.")
+    def fpack(offline: bool) -> None:
         """Build software as pure functions and ship it as exact container images."""
+        if offline:
+            os.environ["FPACK_OFFLINE"] = "1"
 
     return fpack
 

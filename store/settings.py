@@ -258,11 +258,18 @@ REBUILDERS: Setting[str] = Setting(
 # Public keys whose signatures make `fpack verify` a proof: files, or names in the user's directory of keys.
 VERIFY_KEYS: Setting[tuple[str, ...]] = Setting("verify.keys", "--key", "FPACK_KEYS", words, tuple, "a list of keys")
 
+# Whether downloads are refused: only files of this machine count then.
+OFFLINE: Setting[bool] = Setting("net.offline", "--offline", "FPACK_OFFLINE", yes, bool, "1 or 0")
+# Places that keep what locks pin. Those of --mirror and FPACK_MIRROR precede them (builders/debian/mirrors.py).
+KEPT_MIRRORS: Setting[tuple[str, ...]] = Setting(
+    "mirror.kept", "", "FPACK_KEPT", words, tuple, "a list of registries, directories and buckets"
+)
+
 NETWORK_STORE: Setting[bool] = Setting("store.network", "", "FPACK_NETWORK_STORE", yes, bool, "1 or 0")
 
 SETTINGS: tuple[Setting[Any], ...] = (
     MIRRORS, SECURITY_MIRRORS, KEYRING, UBUNTU_MIRRORS, UBUNTU_KEYRING, ACCEPT_EXPIRED, MAX_INDEX_AGE, EVAL_MEMORY,
     EVAL_TIME, JOBS, AUTOMATIC, KEEP_PACKS, KEEP_RECENT, MIN_FREE, VULNERABILITIES, MAX_DATA_AGE, NETWORK_STORE,
-    REBUILDERS, VERIFY_KEYS,
+    REBUILDERS, VERIFY_KEYS, OFFLINE, KEPT_MIRRORS,
 )  # fmt: skip
 KEYS = frozenset(setting.key for setting in SETTINGS)

@@ -82,12 +82,14 @@ class IndexDownload(NamedTuple):
 
 def index_urls(mirrors: Mirrors, pin: IndexPin, suite: Suite, date: int) -> list[str]:
     """Return the URLs of a compressed index: first by hash, where old indexes stay for a while, then by name."""
-    directory = f"dists/{suite.name}/{pin.packed.path}".rpartition("/")[0]
+    return [url for path in index_paths(pin, suite.name) for url in mirrors.urls(suite.archive, path, date)]
+
+
+def index_paths(pin: IndexPin, suite: str) -> list[str]:
+    """Return the paths of a compressed index in its archive: by hash, and by name."""
+    named = f"dists/{suite}/{pin.packed.path}"
     hashes = [(name, text) for name, text in (("SHA512", pin.packed.sha512), ("SHA256", pin.packed.sha256)) if text]
-    paths = [f"{directory}/by-hash/{name}/{text}" for name, text in hashes]
-    hashed = [url for path in paths for url in mirrors.urls(suite.archive, path, date)]
-    named = mirrors.urls(suite.archive, f"dists/{suite.name}/{pin.packed.path}", date)
-    return [*hashed, *named]
+    return [*(f"{named.rpartition('/')[0]}/by-hash/{name}/{text}" for name, text in hashes), named]
 
 
 def unpack(

@@ -17,7 +17,14 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
 from fpack.store.errors import FpackError
-from fpack.store.settings import MIRRORS, SECURITY_MIRRORS, UBUNTU_MIRRORS, configuration, configuration_file
+from fpack.store.settings import (
+    KEPT_MIRRORS,
+    MIRRORS,
+    SECURITY_MIRRORS,
+    UBUNTU_MIRRORS,
+    configuration,
+    configuration_file,
+)
 
 from .control import ControlError, stanzas
 from .suites import ARCHIVES, DEBIAN, SECURITY, UBUNTU, UBUNTU_RELEASES
@@ -26,6 +33,7 @@ from .suites import ARCHIVES, DEBIAN, SECURITY, UBUNTU, UBUNTU_RELEASES
 SNAPSHOT = "https://snapshot.debian.org/archive"
 _AT = "@SNAPSHOTID@"  # placeholder of the time, as in apt's configuration
 ONLY = "only"
+KEPT = "kept="  # the beginning of a word that names a place which keeps files by digest
 # A release appears in the snapshot archive some hours after its date.
 SNAPSHOT_DELAY = 6 * 3600
 
@@ -159,12 +167,21 @@ def find_mirrors(
     return Mirrors(bases, snapshots={} if only else {**DEFAULT_SNAPSHOTS, **apt_snapshots(apt)}, now=now)
 
 
+def kept_addresses(option: str | None = None, *, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the addresses of the places that keep files: of the option or FPACK_MIRROR, then of the settings."""
+    words = (environ.get("FPACK_MIRROR", "") if option is None else option).split()
+    named = [word.removeprefix(KEPT) for word in words if word.startswith(KEPT)]
+    return list(dict.fromkeys([*named, *KEPT_MIRRORS.find(environ=environ)]))
+
+
 def parse_base(word: str) -> list[MirrorUrl]:
     """Parse `ARCHIVE=URL`, or a URL whose last component names the archive.
 
     A bare URL that ends with `debian`, or with no archive, also implies the security archive beside it, and one that
-    ends with no archive Ubuntu's.
+    ends with no archive Ubuntu's. A place that keeps files by digest, `kept=ADDRESS`, is the mirror of no archive.
     """
+    if word.startswith(KEPT):
+        return []
     archive, equals, url = word.partition("=")
     if equals and archive in (*ARCHIVES, PORTS):
         return [MirrorUrl(UBUNTU if archive == PORTS else archive, _check_url(url))]

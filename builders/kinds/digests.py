@@ -71,4 +71,4 @@ class DigestsBuilder(BaseBuilder):
 
 
 def make(services: Services) -> DigestsBuilder:
-    return DigestsBuilder(Http(), services.origins)
+    return DigestsBuilder(services.http(), services.origins)

@@ -84,7 +84,7 @@ class FetchBuilder(BaseBuilder):
         part = task.resume_dir() / "part"
         try:
             done = self._http.download(
-                self._urls(args),
+                lambda: self._urls(args),
                 part,
                 size=args.size,
                 sha256=args.sha256,
@@ -118,6 +118,4 @@ class FetchBuilder(BaseBuilder):
 
 
 def make(services: Services) -> FetchBuilder:
-    from fpack.builders.net.http import Http
-
-    return FetchBuilder(Http(), services.origins, services.missing)
+    return FetchBuilder(services.http(), services.origins, services.missing)

@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from fpack.builders import arguments
 from fpack.builders.net.errors import HttpError, NotFound, combined
 from fpack.builders.net.http import Http
+from fpack.builders.net.kept_files import WantedFile, download_kept
 from fpack.builders.net.registries import GoProxies, go_proxies
 from fpack.builders.payload import meta
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
@@ -78,21 +79,29 @@ class GomodBuilder(BaseBuilder):
             at = f"{at}/{part}".lstrip("/")
             writer.mkdir(at)
         if args.mod:
-            file, url = self._download(task, proxies, f"{path}.mod", MAX_MOD)
-            with open(file, "rb") as content:
-                found = tree_hash([("go.mod", hashlib.file_digest(content, "sha256").hexdigest())])
+            kept = self._kept(task, args.mod, MAX_MOD, lambda file: mod_hash(file) == args.mod)
+            file, url = kept or self._download(task, proxies, f"{path}.mod", MAX_MOD)
+            found = mod_hash(file)
             _check(found, args.mod, url, f"the go.mod of {args.module} {args.version}")
             writer.file(f"{path}.mod", chunks(file))
         if args.zip:
-            file, url = self._download(task, proxies, f"{path}.zip", MAX_ZIP)
-            packed = task.scratch() / "zip"
+            packed, prefix = task.scratch() / "zip", f"{args.module}@{args.version}/"
+            kept = self._kept(task, args.zip, MAX_ZIP, lambda file: _is_zip(file, packed, prefix, args.zip, task.check))
+            file, url = kept or self._download(task, proxies, f"{path}.zip", MAX_ZIP)
             try:
-                found = repack(file, packed, f"{args.module}@{args.version}/", task.check)
+                found = repack(file, packed, prefix, task.check)
             except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
                 raise BuildError("A Go module's archive cannot be read", where=url, why=str(error)) from None
             _check(found, args.zip, url, f"{args.module} {args.version}")
             writer.file(f"{path}.zip", chunks(packed))
         return Built(writer)
+
+    def _kept(self, task: Task, wanted: str, limit: int, accepts: Callable[[Path], bool]) -> tuple[Path, str] | None:
+        """Return a file, and where it is from, if a place keeps it."""
+        part = task.scratch() / "part"
+        file = WantedFile(aliases=(wanted,))
+        where = download_kept(self._http.kept, file, part, accepts, limit=limit, check=task.check)
+        return (part, where) if where else None
 
     def _download(self, task: Task, proxies: GoProxies, name: str, limit: int) -> tuple[Path, str]:
         """Download a file from the first proxy that has it. Return its path and its URL."""
@@ -128,6 +137,20 @@ def tree_hash(files: list[tuple[str, str]]) -> str:
     """Return the `h1:` hash of files, given as name and SHA-256 in hex (golang.org/x/mod/sumdb/dirhash, Hash1)."""
     listing = "".join(f"{digest}  {name}\n" for name, digest in sorted(files, key=lambda file: file[0].encode()))
     return "h1:" + base64.b64encode(hashlib.sha256(listing.encode()).digest()).decode()
+
+
+def mod_hash(path: Path) -> str:
+    """Return the `h1:` hash of a go.mod."""
+    with open(path, "rb") as content:
+        return tree_hash([("go.mod", hashlib.file_digest(content, "sha256").hexdigest())])
+
+
+def _is_zip(path: Path, packed: Path, prefix: str, wanted: str, check: Callable[[], None]) -> bool:
+    """Return whether an archive has the wanted hash."""
+    try:
+        return repack(path, packed, prefix, check) == wanted
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError):
+        return False
 
 
 def repack(source: Path, target: Path, prefix: str, check: Callable[[], None]) -> str:
@@ -185,6 +208,4 @@ def _defaults(task: Task, root: str) -> str:
 
 
 def make(services: Services) -> GomodBuilder:
-    from fpack.builders.net.http import Http
-
-    return GomodBuilder(Http())
+    return GomodBuilder(services.http())

@@ -10,12 +10,14 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from fpack.builders import arguments
 from fpack.builders.net.errors import HttpError, combined
 from fpack.builders.net.http import Http
+from fpack.builders.net.kept_files import WantedFile, download_kept
 from fpack.builders.net.origins import Origins
 from fpack.builders.net.registries import npm_registry
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
@@ -63,27 +65,39 @@ class NpmBuilder(BaseBuilder):
         args = arguments.read(NpmArgs, task.args)
         algorithm, wanted = digest(args.integrity, task.name)
         failures: list[HttpError] = []
+        part = task.scratch() / "archive"
+        is_locked = lambda path: _digest_of(path, algorithm) == wanted  # noqa: E731
+        file = WantedFile(aliases=(f"{algorithm}:{wanted.hex()}",))
+        where = download_kept(self._http.kept, file, part, is_locked, limit=MAX_SIZE, check=task.check)
+        if where:
+            return self._built(task, part, where)
         urls = addresses(args.url, args.path, npm_registry())
         if not urls:
             why = "the lock has no URL for it, and without npm the configured registry is unknown"
             raise BuildError(f"There is no URL to download {task.name} from", why=why, hint="install npm")
         for url in urls:
-            part = task.scratch() / "archive"
             try:
                 self._http.download(self._origins(url), part, limit=MAX_SIZE, progress=task.progress, check=task.check)
             except HttpError as error:
                 failures.append(error)
                 continue
-            with open(part, "rb") as file:
-                found = hashlib.file_digest(file, algorithm).digest()
+            found = _digest_of(part, algorithm)
             if found != wanted:
                 why = f"its {algorithm} is {base64.b64encode(found).decode()}"
                 raise BuildError("A package differs from its lock", where=url, why=why, hint="lock it again with npm")
-            task.log(f"from {url}")
-            writer = task.writer()
-            writer.file("", chunks(part))
-            return Built(writer)
+            return self._built(task, part, url)
         raise combined(failures)
+
+    def _built(self, task: Task, archive: Path, where: str) -> Built:
+        task.log(f"from {where}")
+        writer = task.writer()
+        writer.file("", chunks(archive))
+        return Built(writer)
+
+
+def _digest_of(path: Path, algorithm: str) -> bytes:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, algorithm).digest()
 
 
 def digest(integrity: str, name: str) -> tuple[str, bytes]:
@@ -110,6 +124,4 @@ def addresses(url: str, path: str, registry: str | None) -> Sequence[str]:
 
 
 def make(services: Services) -> NpmBuilder:
-    from fpack.builders.net.http import Http
-
-    return NpmBuilder(Http(), services.origins)
+    return NpmBuilder(services.http(), services.origins)

@@ -108,7 +108,9 @@ class PypiBuilder(BaseBuilder):
         named = [file_of(url) for url in args.urls]
         found = [file for directory in pip_directories() for file in _in_directory(Path(directory), project, allowed)]
         failures: list[HttpError] = []
-        for index in pip_indexes():
+        kept = [] if named or self._http.kept is None else self._kept(allowed)
+        # A place may lack the files of the hashes that suit this machine, so the indexes are asked unless it has all.
+        for index in () if kept and len(kept) == len(allowed) else pip_indexes():
             task.check()
             try:
                 found += links(self._page(f"{index}/{project}/"), f"{index}/{project}/")
@@ -116,10 +118,16 @@ class PypiBuilder(BaseBuilder):
                 failures.append(error)
         here = [file for file in found if file.sha256 in allowed]
         self._origins.admit(file.url for file in here if is_local(file.url))
-        here = [file for file in named if file.sha256 in allowed] + here
+        here = [file for file in named if file.sha256 in allowed] + here + kept
         if not here and failures and len(failures) == len(pip_indexes()):
             raise failures[0]
         return here
+
+    def _kept(self, hashes: Sequence[str]) -> list[IndexFile]:
+        """Return the files with these hashes that places keep. Their URLs say no more than their names."""
+        assert self._http.kept is not None
+        names = {sha256: self._http.kept.named(sha256) for sha256 in hashes}
+        return [IndexFile(name, f"kept:{name}", sha256) for sha256, name in names.items() if name]
 
     def _page(self, url: str) -> str:
         if url.startswith("file:"):
@@ -161,6 +169,4 @@ def _nothing(args: PypiArgs, offered: Sequence[IndexFile]) -> BuildError:
 
 
 def make(services: Services) -> PypiBuilder:
-    from fpack.builders.net.http import Http
-
-    return PypiBuilder(Http(), services.origins)
+    return PypiBuilder(services.http(), services.origins)

@@ -100,4 +100,4 @@ def make(services: Services) -> ResolveBuilder:
     from fpack.builders.sandbox.local_executor import LocalExecutor
 
     options = ExecOptions(services.keep_failed, files=services.files)
-    return ResolveBuilder(LocalExecutor(), options, Http(), services.origins)
+    return ResolveBuilder(LocalExecutor(), options, services.http(), services.origins)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from fpack.builders.debian.contents.finder import NeedFinder
+    from fpack.builders.net.http import Http
     from fpack.builders.net.origins import Origins
     from fpack.builders.protocol import Builder
     from fpack.store.files.source import SourceSelection
@@ -45,6 +46,9 @@ class Services(Protocol):
     def source_selections(self) -> Mapping[str, SourceSelection]: ...
     @property
     def keep_failed(self) -> bool: ...
+
+    def http(self) -> Http:
+        """Return a client for downloads, which knows the places that keep files."""
 
     def missing(self, url: str) -> str:
         """Return a hint for a file that no URL serves any more."""

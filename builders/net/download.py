@@ -5,16 +5,23 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn, Protocol
 
 from .digests import Digests
 from .errors import TooLarge, WrongContent, shown, web_page
 
 if TYPE_CHECKING:
-    from .http import Http, Response
+    from .http import Response
 
 CHUNK = 1 << 16
 HTML = re.compile(rb"\s*(?:<!doctype\s+html|<html|<head|<body)", re.IGNORECASE)
+
+
+class Opener(Protocol):
+    """A server or a place that files are read from."""
+
+    def open(self, url: str, offset: int = 0) -> Response:
+        """Open a file from an offset. Raise an HttpError."""
 
 
 class DownloadTarget:
@@ -74,7 +81,7 @@ class DownloadTarget:
         """Return whether the existing file already is the wanted file."""
         return self.declared and self.done == (self.size or self.done) and self._problem() is None
 
-    def fill(self, http: Http, url: str) -> None:
+    def fill(self, http: Opener, url: str) -> None:
         """Download the missing part from `url` and verify the whole file."""
         if not self.declared or (self.size is not None and self.done >= self.size):
             self.reset()
@@ -94,7 +101,7 @@ class DownloadTarget:
             raise web_page(url)
         raise WrongContent("The server sent a different file than expected", where=shown(url), why=problem)
 
-    def _receive(self, http: Http, url: str) -> bool:
+    def _receive(self, http: Opener, url: str) -> bool:
         """Append the rest of the file. Return whether the body begins like a web page."""
         with http.open(url, self.done) as response:
             if response.offset != self.done:

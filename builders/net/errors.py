@@ -74,6 +74,10 @@ class BadUrl(HttpError):
     """A URL that fpack cannot fetch."""
 
 
+class Offline(HttpError):
+    """A file that only the network has, while fpack must not use it."""
+
+
 def shown(url: str) -> str:
     """Return `url` without its password, for use in messages."""
     try:
@@ -105,6 +109,16 @@ def status_error(url: str, status: int, reason: str, wait: str) -> HttpError:
     if 400 <= status < 500:
         return Refused("The server refused the request", where=shown(url), why=why)
     return ServerError("The server sent an unexpected response", where=shown(url), why=why).with_(transient=False)
+
+
+def offline(url: str) -> Offline:
+    """Return the error for a URL that must not be requested."""
+    return Offline(
+        "The file is not on this machine",
+        where=shown(url),
+        why="fpack is offline",
+        hint="name a directory or a bundle that has it, as in --mirror kept=file:///PATH",
+    )
 
 
 def web_page(url: str) -> WrongContent:

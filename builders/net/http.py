@@ -17,6 +17,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlunsplit
 
+from fpack.store.errors import FpackError
+from fpack.store.settings import OFFLINE
+
 from .connections import Connections
 from .download import CHUNK, HTML, DownloadTarget
 from .errors import (
@@ -37,9 +40,15 @@ from .errors import (
     translate,
     web_page,
 )
+from .errors import (
+    offline as offline_error,
+)
+from .kept_files import KeptFiles, WantedFile
 
 if TYPE_CHECKING:
     import urllib3
+
+    from .backoff import HostBackoff
 
 RETRIES = 3
 REDIRECTS = 10
@@ -128,7 +137,9 @@ class Response:
 class Http:
     """A thread-safe client that keeps connections open. It opens none before the first request.
 
-    same_host: do not follow redirects to other hosts and ports. accept: the media types to ask for; "": any.
+    same_host: do not follow redirects to other hosts and ports. accept: the media types to ask for; "": any. offline:
+    request files of this machine only; None: as the setting says. kept: the places to look in for files of known
+    digests. hosts: those that failed, which are asked last.
     """
 
     def __init__(
@@ -140,12 +151,18 @@ class Http:
         environ: Mapping[str, str] | None = None,
         same_host: bool = False,
         accept: str = "",
+        offline: bool | None = None,
+        kept: KeptFiles | None = None,
+        hosts: HostBackoff | None = None,
     ) -> None:
         self._timeout = timeout
         self._retries = retries
         self._backoff = backoff
         self._same_host = same_host
         self._accept = accept
+        self._offline = offline
+        self.kept = kept
+        self._hosts = hosts
         self._connections = Connections(environ)
 
     # Single requests.
@@ -161,7 +178,16 @@ class Http:
             return _open_file(url, offset)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BadUrl("The URL cannot be fetched", where=shown(url), why="only http, https and file are supported")
+        if self.is_offline:
+            raise offline_error(url)
         return self._request(url, offset, known)
+
+    @property
+    def is_offline(self) -> bool:
+        """True if only files of this machine may be requested."""
+        if self._offline is None:
+            self._offline = OFFLINE.find()
+        return self._offline
 
     def _request(self, url: str, offset: int, known: Validators) -> Response:
         import urllib3
@@ -301,7 +327,7 @@ class Http:
 
     def download(
         self,
-        urls: Sequence[str],
+        urls: Sequence[str] | Callable[[], Sequence[str]],
         path: Path,
         *,
         size: int | None = None,
@@ -311,31 +337,70 @@ class Http:
         progress: Callable[[int, int], None] | None = None,
         check: Callable[[], None] = nothing,
     ) -> Download:
-        """Download to `path` from the first URL that delivers the complete, correct file.
+        """Download to `path` from the first place or URL that delivers the complete, correct file.
 
-        If a digest is given, an existing part in `path` is resumed; the digest would reveal a mix of two files. After a
-        failure `path` keeps the bytes received. `progress` is called with (bytes done, total bytes or 0). `check` may
-        raise to cancel. Raise WrongContent if a complete file does not match `size` and each digest given; with several
-        URLs, the error lists the failure of each.
+        urls: a function is called only if no place that is asked before them has the file. If a digest is given, an
+        existing part in `path` is resumed; the digest would reveal a mix of two files. After a failure `path` keeps the
+        bytes received. `progress` is called with (bytes done, total bytes or 0). `check` may raise to cancel. Raise
+        WrongContent if a complete file does not match `size` and each digest given; with several URLs, the error lists
+        the failure of each.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(path, flags, 0o644), "r+b") as file:
             target = DownloadTarget(file, size, sha256, sha512, limit, progress, check)
             if target.complete():
                 return Download("", target.done, target.hash.hexdigest())
-            url = self._first(urls, lambda url: target.fill(self, url), check)
+            url = self._fill(target, urls, WantedFile(sha256 or "", sha512 or "", size), check)
             file.flush()
             return Download(url, target.done, target.hash.hexdigest())
+
+    def _fill(
+        self,
+        target: DownloadTarget,
+        urls: Sequence[str] | Callable[[], Sequence[str]],
+        wanted: WantedFile,
+        check: Callable[[], None],
+    ) -> str:
+        """Download a file from a place or a URL. Return which one had it."""
+        failures: list[HttpError] = []
+
+        def place(late: bool) -> str:
+            for offer in self.kept.offers(wanted, late=late) if self.kept is not None and target.declared else ():
+                check()
+                try:
+                    target.fill(offer, offer.where)
+                    return offer.where
+                except HttpError as error:
+                    offer.refuse(error)
+                    failures.append(error)
+            return ""
+
+        if where := place(False):
+            return where
+        try:
+            found = urls() if callable(urls) else urls
+            if not found and failures:
+                raise combined(failures)
+            return self._first(found, lambda url: target.fill(self, url), check)
+        except FpackError as error:
+            if where := place(True):
+                return where
+            if not isinstance(error, HttpError) or not failures or error is failures[0]:
+                raise
+            raise combined([*failures, error]) from None
 
     def _first(self, urls: Sequence[str], fetch: Callable[[str], None], check: Callable[[], None]) -> str:
         """Return the first URL for which `fetch` succeeds. Transient failures are retried."""
         failures: list[HttpError] = []
-        for url in urls:
+        for url in urls if self._hosts is None else self._hosts.ordered(urls):
             try:
                 self._retry(url, fetch, check)
-                return url
             except HttpError as error:
                 failures.append(error)
+                if self._hosts is not None:
+                    self._hosts.failed(url, error)
+            else:
+                return url
         if not failures:
             raise BadUrl("No URL was given")
         raise combined(failures)

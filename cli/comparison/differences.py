@@ -47,8 +47,7 @@ def _changelogs(workspace: Workspace, changes: Sequence[PackageChange], offline:
 
 
 def _remote(workspace: Workspace, directory: Path) -> Any:
-    from fpack.builders.net.http import Http
     from fpack.builders.verify.evidence.remote import Remote
     from fpack.cli.ui.render import note
 
-    return Remote(workspace.mirrors, Http(), directory, lambda what: note(f"fetch {what} for its changelog"))
+    return Remote(workspace.mirrors, workspace.http(), directory, lambda what: note(f"fetch {what} for its changelog"))

@@ -19,22 +19,35 @@ MAX_VALUES = 100_000
 Examples:
   fpack lock                           lock all packages that ./fpack.fp uses
   fpack lock debian.trixie.jq          add a package
-  fpack lock --frozen                  fail if a package is not locked yet""",
+  fpack lock --frozen                  fail if a package is not locked yet
+  fpack lock --keep HOST/team/kept     keep all that it pins in a registry, for good""",
 )
 @click.argument("what", required=False)
+@click.option(
+    "--keep",
+    "places",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Keep all that the lock pins in a registry or directory; can be repeated.",
+)
+@click.option("--plain-http", is_flag=True, help="With --keep: ask a registry on this machine without TLS.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
-def command(what: str | None, as_json: bool, **rest: Any) -> int:
+def command(what: str | None, places: tuple[str, ...], plain_http: bool, as_json: bool, **rest: Any) -> int:
     """Evaluate WHAT (by default everything in ./fpack.fp) and lock each package that it uses.
 
     Nothing is built, but locks of build tools that do not exist yet, such as maven.lock, are made in a sandbox.
+    With --keep, the packages, the signed indexes, and all that the project fetches by digest are written to ADDRESS,
+    such as HOST/NAME or ./mirror, which is then a mirror of this lock: see fpack mirror --help.
     """
+    from fpack.cli.mirrors.keep import keep_lock, open_mirror
     from fpack.cli.ui.layout import Page, show
     from fpack.cli.workspace.plans import project_locks
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import one_line
 
     options = shared.options(rest)
+    mirrors = [open_mirror(address, plain_http=plain_http) for address in places]
     with Workspace(options) as workspace:
         value = _value(workspace, what)
         written = project_locks.write_missing(workspace, value, frozen=options.frozen)
@@ -47,9 +60,13 @@ def command(what: str | None, as_json: bool, **rest: Any) -> int:
         added = workspace.source.added
         path = str(workspace.lock_file)
         empty = not workspace.source.lock.packages
+        kept = [keep_lock(workspace, mirror, workspace.evaluator.derivations) for mirror in mirrors]
     if as_json:
         found = [package._asdict() for package in added]
-        shared.print_json({"lock": path, "added": found, "written": [str(file) for file in written]})
+        shared.print_json(
+            {"lock": path, "added": found, "written": [str(file) for file in written]}
+            | ({"kept": [item.json_form() for item in kept]} if places else {})
+        )
         return 0
     for file in written:
         print(f"wrote {one_line(str(file))}")
@@ -60,6 +77,8 @@ def command(what: str | None, as_json: bool, **rest: Any) -> int:
     elif not empty:
         name = one_line(path)
         print(f"{len(added)} packages added to {name}" if added else f"{name} already has every package that is used.")
+    for item in kept:
+        item.show()
     return 0
 
 

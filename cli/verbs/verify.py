@@ -203,7 +203,6 @@ def _packed(text: str, options: SharedOptions, out: Path) -> Path:
 
 def _remote(workspace: Workspace, directory: Path) -> Remote:
     """Return the access to the archives for files that are not on this machine."""
-    from fpack.builders.net.http import Http
     from fpack.builders.verify.evidence.remote import Remote
     from fpack.cli.ui.verification import plain
 
@@ -216,7 +215,7 @@ def _remote(workspace: Workspace, directory: Path) -> Remote:
             said.append(what)
             sys.stderr.write("Fetching from the archive the files to compare with\n")
 
-    return Remote(workspace.mirrors, Http(), directory, say)
+    return Remote(workspace.mirrors, workspace.http(), directory, say)
 
 
 def _rebuild(
@@ -236,7 +235,6 @@ def _rebuild(
 
     from fpack.builders.kinds.fetch import FetchBuilder
     from fpack.builders.kinds.source import SourceBuilder
-    from fpack.builders.net.http import Http
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.verify.rebuild import compare, rebuild
     from fpack.builders.verify.source_intake import MissingSources
@@ -246,7 +244,9 @@ def _rebuild(
     # The snapshot archive has old files, by the dates in the manifest's lock.
     dates = {(pin.archive, pin.file): pin.date for pin in part.head.lock.packages}
     workspace.mirrors.dated = lambda archive, path: dates.get((archive, path))
-    fetch = FetchBuilder(Http(), workspace.origins, lambda url: "use --mirror to name a mirror that still has it")
+    fetch = FetchBuilder(
+        workspace.http(), workspace.origins, lambda url: "use --mirror to name a mirror that still has it"
+    )
     builders = ChainMap({"fetch": fetch, "source": SourceBuilder({})}, cast(Any, workspace.builders))
     directory = workspace.store.session.fresh()
     shown = reporter(workspace.options.verbose)

@@ -141,14 +141,13 @@ class Packages:
 def archive(workspace: Workspace) -> DebianArchive:
     """Return the archives of the distributions, as the options of a command reach and judge them."""
     from fpack.builders.debian.repository import DebianArchive
-    from fpack.builders.net.http import Http
     from fpack.cli.ui.progress import IndexProgress
     from fpack.store.settings import ACCEPT_EXPIRED, MAX_INDEX_AGE
 
     return DebianArchive(
         cache=cache_directory() / "debian",
         mirrors=workspace.mirrors,
-        http=Http(),
+        http=workspace.http(),
         reporter=IndexProgress(),
         now=time.time,
         accept_expired=workspace.options.accept_expired or ACCEPT_EXPIRED.find(),

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from fpack.builders.debian.lock.records import Lock
     from fpack.builders.debian.mirrors import Mirrors
     from fpack.builders.debian.package_source import DebianSource
+    from fpack.builders.mirrors.places import KeptPlaces
+    from fpack.builders.net.backoff import HostBackoff
     from fpack.builders.net.http import Http
     from fpack.builders.net.origins import Origins
     from fpack.builders.protocol import Builder
@@ -249,7 +251,7 @@ class Workspace:
             arch=self.arch,
             cache=cache_directory() / "debian",
             mirrors=self.mirrors,
-            http=_http,
+            http=self.http,
             frozen=self.options.frozen,
             accept_expired=self.options.accept_expired or None,
             max_age=self.options.max_index_age,
@@ -271,6 +273,25 @@ class Workspace:
 
         return find_mirrors(self.options.mirror)
 
+    def http(self) -> Http:
+        """Return a client for downloads, which also looks in the places that keep files."""
+        from fpack.builders.net.http import Http
+
+        return Http(kept=self.kept, hosts=self._hosts)
+
+    @cached_property
+    def _hosts(self) -> HostBackoff:
+        from fpack.builders.net.backoff import HostBackoff
+
+        return HostBackoff(note)
+
+    @cached_property
+    def kept(self) -> KeptPlaces | None:
+        """The places that keep files by digest: of the option, the settings and the project. None: there are none."""
+        from .kept.places import kept_places
+
+        return kept_places(self.options.mirror, self._project or self._root)
+
     @property
     def jobs(self) -> int:
         """The number of parallel builds; 0: one per core."""
@@ -282,7 +303,7 @@ class Workspace:
         from fpack.builders.net.origins import Origins
         from fpack.builders.net.package_registries import PackageRegistries
 
-        return Origins(PackageRegistries(self.mirrors.expand, _http), self._root or self._project)
+        return Origins(PackageRegistries(self.mirrors.expand, self.http), self._root or self._project)
 
     def missing(self, url: str) -> str:
         """Return a hint for a file that no mirror has any more."""
@@ -291,7 +312,10 @@ class Workspace:
         archive, _, path = url.removeprefix("mirror://").partition("/")
         date = self.mirrors.dated(archive, path)
         when = f" (of {time.strftime('%Y-%m-%d', time.gmtime(date))})" if date is not None else ""
-        return f"fpack update moves the lock {short(self.lock_file)}{when} to the current versions"
+        return (
+            f"fpack update moves the lock {short(self.lock_file)}{when} to the current versions; "
+            "fpack lock --keep MIRROR keeps the files of a lock for good, while they exist"
+        )
 
     def files(self) -> NeedFinder | None:
         """Return the finder of packages of the lock's release. Its index is fetched if the cache has none."""
@@ -446,12 +470,6 @@ def machine_arch() -> str:
     """Return the Debian architecture of this machine."""
     machine = os.uname().machine
     return _MACHINES.get(machine, machine)
-
-
-def _http() -> Http:
-    from fpack.builders.net.http import Http
-
-    return Http()
 
 
 class _LazySource:

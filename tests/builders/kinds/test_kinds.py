@@ -12,6 +12,7 @@ import pytest
 from blake3 import blake3
 from fpack.builders import arguments, kinds
 from fpack.builders.kinds import table
+from fpack.builders.net.http import Http
 from fpack.builders.protocol import BuildError
 from fpack.builders.rootfs.view import assemble
 from fpack.builders.scheduler.reporter import Reporter
@@ -136,6 +137,7 @@ def builders(store: Store) -> Mapping[str, Any]:
         source_paths={},
         source_selections={},
         keep_failed=False,
+        http=Http,
         missing=missing,
         files=lambda: None,
     )

@@ -1,0 +1,203 @@
+"""Keep everything that a lock pins in a repository: write the files that it lacks, then one artifact that names all.
+
+The artifact has a tag of what was asked for, so that keeping it again is one request. A second tag, of the week, says
+when it was last asked for. Files that were written before an interruption are not written again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Repository, RepositoryError
+from fpack.store import threads
+
+from .kept_lock import (
+    CONFIG,
+    LOCK_TAG,
+    MANIFEST,
+    USE_TAG,
+    KeptFile,
+    KeptLock,
+    decode_manifest,
+    digest_of,
+    encode_config,
+    encode_manifest,
+    identities,
+    lock_tag,
+    read_config,
+    stored_lock,
+    use_tag,
+)
+
+WORKERS = 8
+RECENT = 3  # kept locks of a repository whose tables are read before another one is kept
+ATTEMPTS = 3
+_CHUNK = 1 << 20
+
+
+class KeepItem(NamedTuple):
+    """Something to keep, of one or more files. keys: the digests by which they are found, each of one file.
+
+    digest, size: of the blob of an only file, if they are known: `sha256:...`, and bytes, else None. aliases: other
+    digests of an only file.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    digest: str = ""
+    size: int | None = None
+    aliases: tuple[str, ...] = ()
+
+
+class ObtainedFile(NamedTuple):
+    """A file on this machine. aliases: digests of its content that were checked, other than SHA-256."""
+
+    name: str
+    path: Path
+    aliases: tuple[str, ...] = ()
+
+
+class KeepRequest(NamedTuple):
+    """What to keep. obtain: returns the files of those items that are missing; it fetches and checks them."""
+
+    identity: str
+    lock: str
+    items: Sequence[KeepItem]
+    obtain: Callable[[Sequence[KeepItem]], Sequence[Sequence[ObtainedFile]]]
+
+
+class KeepResult(NamedTuple):
+    """What was done. digest: of the artifact. unchanged: it was there. sent: the files that were written."""
+
+    digest: str
+    unchanged: bool
+    files: int = 0
+    size: int = 0
+    sent: int = 0
+    sent_bytes: int = 0
+
+
+def is_kept(repository: Repository, identity: str, now: float, tag: str = "") -> str:
+    """Return the digest of the artifact if a lock is kept already, else "". One request, but for the first of a week.
+
+    tag: another one that must name the artifact.
+    """
+    found = repository.resolve(use_tag(identity, now))
+    if found is not None:
+        if tag and ((own := repository.resolve(tag)) is None or own.digest != found.digest):
+            document = repository.manifest(found.digest)
+            if document is None:
+                return ""
+            repository.write_manifest(document.data, document.media_type, tag)
+        return found.digest
+    document = repository.manifest(lock_tag(identity))
+    if document is None or decode_manifest(document, repository.name, identity) is None:
+        return ""
+    for name in filter(None, (use_tag(identity, now), tag)):
+        repository.write_manifest(document.data, document.media_type, name)
+    return document.digest
+
+
+def keep(repository: Repository, request: KeepRequest, now: float, *, tag: str = "") -> KeepResult:
+    """Keep a lock. now: Unix seconds. tag: another one for the artifact."""
+    for _ in range(ATTEMPTS):
+        found = _present(repository, request.items, _known_files(repository))
+        present = [file for files in found.values() for file in files]
+        missing = [item for item in request.items if item not in found]
+        obtained = [file for files in request.obtain(missing) for file in files] if missing else []
+        written = _write_files(repository, obtained)
+        files = {*present, *(file for file, _ in written)}
+        lock = KeptLock(request.identity, request.lock, tuple(sorted(files)))
+        config = encode_config(lock)
+        data = encode_manifest(lock, config)
+        _write_data(repository, CONFIG, config)
+        # The tag of the lock is the last one: with it, the lock counts as kept.
+        for name in filter(None, (tag, use_tag(request.identity, now))):
+            repository.write_manifest(data, MANIFEST, name)
+        entry = repository.write_manifest(data, MANIFEST, lock_tag(request.identity))
+        # A collection that began before may have deleted what was there.
+        if _all_there(repository, present):
+            sent = [file.size for file, is_new in written if is_new]
+            return KeepResult(entry.digest, False, len(files), lock.size, len(sent), sum(sent))
+    raise RepositoryError(
+        "Files disappear from the mirror while a lock is kept", where=repository.name, hint="end other commands first"
+    )
+
+
+def _write_files(repository: Repository, files: Sequence[ObtainedFile]) -> list[tuple[KeptFile, bool]]:
+    """Write files, several at once. Return each, and whether its bytes were sent."""
+
+    def write(file: ObtainedFile) -> tuple[KeptFile, bool]:
+        kept = _describe(file)
+        return kept, repository.write_blob(_source(kept, file.path))
+
+    with threads.Workers(WORKERS, "keeping files") as workers:
+        return workers.map(write, files)
+
+
+def _known_files(repository: Repository) -> dict[str, KeptFile]:
+    """Return the files of the locks that were kept last, by each of their digests."""
+    tags = [tag for prefix in (LOCK_TAG, USE_TAG) for tag in repository.tags(prefix)]
+    known: dict[str, KeptFile] = {}
+    for identity in identities(tags)[:RECENT]:
+        try:
+            stored = stored_lock(repository, identity)
+            kept = read_config(repository, stored) if stored is not None else None
+        except RepositoryError:
+            continue  # a damaged one saves no work, and `fpack mirror check` tells about it
+        for file in kept.files if kept is not None else ():
+            for key in (file.digest, *file.aliases):
+                known.setdefault(key, file)
+    return known
+
+
+def _present(
+    repository: Repository, items: Sequence[KeepItem], known: dict[str, KeptFile]
+) -> dict[KeepItem, list[KeptFile]]:
+    """Return the files of the items that the repository has."""
+
+    def look(item: KeepItem) -> list[KeptFile] | None:
+        if item.digest and item.size is not None:
+            files = [KeptFile(item.name, item.digest, item.size, item.aliases)]
+        else:
+            files = [known[key] for key in item.keys if key in known]
+            if not files or len(files) < len(item.keys):
+                return None
+        return files if all(repository.has_blob(file.digest) for file in files) else None
+
+    with threads.Workers(WORKERS, "looking for files") as workers:
+        found = workers.map(look, items)
+    return {item: files for item, files in zip(items, found, strict=True) if files is not None}
+
+
+def _all_there(repository: Repository, files: Sequence[KeptFile]) -> bool:
+    """Return whether a directory still has files. A registry refuses a manifest whose blobs it does not have."""
+    return not repository.name.startswith("file:") or all(repository.has_blob(file.digest) for file in files)
+
+
+def _describe(file: ObtainedFile) -> KeptFile:
+    with open(file.path, "rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+        size = os.fstat(content.fileno()).st_size
+    return KeptFile(file.name, f"sha256:{digest}", size, file.aliases)
+
+
+def _source(file: KeptFile, path: Path) -> BlobSource:
+    return BlobSource(file.digest, file.size, lambda offset: _chunks(path, offset))
+
+
+def _chunks(path: Path, offset: int) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        file.seek(offset)
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def _write_data(repository: Repository, media_type: str, data: bytes) -> BlobEntry:
+    entry = BlobEntry(media_type, digest_of(data), len(data))
+    repository.write_blob(BlobSource(entry.digest, entry.size, lambda offset: iter((data[offset:],))))
+    return entry

@@ -1,0 +1,1 @@
+"""Commands about mirrors: places that keep what locks pin."""

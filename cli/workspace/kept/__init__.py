@@ -1,0 +1,1 @@
+"""Find the places that keep what locks pin."""

@@ -1,0 +1,92 @@
+"""Find the places that keep what locks pin: those of the option, of the settings, and of the project.
+
+A project names them in its file, as `mirrors = ["registry.example.org/team/kept"]`. This list is read without
+evaluating the file, since evaluation may need what they keep. It cannot name files outside the project.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fpack.cli.paths import PROJECT_FILE, cache_directory
+from fpack.cli.ui.render import note
+from fpack.store.errors import FpackError
+from fpack.store.settings import OFFLINE
+
+if TYPE_CHECKING:
+    from fpack.builders.distribution.protocol import Repository
+    from fpack.builders.mirrors.places import KeptPlaces
+
+FIELD = "mirrors"
+
+
+def kept_places(option: str | None, project: Path | None) -> KeptPlaces | None:
+    """Return the places, in order, or None if there are none. Offline, only those of this machine count."""
+    from fpack.builders.debian.mirrors import kept_addresses
+
+    named = kept_addresses(option)
+    own = project_mirrors(project) if project is not None else []
+    if not named and not own:
+        return None
+    from fpack.builders.mirrors.addresses import is_on_this_machine, normal_address
+    from fpack.builders.mirrors.places import KeptPlace, KeptPlaces
+
+    addresses = [normal_address(text) for text in named]
+    for text in own:
+        assert project is not None
+        if (address := project_address(text, project)) not in addresses:
+            addresses.append(address)
+    if OFFLINE.find():
+        addresses = [address for address in addresses if is_on_this_machine(address)]
+    return KeptPlaces([KeptPlace(address, _opener(address), note) for address in addresses])
+
+
+def _opener(address: str) -> Callable[[], Repository]:
+    from fpack.builders.mirrors.addresses import open_place
+
+    return lambda: open_place(address)
+
+
+def project_address(text: str, project: Path) -> str:
+    """Return an address of a project's list in full. Raise BadMirror for files outside the project."""
+    from fpack.builders.mirrors.addresses import BadMirror, is_on_this_machine, normal_address
+
+    if text.startswith("./"):
+        real = os.path.realpath(os.path.join(project, text))
+        top = os.path.realpath(project)
+        if real == top or real.startswith(f"{top.rstrip('/')}/"):
+            return Path(real).as_uri()
+    elif not is_on_this_machine(address := normal_address(text)) and not address.startswith("http://"):
+        return address
+    raise BadMirror(
+        f"The project's mirror {text[:200]!r} is not one that a project may name",
+        where=str(project / PROJECT_FILE),
+        why="a project may name registries, https addresses and its own directories such as ./mirror",
+        hint="name others with --mirror kept=ADDRESS, or mirror.kept in the settings",
+    )
+
+
+def project_mirrors(project: Path) -> list[str]:
+    """Return the texts of the project's list of mirrors; none if its file has no such list of plain texts."""
+    path = project / PROJECT_FILE
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return []
+    if FIELD not in text:
+        return []
+    from fpack.lang.syntax.parser import parse
+    from fpack.lang.syntax.source import Source
+
+    try:
+        entries = parse(Source(str(path), text), cache_directory() / "modules")
+    except FpackError:
+        return []  # evaluation of the file raises the error
+    for entry in entries:
+        if entry.kind == "set" and entry.name == FIELD and entry.value.kind == "list":
+            items = entry.value.items
+            return [item.value for item in items] if all(item.kind == "str" for item in items) else []
+    return []

@@ -1,0 +1,58 @@
+"""Keep locks in a directory, and pack from it after the archive has dropped the packages."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from support.archive import Archive
+from support.program import Fpack
+from support.shells import world
+
+PROJECT = """
+debian = import("fpack/debian").trixie
+data = fetch { url = "URL", sha512 = "DIGEST" }
+image = container {
+  name = "greeter"
+  packages = [debian.greet, debian.bash]
+  entrypoint = ["/usr/bin/greet"]
+  env = { DATA = "${data}" }
+}
+"""
+
+
+def digest(fpack: Fpack, project: Path, *options: str, **more: object) -> str:
+    return str(fpack.pack("-o", "image.tar", *options, cwd=project, **more)["digest"])
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> tuple[Fpack, Archive, Path]:
+    archive = world(tmp_path / "archive")
+    archive.publish()
+    fpack = Fpack(tmp_path / "home", archive)
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "fpack.fp").write_text(PROJECT.replace("data = ", "# data = ").replace("  env", "  # env"))
+    return fpack, archive, project
+
+
+def test_a_lock_packs_from_its_mirror_when_the_archive_is_gone(
+    kept: tuple[Fpack, Archive, Path], tmp_path: Path
+) -> None:
+    fpack, archive, project = kept
+    first = json.loads(fpack("lock", "--keep", tmp_path / "mirror", "--json", cwd=project).stdout)
+    wanted = digest(fpack, project)
+    assert first["kept"][0]["sent"] == first["kept"][0]["files"] > 3
+    again = json.loads(fpack("lock", "--keep", tmp_path / "mirror", "--json", cwd=project).stdout)
+    assert again["kept"][0]["unchanged"]
+    shutil.rmtree(archive.folder / "debian" / "pool")
+    other = Fpack(tmp_path / "other", archive)
+    message = other.fails("pack", cwd=project)
+    assert "fpack lock --keep" in message
+    assert digest(other, project, env={"FPACK_MIRROR": f"kept=file://{tmp_path}/mirror only"}) == wanted
+    offline = Fpack(tmp_path / "offline", archive)
+    done = offline("--offline", "pack", "--json", "-o", "image.tar", cwd=project,
+                   env={"FPACK_MIRROR": "", "FPACK_KEPT": f"{tmp_path}/mirror"})  # fmt: skip
+    assert json.loads(done.stdout)["digest"] == wanted
