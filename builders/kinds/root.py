@@ -74,11 +74,13 @@ class PackageArgs(NamedTuple):
 class SourceBuiltArgs(NamedTuple):
     """A store path that was built from source and is used with the root.
 
-    The root gets the libraries that its files load, searched in `packages`.
+    The root gets the libraries that its files load, searched in `packages`, and in `foreign` for files that were
+    compiled elsewhere.
     """
 
     path: StorePath
     packages: tuple[str, ...]
+    foreign: tuple[str, ...] = ()
 
 
 class RootArgs(NamedTuple):
@@ -88,7 +90,8 @@ class RootArgs(NamedTuple):
     configured: the output of `configure` with what maintainer scripts did. If it is a candidate, it is built only if a
     script of the root's packages matters. configured_drop: globs of the paths that are not taken from it. setuid:
     the files that keep set-id bits, which scripts may set. database: a root with dpkg gets its database. interpreted: a
-    linked root takes what interpreted programs load. replace: what replaces libraries of packages.
+    linked root takes what interpreted programs load. replace: what replaces libraries of packages. certificates: built
+    programs that verify servers get ca-certificates.
     """
 
     mode: str
@@ -106,6 +109,7 @@ class RootArgs(NamedTuple):
     database: bool = False
     interpreted: bool = False
     replace: tuple[ReplacedArgs, ...] = ()
+    certificates: bool = False
 
 
 class RootBuilder(BaseBuilder):
@@ -140,7 +144,8 @@ def _linked(task: Task, args: RootArgs) -> Steps:
         code, spare = None, _undeclared(items) if args.interpreted else set()
         if args.interpreted:
             requested = [table.package for table in seeds if table.package != FIRST]
-            code = CodeNeeds(depends, requested, [table.package for table in built], partial(_code, task))
+            names = [table.package for table in built]
+            code = CodeNeeds(depends, requested, names, partial(_code, task), certificates=args.certificates)
         steps = linker.link([*seeds, *built, *scripts], depends, args.wants, args.arch, code=code, spare=spare)
         found, more = yield from _drive(task, items, steps)
         searched |= more
@@ -170,9 +175,10 @@ def _undeclared(items: Mapping[str, PackageArgs]) -> set[str]:
 
 
 def _code(task: Task, table: SliceTable, entry: meta.TreeEntry) -> bytes:
-    """Return the beginning of a file of code, and all of a Java archive."""
+    """Return the beginning of a file of code, and all of a Java archive or a compiled program."""
     task.check()
-    most = MAX_JAR if entry.path.endswith(".jar") else MAX_TEXT
+    compiled = entry.facts is not None and entry.facts.machine
+    most = MAX_JAR if compiled or entry.path.endswith(".jar") else MAX_TEXT
     path = store_path.parse(table.path)
     if entry.blake3:
         return meta.read_file(task.disk(path) / "data" / entry.path, entry.blake3, most)
@@ -199,7 +205,8 @@ def _built(task: Task, args: RootArgs, depends: dict[str, Sequence[str]]) -> lis
     replaced = [SourceBuiltArgs(item.path, item.packages) for item in args.replace if item.package in depends]
     for item in (*args.built, *replaced):
         # Prefer the packages that its files were linked with to all packages that it was built with.
-        names = [n for n in store_paths.packages(task, [item.path]) if n in depends] or item.packages
+        names = [n for n in store_paths.packages(task, [item.path]) if n in depends] or list(item.packages)
+        names += item.foreign
         for table in store_paths.tables(task, [item.path]):
             built.setdefault(table.package, table)
             known = depends.get(table.package, ())

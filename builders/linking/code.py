@@ -5,7 +5,7 @@ its code counts. What code needs is the standard library of the interpreter, the
 of its own dependencies that are of the same language, because code also loads modules by computed names, the programs
 and libraries of its dependencies that it mentions, and the commands of Essential packages that it calls. What an
 interpreter needs to start is needed in any case, and so are packages of plug-ins. A package without files stands for
-its dependencies.
+its dependencies. Built programs that verify servers need certificates.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fpack.builders.payload.commands import PACKAGES, SHELLS, script_commands
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 
-from . import languages
+from . import certificates, languages
 from .essential import CALLS, DEPENDS, MAINTENANCE, own_library
 from .imports import Import, imports, package_names
 from .languages import LANGUAGES, Language
@@ -55,12 +55,19 @@ class CodeNeeds:
     """The needs of code, for one resolution. See `linker.CodeLoads`.
 
     depends: the dependencies of each available package. seeds: the requested packages. built: those that are store
-    paths from source. read: returns the content of a file.
+    paths from source. read: returns the content of a file. certificates: built programs that verify servers get them.
     """
 
     def __init__(
-        self, depends: Mapping[str, Sequence[str]], seeds: Collection[str], built: Collection[str], read: Read
+        self,
+        depends: Mapping[str, Sequence[str]],
+        seeds: Collection[str],
+        built: Collection[str],
+        read: Read,
+        *,
+        certificates: bool = False,
     ) -> None:
+        self._certificates = certificates
         self._depends = depends
         self._seeds = set(seeds) | set(built)
         self._built = set(built)
@@ -92,6 +99,9 @@ class CodeNeeds:
                 wanted.setdefault(name, reason)
             for name, reason in self._calls(table, active):
                 wanted.setdefault(name, reason)
+            counts = self._certificates and table.package in self._built
+            if counts and (file := certificates.verifies(table, self._read)):
+                wanted[certificates.PACKAGE] = Reason(DATA, table.package, f"/{file}", "certificates of servers")
             for language in active:
                 for path, module in self._imports(table, language, included):
                     open_.setdefault((language.name, module), (table, path))

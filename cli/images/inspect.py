@@ -91,7 +91,7 @@ def reason_text(entry: ImageSlice) -> str:
         "script": f"{file} is run by {entry.what}",
         "link": f"{file} points to {entry.what}",
         "calls": f"{file} calls {entry.what}",
-        "data": f"{entry.by} uses {entry.what}",
+        "data": f"{entry.by or file} uses {entry.what}",
         "module": f"{file} imports {entry.what}",
         "engine": f"{entry.by} starts with {entry.what}",
         "plugin": f"{entry.by} loads plug-ins from it",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+from fpack.builders.exec.go_skeleton import imported
 
 from .guess import LIBRARY, Guess, clean_name, few, shown, text
 from .project import Project
@@ -27,20 +29,26 @@ _CGO = {
     "github.com/tree-sitter/go-tree-sitter": (),
     "gopkg.in/gographics/imagick": ("libmagickwand-dev",),
 }
+_PACKAGE = re.compile(r"^package\s+\w+", re.MULTILINE)
 _IGNORED = ("testdata", "vendor", "examples", "example", "internal/tools", "tools", "hack", "docs", "test", "tests")
 
 
 def go(project: Project) -> Guess | None:
-    """Guess from go.mod."""
-    if not project.has("go.mod"):
-        return None
+    """Guess from go.mod, or from Go files at the top of a project that is older than modules."""
     content = project.text("go.mod")
     module = re.search(r"^module\s+(\S+)", content, re.MULTILINE)
-    path = module[1].strip('"') if module else project.name
+    if project.has("go.mod"):
+        path = module[1].strip('"') if module else project.name
+    elif any(_PACKAGE.search(source) for source in _sources(project, "")):
+        path = module_path(project)
+    else:
+        return None
     base = [part for part in path.split("/") if not re.fullmatch(r"v\d+", part)] or [project.name]
     name = clean_name(re.sub(r"\.v\d+$", "", base[-1]), project)
     reasons, todo = [f"go.mod: the Go module {path}"], []
     fields: list[tuple[str, str]] = []
+    if not project.has("go.mod"):
+        reasons, fields = [f"Go files without go.mod, which import each other as {path}"], [("module", text(path))]
     folders = _programs(project)
     library = not folders and any("/" not in file and file.endswith(".go") for file in project.files)
     if "." in folders or not folders:
@@ -57,7 +65,11 @@ def go(project: Project) -> Guess | None:
         reasons.append(
             f"{few(words)}: the programs {few(folders)}" if len(folders) > 1 else f"{folders[0]}: the program"
         )
-    if "vendor" in project.directories:
+    if not project.has("go.mod"):
+        foreign = sorted(name for name in _imports(project) if not _is_below(name, path))
+        if foreign:
+            todo.append(f"write go.mod and go.sum, as it imports {few(foreign)}: go mod init {path} && go mod tidy")
+    elif "vendor" in project.directories:
         reasons.append("vendor: vendored modules")
     elif project.text("go.sum").strip():
         fields.append(("lock", "./go.sum"))
@@ -83,6 +95,52 @@ def go(project: Project) -> Guess | None:
     entrypoint = [f"@/bin/{program}"]
     reasons.append(f"the image runs {shown(entrypoint)}")
     return Guess("go", name, None, fields, [], entrypoint, [], reasons, todo)
+
+
+def module_path(project: Project) -> str:
+    """Return the path by which the files of a project without go.mod import each other.
+
+    A comment of a package clause states it, or imports imply it: what stands before the name of a directory with Go
+    files. An import of the whole is one that ends in the project's name.
+    """
+    for source in _sources(project):
+        stated = re.search(r'^package\s+\w+\s*//\s*import\s+"([\w./~-]+)"', source, re.MULTILINE)
+        if stated:
+            return stated[1]
+    folders = {file.rpartition("/")[0] for file in project.files if file.endswith(".go")} - {""}
+    names = sorted(_imports(project), key=lambda name: (name.count("/"), name))
+    for name in names:
+        if name.rpartition("/")[2] == project.name and name.count("/") >= _parts(name) - 1:
+            return name
+    for name in names:
+        words = name.split("/")
+        for count in range(len(words) - 1, _parts(name) - 1, -1):
+            if "/".join(words[count:]) in folders:
+                return "/".join(words[:count])
+    return project.name
+
+
+def _parts(name: str) -> int:
+    """Return the least number of components of a module's path: hosts of repositories have an owner before the name."""
+    return 3 if name.startswith(("github.com/", "gitlab.com/", "bitbucket.org/", "codeberg.org/")) else 2
+
+
+def _imports(project: Project) -> set[str]:
+    """Return what the Go files that were read import from elsewhere than the standard library."""
+    found = {name for source in _sources(project) for name in imported(source.encode())}
+    return {name for name in found if "." in name.partition("/")[0]}
+
+
+def _sources(project: Project, below: str = "/") -> Iterator[str]:
+    """Yield the text of the Go files that were read. below: "" for those at the top only."""
+    for file, content in project.files.items():
+        ignored = file.startswith(tuple(f"{name}/" for name in _IGNORED)) or (not below and "/" in file)
+        if content and file.endswith(".go") and not ignored:
+            yield content
+
+
+def _is_below(name: str, path: str) -> bool:
+    return name == path or name.startswith(f"{path}/")
 
 
 def _build_library(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:

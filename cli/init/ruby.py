@@ -47,7 +47,13 @@ def ruby(project: Project) -> Guess | None:
     todo: list[str] = []
     fields: list[tuple[str, str]] = []
     spec = project.text(specs[0]) if specs else ""
-    if project.has("Gemfile"):
+    alone = _stands_alone(project, specs)
+    if alone:
+        reasons.append(f"{specs[0]}: a gem that depends on no other")
+        fields.append(("gem", "true"))
+        if re.search(r"\.extensions\b", spec):
+            fields.append(("native", "true"))
+    elif project.has("Gemfile"):
         reasons.append("Gemfile: a Ruby project")
         fields += _gems(project, reasons, todo)
     else:
@@ -55,8 +61,7 @@ def ruby(project: Project) -> Guess | None:
         todo.append(
             'write a Gemfile with the lines source "https://rubygems.org" and gemspec, and lock it: bundle lock'
         )
-    programs = sorted(file for file in project.files if re.fullmatch(_PROGRAM, file))
-    programs += sorted(file for file in project.files if re.fullmatch(r"exe/[^/.]+", file))
+    programs = _programs(project, spec, alone)
     entrypoint: list[str] | None = None
     ports: list[int] = []
     if project.has("config.ru"):
@@ -84,6 +89,30 @@ def spec_name(spec: str) -> str:
     """Return the name that a gemspec states, or ""."""
     found = re.search(r"\.name\s*=\s*[\"']([\w.-]+)[\"']", spec)
     return found[1] if found else ""
+
+
+def _stands_alone(project: Project, specs: Sequence[str]) -> bool:
+    """Return whether the source is a gem whose gemspec names no other gem that it needs, and nothing locks any."""
+    if len(specs) != 1 or project.has("Gemfile.lock", "config.ru"):
+        return False
+    if any(file.startswith("vendor/cache/") for file in project.files):
+        return False
+    return not re.search(r"\.add_(?:runtime_)?dependency\b", project.text(specs[0]))
+
+
+def _programs(project: Project, spec: str, alone: bool) -> list[str]:
+    """Return the files that become commands. alone: only those that the gemspec installs do."""
+    folder = re.search(r"\.bindir\s*=\s*[\"']([\w/.-]+)[\"']", spec)
+    if not alone:
+        found = sorted(file for file in project.files if re.fullmatch(_PROGRAM, file))
+        return found + sorted(file for file in project.files if re.fullmatch(r"exe/[^/.]+", file))
+    if not re.search(r"\.executables\b", spec):
+        return []
+    start = f"{folder[1] if folder else 'bin'}/"
+    listed = re.search(r"\.executables\s*(?:=|<<)\s*(?:\[([^\]]*)\]|%w\[([^\]]*)\]|([\"'][^\"'\n]*[\"']))", spec)
+    names = re.findall(r"[\w-]+", " ".join(filter(None, listed.groups()))) if listed else []
+    files = [file for file in sorted(project.files) if file.startswith(start) and "/" not in file[len(start) :]]
+    return [file for file in files if file[len(start) :] in names] or files
 
 
 def _named(programs: Sequence[str], names: Sequence[str]) -> str:

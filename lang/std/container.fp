@@ -4,7 +4,8 @@
 # closure: "depends" includes all declared dependencies, "linked" only what the files load, and `wants`: sonames and
 # absolute paths. rules: { PACKAGE = { keep, drop, setuid } }, also for packages that are included as dependencies.
 # drop: the files to remove from every package, instead of documentation and the like.
-# data-packages: a linked image includes dependencies that have nothing but data.
+# data-packages: a linked image includes dependencies that have nothing but data, and the certificates of servers for built
+# programs that verify these.
 # interpreted: a linked image includes what interpreted programs load: standard libraries, the modules that their code imports,
 # plug-ins, and the commands that scripts call. Without it, the image has only what files name for the loader.
 # first-start: steps that run when the container starts, [{ creates, command }]: the command, a list of words, runs if the
@@ -110,7 +111,16 @@ container({
       ]),
     ])
     # The libraries that a built package loads are among the packages that it was built with.
-    built-with = unique([q.name for p in [...built, ...values(replaced)] for q in p.debian-packages or []])
+    # Wheels were compiled elsewhere, and load the library of C++ of any system.
+    foreign-libs = if linked && contains(run-by, "python3") && has-package("libstdc++6") then [
+      "libgcc-s1",
+      "libstdc++6",
+    ]
+      else []
+    built-with = unique([
+      ...[q.name for p in [...built, ...values(replaced)] for q in p.debian-packages or []],
+      ...foreign-libs,
+    ])
     around = if built-with == [] then []
       else [p for p in closure-of(built-with) if !has(found-names, p.name)]
     # No package declares Essential packages: the root takes what scripts and programs call, and the UTF-8 locale, which a
@@ -136,6 +146,11 @@ container({
       p for p in if data == [] then [] else closure-of([d.name for d in data])
       if has(data-names, p.name)
     ]
+    # Built programs that verify servers get certificates.
+    with-certificates = with-code && data-packages && built != [] && !has(found-names, "ca-certificates")
+      && !has(data-names, "ca-certificates") && has-package("ca-certificates")
+    certificates = if !with-certificates || has(present, "ca-certificates") then []
+      else [p for p in closure-of(["ca-certificates"]) if p.name == "ca-certificates"]
     run = what-runs(program, strings(entrypoint), strings(command), [p.name for p in debian])
     steps = if run == null then [] else import("fpack/first-start").steps(first-start, [p.name for p in found])
     own = if entrypoint == null && command == null && debian == [] && built != [] then head(built)
@@ -150,13 +165,14 @@ container({
     may-init = runs && init == null && !with-init && has-package("tini")
     starter = if !(with-init || may-init) || has(found-names, "tini") then []
       else [p for p in closure-of(["tini"]) if p.name == "tini"]
-    available = [...spare, ...if may-init then starter else []]
+    available = [...spare, ...certificates, ...if may-init then starter else []]
     at-hand = set-of([p.name for p in available])
     seeds = [...names, ...if with-init then ["tini"] else []]
     all-found = [...found, ...locale, ...data-found, ...if with-init then starter else [], ...available]
     all-rules = {
       ...if any(others, p => p.name == "libc-bin") then { libc-bin = { drop = not-of-libc(found) } } else {}
       ...{ ${d.name} = { keep = d.keep } for d in data if d.keep != null }
+      ...if !with-certificates then {} else { ca-certificates = { keep = ["/usr/share/ca-certificates"] } }
       # The static program is for images without a C library.
       ...if may-init && starter != [] && has(found-names, "libc6") then { tini = { keep = ["/usr/bin/tini"] } } else {}
       ...rules
@@ -210,8 +226,9 @@ container({
           ...if run != null || own == null || program != null then {} else { built = ["${own.out}", own.name] }
         }]
       }
-      ...if built-with == [] then {} else built-field(built)
+      ...if built-with == [] then {} else built-field(built, foreign-libs)
       ...if with-code then { interpreted = true } else {}
+      ...if !with-certificates then {} else { certificates = true }
       ...if replaced == {} then {} else replaced-field(replaced, check-replaced(replace, all-found))
       # Programs that depend on dpkg read its database.
       ...if has(found-names, "dpkg") then { database = true } else {}
@@ -512,8 +529,15 @@ healthcheck({
   let run = if type(command) == "list" then strings(command) else command in
   { command = run, start_period = start-period, interval, timeout, retries }
 
-built-field(packages) = {
-  built = [{ path = "${p.out}", packages = [q.name for q in p.debian-packages or []] } for p in packages]
+built-field(packages, foreign) = {
+  built = [
+    {
+      path = "${p.out}"
+      packages = [q.name for q in p.debian-packages or []]
+      ...if foreign == [] then {} else { foreign }
+    }
+    for p in packages
+  ]
 }
 
 # One record of all that is replaced. A package can be replaced by one other.

@@ -99,6 +99,7 @@ package({
       ...if patches == [] then {} else { patches = patch-paths }
       ...if folder == "." then {} else { folder }
       ...paths(built-tools, linked)
+      ...catalogs(debian, the-release, the-arch)
       ...own-variables
     }
     run-packages = unique-by-name(packages-with([...all-runtime, ...built-libs], ["runtime"]).debian)
@@ -322,6 +323,38 @@ paths(tools, libs) =
 
 # The paths with something after each, joined by colons, as a list of at most one.
 each-with(paths, end) = if paths == [] then [] else [join(paths, "${end}:") + end]
+
+# The XML catalogs by which tools find the stylesheets and schemas of DocBook without a network. Debian's scripts register
+# them in /etc/xml, which the root of a build does not have.
+catalogs(packages, release, arch) =
+  if !any(packages, p => has(xml-catalogs, p.name) || contains(catalog-users, p.name)) then {}
+  else
+    let
+      found = debian-closure(release, [p.name for p in packages], arch)
+      files = [file for p in found for file in get(xml-catalogs, p.name, [])]
+    in if files == [] then {} else { XML_CATALOG_FILES = join(["/usr/share/xml/docbook/${f}" for f in files], " ") }
+
+xml-catalogs = {
+  docbook-xml = [
+    "schema/dtd/catalog.xml",
+    ...["schema/dtd/${v}/catalog.xml" for v in ["4.0", "4.1.2", "4.2", "4.3", "4.4", "4.5"]],
+  ]
+  docbook-xsl = ["stylesheet/docbook-xsl/catalog.xml"]
+  docbook-xsl-ns = ["stylesheet/docbook-xsl-ns/catalog.xml"]
+  docbook5-xml = ["schema/catalog-docbook5.xml"]
+}
+
+# The packages that bring these.
+catalog-users = [
+  "asciidoc",
+  "asciidoc-base",
+  "dblatex",
+  "docbook-utils",
+  "docbook2x",
+  "gtk-doc-tools",
+  "xmlto",
+  "yelp-tools",
+]
 
 # ---- the phases
 

@@ -1,8 +1,9 @@
 # Go programs. Their modules are in `vendor`, where `go mod vendor` puts them, or are fetched by the hashes of go.sum.
 
 # packages: the packages to build, "." or "./cmd/...". flags: words for `go build`. cgo: use the C compiler.
-# lock: the go.sum whose modules are fetched. apart: compile what the source imports as a derivation of its own, which an
-# edit does not compile again. cross: for another architecture than the machine's, let this machine's Go compile for it.
+# lock: the go.sum whose modules are fetched. module: the path by which the files import each other, if the source has no
+# go.mod. apart: compile what the source imports as a derivation of its own, which an edit does not compile again. cross:
+# for another architecture than the machine's, let this machine's Go compile for it.
 # All else is as in `package`.
 go({
   packages: list = ["."],
@@ -10,6 +11,7 @@ go({
   cgo: bool = false,
   lock: path | null = null,
   apart: bool = true,
+  module: string | null = null,
   cross: bool = false,
   ...theirs
 }) =
@@ -34,9 +36,10 @@ go({
       ...if modules == [] then {} else { modules = "${listing}" }
     }
     tools = ["golang-go", ...compiler]
-    imported = if apart then import("./apart-go.fp").imported(given, tools, words(flags), configure, env) else null
+    prepare = configure + if module == null then "" else without-go-mod(module)
+    imported = if apart then import("./apart-go.fp").imported(given, tools, words(flags), prepare, env) else null
   in common.with-defaults(given, tools, {
-    configure = configure + if imported == null then "" else import("./apart-go.fp").take
+    configure = prepare + if imported == null then "" else import("./apart-go.fp").take
     build = """
       mkdir -p /build/bin
       go build -o /build/bin/ -p $CORES${all}
@@ -71,6 +74,13 @@ configure = """
   fi
 """
 
+# Sources that are older than modules are of the language before those.
+without-go-mod(module) =
+  if match(module, "[\\w.~/-]+") == null then error("This is no path of a Go module: ${module}", "module")
+  else """
+    if [ ! -e go.mod ]; then echo "module ${module}" >go.mod; fi
+  """
+
 # ---- go.sum
 
 # The module versions in go.sum, each with the hash of its archive, of its go.mod, or of both.
@@ -80,14 +90,14 @@ from-sum(system, content) =
     zips = { ${l.module} = l.hash for l in lines if !l.mod }
     mods = { ${l.module} = l.hash for l in lines if l.mod }
     toolchain = package({ name = "go", tools = system }).root
-  in [module(toolchain, m, get(zips, m, ""), get(mods, m, "")) for m in unique([l.module for l in lines])]
+  in [fetched(toolchain, m, get(zips, m, ""), get(mods, m, "")) for m in unique([l.module for l in lines])]
 
 sum-line(line) =
   let found = match(line, "(\\S+ [^\\s/]+)(/go\\.mod)? (h1:[A-Za-z0-9+/]{43}=)\\s*") in
   if found == null then error("This line of go.sum has no module, version and hash: ${line}", "lock")
   else { module = get(found, 0), mod = get(found, 1) != null, hash = get(found, 2) }
 
-module(toolchain, m, zip, mod) =
+fetched(toolchain, m, zip, mod) =
   let words = split(m, " ") in
   derivation {
     kind = "gomod"

@@ -3,11 +3,13 @@
 
 # lock: the Gemfile.lock whose gems are fetched. If it has no section CHECKSUMS, `fpack lock` records those of the gems
 # in the file gems.lock. native: some gems have extensions, which are compiled. groups: of the Gemfile, left out.
+# gem: the source is a gem that depends on no other, and is installed as that.
 # All else is as in `package`.
 # The program is in $out/app, with a command for each file of its `bin` and each command of its gems in $out/bin.
 ruby({
   native: bool = false,
   lock: path | null = null,
+  gem: bool = false,
   without: list = ["development", "test"],
   ...given
 }) =
@@ -23,7 +25,7 @@ ruby({
       "gems.lock",
     ) then read-json(source + "/gems.lock").files
       else {}
-    lines = ["${g.file} ${gem(g, get(known, g.url, ""))}\n" for g in found]
+    lines = ["${g.file} ${fetched(g, get(known, g.url, ""))}\n" for g in found]
     listing = text("gems", join(lines, ""))
     recorded = derivation { kind = "digests", name = "gems.lock", files = unknown }
     of = hash(to-json(names(unknown)), "sha256")
@@ -32,12 +34,38 @@ ruby({
       else {
         extra = { ...given.extra or {}, locker = { name = "gems.lock", out = recorded.out, of, directory = source } }
       }
-  in common.with-defaults({ ...given, ...locker }, ["bundler", "ruby", ...compiler], {
+  in if gem then common.with-defaults(given, ["ruby", ...compiler], {
+    build = build-gem
+    install = install-gem
+    runtime = common.debian-tools(given, ["dash", "ruby"])
+  }) else common.with-defaults({ ...given, ...locker }, ["bundler", "ruby", ...compiler], {
     ...if lock == null then {} else { configure = from-store(without), env = { gems = "${listing}" } }
     build = install-gems
     install = if lock == null then install-commands("") else install-commands(" \"$out\"/app/exe/*") + install-ruby
     runtime = common.debian-tools(given, ["bundler", "dash", "ruby"])
   })
+
+# The commands find this gem, and those that Ruby finds anyway, for which the end of the path stands.
+build-gem = "mkdir -p /build/path\n" + git-files + """
+  export PATH="/build/path:$PATH"
+  for each in *.gemspec; do gem build "$each" --output /build/app.gem; break; done
+"""
+
+install-gem = """
+  mkdir -p "$out/bin"
+  gem install --local --ignore-dependencies --no-document --no-user-install --install-dir "$out/gems" \\
+    --bindir "$out/gems/bin" /build/app.gem
+  rm -rf "$out/gems/cache" "$out/gems/doc" "$out/gems/build_info" "$out/gems/plugins"
+  find "$out/gems" \\( -name gem_make.out -o -name mkmf.log \\) -delete
+  find "$out/gems" -name extconf.rb -execdir rm -f Makefile \\;
+  for program in "$out"/gems/bin/*; do
+    if [ -f "$program" ]; then
+      name=$(basename "$program")
+      printf '#!/bin/sh\\nexport GEM_PATH=%s/gems:$GEM_PATH\\nexec ruby %s "$@"\\n' "$out" "$program" >"$out/bin/$name"
+      chmod +x "$out/bin/$name"
+    fi
+  done
+"""
 
 install-gems = """
   mkdir -p "$out"
@@ -79,6 +107,11 @@ from-store(without) = """
   mkdir -p vendor/cache /build/path
   while read -r file gem; do ln -sf "$gem" "vendor/cache/$file"; done <"$gems"
   BUNDLE_APP_CONFIG="$PWD/.bundle" bundle config set --local without ${join(without, ":")}
+""" + git-files + """
+  export PATH="/build/path:$PATH" NOKOGIRI_USE_SYSTEM_LIBRARIES=1
+"""
+
+git-files = """
   cat >/build/path/git <<'END'
   #!/bin/sh
   if [ "$1" = ls-files ]; then find . -type f ! -path './vendor/*' ! -path './.bundle/*' -printf '%P\\0' | case " $* " in
@@ -87,7 +120,6 @@ from-store(without) = """
   esac; fi
   END
   chmod +x /build/path/git
-  export PATH="/build/path:$PATH" NOKOGIRI_USE_SYSTEM_LIBRARIES=1
 """
 
 # ---- Gemfile.lock
@@ -137,7 +169,7 @@ gem-of(source, spec, sums) =
     sha256 = get(sums, "${head(spec)} (${get(spec, 1)})", "")
   }
 
-gem(g, recorded) =
+fetched(g, recorded) =
   let sha256 = if g.sha256 == "" then recorded else g.sha256 in
   if sha256 == "" then error("The lock has no checksum of ${g.file}: run fpack lock, which records it", "lock")
   else derivation {

@@ -51,3 +51,38 @@ def test_a_newer_go_is_offered() -> None:
     found = _guess({"go.mod": MODULE.replace("1.22", "1.99"), "main.go": "package main\n"})
     assert "--release forky" in found.todo[0]
     assert not _guess({"go.mod": MODULE, "main.go": "package main\n"}).todo
+
+
+OLD = {"a.go": 'package main\n\nimport (\n\t"fmt"\n\t"github.com/me/tool/sub"\n)\n', "sub/b.go": None}
+
+
+@pytest.mark.parametrize(
+    ("files", "path"),
+    [
+        (OLD, "github.com/me/tool"),
+        ({"a.go": 'package main // import "example.org/x/tool"\n'}, "example.org/x/tool"),
+        ({"a.go": 'package main\n\nimport "fmt"\n'}, "tool"),
+        (
+            {"a.go": "package lib\n", "tool/main.go": 'package main\n\nimport "github.com/me/tool"\n'},
+            "github.com/me/tool",
+        ),
+    ],
+)
+def test_a_project_without_go_mod_has_the_path_of_its_imports(files: dict[str, str], path: str) -> None:
+    found = _guess(files, "tool")
+    assert dict(found.fields)["module"] == f'"{path}"' and found.todo == []
+
+
+def test_what_a_project_without_go_mod_imports_from_elsewhere_has_to_be_locked() -> None:
+    found = _guess({**OLD, "c.go": 'package main\n\nimport "golang.org/x/net/html"\n'})
+    assert found.todo == [
+        "write go.mod and go.sum, as it imports html: go mod init github.com/me/tool && go mod tidy"
+    ]  # fmt: skip
+    # The owner of a repository is no module.
+    other = _guess({"a.go": "package x\n", "x/main.go": 'package main\nimport "github.com/me/x"\n'})
+    assert dict(other.fields)["module"] == '"thing"' and other.todo
+
+
+def test_a_go_file_below_is_no_project_of_go() -> None:
+    assert go(Project("tool", {"tools/gen/main.go": "package main\n", "setup.py": ""})) is None
+    assert go(Project("tool", {"testdata/a.go": "package main\n"})) is None

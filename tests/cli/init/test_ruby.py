@@ -52,3 +52,16 @@ def test_a_gem_with_a_program_and_without() -> None:
     found = _guess({**files, "exe/other": "", "exe/tool": ""})
     assert (found.name, found.version, found.entrypoint) == ("tool", "2.1.0", ["@/bin/tool"])
     assert _guess(files).library
+
+
+def test_a_gem_that_needs_no_other_is_built_without_a_lock() -> None:
+    spec = 'Gem::Specification.new do |s|\n s.name = "tool"\n s.bindir = "exe"\n s.executables = ["tool"]\nend\n'
+    files = {"tool.gemspec": spec, "exe/tool": "", "exe/other": "", "bin/console": ""}
+    for found in (_guess(files), _guess({**files, "Gemfile": "gemspec\ngem 'rubocop', group: :development\n"})):
+        assert (found.fields, found.todo, found.entrypoint) == ([("gem", "true")], [], ["@/bin/tool"])
+    assert _guess({**files, "Gemfile.lock": ""}).fields != [("gem", "true")]
+    needy = spec.replace("end\n", ' s.add_dependency "rack"\nend\n')
+    assert "bundle lock" in _guess({**files, "tool.gemspec": needy}).todo[0]
+    native = spec.replace("end\n", ' s.extensions = ["ext/extconf.rb"]\nend\n')
+    assert ("native", "true") in _guess({**files, "tool.gemspec": native}).fields
+    assert _guess({"tool.gemspec": spec.replace(' s.executables = ["tool"]\n', ""), "exe/tool": ""}).library

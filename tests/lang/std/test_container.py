@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
+from fpack.lang.protocols import NoPackage
 from fpack.store import derivation
 from fpack.store.derivation import Derivation, Output
 from fpack.store.path import find_references
@@ -597,3 +598,43 @@ def test_build_systems_pass_meta_to_their_package(tmp_path: Path, cache: Path, b
 
     (told,) = world('meta = { licence = "MIT" }').get("described")
     assert told["meta"] == {"licence": "MIT"} and world("").get("described") == []
+
+
+class Without(Everything):
+    """Has every package but one."""
+
+    def __init__(self, missing: str) -> None:
+        super().__init__()
+        self._missing = missing
+
+    def package(self, release: str, name: str, arch: str = "") -> dict[str, Any]:
+        if name == self._missing:
+            raise NoPackage(f"{release} has no package {name}")
+        return super().package(release, name, arch)
+
+
+@pytest.mark.parametrize("runtime", ["", "debian.python3"])
+def test_built_programs_may_load_wheels_and_verify_servers(tmp_path: Path, cache: Path, runtime: str) -> None:
+    app = f'package {{ name = "app", runtime = [{runtime}] }}'
+    w = World(tmp_path, cache, f'closure = "linked", packages = [{app}]', Everything())
+    slices = {item["package"]: item for item in w.root.args["slices"]}
+    assert not slices["ca-certificates"]["seed"] and w.root.args["certificates"] is True
+    assert w.slices()["ca-certificates"].args["keep"] == ["/usr/share/ca-certificates"]
+    assert ("libstdc++6" in slices) == bool(runtime)
+    assert w.root.args["built"][0].get("foreign", []) == (["libgcc-s1", "libstdc++6"] if runtime else [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "packages"),
+    [
+        ('closure = "linked", interpreted = false', Everything()),
+        ('closure = "linked", data-packages = false', Everything()),
+        ('closure = "depends"', Everything()),
+        ('closure = "linked"', Without("ca-certificates")),
+    ],
+)
+def test_images_that_choose_all_themselves_have_no_certificates(
+    tmp_path: Path, cache: Path, fields: str, packages: Packages
+) -> None:
+    w = World(tmp_path, cache, f'packages = [package {{ name = "app" }}], {fields}', packages)
+    assert "certificates" not in w.root.args and "ca-certificates" not in w.slices()

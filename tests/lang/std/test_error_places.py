@@ -100,6 +100,7 @@ PACKAGES = [
     "python { name, lock = ./pylock.toml }",
     *(f"rust {{ name, lock = ./crate-{fault}.lock }}" for fault in ("name", "version", "git", "sum")),
     "rust { name, source = ./java, lock = ./crate-sum.lock }",
+    'go { name, module = "a b" }',
     *(f"ruby {{ name, lock = ./gem-{fault}.lock }}" for fault in ("git", "source", "name", "sum")),
     *(f"php {{ name, lock = ./php-{fault}.lock }}" for fault in ("name", "source", "sum")),
     "php { name, source = ./php, lock = ./php-sum.lock }",
