@@ -220,7 +220,11 @@ class Fixer:
             after = text.without(entry)
             self._write(text, after, "", str(entry.name), f"{name} has no program to run, so there is no image")
             return
-        program = main_program(programs, name)
+        # Of several programs, a compiled one is more likely the main one than a script.
+        scripts = {path.rpartition("/")[2] for path in _scripts(built)}
+        program = main_program(
+            [*(p for p in programs if p not in scripts), *(p for p in programs if p in scripts)], name
+        )
         chosen = f"{'bin' if (built / 'bin' / program).exists() else 'sbin'}/{program}"
         after = text.replaced(record.start + words.start(1), record.start + words.end(2), chosen)
         self._write(text, after, "", "entrypoint", f"{name} has no {words[1]}/{words[2]}, but {chosen}")

@@ -42,6 +42,9 @@ def find_program(project: Project, known: PythonProject, used: set[str], install
         return django
     if known.scripts and installs:
         return _command(known)
+    script = _script(project, known) if installs else None
+    if script is not None:
+        return PythonProgram([f"@/bin/{script}"], reasons=[f"setup.py installs the script {script}"])
     if known.name and installs and "install_scripts" in project.text("setup.py"):
         return PythonProgram([f"@/bin/{known.name.lower()}"], reasons=["setup.py puts a program among the scripts"])
     web = _web(project, used, installs)
@@ -64,6 +67,14 @@ def _command(known: PythonProject) -> PythonProgram:
     best = min(names, key=lambda name: (re.sub(r"[-_.]+", "-", name).lower() != own, not name.startswith(own), name))
     more = [name for name in names if name != best]
     return PythonProgram([f"@/bin/{best}"], reasons=[f"it also has {', '.join(more[:5])}"] if more else [])
+
+
+def _script(project: Project, known: PythonProject) -> str | None:
+    """Return the script in the list `scripts` of setup.py that is called like the project, or the first."""
+    listed = re.search(r"\bscripts\s*=\s*\[([^\]]*)\]", project.text("setup.py"))
+    paths = re.findall(r"[\"']([\w./+-]+)[\"']", listed[1]) if listed else []
+    names = [path.rpartition("/")[2] for path in paths if project.has(path)]
+    return next((name for name in names if name == known.name), names[0] if names else None)
 
 
 # ---- web applications

@@ -22,9 +22,7 @@ def _hugo(project: Project) -> Guess | None:
     config = project.has("hugo.toml", "hugo.yaml", "hugo.yml", "hugo.json")
     if config is None:
         config = project.has("config.toml", "config.yaml", "config.yml")
-        known = re.search(
-            r"^\s*[\"']?(baseURL|languageCode|theme)\b", project.text(config or ""), re.MULTILINE | re.IGNORECASE
-        )
+        known = _HUGO.search(project.text(config or ""))
         if config is None or not known or not project.directories & {"content", "layouts", "themes"}:
             return None
     title = re.search(r"""^\s*["']?publishDir["']?\s*[:=]\s*["']?([\w./-]+)""", project.text(config), re.MULTILINE)
@@ -35,18 +33,7 @@ def _hugo(project: Project) -> Guess | None:
         ("install", text(f'cp -r {folder} "$out"')),
     ]
     reasons = [f"{config}: a site of Hugo", f"the image serves {folder} with nginx"]
-    return Guess(
-        "package",
-        clean_name(None, project),
-        None,
-        fields,
-        [],
-        None,
-        [],
-        reasons,
-        image=[("content", "@")],
-        image_call=SITE,
-    )
+    return _site(project, fields, reasons)
 
 
 def plain_site(project: Project) -> Guess | None:
@@ -60,20 +47,10 @@ def plain_site(project: Project) -> Guess | None:
     install = copy if folder else f'{copy} && rm -f "$out"/fpack.fp "$out"/fpack.lock "$out"/.gitignore'
     reasons = [f"{index}: a site of static files", f"the image serves {folder or 'it'} with nginx"]
     fields = [("install", text(install))]
-    return Guess(
-        "package",
-        clean_name(None, project),
-        None,
-        fields,
-        [],
-        None,
-        [],
-        reasons,
-        image=[("content", "@")],
-        image_call=SITE,
-    )
+    return _site(project, fields, reasons)
 
 
 def _site(project: Project, fields: list[tuple[str, str]], reasons: list[str]) -> Guess:
+    """Return the guess for a site that a package has and nginx serves."""
     name, image = clean_name(None, project), [("content", "@")]
     return Guess("package", name, None, fields, [], None, [], reasons, image=image, image_call=SITE)

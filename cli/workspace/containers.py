@@ -142,7 +142,8 @@ def _tries(workspace: Workspace, value: Mapping[str, Any]) -> tuple[tuple[str, .
     import shlex
 
     force = workspace.evaluator.force
-    items = [force(item) for item in workspace.field(value, "try")]
+    given = force(workspace.field(value, "try"))
+    items = [given] if isinstance(given, str) else [force(item) for item in given]
     texts = [item for item in items if isinstance(item, str)]
     if len(texts) == len(items) and not any(" " in text for text in texts[:1]):
         return (tuple(texts),) if texts else ()

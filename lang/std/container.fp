@@ -12,8 +12,8 @@
 # path `creates` is absent. By default, those that the packages are known to need. init: start the program by `tini`, which
 # passes signals on and ends orphaned processes; by default, if there are steps, if the program is a script or an
 # interpreter, or if it is a server that leaves the foreground.
-# try: commands that the image must pass in a sandbox before `fpack pack` writes it: the words of one, or a list of such
-# lists or of command lines. The image does not depend on them.
+# try: commands that the image must pass in a sandbox before `fpack pack` writes it: the words of one, a command line, or a
+# list of such lists or lines. The image does not depend on them.
 # platform: what the image is for, such as "linux/arm64". Debian's packages are taken for it. By default, it is that of the
 # listed packages, or else what is built for.
 # foreign: globs of paths whose programs are meant for another machine; any other such program is an error.
@@ -60,7 +60,7 @@ container({
   first-start: list | null = null,
   init: bool | null = null,
   run-options: list = [],
-  try: list = [],
+  try: list | string = [],
   codec: record = settings.codec,
   max-layers: int = 100,
   meta: record = {},
@@ -80,9 +80,11 @@ container({
     file-name = store-name(head(reverse(split(image-name, "/"))))
 
     # The forms are checked before packages are looked up.
+    tries = if type(try) == "string" then [try] else try
     forms = import("fpack/forms").of-container {
       name, tag, entrypoint, command, env, user, workdir, ports, volumes, labels, stop-signal, healthcheck, max-layers
-      users, files, directories, links, rules, drop, setuid, wants, first-start, run-options, foreign, try
+      users, files, directories, links, rules, drop, setuid, wants, first-start, run-options, foreign
+      try = tries
     }
     the-release = evaluate(forms, one-release(release, debian, built))
     the-arch = if asked != null then asked.arch

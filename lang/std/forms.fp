@@ -38,7 +38,8 @@ of-container({
   else each("wants", wants, want => type(want) == "string" && want != "", "the name of a library, or an absolute path"),
   if first-start == null then null else [check(plain(s.creates), "creates", s.creates, path-form) for s in first-start],
   if run-options == [] then null else each("run-options", run-options, option => type(option) == "string", "text"),
-  if try == [] then null else each("try", try, is-words, "a list of words, of command lines, or of lists of words"),
+  if try == [] then null
+  else each("try", try, is-words, "a command line, or a list of words, of command lines, or of lists of words"),
 ] |> finished
 
 # unpacks, patched: the package has the usual phases, which read files.

@@ -44,6 +44,7 @@ class _State:
         self.required: set[str] = set()
         self.executables: dict[str, str] = {}
         self.installed: list[str] = []
+        self.scripts: list[str] = []
         self.targets: set[str] = set()
         self.linked: list[tuple[str, str, Truth]] = []
         self.libraries = False
@@ -65,8 +66,9 @@ def read_cmake(texts: Mapping[str, str]) -> BuildFacts:
         if name not in state.targets and name.removeprefix("-l") and not _NO_LIBRARIES.match(name.removeprefix("-l")):
             wanted.append(BuildRequirement((BuildNeed(LIBRARY, name.removeprefix("-l")),), holds is True, where))
     programs = [state.executables[target] for target in dict.fromkeys(state.installed) if target in state.executables]
+    programs += [name for name in dict.fromkeys(state.scripts) if name not in programs]
     title, version = state.project or (None, None)
-    known = not state.unknown_install and bool(state.installed or state.libraries)
+    known = not state.unknown_install and bool(state.installed or state.libraries or state.scripts)
     return BuildFacts(wanted, programs, state.libraries, known, title, version)
 
 
@@ -328,7 +330,18 @@ def _find_file(state: _State, command: str, words: list[str], where: str, holds:
     state.values[words[0]] = None
 
 
+def _scripts(words: list[str]) -> list[str]:
+    """Return the names of the files that `install(PROGRAMS ...)` lists, or nothing if some are not known."""
+    end = next((number for number, word in enumerate(words) if word in ("DESTINATION", "TYPE")), 0)
+    names = [word.rpartition("/")[2] for word in words[1:end]]
+    plain = "RENAME" not in words and all(re.fullmatch(r"[A-Za-z0-9][\w.+-]*", name) for name in names)
+    return names if plain else []
+
+
 def _install(state: _State, words: list[str], holds: Truth) -> None:
+    if words[0] == "PROGRAMS" and "bin" in " ".join(words).lower() and (scripts := _scripts(words)):
+        state.scripts += scripts
+        return
     if words[0] != "TARGETS":
         state.unknown_install |= (
             words[0] in ("PROGRAMS", "CODE", "SCRIPT", "DIRECTORY") and "bin" in " ".join(words).lower()

@@ -29,6 +29,12 @@ def _is_image(head: bytes) -> bool:
     return name == _REFERRERS or (name == b"index.json" and _is_own_tar(head))
 
 
+def _is_legal(head: bytes) -> bool:
+    """Tell whether a tar has the licences of an image: the file that describes the others comes first."""
+    described = head[_BLOCK:].startswith(b"Licences of the image ")
+    return head[:100].rstrip(b"\0") == b"README.txt" and described and _is_own_tar(head)
+
+
 def _is_root(head: bytes) -> bool:
     return head[:100].rstrip(b"\0") == b"./" and _is_own_tar(head)
 
@@ -46,7 +52,7 @@ def _has(pattern: bytes) -> Callable[[bytes], bool]:
 # By the end of a name. Of several that fit, the first one counts.
 _MARKS: tuple[tuple[bytes, Callable[[bytes], bool]], ...] = (
     (b".rootfs.tar", _is_root),
-    (b".tar", _is_image),
+    (b".tar", lambda head: _is_image(head) or _is_legal(head)),
     (b".deb", lambda head: head.startswith(b"!<arch>\ndebian-binary   %d " % _CLOCK)),
     (b".rpm", lambda head: head.startswith(b"\xed\xab\xee\xdb") and head[10:16] == b"fpack-"),
     (b".squashfs", lambda head: head.startswith(b"hsqs") and head[8:12] == _CLOCK.to_bytes(4, "little")),

@@ -187,6 +187,13 @@ def test_an_image_runs_the_program_that_the_package_has_in_bin_or_sbin(tmp_path:
     assert not made.run().reason and '["${wave}/sbin/wave", "-x"]' in read(tmp_path / "second")
 
 
+def test_of_several_programs_the_image_runs_a_compiled_one(tmp_path: Path) -> None:
+    made = fixer(tmp_path, programs=["crest", "surf"])
+    (tmp_path / "built/bin/crest").write_text("#!/bin/sh\n")
+    made.run()
+    assert '["${wave}/bin/surf", "-x"]' in read(tmp_path)
+
+
 def test_an_image_gets_what_runs_the_scripts_of_its_package(tmp_path: Path) -> None:
     made = fixer(tmp_path, programs=["wave"])
     for name, line in (("one", "#!/usr/bin/perl -w"), ("two", "#! /usr/bin/env perl"), ("three", "#!/opt/own")):

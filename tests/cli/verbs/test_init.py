@@ -37,6 +37,8 @@ CASES: list[tuple[dict[str, str], tuple[str, ...], str, str, list[str], list[str
      "python", "tool", ["@/bin/tool-a"], []),
     ({"setup.py": "setup(name='Served', cmdclass={'install': x})\nuse(cmd.install_scripts)\n"}, (),
      "python", "Served", ["@/bin/served"], []),
+    ({"setup.py": "scripts = ['bin/other', 'bin/sv']\nsetup(name='sv', scripts=scripts)\nuse(cmd.install_scripts)\n",
+      "bin/sv": "", "bin/other": ""}, (), "python", "sv", ["@/bin/sv"], []),
     ({"Makefile": "D = $(PREFIX)/sbin\ninstall:\n\tinstall -D served $(DESTDIR)$(D)\n"}, (),
      "make", "thing", ["@/sbin/served"], []),
     ({"package.json": '{"name": "@me/web", "scripts": {"start": "node ./src/main.js"}}', "package-lock.json": "{}"}, (),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from fpack.cli.workspace import containers
 from support.program import Fpack
 
 FILE = """\
@@ -33,3 +36,20 @@ def test_other_values_are_named(fpack: Fpack, project: Path, verb: str) -> None:
     assert "empty is empty\n" in fpack.fails(verb, "empty", cwd=project)
     error = fpack.fails(verb, "call", cwd=project)
     assert "call is a function\n" in error and "try:   call it: " in error
+
+
+@pytest.mark.parametrize(
+    ("given", "commands"),
+    [
+        ("app --version", [("app", "--version")]),
+        ("app", [("app",)]),
+        (["app", "a b"], [("app", "a b")]),
+        (["app 'a b'", "app"], [("app", "a b"), ("app",)]),
+        ([["app", "a b"], "app x"], [("app", "a b"), ("app", "x")]),
+        ([], []),
+    ],
+)
+def test_the_forms_of_commands_that_an_image_must_pass(given: Any, commands: list[tuple[str, ...]]) -> None:
+    evaluator = SimpleNamespace(force=lambda value: value)
+    workspace: Any = SimpleNamespace(evaluator=evaluator, field=lambda value, name: value[name])
+    assert list(containers._tries(workspace, {"try": given})) == commands

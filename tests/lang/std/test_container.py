@@ -135,14 +135,15 @@ def test_a_linked_closure_can_take_what_interpreted_programs_call(world: Any) ->
 
 def test_commands_to_try_change_no_derivation(world: Any) -> None:
     fields = 'packages = [debian.dash], closure = "linked"'
+    assert world(f'{fields}, try = "dash -c true"').get("try") == "dash -c true"
     plain, tried = world(fields), world(f'{fields}, try = ["dash", "-c", "true"]')
     assert plain.image.encode() == tried.image.encode()
     assert tried.get("try") == ["dash", "-c", "true"]
 
 
-@pytest.mark.parametrize("given", ["[1]", '[""]', "[[]]", '[["a", 1]]'])
+@pytest.mark.parametrize("given", ["[1]", '[""]', '""', "[[]]", '[["a", 1]]'])
 def test_commands_to_try_have_a_form(world: Any, given: str) -> None:
-    with pytest.raises(EvalError, match="`try` is a list of words"):
+    with pytest.raises(EvalError, match="`try` is a command line, or a list of words"):
         world(f"packages = [debian.dash], try = {given}").get("image")
 
 

@@ -92,6 +92,19 @@ def test_a_library_of_cmake_has_no_programs() -> None:
     assert facts.known and facts.libraries and not facts.programs
 
 
+def test_scripts_that_cmake_installs_are_programs_after_the_compiled_ones() -> None:
+    scripts = "install(PROGRAMS tools/first ${DIR}/second.sh DESTINATION bin)\n"
+    text = f"project(x)\n{scripts}add_executable(wave w.c)\ninstall(TARGETS wave DESTINATION bin)\n"
+    facts = read_cmake({"CMakeLists.txt": text.replace("${DIR}/", "")})
+    assert facts.known and facts.programs == ["wave", "first", "second.sh"]
+    assert with_programs(Guess("cmake", "x", None, [], [], ["@/bin/x"]), facts).entrypoint == ["@/bin/wave"]
+    for unknown in (
+        text.replace("tools/first", "${NAME}"),
+        text.replace("DESTINATION bin)", "DESTINATION bin RENAME b)"),
+    ):
+        assert not read_cmake({"CMakeLists.txt": unknown}).known
+
+
 @pytest.mark.parametrize(
     "text",
     ["if(", "if()\n", "find_package(", "else()\nendif()\nendif()\n", "add_subdirectory(.)\n",

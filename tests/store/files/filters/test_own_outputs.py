@@ -15,17 +15,19 @@ from fpack.store.files.source import entries
 CLOCK = 315619200
 
 
-def tar(name: str, mtime: int = CLOCK, uid: int = 0) -> bytes:
+def tar(name: str, mtime: int = CLOCK, uid: int = 0, content: bytes = b"{}") -> bytes:
     """Return a tar with one file."""
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w", format=tarfile.USTAR_FORMAT) as file:
         entry = tarfile.TarInfo(name)
-        entry.mtime, entry.uid, entry.size = mtime, uid, 2
-        file.addfile(entry, io.BytesIO(b"{}"))
+        entry.mtime, entry.uid, entry.size = mtime, uid, len(content)
+        file.addfile(entry, io.BytesIO(content))
     return made.getvalue()
 
 
+LEGAL = b"Licences of the image app, written by fpack 0.1.0.\n"
 OWN = {
+    "app.legal.tar": tar("README.txt", content=LEGAL),
     "app.tar": tar("fpack-referrers.json"),
     "plain.tar": tar("index.json"),
     "app.rootfs.tar": tar("./"),
@@ -44,6 +46,8 @@ USERS = {
     "app.tar": tar("app/index.json"),
     "index.tar": tar("index.json", mtime=1700000000),
     "mine.tar": tar("index.json", uid=1000),
+    "legal.tar": tar("README.txt", mtime=1700000000, content=LEGAL),
+    "readme.tar": tar("README.txt", content=b"Licences\n"),
     "data.rootfs.tar": tar("./", mtime=1700000000),
     "bad.rootfs.tar.gz": b"\x1f\x8bnone",
     "x.deb": b"!<arch>\ndebian-binary   1700000000  0     0     100644  4         `\n2.0\n",
