@@ -27,6 +27,9 @@ class ImageArchive(Protocol):
     def open(self, name: str) -> BinaryIO:
         """Open a file at its start. The file object may have more bytes than `sizes` says."""
 
+    def position(self, name: str) -> tuple[Path, int]:
+        """Return the path on disk that has the content of a file, and where it begins there."""
+
     def close(self) -> None:
         """Close all files."""
 
@@ -97,6 +100,10 @@ class LayoutArchive:
             raise VerifyError("A file of the image changed while it was read", where=name)
         return os.fdopen(fd, "rb", buffering=0)
 
+    def position(self, name: str) -> tuple[Path, int]:
+        """Return the path of a file of the layout."""
+        return self._path / name, 0
+
     def close(self) -> None:
         """Do nothing."""
 
@@ -105,6 +112,7 @@ class TarArchive:
     """A layout in a tar. One pass reads its headers; files are read in place."""
 
     def __init__(self, path: Path, report: Report) -> None:
+        self._path = path
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by close
         self.sizes: dict[str, int] = {}
         self._starts: dict[str, int] = {}
@@ -155,6 +163,10 @@ class TarArchive:
         """Open a file of the archive. Only one file can be open at a time."""
         self._file.seek(self._starts[name])
         return _Borrowed(self._file)  # type: ignore[return-value]  # it needs read and close alone
+
+    def position(self, name: str) -> tuple[Path, int]:
+        """Return the path of the archive, and where a file of it begins."""
+        return Path(os.path.realpath(self._path)), self._starts[name]
 
     def close(self) -> None:
         """Close the file."""

@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.cli.errors import UsageError
 from fpack.cli.ui.render import megabytes
@@ -14,6 +14,9 @@ from fpack.store.errors import printable
 
 from . import bills, manifests
 from .packing import PackedImage
+
+if TYPE_CHECKING:
+    from fpack.builders.manifest.referrer import Referrer
 
 
 class Format(NamedTuple):
@@ -51,16 +54,7 @@ def _oci(layout: bool) -> Callable[[PackedImage, Path, str | None], dict[str, An
         from fpack.builders.export import oci as export
 
         export_it = export.export_layout if layout else export.export_tar
-        others = [*bills.referrers(made.bills, made.formats)]
-        if made.provenances:
-            from .attestations import provenance
-
-            others += provenance.referrers(made)
-        if made.vex:
-            from .attestations import vex_statement
-
-            others += vex_statement.referrers(made)
-        result = export_it(made.bundle, out, manifests.within(made.manifests, others))
+        result = export_it(made.bundle, out, manifests.within(made.manifests, other_referrers(made)))
         several = len(made.manifests) > 1
         written = [
             manifests.write_beside(out, manifest, arch if several else "")
@@ -94,6 +88,20 @@ def _oci(layout: bool) -> Callable[[PackedImage, Path, str | None], dict[str, An
         return result
 
     return write
+
+
+def other_referrers(made: PackedImage) -> list[Referrer]:
+    """Return the artifacts about an image beside its manifests: bills of materials, provenances and VEX documents."""
+    others = [*bills.referrers(made.bills, made.formats)]
+    if made.provenances:
+        from .attestations import provenance
+
+        others += provenance.referrers(made)
+    if made.vex:
+        from .attestations import vex_statement
+
+        others += vex_statement.referrers(made)
+    return others
 
 
 def _file_system(module: str, default: str | None = None) -> Callable[[PackedImage, Path, str | None], dict[str, Any]]:
@@ -142,7 +150,8 @@ _FIRST_FREE_PORT = 1024
 _LOW_PORTS = "--sysctl=net.ipv4.ip_unprivileged_port_start=0"
 
 
-def run(made: PackedImage, engine: str) -> str:
+def run(made: PackedImage, engine: str, name: str = "") -> str:
+    """Return the command that runs an image. name: in a registry; "" for its name in the engine."""
     ports = "".join(f" -p {shlex.quote(_published(p))}" for p in made.container.ports or made.bundle.ports)
     # A container's record may be hostile: text that is pasted into a shell must be plain arguments.
     given = [word for option in made.container.run_options for word in option.split()]
@@ -150,7 +159,7 @@ def run(made: PackedImage, engine: str) -> str:
     if engine == "podman" and not made.bundle.is_root and any(_is_low(port) for port in made.bundle.ports):
         words.append(_LOW_PORTS)
     arguments = "".join(f" {shlex.quote(printable(word))}" for word in words)
-    return f"{engine} run --rm{ports}{arguments} {full_name(made)}{'' if made.bundle.runs else ' PROGRAM'}"
+    return f"{engine} run --rm{ports}{arguments} {name or full_name(made)}{'' if made.bundle.runs else ' PROGRAM'}"
 
 
 def _is_low(port: str) -> bool:

@@ -29,6 +29,7 @@ _VERBS = {
     "image": "assemble",
     "source": "copy",
     "exec": "build",
+    "push": "upload",
 }
 _QUIET = 3.0  # seconds between lines
 _REFRESH = 0.1  # seconds between drawings of the live display

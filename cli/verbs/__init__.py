@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 # Verb: its line of help.
 VERBS = {
     "pack": "Pack a package or a project into a container image.",
+    "push": "Push an image to a registry.",
     "build": "Build a derivation and link to the result.",
     "shell": "Enter a shell with exactly the named tools.",
     "run": "Run one program of a package.",

@@ -34,6 +34,7 @@ Examples:
   fpack pack                                  `image` of ./fpack.fp
   fpack pack api.fp#server -o server.tar      an attribute of a file: a container or a derivation
   fpack pack postgres --load podman           load it into podman
+  fpack pack --push registry.example/team/app:1.0
   fpack pack postgres --platform linux/amd64,linux/arm64
   fpack pack tools --together                 a list or a record of packages, in one image
   fpack pack ./result                         what a store path was built from
@@ -64,6 +65,12 @@ Examples:
     help="Platforms of the image, as in linux/amd64,linux/arm64. Default: this machine's.",
 )
 @click.option("--load", type=click.Choice(ENGINES), help="Load the image into a container engine on this machine.")
+@click.option(
+    "--push",
+    metavar="REF",
+    help="Push the image to a registry, as HOST/NAME:TAG; several images to HOST/TEAM/, by their own names.",
+)
+@shared.plain_http
 @click.option("--compress", metavar="CODEC", help="zstd[:LEVEL], gzip[:LEVEL] or none.")
 @container_options.with_expressions
 @click.option("--no-manifest", is_flag=True, help="Write no manifest, neither beside the image nor in it.")
@@ -113,6 +120,7 @@ def command(
     format_: str | None,
     platforms: tuple[str, ...],
     load: str | None,
+    push: str | None,
     no_manifest: bool,
     sboms: tuple[str, ...],
     provenance: bool,
@@ -161,8 +169,15 @@ def command(
         )
     if (data or fetch_fixed) and not vex:
         raise UsageError(f"{'--data' if data else '--fetch-fixed'} is for a VEX document", hint="add --vex")
-    # Write no file for --load, unless one is requested too.
-    write = load is None or output is not None or format_ is not None
+    # Write no file for --load and --push, unless one is requested too: a push reads layers from the store.
+    write = (load is None and push is None) or output is not None or format_ is not None
+    if push is not None:
+        from fpack.cli.images.push import push as pushing
+
+        if not form.oci:
+            raise UsageError("--push needs an image", hint=f"leave out --format {format_}")
+        pushing.check_destination(push)
+    complete = write or push is not None  # the documents about the image are wanted
     if load is not None:
         engines.find(load)
     if write:
@@ -173,7 +188,7 @@ def command(
             check_output(output, "give a file, or --load podman, or --load docker")
 
     auditor = None
-    if vex and write:
+    if vex and complete:
         from fpack.cli.images.audits import auditor as open_auditor
 
         auditor = open_auditor(data, (), False, fetch_fixed)
@@ -184,7 +199,7 @@ def command(
 
     def attempt() -> tuple[list[PackedImage], list[dict[str, Any]]]:
         with ExitStack() as stack:
-            has_manifest = write and form.oci and not no_manifest
+            has_manifest = complete and form.oci and not no_manifest
             kept = most if has_manifest else None
             made = packing.make(
                 what or (None,),
@@ -192,8 +207,8 @@ def command(
                 options,
                 kept,
                 stack,
-                wanted if write else (),
-                provenance and write,
+                wanted if complete else (),
+                provenance and complete,
                 auditor,
                 together,
                 acceptance.check,
@@ -207,6 +222,11 @@ def command(
                 for entry, result in zip(made, results, strict=True):
                     engines.load(load, _sender(entry))
                     result["loaded"] = load
+            if push is not None:
+                for entry, result, pushed in zip(made, results, _push(made, push), strict=True):
+                    result["pushed"] = pushed
+                    if entry.manifests:
+                        result["sources"] = manifests.sources(entry.manifests)
         return made, results
 
     # A pipe or a device has received a part of the image, so the image cannot be written to it again.
@@ -231,6 +251,31 @@ def command(
     if len(made) > 1 and (form.oci or load is not None):
         print("\n".join(common.lines()))
     return 0
+
+
+def _push(made: list[PackedImage], push: str) -> list[dict[str, Any]]:
+    """Push images. Return the objects that `--json` prints."""
+    from fpack.cli.images.push import contents
+    from fpack.cli.images.push import push as pushing
+
+    plain_http = shared.uses_plain_http()
+    with pushing.display() as display:
+        return [
+            pushing.push(contents.of_packed(entry), reference, plain_http=plain_http, observer=display)
+            for entry, reference in zip(made, pushing.destinations(push, made), strict=True)
+        ]
+
+
+def pack_and_push(what: str, push: str, options: shared.SharedOptions) -> dict[str, Any]:
+    """Pack an image with its manifest, and push it. Return the object that `--json` prints."""
+    from fpack.cli.images import manifests, packing
+
+    def attempt() -> dict[str, Any]:
+        with ExitStack() as stack:
+            made = packing.make([what], packing.architectures((), options), options, manifests.SOURCES, stack)
+            return _push(made, push)[0]
+
+    return _repaired(attempt, repeat=True)
 
 
 def _sbom_formats(texts: Sequence[str], form: Format, no_manifest: bool) -> tuple[str, ...]:
@@ -283,9 +328,10 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
     from fpack.cli.images.formats import old_engines, run
 
     path = short(Path(result["file"])) if result["file"] else ""
-    loaded = result.get("loaded", "")
+    loaded, pushed = result.get("loaded", ""), result.get("pushed")
     print(f"{result['name']}:{result['tag']}  {result['digest']}")
-    print(f"  {_sizes(result)}, in {' and '.join(entry for entry in (path, loaded) if entry)}")
+    places = " and ".join(entry for entry in (path, loaded) if entry)
+    print(f"  {_sizes(result)}{f', in {places}' if places else ''}")
     platforms = result.get("platforms", [])
     if len(platforms) > 1:
         width = max(len(platform["platform"]) for platform in platforms)
@@ -311,7 +357,13 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
         print(f"  left out, since no included file loads theirs: {', '.join(omitted)}")
     for line in result.get("notes", ()):
         print(f"  {line}")
-    commands = [run(made, loaded)] if loaded else form.use(made, path)
+    if pushed:
+        from fpack.cli.images.push.push import lines
+
+        print("\n".join(lines(pushed)))
+    commands = [run(made, loaded)] if loaded else form.use(made, path) if path else []
+    if pushed and not commands:
+        commands = [run(made, "podman", pushed["reference"])]
     print("Run it:" if form.oci or loaded else "Use it:")
     for command in commands:
         print(f"  {command}")
