@@ -104,18 +104,24 @@ def manifest(
 
 
 class Pusher:
-    """A push to a repository. mounts: returns repositories of the same registry that may have a blob, by digest."""
+    """A push to a repository. mounts: returns repositories of the same registry that may have a blob, by digest.
+
+    merge: returns what to push in place of a document with a tag, since others may have written the tag, or None if
+    the repository has all of it.
+    """
 
     def __init__(
         self,
         repository: Repository,
         mounts: Callable[[str], Sequence[str]] = lambda digest: (),
         observer: PushObserver | None = None,
+        merge: Callable[[Repository, PushedManifest], PushedManifest | None] = lambda repository, one: one,
         workers: int = WORKERS,
     ) -> None:
         self._repository = repository
         self._mounts = mounts
         self._observer: PushObserver = observer or SilentObserver()
+        self._merge = merge
         self._workers = workers
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -130,7 +136,7 @@ class Pusher:
         head = self._repository.resolve(tag or digest)
         if head is not None and head.digest == digest:
             wanted = [one for one in image.referrers if one.digest not in known]
-            wanted = self._absent(wanted)
+            wanted = self._absent(self._merged(wanted))
             if not wanted:
                 return PushResult(digest, unchanged=True)
             self._write_blobs(wanted, set())
@@ -138,18 +144,23 @@ class Pusher:
             return self._result(digest, len(wanted))
         existing, parts = self._former(head.digest if head is not None else "")
         missing = [part for part in image.parts if part.digest not in parts]
-        everything = [*missing, image.top, *image.referrers]
+        referrers = self._merged(image.referrers)
+        everything = [*missing, image.top, *referrers]
         self._write_blobs(everything, existing)
         self._run([lambda part=part: self._write(part) for part in missing])  # type: ignore[misc]
-        if image.referrers or not tag:
+        if referrers or not tag:
             self._write(image.top)
-        self._write_referrers(image.referrers)
+        self._write_referrers(referrers)
         if tag:
             self._repository.write_manifest(image.top.data, image.top.media_type, tag)
-        return self._result(digest, len(image.referrers))
+        return self._result(digest, len(referrers))
 
     def _result(self, digest: str, referrers: int) -> PushResult:
         return PushResult(digest, False, self._sent, self._uploaded, self._existing, referrers)
+
+    def _merged(self, referrers: Sequence[PushedManifest]) -> list[PushedManifest]:
+        found = [self._merge(self._repository, one) if one.tag else one for one in referrers]
+        return [one for one in found if one is not None]
 
     def _absent(self, referrers: Sequence[PushedManifest]) -> list[PushedManifest]:
         """Return those documents that the repository does not list, or whose tag names another one."""

@@ -18,6 +18,7 @@ from support.greeter import Greeter
 from support.packages import ESSENTIAL
 from support.program import Fpack
 from support.rebuilders import Rebuilders
+from support.registry import Registry
 from support.vulnerabilities import affected, document, entry, state
 
 Outputs = dict[str, list[Any]]
@@ -78,6 +79,10 @@ def of_images(run: Recorder, made: Greeter, out: Path) -> None:
     run("pack", "--provenance", "-o", out / "signed.tar")
     for kind in ("provenance", "manifest"):
         run("provenance", out / "signed.tar", "--type", kind, "-o", out / f"{kind}.json")
+    with Registry() as registry:
+        run("push", out / "signed.tar", f"{registry.host}/team/app:1.0", "--plain-http")
+        run("push", out / "signed.tar", f"{registry.host}/team/app:1.0", "--plain-http")
+        run("pack", "--push", f"{registry.host}/team/app:1.0", "--plain-http")
     for kind in ("ed25519", "ecdsa"):
         run("key generate", "-o", out / f"{kind}.pem", "--type", kind)
         run("key show", out / f"{kind}.pub")

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fpack.builders.distribution.addresses import open_repository
-from fpack.builders.distribution.protocol import BlobSource
-from fpack.builders.distribution.pusher import PushedImage, Pusher, SilentObserver
+from fpack.builders.distribution.protocol import BlobSource, Repository
+from fpack.builders.distribution.pusher import PushedImage, PushedManifest, Pusher, SilentObserver
 from fpack.builders.distribution.reference import BadReference, Reference, parse_reference
 from fpack.builders.scheduler.reporter import BuildOutcome, Reporter
 from fpack.cli.errors import UsageError
@@ -69,7 +69,7 @@ def push(
     repository = open_repository(reference, plain_http=plain_http)
     record = PushRecord(reference.host)
     mounts = record.mounts(reference.repository)
-    pusher = Pusher(repository, lambda digest: mounts.get(digest, ()), observer)
+    pusher = Pusher(repository, lambda digest: mounts.get(digest, ()), observer, _merge)
     known = record.documents(reference, image.top.digest)
     result = pusher.push(image, reference.tag, known)
     if not result.unchanged or set(known) != {one.digest for one in image.referrers}:
@@ -82,6 +82,12 @@ def push(
         "blobs": {"uploaded": result.uploaded, "existing": result.existing},
         "documents": result.referrers,
     }
+
+
+def _merge(repository: Repository, one: PushedManifest) -> PushedManifest | None:
+    from .signatures import merged
+
+    return merged(repository, one)
 
 
 def lines(result: dict[str, Any]) -> Iterator[str]:

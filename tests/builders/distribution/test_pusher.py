@@ -1,0 +1,172 @@
+"""Pushes: what is asked and sent, in which order, and what an interruption costs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fpack.builders.distribution.layout import DirectoryRepository
+from fpack.builders.distribution.protocol import BlobSource, Denied, Unavailable
+from fpack.builders.distribution.pusher import Chunks, PushedImage, PushedManifest, Pusher, manifest
+from support.registry import Registry, open_registry
+from support.repositories import CONFIG, MANIFEST, digest_of, entry
+
+INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+def contents(*blobs: bytes) -> dict[str, bytes]:
+    return {digest_of(blob): blob for blob in blobs}
+
+
+def made(config: bytes, *layers: bytes, **more: object) -> PushedManifest:
+    """A manifest and its blobs."""
+    known = contents(config, *layers)
+    value = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": entry(config, CONFIG).value(),
+        "layers": [entry(layer).value() for layer in layers],
+        **more,
+    }
+
+    def chunks(digest: str) -> Chunks:
+        return lambda offset: iter((known[digest][offset:],))
+
+    subject = more.get("subject")
+    return manifest(
+        json.dumps(value).encode(),
+        MANIFEST,
+        chunks,
+        subject=str(subject["digest"]) if isinstance(subject, dict) else "",
+    )
+
+
+def about(image: PushedManifest, text: bytes) -> PushedManifest:
+    subject = entry(image.data, image.media_type).value()
+    return made(b"{}", text, artifactType="application/vnd.example", subject=subject)
+
+
+LAYERS = tuple(bytes([number]) * 3000 for number in range(1, 9))
+APP = made(b'{"a":1}', *LAYERS)
+
+
+@pytest.fixture(params=[True, False])
+def registry(request: pytest.FixtureRequest) -> Iterator[Registry]:
+    with Registry(api=request.param) as server:
+        yield server
+
+
+def test_the_tag_comes_last(registry: Registry) -> None:
+    image = PushedImage(APP, referrers=[about(APP, b"sbom"), about(APP, b"vex")])
+    app = open_registry(registry)
+    result = Pusher(app).push(image, "1.0")
+    assert (result.digest, result.unchanged, result.uploaded, result.referrers) == (APP.digest, False, 12, 2)
+    assert result.sent == registry.received
+    written = [path for method, path in registry.requests if method == "PUT" and "/manifests/" in path]
+    assert written[-1] == "/v2/team/app/manifests/1.0" and written[0].endswith(APP.digest)
+    assert {found.digest for found in app.referrers(APP.digest)} == {one.digest for one in image.referrers}
+
+
+def test_an_unchanged_push_is_one_request(registry: Registry) -> None:
+    image = PushedImage(APP, referrers=[about(APP, b"sbom")])
+    Pusher(open_registry(registry)).push(image, "1.0")
+    registry.clear()
+    result = Pusher(open_registry(registry)).push(image, "1.0", {one.digest for one in image.referrers})
+    assert result.unchanged and registry.requests == [("HEAD", "/v2/team/app/manifests/1.0")]
+    # Without a record of the documents, their list is asked for.
+    assert Pusher(open_registry(registry)).push(image, "1.0").unchanged
+    assert {method for method, _ in registry.requests} == {"HEAD", "GET"} and registry.received == 0
+
+
+def test_a_new_document_alone_is_sent(registry: Registry) -> None:
+    image = PushedImage(APP, referrers=[about(APP, b"sbom")])
+    Pusher(open_registry(registry)).push(image, "1.0")
+    registry.clear()
+    more = image._replace(referrers=[*image.referrers, about(APP, b"vex")])
+    result = Pusher(open_registry(registry)).push(more, "1.0", [image.referrers[0].digest])
+    assert (result.unchanged, result.referrers, result.sent) == (False, 1, 3)
+
+
+def test_a_second_image_sends_new_blobs_alone(registry: Registry) -> None:
+    Pusher(open_registry(registry)).push(PushedImage(APP), "1.0")
+    registry.clear()
+    new = made(b'{"a":2}', *LAYERS[:-1], b"new layer")
+    result = Pusher(open_registry(registry)).push(PushedImage(new), "1.0")
+    assert (result.uploaded, result.existing, result.sent) == (2, 7, len(b'{"a":2}' + b"new layer"))
+    assert registry.count("HEAD", "/blobs/") == 2  # the blobs of the former image are there
+    assert registry.count("PUT", "/blobs/") == 2
+
+
+def test_layers_of_another_repository_are_mounted(registry: Registry) -> None:
+    Pusher(open_registry(registry, name="team/base")).push(PushedImage(APP), "1.0")
+    registry.clear()
+    result = Pusher(open_registry(registry), lambda digest: ["team/base"]).push(PushedImage(APP), "1.0")
+    assert (result.uploaded, result.existing, result.sent) == (0, 9, 0) and registry.received == 0
+
+
+def test_an_index_of_platforms(registry: Registry) -> None:
+    other = made(b'{"b":1}', *LAYERS[:4])
+    rows = [entry(one.data, MANIFEST).value() for one in (APP, other)]
+    data = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": rows}).encode()
+    image = PushedImage(PushedManifest(data, INDEX), [APP, other], [about(other, b"sbom")])
+    app = open_registry(registry)
+    Pusher(app).push(image, "1.0")
+    registry.clear()
+    found = app.manifest("1.0")
+    assert found is not None and found == (INDEX, digest_of(data), data)
+    # A new image of one platform.
+    new = made(b'{"b":2}', *LAYERS[:4])
+    data = data.replace(other.digest.encode(), new.digest.encode())
+    Pusher(open_registry(registry)).push(PushedImage(PushedManifest(data, INDEX), [APP, new]), "1.0")
+    assert registry.received == len(b'{"b":2}') and registry.count("PUT", "/manifests/") == 2
+
+
+def test_a_push_by_digest_alone(registry: Registry) -> None:
+    app = open_registry(registry)
+    Pusher(app).push(PushedImage(APP), "")
+    assert app.tags() == [] and app.resolve(APP.digest) is not None
+    assert Pusher(app).push(PushedImage(APP), "").unchanged
+
+
+def test_an_interrupted_push_goes_on(registry: Registry) -> None:
+    registry.fail("PUT .*/blobs/uploads/n[5-9]", 403)
+    with pytest.raises(Denied):
+        Pusher(open_registry(registry)).push(PushedImage(APP), "1.0")
+    assert open_registry(registry).resolve("1.0") is None
+    kept = len(registry.stored("team/app").blobs)
+    assert kept
+    registry.heal()
+    registry.clear()
+    result = Pusher(open_registry(registry)).push(PushedImage(APP), "1.0")
+    assert (result.uploaded, result.existing) == (9 - kept, kept)
+
+
+def test_a_failure_ends_the_other_uploads(registry: Registry) -> None:
+    endless = 0
+
+    def chunks(offset: int) -> Iterator[bytes]:
+        nonlocal endless
+        while True:
+            endless += 1
+            yield bytes(1000)
+
+    large = BlobSource(digest_of(b"large"), 10**12, chunks)
+    image = APP._replace(blobs=[large, *APP.blobs])
+    registry.fail("PUT .*/blobs/uploads/n3", 400)
+    with pytest.raises(Exception, match="refuses a blob"):
+        Pusher(open_registry(registry)).push(PushedImage(image), "1.0")
+    assert endless
+
+
+def test_a_registry_that_fails_is_named(registry: Registry) -> None:
+    registry.fail("HEAD", 500)
+    with pytest.raises(Unavailable, match="The registry failed"):
+        Pusher(open_registry(registry, retries=1)).push(PushedImage(APP), "1.0")
+
+
+def test_a_directory_is_a_repository_too(tmp_path: Path) -> None:
+    image = PushedImage(APP, referrers=[about(APP, b"sbom")])
+    assert Pusher(DirectoryRepository(tmp_path)).push(image, "1.0").uploaded == 11
+    assert Pusher(DirectoryRepository(tmp_path)).push(image, "1.0").unchanged
