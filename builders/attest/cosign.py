@@ -69,6 +69,15 @@ def is_attachment(entry: Any) -> bool:
     return given.get(KIND) in KINDS.values() or (isinstance(name, str) and _TAG.match(name) is not None)
 
 
+def tag_of(entry: Mapping[str, Any], image: str) -> str:
+    """Return the tag of the signatures that an attachment of an index holds, or "". image: the digest of the image."""
+    given = entry["annotations"]
+    name, kind = given.get(REF_NAME), given.get(KIND)
+    if isinstance(name, str) and _TAG.match(name):
+        return "" if _LIST.match(name) else name
+    return next((tag(image, short) for short, full in KINDS.items() if full == kind), "")
+
+
 def disguise(entry: Mapping[str, Any]) -> str:
     """Return why an engine may take an attachment of an index for an image, or "". Its content is checked apart."""
     if other := sorted({*entry} - _FIELDS | {*entry["annotations"]} - {KIND, REF_NAME}):

@@ -27,9 +27,6 @@ class ImageArchive(Protocol):
     def open(self, name: str) -> BinaryIO:
         """Open a file at its start. The file object may have more bytes than `sizes` says."""
 
-    def position(self, name: str) -> tuple[Path, int]:
-        """Return the path on disk that has the content of a file, and where it begins there."""
-
     def close(self) -> None:
         """Close all files."""
 

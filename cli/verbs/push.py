@@ -18,6 +18,7 @@ Examples:
   fpack push postgres.tar registry.example/team/postgres:17
   fpack push ./layout localhost:5000/app --plain-http
   fpack push postgres registry.example/team/postgres:17     packs the image first
+  fpack push registry.example/team/app:1.0 other.example/app:1.0
   fpack push api.fp#server registry.example/team/api:1.4
   fpack pack postgres --sbom --push registry.example/team/postgres:17""",
 )
@@ -29,9 +30,9 @@ Examples:
 def command(image: str, reference: str, as_json: bool, **rest: Any) -> int:
     """Push IMAGE to a registry, under the name and tag REF.
 
-    IMAGE is an image file, a tar or an OCI layout of fpack or of another tool, or anything that fpack pack packs. Only
-    what the registry lacks is sent: also the documents that the file has about the image, such as its manifest, bills
-    of materials and signatures. Credentials are those of podman login and docker login.
+    IMAGE is an image file, a tar or an OCI layout of fpack or of another tool, a reference to an image in a registry,
+    or anything that fpack pack packs. Only what the registry lacks is sent: also the documents about the image, such as
+    its manifest, bills of materials and signatures. Credentials are those of podman login and docker login.
     """
     from fpack.cli.images.push import push as pushing
     from fpack.cli.workspace.target import find_image
@@ -45,13 +46,17 @@ def command(image: str, reference: str, as_json: bool, **rest: Any) -> int:
             raise UsageError("REF has no name", hint="use fpack pack --push for several images")
         result = pack_and_push(image, reference, shared.options(rest))
     else:
-        from fpack.cli.images import image_file
         from fpack.cli.images.push import contents
 
-        with contextlib.closing(image_file.opened(path)) as archive, pushing.display() as display:
+        target = pushing.destination(reference)
+        with contextlib.closing(contents.opened(path)) as archive, pushing.display() as display:
             found = contents.of_file(archive, str(path))
             result = pushing.push(
-                found, pushing.destination(reference), plain_http=shared.uses_plain_http(), observer=display
+                found,
+                target,
+                plain_http=shared.uses_plain_http(),
+                observer=display,
+                source=contents.reference_of(path),
             )
     if as_json:
         shared.print_json(result)

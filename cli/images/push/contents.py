@@ -6,20 +6,25 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fpack.builders.distribution.pusher import Chunks, PushedImage, PushedManifest, manifest
+from fpack.builders.intake.repository_archive import RemoteImage, RepositoryArchive
 from fpack.builders.oci import spec
 from fpack.builders.streams.output_file import StoredFile
-from fpack.cli.images import formats
+from fpack.builders.verify.image_archive import LayoutArchive, TarArchive
+from fpack.cli.images import formats, image_file
 from fpack.store.errors import FpackError
 
 if TYPE_CHECKING:
+    from fpack.builders.distribution.reference import Reference
     from fpack.builders.manifest.referrer import Referrer
-    from fpack.builders.verify.image_archive import ImageArchive
+    from fpack.builders.verify.image_archive import ImageArchive, ImageLocation
     from fpack.cli.images.packing import PackedImage
 
 CHUNK = 1 << 20
+_LOCAL = (LayoutArchive, TarArchive)
 MAX_REFERRER = 4 << 20
 _EMPTY = b"{}"  # the configuration of a document about an image
 
@@ -77,6 +82,19 @@ def _chunks(source: bytes | StoredFile) -> Chunks:
     return read
 
 
+def opened(image: ImageLocation) -> ImageArchive:
+    """Open an image file, or an image in a registry with its signatures."""
+    if isinstance(image, Path):
+        return image_file.opened(image)
+    archive = image.archive()
+    return archive.with_signatures() if isinstance(archive, RepositoryArchive) else archive
+
+
+def reference_of(image: ImageLocation) -> Reference | None:
+    """Return the reference of an image in a registry, or None for a file."""
+    return image.reference if isinstance(image, RemoteImage) else None
+
+
 def of_file(archive: ImageArchive, where: str) -> PushedImage:
     """Return what a push of the image in an archive sends. Raise FpackError if there is not one.
 
@@ -108,13 +126,18 @@ def of_file(archive: ImageArchive, where: str) -> PushedImage:
         files.manifest(descriptor(row, "index.json").digest, str(row.get("mediaType")))
         for row in json.loads(top.data).get("manifests", ())
     ]
-    tagged = {kind: name for name, kind in cosign.ARTIFACTS.items()}
-    referrers = []
+    kinds = {kind: name for name, kind in cosign.ARTIFACTS.items()}
+    referrers: dict[str, PushedManifest] = {}
     for row in embedded_manifest.entries(archive):
         one = files.manifest(descriptor(row, "index.json").digest, str(row.get("mediaType")))
-        kind = tagged.get(str(row.get("artifactType")), "")
-        referrers.append(one._replace(tag=cosign.tag(one.subject, kind) if kind and one.subject else ""))
-    return PushedImage(top, parts, sorted(referrers, key=lambda one: one.digest))
+        kind = kinds.get(str(row.get("artifactType")), "")
+        referrers[one.digest] = one._replace(tag=cosign.tag(one.subject, kind) if kind and one.subject else "")
+    # cosign's own files list signatures beside the image.
+    for row in (row for row in entries or () if cosign.is_attachment(row)):
+        if (tag := cosign.tag_of(row, top.digest)) and descriptor(row, "index.json").digest not in referrers:
+            one = files.manifest(descriptor(row, "index.json").digest, str(row.get("mediaType")))
+            referrers[one.digest] = one._replace(tag=tag)
+    return PushedImage(top, parts, sorted(referrers.values(), key=lambda one: one.digest))
 
 
 class _ArchivedBlobs:
@@ -149,13 +172,24 @@ class _ArchivedBlobs:
 
         def read(offset: int) -> Iterator[bytes]:
             try:
-                yield from self._read(name, offset)
+                yield from self._read(name, offset) if isinstance(self._archive, _LOCAL) else self._skip(name, offset)
             except OSError as error:
                 raise NotPushable("The image cannot be read", where=self._where, why=error.strerror or "") from None
 
         return read
 
+    def _skip(self, name: str, offset: int) -> Iterator[bytes]:
+        """Read a file of an archive in a registry."""
+        at = 0
+        with self._archive.open(name) as file:
+            while piece := file.read(CHUNK):
+                if at + len(piece) > offset:
+                    yield piece[max(offset - at, 0) :]
+                at += len(piece)
+
     def _read(self, name: str, offset: int) -> Iterator[bytes]:
+        """Read a file of an archive on disk. Several threads may do so at once."""
+        assert isinstance(self._archive, _LOCAL)
         path, start = self._archive.position(name)
         at, left = start + offset, self._archive.sizes[name] - offset
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -58,9 +58,14 @@ def check_destination(text: str) -> None:
 
 
 def push(
-    image: PushedImage, reference: Reference, *, plain_http: bool = False, observer: UploadDisplay | None = None
+    image: PushedImage,
+    reference: Reference,
+    *,
+    plain_http: bool = False,
+    observer: UploadDisplay | None = None,
+    source: Reference | None = None,
 ) -> dict[str, Any]:
-    """Push an image. Return the object that `--json` prints of it."""
+    """Push an image. Return the object that `--json` prints of it. source: where the image is, if in a registry."""
     if reference.digest and reference.digest != image.top.digest:
         raise UsageError(
             "The image has another digest than the reference to push to", why=f"it is {image.top.digest}",
@@ -69,7 +74,9 @@ def push(
     repository = open_repository(reference, plain_http=plain_http)
     record = PushRecord(reference.host)
     mounts = record.mounts(reference.repository)
-    pusher = Pusher(repository, lambda digest: mounts.get(digest, ()), observer, _merge)
+    near = source is not None and source.host == reference.host and source.repository != reference.repository
+    first = (source.repository,) if near and source is not None else ()
+    pusher = Pusher(repository, lambda digest: (*first, *mounts.get(digest, ())), observer, _merge)
     known = record.documents(reference, image.top.digest)
     result = pusher.push(image, reference.tag, known)
     if not result.unchanged or set(known) != {one.digest for one in image.referrers}:

@@ -151,6 +151,23 @@ def test_an_image_of_another_tool(made: Greeter, registry: Registry, tmp_path: P
     assert found["documents"] == 0 and registry.stored("other/tool").tags == {"latest": found["digest"]}
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_an_image_of_another_registry(made: Greeter, tmp_path: Path, same: bool) -> None:
+    """A copy, with its documents and signatures; within a registry, nothing is sent but what lists it."""
+    made.fpack.pack("-o", tmp_path / "a.tar", "--sbom", cwd=made.project)
+    made.fpack("key", "generate", "-o", tmp_path / "key.pem")
+    made.fpack("sign", tmp_path / "a.tar", "--key", tmp_path / "key.pem")
+    with Registry() as one, Registry() as two:
+        other = one if same else two
+        found = push(made, tmp_path / "a.tar", f"{one.host}/team/app:1.0")
+        other.clear()
+        copied = push(made, f"{one.host}/team/app:1.0", f"{other.host}/copies/app:1.0")
+        assert copied["digest"] == found["digest"] and copied["documents"] == found["documents"] == 4
+        assert other.stored("copies/app").manifests == one.stored("team/app").manifests
+        assert bool(other.received) != same
+        assert push(made, f"oci://{one.host}/team/app:1.0", f"{other.host}/copies/app:1.0")["unchanged"]
+
+
 def test_credentials(made: Greeter, tmp_path: Path) -> None:
     with Registry(user="me:secret", bearer=True) as registry:
         reference = f"{registry.host}/team/app:1.0"
