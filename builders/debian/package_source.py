@@ -421,18 +421,7 @@ class DebianSource:
 
     def _dated(self, archive: str, path: str) -> int | None:
         """Return the date of a locked file, for the snapshot archive; None if the file is not locked."""
-        if path.startswith("dists/"):
-            return self._index_date(archive, path)
-        return next((p.date for p in self.lock.packages.values() if p.file == path and p.archive == archive), None)
-
-    def _index_date(self, archive: str, path: str) -> int | None:
-        """Return the date of a locked index, by its digest or its suite."""
-        suite, digest = path.split("/")[1], path.rpartition("/")[2]
-        suites = [*self.lock.suites.values(), *(found.suite for found in self.lock.earlier.values())]
-        for found in self.lock.earlier.values():
-            if digest in (found.pin.packed.sha256, found.pin.packed.sha512):
-                return found.suite.date
-        return max((pin.date for pin in suites if (pin.archive, pin.suite) == (archive, suite)), default=None)
+        return self.lock.dated(archive, path)
 
 
 def _entry(release: str, pin: PackagePin, package: Package | None = None) -> PackageRecord:

@@ -132,8 +132,8 @@ def _write_files(repository: Repository, files: Sequence[ObtainedFile]) -> list[
     """Write files, several at once. Return each, and whether its bytes were sent."""
 
     def write(file: ObtainedFile) -> tuple[KeptFile, bool]:
-        kept = _describe(file)
-        return kept, repository.write_blob(_source(kept, file.path))
+        kept = describe_file(file.path, file.name, file.aliases)
+        return kept, repository.write_blob(blob_source(kept, file.path))
 
     with threads.Workers(WORKERS, "keeping files") as workers:
         return workers.map(write, files)
@@ -179,14 +179,16 @@ def _all_there(repository: Repository, files: Sequence[KeptFile]) -> bool:
     return not repository.name.startswith("file:") or all(repository.has_blob(file.digest) for file in files)
 
 
-def _describe(file: ObtainedFile) -> KeptFile:
-    with open(file.path, "rb") as content:
+def describe_file(path: Path, name: str, aliases: tuple[str, ...] = ()) -> KeptFile:
+    """Return a file of this machine as a file of a kept lock."""
+    with open(path, "rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
         size = os.fstat(content.fileno()).st_size
-    return KeptFile(file.name, f"sha256:{digest}", size, file.aliases)
+    return KeptFile(name, f"sha256:{digest}", size, aliases)
 
 
-def _source(file: KeptFile, path: Path) -> BlobSource:
+def blob_source(file: KeptFile, path: Path) -> BlobSource:
+    """Return the blob of a file, to write it from a file on this machine."""
     return BlobSource(file.digest, file.size, lambda offset: _chunks(path, offset))
 
 

@@ -61,21 +61,31 @@ class KeptContent:
             self._add(Output(digest), body)
         self._releases = _releases(lock)
         self._indexes = {fetch.item: fetch for fetch in map(_index_fetch, _indexes(lock))}
+        # The snapshot archive has old files, by the dates in the lock.
+        workspace.mirrors.dated = lock.dated
 
     def request(self) -> KeepRequest:
         """Return what to keep."""
+        return KeepRequest(self.identity, self._text, self._items, self.obtain)
+
+    def item_of(self, digest: str) -> KeepItem | None:
+        """Return the item with a file of a digest, `sha256:...`, or None."""
+        return next((item for item in self._items if digest in item.keys), None)
+
+    @property
+    def _items(self) -> list[KeepItem]:
         releases = [KeepItem(f"{pin.suite} InRelease", (f"sha256:{pin.sha256}",)) for pin in self._releases]
-        return KeepRequest(self.identity, self._text, [*self._fetches, *releases, *self._indexes], self._obtain)
+        return [*self._fetches, *releases, *self._indexes]
 
     def _add(self, output: Output, body: bytes) -> None:
         fetch = pinned_fetch(output, body)
         if fetch is not None:
             self._fetches.setdefault(fetch.item, fetch)
 
-    def _obtain(self, items: Sequence[KeepItem]) -> list[list[ObtainedFile]]:
+    def obtain(self, items: Sequence[KeepItem]) -> list[list[ObtainedFile]]:
         """Fetch what is missing, the packages all at once. An index that is gone is a warning."""
         fetches = [self._fetches[item] for item in items if item in self._fetches]
-        paths = dict(zip((fetch.item for fetch in fetches), self._realise(fetches), strict=True))
+        paths = dict(zip((fetch.item for fetch in fetches), self.realise(fetches), strict=True))
         releases = {f"sha256:{pin.sha256}": pin for pin in self._releases}
         found = []
         for item in items:
@@ -87,7 +97,8 @@ class KeptContent:
                 found.append(self._release(releases[item.keys[0]]))
         return found
 
-    def _realise(self, fetches: Sequence[PinnedFetch]) -> list[Path]:
+    def realise(self, fetches: Sequence[PinnedFetch]) -> list[Path]:
+        """Build fetches. Return where their outputs are on disk."""
         if not fetches:
             return []
         workspace = self._workspace
@@ -99,7 +110,7 @@ class KeptContent:
 
     def _index(self, fetch: PinnedFetch) -> list[ObtainedFile]:
         try:
-            return files_of(fetch, self._realise([fetch])[0])
+            return files_of(fetch, self.realise([fetch])[0])
         except FpackError as error:
             self._say(f"warning: {fetch.item.name} is not kept: {_reason(error)}")
             return []

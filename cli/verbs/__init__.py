@@ -30,6 +30,8 @@ VERBS = {
     "fmt": "Format .fp files.",
     "lsp": "Run a language server for editors.",
     "lock": "Lock the exact packages that a project uses.",
+    "mirror": "Fill, list, check and clean mirrors, which keep what locks pin.",
+    "bundle": "Write a lock and all that it pins to one file, for a machine without a network.",
     "update": "Update the lock to the archive's current packages.",
     "outdated": "List locked packages of which the archive has newer versions.",
     "diff": "Show what differs between two images or locks.",

@@ -8,6 +8,8 @@ import click
 from fpack.cli import options as shared
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fpack.cli.workspace.workspace import Workspace
 
 MAX_VALUES = 100_000
@@ -42,21 +44,13 @@ def command(what: str | None, places: tuple[str, ...], plain_http: bool, as_json
     """
     from fpack.cli.mirrors.keep import keep_lock, open_mirror
     from fpack.cli.ui.layout import Page, show
-    from fpack.cli.workspace.plans import project_locks
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import one_line
 
     options = shared.options(rest)
     mirrors = [open_mirror(address, plain_http=plain_http) for address in places]
     with Workspace(options) as workspace:
-        value = _value(workspace, what)
-        written = project_locks.write_missing(workspace, value, frozen=options.frozen)
-        if written:
-            workspace.source.save()
-            workspace.forget_evaluation()
-            value = _value(workspace, what)
-        workspace.evaluator.run(lambda: _lock_packages(workspace, value))
-        workspace.source.save()
+        written = lock_all(workspace, what, frozen=options.frozen)
         added = workspace.source.added
         path = str(workspace.lock_file)
         empty = not workspace.source.lock.packages
@@ -80,6 +74,21 @@ def command(what: str | None, places: tuple[str, ...], plain_http: bool, as_json
     for item in kept:
         item.show()
     return 0
+
+
+def lock_all(workspace: Workspace, what: str | None, *, frozen: bool = False) -> list[Path]:
+    """Evaluate a target, or the project's whole file, and lock all that it uses. Return the other locks written."""
+    from fpack.cli.workspace.plans import project_locks
+
+    value = _value(workspace, what)
+    written = project_locks.write_missing(workspace, value, frozen=frozen)
+    if written:
+        workspace.source.save()
+        workspace.forget_evaluation()
+        value = _value(workspace, what)
+    workspace.evaluator.run(lambda: _lock_packages(workspace, value))
+    workspace.source.save()
+    return written
 
 
 def _value(workspace: Workspace, what: str | None) -> Any:

@@ -167,6 +167,17 @@ class Lock:
         """Return the locked version of each package of a release and architecture."""
         return {n: pin.version for (r, a, n), pin in self.packages.items() if (r, a) == (release, arch)}
 
+    def dated(self, archive: str, path: str) -> int | None:
+        """Return when a locked file was in its archive (Unix seconds), or None if it is not locked."""
+        if not path.startswith("dists/"):
+            return next((p.date for p in self.packages.values() if p.file == path and p.archive == archive), None)
+        suite, digest = path.split("/")[1], path.rpartition("/")[2]
+        for found in self.earlier.values():
+            if digest in (found.pin.packed.sha256, found.pin.packed.sha512):
+                return found.suite.date
+        pins = [*self.suites.values(), *(found.suite for found in self.earlier.values())]
+        return max((pin.date for pin in pins if (pin.archive, pin.suite) == (archive, suite)), default=None)
+
     def used(self, release: str, arch: str, names: Iterable[str]) -> Lock:
         """Return the part that records the origin of these packages, without closures, for a manifest."""
         new = Lock()

@@ -1,0 +1,49 @@
+"""Copy kept locks from one repository to another. What the other one has already is not read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Corrupt, Repository
+from fpack.store import threads
+
+from .keeping import WORKERS, KeepResult
+from .kept_lock import MANIFEST, StoredLock, lock_tag, read_config, stored_lock, use_tag
+
+
+def copy_lock(source: Repository, target: Repository, identity: str, now: float) -> KeepResult:
+    """Copy a kept lock. Raise Corrupt if the source does not have it whole; the target then has no such lock."""
+    stored = stored_lock(source, identity)
+    if stored is None:
+        raise Corrupt("The mirror has no such kept lock", where=source.name, why=identity)
+    read_config(source, stored)  # an invalid one is not spread
+    found = target.resolve(lock_tag(identity))
+    if found is not None and found.digest == stored.manifest.digest:
+        target.write_manifest(stored.manifest.data, MANIFEST, use_tag(identity, now))
+        return KeepResult(found.digest, True)
+    sent = copy_blobs(source, target, _entries(stored))
+    data = stored.manifest.data
+    target.write_manifest(data, MANIFEST, use_tag(identity, now))
+    target.write_manifest(data, MANIFEST, lock_tag(identity))
+    size = sum(stored.blobs.values())
+    return KeepResult(stored.manifest.digest, False, len(stored.blobs), size, len(sent), sum(sent))
+
+
+def _entries(stored: StoredLock) -> list[BlobEntry]:
+    layers = [BlobEntry("application/octet-stream", digest, size) for digest, size in stored.blobs.items()]
+    return [*layers, stored.config]
+
+
+def copy_blobs(source: Repository, target: Repository, entries: Sequence[BlobEntry]) -> list[int]:
+    """Copy blobs, several at once. Return the sizes of those that were sent."""
+
+    def copy(entry: BlobEntry) -> bool:
+        return target.write_blob(BlobSource(entry.digest, entry.size, _reader(source, entry)))
+
+    with threads.Workers(WORKERS, "copying files") as workers:
+        new = workers.map(copy, entries)
+    return [entry.size for entry, is_new in zip(entries, new, strict=True) if is_new]
+
+
+def _reader(source: Repository, entry: BlobEntry) -> Callable[[int], Iterator[bytes]]:
+    return lambda offset: source.read_blob(entry, offset) if offset else source.read_blob(entry)

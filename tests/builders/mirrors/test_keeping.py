@@ -1,0 +1,250 @@
+"""Keep locks in a repository: what is sent, how often, and what interruptions leave."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from fpack.builders.distribution.layout import DirectoryRepository
+from fpack.builders.distribution.protocol import Corrupt, Unavailable
+from fpack.builders.mirrors import collection, copying
+from fpack.builders.mirrors.keeping import KeepItem, KeepRequest, ObtainedFile, is_kept, keep
+from fpack.builders.mirrors.kept_lock import (
+    FORMAT,
+    WEEK,
+    KeptFile,
+    decode_manifest,
+    identities,
+    identity_of,
+    last_uses,
+    lock_tag,
+    read_config,
+    stored_lock,
+    use_tag,
+)
+from support.memory_repository import MemoryRepository, dead
+from support.repositories import digest_of
+
+NOW = 1_790_000_000.0
+
+
+class Files:
+    """Files of this machine by name, and the names that were asked for."""
+
+    def __init__(self, folder: Path, **content: bytes) -> None:
+        self.folder = folder
+        self.content = content
+        self.asked: list[str] = []
+
+    def items(self, *names: str) -> list[KeepItem]:
+        return [
+            KeepItem(name, (digest_of(self.content[name]),), digest_of(self.content[name]), len(self.content[name]))
+            for name in names
+        ]
+
+    def obtain(self, items: Sequence[KeepItem]) -> list[list[ObtainedFile]]:
+        found = []
+        for item in items:
+            self.asked.append(item.name)
+            path = self.folder / item.name
+            path.write_bytes(self.content[item.name])
+            found.append([ObtainedFile(item.name, path, item.aliases)])
+        return found
+
+    def request(self, *names: str, lock: str = "a lock", more: Sequence[KeepItem] = ()) -> KeepRequest:
+        return KeepRequest(identity_of(lock, []), lock, [*self.items(*names), *more], self.obtain)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path, one=b"1", two=b"22", three=b"333")
+
+
+def test_a_lock_is_kept_as_one_artifact(files: Files) -> None:
+    repository = MemoryRepository()
+    done = keep(repository, files.request("one", "two"), NOW)
+    assert (done.unchanged, done.files, done.size, done.sent, done.sent_bytes) == (False, 2, 3, 2, 3)
+    stored = stored_lock(repository, identity_of("a lock", []))
+    assert stored is not None and stored.blobs == {digest_of(b"1"): 1, digest_of(b"22"): 2}
+    kept = read_config(repository, stored)
+    assert kept.lock == "a lock" and [file.name for file in kept.files] == ["one", "two"]
+
+
+def test_an_unchanged_lock_is_one_request(files: Files) -> None:
+    repository = MemoryRepository()
+    done = keep(repository, files.request("one"), NOW)
+    repository.calls.clear()
+    assert is_kept(repository, identity_of("a lock", []), NOW) == done.digest
+    assert dict(repository.calls) == {"resolve": 1}
+
+
+def test_a_lock_is_marked_as_used_once_a_week(files: Files) -> None:
+    repository = MemoryRepository()
+    identity = identity_of("a lock", [])
+    keep(repository, files.request("one"), NOW)
+    repository.calls.clear()
+    assert is_kept(repository, identity, NOW + WEEK)
+    assert dict(repository.calls) == {"resolve": 1, "manifest": 1, "write_manifest": 1}
+    assert last_uses(repository.tags())[identity] == pytest.approx(NOW + WEEK, abs=WEEK)
+    repository.calls.clear()
+    assert is_kept(repository, identity, NOW + WEEK)
+    assert dict(repository.calls) == {"resolve": 1}
+    assert not is_kept(repository, identity_of("another", []), NOW)
+
+
+def test_a_tag_of_the_users_names_the_artifact(files: Files) -> None:
+    repository = MemoryRepository()
+    done = keep(repository, files.request("one"), NOW)
+    assert is_kept(repository, identity_of("a lock", []), NOW, "v1") == done.digest
+    assert repository.named["v1"] == done.digest
+
+
+def test_locks_share_their_files(files: Files) -> None:
+    repository = MemoryRepository()
+    keep(repository, files.request("one", "two"), NOW)
+    files.asked.clear()
+    done = keep(repository, files.request("one", "two", "three", lock="newer"), NOW)
+    assert files.asked == ["three"] and done.sent == 1
+    assert len(identities(repository.tags())) == 2
+
+
+def test_an_interrupted_lock_sends_the_rest_alone(files: Files) -> None:
+    repository = MemoryRepository()
+    write = repository.write_manifest
+    repository.write_manifest = lambda *_, **__: (_ for _ in ()).throw(dead())  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        keep(repository, files.request("one", "two"), NOW)
+    assert not repository.named
+    repository.write_manifest = write  # type: ignore[method-assign]
+    files.asked.clear()
+    assert keep(repository, files.request("one", "two", "three"), NOW).sent == 1
+    assert files.asked == ["three"]
+
+
+def test_files_of_other_digests_are_found_by_their_aliases(files: Files) -> None:
+    repository = MemoryRepository()
+    sha512 = f"sha512:{hashlib.sha512(b'333').hexdigest()}"
+    item = KeepItem("three", (sha512,), aliases=(sha512,))
+    keep(repository, files.request(more=[item]), NOW)
+    stored = stored_lock(repository, identity_of("a lock", []))
+    assert stored is not None
+    assert read_config(repository, stored).files == (KeptFile("three", digest_of(b"333"), 3, (sha512,)),)
+    files.asked.clear()
+    keep(repository, files.request("one", lock="newer", more=[item]), NOW)
+    assert files.asked == ["one"]
+
+
+def test_a_collection_at_the_same_time_loses_nothing(files: Files, tmp_path: Path) -> None:
+    repository = DirectoryRepository(tmp_path / "mirror")
+    keep(repository, files.request("one", "two"), NOW)
+    obtain, collected = files.obtain, list[str]()
+
+    def while_collected(items: Sequence[KeepItem]) -> list[list[ObtainedFile]]:
+        if not collected:  # the new lock has found `one`, and does not name it yet
+            collected.extend(identities(repository.tags()))
+            collection.collect(repository, collected, say=print)
+        return obtain(items)
+
+    request = files.request("one", "three", lock="newer")._replace(obtain=while_collected)
+    done = keep(repository, request, NOW)
+    assert done.files == 2
+    assert all(repository.has_blob(digest_of(content)) for content in (b"1", b"333"))
+    assert not repository.has_blob(digest_of(b"22"))
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_collection_spares_what_other_locks_and_images_need(files: Files, tmp_path: Path, dry_run: bool) -> None:
+    repository = DirectoryRepository(tmp_path / "mirror")
+    old, new = identity_of("a lock", []), identity_of("newer", [])
+    keep(repository, files.request("one", "two", "three"), NOW)
+    keep(repository, files.request("two", lock="newer"), NOW)
+    layer = {"mediaType": "x", "digest": digest_of(b"333"), "size": 3}
+    image = b'{"schemaVersion":2,"config":%s,"layers":[]}' % str(layer).replace("'", '"').encode()
+    repository.write_manifest(image, "application/vnd.oci.image.manifest.v1+json", "an-image")
+    done = collection.collect(repository, [old], dry_run=dry_run, say=print)
+    assert done.locks == [old] and not done.by_registry
+    assert repository.has_blob(digest_of(b"1")) == dry_run
+    assert repository.has_blob(digest_of(b"22")) and repository.has_blob(digest_of(b"333"))
+    assert done.blobs == 3  # of the file `one`, the config and the manifest
+    assert identities(repository.tags()) == sorted([old, new] if dry_run else [new])
+
+
+def test_a_lock_with_a_tag_of_its_own_is_not_collected(files: Files) -> None:
+    repository = MemoryRepository()
+    said: list[str] = []
+    keep(repository, files.request("one"), NOW, tag="v1")
+    assert collection.collect(repository, identities(repository.tags()), say=said.append).locks == []
+    assert "v1" in said[0] and identities(repository.tags())
+
+
+def test_a_registry_frees_the_blobs_itself(files: Files) -> None:
+    repository = MemoryRepository()
+    keep(repository, files.request("one"), NOW)
+    done = collection.collect(repository, identities(repository.tags()), say=print)
+    assert done.by_registry and not repository.tags() and not repository.manifests
+    assert digest_of(b"1") in repository.blobs
+
+
+def test_a_mirror_is_copied(files: Files, tmp_path: Path) -> None:
+    source, target = MemoryRepository(), DirectoryRepository(tmp_path / "copy")
+    done = keep(source, files.request("one", "two"), NOW)
+    identity = identity_of("a lock", [])
+    assert copying.copy_lock(source, target, identity, NOW).sent == 3  # with the config
+    assert copying.copy_lock(source, target, identity, NOW).unchanged
+    found = target.resolve(lock_tag(identity))
+    assert found is not None and found.digest == done.digest
+
+
+def test_a_damaged_mirror_is_not_spread(files: Files) -> None:
+    source, target = MemoryRepository(), MemoryRepository()
+    keep(source, files.request("one", "two"), NOW)
+    source.blobs[digest_of(b"1")] = b"x"
+    with pytest.raises(Corrupt):
+        copying.copy_lock(source, target, identity_of("a lock", []), NOW)
+    assert not target.named
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"digest": "../../etc/passwd"},
+        {"digest": "sha256:" + "A" * 64},
+        {"size": -1},
+        {"size": 1 << 60},
+        {"size": True},
+        {"name": "\x1b[2J"},
+        {"name": "n" * 2000},
+        {"aliases": ["no alias\n"]},
+        {"aliases": "sha512:x"},
+    ],
+)
+def test_a_config_with_an_invalid_file_is_refused(files: Files, change: dict[str, object]) -> None:
+    import json
+
+    repository = MemoryRepository()
+    keep(repository, files.request("one"), NOW)
+    stored = stored_lock(repository, identity_of("a lock", []))
+    assert stored is not None
+    value = json.loads(repository.blobs[stored.config.digest])
+    assert value["format"] == FORMAT
+    value["files"][0] |= change
+    data = json.dumps(value).encode()
+    repository.blobs[digest_of(data)] = data
+    forged = stored._replace(config=stored.config._replace(digest=digest_of(data), size=len(data)))
+    with pytest.raises(Corrupt):
+        read_config(repository, forged)
+
+
+def test_another_artifact_under_the_tag_is_no_kept_lock(files: Files) -> None:
+    repository = MemoryRepository()
+    keep(repository, files.request("one"), NOW)
+    identity = identity_of("a lock", [])
+    other = b'{"schemaVersion":2,"config":{"digest":"%s"},"layers":[]}' % digest_of(b"1").encode()
+    repository.write_manifest(other, "application/vnd.oci.image.manifest.v1+json", lock_tag(identity))
+    del repository.named[use_tag(identity, NOW)]
+    assert stored_lock(repository, identity) is None
+    assert not is_kept(repository, identity, NOW)
+    document = repository.manifest(lock_tag(identity))
+    assert document is not None and decode_manifest(document, "here") is None
