@@ -23,7 +23,7 @@ Examples:
   fpack mirror fill ./mirror --from HOST/team/kept         copy all that another mirror keeps
   fpack mirror fill ./mirror                               fetch again what is missing or damaged""",
 )
-@click.argument("mirror")
+@click.argument("address", metavar="MIRROR")
 @click.argument(
     "locks",
     nargs=-1,
@@ -35,7 +35,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
 def command(
-    mirror: str, locks: tuple[Path, ...], sources: tuple[str, ...], plain_http: bool, as_json: bool, **rest: Any
+    address: str, locks: tuple[Path, ...], sources: tuple[str, ...], plain_http: bool, as_json: bool, **rest: Any
 ) -> int:
     """Keep each LOCK in MIRROR: its packages and signed indexes. fpack lock --keep also keeps what a project fetches.
 
@@ -46,8 +46,8 @@ def command(
 
     from .keep import keep_lock, open_mirror
 
-    target = open_mirror(mirror, plain_http=plain_http)
-    others = [open_mirror(address, plain_http=plain_http) for address in sources]
+    target = open_mirror(address, plain_http=plain_http)
+    others = [open_mirror(source, plain_http=plain_http) for source in sources]
     with Workspace(shared.options(rest)._replace(frozen=True)) as workspace:
         done = [report for other in others for report in _copy(other, target)]
         for path in locks:
