@@ -171,7 +171,8 @@ def of_projects(run: Recorder, archive: Archive) -> None:
     run("show", "debian.trixie.hello")
     run("show")
     run("lock")
-    run("lock")
+    run("lock", "--keep", "./mirror")
+    of_mirrors(run)
     run("eval", "words")
     for words in ((), ("#words", "--no-link"), ("#words", "-o", "words")):
         run("build", *words)
@@ -224,6 +225,21 @@ def of_projects(run: Recorder, archive: Archive) -> None:
     (project / "package.json").write_text('{"name": "app"}')
     run("init", "app", "--print")
     run("init", "app")
+
+
+def of_mirrors(run: Recorder) -> None:
+    """List, check, fill and clean the mirror of a project's lock, and write it to a bundle."""
+    for words in ((), ("--fast",)):
+        run("mirror check", "./mirror", *words)
+    run("mirror fill", "./copy", "--from", "./mirror")
+    run("mirror fill", "./copy")
+    next(path for path in (run.cwd / "copy/blobs/sha256").iterdir() if path.stat().st_size < 500).unlink()
+    run("mirror check", "./copy", status=1)
+    run("mirror list", "./copy")
+    run("mirror gc", "./mirror", "--unused", "0", "--dry-run")
+    run("mirror gc", "./mirror", "--wanted", "fpack.lock")
+    run("bundle", "app.bundle")
+    run("bundle", "--unpack", "app.bundle", "-o", "unpacked")
 
 
 def of_stores(run: Recorder) -> None:

@@ -126,20 +126,26 @@ def test_a_damaged_mirror_is_told_and_completed(kept: Kept, tmp_path: Path, dama
     assert not kept.json("mirror", "check", mirror)["locks"][0]["problems"]
 
 
-def test_an_older_index_in_a_mirror_is_refused(kept: Kept, tmp_path: Path) -> None:
-    """The index has a good signature, but is not the locked one."""
+def test_older_indexes_in_a_mirror_are_refused(kept: Kept, tmp_path: Path) -> None:
+    """The older release has a good signature, and lists the older index, but they are not the locked ones."""
     mirror = kept.copied(tmp_path / "mirror")
-    blob = kept.blob(mirror, "trixie InRelease")
     old = world(tmp_path / "old")
+    old.add("ncurses-base", "0.1")
     old.publish(date=1_700_000_000, days=None)
-    data = (old.folder / "debian/dists/trixie/InRelease").read_bytes()
-    assert digest_of(data)[7:] != blob.name
-    blob.write_bytes(data)
+    suite = old.folder / "debian/dists/trixie"
+    for name, path in (("trixie InRelease", "InRelease"), ("index of trixie for", "main/binary-amd64/Packages.xz")):
+        blob = kept.blob(mirror, name)
+        data = (suite / path).read_bytes()
+        assert digest_of(data)[7:] != blob.name
+        blob.write_bytes(data)
     user = kept.user("rollback")
+    lock = (kept.project / "fpack.lock").read_bytes()
     message = user.fails("lock", "debian.trixie.ncurses-base", cwd=kept.project, env={"FPACK_KEPT": str(mirror)})
-    assert "only" not in message and "InRelease" not in (kept.project / "fpack.lock").read_text()
+    assert "are no longer available" in message
+    assert (kept.project / "fpack.lock").read_bytes() == lock
     assert not list((user.home / ".cache").rglob("*.InRelease"))
-    assert kept.fpack("mirror", "check", mirror, status=1).stdout.startswith("damaged: trixie InRelease")
+    done = kept.fpack("mirror", "check", mirror, status=1).stdout
+    assert "damaged: trixie InRelease" in done and "damaged: the index of trixie for amd64" in done
 
 
 def test_a_mirror_is_filled_from_another_and_from_locks(kept: Kept, tmp_path: Path) -> None:
