@@ -40,12 +40,28 @@ class PushedManifest(NamedTuple):
         return digest_of(self.data)
 
 
+class LateDocument(NamedTuple):
+    """A document about an image that takes time to make. name: of its content. make: returns it, or None if none is.
+
+    It is made only if it is not known that the repository has it.
+    """
+
+    name: str
+    make: Callable[[], PushedManifest | None]
+
+
 class PushedImage(NamedTuple):
-    """An image to push. parts: the images of an index. referrers: documents about the image or its parts."""
+    """An image to push. parts: the images of an index. referrers, late: documents about the image or its parts."""
 
     top: PushedManifest
     parts: Sequence[PushedManifest] = ()
     referrers: Sequence[PushedManifest] = ()
+    late: Sequence[LateDocument] = ()
+
+    @property
+    def documents(self) -> list[str]:
+        """Return what identifies each document: its digest, or its name."""
+        return sorted([*(one.digest for one in self.referrers), *(one.name for one in self.late)])
 
 
 class PushResult(NamedTuple):
@@ -130,12 +146,15 @@ class Pusher:
     def push(self, image: PushedImage, tag: str, known: Collection[str] = ()) -> PushResult:
         """Push an image under a tag, or by its digest alone for "".
 
-        known: the digests of the documents that the repository has if the tag names the image.
+        known: the documents that the repository has if the tag names the image, see `PushedImage.documents`.
         """
         digest = image.top.digest
         head = self._repository.resolve(tag or digest)
-        if head is not None and head.digest == digest:
-            wanted = [one for one in image.referrers if one.digest not in known]
+        same = head is not None and head.digest == digest
+        late = [one.make() for one in image.late if not same or one.name not in known]
+        made = [one for one in late if one is not None]
+        if same:
+            wanted = [*(one for one in image.referrers if one.digest not in known), *made]
             wanted = self._absent(self._merged(wanted))
             if not wanted:
                 return PushResult(digest, unchanged=True)
@@ -144,7 +163,7 @@ class Pusher:
             return self._result(digest, len(wanted))
         existing, parts = self._former(head.digest if head is not None else "")
         missing = [part for part in image.parts if part.digest not in parts]
-        referrers = self._merged(image.referrers)
+        referrers = self._merged([*image.referrers, *made])
         everything = [*missing, image.top, *referrers]
         self._write_blobs(everything, existing)
         self._run([lambda part=part: self._write(part) for part in missing])  # type: ignore[misc]

@@ -39,7 +39,7 @@ class PackedImage(NamedTuple):
     archs: Debian architectures, in the order of `images`. bundle: the content to export. images, manifests: outputs; no
     manifests if none were requested. trees: returns the reader of a store path. provenances: the statement on each
     image if they were requested. vex: the document on each image if they were requested. target: what the command
-    line named, or None.
+    line named, or None. paths: the output of each image, with its store.
     """
 
     container: Container
@@ -53,6 +53,7 @@ class PackedImage(NamedTuple):
     provenances: tuple[bytes, ...] = ()
     vex: tuple[PackedVex, ...] = ()
     target: str | None = None
+    paths: tuple[tuple[Store, StorePath], ...] = ()
 
 
 class _ImageJob(NamedTuple):
@@ -114,6 +115,7 @@ def make(
         documents: list[list[CheckedTree]] = [[], []]
         provenances: list[bytes] = []
         vex: list[PackedVex] = []
+        paths: list[tuple[Store, StorePath]] = []
         for job in mine:
             with naming_option(job.workspace.options.fields):
                 image, *rest = job.workspace.realise(job.wanted)
@@ -121,6 +123,7 @@ def make(
                 accept(job.workspace, job.container, image)
             _keep(job, image, rest)
             images.append(job.workspace.store.tree(image))
+            paths.append((job.workspace.store, image))
             for found, path in zip(documents, rest, strict=False):
                 found.append(job.workspace.store.tree(path))
             if provenance:
@@ -152,6 +155,7 @@ def make(
                 tuple(provenances),
                 tuple(vex),
                 first.target,
+                tuple(paths),
             )
         )
     if alone:

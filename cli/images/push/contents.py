@@ -6,10 +6,11 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fpack.builders.distribution.pusher import Chunks, PushedImage, PushedManifest, manifest
+from fpack.builders.distribution.pusher import Chunks, LateDocument, PushedImage, PushedManifest, manifest
 from fpack.builders.intake.repository_archive import RemoteImage, RepositoryArchive
 from fpack.builders.oci import spec
 from fpack.builders.streams.output_file import StoredFile
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from fpack.builders.manifest.referrer import Referrer
     from fpack.builders.verify.image_archive import ImageArchive, ImageLocation
     from fpack.cli.images.packing import PackedImage
+    from fpack.store.path import StorePath
+    from fpack.store.store import Store
 
 CHUNK = 1 << 20
 _LOCAL = (LayoutArchive, TarArchive)
@@ -40,7 +43,21 @@ def of_packed(made: PackedImage) -> PushedImage:
     blobs = {f"sha256:{path.rpartition('/')[2]}": source for path, source in made.bundle.blobs.items()}
     about = [*(referrer.read(tree) for tree in made.manifests), *formats.other_referrers(made)]
     top = json.loads(made.bundle.index_json)["manifests"][0]
-    return _image(top["digest"], blobs, about)
+    late = [LateDocument(f"record of {path}", partial(_record, store, path)) for store, path in made.paths]
+    return _image(top["digest"], blobs, about)._replace(late=late if made.manifests else ())
+
+
+def _record(store: Store, path: StorePath) -> PushedManifest | None:
+    """Return the record by which others make store paths of the image again, or None if that is not possible."""
+    from fpack.builders.intake.record_source import attachment
+    from fpack.builders.intake.store_record import RecordError
+    from fpack.cli.ui.render import note
+
+    try:
+        return _referrer(attachment(store, path))
+    except RecordError as error:
+        note(f"fpack pull cannot make store paths of this image: {error.what}{error.why and f': {error.why}'}")
+        return None
 
 
 def _image(top: str, blobs: Mapping[str, bytes | StoredFile], about: Iterable[Referrer]) -> PushedImage:

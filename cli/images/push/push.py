@@ -79,7 +79,7 @@ def push(
     pusher = Pusher(repository, lambda digest: (*first, *mounts.get(digest, ())), observer, _merge)
     known = record.documents(reference, image.top.digest)
     result = pusher.push(image, reference.tag, known)
-    if not result.unchanged or set(known) != {one.digest for one in image.referrers}:
+    if not result.unchanged or not set(image.documents) <= set(known):
         record.add(reference, image)
     return {
         "reference": str(reference),

@@ -44,7 +44,7 @@ class PushRecord:
         return {}
 
     def documents(self, reference: Reference, digest: str) -> Sequence[str]:
-        """Return the digests of the documents that were pushed with an image."""
+        """Return the documents that were pushed with an image, see `PushedImage.documents`."""
         try:
             found, documents = self._repositories[reference.repository]["tags"][_key(reference)]
             return [str(one) for one in documents] if found == digest else ()
@@ -62,19 +62,20 @@ class PushRecord:
 
     def add(self, reference: Reference, image: PushedImage) -> None:
         """Remember a push. A record that cannot be written is left out."""
-        known = self._read()
-        row = known.pop(reference.repository, None)
+        repositories = self._read()
+        row = repositories.pop(reference.repository, None)
         row = row if isinstance(row, dict) else {}
         given = row.get("tags")
         tags: dict[str, Any] = given if isinstance(given, dict) else {}
-        tags.pop(_key(reference), None)
-        tags[_key(reference)] = [image.top.digest, sorted(one.digest for one in image.referrers)]
+        before = tags.pop(_key(reference), None)
+        known = before[1] if isinstance(before, list) and before[:1] == [image.top.digest] else []
+        tags[_key(reference)] = [image.top.digest, sorted({*known, *image.documents})]
         blobs = [blob.digest for one in (*image.parts, image.top) for blob in one.blobs]
         kept = dict.fromkeys([*(row.get("blobs") or ()), *blobs])
         for digest in blobs:
             kept[digest] = kept.pop(digest)
-        known[reference.repository] = {"tags": _last(tags, MAX_TAGS), "blobs": list(kept)[-MAX_BLOBS:]}
-        document = {"format": FORMAT, "repositories": _last(known, MAX_REPOSITORIES)}
+        repositories[reference.repository] = {"tags": _last(tags, MAX_TAGS), "blobs": list(kept)[-MAX_BLOBS:]}
+        document = {"format": FORMAT, "repositories": _last(repositories, MAX_REPOSITORIES)}
         with contextlib.suppress(OSError):
             os.makedirs(self._path.parent, exist_ok=True)
             replace.write(self._path, json.dumps(document, separators=(",", ":")).encode())

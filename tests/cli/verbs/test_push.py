@@ -40,9 +40,12 @@ def test_the_digest_is_the_same_everywhere(made: Greeter, registry: Registry) ->
     assert direct["pushed"]["digest"] == direct["digest"] == packed["digest"] and direct["file"] is None
     stored = registry.stored("team/app")
     assert stored.tags["1.0"] == packed["digest"]
-    assert registry.stored("team/direct").manifests == stored.manifests
-    app = open_registry(registry)
-    assert [entry.artifact_type for entry in app.referrers(packed["digest"])] == ["application/vnd.fpack.manifest.v2"]
+    manifest, record = "application/vnd.fpack.manifest.v2", "application/vnd.fpack.store.v1"
+    app, other = open_registry(registry), open_registry(registry, name="team/direct")
+    assert [entry.artifact_type for entry in app.referrers(packed["digest"])] == [manifest]
+    # What is packed here has a record of its store paths, too.
+    assert sorted(entry.artifact_type for entry in other.referrers(packed["digest"])) == [manifest, record]
+    assert registry.stored("team/direct").manifests.items() >= stored.manifests.items()
 
 
 def test_an_unchanged_push_is_one_request(made: Greeter, registry: Registry) -> None:
@@ -71,7 +74,7 @@ def test_documents_are_added_to_an_image_that_is_there(made: Greeter, registry: 
     types = sorted(entry.artifact_type for entry in open_registry(registry).referrers(found["digest"]))
     assert types == [
         "application/spdx+json", "application/vnd.cyclonedx+json", "application/vnd.fpack.manifest.v2",
-        "application/vnd.in-toto+json",
+        "application/vnd.fpack.store.v1", "application/vnd.in-toto+json",
     ]  # fmt: skip
 
 
@@ -133,7 +136,7 @@ def test_platforms(tmp_path: Path, registry: Registry) -> None:
     assert top is not None and top.digest == packed["digest"]
     digests = [row["digest"] for row in json.loads(top.data)["manifests"]]
     assert digests == [row["digest"] for row in packed["platforms"]]
-    assert all(len(open_registry(registry).referrers(digest)) == 1 for digest in digests)
+    assert all(len(open_registry(registry).referrers(digest)) == 2 for digest in digests)
     registry.clear()
     assert fpack.pack(*words)["pushed"]["unchanged"]
     assert len(registry.requests) == 1
