@@ -206,6 +206,12 @@ class Database(JournaledConnection):
             return _path(hash_, name)
         return None
 
+    def realisations_of(self, path: StorePath) -> list[tuple[bytes, str]]:
+        """Return (key, output's name) of each resolved derivation whose output is `path`."""
+        query = "SELECT key, output FROM realisations WHERE path = ? ORDER BY id"
+        rows = self._rows(query, [base32.decode(path.hash)])
+        return [(key, str(output)) for key, output in rows if isinstance(key, bytes)]
+
     def has_realisation(self, key: bytes) -> bool:
         """Return whether the resolved derivation with this key was built. Its outputs may have been deleted since."""
         return bool(self._rows("SELECT 1 FROM realisations WHERE key = ? LIMIT 1", [key]))
@@ -296,12 +302,17 @@ class Database(JournaledConnection):
             self._log("path", *row)
 
     def insert_realisation(self, db: sqlite3.Connection, key: bytes, output: Output, path: StorePath) -> None:
-        """Record a path as the output of a resolved derivation and of its original one, within a transaction."""
+        """Record a path as the output of a resolved derivation and of its original one, within a transaction.
+
+        key: b"" if the resolved derivation is not known: a cache has the output of the original one.
+        """
         hash_ = base32.decode(path.hash)
         for kind, table, column, first in (
             ("realisation", "realisations", "key", key),
             ("output", "outputs", "derivation", output.derivation),
         ):
+            if not first:
+                continue
             row = (first, output.name, hash_)
             db.execute(f"INSERT OR REPLACE INTO {table} ({column}, output, path) VALUES (?, ?, ?)", row)
             self._log(kind, *row)

@@ -360,7 +360,10 @@ class Store:
         return [path for *_, path in made]
 
     def adopt(self, key: bytes, outputs: Mapping[Output, StorePath], build: BuildRecord | None = None) -> None:
-        """Record valid paths as the outputs of a derivation (an early cutoff), if the store can be written."""
+        """Record valid paths as the outputs of a derivation (an early cutoff), if the store can be written.
+
+        key: of the resolved derivation; b"" if only the original one is known.
+        """
         if not self.is_writable:
             return
         with self.database.transaction() as db:

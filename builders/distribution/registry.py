@@ -161,7 +161,7 @@ class RegistryRepository:
         headers = {"Range": f"bytes={at}-{end - 1}"} if partial else {}
         try:
             answer = self._request(
-                "GET", f"blobs/{entry.digest}", headers=headers, accept=(200, 206, 416) if partial else (200,)
+                "GET", f"blobs/{entry.digest}", headers=headers, accept=(200, 206, 416) if partial else (200, 206)
             )
         except NotThere as error:
             raise NotThere("A blob does not exist", where=self.name, why=f"{entry.digest}: {error.why}") from None

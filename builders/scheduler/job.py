@@ -9,14 +9,15 @@ from fpack.store.errors import FpackError
 from fpack.store.path import StorePath
 
 from .run import Run
+from .substitution import SubstitutionRun
 
 
 class Job:
     """The state of one derivation."""
 
     __slots__ = (
-        "after", "built", "digest", "drv", "error", "key", "network", "paths", "planned", "resolved", "run",
-        "waits", "wanted",
+        "after", "built", "claimed", "digest", "drv", "error", "key", "network", "paths", "planned", "refused",
+        "resolved", "run", "waits", "wanted",
     )  # fmt: skip
 
     def __init__(self, digest: bytes, drv: Derivation) -> None:
@@ -29,7 +30,9 @@ class Job:
         self.resolved: Derivation | None = None
         self.key = b""
         self.network = False  # its builder uses the network
-        self.run: Run | None = None
+        self.run: Run | SubstitutionRun | None = None
+        self.refused = False  # a cache offered its outputs and did not give them
+        self.claimed = False  # other machines know that this one builds it
         self.wanted: list[tuple[Job, str]] = []  # the outputs that a suspended run needs: (job, output name)
         self.paths: Mapping[str, StorePath] | None = None  # by output name
         self.error: FpackError | None = None

@@ -9,6 +9,7 @@ class BuildOutcome(Enum):
     """The outcome of a build: how the output was obtained, or why there is none."""
 
     BUILT = "built"
+    SUBSTITUTED = "substituted"  # fetched from a cache
     CUT_OFF = "cut off"  # not rebuilt: the inputs were rebuilt and are unchanged
     FAILED = "failed"
     DAMAGED = "damaged"  # it met damage in the store, which the caller can repair

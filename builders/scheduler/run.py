@@ -24,12 +24,13 @@ from .task import Assemble, MissingOutput, StoreTask
 
 
 class Result(NamedTuple):
-    """A worker's result, one of: `paths` (the outputs by name), `need`, `error` or `busy`."""
+    """A worker's result, one of: `paths` (the outputs by name), `need`, `error`, `busy` or `absent`."""
 
     paths: Mapping[str, StorePath] | None = None
     need: Need | None = None
     error: FpackError | None = None
     busy: bool = False  # another process holds the lock
+    absent: bool = False  # no cache gives the outputs
     outcome: BuildOutcome = BuildOutcome.BUILT
 
 

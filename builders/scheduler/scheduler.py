@@ -29,8 +29,10 @@ from .job_workers import JobWorkers
 from .malloc import return_freed_memory
 from .reporter import BuildOutcome, Reporter
 from .run import Run, known
+from .substitution import Offer, Substituter, SubstitutionRun
 from .task import Assemble
 
+_CLAIM_POLL = 0.3  # seconds between looks at a build of another machine
 _POLL = 0.1  # seconds between attempts to take a lock that another process holds
 _CHECK = 1.0  # seconds between checks of the workers if no result arrives
 _GRACE = 5.0  # seconds that builders have to stop
@@ -52,7 +54,7 @@ class Scheduler:
     """A scheduler for one call of `realise`.
 
     bodies: encoded derivations that may not be in the database yet, by digest. assemble: combines a root and its slices
-    into one directory.
+    into one directory. substituter: the caches, which are asked before anything is built.
     """
 
     def __init__(
@@ -65,11 +67,13 @@ class Scheduler:
         bodies: Mapping[bytes, bytes] | None = None,
         jobs: int = 0,
         keep_going: bool = False,
+        substituter: Substituter | None = None,
     ) -> None:
         self._store = store
         self._builders = builders
         self._reporter = reporter
         self._assemble = assemble
+        self._substituter = substituter
         self._bodies = dict(bodies or {})
         self._written = False
         self._keep_going = keep_going
@@ -148,7 +152,7 @@ class Scheduler:
             job = self._jobs.get(now)
             if job is None:
                 job = self._look_up(now)
-                if job.paths is None:
+                if job.paths is None and not self._substitute_whole(job):
                     missing = [i.derivation for i in job.drv.inputs if i.derivation not in self._jobs]
                     todo += reversed(missing)
                     job.planned = True
@@ -179,6 +183,32 @@ class Scheduler:
         else:
             self._reporter.planned(digest, job.drv.kind, job.drv.name)
         return job
+
+    def _substitute_whole(self, job: Job) -> bool:
+        """Queue the transfer of a derivation's outputs if a cache has them, so that its inputs are not needed."""
+        if self._substituter is None:
+            return False
+        return self._substitute(job, self._substituter.of_derivation(job.digest, job.drv.outputs))
+
+    def _substitute(self, job: Job, offer: Offer | None) -> bool:
+        if offer is None or job.refused:
+            return False
+        job.run = SubstitutionRun(offer, self._store, job.drv, job.digest, job.key, self._reporter, self._stop)
+        job.network = True
+        self._ready[True].append(job)
+        return True
+
+    def _build_instead(self, job: Job) -> None:
+        """Build a derivation whose outputs no cache gave. Caches are not asked for it again."""
+        job.run = None
+        job.refused = True
+        if job.resolved is not None:
+            self._queue(job)
+            return
+        inputs = [self._want(i.derivation) for i in job.drv.inputs]
+        self._wait(job, inputs)
+        if not job.waits:
+            self._resolve(job)
 
     def _wait(self, job: Job, others: Sequence[Job]) -> None:
         for other in others:
@@ -216,9 +246,14 @@ class Scheduler:
             self._fail(job, error)
             return
         job.key = blake3(canonical.encode(key)).digest(20)
-        if not self._cut_off(job):
-            job.network = builder.network
-            self._ready[job.network].append(job)
+        if self._cut_off(job):
+            return
+        if self._substituter is None or not self._substitute(job, self._substituter.of_key(job.key, job.drv.outputs)):
+            self._queue(job)
+
+    def _queue(self, job: Job) -> None:
+        job.network = self._builders[job.drv.kind].network
+        self._ready[job.network].append(job)
 
     def _cut_off(self, job: Job) -> bool:
         assert job.resolved is not None
@@ -245,12 +280,29 @@ class Scheduler:
                 job = self._ready[network].popleft()
                 if job.run is None:
                     assert job.resolved is not None
+                    if self._substituter is not None and not self._claim(job, self._substituter):
+                        continue
                     builder = self._builders[job.drv.kind]
                     lock = build_lock(self._store.root, job.key.hex())
                     task = (self._store, job.resolved, job.digest, job.key, self._reporter, self._stop)
                     job.run = Run(builder, lock, *task, self._assemble, self._workers.on_registering(job))
                 self._reporter.started(job.digest)
                 self._workers.start(job)
+
+    def _claim(self, job: Job, substituter: Substituter) -> bool:
+        """Claim a build that other machines may do, too. Return False if the job was queued in another way."""
+        if job.claimed:
+            return True
+        if not substituter.claim(job.key):
+            self._reporter.waiting(job.digest)
+            self._delayed.append((time.monotonic() + _CLAIM_POLL, job))
+            return False
+        # Another machine may have finished it since the last look.
+        if self._substitute(job, substituter.of_key(job.key, job.drv.outputs)):
+            substituter.built(job.key, job.digest, None)
+            return False
+        job.claimed = True
+        return True
 
     def _check_progress(self) -> None:
         """Raise BuildError if builders wait for each other's outputs, since no result will arrive."""
@@ -270,13 +322,22 @@ class Scheduler:
         if result.busy:
             self._reporter.waiting(job.digest)
             self._delayed.append((time.monotonic() + _POLL, job))
+        elif result.absent:
+            self._build_instead(job)
         elif result.error is not None:
+            self._end_claim(job, None)
             self._fail(job, result.error)
         elif result.need is not None:
             self._suspend(job, result.need)
         else:
             assert result.paths is not None
+            self._end_claim(job, result.paths)
             self._done(job, result.paths, result.outcome)
+
+    def _end_claim(self, job: Job, paths: Mapping[str, StorePath] | None) -> None:
+        if job.claimed and self._substituter is not None:
+            job.claimed = False
+            self._substituter.built(job.key, job.digest, paths)
 
     def _suspend(self, job: Job, need: Need) -> None:
         new = {}

@@ -1,0 +1,367 @@
+"""Fetch closures of store paths from caches, verify them, and make them valid.
+
+Neighbours in a blob are read with one request, and a path that several closures need is fetched once. Contents are read
+in any order; paths are made valid after the paths that they reference.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from fpack.builders.distribution.protocol import BlobEntry, Denied, RepositoryError, Unavailable
+from fpack.store import threads
+from fpack.store.errors import StoreError
+from fpack.store.files.remove import remove_tree
+from fpack.store.files.tree import CHUNK
+from fpack.store.files.writer import TreeWriter
+from fpack.store.locks import build_lock
+from fpack.store.path import StorePath
+from fpack.store.store import FinishedOutput, Store
+
+from .cache import Cache
+from .errors import BadContent, CacheError
+from .index import PACK_TYPE
+from .packs import PACK
+from .records import PathRecord
+from .unpack import unpack
+
+WORKERS = 6
+LARGE = 8 << 20  # bytes of a part that is stored while it arrives, so that a later command continues
+_GAP = 64 << 10  # unwanted bytes between two wanted parts that are read and dropped
+_BATCH = 256  # paths that are made valid in one transaction
+
+Progress = Callable[[int, int], None]  # bytes read, bytes in all
+
+
+class CacheSet:
+    """The caches that answer, in order of preference. A cache that fails is not asked again by this process."""
+
+    def __init__(self, caches: Sequence[Cache], warn: Callable[[str], None]) -> None:
+        self._caches = list(caches)
+        self._warn = warn
+        self._lock = threading.Lock()
+        self._down: set[str] = set()
+
+    @property
+    def alive(self) -> list[Cache]:
+        """The caches that have not failed."""
+        return [cache for cache in self._caches if cache.address not in self._down]
+
+    def skip(self, cache: Cache) -> None:
+        """Do not use a cache that failed shortly before this command."""
+        with self._lock:
+            self._down.add(cache.address)
+        self._warn(f"the cache {cache.address} is not used: it did not answer shortly before")
+
+    def failed(self, cache: Cache, error: Exception) -> None:
+        """Stop to use a cache."""
+        with self._lock:
+            if cache.address in self._down:
+                return
+            self._down.add(cache.address)
+        cache.memory.failed()
+        self._warn(f"the cache {cache.address} is not used: {error}")
+
+
+class _Part(NamedTuple):
+    """A path to read from a cache."""
+
+    cache: Cache
+    record: PathRecord
+
+
+class _Content:
+    """The tree of a path, which one thread writes and several may wait for."""
+
+    def __init__(self) -> None:
+        self.ready = threading.Event()
+        self.writer: TreeWriter | None = None
+        self.error: Exception | None = None
+        self.registered = False
+
+    def finish(self, writer: TreeWriter | None, error: Exception | None = None) -> None:
+        self.writer, self.error = writer, error
+        self.ready.set()
+
+
+class Fetcher:
+    """Fetch closures into a store. Close it at the end."""
+
+    def __init__(self, store: Store, caches: CacheSet, warn: Callable[[str], None] = lambda text: None) -> None:
+        self._store = store
+        self._caches = caches
+        self._warn = warn
+        self._lock = threading.Lock()
+        self._registering = threading.Lock()
+        self._contents: dict[StorePath, _Content] = {}
+        self._available: dict[StorePath, bool] = {}
+        self._workers = threads.Workers(WORKERS, "cache")
+
+    def has_closure(self, path: StorePath) -> bool:
+        """Tell whether the store or the caches have a path and all that it references, as far as indexes say."""
+        todo, seen = [path], set()
+        while todo:
+            now = todo.pop()
+            if now in seen or self._available.get(now):
+                continue
+            seen.add(now)
+            if self._store.info(now) is not None:
+                continue
+            part = self._find(now)
+            if part is None:
+                return False
+            todo += part.record.references
+        self._available.update(dict.fromkeys(seen, True))
+        return True
+
+    def forget_lookups(self) -> None:
+        """Forget what was available: a cache has failed."""
+        self._available.clear()
+
+    def fetch(
+        self,
+        paths: Sequence[StorePath],
+        progress: Progress = lambda done, total: None,
+        check: Callable[[], None] = lambda: None,
+    ) -> list[StorePath]:
+        """Make paths and their closures valid. Return the paths that were fetched, each after its references.
+
+        gc keeps the paths while this process lives. Raise CacheError if a path cannot be had. check: called while
+        waiting; it may raise an exception.
+        """
+        plan = self._plan(paths)
+        total = sum(part.record.length for part in plan)
+        free = os.statvfs(self._store.root)
+        needed = sum(part.record.size for part in plan)
+        if needed > free.f_bavail * free.f_frsize:
+            raise CacheError("There is not enough space for what a cache offers", why=f"its files have {needed} bytes")
+        with self._lock:
+            mine = [part for part in plan if part.record.path not in self._contents]
+            self._contents.update({part.record.path: _Content() for part in mine})
+        for run in _runs(mine):
+            self._workers.submit(partial(self._read_run, run))
+        done = 0
+        contents = []
+        for part in plan:
+            content = self._contents[part.record.path]
+            while not content.ready.wait(0.1):
+                check()
+            if content.error is not None:
+                raise content.error
+            done += part.record.length
+            progress(done, total)
+            contents.append((part.record, content))
+        self._register(contents)
+        if not self._store.keep(paths):
+            raise CacheError("A path was deleted while it was fetched", where=str(paths[0]))
+        return [part.record.path for part in plan]
+
+    def close(self) -> None:
+        """End the workers, and delete what was not registered."""
+        self._workers.stop()
+        for content in self._contents.values():
+            if content.writer is not None and not content.registered:
+                with contextlib.suppress(OSError):
+                    remove_tree(content.writer.disk)
+
+    # Planning
+
+    def _find(self, path: StorePath) -> _Part | None:
+        for cache in self._caches.alive:
+            record = cache.record(path.base)
+            if record is not None:
+                return _Part(cache, record)
+        return None
+
+    def _plan(self, paths: Sequence[StorePath]) -> list[_Part]:
+        """Return what is missing of closures, each path after its references. Raise CacheError for a missing path."""
+        plan: dict[StorePath, _Part] = {}
+        done: set[StorePath] = set()
+        todo: list[tuple[StorePath, bool]] = [(path, False) for path in reversed(paths)]
+        found: dict[StorePath, _Part] = {}
+        while todo:
+            path, is_left = todo.pop()
+            if is_left:
+                plan[path] = found[path]
+                continue
+            if path in done:
+                continue
+            done.add(path)
+            if self._store.info(path) is not None and self._store.keep([path]):
+                continue
+            part = self._find(path)
+            if part is None:
+                raise CacheError("No cache has a store path", where=str(path))
+            found[path] = part
+            todo.append((path, True))
+            todo += [(other, False) for other in part.record.references]
+        return list(plan.values())
+
+    # Reading
+
+    def _read_run(self, run: Sequence[_Part]) -> None:
+        """Read neighbours in a blob with one request. After a failure, read the rest one by one, from any cache."""
+        left = list(run)
+        first, last = run[0], run[-1]
+        cache = first.cache
+        try:
+            if len(run) > 1 and cache in self._caches.alive:
+                start = first.record.offset
+                pieces = _Pieces(cache.repository.read_blob(
+                    _entry(first.record), start, last.record.offset + last.record.length - start))  # fmt: skip
+                at = start
+                for part in run:
+                    pieces.skip(part.record.offset - at)
+                    self._receive(part, pieces.take(part.record.length))
+                    at = part.record.offset + part.record.length
+                    left.pop(0)
+        except (BadContent, RepositoryError, StoreError, OSError) as error:
+            self._blame(cache, error)
+        for part in left:
+            try:
+                self._read_alone(part)
+            except Exception as error:
+                self._contents[part.record.path].finish(None, error)
+
+    def _read_alone(self, part: _Part) -> None:
+        """Read a path from the first cache that has it and gives it."""
+        caches = [part.cache, *(cache for cache in self._caches.alive if cache is not part.cache)]
+        error: Exception | None = None
+        for cache in caches:
+            record = part.record if cache is part.cache else cache.record(part.record.path.base)
+            if record is None or cache not in self._caches.alive:
+                continue
+            try:
+                if record.length >= LARGE:
+                    with self._stored(cache, record) as pieces:
+                        self._receive(_Part(cache, record), pieces)
+                else:
+                    self._receive(
+                        _Part(cache, record),
+                        cache.repository.read_blob(_entry(record), record.offset, record.length),
+                    )
+                return
+            except (BadContent, RepositoryError) as failure:
+                self._blame(cache, failure)
+                error = failure
+        raise error or CacheError("No cache gives a store path", where=str(part.record.path))
+
+    def _blame(self, cache: Cache, error: Exception) -> None:
+        """Tell what a cache did wrong. One that does not answer is not asked again."""
+        self.forget_lookups()
+        if isinstance(error, (Unavailable, Denied)):
+            self._caches.failed(cache, error)
+        else:
+            self._warn(f"the cache {cache.address} gave wrong content: {error}")
+
+    def _receive(self, part: _Part, pieces: Iterable[bytes]) -> None:
+        """Write and verify a tree."""
+        writer = self._store.writer()
+        try:
+            unpack(part.record, pieces, writer)
+            writer.release()
+        except BaseException:
+            remove_tree(writer.disk)
+            raise
+        self._contents[part.record.path].finish(writer)
+
+    @contextlib.contextmanager
+    def _stored(self, cache: Cache, record: PathRecord) -> Iterator[Iterator[bytes]]:
+        """Yield a large part, which is stored while it arrives. A file that an earlier command left is continued."""
+        name = f"{record.blob.hex()[:32]}-{record.offset:x}"
+        lock = build_lock(self._store.root, name)
+        directory = self._store.root / "partial" / name
+        with lock:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = directory / "part"
+            self._complete(cache, record, file)
+            try:
+                yield _chunks(file)
+            finally:
+                remove_tree(directory)  # it is used up, or wrong
+
+    def _complete(self, cache: Cache, record: PathRecord, file: Path) -> None:
+        with open(file, "ab") as out:
+            size = out.tell()
+            if size > record.length:
+                out.truncate(0)
+                size = 0
+            if size < record.length:
+                rest = cache.repository.read_blob(_entry(record), record.offset + size, record.length - size)
+                for piece in rest:
+                    out.write(piece)
+
+    # Registering
+
+    def _register(self, contents: Sequence[tuple[PathRecord, _Content]]) -> None:
+        with self._registering:
+            new = [(record, content) for record, content in contents if not content.registered]
+            for at in range(0, len(new), _BATCH):
+                some = new[at : at + _BATCH]
+                finished = []
+                for record, content in some:
+                    assert content.writer is not None
+                    finished.append(
+                        FinishedOutput(record.path.name, content.writer, record.references, None, record.path)
+                    )
+                self._store.register_all(b"", finished)
+                for _, content in some:
+                    content.registered = True
+
+
+def _runs(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
+    """Divide parts into runs: neighbours in one blob of one cache, to be read with one request."""
+    ordered = sorted(parts, key=lambda part: (part.cache.address, part.record.blob, part.record.offset))
+    run: list[_Part] = []
+    for part in ordered:
+        if run:
+            last = run[-1].record
+            gap = part.record.offset - last.offset - last.length
+            is_next = part.cache is run[-1].cache and part.record.blob == last.blob and 0 <= gap <= _GAP
+            size = part.record.offset + part.record.length - run[0].record.offset
+            if not is_next or size > PACK:
+                yield run
+                run = []
+        run.append(part)
+    if run:
+        yield run
+
+
+def _entry(record: PathRecord) -> BlobEntry:
+    return BlobEntry(PACK_TYPE, record.blob_digest, record.blob_size)
+
+
+def _chunks(file: Path) -> Iterator[bytes]:
+    with open(file, "rb") as opened:
+        while piece := opened.read(CHUNK):
+            yield piece
+
+
+class _Pieces:
+    """Bytes that arrive in pieces, divided into parts."""
+
+    def __init__(self, source: Iterator[bytes]) -> None:
+        self._source = source
+        self._piece = memoryview(b"")
+
+    def take(self, size: int) -> Iterator[bytes]:
+        """Yield the next `size` bytes; fewer if the source ends."""
+        while size:
+            if not self._piece:
+                self._piece = memoryview(next(self._source, b""))
+                if not self._piece:
+                    return
+            part = self._piece[:size]
+            self._piece = self._piece[len(part) :]
+            size -= len(part)
+            yield bytes(part)
+
+    def skip(self, size: int) -> None:
+        for _ in self.take(size):
+            pass

@@ -1,0 +1,221 @@
+"""Push closures of store paths to a cache, with signed realisations.
+
+Paths that the cache has are not written again. All blobs are written before the index that names them, so an
+interrupted push leaves only blobs, and the next one continues: packs are a pure function of their paths.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fpack.builders.attest.keys import PrivateKey
+from fpack.builders.distribution.protocol import RepositoryError
+from fpack.store import base32, threads
+from fpack.store.closure_file.format import ordered
+from fpack.store.errors import StoreError
+from fpack.store.files.remove import remove_tree
+from fpack.store.path import StorePath
+from fpack.store.store import Store
+
+from .cache import Cache, now
+from .errors import CacheError
+from .index import Index
+from .packs import PathContent, group, write_pack
+from .statements import Realisation, SignedStatement, decode_claims, derivation_id, resolved_id, sign
+
+_WORKERS = 4
+_ATTEMPTS = 3
+
+Progress = Callable[[int, int], None]  # bytes of files written, bytes of files in all
+
+
+class PushResult(NamedTuple):
+    """The result of a push. pushed: paths that the cache did not have. present: paths that it had.
+
+    written: bytes of the blobs that were transferred. realisations: newly signed ones.
+    """
+
+    pushed: tuple[StorePath, ...]
+    present: tuple[StorePath, ...]
+    written: int
+    realisations: int
+
+
+def realisations_of(store: Store, paths: Iterable[StorePath], generation: int) -> list[Realisation]:
+    """Return what this store knows of derivations whose outputs are `paths`."""
+    found: list[Realisation] = []
+    for path in paths:
+        for key, name in store.database.realisations_of(path):
+            found.append(Realisation(resolved_id(key), name, path.base))
+        for output in store.database.outputs_of(path):
+            found.append(Realisation(derivation_id(generation, output.derivation), output.name, path.base))
+    return sorted(set(found))
+
+
+def push(
+    store: Store,
+    cache: Cache,
+    paths: Sequence[StorePath],
+    realisations: Sequence[Realisation],
+    key: PrivateKey | None,
+    progress: Progress = lambda done, total: None,
+    check: Callable[[], None] = lambda: None,
+) -> PushResult:
+    """Write the closures of `paths`, and the realisations, to a cache. The caller keeps the paths from gc.
+
+    key: signs the realisations; without it, only paths are written. Raise StoreError for a damaged path, and
+    RepositoryError if the cache cannot be written.
+    """
+    cache.refresh()
+    closure = _closure(store, paths)
+    pushed: list[StorePath] = []
+    written = 0
+    statements = _statements(cache, realisations, key)
+    signed = sum(len(decode_claims(statement).realisations) for statement in statements)
+    for _ in range(_ATTEMPTS):
+        missing = [content for content in closure if not cache.has(content.path)]
+        if not missing and not statements:
+            break
+        paths_written = _write(store, cache, missing, progress, check)
+        written += paths_written.written
+        cache.publish(Index(now(), paths_written.records, tuple(statements)))
+        pushed += [content.path for content in missing]
+        statements = []
+        # A gc of the cache may have dropped paths meanwhile: look again.
+        cache.refresh()
+    cache.compact()
+    new = set(pushed)
+    present = tuple(content.path for content in closure if content.path not in new)
+    return PushResult(tuple(sorted(new)), present, written, signed)
+
+
+def _closure(store: Store, paths: Sequence[StorePath]) -> list[PathContent]:
+    """Return the closure of paths, each path after its references."""
+    infos = store.database.infos(base32.decode(path.hash) for path in store.closure(paths))
+    by_hash = {hash_: info.path for hash_, info in infos.items()}
+    references = {}
+    for info in infos.values():
+        try:
+            others = {by_hash[hash_] for hash_ in info.references}
+        except KeyError:
+            raise StoreError("A path was deleted while it was pushed", where=str(info.path), hint="try again") from None
+        references[info.path] = sorted(others - {info.path})
+    described = {info.path: info for info in infos.values()}
+    return [
+        PathContent(path, described[path].tree, described[path].size, tuple(references[path]))
+        for path in ordered(references)
+    ]
+
+
+def _statements(cache: Cache, realisations: Sequence[Realisation], key: PrivateKey | None) -> list[SignedStatement]:
+    """Sign the realisations that this key has not signed in the cache yet."""
+    if key is None:
+        return []
+    spki = key.public.spki
+    new = [
+        row
+        for row in realisations
+        if not any(claim.signer.spki == spki and claim.base == row.base for claim in cache.claims(row.id, row.output))
+    ]
+    return [sign(key, now(), new)] if new else []
+
+
+class _Written(NamedTuple):
+    records: Mapping[str, bytes]
+    written: int
+
+
+def _write(
+    store: Store, cache: Cache, contents: Sequence[PathContent], progress: Progress, check: Callable[[], None]
+) -> _Written:
+    """Write the blobs of paths, several at once."""
+    directory = store.session.fresh()
+    os.mkdir(directory, 0o700)
+    total, done = sum(content.size for content in contents), 0
+    records: dict[str, bytes] = {}
+    written = 0
+
+    def one(pack: tuple[int, list[PathContent]]) -> tuple[dict[str, bytes], int, int]:
+        number, inside = pack
+        check()
+        made = write_pack(store, inside, Path(directory, str(number)), check)
+        try:
+            moved = cache.repository.write_blob(made.source())
+        finally:
+            os.unlink(made.file)
+        return (
+            {record.path.base: record.encode() for record in made.records},
+            made.size if moved else 0,
+            sum(content.size for content in inside),
+        )
+
+    try:
+        with threads.Workers(_WORKERS, "push") as workers:
+            jobs = [workers.submit(lambda pack=pack: one(pack)) for pack in enumerate(group(contents))]  # type: ignore[misc]
+            for job in jobs:
+                while not job.wait(0.1):
+                    check()
+                more, moved, size = job.result()
+                records.update(more)
+                written += moved
+                done += size
+                progress(done, total)
+    finally:
+        remove_tree(directory)
+    return _Written(records, written)
+
+
+class _Finished(NamedTuple):
+    realisations: Sequence[Realisation]
+    paths: Sequence[StorePath]
+    then: Callable[[], None]
+
+
+class BackgroundPush:
+    """Push outputs while builds go on. A failed push is told, and fails no build."""
+
+    def __init__(
+        self, store: Store, cache: Cache, key: PrivateKey | None, generation: int, warn: Callable[[str], None]
+    ) -> None:
+        self._store = store
+        self._cache = cache
+        self._key = key
+        self._generation = generation
+        self._warn = warn
+        self._workers = threads.Workers(1, "cache push")
+        self._lock = threading.Lock()
+        self._waiting: list[_Finished] = []
+        self._jobs: list[threads.ThreadJob[None]] = []
+        self._failed = False
+
+    def add(self, realisations: Sequence[Realisation], paths: Sequence[StorePath], then: Callable[[], None]) -> None:
+        """Push paths and realisations. then: called at the end, also of a failure."""
+        with self._lock:
+            self._waiting.append(_Finished(realisations, paths, then))
+        self._jobs.append(self._workers.submit(self._drain))
+
+    def close(self) -> None:
+        """Wait for what is being pushed."""
+        for job in self._jobs:
+            job.wait()
+        self._workers.close()
+
+    def _drain(self) -> None:
+        """Push all that waits, with one index."""
+        with self._lock:
+            some, self._waiting = self._waiting, []
+        try:
+            if some and not self._failed:
+                paths = [path for finished in some for path in finished.paths]
+                rows = [row for finished in some for row in finished.realisations]
+                push(self._store, self._cache, paths, rows, self._key)
+        except (RepositoryError, StoreError, CacheError, OSError) as error:
+            self._failed = True
+            self._warn(f"nothing more is pushed to the cache {self._cache.address}: {error}")
+        finally:
+            for finished in some:
+                finished.then()

@@ -1,0 +1,116 @@
+"""Sign realisations, and verify them: statements that derivations have certain outputs.
+
+A cache is not trusted, and content proves itself. Only the claim that a derivation gives a path needs a signature. A
+statement holds the claims of one signer at one time. Its signature covers the time, so that an old one cannot pass as
+new. Statements are never changed: a compacted index carries those of others as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+from blake3 import blake3
+from fpack.builders.attest.keys import ED25519, PrivateKey, PublicKey
+from fpack.store import canonical
+from fpack.store.errors import InvalidName, NotCanonical
+from fpack.store.path import parse
+
+from .errors import BadIndex, CacheError
+
+_DOMAIN = b"fpack cache realisations 1\0"
+FORMAT = "fpack cache realisations 1"
+_ID = 21
+_MAX_KEY, _MAX_SIGNATURE = 1 << 10, 1 << 8
+MAX_PAYLOAD = 64 << 20
+
+
+class Realisation(NamedTuple):
+    """The claim that an output of a derivation is a store path. id: of `resolved_id` or `derivation_id`."""
+
+    id: bytes
+    output: str
+    base: str
+
+
+class SignedStatement(NamedTuple):
+    """Signed claims. spki: the signer's public key. payload: the encoded claims, with their time."""
+
+    spki: bytes
+    payload: bytes
+    signature: bytes
+
+    @property
+    def digest(self) -> bytes:
+        """The digest that tells statements apart."""
+        return hashlib.sha256(b"%d %b%b" % (len(self.spki), self.spki, self.payload)).digest()
+
+    def is_signed(self) -> bool:
+        """Tell whether the named key signed the statement."""
+        return PublicKey(ED25519, self.spki).verifies(self.signature, _DOMAIN + self.payload)
+
+
+class StatementClaims(NamedTuple):
+    """The decoded payload of a statement. time: in milliseconds since 1970."""
+
+    time: int
+    realisations: tuple[Realisation, ...]
+
+
+def resolved_id(key: bytes) -> bytes:
+    """Return the id of a resolved derivation. key: its key, 20 bytes."""
+    return b"k" + key
+
+
+def derivation_id(generation: int, digest: bytes) -> bytes:
+    """Return the id of a derivation whose inputs are not resolved, for builders of one generation."""
+    body = canonical.encode(["fpack cache derivation 1", generation, digest])
+    return b"d" + blake3(body).digest(_ID - 1)
+
+
+def sign(key: PrivateKey, time: int, realisations: list[Realisation]) -> SignedStatement:
+    """Return a signed statement. Raise CacheError if the key is not an Ed25519 key."""
+    if key.public.kind != ED25519:
+        raise CacheError(
+            "The key cannot sign for a cache", where=key.public.name, why="caches use Ed25519 keys",
+            hint="fpack key generate NAME",
+        )  # fmt: skip
+    rows = [list(row) for row in sorted(set(realisations))]
+    payload = canonical.encode({"format": FORMAT, "time": time, "realisations": rows})
+    return SignedStatement(key.public.spki, payload, key.sign(_DOMAIN + payload))
+
+
+def decode_claims(statement: SignedStatement) -> StatementClaims:
+    """Return the claims of a statement whose signature was verified. Raise BadIndex if they are not valid."""
+    try:
+        value = canonical.decode(statement.payload)
+        time, rows = value["time"], value["realisations"]
+        if value.keys() != {"format", "time", "realisations"} or value["format"] != FORMAT:
+            raise ValueError("its fields are not those of a statement")
+        if time.__class__ is not int or not 0 <= time < 1 << 53 or rows.__class__ is not list:
+            raise ValueError("its fields have wrong types")
+        realisations = tuple(map(_realisation, rows))
+    except (NotCanonical, InvalidName, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadIndex("A statement of a cache is not valid", why=str(error)[:200]) from None
+    return StatementClaims(time, realisations)
+
+
+def _realisation(row: object) -> Realisation:
+    if not isinstance(row, list) or len(row) != len(Realisation._fields):
+        raise ValueError("a realisation has other fields")
+    id_, output, base = row
+    if not isinstance(id_, bytes) or len(id_) != _ID or not isinstance(output, str) or not isinstance(base, str):
+        raise ValueError("a realisation has fields of wrong types")
+    if parse(base).base != base:
+        raise ValueError("a realisation names no path")
+    return Realisation(id_, output, base)
+
+
+def check_statement(value: object) -> SignedStatement:
+    """Return the statement of a decoded index. The signature is not verified yet."""
+    if not isinstance(value, list) or len(value) != len(SignedStatement._fields):
+        raise ValueError("a statement has other fields")
+    for data, most in zip(value, (_MAX_KEY, MAX_PAYLOAD, _MAX_SIGNATURE), strict=True):
+        if not isinstance(data, bytes) or len(data) > most:
+            raise ValueError("a statement has a field of a wrong type")
+    return SignedStatement(*value)

@@ -1,0 +1,147 @@
+"""Read the tree of a store path from its part of a blob, and prove that it is that path.
+
+The content may come from an attacker: a tar with names outside its prefix, links that lead out, more bytes than its
+record says, or another tree. Nothing of it is registered before its digest is verified, and the tree is written by
+TreeWriter, which never follows a link.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+from fpack.builders.streams import tar_reader
+from fpack.builders.streams.stream import ArchiveError, PieceReader, Section, Stream, blocks
+from fpack.store.closure_file.self_reference import OwnName, ReplacingHasher, replaced_digest
+from fpack.store.errors import BadTree
+from fpack.store.files.pool import FileNode
+from fpack.store.files.tree import Directory, Node
+from fpack.store.files.writer import TreeWriter
+from fpack.store.path import make
+
+from .errors import BadContent
+from .records import PathRecord
+
+IN_MEMORY = 4 << 20  # bytes of a tar that is decompressed at once
+_MAX_ENTRIES = 1 << 20
+_END = bytes(1024)
+
+
+def unpack(record: PathRecord, pieces: Iterable[bytes], writer: TreeWriter) -> None:
+    """Write the tree of a record from the bytes of its part. Raise BadContent if it is not the tree of the path.
+
+    The caller deletes what was written after an error.
+    """
+    try:
+        _Tree(record, writer).read(_tar(record, pieces))
+    except (ArchiveError, BadTree) as error:
+        raise BadContent("A cache has wrong content for a store path", where=str(record.path), why=str(error)) from None
+
+
+def _tar(record: PathRecord, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the tar, which has exactly `record.raw` bytes, and its end."""
+    import zstandard
+
+    if record.raw <= IN_MEMORY:
+        frame = b"".join(pieces)
+        try:
+            if zstandard.get_frame_parameters(frame).content_size == record.raw:
+                data = zstandard.ZstdDecompressor().decompress(frame, max_output_size=record.raw)
+                return iter((data, _END))
+        except zstandard.ZstdError as error:
+            raise ArchiveError("The content is damaged", why=str(error)) from None
+        raise ArchiveError("The content has another size than its record")
+    return _streamed(record, pieces)
+
+
+def _streamed(record: PathRecord, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    reader = PieceReader(iter(pieces))
+    left = record.raw
+    for block in blocks(Section(reader, record.length, "The content"), "zst"):
+        left -= len(block)
+        if left < 0:
+            raise ArchiveError("The content is larger than its record")
+        yield block
+    if left:
+        raise ArchiveError("The content is smaller than its record")
+    yield _END
+
+
+class _Tree:
+    """The tree of one record."""
+
+    def __init__(self, record: PathRecord, writer: TreeWriter) -> None:
+        self._record = record
+        self._writer = writer
+        self._left = record.size
+        self._prefix = record.prefix.encode()
+        self._own = OwnName(record.path, record.output) if record.output else None
+        self._replaced: dict[str, FileNode] = {}
+
+    def read(self, source: Iterator[bytes]) -> None:
+        record = self._record
+        reader = tar_reader.TarReader(Stream(source, record.raw + len(_END)))
+        for number, member in enumerate(reader):
+            if number >= _MAX_ENTRIES:
+                raise BadTree("A tree has too many entries", why=f"the limit is {_MAX_ENTRIES}")
+            self._entry(self._inner(member.name), member, reader)
+        tree = self._writer.finish()
+        if tree != record.tree:
+            raise BadTree("its tree has another digest")
+        if self._left:
+            raise BadTree("its files have another size")
+        if self._own is not None:
+            node = self._writer.node
+            assert node is not None
+            digest = replaced_digest(self._with_replaced(node, ""), self._own)
+            if make(record.path.name, digest, sorted([*record.references, self._own.build_path])) != record.path:
+                raise BadTree("its content has another path")
+
+    def _inner(self, name: bytes) -> str:
+        """Return a member's path in the tree. Raise BadTree if it is not below the prefix."""
+        path = name.rstrip(b"/") if name.endswith(b"/") else name
+        if path == self._prefix:
+            return ""
+        if not path.startswith(self._prefix + b"/"):
+            raise BadTree("A member is outside of its path", where=os.fsdecode(name[:80]))
+        return os.fsdecode(path[len(self._prefix) + 1 :])
+
+    def _entry(self, path: str, member: tar_reader.TarMember, reader: tar_reader.TarReader) -> None:
+        writer = self._writer
+        if member.kind == tar_reader.DIRECTORY:
+            if path and writer.entry(path) is not None:
+                raise BadTree("A path occurs twice in one tree", where=path)
+            writer.mkdir(path)
+        elif member.kind == tar_reader.SYMLINK:
+            writer.symlink(path, os.fsdecode(member.target))
+        elif member.kind == tar_reader.FILE:
+            self._left -= member.size
+            if self._left < 0:
+                raise BadTree("A tree is larger than its record")
+            chunks, executable = reader.content(), bool(member.mode & 0o100)
+            if self._own is None:
+                writer.file(path, chunks, executable)
+                return
+            hasher = self._own.hasher()
+            node = writer.file(path, _tee(chunks, hasher), executable)
+            self._replaced[path] = node._replace(digest=hasher.digest())
+        else:
+            raise BadTree("A member is a hard link", where=path)
+
+    def _with_replaced(self, node: Node, path: str) -> Node:
+        """Return a tree with the digests of files modulo the tree's own path."""
+        if isinstance(node, FileNode):
+            return self._replaced[path]
+        if not isinstance(node, dict):
+            return node
+        below: Directory = {}
+        for name, entry in node.items():
+            inner = os.fsdecode(name)
+            below[name] = self._with_replaced(entry, f"{path}/{inner}" if path else inner)
+        return below
+
+
+def _tee(chunks: Iterable[bytes], hasher: ReplacingHasher) -> Iterator[bytes]:
+    for chunk in chunks:
+        hasher.update(chunk)
+        yield chunk

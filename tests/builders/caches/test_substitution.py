@@ -1,0 +1,162 @@
+"""Builds take what trusted signers say from caches, and build the rest."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fpack.builders.attest.keys import ED25519, generate
+from fpack.builders.distribution.layout import DirectoryRepository
+from fpack.store.files.tree import scan, tree_digest
+from support.caches import KEY, Graph, Machine, machine
+
+OTHER = generate(ED25519)
+
+
+@pytest.fixture
+def graph() -> Graph:
+    return Graph()
+
+
+@pytest.fixture
+def producer(tmp_path: Path) -> Iterator[Machine]:
+    with machine(tmp_path / "producer") as made:
+        yield made
+
+
+@pytest.fixture
+def consumer(tmp_path: Path) -> Iterator[Machine]:
+    with machine(tmp_path / "consumer") as made:
+        yield made
+
+
+def test_a_closure_is_substituted(producer: Machine, consumer: Machine, graph: Graph) -> None:
+    base = graph.add("base")
+    tops = [graph.add(f"top{number}", "text " * number, [base]) for number in range(5)]
+    built = producer.build(graph, *tops)
+    result = producer.push(built)
+    assert len(result.pushed) == 6
+    assert consumer.build(graph, *tops) == built
+    assert consumer.builder.built == []
+    for path in consumer.store.closure(built):
+        info = consumer.store.info(path)
+        assert info is not None
+        assert tree_digest(scan(str(consumer.store.disk(path)))) == info.tree
+    assert consumer.warnings == []
+
+
+def test_an_unchanged_input_is_substituted_and_the_rest_built(
+    producer: Machine, consumer: Machine, graph: Graph
+) -> None:
+    base = graph.add("base")
+    producer.push(producer.build(graph, base))
+    top = graph.add("top", "new", [base])
+    consumer.build(graph, top)
+    assert consumer.builder.built == ["top"]
+
+
+def test_a_key_of_the_resolved_derivation_is_enough(producer: Machine, consumer: Machine) -> None:
+    """Another unresolved derivation, whose inputs come out the same."""
+    one, two = Graph(), Graph()
+    first = one.add("top", "t", [one.add("base", "same")])
+    producer.push(producer.build(one, first))
+    # The same output of base from a derivation of another kind is not in the cache.
+    second = two.add("top", "t", [two.add("base", "same")])
+    assert consumer.build(two, second) == producer.build(one, first)
+    assert consumer.builder.built == []
+
+
+def test_a_signer_who_is_not_trusted_is_not_believed(producer: Machine, tmp_path: Path, graph: Graph) -> None:
+    top = graph.add("top")
+    producer.push(producer.build(graph, top), OTHER)
+    with machine(tmp_path / "consumer") as consumer:
+        consumer.build(graph, top)
+        assert consumer.builder.built == ["top"]
+
+
+def test_without_a_key_only_content_is_pushed(producer: Machine, consumer: Machine, graph: Graph) -> None:
+    top = graph.add("top")
+    result = producer.push(producer.build(graph, top), None)
+    assert (len(result.pushed), result.realisations) == (1, 0)
+    consumer.build(graph, top)
+    assert consumer.builder.built == ["top"]
+
+
+@pytest.mark.parametrize(("signers", "is_built"), [([KEY], True), ([KEY, OTHER], False)])
+def test_a_threshold_counts_signers(
+    producer: Machine, tmp_path: Path, graph: Graph, signers: list[object], is_built: bool
+) -> None:
+    top = graph.add("top")
+    built = producer.build(graph, top)
+    for key in (KEY, OTHER):
+        producer.push(built, key)
+    # The same words of one signer in two caches count once.
+    with machine(tmp_path / "consumer", keys=signers) as consumer:  # type: ignore[arg-type]
+        other = consumer.open(consumer.cache.repository, "test:other")
+        first = consumer.open(consumer.cache.repository)
+        assert consumer.build(graph, top, caches=[first, other], threshold=2) == built
+        assert consumer.builder.built == (["top"] if is_built else [])
+
+
+def test_a_push_writes_only_what_the_cache_lacks(producer: Machine, graph: Graph) -> None:
+    base = graph.add("base")
+    producer.push(producer.build(graph, base))
+    top = graph.add("top", "", [base])
+    result = producer.push(producer.build(graph, top))
+    assert [path.name for path in result.pushed] == ["top"]
+    again = producer.push(producer.build(graph, top))
+    assert (again.pushed, again.written, again.realisations) == ((), 0, 0)
+
+
+def test_many_pushes_are_compacted(producer: Machine, consumer: Machine, graph: Graph) -> None:
+    built = []
+    tops = [graph.add(f"top{number}") for number in range(70)]
+    for top in tops:
+        (path,) = producer.build(graph, top)
+        built.append(path)
+        producer.push([path])
+    assert len(producer.cache.repository.tags("i-")) <= 64
+    assert consumer.build(graph, *tops) == built
+    assert consumer.builder.built == []
+
+
+def test_a_dead_cache_costs_one_attempt(tmp_path: Path, graph: Graph) -> None:
+    from fpack.builders.distribution.protocol import Unavailable
+
+    class Dead(DirectoryRepository):
+        asked = 0
+
+        def tags(self, prefix: str = "") -> list[str]:
+            self.asked += 1
+            raise Unavailable("It does not answer", where="dead")
+
+    dead = Dead(tmp_path / "dead")
+    with machine(tmp_path / "m", dead) as made:
+        tops = [graph.add(f"top{number}") for number in range(5)]
+        made.build(graph, *tops)
+        assert dead.asked == 1
+        assert len(made.warnings) == 1
+        # The next command does not ask it either.
+        made.open(dead)
+        made.build(graph, graph.add("next"))
+        assert dead.asked == 1
+
+
+def test_a_cache_that_dies_in_the_middle(producer: Machine, tmp_path: Path, graph: Graph) -> None:
+    from fpack.builders.distribution.protocol import BlobEntry, Unavailable
+
+    tops = [graph.add(f"top{number}", "x" * (2 << 20)) for number in range(4)]
+    built = producer.build(graph, *tops)
+    producer.push(built)
+
+    class Dying(DirectoryRepository):
+        left = 3
+
+        def read_blob(self, entry: BlobEntry, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+            self.left -= 1
+            if self.left < 0:
+                raise Unavailable("It does not answer", where="dying")
+            return super().read_blob(entry, offset, length)
+
+    with machine(tmp_path / "m", Dying(tmp_path / "cache")) as made:
+        assert made.build(graph, *tops) == built
+        assert made.builder.built
