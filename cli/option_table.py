@@ -80,6 +80,7 @@ BUILDING = (
     Option("-j", "--jobs", kind=NUMBER, default=0, most=512, help="Parallel builds; 0: one per core."),
     Option("-k", "--keep-going", help="Continue with other builds after a failure."),
     Option("-v", "--verbose", help="Show every step."),
+    Option("--no-caches", help="Use no cache: build what the store lacks."),
     *LOCKING,
 )
 # Verbs that have a table of their own have the same option in it; `with_expression` reads it.

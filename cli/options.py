@@ -49,6 +49,7 @@ class SharedOptions(NamedTuple):
     compress: str | None = None
     build_logs: bool = False
     keep_failed: bool = False
+    no_caches: bool = False
     shell_on_failure: bool = False
     fields: Mapping[str, Any] = {}  # of containers, which replace or complete their own
     builds: bool = False  # the verb builds what it evaluates

@@ -265,11 +265,33 @@ KEPT_MIRRORS: Setting[tuple[str, ...]] = Setting(
     "mirror.kept", "", "FPACK_KEPT", words, tuple, "a list of registries, directories and buckets"
 )
 
+
+def _signers(text: str) -> int:
+    """Parse how many signers must agree."""
+    value = count(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+# Caches of store paths (docs/caches.md). Only `cache.keys` decides whom to believe.
+CACHES: Setting[tuple[str, ...]] = Setting("caches", "", "FPACK_CACHES", words, tuple, "a list of addresses")
+CACHE_KEYS: Setting[tuple[str, ...]] = Setting("cache.keys", "", "FPACK_CACHE_KEYS", words, tuple, "a list of keys")
+CACHE_THRESHOLD: Setting[int] = Setting(
+    "cache.threshold", "", "FPACK_CACHE_THRESHOLD", _signers, lambda: 1, "a whole number, at least 1"
+)
+CACHE_MAX_AGE: Setting[float | None] = Setting(
+    "cache.max-age", "", "FPACK_CACHE_MAX_AGE", amount, lambda: 365.0, "a number of days, or none"
+)
+CACHE_PUSH: Setting[str] = Setting("cache.push", "", "FPACK_CACHE_PUSH", str, str, "an address")
+CACHE_SIGN_WITH: Setting[str] = Setting("cache.sign-with", "--key", "FPACK_CACHE_SIGN_WITH", str, str, "a private key")
+
 NETWORK_STORE: Setting[bool] = Setting("store.network", "", "FPACK_NETWORK_STORE", yes, bool, "1 or 0")
 
 SETTINGS: tuple[Setting[Any], ...] = (
     MIRRORS, SECURITY_MIRRORS, KEYRING, UBUNTU_MIRRORS, UBUNTU_KEYRING, ACCEPT_EXPIRED, MAX_INDEX_AGE, EVAL_MEMORY,
     EVAL_TIME, JOBS, AUTOMATIC, KEEP_PACKS, KEEP_RECENT, MIN_FREE, VULNERABILITIES, MAX_DATA_AGE, NETWORK_STORE,
-    REBUILDERS, VERIFY_KEYS, OFFLINE, KEPT_MIRRORS,
+    REBUILDERS, VERIFY_KEYS, OFFLINE, KEPT_MIRRORS, CACHES, CACHE_KEYS, CACHE_THRESHOLD, CACHE_MAX_AGE, CACHE_PUSH,
+    CACHE_SIGN_WITH,
 )  # fmt: skip
 KEYS = frozenset(setting.key for setting in SETTINGS)

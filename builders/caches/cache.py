@@ -80,6 +80,7 @@ class Cache:
         self._max_age = max_age
         self._warn = warn
         self._refreshing = threading.Lock()
+        self._is_checked = False
         self._loaded: dict[IndexTag, Index] = {}
         self._bad: set[str] = set()
         self._subsumed: set[str] = set()
@@ -98,12 +99,13 @@ class Cache:
         with self._refreshing:
             for _ in range(3):
                 new = self._unseen()
-                if not new:
+                if not new and self._is_checked:
                     return False
                 if self._fetch(new):
                     break  # else an index was deleted meanwhile: another one has its content
             self._arrange()
             self.memory.check(self._newest())
+            self._is_checked = True
             return True
 
     def _unseen(self) -> list[IndexTag]:
@@ -198,7 +200,7 @@ class Cache:
 
     def _newest(self) -> dict[str, int]:
         """Return the time of the newest statement of each trusted signer that the cache shows now."""
-        newest: dict[str, int] = {}
+        newest = {spki.hex(): 0 for spki in self._keys}
         for index in self._order:
             for statement in index.statements:
                 if (time_ := self._statements.get(statement.digest)) is not None:
@@ -232,6 +234,11 @@ class Cache:
     def indexes(self) -> list[tuple[IndexTag, Index]]:
         """The loaded indexes, the newest first."""
         return [(tag, self._loaded[tag]) for tag in sorted(self._loaded, reverse=True)]
+
+    @property
+    def trusted_statements(self) -> int:
+        """The number of statements that trusted signers made."""
+        return len(self._statements)
 
     # Writing
 

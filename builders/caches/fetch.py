@@ -65,7 +65,8 @@ class CacheSet:
             if cache.address in self._down:
                 return
             self._down.add(cache.address)
-        cache.memory.failed()
+        if isinstance(error, RepositoryError):
+            cache.memory.failed()
         self._warn(f"the cache {cache.address} is not used: {error}")
 
 

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders.attest.keys import PrivateKey
 from fpack.builders.distribution.protocol import RepositoryError
-from fpack.store import base32, threads
+from fpack.store import DAY, base32, threads
 from fpack.store.closure_file.format import ordered
 from fpack.store.errors import StoreError
 from fpack.store.files.remove import remove_tree
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 
+from . import uses
 from .cache import Cache, now
 from .errors import CacheError
 from .index import Index
@@ -90,7 +92,14 @@ def push(
     cache.compact()
     new = set(pushed)
     present = tuple(content.path for content in closure if content.path not in new)
+    renewed = [path for path in present if (record := cache.record(path.base)) is not None and record.day < _today()]
+    if renewed:
+        uses.record(cache.repository, renewed)
     return PushResult(tuple(sorted(new)), present, written, signed)
+
+
+def _today() -> int:
+    return int(time.time()) // DAY
 
 
 def _closure(store: Store, paths: Sequence[StorePath]) -> list[PathContent]:
@@ -135,6 +144,7 @@ def _write(
     """Write the blobs of paths, several at once."""
     directory = store.session.fresh()
     os.mkdir(directory, 0o700)
+    today = _today()
     total, done = sum(content.size for content in contents), 0
     records: dict[str, bytes] = {}
     written = 0
@@ -148,7 +158,7 @@ def _write(
         finally:
             os.unlink(made.file)
         return (
-            {record.path.base: record.encode() for record in made.records},
+            {record.path.base: record._replace(day=today).encode() for record in made.records},
             made.size if moved else 0,
             sum(content.size for content in inside),
         )

@@ -28,7 +28,7 @@ class PathRecord(NamedTuple):
     tree: digest of the tree. size: bytes of its files. references: other paths, sorted. output: the name of the
     derivation's output, set only if the tree mentions its own path. blob, blob_size: SHA-256 and size of the blob.
     offset, length: the part of the blob that has the tree. raw: size of that part's tar. prefix: the directory of the
-    tree in the tar. codec: of the part.
+    tree in the tar. codec: of the part. day: of the push, since 1970.
     """
 
     path: StorePath
@@ -43,6 +43,7 @@ class PathRecord(NamedTuple):
     raw: int
     prefix: str
     codec: str = ZSTD
+    day: int = 0
 
     def encode(self) -> bytes:
         """Return the encoding, without the path."""
@@ -58,8 +59,8 @@ def decode_record(base: str, data: bytes) -> PathRecord:
     """Return the record of a path. Raise BadIndex if it is not valid."""
     try:
         value = canonical.decode(data)
-        tree, size, references, output, blob, blob_size, offset, length, raw, prefix, codec = value
-        numbers = (size, blob_size, offset, length, raw)
+        tree, size, references, output, blob, blob_size, offset, length, raw, prefix, codec, day = value
+        numbers = (size, blob_size, offset, length, raw, day)
         if (
             any(number.__class__ is not int or not 0 <= number <= MAX_SIZE for number in numbers)
             or any(digest.__class__ is not bytes or len(digest) != DIGEST for digest in (tree, blob))
@@ -79,7 +80,7 @@ def decode_record(base: str, data: bytes) -> PathRecord:
         raise BadIndex("A cache describes a store path wrongly", where=base[:100], why=str(error)[:200]) from None
     if not output and make(path.name, tree, list(others)) != path:
         raise BadIndex("A cache describes a store path wrongly", where=base, why="its content has another path")
-    return PathRecord(path, tree, size, others, output, blob, blob_size, offset, length, raw, prefix, codec)
+    return PathRecord(path, tree, size, others, output, blob, blob_size, offset, length, raw, prefix, codec, day)
 
 
 def _path(text: object) -> StorePath:

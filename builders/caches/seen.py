@@ -11,17 +11,19 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from fpack.store import DAY
 from fpack.store.files import replace
 from fpack.store.locks import FileLock
+from fpack.store.path import StorePath
 
 from .errors import RolledBack
 
 FIRST_PAUSE, LONGEST_PAUSE = 30, 600  # seconds for which a cache that did not answer is not asked
-_MAX_FILE = 1 << 20
+_MAX_FILE = 64 << 20
 
 
 class CacheMemory:
@@ -37,20 +39,19 @@ class CacheMemory:
     def check(self, newest: Mapping[str, int]) -> None:
         """Remember the newest statement of each signer. Raise RolledBack if one is older than it was before.
 
-        newest: times in milliseconds since 1970, by the signers' public keys in hexadecimal.
+        newest: times in milliseconds since 1970 by the trusted signers' public keys in hexadecimal; 0 for none.
         """
         with self._changing() as state:
             seen = state.setdefault("seen", {})
             for signer, before in seen.items():
-                if newest.get(signer, 0) < before:
+                if newest.get(signer, before) < before:
                     raise RolledBack(
                         "The cache shows an older state than before",
                         where=self._address,
                         why=f"its newest statement of a signer was made on {_date(before)}, and is gone",
                         hint="if that is intended, run fpack cache forget URL",
                     )
-            if any(seen.get(signer) != at for signer, at in newest.items()):
-                seen.update(newest)
+            seen.update({signer: at for signer, at in newest.items() if at})
 
     def is_down(self) -> bool:
         """Tell whether the cache failed so recently that it is not asked."""
@@ -68,6 +69,18 @@ class CacheMemory:
             with contextlib.suppress(OSError), self._changing() as state:
                 state.pop("pause", None)
                 state.pop("until", None)
+
+    def unrecorded(self, paths: Iterable[StorePath]) -> list[StorePath]:
+        """Return the paths whose use was not recorded in the cache today."""
+        state = self._read()
+        known = set(state.get("used", ())) if state.get("day") == _today() else set()
+        return sorted(path for path in paths if path.hash not in known)
+
+    def recorded(self, paths: Iterable[StorePath]) -> None:
+        """Remember that the use of paths was recorded in the cache today."""
+        with self._changing() as state:
+            known = state.get("used", []) if state.get("day") == _today() else []
+            state.update(day=_today(), used=sorted({*known, *(path.hash for path in paths)}))
 
     def forget(self) -> bool:
         """Forget all about the cache. Return whether there was anything."""
@@ -98,6 +111,10 @@ class CacheMemory:
             yield state
             if (after := json.dumps(state, sort_keys=True)) != before:
                 replace.write(self._file, after.encode(), mode=0o600)
+
+
+def _today() -> int:
+    return int(time.time()) // DAY
 
 
 def _date(milliseconds: int) -> str:

@@ -6,6 +6,7 @@ the same; its content is verified in any case.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
@@ -15,10 +16,12 @@ from functools import partial
 from fpack.builders.attest.keys import PrivateKey
 from fpack.builders.distribution.protocol import RepositoryError
 from fpack.store import threads
+from fpack.store.derivation import Output
 from fpack.store.errors import FpackError, InvalidName
 from fpack.store.path import StorePath, parse
 from fpack.store.store import Store
 
+from . import uses
 from .cache import Cache, SignedPath
 from .claims import BuildClaims
 from .errors import CacheError
@@ -65,6 +68,7 @@ class CacheSubstituter:
         push_to: Cache | None = None,
         key: PrivateKey | None = None,
     ) -> None:
+        self._store = store
         self._all = list(caches)
         self._caches = CacheSet(self._all, warn)
         self._generation = generation
@@ -86,6 +90,21 @@ class CacheSubstituter:
     def of_key(self, key: bytes, outputs: Sequence[str]) -> CacheOffer | None:
         """Return an offer of the outputs of a resolved derivation, or None."""
         return self._offer(resolved_id(key), outputs)
+
+    def fetch(self, paths: Sequence[StorePath]) -> list[StorePath]:
+        """Make paths and their closures valid, and return the paths. Raise CacheError if no cache has them."""
+        self.load()
+        self.used.update(self._fetcher.fetch(paths))
+        return list(paths)
+
+    def fetch_output(self, output: Output) -> StorePath | None:
+        """Fetch an output of a derivation and record it in the store. Return its path, or None if no cache has it."""
+        offer = self.of_derivation(output.derivation, [output.name])
+        if offer is None:
+            return None
+        paths = offer.fetch(lambda done, total: None, lambda: None)
+        self._store.adopt(b"", {output: paths[output.name]})
+        return paths[output.name]
 
     def claim(self, key: bytes) -> bool:
         """Tell other machines that this one builds a derivation. Return False if another machine builds it now."""
@@ -116,9 +135,21 @@ class CacheSubstituter:
         """Wait for pushes, and delete what was fetched and not registered."""
         if self._pushing is not None:
             self._pushing.close()
+        self._record_uses()
         if self._claims is not None:
             self._claims.close()
         self._fetcher.close()
+
+    def _record_uses(self) -> None:
+        """Tell the caches that this machine may write to what it took, for their gc. Failures do not matter."""
+        for cache in self._caches.alive if self.used else ():
+            if not cache.address.startswith("file:") and cache is not self._push_to:
+                continue
+            with contextlib.suppress(FpackError, OSError):
+                taken = [path for path in self.used if cache.has(path)]
+                if new := cache.memory.unrecorded(taken):
+                    uses.record(cache.repository, new)
+                    cache.memory.recorded(new)
 
     # Loading
 

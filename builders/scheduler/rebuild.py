@@ -23,12 +23,16 @@ from .task import Assemble, StoreTask, build_at_once
 
 
 class RebuiltOutput(NamedTuple):
-    """An output's name and store path, and its rebuilt tree on disk. same: both have the same store path."""
+    """An output's name and store path, and its rebuilt tree on disk. same: both have the same store path.
+
+    made: the store path of the rebuilt tree.
+    """
 
     output: str
     path: StorePath
     rebuilt: Path
     same: bool
+    made: StorePath
 
 
 class Rebuilder:
@@ -83,7 +87,7 @@ class Rebuilder:
         for name, output in outputs:
             full = output_name(self.drv.name, name)
             path = output.path or store_path.make(full, output.writer.finish(), list(output.references))
-            rebuilt.append(RebuiltOutput(name, self.paths[name], output.writer.disk, path == self.paths[name]))
+            rebuilt.append(RebuiltOutput(name, self.paths[name], output.writer.disk, path == self.paths[name], path))
         return rebuilt
 
     def _built(self, wanted: Output | Derivation) -> StorePath:

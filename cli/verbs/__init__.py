@@ -56,6 +56,8 @@ VERBS = {
     "doctor": "Check this machine, the mirrors and the store.",
     "completion": "Print a completion script for bash, zsh or fish.",
     "store": "List, check, repair and copy store paths.",
+    "cache": "Share store paths through caches.",
+    "challenge": "Compare what caches and this machine say a build gives.",
     "gc": "Delete unused paths from the store.",
     "root": "List, add or remove the roots that keep store paths.",
 }

@@ -51,7 +51,7 @@ def generate(name: str | None, output: Path | None, kind: str, passphrase_file: 
     """
     from fpack.builders.attest import keys
     from fpack.cli.errors import UsageError
-    from fpack.cli.images.attestations import key_files
+    from fpack.cli.keys import key_files
     from fpack.cli.paths import make_private_directory
     from fpack.store.errors import printable
 
@@ -84,7 +84,7 @@ def generate(name: str | None, output: Path | None, kind: str, passphrase_file: 
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(key: str, passphrase_file: Path | None, as_json: bool) -> int:
     """Show type, fingerprint and public half of KEY: a name in your directory of keys, or a file."""
-    from fpack.cli.images.attestations import key_files
+    from fpack.cli.keys import key_files
     from fpack.store.errors import printable
 
     public, is_private = key_files.load_any(key, key_files.passphrase(passphrase_file))

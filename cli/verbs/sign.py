@@ -45,7 +45,8 @@ def command(image: Path, keys: tuple[str, ...], passphrase_file: Path | None, as
     if this machine has built it.
     """
     from fpack.builders.verify.evidence.local import LocalEvidence
-    from fpack.cli.images.attestations import key_files, signing
+    from fpack.cli.images.attestations import signing
+    from fpack.cli.keys import key_files
     from fpack.cli.paths import cache_directory
     from fpack.cli.ui.render import warn
     from fpack.cli.workspace.workspace import Workspace

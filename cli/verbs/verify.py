@@ -168,7 +168,7 @@ def command(
 def _trust(names: Sequence[str], threshold: int | None) -> Trust:
     """Return the keys of the command line, or those of the settings. Only the command line requires signatures."""
     from fpack.builders.verify.signatures import Trust
-    from fpack.cli.images.attestations import key_files
+    from fpack.cli.keys import key_files
     from fpack.store.settings import VERIFY_KEYS
 
     keys = key_files.load_trusted(names or VERIFY_KEYS.find())

@@ -24,7 +24,7 @@ from fpack.store.derivation import Output
 from fpack.store.errors import FpackError
 from fpack.store.path import StorePath
 from fpack.store.root import default_root
-from fpack.store.settings import JOBS
+from fpack.store.settings import CACHE_PUSH, CACHES, JOBS
 from fpack.store.store import Store
 
 from . import target as targets
@@ -33,6 +33,7 @@ from .plans.package_plans import package_plans
 from .target import Target
 
 if TYPE_CHECKING:
+    from fpack.builders.caches.substitution import CacheSubstituter
     from fpack.builders.debian.contents.finder import NeedFinder
     from fpack.builders.debian.lock.records import Lock
     from fpack.builders.debian.mirrors import Mirrors
@@ -427,6 +428,7 @@ class Workspace:
         from fpack.cli.ui.progress import reporter
 
         shown = reporter(self.options.verbose, logs=self.options.build_logs)
+        caches = self._substituter()
         scheduler = Scheduler(
             self.store,
             self.builders,
@@ -435,6 +437,7 @@ class Workspace:
             bodies=self.evaluator.derivations,
             jobs=self.jobs,
             keep_going=self.options.keep_going,
+            substituter=caches,
         )
         try:
             made = scheduler.realise(outputs)
@@ -442,6 +445,29 @@ class Workspace:
             return made
         finally:
             shown.close()
+            if caches is not None:
+                caches.close()
+
+    def _substituter(self) -> CacheSubstituter | None:
+        """Return the caches to use, or None if there are none. Without caches, their modules are not needed."""
+        named = self._project_caches()
+        if self.options.no_caches or not (named or CACHES.find() or CACHE_PUSH.find()):
+            return None
+        from .caches.opener import open_substituter
+
+        return open_substituter(self.store, named)
+
+    def _project_caches(self) -> list[str]:
+        """Return the caches that the project's file names."""
+        project = self._root or self._project
+        if project is None or "evaluator" not in self.__dict__ or not (project / PROJECT_FILE).is_file():
+            return []
+        record = self.evaluator.load(project / PROJECT_FILE)
+        if "caches" not in record:
+            return []
+        named = self.evaluator.force(record["caches"])
+        values = [self.evaluator.force(value) for value in named] if isinstance(named, list) else []
+        return [value for value in values if isinstance(value, str) and "://" in value]
 
     def _tell_of_store(self) -> None:
         if self.store.is_collecting:

@@ -14,6 +14,7 @@ from support.json_outputs import (
     Outputs,
     Recorder,
     commands,
+    of_caches,
     of_images,
     of_platforms,
     of_projects,
@@ -81,6 +82,7 @@ def outputs(made: Greeter, tmp_path_factory: pytest.TempPathFactory) -> Outputs:
     run = Recorder(found, fpack, fpack.home)
     of_projects(run, archive)
     of_stores(run)
+    of_caches(run, folder)
     real = shells_world(folder / "programs")
     trier = Fpack(folder / "trier", real)
     of_trials(Recorder(found, trier, trier.home), real)

@@ -121,6 +121,21 @@ def of_images(run: Recorder, made: Greeter, out: Path) -> None:
     run("diff", made.tar, other)
 
 
+def of_caches(run: Recorder, out: Path) -> None:
+    """Fill a cache, read it, and compare what it says."""
+    address = f"file://{out / 'cache'}"
+    (run.cwd / "fpack.fp").write_text(PROJECT)
+    run("cache push", "#words", "--to", address, "--key", out / "ed25519.pem")
+    run.fpack.env |= {"FPACK_CACHES": address, "FPACK_CACHE_KEYS": str(out / "ed25519.pub")}
+    run("cache pull", "#words")
+    run("cache check", "--content")
+    run("challenge", "#words", "--rebuild")
+    run("cache gc", address, "--older", "30", "--dry-run")
+    run("cache trust", address)
+    run("cache forget", address)
+    del run.fpack.env["FPACK_CACHES"], run.fpack.env["FPACK_CACHE_KEYS"]
+
+
 def audits(run: Recorder, made: Greeter, out: Path) -> None:
     """Audit an image with findings of each kind, and accept some of them."""
     data, accepted = out / "tracker.json", out / "accepted.toml"

@@ -1,0 +1,142 @@
+"""Delete what no machine has used for some time from a cache.
+
+A path was used when it was pushed, and when a machine took it. A path that is kept keeps what it references. The new
+index is written before anything is deleted, and blobs that another manifest of the repository lists, such as an image's
+layers, are never deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from fpack.builders.distribution.protocol import Repository, RepositoryError
+from fpack.store import DAY
+from fpack.store.path import HASH_CHARS
+
+from . import index as indexes
+from . import uses
+from .cache import Cache, now
+from .claims import PREFIX as CLAIMS
+from .errors import BadIndex
+from .index import Index
+from .records import PathRecord
+from .statements import SignedStatement, decode_claims
+
+MAX_DEPTH = 4  # of indexes in indexes
+
+
+class CacheSurvey(NamedTuple):
+    """What a collection keeps and drops. freed: bytes of the blobs to delete, by digest."""
+
+    kept: tuple[str, ...]
+    dropped: tuple[str, ...]
+    freed: dict[str, int]
+
+    @property
+    def size(self) -> int:
+        """The bytes of the blobs to delete."""
+        return sum(self.freed.values())
+
+
+def collect(cache: Cache, days: float, *, dry_run: bool = False) -> CacheSurvey:
+    """Delete the paths of a cache that were not used for a number of days."""
+    cache.refresh()
+    old = cache.indexes
+    used = [tag for tag in map(uses.parse_tag, cache.repository.tags(uses.PREFIX)) if tag is not None]
+    survey = _survey(cache, used, days)
+    if dry_run:
+        return survey
+    oldest = int(time.time() - days * DAY) // DAY
+    if survey.dropped or len(old) > 1:
+        _rewrite(cache, survey)
+    for digest in survey.freed:
+        with contextlib.suppress(RepositoryError):  # some registries delete only manifests, and blobs by their own gc
+            cache.repository.delete(digest)
+    for use in used:
+        if use.day < oldest:
+            _delete_tag(cache.repository, str(use))
+    return survey
+
+
+def _survey(cache: Cache, used: Iterable[uses.UseTag], days: float) -> CacheSurvey:
+    last: dict[str, float] = {}  # seconds since 1970 by base name
+    records: dict[str, PathRecord] = {}
+    for _, index in cache.indexes:
+        for base in index.paths:
+            if base not in records and (record := cache.record(base)) is not None:
+                records[base] = record
+                last[base] = (record.day + 1) * DAY
+    by_hash = {base[:HASH_CHARS]: base for base in records}
+    for use in used:
+        for hash_ in uses.read(cache.repository, use):
+            if (found := by_hash.get(hash_)) is not None:
+                last[found] = max(last[found], (use.day + 1) * DAY)
+    oldest = time.time() - days * DAY
+    kept: set[str] = set()
+    todo = [base for base in records if last[base] >= oldest]
+    while todo:
+        base = todo.pop()
+        if base not in kept and base in records:
+            kept.add(base)
+            todo += [path.base for path in records[base].references]
+    dropped = set(records) - kept
+    blobs = {records[base].blob_digest: records[base].blob_size for base in dropped}
+    for base in kept:
+        blobs.pop(records[base].blob_digest, None)
+    if blobs:
+        for digest in _listed(cache.repository):
+            blobs.pop(digest, None)
+    return CacheSurvey(tuple(sorted(kept)), tuple(sorted(dropped)), blobs)
+
+
+def _rewrite(cache: Cache, survey: CacheSurvey) -> None:
+    """Replace all indexes by one of the kept paths, with the statements about these and the newest of each signer."""
+    old = cache.indexes
+    kept = set(survey.kept)
+    merged = indexes.merged([index for _, index in old], now(), [str(tag) for tag, _ in old])
+    paths = {base: data for base, data in merged.paths.items() if base in kept}
+    statements = tuple(statement for statement in merged.statements if _is_needed(statement, kept, merged))
+    cache.publish(Index(merged.time, paths, statements, merged.subsumes))
+    cache.drop(tag for tag, _ in old)
+
+
+def _is_needed(statement: SignedStatement, kept: set[str], merged: Index) -> bool:
+    try:
+        claims = decode_claims(statement)
+        if any(row.base in kept for row in claims.realisations):
+            return True
+        others = [decode_claims(other).time for other in merged.statements if other.spki == statement.spki]
+    except BadIndex:
+        return False
+    return claims.time >= max(others)  # readers refuse a cache whose newest statement of a signer is gone
+
+
+def _listed(repository: Repository) -> Iterable[str]:
+    """Yield the digests of blobs that manifests of other tags list."""
+    for tag in repository.tags():
+        if not tag.startswith((indexes.PREFIX, uses.PREFIX, CLAIMS)):
+            yield from _blobs_of(repository, tag, 0)
+
+
+def _blobs_of(repository: Repository, reference: str, depth: int) -> Iterable[str]:
+    found = repository.manifest(reference)
+    if found is None or depth > MAX_DEPTH:
+        return
+    value = json.loads(found.data)
+    for entry in (value.get("config"), *(value.get("layers") or ())):
+        if isinstance(entry, dict) and isinstance(entry.get("digest"), str):
+            yield entry["digest"]
+    for entry in value.get("manifests") or ():
+        if isinstance(entry, dict) and isinstance(entry.get("digest"), str):
+            yield from _blobs_of(repository, entry["digest"], depth + 1)
+
+
+def _delete_tag(repository: Repository, tag: str) -> None:
+    with contextlib.suppress(RepositoryError):
+        entry = repository.resolve(tag)
+        if entry is not None:
+            repository.delete(entry.digest)

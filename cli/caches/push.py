@@ -1,0 +1,130 @@
+"""`fpack cache push`: write store paths and signed realisations to a cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from fpack.cli import options as shared
+
+if TYPE_CHECKING:
+    from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.path import StorePath
+
+# Outputs that each machine has anyway, or that come from an archive: they are pushed only if a path needs them.
+_LOCAL_KINDS = ("source", "text")
+
+
+@click.command(
+    "push",
+    epilog="""\b
+Examples:
+  fpack cache push app --to file:///srv/cache --key ci
+  fpack cache push app api.fp#server              to the cache of the setting cache.push
+  fpack cache push ./result --no-sign             only content, which anybody may fetch by its path
+  fpack cache push app --inputs                   also what it was built with""",
+)
+@click.argument("targets", nargs=-1, metavar="[WHAT]...")
+@click.option("--to", "address", metavar="URL", help="The cache. Default: the setting cache.push.")
+@click.option("--key", "key_name", metavar="KEY", help="Private key that signs. Default: cache.sign-with.")
+@click.option("--no-sign", is_flag=True, help="Write no realisations, which only a signature makes useful.")
+@click.option("--inputs", is_flag=True, help="Also push what was needed for the build, as far as the store has it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.building
+def command(
+    targets: tuple[str, ...],
+    address: str | None,
+    key_name: str | None,
+    no_sign: bool,
+    inputs: bool,
+    as_json: bool,
+    **rest: Any,
+) -> int:
+    """Build each WHAT, and write it, and all that it references, to a cache. A WHAT may be a store path.
+
+    Paths that the cache has are not written again, and an interrupted push continues.
+    """
+    from fpack.builders.caches.push import push, realisations_of
+    from fpack.builders.kinds.table import generation
+    from fpack.cli.errors import UsageError
+    from fpack.cli.store.progress import ProgressLine
+    from fpack.cli.ui.render import megabytes, note
+    from fpack.cli.workspace.caches.opener import open_cache, signing_key
+    from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.settings import CACHE_PUSH
+
+    address = address or CACHE_PUSH.find()
+    if not address:
+        raise UsageError("No cache is named", hint="give --to URL, or the setting cache.push")
+    key = None if no_sign else signing_key(key_name)
+    if key is None and not no_sign:
+        raise UsageError(
+            "No key is named", why="others believe only what is signed",
+            hint="fpack key generate ci, then --key ci; or --no-sign",
+        )  # fmt: skip
+    cache = open_cache(address, [key.public] if key is not None else None)
+    with Workspace(shared.options(rest)) as workspace:
+        paths = built(workspace, targets)
+        if inputs:
+            paths += _inputs(workspace, paths)
+        store = workspace.store
+        rows = realisations_of(store, store.closure(paths), generation()) if key is not None else []
+        line = ProgressLine("pushing")
+        try:
+            done = push(store, cache, paths, rows, key, line)
+        finally:
+            line.end()
+        workspace.finish()
+    if as_json:
+        shared.print_json(
+            {
+                "cache": address,
+                "pushed": [str(path) for path in done.pushed],
+                "present": len(done.present),
+                "bytes": done.written,
+                "realisations": done.realisations,
+            }
+        )
+    else:
+        note(
+            f"{len(done.pushed)} paths pushed in {megabytes(done.written)}, {len(done.present)} were there, "
+            f"{done.realisations} realisations signed"
+        )
+    return 0
+
+
+def built(workspace: Workspace, targets: tuple[str, ...]) -> list[StorePath]:
+    """Build the targets of a command line and return their paths."""
+    from fpack.cli.workspace.containers import outputs_of
+    from fpack.cli.workspace.project_package import project_package
+
+    paths: list[StorePath] = []
+    for text in targets or (None,):
+        target = workspace.target(text)
+        if target.file is not None and (text is None or "#" not in text):
+            target = project_package(workspace, target)
+        paths += workspace.realise([entry.output for entry in outputs_of(workspace, target, together=False)])
+    return list(dict.fromkeys(paths))
+
+
+def _inputs(workspace: Workspace, paths: list[StorePath]) -> list[StorePath]:
+    """Return the outputs of the derivations that paths were built from, as far as the store has them."""
+    from fpack.store.derivation import Output
+
+    store = workspace.store
+    todo = [output.derivation for path in store.closure(paths) for output in store.database.outputs_of(path)]
+    seen: set[bytes] = set()
+    found: list[StorePath] = []
+    while todo:
+        digest = todo.pop()
+        if digest in seen:
+            continue
+        seen.add(digest)
+        drv = store.derivation(digest)
+        if drv is None:
+            continue
+        if drv.kind not in _LOCAL_KINDS:
+            outputs = (store.database.built(Output(digest, name)) for name in drv.outputs)
+            found += [path for path in outputs if path is not None and store.keep([path])]
+        todo += [output.derivation for output in (*drv.inputs, *drv.candidates)]
+    return found

@@ -1,0 +1,1 @@
+"""Open caches of store paths."""
