@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders import arguments
+from fpack.builders.linking.store_paths import tables
 from fpack.builders.oci import config as configuration
 from fpack.builders.oci import foreign_programs as foreign
 from fpack.builders.oci import spec
@@ -21,6 +22,8 @@ from fpack.builders.oci.image_contents import ImageContents, read_contents
 from fpack.builders.oci.image_fs import ImageFs, is_executable
 from fpack.builders.oci.interpreters import built_programs, check_scripts, container_scripts
 from fpack.builders.oci.layer_plan import LayerGroup, LayerItem, plan, stable_name
+from fpack.builders.oci.library_path import VARIABLE as LIBRARY_PATH
+from fpack.builders.oci.library_path import check_library_path
 from fpack.builders.oci.own_imports import check_imports
 from fpack.builders.oci.user import check_user, resolve_user
 from fpack.builders.payload import meta
@@ -145,6 +148,9 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
                 raise error.with_(field="entrypoint") from None
             hint = f"without `entrypoint`, the first item of `command` is the program; {error.hint}"
             raise error.with_(hint=hint, field="command") from None
+    if variables.get(LIBRARY_PATH):
+        built_files = (entry for table in tables(task, args.paths) for entry in table.entries.values())
+        check_library_path(view, variables[LIBRARY_PATH], built_files)
     own = contents.table(args.files) if args.files else None
     built = [program for path in args.paths for program in built_programs(task, path)]
     check_scripts(

@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from fpack.builders import arguments
-from fpack.builders.linking import essential, linker, store_paths
+from fpack.builders.linking import essential, linker, own_files, store_paths
 from fpack.builders.linking.code import CodeNeeds
 from fpack.builders.linking.data_packages import with_data
 from fpack.builders.linking.imports import MAX_JAR, MAX_TEXT
@@ -91,7 +91,8 @@ class RootArgs(NamedTuple):
     script of the root's packages matters. configured_drop: globs of the paths that are not taken from it. setuid:
     the files that keep set-id bits, which scripts may set. database: a root with dpkg gets its database. interpreted: a
     linked root takes what interpreted programs load. replace: what replaces libraries of packages. certificates: built
-    programs that verify servers get ca-certificates.
+    programs that verify servers get ca-certificates. files: the container's own files, an output of `files`, which a
+    linked root is linked for.
     """
 
     mode: str
@@ -110,6 +111,7 @@ class RootArgs(NamedTuple):
     interpreted: bool = False
     replace: tuple[ReplacedArgs, ...] = ()
     certificates: bool = False
+    files: StorePath | None = None
 
 
 class RootBuilder(BaseBuilder):
@@ -133,6 +135,10 @@ def _linked(task: Task, args: RootArgs) -> Steps:
     depends: dict[str, Sequence[str]] = {name: item.depends for name, item in items.items()}
     seeds = [slice_table.load(task.tree(item.slice)) for item in items.values() if item.seed]
     built = _built(task, args, depends)
+    if args.files is not None:
+        own = own_files.scripts_of(task, args.files)
+        built.append(own)
+        depends[own.package] = list(items)
     tree: ConfiguredTree | None = None
     drop = Globs(args.configured_drop)
     searched: set[str] = set()

@@ -230,6 +230,8 @@ container({
       }
       ...if built-with == [] then {} else built-field(built, foreign-libs)
       ...if with-code then { interpreted = true } else {}
+      # Scripts among the container's own files call commands.
+      ...if with-code && files != {} then { files = files-made } else {}
       ...if !with-certificates then {} else { certificates = true }
       ...if replaced == {} then {} else replaced-field(replaced, check-replaced(replace, all-found))
       # Programs that depend on dpkg read its database.

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from fpack.builders.kinds.files import FilesBuilder
 from fpack.builders.protocol import BuildError
 from fpack.store.path import StorePath
 from support.debs import file, folder, symlink
@@ -299,6 +300,34 @@ def test_a_linked_root(roots: Roots) -> None:
     assert "unused" not in roots.made
     assert made.needs == [["libc6", "libfoo1"], ["libbar2"]]
     assert made.lines == []
+
+
+def test_the_scripts_of_the_container_bring_what_they_call(roots: Roots) -> None:
+    files = {
+        "usr/local/bin/start": "#!/bin/sh\nls /tmp | sed s/a/b/\nfind /usr\n",
+        "etc/app.conf": "grep\n",
+        "srv/module.py": "import ssl\n",
+        "usr/bin/compiled": elf("libabsent.so.1", interp=LOADER),
+    }
+    entries = []
+    for path, text in files.items():
+        source = roots.store.add_file("source", text.encode() if isinstance(text, str) else text)
+        entries.append({"path": f"/{path}", "kind": "file", "mode": 0o755, "uid": 0, "gid": 0, "source": str(source)})
+    own = roots.store.build(FilesBuilder(), "files", {"entries": entries})
+    roots.package("app", file("./usr/share/app", "x"), seed=True)
+    for package, program in (
+        ("coreutils", "ls"),
+        ("sed", "sed"),
+        ("findutils", "find"),
+        ("grep", "grep"),
+        ("dash", "sh"),
+    ):
+        roots.package(package, file(f"./usr/bin/{program}", "x", 0o755))
+    plain = roots.build("linked", interpreted=True)
+    assert plain.reasons().keys() == {"app"}
+    made = roots.build("linked", interpreted=True, files=str(own))
+    assert made.reasons().keys() == {"app", "coreutils", "sed", "findutils", "dash"}
+    assert made.reasons()["sed"] == (None, "calls", "/usr/local/bin/start", "sed")
 
 
 def test_a_linked_root_says_what_is_missing(roots: Roots) -> None:

@@ -639,3 +639,14 @@ def test_images_that_choose_all_themselves_have_no_certificates(
 ) -> None:
     w = World(tmp_path, cache, f'packages = [package {{ name = "app" }}], {fields}', packages)
     assert "certificates" not in w.root.args and "ca-certificates" not in w.slices()
+
+
+def test_a_linked_root_knows_the_files_of_its_container(tmp_path: Path, cache: Path) -> None:
+    def root(fields: str) -> Derivation:
+        return World(
+            tmp_path, cache, f'packages = [debian.dash], files = {{ "/x" = "y" }}, {fields}', Everything()
+        ).root
+
+    assert "files" in root('closure = "linked"').args
+    assert "files" not in root('closure = "linked", interpreted = false').args
+    assert "files" not in root('closure = "depends"').args
