@@ -46,13 +46,8 @@ def collect(
             continue
         dropped.append(stored)
     own = {name for stored in dropped for name in (lock_tag(stored.identity), *use_tags(tags, stored.identity))}
-    if not dry_run:
-        for stored in dropped:
-            # The tag of the lock goes first: without it, the lock does not count as kept.
-            for tag in (lock_tag(stored.identity), *use_tags(tags, stored.identity)):
-                repository.delete(tag)
-            if not isinstance(repository, DirectoryRepository):
-                repository.delete(stored.manifest.digest)
+    for stored in () if dry_run else dropped:
+        _delete(repository, stored, use_tags(tags, stored.identity))
     names = [stored.identity for stored in dropped]
     if not isinstance(repository, DirectoryRepository):
         return CollectedLocks(names, 0, 0, True)
@@ -65,6 +60,21 @@ def collect(
         if not dry_run:
             unneeded = [digest for digest in unneeded if repository.delete(digest)]
     return CollectedLocks(names, len(unneeded), sum(candidates[digest] for digest in unneeded), False)
+
+
+def _delete(repository: Repository, stored: StoredLock, uses: Sequence[str]) -> None:
+    """Delete the tags of a kept lock; in a registry, also its manifest."""
+    if isinstance(repository, DirectoryRepository):
+        # The tag of the lock goes first: without it, the lock does not count as kept.
+        for tag in (lock_tag(stored.identity), *uses):
+            repository.delete(tag)
+        return
+    # Many registries delete no tags, but those of a manifest with it.
+    repository.delete(stored.manifest.digest)
+    for tag in (lock_tag(stored.identity), *uses):
+        if repository.resolve(tag) is not None:
+            with contextlib.suppress(RepositoryError):
+                repository.delete(tag)
 
 
 def referenced(repository: Repository, ignored: Iterable[str] = ()) -> Iterator[str]:

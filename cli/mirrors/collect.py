@@ -68,7 +68,8 @@ def command(
     for identity in done.locks:
         print(f"lock {identity[:12]} {would}deleted")
     freed = "the registry frees their files" if done.by_registry else f"{done.blobs} files, {megabytes(done.size)}"
-    print(f"{len(done.locks)} locks {would}deleted; {freed}" if done.locks else "No lock is to be deleted.")
+    count = f"{len(done.locks)} lock{'' if len(done.locks) == 1 else 's'}"
+    print(f"{count} {would}deleted; {freed}" if done.locks else "No lock is to be deleted.")
     return 0
 
 

@@ -32,6 +32,7 @@ class Kept:
 
         self.folder = folder
         self.archive = world(folder / "archive")
+        self.archive.add("extra", files={"usr/share/extra": "more"})
         self.archive.publish()
         self.fpack = Fpack(folder / "home", self.archive)
         self.project = folder / "project"
@@ -130,7 +131,7 @@ def test_older_indexes_in_a_mirror_are_refused(kept: Kept, tmp_path: Path) -> No
     """The older release has a good signature, and lists the older index, but they are not the locked ones."""
     mirror = kept.copied(tmp_path / "mirror")
     old = world(tmp_path / "old")
-    old.add("ncurses-base", "0.1")
+    old.add("extra", "0.1")
     old.publish(date=1_700_000_000, days=None)
     suite = old.folder / "debian/dists/trixie"
     for name, path in (("trixie InRelease", "InRelease"), ("index of trixie for", "main/binary-amd64/Packages.xz")):
@@ -140,7 +141,7 @@ def test_older_indexes_in_a_mirror_are_refused(kept: Kept, tmp_path: Path) -> No
         blob.write_bytes(data)
     user = kept.user("rollback")
     lock = (kept.project / "fpack.lock").read_bytes()
-    message = user.fails("lock", "debian.trixie.ncurses-base", cwd=kept.project, env={"FPACK_KEPT": str(mirror)})
+    message = user.fails("lock", "debian.trixie.extra", cwd=kept.project, env={"FPACK_KEPT": str(mirror)})
     assert "are no longer available" in message
     assert (kept.project / "fpack.lock").read_bytes() == lock
     assert not list((user.home / ".cache").rglob("*.InRelease"))
@@ -161,7 +162,7 @@ def test_a_mirror_is_filled_from_another_and_from_locks(kept: Kept, tmp_path: Pa
 
 def test_gc_deletes_what_no_wanted_lock_needs(kept: Kept, tmp_path: Path) -> None:
     mirror = kept.copied(tmp_path / "mirror")
-    kept.fpack("lock", "--lock", tmp_path / "dash.lock", "--keep", mirror, "debian.trixie.dash", cwd=tmp_path)
+    kept.fpack("lock", "--lock", tmp_path / "dash.lock", "--keep", mirror, "debian.trixie.extra", cwd=tmp_path)
     assert len(kept.json("mirror", "list", mirror)["locks"]) == 2
     assert "--unused" in kept.fpack.fails("mirror", "gc", mirror)
     assert not kept.json("mirror", "gc", mirror, "--unused", "30")["locks"]
