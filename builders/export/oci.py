@@ -86,8 +86,9 @@ class Bundle:
     images. What is written is compared with the digests of the store paths. An export raises DamagedPath if it differs.
     """
 
-    def __init__(self, images: Sequence[CheckedTree], trees: Trees) -> None:
-        self._given = [_read(image, trees) for image in images]
+    def __init__(self, images: Sequence[CheckedTree], trees: Trees, blobs: Mapping[str, str] | None = None) -> None:
+        """Read the images. blobs: for layers of a base, the store path with the blob by the path of the layer."""
+        self._given = [_read(image, trees, blobs or {}) for image in images]
         self._images = sorted(self._given, key=lambda image: str(image.record["arch"]))
         self._index = b""
         if len(images) > 1:
@@ -173,11 +174,11 @@ class Bundle:
         }
 
 
-def _read(image: CheckedTree, trees: Trees) -> _Image:
+def _read(image: CheckedTree, trees: Trees, blobs: Mapping[str, str]) -> _Image:
     fields, config, manifest = read_record(image)
     layers: dict[str, StoredFile] = {}
     for layer in fields["layers"]:
-        layers[layer["digest"]] = StoredFile(trees(layer["path"]), "blob", layer["size"])
+        layers[layer["digest"]] = StoredFile(trees(blobs.get(layer["path"], layer["path"])), "blob", layer["size"])
     return _Image(fields, config, manifest, list(layers.items()))
 
 

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.linking.store_paths import tables
+from fpack.builders.oci import base_settings, spec
 from fpack.builders.oci import config as configuration
 from fpack.builders.oci import foreign_programs as foreign
-from fpack.builders.oci import spec
+from fpack.builders.oci.base_documents import BaseLayer
 from fpack.builders.oci.entrypoint import check_program, find_entrypoint
 from fpack.builders.oci.image_contents import ImageContents, read_contents
 from fpack.builders.oci.image_fs import ImageFs, is_executable
@@ -26,7 +27,8 @@ from fpack.builders.oci.library_path import VARIABLE as LIBRARY_PATH
 from fpack.builders.oci.library_path import check_library_path
 from fpack.builders.oci.own_imports import check_imports
 from fpack.builders.oci.user import check_user, resolve_user
-from fpack.builders.payload import meta
+from fpack.builders.payload import base_image, meta
+from fpack.builders.payload.base_image import BaseArgs, BaseImage
 from fpack.builders.payload.exclusions import Exclusion
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.builders.rootfs.relocation import PATH as TOOLS_PATH
@@ -37,6 +39,7 @@ from fpack.store.path import StorePath, clean_name
 
 from .layer import LayerArgs, PartArgs
 from .layer import read as read_layer
+from .oci import layer_derivation
 
 # 2: entries stored beside the layers. 3: records the files excluded from layers. 4: records the omitted dependencies;
 # configures servers. 5: checks that scripts have their interpreters. 6: checks imports;
@@ -55,7 +58,8 @@ class ImageArgs(NamedTuple):
     paths: store paths that the configuration mentions; their closures go under /fpack/store. config: see
     `oci/config.py`. program: the default entrypoint: the name of a package that suggests one, or [store path, name] of
     something built from source; or None. tools: an output with a table that goes on top of the same layers. foreign:
-    globs of files that are meant for another machine.
+    globs of files that are meant for another machine. base: the image whose layers lie below, at most one. annotations:
+    of the image's manifest. created: the time in the documents, or None for fpack's fixed one.
     """
 
     name: str
@@ -70,6 +74,9 @@ class ImageArgs(NamedTuple):
     codec: Mapping[str, Value]
     tools: StorePath | None = None
     foreign: tuple[str, ...] = ()
+    base: tuple[BaseArgs, ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+    created: tuple[str, ...] = ()
 
 
 class ImageBuilder(BaseBuilder):
@@ -85,26 +92,34 @@ class ImageBuilder(BaseBuilder):
         args = arguments.read(ImageArgs, task.args)
         spec.check_name(args.name, args.tag)
         spec.platform(args.arch)
-        contents = read_contents(task, args.root, args.files, args.paths, args.tools)
+        base = base_image.read(task, args.base[0]) if args.base else None
+        contents = read_contents(task, args.root, args.files, args.paths, args.tools, base)
         foreign.check_programs(_programs_from_elsewhere(task, args, contents), args.arch, args.foreign)
         notes: list[str] = []
         config = _configure(task, args, contents, notes)
         notes += _without_set_id(contents.extra)
         groups = _groups(task, contents, args.max_layers, args.tools)
         wanted = [_derivation(group, args.codec, contents) for group in groups]
+        below = [] if base is None else [_base_layer(args.base[0], layer) for layer in base.layers]
         excluded = {table.path: table.excluded for table in [*contents.slices, *contents.last]}
         omitted = list(contents.extra.get("omitted", ()))
+        hidden = contents.hidden
         # Free the tables, which can be large, before the wait for the layers.
-        del contents
-        built = yield Need(wanted)
-        return _assemble(task, args, config, groups, excluded, omitted, notes, wanted, built)
+        del contents, base
+        built = yield Need([*below, *wanted])
+        layers = [_BuiltLayer(None, *pair) for pair in zip(below, built, strict=False)]
+        layers += [_BuiltLayer(*row) for row in zip(groups, wanted, built[len(below) :], strict=True)]
+        return _assemble(task, args, config, layers, excluded, omitted, notes, hidden)
 
 
 def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list[str]) -> dict[str, Value]:
     """Return the image's configuration. Add what the user must know about it to `notes`."""
     given = dict(args.config)
     configuration.check(given)
-    if contents.extra.get("interpreted"):
+    base = contents.base
+    if base is not None:
+        given = base_settings.merge(given, base)
+    if contents.extra.get("interpreted") and base is None:
         # An interpreter decides by the locale how it reads and writes text.
         given["env"] = {"LANG": "C.UTF-8", **(given.get("env") or {})}
     view = contents.view
@@ -114,7 +129,7 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
     prefix: list[str] = []
     if (entrypoint or (command and not args.program)) and not service.get("entrypoint"):
         prefix = list(service.get("prefix", ()))
-    elif entrypoint is None and args.program:
+    elif entrypoint is None and args.program and (base is None or not command):
         entrypoint, why = _suggested(task, args.program, contents)
         if service.get("entrypoint"):
             entrypoint, why = list(service["entrypoint"]), ""
@@ -131,8 +146,8 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
     if user is not None:
         user = resolve_user(
             check_user(user),
-            _text(view, "etc/passwd"),
-            _text(view, "etc/group"),
+            _text(view, "etc/passwd", base),
+            _text(view, "etc/group", base),
             contents.extra.get("users", ()),
             contents.extra.get("groups", ()),
         )
@@ -238,10 +253,10 @@ def _programs(task: Task, path: str, view: ImageFs) -> list[str]:
     return found
 
 
-def _text(view: ImageFs, path: str) -> str:
+def _text(view: ImageFs, path: str, base: BaseImage | None) -> str:
     found = view.resolve(path)
     if found is None or found[1].kind != meta.FILE or not found[1].source.data:
-        return ""
+        return base.text(path) if base is not None and found is not None else ""
     content = meta.read_file(f"{found[1].source.data}/{found[0]}", found[1].digest, MAX_ACCOUNTS)
     return content.decode("utf-8", "replace")
 
@@ -255,11 +270,15 @@ def _groups(task: Task, contents: ImageContents, max_layers: Value, tools: Store
         task.check()
         items.append(LayerItem(path, str(path), stable_name(path), _tree_size(task.disk(path))))
     last = [LayerGroup(table.path.name, (table.item,)) for table in contents.last if table.entries]
-    if not items and not last:
+    if not items and not last and contents.base is None:
         raise BuildError("The image would be empty", hint="add packages, files, or an entrypoint in a package")
+    below = len(contents.base.layers) if contents.base is not None else 0
+    if below and max_layers - below < MIN_LAYERS:
+        why = f"it has {below} layers, and the image may have {max_layers}"
+        raise BuildError("The base image has too many layers", why=why, hint=f"max-layers = {below + MIN_LAYERS}")
     # With tools, the other layers are those without.
     counted = [table for table in contents.last if table.entries and table.path != tools]
-    return plan(items, max_layers - len(counted)) + last if items else last
+    return plan(items, max_layers - below - len(counted)) + last if items else last
 
 
 def _tree_size(path: str | Path) -> int:
@@ -282,23 +301,42 @@ def _derivation(group: LayerGroup, codec: Mapping[str, Value], contents: ImageCo
     return Derivation("layer", clean_name(f"layer-{group.name}"), arguments.write(args))
 
 
+class _BuiltLayer(NamedTuple):
+    """A layer of the image. group: None for a layer of the base."""
+
+    group: LayerGroup | None
+    derivation: Derivation
+    path: StorePath
+
+
+def _base_layer(base: BaseArgs, layer: base_image.ListedLayer) -> Derivation:
+    """Return the derivation of the list of a layer of the base."""
+    blob = spec.Descriptor(layer.media_type, layer.digest, layer.size)
+    return layer_derivation(base.urls, BaseLayer(blob, layer.diff_id))
+
+
 def _assemble(
     task: Task,
     args: ImageArgs,
     config: Mapping[str, Value],
-    groups: Sequence[LayerGroup],
+    layers: Sequence[_BuiltLayer],
     excluded: Mapping[StorePath, Sequence[Exclusion]],
     omitted: Sequence[Value],
     notes: Sequence[str],
-    wanted: Sequence[Derivation],
-    built: Sequence[StorePath],
+    hidden: Sequence[str],
 ) -> Built:
-    infos = [read_layer(task.tree(path)) for path in built]
-    steps = [spec.HistoryStep(_created_by(group), info.diff_id) for group, info in zip(groups, infos, strict=True)]
-    config_bytes = spec.dump(spec.image_config(args.arch, config, steps))
+    infos = [read_layer(task.tree(layer.path)) for layer in layers]
+    base = args.base[0] if args.base else None
+    steps = [
+        spec.HistoryStep(_created_by(layer.group) if layer.group else f"fpack: from {base and base.name}", info.diff_id)
+        for layer, info in zip(layers, infos, strict=True)
+    ]
+    created = args.created[0] if args.created else spec.CREATED
+    config_bytes = spec.dump(spec.image_config(args.arch, config, steps, created))
     config_blob = spec.describe(spec.CONFIG, config_bytes)
     blobs = [spec.Descriptor(info.media_type, info.digest, info.size) for info in infos]
-    manifest = spec.dump(spec.manifest(config_blob, blobs))
+    annotations = {**(base_settings.base_annotations(base) if base else {}), **dict(args.annotations)}
+    manifest = spec.dump(spec.manifest(config_blob, blobs, annotations))
     record: dict[str, Value] = {
         "format": 1,
         "name": args.name,
@@ -313,23 +351,46 @@ def _assemble(
         "notes": list(notes),
         "layers": [
             {
-                "path": str(path),
-                "derivation": digest(drv.encode()),
-                "parts": [[str(item.path), item.prefix] for item in group.items],
-                "excluded": _left_out(group, excluded),
-                "packages": [package for item in group.items for package in item.packages],
+                "path": str(layer.path),
+                "derivation": digest(layer.derivation.encode()),
+                **_layer_fields(layer, excluded),
                 **info._asdict(),
                 "shipped": list(info.shipped),
             }
-            for path, group, drv, info in zip(built, groups, wanted, infos, strict=True)
+            for layer, info in zip(layers, infos, strict=True)
         ],
     }
+    if base is not None:
+        record["base"] = {
+            "image": str(base.image),
+            "name": base.name,
+            "urls": list(base.urls),
+            "layers": sum(layer.group is None for layer in layers),
+            "hidden": [os.fsencode(path) for path in hidden],
+        }
+    if annotations:
+        record["annotations"] = annotations
     writer = task.writer()
     writer.file("config", [config_bytes])
     writer.file("manifest", [manifest])
     writer.file("image", [canonical.encode(record)])
-    references = [*built, *(path for path in (args.root, args.files, args.tools) if path)]
+    others = (args.root, args.files, args.tools, base.image if base else None)
+    references = [*(layer.path for layer in layers), *(path for path in others if path)]
     return Built(writer, tuple(sorted(set(references))))
+
+
+def _layer_fields(
+    layer: _BuiltLayer, excluded: Mapping[StorePath, Sequence[Exclusion]]
+) -> dict[str, Value]:  # fmt: skip
+    """Return the parts of a layer, what is left out of them, and their packages. A base's layer is its own part."""
+    group = layer.group
+    if group is None:
+        return {"parts": [[str(layer.path), ""]], "excluded": [], "packages": []}
+    return {
+        "parts": [[str(item.path), item.prefix] for item in group.items],
+        "excluded": _left_out(group, excluded),
+        "packages": [package for item in group.items for package in item.packages],
+    }
 
 
 def _left_out(group: LayerGroup, excluded: Mapping[StorePath, Sequence[Exclusion]]) -> list[Value]:

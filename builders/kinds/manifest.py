@@ -90,7 +90,10 @@ class ManifestBuilder(BaseBuilder):
         writer = task.writer()
         rows = itertools.chain.from_iterable(layer.chunks(ENTRIES) for layer in layers)
         writer.file(CANONICAL_FILE, itertools.chain([form.encode_head(head)], (drv.encode() for _, drv in used), rows))
-        lines = (layer.chunks(ENTRIES_JSON) for layer in layers)
+        below = head.base.layers if head.base is not None else 0
+        lines = itertools.chain(
+            map(_base_lines, layers[:below], head.layers), (layer.chunks(ENTRIES_JSON) for layer in layers[below:])
+        )
         derivations = ((digest.hex(), drv) for digest, drv in used)
         writer.file(JSON_FILE, json_form.document(head, lines, derivations))
         title = head.image.name.rpartition("/")[2]
@@ -154,6 +157,14 @@ def _entries(layer: CheckedTree) -> Iterator[form.ManifestEntry]:
         unpacker.feed(piece)
         for row in unpacker:
             yield form.ManifestEntry(*row[:10])
+
+
+def _base_lines(layer: CheckedTree, about: form.ManifestLayer) -> Iterator[bytes]:
+    """Yield the JSON of the entries of a base's layer, which does not know its own store path."""
+    separator = b""
+    for entry in _entries(layer):
+        yield separator + json_form.entry_line(entry, [path for path, _ in about.parts])
+        separator = json_form.SEPARATOR
 
 
 def _document(

@@ -18,14 +18,15 @@ from fpack.builders.linking.data_packages import with_data
 from fpack.builders.linking.imports import MAX_JAR, MAX_TEXT
 from fpack.builders.linking.linker import LinkResult, MissingFile, Reason
 from fpack.builders.linking.required_files import ASKED, DATA, SEED
-from fpack.builders.payload import meta, slice_table
+from fpack.builders.payload import base_image, meta, slice_table
+from fpack.builders.payload.base_image import BaseArgs
 from fpack.builders.payload.exclusions import Exclusion
 from fpack.builders.payload.globs import Globs
 from fpack.builders.payload.libraries import graft_targets
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.builders.rootfs import accounts as users
-from fpack.builders.rootfs import alternatives, configured, dpkg_database
+from fpack.builders.rootfs import alternatives, base_files, configured, dpkg_database
 from fpack.builders.rootfs.compose import Composition, compose
 from fpack.builders.rootfs.configured import ConfiguredTree
 from fpack.builders.rootfs.generated_files import GeneratedFile
@@ -92,7 +93,7 @@ class RootArgs(NamedTuple):
     the files that keep set-id bits, which scripts may set. database: a root with dpkg gets its database. interpreted: a
     linked root takes what interpreted programs load. replace: what replaces libraries of packages. certificates: built
     programs that verify servers get ca-certificates. files: the container's own files, an output of `files`, which a
-    linked root is linked for.
+    linked root is linked for. base: the image whose layers lie below, at most one.
     """
 
     mode: str
@@ -112,6 +113,7 @@ class RootArgs(NamedTuple):
     replace: tuple[ReplacedArgs, ...] = ()
     certificates: bool = False
     files: StorePath | None = None
+    base: tuple[BaseArgs, ...] = ()
 
 
 class RootBuilder(BaseBuilder):
@@ -329,14 +331,20 @@ def _finish(
     """
     tables = sorted(found.tables, key=lambda table: table.package != FIRST)
     composition = compose(tables)
+    base = base_image.read(task, args.base[0]) if args.base else None
+    if base is not None:
+        composition = base_files.show(composition, base, args.arch)
     if tree is not None:
         composition = configured.show(composition, tables, tree, Globs(args.configured_drop))
     composition, links_to_grafts, grafts = graft(task, composition, tables, args.replace)
     task.check()
+    known_users, known_groups = (tree.users, tree.groups) if tree is not None else ((), ())
+    if base is not None:
+        known_users, known_groups = base_files.accounts(base)
     accounts = users.assign(
         args.users,
-        _declared_accounts("users", tables, tree.users if tree is not None else ()),
-        _declared_accounts("groups", tables, tree.groups if tree is not None else ()),
+        _declared_accounts("users", tables, known_users),
+        _declared_accounts("groups", tables, known_groups),
         "/bin/bash" if composition.resolve("usr/bin/bash") else "/bin/sh",
     )
     links = alternatives.choose(
@@ -354,8 +362,13 @@ def _finish(
                 yield from _finish(task, args, (yield from _with_init(task, args, found)), tree, searched, languages)
             )
     files = [*links_to_grafts, *served.files, *(_database(task, composition, tables) if args.database else ())]
-    wants = Wanted(args.release, args.arch, accounts, tree is not None, links, args.alternatives or {}, files)
+    if base is not None:
+        files += _of_base(args, base, composition, tables, accounts)
+    release = args.release if base is None else ""
+    wants = Wanted(release, args.arch, accounts, tree is not None, links, args.alternatives or {}, files)
     generated, replaced = generate(composition, tables, wants, task.log)
+    if base is not None:
+        base_files.leave(generated, base)
     excluded = [*composition.excluded, *replaced]
     writer = task.writer()
     writer.mkdir("data")
@@ -397,6 +410,24 @@ def _finish(
         references.add(store_path.parse(tree.table.path))
     writer.file("meta", [meta.encode(entries, extra)])
     return Built(writer, tuple(sorted(references)))
+
+
+def _of_base(
+    args: RootArgs,
+    base: base_image.BaseImage,
+    composition: Composition,
+    tables: Sequence[SliceTable],
+    accounts: tuple[Sequence[users.User], Sequence[users.Group]],
+) -> Iterator[GeneratedFile]:
+    """Yield the merged account files, and the links for a base whose /usr is not merged."""
+    wanted = {str(user["name"]) for user in args.users} | {
+        str(user.get("group") or user["name"]) for user in args.users
+    }
+    for table in tables:
+        wanted |= {str(item["name"]) for field in ("users", "groups") for item in table.extra.get(field, ())}
+    owners = {number for table in tables for entry in table.entries.values() for number in (entry.uid, entry.gid)}
+    yield from base_files.merge_accounts(base, *accounts, owners, wanted)
+    yield from base_files.links(composition, base)
 
 
 def _with_init(task: Task, args: RootArgs, found: LinkResult) -> Generator[Need, list[StorePath], LinkResult]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from fpack.builders.debian.contents.finder import NeedFinder
+    from fpack.builders.distribution.protocol import Repository
     from fpack.builders.net.http import Http
     from fpack.builders.net.origins import Origins
     from fpack.builders.protocol import Builder
@@ -33,7 +34,7 @@ class Services(Protocol):
 
     origins: maps a URL of a derivation to the URLs to download from. source_paths: the path of each source on this
     machine, by its tree digest. source_selections: the selection of each source that has one, by the same digest.
-    keep_failed: keep the directories of failed builds.
+    keep_failed: keep the directories of failed builds. keep_blobs: keep the layers of base images, needed here.
     """
 
     @property
@@ -46,6 +47,11 @@ class Services(Protocol):
     def source_selections(self) -> Mapping[str, SourceSelection]: ...
     @property
     def keep_failed(self) -> bool: ...
+    @property
+    def keep_blobs(self) -> bool: ...
+
+    def repository(self, address: str) -> Repository:
+        """Return the repository at an address, such as `oci://registry.example/team/app`."""
 
     def http(self) -> Http:
         """Return a client for downloads, which knows the places that keep files."""

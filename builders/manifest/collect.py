@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from fpack.builders.oci import spec
 from fpack.builders.oci.image_record import read as read_record
-from fpack.builders.payload import meta
+from fpack.builders.payload import base_image, meta
 from fpack.builders.protocol import BuildError, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output, placeholder
@@ -97,7 +97,9 @@ def collect(
         ),
         derivations=len(walk.found),
         executor=executor if any(drv.kind == EXEC for drv in walk.found.values()) else "",
-        claims=_claims(record["layers"], origins),
+        claims=_claims(record["layers"], origins, record.get("base", {}).get("layers", 0)),
+        base=_base(task, record["base"]) if "base" in record else None,
+        annotations=record.get("annotations", {}),
     )
     if meta_of:
         head = head._replace(meta=tuple(_meta(walk, head, meta_of)))
@@ -118,11 +120,13 @@ def _read(task: Task, image: StorePath) -> _BuiltImage:
     slices: list[_Slice] = []
     searched: list[str] = []
     configured = False
+    present = {package for layer in record["layers"] for package in layer["packages"]}
     if record["root"]:
         _, extra = meta.load(task.tree(record["root"]))
         slices = [
             _Slice(item["package"], item["version"], item["path"], dependencies.reason(item))
             for item in extra["slices"]
+            if "base" not in record or item["package"] in present  # the base has all files of the others
         ]
         searched = list(extra.get("looked", ()))
         configured = "configure" in extra
@@ -243,10 +247,25 @@ class _Origins:
         )
 
 
-def _claims(layers: Sequence[Mapping[str, Any]], origins: _Origins) -> form.Claims:
-    """Count the files of the layers by kind of origin."""
+def _base(task: Task, record: Mapping[str, Any]) -> form.BaseRecord:
+    """Return the record of the image's base."""
+    tree = task.tree(record["image"])
+    base = base_image.read_tree(tree, base_image.BaseArgs(parse(record["image"]), record["name"]))
+    names = ("index", "manifest") if (tree.disk / "index").exists() else ("manifest",)
+    documents = tuple(tree.read(name) for name in names)
+    whiteouts = [(number, path) for number, layer in enumerate(base.layers) for path in layer.whiteouts]
+    hidden = tuple(sorted(record["hidden"]))
+    about = (record["name"], base.manifest, record["layers"], documents)
+    return form.BaseRecord(*about, hidden, tuple(sorted(whiteouts)))
+
+
+def _claims(layers: Sequence[Mapping[str, Any]], origins: _Origins, below: int) -> form.Claims:
+    """Count the files of the layers by kind of origin. below: the number of the base's layers."""
     found = form.Claims()._asdict()
-    for layer in layers:
+    for number, layer in enumerate(layers):
+        if number < below:
+            found["base"] += sum(layer["shipped"])
+            continue
         for (path, prefix), count in zip(layer["parts"], layer["shipped"], strict=True):
             found["built" if prefix else "package" if path in origins.packages else "files"] += count
         found["generated"] += layer["generated"]
@@ -298,6 +317,9 @@ def _sources(derivations: Mapping[bytes, Derivation]) -> list[form.ManifestSourc
             found.append(form.ManifestSource(digest.hex(), "fetch", drv.name, urls, sha256, size, "", hashes))
         elif drv.kind == "source":
             found.append(form.ManifestSource(digest.hex(), "source", drv.name, (), "", None, str(args["tree"])))
+        elif drv.kind == form.OCI:
+            urls, sha256 = tuple(map(str, args["urls"])), str(args["sha256"])
+            found.append(form.ManifestSource(digest.hex(), form.OCI, drv.name, urls, sha256, None, ""))
         elif drv.kind in form.LOCKED:
             found.append(form.ManifestSource(digest.hex(), drv.kind, drv.name, *_locked(drv)))
     return sorted(found, key=lambda source: (source.name, source.derivation))

@@ -35,6 +35,8 @@ FILE, DIRECTORY, SYMLINK = "f", "d", "l"
 BYTES = "$bytes"
 # The kinds of sources with hashes from a project's own lock.
 LOCKED = ("gomod", "npm", "pypi")
+# The kind of a source that is an image of a registry, the base of another.
+OCI = "oci"
 GENERATED, CONFIGURED = "generated", "configured"
 # The form of the name of a rule that generates entries, and of an executor.
 RULE = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")
@@ -97,6 +99,22 @@ class ManifestLayer(NamedTuple):
     excluded: tuple[ExcludedPath, ...] = ()
 
 
+class BaseRecord(NamedTuple):
+    """The image on whose layers this one stands. name: HOST/NAME[:TAG]@DIGEST. manifest: its digest for the platform.
+
+    layers: the number of its layers, which come first. hidden: its paths that other layers replace, sorted. whiteouts:
+    (layer, path) of each whiteout in its layers, sorted. A whiteout is no entry. documents: those that lead from the
+    digest in the name to the image: an index, if the name's digest is that of one, and the image's manifest.
+    """
+
+    name: str
+    manifest: str
+    layers: int
+    documents: tuple[bytes, ...] = ()
+    hidden: tuple[bytes, ...] = ()
+    whiteouts: tuple[tuple[int, bytes], ...] = ()
+
+
 class PackageReason(NamedTuple):
     """The reason why a package is in the image. by: the package that brought it in, or "" if it was requested.
 
@@ -142,6 +160,8 @@ class PathMeta(NamedTuple):
 
 class ManifestSource(NamedTuple):
     """An input from outside the store. Kind `fetch` has urls, sha256 and size; kind `source` has the digest of a tree.
+
+    Kind `oci`, a base, has addresses of repositories as urls, and the SHA-256 of the image or index.
 
     A `fetch` of a declared SHA-512 has it in hashes, and sha256 is "" if it declares no SHA-256. The other kinds are
     packages from a project's own lock. They have urls, and hashes as in that lock.
@@ -213,7 +233,7 @@ class Claims(NamedTuple):
     """The number of entries of each origin, without directories, according to the manifest.
 
     package: shipped by a Debian package. built: store paths of builds and of project files. files: the container's own
-    files. generated: by a rule of fpack. configured: by Debian's maintainer scripts.
+    files. generated: by a rule of fpack. configured: by Debian's maintainer scripts. base: in the layers of the base.
     """
 
     package: int = 0
@@ -221,13 +241,14 @@ class Claims(NamedTuple):
     files: int = 0
     generated: int = 0
     configured: int = 0
+    base: int = 0
 
 
 class Head(NamedTuple):
     """The first value: everything but derivations and entries. fpack: the version that built the image.
 
     derivations: their number. executor: the executor of builds from source, or "". claims: None in format 1.
-    meta: of the image and of built packages that have it, sorted by path.
+    meta: of the image and of built packages that have it, sorted by path. annotations: of the image's manifest.
     """
 
     fpack: str
@@ -241,6 +262,8 @@ class Head(NamedTuple):
     claims: Claims | None = None
     format: int = FORMAT
     meta: tuple[PathMeta, ...] = ()
+    base: BaseRecord | None = None
+    annotations: Mapping[str, str] = {}
 
 
 class Origin(NamedTuple):
@@ -339,12 +362,31 @@ def head_value(head: Head) -> dict[str, Value]:
             "packages": [_locked_value(package) for package in head.lock.packages],
         },
         "derivations": head.derivations,
-        **({"executor": head.executor, "claims": (head.claims or Claims())._asdict()} if head.format > 1 else {}),
+        **({"executor": head.executor, "claims": _claims_value(head)} if head.format > 1 else {}),
         **(
             {"meta": [{**meta._asdict(), "maintainers": list(meta.maintainers)} for meta in head.meta]}
             if head.meta
             else {}
         ),
+        **({"base": _base_value(head.base)} if head.base is not None else {}),
+        **({"annotations": dict(head.annotations)} if head.annotations else {}),
+    }
+
+
+def _claims_value(head: Head) -> dict[str, Value]:
+    """Return the claims. The number of the base's entries is absent without a base, as in earlier manifests."""
+    claims = (head.claims or Claims())._asdict()
+    if head.base is None:
+        del claims["base"]
+    return claims
+
+
+def _base_value(base: BaseRecord) -> dict[str, Value]:
+    return {
+        **base._asdict(),
+        "documents": [data.decode() for data in base.documents],
+        "hidden": [name_value(path) for path in base.hidden],
+        "whiteouts": [[number, name_value(path)] for number, path in base.whiteouts],
     }
 
 

@@ -58,7 +58,7 @@ def document(
     """
     value = head_value(head)
     yield b"{\n"
-    for key in ("format", "fpack", "mtime", "executor", "claims", "image", "lock"):
+    for key in ("format", "fpack", "mtime", "executor", "claims", "annotations", "base", "image", "lock"):
         if key in value:
             yield _pair(key, value[key]) + b",\n"
     for key in ("sources", "paths", "meta"):

@@ -30,10 +30,12 @@ from .format import (
     GENERATED,
     LOCKED,
     MTIME,
+    OCI,
     PACKAGE,
     RULE,
     SCRIPTS,
     SYMLINK,
+    BaseRecord,
     Blob,
     Claims,
     ExcludedPath,
@@ -53,6 +55,7 @@ from .format import (
     PathOrigin,
 )
 
+_OPTIONAL = ("meta", "base", "annotations")
 MAX_SIZE = 64 << 20
 MAX_RECORD = 8 << 20
 MAX_ROW = 1 << 14  # bytes of an entry: a path, a target and two digests
@@ -206,7 +209,7 @@ def parse_head(value: Value) -> Head:
     top = Fields(
         value,
         "the manifest",
-        (*fields, *(("executor", "claims", *(("meta",) if "meta" in value else ())) if number > 1 else ())),
+        (*fields, *(("executor", "claims", *(name for name in _OPTIONAL if name in value)) if number > 1 else ())),
     )
     if top.number("mtime") != MTIME:
         raise top.bad("mtime")
@@ -234,10 +237,43 @@ def parse_head(value: Value) -> Head:
         lock=_lock(top.record("lock")),
         derivations=count,
         executor=_executor(top) if number > 1 else "",
-        claims=_claims(top.record("claims")) if number > 1 else None,
+        claims=_claims(top.record("claims"), based=number > 1 and "base" in value) if number > 1 else None,
         format=number,
         meta=_meta(top, known) if number > 1 and "meta" in value else (),
+        base=_base(top.record("base"), len(layers)) if number > 1 and "base" in value else None,
+        annotations=_annotations(top) if number > 1 and "annotations" in value else {},
     )
+
+
+def _base(value: Value, layers: int) -> BaseRecord:
+    """Read the record of the image's base. layers: the number of all layers."""
+    fields = Fields(value, "the base", BaseRecord._fields)
+    hidden: list[bytes] = []
+    for item in fields.items("hidden"):
+        hidden.append(Fields({"path": item}, "a hidden path", ("path",)).name("path"))
+    whiteouts: list[tuple[int, bytes]] = []
+    for row in fields.items("whiteouts"):
+        if not (isinstance(row, list) and len(row) == 2 and _in_range(row[0], layers - 1)):
+            raise fields.bad("whiteouts")
+        whiteouts.append((row[0], Fields({"path": row[1]}, "a whiteout", ("path",)).name("path")))
+    count = fields.number("layers")
+    if not 0 < count <= layers or hidden != sorted({*hidden}) or whiteouts != sorted({*whiteouts}):
+        raise ManifestError("", why="the record of its base is inconsistent")
+    if not all(map(is_path, hidden)) or not all(is_path(path) and is_whiteout(path) for _, path in whiteouts):
+        raise ManifestError("", why="the record of its base has a path that cannot exist")
+    texts = fields.items("documents")
+    if not 1 <= len(texts) <= 2 or not all(isinstance(text, str) for text in texts):
+        raise fields.bad("documents")
+    documents = tuple(str(text).encode() for text in texts)
+    name, manifest = fields.text("name"), fields.matching("manifest", DIGEST)
+    return BaseRecord(name, manifest, count, documents, tuple(hidden), tuple(whiteouts))
+
+
+def _annotations(top: Fields) -> dict[str, str]:
+    found = top.record("annotations")
+    if not found or not all(isinstance(text, str) and name for name, text in found.items()):
+        raise top.bad("annotations")
+    return {name: str(text) for name, text in found.items()}
 
 
 def _meta(top: Fields, known: set[str]) -> tuple[PathMeta, ...]:
@@ -265,9 +301,10 @@ def _executor(top: Fields) -> str:
     return name if not name else top.matching("executor", RULE)
 
 
-def _claims(value: Value) -> Claims:
-    fields = Fields(value, "the claims", Claims._fields)
-    return Claims(**{name: fields.number(name) for name in Claims._fields})
+def _claims(value: Value, *, based: bool) -> Claims:
+    names = Claims._fields if based else Claims._fields[:-1]
+    fields = Fields(value, "the claims", names)
+    return Claims(**{name: fields.number(name) for name in names})
 
 
 def _record(kind: Any, value: Value, what: str, /, **readers: Callable[[Fields, str], Any]) -> Any:
@@ -355,7 +392,7 @@ def _source(value: Value) -> ManifestSource:
     fields = Fields(value, "a source", (name for name in ManifestSource._fields if hashed or name != "hashes"))
     urls, hashes = fields.items("urls"), fields.items("hashes") if hashed else []
     kind = fields.text("kind")
-    if kind not in ("fetch", "source", *LOCKED):
+    if kind not in ("fetch", "source", OCI, *LOCKED):
         raise fields.bad("kind")
     for name, texts in (("urls", urls), ("hashes", hashes)):
         if not all(isinstance(text, str) for text in texts):
@@ -367,7 +404,7 @@ def _source(value: Value) -> ManifestSource:
         kind=kind,
         name=fields.text("name"),
         urls=tuple(urls),
-        sha256=(_WEAK if strong else _HEX64)(fields, "sha256") if kind == "fetch" else fields.text("sha256"),
+        sha256=(_WEAK if strong else _HEX64)(fields, "sha256") if kind in ("fetch", OCI) else fields.text("sha256"),
         size=fields.number_or_none("size"),
         tree=fields.matching("tree", HEX64) if kind == "source" else fields.text("tree"),
         hashes=tuple(hashes),

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders.linking import store_paths
-from fpack.builders.payload import meta
-from fpack.builders.payload.exclusions import FILES, MODE, Exclusion
+from fpack.builders.payload import base_image, meta
+from fpack.builders.payload.base_image import BaseImage, Overlay
+from fpack.builders.payload.exclusions import BASE, FILES, MODE, Exclusion
 from fpack.builders.payload.libraries import graft_targets
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BuildError, Task
@@ -17,10 +18,11 @@ from fpack.store.canonical import Value
 from fpack.store.errors import StoreError
 from fpack.store.path import STORE, StorePath, parse
 
-from .image_fs import PACKAGE_LABEL, FsEntry, FsSource, ImageFs, on_disk
+from .image_fs import BASE_LABEL, PACKAGE_LABEL, FsEntry, FsSource, ImageFs, on_disk
 from .layer_plan import LayerItem, stable_name
 
 _FPACK = STORE[1:].partition("/")[0]
+_MERGED = ("accounts",)  # the rules that merge files of a base with others
 
 
 class PartTable(NamedTuple):
@@ -44,6 +46,12 @@ class PartTable(NamedTuple):
         return {*self.unused, *(exclusion.path for exclusion in self.excluded)}
 
     @property
+    def has_entries(self) -> bool:
+        """Tell whether anything but directories is left of the table."""
+        left_out = self.left_out
+        return any(entry.kind != meta.DIRECTORY and entry.path not in left_out for entry in self.entries)
+
+    @property
     def item(self) -> LayerItem:
         """Return what the plan of layers needs to know."""
         name = self.packages[0] if self.packages else stable_name(self.path)
@@ -52,7 +60,7 @@ class PartTable(NamedTuple):
 
 
 class ImageContents(NamedTuple):
-    """The parts of the image. extra: the root's extra fields.
+    """The parts of the image. extra: the root's extra fields. hidden: the paths of the base that something replaces.
 
     last: what maintainer scripts made, the root's generated files, the extra files, and tools.
     """
@@ -62,6 +70,8 @@ class ImageContents(NamedTuple):
     paths: list[StorePath]
     extra: Mapping[str, Value]
     view: ImageFs
+    base: BaseImage | None = None
+    hidden: tuple[str, ...] = ()
 
     def table(self, path: StorePath) -> PartTable:
         return next(t for t in [*self.slices, *self.last] if t.path == path)
@@ -73,10 +83,12 @@ def read_contents(
     files_path: StorePath | None,
     wanted: Sequence[StorePath],
     tools: StorePath | None = None,
+    base: BaseImage | None = None,
 ) -> ImageContents:
     """Read the parts. wanted: store paths whose closures are in the image. tools: the last table."""
     entries, extra = meta.load(task.tree(root)) if root else ([], {})
     paths = store_paths.closure(task, [*wanted, *graft_targets(extra.get("grafts", ()))])
+    overlay = Overlay(base, [path for path, rule in _generated(extra) if rule in _MERGED]) if base else None
     bases = {path.base: path for path in paths}
 
     def outside(path: str) -> FsEntry | None:
@@ -88,10 +100,11 @@ def read_contents(
     view = ImageFs(outside)
     slices: list[PartTable] = []
     last: list[PartTable] = []
+    labels: list[str] = []
 
     def add_last(table: PartTable, label: str) -> None:
-        last.append(table)
-        view.add(FsSource(label, f"{table.disk_path}/data"), table.entries, table.left_out, last=True)
+        last.append(_on_base(table, label, overlay))
+        labels.append(label)
 
     files = meta.load(task.tree(files_path))[0] if files_path else []
     own = {file.path: file for file in files if file.kind != meta.DIRECTORY}
@@ -104,8 +117,7 @@ def read_contents(
             path = parse(item["path"])
             package = item["package"]
             table = _table(task, path, meta.load(task.tree(path))[0], own, (package,), excluded.get(package, ()))
-            slices.append(table)
-            view.add(FsSource(f"{PACKAGE_LABEL}{package}", f"{table.disk_path}/data"), table.entries, table.left_out)
+            slices.append(_on_base(table, f"{PACKAGE_LABEL}{package}", overlay))
         if configure := extra.get("configure"):
             path, unused = parse(configure["path"]), tuple(map(os.fsdecode, configure["left_out"]))
             set_id = tuple((os.fsdecode(name), mode) for name, mode in configure.get("setuid", ()))
@@ -116,7 +128,39 @@ def read_contents(
         add_last(_table(task, files_path, files, {}), "the configuration's files")
     if tools:
         add_last(_table(task, tools, meta.load(task.tree(tools))[0], {}), "the tools")
-    return ImageContents(slices, last, paths, extra, view)
+    hidden = tuple(sorted(overlay.hidden)) if overlay else ()
+    if base is not None:
+        paths = [path for path in paths if not base_image.has_store_path(task, base, path)]
+        for number, group in base.groups():
+            view.add(FsSource(f"{BASE_LABEL}layer {number + 1} ({base.layers[number].digest})", ""), group, hidden)
+    for table in slices:
+        view.add(
+            FsSource(f"{PACKAGE_LABEL}{table.packages[0]}", f"{table.disk_path}/data"), table.entries, table.left_out
+        )
+    for table, label in zip(last, labels, strict=True):
+        view.add(FsSource(label, f"{table.disk_path}/data"), table.entries, table.left_out, last=True)
+    if base is not None:
+        slices = [table for table in slices if table.has_entries]
+    return ImageContents(slices, last, paths, extra, view, base, hidden)
+
+
+def _on_base(table: PartTable, label: str, overlay: Overlay | None) -> PartTable:
+    """Return a table without what the base has too. Raise BuildError if it would hide something of the base."""
+    if overlay is None:
+        return table
+    left_out = table.left_out
+    package = table.packages[0] if table.packages else ""
+    more = [
+        Exclusion(package, entry.path, BASE, overlay.base.layer_digest(entry.path))
+        for entry in table.entries
+        if entry.path not in left_out and overlay.has(entry, label)
+    ]
+    return table._replace(excluded=tuple(sorted([*table.excluded, *more], key=lambda item: item.path)))
+
+
+def _generated(extra: Mapping[str, Value]) -> Iterator[tuple[str, str]]:
+    for path, rule in extra.get("generated", ()):
+        yield os.fsdecode(path), rule
 
 
 def _excluded(root: StorePath, extra: Mapping[str, Value]) -> Iterator[Exclusion]:

@@ -19,7 +19,7 @@ from fpack.builders.protocol import BuildError
 from .layer_contents import PLAIN, Attributes
 
 MAX_SYMLINKS = 40
-PACKAGE_LABEL = "the package "
+PACKAGE_LABEL, BASE_LABEL = "the package ", "the base's "
 
 
 class FsSource(NamedTuple):

@@ -131,23 +131,29 @@ def platforms(entries: Sequence[tuple[str, Descriptor]]) -> dict[str, Value]:
     return {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
 
 
-def image_config(arch: str, config: Mapping[str, Value], steps: Sequence[HistoryStep]) -> dict[str, Value]:
+def image_config(
+    arch: str, config: Mapping[str, Value], steps: Sequence[HistoryStep], created: str = CREATED
+) -> dict[str, Value]:
     """Return the image's configuration document. Its digest is the image ID, which no codec of a layer affects."""
     return {
-        "created": CREATED,
+        "created": created,
         **platform(arch),
         "config": dict(config),
         "rootfs": {"type": "layers", "diff_ids": [step.diff_id for step in steps]},
-        "history": [{"created": CREATED, "created_by": step.created_by} for step in steps],
+        "history": [{"created": created, "created_by": step.created_by} for step in steps],
     }
 
 
-def manifest(config: Descriptor, layers: Sequence[Descriptor]) -> dict[str, Value]:
+def manifest(
+    config: Descriptor, layers: Sequence[Descriptor], annotations: Mapping[str, str] | None = None
+) -> dict[str, Value]:
+    """Return the manifest of an image."""
     return {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": config.value(),
         "layers": [layer.value() for layer in layers],
+        **({"annotations": dict(annotations)} if annotations else {}),
     }
 
 

@@ -15,7 +15,8 @@ MODE = "mode"  # the container's own files give the path another mode or owner
 CONFIGURED = "configured"  # a maintainer script of the package `by` changed the path
 GRAFTED = "grafted"  # the store path `by` replaces the path
 REMOVED = "removed"  # a maintainer script of the package `by` removed the path
-REASONS = (SAME, REPLACED, GENERATED, FILES, MODE, CONFIGURED, GRAFTED, REMOVED)
+BASE = "base"  # the base has the same entry, in its layer of the digest `by`
+REASONS = (SAME, REPLACED, GENERATED, FILES, MODE, CONFIGURED, GRAFTED, REMOVED, BASE)
 
 
 class Exclusion(NamedTuple):

@@ -132,8 +132,8 @@ def certificates(composition: Composition) -> Iterator[GeneratedFile]:
     """Yield the bundle of CA certificates, OpenSSL's symlinks to it, and Java's trust store."""
     files = sorted(
         path
-        for path, (_, entry) in composition.files.items()
-        if path.startswith(_SOURCES) and path.endswith(".crt") and entry.kind == meta.FILE
+        for path, (table, entry) in composition.files.items()
+        if path.startswith(_SOURCES) and path.endswith(".crt") and entry.kind == meta.FILE and not base_has(table)
     )
     if not files:
         return
@@ -156,6 +156,11 @@ def certificates(composition: Composition) -> Iterator[GeneratedFile]:
         )
 
 
+def base_has(table: SliceTable) -> bool:
+    """Tell whether a table is that of a base, whose content cannot be read."""
+    return "base" in table.extra
+
+
 def _java_keystore(files: Iterable[tuple[str, bytes]]) -> bytes:
     return keystore((f"debian:{path.rpartition('/')[2].lower()}", content) for path, content in files)
 
@@ -174,9 +179,11 @@ def name_services(composition: Composition) -> Iterator[GeneratedFile]:
 def release(composition: Composition, name: str) -> Iterator[GeneratedFile]:
     """Yield the files that identify the distribution, for scanners, unless base-files provides them.
 
-    name: the release's codename, for example trixie.
+    name: the release's codename, for example trixie; "" if the root stands on another image.
     """
     number, ubuntu = _RELEASES.get(name, ""), UBUNTU_VERSIONS.get(name, "")
+    if not name:
+        return
     if not composition.has("etc/os-release") and not composition.has("usr/lib/os-release"):
         if ubuntu:
             lines = [f'PRETTY_NAME="Ubuntu {ubuntu}"', 'NAME="Ubuntu"', f'VERSION_ID="{ubuntu}"']

@@ -33,7 +33,9 @@ _MAX_CERTIFICATES = 1 << 30
 
 
 class Wanted(NamedTuple):
-    """The inputs of generated files. release: the codename. arch: Debian's. shadow: with the files of passwords.
+    """The inputs of generated files. arch: Debian's. shadow: with the files of passwords.
+
+    release: the codename; "" if the root stands on another image.
 
     links: symlinks of alternatives and their targets; `chosen` are those that the user named. served: files for the
     server of the root, which all others replace.
@@ -66,9 +68,10 @@ def generate(
         elif composition.has(link):
             continue
         made.append(generated_files.symlink(link, target, generated_files.ALTERNATIVES))
-    run, replaced = generated_files.moved_to_run(composition, tables)
-    made += run
-    excluded += replaced
+    if wanted.release:
+        run, replaced = generated_files.moved_to_run(composition, tables)
+        made += run
+        excluded += replaced
     made += generated_files.certificates(composition)
     made += generated_files.name_services(composition)
     made += generated_files.release(composition, wanted.release)

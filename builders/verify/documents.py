@@ -34,6 +34,7 @@ SETTINGS = {
 NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 MAX_DOCUMENT = 4 << 20
 MAX_SHOWN = 160
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
@@ -197,8 +198,14 @@ def oddities(configuration: Mapping[str, Any], layers: int) -> Iterator[tuple[st
     """
     for key in sorted(configuration.keys() - FIELDS):
         yield key, "it is a field that fpack does not write"
-    if configuration.get("created") != CREATED:
-        yield "created", f"it is {shown(configuration.get('created'))}; fpack always writes {CREATED}"
+    created, lines = configuration.get("created"), configuration.get("history")
+    first = lines[0].get("created") if isinstance(lines, list) and lines and isinstance(lines[0], dict) else None
+    if not isinstance(created, str) or not _TIME.match(created) or created != first:
+        created = CREATED
+        yield (
+            "created",
+            f"it is {shown(configuration.get('created'))}; fpack writes {CREATED}, or the time that an option gives",
+        )
     config = configuration.get("config")
     if not isinstance(config, dict):
         yield "config", "it is not a record"
@@ -210,7 +217,7 @@ def oddities(configuration: Mapping[str, Any], layers: int) -> Iterator[tuple[st
     if not isinstance(history, list) or len(history) != layers:
         yield "history", f"it does not have one line for each of {layers} layers"
     for number, line in enumerate(history if isinstance(history, list) else []):
-        if not isinstance(line, dict) or line.keys() != {"created", "created_by"} or line["created"] != CREATED:
+        if not isinstance(line, dict) or line.keys() != {"created", "created_by"} or line["created"] != created:
             yield f"history[{number}]", "fpack does not write such a line"
 
 
@@ -219,13 +226,14 @@ def dump(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def expected_manifest(config: Blob, layers: Sequence[Blob]) -> dict[str, Any]:
+def expected_manifest(config: Blob, layers: Sequence[Blob], annotations: Mapping[str, str]) -> dict[str, Any]:
     """Return the expected manifest of an image."""
     return {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": value_of(config),
         "layers": [value_of(layer) for layer in layers],
+        **({"annotations": dict(annotations)} if annotations else {}),
     }
 
 

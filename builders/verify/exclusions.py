@@ -8,7 +8,7 @@ from fpack.builders.manifest.format import CONFIGURED, GENERATED, ExcludedPath, 
 from fpack.builders.payload import exclusions as reasons
 
 from .findings import MANIFEST, Report, show
-from .others import BUILT, FILES, PACKAGE
+from .others import BASE, BUILT, FILES, PACKAGE
 
 GRAFT = "graft"  # the rule of the link to what replaces a library
 
@@ -56,6 +56,7 @@ class Exclusions:
             reasons.FILES: origin == FILES,
             reasons.MODE: origin == FILES,
             reasons.CONFIGURED: origin == CONFIGURED and detail.endswith(f" of {excluded.by}"),
+            reasons.BASE: (origin, detail) == (BASE, excluded.by),
             reasons.GRAFTED: origin in (BUILT, FILES) or (origin, detail) == (GENERATED, GRAFT),
         }
         return "" if wanted[excluded.reason] else "something else replaces it"

@@ -9,6 +9,7 @@ from fpack.builders.manifest.format import Blob, Head, ManifestEntry, ManifestLa
 from fpack.builders.manifest.reader import ManifestReader
 
 from . import documents
+from .bases.layer import check_base_layer
 from .documents import BadDocument, blob_name, descriptor, differences, shown
 from .findings import BLOB, CONFIGURATION, DOCUMENT, LAYER, MANIFEST, Report
 from .image_archive import ImageArchive
@@ -111,7 +112,7 @@ class _Check:
             raise BadDocument(name, f"it has {len(value['layers'])} layers", DOCUMENT)
         config = descriptor(value.get("config"), name)
         layers = [descriptor(layer, name) for layer in value["layers"]]
-        for where, what in differences(documents.expected_manifest(config, layers), value):
+        for where, what in differences(documents.expected_manifest(config, layers, self._head.annotations), value):
             report.add(DOCUMENT, f"the image's manifest: {where}", what)
         if config.media_type != self._head.image.config.media_type:
             report.add(DOCUMENT, "the image's manifest: config", f"its media type is {shown(config.media_type)}")
@@ -161,7 +162,11 @@ class _Check:
         if blob.media_type != layer.blob.media_type:
             what = f"its media type is {shown(blob.media_type)}; the manifest has {layer.blob.media_type}"
             report.add(DOCUMENT, f"the image's manifest: layers[{position}]", what, label)
-        read = self._read(blob, entries, label, layer.tar, lambda entry: self._visitor.watch(layer, entry))
+        base = self._head.base
+        of_base = base if base is not None and number < base.layers else None
+        whiteouts = [path for layer, path in of_base.whiteouts if layer == number] if of_base is not None else None
+        watch: Watch = lambda entry: self._visitor.watch(layer, entry)  # noqa: E731
+        read = self._read(blob, entries, label, layer.tar, watch, whiteouts)
         if read is None or len(report.findings) + report.more > before:
             return read
         if read.diff_id != layer.diff_id:
@@ -176,8 +181,15 @@ class _Check:
         return read
 
     def _read(
-        self, blob: Blob, entries: Sequence[ManifestEntry] | None, label: str, tar: int, watch: Watch
+        self,
+        blob: Blob,
+        entries: Sequence[ManifestEntry] | None,
+        label: str,
+        tar: int,
+        watch: Watch,
+        whiteouts: Sequence[bytes] | None = None,
     ) -> LayerSummary | None:
+        """Read a layer. whiteouts: those of a layer of the base; None for a layer of fpack's."""
         name = blob_name(blob.digest)
         self._used.add(name)
         size = self._archive.sizes.get(name)
@@ -188,7 +200,11 @@ class _Check:
             self._report.add(BLOB, blob.digest, f"the blob has {size} bytes; its descriptor says {blob.size}", label)
         with self._archive.open(name) as file:
             section = blob._replace(size=size)
-            read = check_layer(file, section, entries, self._report, label, tar + self._slack, watch)
+            limit = tar + self._slack
+            if whiteouts is not None:
+                read = check_base_layer(file, section, entries or (), whiteouts, self._report, label, limit)
+            else:
+                read = check_layer(file, section, entries, self._report, label, limit, watch)
         self._slack = max(0, self._slack - max(0, read.tar - tar))
         return read
 

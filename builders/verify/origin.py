@@ -32,12 +32,13 @@ from fpack.store.derivation import Derivation
 from fpack.store.errors import DamagedPath, FpackError
 
 from . import script_packages
+from .bases.files import BaseFiles, check_record
 from .derivations import declared_digest, input_of, is_download, pin_differences
 from .exclusions import Exclusions
-from .findings import MANIFEST, TRACE, Report, unavailable
+from .findings import MANIFEST, TRACE, Report, show, unavailable
 from .generated import DIRECTORIES, GeneratedRules
 from .image_check import Labels
-from .others import ATTRIBUTES, BUILT, FILES, PACKAGE, OtherEntries, OtherEntry
+from .others import ATTRIBUTES, BASE, BUILT, FILES, PACKAGE, OtherEntries, OtherEntry
 from .paths import Paths
 from .script_packages import TracedScripts
 
@@ -83,6 +84,9 @@ class Trace:
         self._label = Labels(self._head)
         self._paths = Paths(lenient=self._head.format == 1)
         self._exclusions = Exclusions(self._head)
+        self._base = BaseFiles(self._head.base) if self._head.base is not None else None
+        self._base_directories: dict[bytes, Attributes] = {}
+        self._visited = 0
         self._generated = GeneratedRules()
         self._made: list[ManifestEntry] = []
         # Directories whose mode and owner a script set, according to the manifest: by path, with the script.
@@ -102,6 +106,10 @@ class Trace:
 
     def visit(self, layer: ManifestLayer, entries: Sequence[ManifestEntry]) -> None:
         """Trace the entries of one layer."""
+        number, self._visited = self._visited, self._visited + 1
+        if self._head.base is not None and number < self._head.base.layers:
+            self._of_base(number, entries)
+            return
         self._paths.add(entries, self._report, self._label)
         shares: dict[int, list[ManifestEntry]] = {}
         for entry, origin, detail in self._origins(layer, entries):
@@ -128,6 +136,35 @@ class Trace:
                 self._jobs.append(self._pool.submit(partial(self._package, item, share, restated)))
         while len(self._jobs) > WAITING:
             self._collect()
+
+    def _of_base(self, number: int, entries: Sequence[ManifestEntry]) -> None:
+        """Add a layer of the base. After the last one, take what a container sees of them as their entries."""
+        base, record = self._base, self._head.base
+        assert base is not None and record is not None
+        base.add(number, entries)
+        self._count[BASE] += sum(entry.kind != DIRECTORY for entry in entries)
+        if number + 1 < record.layers:
+            return
+        for below, visible in base.layers().items():
+            layer = self._head.layers[below]
+            self._paths.add(visible, self._report, self._label)
+            for entry in visible:
+                if entry.kind == DIRECTORY:
+                    self._base_directories[entry.path] = (entry.mode, entry.uid, entry.gid)
+                else:
+                    self._exclusions.meet(layer, entry, BASE, layer.blob.digest)
+                    self.others.add(OtherEntry.of(entry, BASE, layer.blob.digest))
+
+    def _check_base(self) -> None:
+        """Check the record of the base: hidden paths are in the base, and something else is there."""
+        base, record = self._base, self._head.base
+        if base is None or record is None:
+            return
+        check_record(self._head, self._derivations, self._report)
+        known = base.paths()
+        for path in record.hidden:
+            if path not in known or not self._paths.has(path):
+                self._report.add(MANIFEST, show(path), "the manifest says that it hides a file of the base")
 
     def _origins(
         self, layer: ManifestLayer, entries: Sequence[ManifestEntry]
@@ -186,6 +223,7 @@ class Trace:
         self.scripts = script_packages.trace(*scripts)
         if self.scripts.problem:
             self._report.note(f"maintainer scripts: {self.scripts.problem}")
+        self._check_base()
         self._paths.finish(self._report, self._label)
         self._exclusions.finish(self._report, self._label, self._paths.has)
         self._untraced()
@@ -250,6 +288,8 @@ class Trace:
                 shipped.setdefault(path, set()).add(attributes)
         for path, attributes in self._paths.directories():
             allowed = shipped.get(path) or {DIRECTORIES.get(path, PLAIN)}
+            if path in self._base_directories:
+                allowed = {self._base_directories[path]}
             if attributes not in allowed:
                 made, script = self._set.get(path, (None, ""))
                 if made == attributes:

@@ -10,7 +10,7 @@ from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, FILE, GENERATE
 from .findings import show
 from .script_packages import fingerprint
 
-PACKAGE, BUILT, FILES, ATTRIBUTES = "package", "built", "files", "directory"
+PACKAGE, BUILT, FILES, ATTRIBUTES, BASE = "package", "built", "files", "directory", "base"
 SET_ID = 0o6000
 _NOUNS = {FILE: "file", DIRECTORY: "directory", SYMLINK: "symlink"}
 _WORDS = {
@@ -18,12 +18,13 @@ _WORDS = {
     FILES: "the container's own",
     GENERATED: "made by fpack",
     CONFIGURED: "made by maintainer scripts",
+    BASE: "from the base",
     ATTRIBUTES: "its mode and owner are no package's",
 }
 
 
 class OtherEntry(NamedTuple):
-    """An entry. origin: BUILT, FILES, GENERATED, CONFIGURED, or ATTRIBUTES for a directory's mode and owner.
+    """An entry. origin: BUILT, FILES, GENERATED, CONFIGURED, BASE, or ATTRIBUTES for a directory's mode and owner.
 
     detail: the kind of derivation, the rule, or the script and its package.
     """

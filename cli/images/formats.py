@@ -13,7 +13,7 @@ from fpack.cli.ui.render import megabytes
 from fpack.store.errors import printable
 
 from . import bills, manifests
-from .packing import PackedImage
+from .packing import PackedImage, refuse_base
 
 if TYPE_CHECKING:
     from fpack.builders.manifest.referrer import Referrer
@@ -115,6 +115,7 @@ def _file_system(module: str, default: str | None = None) -> Callable[[PackedIma
         record = codecs.codec(codec or default)
         found: Any = import_module(f"fpack.builders.export.{module}")
         (image,) = made.images
+        refuse_base(image, f"packed as {module}")
         getattr(found, f"write_{module}")(image, made.trees, record, out)
         about = made.bundle.result(out)
         kept = ("file", "name", "tag", "platform", "digest", "image_id", "size_unpacked")

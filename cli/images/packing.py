@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.cli.errors import UsageError
 from fpack.cli.options import SharedOptions
@@ -16,6 +16,7 @@ from fpack.cli.workspace import containers
 from fpack.cli.workspace.containers import Container
 from fpack.cli.workspace.error_context import naming_option
 from fpack.cli.workspace.workspace import Workspace, machine_arch
+from fpack.store import derivation
 from fpack.store.derivation import Output
 from fpack.store.errors import FpackError
 from fpack.store.path import parse
@@ -116,6 +117,7 @@ def make(
         provenances: list[bytes] = []
         vex: list[PackedVex] = []
         paths: list[tuple[Store, StorePath]] = []
+        blobs: dict[str, str] = {}
         for job in mine:
             with naming_option(job.workspace.options.fields):
                 image, *rest = job.workspace.realise(job.wanted)
@@ -124,6 +126,8 @@ def make(
             _keep(job, image, rest)
             images.append(job.workspace.store.tree(image))
             paths.append((job.workspace.store, image))
+            if job.workspace.keep_blobs:
+                blobs |= fetch_blobs(job.workspace, base_layers(images[-1]))
             for found, path in zip(documents, rest, strict=False):
                 found.append(job.workspace.store.tree(path))
             if provenance:
@@ -141,7 +145,7 @@ def make(
         def trees(path: str, store: Store = store) -> CheckedTree:
             return store.tree(parse(path))
 
-        bundle = Bundle(images, trees)
+        bundle = Bundle(images, trees, blobs)
         made.append(
             PackedImage(
                 first.container,
@@ -225,3 +229,38 @@ def _check_platform(container: Container, arch: str, text: str | None) -> None:
 def _moved(job: _ImageJob) -> bool:
     """Return whether the evaluation updated existing entries of the lock."""
     return "source" in job.workspace.__dict__ and bool(job.workspace.source.moved)
+
+
+def base_layers(image: CheckedTree) -> list[dict[str, Any]]:
+    """Return the records of the layers of an image's base, with the addresses of its repository in `urls`."""
+    from fpack.builders.oci.image_record import read
+
+    fields = read(image).fields
+    base = fields.get("base")
+    return [{**layer, "urls": base["urls"]} for layer in fields["layers"][: base["layers"]]] if base else []
+
+
+def fetch_blobs(workspace: Workspace, layers: list[dict[str, Any]]) -> dict[str, str]:
+    """Fetch the blobs of layers of a base. Return the store path of each blob by the path of the layer's list."""
+    if not layers:
+        return {}
+    from fpack.builders.kinds import ociblob
+
+    outputs = []
+    for layer in layers:
+        body = ociblob.derivation(layer["urls"], layer["digest"], layer["size"]).encode()
+        digest = derivation.digest(body)
+        workspace.evaluator.derivations[digest] = body
+        outputs.append(Output(digest))
+    made = workspace.realise(outputs)
+    return {layer["path"]: str(path) for layer, path in zip(layers, made, strict=True)}
+
+
+def refuse_base(image: CheckedTree, what: str) -> None:
+    """Raise UsageError if an image has a base. what: what it cannot be then."""
+    if base_layers(image):
+        raise UsageError(
+            f"An image with a base cannot be {what}",
+            why="its layers were made by another tool, and have forms that fpack does not unpack",
+            hint="pack it as --format tar or oci-dir",
+        )

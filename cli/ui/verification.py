@@ -142,13 +142,20 @@ def _others(part: VerifiedImage, proven: int, verbose: bool) -> list[str]:
     from itertools import islice
 
     from fpack.builders.manifest.format import CONFIGURED
+    from fpack.builders.verify.others import BASE
 
     others, count = part.others, len(part.others) - proven
     if not count:
         return ["  no other entry is from elsewhere" if proven else "  no entry is from elsewhere"]
     hides = len(others.configured) == proven
     claimed = 0 if hides else sum(other.origin == CONFIGURED and not other.is_set_id for other in others)
-    listed = (other for other in others if other.origin != CONFIGURED or not hides and (verbose or other.is_set_id))
+    base = 0 if part.head.base is None else sum(other.origin == BASE and not other.is_set_id for other in others)
+    listed = (
+        other
+        for other in others
+        if (other.origin != CONFIGURED or not hides and (verbose or other.is_set_id))
+        and (other.origin != BASE or verbose or other.is_set_id)
+    )
     shown = list(listed if verbose else islice(listed, MAX_OTHERS))
     lines = [f"  {count} {'entry is' if count == 1 else 'entries are'} from elsewhere:"]
     lines += [f"    {other.line()}" for other in shown]
@@ -157,7 +164,9 @@ def _others(part: VerifiedImage, proven: int, verbose: bool) -> list[str]:
             f"    {claimed} made by {part.distribution}'s scripts, as the manifest says; --rebuild shows it "
             "(-v and --json show all)"
         )
-    hidden = count - len(shown) - claimed
+    if base and not verbose and part.head.base is not None:
+        lines.append(f"    {base} in the layers of the base {part.head.base.name}")
+    hidden = count - len(shown) - claimed - (0 if verbose else base)
     if hidden > 0 and not verbose:
         lines.append(f"    and {hidden} more (-v and --json show all)")
     return lines

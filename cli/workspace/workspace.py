@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from fpack.builders.debian.lock.records import Lock
     from fpack.builders.debian.mirrors import Mirrors
     from fpack.builders.debian.package_source import DebianSource
+    from fpack.builders.distribution.protocol import Repository
     from fpack.builders.mirrors.places import KeptPlaces
     from fpack.builders.net.backoff import HostBackoff
     from fpack.builders.net.http import Http
@@ -60,6 +61,8 @@ class Workspace:
         self._project: Path | None = None
         self._root: Path | None = None
         self._target: Target | None = None
+        self._repositories: dict[str, Repository] = {}
+        self.keep_blobs = True  # the layers of base images are needed on this machine
         self._no_packages: FpackError | None = None  # why a bare name was not searched among Debian's packages
         self.found_sources: dict[str, Path] = {}  # sources of no evaluation, as `source_paths`
         self.cut_off: Mapping[str, list[str]] = {}  # what the last `realise` cut off early, as `Scheduler.cut_off`
@@ -297,6 +300,14 @@ class Workspace:
     def jobs(self) -> int:
         """The number of parallel builds; 0: one per core."""
         return self.options.jobs or JOBS.find()
+
+    def repository(self, address: str) -> Repository:
+        """Return the repository at an address. A registry on this machine may have no TLS."""
+        from fpack.builders.distribution.addresses import open_repository
+
+        if address not in self._repositories:
+            self._repositories[address] = open_repository(address, plain_http=True)
+        return self._repositories[address]
 
     @cached_property
     def origins(self) -> Origins:

@@ -21,6 +21,9 @@
 # the scripts of some packages. By default they run for closure "depends" with Debian packages, on their own platform.
 # replace: { PACKAGE = BUILT }: the libraries of a package are replaced by those of a built one with the same sonames, also
 # for programs of Debian's. Sets of packages can have it for all of theirs: debian.extend { replace = { ... } }.
+# base: the image of a registry on which this one stands, `oci("registry.example/team/base@sha256:...")`: its files, users
+# and settings are the container's, too. Packages bring their libraries, but no base files and Essential packages.
+# annotations: of the image's manifest, such as { "org.opencontainers.image.licenses" = "MIT" }.
 # meta: what bills of materials say of the image, see `fpack/meta`. extra: anything that other files want to know of it.
 # The image depends on neither.
 # program: the package whose program runs if there is neither an entrypoint nor a command. By default, the program of
@@ -30,6 +33,7 @@ container({
   closure: string = "depends",
   rules: record = {},
   drop: list | null = null,
+  base: record | null = null,
   configure: bool | record | null = null,
   replace: record = {},
   wants: list = [],
@@ -47,6 +51,7 @@ container({
   ports: list = [],
   volumes: list = [],
   labels: record = {},
+  annotations: record = {},
   stop-signal: string | int | null = null,
   healthcheck: record | null = null,
   users: record = {},
@@ -76,7 +81,8 @@ container({
     run-by = unique([q.name for p in built for q in p.debian-runtime or []])
 
     image-name = if name != null then name else name-of(named-after(listed))
-    image-tag = if tag != null then tag else tag-of(named-after(listed))
+    image-tag = if tag != null then tag else if base != null && listed == [] then "latest"
+      else tag-of(named-after(listed))
     file-name = store-name(head(reverse(split(image-name, "/"))))
 
     # The forms are checked before packages are looked up.
@@ -89,19 +95,20 @@ container({
     the-release = evaluate(forms, one-release(release, debian, built))
     the-arch = if asked != null then asked.arch
       else one-arch(debian, one-arch([p for p in built if has(p, "platform")], settings.arch))
-    closure-of(names) = debian-closure(the-release, names, the-arch)
+    closure-of(names) = if names == [] then [] else debian-closure(the-release, names, the-arch)
     has-package(name) = release-has(the-release, the-arch, name)
     names = unique([
       ...[p.name for p in debian],
       ...if run-by == [] then [] else [p.name for p in closure-of(run-by)],
     ])
-    declared = closure-of(unique([...names, "base-files"]))
-    relied = [
+    base-names = if base == null then ["base-files"] else []
+    declared = closure-of(unique([...names, ...base-names]))
+    relied = if base != null then [] else [
       d for d in import("fpack/data-packages").relied-on(if linked then names else [p.name for p in declared], names)
       if has-package(d.name)
     ]
     found = if relied == [] then declared
-      else closure-of(unique([...names, "base-files", ...[d.name for d in relied]]))
+      else closure-of(unique([...names, ...base-names, ...[d.name for d in relied]]))
     found-names = set-of([p.name for p in found])
     # What replaces libraries of packages: for this container, or for all packages of a set.
     replaced = all-replaced([
@@ -127,10 +134,10 @@ container({
       else [p for p in closure-of(built-with) if !has(found-names, p.name)]
     # No package declares Essential packages: the root takes what scripts and programs call, and the UTF-8 locale, which a
     # linked one does without.
-    with-code = linked && interpreted
+    with-code = linked && interpreted && base == null
     # A lock of before `interpreted` does not have them, and a frozen one cannot get them.
     usual = if linked then [n for n in essential if has-package(n)] else essential
-    others = if linked && !interpreted || names == [] then []
+    others = if linked && !interpreted || names == [] || base != null then []
       else [p for p in closure-of(usual) if !has(found-names, p.name)]
     locale = if linked then [] else [p for p in others if p.name == "libc-bin"]
     other-names = set-of([p.name for p in others])
@@ -139,7 +146,7 @@ container({
       ...[p for p in around if !has(other-names, p.name)],
     ]
     present = set-of([p.name for p in [...found, ...spare]])
-    data = [
+    data = if base != null then [] else [
       d for d in import("fpack/data-packages").used-by(if linked then names else [p.name for p in found])
       if !has(present, d.name)
     ]
@@ -164,7 +171,7 @@ container({
     runs = run != null || own != null || words != []
     with-init = runs && (if init == null then steps != [] else init)
     # Without `init`, the root decides whether its program needs `tini`.
-    may-init = runs && init == null && !with-init && has-package("tini")
+    may-init = base == null && runs && init == null && !with-init && has-package("tini")
     starter = if !(with-init || may-init) || has(found-names, "tini") then []
       else [p for p in closure-of(["tini"]) if p.name == "tini"]
     available = [...spare, ...certificates, ...if may-init then starter else []]
@@ -186,7 +193,7 @@ container({
       else rules-made
     kept-bits = unique(flatten([r.setuid for _, r in rules-made]))
     slices = members(the-release, all-found, seeds, table, debian, [...data, ...relied], linked && data-packages)
-    with-scripts = runs-scripts(
+    with-scripts = if base != null then refuse-scripts(configure) else runs-scripts(
       configure,
       linked && !(with-code && any(found, p => match(p.name, "php[0-9.]+-common|r-base-core") != null)),
       names,
@@ -218,7 +225,7 @@ container({
       wants
       users = all-users
       alternatives
-      ...if run == null && !with-init && !may-init then {} else {
+      ...if (run == null || base != null) && !with-init && !may-init then {} else {
         service = [{
           package = if run == null then "" else run
           first_start = steps
@@ -234,6 +241,7 @@ container({
       ...if with-code && files != {} then { files = files-made } else {}
       ...if !with-certificates then {} else { certificates = true }
       ...if replaced == {} then {} else replaced-field(replaced, check-replaced(replace, all-found))
+      ...if base == null then {} else { base = [base-image] }
       # Programs that depend on dpkg read its database.
       ...if has(found-names, "dpkg") then { database = true } else {}
       ...if scripts == null then {} else {
@@ -248,6 +256,13 @@ container({
       ]
     }
 
+    base-image = if base == null then null else import("fpack/oci").of(
+      base,
+      the-arch,
+      if own == null then [] else ["${own.out}/bin"],
+      program != null,
+    )
+
     files-made = import("fpack/files").files {
       name = store-name("${file-name}-files")
       users = { ${u.name} = u for u in all-users }
@@ -259,8 +274,8 @@ container({
     entry = strings(entrypoint)
     arguments = strings(command)
     variables = texts({
-      ...if linked || names == [] then {} else { LANG = "C.UTF-8" }
-      ...if own == null then {} else { PATH = "${own.out}/bin:${system-path}" }
+      ...if linked || names == [] || base != null then {} else { LANG = "C.UTF-8" }
+      ...if own == null || base != null then {} else { PATH = "${own.out}/bin:${system-path}" }
       ...map-record(
         import("fpack/variables").for-programs("env", env),
         (key, value) => import("fpack/variables").text-of("env", key, value),
@@ -293,6 +308,13 @@ container({
       config
       codec
       ...if foreign == [] then {} else { foreign }
+      ...if base == null then {} else { base = [base-image] }
+      ...if annotations == {} then {} else {
+        annotations = [
+          [key, import("fpack/variables").text-of("annotations", key, value)]
+          for key, value in annotations
+        ]
+      }
     }
     image-made = derivation { kind = "image", name = file-name, args = image-args }
     own-meta = if meta == {} then {} else import("fpack/meta").checked(meta)
@@ -335,6 +357,7 @@ container({
     packages
     closure
     rules
+    base
     configure
     replace
     wants
@@ -347,6 +370,7 @@ container({
     ports
     volumes
     labels
+    annotations
     users
     files
     directories
@@ -436,6 +460,11 @@ runs-scripts(configure, unconfigured, names, has-package, arch) =
       "configure",
     )
   else configure != false
+
+# With a base, none run: they would see another system than the container's.
+refuse-scripts(configure) =
+  if configure == null || configure == false then false
+  else error("Maintainer scripts do not run on a base", "configure")
 
 release-has(release, arch, name) = get(import("fpack/debian-package").of-release(release, arch), name, null) != null
 

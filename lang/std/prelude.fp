@@ -6,6 +6,7 @@ platform = import("fpack/platform").current
 container = import("fpack/container").container
 container-for = import("fpack/container").container-for
 files = import("fpack/files").files
+oci = import("fpack/oci").oci
 
 package = import("fpack/package").package
 make = import("./build/make.fp").make

@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 import pytest
 from blake3 import blake3
 from fpack.builders import arguments, kinds
+from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.kinds import table
 from fpack.builders.net.http import Http
 from fpack.builders.protocol import BuildError
@@ -44,7 +45,8 @@ COMPLETE: dict[str, dict[str, Any]] = {
     "image": {
         "name": "n", "tag": "t", "root": PATH, "files": None, "paths": [OTHER], "program": [PATH, "n"], "arch": "amd64",
         "max_layers": 50, "config": {"env": {}}, "codec": {"name": "zstd"}, "tools": OTHER,
-        "foreign": ["/opt/**"],
+        "foreign": ["/opt/**"], "annotations": [["a", "b"]], "created": ["2026-01-01T00:00:00Z"],
+        "base": [{"image": OTHER, "name": "h:1/n@sha256:00", "hides": ["/a"], "first": ["/b"], "program": True}],
     },
     "layer": {
         "parts": [{"path": PATH, "prefix": ""}, {"path": OTHER, "prefix": "", "exclude": ["/a"]}],
@@ -55,6 +57,12 @@ COMPLETE: dict[str, dict[str, Any]] = {
         "sources": 1, "meta": {"ab" * 20: {"licence": "MIT"}},
     },
     "npm": {"path": "p", "url": "", "integrity": "sha512-AA=="},
+    "oci": {"urls": ["oci://h:1/n"], "sha256": "0" * 64, "arch": "amd64", "tag": "1"},
+    "ociblob": {"urls": ["oci://h:1/n"], "sha256": "0" * 64, "size": 3},
+    "ocilayer": {
+        "urls": ["oci://h:1/n"], "sha256": "0" * 64, "size": 3, "diff_id": "sha256:00",
+        "media_type": "application/vnd.oci.image.layer.v1.tar",
+    },
     "pypi": {
         "project": "p", "version": "1", "hashes": ["0" * 64], "urls": ["file:///x"], "python": "3.13", "libc": "2.41",
         "arch": "amd64", "optional": False, "sources": True,
@@ -73,6 +81,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
                      "init_if_needed": True, "words": ["w"], "built": ["x", "y"]}],
         "configured": OTHER, "configured_drop": ["/a"], "setuid": ["/b"], "database": True, "interpreted": True,
         "replace": [{"package": "p", "path": OTHER, "packages": ["q"]}], "certificates": True, "files": OTHER,
+        "base": [{"image": OTHER, "name": "h:1/n@sha256:00", "hides": ["/a"], "first": ["/b"], "program": True}],
     },
     "sbom": {"manifest": PATH, "formats": ["cyclonedx-1.6"], "fpack": "1", "supplier": "s"},
     "skeleton": {"source": PATH, "language": "rust", "vendor": "crates"},
@@ -90,14 +99,17 @@ DIGESTS = {
     "fetch": "07f36f1f71485e04",
     "files": "05d2a081a5b2a6de",
     "gomod": "1b6fa697069b04f9",
-    "image": "1cb5267fff0b5e6b",
+    "image": "350d289bca98d398",
     "layer": "eacd33cce89eedb6",
     "manifest": "23eb2138aa38dbcc",
     "npm": "28b1256fab9cabc9",
+    "oci": "c718fbb060f29734",
+    "ociblob": "d5534109d690c61a",
+    "ocilayer": "df0440f0aa627cf9",
     "pypi": "82d346add165fac0",
     "relocated": "986e5659f4152358",
     "resolve": "3035c6d5a0d97e5d",
-    "root": "e8878502e93db07c",
+    "root": "3a823002662fcea8",
     "sbom": "172fe4da580e82bb",
     "skeleton": "0970c947bd9cc224",
     "slice": "15bbd1d96b1233fe",
@@ -138,6 +150,8 @@ def builders(store: Store) -> Mapping[str, Any]:
         source_selections={},
         keep_failed=False,
         http=Http,
+        keep_blobs=False,
+        repository=lambda address: DirectoryRepository(Path("/nonexistent")),
         missing=missing,
         files=lambda: None,
     )

@@ -1,0 +1,237 @@
+"""Build the `ocilayer` kind: list the entries of a layer of another image, a base, whose blob need not be kept.
+
+The layer is read once, from the blob if the store has it, else as it arrives from the registry. Its list is enough to
+check what stands on it, to write the manifest, and to push, since the registry of the base has the blob.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from blake3 import blake3
+from fpack.builders import arguments
+from fpack.builders.distribution.protocol import BlobEntry, Corrupt, Repository
+from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, ManifestEntry, encode_entry
+from fpack.builders.oci.base_documents import CODECS
+from fpack.builders.payload.whiteouts import is_whiteout
+from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
+from fpack.builders.streams import tar_reader
+from fpack.builders.streams.stream import ArchiveError, PieceReader, Section, Stream, blocks
+from fpack.builders.streams.tar_reader import TarMember, TarReader
+from fpack.store import canonical
+from fpack.store.canonical import Value
+from fpack.store.derivation import Derivation
+
+from . import ociblob
+from .layer import ENTRIES, LayerInfo
+
+if TYPE_CHECKING:
+    from .table import Services
+
+VERSION = 1
+
+# A layer may have LEAST bytes unpacked, and RATIO times the size of its blob more.
+LEAST, RATIO = 1 << 30, 50
+MAX_ENTRIES = 400_000
+EXTRAS = "extras"  # the file of the output with the whiteouts and the texts
+MAX_TEXT = 1 << 20
+# The files whose content something else is made of.
+TEXTS = (b"etc/passwd", b"etc/group", b"etc/shadow", b"etc/gshadow")
+_PLAIN = (0o755, 0, 0)
+
+
+class OcilayerArgs(NamedTuple):
+    """The arguments. urls: addresses of repositories. sha256, size: of the blob. diff_id: the digest of its tar."""
+
+    urls: tuple[str, ...]
+    sha256: str
+    size: int
+    media_type: str
+    diff_id: str
+
+
+class OcilayerBuilder(BaseBuilder):
+    """The builder of `ocilayer`. Its output has the files `layer` and `entries` of a layer, and `extras`, but no blob.
+
+    keep: request the blob, and read that: it will be needed on this machine.
+    """
+
+    version = VERSION
+    network = True
+
+    def __init__(self, repository: ociblob.Open, keep: Callable[[], bool]) -> None:
+        self._repository = repository
+        self._keep = keep
+
+    def key(self, drv: Derivation) -> Value:
+        """Return what the layer is, and no repository."""
+        args = arguments.read(OcilayerArgs, drv.args)
+        return [f"ocilayer {VERSION}", args.sha256, args.size, args.media_type, args.diff_id]
+
+    def build(self, task: Task) -> Steps:
+        """Read the layer, and write its list."""
+        args = arguments.read(OcilayerArgs, task.args)
+        if args.media_type not in CODECS:
+            raise BuildError("A layer of a base image has an unknown media type", why=f"it is {args.media_type!r:.100}")
+        listing = _Listing(args)
+        if self._keep():
+            (path,) = yield Need([ociblob.derivation(args.urls, f"sha256:{args.sha256}", args.size)])
+            listing.read(task.tree(path).chunks(ociblob.FILE), task)
+        else:
+            entry = BlobEntry(args.media_type, f"sha256:{args.sha256}", args.size)
+
+            def read(repository: Repository) -> None:
+                nonlocal listing
+                listing = _Listing(args)
+                listing.read(repository.read_blob(entry), task)
+
+            ociblob.first_of(args.urls, self._repository, read)
+        return listing.write(task)
+
+
+class _Listing:
+    """The entries of one layer, by path."""
+
+    def __init__(self, args: OcilayerArgs) -> None:
+        self._args = args
+        self._where = f"sha256:{args.sha256}"
+        self._entries: dict[bytes, ManifestEntry] = {}
+        self._whiteouts: set[bytes] = set()
+        self._texts: dict[bytes, bytes] = {}
+        self._tar = 0
+
+    def read(self, pieces: Iterator[bytes], task: Task) -> None:
+        """Read the blob. Raise Corrupt or BuildError if it is not the one of the arguments, or has what none may."""
+        args = self._args
+        outer, inner = hashlib.sha256(), hashlib.sha256()
+
+        def counted() -> Iterator[bytes]:
+            done = 0
+            for piece in pieces:
+                task.check()
+                outer.update(piece)
+                done += len(piece)
+                task.progress(min(done, args.size), args.size)
+                yield piece
+
+        def unpacked(source: Iterator[bytes]) -> Iterator[bytes]:
+            for block in source:
+                inner.update(block)
+                self._tar += len(block)
+                yield block
+
+        try:
+            section = Section(PieceReader(counted()), args.size, "The layer")
+            stream = Stream(unpacked(blocks(section, CODECS[args.media_type])), LEAST + RATIO * args.size)
+            archive = TarReader(stream)
+            for member in archive:
+                task.check()
+                self._member(member, archive)
+            section.skip()
+        except ArchiveError as error:
+            why = ": ".join(text for text in (error.what, error.why) if text)
+            where = " ".join(text for text in (self._where, error.where) if text)
+            raise BuildError("A layer of the base image cannot be read", where=where, why=why) from None
+        if outer.hexdigest() != args.sha256:
+            raise Corrupt("A layer of the base image has other content than its digest says", where=self._where)
+        if f"sha256:{inner.hexdigest()}" != args.diff_id:
+            why = f"its tar has the digest sha256:{inner.hexdigest()}, and the configuration says {args.diff_id}"
+            what = "A layer of the base image is not the one of its configuration"
+            raise BuildError(what, where=self._where, why=why)
+
+    def _member(self, member: TarMember, archive: TarReader) -> None:
+        path = self._checked(member.name)
+        if is_whiteout(path):
+            self._whiteouts.add(path)
+            return
+        if path in self._entries:
+            raise self._refused(path, "it occurs twice in one layer")
+        if len(self._entries) >= MAX_ENTRIES:
+            raise BuildError("A layer of the base image has too many entries", where=self._where)
+        owner = (member.mode, member.uid, member.gid)
+        if member.kind == tar_reader.DIRECTORY:
+            self._add(ManifestEntry(path, DIRECTORY, *owner, 0, b"", b"", b"", 0))
+        elif member.kind == tar_reader.SYMLINK:
+            if not member.target:
+                raise self._refused(path, "it is a symlink without a target")
+            self._add(ManifestEntry(path, SYMLINK, 0o777, *owner[1:], 0, b"", b"", member.target, 0))
+        elif member.kind == tar_reader.LINK:
+            known = self._entries.get(self._checked(member.target))
+            if known is None or known.kind == DIRECTORY:
+                raise self._refused(path, "it is a hard link to what is not a file of the same layer")
+            self._add(known._replace(path=path))
+        else:
+            self._file(path, owner, archive)
+
+    def _file(self, path: bytes, owner: tuple[int, int, int], archive: TarReader) -> None:
+        sha256, blake, size = hashlib.sha256(), blake3(), 0
+        text: list[bytes] | None = [] if path in TEXTS else None
+        for piece in archive.content():
+            sha256.update(piece)
+            blake.update(piece)
+            size += len(piece)
+            if text is not None and size <= MAX_TEXT:
+                text.append(piece)
+        if text is not None and size <= MAX_TEXT:
+            self._texts[path] = b"".join(text)
+        self._add(ManifestEntry(path, FILE, *owner, size, blake.digest(), sha256.digest(), b"", 0))
+
+    def _add(self, entry: ManifestEntry) -> None:
+        self._entries[entry.path] = entry
+
+    def _checked(self, name: bytes) -> bytes:
+        """Return a member's name without "./" and the trailing slash. Raise BuildError if it leads elsewhere."""
+        path = name.removeprefix(b"./").rstrip(b"/")
+        if path == b".":
+            path = b""
+        parts = path.split(b"/")
+        if name.startswith(b"/") or (path and {b"", b".", b".."} & {*parts}):
+            raise self._refused(name, "its path is absolute, or not in its shortest form")
+        if max(map(len, parts)) > 255 or len(path) > 3800:
+            raise self._refused(name[:100], "its path is too long")
+        return path
+
+    def _refused(self, path: bytes, why: str) -> BuildError:
+        return BuildError(f"/{os.fsdecode(path)} of a layer of the base image is invalid", where=self._where, why=why)
+
+    def write(self, task: Task) -> Built:
+        """Write the output."""
+        for path in list(self._entries):
+            above = path.rpartition(b"/")[0]
+            if above and above not in self._entries:
+                self._imply(above)
+        rows = [self._entries[path] for path in sorted(self._entries)]
+        files = [entry for entry in rows if entry.kind != DIRECTORY]
+        args = self._args
+        info = LayerInfo(
+            media_type=args.media_type,
+            digest=f"sha256:{args.sha256}",
+            diff_id=args.diff_id,
+            size=args.size,
+            tar=self._tar,
+            unpacked=sum(entry.size for entry in files),
+            files=len(files),
+            entries=len(rows),
+            shipped=(len(files),),
+            generated=0,
+            configured=0,
+        )
+        writer = task.writer()
+        writer.file("layer", [info.encode()])
+        writer.file(ENTRIES, (encode_entry(entry) for entry in rows))
+        texts = [[path, text] for path, text in sorted(self._texts.items())]
+        writer.file(EXTRAS, [canonical.encode({"whiteouts": sorted(self._whiteouts), "texts": texts})])
+        return Built(writer)
+
+    def _imply(self, path: bytes) -> None:
+        """Add the directories above an entry that the tar does not list. Their attributes are the engine's."""
+        while path and path not in self._entries:
+            self._entries[path] = ManifestEntry(path, DIRECTORY, *_PLAIN, 0, b"", b"", b"", None)
+            path = path.rpartition(b"/")[0]
+
+
+def make(services: Services) -> OcilayerBuilder:
+    return OcilayerBuilder(services.repository, lambda: services.keep_blobs)

@@ -1,0 +1,1 @@
+"""Check what an image has from the image of another tool, its base."""

@@ -1,0 +1,126 @@
+"""Compute what a container sees of the layers of an image's base, and check the manifest's record of the base."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from fpack.builders.manifest.format import DIRECTORY, OCI, BaseRecord, Head, ManifestEntry
+from fpack.builders.streams import strict_json
+from fpack.builders.verify.findings import MANIFEST, Report, show
+from fpack.store.derivation import Derivation
+
+_OPAQUE = b".wh..wh..opq"
+_PREFIX = b".wh."
+_Node = tuple[ManifestEntry | None, int, "dict[bytes, Any]"]  # entry, layer, what is below it
+
+
+class BaseFiles:
+    """The files of the layers added so far, one over another. `whiteouts` are those of the record."""
+
+    def __init__(self, record: BaseRecord) -> None:
+        self._record = record
+        self._top: dict[bytes, _Node] = {}
+
+    def add(self, number: int, entries: Sequence[ManifestEntry]) -> None:
+        """Add a layer."""
+        for layer, path in self._record.whiteouts:
+            if layer == number:
+                above, _, name = path.rpartition(b"/")
+                found = self._directory(above)
+                if found is not None and name == _OPAQUE:
+                    found.clear()
+                elif found is not None:
+                    found.pop(name.removeprefix(_PREFIX), None)
+        for entry in entries:
+            if entry.path and entry.part is not None:
+                self._put(number, entry)
+
+    def _directory(self, path: bytes) -> dict[bytes, _Node] | None:
+        node = self._top
+        for name in path.split(b"/") if path else ():
+            found = node.get(name)
+            if found is None:
+                return None
+            node = found[2]
+        return node
+
+    def _put(self, number: int, entry: ManifestEntry) -> None:
+        *above, name = entry.path.split(b"/")
+        node = self._top
+        for part in above:
+            known = node.get(part)
+            if known is None or (known[0] is not None and known[0].kind != DIRECTORY):
+                known = node[part] = (None, number, {})
+            node = known[2]
+        before = node.get(name)
+        below = before[2] if before is not None and entry.kind == DIRECTORY else {}
+        node[name] = (entry, number, below)
+
+    def layers(self) -> dict[int, list[ManifestEntry]]:
+        """Return the entries of each layer that a container sees, without hidden ones."""
+        hidden = {*self._record.hidden}
+        found: dict[int, list[ManifestEntry]] = {number: [] for number in range(self._record.layers)}
+        for entry, number in _walk(self._top):
+            if entry.path not in hidden:
+                found[number].append(entry)
+        return found
+
+    def paths(self) -> set[bytes]:
+        """Return the paths of everything but directories, also of what is hidden."""
+        return {entry.path for entry, _ in _walk(self._top) if entry.kind != DIRECTORY}
+
+
+def _walk(top: dict[bytes, _Node]) -> Iterator[tuple[ManifestEntry, int]]:
+    waiting = [top]
+    while waiting:
+        for entry, number, below in waiting.pop().values():
+            if entry is not None:
+                yield entry, number
+            if below:
+                waiting.append(below)
+
+
+def check_record(head: Head, derivations: Mapping[str, Derivation], report: Report) -> None:
+    """Check that the record of the base fits its name, the layers and the derivations."""
+    base = head.base
+    assert base is not None
+    trouble = _trouble(base, head)
+    if trouble:
+        report.add(MANIFEST, "base", trouble)
+    digest = base.name.rpartition("@sha256:")[2]
+    if not any(source.kind == OCI and source.sha256 == digest for source in head.sources):
+        report.add(MANIFEST, "base", f"no source of the manifest is {show(base.name.encode())}")
+    for number, layer in enumerate(head.layers):
+        made = derivations.get(layer.derivation)
+        found = (made.args.get("sha256"), made.args.get("diff_id")) if made and made.kind == "ocilayer" else None
+        wanted = (layer.blob.digest.removeprefix("sha256:"), layer.diff_id) if number < base.layers else None
+        if found != wanted:
+            report.add(MANIFEST, f"layer {number + 1}", "its derivation contradicts the record of the base")
+
+
+def _trouble(base: BaseRecord, head: Head) -> str:
+    """Follow the documents from the digest in the base's name to the layers. Return what is wrong, or ""."""
+    wanted = base.name.rpartition("@")[2]
+    value: Any = None
+    for number, data in enumerate(base.documents):
+        if f"sha256:{hashlib.sha256(data).hexdigest()}" != wanted:
+            return f"a document of it is not {wanted:.80}"
+        try:
+            value = strict_json.parse(data)
+        except ValueError as error:
+            return f"a document of it is invalid: {error}"
+        if number + 1 < len(base.documents):
+            listed = value.get("manifests") if isinstance(value, dict) else None
+            digests = [entry.get("digest") for entry in listed or () if isinstance(entry, dict)]
+            wanted = base.manifest
+            if wanted not in digests:
+                return "its index does not list the image"
+    if wanted != base.manifest:
+        return f"its image is {wanted:.80}, and not {base.manifest}"
+    layers = value.get("layers") if isinstance(value, dict) else None
+    digests = [layer.get("digest") for layer in layers or () if isinstance(layer, dict)]
+    if digests != [layer.blob.digest for layer in head.layers[: base.layers]]:
+        return "the first layers are not those of its image"
+    return ""

@@ -1,0 +1,1 @@
+result = container { name = "app", packages = [], base = { name = "debian" } }.image

@@ -1,0 +1,4 @@
+result = oci(
+  "registry.example/base@sha256:abababababababababababababababababababababababababababababababab",
+  hides = ["etc"],
+)

@@ -1,0 +1,1 @@
+result = oci("base@sha256:abababababababababababababababababababababababababababababababab")
