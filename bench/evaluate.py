@@ -24,11 +24,16 @@ from fpack.lang.runtime.values import describe  # noqa: E402
 def main(file: str, attribute: str, cache: str, database: str = "") -> None:
     """Print the attribute, or the number of derivations that were made for it."""
     limits = Limits.configured()  # as fpack itself has them
-    evaluator = Evaluator(cache=cache, limits=limits, packages=Archive(), settings={"arch": "amd64"})
+    evaluator = Evaluator(
+        cache=cache, limits=limits, packages=Archive(), settings={"arch": "amd64"}, remembers=lambda: b"benchmark"
+    )
     value = evaluator.select(evaluator.load(file), [attribute])
     if isinstance(value, list):
         deep_stack.run(lambda: all_derivations(evaluator, value), limits)
         print(len(evaluator.derivations))
+        evaluator.remember()
+        if "MEMBERS" in os.environ:
+            print(evaluator.evaluated_members, file=sys.stderr)
     else:
         print(value)
     if database:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Any
@@ -31,12 +31,15 @@ from .errors import EvalError, Fault, quote
 from .module_loader import Modules, importer
 from .protocols import PackageSource
 from .runtime import call_sites, deep_stack, parameter_types
+from .runtime.reads import ReadLog
 from .runtime.records import update as record_update
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from fpack.store.files.source import SourceSelection
+
+    from .member_memory import MemberMemory
 
 PRELUDE = "prelude"
 MAX_DEPTH = 1000
@@ -54,8 +57,9 @@ class Evaluator:
     root: the project's directory; None: found from each file. cache: where compiled modules are kept; None: nowhere.
     library: directories of `fpack/NAME` files, beside the standard library. settings: what the library may know of the
     outside (arch, codec, version). limits: what all of it may take; None: no limits. messages: takes the kind (`trace`
-    or `warning`) and the text of each message of the builtins of these names. What is wrong in a text is raised as an
-    EvalError.
+    or `warning`) and the text of each message of the builtins of these names. remembers: the members of package sets
+    are remembered in the cache; returns a digest of all that they depend on besides the project's files, or None if
+    they cannot be remembered. What is wrong in a text is raised as an EvalError.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Evaluator:
         settings: Mapping[str, Value] | None = None,
         limits: Limits | None = None,
         messages: Callable[[str, str], None] | None = None,
+        remembers: Callable[[], bytes | None] | None = None,
     ) -> None:
         self._root = os.path.realpath(root) if root is not None else None
         self._cache = cache
@@ -76,7 +81,8 @@ class Evaluator:
         if limits is not None:
             limits.locate = _locate
         self._packages = packages
-        self._deriver = Deriver(sources)
+        self._log = ReadLog()
+        self._deriver = Deriver(sources, self._log)
         self._messages = messages
         self._warned: set[str] = set()
         self.has_messages = False  # a message was given, so that the evaluation does more than to return a value
@@ -92,7 +98,7 @@ class Evaluator:
             ".S": self._deriver.text,
             "settings": dict(settings or {}),
         }
-        self._directories = DirectoryBuiltins(self._package_set)
+        self._directories = DirectoryBuiltins(self._package_set, self._log)
         self._modules.base |= _titled(
             {
                 **StringBuiltins(self._deriver).functions(),
@@ -104,6 +110,9 @@ class Evaluator:
             }
         )
         self._ready = False
+        self._remembers = remembers if cache is not None else None
+        self._memory: MemberMemory | None = None
+        self._forgets = False
 
     # ---- values
 
@@ -281,17 +290,59 @@ class Evaluator:
 
         return self.run(work)
 
+    # ---- members of package sets
+
+    def remember(self) -> None:
+        """Keep what was evaluated of the members of package sets for later evaluations."""
+        if self._memory is not None and not (self.has_messages or self._forgets):
+            self.run(self._memory.save)
+
+    def depends_on_more(self) -> None:
+        """Take note that the evaluation depends on what `remembers` does not cover: nothing of it is remembered."""
+        self._forgets = True
+
+    def reads_unseen(self, path: PathValue) -> None:
+        """Take note that a path was given to code whose reads are not recorded."""
+        self._log.opaque.add(path.reader)
+
+    @property
+    def evaluated_members(self) -> int:
+        """The number of members of package sets that were evaluated, and not recalled."""
+        return 0 if self._memory is None else self._memory.evaluations
+
+    def complete(self, outputs: Iterable[bytes], known: Callable[[bytes], object]) -> None:
+        """Evaluate the recalled derivations that others need and whose encoding is unknown.
+
+        outputs: digests of derivations. known: returns the encoding of a derivation that is stored elsewhere, or None.
+        """
+        if self._memory is not None:
+            self.run(partial(self._memory.complete, outputs, known))
+
     def adopt(self, body: bytes) -> None:
         """Make a derivation of another evaluation known to this one, so that its outputs are values here."""
         self._deriver.adopt(body)
 
     # ---- inside
 
+    def _read(self, path: PathValue) -> str:
+        """Return the text of a file of the project."""
+        text = read(path.path)
+        if path.reader:
+            from blake3 import blake3
+
+            self._log.note(path.reader, ("text", path.path, blake3(text.encode()).digest()))
+        return text
+
     def _package_set(self, base: Value, directory: PathValue) -> Value:
         """Return a record extended by the files of a directory."""
         from fpack.lang.runtime.records.package_sets import package_set
 
-        return package_set(_SetFiles(self._modules, self._directories, self._cache), base, directory)
+        if self._memory is None and self._remembers is not None:
+            from .member_memory import MemberMemory
+
+            assert self._cache is not None
+            self._memory = MemberMemory(self._cache, self._remembers, self._modules, self._deriver, self._directories)
+        return package_set(_SetFiles(self._modules, self._directories, self._cache, self._memory), base, directory)
 
     def _shown(self, error: BaseException) -> BaseException:
         """Return the error to show to the user; return the error itself if it is a bug of fpack."""
@@ -357,7 +408,7 @@ class Evaluator:
             return [dict(p) for p in source().closure(text_of(release), strings_of(names), text_of(arch))]
 
         return {
-            **readers(read),
+            **readers(self._read),
             "debian-releases": releases,
             "ubuntu-releases": ubuntu_releases,
             "debian-package": package,
@@ -368,8 +419,11 @@ class Evaluator:
 class _SetFiles:
     """The files of package sets."""
 
-    def __init__(self, modules: Modules, directories: DirectoryBuiltins, cache: str | Path | None) -> None:
+    def __init__(
+        self, modules: Modules, directories: DirectoryBuiltins, cache: str | Path | None, memory: MemberMemory | None
+    ) -> None:
         self._modules = modules
+        self.memory = memory
         self._cache = cache
         self.entries = directories.entries
 

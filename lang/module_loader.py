@@ -9,7 +9,7 @@ from __future__ import annotations
 import marshal
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import CodeType
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from fpack.lang.runtime.paths import project_root, within
 from fpack.lang.runtime.records.layers import filled, flatten
 from fpack.lang.runtime.records.literals import claimed
 from fpack.lang.runtime.values import Path as PathValue
-from fpack.lang.runtime.values import Record, Value, evaluated, pending, record_with_origin
+from fpack.lang.runtime.values import Record, Thunk, Value, evaluated, pending, record_with_origin
 from fpack.lang.syntax.source import Source, normal, read_text
 from fpack.store.errors import FpackError
 from fpack.store.files import disk_cache
@@ -38,9 +38,14 @@ Compiled = tuple[CodeType, Free, list[tuple[CodeType, tuple[Any, ...]]]]  # the 
 
 
 class Module:
-    """One text, ready to run. root: the project's (or library's) directory; directory: the file's."""
+    """One text, ready to run. root: the project's (or library's) directory; directory: the file's.
 
-    __slots__ = ("source", "code", "free", "functions", "root", "directory", "value", "running", "changeable")
+    path: the real path of a file of the user, else "". imports: the real paths of the user's files that it imported.
+    """
+
+    __slots__ = (
+        "source", "code", "free", "functions", "root", "directory", "value", "running", "changeable", "path", "imports",
+    )  # fmt: skip
 
     def __init__(self, source: Source, compiled: Compiled, root: str, directory: str) -> None:
         self.source = source
@@ -50,6 +55,8 @@ class Module:
         self.directory = directory
         self.value: Value = None
         self.running = False
+        self.path = ""
+        self.imports: set[str] = set()
         self.changeable: Module | None = None  # the same file, compiled to run with other values of its fields
 
 
@@ -90,9 +97,12 @@ class Modules:
         self.hidden: frozenset[str] = frozenset()  # builtins that only the library sees
         self.prelude: dict[str, Value] = {}
         self._files: dict[str, Module] = {}
+        self._own: dict[str, Module] = {}
         self._real: dict[str, str] = {}  # a file is the same one for a whole evaluation
         self._named: dict[str, Value] = {}
-        self._imported: dict[tuple[str, str], Value] = {}  # by the importing directory and the relative path
+        # The value and the real path of a file, by the importing directory and the relative path.
+        self._imported: dict[tuple[str, str], tuple[Value, str]] = {}
+        self.recalled: set[str] = set()  # files that were not run, because what they define is known
         self._stack: list[Module] = []
         self._originals: dict[tuple[Source, int, int], CodeType] = {}
         self.latest: Source | None = None  # the last text of the user's own that was run
@@ -103,15 +113,16 @@ class Modules:
 
     def file(self, path: str, root: str | None = None, library: bool = False) -> Value:
         """Return the record of a file's fields. root: the project directory; None: found from the file's path."""
-        real = self._real.get(path)
-        if real is None:
-            real = self._real[path] = os.path.realpath(path)
+        real = self.real_path(path)
         module = self._files.get(real)
         if module is None:
             directory = os.path.dirname(real)
             name = f"fpack/{os.path.basename(real)}" if library else _shown(path)
             source = Source(name, normal(read_text(real, name)), library)
             module = self.compile(source, root or project_root(directory), directory)
+            if not library:
+                module.path = real
+                self._own[real] = module
             self._files[real] = module
             try:
                 module.value = self._record(module)
@@ -128,7 +139,24 @@ class Modules:
 
     def own_files(self) -> list[str]:
         """Return the real paths of the files that were run, without those of the library, sorted."""
-        return sorted(path for path, module in self._files.items() if not module.source.library)
+        return sorted({path for path, module in self._files.items() if not module.source.library} | self.recalled)
+
+    def own_modules(self) -> dict[str, Module]:
+        """Return the modules of the user's own files that were run, by the real path."""
+        return self._own
+
+    def real_path(self, path: str) -> str:
+        """Return the real path of a file, which is the same for a whole evaluation."""
+        real = self._real.get(path)
+        if real is None:
+            real = self._real[path] = os.path.realpath(path)
+        return real
+
+    def note_use(self, reader: str, path: str) -> None:
+        """Record that a file uses another one, whose real path is given."""
+        module = self._files.get(reader)
+        if module is not None:
+            module.imports.add(path)
 
     def through_links(self) -> bool:
         """Return True if a file was reached through a symlink."""
@@ -149,6 +177,18 @@ class Modules:
         ]
         raise Fault(f"The library has no file {quote('fpack/' + name)}", hint=did_you_mean(f"fpack/{name}", known))
 
+    def name_in_library(self, value: Value, files: Iterable[str]) -> str | None:
+        """Return FILE.FIELD for a value that is a field of a file of the library, as it is; else None."""
+        for name in files:
+            record = self._named.get(name)
+            if record.__class__ is Record:
+                for key, found in dict.items(record):
+                    if found.__class__ is Thunk and found.cell_contents.__class__ is tuple:
+                        found = found.cell_contents[0]
+                    if found is value:
+                        return f"{name}.{key}"
+        return None
+
     def imported(self, target: Value, module: Module) -> Value:
         """Return the value of `import(target)` in a module."""
         if target.__class__ is PathValue:
@@ -158,7 +198,9 @@ class Modules:
         elif target.startswith("fpack/"):
             return self.named(target[len("fpack/") :])
         elif (module.directory, target) in self._imported:
-            return self._imported[module.directory, target]
+            value, real = self._imported[module.directory, target]
+            module.imports.add(real)
+            return value
         elif target.startswith(("./", "../")):
             path = _path(module, target).path
         else:
@@ -170,8 +212,10 @@ class Modules:
                 f"{quote(target if target.__class__ is str else path)} is a directory", hint="import a file in it"
             )
         value = self.file(path, module.root, module.source.library)
+        real = self.real_path(path)
+        module.imports.add(real)
         if target.__class__ is str:
-            self._imported[module.directory, target] = value
+            self._imported[module.directory, target] = value, real
         return value
 
     def _record(self, module: Module) -> Record:
@@ -198,6 +242,7 @@ class Modules:
         """Return a file's own definitions, as `.value`, if its fields see other values: see `FileOrigin`."""
         if module.changeable is None:
             module.changeable = self.compile(module.source, module.root, module.directory, fields_given=True)
+            module.changeable.path, module.changeable.imports = module.path, module.imports
         namespace = Given(given)
         scope = self._run(module.changeable, namespace)
         made = scope[".value"]
@@ -356,7 +401,7 @@ def _by_code(code: CodeType, infos: Mapping[str, FunctionInfo]) -> Iterator[tupl
 
 
 def _path(module: Module, text: str) -> PathValue:
-    return within(module.root, module.directory, text, module.source.library)
+    return within(module.root, module.directory, text, module.source.library, module.path)
 
 
 def importer(modules: Modules, module: Module | None = None) -> Callable[[Value], Value]:

@@ -12,8 +12,6 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from glob import glob
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -166,7 +164,7 @@ class AnswerRecorder:
 
     def evaluated(self, workspace: Workspace, target: Target) -> None:
         """Record the evaluation's inputs, before anything else changes."""
-        installed = _installation()
+        installed = evaluation_log.installation()
         evaluator = workspace.evaluator
         if self._request is None or not installed or evaluator.through_links() or evaluator.has_messages:
             return  # an answer from the cache would not print the messages of the evaluation again
@@ -200,21 +198,3 @@ class AnswerRecorder:
                 _name(self._request),
                 marshal.dumps((evaluation_log.plain(self._read), str(path), [entry.base for entry in closure])),
             )
-
-
-def _installation() -> list[str]:
-    """Return files that change with the installed fpack or codec.
-
-    The list is empty if the sources are used in place.
-    """
-    found = []
-    for name in ("fpack.cli", "zstandard"):
-        spec = find_spec(name)
-        packages = (
-            os.path.realpath(spec.origin).rpartition(f"/{name.replace('.', '/')}/")[0] if spec and spec.origin else ""
-        )
-        records = glob(f"{packages}/{name.partition('.')[0]}-*.dist-info/RECORD") if packages else []
-        if not records:
-            return []
-        found += records
-    return found

@@ -9,6 +9,8 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from glob import glob
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from blake3 import blake3
@@ -157,3 +159,21 @@ def question(form: str, what: Sequence[str], lock: str | None, *more: str) -> st
         digest.update(len(data).to_bytes(8, "big"))
         digest.update(data)
     return digest.hexdigest(20)
+
+
+def installation() -> list[str]:
+    """Return files that change with the installed fpack or codec.
+
+    The list is empty if the sources are used in place.
+    """
+    found = []
+    for name in ("fpack.cli", "zstandard"):
+        spec = find_spec(name)
+        packages = (
+            os.path.realpath(spec.origin).rpartition(f"/{name.replace('.', '/')}/")[0] if spec and spec.origin else ""
+        )
+        records = glob(f"{packages}/{name.partition('.')[0]}-*.dist-info/RECORD") if packages else []
+        if not records:
+            return []
+        found += records
+    return found

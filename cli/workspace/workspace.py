@@ -60,6 +60,7 @@ class Workspace:
         self.options = options
         self._project: Path | None = None
         self._root: Path | None = None
+        self._lock_read = b""  # the digest of the lock that `source` has read
         self._target: Target | None = None
         self._repositories: dict[str, Repository] = {}
         self.keep_blobs = True  # the layers of base images are needed on this machine
@@ -250,6 +251,9 @@ class Workspace:
         from fpack.builders.debian.lock.file import LockFile
         from fpack.builders.debian.package_source import DebianSource
 
+        from .evaluation_log import digest_of
+
+        self._lock_read = digest_of(os.fspath(self.lock_file))
         source = DebianSource(
             LockFile(self.lock_file),
             arch=self.arch,
@@ -379,7 +383,31 @@ class Workspace:
                 ),
             },
             messages=lambda kind, text: warn(text) if kind == "warning" else note(f"{kind}: {text}"),
+            remembers=self._dependencies,
         )
+
+    def _dependencies(self) -> bytes | None:
+        """Return a digest of what evaluation depends on besides the project's files, or None if that can change."""
+        from .evaluation_log import digest_of, installation, signature
+
+        installed = installation()
+        if not installed or (self._project is None and self.options.lock is None):
+            return None  # the user's own lock is refreshed when it is old
+        lock = digest_of(os.fspath(self.lock_file))
+        if "source" in self.__dict__ and (lock != self._lock_read or self.source.file.changed):
+            return None
+        from blake3 import blake3
+
+        codec = sorted(_codec(self.options.compress).items())
+        facts = (
+            VERSION,
+            [signature(path) for path in installed],
+            self.arch,
+            machine_arch(),
+            self.options.builds,
+            codec,
+        )
+        return blake3(f"{facts}".encode() + lock).digest()
 
     @cached_property
     def answers(self) -> PackageAnswers:
@@ -395,6 +423,7 @@ class Workspace:
         wanted = str(evaluated(arch))
         if wanted == machine_arch():
             return None
+        self.evaluator.depends_on_more()  # on the machine's emulators
         from . import machine
 
         name = machine.runs_instead(wanted, in_builds=True)
@@ -409,6 +438,8 @@ class Workspace:
         from . import machine
 
         wanted = str(evaluated(arch))
+        if wanted != machine_arch():
+            self.evaluator.depends_on_more()
         is_foreign = wanted != machine_arch() and bool(machine.runs_instead(wanted, in_builds=True))
         return machine_arch() if is_foreign and machine.can_emulate() else None
 
@@ -425,8 +456,14 @@ class Workspace:
                 if not repairs.make(self.store, error):
                     raise
 
+    def _remember(self) -> None:
+        """Remember what was evaluated of package sets."""
+        if "evaluator" in self.__dict__:
+            self.evaluator.remember()
+
     def _realise(self, outputs: Sequence[Output]) -> list[StorePath]:
         self.cut_off = {}
+        self._remember()  # also if the build fails
         try:
             # If everything is built, the scheduler's modules are not needed.
             return self.store.built(outputs) or self._build(outputs)
@@ -434,6 +471,7 @@ class Workspace:
             self._tell_of_store()
 
     def _build(self, outputs: Sequence[Output]) -> list[StorePath]:
+        self.evaluator.complete((output.derivation for output in outputs), self.store.database.derivation)
         from fpack.builders.rootfs.view import assemble
         from fpack.builders.scheduler.scheduler import Scheduler
         from fpack.cli.ui.progress import reporter
@@ -492,8 +530,10 @@ class Workspace:
     def finish(self) -> None:
         """Write new entries to the lock, and report them."""
         if "source" not in self.__dict__:
+            self._remember()
             return
         self.source.save()
+        self._remember()
         added = [f"{package.name} {package.version}" for package in self.source.added]
         if "answers" in self.__dict__ and self.answers.added:
             note(f"locked what was resolved in {short(self.lock_file)}")

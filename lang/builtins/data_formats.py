@@ -152,15 +152,15 @@ def from_yaml(s: Value, /) -> Value:
     return _parsed(text_of(s), "YAML", "This string")
 
 
-def readers(read: Callable[[str], str]) -> dict[str, Callable[..., Value]]:
-    """Return the builtins that read files. read: returns the text of a file from its path."""
+def readers(read: Callable[[Path], str]) -> dict[str, Callable[..., Value]]:
+    """Return the builtins that read files. read: returns the text of a file."""
 
     def file_of(path: Value) -> tuple[str, str]:
         path = evaluated(path)
         if path.__class__ is not Path:
             hint = "write a path without quotes: ./FILE" if path.__class__ is str else ""
             raise wrong_type(path, "a path", hint)
-        return read(path.path), quote(path.path.rpartition("/")[2])
+        return read(path), quote(path.path.rpartition("/")[2])
 
     def read_text(file: Value, /) -> Value:
         """read-text(file): Return the content of a file as a string."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from fpack.lang.errors import Fault, did_you_mean, quote
 from fpack.lang.runtime.argument_checks import ArgumentError, record_of, wrong_type
+from fpack.lang.runtime.reads import ReadLog
 from fpack.lang.runtime.values import Path, Value, describe, evaluated
 from fpack.store.errors import FpackError
 from fpack.store.path import check_name
@@ -25,10 +26,11 @@ Layer = Callable[[Value, Path], Value]  # extends a record by the files of a dir
 
 
 class DirectoryBuiltins:
-    """The builtins for directories. layer: implements `package-set`."""
+    """The builtins for directories. layer: implements `package-set`. log: gets what they read."""
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: Layer, log: ReadLog) -> None:
         self._layer = layer
+        self._log = log
         self._listed: set[str] = set()
 
     def through_links(self) -> bool:
@@ -50,7 +52,10 @@ class DirectoryBuiltins:
         except OSError as error:
             what = f"There is no directory {name}" if isinstance(error, FileNotFoundError) else f"{name} cannot be read"
             raise Fault(what, why=f"{os.fsdecode(error.filename)}: {error.strerror}", file=directory.path) from None
-        return [(_text(entry, name), kind) for entry, kind in found]
+        listed = [(_text(entry, name), kind) for entry, kind in found]
+        if directory.reader:
+            self._log.note(directory.reader, ("directory", directory.path, tuple(listed)))
+        return listed
 
     def functions(self) -> dict[str, Callable[..., Value]]:
         """Return the builtins by name."""
@@ -82,7 +87,7 @@ class DirectoryBuiltins:
                 from fpack.store.files.source import SourceSelection
 
                 selection = SourceSelection(keep, drop or ())
-            return Path(found.path, found.root, selection, name or found.name)
+            return Path(found.path, found.root, selection, name or found.name, found.reader)
 
         def package_set(directory: Value, base: Value = None, /) -> Value:
             """package-set(directory) or package-set(directory, base): Return the set of packages that the files of a

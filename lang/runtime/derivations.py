@@ -18,6 +18,7 @@ from fpack.store.errors import FpackError
 from fpack.store.path import STORE, check_name, clean_name
 
 from .argument_checks import INT_RANGE, bounded
+from .reads import ReadLog
 from .records.call_layers import declare_derivation
 from .values import (
     INT_MAX,
@@ -72,16 +73,38 @@ class Shape(NamedTuple):
     mentions: bool
 
 
+class Derivations(dict[bytes, bytes]):
+    """The encoding of each derivation, by digest. Those that another evaluation made are evaluated when they are used.
+
+    further: evaluates a derivation that is not here but known, and returns whether it is here now.
+    """
+
+    further: Callable[[bytes], bool] | None = None
+
+    def __missing__(self, digest: bytes) -> bytes:
+        if self.further is not None and self.further(digest):
+            return dict.__getitem__(self, digest)
+        raise KeyError(digest)
+
+    def get(self, digest: bytes, default: Any = None) -> Any:
+        try:
+            return self[digest]
+        except KeyError:
+            return default
+
+
 class Deriver:
     """The derivations that one evaluation has made.
 
     derivations: the encoding of each derivation, by digest. source_paths: the path of each source, by the hexadecimal
-    digest of its tree. source_selections: the selection of each source that has one, by the same digest.
+    digest of its tree. source_selections: the selection of each source that has one, by the same digest. log: gets
+    what of the project is read.
     """
 
-    def __init__(self, sources: Sources | None) -> None:
+    def __init__(self, sources: Sources | None, log: ReadLog | None = None) -> None:
         self.sources = sources
-        self.derivations: dict[bytes, bytes] = {}
+        self.log = log or ReadLog()
+        self.derivations = Derivations()
         self.source_paths: dict[str, HostPath] = {}
         self.placeholders = Placeholders()
         self._shapes: dict[tuple[str, ...], Shape] = {}
@@ -123,8 +146,14 @@ class Deriver:
     def source(self, path: Path) -> str:
         """Return the placeholder of a file or directory of the project."""
         found = self._paths.get(path)
-        if found is not None:
-            return found
+        if found is None:
+            found = self._paths[path] = self._source(path)
+        if path.reader:
+            selection = None if path.selection is None else tuple(path.selection)
+            self.log.note(path.reader, ("source", path.path, path.root, selection, path.name, found))
+        return found
+
+    def _source(self, path: Path) -> str:
         if self.sources is None:
             raise Fault("Files cannot be added to the store here")
         from pathlib import Path as HostPath
@@ -137,9 +166,7 @@ class Deriver:
         except OSError as error:
             raise Fault(f"{quote(host_path.name)} cannot be read", why=f"{error.filename}: {error.strerror}") from None
         name = path.name or clean_name(host_path.name)
-        texts = self.add(Derivation("source", name, {"tree": digest}))
-        self._paths[path] = texts[0]
-        return texts[0]
+        return self.add(Derivation("source", name, {"tree": digest}))[0]
 
     def _tree(self, path: HostPath, selection: SourceSelection | None) -> str:
         """Return the digest of a source's tree, and remember where the source is."""
@@ -318,7 +345,9 @@ class Deriver:
                 mode = os.stat(value.path).st_mode
             except OSError:
                 return False
-            return stat.S_ISREG(mode) and bool(mode & 0o100)
+            found = stat.S_ISREG(mode) and bool(mode & 0o100)
+            self.log.note(value.reader, ("executable", value.path, found))
+            return found
         made = drv.decode(self.derivations[self.output(value).output.derivation])
         return made.args.get("executable") is True
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import CellType, FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fpack.lang.errors import Fault
 
@@ -194,6 +194,60 @@ class Below(Pending):
         return value
 
 
+class KnownFields(Protocol):
+    """What is known of a derivation without its evaluation. names: of all its fields."""
+
+    names: frozenset[str]
+
+    def evaluated(self) -> Record:
+        """Return the evaluated derivation."""
+
+
+class Recalled(_Unfilled):
+    """A derivation of which some fields are known from a former evaluation. Use of another field evaluates it.
+
+    fill: the known fields, as `KnownFields`; their values are in the dict.
+    """
+
+    __slots__ = ()
+
+    def _use(self) -> dict[str, Value]:
+        known = self.fill
+        made: Record = known.evaluated()  # type: ignore[attr-defined]
+        found = {name: dict.get(self, name, value) for name, value in made.items()}
+        dict.clear(self)
+        dict.update(self, found)
+        self.__class__ = Record  # type: ignore[assignment]
+        self.origin = made.origin
+        nested = getattr(made, "nested", None)
+        if nested is not None:
+            self.nested = nested
+        return self
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.fill.names  # type: ignore[attr-defined]
+
+    def get(self, name: str, default: Value = None) -> Value:
+        if dict.__contains__(self, name):
+            return dict.__getitem__(self, name)
+        return self._use().get(name, default) if name in self else default
+
+    @property  # type: ignore[misc]
+    def origin(self) -> Any:
+        return getattr(self._use(), "origin", None)
+
+    @property  # type: ignore[misc]
+    def nested(self) -> Any:
+        return self._use().nested  # type: ignore[attr-defined]
+
+
+def recalled(fields: dict[str, Value], known: KnownFields) -> Recalled:
+    """Return a derivation of which `fields` are known."""
+    record = Recalled(fields)
+    record.fill = known  # type: ignore[assignment]
+    return record
+
+
 class Tentative(dict[str, Value]):
     """The argument of a call that is made only for the defaults of its function.
 
@@ -252,16 +306,20 @@ class Path:
     """A file or directory of a project.
 
     path: its absolute path on this machine; root: the project directory. selection: the entries that the directory has
-    as a source; None: all. name: its name in the store; "": the name of the file.
+    as a source; None: all. name: its name in the store; "": the name of the file. reader: the real path of the source
+    file that the path was written in, "" for the library and expressions.
     """
 
-    __slots__ = ("path", "root", "selection", "name")
+    __slots__ = ("path", "root", "selection", "name", "reader")
 
-    def __init__(self, path: str, root: str, selection: SourceSelection | None = None, name: str = "") -> None:
+    def __init__(
+        self, path: str, root: str, selection: SourceSelection | None = None, name: str = "", reader: str = ""
+    ) -> None:
         self.path = path
         self.root = root
         self.selection = selection
         self.name = name
+        self.reader = reader
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Path) and (other.path, other.selection, other.name) == (
@@ -284,6 +342,7 @@ _NAMES: dict[type, str] = {
     Pending: "record",
     Filling: "record",
     Below: "record",
+    Recalled: "record",
     Tentative: "record",
     OnDemand: "record",
     FunctionType: "function",

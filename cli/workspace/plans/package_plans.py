@@ -33,7 +33,10 @@ def _plain(workspace: Workspace, given: Any) -> Mapping[str, Any]:
     from fpack.lang.runtime.values import Path
 
     record = workspace.evaluator.force(given, deep=True)
-    roots = [value.root for value in record.values() if isinstance(value, Path)]
+    paths = [value for value in record.values() if isinstance(value, Path)]
+    roots = [path.root for path in paths]
+    for path in paths:
+        workspace.evaluator.reads_unseen(path)
     found = {
         name: value.path if isinstance(value, Path) else "" if value is None else value
         for name, value in record.items()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import FunctionType
 from typing import NamedTuple, Protocol
@@ -38,6 +38,10 @@ class Files(Protocol):
     def load(self, file: Path) -> dict[str, Value]:
         """Return the record of a file's fields."""
 
+    @property
+    def memory(self) -> Memory | None:
+        """What is known of the members of sets from former evaluations, if they are remembered."""
+
     def missing(
         self, function: FunctionType, name: str, known: list[str], absence: FpackError | None, own: bool
     ) -> FpackError:
@@ -45,6 +49,19 @@ class Files(Protocol):
 
         known: the fields of the set. absence: the error of an on-demand set for the field. own: it is the file's own.
         """
+
+
+class Memory(Protocol):
+    """What is known of the members of sets from former evaluations."""
+
+    def member(self, file: Path, name: str, scope: Surroundings, evaluate: Callable[[], Value]) -> Value:
+        """Return the value of a member that a file defines. evaluate: evaluates it."""
+
+    def note_set(self, scope: Surroundings, directory: Path, members: Sequence[Member], own: dict[str, Thunk]) -> None:
+        """Take the definitions of a set's directory. own: thunks of them."""
+
+    def note_pattern(self, file: Path, names: tuple[str, ...] | None) -> None:
+        """Take the fields that the function of a file names; None if its value is no such function."""
 
 
 class Member(NamedTuple):
@@ -57,11 +74,14 @@ class Member(NamedTuple):
 
 class Surroundings(NamedTuple):
     """The sets whose fields a file can name. finished: thunks of them, the innermost first; before: the innermost one
-    without the files of this directory.
+    without the files of this directory. base: the record that the files of the directory extend. layer: the function
+    that makes their fields.
     """
 
     finished: tuple[Value, ...]
     before: Value
+    base: Value
+    layer: Callable[[Value, Value], Value]
 
 
 def package_set(files: Files, base: Value, directory: Path, around: tuple[Value, ...] = ()) -> Value:
@@ -71,8 +91,11 @@ def package_set(files: Files, base: Value, directory: Path, around: tuple[Value,
     members = list(_members(files, directory))
 
     def layer(old: Value, new: Value) -> Value:
-        scope = Surroundings((new, *around), old)
-        return {m.name: Thunk(partial(_value, files, directory, m, scope)) for m in members}
+        scope = Surroundings((new, *around), old, base, layer)
+        own = {m.name: Thunk(partial(_value, files, directory, m, scope)) for m in members}
+        if files.memory is not None:
+            files.memory.note_set(scope, directory, members, own)
+        return own
 
     return extend(base)(layer)
 
@@ -109,14 +132,22 @@ def _members(files: Files, directory: Path) -> Iterator[Member]:
 
 def _value(files: Files, directory: Path, member: Member, scope: Surroundings) -> Value:
     """Return the value of a member."""
-    path = within(directory.root, directory.path, os.path.basename(member.path))
+    path = within(directory.root, directory.path, os.path.basename(member.path), reader=directory.reader)
     if not member.nested:
         return _defined(files, path, member.name, scope)
     if f"{os.path.realpath(directory.path)}/".startswith(f"{os.path.realpath(path.path)}/"):
         raise Fault(f"{quote(member.name)} is a link to a directory that contains it", why=path.path)
-    if os.path.lexists(f"{path.path}/{_DEFAULT}{_SUFFIX}"):
-        return _defined(files, within(path.root, path.path, _DEFAULT + _SUFFIX), member.name, scope)
+    if file_of(member):
+        return _defined(files, within(path.root, path.path, _DEFAULT + _SUFFIX, reader=path.reader), member.name, scope)
     return package_set(files, _inner_base(scope.before, member.name), path, scope.finished)
+
+
+def file_of(member: Member) -> str:
+    """Return the path of the file that defines a member; "" for a nested set."""
+    if not member.nested:
+        return member.path
+    default = f"{member.path}/{_DEFAULT}{_SUFFIX}"
+    return default if os.path.lexists(default) else ""
 
 
 def _inner_base(before: Value, name: str) -> Value:
@@ -127,6 +158,13 @@ def _inner_base(before: Value, name: str) -> Value:
 
 
 def _defined(files: Files, path: Path, name: str, scope: Surroundings) -> Value:
+    """Return the value that a file defines, or what is known of it."""
+    if files.memory is None:
+        return _evaluated(files, path, name, scope)
+    return files.memory.member(path, name, scope, partial(_evaluated, files, path, name, scope))
+
+
+def _evaluated(files: Files, path: Path, name: str, scope: Surroundings) -> Value:
     """Return the value that a file defines: its field `name`, called if it is a function of fields."""
     record = files.load(path)
     if name not in record:
@@ -136,6 +174,8 @@ def _defined(files: Files, path: Path, name: str, scope: Surroundings) -> Value:
         raise Fault(f"{quote(shown)} does not define {quote(name)}", why=f"its fields: {fields}", hint=hint)
     value = evaluated(record[name])
     pattern = _pattern(value)
+    if files.memory is not None:
+        files.memory.note_pattern(path, None if pattern is None else tuple(pattern))
     if pattern is None:
         return value
     argument: dict[str, Value] = {}
