@@ -15,6 +15,7 @@ from __future__ import annotations
 import marshal
 import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blake3 import blake3
@@ -38,7 +39,12 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 
-_FIELDS = ("type", "kind", "name", "version", "out")  # the fields that are remembered, if they were evaluated
+# The fields that are remembered, if they were evaluated to plain data, to members that the file names, and to lists of
+# these: what packages that are made from a member want to know of it.
+_FIELDS = ("type", "kind", "name", "version", "out", "libs", "runtime", "release", "platform")
+_OF_OUTPUT = ("type", "kind", "name", "version", "out", "release")
+_MAX_TEXT = 200
+_MAX_ITEMS = 100
 _KEPT = 4  # remembered values of a member, such as of several platforms
 _MAX_USED = 200  # files that the file of a member uses
 
@@ -71,6 +77,7 @@ class _Set(NamedTuple):
     scope: Surroundings
     root: str
     members: dict[str, Member]
+    own: dict[str, Thunk]
 
 
 class _Node(NamedTuple):
@@ -113,7 +120,7 @@ class MemberMemory:
         self._closures: dict[str, tuple[str, ...] | None] = {}
         self._keys: dict[tuple[int, str], bytes | None] = {}
         self._thunks: dict[int, tuple[Thunk, _Node]] = {}
-        self._own: dict[int, _Set] = {}  # by the identity of the scope
+        self._sets: dict[int, _Set] = {}  # by the identity of the scope
         self._bindings: dict[tuple[int, str, str], Any] = {}
         self._seen: dict[tuple[int, str], tuple[_Node, str, Value, tuple[Any, ...] | None]] = {}
         self._seen_patterns: dict[str, tuple[str, ...] | None] = {}
@@ -124,7 +131,7 @@ class MemberMemory:
     # ---- as `Memory` of package_sets.py
 
     def note_set(self, scope: Surroundings, directory: Path, members: Sequence[Member], own: dict[str, Thunk]) -> None:
-        self._own[id(scope)] = _Set(scope, directory.root, {m.name: m for m in members})
+        self._sets[id(scope)] = _Set(scope, directory.root, {m.name: m for m in members}, own)
         for name, thunk in own.items():
             self._thunks[id(thunk)] = (thunk, _Node(scope, name))
 
@@ -150,8 +157,8 @@ class MemberMemory:
         return value
 
     def _recalled(self, node: _Node, real: str, facts: tuple[Any, ...], evaluate: Callable[[], Value]) -> Value:
-        digest, name, names, fields = facts
-        self._deriver.placeholders.add(digest, name, ("out",))
+        digest, name, names, plain, members, outputs = facts
+        self._deriver.placeholders.add(digest, name, ("out", *outputs))
         self._modules.recalled.update(self._closures[real] or ())
 
         def made() -> Value:
@@ -160,7 +167,14 @@ class MemberMemory:
 
         known = KnownMember(frozenset(names), made)
         self._known[digest] = known
-        value = recalled(dict(fields), known)
+        fields: dict[str, Value] = dict(plain)
+        for field, named in members.items():
+            found = [self._binding(node, n) for n in named]
+            fields[field] = [self._sets[id(n.scope)].own[n.name] for n in found if isinstance(n, _Node)]
+        for output, (of_names, of_fields) in outputs.items():
+            part = KnownMember(frozenset(of_names), partial(_field_of, known, output))
+            fields[output] = recalled(dict(of_fields), part)
+        value = recalled(fields, known)
         self._seen[id(node.scope), node.name] = (node, real, value, facts)
         return value
 
@@ -231,7 +245,7 @@ class MemberMemory:
         at = (id(node.scope), node.name)
         found = self._paths.get(at)
         if found is None:
-            of = self._own[id(node.scope)]
+            of = self._sets[id(node.scope)]
             path = file_of(of.members[node.name])
             found = self._modules.real_path(path) if path else ""
             if not found.startswith(of.root.rstrip("/") + "/"):
@@ -307,7 +321,7 @@ class MemberMemory:
             origin = record.origin
             if origin.__class__ is not Layers or len(origin.layers) != 1 or origin.layers[0].change is not scope.layer:
                 return None
-            own = self._own[id(scope)].members
+            own = self._sets[id(scope)].members
             if name in own:
                 return _Node(scope, name)
             if REPLACE in own:
@@ -421,7 +435,7 @@ class MemberMemory:
             if digest is not None:
                 self._patterns[real] = marshal.dumps((digest, names))
         for node, real, value, known in self._seen.values():
-            facts_of = self._facts_of(value) if known is None else known
+            facts_of = self._facts_of(node, real, value) if known is None else known
             key = self._key(node) if facts_of is not None else None
             if key is not None:
                 kept = [entry for entry in self._entries.get((real, node.name), []) if entry[0] != key]
@@ -443,22 +457,84 @@ class MemberMemory:
             return None  # something changed while it was read
         return FileFacts(text, tuple(sorted(uses)), tuple(sorted(found, key=repr)))
 
-    def _facts_of(self, value: Value) -> tuple[Any, ...] | None:
-        """Return what is remembered of a member; None unless it is a derivation whose output was evaluated."""
+    def _facts_of(self, node: _Node, real: str, value: Value) -> tuple[Any, ...] | None:
+        """Return what is remembered of a member; None unless it is a derivation whose output was evaluated.
+
+        It is the digest and the name of the derivation, the names of the fields, those that are plain data, those that
+        are lists of fields that the file names, and names and fields of other outputs.
+        """
         if value.__class__ is not Record:
             return None
-        fields: dict[str, str] = {}
-        for name in _FIELDS:
-            found = dict.get(value, name)
-            if found.__class__ is Thunk:
-                contents = found.cell_contents
-                found = contents[0] if contents.__class__ is tuple else None
-            if found.__class__ is str and (name == "out" or STORE not in found):
-                fields[name] = found
-        known = self._deriver.placeholders.find(fields.get("out", ""))
-        if fields.get("type") != "derivation" or known is None or known.name != "out":
+        known = self._deriver.placeholders.find(_contents(dict.get(value, "out")) or "")
+        if known is None or known.name != "out" or _contents(dict.get(value, "type")) != "derivation":
             return None
-        return known.derivation, known.text[len(STORE) + 34 :], tuple(value), fields
+        plain = _plain_fields(value, _FIELDS)
+        plain["out"] = known.text
+        members: dict[str, list[str]] = {}
+        for name in ("libs", "runtime"):
+            found = _contents(dict.get(value, name))
+            if name not in plain and found.__class__ is list and len(found) <= _MAX_ITEMS:
+                named = self._named_values(node, real)
+                these = [named.get(id(_contents(item))) for item in found]
+                if None not in these:
+                    members[name] = [n for n in these if n is not None]
+        outputs: dict[str, Any] = {}
+        for name, item in value.items():
+            part = _contents(item)
+            if part.__class__ is Record and name not in plain and _contents(dict.get(part, "type")) == "derivation":
+                of = self._deriver.placeholders.find(_contents(dict.get(part, "out")) or "")
+                if of is not None and of.derivation == known.derivation and of.name == name:
+                    outputs[name] = (tuple(part), {**_plain_fields(part, _OF_OUTPUT), "out": of.text})
+        return known.derivation, known.text[len(STORE) + 34 :], tuple(value), plain, members, outputs
+
+    def _named_values(self, node: _Node, real: str) -> dict[int, str]:
+        """Return the fields that a member names, by the identity of their evaluated values."""
+        found: dict[int, str] = {}
+        for name in self._seen_patterns.get(real) or ():
+            bound = self._binding(node, name)
+            if isinstance(bound, _Node):
+                value = _contents(self._sets[id(bound.scope)].own[bound.name])
+                if isinstance(value, Record):
+                    found[id(value)] = name
+        return found
+
+
+def _contents(value: Value) -> Value:
+    """Return an evaluated value; None for a thunk that is not evaluated."""
+    if value.__class__ is not Thunk:
+        return value
+    contents = value.cell_contents
+    return contents[0] if contents.__class__ is tuple else None
+
+
+def _plain_fields(record: Record, names: Iterable[str]) -> dict[str, Value]:
+    """Return the fields that were evaluated to small plain data, without paths in the store."""
+    found = {}
+    for name in names:
+        value = dict.get(record, name, MISSING)
+        if value is not MISSING and _is_plain(value):
+            found[name] = _copied(value)
+    return found
+
+
+def _is_plain(value: Value) -> bool:
+    value = _contents(value) if value.__class__ is Thunk else value
+    if value.__class__ is str:
+        return len(value) <= _MAX_TEXT and STORE not in value
+    if value.__class__ is list:
+        return not value
+    return value.__class__ is dict and all(
+        _contents(item).__class__ is str and _is_plain(item) for item in value.values()
+    )
+
+
+def _copied(value: Value) -> Value:
+    value = _contents(value)
+    return {name: _contents(item) for name, item in value.items()} if value.__class__ is dict else value
+
+
+def _field_of(known: KnownMember, name: str) -> Value:
+    return evaluated(known.evaluated()[name])
 
 
 def _text_digest(text: str) -> bytes:

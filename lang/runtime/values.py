@@ -232,13 +232,11 @@ class Recalled(_Unfilled):
             return dict.__getitem__(self, name)
         return self._use().get(name, default) if name in self else default
 
-    @property  # type: ignore[misc]
-    def origin(self) -> Any:
-        return getattr(self._use(), "origin", None)
-
-    @property  # type: ignore[misc]
-    def nested(self) -> Any:
-        return self._use().nested  # type: ignore[attr-defined]
+    def __getattr__(self, name: str) -> Any:
+        # The origin and the nested names are not assigned before the evaluation.
+        if name in ("origin", "nested"):
+            return getattr(self._use(), name)
+        raise AttributeError(name)
 
 
 def recalled(fields: dict[str, Value], known: KnownFields) -> Recalled:
