@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from fpack.store.files.source import SourceSelection
 
-    from .member_memory import MemberMemory
+    from .memory.members import MemberMemory
 
 PRELUDE = "prelude"
 MAX_DEPTH = 1000
@@ -338,7 +338,7 @@ class Evaluator:
         from fpack.lang.runtime.records.package_sets import package_set
 
         if self._memory is None and self._remembers is not None:
-            from .member_memory import MemberMemory
+            from .memory.members import MemberMemory
 
             assert self._cache is not None
             self._memory = MemberMemory(self._cache, self._remembers, self._modules, self._deriver, self._directories)

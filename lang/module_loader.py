@@ -216,6 +216,8 @@ class Modules:
         module.imports.add(real)
         if target.__class__ is str:
             self._imported[module.directory, target] = value, real
+        elif target.reader:
+            self.note_use(target.reader, real)
         return value
 
     def _record(self, module: Module) -> Record:

@@ -218,10 +218,9 @@ class Recalled(_Unfilled):
         dict.clear(self)
         dict.update(self, found)
         self.__class__ = Record  # type: ignore[assignment]
-        self.origin = made.origin
-        nested = getattr(made, "nested", None)
-        if nested is not None:
-            self.nested = nested
+        for slot in ("origin", "nested"):
+            if (value := getattr(made, slot, MISSING)) is not MISSING:
+                setattr(self, slot, value)
         return self
 
     def __contains__(self, name: object) -> bool:
