@@ -141,6 +141,36 @@ def set_rows(bench: Bench, sizes: Sequence[int]) -> Iterator[Row]:
         found = measure(cases, bench.runs, bench.folder / "log")
         yield Row(f"1000 files, {what}, unchanged", found["unchanged"], None, 0)
         yield Row(f"1000 files, {what}, one edited", found["edited"], None, 0)
+    yield from member_rows(bench)
+
+
+def member_rows(bench: Bench) -> Iterator[Row]:
+    """All members of a package set: nothing known of them, all, and all but one that was edited."""
+    folder = bench.folder / "set-members"
+    package_sets.members(folder, 1000)
+    command = bench.evaluate("set-members/index.fp", "every")
+    cache = bench.folder / "cache"
+
+    def cold(number: int) -> None:
+        for entry in set(os.listdir(cache)) - kept:
+            os.unlink(cache / entry)
+
+    forgets = {**bench.env, "FORGET": "1"}
+    measure([Case("compile", command, forgets, bench.folder)], 1, bench.folder / "log")
+    kept = set(os.listdir(cache))  # compiled files, and nothing of members
+    cases = [
+        Case("forgets", command, forgets, bench.folder),
+        bench.own("cold", command, cold),
+        bench.own("warm", command),
+        bench.own("leaf", command, lambda n: package_sets.edit_member(folder, "p999", n)),
+        bench.own("middle", command, lambda n: package_sets.edit_member(folder, "p500", n)),
+    ]
+    found = measure(cases, bench.runs, bench.folder / "log")
+    yield Row("1000 members, nothing remembered or written", found["forgets"], None, 0)
+    yield Row("1000 members, nothing remembered", found["cold"], None, 0)
+    yield Row("1000 members, unchanged", found["warm"], None, 0)
+    yield Row("1000 members, one edited that no other is made from", found["leaf"], None, 0)
+    yield Row("1000 members, one in the middle edited", found["middle"], None, 0)
 
 
 def program_rows(bench: Bench) -> Iterator[Row]:

@@ -103,8 +103,28 @@ def _package(i: int, libs: list[str]) -> str:
     )
 
 
+def members(folder: Path, count: int) -> None:
+    """Write the same set as the members of a `package-set`; `index.fp` has the list of them all."""
+    (folder / "pkgs").mkdir(parents=True)
+    (folder / "fpack.fp").write_text("# The project's directory is this one.\n")
+    for i, libs in enumerate(graph(count)):
+        named = ", ".join(f"p{d}" for d in libs)
+        _, _, made = _package(i, [f"p{d}" for d in libs]).partition(" = ")
+        (folder / "pkgs" / f"p{i}.fp").write_text(f"p{i}({{ {named} }}) = {made}")
+    (folder / "index.fp").write_text("set = package-set(./pkgs)\nevery = [get(set, n) for n in names(set)]\n")
+
+
+def edit_member(folder: Path, name: str, number: int) -> None:
+    """Change the build of a member."""
+    edit_file(folder / "pkgs" / f"{name}.fp", number)
+
+
 def edit(folder: Path, number: int) -> None:
     """Change the build of a package in the middle of a set of files."""
-    file = folder / "p500.fp"
+    edit_file(folder / "p500.fp", number)
+
+
+def edit_file(file: Path, number: int) -> None:
+    """Change the build of the package of a file."""
     text = file.read_text()
     file.write_text(text[: text.index("  build = ")] + f'  build = "make EDITED={number}"\n}}\n')

@@ -21,7 +21,7 @@ _MAX_USED = 200  # files that one file uses
 _UNKNOWN = b""  # the facts of a file that reads without a record
 
 
-class FileFacts(NamedTuple):
+class ObservedFile(NamedTuple):
     """What the evaluation of a file has used. uses: real paths of files, sorted. reads: sorted."""
 
     text: bytes
@@ -43,7 +43,7 @@ class FileMemory:
         self._modules = modules
         self._deriver = deriver
         self._directories = directories
-        self._checked: dict[str, FileFacts | None] = {}
+        self._checked: dict[str, ObservedFile | None] = {}
         self._digests: dict[str, bytes | None] = {}
         self._single: dict[str, bytes] = {}  # without the files that are used
         self._closures: dict[str, tuple[str, ...] | None] = {}
@@ -92,15 +92,15 @@ class FileMemory:
                 self._closures[real] = tuple(sorted(found))
         return self._closures[real]
 
-    def _facts(self, real: str) -> FileFacts | None:
+    def _facts(self, real: str) -> ObservedFile | None:
         """Return what is known of a file, if it is unchanged."""
         if real not in self._checked:
             body = self.files.get(real)
-            found = FileFacts(*marshal.loads(body)) if body else None
+            found = ObservedFile(*marshal.loads(body)) if body else None
             self._checked[real] = found if found is not None and self._is_unchanged(real, found) else None
         return self._checked[real]
 
-    def _is_unchanged(self, real: str, facts: FileFacts) -> bool:
+    def _is_unchanged(self, real: str, facts: ObservedFile) -> bool:
         try:
             module = self._modules.own_modules().get(real)
             text = normal(read_text(real, real)) if module is None else module.source.text
@@ -141,7 +141,7 @@ class FileMemory:
             if digest is not None:
                 self.patterns[real] = marshal.dumps((digest, names))
 
-    def _observed(self, real: str, module: Any, reads: Iterable[Read]) -> FileFacts | None:
+    def _observed(self, real: str, module: Any, reads: Iterable[Read]) -> ObservedFile | None:
         """Return what this evaluation and, for the same text, former ones have seen a file use."""
         uses = set(module.imports)
         found = set(reads)
@@ -152,7 +152,7 @@ class FileMemory:
             found |= set(before.reads)
         if len({read[:-1] for read in found}) != len(found):
             return None  # something changed while it was read
-        return FileFacts(text, tuple(sorted(uses)), tuple(sorted(found, key=repr)))
+        return ObservedFile(text, tuple(sorted(uses)), tuple(sorted(found, key=repr)))
 
 
 def _text_digest(text: str) -> bytes:
