@@ -54,6 +54,8 @@ def test_packages_without_a_container(world: World, podman: Podman) -> None:
         ("autotools", "roman", "1994", "MCMXCIV\n"),
         ("rust", "tally", "word", "word: 1 time\n"),
         ("ruby", "nearest", "pelikan", "pelican\n"),
+        ("php", "plural", "bus", "buses\n"),
+        ("java", "primes", "84", "84: 2 2 3 7\n"),
     ],
 )
 def test_a_program(world: World, podman: Podman, example: str, name: str, word: str, answer: str) -> None:
@@ -63,7 +65,16 @@ def test_a_program(world: World, podman: Podman, example: str, name: str, word: 
     image = podman.load(folder / f"{name}.tar")
     assert podman.run(image, word).stdout == answer
     packages = {each["package"] for each in json.loads((folder / f"{name}.manifest.json").read_text())["paths"]}
-    assert "libc6" in packages and not packages & {"gcc", "libc6-dev", "make", "rustc", "cargo", "ruby-dev", "libtool"}
+    assert "libc6" in packages and not packages & {
+        "gcc",
+        "libc6-dev",
+        "make",
+        "rustc",
+        "cargo",
+        "ruby-dev",
+        "libtool",
+        "composer",
+    }
 
 
 def test_a_program_with_a_cmake_and_a_meson_library(world: World, podman: Podman) -> None:
@@ -234,7 +245,7 @@ def _redis_client(podman: Podman, image: str) -> str:
 # postgres has a test of its own.
 SHORT = ("c-hello", "libraries")
 LONG = ("autotools", "company", "first", "flask", "go", "monorepo", "node", "patched", "redis", "ruby", "rust")
-LONG += ("web-postgres",)
+LONG += ("web-postgres", "php", "java")
 
 
 def test_no_example_is_left_out() -> None:
