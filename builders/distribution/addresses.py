@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from fpack.store.errors import FpackError
 
@@ -14,7 +15,9 @@ from .reference import BadReference, Reference, is_reference, parse_reference
 
 if TYPE_CHECKING:
     from .protocol import Repository
+    from .transport import Settings
 
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
 FORMS = "oci://HOST/NAME, file:///DIRECTORY, https://HOST/PATH or s3://BUCKET/PREFIX"
 
 
@@ -25,24 +28,32 @@ class BadAddress(FpackError):
 
 
 def open_repository(
-    address: str | Reference, *, plain_http: bool | str = False, environ: Mapping[str, str] = os.environ
+    address: str | Reference,
+    *,
+    plain_http: bool | str = False,
+    environ: Mapping[str, str] = os.environ,
+    patient: bool = True,
 ) -> Repository:
     """Open a repository. A tag or a digest of a reference is not used. Nothing is requested before the first method.
 
     plain_http: ask a registry on this machine without TLS; a host with its port: ask this one so, wherever it is.
+    patient: repeat requests that fail also before the host has answered for the first time.
     """
+    from .transport import Settings
+
+    settings = Settings(environ, patient=patient)
     if isinstance(address, Reference):
-        return _registry(address, plain_http, environ)
+        return _registry(address, plain_http, settings)
     scheme, sign, rest = address.partition("://")
     if not sign:
         if is_reference(address):
-            return _registry(parse_reference(address), plain_http, environ)
+            return _registry(parse_reference(address), plain_http, settings)
         raise BadAddress(f"{address[:200]!r} is not the address of a repository", hint=f"write {FORMS}")
     if scheme == "oci":
         found = _reference(rest)
         if found.tag or found.digest:
             raise BadAddress("The address of a repository has no tag", where=address, hint=f"write {FORMS}")
-        return _registry(found, plain_http, environ)
+        return _registry(found, plain_http, settings)
     if scheme == "file":
         from .layout import DirectoryRepository
 
@@ -51,6 +62,10 @@ def open_repository(
         if parts.netloc not in ("", "localhost") or not path.startswith("/") or "\0" in path:
             raise BadAddress("The address of a directory is not valid", where=address, hint="write file:///DIRECTORY")
         return DirectoryRepository(Path(path))
+    if scheme in ("http", "https"):
+        return _site(address, plain_http, settings)
+    if scheme == "s3":
+        return _bucket(address, settings)
     raise BadAddress(f"fpack knows no repositories of the kind {scheme[:20]!r}", where=address, hint=f"write {FORMS}")
 
 
@@ -65,13 +80,49 @@ def _reference(text: str) -> Reference:
         raise
 
 
-def _registry(reference: Reference, plain_http: bool | str, environ: Mapping[str, str]) -> Repository:
+def _site(address: str, plain_http: bool | str, settings: Settings) -> Repository:
+    from .site import SiteRepository
+    from .transport import Transport, is_loopback
+
+    parts = urlsplit(address)
+    if parts.username is not None or parts.query or parts.fragment or not parts.hostname:
+        hint = "write https://HOST/PATH; credentials stand in the configuration of docker or podman"
+        raise BadAddress("The address of a site is not valid", where=parts.hostname or "", hint=hint)
+    if parts.scheme == "http" and not (plain_http and is_loopback(parts.hostname)) and plain_http != parts.netloc:
+        raise BadAddress(
+            "fpack asks no other machine without TLS", where=address, hint="write https://, or use a local server"
+        )
+    return SiteRepository(Transport(parts.netloc, parts.scheme, settings), quote(unquote(parts.path)))
+
+
+def _bucket(address: str, settings: Settings) -> Repository:
+    from .bucket import BucketRepository
+    from .signature_v4 import find_access
+    from .transport import Transport, is_loopback
+
+    parts = urlsplit(address)
+    bucket, prefix = parts.netloc, unquote(parts.path).strip("/")
+    if not _BUCKET.match(bucket) or ".." in prefix.split("/"):
+        raise BadAddress("The address of a bucket is not valid", where=address, hint="write s3://BUCKET/PREFIX")
+    access = find_access(settings.environ)
+    endpoint = settings.environ.get("AWS_ENDPOINT_URL_S3") or settings.environ.get("AWS_ENDPOINT_URL") or ""
+    if not endpoint and "." not in bucket:
+        return BucketRepository(
+            address, Transport(f"{bucket}.s3.{access.region}.amazonaws.com", "https", settings), "", prefix, access
+        )
+    server = urlsplit(endpoint or f"https://s3.{access.region}.amazonaws.com")
+    if not server.hostname or (server.scheme != "https" and not is_loopback(server.hostname)):
+        raise BadAddress("The server of buckets must have TLS", where=endpoint, hint="AWS_ENDPOINT_URL=https://HOST")
+    path = f"{server.path.rstrip('/')}/{bucket}"
+    return BucketRepository(address, Transport(server.netloc, server.scheme, settings), path, prefix, access)
+
+
+def _registry(reference: Reference, plain_http: bool | str, settings: Settings) -> Repository:
     from .registry import RegistryRepository
-    from .transport import Settings
 
     plain = (plain_http is not False and reference.is_loopback) or plain_http == reference.host
     host, repository = reference.host, reference.repository
     if host in ("docker.io", "index.docker.io"):
         host = "registry-1.docker.io"
         repository = repository if "/" in repository else f"library/{repository}"
-    return RegistryRepository(host, repository, "http" if plain else "https", Settings(environ))
+    return RegistryRepository(host, repository, "http" if plain else "https", settings)

@@ -47,6 +47,7 @@ class Settings(NamedTuple):
     """How requests are made. environ: variables of credentials, certificates and proxies.
 
     backoff: the first pause in seconds before a request is repeated. plain_http: hosts that are asked without TLS.
+    patient: repeat failed requests also before the host has answered for the first time.
     """
 
     environ: Mapping[str, str] = os.environ
@@ -54,6 +55,7 @@ class Settings(NamedTuple):
     backoff: float = BACKOFF
     timeout: float = TIMEOUT
     plain_http: bool = False
+    patient: bool = True
 
 
 class RegistryAnswer:
@@ -121,7 +123,17 @@ class Transport:
         self._credentials: dict[str, RegistryCredentials] = {}
         self._tokens: dict[tuple[str, ...], Token] = {}
         self._lock = threading.RLock()
+        self._has_answered = settings.patient
         self.requests = 0
+
+    @property
+    def attempts(self) -> int:
+        """Return how often a request is tried."""
+        return self._settings.retries + 1 if self._has_answered else 1
+
+    def answered(self) -> None:
+        """Note that the host answers requests."""
+        self._has_answered = True
 
     def _context(self, authority: str) -> ssl.SSLContext:
         from . import certificates
@@ -150,12 +162,13 @@ class Transport:
         attempts: how often to try; None for the settings' number.
         """
         url = urljoin(f"{self.base}/", target)
-        limit = self._settings.retries + 1 if attempts is None else attempts
+        limit = self.attempts if attempts is None else attempts
         for attempt in range(limit):
             last = attempt + 1 == limit
             pause: float | None = None
             try:
                 answer = self._authorised(method, url, where, repository, scopes, dict(headers or {}), body, size)
+                self.answered()
                 if answer.status in accept:
                     return answer
                 data = answer.read(answers.MAX_ERROR)

@@ -71,7 +71,7 @@ def open_cache(address: str, keys: Iterable[PublicKey] | None = None) -> Cache:
 
     if OFFLINE.find() and not address.startswith("file:"):
         raise UsageError("The cache is not on this machine", where=address, hint="leave out --offline")
-    repository = open_repository(address, plain_http=True)  # without TLS only on this machine
+    repository = open_repository(address, plain_http=True, patient=False)  # without TLS only on this machine
     name = hashlib.sha256(address.encode()).hexdigest()[:32]
     files = CacheFiles(cache_directory() / "caches" / name, memory_directory())
     return Cache(

@@ -1,13 +1,22 @@
 """The conformance suite of repositories: every backend does the same. A backend is one function in BACKENDS."""
 
+import shutil
+import socket
+import subprocess
 import threading
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from fpack.builders.distribution.addresses import open_repository
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Corrupt, NotThere, Repository, RepositoryError
+from support.bucket import BucketServer
+from support.httpserver import Server
 from support.registry import Registry, log_in, open_registry
 from support.repositories import MANIFEST, digest_of, entry, manifest, read, write
 
@@ -29,9 +38,66 @@ def registry_without_list(path: Path) -> Iterator[Repository]:
         yield open_registry(server, log_in(path, server))
 
 
+class ShownDirectory(DirectoryRepository):
+    """A directory that is written as such, and read through a web server."""
+
+    def __init__(self, path: Path, site: Repository) -> None:
+        super().__init__(path)
+        for name in ("resolve", "manifest", "has_blob", "read_blob", "referrers", "tags"):
+            setattr(self, name, getattr(site, name))
+
+
+@contextmanager
+def site(path: Path, **options: bool) -> Iterator[Repository]:
+    folder = path / "site"
+    folder.mkdir()
+    with Server(folder, **options) as server:
+        yield ShownDirectory(folder / "a b", open_repository(f"{server.url}/a%20b", plain_http=True))
+
+
+@contextmanager
+def site_without_ranges(path: Path) -> Iterator[Repository]:
+    with site(path, ranges=False, validators=True) as opened:
+        yield opened
+
+
+@contextmanager
+def bucket(path: Path) -> Iterator[Repository]:
+    with BucketServer() as server:
+        yield open_repository("s3://bucket/some prefix", environ=server.environ)
+
+
+@contextmanager
+def bucket_in_moto(path: Path) -> Iterator[Repository]:
+    program = shutil.which("moto_server")
+    if program is None:
+        pytest.skip("there is no moto_server")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(200):
+            try:
+                urllib.request.urlopen(urllib.request.Request(f"{url}/bucket", method="PUT"))
+                break
+            except urllib.error.URLError:
+                time.sleep(0.05)
+        environ = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+        yield open_repository("s3://bucket/prefix", environ=environ)
+    finally:
+        process.terminate()
+        process.wait()
+
+
 # Each opens a new empty repository, which has `path` for its files.
 BACKENDS: dict[str, Callable[[Path], AbstractContextManager[Repository]]] = {
+    "bucket": bucket,
+    "bucket in moto": bucket_in_moto,
     "directory": directory,
+    "site": site,
+    "site without ranges": site_without_ranges,
     "registry": registry,
     "registry without referrers, ranges and long pages, with tokens": registry_without_list,
 }

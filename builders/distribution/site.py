@@ -1,0 +1,211 @@
+"""Read a repository that a web server shows as files: an OCI layout below a URL. It cannot be written.
+
+`index.json` is asked for anew by each command, with its ETag, and blobs by ranges. A server without ranges sends whole
+blobs, of which the rest is skipped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from typing import NoReturn
+from urllib.parse import quote, unquote, urlsplit
+
+from fpack.builders.net.errors import HttpError
+
+from . import answers
+from .layout_index import EMPTY_INDEX, MAX_INDEX, MAX_MANIFEST, RefIndex, describe, fallback_tag, filtered
+from .names import check_digest, digest_of, is_digest
+from .protocol import (
+    BlobEntry,
+    BlobSource,
+    Corrupt,
+    Denied,
+    ManifestDocument,
+    NotThere,
+    RepositoryError,
+)
+from .transport import RegistryAnswer, Transport
+
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)\Z")
+
+
+class SiteRepository:
+    """The repository below a URL. path: of the URL, quoted."""
+
+    def __init__(self, transport: Transport, path: str) -> None:
+        self.name = f"{transport.base}{unquote(path)}"
+        self._transport = transport
+        self._path = path.rstrip("/")
+        self._lock = threading.Lock()
+        self._index: tuple[str, bytes] | None = None  # the ETag and the document
+
+    # Reading
+
+    def resolve(self, tag: str) -> BlobEntry | None:
+        """Return the descriptor of a tag's or a digest's manifest, or None."""
+        found = self.manifest(tag)
+        return describe(found.data, found.media_type) if found is not None else None
+
+    def manifest(self, reference: str) -> ManifestDocument | None:
+        """Return the manifest or index of a tag or a digest, compared with the digest, or None."""
+        entry = None if is_digest(reference) else self.refs().tag(reference)
+        digest = entry.digest if entry is not None else reference
+        if not is_digest(digest):
+            return None
+        data = self.document(_blob_name(digest), MAX_MANIFEST)
+        if data is None:
+            return None
+        if digest_of(data) != digest:
+            raise Corrupt("A manifest differs from its digest", where=self.name, why=digest)
+        return ManifestDocument(describe(data, entry.media_type if entry else "").media_type, digest, data)
+
+    def has_blob(self, digest: str) -> bool:
+        """Tell whether a blob exists."""
+        answer = self.request("HEAD", _blob_name(check_digest(digest, self.name)), accept=(200, 404))
+        answer.close()
+        return answer.status == 200
+
+    def read_blob(self, entry: BlobEntry, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Yield a part of a blob. A whole blob is compared with its digest and size. Raise NotThere.
+
+        Interrupted transfers are resumed. The caller must check what a partial read returns.
+        """
+        check_digest(entry.digest, self.name)
+        whole = offset == 0 and length is None
+        hasher = hashlib.sha256() if whole else None
+        at, end = offset, entry.size if length is None else min(offset + length, entry.size)
+        failures, mark = 0, offset
+        while at < end or whole:
+            try:
+                for piece in self._pieces(entry, at, end):
+                    at += len(piece)
+                    if hasher is not None:
+                        hasher.update(piece)
+                        if at == end and f"sha256:{hasher.hexdigest()}" != entry.digest:
+                            raise Corrupt("A blob differs from its digest", where=self.name, why=entry.digest)
+                    yield piece
+                if at == end:
+                    break
+                cause: RepositoryError = Corrupt("A blob is shorter than its size", where=self.name, why=entry.digest)
+            except HttpError as error:
+                cause = answers.unreachable(self.name, self._transport.host, error)
+                if not error.transient:
+                    raise cause from None
+            failures = 0 if at > mark else failures + 1
+            mark = at
+            if failures > self._transport.retries:
+                raise cause
+            self._transport.pause(failures)
+        if hasher is not None and not end and digest_of(b"") != entry.digest:
+            raise Corrupt("A blob differs from its digest", where=self.name, why=entry.digest)
+
+    def referrers(self, digest: str, artifact_type: str = "") -> list[BlobEntry]:
+        """Return the descriptors of manifests whose subject is a digest."""
+        found = self.manifest(fallback_tag(digest))
+        return filtered(found.data, artifact_type) if found is not None else []
+
+    def tags(self, prefix: str = "") -> list[str]:
+        """Return all tags that begin with a prefix, sorted."""
+        return self.refs().tags(prefix)
+
+    # Writing
+
+    def write_blob(self, source: BlobSource) -> bool:
+        """Refuse to write."""
+        self._refuse()
+
+    def write_manifest(self, data: bytes, media_type: str, tag: str = "") -> BlobEntry:
+        """Refuse to write."""
+        self._refuse()
+
+    def delete(self, reference: str) -> bool:
+        """Refuse to delete."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        hint = "write to the directory that the server shows, as file:///DIRECTORY"
+        raise Denied("A web site can only be read", where=self.name, hint=hint)
+
+    # Requests
+
+    def refs(self) -> RefIndex:
+        """Return the tags. The server sends `index.json` only if it changed."""
+        with self._lock:
+            known = self._index
+            headers = {"If-None-Match": known[0]} if known is not None and known[0] else {}
+            answer = self.request("GET", "index.json", headers=headers, accept=(200, 304, 404))
+            if answer.status == 304 and known is not None:
+                answer.close()
+                return RefIndex(known[1], self.name)
+            if answer.status == 404:
+                answer.close()
+                return RefIndex(EMPTY_INDEX, self.name)
+            data = self._body(answer, MAX_INDEX)
+            self._index = (answer.header("ETag"), data)
+            return RefIndex(data, self.name)
+
+    def document(self, name: str, limit: int) -> bytes | None:
+        """Return a file, or None."""
+        answer = self.request("GET", name, accept=(200, 404))
+        if answer.status == 404:
+            answer.close()
+            return None
+        return self._body(answer, limit)
+
+    def _body(self, answer: RegistryAnswer, limit: int) -> bytes:
+        try:
+            data = answer.read(limit)
+        except HttpError as error:
+            raise answers.unreachable(self.name, self._transport.host, error) from None
+        if len(data) > limit:
+            raise Corrupt("A document is too large", where=self.name, why=f"the limit is {limit} bytes")
+        return data
+
+    def request(
+        self, method: str, name: str, *, headers: Mapping[str, str] | None = None, accept: tuple[int, ...] = (200,)
+    ) -> RegistryAnswer:
+        """Send a request for a file below the URL."""
+        return self._transport.request(method, f"{self._path}/{quote(name)}", self.name, headers=headers, accept=accept)
+
+    def _pieces(self, entry: BlobEntry, at: int, end: int) -> Iterator[bytes]:
+        """Yield the bytes of a blob between two offsets, as far as they arrive."""
+        if at >= end:
+            return
+        partial = at > 0 or end < entry.size
+        headers = {"Range": f"bytes={at}-{end - 1}"} if partial else {}
+        try:
+            answer = self.request("GET", _blob_name(entry.digest), headers=headers, accept=(200, 206))
+        except NotThere as error:
+            raise NotThere("A blob does not exist", where=self.name, why=f"{entry.digest}: {error.why}") from None
+        start = 0
+        if answer.status == 206:
+            found = _CONTENT_RANGE.match(answer.header("Content-Range"))
+            if found is None or int(found[1]) != at or found[2] not in ("*", str(entry.size)):
+                answer.close()
+                raise Corrupt("A server sends another range than was asked for", where=self.name, why=entry.digest)
+            start = at
+        elif answer.length is not None and answer.length != entry.size:
+            answer.close()
+            raise Corrupt("A blob differs from its size", where=self.name, why=f"{answer.length} bytes")
+        for piece in answer.chunks():
+            stop = start + len(piece)
+            wanted = piece[max(at - start, 0) : end - start]
+            start = stop
+            if wanted:
+                yield wanted
+            if start >= end:
+                answer.close()
+                return
+
+
+def _blob_name(digest: str) -> str:
+    return f"blobs/sha256/{digest.removeprefix('sha256:')}"
+
+
+def split_site(address: str) -> tuple[str, str]:
+    """Return host and quoted path of a URL."""
+    parts = urlsplit(address)
+    return parts.netloc, quote(unquote(parts.path).rstrip("/"))

@@ -1,0 +1,137 @@
+"""A server of buckets on the loopback interface: a small part of S3, with pages of two keys."""
+
+from __future__ import annotations
+
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from fpack.builders.distribution.signature_v4 import AwsAccess, sign
+
+ACCESS = AwsAccess("AKIDEXAMPLE", "secret", "", "us-east-1")
+PAGE = 2
+
+
+class BucketServer:
+    """A running server. objects: by path. requests: (method, path)."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.requests: list[tuple[str, str]] = []
+        self.lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server.daemon_threads = True
+        self._server.owner = self  # type: ignore[attr-defined]
+        self.host = f"127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables that name the server and its credentials."""
+        return {
+            "AWS_ENDPOINT_URL": f"http://{self.host}",
+            "AWS_ACCESS_KEY_ID": ACCESS.key,
+            "AWS_SECRET_ACCESS_KEY": ACCESS.secret,
+            "HOME": "/nonexistent",
+        }
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _serve(self) -> None:
+        owner: BucketServer = self.server.owner  # type: ignore[attr-defined]
+        owner.requests.append((self.command, self.path))
+        parts = urlsplit(self.path)
+        length = int(self.headers.get("Content-Length") or 0)
+        try:
+            body = self.rfile.read(length)
+        except OSError:
+            return
+        if len(body) < length:
+            return  # the writer gave up: nothing is stored
+        if not self._is_signed(parts.path, parts.query):
+            self._answer(403, b"<Error><Code>SignatureDoesNotMatch</Code></Error>")
+            return
+        path = unquote(parts.path)
+        with owner.lock:
+            getattr(self, f"_{self.command.lower()}")(owner, path, parse_qs(parts.query), body)
+
+    do_GET = do_HEAD = do_PUT = do_DELETE = _serve
+
+    def _is_signed(self, path: str, query: str) -> bool:
+        import calendar
+        import time
+
+        stamp = self.headers.get("x-amz-date", "")
+        now = calendar.timegm(time.strptime(stamp, "%Y%m%dT%H%M%SZ"))
+        payload = self.headers.get("x-amz-content-sha256", "")
+        wanted = sign(ACCESS, self.command, self.headers["Host"], path, query, payload, now)
+        return wanted["Authorization"] == self.headers.get("Authorization")
+
+    def _get(self, owner: BucketServer, path: str, query: dict[str, list[str]], body: bytes) -> None:
+        if "list-type" in query:
+            self._list(owner, path, query)
+            return
+        data = owner.objects.get(path)
+        if data is None:
+            self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
+            return
+        found = re.match(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if found:
+            start, end = int(found[1]), min(int(found[2]) + 1, len(data))
+            self._answer(206, data[start:end], Content_Range=f"bytes {start}-{end - 1}/{len(data)}")
+        else:
+            self._answer(200, data)
+
+    _head = _get
+
+    def _list(self, owner: BucketServer, path: str, query: dict[str, list[str]]) -> None:
+        prefix = f"{path.rstrip('/')}/{query['prefix'][0]}"
+        after = query.get("continuation-token", [""])[0]
+        keys = sorted(key for key in owner.objects if key.startswith(prefix) and key > after)
+        rows = "".join(
+            f"<Contents><Key>{key.partition('/')[2].partition('/')[2]}</Key></Contents>" for key in keys[:PAGE]
+        )
+        more = len(keys) > PAGE
+        token = f"<NextContinuationToken>{keys[PAGE - 1]}</NextContinuationToken>" if more else ""
+        text = (
+            '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+            f"<IsTruncated>{str(more).lower()}</IsTruncated>{rows}{token}</ListBucketResult>"
+        )
+        self._answer(200, text.encode())
+
+    def _put(self, owner: BucketServer, path: str, query: dict[str, list[str]], body: bytes) -> None:
+        if self.headers.get("If-None-Match") == "*" and path in owner.objects:
+            self._answer(412)
+            return
+        owner.objects[path] = body
+        self._answer(200)
+
+    def _delete(self, owner: BucketServer, path: str, query: dict[str, list[str]], body: bytes) -> None:
+        owner.objects.pop(path, None)
+        self._answer(204)
