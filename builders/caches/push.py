@@ -35,7 +35,7 @@ _ATTEMPTS = 3
 Progress = Callable[[int, int], None]  # bytes of files written, bytes of files in all
 
 
-class PushResult(NamedTuple):
+class CachePush(NamedTuple):
     """The result of a push. pushed: paths that the cache did not have. present: paths that it had.
 
     written: bytes of the blobs that were transferred. realisations: newly signed ones.
@@ -66,7 +66,7 @@ def push(
     key: PrivateKey | None,
     progress: Progress = lambda done, total: None,
     check: Callable[[], None] = lambda: None,
-) -> PushResult:
+) -> CachePush:
     """Write the closures of `paths`, and the realisations, to a cache. The caller keeps the paths from gc.
 
     key: signs the realisations; without it, only paths are written. Raise StoreError for a damaged path, and
@@ -95,7 +95,7 @@ def push(
     renewed = [path for path in present if (record := cache.record(path.base)) is not None and record.day < _today()]
     if renewed:
         uses.record(cache.repository, renewed)
-    return PushResult(tuple(sorted(new)), present, written, signed)
+    return CachePush(tuple(sorted(new)), present, written, signed)
 
 
 def _today() -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fpack.builders.attest.keys import ED25519, PrivateKey, generate
 from fpack.builders.caches.cache import Cache, CacheFiles
-from fpack.builders.caches.push import PushResult, push, realisations_of
+from fpack.builders.caches.push import CachePush, push, realisations_of
 from fpack.builders.caches.substitution import CacheSubstituter
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import Repository
@@ -104,7 +104,7 @@ class Machine:
         finally:
             substituter.close()
 
-    def push(self, paths: Sequence[StorePath], key: PrivateKey | None = KEY, cache: Cache | None = None) -> PushResult:
+    def push(self, paths: Sequence[StorePath], key: PrivateKey | None = KEY, cache: Cache | None = None) -> CachePush:
         """Push the closures of paths with what this store knows of them."""
         closure = self.store.closure(paths)
         rows = realisations_of(self.store, closure, GENERATION)
