@@ -105,6 +105,7 @@ BUILD = (
            help="Build it N more times under varied conditions and compare."),
     *BUILDING,
 )  # fmt: skip
+PLAIN_HTTP = Option("--plain-http", help="Use HTTP without TLS for registries on this machine.")
 _PURE = Option("--pure", help="Start with a clean environment.")
 _NETWORK = Option("--network", kind=CHOICE, choices=("on", "off"), default="on",
                   help="Allow network access. Default: on.")  # fmt: skip
@@ -113,6 +114,7 @@ RUN = (
     _PURE,
     Option("--container", help="Hide this machine's files, except the working directory."),
     _NETWORK,
+    PLAIN_HTTP,
     *BUILDING,
 )
 SHELL = (
@@ -131,6 +133,7 @@ SHELL = (
     Option("--print-env", kind=CHOICE, choices=FORMATS, bare="bash",
            help="Print commands that set the programs and variables in the current shell."),
     Option("--devcontainer", help="Write a devcontainer.json that uses an image of the shell."),
+    PLAIN_HTTP,
     *BUILDING,
 )  # fmt: skip
 

@@ -21,6 +21,7 @@ from fpack.cli.option_table import (
     NEW,
     NUMBER,
     OF_FILE,
+    PLAIN_HTTP,
     SETTING,
     TOGETHER,
     Option,
@@ -159,9 +160,13 @@ building = from_table(BUILDING)  # for verbs that build: also those of `locking`
 
 
 def _use_plain_http(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
-    """Keep the option in the context: references are opened far from the verb's options."""
-    context.meta[_PLAIN_HTTP] = value
+    use_plain_http(value)
     return value
+
+
+def use_plain_http(value: bool) -> None:
+    """Keep the option --plain-http in click's context: references are opened far from the verb's options."""
+    click.get_current_context().meta[_PLAIN_HTTP] = value
 
 
 def uses_plain_http() -> bool:
@@ -171,11 +176,7 @@ def uses_plain_http() -> bool:
 
 
 plain_http = click.option(  # for verbs that take references to images in registries
-    "--plain-http",
-    is_flag=True,
-    expose_value=False,
-    callback=_use_plain_http,
-    help="Use HTTP without TLS for registries on this machine.",
+    *PLAIN_HTTP.names, is_flag=True, expose_value=False, callback=_use_plain_http, help=PLAIN_HTTP.help
 )
 
 

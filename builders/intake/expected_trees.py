@@ -59,6 +59,10 @@ def expect(head: Head, entries: Entries, record: StoreRecord, config: bytes, man
     for top in tops:
         if top not in tables:
             raise _bad(record.image, f"it has no table of {top}")
+    known = {parse(path) for layer in head.layers for path, prefix in layer.parts if not prefix} | {*tops}
+    for path in record.tables.keys() - known:
+        if not any(path in record.tables[top].references for top in tops):
+            raise _bad(record.image, f"it has {path}, which the image does not refer to")
     trees = _trees(head.layers, entries)
     if trees.keys() != record.built.keys():
         raise _bad(record.image, "its built paths are not those of the manifest")

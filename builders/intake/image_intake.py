@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from fpack.builders.distribution.protocol import BlobEntry, Repository
+from fpack.builders.distribution.protocol import BlobEntry, Repository, RepositoryError
 from fpack.builders.manifest import json_form
 from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, Head, ManifestEntry, ManifestLayer, encode_entry
 from fpack.builders.payload import meta
@@ -21,7 +21,7 @@ from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import Cancelled
 from fpack.store import threads
 from fpack.store.closure_file.self_reference import own_output
-from fpack.store.errors import StoreError
+from fpack.store.errors import FpackError, StoreError
 from fpack.store.files.pool import FileNode
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.tree import chunks, tree_digest
@@ -150,9 +150,16 @@ class ImageIntake:
             blob = LayerBlob(self._repository, BlobEntry(*layer.blob), directory)
             try:
                 read_layer(layer, rows, blob.pieces(self._tell), sink)
-            except BadLayer:
+            except (RepositoryError, Cancelled):
+                raise  # what came is kept, unless the blob is another one
+            except FpackError as error:
                 blob.forget()
-                raise
+                if isinstance(error, BadLayer):
+                    raise
+                why = f"{error.what}: {error.why}" if error.why else error.what
+                raise BadLayer(
+                    "A layer of the image is damaged", where=layer.blob.digest, why=why, hint="run the command again"
+                ) from None
             writer = self._writers[path]
             writer.file("blob", chunks(blob.file))
         writer.file("entries", map(encode_entry, rows))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from io import BytesIO
 from typing import Any, BinaryIO, NoReturn
 
@@ -69,10 +70,15 @@ class RemoteImage:
         """The last word of the repository, from which names of files about the image are made."""
         return self.reference.repository.rpartition("/")[2]
 
+    @cached_property
+    def repository(self) -> Repository:
+        """The repository. Nothing was asked of it yet."""
+        return self._open()
+
     def archive(self) -> RepositoryArchive:
         """Return the files of the image. Raise an FpackError if there is no such image."""
         if self._archive is None:
-            self._archive = RepositoryArchive(self.reference, self._open(), self._cache)
+            self._archive = RepositoryArchive(self.reference, self.repository, self._cache)
         return self._archive
 
 

@@ -79,7 +79,7 @@ def _make(store: Store, root: StorePath, view: Path) -> None:
     excluded: dict[str, set[str]] = {}
     for package, path, *_ in extra["excluded"]:
         excluded.setdefault(package, set()).add(os.fsdecode(path))
-    tree = _LinkTree(os.fspath(top))
+    tree = LinkTree(os.fspath(top))
     store.tree(root).check()
     for part in extra["slices"]:
         store.tree(parse(part["path"])).check()
@@ -128,7 +128,7 @@ def _umask() -> int:
         return next((int(line.split()[1], 8) for line in file if line.startswith("Umask:")), 0o077)
 
 
-class _LinkTree:
+class LinkTree:
     """A tree of hard links under construction. Nothing is written through a symlink of the tree."""
 
     def __init__(self, top: str) -> None:
@@ -154,6 +154,15 @@ class _LinkTree:
                         todo.append(path)
                     else:
                         self._link(entry.path, f"{self._top}/{path}")
+
+    def directory(self, path: str, package: str) -> None:
+        """Add a directory and its parents."""
+        self._mkdir(path, package)
+
+    def link(self, source: str, path: str, package: str) -> None:
+        """Add the file or symlink at `source` on disk."""
+        self._mkdir(path.rpartition("/")[0], package)
+        self._link(source, f"{self._top}/{path}")
 
     def _mkdir(self, path: str, package: str) -> None:
         if path in self._made:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 VERBS = {
     "pack": "Pack a package or a project into a container image.",
     "push": "Push an image to a registry.",
+    "pull": "Fetch an image of a registry into the store.",
     "build": "Build a derivation and link to the result.",
     "shell": "Enter a shell with exactly the named tools.",
     "run": "Run one program of a package.",

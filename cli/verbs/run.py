@@ -41,7 +41,8 @@ Examples:
   fpack run debian.trixie.jq .name data.json     the program with the package's name
   fpack run ./result --help                      the program of a store path
   fpack run -e 'import("./fpack.fp").app' -- app an expression
-  fpack run debian.sid.nix-bin -- nix --version  from another release than this machine's""",
+  fpack run debian.sid.nix-bin -- nix --version  from another release than this machine's
+  fpack run registry.example/app:1.0 -- app      an image that fpack push sent""",
 )
 @shared.from_table(RUN)
 @click.argument("package")
@@ -50,8 +51,9 @@ def command(package: str, words: tuple[str, ...], expression: str | None, **rest
     """Run a program of PACKAGE with arguments, and exit with its status.
 
     PACKAGE is anything with programs: a package, a derivation or one of its outputs, a script, a store path, a list of
-    these, a container, a root. Of a shell, bash runs; a service runs in the foreground, with data of its own.
+    these, a container, a root, an image in a registry. Of a shell, bash runs; a service runs in the foreground, with
+    data of its own. An image of a registry runs as with --container.
     """
-    from fpack.cli.shells.command import enter
+    from fpack.cli.trial.registry_shell import enter
 
     return enter("run", (package,), words[1:] if words[:1] == ("--",) else ("", *words), rest)

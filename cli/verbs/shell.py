@@ -31,7 +31,8 @@ Examples:
   fpack shell --container --network off            only the project of this machine
   fpack shell ./result app.dev                     store paths and outputs of builds
   fpack shell -e 'import("./fpack.fp").app.root'   the root in which app is built
-  fpack shell --for redis                          build a package, phase by phase""",
+  fpack shell --for redis                          build a package, phase by phase
+  fpack shell registry.example/app:1.0             an image in a registry, as with --container""",
 )
 @click.argument("what", nargs=-1)
 @shared.from_table(SHELL)
@@ -41,7 +42,7 @@ def command(ctx: click.Context, /, what: tuple[str, ...], expression: str | None
 
     A service runs beside the shell. In the shell of a root or of an image, / is that of the root.
     """
-    from fpack.cli.shells.command import enter
+    from fpack.cli.trial.registry_shell import enter
 
     what += () if expression is None else (f"({expression})",)
     return enter("shell", what, ctx.meta["fpack.command"], rest)

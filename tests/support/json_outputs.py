@@ -17,8 +17,9 @@ from support.archive import Archive, file, link
 from support.greeter import Greeter
 from support.packages import ESSENTIAL
 from support.program import Fpack
+from support.pushed import push_with_record
 from support.rebuilders import Rebuilders
-from support.registry import Registry
+from support.registry import Registry, open_registry
 from support.vulnerabilities import affected, document, entry, state
 
 Outputs = dict[str, list[Any]]
@@ -89,6 +90,7 @@ def of_images(run: Recorder, made: Greeter, out: Path) -> None:
     run("sign", out / "signed.tar", "--key", out / "ed25519.pem")
     for name, status in (("ed25519", 0), ("ecdsa", 1)):
         run("verify", out / "signed.tar", "--key", out / f"{name}.pub", status=status)
+    pull_of(run, made.tar)
     (out / "bin").mkdir()
     engine = out / "bin" / "podman"
     engine.write_text("#!/bin/sh\ncat > /dev/null\n")
@@ -177,6 +179,14 @@ def of_platforms(run: Recorder, out: Path) -> None:
     run("key generate", "-o", out / "key.pem")
     run("sign", out / "two.tar", "--key", out / "key.pem")
     run("verify", out / "two.tar", "--key", out / "key.pub")
+
+
+def pull_of(run: Recorder, image: Path) -> None:
+    """Pull an image of a registry twice."""
+    with Registry() as registry:
+        push_with_record(run.fpack, image, open_registry(registry))
+        for _ in range(2):
+            run("pull", f"{registry.host}/team/app:1.0", "--plain-http")
 
 
 def of_projects(run: Recorder, archive: Archive) -> None:

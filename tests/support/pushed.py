@@ -16,7 +16,12 @@ from fpack.builders.distribution.protocol import (
     Repository,
 )
 from fpack.builders.distribution.reference import parse_reference
+from fpack.builders.intake.record_source import attachment
 from fpack.builders.intake.repository_archive import RemoteImage
+from fpack.cli.images import image_file
+from fpack.store.path import StorePath, parse
+from fpack.store.store import Store
+from support.program import Fpack
 from support.repositories import MANIFEST, digest_of, write
 
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -106,3 +111,26 @@ class Counting:
 
 
 __all__ = ["INDEX", "MANIFEST", "NAME", "Counting", "NotThere", "digest_of", "files_of", "push", "remote"]
+
+
+def attach_record(store: Store, image: StorePath, repository: Repository) -> None:
+    """Attach the record of an image's store paths to the image, as a push from its store does."""
+    found = attachment(store, image)
+    digest = found.entry["digest"]
+    for name, data in found.blobs.items():
+        assert isinstance(data, bytes)
+        if name != digest:
+            write(repository, data)
+    write(repository, b"{}")
+    repository.write_manifest(found.blobs[digest], MANIFEST)  # type: ignore[arg-type]
+
+
+def push_with_record(fpack: Fpack, image: Path, repository: Repository) -> str:
+    """Push an image file and the record of its store paths from a user's store. Return the digest of the image."""
+    digest = push(image, repository)
+    store = Store(Path(fpack.env["FPACK_ROOT"]))
+    try:
+        attach_record(store, parse(image_file.manifest(image_file.read(image)).head.image.path), repository)
+    finally:
+        store.close()
+    return digest

@@ -1,0 +1,1 @@
+"""Pull images of registries into the store and into files."""

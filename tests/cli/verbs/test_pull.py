@@ -1,0 +1,112 @@
+"""`fpack pull` makes the store paths of an image in a registry, and asks for no more than it needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from fpack.cli.images import image_file
+from support.evidence import verify_alone
+from support.greeter import Greeter
+from support.program import Fpack
+from support.pushed import files_of, push, push_with_record
+from support.registry import Registry, open_registry
+
+
+class Puller(NamedTuple):
+    """A user with an empty store, and a registry with an image."""
+
+    fpack: Fpack
+    registry: Registry
+    digest: str
+    path: str
+
+    @property
+    def reference(self) -> str:
+        return f"{self.registry.host}/team/app:1.0"
+
+    def pull(self, *words: str | Path, **options: Any) -> dict[str, Any]:
+        found = self.fpack("pull", self.reference, "--json", "--plain-http", *words, **options).stdout
+        return json.loads(found)  # type: ignore[no-any-return]
+
+    def fails(self, *words: str | Path) -> str:
+        done = self.fpack("pull", *words, "--plain-http", status=None)
+        assert done.returncode, done.stdout
+        return done.stderr
+
+
+@pytest.fixture
+def puller(made: Greeter, tmp_path: Path) -> Iterator[Puller]:
+    path = image_file.manifest(image_file.read(made.tar)).head.image.path
+    with Registry() as registry:
+        digest = push_with_record(made.fpack, made.tar, open_registry(registry))
+        registry.requests.clear()
+        yield Puller(Fpack(tmp_path / "home", made.fpack.archive), registry, digest, path)
+
+
+def test_an_image_is_pulled_into_an_empty_store(puller: Puller) -> None:
+    found = puller.pull()
+    assert (found["digest"], found["path"]) == (puller.digest, puller.path)
+    assert found["fetched"] and found["path"] in found["added"] and not found["unchanged"]
+    stored = json.loads(puller.fpack("store", "verify", "--json").stdout)
+    assert stored["damaged"] == [] if "damaged" in stored else stored
+    # What the store has is not asked for.
+    puller.registry.requests.clear()
+    again = puller.pull()
+    assert again["unchanged"] and again["path"] == puller.path and not again["added"]
+    assert [method for method, _ in puller.registry.requests if "/v2/team" in _] == ["HEAD"]
+
+
+def test_the_text_tells_what_the_tag_is(puller: Puller) -> None:
+    done = puller.fpack("pull", puller.reference, "--plain-http")
+    assert done.stdout == f"{puller.path}\n"
+    assert f"{puller.reference}: {puller.digest}" in done.stderr and "added" in done.stderr
+
+
+def test_a_pulled_image_is_written_to_a_file(puller: Puller, made: Greeter, tmp_path: Path) -> None:
+    puller.pull("-o", tmp_path / "copy.tar")
+    puller.pull("-o", tmp_path / "copy.oci")
+    mine = files_of(made.tar)
+    for copy in (tmp_path / "copy.tar", tmp_path / "copy.oci"):
+        found = files_of(copy)
+        assert {name: data for name, data in found.items() if name in mine and "/" in name} == {
+            name: data for name, data in mine.items() if "/" in name
+        }
+        assert verify_alone(copy).digest == puller.digest
+
+
+def test_only_the_missing_paths_are_fetched(puller: Puller) -> None:
+    first = puller.pull()
+    puller.fpack("gc")
+    assert not puller.pull()["unchanged"]
+    assert first["added"]
+
+
+def test_images_of_others_are_refused_with_what_can_be_done(puller: Puller, made: Greeter) -> None:
+    repository = open_registry(puller.registry, name="team/other")
+    push(made.tar, repository, referrers=False)
+    text = puller.fails(f"{puller.registry.host}/team/other:1.0")
+    assert "fpack try" in text and "no store paths" in text
+    push(made.tar, repository)
+    text = puller.fails(f"{puller.registry.host}/team/other:1.0")
+    assert "no record of its store paths" in text and "fpack push" in text
+
+
+def test_a_platform_that_the_image_is_not_for(puller: Puller) -> None:
+    text = puller.fails(puller.reference, "--platform", "linux/s390x")
+    assert "There is no image for linux/s390x" in text
+
+
+def test_a_text_that_is_no_reference(puller: Puller) -> None:
+    assert "is not a reference" in puller.fails("app")
+    assert "There is no image" in puller.fails(f"{puller.registry.host}/team/app:2")
+
+
+def test_a_layer_that_is_missing_is_one_error(puller: Puller) -> None:
+    puller.registry.fail("GET .*/blobs/", 404, times=None)
+    text = puller.fails(puller.reference)
+    assert text.count("error: ") == 1, text
+    assert not puller.fpack("store", "list", status=None).stdout
