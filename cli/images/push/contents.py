@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from fpack.builders.distribution.pusher import Chunks, LateDocument, PushedImage, PushedManifest, manifest
 from fpack.builders.intake.repository_archive import RemoteImage, RepositoryArchive
+from fpack.builders.intake.store_record import ARTIFACT
 from fpack.builders.oci import spec
 from fpack.builders.streams.output_file import StoredFile
 from fpack.builders.verify.image_archive import LayoutArchive, TarArchive
 from fpack.cli.images import formats, image_file
 from fpack.store.errors import FpackError
 
+from . import store_records
+
 if TYPE_CHECKING:
     from fpack.builders.distribution.reference import Reference
     from fpack.builders.manifest.referrer import Referrer
     from fpack.builders.verify.image_archive import ImageArchive, ImageLocation
     from fpack.cli.images.packing import PackedImage
-    from fpack.store.path import StorePath
-    from fpack.store.store import Store
 
 CHUNK = 1 << 20
 _LOCAL = (LayoutArchive, TarArchive)
@@ -43,21 +44,9 @@ def of_packed(made: PackedImage) -> PushedImage:
     blobs = {f"sha256:{path.rpartition('/')[2]}": source for path, source in made.bundle.blobs.items()}
     about = [*(referrer.read(tree) for tree in made.manifests), *formats.other_referrers(made)]
     top = json.loads(made.bundle.index_json)["manifests"][0]
-    late = [LateDocument(f"record of {path}", partial(_record, store, path)) for store, path in made.paths]
+    make = store_records.of_store
+    late = [LateDocument(f"record of {path}", partial(make, store, path, _referrer)) for store, path in made.paths]
     return _image(top["digest"], blobs, about)._replace(late=late if made.manifests else ())
-
-
-def _record(store: Store, path: StorePath) -> PushedManifest | None:
-    """Return the record by which others make store paths of the image again, or None if that is not possible."""
-    from fpack.builders.intake.record_source import attachment
-    from fpack.builders.intake.store_record import RecordError
-    from fpack.cli.ui.render import note
-
-    try:
-        return _referrer(attachment(store, path))
-    except RecordError as error:
-        note(f"fpack pull cannot make store paths of this image: {error.what}{error.why and f': {error.why}'}")
-        return None
 
 
 def _image(top: str, blobs: Mapping[str, bytes | StoredFile], about: Iterable[Referrer]) -> PushedImage:
@@ -154,7 +143,9 @@ def of_file(archive: ImageArchive, where: str) -> PushedImage:
         if (tag := cosign.tag_of(row, top.digest)) and descriptor(row, "index.json").digest not in referrers:
             one = files.manifest(descriptor(row, "index.json").digest, str(row.get("mediaType")))
             referrers[one.digest] = one._replace(tag=tag)
-    return PushedImage(top, parts, sorted(referrers.values(), key=lambda one: one.digest))
+    having = {one.subject for one in referrers.values() if json.loads(one.data).get("artifactType") == ARTIFACT}
+    late = store_records.of_archive(archive, having, _referrer)
+    return PushedImage(top, parts, sorted(referrers.values(), key=lambda one: one.digest), late)
 
 
 class _ArchivedBlobs:

@@ -42,9 +42,9 @@ def test_the_digest_is_the_same_everywhere(made: Greeter, registry: Registry) ->
     assert stored.tags["1.0"] == packed["digest"]
     manifest, record = "application/vnd.fpack.manifest.v2", "application/vnd.fpack.store.v1"
     app, other = open_registry(registry), open_registry(registry, name="team/direct")
-    assert [entry.artifact_type for entry in app.referrers(packed["digest"])] == [manifest]
-    # What is packed here has a record of its store paths, too.
-    assert sorted(entry.artifact_type for entry in other.referrers(packed["digest"])) == [manifest, record]
+    # What was packed here has a record of its store paths, too.
+    for repository in (app, other):
+        assert sorted(entry.artifact_type for entry in repository.referrers(packed["digest"])) == [manifest, record]
     assert registry.stored("team/direct").manifests.items() >= stored.manifests.items()
 
 
@@ -165,7 +165,7 @@ def test_an_image_of_another_registry(made: Greeter, tmp_path: Path, same: bool)
         found = push(made, tmp_path / "a.tar", f"{one.host}/team/app:1.0")
         other.clear()
         copied = push(made, f"{one.host}/team/app:1.0", f"{other.host}/copies/app:1.0")
-        assert copied["digest"] == found["digest"] and copied["documents"] == found["documents"] == 4
+        assert copied["digest"] == found["digest"] and copied["documents"] == found["documents"] == 5
         assert other.stored("copies/app").manifests == one.stored("team/app").manifests
         assert bool(other.received) != same
         assert push(made, f"oci://{one.host}/team/app:1.0", f"{other.host}/copies/app:1.0")["unchanged"]

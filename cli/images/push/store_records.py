@@ -1,0 +1,80 @@
+"""Find the images of a file that the store of this machine has, and make the records of their store paths.
+
+`fpack pull` makes the store paths again by such a record. An image that was packed on this machine before, and is
+pushed from a file, has one like an image that is packed for the push.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fpack.builders.distribution.pusher import LateDocument, PushedManifest
+from fpack.builders.intake.record_source import attachment
+from fpack.builders.intake.store_record import RecordError
+from fpack.builders.oci.image_record import read as read_record
+from fpack.builders.verify import embedded_manifest, manifest_loading
+from fpack.cli.ui.render import note
+from fpack.store.errors import FpackError
+from fpack.store.path import StorePath, parse
+from fpack.store.root import default_root
+from fpack.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fpack.builders.manifest.referrer import Referrer
+    from fpack.builders.verify.image_archive import ImageArchive
+
+    Pushable = Callable[[Referrer], PushedManifest]
+
+
+def of_store(store: Store, path: StorePath, pushable: Pushable) -> PushedManifest | None:
+    """Return the record of an image of the store, or None if it cannot have one."""
+    try:
+        return pushable(attachment(store, path))
+    except RecordError as error:
+        note(f"fpack pull cannot make store paths of this image: {error.what}{error.why and f': {error.why}'}")
+        return None
+
+
+def of_archive(archive: ImageArchive, having: Collection[str], pushable: Pushable) -> list[LateDocument]:
+    """Return the records of the images in an archive that the store of this machine has.
+
+    having: the digests of images whose records the archive has.
+    """
+    root = default_root()
+    if not (root / "db" / "fpack.sqlite").is_file():
+        return []
+    try:
+        heads = [manifest_loading.head(data, "the image").image for data in embedded_manifest.find(archive)]
+        wanted = {image.path: image.manifest.digest for image in heads if image.manifest.digest not in having}
+        paths = list(_stored(root, wanted)) if wanted else []
+    except FpackError:
+        return []  # the image is pushed without its record
+    return [LateDocument(f"record of {path}", partial(_made, root, path, pushable)) for path in paths]
+
+
+def _stored(root: Path, wanted: dict[str, str]) -> Iterator[StorePath]:
+    """Yield the paths of images that the store has. wanted: the digests of the images, by path."""
+    store = Store(root)
+    try:
+        for text, digest in wanted.items():
+            path = parse(text)
+            if store.is_there(path) and read_record(store.tree(path)).fields["digest"] == digest:
+                yield path
+    finally:
+        store.close()
+
+
+def _made(root: Path, path: StorePath, pushable: Pushable) -> PushedManifest | None:
+    try:
+        store = Store(root)
+    except FpackError:
+        return None
+    try:
+        return of_store(store, path, pushable)
+    finally:
+        store.close()

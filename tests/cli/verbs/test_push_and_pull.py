@@ -1,0 +1,45 @@
+"""What one user pushes, from the store or from a file, another pulls: the same store paths and the same image."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.greeter import Greeter
+from support.program import Fpack
+from support.registry import Registry
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with Registry() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("what", ["#image", "greeter.tar"])
+def test_an_image_comes_back(made: Greeter, registry: Registry, tmp_path: Path, what: str) -> None:
+    reference = f"{registry.host}/team/app:1.0"
+    sent = made.fpack(
+        "push", f"./{what}" if "." in what else what, reference, "--plain-http", "--json", cwd=made.project
+    )
+    other = Fpack(tmp_path / "other", made.fpack.archive)
+    found = json.loads(other("pull", reference, "--plain-http", "--json", "-o", tmp_path / "copy.tar").stdout)
+    assert found["digest"] == json.loads(sent.stdout)["digest"]
+    listed = {
+        fpack: {item["path"] for item in json.loads(fpack("store", "list", "--json").stdout)["paths"]}
+        for fpack in (made.fpack, other)
+    }
+    assert {*found["added"]} == listed[other] <= listed[made.fpack]
+    # An unchanged push, and an unchanged pull, ask for the digest of the tag.
+    for fpack, verb in ((made.fpack, "push"), (other, "pull")):
+        registry.requests.clear()
+        words = [what if "#" in what else f"./{what}", reference] if verb == "push" else [reference]
+        again = json.loads(fpack(verb, *words, "--plain-http", "--json", cwd=made.project).stdout)
+        assert again["unchanged"]
+        assert [method for method, path in registry.requests if path != "/v2/"] == ["HEAD"]
+    # The copy has the record too, so it can be pushed from a machine that has only the file.
+    third = Fpack(tmp_path / "third", made.fpack.archive)
+    third("push", tmp_path / "copy.tar", f"{registry.host}/team/copy:1", "--plain-http")
+    assert json.loads(third("pull", f"{registry.host}/team/copy:1", "--plain-http", "--json").stdout)["added"]
