@@ -70,7 +70,19 @@ def _change_field(old: Value, name: str, change: Value, adds: bool, new: bool = 
         why = f"`{name}.NAME = VALUE` changes a field of a record"
         raise Fault(f"{quote(name)} is {describe(below)}", why=why)
     # The names of a record such as `env` are the user's; the functions of a call know the fields that they take.
-    return evaluated(changed(below, check_layer(change, adds or not is_call(origin_of(below)))))
+    if is_call(origin_of(below)):
+        adds = adds and isinstance(change, dict) and _are_shown(below, change)
+    else:
+        adds = True
+    return evaluated(changed(below, check_layer(change, adds)))
+
+
+def _are_shown(below: Fields, change: Fields) -> bool:
+    """Return True if the result of a call shows all fields of a change that no function takes, and there are some."""
+    from .call_layers import knows
+
+    others = [name for name in change if not knows(below, name)]
+    return bool(others) and all(name in below for name in others)
 
 
 # ---- records that are laid over others
