@@ -170,3 +170,28 @@ def test_fpack_verifies_what_cosign_signed(tools: Tools, made: Greeter, keys: di
     for key in (keys["ed25519"].with_suffix(".pub"), tmp_path / "cosign.pub"):
         assert packed["digest"] in tools.cosign("verify", "--key", key, *PRIVATE, "--local-image", saved)
         made.fpack("verify", saved, "--key", key)
+
+
+def test_cosign_verifies_what_fpack_pushes(tools: Tools, made: Greeter, keys: dict[str, Path], tmp_path: Path) -> None:
+    """A signed tar, which has no tags of cosign's, is pushed; cosign verifies it, and signs it too."""
+    tar = tmp_path / "signed.tar"
+    made.fpack.pack("--provenance", "-o", tar, cwd=made.project)
+    made.fpack("sign", tar, "--key", keys["ecdsa"])
+    image = f"{tools.registry}/pushed"
+    pushed = json.loads(made.fpack("push", "--json", tar, f"{image}:1.0", "--plain-http").stdout)
+    own = ("--key", keys["ecdsa"].with_suffix(".pub"), *PRIVATE, "--allow-http-registry")
+    assert pushed["digest"] in tools.cosign("verify", *own, f"{image}:1.0")
+    assert statements(tools.cosign("verify-attestation", *own, "--type", "slsaprovenance1", f"{image}:1.0"))
+    tools.cosign("generate-key-pair", "--output-key-prefix", tmp_path / "cosign")
+    other = ("--key", tmp_path / "cosign.key", "--tlog-upload=false", "-y", "--allow-http-registry")
+    at = f"{image}@{pushed['digest']}"
+    tools.cosign("sign", *other, at)
+    predicate = tmp_path / "manifest.predicate"
+    made.fpack("provenance", tar, "--type", "manifest", "--predicate", "-o", predicate)
+    tools.cosign("attest", *other, "--type", "urn:fpack:manifest:1", "--predicate", predicate, at)
+    # fpack verifies both in the registry, also after the image was pushed again.
+    again = json.loads(made.fpack("push", "--json", tar, f"{image}:2.0", "--plain-http").stdout)
+    assert again["sent"] == 0
+    for key in (keys["ecdsa"].with_suffix(".pub"), tmp_path / "cosign.pub"):
+        words = ("verify", "--json", f"{image}:1.0", "--plain-http", "--key", key)
+        assert json.loads(made.fpack(*words).stdout)["claim"] == "signed"

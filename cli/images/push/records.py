@@ -70,7 +70,7 @@ class PushRecord:
         before = tags.pop(_key(reference), None)
         known = before[1] if isinstance(before, list) and before[:1] == [image.top.digest] else []
         tags[_key(reference)] = [image.top.digest, sorted({*known, *image.documents})]
-        blobs = [blob.digest for one in (*image.parts, image.top) for blob in one.blobs]
+        blobs = [blob.digest for one in (*image.parts, image.top, *image.referrers) for blob in one.blobs]
         kept = dict.fromkeys([*(row.get("blobs") or ()), *blobs])
         for digest in blobs:
             kept[digest] = kept.pop(digest)

@@ -1,0 +1,231 @@
+"""Real registries and clients: what fpack pushes is what others pull, and a stopped push goes on.
+
+Neither Debian's docker-registry nor sid's `crane registry serve` has the referrers API.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from fpack.builders.distribution.registry import RegistryRepository
+from fpack.builders.distribution.transport import Settings
+from support.certificates import own_certificate
+from support.greeter import Greeter, greeter
+from support.podman import podman_as
+from support.program import Fpack
+from support.serving import free_port
+
+NONE = {"REGISTRY_AUTH_FILE": "/nonexistent"}
+
+
+class Running(NamedTuple):
+    """A registry. log: of its requests."""
+
+    host: str
+    log: Path
+
+    def repository(self, name: str) -> RegistryRepository:
+        return RegistryRepository(self.host, name, "http", Settings(NONE))
+
+    def count(self, method: str, part: str) -> int:
+        """How many requests of fpack it answered."""
+        return sum(f'"{method} /v2/' in line and part in line for line in self.log.read_text().splitlines())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Greeter:
+    return greeter(tmp_path_factory.mktemp("greeter") / "home")
+
+
+def start(place: Path, **more: Any) -> tuple[Running, subprocess.Popen[bytes]]:
+    """Start Debian's registry. more: of its configuration's part `http`."""
+    if shutil.which("docker-registry") is None:
+        pytest.skip("docker-registry is not installed")
+    host = f"localhost:{free_port()}"
+    value = {
+        "version": "0.1",
+        "log": {"level": "error"},
+        "storage": {"filesystem": {"rootdirectory": str(place / "data")}, "delete": {"enabled": True}},
+        "http": {"addr": f"127.0.0.1:{host.partition(':')[2]}", **more},
+    }
+    (place / "registry.yml").write_text(json.dumps(value))
+    with open(place / "log", "wb") as log:
+        server = subprocess.Popen(["docker-registry", "serve", place / "registry.yml"], stdout=log, stderr=log)
+    return Running(host, place / "log"), server
+
+
+def wait(host: str, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(f"http://{host}/v2/", timeout=10).close()
+            return
+        except OSError:
+            assert server.poll() is None
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    running, server = start(tmp_path_factory.mktemp("registry"))
+    try:
+        wait(running.host, server)
+        yield running
+    finally:
+        server.kill()
+        server.wait()
+
+
+def push(made: Greeter, image: str | Path, reference: str, **more: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        made.fpack("push", "--json", image, reference, "--plain-http", cwd=made.project, **more).stdout
+    )
+    return found
+
+
+@pytest.mark.podman
+@pytest.mark.parametrize("mode", ["root", "rootless"])
+def test_podman_pulls_the_same_digest(made: Greeter, registry: Running, mode: str) -> None:
+    pushed = push(made, "#image", f"{registry.host}/team/app:1.0")
+    with podman_as(mode) as podman:
+        name = f"{registry.host}/team/app:1.0"
+        podman("pull", "-q", "--tls-verify=false", name)
+        assert podman("image", "inspect", name, "--format", "{{.Digest}}").stdout.strip() == pushed["digest"]
+
+
+def test_skopeo_sees_the_same_digest(made: Greeter, registry: Running, tmp_path: Path) -> None:
+    if shutil.which("skopeo") is None:
+        pytest.skip("skopeo is not installed")
+    name = f"{registry.host}/team/seen:1.0"
+    pushed = push(made, made.tar, name)
+    words = ["skopeo", "--insecure-policy"]
+    found = subprocess.run(
+        [*words, "inspect", "--tls-verify=false", f"docker://{name}"], capture_output=True, check=True
+    )
+    assert json.loads(found.stdout)["Digest"] == pushed["digest"]
+    # What skopeo copies out, fpack pushes again.
+    copy = [
+        *words,
+        "copy",
+        "-q",
+        "--preserve-digests",
+        "--src-tls-verify=false",
+        f"docker://{name}",
+        f"oci:{tmp_path}/o:1",
+    ]
+    subprocess.run(copy, check=True)
+    assert push(made, tmp_path / "o", f"{registry.host}/team/again")["digest"] == pushed["digest"]
+
+
+def test_a_second_image_sends_new_blobs_alone(made: Greeter, registry: Running, tmp_path: Path) -> None:
+    new = {"XDG_CACHE_HOME": str(tmp_path)}  # without a record of what other tests pushed
+    first = push(made, "#image", f"{registry.host}/team/shared:1", env=new)
+    assert first["blobs"]["uploaded"] > 5
+    before = registry.count("PUT", "/shared/blobs/uploads/")
+    (made.project / "next.fp").write_text((made.project / "fpack.fp").read_text().replace("welcome", "good day"))
+    second = push(made, "next.fp#image", f"{registry.host}/team/shared:2", env=new)
+    assert 0 < second["blobs"]["uploaded"] == registry.count("PUT", "/shared/blobs/uploads/") - before < 8
+    # Another repository gets the layers without being sent them.
+    assert push(made, "#image", f"{registry.host}/other/shared:1", env=new)["blobs"]["uploaded"] < 3
+
+
+def test_documents_are_listed_by_the_tag(made: Greeter, registry: Running) -> None:
+    pushed = push(made, "#image", f"{registry.host}/team/listed:1")
+    found = registry.repository("team/listed").referrers(pushed["digest"])
+    assert {entry.artifact_type for entry in found} == {
+        "application/vnd.fpack.manifest.v2", "application/vnd.fpack.store.v1",
+    }  # fmt: skip
+    assert registry.repository("team/listed").tags("sha256-") == [pushed["digest"].replace(":", "-")]
+
+
+def test_a_push_that_was_killed_goes_on(made: Greeter, registry: Running, tmp_path: Path) -> None:
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    new = {"XDG_CACHE_HOME": str(tmp_path)}
+    name = f"{registry.host}/team/killed:1"
+    words = made.fpack.command("push", made.tar, name, "--plain-http")
+    # While a thread reads the answers about its second blob.
+    strace = ["strace", "-f", "-o", "/dev/null", "-e", "trace=recvfrom", "-e", "inject=recvfrom:signal=SIGKILL:when=5"]
+    done = subprocess.run([*strace, *words], env={**made.fpack.env, **new}, cwd=made.project, capture_output=True)
+    assert done.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
+    assert registry.repository("team/killed").resolve("1") is None
+    assert registry.count("PUT", "/killed/blobs/uploads/")
+    second = push(made, made.tar, name, env=new)
+    assert second["blobs"]["existing"] and registry.repository("team/killed").resolve("1") is not None
+
+
+def test_a_registry_that_restarts_during_an_upload(made: Greeter, tmp_path: Path) -> None:
+    """Its uploads lie on its disk; the client waits for it, and goes on."""
+    running, server = start(tmp_path)
+    wait(running.host, server)
+    repository = RegistryRepository(running.host, "team/app", "http", Settings(NONE, backoff=0.1))
+    data = bytes(range(256)) * 40_000
+    from fpack.builders.distribution.protocol import BlobSource
+    from support.registry import digest_of
+
+    again: list[subprocess.Popen[bytes]] = []
+
+    def chunks(offset: int) -> Iterator[bytes]:
+        for at in range(offset, len(data), 1 << 20):
+            if at >= 4 << 20 and not again:
+                server.kill()
+                server.wait()
+                with open(tmp_path / "log", "ab") as log:
+                    words = ["docker-registry", "serve", tmp_path / "registry.yml"]
+                    again.append(subprocess.Popen(words, stdout=log, stderr=log))
+                wait(running.host, again[0])
+            yield data[at : at + (1 << 20)]
+
+    try:
+        assert repository.write_blob(BlobSource(digest_of(data), len(data), chunks))
+        assert repository.has_blob(digest_of(data))
+    finally:
+        for process in (server, *again):
+            process.kill()
+            process.wait()
+
+
+def test_an_untrusted_certificate(made: Greeter, tmp_path: Path) -> None:
+    pem = own_certificate(tmp_path)
+    running, server = start(tmp_path, tls={"certificate": f"{pem}.crt", "key": str(pem)})
+    try:
+        time.sleep(0.5)
+        name = f"{running.host}/team/app:1"
+        message = made.fpack.fails("push", made.tar, name)
+        assert "certificate was not accepted" in message and message.count("error:") == 1
+        env = {"SSL_CERT_FILE": f"{pem}.crt"}
+        assert json.loads(made.fpack("push", "--json", made.tar, name, env=env).stdout)["blobs"]["uploaded"]
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.mark.network
+def test_the_registry_of_crane(made: Greeter, tmp_path: Path) -> None:
+    tools = Fpack(tmp_path / "home")
+    tools.use_mirrors_of_the_machine()
+    crane = ("run", "--accept-expired", "debian.sid.crane", "--", "crane")
+    tools(*crane, "version", status=None, timeout=300)  # fetches it
+    host = f"localhost:{free_port()}"
+    words = tools.command(*crane, "registry", "serve", "--address", host)
+    with open(tmp_path / "log", "wb") as log:
+        server = subprocess.Popen(words, env=tools.env, cwd=tools.home, stdout=log, stderr=log)
+    try:
+        wait(host, server)
+        pushed = push(made, "#image", f"{host}/team/app:1.0")
+        repository = RegistryRepository(host, "team/app", "http", Settings(NONE))
+        found = repository.referrers(pushed["digest"])
+        assert len(found) == 2
+        assert tools(*crane, "digest", "--insecure", f"{host}/team/app:1.0").stdout.strip() == pushed["digest"]
+        assert push(made, "#image", f"{host}/team/app:1.0")["unchanged"]
+    finally:
+        server.terminate()
+        server.wait()
