@@ -15,6 +15,7 @@ from .reference import BadReference, Reference, is_reference, parse_reference
 
 if TYPE_CHECKING:
     from .protocol import Repository
+    from .registry_config import RegistryPlace
     from .transport import Settings
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
@@ -33,27 +34,29 @@ def open_repository(
     plain_http: bool | str = False,
     environ: Mapping[str, str] = os.environ,
     patient: bool = True,
+    mirrors: bool = True,
 ) -> Repository:
     """Open a repository. A tag or a digest of a reference is not used. Nothing is requested before the first method.
 
     plain_http: ask a registry on this machine without TLS; a host with its port: ask this one so, wherever it is.
     patient: repeat requests that fail also before the host has answered for the first time.
+    mirrors: read from those that containers-registries.conf(5) names; who writes must know what is in the repository.
     """
     from .transport import Settings
 
     settings = Settings(environ, patient=patient)
     if isinstance(address, Reference):
-        return _registry(address, plain_http, settings)
+        return _registry(address, plain_http, mirrors, settings)
     scheme, sign, rest = address.partition("://")
     if not sign:
         if is_reference(address):
-            return _registry(parse_reference(address), plain_http, settings)
+            return _registry(parse_reference(address), plain_http, mirrors, settings)
         raise BadAddress(f"{address[:200]!r} is not the address of a repository", hint=f"write {FORMS}")
     if scheme == "oci":
         found = _reference(rest)
         if found.tag or found.digest:
             raise BadAddress("The address of a repository has no tag", where=address, hint=f"write {FORMS}")
-        return _registry(found, plain_http, settings)
+        return _registry(found, plain_http, mirrors, settings)
     if scheme == "file":
         from .layout import DirectoryRepository
 
@@ -117,11 +120,27 @@ def _bucket(address: str, settings: Settings) -> Repository:
     return BucketRepository(address, Transport(server.netloc, server.scheme, settings), path, prefix, access)
 
 
-def _registry(reference: Reference, plain_http: bool | str, settings: Settings) -> Repository:
+def _registry(reference: Reference, plain_http: bool | str, mirrors: bool, settings: Settings) -> Repository:
+    from . import registry_config
+    from .protocol import Denied
+
+    route = registry_config.find(reference, settings.environ)
+    if route.blocked:
+        raise Denied("The configuration of registries blocks this repository", where=str(reference), why=route.blocked)
+    main = _place(route.main, plain_http, settings)
+    if not mirrors or not route.mirrors:
+        return main
+    from .mirrored import MirroredRepository
+
+    return MirroredRepository(main, [(_place(place, plain_http, settings), place.pull) for place in route.mirrors])
+
+
+def _place(place: RegistryPlace, plain_http: bool | str, settings: Settings) -> Repository:
     from .registry import RegistryRepository
 
-    plain = (plain_http is not False and reference.is_loopback) or plain_http == reference.host
-    host, repository = reference.host, reference.repository
+    host, repository = place.host, place.repository
+    loopback = Reference(host, repository).is_loopback
+    plain = (loopback and (plain_http is not False or place.insecure)) or plain_http == host
     if host in ("docker.io", "index.docker.io"):
         host = "registry-1.docker.io"
         repository = repository if "/" in repository else f"library/{repository}"

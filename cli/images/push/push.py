@@ -71,7 +71,7 @@ def push(
             "The image has another digest than the reference to push to", why=f"it is {image.top.digest}",
             hint="name a tag, or leave the digest out",
         )  # fmt: skip
-    repository = open_repository(reference, plain_http=plain_http)
+    repository = open_repository(reference, plain_http=plain_http, mirrors=False)
     record = PushRecord(reference.host)
     mounts = record.mounts(reference.repository)
     near = source is not None and source.host == reference.host and source.repository != reference.repository
