@@ -385,9 +385,10 @@ class Http:
         except FpackError as error:
             if where := place(True):
                 return where
-            if not isinstance(error, HttpError) or not failures or error is failures[0]:
+            if not failures or error is failures[0]:
                 raise
-            raise combined([*failures, error]) from None
+            # A place that failed says more than that there is no mirror of an archive.
+            raise combined([*failures, *([error] if isinstance(error, HttpError) else [])]) from None
 
     def _first(self, urls: Sequence[str], fetch: Callable[[str], None], check: Callable[[], None]) -> str:
         """Return the first URL for which `fetch` succeeds. Transient failures are retried."""

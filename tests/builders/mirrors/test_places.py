@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fpack.builders.debian.mirrors import MirrorError
 from fpack.builders.distribution.protocol import Denied, RepositoryError, Unavailable
 from fpack.builders.mirrors.keeping import KeepItem, KeepRequest, ObtainedFile, keep
 from fpack.builders.mirrors.places import MAX_PAUSE, MISSES, PAUSE, KeptPlace, KeptPlaces
@@ -210,3 +211,18 @@ def test_offline_nothing_is_requested(tmp_path: Path) -> None:
         assert not server.requests and "kept=file" in failed.value.hint
         uri = (tmp_path / "www" / "file").as_uri()
         assert Http(environ={}, offline=True).download([uri], tmp_path / "out", sha256=SHA256).url == uri
+
+
+def test_without_a_mirror_of_the_archive_the_places_are_named(world: World, tmp_path: Path) -> None:
+    for repository in world.repositories:
+        repository.blobs.clear()
+
+    def urls() -> list[str]:
+        raise MirrorError("No mirror of debian is known")
+
+    with pytest.raises(NotFound, match="No server delivered the file") as failed:
+        world.http.download(urls, tmp_path / "out", size=len(DATA), sha256=SHA256)
+    assert "place0" in failed.value.why
+    world.kept.places.clear()
+    with pytest.raises(MirrorError):
+        world.http.download(urls, tmp_path / "out", size=len(DATA), sha256=SHA256)
