@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from fpack.builders.net.connections import Connections
 from fpack.builders.net.errors import HttpError, split_url, translate
+from fpack.store.settings import OFFLINE
 
 from . import answers, challenges, credentials
 from .credentials import NONE, RegistryCredentials
@@ -118,6 +119,7 @@ class Transport:
         self.base = f"{scheme}://{host}"
         self._settings = settings
         self._origin = origin(urlsplit(self.base))
+        self._offline = OFFLINE.find(environ=settings.environ)
         self._connections = Connections(settings.environ, self._context)
         self._challenge: challenges.Challenge | None = None
         self._credentials: dict[str, RegistryCredentials] = {}
@@ -162,6 +164,8 @@ class Transport:
         attempts: how often to try; None for the settings' number.
         """
         url = urljoin(f"{self.base}/", target)
+        if self._offline:
+            raise Unavailable("The registry is not on this machine", where=where, why="fpack is offline")
         limit = self.attempts if attempts is None else attempts
         for attempt in range(limit):
             last = attempt + 1 == limit

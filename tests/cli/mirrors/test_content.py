@@ -78,10 +78,11 @@ def content(path: Path) -> dict[str, bytes]:
     return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
+Cases = Mapping[str, tuple[str, dict[str, Any], Callable[[], None]]]
+
+
 @pytest.fixture
-def cases(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Mapping[str, tuple[str, dict[str, Any], Callable[[], None]]]:
+def cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cases:
     """By kind: a name, arguments, and a function that takes what they name off the network."""
     (tmp_path / "file").write_bytes(DATA)
     url = (tmp_path / "file").as_uri()

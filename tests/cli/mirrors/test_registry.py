@@ -118,3 +118,13 @@ def test_a_registry_is_cleaned(fpack: Fpack, project: Path, registry: Registry, 
     assert "the registry frees their files" in fpack("mirror", "gc", address, "--drop", done["id"]).stdout
     assert json.loads(fpack("mirror", "list", address, "--json").stdout)["locks"] == []
     assert not registry.stored("team/kept").manifests
+
+
+def test_offline_no_registry_is_asked(fpack: Fpack, project: Path, registry: Registry, tmp_path: Path) -> None:
+    """Neither as a mirror, which is left out, nor by a command about an image."""
+    fpack("lock", cwd=project)
+    registry.clear()
+    env = {"FPACK_OFFLINE": "1", "FPACK_KEPT": f"http://{registry.host}/team/kept"}
+    fpack("pack", "-o", tmp_path / "a.tar", cwd=project, env=env)
+    message = fpack.fails("pull", f"{registry.host}/team/app:1", "--plain-http", env=env)
+    assert "fpack is offline" in message and not registry.requests
