@@ -12,6 +12,7 @@ VERBS = {
     "pack": "Pack a package or a project into a container image.",
     "push": "Push an image to a registry.",
     "pull": "Fetch an image of a registry into the store.",
+    "patch": "Update packages of images in registries.",
     "build": "Build a derivation and link to the result.",
     "shell": "Enter a shell with exactly the named tools.",
     "run": "Run one program of a package.",

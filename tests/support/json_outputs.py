@@ -84,6 +84,7 @@ def of_images(run: Recorder, made: Greeter, out: Path) -> None:
         run("push", out / "signed.tar", f"{registry.host}/team/app:1.0", "--plain-http")
         run("push", out / "signed.tar", f"{registry.host}/team/app:1.0", "--plain-http")
         run("pack", "--push", f"{registry.host}/team/app:1.0", "--plain-http")
+        run("patch", f"{registry.host}/team/app:1.0", "--plain-http")
     for kind in ("ed25519", "ecdsa"):
         run("key generate", "-o", out / f"{kind}.pem", "--type", kind)
         run("key show", out / f"{kind}.pub")

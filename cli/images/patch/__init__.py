@@ -1,0 +1,1 @@
+"""Make images in registries again with newer packages, from their manifests alone."""

@@ -1,0 +1,274 @@
+"""Make an image of a registry again with the archive's newer packages, and push what differs.
+
+The manifest of the image is enough: its derivations are rewritten for the packages that move, and built. No project is
+read, no layer is downloaded, and layers of packages that stay have the digests that the registry knows.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from fpack.builders.debian.lock.records import Lock, PackagePin, SuitePin
+from fpack.builders.debian.suites import IndexPin, SuiteFile
+from fpack.builders.manifest import lock_part
+from fpack.builders.manifest.format import Head, LockPart
+from fpack.builders.manifest.reader import ManifestReader
+from fpack.builders.verify import embedded_manifest
+from fpack.cli.errors import UsageError
+from fpack.cli.options import SharedOptions
+from fpack.cli.version import VERSION
+from fpack.cli.workspace.workspace import Workspace
+from fpack.store import derivation
+from fpack.store.derivation import Derivation, Output, placeholder
+from fpack.store.errors import FpackError
+from fpack.store.path import clean_name, parse
+
+from .rewrite import Rewritten, rewrite
+
+if TYPE_CHECKING:
+    from fpack.builders.distribution.reference import Reference
+    from fpack.builders.intake.repository_archive import RemoteImage
+    from fpack.cli.images.packing import PackedImage
+    from fpack.store.path import StorePath
+    from fpack.store.store import Store
+
+MAIN = "main"
+
+
+class CannotPatch(FpackError):
+    """An image that cannot be made again from its manifest."""
+
+
+class MovedVersion(NamedTuple):
+    """A package of an image that has another version after a patch."""
+
+    name: str
+    old: str
+    new: str
+    size: int  # of the new .deb
+
+
+class PatchedPlatform(NamedTuple):
+    """An image for one platform: the packages that move, the changed derivations, and what must be told."""
+
+    reader: ManifestReader
+    moved: tuple[MovedVersion, ...]
+    rewritten: Rewritten
+    lock: Lock
+    notes: tuple[str, ...]
+
+    @property
+    def head(self) -> Head:
+        return self.reader.head
+
+
+def plan(image: RemoteImage, options: SharedOptions, *, security: bool) -> list[PatchedPlatform]:
+    """Find the packages of an image that the archive has newer, and rewrite its derivations.
+
+    security: only packages move of which a security suite has a newer version.
+    """
+    manifests = embedded_manifest.find(image.archive())
+    if not manifests:
+        raise CannotPatch(
+            "The image has no manifest of fpack's in the registry",
+            where=str(image),
+            why="a patch makes the image again from it",
+            hint="push the image with fpack push or fpack pack --push",
+        )
+    return [_plan(ManifestReader(data, str(image)), str(image), options, security) for data in manifests]
+
+
+def _plan(reader: ManifestReader, where: str, options: SharedOptions, security: bool) -> PatchedPlatform:
+    head = reader.head
+    notes: list[str] = []
+    if head.fpack != VERSION:
+        notes.append(f"fpack {head.fpack} made the image, and this is {VERSION}: more layers may differ")
+    if not head.lock.packages:
+        return PatchedPlatform(reader, (), Rewritten({}, {}), Lock(), tuple(notes))
+    wanted = _requests(reader)
+    lock = _lock(head.lock, wanted)
+    with tempfile.TemporaryDirectory(prefix="fpack-patch-") as folder:
+        # The lock stays in memory: a part of one is not a lock that another command could read.
+        own = options._replace(lock=Path(folder, "fpack.lock"), arch=head.image.arch, frozen=False)
+        with Workspace(own) as workspace:
+            workspace.source.file.lock = lock
+            workspace.source.update(security=security)
+            new = workspace.source.lock.copy()
+    release, arch = head.lock.release, head.lock.arch
+    before = {package.name: package for package in head.lock.packages}
+    pins = {
+        name: pin
+        for name in before
+        if (pin := new.packages.get((release, arch, name))) is not None and pin.version != before[name].version
+    }
+    gone = [name for name in before if (release, arch, name) not in new.packages]
+    closure = new.closures[release, arch, wanted]
+    added = sorted(closure.keys() - {*wanted})
+    if gone or added:
+        what = f"needs {', '.join(added)}" if added else f"no longer has {', '.join(gone)}"
+        raise CannotPatch(
+            "The image cannot be patched, as its packages depend on others now",
+            where=where,
+            why=f"the newest set of its packages {what}",
+            hint="build it again in its project: fpack update && fpack pack --push",
+        )
+    depends = {name: tuple(closure[name]) for name in pins if name in closure}
+    moved = tuple(MovedVersion(name, before[name].version, pin.version, pin.size) for name, pin in sorted(pins.items()))
+    return PatchedPlatform(reader, moved, rewrite(reader.derivations, pins, depends), new, tuple(notes))
+
+
+def _requests(reader: ManifestReader) -> tuple[str, ...]:
+    """Return the names of all packages that roots of the image's derivations may have, sorted."""
+    roots = [made for made in reader.derivations.values() if made.kind == "root"]
+    return tuple(sorted({str(item["package"]) for made in roots for item in made.args["slices"]}))
+
+
+def _lock(part: LockPart, wanted: tuple[str, ...]) -> Lock:
+    """Return a lock with the locked part of a manifest, in which `wanted` was requested."""
+    lock = Lock()
+    release, arch = part.release, part.arch
+    for suite in part.suites:
+        lock.suites[release, suite.suite] = SuitePin(
+            release, suite.suite, suite.archive, suite.date, suite.until, suite.sha256
+        )
+    for index in part.indexes:
+        component = index.file.partition("/")[0]
+        label = index.suite if component == MAIN else f"{index.suite}/{component}"
+        packed = SuiteFile(index.file, index.packed_size, index.packed_sha256, index.packed_sha512)
+        lock.indexes[release, label, arch] = IndexPin(index.sha256, index.size, packed, index.sha512)
+    for package in part.packages:
+        lock.packages[release, arch, package.name] = PackagePin(**package._asdict())
+    lock.closures[release, arch, wanted] = {}
+    return lock
+
+
+def build(platforms: Sequence[PatchedPlatform], options: SharedOptions, stack: Any) -> PackedImage:
+    """Build the new image of all platforms, with its manifests. Its workspaces are open as long as `stack` is."""
+    from fpack.builders.export.oci import Bundle
+    from fpack.cli.images.packing import PackedImage
+    from fpack.store.files.checked_tree import CheckedTree
+
+    images: list[CheckedTree] = []
+    manifests: list[CheckedTree] = []
+    paths: list[tuple[Store, StorePath]] = []
+    for one in platforms:
+        workspace: Workspace = stack.enter_context(Workspace(options._replace(arch=one.head.image.arch)))
+        old = bytes.fromhex(one.head.image.derivation)
+        bodies = workspace.evaluator.derivations
+        bodies.update({bytes.fromhex(digest): made.encode() for digest, made in one.reader.derivations.items()})
+        bodies.update(one.rewritten.bodies)
+        image = Output(one.rewritten.renamed.get(old, old))
+        _check_sources(workspace, one)
+        made, manifest = workspace.realise([image, _manifest(workspace, one, image)])
+        images.append(workspace.store.tree(made))
+        manifests.append(workspace.store.tree(manifest))
+        paths.append((workspace.store, made))
+        workspace.store.used([made, manifest], "", one.head.image.name)
+
+    store = paths[0][0]
+
+    def trees(path: str) -> CheckedTree:
+        found: CheckedTree = store.tree(parse(path))
+        return found
+
+    archs = tuple(one.head.image.arch for one in platforms)
+    bundle = Bundle(images, trees)
+    none = cast(Any, None)  # there is no container: nothing was evaluated
+    return PackedImage(none, archs, bundle, tuple(images), tuple(manifests), (), (), trees, paths=tuple(paths))
+
+
+def _check_sources(workspace: Workspace, one: PatchedPlatform) -> None:
+    """Raise CannotPatch if a source of the project is neither in the store nor at hand."""
+    for source in one.head.sources:
+        output = Output(bytes.fromhex(source.derivation))
+        if source.kind == "source" and not workspace.store.built([output]):
+            raise CannotPatch(
+                "The image has files of its project that are not on this machine",
+                where=source.name,
+                why="its manifest has the digest alone",
+                hint="run fpack pull for the image first, or pack it in its project",
+            )
+
+
+def _manifest(workspace: Workspace, one: PatchedPlatform, image: Output) -> Output:
+    """Add the derivation of the new image's manifest. Return its output."""
+    from fpack.cli.images.manifests import EXECUTOR, SOURCES
+
+    bodies = workspace.evaluator.derivations
+    made = derivation.decode(bodies[image.derivation])
+    head = one.head
+    names = {str(package.name) for package in head.lock.packages}
+    lock = lock_part.encode(one.lock, head.lock.release, head.lock.arch, names) if names else None
+    mentioned = {parse(path).hash for path in made.args["paths"]}
+    inputs = tuple(i for i in made.inputs if placeholder(i.derivation, "x", i.name).hash in mentioned)
+    record = Derivation(
+        "manifest",
+        clean_name(f"{made.name}-manifest"),
+        {
+            "image": str(placeholder(image.derivation, made.name, image.name)),
+            "paths": made.args["paths"],
+            "derivation": image.derivation.hex(),
+            "lock": lock,
+            "fpack": VERSION,
+            "executor": EXECUTOR,
+            "sources": SOURCES,
+            **_meta(one),
+        },
+        (image, *inputs),
+    )
+    body = record.encode()
+    digest = derivation.digest(body)
+    bodies[digest] = body
+    return Output(digest)
+
+
+def _meta(one: PatchedPlatform) -> Mapping[str, Any]:
+    """Return what the image and its packages say of themselves, by the digests of their new derivations."""
+    origins = {origin.path: origin.derivation for origin in one.head.paths}
+    origins[one.head.image.path] = one.head.image.derivation
+    found = {}
+    for meta in one.head.meta:
+        old = origins.get(meta.path)
+        if old:
+            new = one.rewritten.renamed.get(bytes.fromhex(old), bytes.fromhex(old)).hex()
+            fields = {name: value for name, value in meta._asdict().items() if name != "path" and value}
+            if "maintainers" in fields:
+                fields["maintainers"] = list(fields["maintainers"])
+            found[new] = fields
+    return {"meta": found} if found else {}
+
+
+def changes(platforms: Sequence[PatchedPlatform], made: PackedImage) -> list[dict[str, Any]]:
+    """Return what differs between the old and the new image of each platform: packages, and layers by their parts."""
+    from fpack.builders.oci.image_record import read
+
+    found = []
+    for one, image in zip(platforms, made.images, strict=True):
+        fields = read(image).fields
+        old = {layer.blob.digest for layer in one.head.layers}
+        moved = {item.name for item in one.moved}
+        layers = [layer for layer in fields["layers"] if layer["digest"] not in old]
+        others = [layer for layer in layers if layer["packages"] and not moved & {*layer["packages"]}]
+        found.append(
+            {
+                "arch": one.head.image.arch,
+                "old": one.head.image.manifest.digest,
+                "new": fields["digest"],
+                "packages": [item._asdict() for item in one.moved],
+                "layers": {"new": len(layers), "kept": len(fields["layers"]) - len(layers)},
+                "bytes": sum(layer["size"] for layer in layers),
+                "others": sorted(name for layer in others for name in layer["packages"]),
+                "notes": list(one.notes),
+            }
+        )
+    return found
+
+
+def destination(reference: Reference, tag: str) -> Reference:
+    """Return where a patched image goes: to the tag of its reference, or another one."""
+    if not tag and not reference.tag and reference.digest:
+        raise UsageError("The reference has a digest and no tag", hint="name the tag of the new image: --tag TAG")
+    return reference._replace(tag=tag or reference.tag or "latest", digest="")

@@ -1,0 +1,97 @@
+"""`fpack patch`: images of a registry with newer packages, beside builds of their projects with the new lock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.archive import Archive, file
+from support.program import Fpack, world
+from support.registry import Registry
+
+PROJECT = """
+debian = import("fpack/debian").trixie
+image = container {{
+  name = "{name}", tag = "1", closure = "{closure}", configure = false
+  packages = [debian.hello]
+  wants = {wants}
+  entrypoint = ["/usr/bin/hello"]
+  env = {{ NAME = "{name}" }}
+  files = {{ "/etc/motd" = {{ text = "{name}" }} }}
+}}
+"""
+WORDS = '["/usr/share/greet/words"]'
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return world(tmp_path / "archive")
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with Registry() as running:
+        yield running
+
+
+def user(tmp_path: Path, archive: Archive, name: str = "user") -> Fpack:
+    return Fpack(tmp_path / name, archive)
+
+
+def project(fpack: Fpack, name: str = "app", closure: str = "linked") -> Path:
+    folder = fpack.home / name
+    folder.mkdir(exist_ok=True)
+    text = PROJECT.format(name=name, closure=closure, wants=WORDS if closure == "linked" else "[]")
+    (folder / "fpack.fp").write_text(text)
+    return folder
+
+
+def update(archive: Archive) -> None:
+    archive.add(
+        "libgreet1", "2:1.0~rc1-1+deb13u1", suite="trixie-security", files={"usr/share/greet/words": "Good evening\n"}
+    )
+    archive.add("dash", "2.0", files={"usr/bin/dash": file(b"#!new", 0o755), "usr/bin/sh": file(b"#!new", 0o755)})
+    archive.publish()
+
+
+def push(fpack: Fpack, folder: Path, reference: str) -> str:
+    pushed = json.loads(fpack("pack", "--push", reference, "--plain-http", "--json", cwd=folder).stdout)
+    return str(pushed["digest"])
+
+
+def patch(fpack: Fpack, *args: str) -> list[dict[str, Any]]:
+    done = fpack("patch", *args, "--plain-http", "--json")
+    found: list[dict[str, Any]] = json.loads(done.stdout)["images"]
+    return found
+
+
+@pytest.mark.parametrize("closure", ["linked", "depends"])
+def test_only_layers_of_the_updated_package_differ(
+    tmp_path: Path, archive: Archive, registry: Registry, closure: str
+) -> None:
+    """Equal to a build of the project with the new lock in another store; no layer of the old image is read."""
+    fpack = user(tmp_path, archive)
+    folder = project(fpack, closure=closure)
+    reference = f"{registry.host}/team/app:1"
+    old = push(fpack, folder, reference)
+    before = registry.stored("team/app").blobs.copy()
+    update(archive)
+    registry.clear()
+    (result,) = patch(fpack, reference, "--security")
+    (image,) = result["images"]
+    assert [(item["name"], item["new"]) for item in image["packages"]] == [("libgreet1", "2:1.0~rc1-1+deb13u1")]
+    assert image["old"] == old and image["new"] == registry.stored("team/app").tags["1"]
+    assert image["layers"]["new"] == 1 and not image["others"]
+    layers = {layer["digest"] for layer in json.loads(registry.stored("team/app").manifests[old][1])["layers"]}
+    assert not [path for method, path in registry.requests if method == "GET" and path.rpartition("/")[2] in layers]
+    sent = {digest for digest in registry.stored("team/app").blobs if digest not in before}
+    assert result["sent"] == sum(len(registry.stored("team/app").blobs[digest]) for digest in sent)
+    other = user(tmp_path, archive, "other")
+    again = project(other, closure=closure)
+    (again / "fpack.lock").write_bytes((folder / "fpack.lock").read_bytes())
+    other("update", "--security", cwd=again)
+    assert push(other, again, f"{registry.host}/team/full:1") == image["new"]
+    fpack("verify", reference, "--plain-http")
