@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -33,7 +34,7 @@ from fpack.store.files.tree import Node, tree_digest
 from fpack.store.path import StorePath, make, parse
 from fpack.store.store import Store
 from support.greeter import Greeter
-from support.pushed import MANIFEST, Counting, attach_record, digest_of, push, remote
+from support.pushed import MANIFEST, Counting, attach_record, digest_of, push, push_with_record, remote
 from support.repositories import write
 
 
@@ -99,6 +100,41 @@ def test_all_store_paths_of_an_image_come_back(pushed: Pushed, store: Store) -> 
         store.tree(path).check()
     assert {*store.closure([found.path])} == {*pushed.store.closure([pushed.path])}
     assert not [*(store.root / "partial").iterdir()]
+
+
+OTHERS = """
+grouped = image.with { name = "grouped", max-layers = 6 }
+replacing = image.with {
+  name = "replacing"
+  files = { "/usr/share/greet/words" = "other words", "/usr/bin/greet" = { text = "#!/bin/sh\\n", mode = "4755" } }
+}
+"""
+
+
+@pytest.mark.parametrize("name", ["#everything", "#grouped", "#replacing"])
+def test_every_kind_of_image_comes_back(made: Greeter, store: Store, tmp_path: Path, name: str) -> None:
+    """Grouped layers, and files of packages that the container replaces, which no layer has."""
+    project = tmp_path / "project"
+    shutil.copytree(made.project, project, ignore=shutil.ignore_patterns("*.tar", "result*"), symlinks=True)
+    (project / "fpack.fp").write_text((made.project / "fpack.fp").read_text() + OTHERS)
+    made.fpack.pack(name, "-o", tmp_path / "a.tar", cwd=project)
+    repository = Counting(DirectoryRepository(tmp_path / "registry"))
+    push_with_record(made.fpack, tmp_path / "a.tar", repository)
+    source = Store(Path(made.fpack.env["FPACK_ROOT"]))
+    path = parse(image_file.manifest(image_file.read(tmp_path / "a.tar")).head.image.path)
+    pushed = Pushed(repository, source, path)
+    documents = pushed.documents()
+    if name == "#replacing":
+        assert documents.record.contents
+    if name == "#grouped":
+        assert any(len(layer.parts) > 1 for layer in documents.head.layers)
+    found = pushed.pull(store)
+    for path in found.added:
+        mine, theirs = store.info(path), source.info(path)
+        assert (
+            mine is not None and theirs is not None and mine[:3] == theirs[:3] and mine.references == theirs.references
+        )
+    source.close()
 
 
 def test_paths_that_the_store_has_are_not_fetched(pushed: Pushed, store: Store) -> None:

@@ -80,3 +80,35 @@ def test_a_file_goes_before_a_reference_of_its_name(made: Greeter, tmp_path: Pat
     (folder / "app").symlink_to(made.tar)
     value = json.loads(made.fpack("size", "registry.example/app", "--json", cwd=tmp_path).stdout)
     assert value["layers"]
+
+
+def test_signatures_in_a_registry_are_verified(made: Greeter, tmp_path: Path) -> None:
+    """Those that a push sends, as referrers and by tags; a registry that drops them makes no image proven."""
+    made.fpack.pack("-o", tmp_path / "a.tar", cwd=made.project)
+    for name in ("key", "other"):
+        made.fpack("key", "generate", "-o", tmp_path / f"{name}.pem")
+    made.fpack("sign", tmp_path / "a.tar", "--key", tmp_path / "key.pem")
+    with Registry() as registry:
+        reference = f"{registry.host}/team/app:1.0"
+        made.fpack("push", tmp_path / "a.tar", reference, "--plain-http")
+
+        def verified(key: str) -> dict[str, object]:
+            words = ("verify", reference, "--key", tmp_path / f"{key}.pub", "--offline", "--json", "--plain-http")
+            found: dict[str, object] = json.loads(made.fpack(*words, status=None).stdout)
+            return found
+
+        assert verified("key")["differences"] == [] and verified("key")["signatures"]
+        assert verified("other")["differences"]
+
+
+def test_a_bill_and_a_page_of_an_image_in_a_registry(made: Greeter, tmp_path: Path) -> None:
+    made.fpack.pack("-o", tmp_path / "a.tar", "--sbom", cwd=made.project)
+    with Registry() as registry:
+        reference = f"{registry.host}/team/app:1.0"
+        made.fpack("push", tmp_path / "a.tar", reference, "--plain-http")
+        bill = made.fpack("sbom", reference, "--plain-http", cwd=tmp_path).stdout
+        assert bill == made.fpack("sbom", tmp_path / "a.tar", cwd=tmp_path).stdout
+        made.fpack("size", reference, "--html", "--plain-http", cwd=tmp_path)
+        assert (tmp_path / "app.size.html").is_file()
+        audit = made.fpack("audit", reference, "--json", "--plain-http", "--offline", cwd=tmp_path, status=None)
+        assert reference in audit.stdout or audit.returncode == 7
