@@ -106,7 +106,7 @@ OTHERS = """
 grouped = image.with { name = "grouped", max-layers = 6 }
 replacing = image.with {
   name = "replacing"
-  files = { "/usr/share/greet/words" = "other words", "/usr/bin/greet" = { text = "#!/bin/sh\\n", mode = "4755" } }
+  files = { "/usr/bin/hello" = { text = "#!/bin/sh\\n", mode = "0755" }, "/usr/bin/greet" = "other" }
 }
 """
 
