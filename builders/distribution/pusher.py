@@ -18,6 +18,8 @@ from .names import digest_of
 from .protocol import BlobSource, Corrupt, Repository
 
 WORKERS = 6
+PROBES = 6  # blobs that the repository lacks, after which small ones are sent without asking whether it has them
+SMALL = 1 << 20  # to ask takes as long as to send this much or less
 MAX_MOUNTS = 3
 Chunks = Callable[[int], Iterator[bytes]]
 
@@ -231,7 +233,11 @@ class Pusher:
                 self._observer.advance(blob, done)
 
         mounts = tuple(self._mounts(blob.digest))[:MAX_MOUNTS]
-        written = self._repository.write_blob(blob._replace(chunks=chunks, mounts=mounts))
+        source = blob._replace(chunks=chunks, mounts=mounts)
+        # The largest come first, also in a push that was interrupted: if it has none of them, it has no others.
+        new = self._existing == 0 and self._uploaded >= PROBES and blob.size <= SMALL
+        direct = getattr(self._repository, "upload", None) if new else None
+        written = direct(source) if direct is not None else self._repository.write_blob(source)
         with self._lock:
             self._sent += read
             self._uploaded += written

@@ -11,24 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fpack.builders.distribution.pusher import Chunks, LateDocument, PushedImage, PushedManifest, manifest
-from fpack.builders.intake.repository_archive import RemoteImage, RepositoryArchive
-from fpack.builders.intake.store_record import ARTIFACT
 from fpack.builders.oci import spec
 from fpack.builders.streams.output_file import StoredFile
-from fpack.builders.verify.image_archive import LayoutArchive, TarArchive
-from fpack.cli.images import formats, image_file
 from fpack.store.errors import FpackError
-
-from . import store_records
 
 if TYPE_CHECKING:
     from fpack.builders.distribution.reference import Reference
     from fpack.builders.manifest.referrer import Referrer
     from fpack.builders.verify.image_archive import ImageArchive, ImageLocation
     from fpack.cli.images.packing import PackedImage
+    from fpack.store.path import StorePath
+    from fpack.store.store import Store
 
+# An unchanged push takes hardly longer than its imports: functions import what they alone use.
 CHUNK = 1 << 20
-_LOCAL = (LayoutArchive, TarArchive)
 MAX_REFERRER = 4 << 20
 _EMPTY = b"{}"  # the configuration of a document about an image
 
@@ -40,13 +36,19 @@ class NotPushable(FpackError):
 def of_packed(made: PackedImage) -> PushedImage:
     """Return what a push of an image that was packed sends."""
     from fpack.builders.manifest import referrer
+    from fpack.cli.images import formats
 
     blobs = {f"sha256:{path.rpartition('/')[2]}": source for path, source in made.bundle.blobs.items()}
     about = [*(referrer.read(tree) for tree in made.manifests), *formats.other_referrers(made)]
     top = json.loads(made.bundle.index_json)["manifests"][0]
-    make = store_records.of_store
-    late = [LateDocument(f"record of {path}", partial(make, store, path, _referrer)) for store, path in made.paths]
+    late = [LateDocument(f"record of {path}", partial(_record, store, path)) for store, path in made.paths]
     return _image(top["digest"], blobs, about)._replace(late=late if made.manifests else ())
+
+
+def _record(store: Store, path: StorePath) -> PushedManifest | None:
+    from . import store_records
+
+    return store_records.of_store(store, path, _referrer)
 
 
 def _image(top: str, blobs: Mapping[str, bytes | StoredFile], about: Iterable[Referrer]) -> PushedImage:
@@ -91,13 +93,21 @@ def _chunks(source: bytes | StoredFile) -> Chunks:
 def opened(image: ImageLocation) -> ImageArchive:
     """Open an image file, or an image in a registry with its signatures."""
     if isinstance(image, Path):
+        from fpack.cli.images import image_file
+
         return image_file.opened(image)
+    from fpack.builders.intake.repository_archive import RepositoryArchive
+
     archive = image.archive()
     return archive.with_signatures() if isinstance(archive, RepositoryArchive) else archive
 
 
 def reference_of(image: ImageLocation) -> Reference | None:
     """Return the reference of an image in a registry, or None for a file."""
+    if isinstance(image, Path):
+        return None
+    from fpack.builders.intake.repository_archive import RemoteImage
+
     return image.reference if isinstance(image, RemoteImage) else None
 
 
@@ -107,8 +117,11 @@ def of_file(archive: ImageArchive, where: str) -> PushedImage:
     Signatures get the tags by which cosign finds them, too.
     """
     from fpack.builders.attest import cosign
+    from fpack.builders.intake.store_record import ARTIFACT
     from fpack.builders.verify import documents, embedded_manifest
     from fpack.builders.verify.documents import descriptor
+
+    from . import store_records
 
     if "index.json" not in archive.sizes:
         raise NotPushable(
@@ -152,7 +165,10 @@ class _ArchivedBlobs:
     """The blobs of an archive. where: its path, for messages."""
 
     def __init__(self, archive: ImageArchive, where: str) -> None:
+        from fpack.builders.verify.image_archive import LayoutArchive, TarArchive
+
         self._archive = archive
+        self._local = archive if isinstance(archive, (LayoutArchive, TarArchive)) else None
         self._where = where
 
     def manifest(self, digest: str, media_type: str) -> PushedManifest:
@@ -180,7 +196,7 @@ class _ArchivedBlobs:
 
         def read(offset: int) -> Iterator[bytes]:
             try:
-                yield from self._read(name, offset) if isinstance(self._archive, _LOCAL) else self._skip(name, offset)
+                yield from self._read(name, offset) if self._local is not None else self._skip(name, offset)
             except OSError as error:
                 raise NotPushable("The image cannot be read", where=self._where, why=error.strerror or "") from None
 
@@ -197,8 +213,8 @@ class _ArchivedBlobs:
 
     def _read(self, name: str, offset: int) -> Iterator[bytes]:
         """Read a file of an archive on disk. Several threads may do so at once."""
-        assert isinstance(self._archive, _LOCAL)
-        path, start = self._archive.position(name)
+        assert self._local is not None
+        path, start = self._local.position(name)
         at, left = start + offset, self._archive.sizes[name] - offset
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:

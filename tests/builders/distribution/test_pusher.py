@@ -130,6 +130,12 @@ def test_a_push_by_digest_alone(registry: Registry) -> None:
     assert Pusher(app).push(PushedImage(APP), "").unchanged
 
 
+def test_a_new_repository_is_not_asked_for_each_small_blob(registry: Registry) -> None:
+    layers = [b"%d" % number for number in range(40)]
+    Pusher(open_registry(registry)).push(PushedImage(made(b"{}", *layers)), "1.0")
+    assert 6 <= registry.count("HEAD", "/blobs/") < 20 and registry.count("PUT", "/blobs/") == 41
+
+
 def test_an_interrupted_push_goes_on(registry: Registry) -> None:
     registry.fail("PUT .*/blobs/uploads/n[5-9]", 403)
     with pytest.raises(Denied):
