@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from fpack.builders.attest.keys import ED25519, PrivateKey, generate
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fpack.builders.attest.keys import PrivateKey
 from fpack.builders.caches.cache import Cache, CacheFiles
 from fpack.builders.caches.push import CachePush, push, realisations_of
 from fpack.builders.caches.substitution import CacheSubstituter
@@ -22,7 +23,7 @@ from fpack.store.store import Store
 from support.recorder import Recorder
 
 GENERATION = 7
-KEY = generate(ED25519)
+KEY = PrivateKey(Ed25519PrivateKey.from_private_bytes(bytes(32)), "test")  # the same in each process
 
 
 class TreeBuilder(BaseBuilder):

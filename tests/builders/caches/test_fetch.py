@@ -1,0 +1,114 @@
+"""Fetching: how many requests, what continues, and what references itself."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fpack.builders.caches import fetch
+from fpack.builders.distribution.layout import DirectoryRepository
+from fpack.builders.distribution.protocol import BlobEntry, Unavailable
+from fpack.store.derivation import Output, build_path
+from fpack.store.path import StorePath, make
+from support.caches import Graph, Machine, machine
+
+
+class Counting(DirectoryRepository):
+    """A repository that counts reads, and breaks off after some bytes."""
+
+    lists = 0
+    reads: list[tuple[int, int | None]]
+    most = 1 << 40
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.reads = []
+
+    def tags(self, prefix: str = "") -> list[str]:
+        self.lists += 1
+        return super().tags(prefix)
+
+    def read_blob(self, entry: BlobEntry, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        self.reads.append((offset, length))
+        for piece in super().read_blob(entry, offset, length):
+            if length is not None:
+                self.most -= len(piece)
+                if self.most < 0:
+                    yield piece[: self.most]
+                    raise Unavailable("The connection broke", where="test")
+            yield piece
+
+
+@pytest.fixture
+def producer(tmp_path: Path) -> Iterator[Machine]:
+    with machine(tmp_path / "producer") as made:
+        yield made
+
+
+def test_a_closure_of_many_paths_needs_few_requests(producer: Machine, tmp_path: Path) -> None:
+    graph = Graph()
+    outputs = [graph.add("p0")]
+    for number in range(1, 300):
+        outputs.append(graph.add(f"p{number}", "", [outputs[number - 1], outputs[number // 2]]))
+    built = producer.build(graph, outputs[-1])
+    producer.push(built)
+    counting = Counting(tmp_path / "cache")
+    with machine(tmp_path / "reader", counting) as reader:
+        assert reader.build(graph, outputs[-1]) == built
+        assert counting.lists == 1
+        assert len(counting.reads) == 2  # the index and one pack
+
+
+def test_a_large_path_continues(producer: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import random
+
+    monkeypatch.setattr(fetch, "LARGE", 1 << 20)
+    graph = Graph()
+    text = random.Random(1).randbytes(3 << 20).hex()
+    top = graph.add("top", text)
+    built = producer.build(graph, top)
+    producer.push(built)
+    breaking = Counting(tmp_path / "cache")
+    breaking.most = 2 << 20
+    with machine(tmp_path / "reader", breaking) as reader:
+        # The first attempt stores what arrived, and builds.
+        reader.cache.refresh()
+        substituter = fetch.Fetcher(reader.store, fetch.CacheSet([reader.cache], reader.warnings.append))
+        with pytest.raises(Unavailable):
+            substituter.fetch(built)
+        substituter.close()
+        (part,) = (reader.place / "store" / "partial").glob("*/part")
+        size = part.stat().st_size
+        assert size > 1 << 20
+        again = Counting(tmp_path / "cache")
+        reader.cache.memory.forget()
+        reader.open(again)
+        assert reader.build(graph, top) == built
+        assert reader.builder.built == []
+        assert again.reads[-1][0] == size
+        assert not part.exists()
+
+
+def test_a_tree_that_mentions_its_own_path(producer: Machine, tmp_path: Path) -> None:
+    path = own_path(producer)
+    producer.push([path], None)
+    with machine(tmp_path / "reader") as reader:
+        reader.cache.refresh()
+        fetcher = fetch.Fetcher(reader.store, fetch.CacheSet([reader.cache], reader.warnings.append))
+        assert fetcher.fetch([path]) == [path]
+        fetcher.close()
+        assert reader.store.tree(path).read("self", 1000) == str(path).encode()
+
+
+def own_path(made: Machine) -> StorePath:
+    """Register a tree that has its own path in a file, as builds do."""
+    before = build_path("selfish", "out")
+    writer = made.store.writer()
+    writer.file("self", [str(before).encode()])
+    path = make("selfish", writer.finish(), [before])
+    final = made.store.writer()
+    final.file("self", [str(path).encode()])
+    from fpack.store.store import FinishedOutput
+
+    output = Output(b"x" * 20)
+    made.store.register_all(b"k" * 20, [FinishedOutput("selfish", final, (), output, path)])
+    return path

@@ -1,0 +1,95 @@
+"""Collecting a cache: by last use, with references, and never an image's blobs."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fpack.builders.caches import uses
+from fpack.builders.caches.check import check
+from fpack.builders.caches.gc import collect
+from fpack.builders.distribution.protocol import BlobEntry
+from fpack.store import DAY
+from support.caches import Graph, Machine, machine
+from support.repositories import MANIFEST, manifest
+
+
+@pytest.fixture
+def producer(tmp_path: Path) -> Iterator[Machine]:
+    with machine(tmp_path / "producer") as made:
+        yield made
+
+
+def later(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
+    now = time.time() + days * DAY
+    monkeypatch.setattr(time, "time", lambda: now)
+
+
+def test_the_unused_goes_and_what_the_rest_references_stays(
+    producer: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = Graph()
+    base = graph.add("base")
+    old, used = graph.add("old", "", [base]), graph.add("used", "", [base])
+    paths = producer.build(graph, old, used)
+    producer.push([paths[0]])
+    producer.push([paths[1]])
+    later(monkeypatch, 20)
+    uses.record(producer.cache.repository, [paths[1]])
+    later(monkeypatch, 20)
+    assert [base[33:] for base in collect(producer.cache, 30, dry_run=True).dropped] == ["old"]
+    done = collect(producer.cache, 30)
+    assert [base[33:] for base in done.dropped] == ["old"]
+    assert {base[33:] for base in done.kept} == {"base", "used"}
+    # A new reader finds the rest, and nothing is missing.
+    with machine(tmp_path / "reader") as reader:
+        assert check(reader.cache, reader.store).faults == ()
+        assert reader.build(graph, used) == [paths[1]]
+        assert reader.builder.built == []
+        reader.build(graph, old)
+        assert reader.builder.built == ["old"]
+
+
+def test_what_is_pushed_again_is_used(producer: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = Graph()
+    (path,) = producer.build(graph, graph.add("top"))
+    producer.push([path])
+    later(monkeypatch, 40)
+    assert producer.push([path]).pushed == ()
+    assert collect(producer.cache, 30).dropped == ()
+
+
+def test_a_blob_of_an_image_stays(producer: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = Graph()
+    (path,) = producer.build(graph, graph.add("top"))
+    producer.push([path])
+    record = producer.cache.record(path.base)
+    assert record is not None
+    layer = BlobEntry("application/vnd.oci.image.layer.v1.tar+zstd", record.blob_digest, record.blob_size)
+    repository = producer.cache.repository
+    repository.write_manifest(manifest(repository, layers=[layer.value()]), MANIFEST, "app")
+    later(monkeypatch, 40)
+    assert len(collect(producer.cache, 30).dropped) == 1
+    assert repository.has_blob(record.blob_digest)
+
+
+def test_a_reader_is_not_told_of_a_rollback(producer: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is dropped, but the newest statement of each signer stays."""
+    graph = Graph()
+    top = graph.add("top")
+    producer.push(producer.build(graph, top))
+    with machine(tmp_path / "reader") as reader:
+        reader.cache.refresh()
+        later(monkeypatch, 40)
+        assert len(collect(producer.cache, 30).dropped) == 1
+        reader.open(reader.cache.repository).refresh()
+
+
+def test_reading_records_a_use(producer: Machine, tmp_path: Path) -> None:
+    graph = Graph()
+    top = graph.add("top")
+    producer.push(producer.build(graph, top))
+    with machine(tmp_path / "reader") as reader:
+        cache = reader.open(reader.cache.repository, f"file://{tmp_path / 'cache'}")
+        reader.build(graph, top, caches=[cache])
+        assert len(cache.repository.tags(uses.PREFIX)) == 1
