@@ -116,7 +116,7 @@ def servers(folder: Path) -> Iterator[Path]:
         temporary = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
         config.write_text(
             f"daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;\nuser root;\nevents {{}}\n"
-            f"http {{ {temporary} access_log {log}; server {{ listen 127.0.0.1:{NGINX}; root {folder}; autoindex off; }} }}\n"
+            f"http {{ {temporary} access_log {log}; server {{ listen 127.0.0.1:{NGINX}; root {folder}; }} }}\n"
         )
         running.append(subprocess.Popen(["nginx", "-p", folder, "-c", config], stdout=quiet, stderr=quiet))
     try:

@@ -83,6 +83,7 @@ class DebBuilder(BaseBuilder):
     """The builder of `deb`. Its output holds `data`, `meta` and `control`."""
 
     version = VERSION
+    substitutable = False
 
     def build(self, task: Task) -> Built:
         args = arguments.read(DebArgs, task.args)

@@ -68,6 +68,7 @@ class FactsBuilder(BaseBuilder):
     """The builder of `facts`. Its output holds `facts`, in the form of `sbom.facts`."""
 
     version = VERSION
+    substitutable = False
 
     def build(self, task: Task) -> Built:
         """Read the path and write its facts."""

@@ -86,6 +86,7 @@ class ImageBuilder(BaseBuilder):
     """
 
     version = VERSION
+    substitutable = False
 
     def build(self, task: Task) -> Steps:
         """Plan the layers, request them, and describe the image."""

@@ -71,6 +71,7 @@ class ManifestBuilder(BaseBuilder):
     """
 
     version = VERSION
+    substitutable = False
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -43,6 +43,7 @@ class SourceBuilder(BaseBuilder):
     """
 
     version = VERSION
+    substitutable = False
 
     def __init__(self, source_paths: Mapping[str, Path], selections: Mapping[str, SourceSelection] = _NONE) -> None:
         self._source_paths = source_paths

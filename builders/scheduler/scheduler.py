@@ -186,12 +186,15 @@ class Scheduler:
 
     def _substitute_whole(self, job: Job) -> bool:
         """Queue the transfer of a derivation's outputs if a cache has them, so that its inputs are not needed."""
-        if self._substituter is None:
+        if self._substituter is None or not self._is_substitutable(job):
             return False
         return self._substitute(job, self._substituter.of_derivation(job.digest, job.drv.outputs))
 
+    def _is_substitutable(self, job: Job) -> bool:
+        return bool(getattr(self._builders.get(job.drv.kind), "substitutable", True))
+
     def _substitute(self, job: Job, offer: Offer | None) -> bool:
-        if offer is None or job.refused:
+        if offer is None or job.refused or not self._is_substitutable(job):
             return False
         job.run = SubstitutionRun(offer, self._store, job.drv, job.digest, job.key, self._reporter, self._stop)
         job.network = True

@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.path import StorePath
 
-# Outputs that each machine has anyway, or that come from an archive: they are pushed only if a path needs them.
-_LOCAL_KINDS = ("source", "text")
-
 
 @click.command(
     "push",
@@ -123,7 +120,7 @@ def _inputs(workspace: Workspace, paths: list[StorePath]) -> list[StorePath]:
         drv = store.derivation(digest)
         if drv is None:
             continue
-        if drv.kind not in _LOCAL_KINDS:
+        if getattr(workspace.builders.get(drv.kind), "substitutable", False) and drv.kind != "text":
             outputs = (store.database.built(Output(digest, name)) for name in drv.outputs)
             found += [path for path in outputs if path is not None and store.keep([path])]
         todo += [output.derivation for output in (*drv.inputs, *drv.candidates)]

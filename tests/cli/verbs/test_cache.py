@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from support.archive import Archive
-from support.program import Fpack
+from support.program import Fpack, world
 
 PROJECT = """
 words = text("words", "some words")
@@ -111,3 +111,24 @@ def test_push_needs_a_key(users: Users) -> None:
     done = users.one("cache", "push", "#words", "--to", users.address, status=2)
     assert "No key is named" in done.stderr
     users.one("cache", "push", "#words", "--to", users.address, "--no-sign")
+
+
+IMAGE = """
+debian = import("fpack/debian").trixie
+image = container { name = "greeter", packages = [debian.hello], closure = "linked" }
+"""
+
+
+def test_an_image_is_packed_from_what_a_cache_has(tmp_path: Path) -> None:
+    users = Users(tmp_path, world(tmp_path / "archive"))
+    for user in (users.one, users.two):
+        (user.home / "fpack.fp").write_text(IMAGE)
+    users.one("lock")
+    (users.two.home / "fpack.lock").write_bytes((users.one.home / "fpack.lock").read_bytes())
+    users.one("pack", "-o", "image.tar")
+    users.push("#image", "--inputs")
+    users.two("pack", "-o", "image.tar")
+    assert "substituted" in outcomes(users.two)
+    one, two = ((user.home / "image.tar").read_bytes() for user in (users.one, users.two))
+    assert one == two
+    assert users.two("why", "#image", "hello").stdout == users.one("why", "#image", "hello").stdout
