@@ -40,7 +40,8 @@ class PackedImage(NamedTuple):
     archs: Debian architectures, in the order of `images`. bundle: the content to export. images, manifests: outputs; no
     manifests if none were requested. trees: returns the reader of a store path. provenances: the statement on each
     image if they were requested. vex: the document on each image if they were requested. target: what the command
-    line named, or None. paths: the output of each image, with its store.
+    line named, or None. paths: the output of each image, with its store. below: the layers of bases that are not on
+    this machine, as `base_layers`.
     """
 
     container: Container
@@ -55,6 +56,7 @@ class PackedImage(NamedTuple):
     vex: tuple[PackedVex, ...] = ()
     target: str | None = None
     paths: tuple[tuple[Store, StorePath], ...] = ()
+    below: tuple[dict[str, Any], ...] = ()
 
 
 class _ImageJob(NamedTuple):
@@ -95,21 +97,22 @@ def make(
     auditor: Auditor | None = None,
     together: bool = False,
     accept: Callable[[Workspace, Container, StorePath], None] | None = None,
+    keep_base: bool = True,
 ) -> list[PackedImage]:
     """Evaluate and build the images of each target. Their workspaces are open as long as `stack` is.
 
     sources: the maximum size of the sources that travel with each manifest; None for no manifests. formats: the formats
     of the bills of materials, which need a manifest, as the statements of `provenance` do. auditor: makes VEX
     documents, which need one too. together: the members of a list or a record are packed in one image. accept: is
-    called with each image that was built.
+    called with each image that was built. keep_base: layers of bases are needed on this machine.
     """
     from fpack.builders.export.oci import Bundle
 
     alone = len(targets) * len(archs) == 1
-    groups = _evaluate(targets, archs, options, sources, formats, stack, together)
+    groups = _evaluate(targets, archs, options, sources, formats, stack, together, keep_base)
     if any(_moved(job) for group in groups for job in group):
         # A package list had disappeared, so the lock was updated: jobs evaluated before that are outdated.
-        groups = _evaluate(targets, archs, options, sources, formats, stack, together)
+        groups = _evaluate(targets, archs, options, sources, formats, stack, together, keep_base)
     made = []
     for mine in groups:
         images: list[CheckedTree] = []
@@ -118,6 +121,7 @@ def make(
         vex: list[PackedVex] = []
         paths: list[tuple[Store, StorePath]] = []
         blobs: dict[str, str] = {}
+        below: list[dict[str, Any]] = []
         for job in mine:
             with naming_option(job.workspace.options.fields):
                 image, *rest = job.workspace.realise(job.wanted)
@@ -126,7 +130,9 @@ def make(
             _keep(job, image, rest)
             images.append(job.workspace.store.tree(image))
             paths.append((job.workspace.store, image))
-            if job.workspace.keep_blobs:
+            if not keep_base:
+                below += base_layers(images[-1])
+            else:
                 blobs |= fetch_blobs(job.workspace, base_layers(images[-1]))
             for found, path in zip(documents, rest, strict=False):
                 found.append(job.workspace.store.tree(path))
@@ -160,6 +166,7 @@ def make(
                 tuple(vex),
                 first.target,
                 tuple(paths),
+                tuple(below),
             )
         )
     if alone:
@@ -185,6 +192,7 @@ def _evaluate(
     formats: Sequence[str],
     stack: ExitStack,
     together: bool,
+    keep_base: bool,
 ) -> list[list[_ImageJob]]:
     """Return the images of each target and of each of its members: one for each architecture."""
     alone = len(targets) * len(archs) == 1
@@ -196,6 +204,7 @@ def _evaluate(
             # Maintainer scripts run on a machine of their architecture only.
             fields = options.fields if arch in (None, own) else {"configure": False, **options.fields}
             workspace = stack.enter_context(Workspace(options._replace(arch=arch, fields=fields)))
+            workspace.keep_blobs = keep_base
             for container in containers.containers(workspace, workspace.target(text), together=together):
                 if arch is not None:
                     _check_platform(container, arch, text)

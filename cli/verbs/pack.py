@@ -212,6 +212,7 @@ def command(
                 auditor,
                 together,
                 acceptance.check,
+                keep_base=write or load is not None,
             )
             if write:
                 places = formats.output_paths(form, made, output, compress)
@@ -261,7 +262,9 @@ def _push(made: list[PackedImage], push: str) -> list[dict[str, Any]]:
     plain_http = shared.uses_plain_http()
     with pushing.display() as display:
         return [
-            pushing.push(contents.of_packed(entry), reference, plain_http=plain_http, observer=display)
+            pushing.push(
+                contents.of_packed(entry), reference, plain_http=plain_http, observer=display, below=entry.below
+            )
             for entry, reference in zip(made, pushing.destinations(push, made), strict=True)
         ]
 
@@ -272,7 +275,8 @@ def pack_and_push(what: str, push: str, options: shared.SharedOptions) -> dict[s
 
     def attempt() -> dict[str, Any]:
         with ExitStack() as stack:
-            made = packing.make([what], packing.architectures((), options), options, manifests.SOURCES, stack)
+            archs = packing.architectures((), options)
+            made = packing.make([what], archs, options, manifests.SOURCES, stack, keep_base=False)
             return _push(made, push)[0]
 
     return _repaired(attempt, repeat=True)

@@ -61,7 +61,11 @@ def command(references: tuple[str, ...], security: bool, tag: str, dry_run: bool
                 result["images"] = patch.changes(platforms, made)
                 with pushing.display() as display:
                     sent = pushing.push(
-                        contents.of_packed(made), target, plain_http=shared.uses_plain_http(), observer=display
+                        contents.of_packed(made),
+                        target,
+                        plain_http=shared.uses_plain_http(),
+                        observer=display,
+                        below=made.below,
                     )
             result |= {"pushed": f"{target}@{sent['digest']}", "sent": sent["sent"]}
         result["seconds"] = round(time.monotonic() - start, 2)

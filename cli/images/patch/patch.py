@@ -148,7 +148,7 @@ def _lock(part: LockPart, wanted: tuple[str, ...]) -> Lock:
 def build(platforms: Sequence[PatchedPlatform], options: SharedOptions, stack: Any) -> PackedImage:
     """Build the new image of all platforms, with its manifests. Its workspaces are open as long as `stack` is."""
     from fpack.builders.export.oci import Bundle
-    from fpack.cli.images.packing import PackedImage
+    from fpack.cli.images.packing import PackedImage, base_layers
     from fpack.store.files.checked_tree import CheckedTree
 
     images: list[CheckedTree] = []
@@ -156,6 +156,7 @@ def build(platforms: Sequence[PatchedPlatform], options: SharedOptions, stack: A
     paths: list[tuple[Store, StorePath]] = []
     for one in platforms:
         workspace: Workspace = stack.enter_context(Workspace(options._replace(arch=one.head.image.arch)))
+        workspace.keep_blobs = False
         old = bytes.fromhex(one.head.image.derivation)
         bodies = workspace.evaluator.derivations
         bodies.update({bytes.fromhex(digest): made.encode() for digest, made in one.reader.derivations.items()})
@@ -177,7 +178,9 @@ def build(platforms: Sequence[PatchedPlatform], options: SharedOptions, stack: A
     archs = tuple(one.head.image.arch for one in platforms)
     bundle = Bundle(images, trees)
     none = cast(Any, None)  # there is no container: nothing was evaluated
-    return PackedImage(none, archs, bundle, tuple(images), tuple(manifests), (), (), trees, paths=tuple(paths))
+    below = tuple(layer for image in images for layer in base_layers(image))
+    documents = (tuple(images), tuple(manifests), (), ())
+    return PackedImage(none, archs, bundle, *documents, trees, paths=tuple(paths), below=below)
 
 
 def _check_sources(workspace: Workspace, one: PatchedPlatform) -> None:

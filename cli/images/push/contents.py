@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fpack.builders.distribution.pusher import Chunks, LateDocument, PushedImage, PushedManifest, manifest
 from fpack.builders.oci import spec
@@ -38,7 +38,9 @@ def of_packed(made: PackedImage) -> PushedImage:
     from fpack.builders.manifest import referrer
     from fpack.cli.images import formats
 
-    blobs = {f"sha256:{path.rpartition('/')[2]}": source for path, source in made.bundle.blobs.items()}
+    blobs: dict[str, _Source] = {f"sha256:{path.rpartition('/')[2]}": one for path, one in made.bundle.blobs.items()}
+    # The layers of a base are in a registry: they are read only if the other one cannot have them in another way.
+    blobs |= {layer["digest"]: _RemoteLayer(layer) for layer in made.below}
     about = [*(referrer.read(tree) for tree in made.manifests), *formats.other_referrers(made)]
     top = json.loads(made.bundle.index_json)["manifests"][0]
     late = [LateDocument(f"record of {path}", partial(_record, store, path)) for store, path in made.paths]
@@ -51,7 +53,26 @@ def _record(store: Store, path: StorePath) -> PushedManifest | None:
     return store_records.of_store(store, path, _referrer)
 
 
-def _image(top: str, blobs: Mapping[str, bytes | StoredFile], about: Iterable[Referrer]) -> PushedImage:
+class _RemoteLayer:
+    """A layer of a base, in its registry. layer: its record, see `packing.base_layers`."""
+
+    def __init__(self, layer: Mapping[str, Any]) -> None:
+        self._layer = layer
+
+    def read(self, offset: int) -> Iterator[bytes]:
+        """Yield the content from an offset on."""
+        from fpack.builders.distribution.addresses import open_repository
+        from fpack.builders.distribution.protocol import BlobEntry
+
+        layer = self._layer
+        entry = BlobEntry(layer["media_type"], layer["digest"], layer["size"])
+        return open_repository(layer["urls"][0], plain_http=True).read_blob(entry, offset)
+
+
+_Source: TypeAlias = "bytes | StoredFile | _RemoteLayer"
+
+
+def _image(top: str, blobs: Mapping[str, _Source], about: Iterable[Referrer]) -> PushedImage:
     data = _content(blobs[top])
     parts = [row["digest"] for row in json.loads(data).get("manifests", ())]
     found = manifest(data, spec.INDEX if parts else spec.MANIFEST, lambda digest: _chunks(blobs[digest]))
@@ -71,14 +92,17 @@ def _subject(data: bytes) -> str:
     return str(value["digest"]) if isinstance(value, dict) else ""
 
 
-def _content(source: bytes | StoredFile) -> bytes:
+def _content(source: _Source) -> bytes:
+    assert not isinstance(source, _RemoteLayer)  # it is no document
     return source if isinstance(source, bytes) else source.tree.read(source.name, MAX_REFERRER)
 
 
-def _chunks(source: bytes | StoredFile) -> Chunks:
+def _chunks(source: _Source) -> Chunks:
     """Return the content of a blob from an offset on. A file of the store is compared while it is read."""
     if isinstance(source, bytes):
         return lambda offset: iter((source[offset:],))
+    if isinstance(source, _RemoteLayer):
+        return source.read
 
     def read(offset: int) -> Iterator[bytes]:
         at = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fpack.builders.distribution.addresses import open_repository
@@ -64,8 +64,12 @@ def push(
     plain_http: bool = False,
     observer: UploadDisplay | None = None,
     source: Reference | None = None,
+    below: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Push an image. Return the object that `--json` prints of it. source: where the image is, if in a registry."""
+    """Push an image. Return the object that `--json` prints of it. source: where the image is, if in a registry.
+
+    below: layers of the image's base, from whose repositories they are mounted, see `packing.base_layers`.
+    """
     if reference.digest and reference.digest != image.top.digest:
         raise UsageError(
             "The image has another digest than the reference to push to", why=f"it is {image.top.digest}",
@@ -76,7 +80,10 @@ def push(
     mounts = record.mounts(reference.repository)
     near = source is not None and source.host == reference.host and source.repository != reference.repository
     first = (source.repository,) if near and source is not None else ()
-    pusher = Pusher(repository, lambda digest: (*first, *mounts.get(digest, ())), observer, _merge)
+    near_bases = {layer["digest"]: _near(layer["urls"], reference) for layer in below}
+    pusher = Pusher(
+        repository, lambda digest: (*first, *near_bases.get(digest, ()), *mounts.get(digest, ())), observer, _merge
+    )
     known = record.documents(reference, image.top.digest)
     result = pusher.push(image, reference.tag, known)
     if not result.unchanged or not set(image.documents) <= set(known):
@@ -89,6 +96,13 @@ def push(
         "blobs": {"uploaded": result.uploaded, "existing": result.existing},
         "documents": result.referrers,
     }
+
+
+def _near(urls: Sequence[str], reference: Reference) -> list[str]:
+    """Return the other repositories of the same registry among addresses."""
+    found = [parse_reference(url.removeprefix("oci://")) for url in urls]
+    here = (reference.host, reference.repository)
+    return [one.repository for one in found if one.host == here[0] and one.repository != here[1]]
 
 
 def _merge(repository: Repository, one: PushedManifest) -> PushedManifest | None:

@@ -337,3 +337,18 @@ def test_a_layer_is_downloaded_once(fpack: Fpack, registry: Registry, project: P
     write(project, base, FILES.replace("hello", "other"))
     fpack("pack", cwd=project)
     assert not registry.requests
+
+
+@pytest.mark.parametrize("mounts", [True, False])
+def test_a_push_sends_no_layer_of_a_base_that_the_registry_has(fpack: Fpack, project: Path, mounts: bool) -> None:
+    """The list of a layer is made in one read; the layer is then mounted, or copied if the registry cannot mount."""
+    with Registry(mounts=mounts) as registry:
+        base = bases.push(registry, layers=[bases.BASE, {"srv/mounted": b"%d\n" % mounts}])
+        reference = f"{registry.host}/team/app:1"
+        fpack("pack", "--push", reference, "--plain-http", cwd=write(project, base, FILES))
+        theirs = json.loads(registry.stored("team/base").manifests[base.partition("@")[2]][1])["layers"]
+        own = registry.stored("team/app")
+        assert {layer["digest"] for layer in theirs} <= own.blobs.keys()
+        reads = registry.count("GET", theirs[1]["digest"])
+        assert reads == (1 if mounts else 2)
+        assert "self-consistent" in fpack("verify", reference, "--plain-http").stdout
