@@ -110,3 +110,24 @@ def test_a_layer_that_is_missing_is_one_error(puller: Puller) -> None:
     text = puller.fails(puller.reference)
     assert text.count("error: ") == 1, text
     assert not puller.fpack("store", "list", status=None).stdout
+
+
+def largest(made: Greeter) -> str:
+    layers = [layer.blob for layer in image_file.read(made.tar).layers if layer.blob is not None]
+    return max(layers, key=lambda blob: blob.size).digest
+
+
+@pytest.mark.parametrize("fault", ["corrupt", "truncate", "endless"])
+def test_a_registry_that_sends_other_content_is_refused(puller: Puller, made: Greeter, fault: str) -> None:
+    more = (100,) if fault == "truncate" else ()
+    getattr(puller.registry, fault)(f"GET .*/blobs/{largest(made)}", *more)
+    text = puller.fails(puller.reference)
+    assert text.count("error: ") == 1, text
+    assert puller.fpack("store", "list").stdout.startswith("0 paths")
+    puller.registry.heal()
+    assert puller.pull()["path"] == puller.path
+
+
+def test_a_broken_connection_goes_on_from_where_it_broke(puller: Puller, made: Greeter) -> None:
+    puller.registry.drop(f"GET .*/blobs/{largest(made)}", 100, times=1)
+    assert puller.pull()["path"] == puller.path
