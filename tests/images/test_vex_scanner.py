@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fpack.builders.attest import statement
+from fpack.builders.attest.dsse import IN_TOTO
 from fpack.builders.audit import vex_documents, vex_subject
 from fpack.builders.audit.model import (
     AFFECTED,
@@ -26,10 +28,14 @@ from fpack.builders.audit.model import (
     Finding,
     Product,
 )
+from fpack.builders.manifest import referrer
 from fpack.builders.manifest.format import Head
 from fpack.builders.manifest.reader import ManifestReader
+from fpack.builders.oci.spec import Descriptor
 from fpack.cli.images import image_file
 from support import trivy_database
+from support.registry import Registry, open_registry
+from support.repositories import write
 
 pytestmark = [pytest.mark.network]
 
@@ -98,6 +104,25 @@ def findings(about: Head, source: str) -> list[Finding]:
     ]
 
 
+def scan(
+    trivy: Path, cache: Path, image: str, *options: str | Path
+) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """What trivy finds and what it leaves out: vulnerabilities and packages."""
+    command = [
+        *(trivy, "image", "-q", "--cache-dir", cache, "--skip-db-update"),
+        *("--skip-java-db-update", "--offline-scan", "--skip-version-check", "--scanners", "vuln"),
+        *("--insecure", "--show-suppressed", "--format", "json", *options, image),
+    ]
+    env = {**os.environ, "TRIVY_NON_SSL": "true"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)["Results"]
+    shown = [row for result in results for row in result.get("Vulnerabilities") or ()]
+    hidden = [row["Finding"] for result in results for row in result.get("ExperimentalModifiedFindings") or ()]
+    told = [{(row["VulnerabilityID"], row["PkgName"]) for row in rows} for rows in (shown, hidden)]
+    return told[0], told[1]
+
+
 @pytest.mark.parametrize("form", vex_documents.FORMATS)
 def test_trivy_leaves_out_what_a_document_clears(
     form: str, layout: Path, registry: str, scanners: dict[str, Path], tmp_path: Path
@@ -109,20 +134,7 @@ def test_trivy_leaves_out_what_a_document_clears(
     document.write_bytes(vex_documents.document(findings(about, "jq"), vex_subject.of_manifest(about, "1"), form))
 
     def found(*options: str | Path) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
-        """What trivy finds and what it leaves out: vulnerabilities and packages."""
-        command = [
-            *(scanners["trivy"], "image", "-q", "--cache-dir", tmp_path / "cache", "--skip-db-update"),
-            *("--skip-java-db-update", "--offline-scan", "--skip-version-check", "--scanners", "vuln"),
-            *("--insecure", "--show-suppressed", "--format", "json", *options, registry),
-        ]
-        env = {**os.environ, "TRIVY_NON_SSL": "true"}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
-        assert done.returncode == 0, done.stderr
-        results = json.loads(done.stdout)["Results"]
-        shown = [row for result in results for row in result.get("Vulnerabilities") or ()]
-        hidden = [row["Finding"] for result in results for row in result.get("ExperimentalModifiedFindings") or ()]
-        told = [{(row["VulnerabilityID"], row["PkgName"]) for row in rows} for rows in (shown, hidden)]
-        return told[0], told[1]
+        return scan(scanners["trivy"], tmp_path / "cache", registry, *options)
 
     every, nothing = found()
     assert {name for name, _ in every} == {*STATUSES} and len({package for _, package in every}) == 3 and not nothing
@@ -133,3 +145,39 @@ def test_trivy_leaves_out_what_a_document_clears(
     other = vex_subject.of_manifest(about, "1")._replace(digest="sha256:" + "0" * 64)
     document.write_bytes(vex_documents.document(findings(about, "jq"), other, form))
     assert found("--vex", document) == (every, set())
+
+
+@pytest.mark.parametrize("api", [True, False])
+def test_trivy_finds_the_document_that_refers_to_a_pushed_image(
+    fpack: Callable[..., Any], api: bool, layout: Path, scanners: dict[str, Path], tmp_path: Path
+) -> None:
+    about = head(layout)
+    names = dict.fromkeys(STATUSES, "999")
+    trivy_database.write(tmp_path / "cache", "debian 13", {"jq": names, "libonig": names})
+    document = vex_documents.document(findings(about, "jq"), vex_subject.of_manifest(about, "1"), "openvex")
+    subject = Descriptor(*about.image.manifest)
+    told = statement.about("jq:1", subject.digest, statement.OPENVEX, json.loads(document))
+    notes = {statement.PREDICATE_TYPE: statement.OPENVEX}
+    with Registry(api=api) as server:
+        fpack("push", layout, f"{server.host}/tools/jq:1", "--plain-http")
+        # As `fpack pack --vex` attaches it.
+        one = referrer.of_document(subject, IN_TOTO, told.encode(), "jq.vex.intoto.json", notes)
+        repository = open_registry(server, name="tools/jq")
+        for data in (b"{}", *one.blobs.values()):
+            assert isinstance(data, bytes)
+            write(repository, data)
+        repository.write_manifest(data_of(one), MANIFEST)
+        image = f"{server.host}/tools/jq:1"
+        every, nothing = scan(scanners["trivy"], tmp_path / "cache", image)
+        left, cleared = scan(scanners["trivy"], tmp_path / "cache", image, "--vex", "oci")
+    assert not nothing and left | cleared == every
+    assert {name for name, _ in cleared} == {
+        name for name, status in STATUSES.items() if status in (NOT_AFFECTED, FIXED)
+    }  # fmt: skip
+
+
+def data_of(one: referrer.Referrer) -> bytes:
+    """The manifest of an artifact."""
+    data = one.blobs[one.entry["digest"]]
+    assert isinstance(data, bytes)
+    return data

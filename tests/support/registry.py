@@ -342,6 +342,9 @@ class _Handler(BaseHTTPRequestHandler):
         if parts.path == "/token":
             self.token(query)
             return
+        if parts.path == "/v2/":
+            self.answer(200, b"{}")
+            return
         if parts.path.startswith("/store/"):
             self.blob_body(self.find(parts.path.rpartition("/")[2]))
             return
