@@ -177,7 +177,18 @@ def main() -> None:
                 (place / "Containerfile").write_text(
                     f"FROM localhost/base-{name}\nWORKDIR /src\nCOPY src .\n{project.command}\n"
                 )
-                theirs = ["buildah", *storage, "build", "--layers", "--pull-never", "-t", name, "."]
+                theirs = [
+                    "buildah",
+                    *storage,
+                    "build",
+                    "--isolation",
+                    "chroot",
+                    "--layers",
+                    "--pull-never",
+                    "-t",
+                    name,
+                    ".",
+                ]
                 measure(theirs, place, env)
             rows = figures.setdefault(name, {"fpack build": []} | ({"buildah build": []} if theirs else {}))
             for number in range(given.rounds):

@@ -139,3 +139,17 @@ def test_old_sources_are_told_how_to_be_accepted() -> None:
     assert "-fpermissive -fcommon in CFLAGS" in said
     said = advice("a.cpp:2:9: error: ISO C++17 does not allow dynamic exception specifications")
     assert "-std=gnu++14 in CXXFLAGS" in said
+
+
+@pytest.mark.parametrize(
+    ("log", "what"),
+    [
+        ("mkdir: cannot create directory ‘/usr/share/x’: Read-only file system", "installs to /usr/share/x, outside"),
+        ("mkdir /usr/share/perl/5.40.1/X: Read-only file system at Install.pm line 470.", "/usr/share/perl/5.40.1/X,"),
+        ("OSError: [Errno 30] Read-only file system: '/etc/app.conf'", "installs to /etc/app.conf, outside of $out"),
+        ("a.cpp:196:12: fatal error: longintrepr.h: No such file or directory", 'python = "3.10"'),
+        ("install: '/usr/x': Read-only file system\na.c:1:1: fatal error: b.h: No such file or directory", "b.h is"),
+    ],
+)  # fmt: skip
+def test_advice_without_a_package(log: str, what: str) -> None:
+    assert what in advice(log)
