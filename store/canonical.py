@@ -7,9 +7,8 @@ UTF-8 bytes of their keys, every value has its shortest form, and there are no f
 from __future__ import annotations
 
 from _thread import _local as local
+from collections.abc import Callable
 from typing import Any
-
-import msgpack
 
 from .errors import NotCanonical
 
@@ -44,8 +43,15 @@ _MAX_BUFFER = 1 << 20  # A packer keeps its buffer. A packer whose buffer has gr
 class _Packer(local):
     """A packer per thread: creating a packer takes longer than packing a value."""
 
-    def __init__(self) -> None:
+    pack: Callable[[Value], bytes]
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "pack":
+            raise AttributeError(name)
+        import msgpack  # an evaluation of plain data encodes nothing
+
         self.pack = msgpack.Packer(use_bin_type=True).pack
+        return self.pack
 
 
 _packer = _Packer()
@@ -66,12 +72,14 @@ def encode_ordered(value: Value) -> bytes:
     except (OverflowError, UnicodeEncodeError, ValueError) as error:
         raise NotCanonical("A value has no canonical encoding", why=str(error)) from None
     if len(packed) > _MAX_BUFFER:
-        _packer.__init__()  # type: ignore[misc]
+        del _packer.pack
     return packed
 
 
 def decode(data: bytes) -> Value:
     """Return the value that `data` encodes. Raise NotCanonical if `data` is not a canonical encoding."""
+    import msgpack
+
     try:
         value = msgpack.unpackb(data, raw=False, strict_map_key=True, use_list=True)
     except Exception as error:
@@ -83,6 +91,8 @@ def decode(data: bytes) -> Value:
 
 def peek(data: bytes) -> Value:
     """Return the value that `data` encodes, canonically or not; None for other bytes. This is faster than `decode`."""
+    import msgpack
+
     try:
         return msgpack.unpackb(data, raw=False, strict_map_key=True, use_list=True)
     except Exception:

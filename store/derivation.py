@@ -20,10 +20,11 @@ from .errors import InvalidName, NotCanonical
 from .path import HASH_BYTES, STORE, StorePath, check_name
 
 FORMAT = 1
-_ARGS = canonical.encode({"args": 0, **dict.fromkeys("bcdefg", 0)})[:6]  # the first bytes of a map of seven fields
-_INPUTS, _KIND, _NAME = (canonical.encode(key) for key in ("inputs", "kind", "name"))
-# The encoded heads of arrays of 0 to 15 items.
-_LENGTHS = [canonical.encode([0] * n)[:1] for n in range(16)]
+# Encoded parts, written out so that the import of this module needs no encoder: the first bytes of a map of 7 fields,
+# names of fields, the heads of arrays of 0 to 15 items.
+_ARGS = b"\x87\xa4args"
+_INPUTS, _KIND, _NAME = b"\xa6inputs", b"\xa4kind", b"\xa4name"
+_LENGTHS = [bytes((0x90 + n,)) for n in range(16)]
 _OUT = ["out"]
 _FIELDS = {"args", "candidates", "format", "inputs", "kind", "name", "outputs"}
 
@@ -158,8 +159,8 @@ def build_path(name: str, output: str) -> StorePath:
     return StorePath(base32.encode(blake3(body).digest(HASH_BYTES)), output_name(name, output))
 
 
-_PLAIN = _around_inputs([], _OUT)
-_PAIR = canonical.encode([bytes(HASH_BYTES), 0])[: -HASH_BYTES - 1]  # the bytes before an input's digest
+_PLAIN = b"\xaacandidates\x90\xa6format\x01\xa6inputs", b"\xa7outputs\x91\xa3out"  # `_around_inputs([], _OUT)`
+_PAIR = b"\x92\xc4" + bytes((HASH_BYTES,))  # the bytes before an input's digest
 
 
 def placeholder(drv: bytes, name: str, output: str = "out") -> StorePath:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -14,8 +15,10 @@ STORE = "/fpack/store"
 HASH_BYTES = 20
 HASH_CHARS = 32
 MAX_NAME = 200
-_NAME = re.compile(r"[0-9A-Za-z+_=][0-9A-Za-z+._=-]*\Z")
-_REFERENCE = re.compile(r"/fpack/store/([0-9abcdfghijklmnpqrsvwxyz]{32})-([0-9A-Za-z+._=-]+)")
+# Compiled when they are used: an evaluation of plain data uses neither.
+_NAME = r"[0-9A-Za-z+_=][0-9A-Za-z+._=-]*\Z"
+_REFERENCE = r"/fpack/store/([0-9abcdfghijklmnpqrsvwxyz]{32})-([0-9A-Za-z+._=-]+)"
+_compiled = lru_cache(2)(re.compile)
 
 
 class StorePath(NamedTuple):
@@ -37,7 +40,7 @@ def check_name(name: str) -> str:
     """Return `name` if it is a valid store name, else raise InvalidName."""
     if len(name) > MAX_NAME:
         raise InvalidName(f"The store name {name[:40]!r}... has {len(name)} characters", why=f"the limit is {MAX_NAME}")
-    if not _NAME.match(name):
+    if not _compiled(_NAME).match(name):
         raise InvalidName(
             f"{name!r} is not a valid store name",
             why="a name consists of letters, digits and + . _ = - and does not begin with a dot or a dash",
@@ -74,4 +77,4 @@ def find_references(text: str) -> list[tuple[str, str]]:
     """
     if STORE not in text:
         return []
-    return _REFERENCE.findall(text)
+    return _compiled(_REFERENCE).findall(text)

@@ -47,6 +47,7 @@ _NO_ARGUMENTS = frozenset(("kind", "name", *RESERVED))
 _MAX_SHAPES = 1000  # cached shapes
 _NAME = itemgetter(0)
 _OUT = ["out"]
+_STRINGS = frozenset((str,))
 _NONE: list[Output] = []  # never modified
 
 
@@ -420,6 +421,8 @@ class Deriver:
 
     def _items(self, items: list[Value], where: str, depth: int) -> list[Any]:
         """Return the canonical form of the elements of a list."""
+        if _STRINGS.issuperset(map(type, items)):
+            return items
         found = []
         for item in items:
             if item.__class__ is Thunk:

@@ -99,7 +99,7 @@ package({
       ...if patches == [] then {} else { patches = patch-paths }
       ...if folder == "." then {} else { folder }
       ...paths(built-tools, linked)
-      ...catalogs(debian, the-release, the-arch)
+      ...if any(from-debian, p => has(catalog-users, p.name)) then catalogs(debian, the-release, the-arch) else {}
       ...own-variables
     }
     run-packages = unique-by-name(packages-with([...all-runtime, ...built-libs], ["runtime"]).debian)
@@ -327,12 +327,10 @@ each-with(paths, end) = if paths == [] then [] else [join(paths, "${end}:") + en
 # The XML catalogs by which tools find the stylesheets and schemas of DocBook without a network. Debian's scripts register
 # them in /etc/xml, which the root of a build does not have.
 catalogs(packages, release, arch) =
-  if !any(packages, p => has(xml-catalogs, p.name) || contains(catalog-users, p.name)) then {}
-  else
-    let
-      found = debian-closure(release, [p.name for p in packages], arch)
-      files = [file for p in found for file in get(xml-catalogs, p.name, [])]
-    in if files == [] then {} else { XML_CATALOG_FILES = join(["/usr/share/xml/docbook/${f}" for f in files], " ") }
+  let
+    found = debian-closure(release, [p.name for p in packages], arch)
+    files = [file for p in found for file in get(xml-catalogs, p.name, [])]
+  in if files == [] then {} else { XML_CATALOG_FILES = join(["/usr/share/xml/docbook/${f}" for f in files], " ") }
 
 xml-catalogs = {
   docbook-xml = [
@@ -344,17 +342,18 @@ xml-catalogs = {
   docbook5-xml = ["schema/catalog-docbook5.xml"]
 }
 
-# The packages that bring these.
-catalog-users = [
-  "asciidoc",
-  "asciidoc-base",
-  "dblatex",
-  "docbook-utils",
-  "docbook2x",
-  "gtk-doc-tools",
-  "xmlto",
-  "yelp-tools",
-]
+# The packages that have or bring these.
+catalog-users = {
+  ...xml-catalogs
+  asciidoc = true
+  asciidoc-base = true
+  dblatex = true
+  docbook-utils = true
+  docbook2x = true
+  gtk-doc-tools = true
+  xmlto = true
+  yelp-tools = true
+}
 
 # ---- the phases
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import msgpack
 import pytest
-from fpack.store import canonical
+from fpack.store import canonical, derivation
 from fpack.store.errors import NotCanonical
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,3 +73,17 @@ def test_a_value_is_seen_without_its_form_being_checked() -> None:
     assert canonical.peek(canonical.encode({"b": [1, None], "a": "x"})) == {"a": "x", "b": [1, None]}
     assert canonical.peek(b"\xcd\x00\x01") == 1
     assert canonical.peek(b"") is canonical.peek(b"\xc1") is canonical.peek(b"\x91" * 2000) is None
+
+
+def test_the_parts_of_derivations_that_are_written_out_are_encodings() -> None:
+    names = ("inputs", "kind", "name")
+    assert canonical.encode({"args": 0, **dict.fromkeys("bcdefg", 0)})[:6] == derivation._ARGS
+    assert tuple(map(canonical.encode, names)) == (derivation._INPUTS, derivation._KIND, derivation._NAME)
+    assert [canonical.encode([0] * n)[:1] for n in range(16)] == derivation._LENGTHS
+    assert derivation._around_inputs([], ["out"]) == derivation._PLAIN
+    assert canonical.encode([bytes(derivation.HASH_BYTES), 0])[: -derivation.HASH_BYTES - 1] == derivation._PAIR
+
+
+def test_an_evaluation_of_plain_data_needs_no_encoder() -> None:
+    text = "import sys, fpack.lang.evaluator; sys.exit('msgpack' in sys.modules or 'datetime' in sys.modules)"
+    subprocess.run([sys.executable, "-c", text], check=True)
