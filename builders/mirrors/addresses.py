@@ -11,7 +11,9 @@ from fpack.builders.distribution.protocol import Repository
 from fpack.builders.distribution.reference import Reference, is_reference, parse_reference
 from fpack.store.errors import FpackError
 
-FORMS = "HOST/NAME, oci://HOST/NAME, file:///DIRECTORY, a path such as ./mirror, or s3://BUCKET/PREFIX"
+FORMS = (
+    "HOST/NAME, oci://HOST/NAME, a path such as ./mirror, file:///DIRECTORY, https://HOST/PATH or s3://BUCKET/PREFIX"
+)
 
 
 class BadMirror(FpackError):
@@ -41,10 +43,11 @@ def tag_of(address: str) -> str:
     return found.tag if found is not None else ""
 
 
-def open_place(address: str, *, plain_http: bool = False) -> Repository:
+def open_place(address: str, *, writes: bool = False, patient: bool = True, trusted: bool = True) -> Repository:
     """Open the repository at an address. Nothing is requested before the first method.
 
-    plain_http: ask a registry on this machine without TLS, as an address that begins with http:// says, too.
+    writes: do not read what a mirror of the registry has. patient: repeat requests that fail also before the host has
+    answered for the first time. trusted: the user named the address: a registry on this machine is asked without TLS.
     """
     if is_on_this_machine(address):
         parts = urlsplit(address)
@@ -54,18 +57,11 @@ def open_place(address: str, *, plain_http: bool = False) -> Repository:
 
             return BundleRepository(path)
     reference = _reference(address)
-    if reference is None:
-        return open_repository(address)
-    if address.startswith("http://"):
-        if not reference.is_loopback:
-            raise BadMirror("A mirror must be reached by TLS", where=address, hint="http:// is for localhost alone")
-        plain_http = True
-    return open_repository(reference._replace(tag="", digest=""), plain_http=plain_http and reference.is_loopback)
+    place: str | Reference = address if reference is None else reference._replace(tag="", digest="")
+    return open_repository(place, plain_http=trusted, patient=patient, mirrors=not writes)
 
 
 def _reference(address: str) -> Reference | None:
     """Return the reference of a registry's address, or None if it is of another kind."""
-    for scheme in ("oci://", "http://"):
-        if address.startswith(scheme):
-            return parse_reference(address.removeprefix(scheme))
-    return parse_reference(address) if is_reference(address) else None
+    text = address.removeprefix("oci://")
+    return parse_reference(text) if is_reference(text) else None

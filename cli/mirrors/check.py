@@ -17,9 +17,8 @@ FAILED = 1
 @click.argument("mirror")
 @click.argument("locks", nargs=-1, metavar="[ID...]")
 @click.option("--fast", is_flag=True, help="Tell only which files are missing; read none of them.")
-@click.option("--plain-http", is_flag=True, help="Ask a registry on this machine without TLS.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(mirror: str, locks: tuple[str, ...], fast: bool, plain_http: bool, as_json: bool) -> int:
+def command(mirror: str, locks: tuple[str, ...], fast: bool, as_json: bool) -> int:
     """Check the locks that MIRROR keeps, or those whose ID is given.
 
     Every file is read and compared with its digest. Each release's signature is verified with the archive's keys, and
@@ -33,7 +32,7 @@ def command(mirror: str, locks: tuple[str, ...], fast: bool, plain_http: bool, a
     from .keep import open_mirror
     from .listing import find_identity
 
-    opened = open_mirror(mirror, plain_http=plain_http)
+    opened = open_mirror(mirror)
     repository = opened.repository
     names = [find_identity(repository, text) for text in locks] or identities(repository.tags(LOCK_TAG))
     checker = MirrorChecker(repository, lambda archive: find_keyring(None, archive=archive), time.time(), fast=fast)

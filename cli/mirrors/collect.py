@@ -33,7 +33,6 @@ Examples:
 )
 @click.option("--drop", multiple=True, metavar="ID", help="Delete this kept lock; can be repeated.")
 @click.option("--dry-run", is_flag=True, help="Delete nothing; show what would be deleted.")
-@click.option("--plain-http", is_flag=True, help="Ask a registry on this machine without TLS.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     mirror: str,
@@ -41,7 +40,6 @@ def command(
     wanted: tuple[Path, ...],
     drop: tuple[str, ...],
     dry_run: bool,
-    plain_http: bool,
     as_json: bool,
 ) -> int:
     """Delete locks that MIRROR keeps and that are no longer wanted, and the files that no other lock or image needs.
@@ -58,7 +56,7 @@ def command(
 
     if unused is None and not wanted and not drop:
         raise UsageError("Say which locks to delete", hint="give --unused DAYS, --wanted LOCK or --drop ID")
-    opened = open_mirror(mirror, plain_http=plain_http)
+    opened = open_mirror(mirror, writes=True)
     chosen = _chosen(opened.repository, unused, wanted, drop)
     done = collect(opened.repository, chosen, dry_run=dry_run, say=note)
     if as_json:

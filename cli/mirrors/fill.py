@@ -31,12 +31,9 @@ Examples:
     metavar="[LOCK...]",
 )
 @click.option("--from", "sources", multiple=True, metavar="MIRROR", help="Copy the locks of another mirror.")
-@click.option("--plain-http", is_flag=True, help="Ask registries on this machine without TLS.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
-def command(
-    address: str, locks: tuple[Path, ...], sources: tuple[str, ...], plain_http: bool, as_json: bool, **rest: Any
-) -> int:
+def command(address: str, locks: tuple[Path, ...], sources: tuple[str, ...], as_json: bool, **rest: Any) -> int:
     """Keep each LOCK in MIRROR: its packages and signed indexes. fpack lock --keep also keeps what a project fetches.
 
     Without LOCK and --from, the mirror is completed: files that are missing or damaged are fetched again.
@@ -46,8 +43,8 @@ def command(
 
     from .keep import keep_lock, open_mirror
 
-    target = open_mirror(address, plain_http=plain_http)
-    others = [open_mirror(source, plain_http=plain_http) for source in sources]
+    target = open_mirror(address, writes=True)
+    others = [open_mirror(source) for source in sources]
     with Workspace(shared.options(rest)._replace(frozen=True)) as workspace:
         done = [report for other in others for report in _copy(other, target)]
         for path in locks:

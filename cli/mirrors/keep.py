@@ -46,8 +46,8 @@ class KeptReport(NamedTuple):
             print(f"{where} keeps this lock ({self.identity[:12]}): {sent}")
 
 
-def open_mirror(address: str, *, plain_http: bool = False) -> OpenMirror:
-    """Open the mirror at an address. Offline, only one of this machine."""
+def open_mirror(address: str, *, writes: bool = False) -> OpenMirror:
+    """Open the mirror at an address. Offline, only one of this machine. writes: to change it."""
     from fpack.builders.mirrors.addresses import is_on_this_machine, normal_address, open_place, tag_of
     from fpack.cli.errors import UsageError
     from fpack.store.settings import OFFLINE
@@ -55,7 +55,7 @@ def open_mirror(address: str, *, plain_http: bool = False) -> OpenMirror:
     full = normal_address(address)
     if OFFLINE.find() and not is_on_this_machine(full):
         raise UsageError("The mirror is not on this machine", where=full, why="fpack is offline")
-    return OpenMirror(full, open_place(full, plain_http=plain_http), tag_of(full))
+    return OpenMirror(full, open_place(full, writes=writes), tag_of(full))
 
 
 def keep_lock(

@@ -14,16 +14,15 @@ if TYPE_CHECKING:
 
 @click.command("list")
 @click.argument("mirror")
-@click.option("--plain-http", is_flag=True, help="Ask a registry on this machine without TLS.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(mirror: str, plain_http: bool, as_json: bool) -> int:
+def command(mirror: str, as_json: bool) -> int:
     """List the locks that MIRROR keeps: when each was last kept (to the week), its packages, files and bytes."""
     from fpack.cli.ui.layout import Page, clean
     from fpack.cli.ui.render import megabytes
 
     from .keep import open_mirror
 
-    opened = open_mirror(mirror, plain_http=plain_http)
+    opened = open_mirror(mirror)
     rows = kept_locks(opened.repository)
     if as_json:
         shared.print_json({"mirror": opened.address, "locks": rows})

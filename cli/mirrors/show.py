@@ -10,8 +10,7 @@ import click
 @click.command("show", epilog="Example: fpack mirror show ./mirror 3f2a > fpack.lock")
 @click.argument("mirror")
 @click.argument("lock", metavar="ID")
-@click.option("--plain-http", is_flag=True, help="Ask a registry on this machine without TLS.")
-def command(mirror: str, lock: str, plain_http: bool) -> int:
+def command(mirror: str, lock: str) -> int:
     """Print the fpack.lock that MIRROR keeps as ID: the beginning of a lock's name in fpack mirror list."""
     from fpack.builders.debian.lock.text import format_lock, parse_lock
     from fpack.builders.distribution.protocol import NotThere
@@ -20,7 +19,7 @@ def command(mirror: str, lock: str, plain_http: bool) -> int:
     from .keep import open_mirror
     from .listing import find_identity
 
-    repository = open_mirror(mirror, plain_http=plain_http).repository
+    repository = open_mirror(mirror).repository
     stored = stored_lock(repository, find_identity(repository, lock))
     if stored is None:
         raise NotThere("The kept lock is gone", where=repository.name)

@@ -32,10 +32,9 @@ Examples:
     metavar="ADDRESS",
     help="Keep all that the lock pins in a registry or directory; can be repeated.",
 )
-@click.option("--plain-http", is_flag=True, help="With --keep: ask a registry on this machine without TLS.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
-def command(what: str | None, places: tuple[str, ...], plain_http: bool, as_json: bool, **rest: Any) -> int:
+def command(what: str | None, places: tuple[str, ...], as_json: bool, **rest: Any) -> int:
     """Evaluate WHAT (by default everything in ./fpack.fp) and lock each package that it uses.
 
     Nothing is built, but locks of build tools that do not exist yet, such as maven.lock, are made in a sandbox.
@@ -48,7 +47,7 @@ def command(what: str | None, places: tuple[str, ...], plain_http: bool, as_json
     from fpack.store.errors import one_line
 
     options = shared.options(rest)
-    mirrors = [open_mirror(address, plain_http=plain_http) for address in places]
+    mirrors = [open_mirror(address, writes=True) for address in places]
     with Workspace(options) as workspace:
         written = lock_all(workspace, what, frozen=options.frozen)
         added = workspace.source.added

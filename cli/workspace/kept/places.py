@@ -34,20 +34,19 @@ def kept_places(option: str | None, project: Path | None) -> KeptPlaces | None:
     from fpack.builders.mirrors.addresses import is_on_this_machine, normal_address
     from fpack.builders.mirrors.places import KeptPlace, KeptPlaces
 
-    addresses = [normal_address(text) for text in named]
+    addresses = dict.fromkeys((normal_address(text) for text in named), True)
     for text in own:
         assert project is not None
-        if (address := project_address(text, project)) not in addresses:
-            addresses.append(address)
+        addresses.setdefault(project_address(text, project), False)
     if OFFLINE.find():
-        addresses = [address for address in addresses if is_on_this_machine(address)]
-    return KeptPlaces([KeptPlace(address, _opener(address), note) for address in addresses])
+        addresses = {address: trusted for address, trusted in addresses.items() if is_on_this_machine(address)}
+    return KeptPlaces([KeptPlace(address, _opener(address, trusted), note) for address, trusted in addresses.items()])
 
 
-def _opener(address: str) -> Callable[[], Repository]:
+def _opener(address: str, trusted: bool) -> Callable[[], Repository]:
     from fpack.builders.mirrors.addresses import open_place
 
-    return lambda: open_place(address)
+    return lambda: open_place(address, patient=False, trusted=trusted)
 
 
 def project_address(text: str, project: Path) -> str:

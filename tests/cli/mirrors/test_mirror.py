@@ -212,4 +212,4 @@ def test_a_file_that_is_no_bundle(kept: Kept, tmp_path: Path) -> None:
 def test_offline_a_registry_is_not_asked(kept: Kept) -> None:
     assert "fpack is offline" in kept.fpack.fails("--offline", "mirror", "list", "registry.invalid/a/b")
     assert "is not the address of a mirror" in kept.fpack.fails("mirror", "list", "nowhere")
-    assert "TLS" in kept.fpack.fails("mirror", "list", "http://registry.invalid/a/b")
+    assert "without TLS" in kept.fpack.fails("mirror", "list", "http://registry.invalid/a/b")

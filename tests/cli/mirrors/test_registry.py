@@ -53,7 +53,7 @@ def packed(fpack: Fpack, project: Path, out: Path, **env: str) -> str:
 
 
 def test_a_registry_is_a_mirror(fpack: Fpack, project: Path, registry: Registry, tmp_path: Path) -> None:
-    address = f"http://{registry.host}/team/kept"
+    address = f"{registry.host}/team/kept"
     (first,) = json.loads(fpack(*KEEP, address, cwd=project).stdout)["kept"]
     assert first["sent"] == first["files"]
     wanted = packed(fpack, project, tmp_path / "a.tar")
@@ -72,7 +72,7 @@ def test_a_registry_is_a_mirror(fpack: Fpack, project: Path, registry: Registry,
 
 
 def test_a_changed_lock_sends_what_is_new(fpack: Fpack, project: Path, registry: Registry) -> None:
-    address = f"http://{registry.host}/team/kept:main"
+    address = f"oci://{registry.host}/team/kept:main"
     fpack(*KEEP, address, cwd=project)
     (project / "fpack.fp").write_text(PROJECT.replace("debian.bash", "debian.bash, debian.extra"))
     (done,) = json.loads(fpack(*KEEP, address, cwd=project).stdout)["kept"]
@@ -82,7 +82,7 @@ def test_a_changed_lock_sends_what_is_new(fpack: Fpack, project: Path, registry:
 
 
 def test_an_interrupted_keep_sends_the_rest(fpack: Fpack, project: Path, registry: Registry) -> None:
-    address = f"http://{registry.host}/team/kept"
+    address = f"{registry.host}/team/kept"
     registry.fail("PUT .*/manifests/", 403)
     fpack(*KEEP, address, cwd=project, status=None)
     assert not registry.stored("team/kept").tags
@@ -95,14 +95,14 @@ def test_a_dead_registry_is_told_once_and_the_archive_serves(
     fpack: Fpack, project: Path, registry: Registry, tmp_path: Path
 ) -> None:
     registry.fail("GET", 403)
-    env = {"FPACK_KEPT": f"http://{registry.host}/team/kept"}
+    env = {"FPACK_KEPT": f"{registry.host}/team/kept"}
     done = fpack("pack", "-o", tmp_path / "a.tar", cwd=project, env=env)
     assert done.stderr.count("is not used for now") == 1
 
 
 def test_credentials_are_those_of_the_host(fpack: Fpack, project: Path, tmp_path: Path) -> None:
     with Registry(user="ann:secret") as registry:
-        address = f"http://{registry.host}/team/kept"
+        address = f"{registry.host}/team/kept"
         message = fpack.fails(*KEEP, address, cwd=project)
         assert "secret" not in message
         fpack(*KEEP, address, cwd=project, env=log_in(tmp_path / "auth", registry))
@@ -111,7 +111,7 @@ def test_credentials_are_those_of_the_host(fpack: Fpack, project: Path, tmp_path
 
 @pytest.mark.parametrize("deletes_tags", [True, False])
 def test_a_registry_is_cleaned(fpack: Fpack, project: Path, registry: Registry, deletes_tags: bool) -> None:
-    address = f"http://{registry.host}/team/kept"
+    address = f"{registry.host}/team/kept"
     (done,) = json.loads(fpack(*KEEP, address, cwd=project).stdout)["kept"]
     if not deletes_tags:
         registry.fail("DELETE .*/manifests/(lock|kept)-", 400)
@@ -124,7 +124,7 @@ def test_offline_no_registry_is_asked(fpack: Fpack, project: Path, registry: Reg
     """Neither as a mirror, which is left out, nor by a command about an image."""
     fpack("lock", cwd=project)
     registry.clear()
-    env = {"FPACK_OFFLINE": "1", "FPACK_KEPT": f"http://{registry.host}/team/kept"}
+    env = {"FPACK_OFFLINE": "1", "FPACK_KEPT": f"{registry.host}/team/kept"}
     fpack("pack", "-o", tmp_path / "a.tar", cwd=project, env=env)
     message = fpack.fails("pull", f"{registry.host}/team/app:1", "--plain-http", env=env)
     assert "fpack is offline" in message and not registry.requests
