@@ -85,7 +85,7 @@ class MirrorChecker:
         bad = {problem.name for problem in problems}
         signed, more = (0, []) if self._fast else self._chain(kept, lock)
         problems += [problem for problem in more if problem.name not in bad]
-        return CheckedLock(identity, len(kept.files), kept.size, len(lock.packages), signed, tuple(problems))
+        return CheckedLock(identity, kept.number, kept.size, len(lock.packages), signed, tuple(problems))
 
     def _files(self, kept: KeptLock) -> list[MirrorProblem]:
         todo = {file.digest: file for file in kept.files if file.digest not in self._read}

@@ -122,21 +122,21 @@ def keep(repository: Repository, request: KeepRequest, now: float, *, tag: str =
         # A collection that began before may have deleted what was there.
         if _all_there(repository, present):
             sent = [file.size for file, is_new in written if is_new]
-            return KeepResult(entry.digest, False, len(files), lock.size, len(sent), sum(sent))
+            return KeepResult(entry.digest, False, lock.number, lock.size, len(sent), sum(sent))
     raise RepositoryError(
         "Files disappear from the mirror while a lock is kept", where=repository.name, hint="end other commands first"
     )
 
 
 def _write_files(repository: Repository, files: Sequence[ObtainedFile]) -> list[tuple[KeptFile, bool]]:
-    """Write files, several at once. Return each, and whether its bytes were sent."""
-
-    def write(file: ObtainedFile) -> tuple[KeptFile, bool]:
-        kept = describe_file(file.path, file.name, file.aliases)
-        return kept, repository.write_blob(blob_source(kept, file.path))
-
+    """Write files, several at once, equal content once. Return each, and whether its bytes were sent."""
     with threads.Workers(WORKERS, "keeping files") as workers:
-        return workers.map(write, files)
+        described = workers.map(lambda file: describe_file(file.path, file.name, file.aliases), files)
+        first = {kept.digest: (kept, file.path) for kept, file in reversed(list(zip(described, files, strict=True)))}
+        new = dict(
+            zip(first, workers.map(lambda one: repository.write_blob(blob_source(*one)), first.values()), strict=True)
+        )
+    return [(kept, new.pop(kept.digest, False)) for kept in described]
 
 
 def _known_files(repository: Repository) -> dict[str, KeptFile]:

@@ -63,8 +63,13 @@ class KeptLock(NamedTuple):
     missing: tuple[str, ...] = ()
 
     @property
+    def number(self) -> int:
+        """The number of files with different content."""
+        return len({file.digest for file in self.files})
+
+    @property
     def size(self) -> int:
-        """The bytes of all files."""
+        """The bytes of all files; equal content counts once."""
         return sum({file.digest: file.size for file in self.files}.values())
 
 

@@ -47,7 +47,7 @@ def complete_lock(workspace: Workspace, repository: Repository, identity: str) -
             sizes.append(file.size)
         except FpackError as error:
             note(f"warning: {file.name} cannot be completed: {error.what}")
-    return KeepResult(stored.manifest.digest, False, len(kept.files), kept.size, len(sizes), sum(sizes))
+    return KeepResult(stored.manifest.digest, False, kept.number, kept.size, len(sizes), sum(sizes))
 
 
 def _no_keyring(archive: str) -> Path:

@@ -66,7 +66,7 @@ def kept_locks(repository: Repository) -> list[dict[str, Any]]:
                 continue
             kept = read_config(repository, stored)
             lock = parse_lock(kept.lock, f"{repository.name}: lock {identity}")
-            row |= {"digest": stored.manifest.digest, "packages": len(lock.packages), "files": len(kept.files)}
+            row |= {"digest": stored.manifest.digest, "packages": len(lock.packages), "files": kept.number}
             row |= {"size": kept.size, "releases": lock.releases()}
         except Unavailable:
             raise

@@ -72,6 +72,15 @@ def test_a_lock_is_kept_as_one_artifact(files: Files) -> None:
     assert kept.lock == "a lock" and [file.name for file in kept.files] == ["one", "two"]
 
 
+def test_equal_files_are_sent_and_counted_once(tmp_path: Path) -> None:
+    files = Files(tmp_path, **{f"same{n}": b"same" for n in range(20)})
+    repository = DirectoryRepository(tmp_path / "mirror")
+    done = keep(repository, files.request(*files.content), NOW)
+    assert (done.files, done.sent, done.size) == (1, 1, 4)
+    stored = stored_lock(repository, identity_of("a lock", []))
+    assert stored is not None and len(read_config(repository, stored).files) == 20
+
+
 def test_an_unchanged_lock_is_one_request(files: Files) -> None:
     repository = MemoryRepository()
     done = keep(repository, files.request("one"), NOW)
