@@ -125,6 +125,30 @@ def _words(option: str, text: str | None) -> list[str] | None:
         ) from None
 
 
+def documented(git: bool, source_date: bool, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields of a container that name the commit of the project, and the time of SOURCE_DATE_EPOCH.
+
+    Nobody gets them without asking: with each commit, or each second, the image would have another digest.
+    """
+    found: dict[str, Any] = {}
+    if git:
+        from pathlib import Path
+
+        from fpack.cli.workspace.git import commit_annotations
+
+        found["annotations"] = commit_annotations(Path.cwd())
+    if source_date:
+        import time
+
+        text = environ.get("SOURCE_DATE_EPOCH", "")
+        if not (text.isascii() and text.isdigit() and len(text) <= 11):
+            why = f"it is {text!r}" if text else "it is not set"
+            hint = "set it to a number of seconds since 1970, as in $(git log -1 --format=%ct)"
+            raise UsageError("SOURCE_DATE_EPOCH has no time", why=why, hint=hint)
+        found["created"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(text)))
+    return found
+
+
 def command_lines(option: str, texts: tuple[str, ...]) -> list[list[str]]:
     """Return the words of each value of an option, as a shell reads them."""
     return [words for text in texts if (words := _words(option, text)) is not None]

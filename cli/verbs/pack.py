@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -111,6 +112,12 @@ Examples:
     metavar="WORDS",
     help="Write the image only if this command passes in it, in fpack's sandbox; can be repeated.",
 )
+@click.option(
+    "--git", "from_git", is_flag=True, help="Annotate the image with the commit and the origin of the git checkout."
+)
+@click.option(
+    "--source-date", is_flag=True, help="Write the time of SOURCE_DATE_EPOCH into the image, in place of 1980-01-02."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.building
 def command(
@@ -129,6 +136,8 @@ def command(
     fetch_fixed: bool,
     sources: bool | None,
     tries: tuple[str, ...],
+    from_git: bool,
+    source_date: bool,
     as_json: bool,
     **rest: Any,
 ) -> int:
@@ -141,7 +150,10 @@ def command(
     from fpack.cli.workspace.curated import curated
 
     what += container_options.expressions(rest)
-    fields = container_options.fields(rest)
+    fields = {
+        **container_options.fields(rest),
+        **container_options.documented(from_git, source_date, os.environ),
+    }
     options = shared.options(rest)._replace(fields=fields)
     archs = packing.architectures(platforms, options)
     form = FORMATS[format_ or DEFAULT]

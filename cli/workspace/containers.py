@@ -25,6 +25,7 @@ _CHANGED = """
 (container, fields) => container.with {
   ...fields
   ...if has(fields, "env") then { env = { ...container.env, ...fields.env } } else {}
+  ...if has(fields, "annotations") then { annotations = { ...container.annotations, ...fields.annotations } } else {}
   ...if has(fields, "ports") then { ports = [...container.ports, ...fields.ports] } else {}
   ...if has(fields, "volumes") then { volumes = [...container.volumes, ...fields.volumes] } else {}
 }

@@ -10,10 +10,13 @@ import os
 import re
 from pathlib import Path
 
+from fpack.cli.errors import UsageError
 from fpack.store import processes
 from fpack.store.processes import Completed
 
 SECONDS = 60.0
+SOURCE, REVISION = "org.opencontainers.image.source", "org.opencontainers.image.revision"
+MAX_URL = 1000
 _DIGEST = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 
 
@@ -26,6 +29,36 @@ def repository(directory: Path) -> Path | None:
 def run(top: Path, *words: str) -> Completed:
     """Run a command of git on the repository at `top`. Raise OSError if git cannot be run, or takes too long."""
     return processes.run("git", [f"--git-dir={top}/.git", *words], seconds=SECONDS)
+
+
+def commit_annotations(directory: Path) -> dict[str, str]:
+    """Return the OCI annotations of the checkout that a directory is in: its commit, and its remote if it has one.
+
+    Credentials in the address of the remote are left out. Raise UsageError if there is no checkout or no commit.
+    """
+    top = repository(directory)
+    revision = find_object(top, "HEAD^{commit}") if top is not None else None
+    if top is None or revision is None:
+        why = "the directory is in no checkout of git" if top is None else "its repository has no commit"
+        raise UsageError("There is no commit to name in the image", where=str(directory), why=why)
+    found = {REVISION: revision}
+    done = run(top, "config", "--get", "remote.origin.url")
+    url = done.output.decode("utf-8", "replace").strip()
+    if done.status == 0 and url and len(url) <= MAX_URL and url.isprintable():
+        found[SOURCE] = without_credentials(url)
+    return found
+
+
+def without_credentials(url: str) -> str:
+    """Return the address of a repository without a password, and for HTTP without a user."""
+    scheme, sign, rest = url.partition("://")
+    if not sign:
+        return url  # HOST:PATH and local paths have no passwords
+    host, slash, path = rest.partition("/")
+    user, at, name = host.rpartition("@")
+    if at and scheme not in ("http", "https"):
+        name = f"{user.partition(':')[0]}@{name}"
+    return f"{scheme}://{name}{slash}{path}"
 
 
 def find_object(top: Path, revision: str) -> str | None:

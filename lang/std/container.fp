@@ -24,6 +24,7 @@
 # base: the image of a registry on which this one stands, `oci("registry.example/team/base@sha256:...")`: its files, users
 # and settings are the container's, too. Packages bring their libraries, but no base files and Essential packages.
 # annotations: of the image's manifest, such as { "org.opencontainers.image.licenses" = "MIT" }.
+# created: the time in the image's documents, 2026-01-31T00:00:00Z; by default, that of all images.
 # meta: what bills of materials say of the image, see `fpack/meta`. extra: anything that other files want to know of it.
 # The image depends on neither.
 # program: the package whose program runs if there is neither an entrypoint nor a command. By default, the program of
@@ -52,6 +53,7 @@ container({
   volumes: list = [],
   labels: record = {},
   annotations: record = {},
+  created: string | null = null,
   stop-signal: string | int | null = null,
   healthcheck: record | null = null,
   users: record = {},
@@ -309,12 +311,8 @@ container({
       codec
       ...if foreign == [] then {} else { foreign }
       ...if base == null then {} else { base = [base-image] }
-      ...if annotations == {} then {} else {
-        annotations = [
-          [key, import("fpack/variables").text-of("annotations", key, value)]
-          for key, value in annotations
-        ]
-      }
+      ...if created == null then {} else { created = [date-of(outer.created)] }
+      ...if annotations == {} then {} else { annotations = pairs-of(outer.annotations) }
     }
     image-made = derivation { kind = "image", name = file-name, args = image-args }
     own-meta = if meta == {} then {} else import("fpack/meta").checked(meta)
@@ -546,6 +544,15 @@ user(name, {
   in { gid = number, group = primary, name, uid, home, shell, comment }
 
 # ---- the configuration
+
+pairs-of(annotations) = [
+  [key, import("fpack/variables").text-of("annotations", key, value)]
+  for key, value in annotations
+]
+
+date-of(created) =
+  if match(created, "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z") != null then created
+  else error("`created` is a time such as \"2026-01-31T00:00:00Z\", and not ${to-json(created)}", "created")
 
 strings(list) = if list == null then null else ["${item}" for item in list]
 texts(record) = map-record(record, (_, value) => "${value}")

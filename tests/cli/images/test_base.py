@@ -352,3 +352,30 @@ def test_a_push_sends_no_layer_of_a_base_that_the_registry_has(fpack: Fpack, pro
         reads = registry.count("GET", theirs[1]["digest"])
         assert reads == (1 if mounts else 2)
         assert "self-consistent" in fpack("verify", reference, "--plain-http").stdout
+
+
+def test_git_and_the_time_are_in_the_documents_alone(fpack: Fpack, project: Path) -> None:
+    import subprocess
+
+    (project / "fpack.fp").write_text(
+        'image = container { name = "app", tag = "1", packages = [], closure = "linked", annotations = { a = "b" } }'
+    )
+    fpack("pack", cwd=project)
+    plain, _, _ = documents(project / "app.tar")
+    assert plain["annotations"] == {"a": "b"}
+    assert "no checkout" in fpack.fails("pack", "--git", cwd=project)
+    git = ["git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"]
+    for words in (["init", "-q"], ["add", "fpack.fp"], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *words], check=True)
+    subprocess.run([*git, "remote", "add", "origin", "https://me:secret@git.example/a.git"], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    fpack("pack", "--git", "--source-date", cwd=project, env={"SOURCE_DATE_EPOCH": "1700000000"})
+    made, config, _ = documents(project / "app.tar")
+    assert made["annotations"] == {
+        "a": "b",
+        "org.opencontainers.image.revision": head,
+        "org.opencontainers.image.source": "https://git.example/a.git",
+    }
+    assert config["created"] == "2023-11-14T22:13:20Z"
+    assert made["layers"] == plain["layers"]
+    assert "self-consistent" in fpack("verify", "app.tar", cwd=project).stdout

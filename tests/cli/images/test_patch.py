@@ -95,3 +95,40 @@ def test_only_layers_of_the_updated_package_differ(
     other("update", "--security", cwd=again)
     assert push(other, again, f"{registry.host}/team/full:1") == image["new"]
     fpack("verify", reference, "--plain-http")
+
+
+def test_an_image_with_nothing_to_move_is_left_alone(tmp_path: Path, archive: Archive, registry: Registry) -> None:
+    fpack = user(tmp_path, archive)
+    reference = f"{registry.host}/team/app:1"
+    old = push(fpack, project(fpack), reference)
+    registry.clear()
+    (result,) = patch(fpack, reference)
+    assert result["pushed"] is None and result["images"][0]["new"] == old
+    assert not registry.count("PUT") and not registry.count("POST")
+
+
+def test_several_images_and_another_tag(tmp_path: Path, archive: Archive, registry: Registry) -> None:
+    fpack = user(tmp_path, archive)
+    references = [f"{registry.host}/team/{name}:1" for name in ("one", "two")]
+    old = [
+        push(fpack, project(fpack, name), reference) for name, reference in zip(("one", "two"), references, strict=True)
+    ]
+    update(archive)
+    assert (
+        "libgreet1 2:1.0~rc1-1 -> 2:1.0~rc1-1+deb13u1"
+        in fpack("patch", *references, "--dry-run", "--plain-http").stdout
+    )
+    results = patch(fpack, *references, "--tag", "2")
+    for name, digest, result in zip(("one", "two"), old, results, strict=True):
+        stored = registry.stored(f"team/{name}")
+        assert stored.tags["1"] == digest and stored.tags["2"] == result["images"][0]["new"] != digest
+        assert {item["name"] for item in result["images"][0]["packages"]} == {"dash", "libgreet1"}
+
+
+def test_an_image_without_a_manifest_says_so(tmp_path: Path, archive: Archive, registry: Registry) -> None:
+    fpack = user(tmp_path, archive)
+    folder = project(fpack)
+    fpack("pack", "--no-manifest", cwd=folder)
+    reference = f"{registry.host}/team/bare:1"
+    fpack("push", folder / "app.tar", reference, "--plain-http")
+    assert "no manifest of fpack's" in fpack.fails("patch", reference, "--plain-http")
