@@ -4,8 +4,9 @@ usage: python bench/caches.py FOLDER ENTER SHARED [RUNS [PATHS]]
 
 FOLDER: a directory on a disk, made and deleted. ENTER: a program that runs its arguments in a Debian root with nix-bin
 and busybox-static. SHARED: the host's directory that is /h in there. The closure has PATHS (1,000) paths of ten files,
-each path with references to two others. The caches: a directory, nginx, moto_server and docker-registry, as far as
-these programs are on PATH. Nix copies from a directory and from nginx, without a check of signatures.
+each path with references to two others, the last to all. The caches: a directory, nginx, moto_server and
+docker-registry, as far as these programs are on PATH. Nix copies from a directory and from nginx, without a check of
+signatures.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ NIX = """
 let
   text = builtins.fromJSON (builtins.readFile ./text.json);
   at = i: builtins.elemAt paths i;
-  needs = i: if i == 0 then [] else [ (at (i - 1)) (at (i / 2)) ];
+  last = builtins.length text - 1;
+  needs = i: if i == 0 then [] else if i == last then builtins.genList at i else [ (at (i / 2)) (at (i / 3)) ];
   paths = builtins.genList (i: derivation {
     name = "p${toString i}"; system = builtins.currentSystem; builder = "/bin/sh"; inherit (builtins) currentSystem;
     content = builtins.elemAt text i; needs = map toString (needs i);
@@ -40,7 +42,7 @@ let
       echo $needs > $out/needs
     ''];
   }) (builtins.length text);
-in builtins.elemAt paths (builtins.length text - 1)
+in at last
 """
 
 
@@ -62,7 +64,7 @@ def fill(folder: Path, count: int) -> str:
     store = Store(folder / "full")
     made: list[StorePath] = []
     for number, text in enumerate(texts(count)):
-        needs = sorted({made[number - 1], made[number // 2]}) if number else []
+        needs = sorted({made[number // 2], made[number // 3]} if number < count - 1 else made) if number else []
         writer = store.writer()
         for n in range(FILES):
             writer.file(f"f{n}", [f"{n} {text}\n".encode()])

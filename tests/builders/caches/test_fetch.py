@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.caches import fetch
+from fpack.builders.distribution.addresses import open_repository
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry, Unavailable
 from fpack.store.derivation import Output, build_path
 from fpack.store.path import StorePath, make
+from support.bucket import BucketServer
 from support.caches import Graph, Machine, machine
+from support.registry import Registry, open_registry
 
 
 class Counting(DirectoryRepository):
@@ -112,3 +115,25 @@ def own_path(made: Machine) -> StorePath:
     output = Output(b"x" * 20)
     made.store.register_all(b"k" * 20, [FinishedOutput("selfish", final, (), output, path)])
     return path
+
+
+def test_a_registry_and_a_bucket_are_caches(tmp_path: Path) -> None:
+    graph = Graph()
+    outputs = [graph.add("p0")]
+    for number in range(1, 60):
+        outputs.append(graph.add(f"p{number}", "", [outputs[number - 1]]))
+    with Registry() as server, BucketServer() as buckets:
+        for number, (repository, requests) in enumerate(
+            (
+                (open_registry(server), server.requests),
+                (open_repository("s3://bucket/p", environ=buckets.environ), buckets.requests),
+            )
+        ):
+            with machine(tmp_path / f"producer{number}", repository) as producer:
+                built = producer.build(graph, outputs[-1])
+                producer.push(built)
+            before = len(requests)
+            with machine(tmp_path / f"reader{number}", repository) as reader:
+                assert reader.build(graph, outputs[-1]) == built
+                assert reader.builder.built == []
+            assert len(requests) - before <= 4

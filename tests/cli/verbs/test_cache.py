@@ -1,6 +1,8 @@
 """Caches on the command line: push, substitute, pull, check, collect, and whom to trust."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -132,3 +134,16 @@ def test_an_image_is_packed_from_what_a_cache_has(tmp_path: Path) -> None:
     one, two = ((user.home / "image.tar").read_bytes() for user in (users.one, users.two))
     assert one == two
     assert users.two("why", "#image", "hello").stdout == users.one("why", "#image", "hello").stdout
+
+
+def test_without_caches_their_modules_are_not_loaded(users: Users) -> None:
+    program = (
+        "import sys; from fpack.cli.main import main; main(['build', '#more', '--no-link']); "
+        "rooms = ('fpack.builders.caches', 'fpack.builders.distribution'); "
+        "print([name for name in sys.modules if name.startswith(rooms)])"
+    )
+    env = {name: value for name, value in users.one.env.items() if not name.startswith("FPACK_CACHE")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=env, cwd=users.one.home, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
