@@ -34,7 +34,7 @@ package and no image: it is loaded, or its files are there. A row without figure
 _FURTHER = """
 ## Ten more
 
-Drawn after the work was done, by the same rule, and tried once: nothing was changed for them.
+Drawn after the work was done, by the same rule: nothing was changed for them.
 
 """
 
