@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.greeter import Greeter
+from support.machines import small_world
 from support.program import Fpack
 from support.registry import Registry
 
@@ -43,3 +44,30 @@ def test_an_image_comes_back(made: Greeter, registry: Registry, tmp_path: Path, 
     third = Fpack(tmp_path / "third", made.fpack.archive)
     third("push", tmp_path / "copy.tar", f"{registry.host}/team/copy:1", "--plain-http")
     assert json.loads(third("pull", f"{registry.host}/team/copy:1", "--plain-http", "--json").stdout)["added"]
+
+
+def test_an_image_for_several_platforms(registry: Registry, tmp_path: Path) -> None:
+    """Without --platform, the image for this machine is taken; each has its own record."""
+    fpack = Fpack(tmp_path / "home", small_world(tmp_path / "archive"))
+    (fpack.home / "fpack.fp").write_text(
+        'debian = import("fpack/debian").trixie\nimage = container { packages = [debian.greet], closure = "linked" }\n'
+    )
+    reference = f"{registry.host}/team/app:1.0"
+    packed = fpack.pack("--push", reference, "--plain-http", "--platform", "linux/amd64,linux/arm64")
+    other = Fpack(tmp_path / "other", fpack.archive)
+
+    def pull(*words: str) -> dict[str, object]:
+        found: dict[str, object] = json.loads(other("pull", reference, "--plain-http", "--json", *words).stdout)
+        return found
+
+    own, arm = pull(), pull("--platform", "linux/arm64")
+    assert own["digest"] == arm["digest"] == packed["digest"]
+    assert {own["platform"], arm["platform"]} <= {"linux/amd64", "linux/arm64", "linux/arm64/v8"}
+    if own["platform"] == "linux/amd64":
+        assert own["path"] != arm["path"]
+    registry.requests.clear()
+    assert pull()["path"] == own["path"] and pull("--platform", "linux/arm64")["path"] == arm["path"]
+    assert {method for method, path in registry.requests if path != "/v2/"} == {"HEAD"}
+    text = other("why", reference, "--plain-http", status=2).stderr
+    assert "several platforms" in text and "--platform" in text
+    assert other("why", reference, "--plain-http", "--platform", "linux/arm64").stdout
