@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import Repository, RepositoryError
 from fpack.store import DAY
 from fpack.store.path import HASH_CHARS
@@ -75,6 +76,10 @@ def _survey(cache: Cache, used: Iterable[uses.UseTag], days: float) -> CacheSurv
         for hash_ in uses.read(cache.repository, use):
             if (found := by_hash.get(hash_)) is not None:
                 last[found] = max(last[found], (use.day + 1) * DAY)
+    if isinstance(cache.repository, DirectoryRepository):
+        times = {digest: at for digest, _, at in cache.repository.blobs()}
+        for base, record in records.items():
+            last[base] = max(last[base], times.get(record.blob_digest, 0.0))
     oldest = time.time() - days * DAY
     kept: set[str] = set()
     todo = [base for base in records if last[base] >= oldest]

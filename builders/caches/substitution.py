@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from fpack.builders.attest.keys import PrivateKey
+from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import RepositoryError
 from fpack.store import threads
 from fpack.store.derivation import Output
@@ -147,7 +148,10 @@ class CacheSubstituter:
                 continue
             with contextlib.suppress(FpackError, OSError):
                 taken = [path for path in self.used if cache.has(path)]
-                if new := cache.memory.unrecorded(taken):
+                if isinstance(cache.repository, DirectoryRepository):
+                    found = (cache.record(path.base) for path in taken)
+                    cache.repository.touch({record.blob_digest for record in found if record is not None})
+                elif new := cache.memory.unrecorded(taken):
                     uses.record(cache.repository, new)
                     cache.memory.recorded(new)
 
