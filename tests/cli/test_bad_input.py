@@ -326,10 +326,12 @@ def test_a_lock_that_names_a_file_that_no_mirror_has(fpack: Fpack, archive: Arch
     fpack.pack(cwd=project)
 
 
-def test_a_frozen_lock_that_lacks_something(fpack: Fpack) -> None:
+def test_a_frozen_lock_that_lacks_something(fpack: Fpack, archive: Archive) -> None:
+    archive.add("apart")
+    archive.publish()
     project, lock = locked(fpack)
     before = lock.read_bytes()
-    assert "frozen" in fpack.fails("pack", "debian.trixie.gzip", "--frozen", cwd=project)
+    assert "frozen" in fpack.fails("pack", "debian.trixie.apart", "--frozen", cwd=project)
     assert lock.read_bytes() == before
 
 
