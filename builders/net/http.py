@@ -44,6 +44,7 @@ from .errors import (
     offline as offline_error,
 )
 from .kept_files import KeptFiles, WantedFile
+from .netrc_file import Netrc
 
 if TYPE_CHECKING:
     import urllib3
@@ -159,6 +160,7 @@ class Http:
         self._retries = retries
         self._backoff = backoff
         self._same_host = same_host
+        self._netrc = Netrc(environ)
         self._accept = accept
         self._offline = offline
         self.kept = kept
@@ -206,8 +208,9 @@ class Http:
             bare, auth = url, {}
             if parts.username is not None:
                 bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-                login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-                auth = {"Authorization": f"Basic {b64encode(login.encode('utf-8', 'replace')).decode()}"}
+                auth = _basic(unquote(parts.username), unquote(parts.password or ""))
+            elif found := self._netrc.login(parts.scheme, parts.hostname or ""):
+                auth = _basic(*found)
             try:
                 answer = self._connections.pool(parts.scheme, parts.hostname or "").urlopen(
                     "GET",
@@ -421,6 +424,12 @@ class Http:
             while (left := until - time.monotonic()) > 0:
                 check()
                 time.sleep(min(left, 0.05))
+
+
+def _basic(user: str, password: str) -> dict[str, str]:
+    """Return the header of a login."""
+    login = f"{user}:{password}".encode("utf-8", "replace")
+    return {"Authorization": f"Basic {b64encode(login).decode()}"}
 
 
 def _header(answer: urllib3.BaseHTTPResponse, name: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from fpack.builders.net import errors
 from fpack.builders.net.http import MAX_VALIDATOR, NO_VALIDATORS, Http, Validators
+from fpack.builders.net.netrc_file import Netrc
 from support.certificates import own_certificate
 from support.httpserver import Server
 
@@ -406,3 +407,28 @@ def test_a_file_that_cannot_be_had_again_is_an_error(server: Server, http: Http,
 def test_a_header_that_cannot_be_sent_back_is_left_out(server: Server, http: Http, tmp_path: Path, value: str) -> None:
     server.replace("/file", b"data", headers={"ETag": value, "Last-Modified": "today"})
     assert http.refresh(f"{server.url}/file", tmp_path / "out", NO_VALIDATORS, limit=9) == Validators("", "today")
+
+
+def test_a_login_of_netrc_goes_to_its_host_alone(server: Server, tmp_path: Path) -> None:
+    """The entry `default` is not used, and what a URL says goes before."""
+    file = tmp_path / "netrc"
+    file.write_text("machine 127.0.0.1 login me password s3cret\ndefault login other password all\n")
+    http = Http(environ={"NETRC": str(file)})
+    url = server.url.replace("localhost", "127.0.0.1") + "/file"
+    http.get([url], limit=SIZE)
+    assert server.headers[-1]["authorization"] == "Basic bWU6czNjcmV0"
+    http.get([url.replace("127.0.0.1", "localhost")], limit=SIZE)
+    assert "authorization" not in server.headers[-1]
+    assert Netrc({"NETRC": str(file)}).login("http", "files.example") is None
+    file.write_text("machine files.example login me password s3cret\n")
+    assert Netrc({"NETRC": str(file)}).login("https", "files.example") == ("me", "s3cret")
+    assert Netrc({"NETRC": str(file)}).login("http", "files.example") is None
+    assert Netrc({"NETRC": str(file)}).login("https", "other.example") is None
+
+
+def test_a_netrc_that_cannot_be_read_is_an_error_without_its_content(tmp_path: Path) -> None:
+    file = tmp_path / "netrc"
+    file.write_text("machine 127.0.0.1 login me password s3cret\nbroken s3cret\n")
+    with pytest.raises(errors.HttpError) as caught:
+        Netrc({"NETRC": str(file)}).login("https", "127.0.0.1")
+    assert caught.value.where == str(file) and "s3cret" not in str(caught.value)
