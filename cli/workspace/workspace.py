@@ -24,16 +24,14 @@ from fpack.store.derivation import Output
 from fpack.store.errors import FpackError
 from fpack.store.path import StorePath
 from fpack.store.root import default_root
-from fpack.store.settings import CACHE_PUSH, CACHES, JOBS
+from fpack.store.settings import JOBS
 from fpack.store.store import Store
 
 from . import target as targets
 from .curated import curated, package_directory
-from .plans.package_plans import package_plans
 from .target import Target
 
 if TYPE_CHECKING:
-    from fpack.builders.caches.substitution import CacheSubstituter
     from fpack.builders.debian.contents.finder import NeedFinder
     from fpack.builders.debian.lock.records import Lock
     from fpack.builders.debian.mirrors import Mirrors
@@ -214,6 +212,11 @@ class Workspace:
         return os.fspath(self._root.absolute()) if self._root is not None else ""
 
     @property
+    def directory(self) -> Path | None:
+        """The directory of the project or of the target's file."""
+        return self._root or self._project
+
+    @property
     def has_store(self) -> bool:
         """True if this machine already has a store."""
         return (default_root() / "db").is_dir()
@@ -363,6 +366,8 @@ class Workspace:
         from fpack.lang.runtime.limits import Limits
         from fpack.store.files.source import SourceTree
 
+        from .evaluation_settings import settings
+
         return Evaluator(
             root=self._root,
             cache=cache_directory() / "modules",
@@ -370,18 +375,7 @@ class Workspace:
             packages=_LazySource(self),
             sources=SourceTree(),
             limits=Limits.configured(self.options.eval_memory, self.options.eval_time),
-            settings={
-                "arch": self.arch,
-                "codec": _codec(self.options.compress),
-                "version": VERSION,
-                "is-licence": _is_licence,
-                **package_plans(self),
-                **(
-                    {"cannot-run": self._cannot_run, "emulated-by": self._emulated_by, "machine": machine_arch()}
-                    if self.options.builds
-                    else {}
-                ),
-            },
+            settings=settings(self),
             messages=lambda kind, text: warn(text) if kind == "warning" else note(f"{kind}: {text}"),
             remembers=self._dependencies,
         )
@@ -398,7 +392,9 @@ class Workspace:
             return None
         from blake3 import blake3
 
-        codec = sorted(_codec(self.options.compress).items())
+        from .evaluation_settings import codec_of
+
+        codec = sorted(codec_of(self.options.compress).items())
         facts = (
             VERSION,
             [signature(path) for path in installed],
@@ -416,124 +412,24 @@ class Workspace:
 
         return PackageAnswers(lambda: self.source, note)
 
-    def _cannot_run(self, arch: Any, /) -> str | None:
-        """Return why this machine runs no builds for an architecture, or None. The library alone has this function."""
-        from fpack.lang.runtime.values import evaluated
-
-        wanted = str(evaluated(arch))
-        if wanted == machine_arch():
-            return None
-        self.evaluator.depends_on_more()  # on the machine's emulators
-        from . import machine
-
-        name = machine.runs_instead(wanted, in_builds=True)
-        if not name or machine.can_emulate():
-            return None
-        return f"this machine runs {name}, and its kernel lets no sandbox have an emulator (Linux 6.7 and newer do)"
-
-    def _emulated_by(self, arch: Any, /) -> str | None:
-        """Return the architecture for which builds of another one need an emulator here, or None if they need none."""
-        from fpack.lang.runtime.values import evaluated
-
-        from . import machine
-
-        wanted = str(evaluated(arch))
-        if wanted != machine_arch():
-            self.evaluator.depends_on_more()
-        is_foreign = wanted != machine_arch() and bool(machine.runs_instead(wanted, in_builds=True))
-        return machine_arch() if is_foreign and machine.can_emulate() else None
-
     def realise(self, outputs: Sequence[Output]) -> list[StorePath]:
         """Build outputs, and show progress on stderr. Damaged paths that a builder meets are built again."""
-        repairs = None
-        while True:
-            try:
-                return self._realise(outputs)
-            except FpackError as error:
-                from .damage import DamageRepairs
+        from .realisation import realise
 
-                repairs = repairs or DamageRepairs()
-                if not repairs.make(self.store, error):
-                    raise
+        return realise(self, outputs)
 
-    def _remember(self) -> None:
+    def remember(self) -> None:
         """Remember what was evaluated of package sets."""
         if "evaluator" in self.__dict__:
             self.evaluator.remember()
 
-    def _realise(self, outputs: Sequence[Output]) -> list[StorePath]:
-        self.cut_off = {}
-        self._remember()  # also if the build fails
-        try:
-            # If everything is built, the scheduler's modules are not needed.
-            return self.store.built(outputs) or self._build(outputs)
-        finally:
-            self._tell_of_store()
-
-    def _build(self, outputs: Sequence[Output]) -> list[StorePath]:
-        self.evaluator.complete((output.derivation for output in outputs), self.store.database.derivation)
-        from fpack.builders.rootfs.view import assemble
-        from fpack.builders.scheduler.scheduler import Scheduler
-        from fpack.cli.ui.progress import reporter
-
-        shown = reporter(self.options.verbose, logs=self.options.build_logs)
-        caches = self._substituter()
-        scheduler = Scheduler(
-            self.store,
-            self.builders,
-            shown,
-            assemble=assemble,
-            bodies=self.evaluator.derivations,
-            jobs=self.jobs,
-            keep_going=self.options.keep_going,
-            substituter=caches,
-        )
-        try:
-            made = scheduler.realise(outputs)
-            self.cut_off = scheduler.cut_off
-            return made
-        finally:
-            shown.close()
-            if caches is not None:
-                caches.close()
-
-    def _substituter(self) -> CacheSubstituter | None:
-        """Return the caches to use, or None if there are none. Without caches, their modules are not needed."""
-        named = self._project_caches()
-        if self.options.no_caches or not (named or CACHES.find() or CACHE_PUSH.find()):
-            return None
-        from .caches.opener import open_substituter
-
-        return open_substituter(self.store, named)
-
-    def _project_caches(self) -> list[str]:
-        """Return the caches that the project's file names."""
-        project = self._root or self._project
-        if project is None or "evaluator" not in self.__dict__ or not (project / PROJECT_FILE).is_file():
-            return []
-        record = self.evaluator.load(project / PROJECT_FILE)
-        if "caches" not in record:
-            return []
-        named = self.evaluator.force(record["caches"])
-        values = [self.evaluator.force(value) for value in named] if isinstance(named, list) else []
-        return [value for value in values if isinstance(value, str) and "://" in value]
-
-    def _tell_of_store(self) -> None:
-        if self.store.is_collecting:
-            self.store.is_collecting = False
-            note("the disk is low: unused store paths are deleted in the background (gc.min-free, gc.automatic)")
-        lost, self.store.lost = self.store.lost, []
-        if lost:
-            more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-            note(f"{lost[0].base}{more} had disappeared from the store, or depended on what had; it is made again")
-
     def finish(self) -> None:
         """Write new entries to the lock, and report them."""
         if "source" not in self.__dict__:
-            self._remember()
+            self.remember()
             return
         self.source.save()
-        self._remember()
+        self.remember()
         added = [f"{package.name} {package.version}" for package in self.source.added]
         if "answers" in self.__dict__ and self.answers.added:
             note(f"locked what was resolved in {short(self.lock_file)}")
@@ -565,22 +461,5 @@ class _LazySource:
         return self._workspace.source.closure(release, names, arch)
 
 
-def _codec(text: str | None) -> dict[str, Any]:
-    from fpack.builders.streams.codecs import codec
-
-    try:
-        return codec(text)
-    except FpackError as error:
-        raise error.with_(exit_code=2) from None
-
-
 def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("${", "\\${")
-
-
-def _is_licence(text: Any, /) -> bool:
-    """Return whether a text of the language is an SPDX expression. The library alone has this function."""
-    from fpack.builders.sbom.licences.check import is_expression
-    from fpack.lang.runtime.values import evaluated
-
-    return is_expression(str(evaluated(text)))
