@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.cli import option_table
 from fpack.cli.paths import PROJECT_FILE, cache_home
-from fpack.cli.workspace import evaluation_log
+from fpack.cli.workspace.evaluation import log as evaluation_log
 from fpack.store import DAY
 from fpack.store.errors import FpackError
 

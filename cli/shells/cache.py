@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from fpack.cli.paths import cache_home
-from fpack.cli.workspace.evaluation_log import EvaluationInputs, plain, unchanged
+from fpack.cli.workspace.evaluation.log import EvaluationInputs, plain, unchanged
 from fpack.store.files.owners import check_store
 
 from .model import Closure

@@ -12,7 +12,7 @@ from fpack.cli.errors import UsageError
 from fpack.cli.options import SharedOptions
 from fpack.cli.paths import PROJECT_FILE
 from fpack.cli.workspace.containers import input_of, payload_of
-from fpack.cli.workspace.evaluation_log import Recorder
+from fpack.cli.workspace.evaluation.log import Recorder
 from fpack.cli.workspace.named_values import NamedValue, label, values
 from fpack.cli.workspace.target import Target, find_project
 from fpack.store import DAY, derivation

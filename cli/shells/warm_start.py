@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from fpack.cli.workspace.evaluation_log import question
+from fpack.cli.workspace.evaluation.log import question
 from fpack.store.errors import FpackError
 
 from . import cache

@@ -254,7 +254,7 @@ class Workspace:
         from fpack.builders.debian.lock.file import LockFile
         from fpack.builders.debian.package_source import DebianSource
 
-        from .evaluation_log import digest_of
+        from .evaluation.log import digest_of
 
         self._lock_read = digest_of(os.fspath(self.lock_file))
         source = DebianSource(
@@ -366,7 +366,7 @@ class Workspace:
         from fpack.lang.runtime.limits import Limits
         from fpack.store.files.source import SourceTree
 
-        from .evaluation_settings import settings
+        from .evaluation.settings import settings
 
         return Evaluator(
             root=self._root,
@@ -382,7 +382,7 @@ class Workspace:
 
     def _dependencies(self) -> bytes | None:
         """Return a digest of what evaluation depends on besides the project's files, or None if that can change."""
-        from .evaluation_log import digest_of, installation, signature
+        from .evaluation.log import digest_of, installation, signature
 
         installed = installation()
         if not installed or (self._project is None and self.options.lock is None):
@@ -392,7 +392,7 @@ class Workspace:
             return None
         from blake3 import blake3
 
-        from .evaluation_settings import codec_of
+        from .evaluation.settings import codec_of
 
         codec = sorted(codec_of(self.options.compress).items())
         facts = (

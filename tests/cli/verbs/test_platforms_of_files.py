@@ -139,7 +139,7 @@ def test_answers_of_one_architecture_are_no_answers_for_another(fpack: Fpack) ->
 
 
 def test_a_home_is_shared_by_machines(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fpack.cli.workspace.evaluation_log import question
+    from fpack.cli.workspace.evaluation.log import question
 
     names = set()
     for machine in ("x86_64", "aarch64"):

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fpack.cli.version import VERSION
+from fpack.cli.workspace.plans.package_plans import package_plans
 from fpack.store.errors import FpackError
 
-from .plans.package_plans import package_plans
-
 if TYPE_CHECKING:
-    from .workspace import Workspace
+    from fpack.cli.workspace.workspace import Workspace
 
 
 def settings(workspace: Workspace) -> dict[str, Any]:
     """Return the settings by name. Functions among them can be called by the library alone."""
-    from .workspace import machine_arch
+    from fpack.cli.workspace.workspace import machine_arch
 
     own = machine_arch()
 
@@ -27,7 +26,7 @@ def settings(workspace: Workspace) -> dict[str, Any]:
         if wanted == own:
             return None
         workspace.evaluator.depends_on_more()  # on the machine's emulators
-        from . import machine
+        from fpack.cli.workspace import machine
 
         name = machine.runs_instead(wanted, in_builds=True)
         if not name or machine.can_emulate():
@@ -36,9 +35,8 @@ def settings(workspace: Workspace) -> dict[str, Any]:
 
     def emulated_by(arch: Any, /) -> str | None:
         """Return the architecture for which builds of another one need an emulator here, or None if they need none."""
+        from fpack.cli.workspace import machine
         from fpack.lang.runtime.values import evaluated
-
-        from . import machine
 
         wanted = str(evaluated(arch))
         if wanted != own:

@@ -1,0 +1,1 @@
+"""Evaluations: the settings that the library reads, and the log of what was read."""
