@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from fpack.store import threads
@@ -17,7 +18,7 @@ from fpack.store.errors import FpackError
 from .names import digest_of
 from .protocol import BlobSource, Corrupt, Repository
 
-WORKERS = 6
+WORKERS = 8
 PROBES = 6  # blobs that the repository lacks, after which small ones are sent without asking whether it has them
 SMALL = 1 << 20  # to ask takes as long as to send this much or less
 MAX_MOUNTS = 3
@@ -152,11 +153,10 @@ class Pusher:
         """
         digest = image.top.digest
         head = self._repository.resolve(tag or digest)
-        same = head is not None and head.digest == digest
-        late = [one.make() for one in image.late if not same or one.name not in known]
-        made = [one for one in late if one is not None]
-        if same:
-            wanted = [*(one for one in image.referrers if one.digest not in known), *made]
+        if head is not None and head.digest == digest:
+            late = [one.make() for one in image.late if one.name not in known]
+            wanted = [one for one in image.referrers if one.digest not in known]
+            wanted += [one for one in late if one is not None]
             wanted = self._absent(self._merged(wanted))
             if not wanted:
                 return PushResult(digest, unchanged=True)
@@ -165,9 +165,8 @@ class Pusher:
             return self._result(digest, len(wanted))
         existing, parts = self._former(head.digest if head is not None else "")
         missing = [part for part in image.parts if part.digest not in parts]
-        referrers = self._merged([*image.referrers, *made])
-        everything = [*missing, image.top, *referrers]
-        self._write_blobs(everything, existing)
+        referrers = self._merged(image.referrers)
+        referrers += self._write_blobs([*missing, image.top, *referrers], existing, image.late)
         self._run([lambda part=part: self._write(part) for part in missing])  # type: ignore[misc]
         if referrers or not tag:
             self._write(image.top)
@@ -209,14 +208,34 @@ class Pusher:
         except (ValueError, KeyError, TypeError, AttributeError):
             return set(), set()
 
-    def _write_blobs(self, manifests: Sequence[PushedManifest], existing: set[str]) -> None:
-        """Write the blobs of manifests, the largest first."""
+    def _write_blobs(
+        self, manifests: Sequence[PushedManifest], existing: set[str], late: Sequence[LateDocument] = ()
+    ) -> list[PushedManifest]:
+        """Write the blobs of manifests, the largest first. Meanwhile, make late documents, and write their blobs.
+
+        Return these documents.
+        """
         sources = {blob.digest: blob for one in manifests for blob in one.blobs}
         todo = sorted(sources.values(), key=lambda blob: -blob.size)
         todo = [blob for blob in todo if blob.digest not in existing]
         self._existing += len(sources) - len(todo)
         self._observer.begin(todo)
-        self._run([lambda blob=blob: self._write_blob(blob) for blob in todo])  # type: ignore[misc]
+        made: list[PushedManifest] = []
+
+        def make() -> None:
+            for document in late:
+                one = None if self._stop.is_set() else document.make()
+                if one is None:
+                    continue
+                blobs = [blob for blob in one.blobs if blob.digest not in sources]
+                self._observer.begin(blobs)
+                for blob in blobs:
+                    sources[blob.digest] = blob
+                    self._write_blob(blob)
+                made.append(one)
+
+        self._run([lambda blob=blob: self._write_blob(blob) for blob in todo], make if late else None)  # type: ignore[misc]
+        return made
 
     def _write_blob(self, blob: BlobSource) -> None:
         read = 0
@@ -254,8 +273,8 @@ class Pusher:
         for one in referrers:
             self._write(one, one.tag)
 
-    def _run(self, work: Sequence[Callable[[], None]]) -> None:
-        """Do work in parallel. The first failure ends what is under way, and is raised."""
+    def _run(self, work: Sequence[Callable[[], None]], own: Callable[[], None] | None = None) -> None:
+        """Do work in parallel. The first failure ends what is under way, and is raised. own: done by this thread."""
         failed: list[BaseException] = []
 
         def guarded(one: Callable[[], None]) -> None:
@@ -268,13 +287,17 @@ class Pusher:
                     failed.append(error)
                 self._stop.set()
 
-        if len(work) < 2:
+        if own is None and len(work) < 2:
             for one in work:
                 one()
             return
-        with threads.Workers(min(self._workers, len(work)), "push") as pool:
+        with threads.Workers(max(1, min(self._workers, len(work))), "push") as pool:
             try:
-                pool.map(guarded, work)
+                jobs = [pool.submit(partial(guarded, one)) for one in work]
+                if own is not None:
+                    guarded(own)
+                for job in jobs:
+                    job.result()
             except BaseException:
                 self._stop.set()
                 raise

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpack.builders.distribution.pusher import LateDocument, PushedManifest
-from fpack.builders.intake.record_source import attachment
 from fpack.builders.intake.store_record import RecordError
 from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.verify import embedded_manifest, manifest_loading
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
 
 def of_store(store: Store, path: StorePath, pushable: Pushable) -> PushedManifest | None:
     """Return the record of an image of the store, or None if it cannot have one."""
+    from fpack.builders.intake.record_source import attachment
+
     try:
         return pushable(attachment(store, path))
     except RecordError as error:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobSource, Denied, Unavailable
-from fpack.builders.distribution.pusher import Chunks, PushedImage, PushedManifest, Pusher, manifest
+from fpack.builders.distribution.pusher import Chunks, LateDocument, PushedImage, PushedManifest, Pusher, manifest
 from support.registry import Registry, open_registry
 from support.repositories import CONFIG, MANIFEST, digest_of, entry
 
@@ -176,3 +177,40 @@ def test_a_directory_is_a_repository_too(tmp_path: Path) -> None:
     image = PushedImage(APP, referrers=[about(APP, b"sbom")])
     assert Pusher(DirectoryRepository(tmp_path)).push(image, "1.0").uploaded == 11
     assert Pusher(DirectoryRepository(tmp_path)).push(image, "1.0").unchanged
+
+
+def test_late_documents_are_made_while_blobs_are_sent(registry: Registry) -> None:
+    begun = threading.Event()
+    late = about(APP, b"record")
+
+    def make() -> PushedManifest:
+        assert begun.wait(10)
+        return late
+
+    def chunks(offset: int) -> Iterator[bytes]:
+        begun.set()
+        return iter((LAYERS[0][offset:],))
+
+    blobs = [blob._replace(chunks=chunks) if blob.digest == digest_of(LAYERS[0]) else blob for blob in APP.blobs]
+    image = PushedImage(
+        APP._replace(blobs=blobs),
+        referrers=[about(APP, b"sbom")],
+        late=[LateDocument("record", make), LateDocument("none", lambda: None)],
+    )
+    app = open_registry(registry)
+    result = Pusher(app).push(image, "1.0")
+    # The empty configuration is that of both documents, and is sent once.
+    assert (result.uploaded, result.referrers) == (12, 2)
+    assert late.digest in {found.digest for found in app.referrers(APP.digest)}
+    written = [path for method, path in registry.requests if method == "PUT" and "/manifests/" in path]
+    assert written[-1] == "/v2/team/app/manifests/1.0"
+
+
+def test_a_late_document_that_cannot_be_made_ends_the_push(registry: Registry) -> None:
+    def make() -> PushedManifest:
+        raise Denied("no document")
+
+    app = open_registry(registry)
+    with pytest.raises(Denied, match="no document"):
+        Pusher(app).push(PushedImage(APP, late=[LateDocument("record", make)]), "1.0")
+    assert app.resolve("1.0") is None
