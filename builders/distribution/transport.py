@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import sys
 import threading
 import time
 from base64 import b64encode
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import ssl
 
     import urllib3
+    from fpack.builders.net.direct import DirectAnswer, DirectConnections
 
 RETRIES = 5
 BACKOFF = 0.5  # seconds before the first repetition; it doubles
@@ -62,7 +64,7 @@ class Settings(NamedTuple):
 class RegistryAnswer:
     """An answer of a registry whose body may be unread. Close it, or read it."""
 
-    def __init__(self, url: str, answer: urllib3.BaseHTTPResponse) -> None:
+    def __init__(self, url: str, answer: urllib3.BaseHTTPResponse | DirectAnswer) -> None:
         self.url = url
         self.status: int = answer.status
         self.phrase: str = answer.reason or ""
@@ -81,12 +83,10 @@ class RegistryAnswer:
 
     def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
         """Yield the body in pieces as they arrive. Raise HttpError if the connection breaks."""
-        import urllib3
-
         try:
             while chunk := self._answer.read1(size):
                 yield chunk
-        except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
+        except _failures() as error:
             translate(error, self.url)
         finally:
             self.close()
@@ -121,6 +121,7 @@ class Transport:
         self._origin = origin(urlsplit(self.base))
         self._offline = OFFLINE.find(environ=settings.environ)
         self._connections = Connections(settings.environ, self._context)
+        self._direct: DirectConnections | None = None
         self._challenge: challenges.Challenge | None = None
         self._credentials: dict[str, RegistryCredentials] = {}
         self._tokens: dict[tuple[str, ...], Token] = {}
@@ -320,8 +321,6 @@ class Transport:
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: Body, size: int | None) -> RegistryAnswer:
         """Send one request. Raise HttpError if the connection fails."""
-        import urllib3
-
         parts = split_url(url)
         given = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
         data = body if isinstance(body, bytes) else body()
@@ -329,23 +328,49 @@ class Transport:
             given["Content-Length"] = str(len(body) if isinstance(body, bytes) else size)
         self.requests += 1
         try:
-            pool = self._connections.pool(parts.scheme, parts.hostname or "", parts.netloc.rpartition("@")[2])
-            answer = pool.urlopen(
-                method,
-                url,
-                body=data or None,
-                headers=given,
-                redirect=False,
-                retries=False,
-                preload_content=False,
-                decode_content=False,
-                timeout=urllib3.Timeout(connect=min(self._settings.timeout, CONNECT), read=self._settings.timeout),
-            )
+            if self._connections.proxy(parts.scheme, parts.hostname or ""):
+                return RegistryAnswer(url, self._by_proxy(method, url, given, data))
+            limits = (min(self._settings.timeout, CONNECT), self._settings.timeout)
+            return RegistryAnswer(url, self._own().request(method, parts, given, data, *limits))
         except (RepositoryError, HttpError):
             raise
-        except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
+        except _failures() as error:
             translate(error, url)
-        return RegistryAnswer(url, answer)
+
+    def _own(self) -> DirectConnections:
+        with self._lock:
+            if self._direct is None:
+                from fpack.builders.net.direct import DirectConnections
+
+                self._direct = DirectConnections(self._context)
+            return self._direct
+
+    def _by_proxy(
+        self, method: str, url: str, headers: Mapping[str, str], data: bytes | Iterable[bytes]
+    ) -> urllib3.BaseHTTPResponse:
+        import urllib3
+
+        parts = split_url(url)
+        pool = self._connections.pool(parts.scheme, parts.hostname or "", parts.netloc.rpartition("@")[2])
+        return pool.urlopen(
+            method,
+            url,
+            body=data or None,
+            headers=headers,
+            redirect=False,
+            retries=False,
+            preload_content=False,
+            decode_content=False,
+            timeout=urllib3.Timeout(connect=min(self._settings.timeout, CONNECT), read=self._settings.timeout),
+        )
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Return what a broken connection raises."""
+    from http.client import HTTPException
+
+    urllib3 = sys.modules.get("urllib3")
+    return (*((urllib3.exceptions.HTTPError,) if urllib3 is not None else ()), HTTPException, ValueError, OSError)
 
 
 def origin(parts: SplitResult) -> tuple[str, str, int]:

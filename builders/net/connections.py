@@ -38,7 +38,7 @@ class Connections:
         """Return the pool for a host. authority: the host with its port, if a context depends on it."""
         import urllib3
 
-        proxy = self._proxy(scheme, host)
+        proxy = self.proxy(scheme, host)
         own = authority if self._context is not None and scheme == "https" else ""
         with self._lock:
             pool = self._pools.get((proxy, own))
@@ -50,15 +50,18 @@ class Connections:
                 self._pools[proxy, own] = pool
         return pool
 
-    def _proxy(self, scheme: str, host: str) -> str:
-        from urllib.request import getproxies_environment, proxy_bypass
-
-        if self._environ is None:
-            proxies = getproxies_environment()
-        else:
+    def proxy(self, scheme: str, host: str) -> str:
+        """Return the URL of the proxy to ask for a host, or ""."""
+        proxies = None
+        if self._environ is not None:
             proxies = {
                 key[:-6].lower(): value for key, value in self._environ.items() if key.lower().endswith("_proxy")
             }
+            if not proxies:
+                return ""
+        from urllib.request import getproxies_environment, proxy_bypass
+
+        proxies = getproxies_environment() if proxies is None else proxies
         if proxy_bypass(host, proxies):
             return ""
         proxy = proxies.get(scheme) or proxies.get("all") or ""

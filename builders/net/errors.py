@@ -144,10 +144,14 @@ def raise_limits(error: BaseException, url: str) -> None:
 
 
 def translate(error: Exception, url: str) -> NoReturn:
-    """Raise the HttpError, or StoreError, that corresponds to an error of urllib3 or of the system."""
+    """Raise the HttpError, or StoreError, that corresponds to an error of urllib3, http.client or of the system."""
+    import socket
     import ssl
+    from http.client import InvalidURL
 
     import urllib3.exceptions as u3
+
+    from .direct import NotConnected
 
     chain = _chain(error)
     where = shown(url)
@@ -161,13 +165,13 @@ def translate(error: Exception, url: str) -> NoReturn:
                 why=str(one),
                 hint="set SSL_CERT_FILE to use another file of trusted certificates",
             ) from None
-        if isinstance(one, u3.NameResolutionError):
+        if isinstance(one, (u3.NameResolutionError, socket.gaierror)):
             raise Unreachable("The server's name cannot be resolved", where=where, why=why) from None
-        if isinstance(one, (u3.ConnectTimeoutError, u3.NewConnectionError, ConnectionRefusedError)):
+        if isinstance(one, (u3.ConnectTimeoutError, u3.NewConnectionError, NotConnected, ConnectionRefusedError)):
             raise Unreachable("The server cannot be reached", where=where, why=why) from None
         if isinstance(one, (u3.TimeoutError, TimeoutError)):
             raise TimedOut("The server stopped responding", where=where, why=why) from None
-        if isinstance(one, u3.LocationValueError):
+        if isinstance(one, (u3.LocationValueError, InvalidURL)):
             raise BadUrl("The URL cannot be fetched", where=where, why=why) from None
     if ended_early(error):
         raise ShortBody("The download ended early", where=where, why=why) from None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from fpack.builders.distribution.protocol import (
     Unavailable,
 )
 from fpack.builders.distribution.registry import RegistryRepository
-from fpack.builders.distribution.transport import retry_after
+from fpack.builders.distribution.transport import Settings, retry_after
 from support.certificates import own_certificate
 from support.registry import Registry, log_in, open_registry
 from support.repositories import MANIFEST, digest_of, entry, manifest, read, write
@@ -483,3 +485,25 @@ def test_a_registry_that_does_not_delete(registry: Registry, app: RegistryReposi
     with pytest.raises(RepositoryError, match="does not delete"):
         app.delete("latest")
     assert not app.delete("none/such")
+
+
+def test_a_proxy_is_used_where_the_environment_names_one(registry: Registry) -> None:
+    environ = {"http_proxy": f"http://{registry.host}", "no_proxy": "localhost"}
+    blob(registry)
+    far = RegistryRepository("registry.invalid", "team/app", "http", Settings(environ, retries=0))
+    assert read(far, entry(DATA)) == DATA
+    assert registry.requests == [("GET", f"http://registry.invalid/v2/team/app/blobs/{digest_of(DATA)}")]
+    registry.clear()
+    near = RegistryRepository(registry.host, "team/app", "http", Settings(environ, retries=0))
+    assert read(near, entry(DATA)) == DATA and registry.requests[0][1].startswith("/v2/")
+
+
+def test_a_question_without_a_proxy_does_not_load_urllib3(registry: Registry) -> None:
+    program = """if True:
+        import sys
+        from fpack.builders.distribution.registry import RegistryRepository
+        from fpack.builders.distribution.transport import Settings
+        assert RegistryRepository(sys.argv[1], "team/app", "http", Settings({})).resolve("1") is None
+        assert "urllib3" not in sys.modules, "urllib3 costs a tenth of an unchanged push"
+    """
+    subprocess.run([sys.executable, "-c", program, registry.host], check=True)
