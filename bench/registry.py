@@ -2,9 +2,12 @@
 
     .venv/bin/python bench/registry.py [NAME] [ROUNDS]
 
-NAME is a curated image (postgres). Each round uses an empty repository for each tool, in turn, so that no tool profits
-from the blobs of another; the layout that skopeo reads and podman's storage are made before. Prints the medians of wall
-and processor time, and the ratio of fpack to the quicker of the two others.
+NAME is a curated image (postgres). Each round starts an empty registry for each tool, on a port of its own: skopeo and
+podman remember for all users of the machine which repository of a registry has a blob, and would mount it from there.
+The layout that skopeo reads and podman's storage are made before. `fpack pack --push`
+evaluates and packs what the store has, `fpack push` reads an image file. Pulls of fpack and podman unpack the layers,
+those of skopeo only copy them. Prints the medians of wall and processor time, the ratio of the first row's to each of
+the others', and the load of the machine.
 """
 
 from __future__ import annotations
@@ -13,19 +16,19 @@ import json
 import os
 import resource
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 FPACK = Path(sys.executable).with_name("fpack")
-PORT = 5079
-HOST = f"localhost:{PORT}"
 
 
 class Timing(NamedTuple):
@@ -46,87 +49,110 @@ def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else "postgres"
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 7
     place = Path(tempfile.mkdtemp(prefix="bench-registry-"))
-    server = start(place)
     try:
         times = measure(name, rounds, place)
     finally:
-        server.kill()
-        server.wait()
+        for line in Path("/proc/mounts").read_text().splitlines():
+            if line.split()[1].startswith(f"{place}/"):  # what podman leaves
+                subprocess.run(["umount", line.split()[1]], check=False)
         shutil.rmtree(place, ignore_errors=True)
     for what, rows in times.items():
         print(what)
-        for tool, found in rows.items():
-            wall, cpu = (statistics.median(column) for column in zip(*found, strict=True))
-            print(f"  {tool:14} {wall:7.3f} s wall  {cpu:7.3f} s processor")
-        others = [statistics.median(t.wall for t in found) for tool, found in rows.items() if tool != "fpack"]
-        if others:
-            print(f"  ratio          {statistics.median(t.wall for t in rows['fpack']) / min(others):7.2f}")
+        medians = {tool: Timing(*map(statistics.median, zip(*found, strict=True))) for tool, found in rows.items()}
+        ours = next(iter(medians.values()))
+        for tool, (wall, cpu) in medians.items():
+            ratio = "" if "fpack" in tool else f"  ratio {ours.wall / wall:5.2f} {ours.cpu / cpu:5.2f}"
+            print(f"  {tool:17} {wall:7.3f} s wall  {cpu:7.3f} s processor{ratio}")
+    print("load {:.1f} {:.1f} {:.1f}".format(*os.getloadavg()))
 
 
-def start(place: Path) -> subprocess.Popen[bytes]:
+@contextmanager
+def registry(place: Path) -> Iterator[str]:
+    """Yield the host and port of an empty registry."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        host = f"localhost:{free.getsockname()[1]}"
+    place.mkdir()
     (place / "registry.yml").write_text(
         json.dumps(
             {
                 "version": "0.1",
                 "log": {"level": "error", "accesslog": {"disabled": True}},
                 "storage": {"filesystem": {"rootdirectory": str(place / "registry")}},
-                "http": {"addr": f"127.0.0.1:{PORT}"},
+                "http": {"addr": host.replace("localhost", "127.0.0.1")},
             }
         )
     )
     with open(place / "log", "wb") as log:
         server = subprocess.Popen(["docker-registry", "serve", place / "registry.yml"], stdout=log, stderr=log)
-    for _ in range(100):
-        try:
-            urllib.request.urlopen(f"http://{HOST}/v2/", timeout=5).close()
-            break
-        except OSError:
-            time.sleep(0.1)
-    return server
+    try:
+        for _ in range(100):
+            try:
+                urllib.request.urlopen(f"http://{host}/v2/", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield host
+    finally:
+        server.kill()
+        server.wait()
+        shutil.rmtree(place)
 
 
 def measure(name: str, rounds: int, place: Path) -> dict[str, dict[str, list[Timing]]]:
     layout = place / "layout"
     subprocess.run([FPACK, "pack", name, "--format", "oci-dir", "-o", layout], check=True, stdout=subprocess.DEVNULL)
-    podman = ["podman", "--root", place / "storage", "--runroot", place / "run", "--storage-driver", "vfs"]
+    podman = podman_in(place / "storage")
+    file = place / "image.tar"
+    subprocess.run([FPACK, "pack", name, "-o", file], check=True, stdout=subprocess.DEVNULL)
     tag = next(iter(json.loads((layout / "index.json").read_bytes())["manifests"]))["annotations"][
         "org.opencontainers.image.ref.name"
     ]
     skopeo = ["skopeo", "--insecure-policy", "copy", "-q", "--preserve-digests"]
     subprocess.run([*podman, "pull", "-q", f"oci:{layout}:{tag}"], check=True, stdout=subprocess.DEVNULL)
     image = subprocess.run([*podman, "images", "-q"], check=True, capture_output=True, text=True).stdout.split()[0]
-    pushes: dict[str, list[Timing]] = {"fpack": [], "skopeo copy": [], "podman push": []}
-    pulls: dict[str, list[Timing]] = {"fpack": [], "skopeo copy": []}
-    again: dict[str, list[Timing]] = {"fpack": [], "skopeo copy": [], "podman push": []}
+    tools = ("fpack pack --push", "fpack push", "skopeo copy", "podman push")
+    pushes: dict[str, list[Timing]] = {tool: [] for tool in tools}
+    again: dict[str, list[Timing]] = {tool: [] for tool in tools}
+    pulls: dict[str, list[Timing]] = {"fpack pull": [], "skopeo copy": [], "podman pull": []}
     for number in range(rounds):
         cache = {"XDG_CACHE_HOME": str(place / f"cache{number}")}  # no record of former pushes
-        target = f"{HOST}/r{number}"
-        commands = {
-            "fpack": [FPACK, "pack", name, "--push", f"{target}/fpack:1", "--plain-http"],
-            "skopeo copy": [*skopeo, "--dest-tls-verify=false", f"oci:{layout}:{tag}", f"docker://{target}/skopeo:1"],
-            "podman push": [*podman, "push", "-q", "--tls-verify=false", image, f"{target}/podman:1"],
-        }
         subprocess.run(
             [FPACK, "pack", name, "-o", place / "warm.tar"],
             check=True,
             stdout=subprocess.DEVNULL,
             env={**os.environ, **cache},
         )
-        order = [*commands.items()]
-        order = order[number % 3 :] + order[: number % 3]
-        for tool, words in order:
-            pushes[tool].append(timed(words, **cache))
-        for tool, words in order:
-            again[tool].append(timed(words, **cache))
-        source = f"{target}/fpack:1"
-        pulls["fpack"].append(
-            timed([FPACK, "pull", source, "--plain-http"], FPACK_ROOT=str(place / f"root{number}"), **cache)
-        )
-        pulls["skopeo copy"].append(
-            timed([*skopeo, "--src-tls-verify=false", f"docker://{source}", f"oci:{place}/out{number}:1"])
-        )
+        with ExitStack() as running:
+            hosts = {tool: running.enter_context(registry(place / f"server{at}")) for at, tool in enumerate(tools)}
+            to = {tool: f"{host}/team/{name}:1" for tool, host in hosts.items()}
+            commands = {
+                "fpack pack --push": [FPACK, "pack", name, "--push", to["fpack pack --push"], "--plain-http"],
+                "fpack push": [FPACK, "push", file, to["fpack push"], "--plain-http"],
+                "skopeo copy": [
+                    *skopeo, "--dest-tls-verify=false", f"oci:{layout}:{tag}", f"docker://{to['skopeo copy']}"
+                ],
+                "podman push": [*podman, "push", "-q", "--tls-verify=false", image, to["podman push"]],
+            }  # fmt: skip
+            order = [*tools[number % 4 :], *tools[: number % 4]]
+            for times in (pushes, again):
+                for tool in order:
+                    times[tool].append(timed(commands[tool], **cache))
+            source = to["fpack pack --push"]
+            pulls["fpack pull"].append(
+                timed([FPACK, "pull", source, "--plain-http"], FPACK_ROOT=str(place / f"root{number}"), **cache)
+            )
+            pulls["skopeo copy"].append(
+                timed([*skopeo, "--src-tls-verify=false", f"docker://{source}", f"oci:{place}/out{number}:1"])
+            )
+            pulls["podman pull"].append(
+                timed([*podman_in(place / f"storage{number}"), "pull", "-q", "--tls-verify=false", source])
+            )
         shutil.rmtree(place / f"root{number}", ignore_errors=True)
     return {"push to an empty repository": pushes, "unchanged push": again, "pull": pulls}
+
+
+def podman_in(storage: Path) -> list[str | Path]:
+    return ["podman", "--root", storage, "--runroot", f"{storage}-run", "--storage-driver", "overlay"]
 
 
 if __name__ == "__main__":
