@@ -7,7 +7,6 @@ leads: registries redirect to blob stores. A challenge counts only if it comes f
 from __future__ import annotations
 
 import os
-import random
 import re
 import sys
 import threading
@@ -210,6 +209,8 @@ class Transport:
 
     def pause(self, attempt: int, asked: float | None = None) -> None:
         """Wait before a repetition. asked: the pause that the registry asks for."""
+        import random
+
         wait = min(self._settings.backoff * 2**attempt, MAX_PAUSE) * random.uniform(0.5, 1.5)
         if asked is not None:
             wait = max(min(asked, MAX_WAIT), wait if asked else 0.0)
