@@ -66,7 +66,9 @@ class DirectAnswer:
     @property
     def length_remaining(self) -> int | None:
         """Return how many bytes of the body are unread, or None if that is not known."""
-        return 0 if self._answer.isclosed() else self._answer.length
+        if self._answer.length is None and self._answer.isclosed():
+            return 0
+        return self._answer.length
 
     def release_conn(self) -> None:
         """Keep the connection for other requests. The body was read."""

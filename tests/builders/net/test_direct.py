@@ -99,6 +99,7 @@ def test_a_body_that_ends_early() -> None:
         answer = ask(DirectConnections(refuse), url)
         with pytest.raises(IncompleteRead):
             content(answer)
+        assert answer.length_remaining == 4
         answer.close()
 
 
