@@ -72,7 +72,8 @@ class FileLock:
     def _take(self, how: int) -> bool:
         while True:
             try:
-                fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                # Others may write to the directory of a shared cache: a link there must not create a file elsewhere.
+                fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             except FileNotFoundError:
                 # Something deleted the directory. If the store itself was deleted, `mkdir` fails, too.
                 with contextlib.suppress(FileExistsError):

@@ -2,7 +2,8 @@
 
 `index.json` holds the tags, as image layouts define it (`org.opencontainers.image.ref.name`). A blob is written beside,
 synced and renamed into place, so a blob that exists is complete. `index.json` is replaced under a file lock, after the
-blobs are durable. A killed writer leaves a file in `.uploads`, which the next writer deletes.
+blobs are durable. A killed writer leaves a file in `.uploads`, which the next writer deletes. Others may be able to
+write to the directory, so a writer follows no link in it.
 Format: https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 """
 
@@ -42,6 +43,8 @@ from .protocol import BlobEntry, BlobSource, Corrupt, Denied, ManifestDocument, 
 _CHUNK = 1 << 20
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_UPLOADS = ".uploads"
 
 
 class DirectoryRepository:
@@ -51,7 +54,7 @@ class DirectoryRepository:
         self.directory = directory
         self.name = f"file://{directory}"
         self._blobs = directory / "blobs" / "sha256"
-        self._uploads = directory / ".uploads"
+        self._uploads = directory / _UPLOADS
         self._preparing = threading.Lock()
         self._prepared = False
         self._index: tuple[tuple[int, int, int], RefIndex] | None = None
@@ -141,7 +144,7 @@ class DirectoryRepository:
                 if os.lstat(target).st_size == source.size:
                     return False
             self._prepare()
-            with self._new_file() as (fd, temporary):
+            with self._new_file() as (fd, uploads, temporary):
                 hasher, size = hashlib.sha256(), 0
                 for chunk in source.chunks(0):
                     hasher.update(chunk)
@@ -152,7 +155,8 @@ class DirectoryRepository:
                 if size != source.size or f"sha256:{hasher.hexdigest()}" != source.digest:
                     raise Corrupt("Content to write differs from its digest", where=self.name, why=source.digest)
                 os.fsync(fd)
-                os.rename(temporary, target)
+                with self._folder("blobs", "sha256") as blobs:
+                    os.rename(temporary, target.name, src_dir_fd=uploads, dst_dir_fd=blobs)
         return True
 
     def write_manifest(self, data: bytes, media_type: str, tag: str = "") -> BlobEntry:
@@ -282,28 +286,50 @@ class DirectoryRepository:
                     with FileLock(self.directory / ".lock", transient=False):
                         if not path.exists():
                             replace.write(path, data, durable=True)
-            for name in os.listdir(self._uploads):
-                with contextlib.suppress(OSError):
-                    _delete_if_unlocked(self._uploads / name)
+            with self._folder(_UPLOADS) as uploads:
+                for name in os.listdir(uploads):
+                    with contextlib.suppress(OSError):
+                        _delete_if_unlocked(uploads, name)
             self._prepared = True
 
     @contextlib.contextmanager
-    def _new_file(self) -> Iterator[tuple[int, Path]]:
-        """Yield a new locked file and its path. It is deleted at the end unless it was renamed."""
-        while True:
-            path = self._uploads / os.urandom(12).hex()
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            try:
-                with contextlib.suppress(OSError):  # a file system without locks: no process deletes the file
-                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if not path.exists():
-                    continue  # another process deleted the file before it was locked
-                yield fd, path
-                return
-            finally:
+    def _folder(self, *names: str) -> Iterator[int]:
+        """Yield a descriptor of a directory of the layout. Raise Denied if a link is in its place."""
+        fd = os.open(self.directory, _FOLDER)
+        try:
+            for number, name in enumerate(names):
+                try:
+                    below = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=fd)
+                except NotADirectoryError:
+                    where = os.fspath(self.directory.joinpath(*names[: number + 1]))
+                    raise Denied("A directory of an image layout is a link or a file", where=where) from None
                 os.close(fd)
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(path)
+                fd = below
+            yield fd
+        finally:
+            os.close(fd)
+
+    @contextlib.contextmanager
+    def _new_file(self) -> Iterator[tuple[int, int, str]]:
+        """Yield a new locked file, the descriptor of its directory and its name.
+
+        It is deleted at the end unless it was renamed.
+        """
+        with self._folder(_UPLOADS) as uploads:
+            while True:
+                name = os.urandom(12).hex()
+                fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=uploads)
+                try:
+                    with contextlib.suppress(OSError):  # a file system without locks: no process deletes the file
+                        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if not os.fstat(fd).st_nlink:
+                        continue  # another process deleted the file before it was locked
+                    yield fd, uploads, name
+                    return
+                finally:
+                    os.close(fd)
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(name, dir_fd=uploads)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -323,10 +349,10 @@ def _write(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def _delete_if_unlocked(path: Path) -> None:
-    fd = os.open(path, _READ)
+def _delete_if_unlocked(directory: int, name: str) -> None:
+    fd = os.open(name, _READ, dir_fd=directory)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.unlink(path)
+        os.unlink(name, dir_fd=directory)
     finally:
         os.close(fd)

@@ -107,3 +107,27 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RepositoryError):
         write(DirectoryRepository(tmp_path / "file" / "layout"), b"one")
+
+
+@pytest.mark.parametrize("name", [".uploads", "blobs", "blobs/sha256"])
+def test_a_writer_follows_no_link_that_others_left(tmp_path: Path, name: str) -> None:
+    """Whoever may write to a shared directory could let it delete or create files elsewhere."""
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file").write_text("kept")
+    link = tmp_path / "layout" / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(precious)
+    with pytest.raises(RepositoryError):
+        write(DirectoryRepository(tmp_path / "layout"), b"one")
+    assert [path for path in precious.rglob("*") if path.is_file()] == [precious / "file"]
+
+
+def test_a_link_in_the_place_of_the_lock_creates_nothing(tmp_path: Path) -> None:
+    repository = DirectoryRepository(tmp_path / "layout")
+    data = manifest(repository)
+    (tmp_path / "layout" / ".lock").unlink()
+    (tmp_path / "layout" / ".lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RepositoryError):
+        repository.write_manifest(data, MANIFEST, "app")
+    assert not (tmp_path / "elsewhere").exists()
