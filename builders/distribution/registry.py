@@ -42,6 +42,7 @@ _MANIFESTS = (
 _ACCEPT = {"Accept": ", ".join(_MANIFESTS)}
 MAX_PAGE = 8 << 20  # bytes of a page of tags
 MAX_PAGES = 2000
+MAX_LIST = 128 << 20  # bytes of all pages of a list
 PAGE = 1000  # tags to ask for at once
 PROGRESS = 1 << 16  # bytes after which an interrupted transfer counts as a new one
 MAX_RACES = 8  # attempts to update a list that others update too
@@ -246,10 +247,14 @@ class RegistryRepository:
         """Yield the pages of a list. The header Link names the next one, which must be of the same registry."""
         url = urljoin(self.transport.base, target)
         seen = {url}
+        size = 0
         for _ in range(MAX_PAGES):
             answer, data = self.transport.fetch(
                 url, self.name, limit, repository=self.repository, scopes=self._pull, headers=headers, accept=accept
             )
+            size += len(data)
+            if size > MAX_LIST:
+                raise Corrupt("The registry's list is too long", where=self.name, why=f"the limit is {MAX_LIST} bytes")
             yield answer, data
             link = _LINK.search(answer.header("Link"))
             if answer.status != 200 or link is None:

@@ -2,7 +2,8 @@
 
 https://distribution.github.io/distribution/spec/auth/token/ (GET), and /spec/auth/oauth/ (POST, for identity tokens).
 Credentials go to a token server whose host belongs to the registry's domain (`auth.docker.io` for
-`registry-1.docker.io`). To another one, those go that are configured for that host.
+`registry-1.docker.io`). To another one, they go only if the same ones are configured for that host: a registry must not
+get a token that the login of another one pays for.
 """
 
 from __future__ import annotations
@@ -99,15 +100,14 @@ class TokenServer:
         registry = split_url(self._transport.base).hostname or ""
         if known == NONE or host.lower() == registry.lower() or _domain(host) == _domain(registry) != "":
             return known
-        own = credentials.find(authority, "", self._settings.environ)
-        if own == NONE:
+        if credentials.find(authority, "", self._settings.environ) != known:
             raise Denied(
                 "The registry sends credentials to a server of another domain",
                 where=self._transport.host,
                 why=f"its token server is {authority}",
-                hint=f"if that is right, run podman login {authority}, or copy the entry of the registry",
+                hint=f"if that is right, give {authority} the same login: podman login {authority}",
             )
-        return own
+        return known
 
     def _refused(self, status: int, phrase: str, data: bytes, where: str, known: RegistryCredentials) -> None:
         why = answers.reason(status, phrase, data)

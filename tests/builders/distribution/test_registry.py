@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fpack.builders.distribution import registry as registry_module
 from fpack.builders.distribution.protocol import (
     BlobSource,
     Corrupt,
@@ -314,6 +316,39 @@ def test_credentials_do_not_go_to_a_token_server_of_another_domain(tmp_path: Pat
         with pytest.raises(Denied, match="another domain") as caught:
             open_registry(registry, log_in(tmp_path, registry)).resolve("latest")
         assert "podman login tokens.invalid" in caught.value.hint
+
+
+def test_a_registry_gets_no_token_for_the_login_of_another_one(tmp_path: Path) -> None:
+    """A token of the other registry, for any of its repositories, would be sent to the one that named its server."""
+    with Registry(user="me:secret", bearer=True) as other, Registry(user="me:known", bearer=True) as thief:
+        realm = f"http://{other.host.replace('localhost', '127.0.0.1')}/token"
+        thief.realm = realm
+        environ = log_in(tmp_path, thief)
+        file = Path(environ["REGISTRY_AUTH_FILE"])
+        entries = json.loads(file.read_text())
+        login = base64.b64encode(b"me:secret").decode()
+        entries["auths"][realm.split("/")[2]] = {"auth": login}
+        file.write_text(json.dumps(entries))
+        with pytest.raises(Denied, match="another domain"):
+            open_registry(thief, environ).resolve("latest")
+        assert not other.requests
+        # With the same login for both, the registry could have asked for the password itself.
+        entries["auths"][thief.host] = {"auth": login}
+        file.write_text(json.dumps(entries))
+        with pytest.raises(Denied, match="refuses the credentials"):
+            open_registry(thief, environ).resolve("latest")
+        assert other.count("GET", "/token") == 1
+
+
+def test_a_list_that_is_too_long_is_refused(
+    registry: Registry, app: RegistryRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.page = 2
+    registry.stored("team/app").tags.update({f"tag-{number}": digest_of(b"x") for number in range(20)})
+    assert len(app.tags()) == 20
+    monkeypatch.setattr(registry_module, "MAX_LIST", 100)
+    with pytest.raises(Corrupt, match="too long"):
+        app.tags()
 
 
 # TLS.
