@@ -203,13 +203,14 @@ class Http:
             headers["If-None-Match"] = known.etag
         if known.modified:
             headers["If-Modified-Since"] = known.modified
+        asked = split_url(url).hostname or ""
         for _ in range(REDIRECTS):
             parts = split_url(url)
             bare, auth = url, {}
             if parts.username is not None:
                 bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
                 auth = _basic(unquote(parts.username), unquote(parts.password or ""))
-            elif found := self._netrc.login(parts.scheme, parts.hostname or ""):
+            elif parts.hostname == asked and (found := self._netrc.login(parts.scheme, asked)):
                 auth = _basic(*found)
             try:
                 answer = self._connections.pool(parts.scheme, parts.hostname or "").urlopen(

@@ -426,6 +426,16 @@ def test_a_login_of_netrc_goes_to_its_host_alone(server: Server, tmp_path: Path)
     assert Netrc({"NETRC": str(file)}).login("https", "other.example") is None
 
 
+def test_a_login_of_netrc_does_not_go_to_where_a_redirect_leads(server: Server, tmp_path: Path) -> None:
+    """The other host has a login of its own, which its user did not mean to use here."""
+    file = tmp_path / "netrc"
+    file.write_text("machine 127.0.0.1 login me password s3cret\n")
+    server.redirect("/moved", server.url.replace("localhost", "127.0.0.1") + "/file")
+    first = server.url.replace("127.0.0.1", "localhost")
+    Http(environ={"NETRC": str(file)}).get([f"{first}/moved"], limit=SIZE)
+    assert paths(server)[-1] == "/file" and "authorization" not in server.headers[-1]
+
+
 def test_a_netrc_that_cannot_be_read_is_an_error_without_its_content(tmp_path: Path) -> None:
     file = tmp_path / "netrc"
     file.write_text("machine 127.0.0.1 login me password s3cret\nbroken s3cret\n")
