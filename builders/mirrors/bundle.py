@@ -76,6 +76,8 @@ def read_members(file: IO[bytes], where: str) -> dict[str, BundleMember]:
         at += -(-size // BLOCK) * BLOCK
     if "index.json" not in found or "oci-layout" not in found:
         raise _bad(where, "it is no OCI layout")
+    if found["index.json"].size > MAX_INDEX:
+        raise _bad(where, f"its index.json has more than {MAX_INDEX} bytes")
     return found
 
 
@@ -192,6 +194,8 @@ class BundleRepository:
                 if at >= end and f"sha256:{hasher.hexdigest()}" != entry.digest:
                     raise Corrupt("A blob differs from its digest", where=self.name, why=entry.digest)
             yield piece
+        if hasher is not None and not entry.size and digest_of(b"") != entry.digest:
+            raise Corrupt("A blob differs from its digest", where=self.name, why=entry.digest)
 
     def referrers(self, digest: str, artifact_type: str = "") -> list[BlobEntry]:
         """Return the descriptors of manifests whose subject is a digest."""
@@ -267,7 +271,7 @@ def _unpack(file: IO[bytes], members: dict[str, BundleMember], directory: Path, 
                 target.write(piece)
         if match and hasher.hexdigest() != match[1]:
             raise _bad(where, f"the content of {name} is damaged")
-    RefIndex((directory / "index.json").read_bytes()[: MAX_INDEX + 1], where)
+    RefIndex((directory / "index.json").read_bytes(), where)
     # The file names the format alone, so its content is not taken over.
     (directory / "oci-layout").write_bytes(_LAYOUT)
     for root in (blobs, directory):

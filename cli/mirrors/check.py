@@ -12,7 +12,7 @@ FAILED = 1
 
 @click.command(
     "check",
-    epilog="Exit status: 0 if everything is there and as it should be, else 1.",
+    epilog="Exit status: 0 if everything is there and as it should be, else 1: also if the mirror keeps no lock.",
 )
 @click.argument("mirror")
 @click.argument("locks", nargs=-1, metavar="[ID...]")
@@ -43,7 +43,7 @@ def command(mirror: str, locks: tuple[str, ...], fast: bool, as_json: bool) -> i
             {**result._asdict(), "problems": [problem._asdict() for problem in result.problems]} for result in results
         ]
         shared.print_json({"mirror": opened.address, "fast": fast, "locks": found})
-        return FAILED if problems else 0
+        return FAILED if problems or not results else 0
     for result in results:
         for problem in result.problems:
             print(one_line(f"{problem.kind}: {problem.name} (lock {problem.identity[:12]}): {problem.why}"))
@@ -52,4 +52,4 @@ def command(mirror: str, locks: tuple[str, ...], fast: bool, as_json: bool) -> i
             print(f"lock {result.identity[:12]}: {result.files} files{chain}: complete")
     if not results:
         print("The mirror keeps no lock.")
-    return FAILED if problems else 0
+    return FAILED if problems or not results else 0

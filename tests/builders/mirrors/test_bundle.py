@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry, Corrupt, Denied, NotThere, RepositoryError
+from fpack.builders.mirrors import bundle as bundle_module
 from fpack.builders.mirrors.bundle import BadBundle, BundleRepository, read_members, unpack_bundle, write_bundle
 from support.repositories import MANIFEST, digest_of, entry, manifest, read, write
 
@@ -170,3 +171,22 @@ def test_too_many_files_are_refused(
     monkeypatch.setattr("fpack.builders.mirrors.bundle.MAX_MEMBERS", 3)
     with pytest.raises(BadBundle, match="not a bundle"):
         unpack_bundle(bundled(layout, tmp_path / "a"), tmp_path / "out")
+
+
+def test_an_empty_blob_is_compared_with_its_digest(layout: DirectoryRepository, tmp_path: Path) -> None:
+    bundle = BundleRepository(bundled(layout, tmp_path / "a.bundle"))
+    assert read(bundle, entry(b"")) == b""
+    (layout.directory / "blobs" / "sha256" / ("0" * 64)).write_bytes(b"")
+    forged = BundleRepository(bundled(layout, tmp_path / "b.bundle"))
+    with pytest.raises(Corrupt):
+        read(forged, BlobEntry("x", f"sha256:{'0' * 64}", 0))
+
+
+def test_a_huge_index_is_refused_before_it_is_read(
+    layout: DirectoryRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = bundled(layout, tmp_path / "a.bundle")
+    monkeypatch.setattr(bundle_module, "MAX_INDEX", 10)
+    with pytest.raises(BadBundle, match="not a bundle"):
+        unpack_bundle(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
