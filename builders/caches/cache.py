@@ -36,6 +36,7 @@ from .statements import Realisation, decode_claims
 
 _WORKERS = 8
 _FUTURE = 86_400_000  # milliseconds by which a signer's clock may be ahead
+MAX_DECODED = 2 * indexes.MAX_INDEX  # bytes of all indexes together: while they are joined, each is there twice
 MAX_BLOBS = 20_000  # that a manifest lists: registries accept manifests of 4 MiB
 
 Warn = Callable[[str], None]
@@ -82,6 +83,8 @@ class Cache:
         self._refreshing = threading.Lock()
         self._is_checked = False
         self._loaded: dict[IndexTag, Index] = {}
+        self._sizes: dict[IndexTag, int] = {}  # of decoded indexes
+        self._counting = threading.Lock()
         self._bad: set[str] = set()
         self._subsumed: set[str] = set()
         self._statements: dict[bytes, int] = {}  # times of those that a trusted signer made, by digest
@@ -113,6 +116,7 @@ class Cache:
         listed = {str(tag) for tag in tags}
         for tag in [tag for tag in self._loaded if str(tag) not in listed]:
             del self._loaded[tag]
+            self._sizes.pop(tag, None)
         new = [tag for tag in tags if tag not in self._loaded and str(tag) not in self._bad | self._subsumed]
         new.sort(reverse=True)
         if len(new) > indexes.MAX_INDEXES:
@@ -150,6 +154,11 @@ class Cache:
                 return BadIndex("An index of a cache differs from its digest", where=str(tag))
             self._keep(tag, blob)
         try:
+            with self._counting:
+                self._sizes[tag] = indexes.decoded_size(blob, str(tag))
+                if sum(self._sizes.values()) > MAX_DECODED:
+                    del self._sizes[tag]
+                    return BadIndex("The indexes of the cache are too large together", where=str(tag))
             return indexes.decode(blob, str(tag))
         except BadIndex as error:
             return error
@@ -234,6 +243,11 @@ class Cache:
     def indexes(self) -> list[tuple[IndexTag, Index]]:
         """The loaded indexes, the newest first."""
         return [(tag, self._loaded[tag]) for tag in sorted(self._loaded, reverse=True)]
+
+    @property
+    def invalid(self) -> set[str]:
+        """The tags of indexes that are passed over."""
+        return set(self._bad)
 
     @property
     def trusted_statements(self) -> int:

@@ -10,7 +10,7 @@ from fpack.store.files.remove import remove_tree
 from fpack.store.store import Store
 
 from .cache import Cache
-from .errors import BadContent, BadIndex
+from .errors import BadContent
 from .index import PACK_TYPE
 from .records import PathRecord
 from .statements import SignedStatement
@@ -20,7 +20,7 @@ Progress = Callable[[int, int], None]
 
 
 class CacheFault(NamedTuple):
-    """A path that a cache cannot give. base: of the path, or "" for an index."""
+    """A path that a cache cannot give. base: of the path, or "" for the cache or an index."""
 
     base: str
     what: str
@@ -41,7 +41,9 @@ class CacheCheck(NamedTuple):
 def check(cache: Cache, store: Store | None = None, progress: Progress = lambda done, total: None) -> CacheCheck:
     """Check that the blobs of a cache exist. store: unpack every path in it, and verify its content."""
     cache.refresh()
-    faults: list[CacheFault] = []
+    faults = [CacheFault("", f"the index {tag} is not valid") for tag in sorted(cache.invalid)]
+    if not cache.indexes:
+        faults.append(CacheFault("", "the cache has no index: nothing was pushed to this address"))
     records: list[PathRecord] = []
     bases = sorted({base for _, index in cache.indexes for base in index.paths})
     for base in bases:
@@ -79,9 +81,11 @@ def check(cache: Cache, store: Store | None = None, progress: Progress = lambda 
 
 
 def _is_signed(statement: SignedStatement) -> bool:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
     try:
         return statement.is_signed()
-    except (BadIndex, ValueError):
+    except (UnsupportedAlgorithm, ValueError):
         return False
 
 

@@ -11,7 +11,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import Repository, RepositoryError
@@ -54,6 +54,10 @@ def collect(cache: Cache, days: float, *, dry_run: bool = False) -> CacheSurvey:
     oldest = int(time.time() - days * DAY) // DAY
     if survey.dropped or len(old) > 1:
         _rewrite(cache, survey)
+        # Who pushed a path meanwhile found its blob there, and did not write it again.
+        cache.refresh()
+        needed = _named(cache, survey.dropped)
+        survey = survey._replace(freed={digest: size for digest, size in survey.freed.items() if digest not in needed})
     for digest in survey.freed:
         with contextlib.suppress(RepositoryError):  # some registries delete only manifests, and blobs by their own gc
             cache.repository.delete(digest)
@@ -61,6 +65,18 @@ def collect(cache: Cache, days: float, *, dry_run: bool = False) -> CacheSurvey:
         if use.day < oldest:
             _delete_tag(cache.repository, str(use))
     return survey
+
+
+def _named(cache: Cache, bases: Iterable[str]) -> set[str]:
+    """Return the blobs that indexes name for paths."""
+    wanted = set(bases)
+    found = set()
+    for _, index in cache.indexes:
+        for base in wanted & index.paths.keys():
+            with contextlib.suppress(BadIndex):
+                if (record := index.record(base)) is not None:
+                    found.add(record.blob_digest)
+    return found
 
 
 def _survey(cache: Cache, used: Iterable[uses.UseTag], days: float) -> CacheSurvey:
@@ -132,12 +148,17 @@ def _blobs_of(repository: Repository, reference: str, depth: int) -> Iterable[st
     if found is None or depth > MAX_DEPTH:
         return
     value = json.loads(found.data)
-    for entry in (value.get("config"), *(value.get("layers") or ())):
+    for entry in (value.get("config"), *_listed_in(value, "layers")):
         if isinstance(entry, dict) and isinstance(entry.get("digest"), str):
             yield entry["digest"]
-    for entry in value.get("manifests") or ():
+    for entry in _listed_in(value, "manifests"):
         if isinstance(entry, dict) and isinstance(entry.get("digest"), str):
             yield from _blobs_of(repository, entry["digest"], depth + 1)
+
+
+def _listed_in(value: Any, name: str) -> list[Any]:
+    found = value.get(name)
+    return found if isinstance(found, list) else []
 
 
 def _delete_tag(repository: Repository, tag: str) -> None:

@@ -87,14 +87,26 @@ def parse_tag(tag: str) -> IndexTag | None:
     return parsed if str(parsed) == tag and 0 < parsed.size <= MAX_BLOB else None
 
 
+def decoded_size(blob: bytes, where: str) -> int:
+    """Return the size that an index declares. Raise BadIndex if it declares none, or more than MAX_INDEX."""
+    import zstandard
+
+    try:
+        size: int = zstandard.get_frame_parameters(blob).content_size
+    except zstandard.ZstdError as error:
+        raise BadIndex("An index of a cache is not valid", where=where, why=str(error)[:200]) from None
+    if not 0 < size <= MAX_INDEX:
+        why = f"it declares {size} bytes; the limit is {MAX_INDEX}"
+        raise BadIndex("An index of a cache is not valid", where=where, why=why)
+    return size
+
+
 def decode(blob: bytes, where: str) -> Index:
     """Return the index of a blob. Raise BadIndex if it is not valid, or larger than MAX_INDEX."""
     import zstandard
 
+    size = decoded_size(blob, where)
     try:
-        size = zstandard.get_frame_parameters(blob).content_size
-        if not 0 < size <= MAX_INDEX:
-            raise ValueError(f"it declares {size} bytes; the limit is {MAX_INDEX}")
         body = zstandard.ZstdDecompressor().decompress(blob, max_output_size=size, allow_extra_data=False)
         value = canonical.decode(body)
         if not isinstance(value, dict):

@@ -19,6 +19,7 @@ CODECS = (ZSTD,)
 DIGEST = 32
 MAX_REFERENCES = 10_000
 MAX_SIZE = (1 << 62) - 1
+MOST_ADDED = 1 << 16  # bytes that a codec adds to a tar that cannot be compressed, beside a 128th
 _MAX_OUTPUT = 200
 
 
@@ -68,6 +69,9 @@ def decode_record(base: str, data: bytes) -> PathRecord:
             or references.__class__ is not list
         ):
             raise ValueError("a field has a wrong type")
+        # A part can be longer than its tar by what the codec adds, and no more: small tars are read in memory.
+        if length > raw + raw // 128 + MOST_ADDED:
+            raise ValueError("its part is larger than its tar")
         if offset + length > blob_size or not length or len(references) > MAX_REFERENCES or codec not in CODECS:
             raise ValueError("a field is out of range")
         path = _path(base)

@@ -52,7 +52,7 @@ def command(addresses: tuple[str, ...], content: bool, as_json: bool) -> int:
             forged = f", {done.unsigned} with a wrong signature" if done.unsigned else ""
             print(f"{printable(address)}: {done.paths} paths, {megabytes(done.size)}, {signed}{forged}")
             for fault in done.faults[:_SHOWN]:
-                print(printable(f"  {fault.base}: {fault.what}"))
+                print(printable(f"  {fault.base}: {fault.what}" if fault.base else f"  {fault.what}"))
             if len(done.faults) > _SHOWN:
                 print(f"  and {len(done.faults) - _SHOWN} more")
     if as_json:

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import zstandard
 from fpack.builders.attest.keys import ED25519, generate
+from fpack.builders.caches import cache as caches
 from fpack.builders.caches import index as indexes
 from fpack.builders.caches.cache import now
+from fpack.builders.caches.check import check
 from fpack.builders.caches.errors import BadContent, BadIndex, RolledBack
 from fpack.builders.caches.index import Index, IndexTag, decode, parse_tag
 from fpack.builders.caches.records import PathRecord, decode_record
@@ -316,3 +318,52 @@ def test_a_record_with_more_bytes_than_the_disk_is_refused(producer: Machine, vi
     time.sleep(0.002)
     producer.cache.publish(Index(now(), {built[0].base: record._replace(size=1 << 60).encode()}))
     is_safe(victim, graph, top, expected=built)
+
+
+def test_indexes_that_are_too_large_together_are_passed_over(
+    producer: Machine, victim: Machine, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many small blobs that declare much would fill the memory."""
+    top = graph.add("top")
+    built = producer.build(graph, top)
+    producer.push(built)
+    for _ in range(3):
+        time.sleep(0.002)
+        producer.cache.publish(Index(now(), {"x": bytes(1 << 20)}))
+    monkeypatch.setattr(caches, "MAX_DECODED", 1 << 20)
+    victim.cache.refresh()
+    assert sum("too large together" in text for text in victim.warnings) == 3
+    assert victim.build(graph, top) == built and victim.builder.built == []
+
+
+def test_a_part_that_is_much_larger_than_its_tar_is_refused(producer: Machine, graph: Graph) -> None:
+    """A small tar is read in memory, so its part must not have any size."""
+    built = producer.build(graph, graph.add("top"))
+    producer.push(built)
+    record = record_of(producer, built[0])
+    large = record._replace(blob_size=1 << 40, offset=0, length=record.raw + (1 << 20))
+    with pytest.raises(BadIndex):
+        decode_record(built[0].base, large.encode())
+
+
+def test_a_statement_of_an_unknown_kind_of_key_is_counted_as_unsigned(producer: Machine, graph: Graph) -> None:
+    producer.push(producer.build(graph, graph.add("top")))
+    spki = bytes.fromhex("300a3005 06032a0304 0301 00".replace(" ", ""))  # no known algorithm
+    time.sleep(0.002)
+    producer.cache.publish(Index(now(), {}, (SignedStatement(spki, b"payload", bytes(64)),)))
+    assert check(producer.cache).unsigned == 1
+
+
+def test_a_check_names_indexes_that_are_not_valid_and_a_cache_without_any(producer: Machine, graph: Graph) -> None:
+    """A check of a wrong address must not succeed."""
+    assert [fault.base for fault in check(producer.cache).faults] == [""]
+    producer.push(producer.build(graph, graph.add("top")))
+    assert check(producer.cache).faults == ()
+    data = compress(b"not msgpack")
+    tag = IndexTag(now(), len(data), hashlib.sha256(data).hexdigest())
+    repository = producer.cache.repository
+    repository.write_blob(BlobSource(f"sha256:{tag.digest}", len(data), lambda offset: iter((data[offset:],))))
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    repository.write_manifest(b'{"schemaVersion":2,"layers":[]}', kind, str(tag))
+    (fault,) = check(producer.open(repository)).faults
+    assert str(tag) in fault.what

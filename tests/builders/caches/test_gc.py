@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fpack.builders.caches import uses
+from fpack.builders.caches import gc, uses
+from fpack.builders.caches.cache import Cache
 from fpack.builders.caches.check import check
-from fpack.builders.caches.gc import collect
+from fpack.builders.caches.gc import CacheSurvey, collect
 from fpack.builders.distribution.protocol import BlobEntry
 from fpack.store import DAY
 from support.caches import Graph, Machine, machine
@@ -99,3 +100,38 @@ def test_reading_records_a_use(producer: Machine, tmp_path: Path) -> None:
         cache = reader.open(reader.cache.repository, f"file://{tmp_path / 'cache'}")
         reader.build(graph, top, caches=[cache])
     assert blob.stat().st_mtime > 1
+
+
+def test_a_path_that_is_pushed_meanwhile_stays(
+    producer: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The push finds the blob there, before it is deleted, and does not write it again."""
+    graph = Graph()
+    top = graph.add("top")
+    paths = producer.build(graph, top)
+    producer.push(paths)
+    later(monkeypatch, 40)
+    rewrite = gc._rewrite
+
+    def and_push(cache: Cache, survey: CacheSurvey) -> None:
+        rewrite(cache, survey)
+        with machine(tmp_path / "other") as other:
+            other.push(other.build(graph, top, caches=[]))
+
+    monkeypatch.setattr(gc, "_rewrite", and_push)
+    assert collect(producer.cache, 30).freed == {}
+    with machine(tmp_path / "reader") as reader:
+        assert check(reader.cache, reader.store).faults == ()
+        assert reader.build(graph, top) == paths and reader.builder.built == []
+
+
+@pytest.mark.parametrize("field", ["layers", "manifests"])
+def test_a_manifest_with_a_number_for_a_list_is_read(
+    producer: Machine, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    graph = Graph()
+    (path,) = producer.build(graph, graph.add("top"))
+    producer.push([path])
+    producer.cache.repository.write_manifest(f'{{"schemaVersion":2,"{field}":1}}'.encode(), MANIFEST, "odd")
+    later(monkeypatch, 40)
+    assert collect(producer.cache, 30).dropped == (path.base,)
