@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,7 +118,8 @@ def _confirmed(named: Iterable[str]) -> list[str]:
     for address in wanted:
         if address not in known:
             shown = printable(address[:200])
-            note(f"the project names the cache {shown}, which you have not confirmed: fpack cache trust {shown}")
+            command = f"fpack cache trust {shlex.quote(shown)}"  # who copies it runs nothing else
+            note(f"the project names the cache {shown}, which you have not confirmed: {command}")
     return [address for address in wanted if address in known]
 
 

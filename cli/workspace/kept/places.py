@@ -51,15 +51,16 @@ def _opener(address: str, trusted: bool) -> Callable[[], Repository]:
 
 def project_address(text: str, project: Path) -> str:
     """Return an address of a project's list in full. Raise BadMirror for files outside the project."""
-    from fpack.builders.mirrors.addresses import BadMirror, is_on_this_machine, normal_address
+    from fpack.builders.distribution.reference import is_reference
+    from fpack.builders.mirrors.addresses import BadMirror
 
     if text.startswith("./"):
         real = os.path.realpath(os.path.join(project, text))
         top = os.path.realpath(project)
         if real == top or real.startswith(f"{top.rstrip('/')}/"):
             return Path(real).as_uri()
-    elif not is_on_this_machine(address := normal_address(text)) and not address.startswith("http://"):
-        return address
+    elif is_reference(text) or text.startswith(("oci://", "https://")):  # no bucket: it would learn whose login asks
+        return text
     raise BadMirror(
         f"The project's mirror {text[:200]!r} is not one that a project may name",
         where=str(project / PROJECT_FILE),
