@@ -16,7 +16,7 @@ from fpack.builders.debian.suites import IndexPin, SuiteFile
 from fpack.builders.manifest import lock_part
 from fpack.builders.manifest.format import Head, LockPart
 from fpack.builders.manifest.reader import ManifestReader
-from fpack.builders.verify import embedded_manifest
+from fpack.builders.verify import embedded_manifest, manifest_loading
 from fpack.cli.errors import UsageError
 from fpack.cli.options import SharedOptions
 from fpack.cli.version import VERSION
@@ -78,7 +78,19 @@ def plan(image: RemoteImage, options: SharedOptions, *, security: bool) -> list[
             why="a patch makes the image again from it",
             hint="push the image with fpack push or fpack pack --push",
         )
-    return [_plan(ManifestReader(data, str(image)), str(image), options, security) for data in manifests]
+    readers: dict[str, ManifestReader] = {}
+    for data in manifests:
+        reader = manifest_loading.reader(data, str(image))
+        readers.setdefault(reader.head.image.manifest.digest, reader)
+    images = image.archive().images
+    wanted = images[1:] or images  # those of an index
+    # The new image takes the place of the old one: it must have the same platforms, and be made of the same things.
+    if absent := [digest for digest in wanted if digest not in readers]:
+        raise CannotPatch(
+            "An image has no manifest of fpack's in the registry", where=str(image), why=f"none is about {absent[0]}",
+            hint="push it with fpack push or fpack pack --push",
+        )  # fmt: skip
+    return [_plan(readers[digest], str(image), options, security) for digest in wanted]
 
 
 def _plan(reader: ManifestReader, where: str, options: SharedOptions, security: bool) -> PatchedPlatform:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.archive import Archive, file
 from support.program import Fpack, world
-from support.registry import Registry
+from support.registry import INDEX, Registry, digest_of
 
 PROJECT = """
 debian = import("fpack/debian").trixie
@@ -132,3 +132,24 @@ def test_an_image_without_a_manifest_says_so(tmp_path: Path, archive: Archive, r
     reference = f"{registry.host}/team/bare:1"
     fpack("push", folder / "app.tar", reference, "--plain-http")
     assert "no manifest of fpack's" in fpack.fails("patch", reference, "--plain-http")
+
+
+def test_no_platform_of_an_index_is_lost(tmp_path: Path, archive: Archive, registry: Registry) -> None:
+    """An image of the index without a manifest cannot be made again, so nothing takes the place of the index."""
+    fpack = user(tmp_path, archive)
+    reference = f"{registry.host}/team/app:1"
+    old = push(fpack, project(fpack), reference)
+    stored = registry.stored("team/app")
+    kind, data = stored.manifests[old]
+    images = [data, json.dumps({**json.loads(data), "annotations": {"of": "another platform"}}).encode()]
+    entries = [
+        {"mediaType": kind, "digest": digest_of(one), "size": len(one)}
+        | {"platform": {"os": "linux", "architecture": arch}}
+        for one, arch in zip(images, ("amd64", "arm64"), strict=True)
+    ]
+    index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).encode()
+    stored.manifests |= {digest_of(images[1]): (kind, images[1]), digest_of(index): (INDEX, index)}
+    stored.tags["1"] = digest_of(index)
+    update(archive)
+    assert f"none is about {digest_of(images[1])}" in fpack.fails("patch", reference, "--plain-http")
+    assert stored.tags["1"] == digest_of(index)
