@@ -22,6 +22,7 @@ from . import index as indexes
 from . import uses
 from .cache import Cache, now
 from .claims import PREFIX as CLAIMS
+from .claims import is_old
 from .errors import BadIndex
 from .index import Index
 from .records import PathRecord
@@ -64,6 +65,9 @@ def collect(cache: Cache, days: float, *, dry_run: bool = False) -> CacheSurvey:
     for use in used:
         if use.day < oldest:
             _delete_tag(cache.repository, str(use))
+    for tag in filter(is_old, cache.repository.tags(CLAIMS)):
+        with contextlib.suppress(RepositoryError):
+            cache.repository.delete(tag)
     return survey
 
 
