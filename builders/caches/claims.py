@@ -1,8 +1,8 @@
 """Tell the machines that share a cache which builds are under way, so that each derivation is built about once.
 
 A claim is a tag `b-KEY-TIME-NAME` on an empty manifest. It only saves work: a machine that sees a claim of another
-waits for the result, until the claim is too old or its owner has removed it. In a repository that deletes no tags, nothing
-is claimed: a build that failed would be waited for.
+waits for the result, until the claim is too old or its owner has removed it. In a repository that deletes no tags,
+nothing is claimed: a build that failed would be waited for.
 """
 
 from __future__ import annotations

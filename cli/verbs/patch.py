@@ -59,6 +59,7 @@ def command(references: tuple[str, ...], security: bool, tag: str, dry_run: bool
             with ExitStack() as stack:
                 made = patch.build(platforms, options, stack)
                 result["images"] = patch.changes(platforms, made)
+                patch.check_tag(image, target)
                 with pushing.display() as display:
                     sent = pushing.push(
                         contents.of_packed(made),
@@ -87,6 +88,7 @@ def _unchanged(one: Any) -> dict[str, Any]:
 
 def _lines(result: dict[str, Any], dry_run: bool) -> list[str]:
     from fpack.cli.ui.render import megabytes
+    from fpack.store.errors import one_line
 
     lines = [f"{result['reference']}"]
     for one in result["images"]:
@@ -105,4 +107,4 @@ def _lines(result: dict[str, Any], dry_run: bool) -> list[str]:
         lines += [f"  note: {text}" for text in one["notes"]]
     if result["pushed"]:
         lines.append(f"  {result['pushed']}: sent {megabytes(result['sent'])}")
-    return lines
+    return [one_line(line) for line in lines]  # a manifest of a registry may have any text

@@ -287,3 +287,15 @@ def destination(reference: Reference, tag: str) -> Reference:
     if not tag and not reference.tag and reference.digest:
         raise UsageError("The reference has a digest and no tag", hint="name the tag of the new image: --tag TAG")
     return reference._replace(tag=tag or reference.tag or "latest", digest="")
+
+
+def check_tag(image: RemoteImage, target: Reference) -> None:
+    """Raise CannotPatch if the tag of the old image names another one now: what somebody pushed meanwhile stays."""
+    if image.reference.digest or target.wanted != image.reference.wanted:
+        return
+    found = image.repository.resolve(target.wanted)
+    if found is None or found.digest != image.archive().top.digest:
+        raise CannotPatch(
+            "The tag was moved while the image was made again", where=str(image),
+            why=f"it names {found.digest if found is not None else 'no image'} now", hint="run the command again",
+        )  # fmt: skip

@@ -8,9 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fpack.builders.distribution.layout import DirectoryRepository
+from fpack.builders.distribution.reference import parse_reference
+from fpack.builders.intake.repository_archive import RemoteImage
+from fpack.cli.images.patch.patch import CannotPatch, check_tag
+from fpack.cli.verbs.patch import _lines
 from support.archive import Archive, file
 from support.program import Fpack, world
 from support.registry import INDEX, Registry, digest_of
+from support.repositories import MANIFEST, manifest
 
 PROJECT = """
 debian = import("fpack/debian").trixie
@@ -153,3 +159,23 @@ def test_no_platform_of_an_index_is_lost(tmp_path: Path, archive: Archive, regis
     update(archive)
     assert f"none is about {digest_of(images[1])}" in fpack.fails("patch", reference, "--plain-http")
     assert stored.tags["1"] == digest_of(index)
+
+
+def test_texts_of_a_manifest_are_shown_without_control_characters() -> None:
+    packages = [{"name": "a\x1b[2J", "old": "1", "new": "2"}]
+    image = {"arch": "amd64", "packages": packages, "others": [], "notes": ["fpack \x9b31m\nmade the image"]}
+    lines = _lines({"reference": "localhost/app", "images": [image], "pushed": None}, True)
+    assert all(line.isprintable() for line in lines)
+
+
+def test_an_image_that_was_pushed_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    repository = DirectoryRepository(tmp_path)
+    repository.write_manifest(manifest(repository, b"old"), MANIFEST, "1")
+    reference = parse_reference("registry.example/app:1")
+    image = RemoteImage(reference, lambda: repository)
+    image.archive()
+    check_tag(image, reference)
+    repository.write_manifest(manifest(repository, b"new"), MANIFEST, "1")
+    with pytest.raises(CannotPatch, match="moved"):
+        check_tag(image, reference)
+    check_tag(image, reference._replace(tag="2"))  # the old tag is left alone

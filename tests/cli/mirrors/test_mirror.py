@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from fpack.cli.mirrors import check
 from support.program import Fpack
 from support.repositories import digest_of
 from support.shells import world
@@ -214,3 +216,8 @@ def test_offline_a_registry_is_not_asked(kept: Kept) -> None:
     assert "fpack is offline" in kept.fpack.fails("--offline", "mirror", "list", "registry.invalid/a/b")
     assert "is not the address of a mirror" in kept.fpack.fails("mirror", "list", "nowhere")
     assert "without TLS" in kept.fpack.fails("mirror", "list", "http://registry.invalid/a/b")
+
+
+def test_a_check_of_a_wrong_address_fails(tmp_path: Path) -> None:
+    found = CliRunner().invoke(check.command, [str(tmp_path / "none")], standalone_mode=False)
+    assert (found.return_value, found.output) == (1, "The mirror keeps no lock.\n")
