@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from fpack.store.errors import FpackError
 
@@ -60,7 +60,7 @@ def open_repository(
     if scheme == "file":
         from .layout import DirectoryRepository
 
-        parts = urlsplit(address)
+        parts = split_address(address)
         path = unquote(parts.path)
         if parts.netloc not in ("", "localhost") or not path.startswith("/") or "\0" in path:
             raise BadAddress("The address of a directory is not valid", where=address, hint="write file:///DIRECTORY")
@@ -70,6 +70,17 @@ def open_repository(
     if scheme == "s3":
         return _bucket(address, settings)
     raise BadAddress(f"fpack knows no repositories of the kind {scheme[:20]!r}", where=address, hint=f"write {FORMS}")
+
+
+def split_address(address: str) -> SplitResult:
+    """Divide a URL. Raise BadAddress, without quoting it, as it may have a password, if that cannot be done."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        why = "its host or its port is not valid"
+        raise BadAddress("The address of a repository is not valid", why=why, hint=f"write {FORMS}") from None
+    return parts
 
 
 def _reference(text: str) -> Reference:
@@ -87,7 +98,7 @@ def _site(address: str, plain_http: bool | str, settings: Settings) -> Repositor
     from .site import SiteRepository
     from .transport import Transport, is_loopback
 
-    parts = urlsplit(address)
+    parts = split_address(address)
     if parts.username is not None or parts.query or parts.fragment or not parts.hostname:
         hint = "write https://HOST/PATH; credentials stand in the configuration of docker or podman"
         raise BadAddress("The address of a site is not valid", where=parts.hostname or "", hint=hint)
@@ -103,7 +114,7 @@ def _bucket(address: str, settings: Settings) -> Repository:
     from .signature_v4 import find_access
     from .transport import Transport, is_loopback
 
-    parts = urlsplit(address)
+    parts = split_address(address)
     bucket, prefix = parts.netloc, unquote(parts.path).strip("/")
     if not _BUCKET.match(bucket) or ".." in prefix.split("/"):
         raise BadAddress("The address of a bucket is not valid", where=address, hint="write s3://BUCKET/PREFIX")
@@ -113,7 +124,7 @@ def _bucket(address: str, settings: Settings) -> Repository:
         return BucketRepository(
             address, Transport(f"{bucket}.s3.{access.region}.amazonaws.com", "https", settings), "", prefix, access
         )
-    server = urlsplit(endpoint or f"https://s3.{access.region}.amazonaws.com")
+    server = split_address(endpoint or f"https://s3.{access.region}.amazonaws.com")
     if not server.hostname or (server.scheme != "https" and not is_loopback(server.hostname)):
         raise BadAddress("The server of buckets must have TLS", where=endpoint, hint="AWS_ENDPOINT_URL=https://HOST")
     path = f"{server.path.rstrip('/')}/{bucket}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-from fpack.builders.distribution.addresses import open_repository
+from fpack.builders.distribution.addresses import open_repository, split_address
 from fpack.builders.distribution.protocol import Repository
 from fpack.builders.distribution.reference import Reference, is_reference, parse_reference
 from fpack.store.errors import FpackError
@@ -50,7 +50,7 @@ def open_place(address: str, *, writes: bool = False, patient: bool = True, trus
     answered for the first time. trusted: the user named the address: a registry on this machine is asked without TLS.
     """
     if is_on_this_machine(address):
-        parts = urlsplit(address)
+        parts = split_address(address)
         path = Path(unquote(parts.path))
         if parts.netloc in ("", "localhost") and "\0" not in str(path) and path.is_file():
             from .bundle import BundleRepository

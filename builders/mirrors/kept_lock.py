@@ -216,7 +216,7 @@ def read_config(repository: Repository, stored: StoredLock) -> KeptLock:
             hint="a later version of fpack may have written it",
         )
     identity, lock, files = value.get("identity"), value.get("lock"), value.get("files")
-    if not isinstance(identity, str) or not _ID.match(identity) or not isinstance(lock, str):
+    if not isinstance(identity, str) or not _ID.match(identity) or not isinstance(lock, str) or not _is_unicode(lock):
         raise Corrupt("The config of a kept lock is not valid", where=repository.name)
     if not isinstance(files, list) or len(files) > MAX_FILES:
         raise Corrupt("The config of a kept lock lists no files", where=repository.name)
@@ -224,6 +224,15 @@ def read_config(repository: Repository, stored: StoredLock) -> KeptLock:
     names = tuple(text for text in missing if isinstance(text, str)) if isinstance(missing, list) else ()
     kept = tuple(_file(item, repository.name) for item in files)
     return KeptLock(identity, lock, kept, names)
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether a text can be written. JSON can have halves of characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_all(repository: Repository, entry: BlobEntry) -> bytes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from fpack.builders.distribution.addresses import BadAddress, open_repository
 from fpack.builders.distribution.reference import BadReference, Reference, is_reference, parse_reference
+from fpack.builders.mirrors.addresses import open_place
 
 D = "sha256:" + "0" * 64
 
@@ -49,3 +51,14 @@ def test_what_is_asked_for() -> None:
     assert parse_reference("a.b/c").wanted == "latest"
     assert parse_reference("a.b/c:1").wanted == "1"
     assert parse_reference(f"a.b/c:1@{D}").wanted == D
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["https://u:secret@[::1/x", "https://u:secret@h:99999/x", "file://[/x", "s3://[x/y", "https://u:secret@h\u2100/x"],
+)
+def test_an_address_that_cannot_be_divided_is_an_error_without_its_password(text: str) -> None:
+    for open_it in (open_repository, open_place):
+        with pytest.raises(BadAddress) as caught:
+            open_it(text)
+        assert "secret" not in str(caught.value)

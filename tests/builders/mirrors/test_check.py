@@ -11,12 +11,14 @@ import pytest
 from fpack.builders.debian.lock.records import Lock, PackagePin, SuitePin
 from fpack.builders.debian.lock.text import format_lock
 from fpack.builders.debian.suites import IndexPin, SuiteFile
-from fpack.builders.distribution.protocol import Unavailable
+from fpack.builders.distribution.layout import DirectoryRepository
+from fpack.builders.distribution.protocol import BlobEntry, Corrupt, ManifestDocument, Unavailable
 from fpack.builders.mirrors.check import CheckedLock, MirrorChecker
 from fpack.builders.mirrors.keeping import KeepItem, KeepRequest, ObtainedFile, keep
+from fpack.builders.mirrors.kept_lock import CONFIG, StoredLock, read_config
 from support.archive import Archive, make_deb, new_key
 from support.memory_repository import MemoryRepository, dead
-from support.repositories import digest_of
+from support.repositories import digest_of, write
 
 NOW = 1_790_000_000.0
 
@@ -133,3 +135,13 @@ def test_a_lock_that_cannot_be_read(tmp_path: Path) -> None:
     forged.repository.down = dead
     with pytest.raises(Unavailable):
         checker.check("0" * 40)
+
+
+def test_a_lock_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """It is written to a file when a bundle is unpacked."""
+    repository = DirectoryRepository(tmp_path)
+    data = b'{"format":1,"identity":"%s","lock":"\\ud800","files":[]}' % (b"0" * 40)
+    write(repository, data)
+    config = BlobEntry(CONFIG, digest_of(data), len(data))
+    with pytest.raises(Corrupt):
+        read_config(repository, StoredLock("0" * 40, ManifestDocument("", "", b""), config, {}))
