@@ -139,7 +139,8 @@ class Fetcher:
         plan = self._plan(paths)
         total = sum(part.record.length for part in plan)
         free = os.statvfs(self._store.root)
-        needed = sum(part.record.size + (part.record.length >= LARGE) * part.record.length for part in plan)
+        stored = sorted(part.record.length for part in plan if part.record.length >= LARGE)
+        needed = sum(part.record.size for part in plan) + sum(stored[-WORKERS:])  # as many parts are stored at once
         if needed > free.f_bavail * free.f_frsize:
             raise CacheError("There is not enough space for what a cache offers", why=f"its files have {needed} bytes")
         with self._lock:

@@ -274,6 +274,7 @@ class BucketRepository:
     ) -> RegistryAnswer:
         """Send a signed request, and repeat it if it fails in a way that may pass. Redirects are not followed."""
         transport = self._transport
+        transport.check_offline(self.name)
         path = self._bucket_path if key is None else f"{self._bucket_path}/{quote(self._prefix + key)}"
         words = "&".join(f"{quote(k, safe='')}={quote(v, safe='')}" for k, v in sorted((query or {}).items()))
         limit = transport.attempts

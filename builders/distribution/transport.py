@@ -164,8 +164,7 @@ class Transport:
         attempts: how often to try; None for the settings' number.
         """
         url = urljoin(f"{self.base}/", target)
-        if self._offline:
-            raise Unavailable("The registry is not on this machine", where=where, why="fpack is offline")
+        self.check_offline(where)
         limit = self.attempts if attempts is None else attempts
         for attempt in range(limit):
             last = attempt + 1 == limit
@@ -185,6 +184,11 @@ class Transport:
                     raise answers.unreachable(where, self.host, error) from None
             self.pause(attempt, pause)
         raise AssertionError("there is at least one attempt")
+
+    def check_offline(self, where: str) -> None:
+        """Raise Unavailable if nothing may be asked. where: for messages."""
+        if self._offline:
+            raise Unavailable("The registry is not on this machine", where=where, why="fpack is offline")
 
     def fetch(
         self, target: str, where: str, limit: int, *, repository: str, scopes: tuple[str, ...],

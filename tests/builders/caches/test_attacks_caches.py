@@ -15,7 +15,8 @@ from fpack.builders.caches import cache as caches
 from fpack.builders.caches import index as indexes
 from fpack.builders.caches.cache import now
 from fpack.builders.caches.check import check
-from fpack.builders.caches.errors import BadContent, BadIndex, RolledBack
+from fpack.builders.caches.errors import BadContent, BadIndex, CacheError, RolledBack
+from fpack.builders.caches.fetch import CacheSet, Fetcher
 from fpack.builders.caches.index import Index, IndexTag, decode, parse_tag
 from fpack.builders.caches.records import PathRecord, decode_record
 from fpack.builders.caches.statements import Realisation, SignedStatement, derivation_id, sign
@@ -367,3 +368,20 @@ def test_a_check_names_indexes_that_are_not_valid_and_a_cache_without_any(produc
     repository.write_manifest(b'{"schemaVersion":2,"layers":[]}', kind, str(tag))
     (fault,) = check(producer.open(repository)).faults
     assert str(tag) in fault.what
+
+
+def test_a_part_that_is_larger_than_the_disk_is_refused(producer: Machine, victim: Machine, graph: Graph) -> None:
+    """A large part is stored while it arrives."""
+    built = producer.build(graph, graph.add("top"))
+    producer.push(built)
+    record = record_of(producer, built[0])
+    time.sleep(0.002)
+    large = record._replace(blob_size=1 << 60, offset=0, length=1 << 60, raw=1 << 60)
+    producer.cache.publish(Index(now(), {built[0].base: large.encode()}))
+    victim.cache.refresh()
+    fetcher = Fetcher(victim.store, CacheSet([victim.cache], victim.warnings.append))
+    try:
+        with pytest.raises(CacheError, match="not enough space"):
+            fetcher.fetch(built)
+    finally:
+        fetcher.close()

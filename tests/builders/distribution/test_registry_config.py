@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fpack.builders.distribution.addresses import BadAddress, open_repository
 from fpack.builders.distribution.mirrored import MirroredRepository
-from fpack.builders.distribution.protocol import Corrupt, Denied
+from fpack.builders.distribution.protocol import Corrupt, Denied, Unavailable
 from fpack.builders.distribution.reference import BadReference, parse_reference
 from fpack.builders.distribution.registry_config import BadRegistryConfig, RegistryPlace, Route, find
 from support.registry import Registry, open_registry
@@ -145,3 +145,11 @@ def test_addresses_that_are_none(address: str) -> None:
     with pytest.raises((BadAddress, BadReference)) as caught:
         open_repository(address, environ={})
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/x", "https://localhost:1/x", "oci://localhost:1/x"])
+def test_nothing_is_asked_offline(address: str) -> None:
+    environ = {"FPACK_OFFLINE": "1", "AWS_ENDPOINT_URL": "http://localhost:1"}
+    with pytest.raises(Unavailable) as caught:
+        open_repository(address, environ=environ).tags()
+    assert caught.value.why == "fpack is offline"
