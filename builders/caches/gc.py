@@ -62,9 +62,14 @@ def collect(cache: Cache, days: float, *, dry_run: bool = False) -> CacheSurvey:
     for digest in survey.freed:
         with contextlib.suppress(RepositoryError):  # some registries delete only manifests, and blobs by their own gc
             cache.repository.delete(digest)
+    recent = {use.digest for use in used if use.day >= oldest}
     for use in used:
-        if use.day < oldest:
+        if use.day < oldest and use.digest not in recent:
             _delete_tag(cache.repository, str(use))
+        elif use.day < oldest:
+            # Equal lists of several days have one manifest, and with it the tags of all days would go.
+            with contextlib.suppress(RepositoryError):
+                cache.repository.delete(str(use))
     for tag in filter(is_old, cache.repository.tags(CLAIMS)):
         with contextlib.suppress(RepositoryError):
             cache.repository.delete(tag)

@@ -135,3 +135,18 @@ def test_a_manifest_with_a_number_for_a_list_is_read(
     producer.cache.repository.write_manifest(f'{{"schemaVersion":2,"{field}":1}}'.encode(), MANIFEST, "odd")
     later(monkeypatch, 40)
     assert collect(producer.cache, 30).dropped == (path.base,)
+
+
+def test_equal_uses_of_a_later_day_stay(producer: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their list is the same, so they have the same manifest."""
+    graph = Graph()
+    paths = producer.build(graph, graph.add("top"))
+    producer.push(paths)
+    repository = producer.cache.repository
+    uses.record(repository, paths)
+    later(monkeypatch, 25)
+    uses.record(repository, paths)
+    assert len(repository.tags("u-")) == 2
+    later(monkeypatch, 20)
+    assert collect(producer.cache, 30).dropped == ()
+    assert len(repository.tags("u-")) == 1
