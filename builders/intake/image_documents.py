@@ -14,9 +14,11 @@ from fpack.store.derivation import Derivation
 from fpack.store.errors import FpackError
 
 from .expected_trees import ExpectedImage, expect
-from .store_record import ARTIFACT, RecordError, StoreRecord, decode
+from .store_record import ARTIFACT, MAX_SIZE, RecordError, StoreRecord, decode
 
 MAX_CONFIG = 4 << 20
+# The limit of the process's data while it decodes a record. A valid one needs three times its size.
+MEMORY = 4 * MAX_SIZE
 
 
 class ImageDocuments(NamedTuple):
@@ -49,7 +51,8 @@ def read(archive: ImageArchive, digest: str, data: bytes, where: str) -> ImageDo
     problem: FpackError | None = None
     for _, body in embedded_manifest.attached(archive, digest, {ARTIFACT}):
         try:
-            record = decode(body, where)
+            with manifest_loading.bounded(MEMORY):  # few bytes can decode to very many values
+                record = decode(body, where)
             return ImageDocuments(
                 head, entries, dict(reader.derivations), record, expect(head, entries, record, config, manifest)
             )
