@@ -25,6 +25,7 @@ SETTINGS = {
     "cannot-run": lambda arch: "no emulator runs its programs" if evaluated(arch) == "arm64" else None,
     "emulated-by": lambda arch: "amd64" if evaluated(arch) == "sparc64" else None,
 }
+BASE = f'oci("localhost:5000/base@sha256:{"5" * 64}")'
 CRATES_IO = "registry+https://github.com/rust-lang/crates.io-index"
 COMPOSER = '{ "packages": [{ "name": "%s", "version": "1", "dist": { "type": "zip", "url": "%s" } }] }'
 FILES = {
@@ -152,6 +153,11 @@ OTHERS = [
     'container { name, packages = [debian.trixie.dash, debian.trixie.for("arm64").gcc] }',
     'container { name, packages = [debian.trixie.dash], platform = "arm64", configure = true }',
     'container { name, packages = [debian.trixie.dash], platform = "vax" }',
+    'container { name, packages = [debian.trixie.dash], created = "yesterday" }',
+    "container { name, packages = [debian.trixie.dash], base = debian.trixie.dash }",
+    f"container {{ name, packages = [debian.trixie.dash], configure = true, base = {BASE} }}",
+    'container { name, packages = [debian.trixie.dash], base = oci("team/base:1") }',
+    f"container {{ name, packages = [debian.trixie.dash], base = {BASE.replace(')', ', hides = [5])')} }}",
     "container { name, packages = [debian.trixie.for(5).dash] }",
     '(debian.trixie.dash.with { deb = text("a", "x") }).for("arm64").deb',
     'fetch { sha256 = "" }',
