@@ -3,9 +3,10 @@
 import-common = import("./common.fp")
 
 # The fields are those of `python`.
-planned({ requirements, lock, project, needs, extras, groups, flags, given }) =
+planned({ requirements, lock, project, needs, extras, groups, flags, apart, given }) =
   let
     common = import-common
+    own = import("./apart-python.fp")
     system = common.debian-tools(given, ["python3", "libc6"])
     plan = planner({
       python = full-version(head(system).version)
@@ -17,17 +18,23 @@ planned({ requirements, lock, project, needs, extras, groups, flags, given }) =
     listing = text("packages", join(["${f.role} ${f.path}\n" for f in files], ""))
     local = join([" ./${quoted(l)}" for l in plan.local], "")
     version = given.version or "0"
-  in common.with-defaults(given, ["python3", "python3-pip", ...plan.tools], {
-    configure = "python3 -m venv --without-pip \"$out\""
+    tools = ["python3-pip", ...plan.tools]
     # pip builds what is no wheel with the files of the lock alone, each build in an environment of its own.
     build = if files == [] then null else """
       install=
       while read -r role each; do
         links="\${links:-} --find-links $each"
         if [ "$role" = run ]; then install="$install $each/*"; fi
-      done <"$packages"
-      if [ -n "$install" ]; then ${pip} --no-deps $links $install; fi
+      done <"\${packages:-/dev/null}"
+      if [ -n "$install" ] && [ -z "\${python_environment:-}" ]; then (cd / && ${pip} --no-deps $links $install); fi
     """
+    packages = if files == [] then {} else { packages = "${listing}" }
+    environment = if apart && any(files, f => f.role == "run") then
+        own.environment(given, tools, head(system).version, build, { ...own.of-pip, ...packages })
+      else null
+  in common.with-defaults(given, ["python3", ...tools], {
+    configure = own.configure
+    build
     check = null
     install = """
       ${if local == "" then ":" else "${pip} --no-deps \${links:-}${local}"}
@@ -36,17 +43,12 @@ planned({ requirements, lock, project, needs, extras, groups, flags, given }) =
         ${if plan.installs then "${version-of(version)}${pip} --no-deps${common.words(flags)} \${links:-} ." else ":"}
       fi
     """
-    # Compiled files that contain the hash of their source, not its time, are reproducible.
-    fixup = """
-      rm -f "$out"/bin/[Aa]ctivate* "$out"/lib/python3*/site-packages/*.dist-info/direct_url.json
-      find "$out" -name __pycache__ -prune -exec rm -r {} +
-      python3 -m compileall -q --invalidation-mode unchecked-hash "$out" || true
-    """
+    fixup = own.fixup
     env = {
-      PIP_DISABLE_PIP_VERSION_CHECK = "1"
-      PIP_NO_CACHE_DIR = "1"
-      PYTHONHASHSEED = "0"
-      ...if files == [] then {} else { packages = "${listing}" }
+      ...own.of-pip
+      # What the build of the project requires is among the files.
+      ...if environment == null || plan.installs || local != "" then packages else {}
+      ...own.taken(environment)
     }
     runtime = common.debian-tools(given, ["python3"])
   })

@@ -8,6 +8,7 @@
 # extras, groups: the extras and dependency groups that are installed too.
 # python: a minor version such as "3.11", instead of that of the release: a release that has it is used.
 # sources: some packages of `requirements` or `lock` are source distributions to build; with `project`, they just may be.
+# apart: install the packages of the lock as a derivation of its own, which an edit does not install again.
 # The result is a virtual environment: $out/bin has the commands. A project with a pyproject.toml or setup.py is
 # installed in it; the files of any other are in $out/app. All else is as in `package`.
 python({
@@ -20,6 +21,7 @@ python({
   python: string | null = null,
   sources: bool = false,
   flags: list = [],
+  apart: bool = true,
   ...rest
 }) =
   let
@@ -29,13 +31,14 @@ python({
     simple = lock == null || match("${read-text(lock)}", "(?s).*\\block-version\\s*=.*") != null
   in
     if project == null && needs == [] && extras == [] && groups == [] && hashed && simple then
-      with-hashes({ requirements, lock, sources, flags, given })
-    else chosen.planned({ requirements, lock, project, needs, extras, groups, flags, given })
+      with-hashes({ requirements, lock, sources, flags, apart, given })
+    else chosen.planned({ requirements, lock, project, needs, extras, groups, flags, apart, given })
 
 # The packages of a file of hashes, which pip chooses.
-with-hashes({ requirements, lock, sources, flags, given }) =
+with-hashes({ requirements, lock, sources, flags, apart, given }) =
   let
     common = import("./common.fp")
+    own = import("./apart-python.fp")
     needs = if requirements != null then from-requirements(read-text(requirements))
       else if lock != null then from-lock(read-toml(lock))
       else []
@@ -43,17 +46,23 @@ with-hashes({ requirements, lock, sources, flags, given }) =
     files = [file(system, sources, need) for need in needs]
     listing = text("requirements.txt", join([line(need) for need in needs], ""))
     tools = [
-      "python3",
       "python3-pip",
       ...if sources then ["gcc", "libc6-dev", "python3-dev", "python3-setuptools", "python3-wheel"] else [],
     ]
-  in common.with-defaults(given, tools, {
-    configure = "python3 -m venv --without-pip \"$out\""
     build = if needs == [] then null else """
-      folders=
-      for each in $wheels; do folders="$folders --find-links $each"; done
-      ${pip(sources)} --require-hashes --no-deps $folders -r "$requirements"
+      if [ -z "\${python_environment:-}" ]; then
+        folders=
+        for each in $wheels; do folders="$folders --find-links $each"; done
+        (cd / && ${pip(sources)} --require-hashes --no-deps $folders -r "$requirements")
+      fi
     """
+    packages = if needs == [] then {} else { wheels = join(["${f}" for f in files], " "), requirements = "${listing}" }
+    environment = if apart && needs != [] then
+        own.environment(given, tools, head(system).version, build, { ...own.of-pip, ...packages })
+      else null
+  in common.with-defaults(given, ["python3", ...tools], {
+    configure = own.configure
+    build
     check = null
     install = """
       if [ -n "\${source:-}" ]; then
@@ -64,21 +73,8 @@ with-hashes({ requirements, lock, sources, flags, given }) =
         fi
       fi
     """
-    # Compiled files that contain the hash of their source, not its time, are reproducible.
-    fixup = """
-      rm -f "$out"/bin/[Aa]ctivate* "$out"/lib/python3*/site-packages/*.dist-info/direct_url.json
-      find "$out" -name __pycache__ -prune -exec rm -r {} +
-      python3 -m compileall -q --invalidation-mode unchecked-hash "$out" || true
-    """
-    env = {
-      PIP_DISABLE_PIP_VERSION_CHECK = "1"
-      PIP_NO_CACHE_DIR = "1"
-      PYTHONHASHSEED = "0"
-      ...if needs == [] then {} else {
-        wheels = join(["${f}" for f in files], " ")
-        requirements = "${listing}"
-      }
-    }
+    fixup = own.fixup
+    env = { ...own.of-pip, ...if environment == null then packages else own.taken(environment) }
     runtime = common.debian-tools(given, ["python3"])
   })
 

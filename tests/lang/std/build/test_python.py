@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
-from support.evaluations import Plan, Project, scripts, variables
+from fpack.store.derivation import Derivation
+from support.evaluations import Build, Plan, Project, scripts, variables
 
 VERSIONS = {
     "bullseye python3": "3.9.2-3", "jammy python3": "3.10.6-1~22.04", "bookworm python3": "3.11.2-1+b1",
@@ -59,7 +64,7 @@ def test_a_release_that_is_given_too_is_used(project: Project) -> None:
 
 
 def test_packages_with_hashes_are_installed_by_pip_from_the_store(project: Project) -> None:
-    build, _ = planned(project, "requirements = ./app/requirements.txt")
+    build, _ = planned(project, "requirements = ./app/requirements.txt, apart = false")
     assert list(scripts(build.own)) == ["unpack", "configure", "build", "install", "fixup"]
     assert build.text("requirements.txt") == f"click==8.1.0 --hash=sha256:{'5' * 64}\n"
     found = variables(build.own)
@@ -67,7 +72,7 @@ def test_packages_with_hashes_are_installed_by_pip_from_the_store(project: Proje
     script = scripts(build.own)["build"]
     assert '--no-index --no-compile --no-warn-script-location --require-hashes --no-deps $folders -r "$requ' in script
     assert "PYTHONPATH" not in script and "gcc" not in build.tools(build.own)
-    sources, _ = planned(project, "requirements = ./app/requirements.txt, sources = true")
+    sources, _ = planned(project, "requirements = ./app/requirements.txt, apart = false, sources = true")
     assert "--no-build-isolation" in scripts(sources.own)["build"]
     assert sources.tools(sources.own) >= {"gcc", "python3-dev", "python3-setuptools"}
     assert sources.kinds("pypi")[0].args["sources"] is True
@@ -121,3 +126,128 @@ def test_a_plan_without_packages_copies_the_files(project: Project) -> None:
     install = scripts(build.own)["install"]
     assert 'cp -r . "$out/app"' in install and "pip" not in install and "PRETEND" not in install
     assert "packages" not in variables(build.own)
+
+
+def environment_of(build: Build) -> Derivation:
+    """Return the build of the environment that a program's build takes."""
+    assert variables(build.own)["python_environment"].endswith(f"-{build.own.name}")
+    (found,) = [made for made in build.kinds("exec") if made.name == build.own.name and made is not build.own]
+    return found
+
+
+def test_an_edit_changes_no_input_of_the_environment(project: Project) -> None:
+    fields = "requirements = ./app/requirements.txt"
+    before, _ = planned(project, fields)
+    project.write({"app/app.py": "print(1)\n"})
+    after, _ = planned(project, fields)
+    assert before.own.inputs != after.own.inputs
+    environment = environment_of(before)
+    assert environment == environment_of(after)
+    # Its phases are those of the program without the source, so that it is what they would make.
+    assert list(scripts(environment)) == ["configure", "build", "fixup"]
+    own = scripts(before.own)
+    assert all(own[phase] == script for phase, script in scripts(environment).items())
+    assert environment.args["strip"] is False and before.root(environment) == before.root(before.own)
+    found = variables(environment)
+    assert found["wheels"].endswith("-click-8.1.0") and found["requirements"].endswith("-requirements.txt")
+    assert not variables(before.own).keys() & {"wheels", "requirements"} and "source" not in found
+
+
+def test_the_environment_of_a_plan_has_its_packages_and_the_project_what_its_build_requires(project: Project) -> None:
+    files = [{**FILE, "role": "run"}, {**FILE, "project": "hatchling", "version": "1.0", "role": "build"}]
+    plan = {**NONE, "files": files, "tools": ["gcc"]}
+    fields = 'project = ./app, version = "2", libs = [package { name = "own" }], env = { CFLAGS = "-O3" }'
+    build, _ = planned(project, fields, plan)
+    environment = environment_of(build)
+    assert environment.name == "app-2" and variables(environment)["CFLAGS"] == "-O3"
+    assert build.tools(environment) >= {"gcc", "python3-pip"} and build.root(environment) == build.root(build.own)
+    assert variables(environment)["LIBRARY_PATH"] == variables(build.own)["LIBRARY_PATH"]
+    assert "packages" in variables(environment) and "packages" not in variables(build.own)
+    installed, _ = planned(project, fields, {**plan, "installs": True})
+    assert variables(installed.own)["packages"] == variables(environment_of(installed))["packages"]
+    without, _ = planned(project, fields, {**plan, "files": files[1:]})
+    assert "python_environment" not in variables(without.own) and "packages" in variables(without.own)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "apart = false",
+        *(f'{phase} = "true"' for phase in ("unpack", "patch", "configure", "build", "fixup")),
+        'python = "3.9"',
+        'python = "3.10"',
+    ],
+)  # fmt: skip
+def test_a_program_that_changes_the_environment_has_none(project: Project, fields: str) -> None:
+    build, _ = planned(project, f"requirements = ./app/requirements.txt, {fields}")
+    assert len(build.kinds("exec")) == 1 and "wheels" in variables(build.own)
+
+
+@pytest.mark.parametrize("fields", ['version = "1"', "source = ./app.tar.gz"])
+def test_a_source_that_nobody_edits_has_no_environment(project: Project, fields: str) -> None:
+    project.write({"app.tar.gz": ""})
+    text = f'python {{ name = "app", requirements = ./app/requirements.txt, {fields} }}'
+    assert len(project.build(text, versions=VERSIONS).kinds("exec")) == 1
+
+
+def test_a_change_of_the_default_build_is_of_what_installs_the_packages(project: Project) -> None:
+    text = 'python { name = "app", source = ./app, requirements = ./app/requirements.txt }'
+    build = project.build(f'({text}).with(old => {{ build = "${{old.build}}true" }})', versions=VERSIONS)
+    assert len(build.kinds("exec")) == 1 and scripts(build.own)["build"].endswith("fi\ntrue")
+
+
+class Folders:
+    """An environment and a program that is made from it, as the script that takes bytecode sees them."""
+
+    def __init__(self, folder: Path, script: str) -> None:
+        self.environment, self.out = (folder / f"{letter * 32}-app-0" for letter in "ab")
+        self.script = script
+
+    def write(self, name: str, text: str, *, compiled: bool = True) -> None:
+        """Write a file of the environment and of the program, and the environment's bytecode."""
+        for place in (self.environment, self.out):
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_text(text.replace("PATH", place.name))
+        if compiled:
+            bytecode = self.bytecode(self.environment, name)
+            bytecode.parent.mkdir(exist_ok=True)
+            bytecode.write_bytes(b"compiled in " + self.environment.name.encode())
+
+    @staticmethod
+    def bytecode(place: Path, name: str) -> Path:
+        return Path(importlib.util.cache_from_source(str(place / name)))
+
+    def run(self) -> list[str]:
+        """Return the files that are left to compile, below the program's directory."""
+        env = {"python_environment": str(self.environment), "out": str(self.out)}
+        done = subprocess.run([sys.executable, "-I", "-c", self.script], env=env, capture_output=True, check=True)
+        return [line.removeprefix(str(self.out)) for line in done.stdout.decode().splitlines()]
+
+
+@pytest.fixture
+def folders(project: Project, tmp_path: Path) -> Folders:
+    build, _ = planned(project, "requirements = ./app/requirements.txt")
+    return Folders(tmp_path / "store", build.text("bytecode.py"))
+
+
+def test_bytecode_is_taken_of_equal_sources_alone(folders: Folders) -> None:
+    for name in ("lib/same.py", "lib/own_path.py", "lib/changed.py", "lib/link.py", "lib/gone.py"):
+        folders.write(name, "path = 'PATH'\n")
+    folders.write("lib/uncompiled.py", "")
+    folders.bytecode(folders.environment, "lib/uncompiled.py").unlink()
+    (folders.out / "lib/changed.py").write_text("path = 2\n")
+    (folders.out / "lib/new.py").write_text("")
+    (folders.out / "lib/link.py").unlink()
+    (folders.out / "lib/link.py").symlink_to("same.py")
+    (folders.out / "lib/gone.py").unlink()
+    assert folders.run() == ["/lib/changed.py", "/lib/link.py", "/lib/new.py", "/lib/uncompiled.py"]
+    cache = folders.bytecode(folders.out, "lib/same.py").parent
+    taken = {folders.bytecode(folders.out, f"lib/{name}.py") for name in ("same", "own_path")}
+    assert set(cache.iterdir()) == taken
+    assert {file.read_bytes() for file in taken} == {b"compiled in " + folders.out.name.encode()}
+
+
+def test_names_that_no_list_can_have_let_all_be_compiled(folders: Folders) -> None:
+    folders.write("lib/same.py", "")
+    (folders.out / "lib/a\nb.py").write_text("")
+    assert folders.run() == [""] and not folders.bytecode(folders.out, "lib/same.py").exists()
