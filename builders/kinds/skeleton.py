@@ -14,6 +14,7 @@ from blake3 import blake3
 from fpack.builders import arguments
 from fpack.builders.exec.cargo_skeleton import cargo_skeleton
 from fpack.builders.exec.go_skeleton import go_skeleton
+from fpack.builders.exec.node_skeleton import node_skeleton
 from fpack.builders.exec.skeleton import Skeleton, SourceFiles
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.store.files.pool import FileNode
@@ -24,7 +25,7 @@ VERSION = 1
 
 
 class SkeletonArgs(NamedTuple):
-    """The arguments. source: a directory. language: go or rust. vendor: the directory of crates."""
+    """The arguments. source: a directory. language: go, node or rust. vendor: the directory of crates."""
 
     source: StorePath
     language: str
@@ -69,9 +70,12 @@ class SkeletonBuilder(BaseBuilder):
 def _skeleton(source: SourceFiles, args: SkeletonArgs) -> Skeleton:
     if args.language == "go":
         return go_skeleton(source)
+    if args.language == "node":
+        return node_skeleton(source)
     if args.language == "rust":
         return cargo_skeleton(source, args.vendor)
-    raise BuildError(f"There is no skeleton of the language {args.language!r}", hint="the languages are go and rust")
+    hint = "the languages are go, node and rust"
+    raise BuildError(f"There is no skeleton of the language {args.language!r}", hint=hint)
 
 
 def _entries(node: Node, start: str = "") -> Iterator[tuple[str, Node]]:

@@ -95,6 +95,9 @@ def test_scripts_run_where_they_are_asked_for(
     log = world.fpack("log", "says", cwd=project).stdout
     assert "the scripts of addon, made do not run: scripts = true runs them" in log
     file = project / "fpack.fp"
+    file.write_text(f"{file.read_text()}together = says.with {{ apart = false }}\n")
+    built = [world.fpack("build", name, "--json", cwd=project, env=env).stdout for name in ("says", "together")]
+    assert json.loads(built[0])["path"] == json.loads(built[1])["path"]
     file.write_text(file.read_text().replace("  lock ", "  scripts = true\n  lock "))
     done = world.fpack("run", "says", "--", "says", cwd=project, env=env, timeout=900)
     assert done.stdout == "compiled and made\n"

@@ -51,7 +51,9 @@ install = """
 # The go command asks a program for entries, from Go 1.24 on. Before, it needs a directory that it can write, whose links
 # take longer to make and to delete; without the time of the last trim, it would delete them as unused.
 take = """
-  if [ -x "$imported/serve" ]; then
+  if [ -z "\${imported:-}" ]; then
+    :
+  elif [ -x "$imported/serve" ]; then
     export GOCACHEPROG="$imported/serve $imported/entries"
   else
     mkdir -p $GOCACHE

@@ -37,8 +37,10 @@ install = """
 
 # All files get one time: cargo compiles a unit again if a file of its dependencies is newer than its own.
 take = """
-  mkdir -p target
-  cp -r "$crates/." target
-  chmod -R u+w target
-  find target -exec touch -d "@$(date +%s)" {} +
+  if [ -n "\${crates:-}" ]; then
+    mkdir -p target
+    cp -r "$crates/." target
+    chmod -R u+w target
+    find target -exec touch -d "@$(date +%s)" {} +
+  fi
 """

@@ -5,7 +5,8 @@
 # omit: kinds of dependencies to omit; a `build` still has those of development, which are removed after it. scripts: run
 # the install scripts of packages, in the sandbox, with the compilers for extensions; otherwise the log lists the packages
 # that have scripts. node: another version than the release's, as a range such as "22": the binary of Node's authors that
-# npm's registry has, recorded in fpack.lock. All else is as in `package`.
+# npm's registry has, recorded in fpack.lock. apart: install what npm installs from a current lock as a derivation of its
+# own, which an edit does not install again. All else is as in `package`.
 # The program is in $out/app; $out/bin has the commands that its package.json defines.
 node({
   lock: path | null = null,
@@ -13,12 +14,13 @@ node({
   omit: list = ["dev"],
   scripts: bool = false,
   node: string | null = null,
+  apart: bool = true,
   ...rest
 }) =
   let
     simple = project == null && node == null && lock != null && is-current(lock)
   in
-    if simple then with-npm({ lock, omit, scripts, given = rest })
+    if simple then with-npm({ lock, omit, scripts, apart, given = rest })
     else import("./node-planned.fp").planned({ lock, project, omit, scripts, node, given = rest })
 
 # True for a lock of npm 7 or newer with an SHA-2 digest of each package, which npm itself can install from.
@@ -29,7 +31,7 @@ is-current(lock) =
   in get(data, "lockfileVersion", 1) >= 2 && has(data, "packages")
     && all(values(data.packages), p => match(get(p, "integrity", "sha512-"), "(?s).*sha(256|384|512)-.*") != null)
 
-with-npm({ lock, omit, scripts, given }) =
+with-npm({ lock, omit, scripts, apart, given }) =
   let
     common = import("./common.fp")
     data = read-json(lock)
@@ -44,9 +46,9 @@ with-npm({ lock, omit, scripts, given }) =
       if get(p, "hasInstallScript", false)
     ]
     compilers = ["g++", "make", "python3", "node-gyp", "libnode-dev"]
-  in common.with-defaults(given, ["nodejs", "npm", ...if scripts then compilers else []], {
+    tools = ["nodejs", "npm", ...if scripts then compilers else []]
     # npm takes each archive from the store, and checks its integrity again.
-    configure = """
+    install = """
       cp package-lock.json /build/package-lock.json
       node -e '
         const fs = require("fs")
@@ -54,12 +56,20 @@ with-npm({ lock, omit, scripts, given }) =
         const files = JSON.parse(fs.readFileSync(process.env.files))
         for (const [where, file] of Object.entries(files)) lock.packages[where].resolved = "file:" + file
         fs.writeFileSync("package-lock.json", JSON.stringify(lock))'
-      ${if scripts || scripted == [] then ":" else "echo '${not-run(scripted)}'"}
       npm ci --offline --no-audit --no-fund${ignore}${left-out}
       cp /build/package-lock.json package-lock.json
       rm -f node_modules/.package-lock.json
       ${if scripts then left-by-compilers else ":"}
     """
+    variables = { npm_config_cache = "/build/npm", npm_config_update_notifier = "false" }
+    archives = { files = "${listing}" }
+    own = import("./apart-node.fp")
+    note = if scripts || scripted == [] then "" else "echo '${not-run(scripted)}'\n"
+    prepare = note + own.taken-or(install)
+    modules = if apart then own.modules(given, data, scripts, tools, prepare, { ...variables, ...archives })
+      else null
+  in common.with-defaults(given, tools, {
+    configure = prepare
     check = null
     install = """
       mkdir -p "$out/bin"
@@ -73,11 +83,7 @@ with-npm({ lock, omit, scripts, given }) =
           fs.symlinkSync(path.join("../app", file), path.join(process.env.out, "bin", name))
         }'
     """
-    env = {
-      files = "${listing}"
-      npm_config_cache = "/build/npm"
-      npm_config_update_notifier = "false"
-    }
+    env = { ...variables, ...if modules == null then archives else { node_packages = "${modules}" } }
     runtime = common.debian-tools(given, ["nodejs"])
   })
 

@@ -41,6 +41,7 @@ RUST = {
     "vendor/regex/src/lib.rs": "pub fn r() {}\n",
     "vendor/regex/Cargo.toml": '[package]\nname = "regex"\n',
 }
+NODE = {"package.json": "{}", "package-lock.json": "{}", "server.js": ""}
 
 
 def skeleton(folder: Path, files: dict[str, str], **args: str) -> dict[str, str]:
@@ -60,6 +61,14 @@ def test_a_go_skeleton_has_module_files_vendor_and_what_is_imported_from_elsewhe
     assert made.pop(".fpack/test-imports") == "testing\n"
     kept = ("go.mod", "go.sum", "vendor/modules.txt", "vendor/golang.org/x/text/language/l.go")
     assert made == {path: GO[path] for path in kept}
+
+
+def test_a_node_skeleton_has_what_npm_reads(tmp_path: Path) -> None:
+    kept = {"package.json": "{}", "package-lock.json": "{}", ".npmrc": "a=b"}
+    more = {"server.js": "", "packages/a/package.json": "{}"}
+    assert skeleton(tmp_path / "a", {**kept, **more}, language="node") == kept
+    # An empty file may be a symlink to any other one.
+    assert skeleton(tmp_path / "b", {**kept, **more, ".npmrc": ""}, language="node") == {**kept, **more, ".npmrc": ""}
 
 
 def test_a_rust_skeleton_has_manifests_and_crates_and_empty_targets(tmp_path: Path) -> None:
@@ -86,6 +95,8 @@ def test_a_rust_skeleton_has_manifests_and_crates_and_empty_targets(tmp_path: Pa
         ("rust", RUST, {"src/bin/new.rs": ""}, True),
         ("rust", RUST, {"vendor/regex/src/lib.rs": "x"}, True),
         ("rust", RUST, {"Cargo.lock": ""}, True),
+        ("node", NODE, {"server.js": "// more\n", "new.js": ""}, False),
+        ("node", NODE, {"package.json": '{"name": "x"}'}, True),
     ],
 )
 def test_only_a_change_of_dependencies_changes_a_skeleton(

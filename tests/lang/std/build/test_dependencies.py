@@ -54,6 +54,14 @@ def test_what_changes_the_source_first_is_compiled_together(project: Project, la
 
 
 @pytest.mark.parametrize("language", APART)
+def test_a_change_of_the_default_phase_takes_nothing(project: Project, language: str) -> None:
+    text = f'({language} {{ name = "app", source = ./app }}).with(old => {{ configure = "${{old.configure}}true" }})'
+    own = project.build(text).own
+    taken = "imported" if language == "go" else "crates"
+    assert taken not in variables(own) and f"${{{taken}:-}}" in scripts(own)["configure"]
+
+
+@pytest.mark.parametrize("language", APART)
 def test_selected_files_of_a_directory_are_a_directory(project: Project, language: str) -> None:
     build = project.build(f'{language} {{ name = "app", source = source(./app, {{ drop = ["a.patch"] }}) }}')
     assert build.kinds("skeleton") and APART[language] in build

@@ -10,18 +10,19 @@ import pytest
 from support.evaluations import Build, Plan, Project, scripts, variables
 
 INTEGRITY = "sha512-" + "A" * 86 + "=="
-LOCK = {
-    "lockfileVersion": 3,
-    "packages": {
-        "": {"name": "app"},
-        "node_modules/left": {"version": "1.0.0", "integrity": INTEGRITY, "hasInstallScript": True},
-        "node_modules/@a/b": {"version": "2.0.0", "integrity": INTEGRITY, "resolved": "https://example.org/b.tgz"},
-        "node_modules/tool": {"version": "3.0.0", "integrity": INTEGRITY, "dev": True},
-        "node_modules/mac": {"version": "4.0.0", "integrity": INTEGRITY, "optional": True, "os": ["darwin"]},
-        "node_modules/arm": {"version": "5.0.0", "integrity": INTEGRITY, "optional": True, "cpu": ["arm64"]},
-        "node_modules/own": {"resolved": "own", "link": True},
-    },
+PACKAGES: dict[str, dict[str, Any]] = {
+    "": {"name": "app"},
+    "node_modules/left": {"version": "1.0.0", "integrity": INTEGRITY, "hasInstallScript": True},
+    "node_modules/@a/b": {"version": "2.0.0", "integrity": INTEGRITY, "resolved": "https://example.org/b.tgz"},
+    "node_modules/tool": {"version": "3.0.0", "integrity": INTEGRITY, "dev": True},
+    "node_modules/mac": {"version": "4.0.0", "integrity": INTEGRITY, "optional": True, "os": ["darwin"]},
+    "node_modules/arm": {"version": "5.0.0", "integrity": INTEGRITY, "optional": True, "cpu": ["arm64"]},
+    "node_modules/own": {"resolved": "own", "link": True},
 }
+LOCK = {"lockfileVersion": 3, "packages": PACKAGES}
+UNLINKED: dict[str, Any] = {
+    **LOCK, "packages": {where: each for where, each in PACKAGES.items() if "link" not in each},
+}  # fmt: skip
 
 
 def archive(name: str, version: str = "1.0.0") -> dict[str, Any]:
@@ -74,6 +75,42 @@ def test_npm_installs_from_a_current_lock(project: Project) -> None:
     configure = scripts(build.own)["configure"]
     assert "npm ci --offline --no-audit --no-fund --ignore-scripts --omit=dev\n" in configure
     assert "echo 'the scripts of left do not run: scripts = true runs them'" in configure
+
+
+def test_an_edit_does_not_install_packages_again(project: Project) -> None:
+    project.write({"app/package-lock.json": json.dumps(UNLINKED)})
+    build, _ = planned(project, 'lock = ./app/package-lock.json, env = { A = "b" }, release = "bookworm"')
+    apart, skeleton = build["node-modules-0"], build["skeleton"]
+    assert (skeleton.kind, skeleton.args["language"]) == ("skeleton", "node")
+    assert variables(apart)["source"].endswith("-skeleton") and apart.args["strip"] is False
+    assert list(scripts(apart)) == ["unpack", "configure", "install"] and variables(apart)["A"] == "b"
+    assert build.root(apart) == build.root(build.own) and build.root(apart).args["release"] == "bookworm"
+    # The archives are inputs of what installs them alone.
+    assert variables(apart)["files"].endswith("-files.json") and "files" not in variables(build.own)
+    assert variables(build.own)["node_packages"].endswith("-node-modules-0")
+    # A change of the phase is one of what installs the packages, too.
+    configure = scripts(build.own)["configure"]
+    assert scripts(apart)["configure"] == configure and "npm ci" in configure and "$node_packages" in configure
+
+
+@pytest.mark.parametrize(
+    ("lock", "fields"),
+    [
+        ({}, "apart = false"),
+        ({}, "scripts = true"),
+        ({}, 'folder = "sub"'),
+        ({}, "patches = [./app/package.json]"),
+        *(({}, f'{phase} = "true"') for phase in ("unpack", "patch", "configure")),
+        ({"node_modules/own": {"resolved": "own", "link": True}}, ""),
+    ],
+)
+def test_packages_that_may_need_more_of_the_project_are_installed_in_its_build(
+    project: Project, lock: dict[str, Any], fields: str
+) -> None:
+    data = {**UNLINKED, "packages": {**UNLINKED["packages"], **lock}}
+    project.write({"app/package-lock.json": json.dumps(data)})
+    build, _ = planned(project, f"lock = ./app/package-lock.json, {fields}")
+    assert "node-modules-0" not in build and not build.kinds("skeleton") and "files" in variables(build.own)
 
 
 def test_packages_for_the_architecture_and_for_development(project: Project) -> None:
