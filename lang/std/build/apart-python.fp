@@ -32,15 +32,19 @@ taken(environment) =
   if environment == null then {}
   else { python_environment = "${environment}", python_bytecode = "${text("bytecode.py", bytecode)}" }
 
-# The copy has its own path in place of the environment's, which is as long.
+# The copy has its own path in place of the environment's. In a build that is as long and differs in its hash alone; in a
+# shell for the phases, it is another one.
 configure = """
   if [ -n "\${python_environment:-}" ]; then
-    cp -r "$python_environment" "$out"
+    mkdir -p "$out"
+    cp -r "$python_environment/." "$out"
     chmod -R u+w "$out"
     find "$out" -name __pycache__ -prune -exec rm -r {} +
-    from=\${python_environment#/fpack/store/} to=\${out#/fpack/store/}
-    { LC_ALL=C grep -rlZF "\${from:0:32}" "$out" || true; } |
-      LC_ALL=C xargs -0 -r sed -i "s/\${from:0:32}/\${to:0:32}/g"
+    from=$python_environment to=\${out//[&|]/\\\\&}
+    case $out in
+      /fpack/store/*) from=\${from:13:32} to=\${to:13:32} ;;
+    esac
+    { LC_ALL=C grep -rlZF "$from" "$out" || true; } | LC_ALL=C xargs -0 -r sed -i "s|$from|$to|g"
   else
     (cd / && python3 -m venv --without-pip "$out")
   fi
@@ -50,10 +54,9 @@ configure = """
 fixup = """
   rm -f "$out"/bin/[Aa]ctivate* "$out"/lib/python3*/site-packages/*.dist-info/direct_url.json
   find "$out" -name __pycache__ -prune -exec rm -r {} +
-  if [ -n "\${python_environment:-}" ]; then python3 -I "$python_bytecode"; else echo "$out"; fi >/build/compiled
-  if [ -s /build/compiled ]; then
-    (cd / && python3 -m compileall -q --invalidation-mode unchecked-hash -i /build/compiled) || true
-  fi
+  list=$(mktemp)
+  if [ -n "\${python_environment:-}" ]; then python3 -I "$python_bytecode"; else echo "$out"; fi >"$list"
+  if [ -s "$list" ]; then (cd / && python3 -m compileall -q --invalidation-mode unchecked-hash -i "$list") || true; fi
 """
 
 bytecode = """
@@ -73,8 +76,9 @@ bytecode = """
   for folder, folders, names in os.walk(out):
       folders[:] = sorted(folder for folder in folders if folder != "__pycache__")
       files += [os.path.join(folder, name) for name in sorted(names) if name.endswith(".py")]
-  if any(not path.isprintable() for path in files):
-      print(out)  # the list of files has one a line
+  # A list of files has one a line. Bytecode has lengths of strings.
+  if os.path.dirname(environment) != os.path.dirname(out) or any(not path.isprintable() for path in files):
+      print(out)
       sys.exit()
   for path in files:
       before = environment + path[len(out):]

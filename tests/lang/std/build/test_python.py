@@ -247,6 +247,12 @@ def test_bytecode_is_taken_of_equal_sources_alone(folders: Folders) -> None:
     assert {file.read_bytes() for file in taken} == {b"compiled in " + folders.out.name.encode()}
 
 
+def test_a_path_of_another_length_lets_all_be_compiled(folders: Folders, tmp_path: Path) -> None:
+    folders.out = tmp_path / "out"
+    folders.write("lib/same.py", "")
+    assert folders.run() == [""] and not folders.bytecode(folders.out, "lib/same.py").exists()
+
+
 def test_names_that_no_list_can_have_let_all_be_compiled(folders: Folders) -> None:
     folders.write("lib/same.py", "")
     (folders.out / "lib/a\nb.py").write_text("")
