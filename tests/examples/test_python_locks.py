@@ -6,7 +6,7 @@ The packages come from a server of the test's own, where the lock says, and from
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -106,7 +106,6 @@ hashes = {{ sha256 = "{"cd" * 32}" }}
     assert told["todo"] == [] and "  project = ./pyproject.toml\n" in told["text"]
     assert world.fpack("run", "adds", "--", "adds", "40", "2", cwd=project, timeout=900).stdout == "the sum is 42\n"
     assert json.loads(world.fpack("eval", "adds.env", "--json", cwd=project).stdout)["python_environment"]
-    _assert_equal_together(world, project)
     packed = world.fpack.pack(cwd=project, timeout=300)
     assert podman.run(podman.load(project / packed["file"]), "2", "3").stdout == "the sum is 5\n"
     sources = json.loads(Path(packed["manifest"]).read_text())["sources"]
@@ -134,23 +133,23 @@ def test_requirements_from_a_directory_of_pips(world: World, index: Index, proje
     place.write_text(text.replace("SOURCES", "true"))
     done = world.fpack("run", "adds", "--", "adds", "1", "1", cwd=project, env=env, timeout=600)
     assert done.stdout == "the sum is 2\n"
-    # A project that has a file of a package, too: its own file and bytecode are those of the result.
+
+
+def test_packages_installed_apart_are_the_files_of_one_build(world: World, index: Index, project: Path) -> None:
+    (project / "requirements.txt").write_text(f"words==2.0 --hash=sha256:{index.words}\n")
+    # Of the file that both have, the project's own is that of the result, and so is its bytecode.
     with open(project / "pyproject.toml", "a") as file:
         file.write('[tool.setuptools]\npy-modules = ["adds", "words"]\n')
     (project / "words.py").write_text('ANSWER = "it is"\n')
-    assert world.fpack("run", "adds", "--", "adds", "1", "1", cwd=project, env=env, timeout=600).stdout == "it is 2\n"
-    _assert_equal_together(world, project, env)
-
-
-def _assert_equal_together(world: World, project: Path, env: Mapping[str, str] | None = None) -> None:
-    """Assert that the packages and the project are the same files if they are installed by one build."""
-    with open(project / "fpack.fp", "a") as file:
-        file.write("together = adds.with { apart = false }\n")
-    paths = []
-    for name in ("adds", "together"):
-        done = world.fpack("build", name, "--no-link", "--json", cwd=project, env=env, timeout=600)
-        paths.append(json.loads(done.stdout)["path"])
-    assert paths[0] == paths[1]
+    (project / "adds.py").write_text("import words\n\ndef main():\n    print(words.ANSWER)\n")
+    (project / "fpack.fp").write_text(
+        'adds = python { name = "adds", source = ./., requirements = ./requirements.txt, sources = true }\n'
+        "together = adds.with { apart = false }\n"
+    )
+    env = {"PIP_FIND_LINKS": str(index.folder), "PIP_NO_INDEX": "1"}
+    assert world.fpack("run", "adds", "--", "adds", cwd=project, env=env, timeout=600).stdout == "it is\n"
+    built = [world.fpack("build", name, "--json", cwd=project, env=env).stdout for name in ("adds", "together")]
+    assert json.loads(built[0])["path"] == json.loads(built[1])["path"]
 
 
 def test_a_project_with_another_builder(world: World, tmp_path: Path) -> None:
