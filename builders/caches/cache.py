@@ -323,7 +323,8 @@ def _blobs(index: Index) -> list[BlobEntry]:
         with contextlib.suppress(BadIndex):
             record = index.record(base)
             if record is not None:
-                found[record.blob_digest] = BlobEntry(indexes.PACK_TYPE, record.blob_digest, record.blob_size)
+                for digest, size in record.blobs.items():
+                    found[digest] = BlobEntry(indexes.PACK_TYPE, digest, size)
     return [found[digest] for digest in sorted(found)]
 
 

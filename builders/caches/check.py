@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from fpack.builders.distribution.protocol import BlobEntry, RepositoryError
@@ -12,7 +13,7 @@ from fpack.store.store import Store
 from .cache import Cache
 from .errors import BadContent
 from .index import PACK_TYPE
-from .records import PathRecord
+from .records import DetachedFile, PathRecord
 from .statements import SignedStatement
 from .unpack import unpack
 
@@ -55,16 +56,17 @@ def check(cache: Cache, store: Store | None = None, progress: Progress = lambda 
     for record in records:
         if missing := [path for path in record.references if path not in known]:
             faults.append(CacheFault(record.path.base, f"it references {missing[0].base}, which the cache lacks"))
-    blobs = {record.blob_digest: record.blob_size for record in records}
+    blobs = {digest: size for record in records for digest, size in record.blobs.items()}
     absent = {digest for digest in blobs if not cache.repository.has_blob(digest)}
     faults += [
-        CacheFault(record.path.base, f"its blob {record.blob_digest} is missing")
+        CacheFault(record.path.base, f"its blob {digest} is missing")
         for record in records
-        if record.blob_digest in absent
+        for digest in record.blobs
+        if digest in absent
     ]
     if store is not None:
         for number, record in enumerate(records):
-            if record.blob_digest not in absent and (what := _content(cache, store, record)):
+            if not record.blobs.keys() & absent and (what := _content(cache, store, record)):
                 faults.append(CacheFault(record.path.base, what))
             progress(number + 1, len(records))
     statements = {statement for _, index in cache.indexes for statement in index.statements}
@@ -94,9 +96,14 @@ def _content(cache: Cache, store: Store, record: PathRecord) -> str:
     writer = store.writer()
     entry = BlobEntry(PACK_TYPE, record.blob_digest, record.blob_size)
     try:
-        unpack(record, cache.repository.read_blob(entry, record.offset, record.length), writer)
+        part = cache.repository.read_blob(entry, record.offset, record.length)
+        unpack([(record, writer)], part, lambda file: _blob(cache, file))
     except (BadContent, RepositoryError) as error:
         return error.why or error.what
     finally:
         remove_tree(writer.disk)
     return ""
+
+
+def _blob(cache: Cache, file: DetachedFile) -> AbstractContextManager[Iterable[bytes]]:
+    return nullcontext(cache.repository.read_blob(BlobEntry(PACK_TYPE, file.blob_digest, file.size)))

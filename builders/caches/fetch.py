@@ -10,6 +10,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +29,7 @@ from .cache import Cache
 from .errors import BadContent, CacheError
 from .index import PACK_TYPE
 from .packs import PACK
-from .records import PathRecord
+from .records import DetachedFile, PathRecord
 from .unpack import unpack
 
 WORKERS = 6
@@ -137,7 +138,7 @@ class Fetcher:
         waiting; it may raise an exception.
         """
         plan = self._plan(paths)
-        total = sum(part.record.length for part in plan)
+        total = sum(_transfer(part.record) for part in plan)
         free = os.statvfs(self._store.root)
         stored = sorted(part.record.length for part in plan if part.record.length >= LARGE)
         needed = sum(part.record.size for part in plan) + sum(stored[-WORKERS:])  # as many parts are stored at once
@@ -156,7 +157,7 @@ class Fetcher:
                 check()
             if content.error is not None:
                 raise content.error
-            done += part.record.length
+            done += _transfer(part.record)
             progress(done, total)
             contents.append((part.record, content))
         self._register(contents)
@@ -213,14 +214,18 @@ class Fetcher:
         first, last = run[0], run[-1]
         cache = first.cache
         try:
-            if len(run) > 1 and cache in self._caches.alive:
+            if len(run) > 1 and first.record.is_layer and cache in self._caches.alive:
+                with self._bytes(cache, first.record) as layer:
+                    self._receive(run, layer)
+                left.clear()
+            elif len(run) > 1 and cache in self._caches.alive:
                 start = first.record.offset
                 pieces = _Pieces(cache.repository.read_blob(
                     _entry(first.record), start, last.record.offset + last.record.length - start))  # fmt: skip
                 at = start
                 for part in run:
                     pieces.skip(part.record.offset - at)
-                    self._receive(part, pieces.take(part.record.length))
+                    self._receive([part], pieces.take(part.record.length))
                     at = part.record.offset + part.record.length
                     left.pop(0)
         except (BadContent, RepositoryError, StoreError, OSError) as error:
@@ -240,14 +245,8 @@ class Fetcher:
             if record is None or cache not in self._caches.alive:
                 continue
             try:
-                if record.length >= LARGE:
-                    with self._stored(cache, record) as pieces:
-                        self._receive(_Part(cache, record), pieces)
-                else:
-                    self._receive(
-                        _Part(cache, record),
-                        cache.repository.read_blob(_entry(record), record.offset, record.length),
-                    )
+                with self._bytes(cache, record) as pieces:
+                    self._receive([_Part(cache, record)], pieces)
                 return
             except (BadContent, RepositoryError) as failure:
                 self._blame(cache, failure)
@@ -262,42 +261,56 @@ class Fetcher:
         else:
             self._warn(f"the cache {cache.address} gave wrong content: {error}")
 
-    def _receive(self, part: _Part, pieces: Iterable[bytes]) -> None:
-        """Write and verify a tree."""
-        writer = self._store.writer()
+    def _receive(self, parts: Sequence[_Part], pieces: Iterable[bytes]) -> None:
+        """Write and verify the tree of a part, or the trees of parts of one layer."""
+        wanted = [(part.record, self._store.writer()) for part in parts]
         try:
-            unpack(part.record, pieces, writer)
-            writer.release()
+            unpack(wanted, pieces, partial(self._blob, parts[0].cache))
+            for _, writer in wanted:
+                writer.release()
         except BaseException:
-            remove_tree(writer.disk)
+            for _, writer in wanted:
+                remove_tree(writer.disk)
             raise
-        self._contents[part.record.path].finish(writer)
+        for record, writer in wanted:
+            self._contents[record.path].finish(writer)
+
+    def _blob(self, cache: Cache, file: DetachedFile) -> AbstractContextManager[Iterable[bytes]]:
+        """Open the blob of a detached file."""
+        return self._range(cache, BlobEntry(PACK_TYPE, file.blob_digest, file.size), 0, file.size)
+
+    def _bytes(self, cache: Cache, record: PathRecord) -> AbstractContextManager[Iterable[bytes]]:
+        """Open the part of a record."""
+        return self._range(cache, _entry(record), record.offset, record.length)
+
+    def _range(
+        self, cache: Cache, entry: BlobEntry, offset: int, length: int
+    ) -> AbstractContextManager[Iterable[bytes]]:
+        if length >= LARGE:
+            return self._stored(cache, entry, offset, length)
+        return contextlib.nullcontext(cache.repository.read_blob(entry, offset, length))
 
     @contextlib.contextmanager
-    def _stored(self, cache: Cache, record: PathRecord) -> Iterator[Iterator[bytes]]:
+    def _stored(self, cache: Cache, entry: BlobEntry, offset: int, length: int) -> Iterator[Iterator[bytes]]:
         """Yield a large part, which is stored while it arrives. A file that an earlier command left is continued."""
-        name = f"{record.blob.hex()[:32]}-{record.offset:x}"
+        name = f"{entry.digest.removeprefix('sha256:')[:32]}-{offset:x}"
         lock = build_lock(self._store.root, name)
         directory = self._store.root / "partial" / name
         with lock:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = directory / "part"
-            self._complete(cache, record, file)
+            with open(file, "ab") as out:
+                size = out.tell()
+                if size > length:
+                    out.truncate(0)
+                    size = 0
+                if size < length:
+                    for piece in cache.repository.read_blob(entry, offset + size, length - size):
+                        out.write(piece)
             try:
                 yield _chunks(file)
             finally:
                 remove_tree(directory)  # it is used up, or wrong
-
-    def _complete(self, cache: Cache, record: PathRecord, file: Path) -> None:
-        with open(file, "ab") as out:
-            size = out.tell()
-            if size > record.length:
-                out.truncate(0)
-                size = 0
-            if size < record.length:
-                rest = cache.repository.read_blob(_entry(record), record.offset + size, record.length - size)
-                for piece in rest:
-                    out.write(piece)
 
     # Registering
 
@@ -318,10 +331,16 @@ class Fetcher:
 
 
 def _runs(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
-    """Divide parts into runs: neighbours in one blob of one cache, to be read with one request."""
+    """Divide parts into runs, each to be read with one request: neighbours in a blob, or paths in a layer."""
     ordered = sorted(parts, key=lambda part: (part.cache.address, part.record.blob, part.record.offset))
+    layers: dict[tuple[str, bytes, int, int, str], list[_Part]] = {}
     run: list[_Part] = []
     for part in ordered:
+        record = part.record
+        if record.is_layer:
+            key = (part.cache.address, record.blob, record.length, record.raw, record.codec)
+            layers.setdefault(key, []).append(part)
+            continue
         if run:
             last = run[-1].record
             gap = part.record.offset - last.offset - last.length
@@ -333,6 +352,11 @@ def _runs(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
         run.append(part)
     if run:
         yield run
+    yield from layers.values()
+
+
+def _transfer(record: PathRecord) -> int:
+    return record.length + sum(file.size for file in record.files)
 
 
 def _entry(record: PathRecord) -> BlobEntry:

@@ -104,7 +104,7 @@ def _survey(cache: Cache, used: Iterable[uses.UseTag], days: float) -> CacheSurv
     if isinstance(cache.repository, DirectoryRepository):
         times = {digest: at for digest, _, at in cache.repository.blobs()}
         for base, record in records.items():
-            last[base] = max(last[base], times.get(record.blob_digest, 0.0))
+            last[base] = max(last[base], *(times.get(digest, 0.0) for digest in record.blobs))
     oldest = time.time() - days * DAY
     kept: set[str] = set()
     todo = [base for base in records if last[base] >= oldest]
@@ -114,9 +114,10 @@ def _survey(cache: Cache, used: Iterable[uses.UseTag], days: float) -> CacheSurv
             kept.add(base)
             todo += [path.base for path in records[base].references]
     dropped = set(records) - kept
-    blobs = {records[base].blob_digest: records[base].blob_size for base in dropped}
+    blobs = {digest: size for base in dropped for digest, size in records[base].blobs.items()}
     for base in kept:
-        blobs.pop(records[base].blob_digest, None)
+        for digest in records[base].blobs:
+            blobs.pop(digest, None)
     if blobs:
         for digest in _listed(cache.repository):
             blobs.pop(digest, None)

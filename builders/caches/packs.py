@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from blake3 import blake3
 from fpack.builders.distribution.protocol import BlobSource
 from fpack.builders.streams import tar_writer as tar
 from fpack.builders.streams.tar_writer import TarEntry
@@ -24,7 +25,8 @@ from fpack.store.files.tree import CHUNK, Directory, Node, tree_digest
 from fpack.store.path import StorePath, make
 from fpack.store.store import Store
 
-from .records import PathRecord
+from .image_layers import LayerPart
+from .records import DetachedFile, PathRecord
 
 STORE_PREFIX = "fpack/store"
 SMALL = 1 << 20  # bytes of the files of a path that shares a blob
@@ -34,12 +36,21 @@ LEVEL = 3
 
 
 class PathContent(NamedTuple):
-    """A path to write, as the store's database describes it. references: without the path itself, sorted."""
+    """A path to write, as the store's database describes it. references: without the path itself, sorted.
+
+    files: those that are blobs of their own.
+    """
 
     path: StorePath
     tree: bytes
     size: int
     references: tuple[StorePath, ...]
+    files: tuple[DetachedFile, ...] = ()
+
+    @property
+    def packed_size(self) -> int:
+        """The bytes of the files in the pack."""
+        return self.size - sum(file.size for file in self.files)
 
 
 class WrittenPack(NamedTuple):
@@ -61,14 +72,14 @@ def group(contents: Sequence[PathContent]) -> list[list[PathContent]]:
     shared: list[PathContent] = []
     filled = 0
     for content in contents:
-        if content.size >= SMALL:
+        if content.packed_size >= SMALL:
             packs.append([content])
             continue
-        if shared and (filled + content.size > PACK or len(shared) >= MAX_IN_PACK):
+        if shared and (filled + content.packed_size > PACK or len(shared) >= MAX_IN_PACK):
             packs.append(shared)
             shared, filled = [], 0
         shared.append(content)
-        filled += content.size
+        filled += content.packed_size
     return [*packs, shared] if shared else packs
 
 
@@ -100,10 +111,18 @@ def write_pack(
         tuple(
             PathRecord(
                 content.path, content.tree, content.size, content.references, output, digest, size, start, length, raw,
-                f"{STORE_PREFIX}/{content.path.base}",
+                f"{STORE_PREFIX}/{content.path.base}", files=content.files,
             )
             for content, output, start, length, raw in records
         ),
+    )  # fmt: skip
+
+
+def record_in_layer(store: Store, content: PathContent, part: LayerPart) -> PathRecord:
+    """Return the record of a path that a layer of an image has."""
+    return PathRecord(
+        content.path, content.tree, content.size, content.references, _output(store, content), part.blob,
+        part.blob_size, 0, part.blob_size, part.raw, part.prefix, part.codec,
     )  # fmt: skip
 
 
@@ -127,8 +146,11 @@ def _compressor() -> Any:
 def _frames(store: Store, content: PathContent, check: Callable[[], None]) -> Iterator[tuple[bytes, int]]:
     """Yield the compressed bytes of a path's tar members, with the number of bytes that they were."""
     disk = os.fspath(store.disk(content.path))
-    members = list(_members(disk, f"{STORE_PREFIX}/{content.path.base}".encode()))
-    digests: dict[str, tuple[bytes, bytes]] = {}
+    prefix = f"{STORE_PREFIX}/{content.path.base}"
+    everything = list(_members(disk, prefix.encode()))
+    apart = {f"{prefix}/{file.name}".encode() for file in content.files}
+    members = [member for member in everything if member.path not in apart]
+    digests = _detached_digests(disk, content.files, check)
     total = tar.length(members) - len(tar.END)
     compressor = _compressor().compressobj(size=total)
     left = total
@@ -140,8 +162,29 @@ def _frames(store: Store, content: PathContent, check: Callable[[], None]) -> It
         yield compressor.flush(), 0
     except OSError as error:
         raise DamagedPath(disk, error.strerror or str(error)) from None
-    if left or tree_digest(_node(disk, members, digests)) != content.tree:
+    if left or tree_digest(_node(disk, everything, digests)) != content.tree:
         raise DamagedPath(disk)
+
+
+def _detached_digests(
+    disk: str, files: Sequence[DetachedFile], check: Callable[[], None]
+) -> dict[str, tuple[bytes, bytes]]:
+    """Return the BLAKE3 and the SHA-256 of detached files by their paths on disk. Raise DamagedPath."""
+    found = {}
+    for file in files:
+        path = f"{disk}/{file.name}"
+        inner, outer = blake3(), hashlib.sha256()
+        try:
+            for piece in _from(Path(path), 0):
+                check()
+                inner.update(piece)
+                outer.update(piece)
+        except OSError as error:
+            raise DamagedPath(disk, error.strerror or str(error)) from None
+        if outer.digest() != file.blob:
+            raise DamagedPath(disk, f"{file.name} differs from its digest")
+        found[path] = (inner.digest(), outer.digest())
+    return found
 
 
 def _members(path: str, name: bytes) -> Iterator[TarEntry]:

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,11 +23,13 @@ from fpack.store.files.remove import remove_tree
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 
-from . import uses
+from . import image_layers, uses
 from .cache import Cache, now
 from .errors import CacheError
+from .image_layers import LayerPart
 from .index import Index
-from .packs import PathContent, group, write_pack
+from .packs import PathContent, group, record_in_layer, write_pack
+from .records import PathRecord
 from .statements import Realisation, SignedStatement, decode_claims, derivation_id, resolved_id, sign
 
 _WORKERS = 4
@@ -66,11 +69,14 @@ def push(
     key: PrivateKey | None,
     progress: Progress = lambda done, total: None,
     check: Callable[[], None] = lambda: None,
+    parts: Mapping[StorePath, LayerPart] = {},
+    mounts: Sequence[str] = (),
 ) -> CachePush:
     """Write the closures of `paths`, and the realisations, to a cache. The caller keeps the paths from gc.
 
-    key: signs the realisations; without it, only paths are written. Raise StoreError for a damaged path, and
-    RepositoryError if the cache cannot be written.
+    key: signs the realisations; without it, only paths are written. parts: paths that layers of images have: if the
+    cache has the layer, it refers to it. mounts: repositories of the same registry that may have layers. Raise
+    StoreError for a damaged path, and RepositoryError if the cache cannot be written.
     """
     cache.refresh()
     closure = _closure(store, paths)
@@ -82,7 +88,7 @@ def push(
         missing = [content for content in closure if not cache.has(content.path)]
         if not missing and not statements:
             break
-        paths_written = _write(store, cache, missing, progress, check)
+        paths_written = _write(store, cache, missing, _Layers(store, cache, parts, mounts), progress, check)
         written += paths_written.written
         cache.publish(Index(now(), paths_written.records, tuple(statements)))
         pushed += [content.path for content in missing]
@@ -115,7 +121,13 @@ def _closure(store: Store, paths: Sequence[StorePath]) -> list[PathContent]:
         references[info.path] = sorted(others - {info.path})
     described = {info.path: info for info in infos.values()}
     return [
-        PathContent(path, described[path].tree, described[path].size, tuple(references[path]))
+        PathContent(
+            path,
+            described[path].tree,
+            described[path].size,
+            tuple(references[path]),
+            image_layers.detached(os.fspath(store.disk(path))),
+        )
         for path in ordered(references)
     ]
 
@@ -138,14 +150,48 @@ class _Written(NamedTuple):
     written: int
 
 
+class _Layers:
+    """The layers of images in the repository of a cache. The methods can be called from several threads."""
+
+    def __init__(self, store: Store, cache: Cache, parts: Mapping[StorePath, LayerPart], mounts: Sequence[str]) -> None:
+        self._store = store
+        self._cache = cache
+        self._parts = parts
+        self._mounts = mounts
+        self._there: dict[str, bool] = {}
+
+    def write(self, content: PathContent) -> int:
+        """Write the detached files of a path. Return the number of bytes that were transferred."""
+        written = 0
+        for file in content.files:
+            blob = image_layers.source(os.fspath(self._store.disk(content.path)), file, self._mounts)
+            written += file.size if self._cache.repository.write_blob(blob) else 0
+            self._there[file.blob_digest] = True
+        return written
+
+    def record(self, content: PathContent) -> PathRecord | None:
+        """Return the record of a path in a layer, or None if the cache has no layer with it."""
+        part = self._parts.get(content.path)
+        if part is None:
+            return None
+        if part.blob_digest not in self._there:
+            self._there[part.blob_digest] = self._cache.repository.has_blob(part.blob_digest)
+        return record_in_layer(self._store, content, part) if self._there[part.blob_digest] else None
+
+
 def _write(
-    store: Store, cache: Cache, contents: Sequence[PathContent], progress: Progress, check: Callable[[], None]
+    store: Store,
+    cache: Cache,
+    contents: Sequence[PathContent],
+    layers: _Layers,
+    progress: Progress,
+    check: Callable[[], None],
 ) -> _Written:
-    """Write the blobs of paths, several at once."""
+    """Write the blobs of paths, several at once: first layers, to which other paths may refer."""
     directory = store.session.fresh()
     os.mkdir(directory, 0o700)
     today = _today()
-    total, done = sum(content.size for content in contents), 0
+    done = 0
     records: dict[str, bytes] = {}
     written = 0
 
@@ -165,6 +211,17 @@ def _write(
 
     try:
         with threads.Workers(_WORKERS, "push") as workers:
+            blobs = [workers.submit(partial(layers.write, content)) for content in contents if content.files]
+            for blob in blobs:
+                while not blob.wait(0.1):
+                    check()
+                written += blob.result()
+            referring = {content.path: layers.record(content) for content in contents}
+            for path, record in referring.items():
+                if record is not None:
+                    records[path.base] = record._replace(day=today).encode()
+            contents = [content for content in contents if referring[content.path] is None]
+            total = sum(content.size for content in contents)
             jobs = [workers.submit(lambda pack=pack: one(pack)) for pack in enumerate(group(contents))]  # type: ignore[misc]
             for job in jobs:
                 while not job.wait(0.1):

@@ -9,18 +9,35 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fpack.store import canonical
+from fpack.store.canonical import Value
 from fpack.store.errors import InvalidName, NotCanonical
 from fpack.store.path import StorePath, make, parse
 
 from .errors import BadIndex
 
 ZSTD = "zstd"
-CODECS = (ZSTD,)
+# The codecs of whole layers of images, which may have other paths as well, and the compression of each.
+LAYERS = {"layer": "", "layer+gzip": "gz", "layer+zstd": "zst"}
+CODECS = (ZSTD, *LAYERS)
 DIGEST = 32
 MAX_REFERENCES = 10_000
+MAX_FILES = 16
 MAX_SIZE = (1 << 62) - 1
 MOST_ADDED = 1 << 16  # bytes that a codec adds to a tar that cannot be compressed, beside a 128th
 _MAX_OUTPUT = 200
+
+
+class DetachedFile(NamedTuple):
+    """A file at the top of a tree that is a blob of its own, such as the layer of an image. blob: SHA-256."""
+
+    name: str
+    blob: bytes
+    size: int
+
+    @property
+    def blob_digest(self) -> str:
+        """The blob's digest, as OCI writes it."""
+        return f"sha256:{self.blob.hex()}"
 
 
 class PathRecord(NamedTuple):
@@ -29,7 +46,7 @@ class PathRecord(NamedTuple):
     tree: digest of the tree. size: bytes of its files. references: other paths, sorted. output: the name of the
     derivation's output, set only if the tree mentions its own path. blob, blob_size: SHA-256 and size of the blob.
     offset, length: the part of the blob that has the tree. raw: size of that part's tar. prefix: the directory of the
-    tree in the tar. codec: of the part. day: of the push, since 1970.
+    tree in the tar. codec: of the part. day: of the push, since 1970. files: those of the tree that are not in the tar.
     """
 
     path: StorePath
@@ -45,22 +62,36 @@ class PathRecord(NamedTuple):
     prefix: str
     codec: str = ZSTD
     day: int = 0
+    files: tuple[DetachedFile, ...] = ()
 
     def encode(self) -> bytes:
         """Return the encoding, without the path."""
-        return canonical.encode([self.tree, self.size, [path.base for path in self.references], *self[4:]])
+        fields: list[Value] = [self.tree, self.size, [path.base for path in self.references], *self[4:13]]
+        if self.files:
+            fields.append([list(file) for file in self.files])
+        return canonical.encode(fields)
 
     @property
     def blob_digest(self) -> str:
         """The blob's digest, as OCI writes it."""
         return f"sha256:{self.blob.hex()}"
 
+    @property
+    def blobs(self) -> dict[str, int]:
+        """The sizes of all blobs that have the tree, by digest."""
+        return {self.blob_digest: self.blob_size, **{file.blob_digest: file.size for file in self.files}}
+
+    @property
+    def is_layer(self) -> bool:
+        """Tell whether the part is a layer of an image."""
+        return self.codec in LAYERS
+
 
 def decode_record(base: str, data: bytes) -> PathRecord:
     """Return the record of a path. Raise BadIndex if it is not valid."""
     try:
         value = canonical.decode(data)
-        tree, size, references, output, blob, blob_size, offset, length, raw, prefix, codec, day = value
+        tree, size, references, output, blob, blob_size, offset, length, raw, prefix, codec, day, *more = value
         numbers = (size, blob_size, offset, length, raw, day)
         if (
             any(number.__class__ is not int or not 0 <= number <= MAX_SIZE for number in numbers)
@@ -78,13 +109,33 @@ def decode_record(base: str, data: bytes) -> PathRecord:
         others = tuple(_path(text) for text in references)
         if list(others) != sorted(set(others)) or path in others:
             raise ValueError("its references are not sorted")
+        files = _files(more)
         if output and (len(output) > _MAX_OUTPUT or (output != "out" and not path.name.endswith(f"-{output}"))):
             raise ValueError("it is not the output of a derivation")
     except (NotCanonical, InvalidName, ValueError, TypeError) as error:
         raise BadIndex("A cache describes a store path wrongly", where=base[:100], why=str(error)[:200]) from None
     if not output and make(path.name, tree, list(others)) != path:
         raise BadIndex("A cache describes a store path wrongly", where=base, why="its content has another path")
-    return PathRecord(path, tree, size, others, output, blob, blob_size, offset, length, raw, prefix, codec, day)
+    return PathRecord(path, tree, size, others, output, blob, blob_size, offset, length, raw, prefix, codec, day, files)
+
+
+def _files(more: list[object]) -> tuple[DetachedFile, ...]:
+    """Return the detached files of a record."""
+    if not more:
+        return ()
+    (rows,) = more
+    if not isinstance(rows, list) or not 0 < len(rows) <= MAX_FILES:
+        raise ValueError("it has too many files")
+    files = []
+    for name, blob, size in rows:
+        if name.__class__ is not str or blob.__class__ is not bytes or len(blob) != DIGEST or size.__class__ is not int:
+            raise ValueError("a file has fields of wrong types")
+        if not 0 <= size <= MAX_SIZE or name in ("", ".", "..") or "/" in name or "\0" in name:
+            raise ValueError("a file has fields out of range")
+        files.append(DetachedFile(name, blob, size))
+    if len({file.name for file in files}) < len(files):
+        raise ValueError("a file occurs twice")
+    return tuple(files)
 
 
 def _path(text: object) -> StorePath:

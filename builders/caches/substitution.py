@@ -150,7 +150,9 @@ class CacheSubstituter:
                 taken = [path for path in self.used if cache.has(path)]
                 if isinstance(cache.repository, DirectoryRepository):
                     found = (cache.record(path.base) for path in taken)
-                    cache.repository.touch({record.blob_digest for record in found if record is not None})
+                    cache.repository.touch(
+                        {digest for record in found if record is not None for digest in record.blobs}
+                    )
                 elif new := cache.memory.unrecorded(taken):
                     uses.record(cache.repository, new)
                     cache.memory.recorded(new)

@@ -8,7 +8,8 @@ TreeWriter, which never follows a link.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 from fpack.builders.streams import tar_reader
 from fpack.builders.streams.stream import ArchiveError, PieceReader, Section, Stream, blocks
@@ -20,29 +21,56 @@ from fpack.store.files.writer import TreeWriter
 from fpack.store.path import make
 
 from .errors import BadContent
-from .records import PathRecord
+from .records import LAYERS, DetachedFile, PathRecord
 
 IN_MEMORY = 4 << 20  # bytes of a tar that is decompressed at once
 _MAX_ENTRIES = 1 << 20
 _END = bytes(1024)
 
 
-def unpack(record: PathRecord, pieces: Iterable[bytes], writer: TreeWriter) -> None:
-    """Write the tree of a record from the bytes of its part. Raise BadContent if it is not the tree of the path.
+OpenBlob = Callable[[DetachedFile], AbstractContextManager[Iterable[bytes]]]
 
-    The caller deletes what was written after an error.
+
+def unpack(wanted: Sequence[tuple[PathRecord, TreeWriter]], pieces: Iterable[bytes], opened: OpenBlob) -> None:
+    """Write the trees of records from the bytes of their part. Raise BadContent if one is not the tree of its path.
+
+    Several records must be of one layer. opened: opens the blob of a detached file. The caller deletes what was written
+    after an error.
     """
+    record = wanted[0][0]
     try:
-        _Tree(record, writer).read(_tar(record, pieces))
+        trees = [_Tree(record, writer) for record, writer in wanted]
+        _read(record, trees, _tar(record, pieces))
+        for tree in trees:
+            record = tree.record
+            tree.finish(opened)
     except (ArchiveError, BadTree) as error:
         raise BadContent("A cache has wrong content for a store path", where=str(record.path), why=str(error)) from None
+
+
+def _read(record: PathRecord, trees: Sequence[_Tree], source: Iterator[bytes]) -> None:
+    """Write the members of a tar to the trees that they belong to."""
+    by_prefix = {tree.prefix: tree for tree in trees}
+    depths = sorted({prefix.count(b"/") + 1 for prefix in by_prefix})
+    reader = tar_reader.TarReader(Stream(source, record.raw + len(_END)))
+    for number, member in enumerate(reader):
+        if number >= _MAX_ENTRIES:
+            raise BadTree("A tree has too many entries", why=f"the limit is {_MAX_ENTRIES}")
+        path = member.name.rstrip(b"/") if member.name.endswith(b"/") else member.name
+        parts = path.split(b"/")
+        found = (by_prefix.get(b"/".join(parts[:depth])) for depth in depths)
+        tree = next((tree for tree in found if tree is not None), None)
+        if tree is not None:
+            tree.entry(os.fsdecode(path[len(tree.prefix) + 1 :]), member, reader)
+        elif not record.is_layer:
+            raise BadTree("A member is outside of its path", where=os.fsdecode(path[:80]))
 
 
 def _tar(record: PathRecord, pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the tar, which has exactly `record.raw` bytes, and its end."""
     import zstandard
 
-    if record.raw <= IN_MEMORY:
+    if record.raw <= IN_MEMORY and not record.is_layer:
         frame = b"".join(pieces)
         try:
             if zstandard.get_frame_parameters(frame).content_size == record.raw:
@@ -57,36 +85,53 @@ def _tar(record: PathRecord, pieces: Iterable[bytes]) -> Iterator[bytes]:
 def _streamed(record: PathRecord, pieces: Iterable[bytes]) -> Iterator[bytes]:
     reader = PieceReader(iter(pieces))
     left = record.raw
-    for block in blocks(Section(reader, record.length, "The content"), "zst"):
+    for block in blocks(Section(reader, record.length, "The content"), LAYERS.get(record.codec, "zst")):
         left -= len(block)
         if left < 0:
             raise ArchiveError("The content is larger than its record")
         yield block
     if left:
         raise ArchiveError("The content is smaller than its record")
-    yield _END
+    if not record.is_layer:
+        yield _END
 
 
 class _Tree:
     """The tree of one record."""
 
     def __init__(self, record: PathRecord, writer: TreeWriter) -> None:
-        self._record = record
+        self.record = record
         self._writer = writer
         self._left = record.size
-        self._prefix = record.prefix.encode()
+        self.prefix = record.prefix.encode()
         self._own = OwnName(record.path, record.output) if record.output else None
         self._replaced: dict[str, FileNode] = {}
 
-    def read(self, source: Iterator[bytes]) -> None:
-        record = self._record
-        reader = tar_reader.TarReader(Stream(source, record.raw + len(_END)))
-        for number, member in enumerate(reader):
-            if number >= _MAX_ENTRIES:
-                raise BadTree("A tree has too many entries", why=f"the limit is {_MAX_ENTRIES}")
-            self._entry(self._inner(member.name), member, reader)
-        tree = self._writer.finish()
-        if tree != record.tree:
+    def entry(self, path: str, member: tar_reader.TarMember, reader: tar_reader.TarReader) -> None:
+        """Write a member. path: in the tree."""
+        writer = self._writer
+        if member.kind == tar_reader.DIRECTORY:
+            if path and writer.entry(path) is not None:
+                raise BadTree("A path occurs twice in one tree", where=path)
+            writer.mkdir(path)
+        elif member.kind == tar_reader.SYMLINK:
+            writer.symlink(path, os.fsdecode(member.target))
+        elif member.kind == tar_reader.FILE:
+            self._take(member.size)
+            self._file(path, reader.content(), bool(member.mode & 0o100))
+        else:
+            raise BadTree("A member is a hard link", where=path)
+
+    def finish(self, opened: OpenBlob) -> None:
+        """Write the detached files, and compare the tree with its path."""
+        record = self.record
+        for file in record.files:
+            if self._writer.entry(file.name) is not None:
+                raise BadTree("A path occurs twice in one tree", where=file.name)
+            self._take(file.size)
+            with opened(file) as pieces:
+                self._file(file.name, _exactly(file, pieces), False)
+        if self._writer.finish() != record.tree:
             raise BadTree("its tree has another digest")
         if self._left:
             raise BadTree("its files have another size")
@@ -97,36 +142,18 @@ class _Tree:
             if make(record.path.name, digest, sorted([*record.references, self._own.build_path])) != record.path:
                 raise BadTree("its content has another path")
 
-    def _inner(self, name: bytes) -> str:
-        """Return a member's path in the tree. Raise BadTree if it is not below the prefix."""
-        path = name.rstrip(b"/") if name.endswith(b"/") else name
-        if path == self._prefix:
-            return ""
-        if not path.startswith(self._prefix + b"/"):
-            raise BadTree("A member is outside of its path", where=os.fsdecode(name[:80]))
-        return os.fsdecode(path[len(self._prefix) + 1 :])
+    def _take(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise BadTree("A tree is larger than its record")
 
-    def _entry(self, path: str, member: tar_reader.TarMember, reader: tar_reader.TarReader) -> None:
-        writer = self._writer
-        if member.kind == tar_reader.DIRECTORY:
-            if path and writer.entry(path) is not None:
-                raise BadTree("A path occurs twice in one tree", where=path)
-            writer.mkdir(path)
-        elif member.kind == tar_reader.SYMLINK:
-            writer.symlink(path, os.fsdecode(member.target))
-        elif member.kind == tar_reader.FILE:
-            self._left -= member.size
-            if self._left < 0:
-                raise BadTree("A tree is larger than its record")
-            chunks, executable = reader.content(), bool(member.mode & 0o100)
-            if self._own is None:
-                writer.file(path, chunks, executable)
-                return
-            hasher = self._own.hasher()
-            node = writer.file(path, _tee(chunks, hasher), executable)
-            self._replaced[path] = node._replace(digest=hasher.digest())
-        else:
-            raise BadTree("A member is a hard link", where=path)
+    def _file(self, path: str, chunks: Iterable[bytes], executable: bool) -> None:
+        if self._own is None:
+            self._writer.file(path, chunks, executable)
+            return
+        hasher = self._own.hasher()
+        node = self._writer.file(path, _tee(chunks, hasher), executable)
+        self._replaced[path] = node._replace(digest=hasher.digest())
 
     def _with_replaced(self, node: Node, path: str) -> Node:
         """Return a tree with the digests of files modulo the tree's own path."""
@@ -145,3 +172,15 @@ def _tee(chunks: Iterable[bytes], hasher: ReplacingHasher) -> Iterator[bytes]:
     for chunk in chunks:
         hasher.update(chunk)
         yield chunk
+
+
+def _exactly(file: DetachedFile, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the content of a blob. Raise ArchiveError if it has another size."""
+    left = file.size
+    for piece in pieces:
+        left -= len(piece)
+        if left < 0:
+            break
+        yield piece
+    if left:
+        raise ArchiveError("A blob has another size than its record", where=file.name)

@@ -41,6 +41,7 @@ def command(
 
     Paths that the cache has are not written again, and an interrupted push continues.
     """
+    from fpack.builders.caches import image_layers
     from fpack.builders.caches.push import push, realisations_of
     from fpack.builders.kinds.table import generation
     from fpack.cli.errors import UsageError
@@ -65,10 +66,11 @@ def command(
         if inputs:
             paths += _inputs(workspace, paths)
         store = workspace.store
-        rows = realisations_of(store, store.closure(paths), generation()) if key is not None else []
+        closure = store.closure(paths)
+        rows = realisations_of(store, closure, generation()) if key is not None else []
         line = ProgressLine("pushing")
         try:
-            done = push(store, cache, paths, rows, key, line)
+            done = push(store, cache, paths, rows, key, line, parts=image_layers.of_paths(store, closure))
         finally:
             line.end()
         workspace.finish()

@@ -236,7 +236,7 @@ def command(
                     engines.load(load, _sender(entry))
                     result["loaded"] = load
             if push is not None:
-                for entry, result, pushed in zip(made, results, _push(made, push), strict=True):
+                for entry, result, pushed in zip(made, results, _push(made, push, options), strict=True):
                     result["pushed"] = pushed
                     if entry.manifests:
                         result["sources"] = manifests.sources(entry.manifests)
@@ -266,16 +266,21 @@ def command(
     return 0
 
 
-def _push(made: list[PackedImage], push: str) -> list[dict[str, Any]]:
+def _push(made: list[PackedImage], push: str, options: shared.SharedOptions) -> list[dict[str, Any]]:
     """Push images. Return the objects that `--json` prints."""
-    from fpack.cli.images.push import contents
+    from fpack.cli.images.push import cache_entries, contents
     from fpack.cli.images.push import push as pushing
 
     plain_http = shared.uses_plain_http()
     with pushing.display() as display:
         return [
             pushing.push(
-                contents.of_packed(entry), reference, plain_http=plain_http, observer=display, below=entry.below
+                contents.of_packed(entry),
+                reference,
+                plain_http=plain_http,
+                observer=display,
+                below=entry.below,
+                entries=None if options.no_caches else cache_entries.entries(reference, entry.paths),
             )
             for entry, reference in zip(made, pushing.destinations(push, made), strict=True)
         ]
@@ -289,7 +294,7 @@ def pack_and_push(what: str, push: str, options: shared.SharedOptions) -> dict[s
         with ExitStack() as stack:
             archs = packing.architectures((), options)
             made = packing.make([what], archs, options, manifests.SOURCES, stack, keep_base=False)
-            return _push(made, push)[0]
+            return _push(made, push, options)[0]
 
     return _repaired(attempt, repeat=True)
 

@@ -20,6 +20,8 @@ from .records import PushRecord
 if TYPE_CHECKING:
     from fpack.cli.images.packing import PackedImage
 
+    from .cache_entries import CacheEntries
+
 TAG = "latest"
 
 
@@ -65,10 +67,12 @@ def push(
     observer: UploadDisplay | None = None,
     source: Reference | None = None,
     below: Sequence[Mapping[str, Any]] = (),
+    entries: CacheEntries | None = None,
 ) -> dict[str, Any]:
     """Push an image. Return the object that `--json` prints of it. source: where the image is, if in a registry.
 
-    below: layers of the image's base, from whose repositories they are mounted, see `packing.base_layers`.
+    below: layers of the image's base, from whose repositories they are mounted, see `packing.base_layers`. entries:
+    those of the cache in the same registry.
     """
     if reference.digest and reference.digest != image.top.digest:
         raise UsageError(
@@ -80,14 +84,17 @@ def push(
     mounts = record.mounts(reference.repository)
     near = source is not None and source.host == reference.host and source.repository != reference.repository
     first = (source.repository,) if near and source is not None else ()
+    if entries is not None and entries.repository != reference.repository:
+        first = (*first, entries.repository)  # builds may have pushed the layers
     near_bases = {layer["digest"]: _near(layer["urls"], reference) for layer in below}
     pusher = Pusher(
         repository, lambda digest: (*first, *near_bases.get(digest, ()), *mounts.get(digest, ())), observer, _merge
     )
     known = record.documents(reference, image.top.digest)
     result = pusher.push(image, reference.tag, known)
-    if not result.unchanged or not set(image.documents) <= set(known):
-        record.add(reference, image)
+    published = entries is not None and entries.marker not in known and entries.publish()
+    if published or not result.unchanged or not set(image.documents) <= set(known):
+        record.add(reference, image, (entries.marker,) if entries is not None and published else ())
     return {
         "reference": str(reference),
         "digest": result.digest,

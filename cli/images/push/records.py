@@ -60,8 +60,8 @@ class PushRecord:
                     found.setdefault(str(digest), []).append(name)
         return found
 
-    def add(self, reference: Reference, image: PushedImage) -> None:
-        """Remember a push. A record that cannot be written is left out."""
+    def add(self, reference: Reference, image: PushedImage, more: Sequence[str] = ()) -> None:
+        """Remember a push. more: names beside the documents. A record that cannot be written is left out."""
         repositories = self._read()
         row = repositories.pop(reference.repository, None)
         row = row if isinstance(row, dict) else {}
@@ -69,7 +69,7 @@ class PushRecord:
         tags: dict[str, Any] = given if isinstance(given, dict) else {}
         before = tags.pop(_key(reference), None)
         known = before[1] if isinstance(before, list) and before[:1] == [image.top.digest] else []
-        tags[_key(reference)] = [image.top.digest, sorted({*known, *image.documents})]
+        tags[_key(reference)] = [image.top.digest, sorted({*known, *image.documents, *more})]
         blobs = [blob.digest for one in (*image.parts, image.top, *image.referrers) for blob in one.blobs]
         kept = dict.fromkeys([*(row.get("blobs") or ()), *blobs])
         for digest in blobs:

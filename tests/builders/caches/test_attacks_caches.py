@@ -5,7 +5,8 @@ import io
 import shutil
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from fpack.builders.caches.check import check
 from fpack.builders.caches.errors import BadContent, BadIndex, CacheError, RolledBack
 from fpack.builders.caches.fetch import CacheSet, Fetcher
 from fpack.builders.caches.index import Index, IndexTag, decode, parse_tag
-from fpack.builders.caches.records import PathRecord, decode_record
+from fpack.builders.caches.records import DetachedFile, PathRecord, decode_record
 from fpack.builders.caches.statements import Realisation, SignedStatement, derivation_id, sign
 from fpack.builders.caches.unpack import unpack
 from fpack.builders.distribution.layout import DirectoryRepository
@@ -45,6 +46,10 @@ def producer(tmp_path: Path) -> Iterator[Machine]:
 def victim(tmp_path: Path) -> Iterator[Machine]:
     with machine(tmp_path / "victim") as made:
         yield made
+
+
+def no_blobs(file: DetachedFile) -> AbstractContextManager[Iterable[bytes]]:
+    raise AssertionError(file)
 
 
 def compress(data: bytes) -> bytes:
@@ -254,7 +259,7 @@ def test_a_hostile_tar_is_refused(
     data = compress(tar)
     record = right._replace(raw=len(tar), size=1 << 20, length=len(data), offset=0)
     with pytest.raises(BadContent):
-        unpack(record, iter([data]), producer.store.writer())
+        unpack([(record, producer.store.writer())], iter([data]), no_blobs)
     assert not Path("/tmp/escaped").exists()
 
 
@@ -269,8 +274,9 @@ def test_a_bomb_is_refused(producer: Machine, graph: Graph, raw: int) -> None:
         bytes(64 << 20)
     )
     bomb += compressor.flush()
+    record = right._replace(raw=raw, length=len(bomb), offset=0)
     with pytest.raises(BadContent):
-        unpack(right._replace(raw=raw, length=len(bomb), offset=0), iter([bomb]), producer.store.writer())
+        unpack([(record, producer.store.writer())], iter([bomb]), no_blobs)
 
 
 def test_an_index_bomb_is_refused() -> None:

@@ -1,0 +1,109 @@
+"""Refer to the layers of images from a cache, so that what is pushed as an image is not written a second time.
+
+A layer is a blob of an image, and the file `blob` of the output of the derivation that makes it. A store path in a
+layer is the part of the layer's tar below the path's prefix.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fpack.builders.distribution.protocol import BlobSource
+from fpack.builders.oci import image_record
+from fpack.store import canonical
+from fpack.store.errors import FpackError
+from fpack.store.files.tree import CHUNK
+from fpack.store.path import StorePath, parse
+from fpack.store.store import Store
+
+from .records import DIGEST, DetachedFile
+
+BLOB = "blob"
+_NAMES = {BLOB, "entries", "entries.json", "layer"}  # of the output of a layer
+_MAX_INFO = 1 << 20
+_CODECS = {
+    "application/vnd.oci.image.layer.v1.tar": "layer",
+    "application/vnd.oci.image.layer.v1.tar+gzip": "layer+gzip",
+    "application/vnd.oci.image.layer.v1.tar+zstd": "layer+zstd",
+}
+_SHA256 = "sha256:"
+
+
+class LayerPart(NamedTuple):
+    """A store path in a layer. raw: bytes of the layer's tar. prefix: the directory of the path in it."""
+
+    blob: bytes
+    blob_size: int
+    raw: int
+    prefix: str
+    codec: str
+
+    @property
+    def blob_digest(self) -> str:
+        """The blob's digest, as OCI writes it."""
+        return f"{_SHA256}{self.blob.hex()}"
+
+
+class ImageContent(NamedTuple):
+    """What a cache can have of an image. layers: the outputs of its layers. parts: the store paths in them."""
+
+    layers: tuple[StorePath, ...]
+    parts: Mapping[StorePath, LayerPart]
+
+
+def of_image(store: Store, image: StorePath) -> ImageContent:
+    """Return what a cache can have of an image. image: the path of its output. Raise StoreError if it is not one."""
+    layers: list[StorePath] = []
+    parts: dict[StorePath, LayerPart] = {}
+    for row in image_record.read(store.tree(image)).fields["layers"]:
+        layers.append(parse(row["path"]))
+        codec = _CODECS.get(row["media_type"], "")
+        for text, prefix in row.get("parts", ()):
+            if prefix and codec:
+                blob = bytes.fromhex(row["digest"].removeprefix(_SHA256))
+                parts[parse(text)] = LayerPart(blob, row["size"], row["tar"], prefix.strip("/"), codec)
+    return ImageContent(tuple(dict.fromkeys(layers)), parts)
+
+
+def of_paths(store: Store, paths: Iterable[StorePath]) -> Mapping[StorePath, LayerPart]:
+    """Return the store paths in the layers of those paths that are images."""
+    parts: dict[StorePath, LayerPart] = {}
+    for path in paths:
+        disk = os.fspath(store.disk(path))
+        if all(os.path.isfile(f"{disk}/{name}") for name in ("image", "config", "manifest")):
+            try:
+                parts.update(of_image(store, path).parts)
+            except FpackError:
+                continue  # it is another output with such files
+    return parts
+
+
+def detached(disk: str) -> tuple[DetachedFile, ...]:
+    """Return the blob of a layer's output, or () for other outputs. disk: the path of the output on disk."""
+    try:
+        if not os.path.isfile(f"{disk}/{BLOB}") or set(os.listdir(disk)) != _NAMES:
+            return ()
+        with open(f"{disk}/layer", "rb") as file:
+            value = canonical.decode(file.read(_MAX_INFO))
+        digest, size = value["digest"], value["size"]
+        blob = bytes.fromhex(digest.removeprefix(_SHA256))
+        if len(blob) == DIGEST and digest.startswith(_SHA256) and os.path.getsize(f"{disk}/{BLOB}") == size:
+            return (DetachedFile(BLOB, blob, size),)
+    except (OSError, FpackError, ValueError, TypeError, KeyError, AttributeError):
+        pass
+    return ()
+
+
+def source(disk: str, file: DetachedFile, mounts: Sequence[str]) -> BlobSource:
+    """Return a detached file as a blob to write. mounts: repositories of the same registry that may have it."""
+    return BlobSource(file.blob_digest, file.size, lambda offset: _read(Path(disk, file.name), offset), mounts)
+
+
+def _read(path: Path, offset: int) -> Iterator[bytes]:
+    with open(path, "rb") as opened:
+        opened.seek(offset)
+        while piece := opened.read(CHUNK):
+            yield piece

@@ -1,0 +1,116 @@
+"""A pushed image is a cache: its layers are the entries, and no byte of them is sent twice."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fpack.builders.caches.cache import Cache, CacheFiles
+from support.machines import small_world
+from support.program import Fpack
+from support.registry import Registry, open_registry
+
+PROJECT = """
+debian = import("fpack/debian").trixie
+note = text("note", "some words")
+image = container {
+  name = "app"
+  tag = "1.0"
+  packages = [debian.greet]
+  closure = "linked"
+  env = { DATA = "${./data}", NOTE = "${note}" }
+}
+"""
+LAYER = "application/vnd.oci.image.layer.v1.tar"
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with Registry() as server:
+        yield server
+
+
+class Team:
+    """Two users of a project. Builds of the first push to a cache, whose key the second trusts."""
+
+    def __init__(self, place: Path, registry: Registry, repository: str) -> None:
+        self.place = place
+        self.registry = registry
+        archive = small_world(place / "archive")
+        self.one, self.two = (Fpack(place / name, archive) for name in ("one", "two"))
+        for user in (self.one, self.two):
+            (user.home / "data").mkdir()
+            (user.home / "data" / "words").write_bytes(random.Random(1).randbytes(200_000))
+            (user.home / "fpack.fp").write_text(PROJECT)
+        self.one("key", "generate", "-o", place / "ci.pem")
+        self.address = f"oci://{registry.host}/{repository}"
+        self.pushing = {"FPACK_CACHE_PUSH": self.address, "FPACK_CACHE_SIGN_WITH": str(place / "ci.pem")}
+        self.two.env |= {"FPACK_CACHES": self.address, "FPACK_CACHE_KEYS": str(place / "ci.pub")}
+
+    def push(self, **env: str) -> dict[str, Any]:
+        reference = f"{self.registry.host}/team/app:1.0"
+        return self.one.pack("#image", "--push", reference, "--plain-http", "--no-manifest", env=env)
+
+    def layers(self) -> list[dict[str, Any]]:
+        """The layers of the pushed image."""
+        found = open_registry(self.registry).manifest("1.0")
+        assert found is not None
+        rows: list[dict[str, Any]] = json.loads(found.data)["layers"]
+        return rows
+
+    def cache(self) -> Cache:
+        place = self.place / "opened"
+        repository = open_registry(self.registry, name=self.address.partition("://")[2].partition("/")[2])
+        opened = Cache(self.address, repository, (), CacheFiles(place / "copies", place / "memory"))
+        opened.refresh()
+        return opened
+
+
+@pytest.mark.parametrize("repository", ["team/app", "team/cache"])
+def test_an_image_is_a_cache(registry: Registry, tmp_path: Path, repository: str) -> None:
+    team = Team(tmp_path, registry, repository)
+    team.push()  # nothing is in the cache yet
+    plain = registry.received
+    layers = {row["digest"]: row["size"] for row in team.layers()}
+    registry.clear()
+    team.push(**team.pushing)
+    # What the cache adds is an index, and a pack of what describes the layers.
+    assert registry.received < sum(layers.values()) < plain
+    uploaded = {path.rpartition("digest=")[2].replace("%3A", ":") for method, path in registry.requests
+                if method in ("PUT", "POST") and "digest=" in path}  # fmt: skip
+    assert not uploaded & layers.keys()
+    cache = team.cache()
+    records = [record for _, index in cache.indexes for base in index.paths if (record := cache.record(base))]
+    assert {file.blob_digest: file.size for record in records for file in record.files} == layers
+    assert {record.path.name for record in records if record.is_layer} >= {"data", "note"}
+    # The other user takes the layers and the store paths in them.
+    registry.clear()
+    packed = team.two.pack("#image", "--format", "oci-dir", "-o", tmp_path / "copy")
+    assert {row["digest"] for row in json.loads(blob(tmp_path / "copy", packed["digest"]))["layers"]} == layers.keys()
+    made = {(entry["kind"], entry["outcome"]) for entry in history(team.two) if entry["kind"] in ("layer", "image")}
+    assert made == {("layer", "substituted"), ("image", "built")}
+    # A store path comes from the layer that has it, and needs no trust.
+    third = Fpack(tmp_path / "third")
+    paths = [str(record.path) for record in records if record.is_layer]
+    registry.clear()
+    assert third("cache", "pull", *paths, "--from", team.address).stdout.splitlines() == paths
+    read = {path.rpartition("/")[2] for method, path in registry.requests if method == "GET" and "/blobs/" in path}
+    assert {record.blob_digest for record in records if record.is_layer} <= read
+    third("store", "verify")
+    # A push that changes nothing is one request, with the entries as well.
+    registry.clear()
+    team.push(**team.pushing)
+    assert registry.requests == [("HEAD", "/v2/team/app/manifests/1.0")]
+
+
+def blob(layout: Path, digest: str) -> bytes:
+    return (layout / "blobs" / digest.replace(":", "/")).read_bytes()
+
+
+def history(user: Fpack) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(user("history", "--json").stdout)["builds"]
+    return rows
