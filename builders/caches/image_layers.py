@@ -24,7 +24,8 @@ from .records import DIGEST, DetachedFile
 BLOB = "blob"
 _NAMES = {BLOB, "entries", "entries.json", "layer"}  # of the output of a layer
 _MAX_INFO = 1 << 20
-_CODECS = {
+# The codec of a record, by the media type of the layer.
+CODECS = {
     "application/vnd.oci.image.layer.v1.tar": "layer",
     "application/vnd.oci.image.layer.v1.tar+gzip": "layer+gzip",
     "application/vnd.oci.image.layer.v1.tar+zstd": "layer+zstd",
@@ -60,7 +61,7 @@ def of_image(store: Store, image: StorePath) -> ImageContent:
     parts: dict[StorePath, LayerPart] = {}
     for row in image_record.read(store.tree(image)).fields["layers"]:
         layers.append(parse(row["path"]))
-        codec = _CODECS.get(row["media_type"], "")
+        codec = CODECS.get(row["media_type"], "")
         for text, prefix in row.get("parts", ()):
             if prefix and codec:
                 blob = bytes.fromhex(row["digest"].removeprefix(_SHA256))

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fpack.builders import arguments
 from fpack.builders.attest.keys import PrivateKey
 from fpack.builders.caches.cache import Cache, CacheFiles
+from fpack.builders.caches.image_layers import CODECS, LayerPart
 from fpack.builders.caches.push import CachePush, push, realisations_of
 from fpack.builders.caches.substitution import CacheSubstituter
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import Repository
+from fpack.builders.kinds.layer import LayerArgs, LayerBuilder, PartArgs
+from fpack.builders.kinds.layer import read as read_layer
 from fpack.builders.kinds.text import TextBuilder
 from fpack.builders.protocol import BaseBuilder, Builder, Built, Task
 from fpack.builders.rootfs.view import assemble
 from fpack.builders.scheduler.scheduler import Scheduler
+from fpack.builders.streams.codecs import codec
 from fpack.store.derivation import Derivation, Output, digest, placeholder
 from fpack.store.path import StorePath
 from fpack.store.store import Store
@@ -63,6 +69,14 @@ class Graph:
         return Output(digest(body))
 
 
+class BuiltLayer(NamedTuple):
+    """A layer, and the paths in it."""
+
+    output: Output
+    path: StorePath
+    parts: Mapping[StorePath, LayerPart]
+
+
 class Machine:
     """A store, and the cache as this machine sees it."""
 
@@ -95,7 +109,7 @@ class Machine:
         substituter = CacheSubstituter(
             self.store, used, GENERATION, threshold=threshold, warn=self.warnings.append, push_to=push_to, key=key
         )
-        kinds: dict[str, Builder] = {"tree": self.builder, "text": TextBuilder()}
+        kinds: dict[str, Builder] = {"tree": self.builder, "text": TextBuilder(), "layer": LayerBuilder()}
         self.recorder = Recorder()
         try:
             return Scheduler(
@@ -105,11 +119,30 @@ class Machine:
         finally:
             substituter.close()
 
-    def push(self, paths: Sequence[StorePath], key: PrivateKey | None = KEY, cache: Cache | None = None) -> CachePush:
+    def layer(self, graph: Graph, paths: Sequence[StorePath], compress: str = "zstd") -> BuiltLayer:
+        """Build a layer of an image with paths at their places."""
+        args = LayerArgs(tuple(PartArgs(path, str(path)) for path in paths), codec(compress))
+        body = Derivation("layer", "layer-app", arguments.write(args)).encode()
+        graph.bodies[digest(body)] = body
+        output = Output(digest(body))
+        (path,) = self.build(graph, output)
+        about = read_layer(self.store.tree(path))
+        blob = bytes.fromhex(about.digest.removeprefix("sha256:"))
+        name = CODECS[about.media_type]
+        parts = {one: LayerPart(blob, about.size, about.tar, str(one).strip("/"), name) for one in paths}
+        return BuiltLayer(output, path, parts)
+
+    def push(
+        self,
+        paths: Sequence[StorePath],
+        key: PrivateKey | None = KEY,
+        cache: Cache | None = None,
+        parts: Mapping[StorePath, LayerPart] = {},
+    ) -> CachePush:
         """Push the closures of paths with what this store knows of them."""
         closure = self.store.closure(paths)
         rows = realisations_of(self.store, closure, GENERATION)
-        return push(self.store, cache or self.cache, paths, rows, key)
+        return push(self.store, cache or self.cache, paths, rows, key, parts=parts)
 
 
 @contextmanager
