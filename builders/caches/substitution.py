@@ -10,7 +10,7 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 from fpack.builders.attest.keys import PrivateKey
@@ -37,19 +37,30 @@ class CacheOffer:
     """Paths that the caches have."""
 
     def __init__(
-        self, fetcher: Fetcher, paths: Mapping[str, StorePath], used: Callable[[list[StorePath]], None]
+        self,
+        fetcher: Fetcher,
+        paths: Mapping[str, StorePath],
+        used: Callable[[list[StorePath]], None],
+        related: Callable[[Iterable[Output], Collection[StorePath]], Mapping[Output, StorePath]],
     ) -> None:
         self._fetcher = fetcher
+        self._related = related
+        self._fetched: list[StorePath] = []
         self._paths = paths
         self._used = used
 
     def fetch(self, progress: Callable[[int, int], None], check: Callable[[], None]) -> Mapping[str, StorePath]:
         """Fetch the outputs and their closures, and make them valid."""
         try:
-            self._used(self._fetcher.fetch(list(self._paths.values()), progress, check))
+            self._fetched = self._fetcher.fetch(list(self._paths.values()), progress, check)
+            self._used(self._fetched)
         except RepositoryError as error:
             raise CacheError(error.what, where=error.where, why=error.why) from None
         return self._paths
+
+    def related(self, outputs: Iterable[Output]) -> Mapping[Output, StorePath]:
+        """Return the outputs of other derivations that were fetched with these."""
+        return self._related(outputs, frozenset(self._fetched))
 
 
 class CacheSubstituter:
@@ -210,7 +221,18 @@ class CacheSubstituter:
             paths[name] = path
         if not all(map(self._fetcher.has_closure, paths.values())):
             return None
-        return CacheOffer(self._fetcher, paths, self.used.update)
+        return CacheOffer(self._fetcher, paths, self.used.update, self._among)
+
+    def _among(self, outputs: Iterable[Output], fetched: Collection[StorePath]) -> Mapping[Output, StorePath]:
+        """Return the outputs whose paths are among those that were fetched."""
+        if len(fetched) < 2:
+            return {}
+        found = {}
+        for output in outputs:
+            path = self._chosen(derivation_id(self._generation, output.derivation), output.name)
+            if path is not None and path in fetched:
+                found[output] = path
+        return found
 
     def _chosen(self, id_: bytes, output: str) -> StorePath | None:
         """Return the path that enough signers name: the one with the most, of the first cache among equals."""

@@ -120,7 +120,6 @@ class RootBuilder(BaseBuilder):
     """The builder of `root`. Its output holds `data` and `meta`."""
 
     version = VERSION
-    substitutable = False
 
     def build(self, task: Task) -> Built | Steps:
         """Find the slices, and generate the files that they lack."""

@@ -66,7 +66,6 @@ class SliceBuilder(BaseBuilder):
     """The builder of `slice`. Its output holds `data` and `meta`."""
 
     version = VERSION
-    substitutable = False
 
     def build(self, task: Task) -> Built:
         """Link the selected files."""

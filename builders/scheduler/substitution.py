@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from fpack.builders.protocol import Cancelled
@@ -30,6 +30,9 @@ class Offer(Protocol):
 
         progress: receives the bytes read and their total. check: raises Cancelled if the transfer must stop.
         """
+
+    def related(self, outputs: Iterable[Output]) -> Mapping[Output, StorePath]:
+        """Return the paths of those outputs of other derivations that the store has now, as far as caches say."""
 
 
 class Substituter(Protocol):
@@ -80,6 +83,9 @@ class SubstitutionRun:
             build = BuildRecord(self._drv.name, self._drv.kind, "substituted", time.monotonic() - since)
             outputs = {Output(self._digest, name): path for name, path in paths.items()}
             self._store.adopt(self._key, outputs, build)
+            # The closure has outputs of inputs, such as the slices of a root: record what made them.
+            if related := self._offer.related([*self._drv.inputs, *self._drv.candidates]):
+                self._store.adopt(b"", related)
             return Result(paths=paths, outcome=BuildOutcome.SUBSTITUTED)
         except (Cancelled, StoreError) as error:
             return Result(error=error)

@@ -280,7 +280,7 @@ def _push(made: list[PackedImage], push: str, options: shared.SharedOptions) -> 
                 plain_http=plain_http,
                 observer=display,
                 below=entry.below,
-                entries=None if options.no_caches else cache_entries.entries(reference, entry.paths),
+                entries=None if options.no_caches else cache_entries.of_packed(reference, entry),
             )
             for entry, reference in zip(made, pushing.destinations(push, made), strict=True)
         ]

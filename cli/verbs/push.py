@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def command(image: str, reference: str, as_json: bool, **rest: Any) -> int:
             raise UsageError("REF has no name", hint="use fpack pack --push for several images")
         result = pack_and_push(image, reference, shared.options(rest))
     else:
-        from fpack.cli.images.push import contents
+        from fpack.cli.images.push import cache_entries, contents, store_records
 
         target = pushing.destination(reference)
         with contextlib.closing(contents.opened(path)) as archive, pushing.display() as display:
@@ -57,6 +58,9 @@ def command(image: str, reference: str, as_json: bool, **rest: Any) -> int:
                 plain_http=shared.uses_plain_http(),
                 observer=display,
                 source=contents.reference_of(path),
+                entries=None
+                if shared.options(rest).no_caches
+                else cache_entries.entries(target, partial(store_records.stored_images, archive)),
             )
     if as_json:
         shared.print_json(result)

@@ -7,6 +7,7 @@ the outputs of the layers' derivations, and the store paths in the layers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders.distribution.reference import Reference, parse_reference
@@ -18,8 +19,11 @@ from fpack.store.settings import CACHE_PUSH, CACHE_SIGN_WITH, OFFLINE
 if TYPE_CHECKING:
     from fpack.builders.caches.image_layers import LayerPart
     from fpack.builders.caches.push import CachePush
+    from fpack.cli.images.packing import PackedImage
     from fpack.store.path import StorePath
     from fpack.store.store import Store
+
+    Images = AbstractContextManager[Sequence[tuple[Store, StorePath]]]
 
 _SCHEME = "oci://"
 
@@ -27,12 +31,12 @@ _SCHEME = "oci://"
 class CacheEntries(NamedTuple):
     """The entries to write after a push. repository: of the cache, in the registry of the image.
 
-    write: writes them, and returns what it did.
+    write: writes them, and returns what it did; None if this machine does not have the image.
     """
 
     address: str
     repository: str
-    write: Callable[[], CachePush]
+    write: Callable[[], CachePush | None]
 
     @property
     def marker(self) -> str:
@@ -40,25 +44,25 @@ class CacheEntries(NamedTuple):
         return f"cache {self.address}"
 
     def publish(self) -> bool:
-        """Write the entries. Return False after a failure, which is told and fails no push."""
+        """Write the entries. Return whether that was done. A failure is told, and fails no push."""
         try:
             done = self.write()
         except (FpackError, OSError) as error:
             warn(printable(f"the image is pushed, but the cache {self.address} does not refer to it: {error}"))
             return False
-        if done.pushed:
+        if done is not None and done.pushed:
             note(f"{len(done.pushed)} store paths of the image can be substituted from {self.address}")
-        return True
+        return done is not None
 
 
-def entries(reference: Reference, images: Sequence[tuple[Store, StorePath]]) -> CacheEntries | None:
+def entries(reference: Reference, images: Callable[[], Images]) -> CacheEntries | None:
     """Return the entries to write for an image that is pushed, or None.
 
-    images: its outputs, with their stores. There are entries if the setting `cache.push` names a repository of the same
-    registry, and `cache.sign-with` a key.
+    images: opens its outputs, with their stores. There are entries if the setting `cache.push` names a repository of
+    the same registry, and `cache.sign-with` a key.
     """
     address = CACHE_PUSH.find()
-    if not images or not address.startswith(_SCHEME) or not CACHE_SIGN_WITH.find() or OFFLINE.find():
+    if not address.startswith(_SCHEME) or not CACHE_SIGN_WITH.find() or OFFLINE.find():
         return None
     try:
         cache = parse_reference(address.removeprefix(_SCHEME))
@@ -70,7 +74,17 @@ def entries(reference: Reference, images: Sequence[tuple[Store, StorePath]]) -> 
     return CacheEntries(address, cache.repository, lambda: _write(address, images, mounts))
 
 
-def _write(address: str, images: Sequence[tuple[Store, StorePath]], mounts: Sequence[str]) -> CachePush:
+def of_packed(reference: Reference, made: PackedImage) -> CacheEntries | None:
+    """Return the entries to write for an image that was packed for the push, or None."""
+    return entries(reference, lambda: nullcontext(made.paths))
+
+
+def _write(address: str, images: Callable[[], Images], mounts: Sequence[str]) -> CachePush | None:
+    with images() as found:
+        return _push(address, found, mounts) if found else None
+
+
+def _push(address: str, images: Sequence[tuple[Store, StorePath]], mounts: Sequence[str]) -> CachePush:
     from fpack.builders.caches import image_layers
     from fpack.builders.caches.push import push, realisations_of
     from fpack.builders.kinds.table import generation

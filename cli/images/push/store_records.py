@@ -6,6 +6,7 @@ pushed from a file, has one like an image that is packed for the push.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
@@ -46,26 +47,36 @@ def of_archive(archive: ImageArchive, having: Collection[str], pushable: Pushabl
 
     having: the digests of images whose records the archive has.
     """
-    root = default_root()
-    if not (root / "db" / "fpack.sqlite").is_file():
-        return []
     try:
-        heads = [manifest_loading.head(data, "the image").image for data in embedded_manifest.find(archive)]
-        wanted = {image.path: image.manifest.digest for image in heads if image.manifest.digest not in having}
-        paths = list(_stored(root, wanted)) if wanted else []
+        with stored_images(archive, having) as images:
+            paths = [path for _, path in images]
     except FpackError:
         return []  # the image is pushed without its record
-    return [LateDocument(f"record of {path}", partial(_made, root, path, pushable)) for path in paths]
+    return [LateDocument(f"record of {path}", partial(_made, default_root(), path, pushable)) for path in paths]
 
 
-def _stored(root: Path, wanted: dict[str, str]) -> Iterator[StorePath]:
-    """Yield the paths of images that the store has. wanted: the digests of the images, by path."""
+@contextlib.contextmanager
+def stored_images(archive: ImageArchive, but: Collection[str] = ()) -> Iterator[list[tuple[Store, StorePath]]]:
+    """Yield the images of an archive that the store of this machine has, with the store.
+
+    but: digests of images to pass over. Raise FpackError if the archive or the store cannot be read.
+    """
+    root = default_root()
+    heads = []
+    if (root / "db" / "fpack.sqlite").is_file():
+        heads = [manifest_loading.head(data, "the image").image for data in embedded_manifest.find(archive)]
+    wanted = {image.path: image.manifest.digest for image in heads if image.manifest.digest not in but}
+    if not wanted:
+        yield []
+        return
     store = Store(root)
     try:
-        for text, digest in wanted.items():
-            path = parse(text)
-            if store.is_there(path) and read_record(store.tree(path)).fields["digest"] == digest:
-                yield path
+        paths = [(parse(text), digest) for text, digest in wanted.items()]
+        yield [
+            (store, path)
+            for path, digest in paths
+            if store.is_there(path) and read_record(store.tree(path)).fields["digest"] == digest
+        ]
     finally:
         store.close()
 

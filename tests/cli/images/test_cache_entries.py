@@ -114,3 +114,33 @@ def blob(layout: Path, digest: str) -> bytes:
 def history(user: Fpack) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = json.loads(user("history", "--json").stdout)["builds"]
     return rows
+
+
+def test_a_file_is_a_cache_too(registry: Registry, tmp_path: Path) -> None:
+    """An image that was packed before is found in the store. Without its store, there are no entries."""
+    team = Team(tmp_path, registry, "team/cache")
+    team.one.pack("#image", "-o", tmp_path / "app.tar")
+    reference = f"{registry.host}/team/app:1.0"
+    words = ("push", tmp_path / "app.tar", reference, "--plain-http")
+    without = team.one(*words, env={**team.pushing, "FPACK_ROOT": str(tmp_path / "empty")})
+    assert "can be substituted" not in without.stderr and not registry.stored("team/cache").tags
+    assert "can be substituted" not in team.one(*words, "--no-caches", env=team.pushing).stderr
+    assert f"can be substituted from {team.address}" in team.one(*words, env=team.pushing).stderr
+    sizes = {row["digest"]: row["size"] for row in team.layers()}
+    cache = team.cache()
+    assert {file.blob_digest for _, index in cache.indexes for base in index.paths
+            if (record := cache.record(base)) for file in record.files} == sizes.keys()  # fmt: skip
+    registry.clear()
+    assert "can be substituted" not in team.one(*words, env=team.pushing).stderr
+    assert registry.requests == [("HEAD", "/v2/team/app/manifests/1.0")]
+
+
+def test_a_cache_that_fails_fails_no_push(registry: Registry, tmp_path: Path) -> None:
+    team = Team(tmp_path, registry, "team/cache")
+    team.one.pack("#image", "-o", tmp_path / "app.tar")
+    registry.fail("PUT /v2/team/cache/manifests/", 403)
+    words = ("push", tmp_path / "app.tar", f"{registry.host}/team/app:1.0", "--plain-http")
+    done = team.one(*words, env=team.pushing)
+    assert "the image is pushed, but the cache" in done.stderr
+    registry.heal()
+    assert "can be substituted" in team.one(*words, env=team.pushing).stderr
