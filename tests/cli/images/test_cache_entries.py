@@ -80,9 +80,7 @@ def test_an_image_is_a_cache(registry: Registry, tmp_path: Path, repository: str
     team.push(**team.pushing)
     # What the cache adds is an index, and a pack of what describes the layers.
     assert registry.received < sum(layers.values()) < plain
-    uploaded = {path.rpartition("digest=")[2].replace("%3A", ":") for method, path in registry.requests
-                if method in ("PUT", "POST") and "digest=" in path}  # fmt: skip
-    assert not uploaded & layers.keys()
+    assert not layers.keys() & set(uploads(registry))
     cache = team.cache()
     records = [record for _, index in cache.indexes for base in index.paths if (record := cache.record(base))]
     assert {file.blob_digest: file.size for record in records for file in record.files} == layers
@@ -105,6 +103,21 @@ def test_an_image_is_a_cache(registry: Registry, tmp_path: Path, repository: str
     registry.clear()
     team.push(**team.pushing)
     assert registry.requests == [("HEAD", "/v2/team/app/manifests/1.0")]
+
+
+def uploads(registry: Registry) -> list[str]:
+    """The digests of the blobs that were sent, once for each time."""
+    sent = [path for method, path in registry.requests if method == "PUT" and "digest=" in path]
+    return [path.rpartition("digest=")[2].replace("%3A", ":") for path in sent]
+
+
+@pytest.mark.parametrize("repository", ["team/app", "team/cache"])
+def test_layers_that_builds_pushed_are_not_sent_again(registry: Registry, tmp_path: Path, repository: str) -> None:
+    team = Team(tmp_path, registry, repository)
+    team.push(**team.pushing)
+    layers = {row["digest"] for row in team.layers()}
+    sent = [digest for digest in uploads(registry) if digest in layers]
+    assert sorted(sent) == sorted(layers)
 
 
 def blob(layout: Path, digest: str) -> bytes:
