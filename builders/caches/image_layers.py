@@ -24,6 +24,7 @@ from .records import DIGEST, DetachedFile
 BLOB = "blob"
 _NAMES = {BLOB, "entries", "entries.json", "layer"}  # of the output of a layer
 _MAX_INFO = 1 << 20
+_KIND = "image"
 # The codec of a record, by the media type of the layer.
 CODECS = {
     "application/vnd.oci.image.layer.v1.tar": "layer",
@@ -56,7 +57,14 @@ class ImageContent(NamedTuple):
 
 
 def of_image(store: Store, image: StorePath) -> ImageContent:
-    """Return what a cache can have of an image. image: the path of its output. Raise StoreError if it is not one."""
+    """Return what a cache can have of an image. image: the path of its output. Raise StoreError if it is not one.
+
+    Only what the builder of images made is believed. A build may make files that look the same, and say that a layer
+    has a path which it lacks: nobody would take the path from there, and the cache would not get it in another way.
+    """
+    makers = (store.derivation(output.derivation) for output in store.database.outputs_of(image))
+    if not any(maker is not None and maker.kind == _KIND for maker in makers):
+        return ImageContent((), {})
     layers: list[StorePath] = []
     parts: dict[StorePath, LayerPart] = {}
     for row in image_record.read(store.tree(image)).fields["layers"]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from fpack.builders.caches import fetch
+from fpack.builders.caches import fetch, image_layers
 from fpack.builders.caches.cache import now
 from fpack.builders.caches.check import check
 from fpack.builders.caches.errors import BadIndex
@@ -18,9 +18,11 @@ from fpack.builders.caches.index import Index
 from fpack.builders.caches.records import DetachedFile, PathRecord, decode_record
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Unavailable
-from fpack.store import DAY
-from fpack.store.derivation import Output
+from fpack.builders.oci import spec
+from fpack.store import DAY, canonical
+from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.path import StorePath
+from fpack.store.store import FinishedOutput
 from support.caches import BuiltLayer, Graph, Machine, machine
 from support.repositories import MANIFEST, manifest
 
@@ -71,10 +73,10 @@ class World:
 
     def publish(self, record: PathRecord, blob: bytes) -> None:
         """Publish a record of a layer that is `blob`, newer than any other."""
-        digest = hashlib.sha256(blob)
-        source = BlobSource(f"sha256:{digest.hexdigest()}", len(blob), lambda offset: iter((blob[offset:],)))
+        hashed = hashlib.sha256(blob)
+        source = BlobSource(f"sha256:{hashed.hexdigest()}", len(blob), lambda offset: iter((blob[offset:],)))
         self.repository.write_blob(source)
-        record = record._replace(blob=digest.digest(), blob_size=len(blob), offset=0, length=len(blob))
+        record = record._replace(blob=hashed.digest(), blob_size=len(blob), offset=0, length=len(blob))
         time.sleep(0.002)
         self.producer.cache.publish(Index(now(), {record.path.base: record.encode()}))
 
@@ -108,7 +110,7 @@ def test_paths_are_read_from_the_layer(tmp_path: Path, compress: str) -> None:
         assert built == [*world.paths, world.layer.path] and reader.builder.built == []
         assert (reader.store.disk(world.layer.path) / "blob").read_bytes() == data
         # Once as the file of the layer's output; each offer of the scheduler reads the layer once.
-        assert sum(digest == world.blob for digest, _ in world.repository.reads) <= 3
+        assert sum(name == world.blob for name, _ in world.repository.reads) <= 3
         assert check(reader.cache, reader.store).faults == ()
     with machine(tmp_path / "another", world.repository) as other:
         other.cache.refresh()
@@ -248,3 +250,24 @@ def test_collecting(world: World, monkeypatch: pytest.MonkeyPatch, has_image: bo
     monkeypatch.setattr(time, "time", lambda: later)
     assert len(collect(world.producer.cache, 30).dropped) == 3
     assert world.repository.has_blob(world.blob) == has_image
+
+
+def test_an_output_that_looks_like_an_image_is_not_believed(world: World) -> None:
+    part = world.layer.parts[world.paths[0]]
+    row = {
+        "path": str(world.layer.path), "media_type": "application/vnd.oci.image.layer.v1.tar+zstd",
+        "digest": part.blob_digest, "diff_id": part.blob_digest, "packages": [], "size": part.blob_size, "unpacked": 1,
+        "tar": part.raw, "files": 1, "parts": [[str(path), str(path)] for path in world.paths],
+    }  # fmt: skip
+    documents = {"digest": spec.digest(b"{}"), "image_id": spec.digest(b"{}")}
+    fields = {"format": 1, "name": "app", "tag": "1", "arch": "amd64", "layers": [row], **documents}
+    store = world.producer.store
+    writer = store.writer()
+    for name, data in (("image", canonical.encode(fields)), ("config", b"{}"), ("manifest", b"{}")):
+        writer.file(name, [data])
+    (path,) = store.register_all(b"", [FinishedOutput("app", writer, (), None, None)])
+    assert image_layers.of_paths(store, [path]) == {}
+    body = Derivation("image", "app", {}).encode()
+    store.plan({digest(body): body})
+    store.adopt(b"", {Output(digest(body)): path})
+    assert image_layers.of_paths(store, [path]).keys() == set(world.paths)
