@@ -34,7 +34,7 @@ CODECS = {
 _SHA256 = "sha256:"
 
 
-class LayerPart(NamedTuple):
+class PathInLayer(NamedTuple):
     """A store path in a layer. raw: bytes of the layer's tar. prefix: the directory of the path in it."""
 
     blob: bytes
@@ -53,7 +53,7 @@ class ImageContent(NamedTuple):
     """What a cache can have of an image. layers: the outputs of its layers. parts: the store paths in them."""
 
     layers: tuple[StorePath, ...]
-    parts: Mapping[StorePath, LayerPart]
+    parts: Mapping[StorePath, PathInLayer]
 
 
 def of_image(store: Store, image: StorePath) -> ImageContent:
@@ -66,20 +66,20 @@ def of_image(store: Store, image: StorePath) -> ImageContent:
     if not any(maker is not None and maker.kind == _KIND for maker in makers):
         return ImageContent((), {})
     layers: list[StorePath] = []
-    parts: dict[StorePath, LayerPart] = {}
+    parts: dict[StorePath, PathInLayer] = {}
     for row in image_record.read(store.tree(image)).fields["layers"]:
         layers.append(parse(row["path"]))
         codec = CODECS.get(row["media_type"], "")
         for text, prefix in row.get("parts", ()):
             if prefix and codec:
                 blob = bytes.fromhex(row["digest"].removeprefix(_SHA256))
-                parts[parse(text)] = LayerPart(blob, row["size"], row["tar"], prefix.strip("/"), codec)
+                parts[parse(text)] = PathInLayer(blob, row["size"], row["tar"], prefix.strip("/"), codec)
     return ImageContent(tuple(dict.fromkeys(layers)), parts)
 
 
-def of_paths(store: Store, paths: Iterable[StorePath]) -> Mapping[StorePath, LayerPart]:
+def of_paths(store: Store, paths: Iterable[StorePath]) -> Mapping[StorePath, PathInLayer]:
     """Return the store paths in the layers of those paths that are images."""
-    parts: dict[StorePath, LayerPart] = {}
+    parts: dict[StorePath, PathInLayer] = {}
     for path in paths:
         disk = os.fspath(store.disk(path))
         if all(os.path.isfile(f"{disk}/{name}") for name in ("image", "config", "manifest")):

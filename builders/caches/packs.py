@@ -25,7 +25,7 @@ from fpack.store.files.tree import CHUNK, Directory, Node, tree_digest
 from fpack.store.path import StorePath, make
 from fpack.store.store import Store
 
-from .image_layers import LayerPart
+from .image_layers import PathInLayer
 from .records import DetachedFile, PathRecord
 
 STORE_PREFIX = "fpack/store"
@@ -118,7 +118,7 @@ def write_pack(
     )  # fmt: skip
 
 
-def record_in_layer(store: Store, content: PathContent, part: LayerPart) -> PathRecord:
+def record_in_layer(store: Store, content: PathContent, part: PathInLayer) -> PathRecord:
     """Return the record of a path that a layer of an image has."""
     return PathRecord(
         content.path, content.tree, content.size, content.references, _output(store, content), part.blob,

@@ -26,7 +26,7 @@ from fpack.store.store import Store
 from . import image_layers, uses
 from .cache import Cache, now
 from .errors import CacheError
-from .image_layers import LayerPart
+from .image_layers import PathInLayer
 from .index import Index
 from .packs import PathContent, group, record_in_layer, write_pack
 from .records import PathRecord
@@ -69,7 +69,7 @@ def push(
     key: PrivateKey | None,
     progress: Progress = lambda done, total: None,
     check: Callable[[], None] = lambda: None,
-    parts: Mapping[StorePath, LayerPart] = {},
+    parts: Mapping[StorePath, PathInLayer] = {},
     mounts: Sequence[str] = (),
 ) -> CachePush:
     """Write the closures of `paths`, and the realisations, to a cache. The caller keeps the paths from gc.
@@ -153,7 +153,9 @@ class _Written(NamedTuple):
 class _Layers:
     """The layers of images in the repository of a cache. The methods can be called from several threads."""
 
-    def __init__(self, store: Store, cache: Cache, parts: Mapping[StorePath, LayerPart], mounts: Sequence[str]) -> None:
+    def __init__(
+        self, store: Store, cache: Cache, parts: Mapping[StorePath, PathInLayer], mounts: Sequence[str]
+    ) -> None:
         self._store = store
         self._cache = cache
         self._parts = parts

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fpack.builders import arguments
 from fpack.builders.attest.keys import PrivateKey
 from fpack.builders.caches.cache import Cache, CacheFiles
-from fpack.builders.caches.image_layers import CODECS, LayerPart
+from fpack.builders.caches.image_layers import CODECS, PathInLayer
 from fpack.builders.caches.push import CachePush, push, realisations_of
 from fpack.builders.caches.substitution import CacheSubstituter
 from fpack.builders.distribution.layout import DirectoryRepository
@@ -74,7 +74,7 @@ class BuiltLayer(NamedTuple):
 
     output: Output
     path: StorePath
-    parts: Mapping[StorePath, LayerPart]
+    parts: Mapping[StorePath, PathInLayer]
 
 
 class Machine:
@@ -129,7 +129,7 @@ class Machine:
         about = read_layer(self.store.tree(path))
         blob = bytes.fromhex(about.digest.removeprefix("sha256:"))
         name = CODECS[about.media_type]
-        parts = {one: LayerPart(blob, about.size, about.tar, str(one).strip("/"), name) for one in paths}
+        parts = {one: PathInLayer(blob, about.size, about.tar, str(one).strip("/"), name) for one in paths}
         return BuiltLayer(output, path, parts)
 
     def push(
@@ -137,7 +137,7 @@ class Machine:
         paths: Sequence[StorePath],
         key: PrivateKey | None = KEY,
         cache: Cache | None = None,
-        parts: Mapping[StorePath, LayerPart] = {},
+        parts: Mapping[StorePath, PathInLayer] = {},
     ) -> CachePush:
         """Push the closures of paths with what this store knows of them."""
         closure = self.store.closure(paths)

@@ -17,7 +17,7 @@ from fpack.store.errors import FpackError, printable
 from fpack.store.settings import CACHE_PUSH, CACHE_SIGN_WITH, OFFLINE
 
 if TYPE_CHECKING:
-    from fpack.builders.caches.image_layers import LayerPart
+    from fpack.builders.caches.image_layers import PathInLayer
     from fpack.builders.caches.push import CachePush
     from fpack.cli.images.packing import PackedImage
     from fpack.store.path import StorePath
@@ -94,7 +94,7 @@ def _push(address: str, images: Sequence[tuple[Store, StorePath]], mounts: Seque
     if key is None:
         raise UsageError("No key is named", hint="set cache.sign-with")
     store = images[0][0]
-    parts: dict[StorePath, LayerPart] = {}
+    parts: dict[StorePath, PathInLayer] = {}
     found: list[StorePath] = []
     for _, image in images:
         content = image_layers.of_image(store, image)
