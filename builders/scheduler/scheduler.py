@@ -74,6 +74,7 @@ class Scheduler:
         self._reporter = reporter
         self._assemble = assemble
         self._substituter = substituter
+        self._wanted: set[bytes] = set()  # the digests of the derivations that `realise` was asked for
         self._bodies = dict(bodies or {})
         self._written = False
         self._keep_going = keep_going
@@ -94,6 +95,7 @@ class Scheduler:
         return_freed_memory()
         bus_error.install()
         try:
+            self._wanted = {output.derivation for output in outputs}
             wanted = [self._want(output.derivation) for output in outputs]
             self._check(outputs)
             left = list(wanted)
@@ -293,8 +295,11 @@ class Scheduler:
                 self._workers.start(job)
 
     def _claim(self, job: Job, substituter: Substituter) -> bool:
-        """Claim a build that other machines may do, too. Return False if the job was queued in another way."""
-        if job.claimed:
+        """Claim a build that other machines may do, too. Return False if the job was queued in another way.
+
+        What caches are not asked for, such as a payload, is built on each machine, and not pushed unless it is wanted.
+        """
+        if job.claimed or not (self._is_substitutable(job) or job.digest in self._wanted):
             return True
         if not substituter.claim(job.key):
             self._reporter.waiting(job.digest)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from fpack.builders.attest.keys import ED25519, generate
 from fpack.builders.distribution.layout import DirectoryRepository
+from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.files.tree import scan, tree_digest
 from support.caches import KEY, Graph, Machine, machine
 
@@ -160,3 +161,19 @@ def test_a_cache_that_dies_in_the_middle(producer: Machine, tmp_path: Path, grap
     with machine(tmp_path / "m", Dying(tmp_path / "cache")) as made:
         assert made.build(graph, *tops) == built
         assert made.builder.built
+
+
+def test_builds_push_what_caches_are_asked_for(producer: Machine, graph: Graph) -> None:
+    """What each machine builds itself is pushed only if it was to be built."""
+    producer.builder.substitutable = False
+    inner = graph.add("inner")
+    text = Derivation("text", "outer", {"text": "outer"}, (inner,)).encode()
+    graph.bodies[digest(text)] = text
+    outer = Output(digest(text))
+    (path,) = producer.build(graph, outer, push_to=producer.cache)
+    producer.cache.refresh()
+    built = producer.store.built([inner])
+    assert built is not None and producer.cache.has(path) and not producer.cache.has(built[0])
+    producer.build(graph, graph.add("another"), push_to=producer.cache)
+    assert [base[33:] for _, index in producer.cache.indexes for base in index.paths if base.endswith("another")]
+    assert producer.cache.repository.tags("b-") == []
