@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders.distribution.protocol import BlobSource
 from fpack.builders.oci import image_record
 from fpack.store import canonical
 from fpack.store.errors import FpackError
-from fpack.store.files.tree import CHUNK
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.path import StorePath, parse
 from fpack.store.store import Store
 
@@ -106,13 +105,17 @@ def detached(disk: str) -> tuple[DetachedFile, ...]:
     return ()
 
 
-def source(disk: str, file: DetachedFile, mounts: Sequence[str]) -> BlobSource:
-    """Return a detached file as a blob to write. mounts: repositories of the same registry that may have it."""
-    return BlobSource(file.blob_digest, file.size, lambda offset: _read(Path(disk, file.name), offset), mounts)
+def source(tree: CheckedTree, file: DetachedFile, mounts: Sequence[str]) -> BlobSource:
+    """Return a detached file as a blob to write. mounts: repositories of the same registry that may have it.
+
+    Reading raises DamagedPath if the file is not the one of the tree.
+    """
+    return BlobSource(file.blob_digest, file.size, lambda offset: _read(tree, file.name, offset), mounts)
 
 
-def _read(path: Path, offset: int) -> Iterator[bytes]:
-    with open(path, "rb") as opened:
-        opened.seek(offset)
-        while piece := opened.read(CHUNK):
-            yield piece
+def _read(tree: CheckedTree, name: str, offset: int) -> Iterator[bytes]:
+    at = 0
+    for piece in tree.chunks(name):
+        if at + len(piece) > offset:
+            yield piece[max(offset - at, 0) :]
+        at += len(piece)

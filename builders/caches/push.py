@@ -166,7 +166,7 @@ class _Layers:
         """Write the detached files of a path. Return the number of bytes that were transferred."""
         written = 0
         for file in content.files:
-            blob = image_layers.source(os.fspath(self._store.disk(content.path)), file, self._mounts)
+            blob = image_layers.source(self._store.tree(content.path), file, self._mounts)
             written += file.size if self._cache.repository.write_blob(blob) else 0
             self._there[file.blob_digest] = True
         return written

@@ -21,6 +21,7 @@ from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Unavaila
 from fpack.builders.oci import spec
 from fpack.store import DAY, canonical
 from fpack.store.derivation import Derivation, Output, digest
+from fpack.store.errors import DamagedPath
 from fpack.store.path import StorePath
 from fpack.store.store import FinishedOutput
 from support.caches import BuiltLayer, Graph, Machine, machine
@@ -271,3 +272,14 @@ def test_an_output_that_looks_like_an_image_is_not_believed(world: World) -> Non
     store.plan({digest(body): body})
     store.adopt(b"", {Output(digest(body)): path})
     assert image_layers.of_paths(store, [path]).keys() == set(world.paths)
+
+
+def test_a_damaged_layer_is_not_pushed(world: World) -> None:
+    file = world.producer.store.disk(world.layer.path) / "blob"
+    data = bytearray(file.read_bytes())
+    data[9] ^= 1
+    file.chmod(0o644)
+    file.write_bytes(data)
+    with pytest.raises(DamagedPath):
+        world.push()
+    assert not world.repository.has_blob(world.blob) and world.repository.tags("i-") == []
