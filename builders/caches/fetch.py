@@ -140,7 +140,8 @@ class Fetcher:
         plan = self._plan(paths)
         total = sum(_transfer(part.record) for part in plan)
         free = os.statvfs(self._store.root)
-        stored = sorted(part.record.length for part in plan if part.record.length >= LARGE)
+        lengths = (length for part in plan for length in _lengths(part.record))
+        stored = sorted(length for length in lengths if length >= LARGE)
         needed = sum(part.record.size for part in plan) + sum(stored[-WORKERS:])  # as many parts are stored at once
         if needed > free.f_bavail * free.f_frsize:
             raise CacheError("There is not enough space for what a cache offers", why=f"its files have {needed} bytes")
@@ -355,8 +356,12 @@ def _runs(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
     yield from layers.values()
 
 
+def _lengths(record: PathRecord) -> list[int]:
+    return [record.length, *(file.size for file in record.files)]
+
+
 def _transfer(record: PathRecord) -> int:
-    return record.length + sum(file.size for file in record.files)
+    return sum(_lengths(record))
 
 
 def _entry(record: PathRecord) -> BlobEntry:
