@@ -218,7 +218,7 @@ def test_a_wrong_detached_file_is_refused(world: World, tmp_path: Path, how: str
         case "another size":
             record = record._replace(files=(file._replace(size=file.size - 1),))
         case "too large":
-            record = record._replace(files=(file._replace(size=1 << 40),))
+            record = record._replace(files=(file._replace(size=1 << 20),))
         case _:
             record = record._replace(files=(file._replace(name="layer"),))
     world.publish(record, blob[record.offset : record.offset + record.length])
