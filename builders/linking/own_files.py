@@ -11,12 +11,14 @@ from fpack.builders.protocol import Task
 from fpack.store.path import StorePath
 
 from .imports import MAX_TEXT
+from .languages import language_of
 
 
 def scripts_of(task: Task, path: StorePath) -> SliceTable:
     """Return a table with the scripts and the code among the files at `path`, an output of the kind `files`.
 
-    Compiled programs are left out: the container brings what these load.
+    Compiled programs are left out: the container brings what these load. So are other files: where one stands in the
+    place of a package's, the manifest says so.
     """
     tree = task.tree(path)
     found: dict[str, TreeEntry] = {}
@@ -26,6 +28,9 @@ def scripts_of(task: Task, path: StorePath) -> SliceTable:
         task.check()
         disk = tree.disk / "data" / entry.path
         head = meta.read_file(disk, entry.blake3, elf.HEAD)
-        if not head.startswith(elf.ELF_MAGIC):
-            found[entry.path] = entry._replace(facts=elf.facts(head, os.fspath(disk)))
+        if head.startswith(elf.ELF_MAGIC):
+            continue
+        read = entry._replace(facts=elf.facts(head, os.fspath(disk)))
+        if (read.facts is not None and read.facts.interp) or language_of(read) is not None:
+            found[entry.path] = read
     return SliceTable(str(path), "", "", str(path), found)

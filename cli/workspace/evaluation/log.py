@@ -6,6 +6,7 @@ Files of the project are identified by content, directories by their timestamps.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,10 +59,13 @@ def signature(path: str) -> Signature:
 
 
 def digest_of(path: str) -> bytes:
-    """Return the digest of a file's content; empty if it cannot be read."""
+    """Return the digest of a regular file's content; empty if it is none or cannot be read."""
     try:
         hasher = blake3()
-        with open(path, "rb", buffering=0) as file:
+        # A pipe in the place of the file must not make this wait.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return b""
             while chunk := file.read(1 << 20):
                 hasher.update(chunk)
         return hasher.digest()

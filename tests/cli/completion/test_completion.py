@@ -66,7 +66,7 @@ def offered(fpack: Fpack, *words: str, shell: str = "fish", cwd: Path | None = N
 
 
 def test_verbs_and_what_they_do(known: Fpack) -> None:
-    assert offered(known, "pa") == ("plain", ["pack"])
+    assert offered(known, "pac") == ("plain", ["pack"])
     assert {"pack", "doctor", "completion", "--version"} <= set(offered(known, "")[1])
     assert "pack\tPack a package" in known("__complete", "fish", "pa").stdout
     assert offered(known, "nosuchverb", "") == ("plain", [])
@@ -209,7 +209,7 @@ def in_bash(fpack: Fpack, *words: str) -> list[str]:
 
 
 def test_bash_gets_whole_words(known: Fpack) -> None:
-    assert in_bash(known, "pa") == ["pack"]
+    assert in_bash(known, "pac") == ["pack"]
     assert in_bash(known, "pack", "debian.trixie.g+") == ["debian.trixie.g++"]
     assert in_bash(known, "pack", "--format", "=", "oc") == ["oci-dir"]
     assert set(in_bash(known, "pack", "-o", "wo")) == {"words.txt"}
@@ -271,7 +271,7 @@ def zsh(known: Fpack) -> Iterator[Interactive]:
 
 
 CASES = [
-    ("fpack pa", ["fpack", "pack"]),
+    ("fpack pac", ["fpack", "pack"]),
     ("fpack pack debian.trixie.g+", ["fpack", "pack", "debian.trixie.g++"]),
     ("fpack pack --format=oc", ["fpack", "pack", "--format=oci-dir"]),
     ("fpack pack other.fp#serve", ["fpack", "pack", "other.fp#server"]),
@@ -283,14 +283,14 @@ def test_bash_completes_what_is_typed(bash: Interactive) -> None:
     for line, words in CASES:
         assert bash.completed(line) == words
     # A word that is whole is followed by a blank, and a release is not.
-    assert bash.completed("fpack pa", "x") == ["fpack", "pack", "x"]
+    assert bash.completed("fpack pac", "x") == ["fpack", "pack", "x"]
     assert bash.completed("fpack pack debian.tri", "x") == ["fpack", "pack", "debian.trixie.x"]
 
 
 def test_zsh_completes_what_is_typed(zsh: Interactive) -> None:
     for line, words in CASES:
         assert zsh.completed(line) == words
-    assert zsh.completed("fpack pa", "x") == ["fpack", "pack", "x"]
+    assert zsh.completed("fpack pac", "x") == ["fpack", "pack", "x"]
     assert zsh.completed("fpack pack debian.tri", "x") == ["fpack", "pack", "debian.trixie.x"]
 
 
