@@ -32,7 +32,7 @@ MAX_DEPTH = 4  # of indexes in indexes
 
 
 class CacheSurvey(NamedTuple):
-    """What a collection keeps and drops. freed: bytes of the blobs to delete, by digest."""
+    """A plan: the entries to keep and to drop. freed: bytes of the blobs to delete, by digest."""
 
     kept: tuple[str, ...]
     dropped: tuple[str, ...]

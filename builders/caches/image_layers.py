@@ -49,7 +49,7 @@ class PathInLayer(NamedTuple):
 
 
 class ImageContent(NamedTuple):
-    """What a cache can have of an image. layers: the outputs of its layers. parts: the store paths in them."""
+    """The parts of an image that a cache can have. layers: its outputs. parts: the store paths in them."""
 
     layers: tuple[StorePath, ...]
     parts: Mapping[StorePath, PathInLayer]

@@ -27,7 +27,7 @@ _MAX_FILE = 64 << 20
 
 
 class CacheMemory:
-    """What this machine knows of one cache. directory: of all caches' files."""
+    """The memory that this machine has of one cache. directory: of all caches' files."""
 
     def __init__(self, directory: Path, address: str) -> None:
         self._directory = directory

@@ -35,7 +35,7 @@ class BadCredentials(FpackError):
 
 
 class RegistryCredentials(NamedTuple):
-    """What proves who the user is. identity: a token that is exchanged for others. bearer: a token to send as it is."""
+    """A login at a registry. identity: a token that is exchanged for others. bearer: one to send as it is."""
 
     user: str = ""
     password: str = ""

@@ -68,7 +68,7 @@ class PushedImage(NamedTuple):
 
 
 class PushResult(NamedTuple):
-    """What a push did. unchanged: the repository had everything.
+    """The result of a push. unchanged: the repository had everything.
 
     sent: bytes of blobs. uploaded: number of blobs that were sent. existing: of those that were not, since the
     repository, or another one of the same registry, had them. referrers: number of documents that were added.

@@ -25,7 +25,7 @@ class BadRegistryConfig(FpackError):
 
 
 class RegistryPlace(NamedTuple):
-    """Where a repository is. insecure: it may be asked without TLS. pull: ALL, BY_DIGEST or BY_TAG."""
+    """A place of a repository. insecure: it may be asked without TLS. pull: ALL, BY_DIGEST or BY_TAG."""
 
     host: str
     repository: str

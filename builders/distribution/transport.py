@@ -46,7 +46,7 @@ Body = bytes | Callable[[], Iterable[bytes]]
 
 
 class Settings(NamedTuple):
-    """How requests are made. environ: variables of credentials, certificates and proxies.
+    """The settings of requests. environ: variables of credentials, certificates and proxies.
 
     backoff: the first pause in seconds before a request is repeated. plain_http: hosts that are asked without TLS.
     patient: repeat failed requests also before the host has answered for the first time.

@@ -27,7 +27,7 @@ Entries = Sequence[Sequence[ManifestEntry]]  # of each layer
 
 
 class ExpectedImage(NamedTuple):
-    """What the store paths of an image are.
+    """The trees that the store paths of an image must have.
 
     image: the files of the image's output. references: of it. infos: the description of each layer's output. tables:
     the entries of each table. trees: of built paths. own: built paths that mention themselves, probably.

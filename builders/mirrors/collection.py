@@ -21,7 +21,7 @@ MAX_MANIFESTS = 100_000
 
 
 class CollectedLocks(NamedTuple):
-    """What was deleted, or would be. size: bytes of the blobs; 0 if the registry frees them itself."""
+    """The result of a collection, or of its dry run. size: bytes of the blobs; 0 if the registry frees them itself."""
 
     locks: Sequence[str]
     blobs: int

@@ -62,7 +62,7 @@ class ObtainedFile(NamedTuple):
 
 
 class KeepRequest(NamedTuple):
-    """What to keep. obtain: returns the files of those items that are missing; it fetches and checks them."""
+    """The items to keep. obtain: returns the files of those items that are missing; it fetches and checks them."""
 
     identity: str
     lock: str
@@ -71,7 +71,7 @@ class KeepRequest(NamedTuple):
 
 
 class KeepResult(NamedTuple):
-    """What was done. digest: of the artifact. unchanged: it was there. sent: the files that were written."""
+    """The result. digest: of the artifact. unchanged: it was there. sent: the files that were written."""
 
     digest: str
     unchanged: bool

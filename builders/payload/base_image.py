@@ -159,7 +159,7 @@ def encode_files(
 
 
 class Overlay:
-    """What stands on a base: tells which entries it has already, and refuses what would hide others.
+    """The files of a container that stands on a base: tells which the base has, and refuses what would hide others.
 
     hidden: receives the paths of the base that something replaces.
     """

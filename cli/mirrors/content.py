@@ -39,7 +39,7 @@ class PinnedFetch(NamedTuple):
 
 
 class KeptContent:
-    """What a lock pins. derivations: of an evaluation, by digest; those that fetch something are kept too.
+    """The files that a lock pins. derivations: of an evaluation, by digest; those that fetch something are kept too.
 
     say: shows a warning.
     """

@@ -22,7 +22,7 @@ class OpenMirror(NamedTuple):
 
 
 class KeptReport(NamedTuple):
-    """What a command did to keep a lock."""
+    """The result of keeping a lock."""
 
     address: str
     identity: str

@@ -22,7 +22,7 @@ _UNKNOWN = b""  # the facts of a file that reads without a record
 
 
 class ObservedFile(NamedTuple):
-    """What the evaluation of a file has used. uses: real paths of files, sorted. reads: sorted."""
+    """The files that the evaluation of a file has used. uses: real paths of files, sorted. reads: sorted."""
 
     text: bytes
     uses: tuple[str, ...]
@@ -30,7 +30,7 @@ class ObservedFile(NamedTuple):
 
 
 class FileMemory:
-    """What is known of the files of a project.
+    """The memory of the files of a project.
 
     files: the marshalled facts by the real path, to be kept. patterns: the marshalled digest of a file, and the fields
     that its function names.

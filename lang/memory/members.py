@@ -89,7 +89,7 @@ class _Seen(NamedTuple):
 
 
 class MemberMemory:
-    """What is known of the members of package sets.
+    """The memory of the members of package sets.
 
     cache: the directory of the cache. settings: returns a digest of all else that values depend on; None: nothing is
     remembered, and nothing that is remembered is believed. evaluations: the number of members that were evaluated.

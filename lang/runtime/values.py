@@ -195,7 +195,7 @@ class Below(Pending):
 
 
 class KnownFields(Protocol):
-    """What is known of a derivation without its evaluation. names: of all its fields."""
+    """The known fields of a derivation that was not evaluated. names: of all its fields."""
 
     names: frozenset[str]
 

@@ -26,7 +26,7 @@ MAX_TAGS = 50
 
 
 class PushRecord:
-    """What was pushed to a registry. host: with its port."""
+    """A record of an image that was pushed to a registry. host: with its port."""
 
     def __init__(self, host: str) -> None:
         self._path = cache_directory() / "pushes" / f"{host.replace('[', '').replace(']', '')}.json"

@@ -40,7 +40,7 @@ class Files(Protocol):
 
     @property
     def memory(self) -> Memory | None:
-        """What is known of the members of sets from former evaluations, if they are remembered."""
+        """The memory of members of sets from former evaluations, or None."""
 
     def missing(
         self, function: FunctionType, name: str, known: list[str], absence: FpackError | None, own: bool
@@ -52,7 +52,7 @@ class Files(Protocol):
 
 
 class Memory(Protocol):
-    """What is known of the members of sets from former evaluations."""
+    """The memory of members of sets from former evaluations."""
 
     def member(self, file: Path, name: str, scope: Surroundings, evaluate: Callable[[], Value]) -> Value:
         """Return the value of a member that a file defines. evaluate: evaluates it."""
