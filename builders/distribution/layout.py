@@ -320,8 +320,12 @@ class DirectoryRepository:
                 name = os.urandom(12).hex()
                 fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=uploads)
                 try:
-                    with contextlib.suppress(OSError):  # a file system without locks: no process deletes the file
+                    try:
                         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    except BlockingIOError:
+                        continue  # another process locked the file, and is about to delete it
+                    except OSError:
+                        pass  # a file system without locks: no process deletes the file
                     if not os.fstat(fd).st_nlink:
                         continue  # another process deleted the file before it was locked
                     yield fd, uploads, name

@@ -1,5 +1,6 @@
 """A repository in a directory: several processes, killed writers, damage, and what other tools read."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -131,3 +132,24 @@ def test_a_link_in_the_place_of_the_lock_creates_nothing(tmp_path: Path) -> None
     with pytest.raises(RepositoryError):
         repository.write_manifest(data, MANIFEST, "app")
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_new_file_that_another_writer_takes_for_a_leftover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another writer that starts may lock and delete a new file before its own writer has locked it."""
+    repository = DirectoryRepository(tmp_path)
+    write(repository, b"first")
+    flock, fsync, taken = fcntl.flock, os.fsync, []
+
+    def locked(fd: int, how: int) -> None:
+        if not taken:
+            taken.append(os.readlink(f"/proc/self/fd/{fd}"))
+            flock(os.open(taken[0], os.O_RDONLY), fcntl.LOCK_EX)
+        flock(fd, how)
+
+    def synced(fd: int) -> None:
+        Path(taken[0]).unlink(missing_ok=True)
+        fsync(fd)
+
+    monkeypatch.setattr(fcntl, "flock", locked)
+    monkeypatch.setattr(os, "fsync", synced)
+    assert write(repository, b"second") and repository.has_blob(digest_of(b"second"))
