@@ -6,15 +6,12 @@ read, no layer is downloaded, and layers of packages that stay have the digests 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from fpack.builders.debian.lock.records import Lock, PackagePin, SuitePin
-from fpack.builders.debian.suites import IndexPin, SuiteFile
+from fpack.builders.debian.lock.records import Lock
 from fpack.builders.manifest import lock_part
-from fpack.builders.manifest.format import Head, LockPart
+from fpack.builders.manifest.format import Head
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest, manifest_loading
 from fpack.cli.errors import UsageError
@@ -23,23 +20,23 @@ from fpack.cli.version import VERSION
 from fpack.cli.workspace.workspace import Workspace
 from fpack.store import derivation
 from fpack.store.derivation import Derivation, Output, placeholder
-from fpack.store.errors import FpackError
 from fpack.store.path import clean_name, parse
 
+from . import documents, moves
+from .documents import NO_DOCUMENTS, DocumentKinds
+from .errors import CannotPatch
 from .rewrite import Rewritten, rewrite
 
 if TYPE_CHECKING:
     from fpack.builders.distribution.reference import Reference
     from fpack.builders.intake.repository_archive import RemoteImage
+    from fpack.cli.images.audits import Auditor
     from fpack.cli.images.packing import PackedImage
     from fpack.store.path import StorePath
     from fpack.store.store import Store
 
-MAIN = "main"
 
-
-class CannotPatch(FpackError):
-    """An image that cannot be made again from its manifest."""
+_NO_VEX = "the old image has a VEX document, and the new one has none: name data with --data"
 
 
 class MovedVersion(NamedTuple):
@@ -52,13 +49,17 @@ class MovedVersion(NamedTuple):
 
 
 class PatchedPlatform(NamedTuple):
-    """An image for one platform: the packages that move, the changed derivations, and what must be told."""
+    """An image for one platform: the packages that move, the changed derivations, and what must be told.
+
+    documents: the kinds of documents about the old image, which the new one gets, too.
+    """
 
     reader: ManifestReader
     moved: tuple[MovedVersion, ...]
     rewritten: Rewritten
     lock: Lock
     notes: tuple[str, ...]
+    documents: DocumentKinds = NO_DOCUMENTS
 
     @property
     def head(self) -> Head:
@@ -66,7 +67,8 @@ class PatchedPlatform(NamedTuple):
 
 
 def plan(image: RemoteImage, options: SharedOptions, *, security: bool) -> list[PatchedPlatform]:
-    """Find the packages of an image that the archive has newer, and rewrite its derivations.
+    """Find the packages of an image that the archive has newer, or a lock that is named has otherwise. Rewrite its
+    derivations.
 
     security: only packages move of which a security suite has a newer version.
     """
@@ -90,75 +92,38 @@ def plan(image: RemoteImage, options: SharedOptions, *, security: bool) -> list[
             "An image has no manifest of fpack's in the registry", where=str(image), why=f"none is about {absent[0]}",
             hint="push it with fpack push or fpack pack --push",
         )  # fmt: skip
-    return [_plan(readers[digest], str(image), options, security) for digest in wanted]
+    archs = [readers[digest].head.image.arch for digest in wanted]
+    if options.arch is not None and options.arch not in archs:
+        raise UsageError(
+            f"The image is not for {options.arch}", where=str(image), why=f"it is for {', '.join(archs)}",
+        )  # fmt: skip
+    return [_plan(readers[digest], image, options, security) for digest in wanted]
 
 
-def _plan(reader: ManifestReader, where: str, options: SharedOptions, security: bool) -> PatchedPlatform:
+def _plan(reader: ManifestReader, image: RemoteImage, options: SharedOptions, security: bool) -> PatchedPlatform:
     head = reader.head
+    kinds = documents.kinds(image.archive(), head.image.manifest.digest)
     notes: list[str] = []
     if head.fpack != VERSION:
         notes.append(f"fpack {head.fpack} made the image, and this is {VERSION}: more layers may differ")
-    if not head.lock.packages:
-        return PatchedPlatform(reader, (), Rewritten({}, {}), Lock(), tuple(notes))
-    wanted = _requests(reader)
-    lock = _lock(head.lock, wanted)
-    with tempfile.TemporaryDirectory(prefix="fpack-patch-") as folder:
-        # The lock stays in memory: a part of one is not a lock that another command could read.
-        own = options._replace(lock=Path(folder, "fpack.lock"), arch=head.image.arch, frozen=False)
-        with Workspace(own) as workspace:
-            workspace.source.file.lock = lock
-            workspace.source.update(security=security)
-            new = workspace.source.lock.copy()
-    release, arch = head.lock.release, head.lock.arch
+    if not head.lock.packages or options.arch not in (None, head.image.arch):
+        return PatchedPlatform(reader, (), Rewritten({}, {}), moves.locked(head.lock), tuple(notes), kinds)
+    found = moves.find(reader, str(image), options, security=security)
     before = {package.name: package for package in head.lock.packages}
-    pins = {
-        name: pin
-        for name in before
-        if (pin := new.packages.get((release, arch, name))) is not None and pin.version != before[name].version
-    }
-    gone = [name for name in before if (release, arch, name) not in new.packages]
-    closure = new.closures[release, arch, wanted]
-    added = sorted(closure.keys() - {*wanted})
-    if gone or added:
-        what = f"needs {', '.join(added)}" if added else f"no longer has {', '.join(gone)}"
-        raise CannotPatch(
-            "The image cannot be patched, as its packages depend on others now",
-            where=where,
-            why=f"the newest set of its packages {what}",
-            hint="build it again in its project: fpack update && fpack pack --push",
-        )
-    depends = {name: tuple(closure[name]) for name in pins if name in closure}
-    moved = tuple(MovedVersion(name, before[name].version, pin.version, pin.size) for name, pin in sorted(pins.items()))
-    return PatchedPlatform(reader, moved, rewrite(reader.derivations, pins, depends), new, tuple(notes))
+    moved = tuple(
+        MovedVersion(name, before[name].version, pin.version, pin.size) for name, pin in sorted(found.pins.items())
+    )
+    rewritten = rewrite(reader.derivations, found.pins, found.depends)
+    return PatchedPlatform(reader, moved, rewritten, found.lock, tuple(notes), kinds)
 
 
-def _requests(reader: ManifestReader) -> tuple[str, ...]:
-    """Return the names of all packages that roots of the image's derivations may have, sorted."""
-    roots = [made for made in reader.derivations.values() if made.kind == "root"]
-    return tuple(sorted({str(item["package"]) for made in roots for item in made.args["slices"]}))
+def build(
+    platforms: Sequence[PatchedPlatform], options: SharedOptions, stack: Any, auditor: Auditor | None = None
+) -> PackedImage:
+    """Build the new image of all platforms, with its manifests, and the documents that the old one has.
 
-
-def _lock(part: LockPart, wanted: tuple[str, ...]) -> Lock:
-    """Return a lock with the locked part of a manifest, in which `wanted` was requested."""
-    lock = Lock()
-    release, arch = part.release, part.arch
-    for suite in part.suites:
-        lock.suites[release, suite.suite] = SuitePin(
-            release, suite.suite, suite.archive, suite.date, suite.until, suite.sha256
-        )
-    for index in part.indexes:
-        component = index.file.partition("/")[0]
-        label = index.suite if component == MAIN else f"{index.suite}/{component}"
-        packed = SuiteFile(index.file, index.packed_size, index.packed_sha256, index.packed_sha512)
-        lock.indexes[release, label, arch] = IndexPin(index.sha256, index.size, packed, index.sha512)
-    for package in part.packages:
-        lock.packages[release, arch, package.name] = PackagePin(**package._asdict())
-    lock.closures[release, arch, wanted] = {}
-    return lock
-
-
-def build(platforms: Sequence[PatchedPlatform], options: SharedOptions, stack: Any) -> PackedImage:
-    """Build the new image of all platforms, with its manifests. Its workspaces are open as long as `stack` is."""
+    Its workspaces are open as long as `stack` is. auditor: makes VEX documents; None without data.
+    """
     from fpack.builders.export.oci import Bundle
     from fpack.cli.images.packing import PackedImage, base_layers
     from fpack.store.files.checked_tree import CheckedTree
@@ -166,6 +131,8 @@ def build(platforms: Sequence[PatchedPlatform], options: SharedOptions, stack: A
     images: list[CheckedTree] = []
     manifests: list[CheckedTree] = []
     paths: list[tuple[Store, StorePath]] = []
+    kinds = documents.common(one.documents for one in platforms)
+    about = documents.PatchDocuments(kinds, auditor)
     for one in platforms:
         workspace: Workspace = stack.enter_context(Workspace(options._replace(arch=one.head.image.arch)))
         workspace.keep_blobs = False
@@ -175,9 +142,11 @@ def build(platforms: Sequence[PatchedPlatform], options: SharedOptions, stack: A
         bodies.update(one.rewritten.bodies)
         image = Output(one.rewritten.renamed.get(old, old))
         _check_sources(workspace, one)
-        made, manifest = workspace.realise([image, _manifest(workspace, one, image)])
+        described = _manifest(workspace, one, image)
+        made, manifest, *bills = workspace.realise([image, described, *about.wanted(workspace, described)])
         images.append(workspace.store.tree(made))
         manifests.append(workspace.store.tree(manifest))
+        about.add(workspace, manifests[-1], bills)
         paths.append((workspace.store, made))
         workspace.store.used([made, manifest], "", one.head.image.name)
 
@@ -191,8 +160,10 @@ def build(platforms: Sequence[PatchedPlatform], options: SharedOptions, stack: A
     bundle = Bundle(images, trees)
     none = cast(Any, None)  # there is no container: nothing was evaluated
     below = tuple(layer for image in images for layer in base_layers(image))
-    documents = (tuple(images), tuple(manifests), (), ())
-    return PackedImage(none, archs, bundle, *documents, trees, paths=tuple(paths), below=below)
+    return PackedImage(
+        none, archs, bundle, tuple(images), tuple(manifests), tuple(about.bills), kinds.bills, trees,
+        provenances=tuple(about.provenances), vex=tuple(about.vex), paths=tuple(paths), below=below,
+    )  # fmt: skip
 
 
 def _check_sources(workspace: Workspace, one: PatchedPlatform) -> None:
@@ -276,7 +247,7 @@ def changes(platforms: Sequence[PatchedPlatform], made: PackedImage) -> list[dic
                 "layers": {"new": len(layers), "kept": len(fields["layers"]) - len(layers)},
                 "bytes": sum(layer["size"] for layer in layers),
                 "others": sorted(name for layer in others for name in layer["packages"]),
-                "notes": list(one.notes),
+                "notes": [*one.notes, *([_NO_VEX] if one.documents.vex and not made.vex else [])],
             }
         )
     return found

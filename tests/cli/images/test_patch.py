@@ -11,7 +11,8 @@ import pytest
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.reference import parse_reference
 from fpack.builders.intake.repository_archive import RemoteImage
-from fpack.cli.images.patch.patch import CannotPatch, check_tag
+from fpack.cli.images.patch.errors import CannotPatch
+from fpack.cli.images.patch.patch import check_tag
 from fpack.cli.verbs.patch import _lines
 from support.archive import Archive, file
 from support.program import Fpack, world
@@ -129,6 +130,65 @@ def test_several_images_and_another_tag(tmp_path: Path, archive: Archive, regist
         stored = registry.stored(f"team/{name}")
         assert stored.tags["1"] == digest and stored.tags["2"] == result["images"][0]["new"] != digest
         assert {item["name"] for item in result["images"][0]["packages"]} == {"dash", "libgreet1"}
+
+
+def test_documents_of_the_old_image_are_made_for_the_new_one(
+    tmp_path: Path, archive: Archive, registry: Registry
+) -> None:
+    fpack = user(tmp_path, archive)
+    folder = project(fpack)
+    reference = f"{registry.host}/team/app:1"
+    more = ("--sbom=cyclonedx-1.6", "--sbom=spdx-2.3", "--provenance", "--plain-http", "--json")
+    fpack("pack", "--push", reference, *more, cwd=folder)
+    update(archive)
+    stored = registry.stored("team/app")
+    before = set(stored.manifests)
+    (result,) = patch(fpack, reference)
+    new = result["images"][0]["new"]
+    about = [json.loads(data) for digest, (_, data) in stored.manifests.items() if digest not in before]
+    types = [one.get("artifactType") for one in about if one.get("subject", {}).get("digest") == new]
+    for media_type in ("application/vnd.cyclonedx+json", "application/spdx+json", "application/vnd.in-toto+json"):
+        assert types.count(media_type) == 1
+    assert "deb13u1" in fpack("sbom", reference, "--plain-http").stdout
+
+
+def test_versions_of_a_lock_are_taken_without_the_archive(tmp_path: Path, archive: Archive, registry: Registry) -> None:
+    fpack = user(tmp_path, archive)
+    folder = project(fpack)
+    reference = f"{registry.host}/team/app:1"
+    push(fpack, folder, reference)
+    update(archive)
+    fpack("update", "--security", cwd=folder)
+    (result,) = patch(fpack, reference, "--lock", str(folder / "fpack.lock"), "--frozen")
+    (image,) = result["images"]
+    assert [item["name"] for item in image["packages"]] == ["libgreet1"]  # and not dash, which the lock left alone
+    other = f"{registry.host}/team/full:1"
+    assert push(fpack, folder, other) == image["new"]
+    assert "--lock" in fpack.fails("patch", reference, "--frozen", "--plain-http")
+    (tmp_path / "empty.lock").write_text((folder / "fpack.lock").read_text().partition("package ")[0])
+    assert "does not have all packages" in fpack.fails(
+        "patch", reference, "--lock", str(tmp_path / "empty.lock"), "--plain-http"
+    )
+
+
+def test_an_architecture_that_the_image_lacks_is_refused(tmp_path: Path, archive: Archive, registry: Registry) -> None:
+    fpack = user(tmp_path, archive)
+    reference = f"{registry.host}/team/app:1"
+    push(fpack, project(fpack), reference)
+    assert "it is for amd64" in fpack.fails("patch", reference, "--arch", "arm64", "--plain-http")
+
+
+def test_an_image_that_fails_leaves_the_others(tmp_path: Path, archive: Archive, registry: Registry) -> None:
+    fpack = user(tmp_path, archive)
+    reference = f"{registry.host}/team/app:1"
+    push(fpack, project(fpack), reference)
+    update(archive)
+    absent = f"{registry.host}/team/none:1"
+    done = fpack("patch", absent, reference, "--plain-http", "--json", status=1)
+    failed, patched = json.loads(done.stdout)["images"]
+    assert "There is no image" in failed["error"] and failed["pushed"] is None
+    assert patched["pushed"] and "error" not in patched
+    assert "There is no image" in done.stderr
 
 
 def test_an_image_without_a_manifest_says_so(tmp_path: Path, archive: Archive, registry: Registry) -> None:
