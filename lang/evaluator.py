@@ -21,7 +21,7 @@ from fpack.lang.runtime.derivations import Deriver, Sources
 from fpack.lang.runtime.limits import Exhausted, Limits
 from fpack.lang.runtime.operators import RUNTIME
 from fpack.lang.runtime.paths import project_root
-from fpack.lang.runtime.values import MISSING, OnDemand, Value, describe, evaluated, is_derivation, lookup
+from fpack.lang.runtime.values import MISSING, OnDemand, Secret, Value, describe, evaluated, is_derivation, lookup
 from fpack.lang.runtime.values import Path as PathValue
 from fpack.lang.syntax.source import MAX_FILE, Source
 from fpack.store.errors import FpackError
@@ -219,6 +219,8 @@ class Evaluator:
                 return {k: show(x, depth + 1) for k, x in sorted(v.items())}
             if v.__class__ is PathValue:
                 return {"path": v.path}
+            if v.__class__ is Secret:
+                return {"secret": v.name}
             if v.__class__ is FunctionType:
                 code = v.__code__
                 params = code.co_varnames[: code.co_argcount]

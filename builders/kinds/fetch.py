@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders import arguments
@@ -21,6 +21,8 @@ from fpack.store.derivation import Derivation
 from fpack.store.files.tree import chunks
 
 if TYPE_CHECKING:
+    from fpack.builders.net.request_login import RequestLogin
+
     from .table import Services
 
 VERSION = 1
@@ -50,6 +52,12 @@ class StrongDigest(NamedTuple):
     sha512: str = ""
 
 
+class FetchAuth(NamedTuple):
+    """The argument that only a fetch with a login has: the name of a secret, and how it is sent. See `RequestLogin`."""
+
+    auth: Mapping[str, str] | None = None
+
+
 class FetchBuilder(BaseBuilder):
     """The builder of `fetch`.
 
@@ -66,7 +74,7 @@ class FetchBuilder(BaseBuilder):
         self._missing = missing
 
     def key(self, drv: Derivation) -> Value:
-        """Return the declared digests, the name and the executable bit."""
+        """Return the declared digests, the name and the executable bit: who may download a file is not what it is."""
         args, sha512 = arguments.read(FetchArgs, drv.args), arguments.read(StrongDigest, drv.args).sha512
         more = [sha512] if sha512 else []
         return [f"fetch {VERSION}", args.sha256, drv.name, args.executable, *more]
@@ -76,7 +84,7 @@ class FetchBuilder(BaseBuilder):
         args, sha512 = arguments.read(FetchArgs, task.args), arguments.read(StrongDigest, task.args).sha512
         declared = {name: text for name, text in (("sha256", args.sha256), ("sha512", sha512)) if text}
         if not declared:
-            raise self._undeclared(task, args)
+            raise self._undeclared(task, args, _login(task))
         for name, text in declared.items():
             if not _FORMS[name].match(text):
                 what = f"The {name} of a fetch is not {int(name[3:]) // 4} hexadecimal digits"
@@ -91,6 +99,7 @@ class FetchBuilder(BaseBuilder):
                 sha512=sha512,
                 progress=task.progress,
                 check=task.check,
+                login=_login(task),
             )
         except HttpError as error:
             if not isinstance(error, NotFound) or error.hint:
@@ -105,16 +114,29 @@ class FetchBuilder(BaseBuilder):
     def _urls(self, args: FetchArgs) -> list[str]:
         return [url for declared in args.urls for url in self._origins(declared)]
 
-    def _undeclared(self, task: Task, args: FetchArgs) -> BuildError:
+    def _undeclared(self, task: Task, args: FetchArgs, login: RequestLogin | None) -> BuildError:
         """Download a file that has no declared digest; return the error that says which one it has."""
         path = task.scratch() / "part"
-        done = self._http.download(self._urls(args), path, size=args.size, progress=task.progress, check=task.check)
+        done = self._http.download(
+            self._urls(args), path, size=args.size, progress=task.progress, check=task.check, login=login
+        )
         return BuildError(
             "A fetch has no sha256",
             where=task.name,
             why=f"{done.url} gave {done.size} bytes",
             hint=f'if that is the right file, add: sha256 = "{done.sha256}"',
         )
+
+
+def _login(task: Task) -> RequestLogin | None:
+    """Return the login of a fetch that has one. The user's secrets are not read before a request needs one."""
+    auth = arguments.read(FetchAuth, task.args).auth
+    if auth is None:
+        return None
+    from fpack.builders.net.request_login import RequestLogin
+    from fpack.builders.net.secret_file import SecretFile
+
+    return RequestLogin(auth, SecretFile())
 
 
 def make(services: Services) -> FetchBuilder:

@@ -10,7 +10,6 @@ import os
 import re
 import stat
 import time
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +19,7 @@ from urllib.parse import unquote, urlunsplit
 from fpack.store.errors import FpackError
 from fpack.store.settings import OFFLINE
 
+from .apt_auth import AptAuth
 from .connections import Connections
 from .download import CHUNK, HTML, DownloadTarget
 from .errors import (
@@ -45,6 +45,7 @@ from .errors import (
 )
 from .kept_files import KeptFiles, WantedFile
 from .netrc_file import Netrc
+from .request_login import LoggedIn, RequestLogin, basic, server_of
 
 if TYPE_CHECKING:
     import urllib3
@@ -140,7 +141,7 @@ class Http:
 
     same_host: do not follow redirects to other hosts and ports. accept: the media types to ask for; "": any. offline:
     request files of this machine only; None: as the setting says. kept: the places to look in for files of known
-    digests. hosts: those that failed, which are asked last.
+    digests. hosts: those that failed, which are asked last. apt_auth: the logins for private archives.
     """
 
     def __init__(
@@ -155,12 +156,14 @@ class Http:
         offline: bool | None = None,
         kept: KeptFiles | None = None,
         hosts: HostBackoff | None = None,
+        apt_auth: AptAuth | None = None,
     ) -> None:
         self._timeout = timeout
         self._retries = retries
         self._backoff = backoff
         self._same_host = same_host
         self._netrc = Netrc(environ)
+        self._apt = apt_auth or AptAuth()
         self._accept = accept
         self._offline = offline
         self.kept = kept
@@ -169,11 +172,13 @@ class Http:
 
     # Single requests.
 
-    def open(self, url: str, offset: int = 0, known: Validators = NO_VALIDATORS) -> Response:
+    def open(
+        self, url: str, offset: int = 0, known: Validators = NO_VALIDATORS, login: RequestLogin | None = None
+    ) -> Response:
         """Request a file from byte `offset` on. Raise an HttpError if the request fails.
 
         A server without range support sends the whole file: check the response's `offset`. known: of a file that the
-        caller has, and which need not be sent again.
+        caller has, and which need not be sent again. login: of the request, which no redirect to another server gets.
         """
         parts = split_url(url)
         if parts.scheme == "file":
@@ -182,7 +187,7 @@ class Http:
             raise BadUrl("The URL cannot be fetched", where=shown(url), why="only http, https and file are supported")
         if self.is_offline:
             raise offline_error(url)
-        return self._request(url, offset, known)
+        return self._request(url, offset, known, login)
 
     @property
     def is_offline(self) -> bool:
@@ -191,7 +196,7 @@ class Http:
             self._offline = OFFLINE.find()
         return self._offline
 
-    def _request(self, url: str, offset: int, known: Validators) -> Response:
+    def _request(self, url: str, offset: int, known: Validators, login: RequestLogin | None) -> Response:
         import urllib3
 
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
@@ -204,14 +209,24 @@ class Http:
         if known.modified:
             headers["If-Modified-Since"] = known.modified
         asked = split_url(url).hostname or ""
+        first = server_of(url)
         for _ in range(REDIRECTS):
             parts = split_url(url)
-            bare, auth = url, {}
-            if parts.username is not None:
+            bare: str = url
+            auth: dict[str, str] = {}
+            if login is not None and server_of(url) == first:
                 bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-                auth = _basic(unquote(parts.username), unquote(parts.password or ""))
-            elif parts.hostname == asked and (found := self._netrc.login(parts.scheme, asked)):
-                auth = _basic(*found)
+                auth = login.headers(url)
+            elif parts.username is not None:
+                bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+                auth = basic(unquote(parts.username), unquote(parts.password or ""))
+            elif (
+                parts.hostname == asked
+                and (found := self._netrc.login(parts.scheme, asked))
+                or server_of(url) == first
+                and (found := self._apt.login(parts))
+            ):
+                auth = basic(*found)
             try:
                 answer = self._connections.pool(parts.scheme, parts.hostname or "").urlopen(
                     "GET",
@@ -340,21 +355,22 @@ class Http:
         limit: int | None = None,
         progress: Callable[[int, int], None] | None = None,
         check: Callable[[], None] = nothing,
+        login: RequestLogin | None = None,
     ) -> Download:
         """Download to `path` from the first place or URL that delivers the complete, correct file.
 
         urls: a function is called only if no place that is asked before them has the file. If a digest is given, an
         existing part in `path` is resumed; the digest would reveal a mix of two files. After a failure `path` keeps the
-        bytes received. `progress` is called with (bytes done, total bytes or 0). `check` may raise to cancel. Raise
-        WrongContent if a complete file does not match `size` and each digest given; with several URLs, the error lists
-        the failure of each.
+        bytes received. login: of the requests to the URLs. `progress` is called with (bytes done, total bytes or 0).
+        `check` may raise to cancel. Raise WrongContent if a complete file does not match `size` and each digest given;
+        with several URLs, the error lists the failure of each.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(path, flags, 0o644), "r+b") as file:
             target = DownloadTarget(file, size, sha256, sha512, limit, progress, check)
             if target.complete():
                 return Download("", target.done, target.hash.hexdigest())
-            url = self._fill(target, urls, WantedFile(sha256 or "", sha512 or "", size), check)
+            url = self._fill(target, urls, WantedFile(sha256 or "", sha512 or "", size), check, login)
             file.flush()
             return Download(url, target.done, target.hash.hexdigest())
 
@@ -364,6 +380,7 @@ class Http:
         urls: Sequence[str] | Callable[[], Sequence[str]],
         wanted: WantedFile,
         check: Callable[[], None],
+        login: RequestLogin | None,
     ) -> str:
         """Download a file from a place or a URL. Return which one had it."""
         failures: list[HttpError] = []
@@ -385,7 +402,8 @@ class Http:
             found = urls() if callable(urls) else urls
             if not found and failures:
                 raise combined(failures)
-            return self._first(found, lambda url: target.fill(self, url), check)
+            opener = self if login is None else LoggedIn(self, login)
+            return self._first(found, lambda url: target.fill(opener, url), check)
         except FpackError as error:
             if where := place(True):
                 return where
@@ -425,12 +443,6 @@ class Http:
             while (left := until - time.monotonic()) > 0:
                 check()
                 time.sleep(min(left, 0.05))
-
-
-def _basic(user: str, password: str) -> dict[str, str]:
-    """Return the header of a login."""
-    login = f"{user}:{password}".encode("utf-8", "replace")
-    return {"Authorization": f"Basic {b64encode(login).decode()}"}
 
 
 def _header(answer: urllib3.BaseHTTPResponse, name: str) -> str:

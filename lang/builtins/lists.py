@@ -337,8 +337,8 @@ def max_(*xs: Value) -> Value:
 
 
 def type_(x: Value, /) -> Value:
-    """type(x): Return the type of a value: "null", "bool", "int", "float", "string", "path", "list", "record" or
-    "function".
+    """type(x): Return the type of a value: "null", "bool", "int", "float", "string", "path", "list", "record",
+    "function" or "secret".
 
     type([1]) == "list"
     """

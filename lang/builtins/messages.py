@@ -8,7 +8,7 @@ from types import FrameType, FunctionType
 
 from fpack.lang.runtime.argument_checks import text_of
 from fpack.lang.runtime.derivations import Deriver
-from fpack.lang.runtime.values import OnDemand, Path, Value, describe, evaluated, is_derivation
+from fpack.lang.runtime.values import OnDemand, Path, Secret, Value, describe, evaluated, is_derivation
 
 LONGEST = 2000  # characters of a message
 _MAX_DEPTH = 20
@@ -48,7 +48,7 @@ def functions(show: Show, deriver: Deriver) -> dict[str, Callable[..., Value]]:
 def _shown(value: Value, deriver: Deriver, depth: int) -> object:
     """Convert a value to the types of JSON for display, without the parts that are too deep or too many."""
     value = evaluated(value)
-    if value.__class__ is FunctionType or value.__class__ is OnDemand:
+    if value.__class__ in (FunctionType, OnDemand, Secret):
         return describe(value)
     if value.__class__ is Path:
         return value.path

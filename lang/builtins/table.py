@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from fpack.lang.runtime.values import Value
 
-from . import data_formats, distinct, lists, numbers, records, strings, topological_order
+from . import data_formats, distinct, lists, numbers, records, secrets, strings, topological_order
 
 # For each builtin, one letter an argument: `s` if the builtin always evaluates it, `l` if it may not.
 STRICT = {
@@ -91,6 +91,8 @@ STRICT = {
     "read-dir": "s",
     "source": "sl",
     "package-set": "sl",
+    "secret": "s",
+    "secret-name": "s",
     "derivation": "s",
     "derivation-of": "s",
     "mentions": "s",
@@ -107,7 +109,7 @@ STRICT = {
     "packages-with": "ss",
 }
 # The builtins that only the library sees.
-HIDDEN = frozenset(["settings", "list-without", "list-common", "list-groups", "packages-with"])
+HIDDEN = frozenset(["settings", "list-without", "list-common", "list-groups", "packages-with", "secret-name"])
 
 
 PURE: dict[str, Callable[..., Value]] = {
@@ -150,6 +152,8 @@ PURE: dict[str, Callable[..., Value]] = {
     "from-toml": data_formats.from_toml,
     "from-yaml": data_formats.from_yaml,
     "store-name": strings.store_name,
+    "secret": secrets.secret,
+    "secret-name": secrets.secret_name,
     "min": lists.min_,
     "max": lists.max_,
     "abs": numbers.abs_,

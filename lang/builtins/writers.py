@@ -13,7 +13,7 @@ from fpack.lang.errors import Fault
 from fpack.lang.runtime.argument_checks import bounded
 from fpack.lang.runtime.derivations import Deriver
 from fpack.lang.runtime.operators import fields
-from fpack.lang.runtime.values import Path, Record, Value, evaluated
+from fpack.lang.runtime.values import Path, Record, Secret, Value, describe, evaluated
 
 MAX_DEPTH = {"JSON": 200, "YAML": 100, "TOML": 200, "INI": 3}  # YAML: as deep as from-yaml reads
 
@@ -79,6 +79,6 @@ def plain(value: Value, deriver: Deriver, language: str = "JSON", depth: int = 0
         return {name: plain(x, deriver, language, depth + 1) for name, x in sorted(fields(value).items())}
     if value.__class__ is Path:
         return deriver.text(value)
-    if value.__class__ is FunctionType:
-        raise Fault(f"A function cannot be written as {language}")
+    if value.__class__ is FunctionType or value.__class__ is Secret:
+        raise Fault(f"{describe(value).capitalize()} cannot be written as {language}")
     return bounded(value) if value.__class__ is int else value

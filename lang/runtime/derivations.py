@@ -26,6 +26,7 @@ from .values import (
     OnDemand,
     Path,
     Record,
+    Secret,
     Thunk,
     Value,
     describe,
@@ -44,6 +45,7 @@ MAX_DEPTH = 100
 RESERVED = ("candidates", "outputs", "args")  # fields that are not arguments, besides kind and name
 _RARE = frozenset(RESERVED)
 _NO_ARGUMENTS = frozenset(("kind", "name", *RESERVED))
+SECRET = "a secret can only be the `auth` of a fetch"  # the hint for one that is elsewhere
 _MAX_SHAPES = 1000  # cached shapes
 _NAME = itemgetter(0)
 _OUT = ["out"]
@@ -142,6 +144,8 @@ class Deriver:
         hint = {list: 'use join(LIST, " ")', type(None): "use `if VALUE == null then ... else ...`"}.get(kind, "")
         if kind is FunctionType:
             hint = "call it"
+        if kind is Secret:
+            hint = SECRET
         raise Fault(f"{describe(value).capitalize()} has no text", hint=hint)
 
     def source(self, path: Path) -> str:
@@ -411,7 +415,7 @@ class Deriver:
                 return out if out.__class__ is str else self._argument(out, where, depth)
             return self._arguments(value, f"{where}.", depth)
         top = where.split(".")[0]
-        hint = "write it as a string" if kind is float else ""
+        hint = "write it as a string" if kind is float else SECRET if kind is Secret else ""
         raise Fault(
             f"A derivation cannot hold {describe(value)}",
             why=f"it is in {quote(where)}" if where else "",

@@ -327,6 +327,21 @@ class Path:
         return hash(self.path)
 
 
+class Secret:
+    """The name of a secret of the user's. An evaluation never knows the secret itself."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash((Secret, self.name))
+
+
 _NAMES: dict[type, str] = {
     type(None): "null",
     bool: "bool",
@@ -344,6 +359,7 @@ _NAMES: dict[type, str] = {
     OnDemand: "record",
     FunctionType: "function",
     Path: "path",
+    Secret: "secret",
 }
 PYTHON_NAMES = {cls.__name__: name for cls, name in _NAMES.items()}
 

@@ -1,6 +1,33 @@
 # Files from the network, verified by their SHA-256 or SHA-512, or by both. A fetch without either fails and prints the
 # SHA-256 that it found.
 
+# What a download tells the server: the name of a secret, never the secret, and how it is sent. It is not part of the key.
+login(auth) =
+  if type(auth) == "secret" then { form = "bearer", name = "", secret = secret-name(auth) }
+  else if type(auth) == "record" && names(auth) == ["password", "user"] then {
+    form = "basic"
+    name = only-text("user", auth.user)
+    secret = only-secret("password", auth.password)
+  }
+  else if type(auth) == "record" && names(auth) == ["header", "value"] then {
+    form = "header"
+    name = only-text("header", auth.header)
+    secret = only-secret("value", auth.value)
+  }
+  else error(
+    "`auth` is secret(\"NAME\"), { user = \"NAME\", password = secret(\"NAME\") }, or "
+      + "{ header = \"NAME\", value = secret(\"NAME\") }",
+    "auth",
+  )
+
+only-secret(field, value) =
+  if type(value) == "secret" then secret-name(value)
+  else error("`${field}` of `auth` is secret(\"NAME\"): a project holds no secret itself", "auth")
+
+only-text(field, value) =
+  if type(value) == "string" then value
+  else error("`${field}` of `auth` is a string", "auth")
+
 fetch({
   url: string | null = null,
   urls: list = [],
@@ -9,6 +36,7 @@ fetch({
   name: string | null = null,
   size: int | null = null,
   executable: bool = false,
+  auth = null,
 }) =
   let
     all-urls = if url == null then urls else [url, ...urls]
@@ -38,4 +66,5 @@ fetch({
       size
       executable
       ...if strong == "" then {} else { sha512 = strong }
+      ...if auth == null then {} else { auth = login(auth) }
     }

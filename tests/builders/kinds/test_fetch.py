@@ -14,6 +14,7 @@ from fpack.builders.scheduler.reporter import Reporter
 from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.store import Store
+from support.httpserver import Server
 
 WEAK, STRONG = hashlib.sha256(b"content").hexdigest(), hashlib.sha512(b"content").hexdigest()
 
@@ -66,3 +67,47 @@ def test_a_fetch_without_a_digest_says_which_one_it_found(tmp_path: Path) -> Non
     assert hashlib.sha256(b"content").hexdigest() in caught.value.hint
     assert url in caught.value.why and not list((store.root / "store").iterdir())
     store.close()
+
+
+AUTH = {"form": "bearer", "name": "", "secret": "TOKEN"}
+
+
+def test_a_login_is_in_no_key() -> None:
+    builder = FetchBuilder(Http(retries=0), Origins(lambda url: [url], Path("/")))
+    plain = {"urls": [], "sha256": WEAK}
+    assert builder.key(Derivation("fetch", "file", {**plain, "auth": AUTH})) == builder.key(
+        Derivation("fetch", "file", plain)
+    )
+
+
+def test_a_private_file_is_fetched_with_a_secret_that_stays_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It reaches neither the server of a redirect, nor the store, nor what is printed."""
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www" / "file").write_bytes(b"content")
+    held = tmp_path / "secrets.toml"
+    with Server(tmp_path / "www") as server:
+        port = server.url.rpartition(":")[2]
+        held.write_text(f'[TOKEN]\nhosts = ["127.0.0.1:{port}"]\nvalue = "s3cret"\n')
+        held.chmod(0o600)
+        monkeypatch.setenv("FPACK_SECRETS", str(held))
+        server.redirect("/moved", f"http://localhost:{port}/file")
+        urls = [f"http://127.0.0.1:{port}/moved"]
+        store = Store(tmp_path / "store")
+        kinds = {"fetch": FetchBuilder(Http(retries=0, environ={}), Origins(lambda url: [url], tmp_path))}
+        body = Derivation("fetch", "file", {"urls": urls, "sha256": WEAK, "auth": AUTH}).encode()
+        scheduler = Scheduler(store, kinds, Reporter(), assemble=assemble, bodies={digest(body): body})
+        (path,) = scheduler.realise([Output(digest(body))])
+        assert [headers.get("authorization") for headers in server.headers[-2:]] == ["Bearer s3cret", None]
+        body = Derivation(
+            "fetch", "other", {"urls": [f"http://localhost:{port}/file"], "sha256": WEAK, "auth": AUTH}
+        ).encode()
+        scheduler = Scheduler(store, kinds, Reporter(), assemble=assemble, bodies={digest(body): body})
+        with pytest.raises(BuildsFailed, match="not for this server"):
+            scheduler.realise([Output(digest(body))])
+    assert store.disk(path).read_bytes() == b"content"
+    store.close()
+    files = [file for file in (tmp_path / "store").rglob("*") if file.is_file() and not file.is_symlink()]
+    assert files and not [file for file in files if b"s3cret" in file.read_bytes()]
+    assert "s3cret" not in "".join(capfd.readouterr())

@@ -35,7 +35,7 @@ CALLS = {
     "to-float": ["1"], "optional": ["true", "1"], "toposort": ["{ a = [] }"],
     "trace": ['"x"', "1"], "warn": ['"x"', "1"],
     "type": ["1"], "evaluate": ["1", "2"], "mentions": ["1"], "inputs": ['text("a", "b")'],
-    "is-executable": ["./x"], "derivation": ['{ kind = "k", name = "n" }'],
+    "is-executable": ["./x"], "secret": ['"A"'], "derivation": ['{ kind = "k", name = "n" }'],
     "derivation-of": ['"${text("a", "b")}"'],
 }  # fmt: skip
 NO_CALL = {

@@ -1,0 +1,1 @@
+result = fetch { url = "https://files.example/a", auth = "s3cret" }

@@ -1,0 +1,1 @@
+result = derivation { kind = "text", name = "x", text = secret("TOKEN") }

@@ -1,0 +1,1 @@
+result = secret("not a name")

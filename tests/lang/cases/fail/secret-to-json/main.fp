@@ -1,0 +1,1 @@
+result = to-json({ token = secret("TOKEN") })
