@@ -31,6 +31,11 @@ def cache_directory() -> Path:
     return Path(cache_home())
 
 
+def uploads_directory() -> Path:
+    """Return the directory of the records of uploads under way."""
+    return cache_directory() / "uploads"
+
+
 def state_directory() -> str:
     """Return the directory of a user's data that cannot be recreated."""
     # A relative path is ignored (XDG Base Directory Specification): it would depend on the working directory.

@@ -35,16 +35,18 @@ def open_repository(
     environ: Mapping[str, str] = os.environ,
     patient: bool = True,
     mirrors: bool = True,
+    uploads: Path | None = None,
 ) -> Repository:
     """Open a repository. A tag or a digest of a reference is not used. Nothing is requested before the first method.
 
     plain_http: ask a registry on this machine without TLS; a host with its port: ask this one so, wherever it is.
     patient: repeat requests that fail also before the host has answered for the first time.
     mirrors: read from those that containers-registries.conf(5) names; who writes must know what is in the repository.
+    uploads: the directory of the records of uploads under way, so that another process goes on with them.
     """
     from .transport import Settings
 
-    settings = Settings(environ, patient=patient)
+    settings = Settings(environ, patient=patient, uploads=uploads)
     if isinstance(address, Reference):
         return _registry(address, plain_http, mirrors, settings)
     scheme, sign, rest = address.partition("://")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fpack.builders.net.errors import HttpError, TlsError
+from fpack.builders.net.errors import BadUrl, HttpError, TlsError
 from fpack.store.errors import one_line
 
 from .protocol import Denied, NotThere, RepositoryError, Unavailable
@@ -74,6 +74,8 @@ def unreachable(where: str, host: str, error: HttpError) -> RepositoryError:
         return Unavailable(
             "The registry's certificate was not accepted", where=where, why=_certificate(error.why), hint=hint
         )
+    if isinstance(error, BadUrl):
+        return RepositoryError("The registry leads to a malformed URL", where=where, why=error.why)
     return Unavailable("The registry cannot be reached", where=where, why=f"{error.what}: {error.why}")
 
 

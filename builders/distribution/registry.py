@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 from fpack.builders.net.errors import HttpError, split_url
 
@@ -245,7 +245,7 @@ class RegistryRepository:
         self, target: str, limit: int, accept: tuple[int, ...], headers: dict[str, str]
     ) -> Iterator[tuple[RegistryAnswer, bytes]]:
         """Yield the pages of a list. The header Link names the next one, which must be of the same registry."""
-        url = urljoin(self.transport.base, target)
+        url = self.transport.base + target
         seen = {url}
         size = 0
         for _ in range(MAX_PAGES):
@@ -259,7 +259,7 @@ class RegistryRepository:
             link = _LINK.search(answer.header("Link"))
             if answer.status != 200 or link is None:
                 return
-            following = urljoin(url, link[1])
+            following = self.transport.join(url, link[1], self.name)
             if origin(split_url(following)) != origin(split_url(self.transport.base)):
                 raise Denied("The registry continues a list on another server", where=self.name, why=following[:200])
             if following in seen:

@@ -14,19 +14,21 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from fpack.builders.net.connections import Connections
-from fpack.builders.net.errors import HttpError, split_url, translate
+from fpack.builders.net.errors import HttpError, join_url, split_url, translate
 from fpack.store.settings import OFFLINE
 
-from . import answers, challenges, credentials
-from .credentials import NONE, RegistryCredentials
+from . import answers
+from .access import challenges, credentials
+from .access.credentials import NONE, RegistryCredentials
+from .access.tokens import Token, TokenServer
 from .protocol import Corrupt, Denied, RepositoryError, Unavailable
-from .tokens import Token, TokenServer
 
 if TYPE_CHECKING:
     import ssl
+    from pathlib import Path
 
     import urllib3
     from fpack.builders.net.direct import DirectAnswer, DirectConnections
@@ -49,7 +51,8 @@ class Settings(NamedTuple):
     """The settings of requests. environ: variables of credentials, certificates and proxies.
 
     backoff: the first pause in seconds before a request is repeated. plain_http: hosts that are asked without TLS.
-    patient: repeat failed requests also before the host has answered for the first time.
+    patient: repeat failed requests also before the host has answered for the first time. uploads: the directory of
+    the records of uploads under way, or None.
     """
 
     environ: Mapping[str, str] = os.environ
@@ -58,6 +61,7 @@ class Settings(NamedTuple):
     timeout: float = TIMEOUT
     plain_http: bool = False
     patient: bool = True
+    uploads: Path | None = None
 
 
 class RegistryAnswer:
@@ -138,7 +142,7 @@ class Transport:
         self._has_answered = True
 
     def _context(self, authority: str) -> ssl.SSLContext:
-        from . import certificates
+        from .access import certificates
 
         return certificates.context(authority, self._settings.environ)
 
@@ -163,7 +167,7 @@ class Transport:
         a repetition. A failure that may pass is repeated with a growing pause, or as the registry asks (Retry-After).
         attempts: how often to try; None for the settings' number.
         """
-        url = urljoin(f"{self.base}/", target)
+        url = self.join(f"{self.base}/", target, where)
         self.check_offline(where)
         limit = self.attempts if attempts is None else attempts
         for attempt in range(limit):
@@ -184,6 +188,13 @@ class Transport:
                     raise answers.unreachable(where, self.host, error) from None
             self.pause(attempt, pause)
         raise AssertionError("there is at least one attempt")
+
+    def join(self, base: str, target: str, where: str) -> str:
+        """Return the URL that an answer means by `target`. Raise RepositoryError if it is malformed."""
+        try:
+            return join_url(base, target)
+        except HttpError as error:
+            raise answers.unreachable(where, self.host, error) from None
 
     def check_offline(self, where: str) -> None:
         """Raise Unavailable if nothing may be asked. where: for messages."""
@@ -219,6 +230,11 @@ class Transport:
         if asked is not None:
             wait = max(min(asked, MAX_WAIT), wait if asked else 0.0)
         time.sleep(wait)
+
+    @property
+    def uploads(self) -> Path | None:
+        """Return the directory of the records of uploads under way, or None."""
+        return self._settings.uploads
 
     @property
     def retries(self) -> int:
@@ -308,7 +324,7 @@ class Transport:
             if not target:
                 return answer
             answer.close()
-            url = urljoin(url, target)
+            url = join_url(url, target)
         raise Unavailable("The registry redirects too often", where=self.base, why=f"after {REDIRECTS} redirects")
 
     def check(self, url: str) -> None:

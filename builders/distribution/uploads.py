@@ -1,7 +1,8 @@
 """Upload a blob to a registry: mount it, else send it in one request, and after an interruption in pieces.
 
 A registry need not keep what an interrupted request sent. If it tells how much it has, the upload goes on from there.
-Otherwise it begins again, in pieces, so that a further interruption costs at most one of them.
+Otherwise it begins again, in pieces, so that a further interruption costs at most one of them. The upload of a blob of
+more than one piece is recorded, so that this holds for a process that was killed and the next one, too.
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
 """
 
@@ -9,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import urljoin
 
 from . import answers
 from .protocol import BlobSource, Corrupt, Denied, RepositoryError, Unavailable
 from .transport import RegistryAnswer, Transport, with_query
+from .upload_sessions import UploadSession, UploadSessions
 
 PIECE = 16 << 20
 MAX_PIECE = 256 << 20  # a registry may ask for larger pieces, up to this size
@@ -37,52 +38,86 @@ class Upload:
         self._source = source
         self._push = (f"repository:{repository}:pull,push",)
         self._piece = PIECE
+        self._session = UploadSession(None, "")
 
     def run(self) -> bool:
         """Upload the blob. Return False if it was mounted from another repository."""
+        directory = self._transport.uploads if self._source.size > PIECE else None
+        with UploadSessions(directory).open(self._transport.base, self._repository, self._source.digest) as session:
+            self._session = session
+            try:
+                uploaded = self._goes_on() or self._upload()
+            except Unavailable:
+                raise  # the next push goes on
+            except RepositoryError:
+                session.forget()
+                raise
+            session.forget()
+            return uploaded
+
+    def _goes_on(self) -> bool:
+        """Finish the upload that an earlier process began. Return False if there is none, or it cannot be finished."""
+        location = self._session.location
+        if not location:
+            return False
+        try:
+            found = self._status(location, attempts=1)
+        except RepositoryError:
+            found = None  # the URL may be of a server that is gone
+        try:
+            self._resume(found, None)
+            return True
+        except Unavailable:
+            raise
+        except RepositoryError:
+            self._session.forget()  # what the registry kept may be of no use
+            return False
+
+    def _upload(self) -> bool:
         location = self._start()
         if location is None:
             return False
+        self._session.save(location)
         try:
             self._finish(location, 0, self._source.size)
-            return True
         except (Unavailable, _LostUpload) as error:
-            cause: RepositoryError = error
-        self._resume(location, cause)
+            self._resume((location, None), error)
         return True
 
-    def _resume(self, location: str, cause: RepositoryError) -> None:
-        """Send the rest in pieces. `cause`: the failure so far."""
-        session: str | None = location
+    def _resume(self, at: tuple[str, int | None] | None, cause: RepositoryError | None) -> None:
+        """Send the rest in pieces. at: where an upload goes on, and its offset if known. cause: the failure so far."""
         best, failures, starts = 0, 0, 0
         while failures <= self._transport.retries and starts <= MAX_STARTS:
-            self._transport.pause(failures)
-            offset = 0
             try:
-                # The answer to a complete upload may have been lost.
-                if self._exists():
-                    return
-                found = self._status(session) if session is not None else None
-                if found is None:
+                if cause is not None:
+                    self._transport.pause(failures)
+                    # The answer to a complete upload may have been lost.
+                    if self._exists():
+                        return
+                session, offset = at or ("", None)
+                if session and offset is None:
+                    session, offset = self._status(session) or ("", None)
+                if not session or offset is None:
                     starts += 1
-                    session = self._begin({})
-                else:
-                    session, offset = found
+                    session, offset = self._begin({}), 0
+                    self._session.save(session)
+                at = (session, None)
                 while offset < self._source.size:
                     session, offset = self._send(session, offset)
+                    at = (session, None)
+                    self._session.save(session)
                     if offset > best:
                         best, failures = offset, 0
                 self._finish(session, offset, 0)
                 return
             except (Unavailable, _LostUpload) as error:
                 if isinstance(error, _LostUpload):
-                    session = None
+                    at = None
                 cause = error
                 failures += 1
-        if isinstance(cause, _LostUpload):
-            raise Unavailable(
-                "The registry forgets the upload", where=self._name, why=cause.why, hint="try again later"
-            )
+        if cause is None or isinstance(cause, _LostUpload):
+            why = cause.why if cause is not None else ""
+            raise Unavailable("The registry forgets the upload", where=self._name, why=why, hint="try again later")
         raise cause
 
     def _start(self) -> str | None:
@@ -122,7 +157,7 @@ class Upload:
         location = answer.header("Location")
         if not location:
             raise Unavailable("The registry names no place for an upload", where=self._name)
-        return urljoin(answer.url, location)
+        return self._transport.join(answer.url, location, self._name)
 
     def _exists(self) -> bool:
         answer = self._transport.request(
@@ -132,12 +167,13 @@ class Upload:
         answer.close()
         return answer.status == 200
 
-    def _status(self, location: str) -> tuple[str, int] | None:
+    def _status(self, location: str, attempts: int | None = None) -> tuple[str, int] | None:
         """Return where an upload goes on, and its offset, or None if the registry does not know."""
         try:
             answer = self._transport.request(
-                "GET", location, self._name, repository=self._repository, scopes=self._push, accept=(200, 202, 204)
-            )
+                "GET", location, self._name, repository=self._repository, scopes=self._push, accept=(200, 202, 204),
+                attempts=attempts,
+            )  # fmt: skip
         except Unavailable:
             raise
         except RepositoryError:
@@ -154,7 +190,7 @@ class Upload:
 
     def _next(self, answer: RegistryAnswer, location: str) -> str:
         given = answer.header("Location")
-        return urljoin(answer.url, given) if given else location
+        return self._transport.join(answer.url, given, self._name) if given else location
 
     def _send(self, location: str, offset: int) -> tuple[str, int]:
         """Send a piece. Return where the upload goes on, and its offset."""

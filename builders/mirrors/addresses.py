@@ -43,11 +43,14 @@ def tag_of(address: str) -> str:
     return found.tag if found is not None else ""
 
 
-def open_place(address: str, *, writes: bool = False, patient: bool = True, trusted: bool = True) -> Repository:
+def open_place(
+    address: str, *, writes: bool = False, patient: bool = True, trusted: bool = True, uploads: Path | None = None
+) -> Repository:
     """Open the repository at an address. Nothing is requested before the first method.
 
     writes: do not read what a mirror of the registry has. patient: repeat requests that fail also before the host has
     answered for the first time. trusted: the user named the address: a registry on this machine is asked without TLS.
+    uploads: the directory of the records of uploads under way.
     """
     if is_on_this_machine(address):
         parts = split_address(address)
@@ -58,7 +61,7 @@ def open_place(address: str, *, writes: bool = False, patient: bool = True, trus
             return BundleRepository(path)
     reference = _reference(address)
     place: str | Reference = address if reference is None else reference._replace(tag="", digest="")
-    return open_repository(place, plain_http=trusted, patient=patient, mirrors=not writes)
+    return open_repository(place, plain_http=trusted, patient=patient, mirrors=not writes, uploads=uploads)
 
 
 def _reference(address: str) -> Reference | None:

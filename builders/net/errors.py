@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 from typing import NoReturn
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 from fpack.store.errors import FpackError, one_line
 from fpack.store.files import disk_errors
@@ -95,6 +95,20 @@ def split_url(url: str) -> SplitResult:
         return urlsplit(url)
     except ValueError as error:
         raise BadUrl("The URL is malformed", where=shown(url), why=str(error)) from None
+
+
+def join_url(base: str, target: str) -> str:
+    """Return the URL that `target`, of a server's answer or page, means at `base`. Raise BadUrl if it is malformed."""
+    try:
+        return urljoin(base, target)
+    except ValueError as error:
+        raise BadUrl("The URL is malformed", where=shown(base), why=f"{error}: {one_line(target)[:200]}") from None
+
+
+def without_login(url: str) -> str:
+    """Return a URL without its user and password, which a lock must not have."""
+    parts = split_url(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def status_error(url: str, status: int, reason: str, wait: str) -> HttpError:

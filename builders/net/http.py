@@ -32,6 +32,7 @@ from .errors import (
     TooLarge,
     combined,
     ended_early,
+    join_url,
     raise_limits,
     reason_of,
     shown,
@@ -485,12 +486,7 @@ def _open_file(url: str, offset: int) -> Response:
 
 
 def _redirected(url: str, target: str, same_host: bool) -> str:
-    from urllib.parse import urljoin
-
-    try:
-        new = urljoin(url, target)
-    except ValueError:
-        new = target
+    new = join_url(url, target)
     parts = split_url(new)
     scheme = parts.scheme
     moved = same_host and parts.netloc.rpartition("@")[2] != split_url(url).netloc.rpartition("@")[2]

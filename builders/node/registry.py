@@ -10,9 +10,9 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
-from fpack.builders.net.errors import HttpError, NotFound
+from fpack.builders.net.errors import HttpError, NotFound, split_url, without_login
 from fpack.builders.net.http import Http
 from fpack.builders.net.registries import npm_registry
 from fpack.store import threads
@@ -144,7 +144,7 @@ class Registry:
         path = archive_path(package)
         own = f"{self._address}/{path}"
         return list(
-            dict.fromkeys([own, package.url] if urlsplit(package.url).path.endswith(f"/{path}") else [package.url])
+            dict.fromkeys([own, package.url] if split_url(package.url).path.endswith(f"/{path}") else [package.url])
         )
 
     def _read(self, name: str) -> Packument:
@@ -174,7 +174,4 @@ def archive_path(package: NodePackage) -> str:
 
 def bare(url: str) -> str:
     """Return a URL without its user and password, which a lock must not have."""
-    parts = urlsplit(url)
-    return (
-        urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.scheme in ("http", "https") else ""
-    )
+    return without_login(url) if split_url(url).scheme in ("http", "https") else ""

@@ -6,9 +6,8 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
-from fpack.builders.net.errors import HttpError, NotFound
+from fpack.builders.net.errors import HttpError, NotFound, without_login
 from fpack.builders.net.http import Http
 from fpack.builders.net.origins import is_local
 from fpack.builders.net.registries import pip_directories, pip_indexes
@@ -141,10 +140,7 @@ class PackageIndexes:
 
 def bare(url: str) -> str:
     """Return a URL without its user and password, which a lock must not have; "" for a file of this machine."""
-    if is_local(url):
-        return ""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return "" if is_local(url) else without_login(url)
 
 
 def _in_directory(directory: Path, project: str) -> list[IndexFile]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote
 
+from fpack.builders.net.errors import BadUrl, join_url, split_url
 from fpack.builders.net.origins import is_local
 
 from .wheels import IndexFile
@@ -20,7 +21,10 @@ def links(page: str, base: str) -> list[IndexFile]:
     """Return the files with hashes on an index's page (PEP 503), in order. Ignore file: links of a remote page."""
     found = []
     for match in _LINK.finditer(page):
-        file = file_of(urljoin(base, unescape(match[1])))
+        try:
+            file = file_of(join_url(base, unescape(match[1])))
+        except BadUrl:
+            continue
         if not file.sha256 or (not is_local(base) and is_local(file.url)):
             continue
         given = {a[1].lower(): unescape(a[2] or a[3] or "") for a in _ATTRIBUTE.finditer(match[0])}
@@ -40,4 +44,4 @@ def file_of(url: str) -> IndexFile:
     """Return the file of a URL, with the SHA-256 of its fragment or ""."""
     plain, _, fragment = url.partition("#")
     match = _SHA256.match(fragment)
-    return IndexFile(unquote(urlsplit(plain).path.rpartition("/")[2]), plain, match[1] if match else "")
+    return IndexFile(unquote(split_url(plain).path.rpartition("/")[2]), plain, match[1] if match else "")

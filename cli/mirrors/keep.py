@@ -50,12 +50,15 @@ def open_mirror(address: str, *, writes: bool = False) -> OpenMirror:
     """Open the mirror at an address. Offline, only one of this machine. writes: to change it."""
     from fpack.builders.mirrors.addresses import is_on_this_machine, normal_address, open_place, tag_of
     from fpack.cli.errors import UsageError
+    from fpack.cli.paths import uploads_directory
     from fpack.store.settings import OFFLINE
 
     full = normal_address(address)
     if OFFLINE.find() and not is_on_this_machine(full):
         raise UsageError("The mirror is not on this machine", where=full, why="fpack is offline")
-    return OpenMirror(full, open_place(full, writes=writes), tag_of(full))
+    return OpenMirror(
+        full, open_place(full, writes=writes, uploads=uploads_directory() if writes else None), tag_of(full)
+    )
 
 
 def keep_lock(

@@ -9,6 +9,7 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -16,12 +17,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from fpack.builders.distribution.protocol import BlobSource
 from fpack.builders.distribution.registry import RegistryRepository
 from fpack.builders.distribution.transport import Settings
 from support.certificates import own_certificate
 from support.greeter import Greeter, greeter
 from support.podman import podman_as
 from support.program import Fpack
+from support.registry import digest_of
 from support.serving import free_port
 
 NONE = {"REGISTRY_AUTH_FILE": "/nonexistent"}
@@ -162,15 +165,54 @@ def test_a_push_that_was_killed_goes_on(made: Greeter, registry: Running, tmp_pa
     assert second["blobs"]["existing"] and registry.repository("team/killed").resolve("1") is not None
 
 
+# Sends a blob of 48 MB in pieces, and is killed when the third one has begun.
+KILLED_PUSHER = """if True:
+    import os, signal, sys
+    from pathlib import Path
+    from fpack.builders.distribution import uploads
+    from fpack.builders.distribution.protocol import BlobSource, Unavailable
+    from fpack.builders.distribution.registry import RegistryRepository
+    from fpack.builders.distribution.transport import Settings
+
+    def chunks(offset):
+        for at in range(offset, 48 << 20, 1 << 20):
+            if at >= 2 * uploads.PIECE:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield bytes(1 << 20)
+
+    def broken(self, location, offset, size):
+        raise Unavailable("The only request of the whole blob was interrupted")
+
+    uploads.Upload._finish = broken
+    settings = Settings({}, backoff=0.0, uploads=Path(sys.argv[2]))
+    repository = RegistryRepository(sys.argv[1], "team/resumed", "http", settings)
+    repository.write_blob(BlobSource(sys.argv[3], 48 << 20, chunks))
+"""
+
+
+def test_a_blob_in_flight_goes_on_in_another_process(registry: Running, tmp_path: Path) -> None:
+    data = bytes(48 << 20)
+    words = [sys.executable, "-c", KILLED_PUSHER, registry.host, str(tmp_path), digest_of(data)]
+    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    offsets: list[int] = []
+
+    def chunks(offset: int) -> Iterator[bytes]:
+        offsets.append(offset)
+        yield data[offset:]
+
+    settings = Settings(NONE, backoff=0.0, uploads=tmp_path)
+    repository = RegistryRepository(registry.host, "team/resumed", "http", settings)
+    assert repository.write_blob(BlobSource(digest_of(data), len(data), chunks))
+    assert offsets == [32 << 20], "the registry had two pieces of three"
+    assert repository.has_blob(digest_of(data))
+
+
 def test_a_registry_that_restarts_during_an_upload(made: Greeter, tmp_path: Path) -> None:
     """Its uploads lie on its disk; the client waits for it, and goes on."""
     running, server = start(tmp_path)
     wait(running.host, server)
     repository = RegistryRepository(running.host, "team/app", "http", Settings(NONE, backoff=0.1))
     data = bytes(range(256)) * 40_000
-    from fpack.builders.distribution.protocol import BlobSource
-    from support.registry import digest_of
-
     again: list[subprocess.Popen[bytes]] = []
 
     def chunks(offset: int) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from fpack.builders.distribution.pusher import PushedImage, PushedManifest, Push
 from fpack.builders.distribution.reference import BadReference, Reference, parse_reference
 from fpack.builders.scheduler.reporter import BuildOutcome, Reporter
 from fpack.cli.errors import UsageError
+from fpack.cli.paths import uploads_directory
 from fpack.cli.ui.render import megabytes
 
 from .records import PushRecord
@@ -79,7 +80,7 @@ def push(
             "The image has another digest than the reference to push to", why=f"it is {image.top.digest}",
             hint="name a tag, or leave the digest out",
         )  # fmt: skip
-    repository = open_repository(reference, plain_http=plain_http, mirrors=False)
+    repository = open_repository(reference, plain_http=plain_http, mirrors=False, uploads=uploads_directory())
     record = PushRecord(reference.host)
     mounts = record.mounts(reference.repository)
     near = source is not None and source.host == reference.host and source.repository != reference.repository

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpack.cli.errors import UsageError
-from fpack.cli.paths import cache_directory, make_private_directory, state_directory
+from fpack.cli.paths import cache_directory, make_private_directory, state_directory, uploads_directory
 from fpack.cli.ui.render import note, warn
 from fpack.store.errors import printable
 from fpack.store.settings import (
@@ -72,7 +72,8 @@ def open_cache(address: str, keys: Iterable[PublicKey] | None = None) -> Cache:
 
     if OFFLINE.find() and not address.startswith("file:"):
         raise UsageError("The cache is not on this machine", where=address, hint="leave out --offline")
-    repository = open_repository(address, plain_http=True, patient=False)  # without TLS only on this machine
+    # Without TLS only on this machine.
+    repository = open_repository(address, plain_http=True, patient=False, uploads=uploads_directory())
     name = hashlib.sha256(address.encode()).hexdigest()[:32]
     files = CacheFiles(cache_directory() / "caches" / name, memory_directory())
     return Cache(

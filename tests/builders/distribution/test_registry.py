@@ -478,6 +478,19 @@ def test_the_pieces_of_an_upload_do_not_leave_for_plain_http(registry: Registry,
         write(app, DATA)
 
 
+@pytest.mark.parametrize("where", ["http://[", "//[", "http://localhost:port/x"])
+def test_a_malformed_url_of_a_registry_is_one_error(registry: Registry, where: str) -> None:
+    app = open_registry(registry, retries=0)
+    blob(registry)
+    registry.fault("POST", lambda handler: handler.answer(202, b"", {"Location": where}))
+    registry.redirect("GET .*/blobs/", where)
+    registry.fault("tags/list", lambda handler: handler.answer(200, b"{}", {"Link": f'<{where}>; rel="next"'}))
+    for ask in (lambda: write(app, b"new"), lambda: read(app, entry(DATA)), app.tags):
+        with pytest.raises(RepositoryError) as caught:
+            ask()
+        assert str(caught.value)
+
+
 def test_the_list_of_referrers_is_kept_by_the_client() -> None:
     with Registry(api=False) as registry:
         app = open_registry(registry)

@@ -54,3 +54,8 @@ def test_a_page_says_what_a_file_needs() -> None:
       data-core-metadata="sha256={"1" * 64}" data-yanked="broken">a</a>"""
     (file,) = links(page, "https://index.example.org/a/")
     assert file.requires_python == ">=3.9" and file.metadata == "1" * 64 and file.yanked
+
+
+def test_a_page_with_a_malformed_link_has_the_others() -> None:
+    page = f"""<a href="https://[">a</a> <a href="a-1-py3-none-any.whl#sha256={"0" * 64}">a</a>"""
+    assert [file.name for file in links(page, "https://index.example.org/a/")] == ["a-1-py3-none-any.whl"]

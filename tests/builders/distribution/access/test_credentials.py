@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.distribution import challenges
-from fpack.builders.distribution.credentials import NONE, BadCredentials, RegistryCredentials, find
+from fpack.builders.distribution.access import challenges
+from fpack.builders.distribution.access.credentials import NONE, BadCredentials, RegistryCredentials, find
 
 
 def auth(text: str) -> dict[str, str]:

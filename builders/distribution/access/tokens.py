@@ -14,15 +14,16 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
+from fpack.builders.distribution import answers
+from fpack.builders.distribution.protocol import Denied, Unavailable
 from fpack.builders.net.errors import HttpError, split_url
 
-from . import answers, credentials
+from . import credentials
 from .challenges import Challenge
 from .credentials import NONE, RegistryCredentials
-from .protocol import Denied, Unavailable
 
 if TYPE_CHECKING:
-    from .transport import Settings, Transport
+    from fpack.builders.distribution.transport import Settings, Transport
 
 MAX_TOKEN = 64 << 10
 LIFETIME = 60.0  # seconds, if the server does not tell
@@ -55,7 +56,7 @@ class TokenServer:
 
     def token(self, known: RegistryCredentials, scopes: tuple[str, ...], where: str) -> Token:
         """Return a token for scopes. Raise Denied if the server refuses, Unavailable if it fails."""
-        from .transport import retry_after, with_query
+        from fpack.builders.distribution.transport import retry_after, with_query
 
         try:
             parts = split_url(self._realm)

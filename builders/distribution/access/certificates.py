@@ -10,9 +10,8 @@ import os
 import ssl
 from collections.abc import Mapping
 
+from fpack.builders.distribution.protocol import RepositoryError
 from fpack.builders.net.connections import system_context
-
-from .protocol import RepositoryError
 
 
 def directories(authority: str, environ: Mapping[str, str] = os.environ) -> list[str]:
