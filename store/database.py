@@ -293,13 +293,15 @@ class Database(JournaledConnection):
 
     def insert_path(
         self, db: sqlite3.Connection, path: StorePath, tree: bytes, size: int, now: int, refs: list[bytes]
-    ) -> None:
-        """Make a path valid, within a transaction."""
-        row = (base32.decode(path.hash), path.name, tree, size, now, b"".join(sorted(refs)))
+    ) -> bytes:
+        """Make a path valid, within a transaction. Return its 20-byte hash."""
+        hash_ = base32.decode(path.hash)
+        row = (hash_, path.name, tree, size, now, b"".join(sorted(refs)))
         query = "INSERT OR IGNORE INTO paths (hash, name, tree, size, registered, refs) VALUES (?, ?, ?, ?, ?, ?)"
         if db.execute(query, row).rowcount > 0:
             self._is_unsynced = True
             self._log("path", *row)
+        return hash_
 
     def insert_realisation(self, db: sqlite3.Connection, key: bytes, output: Output, path: StorePath) -> None:
         """Record a path as the output of a resolved derivation and of its original one, within a transaction.

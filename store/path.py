@@ -59,7 +59,7 @@ def parse(text: str) -> StorePath:
     """Return the store path that `text` names, with or without `/fpack/store/`. Raise InvalidName for other text."""
     base = text[len(STORE) + 1 :] if text.startswith(STORE + "/") else text
     hash_, dash, name = base[:HASH_CHARS], base[HASH_CHARS : HASH_CHARS + 1], base[HASH_CHARS + 1 :]
-    if dash != "-" or len(hash_) != HASH_CHARS or any(c not in base32.ALPHABET for c in hash_):
+    if dash != "-" or len(hash_) != HASH_CHARS or hash_.strip(base32.ALPHABET):
         raise InvalidName(f"{text!r} is not a store path", why=f"the form is {STORE}/<32 characters>-<name>")
     return StorePath(hash_, check_name(name))
 

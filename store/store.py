@@ -331,7 +331,12 @@ class Store:
             path = entry.path or make(entry.name, tree, references)
             made.append((entry, tree, references, path))
         with path_locks(self.root, (path for *_, path in made)):
-            new = [(path, entry.writer) for entry, _, _, path in made if not self.is_there(path)]
+            valid = {info.path for info in self.database.infos(base32.decode(path.hash) for *_, path in made).values()}
+            new = [
+                (path, entry.writer)
+                for entry, _, _, path in made
+                if path not in valid or not is_present(self._prefix + path.base)
+            ]
             if new:
                 self._written.sync()
                 for path, writer in dict(new).items():
@@ -339,16 +344,20 @@ class Store:
                 self._placed.sync()
             with self.database.transaction() as db:
                 now = self.database.time()
+                known: dict[StorePath, bytes] = {}  # hashes of valid paths
                 for entry, tree, references, path in made:
-                    hashes = [base32.decode(r.hash) for r in references]
-                    for reference in hashes:
-                        if not db.execute("SELECT 1 FROM paths WHERE hash = ?", [reference]).fetchone():
-                            raise StoreError(f"{path} references a path that is not in the store")
-                    self.database.insert_path(db, path, tree, entry.writer.size, now, hashes)
+                    for reference in references:
+                        if reference not in known:
+                            hash_ = base32.decode(reference.hash)
+                            if not db.execute("SELECT 1 FROM paths WHERE hash = ?", [hash_]).fetchone():
+                                raise StoreError(f"{path} references a path that is not in the store")
+                            known[reference] = hash_
+                    hashes = [known[reference] for reference in references]
+                    known[path] = self.database.insert_path(db, path, tree, entry.writer.size, now, hashes)
                     if entry.output is not None:
                         self._record(db, key, entry.output, path)
-                    row = (self.session.name, base32.decode(path.hash))
-                    db.execute("INSERT OR IGNORE INTO temporary_roots VALUES (?, ?)", row)
+                rows = [(self.session.name, known[path]) for *_, path in made]
+                db.executemany("INSERT OR IGNORE INTO temporary_roots VALUES (?, ?)", rows)
                 entry, _, _, path = made[0]
                 if build is not None and entry.output is not None:
                     self.database.insert_history(db, build.entry(now, entry.output.derivation, path))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders.distribution.protocol import BlobEntry, Denied, RepositoryError, Unavailable
-from fpack.store import threads
+from fpack.store import base32, threads
 from fpack.store.errors import StoreError
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.tree import CHUNK
@@ -25,6 +25,7 @@ from fpack.store.locks import build_lock
 from fpack.store.path import StorePath
 from fpack.store.store import FinishedOutput, Store
 
+from . import parallel_unpack
 from .cache import Cache
 from .errors import BadContent, CacheError
 from .index import PACK_TYPE
@@ -35,7 +36,7 @@ from .unpack import unpack
 WORKERS = 6
 LARGE = 8 << 20  # bytes of a part that is stored while it arrives, so that a later command continues
 _GAP = 64 << 10  # unwanted bytes between two wanted parts that are read and dropped
-_BATCH = 256  # paths that are made valid in one transaction
+_BATCH = 512  # paths that are made valid in one transaction: each may need a lock
 
 Progress = Callable[[int, int], None]  # bytes read, bytes in all
 
@@ -101,6 +102,7 @@ class Fetcher:
         self._warn = warn
         self._lock = threading.Lock()
         self._registering = threading.Lock()
+        self._unpacking = threading.Lock()
         self._contents: dict[StorePath, _Content] = {}
         self._available: dict[StorePath, bool] = {}
         self._workers = threads.Workers(WORKERS, "cache")
@@ -186,26 +188,39 @@ class Fetcher:
     def _plan(self, paths: Sequence[StorePath]) -> list[_Part]:
         """Return what is missing of closures, each path after its references. Raise CacheError for a missing path."""
         plan: dict[StorePath, _Part] = {}
+        found = self._missing(paths)
         done: set[StorePath] = set()
         todo: list[tuple[StorePath, bool]] = [(path, False) for path in reversed(paths)]
-        found: dict[StorePath, _Part] = {}
         while todo:
             path, is_left = todo.pop()
             if is_left:
                 plan[path] = found[path]
-                continue
-            if path in done:
-                continue
-            done.add(path)
-            if self._store.info(path) is not None and self._store.keep([path]):
-                continue
-            part = self._find(path)
-            if part is None:
-                raise CacheError("No cache has a store path", where=str(path))
-            found[path] = part
-            todo.append((path, True))
-            todo += [(other, False) for other in part.record.references]
+            elif path not in done and path in found:
+                done.add(path)
+                todo.append((path, True))
+                todo += [(other, False) for other in found[path].record.references if other not in done]
         return list(plan.values())
+
+    def _missing(self, paths: Sequence[StorePath]) -> dict[StorePath, _Part]:
+        """Return the paths of closures that the store lacks, and keep those that it has."""
+        found: dict[StorePath, _Part] = {}
+        seen: set[StorePath] = set()
+        level = dict.fromkeys(paths)
+        while level:
+            seen.update(level)
+            infos = self._store.database.infos(base32.decode(path.hash) for path in level)
+            valid = [info.path for info in infos.values()]
+            if valid and not self._store.keep(valid):
+                valid = [path for path in valid if self._store.keep([path])]
+            missing = level.keys() - set(valid)
+            level = {}
+            for path in missing:
+                part = self._find(path)
+                if part is None:
+                    raise CacheError("No cache has a store path", where=str(path))
+                found[path] = part
+                level.update(dict.fromkeys(other for other in part.record.references if other not in seen))
+        return found
 
     # Reading
 
@@ -219,6 +234,8 @@ class Fetcher:
                 with self._bytes(cache, first.record) as layer:
                     self._receive(run, layer)
                 left.clear()
+            elif parallel_unpack.is_worthwhile([part.record for part in run]) and cache in self._caches.alive:
+                self._read_parallel(run, left)
             elif len(run) > 1 and cache in self._caches.alive:
                 start = first.record.offset
                 pieces = _Pieces(cache.repository.read_blob(
@@ -236,6 +253,30 @@ class Fetcher:
                 self._read_alone(part)
             except Exception as error:
                 self._contents[part.record.path].finish(None, error)
+
+    def _read_parallel(self, run: Sequence[_Part], left: list[_Part]) -> None:
+        """Read neighbours with one request, and unpack them with several processes. Remove from `left` what was read."""
+        cache, first, last = run[0].cache, run[0].record, run[-1].record
+        length = last.offset + last.length - first.offset
+        data = b"".join(cache.repository.read_blob(_entry(first), first.offset, length))
+        directory = self._store.session.fresh()
+        os.mkdir(directory, 0o700)
+        waiting = {part.record.path: part for part in run}
+        try:
+            with self._unpacking:  # it uses all processors
+                for record, result in parallel_unpack.unpack_all(
+                    [part.record for part in run], data, first.offset, partial(self._writer, directory)
+                ):
+                    if isinstance(result, TreeWriter):
+                        del waiting[record.path]
+                        self._contents[record.path].finish(result)
+                    else:
+                        self._blame(cache, result)
+        finally:
+            left[:] = waiting.values()
+
+    def _writer(self, directory: Path, record: PathRecord) -> TreeWriter:
+        return TreeWriter(self._store.pool, directory / record.path.hash)
 
     def _read_alone(self, part: _Part) -> None:
         """Read a path from the first cache that has it and gives it."""

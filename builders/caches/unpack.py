@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
-from fpack.builders.streams import tar_reader
+from fpack.builders.streams import plain_tar, tar_reader
 from fpack.builders.streams.stream import ArchiveError, PieceReader, Section, Stream, blocks
 from fpack.store.closure_file.self_reference import OwnName, ReplacingHasher, replaced_digest
 from fpack.store.errors import BadTree
@@ -40,7 +40,12 @@ def unpack(wanted: Sequence[tuple[PathRecord, TreeWriter]], pieces: Iterable[byt
     record = wanted[0][0]
     try:
         trees = [_Tree(record, writer) for record, writer in wanted]
-        _read(record, trees, _tar(record, pieces))
+        if record.raw <= IN_MEMORY and not record.is_layer:
+            data = _decompressed(record, pieces)
+            if not trees[0].take_plain(data):
+                _read(record, trees, iter((data, _END)))
+        else:
+            _read(record, trees, _streamed(record, pieces))
         for tree in trees:
             record = tree.record
             tree.finish(opened)
@@ -66,23 +71,21 @@ def _read(record: PathRecord, trees: Sequence[_Tree], source: Iterator[bytes]) -
             raise BadTree("A member is outside of its path", where=os.fsdecode(path[:80]))
 
 
-def _tar(record: PathRecord, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the tar, which has exactly `record.raw` bytes, and its end."""
+def _decompressed(record: PathRecord, pieces: Iterable[bytes]) -> bytes:
+    """Return a small tar without its end. It has exactly `record.raw` bytes."""
     import zstandard
 
-    if record.raw <= IN_MEMORY and not record.is_layer:
-        frame = b"".join(pieces)
-        try:
-            if zstandard.get_frame_parameters(frame).content_size == record.raw:
-                data = zstandard.ZstdDecompressor().decompress(frame, max_output_size=record.raw)
-                return iter((data, _END))
-        except zstandard.ZstdError as error:
-            raise ArchiveError("The content is damaged", why=str(error)) from None
-        raise ArchiveError("The content has another size than its record")
-    return _streamed(record, pieces)
+    frame = b"".join(pieces)
+    try:
+        if zstandard.get_frame_parameters(frame).content_size == record.raw:
+            return zstandard.ZstdDecompressor().decompress(frame, max_output_size=record.raw)
+    except zstandard.ZstdError as error:
+        raise ArchiveError("The content is damaged", why=str(error)) from None
+    raise ArchiveError("The content has another size than its record")
 
 
 def _streamed(record: PathRecord, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the tar, which has exactly `record.raw` bytes, and its end."""
     reader = PieceReader(iter(pieces))
     left = record.raw
     for block in blocks(Section(reader, record.length, "The content"), LAYERS.get(record.codec, "zst")):
@@ -106,6 +109,29 @@ class _Tree:
         self.prefix = record.prefix.encode()
         self._own = OwnName(record.path, record.output) if record.output else None
         self._replaced: dict[str, FileNode] = {}
+
+    def take_plain(self, data: bytes) -> bool:
+        """Write all members of a small tar. Return False, and write nothing, if the general reader must read it."""
+        members = plain_tar.members(data)
+        if members is None:
+            return False
+        prefix, start = self.prefix, len(self.prefix) + 1
+        inside = prefix + b"/"
+        writer = self._writer
+        for name, kind, executable, at, size, target in members:
+            if not name.startswith(inside) and name != prefix:
+                raise BadTree("A member is outside of its path", where=os.fsdecode(name[:80]))
+            path = os.fsdecode(name[start:])
+            if kind == plain_tar.FILE:
+                self._take(size)
+                self._file(path, [data[at : at + size]], executable)
+            elif kind == plain_tar.DIRECTORY:
+                if path and writer.entry(path) is not None:
+                    raise BadTree("A path occurs twice in one tree", where=path)
+                writer.mkdir(path)
+            else:
+                writer.symlink(path, os.fsdecode(target))
+        return True
 
     def entry(self, path: str, member: tar_reader.TarMember, reader: tar_reader.TarReader) -> None:
         """Write a member. path: in the tree."""

@@ -13,9 +13,13 @@ from .remove import remove_tree
 
 def place(tree: Path, target: Path) -> None:
     """Rename a tree to `target`, a free place in the directory of trees. The caller holds the path's lock."""
-    make_movable(tree)
+    is_directory = _is_directory(tree)
+    if is_directory:
+        os.chmod(tree, 0o755)
     os.rename(tree, target)
-    make_final(target)
+    if is_directory:
+        os.chmod(target, 0o555)
+        os.utime(target, (MTIME, MTIME))
 
 
 def make_movable(tree: Path) -> None:

@@ -16,6 +16,10 @@ from typing import NamedTuple
 
 MTIME = 1
 BLOCK = 512  # bytes of a unit of st_blocks
+_SMALL = 1 << 16
+# Looking for a content that the pool lacks costs one call, and writing one that it has costs seven. So small contents
+# are not looked for while fewer than one of _HIT is there.
+_HIT, _NEW = 8, 64
 _MODES = {False: stat.S_IFREG | 0o444, True: stat.S_IFREG | 0o555}
 
 
@@ -32,9 +36,23 @@ class Pool:
 
     def __init__(self, root: Path) -> None:
         self._root = os.fspath(root)
+        self._new = 0  # the higher, the more of the last contents were new; at most _NEW
+        self.exact: set[int] = set()  # modes that a new file gets exactly, whatever the umask and default ACLs are
 
     def _path(self, node: FileNode) -> str:
         return f"{self._root}/{pool_path(node.digest, node.executable)}"
+
+    def link_known(self, node: FileNode, target: str) -> bool:
+        """Hard-link the pool's file to `target` as `link` does, but do not look for small contents while all are new.
+
+        The caller writes the file then, and `adopt` finds out whether the pool has the content.
+        """
+        if self._new > _NEW // 2 and node.size <= _SMALL:
+            return False
+        found = self.link(node, target)
+        if found:
+            self._new = max(self._new - _HIT, 0)
+        return found
 
     def link(self, node: FileNode, target: str, directory: int | None = None) -> bool:
         """Hard-link the pool's file to `target`. Return False if the pool lacks the file or its file was changed.
@@ -74,7 +92,9 @@ class Pool:
             except FileNotFoundError:
                 self._make(path[: len(self._root) + 3])
                 os.link(source, path, src_dir_fd=directory)
+            self._new = min(self._new + 1, _NEW)
         except FileExistsError:
+            self._new = max(self._new - _HIT, 0)
             self.share(node, source, directory)
         except OSError as error:
             if error.errno != errno.EMLINK:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -49,7 +50,7 @@ class TreeWriter:
         first = next(blocks, b"")
         if len(first) < CHUNK:
             node = FileNode(blake3(first).digest(), len(first), executable)
-            if not self._pool.link(node, target):
+            if not self._pool.link_known(node, target):
                 self._write(node, target, [first])
             return self._put(directory, name, node)
         # The content is too large for memory: write it. If the pool has the content, `adopt` replaces the file by a
@@ -185,7 +186,11 @@ class TreeWriter:
             if source and (hasher.digest() != node.digest or os.fstat(fd).st_size != node.size):
                 os.unlink(target)
                 raise DamagedPath(source)
-            os.fchmod(fd, mode)
+            if mode not in self._pool.exact:
+                if stat.S_IMODE(os.fstat(fd).st_mode) == mode:
+                    self._pool.exact.add(mode)
+                else:
+                    os.fchmod(fd, mode)
             os.utime(fd, _TIMES)
         finally:
             os.close(fd)
@@ -250,6 +255,9 @@ def joined(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
     """Join pieces into blocks of at least `size` bytes; the last may have fewer."""
     block: list[bytes] = []
     filled = 0
+    if isinstance(pieces, list) and len(pieces) == 1 and pieces[0]:
+        yield pieces[0]
+        return
     for piece in pieces:
         block.append(piece)
         filled += len(piece)
