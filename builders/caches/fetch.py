@@ -27,6 +27,7 @@ from fpack.store.store import FinishedOutput, Store
 
 from . import parallel_unpack
 from .cache import Cache
+from .cache_set import CacheSet
 from .errors import BadContent, CacheError
 from .index import PACK_TYPE
 from .packs import PACK
@@ -39,37 +40,6 @@ _GAP = 64 << 10  # unwanted bytes between two wanted parts that are read and dro
 _BATCH = 512  # paths that are made valid in one transaction: each may need a lock
 
 Progress = Callable[[int, int], None]  # bytes read, bytes in all
-
-
-class CacheSet:
-    """The caches that answer, in order of preference. A cache that fails is not asked again by this process."""
-
-    def __init__(self, caches: Sequence[Cache], warn: Callable[[str], None]) -> None:
-        self._caches = list(caches)
-        self._warn = warn
-        self._lock = threading.Lock()
-        self._down: set[str] = set()
-
-    @property
-    def alive(self) -> list[Cache]:
-        """The caches that have not failed."""
-        return [cache for cache in self._caches if cache.address not in self._down]
-
-    def skip(self, cache: Cache) -> None:
-        """Do not use a cache that failed shortly before this command."""
-        with self._lock:
-            self._down.add(cache.address)
-        self._warn(f"the cache {cache.address} is not used: it did not answer shortly before")
-
-    def failed(self, cache: Cache, error: Exception) -> None:
-        """Stop to use a cache."""
-        with self._lock:
-            if cache.address in self._down:
-                return
-            self._down.add(cache.address)
-        if isinstance(error, RepositoryError):
-            cache.memory.failed()
-        self._warn(f"the cache {cache.address} is not used: {error}")
 
 
 class _Part(NamedTuple):
@@ -255,7 +225,7 @@ class Fetcher:
                 self._contents[part.record.path].finish(None, error)
 
     def _read_parallel(self, run: Sequence[_Part], left: list[_Part]) -> None:
-        """Read neighbours with one request, and unpack them with several processes. Remove from `left` what was read."""
+        """Read neighbours with one request, and unpack them with several processes. `left` keeps what failed."""
         cache, first, last = run[0].cache, run[0].record, run[-1].record
         length = last.offset + last.length - first.offset
         data = b"".join(cache.repository.read_blob(_entry(first), first.offset, length))

@@ -7,7 +7,8 @@ have the bytes already, and send back a few numbers for each tree.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 from fpack.store import parallel
 from fpack.store.canonical import Value
@@ -15,7 +16,7 @@ from fpack.store.files.remove import remove_tree
 from fpack.store.files.writer import TreeWriter
 
 from .errors import BadContent
-from .records import PathRecord
+from .records import DetachedFile, PathRecord
 from .unpack import IN_MEMORY, unpack
 
 FEWEST = 32  # parts for which a process is worth its start
@@ -60,5 +61,5 @@ def unpack_all(
             yield records[number], BadContent(what, where=where, why=why)
 
 
-def _no_files(file: object) -> None:
-    raise BadContent("A part has files of its own")
+def _no_files(file: DetachedFile) -> AbstractContextManager[Iterable[bytes]]:
+    raise BadContent("A part has files of its own", where=file.name)

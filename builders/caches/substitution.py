@@ -24,9 +24,10 @@ from fpack.store.store import Store
 
 from . import uses
 from .cache import Cache, SignedPath
+from .cache_set import CacheSet
 from .claims import BuildClaims
 from .errors import CacheError
-from .fetch import CacheSet, Fetcher
+from .fetch import Fetcher
 from .push import BackgroundPush
 from .statements import Realisation, derivation_id, resolved_id
 

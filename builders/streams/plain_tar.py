@@ -1,7 +1,7 @@
 """Read small tar archives in memory: ustar headers without extensions, which most members have.
 
-The general reader, `tar_reader`, spends most of its time on what such archives do not have. Checksums of headers are not
-compared: callers compare the digest of what they unpack.
+The general reader, `tar_reader`, spends most of its time on what such archives do not have. Checksums of headers are
+not compared: callers compare the digest of what they unpack.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def members(data: bytes) -> list[PlainMember] | None:
             name = name.rstrip(b"/")
         start = at + BLOCK
         at = start + size + -size % BLOCK
-        if size < 0 or at > end or b"\0" in name or b"\0" in target:
+        if size < 0 or at > end or b"\0" in name or b"\0" in target or (kind == FILE and name.endswith(b"/")):
             return None
         found.append(PlainMember(name, kind, bool(mode & 0o100), start, size, target))
     return found

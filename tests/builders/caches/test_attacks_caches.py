@@ -15,9 +15,10 @@ from fpack.builders.attest.keys import ED25519, generate
 from fpack.builders.caches import cache as caches
 from fpack.builders.caches import index as indexes
 from fpack.builders.caches.cache import now
+from fpack.builders.caches.cache_set import CacheSet
 from fpack.builders.caches.check import check
 from fpack.builders.caches.errors import BadContent, BadIndex, CacheError, RolledBack
-from fpack.builders.caches.fetch import CacheSet, Fetcher
+from fpack.builders.caches.fetch import Fetcher
 from fpack.builders.caches.index import Index, IndexTag, decode, parse_tag
 from fpack.builders.caches.records import DetachedFile, PathRecord, decode_record
 from fpack.builders.caches.statements import Realisation, SignedStatement, derivation_id, sign
@@ -107,6 +108,33 @@ def test_wrong_content_is_refused(producer: Machine, victim: Machine, graph: Gra
     publish(producer, record._replace(raw=len(tar), size=14), compress(tar))
     is_safe(victim, graph, top, expected=built)
     assert any("wrong content" in text for text in victim.warnings)
+
+
+def test_one_wrong_path_among_many_of_a_pack_is_refused(producer: Machine, tmp_path: Path, graph: Graph) -> None:
+    outputs = [graph.add(f"p{number}", f"text {number}") for number in range(50)]
+    built = producer.build(graph, *outputs)
+    producer.push(built)
+    record = record_of(producer, built[20])
+    assert len({record_of(producer, path).blob for path in built}) == 1
+
+    class Changing(DirectoryRepository):
+        def read_blob(self, entry: BlobEntry, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+            data = bytearray(b"".join(super().read_blob(entry, offset, length)))
+            if entry.digest == record.blob_digest:
+                data[record.offset - offset + record.length // 2] ^= 1
+            yield bytes(data)
+
+    with machine(tmp_path / "victim", Changing(tmp_path / "cache")) as victim:
+        victim.cache.refresh()
+        fetcher = Fetcher(victim.store, CacheSet([victim.cache], victim.warnings.append), victim.warnings.append)
+        with pytest.raises(BadContent):
+            fetcher.fetch(built)
+        assert sum("wrong content" in text for text in victim.warnings) == 2  # among the others, and alone
+        rest = [path for path in built if path != record.path]
+        assert set(fetcher.fetch(rest)) == set(rest)
+        fetcher.close()
+        assert victim.store.info(record.path) is None
+        assert all(victim.store.tree(path).read("text", 100) for path in rest)
 
 
 def test_a_server_that_changes_bytes_is_refused(producer: Machine, tmp_path: Path, graph: Graph) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.caches import fetch
+from fpack.builders.caches.cache_set import CacheSet
 from fpack.builders.distribution.addresses import open_repository
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry, Unavailable
@@ -75,7 +76,7 @@ def test_a_large_path_continues(producer: Machine, tmp_path: Path, monkeypatch: 
     with machine(tmp_path / "reader", breaking) as reader:
         # The first attempt stores what arrived, and builds.
         reader.cache.refresh()
-        substituter = fetch.Fetcher(reader.store, fetch.CacheSet([reader.cache], reader.warnings.append))
+        substituter = fetch.Fetcher(reader.store, CacheSet([reader.cache], reader.warnings.append))
         with pytest.raises(Unavailable):
             substituter.fetch(built)
         substituter.close()
@@ -96,7 +97,7 @@ def test_a_tree_that_mentions_its_own_path(producer: Machine, tmp_path: Path) ->
     producer.push([path], None)
     with machine(tmp_path / "reader") as reader:
         reader.cache.refresh()
-        fetcher = fetch.Fetcher(reader.store, fetch.CacheSet([reader.cache], reader.warnings.append))
+        fetcher = fetch.Fetcher(reader.store, CacheSet([reader.cache], reader.warnings.append))
         assert fetcher.fetch([path]) == [path]
         fetcher.close()
         assert reader.store.tree(path).read("self", 1000) == str(path).encode()

@@ -11,6 +11,7 @@ import pytest
 import zstandard
 from fpack.builders.caches import fetch, image_layers
 from fpack.builders.caches.cache import now
+from fpack.builders.caches.cache_set import CacheSet
 from fpack.builders.caches.check import check
 from fpack.builders.caches.errors import BadIndex
 from fpack.builders.caches.gc import collect
@@ -116,7 +117,7 @@ def test_paths_are_read_from_the_layer(tmp_path: Path, compress: str) -> None:
     with machine(tmp_path / "another", world.repository) as other:
         other.cache.refresh()
         world.repository.reads.clear()
-        fetcher = fetch.Fetcher(other.store, fetch.CacheSet([other.cache], print))
+        fetcher = fetch.Fetcher(other.store, CacheSet([other.cache], print))
         fetcher.fetch(world.paths)  # all paths of a layer with one request
         assert world.repository.reads == [(world.blob, 0)]
         fetcher.close()
@@ -148,7 +149,7 @@ def test_an_interrupted_layer_is_continued(world: World, tmp_path: Path, monkeyp
         for most in (100, 1 << 40):
             world.repository.most = most
             world.repository.reads.clear()
-            fetcher = fetch.Fetcher(reader.store, fetch.CacheSet([reader.cache], print))
+            fetcher = fetch.Fetcher(reader.store, CacheSet([reader.cache], print))
             if most == 100:
                 with pytest.raises(Unavailable):
                     fetcher.fetch([world.paths[0]])

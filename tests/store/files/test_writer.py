@@ -168,3 +168,20 @@ def test_small_pieces_are_joined() -> None:
     pieces = [bytes([size]) * size for size in (1, 0, 5, 100, 3, 200, 7)]
     blocks = list(joined(pieces, 100))
     assert [len(block) for block in blocks] == [106, 203, 7] and b"".join(blocks) == b"".join(pieces)
+
+
+def test_new_small_contents_are_not_looked_for_and_known_ones_are_still_shared(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = TreeWriter(pool, tmp_path / "many")
+    for number in range(100):
+        tree.file(f"new{number}", [b"%d" % number])
+    looked: list[str] = []
+    link = pool.link
+    monkeypatch.setattr(pool, "link", lambda *args: looked.append(args[1]) or link(*args))
+    tree.file("new", [b"new"])
+    assert not looked
+    for number in range(100):
+        tree.file(f"old{number}", [b"%d" % number])
+        assert (tree.disk / f"old{number}").samefile(tree.disk / f"new{number}")
+    assert f"{tree.disk}/old99" in looked  # most contents are known again
