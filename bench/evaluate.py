@@ -8,10 +8,10 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import Any
 
 from archive import Archive
 from fpack.cli.main import COLLECT
+from fpack.light_typing import Any
 
 gc.set_threshold(*COLLECT)  # as fpack itself does first
 

@@ -64,7 +64,7 @@ def _shape(hint: Any) -> tuple[Any, tuple[Any, ...]]:
 
 def _convert(value: Value, hint: Any) -> Any:
     """Return `value` as the type `hint`. Raise _Mismatch if it has another type."""
-    if hint is Any or value.__class__ is hint:
+    if hint is Value or hint is Any or value.__class__ is hint:
         return value
     origin, inner = _shape(hint)
     if origin is UnionType:
@@ -75,7 +75,11 @@ def _convert(value: Value, hint: Any) -> Any:
         if len(value) == len(inner):
             return tuple([_convert(item, type_) for item, type_ in zip(value, inner, strict=True)])
     elif origin is Mapping and isinstance(value, Mapping):
-        return value if inner[1] is Any else {name: _convert(item, inner[1]) for name, item in value.items()}
+        return (
+            value
+            if inner[1] is Value or inner[1] is Any
+            else {name: _convert(item, inner[1]) for name, item in value.items()}
+        )
     elif hint is StorePath and isinstance(value, str):
         try:
             return parse(value)

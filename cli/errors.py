@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+from fpack.light_typing import TYPE_CHECKING
 from fpack.store.errors import FpackError
 
 if TYPE_CHECKING:

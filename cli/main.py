@@ -6,11 +6,11 @@ import gc
 import os
 import sys
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
 
 from fpack.cli import signals
 from fpack.cli.verbs import VERBS, command_of
 from fpack.cli.version import VERSION
+from fpack.light_typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import click

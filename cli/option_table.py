@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
-from typing import Any
+
+from fpack.light_typing import Any
 
 FORMATS = ("bash", "zsh", "fish", "json")
 INTERPRETERS = ("bash", "zsh", "fish")

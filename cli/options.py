@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import click
 from fpack.cli.option_table import (
@@ -26,6 +25,7 @@ from fpack.cli.option_table import (
     TOGETHER,
     Option,
 )  # fmt: skip
+from fpack.light_typing import Any, NamedTuple
 from fpack.store import settings
 from fpack.store.settings import EVAL_MEMORY, EVAL_TIME, MAX_INDEX_AGE, Setting
 

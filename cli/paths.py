@@ -7,8 +7,8 @@ directories in which nobody else can replace it.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
+from fpack.light_typing import TYPE_CHECKING
 from fpack.store.errors import FpackError
 from fpack.store.files.owners import danger, make_directories
 

@@ -7,8 +7,8 @@ into an `EvalError`, which always has a span.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+from fpack.light_typing import TYPE_CHECKING
 from fpack.store.errors import FpackError, one_line, printable, similar
 from fpack.store.errors import did_you_mean as did_you_mean
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import FrameType, FunctionType
-from typing import TYPE_CHECKING, Any
 
 from fpack.lang import std
 from fpack.lang.builtins import messages as messages_builtins
@@ -24,6 +23,7 @@ from fpack.lang.runtime.paths import project_root
 from fpack.lang.runtime.values import MISSING, OnDemand, Secret, Value, describe, evaluated, is_derivation, lookup
 from fpack.lang.runtime.values import Path as PathValue
 from fpack.lang.syntax.source import MAX_FILE, Source
+from fpack.light_typing import TYPE_CHECKING, Any
 from fpack.store.errors import FpackError
 from fpack.store.files.regular_file import read_bytes
 

@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import CodeType
-from typing import TYPE_CHECKING, Any
 
 from fpack.lang.abi import FUNCTIONS, NESTED_NAMES, ORIGINAL, OUTER, FunctionInfo
 from fpack.lang.runtime.limits import Exhausted, Limits
@@ -22,6 +21,7 @@ from fpack.lang.runtime.records.literals import claimed
 from fpack.lang.runtime.values import Path as PathValue
 from fpack.lang.runtime.values import Record, Thunk, Value, evaluated, pending, record_with_origin
 from fpack.lang.syntax.source import Source, normal, read_text
+from fpack.light_typing import TYPE_CHECKING, Any
 from fpack.store.errors import FpackError
 from fpack.store.files import disk_cache
 

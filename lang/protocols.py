@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
+from fpack.light_typing import Any, Protocol
 from fpack.store.errors import FpackError
 
 

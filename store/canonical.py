@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from _thread import _local as local
 from collections.abc import Callable
-from typing import Any
+
+from fpack.light_typing import Any
 
 from .errors import NotCanonical
 

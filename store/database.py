@@ -10,7 +10,8 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+
+from fpack.light_typing import Any, NamedTuple
 
 from . import base32
 from .db import clock, failures

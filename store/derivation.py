@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
 
 from blake3 import blake3
+from fpack.light_typing import NamedTuple
 
 from . import base32, canonical
 from .canonical import Value

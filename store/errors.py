@@ -6,7 +6,8 @@ An error carries data: what went wrong, where, why, and what to do about it. `cl
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+
+from fpack.light_typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Any, Self

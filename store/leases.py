@@ -12,7 +12,8 @@ import fcntl
 import os
 import time
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+
+from fpack.light_typing import TYPE_CHECKING
 
 from . import DAY, LEASE
 

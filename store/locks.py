@@ -7,7 +7,8 @@ import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from fpack.light_typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .path import StorePath

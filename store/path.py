@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
-from typing import NamedTuple
 
 from blake3 import blake3
+from fpack.light_typing import TYPE_CHECKING, NamedTuple
 
 from . import base32, canonical
 from .errors import InvalidName
+
+if TYPE_CHECKING:
+    import re
 
 STORE = "/fpack/store"
 HASH_BYTES = 20
 HASH_CHARS = 32
 MAX_NAME = 200
-# Compiled when they are used: an evaluation of plain data uses neither.
-_NAME = r"[0-9A-Za-z+_=][0-9A-Za-z+._=-]*\Z"
+_CHARACTERS = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+._=-")
 _REFERENCE = r"/fpack/store/([0-9abcdfghijklmnpqrsvwxyz]{32})-([0-9A-Za-z+._=-]+)"
-_compiled = lru_cache(2)(re.compile)
 
 
 class StorePath(NamedTuple):
@@ -40,7 +40,7 @@ def check_name(name: str) -> str:
     """Return `name` if it is a valid store name, else raise InvalidName."""
     if len(name) > MAX_NAME:
         raise InvalidName(f"The store name {name[:40]!r}... has {len(name)} characters", why=f"the limit is {MAX_NAME}")
-    if not _compiled(_NAME).match(name):
+    if not name or name[0] in ".-" or not _CHARACTERS.issuperset(name):
         raise InvalidName(
             f"{name!r} is not a valid store name",
             why="a name consists of letters, digits and + . _ = - and does not begin with a dot or a dash",
@@ -51,7 +51,7 @@ def check_name(name: str) -> str:
 
 def clean_name(text: str) -> str:
     """Make a valid store name from any text. (Debian versions hold `:` and `~`, for example.)"""
-    name = re.sub(r"[^0-9A-Za-z+._=-]", "_", text).lstrip(".-")[:MAX_NAME]
+    name = "".join(c if c in _CHARACTERS else "_" for c in text).lstrip(".-")[:MAX_NAME]
     return name or "_"
 
 
@@ -77,4 +77,11 @@ def find_references(text: str) -> list[tuple[str, str]]:
     """
     if STORE not in text:
         return []
-    return _compiled(_REFERENCE).findall(text)
+    return _references().findall(text)
+
+
+@lru_cache(1)
+def _references() -> re.Pattern[str]:
+    import re  # when it is used: an evaluation of plain data has no references
+
+    return re.compile(_REFERENCE)

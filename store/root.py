@@ -6,7 +6,8 @@ This does not import the store, because a warm start needs only the name.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+
+from fpack.light_typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, NamedTuple, TypeVar
+
+from fpack.light_typing import Any, Generic, NamedTuple, TypeVar
 
 from .errors import FpackError
 

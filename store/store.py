@@ -12,8 +12,8 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
+from fpack.light_typing import TYPE_CHECKING, NamedTuple
 from fpack.store.files.checked_tree import CheckedTree, CheckedTrees
 from fpack.store.files.owners import check_store, make_directories
 from fpack.store.files.placement import discard, place

@@ -12,7 +12,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Generic, TypeVar, cast
+
+from fpack.light_typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
 A = TypeVar("A")

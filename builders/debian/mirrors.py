@@ -13,9 +13,9 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
+from fpack.light_typing import NamedTuple
 from fpack.store.errors import FpackError
 from fpack.store.settings import (
     KEPT_MIRRORS,

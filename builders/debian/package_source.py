@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fpack.light_typing import TYPE_CHECKING, Any, NamedTuple
 from fpack.store import DAY
 from fpack.store.errors import FpackError
 from fpack.store.settings import ACCEPT_EXPIRED

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+
+from fpack.light_typing import NamedTuple
 
 DEBIAN = "debian"
 SECURITY = "debian-security"

@@ -14,7 +14,6 @@ import os
 import stat
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
 
 from fpack.builders.oci import spec
 from fpack.builders.oci.image_record import read as read_record
@@ -22,6 +21,7 @@ from fpack.builders.oci.spec import Descriptor
 from fpack.builders.payload.parents import parents
 from fpack.builders.streams.output_file import CHUNK, ExportError, StoredFile, copy, errors, replacing
 from fpack.builders.streams.tar_writer import DIRECTORY, END, FILE, TarEntry, header, padding
+from fpack.light_typing import Any, NamedTuple, Protocol, TypeVar
 from fpack.store.files import replace
 from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import write_all

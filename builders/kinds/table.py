@@ -13,7 +13,8 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+
+from fpack.light_typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from fpack.builders.debian.contents.finder import NeedFinder

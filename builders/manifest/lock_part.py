@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
 
+from fpack.light_typing import TYPE_CHECKING
 from fpack.store.canonical import Value
 
 if TYPE_CHECKING:

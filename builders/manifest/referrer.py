@@ -7,11 +7,11 @@ response to a referrers query. `index.json` does not list them, since clients wo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from fpack.builders.oci import spec
 from fpack.builders.oci.spec import Descriptor
 from fpack.builders.streams.output_file import StoredFile
+from fpack.light_typing import Any, NamedTuple
 from fpack.store import canonical
 from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import TreeWriter

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from fpack.light_typing import NamedTuple
 from fpack.store import canonical
 from fpack.store.files.checked_tree import CheckedTree
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NamedTuple
 
+from fpack.light_typing import Any, NamedTuple
 from fpack.store import canonical
 from fpack.store.errors import DamagedPath, FpackError, StoreError
 from fpack.store.files.checked_tree import CheckedTree

@@ -6,10 +6,10 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
 from fpack.builders.payload.machines import MACHINES
 from fpack.builders.protocol import BuildError
+from fpack.light_typing import Any, NamedTuple
 from fpack.store.canonical import Value
 
 # The timestamp in all documents, equal to the mtime of files in layers.

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import NamedTuple
+
+from fpack.light_typing import NamedTuple
 
 # Files below these paths change the kernel for the whole machine. They belong to the machine's uid 0.
 KERNEL_SETTINGS = ("/proc/sys", "/proc/sysrq-trigger")

@@ -6,7 +6,8 @@ The module of a format is imported when it is used.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+
+from fpack.light_typing import Any, NamedTuple
 
 from .model import Bill
 

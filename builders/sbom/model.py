@@ -6,7 +6,7 @@ know no format. All tuples are sorted, and nothing in them depends on the machin
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from fpack.light_typing import NamedTuple
 
 # The kinds of relations.
 CONTAINS = "CONTAINS"

@@ -7,8 +7,8 @@ version. A build with another version is an error, since its output could differ
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
 
+from fpack.light_typing import Any, Protocol
 from fpack.store.canonical import Value
 from fpack.store.errors import FpackError
 

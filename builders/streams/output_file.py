@@ -11,8 +11,8 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
+from fpack.light_typing import NamedTuple
 from fpack.store.errors import FpackError
 from fpack.store.files import replace
 from fpack.store.files.checked_tree import CheckedTree

@@ -11,9 +11,9 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from typing import NamedTuple
 
 from blake3 import blake3
+from fpack.light_typing import NamedTuple
 from fpack.store.errors import DamagedPath
 from fpack.store.files.regular_file import open_stored
 

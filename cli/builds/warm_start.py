@@ -13,11 +13,11 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.cli import option_table
 from fpack.cli.paths import PROJECT_FILE, cache_home
 from fpack.cli.workspace.evaluation import log as evaluation_log
+from fpack.light_typing import TYPE_CHECKING, NamedTuple
 from fpack.store import DAY
 from fpack.store.errors import FpackError
 

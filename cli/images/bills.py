@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fpack.cli.errors import UsageError
 from fpack.cli.version import VERSION
+from fpack.light_typing import TYPE_CHECKING
 from fpack.store import derivation
 from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.path import clean_name

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
 
 import click
 from fpack.cli.errors import UsageError
+from fpack.light_typing import Any, TypeVar
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

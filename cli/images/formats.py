@@ -6,10 +6,10 @@ import os
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.cli.errors import UsageError
 from fpack.cli.ui.render import megabytes
+from fpack.light_typing import TYPE_CHECKING, Any, NamedTuple
 from fpack.store.errors import printable
 
 from . import bills, manifests

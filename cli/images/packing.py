@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.cli.errors import UsageError
 from fpack.cli.options import SharedOptions
@@ -16,6 +15,7 @@ from fpack.cli.workspace import containers
 from fpack.cli.workspace.containers import Container
 from fpack.cli.workspace.error_context import naming_option
 from fpack.cli.workspace.workspace import Workspace, machine_arch
+from fpack.light_typing import TYPE_CHECKING, Any, NamedTuple
 from fpack.store import derivation
 from fpack.store.derivation import Output
 from fpack.store.errors import FpackError

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
 from fpack.cli.option_table import RUN, SHELL
 from fpack.cli.option_table import parse as parse_options
+from fpack.light_typing import Any, NamedTuple
 
 from .model import ShellOptions
 

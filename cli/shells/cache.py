@@ -10,10 +10,10 @@ from __future__ import annotations
 import marshal
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from fpack.cli.paths import cache_home
 from fpack.cli.workspace.evaluation.log import EvaluationInputs, plain, unchanged
+from fpack.light_typing import Any, NamedTuple
 from fpack.store.files.owners import check_store
 
 from .model import Closure

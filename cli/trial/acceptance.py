@@ -12,13 +12,13 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
 from fpack.builders.oci.image_record import read as read_record
 from fpack.cli.paths import cache_directory
 from fpack.cli.ui.render import note, warn
 from fpack.cli.workspace import machine
+from fpack.light_typing import TYPE_CHECKING, NamedTuple
 from fpack.store import canonical
 from fpack.store.errors import FpackError, one_line
 

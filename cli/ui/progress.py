@@ -8,9 +8,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from fpack.builders.scheduler.reporter import BuildOutcome, Reporter
+from fpack.light_typing import TYPE_CHECKING
 from fpack.store import threads
 from fpack.store.errors import one_line, printable
 

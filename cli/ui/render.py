@@ -6,8 +6,8 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import TextIO
 
+from fpack.light_typing import TextIO
 from fpack.store.errors import FpackError, one_line, printable
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
+from fpack.light_typing import NamedTuple
 from fpack.store.errors import FpackError
 
 

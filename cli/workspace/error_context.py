@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fpack.cli.paths import PROJECT_FILE
+from fpack.light_typing import TYPE_CHECKING
 from fpack.store.errors import FpackError
 
 from .target import Target

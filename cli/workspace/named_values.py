@@ -7,11 +7,11 @@ for. A list or a record has members; each is such a value.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
 
 from fpack.cli.errors import UsageError
 from fpack.cli.paths import PROJECT_FILE
 from fpack.lang.runtime.values import describe
+from fpack.light_typing import Any, NamedTuple
 from fpack.store.errors import FpackError
 from fpack.store.path import STORE, find_references
 

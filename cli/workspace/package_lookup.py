@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from fpack.cli.paths import cache_directory
+from fpack.light_typing import TYPE_CHECKING
 from fpack.store import DAY
 from fpack.store.errors import FpackError
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from fpack.cli.paths import PROJECT_FILE
 from fpack.cli.ui.render import note
+from fpack.light_typing import TYPE_CHECKING
 from fpack.store.derivation import Output
 from fpack.store.errors import FpackError
 from fpack.store.path import StorePath

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from fpack.light_typing import TYPE_CHECKING
 from fpack.store import derivation
 from fpack.store.derivation import Output
 from fpack.store.errors import FpackError

@@ -12,10 +12,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.cli.errors import UsageError
 from fpack.cli.paths import PROJECT_FILE
+from fpack.light_typing import TYPE_CHECKING, NamedTuple
 from fpack.store.errors import FpackError, did_you_mean
 from fpack.store.files.owners import find_above
 from fpack.store.path import STORE

@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
 
 from fpack.cli.options import SharedOptions
 from fpack.cli.paths import PROJECT_FILE, cache_directory
 from fpack.cli.ui.progress import IndexProgress
 from fpack.cli.ui.render import note, short, warn
 from fpack.cli.version import VERSION
+from fpack.light_typing import TYPE_CHECKING, Any
 from fpack.store import DAY
 from fpack.store.derivation import Output
 from fpack.store.errors import FpackError

@@ -6,14 +6,13 @@ the data that JSON can express (yaml12.py).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from math import isfinite
-from typing import Any
 
 from fpack.lang.errors import Fault, quote
 from fpack.lang.runtime.argument_checks import INT_RANGE, text_of, wrong_type
 from fpack.lang.runtime.values import INT_MAX, INT_MIN, Path, Value, evaluated
+from fpack.light_typing import Any
 
 MAX_DEPTH = 200
 MAX_DIGITS = 20  # of an integer, with its sign
@@ -101,6 +100,8 @@ def _walk(value: Any, depth: int = 0) -> Value:
     """Convert a parsed value to a value of the language; raise ValueError for a value that it cannot represent."""
     kind = value.__class__
     if kind is str:
+        import re
+
         if re.search(_NO_CHARACTER, value):
             raise ValueError("it contains an escape that is not a valid character")
         return value
@@ -119,6 +120,8 @@ def _parsed(text: str, language: str, what: str) -> Value:
     try:
         return _PARSERS[language](text)
     except ValueError as error:
+        import re
+
         reason = str(error)
         found = re.search(_PLACE, reason)
         if found:

@@ -6,15 +6,14 @@ The docstrings are user documentation, as in lists.py.
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Callable
-from typing import Any
 
 from fpack.lang.errors import Fault, did_you_mean, quote
 from fpack.lang.runtime.argument_checks import ArgumentError, record_of, wrong_type
 from fpack.lang.runtime.reads import ReadLog
 from fpack.lang.runtime.values import Path, Value, describe, evaluated
+from fpack.light_typing import Any
 from fpack.store.errors import FpackError
 from fpack.store.path import check_name
 
@@ -150,6 +149,8 @@ def _pattern(top: Path, field: str, item: Any) -> str:
         relative = os.path.relpath(item.path, top.path)
         if relative.startswith(".."):
             raise Fault(f"has {quote(os.path.basename(item.path))} outside the source in `{field}`", why=top.path)
+        import re
+
         return "/*" if relative == "." else "/" + re.sub(_GLOB, r"\\\1", relative)
     if item.__class__ is not str:
         raise Fault(f"takes strings and paths in `{field}`, and this is {describe(item)}")

@@ -5,11 +5,10 @@ All take time linear in what they compare, whatever the elements are.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fpack.lang.runtime.argument_checks import check_list, function_of, list_of
 from fpack.lang.runtime.operators import key as field_name
 from fpack.lang.runtime.values import MISSING, Thunk, Value, evaluated, force
+from fpack.light_typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fpack.lang.runtime.equality_classes import EqualityClasses

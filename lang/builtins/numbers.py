@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from math import ceil, floor, isfinite
 
 from fpack.lang.errors import Fault, quote
@@ -64,6 +63,8 @@ def to_float(s: Value, /) -> Value:
     """
     s = evaluated(s)
     if s.__class__ is str:
+        import re
+
         value = float(s) if re.fullmatch(_FLOAT, s) else None
         if value is None or not isfinite(value):
             raise ArgumentError(s, f"takes the digits of a number, and this is {quote(s)}")

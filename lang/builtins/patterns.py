@@ -14,12 +14,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
 
 from fpack.lang.errors import Fault
 from fpack.lang.runtime.argument_checks import ArgumentError, text_of
 from fpack.lang.runtime.deep_stack import Slow, interruptible
 from fpack.lang.runtime.values import Value, evaluated
+from fpack.light_typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from .linear_match import LinearPattern, Spans

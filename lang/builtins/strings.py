@@ -5,7 +5,6 @@ Builtins that split strings or make them from values must keep the placeholders 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from fpack.lang.errors import Fault, quote
@@ -14,8 +13,6 @@ from fpack.lang.runtime.derivations import Deriver
 from fpack.lang.runtime.records.call_layers import declare_derivation
 from fpack.lang.runtime.values import Value, evaluated
 from fpack.store.path import clean_name
-
-from . import patterns
 
 _HASHES = ("sha256", "sha512", "sha1", "md5")
 
@@ -65,7 +62,8 @@ def to_int(s: Value, base: Value = 10, /) -> Value:
     if not 2 <= base <= 36:
         raise Fault("A base is a number from 2 to 36", why=f"this base is {base}")
     try:
-        if not re.fullmatch(r"-?[0-9A-Za-z]{1,63}", text_of(s)):
+        digits = text_of(s).removeprefix("-")
+        if not (digits.isascii() and digits.isalnum() and len(digits) <= 63):
             raise ValueError
         value = int(s, base)
     except ValueError:
@@ -137,6 +135,8 @@ class StringBuiltins:
 
             replace-all("a1b22", "[0-9]+", "#") == "a#b#"
             """
+            from . import patterns
+
             s, pattern, new = text_of(s), patterns.compiled(regex), text_of(new)
             every = [spans[0] for spans in patterns.find(pattern, s)]
             cut(s, [i for span in every for i in span])
@@ -184,6 +184,8 @@ class StringBuiltins:
                 match("libz-1.3", "(.*)-([0-9.]+)") == ["libz", "1.3"]
                 match("abc", "[0-9]+") == null
             """
+            from . import patterns
+
             s = text_of(s)
             spans = patterns.fullmatch(patterns.compiled(regex), s)
             if spans is None:
@@ -198,6 +200,8 @@ class StringBuiltins:
                 find-all("a1b22", "[0-9]+") == ["1", "22"]
                 find-all("a=1 b=2", "([a-z])=([0-9])") == [["a", "1"], ["b", "2"]]
             """
+            from . import patterns
+
             s, pattern = text_of(s), patterns.compiled(regex)
             every = patterns.find(pattern, s)
             cut(s, [i for spans in every for span in spans for i in span if i >= 0])

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any
 
 from fpack.lang.errors import Fault
 from fpack.lang.runtime.argument_checks import bounded
 from fpack.lang.runtime.derivations import Deriver
 from fpack.lang.runtime.operators import fields
 from fpack.lang.runtime.values import Path, Record, Secret, Value, describe, evaluated
+from fpack.light_typing import Any
 
 MAX_DEPTH = {"JSON": 200, "YAML": 100, "TOML": 200, "INI": 3}  # YAML: as deep as from-yaml reads
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sys
 from types import CodeType, FrameType
-from typing import Any, NamedTuple
 
 from fpack.lang.abi import SHARED, SITE
+from fpack.light_typing import Any, NamedTuple
 
 MAX_FRAMES = 64  # frames between a function of the library and the call in the user's text
 

@@ -11,7 +11,8 @@ import gc
 import sys
 from _queue import Empty, SimpleQueue
 from collections.abc import Callable
-from typing import Any
+
+from fpack.light_typing import Any
 
 from .limits import Exhausted, Limits, Watch, end, guard, raise_in, unguard
 

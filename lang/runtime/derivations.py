@@ -7,10 +7,10 @@ import stat
 from collections.abc import Callable, Iterable
 from operator import itemgetter
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from fpack.lang.errors import Fault, quote
 from fpack.lang.runtime.placeholders import KnownOutput, Placeholders
+from fpack.light_typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from fpack.store import canonical
 from fpack.store import derivation as drv
 from fpack.store.derivation import Derivation, Output

@@ -9,10 +9,10 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable
 from math import isinf
-from typing import Any, NoReturn
 
 from fpack.lang.errors import Fault, did_you_mean, quote
 from fpack.lang.protocols import is_absent
+from fpack.light_typing import Any, NoReturn
 from fpack.store.errors import FpackError
 
 from .values import (

@@ -7,9 +7,9 @@ parameter has a tuple of types; an argument must match one of them.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from fpack.lang.errors import Fault, quote
+from fpack.light_typing import Any
 
 from .values import OnDemand, Thunk, Value, describe, evaluated, type_name, unchecked, with_article
 

@@ -7,9 +7,9 @@ found by searching its arguments for placeholders, so strings need no extra data
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
 
 from fpack.lang.errors import Fault, quote
+from fpack.light_typing import Any, Final, NamedTuple
 from fpack.store import derivation as drv
 from fpack.store.derivation import Output
 from fpack.store.path import STORE, find_references

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from fpack.light_typing import Any
 
 # The kind of a read, the path, further facts that the read depends on, and last its result or a digest of that.
 Read = tuple[Any, ...]

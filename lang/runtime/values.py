@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import CellType, FunctionType
-from typing import TYPE_CHECKING, Any, Protocol
 
 from fpack.lang.errors import Fault
+from fpack.light_typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from fpack.store.files.source import SourceSelection

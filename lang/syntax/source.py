@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from fpack.lang.errors import EvalError, Fault, quote
+from fpack.light_typing import TYPE_CHECKING
 from fpack.store.files.regular_file import read_bytes
 
 if TYPE_CHECKING:

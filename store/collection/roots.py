@@ -15,8 +15,8 @@ import re
 import sqlite3
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from fpack.light_typing import TYPE_CHECKING
 from fpack.store import LEASE, base32
 from fpack.store.errors import InvalidName, StoreError, did_you_mean
 from fpack.store.files.presence import is_present, link_target

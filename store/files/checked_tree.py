@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Generic, TypeVar
 
 from blake3 import blake3
+from fpack.light_typing import BinaryIO, Generic, TypeVar
 from fpack.store.errors import BadTree, DamagedPath, StoreError
 
 from .pool import FileNode

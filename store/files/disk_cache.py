@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import sys
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from blake3 import blake3
+from fpack.light_typing import TYPE_CHECKING
 
 from .owners import exposed, make_directories, open_to_others
 

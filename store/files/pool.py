@@ -12,7 +12,8 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+
+from fpack.light_typing import NamedTuple
 
 MTIME = 1
 BLOCK = 512  # bytes of a unit of st_blocks

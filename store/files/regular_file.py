@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, BinaryIO
 
+from fpack.light_typing import TYPE_CHECKING, BinaryIO
 from fpack.store.errors import DamagedPath, StoreError
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
+from fpack.light_typing import NamedTuple
 from fpack.store.errors import BadTree
 
 from .filters.ignores import MAX_BYTES, Ignores

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import NamedTuple
+
+from fpack.light_typing import NamedTuple
 
 RESERVE = "db/reserve"  # a directory: its files reserve inodes, and the first file also reserves bytes
 _FILES = 16

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias
 
 from blake3 import blake3
+from fpack.light_typing import TypeAlias
 from fpack.store.errors import BadTree
 
 from .pool import FileNode

@@ -8,9 +8,9 @@ needs neither indexes nor the network.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
 
 from fpack.builders.debian.suites import IndexPin
+from fpack.light_typing import NamedTuple, Protocol
 from fpack.store.errors import FpackError
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NoReturn
 
 from fpack.builders.debian.suites import DEBIAN, SECURITY, IndexPin, SuiteFile, show_date
+from fpack.light_typing import Any, NoReturn
 
 from .records import EarlierIndex, Lock, LockCorrupt, LockNewer, PackagePin, SuitePin
 

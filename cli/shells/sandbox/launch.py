@@ -11,9 +11,9 @@ import fcntl
 import os
 import signal
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from fpack.builders.sandbox.isolation import encode
+from fpack.light_typing import NamedTuple
 from fpack.store import processes
 
 from .plan import Plan

@@ -7,10 +7,10 @@ its own path wherever that is: a directory of the root is split into its entries
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 from fpack.builders.sandbox.isolation import Isolation, assemble
 from fpack.cli.shells.model import Account, Closure, Host, ShellOptions
+from fpack.light_typing import NamedTuple
 
 from .environment import OWN, environment
 

@@ -10,13 +10,11 @@ import stat
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from glob import glob
-from importlib.util import find_spec
-from typing import Any, NamedTuple
 
 from blake3 import blake3
 from fpack.cli.paths import PROJECT_FILE
 from fpack.cli.version import VERSION
+from fpack.light_typing import Any, NamedTuple
 from fpack.store.files.owners import find_above
 from fpack.store.root import default_directory
 
@@ -170,6 +168,9 @@ def installation() -> list[str]:
 
     The list is empty if the sources are used in place.
     """
+    from glob import glob
+    from importlib.util import find_spec
+
     found = []
     for name in ("fpack.cli", "zstandard"):
         spec = find_spec(name)

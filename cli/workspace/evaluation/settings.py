@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from fpack.cli.version import VERSION
 from fpack.cli.workspace.plans.package_plans import package_plans
+from fpack.light_typing import TYPE_CHECKING, Any
 from fpack.store.errors import FpackError
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ The functions take and return values of the language. Only the library has them,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+
+from fpack.light_typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
-from typing import Any
 
 from fpack.lang.abi import FUNCTIONS
 from fpack.lang.errors import Fault, did_you_mean, quote
+from fpack.light_typing import Any
 
 from ..values import MISSING, OnDemand, Pending, Record, Thunk, Value, evaluated, pending, tentative
 from .layers import Laying, add_layers, changed, flatten

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from types import FunctionType
-from typing import Any
 
 from fpack.lang.errors import Fault
+from fpack.light_typing import Any
 
 from ..operators import fields
 from ..values import (

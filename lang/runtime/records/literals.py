@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from types import FunctionType, TracebackType
-from typing import Any
 
 from fpack.lang.errors import Fault
+from fpack.light_typing import Any
 
 from ..operators import fail
 from ..values import OnDemand, Pending, Record, Tentative, Value, pending

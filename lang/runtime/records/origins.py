@@ -14,7 +14,8 @@ The origin of a record says how to compute its fields again:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+
+from fpack.light_typing import Any
 
 from ..values import Value
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import FunctionType
-from typing import Any
 
 from fpack.lang.errors import Fault, quote
+from fpack.light_typing import Any
 
 from ..values import Pending, Record, Value, evaluated
 from .origins import Spread, origin_of

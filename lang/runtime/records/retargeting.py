@@ -7,7 +7,8 @@ set, it is the base for that platform, with the same changes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+
+from fpack.light_typing import Any
 
 from ..values import Value, evaluated
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from types import FunctionType
-from typing import Any
 
 from fpack.lang.abi import (
     CHANGE_FIELD,
@@ -20,6 +19,7 @@ from fpack.lang.abi import (
     FunctionInfo,
 )
 from fpack.lang.errors import Fault
+from fpack.light_typing import Any
 
 from ..values import MISSING, Record, Thunk, Value, describe, evaluated
 from .call_layers import METHOD, remember_call

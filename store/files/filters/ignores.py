@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+
+from fpack.light_typing import NamedTuple
 
 MAX_BYTES = 1 << 20
 MAX_PATTERN = 8192  # no path is half as long; longer patterns are skipped
