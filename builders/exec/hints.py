@@ -79,10 +79,13 @@ def advice(last: str, files: Callable[[], NeedFinder | None] = lambda: None) -> 
 
 
 def advice_for_tests(log: str) -> str:
-    """Return a hint for tests that failed, or "" if the log names none."""
+    """Return a hint for tests that failed."""
     names = failed_tests(log)
     if not names:
-        return ""
+        return (
+            "`check = null` leaves out what the project checks of itself, if that cannot run in a sandbox or is older "
+            "than the tools; fpack fix --no-check sets it"
+        )
     what = f"{'the test' if len(names) == 1 else 'the tests'} {', '.join(names)} failed"
     return f"{what}: `check = null` leaves out all tests, if they cannot run in a sandbox; fpack fix --no-check sets it"
 

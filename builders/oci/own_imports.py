@@ -106,6 +106,7 @@ class _Names:
     def __init__(self, view: ImageFs, task: Task, store_paths: Collection[StorePath]) -> None:
         self._names: set[str] = set()
         self._own: dict[str, list[str]] = {}
+        self._packages: set[str] = set()  # directories of packages of Python, each with a slash at its end
         for path, own in view.files():
             self._add(path, own)
         for store_path in store_paths:
@@ -122,6 +123,8 @@ class _Names:
             self._names.add(f"{above[-1]}/{stem}")
         if own:
             self._own.setdefault(stem, []).append(f"/{path}")
+            if last == "__init__.py":
+                self._packages.add(f"/{'/'.join(above)}/" if above else "/")
             if stem in ("__init__", "index", "init") and above:
                 self._own.setdefault(above[-1], []).append(f"/{path}")
 
@@ -141,11 +144,20 @@ class _Names:
     def own(self, language: Language, module: str) -> Iterator[str]:
         """Yield the paths of own code that an import may load."""
         if language.name == "python":
-            parts = module.split(".")
-        else:
-            parts = module.replace("::", "/").split("/")[-1:]
-        for part in parts:
+            yield from self._own_of_python(module)
+            return
+        for part in module.replace("::", "/").split("/")[-1:]:
             yield from (path for path in self._own.get(part, ()) if path.endswith(language.suffixes))
+
+    def _own_of_python(self, module: str) -> Iterator[str]:
+        """Yield the files of a module such as `a.b`: those of `a` that are in no package, and those of `b` below it."""
+        top, _, below = module.partition(".")
+        for name in ("", f"/{below}") if below else ("",):
+            for end in (f"{top}{name}.py", f"{top}{name}/__init__.py"):
+                for path in self._own.get(name.strip("/") or top, ()):
+                    directory = path.removesuffix(end)
+                    if directory != path and directory.endswith("/") and directory not in self._packages:
+                        yield path
 
 
 def _below(task: Task, path: StorePath) -> Iterator[str]:

@@ -109,6 +109,17 @@ class ProjectText:
             return self._with_field(call.record, field, value)
         return self._replaced(entry.value.start, entry.value.end, value)
 
+    def strings(self, call: PackageCall, field: str) -> list[str] | None:
+        """Return the strings of a field of a call, a string or a list of them: none if there is no such field. Return
+        None if it is computed."""
+        entry = _entry(call.record, field)
+        if entry is None:
+            return []
+        value = unwrapped(entry.value) if entry.kind == "set" else None
+        items = [] if value is None else value.items if value.kind == "list" else [value]
+        nodes = [unwrapped(item) for item in items]
+        return None if not nodes or any(n.kind != "str" for n in nodes) else [str(node.value) for node in nodes]
+
     def without(self, entry: Node) -> ProjectText:
         """Return the text without a field of the file, and without the empty lines before it."""
         end = entry.value.end

@@ -16,7 +16,9 @@ from fpack.store.errors import FpackError
 
 from .edits import PackageCall, ProjectText, difference, has_field
 from .guess import text as quoted
-from .native.complete import closure, main_program
+from .image_programs import Correction, entries, fit_image, own_programs
+from .native.complete import closure
+from .native.staged import STAGED_COMMANDS, staged
 
 if TYPE_CHECKING:
     from fpack.builders.exec.hints import Remedy
@@ -25,7 +27,11 @@ if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.path import StorePath
 
+    from .introspection.targets import BuildTargets
+
 MAX_ROUNDS = 25
+# The last one whose headers the C sources of Cython before 3 compile with.
+OLDER_PYTHON = "3.10"
 # The package of each interpreter that scripts name in their first lines.
 _INTERPRETERS = {
     "sh": "dash", "bash": "bash", "perl": "perl", "python3": "python3", "ruby": "ruby", "awk": "mawk", "gawk": "gawk",
@@ -44,12 +50,16 @@ class Step(NamedTuple):
 
 
 class FixOutcome(NamedTuple):
-    """The end of the rounds. error: of the last build, or None if it succeeded. reason: why the rounds ended."""
+    """The end of the rounds. error: of the last build, or None if it succeeded. reason: why the rounds ended.
+
+    targets: what the build system of each package said of its targets.
+    """
 
     steps: Sequence[Step]
     paths: Mapping[str, StorePath]
     error: FpackError | None = None
     reason: str = ""
+    targets: Mapping[str, BuildTargets] = {}
 
 
 class _Stop(Exception):
@@ -72,6 +82,8 @@ class Fixer:
         self._no_check = no_check
         self._steps: list[Step] = []
         self._tried: set[tuple[str, str]] = set()
+        self._targets: dict[str, BuildTargets] = {}
+        self._asked: set[str] = set()
 
     def run(self, names: Sequence[str] = ()) -> FixOutcome:
         """Fix packages, by default all that the file's own fields build. Return the outcome."""
@@ -94,16 +106,20 @@ class Fixer:
                 try:
                     self._mend(name, error)
                 except _Stop as stop:
-                    return FixOutcome(self._steps, paths, error, str(stop))
+                    return FixOutcome(self._steps, paths, error, str(stop), self._targets)
             else:
                 return FixOutcome(
-                    self._steps, paths, None, f"{name} was built {MAX_ROUNDS} times, and still lacks something"
-                )
-        return FixOutcome(self._steps, paths)
+                    self._steps, paths, None, f"{name} was built {MAX_ROUNDS} times, and still lacks something",
+                    self._targets,
+                )  # fmt: skip
+        return FixOutcome(self._steps, paths, targets=self._targets)
 
     def _build(self, name: str) -> tuple[StorePath | None, FpackError | None]:
         from fpack.cli.workspace.workspace import Workspace
 
+        if name not in self._asked and (unconfigured := self._ask(name)) is not None:
+            return None, unconfigured
+        self._asked.add(name)
         with Workspace(self._options) as workspace:
             target = workspace.target(name)
             output = workspace.output(workspace.value(target))
@@ -132,7 +148,11 @@ class Fixer:
         if new:
             self._add(name, failed, release, new)
             return
-        if not lacking and self._accept_old_sources(name, failed):
+        if not lacking and (
+            self._accept_old_sources(name, failed)
+            or self._use_older_python(name, failed)
+            or self._install_staged(name, failed)
+        ):
             return
         if failed.phase == "check" and self._no_check:
             self._leave_out_tests(name, failed)
@@ -192,6 +212,37 @@ class Fixer:
         self._write(before, after, "", "env", f"the sources are older than the compiler's rules, which {flag} relaxes")
         return True
 
+    def _use_older_python(self, name: str, failed: PhaseFailed) -> bool:
+        """Build with the last Python that generated sources of old versions of Cython are for."""
+        from fpack.builders.exec.messages import is_old_cython
+
+        before = self._read()
+        call = self._call_of(name, failed)
+        if call.function != "python" or has_field(call, "python") or not is_old_cython(failed.log):
+            return False
+        after = before.with_value(call, "python", quoted(OLDER_PYTHON))
+        why = f"the C sources are generated for Python {OLDER_PYTHON} and older"
+        self._write(before, after, "", "python", why)
+        return True
+
+    def _install_staged(self, name: str, failed: PhaseFailed) -> bool:
+        """Install below DESTDIR, and move that to the output, if the build installs to directories of the system."""
+        from fpack.builders.exec.messages import installs_outside
+
+        before = self._read()
+        call = self._call_of(name, failed)
+        command = STAGED_COMMANDS.get(call.function)
+        if failed.phase != "install" or command is None or has_field(call, "install"):
+            return False
+        if not installs_outside(failed.log):
+            return False
+        flags = before.strings(call, "flags") if call.function == "make" else []
+        if flags is None:
+            return False
+        after = before.with_value(call, "install", quoted(staged(" ".join([command, *flags]))))
+        self._write(before, after, "", "install", "it installs to directories of the system, so DESTDIR is given")
+        return True
+
     def _leave_out_tests(self, name: str, failed: PhaseFailed) -> None:
         from fpack.builders.exec.failed_tests import failed_tests
 
@@ -205,29 +256,33 @@ class Fixer:
 
     def _fit_image(self, name: str, built: Path) -> None:
         """Let the image of a built package run a program that the package has; a package without one has no image."""
-        text = self._read()
-        found = text.container()
-        if found is None:
-            return
-        entry, record = found
-        words = re.search(
-            rf'entrypoint\s*=\s*\["\$\{{{re.escape(name)}\}}/(s?bin)/([^"]+)"', text.text[record.start : record.end]
-        )
-        if words is None or (built / words[1] / words[2]).exists():
-            return
-        programs = [p for folder in ("bin", "sbin") for p in _entries(built / folder)]
-        if not programs:
-            after = text.without(entry)
-            self._write(text, after, "", str(entry.name), f"{name} has no program to run, so there is no image")
-            return
+        programs = own_programs(built)
         # Of several programs, a compiled one is more likely the main one than a script.
-        scripts = {path.rpartition("/")[2] for path in _scripts(built)}
-        program = main_program(
-            [*(p for p in programs if p not in scripts), *(p for p in programs if p in scripts)], name
-        )
-        chosen = f"{'bin' if (built / 'bin' / program).exists() else 'sbin'}/{program}"
-        after = text.replaced(record.start + words.start(1), record.start + words.end(2), chosen)
-        self._write(text, after, "", "entrypoint", f"{name} has no {words[1]}/{words[2]}, but {chosen}")
+        scripts = _scripts(built)
+        ordered = [*(p for p in programs if p not in scripts), *(p for p in programs if p in scripts)]
+        self._correct(fit_image(self._read(), name, ordered, lambda path: (built / path).exists()))
+
+    def _ask(self, name: str) -> FpackError | None:
+        """Ask the build system for its targets, and correct the file by them. Return the error of its configuration."""
+        from .introspection.asker import ask
+        from .introspection.corrections import corrections
+        from .introspection.targets import summary
+
+        call = next((call for call in self._read().calls() if call.attribute == name), None)
+        if call is None:
+            return None
+        answer = ask(self._options, call)
+        if answer is None or isinstance(answer, FpackError):
+            return answer
+        self._targets[name] = answer
+        self._say(f"{name}: {summary(answer)}")
+        for correct in corrections(answer, name):
+            self._correct(correct(self._read()))
+        return None
+
+    def _correct(self, correction: Correction | None) -> None:
+        if correction is not None:
+            self._write(self._read(), correction.text, "", correction.field, correction.why)
 
     def _add_interpreters(self, built: Path) -> None:
         """Add to the image of a built package what runs its scripts."""
@@ -293,15 +348,11 @@ def tell(outcome: FixOutcome) -> FpackError | None:
     return None
 
 
-def _entries(directory: Path) -> list[str]:
-    return sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
-
-
 def _scripts(built: Path) -> dict[str, str]:
     """Return the scripts among the programs of a package, each with the name of its interpreter."""
     found = {}
     for folder in ("bin", "sbin"):
-        for name in _entries(built / folder):
+        for name in entries(built / folder):
             path = built / folder / name
             if path.is_symlink() or not path.is_file():
                 continue

@@ -5,9 +5,13 @@ A build sets the same mtime on all sources, so make would take an object file am
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from .guess import Guess
+from fpack.store.files.source import SourceIgnores
+
+from .guess import Guess, few
 from .project import Project
 
 _LEFTOVERS: Mapping[str, Sequence[str]] = {
@@ -25,6 +29,7 @@ _BOOTSTRAPPED = (
     "Makefile.in", "/aclocal.m4", "/autom4te.cache/", "/compile", "/config.guess", "/config.sub", "/configure",
     "/configure~", "/depcomp", "/install-sh", "/ltmain.sh", "/missing", "/test-driver", "*.log", "*.trs",
 )  # fmt: skip
+_OWN = frozenset({"fpack.fp", "fpack.lock", "result"})
 _IN_PLACE = {"make", "autotools", "go"}
 # Files that show that a directory of such a name was made by a build: other ones are the author's.
 _MADE = ("CMakeCache.txt", "build.ninja", "CACHEDIR.TAG", ".rustc_info.json", "pyvenv.cfg")
@@ -45,6 +50,37 @@ def ignored(guess: Guess, project: Project) -> str | None:
         lines += [f"/{guess.name}.tar", f"/{guess.name}.manifest.json"]
     # An existing Makefile may be written by the author.
     return "".join(f"{line}\n" for line in lines if line != "/Makefile" or not project.has("Makefile"))
+
+
+def whole_release(guess: Guess, project: Project, directory: Path) -> Guess:
+    """Return a guess whose source has all files of an unpacked release, if its .gitignore lists some of them.
+
+    A source distribution of Python has a PKG-INFO, and often files that were generated when it was made.
+    """
+    is_release = project.has("PKG-INFO") and not (directory / ".git").exists()
+    if guess.call != "python" or not is_release or not project.has(".gitignore"):
+        return guess
+    ignores = SourceIgnores(directory)
+    lost = [name for name in sorted(project.files) if not _is_leftover(name) and _is_ignored(ignores, directory, name)]
+    if not lost:
+        return guess
+    reasons = [*guess.reasons, f".gitignore lists {few(lost)}, which the release has: they are part of the source"]
+    return guess._replace(fields=[("source", "source(./., { ignored = true })"), *guess.fields], reasons=reasons)
+
+
+def _is_ignored(ignores: SourceIgnores, directory: Path, name: str) -> bool:
+    parts = name.split("/")
+    return any(
+        not ignores.keeps(os.fsencode(directory.joinpath(*parts[:count])), count < len(parts))
+        for count in range(1, len(parts) + 1)
+    )
+
+
+def _is_leftover(name: str) -> bool:
+    """Return whether a file is a trace of a user's own builds or environments, or fpack's own."""
+    parts = name.split("/")
+    made = {"__pycache__", "node_modules", ".venv", "build", "dist", ".tox", ".pytest_cache", ".mypy_cache"}
+    return not made.isdisjoint(parts[:-1]) or any(part.endswith(".egg-info") for part in parts) or name in _OWN
 
 
 def _is_of_author(line: str, project: Project) -> bool:

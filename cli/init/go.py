@@ -155,7 +155,7 @@ def _programs(project: Project) -> list[str]:
         folder, _, base = file.rpartition("/")
         if not base.endswith(".go") or base.endswith("_test.go"):
             continue
-        if any(folder == name or folder.startswith(f"{name}/") for name in _IGNORED):
+        if is_ignored(folder):
             continue
         content = project.files[file]
         is_main = re.search(r"^package main\b", content, re.MULTILINE) if content else base == "main.go"
@@ -164,6 +164,11 @@ def _programs(project: Project) -> list[str]:
         if is_main or at_top or (in_cmd and content is None):
             found.add(folder or ".")
     return sorted(found)
+
+
+def is_ignored(folder: str) -> bool:
+    """Return whether the programs of a directory are examples, tests or tools of the developers."""
+    return any(folder == name or folder.startswith(f"{name}/") for name in _IGNORED)
 
 
 def _chosen(folders: Sequence[str], *names: str) -> str:

@@ -47,7 +47,9 @@ def _package(guess: Guess, release: str) -> list[tuple[str, str]]:
         fields.append(("version", text(guess.version)))
     if release != DEFAULT_RELEASE:
         fields.append(("release", text(release)))
-    return [*fields, ("source", "./."), *guess.fields]
+    own = dict(guess.fields).get("source")
+    rest = [field for field in guess.fields if field[0] != "source"]
+    return [*fields, ("source", own or "./."), *rest]
 
 
 def _image(guess: Guess, attribute: str) -> list[tuple[str, str]]:

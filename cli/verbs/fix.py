@@ -28,6 +28,9 @@ def command(names: tuple[str, ...], no_check: bool, as_json: bool, **rest: Any) 
     A failed build whose log names a missing header, library, program, pkg-config module, CMake package or module of
     Python or Perl gets Debian's package of it: it is added to `libs` or `tools` in the file, and shown. The rounds end
     with success, or with the reason why nothing is known to help. The file's formatting is kept.
+
+    Before the first build, the build system itself is asked for its programs, libraries and tests, in the sandbox of
+    the build, and the file is corrected by its answer.
     """
     from fpack.cli.errors import UsageError
     from fpack.cli.init.fixer import Fixer, tell
@@ -47,6 +50,10 @@ def command(names: tuple[str, ...], no_check: bool, as_json: bool, **rest: Any) 
                     step._asdict() | {"package": step.package or None, "lines": list(step.lines)}
                     for step in outcome.steps
                 ],
+                "targets": {
+                    name: {"programs": found.programs, "library": found.libraries, "tests": found.tests}
+                    for name, found in outcome.targets.items()
+                },
                 "reason": outcome.reason or None,
             }
         )

@@ -39,7 +39,7 @@ def command(
     """
     from fpack.cli.errors import UsageError
     from fpack.cli.init.detect import KINDS, guess, others
-    from fpack.cli.init.gitignore import ignored
+    from fpack.cli.init.gitignore import ignored, whole_release
     from fpack.cli.init.native.complete import complete
     from fpack.cli.init.project import read_project
     from fpack.cli.init.template import attribute_of, render
@@ -85,7 +85,7 @@ def command(
         )
     _check_release(release)
     options = shared.options(rest)
-    found = complete(found, path, options, release)
+    found = whole_release(complete(found, path, options, release), project, path)
     content = render(found, release)
     also = others(project, found)
     left_out = None if os.path.lexists(path / IGNORED) else ignored(found, project)

@@ -17,7 +17,7 @@ from fpack.light_typing import Any
 from fpack.store.errors import FpackError
 from fpack.store.path import check_name
 
-_RULES = ("keep", "drop", "name")
+_RULES = ("keep", "drop", "ignored", "name")
 _KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink"}
 _GLOB = r"([*?\[\\])"  # compiled when it is used
 Patterns = tuple[str, ...] | None
@@ -67,25 +67,26 @@ class DirectoryBuiltins:
             return {name: _KINDS.get(kind, "other") for name, kind in self.entries(_path_of(directory))}
 
         def source(path: Value, rules: Value = None, /) -> Value:
-            """source(directory, { keep, drop, name }): Return a directory as a source with some of its entries: those
+            """source(directory, { keep, drop, ignored, name }): Return a directory as a source with some entries: those
             that match a pattern of `keep`, and not those that match a pattern of `drop`. Patterns are as in .gitignore,
             relative to the directory, as in source(./., { keep = ["src/", "Makefile"], drop = ["*.md"] }); a path, such
-            as ./docs, is a pattern too. name: the name in the store.
+            as ./docs, is a pattern too. ignored = true: also with the files that its .gitignore lists, which a release
+            may have. name: the name in the store.
             """
             found = _path_of(path)
             given = record_of({} if rules is None else rules)
             try:
-                keep, drop, name = _checked(found, given)
+                keep, drop, ignored, name = _checked(found, given)
             except Fault as error:
                 raise ArgumentError(given, error.what, why=error.why, hint=error.hint) from None
-            if keep is None and not drop:
+            if keep is None and not drop and not ignored:
                 selection = found.selection
             elif found.selection is not None:
                 raise Fault("`keep` and `drop` of this source are given already", hint="give both in one call")
             else:
                 from fpack.store.files.source import SourceSelection
 
-                selection = SourceSelection(keep, drop or ())
+                selection = SourceSelection(keep, drop or (), ignored)
             return Path(found.path, found.root, selection, name or found.name, found.reader)
 
         def package_set(directory: Value, base: Value = None, /) -> Value:
@@ -114,13 +115,19 @@ def _text(name: bytes, directory: str) -> str:
         raise Fault(f"The name of a file in {directory} is not UTF-8", why=repr(name)[1:]) from None
 
 
-def _checked(top: Path, given: dict[str, Value]) -> tuple[Patterns, Patterns, str]:
-    """Return `keep`, `drop` and `name` of a call of `source`; raise Fault with a text to follow the builtin's name."""
+def _checked(top: Path, given: dict[str, Value]) -> tuple[Patterns, Patterns, bool, str]:
+    """Return the rules of a call of `source`, in the order of their names there.
+
+    Raise Fault with a text to follow the builtin's name.
+    """
     for field in given:
         if field not in _RULES:
             hint = did_you_mean(field, _RULES) or f"its fields are {', '.join(_RULES)}"
             raise Fault(f"has no field {quote(field)}", hint=hint)
     keep, drop = (_patterns(top, field, given.get(field)) for field in ("keep", "drop"))
+    ignored = evaluated(given.get("ignored"))
+    if ignored not in (None, True, False):
+        raise Fault(f"takes true or false as `ignored`, and this is {describe(ignored)}")
     name = evaluated(given.get("name")) or ""
     if name.__class__ is not str:
         raise Fault(f"takes a string as `name`, and this is {describe(name)}")
@@ -130,7 +137,7 @@ def _checked(top: Path, given: dict[str, Value]) -> tuple[Patterns, Patterns, st
         except FpackError as error:
             why = " ".join(part for part in (error.what, error.why) if part)
             raise Fault(f"cannot give the name {quote(name)}", why=why, hint="use store-name(TEXT)") from None
-    return keep, drop, name
+    return keep, drop, ignored is True, name
 
 
 def _patterns(top: Path, field: str, value: Value) -> Patterns:

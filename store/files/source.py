@@ -31,11 +31,12 @@ class SourceSelection(NamedTuple):
     """Patterns in the form of `.gitignore`, relative to the top of a source.
 
     keep: only entries that match, and all below them, are in the source; None: all entries. drop: entries that match
-    are not in the source.
+    are not in the source. ignored: `.gitignore` files exclude nothing.
     """
 
     keep: tuple[str, ...] | None = None
     drop: tuple[str, ...] = ()
+    ignored: bool = False
 
 
 class SourceTree:
@@ -75,7 +76,7 @@ def _file_type(entry: os.DirEntry[bytes]) -> int:
 
 def _keeper(top: Path, selection: SourceSelection | None) -> Callable[[bytes, bool], bool]:
     """Return the function from (path, is directory) to whether an entry below `top` is part of the source."""
-    ignores = SourceIgnores(top)
+    ignores = SourceIgnores(top, read=selection is None or not selection.ignored)
     return ignores.keeps if selection is None else SelectedEntries(os.fsencode(top), selection, ignores.keeps).keeps
 
 
@@ -158,9 +159,10 @@ def _patterns(texts: tuple[str, ...]) -> Ignores:
 
 
 class SourceIgnores:
-    """The `.gitignore` files below `top`, each read once."""
+    """The `.gitignore` files below `top`, each read once. read: False: they exclude nothing."""
 
-    def __init__(self, top: Path) -> None:
+    def __init__(self, top: Path, *, read: bool = True) -> None:
+        self._read = read
         self._top = os.fsencode(top)
         self._files: dict[bytes, Ignores | None] = {}
 
@@ -176,7 +178,7 @@ class SourceIgnores:
 
     def _patterns(self, directory: bytes) -> Ignores | None:
         if directory not in self._files:
-            self._files[directory] = _read(directory + b"/.gitignore")
+            self._files[directory] = _read(directory + b"/.gitignore") if self._read else None
         return self._files[directory]
 
     def keeps_at_top(self, path: bytes, name: bytes, kind: int) -> bool:

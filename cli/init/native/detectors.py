@@ -7,6 +7,7 @@ import re
 from ..guess import LIBRARY, Guess, clean_name, clean_version, text
 from ..project import Project
 from .make_install import install_way
+from .staged import staged
 
 
 def cmake(project: Project) -> Guess | None:
@@ -68,7 +69,7 @@ def _installing(made: Guess, makefile: str) -> Guess:
     way = install_way(makefile)
     if way.staged:
         words = "".join(f" {flag}" for flag in way.flags)
-        line = STAGED.replace("make install", f'make install PREFIX="$out" prefix="$out"{words}')
+        line = staged(f'make install PREFIX="$out" prefix="$out"{words} DESTDIR=/build/staged')
         reasons = [*made.reasons, "it installs below DESTDIR"]
         flags = [("flags", f"[{', '.join(text(flag) for flag in way.flags)}]")] if way.flags else []
         return made._replace(fields=[*flags, ("install", text(line))], reasons=reasons)
@@ -86,13 +87,6 @@ def _installing(made: Guess, makefile: str) -> Guess:
         )
     return made
 
-
-# What a Makefile installs below DESTDIR is moved from there to the output, without usr and usr/local.
-STAGED = (
-    'make install DESTDIR=/build/staged; mkdir -p "$out"; cd /build/staged; '
-    'for each in "${out#/}" usr/local usr .; do if [ -d "$each" ]; then cp -a "$each/." "$out"; rm -rf "$each"/*; fi; '
-    "find . -mindepth 1 -type d -empty -delete; done"
-)
 
 _INSTALLS = re.compile(
     r"[\t@-]*(?:install|cp|\$[({]INSTALL\w*[)}])\s.*?(\S+)\s+\S*?\b(s?bin)(?:dir[)}])?(/\S*)?\s*\Z", re.IGNORECASE

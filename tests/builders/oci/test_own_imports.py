@@ -96,3 +96,15 @@ def test_modules_of_a_volume_may_be_anything(tmp_path: Path) -> None:
 def test_code_of_packages_is_believed(tmp_path: Path) -> None:
     packages = {"usr/lib/python3/dist-packages/dep.py": "import absent\n"}
     check(tmp_path, {"main.py": "import dep\n"}, ["python3", "/main.py"], packages)
+
+
+def test_a_module_of_the_same_name_in_another_package_is_not_the_one_that_is_imported(tmp_path: Path) -> None:
+    own = {
+        "app/main.py": "import one.parts\nimport two\n",
+        "app/one/__init__.py": "", "app/one/parts.py": "", "app/two.py": "",
+        "app/other/__init__.py": "", "app/other/parts.py": "import absent\n", "app/other/two.py": "import absent\n",
+        "app/other/one.py": "import absent\n",
+    }  # fmt: skip
+    check(tmp_path, own, ["python3", "main.py"], {}, "/app")
+    with pytest.raises(BuildError, match="absent"):
+        check(tmp_path / "2", {**own, "app/one/parts.py": "import other.parts\n"}, ["python3", "main.py"], {}, "/app")

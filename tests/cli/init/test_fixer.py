@@ -202,3 +202,28 @@ def test_an_image_gets_what_runs_the_scripts_of_its_package(tmp_path: Path) -> N
     assert [(step.field, step.package) for step in outcome.steps] == [("packages", "perl")]
     assert "  packages   = [wave, debian.perl]\n" in read(tmp_path)
     assert made.run().steps == outcome.steps, "it is added once"
+
+
+def test_what_installs_to_directories_of_the_system_is_installed_below_destdir(tmp_path: Path) -> None:
+    log = "OSError: [Errno 30] Read-only file system: '/etc/depmod.d'"
+    for function, command in (
+        ("meson", "DESTDIR=/build/staged meson install -C /build/objects --no-rebuild; mkdir"),
+        ("make", 'make install PREFIX=\\"$out\\" prefix=\\"$out\\" DESTDIR=/build/staged; mkdir'),
+        ("autotools", "make install DESTDIR=/build/staged; mkdir"),
+    ):
+        (tmp_path / function).mkdir()
+        text = FILE.replace("make {", f"{function} {{")
+        outcome = fixer(tmp_path / function, ("install", log), text=text).run()
+        assert not outcome.reason and f'install = "{command}' in read(tmp_path / function)
+        (tmp_path / function / "again").mkdir()
+        outcome = fixer(tmp_path / function / "again", ("install", log), ("install", log), text=text).run()
+        assert outcome.reason == "the log names nothing that a package has"
+
+
+def test_sources_of_an_old_cython_get_the_python_that_they_are_for(tmp_path: Path) -> None:
+    log = "a.cpp:196:12: fatal error: longintrepr.h: No such file or directory"
+    outcome = fixer(tmp_path, ("install", log), text=FILE.replace("make {", "python {")).run()
+    assert not outcome.reason and '  python = "3.10"\n' in read(tmp_path)
+    (tmp_path / "c").mkdir()
+    outcome = fixer(tmp_path / "c", ("install", log)).run()
+    assert outcome.reason.endswith("has the header longintrepr.h") and read(tmp_path / "c") == FILE
