@@ -35,9 +35,13 @@ class Cancelled(FpackError):
 
 
 class Need(NamedTuple):
-    """Outputs to build before the builder continues: an Output of a known derivation, or the `out` of a new one."""
+    """Outputs to build before the builder continues: an Output of a known derivation, or the `out` of a new one.
+
+    parts: store paths that the builder's own output will hold, as far as it knows them now. See `foresee`.
+    """
 
     wanted: Sequence[Output | Derivation]
+    parts: tuple[StorePath, ...] = ()
 
 
 class Built(NamedTuple):
@@ -116,6 +120,12 @@ class Builder(Protocol):
     def build(self, task: Task) -> Built | BuiltAll | Steps:
         """Build the outputs."""
 
+    def foresee(self, drv: Derivation, parts: Sequence[StorePath]) -> Sequence[Derivation]:
+        """Return the derivations that a build of `drv` will probably request for these parts of an input.
+
+        They are built while nothing else can be, before the input itself is built. `drv` is not resolved.
+        """
+
 
 EMULATOR = "emulator"  # an argument that is no part of the key: who runs programs never changes an output
 
@@ -141,3 +151,7 @@ class BaseBuilder:
         if not drv.args.keys().isdisjoint(unkeyed):
             drv = drv._replace(args={name: value for name, value in drv.args.items() if name not in unkeyed})
         return ["derivation 1", self.version, drv.encode()]
+
+    def foresee(self, drv: Derivation, parts: Sequence[StorePath]) -> Sequence[Derivation]:
+        """Foresee nothing."""
+        return ()

@@ -49,6 +49,7 @@ VERSION = 6
 MIN_LAYERS, MAX_LAYERS = 3, 120
 HISTORY_NAMES = 8
 MAX_ACCOUNTS = 1 << 22
+_OTHER_LAYERS = 8  # layers that an image may have beside those of the slices that are known early
 _SHELLS = ("/usr/bin/bash", "/usr/bin/sh")
 
 
@@ -111,6 +112,14 @@ class ImageBuilder(BaseBuilder):
         layers = [_BuiltLayer(None, *pair) for pair in zip(below, built, strict=False)]
         layers += [_BuiltLayer(*row) for row in zip(groups, wanted, built[len(below) :], strict=True)]
         return _assemble(task, args, config, layers, excluded, omitted, notes, hidden)
+
+    def foresee(self, drv: Derivation, parts: Sequence[StorePath]) -> Sequence[Derivation]:
+        """Return the layers of slices: each has a layer of its own if there are enough, and few have exclusions."""
+        args = arguments.read(ImageArgs, drv.args)
+        limit = args.max_layers
+        if args.base or limit.__class__ is not int or len(parts) > limit - _OTHER_LAYERS:
+            return ()
+        return [_slice_layer(path, args.codec) for path in parts]
 
 
 def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list[str]) -> dict[str, Value]:
@@ -300,6 +309,13 @@ def _derivation(group: LayerGroup, codec: Mapping[str, Value], contents: ImageCo
         restated = contents.view.restated(t.entries for t in tables)
         args = args._replace(directories=tuple((path, *attributes) for path, attributes in restated))
     return Derivation("layer", clean_name(f"layer-{group.name}"), arguments.write(args))
+
+
+def _slice_layer(path: StorePath, codec: Mapping[str, Value]) -> Derivation:
+    """Return what `_derivation` returns for a whole slice that is alone in its layer."""
+    return Derivation(
+        "layer", clean_name(f"layer-{path.name}"), arguments.write(LayerArgs((PartArgs(path, ""),), codec))
+    )
 
 
 class _BuiltLayer(NamedTuple):

@@ -203,7 +203,7 @@ def _configured(
     if output is not None:
         if not any(table.extra.get("scripts") for table in tables):
             return None
-        (path,) = yield Need([output])
+        (path,) = yield Need([output], tuple(store_path.parse(table.path) for table in tables))
     return configured.read(path, task.tree(path)) if path is not None else None
 
 
@@ -237,7 +237,7 @@ def _depends(task: Task, args: RootArgs) -> Steps:
     # base-files is added to every root, so the needs of its scripts do not count.
     seeds = {name for name, reason in reasons.items() if reason.kind == SEED} - {FIRST}
     steps = essential.complete(tables, seeds, depends, outputs.keys(), args.arch, built)
-    found, searched = yield from _drive(task, items, steps)
+    found, searched = yield from _drive(task, items, steps, tuple(item.slice for item in declared))
     found = store_paths.without(found, built)
     linked = LinkResult(found.tables, {**found.reasons, **reasons}, [])
     tree = yield from _configured(task, args, linked.tables)
@@ -261,16 +261,19 @@ def _outputs(task: Task, items: Mapping[str, PackageArgs]) -> dict[str, Output]:
 
 
 def _drive(
-    task: Task, items: Mapping[str, PackageArgs], steps: linker.Fetch
+    task: Task, items: Mapping[str, PackageArgs], steps: linker.Fetch, parts: tuple[StorePath, ...] = ()
 ) -> Generator[Need, list[StorePath], tuple[LinkResult, set[str]]]:
-    """Run a resolution and send it the packages that it requests. Return its result and the packages it searched."""
+    """Run a resolution and send it the packages that it requests. Return its result and the packages it searched.
+
+    parts: the slices that the root will have in any case.
+    """
     outputs = _outputs(task, items)
     state = _advance(steps, None)
     searched: set[str] = set()
     while not isinstance(state, LinkResult):
         searched.update(state)
         needed = [outputs[name] for name in state if name in outputs]
-        paths = iter((yield Need(needed)) if needed else [])
+        paths = iter((yield Need(needed, parts)) if needed else [])
         found = [next(paths) if name in outputs else items[name].slice for name in state]
         task.check()
         state = _advance(steps, [slice_table.load(task.tree(path)) for path in found])

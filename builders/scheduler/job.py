@@ -16,7 +16,7 @@ class Job:
     """The state of one derivation."""
 
     __slots__ = (
-        "after", "built", "claimed", "digest", "drv", "error", "key", "network", "paths", "planned", "refused",
+        "after", "built", "claimed", "digest", "drv", "early", "error", "key", "network", "paths", "planned", "refused",
         "resolved", "run", "waits", "wanted",
     )  # fmt: skip
 
@@ -26,6 +26,7 @@ class Job:
         self.after: list[Job] = []  # jobs that wait for this one
         self.waits = 0  # number of jobs that this one waits for
         self.built = False  # its outputs were not known before this run
+        self.early = False  # only foreseen: no other job waits for it
         self.planned = False  # must be built; its inputs are not yet looked up
         self.resolved: Derivation | None = None
         self.key = b""

@@ -24,6 +24,7 @@ from fpack.store.locks import build_lock
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 
+from .foresight import Foresight
 from .job import DependencyFailed, Job
 from .job_workers import JobWorkers
 from .malloc import return_freed_memory
@@ -84,6 +85,7 @@ class Scheduler:
         self._failed = False
         self._fatal: FpackError | None = None  # the first fatal error of the store, which ends all builds
         self._ready: dict[bool, deque[Job]] = {True: deque(), False: deque()}
+        self._foresight = Foresight(builders)
         self._delayed: list[tuple[float, Job]] = []
         self._settled: deque[Job] = deque()
         self._workers = JobWorkers(jobs or len(os.sched_getaffinity(0)))
@@ -217,6 +219,7 @@ class Scheduler:
 
     def _wait(self, job: Job, others: Sequence[Job]) -> None:
         for other in others:
+            other.early = False
             if other.error is not None:
                 job.error = job.error or DependencyFailed(other)
             elif other.paths is None:
@@ -225,6 +228,7 @@ class Scheduler:
 
     def _resolve(self, job: Job) -> None:
         """Resolve a job whose inputs are all built: look up the resolved derivation, or queue the job."""
+        self._foresight.forget(job)
         if job.error is None:
             try:
                 self._check(job.drv.inputs)
@@ -278,6 +282,15 @@ class Scheduler:
         for job in due:
             if not self._cut_off(job):
                 self._ready[job.network].append(job)
+        self._start_ready()
+        while not self._failed and not self._ready[False] and self._workers.has_room(False):
+            if (digest := self._foresight.next()) is None:
+                break
+            if digest not in self._jobs:
+                self._want(digest).early = True
+                self._start_ready()
+
+    def _start_ready(self) -> None:
         for network in (True, False):
             while self._ready[network] and self._workers.has_room(network):
                 if self._failed and not self._keep_going:
@@ -332,6 +345,10 @@ class Scheduler:
             self._delayed.append((time.monotonic() + _POLL, job))
         elif result.absent:
             self._build_instead(job)
+        elif result.error is not None and job.early and not self._stop.is_set() and not _is_fatal(result.error):
+            # It is built again if it is really wanted.
+            del self._jobs[job.digest]
+            self._reporter.finished(job.digest, BuildOutcome.SKIPPED, "")
         elif result.error is not None:
             self._end_claim(job, None)
             self._fail(job, result.error)
@@ -365,6 +382,11 @@ class Scheduler:
         self._check([Output(*pair) for pair in zip(digests, names, strict=True)])
         job.wanted = list(zip(jobs, names, strict=True))
         self._wait(job, jobs)
+        # A cache may have what is foreseen: then it is not worth building.
+        if need.parts and job.waits and self._substituter is None:
+            foreseen = self._foresight.learn(job, need.parts)
+            self._bodies.update(foreseen)
+            self._store.plan(foreseen)
         if not job.waits:
             self._resume(job)
 
@@ -389,8 +411,7 @@ class Scheduler:
         job.error = error if error.where else error.with_(where=job.drv.name)
         skipped = isinstance(error, (DependencyFailed, Cancelled))
         self._failed = True
-        if isinstance(error, StoreError) and error.fatal and self._fatal is None:
-            # Every other build would fail in the same way.
+        if _is_fatal(error) and self._fatal is None:
             self._fatal = job.error
             self._keep_going = False
         if not self._keep_going:
@@ -431,3 +452,8 @@ class Scheduler:
         for job in self._jobs.values():
             if job.run is not None and not job.run.running:
                 job.run.drop()
+
+
+def _is_fatal(error: FpackError) -> bool:
+    """Return whether every other build would fail in the same way."""
+    return isinstance(error, StoreError) and error.fatal

@@ -18,6 +18,7 @@ from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output
 from fpack.store.files.tree import chunks
+from fpack.store.path import StorePath
 from fpack.store.store import Store
 
 from . import script_packages
@@ -64,6 +65,10 @@ class LocalFetch:
             writer.file("", chunks(path), executable)
             return Built(writer)
         return self._inner.build(task)
+
+    def foresee(self, drv: Derivation, parts: Sequence[StorePath]) -> Sequence[Derivation]:
+        """Return what `fetch` foresees."""
+        return self._inner.foresee(drv, parts)
 
 
 def rebuild(

@@ -244,7 +244,7 @@ class Debian:
             container.exec("rm", "/usr/sbin/policy-rc.d")
             yield Installed(self._podman, container, case, share, self._size)
         finally:
-            self._podman("rm", "-f", "-t", "0", name, check=False)
+            self._podman("rm", "-f", "-t", "0", name, check=False, timeout=1200)
             self._podman("volume", "prune", "-f", check=False)
             shutil.rmtree(share.directory, ignore_errors=True)
             for file in self._cache.glob("*.deb"):

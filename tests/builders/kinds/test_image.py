@@ -11,7 +11,7 @@ from fpack.builders.kinds.image import ImageBuilder
 from fpack.builders.payload import meta
 from fpack.builders.protocol import BuildError, Built, Need
 from fpack.store import canonical
-from fpack.store.derivation import Derivation
+from fpack.store.derivation import Derivation, digest
 from fpack.store.errors import StoreError
 from fpack.store.path import StorePath, parse
 from support.images import PASSWD, Node, Workshop, folder, link, program, walk
@@ -63,6 +63,14 @@ class TestLayers:
         shop.image(root)
         (task,) = [t for t in shop.store.tasks if t.name == "image"]
         assert [len(need) for need in task.needs] == [3]
+
+    def test_those_of_slices_are_foreseen(self, shop: Workshop, root: StorePath) -> None:
+        found = record(shop, shop.image(root))
+        drv = Derivation("image", "image", next(t for t in reversed(shop.store.tasks) if t.name == "image").args)
+        slices = [parse(layer["parts"][0][0]) for layer in found["layers"]][:2]
+        foreseen = ImageBuilder().foresee(drv, slices)
+        assert [digest(one.encode()) for one in foreseen] == [layer["derivation"] for layer in found["layers"][:2]]
+        assert not ImageBuilder().foresee(drv._replace(args={**drv.args, "max_layers": 6}), slices)
 
     def test_a_slices_layer_does_not_depend_on_the_image(self, shop: Workshop) -> None:
         shared = {"tmp/x": b"", "usr/share/s": b""}
