@@ -50,6 +50,14 @@ def pytest_configure(config: pytest.Config) -> None:
     time_limits.pytest_configure(config)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Share the compilation of the test files among the workers of a run in parallel."""
+    from support.shared_compilation import import_share
+
+    import_share(session.config)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the attacks, which are many, so that a run can leave them out."""
     from support.attack_report import is_attack

@@ -27,8 +27,6 @@ from support.paths import REPOSITORY
 from support.program import Fpack, world
 from support.shells import world as shells_world
 
-jsonschema = pytest.importorskip("jsonschema")
-
 SCHEMAS = REPOSITORY / "docs" / "schemas"
 MANIFEST = "manifest-2"
 OUTPUTS = sorted(path.name.removesuffix(".schema.json") for path in SCHEMAS.glob("*") if MANIFEST not in path.name)
@@ -62,8 +60,20 @@ def records(value: Any) -> Iterator[dict[str, Any]]:
         yield from records(item)
 
 
+def validator(checker: dict[str, Any]) -> Any:
+    jsonschema = pytest.importorskip("jsonschema")  # takes a second to import, so not whenever tests are collected
+    return jsonschema.Draft202012Validator(checker)
+
+
 def is_valid(checker: dict[str, Any], value: Any) -> bool:
-    return bool(jsonschema.Draft202012Validator(checker).is_valid(value))
+    return bool(validator(checker).is_valid(value))
+
+
+def fault(checker: dict[str, Any], value: Any) -> str:
+    """Where and why a value is not valid, or ""."""
+    found = validator(checker)
+    error = pytest.importorskip("jsonschema").exceptions.best_match(found.iter_errors(value))
+    return "" if error is None else f"{error.json_path}: {error.message}"
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +108,7 @@ def test_every_command_with_json_has_a_schema_and_is_run_here(outputs: Outputs) 
 @pytest.mark.parametrize("name", [*OUTPUTS, MANIFEST])
 def test_a_schema_is_a_schema(name: str) -> None:
     found = schema(name)
-    jsonschema.Draft202012Validator.check_schema(found)
+    validator(found).check_schema(found)
     assert found["$id"] == f"urn:fpack:schema:{name}" and found["title"]
     for record in records(found):
         if "properties" in record and isinstance(record.get("required"), list):
@@ -116,8 +126,7 @@ def test_outputs_have_what_their_schema_describes_and_nothing_else(outputs: Outp
     ]
     assert values
     for value in values:
-        error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(checker).iter_errors(value))
-        assert error is None, f"{error.json_path}: {error.message}"
+        assert fault(checker, value) == ""
         assert is_valid(lenient, value)
 
 
@@ -142,8 +151,7 @@ def test_the_manifest_is_as_its_schema_says(made: Greeter, tmp_path: Path) -> No
     made.fpack.pack("#everything", "-o", tmp_path / "everything.tar", cwd=made.project)
     for path in (made.manifest, tmp_path / "everything.manifest.json"):
         value = json.loads(path.read_bytes())
-        error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(checker).iter_errors(value))
-        assert error is None, f"{error.json_path}: {error.message}"
+        assert fault(checker, value) == ""
     entry = value["layers"][0]["entries"][-1]
     for change, fine in (
         ({"origin": {"generated": "accounts"}}, True),

@@ -1,5 +1,6 @@
 """The conformance suite of repositories: every backend does the same. A backend is one function in BACKENDS."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -67,8 +68,9 @@ def bucket(path: Path) -> Iterator[Repository]:
         yield open_repository("s3://bucket/some prefix", environ=server.environ)
 
 
-@contextmanager
-def bucket_in_moto(path: Path) -> Iterator[Repository]:
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    """The URL of a server of buckets, which takes most of a second to start."""
     program = shutil.which("moto_server")
     if program is None:
         pytest.skip("there is no moto_server")
@@ -77,24 +79,28 @@ def bucket_in_moto(path: Path) -> Iterator[Repository]:
         port = probe.getsockname()[1]
     process = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL)
     try:
-        url = f"http://127.0.0.1:{port}"
-        for _ in range(200):
-            try:
-                urllib.request.urlopen(urllib.request.Request(f"{url}/bucket", method="PUT"))
-                break
-            except urllib.error.URLError:
-                time.sleep(0.05)
-        environ = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
-        yield open_repository("s3://bucket/prefix", environ=environ)
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait()
 
 
+@contextmanager
+def bucket_in_moto(path: Path, url: str) -> Iterator[Repository]:
+    name = f"bucket-{os.urandom(8).hex()}"
+    for _ in range(200):
+        try:
+            urllib.request.urlopen(urllib.request.Request(f"{url}/{name}", method="PUT"))
+            break
+        except urllib.error.URLError:
+            time.sleep(0.05)
+    environ = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    yield open_repository(f"s3://{name}/prefix", environ=environ)
+
+
 # Each opens a new empty repository, which has `path` for its files.
 BACKENDS: dict[str, Callable[[Path], AbstractContextManager[Repository]]] = {
     "bucket": bucket,
-    "bucket in moto": bucket_in_moto,
     "directory": directory,
     "site": site,
     "site without ranges": site_without_ranges,
@@ -103,9 +109,16 @@ BACKENDS: dict[str, Callable[[Path], AbstractContextManager[Repository]]] = {
 }
 
 
-@pytest.fixture(params=sorted(BACKENDS))
+MOTO = "bucket in moto"
+
+
+@pytest.fixture(params=sorted([*BACKENDS, MOTO]))
 def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Repository]:
-    with BACKENDS[request.param](tmp_path) as opened:
+    if request.param == MOTO:
+        opener = bucket_in_moto(tmp_path, request.getfixturevalue("moto"))
+    else:
+        opener = BACKENDS[request.param](tmp_path)
+    with opener as opened:
         yield opened
 
 
