@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from fpack.light_typing import TYPE_CHECKING
 from fpack.store.errors import FpackError
 
@@ -17,19 +15,21 @@ class UsageError(FpackError):
     exit_code = 2
 
 
-_EXTRA = re.compile(r"Got unexpected extra arguments? \((.*)\)\Z", re.DOTALL)
-_MISSING = re.compile(r"Missing argument '\[?([A-Z_]+)[\].]*'\.?\Z")
+_EXTRA = r"Got unexpected extra arguments? \((.*)\)\Z"
+_MISSING = r"Missing argument '\[?([A-Z_]+)[\].]*'\.?\Z"
 
 
 def explained(error: click.ClickException) -> UsageError:
     """Turn an error that click found in a command's words into a UsageError."""
+    import re
+
     context = getattr(error, "ctx", None)
     message = error.format_message()
     if context is None:
         return UsageError(message)
     path = context.command_path
     usage = context.get_usage().removeprefix("Usage: ").replace("\n", " ")
-    extra, missing = _EXTRA.match(message), _MISSING.match(message)
+    extra, missing = re.match(_EXTRA, message, re.DOTALL), re.match(_MISSING, message)
     if extra:
         what = f"{path} does not take {extra[1]!r}"
     elif missing:

@@ -79,13 +79,45 @@ def main(argv: list[str] | None = None) -> int:
 
         if (code := answer(argv[1:])) is not None:
             return code
-    import click
     from fpack.store.errors import DamagedPath, FpackError
 
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal's encoding cannot represent must not cause an error.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    try:
+        from . import ordinary
+
+        code = ordinary.run(argv)
+        return _run_by_click(argv) if code is None else code
+    except FpackError as error:
+        from fpack.cli.ui.render import note, show_error
+
+        if isinstance(error, DamagedPath):
+            from fpack.cli.workspace.damage import repaired
+
+            error = repaired(error)
+        show_error(error)
+        for text in getattr(error, "__notes__", ()):
+            note(text)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of the output closed it, as `head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except Exception as error:
+        from fpack.cli.ui.render import show_fault, show_refusal
+
+        return show_refusal(error) if isinstance(error, OSError) else show_fault(error)
+
+
+def _run_by_click(argv: list[str]) -> int:
+    """Run any command line. Return its exit status."""
+    import click
+
     try:
         result = _group().main(argv, prog_name="fpack", standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -101,28 +133,8 @@ def main(argv: list[str] | None = None) -> int:
 
             show_error(explained(error))
         return int(error.exit_code)
-    except FpackError as error:
-        from fpack.cli.ui.render import note, show_error
-
-        if isinstance(error, DamagedPath):
-            from fpack.cli.workspace.damage import repaired
-
-            error = repaired(error)
-        show_error(error)
-        for text in getattr(error, "__notes__", ()):
-            note(text)
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        print("Interrupted.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader of the output closed it, as `head` does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
-    except Exception as error:
-        from fpack.cli.ui.render import show_fault, show_refusal
-
-        return show_refusal(error) if isinstance(error, OSError) else show_fault(error)
+    except click.Abort:
+        raise KeyboardInterrupt from None
 
 
 def _refuse_root(root: str) -> int:

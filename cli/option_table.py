@@ -106,6 +106,11 @@ BUILD = (
            help="Build it N more times under varied conditions and compare."),
     *BUILDING,
 )  # fmt: skip
+EVAL = (
+    Option("-e", "--expression", kind=TEXT, help="Evaluate this text."),
+    Option("--json", field="as_json", help="Print JSON. Derivations are marked as not built."),
+    *LOCKING,
+)
 PLAIN_HTTP = Option("--plain-http", help="Use HTTP without TLS for registries on this machine.")
 _PURE = Option("--pure", help="Start with a clean environment.")
 _NETWORK = Option("--network", kind=CHOICE, choices=("on", "off"), default="on",

@@ -1,9 +1,8 @@
-"""Add options to commands, and read the options that several verbs share."""
+"""Add the options that several verbs share to commands of click. Their values: shared_options.py."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -25,37 +24,17 @@ from fpack.cli.option_table import (
     TOGETHER,
     Option,
 )  # fmt: skip
-from fpack.light_typing import Any, NamedTuple
+from fpack.cli.shared_options import SharedOptions as SharedOptions
+from fpack.cli.shared_options import options as options
+from fpack.cli.shared_options import print_json as print_json
+from fpack.cli.shared_options import print_members as print_members
+from fpack.cli.shared_options import target_text as target_text
+from fpack.light_typing import Any
 from fpack.store import settings
 from fpack.store.settings import EVAL_MEMORY, EVAL_TIME, MAX_INDEX_AGE, Setting
 
 Command = Callable[..., Any]
 _PLAIN_HTTP = "fpack.plain-http"  # in click's context
-
-
-class SharedOptions(NamedTuple):
-    """The values of the shared options."""
-
-    lock: Path | None = None
-    frozen: bool = False
-    mirror: str | None = None
-    accept_expired: bool = False
-    max_index_age: str | None = None
-    eval_memory: str | None = None
-    eval_time: str | None = None
-    arch: str | None = None
-    jobs: int = 0
-    keep_going: bool = False
-    verbose: bool = False
-    compress: str | None = None
-    build_logs: bool = False
-    keep_failed: bool = False
-    no_caches: bool = False
-    shell_on_failure: bool = False
-    fields: Mapping[str, Any] = {}  # of containers, which replace or complete their own
-    builds: bool = False  # the verb builds what it evaluates
-
-
 _SETTINGS: dict[str, Setting[Any]] = {setting.option: setting for setting in (EVAL_MEMORY, EVAL_TIME, MAX_INDEX_AGE)}
 
 
@@ -189,22 +168,6 @@ together = from_table((TOGETHER,))
 of_any = from_table((EXPRESSION, TOGETHER))  # for verbs about whatever a file or an expression has
 
 
-def print_members(members: Sequence[tuple[str, Any]]) -> None:
-    """Print the JSON of what a target names, or of each member of a list or a record; a member has a name."""
-    print_json({"members": dict(members)} if members[0][0] else members[0][1])
-
-
-def target_text(what: str | None, expression: str | None) -> str | None:
-    """Return the text of the target that a verb's argument or its option --expression names."""
-    if expression is None:
-        return what
-    if what is not None:
-        from fpack.cli.errors import UsageError
-
-        raise UsageError("Give either a name or --expression, not both", hint=f"leave out {what} or -e")
-    return f"({expression})"
-
-
 sources = click.option(  # for verbs that build the image of a file again
     "--source",
     "sources",
@@ -213,23 +176,6 @@ sources = click.option(  # for verbs that build the image of a file again
     metavar="PATH",
     help="With --rebuild: a file or directory of the project that the image does not carry; can be repeated.",
 )
-
-
-def options(values: dict[str, Any]) -> SharedOptions:
-    """Remove the shared options from a command's parameters, `values`, and return them."""
-    builds = "jobs" in values
-    return SharedOptions(**{name: values.pop(name) for name in SharedOptions._fields if name in values}, builds=builds)
-
-
-def print_json(value: object) -> None:
-    """Print one JSON value on standard output."""
-    import json
-
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    if not text.replace("\n", "").isprintable():
-        # Escape control characters, which a terminal would interpret. The JSON value stays the same.
-        text = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
-    sys.stdout.write(text + "\n")
 
 
 def of_vulnerabilities(command: Command) -> Command:

@@ -104,7 +104,7 @@ def _answer(request: BuildRequest) -> int | None:
 def show(path: StorePath, disk: Path, link: Path | None, as_json: bool) -> None:
     """Print the result of a build."""
     if as_json:
-        from fpack.cli.options import print_json
+        from fpack.cli.shared_options import print_json
 
         print_json(_as_json(path, disk, link))
     else:
@@ -122,7 +122,7 @@ def show_several(
     if not as_json:
         sys.stdout.write("".join(f"{path}\n" for path in paths))
         return
-    from fpack.cli.options import print_json
+    from fpack.cli.shared_options import print_json
 
     rows = zip(members, paths, disks, links, strict=True)
     print_json({"members": {member: _as_json(path, disk, link) for member, path, disk, link in rows}})

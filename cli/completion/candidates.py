@@ -212,7 +212,7 @@ def _indexes(release: str) -> list[Any]:
 
 
 def _workspace() -> Any:
-    from fpack.cli.options import SharedOptions
+    from fpack.cli.shared_options import SharedOptions
     from fpack.cli.workspace.target import find_project
     from fpack.cli.workspace.workspace import Workspace
 

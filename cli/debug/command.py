@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.cli.errors import UsageError
-from fpack.cli.options import SharedOptions
+from fpack.cli.shared_options import SharedOptions
 from fpack.cli.ui.render import note
 from fpack.cli.workspace.target import find_image
 from fpack.store.errors import FpackError

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from fpack.builders.rootfs.relocation import PREFIX
-from fpack.cli.options import SharedOptions
+from fpack.cli.shared_options import SharedOptions
 from fpack.cli.trial import runner
 from fpack.cli.trial.container import plan
 from fpack.cli.trial.subject import opened

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fpack.cli.errors import UsageError
-from fpack.cli.options import SharedOptions
+from fpack.cli.shared_options import SharedOptions
 from fpack.cli.workspace.workspace import Workspace
 from fpack.store import leases
 from fpack.store.errors import FpackError

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from fpack.cli.errors import UsageError
-from fpack.cli.options import SharedOptions
+from fpack.cli.shared_options import SharedOptions
 from fpack.cli.workspace import containers
 from fpack.cli.workspace.containers import Container
 from fpack.cli.workspace.error_context import naming_option

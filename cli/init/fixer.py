@@ -23,7 +23,7 @@ from .native.staged import STAGED_COMMANDS, staged
 if TYPE_CHECKING:
     from fpack.builders.exec.hints import Remedy
     from fpack.builders.kinds.exec import PhaseFailed
-    from fpack.cli.options import SharedOptions
+    from fpack.cli.shared_options import SharedOptions
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.path import StorePath
 

@@ -21,7 +21,7 @@ _OUTSIDE = (4, 5)  # exit codes of archive and network errors, which the text do
 
 def evaluate(file: Path) -> dict[str, Any]:
     """Return the errors of a file's fields, and summaries of its values."""
-    from fpack.cli.options import SharedOptions
+    from fpack.cli.shared_options import SharedOptions
     from fpack.cli.workspace.workspace import Workspace
 
     errors: list[dict[str, Any]] = []

@@ -237,7 +237,7 @@ def parameter_length(text: str) -> int:
 
 def _locked(path: str, release: str, name: str) -> list[Any]:
     """Return the entries of a package in the lock of the project that a file belongs to."""
-    from fpack.cli.options import SharedOptions
+    from fpack.cli.shared_options import SharedOptions
     from fpack.cli.workspace.target import find_project
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import FpackError

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fpack.cli.options import SharedOptions
 from fpack.cli.paths import cache_directory
+from fpack.cli.shared_options import SharedOptions
 from fpack.cli.ui import value_summary
 from fpack.cli.workspace.workspace import Workspace
 from fpack.lang.compiler.strictness import FreeNames

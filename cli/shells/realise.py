@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.cli.errors import UsageError
-from fpack.cli.options import SharedOptions
 from fpack.cli.paths import PROJECT_FILE
+from fpack.cli.shared_options import SharedOptions
 from fpack.cli.workspace.containers import input_of, payload_of
 from fpack.cli.workspace.evaluation.log import Recorder
 from fpack.cli.workspace.named_values import NamedValue, label, values

@@ -10,8 +10,8 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fpack.cli.options import SharedOptions
 from fpack.cli.paths import cache_directory
+from fpack.cli.shared_options import SharedOptions
 from fpack.cli.ui.render import note
 from fpack.cli.workspace import machine
 from fpack.cli.workspace.error_context import naming_option

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from fpack.cli import options as shared
 from fpack.cli.errors import UsageError
-from fpack.cli.options import SharedOptions
+from fpack.cli.shared_options import SharedOptions
 from fpack.cli.shells import session, warm_start
 from fpack.cli.shells.arguments import ShellRequest, problem_of, request_of
 from fpack.cli.shells.cache import CachedShell

@@ -13,9 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
-from fpack.cli.options import SharedOptions
 from fpack.cli.paths import PROJECT_FILE, cache_directory
-from fpack.cli.ui.progress import IndexProgress
+from fpack.cli.shared_options import SharedOptions
 from fpack.cli.ui.render import note, short, warn
 from fpack.cli.version import VERSION
 from fpack.light_typing import TYPE_CHECKING, Any
@@ -25,7 +24,6 @@ from fpack.store.errors import FpackError
 from fpack.store.path import StorePath
 from fpack.store.root import default_root
 from fpack.store.settings import JOBS
-from fpack.store.store import Store
 
 from . import target as targets
 from .curated import curated, package_directory
@@ -44,6 +42,7 @@ if TYPE_CHECKING:
     from fpack.builders.protocol import Builder
     from fpack.lang.evaluator import Evaluator
     from fpack.store.files.source import SourceSelection
+    from fpack.store.store import Store
 
     from .plans.package_answers import PackageAnswers
 
@@ -201,6 +200,7 @@ class Workspace:
     def store(self) -> Store:
         """The store of this machine."""
         from fpack.builders.kinds.table import generation
+        from fpack.store.store import Store
 
         store = Store()
         store.database.settle(generation())
@@ -253,6 +253,7 @@ class Workspace:
         """Debian's packages, as locked by the project, or by the user's lock, which is refreshed when it is old."""
         from fpack.builders.debian.lock.file import LockFile
         from fpack.builders.debian.package_source import DebianSource
+        from fpack.cli.ui.progress import IndexProgress
 
         from .evaluation.log import digest_of
 

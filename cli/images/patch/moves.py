@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fpack.builders.debian.lock.records import Depends, Lock, PackagePin, SuitePin
 from fpack.builders.debian.suites import IndexPin, SuiteFile
 from fpack.builders.manifest.format import LockPart
-from fpack.cli.options import SharedOptions
+from fpack.cli.shared_options import SharedOptions
 
 from .errors import CannotPatch
 

@@ -15,7 +15,7 @@ from fpack.builders.manifest.format import Head
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest, manifest_loading
 from fpack.cli.errors import UsageError
-from fpack.cli.options import SharedOptions
+from fpack.cli.shared_options import SharedOptions
 from fpack.cli.version import VERSION
 from fpack.cli.workspace.workspace import Workspace
 from fpack.store import derivation

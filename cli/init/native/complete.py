@@ -20,7 +20,7 @@ from .wanted import BuildFacts
 
 if TYPE_CHECKING:
     from fpack.builders.debian.contents.finder import NeedFinder
-    from fpack.cli.options import SharedOptions
+    from fpack.cli.shared_options import SharedOptions
 
 # The packages that the functions of the library add to a build, and those of every build.
 _EVERY = (

@@ -15,7 +15,7 @@ from fpack.light_typing import NamedTuple
 
 MAX_BYTES = 1 << 20
 MAX_PATTERN = 8192  # no path is half as long; longer patterns are skipped
-_SPECIAL = re.compile(rb"[*?\[\\]")
+_SPECIAL = frozenset(b"*?[\\")
 _CLASSES = {
     b"alnum": rb"0-9A-Za-z",
     b"alpha": rb"A-Za-z",
@@ -56,7 +56,7 @@ class Ignores:
         self._names: dict[tuple[bytes, bool], _Rule] = {}
         self._wild: list[_Rule] = []
         for number, (keep, directories, whole, pattern) in enumerate(_patterns(text)):
-            if whole or _SPECIAL.search(pattern):
+            if whole or not _SPECIAL.isdisjoint(pattern):
                 match = re.compile(_translate(pattern, whole), re.DOTALL).match
                 self._wild.append(_Rule(number, keep, directories, whole, match))
             else:

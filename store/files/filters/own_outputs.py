@@ -18,7 +18,8 @@ _CLOCK = 315619200  # the time of all entries that fpack writes, 1980-01-02
 _HEAD = 1 << 16
 _BLOCK = 512
 _OCTAL_CLOCK = b"%011o" % _CLOCK
-_STORED = re.compile(r"/store/[0-9a-z]{32}-[^/]+\Z")
+# Patterns are compiled when they are used: each evaluation loads this.
+_STORED = r"/store/[0-9a-z]{32}-[^/]+\Z"
 # The files of an OCI layout. Only fpack writes the first one.
 _REFERRERS, _LAYOUT = b"fpack-referrers.json", b"oci-layout"
 
@@ -45,8 +46,7 @@ def _is_own_tar(head: bytes) -> bool:
 
 
 def _has(pattern: bytes) -> Callable[[bytes], bool]:
-    compiled = re.compile(pattern, re.DOTALL)
-    return lambda head: compiled.search(head) is not None
+    return lambda head: re.search(pattern, head, re.DOTALL) is not None
 
 
 # By the end of a name. Of several that fit, the first one counts.
@@ -62,8 +62,8 @@ _MARKS: tuple[tuple[bytes, Callable[[bytes], bool]], ...] = (
     (b".html", _has(rb"\A<!DOCTYPE html>.*trusted-types 'none'\">\n<meta name=\"viewport\"")),
 )
 _COMPRESSED = (b".gz", b".zst")
-_BILL = re.compile(rb".*\.(?:cyclonedx|spdx|openvex)[\w.-]*\.json|.*\.(?:manifest|provenance)\.json")
-_PAGE = re.compile(rb".*\.(?:size|report|graph|audit|diff)\.html")
+_BILL = rb".*\.(?:cyclonedx|spdx|openvex)[\w.-]*\.json|.*\.(?:manifest|provenance)\.json"
+_PAGE = rb".*\.(?:size|report|graph|audit|diff)\.html"
 _ENDS = (b".tar", b".tar.gz", b".tar.zst", b".deb", b".rpm", b".squashfs", b".json", b".html", b".oci")
 
 
@@ -75,7 +75,7 @@ def may_be_own(name: bytes) -> bool:
 def is_result(path: bytes, name: bytes) -> bool:
     """Return whether an entry is a link to a result, under any name that the user gave it. name: its last component."""
     target = link_target(os.fsdecode(path))
-    return target is not None and (name == b"result" or _STORED.search(target) is not None)
+    return target is not None and (name == b"result" or re.search(_STORED, target) is not None)
 
 
 def is_own_output(path: bytes, name: bytes, is_directory: bool) -> bool:
@@ -85,9 +85,9 @@ def is_own_output(path: bytes, name: bytes, is_directory: bool) -> bool:
     if is_directory:
         return name.endswith(b".oci") and all(os.path.isfile(path + b"/" + n) for n in (_REFERRERS, _LAYOUT))
     plain = name.removesuffix(b".gz").removesuffix(b".zst")
-    if plain.endswith(b".json") and not _BILL.fullmatch(plain):
+    if plain.endswith(b".json") and not re.fullmatch(_BILL, plain):
         return False
-    if plain.endswith(b".html") and not _PAGE.fullmatch(plain):
+    if plain.endswith(b".html") and not re.fullmatch(_PAGE, plain):
         return False
     mark = next((mark for end, mark in _MARKS if plain.endswith(end)), None)
     return mark is not None and mark(_head(path, name))

@@ -1,0 +1,72 @@
+"""Run ordinary command lines of verbs that are called often, without click: its import takes longer than many of them.
+
+A line is ordinary if the table of the verb's options suffices to read it. `run` returns None for all others, such as
+those with an error: click reads them, with the same options, and explains what is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from fpack.light_typing import TYPE_CHECKING
+
+from . import option_table
+from .option_table import EVAL, FILE, FLAG, MIRROR, NEW, NUMBER, SETTING, Option
+
+if TYPE_CHECKING:
+    from fpack.light_typing import Any
+
+# Verb: its options, and the module whose function `run` takes the arguments, and the values of all options by field.
+_VERBS = {"eval": (EVAL, "fpack.cli.workspace.evaluation.command")}
+
+
+def run(argv: Sequence[str]) -> int | None:
+    """Run a whole command line. Return its exit status, or None if click must read it."""
+    found = read(argv)
+    if found is None:
+        return None
+    arguments, values = found
+    try:
+        status: int | None = import_module(_VERBS[argv[0]][1]).run(arguments, **values)
+        return status
+    except KeyboardInterrupt:
+        print(file=sys.stderr)  # after the terminal's ^C
+        raise
+
+
+def read(argv: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Any]] | None:
+    """Return the arguments of an ordinary command line, and the values of all options by field. None: click must."""
+    if not argv or argv[0] not in _VERBS:
+        return None
+    options = _VERBS[argv[0]][0]
+    parsed = option_table.parse(argv[1:], options)
+    if parsed is None:
+        return None
+    given, arguments = parsed
+    values: dict[str, Any] = {}
+    for option in options:
+        if option.field not in given:
+            values[option.field] = _absent(option)
+        elif option.kind in (SETTING, MIRROR) or (option.kind == FILE and os.path.isdir(given[option.field])):
+            return None  # a callback of click checks the value
+        else:
+            found = given[option.field]
+            values[option.field] = tuple(found) if option.many else _converted(option, found)
+    return tuple(arguments), values
+
+
+def _absent(option: Option) -> Any:
+    """Return the value of an option that a command line does not have."""
+    if option.kind == FLAG:
+        return False
+    return () if option.many else option.default and _converted(option, option.default)
+
+
+def _converted(option: Option, value: Any) -> Any:
+    if option.kind == NUMBER:
+        return int(value)
+    return Path(value) if option.kind in (FILE, NEW) else value

@@ -1,0 +1,93 @@
+"""Test that ordinary command lines are read as click reads them, and without it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from fpack.cli import ordinary
+from fpack.cli.verbs import command_of
+from fpack.cli.version import VERSION
+
+LINES = {
+    "eval": (
+        [],
+        ["a"],
+        ["a.fp#b", "--json"],
+        ["--json", "a"],
+        ["-e", "1 + 2"],
+        ["-e", "-1"],
+        ["-e", "1", "-e", "2"],
+        ["--expression=1"],
+        ["a", "--lock", "x.lock", "--frozen", "--accept-expired"],
+        ["a", "--arch=arm64"],
+        ["a", "--lock=a=b"],
+    ),
+}
+UNUSUAL = {
+    "eval": (
+        ["--help"], ["-h"], ["--jso"], ["--unknown"], ["-ea"], ["--json=1"], ["-e"], ["-e", ""], ["--lock", "."],
+        ["--mirror", "http://127.0.0.1"], ["--eval-time", "3"], ["--max-index-age=no"], ["a", "--", "-b"], ["-"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("verb", "words"), [(verb, words) for verb, lines in LINES.items() for words in lines])
+def test_values_are_those_of_click(verb: str, words: list[str]) -> None:
+    found = ordinary.read([verb, *words])
+    assert found is not None
+    command = command_of(verb)
+    values = dict(command.make_context(verb, list(words)).params)
+    arguments = [values.pop(p.name) for p in command.params if isinstance(p, click.Argument) and p.name]
+    given = [
+        word for value in arguments if value is not None for word in ([value] if isinstance(value, str) else value)
+    ]
+    assert list(found[0]) == given
+    assert found[1] == values
+
+
+@pytest.mark.parametrize(("verb", "words"), [(verb, words) for verb, lines in UNUSUAL.items() for words in lines])
+def test_click_reads_other_lines(verb: str, words: list[str]) -> None:
+    assert ordinary.read([verb, *words]) is None
+
+
+@pytest.mark.parametrize("argv", [[], ["evaluate"], ["--offline", "eval", "a"], ["--help"]])
+def test_click_reads_other_verbs(argv: list[str]) -> None:
+    assert ordinary.read(argv) is None
+
+
+@pytest.mark.parametrize("verb", LINES)
+def test_tables_are_complete(verb: str) -> None:
+    """Test that a verb has no option that is missing in its table, which an ordinary line would lack."""
+    found = ordinary.read([verb])
+    assert found is not None
+    assert set(found[1]) == {p.name for p in command_of(verb).params if isinstance(p, click.Option)}
+
+
+def loaded(code: str, cwd: Path) -> set[str]:
+    """Return the modules that a new process has loaded after it ran some code."""
+    code += "\nimport sys; print('\\n'.join(sys.modules))"
+    env = {**os.environ, "XDG_CACHE_HOME": str(cwd / "cache"), "FPACK_ROOT": str(cwd / "root")}
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, cwd=cwd, env=env
+    )
+    return set(done.stdout.split())
+
+
+def test_quick_commands_load_little(tmp_path: Path) -> None:
+    """Test the modules whose import takes longer than the rest of a quick command."""
+    (tmp_path / "a.fp").write_text('a = "b"\n')
+    evaluate = "from fpack.cli.main import main; assert main(['eval', 'a.fp#a']) == 0"
+    loaded(evaluate, tmp_path)  # compiles the file
+    evaluates = loaded(evaluate, tmp_path)
+    assert not evaluates & {"click", "typing", "json", "sqlite3", "threading", "inspect", "fpack.store.store"}
+    version = loaded(f"from fpack.cli.main import main; main(['--version']); {VERSION!r}", tmp_path)
+    assert not version & {"click", "typing", "json", "re", "enum", "pathlib", "contextlib", "blake3"}
+    evaluator = loaded("import fpack.lang.evaluator", tmp_path)
+    assert not evaluator & {"click", "typing", "json", "re", "enum", "pathlib", "contextlib", "threading", "lark"}
+    warm = loaded("import fpack.cli.shells.warm_start", tmp_path)
+    assert not warm & {"click", "typing", "json", "re", "enum", "pathlib"}
