@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from .names import is_digest
 from .protocol import BlobEntry, BlobSource, Corrupt, ManifestDocument, NotThere, Repository, RepositoryError
 from .registry_config import ALL, BY_DIGEST, BY_TAG
 
+IN_MEMORY = 4 << 20  # bytes of a blob that are compared without a file
+CHUNK = 1 << 20
 T = TypeVar("T")
 
 
@@ -58,17 +62,20 @@ class MirroredRepository:
         return self._main.has_blob(digest)
 
     def read_blob(self, entry: BlobEntry, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """Yield a part of a blob. If a mirror fails in the middle, the next one goes on."""
-        whole = offset == 0 and length is None
+        """Yield a part of a blob. If a mirror fails in the middle, the next one goes on.
+
+        A whole blob of a mirror is compared with its digest before any of it is yielded, so that wrong content comes
+        from the next mirror, or from the repository itself. Whoever reads a part compares the whole.
+        """
+        if offset == 0 and length is None:
+            yield from self._whole(entry)
+            return
         end = entry.size if length is None else min(offset + length, entry.size)
-        hasher, at = hashlib.sha256(), offset
+        at = offset
         for repository in self._for(entry.digest):
             try:
-                for piece in repository.read_blob(entry, at, None if at == offset and whole else end - at):
+                for piece in repository.read_blob(entry, at, end - at):
                     at += len(piece)
-                    hasher.update(piece)
-                    if whole and at >= end and f"sha256:{hasher.hexdigest()}" != entry.digest:
-                        raise Corrupt("A blob differs from its digest", where=repository.name, why=entry.digest)
                     yield piece
                 if at >= end:
                     return
@@ -80,13 +87,41 @@ class MirroredRepository:
                     raise  # what was read already may be wrong
         if at == offset:
             yield from self._main.read_blob(entry, offset, length)
+        else:
+            yield from self._main.read_blob(entry, at, end - at)
+
+    def _whole(self, entry: BlobEntry) -> Iterator[bytes]:
+        """Yield a blob, from a temporary file if a mirror has it."""
+        mirrors = list(self._for(entry.digest))
+        if not mirrors:
+            yield from self._main.read_blob(entry)
             return
-        for piece in self._main.read_blob(entry, at, end - at):
-            at += len(piece)
-            hasher.update(piece)
-            if whole and at >= end and f"sha256:{hasher.hexdigest()}" != entry.digest:
-                raise Corrupt("A blob differs from its digest", where=self.name, why=entry.digest)
-            yield piece
+        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
+            for repository in (*mirrors, self._main):
+                at = file.seek(0, os.SEEK_END)
+                if repository is self._main and at == 0:
+                    break
+                try:
+                    for piece in repository.read_blob(entry, at, entry.size - at if at else None):
+                        at += file.write(piece)
+                        if at > entry.size:
+                            raise Corrupt("A blob is larger than its size", where=repository.name, why=entry.digest)
+                    if at < entry.size:
+                        continue
+                    if (found := _digest(file)) != entry.digest:
+                        raise Corrupt("A blob differs from its digest", where=repository.name, why=found)
+                except NotThere:
+                    continue
+                except RepositoryError as error:
+                    self._note(repository, error)
+                    if isinstance(error, Corrupt):
+                        file.truncate(0)  # the beginning may be that of another mirror, so all of it is read again
+                    continue
+                file.seek(0)
+                while piece := file.read(CHUNK):
+                    yield piece
+                return
+        yield from self._main.read_blob(entry)
 
     def write_blob(self, source: BlobSource) -> bool:
         """Write a blob unless it exists."""
@@ -107,3 +142,9 @@ class MirroredRepository:
     def delete(self, reference: str) -> bool:
         """Delete a tag, a manifest or a blob."""
         return self._main.delete(reference)
+
+
+def _digest(file: IO[bytes]) -> str:
+    """Return the digest of a file's content."""
+    file.seek(0)
+    return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"  # type: ignore[arg-type]

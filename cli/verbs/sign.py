@@ -1,4 +1,4 @@
-"""`fpack sign`: sign an image file."""
+"""`fpack sign`: sign an image in a file or in a registry."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from fpack.cli.verbs.key import passphrase_file
 Examples:
   fpack sign postgres.tar --key release         with a key of yours, see fpack key
   fpack sign layout/ --key ci.pem --key qa.pem
+  fpack sign registry.example/team/postgres:17 --key release
   fpack verify postgres.tar --key release.pub   says what is signed, and fails if the manifest is not
 
 \b
-With a registry and cosign:
-  fpack pack postgres --format oci-dir -o layout
-  fpack sign layout --key release
-  skopeo copy --preserve-digests oci:layout:17 docker://HOST/postgres:17
-  skopeo copy --preserve-digests oci:layout:sha256-DIGEST.sig docker://HOST/postgres:sha256-DIGEST.sig
+With cosign:
+  fpack pack postgres --push HOST/postgres:17
+  fpack sign HOST/postgres:17 --key release
   cosign verify --key release.pub --insecure-ignore-tlog HOST/postgres@sha256:DIGEST""",
 )
-@click.argument("image", type=click.Path(path_type=Path))
+@click.argument("image")
 @click.option(
     "--key",
     "keys",
@@ -35,28 +34,32 @@ With a registry and cosign:
     help="A private key: a file, or a name in your directory of keys; can be repeated.",
 )
 @passphrase_file
+@shared.plain_http
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(image: Path, keys: tuple[str, ...], passphrase_file: Path | None, as_json: bool) -> int:
-    """Sign IMAGE, a tar or an OCI layout: the image, its manifest, its provenance, its bills of materials
-    and what it states of vulnerabilities.
+def command(image: str, keys: tuple[str, ...], passphrase_file: Path | None, as_json: bool) -> int:
+    """Sign IMAGE, a tar, an OCI layout or an image in a registry: the image, its manifest, its provenance, its bills
+    of materials and what it states of vulnerabilities.
 
-    The signatures are added to the file, in the forms that cosign reads. The image keeps its digest. An image that
-    differs from its manifest is not signed, nor one whose bills of materials differ from those that fpack makes of it,
-    if this machine has built it.
+    The signatures are added to the file or the registry, in the forms that cosign reads. The image keeps its digest. An
+    image that differs from its manifest is not signed, nor one whose bills of materials differ from those that fpack
+    makes of it, if this machine has built it.
     """
     from fpack.builders.verify.evidence.local import LocalEvidence
     from fpack.cli.images.attestations import signing
     from fpack.cli.keys import key_files
     from fpack.cli.paths import cache_directory
     from fpack.cli.ui.render import warn
+    from fpack.cli.workspace.target import find_image
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import one_line
 
+    found_image = find_image(image, Path.cwd())
+    place = Path(image) if found_image is None else found_image
     phrase = key_files.passphrase(passphrase_file)
     found = {key.public.spki: key for key in (key_files.load_private(name, phrase) for name in keys)}
     with Workspace(shared.SharedOptions()) as workspace:
         evidence = LocalEvidence(None, cache_directory() / "debian")
-        result = signing.sign(image, list(found.values()), evidence, workspace if workspace.has_store else None)
+        result = signing.sign(place, list(found.values()), evidence, workspace if workspace.has_store else None)
     for name in result.uncompared:
         warn(f"the bill of materials in the format {name} is signed as it is: this machine did not build the image")
     fingerprints = [key.public.fingerprint for key in found.values()]
@@ -65,10 +68,10 @@ def command(image: Path, keys: tuple[str, ...], passphrase_file: Path | None, as
             {"what": item.kind, "type": item.type, "digest": item.digest, "platform": item.platform or None}
             for item in result.subjects
         ]
-        value = {"image": str(image), "digest": result.digest, "keys": fingerprints, "signed": signed}
+        value = {"image": str(place), "digest": result.digest, "keys": fingerprints, "signed": signed}
         shared.print_json({**value, "added": result.added})
         return 0
-    print(f"{one_line(str(image))}: {result.digest}")
+    print(f"{one_line(str(place))}: {result.digest}")
     for kind, words in (
         ("image", "the image"),
         ("manifest", "its manifest"),

@@ -11,21 +11,20 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from fpack.builders.attest import cosign
-from fpack.builders.attest.cosign import SignedLayer
 from fpack.builders.manifest.file_names import REFERRERS
 from fpack.builders.manifest.format import Blob
 from fpack.builders.streams.output_file import errors, replacing
 from fpack.builders.verify import documents, embedded_manifest
-from fpack.builders.verify.documents import BadDocument, blob_name, descriptor
+from fpack.builders.verify.documents import blob_name, descriptor
 from fpack.builders.verify.findings import Report, VerifyError
-from fpack.builders.verify.image_archive import ImageArchive, open_archive
+from fpack.builders.verify.image_archive import open_archive
 from fpack.store.files.writer import write_all
 
-CHUNK = 1 << 20
+from .signed_image import CHUNK, SignedImage
+
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})\Z")
 
 
@@ -36,61 +35,12 @@ class _ArchivedFile(NamedTuple):
     size: int
 
 
-class SignedFile:
-    """An open image file. top: the image, or the index of several. layers: those with signatures."""
+class SignedFile(SignedImage):
+    """An open image file."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__(open_archive(path, Report()))
         self._path = path
-        self.archive: ImageArchive = open_archive(path, Report())
-        try:
-            self._index = documents.read(self.archive, "index.json").value
-            images = [entry for entry in self._index["manifests"] if not cosign.is_attachment(entry)]
-            self._entry = images[0]
-            self.top = descriptor(self._entry, "index.json")
-            self._referrers: list[dict[str, Any]] = []
-            self._old: set[str] = set()  # the names of blobs of signatures
-            self.layers: list[SignedLayer] = []
-            self._read_signatures()
-        except BaseException:
-            self.archive.close()
-            raise
-
-    def __enter__(self) -> SignedFile:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.archive.close()
-
-    def _read_signatures(self) -> None:
-        entries = embedded_manifest.entries(self.archive)
-        types = cosign.ARTIFACTS.values()
-        self._referrers = [entry for entry in entries if entry.get("artifactType") not in types]
-        signed = [descriptor(entry, REFERRERS) for entry in entries if entry.get("artifactType") in types]
-        tagged = [descriptor(e, "index.json") for e in self._index["manifests"] if cosign.is_attachment(e)]
-        for blob in tagged:
-            if blob.media_type == documents.INDEX:  # a list of referrers, which is made again
-                self._old.add(blob_name(blob.digest))
-        found: dict[SignedLayer, None] = {}
-        for blob in dict.fromkeys(item for item in (*signed, *tagged) if item.media_type != documents.INDEX):
-            artifact, layers = embedded_manifest.artifact(self.archive, blob)
-            config = descriptor(artifact.get("config"), blob_name(blob.digest))
-            self._old |= {blob_name(item.digest) for item in (blob, config, *layers)}
-            found |= dict.fromkeys(cosign.signed_layers(artifact, layers))
-        self.layers = list(found)
-
-    def read(self, blob: Blob) -> bytes:
-        """Read a blob of the archive. Raise BadDocument if it does not have its digest."""
-        name = blob_name(blob.digest)
-        size = self.archive.sizes.get(name, 0)
-        data = bytearray()
-        with self.archive.open(name) as file:
-            while len(data) < size and (piece := file.read(min(CHUNK, size - len(data)))):
-                data += piece
-        if f"sha256:{hashlib.sha256(data).hexdigest()}" != blob.digest:
-            raise BadDocument(name, "the blob's content does not match its digest")
-        return bytes(data)
 
     def write(
         self,
@@ -99,14 +49,10 @@ class SignedFile:
         tags: Sequence[tuple[str, str, Mapping[str, Any]]],
         kept: Collection[str],
     ) -> None:
-        """Write the file with new signatures in place of the old ones.
-
-        blobs: new files by name. entries: of referrers. tags: image, kind and descriptor of each. kept: the digests of
-        the layers with signatures.
-        """
-        referrers = sorted([*self._referrers, *entries], key=lambda entry: (entry["artifactType"], entry["digest"]))
+        """Write the file with new signatures in place of the old ones."""
+        referrers = sorted([*self.referrers, *entries], key=lambda entry: (entry["artifactType"], entry["digest"]))
         files = {**blobs, REFERRERS: _index(referrers)}
-        gone = self._old - {blob_name(digest) for digest in kept} - blobs.keys()
+        gone = self.old - {blob_name(digest) for digest in kept} - blobs.keys()
         if self._path.is_dir():
             self._tag(files, referrers, tags)
             from fpack.builders.export.oci import update_layout
@@ -123,8 +69,8 @@ class SignedFile:
     ) -> None:
         """Add `index.json` to the files, with a tag for each kind of signatures, and for the list of referrers."""
         is_index = self.top.media_type == documents.INDEX
-        annotations = {**self._entry.get("annotations", {}), cosign.KIND: cosign.IMAGE_KINDS[is_index]}
-        entries = [{**self._entry, "annotations": annotations}]
+        annotations = {**self.entry.get("annotations", {}), cosign.KIND: cosign.IMAGE_KINDS[is_index]}
+        entries = [{**self.entry, "annotations": annotations}]
         for image, kind, entry in tags:
             # cosign looks for one entry of each kind.
             of_top = {cosign.KIND: cosign.KINDS[kind]} if image == self.top.digest else {}
@@ -139,7 +85,7 @@ class SignedFile:
             files[blob_name(digest)] = data
             about = {"mediaType": documents.INDEX, "digest": digest, "size": len(data)}
             entries.append({**about, "annotations": {cosign.REF_NAME: image.replace(":", "-")}})
-        files["index.json"] = documents.dump({**self._index, "manifests": entries})
+        files["index.json"] = documents.dump({**self.index, "manifests": entries})
 
     def _artifact(self, files: Mapping[str, bytes], entry: Mapping[str, Any]) -> tuple[Any, list[Blob]]:
         blob = descriptor(entry, REFERRERS)

@@ -1,4 +1,4 @@
-"""Sign an image file, a tar or an OCI layout: add signed statements and signatures to it, in the forms of cosign.
+"""Sign an image in a tar, an OCI layout or a registry: add statements and signatures, in the forms of cosign.
 
 The image is verified first: what is signed is what the manifest describes. Its digest does not change. Signing again
 with the same key changes nothing.
@@ -21,7 +21,7 @@ from fpack.builders.streams import strict_json
 from fpack.builders.verify import documents, embedded_manifest
 from fpack.builders.verify.documents import blob_name
 from fpack.builders.verify.evidence.local import LocalEvidence
-from fpack.builders.verify.image_archive import ImageArchive
+from fpack.builders.verify.image_archive import ImageArchive, ImageLocation
 from fpack.builders.verify.verify import VerifiedImage, VerifyResult, verify
 from fpack.cli.images.manifests import all_beside
 from fpack.store.errors import FpackError
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
 
 from .signed_file import SignedFile
+from .signed_image import SignedImage
 
 IMAGE, MANIFEST, PROVENANCE, SBOM, VEX = "image", "manifest", "provenance", "sbom", "vex"
 _MAX_SHOWN = 3
@@ -65,13 +66,13 @@ class SigningResult(NamedTuple):
 
 
 def sign(
-    path: Path, keys: Sequence[PrivateKey], evidence: LocalEvidence, workspace: Workspace | None = None
+    path: ImageLocation, keys: Sequence[PrivateKey], evidence: LocalEvidence, workspace: Workspace | None = None
 ) -> SigningResult:
-    """Add the signatures of `keys` to an image file. Raise FpackError if it is not what its manifest says.
+    """Add the signatures of `keys` to an image. Raise FpackError if it is not what its manifest says.
 
     workspace: has the store from which bills of materials are made again; None without one.
     """
-    outcome = verify(path, [], all_beside(path.absolute()), evidence)
+    outcome = verify(path, [], all_beside(path.absolute()) if isinstance(path, Path) else (), evidence)
     if outcome.report.differs:
         shown = [f"{finding.where}: {finding.what}" for finding in outcome.report.findings[:_MAX_SHOWN]]
         raise SigningError(
@@ -80,7 +81,7 @@ def sign(
             why="; ".join(shown),
             hint="fpack verify tells all differences",
         )
-    with SignedFile(path) as file:
+    with _opened(path) as file:
         if file.top.digest != outcome.digest:
             raise SigningError("The image changed while it was signed", where=str(path))
         uncompared = [name for part in outcome.images for name in _compared(workspace, part, file.archive, path)]
@@ -93,7 +94,24 @@ def sign(
     return SigningResult(outcome.digest, subjects, signer.added, tuple(dict.fromkeys(uncompared)))
 
 
-def _compared(workspace: Workspace | None, part: VerifiedImage, archive: ImageArchive, path: Path) -> Sequence[str]:
+def _opened(path: ImageLocation) -> SignedImage:
+    """Open an image to add signatures to it."""
+    if isinstance(path, Path):
+        return SignedFile(path)
+    from fpack.builders.distribution.addresses import open_repository
+    from fpack.builders.intake.repository_archive import RemoteImage
+    from fpack.cli.options import uses_plain_http
+
+    from .signed_repository import SignedRepository
+
+    if not isinstance(path, RemoteImage):
+        raise SigningError("This image cannot be signed", where=str(path))
+    return SignedRepository(path, open_repository(path.reference, plain_http=uses_plain_http(), mirrors=False))
+
+
+def _compared(
+    workspace: Workspace | None, part: VerifiedImage, archive: ImageArchive, path: ImageLocation
+) -> Sequence[str]:
     """Return the formats of the bills of an image that cannot be compared. Raise SigningError if one differs."""
     from .bill_check import compare
 
@@ -182,7 +200,7 @@ def _json(data: bytes, where: str) -> Any:
         raise SigningError("A bill of materials in the image cannot be read", where=where, why=str(error)) from None
 
 
-def _descriptors(outcome: VerifyResult, file: SignedFile) -> dict[str, dict[str, Any]]:
+def _descriptors(outcome: VerifyResult, file: SignedImage) -> dict[str, dict[str, Any]]:
     """Return the descriptor of each image in a file, by digest."""
     found = {part.checked.digest: documents.value_of(part.head.image.manifest) for part in outcome.images}
     return {file.top.digest: documents.value_of(file.top), **found}
@@ -191,7 +209,7 @@ def _descriptors(outcome: VerifyResult, file: SignedFile) -> dict[str, dict[str,
 class _Signer:
     """The signatures of an image file, with those that it has already. images: the descriptor of each, by digest."""
 
-    def __init__(self, file: SignedFile, keys: Sequence[PrivateKey], images: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, file: SignedImage, keys: Sequence[PrivateKey], images: Mapping[str, Mapping[str, Any]]) -> None:
         self._file = file
         self._images = images
         self._keys = keys

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fpack.builders.distribution.addresses import BadAddress, open_repository
 from fpack.builders.distribution.mirrored import MirroredRepository
-from fpack.builders.distribution.protocol import Corrupt, Denied, Unavailable
+from fpack.builders.distribution.protocol import Denied, Unavailable
 from fpack.builders.distribution.reference import BadReference, parse_reference
 from fpack.builders.distribution.registry_config import BadRegistryConfig, RegistryPlace, Route, find
 from support.registry import Registry, open_registry
@@ -128,14 +128,34 @@ def test_a_mirror_that_fails_is_passed_over(servers: tuple[Registry, Registry], 
     assert read(app, entry(DATA), 10, 20) == DATA[10:30]
 
 
-def test_a_mirror_that_lies_is_an_error_once(servers: tuple[Registry, Registry]) -> None:
-    app = mirrored(servers)
-    for server in servers:
-        write(open_registry(server), DATA)
-    servers[1].corrupt("GET")
-    with pytest.raises(Corrupt):
-        read(app, entry(DATA))
-    assert read(app, entry(DATA)) == DATA
+def test_wrong_content_of_a_mirror_is_passed_over(servers: tuple[Registry, Registry]) -> None:
+    """The next mirror, or the registry itself, has the blob; the mirror is not asked again."""
+    main, bad = servers
+    with Registry() as good:
+        app = MirroredRepository(open_registry(main), [(open_registry(one, retries=0), "all") for one in (bad, good)])
+        for server in (main, bad, good):
+            write(open_registry(server), DATA)
+        bad.corrupt("GET")
+        main.clear()
+        assert read(app, entry(DATA)) == DATA and not main.count("GET")
+        asked = bad.count("GET")
+        good.corrupt("GET")
+        assert read(app, entry(DATA)) == DATA
+        assert bad.count("GET") == asked and main.count("GET") == 1
+
+
+def test_two_mirrors_that_are_mixed_are_no_blob(servers: tuple[Registry, Registry]) -> None:
+    """One ends in the middle, and the next one goes on with other bytes."""
+    main, first = servers
+    with Registry() as second:
+        app = MirroredRepository(
+            open_registry(main), [(open_registry(one, retries=0), "all") for one in (first, second)]
+        )
+        for server in (main, first, second):
+            write(open_registry(server), DATA)
+        first.truncate("GET", 300_000)
+        second.corrupt("GET")
+        assert read(app, entry(DATA)) == DATA
 
 
 @pytest.mark.parametrize(

@@ -112,3 +112,34 @@ def test_a_bill_and_a_page_of_an_image_in_a_registry(made: Greeter, tmp_path: Pa
         assert (tmp_path / "app.size.html").is_file()
         audit = made.fpack("audit", reference, "--json", "--plain-http", "--offline", cwd=tmp_path, status=None)
         assert reference in audit.stdout or audit.returncode == 7
+
+
+@pytest.mark.parametrize("referrers", [True, False])
+def test_an_image_in_a_registry_is_signed_where_it_is(made: Greeter, tmp_path: Path, referrers: bool) -> None:
+    """Nothing of the image is sent, each signer's signatures stay, and signing again changes nothing."""
+    fpack, home = made.fpack, tmp_path
+    for name in ("one", "two"):
+        fpack("key", "generate", "-o", home / f"{name}.key")
+    with Registry(api=referrers) as opened:
+        push(made.tar, open_registry(opened))
+        reference = f"{opened.host}/team/app:1.0"
+        before = dict(opened.stored("team/app").tags)
+        image = before["1.0"]
+        blobs = set(opened.stored("team/app").blobs)
+
+        def sign(name: str) -> dict[str, object]:
+            done = fpack("sign", reference, "--key", home / f"{name}.key", "--plain-http", "--json", cwd=Path("/"))
+            value: dict[str, object] = json.loads(done.stdout)
+            return value
+
+        first = sign("one")
+        assert first["digest"] == image and first["added"]
+        assert sign("one")["added"] == 0
+        assert sign("two")["added"]
+        stored = opened.stored("team/app")
+        assert stored.tags["1.0"] == image and len(stored.tags) > len(before)
+        assert not any(len(stored.blobs[digest]) > 1 << 20 for digest in set(stored.blobs) - blobs)
+        for name in ("one", "two"):
+            words = ("verify", reference, "--offline", "--plain-http", "--key", home / f"{name}.pub", "--json")
+            value = json.loads(fpack(*words, cwd=Path("/"), status=None).stdout)
+            assert value["differences"] == [] and value["signatures"]
