@@ -16,6 +16,7 @@ from urllib.parse import quote
 from xml.etree.ElementTree import Element, ParseError
 
 from fpack.builders.net.errors import HttpError
+from fpack.builders.streams import strict_json
 
 from . import answers
 from .layout_index import MAX_MANIFEST, annotations_of, describe, entry_of, subject_of
@@ -322,8 +323,8 @@ def _blob_key(digest: str) -> str:
 
 def _json(data: bytes, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        value = strict_json.parse(data)
+    except ValueError as error:
         raise Corrupt("A document is not JSON", where=where, why=str(error)) from None
     if not isinstance(value, dict):
         raise Corrupt("A document is not a JSON object", where=where)

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from fpack.builders.streams import strict_json
+
 from .names import digest_of, is_digest, is_tag
 from .protocol import BlobEntry, Corrupt, RepositoryError
 
@@ -150,8 +152,8 @@ def _ref(value: Mapping[str, Any]) -> str:
 
 def _object(data: bytes, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        value = strict_json.parse(data)
+    except ValueError as error:
         raise Corrupt("A document is not JSON", where=where, why=str(error)) from None
     if not isinstance(value, dict):
         raise Corrupt("A document is not a JSON object", where=where)

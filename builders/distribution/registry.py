@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fpack.builders.net.errors import HttpError, split_url
+from fpack.builders.streams import strict_json
 
 from . import answers, uploads
 from .layout_index import (
@@ -390,8 +391,8 @@ def _media_type(answer: RegistryAnswer) -> str:
 
 def _document(data: bytes, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        value = strict_json.parse(data)
+    except ValueError as error:
         raise Corrupt("A document of the registry is not JSON", where=where, why=str(error)) from None
     if not isinstance(value, dict):
         raise Corrupt("A document of the registry is not a JSON object", where=where)

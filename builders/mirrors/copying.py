@@ -16,7 +16,7 @@ def copy_lock(source: Repository, target: Repository, identity: str, now: float)
     stored = stored_lock(source, identity)
     if stored is None:
         raise Corrupt("The mirror has no such kept lock", where=source.name, why=identity)
-    read_config(source, stored)  # an invalid one is not spread
+    _check(source, stored)  # an invalid one is not spread
     found = target.resolve(lock_tag(identity))
     if found is not None and found.digest == stored.manifest.digest:
         target.write_manifest(stored.manifest.data, MANIFEST, use_tag(identity, now))
@@ -27,6 +27,18 @@ def copy_lock(source: Repository, target: Repository, identity: str, now: float)
     target.write_manifest(data, MANIFEST, lock_tag(identity))
     size = sum(stored.blobs.values())
     return KeepResult(stored.manifest.digest, False, len(stored.blobs), size, len(sent), sum(sent))
+
+
+def _check(source: Repository, stored: StoredLock) -> None:
+    """Raise Corrupt if what a repository has by the name of a kept lock is another one, or has other files."""
+    kept = read_config(source, stored)
+    if kept.identity != stored.identity:
+        raise Corrupt(
+            "The mirror has another kept lock by this name", where=source.name,
+            why=f"{stored.identity} is the lock {kept.identity}",
+        )  # fmt: skip
+    if {file.digest: file.size for file in kept.files} != stored.blobs:
+        raise Corrupt("A kept lock has other files than it lists", where=source.name, why=stored.identity)
 
 
 def _entries(stored: StoredLock) -> list[BlobEntry]:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fpack.builders.distribution.protocol import BlobEntry, Corrupt, ManifestDocument, Repository, RepositoryError
+from fpack.builders.streams import strict_json
 
 FORMAT = 1
 ARTIFACT = "application/vnd.fpack.kept-lock.v1"
@@ -270,9 +271,9 @@ def parse(data: bytes, where: str, limit: int) -> dict[str, Any]:
     if len(data) > limit:
         raise Corrupt("A document is too large", where=where, why=f"the limit is {limit} bytes")
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        raise Corrupt("A document is not JSON", where=where) from None
+        value = strict_json.parse(data)
+    except ValueError as error:
+        raise Corrupt("A document is not JSON", where=where, why=str(error)) from None
     if not isinstance(value, dict):
         raise Corrupt("A document is not a JSON object", where=where)
     return value

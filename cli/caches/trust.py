@@ -24,7 +24,7 @@ def command(addresses: tuple[str, ...], remove: bool, as_json: bool) -> int:
     """
     from fpack.builders.distribution.addresses import open_repository
     from fpack.cli.errors import UsageError
-    from fpack.cli.workspace.caches.opener import confirm, confirmed_caches
+    from fpack.cli.workspace.confirmed_addresses import CACHES
     from fpack.store.errors import printable
 
     if remove and not addresses:
@@ -32,8 +32,8 @@ def command(addresses: tuple[str, ...], remove: bool, as_json: bool) -> int:
     for address in addresses:
         open_repository(address, plain_http=True)  # an address that is not valid is an error
     if addresses:
-        confirm(addresses, not remove)
-    known = confirmed_caches()
+        CACHES.confirm(addresses, not remove)
+    known = CACHES.known()
     if as_json:
         shared.print_json({"caches": known})
     else:

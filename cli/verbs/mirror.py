@@ -12,6 +12,7 @@ _SUBCOMMANDS = {
         ("list", "listing", "List the locks that a mirror keeps."),
         ("show", "show", "Print a kept lock."),
         ("check", "check", "Check every file of a mirror, and its signatures."),
+        ("trust", "trust", "Confirm the mirrors that a project names."),
         ("gc", "collect", "Delete locks that are no longer wanted, and their files."),
     )
 }

@@ -135,6 +135,7 @@ def of_caches(run: Recorder, out: Path) -> None:
     run("challenge", "#words", "--rebuild")
     run("cache gc", address, "--older", "30", "--dry-run")
     run("cache trust", address)
+    run("mirror trust", "registry.example/kept")
     run("cache forget", address)
     del run.fpack.env["FPACK_CACHES"], run.fpack.env["FPACK_CACHE_KEYS"]
 

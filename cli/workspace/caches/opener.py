@@ -6,17 +6,14 @@ whom to believe is decided by the user's own keys alone.
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpack.cli.errors import UsageError
 from fpack.cli.paths import cache_directory, make_private_directory, state_directory, uploads_directory
-from fpack.cli.ui.render import note, warn
+from fpack.cli.ui.render import warn
+from fpack.cli.workspace.confirmed_addresses import CACHES as CONFIRMED
 from fpack.store.errors import printable
 from fpack.store.settings import (
     CACHE_KEYS,
@@ -34,8 +31,6 @@ if TYPE_CHECKING:
     from fpack.builders.caches.substitution import CacheSubstituter
     from fpack.store.store import Store
 
-_MAX_FILE = 1 << 20
-
 
 def open_substituter(store: Store, named: Iterable[str] = ()) -> CacheSubstituter | None:
     """Return the configured caches, or None if there are none to use. named: by the project."""
@@ -43,7 +38,7 @@ def open_substituter(store: Store, named: Iterable[str] = ()) -> CacheSubstitute
     from fpack.builders.kinds.table import generation
 
     push = CACHE_PUSH.find()
-    addresses = [*CACHES.find(), *_confirmed(named)]
+    addresses = [*CACHES.find(), *CONFIRMED.among(named, CACHES.find())]
     if OFFLINE.find():
         addresses = [address for address in addresses if address.startswith("file:")]
         push = push if push.startswith("file:") else ""
@@ -105,47 +100,3 @@ def signing_key(name: str | None = None) -> PrivateKey | None:
 
     found = CACHE_SIGN_WITH.find(name)
     return key_files.load_private(found, key_files.passphrase(None)) if found else None
-
-
-# The caches that a project names
-
-
-def _confirmed(named: Iterable[str]) -> list[str]:
-    """Return the caches of a project that the user configured or confirmed, and tell of the others."""
-    wanted = [address for address in dict.fromkeys(named) if address not in CACHES.find()]
-    if not wanted:
-        return []
-    known = confirmed_caches()
-    for address in wanted:
-        if address not in known:
-            shown = printable(address[:200])
-            command = f"fpack cache trust {shlex.quote(shown)}"  # who copies it runs nothing else
-            note(f"the project names the cache {shown}, which you have not confirmed: {command}")
-    return [address for address in wanted if address in known]
-
-
-def confirmed_caches() -> list[str]:
-    """Return the addresses that the user confirmed."""
-    with contextlib.suppress(FileNotFoundError, ValueError), open(_confirmed_file(), "rb") as file:
-        value = json.loads(file.read(_MAX_FILE))
-        return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
-    return []
-
-
-def confirm(addresses: Iterable[str], confirmed: bool = True) -> None:
-    """Remember that the user confirmed addresses, or forget it."""
-    from fpack.store.files import replace
-
-    directory = memory_directory()
-    os.makedirs(directory, 0o700, exist_ok=True)
-    known = dict.fromkeys(confirmed_caches())
-    for address in addresses:
-        if confirmed:
-            known[address] = None
-        else:
-            known.pop(address, None)
-    replace.write(_confirmed_file(), json.dumps(list(known)).encode(), mode=0o600)
-
-
-def _confirmed_file() -> Path:
-    return Path(state_directory(), "caches", "confirmed.json")

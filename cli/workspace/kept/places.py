@@ -7,7 +7,7 @@ evaluating the file, since evaluation may need what they keep. It cannot name fi
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,12 +35,23 @@ def kept_places(option: str | None, project: Path | None) -> KeptPlaces | None:
     from fpack.builders.mirrors.places import KeptPlace, KeptPlaces
 
     addresses = dict.fromkeys((normal_address(text) for text in named), True)
-    for text in own:
-        assert project is not None
-        addresses.setdefault(project_address(text, project), False)
+    found = [project_address(text, project) for text in own] if project is not None else []
+    confirmed = _confirmed([address for address in found if not is_on_this_machine(address)], addresses)
+    for address in found:
+        if is_on_this_machine(address) or address in confirmed:
+            addresses.setdefault(address, False)
     if OFFLINE.find():
         addresses = {address: trusted for address, trusted in addresses.items() if is_on_this_machine(address)}
     return KeptPlaces([KeptPlace(address, _opener(address, trusted), note) for address, trusted in addresses.items()])
+
+
+def _confirmed(remote: list[str], configured: Collection[str]) -> list[str]:
+    """Return those mirrors of a project on other machines that its user confirmed. Offline, none is asked."""
+    if not remote or OFFLINE.find():
+        return []
+    from fpack.cli.workspace.confirmed_addresses import MIRRORS
+
+    return MIRRORS.among(remote, configured)
 
 
 def _opener(address: str, trusted: bool) -> Callable[[], Repository]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from fpack.builders.mirrors import collection, copying
 from fpack.builders.mirrors.keeping import KeepItem, KeepRequest, ObtainedFile, is_kept, keep
 from fpack.builders.mirrors.kept_lock import (
     FORMAT,
+    MANIFEST,
     WEEK,
     KeptFile,
     decode_manifest,
@@ -213,6 +215,37 @@ def test_a_damaged_mirror_is_not_spread(files: Files) -> None:
     with pytest.raises(Corrupt):
         copying.copy_lock(source, target, identity_of("a lock", []), NOW)
     assert not target.named
+
+
+def test_another_lock_by_the_name_of_a_kept_one_is_not_spread(files: Files) -> None:
+    """A hostile mirror has a valid artifact by the tag of another lock, or one whose layers are not its files."""
+    source, target = MemoryRepository(), MemoryRepository()
+    keep(source, files.request("one", "two"), NOW)
+    identity = identity_of("a lock", [])
+    found = source.manifest(lock_tag(identity))
+    assert found is not None
+    other = "f" * 40
+    source.write_manifest(found.data, MANIFEST, lock_tag(other))
+    with pytest.raises(Corrupt, match="another kept lock"):
+        copying.copy_lock(source, target, other, NOW)
+    value = json.loads(found.data)
+    value["layers"] = value["layers"][1:]
+    source.write_manifest(json.dumps(value).encode(), MANIFEST, lock_tag(identity))
+    with pytest.raises(Corrupt, match="other files"):
+        copying.copy_lock(source, target, identity, NOW)
+    assert not target.named and not target.blobs
+
+
+def test_a_document_with_a_field_twice_is_refused(files: Files) -> None:
+    """Parsers differ on it: one would see another artifact than the other."""
+    source = MemoryRepository()
+    keep(source, files.request("one"), NOW)
+    identity = identity_of("a lock", [])
+    found = source.manifest(lock_tag(identity))
+    assert found is not None
+    source.write_manifest(found.data.replace(b"{", b'{"layers":[],', 1), MANIFEST, lock_tag(identity))
+    with pytest.raises(Corrupt, match="not JSON"):
+        copying.copy_lock(source, MemoryRepository(), identity, NOW)
 
 
 @pytest.mark.parametrize(
