@@ -24,7 +24,7 @@ def command(addresses: tuple[str, ...], remove: bool, as_json: bool) -> int:
     """
     from fpack.builders.distribution.addresses import open_repository
     from fpack.cli.errors import UsageError
-    from fpack.cli.workspace.confirmed_addresses import CACHES
+    from fpack.cli.workspace.caches.confirmed_addresses import CACHES
     from fpack.store.errors import printable
 
     if remove and not addresses:

@@ -24,7 +24,7 @@ def command(addresses: tuple[str, ...], remove: bool, as_json: bool) -> int:
     """
     from fpack.builders.mirrors.addresses import normal_address
     from fpack.cli.errors import UsageError
-    from fpack.cli.workspace.confirmed_addresses import MIRRORS
+    from fpack.cli.workspace.caches.confirmed_addresses import MIRRORS
     from fpack.store.errors import printable
 
     if remove and not addresses:

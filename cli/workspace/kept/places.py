@@ -49,7 +49,7 @@ def _confirmed(remote: list[str], configured: Collection[str]) -> list[str]:
     """Return those mirrors of a project on other machines that its user confirmed. Offline, none is asked."""
     if not remote or OFFLINE.find():
         return []
-    from fpack.cli.workspace.confirmed_addresses import MIRRORS
+    from fpack.cli.workspace.caches.confirmed_addresses import MIRRORS
 
     return MIRRORS.among(remote, configured)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.mirrors.addresses import BadMirror
-from fpack.cli.workspace.confirmed_addresses import CACHES, MIRRORS
+from fpack.cli.workspace.caches.confirmed_addresses import CACHES, MIRRORS
 from fpack.cli.workspace.kept.places import kept_places, project_address
 
 

@@ -1,0 +1,113 @@
+"""Ten images in Debian's docker-registry after an update of one library: patched, beside full rebuilds.
+
+`-s` prints the table: seconds of the clock, and bytes that were downloaded and sent.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from images.test_registries import Running, start, wait
+from support.archive import Archive, file
+from support.program import Fpack, world
+from support.serving import free_port
+
+pytestmark = pytest.mark.long
+
+IMAGES = 10
+LIBRARY, UPDATED = "2:1.0~rc1-1", "2:1.0~rc1-1+deb13u1"
+PROJECT = """
+debian = import("fpack/debian").trixie
+image = container {{
+  name = "app{number}", tag = "1", configure = false
+  packages = [debian.hello, debian.app{number}]
+  wants = ["/usr/share/greet/words"]
+  entrypoint = ["/usr/bin/hello"]
+  files = {{ "/etc/motd" = {{ text = "app{number}" }} }}
+}}
+"""
+
+
+def noise(seed: int, size: int) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    """An archive in which each image has a package of 4 MB of its own, and all share 2 MB."""
+    made = world(tmp_path_factory.mktemp("archive"))
+    made.add("hello-data", files={"usr/share/hello/data": file(noise(100, 2 << 20))})
+    for number in range(IMAGES):
+        files = {f"usr/share/app{number}": file(noise(number, 4 << 20))}
+        made.add(f"app{number}", depends="hello-data, libgreet1", files=files)
+    made.publish()
+    return made
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    running, server = start(tmp_path_factory.mktemp("registry"))
+    try:
+        wait(running.host, server)
+        yield running
+    finally:
+        server.kill()
+        server.wait()
+
+
+def projects(fpack: Fpack) -> list[Path]:
+    found = []
+    for number in range(IMAGES):
+        folder = fpack.home / f"app{number}"
+        folder.mkdir()
+        (folder / "fpack.fp").write_text(PROJECT.format(number=number))
+        found.append(folder)
+    return found
+
+
+def push(fpack: Fpack, folder: Path, reference: str) -> tuple[str, int]:
+    """Pack and push an image. Return its digest, and the bytes that were sent."""
+    done = json.loads(fpack("pack", "--push", reference, "--plain-http", "--json", cwd=folder).stdout)
+    return str(done["digest"]), int(done["pushed"]["sent"])
+
+
+def test_ten_images_are_patched_as_they_would_be_built(tmp_path: Path, archive: Archive, registry: Running) -> None:
+    fpack = Fpack(tmp_path / "user", archive)
+    folders = projects(fpack)
+    references = [f"{registry.host}/team/app{number}:1" for number in range(IMAGES)]
+    first = [push(fpack, folder, reference) for folder, reference in zip(folders, references, strict=True)]
+    words = {"usr/share/greet/words": file(noise(200, 256 << 10))}
+    archive.add("libgreet1", UPDATED, suite="trixie-security", files=words)
+    archive.publish()
+
+    begun = time.monotonic()
+    answer = fpack("patch", *references, "--security", "--plain-http", "--json", timeout=600)
+    seconds = time.monotonic() - begun
+    patched = json.loads(answer.stdout)["images"]
+    new = [image["images"][0]["new"] for image in patched]
+    assert all(image["images"][0]["layers"]["new"] == 1 and not image["images"][0]["others"] for image in patched)
+    log = registry.log.read_text()
+    layers = {layer for image in patched for layer in image["images"][0]["layers"]}
+    assert layers == {"new", "kept"} and "panic" not in log
+
+    # Another machine builds the projects with the new lock, and pushes to other repositories.
+    other = Fpack(tmp_path / "other", archive)
+    full, moved = [], 0
+    begun = time.monotonic()
+    for number, (folder, theirs) in enumerate(zip(projects(other), folders, strict=True)):
+        (folder / "fpack.lock").write_bytes((theirs / "fpack.lock").read_bytes())
+        other("update", "--security", cwd=folder)
+        digest, sent = push(other, folder, f"{registry.host}/full{free_port()}/app{number}:1")
+        full.append(digest)
+        moved += sent
+    rebuilt = time.monotonic() - begun
+    assert new == full and new != [digest for digest, _ in first]
+    sent = sum(image["sent"] for image in patched)
+    print(f"\n| {IMAGES} images | seconds | bytes sent |\n| --- | --- | --- |")
+    print(f"| fpack patch | {seconds:.1f} | {sent} |\n| full rebuild and push | {rebuilt:.1f} | {moved} |")
+    assert sent * 5 < moved
