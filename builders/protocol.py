@@ -136,8 +136,7 @@ class BaseBuilder:
     version: incremented when a change makes the builder produce a different output for the same arguments, so that
     outputs of earlier versions of fpack are not reused. limits: the argument that can fail a build but never changes
     its output, and is not part of the key; "" for none. substitutable: caches are asked for the outputs. They are not
-    if the builder makes derivations that later steps, such as the manifest of an image, must know: the body of such a
-    derivation is in no cache, and no evaluation gives it. Payloads come from the archive alone.
+    for what any machine has: payloads come from the archive alone, and sources from the project.
     """
 
     version: int

@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,7 +36,7 @@ from .statements import Realisation, decode_claims
 
 _WORKERS = 8
 _FUTURE = 86_400_000  # milliseconds by which a signer's clock may be ahead
-MAX_DECODED = 2 * indexes.MAX_INDEX  # bytes of all indexes together: while they are joined, each is there twice
+MAX_DECODED = 4 * indexes.MAX_INDEX  # bytes of all indexes together: while they are joined, each is there twice
 MAX_BLOBS = 20_000  # that a manifest lists: registries accept manifests of 4 MiB
 
 Warn = Callable[[str], None]
@@ -235,6 +235,10 @@ class Cache:
                 continue
         return None
 
+    def makers(self, base: str) -> set[bytes]:
+        """Return the encoded derivations of which a path is said to be an output. `claims` tells what is signed."""
+        return {body for index in self._order for body in index.makers(base)}
+
     def has(self, path: StorePath) -> bool:
         """Tell whether an index names a path."""
         return any(path.base in index.paths for index in self._order)
@@ -259,11 +263,14 @@ class Cache:
     def publish(self, index: Index) -> IndexTag:
         """Write an index, whose blobs exist, under a tag of its own. One that is too large becomes several."""
         entries = _blobs(index)
-        if len(entries) > MAX_BLOBS and len(index.paths) > 1:
+        is_large = len(index.body()) > indexes.MAX_INDEX or len(index.paths) > indexes.MAX_PATHS
+        if (len(entries) > MAX_BLOBS or is_large) and len(index.paths) > 1:
             bases = sorted(index.paths, key=lambda base: _blob_of(index, base))
-            first, second = ({base: index.paths[base] for base in some} for some in _halves(bases))
-            self.publish(Index(index.time, second))
-            return self.publish(index._replace(paths=first))
+            (first, made), (second, others) = (
+                ({base: index.paths[base] for base in some}, _of(index.derivations, some)) for some in _halves(bases)
+            )
+            self.publish(Index(index.time, second, derivations=others))
+            return self.publish(index._replace(paths=first, derivations=made))
         blob = index.encode()
         if len(blob) > indexes.MAX_BLOB:
             raise BadIndex("An index of a cache is too large", where=self.address, why=f"it has {len(blob)} bytes")
@@ -334,6 +341,10 @@ def _blob_of(index: Index, base: str) -> bytes:
         if record is not None:
             return record.blob
     return b""
+
+
+def _of(derivations: Mapping[str, bytes], bases: Iterable[str]) -> dict[str, bytes]:
+    return {base: derivations[base] for base in bases if base in derivations}
 
 
 def _halves(items: list[str]) -> tuple[list[str], list[str]]:

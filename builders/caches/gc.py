@@ -18,8 +18,8 @@ from fpack.builders.distribution.protocol import Repository, RepositoryError
 from fpack.store import DAY
 from fpack.store.path import HASH_CHARS
 
+from . import deletion_mark, uses
 from . import index as indexes
-from . import uses
 from .cache import Cache, now
 from .claims import PREFIX as CLAIMS
 from .claims import is_old
@@ -55,13 +55,8 @@ def collect(cache: Cache, days: float, *, dry_run: bool = False) -> CacheSurvey:
     oldest = int(time.time() - days * DAY) // DAY
     if survey.dropped or len(old) > 1:
         _rewrite(cache, survey)
-        # Who pushed a path meanwhile found its blob there, and did not write it again.
-        cache.refresh()
-        needed = _named(cache, survey.dropped)
-        survey = survey._replace(freed={digest: size for digest, size in survey.freed.items() if digest not in needed})
-    for digest in survey.freed:
-        with contextlib.suppress(RepositoryError):  # some registries delete only manifests, and blobs by their own gc
-            cache.repository.delete(digest)
+    if survey.freed:
+        survey = _delete(cache, survey)
     recent = {use.digest for use in used if use.day >= oldest}
     for use in used:
         if use.day < oldest and use.digest not in recent:
@@ -70,21 +65,35 @@ def collect(cache: Cache, days: float, *, dry_run: bool = False) -> CacheSurvey:
             # Equal lists of several days have one manifest, and with it the tags of all days would go.
             with contextlib.suppress(RepositoryError):
                 cache.repository.delete(str(use))
-    for tag in filter(is_old, cache.repository.tags(CLAIMS)):
+    for tag in cache.repository.tags(CLAIMS):
+        if not (deletion_mark.is_old(tag) if tag.startswith(deletion_mark.PREFIX) else is_old(tag)):
+            continue
         with contextlib.suppress(RepositoryError):
             cache.repository.delete(tag)
     return survey
 
 
-def _named(cache: Cache, bases: Iterable[str]) -> set[str]:
-    """Return the blobs that indexes name for paths."""
-    wanted = set(bases)
-    found = set()
+def _delete(cache: Cache, survey: CacheSurvey) -> CacheSurvey:
+    """Delete blobs that no index names. Return the plan with those that were deleted."""
+    with deletion_mark.marked(cache.repository):
+        # Who pushed a path meanwhile found its blob there, and did not write it again.
+        cache.refresh()
+        needed = _named(cache)
+        survey = survey._replace(freed={digest: size for digest, size in survey.freed.items() if digest not in needed})
+        for digest in survey.freed:
+            with contextlib.suppress(RepositoryError):  # some registries delete blobs only by their own gc
+                cache.repository.delete(digest)
+    return survey
+
+
+def _named(cache: Cache) -> set[str]:
+    """Return the blobs that indexes name."""
+    found: set[str] = set()
     for _, index in cache.indexes:
-        for base in wanted & index.paths.keys():
+        for base in index.paths:
             with contextlib.suppress(BadIndex):
                 if (record := index.record(base)) is not None:
-                    found.add(record.blob_digest)
+                    found.update(record.blobs)
     return found
 
 
@@ -131,7 +140,8 @@ def _rewrite(cache: Cache, survey: CacheSurvey) -> None:
     merged = indexes.merged([index for _, index in old], now(), [str(tag) for tag, _ in old])
     paths = {base: data for base, data in merged.paths.items() if base in kept}
     statements = tuple(statement for statement in merged.statements if _is_needed(statement, kept, merged))
-    cache.publish(Index(merged.time, paths, statements, merged.subsumes))
+    made = {base: data for base, data in merged.derivations.items() if base in kept}
+    cache.publish(Index(merged.time, paths, statements, merged.subsumes, made))
     cache.drop(tag for tag, _ in old)
 
 

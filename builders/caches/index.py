@@ -13,16 +13,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from fpack.store import canonical
+from fpack.store.canonical import Value
 from fpack.store.errors import NotCanonical
+from fpack.store.path import HASH_CHARS
 
+from .bounded import BoundedReader
 from .errors import BadIndex
 from .records import PathRecord, decode_record
 from .statements import SignedStatement, check_statement
 
-FORMAT = 1
+FORMATS = (1, 2)  # 2 adds `derivations`, and is written only if there are some
 LEVEL = 9
 MAX_BLOB = 64 << 20  # bytes of a compressed index
-MAX_INDEX = 512 << 20  # bytes of an index
+MAX_INDEX = 128 << 20  # bytes of an index
+MAX_PATHS = 400_000  # of an index
+MAX_BODIES = 1 << 20  # bytes of the derivations of one path
+_MAX_STATEMENTS = 65_536
+_SHORTEST = HASH_CHARS + 2  # characters of the name of a path
+MAX_MAKERS = 16  # derivations of one path
 MAX_INDEXES = 4096  # of one cache; a writer joins them when there are COMPACT_BEYOND
 COMPACT_BEYOND = 64
 PREFIX = "i-"
@@ -30,7 +38,7 @@ MEDIA_TYPE = "application/vnd.fpack.cache.index.v1+zstd"
 ARTIFACT_TYPE = "application/vnd.fpack.cache.v1"
 PACK_TYPE = "application/vnd.oci.image.layer.v1.tar+zstd"
 _TAG = re.compile(r"i-([0-9]{13})-([0-9a-f]{1,10})-([0-9a-f]{64})\Z")
-_FIELDS = {"format", "time", "paths", "statements", "subsumes"}
+_FIELDS = ("format", "paths", "statements", "subsumes", "time")  # in their order
 
 
 class IndexTag(NamedTuple):
@@ -45,12 +53,29 @@ class IndexTag(NamedTuple):
 
 
 class Index(NamedTuple):
-    """A decoded index. paths: encoded records by the base names of paths. subsumes: tags whose content it contains."""
+    """A decoded index.
+
+    paths: encoded records by the base names of paths. subsumes: tags whose content it contains. derivations: encoded
+    lists of the derivations that made paths, by base names.
+    """
 
     time: int
     paths: Mapping[str, bytes]
     statements: tuple[SignedStatement, ...] = ()
     subsumes: tuple[str, ...] = ()
+    derivations: Mapping[str, bytes] = {}
+
+    def makers(self, base: str) -> list[bytes]:
+        """Return the encoded derivations of which a path is said to be an output. Nothing of it is verified."""
+        data = self.derivations.get(base)
+        if data is None or len(data) > MAX_BODIES:
+            return []
+        try:
+            reader = BoundedReader(data)
+            found = [reader.scalar() for _ in range(reader.list(MAX_MAKERS))]
+        except ValueError:
+            return []
+        return [body for body in found if isinstance(body, bytes)]
 
     def record(self, base: str) -> PathRecord | None:
         """Return the record of a path, or None. Raise BadIndex if the record is not valid."""
@@ -61,16 +86,20 @@ class Index(NamedTuple):
         """Return the blob."""
         import zstandard
 
-        body = canonical.encode(
-            {
-                "format": FORMAT,
-                "time": self.time,
-                "paths": dict(self.paths),
-                "statements": [list(statement) for statement in sorted(set(self.statements))],
-                "subsumes": sorted(set(self.subsumes)),
-            }
-        )
-        return zstandard.ZstdCompressor(level=LEVEL, write_content_size=True, write_checksum=True).compress(body)
+        return zstandard.ZstdCompressor(level=LEVEL, write_content_size=True, write_checksum=True).compress(self.body())
+
+    def body(self) -> bytes:
+        """Return the encoding that the blob has compressed."""
+        fields: dict[str, Value] = {
+            "format": FORMATS[bool(self.derivations)],
+            "time": self.time,
+            "paths": dict(self.paths),
+            "statements": [list(statement) for statement in sorted(set(self.statements))],
+            "subsumes": sorted(set(self.subsumes)),
+        }
+        if self.derivations:
+            fields["derivations"] = dict(self.derivations)
+        return canonical.encode(fields)
 
 
 def tag_of(index: Index, blob: bytes) -> IndexTag:
@@ -108,32 +137,69 @@ def decode(blob: bytes, where: str) -> Index:
     size = decoded_size(blob, where)
     try:
         body = zstandard.ZstdDecompressor().decompress(blob, max_output_size=size, allow_extra_data=False)
-        value = canonical.decode(body)
-        if not isinstance(value, dict):
-            raise ValueError("it is not a record")
-        if value.get("format") != FORMAT:
-            raise ValueError(f"it has format {str(value.get('format'))[:20]}; this fpack reads format {FORMAT}")
-        time, paths, statements, subsumes = (value[name] for name in ("time", "paths", "statements", "subsumes"))
-        if (
-            value.keys() != _FIELDS
-            or time.__class__ is not int
-            or not isinstance(paths, dict)
-            or not all(data.__class__ is bytes for data in paths.values())
-            or not isinstance(statements, list)
-            or not isinstance(subsumes, list)
-            or not all(isinstance(tag, str) and parse_tag(tag) for tag in subsumes)
-        ):
-            raise ValueError("its fields have wrong types")
-        return Index(time, paths, tuple(map(check_statement, statements)), tuple(subsumes))
+        index = _read(BoundedReader(body))
+        if index.body() != body:
+            raise ValueError("it is not in its canonical form")
+        return index
     except (zstandard.ZstdError, NotCanonical, ValueError, TypeError, KeyError, MemoryError) as error:
         raise BadIndex("An index of a cache is not valid", where=where, why=str(error)[:200]) from None
+
+
+def _read(reader: BoundedReader) -> Index:
+    """Return a decoded index. Values that no index has are not built: an attacker's could fill the memory."""
+    count = reader.map(len(_FIELDS) + 1)
+    derivations: dict[str, bytes] = {}
+    name = reader.scalar()
+    if name == "derivations":
+        derivations = _bytes_by_base(reader)
+        count -= 1
+        name = reader.scalar()
+    if name != "format" or count != len(_FIELDS):
+        raise ValueError("its fields are not those of an index")
+    number = reader.scalar()
+    if number.__class__ is not int or number not in FORMATS:
+        raise ValueError(f"it has format {str(number)[:20]}; this fpack reads formats 1 and 2")
+    _expect(reader, "paths")
+    paths = _bytes_by_base(reader)
+    _expect(reader, "statements")
+    statements = []
+    for _ in range(reader.list(_MAX_STATEMENTS)):
+        fields = len(SignedStatement._fields)
+        if reader.list(fields) != fields:
+            raise ValueError("a statement has other fields")
+        statements.append(check_statement([reader.scalar() for _ in range(fields)]))
+    _expect(reader, "subsumes")
+    subsumes = [reader.scalar() for _ in range(reader.list(MAX_INDEXES))]
+    _expect(reader, "time")
+    time = reader.scalar()
+    reader.end()
+    if time.__class__ is not int or not all(isinstance(tag, str) and parse_tag(tag) for tag in subsumes):
+        raise ValueError("its fields have wrong types")
+    return Index(time, paths, tuple(statements), tuple(subsumes), derivations)
+
+
+def _expect(reader: BoundedReader, name: str) -> None:
+    if reader.scalar() != name:
+        raise ValueError("its fields are not those of an index")
+
+
+def _bytes_by_base(reader: BoundedReader) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for _ in range(reader.map(MAX_PATHS)):
+        base, data = reader.scalar(), reader.scalar()
+        if base.__class__ is not str or len(base) < _SHORTEST or data.__class__ is not bytes:
+            raise ValueError("its fields have wrong types")
+        found[base] = data
+    return found
 
 
 def merged(indexes: Sequence[Index], time: int, subsumes: Iterable[str] = ()) -> Index:
     """Return one index with all that the indexes contain. Records of later indexes win."""
     paths: dict[str, bytes] = {}
+    derivations: dict[str, bytes] = {}
     statements: set[SignedStatement] = set()
     for index in sorted(indexes, key=lambda index: index.time):
         paths.update(index.paths)
+        derivations.update(index.derivations)
         statements.update(index.statements)
-    return Index(time, paths, tuple(sorted(statements)), tuple(sorted(set(subsumes))))
+    return Index(time, paths, tuple(sorted(statements)), tuple(sorted(set(subsumes))), derivations)

@@ -16,20 +16,22 @@ from typing import NamedTuple
 
 from fpack.builders.attest.keys import PrivateKey
 from fpack.builders.distribution.protocol import RepositoryError
-from fpack.store import DAY, base32, threads
+from fpack.store import DAY, base32, canonical, threads
+from fpack.store.canonical import Value
 from fpack.store.closure_file.format import ordered
 from fpack.store.errors import StoreError
 from fpack.store.files.remove import remove_tree
-from fpack.store.path import StorePath
+from fpack.store.path import StorePath, parse
 from fpack.store.store import Store
 
-from . import image_layers, uses
+from . import deletion_mark, image_layers, uses
+from . import index as indexes
 from .cache import Cache, now
 from .errors import CacheError
 from .image_layers import PathInLayer
 from .index import Index
 from .packs import PathContent, group, record_in_layer, write_pack
-from .records import PathRecord
+from .records import PathRecord, decode_record
 from .statements import Realisation, SignedStatement, decode_claims, derivation_id, resolved_id, sign
 
 _WORKERS = 4
@@ -84,16 +86,20 @@ def push(
     written = 0
     statements = _statements(cache, realisations, key)
     signed = sum(len(decode_claims(statement).realisations) for statement in statements)
+    lost: set[StorePath] = set()
     for _ in range(_ATTEMPTS):
-        missing = [content for content in closure if not cache.has(content.path)]
+        missing = [content for content in closure if content.path in lost or not cache.has(content.path)]
         if not missing and not statements:
             break
         paths_written = _write(store, cache, missing, _Layers(store, cache, parts, mounts), progress, check)
         written += paths_written.written
-        cache.publish(Index(now(), paths_written.records, tuple(statements)))
+        named = {content.path for content in missing} if key is not None else set()
+        named.update(parse(row.base) for statement in statements for row in decode_claims(statement).realisations)
+        cache.publish(Index(now(), paths_written.records, tuple(statements), derivations=_makers(store, named)))
         pushed += [content.path for content in missing]
         statements = []
-        # A gc of the cache may have dropped paths meanwhile: look again.
+        # A gc of the cache may have dropped paths, or deleted blobs that were there: look again.
+        lost = _lost(cache, paths_written, check)
         cache.refresh()
     cache.compact()
     new = set(pushed)
@@ -102,6 +108,18 @@ def push(
     if renewed:
         uses.record(cache.repository, renewed)
     return CachePush(tuple(sorted(new)), present, written, signed)
+
+
+def _lost(cache: Cache, written: _Written, check: Callable[[], None]) -> set[StorePath]:
+    """Return the paths whose blobs were there when they were pushed, and are not any more."""
+    if not written.relied:
+        return set()
+    deletion_mark.wait(cache.repository, check)
+    gone = {digest for digest in written.relied if not cache.repository.has_blob(digest)}
+    if not gone:
+        return set()
+    records = (decode_record(base, data) for base, data in written.records.items())
+    return {record.path for record in records if gone & record.blobs.keys()}
 
 
 def _today() -> int:
@@ -132,6 +150,20 @@ def _closure(store: Store, paths: Sequence[StorePath]) -> list[PathContent]:
     ]
 
 
+def _makers(store: Store, paths: Iterable[StorePath]) -> dict[str, bytes]:
+    """Return the derivations that made paths: no evaluation gives those of which other builders make a part."""
+    found = {}
+    for path in paths:
+        bodies: list[Value] = []
+        for output in store.database.outputs_of(path)[: indexes.MAX_MAKERS]:
+            body = store.database.derivation(output.derivation)
+            if body is not None and sum(map(len, bodies)) + len(body) < indexes.MAX_BODIES - 100:
+                bodies.append(body)
+        if bodies:
+            found[path.base] = canonical.encode(bodies)
+    return found
+
+
 def _statements(cache: Cache, realisations: Sequence[Realisation], key: PrivateKey | None) -> list[SignedStatement]:
     """Sign the realisations that this key has not signed in the cache yet."""
     if key is None:
@@ -146,8 +178,11 @@ def _statements(cache: Cache, realisations: Sequence[Realisation], key: PrivateK
 
 
 class _Written(NamedTuple):
+    """What was written. relied: digests of blobs that were there before."""
+
     records: Mapping[str, bytes]
     written: int
+    relied: set[str]
 
 
 class _Layers:
@@ -161,13 +196,17 @@ class _Layers:
         self._parts = parts
         self._mounts = mounts
         self._there: dict[str, bool] = {}
+        self.relied: set[str] = set()  # blobs that were there
 
     def write(self, content: PathContent) -> int:
         """Write the detached files of a path. Return the number of bytes that were transferred."""
         written = 0
         for file in content.files:
             blob = image_layers.source(self._store.tree(content.path), file, self._mounts)
-            written += file.size if self._cache.repository.write_blob(blob) else 0
+            if self._cache.repository.write_blob(blob):
+                written += file.size
+            else:
+                self.relied.add(file.blob_digest)
             self._there[file.blob_digest] = True
         return written
 
@@ -178,6 +217,7 @@ class _Layers:
             return None
         if part.blob_digest not in self._there:
             self._there[part.blob_digest] = self._cache.repository.has_blob(part.blob_digest)
+            self.relied.add(part.blob_digest)
         return record_in_layer(self._store, content, part) if self._there[part.blob_digest] else None
 
 
@@ -203,6 +243,8 @@ def _write(
         made = write_pack(store, inside, Path(directory, str(number)), check)
         try:
             moved = cache.repository.write_blob(made.source())
+            if not moved:
+                layers.relied.add(made.digest)
         finally:
             os.unlink(made.file)
         return (
@@ -235,7 +277,7 @@ def _write(
                 progress(done, total)
     finally:
         remove_tree(directory)
-    return _Written(records, written)
+    return _Written(records, written, layers.relied)
 
 
 class _Finished(NamedTuple):

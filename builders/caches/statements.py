@@ -16,6 +16,7 @@ from fpack.store import canonical
 from fpack.store.errors import InvalidName, NotCanonical
 from fpack.store.path import parse
 
+from .bounded import BoundedReader
 from .errors import BadIndex, CacheError
 
 _DOMAIN = b"fpack cache realisations 1\0"
@@ -23,6 +24,7 @@ FORMAT = "fpack cache realisations 1"
 _ID = 21
 _MAX_KEY, _MAX_SIGNATURE = 1 << 10, 1 << 8
 MAX_PAYLOAD = 64 << 20
+_MAX_REALISATIONS = 1 << 20
 
 
 class Realisation(NamedTuple):
@@ -75,30 +77,38 @@ def sign(key: PrivateKey, time: int, realisations: list[Realisation]) -> SignedS
             "The key cannot sign for a cache", where=key.public.name, why="caches use Ed25519 keys",
             hint="fpack key generate NAME",
         )  # fmt: skip
-    rows = [list(row) for row in sorted(set(realisations))]
-    payload = canonical.encode({"format": FORMAT, "time": time, "realisations": rows})
+    payload = _payload(StatementClaims(time, tuple(sorted(set(realisations)))))
     return SignedStatement(key.public.spki, payload, key.sign(_DOMAIN + payload))
 
 
 def decode_claims(statement: SignedStatement) -> StatementClaims:
     """Return the claims of a statement whose signature was verified. Raise BadIndex if they are not valid."""
     try:
-        value = canonical.decode(statement.payload)
-        time, rows = value["time"], value["realisations"]
-        if value.keys() != {"format", "time", "realisations"} or value["format"] != FORMAT:
+        reader = BoundedReader(statement.payload)
+        if (reader.map(3), reader.scalar(), reader.scalar(), reader.scalar()) != (3, "format", FORMAT, "realisations"):
             raise ValueError("its fields are not those of a statement")
-        if time.__class__ is not int or not 0 <= time < 1 << 53 or rows.__class__ is not list:
+        realisations = tuple([_realisation(reader) for _ in range(reader.list(_MAX_REALISATIONS))])
+        name, time = reader.scalar(), reader.scalar()
+        reader.end()
+        if name != "time" or time.__class__ is not int or not 0 <= time < 1 << 53:
             raise ValueError("its fields have wrong types")
-        realisations = tuple(map(_realisation, rows))
+        claims = StatementClaims(time, realisations)
+        if _payload(claims) != statement.payload:
+            raise ValueError("it is not in its canonical form")
     except (NotCanonical, InvalidName, KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadIndex("A statement of a cache is not valid", why=str(error)[:200]) from None
-    return StatementClaims(time, realisations)
+    return claims
 
 
-def _realisation(row: object) -> Realisation:
-    if not isinstance(row, list) or len(row) != len(Realisation._fields):
+def _payload(claims: StatementClaims) -> bytes:
+    rows = [list(row) for row in claims.realisations]
+    return canonical.encode({"format": FORMAT, "time": claims.time, "realisations": rows})
+
+
+def _realisation(reader: BoundedReader) -> Realisation:
+    if reader.list(len(Realisation._fields)) != len(Realisation._fields):
         raise ValueError("a realisation has other fields")
-    id_, output, base = row
+    id_, output, base = reader.scalar(), reader.scalar(), reader.scalar()
     if not isinstance(id_, bytes) or len(id_) != _ID or not isinstance(output, str) or not isinstance(base, str):
         raise ValueError("a realisation has fields of wrong types")
     if parse(base).base != base:

@@ -16,9 +16,11 @@ from functools import partial
 from fpack.builders.attest.keys import PrivateKey
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import RepositoryError
+from fpack.builders.scheduler.substitution import MadePaths
+from fpack.store import derivation as derivations
 from fpack.store import threads
 from fpack.store.derivation import Output
-from fpack.store.errors import FpackError, InvalidName
+from fpack.store.errors import FpackError, InvalidName, NotCanonical
 from fpack.store.path import StorePath, parse
 from fpack.store.store import Store
 
@@ -43,9 +45,11 @@ class CacheOffer:
         paths: Mapping[str, StorePath],
         used: Callable[[list[StorePath]], None],
         related: Callable[[Iterable[Output], Collection[StorePath]], Mapping[Output, StorePath]],
+        made: Callable[[Iterable[StorePath]], MadePaths],
     ) -> None:
         self._fetcher = fetcher
         self._related = related
+        self._made = made
         self._fetched: list[StorePath] = []
         self._paths = paths
         self._used = used
@@ -62,6 +66,10 @@ class CacheOffer:
     def related(self, outputs: Iterable[Output]) -> Mapping[Output, StorePath]:
         """Return the outputs of other derivations that were fetched with these."""
         return self._related(outputs, frozenset(self._fetched))
+
+    def makers(self) -> MadePaths:
+        """Return the derivations of which the fetched paths are outputs, as far as trusted signers say so."""
+        return self._made(self._fetched)
 
 
 class CacheSubstituter:
@@ -117,6 +125,9 @@ class CacheSubstituter:
             return None
         paths = offer.fetch(lambda done, total: None, lambda: None)
         self._store.adopt(b"", {output: paths[output.name]})
+        made = offer.makers()
+        self._store.plan(made.bodies)
+        self._store.adopt(b"", made.outputs)
         return paths[output.name]
 
     def claim(self, key: bytes) -> bool:
@@ -222,7 +233,7 @@ class CacheSubstituter:
             paths[name] = path
         if not all(map(self._fetcher.has_closure, paths.values())):
             return None
-        return CacheOffer(self._fetcher, paths, self.used.update, self._among)
+        return CacheOffer(self._fetcher, paths, self.used.update, self._among, self._makers)
 
     def _among(self, outputs: Iterable[Output], fetched: Collection[StorePath]) -> Mapping[Output, StorePath]:
         """Return the outputs whose paths are among those that were fetched."""
@@ -234,6 +245,23 @@ class CacheSubstituter:
             if path is not None and path in fetched:
                 found[output] = path
         return found
+
+    def _makers(self, fetched: Iterable[StorePath]) -> MadePaths:
+        """Return the derivations of paths that caches have, if enough signers say that they made these paths."""
+        outputs: dict[Output, StorePath] = {}
+        bodies: dict[bytes, bytes] = {}
+        for path in fetched:
+            for body in {body for cache in self._caches.alive for body in cache.makers(path.base)}:
+                digest = derivations.digest(body)
+                id_ = derivation_id(self._generation, digest)
+                try:
+                    names = [name for name in derivations.decode(body).outputs if self._chosen(id_, name) == path]
+                except NotCanonical:
+                    continue
+                if names:
+                    bodies[digest] = body
+                outputs.update({Output(digest, name): path for name in names})
+        return MadePaths(outputs, bodies)
 
     def _chosen(self, id_: bytes, output: str) -> StorePath | None:
         """Return the path that enough signers name: the one with the most, of the first cache among equals."""

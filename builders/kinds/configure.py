@@ -68,7 +68,6 @@ class ConfigureBuilder(BaseBuilder):
     """The builder of `configure`. Its output holds `data` and `meta`, like that of `root`."""
 
     version = VERSION
-    substitutable = False
     limits = "limits"
 
     def build(self, task: Task) -> Built:

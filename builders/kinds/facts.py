@@ -68,7 +68,6 @@ class FactsBuilder(BaseBuilder):
     """The builder of `facts`. Its output holds `facts`, in the form of `sbom.facts`."""
 
     version = VERSION
-    substitutable = False
 
     def build(self, task: Task) -> Built:
         """Read the path and write its facts."""

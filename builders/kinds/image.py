@@ -87,7 +87,6 @@ class ImageBuilder(BaseBuilder):
     """
 
     version = VERSION
-    substitutable = False
 
     def build(self, task: Task) -> Steps:
         """Plan the layers, request them, and describe the image."""

@@ -71,7 +71,6 @@ class ManifestBuilder(BaseBuilder):
     """
 
     version = VERSION
-    substitutable = False
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -38,7 +38,6 @@ class RelocatedBuilder(BaseBuilder):
     """The builder of `relocated`. Its output holds `data` and `meta`."""
 
     version = VERSION
-    substitutable = False
 
     def build(self, task: Task) -> Built:
         """Write the files of the root with other paths, and the links that replace merged directories."""

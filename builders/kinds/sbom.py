@@ -49,7 +49,6 @@ class SbomBuilder(BaseBuilder):
     """The builder of `sbom`. Its output holds a document for each format, by its name, and the files for `referrer`."""
 
     version = VERSION
-    substitutable = False
 
     def build(self, task: Task) -> Steps:
         """Request the facts, and write the documents."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from fpack.builders.protocol import Cancelled
 from fpack.store.derivation import Derivation, Output
@@ -20,6 +20,13 @@ from fpack.store.store import BuildRecord, Store
 
 from .reporter import BuildOutcome, Reporter
 from .run import Result
+
+
+class MadePaths(NamedTuple):
+    """Outputs of derivations, and the encoded derivations by digest."""
+
+    outputs: Mapping[Output, StorePath]
+    bodies: Mapping[bytes, bytes]
 
 
 class Offer(Protocol):
@@ -33,6 +40,9 @@ class Offer(Protocol):
 
     def related(self, outputs: Iterable[Output]) -> Mapping[Output, StorePath]:
         """Return the paths of those outputs of other derivations that the store has now, as far as caches say."""
+
+    def makers(self) -> MadePaths:
+        """Return the derivations of which the fetched paths are outputs, as far as caches say."""
 
 
 class Substituter(Protocol):
@@ -86,6 +96,11 @@ class SubstitutionRun:
             # The closure has outputs of inputs, such as the slices of a root: record what made them.
             if related := self._offer.related([*self._drv.inputs, *self._drv.candidates]):
                 self._store.adopt(b"", related)
+            # Builders make derivations that no evaluation gives, such as those of layers. Manifests name them.
+            made = self._offer.makers()
+            if made.outputs:
+                self._store.plan(made.bodies)
+                self._store.adopt(b"", made.outputs)
             return Result(paths=paths, outcome=BuildOutcome.SUBSTITUTED)
         except (Cancelled, StoreError) as error:
             return Result(error=error)

@@ -5,6 +5,7 @@ import io
 import shutil
 import tarfile
 import time
+import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -21,11 +22,20 @@ from fpack.builders.caches.errors import BadContent, BadIndex, CacheError, Rolle
 from fpack.builders.caches.fetch import Fetcher
 from fpack.builders.caches.index import Index, IndexTag, decode, parse_tag
 from fpack.builders.caches.records import DetachedFile, PathRecord, decode_record
-from fpack.builders.caches.statements import Realisation, SignedStatement, derivation_id, sign
+from fpack.builders.caches.statements import (
+    FORMAT,
+    Realisation,
+    SignedStatement,
+    decode_claims,
+    derivation_id,
+    sign,
+)
+from fpack.builders.caches.substitution import CacheSubstituter
 from fpack.builders.caches.unpack import unpack
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry, BlobSource
 from fpack.store import canonical
+from fpack.store.derivation import Derivation
 from fpack.store.path import StorePath
 from support.caches import GENERATION, KEY, Graph, Machine, machine
 
@@ -314,6 +324,64 @@ def test_an_index_bomb_is_refused() -> None:
     stream = zstandard.ZstdCompressor().compressobj()
     with pytest.raises(BadIndex):
         decode(stream.compress(bytes(1 << 20)) + stream.flush(), "x")
+
+
+MANY = b"\xdd\x04\x00\x00\x00" + b"\x90" * (60 << 20)  # a list of empty lists
+PATHS = b"\x85\xa6format\x01\xa5paths"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(MANY, id="no record"),
+        pytest.param(PATHS + b"\xdf\x04\x00\x00\x00" + b"\xa0\xc4\x00" * (20 << 20), id="short names"),
+        pytest.param(PATHS + b"\x80\xaastatements" + MANY, id="statements"),
+        pytest.param(PATHS + b"\x80\xaastatements\x90\xa8subsumes" + MANY, id="tags"),
+        pytest.param(b"\x91" * 100_000, id="nested lists"),
+    ],
+)
+def test_an_index_of_many_small_values_is_refused_before_they_are_built(body: bytes) -> None:
+    """Each byte would become dozens of bytes of memory."""
+    blob = compress(body)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadIndex):
+            decode(blob, "x")
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(body) + (1 << 20)
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_statement_of_many_small_values_is_refused_before_they_are_built() -> None:
+    payload = (
+        b"\x83\xa6format" + canonical.encode(FORMAT) + b"\xacrealisations\xdd\x00\x08\x00\x00" + b"\x90" * (1 << 19)
+    )
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadIndex):
+            decode_claims(SignedStatement(b"", payload, b""))
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_derivations_that_nobody_signed_are_not_recorded(producer: Machine, victim: Machine, graph: Graph) -> None:
+    """The index says which derivations made a path. Who can write it could name any."""
+    top = graph.add("top")
+    built = producer.build(graph, top)
+    producer.push(built)
+    true = graph.bodies[top.derivation]
+    false = Derivation("tree", "other", {"text": "false", "uses": []}).encode()
+    time.sleep(0.002)
+    lists = {built[0].base: canonical.encode([true, false, b"no derivation"])}
+    producer.cache.publish(Index(now(), {}, derivations=lists))
+    victim.cache.refresh()
+    substituter = CacheSubstituter(victim.store, [victim.cache], GENERATION)
+    offer = substituter.of_derivation(top.derivation, ["out"])
+    assert offer is not None and list(offer.fetch(lambda done, total: None, lambda: None).values()) == built
+    made = offer.makers()
+    substituter.close()
+    assert made.outputs == {top: built[0]} and made.bodies == {top.derivation: true}
 
 
 def test_a_huge_index_is_not_fetched() -> None:

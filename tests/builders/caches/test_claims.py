@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from fpack.builders.caches.claims import LONGEST, BuildClaims
+from fpack.builders.caches import claims
+from fpack.builders.caches.claims import LONGEST, RENEWAL, SILENCE, BuildClaims
 from fpack.builders.caches.gc import collect
 from fpack.builders.distribution.layout import DirectoryRepository
 from support.caches import machine
@@ -46,3 +47,40 @@ def test_without_deletion_of_tags_there_are_no_claims(status: int) -> None:
         assert BuildClaims(repository).take(KEY)
         assert BuildClaims(repository).take(KEY)
         assert repository.tags("b-") == ["b-probe"]
+
+
+def test_the_claim_of_a_silent_machine_is_free_after_some_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The waiting machine measures the silence: clocks of machines differ."""
+    now = [1000.0]
+    monkeypatch.setattr(claims.time, "monotonic", lambda: now[0])
+    repository = DirectoryRepository(tmp_path)
+    living, waiting = BuildClaims(repository), BuildClaims(repository)
+    assert living.take(KEY) and not waiting.take(KEY)
+    for _ in range(20):
+        now[0] += RENEWAL
+        living.renew()
+        assert not waiting.take(KEY)
+    assert len(repository.tags("b-alive-")) == 1
+    now[0] += SILENCE - 1
+    assert not waiting.take(KEY)
+    now[0] += 2
+    assert waiting.take(KEY)
+    living.close()
+    waiting.close()
+    assert repository.tags("b-") == []
+
+
+def test_a_machine_shows_that_it_lives_while_it_has_claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "RENEWAL", 0.01)
+    repository = DirectoryRepository(tmp_path)
+    one = BuildClaims(repository)
+    assert one.take(KEY)
+    for _ in range(1000):
+        if repository.tags("b-alive-"):
+            break
+        time.sleep(0.01)
+    assert repository.tags("b-alive-")
+    one.close()
+    assert repository.tags("b-") == []

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fpack.builders.caches import gc, uses
+from fpack.builders.caches import deletion_mark, gc, uses
 from fpack.builders.caches.cache import Cache
 from fpack.builders.caches.check import check
 from fpack.builders.caches.gc import CacheSurvey, collect
+from fpack.builders.caches.index import Index, IndexTag
 from fpack.builders.distribution.protocol import BlobEntry
 from fpack.store import DAY
 from support.caches import Graph, Machine, machine
@@ -123,6 +124,54 @@ def test_a_path_that_is_pushed_meanwhile_stays(
     with machine(tmp_path / "reader") as reader:
         assert check(reader.cache, reader.store).faults == ()
         assert reader.build(graph, top) == paths and reader.builder.built == []
+
+
+def test_a_push_writes_blobs_again_that_a_gc_deleted_before_the_index_named_them(
+    producer: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The push finds the blob there, the gc deletes it, and only then the push writes its index."""
+    graph = Graph()
+    top = graph.add("top")
+    paths = producer.build(graph, top)
+    producer.push(paths)
+    later(monkeypatch, 40)
+    with machine(tmp_path / "other") as other:
+        built = other.build(graph, top, caches=[])
+        monkeypatch.setattr(other.cache, "has", lambda path: False)  # as before a gc wrote its index
+        publish = other.cache.publish
+        collected: list[CacheSurvey] = []
+
+        def after_gc(index: Index) -> IndexTag:
+            if not collected:
+                collected.append(collect(producer.cache, 30))
+                monkeypatch.undo()
+            return publish(index)
+
+        monkeypatch.setattr(other.cache, "publish", after_gc)
+        other.push(built)
+        assert collected[0].freed
+    with machine(tmp_path / "reader") as reader:
+        assert check(reader.cache, reader.store).faults == ()
+        assert reader.build(graph, top) == paths and reader.builder.built == []
+
+
+def test_a_push_waits_for_the_end_of_a_gc_and_not_for_one_that_crashed(
+    producer: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = producer.cache.repository
+    looks: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(deletion_mark.time, "sleep", lambda seconds: looks.append(1))
+        with deletion_mark.marked(repository):
+            (tag,) = repository.tags(deletion_mark.PREFIX)
+            patch.setattr(deletion_mark.time, "monotonic", lambda: 100.0 * len(looks))
+            deletion_mark.wait(repository)
+    assert len(looks) == 6 and repository.tags(deletion_mark.PREFIX) == []
+    repository.write_manifest(manifest(repository), MANIFEST, tag)
+    later(monkeypatch, 1)
+    deletion_mark.wait(repository)
+    collect(producer.cache, 30)
+    assert repository.tags(deletion_mark.PREFIX) == []
 
 
 @pytest.mark.parametrize("field", ["layers", "manifests"])

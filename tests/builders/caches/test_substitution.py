@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zstandard
 from fpack.builders.attest.keys import ED25519, generate
+from fpack.builders.caches import index as indexes
 from fpack.builders.distribution.layout import DirectoryRepository
+from fpack.store import canonical
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.files.tree import scan, tree_digest
 from support.caches import KEY, Graph, Machine, machine
@@ -177,3 +180,31 @@ def test_builds_push_what_caches_are_asked_for(producer: Machine, graph: Graph) 
     producer.build(graph, graph.add("another"), push_to=producer.cache)
     assert [base[33:] for _, index in producer.cache.indexes for base in index.paths if base.endswith("another")]
     assert producer.cache.repository.tags("b-") == []
+
+
+def test_derivations_that_builders_made_are_known_where_their_outputs_were_fetched(
+    producer: Machine, tmp_path: Path, graph: Graph
+) -> None:
+    """A manifest names the derivations of layers, which no evaluation gives."""
+    inner = graph.add("inner")
+    outer = graph.add("outer", "", [inner])
+    (path,) = producer.build(graph, outer)
+    producer.push([path])
+    evaluated = Graph()
+    evaluated.bodies[outer.derivation] = graph.bodies[outer.derivation]  # the reader's evaluation gave no more
+    with machine(tmp_path / "reader") as reader:
+        assert reader.build(evaluated, outer) == [path]
+        assert reader.store.database.built(inner) == producer.store.database.built(inner)
+        made = reader.store.derivation(inner.derivation)
+        assert made is not None and made.name == "inner"
+
+
+def test_indexes_of_the_first_format_are_read_and_written_without_derivations(graph: Graph) -> None:
+    name = f"{'0' * 32}-x"
+    old = {"format": 1, "time": 1, "paths": {name: b"r"}, "statements": [], "subsumes": []}
+    index = indexes.decode(zstandard.ZstdCompressor().compress(canonical.encode(old)), "x")
+    assert index == indexes.Index(1, {name: b"r"}) and canonical.decode(index.body()) == old
+    new = index._replace(derivations={name: canonical.encode([b"body"])})
+    assert indexes.decode(new.encode(), "x") == new and new.makers(name) == [b"body"]
+    joined = indexes.merged([index._replace(time=2), new], 3)
+    assert joined.derivations == new.derivations
