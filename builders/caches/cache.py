@@ -26,13 +26,13 @@ from fpack.store import threads
 from fpack.store.files import replace
 from fpack.store.path import StorePath
 
-from . import index as indexes
-from .artifacts import EMPTY, OCI_MANIFEST, artifact, blob_source
-from .errors import BadIndex
-from .index import Index, IndexTag, parse_tag, tag_of
-from .records import PathRecord
+from .format import index as indexes
+from .format.artifacts import EMPTY, OCI_MANIFEST, artifact, blob_source
+from .format.errors import BadIndex
+from .format.index import Index, IndexTag, parse_tag, tag_of
+from .format.records import PathRecord
+from .format.statements import Realisation, decode_claims
 from .seen import CacheMemory
-from .statements import Realisation, decode_claims
 
 _WORKERS = 8
 _FUTURE = 86_400_000  # milliseconds by which a signer's clock may be ahead

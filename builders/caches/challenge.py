@@ -10,7 +10,7 @@ from fpack.store.derivation import Output
 from fpack.store.path import StorePath
 
 from .cache import Cache
-from .statements import derivation_id, resolved_id
+from .format.statements import derivation_id, resolved_id
 
 AGREE, DIFFER, ALONE, UNKNOWN = "agree", "differ", "alone", "unknown"
 LOCAL, REBUILT = "this machine", "rebuilt here"

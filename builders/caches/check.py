@@ -11,10 +11,10 @@ from fpack.store.files.remove import remove_tree
 from fpack.store.store import Store
 
 from .cache import Cache
-from .errors import BadContent
-from .index import PACK_TYPE
-from .records import DetachedFile, PathRecord
-from .statements import SignedStatement
+from .format.errors import BadContent
+from .format.index import PACK_TYPE
+from .format.records import DetachedFile, PathRecord
+from .format.statements import SignedStatement
 from .unpack import unpack
 
 Progress = Callable[[int, int], None]

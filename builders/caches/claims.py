@@ -16,7 +16,7 @@ import time
 from fpack.builders.distribution.protocol import Repository, RepositoryError
 from fpack.store import threads
 
-from .artifacts import EMPTY, OCI_MANIFEST, artifact, blob_source
+from .format.artifacts import EMPTY, OCI_MANIFEST, artifact, blob_source
 
 PREFIX = "b-"
 LONGEST = 3600  # seconds for which a claim counts by its time: clocks of machines differ

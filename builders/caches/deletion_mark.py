@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 from fpack.builders.distribution.protocol import Repository, RepositoryError
 
-from .artifacts import EMPTY, OCI_MANIFEST, artifact, blob_source
+from .format.artifacts import EMPTY, OCI_MANIFEST, artifact, blob_source
 
 PREFIX = "b-gc-"
 LONGEST = 600  # seconds for which the mark of a gc counts that has crashed

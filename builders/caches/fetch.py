@@ -28,10 +28,10 @@ from fpack.store.store import FinishedOutput, Store
 from . import parallel_unpack
 from .cache import Cache
 from .cache_set import CacheSet
-from .errors import BadContent, CacheError
-from .index import PACK_TYPE
+from .format.errors import BadContent, CacheError
+from .format.index import PACK_TYPE
+from .format.records import DetachedFile, PathRecord
 from .packs import PACK
-from .records import DetachedFile, PathRecord
 from .unpack import unpack
 
 WORKERS = 6

@@ -19,14 +19,14 @@ from fpack.store import DAY
 from fpack.store.path import HASH_CHARS
 
 from . import deletion_mark, uses
-from . import index as indexes
 from .cache import Cache, now
 from .claims import PREFIX as CLAIMS
 from .claims import is_old
-from .errors import BadIndex
-from .index import Index
-from .records import PathRecord
-from .statements import SignedStatement, decode_claims
+from .format import index as indexes
+from .format.errors import BadIndex
+from .format.index import Index
+from .format.records import PathRecord
+from .format.statements import SignedStatement, decode_claims
 
 MAX_DEPTH = 4  # of indexes in indexes
 

@@ -18,7 +18,7 @@ from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.path import StorePath, parse
 from fpack.store.store import Store
 
-from .records import DIGEST, DetachedFile
+from .format.records import DIGEST, DetachedFile
 
 BLOB = "blob"
 _NAMES = {BLOB, "entries", "entries.json", "layer"}  # of the output of a layer

@@ -25,8 +25,8 @@ from fpack.store.files.tree import CHUNK, Directory, Node, tree_digest
 from fpack.store.path import StorePath, make
 from fpack.store.store import Store
 
+from .format.records import DetachedFile, PathRecord
 from .image_layers import PathInLayer
-from .records import DetachedFile, PathRecord
 
 STORE_PREFIX = "fpack/store"
 SMALL = 1 << 20  # bytes of the files of a path that shares a blob

@@ -15,8 +15,8 @@ from fpack.store.canonical import Value
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.writer import TreeWriter
 
-from .errors import BadContent
-from .records import DetachedFile, PathRecord
+from .format.errors import BadContent
+from .format.records import DetachedFile, PathRecord
 from .unpack import IN_MEMORY, unpack
 
 FEWEST = 32  # parts for which a process is worth its start

@@ -25,14 +25,14 @@ from fpack.store.path import StorePath, parse
 from fpack.store.store import Store
 
 from . import deletion_mark, image_layers, uses
-from . import index as indexes
 from .cache import Cache, now
-from .errors import CacheError
+from .format import index as indexes
+from .format.errors import CacheError
+from .format.index import Index
+from .format.records import PathRecord, decode_record
+from .format.statements import Realisation, SignedStatement, decode_claims, derivation_id, resolved_id, sign
 from .image_layers import PathInLayer
-from .index import Index
 from .packs import PathContent, group, record_in_layer, write_pack
-from .records import PathRecord, decode_record
-from .statements import Realisation, SignedStatement, decode_claims, derivation_id, resolved_id, sign
 
 _WORKERS = 4
 _ATTEMPTS = 3

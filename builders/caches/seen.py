@@ -20,7 +20,7 @@ from fpack.store.files import replace
 from fpack.store.locks import FileLock
 from fpack.store.path import StorePath
 
-from .errors import RolledBack
+from .format.errors import RolledBack
 
 FIRST_PAUSE, LONGEST_PAUSE = 30, 600  # seconds for which a cache that did not answer is not asked
 _MAX_FILE = 64 << 20

@@ -28,10 +28,10 @@ from . import uses
 from .cache import Cache, SignedPath
 from .cache_set import CacheSet
 from .claims import BuildClaims
-from .errors import CacheError
 from .fetch import Fetcher
+from .format.errors import CacheError
+from .format.statements import Realisation, derivation_id, resolved_id
 from .push import BackgroundPush
-from .statements import Realisation, derivation_id, resolved_id
 
 _REFRESH = 0.2  # seconds between looks at a cache that other machines push to meanwhile
 

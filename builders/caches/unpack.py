@@ -20,8 +20,8 @@ from fpack.store.files.tree import Directory, Node
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import make
 
-from .errors import BadContent
-from .records import LAYERS, DetachedFile, PathRecord
+from .format.errors import BadContent
+from .format.records import LAYERS, DetachedFile, PathRecord
 
 IN_MEMORY = 4 << 20  # bytes of a tar that is decompressed at once
 _MAX_ENTRIES = 1 << 20

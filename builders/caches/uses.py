@@ -17,7 +17,7 @@ from fpack.store import DAY, base32, canonical
 from fpack.store.errors import NotCanonical
 from fpack.store.path import HASH_BYTES, StorePath
 
-from .artifacts import EMPTY, OCI_MANIFEST, artifact, blob_source
+from .format.artifacts import EMPTY, OCI_MANIFEST, artifact, blob_source
 
 PREFIX = "u-"
 MEDIA_TYPE = "application/vnd.fpack.cache.uses.v1"

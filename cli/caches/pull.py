@@ -82,7 +82,7 @@ def _substituter(workspace: Workspace, addresses: Sequence[str]) -> CacheSubstit
 
 
 def _pull(workspace: Workspace, substituter: CacheSubstituter, text: str | None) -> list[StorePath]:
-    from fpack.builders.caches.errors import CacheError
+    from fpack.builders.caches.format.errors import CacheError
     from fpack.cli.workspace.containers import outputs_of
     from fpack.cli.workspace.project_package import project_package
     from fpack.store.derivation import Output

@@ -14,15 +14,15 @@ import pytest
 import zstandard
 from fpack.builders.attest.keys import ED25519, generate
 from fpack.builders.caches import cache as caches
-from fpack.builders.caches import index as indexes
 from fpack.builders.caches.cache import now
 from fpack.builders.caches.cache_set import CacheSet
 from fpack.builders.caches.check import check
-from fpack.builders.caches.errors import BadContent, BadIndex, CacheError, RolledBack
 from fpack.builders.caches.fetch import Fetcher
-from fpack.builders.caches.index import Index, IndexTag, decode, parse_tag
-from fpack.builders.caches.records import DetachedFile, PathRecord, decode_record
-from fpack.builders.caches.statements import (
+from fpack.builders.caches.format import index as indexes
+from fpack.builders.caches.format.errors import BadContent, BadIndex, CacheError, RolledBack
+from fpack.builders.caches.format.index import Index, IndexTag, decode, parse_tag
+from fpack.builders.caches.format.records import DetachedFile, PathRecord, decode_record
+from fpack.builders.caches.format.statements import (
     FORMAT,
     Realisation,
     SignedStatement,

@@ -9,8 +9,8 @@ import pytest
 from fpack.builders.caches import deletion_mark, gc, uses
 from fpack.builders.caches.cache import Cache
 from fpack.builders.caches.check import check
+from fpack.builders.caches.format.index import Index, IndexTag
 from fpack.builders.caches.gc import CacheSurvey, collect
-from fpack.builders.caches.index import Index, IndexTag
 from fpack.builders.distribution.protocol import BlobEntry
 from fpack.store import DAY
 from support.caches import Graph, Machine, machine

@@ -13,10 +13,10 @@ from fpack.builders.caches import fetch, image_layers
 from fpack.builders.caches.cache import now
 from fpack.builders.caches.cache_set import CacheSet
 from fpack.builders.caches.check import check
-from fpack.builders.caches.errors import BadIndex
+from fpack.builders.caches.format.errors import BadIndex
+from fpack.builders.caches.format.index import Index
+from fpack.builders.caches.format.records import DetachedFile, PathRecord, decode_record
 from fpack.builders.caches.gc import collect
-from fpack.builders.caches.index import Index
-from fpack.builders.caches.records import DetachedFile, PathRecord, decode_record
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Unavailable
 from fpack.builders.oci import spec

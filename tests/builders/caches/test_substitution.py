@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import zstandard
 from fpack.builders.attest.keys import ED25519, generate
-from fpack.builders.caches import index as indexes
+from fpack.builders.caches.format import index as indexes
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.store import canonical
 from fpack.store.derivation import Derivation, Output, digest
