@@ -137,6 +137,27 @@ def test_an_image_is_packed_from_what_a_cache_has(tmp_path: Path) -> None:
     assert users.two("why", "#image", "hello").stdout == users.one("why", "#image", "hello").stdout
 
 
+def test_a_new_machine_packs_what_builds_pushed_without_building_or_downloading(tmp_path: Path) -> None:
+    users = Users(tmp_path, world(tmp_path / "archive"))
+    for user in (users.one, users.two):
+        (user.home / "fpack.fp").write_text(IMAGE)
+    users.one.env |= {"FPACK_CACHE_PUSH": users.address, "FPACK_CACHE_SIGN_WITH": str(users.place / "ci.pem")}
+    users.one("pack", "--sbom", "-o", "image.tar")
+    (users.two.home / "fpack.lock").write_bytes((users.one.home / "fpack.lock").read_bytes())
+    users.two("pack", "--sbom", "-o", "image.tar")
+    builds = json.loads(users.two("history", "--json").stdout)["builds"]
+    made = {(entry["kind"], entry["outcome"]) for entry in builds}
+    assert made == {("image", "substituted"), ("manifest", "substituted"), ("sbom", "substituted")}
+    for name in ("image.tar", "image.manifest.json", "image.spdx.json"):
+        one, two = ((user.home / name) for user in (users.one, users.two))
+        assert not one.exists() or one.read_bytes() == two.read_bytes()
+    # A later change of the image's settings needs neither packages nor layers, and its manifest knows their origin.
+    (users.two.home / "fpack.fp").write_text(IMAGE.replace('linked"', 'linked", env = { A = "b" }'))
+    users.two("pack", "-o", "changed.tar")
+    assert users.two("why", "changed.tar", "hello").stdout == users.one("why", "image.tar", "hello").stdout
+    users.two("verify", "changed.tar")
+
+
 def test_without_caches_their_modules_are_not_loaded(users: Users) -> None:
     program = (
         "import sys; from fpack.cli.main import main; main(['build', '#more', '--no-link']); "
