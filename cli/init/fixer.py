@@ -150,7 +150,7 @@ class Fixer:
             return
         if not lacking and (
             self._accept_old_sources(name, failed)
-            or self._use_older_python(name, failed)
+            or self._know_this_python(name, failed, release)
             or self._install_staged(name, failed)
         ):
             return
@@ -212,13 +212,23 @@ class Fixer:
         self._write(before, after, "", "env", f"the sources are older than the compiler's rules, which {flag} relaxes")
         return True
 
-    def _use_older_python(self, name: str, failed: PhaseFailed) -> bool:
-        """Build with the last Python that generated sources of old versions of Cython are for."""
+    def _know_this_python(self, name: str, failed: PhaseFailed, release: str) -> bool:
+        """Generate sources of an old Cython again, or build with the last Python that they are for."""
         from fpack.builders.exec.messages import is_old_cython
+
+        from .generated_c import generating_commands
 
         before = self._read()
         call = self._call_of(name, failed)
-        if call.function != "python" or has_field(call, "python") or not is_old_cython(failed.log):
+        if call.function != "python" or not is_old_cython(failed.log):
+            return False
+        commands = generating_commands(self._project)
+        if commands and not any(has_field(call, field) for field in ("patch", "patches", "folder")):
+            made = before.with_value(call, "patch", quoted(commands))
+            after = made.with_packages(self._call_in(made, call), "tools", ["cython3"], release)
+            self._write(before, after, "cython3", "tools", "C sources that an old Cython generated")
+            return True
+        if has_field(call, "python") or has_field(call, "patch"):
             return False
         after = before.with_value(call, "python", quoted(OLDER_PYTHON))
         why = f"the C sources are generated for Python {OLDER_PYTHON} and older"
@@ -321,6 +331,11 @@ class Fixer:
         from fpack.lang.syntax.source import read_text
 
         return ProjectText(read_text(self._file, PROJECT_FILE), PROJECT_FILE)
+
+    @staticmethod
+    def _call_in(text: ProjectText, call: PackageCall) -> PackageCall:
+        """Return a call as it is in a changed text."""
+        return next(c for c in text.calls() if (c.attribute, c.name) == (call.attribute, call.name))
 
     def _call_of(self, name: str, failed: PhaseFailed) -> PackageCall:
         """Return the call in the file that made a failed build. Raise _Stop if it is not known."""

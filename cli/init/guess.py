@@ -16,7 +16,8 @@ class Guess(NamedTuple):
     Debian packages that a shell needs besides the build's tools. entrypoint: entrypoint of the image, as items of a
     list. library: there is nothing to run, so there is no image. reasons: sentences that explain the guess. todo: what
     the user has to do before a build. image: fields of the image instead of those for a program, in which `@` stands
-    for the package. image_call: the function that makes the image.
+    for the package. image_call: the function that makes the image. also_installs: commands after those of the phase
+    `install`. directories: those of the image in which its user may write.
     """
 
     call: str
@@ -31,6 +32,8 @@ class Guess(NamedTuple):
     library: bool = False
     image: Sequence[tuple[str, str]] | None = None
     image_call: str = "container"
+    also_installs: str = ""
+    directories: Sequence[str] = ()
 
 
 LIBRARY = "it is a library, so there is no image"

@@ -53,10 +53,20 @@ def python(project: Project) -> Guess | None:
         todo.append("set the image's `entrypoint` to the program to run")
     else:
         reasons += [*program.reasons, f"the image runs {shown(list(program.entrypoint))}"]
-    return Guess(
+    made = Guess(
         "python", name, clean_version(version), fields, ["python3-venv"], program.entrypoint, program.ports, reasons,
         todo, library,
     )  # fmt: skip
+    return _with_state(made, program.state) if program.state else made
+
+
+def _with_state(made: Guess, path: str) -> Guess:
+    """Return a guess whose program writes to a directory of the image in the place of one below the output."""
+    where = f"/var/lib/{made.name}"
+    above = path.rpartition("/")[0]
+    link = f'mkdir -p "$out/{above}"; rm -rf "$out/{path}"; ln -s {where} "$out/{path}"'
+    reasons = [*made.reasons, f"it writes to its instance folder, which is {where}"]
+    return made._replace(also_installs=link, directories=[where], reasons=reasons)
 
 
 def _locked(

@@ -16,7 +16,7 @@ PORT = 8000
 class PythonProgram(NamedTuple):
     """The program of an image. entrypoint: as of a guess; None: there is no program. needs: packages that it needs.
 
-    env: variables of the build.
+    env: variables of the build. state: the directory below the output in which the program writes.
     """
 
     entrypoint: Sequence[str] | None = None
@@ -24,6 +24,7 @@ class PythonProgram(NamedTuple):
     needs: Sequence[str] = ()
     reasons: Sequence[str] = ()
     env: Sequence[tuple[str, str]] = ()
+    state: str = ""
 
 
 _APPLICATION = re.compile(
@@ -110,12 +111,27 @@ def _web(project: Project, used: set[str], installs: bool) -> PythonProgram | No
             continue
         found = _APPLICATION.search(content)
         if found and (found[2] != "Application" or "aiohttp" not in used) and found[2] != "Sanic":
-            return _server(_module(module), found[1], found[2], used, installs)
+            made = _server(_module(module), found[1], found[2], used, installs)
+            return made._replace(state=_state(module, content, found[2], installs))
         factory = _FACTORY.search(content)
         kind = next((name for name in (*_ASGI, "Flask") if re.search(rf"\b{name}\(", content)), None)
         if factory and kind:
-            return _server(_module(module), f"{factory[2]}()", kind, used, installs)
+            made = _server(_module(module), f"{factory[2]}()", kind, used, installs)
+            return made._replace(state=_state(module, content, kind, installs))
     return None
+
+
+def _state(module: str, content: str, kind: str, installs: bool) -> str:
+    """Return Flask's instance directory of a module, if the module uses it. An installed one has it in the prefix."""
+    if kind != "Flask" or not re.search(r"\binstance_(?:path|relative_config)\b", content):
+        return ""
+    path = _module(module).removeprefix("src.")
+    if installs:
+        return f"var/{path.partition('.')[0]}-instance"
+    above = module.rpartition("/")[0]
+    # That of a package lies beside it, and that of a module in the same directory.
+    above = above.rpartition("/")[0] if module.endswith("__init__.py") else above
+    return f"app/{above}/instance" if above else "app/instance"
 
 
 def _server(module: str, name: str, kind: str, used: set[str], installs: bool) -> PythonProgram:

@@ -20,7 +20,7 @@ def render(guess: Guess, release: str) -> str:
     attribute = attribute_of(guess)
     parts = [
         f'debian = import("fpack/debian").{release}\n',
-        _call(attribute, guess.call, _package(guess, release)),
+        _call(attribute, guess.call, _package(guess, release), _change(guess)),
         *([] if guess.library else [_call("image", guess.image_call, _image(guess, attribute))]),
         _call("shell", "shell", [("name", text(attribute)), ("packages", _packages(guess, attribute))]),
     ]
@@ -61,7 +61,17 @@ def _image(guess: Guess, attribute: str) -> list[tuple[str, str]]:
         fields.append(("entrypoint", f"[{', '.join(words)}]"))
     if guess.ports:
         fields.append(("ports", f"[{', '.join(map(str, guess.ports))}]"))
+    if guess.directories:
+        writable = "".join(f"{text(path)} = {{ user = {text('nobody')} }}, " for path in guess.directories)
+        fields.append(("directories", f"{{ {writable[:-2]} }}"))
     return [*fields, ("user", text("nobody"))]
+
+
+def _change(guess: Guess) -> str:
+    """Render what the package does after its phase `install`."""
+    if not guess.also_installs:
+        return ""
+    return '.with(old => {\n  install = old.install + "\\n" + ' + text(guess.also_installs) + "\n})"
 
 
 def _word(word: str, attribute: str) -> str:
@@ -75,6 +85,6 @@ def _packages(guess: Guess, attribute: str) -> str:
     return f"[{', '.join([f'...{attribute}.tools', f'...{attribute}.libs', *names])}]"
 
 
-def _call(name: str, function: str, fields: list[tuple[str, str]]) -> str:
+def _call(name: str, function: str, fields: list[tuple[str, str]], change: str = "") -> str:
     lines = [f"  {field} = {value}" for field, value in fields]
-    return "\n".join([f"{name} = {function} {{", *lines, "}", ""])
+    return "\n".join([f"{name} = {function} {{", *lines, "}" + change, ""])

@@ -224,6 +224,12 @@ def test_sources_of_an_old_cython_get_the_python_that_they_are_for(tmp_path: Pat
     log = "a.cpp:196:12: fatal error: longintrepr.h: No such file or directory"
     outcome = fixer(tmp_path, ("install", log), text=FILE.replace("make {", "python {")).run()
     assert not outcome.reason and '  python = "3.10"\n' in read(tmp_path)
+    (tmp_path / "pyx/a").mkdir(parents=True)
+    for file in ("a/b.pyx", "a/b.cpp", "c.pyx", "c.c", "only.pyx", "own.c"):
+        (tmp_path / "pyx" / file).touch()
+    outcome = fixer(tmp_path / "pyx", ("install", log), text=FILE.replace("make {", "python {")).run()
+    again = "cython3 -2 c.pyx -o c.c; cython3 -2 --cplus a/b.pyx -o a/b.cpp"
+    assert not outcome.reason and f'"{again}"' in read(tmp_path / "pyx") and "debian.cython3" in read(tmp_path / "pyx")
     (tmp_path / "c").mkdir()
     outcome = fixer(tmp_path / "c", ("install", log)).run()
-    assert outcome.reason.endswith("has the header longintrepr.h") and read(tmp_path / "c") == FILE
+    assert outcome.reason == "the log names nothing that a package has" and read(tmp_path / "c") == FILE

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fpack.cli.init import detect
 from fpack.cli.init.detect import Guess, guess
-from fpack.cli.init.gitignore import ignored
+from fpack.cli.init.gitignore import ignored, whole_release
 from fpack.cli.init.project import Project, read_project
 from fpack.cli.init.template import attribute_of, render
 from fpack.lang.evaluator import Evaluator
@@ -229,3 +229,35 @@ def test_a_gitignore_that_is_there_stays_and_so_do_files_of_the_author(tmp_path:
     own = Project("say", {"configure": None, "Makefile": "all:\n", "main.go": None}, frozenset({"say"}))
     text = ignored(_guess({"configure": "", "Makefile": "all:\n"}, name="say"), own)
     assert text is not None and "*.o" in text.split() and not {"/Makefile", "/say", "/configure"} & set(text.split())
+
+
+def test_flasks_instance_folder_is_a_directory_of_the_image() -> None:
+    factory = "def create_app():\n    app = Flask(__name__, instance_relative_config=True)\n"
+    project = '[project]\nname = "shop"\ndependencies = ["flask"]\n[build-system]\nrequires = ["flit_core"]\n'
+    installed = render(_guess({"pyproject.toml": project, "shop/__init__.py": factory}), "trixie")
+    assert 'install = old.install + "\\n" + "mkdir -p \\"$out/var\\"; ' in installed
+    assert 'ln -s /var/lib/shop \\"$out/var/shop-instance\\"' in installed
+    assert 'directories = { "/var/lib/shop" = { user = "nobody" } }' in installed
+    plain = render(_guess({"requirements.txt": HASHED, "web.py": FLASK + "server.instance_path\n"}), "trixie")
+    assert 'ln -s /var/lib/thing \\"$out/app/instance\\"' in plain
+    assert "instance" not in render(_guess({"requirements.txt": HASHED, "web.py": FLASK}), "trixie")
+
+
+def test_an_unpacked_release_keeps_the_files_that_its_gitignore_lists(tmp_path: Path) -> None:
+    files = {
+        "pyproject.toml": '[project]\nname = "x"\n', ".gitignore": "/style.css\nmade/\n*.pyc\n", "style.css": "",
+        "made/data.txt": "", "x.egg-info/PKG-INFO": "", "build/lib.pyc": "",
+    }  # fmt: skip
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    found = _guess({name: None if "/" in name else content for name, content in files.items()})
+    project = read_project(tmp_path)
+    assert whole_release(found, project, tmp_path) == found, "it is a checkout of its author"
+    (tmp_path / "PKG-INFO").write_text("Name: x\n")
+    made = whole_release(found, read_project(tmp_path), tmp_path)
+    assert "source = source(./., { ignored = true })" in render(made, "trixie")
+    assert "data.txt, style.css" in made.reasons[-1] and "pyc" not in made.reasons[-1]
+    assert "source = ./." in render(found, "trixie")
+    (tmp_path / ".git").mkdir()
+    assert whole_release(found, read_project(tmp_path), tmp_path) == found

@@ -162,3 +162,11 @@ def test_a_selection_of_everything_is_the_source(files: Path) -> None:
     before = SourceTree().hash(files, SourceSelection(drop=("docs",)))
     (files / "docs/a.md").write_text("changed")
     assert SourceTree().hash(files, SourceSelection(drop=("docs",))) == before
+
+
+def test_what_git_ignores_can_be_part_of_a_source(files: Path) -> None:
+    (files / ".gitignore").write_text("*\n")
+    (files / ".git").mkdir(exist_ok=True)
+    found = SourceTree().hash(files, SourceSelection(ignored=True))
+    (files / ".gitignore").write_text("# nothing\n")
+    assert SourceTree().hash(files, SourceSelection(ignored=True)) == SourceTree().hash(files) != found
