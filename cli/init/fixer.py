@@ -16,7 +16,7 @@ from fpack.store.errors import FpackError
 
 from .edits import PackageCall, ProjectText, difference, has_field
 from .guess import text as quoted
-from .image_programs import Correction, entries, fit_image, own_programs
+from .introspection.image_programs import Correction, entries, fit_image, own_programs
 from .native.complete import closure
 from .native.staged import STAGED_COMMANDS, staged
 
@@ -216,7 +216,7 @@ class Fixer:
         """Generate sources of an old Cython again, or build with the last Python that they are for."""
         from fpack.builders.exec.messages import is_old_cython
 
-        from .generated_c import generating_commands
+        from .native.generated_c import generating_commands
 
         before = self._read()
         call = self._call_of(name, failed)

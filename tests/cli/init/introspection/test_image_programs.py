@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fpack.cli.init.image_programs import own_programs
+from fpack.cli.init.introspection.image_programs import own_programs
 
 
 def test_an_environment_of_python_has_the_programs_of_the_project_itself(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .edits import ProjectText
-from .native.complete import is_named_as_library, main_program
+from fpack.cli.init.edits import ProjectText
+from fpack.cli.init.native.complete import is_named_as_library, main_program
 
 _MAX_LIST = 1 << 20  # bytes of a list of installed files
 

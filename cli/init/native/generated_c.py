@@ -17,7 +17,7 @@ def generating_commands(project: Path) -> str:
 
     Language level 2 is the default of the versions of Cython that are meant; what a file says itself goes before it.
     """
-    lines = []
+    lines: list[str] = []
     seen = 0
     for directory, folders, files in os.walk(project):
         folders[:] = sorted(name for name in folders if not _SKIPPED.match(name))
