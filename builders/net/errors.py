@@ -146,6 +146,10 @@ def web_page(url: str) -> WrongContent:
 
 def reason_of(error: BaseException) -> str:
     """Return an exception's message, or its class name if it has none."""
+    from http.client import IncompleteRead
+
+    if isinstance(error, IncompleteRead) and error.expected is not None:
+        return f"{error.expected} more bytes were announced"
     return getattr(error, "strerror", None) or str(error) or error.__class__.__name__
 
 
