@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from support.paths import REPOSITORY
-from support.sources import ROOMS
+from support.sources import ROOMS, trees
 
 MOST = 22  # modules in a directory; the verbs and the kinds are one module each
 DATA = {"pkgs", "lang/std"}  # files of the language
@@ -37,11 +37,10 @@ def test_no_directory_is_crowded() -> None:
 
 def test_a_class_name_stands_in_one_file() -> None:
     places = defaultdict(set)
-    for paths in directories().values():
-        for path in paths:
-            for node in ast.parse(path.read_text()).body:
-                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                    places[node.name].add(path.relative_to(REPOSITORY).as_posix())
+    for path, tree in trees().items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].add(path.relative_to(REPOSITORY).as_posix())
     assert {name: sorted(found) for name, found in places.items() if len(found) > 1} == {}
 
 
@@ -78,10 +77,9 @@ def unbounded(statement: ast.stmt) -> list[str]:
 
 def test_the_caches_of_modules_have_bounds() -> None:
     found = set()
-    for paths in directories().values():
-        for path in paths:
-            for node in ast.parse(path.read_text()).body:
-                found |= {f"{path.relative_to(REPOSITORY)} {name}" for name in filled(node) + unbounded(node)}
+    for path, tree in trees().items():
+        for node in tree.body:
+            found |= {f"{path.relative_to(REPOSITORY)} {name}" for name in filled(node) + unbounded(node)}
     assert found == FILLED
 
 
@@ -89,9 +87,8 @@ def test_a_finished_error_is_not_modified() -> None:
     attributes = {"what", "where", "why", "hint", "exit_code", "span", "calls", "others", "failures", "retry_after"}
     found = [
         f"{path.relative_to(REPOSITORY)}:{node.lineno}"
-        for paths in directories().values()
-        for path in paths
-        for node in ast.walk(ast.parse(path.read_text()))
+        for path, tree in trees().items()
+        for node in ast.walk(tree)
         if isinstance(node, ast.Attribute)
         and isinstance(node.ctx, ast.Store)
         and node.attr in attributes

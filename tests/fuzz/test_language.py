@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.programs import files, loose_expressions
+from support.properties import examples
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
@@ -41,19 +42,19 @@ in
 SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-@settings(SLOW, max_examples=60)
+@settings(SLOW, max_examples=examples(60))
 @given(files())
 def test_files_made_by_chance(text: str) -> None:
     target.one_text(text, "file")
 
 
-@settings(SLOW, max_examples=60)
+@settings(SLOW, max_examples=examples(60))
 @given(loose_expressions())
 def test_expressions_made_by_chance(text: str) -> None:
     target.one_text(f"{NAMES}{text}", "expression")
 
 
-@settings(SLOW, max_examples=80)
+@settings(SLOW, max_examples=examples(80))
 @given(st.data())
 def test_texts_of_the_repository_with_mistakes(data: st.DataObject) -> None:
     """Pieces are cut out, doubled, swapped and put in, as careless hands do."""
@@ -68,7 +69,7 @@ def test_texts_of_the_repository_with_mistakes(data: st.DataObject) -> None:
     target.one_text(text, "file")
 
 
-@settings(SLOW, max_examples=150)
+@settings(SLOW, max_examples=examples(150))
 @given(st.text(max_size=80), st.sampled_from(["file", "expression"]))
 def test_any_characters(text: str, start: str) -> None:
     target.one_text(text, start)

@@ -24,6 +24,7 @@ from fpack.store.files.source import SourceTree
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.packages import Packages
+from support.properties import examples
 
 HERE = Path(__file__)
 CASES = HERE.parent / "cases"
@@ -104,7 +105,7 @@ STEPS = ["..", ".", "in", "deep", "up", "absolute", "chain", "outside", "project
 PARTS = st.lists(st.sampled_from(STEPS), min_size=1, max_size=7)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=PARTS, joined=st.booleans())
 def test_no_path_reads_another_file(project: Path, cache: Path, parts: list[str], joined: bool) -> None:
     path = "/".join(parts)
@@ -261,7 +262,7 @@ def made(text: str, order: list[str], cache: Path | None) -> dict[bytes, bytes]:
     return evaluator.derivations
 
 
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(80), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=programs(), order=st.permutations(NAMES))
 def test_the_same_derivations_byte_for_byte(cache: Path, text: str, order: list[str]) -> None:
     first = made(text, NAMES, None)
@@ -272,7 +273,7 @@ def test_the_same_derivations_byte_for_byte(cache: Path, text: str, order: list[
     assert made(text, NAMES, cache) == first
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=programs(), name=st.sampled_from(NAMES))
 def test_evaluating_one_field_makes_the_same_derivations(cache: Path, text: str, name: str) -> None:
     whole = made(text, NAMES, cache)

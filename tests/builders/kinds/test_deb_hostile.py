@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from support import debs, elves
 from support.debs import Item, file, folder, hard_link, symlink
 from support.paths import TESTS
+from support.properties import examples
 from support.task import FakeStore
 
 ARGS = {"package": "hello", "version": "1.0-1", "arch": "amd64"}
@@ -299,7 +300,7 @@ def test_a_bomb_of_members(store: FakeStore) -> None:
     assert "larger than allowed" in str(refused(store, package))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.floats(0, 0.999), st.binary(min_size=1, max_size=12)), min_size=1, max_size=4))
 def test_random_damage(store: FakeStore, patches: list[tuple[float, bytes]]) -> None:
     """A package with some bytes replaced is unpacked inside its tree or refused; nothing else happens."""

@@ -13,6 +13,7 @@ from fpack.builders.payload.machines import MACHINES
 from fpack.builders.payload.meta import LoadFacts
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.properties import examples
 
 GCC = shutil.which("gcc")
 needs_gcc = pytest.mark.skipif(GCC is None, reason="needs gcc")
@@ -191,7 +192,7 @@ def test_cut_off_headers(cut: int) -> None:
     assert elf.elf_facts(reader(Image([(1, 0, 0, 1)]).content[:cut])) is None
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.integers(0, 3), st.integers(0, 3), st.binary(max_size=400))
 def test_random_files(bits: int, order: int, rest: bytes) -> None:
     content = b"\x7fELF" + bytes([bits, order]) + rest
@@ -199,7 +200,7 @@ def test_random_files(bits: int, order: int, rest: bytes) -> None:
     assert facts is None or isinstance(facts, LoadFacts)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 500), st.binary(min_size=1, max_size=8)), max_size=6))
 def test_random_damage(patches: list[tuple[int, bytes]]) -> None:
     strings = b"\0liba.so\0libb.so\0"

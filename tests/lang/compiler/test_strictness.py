@@ -20,6 +20,7 @@ from fpack.lang.syntax.source import Source
 from fpack.store.errors import FpackError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.properties import examples
 
 FUNCTIONS = """
 all({ name, a = [], b = {}, c = "" }) = derivation { kind = "text", name, a, c, ...b }
@@ -129,7 +130,7 @@ def result(text: str) -> Any:
         return "refused" if "depends on itself" in error.what else "fault"
 
 
-@settings(max_examples=300, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=examples(300), suppress_health_check=list(HealthCheck), deadline=None)
 @given(st.integers(0, 1 << 40))
 def test_early_evaluation_changes_no_result(seed: int) -> None:
     strict, lazy = (Programs(Random(seed), lazily).expression(4, []) for lazily in (False, True))

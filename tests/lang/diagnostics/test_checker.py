@@ -14,6 +14,7 @@ from fpack.lang.syntax.source import Source
 from hypothesis import HealthCheck, given, settings
 from support.paths import REPOSITORY, TESTS
 from support.programs import files
+from support.properties import examples
 
 CASES = TESTS / "lang/cases"
 
@@ -159,7 +160,7 @@ def test_the_curated_packages_have_no_warnings(name: str, library: Library) -> N
     assert told((REPOSITORY / "pkgs" / name).read_text(), library, str(REPOSITORY / "pkgs")) == []
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(files())
 def test_any_text_is_checked(text: str) -> None:
     for finding in found(text, Library([REPOSITORY / "lang" / "std"], None)):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from support.nodes import bare
 from support.paths import REPOSITORY
 from support.programs import files, loose_expressions
+from support.properties import examples
 
 TEXTS = sorted(
     str(p.relative_to(REPOSITORY))
@@ -60,7 +61,7 @@ def test_most_lines_of_the_library_keep_their_style(name: str) -> None:
     assert sum(line.strip() in after for line in before) >= 0.8 * len(before)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(250), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(files())
 def test_random_files(text: str) -> None:
     try:
@@ -70,7 +71,7 @@ def test_random_files(text: str) -> None:
     check(text)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(250), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(loose_expressions())
 def test_random_expressions(text: str) -> None:
     try:
@@ -80,7 +81,7 @@ def test_random_expressions(text: str) -> None:
     check(text, "expression")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text(alphabet=' \n\t#"${}[]()=,.:|->abif"&0', max_size=60))
 def test_any_text_is_formatted_or_an_error_with_a_position(text: str) -> None:
     try:
@@ -209,7 +210,7 @@ def test_equal_tokens_have_one_form(name: str, random: Any) -> None:
     assert format_source(Source("t", respaced(text, random)), None) == wanted
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
 @given(files(), st.randoms())
 def test_equal_tokens_of_programs_made_by_chance_have_one_form(text: str, random: Any) -> None:
     try:

@@ -13,6 +13,7 @@ from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.properties import examples
 
 MODULES = ["lists", "records", "strings", "versions"]
 # What the others of a file are made of; users have no need of it.
@@ -61,7 +62,7 @@ PIECES = st.lists(st.sampled_from(["0", "1", "9", "10", "007", "a", "Z", "~", "+
 
 
 @pytest.mark.skipif(shutil.which("dpkg") is None, reason="dpkg says what is right")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(PIECES, PIECES, st.sampled_from(["", "1:"]))
 def test_debian_versions_are_ordered_as_dpkg_orders_them(a: list[str], b: list[str], epoch: str) -> None:
     left, right = epoch + "1" + "".join(a), "1" + "".join(b)
@@ -110,7 +111,7 @@ def test_an_invalid_version_is_an_error_at_its_position(text: str) -> None:
 TEXT = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(TEXT)
 def test_a_shell_reads_a_quoted_word_unchanged(word: str) -> None:
     literal = word.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")

@@ -17,6 +17,7 @@ from fpack.lang.syntax.tree import MAX_DEPTH
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.nodes import bare
+from support.properties import examples
 
 
 def tree(text: str, start: str = "expression") -> Any:
@@ -92,7 +93,7 @@ def compiles(text: str, start: str) -> None:
         assert error.line >= 1 and error.column >= 1 and error.what
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(PIECES, max_size=25), st.sampled_from(["file", "expression"]))
 def test_any_tokens_compile_or_are_an_error_with_a_position(pieces: list[str], start: str) -> None:
     compiles(" ".join(pieces), start)
@@ -123,7 +124,7 @@ def expressions(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.recursive(
         st.one_of(NAMES, st.sampled_from(["1", "2.5", '"s"', "null", "true", "[]", "{}"])), expressions, max_leaves=25
