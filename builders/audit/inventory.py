@@ -28,13 +28,15 @@ class Inventory(NamedTuple):
     """The contents of an image. unidentified: what no vulnerability data can be about, such as builds of the project.
 
     unread: sources whose lock files are not at hand, so that the packages that they name are not known. unlocked:
-    packages of a distribution whose source is not known, because the lock does not have them in this version.
+    packages of a distribution whose source is not known, because the lock does not have them in this version. base: the
+    image on whose layers this one stands, whose own packages are not known, or "".
     """
 
     products: tuple[Product, ...]
     unidentified: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     unlocked: tuple[str, ...] = ()
+    base: str = ""
 
 
 def of_lock(packages: Iterable[tuple[str, LockedDeb]]) -> tuple[Product, ...]:
@@ -111,7 +113,9 @@ class _Reading:
         unidentified |= {parse(origin.path).name for origin in self._builds if not self._is_known(origin)}
         unread = {self._reader.derivations[digest].name for digest in self.sources() if digest not in locked}
         parts = (products.values(), unidentified, unread, unlocked)
-        return Inventory(*(tuple(sorted(part)) for part in parts))  # type: ignore[arg-type]
+        base = self._reader.head.base
+        found = Inventory(*(tuple(sorted(part)) for part in parts))  # type: ignore[arg-type]
+        return found._replace(base=base.name if base is not None else "")
 
     def _present(self) -> Iterator[PathOrigin]:
         """Yield the packages with a file or link in the image, or one that their maintainer scripts made."""

@@ -62,6 +62,26 @@ def subjects(text: str) -> Answer:
     return targets(text, (".fp", *IMAGES))
 
 
+def _references(text: str) -> Answer:
+    """Complete references to images in registries that this machine knows."""
+    from . import references
+
+    return plain(entry for entry in references.known() if entry[0].startswith(text))
+
+
+def _with_references(text: str, answer: Answer) -> Answer:
+    """Return an answer with the references that go on with a text that has a slash or begins none of the others."""
+    if not text or (answer.candidates and "/" not in text):
+        return answer
+    found = list(_references(text).candidates)
+    return Answer("plain" if found else answer.mode, [*answer.candidates, *found])
+
+
+def _image_or_reference(text: str) -> Answer:
+    """Complete image files, and references."""
+    return _with_references(text, subjects(text))
+
+
 def _debugged(text: str) -> Answer:
     """Complete running containers, targets and image files."""
     from . import containers
@@ -76,7 +96,8 @@ def _images(text: str) -> Answer:
     from fpack.cli.workspace.target import IMAGES
 
     found = list(_files(text, IMAGES))
-    return Answer("nospace" if found and all(name.endswith("/") for name, _ in found) else "plain", found)
+    mode = "nospace" if found and all(name.endswith("/") for name, _ in found) else "plain"
+    return _with_references(text, Answer(mode, found))
 
 
 def _project() -> Path | None:
@@ -297,7 +318,8 @@ def _kinds(text: str) -> Answer:
 
 # Parameters of commands, by name.
 COMPLETERS: Mapping[str, Callable[[str], Answer]] = {
-    "what": targets, "target": targets, "image": subjects, "newer": subjects, "images": _images,
+    "what": targets, "target": targets, "image": _image_or_reference, "newer": _image_or_reference, "images": _images,
+    "reference": _references, "references": _references,
     "debugged": _debugged,
     "release": _releases, "releases": _releases,
     "thing": _locked, "packages": _locked, "words": _searched, "updated": _updated,

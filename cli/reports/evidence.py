@@ -83,6 +83,8 @@ def _without(image: AuditedImage, data: Sequence[VulnerabilityData]) -> Iterator
         yield f"{part.ecosystem} {part.release}".rstrip() + f" ({len(part.packages)} packages)"
     if image.inventory.unread:
         yield f"the packages in the lock files of {', '.join(image.inventory.unread)}"
+    if image.inventory.base:
+        yield f"the packages of the base {image.inventory.base}"
     if image.inventory.unidentified:
         yield f"builds and downloads of no registry ({', '.join(image.inventory.unidentified)})"
     for item in data:

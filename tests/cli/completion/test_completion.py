@@ -302,3 +302,30 @@ def test_fish_completes_what_is_typed(known: Fpack, line: str, words: list[str])
         capture_output=True, text=True, env=env, cwd=known.home,
     )  # fmt: skip
     assert done.stderr == "" and [each.partition("\t")[0] for each in done.stdout.splitlines()] == words[-1:]
+
+
+def test_references_that_this_machine_knows(known: Fpack, tmp_path: Path) -> None:
+    """Those that it pushed, that the project names and that podman has; hostile names are left out."""
+    (tmp_path / "fpack.fp").write_text(
+        'image = container { base = oci("registry.example/team/base:2.1@sha256:' + "4b" * 32 + '") }\n'
+    )
+    pushes = tmp_path / "cache" / "fpack" / "pushes"
+    pushes.mkdir(parents=True)
+    tags = '{"1.0": ["sha256:aa", []], "$(touch x)": [], "sha256:bb": []}'
+    (pushes / "localhost:5000.json").write_text('{"format": 1, "repositories": {"team/app": {"tags": ' + tags + "}}}")
+    (pushes / "broken.json").write_text("{")
+    podman = tmp_path / "bin" / "podman"
+    podman.parent.mkdir()
+    podman.write_text("#!/bin/sh\necho quay.example/team/tools:3 '<none>:<none>' 'evil;x/y:1'\n")
+    podman.chmod(0o755)
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PATH": f"{podman.parent}:{os.environ['PATH']}"}
+
+    def found(*words: str) -> set[str]:
+        done = known("__complete", "fish", *words, cwd=tmp_path, env=env)
+        return {line.partition("\t")[0] for line in done.stdout.splitlines()[1:]}
+
+    everything = {"localhost:5000/team/app:1.0", "registry.example/team/base:2.1", "quay.example/team/tools:3"}
+    assert found("pull", "") == everything
+    assert found("patch", "localhost") == {"localhost:5000/team/app:1.0"}
+    assert "registry.example/team/base:2.1" in found("verify", "registry.e")
+    assert not found("size", "") & everything

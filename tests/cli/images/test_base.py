@@ -12,6 +12,7 @@ import pytest
 from support import bases
 from support.program import Fpack, world
 from support.registry import Registry, digest_of
+from support.vulnerabilities import entry, state
 
 PROJECT = """
 debian = import("fpack/debian").trixie
@@ -92,6 +93,16 @@ def test_the_layers_of_the_base_come_first_and_unchanged(fpack: Fpack, registry:
     assert config["config"]["Env"] == ["BASE=1", "PATH=/opt/bin:/usr/bin:/bin"]
     assert config["config"]["Cmd"] == ["/usr/bin/busy"]
     assert len(config["history"]) == len(manifest["layers"])
+
+
+def test_an_audit_says_that_the_packages_of_the_base_are_not_known(
+    fpack: Fpack, registry: Registry, project: Path
+) -> None:
+    base = bases.push(registry)
+    fpack("pack", cwd=write(project, base, FILES))
+    (project / "tracker.json").write_text(json.dumps({"openssl": {"CVE-2026-0001": entry(trixie=state())}}))
+    done = fpack("audit", "app.tar", "--data", "tracker.json", "--json", cwd=project, status=6)
+    assert f"the packages of the base {base} are not known" in done.stdout
 
 
 def test_verify_knows_the_base(fpack: Fpack, registry: Registry, project: Path) -> None:
