@@ -12,8 +12,9 @@ like any other program, gives it the shell's variables and working directory.
 
 from __future__ import annotations
 
+# The module `signal` takes a millisecond to be imported.
+import _signal as signal  # type: ignore[import-not-found]
 import os
-import signal
 import sys
 
 from fpack.light_typing import TYPE_CHECKING

@@ -6,11 +6,12 @@ react. So this module waits for the command itself: a process without a parent i
 
 from __future__ import annotations
 
+# The module `signal` takes a millisecond to be imported.
+import _signal as signal  # type: ignore[import-not-found]
 import errno
 import fcntl
 import os
-import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from fpack.builders.sandbox.isolation import encode
 from fpack.light_typing import NamedTuple
@@ -170,7 +171,7 @@ def _open_variables(env: Mapping[str, str]) -> int:
     return fd
 
 
-def _passer(pid: int) -> signal._HANDLER:
+def _passer(pid: int) -> Callable[[int, object], None]:
     def send(number: int, frame: object) -> None:
         if number != signal.SIGWINCH:
             try:
