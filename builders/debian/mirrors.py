@@ -40,19 +40,18 @@ SNAPSHOT_DELAY = 6 * 3600
 # Ubuntu's mirrors have the packages of amd64 and i386, or, as `ubuntu-ports`, those of the other architectures. Both
 # halves have the same signed indexes.
 PORTS = "ubuntu-ports"
-_ARCHIVE_PATH = re.compile(r"(?:^|/)(debian|debian-security|ubuntu|ubuntu-ports)(?:/\d{8}T\d{6}Z)?/*\Z")
-_PORTS_FILE = re.compile(r"(?:_|/binary-|/Contents-)(?!amd64|i386|all)[a-z0-9]+(?:\.u?deb\Z|\.[a-z]+\Z|/)")
+_ARCHIVE_PATH = r"(?:^|/)(debian|debian-security|ubuntu|ubuntu-ports)(?:/\d{8}T\d{6}Z)?/*\Z"
+_PORTS_FILE = r"(?:_|/binary-|/Contents-)(?!amd64|i386|all)[a-z0-9]+(?:\.u?deb\Z|\.[a-z]+\Z|/)"
 _CODENAMES = "buster|bullseye|bookworm|trixie|forky|duke|sid|oldoldstable|oldstable|stable|testing|unstable"
-_SUITE = re.compile(rf"(?:{_CODENAMES})(?:[-/](?:updates|security|proposed-updates|backports))*\Z")
-_UBUNTU_SUITE = re.compile(r"([a-z]+)(?:-(?:updates|security|proposed|backports))?\Z")
+_SUITE = rf"(?:{_CODENAMES})(?:[-/](?:updates|security|proposed-updates|backports))*\Z"
+_UBUNTU_SUITE = r"([a-z]+)(?:-(?:updates|security|proposed|backports))?\Z"
 # The form of `apt-config dump` and most files; the nested form is not supported. Source: apt.conf(5).
-_SNAPSHOTS = re.compile(
+_SNAPSHOTS = (
     r"""^\s*Acquire::Snapshots::URI(?P<override>::Override)?::"""
     r"""(?:Origin::(?:(?P<debian>Debian)|(?P<ubuntu>Ubuntu))|Label::(?P<security>Debian-Security))"""
-    r"""\s+"(?P<url>[^"\s]+)"\s*;""",
-    re.IGNORECASE | re.MULTILINE,
+    r"""\s+"(?P<url>[^"\s]+)"\s*;"""
 )
-_OPTIONS = re.compile(r"\[[^\]]*\]")
+_OPTIONS = r"\[[^\]]*\]"
 _SCHEMES = ("http", "https", "file", "copy")
 
 
@@ -105,7 +104,7 @@ class Mirrors:
         tail = quote(check_path(path), safe="/+~:=,@")
         bases = [base.url for base in self.bases if base.archive == archive]
         if archive == UBUNTU:
-            ports = _PORTS_FILE.search(path) is not None
+            ports = re.search(_PORTS_FILE, path) is not None
             bases.sort(key=lambda url: (PORTS in url.split("/")) != ports)
         urls = [f"{base}/{tail}" for base in bases]
         snapshot = self._snapshots.get(archive)
@@ -186,7 +185,7 @@ def parse_base(word: str) -> list[MirrorUrl]:
     if equals and archive in (*ARCHIVES, PORTS):
         return [MirrorUrl(UBUNTU if archive == PORTS else archive, _check_url(url))]
     url = _check_url(word)
-    match = _ARCHIVE_PATH.search(urlsplit(url).path)
+    match = re.search(_ARCHIVE_PATH, urlsplit(url).path)
     if match is None:
         return [MirrorUrl(archive, f"{url}/{archive}") for archive in ARCHIVES]
     if match[1] != DEBIAN:
@@ -235,7 +234,7 @@ def apt_snapshots(directory: Path) -> dict[str, str]:
             text = file.read_text("utf-8", "replace")
         except OSError:
             continue
-        for match in _SNAPSHOTS.finditer(text):
+        for match in re.finditer(_SNAPSHOTS, text, re.IGNORECASE | re.MULTILINE):
             url = match["url"].rstrip("/")
             split = _split(url)
             if split is not None and split.scheme in ("http", "https", "file") and _AT in split.path:
@@ -276,7 +275,7 @@ def parse_one_line(text: str) -> list[MirrorUrl]:
     """Parse the distribution's mirrors in a sources.list: `deb [options] URI suite component...`."""
     bases = []
     for line in text.splitlines():
-        words = _OPTIONS.sub(" ", line.partition("#")[0]).split()
+        words = re.sub(_OPTIONS, " ", line.partition("#")[0]).split()
         if len(words) >= 3 and words[0] == "deb":
             bases += _known([words[1]], [words[2]], words[3:])
     return bases
@@ -301,13 +300,13 @@ def _known(uris: Sequence[str], suites: Sequence[str], components: Sequence[str]
     """
     if "main" not in components:
         return []
-    debian = all(_SUITE.match(suite) for suite in suites)
-    named = [_UBUNTU_SUITE.match(suite) for suite in suites]
+    debian = all(re.match(_SUITE, suite) for suite in suites)
+    named = [re.match(_UBUNTU_SUITE, suite) for suite in suites]
     ubuntu = len(components) > 1 and all(found is not None and found[1] in UBUNTU_RELEASES for found in named)
     bases = []
     for uri in uris:
         parts = _split(uri)
-        match = _ARCHIVE_PATH.search(parts.path) if parts is not None and parts.scheme in _SCHEMES else None
+        match = re.search(_ARCHIVE_PATH, parts.path) if parts is not None and parts.scheme in _SCHEMES else None
         if match is None:
             continue
         url = re.sub(r"^copy:", "file:", uri).rstrip("/")

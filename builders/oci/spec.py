@@ -25,11 +25,11 @@ _NAMES = {arch: m.oci if m.variant in (None, "v8") else f"{m.oci}/{m.variant}" f
 # https://github.com/distribution/reference: domain, path components, tag.
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?"
-_NAME = re.compile(rf"(?:{_DOMAIN}/)?{_COMPONENT}(?:/{_COMPONENT})*\Z")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+_NAME = rf"(?:{_DOMAIN}/)?{_COMPONENT}(?:/{_COMPONENT})*\Z"
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z"
+_DIGEST = r"sha256:[0-9a-f]{64}\Z"
 # The tags of signatures, of signed statements, and of the list of an image's referrers. Layouts of cosign have kinds.
-_ATTACHMENT = re.compile(r"sha256-[0-9a-f]{64}(?:\.sig|\.att)?\Z|dev\.cosignproject\.cosign/(?:sigs|atts)\Z")
+_ATTACHMENT = r"sha256-[0-9a-f]{64}(?:\.sig|\.att)?\Z|dev\.cosignproject\.cosign/(?:sigs|atts)\Z"
 MAX_NAME = 255
 
 
@@ -70,12 +70,12 @@ def is_attachment(entry: Any) -> bool:
     """Tell whether an entry of an index is by its tag, or cosign's kind, not an image, but holds signatures of one."""
     given = entry.get("annotations") if isinstance(entry, dict) else None
     names = [given.get(key) for key in ("org.opencontainers.image.ref.name", "kind")] if isinstance(given, dict) else []
-    return any(isinstance(name, str) and _ATTACHMENT.match(name) is not None for name in names)
+    return any(isinstance(name, str) and re.match(_ATTACHMENT, name) is not None for name in names)
 
 
 def is_name(name: str) -> bool:
     """Tell whether `name` is a valid image name in a registry, without a tag."""
-    return bool(_NAME.match(name)) and len(name) <= MAX_NAME
+    return bool(re.match(_NAME, name)) and len(name) <= MAX_NAME
 
 
 def check_name(name: str, tag: str) -> None:
@@ -83,7 +83,7 @@ def check_name(name: str, tag: str) -> None:
     if not is_name(name):
         why = "a name has lowercase letters and digits, separated by single . _ - and, between components, /"
         raise BuildError(f"{name!r} cannot be the name of an image", why=why)
-    if not _TAG.match(tag):
+    if not re.match(_TAG, tag):
         why = "a tag has at most 128 letters, digits, _ . and -, and does not begin with . or -"
         raise BuildError(f"{tag!r} cannot be the tag of an image", why=why)
 
@@ -179,6 +179,6 @@ def docker_manifest(config: str, layers: Sequence[str], name: str, tag: str) -> 
 
 def blob_path(digest_: str) -> str:
     """Return the path of a blob in a layout. Raise ValueError for an invalid digest, which could lead out of it."""
-    if not _DIGEST.match(digest_):
+    if not re.match(_DIGEST, digest_):
         raise ValueError(f"{digest_!r} is not a digest")
     return "blobs/" + digest_.replace(":", "/")

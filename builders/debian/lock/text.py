@@ -28,25 +28,23 @@ _PACKED = rf"(?= packed(?:-sha512)?=)(?: packed=({_DIGEST}))?(?: packed-sha512=(
 _SIZE = r"\d{1,15}"
 _PATH = r"(?!/)(?!(?:\S*/)?\.{1,2}(?:/|$))[^\s/](?:[^\s]*[^\s/])?"
 _ARCHIVE = r"debian|debian-security|ubuntu"
-_SUITE = re.compile(
-    rf"suite ({_NAME}) ({_NAME}) ({_ARCHIVE}) date=({_DATE}) until=({_DATE}|never) sha256=({_DIGEST})\Z"
-)
-_INDEX = re.compile(
+_SUITE = rf"suite ({_NAME}) ({_NAME}) ({_ARCHIVE}) date=({_DATE}) until=({_DATE}|never) sha256=({_DIGEST})\Z"
+_INDEX = (
     rf"index ({_NAME}) ({_NAME}(?:/{_NAME})?) ({_NAME}){_DIGESTS} size=({_SIZE})"
     rf"{_PACKED} packed-size=({_SIZE}) file=({_PATH})\Z"
 )
-_EARLIER = re.compile(
+_EARLIER = (
     rf"earlier ({_NAME}) ({_NAME}(?:/{_NAME})?) ({_NAME}) ({_ARCHIVE}) date=({_DATE}) until=({_DATE}|never)"
     rf" release=({_DIGEST}){_DIGESTS} size=({_SIZE}){_PACKED} packed-size=({_SIZE}) file=({_PATH})\Z"
 )
-_PACKAGE = re.compile(
+_PACKAGE = (
     rf"package ({_NAME}) ({_NAME}) ({_NAME}) ({_VERSION}) arch=({_NAME}) source=({_NAME})(?:=({_VERSION}))?"
     rf" archive=({_ARCHIVE}) date=({_DATE}) size=({_SIZE}){_DIGESTS} file=({_PATH})\Z"
 )
-_CLOSURE = re.compile(rf"closure ({_NAME}) ({_NAME}) ({_NAME}(?: {_NAME})*)\Z")
-_MEMBER = re.compile(rf"  ({_NAME}):((?: {_NAME})*)\Z")
-_ANSWER = re.compile(r"resolved ([a-z][a-z0-9-]{0,30}) (\{.*\})\Z")
-_HEADER = re.compile(rf"{HEADER} (\d{{1,6}})\Z")
+_CLOSURE = rf"closure ({_NAME}) ({_NAME}) ({_NAME}(?: {_NAME})*)\Z"
+_MEMBER = rf"  ({_NAME}):((?: {_NAME})*)\Z"
+_ANSWER = r"resolved ([a-z][a-z0-9-]{0,30}) (\{.*\})\Z"
+_HEADER = rf"{HEADER} (\d{{1,6}})\Z"
 
 
 def _format(lock: Lock) -> int:
@@ -117,7 +115,7 @@ def format_lock(lock: Lock) -> str:
 def parse_lock(text: str, where: str = "fpack.lock") -> Lock:
     """Parse a lock. Raise LockCorrupt with the line's number, or LockNewer."""
     lines = text.split("\n")
-    header = _HEADER.match(lines[0])
+    header = re.match(_HEADER, lines[0])
     if header is None:
         _corrupt(where, 1, f"it does not begin with `{HEADER} {PLAIN}`")
     if int(header[1]) > FORMAT:
@@ -137,20 +135,20 @@ def parse_lock(text: str, where: str = "fpack.lock") -> Lock:
             _object(line[2:], where, number)
             lock.answers[answer] += (line[2:],)
         elif line.startswith("  "):
-            match = _MEMBER.match(line)
+            match = re.match(_MEMBER, line)
             if match is None or members is None:
                 _corrupt(where, number, f"not a member of a closure: {line.strip()[:80]!r}")
             if match[1] in members:
                 _corrupt(where, number, f"duplicate {match[1]} in a closure")
             members[match[1]] = tuple(match[2].split())
         elif line.startswith("closure "):
-            match = _CLOSURE.match(line)
+            match = re.match(_CLOSURE, line)
             if match is None:
                 _corrupt(where, number, f"not a closure: {line[:80]!r}")
             members, answer = {}, None
             _add(lock.closures, (match[1], match[2], tuple(match[3].split())), members, where, number)
         elif line.startswith("resolved "):
-            match = _ANSWER.match(line)
+            match = re.match(_ANSWER, line)
             if match is None:
                 _corrupt(where, number, f"not an answer: {line[:80]!r}")
             _object(match[2], where, number)
@@ -185,7 +183,7 @@ def canonical_json(value: Any) -> str:
 
 
 def _fact(lock: Lock, line: str, where: str, number: int) -> None:
-    if match := _PACKAGE.match(line):
+    if match := re.match(_PACKAGE, line):
         release, arch, name, version, own, source, source_version, archive, date, size = match.groups()[:10]
         sha256, sha512, file = match.groups()[10:]
         package = PackagePin(
@@ -202,15 +200,15 @@ def _fact(lock: Lock, line: str, where: str, number: int) -> None:
             sha512 or "",
         )
         _add(lock.packages, (release, arch, name), package, where, number)
-    elif match := _SUITE.match(line):
+    elif match := re.match(_SUITE, line):
         release, suite, archive, date, until, digest = match.groups()
         end = None if until == "never" else _date(until, where, number)
         pin = SuitePin(release, suite, archive, _date(date, where, number), end, digest)
         _add(lock.suites, (release, suite), pin, where, number)
-    elif match := _INDEX.match(line):
+    elif match := re.match(_INDEX, line):
         release, suite, arch = match.groups()[:3]
         _add(lock.indexes, (release, suite, arch), _index_pin(*match.groups()[3:]), where, number)
-    elif match := _EARLIER.match(line):
+    elif match := re.match(_EARLIER, line):
         release, label, arch, archive, date, until, signed = match.groups()[:7]
         end = None if until == "never" else _date(until, where, number)
         pin = SuitePin(release, label.partition("/")[0], archive, _date(date, where, number), end, signed)
