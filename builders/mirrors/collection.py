@@ -15,7 +15,19 @@ from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import ManifestDocument, Repository, RepositoryError
 from fpack.store.locks import FileLock
 
-from .kept_lock import LOCK_TAG, MAX_MANIFEST, USE_TAG, StoredLock, lock_tag, parse, stored_lock, use_tags
+from .kept_lock import (
+    LOCK_TAG,
+    MAX_MANIFEST,
+    USE_TAG,
+    StoredLock,
+    identities,
+    last_uses,
+    lock_tag,
+    parse,
+    stored_lock,
+    use_tag,
+    use_tags,
+)
 
 MAX_MANIFESTS = 100_000
 
@@ -62,11 +74,20 @@ def collect(
     return CollectedLocks(names, len(unneeded), sum(candidates[digest] for digest in unneeded), False)
 
 
+def date(repository: Repository, now: float) -> None:
+    """Record a use in this week of the kept locks without any, so that later collections know their age."""
+    tags = repository.tags()
+    uses = last_uses(tags)
+    for identity in identities([tag for tag in tags if tag.startswith(LOCK_TAG)]):
+        if identity not in uses and (document := repository.manifest(lock_tag(identity))) is not None:
+            repository.write_manifest(document.data, document.media_type, use_tag(identity, now))
+
+
 def _delete(repository: Repository, stored: StoredLock, uses: Sequence[str]) -> None:
     """Delete the tags of a kept lock; in a registry, also its manifest."""
     if isinstance(repository, DirectoryRepository):
-        # The tag of the lock goes first: without it, the lock does not count as kept.
-        for tag in (lock_tag(stored.identity), *uses):
+        # The tag of the lock goes last: what is interrupted leaves a lock without a date, and no date without a lock.
+        for tag in (*uses, lock_tag(stored.identity)):
             repository.delete(tag)
         return
     # Many registries delete no tags, but those of a manifest with it.

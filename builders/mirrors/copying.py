@@ -23,8 +23,8 @@ def copy_lock(source: Repository, target: Repository, identity: str, now: float)
         return KeepResult(found.digest, True)
     sent = copy_blobs(source, target, _entries(stored))
     data = stored.manifest.data
-    target.write_manifest(data, MANIFEST, use_tag(identity, now))
-    target.write_manifest(data, MANIFEST, lock_tag(identity))
+    for tag in (lock_tag(identity), use_tag(identity, now)):  # in the order of `keeping.keep`
+        target.write_manifest(data, MANIFEST, tag)
     size = sum(stored.blobs.values())
     return KeepResult(stored.manifest.digest, False, len(stored.blobs), size, len(sent), sum(sent))
 

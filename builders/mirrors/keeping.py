@@ -1,7 +1,7 @@
 """Keep everything that a lock pins in a repository: write the files that it lacks, then one artifact that names all.
 
-The artifact has a tag of what was asked for, so that keeping it again is one request. A second tag, of the week, says
-when it was last asked for. Files that were written before an interruption are not written again.
+The artifact has a tag of what was asked for. A second tag, of the week, says when it was last asked for. It is written
+last, so that keeping the lock again is one request. Files that were written before an interruption are not written again.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def is_kept(repository: Repository, identity: str, now: float, tag: str = "") ->
     tag: another one that must name the artifact.
     """
     found = repository.resolve(use_tag(identity, now))
-    if found is not None:
+    if found is not None and _is_tagged(repository, identity, found.digest):
         if tag and ((own := repository.resolve(tag)) is None or own.digest != found.digest):
             document = repository.manifest(found.digest)
             if document is None:
@@ -115,12 +115,13 @@ def keep(repository: Repository, request: KeepRequest, now: float, *, tag: str =
         config = encode_config(lock)
         data = encode_manifest(lock, config)
         _write_data(repository, CONFIG, config)
-        # The tag of the lock is the last one: with it, the lock counts as kept.
-        for name in filter(None, (tag, use_tag(request.identity, now))):
+        # The tag of the week is the last one: with it, the lock counts as kept. A collection gives it to a lock that has
+        # none, instead of deleting the lock.
+        for name in filter(None, (tag, lock_tag(request.identity))):
             repository.write_manifest(data, MANIFEST, name)
-        entry = repository.write_manifest(data, MANIFEST, lock_tag(request.identity))
+        entry = repository.write_manifest(data, MANIFEST, use_tag(request.identity, now))
         # A collection that began before may have deleted what was there.
-        if _all_there(repository, present):
+        if _is_tagged(repository, request.identity, entry.digest) and _all_there(repository, present):
             sent = [file.size for file, is_new in written if is_new]
             return KeepResult(entry.digest, False, lock.number, lock.size, len(sent), sum(sent))
     raise RepositoryError(
@@ -172,6 +173,14 @@ def _present(
     with threads.Workers(WORKERS, "looking for files") as workers:
         found = workers.map(look, items)
     return {item: files for item, files in zip(items, found, strict=True) if files is not None}
+
+
+def _is_tagged(repository: Repository, identity: str, digest: str) -> bool:
+    """Return whether a directory still has the tag of a lock. A registry deletes all tags of a manifest with it."""
+    if not repository.name.startswith("file:"):
+        return True
+    found = repository.resolve(lock_tag(identity))
+    return found is not None and found.digest == digest
 
 
 def _all_there(repository: Repository, files: Sequence[KeptFile]) -> bool:

@@ -48,7 +48,7 @@ def command(
     lock is deleted if both say so. A lock that has a tag of its own is left. A registry frees the space by its own
     garbage collection.
     """
-    from fpack.builders.mirrors.collection import collect
+    from fpack.builders.mirrors.collection import collect, date
     from fpack.cli.errors import UsageError
     from fpack.cli.ui.render import megabytes, note
 
@@ -59,6 +59,8 @@ def command(
     opened = open_mirror(mirror, writes=True)
     chosen = _chosen(opened.repository, unused, wanted, drop)
     done = collect(opened.repository, chosen, dry_run=dry_run, say=note)
+    if not dry_run:
+        date(opened.repository, time.time())
     if as_json:
         shared.print_json({"mirror": opened.address, "dry_run": dry_run, **done._asdict()})
         return 0
@@ -90,8 +92,8 @@ def _chosen(repository: Repository, unused: float | None, wanted: Sequence[Path]
     before = time.time() - (unused or 0.0) * DAY
     found = []
     for identity in identities(tags):
-        # A use is known to the week that it was in.
-        if unused is not None and uses.get(identity, 0.0) + WEEK > before:
+        # A use is known to the week that it was in. A lock without one is about to be kept, or that was interrupted.
+        if unused is not None and uses.get(identity, before) + WEEK > before:
             continue
         if texts:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.distribution.layout import DirectoryRepository
-from fpack.builders.distribution.protocol import Corrupt, Unavailable
+from fpack.builders.distribution.protocol import BlobEntry, Corrupt, Unavailable
 from fpack.builders.mirrors import collection, copying
 from fpack.builders.mirrors.keeping import KeepItem, KeepRequest, ObtainedFile, is_kept, keep
 from fpack.builders.mirrors.kept_lock import (
@@ -290,3 +291,67 @@ def test_another_artifact_under_the_tag_is_no_kept_lock(files: Files) -> None:
     assert not is_kept(repository, identity, NOW)
     document = repository.manifest(lock_tag(identity))
     assert document is not None and decode_manifest(document, "here") is None
+
+
+class Stopping(DirectoryRepository):
+    """A directory whose user is killed before the change of a tag with a certain number."""
+
+    left = 1 << 30
+
+    def _changes(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+    def write_manifest(self, data: bytes, media_type: str, tag: str = "") -> BlobEntry:
+        self._changes()
+        return super().write_manifest(data, media_type, tag)
+
+    def delete(self, reference: str) -> bool:
+        self._changes()
+        return super().delete(reference)
+
+
+@pytest.mark.parametrize("changes", range(4))
+@pytest.mark.parametrize("way", ["keep", "copy", "collect"])
+def test_what_counts_as_kept_after_a_kill_is_there(files: Files, tmp_path: Path, way: str, changes: int) -> None:
+    identity = identity_of("a lock", [])
+    source = DirectoryRepository(tmp_path / "source")
+    keep(source, files.request("one"), NOW)
+    repository = Stopping(tmp_path / "mirror")
+    if way == "collect":
+        keep(repository, files.request("one"), NOW)
+    repository.left = changes
+    with contextlib.suppress(KeyboardInterrupt):
+        if way == "keep":
+            keep(repository, files.request("one"), NOW, tag="v1")
+        elif way == "copy":
+            copying.copy_lock(source, repository, identity, NOW)
+        else:
+            collection.collect(repository, [identity], say=lambda text: None)
+    repository.left = 1 << 30
+    # The tags alone decide: a registry is asked for no more.
+    assert repository.resolve(use_tag(identity, NOW)) is None or stored_lock(repository, identity) is not None
+    if is_kept(repository, identity, NOW):
+        assert stored_lock(repository, identity) is not None
+    else:
+        keep(repository, files.request("one"), NOW)
+    collection.date(repository, NOW)
+    assert last_uses(repository.tags()).keys() == {identity}
+
+
+def test_a_lock_that_is_collected_while_it_is_kept_is_kept_again(files: Files, tmp_path: Path) -> None:
+    identity = identity_of("a lock", [])
+    repository = DirectoryRepository(tmp_path / "mirror")
+    keep(repository, files.request("one"), NOW - 10 * WEEK)
+    write, told = repository.write_manifest, []
+
+    def collected_between(data: bytes, media_type: str, tag: str = "") -> BlobEntry:
+        if tag == use_tag(identity, NOW) and not told:
+            told.append(tag)
+            collection.collect(repository, [identity], say=lambda text: None)
+        return write(data, media_type, tag)
+
+    repository.write_manifest = collected_between  # type: ignore[method-assign]
+    keep(repository, files.request("one"), NOW)
+    assert told and is_kept(repository, identity, NOW) and stored_lock(repository, identity) is not None
