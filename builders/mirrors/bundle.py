@@ -10,11 +10,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import stat
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -31,6 +30,8 @@ from fpack.builders.distribution.protocol import (
     Unavailable,
 )
 from fpack.store.errors import FpackError
+from fpack.store.files.scratch import scratch_directory
+from fpack.store.files.sync import FileSystemSync, sync_directory
 
 MAX_MEMBERS = 200_000
 BLOCK = 512
@@ -239,19 +240,27 @@ def write_bundle(directory: Path, file: IO[bytes]) -> int:
     return file.tell()
 
 
-def unpack_bundle(path: Path, directory: Path) -> None:
+def unpack_bundle(path: Path, directory: Path, more: Callable[[Path], list[str]] = lambda new: []) -> list[str]:
     """Unpack a bundle to a directory that does not exist. Each blob is compared with its digest.
 
-    Raise BadBundle, and leave no directory, if the bundle is not valid.
+    more: adds files to the new directory. Return its result. Raise BadBundle if the bundle is not valid. The directory
+    has its name only when all of it is on the disk, so that an interruption leaves none.
     """
     with open(path, "rb") as file:
         members = read_members(file, str(path))
-        directory.mkdir()
-        try:
-            _unpack(file, members, directory, str(path))
-        except BaseException:
-            shutil.rmtree(directory, ignore_errors=True)
-            raise
+        with scratch_directory(directory) as scratch:
+            new = scratch / directory.name
+            new.mkdir()
+            _unpack(file, members, new, str(path))
+            added = more(new)
+            file_system = FileSystemSync(new)
+            try:
+                file_system.sync()
+            finally:
+                file_system.close()
+            os.rename(new, directory)
+            sync_directory(directory.absolute().parent)
+    return added
 
 
 def _unpack(file: IO[bytes], members: dict[str, BundleMember], directory: Path, where: str) -> None:
@@ -274,7 +283,3 @@ def _unpack(file: IO[bytes], members: dict[str, BundleMember], directory: Path, 
     RefIndex((directory / "index.json").read_bytes(), where)
     # The file names the format alone, so its content is not taken over.
     (directory / "oci-layout").write_bytes(_LAYOUT)
-    for root in (blobs, directory):
-        fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        os.fsync(fd)
-        os.close(fd)

@@ -1,7 +1,8 @@
 """Keep everything that a lock pins in a repository: write the files that it lacks, then one artifact that names all.
 
 The artifact has a tag of what was asked for. A second tag, of the week, says when it was last asked for. It is written
-last, so that keeping the lock again is one request. Files that were written before an interruption are not written again.
+last, so that keeping the lock again is one request. Files that were written before an interruption are not written
+again.
 """
 
 from __future__ import annotations
@@ -115,8 +116,8 @@ def keep(repository: Repository, request: KeepRequest, now: float, *, tag: str =
         config = encode_config(lock)
         data = encode_manifest(lock, config)
         _write_data(repository, CONFIG, config)
-        # The tag of the week is the last one: with it, the lock counts as kept. A collection gives it to a lock that has
-        # none, instead of deleting the lock.
+        # The tag of the week is the last one: with it, the lock counts as kept. A collection gives it to a lock that
+        # has none, instead of deleting the lock.
         for name in filter(None, (tag, lock_tag(request.identity))):
             repository.write_manifest(data, MANIFEST, name)
         entry = repository.write_manifest(data, MANIFEST, use_tag(request.identity, now))

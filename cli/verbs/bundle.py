@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +67,18 @@ def _write(file: Path, what: str | None, store_paths: tuple[str, ...], as_json: 
     from fpack.cli.mirrors.closures import add_closures
     from fpack.cli.mirrors.keep import OpenMirror, keep_lock
     from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.files.scratch import scratch_directory
 
     from .lock import lock_all
 
     with Workspace(shared.options(rest)) as workspace:
         lock_all(workspace, what)
         # Beside the file, since the content may be larger than /tmp.
-        with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".fpack-bundle-") as scratch:
-            repository = DirectoryRepository(Path(scratch, "layout"))
+        with scratch_directory(file) as scratch:
+            repository = DirectoryRepository(scratch / "layout")
             target = OpenMirror(str(file), repository)
             report = keep_lock(workspace, target, workspace.evaluator.derivations)
-            closures = add_closures(repository, store_paths, Path(scratch))
+            closures = add_closures(repository, store_paths, scratch)
             with errors(file), replacing(file) as fd, os.fdopen(os.dup(fd), "wb") as out:
                 size = write_bundle(repository.directory, out)
     if as_json:
@@ -100,14 +100,18 @@ def _unpack(file: Path, output: Path | None, as_json: bool) -> int:
     directory = output or file.with_suffix("")
     if directory == file or os.path.lexists(directory):
         raise UsageError(f"{directory} already exists", hint="name a new directory with -o")
+
+    def contents(new: Path) -> list[str]:
+        return [path.name for path in write_contents(DirectoryRepository(new), new)]
+
     try:
-        unpack_bundle(file, directory)
+        names = unpack_bundle(file, directory, contents)
     except OSError as error:
         from fpack.store.errors import StoreError
 
         what = "The bundle cannot be unpacked"
         raise StoreError(what, where=error.filename or str(file), why=error.strerror or "") from None
-    written = write_contents(DirectoryRepository(directory), directory)
+    written = [directory / name for name in names]
     if as_json:
         shared.print_json({"directory": str(directory), "written": [str(path) for path in written]})
         return 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.disks import CannotMount, Disk
-from support.fault_scenarios import FaultRun
+from support.fault_run import FaultRun
 from support.fault_scenarios import run as run
 from support.faults import ALL, CHANGES, FaultOutcome
 from support.program import Fpack, world

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.fault_scenarios import FaultRun
+from support.fault_run import FaultRun
 from support.fault_scenarios import run as run
 from support.faults import CHANGES
 

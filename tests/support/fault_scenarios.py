@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import pytest
-from support.faults import CHANGES, KILL, FaultOutcome, Faults, fast_directory, reset
-from support.program import Fpack, world
+from support.fault_run import FaultRun, Scenario, open_all
+from support.faults import FaultOutcome, Faults, fast_directory
+from support.program import Fpack
+from support.registry import Registry
+from support.transfer_scenarios import TRANSFERS
 
 PROJECT = """
 note = text("note", "see ${./data}/one.txt")
@@ -30,17 +31,6 @@ image = container {
   files    = { "/etc/app.conf" = "a = 1\\n", "/srv/deep" = ./data/deep }
 }
 """
-# Files that fpack writes before it renames them.
-TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8,12}")
-
-
-class Scenario(NamedTuple):
-    """A command. prepare: makes what is there before it. words: its arguments. result: what must be equal each time."""
-
-    name: str
-    prepare: Callable[[Fpack], None]
-    words: Sequence[str]
-    result: Callable[[Fpack, FaultOutcome], str]
 
 
 def _project(fpack: Fpack) -> Path:
@@ -136,95 +126,20 @@ SCENARIOS = {
 SMOKE = "build"
 
 
-class FaultRun:
-    """A scenario with its own home, which is made again before each run. `expected` is the result without a fault."""
-
-    def __init__(self, scenario: Scenario, directory: Path, faults: Faults) -> None:
-        self.scenario = scenario
-        self.faults = faults
-        self.fpack = Fpack(directory / "home", world(directory / "archive"))
-        self.fpack.env["PYTHONDONTWRITEBYTECODE"] = "1"
-        self.store = self.fpack.home / "store"
-        scenario.prepare(self.fpack)
-        self._template = directory / "template"
-        reset(self._template, self.fpack.home)
-        outcome = self.command(scenario.words)
-        assert outcome.status == 0, outcome.err
-        self.expected = scenario.result(self.fpack, outcome)
-        self.command(["doctor", "--store"])
-        faults.warmed()
-
-    def command(self, words: Sequence[str], **fault: object) -> FaultOutcome:
-        """Run a command of the scenario, with a fault or without."""
-        project = self.fpack.home / "project"
-        cwd = project if project.is_dir() else self.fpack.home
-        return self.faults.run(words, cwd=cwd, env=self.fpack.env, under=[self.fpack.home], **fault)  # type: ignore[arg-type]
-
-    def reset(self) -> None:
-        """Undo everything."""
-        reset(self.fpack.home, self._template)
-
-    def calls(self, kinds: Sequence[str] = CHANGES) -> tuple[str, ...]:
-        """Return the calls of one run without a fault."""
-        self.reset()
-        return self.command(self.scenario.words, kinds=kinds, log=True).calls
-
-    def with_fault(self, at: int, error: int = KILL, **fault: object) -> FaultOutcome:
-        """Run the scenario from its beginning, with a fault."""
-        self.reset()
-        return self.command(self.scenario.words, at=at, error=error, **fault)
-
-    def problems(self) -> Iterator[str]:
-        """Yield what is wrong after a fault: with the store now, with a second run, and with what is then left over."""
-        if (self.store / "db" / "fpack.sqlite").exists():
-            doctor = self.command(["doctor", "--store"])
-            if doctor.status:
-                yield f"doctor: {doctor.out}{doctor.err}"
-        again = self.command(self.scenario.words)
-        if again.status:
-            yield f"second run: {again.status} {again.err}"
-            return
-        try:
-            found = self.scenario.result(self.fpack, again)
-        except OSError as error:
-            found = str(error)
-        if found != self.expected:
-            yield f"another result: {found}"
-        # A command that has nothing to write does not look for remains; the next one that writes does.
-        swept = self.command(["gc"])
-        if swept.status:
-            yield f"gc: {swept.err}"
-        yield from self.remains()
-
-    def remains(self) -> Iterator[str]:
-        """Yield the files that only a command that was cut short leaves."""
-        for name in ("tmp", "trash", "partial"):
-            yield from (f"left over: {name}/{entry}" for entry in _names(self.store / name))
-        for entry in _names(self.store / "locks"):
-            if entry.startswith(("build-", "view-", "gc")):
-                yield f"left over: locks/{entry}"
-        for directory in (self.store / "roots", self.fpack.home, self.fpack.home / "project"):
-            found = filter(TEMPORARY.fullmatch, _names(directory))
-            yield from (f"left over: {directory.name}/{entry}" for entry in found)
+# Faults in these are injected by the long form, and by `faults` into the first.
+_LONG = tuple(TRANSFERS)[1:]
 
 
-def _names(directory: Path) -> list[str]:
-    return sorted(os.listdir(directory)) if directory.is_dir() else []
+def _marked(name: str) -> Any:
+    marks = pytest.mark.long if name in _LONG else pytest.mark.faults
+    return pytest.param(name, marks=[] if name == SMOKE else [marks])
 
 
-def open_all(directory: Path) -> None:
-    """Make a directory of read-only directories deletable."""
-    subprocess.run(["chmod", "-R", "u+rwX", str(directory)], check=False, capture_output=True)
-
-
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=[pytest.mark.faults] * (name != SMOKE)) for name in sorted(SCENARIOS)],
-)
+@pytest.fixture(scope="module", params=[_marked(name) for name in [*sorted(SCENARIOS), *TRANSFERS]])
 def run(request: pytest.FixtureRequest) -> Iterator[FaultRun]:
     """A scenario in a directory of its own, which is deleted afterwards."""
     directory = fast_directory()
-    with Faults(directory / "faults") as faults:
-        yield FaultRun(SCENARIOS[request.param], directory, faults)
+    with Registry() as registry, Faults(directory / "faults") as faults:
+        yield FaultRun({**SCENARIOS, **TRANSFERS}[request.param], directory, faults, registry)
     open_all(directory)
     shutil.rmtree(directory)
