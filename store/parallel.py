@@ -14,6 +14,7 @@ from functools import partial
 from . import canonical, processes
 from .canonical import Value
 from .errors import FpackError, StoreError
+from .files.disk_errors import path_of
 
 _TOKEN = 4
 _PARTS = 32  # parts of the work for each process: few, to keep neighbours together, but enough to balance the load
@@ -109,7 +110,7 @@ def _worker(tokens: int, out: int, others: Iterable[int], count: int, parts: int
     except OSError as error:
         _send(
             out,
-            {"what": "A file cannot be used", "where": f"{error.filename or ''}", "why": f"{error.strerror or error}"},
+            {"what": "A file cannot be used", "where": path_of(error), "why": f"{error.strerror or error}"},
         )
     return 0
 

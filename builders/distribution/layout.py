@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from fpack.store.files import replace
+from fpack.store.files.disk_errors import path_of
 from fpack.store.files.sync import sync_directory
 from fpack.store.locks import FileLock
 
@@ -344,7 +345,7 @@ class DirectoryRepository:
             if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
                 kind = Denied
             what = "A directory with an image layout cannot be used"
-            raise kind(what, where=error.filename or self.name, why=error.strerror or str(error)) from None
+            raise kind(what, where=path_of(error) or self.name, why=error.strerror or str(error)) from None
 
 
 def _write(fd: int, data: bytes) -> None:

@@ -6,9 +6,10 @@ is not fetched again, and a layer that the store has is read from it. Nothing is
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -23,11 +24,13 @@ from fpack.store import threads
 from fpack.store.closure_file.self_reference import own_output
 from fpack.store.errors import FpackError, StoreError
 from fpack.store.files.pool import FileNode
+from fpack.store.files.presence import is_present
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.tree import chunks, tree_digest
 from fpack.store.files.writer import TreeWriter
 from fpack.store.locks import build_lock
 from fpack.store.path import StorePath, make, parse
+from fpack.store.sessions.recovery import remove_partial
 from fpack.store.store import FinishedOutput, Store
 
 from .expected_trees import ExpectedImage
@@ -42,11 +45,15 @@ Payloads = Callable[[Mapping[StorePath, Sequence[bytes]]], None]
 
 
 class PulledImage(NamedTuple):
-    """A pulled image. path: of its output. added: the paths that the store did not have. fetched: bytes."""
+    """A pulled image. path: of its output. added: the paths that the store did not have. fetched: bytes.
+
+    is_clean: what was fetched of layers is deleted. If not, the next pull of the image tries again.
+    """
 
     path: StorePath
     added: tuple[StorePath, ...]
     fetched: int
+    is_clean: bool
 
 
 class ImageIntake:
@@ -84,7 +91,9 @@ class ImageIntake:
         wanted = [*record.tables, *record.built, *self.expected.infos, record.image]
         missing = {path for path in wanted if store.info(path) is None or not store.keep([path])}
         if not missing:
-            return PulledImage(record.image, (), 0)
+            # An earlier pull may have been interrupted when all was registered.
+            is_clean = self._delete_blobs(layer.blob.digest for layer in self._head.layers)
+            return PulledImage(record.image, (), 0, is_clean)
         try:
             self._fetch(missing)
             self._complete(missing)
@@ -93,12 +102,18 @@ class ImageIntake:
         finally:
             for writer in self._writers.values():
                 remove_tree(writer.disk)
-        for name in self._kept:
-            lock = build_lock(store.root, name)
-            if lock.try_acquire():
-                remove_tree(store.root / "partial" / name)
-                lock.release()
-        return PulledImage(record.image, tuple(added), self._fetched)
+        return PulledImage(record.image, tuple(added), self._fetched, self._delete_blobs(self._kept))
+
+    def _delete_blobs(self, digests: Iterable[str]) -> bool:
+        """Delete what this and interrupted pulls fetched of layers. Return False if something cannot be deleted."""
+        is_clean = True
+        for name in map(_partial, digests):
+            directory = self._store.root / "partial" / name
+            with contextlib.suppress(OSError):
+                if is_present(directory):
+                    remove_partial(self._store.root, name)
+                    is_clean &= not is_present(directory)
+        return is_clean
 
     # Layers.
 
@@ -143,7 +158,7 @@ class ImageIntake:
         if path not in missing:
             read_layer(layer, rows, self._counted(self._store.tree(path).chunks("blob")), sink)
             return
-        name = f"blob-{layer.blob.digest.removeprefix('sha256:')}"
+        name = _partial(layer.blob.digest)
         with build_lock(self._store.root, name):
             directory = self._store.root / "partial" / name
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -167,7 +182,7 @@ class ImageIntake:
         writer.file("entries.json", [json_form.SEPARATOR.join(json_form.entry_line(row, parts) for row in rows)])
         writer.file("layer", [self.expected.infos[path].encode()])
         with self._lock:
-            self._kept.append(name)
+            self._kept.append(layer.blob.digest)
             self._fetched += blob.fetched
 
     def _counted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -272,6 +287,11 @@ class ImageIntake:
         order = _ordered(references, missing)
         finished = [FinishedOutput(path.name, self._writers[path], references[path], None, path) for path in order]
         return self._store.register_all(b"", finished)
+
+
+def _partial(digest: str) -> str:
+    """Return the name of the directory, in the store's `partial`, for the fetched part of a layer."""
+    return f"blob-{digest.removeprefix('sha256:')}"
 
 
 def _ordered(references: Mapping[StorePath, Sequence[StorePath]], among: set[StorePath]) -> list[StorePath]:

@@ -259,7 +259,11 @@ def unpack_bundle(path: Path, directory: Path, more: Callable[[Path], list[str]]
             finally:
                 file_system.close()
             os.rename(new, directory)
-            sync_directory(directory.absolute().parent)
+            try:
+                sync_directory(directory.absolute().parent)
+            except BaseException:
+                os.rename(directory, new)
+                raise
     return added
 
 

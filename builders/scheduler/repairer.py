@@ -16,6 +16,7 @@ from fpack.store import derivation as derivations
 from fpack.store import path as store_path
 from fpack.store.derivation import Derivation, Output, output_name
 from fpack.store.errors import FpackError, StoreError
+from fpack.store.files.disk_errors import path_of
 from fpack.store.locks import build_lock
 from fpack.store.path import StorePath
 from fpack.store.repair import replace_tree
@@ -119,7 +120,7 @@ class Repairer:
             except FpackError as failure:
                 attempt.error = failure
             except OSError as failure:
-                attempt.error = StoreError(failure.strerror or str(failure), where=str(failure.filename or path))
+                attempt.error = StoreError(failure.strerror or str(failure), where=path_of(failure) or str(path))
             del attempt.makers[0]
         what = "No derivation is recorded that made the path"
         self._errors[path] = attempt.error or StoreError(what, where=str(path))

@@ -90,7 +90,7 @@ class Run:
         if isinstance(error, OSError):
             where = self._drv.name
             known = disk_errors.explain(error, where)
-            return known or StoreError(f"{error.strerror or error}", where=str(error.filename or where))
+            return known or StoreError(f"{error.strerror or error}", where=disk_errors.path_of(error) or where)
         if isinstance(error, MemoryError):
             return StoreError("There is not enough memory", where=self._drv.name, hint="try -j 1")
         for line in "".join(traceback.format_exception(error)).splitlines():

@@ -22,6 +22,7 @@ from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.store import canonical
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import BadTree, FpackError
+from fpack.store.files.disk_errors import path_of
 from fpack.store.files.source import SourceTree
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath, check_name, make
@@ -79,7 +80,7 @@ class SourceIntake:
             try:
                 taken = [self._take_file(found) for found in (path, *(path / name for name in names)) if found.exists()]
             except OSError as error:
-                where, why = str(error.filename or path), error.strerror or str(error)
+                where, why = path_of(error) or str(path), error.strerror or str(error)
                 raise VerifyError("A source cannot be read", where=where, why=why) from None
             if not any(taken):
                 self._problems.append(f"{path} is none of them")

@@ -11,10 +11,11 @@ from fpack.builders.distribution.protocol import NotThere, Repository
 from fpack.builders.mirrors.check import MirrorChecker
 from fpack.builders.mirrors.keeping import KeepItem, KeepResult, blob_source
 from fpack.builders.mirrors.kept_lock import read_config, stored_lock
+from fpack.builders.protocol import Cancelled
 from fpack.cli.ui.render import note
 from fpack.store import derivation
 from fpack.store.derivation import Derivation, Output
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, StoreError
 from fpack.store.path import clean_name
 
 from .content import KeptContent, PinnedFetch
@@ -41,12 +42,15 @@ def complete_lock(workspace: Workspace, repository: Repository, identity: str) -
     for file in bad.values():
         try:
             path = _obtain(content, file)
-            # A damaged blob of the right size would count as written.
-            repository.delete(file.digest)
-            repository.write_blob(blob_source(file, path))
-            sizes.append(file.size)
+        except (StoreError, Cancelled):
+            raise
         except FpackError as error:
             note(f"warning: {file.name} cannot be completed: {error.what}")
+            continue
+        # A damaged blob of the right size would count as written.
+        repository.delete(file.digest)
+        repository.write_blob(blob_source(file, path))
+        sizes.append(file.size)
     return KeepResult(stored.manifest.digest, False, kept.number, kept.size, len(sizes), sum(sizes))
 
 

@@ -15,6 +15,7 @@ from fpack.builders.debian.lock.text import format_lock
 from fpack.builders.debian.suites import labelled, show_date
 from fpack.builders.mirrors.keeping import KeepItem, KeepRequest, ObtainedFile
 from fpack.builders.mirrors.kept_lock import aliases_of, identity_of
+from fpack.builders.protocol import Cancelled
 from fpack.cli.workspace.package_derivations import of_package
 from fpack.store import derivation
 from fpack.store.derivation import Derivation, Output
@@ -111,6 +112,8 @@ class KeptContent:
     def _index(self, fetch: PinnedFetch) -> list[ObtainedFile]:
         try:
             return files_of(fetch, self.realise([fetch])[0])
+        except (StoreError, Cancelled):
+            raise  # the archive may have it
         except FpackError as error:
             self._say(f"warning: {fetch.item.name} is not kept: {_reason(error)}")
             return []
@@ -123,6 +126,8 @@ class KeptContent:
         name = f"{pin.suite} InRelease of {show_date(pin.date)}"
         try:
             archive(self._workspace).pinned(pin)  # its signature is verified
+        except (StoreError, Cancelled):
+            raise
         except FpackError as error:
             self._say(f"warning: {name} is not kept: {_reason(error)}")
             return []

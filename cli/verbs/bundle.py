@@ -108,9 +108,10 @@ def _unpack(file: Path, output: Path | None, as_json: bool) -> int:
         names = unpack_bundle(file, directory, contents)
     except OSError as error:
         from fpack.store.errors import StoreError
+        from fpack.store.files.disk_errors import path_of
 
         what = "The bundle cannot be unpacked"
-        raise StoreError(what, where=error.filename or str(file), why=error.strerror or "") from None
+        raise StoreError(what, where=path_of(error) or str(file), why=error.strerror or "") from None
     written = [directory / name for name in names]
     if as_json:
         shared.print_json({"directory": str(directory), "written": [str(path) for path in written]})

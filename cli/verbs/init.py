@@ -46,6 +46,7 @@ def command(
     from fpack.cli.paths import PROJECT_FILE
     from fpack.cli.ui.render import note, short
     from fpack.store.errors import FpackError
+    from fpack.store.files.disk_errors import path_of
 
     if fix and (only_print or as_json):
         raise UsageError(
@@ -58,7 +59,7 @@ def command(
     try:
         project = read_project(path)
     except OSError as error:
-        raise FpackError("The project cannot be read", where=str(error.filename), why=error.strerror or "") from None
+        raise FpackError("The project cannot be read", where=path_of(error), why=error.strerror or "") from None
     if kind is not None and kind not in KINDS:
         raise UsageError(f"There is no kind {kind!r} of projects", hint=f"the kinds are {', '.join(KINDS)}")
     found = guess(project, kind)

@@ -20,12 +20,16 @@ TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8,12}")
 
 
 class Scenario(NamedTuple):
-    """A command. prepare: makes what is there before it. words: its arguments. result: what must be equal each time."""
+    """A command. prepare: makes what is there before it. words: its arguments. result: what must be equal each time.
+
+    again: what a user does before the command is run again.
+    """
 
     name: str
     prepare: Callable[[Fpack], None]
     words: Sequence[str]
     result: Callable[[Fpack, FaultOutcome], str]
+    again: Callable[[Fpack], None] = lambda fpack: None
 
 
 class FaultRun:
@@ -85,6 +89,7 @@ class FaultRun:
             doctor = self.command(["doctor", "--store"])
             if doctor.status:
                 yield f"doctor: {doctor.out}{doctor.err}"
+        self.scenario.again(self.fpack)
         again = self.command(self.words)
         if again.status:
             yield f"second run: {again.status} {again.err}"

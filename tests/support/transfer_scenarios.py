@@ -127,6 +127,15 @@ def _unpacked(fpack: Fpack, outcome: FaultOutcome) -> str:
     return str(sorted(p.name for p in (fpack.home / "project" / "mirror").rglob("*") if p.is_file() and p.suffix))
 
 
+def _delete_whole(fpack: Fpack) -> None:
+    """Delete the directory if the command made it: then it is whole."""
+    mirror = fpack.home / "project" / "mirror"
+    if mirror.exists():
+        assert (mirror / "fpack.lock").exists() and (mirror / "paths.closure").exists()
+        fpack("mirror", "check", mirror)
+        shutil.rmtree(mirror)
+
+
 def _before_push(fpack: Fpack) -> None:
     fpack("pack", "image", cwd=_project(fpack, IMAGE))
 
@@ -164,7 +173,8 @@ TRANSFERS = {
         Scenario("copy", _before_copy, ["mirror", "fill", "./mirror", "--from", "./first"], _kept),
         Scenario("mirror-gc", _before_collection, ["mirror", "gc", "./mirror", "--wanted", "old.lock"], _kept),
         Scenario("bundle", _before_fill, ["bundle", "app.bundle", "--force"], _bundled),
-        Scenario("unpack", _before_unpack, ["bundle", "--unpack", "app.bundle", "-o", "mirror"], _unpacked),
+        Scenario("unpack", _before_unpack, ["bundle", "--unpack", "app.bundle", "-o", "mirror"], _unpacked,
+                 _delete_whole),
         Scenario("push", _before_push, ["push", "app.tar", REFERENCE, *_TO], lambda fpack, outcome: ""),
         Scenario("pull", _before_pull, ["pull", REFERENCE, *_TO], _pulled),
         Scenario("patch", _before_patch, ["patch", REFERENCE, *_TO], lambda fpack, outcome: ""),

@@ -81,8 +81,9 @@ def pull(
         lambda absent: _payloads(workspace, found.head.lock.packages, found.derivations, absent), progress,
     ).run()  # fmt: skip
     store.used([made.path, *found.record.built], "", f"{remote.name}/{found.head.image.arch}")
-    text = "\n".join([image.platform, *map(str, (made.path, *sorted(found.record.built)))])
-    disk_cache.write(cache_directory() / _DIRECTORY, _key(digest, platform), text.encode())
+    if made.is_clean:
+        text = "\n".join([image.platform, *map(str, (made.path, *sorted(found.record.built)))])
+        disk_cache.write(cache_directory() / _DIRECTORY, _key(digest, platform), text.encode())
     return PullResult(str(remote), digest, image.platform, made.path, made.added, made.fetched)
 
 
