@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .path import StorePath
 
 
+CLAIM_LOCK = "claim-"  # prefix of the lock files of claims of builds in caches
+
+
 def build_lock(root: Path, key: str) -> FileLock:
     """Return the lock of a build. Its holder owns the build's resume directory, `partial/KEY`."""
     return FileLock(root / "locks" / f"build-{key}")

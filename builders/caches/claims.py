@@ -3,6 +3,8 @@
 A claim is a tag `b-KEY-TIME-NAME` on an empty manifest, and a machine that has claims renews a tag `b-alive-TIME-NAME`.
 It only saves work: a machine that sees a claim of another waits for the result, until the claim's owner has removed it
 or is silent. In a repository that deletes no tags, nothing is claimed: a build that failed would be waited for.
+
+A process locks a file with the name of its claims, so that other processes of the same store notice when it was killed.
 """
 
 from __future__ import annotations
@@ -12,9 +14,12 @@ import os
 import re
 import threading
 import time
+from pathlib import Path
 
 from fpack.builders.distribution.protocol import Repository, RepositoryError
 from fpack.store import threads
+from fpack.store.files.presence import is_present
+from fpack.store.locks import CLAIM_LOCK, FileLock
 
 from .format.artifacts import EMPTY, OCI_MANIFEST, artifact, blob_source
 
@@ -29,11 +34,14 @@ _TAG = re.compile(r"b-(?:[0-9a-f]{40}|alive)-([0-9]{13})-([0-9a-f]{16})\Z")
 
 
 class BuildClaims:
-    """The claims of this process in one repository. Close it at the end."""
+    """The claims of this process in one repository. locks: the directory of its store's locks. Close it at the end."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, locks: Path | None = None) -> None:
         self._repository = repository
         self._name = os.urandom(8).hex()
+        self._locks = locks
+        self._locking = threading.Lock()
+        self._lock: FileLock | None = None
         self._held: dict[bytes, str] = {}
         self._seen: dict[str, float] = {}  # tags of others, and when they were first seen
         self._shown: dict[str, float] = {}  # names of others, and when they were last seen to live
@@ -50,6 +58,7 @@ class BuildClaims:
                 return True
             if self._others(key):
                 return False
+            self._show_life()
             tag = self._tag(key.hex())
             self._repository.write_manifest(artifact(()), OCI_MANIFEST, tag)
             self._held[key] = tag
@@ -59,7 +68,7 @@ class BuildClaims:
                 return False
             if self._renewing is None:
                 self._renewing = threads.start(self._renew, "claims")
-        except RepositoryError:
+        except (RepositoryError, OSError):
             pass  # without claims, a derivation may be built twice
         return True
 
@@ -75,6 +84,8 @@ class BuildClaims:
         if self._renewing is not None:
             self._renewing.wait()
         self._delete(self._alive)
+        if self._lock is not None:
+            self._lock.release()
 
     def renew(self) -> None:
         """Show that this process lives, if it has claims."""
@@ -83,6 +94,32 @@ class BuildClaims:
             with contextlib.suppress(RepositoryError):
                 self._repository.write_manifest(artifact(()), OCI_MANIFEST, self._alive)
             self._delete(before)
+
+    def _show_life(self) -> None:
+        """Lock the file by which processes of the same store know that this one lives."""
+        with self._locking:
+            if self._lock is None and self._locks is not None:
+                lock = FileLock(self._locks / f"{CLAIM_LOCK}{self._name}")
+                lock.acquire()
+                self._lock = lock
+
+    def _was_killed(self, name: str) -> bool:
+        """Tell whether the owner of a claim is a dead process of this store. Delete its claims then."""
+        path = self._locks / f"{CLAIM_LOCK}{name}" if self._locks is not None else None
+        if path is None or not is_present(path):
+            return False
+        lock = FileLock(path)
+        if not lock.try_acquire():
+            return False
+        is_clean = False
+        try:
+            for tag in self._repository.tags(PREFIX):
+                if tag.endswith(f"-{name}"):
+                    self._repository.delete(tag)
+            is_clean = True
+        finally:
+            lock.release(keep=not is_clean)
+        return True
 
     def _renew(self) -> None:
         while not self._ended.wait(RENEWAL):
@@ -102,7 +139,7 @@ class BuildClaims:
         found = []
         for tag in self._repository.tags(f"{PREFIX}{key.hex()}-"):
             parsed = _TAG.match(tag)
-            if parsed and parsed[2] != self._name and not is_old(tag):
+            if parsed and parsed[2] != self._name and not is_old(tag) and not self._was_killed(parsed[2]):
                 self._seen.setdefault(tag, now)
                 found.append((tag, parsed[2]))
         if found and now - self._looked > _LOOK:

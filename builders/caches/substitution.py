@@ -101,7 +101,7 @@ class CacheSubstituter:
         self._looked = 0.0
         self._push_to = push_to
         self._pushing = BackgroundPush(store, push_to, key, generation, warn) if push_to is not None else None
-        self._claims = BuildClaims(push_to.repository) if push_to is not None else None
+        self._claims = BuildClaims(push_to.repository, store.root / "locks") if push_to is not None else None
         self.used: set[StorePath] = set()  # paths that were fetched
 
     def of_derivation(self, digest: bytes, outputs: Sequence[str]) -> CacheOffer | None:

@@ -332,10 +332,13 @@ def _json(data: bytes, where: str) -> dict[str, Any]:
 
 
 def _xml(data: bytes, where: str) -> Element:
-    """Parse an answer. Documents that declare entities are refused: they could expand to any size."""
+    """Parse an answer. Documents that declare entities are refused: they could expand to any size.
+
+    A document with null bytes may be UTF-16, in which a declaration has other bytes.
+    """
     from xml.etree.ElementTree import fromstring
 
-    if len(data) > MAX_PAGE or b"<!" in data:
+    if len(data) > MAX_PAGE or b"<!" in data or b"\0" in data:
         raise Corrupt("A list of objects is not valid", where=where)
     try:
         return fromstring(data)

@@ -140,7 +140,7 @@ class CheckedTree:
         try:
             node = scan(os.fspath(self.disk))
         except (BadTree, OSError) as error:
-            raise self.damaged("", str(error)) from None
+            raise self.damaged("", _reason(error)) from None
         if not self.prove(node):
             raise self.damaged("")
         self._read.add(self.path)
@@ -173,10 +173,14 @@ class CheckedTree:
                 for name in sorted(os.listdir(os.fsencode(self.disk))):
                     found[name] = node if name == key else scan(os.fsencode(self.disk) + b"/" + name, 1)
             except (BadTree, OSError) as error:
-                raise self.damaged("", str(error)) from None
+                raise self.damaged("", _reason(error)) from None
         if not self.prove(found):
             raise self.damaged(os.fsdecode(key))
         return _entries(found)
+
+
+def _reason(error: BadTree | OSError) -> str:
+    return (error.strerror or "") if isinstance(error, OSError) else str(error)
 
 
 def _remember(known: dict[Hashable, Entries], path: Hashable, node: Node) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fpack.store import base32
+from fpack.store import DAY, base32
 from fpack.store.database import Database
 from fpack.store.errors import FpackError
 from fpack.store.files.placement import discard, make_movable, place
@@ -21,7 +22,7 @@ from fpack.store.files.presence import is_present
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.sync import sync_directory
 from fpack.store.files.tree import scan, tree_digest
-from fpack.store.locks import FileLock, build_lock, stripe
+from fpack.store.locks import CLAIM_LOCK, FileLock, build_lock, stripe
 from fpack.store.path import parse
 
 REPAIR = "repair-"  # prefix of the trees in `tmp` that replace damaged trees
@@ -59,12 +60,19 @@ def sweep(root: Path, database: Database, pool: Pool, *, thoroughly: bool = Fals
                 os.unlink(path)
     if dead or thoroughly:
         for name in _names(root / "locks"):
-            if name.startswith(_TRANSIENT):
+            if name.startswith(_TRANSIENT) or (name.startswith(CLAIM_LOCK) and _is_old(root / "locks" / name)):
                 with _dead(root / "locks" / name):
                     pass
         _sweep_partial(root, database)
         _sweep_roots(root)
     return dead
+
+
+def _is_old(path: Path) -> bool:
+    """Return whether a file is older than any claim of a build that counts."""
+    with contextlib.suppress(OSError):
+        return time.time() - path.stat().st_mtime > DAY
+    return False
 
 
 def _is_session(name: str) -> bool:

@@ -11,6 +11,7 @@ import lzma
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -58,6 +59,10 @@ from support import decoder_seeds as seeds
 from support.archive import pin_of
 from support.faults import memory
 from support.task import FakeStore
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from remote_decoders import REMOTE
 
 SECONDS = 10.0
 CORPUS = Path(__file__).parent / "corpus"
@@ -327,3 +332,4 @@ DECODERS: dict[str, Decoder] = {
     "vulnerabilities": Decoder(_vulnerabilities, seeds.vulnerability_seeds, text=True),
     "accepted": Decoder(_accepted, lambda: [b'[[accept]]\nid="CVE-1-1"\nreason="x"\nuntil=2026-01-01\n'], text=True),
 }
+DECODERS |= {name: Decoder(*parts) for name, parts in REMOTE.items()}

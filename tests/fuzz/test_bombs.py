@@ -109,6 +109,33 @@ def _zip(count: int, piece: int) -> bytes:
     return body + end + b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, entries, entries, len(end), len(body), 0)
 
 
+def _cache_index(head: bytes, item: bytes) -> bytes:
+    """An index whose statements are a hundred million items, in a small frame that declares its size."""
+    count = 100 * MILLION
+    start = b"\x85\xa6format\x01\xa5paths\x80\xaastatements" + head + count.to_bytes(4, "big")
+    packer = zstandard.ZstdCompressor(level=1).compressobj(size=len(start) + count)
+    pieces = [packer.compress(start)]
+    pieces += [packer.compress(item * MILLION) for _ in range(count // MILLION)]
+    return b"".join(pieces) + packer.flush()
+
+
+def _entities(encoding: str) -> bytes:
+    """The billion laughs."""
+    names = [f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 10)]
+    text = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY e0 "lol">' + "".join(names) + "]><a><Key>&e9;</Key></a>"
+    return text.encode(encoding)
+
+
+def _tar_entry(name: str, kind: bytes, size: int = 0) -> bytes:
+    head = bytearray(512)
+    head[: len(name)] = name.encode()
+    head[124:136] = b"\x80" + size.to_bytes(11, "big") if size else b"%011o\0" % 0
+    head[156:157], head[257:263] = kind, b"ustar\0"
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    return bytes(head)
+
+
 BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "zstd of ten gigabytes": ("zstd", lambda: _repeated(_zstd)),
     "xz of ten gigabytes": ("xz", lambda: _repeated(_xz)),
@@ -162,6 +189,28 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "package with nested alternatives": ("stanza", lambda: b"Package: a\nDepends: " + b"b | " * MILLION),
     "release with a million files": ("release", lambda: b"SHA256:\n" + b" %064d 1 a\n" % 0 * MILLION),
     "release with a million lines": ("inrelease", lambda: b"-----BEGIN PGP SIGNED MESSAGE-----\n" * MILLION),
+    "cache index of empty lists": ("cache-index", lambda: _cache_index(b"\xdd", b"\x90")),
+    "cache index of numbers": ("cache-index", lambda: _cache_index(b"\xdd", b"\x00")),
+    "cache index nested": ("cache-index-body", lambda: b"\x91" * NESTED + b"\xc0"),
+    "cache index of ten gigabytes": ("cache-index", lambda: _repeated(_zstd)),
+    "store record of ten gigabytes": ("store-record", lambda: _repeated(_zstd)),
+    "store record of a hundred million lists": ("store-record", lambda: _cache_index(b"\xdd", b"\x90")),
+    "list of tags with a million": ("registry-answer", lambda: b'\n{"tags":["a"' + b',"a"' * MILLION + b"]}"),
+    "list of tags nested": ("registry-answer", lambda: b'\n{"tags":' + b"[" * MILLION),
+    "list of tags that continues itself": (
+        "registry-answer", lambda: b'</v2/team/app/tags/list?n=2>; rel="next"\n{"tags":["a"]}'
+    ),
+    "bucket list with entities": ("bucket-answer", lambda: _entities("utf-8")),
+    "bucket list with entities in UTF-16": ("bucket-answer", lambda: _entities("utf-16")),
+    "bucket list nested": ("bucket-answer", lambda: b"<a>" * MILLION + b"</a>" * MILLION),
+    "image with a million layers": ("remote-image", lambda: b'\x00{"layers":[' + b"{}," * MILLION + b"{}]}"),
+    "image nested": ("remote-image", lambda: b'\x00{"layers":' + b"[" * MILLION),
+    "kept lock with a million of files": (
+        "kept-config",
+        lambda: b'{"format":1,"identity":"%s","lock":"","files":[' % (b"0" * 40) + b"{}," * MILLION + b"{}]}",
+    ),
+    "bundle of directories": ("bundle", lambda: _tar_entry("blobs", b"5") * (MILLION // 4)),
+    "bundle with a size of 2^63": ("bundle", lambda: _tar_entry("index.json", b"0", 2**63)),
     "lock with a million lines": ("lock", lambda: b"fpack-lock 1\n" + b"closure trixie amd64 a\n" * MILLION),
     "lock with a member of a million": ("lock", lambda: b"fpack-lock 1\nclosure t a a\n  a:" + b" a" * MILLION),
 }  # fmt: skip

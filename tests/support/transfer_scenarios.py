@@ -72,8 +72,14 @@ def _before_pushing_build(fpack: Fpack) -> None:
 
 
 def _cached(fpack: Fpack, outcome: FaultOutcome) -> str:
-    checked = json.loads(fpack("cache", "check", "--content", "--json").stdout)
-    return str({name: value for name, value in checked.items() if name in ("missing", "wrong", "ok")})
+    (checked,) = json.loads(fpack("cache", "check", "--content", "--json").stdout)["caches"]
+    return f"{checked['paths']} paths"
+
+
+def _pushed_later(fpack: Fpack, outcome: FaultOutcome) -> str:
+    """Push the rest: what was built before a fault is not pushed by later builds."""
+    fpack("cache", "push", "other", cwd=fpack.home / "project")
+    return outcome.out + _cached(fpack, outcome)
 
 
 def _result(fpack: Fpack, outcome: FaultOutcome) -> str:
@@ -168,7 +174,7 @@ TRANSFERS = {
         Scenario("substitute", _pushed, ["build", "other"], _result),
         Scenario("cache-push", _before_cache_push,
                  ["cache", "push", "other", "--to", "file://{home}/cache", "--key", "../ci.pem"], _cached),
-        Scenario("pushing-build", _before_pushing_build, ["build", "other"], _cached),
+        Scenario("pushing-build", _before_pushing_build, ["build", "other"], _pushed_later),
         Scenario("fill", _before_fill, ["mirror", "fill", "./mirror", "fpack.lock"], _kept),
         Scenario("copy", _before_copy, ["mirror", "fill", "./mirror", "--from", "./first"], _kept),
         Scenario("mirror-gc", _before_collection, ["mirror", "gc", "./mirror", "--wanted", "old.lock"], _kept),

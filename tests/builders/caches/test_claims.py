@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -84,3 +86,25 @@ def test_a_machine_shows_that_it_lives_while_it_has_claims(tmp_path: Path, monke
     assert repository.tags("b-alive-")
     one.close()
     assert repository.tags("b-") == []
+
+
+def test_the_claim_of_a_killed_process_of_the_same_store_does_not_count(tmp_path: Path) -> None:
+    repository = DirectoryRepository(tmp_path / "cache")
+    (tmp_path / "locks").mkdir()
+    child = os.fork()
+    if not child:
+        killed = BuildClaims(DirectoryRepository(tmp_path / "cache"), tmp_path / "locks")
+        killed.take(KEY)
+        killed.take(bytes(19) + b"x")
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert len(repository.tags("b-0")) == 2
+    assert not BuildClaims(repository).take(KEY), "another machine cannot know"
+    assert not BuildClaims(repository, tmp_path).take(KEY), "nor another store"
+    living = BuildClaims(repository, tmp_path / "locks")
+    assert living.take(KEY)
+    (tag,) = repository.tags("b-0")
+    assert os.listdir(tmp_path / "locks") == [f"claim-{tag[-16:]}"]
+    assert not BuildClaims(repository, tmp_path / "locks").take(KEY), "the owner lives"
+    living.close()
+    assert repository.tags("b-0") == os.listdir(tmp_path / "locks") == []

@@ -1,5 +1,6 @@
 """A repository in a directory: several processes, killed writers, damage, and what other tools read."""
 
+import errno
 import fcntl
 import json
 import os
@@ -153,3 +154,15 @@ def test_a_new_file_that_another_writer_takes_for_a_leftover(tmp_path: Path, mon
     monkeypatch.setattr(fcntl, "flock", locked)
     monkeypatch.setattr(os, "fsync", synced)
     assert write(repository, b"second") and repository.has_blob(digest_of(b"second"))
+
+
+def test_an_error_of_a_call_on_a_descriptor_names_the_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(directory: int) -> list[str]:
+        raise OSError(errno.EIO, "Input/output error", directory)
+
+    monkeypatch.setattr("fpack.builders.distribution.layout.os.listdir", fails)
+    with pytest.raises(RepositoryError) as caught:
+        write(DirectoryRepository(tmp_path), b"data")
+    assert str(tmp_path) in caught.value.where

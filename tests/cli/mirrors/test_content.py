@@ -9,17 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fpack.builders.debian.lock.file import LockFile
 from fpack.builders.kinds import fetch, gomod, npm, pypi
 from fpack.builders.mirrors.keeping import KeepRequest, keep
 from fpack.builders.mirrors.places import KeptPlace, KeptPlaces
 from fpack.builders.net.http import Http
 from fpack.builders.net.origins import Origins
 from fpack.builders.net.registries import proxies_of
-from fpack.builders.protocol import BuildError
-from fpack.cli.mirrors.content import files_of, pinned_fetch
+from fpack.builders.protocol import BuildError, Cancelled
+from fpack.cli.mirrors.content import KeptContent, files_of, pinned_fetch
+from fpack.cli.options import SharedOptions
+from fpack.cli.workspace.workspace import Workspace
 from fpack.store.derivation import Derivation, Output
+from fpack.store.errors import FpackError, StoreFull
 from support.goproxy import GoProxy
 from support.memory_repository import MemoryRepository
+from support.program import Fpack, world
 from support.repositories import digest_of
 from support.task import FakeStore
 
@@ -176,3 +181,27 @@ def test_a_fetch_without_a_digest_is_not_kept() -> None:
     assert pinned_fetch(Output(b"d" * 20), body) is None
     with pytest.raises(BuildError):
         pinned_fetch(Output(b"d" * 20), Derivation("npm", "x", {"path": "", "url": "", "integrity": ""}).encode())
+
+
+@pytest.mark.parametrize("error", [StoreFull("The disk is full"), Cancelled("Interrupted")], ids=["disk", "stop"])
+def test_only_an_index_that_no_archive_has_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: FpackError
+) -> None:
+    fpack = Fpack(tmp_path / "home", world(tmp_path / "archive"))
+    (fpack.home / "fpack.fp").write_text('hello = import("fpack/debian").trixie.hello\n')
+    fpack("lock", "hello")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    options = SharedOptions(lock=fpack.home / "fpack.lock", frozen=True)
+    said: list[str] = []
+    with Workspace(options) as workspace:
+        content = KeptContent(workspace, LockFile(fpack.home / "fpack.lock").lock, {}, said.append)
+        item = next(item for item in content.request().items if item.name.startswith("the index"))
+        monkeypatch.setattr(content, "realise", lambda fetches: fetches and raise_(BuildError("No mirror has it")))
+        assert content.obtain([item]) == [[]] and "is not kept: No mirror has it" in said[0]
+        monkeypatch.setattr(content, "realise", lambda fetches: fetches and raise_(error))
+        with pytest.raises(type(error)):
+            content.obtain([item])
+
+
+def raise_(error: FpackError) -> Any:
+    raise error
