@@ -125,8 +125,9 @@ class FaultRun:
         return self.fpack.home, self.fpack.home / "project"
 
     def _hidden(self) -> set[str]:
-        """Return the names of hidden files beside those that a command writes."""
-        return {name for directory in self._homes for name in _names(directory) if name.startswith(".")}
+        """Return the names of the hidden files of the homes that have no name of a temporary file."""
+        found = {name for directory in self._homes for name in _names(directory) if name.startswith(".")}
+        return {name for name in found if not TEMPORARY.fullmatch(name)}
 
 
 def in_registry(registry: Registry) -> str:
