@@ -15,12 +15,13 @@ from fpack.builders.caches.format.records import decode_record
 from fpack.builders.caches.format.statements import decode_claims
 from fpack.builders.caches.packs import PathContent, write_pack
 from fpack.builders.caches.unpack import unpack
-from fpack.builders.distribution import answers, bucket, challenges
+from fpack.builders.distribution import answers, bucket
+from fpack.builders.distribution.access import challenges
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry, BlobSource
 from fpack.builders.distribution.reference import parse_reference
 from fpack.builders.distribution.registry import RegistryRepository
-from fpack.builders.distribution.transport import Settings
+from fpack.builders.distribution.transport import Settings, Transport
 from fpack.builders.intake import store_record
 from fpack.builders.intake.image_documents import MEMORY
 from fpack.builders.intake.repository_archive import RemoteImage
@@ -216,28 +217,26 @@ class _Answer:
         """Do nothing."""
 
 
-class _Transport:
+class _Transport(Transport):
     """A connection to a registry whose every answer is the same."""
 
-    base = "http://localhost/"
-
     def __init__(self, headers: bytes, body: bytes) -> None:
+        super().__init__("localhost", "http", Settings({"REGISTRY_AUTH_FILE": "/nonexistent"}))
         self._answer = _Answer(headers)
         self._body = body
 
-    def fetch(self, target: str, where: str, limit: int, **_: object) -> tuple[_Answer, bytes]:
+    def fetch(self, *_: Any, **__: Any) -> Any:
         return self._answer, self._body
 
-    def request(self, *_: object, **__: object) -> _Answer:
+    def request(self, *_: Any, **__: Any) -> Any:
         return self._answer
 
 
 def _answer(data: bytes, folder: Path) -> None:
     """The first line is the text of the headers, the rest the body."""
     headers, _, body = data.partition(b"\n")
-    settings = Settings({"REGISTRY_AUTH_FILE": "/nonexistent"})
-    make_repository: Callable[..., Any] = RegistryRepository
-    repository = make_repository("localhost", "team/app", "http", settings, _Transport(headers, body))
+    transport = _Transport(headers, body)
+    repository = RegistryRepository("localhost", "team/app", "http", Settings({}), transport)
     digest = digest_of(b"x")
     accepted = 0
     for ask in (
