@@ -21,13 +21,41 @@ from fpack.builders.oci.spec import Descriptor
 from fpack.builders.payload.parents import parents
 from fpack.builders.streams.output_file import CHUNK, ExportError, StoredFile, copy, errors, replacing
 from fpack.builders.streams.tar_writer import DIRECTORY, END, FILE, TarEntry, header, padding
-from fpack.light_typing import Any, NamedTuple, Protocol, TypeVar
+from fpack.light_typing import Any, NamedTuple, Protocol, TypeVar, cast
 from fpack.store.files import replace
 from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import write_all
 
 Trees = Callable[[str], CheckedTree]
-Source = bytes | StoredFile  # the content of a file, or a file of the store to copy
+
+
+class StreamedFile(Protocol):
+    """A file whose content comes from elsewhere."""
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+
+    def write(self, fd: int) -> None:
+        """Write its content, all of it or raise an error."""
+
+
+Source = bytes | StoredFile | StreamedFile  # the content of a file, a file of the store to copy, or one from elsewhere
+
+
+class ExportedImage(Protocol):
+    """An image, or several of one name, to export. The properties are described at `Bundle`."""
+
+    @property
+    def blobs(self) -> Mapping[str, Source]: ...
+
+    @property
+    def index_json(self) -> bytes: ...
+
+    @property
+    def docker_json(self) -> bytes: ...
+
+    def result(self, out: Path | None) -> dict[str, Any]: ...
 
 
 class Sized(Protocol):
@@ -60,7 +88,7 @@ class _Image(NamedTuple):
         return spec.describe(spec.MANIFEST, self.manifest)
 
     @property
-    def blobs(self) -> dict[str, Source]:
+    def blobs(self) -> dict[str, bytes | StoredFile]:
         return {
             spec.blob_path(self.record["image_id"]): self.config,
             spec.blob_path(self.record["digest"]): self.manifest,
@@ -125,9 +153,9 @@ class Bundle:
         return any(layer["mediaType"].endswith("+zstd") for layer in json.loads(self._given[0].manifest)["layers"])
 
     @property
-    def blobs(self) -> dict[str, Source]:
+    def blobs(self) -> dict[str, bytes | StoredFile]:
         """Return all blobs by their paths in a layout."""
-        found: dict[str, Source] = {}
+        found: dict[str, bytes | StoredFile] = {}
         if self._index:
             found[spec.blob_path(self._top.digest)] = self._index
         for image in self._images:
@@ -182,7 +210,7 @@ def _read(image: CheckedTree, trees: Trees, blobs: Mapping[str, str]) -> _Image:
     return _Image(fields, config, manifest, list(layers.items()))
 
 
-def export_tar(bundle: Bundle, out: Path, extra: Extra | None = None) -> dict[str, Any]:
+def export_tar(bundle: ExportedImage, out: Path, extra: Extra | None = None) -> dict[str, Any]:
     """Write a bundle as one tar. Return `Bundle.result`.
 
     out: a file, which is replaced if it exists, or a device or pipe.
@@ -193,7 +221,7 @@ def export_tar(bundle: Bundle, out: Path, extra: Extra | None = None) -> dict[st
     return bundle.result(out)
 
 
-def write_tar(bundle: Bundle, fd: int, extra: Extra | None = None) -> None:
+def write_tar(bundle: ExportedImage, fd: int, extra: Extra | None = None) -> None:
     """Write the tar of a bundle to an open file or pipe. Raise OSError if a write fails."""
     sources: dict[str, Source] = {
         "oci-layout": spec.LAYOUT,
@@ -203,7 +231,18 @@ def write_tar(bundle: Bundle, fd: int, extra: Extra | None = None) -> None:
         **bundle.blobs,
     }
     buffer = bytearray(CHUNK)
-    write_files(fd, sources, lambda source: copy(source, fd, buffer))
+
+    def copy_file(source: Sized) -> None:
+        _copy(cast("StoredFile | StreamedFile", source), fd, buffer)
+
+    write_files(fd, sources, copy_file)
+
+
+def _copy(source: StoredFile | StreamedFile, fd: int, buffer: bytearray) -> None:
+    if isinstance(source, StoredFile):
+        copy(source, fd, buffer)
+    else:
+        source.write(fd)
 
 
 def write_files(fd: int, sources: Mapping[str, bytes | S], copy_file: Callable[[S], None]) -> None:
@@ -229,7 +268,7 @@ def write_files(fd: int, sources: Mapping[str, bytes | S], copy_file: Callable[[
     write_all(fd, pending + END)
 
 
-def export_layout(bundle: Bundle, out: Path, extra: Extra | None = None) -> dict[str, Any]:
+def export_layout(bundle: ExportedImage, out: Path, extra: Extra | None = None) -> dict[str, Any]:
     """Write a bundle as an OCI layout directory. Return `Bundle.result`.
 
     `out` may be missing, empty, or a layout of one image, which is replaced atomically: readers see the old image until
@@ -370,7 +409,7 @@ class _LayoutDirectory:
             if isinstance(source, bytes):
                 write_all(fd, source)
             else:
-                copy(source, fd, bytearray(CHUNK))
+                _copy(source, fd, bytearray(CHUNK))
         self._new.append(path)
 
     def keep(self, paths: set[str]) -> None:

@@ -1,12 +1,16 @@
-"""`fpack pull`: make the store paths of an image in a registry."""
+"""`fpack pull`: make the store paths of an image in a registry, or copy it to a file."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from fpack.cli import options as shared
+
+if TYPE_CHECKING:
+    from fpack.builders.intake.repository_archive import RemoteImage
+    from fpack.cli.store.progress import ProgressLine
 
 
 @click.command(
@@ -14,13 +18,13 @@ from fpack.cli import options as shared
     epilog="""\b
 Examples:
   fpack pull registry.example/team/postgres:17
-  fpack pull registry.example/team/postgres:17 -o postgres.tar   and write the image to a file
-  fpack pull registry.example/app@sha256:... -o layout/          as an OCI layout directory
+  fpack pull registry.example/team/postgres:17 -o postgres.tar   copy the image to a file
+  fpack pull registry.example/app@sha256:... -o layout/          to an OCI layout directory
   fpack pull registry.example/app --platform linux/arm64
   fpack pull localhost:5000/app --plain-http""",
 )
 @click.argument("reference", metavar="REF")
-@click.option("-o", "--output", metavar="FILE|DIR", help="Also write the image; a name that ends in / is a layout.")
+@click.option("-o", "--output", metavar="FILE|DIR", help="Only copy the image to it; / at the end: a layout.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.of_file
 @shared.building
@@ -30,8 +34,10 @@ def command(reference: str, output: str | None, platform: str | None, as_json: b
     REF is HOST/NAME:TAG or HOST/NAME@sha256:DIGEST, an image that fpack push sent. Everything is compared with the
     manifest and the hashes of the paths before it is used. What the store has is not fetched, and an interrupted pull
     goes on where it ended. Of an index, the image for this machine is taken.
+
+    With -o, the blobs and the documents about the image are copied to a file or directory, each compared with its
+    digest, and nothing is unpacked or added to the store. Any tool may have made such an image.
     """
-    from fpack.cli.images.pull import file
     from fpack.cli.images.pull.pull import pull
     from fpack.cli.registries.references import remote_image
     from fpack.cli.store.progress import ProgressLine
@@ -41,19 +47,19 @@ def command(reference: str, output: str | None, platform: str | None, as_json: b
 
     out = None if output is None else Path(output)
     if out is not None and not out.is_dir():
-        check_output(out, "without -o, the image is only in the store")
+        check_output(out, "without -o, the image comes into the store")
     remote = remote_image(reference)
     line = ProgressLine("fetching")
+    if out is not None:
+        return _copy(remote, platform, out, str(output), line, as_json)
     with Workspace(shared.options(rest)) as workspace:
         try:
             found = pull(workspace, remote, platform, line, say=note)
         finally:
             line.end()
-        if out is not None:
-            file.write(workspace, remote, found.path, out, layout=file.is_layout(out, str(output)))
         workspace.finish()
     if as_json:
-        shared.print_json({**found.value(), "file": output})
+        shared.print_json({**found.value(), "file": None})
         return 0
     print(found.path)
     if found.unchanged:
@@ -61,6 +67,21 @@ def command(reference: str, output: str | None, platform: str | None, as_json: b
     else:
         count = len(found.added)
         note(f"{count} store path{'' if count == 1 else 's'} added, {megabytes(found.fetched)} fetched")
-    if output is not None:
-        note(f"wrote {output}")
+    return 0
+
+
+def _copy(remote: RemoteImage, platform: str | None, out: Path, output: str, line: ProgressLine, as_json: bool) -> int:
+    """Copy the image to a file, and describe it."""
+    from fpack.cli.images.pull import file
+    from fpack.cli.ui.render import megabytes, note
+
+    try:
+        copied = file.copy(remote, platform, out, line, layout=file.is_layout(out, output))
+    finally:
+        line.end()
+    if as_json:
+        shared.print_json({**copied.value(), "file": output})
+    else:
+        print(copied.digest)
+        note(f"wrote {output}, {megabytes(copied.fetched)} fetched")
     return 0

@@ -1,36 +1,163 @@
-"""Write a pulled image to a file, with the documents that the registry has about it."""
+"""Copy an image of a registry to a file: its blobs, compared with their digests, and not unpacked.
+
+Nothing of a store is needed, and any tool may have made the image. The file is complete, or not there.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fpack.builders.distribution.protocol import BlobEntry, Repository
+from fpack.builders.export.oci import Source, export_layout, export_tar
 from fpack.builders.manifest.file_names import REFERRERS
+from fpack.builders.oci import spec
 from fpack.builders.verify import documents, embedded_manifest
-from fpack.builders.verify.documents import blob_name, descriptor
-from fpack.store.path import parse
+from fpack.builders.verify.documents import BadDocument, blob_name, descriptor
+from fpack.store import threads
+from fpack.store.files.writer import write_all
+
+from .pull import choose
 
 if TYPE_CHECKING:
     from fpack.builders.intake.repository_archive import RemoteImage, RepositoryArchive
-    from fpack.cli.workspace.workspace import Workspace
-    from fpack.store.path import StorePath
 
 MAX_DOCUMENTS = 1 << 30  # bytes of all documents about an image
+_SMALL = 4 << 20  # bytes of a blob that is fetched before it is written
+_AHEAD = 4  # such blobs that are fetched at once
 
 
-def write(workspace: Workspace, remote: RemoteImage, image: StorePath, out: Path, *, layout: bool) -> dict[str, Any]:
-    """Write an image that is in the store. layout: as an OCI layout directory, else as a tar."""
-    from fpack.builders.export.oci import Bundle, export_layout, export_tar
+class CopiedImage(NamedTuple):
+    """An image that was copied. digest: of what the reference names. fetched: bytes of blobs."""
 
-    bundle = Bundle([workspace.store.tree(image)], lambda path: workspace.store.tree(parse(path)))
-    export = export_layout if layout else export_tar
-    digest = documents.parse(bundle.index_json, "index.json")["manifests"][0]["digest"]
-    return export(bundle, out, _documents(remote.archive(), str(digest)))
+    reference: str
+    digest: str
+    platform: str
+    fetched: int
+
+    def value(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        return {**self._asdict(), "path": None, "added": [], "unchanged": False}
+
+
+def copy(
+    remote: RemoteImage,
+    platform: str | None,
+    out: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    layout: bool,
+) -> CopiedImage:
+    """Write an image, with the documents that the registry has about it.
+
+    platform: which one of an index; None for this machine's. layout: as an OCI layout directory, else as a tar.
+    """
+    archive = remote.archive()
+    image = choose(remote, platform)
+    if not image.digest:
+        raise BadDocument(str(remote), "it has no manifest")
+    with threads.Workers(_AHEAD, "pull") as workers:
+        bundle = _RemoteImage(remote, archive, image.digest, _Transfer(archive.repository, workers, progress))
+        (export_layout if layout else export_tar)(bundle, out, _documents(archive, image.digest))
+    return CopiedImage(str(remote), archive.top.digest, image.platform, bundle.transfer.done)
 
 
 def is_layout(out: Path, text: str) -> bool:
     """Tell whether the name of an output is that of a directory."""
     return text.endswith("/") or out.suffix == ".oci" or out.is_dir()
+
+
+class _Transfer:
+    """The transfer of blobs: small ones several at once, before they are written."""
+
+    def __init__(self, repository: Repository, workers: threads.Workers, progress: Callable[[int, int], None]) -> None:
+        self.repository = repository
+        self.done = 0
+        self._workers = workers
+        self._progress = progress
+        self._jobs: dict[str, threads.ThreadJob[bytes]] = {}
+        self._waiting: list[BlobEntry] = []
+        self._total = 0
+
+    def add(self, entries: Sequence[BlobEntry]) -> None:
+        """Add blobs in the order in which they are written."""
+        self._waiting += [entry for entry in entries if entry.size <= _SMALL]
+        self._total += sum(entry.size for entry in entries)
+
+    def write(self, entry: BlobEntry, fd: int) -> None:
+        """Write a blob. The repository compares it with its digest and size."""
+        if entry in self._waiting:
+            del self._waiting[: self._waiting.index(entry)]  # the layout has those before
+        while self._waiting and len(self._jobs) < _AHEAD:
+            ahead = self._waiting.pop(0)
+            self._jobs[ahead.digest] = self._workers.submit(lambda ahead=ahead: self._read(ahead))  # type: ignore[misc]
+        job = self._jobs.pop(entry.digest, None)
+        if job is not None:
+            while not job.wait(0.2):
+                pass  # Ctrl-C ends the wait
+        for piece in [job.result()] if job is not None else self.repository.read_blob(entry):
+            write_all(fd, piece)
+            self.done += len(piece)
+            self._progress(self.done, self._total)
+
+    def _read(self, entry: BlobEntry) -> bytes:
+        return b"".join(self.repository.read_blob(entry))
+
+
+class _RemoteBlob:
+    """A blob of a registry. `_LayoutDirectory` writes only those that a layout lacks."""
+
+    def __init__(self, transfer: _Transfer, entry: BlobEntry) -> None:
+        self._transfer = transfer
+        self._entry = entry
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return self._entry.size
+
+    def write(self, fd: int) -> None:
+        """Write its content."""
+        self._transfer.write(self._entry, fd)
+
+
+class _RemoteImage:
+    """An image of a registry, to export."""
+
+    def __init__(self, remote: RemoteImage, archive: RepositoryArchive, digest: str, transfer: _Transfer) -> None:
+        self.transfer = transfer
+        name = blob_name(digest)
+        data = archive.open(name).read()
+        self._names = (remote.name, remote.reference.tag or "latest")
+        self._manifest = spec.Descriptor(archive.entry(name).media_type, digest, len(data))
+        value = documents.parse(data, name)
+        config = descriptor(value.get("config"), name)
+        layers = [BlobEntry(*descriptor(entry, name)) for entry in value["layers"]]
+        self._config, self._layers = config.digest, [layer.digest for layer in layers]
+        ordered = sorted({layer.digest: layer for layer in layers}.values(), key=lambda layer: layer.digest)
+        transfer.add(ordered)
+        self.blobs: Mapping[str, Source] = {
+            **{spec.blob_path(layer.digest): _RemoteBlob(transfer, layer) for layer in ordered},
+            spec.blob_path(config.digest): embedded_manifest.blob(
+                archive, documents.value_of(config), config.media_type, MAX_DOCUMENTS
+            ),
+            spec.blob_path(digest): data,
+        }
+
+    @property
+    def index_json(self) -> bytes:
+        """The layout's `index.json`."""
+        return spec.dump(spec.index(self._manifest, *self._names))
+
+    @property
+    def docker_json(self) -> bytes:
+        """The `manifest.json` of a docker archive."""
+        return spec.docker_manifest(self._config, self._layers, *self._names)
+
+    def result(self, out: Path | None) -> dict[str, Any]:
+        """Return nothing: the caller describes the copy."""
+        return {}
 
 
 def _documents(archive: RepositoryArchive, image: str) -> dict[str, bytes]:

@@ -66,8 +66,9 @@ def test_the_text_tells_what_the_tag_is(puller: Puller) -> None:
     assert f"{puller.reference}: {puller.digest}" in done.stderr and "added" in done.stderr
 
 
-def test_a_pulled_image_is_written_to_a_file(puller: Puller, made: Greeter, tmp_path: Path) -> None:
-    puller.pull("-o", tmp_path / "copy.tar")
+def test_an_image_is_copied_to_a_file_without_a_store(puller: Puller, made: Greeter, tmp_path: Path) -> None:
+    copied = puller.pull("-o", tmp_path / "copy.tar")
+    assert (copied["digest"], copied["path"], copied["added"]) == (puller.digest, None, [])
     puller.pull("-o", tmp_path / "copy.oci")
     mine = files_of(made.tar)
     for copy in (tmp_path / "copy.tar", tmp_path / "copy.oci"):
@@ -76,6 +77,28 @@ def test_a_pulled_image_is_written_to_a_file(puller: Puller, made: Greeter, tmp_
             name: data for name, data in mine.items() if "/" in name
         }
         assert verify_alone(copy).digest == puller.digest
+    root = Path(puller.fpack.env["FPACK_ROOT"]) / "store"
+    assert not root.exists() or not list(root.iterdir())
+    # What a layout has is not fetched again.
+    assert copied["fetched"] > 0 and puller.pull("-o", tmp_path / "copy.oci")["fetched"] == 0
+
+
+@pytest.mark.parametrize("name", ["copy.tar", "copy.oci"])
+def test_a_copy_of_wrong_content_is_not_left(puller: Puller, tmp_path: Path, name: str) -> None:
+    layers = json.loads(puller.registry.stored("team/app").manifests[puller.digest][1])["layers"]
+    blobs = puller.registry.stored("team/app").blobs
+    data = blobs[layers[0]["digest"]]
+    blobs[layers[0]["digest"]] = bytes([data[0] ^ 1]) + data[1:]
+    text = puller.fails(puller.reference, "-o", tmp_path / name)
+    assert layers[0]["digest"] in text
+    assert not (tmp_path / name).exists()
+
+
+def test_an_image_of_others_is_copied(puller: Puller, made: Greeter, tmp_path: Path) -> None:
+    push(made.tar, open_registry(puller.registry, name="team/other"), referrers=False)
+    done = puller.fpack("pull", f"{puller.registry.host}/team/other:1.0", "--plain-http", "-o", tmp_path / "copy.tar")
+    assert done.stdout == f"{puller.digest}\n" and "fetched" in done.stderr
+    assert f"blobs/sha256/{puller.digest[7:]}" in files_of(tmp_path / "copy.tar")
 
 
 def test_only_the_missing_paths_are_fetched(puller: Puller) -> None:
