@@ -60,7 +60,8 @@ _MAX_WORDS = 16  # words of a command that are looked at
 _LANGUAGES = {".pm": "perl", ".pl": "perl", ".py": "python", ".rb": "ruby"}
 _PERL = re.compile(rb"(?:#[^\n]*\n|\n)*use (?:strict|warnings)\b")
 _INTERPRETER = re.compile(r"(perl|python|ruby)[0-9.]*\Z")
-_POD = re.compile(rb"(?ms)^=[a-zA-Z].*?(?:^=cut\b|\Z)")
+_POD = re.compile(rb"\n=[a-zA-Z]")
+_POD_END = re.compile(rb"\n=cut\b")
 # Each begins with a literal, which `re` searches for quickly, and each repetition has a limit.
 _LITERAL = rb"[ \t]{0,8}+\(?\s{0,40}+\[?\s{0,40}+[bruf]?(?:\"([^\"\n]{1,400})\"|'([^'\n]{1,400})')"
 _CALLS = (
@@ -110,7 +111,7 @@ def interpreted_commands(text: bytes, language: str) -> tuple[str, ...]:
     """Return the commands of Essential packages that a program in Perl, Python or Ruby calls, sorted."""
     text = text[:MAX_SCRIPT]
     if language == "perl":
-        text = _POD.sub(b"", text).partition(b"\n__END__")[0]
+        text = _without_pod(text).partition(b"\n__END__")[0]
     text = _COMMENT.sub(b"", text)
     lines = [
         next(group for group in reversed(match.groups()) if group) for calls in _CALLS for match in calls.finditer(text)
@@ -122,6 +123,22 @@ def interpreted_commands(text: bytes, language: str) -> tuple[str, ...]:
             if _BEFORE_BACKTICKS.search(text, max(0, match.start() - 50), match.start())
         ]
     return tuple(sorted({command for line in lines for command in script_commands(line)}))
+
+
+def _without_pod(text: bytes) -> bytes:
+    """Return a program in Perl without its documentation. Each part begins at a line with `=` and ends after `=cut`."""
+    text = b"\n" + text  # both expressions begin with a literal, which `re` searches for quickly
+    kept = []
+    start = 0
+    while (pod := _POD.search(text, start)) is not None:
+        kept.append(text[start : pod.start() + 1])
+        end = _POD_END.search(text, pod.end() - 1)
+        if end is None:
+            break
+        start = end.end()
+    else:
+        kept.append(text[start:])
+    return b"".join(kept)[1:]
 
 
 def runs_shell(strings: bytes) -> bool:
