@@ -42,8 +42,9 @@ from fpack.store.path import StorePath
 
 # 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only. 4: the commands that
 # scripts and programs call. 5: servers that fork, and variables of command lines. 6: set-id bits of scripts.
-# 7: signals to servers that fork. 8: what interpreted programs of linked roots load; tini for what may ignore SIGTERM
-VERSION = 8
+# 7: signals to servers that fork. 8: what interpreted programs of linked roots load; tini for what may ignore SIGTERM.
+# 9: a shell and sleep for servers that fork
+VERSION = 9
 
 DEPENDS, LINKED = "depends", "linked"
 FIRST = "base-files"
@@ -359,11 +360,17 @@ def _finish(
     for wanted in args.service[:1]:
         depends = next((item.depends for item in args.slices if item.package == wanted.package), ())
         served = service(task, wanted, composition, tables, depends, accounts, links)
+        if lacking := _lacking(task, args, found, served.lacks):
+            why = f"{wanted.package} puts itself into the background"
+            more = yield from _with_packages(task, args, found, lacking, why)
+            return (yield from _finish(task, args, more, tree, searched, languages))
         if wanted.init_if_needed and served.needs_init:
             args = args._replace(service=(wanted._replace(init=True, init_if_needed=False),))
             return (
                 yield from _finish(task, args, (yield from _with_init(task, args, found)), tree, searched, languages)
             )
+    for note in served.notes:
+        task.log(note)
     files = [*links_to_grafts, *served.files, *(_database(task, composition, tables) if args.database else ())]
     if base is not None:
         files += _of_base(args, base, composition, tables, accounts)
@@ -435,20 +442,33 @@ def _of_base(
 
 def _with_init(task: Task, args: RootArgs, found: LinkResult) -> Generator[Need, list[StorePath], LinkResult]:
     """Add the package of the minimal process 1."""
-    output = _outputs(task, {item.package: item for item in args.slices}).get(INIT)
-    if output is None or INIT in found.reasons:
-        return found
-    tables = [slice_table.load(task.tree(path)) for path in (yield Need([output]))]
     runs = args.service[0].package
-    reason = Reason(ASKED, None, "", f"process 1, which runs the program{f' of {runs}' if runs else ''}")
+    why = f"process 1, which runs the program{f' of {runs}' if runs else ''}"
+    return (yield from _with_packages(task, args, found, _lacking(task, args, found, (INIT,)), why))
+
+
+def _lacking(task: Task, args: RootArgs, found: LinkResult, names: Sequence[str]) -> list[Output]:
+    """Return the outputs of those packages that are candidates and not in the root."""
+    outputs = _outputs(task, {item.package: item for item in args.slices}) if names else {}
+    return [outputs[name] for name in names if name in outputs and name not in found.reasons]
+
+
+def _with_packages(
+    task: Task, args: RootArgs, found: LinkResult, outputs: Sequence[Output], why: str
+) -> Generator[Need, list[StorePath], LinkResult]:
+    """Add packages that the root's program needs."""
+    if not outputs:
+        return found
+    tables = [slice_table.load(task.tree(path)) for path in (yield Need(outputs))]
+    reasons = {table.package: Reason(ASKED, None, "", why) for table in tables}
     if args.mode == LINKED:
-        # Nothing else may load the libraries of the first process.
+        # Nothing else may load their libraries.
         items = {item.package: item for item in args.slices}
         depends = {name: item.depends for name, item in items.items()}
         linked, _ = yield from _drive(task, items, linker.link([*found.tables, *tables], depends, (), args.arch))
         more = {name: why for name, why in linked.reasons.items() if name not in found.reasons}
-        return LinkResult(linked.tables, {**found.reasons, **more, INIT: reason}, found.missing)
-    return LinkResult([*found.tables, *tables], {**found.reasons, INIT: reason}, found.missing)
+        return LinkResult(linked.tables, {**found.reasons, **more, **reasons}, found.missing)
+    return LinkResult([*found.tables, *tables], {**found.reasons, **reasons}, found.missing)
 
 
 def _database(task: Task, composition: Composition, tables: Sequence[SliceTable]) -> Iterator[GeneratedFile]:

@@ -59,12 +59,15 @@ class ServiceArgs(NamedTuple):
 class RootService(NamedTuple):
     """The generated files, and the service that an image's configuration describes; {} if there is no server.
 
-    needs_init: the program should not be process 1.
+    needs_init: the program should not be process 1. lacks: packages that the server needs to stay. notes:
+    for the log.
     """
 
     files: list[GeneratedFile]
     extra: dict[str, Value]
     needs_init: bool = False
+    lacks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def service(
@@ -89,8 +92,6 @@ def service(
         program = next((_program(table, composition, links) for table in tables if table.package == args.package), "")
         start = _start(args, files, StartScript())
         return RootService(made + start, _prefix(args, tables), _needs_init(task, composition, program, links))
-    for note in plan.notes:
-        task.log(note)
     made += _directories(composition, plan.directories, accounts, RULE)
     script = _start(args, files, plan.start)
     entrypoint = [f"/{SCRIPT}"] if script else []
@@ -106,7 +107,8 @@ def service(
     }
     runs_script = plan.entrypoint[0].rpartition("/")[2] in SHELLS and len(plan.entrypoint) > 1
     needs_init = plan.start.forks or runs_script or _needs_init(task, composition, plan.entrypoint[0], links)
-    return RootService(made + script, extra, needs_init)
+    lacks = tuple(service_plan.STAYING[path] for path in plan.lacks)
+    return RootService(made + script, extra, needs_init, lacks, plan.notes)
 
 
 def _program(table: SliceTable, composition: Composition, links: Mapping[str, str]) -> str:

@@ -21,8 +21,15 @@ _MAKERS = {"mkdir", "chown", "chgrp", "chmod", "install"}
 _MODE = re.compile(r"0?[0-7]{3,4}\Z")
 
 
+# What the script needs that stays while a server that forks runs, and the packages that have it.
+STAYING = {SHELL: "dash", SLEEP: "coreutils"}
+
+
 class ServicePlan(NamedTuple):
-    """The way a server runs. start: the steps before it. ports: numbers, or text such as 53/udp. notes: for the log."""
+    """The way a server runs. start: the steps before it. ports: numbers, or text such as 53/udp. notes: for the log.
+
+    lacks: the files of `STAYING` that the server needs and the root does not have.
+    """
 
     entrypoint: tuple[str, ...]
     user: str = ""
@@ -34,6 +41,7 @@ class ServicePlan(NamedTuple):
     directories: tuple[TmpfilesEntry, ...] = ()
     start: StartScript = StartScript()
     notes: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
 
 class ServedPackage(NamedTuple):
@@ -100,6 +108,7 @@ def _plan(package: str, unit: ServiceUnit | None, known: tuple[str, ...] | None,
         for path, _ in unit.files:
             variables |= unit_file.environment_file(files.read(path))
     has_shell = files.exists(SHELL)
+    lacks: tuple[str, ...] = ()
     script = StartScript()
     if known is not None and files.exists(known[0]):
         start = known
@@ -110,7 +119,8 @@ def _plan(package: str, unit: ServiceUnit | None, known: tuple[str, ...] | None,
             start, words = _open(start, unit, variables)
             script = script._replace(words=words)
         if unit.kind == "forking" and not _stays(start):
-            if has_shell and files.exists(SLEEP):
+            lacks = tuple(path for path in STAYING if not files.exists(path))
+            if not lacks:
                 script = script._replace(forks=True, pid_file=unit.pid_file)
             else:
                 notes.append(f"the unit {unit.name} expects {start[0]} to fork; the container ends if it does")
@@ -141,6 +151,7 @@ def _plan(package: str, unit: ServiceUnit | None, known: tuple[str, ...] | None,
         directories=tuple(made),
         start=script._replace(before=tuple(before)) if has_shell else StartScript(),
         notes=tuple(notes),
+        lacks=lacks,
     )
 
 

@@ -109,7 +109,7 @@ DIGESTS = {
     "pypi": "82d346add165fac0",
     "relocated": "986e5659f4152358",
     "resolve": "3035c6d5a0d97e5d",
-    "root": "3a823002662fcea8",
+    "root": "89a388ae4455d889",
     "sbom": "172fe4da580e82bb",
     "skeleton": "0970c947bd9cc224",
     "slice": "15bbd1d96b1233fe",

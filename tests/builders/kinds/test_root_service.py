@@ -85,6 +85,18 @@ def test_a_shell_that_runs_a_script_is_not_process_1(roots: Roots) -> None:
     assert made.extra["service"]["entrypoint"] == ["/usr/bin/tini", "--", "/bin/sh", "/usr/lib/app/start"]
 
 
+@pytest.mark.parametrize("mode", ["depends", "linked"])
+def test_a_server_that_forks_gets_what_its_script_needs(roots: Roots, mode: str) -> None:
+    roots.package("app", file("./usr/sbin/appd", PROGRAM, 0o755), FORKING, seed=True)
+    roots.package("dash", SHELL[0])
+    roots.package("coreutils", SHELL[1])
+    made = build(roots, mode, init_if_needed=True)
+    assert made.extra["service"]["entrypoint"] == ["/usr/bin/tini", "--", "/usr/lib/fpack/start", "/usr/sbin/appd"]
+    assert made.reasons()["coreutils"] == (None, "asked", "", "app puts itself into the background")
+    assert {"dash", "tini"} <= made.reasons().keys()
+    assert not any("to fork" in line for line in made.lines)
+
+
 def test_a_server_that_forks_without_a_shell_is_told(roots: Roots) -> None:
     roots.package("app", file("./usr/sbin/appd", SERVER, 0o755), FORKING, seed=True)
     made = build(roots, init_if_needed=True)
