@@ -27,7 +27,6 @@ functions = {
   anacron = ["/etc/cron.*"]
   bash-completion = ["/usr/share/bash-completion/completions"]
   cron = ["/etc/cron.*"]
-  cron-daemon-common = ["/etc/cron.*"]
   cronie = ["/etc/cron.*"]
   doc-base = ["/usr/share/doc-base"]
   fish = ["/usr/share/fish/completions", "/usr/share/fish/vendor_*"]
@@ -51,8 +50,10 @@ units = ["/usr/lib/systemd", "/usr/lib/tmpfiles.d", "/usr/lib/sysusers.d"]
 function-of(name, is-listed) = get(functions, name,
   if match(name, ".*-docs?|manpages(-.*)?") != null then manuals
   else if match(name, "systemd-.*") != null then units
+  else if match(name, "cron-.*") != null then ["/etc/cron.*"]
   else if !is-listed then []
-  else if match(name, ".*-man|.*-docs?-.*|doc-.*|debian-faq") != null then manuals
+  else if match(name, ".*-man|.*-docs?-.*|doc-.*|debian-faq|multiboot") != null then manuals
+  else if match(name, ".*-(reference|guide|defguide|handbook|help|manual|policy|standards)(-.*)?") != null then manuals
   else if match(name, ".*-(l10n|i18n|locales)(-.*)?") != null then translations
   else [])
 

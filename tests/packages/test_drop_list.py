@@ -3,9 +3,9 @@
 The files of all packages come from Debian's Contents indexes, the ranking from `draw`. Each dropped file must be of a
 category below, and no category may take what belongs to the package's own program.
 
-    PYTHONPATH=tests python tests/packages/test_drop_list.py
+    PYTHONPATH=tests python tests/packages/test_drop_list.py [NUMBER]
 
-prints the figures.
+prints the figures, of so many packages if a number is given.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from fpack.builders.payload.globs import Globs, merged
 from packages import draw
 
 MOST_INSTALLED = 2000
+_AT_ONCE = 500  # packages whose rules one call computes: a container has no more
 RELEASE = "trixie"
 
 # What a dropped file may be, by its path. The first that matches counts.
@@ -140,6 +141,14 @@ def drops(files: Mapping[str, Iterable[str]], rules: Mapping[str, list[str]]) ->
 
 def rules_of(names: Iterable[str], *, linked: bool, listed: bool) -> dict[str, list[str]]:
     """Return the globs that the standard library drops from each package."""
+    rules: dict[str, list[str]] = {}
+    every = list(names)
+    for start in range(0, len(every), _AT_ONCE):
+        rules |= _rules_of(every[start : start + _AT_ONCE], linked, listed)
+    return rules
+
+
+def _rules_of(names: Iterable[str], linked: bool, listed: bool) -> dict[str, list[str]]:
     none = "rule = { keep = null, drop = [], setuid = [] }"
     found = ", ".join(f'{{ name = "{name}", {none} }}' for name in names)
     text = f"""let found = [{found}] in map-record(import("fpack/rules").table(
@@ -153,14 +162,14 @@ def rules_of(names: Iterable[str], *, linked: bool, listed: bool) -> dict[str, l
     return rules
 
 
-def most_installed() -> tuple[dict[str, list[str]], dict[str, str]]:
+def most_installed(number: int = MOST_INSTALLED) -> tuple[dict[str, list[str]], dict[str, str]]:
     """Return the files of the most installed packages of the release, and each package's section."""
     text = lzma.decompress(draw.fetch(f"dists/{RELEASE}/main/binary-amd64/Packages.xz")).decode()
     sections: dict[str, str] = {}
     for stanza in text.split("\n\n"):
         fields = dict(re.findall(r"^(Package|Section): *(.*)$", stanza, re.MULTILINE))
         sections[fields.get("Package", "")] = fields.get("Section", "")
-    names = [name for name in draw.ranking() if name in sections][:MOST_INSTALLED]
+    names = [name for name in draw.ranking() if name in sections][:number]
     files: dict[str, list[str]] = {name: [] for name in names}
     for arch in ("amd64", "all"):
         for path, owners in _lines(draw.fetch(f"dists/{RELEASE}/main/Contents-{arch}.gz")):
@@ -219,9 +228,17 @@ def test_what_counts_as_wrong() -> None:
     assert ("git", FILES["git"][2], "documentation") not in bad.taken
 
 
+def test_documentation_that_is_not_named_so_is_kept_where_it_is_listed() -> None:
+    names = ["debian-handbook", "developers-reference-fr", "gimp-help-common", "debian-policy", "git"]
+    listed = rules_of([*names, "cron-apt"], linked=False, listed=True)
+    assert ["/usr/share/doc" in listed[name] for name in names] == [False, False, False, False, True]
+    assert "/etc/cron.*" not in listed["cron-apt"] and "/etc/cron.*" in listed["git"]
+    assert "/usr/share/doc" in rules_of(names, linked=False, listed=False)["debian-handbook"]
+
+
 def main() -> None:
     """Print the figures of each kind of closure."""
-    files, sections = most_installed()
+    files, sections = most_installed(*map(int, sys.argv[1:]))
     for linked, listed in MODES:
         found = drops(files, rules_of(files, linked=linked, listed=listed))
         wrong = found.wrong(sections, listed)
