@@ -28,6 +28,8 @@ from .references import GZIP, ZIP, Finder, patch, rewrite, search_packed
 
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _AR = b"!<arch>\n"
+_AR_HEADER = 60  # bytes before each member
+_AR_INDEXES = 4  # at most so many members are read: the tables of symbols and of long names come first
 
 
 class ScannedFile(NamedTuple):
@@ -53,12 +55,16 @@ ScannedEntry: TypeAlias = "ScannedFile | ScannedLink | dict[bytes, ScannedEntry]
 
 
 class ScannedOutput(NamedTuple):
-    """The result of a scan. found: the hashes in the output. programs: files that load others, by path."""
+    """The result of a scan. found: the hashes in the output. programs: files that load others, by path.
+
+    machines: the ELF machine of each compiled file, also of object files, by path.
+    """
 
     tree: ScannedEntry
     found: frozenset[bytes]
     programs: Mapping[str, LoadFacts]
     size: int
+    machines: Mapping[str, int]
 
 
 class OutputReader:
@@ -76,18 +82,19 @@ class OutputReader:
         self._left = most
         self._check = check
         self._programs: dict[str, LoadFacts] = {}
+        self._machines: dict[str, int] = {}
         self._size = 0
 
     def scan(self, base: str) -> ScannedOutput:
         """Scan an output. Raise BuildError if it does not exist, or has an entry that the store cannot hold."""
-        self._programs, self._size = {}, 0
+        self._programs, self._machines, self._size = {}, {}, 0
         name = os.fsencode(base)
         try:
             os.stat(name, dir_fd=self._out, follow_symlinks=False)
         except FileNotFoundError:
             raise BuildError("The build made no output", why=f"{store_path.STORE}/{base} does not exist") from None
         tree = self._scan(self._out, name, "", 0)
-        return ScannedOutput(tree, frozenset(_all_found(tree)), self._programs, self._size)
+        return ScannedOutput(tree, frozenset(_all_found(tree)), self._programs, self._size, self._machines)
 
     def _scan(self, parent: int, name: bytes, path: str, depth: int) -> ScannedEntry:
         status = os.stat(name, dir_fd=parent, follow_symlinks=False)
@@ -130,6 +137,8 @@ class OutputReader:
         fd = open_file(parent, name, status.st_mode)
         with os.fdopen(fd, "rb", buffering=0) as file:
             head = os.pread(fd, elf.HEAD, 0)
+            if machine := _machine(fd, head):
+                self._machines[path] = machine
             finder = Finder(self._hashes, self._build_paths)
             facts: LoadFacts | None = None
             patches: tuple[tuple[int, bytes], ...] = ()
@@ -308,6 +317,25 @@ def _kind(head: bytes, name: bytes) -> str:
         return ""
     number = int.from_bytes(head[16:18], "little" if head[5] == 1 else "big")
     return {1: "object", 2: "program", 3: "program"}.get(number, "")
+
+
+def _machine(fd: int, head: bytes) -> int:
+    """Return the ELF machine of a compiled file, or of the first object in an archive; 0 for other files."""
+    if head.startswith(_AR):
+        at = len(_AR)
+        for _ in range(_AR_INDEXES):
+            header = os.pread(fd, _AR_HEADER, at)
+            size = header[48:58].strip()
+            if len(header) < _AR_HEADER or not size.isdigit():
+                return 0
+            at += _AR_HEADER
+            head = os.pread(fd, 20, at)
+            if head.startswith(elf.ELF_MAGIC):
+                break
+            at += int(size) + int(size) % 2
+    if not head.startswith(elf.ELF_MAGIC) or len(head) < 20:
+        return 0
+    return int.from_bytes(head[18:20], "little" if head[5] == 1 else "big")
 
 
 def _all_found(entry: ScannedEntry) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders import arguments
-from fpack.builders.exec import linker
+from fpack.builders.exec import cross, linker
 from fpack.builders.exec.hints import advice, advice_for_tests
 from fpack.builders.exec.links import linked
 from fpack.builders.exec.loading import LinkedOutput, check_loading
@@ -101,6 +101,8 @@ class ExecArgs(NamedTuple):
     """The arguments, which docs/builds.md describes.
 
     linker: the script that runs in place of each linker. libs: the built packages that the result is linked with.
+    target: Debian's name of the architecture of the result, if it is not that of the root's programs.
+    foreign: globs of the files that are for another one, relative to the output.
     """
 
     root: StorePath
@@ -115,6 +117,8 @@ class ExecArgs(NamedTuple):
     libs: tuple[StorePath, ...] = ()
     apart: bool = False
     emulator: str | None = None
+    target: str | None = None
+    foreign: tuple[str, ...] = ()
 
 
 class ExecBuilder(BaseBuilder):
@@ -140,6 +144,7 @@ class ExecBuilder(BaseBuilder):
         control = control_files(args.phases, limits.processes)
         if args.linker is not None:
             control += tuple(linker.control_files(task.disk, args.linker, made["PATH"], view, libraries))
+            control += tuple(cross.linkers(view, args.target, [name for name, _ in control]))
             made |= linker.variables(made)
         spec = Spec(
             root=str(args.root),
@@ -160,8 +165,9 @@ class ExecBuilder(BaseBuilder):
         if finished.status or finished.exceeded:
             raise self._failed(task, spec, work, finished, lines)
         try:
-            if args.strip and is_present(view / "usr/bin/strip"):
-                self._strip(spec, work, lines)
+            program = cross.strip(args.target)
+            if args.strip and is_present(view / program):
+                self._strip(spec, work, lines, program)
             return self._take(task, args, spec, work, inputs, paths, libraries)
         except BuildError as error:
             raise error.with_(hint=error.hint or self._keep(task, work)) from None
@@ -205,6 +211,9 @@ class ExecBuilder(BaseBuilder):
                 except BuildError as error:
                     where = f"{output_name(task.name, output)}{'/' if error.where else ''}{error.where}"
                     raise error.with_(where=where) from None
+            if args.target is not None:
+                for output, content in scanned.items():
+                    cross.check_machines(content, args.target, args.foreign, output_name(task.name, output))
             root = RootDirectory(task, args.root)
             payloads, warnings = linked(task, root, [scanned[output].programs for output in paths])
             if libraries:
@@ -213,6 +222,8 @@ class ExecBuilder(BaseBuilder):
                 warnings += check_loading(task, root, libraries, made)
             for line in warnings:
                 task.log(f"warning: {line}")
+            if args.target is not None:
+                payloads = [cross.of_target(task, found, args.target) for found in payloads]
             linked_payloads = dict(zip(paths, payloads, strict=True))
             written: dict[str, tuple[StorePath, Built]] = {}
             for output in _order(scanned, by_hash):
@@ -250,7 +261,7 @@ class ExecBuilder(BaseBuilder):
         reader.write(built_at.base, scanned.tree, changes, writer)
         return path, Built(writer, tuple(sorted(references)), path if itself else None)
 
-    def _strip(self, spec: Spec, work: Work, lines: OutputLines) -> None:
+    def _strip(self, spec: Spec, work: Work, lines: OutputLines, program: str = "usr/bin/strip") -> None:
         """Strip the outputs' programs and libraries, in the sandbox because the build controls these files."""
         out = os.open(work.directory / "out", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -266,7 +277,7 @@ class ExecBuilder(BaseBuilder):
         for kind, paths in sorted(found.items()):
             for at in range(0, len(paths), _ARGUMENTS):
                 words = " ".join(_quoted(path) for path in paths[at : at + _ARGUMENTS])
-                script.append(_STRIP_SCRIPT.format(strip=f"/usr/bin/strip {_STRIP[kind]}", files=words))
+                script.append(_STRIP_SCRIPT.format(strip=f"/{program} {_STRIP[kind]}", files=words))
         control = work.directory / "control" / "strip"
         control.write_text("".join(script), "utf-8", "surrogateescape")
         os.chmod(control, 0o444)
@@ -298,7 +309,11 @@ class ExecBuilder(BaseBuilder):
             why += "; the disk of the store is full: free some space, or run fpack gc"
         why += f"; its last lines:\n{last}" if last else "; it printed nothing"
         log = "\n".join(lines.last)
-        remedy = advice(log, self._options.files) or (advice_for_tests(log) if finished.phase == "check" else "")
+        remedy = (
+            cross.advice(task, log)
+            or advice(log, self._options.files)
+            or (advice_for_tests(log) if finished.phase == "check" else "")
+        )
         error = PhaseFailed(
             what, where=task.name, why=why, hint="\n".join(filter(None, [remedy, self._keep(task, work)]))
         )

@@ -52,7 +52,8 @@ class MergedEntry(NamedTuple):
 class SliceArgs(NamedTuple):
     """The arguments: the payload, and the fields of a SliceRule.
 
-    lenient: maintainer scripts may set the set-id bits that the package lacks.
+    lenient: maintainer scripts may set the set-id bits that the package lacks. beside: the architecture of a slice that
+    is in a root of another one. It has this in its name, and nothing but what `keep` selects, which may be nothing.
     """
 
     payload: StorePath
@@ -60,6 +61,7 @@ class SliceArgs(NamedTuple):
     drop: tuple[str, ...] | None = None
     setuid: tuple[str, ...] | None = None
     lenient: bool = False
+    beside: str = ""
 
 
 class SliceBuilder(BaseBuilder):
@@ -74,20 +76,23 @@ class SliceBuilder(BaseBuilder):
         entries, extra = meta.load(tree)
         package = extra["package"]
         rule = SliceRule(args.keep, args.drop or (), args.setuid or ())
-        kept, setuid = apply(package, entries, rule, args.lenient)
+        kept, setuid = apply(package, entries, rule, args.lenient, bool(args.beside))
         writer = task.writer()
         status = dpkg_status(extra["control"])
         try:
             _write(task, writer, kept, tree.disk / "data")
-            node = writer.file(f"data/{STATUS}/{package}", [status])
+            node = None if args.beside else writer.file(f"data/{STATUS}/{package}", [status])
         except BadTree as error:
             # Moving to merged /usr can put a file below a symlink.
             raise BuildError(
                 f"The package {package} cannot be moved to merged /usr", where=error.where, why=error.what
             ) from None
         table = [entry for entry, _ in kept]
-        table.append(_status_entry(package, status, node))
+        if node is not None:
+            table.append(_status_entry(package, status, node))
         carried = {name: extra[name] for name in _CARRIED if name in extra}
+        if args.beside:
+            carried["package"] = f"{package}:{args.beside}"
         carried["replaces"] = parse_stanza(extra["control"]).get("replaces", "")
         if scripts := scripts_with_effect(package, extra["control"], control_files.read(tree)):
             carried["scripts"] = scripts
@@ -110,19 +115,19 @@ def _write(task: Task, writer: TreeWriter, kept: Sequence[MergedEntry], source: 
 
 
 def apply(
-    package: str, entries: Iterable[TreeEntry], rule: SliceRule, lenient: bool = False
+    package: str, entries: Iterable[TreeEntry], rule: SliceRule, lenient: bool = False, beside: bool = False
 ) -> tuple[list[MergedEntry], list[tuple[str, int]]]:
     """Return the entries that `rule` selects, sorted by path, and the set-id files among them as (/path, mode)."""
     moved = move(package, entries)
     _check_status(package, moved)
     keep, drop = Globs(rule.keep or ()), Globs(rule.drop)
-    always = _copyright(package, moved)
+    always = set() if beside else _copyright(package, moved)
     kept = {
         path: item
         for path, item in moved.items()
         if ((rule.keep is None or keep.covers(path)) and not drop.covers(path)) or path in always
     }
-    if rule.keep is not None:
+    if rule.keep is not None and not beside:
         _check_keep(package, keep, moved)
     parents = all_parents(kept)
     shipped = all_parents(moved)

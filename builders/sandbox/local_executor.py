@@ -66,17 +66,17 @@ class LocalExecutor:
         os.chmod(f"{directory}/out", 0o755)
         for name, text in spec.control:
             program = name.startswith("bin/")
-            if program and not os.path.isdir(f"{directory}/control/bin"):
-                os.mkdir(f"{directory}/control/bin")
+            if program:
+                os.makedirs(os.path.dirname(f"{directory}/control/{name}"), exist_ok=True)
             fd = os.open(f"{directory}/control/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
             try:
                 write_all(fd, text.encode("utf-8", "surrogateescape"))
                 os.fchmod(fd, 0o555 if program else 0o444)
             finally:
                 os.close(fd)
-        for name in ("control/bin", "control") if spec.control else ():
-            if os.path.isdir(f"{directory}/{name}"):
-                os.chmod(f"{directory}/{name}", 0o755)
+        if spec.control:
+            for folder, _, _ in os.walk(f"{directory}/control"):
+                os.chmod(folder, 0o755)
 
     def run(self, spec: Spec, work: Work) -> RunResult:
         """Run a spec. All its processes are dead when this method returns or raises."""

@@ -53,7 +53,8 @@ def command(what: str | None, input_name: str | None, everything: bool, as_json:
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import StoreError, printable
 
-    with Workspace(shared.options(rest)) as workspace:
+    # The log is that of the build that `fpack build` runs here.
+    with Workspace(shared.options(rest)._replace(builds=True)) as workspace:
         target = workspace.target(what)
         output = output_of(workspace, target)
         logs = list(_logs(workspace, output))

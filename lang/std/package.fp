@@ -12,7 +12,10 @@
 # Neither is part of the build.
 # platform: where the build runs, and its tools: what is built for, unless another is given.
 # apart: compile each file of C and C++ in a sandbox of its own, and remember the result: an edit compiles no other file.
-# target: the architecture of the result, if the build runs on another one (a cross build, which links with no library).
+# target: the architecture of the result, if the build runs on another one (a cross build): `libs` and `runtime` are of
+# it, and `tools` are of the build.
+# foreign: in a cross build, globs of the files of the outputs, as "/lib/firmware", that are meant for another architecture.
+# emulate: a cross build may run the programs that it makes, by an emulator.
 # limits: { seconds, memory, processes, size }. allowed, disallowed: store paths that the result may, must not mention.
 package({
   name: string,
@@ -43,20 +46,35 @@ package({
   release: string | null = null,
   platform: string | record | null = null,
   target: string | null = null,
+  foreign: list = [],
+  emulate: bool = false,
 }) =
   let
     asked = if platform == null then null else import("fpack/platform").of(platform)
     the-arch = if asked == null then settings.arch or "" else asked.arch
-    all-tools = [taken("tools", asked, the-arch, name, p) for p in tools]
-    all-libs = [taken("libs", asked, the-arch, name, p) for p in libs]
-    all-runtime = [taken("runtime", asked, the-arch, name, p) for p in runtime]
+    the-target = if target == null then the-arch else import("fpack/platform").of(target).arch
+    is-cross = the-target != the-arch
+    cross = import("./build/cross.fp")
+    all-tools = [
+      taken("tools", asked, the-arch, name, if is-cross then cross.tool(the-arch, p) else p)
+      for p in tools
+    ]
+    for-result = if is-cross then import("fpack/platform").of(the-target) else asked
+    all-libs = [taken("libs", for-result, the-target, name, p) for p in libs]
+    all-runtime = [taken("runtime", for-result, the-target, name, p) for p in runtime]
     # Linking with a library includes linking with the libraries of that library.
     linked = packages-with(all-libs, ["libs"])
-    started = packages-with([...all-tools, ...all-runtime], ["runtime"])
+    started = packages-with(if is-cross then all-tools else [...all-tools, ...all-runtime], ["runtime"])
     of-started = packages-with([...started.built, ...started.debian], ["libs"]).debian
     built-tools = started.built
     built-libs = linked.built
-    from-debian = [...[p for p in all-tools if !is-built(p)], ...linked.debian, ...of-started, ...started.debian]
+    from-debian = [
+      ...[p for p in all-tools if !is-built(p)],
+      ...if is-cross then [] else linked.debian,
+      ...of-started,
+      ...started.debian,
+    ]
+    run-by = packages-with([...all-runtime, ...built-libs], ["runtime"]).debian
     # The forms are checked before packages are looked up.
     forms =
       if type(source) != "string" && patches == [] && outputs == ["out"] && limits == null && allowed == null
@@ -77,7 +95,10 @@ package({
     basics = [get(base, n) for n in [...base-tools, ...unpackers(source)]]
     debian = unique-by-name([...from-debian, ...basics])
 
-    root-made = build-root(the-release, the-arch, debian)
+    # Debian's packages of the result's architecture: none if the result needs none, as a program of Go.
+    of-target = if !is-cross then [] else unique-by-name([...linked.debian, ...run-by])
+    root-made = if of-target == [] then build-root(the-release, the-arch, debian)
+      else cross.root(the-release, the-arch, debian, the-target, of-target)
     scripts = [
       { name = "unpack", script = if source == null && unpack == default-unpack then null else unpack },
       { name = "patch", script = if patches == [] && patch == default-patch then null else patch },
@@ -102,14 +123,15 @@ package({
       ...if any(from-debian, p => has(catalog-users, p.name)) then catalogs(debian, the-release, the-arch) else {}
       ...own-variables
     }
-    run-packages = unique-by-name(packages-with([...all-runtime, ...built-libs], ["runtime"]).debian)
+    run-packages = unique-by-name(run-by)
+    load-packages = if is-cross then of-target else debian
     whole-with = others => { type = "derivation", name, version, out = made.out, ...others, libs, runtime }
     # Another output than `out`, as a package; who links with it links with `out`.
     part = (output, others) => output-of {
       name = output.name
       out = output.out
       main = whole-with(others)
-      debian-packages = debian
+      debian-packages = load-packages
       debian-runtime = run-packages
       release = the-release
       meta = own-meta
@@ -132,7 +154,11 @@ package({
       outputs
       strip
       ...if apart then { apart } else {}
-      ...emulator(the-release, the-arch)
+      ...if is-cross then { target = the-target, ...if foreign == [] then {} else { foreign } } else {}
+      ...emulator(
+        the-release,
+        if emulate && is-cross && the-arch == get(settings, "machine", null) then the-target else the-arch,
+      )
     }
     # `meta` is checked when the package is used: if `.with` changes defaults of `env` and `meta`, neither needs the other.
     made = evaluate(own-meta, built)
@@ -146,15 +172,15 @@ package({
       if o != "out"
     }
     release = the-release
-    platform = import("fpack/platform").of(if target == null then the-arch else target)
+    platform = import("fpack/platform").of(the-target)
     root = root-made
     # The packages in which a container finds the libraries that the result loads and the programs that it runs.
-    debian-packages = evaluate(own-meta, if target == null then debian else [])
-    debian-runtime = evaluate(own-meta, if target == null then run-packages else [])
+    debian-packages = evaluate(own-meta, load-packages)
+    debian-runtime = evaluate(own-meta, run-packages)
     meta = own-meta
     extra
     name, version, description, source, patches, tools, libs, runtime, env, folder, outputs
-    unpack, patch, configure, build, check, install, fixup, strip, apart, limits, allowed, disallowed
+    unpack, patch, configure, build, check, install, fixup, strip, apart, limits, allowed, disallowed, foreign, emulate
   }))
 
 # An output of a package, such as `dev`, as a derivation.
@@ -283,21 +309,25 @@ usual-roots = on-demand(
 )
 
 described-root(release, arch, names, packages) =
+  root-of(release, arch, whole-slices(release, debian-closure(release, names, arch), names, packages))
+
+# All files of packages but documentation.
+whole-slices(release, found, names, packages) =
   let
-    found = debian-closure(release, names, arch)
     whole = [{ name = n, rule = import("fpack/rules").none } for n in names]
     rules = import("fpack/rules").table(found, whole, {}, false, null, [])
-  in derivation {
-    kind = "root"
-    name = "build-tools"
-    mode = "depends"
-    slices = import("fpack/container").members(release, found, names, rules, packages)
-    wants = []
-    users = []
-    alternatives = {}
-    candidates = []
-    release, arch
-  }
+  in import("fpack/container").members(release, found, names, rules, packages)
+
+root-of(release, arch, slices) = derivation {
+  kind = "root"
+  name = "build-tools"
+  mode = "depends"
+  wants = []
+  users = []
+  alternatives = {}
+  candidates = []
+  release, arch, slices
+}
 
 # ---- variables
 

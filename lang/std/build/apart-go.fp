@@ -4,13 +4,16 @@
 
 apart = import("./dependencies.fp")
 
-# The package of the entries, or null if they cannot be compiled apart. flags: words for `go`.
-imported(given, tools, flags, configure, env) =
+# The package of the entries, or null if they cannot be compiled apart. flags: words for `go`. cross: of a cross
+# build, see `cross.fp`.
+imported(cross, given, tools, flags, configure, env) =
   let source = apart.skeleton(given, "go", {}) in
   if source == null then null
-  else apart.compiled(given, "go-imports", tools, {
+  else apart.compiled-across(cross, given, "go-imports", tools, {
     build = build(flags)
     check = null
+    # The program that serves the entries runs in builds.
+    ...if cross == null then {} else { foreign = ["/serve"] }
     env = { ...env, serve = "${text("serve.go", read-text(./go-cache.go))}" }
     source, configure, install
   })

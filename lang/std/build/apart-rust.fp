@@ -4,17 +4,20 @@
 
 apart = import("./dependencies.fp")
 
-# The package of the compiled crates, or null if they cannot be compiled apart. flags: words for cargo.
-crates(given, tools, vendor, flags, configure, env) =
+# The package of the compiled crates, or null if they cannot be compiled apart. flags: words for cargo. cross: of a cross
+# build, see `cross.fp`.
+crates(cross, given, tools, vendor, flags, configure, env) =
   let source = apart.skeleton(given, "rust", { vendor }) in
   if source == null then null
-  else apart.compiled(given, "crates", tools, {
+  else apart.compiled-across(cross, given, "crates", tools, {
     # Tests have crates and features of their own, so these are compiled too, unless the project has another check.
     build = """
       cargo build --release --offline --locked -j $CORES${flags} || true
       ${if has(given, "check") then ":" else "cargo test --no-run --release --offline --locked -j $CORES${flags} || true"}
     """
     check = null
+    # Programs that crates run in the build are for the machine.
+    ...if cross == null then {} else { foreign = ["/**"] }
     source, configure, install, env
   })
 

@@ -18,8 +18,11 @@ is-edited(source) =
 archive = ".*\\.(?:tar|tar\\.[a-z0-9]+|t[a-z]z2?|zip|crate|gem|whl)"
 
 # The package of what is compiled from a skeleton: its tools, libraries and variables are those of the project.
-compiled(given, name, tools, others) =
-  import("./common.fp").with-defaults(
+compiled(given, name, tools, others) = compiled-across(null, given, name, tools, others)
+
+compiled-across(cross, given, name, tools, others) =
+  import("./common.fp").with-defaults-across(
+    cross,
     {
       ${n} = get(given, n)
       for n in ["tools", "libs", "runtime", "env", "folder", "release", "platform"]

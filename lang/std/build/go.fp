@@ -3,7 +3,7 @@
 # packages: the packages to build, "." or "./cmd/...". flags: words for `go build`. cgo: use the C compiler.
 # lock: the go.sum whose modules are fetched. module: the path by which the files import each other, if the source has no
 # go.mod. apart: compile what the source imports as a derivation of its own, which an edit does not compile again. cross:
-# for another architecture than the machine's, let this machine's Go compile for it.
+# for another architecture than the machine's, let this machine's Go and cross compiler compile for it.
 # All else is as in `package`.
 go({
   packages: list = ["."],
@@ -17,18 +17,19 @@ go({
 }) =
   let
     common = import("./common.fp")
-    target = common.arch-of(theirs)
-    # A cross build runs on this machine, with its tools, if that is of another architecture.
-    here = if cross && !cgo && !has(theirs, "platform") then get(settings, "machine", target) else target
-    is-crossed = here != target
-    given = if is-crossed then { ...theirs, platform = here, target } else theirs
+    c = import("./cross.fp").of(cross, theirs)
+    is-crossed = c != null
+    given = if is-crossed then { ...theirs, platform = c.here, target = c.target } else theirs
+    # Without cgo, Go compiles and links all itself.
+    compiled = if cgo then c else null
+    own = if cgo then theirs else given
     words = common.words
     all = words([...flags, ...packages])
     compiler = if cgo then ["gcc", "libc6-dev"] else []
     modules = if lock == null then [] else from-sum(common.debian-tools(given, ["golang-go"]), read-text(lock))
     listing = text("modules", join(["${m}\n" for m in modules], ""))
     env = {
-      ...if is-crossed then { GOOS = "linux", ...get(targets, target, { GOARCH = target }) } else {}
+      ...if is-crossed then { GOOS = "linux", ...get(targets, c.target, { GOARCH = c.target }) } else {}
       CGO_ENABLED = if cgo then "1" else "0"
       GOFLAGS = "-trimpath -buildvcs=false"
       GOPROXY = "off"
@@ -37,8 +38,9 @@ go({
     }
     tools = ["golang-go", ...compiler]
     prepare = configure + if module == null then "" else without-go-mod(module)
-    imported = if apart then import("./apart-go.fp").imported(given, tools, words(flags), prepare, env) else null
-  in common.with-defaults(given, tools, {
+    imported = if apart then import("./apart-go.fp").imported(compiled, own, tools, words(flags), prepare, env)
+      else null
+  in common.with-defaults-across(compiled, own, tools, {
     configure = prepare + if imported == null then "" else import("./apart-go.fp").take
     build = """
       mkdir -p /build/bin

@@ -1,12 +1,17 @@
 # Packages with a Makefile.
 
-# flags: words for every `make`, such as "USE_TLS=yes". All else is as in `package`.
-make({ flags: list = [], ...given }) =
-  let all = import("./common.fp").words(flags) in
-  import("./common.fp").with-defaults(given, ["gcc", "libc6-dev", "make"], {
+# flags: words for every `make`, such as "USE_TLS=yes". cross: for another architecture than the machine's, compile with
+# this machine's cross compiler. All else is as in `package`.
+make({ flags: list = [], cross: bool = false, ...given }) =
+  let
+    across = import("./cross.fp")
+    c = across.of(cross, given)
+    words = import("./common.fp").words(flags)
+    all = if c == null then words else " \"\${crossed[@]}\"${words}"
+  in import("./common.fp").with-defaults-across(c, given, ["gcc", "libc6-dev", "make"], {
     apart = import("./dependencies.fp").is-edited(given.source or null)
-    build = "make -j$CORES${all}"
-    check = tests(all)
+    build = (if c == null then "" else across.make-arguments(c, words)) + "make -j$CORES${all}"
+    check = if c == null then tests(all) else null
     install = "make install PREFIX=\"$out\" prefix=\"$out\"${all}"
   })
 

@@ -3,7 +3,8 @@
 # lock: the Cargo.lock whose crates are fetched. vendor: without `lock`, the directory of crates within the source.
 # crate: which crate of a workspace is installed, by its directory, or several. library: it has no programs; its
 # libraries are installed. flags: words for cargo. apart: compile the crates of one program as a derivation of its own,
-# which an edit does not compile again. All else is as in `package`.
+# which an edit does not compile again. cross: for another architecture than the machine's, let this machine's rustc
+# compile for it. All else is as in `package`.
 rust({
   flags: list = [],
   vendor: string = "vendor",
@@ -11,9 +12,12 @@ rust({
   lock: path | null = null,
   library: bool = false,
   apart: bool = true,
-  ...given
+  cross: bool = false,
+  ...theirs
 }) =
   let
+    c = import("./cross.fp").of(cross, theirs)
+    given = if c == null then theirs else { ...theirs, libs = [...theirs.libs or [], standard-library(c, theirs)] }
     all = import("./common.fp").words(flags)
     members = if type(crate) == "list" then crate else [crate]
     # The crate alone is built, so that its features are those of the installed program.
@@ -30,18 +34,20 @@ rust({
     variables = {
       CARGO_INCREMENTAL = "0"
       RUSTFLAGS = "--remap-path-prefix=/build=."
+      ...if c == null then {} else target-variables(c)
       ...if fetched == null then {} else { crate_sources = "${fetched.out}", cargo_config = "${fetched.config}" }
     }
     tools = ["cargo", "gcc", "libc6-dev", "rustc"]
     own = import("./apart-rust.fp")
-    crates = if apart && type(crate) == "string" then own.crates(given, tools, vendor, all, script, variables) else null
-  in import("./common.fp").with-defaults(given, tools, {
+    crates = if apart && type(crate) == "string" then own.crates(c, given, tools, vendor, all, script, variables)
+      else null
+  in import("./common.fp").with-defaults-across(c, given, tools, {
     configure = script + if crates == null then "" else own.take
     build = if length(members) > 1 then null
       else "cargo build --release --offline --locked -j $CORES${only}${all}"
-    check =
-      "cargo test --release --offline --locked -j $CORES${if length(members) > 1 then " --workspace" else only}${all}"
-    install = if library then install-libraries else install-programs
+    check = if c != null then null
+      else "cargo test --release --offline --locked -j $CORES${if length(members) > 1 then " --workspace" else only}${all}"
+    install = if library then install-libraries(c) else install-programs
     env = if crates == null then variables else { ...variables, crates = "${crates}" }
   })
 
@@ -83,10 +89,48 @@ from-store = """
   done
 """
 
-install-libraries = """
+install-libraries(c) = """
   mkdir -p "$out/lib"
-  find target/release -maxdepth 1 -type f \\( -name 'lib*.rlib' -o -name 'lib*.a' -o -name 'lib*.so' \\) -exec cp {} "$out/lib/" \\;
+  find target/${if c == null then "" else rust-target(c) + "/"}release -maxdepth 1 -type f \\( -name 'lib*.rlib' -o -name 'lib*.a' -o -name 'lib*.so' \\) -exec cp {} "$out/lib/" \\;
 """
+
+# ---- another architecture
+
+# Rust's standard library for the other architecture, which cargo finds in its root.
+standard-library(c, given) =
+  let release = import("./common.fp").release-of(given) in
+  get(import("fpack/debian-package").of-release(release, c.target), "libstd-rust-dev")
+
+# The variables of cargo, of the crate cc and of the crate pkg-config.
+target-variables(c) =
+  let
+    target = rust-target(c)
+    name = replace-all(target, "-", "_")
+  in {
+    CARGO_BUILD_TARGET = target
+    ${"CARGO_TARGET_" + upper(name) + "_LINKER"} = "${c.gnu}-gcc"
+    ${"CC_" + name} = "${c.gnu}-gcc"
+    ${"CXX_" + name} = "${c.gnu}-g++"
+    ${"AR_" + name} = "${c.gnu}-ar"
+    HOST_CC = "gcc"
+    PKG_CONFIG_ALLOW_CROSS = "1"
+  }
+
+# Rust's name of what is compiled for.
+rust-target(c) = get(targets, c.target)
+
+targets = {
+  amd64 = "x86_64-unknown-linux-gnu"
+  arm64 = "aarch64-unknown-linux-gnu"
+  armel = "armv5te-unknown-linux-gnueabi"
+  armhf = "armv7-unknown-linux-gnueabihf"
+  i386 = "i686-unknown-linux-gnu"
+  loong64 = "loongarch64-unknown-linux-gnu"
+  mips64el = "mips64el-unknown-linux-gnuabi64"
+  ppc64el = "powerpc64le-unknown-linux-gnu"
+  riscv64 = "riscv64gc-unknown-linux-gnu"
+  s390x = "s390x-unknown-linux-gnu"
+}
 
 # ---- Cargo.lock
 

@@ -102,6 +102,15 @@ def test_a_drop_that_matches_nothing_is_fine(store: FakeStore) -> None:
     assert "usr/bin/a" in cut(store, file("./usr/bin/a", "x"), drop=["/usr/share/absent"]).entries
 
 
+def test_a_slice_beside_one_of_another_architecture(store: FakeStore) -> None:
+    """It has no file that the other has with another content, and may have none at all."""
+    items = [file("./usr/lib/a/x.so", "x"), file("./usr/bin/x", "x"), COPYRIGHT]
+    rule: dict[str, Any] = {"keep": ["/usr/lib/a/**", "/usr/include/**"], "beside": "arm64"}
+    made = cut(store, *items, **rule)
+    assert set(made.entries) == {"usr/lib/a/x.so"} and made.extra["package"].endswith(":arm64")
+    assert set(cut(store, items[1], **rule).entries) == set()
+
+
 @pytest.mark.parametrize("top", ["bin", "sbin", "lib", "lib32", "lib64", "libx32", "libo32"])
 def test_top_level_directories_move(store: FakeStore, top: str) -> None:
     made = cut(store, folder(f"./{top}"), file(f"./{top}/x", "x"), file("./etc/y", "y"))

@@ -23,6 +23,7 @@ SETTINGS = {
     "version": "test",
     "is-licence": lambda text: False,
     "cannot-run": lambda arch: "no emulator runs its programs" if evaluated(arch) == "arm64" else None,
+    "machine": "arm64",
     "emulated-by": lambda arch: "amd64" if evaluated(arch) == "sparc64" else None,
 }
 BASE = f'oci("localhost:5000/base@sha256:{"5" * 64}")'
@@ -62,6 +63,7 @@ PACKAGES = [
     "package { name, libs = [5] }",
     "cmake { name, runtime = [null] }",
     "package { name, source = ./missing }",
+    "make { name, cross = true, tools = [debian.trixie.gfortran] }",
     "make { name, source = { a = 1 } }",
     "package { name, patches = [./missing] }",
     "package { name, env = { B = null } }",
@@ -191,10 +193,11 @@ CASES = [*PACKAGES, *OTHERS]
 
 
 class Known(Everything):
-    """Has every package but one."""
+    """Has every package but two."""
 
     def package(self, release: str, name: str, arch: str = "") -> dict[str, Any]:
-        return Packages().package(release, "nope") if name == "nope" else super().package(release, name, arch)
+        missing = name in ("nope", "gfortran-x86-64-linux-gnu")
+        return Packages().package(release, "nope") if missing else super().package(release, name, arch)
 
 
 def raised(directory: Path, cache: Path, expression: str, user: str = "value") -> EvalError:
