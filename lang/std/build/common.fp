@@ -25,7 +25,7 @@ with-defaults-across(cross, given, names, defaults) =
     let
       across = import("./cross.fp")
       crossed = across.arguments(cross, given, names)
-    in evaluate([p.name for p in crossed.tools], with-defaults(crossed, names, {
+    in evaluate(join([p.name for p in crossed.tools], ""), with-defaults(crossed, names, {
       ...defaults
       configure = across.prepare(cross) + (defaults.configure or "")
       env = { ...across.variables(cross), ...defaults.env or {} }
