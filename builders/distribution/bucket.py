@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, ParseError
 
 from fpack.builders.net.errors import HttpError
-from fpack.builders.streams import strict_json
 
 from . import answers
-from .layout_index import MAX_MANIFEST, annotations_of, describe, entry_of, subject_of
+from .blob_reader import begins, read_blob
+from .layout_index import MAX_MANIFEST, annotations_of, describe, entry_of, json_object, subject_of
 from .names import check_digest, digest_of, is_digest, is_tag
 from .protocol import (
     BlobEntry,
@@ -36,7 +34,6 @@ from .transport import Body, RegistryAnswer, Transport, retry_after
 
 MAX_PAGE = 8 << 20  # bytes of a list of objects
 MAX_PAGES = 2000
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)\Z")
 _EXISTS = 412
 
 
@@ -58,7 +55,7 @@ class BucketRepository:
             found = self.manifest(tag)
             return describe(found.data, found.media_type) if found is not None else None
         data = self._get(f"tags/{tag}") if is_tag(tag) else None
-        return entry_of(_json(data, self.name), self.name) if data is not None else None
+        return entry_of(json_object(data, self.name), self.name) if data is not None else None
 
     def manifest(self, reference: str) -> ManifestDocument | None:
         """Return the manifest or index of a tag or a digest, compared with the digest, or None."""
@@ -81,33 +78,9 @@ class BucketRepository:
 
         Interrupted transfers are resumed. The caller must check what a partial read returns.
         """
-        check_digest(entry.digest, self.name)
-        hasher = hashlib.sha256() if offset == 0 and length is None else None
-        at, end = offset, entry.size if length is None else min(offset + length, entry.size)
-        failures, mark, done = 0, offset, False
-        while not done:
-            try:
-                for piece in self._pieces(entry, at, end):
-                    at += len(piece)
-                    if hasher is not None:
-                        hasher.update(piece)
-                        if at == end and f"sha256:{hasher.hexdigest()}" != entry.digest:
-                            raise Corrupt("A blob differs from its digest", where=self.name, why=entry.digest)
-                    yield piece
-                cause: RepositoryError = Corrupt("A blob is shorter than its size", where=self.name, why=entry.digest)
-            except HttpError as error:
-                cause = answers.unreachable(self.name, self._transport.host, error)
-                if not error.transient:
-                    raise cause from None
-            done = at >= end
-            failures = 0 if at > mark else failures + 1
-            mark = at
-            if not done:
-                if failures > self._transport.retries:
-                    raise cause
-                self._transport.pause(failures)
-        if hasher is not None and not end and digest_of(b"") != entry.digest:
-            raise Corrupt("A blob differs from its digest", where=self.name, why=entry.digest)
+        return read_blob(
+            self.name, self._transport, entry, offset, length, lambda at, end: self._pieces(entry, at, end)
+        )
 
     def referrers(self, digest: str, artifact_type: str = "") -> list[BlobEntry]:
         """Return the descriptors of manifests whose subject is a digest."""
@@ -117,7 +90,7 @@ class BucketRepository:
         for key in self._list(f"referrers/{digest.removeprefix('sha256:')}/"):
             data = self._get(key)
             if data is not None:
-                found.append(entry_of(_json(data, self.name), self.name))
+                found.append(entry_of(json_object(data, self.name), self.name))
         return [entry for entry in found if not artifact_type or entry.artifact_type == artifact_type]
 
     def tags(self, prefix: str = "") -> list[str]:
@@ -251,11 +224,13 @@ class BucketRepository:
         if answer.status == 404:
             answer.close()
             raise NotThere("A blob does not exist", where=self.name, why=entry.digest)
-        found = _CONTENT_RANGE.match(answer.header("Content-Range")) if partial else None
-        size = int(found[2]) if found is not None and found[2] != "*" else answer.length
-        if (partial and (answer.status != 206 or found is None or int(found[1]) != at)) or size != entry.size:
+        if partial and answer.status != 206:
             answer.close()
-            raise Corrupt("A blob differs from its size", where=self.name, why=f"{entry.digest} has {size} bytes")
+            raise Corrupt("The bucket's server does not send parts of a blob", where=self.name, why=entry.digest)
+        if not partial and answer.length is None:
+            answer.close()
+            raise Corrupt("The bucket's server does not tell the size of a blob", where=self.name, why=entry.digest)
+        begins(answer, entry, at, self.name)
         for piece in answer.chunks():
             if wanted := piece[: end - at]:
                 at += len(wanted)
@@ -319,16 +294,6 @@ class BucketRepository:
 
 def _blob_key(digest: str) -> str:
     return f"blobs/sha256/{digest.removeprefix('sha256:')}"
-
-
-def _json(data: bytes, where: str) -> dict[str, Any]:
-    try:
-        value = strict_json.parse(data)
-    except ValueError as error:
-        raise Corrupt("A document is not JSON", where=where, why=str(error)) from None
-    if not isinstance(value, dict):
-        raise Corrupt("A document is not a JSON object", where=where)
-    return value
 
 
 def _xml(data: bytes, where: str) -> Element:

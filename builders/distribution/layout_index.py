@@ -23,7 +23,7 @@ class RefIndex:
     """The descriptors of `index.json`, of which some have tags. Descriptors of others are kept as they are."""
 
     def __init__(self, data: bytes, where: str) -> None:
-        value = _object(data, where)
+        value = json_object(data, where)
         self._where = where
         self._rest = {name: item for name, item in value.items() if name != "manifests"}
         self._manifests: list[dict[str, Any]] = entries_of(value, where)
@@ -70,7 +70,7 @@ class RefIndex:
 
 def describe(data: bytes, media_type: str) -> BlobEntry:
     """Return the descriptor of a manifest or index. media_type: "" takes it from the document."""
-    value = _object(data, "")
+    value = json_object(data, "")
     config = value.get("config")
     artifact = value.get("artifactType") or (config.get("mediaType") if isinstance(config, dict) else "")
     own = value.get("mediaType")
@@ -82,14 +82,14 @@ def describe(data: bytes, media_type: str) -> BlobEntry:
 
 def subject_of(data: bytes) -> str:
     """Return the digest of a manifest's subject, or "" if it has none."""
-    subject = _object(data, "").get("subject")
+    subject = json_object(data, "").get("subject")
     digest = subject.get("digest") if isinstance(subject, dict) else None
     return digest if isinstance(digest, str) and is_digest(digest) else ""
 
 
 def annotations_of(data: bytes) -> dict[str, str]:
     """Return the annotations of a manifest."""
-    found = _object(data, "").get("annotations")
+    found = json_object(data, "").get("annotations")
     texts = found.items() if isinstance(found, dict) else ()
     return {name: text for name, text in texts if isinstance(text, str)}
 
@@ -101,7 +101,7 @@ def fallback_tag(digest: str) -> str:
 
 def referrers_document(data: bytes | None, entry: BlobEntry, annotations: Mapping[str, str]) -> bytes:
     """Return a list of referrers with one more. data: the list so far."""
-    listed = [] if data is None else entries_of(_object(data, ""), "")
+    listed = [] if data is None else entries_of(json_object(data, ""), "")
     value = entry._replace(annotations=annotations).value()
     kept = [old for old in listed if old.get("digest") != entry.digest]
     document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [*kept, value]}
@@ -110,7 +110,7 @@ def referrers_document(data: bytes | None, entry: BlobEntry, annotations: Mappin
 
 def filtered(data: bytes, artifact_type: str) -> list[BlobEntry]:
     """Return the descriptors of a list of referrers that have an artifact type, or all for ""."""
-    entries = [entry_of(value, "") for value in entries_of(_object(data, ""), "")]
+    entries = [entry_of(value, "") for value in entries_of(json_object(data, ""), "")]
     return [entry for entry in entries if not artifact_type or entry.artifact_type == artifact_type]
 
 
@@ -150,7 +150,8 @@ def _ref(value: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _object(data: bytes, where: str) -> dict[str, Any]:
+def json_object(data: bytes, where: str) -> dict[str, Any]:
+    """Parse a document. Raise Corrupt if it is not a JSON object."""
     try:
         value = strict_json.parse(data)
     except ValueError as error:

@@ -28,6 +28,6 @@ def check_digest(text: str, where: str = "") -> str:
     return text
 
 
-def digest_of(data: bytes) -> str:
+def digest_of(data: bytes | bytearray) -> str:
     """Return the digest of bytes, as OCI writes it."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"

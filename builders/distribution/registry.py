@@ -5,18 +5,16 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import threading
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import quote
 
-from fpack.builders.net.errors import HttpError, split_url
-from fpack.builders.streams import strict_json
+from fpack.builders.net.errors import split_url
 
 from . import answers, uploads
+from .blob_reader import begins, read_blob
 from .layout_index import (
     MAX_MANIFEST,
     OCI_INDEX,
@@ -27,6 +25,7 @@ from .layout_index import (
     entry_of,
     fallback_tag,
     filtered,
+    json_object,
     referrers_document,
     subject_of,
 )
@@ -45,9 +44,7 @@ MAX_PAGE = 8 << 20  # bytes of a page of tags
 MAX_PAGES = 2000
 MAX_LIST = 128 << 20  # bytes of all pages of a list
 PAGE = 1000  # tags to ask for at once
-PROGRESS = 1 << 16  # bytes after which an interrupted transfer counts as a new one
 MAX_RACES = 8  # attempts to update a list that others update too
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)\Z")
 _LINK = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?')
 
 
@@ -103,7 +100,7 @@ class RegistryRepository:
         wanted = reference if is_digest(reference) else answer.header("Docker-Content-Digest")
         if is_digest(wanted) and wanted != digest:
             raise Corrupt("A manifest differs from its digest", where=self.name, why=f"{wanted} is {digest}")
-        value = _document(data, self.name)
+        value = json_object(data, self.name)
         if "manifests" in value and ("layers" in value or "config" in value):
             # Clients would differ in what they take it for.
             raise Corrupt("A manifest is an image and an index at once", where=self.name, why=digest)
@@ -123,39 +120,10 @@ class RegistryRepository:
 
         Interrupted transfers are resumed. The caller must check what a partial read returns. Raise NotThere.
         """
-        check_digest(entry.digest, self.name)
-        end = entry.size if length is None else min(offset + length, entry.size)
-        hasher = hashlib.sha256() if offset == 0 and length is None else None
-        at, failures, mark, ranges = offset, 0, offset, True
-        while at < end or (hasher is not None and end == 0):
-            try:
-                answer = self._open_blob(entry, at, end, ranges)
-                if answer is None:
-                    ranges = False  # a range was refused: read and skip what comes before
-                    continue
-                for piece in self._pieces(answer, entry, at, end, whole=length is None):
-                    at += len(piece)
-                    if hasher is not None:
-                        hasher.update(piece)
-                        if at == end and f"sha256:{hasher.hexdigest()}" != entry.digest:
-                            raise Corrupt("A blob differs from its digest", where=self.name, why=entry.digest)
-                    yield piece
-                if at == end:
-                    break
-                cause: RepositoryError = Corrupt(
-                    "A blob is shorter than its size", where=self.name, why=f"{entry.digest} ended after {at} bytes"
-                )
-            except HttpError as error:
-                cause = answers.unreachable(self.name, self.transport.host, error)
-                if not error.transient:
-                    raise cause from None
-            failures = 0 if at - mark >= PROGRESS else failures + 1
-            mark = at
-            if failures > self.transport.retries:
-                raise cause
-            self.transport.pause(failures)
-        if hasher is not None and not end and digest_of(b"") != entry.digest:
-            raise Corrupt("A blob differs from its digest", where=self.name, why=entry.digest)
+        whole = length is None
+        return read_blob(
+            self.name, self.transport, entry, offset, length, lambda at, end: self._pieces(entry, at, end, whole)
+        )
 
     def _open_blob(self, entry: BlobEntry, at: int, end: int, ranges: bool) -> RegistryAnswer | None:
         """Request a blob from a byte on. Return None if the registry refuses the range."""
@@ -172,21 +140,12 @@ class RegistryRepository:
             return None
         return answer
 
-    def _pieces(self, answer: RegistryAnswer, entry: BlobEntry, at: int, end: int, whole: bool) -> Iterator[bytes]:
-        """Yield the bytes of a blob from `at` to `end`. Raise Corrupt if the answer is not of this blob."""
-        skip, size = 0, entry.size
-        if answer.status == 206:
-            match = _CONTENT_RANGE.match(answer.header("Content-Range"))
-            if match is None or int(match[1]) != at or (match[2] != "*" and int(match[2]) != size):
-                answer.close()
-                why = f"{entry.digest}: {answer.header('Content-Range')[:80] or 'no Content-Range'}"
-                raise Corrupt("The registry sent another range than the requested one", where=self.name, why=why)
-        else:
-            skip = at
-            if answer.length not in (None, size):
-                answer.close()
-                why = f"{entry.digest} has {answer.length} bytes instead of {size}"
-                raise Corrupt("A blob differs from its size", where=self.name, why=why)
+    def _pieces(self, entry: BlobEntry, at: int, end: int, whole: bool) -> Iterator[bytes]:
+        """Yield the bytes of a blob from `at` to `end`, as far as they arrive."""
+        # If a range is refused, read and skip what comes before.
+        answer = self._open_blob(entry, at, end, True) or self._open_blob(entry, at, end, False)
+        assert answer is not None
+        skip = at - begins(answer, entry, at, self.name)
         for chunk in answer.chunks():
             if skip:
                 chunk, skip = chunk[skip:], max(0, skip - len(chunk))
@@ -221,7 +180,7 @@ class RegistryRepository:
         found: dict[str, BlobEntry] = {}
         # Without this API, registries answer 404, and some 400 or 405.
         for answer, data in self._paged(target, MAX_MANIFEST, (200, 400, 404, 405), {"Accept": OCI_INDEX}):
-            value = _document(data, self.name) if answer.status == 200 else {}
+            value = json_object(data, self.name) if answer.status == 200 else {}
             if answer.status != 200 or not isinstance(value.get("manifests"), list):
                 return None
             for item in entries_of(value, self.name):
@@ -236,7 +195,7 @@ class RegistryRepository:
         for answer, data in self._paged(f"{self._base}/tags/list?n={PAGE}", MAX_PAGE, (200, 404), {}):
             if answer.status == 404:
                 return []
-            names = _document(data, self.name).get("tags") or []
+            names = json_object(data, self.name).get("tags") or []
             if not isinstance(names, list):
                 raise Corrupt("The registry's list of tags is not valid", where=self.name)
             found |= {name for name in names if isinstance(name, str) and is_tag(name) and name.startswith(prefix)}
@@ -387,13 +346,3 @@ class RegistryRepository:
 
 def _media_type(answer: RegistryAnswer) -> str:
     return answer.header("Content-Type").partition(";")[0].strip().lower()
-
-
-def _document(data: bytes, where: str) -> dict[str, Any]:
-    try:
-        value = strict_json.parse(data)
-    except ValueError as error:
-        raise Corrupt("A document of the registry is not JSON", where=where, why=str(error)) from None
-    if not isinstance(value, dict):
-        raise Corrupt("A document of the registry is not a JSON object", where=where)
-    return value

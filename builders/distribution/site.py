@@ -6,16 +6,15 @@ blobs, of which the rest is skipped.
 
 from __future__ import annotations
 
-import hashlib
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from typing import NoReturn
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from fpack.builders.net.errors import HttpError
 
 from . import answers
+from .blob_reader import begins, read_blob
 from .layout_index import EMPTY_INDEX, MAX_INDEX, MAX_MANIFEST, RefIndex, describe, fallback_tag, filtered
 from .names import check_digest, digest_of, is_digest
 from .protocol import (
@@ -25,11 +24,8 @@ from .protocol import (
     Denied,
     ManifestDocument,
     NotThere,
-    RepositoryError,
 )
 from .transport import RegistryAnswer, Transport
-
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)\Z")
 
 
 class SiteRepository:
@@ -73,34 +69,9 @@ class SiteRepository:
 
         Interrupted transfers are resumed. The caller must check what a partial read returns.
         """
-        check_digest(entry.digest, self.name)
-        whole = offset == 0 and length is None
-        hasher = hashlib.sha256() if whole else None
-        at, end = offset, entry.size if length is None else min(offset + length, entry.size)
-        failures, mark = 0, offset
-        while at < end or whole:
-            try:
-                for piece in self._pieces(entry, at, end):
-                    at += len(piece)
-                    if hasher is not None:
-                        hasher.update(piece)
-                        if at == end and f"sha256:{hasher.hexdigest()}" != entry.digest:
-                            raise Corrupt("A blob differs from its digest", where=self.name, why=entry.digest)
-                    yield piece
-                if at == end:
-                    break
-                cause: RepositoryError = Corrupt("A blob is shorter than its size", where=self.name, why=entry.digest)
-            except HttpError as error:
-                cause = answers.unreachable(self.name, self._transport.host, error)
-                if not error.transient:
-                    raise cause from None
-            failures = 0 if at > mark else failures + 1
-            mark = at
-            if failures > self._transport.retries:
-                raise cause
-            self._transport.pause(failures)
-        if hasher is not None and not end and digest_of(b"") != entry.digest:
-            raise Corrupt("A blob differs from its digest", where=self.name, why=entry.digest)
+        return read_blob(
+            self.name, self._transport, entry, offset, length, lambda at, end: self._pieces(entry, at, end)
+        )
 
     def referrers(self, digest: str, artifact_type: str = "") -> list[BlobEntry]:
         """Return the descriptors of manifests whose subject is a digest."""
@@ -180,16 +151,7 @@ class SiteRepository:
             answer = self.request("GET", _blob_name(entry.digest), headers=headers, accept=(200, 206))
         except NotThere as error:
             raise NotThere("A blob does not exist", where=self.name, why=f"{entry.digest}: {error.why}") from None
-        start = 0
-        if answer.status == 206:
-            found = _CONTENT_RANGE.match(answer.header("Content-Range"))
-            if found is None or int(found[1]) != at or found[2] not in ("*", str(entry.size)):
-                answer.close()
-                raise Corrupt("A server sends another range than was asked for", where=self.name, why=entry.digest)
-            start = at
-        elif answer.length is not None and answer.length != entry.size:
-            answer.close()
-            raise Corrupt("A blob differs from its size", where=self.name, why=f"{answer.length} bytes")
+        start = begins(answer, entry, at, self.name)
         for piece in answer.chunks():
             stop = start + len(piece)
             wanted = piece[max(at - start, 0) : end - start]
@@ -203,9 +165,3 @@ class SiteRepository:
 
 def _blob_name(digest: str) -> str:
     return f"blobs/sha256/{digest.removeprefix('sha256:')}"
-
-
-def split_site(address: str) -> tuple[str, str]:
-    """Return host and quoted path of a URL."""
-    parts = urlsplit(address)
-    return parts.netloc, quote(unquote(parts.path).rstrip("/"))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fpack.builders.distribution.names import digest_of
 from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Repository, RepositoryError
 from fpack.store import threads
 
@@ -24,7 +25,6 @@ from .kept_lock import (
     KeptFile,
     KeptLock,
     decode_manifest,
-    digest_of,
     encode_config,
     encode_manifest,
     identities,

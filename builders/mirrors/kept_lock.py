@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from fpack.builders.distribution.names import digest_of
 from fpack.builders.distribution.protocol import BlobEntry, Corrupt, ManifestDocument, Repository, RepositoryError
 from fpack.builders.streams import strict_json
 
@@ -166,11 +167,6 @@ def encode_manifest(kept: KeptLock, config: bytes) -> bytes:
             hint="keep the locks of parts of the project",
         )
     return data
-
-
-def digest_of(data: bytes | bytearray) -> str:
-    """Return the digest of data, `sha256:...`."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _json(value: object) -> bytes:

@@ -112,6 +112,7 @@ def rebuilt(workspace: Workspace, image: StoredImage, sources: Sequence[Path]) -
     sources: files and directories that the image is built from and does not carry. Raise VerifyError if the image that
     is built is another one, and MissingSources.
     """
+    from fpack.builders.distribution.names import digest_of
     from fpack.builders.kinds.manifest import CANONICAL_FILE
     from fpack.builders.oci.image_record import read as read_record
 
@@ -133,13 +134,6 @@ def rebuilt(workspace: Workspace, image: StoredImage, sources: Sequence[Path]) -
             hint="fpack verify --rebuild tells what differs",
         )
     return kept(workspace, data, CANONICAL_FILE)
-
-
-def digest_of(data: bytes) -> str:
-    """Return the digest of a document in the form of OCI."""
-    import hashlib
-
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _take_sources(workspace: Workspace, image: StoredImage, given: Sequence[Path], reader: ManifestReader) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fpack.builders.distribution.layout import DirectoryRepository
+from fpack.builders.distribution.names import digest_of
 from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Corrupt
 from fpack.builders.mirrors.keeping import blob_source, describe_file
 from fpack.builders.mirrors.kept_lock import (
@@ -14,7 +15,6 @@ from fpack.builders.mirrors.kept_lock import (
     MANIFEST,
     MAX_MANIFEST,
     KeptFile,
-    digest_of,
     identities,
     parse,
     read_config,

@@ -1,0 +1,79 @@
+"""Read a blob from a server: go on after an interruption, and compare a whole blob with its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+
+from fpack.builders.net.errors import HttpError
+
+from . import answers
+from .names import check_digest, digest_of
+from .protocol import BlobEntry, Corrupt, RepositoryError
+from .transport import RegistryAnswer, Transport
+
+PROGRESS = 1 << 16  # bytes after which an interrupted transfer counts as a new one
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)\Z")
+
+
+def read_blob(
+    name: str,
+    transport: Transport,
+    entry: BlobEntry,
+    offset: int,
+    length: int | None,
+    pieces: Callable[[int, int], Iterator[bytes]],
+) -> Iterator[bytes]:
+    """Yield a part of a blob. A whole blob (no offset, no length) is compared with its digest and size.
+
+    name: of the repository, for messages. pieces: asks the server, and yields the bytes between two offsets as far as
+    they arrive; raises HttpError if the connection breaks. It is called once even for an empty whole blob.
+    """
+    check_digest(entry.digest, name)
+    whole = offset == 0 and length is None
+    end = entry.size if length is None else min(offset + length, entry.size)
+    hasher = hashlib.sha256() if whole else None
+    at, failures, mark = offset, 0, offset
+    while at < end or whole:
+        try:
+            for piece in pieces(at, end):
+                at += len(piece)
+                if hasher is not None:
+                    hasher.update(piece)
+                    if at == end and f"sha256:{hasher.hexdigest()}" != entry.digest:
+                        raise Corrupt("A blob differs from its digest", where=name, why=entry.digest)
+                yield piece
+            if at >= end:
+                break
+            cause: RepositoryError = Corrupt(
+                "A blob is shorter than its size", where=name, why=f"{entry.digest} ended after {at} bytes"
+            )
+        except HttpError as error:
+            cause = answers.unreachable(name, transport.host, error)
+            if not error.transient:
+                raise cause from None
+        failures = 0 if at - mark >= PROGRESS else failures + 1
+        mark = at
+        if failures > transport.retries:
+            raise cause
+        transport.pause(failures)
+    if whole and not end and digest_of(b"") != entry.digest:
+        raise Corrupt("A blob differs from its digest", where=name, why=entry.digest)
+
+
+def begins(answer: RegistryAnswer, entry: BlobEntry, at: int, name: str) -> int:
+    """Return the offset of a blob at which an answer begins: 0 or `at`. Raise Corrupt if it is not of this blob."""
+    if answer.status == 206:
+        given = answer.header("Content-Range")
+        match = _CONTENT_RANGE.match(given)
+        if match is None or int(match[1]) != at or match[2] not in ("*", str(entry.size)):
+            answer.close()
+            why = f"{entry.digest}: {given[:80] or 'no Content-Range'}"
+            raise Corrupt("The server sent another range than the requested one", where=name, why=why)
+        return at
+    if answer.length not in (None, entry.size):
+        answer.close()
+        why = f"{entry.digest} has {answer.length} bytes instead of {entry.size}"
+        raise Corrupt("A blob differs from its size", where=name, why=why)
+    return 0
