@@ -15,9 +15,7 @@ from fpack.builders.kinds.layer import ENTRIES
 from fpack.builders.manifest.format import DIRECTORY
 from fpack.builders.oci.image_record import ImageRecord
 from fpack.builders.oci.image_record import read as read_record
-from fpack.builders.rootfs.view import LAYOUT, LinkTree
-from fpack.store.files.remove import remove_tree
-from fpack.store.locks import FileLock
+from fpack.builders.rootfs.view import LinkTree, prepare
 from fpack.store.path import StorePath, parse
 from fpack.store.store import Store
 
@@ -38,19 +36,7 @@ def assemble(store: Store, image: StorePath) -> ImageView:
     built = tuple(
         sorted({parse(path) for layer in record.fields["layers"] for path, prefix in layer["parts"] if prefix})
     )
-    view = store.root / "views" / LAYOUT / image.base
-    if not view.is_dir():
-        view.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with FileLock(store.root / "locks" / f"view-{image.hash}"):
-            if not view.is_dir():
-                temporary = store.session.fresh()
-                try:
-                    _make(store, record, temporary)
-                    store.sync()
-                    os.rename(temporary, view)
-                except BaseException:
-                    remove_tree(temporary)
-                    raise
+    view = prepare(store, image, lambda directory: _make(store, record, directory))
     return ImageView(record, view / "root", built)
 
 

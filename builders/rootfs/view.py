@@ -15,7 +15,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from blake3 import blake3
@@ -53,22 +53,27 @@ def assemble(store: Store, root: StorePath) -> Path:
 
     Its parent also contains `passwd` and `group`: the root's accounts and `build`, 1000:1000, the user who runs builds.
     """
-    view = store.root / "views" / LAYOUT / root.base
+    return prepare(store, root, lambda view: _make(store, root, view)) / "root"
+
+
+def prepare(store: Store, path: StorePath, make: Callable[[Path], None]) -> Path:
+    """Return the directory of a store path's view. make: fills a new directory if there is none yet."""
+    view = store.root / "views" / LAYOUT / path.base
     if view.is_dir():
-        return view / "root"
+        return view
     view.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with FileLock(store.root / "locks" / f"view-{root.hash}"):
+    with FileLock(store.root / "locks" / f"view-{path.hash}"):
         if not view.is_dir():
             temporary = store.session.fresh()
             try:
-                _make(store, root, temporary)
+                make(temporary)
                 # A view that is there is taken for whole, even after a loss of power.
                 store.sync()
                 os.rename(temporary, view)
             except BaseException:
                 remove_tree(temporary)
                 raise
-    return view / "root"
+    return view
 
 
 def _make(store: Store, root: StorePath, view: Path) -> None:

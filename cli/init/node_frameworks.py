@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 from .guess import record
 from .project import Project
 
-_Finder = Callable[[Project, dict[str, Any]], "Framework | None"]
-
 
 class Framework(NamedTuple):
     """The output of a framework.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from fpack.cli.images.inspect import UNRECORDED, ImageSlice, reason_text
+from fpack.cli.images.inspect import ImageSlice, reason_text
 
 if TYPE_CHECKING:
     from fpack.builders.manifest.dependencies import PackageLoad
@@ -125,8 +125,3 @@ def chain(graph: PackageGraph, node: int) -> list[int]:
     while (above := graph.nodes[found[-1]].why) >= 0 and above not in found:
         found.append(above)
     return found[::-1]
-
-
-def is_told(packages: Iterable[ImageSlice]) -> bool:
-    """Return whether the reasons of packages are known."""
-    return all(item.kind != UNRECORDED for item in packages)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from fpack.builders.debian.contents.cmake_modules import cmake_needs
-from fpack.builders.debian.contents.needs import LIBRARY, PACKAGE, PC, PROGRAM, TYPELIB, BuildNeed
+from fpack.builders.debian.contents.needs import LIBRARY, PACKAGE, PC, PROGRAM, BuildNeed
 
 from .meson_language import (
     MesonCall,
@@ -252,9 +252,3 @@ def _options(text: str) -> dict[str, Value]:
             if name:
                 found[name] = value
     return found
-
-
-def typelib_needs(text: str) -> list[BuildNeed]:
-    """Return the typelibs that a Python or JavaScript source asks GObject introspection for."""
-    found = re.findall(r"require_version\(\s*['\"](\w+)['\"]\s*,\s*['\"]([\w.]+)['\"]", text)
-    return [BuildNeed(TYPELIB, f"{name}-{version}") for name, version in found]
