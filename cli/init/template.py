@@ -62,7 +62,9 @@ def _image(guess: Guess, attribute: str) -> list[tuple[str, str]]:
     if guess.ports:
         fields.append(("ports", f"[{', '.join(map(str, guess.ports))}]"))
     if guess.directories:
-        writable = "".join(f"{text(path)} = {{ user = {text('nobody')} }}, " for path in guess.directories)
+        writable = "".join(
+            f"{text(path)} = {{ user = {text('nobody')}, group = {text('nogroup')} }}, " for path in guess.directories
+        )
         fields.append(("directories", f"{{ {writable[:-2]} }}"))
     return [*fields, ("user", text("nobody"))]
 
