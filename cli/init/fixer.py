@@ -132,6 +132,8 @@ class Fixer:
                 return None, error
             workspace.finish()
             built = workspace.store.disk(path)
+            if self._add_loaded(name, workspace, built):
+                return self._build(name)
             self._fit_image(name, built)
             self._add_interpreters(built)
             return path, None
@@ -158,6 +160,36 @@ class Fixer:
             self._leave_out_tests(name, failed)
             return
         raise _Stop(_reason(failed, remedies, lacking))
+
+    def _add_loaded(self, name: str, workspace: Workspace, built: Path) -> bool:
+        """Add the packages of libraries that ready-made ones load, such as those in wheels. Return whether any was."""
+        from fpack.builders.debian.contents.needs import SONAME, BuildNeed
+        from fpack.builders.payload.machines import elf_machine
+        from fpack.cli.workspace.needs import open_finder
+        from fpack.cli.workspace.package_lookup import Packages
+
+        from .introspection.loaded_libraries import lacking_sonames
+
+        call = next((call for call in self._read().calls() if call.attribute == name), None)
+        if call is None or call.function not in ("python", "node"):
+            return False
+        lacking = lacking_sonames(built, elf_machine(workspace.arch))
+        if not lacking:
+            return False
+        value = workspace.value(workspace.target(name))
+        packages = Packages(workspace, str(workspace.field(value, "release") or "") or None)
+        finder, present, added = open_finder(packages), self._present(workspace, value, packages.release), False
+        for soname, where in lacking.items():
+            found = finder.find(BuildNeed(SONAME, soname)).packages
+            if not found or not present.isdisjoint(found) or ("libs", found[0]) in self._tried:
+                continue
+            self._tried.add(("libs", found[0]))
+            before = self._read()
+            after = before.with_packages(self._call_in(before, call), "libs", [found[0]], packages.release)
+            self._write(before, after, found[0], "libs", f"{soname}, which {where.rpartition('/')[2]} loads")
+            present |= closure(packages, [found[0]])
+            added = True
+        return added
 
     def _lacking(self, call: PackageCall, failed: PhaseFailed, name: str) -> tuple[list[Remedy], frozenset[str], str]:
         """Return what a failed build lacks, the packages that it has, and its release."""
@@ -304,6 +336,8 @@ class Fixer:
         entry, record = found
         own = text.text[record.start : record.end]
         for program, interpreter in sorted(_scripts(built).items()):
+            if interpreter.startswith("python") and (built / "pyvenv.cfg").exists():
+                continue  # an environment of Python brings its own
             package = _INTERPRETERS.get(interpreter)
             if package is None or re.search(rf"\.{re.escape(package)}\b", own):
                 continue

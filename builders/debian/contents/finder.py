@@ -143,12 +143,13 @@ class NeedFinder:
     def _existing(self, names: Sequence[str]) -> list[str]:
         """Return the packages of the release among those of the index, which may be another release's.
 
-        A package whose name has a version, as libboost1.74-dev, can be one without it, as libboost-dev.
+        A package whose name has a version, as libboost1.74-dev, can be one without it, as libboost-dev. Libraries whose
+        binary interface has times of 64 bits have names that end in t64.
         """
         found = [name for name in names if self._exists(name)]
         if found or self._table is None:
             return found
-        plain = [re.sub(r"\d+(?:\.\d+)+", "", name) for name in names]
+        plain = [re.sub(r"\d+(?:\.\d+)+", "", name) for name in names] + [f"{name}t64" for name in names]
         return list(dict.fromkeys(name for name in plain if self._exists(name)))
 
     def _exists(self, name: str) -> bool:

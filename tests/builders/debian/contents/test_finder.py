@@ -64,6 +64,7 @@ PACKAGES = {
     "libncurses5-dev": PackageTraits("6", "transitional package for libncurses-dev", frozenset({"libncurses-dev"})),
     "libthing9-dev": PackageTraits("9"),
     "libthing-dev": PackageTraits("9", "", frozenset({"libthing9-dev"})),
+    "libold0t64": PackageTraits("1.0"),
     "zlib1g-dev": PackageTraits("1:1.3.dfsg+really1.3.1-1"),
     **{
         name: PackageTraits("1.0")
@@ -157,6 +158,11 @@ def test_the_choice_does_not_depend_on_the_order_of_the_index() -> None:
 def test_a_package_that_is_too_old_is_told(least: str, too_old: str) -> None:
     found = FINDER.find(BuildNeed(PC, "zlib", least))
     assert (found.best, found.too_old) == ("zlib1g-dev", too_old)
+
+
+def test_a_library_whose_package_has_another_name_since_times_have_64_bits() -> None:
+    renamed = "usr/lib/x86_64-linux-gnu/libold.so.0 libs/libold0\n"
+    assert finder(renamed).find(BuildNeed(SONAME, "libold.so.0")).best == "libold0t64"
 
 
 def test_without_a_table_all_packages_of_the_index_count() -> None:
