@@ -34,8 +34,8 @@ package and no image: it is loaded, or its files are there. A row without figure
 _FURTHER = """
 ## Ten more
 
-Drawn after the work was done, by the same rule. When they were tried first, nothing had been changed for them, and kmod,
-heartbleeder and jupyter-server failed; what these showed was changed since.
+Drawn after the work was done, by the same rule. When they were tried first, nothing had been changed for them, and
+kmod, heartbleeder and jupyter-server failed; what these showed was changed since.
 
 """
 
