@@ -126,7 +126,7 @@ class _Listing:
         try:
             section = Section(PieceReader(counted()), args.size, "The layer")
             stream = Stream(unpacked(blocks(section, CODECS[args.media_type])), LEAST + RATIO * args.size)
-            archive = TarReader(stream)
+            archive = TarReader(stream, devices=True)
             for member in archive:
                 task.check()
                 self._member(member, archive)
@@ -146,6 +146,11 @@ class _Listing:
         path = self._checked(member.name)
         if is_whiteout(path):
             self._whiteouts.add(path)
+            return
+        if member.kind in tar_reader.DEVICES:
+            # Some tools write the usual devices, over which every engine mounts a /dev of its own.
+            if not path.startswith(b"dev/"):
+                raise self._refused(path, "it is a device")
             return
         if path in self._entries:
             raise self._refused(path, "it occurs twice in one layer")

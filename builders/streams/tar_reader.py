@@ -20,6 +20,7 @@ MAX_EXTENSIONS = 8
 MAX_NUMBER = (1 << 63) - 1
 
 FILE, LINK, SYMLINK, DIRECTORY = "0", "1", "2", "5"
+DEVICES = ("3", "4")
 _KINDS = {
     "3": "a character device",
     "4": "a block device",
@@ -49,10 +50,14 @@ class TarMember(NamedTuple):
 
 
 class TarReader:
-    """An iterator over an archive's members. `content()` yields the current member's bytes; reading it is optional."""
+    """An iterator over an archive's members. `content()` yields the current member's bytes; reading it is optional.
 
-    def __init__(self, stream: Stream) -> None:
+    devices: yield members that are devices, too. They are refused otherwise.
+    """
+
+    def __init__(self, stream: Stream, devices: bool = False) -> None:
         self._stream = stream
+        self._kinds = (FILE, LINK, SYMLINK, DIRECTORY, *(DEVICES if devices else ()))
         self._left = 0
         self._padding = 0
 
@@ -130,7 +135,7 @@ class TarReader:
         # Old archives mark a directory only by a trailing slash.
         if kind == FILE and name.endswith(b"/"):
             kind = DIRECTORY
-        if kind not in (FILE, LINK, SYMLINK, DIRECTORY):
+        if kind not in self._kinds:
             what = _KINDS.get(kind, f"of the unknown type {kind!r}")
             raise ArchiveError(f"A tar member is {what}", where=_show(name))
         if kind != FILE:

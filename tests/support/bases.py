@@ -46,6 +46,13 @@ def hard_link(name: str, target: str) -> tarfile.TarInfo:
     return info
 
 
+def device(name: str) -> tarfile.TarInfo:
+    """A character device."""
+    info = tarfile.TarInfo(name)
+    info.type, info.devmajor, info.devminor = tarfile.CHRTYPE, 5, 1
+    return info
+
+
 BASE: dict[str, Member] = {
     "bin": "usr/bin",
     "lib": "usr/lib",

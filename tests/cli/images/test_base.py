@@ -275,11 +275,19 @@ def test_an_index_without_the_platform_says_which_it_has(fpack: Fpack, registry:
         ({"../escape": b""}, "not in its shortest form"),
         ({"a": bases.hard_link("a", "nowhere")}, "a hard link to what is not a file of the same layer"),
         ({"a": b"", "./a": b""}, "it occurs twice in one layer"),
+        ({"srv/disk": bases.device("srv/disk")}, "it is a device"),
     ],
 )
 def test_hostile_layers_are_refused(fpack: Fpack, registry: Registry, project: Path, layer: Any, message: str) -> None:
     base = bases.push(registry, layers=[layer])
     assert message in fpack.fails("pack", cwd=write(project, base, FILES))
+
+
+def test_devices_below_dev_are_left_to_the_engine(fpack: Fpack, registry: Registry, project: Path) -> None:
+    base = bases.push(registry, layers=[{**bases.BASE, "dev/console": bases.device("dev/console")}])
+    fpack("pack", cwd=write(project, base, FILES))
+    done = json.loads(fpack("verify", "app.tar", "--json", cwd=project).stdout)
+    assert done["differences"] == []
 
 
 def test_a_corrupt_layer_is_refused(fpack: Fpack, registry: Registry, project: Path) -> None:
