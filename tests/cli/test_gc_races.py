@@ -17,6 +17,7 @@ from fpack.store.verify import check
 from support.fixtures import archive as archive
 from support.fixtures import new_user as new_user
 from support.program import Fpack
+from support.registry import Registry
 
 PROJECT = """
 debian = import("fpack/debian").trixie
@@ -96,3 +97,35 @@ def test_edits_of_two_projects_beside_collections(fpack: Fpack, tmp_path: Path, 
     found = check(store)
     assert found.damaged == () and found.pool == () and found.paths
     store.close()
+
+
+@pytest.mark.parametrize(
+    "count", [1, pytest.param(3, marks=pytest.mark.faults), pytest.param(60, marks=pytest.mark.long)]
+)
+def test_pulls_and_substitutions_beside_collections(fpack: Fpack, tmp_path: Path, count: int) -> None:
+    directory = project(fpack, "project", "hi")
+    cache = f"file://{tmp_path / 'cache'}"
+    (directory / "texts.fp").write_text('one = text("one", "1")\ntwo = text("two", "${one}")\n')
+    fpack("key", "generate", "-o", tmp_path / "ci.pem")
+    push = ["cache", "push", "texts.fp#two", "--to", cache, "--key", tmp_path / "ci.pem"]
+    fpack(*push, cwd=directory)
+    caches = {"FPACK_CACHES": cache, "FPACK_CACHE_KEYS": str(tmp_path / "ci.pub")}
+    built = fpack("build", "texts.fp#two", "--no-link", cwd=directory).stdout
+    with Registry() as registry:
+        reference = f"{registry.host}/team/app:1"
+        fpack("pack", "--push", reference, "--plain-http", cwd=directory)
+        wanted = ""
+        for number in range(count):
+            shutil.rmtree(fpack.home / "store")
+            fpack("gc")
+            with collecting(fpack, "--all"), ThreadPoolExecutor(2) as pool:
+                pulled = pool.submit(fpack, "pull", reference, "--plain-http", "--json", cwd=directory)
+                words = ["build", "texts.fp#two", "-o", f"result-{number}"]
+                substituted = pool.submit(fpack, *words, cwd=directory, env=caches)
+                found = json.loads(pulled.result().stdout)["path"]
+                assert substituted.result().stdout == built and (directory / f"result-{number}").exists()
+            assert found == (wanted := wanted or found)
+            store = Store(fpack.home / "store")
+            damage = check(store)
+            assert damage.damaged == () and damage.pool == ()
+            store.close()
