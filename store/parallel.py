@@ -13,8 +13,8 @@ from functools import partial
 
 from . import canonical, processes
 from .canonical import Value
-from .errors import FpackError, StoreError
-from .files.disk_errors import path_of
+from .errors import DiskError, FpackError, StoreError, StoreFull, StoreReadOnly
+from .files.disk_errors import explain, path_of
 
 _TOKEN = 4
 _PARTS = 32  # parts of the work for each process: few, to keep neighbours together, but enough to balance the load
@@ -23,6 +23,11 @@ _BATCH = 256  # results in one message
 _SECONDS = 0.25  # a worker sends its results at least this often, so that progress can be shown
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 
+# The errors whose class callers distinguish: a full disk is no damage, and ends the command.
+_KINDS: dict[str, type[StoreError]] = {
+    kind.__name__: kind for kind in (StoreError, StoreFull, StoreReadOnly, DiskError)
+}
+
 Work = Callable[[int], Iterable[Value]]
 
 
@@ -30,7 +35,7 @@ def spread(count: int, work: Work, jobs: int) -> Iterator[Value]:
     """Call `work` with each number below `count`, in up to `jobs` copies of this process. Yield its results.
 
     The results, canonical values, come in no particular order. With one job, `work` is called in this process. Raise
-    StoreError if a copy dies, or if `work` raises FpackError or OSError in a copy.
+    StoreError if a copy dies, or if `work` raises FpackError or OSError in a copy: StoreFull if its disk is full.
     """
     if jobs <= 1 or count <= 1:
         for number in range(count):
@@ -89,7 +94,7 @@ def _messages(data: bytearray) -> Iterator[Value]:
         message = canonical.decode(bytes(data[_TOKEN:end]))
         del data[:end]
         if isinstance(message, dict):
-            raise StoreError(**message)
+            raise _KINDS[message.pop("kind")](**message)
         yield from message
 
 
@@ -106,13 +111,19 @@ def _worker(tokens: int, out: int, others: Iterable[int], count: int, parts: int
     try:
         _work(tokens, out, count, parts, work)
     except FpackError as error:
-        _send(out, {"what": error.what, "where": error.where, "why": error.why, "hint": error.hint})
+        _send(out, _message(error))
     except OSError as error:
-        _send(
-            out,
-            {"what": "A file cannot be used", "where": path_of(error), "why": f"{error.strerror or error}"},
-        )
+        unknown = StoreError("A file cannot be used", where=path_of(error), why=f"{error.strerror or error}")
+        _send(out, _message(explain(error) or unknown))
     return 0
+
+
+def _message(error: FpackError) -> Value:
+    kind = type(error).__name__
+    return {
+        "kind": kind if kind in _KINDS else StoreError.__name__,
+        "what": error.what, "where": error.where, "why": error.why, "hint": error.hint,
+    }  # fmt: skip
 
 
 def _work(tokens: int, out: int, count: int, parts: int, work: Work) -> None:

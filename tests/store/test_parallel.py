@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fpack.store.errors import StoreError
+from fpack.store.errors import DiskError, StoreError, StoreFull, StoreReadOnly
 from fpack.store.parallel import spread
 from support.children import children
 
@@ -100,3 +101,19 @@ def test_a_worker_without_results_ends_with_the_process_that_started_it() -> Non
     leader.wait()
     assert leader.stdout.read() == b""
     leader.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(errno.ENOSPC, StoreFull), (errno.EDQUOT, StoreFull), (errno.EIO, DiskError), (errno.EROFS, StoreReadOnly)],
+)
+@pytest.mark.parametrize("jobs", [2, 3])
+def test_an_error_of_the_disk_in_a_copy_keeps_its_class(number: int, kind: type[StoreError], jobs: int) -> None:
+    def work(item: int) -> Iterator[int]:
+        yield item
+        if item == 3:
+            raise OSError(number, os.strerror(number), 7)
+
+    with pytest.raises(kind) as caught:
+        list(spread(10, work, jobs))
+    assert caught.value.fatal and caught.value.hint
