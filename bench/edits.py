@@ -172,8 +172,8 @@ def main() -> None:
                 packages = ", ".join(f'debian."{package}"' for package in (*_BASE, *project.packages))
                 (place / "base.fp").write_text(BASE.format(packages=packages))
                 measure([fpack, "pack", "base.fp", "-o", "base.tar"], place, env)
-                measure(["buildah", *storage, "pull", f"oci-archive:{place}/base.tar"], place, env)
-                measure(["buildah", *storage, "tag", _image(storage), f"localhost/base-{name}"], place, env)
+                image = _pulled(storage, place / "base.tar")
+                measure(["buildah", *storage, "tag", image, f"localhost/base-{name}"], place, env)
                 (place / "Containerfile").write_text(
                     f"FROM localhost/base-{name}\nWORKDIR /src\nCOPY src .\n{project.command}\n"
                 )
@@ -208,12 +208,10 @@ def main() -> None:
         given.json.write_text(json.dumps({name: {what: rows[what] for what in rows} for name, rows in figures.items()}))
 
 
-def _image(storage: list[str]) -> str:
-    """Return the image that was pulled last."""
-    done = subprocess.run(
-        ["buildah", *storage, "images", "-q", "--no-trunc"], capture_output=True, text=True, check=True
-    )
-    return done.stdout.split()[0].removeprefix("sha256:")
+def _pulled(storage: list[str], archive: Path) -> str:
+    """Pull an image and return its number. A list of images is ordered by dates, which all of these have in common."""
+    words = ["buildah", *storage, "pull", "-q", f"oci-archive:{archive}"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()[-1]
 
 
 if __name__ == "__main__":
