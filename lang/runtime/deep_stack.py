@@ -22,8 +22,9 @@ _SMALL_STACK = 32 << 20
 _SMALL_FRAMES = 5_000
 
 # An evaluation makes many small objects that live long. A search for cycles after every 700 new objects takes most of
-# its time, and one after every 100,000 still takes up to a third.
-_COLLECT = (500_000, 10, 10)
+# its time, and one after every 500,000 still takes up to a quarter. The thresholds stay: if they were lowered after an
+# evaluation, a search would begin at once, among values that all live on.
+_COLLECT = (1_000_000, 10, 10)
 
 # An interrupted evaluation is told to end this often, and is given this many seconds each time.
 _TRIES = 10
@@ -76,7 +77,7 @@ def run(work: Callable[[], Any], limits: Limits | None = None) -> Any:
             except BaseException:
                 pass  # the waiting thread notices that this thread has ended
 
-    limit, thresholds = sys.getrecursionlimit(), gc.get_threshold()
+    limit = sys.getrecursionlimit()
     gc.set_threshold(*_COLLECT)
     thread = 0
     guard(limits, STACK)
@@ -93,7 +94,6 @@ def run(work: Callable[[], Any], limits: Limits | None = None) -> Any:
         outcome[1] = error  # the kernel's limit is for the whole process, so the waiting thread can exceed it too
     finally:
         sys.setrecursionlimit(limit)
-        gc.set_threshold(*thresholds)
     if outcome[0] is not _NOTHING:
         return outcome[0]
     failure = outcome[1]

@@ -61,14 +61,28 @@ def test_memory_stays_bounded() -> None:
     assert int(size) < 200_000  # KB
 
 
-def test_interpreter_limits_are_restored() -> None:
-    import gc
-
-    before = sys.getrecursionlimit(), gc.get_threshold()
+def test_the_recursion_limit_is_restored() -> None:
+    before = sys.getrecursionlimit()
     assert deep_stack.run(sys.getrecursionlimit) >= deep_stack.FRAMES
     with pytest.raises(ZeroDivisionError):
         deep_stack.run(lambda: 1 // 0)
-    assert (sys.getrecursionlimit(), gc.get_threshold()) == before
+    assert sys.getrecursionlimit() == before
+
+
+def test_no_search_for_cycles_follows_a_run() -> None:
+    """Values of a run live on, so a search among them would find nothing."""
+    import gc
+
+    thresholds = gc.get_threshold()
+    searches = []
+    gc.callbacks.append(found := lambda phase, info: searches.append(phase))
+    try:
+        kept = deep_stack.run(lambda: [[] for _ in range(200_000)])
+        kept.append([])
+        assert not searches
+    finally:
+        gc.callbacks.remove(found)
+        gc.set_threshold(*thresholds)
 
 
 def test_a_run_within_a_run_stays_in_its_thread() -> None:
