@@ -14,33 +14,41 @@ import re
 import time
 from collections.abc import Callable, Iterator
 
-from fpack.builders.distribution.protocol import Repository, RepositoryError
+from fpack.builders.distribution.protocol import BlobEntry, Repository, RepositoryError
 
 from .format.artifacts import EMPTY, OCI_MANIFEST, artifact, blob_source
 
 PREFIX = "b-gc-"
-LONGEST = 600  # seconds for which the mark of a gc counts that has crashed
+LONGEST = 120  # seconds for which the mark of a gc counts that has crashed
 _POLL = 0.5
 _TAG = re.compile(r"b-gc-([0-9]{13})-[0-9a-f]{16}\Z")
 
 
 @contextlib.contextmanager
 def marked(repository: Repository) -> Iterator[None]:
-    """Mark a cache for the time of the block, if its repository deletes tags."""
+    """Mark a cache for the time of the block."""
     tag = f"{PREFIX}{int(time.time() * 1000):013}-{os.urandom(8).hex()}"
-    repository.write_blob(blob_source(EMPTY))
-    repository.write_manifest(artifact(()), OCI_MANIFEST, tag)
+    # Many registries delete no tags, but manifests with their tags: the mark has one of its own.
+    name = blob_source(tag.encode())
+    for blob in (blob_source(EMPTY), name):
+        repository.write_blob(blob)
+    document = artifact([BlobEntry("application/octet-stream", name.digest, name.size)])
+    written = repository.write_manifest(document, OCI_MANIFEST, tag)
     try:
         yield
     finally:
-        with contextlib.suppress(RepositoryError):
-            repository.delete(tag)
+        for digest in (written.digest, name.digest):
+            with contextlib.suppress(RepositoryError):
+                repository.delete(digest)
 
 
 def wait(repository: Repository, check: Callable[[], None] = lambda: None) -> None:
     """Wait until no gc deletes blobs, or the mark is one of a gc that crashed."""
     until = time.monotonic() + LONGEST
-    while any(not is_old(tag) for tag in repository.tags(PREFIX)) and time.monotonic() < until:
+    while time.monotonic() < until:
+        # A registry may list a tag whose manifest was deleted.
+        if not any(not is_old(tag) and repository.resolve(tag) is not None for tag in repository.tags(PREFIX)):
+            return
         check()
         time.sleep(_POLL)
 

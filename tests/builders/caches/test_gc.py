@@ -166,7 +166,7 @@ def test_a_push_waits_for_the_end_of_a_gc_and_not_for_one_that_crashed(
             (tag,) = repository.tags(deletion_mark.PREFIX)
             patch.setattr(deletion_mark.time, "monotonic", lambda: 100.0 * len(looks))
             deletion_mark.wait(repository)
-    assert len(looks) == 6 and repository.tags(deletion_mark.PREFIX) == []
+    assert len(looks) == 2 and repository.tags(deletion_mark.PREFIX) == []
     repository.write_manifest(manifest(repository), MANIFEST, tag)
     later(monkeypatch, 1)
     deletion_mark.wait(repository)
