@@ -15,8 +15,7 @@ login(auth) =
     secret = only-secret("value", auth.value)
   }
   else error(
-    "`auth` is secret(\"NAME\"), { user = \"NAME\", password = secret(\"NAME\") }, or "
-      + "{ header = \"NAME\", value = secret(\"NAME\") }",
+    "`auth` is secret(\"NAME\"), { user = \"NAME\", password = secret(\"NAME\") }, or { header = \"NAME\", value = secret(\"NAME\") }",
     "auth",
   )
 

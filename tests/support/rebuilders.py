@@ -33,14 +33,15 @@ class Locked(NamedTuple):
     size: int = 0
 
 
-_NUMBERS = itertools.count()
+_NUMBERS = itertools.count(1000)
 
 
 class Key:
-    """A key pair, always the same ones in the same order: the names of tests mention them."""
+    """A key pair. With a number, it is always the same one: the names of tests may mention it."""
 
-    def __init__(self) -> None:
-        self.private = Ed25519PrivateKey.from_private_bytes(next(_NUMBERS).to_bytes(32))
+    def __init__(self, number: int | None = None) -> None:
+        number = next(_NUMBERS) if number is None else number
+        self.private = Ed25519PrivateKey.from_private_bytes(number.to_bytes(32))
         self.raw = self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         self.text = format_key(self.raw)
         self.id = key_id(self.raw)

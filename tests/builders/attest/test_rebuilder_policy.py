@@ -16,7 +16,7 @@ from fpack.builders.streams import strict_json
 from support.rebuilders import Key, policy_file
 
 A, B = "https://a.example", "https://b.example"
-KEY, OTHER = Key(), Key()
+KEY, OTHER = Key(1), Key(2)
 
 
 @pytest.mark.parametrize(
