@@ -167,6 +167,11 @@ OTHERS = [
     'fetch { url = "https://a/b", size = -1 }',
     'fetch { url = "https://a/b", sha256 = "5" }',
     'fetch { url = "https://a/b", sha512 = "5" }',
+    *(
+        f'fetch {{ url = "https://a/b", sha256 = "{"5" * 64}", auth = {auth} }}'
+        for auth in ('"x"', '{ user = "a", password = "x" }', '{ user = 5, password = secret("A") }')
+    ),
+    'import("fpack/introspection").answers("python", make { name })',
     "shell { name, packages = [5] }",
     "shell { include = [5] }",
     "shell { services = { a = 5 } }",
