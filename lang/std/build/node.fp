@@ -5,8 +5,8 @@
 # omit: kinds of dependencies to omit; a `build` still has those of development, which are removed after it. scripts: run
 # the install scripts of packages, in the sandbox, with the compilers for extensions; otherwise the log lists the packages
 # that have scripts. node: another version than the release's, as a range such as "22": the binary of Node's authors that
-# npm's registry has, recorded in fpack.lock. apart: install what npm installs from a current lock as a derivation of its
-# own, which an edit does not install again. All else is as in `package`.
+# npm's registry has, recorded in fpack.lock. apart: install the packages as a derivation of its own, which an edit does not
+# install again. All else is as in `package`.
 # The program is in $out/app; $out/bin has the commands that its package.json defines.
 node({
   lock: path | null = null,
@@ -21,7 +21,7 @@ node({
     simple = project == null && node == null && lock != null && is-current(lock)
   in
     if simple then with-npm({ lock, omit, scripts, apart, given = rest })
-    else import("./node-planned.fp").planned({ lock, project, omit, scripts, node, given = rest })
+    else import("./node-planned.fp").planned({ lock, project, omit, scripts, node, apart, given = rest })
 
 # True for a lock of npm 7 or newer with an SHA-2 digest of each package, which npm itself can install from.
 is-current(lock) =

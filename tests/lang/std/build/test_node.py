@@ -185,10 +185,11 @@ def test_the_releases_node_is_what_the_result_runs(project: Project) -> None:
 def test_what_only_the_build_needs_is_removed_after_it(project: Project) -> None:
     build, _ = planned(project, 'project = ./app, build = "npm run build"', {**FULL, "runtime": None})
     plan = json.loads(build.text("plan.json"))
-    assert [(each["where"], each["archive"].partition("-")[2]) for each in plan["packages"]] == [
+    locked = json.loads(build.text("modules.json"))
+    assert [(each["where"], each["archive"].partition("-")[2]) for each in locked["packages"]] == [
         ("node_modules/left", "left-1.0.0.tgz"), ("node_modules/tool", "tool-3.0.0.tgz"),
     ]  # fmt: skip
-    assert plan["links"] == [{"where": "node_modules/own", "to": "packages/own"}]
+    assert plan["members"] == [{"where": "node_modules/own", "to": "packages/own"}] and locked["members"] == []
     assert plan["removed"] == ["node_modules/tool", "node_modules/own"]
     assert list(scripts(build.own)) == ["unpack", "configure", "build", "install", "fixup"]
     assert scripts(build.own)["build"] == "npm run build"
@@ -200,6 +201,65 @@ def test_what_only_the_build_needs_is_removed_after_it(project: Project) -> None
     assert json.loads(kept.text("plan.json"))["removed"] == []
     without, _ = planned(project, "project = ./app", {**FULL, "runtime": None})
     assert json.loads(without.text("plan.json"))["removed"] == []
+
+
+WORKSPACE = {
+    **EMPTY,
+    "packages": [
+        {"where": "node_modules/.pnpm/left@1/node_modules/left", "dev": False, **archive("left")},
+        {"where": "packages/a/node_modules/tool", "dev": True, **archive("tool", "3.0.0")},
+    ],
+    "links": [
+        {"where": "node_modules/left", "to": "node_modules/.pnpm/left@1/node_modules/left", "dev": False},
+        {"where": "packages/b/node_modules/a", "to": "packages/a", "dev": False},
+    ],
+}
+
+
+def test_an_edit_does_not_lay_out_packages_again(project: Project) -> None:
+    fields = 'lock = ./app/pnpm-lock.yaml, env = { A = "b" }, release = "bookworm", folder = "sub"'
+    build, _ = planned(project, fields, WORKSPACE)
+    apart = build["node-modules-0"]
+    assert list(scripts(apart)) == ["install"] and apart.args["strip"] is False and variables(apart)["A"] == "b"
+    assert build.root(apart) == build.root(build.own) and build.root(apart).args["release"] == "bookworm"
+    # No file of the project is an input of what lays the packages out, and the archives are inputs of nothing else.
+    assert not {"source", "folder"} & variables(apart).keys() and not build.kinds("skeleton")
+    both = {output.derivation for made in (apart, build["plan.json"]) for output in made.inputs}
+    assert not any(build.by_digest[digest].kind in ("npm", "source") for digest in both)
+    locked, plan = json.loads(build.text("modules.json")), json.loads(build.text("plan.json"))
+    assert [each["where"] for each in locked["packages"]] == [each["where"] for each in WORKSPACE["packages"]]
+    assert locked["links"] == [{"where": each["where"], "to": each["to"]} for each in WORKSPACE["links"][:1]]
+    # Links to the project's own directories are made beside them.
+    assert (
+        plan["packages"] == plan["links"] == [] and plan["members"][0]["to"] == "packages/a" and locked["members"] == []
+    )
+    assert plan["directories"] == [f"./{each}node_modules" for each in ("", "packages/a/", "packages/b/")]
+    assert variables(build.own)["node_packages"].endswith("-node-modules-0")
+    own, other = scripts(build.own)["configure"], scripts(apart)["install"]
+    assert all(step in own and step in other for step in ('node "$layout" archives |', 'node "$layout" links '))
+    assert "links record\n" in other and "record" not in own
+
+
+@pytest.mark.parametrize(
+    ("fields", "plan"),
+    [
+        ("apart = false", WORKSPACE),
+        ("scripts = true", {**WORKSPACE, "npm": archive("npm")}),
+        ('configure = "true"', WORKSPACE),
+        ('source = fetch { url = "https://example.org/a.tar.gz", sha256 = "%s" }' % ("0" * 64), WORKSPACE),
+        ("", {**WORKSPACE, "packages": [], "links": WORKSPACE["links"][1:]}),
+    ],
+)
+def test_packages_are_laid_out_in_a_build_that_they_may_not_precede(
+    project: Project, fields: str, plan: dict[str, Any]
+) -> None:
+    source = "" if "source" in fields else "source = ./app, "
+    build = project.build(
+        f'node {{ name = "app", {source}lock = ./app/pnpm-lock.yaml, {fields} }}', node_plan=Plan(plan)
+    )
+    assert "node-modules-0" not in build and "node_packages" not in variables(build.own)
+    listed = json.loads(build.text("plan.json"))
+    assert [len(listed[name]) for name in ("packages", "members")] == [len(plan["packages"]), 1]
 
 
 def test_install_scripts_run_with_compilers_if_they_are_wanted(project: Project) -> None:
