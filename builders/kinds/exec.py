@@ -22,7 +22,6 @@ from fpack.builders.exec.root_directory import RootDirectory
 from fpack.builders.exec.script import DRIVER, control_files, variables
 from fpack.builders.linking import store_paths
 from fpack.builders.payload.libraries import BuiltLibrary, built_libraries
-from fpack.builders.payload.machines import BIG_ENDIAN, HALF, MACHINES
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, BuiltAll, Task
 from fpack.builders.sandbox.executor import Executor, RunResult, Work
 from fpack.builders.sandbox.spec import CONTROL, Spec, limits_of
@@ -345,13 +344,13 @@ def _emulator(task: Task, args: ExecArgs) -> tuple[str, str] | None:
     """Return the kernel's rule for the programs of a root and the emulator that runs them, or None."""
     if args.emulator is None:
         return None
-    from fpack.builders.sandbox.emulation import rule
+    from fpack.builders.sandbox.emulation import rule_of
 
     path, _, arch = args.emulator.partition("#")
-    machine = MACHINES.get(arch)
-    if machine is None:
+    rule = rule_of(arch)
+    if rule is None:
         raise BuildError(f"There is no emulator for the architecture {arch!r}", where=args.emulator)
-    return rule(machine.elf, arch in HALF, arch in BIG_ENDIAN), os.fspath(task.disk(path))
+    return rule, os.fspath(task.disk(path))
 
 
 def _is_full(path: Path) -> bool:

@@ -2,7 +2,8 @@
 
 The kernel has a table of interpreters of programs for each user namespace (binfmt_misc, since Linux 6.7). So nothing is
 registered for the machine, no privilege is needed, and the emulator is a program of the lock instead of the machine's.
-The process that starts sandboxes imports this module: only `is_possible` uses more than the standard library.
+The process that starts sandboxes imports this module: only `rule_of` and `is_possible` use more than the standard
+library.
 """
 
 from __future__ import annotations
@@ -26,6 +27,14 @@ def rule(elf: int, is_half: bool, is_big: bool) -> str:
         magic[16:] = [0, 2, *elf.to_bytes(2, "big")]
         mask[16:18] = [0xFF, 0xFE]
     return f":fpack:M::{_escaped(magic)}:{_escaped(mask)}:"
+
+
+def rule_of(arch: str) -> str | None:
+    """Return the rule for programs of a Debian architecture, or None for an unknown one."""
+    from fpack.builders.payload.machines import BIG_ENDIAN, HALF, MACHINES
+
+    machine = MACHINES.get(arch)
+    return None if machine is None else rule(machine.elf, arch in HALF, arch in BIG_ENDIAN)
 
 
 def _escaped(values: list[int]) -> str:

@@ -18,7 +18,7 @@ from fpack.store.files.owners import check_store
 
 from .model import Closure
 
-FORMAT = 6
+FORMAT = 7
 
 
 class Service(NamedTuple):

@@ -13,6 +13,7 @@ class Closure(NamedTuple):
     name: shown in the prompt. view: directory on disk whose entries become `/`. paths: (store path, its path on disk)
     of everything in /fpack/store except symlinks. search: directories for the front of PATH, separated by colons.
     hook: bash code. files: texts of further files in /run/fpack, by path. links: (store path, target) of symlinks.
+    emulator: the kernel's rule for its programs and the disk path of the emulator, if this machine does not run them.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Closure(NamedTuple):
     hook: str = ""
     files: Mapping[str, str] = {}
     links: tuple[tuple[str, str], ...] = ()
+    emulator: tuple[str, str] | None = None
 
 
 class ShellOptions(NamedTuple):

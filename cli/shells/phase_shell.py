@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fpack.cli.errors import UsageError
 from fpack.cli.workspace.target import Target
 
+from . import emulator
 from .cache import CachedShell
 from .model import Closure
 from .project_directory import ProjectDirectory
@@ -126,6 +127,7 @@ def prepare(workspace: Workspace, text: str, directory: str) -> tuple[Target, Ca
             **linkers,
             **{f"phases/{n:02}-{name}": text for n, (name, text) in enumerate(phases, 1)},
         },
+        emulator=emulator.on_disk(workspace, str(args.get("emulator") or "")),
     )
     result = CachedShell(
         closure=closure,

@@ -18,7 +18,7 @@ from fpack.cli.workspace.target import Target, find_project
 from fpack.store import DAY, derivation
 from fpack.store.errors import FpackError
 
-from . import cache, warm_start
+from . import cache, emulator, warm_start
 from .arguments import ShellRequest
 from .cache import CachedShell, Service
 from .model import Closure
@@ -114,9 +114,10 @@ def _alone(workspace: Workspace, value: NamedValue, is_run: bool) -> Any:
     if made.kind == "image" and isinstance(made.args.get("program"), str):
         first = str(made.args["program"])
     path = str(derivation.placeholder(root.derivation, of_root.name, root.name))
-    fields = {"name": value.name, "root": evaluator.standing_for(path), "first": first}
+    fields = {name: str(of_root.args[name]) for name in ("arch", "release")}
     function = evaluator.expression('import("fpack/parts").in-root')
-    return evaluator.call(function, {**fields, "release": str(of_root.args["release"])})
+    given = {"name": value.name, "root": evaluator.standing_for(path), "first": first}
+    return evaluator.call(function, given | fields)
 
 
 def _member(workspace: Workspace, target: Target, value: NamedValue) -> Any:
@@ -154,33 +155,22 @@ class _Shell:
         evaluator = self._workspace.evaluator
         names = ("name", "root", "paths", "search", "env", "hook", "release", "usual-names")
         self._records = [{name: evaluator.force(record[name], True) for name in names}]
-        self._check(self._records[0]["name"], record)
+        self._records[0]["emulator"] = emulator.of_record(self._workspace, record, self._records[0]["name"])
         services = evaluator.force(record["services"])
         wanted = ("root", "paths", "search", "env", "exports", "start", "prepare", "ready", "stop", "seconds", "ports")
         for name in services:
             service = evaluator.force(services[name])
-            self._check(name, service)
-            self._records.append({"name": name, "hook": "", **{n: evaluator.force(service[n], True) for n in wanted}})
+            fields = {"name": name, "hook": "", "emulator": emulator.of_record(self._workspace, service, name)}
+            self._records.append({**fields, **{n: evaluator.force(service[n], True) for n in wanted}})
         packages = evaluator.force(record["packages"])
         first = evaluator.force(packages[0]) if packages else {}
         self._first = str(evaluator.force(first.get("name", "")))
         self._alone = self._records[0]["usual-names"] == [] and not self._records[0]["paths"]  # it is a root
         self._own = str(evaluator.force(first["out"])) if "out" in first else ""
         self._listed = {str(evaluator.force(evaluator.force(package).get("name", ""))) for package in packages}
-        self._built = {text: evaluator.derivation_of(text) for record in self._records for text in record["paths"]}
-
-    def _check(self, name: str, record: Mapping[str, Any]) -> None:
-        """Raise UsageError if this machine cannot run the programs of a shell or a service."""
-        from fpack.cli.workspace.workspace import machine_arch
-
-        evaluator = self._workspace.evaluator
-        if "platform" not in record:
-            return  # the shell of a root or of a stored path, which was built on this machine
-        arch = str(evaluator.force(evaluator.force(record["platform"])["arch"]))
-        if arch != machine_arch():
-            from fpack.cli.workspace import machine
-
-            machine.check(arch, name, "run it on a machine of this architecture")
+        texts = {text for record in self._records for text in record["paths"]}
+        texts |= {emulator.package_of(record["emulator"]) for record in self._records if record["emulator"]}
+        self._built = {text: evaluator.derivation_of(text) for text in sorted(texts)}
 
     def build(self, directory: str, project: str, recorder: Recorder) -> tuple[CachedShell, list[StorePath]]:
         """Build everything. Return the shell to cache, and the paths to keep."""
@@ -239,6 +229,7 @@ class _Shell:
             search=record["search"],
             env=record["env"],
             hook=record["hook"],
+            emulator=emulator.on_disk(self._workspace, record["emulator"], real),
         )
 
     def _has(self, root: StorePath, path: str) -> bool:

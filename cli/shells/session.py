@@ -35,6 +35,9 @@ class ReadyShell:
         self.who = plan.account(self.host, options)
         self.bwrap = find_bwrap()
         self.outside = outside_user(self.host, options)
+        if self.closure.emulator is not None:
+            # The emulator belongs to a user namespace, in which root has no rights on the machine.
+            self.host = self.host._replace(privileged=False)
         if options.container and options.network and closure is None:
             from .sandbox import network
 
@@ -65,7 +68,16 @@ class ReadyShell:
         made = made or self.plan()
         filter_file = prepared_filter(self.shell.directory, made.isolation)
         return launch.Launch(
-            self.bwrap, made, tuple(words), env, filter_file, init, self.outside, self.host.helper, tuple(ports)
+            self.bwrap,
+            made,
+            tuple(words),
+            env,
+            filter_file,
+            init,
+            self.outside,
+            self.host.helper,
+            tuple(ports),
+            self.closure.emulator,
         )
 
 

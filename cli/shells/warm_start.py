@@ -52,7 +52,10 @@ def main(argv: Sequence[str]) -> int | None:
 
 def _is_there(closure: Closure) -> bool:
     """Tell whether everything that a shell mounts is on the disk."""
-    return os.path.isdir(closure.view) and all(os.path.lexists(disk) for _, disk in closure.paths)
+    disks = [disk for _, disk in closure.paths]
+    if closure.emulator is not None:
+        disks.append(closure.emulator[1])
+    return os.path.isdir(closure.view) and all(map(os.path.lexists, disks))
 
 
 def directory_of(request: ShellRequest) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from fpack.cli import options as shared
 from fpack.cli.errors import UsageError
 from fpack.cli.shared_options import SharedOptions
-from fpack.cli.shells import session, warm_start
+from fpack.cli.shells import emulator, session, warm_start
 from fpack.cli.shells.arguments import ShellRequest, problem_of, request_of
 from fpack.cli.shells.cache import CachedShell
 from fpack.cli.shells.model import Closure, ShellOptions
@@ -60,7 +60,6 @@ def _enter(request: ShellRequest, options: SharedOptions, remote: RemoteImage) -
     from fpack.builders.sandbox.links import split_links
     from fpack.cli.images.pull.pull import pull
     from fpack.cli.store.progress import ProgressLine
-    from fpack.cli.workspace import machine
     from fpack.cli.workspace.workspace import Workspace
 
     if request.building or request.print_env:
@@ -75,9 +74,10 @@ def _enter(request: ShellRequest, options: SharedOptions, remote: RemoteImage) -
             line.end()
         store = workspace.store
         found = image_view.assemble(store, pulled.path)
-        machine.check(str(found.record.fields["arch"]), str(remote))
+        emulated = emulator.built(workspace, str(found.record.fields["arch"]), str(remote))
         mounted, links = split_links((str(path), os.fspath(store.disk(path))) for path in found.built)
         config = json.loads(found.record.config).get("config") or {}
+        needed = [pulled.path, *found.built, *([emulated.package] if emulated is not None else [])]
         directory = warm_start.directory_of(request._replace(what=(f"image {pulled.path.base}",)))
         shell = CachedShell(
             closure=Closure(
@@ -86,14 +86,15 @@ def _enter(request: ShellRequest, options: SharedOptions, remote: RemoteImage) -
                 paths=tuple(mounted),
                 links=tuple(links),
                 env=_environment(config),
+                emulator=emulated.rule if emulated is not None else None,
             ),
             project="",
             store=os.fspath(store.root),
             lease=os.path.basename(directory),
             directory=directory,
-            paths=(str(pulled.path), *map(str, found.built)),
+            paths=tuple(map(str, needed)),
         )
-        lease = leases.begin(store, shell.lease, [pulled.path, *found.built])
+        lease = leases.begin(store, shell.lease, needed)
         if lease is None:
             raise FpackError("A part of the image was deleted meanwhile", hint="run the same command again")
         workspace.finish()

@@ -24,6 +24,18 @@ def check(arch: str, what: str = "The image", other: str = "pack the image with 
         )
 
 
+def needs_emulator(arch: str, what: str, other: str) -> bool:
+    """Return whether a sandbox runs programs of a Debian architecture only by an emulator of its own.
+
+    Raise UsageError if the machine cannot run them in any way. what, other: as for `check`.
+    """
+    if not runs_instead(arch):
+        return False
+    if not can_emulate():
+        check(arch, what, other)
+    return True
+
+
 @lru_cache(maxsize=16)
 def runs_instead(arch: str, *, in_builds: bool = False) -> str:
     """Return the architecture that the machine runs, or "" if it can run programs of `arch`.

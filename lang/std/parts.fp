@@ -128,7 +128,7 @@ with-payload({ release, name, payload }) =
   get(import("fpack/debian-package").of-release(release, settings.arch), name).with { payload }
 
 # The shell in which a root is `/`. first: the package whose program `fpack run` runs.
-in-root({ name, root, release, first }) = {
+in-root({ name, root, release, arch, first }) = {
   type = "shell"
   packages = [{ name = first }]
   env = {}
@@ -137,8 +137,12 @@ in-root({ name, root, release, first }) = {
   paths = []
   search = ""
   usual-names = []
+  platform = import("fpack/platform").of(arch)
   name, root, release
 }
+
+# The emulator of a shell for another architecture, as of a build.
+emulator = import("./build/emulator.fp").of
 
 # ---- services
 
@@ -197,7 +201,7 @@ running({ name, service }) =
       true,
     )
   in {
-    ...in-root { name, root = service.root, release = service.release, first = name }
+    ...in-root { name, root = service.root, release = service.release, arch = service.platform.arch, first = name }
     packages = [script]
     env = service.env
     paths = [...service.paths, script.out]

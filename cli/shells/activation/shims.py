@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable
 
 from fpack.builders.sandbox.isolation import encode, filter_of
+from fpack.cli.errors import UsageError
 from fpack.cli.shells.atomic_dir import atomic_directory
 from fpack.cli.shells.cache import CachedShell
 from fpack.cli.shells.model import ShellOptions
@@ -36,6 +37,12 @@ exec {bwrap} --args 9 --chdir "$PWD" -- env --default-signal=INT,QUIT -- "${{0##
 
 def activate(shell: CachedShell) -> tuple[str, dict[str, str]]:
     """Create the shims if needed. Return their directory, and the shell's own variables."""
+    if shell.closure.emulator is not None:
+        raise UsageError(
+            f"The programs of {shell.closure.name} cannot run outside of the shell",
+            why="they are for another architecture, and only the sandbox of the shell has an emulator",
+            hint="fpack shell enters it; an emulator such as Debian's qemu-user-binfmt is for the whole machine",
+        )
     ready = ReadyShell(shell, ShellOptions())
     facts = ready.host._replace(directories=host.directories(), cwd=shell.project or ready.host.home, sockets=())
     made = ready.plan(facts)

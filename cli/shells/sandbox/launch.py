@@ -37,7 +37,7 @@ class Launch(NamedTuple):
     words, env: of the command. init: the command is process 1 of the sandbox. filter_file: file with the filter of
     system calls. outside: for root's sandboxes, the machine's user that runs the sandbox's processes; 0: the caller.
     helper: program that attaches the machine's network, or empty. ports: ports of the machine's 127.0.0.1 that the
-    command can also reach.
+    command can also reach. emulator: as in `Closure`.
     """
 
     bwrap: str
@@ -49,6 +49,7 @@ class Launch(NamedTuple):
     outside: int = 0
     helper: str = ""
     ports: tuple[int, ...] = ()
+    emulator: tuple[str, str] | None = None
 
 
 def run(launch: Launch, held: int = -1) -> int:
@@ -139,7 +140,7 @@ def _spawn(launch: Launch, tell: int, held: int = -1, gate: int = -1, output: in
         return [*info, *plan.args(opened[0]), "--args", str(opened[1]), "--", *launch.words]
 
     try:
-        if launch.outside or (isolation.closed and isolation.network):
+        if launch.emulator or launch.outside or (isolation.closed and isolation.network):
             from . import restrain
 
             return processes.fork(lambda: restrain.become_bwrap(launch, words, streams, _DEFAULT))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fpack.builders.payload.machines import BIG_ENDIAN, HALF, MACHINES
 from fpack.builders.sandbox import emulation
-from fpack.builders.sandbox.emulation import rule
+from fpack.builders.sandbox.emulation import rule, rule_of
 
 needs_table = pytest.mark.skipif(not emulation.is_possible(), reason="the kernel has one table for the machine")
 # Runs a program of another machine in a namespace that has a rule for it; the interpreter is /bin/echo.
@@ -45,6 +45,12 @@ def test_a_rule_is_for_the_programs_of_its_machine_only(arch: str) -> None:
     for other, names in MACHINES.items():
         assert is_matched(other, 2) == is_matched(other, 3, 3) == (names.elf == MACHINES[arch].elf)
         assert not is_matched(other, 1), "an object file is no program"
+
+
+def test_a_rule_has_the_name_of_an_architecture() -> None:
+    assert rule_of("arm64") == rule(183, False, False)
+    assert rule_of("s390x") == rule(22, False, True) and rule_of("i386") == rule(3, True, False)
+    assert rule_of("pdp11") is None
 
 
 @needs_table

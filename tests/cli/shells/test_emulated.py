@@ -1,0 +1,90 @@
+"""Shells for another architecture, whose programs an emulator of the lock runs.
+
+The emulator is this machine's `echo`: it prints what the kernel gives an emulator, the program's path and its words.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from fpack.builders.sandbox import emulation
+from fpack.cli.errors import UsageError
+from fpack.cli.workspace import machine
+from support.archive import Archive, file
+from support.elves import elf
+from support.needs import needs_bubblewrap
+from support.packages import ESSENTIAL
+from support.program import Fpack
+from support.shells import packages_of
+
+pytestmark = [
+    needs_bubblewrap,
+    pytest.mark.skipif(not emulation.is_possible(), reason="the kernel has one table for the machine"),
+    pytest.mark.skipif(os.uname().machine != "x86_64", reason="the archive is for this machine and another one"),
+    pytest.mark.skipif(not machine.runs_instead("riscv64"), reason="this machine has an emulator"),
+]
+PROJECT = """
+debian = import("fpack/debian").trixie.for("riscv64")
+box = container { packages = [debian.greet], closure = "depends", platform = "linux/riscv64" }
+image = box.image
+server = service { image = box, start = "greet server" }
+"""
+NAMES = "/usr/bin/{0} {0}"  # of the program, as the kernel gives them
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    """An archive with programs for another machine, what `echo` loads beside them, and `echo` as their emulator."""
+    made = Archive(tmp_path_factory.mktemp("archive"), archs=("amd64", "riscv64"))
+    libraries = packages_of("echo")
+    emulator = libraries.pop("usr/bin/echo")
+    program = file(elf(machine=243, kind=2), 0o755)
+    programs = {"usr/bin/greet": program, "usr/bin/sh": program}
+    made.add("base-files", arch="riscv64", files={"etc/debian_version": "13.1\n"})
+    made.add("greet", arch="riscv64", files={**programs, **libraries})
+    for name in ESSENTIAL:
+        made.add(name, arch="riscv64")
+    made.add("qemu-user", "1:10.0", arch="amd64", files={"usr/bin/qemu-riscv64": emulator})
+    made.publish()
+    return made
+
+
+@pytest.fixture
+def fpack(tmp_path: Path, archive: Archive) -> Fpack:
+    made = Fpack(tmp_path / "home", archive)
+    (made.home / "fpack.fp").write_text(PROJECT)
+    return made
+
+
+def test_its_programs_run_by_the_emulator_of_the_lock(fpack: Fpack) -> None:
+    told = NAMES.format("greet") + " you"
+    for words in (["run"], ["run"], ["run", "--container"], ["run", "--container", "--network", "off"]):
+        assert fpack(*words, "#image", "--", "greet", "you").stdout.strip() == told
+    assert fpack("shell", "#image", "--", "greet", "you").stdout.strip() == told
+    assert "package trixie amd64 qemu-user " in (fpack.home / "fpack.lock").read_text()
+    assert "cannot run outside of the shell" in fpack.fails("shell", "#image", "--print-env")
+
+
+def test_a_service_has_its_own_emulator(fpack: Fpack) -> None:
+    assert fpack("run", "#server").stdout.startswith("/bin/sh /bin/sh /fpack/store/")
+
+
+def test_the_emulator_stays_as_long_as_the_shell(fpack: Fpack) -> None:
+    fpack("run", "#image", "--", "greet")
+    fpack("gc")
+    assert list((fpack.home / "store/store").glob("*-qemu-user-*"))
+    assert fpack("run", "#image", "--", "greet").stdout.strip() == NAMES.format("greet")
+
+
+def test_where_no_sandbox_can_have_one_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulation, "is_possible", lambda: False)
+    machine.can_emulate.cache_clear()
+    try:
+        with pytest.raises(UsageError, match="tools is for riscv64; this machine runs amd64") as error:
+            machine.needs_emulator("riscv64", "tools", "go there")
+    finally:
+        machine.can_emulate.cache_clear()
+    assert "qemu-user-binfmt, or go there" in error.value.hint
+    assert not machine.needs_emulator("amd64", "tools", "go there")
