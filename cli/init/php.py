@@ -42,8 +42,8 @@ def php(project: Project) -> Guess | None:
         found = records(lock.get("packages"))
         fields.append(("lock", "./composer.lock"))
         reasons.append(f"composer.lock: {len(found)} package{'' if len(found) == 1 else 's'}")
-        if found and not project.has("composer-files.lock"):
-            todo.append("record the checksums of the packages, which composer.lock does not have: fpack lock")
+        if found:
+            reasons.append("composer.lock: it has no SHA-256; those of the packages are recorded in fpack.lock")
         required = {**required, **{name: "" for row in found for name in record(row.get("require"))}}
     elif needs:
         fields.append(("lock", "./composer.lock"))

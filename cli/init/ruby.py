@@ -144,9 +144,7 @@ def _gems(project: Project, reasons: list[str], todo: list[str]) -> list[tuple[s
     with_sums = " with checksums" if summed else ""
     reasons.append(f"Gemfile.lock: {len(gems)} gem{'' if len(gems) == 1 else 's'}{with_sums}")
     if not summed:
-        reasons.append("Gemfile.lock: it has no checksums; fpack lock records those of the gems in gems.lock")
-        if not project.has("gems.lock"):
-            todo.append("record the checksums of the gems: fpack lock")
+        reasons.append("Gemfile.lock: it has no checksums; those of the gems are recorded in fpack.lock")
     needs = sorted({package for gem in gems for package in NEEDS.get(gem, ())})
     if needs:
         fields.append(("libs", f"[{', '.join(f'debian.{package}' for package in needs)}]"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from fpack.cli import options as shared
@@ -37,7 +37,8 @@ Examples:
 def command(what: str | None, places: tuple[str, ...], as_json: bool, **rest: Any) -> int:
     """Evaluate WHAT (by default everything in ./fpack.fp) and lock each package that it uses.
 
-    Nothing is built, but locks of build tools that do not exist yet, such as maven.lock, are made in a sandbox.
+    Nothing is built, but locks of build tools that do not exist yet, such as maven.lock, are made in a sandbox. What
+    gems.lock and composer-files.lock of older versions have moves to the lock.
     With --keep, the packages, the signed indexes, and all that the project fetches by digest are written to ADDRESS,
     such as HOST/NAME or ./mirror, which is then a mirror of this lock: see fpack mirror --help.
     """
@@ -49,7 +50,7 @@ def command(what: str | None, places: tuple[str, ...], as_json: bool, **rest: An
     options = shared.options(rest)
     mirrors = [open_mirror(address, writes=True) for address in places]
     with Workspace(options) as workspace:
-        written = lock_all(workspace, what, frozen=options.frozen)
+        done = lock_all(workspace, what, frozen=options.frozen, moves=what is None)
         added = workspace.source.added
         path = str(workspace.lock_file)
         empty = not workspace.source.lock.packages
@@ -57,15 +58,18 @@ def command(what: str | None, places: tuple[str, ...], as_json: bool, **rest: An
     if as_json:
         found = [package._asdict() for package in added]
         shared.print_json(
-            {"lock": path, "added": found, "written": [str(file) for file in written]}
+            {"lock": path, "added": found, "written": [str(file) for file in done.written]}
+            | ({"moved": [str(file) for file in done.moved]} if done.moved else {})
             | ({"kept": [item.json_form() for item in kept]} if places else {})
         )
         return 0
-    for file in written:
+    for file in done.written:
         print(f"wrote {one_line(str(file))}")
+    for file in done.moved:
+        print(f"moved the digests of {one_line(str(file))} to {one_line(path)}")
     if added:
         show(Page().table([list(package) for package in added]))
-    if empty and not written:
+    if empty and not done.written and not done.moved:
         print("No package is used, so there is nothing to lock.")
     elif not empty:
         name = one_line(path)
@@ -75,10 +79,21 @@ def command(what: str | None, places: tuple[str, ...], as_json: bool, **rest: An
     return 0
 
 
-def lock_all(workspace: Workspace, what: str | None, *, frozen: bool = False) -> list[Path]:
-    """Evaluate a target, or the project's whole file, and lock all that it uses. Return the other locks written."""
-    from fpack.cli.workspace.plans import project_locks
+class LockedFiles(NamedTuple):
+    """What was locked besides packages. written: locks of build tools. moved: files whose digests the lock has now."""
 
+    written: list[Path]
+    moved: list[Path]
+
+
+def lock_all(workspace: Workspace, what: str | None, *, frozen: bool = False, moves: bool = False) -> LockedFiles:
+    """Evaluate a target, or the project's whole file, and lock all that it uses.
+
+    moves: delete files in which older versions recorded digests, once the lock has what they have.
+    """
+    from fpack.cli.workspace.plans import file_digests, project_locks
+
+    workspace.answers.moves = moves and not frozen
     value = _value(workspace, what)
     written = project_locks.write_missing(workspace, value, frozen=frozen)
     if written:
@@ -87,7 +102,13 @@ def lock_all(workspace: Workspace, what: str | None, *, frozen: bool = False) ->
         value = _value(workspace, what)
     workspace.evaluator.run(lambda: _lock_packages(workspace, value))
     workspace.source.save()
-    return written
+    moved = file_digests.delete_moved(workspace.answers)
+    if moved:
+        # The sources have changed, and what is kept of them follows.
+        workspace.forget_evaluation()
+        value = _value(workspace, what)
+        workspace.evaluator.run(lambda: _lock_packages(workspace, value))
+    return LockedFiles(written, moved)
 
 
 def _value(workspace: Workspace, what: str | None) -> Any:

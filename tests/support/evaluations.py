@@ -124,4 +124,6 @@ def _plain(value: Any) -> Any:
     found = evaluated(value)
     if isinstance(found, list):
         return [_plain(item) for item in found]
+    if isinstance(found, dict):
+        return {name: _plain(item) for name, item in found.items()}
     return Path(found.path).name if isinstance(found, values.Path) else found

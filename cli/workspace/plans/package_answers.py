@@ -15,13 +15,19 @@ MAX_ITEMS = 20_000
 
 
 class PackageAnswers:
-    """The answers of a lock. used: keys of those that this process asked for."""
+    """The answers of a lock.
+
+    used: keys of those that this process asked for. moves: take over what older versions recorded in other files.
+    moved: the paths of these.
+    """
 
     def __init__(self, source: Callable[[], DebianSource], say: Callable[[str], None]) -> None:
         self._source = source
         self._say = say
         self.used: set[tuple[str, str]] = set()
         self.added = 0
+        self.moves = False
+        self.moved: set[str] = set()
 
     def answer(
         self,
@@ -57,6 +63,38 @@ class PackageAnswers:
                 source.lock.answers[keys[i]] = tuple(canonical_json(dict(item)) for item in items)
             self.added += len(missing)
         return [[json.loads(item) for item in source.lock.answers[key]] for key in keys]
+
+    def locked(self, kind: str, request: Mapping[str, Any]) -> list[Item] | None:
+        """Return the items of a request, or None if the lock has no answer to it."""
+        import json
+
+        from fpack.builders.debian.lock.text import canonical_json
+
+        key = (kind, canonical_json(dict(request)))
+        items = self._source().lock.answers.get(key)
+        if items is None:
+            return None
+        self.used.add(key)
+        return [json.loads(item) for item in items]
+
+    def record(self, kind: str, request: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> None:
+        """Record the answer to a request that is known already."""
+        from fpack.builders.debian.lock.text import canonical_json
+
+        key = (kind, canonical_json(dict(request)))
+        self.used.add(key)
+        self._source().lock.answers[key] = tuple(canonical_json(dict(item)) for item in items)
+        self.added += 1
+
+    def takes_from(self, path: str) -> bool:
+        """Return whether the answers in another file move into the lock, which must be beside or above it."""
+        import os
+
+        above = os.path.realpath(os.path.dirname(self._source().file.path))
+        if not self.moves or not os.path.realpath(path).startswith(f"{above.rstrip('/')}/"):
+            return False
+        self.moved.add(path)
+        return True
 
     def renew(self, resolvers: Mapping[str, Callable[[Mapping[str, Any]], Sequence[Mapping[str, Any]]]]) -> int:
         """Ask again for every answer of these kinds. Return how many changed; on failure the lock is unchanged."""

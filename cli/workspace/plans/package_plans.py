@@ -1,4 +1,4 @@
-"""Give the library the functions that plan the packages of Python and Node projects.
+"""Give the library the functions that plan the packages of Python and Node projects, and record digests of files.
 
 The functions take and return values of the language. Only the library has them, in `settings`.
 """
@@ -26,7 +26,17 @@ def package_plans(workspace: Workspace) -> dict[str, Callable[..., Any]]:
 
         return plan(_plain(workspace, given), workspace.answers)
 
-    return {"python-plan": python_plan, "node-plan": node_plan}
+    def file_digests(given: Any, /) -> Any:
+        from fpack.builders.net.file_digests import file_digests
+
+        from .file_digests import plan
+
+        def fetch(files: Mapping[str, str]) -> Mapping[str, str]:
+            return file_digests(files, workspace.http(), workspace.origins)
+
+        return plan(_plain(workspace, given), workspace.answers, fetch)
+
+    return {"python-plan": python_plan, "node-plan": node_plan, "file-digests": file_digests}
 
 
 def _plain(workspace: Workspace, given: Any) -> Mapping[str, Any]:

@@ -1,7 +1,8 @@
 # PHP programs, with the packages of their composer.lock.
 
-# A composer.lock has no SHA-256: `fpack lock` records those of the archives in the file composer-files.lock.
-# lock: the composer.lock. files: the record, if it is not beside it. dev: install the packages for development too.
+# A composer.lock has no SHA-256: those of the archives are recorded in fpack.lock.
+# lock: the composer.lock. files: a JSON file with a field `files` that has the SHA-256 of archives by URL, instead.
+# dev: install the packages for development too.
 # scripts: run the scripts of composer.json, in the sandbox. extensions: those of PHP, such as "gd".
 # php: the version of PHP. All else is as in `package`.
 # The program is in $out/app; $out/bin has `php` with the extensions, and a command for each `bin` of composer.json.
@@ -17,32 +18,25 @@ php({
   let
     common = import("./common.fp")
     source = given.source or null
-    in-source = type(source) == "path"
     listed = if lock == null then [] else locked(read-json(lock), dev)
-    record =
-      if files != null then files
-      else if in-source && has(read-dir(source), "composer-files.lock") then source + "/composer-files.lock"
-      else null
-    known = if record == null then {} else get(read-json(record), "files", {})
-    of = if lock == null then "" else hash(join(["${p.url} ${p.sha1}\n" for p in listed], ""), "sha256")
+    known = import("./digests.fp").recorded({
+      weak = { ${p.url} = p.sha1 for p in listed }
+      what = "packages of Composer"
+      of = hash(join(["${p.url} ${p.sha1}\n" for p in listed], ""), "sha256")
+      named = files
+      source
+      name = "composer-files.lock"
+    })
     lines = [
       "${p.name} ${archive(p, get(known, p.url, ""))}\n"
       for p in listed
     ]
     listing = text("archives", join(lines, ""))
-    recorded = derivation {
-      kind = "digests"
-      name = "composer-files.lock"
-      files = { ${p.url} = p.sha1 for p in listed }
-    }
-    locker =
-      if listed == [] || files != null then {}
-      else { locker = { name = "composer-files.lock", out = recorded.out, of, directory = source } }
     enabled = unique([...needed, ...extensions])
     modules = ["php${php}-${e}" for e in enabled]
     flags = "--no-interaction --no-progress --no-cache --prefer-dist --optimize-autoloader${if dev then "" else " --no-dev"}${if scripts then "" else " --no-scripts"}"
   in common.with-defaults(
-    { ...given, extra = { ...given.extra or {}, ...locker } },
+    given,
     ["composer", "php${php}-cli", "unzip", "php${php}-curl", ...modules],
     {
       configure = with-extensions(php)

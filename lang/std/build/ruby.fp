@@ -1,8 +1,8 @@
 # Ruby programs. Their gems are fetched by the checksums of Gemfile.lock, or are in `vendor/cache`, where `bundle package`
 # puts them.
 
-# lock: the Gemfile.lock whose gems are fetched. If it has no section CHECKSUMS, `fpack lock` records those of the gems
-# in the file gems.lock. native: some gems have extensions, which are compiled. groups: of the Gemfile, left out.
+# lock: the Gemfile.lock whose gems are fetched. If it has no section CHECKSUMS, those of the gems are recorded
+# in fpack.lock. native: some gems have extensions, which are compiled. groups: of the Gemfile, left out.
 # gem: the source is a gem that depends on no other, and is installed as that.
 # All else is as in `package`.
 # The program is in $out/app, with a command for each file of its `bin` and each command of its gems in $out/bin.
@@ -15,30 +15,23 @@ ruby({
 }) =
   let
     common = import("./common.fp")
-    source = given.source or null
     compiler = if native then ["gcc", "g++", "libc6-dev", "make", "ruby-dev"] else []
     found = if lock == null then [] else from-lock(read-text(lock), common.arch-of(given))
     unknown = { ${g.url} = "" for g in found if g.sha256 == "" }
-    in-source = type(source) == "path"
-    known = if in-source && unknown != {} && has(
-      read-dir(source),
-      "gems.lock",
-    ) then read-json(source + "/gems.lock").files
-      else {}
+    known = import("./digests.fp").recorded({
+      weak = unknown
+      what = "gems"
+      of = hash(to-json(names(unknown)), "sha256")
+      source = given.source or null
+      name = "gems.lock"
+    })
     lines = ["${g.file} ${fetched(g, get(known, g.url, ""))}\n" for g in found]
     listing = text("gems", join(lines, ""))
-    recorded = derivation { kind = "digests", name = "gems.lock", files = unknown }
-    of = hash(to-json(names(unknown)), "sha256")
-    locker =
-      if unknown == {} then {}
-      else {
-        extra = { ...given.extra or {}, locker = { name = "gems.lock", out = recorded.out, of, directory = source } }
-      }
   in if gem then common.with-defaults(given, ["ruby", ...compiler], {
     build = build-gem
     install = install-gem
     runtime = common.debian-tools(given, ["dash", "ruby"])
-  }) else common.with-defaults({ ...given, ...locker }, ["bundler", "ruby", ...compiler], {
+  }) else common.with-defaults(given, ["bundler", "ruby", ...compiler], {
     ...if lock == null then {} else { configure = from-store(without), env = { gems = "${listing}" } }
     build = install-gems
     install = if lock == null then install-commands("") else install-commands(" \"$out\"/app/exe/*") + install-ruby

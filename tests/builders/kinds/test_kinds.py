@@ -32,7 +32,6 @@ COMPLETE: dict[str, dict[str, Any]] = {
         "limits": {"size": 1},
     },
     "deb": {"deb": PATH, "package": "p", "version": "1", "arch": "amd64"},
-    "digests": {"files": {"https://example.org/a.zip": "0" * 40}},
     "exec": {
         "root": PATH, "phases": [{"name": "build", "script": "true"}], "shell": "/bin/sh", "env": {"A": "b"},
         "limits": {"size": 1}, "allowed": [PATH], "disallowed": [OTHER], "strip": False,
@@ -94,7 +93,6 @@ COMPLETE: dict[str, dict[str, Any]] = {
 DIGESTS = {
     "configure": "3bb9fbca8abcc670",
     "deb": "0ceb1faa53af6d9b",
-    "digests": "4c21b2eef4e1ce39",
     "exec": "3660b716f0e4ff96",
     "facts": "a0f3bf7c87d6bb57",
     "fetch": "07f36f1f71485e04",
