@@ -30,7 +30,7 @@ from .layout_index import (
     subject_of,
 )
 from .names import check_digest, digest_of, is_digest, is_tag
-from .protocol import BlobEntry, BlobSource, Corrupt, Denied, ManifestDocument, NotThere, RepositoryError
+from .protocol import BlobEntry, BlobSource, Corrupt, Denied, ManifestDocument, NotThere, RepositoryError, Unavailable
 from .transport import RegistryAnswer, Settings, Transport, origin
 
 _MANIFESTS = (
@@ -88,11 +88,14 @@ class RegistryRepository:
 
     def manifest(self, reference: str) -> ManifestDocument | None:
         """Return the manifest or index of a tag or a digest, compared with the digest if one is given, or None."""
+        return self._manifest(reference)
+
+    def _manifest(self, reference: str, attempts: int | None = None) -> ManifestDocument | None:
         if not is_tag(reference) and not is_digest(reference):
             return None
         answer, data = self.transport.fetch(
             f"{self._base}/manifests/{reference}", self.name, MAX_MANIFEST,
-            repository=self.repository, scopes=self._pull, headers=_ACCEPT, accept=(200, 404),
+            repository=self.repository, scopes=self._pull, headers=_ACCEPT, accept=(200, 404), attempts=attempts,
         )  # fmt: skip
         if answer.status == 404:
             return None
@@ -292,7 +295,13 @@ class RegistryRepository:
             return False
         subject = ""
         if is_digest(reference):
-            found = self.manifest(reference)
+            try:
+                found = self._manifest(reference, attempts=1)
+            except Unavailable:
+                # docker-registry fails if a blob is asked for as a manifest.
+                if self._remove(f"blobs/{reference}"):
+                    return True
+                found = self.manifest(reference)
             if found is None:
                 return self._remove(f"blobs/{reference}")
             subject = subject_of(found.data)

@@ -203,12 +203,19 @@ class Transport:
 
     def fetch(
         self, target: str, where: str, limit: int, *, repository: str, scopes: tuple[str, ...],
-        headers: Mapping[str, str] | None = None, accept: Collection[int] = (200,),
+        headers: Mapping[str, str] | None = None, accept: Collection[int] = (200,), attempts: int | None = None,
     ) -> tuple[RegistryAnswer, bytes]:  # fmt: skip
-        """Get a document of at most `limit` bytes. An interrupted transfer is repeated."""
+        """Get a document of at most `limit` bytes. An interrupted transfer is repeated. attempts: as of `request`."""
         for attempt in range(self._settings.retries + 1):
             answer = self.request(
-                "GET", target, where, repository=repository, scopes=scopes, headers=headers, accept=accept
+                "GET",
+                target,
+                where,
+                repository=repository,
+                scopes=scopes,
+                headers=headers,
+                accept=accept,
+                attempts=attempts,
             )
             try:
                 data = answer.read(limit)

@@ -1,7 +1,8 @@
-"""Caches behind nginx and in moto's buckets: push, fetch, check, claim, collect."""
+"""Caches in Debian's docker-registry, behind nginx and in moto's buckets: push, fetch, check, claim, collect."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -50,6 +51,20 @@ def running(words: Sequence[str | Path], url: str) -> Iterator[None]:
 
 
 @contextmanager
+def docker_registry(place: Path) -> Iterator[Repository]:
+    port = free_port()
+    value = {
+        "version": "0.1",
+        "log": {"level": "error", "accesslog": {"disabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(place / "data")}, "delete": {"enabled": True}},
+        "http": {"addr": f"127.0.0.1:{port}"},
+    }
+    (place / "registry.yml").write_text(json.dumps(value))
+    with running(["docker-registry", "serve", place / "registry.yml"], f"http://127.0.0.1:{port}/v2/"):
+        yield open_repository(f"oci://127.0.0.1:{port}/team/cache", plain_http=True)
+
+
+@contextmanager
 def moto(place: Path) -> Iterator[Repository]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -73,7 +88,7 @@ def nginx(place: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/cache"
 
 
-@pytest.mark.parametrize("server", [moto])
+@pytest.mark.parametrize("server", [docker_registry, moto])
 def test_a_cache_in_a_real_server(tmp_path: Path, server: object) -> None:
     graph = Graph()
     outputs = [graph.add("p0")]

@@ -535,6 +535,19 @@ def test_a_registry_that_does_not_delete(registry: Registry, app: RegistryReposi
     assert not app.delete("none/such")
 
 
+def test_a_registry_that_fails_for_a_blob_as_a_manifest(registry: Registry, app: RegistryRepository) -> None:
+    # docker-registry does. It is asked once, without pauses for a failure that may pass.
+    digest = blob(registry)
+    registry.fail(f"GET .*/manifests/{digest}", 500, times=None)
+    registry.clear()
+    assert app.delete(digest) and not app.has_blob(digest)
+    assert registry.count("GET", f"/manifests/{digest}") == 1
+    # A manifest whose registry fails for a moment is deleted all the same.
+    written = app.write_manifest(manifest(app), MANIFEST, "latest")
+    registry.fail(f"GET .*/manifests/{written.digest}", 500, times=1)
+    assert app.delete(written.digest) and app.resolve("latest") is None
+
+
 def test_a_proxy_is_used_where_the_environment_names_one(registry: Registry) -> None:
     environ = {"http_proxy": f"http://{registry.host}", "no_proxy": "localhost"}
     blob(registry)
