@@ -27,13 +27,24 @@ pytestmark = pytest.mark.network
 PATHS = 40  # enough that several processes unpack them
 
 
+def program_of(name: str, place: Path) -> Path:
+    """Return a server's program: the installed one, or that of Debian's package, which is not installed.
+
+    An installation would start the server of the machine.
+    """
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+    if found is not None:
+        return Path(found)
+    subprocess.run(["apt-get", "download", "-qq", name], cwd=place, check=True, capture_output=True)
+    [package] = place.glob(f"{name}_*.deb")
+    subprocess.run(["dpkg-deb", "--extract", package, place / "package"], check=True)
+    return place / "package/usr/sbin" / name
+
+
 @contextmanager
 def running(words: Sequence[str | Path], url: str) -> Iterator[None]:
     """Run a server until it is no longer needed. url: of an answer, of any status."""
-    program = shutil.which(words[0], path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None:
-        pytest.skip(f"there is no {words[0]}")
-    server = subprocess.Popen([program, *map(str, words[1:])], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(list(map(str, words)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(600):
             try:
@@ -60,15 +71,20 @@ def docker_registry(place: Path) -> Iterator[Repository]:
         "http": {"addr": f"127.0.0.1:{port}"},
     }
     (place / "registry.yml").write_text(json.dumps(value))
-    with running(["docker-registry", "serve", place / "registry.yml"], f"http://127.0.0.1:{port}/v2/"):
+    with running(
+        [program_of("docker-registry", place), "serve", place / "registry.yml"], f"http://127.0.0.1:{port}/v2/"
+    ):
         yield open_repository(f"oci://127.0.0.1:{port}/team/cache", plain_http=True)
 
 
 @contextmanager
 def moto(place: Path) -> Iterator[Repository]:
+    program = shutil.which("moto_server")
+    if program is None:
+        pytest.skip("there is no moto_server")
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with running(["moto_server", "-H", "127.0.0.1", "-p", str(port)], url):
+    with running([program, "-H", "127.0.0.1", "-p", str(port)], url):
         urllib.request.urlopen(urllib.request.Request(f"{url}/bucket", method="PUT")).close()
         environ = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
         yield open_repository("s3://bucket/cache", environ=environ)
@@ -84,7 +100,7 @@ def nginx(place: Path) -> Iterator[str]:
         f"daemon off; master_process off; pid {place}/nginx.pid; error_log {place}/error.log; events {{}}\n"
         f"http {{ {temporary} access_log off; server {{ listen 127.0.0.1:{port}; root {place}; }} }}\n"
     )
-    with running(["nginx", "-p", place, "-c", place / "nginx.conf"], f"http://127.0.0.1:{port}/"):
+    with running([program_of("nginx", place), "-p", place, "-c", place / "nginx.conf"], f"http://127.0.0.1:{port}/"):
         yield f"http://127.0.0.1:{port}/cache"
 
 
