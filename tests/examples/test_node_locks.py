@@ -121,6 +121,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NpmRegistry]:
         # A command outside of its package is one inside.
         about = '{"bin": {"tool": "index.js", "app": "../../app.js"}}'
         made.add("tool", {"1.0.0": {"index.js": "module.exports = t => t + ' day'\n", "package.json": about}})
+        made.add("npm", {"11.0.0": {"bin/npm-cli.js": 'throw new Error("it is not called")\n'}})
         yield made
 
 
@@ -169,3 +170,50 @@ def test_a_workspace_has_the_same_result_with_its_packages_apart(
     done = world.fpack("build", "app", "-v", "--no-link", cwd=tmp_path, env=env)
     assert "build app-" in done.stderr and "node-modules" not in done.stderr
     assert world.fpack("run", "app", "--", "app", cwd=tmp_path, env=env).stdout == f"now {said}"
+
+
+DEVELOPED = """lockfileVersion: '9.0'
+importers:
+  .:
+    dependencies:
+      words: {{ specifier: ^2.0.0, version: 2.0.0 }}
+    devDependencies:
+      tool: {{ specifier: ^1.0.0, version: 1.0.0 }}
+packages:
+  words@2.0.0: {{ resolution: {{ integrity: {words} }} }}
+  tool@1.0.0: {{ resolution: {{ integrity: {tool} }} }}
+snapshots:
+  words@2.0.0: {{}}
+  tool@1.0.0: {{}}
+"""
+
+
+def test_packages_of_development_are_apart_too_and_removed_after_the_build(
+    world: World, registry: NpmRegistry, tmp_path: Path
+) -> None:
+    """The build is in a folder of the source, and sees the times of files, which are the same both ways."""
+    known = registry.integrity
+    files = {
+        "web/package.json": '{"name": "app", "version": "1.0.0", "bin": "app.js",'
+        ' "dependencies": {"words": "^2.0.0"}, "devDependencies": {"tool": "^1.0.0"}}',
+        "web/app.js": '#!/usr/bin/env node\nconsole.log(require("./made.json"), require("words"))\n',
+        "web/pnpm-lock.yaml": DEVELOPED.format(words=known["words 2.0.0"], tool=known["tool 1.0.0"]),
+        "fpack.fp": 'app = node { name = "app", source = ./., folder = "web", lock = ./web/pnpm-lock.yaml,'
+        " build = \"node -p 'JSON.stringify(require(`tool`)(`good`))' >made.json; "
+        "find -L node_modules -printf '%p %T@\\n' | sort >times\" }\n"
+        "together = app.with { apart = false }\n",
+    }
+    for path, content in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(content)
+    env = {"NPM_CONFIG_REGISTRY": registry.server.url}
+    words = ("--json", "--no-link")
+    paths = [
+        json.loads(world.fpack("build", what, *words, cwd=tmp_path, env=env, timeout=900).stdout)
+        for what in ("app", "together")
+    ]
+    assert paths[0]["path"] == paths[1]["path"]
+    app = Path(paths[0]["disk"], "app")
+    assert "node_modules/.bin/tool 315619200" in (app / "times").read_text()
+    assert not [path for path in (app / "node_modules").rglob("tool") if path.is_symlink() or path.is_dir()]
+    assert world.fpack("run", "app", "--", "app", cwd=tmp_path, env=env).stdout == "good day well\n"
