@@ -13,7 +13,8 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from fpack.builders.net.digests import Digests
 from fpack.builders.net.errors import NotFound, WrongContent
-from fpack.builders.net.http import Http, nothing
+from fpack.builders.net.http import Http
+from fpack.builders.net.response import nothing
 
 from .index_table import IndexUnusable
 from .mirrors import Mirrors

@@ -11,8 +11,9 @@ from typing import Protocol
 
 from fpack.builders.net.digests import file_matches
 from fpack.builders.net.errors import HttpError
-from fpack.builders.net.http import Http, nothing
+from fpack.builders.net.http import Http
 from fpack.builders.net.kept_files import WantedFile, download_kept
+from fpack.builders.net.response import nothing
 from fpack.store.settings import MAX_INDEX_DAYS
 
 from .contents.cache import cached_table, contents_pins, fetch_table

@@ -20,8 +20,8 @@ from fpack.builders.distribution.protocol import (
     RepositoryError,
 )
 from fpack.builders.net.errors import HttpError, NotFound, WrongContent
-from fpack.builders.net.http import Response
 from fpack.builders.net.kept_files import FileOffer, WantedFile
+from fpack.builders.net.response import Response
 from fpack.store.errors import FpackError
 
 from .kept_lock import FILE, LOCK_TAG, USE_TAG, KeptFile, identities, read_config, stored_lock

@@ -11,7 +11,7 @@ from .digests import Digests
 from .errors import TooLarge, WrongContent, shown, web_page
 
 if TYPE_CHECKING:
-    from .http import Response
+    from .response import Response
 
 CHUNK = 1 << 16
 HTML = re.compile(rb"\s*(?:<!doctype\s+html|<html|<head|<body)", re.IGNORECASE)

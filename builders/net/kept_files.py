@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from .errors import HttpError, WrongContent
 
 if TYPE_CHECKING:
-    from .http import Response
+    from .response import Response
 
 
 class WantedFile(NamedTuple):

@@ -11,7 +11,7 @@ from .errors import HttpError, split_url
 from .secret_file import PORTS, SecretFile
 
 if TYPE_CHECKING:
-    from .http import Response, Validators
+    from .response import Response, Validators
 
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}\Z")
 # Headers that change what is requested, or how.
@@ -71,6 +71,6 @@ class LoggedIn:
 
     def open(self, url: str, offset: int = 0) -> Response:
         """Open a file from an offset. Raise an HttpError."""
-        from .http import NO_VALIDATORS
+        from .response import NO_VALIDATORS
 
         return self._http.open(url, offset, NO_VALIDATORS, self._login)

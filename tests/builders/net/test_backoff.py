@@ -6,7 +6,8 @@ from pathlib import Path
 
 from fpack.builders.net.backoff import PAUSE, HostBackoff
 from fpack.builders.net.errors import NotFound, ServerError, Unreachable
-from fpack.builders.net.http import NO_VALIDATORS, Http, Response, Validators
+from fpack.builders.net.http import Http
+from fpack.builders.net.response import NO_VALIDATORS, Response, Validators
 
 URLS = ["https://a/x", "https://b/x", "file:///c"]
 
