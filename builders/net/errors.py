@@ -92,7 +92,9 @@ def shown(url: str) -> str:
 def split_url(url: str) -> SplitResult:
     """Split a URL into its parts. Raise BadUrl if it is malformed."""
     try:
-        return urlsplit(url)
+        parts = urlsplit(url)
+        _ = parts.port  # it is checked only when it is read
+        return parts
     except ValueError as error:
         raise BadUrl("The URL is malformed", where=shown(url), why=str(error)) from None
 
