@@ -33,7 +33,8 @@ def command(names: tuple[str, ...], no_check: bool, as_json: bool, **rest: Any) 
     the build, and the file is corrected by its answer.
     """
     from fpack.cli.errors import UsageError
-    from fpack.cli.init.fixer import Fixer, tell
+    from fpack.cli.init.fix.fixer import Fixer
+    from fpack.cli.init.fix.outcome import tell
     from fpack.cli.paths import PROJECT_FILE
     from fpack.cli.ui.render import note
     from fpack.cli.workspace.target import find_project

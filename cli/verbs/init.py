@@ -123,7 +123,8 @@ def command(
     for line in found.todo:
         note(f"to do: {line}")
     if fix and not only_print:
-        from fpack.cli.init.fixer import Fixer, tell
+        from fpack.cli.init.fix.fixer import Fixer
+        from fpack.cli.init.fix.outcome import tell
 
         lacking = tell(Fixer(path, options._replace(builds=True), note).run([attribute_of(found)]))
         if lacking is not None:

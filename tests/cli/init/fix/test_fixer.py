@@ -14,8 +14,9 @@ from fpack.builders.debian.contents.text import parse_rows
 from fpack.builders.exec.hints import remedies
 from fpack.builders.kinds.exec import PhaseFailed
 from fpack.builders.scheduler.scheduler import BuildsFailed
-from fpack.cli.init import fixer as module
-from fpack.cli.init.fixer import Fixer
+from fpack.cli.init.fix import fixer as module
+from fpack.cli.init.fix.fixer import Fixer
+from fpack.cli.init.fix.image_changes import add_interpreters, fit_image
 from fpack.cli.options import SharedOptions
 from fpack.store.errors import FpackError
 from fpack.store.path import StorePath
@@ -58,8 +59,8 @@ class Scripted(Fixer):
 
     def _build(self, name: str) -> tuple[StorePath | None, FpackError | None]:
         if not self._logs:
-            self._fit_image(name, self._built)
-            self._add_interpreters(self._built)
+            fit_image(self._file, name, self._built)
+            add_interpreters(self._file, self._built)
             return StorePath("0" * 32, "wave"), None
         phase, log = self._logs.pop(0)
         failed = PhaseFailed(f"wave-0 failed in its phase {phase}", where="wave-0").with_(log=log, phase=phase)

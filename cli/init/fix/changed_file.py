@@ -1,0 +1,73 @@
+"""Change a project's file step by step: each change is written and reported."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fpack.cli.init.edits import PackageCall, ProjectText, difference
+from fpack.cli.paths import PROJECT_FILE
+from fpack.store.errors import FpackError
+
+from .outcome import RoundsEnd, Step
+
+if TYPE_CHECKING:
+    from fpack.builders.kinds.exec import PhaseFailed
+    from fpack.cli.init.introspection.image_programs import Correction
+
+
+class ChangedFile:
+    """The file of a project.
+
+    project: its directory. say: is called with each line for the user. steps: the changes so far. tried: the pairs of
+    field and value that were added, so that none is added twice.
+    """
+
+    def __init__(self, project: Path, say: Callable[[str], None]) -> None:
+        self.project = project
+        self.path = project / PROJECT_FILE
+        self.say = say
+        self.steps: list[Step] = []
+        self.tried: set[tuple[str, str]] = set()
+
+    def write(self, before: ProjectText, after: ProjectText, package: str, field: str, why: str) -> None:
+        """Write a change, and report it. package: that is added to the field, or "". why: what the build lacked."""
+        lines = difference(before.text, after.text)
+        try:
+            self.path.write_text(after.text)
+        except OSError as error:
+            raise FpackError(
+                f"{PROJECT_FILE} cannot be written", where=str(self.path), why=error.strerror or ""
+            ) from None
+        self.steps.append(Step(package, field, why, lines))
+        self.say(f"{PROJECT_FILE}: {f'add {package} to `{field}` for {why}' if package else why}")
+        for line in lines:
+            self.say(f"  {line}")
+
+    def read(self) -> ProjectText:
+        """Return the file's present text."""
+        from fpack.lang.syntax.source import read_text
+
+        return ProjectText(read_text(self.path, PROJECT_FILE), PROJECT_FILE)
+
+    @staticmethod
+    def call_in(text: ProjectText, call: PackageCall) -> PackageCall:
+        """Return a call as it is in a changed text."""
+        return next(c for c in text.calls() if (c.attribute, c.name) == (call.attribute, call.name))
+
+    def call_of(self, name: str, failed: PhaseFailed) -> PackageCall:
+        """Return the call in the file that made a failed build. Raise RoundsEnd if it is not known."""
+        calls = self.read().calls()
+        named = [call for call in calls if call.name and re.match(rf"{re.escape(call.name)}-", failed.where)]
+        own = [call for call in calls if call.attribute == name]
+        fitting = [call for call in own if call in named] or named[:1] or (own if len(calls) == 1 else [])
+        if not fitting:
+            raise RoundsEnd(f"{failed.where} is not built by a call in {PROJECT_FILE}, so that is not changed")
+        return fitting[0]
+
+    def correct(self, correction: Correction | None) -> None:
+        """Write a correction, if there is one."""
+        if correction is not None:
+            self.write(self.read(), correction.text, "", correction.field, correction.why)

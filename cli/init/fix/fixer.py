@@ -1,0 +1,202 @@
+"""Build a project's packages, add what builds lack to fpack.fp, and build again until nothing is lacking.
+
+Each round adds a package that the build did not have, so the rounds end. Only packages that the index of files or the
+tables of names know are added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fpack.cli.init.edits import PackageCall
+from fpack.cli.init.native.complete import closure
+from fpack.store.errors import FpackError
+
+from .call_changes import accept_old_sources, install_staged, know_this_python, leave_out_tests
+from .changed_file import ChangedFile
+from .failures import failures, field_of, first_line, reason
+from .image_changes import add_interpreters, fit_image
+from .outcome import FixOutcome, RoundsEnd
+
+if TYPE_CHECKING:
+    from fpack.builders.exec.hints import Remedy
+    from fpack.builders.kinds.exec import PhaseFailed
+    from fpack.cli.init.introspection.targets import BuildTargets
+    from fpack.cli.shared_options import SharedOptions
+    from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.path import StorePath
+
+MAX_ROUNDS = 25
+
+
+class Fixer:
+    """Fixes the packages of one project.
+
+    said: is called with each line for the user. no_check: leave out the tests of a package whose tests fail.
+    """
+
+    def __init__(
+        self, project: Path, options: SharedOptions, said: Callable[[str], None], *, no_check: bool = False
+    ) -> None:
+        self._file = ChangedFile(project, said)
+        self._options = options
+        self._no_check = no_check
+        self._targets: dict[str, BuildTargets] = {}
+        self._asked: set[str] = set()
+
+    def run(self, names: Sequence[str] = ()) -> FixOutcome:
+        """Fix packages, by default all that the file's own fields build. Return the outcome."""
+        wanted = list(names) or [call.attribute for call in self._file.read().calls() if call.attribute]
+        if not wanted:
+            raise FpackError(
+                "There is no package to fix",
+                where=str(self._file.path),
+                why="no field of the file is a call such as `cmake { ... }` or `package { ... }`",
+                hint="name what to build, as in: fpack fix app",
+            )
+        paths: dict[str, StorePath] = {}
+        for name in wanted:
+            for _ in range(MAX_ROUNDS):
+                path, error = self._build(name)
+                if error is None and path is not None:
+                    paths[name] = path
+                    break
+                assert error is not None
+                try:
+                    self._mend(name, error)
+                except RoundsEnd as stop:
+                    return FixOutcome(self._file.steps, paths, error, str(stop), self._targets)
+            else:
+                return FixOutcome(
+                    self._file.steps, paths, None, f"{name} was built {MAX_ROUNDS} times, and still lacks something",
+                    self._targets,
+                )  # fmt: skip
+        return FixOutcome(self._file.steps, paths, targets=self._targets)
+
+    def _build(self, name: str) -> tuple[StorePath | None, FpackError | None]:
+        from fpack.cli.workspace.workspace import Workspace
+
+        if name not in self._asked and (unconfigured := self._ask(name)) is not None:
+            return None, unconfigured
+        self._asked.add(name)
+        with Workspace(self._options) as workspace:
+            target = workspace.target(name)
+            output = workspace.output(workspace.value(target))
+            try:
+                path = workspace.realise([output])[0]
+            except FpackError as error:
+                if not failures(error):
+                    raise
+                workspace.finish()
+                return None, error
+            workspace.finish()
+            built = workspace.store.disk(path)
+            if self._add_loaded(name, workspace, built):
+                return self._build(name)
+            fit_image(self._file, name, built)
+            add_interpreters(self._file, built)
+            return path, None
+
+    def _mend(self, name: str, error: FpackError) -> None:
+        """Change the file by what the first failed build lacks. Raise RoundsEnd if nothing is known to help."""
+        failed = failures(error)[0]
+        call = self._file.call_of(name, failed)
+        remedies, present, release = self._lacking(call, failed, name)
+        self._file.say(f"{failed.what}: {first_line(failed)}")
+        lacking = [remedy for remedy in remedies if remedy.packages]
+        new = [remedy for remedy in lacking if remedy.packages[0] not in present]
+        new = [remedy for remedy in new if (remedy.need.field, remedy.packages[0]) not in self._file.tried]
+        if new:
+            self._add(name, failed, release, new)
+            return
+        if not lacking and (
+            accept_old_sources(self._file, name, failed)
+            or know_this_python(self._file, name, failed, release)
+            or install_staged(self._file, name, failed)
+        ):
+            return
+        if failed.phase == "check" and self._no_check:
+            leave_out_tests(self._file, name, failed)
+            return
+        raise RoundsEnd(reason(failed, remedies, lacking))
+
+    def _add_loaded(self, name: str, workspace: Workspace, built: Path) -> bool:
+        """Add the packages of libraries that ready-made ones load, such as those in wheels. Return whether any was."""
+        from fpack.builders.debian.contents.needs import SONAME, BuildNeed
+        from fpack.builders.payload.machines import elf_machine
+        from fpack.cli.init.introspection.loaded_libraries import lacking_sonames
+        from fpack.cli.workspace.needs import open_finder
+        from fpack.cli.workspace.package_lookup import Packages
+
+        call = next((call for call in self._file.read().calls() if call.attribute == name), None)
+        if call is None or call.function not in ("python", "node"):
+            return False
+        lacking = lacking_sonames(built, elf_machine(workspace.arch))
+        if not lacking:
+            return False
+        value = workspace.value(workspace.target(name))
+        packages = Packages(workspace, str(workspace.field(value, "release") or "") or None)
+        finder, present, added = open_finder(packages), self._present(workspace, value, packages.release), False
+        for soname, where in lacking.items():
+            found = finder.find(BuildNeed(SONAME, soname)).packages
+            if not found or not present.isdisjoint(found) or ("libs", found[0]) in self._file.tried:
+                continue
+            self._file.tried.add(("libs", found[0]))
+            before = self._file.read()
+            after = before.with_packages(self._file.call_in(before, call), "libs", [found[0]], packages.release)
+            self._file.write(before, after, found[0], "libs", f"{soname}, which {where.rpartition('/')[2]} loads")
+            present |= closure(packages, [found[0]])
+            added = True
+        return added
+
+    def _lacking(self, call: PackageCall, failed: PhaseFailed, name: str) -> tuple[list[Remedy], frozenset[str], str]:
+        """Return what a failed build lacks, the packages that it has, and its release."""
+        from fpack.builders.exec.hints import remedies
+        from fpack.cli.workspace.needs import open_finder
+        from fpack.cli.workspace.package_lookup import Packages
+        from fpack.cli.workspace.workspace import Workspace
+
+        with Workspace(self._options) as workspace:
+            value = workspace.value(workspace.target(call.attribute or name))
+            release = str(workspace.field(value, "release") or "") if isinstance(value, dict) else ""
+            packages = Packages(workspace, release or None)
+            found = remedies(failed.log, lambda: open_finder(packages))
+            return found, self._present(workspace, value, packages.release), packages.release
+
+    def _present(self, workspace: Workspace, value: Any, release: str) -> frozenset[str]:
+        """Return the names of the packages that the build has."""
+        from fpack.cli.workspace.package_lookup import Packages
+
+        listed = workspace.field(value, "debian-packages") or []
+        names = [str(workspace.field(workspace.evaluator.force(item), "name")) for item in listed]
+        return closure(Packages(workspace, release), names) if names else frozenset()
+
+    def _add(self, name: str, failed: PhaseFailed, release: str, remedies: Sequence[Remedy]) -> None:
+        for remedy in remedies:
+            package, field = remedy.packages[0], field_of(remedy)
+            if (field, package) in self._file.tried:
+                continue
+            self._file.tried.add((field, package))
+            before = self._file.read()
+            after = before.with_packages(self._file.call_of(name, failed), field, [package], release)
+            self._file.write(before, after, package, field, str(remedy.need))
+
+    def _ask(self, name: str) -> FpackError | None:
+        """Ask the build system for its targets, and correct the file by them. Return the error of its configuration."""
+        from fpack.cli.init.introspection.asker import ask
+        from fpack.cli.init.introspection.corrections import corrections
+        from fpack.cli.init.introspection.targets import summary
+
+        call = next((call for call in self._file.read().calls() if call.attribute == name), None)
+        if call is None:
+            return None
+        answer = ask(self._options, call)
+        if answer is None or isinstance(answer, FpackError):
+            return answer
+        self._targets[name] = answer
+        self._file.say(f"{name}: {summary(answer)}")
+        for correct in corrections(answer, name):
+            self._file.correct(correct(self._file.read()))
+        return None

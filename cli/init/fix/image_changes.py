@@ -1,0 +1,66 @@
+"""Fit the image of a built package to it: its program, and the interpreters of its scripts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from fpack.cli.init.edits import PackageCall
+from fpack.cli.init.introspection.image_programs import entries, own_programs
+from fpack.cli.init.introspection.image_programs import fit_image as image_correction
+
+from .changed_file import ChangedFile
+
+# The package of each interpreter that scripts name in their first lines.
+_INTERPRETERS = {
+    "sh": "dash", "bash": "bash", "perl": "perl", "python3": "python3", "ruby": "ruby", "awk": "mawk", "gawk": "gawk",
+    "tclsh": "tcl", "php": "php-cli", "node": "nodejs", "zsh": "zsh", "guile": "guile-3.0",
+}  # fmt: skip
+_FIRST_LINE = re.compile(rb"#!\s*/(?:\S*/)?(?:env\s+)?([\w.+-]+)")
+
+
+def fit_image(file: ChangedFile, name: str, built: Path) -> None:
+    """Let the image of a built package run a program that the package has; a package without one has no image."""
+    programs = own_programs(built)
+    # Of several programs, a compiled one is more likely the main one than a script.
+    scripts = _scripts(built)
+    ordered = [*(p for p in programs if p not in scripts), *(p for p in programs if p in scripts)]
+    file.correct(image_correction(file.read(), name, ordered, lambda path: (built / path).exists()))
+
+
+def add_interpreters(file: ChangedFile, built: Path) -> None:
+    """Add to the image of a built package what runs its scripts."""
+    text = file.read()
+    found = text.container()
+    release = re.search(r'import\(\s*"fpack/(?:debian|ubuntu)"\s*\)\.(\w+)', text.text)
+    if found is None or release is None:
+        return
+    entry, record = found
+    own = text.text[record.start : record.end]
+    for program, interpreter in sorted(_scripts(built).items()):
+        if interpreter.startswith("python") and (built / "pyvenv.cfg").exists():
+            continue  # an environment of Python brings its own
+        package = _INTERPRETERS.get(interpreter)
+        if package is None or re.search(rf"\.{re.escape(package)}\b", own):
+            continue
+        own += f".{package}"
+        before = file.read()
+        entry, record = before.container() or (entry, record)
+        call = PackageCall(str(entry.name), "container", "", record)
+        after = before.with_packages(call, "packages", [package], release[1])
+        file.write(before, after, package, "packages", f"{program}, which {interpreter} runs")
+
+
+def _scripts(built: Path) -> dict[str, str]:
+    """Return the scripts among the programs of a package, each with the name of its interpreter."""
+    found = {}
+    for folder in ("bin", "sbin"):
+        for name in entries(built / folder):
+            path = built / folder / name
+            if path.is_symlink() or not path.is_file():
+                continue
+            with open(path, "rb") as file:
+                first = _FIRST_LINE.match(file.read(256))
+            if first:
+                found[f"{folder}/{name}"] = first[1].decode()
+    return found
