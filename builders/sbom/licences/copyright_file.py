@@ -24,7 +24,6 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\ufff
 _COPYRIGHT = re.compile(r"[ \t*#/;-]*(?:portions[ \t]|files?[ \t])?(?:copyright\b|\(c\)[ \t]|©)", re.IGNORECASE)
 _DOWNLOADED = re.compile(r"downloaded[ \t]from:?[ \t\n]{1,20}<?(?:url:)?([a-z]{3,5}://[^\s>]{1,500})", re.IGNORECASE)
 _AUTHOR = re.compile(r"^upstream[ \t](?:author|maintainer)s?(?:\(s\))?:[ \t]*(.{0,500})", re.IGNORECASE | re.MULTILINE)
-_WILDCARD = re.compile(r"[*?\\]")
 _SAFE = re.compile(r"[a-z0-9.-]")
 
 
@@ -259,51 +258,3 @@ def _key(name: str) -> str:
 
 def _one_line(value: str) -> str:
     return " ".join(value.split())
-
-
-class FileLicences:
-    """The stanzas of a copyright file, by the paths of source files. The last stanza that matches a path counts."""
-
-    def __init__(self, facts: CopyrightFacts) -> None:
-        self._stanzas = facts.stanzas
-        self._paths: dict[str, int] = {}
-        self._globs: list[tuple[int, str, str]] = []
-        self._compiled: dict[str, re.Pattern[str]] = {}
-        for number, stanza in enumerate(facts.stanzas):
-            for glob in stanza.globs:
-                glob = glob.removeprefix("./")
-                glob = f"{glob}*" if glob.endswith("/") else glob
-                if wildcard := _WILDCARD.search(glob):
-                    self._globs.append((number, glob[: wildcard.start()], glob))
-                else:
-                    self._paths[glob] = number
-        self._globs.reverse()
-
-    def licence_of(self, path: str) -> FileLicence | None:
-        """Return the last stanza that has the path of a source file, relative to the source's root."""
-        found = self._paths.get(path, -1)
-        for number, prefix, glob in self._globs:
-            if number <= found:
-                break
-            if path.startswith(prefix) and self._pattern(glob).fullmatch(path):
-                found = number
-        return self._stanzas[found] if found >= 0 else None
-
-    def _pattern(self, glob: str) -> re.Pattern[str]:
-        if glob not in self._compiled:
-            self._compiled[glob] = re.compile(_translate(glob))
-        return self._compiled[glob]
-
-
-def _translate(glob: str) -> str:
-    """Translate a glob: `*` is any characters, `/` too; `?` is one; a backslash makes the next one literal."""
-    pieces = [""]
-    for token in re.findall(r"\\.|.", glob, re.DOTALL):
-        if token == "*":
-            pieces.append("")
-        else:
-            pieces[-1] += "." if token == "?" else re.escape(token[-1])
-    if len(pieces) == 1:
-        return f"(?s:{pieces[0]})"
-    middle = "".join(f"(?>.*?{piece})" for piece in pieces[1:-1] if piece)
-    return f"(?s:{pieces[0]}{middle}.*{pieces[-1]})"

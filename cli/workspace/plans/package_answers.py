@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from fpack.builders.debian.package_source import DebianSource
 
 Item = dict[str, Any]
-MAX_ITEMS = 20_000
 
 
 class PackageAnswers:

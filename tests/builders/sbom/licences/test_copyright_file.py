@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from fpack.builders.sbom.licences.copyright_file import FileLicences, read_copyright
+from fpack.builders.sbom.licences.copyright_file import read_copyright
 from fpack.builders.sbom.model import CopyrightFacts
 from hypothesis import given
 from hypothesis import strategies as st
@@ -184,31 +184,6 @@ def test_old_formats(line: str) -> None:
     assert (facts.machine_readable, facts.declared.expression) == (True, "ISC")
 
 
-def test_the_last_stanza_that_matches_a_path_counts() -> None:
-    globs = ["*", "src/*.c", "src/main.c", "doc/", "./x", r"odd\*name", "s?c/gen.c", "a*b*c", "*.h"]
-    facts = read("".join(f"\nFiles: {glob}\nLicense: L{number}\n" for number, glob in enumerate(globs)))
-    licences = FileLicences(facts)
-    for path, number in {
-        "README": 0,
-        "src/util.c": 1,
-        "src/deep/util.c": 1,  # `*` matches a slash
-        "src/main.c": 2,
-        "doc/a/b": 3,
-        "x": 4,
-        "odd*name": 5,
-        "oddxname": 0,
-        "src/gen.c": 6,
-        "a/b/c": 7,
-        "abbc": 7,
-        "abca": 0,
-        "src/x.h": 8,
-        "new\nline.h": 8,
-    }.items():
-        found = licences.licence_of(path)
-        assert found is not None and found.original == f"L{number}", path
-    assert FileLicences(read("\nFiles: a\nLicense: ISC\n")).licence_of("b") is None
-
-
 @pytest.mark.parametrize(
     ("package", "prefix"),
     [("libstdc++6", "libstdc.2B.2B6"), ("a.b-c", "a.b-c"), ("Ä/B\n", ".C3.84.2F.42.0A"), ("", "")],
@@ -276,4 +251,3 @@ def test_any_file_has_valid_expressions_and_all_texts(text: str, package: str) -
     checked(read_copyright(text, package))
     facts = read(f"\n{text}", package)
     assert facts == read(f"\n{text}", package)
-    FileLicences(facts).licence_of("a/b")

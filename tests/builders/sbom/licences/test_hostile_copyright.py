@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from fpack.builders.sbom.licences import copyright_file
-from fpack.builders.sbom.licences.copyright_file import FileLicences, read_copyright
+from fpack.builders.sbom.licences.copyright_file import read_copyright
 from fpack.builders.sbom.model import CopyrightFacts
 
 HEADER = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\n"
@@ -44,7 +44,6 @@ def test_stanzas(text: str) -> None:
     facts = read_copyright(HEADER + text, "pkg")
     assert facts.declared.expression
     assert size(facts) < 40 * len(text)
-    FileLicences(facts).licence_of("a" * 200 + "c")
 
 
 @pytest.mark.parametrize(
@@ -73,11 +72,6 @@ def test_prose(text: str) -> None:
     facts = read_copyright(text, "pkg")
     assert facts.declared.expression
     assert size(facts) < 2 * len(text) + 1000
-
-
-def test_globs_do_not_backtrack() -> None:
-    facts = read_copyright(f"{HEADER}Files: {'a*' * 60}b {'*?' * 60}b\nLicense: ISC\n", "pkg")
-    assert FileLicences(facts).licence_of("a" * 5000) is None
 
 
 def test_a_file_over_the_limit_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
