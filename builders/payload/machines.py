@@ -31,8 +31,21 @@ MACHINES = {  # by Debian architecture
 
 HALF = ("armel", "armhf", "i386")  # of 32 bits
 BIG_ENDIAN = ("s390x",)
+_HARD_FLOAT = 0x400  # in the flags of a program for arm
 
 
 def elf_machine(arch: str) -> int:
     """Return the ELF machine number of a Debian architecture; 0 if it is unknown."""
     return MACHINES[arch].elf if arch in MACHINES else 0
+
+
+def arch_of(head: bytes) -> str:
+    """Return the Debian architecture of a compiled program, or "". head: its first 40 bytes."""
+    if len(head) < 40 or head[:4] != b"\x7fELF":
+        return ""
+    is_half, is_big = head[4] == 1, head[5] == 2
+    elf = int.from_bytes(head[18:20], "big" if is_big else "little")
+    if elf == MACHINES["armhf"].elf and is_half and not is_big:
+        return "armhf" if int.from_bytes(head[36:40], "little") & _HARD_FLOAT else "armel"
+    known = ((names.elf, arch in HALF, arch in BIG_ENDIAN) for arch, names in MACHINES.items())
+    return next((arch for arch, facts in zip(MACHINES, known, strict=True) if facts == (elf, is_half, is_big)), "")

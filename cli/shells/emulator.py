@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -77,11 +78,46 @@ def on_disk(
     """
     if not emulator:
         return None
-    from fpack.builders.sandbox.emulation import rule_of
-
     path, _, arch = emulator.partition("#")
-    rule = rule_of(arch)
+    rule = _rule(arch)
     if rule is None:
         return None
     package = package_of(path)
     return rule, os.fspath(workspace.store.disk(str((built or {}).get(package, package)) + path.removeprefix(package)))
+
+
+def check(package: Path, programs: Sequence[str], emulator: tuple[str, str] | None, what: str) -> None:
+    """Raise UsageError if all compiled programs of a built package are for machines that the shell does not run.
+
+    package: on disk. programs: names in its directory `bin`. emulator: of the shell.
+    """
+    from fpack.builders.payload.machines import arch_of
+    from fpack.cli.workspace import machine
+
+    foreign = []
+    for name in programs:
+        arch = arch_of(_head(package if package.is_file() else package / "bin" / name))
+        if not arch:
+            continue
+        if not machine.runs_instead(arch) or (emulator is not None and emulator[0] == _rule(arch)):
+            return
+        foreign.append((name, arch))
+    if foreign:
+        from fpack.cli.errors import UsageError
+
+        name, arch = foreign[0]
+        raise UsageError(f"{name} of {what} is for {arch}, and the shell is not", hint=f"add --arch {arch}")
+
+
+def _head(path: Path) -> bytes:
+    """Return the first bytes of a regular file, else nothing."""
+    if path.is_symlink() or not path.is_file():
+        return b""
+    with open(path, "rb") as file:
+        return file.read(40)
+
+
+def _rule(arch: str) -> str | None:
+    from fpack.builders.sandbox.emulation import rule_of
+
+    return rule_of(arch)

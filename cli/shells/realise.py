@@ -196,6 +196,7 @@ class _Shell:
             program = _SHELL
         elif self._own:
             program, programs = self._built_programs(real[self._own])
+            emulator.check(workspace.store.disk(real[self._own]), programs, closures[0].emulator, closures[0].name)
         if not program and self._alone:
             program = next((shell for shell in _SHELLS if self._has(views[0], shell)), "")
         keep = sorted({*found})

@@ -41,6 +41,7 @@ Examples:
   fpack run debian.trixie.jq .name data.json     the program with the package's name
   fpack run ./result --help                      the program of a store path
   fpack run -e 'import("./fpack.fp").app' -- app an expression
+  fpack run --arch arm64 app                     for another machine, by an emulator
   fpack run debian.sid.nix-bin -- nix --version  from another release than this machine's
   fpack run registry.example/app:1.0 -- app      an image that fpack push sent""",
 )

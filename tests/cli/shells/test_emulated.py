@@ -6,11 +6,13 @@ The emulator is this machine's `echo`: it prints what the kernel gives an emulat
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from fpack.builders.sandbox import emulation
 from fpack.cli.errors import UsageError
+from fpack.cli.shells.emulator import check
 from fpack.cli.workspace import machine
 from support.archive import Archive, file
 from support.elves import elf
@@ -88,3 +90,30 @@ def test_where_no_sandbox_can_have_one_it_is_refused(monkeypatch: pytest.MonkeyP
         machine.can_emulate.cache_clear()
     assert "qemu-user-binfmt, or go there" in error.value.hint
     assert not machine.needs_emulator("amd64", "tools", "go there")
+
+
+@pytest.mark.parametrize(
+    ("programs", "emulator", "is_refused"),
+    [
+        ({"bin/a": 243}, "", True),
+        ({"bin/a": 243}, "riscv64", False),
+        ({"bin/a": 243}, "s390x", True),
+        ({"bin/a": 243, "bin/b": 62}, "", False),  # one runs
+        ({"bin/a": 62}, "", False),
+        ({"bin/text": 0}, "", False),
+        ({"": 243}, "", True),
+    ],
+)
+def test_a_program_that_the_shell_does_not_run_is_told(
+    tmp_path: Path, programs: dict[str, int], emulator: str, is_refused: bool
+) -> None:
+    for name, number in programs.items():
+        path = tmp_path / "made" / name if name else tmp_path / "made"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(elf(machine=number, kind=2) if number else b"#!/bin/sh\n")
+    if "" not in programs:
+        (tmp_path / "made/bin/lost").symlink_to("nowhere")
+    rule = emulation.rule_of(emulator)
+    with pytest.raises(UsageError, match="a of app is for riscv64") if is_refused else nullcontext():
+        names = [*([] if "" in programs else ["lost"]), *(name.rpartition("/")[2] or "a" for name in programs)]
+        check(tmp_path / "made", names, None if rule is None else (rule, "/x"), "app")
