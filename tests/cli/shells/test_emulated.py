@@ -19,6 +19,8 @@ from support.elves import elf
 from support.needs import needs_bubblewrap
 from support.packages import ESSENTIAL
 from support.program import Fpack
+from support.pushed import push_with_record
+from support.registry import Registry, open_registry
 from support.shells import packages_of
 
 pytestmark = [
@@ -71,6 +73,16 @@ def test_its_programs_run_by_the_emulator_of_the_lock(fpack: Fpack) -> None:
 
 def test_a_service_has_its_own_emulator(fpack: Fpack) -> None:
     assert fpack("run", "#server").stdout.startswith("/bin/sh /bin/sh /fpack/store/")
+
+
+def test_an_image_of_a_registry_runs_by_an_emulator_of_the_stable_release(fpack: Fpack, tmp_path: Path) -> None:
+    fpack.pack("#box", "-o", tmp_path / "box.tar")
+    assert fpack.archive is not None
+    other = Fpack(tmp_path / "other", fpack.archive)
+    with Registry() as registry:
+        push_with_record(fpack, tmp_path / "box.tar", open_registry(registry, name="team/box"))
+        words = ("--plain-http", "--arch", "riscv64", f"{registry.host}/team/box:1.0", "--", "greet", "you")
+        assert other("run", *words).stdout.strip() == NAMES.format("greet") + " you"
 
 
 def test_the_emulator_stays_as_long_as_the_shell(fpack: Fpack) -> None:
