@@ -152,6 +152,31 @@ def test_packages_installed_apart_are_the_files_of_one_build(world: World, index
     assert json.loads(built[0])["path"] == json.loads(built[1])["path"]
 
 
+def test_packages_built_from_sources_are_the_same_each_time(world: World, tmp_path: Path) -> None:
+    # Where they are built is in a string of C, in debug information, so in RECORD, and in a module of Python.
+    code = SUMS["sums.c"].replace("  long a, b;", "  if (!args) return PyUnicode_FromString(__FILE__);\n  long a, b;")
+    setup = (
+        SUMS["setup.py"]
+        .replace('["sums.c"]', '[os.path.abspath("sums.c")]')
+        .replace("ext_m", 'py_modules=["at"], ext_m')
+    )
+    at = "import os\nwith open('at.py', 'w') as file:\n    print(f'HERE = {os.getcwd()!r}', file=file)\n"
+    (tmp_path / "index").mkdir()
+    digest = sdist(tmp_path / "index", "sums", "1.0", {**SUMS, "sums.c": code, "setup.py": at + setup})
+    place = tmp_path / "adds"
+    place.mkdir()
+    (place / "requirements.txt").write_text(f"sums==1.0 --hash=sha256:{digest}\n")
+    (place / "fpack.fp").write_text(
+        'hashed = python { name = "adds", requirements = ./requirements.txt, sources = true }\n'
+        'planned = python { name = "adds", needs = ["sums"] }\n'
+    )
+    env = {"PIP_FIND_LINKS": str(tmp_path / "index"), "PIP_NO_INDEX": "1"}
+    for name in ("hashed", "planned"):
+        done = world.fpack("build", name, "--check", "--json", cwd=place, env=env, timeout=600)
+        files = Path(world.fpack.env["FPACK_ROOT"], "store", Path(json.loads(done.stdout)["path"]).name)
+        assert "/tmp/pip-" in next(files.rglob("at.py")).read_text() and not list(files.rglob("*.pth"))
+
+
 def test_a_project_with_another_builder(world: World, tmp_path: Path) -> None:
     place = tmp_path / "says"
     place.mkdir()

@@ -28,7 +28,7 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
     given: `python`, `libc` and `arch` of the target; `project`, `requirements` and `lock`: absolute paths or "", below
     `root`; `extras`, `groups` and `needs`: texts. The plan has `files` ({project, version, hashes, urls, role}),
     `local` (directories of the project to install), `installs` and `copies` (what to do with the project), `tools`
-    (Debian packages) and `compiles`.
+    (Debian packages), `sdists` (some packages are built from sources) and `compiles` (they or the project).
     """
     from fpack.builders.python import markers, native
     from fpack.builders.python.locks import PythonLock, read_lock
@@ -89,6 +89,7 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
         "local": list(lock.local),
         "installs": installs,
         "copies": not installs or os.path.isfile(os.path.join(_directory(given["project"]), "manage.py")),
+        "sdists": bool(built) or unknown,
         "compiles": compiles,
         "tools": [*(native.COMPILERS if compiles else ()), *tools],
     }

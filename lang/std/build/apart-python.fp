@@ -32,6 +32,41 @@ taken(environment) =
   if environment == null then {}
   else { python_environment = "${environment}", python_bytecode = "${text("bytecode.py", bytecode)}" }
 
+# The variable of `counted`.
+of-names = { python_names = "${text("names.py", names)}" }
+
+# A script that runs pip while directories for temporary files have the same names in each build. Packages that are built
+# from sources have their paths: in debug information, so in the digests of RECORD, in __FILE__, in generated modules.
+counted(script) = """
+  counts=$(echo "$out"/lib/python3*/site-packages)/fpack-names.pth
+  printf 'import sys; exec(open("%s").read(), {})\\n' "$python_names" >"$counts"
+""" + script + """
+  rm "$counts"
+"""
+
+names = """
+  # Name directories for temporary files, and pip's directories of sources, by counters.
+  import itertools, sys, tempfile, uuid
+
+  names, numbers = map("{:08}".format, itertools.count()), itertools.count()
+  candidates, make_directory, random_uuid = tempfile._get_candidate_names, tempfile.mkdtemp, uuid.uuid4
+
+  # An existing directory is passed over, so parallel processes get different ones.
+  def mkdtemp(suffix=None, prefix=None, dir=None):
+      tempfile._get_candidate_names = lambda: names
+      try:
+          return make_directory(suffix, prefix, dir)
+      finally:
+          tempfile._get_candidate_names = candidates
+
+  def uuid4():
+      if sys._getframe(1).f_globals.get("__name__", "").startswith("pip."):
+          return uuid.UUID(int=next(numbers))
+      return random_uuid()
+
+  tempfile.mkdtemp, uuid.uuid4 = mkdtemp, uuid4
+"""
+
 # The copy has its own path in place of the environment's. In a build that is as long and differs in its hash alone; in a
 # shell for the phases, it is another one.
 configure = """

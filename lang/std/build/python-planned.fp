@@ -19,33 +19,39 @@ planned({ requirements, lock, project, needs, extras, groups, flags, apart, give
     local = join([" ./${quoted(l)}" for l in plan.local], "")
     version = given.version or "0"
     tools = ["python3-pip", ...plan.tools]
+    # Only what is compiled can contain a path of its build.
+    sdists = get(plan, "sdists", false)
+    compiles = get(plan, "compiles", false)
+    steady = (wanted, script) => if wanted then own.counted(script) else script
+    named = wanted => if wanted then own.of-names else {}
     # pip builds what is no wheel with the files of the lock alone, each build in an environment of its own.
-    build = if files == [] then null else """
+    build = if files == [] then null else steady(sdists, """
       install=
       while read -r role each; do
         links="\${links:-} --find-links $each"
         if [ "$role" = run ]; then install="$install $each/*"; fi
       done <"\${packages:-/dev/null}"
       if [ -n "$install" ] && [ -z "\${python_environment:-}" ]; then (cd / && ${pip} --no-deps $links $install); fi
-    """
+    """)
     packages = if files == [] then {} else { packages = "${listing}" }
     environment = if apart && any(files, f => f.role == "run") then
-        own.environment(given, tools, head(system).version, build, { ...own.of-pip, ...packages })
+        own.environment(given, tools, head(system).version, build, { ...own.of-pip, ...named(sdists), ...packages })
       else null
   in common.with-defaults(given, ["python3", ...tools], {
     configure = own.configure
     build
     check = null
-    install = """
+    install = steady(compiles, """
       ${if local == "" then ":" else "${pip} --no-deps \${links:-}${local}"}
       if [ -n "\${source:-}" ]; then
         ${if plan.copies then "cp -r . \"$out/app\"" else ":"}
         ${if plan.installs then "${version-of(version)}${pip} --no-deps${common.words(flags)} \${links:-} ." else ":"}
       fi
-    """
+    """)
     fixup = own.fixup
     env = {
       ...own.of-pip
+      ...named(compiles)
       # What the build of the project requires is among the files.
       ...if environment == null || plan.installs || local != "" then packages else {}
       ...own.taken(environment)

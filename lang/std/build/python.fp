@@ -49,22 +49,24 @@ with-hashes({ requirements, lock, sources, flags, apart, given }) =
       "python3-pip",
       ...if sources then ["gcc", "libc6-dev", "python3-dev", "python3-setuptools", "python3-wheel"] else [],
     ]
-    build = if needs == [] then null else """
+    steady = script => if sources then own.counted(script) else script
+    build = if needs == [] then null else steady("""
       if [ -z "\${python_environment:-}" ]; then
         folders=
         for each in $wheels; do folders="$folders --find-links $each"; done
         (cd / && ${pip(sources)} --require-hashes --no-deps $folders -r "$requirements")
       fi
-    """
+    """)
+    named = if sources then own.of-names else {}
     packages = if needs == [] then {} else { wheels = join(["${f}" for f in files], " "), requirements = "${listing}" }
     environment = if apart && needs != [] then
-        own.environment(given, tools, head(system).version, build, { ...own.of-pip, ...packages })
+        own.environment(given, tools, head(system).version, build, { ...own.of-pip, ...named, ...packages })
       else null
   in common.with-defaults(given, ["python3", ...tools], {
     configure = own.configure
     build
     check = null
-    install = """
+    install = steady("""
       if [ -n "\${source:-}" ]; then
         if [ -e pyproject.toml ] || [ -e setup.py ]; then
           ${pip(true)} --no-deps${common.words(flags)} .
@@ -72,9 +74,9 @@ with-hashes({ requirements, lock, sources, flags, apart, given }) =
           cp -r . "$out/app"
         fi
       fi
-    """
+    """)
     fixup = own.fixup
-    env = { ...own.of-pip, ...if environment == null then packages else own.taken(environment) }
+    env = { ...own.of-pip, ...named, ...if environment == null then packages else own.taken(environment) }
     runtime = common.debian-tools(given, ["python3"])
   })
 

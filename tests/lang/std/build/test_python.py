@@ -196,6 +196,55 @@ def test_a_change_of_the_default_build_is_of_what_installs_the_packages(project:
     assert len(build.kinds("exec")) == 1 and scripts(build.own)["build"].endswith("fi\ntrue")
 
 
+COUNTED = "fpack-names.pth"
+
+
+def counts(made: Derivation) -> tuple[set[str], bool]:
+    """Return the phases in which names are counted, and whether the build has the code."""
+    return {phase for phase, script in scripts(made).items() if COUNTED in script}, "python_names" in variables(made)
+
+
+def test_names_are_counted_where_packages_are_built_from_sources(project: Project) -> None:
+    wheels, _ = planned(project, "requirements = ./app/requirements.txt")
+    assert all(counts(made) == (set(), False) for made in (wheels.own, environment_of(wheels)))
+    built, _ = planned(project, "requirements = ./app/requirements.txt, sources = true")
+    assert counts(built.own) == ({"build", "install"}, True) and counts(environment_of(built)) == ({"build"}, True)
+
+
+@pytest.mark.parametrize(("sdists", "compiles"), [(False, False), (False, True), (True, True)])
+def test_names_of_a_plan_are_counted_where_it_builds(project: Project, sdists: bool, compiles: bool) -> None:
+    plan = {**NONE, "files": [{**FILE, "role": "run"}], "sdists": sdists, "compiles": compiles, "installs": True}
+    build, _ = planned(project, "project = ./app", plan)
+    wanted = {phase for phase, there in (("build", sdists), ("install", compiles)) if there}
+    assert counts(build.own) == (wanted, compiles)
+    assert counts(environment_of(build)) == (wanted & {"build"}, sdists)
+
+
+def test_two_processes_name_temporary_directories_alike(project: Project, tmp_path: Path) -> None:
+    build, _ = planned(project, "requirements = ./app/requirements.txt, sources = true")
+    ask = f"""
+place = {str(tmp_path)!r}
+import os
+pip = {{"__name__": "pip._internal"}}
+exec("import uuid; found = uuid.uuid4().hex", pip)
+made = [tempfile.mkdtemp(dir=place), tempfile.mkdtemp(b"", b"x-", os.fsencode(place)).decode()]
+with tempfile.TemporaryDirectory(dir=place) as other:
+    print(*made, other, pip["found"], uuid.uuid4() != uuid.uuid4())
+tempfile.NamedTemporaryFile(dir=place).close()
+"""
+
+    def run(keeps: bool) -> list[str]:
+        code = build.text("names.py") + ask + ("" if keeps else "for each in made: os.rmdir(each)\n")
+        done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, check=True, text=True)
+        return done.stdout.replace(str(tmp_path), "").split()
+
+    first = run(keeps=False)
+    assert first == ["/tmp00000000", "/x-00000001", "/tmp00000002", "0" * 32, "True"]
+    assert run(keeps=True) == first
+    # What is there is passed over.
+    assert run(keeps=False)[0] == "/tmp00000001"
+
+
 class Folders:
     """An environment and a program that is made from it, as the script that takes bytecode sees them."""
 
