@@ -36,7 +36,7 @@ class ReadyShell:
         self.bwrap = find_bwrap()
         self.outside = outside_user(self.host, options)
         if self.closure.emulator is not None:
-            # The emulator belongs to a user namespace, in which root has no rights on the machine.
+            # The emulator belongs to a user namespace, in which nobody has privileges of the machine.
             self.host = self.host._replace(privileged=False)
         if options.container and options.network and closure is None:
             from .sandbox import network
