@@ -5,9 +5,9 @@
 NAME is a curated image (postgres). Each round starts an empty registry for each tool, on a port of its own: skopeo and
 podman remember for all users of the machine which repository of a registry has a blob, and would mount it from there.
 The layout that skopeo reads and podman's storage are made before. `fpack pack --push`
-evaluates and packs what the store has, `fpack push` reads an image file. Pulls of fpack and podman unpack the layers,
-those of skopeo only copy them. Prints the medians of wall and processor time, the ratio of the first row's to each of
-the others', and the load of the machine.
+evaluates and packs what the store has, `fpack push` reads an image file. `fpack pull` and podman unpack the layers;
+skopeo only copies them, as `fpack pull -o` does. Prints the medians of wall and processor time, the ratio of the first
+row's to each of the others', and the load of the machine.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def main() -> None:
         ours = next(iter(medians.values()))
         for tool, (wall, cpu) in medians.items():
             ratio = "" if "fpack" in tool else f"  ratio {ours.wall / wall:5.2f} {ours.cpu / cpu:5.2f}"
-            print(f"  {tool:17} {wall:7.3f} s wall  {cpu:7.3f} s processor{ratio}")
+            print(f"  {tool:18} {wall:7.3f} s wall  {cpu:7.3f} s processor{ratio}")
     print("load {:.1f} {:.1f} {:.1f}".format(*os.getloadavg()))
 
 
@@ -114,6 +114,8 @@ def measure(name: str, rounds: int, place: Path) -> dict[str, dict[str, list[Tim
     pushes: dict[str, list[Timing]] = {tool: [] for tool in tools}
     again: dict[str, list[Timing]] = {tool: [] for tool in tools}
     pulls: dict[str, list[Timing]] = {"fpack pull": [], "skopeo copy": [], "podman pull": []}
+    files: dict[str, list[Timing]] = {"fpack pull -o FILE": [], "skopeo copy": []}
+    layouts: dict[str, list[Timing]] = {"fpack pull -o DIR": [], "skopeo copy": []}
     for number in range(rounds):
         cache = {"XDG_CACHE_HOME": str(place / f"cache{number}")}  # no record of former pushes
         subprocess.run(
@@ -147,8 +149,21 @@ def measure(name: str, rounds: int, place: Path) -> dict[str, dict[str, list[Tim
             pulls["podman pull"].append(
                 timed([*podman_in(place / f"storage{number}"), "pull", "-q", "--tls-verify=false", source])
             )
+            for times, target, theirs in (
+                (files, place / f"file{number}.tar", f"oci-archive:{place}/archive{number}.tar:1"),
+                (layouts, f"{place}/layout{number}/", f"oci:{place}/copy{number}:1"),
+            ):
+                ours, other = times
+                times[ours].append(timed([FPACK, "pull", source, "--plain-http", "-o", target], **cache))
+                times[other].append(timed([*skopeo, "--src-tls-verify=false", f"docker://{source}", theirs]))
         shutil.rmtree(place / f"root{number}", ignore_errors=True)
-    return {"push to an empty repository": pushes, "unchanged push": again, "pull": pulls}
+    return {
+        "push to an empty repository": pushes,
+        "unchanged push": again,
+        "pull": pulls,
+        "pull to a file": files,
+        "pull to a layout": layouts,
+    }
 
 
 def podman_in(storage: Path) -> list[str | Path]:
