@@ -216,8 +216,10 @@ class Fetcher:
                     self._receive([part], pieces.take(part.record.length))
                     at = part.record.offset + part.record.length
                     left.pop(0)
-        except (BadContent, RepositoryError, StoreError, OSError) as error:
+        except (BadContent, RepositoryError) as error:
             self._blame(cache, error)
+        except (StoreError, OSError):
+            pass  # a fault of this machine's disk, which is told if a path fails alone
         for part in left:
             try:
                 self._read_alone(part)

@@ -53,10 +53,10 @@ def command(image: str, keys: tuple[str, ...], passphrase_file: Path | None, as_
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import one_line
 
-    found_image = find_image(image, Path.cwd())
-    place = Path(image) if found_image is None else found_image
     phrase = key_files.passphrase(passphrase_file)
     found = {key.public.spki: key for key in (key_files.load_private(name, phrase) for name in keys)}
+    found_image = find_image(image, Path.cwd())
+    place = Path(image) if found_image is None else found_image
     with Workspace(shared.SharedOptions()) as workspace:
         evidence = LocalEvidence(None, cache_directory() / "debian")
         result = signing.sign(place, list(found.values()), evidence, workspace if workspace.has_store else None)

@@ -26,8 +26,9 @@ def test_an_image_comes_back(made: Greeter, registry: Registry, tmp_path: Path, 
         "push", f"./{what}" if "." in what else what, reference, "--plain-http", "--json", cwd=made.project
     )
     other = Fpack(tmp_path / "other", made.fpack.archive)
-    found = json.loads(other("pull", reference, "--plain-http", "--json", "-o", tmp_path / "copy.tar").stdout)
-    assert found["digest"] == json.loads(sent.stdout)["digest"]
+    copied = json.loads(other("pull", reference, "--plain-http", "--json", "-o", tmp_path / "copy.tar").stdout)
+    found = json.loads(other("pull", reference, "--plain-http", "--json").stdout)
+    assert copied["digest"] == found["digest"] == json.loads(sent.stdout)["digest"]
     listed = {
         fpack: {item["path"] for item in json.loads(fpack("store", "list", "--json").stdout)["paths"]}
         for fpack in (made.fpack, other)
