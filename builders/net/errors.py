@@ -102,7 +102,9 @@ def split_url(url: str) -> SplitResult:
 def join_url(base: str, target: str) -> str:
     """Return the URL that `target`, of a server's answer or page, means at `base`. Raise BadUrl if it is malformed."""
     try:
-        return urljoin(base, target)
+        url = urljoin(base, target)
+        _ = urlsplit(url).port
+        return url
     except ValueError as error:
         raise BadUrl("The URL is malformed", where=shown(base), why=f"{error}: {one_line(target)[:200]}") from None
 
