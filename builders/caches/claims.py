@@ -93,7 +93,8 @@ class BuildClaims:
             before, self._alive = self._alive, self._tag("alive")
             with contextlib.suppress(RepositoryError):
                 self._repository.write_manifest(artifact(()), OCI_MANIFEST, self._alive)
-            self._delete(before)
+            if before != self._alive:  # which is so within a millisecond
+                self._delete(before)
 
     def _show_life(self) -> None:
         """Lock the file by which processes of the same store know that this one lives."""

@@ -74,6 +74,19 @@ def test_the_claim_of_a_silent_machine_is_free_after_some_minutes(
     assert repository.tags("b-") == []
 
 
+def test_a_machine_renews_its_sign_of_life_twice_in_a_millisecond(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims.time, "time", lambda: 1e9)
+    repository = DirectoryRepository(tmp_path)
+    living = BuildClaims(repository)
+    assert living.take(KEY)
+    for _ in range(2):
+        living.renew()
+        assert len(repository.tags("b-alive-")) == 1
+    living.close()
+
+
 def test_a_machine_shows_that_it_lives_while_it_has_claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "RENEWAL", 0.01)
     repository = DirectoryRepository(tmp_path)
