@@ -178,7 +178,7 @@ def _statements(cache: Cache, realisations: Sequence[Realisation], key: PrivateK
 
 
 class _Written(NamedTuple):
-    """What was written. relied: digests of blobs that were there before."""
+    """The blobs and paths of a push that were written. relied: digests of blobs that were there before."""
 
     records: Mapping[str, bytes]
     written: int

@@ -80,7 +80,7 @@ def command(what: str | None, places: tuple[str, ...], as_json: bool, **rest: An
 
 
 class LockedFiles(NamedTuple):
-    """What was locked besides packages. written: locks of build tools. moved: files whose digests the lock has now."""
+    """Files beside the lock. written: locks of build tools. moved: those whose digests the lock has now."""
 
     written: list[Path]
     moved: list[Path]

@@ -95,7 +95,7 @@ def command(
 
 
 class _Patching:
-    """What all references of a command have in common."""
+    """The options and settings that all references of a command share."""
 
     def __init__(
         self, options: shared.SharedOptions, security: bool, tag: str, dry_run: bool, data: tuple[str, ...]
