@@ -57,6 +57,7 @@ def test_the_claim_of_a_silent_machine_is_free_after_some_minutes(
     """The waiting machine measures the silence: clocks of machines differ."""
     now = [1000.0]
     monkeypatch.setattr(claims.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(claims.time, "time", lambda: 1e9 + now[0])
     repository = DirectoryRepository(tmp_path)
     living, waiting = BuildClaims(repository), BuildClaims(repository)
     assert living.take(KEY) and not waiting.take(KEY)
