@@ -10,7 +10,7 @@ from typing import Any
 
 from fpack.builders.streams import strict_json
 
-from .keys import KeyFileError
+from .key_errors import KeyFileError
 
 # cosign's own cost, and what a hostile file may ask for at most: 128 * N * r bytes of memory.
 _MAX_MEMORY = 1 << 28

@@ -11,7 +11,8 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from fpack.store.errors import FpackError
+from .cosign_key import decrypt
+from .key_errors import KeyFileError, PassphraseNeeded
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
@@ -21,14 +22,6 @@ KINDS = (ED25519, ECDSA)
 MAX_KEY = 1 << 16  # bytes of a file
 _COSIGN = (b"-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----", b"-----BEGIN ENCRYPTED COSIGN PRIVATE KEY-----")
 _SUPPORTED = "fpack uses Ed25519 keys and ECDSA keys on the curve P-256"
-
-
-class KeyFileError(FpackError):
-    """A file that is not a usable key."""
-
-
-class PassphraseNeeded(KeyFileError):
-    """A private key that is encrypted, and no passphrase was given."""
 
 
 class PublicKey(NamedTuple):
@@ -148,8 +141,6 @@ def read_private(data: bytes, where: str, passphrase: bytes | None = None) -> Pr
         raise PassphraseNeeded("The key is encrypted", where=where, why="no passphrase was given")
     try:
         if data.lstrip().startswith(_COSIGN):
-            from .cosign_key import decrypt
-
             return PrivateKey(_load_private_der(decrypt(data, passphrase or b"", where)), where)
         return PrivateKey(load_pem_private_key(data, passphrase if is_encrypted(data) else None), where)
     except (ValueError, TypeError, UnsupportedAlgorithm):

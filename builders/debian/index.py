@@ -9,24 +9,21 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from fpack.store import DAY
 from fpack.store.files.checked_blocks import Buffer, DamagedBlock
-from fpack.store.files.owners import exposed, make_directories, open_to_others
+from fpack.store.files.owners import exposed, open_to_others
 
+from .index_cache import IndexCache
 from .index_download import MAX_SIZE, IndexDownload, unpack
-from .index_table import FORMAT, IndexUnusable, OpenTable, open_table, table_file
+from .index_table import IndexUnusable, OpenTable, open_table, table_file
 from .package import Package, parse_package
 from .release import Release
 from .suites import COMPONENT, IndexPin, Suite, SuiteFile
 
-UNUSED = 90 * DAY
 PAGE = 1000  # names
 
 T = TypeVar("T")
@@ -53,58 +50,6 @@ def listed(files: Mapping[str, SuiteFile], path: str) -> IndexPin | None:
     plain = files.get(path)
     packed = next((files[path + end] for end in (".xz", ".gz") if path + end in files), None)
     return None if plain is None or packed is None else IndexPin(plain.sha256, plain.size, packed, plain.sha512)
-
-
-class IndexCache:
-    """The directory of uncompressed indexes, shared by all processes. It can be deleted at any time."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-
-    def make(self) -> None:
-        """Create the directory if needed. Raise IndexUnusable if other users can change its content."""
-        if found := exposed(os.fspath(self.directory)):
-            raise IndexUnusable(
-                "Another user can change the cached package indexes",
-                where=found.path,
-                why=found.why,
-                hint="set XDG_CACHE_HOME to a directory of your own",
-            )
-        make_directories(os.fspath(self.directory))
-
-    def text(self, pin: IndexPin) -> Path:
-        """Return the path of the text of the index with this pin."""
-        return self.directory / f"{pin.key}.packages"
-
-    def table(self, pin: IndexPin) -> Path:
-        """Return the path of the table of the index with this pin."""
-        return self.directory / f"{pin.key}.offsets{FORMAT}"
-
-    def release(self, sha256: str) -> Path:
-        """Return the path of the signed release with this digest."""
-        return self.directory / f"{sha256}.InRelease"
-
-    def tidy(self) -> None:
-        """Delete indexes unused for 90 days, and temporary files older than a day."""
-        now = time.time()
-        for path in self.directory.iterdir():
-            text = path.with_suffix(".packages")  # the files of one index expire together
-            with contextlib.suppress(OSError):
-                used = max(path.stat().st_mtime, text.stat().st_mtime if text.exists() else 0)
-                if used < now - (DAY if path.name.startswith("new-") else UNUSED):
-                    path.unlink()
-
-    def keep(self, path: Path, data: bytes) -> None:
-        """Write a file of the cache atomically."""
-        self.make()
-        with tempfile.NamedTemporaryFile(dir=self.directory, prefix="new-", delete=False) as file:
-            try:
-                file.write(data)
-                file.close()
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
 
 
 class PackageIndex:

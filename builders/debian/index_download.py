@@ -9,19 +9,17 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, NamedTuple
 
 from fpack.builders.net.digests import Digests
 from fpack.builders.net.errors import NotFound, WrongContent
 from fpack.builders.net.http import Http
 from fpack.builders.net.response import nothing
 
+from .index_cache import IndexCache
 from .index_table import IndexUnusable
 from .mirrors import Mirrors
 from .suites import IndexPin, Suite
-
-if TYPE_CHECKING:
-    from .index import IndexCache
 
 CHUNK = 1 << 18
 XZ_MEMORY = 128 << 20

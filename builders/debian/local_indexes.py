@@ -5,30 +5,19 @@ For looking around: nothing is pinned by it, and the network is asked only when 
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from fpack.store.files.owners import open_to_others
-
-from .index import IndexCache, PackageIndex, open_cached
+from .index import PackageIndex, open_cached
+from .index_cache import IndexCache, cached_releases
 from .lock.records import Lock
-from .release import directory_name, find_files
+from .release import find_files
 from .suites import IndexPin, Suite
 
 if TYPE_CHECKING:
-    from .merged_index import MergedIndex
-    from .package_source import NoSuchPackage
+    from .merged_index import MergedIndex, NoSuchPackage
     from .repository import DebianArchive
-
-_HEAD = 4096
-_MAX_RELEASE = 1 << 20
-_SUITE = re.compile(rb"^Suite:[ \t]*(\S+)", re.MULTILINE)
-_CODENAME = re.compile(rb"^Codename:[ \t]*(\S+)", re.MULTILINE)
-_DATE = re.compile(rb"^Date:[ \t]*(.+)", re.MULTILINE)
 
 
 class AtHand(NamedTuple):
@@ -101,8 +90,7 @@ def no_such_package(
     name: str,
 ) -> NoSuchPackage:
     """Return the error for a package that `universe` lacks, with the other releases that have it, or similar names."""
-    from .merged_index import hint
-    from .package_source import NoSuchPackage
+    from .merged_index import NoSuchPackage, hint
 
     found = []
     for other, suites in releases.items():
@@ -112,27 +100,3 @@ def no_such_package(
         if any(index.opened.packages(name) for index in indexes):
             found.append(other)
     return NoSuchPackage(f"There is no package {name!r} in {release} for {arch}", hint=hint(universe, name, found))
-
-
-def newest_seen(cache: IndexCache, suite: str) -> int:
-    """Return the date of the newest release of a suite in the cache (Unix seconds); 0 if there is none."""
-    return max((when for name, when, _ in cached_releases(cache) if name == suite), default=0)
-
-
-def cached_releases(cache: IndexCache) -> Iterator[tuple[str, int, bytes]]:
-    """Yield (suite's directory, date, text) of each release in the cache. They were verified when they were fetched."""
-    from email.utils import parsedate_to_datetime
-
-    try:
-        paths = sorted(cache.directory.glob("*.InRelease"))
-    except OSError:
-        return
-    for path in paths:
-        with contextlib.suppress(OSError, ValueError, TypeError, OverflowError), path.open("rb") as file:
-            data = b"" if open_to_others(os.fstat(file.fileno())) else file.read(_MAX_RELEASE)
-            if hashlib.sha256(data).hexdigest() != path.name.partition(".")[0]:
-                continue
-            suite, codename, date = (pattern.search(data, 0, _HEAD) for pattern in (_SUITE, _CODENAME, _DATE))
-            if codename and date:
-                name = directory_name(suite[1].decode() if suite else "", codename[1].decode())
-                yield name, int(parsedate_to_datetime(date[1].decode()).timestamp()), data

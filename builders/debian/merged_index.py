@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 
+from fpack.store.errors import FpackError
+
 from .index import PackageIndex
 from .package import Package
 from .suites import target_of
 from .version import version_key
+
+
+class NoSuchPackage(FpackError):
+    """A package that a release does not have. In the language, `or` can provide a default for it."""
+
+    exit_code = 4
+    absent = True
 
 
 class MergedIndex:

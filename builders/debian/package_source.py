@@ -39,13 +39,6 @@ class NoSuchRelease(FpackError):
     exit_code = 4
 
 
-class NoSuchPackage(FpackError):
-    """A package that a release does not have. In the language, `or` can provide a default for it."""
-
-    exit_code = 4
-    absent = True
-
-
 class Frozen(FpackError):
     """A missing entry in a frozen lock, or an update of a frozen lock."""
 
@@ -313,7 +306,7 @@ class DebianSource:
         versions = universe.versions(name)
         if versions:
             return versions[0]
-        from .index import IndexCache
+        from .index_cache import IndexCache
         from .local_indexes import no_such_package
 
         raise no_such_package(

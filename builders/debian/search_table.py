@@ -13,7 +13,8 @@ from typing import NamedTuple
 from blake3 import blake3
 from fpack.store.files.checked_blocks import Buffer
 
-from .index import IndexCache, PackageIndex
+from .index import PackageIndex
+from .index_cache import IndexCache
 from .index_table import packages_of
 from .suites import IndexPin
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, NoReturn, Protocol
+from typing import IO, NoReturn, Protocol
 
 from .digests import Digests
 from .errors import TooLarge, WrongContent, shown, web_page
+from .response import CHUNK, Response
 
-if TYPE_CHECKING:
-    from .response import Response
-
-CHUNK = 1 << 16
 HTML = re.compile(rb"\s*(?:<!doctype\s+html|<html|<head|<body)", re.IGNORECASE)
 
 

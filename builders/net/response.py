@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
-from .download import CHUNK
 from .errors import (
     BadUrl,
     NotFound,
@@ -29,6 +28,7 @@ from .errors import (
 if TYPE_CHECKING:
     import urllib3
 
+CHUNK = 1 << 16  # bytes that are read of a body at a time
 MAX_VALIDATOR = 256  # characters of a header that tells the version of a file
 
 _LENGTH = re.compile(r"[0-9]{1,18}\Z")

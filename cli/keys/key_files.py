@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fpack.builders.attest import keys as form
-from fpack.builders.attest.keys import KeyFileError, PassphraseNeeded, PrivateKey, PublicKey
+from fpack.builders.attest.key_errors import KeyFileError, PassphraseNeeded
+from fpack.builders.attest.keys import PrivateKey, PublicKey
 from fpack.cli.errors import UsageError
 from fpack.store.errors import FpackError
 from fpack.store.settings import configuration_file

@@ -119,7 +119,7 @@ class KeptContent:
             return []
 
     def _release(self, pin: SuitePin) -> list[ObtainedFile]:
-        from fpack.builders.debian.index import IndexCache
+        from fpack.builders.debian.index_cache import IndexCache
         from fpack.cli.paths import cache_directory
         from fpack.cli.workspace.package_lookup import archive
 

@@ -14,7 +14,8 @@ from fpack.store.errors import FpackError
 from .atomic_dir import atomic_directory
 from .cache import CachedShell
 from .model import Account, Closure, Host, ShellOptions
-from .sandbox import environment, host, launch, plan
+from .sandbox import environment, host, plan, supervisor
+from .sandbox.launch import Launch
 
 _SHARED_NETWORK = (
     "This container shares the machine's network, with the servers on its loopback device, because {}; --network off "
@@ -59,7 +60,7 @@ class ReadyShell:
 
     def prepared(
         self, words: Sequence[str], env: Mapping[str, str], init: bool = False, made: Plan | None = None
-    ) -> launch.Launch:
+    ) -> Launch:
         """Return the launch of a command.
 
         env: all of its variables. init: run it as process 1 of the sandbox. made: the plan.
@@ -67,7 +68,7 @@ class ReadyShell:
         ports = sorted({port for service in self.shell.services for port in service.ports})
         made = made or self.plan()
         filter_file = prepared_filter(self.shell.directory, made.isolation)
-        return launch.Launch(
+        return Launch(
             self.bwrap,
             made,
             tuple(words),
@@ -118,8 +119,8 @@ def go(
     words, extra = environment.command(ready.closure, options, env["PATH"])
     _check(ready.closure, options, env["PATH"])
     try:
-        return launch.run(ready.prepared(words, env | extra, made=made), lease)
-    except launch.Failed:
+        return supervisor.run(ready.prepared(words, env | extra, made=made), lease)
+    except supervisor.Failed:
         from fpack.builders.sandbox.bwrap import forbidden, probe
 
         probe()  # raises an error with the cause, if it finds one

@@ -14,7 +14,7 @@ from .workspace import Workspace
 
 if TYPE_CHECKING:
     from fpack.builders.debian.contents.index import ContentsIndex
-    from fpack.builders.debian.index import IndexCache
+    from fpack.builders.debian.index_cache import IndexCache
     from fpack.builders.debian.local_indexes import AtHand
     from fpack.builders.debian.lock.records import Lock
     from fpack.builders.debian.merged_index import MergedIndex
@@ -65,7 +65,7 @@ class Packages:
     @cached_property
     def cache(self) -> IndexCache:
         """The indexes of this machine."""
-        from fpack.builders.debian.index import IndexCache
+        from fpack.builders.debian.index_cache import IndexCache
 
         return IndexCache(cache_directory() / "debian")
 

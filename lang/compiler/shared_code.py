@@ -4,7 +4,7 @@ A large set of packages has thousands of fields such as `a = make { name = "a", 
 code for each of them takes most of the time. So the first value of a shape is compiled with its varying constants as
 elements of a tuple, `.shared`, the default of a parameter. Each other value is a function of the same code with
 another default. The tuple begins with the offset of the value in the text: `.shared` in a frame tells which value it
-evaluates, and `find_original` compiles that one by itself for the positions in the text.
+evaluates, and `original_code.find_original` compiles that one by itself for the positions in the text.
 
 Python's compiler cannot give one code object to several functions. It gets a stub instead, a function with the same
 free variables, and `join` replaces the code of stubs.
@@ -13,12 +13,11 @@ free variables, and `join` replaces the code of stubs.
 from __future__ import annotations
 
 import _ast as a
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fpack.lang.abi import SHARED
-from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import Literal, Node, Selection, walk
 
 from . import python_ast as py
@@ -312,41 +311,3 @@ def _joined(code: CodeType, shared: dict[str, CodeType]) -> CodeType:
     if all(one is other for one, other in zip(consts, code.co_consts, strict=True)):
         return code
     return code.replace(co_consts=tuple(consts))
-
-
-# ---- positions
-
-
-def find_original(source: Source, cache: Any, builtins: Mapping[str, str], code: CodeType, start: int) -> CodeType:
-    """Return the code of the value at an offset that corresponds to shared code; the same code if it is not found."""
-    from fpack.lang.syntax import parser
-
-    from .compiler import compile_tree  # which imports this module
-
-    tree = parser.parse(source, cache)
-    for fields_given in (False, True):
-        expansion = Expansion(start)
-        made = compile_tree(source, tree, builtins, fields_given, expansion)
-        module = join(compile(made.tree, source.start, "exec", dont_inherit=True, optimize=1))
-        own = next((c for c in nested(module) if c.co_name == expansion.name), None)
-        if own is None:
-            continue
-        for root in nested(module):
-            if root.co_name.startswith(CODE):
-                for one, other in _pairs(root, own):
-                    if _key(one) == _key(code):
-                        return other
-    return code
-
-
-def _pairs(one: CodeType, other: CodeType) -> Iterator[tuple[CodeType, CodeType]]:
-    """Yield the code objects at the same places in two code objects of one shape."""
-    yield one, other
-    inner = [[c for c in code.co_consts if isinstance(c, CodeType)] for code in (one, other)]
-    if len(inner[0]) == len(inner[1]):
-        for a, b in zip(*inner, strict=True):
-            yield from _pairs(a, b)
-
-
-def _key(code: CodeType) -> tuple[object, ...]:
-    return code.co_firstlineno, code.co_linetable, code.co_code

@@ -186,7 +186,8 @@ _ENTER = """
 import os, sys, tempfile
 from fpack.builders.sandbox.bwrap import find_bwrap
 from fpack.builders.sandbox.isolation import Isolation, filter_of
-from fpack.cli.shells.sandbox import launch as enter
+from fpack.cli.shells.sandbox import supervisor
+from fpack.cli.shells.sandbox.launch import Launch
 from fpack.cli.shells.sandbox.plan import Mount, Plan
 traces = sys.argv[1]
 isolation = Isolation(os.getuid(), os.getgid(), closed=False)
@@ -197,7 +198,7 @@ plan = Plan(isolation, base, mounts, {}, "/")
 with tempfile.NamedTemporaryFile(dir=os.path.dirname(traces)) as file:
     file.write(filter_of(isolation))
     file.flush()
-    child = enter.start(enter.Launch(os.fspath(find_bwrap()), plan, tuple(words), env, file.name), 1)
+    child = supervisor.start(Launch(os.fspath(find_bwrap()), plan, tuple(words), env, file.name), 1)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 

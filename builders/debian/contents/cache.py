@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fpack.store.files import disk_cache
 
-from ..index import IndexCache, listed
+from ..index import listed
+from ..index_cache import IndexCache, cached_releases
 from ..index_download import IndexDownload, unpacked
-from ..local_indexes import cached_releases
 from ..lock.records import Lock
 from ..release import find_files
 from ..suites import COMPONENT, IndexPin, Suite, SuiteFile

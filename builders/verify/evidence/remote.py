@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fpack.builders.debian import index_download as indexes
-from fpack.builders.debian.index import IndexCache
+from fpack.builders.debian.index_cache import IndexCache
 from fpack.builders.debian.mirrors import Mirrors
 from fpack.builders.debian.release import MAX_SIZE
 from fpack.builders.debian.suites import ARCHIVES, IndexPin, SuiteFile

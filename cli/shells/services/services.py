@@ -19,7 +19,8 @@ from fpack.cli.shells import session
 from fpack.cli.shells.cache import CachedShell, Service
 from fpack.cli.shells.model import ShellOptions
 from fpack.cli.shells.project_directory import ProjectDirectory
-from fpack.cli.shells.sandbox.launch import Launch, start, told_command
+from fpack.cli.shells.sandbox.launch import Launch
+from fpack.cli.shells.sandbox.supervisor import start, told_command
 from fpack.cli.shells.session import ReadyShell
 from fpack.store.errors import FpackError
 from fpack.store.files.remove import remove_tree

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from fpack.builders.attest import keys
-from fpack.builders.attest.keys import KINDS, KeyFileError, PassphraseNeeded, read_private, read_public
+from fpack.builders.attest.key_errors import KeyFileError, PassphraseNeeded
+from fpack.builders.attest.keys import KINDS, read_private, read_public
 
 HERE = Path(__file__).parent
 DATA = (HERE / "openssl" / "data").read_bytes()

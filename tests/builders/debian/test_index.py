@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.debian.index import (
-    IndexCache,
     IndexUnusable,
     PackageIndex,
     choose,
     open_cached,
     open_index,
 )
+from fpack.builders.debian.index_cache import IndexCache
 from fpack.builders.debian.index_download import IndexDownload, IndexGone
 from fpack.builders.debian.index_table import make_table, open_table, table_file
 from fpack.builders.debian.merged_index import MergedIndex

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from fpack.builders.debian.index import IndexUnusable
 from fpack.builders.debian.lock.file import LockFile
+from fpack.builders.debian.merged_index import NoSuchPackage
 from fpack.builders.debian.mirrors import find_mirrors
 from fpack.builders.debian.package_source import (
     AddedPackage,
     DebianSource,
     Frozen,
-    NoSuchPackage,
     NoSuchRelease,
     NotLocked,
 )

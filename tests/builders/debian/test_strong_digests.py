@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.debian.index import IndexCache, choose, open_index
+from fpack.builders.debian.index import choose, open_index
+from fpack.builders.debian.index_cache import IndexCache
 from fpack.builders.debian.index_download import IndexDownload, IndexGone, index_urls
 from fpack.builders.debian.index_table import IndexUnusable
 from fpack.builders.debian.lock.file import LockFile

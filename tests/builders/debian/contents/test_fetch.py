@@ -12,7 +12,7 @@ from unittest.mock import Mock
 import pytest
 from fpack.builders.debian.contents.cache import open_cached
 from fpack.builders.debian.contents.index import ContentsIndex
-from fpack.builders.debian.index import IndexCache
+from fpack.builders.debian.index_cache import IndexCache
 from fpack.builders.debian.index_download import IndexGone
 from fpack.builders.debian.index_table import IndexUnusable
 from fpack.builders.debian.lock.records import Lock
