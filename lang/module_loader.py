@@ -352,7 +352,7 @@ class Modules:
         """Return shared code with the positions of the value at an offset, see `find_original`."""
         found = self._originals.get((source, id(code), start))
         if found is None:
-            from .compiler.original_code import find_original
+            from .original_code import find_original
 
             found = self._originals[source, id(code), start] = find_original(
                 source, self.cache, self.builtins, code, start

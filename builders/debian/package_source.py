@@ -23,7 +23,7 @@ from .suites import ALL_RELEASES, DEBIAN, DISTRIBUTIONS, Suite, distribution, sh
 if TYPE_CHECKING:
     from fpack.builders.net.http import Http
 
-    from .merged_index import MergedIndex
+    from .indexes.merged import MergedIndex
     from .mirrors import Mirrors
     from .package import Package
     from .relock import MovedPackage, OutdatedPackage
@@ -213,7 +213,7 @@ class DebianSource:
 
         The current indexes are fetched and checked as for an update. The lock does not change.
         """
-        from .earlier_indexes import forget
+        from .indexes.earlier import forget
         from .relock import outdated
 
         found: list[OutdatedPackage] = []
@@ -270,7 +270,7 @@ class DebianSource:
         found = self._universes.get((release, arch))
         if found is not None:
             return found
-        from .index_download import IndexGone
+        from .indexes.download import IndexGone
 
         if not any(key[0] == release for key in self.lock.suites):
             new = self.lock.copy()
@@ -293,7 +293,7 @@ class DebianSource:
         return self._universes[release, arch]
 
     def _open(self, lock: Lock, release: str, arch: str) -> MergedIndex:
-        from .merged_index import MergedIndex
+        from .indexes.merged import MergedIndex
 
         indexes = self._archive.indexes(lock, release, self._releases[release], arch)
         return MergedIndex(indexes, lock.pins(release, arch), self._archive.earlier(lock, release, arch))
@@ -306,8 +306,8 @@ class DebianSource:
         versions = universe.versions(name)
         if versions:
             return versions[0]
-        from .index_cache import IndexCache
-        from .local_indexes import no_such_package
+        from .indexes.cache import IndexCache
+        from .indexes.local import no_such_package
 
         raise no_such_package(
             universe, IndexCache(self._cache), self.lock, self._releases, universe.arch, release, name
@@ -330,7 +330,7 @@ class DebianSource:
         self.lock.closures[key] = resolution.depends
 
     def _settle_with(self, release: str, key: ClosureKey) -> None:
-        from .earlier_indexes import prune
+        from .indexes.earlier import prune
         from .relock import moves
 
         new = self.lock.copy()
@@ -359,7 +359,7 @@ class DebianSource:
         The indexes are those of all architectures in the lock, and of `also`. tell: report earlier indexes that are no
         longer available.
         """
-        from .earlier_indexes import forget, needed, prune, remember
+        from .indexes.earlier import forget, needed, prune, remember
         from .relock import moves, security_versions
 
         new = self.lock.copy()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from .indexes.merged import MergedIndex
 from .lock.records import Depends, Lock, PackagePin
-from .merged_index import MergedIndex
 from .package import Package
 from .resolver import resolve
 from .suites import is_security

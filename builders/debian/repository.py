@@ -19,10 +19,10 @@ from fpack.store.settings import MAX_INDEX_DAYS
 from .contents.cache import cached_table, contents_pins, fetch_table
 from .contents.index import ContentsIndex
 from .contents.table import FileTable
-from .index import PackageIndex, choose, open_index
-from .index_cache import IndexCache, newest_seen
-from .index_download import IndexDownload, IndexGone
-from .index_table import IndexUnusable
+from .indexes.cache import IndexCache, newest_seen
+from .indexes.download import IndexDownload, IndexGone
+from .indexes.package_index import PackageIndex, choose, open_index
+from .indexes.table import IndexUnusable
 from .lock.records import Lock, SuitePin
 from .mirrors import Mirrors, mirror_hint
 from .release import MAX_SIZE, Release, check_rollback, parse_release, read_release

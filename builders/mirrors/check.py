@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from fpack.builders.debian.index_download import unpacked
+from fpack.builders.debian.indexes.download import unpacked
 from fpack.builders.debian.lock.records import Lock, SuitePin
 from fpack.builders.debian.lock.text import parse_lock
 from fpack.builders.debian.release import MAX_SIZE, Release, parse_release

@@ -219,8 +219,8 @@ def _names(release: str, start: str) -> tuple[str, list[str]]:
 
 
 def _indexes(release: str) -> list[Any]:
-    from fpack.builders.debian.index_cache import IndexCache
-    from fpack.builders.debian.local_indexes import locked, newest
+    from fpack.builders.debian.indexes.cache import IndexCache
+    from fpack.builders.debian.indexes.local import locked, newest
     from fpack.builders.debian.suites import ALL_RELEASES
     from fpack.cli.paths import cache_directory
 

@@ -119,7 +119,7 @@ class KeptContent:
             return []
 
     def _release(self, pin: SuitePin) -> list[ObtainedFile]:
-        from fpack.builders.debian.index_cache import IndexCache
+        from fpack.builders.debian.indexes.cache import IndexCache
         from fpack.cli.paths import cache_directory
         from fpack.cli.workspace.package_lookup import archive
 
@@ -199,7 +199,7 @@ def _indexes(lock: Lock) -> Iterable[tuple[str, str, str, IndexPin]]:
 
 def _index_fetch(found: tuple[str, str, str, IndexPin]) -> PinnedFetch:
     """Return the fetch of a compressed index."""
-    from fpack.builders.debian.index_download import index_paths
+    from fpack.builders.debian.indexes.download import index_paths
     from fpack.builders.kinds.fetch import FetchArgs, StrongDigest
 
     archive, suite, arch, index = found

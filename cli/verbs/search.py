@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fpack.builders.debian.contents.finder import FoundPackages
     from fpack.builders.debian.contents.index import FileEntry
     from fpack.builders.debian.contents.needs import BuildNeed
-    from fpack.builders.debian.search_table import Hit
+    from fpack.builders.debian.indexes.search_table import Hit
     from fpack.cli.workspace.package_lookup import Packages
 
 OLD = 30  # days
@@ -232,7 +232,7 @@ def _print_needs(
 
 
 def _curated(words: Sequence[str]) -> list[SearchResult]:
-    from fpack.builders.debian.search_table import SearchRow, order, rank
+    from fpack.builders.debian.indexes.search_table import SearchRow, order, rank
     from fpack.cli.workspace.curated import curated_packages
 
     rows = [SearchRow(package.name, "", "", package.summary) for package in curated_packages()]
@@ -242,7 +242,7 @@ def _curated(words: Sequence[str]) -> list[SearchResult]:
 
 def _debian(packages: Packages, words: Sequence[str]) -> list[SearchResult]:
     """Return the newest version, of all suites, of each matching Debian package."""
-    from fpack.builders.debian.search_table import open_catalog, order, rank
+    from fpack.builders.debian.indexes.search_table import open_catalog, order, rank
     from fpack.builders.debian.suites import target_of
     from fpack.builders.debian.version import version_key
 

@@ -16,7 +16,7 @@ from fpack.builders.debian.version import version_key
 from fpack.store.derivation import Derivation, Output
 
 if TYPE_CHECKING:
-    from fpack.builders.debian.merged_index import MergedIndex
+    from fpack.builders.debian.indexes.merged import MergedIndex
     from fpack.builders.debian.package import Package
     from fpack.builders.manifest.format import LockPart
 
@@ -108,8 +108,8 @@ class FixedPackages:
 
         An index that is older than that of the image's lock is refused.
         """
+        from fpack.builders.debian.indexes.merged import MergedIndex
         from fpack.builders.debian.lock.records import Lock, SuitePin
-        from fpack.builders.debian.merged_index import MergedIndex
 
         from .package_lookup import archive
 

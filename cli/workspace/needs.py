@@ -89,7 +89,7 @@ def cached_finder(packages: Packages) -> NeedFinder | None:
 
 
 def _contents(packages: Packages) -> ContentsIndex:
-    from fpack.builders.debian.index_download import IndexGone
+    from fpack.builders.debian.indexes.download import IndexGone
     from fpack.cli.ui.render import note
 
     try:

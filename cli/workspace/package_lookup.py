@@ -14,10 +14,10 @@ from .workspace import Workspace
 
 if TYPE_CHECKING:
     from fpack.builders.debian.contents.index import ContentsIndex
-    from fpack.builders.debian.index_cache import IndexCache
-    from fpack.builders.debian.local_indexes import AtHand
+    from fpack.builders.debian.indexes.cache import IndexCache
+    from fpack.builders.debian.indexes.local import AtHand
+    from fpack.builders.debian.indexes.merged import MergedIndex
     from fpack.builders.debian.lock.records import Lock
-    from fpack.builders.debian.merged_index import MergedIndex
     from fpack.builders.debian.repository import DebianArchive
 
 
@@ -65,21 +65,21 @@ class Packages:
     @cached_property
     def cache(self) -> IndexCache:
         """The indexes of this machine."""
-        from fpack.builders.debian.index_cache import IndexCache
+        from fpack.builders.debian.indexes.cache import IndexCache
 
         return IndexCache(cache_directory() / "debian")
 
     @cached_property
     def at_hand(self) -> list[AtHand]:
         """The indexes of the release."""
-        from fpack.builders.debian.local_indexes import at_hand
+        from fpack.builders.debian.indexes.local import at_hand
 
         return at_hand(self.cache, self.lock, self.release, self.suites, self.arch, lambda: archive(self._workspace))
 
     @cached_property
     def universe(self) -> MergedIndex:
         """The packages; locked versions precede newer ones."""
-        from fpack.builders.debian.merged_index import MergedIndex
+        from fpack.builders.debian.indexes.merged import MergedIndex
 
         return MergedIndex([index.opened for index in self.at_hand], self.lock.pins(self.release, self.arch))
 
@@ -99,7 +99,7 @@ class Packages:
         return open_cached(self.cache, lock, self.release, self.suites, self.arch, exact=exact)
 
     def _contents(self, lock: Lock) -> ContentsIndex:
-        from fpack.builders.debian.index_download import IndexGone
+        from fpack.builders.debian.indexes.download import IndexGone
         from fpack.builders.debian.lock.records import Lock as EmptyLock
         from fpack.cli.ui.render import note
 
@@ -127,7 +127,7 @@ class Packages:
 
     def absent(self, name: str) -> FpackError:
         """Return the error for a missing package, with the releases that have it, or with similar names."""
-        from fpack.builders.debian.local_indexes import no_such_package
+        from fpack.builders.debian.indexes.local import no_such_package
         from fpack.builders.debian.suites import ALL_RELEASES
 
         return no_such_package(self.universe, self.cache, self.lock, ALL_RELEASES, self.arch, self.release, name)

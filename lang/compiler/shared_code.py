@@ -4,7 +4,7 @@ A large set of packages has thousands of fields such as `a = make { name = "a", 
 code for each of them takes most of the time. So the first value of a shape is compiled with its varying constants as
 elements of a tuple, `.shared`, the default of a parameter. Each other value is a function of the same code with
 another default. The tuple begins with the offset of the value in the text: `.shared` in a frame tells which value it
-evaluates, and `original_code.find_original` compiles that one by itself for the positions in the text.
+evaluates, and `find_original` compiles that one by itself for the positions in the text.
 
 Python's compiler cannot give one code object to several functions. It gets a stub instead, a function with the same
 free variables, and `join` replaces the code of stubs.

@@ -28,12 +28,12 @@ from fpack.builders.audit.model import Product
 from fpack.builders.debian.contents.index import ContentsIndex
 from fpack.builders.debian.contents.table import FileTable, pack_rows
 from fpack.builders.debian.contents.text import parse_rows
-from fpack.builders.debian.index import PackageIndex
-from fpack.builders.debian.index_table import MAX_ENTRIES, open_table, packages_of, table_file
+from fpack.builders.debian.indexes.package_index import PackageIndex
+from fpack.builders.debian.indexes.search_table import SearchTable, make_catalog
+from fpack.builders.debian.indexes.table import MAX_ENTRIES, open_table, packages_of, table_file
 from fpack.builders.debian.lock.text import format_lock, parse_lock
 from fpack.builders.debian.package import parse_package
 from fpack.builders.debian.release import parse_release, read_release
-from fpack.builders.debian.search_table import SearchTable, make_catalog
 from fpack.builders.debian.suites import Suite
 from fpack.builders.kinds.deb import DebBuilder
 from fpack.builders.kinds.layer import decode as decode_layer

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import zstandard
-from fpack.builders.debian.index_table import table_file
+from fpack.builders.debian.indexes.table import table_file
 from fpack.builders.kinds.layer import LayerInfo
 from fpack.builders.manifest import json_form
 from fpack.builders.manifest.reader import ManifestReader

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fpack.store.files import disk_cache
 
-from ..index import listed
-from ..index_cache import IndexCache, cached_releases
-from ..index_download import IndexDownload, unpacked
+from ..indexes.cache import IndexCache, cached_releases
+from ..indexes.download import IndexDownload, unpacked
+from ..indexes.package_index import listed
 from ..lock.records import Lock
 from ..release import find_files
 from ..suites import COMPONENT, IndexPin, Suite, SuiteFile

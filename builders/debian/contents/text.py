@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ..index_table import IndexUnusable
+from ..indexes.table import IndexUnusable
 from .kept_paths import KeptPaths
 
 MAX_LINE = 1 << 16  # bytes; the longest of trixie has 332

@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fpack.builders.debian import index_download as indexes
-from fpack.builders.debian.index_cache import IndexCache
+from fpack.builders.debian.indexes import download
+from fpack.builders.debian.indexes.cache import IndexCache
 from fpack.builders.debian.mirrors import Mirrors
 from fpack.builders.debian.release import MAX_SIZE
 from fpack.builders.debian.suites import ARCHIVES, IndexPin, SuiteFile
@@ -65,13 +65,13 @@ class Remote:
         pin = IndexPin(index.sha256, index.size, file, index.sha512)
         packed = self._directory / f"{index.packed_sha256 or index.packed_sha512}.packed"
         with self._reached():
-            if not (_INDEX.match(index.file) and _SUITE.match(suite.suite)) or index.size > indexes.MAX_SIZE:
+            if not (_INDEX.match(index.file) and _SUITE.match(suite.suite)) or index.size > download.MAX_SIZE:
                 raise VerifyError("The lock names an invalid index", where=index.file[:200])
             self._urls(suite.archive, "dists", suite.date)
-            urls = indexes.index_urls(self._mirrors, pin, Where(suite.suite, suite.archive), suite.date)
+            urls = download.index_urls(self._mirrors, pin, Where(suite.suite, suite.archive), suite.date)
             self._say(f"the index of {suite.suite}")
             self._http.download(urls, packed, size=file.size, sha256=file.sha256, sha512=file.sha512)
-            indexes.unpack(packed, self._cache, pin, where=suite.suite)
+            download.unpack(packed, self._cache, pin, where=suite.suite)
         packed.unlink()
         return self._cache.text(pin)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 from fpack.builders.debian.control import parse_stanza, stanzas
-from fpack.builders.debian.index import PackageIndex
-from fpack.builders.debian.index_table import open_table, table_file
+from fpack.builders.debian.indexes.package_index import PackageIndex
+from fpack.builders.debian.indexes.table import open_table, table_file
 from fpack.builders.debian.lock.text import parse_lock
 from fpack.builders.debian.mirrors import Mirrors, parse_base, parse_deb822, parse_one_line
 from fpack.builders.debian.relations import parse_provides, parse_relations

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.debian.index import IndexUnusable
+from fpack.builders.debian.indexes.merged import NoSuchPackage
+from fpack.builders.debian.indexes.package_index import IndexUnusable
 from fpack.builders.debian.lock.file import LockFile
-from fpack.builders.debian.merged_index import NoSuchPackage
 from fpack.builders.debian.mirrors import find_mirrors
 from fpack.builders.debian.package_source import (
     AddedPackage,
@@ -717,7 +717,7 @@ source = DebianSource(LockFile(Path({str(setting.lock)!r})), arch="amd64", cache
     mirrors=find_mirrors({setting.mirror!r}), http=Http, reporter=None, frozen=True)
 assert len(source.closure("trixie", ["app"])) == 3
 print(*sorted(set(sys.modules) & {{"urllib3", "pysequoia", "lzma", "ssl", "tomllib", "msgpack",
-    "fpack.builders.debian.index", "fpack.builders.debian.resolver", "fpack.builders.debian.release"}}))
+    "fpack.builders.debian.indexes.package_index", "fpack.builders.debian.resolver", "fpack.builders.debian.release"}}))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd="/")
     assert (done.returncode, done.stdout.split()) == (0, []), done.stderr

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.debian.index import choose, open_index
-from fpack.builders.debian.index_cache import IndexCache
-from fpack.builders.debian.index_download import IndexDownload, IndexGone, index_urls
-from fpack.builders.debian.index_table import IndexUnusable
+from fpack.builders.debian.indexes.cache import IndexCache
+from fpack.builders.debian.indexes.download import IndexDownload, IndexGone, index_urls
+from fpack.builders.debian.indexes.package_index import choose, open_index
+from fpack.builders.debian.indexes.table import IndexUnusable
 from fpack.builders.debian.lock.file import LockFile
 from fpack.builders.debian.lock.records import Lock, LockCorrupt, PackagePin, SuitePin
 from fpack.builders.debian.lock.text import format_lock, parse_lock

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fpack.builders.debian.indexes.merged import NoSuchPackage
 from fpack.builders.debian.lock.file import LockFile
 from fpack.builders.debian.lock.records import SuitePin
-from fpack.builders.debian.merged_index import NoSuchPackage
 from fpack.builders.debian.mirrors import MirrorError, Mirrors, MirrorUrl, find_mirrors, parse_deb822, parse_one_line
 from fpack.builders.debian.package_source import DebianSource
 from fpack.builders.debian.release import Expired, WrongSuite, directory_name

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fpack.builders.debian.contents.needs import PROGRAM, BuildNeed
-from fpack.builders.debian.search_table import SearchRow, SearchTable, make_catalog, order, rank
+from fpack.builders.debian.indexes.search_table import SearchRow, SearchTable, make_catalog, order, rank
 from fpack.cli.options import SharedOptions
 from fpack.cli.workspace.workspace import Workspace
 from support.archive import Archive

@@ -277,8 +277,8 @@ def test_the_directory_of_a_shell_is_not_used_if_another_user_can_change_it(plac
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_lists_of_packages_that_another_user_can_change_are_not_used(place: Path, attack: Attack) -> None:
-    from fpack.builders.debian.index import IndexUnusable
-    from fpack.builders.debian.index_cache import IndexCache, newest_seen
+    from fpack.builders.debian.indexes.cache import IndexCache, newest_seen
+    from fpack.builders.debian.indexes.package_index import IndexUnusable
 
     cache = IndexCache(place / "cache" / "debian")
     text = b"\nCodename: trixie\nDate: Sat, 14 Jun 2025 10:00:00 UTC\n"

@@ -12,9 +12,9 @@ from unittest.mock import Mock
 import pytest
 from fpack.builders.debian.contents.cache import open_cached
 from fpack.builders.debian.contents.index import ContentsIndex
-from fpack.builders.debian.index_cache import IndexCache
-from fpack.builders.debian.index_download import IndexGone
-from fpack.builders.debian.index_table import IndexUnusable
+from fpack.builders.debian.indexes.cache import IndexCache
+from fpack.builders.debian.indexes.download import IndexGone
+from fpack.builders.debian.indexes.table import IndexUnusable
 from fpack.builders.debian.lock.records import Lock
 from fpack.builders.debian.mirrors import find_mirrors
 from fpack.builders.debian.repository import DebianArchive

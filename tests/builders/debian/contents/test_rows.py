@@ -11,7 +11,7 @@ from fpack.builders.debian.contents.index import ContentsIndex, FileEntry
 from fpack.builders.debian.contents.kept_paths import KeptPaths
 from fpack.builders.debian.contents.table import FileTable, pack_rows
 from fpack.builders.debian.contents.text import parse_rows
-from fpack.builders.debian.index_table import IndexUnusable
+from fpack.builders.debian.indexes.table import IndexUnusable
 from fpack.builders.payload.globs import Globs
 from hypothesis import given
 from hypothesis import strategies as st

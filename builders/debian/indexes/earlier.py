@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 from fpack.store.errors import FpackError
 
-from .lock.records import EarlierIndex, EarlierKey, Lock
-from .merged_index import MergedIndex
-from .package import Package
-from .repository import DebianArchive
-from .suites import labelled, show_date
+from ..lock.records import EarlierIndex, EarlierKey, Lock
+from ..package import Package
+from ..repository import DebianArchive
+from ..suites import labelled, show_date
+from .merged import MergedIndex
 
 
 def forget(lock: Lock, release: str) -> None:

@@ -7,10 +7,10 @@ from difflib import SequenceMatcher
 
 from fpack.store.errors import FpackError
 
-from .index import PackageIndex
-from .package import Package
-from .suites import target_of
-from .version import version_key
+from ..package import Package
+from ..suites import target_of
+from ..version import version_key
+from .package_index import PackageIndex
 
 
 class NoSuchPackage(FpackError):

@@ -9,15 +9,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from .index import PackageIndex, open_cached
-from .index_cache import IndexCache, cached_releases
-from .lock.records import Lock
-from .release import find_files
-from .suites import IndexPin, Suite
+from ..lock.records import Lock
+from ..release import find_files
+from ..suites import IndexPin, Suite
+from .cache import IndexCache, cached_releases
+from .package_index import PackageIndex, open_cached
 
 if TYPE_CHECKING:
-    from .merged_index import MergedIndex, NoSuchPackage
-    from .repository import DebianArchive
+    from ..repository import DebianArchive
+    from .merged import MergedIndex, NoSuchPackage
 
 
 class AtHand(NamedTuple):
@@ -90,7 +90,7 @@ def no_such_package(
     name: str,
 ) -> NoSuchPackage:
     """Return the error for a package that `universe` lacks, with the other releases that have it, or similar names."""
-    from .merged_index import NoSuchPackage, hint
+    from .merged import NoSuchPackage, hint
 
     found = []
     for other, suites in releases.items():

@@ -13,10 +13,10 @@ from typing import NamedTuple
 from blake3 import blake3
 from fpack.store.files.checked_blocks import Buffer
 
-from .index import PackageIndex
-from .index_cache import IndexCache
-from .index_table import packages_of
-from .suites import IndexPin
+from ..suites import IndexPin
+from .cache import IndexCache
+from .package_index import PackageIndex
+from .table import packages_of
 
 FORMAT = 2
 HEADER = b"fpack-catalog 2 %d\n"

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from types import CodeType
 from typing import Any
 
+from fpack.lang.compiler.compiler import compile_tree
+from fpack.lang.compiler.shared_code import CODE, Expansion, join, nested
 from fpack.lang.syntax import parser
 from fpack.lang.syntax.source import Source
-
-from .compiler import compile_tree
-from .shared_code import CODE, Expansion, join, nested
 
 
 def find_original(source: Source, cache: Any, builtins: Mapping[str, str], code: CodeType, start: int) -> CodeType:

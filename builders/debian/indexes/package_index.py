@@ -17,12 +17,12 @@ from typing import TypeVar
 from fpack.store.files.checked_blocks import Buffer, DamagedBlock
 from fpack.store.files.owners import exposed, open_to_others
 
-from .index_cache import IndexCache
-from .index_download import MAX_SIZE, IndexDownload, unpack
-from .index_table import IndexUnusable, OpenTable, open_table, table_file
-from .package import Package, parse_package
-from .release import Release
-from .suites import COMPONENT, IndexPin, Suite, SuiteFile
+from ..package import Package, parse_package
+from ..release import Release
+from ..suites import COMPONENT, IndexPin, Suite, SuiteFile
+from .cache import IndexCache
+from .download import MAX_SIZE, IndexDownload, unpack
+from .table import IndexUnusable, OpenTable, open_table, table_file
 
 PAGE = 1000  # names
 

@@ -8,17 +8,17 @@ import resource
 from pathlib import Path
 
 import pytest
-from fpack.builders.debian.index import (
+from fpack.builders.debian.indexes.cache import IndexCache
+from fpack.builders.debian.indexes.download import IndexDownload, IndexGone
+from fpack.builders.debian.indexes.merged import MergedIndex
+from fpack.builders.debian.indexes.package_index import (
     IndexUnusable,
     PackageIndex,
     choose,
     open_cached,
     open_index,
 )
-from fpack.builders.debian.index_cache import IndexCache
-from fpack.builders.debian.index_download import IndexDownload, IndexGone
-from fpack.builders.debian.index_table import make_table, open_table, table_file
-from fpack.builders.debian.merged_index import MergedIndex
+from fpack.builders.debian.indexes.table import make_table, open_table, table_file
 from fpack.builders.debian.mirrors import Mirrors, find_mirrors
 from fpack.builders.debian.package import PackageError
 from fpack.builders.debian.relations import Provided, Relation
@@ -211,7 +211,9 @@ def test_a_strangers_cache_is_not_believed(
     open_it(archive, cache, pin)
     suite = Suite("trixie", "debian")
     assert open_cached(cache, pin, suite, "amd64") is not None
-    monkeypatch.setattr("fpack.builders.debian.index.open_to_others", lambda status: "it is a stranger's")
+    monkeypatch.setattr(
+        "fpack.builders.debian.indexes.package_index.open_to_others", lambda status: "it is a stranger's"
+    )
     assert open_cached(cache, pin, suite, "amd64") is None
 
 
@@ -433,13 +435,13 @@ def test_one_package_many_times_is_no_index() -> None:
 
 
 def test_an_index_has_a_largest_number_of_entries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fpack.builders.debian.index_table.MAX_ENTRIES", 3)
+    monkeypatch.setattr("fpack.builders.debian.indexes.table.MAX_ENTRIES", 3)
     make_table(b"Package: a\nProvides: b, c, c, d\n\n" + b"Package: b\n\n" * 2)
     with pytest.raises(IndexUnusable, match="too many packages"):
         make_table(b"Package: a\n\n" * 4)
     with pytest.raises(IndexUnusable, match="provides too many names"):
         make_table(b"Package: a\nProvides: b, c, d, e\n")
-    monkeypatch.setattr("fpack.builders.debian.index_table.MAX_PROVIDES", 10)
+    monkeypatch.setattr("fpack.builders.debian.indexes.table.MAX_PROVIDES", 10)
     with pytest.raises(IndexUnusable, match="provides too many names"):
         make_table(b"Package: a\nProvides: b\n")
 

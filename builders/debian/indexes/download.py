@@ -16,10 +16,10 @@ from fpack.builders.net.errors import NotFound, WrongContent
 from fpack.builders.net.http import Http
 from fpack.builders.net.response import nothing
 
-from .index_cache import IndexCache
-from .index_table import IndexUnusable
-from .mirrors import Mirrors
-from .suites import IndexPin, Suite
+from ..mirrors import Mirrors
+from ..suites import IndexPin, Suite
+from .cache import IndexCache
+from .table import IndexUnusable
 
 CHUNK = 1 << 18
 XZ_MEMORY = 128 << 20

@@ -14,9 +14,9 @@ from pathlib import Path
 from fpack.store import DAY
 from fpack.store.files.owners import exposed, make_directories, open_to_others
 
-from .index_table import FORMAT, IndexUnusable
-from .release import directory_name
-from .suites import IndexPin
+from ..release import directory_name
+from ..suites import IndexPin
+from .table import FORMAT, IndexUnusable
 
 UNUSED = 90 * DAY
 _HEAD = 4096

@@ -19,7 +19,7 @@ from fpack.store.errors import FpackError
 from fpack.store.files import checked_blocks
 from fpack.store.files.checked_blocks import Buffer, CheckedBlocks, DamagedBlock
 
-from .suites import IndexPin
+from ..suites import IndexPin
 
 FORMAT = 3
 HEADER = b"fpack-index 3 %d\n"

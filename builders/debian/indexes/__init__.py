@@ -1,0 +1,1 @@
+"""Fetch, verify, cache, merge and read the package indexes of suites."""
