@@ -21,7 +21,7 @@ from fpack.store.derivation import Derivation
 from fpack.store.files.tree import chunks
 
 if TYPE_CHECKING:
-    from fpack.builders.net.request_login import RequestLogin
+    from fpack.builders.net.logins.request_login import RequestLogin
 
     from .table import Services
 
@@ -133,8 +133,8 @@ def _login(task: Task) -> RequestLogin | None:
     auth = arguments.read(FetchAuth, task.args).auth
     if auth is None:
         return None
-    from fpack.builders.net.request_login import RequestLogin
-    from fpack.builders.net.secret_file import SecretFile
+    from fpack.builders.net.logins.request_login import RequestLogin
+    from fpack.builders.net.logins.secret_file import SecretFile
 
     return RequestLogin(auth, SecretFile())
 

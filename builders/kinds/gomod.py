@@ -20,7 +20,7 @@ from fpack.builders import arguments
 from fpack.builders.net.errors import HttpError, NotFound, combined
 from fpack.builders.net.http import Http
 from fpack.builders.net.kept_files import WantedFile, download_kept
-from fpack.builders.net.registries import GoProxies, go_proxies
+from fpack.builders.net.language_packages.tool_settings import GoProxies, go_proxies
 from fpack.builders.payload import meta
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.store.canonical import Value

@@ -18,8 +18,8 @@ from fpack.builders import arguments
 from fpack.builders.net.errors import HttpError, combined
 from fpack.builders.net.http import Http
 from fpack.builders.net.kept_files import WantedFile, download_kept
+from fpack.builders.net.language_packages.tool_settings import npm_registry
 from fpack.builders.net.origins import Origins
-from fpack.builders.net.registries import npm_registry
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from fpack.builders import arguments
 from fpack.builders.net.errors import HttpError
 from fpack.builders.net.http import Http
+from fpack.builders.net.language_packages.tool_settings import pip_directories, pip_indexes
 from fpack.builders.net.origins import Origins, is_local
-from fpack.builders.net.registries import pip_directories, pip_indexes
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.builders.python.names import normal
 from fpack.builders.python.pages import MAX_PAGE, file_of, links

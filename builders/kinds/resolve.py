@@ -1,8 +1,8 @@
 """Build the `resolve` kind: let a project's build tool resolve its dependencies, and return them as a lock.
 
 The phases run in the sandbox of builds, without a network. The socket `/build/repository` leads to a server of the
-repositories (builders/net/artifact_server.py), which records each file. The output is what the phases write; they get
-the record from the server.
+repositories (builders/net/language_packages/artifact_server.py), which records each file. The output is what the phases
+write; they get the record from the server.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders import arguments
-from fpack.builders.net.artifact_server import ArtifactServer
 from fpack.builders.net.http import Http
+from fpack.builders.net.language_packages.artifact_server import ArtifactServer
 from fpack.builders.protocol import BuildError, Built, BuiltAll, Task
 from fpack.builders.sandbox.executor import Executor, RunResult, Work
 from fpack.builders.sandbox.spec import Spec

@@ -16,7 +16,6 @@ from urllib.parse import unquote, urlunsplit
 from fpack.store.errors import FpackError
 from fpack.store.settings import OFFLINE
 
-from .apt_auth import AptAuth
 from .connections import Connections
 from .download import HTML, DownloadTarget
 from .errors import (
@@ -36,8 +35,9 @@ from .errors import (
     offline as offline_error,
 )
 from .kept_files import KeptFiles, WantedFile
-from .netrc_file import Netrc
-from .request_login import LoggedIn, RequestLogin, basic, server_of
+from .logins.apt_auth import AptAuth
+from .logins.netrc_file import Netrc
+from .logins.request_login import LoggedIn, RequestLogin, basic, server_of
 from .response import NO_VALIDATORS, Response, Validators, nothing, open_file, response_of
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from fpack.builders.net.errors import HttpError, NotFound, split_url, without_login
 from fpack.builders.net.http import Http
-from fpack.builders.net.registries import npm_registry
+from fpack.builders.net.language_packages.tool_settings import npm_registry
 from fpack.store import threads
 from fpack.store.errors import FpackError
 

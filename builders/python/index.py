@@ -9,8 +9,8 @@ from pathlib import Path
 
 from fpack.builders.net.errors import HttpError, NotFound, without_login
 from fpack.builders.net.http import Http
+from fpack.builders.net.language_packages.tool_settings import pip_directories, pip_indexes
 from fpack.builders.net.origins import is_local
-from fpack.builders.net.registries import pip_directories, pip_indexes
 from fpack.builders.protocol import BuildError
 from fpack.store import threads
 

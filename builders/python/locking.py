@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from fpack.builders.net.errors import HttpError
 from fpack.builders.net.http import Http
-from fpack.builders.net.registries import pip_constraints
+from fpack.builders.net.language_packages.tool_settings import pip_constraints
 
 from .index import PackageIndexes, bare, constraints
 from .markers import environment

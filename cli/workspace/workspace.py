@@ -320,8 +320,8 @@ class Workspace:
     @cached_property
     def origins(self) -> Origins:
         """The resolver of the URLs in derivations. Relative file URLs are relative to the project."""
+        from fpack.builders.net.language_packages.package_registries import PackageRegistries
         from fpack.builders.net.origins import Origins
-        from fpack.builders.net.package_registries import PackageRegistries
 
         return Origins(PackageRegistries(self.mirrors.expand, self.http), self._root or self._project)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from corpus.projects import CorpusProject
 from fpack.builders.debian.mirrors import find_mirrors
 from fpack.builders.kinds.pypi import links
-from fpack.builders.net.registries import npm_registry, pip_indexes
+from fpack.builders.net.language_packages.tool_settings import npm_registry, pip_indexes
 
 
 class SourceUnavailable(Exception):

@@ -23,7 +23,7 @@ from fpack.builders.verify.findings import Report, VerifyError
 from fpack.builders.verify.image_archive import open_archive
 from fpack.store.files.writer import write_all
 
-from .signed_image import CHUNK, SignedImage
+from .signed_image import SignedImage
 
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})\Z")
 
@@ -103,11 +103,10 @@ class SignedFile(SignedImage):
     def _copy(self, source: _ArchivedFile, fd: int) -> None:
         """Copy a file. Raise VerifyError if a blob does not have its digest, since the file changed meanwhile."""
         sha256, left = hashlib.sha256(), source.size
-        with self.archive.open(source.name) as file:
-            while left and (piece := file.read(min(CHUNK, left))):
-                left -= len(piece)
-                sha256.update(piece)
-                write_all(fd, piece)
+        for piece in self.pieces(source.name, source.size):
+            left -= len(piece)
+            sha256.update(piece)
+            write_all(fd, piece)
         blob = _BLOB.match(source.name)
         if left or (blob is not None and blob[1] != sha256.hexdigest()):
             raise VerifyError("The image changed while it was signed", where=f"{self._path}: {source.name}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,10 +16,10 @@ from fpack.builders.verify import documents, embedded_manifest
 from fpack.builders.verify.documents import BadDocument, blob_name, descriptor
 from fpack.builders.verify.image_archive import ImageArchive
 
-CHUNK = 1 << 20
+_CHUNK = 1 << 20
 
 
-class SignedImage:
+class SignedImage(ABC):
     """An open image. top: the image, or the index of several. layers: those with signatures."""
 
     def __init__(self, archive: ImageArchive) -> None:
@@ -64,15 +65,19 @@ class SignedImage:
     def read(self, blob: Blob) -> bytes:
         """Read a blob of the archive. Raise BadDocument if it does not have its digest."""
         name = blob_name(blob.digest)
-        size = self.archive.sizes.get(name, 0)
-        data = bytearray()
-        with self.archive.open(name) as file:
-            while len(data) < size and (piece := file.read(min(CHUNK, size - len(data)))):
-                data += piece
+        data = b"".join(self.pieces(name, self.archive.sizes.get(name, 0)))
         if f"sha256:{hashlib.sha256(data).hexdigest()}" != blob.digest:
             raise BadDocument(name, "the blob's content does not match its digest")
-        return bytes(data)
+        return data
 
+    def pieces(self, name: str, size: int) -> Iterator[bytes]:
+        """Yield the content of a file of the archive, up to a size."""
+        with self.archive.open(name) as file:
+            while size and (piece := file.read(min(_CHUNK, size))):
+                size -= len(piece)
+                yield piece
+
+    @abstractmethod
     def write(
         self,
         blobs: Mapping[str, bytes],
@@ -85,4 +90,3 @@ class SignedImage:
         blobs: new files by name. entries: of referrers. tags: image, kind and descriptor of each. kept: the digests of
         the layers with signatures.
         """
-        raise NotImplementedError

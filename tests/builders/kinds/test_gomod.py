@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from fpack.builders.kinds import gomod
-from fpack.builders.net import registries
 from fpack.builders.net.errors import HttpError
 from fpack.builders.net.http import Http
-from fpack.builders.net.registries import proxies_of
+from fpack.builders.net.language_packages import tool_settings
+from fpack.builders.net.language_packages.tool_settings import proxies_of
 from fpack.builders.protocol import BuildError
 from support.goproxy import GoProxy, archive, h1
 from support.httpserver import Server
@@ -125,22 +125,22 @@ def test_proxies_in_their_order() -> None:
 
 
 def test_what_is_private_is_asked_of_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registries, "_go_settings", lambda: {"GOPRIVATE": "*.corp.example.org,example.org/secret"})
+    monkeypatch.setattr(tool_settings, "_go_settings", lambda: {"GOPRIVATE": "*.corp.example.org,example.org/secret"})
     defaults = "# comment\nGOPROXY=https://a.example.org,direct\n"
-    assert registries.go_proxies("git.corp.example.org/x/y", defaults).proxies == ()
-    assert registries.go_proxies("example.org/secret", defaults).proxies == ()
-    assert registries.go_proxies("example.org/secrets", defaults).proxies == (("https://a.example.org", False),)
-    assert registries.go_proxies("example.org", defaults).proxies != ()
+    assert tool_settings.go_proxies("git.corp.example.org/x/y", defaults).proxies == ()
+    assert tool_settings.go_proxies("example.org/secret", defaults).proxies == ()
+    assert tool_settings.go_proxies("example.org/secrets", defaults).proxies == (("https://a.example.org", False),)
+    assert tool_settings.go_proxies("example.org", defaults).proxies != ()
 
 
 def test_a_roots_settings_name_no_directory_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A root may be a project's own; the user's settings may name one."""
     setting = "file:///home/me/proxy|https://a.example.org"
-    monkeypatch.setattr(registries, "_go_settings", dict)
-    found = registries.go_proxies("example.org/a", f"GOPROXY={setting}")
+    monkeypatch.setattr(tool_settings, "_go_settings", dict)
+    found = tool_settings.go_proxies("example.org/a", f"GOPROXY={setting}")
     assert found.proxies == (("https://a.example.org", False),)
-    monkeypatch.setattr(registries, "_go_settings", lambda: {"GOPROXY": setting})
-    assert registries.go_proxies("example.org/a", "").proxies[0] == ("file:///home/me/proxy", True)
+    monkeypatch.setattr(tool_settings, "_go_settings", lambda: {"GOPROXY": setting})
+    assert tool_settings.go_proxies("example.org/a", "").proxies[0] == ("file:///home/me/proxy", True)
 
 
 def test_without_go_its_environment_and_its_file_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,14 +150,16 @@ def test_without_go_its_environment_and_its_file_are_read(tmp_path: Path, monkey
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     (tmp_path / "go").mkdir()
     (tmp_path / "go/env").write_text("GOPROXY=https://file.example.org\nGOPRIVATE=x.example.org\n")
-    registries._go_settings.cache_clear()
+    tool_settings._go_settings.cache_clear()
     try:
-        assert registries.go_proxies("a/b", "GOPROXY=https://o.example.org").proxies[0][0] == "https://file.example.org"
-        registries._go_settings.cache_clear()
+        assert (
+            tool_settings.go_proxies("a/b", "GOPROXY=https://o.example.org").proxies[0][0] == "https://file.example.org"
+        )
+        tool_settings._go_settings.cache_clear()
         monkeypatch.setenv("GOPROXY", "https://environment.example.org")
-        assert registries.go_proxies("a/b", "").proxies[0][0] == "https://environment.example.org"
+        assert tool_settings.go_proxies("a/b", "").proxies[0][0] == "https://environment.example.org"
     finally:
-        registries._go_settings.cache_clear()
+        tool_settings._go_settings.cache_clear()
 
 
 def test_the_next_proxy_has_what_the_first_has_not(

@@ -11,9 +11,9 @@ import pytest
 from fpack.builders.kinds import npm, pypi
 from fpack.builders.kinds.fetch import FetchBuilder
 from fpack.builders.kinds.pypi import IndexFile, WheelTarget
-from fpack.builders.net import registries
 from fpack.builders.net.errors import BadUrl
 from fpack.builders.net.http import Http
+from fpack.builders.net.language_packages import tool_settings
 from fpack.builders.net.origins import Origins
 from fpack.builders.protocol import BuildError
 from fpack.store.derivation import Derivation, Output
@@ -87,12 +87,12 @@ def test_settings_of_pip() -> None:
     listing = (
         "global.index-url='https://one.example.org/simple'\n:env:.index-url='https://two.example.org/s'\nuser.x='1'"
     )
-    assert registries.settings_of(listing) == {"index-url": "https://two.example.org/s", "x": "1"}
+    assert tool_settings.settings_of(listing) == {"index-url": "https://two.example.org/s", "x": "1"}
     help_ = (
         "  -i, --index-url <url>   Base URL of the Python Package Index\n     (default\n https://py.example.org/s). It"
     )
-    assert registries.default_of(help_) == "https://py.example.org/s"
-    assert registries.default_of("nothing") == ""
+    assert tool_settings.default_of(help_) == "https://py.example.org/s"
+    assert tool_settings.default_of("nothing") == ""
 
 
 @pytest.fixture

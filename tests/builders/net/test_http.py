@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from fpack.builders.net import errors
 from fpack.builders.net.http import Http
-from fpack.builders.net.netrc_file import Netrc
+from fpack.builders.net.logins.netrc_file import Netrc
 from fpack.builders.net.response import MAX_VALIDATOR, NO_VALIDATORS, Validators
 from support.certificates import own_certificate
 from support.httpserver import Server

@@ -14,8 +14,8 @@ from fpack.builders.kinds import fetch, gomod, npm, pypi
 from fpack.builders.mirrors.keeping import KeepRequest, keep
 from fpack.builders.mirrors.places import KeptPlace, KeptPlaces
 from fpack.builders.net.http import Http
+from fpack.builders.net.language_packages.tool_settings import proxies_of
 from fpack.builders.net.origins import Origins
-from fpack.builders.net.registries import proxies_of
 from fpack.builders.protocol import BuildError, Cancelled
 from fpack.cli.mirrors.content import KeptContent, files_of, pinned_fetch
 from fpack.cli.options import SharedOptions

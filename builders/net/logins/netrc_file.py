@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from .errors import HttpError
+from fpack.builders.net.errors import HttpError
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

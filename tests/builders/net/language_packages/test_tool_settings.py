@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from fpack.builders.net import registries
+from fpack.builders.net.language_packages import tool_settings
 
 OWN = "https://own.example.org/simple"
 SYSTEM = "/usr/bin:/bin"
@@ -35,7 +35,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def _forget() -> None:
-    for each in (registries.pip_indexes, registries.pip_directories, registries.npm_registry, registries._pip_settings):
+    for each in (
+        tool_settings.pip_indexes,
+        tool_settings.pip_directories,
+        tool_settings.npm_registry,
+        tool_settings._pip_settings,
+    ):
         each.cache_clear()
 
 
@@ -55,8 +60,8 @@ def test_a_users_file_of_pip(pip: None, home: Path, place: str) -> None:
     (home / place).write_text(
         f"[global]\nindex-url = {OWN}/\nextra-index-url = https://more.example.org\nfind-links = {wheels}\n"
     )
-    assert registries.pip_indexes() == (OWN, "https://more.example.org")
-    assert str(wheels) in registries.pip_directories()
+    assert tool_settings.pip_indexes() == (OWN, "https://more.example.org")
+    assert str(wheels) in tool_settings.pip_directories()
 
 
 @pytest.mark.parametrize("name", ["PIP_CONFIG_FILE", "XDG_CONFIG_HOME", "PIP_INDEX_URL"])
@@ -65,14 +70,14 @@ def test_variables_of_pip(pip: None, home: Path, monkeypatch: pytest.MonkeyPatch
     (home / "pip/pip.conf").write_text(f"[global]\nindex-url = {OWN}\n")
     values = {"PIP_CONFIG_FILE": str(home / "pip/pip.conf"), "XDG_CONFIG_HOME": str(home), "PIP_INDEX_URL": OWN}
     monkeypatch.setenv(name, values[name])
-    assert registries.pip_indexes()[0] == OWN
+    assert tool_settings.pip_indexes()[0] == OWN
 
 
 def test_a_relative_directory_is_the_users(pip: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable is set by the user; files in the directory are checked by their hashes."""
     Path("wheels").mkdir()
     monkeypatch.setenv("PIP_FIND_LINKS", "wheels")
-    assert registries.pip_directories() == (str(Path("wheels").absolute()),)
+    assert tool_settings.pip_directories() == (str(Path("wheels").absolute()),)
 
 
 needs_npm = pytest.mark.skipif(shutil.which("npm", path=SYSTEM) is None, reason="npm is not installed")
@@ -83,7 +88,7 @@ needs_npm = pytest.mark.skipif(shutil.which("npm", path=SYSTEM) is None, reason=
 def test_a_users_file_of_npm(home: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("TEAM", "own.example.org")
     (home / ".npmrc").write_text(f"//own.example.org/:_authToken=${{TOKEN}}\n{text}\n")
-    assert registries.npm_registry() == "https://own.example.org/npm"
+    assert tool_settings.npm_registry() == "https://own.example.org/npm"
 
 
 @needs_npm
@@ -92,9 +97,9 @@ def test_variables_of_npm(home: Path, monkeypatch: pytest.MonkeyPatch, name: str
     monkeypatch.setenv("TEAM", "own.example.org")
     (home / "other").write_text("registry=https://${TEAM}/npm\n")
     monkeypatch.setenv(name, str(home / "other") if "USER" in name else "https://own.example.org/npm")
-    assert registries.npm_registry() == "https://own.example.org/npm"
+    assert tool_settings.npm_registry() == "https://own.example.org/npm"
 
 
 def test_without_npm_there_is_no_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert registries.npm_registry() is None
+    assert tool_settings.npm_registry() is None

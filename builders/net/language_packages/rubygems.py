@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from .errors import BadUrl
+from fpack.builders.net.errors import BadUrl
 
 SCHEME = "gem:"
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.gem\Z")

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from fpack.builders.net.request_login import BadLogin, RequestLogin
-from fpack.builders.net.secret_file import NoSecret, SecretFile
+from fpack.builders.net.logins.request_login import BadLogin, RequestLogin
+from fpack.builders.net.logins.secret_file import NoSecret, SecretFile
 
 URL = "https://files.example/a.tar"
 

@@ -7,10 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.net import cargo
-from fpack.builders.net.cargo import CRATES_IO, CRATES_IO_INDEX, Cargo, CargoRegistry, download_url, registry_of
 from fpack.builders.net.errors import BadUrl, HttpError
-from fpack.builders.net.package_registries import PackageRegistries
+from fpack.builders.net.language_packages import cargo
+from fpack.builders.net.language_packages.cargo import (
+    CRATES_IO,
+    CRATES_IO_INDEX,
+    Cargo,
+    CargoRegistry,
+    download_url,
+    registry_of,
+)
+from fpack.builders.net.language_packages.package_registries import PackageRegistries
 
 SHA = "ab" * 32
 MIRROR = {"source": {"crates-io": {"replace-with": "m"}, "m": {"registry": "sparse+https://m.example.org/"}}}

@@ -7,11 +7,12 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .errors import HttpError, split_url
+from fpack.builders.net.errors import HttpError, split_url
+
 from .secret_file import PORTS, SecretFile
 
 if TYPE_CHECKING:
-    from .response import Response, Validators
+    from fpack.builders.net.response import Response, Validators
 
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}\Z")
 # Headers that change what is requested, or how.
@@ -71,6 +72,6 @@ class LoggedIn:
 
     def open(self, url: str, offset: int = 0) -> Response:
         """Open a file from an offset. Raise an HttpError."""
-        from .response import NO_VALIDATORS
+        from fpack.builders.net.response import NO_VALIDATORS
 
         return self._http.open(url, offset, NO_VALIDATORS, self._login)

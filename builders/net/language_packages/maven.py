@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from .errors import BadUrl
+from fpack.builders.net.errors import BadUrl
 
 SCHEME = "maven:"
 CENTRAL = "https://repo.maven.apache.org/maven2"

@@ -17,10 +17,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from fpack.builders.net.errors import HttpError, NotFound
+from fpack.builders.net.http import Http
 from fpack.store import threads
-
-from .errors import HttpError, NotFound
-from .http import Http
 
 FORMAT = 1
 RECORDED = "/-/recorded"  # the path of the lock

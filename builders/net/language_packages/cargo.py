@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from .errors import BadUrl, HttpError
-from .origins import is_local
+from fpack.builders.net.errors import BadUrl, HttpError
+from fpack.builders.net.origins import is_local
 
 SCHEME = "cargo:"
 CRATES_IO = "registry+https://github.com/rust-lang/crates.io-index"

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from fpack.builders.net.origins import is_local
 from fpack.store import processes
-
-from .origins import is_local
 
 SECONDS = 30
 _MENTIONED = re.compile(r"\$\{(\w+)\??\}")

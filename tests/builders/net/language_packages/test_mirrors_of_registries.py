@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fpack.builders.net import maven, rubygems
 from fpack.builders.net.errors import BadUrl
-from fpack.builders.net.maven import CENTRAL, MavenMirror
+from fpack.builders.net.language_packages import maven, rubygems
+from fpack.builders.net.language_packages.maven import CENTRAL, MavenMirror
 
 SETTINGS = (
     '<settings xmlns="http://maven.apache.org/SETTINGS/1.0.0"><mirrors><mirror><id>m</id>'

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fpack.builders.net.artifact_server import RECORDED, ArtifactServer, valid
 from fpack.builders.net.http import Http
+from fpack.builders.net.language_packages.artifact_server import RECORDED, ArtifactServer, valid
 from support.httpserver import Server
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from fpack.builders.net.apt_auth import AptAuth
 from fpack.builders.net.http import Http
+from fpack.builders.net.logins.apt_auth import AptAuth
 from support.httpserver import Server
 
 TEXT = """

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult
 
+from fpack.builders.net.errors import HttpError, shown
 from fpack.store.settings import configuration_file
 
-from .errors import HttpError, shown
 from .netrc_file import LOOPBACK
 
 FILE = "FPACK_SECRETS"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from . import cargo, maven, rubygems
 
 if TYPE_CHECKING:
-    from .http import Http
+    from fpack.builders.net.http import Http
 
 
 class PackageRegistries:
