@@ -1,7 +1,9 @@
 """Fetch closures of store paths from caches, verify them, and make them valid.
 
-Neighbours in a blob are read with one request, and a path that several closures need is fetched once. Contents are read
-in any order; paths are made valid after the paths that they reference.
+A record says which range of which blob has the tree of a path. Ranges that are neighbours in a blob are read with one
+request, called a run, and a path that several closures need is fetched once. Trees are written in any order; paths are
+registered after the paths that they reference, since only then is a path valid. A file of a tree that is a blob of its
+own (a detached file, such as a layer of an image) is fetched as that blob.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from .format.records import DetachedFile, PathRecord
 from .packs import PACK
 from .unpack import unpack
 
-WORKERS = 6
+WORKERS = 6  # runs that are read at once
 LARGE = 8 << 20  # bytes of a part that is stored while it arrives, so that a later command continues
 _GAP = 64 << 10  # unwanted bytes between two wanted parts that are read and dropped
 _BATCH = 512  # paths that are made valid in one transaction: each may need a lock
@@ -43,7 +45,7 @@ Progress = Callable[[int, int], None]  # bytes read, bytes in all
 
 
 class _Part(NamedTuple):
-    """A path to read from a cache."""
+    """A path to read from a cache: the range of a blob that its record names."""
 
     cache: Cache
     record: PathRecord
@@ -71,10 +73,10 @@ class Fetcher:
         self._caches = caches
         self._warn = warn
         self._lock = threading.Lock()
-        self._registering = threading.Lock()
-        self._unpacking = threading.Lock()
+        self._registering = threading.Lock()  # several closures can share paths
+        self._unpacking = threading.Lock()  # parallel unpacking uses all processors
         self._contents: dict[StorePath, _Content] = {}
-        self._available: dict[StorePath, bool] = {}
+        self._available: dict[StorePath, bool] = {}  # paths with their closures that the store or the caches have
         self._workers = threads.Workers(WORKERS, "cache")
 
     def has_closure(self, path: StorePath) -> bool:
@@ -106,15 +108,15 @@ class Fetcher:
     ) -> list[StorePath]:
         """Make paths and their closures valid. Return the paths that were fetched, each after its references.
 
-        gc keeps the paths while this process lives. Raise CacheError if a path cannot be had. check: called while
-        waiting; it may raise an exception.
+        gc keeps the paths while this process lives. Raise CacheError if no cache gives a path. check: called while
+        waiting, to stop by an exception.
         """
         plan = self._plan(paths)
         total = sum(_transfer(part.record) for part in plan)
         free = os.statvfs(self._store.root)
         lengths = (length for part in plan for length in _lengths(part.record))
         stored = sorted(length for length in lengths if length >= LARGE)
-        needed = sum(part.record.size for part in plan) + sum(stored[-WORKERS:])  # as many parts are stored at once
+        needed = sum(part.record.size for part in plan) + sum(stored[-WORKERS:])  # large parts on disk at once
         if needed > free.f_bavail * free.f_frsize:
             raise CacheError("There is not enough space for what a cache offers", why=f"its files have {needed} bytes")
         with self._lock:
@@ -235,7 +237,7 @@ class Fetcher:
         os.mkdir(directory, 0o700)
         waiting = {part.record.path: part for part in run}
         try:
-            with self._unpacking:  # it uses all processors
+            with self._unpacking:
                 for record, result in parallel_unpack.unpack_all(
                     [part.record for part in run], data, first.offset, partial(self._writer, directory)
                 ):
@@ -339,7 +341,7 @@ class Fetcher:
                     finished.append(
                         FinishedOutput(record.path.name, content.writer, record.references, None, record.path)
                     )
-                self._store.register_all(b"", finished)
+                self._store.register_all(b"", finished)  # no key: nothing was built here
                 for _, content in some:
                     content.registered = True
 

@@ -20,17 +20,21 @@ from fpack.store.files.writer import write_all
 from .flattened import FileSystem, Trees, archive, whole
 
 TOOL = "mksquashfs"
-PACKAGE = "squashfs-tools"
+PACKAGE = "squashfs-tools"  # Debian's package of the tool
 _OPTIONS = (
     *("-tar", "-noappend", "-quiet", "-no-progress", "-no-recovery", "-reproducible", "-no-xattrs"),
     *("-all-time", str(MTIME), "-mkfs-time", str(MTIME), "-b", "131072"),
     # Two processors bound the memory. The result does not depend on their number.
     *("-processors", "2", "-mem", "96M"),
 )
-_SHOWN = 4  # lines of an error message of mksquashfs
+_SHOWN = 4  # the last lines of mksquashfs that an error shows
 
 
 def options(codec: Mapping[str, Value]) -> list[str]:
+    """Return the options of mksquashfs for a codec.
+
+    "none" leaves inodes, ids, data, fragments and attributes as they are.
+    """
     name, level = codec["name"], str(codec["level"])
     if name == "none":
         return [*_OPTIONS, "-noI", "-noId", "-noD", "-noF", "-noX"]
@@ -56,7 +60,10 @@ def find() -> str:
 
 
 def write_squashfs(image: CheckedTree, trees: Trees, codec: Mapping[str, Value], out: Path) -> None:
-    """Write the file system of the image output at `image` to the file `out`."""
+    """Write the file system of an image to the file `out`.
+
+    image: the image's output. trees: opens a store path's tree.
+    """
     command = find()
     with errors(out), replacing(out) as fd, FileSystem(image, trees, room(out)) as files:
         seekable(fd, out, "A squashfs")

@@ -1,7 +1,7 @@
-"""Fetch the blob of a layer, keep it on disk as it comes, and give each file in it to its store path.
+"""Fetch the blob of a layer, keep it on disk as it comes, and give each entry in it to a receiver.
 
 What an interrupted transfer left is read from the disk, and the rest is fetched from there on. Everything is compared
-with the image's exact manifest while it is read: a tar can name no path that the manifest does not have.
+with the image's exact manifest while it is read, so no name of a hostile tar becomes a path.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from fpack.builders.verify.strict_tar import StrictMember, StrictTar
 from fpack.store.errors import FpackError
 from fpack.store.files.writer import write_all
 
-_CHUNK = 1 << 20
-_STEP = 4 << 20  # bytes after which progress is told
+_CHUNK = 1 << 20  # bytes that are read at once
 
 
 class BadLayer(FpackError):
@@ -37,16 +36,19 @@ class EntrySink(Protocol):
 
 
 class LayerBlob:
-    """A blob that is fetched into a directory of its own, which survives an interrupted fetch."""
+    """A blob that is fetched into the file `blob` of a directory, which survives an interrupted fetch."""
 
     def __init__(self, repository: Repository, entry: BlobEntry, directory: Path) -> None:
         self._repository = repository
         self._entry = entry
         self.file = directory / "blob"
-        self.fetched = 0  # bytes
+        self.fetched = 0  # bytes that came from the repository, not from the disk
 
     def pieces(self, told: Callable[[int], None]) -> Iterator[bytes]:
-        """Yield the content. Raise Corrupt, and forget what was kept, if it is another one. told: gets sizes."""
+        """Yield the content.
+
+        told: gets the size of each piece. Raise Corrupt, and delete the file, if it is another blob.
+        """
         entry, sha256 = self._entry, hashlib.sha256()
         fd = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
@@ -79,6 +81,7 @@ class LayerBlob:
             os.close(fd)
 
     def _wrong(self, why: str) -> Corrupt:
+        """Delete the file, and return the error."""
         self.forget()
         return Corrupt(
             f"The registry sent another blob than {self._entry.digest}", where=self._repository.name, why=why
@@ -122,12 +125,14 @@ def read_layer(
 
 
 def _compare(layer: ManifestLayer, member: StrictMember, entry: ManifestEntry) -> None:
+    """Raise BadLayer if a member of the tar is not the entry of the manifest."""
     found = (member.kind, member.mode, member.uid, member.gid, member.size, member.target)
     if found != (entry.kind, entry.mode, entry.uid, entry.gid, entry.size, entry.target):
         raise _bad(layer, f"{_shown(member.path)} has another type, mode, owner, size or target than in the manifest")
 
 
 def _compared(layer: ManifestLayer, tar: StrictTar, entry: ManifestEntry) -> Iterator[bytes]:
+    """Yield the content of a file. Raise BadLayer at its end if it is not the manifest's."""
     hasher = blake3()
     for piece in tar.content():
         hasher.update(piece)

@@ -1,9 +1,9 @@
-"""Describe the store paths of an image: what its layers and its exact manifest do not say of them.
+"""Encode the store record of an image: what a pull needs to make the image's store paths again from its layers.
 
-A push attaches the record to the image, and a pull makes the store paths again. It has the record of the image's
-output, the tables of the outputs at `/`, the references of built paths, and the files of slices that no layer has. A
-record proves nothing: every path is compared with its hash. Payloads are not in it: they come from the archive, and the
-record names the derivations that make them.
+A push attaches the record to the image. It has what the layers and the exact manifest do not say of the store paths:
+the file `image` of the image's output, the file `meta` (modes and owners) of each slice and root, the references of
+built paths, and the files of slices that no layer has. A record proves nothing: every path is compared with its hash.
+Payloads are not in it: they come from Debian's archive, and the record names the derivations that make them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ ARTIFACT = "application/vnd.fpack.store.v1"
 MAX_SIZE = 512 << 20  # unpacked
 MAX_CONTENTS = 128 << 20  # bytes of all files that no layer has
 MAX_PATHS = 100_000
-_LEVEL = 9
+_LEVEL = 9  # of zstd
+_WINDOW = 1 << 27  # bytes of memory that a hostile record can make zstd use
 
 
 class RecordError(FpackError):
@@ -29,7 +30,10 @@ class RecordError(FpackError):
 
 
 class StoredTable(NamedTuple):
-    """An output with the entries `data` and `meta`. meta: the file of that name. references: of the path, sorted."""
+    """An output whose tree is the directory `data` and the file `meta`, a table of modes and owners: a slice or a root.
+
+    meta: the content of that file. references: of the path, sorted.
+    """
 
     meta: bytes
     references: tuple[StorePath, ...] = ()
@@ -38,9 +42,9 @@ class StoredTable(NamedTuple):
 class StoreRecord(NamedTuple):
     """The store paths of an image.
 
-    image: the path of the image's output. record: its file `image`. tables: by path. built: the references of each
-    built path. payloads: the digests of the derivations that make each payload that built paths reference. contents:
-    the files that are in tables and not in layers, by BLAKE3.
+    image: the path of the image's output. record: the content of its file `image`. tables: by path. built: the
+    references of each built path. payloads: the digests of the derivations that make each payload that built paths
+    reference. contents: the files that are in tables and not in layers, by BLAKE3.
     """
 
     image: StorePath
@@ -79,7 +83,7 @@ def decode(data: bytes, where: str) -> StoreRecord:
     from blake3 import blake3
 
     try:
-        reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(data)
+        reader = zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(data)
         body = reader.read(MAX_SIZE + 1)
         if len(body) > MAX_SIZE:
             raise ValueError(f"it has more than {MAX_SIZE} bytes")

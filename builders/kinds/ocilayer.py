@@ -1,7 +1,9 @@
-"""Build the `ocilayer` kind: list the entries of a layer of another image, a base, whose blob need not be kept.
+"""Build the `ocilayer` kind: list the entries of one layer of a base, the image of a registry on which a container
+stands.
 
-The layer is read once, from the blob if the store has it, else as it arrives from the registry. Its list is enough to
-check what stands on it, to write the manifest, and to push, since the registry of the base has the blob.
+The layer is read once, from the blob if the store keeps it, else as it arrives from the registry, and not stored. The
+list is enough to check the layers above it, to write the manifest, and to push, since the registry of the base has the
+blob.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from fpack.builders.streams.tar_reader import TarMember, TarReader
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
+from fpack.store.files.tree import MAX_PATH_BYTES
 
 from . import ociblob
 from .layer import ENTRIES, LayerInfo
@@ -33,18 +36,23 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-# A layer may have LEAST bytes unpacked, and RATIO times the size of its blob more.
+# A layer of a registry is hostile: unpacked, it may have at most LEAST bytes, and RATIO times the size of its blob
+# more.
 LEAST, RATIO = 1 << 30, 50
 MAX_ENTRIES = 400_000
 EXTRAS = "extras"  # the file of the output with the whiteouts and the texts
-MAX_TEXT = 1 << 20
-# The files whose content something else is made of.
+MAX_TEXT = 1 << 20  # bytes of a text that is kept
+# Files whose content is kept, because files of the image are made of it.
 TEXTS = (b"etc/passwd", b"etc/group", b"etc/shadow", b"etc/gshadow")
-_PLAIN = (0o755, 0, 0)
+_PLAIN = (0o755, 0, 0)  # mode, uid and gid of a directory that no tar lists
+_MAX_NAME = 255  # bytes of a name
 
 
 class OcilayerArgs(NamedTuple):
-    """The arguments. urls: addresses of repositories. sha256, size: of the blob. diff_id: the digest of its tar."""
+    """The arguments.
+
+    urls: addresses of repositories. sha256, size: of the blob. diff_id: the digest of the unpacked tar.
+    """
 
     urls: tuple[str, ...]
     sha256: str
@@ -56,7 +64,8 @@ class OcilayerArgs(NamedTuple):
 class OcilayerBuilder(BaseBuilder):
     """The builder of `ocilayer`. Its output has the files `layer` and `entries` of a layer, and `extras`, but no blob.
 
-    keep: request the blob, and read that: it will be needed on this machine.
+    repository: opens a repository by its address. keep: returns whether the blob itself will be needed on this machine,
+    and so is requested as a derivation.
     """
 
     version = VERSION
@@ -85,7 +94,7 @@ class OcilayerBuilder(BaseBuilder):
 
             def read(repository: Repository) -> None:
                 nonlocal listing
-                listing = _Listing(args)
+                listing = _Listing(args)  # the attempt at another repository may have filled the former one
                 listing.read(repository.read_blob(entry), task)
 
             ociblob.first_of(args.urls, self._repository, read)
@@ -93,7 +102,7 @@ class OcilayerBuilder(BaseBuilder):
 
 
 class _Listing:
-    """The entries of one layer, by path."""
+    """The entries of one layer, by path. The whiteouts are apart: they are no files of the image."""
 
     def __init__(self, args: OcilayerArgs) -> None:
         self._args = args
@@ -101,10 +110,10 @@ class _Listing:
         self._entries: dict[bytes, ManifestEntry] = {}
         self._whiteouts: set[bytes] = set()
         self._texts: dict[bytes, bytes] = {}
-        self._tar = 0
+        self._tar = 0  # bytes of the unpacked tar
 
     def read(self, pieces: Iterator[bytes], task: Task) -> None:
-        """Read the blob. Raise Corrupt or BuildError if it is not the one of the arguments, or has what none may."""
+        """Read the blob. Raise Corrupt if its digest is another one, BuildError if a layer may not be like this."""
         args = self._args
         outer, inner = hashlib.sha256(), hashlib.sha256()
 
@@ -195,7 +204,7 @@ class _Listing:
         parts = path.split(b"/")
         if name.startswith(b"/") or (path and {b"", b".", b".."} & {*parts}):
             raise self._refused(name, "its path is absolute, or not in its shortest form")
-        if max(map(len, parts)) > 255 or len(path) > 3800:
+        if max(map(len, parts)) > _MAX_NAME or len(path) > MAX_PATH_BYTES:
             raise self._refused(name[:100], "its path is too long")
         return path
 
@@ -203,7 +212,7 @@ class _Listing:
         return BuildError(f"/{os.fsdecode(path)} of a layer of the base image is invalid", where=self._where, why=why)
 
     def write(self, task: Task) -> Built:
-        """Write the output."""
+        """Write the files of the output."""
         for path in list(self._entries):
             above = path.rpartition(b"/")[0]
             if above and above not in self._entries:

@@ -1,6 +1,8 @@
-"""Check kept locks: that every file is there and is what its digest says, and that the chain of signatures holds.
+"""Check kept locks: that each file is there and has its digest, and that signatures cover the packages.
 
-The chain of a package: a signed release, the digest of an index in it, and the digest of the package in the index.
+A kept lock is an artifact in a repository with all that a lock pins: signed releases, indexes, packages and sources.
+The chain of signatures of a package is: a signed release, the digest of an index in it, and the digest of the package
+in the index.
 """
 
 from __future__ import annotations
@@ -25,11 +27,19 @@ from .keeping import WORKERS
 from .kept_lock import KeptFile, KeptLock, read_all, read_config, stored_lock
 
 MAX_SHOWN = 5  # packages of a release that are named for the same reason
+_MISSING = "the mirror does not have it"
+# Fields of an index, with their positions in the values of a stanza.
 _FIELDS = {b"Package": 0, b"Version": 1, b"SHA256": 2, b"SHA512": 3}
+
+NameVersion = tuple[str, str]
+PackageDigests = tuple[str, str]  # SHA-256 and SHA-512; "" for one that is not known
 
 
 class MirrorProblem(NamedTuple):
-    """Something that is wrong with a kept lock. kind: `missing`, `damaged`, `unsigned`, or `unreadable`."""
+    """Something that is wrong with a kept lock.
+
+    identity: of the kept lock. kind: `missing`, `damaged`, `unsigned`, or `unreadable`. name: of the file or package.
+    """
 
     identity: str
     kind: str
@@ -38,7 +48,7 @@ class MirrorProblem(NamedTuple):
 
 
 class CheckedLock(NamedTuple):
-    """The result for one lock. signed: packages that the chain of signatures reaches."""
+    """The result for one kept lock. size: bytes of its files. signed: packages that the chain of signatures reaches."""
 
     identity: str
     files: int
@@ -51,7 +61,8 @@ class CheckedLock(NamedTuple):
 class MirrorChecker:
     """Checks the locks of a repository. Each blob is read once.
 
-    keyring: returns the keyring of an archive. fast: tell only what is missing, and read no packages.
+    keyring: returns the keyring of an archive. now: seconds since 1970, for the dates of signatures. fast: tell only
+    what is missing, and read no packages.
     """
 
     def __init__(
@@ -61,10 +72,10 @@ class MirrorChecker:
         self._keyring = keyring
         self._now = now
         self._fast = fast
-        self._read: dict[str, str] = {}
+        self._results: dict[str, str] = {}  # what is wrong with a file, or "", by its digest
 
     def check(self, identity: str) -> CheckedLock:
-        """Check a kept lock. Raise Unavailable if the repository does not answer."""
+        """Check a kept lock. identity: its digest. Raise Unavailable if the repository does not answer."""
         try:
             stored = stored_lock(self._repository, identity)
             if stored is None:
@@ -88,12 +99,13 @@ class MirrorChecker:
         return CheckedLock(identity, kept.number, kept.size, len(lock.packages), signed, tuple(problems))
 
     def _files(self, kept: KeptLock) -> list[MirrorProblem]:
-        todo = {file.digest: file for file in kept.files if file.digest not in self._read}
+        """Check the files that no other lock had, and return the problems of all."""
+        todo = {file.digest: file for file in kept.files if file.digest not in self._results}
         with threads.Workers(WORKERS, "checking files") as workers:
-            self._read.update(zip(todo, workers.map(self.look, todo.values()), strict=True))
+            self._results.update(zip(todo, workers.map(self.look, todo.values()), strict=True))
         found = []
         for file in kept.files:
-            if why := self._read[file.digest]:
+            if why := self._results[file.digest]:
                 kind = "missing" if why == _MISSING else "damaged"
                 found.append(MirrorProblem(kept.identity, kind, file.name, why))
         return found
@@ -135,7 +147,7 @@ class MirrorChecker:
             except FpackError as error:
                 name = f"{pin.suite} InRelease of {show_date(pin.date)}"
                 problems.append(MirrorProblem(kept.identity, "unsigned", name, _text(error)))
-        wanted: dict[tuple[str, str], dict[tuple[str, str], tuple[str, str]]] = {}
+        wanted: dict[tuple[str, str], dict[NameVersion, PackageDigests]] = {}  # by release and architecture
         for (release, arch, name), package in lock.packages.items():
             known = wanted.setdefault((release, arch), {})
             known[name, package.version] = (package.sha256, package.sha512)
@@ -164,14 +176,14 @@ class MirrorChecker:
 
     def _release(self, entry: BlobEntry, pin: SuitePin) -> Release:
         data = read_all(self._repository, entry._replace(size=min(entry.size, MAX_SIZE)))
-        # The signature was new when the release was locked; its key may have expired.
+        # The signature was checked when the release was locked. Its key may have expired since, so it need not be new.
         signed = verify(data, self._keyring(pin.archive), self._repository.name, now=self._now, new=False)
         return parse_release(signed.text, pin.sha256, self._repository.name)
 
     def _listed(
-        self, entry: BlobEntry, index: IndexPin, wanted: Mapping[tuple[str, str], tuple[str, str]]
-    ) -> list[tuple[str, str]]:
-        """Return those of the wanted packages, by name and version, that an index lists with their digests."""
+        self, entry: BlobEntry, index: IndexPin, wanted: Mapping[NameVersion, PackageDigests]
+    ) -> list[NameVersion]:
+        """Return those of the wanted packages that an index lists with their digests."""
         with tempfile.TemporaryDirectory(prefix="fpack-") as directory:
             packed = Path(directory, "packed")
             with packed.open("wb") as file:
@@ -181,11 +193,11 @@ class MirrorChecker:
         return [key for key, digests in found if _agree(digests, wanted[key])]
 
 
-_MISSING = "the mirror does not have it"
+def _stanzas(pieces: Iterable[bytes]) -> Iterable[tuple[NameVersion, PackageDigests]]:
+    """Yield name and version, and both digests, of each package of an index.
 
-
-def _stanzas(pieces: Iterable[bytes]) -> Iterable[tuple[tuple[str, str], tuple[str, str]]]:
-    """Yield name and version, and both digests, of each package of an index."""
+    The index can have 50 MB, of which only four fields count: they are read without a table of all packages.
+    """
     rest = b""
     values = [b"", b"", b"", b""]
     for piece in pieces:
@@ -202,29 +214,32 @@ def _stanzas(pieces: Iterable[bytes]) -> Iterable[tuple[tuple[str, str], tuple[s
         yield _stanza(values)
 
 
-def _stanza(values: list[bytes]) -> tuple[tuple[str, str], tuple[str, str]]:
+def _stanza(values: list[bytes]) -> tuple[NameVersion, PackageDigests]:
     name, version, sha256, sha512 = (value.decode("latin-1") for value in values)
     return (name, version), (sha256, sha512)
 
 
-def _agree(listed: tuple[str, str], locked: tuple[str, str]) -> bool:
+def _agree(listed: PackageDigests, locked: PackageDigests) -> bool:
     """Return whether the digests of a package in an index are those of the lock. At least one must be in both."""
     pairs = [(a, b) for a, b in zip(listed, locked, strict=True) if a and b]
     return bool(pairs) and all(a == b for a, b in pairs)
 
 
 def _lists(release: Release, index: IndexPin) -> bool:
+    """Return whether a signed release names an index with its digests."""
     found = release.files.get(index.packed.path)
     packed = index.packed
     return found is not None and _agree((found.sha256, found.sha512), (packed.sha256, packed.sha512))
 
 
 def _keys(index: IndexPin) -> list[str]:
+    """Return the names under which a kept lock can have an index: `sha256:...`, `sha512:...`."""
     packed = index.packed
     return [f"{name}:{text}" for name, text in (("sha256", packed.sha256), ("sha512", packed.sha512)) if text]
 
 
 def _releases(lock: Lock) -> list[SuitePin]:
+    """Return the signed releases of the current indexes, and of the earlier ones that some packages still need."""
     return [*lock.suites.values(), *(found.suite for found in lock.earlier.values())]
 
 

@@ -1,4 +1,8 @@
-"""Read the locks of npm: package-lock.json and npm-shrinkwrap.json, of versions 1 to 3."""
+"""Read the locks of npm: package-lock.json and npm-shrinkwrap.json, of versions 1 to 3.
+
+Versions 2 and 3 have `packages`, a table by directory below the project. Version 1 has `dependencies`, a tree of which
+each level lies in the `node_modules` of the one above. Source: the npm documentation, package-lock.json.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,15 @@ from typing import Any
 
 from .model import ModuleLayout, ModuleLink, NodePackage, Placed, Platform, name_of, path_of, suits, table
 
-MAX_DEPTH = 100
+MAX_DEPTH = 100  # of the tree of version 1
 
 
 def read_package_lock(text: str, platform: Platform, omit: frozenset[str]) -> ModuleLayout:
-    """Return what a lock installs; raise ValueError for one that cannot be read. omit: kinds of dependencies."""
+    """Return what a lock installs. Raise ValueError, with the reason, for one that cannot be read.
+
+    platform: packages for other platforms are left out. omit: kinds of dependencies to leave out: `dev`, `optional`,
+    `peer`.
+    """
     data = json.loads(text)
     if not isinstance(data, dict):
         raise ValueError("it is no object")
@@ -33,6 +41,7 @@ def _by_directory(packages: Mapping[str, Any], platform: Platform, omit: frozens
             continue  # the project's own packages
         if not isinstance(entry, dict):
             raise ValueError(f"the entry {where[:80]!r} is no object")
+        # `devOptional`: what both development and an optional package need.
         dev = bool(entry.get("dev") or (entry.get("devOptional") and "optional" in omit))
         if _omitted(entry, omit) or not suits(entry, platform) or entry.get("inBundle"):
             continue
@@ -76,6 +85,7 @@ def _omitted(entry: Mapping[str, Any], omit: frozenset[str]) -> bool:
 
 
 def _package(name: str, entry: Mapping[str, Any]) -> NodePackage:
+    """Return the package of an entry. A version `npm:NAME@VERSION` installs another package under this name."""
     version, url = entry.get("version"), entry.get("resolved", "")
     if not isinstance(version, str) or not isinstance(url, str):
         raise ValueError(f"the entry of {name} has no version")
@@ -90,7 +100,7 @@ def _package(name: str, entry: Mapping[str, Any]) -> NodePackage:
 
 
 def digests(integrity: Any) -> tuple[str, str]:
-    """Return the SHA-2 part of an integrity, and its SHA-1 in hexadecimal."""
+    """Return the SHA-2 digests of an `integrity` as they are (`sha512-BASE64 ...`), and SHA-1 in hexadecimal."""
     strong, sha1 = [], ""
     for word in integrity.split() if isinstance(integrity, str) else ():
         algorithm, _, value = word.partition("-")

@@ -15,14 +15,15 @@ from typing import NamedTuple
 from blake3 import blake3
 from fpack.store.path import StorePath
 
-MAX_BUCKETS = 16
+MAX_BUCKETS = 16  # more would leave fewer layers to the large items, which gain most by one of their own
 _VERSION = re.compile(r"-\d.*")
 
 
 class LayerItem(NamedTuple):
     """A store path to put into an image at `prefix` ("" for a tree with a table, which goes to /).
 
-    name: the package's name, without a version. size: bytes of its files. exclude: relative paths to leave out.
+    name: of the package, without a version. size: bytes of its files. packages: the package that the path is a slice
+    of, or none. exclude: relative paths to leave out.
     """
 
     path: StorePath
@@ -41,7 +42,7 @@ class LayerGroup(NamedTuple):
 
 
 def stable_name(path: StorePath) -> str:
-    """Return the name of a store path without its version."""
+    """Return the name of a store path without its version: what follows a hyphen and a digit."""
     return _VERSION.sub("", path.name) or path.name
 
 
@@ -52,7 +53,7 @@ def plan(items: Sequence[LayerItem], limit: int) -> list[LayerGroup]:
     alone = set(range(len(items)))
     buckets = 0
     if len(items) > limit:
-        buckets = max(1, min(MAX_BUCKETS, limit // 4))
+        buckets = max(1, min(MAX_BUCKETS, limit // 4))  # at most a quarter of the layers
         ranked = sorted(alone, key=lambda i: (-items[i].size.bit_length(), items[i].name, items[i].path))
         alone = set(ranked[: limit - buckets])
     groups = [LayerGroup(item.path.name, (item,)) for i, item in enumerate(items) if i in alone]

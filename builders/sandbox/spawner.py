@@ -1,13 +1,21 @@
 """Start sandboxes from a small process, because forking a large process with threads is slow and unsafe.
 
 This module runs in a process of its own and uses only the standard library. It reads requests from standard input, a
-packet socket: JSON with file descriptors. Each request has its own socket. A byte on this socket, or its end, kills the
-sandbox; the reply is the sandbox's wait status. When standard input ends, this process ends, and with it every sandbox.
-The argument is the maximum size of a file, which this process sets as its own limit: a limit set from outside would
-come too late.
+packet socket: JSON with file descriptors. Each request has its own socket. The reply is `p`, the process id and `s`,
+and at the end the sandbox's wait status. A byte on this socket, or its end, kills the sandbox. When standard input
+ends, this process ends, and with it every sandbox. The argument is the maximum size of a file, which this process sets
+as its own limit: a limit set from outside would come too late.
 
-A request for the memory of a sandbox's System V objects is also answered on its own socket, because only a process
-without threads can enter the namespaces.
+The fields of a request to start a sandbox are:
+- `bwrap`: the path of bubblewrap. `command`: what it runs.
+- `uid`: the unprivileged user of the build if fpack runs as root, else null.
+- `stage`: for root, what to mount where before bubblewrap starts (mount point: directory). `at`: the directory of the
+  mount points. `work`: the mount point that is removed when the sandbox ends.
+- `size`: the maximum size of a file, for `at_terminal`.
+- `emulator`: the kernel's rule for the root's programs and the path of their emulator, or null.
+
+The request `{"ipc": PID}` asks for the memory of a sandbox's System V objects. It is answered on its own socket, too.
+It is asked here because only a process without threads can enter the namespaces.
 """
 
 from __future__ import annotations
@@ -26,7 +34,8 @@ import sys
 from .small_process import be_killed_first, ipc_memory, receive
 
 MAX_REQUEST = 1 << 16
-FDS = 5  # the request's socket, log, phases, arguments, filter
+FDS = 5  # of a request: its socket, the log, the phases, bubblewrap's arguments, the system call filter
+# Numbers of the kernel: flags of mount(2), of namespaces (ioctl_ns(2)), and of prctl(2), from their headers.
 _NEWNS, _PRIVATE, _BIND, _REC = 0x20000, 1 << 18, 4096, 16384
 _NOSUID, _NODEV, _DETACH = 2, 4, 2
 _NEWUSER, _NEWIPC, _GET_USERNS = 0x10000000, 0x08000000, 0xB701
@@ -35,7 +44,10 @@ _ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
 # Signals to reset, because a build must not depend on those that the user's shell or nohup ignores. SIGXFSZ stays
 # ignored, as in Python, so that a program can report that a file is too large.
 _DEFAULT_SIGNALS = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGXFSZ}
+# Directories of which one is covered by mounts that only builds see. Builds see these directories of the machine
+# nowhere else.
 _STAGES = ("/mnt", "/srv", "/media", "/opt")
+# Mount points below these directories are of no use to a build, and can be many.
 _UNNEEDED = ("/sys/", "/snap/", "/var/lib/docker/", "/var/lib/containers/")
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -58,9 +70,9 @@ def main() -> None:
     poll = select.poll()
     poll.register(0, select.POLLIN)
     poll.register(wake_read, select.POLLIN)
-    jobs: dict[int, socket.socket] = {}  # by process id
-    works: dict[int, str] = {}  # the mount point of each one's directory, or ""
-    doomed: dict[int, int] = {}  # killed but not yet reaped: process id by its socket's number
+    jobs: dict[int, socket.socket] = {}  # the socket of each sandbox, by process id
+    works: dict[int, str] = {}  # the mount point of its work directory, by process id
+    doomed: dict[int, int] = {}  # sandboxes that are killed but not yet reaped: process id by its socket's number
     while True:
         for number, _ in poll.poll(50 if doomed else None):
             if number == wake_read:
@@ -131,6 +143,7 @@ def _kill(pid: int) -> None:
 
 
 def _reap(jobs: dict[int, socket.socket], works: dict[int, str], doomed: dict[int, int], poll: select.poll) -> None:
+    """Send the wait statuses of the sandboxes that have ended, and forget them."""
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -185,7 +198,8 @@ def _spawn(request: dict[str, object], fds: list[int]) -> int:
     own = [os.open(f"/proc/self/fd/{filter_}", os.O_RDONLY | os.O_CLOEXEC)]
     try:
         own.append(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
-        # Move the descriptors above 100 first, so that no move overwrites another. execve closes all others.
+        # bubblewrap gets them as 0 to 5: input, output, errors, phases, its arguments, its filter. They are moved above
+        # 100 first, so that no move overwrites another. execve closes all others.
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100) for fd in (own[1], log, log, phases, arguments, own[0])]
         own += high
         if request.get("emulator"):
@@ -250,6 +264,7 @@ def _emulate(request: dict[str, object], interpreter: int) -> None:
 
 
 def _command(request: dict[str, object]) -> list[str]:
+    """Return the words that start bubblewrap, which reads its arguments from descriptor 4."""
     command: list[str] = request["command"]  # type: ignore[assignment]
     return [str(request["bwrap"]), "--args", "4", "--", *command]
 
@@ -281,7 +296,7 @@ def at_terminal(request: dict[str, object], filter_: bytes, options: bytes) -> N
 
 
 def _settle(size: int) -> None:
-    """Set the properties that all sandboxes inherit. size: the maximum bytes of a file."""
+    """Set the properties of this process that all sandboxes inherit. size: the maximum bytes of a file."""
     os.chdir("/")
     os.umask(0o022)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -12,17 +12,18 @@ _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _INODE = 256  # approximate bytes of an empty file
 _LEVELS = 100  # directories to keep open at once while measuring a tree
+_MAX_PROCESSES = 100_000  # a build that has more is over any limit
 
 
 def descendants(pid: int) -> list[int]:
-    """Return a process and all its descendants."""
+    """Return a process and all its descendants, parents before their children."""
     found = [pid]
     for parent in found:
         with contextlib.suppress(OSError):
             for task in os.listdir(f"/proc/{parent}/task"):
                 with open(f"/proc/{parent}/task/{task}/children", encoding="ascii") as file:
                     found += map(int, file.read().split())
-        if len(found) > 100_000:
+        if len(found) > _MAX_PROCESSES:
             break
     return found
 
@@ -30,7 +31,8 @@ def descendants(pid: int) -> list[int]:
 def memory(pids: list[int], limit: int) -> int:
     """Return the bytes that processes have in memory, without file mappings.
 
-    Shared memory is counted exactly, which is slow, only if it decides whether the total exceeds `limit`.
+    The quick count of shared memory counts it once for each process that maps it. The exact count is slow, so it is
+    made only if it decides whether the total exceeds `limit`.
     """
     own = shared = 0
     for pid in pids:
@@ -67,7 +69,7 @@ class HeldBytes(NamedTuple):
 
 
 def held(pids: list[int]) -> HeldBytes:
-    """Measure deleted files that are still open, and the sandbox's /dev/shm."""
+    """Measure deleted files that are still open, and the sandbox's /dev/shm. pids: as `descendants` returns them."""
     in_memory = on_disk = 0
     seen: set[tuple[int, int]] = set()
     for pid in pids:

@@ -1,7 +1,8 @@
 """Write a bill of materials as SPDX 3.0.1 in JSON-LD, with the profiles core, software, simpleLicensing and build.
 
-Source: the SPDX specification 3.0.1, its canonical serialization, and BSI TR-03183-2 v2.1 on the use of its fields. The
-identifier of an element follows from what it describes.
+Source: the SPDX specification 3.0.1, its canonical serialization, and BSI TR-03183-2 v2.1 (below: the guideline) on the
+use of its fields. A document is a list of elements, each with an identifier (an IRI), and of relationships between
+them. The identifier of an element follows from what it describes, so that equal images have equal documents.
 """
 
 from __future__ import annotations
@@ -67,8 +68,9 @@ class _Document:
         self.files = files_of_components(bill)
         self.sources = source_infos(bill)
         self.delivered = {component.ref for component in bill.components if is_in_files(component)}
-        self.expressions = {"": ""}  # the identifiers of their elements
-        self.elements: dict[str, Element] = {}  # all but the document, the collection, and what is of files
+        self.expressions = {"": ""}  # licence expression: the identifier of its element
+        # By identifier: all but the document, the collection, files and relationships, of which there can be very many.
+        self.elements: dict[str, Element] = {}
         self.tool = self._add("Tool", "tool", f"fpack-{bill.tool}", name=f"fpack-{bill.tool}")
         # Whoever packs the image makes the document, with fpack as the tool. Without a name, it is fpack.
         authors = self._agents(bill.subject.supplier)
@@ -139,15 +141,18 @@ class _Document:
 
     # ---- elements
 
-    def _iri(self, kind: str, key: str) -> str:
-        return f"{self.namespace}/{kind}" + (f"/{quote(path_bytes(key), safe='/:@=&')}" if key else "")
+    def _iri(self, folder: str, key: str) -> str:
+        return f"{self.namespace}/{folder}" + (f"/{quote(path_bytes(key), safe='/:@=&')}" if key else "")
 
     def _element(self, kind: str, iri: str) -> Element:
         return {"creationInfo": _CREATION, "spdxId": iri, "type": kind}
 
-    def _add(self, kind: str, room: str, key: str, **fields: Any) -> str:
-        """Add an element with those of `fields` that have a value, and return its identifier."""
-        iri = self._iri(room, key)
+    def _add(self, kind: str, folder: str, key: str, **fields: Any) -> str:
+        """Add an element with those of `fields` that have a value, and return its identifier.
+
+        kind: the type of the element. folder, key: the end of the identifier.
+        """
+        iri = self._iri(folder, key)
         if iri not in self.elements:
             self.elements[iri] = self._element(kind, iri) | {name: item for name, item in fields.items() if item}
         return iri
@@ -156,7 +161,7 @@ class _Document:
         return [self._agent(found) for found in agents(text)]
 
     def _originators(self, component: Component) -> list[str]:
-        """Return the originators. Without an address, it is the page of the project, as the BSI asks."""
+        """Return the originators. Without an address, theirs is the page of the project, as the guideline asks."""
         found = agents(component.originator)
         if not any(agent.address for agent in found):
             found = [agent._replace(address=url(component.homepage)) for agent in found]
@@ -233,7 +238,7 @@ class _Document:
             verifiedUsing=_hashes(component.hashes),
         )
         if component.file:
-            # BSI's guideline reads the name, the digest and the properties of what is delivered from this file.
+            # The guideline asks for an element of the delivered file, with its name, its digest and its properties.
             suffix = component.file[component.file.rfind(".") :]
             is_system = component.kind == "operating-system"  # its file is os-release
             is_archive = component.kind not in ("operating-system", "container")
@@ -244,7 +249,8 @@ class _Document:
                 contentType=_CONTENT_TYPES.get(suffix),
                 externalRef=[_reference(first, locator) for locator in urls],
                 name=clean(component.file),
-                # So the guideline says "unstructured" and "structured".
+                # By these purposes, the guideline tells an unstructured file ("firmware") from a structured one
+                # ("container").
                 software_additionalPurpose=["firmware" if is_system else "container"],
                 software_primaryPurpose="archive" if is_archive else "file",
                 verifiedUsing=_hashes(component.hashes),
@@ -282,7 +288,7 @@ class _Document:
             marks = (("executable", file.executable), ("archive", file.archive), ("container", file.structured))
             purposes = [name for name, is_so in marks if is_so]
             if file.component in self.delivered and not file.structured:
-                purposes = [*(purposes or ["file"]), "firmware"]  # as of an artifact
+                purposes = [*(purposes or ["file"]), "firmware"]  # unstructured, as in `_add_component`
             if purposes:
                 value["software_primaryPurpose"] = purposes[0]
             if purposes[1:]:
@@ -314,6 +320,7 @@ class _Document:
         return value
 
     def _ends(self, link: Link) -> Iterator[str]:
+        """Yield the identifiers that a relationship leads to, those of files last."""
         yield from link.ends
         if link.files:
             for number in self.files.get(link.files, ()):

@@ -1,4 +1,7 @@
-"""Run jobs in worker threads, count the running jobs, and receive their results."""
+"""Run jobs in worker threads, count the running jobs, and receive their results.
+
+A job is one derivation that is being built; its run builds it and registers its outputs.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,10 @@ from fpack.store import threads
 from .job import Job
 from .run import Result
 
-NETWORK_JOBS = 12
-_REGISTERING = 16  # runs that wait for the disk
+NETWORK_JOBS = 12  # at a time
+# Jobs that are built, and that wait for the disk while their outputs are registered. They do not count as running, so
+# that the processors have work meanwhile.
+_REGISTERING = 16
 
 
 class JobWorkers:
@@ -23,6 +28,7 @@ class JobWorkers:
     """
 
     def __init__(self, cores: int) -> None:
+        # The keys say whether the jobs use the network.
         self._limits = {True: NETWORK_JOBS, False: cores}
         self._pools = {
             True: threads.Workers(NETWORK_JOBS + _REGISTERING, "download"),

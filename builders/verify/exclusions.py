@@ -8,7 +8,7 @@ from fpack.builders.manifest.format import CONFIGURED, GENERATED, ExcludedPath, 
 from fpack.builders.payload import exclusions as reasons
 
 from .findings import MANIFEST, Report, show
-from .others import BASE, BUILT, FILES, PACKAGE
+from .other_entries import BASE, BUILT, FILES, PACKAGE
 
 GRAFT = "graft"  # the rule of the link to what replaces a library
 

@@ -38,7 +38,7 @@ from .exclusions import Exclusions
 from .findings import MANIFEST, TRACE, Report, show, unavailable
 from .generated import DIRECTORIES, GeneratedRules
 from .image_check import Labels
-from .others import ATTRIBUTES, BASE, BUILT, FILES, PACKAGE, OtherEntries, OtherEntry
+from .other_entries import ATTRIBUTES, BASE, BUILT, FILES, PACKAGE, OtherEntries, OtherEntry
 from .paths import Paths
 from .script_packages import TracedScripts
 

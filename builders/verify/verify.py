@@ -21,7 +21,7 @@ from .image_archive import ImageArchive, ImageLocation, open_archive
 from .image_check import CheckedImage, Visitor, check
 from .image_index import IndexedImages, read_index
 from .origin import Trace, TracedPackage
-from .others import OtherEntries
+from .other_entries import OtherEntries
 from .rebuild import RebuiltImage
 from .script_packages import TracedScripts
 from .signatures import SignatureCheck, Signatures, Trust

@@ -142,7 +142,7 @@ def _others(part: VerifiedImage, proven: int, verbose: bool) -> list[str]:
     from itertools import islice
 
     from fpack.builders.manifest.format import CONFIGURED
-    from fpack.builders.verify.others import BASE
+    from fpack.builders.verify.other_entries import BASE
 
     others, count = part.others, len(part.others) - proven
     if not count:

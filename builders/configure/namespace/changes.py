@@ -10,13 +10,15 @@ from typing import Any
 from .messages import InvalidRequest
 
 _MAX_DEPTH = 64  # of a tree in the store
-PIECE = 1 << 18
+PIECE = 1 << 18  # bytes that are read at once
 
+# What identifies an entry and its state. Of a file or symlink: mode, uid, gid, inode, size, mtime, ctime.
 Signature = tuple[Any, ...]
+_INODE, _SIZE = 3, 4  # places in the signature of a file
 
 
 def walk(top: int) -> dict[str, Signature]:
-    """Return what identifies each entry below a directory and its state.
+    """Return the signature of each entry below a directory, by its relative path. top: a descriptor of the directory.
 
     A directory's times are left out: they change with its entries. Directories that are too deep for a store are not
     entered.
@@ -61,6 +63,7 @@ def parent_of(top: int, path: str) -> tuple[int, str]:
 
 
 def open_below(top: int, path: str, flags: int = os.O_NONBLOCK) -> int:
+    """Open a path below `top` to read it, without symlinks. A pipe that a script has made does not block."""
     directory, name = parent_of(top, path)
     try:
         return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | flags, dir_fd=directory)
@@ -69,7 +72,11 @@ def open_below(top: int, path: str, flags: int = os.O_NONBLOCK) -> int:
 
 
 class FileHasher:
-    """Hashes of files, of at most `most` bytes together: sparse files and hard links can exceed any disk."""
+    """A hasher of files below `top` that reads at most `most` bytes in all.
+
+    Without the limit, a sparse file of a script could keep it busy for days. Each inode is read once, however many hard
+    links it has.
+    """
 
     def __init__(self, top: int, most: int) -> None:
         self._top = top
@@ -77,7 +84,8 @@ class FileHasher:
         self._known: dict[int, tuple[int, str]] = {}
 
     def file(self, path: str, now: Signature) -> tuple[int, str]:
-        inode, size = now[3], now[4]
+        """Return the size and the SHA-256 of a file. now: its signature. Raise InvalidRequest beyond the limit."""
+        inode, size = now[_INODE], now[_SIZE]
         if inode in self._known:
             return self._known[inode]
         self._left -= size

@@ -15,7 +15,7 @@ from .index import ContentsIndex, FileEntry
 from .needs import HEADER, LIBS, PACKAGE, PROGRAM, BuildNeed, Place, known_package, named_packages, of_compiler, places
 
 _TRANSITIONAL = re.compile(r"\b(?:transitional|dummy) (?:dummy )?package\b|\(transitional|\(dummy", re.IGNORECASE)
-# Of packages that have the same files, those that most others are built with.
+# Packages that other packages are usually built with, of several that have the same files.
 _USUAL = frozenset({
     "libcurl4-openssl-dev", "libssl-dev", "libsdl2-dev", "libncurses-dev", "libpq-dev", "libopenmpi-dev",
     "libblas-dev", "liblapack-dev", "libgl-dev", "libfuse3-dev", "libreadline-dev", "libpulse-dev",
@@ -46,7 +46,7 @@ class FoundPackages(NamedTuple):
     need: BuildNeed
     packages: tuple[str, ...]
     file: str = ""
-    too_old: str = ""  # the version that the release has, if it is less than the least one
+    too_old: str = ""  # the version that the release has, if the need asks for a later one
 
     @property
     def best(self) -> str | None:
@@ -56,8 +56,8 @@ class FoundPackages(NamedTuple):
 class NeedFinder:
     """Finds the packages that meet needs.
 
-    table: the packages of `release`. None: all packages that the index names are taken to exist. The index can be that
-    of a neighbouring release; `release` is the one whose packages are used.
+    index: the index of files, perhaps of another release if `release` has none. release: whose packages are used.
+    table: its packages; None: each package that the index names counts as one of the release.
     """
 
     def __init__(self, index: ContentsIndex, table: PackageTable | None = None, release: str = "") -> None:
@@ -122,7 +122,9 @@ class NeedFinder:
         candidates = new_enough or names
 
         def rank(name: str) -> tuple[object, ...]:
-            # A package that another candidate depends on has the file itself; the other only brings it along.
+            # The lowest goes first: no transitional package, a -dev package, a usual one, a similar name. Of packages
+            # of which one depends on the other, the one that is depended on has the file itself. At last, the highest
+            # version in the name, then the shortest name.
             depended = sum(name in facts[other].depends for other in candidates if other != name)
             depends = sum(other in facts[name].depends for other in candidates if other != name)
             return (
@@ -143,8 +145,9 @@ class NeedFinder:
     def _existing(self, names: Sequence[str]) -> list[str]:
         """Return the packages of the release among those of the index, which may be another release's.
 
-        A package whose name has a version, as libboost1.74-dev, can be one without it, as libboost-dev. Libraries whose
-        binary interface has times of 64 bits have names that end in t64.
+        If the release has none of the names, names without their versions are tried, such as libboost-dev for
+        libboost1.74-dev, and names with t64 at the end, which Debian gave to libraries when it made time_t 64 bits
+        wide.
         """
         found = [name for name in names if self._exists(name)]
         if found or self._table is None:
@@ -188,10 +191,12 @@ def _word(name: str) -> str:
 
 
 def _numbers(name: str) -> list[int]:
+    """Return the numbers in a name, of at most nine digits each, to compare names by their versions."""
     return [int(digits[:9]) for digits in re.findall(r"\d+", name)]
 
 
 def _upstream(version: str) -> str:
+    """Return a Debian version without epoch and revision: 1.2 for 1:1.2-3."""
     return version.rpartition(":")[2].rpartition("-")[0] or version.rpartition(":")[2]
 
 

@@ -1,4 +1,8 @@
-"""Define what a build can need of Debian, such as a header or a pkg-config module, and the files that meet a need."""
+"""Define what a build can need of Debian, such as a header or a pkg-config module, and the files that meet a need.
+
+Most needs are met by whichever package has a file of a certain name, which Debian's index of files tells. The tables
+here are for the exceptions: where the package that a build wants is not the one that has the file, or no file tells.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ SONAME = "shared library"
 PACKAGE = "Debian package"
 KINDS = (SONAME, HEADER, LIBRARY, PC, CMAKE, PROGRAM, PYTHON, PERL, RUBY, TYPELIB, MACRO, PACKAGE)
 
-# The fields of a package to which the packages for each kind belong.
+# The fields of a build in the language (`libs = [...]`, `tools = [...]`) to which found packages are added.
 LIBS, TOOLS = "libs", "tools"
 
 
@@ -33,7 +37,7 @@ class BuildNeed(NamedTuple):
 
     @property
     def field(self) -> str:
-        """The argument of a build that takes its package."""
+        """The field of a build in the language that takes the package: LIBS or TOOLS."""
         is_library = self.kind in (HEADER, LIBRARY, PC, CMAKE, SONAME) or (
             self.kind == PACKAGE and self.name.endswith("-dev")
         )
@@ -44,7 +48,7 @@ class BuildNeed(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A file that meets a need. file: an absolute path, or the end of one. below: a pattern of its directory."""
+    """A file that meets a need. file: an absolute path, or the end of one. below: a pattern of the path's directory."""
 
     file: str
     below: re.Pattern[str] | None = None
@@ -74,7 +78,8 @@ _PROGRAMS: Mapping[str, str] = {
     "python3": "python3", "perl": "perl", "ruby": "ruby", "guile": "guile-3.0", "clang": "clang", "clang++": "clang",
     "llvm-config": "llvm-dev", "node": "nodejs", "go": "golang-go",
 }  # fmt: skip
-# Headers and libraries that lie in directories which only options name, and are found by their packages' own means.
+# Headers and libraries outside of the directories that compilers search, which builds find by other means: an option,
+# or a program of the package such as python3-config. Also those of which one of several packages is usual.
 _HEADERS: Mapping[str, str] = {
     "Python.h": "python3-dev", "ruby.h": "ruby-dev", "jni.h": "default-jdk-headless", "tcl.h": "tcl-dev",
     "tk.h": "tk-dev", "EXTERN.h": "libperl-dev", "perl.h": "libperl-dev", "R.h": "r-base-dev",
@@ -129,13 +134,16 @@ def macro_package(name: str) -> str | None:
 
 
 def known_package(need: BuildNeed) -> str | None:
-    """Return the package of a need that the index of files cannot tell, or which is not the one that has the file."""
+    """Return the package that the tables name for a need, before the index of files is asked; None for most needs."""
     name = need.name.rpartition("/")[2] if need.kind == PROGRAM else need.name
     return _TABLES.get(need.kind, {}).get(name)
 
 
 def named_packages(need: BuildNeed) -> Sequence[str]:
-    """Return the names that the package of a need has by the rules for names in Debian, best first."""
+    """Return names that the package of a need may have by Debian's rules for names, best first.
+
+    Such a package need not exist. For example, the Perl module `Foo::Bar` is in `libfoo-bar-perl`.
+    """
     name = need.name
     if need.kind == MACRO:
         package = macro_package(name)
@@ -160,7 +168,7 @@ def named_packages(need: BuildNeed) -> Sequence[str]:
 
 
 def of_compiler(path: str) -> str | None:
-    """Return the compiler's package if a header is one of its own, which lie where no other compiler looks."""
+    """Return the package of the compiler if `path` lies in the directories of its own headers, as gcc's `stddef.h`."""
     if not _COMPILER.match(path):
         return None
     return "g++" if path.startswith("/usr/include/c++") else "gcc"

@@ -20,11 +20,18 @@ class NoSuchPackage(FpackError):
     absent = True
 
 
+_ROUGH = 200  # names (of about 70,000) that `nearest` compares exactly, after a quick comparison of all
+_LEAST_SIMILAR = 0.6  # a lower ratio of SequenceMatcher is no suggestion
+_SAME_BEGINNING = 0.5  # added to the ratio of a name that begins with the wanted one
+
+
 class MergedIndex:
-    """A universe for the resolver that combines several indexes.
+    """The packages among which the resolver chooses (its universe), from several indexes of one architecture.
 
     It contains the highest version of each package in all suites; of equal versions, the one of the first suite. A
     preferred version that a suite still has, or had in one of the `earlier` indexes, comes before the highest version.
+
+    indexes: the current ones, at least one. prefer: the version to prefer for a name, as the lock pins it.
     """
 
     def __init__(
@@ -76,23 +83,24 @@ class MergedIndex:
 
     def nearest(self, name: str, count: int = 3) -> list[str]:
         """Return the existing names most similar to `name`, for an error's hint."""
+        # First, compare pairs of letters, or the letters of short names, which is quick.
         letters = set(name)
         pairs = {name[i : i + 2] for i in range(len(name) - 1)}
-        rough: list[tuple[int, str]] = []
+        rough: list[tuple[int, str]] = []  # (a lower number is nearer, name)
         for other in {n for index in self._indexes for n in index.names()}:
             common = sum(pair in other for pair in pairs)
             similar = common * 2 >= len(pairs) and len(other) <= 2 * len(name) + 6
             if similar or (abs(len(other) - len(name)) <= 1 and len(letters.symmetric_difference(other)) <= 1):
                 rough.append((len(other) - 3 * common, other))
-        best = sorted(rough)[:200]
+        best = sorted(rough)[:_ROUGH]
         matcher = SequenceMatcher(b=name)
 
         def similarity(other: str) -> float:
             matcher.set_seq1(other)
-            return matcher.ratio() + (0.5 if other.startswith(name) else 0)
+            return matcher.ratio() + (_SAME_BEGINNING if other.startswith(name) else 0)
 
         ranked = sorted((-similarity(other), other) for _, other in best)
-        return [other for score, other in ranked[:count] if score <= -0.6]
+        return [other for score, other in ranked[:count] if score <= -_LEAST_SIMILAR]
 
 
 def hint(universe: MergedIndex, name: str, others: Sequence[str] = ()) -> str:

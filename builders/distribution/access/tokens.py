@@ -2,8 +2,9 @@
 
 https://distribution.github.io/distribution/spec/auth/token/ (GET), and /spec/auth/oauth/ (POST, for identity tokens).
 Credentials go to a token server whose host belongs to the registry's domain (`auth.docker.io` for
-`registry-1.docker.io`). To another one, they go only if the same ones are configured for that host: a registry must not
-get a token that the login of another one pays for.
+`registry-1.docker.io`). They go to any other host only if the user has configured the same credentials for that host,
+because the registry chooses the host. Other credentials of that host are never used: their token would go to the
+registry.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from .credentials import NONE, RegistryCredentials
 if TYPE_CHECKING:
     from fpack.builders.distribution.transport import Settings, Transport
 
-MAX_TOKEN = 64 << 10
+MAX_TOKEN = 64 << 10  # bytes of a server's answer
 LIFETIME = 60.0  # seconds, if the server does not tell
-MARGIN = 10.0
-CLIENT = "fpack"
+MARGIN = 10.0  # seconds before its end in which a token is not used any more: a request takes time
+CLIENT = "fpack"  # OAuth asks for a name of the client
 
 
 class Token(NamedTuple):
-    """A bearer token. until: in seconds of the monotonic clock."""
+    """A bearer token. until: its end, in seconds of the monotonic clock. Its text is not shown in messages."""
 
     text: str
     until: float
@@ -41,12 +42,12 @@ class Token(NamedTuple):
         return "Token()"
 
     def expired(self) -> bool:
-        """Tell whether a new one is needed."""
+        """Tell whether a new token is needed."""
         return time.monotonic() >= self.until
 
 
 class TokenServer:
-    """The token server of a challenge."""
+    """The token server that a challenge of a registry names. transport: of the registry."""
 
     def __init__(self, transport: Transport, challenge: Challenge, settings: Settings) -> None:
         self._transport = transport
@@ -55,7 +56,11 @@ class TokenServer:
         self._settings = settings
 
     def token(self, known: RegistryCredentials, scopes: tuple[str, ...], where: str) -> Token:
-        """Return a token for scopes. Raise Denied if the server refuses, Unavailable if it fails."""
+        """Return a token for scopes, such as `repository:team/app:pull`.
+
+        known: the credentials of the registry. where: for errors. Raise Denied if the server refuses, Unavailable if it
+        fails.
+        """
         from fpack.builders.distribution.transport import retry_after, with_query
 
         try:
@@ -111,6 +116,7 @@ class TokenServer:
         return known
 
     def _refused(self, status: int, phrase: str, data: bytes, where: str, known: RegistryCredentials) -> None:
+        """Raise the error for an answer that has no token."""
         why = answers.reason(status, phrase, data)
         host = self._transport.host
         if status in (400, 401, 403, 404):
@@ -137,7 +143,11 @@ def _parse(data: bytes, where: str) -> Token:
 
 
 def _domain(host: str) -> str:
-    """Return the last two labels of a host's name, or "" for an address or a single label."""
+    """Return the last two labels of a host's name, or "" for an address or a single label.
+
+    For `example.co.uk` that is `co.uk`, which others share. This gives nothing away that the registry, which names the
+    server, could not give away itself.
+    """
     labels = host.lower().rstrip(".").split(".")
     if len(labels) < 2 or ":" in host or labels[-1].isdigit():
         return ""

@@ -1,8 +1,11 @@
 """Reduce a text to its words, and compile the wordings of licences to regular expressions over them.
 
-Two texts have the same words if they differ in white space, case, punctuation at the edges of words, comment markers
-and the spelling of "licence" only, as in SPDX's guidelines for matching. Each expression runs in linear time: it is
-possessive, and a gap of a wording is bounded and ends at the first occurrence of the words that follow it.
+A wording is the text of a licence, or of a reference to one, with marks for the parts that differ between files.
+
+Two texts have the same words if they differ only in white space, case, punctuation at the edges of words, comment
+markers and the spelling of "licence", as in SPDX's guidelines for matching. Each expression runs in linear time, since
+files can be hostile: it never goes back (possessive quantifiers, atomic groups), and a gap of a wording is bounded and
+ends at the first occurrence of the two words that follow it.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import re
 
 GAP = 24  # the most words in a gap of a wording: names of holders, addresses
+_FOLLOWING = 2  # words after a gap by which its end is recognised
 _EDGES = "\"'`´“”‘’„«»(){}[]<>.,;:!?*_=|#$\\/~^%"
 _SPELLINGS = {
     "licence": "license",
@@ -50,15 +54,20 @@ def _words(line: str) -> str:
 def wording(source: str) -> str:
     """Compile a wording to the source of a regular expression.
 
-    A wording has words; `(a|b c|)`, one of some phrases; `{}`, a gap of at most GAP words; `{$}`, a gap of the group
-    `tail` until the end of the paragraph; `{#}`, the group `version`; `~`, the number or letter of an item, or none.
+    The parts of a wording, separated by spaces, are:
+    - a word;
+    - `(a|b c|)`: one of these phrases, which may be empty;
+    - `{}`: a gap of at most GAP words;
+    - `{$}`: a gap until the end of the paragraph, which becomes the group `tail`;
+    - `{#}`: a version, which becomes the group `version`;
+    - `~`: the number or letter of an item of a list, or nothing.
     """
     tokens = _TOKEN.findall(source)
     parts = []
     index = 0
     while index < len(tokens):
         if tokens[index] == "{}":
-            end = index + 3
+            end = index + 1 + _FOLLOWING
             following = "".join(map(_part, tokens[index + 1 : end]))
             parts.append(f"(?>(?:{_WORD}\\n*+){{0,{GAP}}}?{following})")
             index = end
@@ -74,6 +83,7 @@ def spaced(source: str) -> re.Pattern[str]:
 
 
 def _part(token: str) -> str:
+    """Compile one part of a wording."""
     if token == "{$}":
         return f"(?P<tail>(?:{_WORD}){{0,{GAP}}}?(?=\\n|\\Z))\\n*+"
     if token == "{#}":

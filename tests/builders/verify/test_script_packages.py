@@ -13,7 +13,7 @@ from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.verify import script_packages
 from fpack.builders.verify.evidence.archive_signature import Archives
 from fpack.builders.verify.findings import Report
-from fpack.builders.verify.others import OtherEntries, OtherEntry
+from fpack.builders.verify.other_entries import OtherEntries, OtherEntry
 from fpack.store.derivation import Derivation, Output, digest, placeholder
 
 SHA256 = "5" * 64

@@ -1,4 +1,7 @@
-"""Hold the entries of an image that do not come from the signed archive, with the origin that the manifest claims."""
+"""Collect the entries of an image that no signed index covers, with the origin that the manifest claims.
+
+These are entries of builds, of the container's files, of maintainer scripts, of a base, and those that fpack made.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, FILE, GENERATE
 from .findings import show
 from .script_packages import fingerprint
 
-PACKAGE, BUILT, FILES, ATTRIBUTES, BASE = "package", "built", "files", "directory", "base"
-SET_ID = 0o6000
+PACKAGE, BUILT, FILES, ATTRIBUTES, BASE = "package", "built", "files", "directory", "base"  # origins
+SET_ID = 0o6000  # the bits of a mode
 _NOUNS = {FILE: "file", DIRECTORY: "directory", SYMLINK: "symlink"}
 _WORDS = {
     BUILT: "built",
@@ -73,9 +76,9 @@ class OtherEntries:
     """The entries of one image. Each is stored as one bytes object, since there can be very many."""
 
     def __init__(self) -> None:
-        # The key is (is not set-id, is a directory).
+        # By rank: (is not set-id, is a directory), so that sorting puts set-id files first and directories last.
         self._rows: dict[tuple[bool, bool], list[bytes]] = {}
-        self.configured: set[bytes] = set()  # fingerprints of those that maintainer scripts made
+        self.configured: set[bytes] = set()  # fingerprints (see script_packages.py) of what maintainer scripts made
 
     def add(self, other: OtherEntry) -> None:
         """Add an entry."""
@@ -85,7 +88,7 @@ class OtherEntries:
         self._rows.setdefault(rank, []).append(b"%s\0%s" % (other.path, rest.encode()))
 
     def add_configured(self, other: OtherEntry, sha256: bytes = b"", target: bytes = b"") -> None:
-        """Add an entry that a maintainer script made."""
+        """Add an entry that a maintainer script made. sha256, target: of a file's content, of a symlink."""
         self.add(other)
         self.configured.add(fingerprint(*other[:5], sha256, target))
 
