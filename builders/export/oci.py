@@ -7,12 +7,9 @@ index of images, each equal to the image that is built for its platform alone.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
 import os
-import stat
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fpack.builders.oci import spec
@@ -22,7 +19,6 @@ from fpack.builders.payload.parents import parents
 from fpack.builders.streams.output_file import CHUNK, ExportError, StoredFile, copy, errors, replacing
 from fpack.builders.streams.tar_writer import DIRECTORY, END, FILE, TarEntry, header, padding
 from fpack.light_typing import Any, NamedTuple, Protocol, TypeVar, cast
-from fpack.store.files import replace
 from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import write_all
 
@@ -69,10 +65,6 @@ class Sized(Protocol):
 S = TypeVar("S", bound=Sized)
 # Additional files by relative path.
 Extra = Mapping[str, Source]
-_LAYOUT_FILES = ("oci-layout", "index.json")
-_HINT = "name an empty or a new directory"
-_BLOBS = "blobs/sha256"
-_MAX_INDEX = 1 << 20
 
 
 class _Image(NamedTuple):
@@ -233,12 +225,12 @@ def write_tar(bundle: ExportedImage, fd: int, extra: Extra | None = None) -> Non
     buffer = bytearray(CHUNK)
 
     def copy_file(source: Sized) -> None:
-        _copy(cast("StoredFile | StreamedFile", source), fd, buffer)
+        copy_source(cast("StoredFile | StreamedFile", source), fd, buffer)
 
     write_files(fd, sources, copy_file)
 
 
-def _copy(source: StoredFile | StreamedFile, fd: int, buffer: bytearray) -> None:
+def copy_source(source: StoredFile | StreamedFile, fd: int, buffer: bytearray) -> None:
     if isinstance(source, StoredFile):
         copy(source, fd, buffer)
     else:
@@ -268,196 +260,4 @@ def write_files(fd: int, sources: Mapping[str, bytes | S], copy_file: Callable[[
     write_all(fd, pending + END)
 
 
-def export_layout(bundle: ExportedImage, out: Path, extra: Extra | None = None) -> dict[str, Any]:
-    """Write a bundle as an OCI layout directory. Return `Bundle.result`.
-
-    `out` may be missing, empty, or a layout of one image, which is replaced atomically: readers see the old image until
-    `index.json` is replaced. Blobs that both images have are kept, and those of the old image alone are deleted.
-    """
-    sources: dict[str, Source] = {**(extra or {}), **bundle.blobs}
-    with errors(out), contextlib.ExitStack() as stack:
-        layout = _LayoutDirectory(out, stack)
-        try:
-            for name, data in sources.items():
-                if not layout.has(name, data):
-                    layout.write(name, data)
-            layout.write("oci-layout", spec.LAYOUT)
-            layout.write("index.json", bundle.index_json)
-        except BaseException:
-            layout.undo()
-            raise
-        layout.keep({*sources, *_LAYOUT_FILES})
-        layout.sync()
-    return bundle.result(out)
-
-
-def update_layout(out: Path, files: Mapping[str, bytes], gone: Collection[str]) -> None:
-    """Write files into a layout, and delete those of `gone`. Readers see the old files until they are replaced.
-
-    Blobs are written first and `index.json` last, so that every file that a document names is there.
-    """
-    with errors(out), contextlib.ExitStack() as stack:
-        layout = _LayoutDirectory(out, stack)
-        try:
-            for name in sorted(files, key=lambda name: ("/" not in name, name == "index.json", name)):
-                if not layout.has(name, files[name]):
-                    layout.write(name, files[name])
-        except BaseException:
-            layout.undo()
-            raise
-        layout.remove(gone)
-        layout.sync()
-
-
-class _LayoutDirectory:
-    """A writer of an OCI layout that works by directory descriptors and follows no symlink.
-
-    An unpacked archive or a cloned repository can hold a layout with symlinks to any of the user's files.
-    """
-
-    def __init__(self, out: Path, stack: contextlib.ExitStack) -> None:
-        """Open or create the layout. Raise ExportError if `out` cannot become a layout."""
-        self._made: list[tuple[str, int | None]] = []  # created directories: name, descriptor of the parent
-        self._new: list[str] = []
-        name, above = os.fspath(out), None
-        if out.name not in ("", ".."):
-            try:
-                above, name = stack.enter_context(replace.target(out))
-            except replace.OutsideError as error:
-                raise ExportError(error.what, why=error.why, hint=_HINT) from None
-        try:
-            os.mkdir(name, dir_fd=above)
-            self._made.append((name, above))
-        except FileExistsError:
-            pass
-        try:
-            try:
-                self._directories = {"": _open(name, above, stack)}
-            except NotADirectoryError:
-                raise ExportError(f"{out} is not a directory", hint=_HINT) from None
-            if not self._made:
-                self._check(out)
-            self._directories["blobs"] = self._directory(out, "blobs", self._directories[""], stack)
-            self._directories[_BLOBS] = self._directory(out, _BLOBS, self._directories["blobs"], stack)
-            self._before = self._contents()
-        except BaseException:
-            self.undo()
-            raise
-
-    def _check(self, out: Path) -> None:
-        top = self._directories[""]
-        names = os.listdir(top)
-        if not names:
-            return
-        for directory in ("blobs", _BLOBS):
-            if (out / directory).is_symlink():
-                raise _is_link(out / directory)
-        if "oci-layout" not in names:
-            raise ExportError(f"{out} is not empty and not an OCI layout", hint=_HINT)
-        try:
-            entries = json.loads(_read_at(top, "index.json", _MAX_INDEX))["manifests"]
-            images = [entry for entry in entries if not spec.is_attachment(entry)]
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            return
-        if len(images) > 1:
-            why = "fpack replaces only layouts of one image"
-            raise ExportError(f"{out} is an OCI layout of {len(images)} images", why=why, hint=_HINT)
-
-    def _directory(self, out: Path, path: str, above: int, stack: contextlib.ExitStack) -> int:
-        """Open a directory of the layout; create it if it does not exist."""
-        name = path.rpartition("/")[2]
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(name, dir_fd=above)
-            self._made.append((name, above))
-        try:
-            return _open(name, above, stack)
-        except NotADirectoryError:
-            raise _is_link(out / path) from None
-
-    def _contents(self) -> set[str]:
-        """Return the files that an export may replace or delete: blobs, and fpack's files at the top."""
-        top = {n for n in os.listdir(self._directories[""]) if n in _LAYOUT_FILES or n.startswith("fpack-")}
-        return top | {f"{_BLOBS}/{name}" for name in os.listdir(self._directories[_BLOBS])}
-
-    def _at(self, path: str) -> tuple[int, str]:
-        directory, _, name = path.rpartition("/")
-        return self._directories[directory], name
-
-    def has(self, path: str, source: Source) -> bool:
-        """Tell whether a file has the given bytes. Read it, since a layer may have been modified. A blob is named by
-        its digest.
-        """
-        if path not in self._before:
-            return False
-        directory, name = self._at(path)
-        size = len(source) if isinstance(source, bytes) else source.size
-        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        if not stat.S_ISREG(status.st_mode) or status.st_size != size:
-            return False
-        if isinstance(source, bytes):
-            return _read_at(directory, name) == source
-        sha256 = hashlib.sha256()
-        with os.fdopen(_open_at(directory, name), "rb", buffering=0) as mine:
-            while piece := mine.read(CHUNK):
-                sha256.update(piece)
-        return path == f"{_BLOBS}/{sha256.hexdigest()}"
-
-    def write(self, path: str, source: Source) -> None:
-        """Write or replace a file atomically."""
-        directory, name = self._at(path)
-        with replace.replacing_at(directory, name, durable=True, collect=path in _LAYOUT_FILES) as fd:
-            if isinstance(source, bytes):
-                write_all(fd, source)
-            else:
-                _copy(source, fd, bytearray(CHUNK))
-        self._new.append(path)
-
-    def keep(self, paths: set[str]) -> None:
-        """Delete the files that the layout had before and that are not in `paths`."""
-        self.remove(self._before - paths)
-
-    def remove(self, paths: Collection[str]) -> None:
-        """Delete files that an export may delete."""
-        for path in self._before.intersection(paths):
-            directory, name = self._at(path)
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=directory)
-
-    def sync(self) -> None:
-        """Make the new directories durable; the files and their names are already."""
-        for _, above in self._made:
-            if above is not None:
-                os.fsync(above)
-
-    def undo(self) -> None:
-        """Delete the files and directories that this writer created."""
-        for path in self._new:
-            if path not in self._before:
-                directory, name = self._at(path)
-                with contextlib.suppress(OSError):
-                    os.unlink(name, dir_fd=directory)
-        for made, above in reversed(self._made):
-            with contextlib.suppress(OSError):
-                os.rmdir(made, dir_fd=above)
-
-
-def _is_link(path: Path) -> ExportError:
-    return ExportError(f"{path} is a symlink", why="an OCI layout has a directory there", hint=_HINT)
-
-
-def _open(name: str, above: int | None, stack: contextlib.ExitStack) -> int:
-    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
-    stack.callback(os.close, fd)
-    return fd
-
-
-def _open_at(directory: int, name: str) -> int:
-    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
-
-
-def _read_at(directory: int, name: str, most: int = -1) -> bytes:
-    with os.fdopen(_open_at(directory, name), "rb") as file:
-        return file.read(most)
-
-
-__all__ = ["Bundle", "ExportError", "Extra", "Trees", "export_layout", "export_tar", "write_tar"]
+__all__ = ["Bundle", "ExportError", "Extra", "Trees", "export_tar", "write_tar"]

@@ -131,3 +131,8 @@ def is_path(path: bytes) -> bool:
         and path.count(b"/") < MAX_DEPTH
         and not {b"", b".", b".."}.intersection(path.split(b"/"))
     )
+
+
+def in_range(value: Value, most: int) -> bool:
+    """Return whether a value is an integer from 0 to a limit."""
+    return value.__class__ is int and 0 <= value <= most

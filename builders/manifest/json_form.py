@@ -32,7 +32,8 @@ from .format import (
     head_value,
     name_value,
 )
-from .reader import ManifestReader, parse_entry, parse_head
+from .head import parse_head
+from .reader import ManifestReader, parse_entry
 
 _KINDS = {FILE: "file", DIRECTORY: "directory", SYMLINK: "symlink"}
 _LETTERS = {word: letter for letter, word in _KINDS.items()}

@@ -51,9 +51,10 @@ def _rootfs_name(made: PackedImage, codec: str | None) -> str:
 
 def _oci(layout: bool) -> Callable[[PackedImage, Path, str | None], dict[str, Any]]:
     def write(made: PackedImage, out: Path, codec: str | None) -> dict[str, Any]:
-        from fpack.builders.export import oci as export
-
-        export_it = export.export_layout if layout else export.export_tar
+        if layout:
+            from fpack.builders.export.layout_directory import export_layout as export_it
+        else:
+            from fpack.builders.export.oci import export_tar as export_it
         result = export_it(made.bundle, out, manifests.within(made.manifests, other_referrers(made)))
         several = len(made.manifests) > 1
         written = [

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from fpack.builders.export import oci
+from fpack.builders.export import layout_directory, oci
 from fpack.builders.kinds.files import FilesBuilder
 from fpack.builders.kinds.image import ImageBuilder
 from fpack.builders.kinds.layer import LayerBuilder
@@ -221,7 +221,7 @@ class Workshop:
     def layout(self, image: StorePath | Sequence[StorePath], out: Path, **options: Any) -> dict[str, Any]:
         """Export an image, or several as one, as a layout."""
         images = [image] if isinstance(image, StorePath) else image
-        return oci.export_layout(self.bundle(*images), out, **options)
+        return layout_directory.export_layout(self.bundle(*images), out, **options)
 
 
 def read_tar(data: bytes) -> dict[str, tuple[tarfile.TarInfo, bytes]]:

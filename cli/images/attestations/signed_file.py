@@ -55,7 +55,7 @@ class SignedFile(SignedImage):
         gone = self.old - {blob_name(digest) for digest in kept} - blobs.keys()
         if self._path.is_dir():
             self._tag(files, referrers, tags)
-            from fpack.builders.export.oci import update_layout
+            from fpack.builders.export.layout_directory import update_layout
 
             update_layout(self._path, files, gone - files.keys())
         else:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.builders.distribution.protocol import BlobEntry, Repository
-from fpack.builders.export.oci import Source, export_layout, export_tar
+from fpack.builders.export.layout_directory import export_layout
+from fpack.builders.export.oci import Source, export_tar
 from fpack.builders.manifest.file_names import REFERRERS
 from fpack.builders.oci import spec
 from fpack.builders.verify import documents, embedded_manifest

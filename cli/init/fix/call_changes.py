@@ -20,7 +20,8 @@ OLDER_PYTHON = "3.10"
 
 def accept_old_sources(file: ChangedFile, name: str, failed: PhaseFailed) -> bool:
     """Let the compiler accept sources that are older than its rules. Return whether the file was changed."""
-    from fpack.builders.exec.messages import OLD_SOURCES, old_sources
+    from fpack.builders.exec.message_patterns import OLD_SOURCES
+    from fpack.builders.exec.messages import old_sources
 
     variable = old_sources(failed.log)
     before = file.read()

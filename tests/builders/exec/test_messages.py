@@ -19,7 +19,7 @@ from fpack.builders.debian.contents.needs import (
     SONAME,
 )
 from fpack.builders.exec.failed_tests import failed_tests
-from fpack.builders.exec.messages import _KNOWN, find_missing
+from fpack.builders.exec.messages import MESSAGES, find_missing
 
 CORPUS = [
     # gcc, g++, clang, gfortran
@@ -165,7 +165,7 @@ def test_colours_do_not_hide_a_message() -> None:
     assert find_missing("a.c:1:10: \x1b[01;31mfatal error: \x1b[mzlib.h: No such file or directory")[0].name == "zlib.h"
 
 
-@pytest.mark.parametrize("pattern", [pattern for pattern, _ in _KNOWN], ids=lambda pattern: pattern.pattern)
+@pytest.mark.parametrize("pattern", [pattern for pattern, _ in MESSAGES], ids=lambda pattern: pattern.pattern)
 def test_a_pattern_bounds_the_names_that_may_begin_anywhere(pattern: re.Pattern[str]) -> None:
     """A log without lines is one long word: a name without a limit would be read once for each of its letters."""
     assert not re.match(r"\(?(?:\[[^\]]*\]|\\[wS])*(?:\[[^\]]*\]|\\[wS])[*+]", pattern.pattern)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.export import oci
+from fpack.builders.export import layout_directory, oci
 from fpack.builders.oci import spec
 from fpack.builders.streams.output_file import ExportError
 from fpack.store import canonical
@@ -330,7 +330,7 @@ def test_a_record_that_a_project_made_up(
     (place / "image").chmod(0o644)
     (place / "image").write_bytes(canonical.encode(record))
     with pytest.raises(StoreError):
-        oci.export_layout(oci.Bundle([shop.store.tree_at(place)], shop.tree), tmp_path / "a/b/out")
+        layout_directory.export_layout(oci.Bundle([shop.store.tree_at(place)], shop.tree), tmp_path / "a/b/out")
     assert (tmp_path / "victim").read_text() == "precious" and not (tmp_path / "a").exists()
 
 
