@@ -16,8 +16,9 @@ from types import CodeType
 from fpack.lang.abi import FUNCTIONS, NESTED_NAMES, ORIGINAL, OUTER, FunctionInfo
 from fpack.lang.runtime.limits import Exhausted, Limits
 from fpack.lang.runtime.paths import project_root, within
-from fpack.lang.runtime.records.layers import filled, flatten
+from fpack.lang.runtime.records.layers import filled
 from fpack.lang.runtime.records.literals import claimed
+from fpack.lang.runtime.records.parts import flatten
 from fpack.lang.runtime.values import Path as PathValue
 from fpack.lang.runtime.values import Record, Thunk, Value, evaluated, pending, record_with_origin
 from fpack.lang.syntax.source import Source, normal, read_text

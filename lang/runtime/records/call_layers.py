@@ -19,8 +19,9 @@ from fpack.lang.errors import Fault, did_you_mean, quote
 from fpack.light_typing import Any
 
 from ..values import MISSING, OnDemand, Pending, Record, Thunk, Value, evaluated, pending, tentative
-from .layers import Laying, add_layers, changed, flatten
+from .layers import Laying, changed
 from .origins import Fields, Layer, Layers, Part, Spread, is_call, origin_of
+from .parts import add_layers, flatten
 
 Inner = tuple[Callable[[Value], Value] | None, ...]
 

@@ -11,9 +11,10 @@ from fpack.light_typing import Any
 
 from ..operators import fail
 from ..values import OnDemand, Pending, Record, Tentative, Value, pending
-from .layers import add_made, changed, filled, flatten, joined, seen
+from .layers import changed, filled, joined
 from .origins import Assertions, Fields, Layer, Layers, Part, Spread, is_unchanged_call, origin_of  # fmt: skip
 from .package_changes import check_spread
+from .parts import add_made, flatten, seen
 
 # ---- spreads
 
