@@ -1,4 +1,8 @@
-"""Run the command line: find the verb, run it, and render its error. Import only what the verb needs."""
+"""Run the command line: find the verb, run it, and render its error. Import only what the verb needs.
+
+Start-up time is a feature. So four quicker ways are tried before click and the verb's own module: the version,
+completion, a shell or build whose answer is cached (a warm start), and commands that a table of options can read.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from fpack.light_typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import click
 
-COLLECT = (100_000, 20, 50)  # thresholds of the cyclic garbage collector
+COLLECT = (100_000, 20, 50)  # thresholds of Python's cyclic garbage collector
 
 
 EXIT_CODES = """\b
@@ -32,6 +36,7 @@ Exit codes:
 
 
 def _group() -> click.Group:
+    """Return the command of click, which imports a verb's module only when the verb is named."""
     import click
 
     from .groups import LazyGroup, Subcommand
@@ -86,9 +91,9 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        from . import ordinary
+        from . import quick_commands
 
-        code = ordinary.run(argv)
+        code = quick_commands.run(argv)
         return _run_by_click(argv) if code is None else code
     except FpackError as error:
         from fpack.cli.ui.render import note, show_error

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.derivation import Output
 
-_MAX_DIFFERENCES = 20
+_MAX_DIFFERENCES = 20  # entries to name
 _DIFFOSCOPE_SECONDS = 120
 
 
@@ -25,7 +25,10 @@ class NotReproducible(FpackError):
 
 
 def check_rebuilds(workspace: Workspace, output: Output, rounds: int) -> None:
-    """Rebuild an output `rounds` times, each time with another number of cores, directory, time and build user."""
+    """Rebuild an output `rounds` times, each time with another number of cores, directory, time and build user.
+
+    Raise NotReproducible, with the differing files, after the first round that gives another output.
+    """
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.scheduler.rebuild import Rebuilder
     from fpack.cli.ui.progress import reporter
@@ -35,6 +38,7 @@ def check_rebuilds(workspace: Workspace, output: Output, rounds: int) -> None:
     try:
         with Rebuilder(workspace.store, output.derivation, shown, assemble) as builds:
             for number in range(1, rounds + 1):
+                # The first build used all cores of this machine, so no round does.
                 cores = number if number != len(os.sched_getaffinity(0)) else rounds + 1
                 compared = builds.run(_builder(workspace, builds.drv.kind, cores))
                 different = [output for output in compared if not output.same]
@@ -47,6 +51,7 @@ def check_rebuilds(workspace: Workspace, output: Output, rounds: int) -> None:
 
 
 def _builder(workspace: Workspace, kind: str, cores: int) -> Builder:
+    """Return the builder of a kind. Only builds by a script (`exec`) can depend on the number of cores."""
     if kind != "exec":
         return workspace.builders[kind]
     from fpack.builders.kinds.exec import ExecBuilder, ExecOptions

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 
 class Side(NamedTuple):
-    """A side of a comparison. subject, reader: the image and its manifest, or None. lock: the lock, or None."""
+    """A side of a comparison: an image or a lock.
+
+    inventory: what is compared. subject, reader: the image and its manifest, or None. lock: the lock, or None.
+    """
 
     inventory: SideInventory
     subject: Subject | None = None

@@ -1,4 +1,8 @@
-"""Guess how a PHP project is built and run."""
+"""Guess how a PHP project is built and run.
+
+A document root with an index.php becomes an image with PHP's own server, and a project with programs (`bin`) an image
+that runs the first one. All else is a library.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,18 @@ from .guess import LIBRARY, Guess, clean_name, clean_version, few, record, recor
 from .project import Project
 
 PORT = 8000
-# Extensions that Debian's php packages have without a package of their own, or that the library adds.
+_DOCUMENT_ROOTS = ("public", "web", "htdocs", "www")
+# Extensions that need no package of their own: they are in Debian's php packages, or `php` of the standard library adds
+# them.
 _BUILT_IN = {
     "calendar", "core", "ctype", "date", "exif", "ffi", "fileinfo", "filter", "ftp", "gettext", "hash", "iconv", "json",
     "libxml", "mbstring", "opcache", "openssl", "pcntl", "pcre", "pdo", "phar", "posix", "random", "readline",
     "reflection", "session", "shmop", "simplexml", "sockets", "sodium", "spl", "standard", "sysvmsg", "sysvsem",
     "sysvshm", "tokenizer", "xml", "xmlreader", "xmlwriter", "xsl", "dom", "zlib", "zend-opcache",
 }  # fmt: skip
+# Extension: the end of the name of its package, php8.4-NAME, if it has another name.
 _PACKAGES = {"pdo_mysql": "mysql", "mysqli": "mysql", "pdo_pgsql": "pgsql", "pdo_sqlite": "sqlite3", "pdo_odbc": "odbc"}
+# Types of composer.json that are no applications, even with an index.php.
 _LIBRARIES = (
     "library",
     "symfony-bundle",
@@ -56,13 +64,14 @@ def php(project: Project) -> Guess | None:
     if scripts:
         reasons.append(f"composer.json: the scripts {few(scripts)} do not run: scripts = true runs them")
     programs = strings(data.get("bin")) or [str(data["bin"])] if isinstance(data.get("bin"), (str, list)) else []
-    folder = next((f for f in ("public", "web", "htdocs", "www") if project.has(f"{f}/index.php")), None)
+    folder = next((f for f in _DOCUMENT_ROOTS if project.has(f"{f}/index.php")), None)
     folder = "." if folder is None and project.has("index.php") else folder
     entrypoint: list[str] | None = None
     ports: list[int] = []
     if folder is not None and str(data.get("type", "project")) not in _LIBRARIES:
         root = "@/app" if folder == "." else f"@/app/{folder}"
         entrypoint, ports = ["@/bin/php", "-S", f"0.0.0.0:{PORT}", "-t", root], [PORT]
+        # A front controller answers all requests. As the server's router, it would also get those for other files.
         router = project.has(f"{folder}/index.php") if folder != "." else None
         entrypoint += [f"@/app/{router}"] if router and not _static(project, folder) else []
         reasons.append(f"{folder}/index.php: the image serves {folder} by PHP's own server, which suits light use")

@@ -17,11 +17,11 @@ from fpack.store.path import StorePath, clean_name
 if TYPE_CHECKING:
     from fpack.store.store import Store
 
-_MOST = 50_000  # number of files to look at
+_MOST = 50_000  # files to look at, since a project can be a home directory
 
 
 def find_sources(store: Store, paths: Collection[StorePath]) -> dict[str, Path]:
-    """Return the file or directory that has the content of a source, by the digest of its tree."""
+    """Return the file or directory that has the content of each source among `paths`, by the digest of its tree."""
     wanted = _sources(store, paths)
     names = set(wanted.values())
     found: dict[str, Path] = {}
@@ -35,7 +35,10 @@ def find_sources(store: Store, paths: Collection[StorePath]) -> dict[str, Path]:
 
 
 def _sources(store: Store, paths: Collection[StorePath]) -> dict[str, str]:
-    """Return the names of the sources among store paths, by the digests of their trees."""
+    """Return the names of the sources among `paths`, by the digests of their trees.
+
+    Other paths are built again instead.
+    """
     found = {}
     for path in paths:
         for digest in store.database.made_by(path):

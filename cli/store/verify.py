@@ -65,7 +65,7 @@ def checked(store: Store, texts: tuple[str, ...] = ()) -> StoreCheck:
 
 
 def as_data(found: StoreCheck) -> dict[str, object]:
-    """Return a check as JSON data."""
+    """Return a check as JSON data. files: the damaged files of the pool."""
     damaged = [{"path": str(damage.path), "why": damage.why} for damage in found.damaged]
     return {"paths": found.paths, "bytes": found.bytes, "damaged": damaged, "files": list(found.pool)}
 

@@ -12,7 +12,7 @@ from fpack.store.errors import FpackError
 
 from . import variables
 
-FISH, JSON = "fish", "json"
+FISH, JSON = "fish", "json"  # kinds of output that differ from sh, bash and zsh
 
 
 def word(kind: str, text: str) -> str:
@@ -34,7 +34,7 @@ def assignment(kind: str, name: str, value: str) -> str:
 
 
 def exports(kind: str, directory: str, env: Mapping[str, str]) -> str:
-    """Return commands that put `directory` first on PATH and set the permitted variables; or JSON."""
+    """Return commands, or JSON, that put `directory` first on PATH and set the permitted variables of `env`."""
     kept = _kept(env)
     if kind == JSON:
         import json
@@ -48,7 +48,7 @@ def exports(kind: str, directory: str, env: Mapping[str, str]) -> str:
 
 
 def leaving(kind: str, directory: str, env: Mapping[str, str], before: Mapping[str, str]) -> str:
-    """Return a function `_fpack_leave` that restores everything. before: the former environment."""
+    """Return code that defines `_fpack_leave`, which undoes `exports`. before: the former environment."""
     own = word(kind, directory)
     if kind == FISH:
         lines = [f"set -gx PATH (string match -v -- {own} $PATH)"]
@@ -67,7 +67,8 @@ def _export(kind: str, name: str, value: str) -> Iterator[str]:
     if kind == FISH:
         yield f"set -gx {name} {word(kind, value)}"
     else:
-        # A variable that is declared as an integer would evaluate its new value, and run commands in it.
+        # The user's shell may have declared the variable as an integer: then an assignment evaluates the value as
+        # arithmetic, which can run commands in it. `unset` removes the declaration.
         yield f"unset -v {name}"
         yield f"export {name}={word(kind, value)}"
 

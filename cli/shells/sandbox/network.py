@@ -22,7 +22,7 @@ from fpack.store import processes
 NAME_SERVER = "10.0.2.3"  # the address of slirp4netns's name server; pasta is configured to use it, too
 _GET_USERNS = 0xB701  # NS_GET_USERNS
 _TUN = "/dev/net/tun"
-_PDEATHSIG = 1
+_PDEATHSIG = 1  # prctl: send a signal to this process when its parent ends
 _TRIES, _POLL = 1000, 0.01  # attempts to find the network, and the seconds between them
 
 
@@ -31,7 +31,7 @@ class NotAttached(Exception):
 
 
 class Helper(NamedTuple):
-    """A running helper."""
+    """A running pasta or slirp4netns."""
 
     pid: int
 
@@ -44,14 +44,17 @@ class Helper(NamedTuple):
 
 
 def find_helper(outside: int) -> str:
-    """Return the path of a helper that works here, or "". outside: the container's user; 0: the caller."""
+    """Return the path of a helper that works here, or "".
+
+    outside: the uid that the container's user has on this machine, with which the helper runs; 0 if it is the caller's.
+    """
     if not _can_use_tun(outside):
         return ""
     return processes.find("pasta") or processes.find("slirp4netns") or ""
 
 
 def why_none(outside: int) -> str:
-    """Return the reason why `find_helper` finds none."""
+    """Return the reason why `find_helper` finds none. outside: as there."""
     return "neither pasta nor slirp4netns is installed" if _can_use_tun(outside) else f"{_TUN} cannot be used"
 
 
@@ -69,7 +72,10 @@ def resolv_text(host_file: str) -> str:
 
 
 def words_of(helper: str, net: int, user: int, ports: Iterable[int] = ()) -> list[str]:
-    """Return a helper's arguments. net, user: descriptors of the container's namespaces. ports: see `attach`."""
+    """Return a helper's arguments. net, user: descriptors of the container's namespaces. ports: see `attach`.
+
+    No port is forwarded in either direction, except `ports` from the container to the machine (-T).
+    """
     of_net, of_user = f"/proc/self/fd/{net}", f"/proc/self/fd/{user}"
     if os.path.basename(helper) == "pasta":
         forward = ",".join(map(str, ports)) or "none"
@@ -86,7 +92,7 @@ def words_of(helper: str, net: int, user: int, ports: Iterable[int] = ()) -> lis
 def attach(helper: str, command: int, outside: int, ports: Iterable[int] = ()) -> Helper:
     """Start a helper and wait until the network is available. Raise NotAttached, with the helper's reason, on failure.
 
-    command: a process of the container. outside: the container's user, if it is not the caller. ports: TCP ports of the
+    command: a process of the container. outside: as for `find_helper`. ports: TCP ports of the
     machine's 127.0.0.1 that the container reaches at its own 127.0.0.1; only pasta supports that.
     """
     net = os.open(f"/proc/{command}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
@@ -114,7 +120,10 @@ def attach(helper: str, command: int, outside: int, ports: Iterable[int] = ()) -
 
 
 def _become(helper: str, words: list[str], kept: tuple[int, ...], said: int, outside: int, parent: int) -> int:
-    """Become the helper, in a copy of fpack's process. Return only on failure."""
+    """Become the helper, in a copy of fpack's process. Return only on failure.
+
+    kept: descriptors that the helper inherits. said: where its output goes. parent: the process with which it ends.
+    """
     try:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores SIGPIPE, which pasta treats as an error
         for ignored in (signal.SIGINT, signal.SIGQUIT):

@@ -1,6 +1,7 @@
-"""Remember which addresses that projects name their user confirmed: of caches, and of mirrors.
+"""Remember the addresses of caches and mirrors in projects that the user has confirmed.
 
-A project may come from anybody, and whoever answers at an address learns what is fetched, and from where.
+A project may come from anybody. Whoever answers at an address that it names learns what is fetched, and from which
+machine. So fpack contacts it only after the user has confirmed it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ _MAX_FILE = 1 << 20
 
 
 class ConfirmedAddresses:
-    """The confirmed addresses of a kind. what: its name. command: confirms an address."""
+    """The confirmed addresses of a kind.
+
+    what: `cache` or `mirror`. command: the command line that confirms an address.
+    """
 
     def __init__(self, what: str, command: str) -> None:
         self._what = what
@@ -42,7 +46,7 @@ class ConfirmedAddresses:
         return []
 
     def confirm(self, addresses: Iterable[str], confirmed: bool = True) -> None:
-        """Remember that the user confirmed addresses, or forget it."""
+        """Remember that the user has confirmed addresses, or forget it if `confirmed` is false."""
         from fpack.store.files import replace
 
         make_private_directory(state_directory(), "XDG_STATE_HOME", f"your {self._what}s")
@@ -56,7 +60,7 @@ class ConfirmedAddresses:
         replace.write(self._file, json.dumps(list(known)).encode(), mode=0o600)
 
     def among(self, named: Iterable[str], configured: Collection[str]) -> list[str]:
-        """Return those addresses of a project that the user confirmed, and tell of the others.
+        """Return the addresses in `named` that the user has confirmed, and print a note about each other one.
 
         configured: the addresses of the user's own settings, which are left out.
         """
@@ -65,7 +69,7 @@ class ConfirmedAddresses:
         for address in wanted:
             if address not in known:
                 shown = printable(address[:200])
-                command = f"{self._command} {shlex.quote(shown)}"  # who copies it runs nothing else
+                command = f"{self._command} {shlex.quote(shown)}"  # quoted, because users copy the command
                 note(f"the project names the {self._what} {shown}, which you have not confirmed: {command}")
         return [address for address in wanted if address in known]
 

@@ -1,4 +1,4 @@
-"""Test that ordinary command lines are read as click reads them, and without it."""
+"""Test that quick commands are read as click reads them, and without it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
-from fpack.cli import ordinary
+from fpack.cli import quick_commands
 from fpack.cli.verbs import command_of
 from fpack.cli.version import VERSION
 
@@ -38,7 +38,7 @@ UNUSUAL = {
 
 @pytest.mark.parametrize(("verb", "words"), [(verb, words) for verb, lines in LINES.items() for words in lines])
 def test_values_are_those_of_click(verb: str, words: list[str]) -> None:
-    found = ordinary.read([verb, *words])
+    found = quick_commands.read([verb, *words])
     assert found is not None
     command = command_of(verb)
     values = dict(command.make_context(verb, list(words)).params)
@@ -52,18 +52,18 @@ def test_values_are_those_of_click(verb: str, words: list[str]) -> None:
 
 @pytest.mark.parametrize(("verb", "words"), [(verb, words) for verb, lines in UNUSUAL.items() for words in lines])
 def test_click_reads_other_lines(verb: str, words: list[str]) -> None:
-    assert ordinary.read([verb, *words]) is None
+    assert quick_commands.read([verb, *words]) is None
 
 
 @pytest.mark.parametrize("argv", [[], ["evaluate"], ["--offline", "eval", "a"], ["--help"]])
 def test_click_reads_other_verbs(argv: list[str]) -> None:
-    assert ordinary.read(argv) is None
+    assert quick_commands.read(argv) is None
 
 
 @pytest.mark.parametrize("verb", LINES)
 def test_tables_are_complete(verb: str) -> None:
-    """Test that a verb has no option that is missing in its table, which an ordinary line would lack."""
-    found = ordinary.read([verb])
+    """Test that a verb has no option that is missing in its table, which a quick command would lack."""
+    found = quick_commands.read([verb])
     assert found is not None
     assert set(found[1]) == {p.name for p in command_of(verb).params if isinstance(p, click.Option)}
 

@@ -1,7 +1,7 @@
-"""Run ordinary command lines of verbs that are called often, without click: its import takes longer than many of them.
+"""Run commands that are called often without click, whose import takes longer than many of these commands.
 
-A line is ordinary if the table of the verb's options suffices to read it. `run` returns None for all others, such as
-those with an error: click reads them, with the same options, and explains what is wrong.
+Such a command line is read by the table of the verb's options alone. `run` returns None for a line that needs more,
+such as one with an error: click reads it, with the same options, and explains what is wrong.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ def run(argv: Sequence[str]) -> int | None:
 
 
 def read(argv: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Any]] | None:
-    """Return the arguments of an ordinary command line, and the values of all options by field. None: click must."""
+    """Return the arguments of a command line, and the values of all options by field.
+
+    Return None if click must read it.
+    """
     if not argv or argv[0] not in _VERBS:
         return None
     options = _VERBS[argv[0]][0]
