@@ -19,7 +19,7 @@ from .keys import PrivateKey, PublicKey
 
 MEDIA_TYPE = "application/vnd.dsse.envelope.v1+json"
 IN_TOTO = "application/vnd.in-toto+json"
-MAX_ENVELOPE = 64 << 20
+MAX_ENVELOPE = 64 << 20  # bytes
 MAX_SIGNATURES = 32
 _MAX_SIGNATURE = 1 << 10  # of bytes
 _MAX_TYPE = 256

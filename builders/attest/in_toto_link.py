@@ -21,7 +21,7 @@ from fpack.builders.streams import strict_json
 
 from . import canonical_json
 
-MAX_SIZE = 256 << 10
+MAX_SIZE = 256 << 10  # bytes
 MAX_SIGNATURES = 32
 MAX_PRODUCTS = 4096
 MAX_PEM = 1024

@@ -16,7 +16,7 @@ from fpack.builders.streams import strict_json
 
 KEYS = "/api/v1/meta/public-keys"
 OLD_KEYS = "/api/v0/public-keys"
-MAX_LIST = 1 << 20
+MAX_LIST = 1 << 20  # bytes
 MAX_KEYS = 64
 LIMIT = 100  # entries of a list; a package has one for each release
 MAX_ATTESTATIONS = 8  # of one package and server

@@ -19,7 +19,7 @@ from .rebuilders import RebuilderAnswer, RebuilderAnswers
 
 FORMAT = "fpack-rebuilders"
 VERSION = 1
-MAX_SIZE = 256 << 20
+MAX_SIZE = 256 << 20  # bytes
 MAX_DOCUMENTS = 500_000
 MAX_ERROR = 500
 MAX_DOCUMENT = max(in_toto_link.MAX_SIZE, rebuilder_answers.MAX_LIST)

@@ -16,7 +16,7 @@ from . import in_toto_link, rebuilder_answers, rebuilders
 from .rebuilder_policy import Operator
 from .rebuilders import RebuilderAnswer
 
-JOBS = 8
+JOBS = 8  # requests at a time
 SECONDS = 60.0  # for one document, however slowly it arrives
 TIMEOUT = 20.0  # without a byte
 MAX_FAILURES = 3  # of a server, one after the other, before it is asked no more

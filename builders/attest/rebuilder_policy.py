@@ -26,7 +26,7 @@ from fpack.store.errors import FpackError
 
 from .in_toto_link import parse_key
 
-MAX_SIZE = 1 << 20
+MAX_SIZE = 1 << 20  # bytes
 MAX_OPERATORS = 64
 MAX_EACH = 32  # servers, and keys, of one operator
 MAX_TEXT = 500

@@ -13,7 +13,7 @@ from .databases.compiled import text
 from .databases.debian_tracker import ID
 from .model import Finding
 
-MAX_SIZE = 4 << 20
+MAX_SIZE = 4 << 20  # bytes
 _FIELDS = {"id", "reason", "until", "package"}
 
 

@@ -27,7 +27,7 @@ STDLIB = "stdlib"
 
 MAX_PARTS = 1_000  # that an advisory may name
 MAX_FACTS = 20  # of one kind
-_MAX_LINKS = 40
+_MAX_LINKS = 40  # symlinks to follow, as in Linux
 # Control data of packages, in the form of dpkg's database. It has the names of packages, and no code.
 _RECORDS = ("var/lib/dpkg/status.d/", "var/lib/dpkg/info/")
 _DOCUMENTATION = ("usr/share/doc/", "usr/share/man/", "usr/share/lintian/")

@@ -12,18 +12,18 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote
 
-MAX_PROGRAM = 512 << 20
+MAX_PROGRAM = 512 << 20  # bytes
 _MAX_FUNCTIONS = 4_000_000
 _MAX_MODULES = 100_000
-_MAX_CANDIDATES = 64
-_MAX_INFO = 16 << 20
+_MAX_CANDIDATES = 64  # places that look like the table
+_MAX_INFO = 16 << 20  # bytes
 ELF_MAGIC = b"\x7fELF"
 # The magic numbers of function tables: of Go 1.16 and 1.17, of 1.18 and 1.19, and of 1.20 and later.
 _TABLES = {0xFFFFFFFA: 2, 0xFFFFFFF0: 3, 0xFFFFFFF1: 3}
 _TABLE = re.compile(rb"(?:[\xfa\xf0\xf1]\xff\xff\xff|\xff\xff\xff[\xfa\xf0\xf1])\0\0[\1\2\4][\4\x08]")
 _INFO = b"\xff Go buildinf:"
-_INFO_SIZE = 32
-_INLINE = 2
+_INFO_SIZE = 32  # bytes of the header
+_INLINE = 2  # the flag of a header that the texts follow
 _BRACKETS = re.compile(r"\[[^\[\]]*\]")
 _RUNTIME = "runtime.main"
 

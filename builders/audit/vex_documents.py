@@ -12,7 +12,7 @@ from .model import Finding
 from .statements import BadVex, VexStatement
 from .vex_subject import VexSubject, stated
 
-MAX_SIZE = 64 << 20
+MAX_SIZE = 64 << 20  # bytes
 
 
 class VexFormat(NamedTuple):

@@ -34,7 +34,7 @@ from .format.records import PathRecord
 from .format.statements import Realisation, decode_claims
 from .seen import CacheMemory
 
-_WORKERS = 8
+_WORKERS = 8  # indexes that are read at a time
 _FUTURE = 86_400_000  # milliseconds by which a signer's clock may be ahead
 MAX_DECODED = 4 * indexes.MAX_INDEX  # bytes of all indexes together: while they are joined, each is there twice
 MAX_BLOBS = 20_000  # that a manifest lists: registries accept manifests of 4 MiB

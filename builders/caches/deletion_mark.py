@@ -20,7 +20,7 @@ from .format.artifacts import EMPTY, OCI_MANIFEST, artifact, blob_source
 
 PREFIX = "b-gc-"
 LONGEST = 120  # seconds for which the mark of a gc counts that has crashed
-_POLL = 0.5
+_POLL = 0.5  # seconds
 _TAG = re.compile(r"b-gc-([0-9]{13})-[0-9a-f]{16}\Z")
 
 

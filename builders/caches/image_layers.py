@@ -22,7 +22,7 @@ from .format.records import DIGEST, DetachedFile
 
 BLOB = "blob"
 _NAMES = {BLOB, "entries", "entries.json", "layer"}  # of the output of a layer
-_MAX_INFO = 1 << 20
+_MAX_INFO = 1 << 20  # bytes
 _KIND = "image"
 # The codec of a record, by the media type of the layer.
 CODECS = {

@@ -31,8 +31,8 @@ from .image_layers import PathInLayer
 STORE_PREFIX = "fpack/store"
 SMALL = 1 << 20  # bytes of the files of a path that shares a blob
 PACK = 16 << 20  # bytes of files in a shared blob
-MAX_IN_PACK = 1024
-LEVEL = 3
+MAX_IN_PACK = 1024  # paths
+LEVEL = 3  # of zstd
 
 
 class PathContent(NamedTuple):

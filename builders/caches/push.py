@@ -34,7 +34,7 @@ from .format.statements import Realisation, SignedStatement, decode_claims, deri
 from .image_layers import PathInLayer
 from .packs import PathContent, group, record_in_layer, write_pack
 
-_WORKERS = 4
+_WORKERS = 4  # uploads at a time
 _ATTEMPTS = 3
 
 Progress = Callable[[int, int], None]  # bytes of files written, bytes of files in all

@@ -23,7 +23,7 @@ from fpack.store.path import StorePath
 from .format.errors import RolledBack
 
 FIRST_PAUSE, LONGEST_PAUSE = 30, 600  # seconds for which a cache that did not answer is not asked
-_MAX_FILE = 64 << 20
+_MAX_FILE = 64 << 20  # bytes
 
 
 class CacheMemory:

@@ -21,7 +21,7 @@ from .format.artifacts import EMPTY, OCI_MANIFEST, artifact, blob_source
 
 PREFIX = "u-"
 MEDIA_TYPE = "application/vnd.fpack.cache.uses.v1"
-MAX_BLOB = 64 << 20
+MAX_BLOB = 64 << 20  # bytes
 _TAG = re.compile(r"u-([0-9]{6})-([0-9a-f]{1,8})-([0-9a-f]{64})\Z")
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from fpack.store.canonical import Value
 
-SHADOW_GID = 42
+SHADOW_GID = 42  # Debian's
 _MAX_LINES = 10_000
 FILES = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
 

@@ -18,10 +18,10 @@ from fpack.builders.sandbox.bwrap import SandboxError
 from fpack.store import processes
 from fpack.store.locks import FileLock
 
-COUNT = 65536
+COUNT = 65536  # ids of a namespace: uids and gids of Debian have 16 bits
 _LEAST = 65535  # so that nobody, 65534, is mapped
 _BASE, _RANGES = 1_000_000_000, 256
-_WAIT = 0.1
+_WAIT = 0.1  # seconds between attempts
 _HINT = "set `configure = false` to leave the packages unconfigured, or "
 
 Row = tuple[int, int, int]  # first id inside, first id outside, count

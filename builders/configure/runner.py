@@ -25,8 +25,8 @@ from fpack.store import processes
 from .ids import IdMaps, write_maps
 
 _POLL = 0.1  # seconds between checks for cancellation
-_MAX_MESSAGE = 64 << 20
-_MAX_READ = 16 << 20
+_MAX_MESSAGE = 64 << 20  # bytes
+_MAX_READ = 16 << 20  # bytes
 
 GiB = 1 << 30
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from fpack.store.canonical import Value
 
-MAX_SCRIPT = 1 << 18
+MAX_SCRIPT = 1 << 18  # bytes
 MAX_LINE = 1 << 14  # shlex takes time quadratic in the length of a line
 MAX_CALLS = 4096
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
@@ -21,7 +21,7 @@ _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _SEPARATORS = frozenset(";&|()\n")
 _NUMBER = re.compile(r"[0-9]{1,9}\Z")
 _KEYWORDS = {"if", "then", "elif", "else", "do", "while", "until", "!", "{", "exec", "command", "time"}
-_MAX_TURNS = 64
+_MAX_TURNS = 64  # of a loop that is followed
 _MAX_WORD = 4096
 _CALLS = {"update-alternatives", "adduser", "addgroup", "useradd", "groupadd"}
 

@@ -19,7 +19,7 @@ from .control import ControlError, parse_stanza
 from .signatures import ReleaseError, verify
 from .suites import SuiteFile, show_date
 
-MAX_SIZE = 16 << 20
+MAX_SIZE = 16 << 20  # bytes
 FUTURE = DAY  # how far a release's date may be ahead of this machine's clock
 
 # The sections of digests that count, and the number of digits. MD5 and SHA-1 are broken.

@@ -33,8 +33,8 @@ from .signature_v4 import EMPTY, AwsAccess, sign
 from .transport import Body, RegistryAnswer, Transport, retry_after
 
 MAX_PAGE = 8 << 20  # bytes of a list of objects
-MAX_PAGES = 2000
-_EXISTS = 412
+MAX_PAGES = 2000  # of a list of objects
+_EXISTS = 412  # the status of a write that must not replace, if the object exists
 
 
 class BucketRepository:

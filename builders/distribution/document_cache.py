@@ -13,8 +13,8 @@ from pathlib import Path
 
 from fpack.store.files import disk_cache
 
-MAX_DOCUMENT = 32 << 20
-MAX_BYTES = 256 << 20
+MAX_DOCUMENT = 32 << 20  # bytes
+MAX_BYTES = 256 << 20  # bytes
 _KEPT = 0.75  # of MAX_BYTES, after documents were deleted
 
 

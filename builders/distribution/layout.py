@@ -41,7 +41,7 @@ from .layout_index import (
 from .names import check_digest, digest_of, is_digest
 from .protocol import BlobEntry, BlobSource, Corrupt, Denied, ManifestDocument, NotThere, RepositoryError, Unavailable
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 20  # bytes
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC

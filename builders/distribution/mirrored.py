@@ -13,7 +13,7 @@ from .protocol import BlobEntry, BlobSource, Corrupt, ManifestDocument, NotThere
 from .registry_config import ALL, BY_DIGEST, BY_TAG
 
 IN_MEMORY = 4 << 20  # bytes of a blob that are compared without a file
-CHUNK = 1 << 20
+CHUNK = 1 << 20  # bytes
 T = TypeVar("T")
 
 

@@ -18,7 +18,7 @@ from fpack.store.errors import FpackError
 from .names import digest_of
 from .protocol import BlobSource, Corrupt, Repository
 
-WORKERS = 8
+WORKERS = 8  # uploads at a time
 PROBES = 6  # blobs that the repository lacks, after which small ones are sent without asking whether it has them
 SMALL = 1 << 20  # to ask takes as long as to send this much or less
 MAX_MOUNTS = 3

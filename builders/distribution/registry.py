@@ -41,7 +41,7 @@ _MANIFESTS = (
 )
 _ACCEPT = {"Accept": ", ".join(_MANIFESTS)}
 MAX_PAGE = 8 << 20  # bytes of a page of tags
-MAX_PAGES = 2000
+MAX_PAGES = 2000  # of a list of tags
 MAX_LIST = 128 << 20  # bytes of all pages of a list
 PAGE = 1000  # tags to ask for at once
 MAX_RACES = 8  # attempts to update a list that others update too

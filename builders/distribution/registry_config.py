@@ -14,7 +14,7 @@ from fpack.store.files.presence import is_present
 
 from .reference import Reference
 
-MAX_FILE = 1 << 20
+MAX_FILE = 1 << 20  # bytes
 ALL, BY_DIGEST, BY_TAG = "all", "digest-only", "tag-only"
 
 

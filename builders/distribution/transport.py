@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
 RETRIES = 5
 BACKOFF = 0.5  # seconds before the first repetition; it doubles
-MAX_PAUSE = 20.0
+MAX_PAUSE = 20.0  # seconds
 MAX_WAIT = 60.0  # limit of the pause that a server may ask for
 TIMEOUT = 60.0  # seconds without a byte
-CONNECT = 15.0
+CONNECT = 15.0  # seconds
 REDIRECTS = 5
-CHUNK = 1 << 18
+CHUNK = 1 << 18  # bytes
 USER_AGENT = "fpack"
 _LENGTH = re.compile(r"[0-9]{1,18}\Z")
 

@@ -16,7 +16,7 @@ from .protocol import BlobSource, Corrupt, Denied, RepositoryError, Unavailable
 from .transport import RegistryAnswer, Transport, with_query
 from .upload_sessions import UploadSession, UploadSessions
 
-PIECE = 16 << 20
+PIECE = 16 << 20  # bytes
 MAX_PIECE = 256 << 20  # a registry may ask for larger pieces, up to this size
 MAX_MOUNTS = 3
 MAX_STARTS = 20

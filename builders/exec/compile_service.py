@@ -29,9 +29,9 @@ from .compiler_wrapper import ANSWERS, PREFIX, REQUESTS, WRAPPER, script
 
 MOST = 2 << 30  # bytes of all remembered results
 _FORMAT = 1  # of the remembered results; part of their keys
-_MOST_TEXT = 512 << 20
-_MOST_OPTIONS = 1 << 20
-_MOST_MESSAGES = 1 << 20
+_MOST_TEXT = 512 << 20  # bytes
+_MOST_OPTIONS = 1 << 20  # bytes
+_MOST_MESSAGES = 1 << 20  # bytes
 _AT_ONCE = 64  # requests, each with a thread
 _POLL = 100  # ms between looks whether the service was stopped
 _NAME = re.compile(rf"{re.escape(PREFIX)}[0-9]+-[0-9]+")

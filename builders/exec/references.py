@@ -21,7 +21,7 @@ _KEEP = 2 * HASH_CHARS  # bytes of a piece to keep, since a hash (perhaps in UTF
 
 _TABLE = bytes(1 if chr(i) in ALPHABET else 0 for i in range(256))
 _RUN = b"\1" * HASH_CHARS
-_STEP = 8
+_STEP = 8  # every eighth byte is sampled
 _FEW = b"\1" * (HASH_CHARS // _STEP)
 _NEAR = 128  # bytes of the sample between streaks of letters that are near each other
 _DENSE = 4  # number of such streaks after which all of the data is searched

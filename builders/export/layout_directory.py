@@ -21,7 +21,7 @@ from .oci import ExportedImage, Extra, Source, copy_source
 _LAYOUT_FILES = ("oci-layout", "index.json")
 _HINT = "name an empty or a new directory"
 _BLOBS = "blobs/sha256"
-_MAX_INDEX = 1 << 20
+_MAX_INDEX = 1 << 20  # bytes
 
 
 def export_layout(bundle: ExportedImage, out: Path, extra: Extra | None = None) -> dict[str, Any]:

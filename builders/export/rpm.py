@@ -29,7 +29,7 @@ from .system_package import DESCRIPTION, SUMMARY, SystemPackage, own_name, packa
 
 RELEASE = "1"
 _INVALID = re.compile(r"[^A-Za-z0-9._+~]+")
-_LIMIT = 1 << 32
+_LIMIT = 1 << 32  # bytes: sizes in the format have 32 bits
 
 _INT16, _INT32, _STRING, _BIN, _STRINGS, _I18N = 3, 4, 6, 7, 8, 9
 _INT64 = 5

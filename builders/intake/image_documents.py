@@ -16,7 +16,7 @@ from fpack.store.errors import FpackError
 from .expected_trees import ExpectedImage, expect
 from .store_record import ARTIFACT, MAX_SIZE, RecordError, StoreRecord, decode
 
-MAX_CONFIG = 4 << 20
+MAX_CONFIG = 4 << 20  # bytes
 # The limit of the process's data while it decodes a record. A valid one needs three times its size.
 MEMORY = 4 * MAX_SIZE
 

@@ -19,7 +19,7 @@ from fpack.builders.rootfs.view import LinkTree, prepare
 from fpack.store.path import StorePath, parse
 from fpack.store.store import Store
 
-_MAX_ENTRIES = 1 << 30
+_MAX_ENTRIES = 1 << 30  # bytes of the file `entries`
 
 
 class ImageView(NamedTuple):

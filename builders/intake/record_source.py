@@ -21,8 +21,8 @@ from fpack.store.store import Store
 from .store_record import ARTIFACT, MAX_CONTENTS, RecordError, StoredTable, StoreRecord
 
 TITLE = "fpack-store.zst"
-_MAX_TABLE = 256 << 20
-_MAX_MAKERS = 8
+_MAX_TABLE = 256 << 20  # bytes
+_MAX_MAKERS = 8  # derivations that make one payload
 
 
 def attachment(store: Store, image: StorePath) -> Referrer:

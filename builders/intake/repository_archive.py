@@ -36,7 +36,7 @@ MAX_TOP = 4 << 20  # bytes of an image's manifest or index
 MAX_BLOBS = 20_000
 MAX_REFERRERS = 1_000
 MAX_IN_MEMORY = 32 << 20  # of one document
-MAX_ALL_IN_MEMORY = 256 << 20
+MAX_ALL_IN_MEMORY = 256 << 20  # bytes
 _TOP = (
     documents.MANIFEST,
     documents.INDEX,

@@ -42,8 +42,8 @@ VERSION = 3
 DPKG = ("/usr/bin/dpkg", "--force-depends", "--force-confold", "--force-unsafe-io", "--no-triggers")
 PREINST, POSTINST = "preinst", "postinst"
 _DIVERTING = b"dpkg-divert"
-_LAST_LINES = 12
-_TRIGGER_ROUNDS = 8
+_LAST_LINES = 12  # of the log of a failed script
+_TRIGGER_ROUNDS = 8  # triggers can activate triggers
 _DPKG_LINES = ("dpkg: error processing package", "Errors were encountered", " installed ", "Setting up ")
 
 

@@ -37,15 +37,15 @@ VERSION = 4
 
 
 MAX_ENTRIES = 250_000
-MAX_CONTROL = 64 << 20
-MAX_CONTROL_FILE = 1 << 20
+MAX_CONTROL = 64 << 20  # bytes
+MAX_CONTROL_FILE = 1 << 20  # bytes
 MAX_CONTROL_FILES = 64
-MAX_TEXT = 1 << 16
+MAX_TEXT = 1 << 16  # bytes
 MAX_ACCOUNTS = 1 << 16  # of all sysusers.d files
 MAX_DECLARATIONS = 1 << 20  # of all systemd services and tmpfiles.d files
 MAX_WORDS = 64 << 20  # of all names, targets and sonames, because the table is held in memory
-LARGE = 1 << 20
-FLOOR = 64 << 20
+LARGE = 1 << 20  # bytes of a file while which progress is told and a stop is noticed
+FLOOR = 64 << 20  # bytes that any package may have unpacked
 RATIO = 256  # software does not compress better than this
 MAX_INSTALLED = 64 << 20  # KiB
 

@@ -44,7 +44,7 @@ MAX_FACTS = 256 << 20  # bytes of the file
 _STATUS = "var/lib/dpkg/status.d"
 _DOCUMENTATION = "usr/share/doc"
 _OS_RELEASE = ("usr/lib/os-release", "etc/os-release")
-_MAX_TEXT = 16 << 20
+_MAX_TEXT = 16 << 20  # bytes
 _MAX_COPYRIGHT = 8 << 20  # bytes of a copyright file that a bill has
 
 

@@ -36,7 +36,7 @@ VERSION = 1
 # Go's own limits for the files of a module, and for its go.mod.
 MAX_ZIP, MAX_MOD = 500 << 20, 16 << 20
 MAX_FILES = 200_000
-_MAX_ENV = 1 << 16
+_MAX_ENV = 1 << 16  # bytes
 _UPPER = re.compile("[A-Z]")
 
 

@@ -47,8 +47,8 @@ from .oci import layer_derivation
 VERSION = 6
 
 MIN_LAYERS, MAX_LAYERS = 3, 120
-HISTORY_NAMES = 8
-MAX_ACCOUNTS = 1 << 22
+HISTORY_NAMES = 8  # packages that a line of the history names
+MAX_ACCOUNTS = 1 << 22  # bytes of passwd or group
 _OTHER_LAYERS = 8  # layers that an image may have beside those of the slices that are known early
 _SHELLS = ("/usr/bin/bash", "/usr/bin/sh")
 

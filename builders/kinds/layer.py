@@ -34,7 +34,7 @@ VERSION = 4
 
 # Files of the output: the layer's entries in the two forms of a manifest (`manifest.format`, `manifest.json_form`).
 ENTRIES, ENTRIES_JSON = "entries", "entries.json"
-MAX_INFO = 1 << 20
+MAX_INFO = 1 << 20  # bytes
 
 
 class LayerInfo(NamedTuple):

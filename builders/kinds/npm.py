@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 VERSION = 1
 
 
-MAX_SIZE = 2 << 30
+MAX_SIZE = 2 << 30  # bytes
 # Strongest first. Old locks have only sha1, which is not collision-resistant and so is not accepted.
 _ALGORITHMS = ("sha512", "sha384", "sha256")
 

@@ -23,7 +23,7 @@ VERSION = 1
 
 DIRECTORY = f"data{relocation.PREFIX}"  # of an output
 _USR = "usr/"
-_MAX_FILE = 1 << 30
+_MAX_FILE = 1 << 30  # bytes
 # Symlinks that lead there show files of the container.
 _OUTSIDE = ("/etc/", "/var/", "/run/", "/proc/", "/dev/", "/sys/", "/tmp/")
 

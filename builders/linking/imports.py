@@ -17,8 +17,8 @@ from typing import NamedTuple
 from .languages import EXTENSION
 
 MAX_TEXT = 1 << 20  # bytes of a file that are read
-MAX_JAR = 1 << 26
-_MAX_MANIFEST = 1 << 18
+MAX_JAR = 1 << 26  # bytes
+_MAX_MANIFEST = 1 << 18  # bytes
 
 
 class Import(NamedTuple):

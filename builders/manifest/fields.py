@@ -12,7 +12,7 @@ from fpack.store.path import parse
 
 from .format import BYTES, Blob, ManifestError, name_value
 
-MAX_NUMBER = 1 << 53
+MAX_NUMBER = 1 << 53  # JSON readers lose digits of larger ones
 MAX_DATE = 253402300799  # the last second of the year 9999
 MAX_PATH = 4096
 MAX_DEPTH = 100  # of an entry; a tree in the store is 64 deep

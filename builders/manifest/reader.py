@@ -34,8 +34,8 @@ from .format import (
 )
 from .head import parse_head
 
-MAX_SIZE = 64 << 20
-MAX_RECORD = 8 << 20
+MAX_SIZE = 64 << 20  # bytes
+MAX_RECORD = 8 << 20  # bytes
 MAX_ROW = 1 << 14  # bytes of an entry: a path, a target and two digests
 MAX_ID = 0xFFFFFFFE
 

@@ -20,7 +20,7 @@ from .file_names import REFERRERS
 
 EMPTY = "application/vnd.oci.empty.v1+json"
 _NOTHING = b"{}"
-MAX_RECORD = 1 << 20
+MAX_RECORD = 1 << 20  # bytes of the store's record of an image
 # Files of the store path: the artifact's manifest, and a record of its blobs. The name of an artifact follows, if there
 # are several.
 _ARTIFACT, _RECORD = "artifact", "referrer"

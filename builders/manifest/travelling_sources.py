@@ -7,7 +7,7 @@ from fpack.store import canonical
 from fpack.store.files.checked_tree import CheckedTree
 
 FILE = "sources"  # of the output
-MAX_SIZE = 1 << 24
+MAX_SIZE = 1 << 24  # bytes
 
 
 class TravellingSources(NamedTuple):

@@ -35,7 +35,7 @@ from fpack.store.files.sync import FileSystemSync, sync_directory
 
 MAX_MEMBERS = 200_000
 BLOCK = 512
-_CHUNK = 1 << 20
+_CHUNK = 1 << 20  # bytes
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})\Z")
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _DIRECTORIES = ("blobs", "blobs/sha256")

@@ -34,10 +34,10 @@ from .kept_lock import (
     use_tag,
 )
 
-WORKERS = 8
+WORKERS = 8  # transfers at a time
 RECENT = 3  # kept locks of a repository whose tables are read before another one is kept
 ATTEMPTS = 3
-_CHUNK = 1 << 20
+_CHUNK = 1 << 20  # bytes
 
 
 class KeepItem(NamedTuple):

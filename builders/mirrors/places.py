@@ -28,7 +28,7 @@ from .kept_lock import FILE, LOCK_TAG, USE_TAG, KeptFile, identities, read_confi
 
 MISSES = 3  # without a find, after which a place is asked last
 PAUSE = 60.0  # seconds for which a place that failed is left alone; doubled with each failure
-MAX_PAUSE = 3600.0
+MAX_PAUSE = 3600.0  # seconds
 MAX_LOCKS = 500  # of a place, that are searched for a file of unknown size
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from .errors import HttpError, ServerError, Unreachable
 
 PAUSE = 60.0  # seconds; doubled with each failure
-MAX_PAUSE = 3600.0
+MAX_PAUSE = 3600.0  # seconds
 
 
 class HostBackoff:

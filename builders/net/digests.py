@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from mmap import mmap
 
-CHUNK = 1 << 18
+CHUNK = 1 << 18  # bytes
 _TITLES = {"sha256": "SHA-256", "sha512": "SHA-512"}
 
 

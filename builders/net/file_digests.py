@@ -17,9 +17,9 @@ from fpack.store.errors import FpackError
 from .errors import shown
 from .http import Http
 
-MAX_SIZE = 2 << 30
+MAX_SIZE = 2 << 30  # bytes
 MAX_FILES = 20_000
-_WORKERS = 8
+_WORKERS = 8  # downloads at a time
 _SHA1 = re.compile(r"[0-9a-f]{40}\Z")
 
 

@@ -22,9 +22,9 @@ from .manifest import Manifest, manifest_of
 from .model import NodePackage, table, texts
 from .package_lock import digests
 
-MAX_DOCUMENT = 256 << 20
-MAX_ARCHIVE = 2 << 30
-PARALLEL = 8
+MAX_DOCUMENT = 256 << 20  # bytes
+MAX_ARCHIVE = 2 << 30  # bytes
+PARALLEL = 8  # requests at a time
 _SHORT = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8"
 
 

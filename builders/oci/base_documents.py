@@ -16,7 +16,7 @@ from fpack.builders.streams import strict_json
 from . import spec
 from .spec import Descriptor
 
-MAX_DOCUMENT = 4 << 20
+MAX_DOCUMENT = 4 << 20  # bytes
 MAX_LAYERS = 110
 INDEXES = (spec.INDEX, "application/vnd.docker.distribution.manifest.list.v2+json")
 MANIFESTS = (spec.MANIFEST, "application/vnd.docker.distribution.manifest.v2+json")

@@ -26,7 +26,7 @@ _EXECUTABLE, _SHARED = 2, 3
 # Processors that always run the programs of another machine, too.
 _RUNS_TOO = {62: (3,)}
 _PROGRAMS = ("usr/local/sbin/", "usr/local/bin/", "usr/sbin/", "usr/bin/", "usr/games/", "usr/local/games/")
-_SHOWN = 3
+_SHOWN = 3  # programs that a message names
 
 
 class ProgramFile(NamedTuple):

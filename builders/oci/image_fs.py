@@ -18,7 +18,7 @@ from fpack.builders.protocol import BuildError
 
 from .layer_contents import PLAIN, Attributes
 
-MAX_SYMLINKS = 40
+MAX_SYMLINKS = 40  # to follow, as in Linux
 PACKAGE_LABEL, BASE_LABEL = "the package ", "the base's "
 
 

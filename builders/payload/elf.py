@@ -25,10 +25,10 @@ _LOAD, _DYNAMIC, _INTERP, _NOTE = 1, 2, 3, 4
 _GNU_BUILD_ID = 3
 _NEEDED, _STRTAB, _STRSZ, _SONAME, _RPATH, _RUNPATH = 1, 5, 10, 14, 15, 29
 _MAX_SEGMENTS = 256
-_MAX_DYNAMIC = 1 << 18
+_MAX_DYNAMIC = 1 << 18  # bytes
 _MAX_NEEDED = 1024
 _MAX_STRING = 4096
-_MAX_NOTES = 1 << 16
+_MAX_NOTES = 1 << 16  # bytes
 _MAX_FOLDERS = 256
 _TEXT = re.compile(rb"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]*\Z")
 

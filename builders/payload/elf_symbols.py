@@ -16,10 +16,10 @@ from .elf import ELF_MAGIC
 
 _DYNSYM, _VERSYM, _VERDEF, _VERNEED = 11, 0x6FFFFFFF, 0x6FFFFFFD, 0x6FFFFFFE
 _MAX_SECTIONS = 4096
-_MAX_SECTION = 64 << 20
+_MAX_SECTION = 64 << 20  # bytes
 _MAX_RECORDS = 1 << 16
 _HIDDEN = 0x8000
-_WEAK = 2
+_WEAK = 2  # STB_WEAK
 
 
 class DynamicSymbols(NamedTuple):

@@ -21,7 +21,7 @@ _OFFSET = Struct("<i")
 _X86_64, _LOAD, _DYNAMIC, _EXECUTE = 62, 1, 2, 1
 _PLTRELSZ, _STRTAB, _SYMTAB, _RELA, _RELASZ, _STRSZ, _JMPREL = 2, 5, 6, 7, 8, 10, 23
 _MAX_RELOCATIONS = 1 << 16
-MAX_SIZE = 1 << 27
+MAX_SIZE = 1 << 27  # bytes
 _GO = b"\xff Go buildinf:"
 # Functions that take a signal, by the instruction that sets the argument: mov edi, esi or edx.
 _FUNCTIONS = {

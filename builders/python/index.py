@@ -20,8 +20,8 @@ from .pages import MAX_PAGE, links
 from .versions import Version, parse, satisfies, specifier
 from .wheels import IndexFile, WheelTarget, choose, rank, version_of
 
-MAX_FILE = 4 << 30
-PARALLEL = 8
+MAX_FILE = 4 << 30  # bytes
+PARALLEL = 8  # requests at a time
 
 
 class PackageIndexes:

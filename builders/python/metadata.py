@@ -15,7 +15,7 @@ from typing import NamedTuple
 from .package_info import parse_info
 from .project import DEFAULT_BUILD, read_python_project
 
-MAX_METADATA = 8 << 20
+MAX_METADATA = 8 << 20  # bytes
 MAX_MEMBERS = 200_000
 _DESCRIBED = re.compile(r"[^/]+/(?:PKG-INFO|pyproject\.toml|setup\.cfg|setup\.py|[^/]*requirements[^/]*\.txt)\Z")
 _EGG = re.compile(r"(?:[^/]+/){1,3}[^/]+\.egg-info/requires\.txt\Z")

@@ -11,7 +11,7 @@ from fpack.builders.net.origins import is_local
 
 from .wheels import IndexFile
 
-MAX_PAGE = 64 << 20
+MAX_PAGE = 64 << 20  # bytes
 _LINK = re.compile(r"""<a\s[^>]*?href\s*=\s*["']([^"']+)["'][^>]*>""", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""\sdata-([a-z-]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'))?""", re.IGNORECASE)
 _SHA256 = re.compile(r"(?:.*[#&])?sha256=([0-9a-f]{64})")

@@ -18,7 +18,7 @@ from .requirements import requirement
 
 DEFAULT_BUILD = ("setuptools>=40.8.0",)
 DEFAULT_BACKEND = "setuptools.build_meta:__legacy__"
-MAX_SETUP = 1 << 20
+MAX_SETUP = 1 << 20  # bytes
 
 
 class PythonProject(NamedTuple):

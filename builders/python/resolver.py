@@ -18,7 +18,7 @@ from .requirements import Requirement, requirement
 from .versions import Clause, allows_pre, parse, satisfies
 from .wheels import IndexFile
 
-MAX_STEPS = 20_000
+MAX_STEPS = 20_000  # choices of a version
 MAX_PACKAGES = 5000
 
 

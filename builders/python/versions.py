@@ -46,7 +46,7 @@ class Version(NamedTuple):
         return self._replace(local=())
 
 
-_NO_DEV = 1 << 70
+_NO_DEV = 1 << 70  # sorts a release after its development versions
 
 
 class Clause(NamedTuple):

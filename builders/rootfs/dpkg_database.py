@@ -19,7 +19,7 @@ RULE = "dpkg-database"
 PACKAGE = "dpkg"  # roots without it have no database
 ADMIN = "var/lib/dpkg"
 STATUS = f"{ADMIN}/status.d"
-MAX_STANZA = 1 << 20
+MAX_STANZA = 1 << 20  # bytes
 _CONFIGURATION = "etc/"  # dpkg keeps the digests of configuration files elsewhere
 
 

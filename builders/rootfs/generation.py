@@ -28,8 +28,8 @@ from .accounts import Group, User
 from .compose import Composition
 from .generated_files import GeneratedFile
 
-_MAX_CONF = 1 << 16
-_MAX_CERTIFICATES = 1 << 30
+_MAX_CONF = 1 << 16  # bytes
+_MAX_CERTIFICATES = 1 << 30  # bytes
 
 
 class Wanted(NamedTuple):

@@ -14,7 +14,7 @@ _MAGIC = b"glibc-ld.so.cache1.1"
 _HEADER = Struct("<20sIIB3xI12x")
 _ENTRY = Struct("<iIIIQ")
 _LIBC6 = 3
-_LITTLE = 2
+_LITTLE = 2  # the flag for little-endian numbers
 # The flags of glibc's ldconfig.h for a library's ABI, by Debian architecture.
 _FLAGS = {
     "amd64": 0x0300,

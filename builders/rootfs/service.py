@@ -30,7 +30,7 @@ from .programs import programs
 RULE, SCRIPT_RULE, TEMPORARY = "service-directories", "service-start", "tmpfiles"
 INIT = "tini"
 _INITS = ("usr/bin/tini", "usr/bin/tini-static")
-_MAX_TEXT = 1 << 16
+_MAX_TEXT = 1 << 16  # bytes
 _SEARCHED = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")
 # Programs that are made to be process 1.
 _PROCESS_1 = {"tini", "tini-static", "dumb-init", "catatonit", "systemd", "init", "s6-svscan", "runsvdir", "runit"}

@@ -18,7 +18,7 @@ from fpack.store.locks import FileLock
 
 from .bwrap import SandboxError
 
-COUNT = 1000
+COUNT = 1000  # users for builds, one a build
 _BASES = (872_415_232, 64_000)  # where the build users' numbers begin; the first that this machine has
 _NAME = "fpack-users"
 

@@ -14,7 +14,7 @@ import os
 TABLE = "/proc/sys/fs/binfmt_misc"  # the kernel makes this directory, for the mount
 _NEWUSER, _NEWNS = 0x10000000, 0x20000
 _NOSUID, _NODEV, _NOEXEC, _PRIVATE = 2, 4, 8, 1 << 18 | 16384
-_DUMPABLE = 4
+_DUMPABLE = 4  # PR_SET_DUMPABLE
 _libc = ctypes.CDLL(None, use_errno=True)
 
 

@@ -33,7 +33,7 @@ from .spec import ISOLATION, LEFT, STORE, SandboxPaths, Spec, left_running, opti
 _ANSWER = 1.0  # seconds to wait for a reply of the server
 _POLL = 100  # ms between checks of a run
 _WATCH = 0.25  # seconds between measurements of its memory
-_TAIL = 4096
+_TAIL = 4096  # the last bytes of the log, in which reasons of a failure are looked for
 
 
 class LocalExecutor:

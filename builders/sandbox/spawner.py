@@ -33,7 +33,7 @@ import sys
 
 from .small_process import be_killed_first, ipc_memory, receive
 
-MAX_REQUEST = 1 << 16
+MAX_REQUEST = 1 << 16  # bytes
 FDS = 5  # of a request: its socket, the log, the phases, bubblewrap's arguments, the system call filter
 # Numbers of the kernel: flags of mount(2), of namespaces (ioctl_ns(2)), and of prctl(2), from their headers.
 _NEWNS, _PRIVATE, _BIND, _REC = 0x20000, 1 << 18, 4096, 16384

@@ -12,7 +12,7 @@ from .isolation import Isolation, assemble
 STORE = "/fpack/store"
 BUILD = "/build"
 CONTROL = "/run/fpack"  # the directory of a build's scripts in the sandbox
-UID = 1000
+UID = 1000  # of the user of a build, as the build sees it
 PHASE_FD, FILTER_FD = 3, 5
 LEFT = "/left"  # the prefix, in the stream of phases, of the names of processes that a command left running
 ISOLATION = Isolation(UID, UID)

@@ -25,8 +25,8 @@ from .spdx import Licences, clean, components, path_bytes
 
 MEDIA_TYPE = "application/x-tar"
 _SOURCES = ("deb-source", "source")
-_NAME_MAX = 200
-_PIECE = 8 << 10
+_NAME_MAX = 200  # characters of a file's name
+_PIECE = 8 << 10  # bytes
 _PACKAGES = (
     *("package", "version", "architecture", "kind", "source", "source version"),
     *(

@@ -16,7 +16,7 @@ _SPEC = re.compile(r"    ([\w.-]+) \(([\w.]+)(?:-[\w.-]+)?\)\Z")
 _CHECKSUM = re.compile(r"  ([\w.-]+) \(([\w.]+)\) sha256=([0-9a-f]{64})\Z")
 # `# example.org/a v1.0.0`, with `=> ./a` or `=> example.org/b v1.1.0` for one that is replaced.
 _MODULE = re.compile(r"# (\S+)(?: (v\S+))?(?: => (\S+)(?: (v\S+))?)?\Z")
-MAX_SIZE = 16 << 20
+MAX_SIZE = 16 << 20  # bytes
 
 
 class LockedPart(NamedTuple):

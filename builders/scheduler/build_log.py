@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-MAX_BYTES = 256 << 20
-_MAX_LINE = 8192
+MAX_BYTES = 256 << 20  # bytes
+_MAX_LINE = 8192  # bytes
 _FLUSH = 1.0  # seconds between flushes
 
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from .stream import ArchiveError, PieceReader, Section
 
 MAGIC = b"!<arch>\n"
-_HEADER = 60
+_HEADER = 60  # bytes of a member's header
 _END = b"`\n"
 
 

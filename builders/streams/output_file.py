@@ -19,7 +19,7 @@ from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writeback import STEP, Writeback
 from fpack.store.files.writer import write_all
 
-CHUNK = 1 << 20
+CHUNK = 1 << 20  # bytes
 
 
 class ExportError(FpackError):

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 
 from fpack.store.errors import FpackError
 
-READ = 1 << 16
-BLOCK = 1 << 18
+READ = 1 << 16  # bytes
+BLOCK = 1 << 18  # bytes
 XZ_MEMORY = 96 << 20  # xz -9 needs 65 MiB
 ZSTD_WINDOW = 1 << 27  # zstd -22
 

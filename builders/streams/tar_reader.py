@@ -15,7 +15,7 @@ from .stream import ArchiveError, Stream
 BLOCK = 512
 MAX_LONG_NAME = 4096
 MAX_OWNER_NAME = 256
-MAX_PAX = 1 << 16
+MAX_PAX = 1 << 16  # bytes
 MAX_EXTENSIONS = 8
 MAX_NUMBER = (1 << 63) - 1
 

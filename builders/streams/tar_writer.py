@@ -22,7 +22,7 @@ from fpack.store.files.regular_file import open_stored
 MTIME = 315619200
 FILE, DIRECTORY, SYMLINK = "f", "d", "l"
 BLOCK = 512
-BUFFER = 1 << 20
+BUFFER = 1 << 20  # bytes
 END = bytes(2 * BLOCK)
 
 _NAME, _PREFIX, _LINK = 100, 155, 100

@@ -32,7 +32,7 @@ SETTINGS = {
 }
 # The annotations of an index that name an image.
 NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
-MAX_DOCUMENT = 4 << 20
+MAX_DOCUMENT = 4 << 20  # bytes
 MAX_SHOWN = 160
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")

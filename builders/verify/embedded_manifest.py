@@ -20,11 +20,11 @@ from .documents import BadDocument, blob_name, descriptor, shown
 from .findings import BLOB, DOCUMENT, MANIFEST, Report
 from .image_archive import ImageArchive
 
-MAX_LIST = 1 << 20
+MAX_LIST = 1 << 20  # bytes
 MAX_MANIFESTS = 64
 MAX_DOCUMENT = 64 << 20  # of one that is attached
 MAX_MANIFEST_BYTES = 4 * MAX_SIZE  # of all manifests together, decompressed
-CHUNK = 1 << 18
+CHUNK = 1 << 18  # bytes
 _FIELDS = {"mediaType", "digest", "size", "artifactType", "annotations"}
 
 

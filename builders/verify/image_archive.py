@@ -13,7 +13,7 @@ from fpack.builders.manifest.format import DIRECTORY, FILE
 from .findings import ARCHIVE, Report, VerifyError
 from .strict_tar import StrictTar
 
-CHUNK = 1 << 18
+CHUNK = 1 << 18  # bytes
 MAX_MEMBERS = 20_000
 _DIRECTORIES = {"blobs", "blobs/sha256"}
 _PACKED = {b"\x1f\x8b": "gzip -d", b"\x28\xb5\x2f\xfd": "zstd -d", b"\xfd7zXZ": "xz -d", b"BZh": "bzip2 -d"}

@@ -16,7 +16,7 @@ from .image_archive import ImageArchive
 from .layer_check import LayerSummary, Watch, check_layer
 
 MAX_LAYERS = 200
-MAX_LABEL = 3
+MAX_LABEL = 3  # packages in the name of a layer
 # The number of bytes by which all layers together may exceed their declared size before reading stops.
 SLACK = 256 << 20
 

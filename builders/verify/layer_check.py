@@ -15,9 +15,9 @@ from fpack.store.errors import FpackError
 from .findings import ADDED, BLOB, CHANGED, LAYER, MISSING, Report, VerifyError, show
 from .strict_tar import StrictMember, StrictTar
 
-READ = 1 << 18
-MAX_EXTRA = 50_000
-SAMPLE = 5
+READ = 1 << 18  # bytes
+MAX_EXTRA = 50_000  # entries that the manifest does not have, before reading ends
+SAMPLE = 5  # paths of a layer that an error names
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 CODECS = {"": "", "+zstd": "zst", "+gzip": "gz"}
 _NOUNS = {FILE: "a file", DIRECTORY: "a directory", SYMLINK: "a symlink"}

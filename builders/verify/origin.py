@@ -42,7 +42,7 @@ from .other_entries import ATTRIBUTES, BASE, BUILT, FILES, PACKAGE, OtherEntries
 from .paths import Paths
 from .script_packages import TracedScripts
 
-WORKERS = 2
+WORKERS = 2  # packages that are compared at a time
 WAITING = 8  # packages whose entries are held at once
 MAX_NAMED = 5
 

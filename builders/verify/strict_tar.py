@@ -14,7 +14,7 @@ from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK
 from .findings import VerifyError
 
 BLOCK = 512
-MAX_PAX = 1 << 17
+MAX_PAX = 1 << 17  # bytes
 MAX_NOTES = 100
 _ZERO = bytes(BLOCK)
 _OCTAL = re.compile(rb"[0-7]+[\0 ]+\Z")

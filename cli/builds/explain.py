@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fpack.store.files.source import SourceSelection
     from fpack.store.store import Store
 
-_MAX_FILES = 5
+_MAX_FILES = 5  # changed files to name
 
 
 class Explainer:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from fpack.cli import options as shared
 
-_SHOWN = 20
+_SHOWN = 20  # faults to name
 
 
 @click.command(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fpack.builders.verify.evidence.remote import Remote
     from fpack.store.store import Store
 
-MAX_PACKED = 8 << 20
+MAX_PACKED = 8 << 20  # bytes
 MAX_TEXT = 32 << 20  # linux's has 15 MB
 _DIRECTORY = "usr/share/doc"
 

@@ -17,7 +17,7 @@ _HOST = r"(?:localhost|[A-Za-z0-9.-]+[.:][A-Za-z0-9.:-]*)"
 _REFERENCE = re.compile(_HOST + r"/[a-z0-9][a-z0-9._/-]{0,200}(?::[\w.-]{1,128})?\Z")
 _QUOTED = re.compile(r"[\"(]((?:oci://)?[A-Za-z0-9][^\s\"@()]{1,300})(?:@sha256:[0-9a-f]{64})?\"")
 _PATIENCE = 3  # seconds
-_MAX_FILE = 4 << 20
+_MAX_FILE = 4 << 20  # bytes
 _MAX_FILES = 64
 
 

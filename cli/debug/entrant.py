@@ -25,7 +25,7 @@ from fpack.builders.rootfs.relocation import PREFIX
 from . import view
 from .process import ContainerProcess
 
-FAILED = 125
+FAILED = 125  # the status if entering failed, as podman's
 _KEEP_CAPABILITIES, _AMBIENT_RAISE = 8, 2
 _CAPABILITIES = 0x20080522  # _LINUX_CAPABILITY_VERSION_3
 _LAST_CAPABILITY = 63

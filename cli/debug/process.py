@@ -33,7 +33,7 @@ _LIMITS = {
     "Max msgqueue size": resource.RLIMIT_MSGQUEUE, "Max nice priority": resource.RLIMIT_NICE,
     "Max realtime priority": resource.RLIMIT_RTPRIO,
 }  # fmt: skip
-_MOST = 4 << 20
+_MOST = 4 << 20  # processes; bytes of a file of theirs
 
 
 class ContainerError(FpackError):

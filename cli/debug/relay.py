@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 
 from . import survivors
 
-_SIZE = 1 << 16
+_SIZE = 1 << 16  # bytes that are read at once
 _PASSED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 _ENDING = (signal.SIGHUP,)
 

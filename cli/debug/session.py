@@ -17,7 +17,7 @@ from .process import ContainerError
 from .relay import Relay, SessionEnded
 from .view import MAX_ENTRIES
 
-_MAX_ENDS = 4
+_MAX_ENDS = 4  # descriptors of a message
 _END = 2.0  # seconds that a killed container has to end
 
 

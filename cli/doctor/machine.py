@@ -21,7 +21,7 @@ from fpack.store.files import mounts
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 LOW, VERY_LOW = 2_000_000_000, 200_000_000  # bytes of free space
-FEW_INODES = 20_000
+FEW_INODES = 20_000  # fewer free ones are reported
 PODMAN_FILES = 1 << 20  # podman's default limit of open files in containers
 _SYS_RESOURCE = 24  # CAP_SYS_RESOURCE, the capability to raise limits
 _NEW_USER, _NEW_MOUNTS = 0x10000000, 0x00020000

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from fpack.store.files.checked_tree import CheckedTree
     from fpack.store.store import Store
 
-MAX_INDEX = 1 << 30
+MAX_INDEX = 1 << 30  # bytes
 _SMALL = 64  # a shorter file is no program
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from fpack.store.store import Store
 
 PACKAGE, BUILT, FILES = "package", "built", "files"
-MAX_LINKS = 40
+MAX_LINKS = 40  # symlinks to follow, as in Linux
 # The record of a package that scanners read. Its content is the control data of the .deb.
 CONTROL = b"var/lib/dpkg/status.d/"
 _NOUNS = {FILE: "file", DIRECTORY: "directory", SYMLINK: "symlink"}

@@ -14,7 +14,7 @@ JDKS = (21, 25)  # of trixie
 _BUNDLERS = ("spring-boot-maven-plugin", "maven-shade-plugin", "maven-assembly-plugin", "quarkus-maven-plugin")
 _RELEASES = ("maven.compiler.release", "java.version", "maven.compiler.target", "maven.compiler.source")
 _MAIN = ("mainClass", "start-class", "exec.mainClass", "main.class")
-_DEPTH = 5
+_DEPTH = 5  # levels of modules
 # The scripts of Gradle, of a project and of those below it, and what they say of a program.
 _SCRIPT = re.compile(r"(?:[\w.-]+/){0,2}build\.gradle(?:\.kts)?")
 _APPLICATION = re.compile(

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-MAX_FILE = 1 << 20
+MAX_FILE = 1 << 20  # bytes
 MAX_ENTRIES = 2000  # of a directory
-MAX_FILES = 20_000
+MAX_FILES = 20_000  # files of a project to list
 LEVELS = 9  # sources of Java lie deep
 # Files whose text is read; of other files only the name is needed. First those at the top level.
 _TOP = (

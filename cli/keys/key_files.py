@@ -21,7 +21,7 @@ from fpack.store.settings import configuration_file
 PASSPHRASE = "FPACK_KEY_PASSPHRASE"
 PRIVATE, PUBLIC = ".pem", ".pub"
 MAX_KEYS = 64
-_MAX_PASSPHRASE = 1 << 12
+_MAX_PASSPHRASE = 1 << 12  # bytes
 _OTHERS = 0o077  # the bits of a mode that let others use a file
 
 

@@ -7,7 +7,7 @@ import time
 import click
 from fpack.cli import options as shared
 
-FAILED = 1
+FAILED = 1  # the exit status
 
 
 @click.command(

@@ -16,8 +16,8 @@ Edge = tuple[int, int]
 NODE_WIDTH, NODE_HEIGHT = 188, 24
 COLUMN, ROW = 256, 32  # distances of columns and of nodes
 LANE = 8  # the height that an edge takes where it passes a column
-MARGIN = 16
-SWEEPS = 12
+MARGIN = 16  # pixels around the drawing
+SWEEPS = 12  # passes that reduce crossings of edges
 MAX_LANES = 6000  # places where edges pass columns; with more, edges are drawn straight
 
 

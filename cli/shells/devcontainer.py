@@ -13,7 +13,7 @@ from fpack.store.files import replace
 from fpack.store.files.regular_file import read_bytes
 
 PLACE = Path(".devcontainer", "devcontainer.json")
-_MAX_FILE = 1 << 20
+_MAX_FILE = 1 << 20  # bytes
 
 
 def description(name: str, what: str, engine: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _FORMS = "give a store path or the beginning of its hash, a name, a pattern, or a link such as ./result"
 _SHORTEST = 4  # characters of a shortened hash
-_LISTED = 10
+_LISTED = 10  # paths that an error names
 
 
 class UnknownPath(StoreError):

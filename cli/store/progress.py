@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-_SECONDS = 0.1
+_SECONDS = 0.1  # between two lines
 
 
 class ProgressLine:

@@ -17,7 +17,7 @@ from .tree import ImageFiles
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _RESOLV = "/etc/resolv.conf"
-_MAX_RESOLV = 1 << 16
+_MAX_RESOLV = 1 << 16  # bytes
 _INITS = (["/usr/bin/tini", "--"], ["/usr/bin/tini-static", "--"])
 _HOSTS = ("/etc/hosts", "127.0.0.1 localhost fpack\n::1 localhost\n")
 _PORT = re.compile(r"[0-9]{1,5}(/[a-z]+)?\Z")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from fpack.builders.payload.globs import Globs, merged
 
 DROPPED, LEFT_OUT, PACKAGE = "dropped", "left out", "package"
-MOST = 10
+MOST = 10  # findings to report
 _MORE = 3  # further paths of a finding
 # Directories of the kernel, of the machine and of users, in which no package has files that programs look for.
 _RUNTIME = ("dev/", "proc/", "sys/", "tmp/", "run/", "home/", "build/", "fpack/")

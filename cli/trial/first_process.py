@@ -25,7 +25,7 @@ INTERRUPT, STOP = signal.SIGRTMIN + 1, signal.SIGRTMIN + 2
 PASSED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, INTERRUPT, STOP)
 KEYS = (signal.SIGINT, signal.SIGQUIT)  # the terminal sends them to all processes
 NOT_FOUND, NOT_EXECUTABLE, FAILED = 127, 126, 125
-_SHM_SIZE = 1 << 30
+_SHM_SIZE = 1 << 30  # bytes of /dev/shm
 
 
 def become(trial: Trial, users: SandboxUsers, code: bytes, watch: bytes, tell: socket.socket) -> int:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-_SIZE = 1 << 16
+_SIZE = 1 << 16  # bytes that are read at once
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from .tree import ImageFiles, TrialTree
 # An image may have LEAST bytes unpacked, and RATIO times the size of its blobs more, if the disk keeps RESERVE.
 LEAST, RATIO, RESERVE = 1 << 30, 50, 1 << 28
 _MAX_LEFT_OUT = 5  # to name
-_MAX_TIME = 1 << 33
+_MAX_TIME = 1 << 33  # later than any time that file systems hold
 _KERNEL = ("dev", "proc", "sys")  # the sandbox mounts these
 _CODECS = {b"\x1f\x8b": "gz", b"\x28\xb5\x2f\xfd": "zst", b"\xfd7zXZ": "xz", b"BZh": "bz2"}
 _LINK, _FILES = OTHERS[b"1"], (FILE, OTHERS[b"7"])

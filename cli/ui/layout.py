@@ -14,8 +14,8 @@ from typing import NamedTuple
 from .render import colored, paint
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-MIN_WIDTH = 40
-MAX_WIDTH = 120
+MIN_WIDTH = 40  # columns
+MAX_WIDTH = 120  # columns
 
 
 class Page:

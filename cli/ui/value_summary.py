@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 WIDE = 100  # columns of a value on one line
 _SHOWN = 12  # elements and fields
-_DEPTH = 3
+_DEPTH = 3  # levels of a value that are shown
 
 
 def kind(evaluator: Evaluator, value: Any) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fpack.store.errors import FpackError
     from fpack.store.path import StorePath
 
-_SHOWN = 5
+_SHOWN = 5  # outputs to name
 
 
 @click.command(

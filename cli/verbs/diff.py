@@ -11,7 +11,7 @@ from fpack.cli import options as shared
 if TYPE_CHECKING:
     from fpack.cli.comparison.model import Comparison
 
-DIFFERS = 1
+DIFFERS = 1  # the exit status with --exit-code
 
 
 @click.command(

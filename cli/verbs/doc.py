@@ -12,7 +12,7 @@ from fpack.cli import options as shared
 if TYPE_CHECKING:
     from fpack.lang.documentation import Doc, Manual
 
-_WIDTH = 100
+_WIDTH = 100  # columns
 
 
 @click.command(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fpack.store.store import Store
 
 OUTCOMES = ("built", "fetched", "cut-off", "failed")
-_LIMIT = 50
+_LIMIT = 50  # builds
 _INPUTS = 8  # number of inputs that are shown for each build
 _STYLES = {"failed": "red", "cut-off": "dim"}
 

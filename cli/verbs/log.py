@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.derivation import Output
 
-CHUNK = 1 << 16
+CHUNK = 1 << 16  # bytes
 _SHOWN = 8  # names of logs in a message
 
 

@@ -11,7 +11,7 @@ from fpack.cli import options as shared
 if TYPE_CHECKING:
     from fpack.builders.debian.relock import OutdatedPackage
 
-OUTDATED = 1
+OUTDATED = 1  # the exit status with --exit-code
 # What a lock does not pin, so that nothing is said of it.
 SCOPE = "Files of `fetch`, and packages of npm, PyPI and Go, are locked by the project itself and are not looked at"
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fpack.cli.images.subject import Subject
     from fpack.cli.ui.layout import Page
 
-BAR = 16
+BAR = 16  # columns
 
 
 @click.command(

@@ -14,7 +14,7 @@ from fpack.cli.errors import UsageError
 from fpack.store import processes
 from fpack.store.processes import Completed
 
-SECONDS = 60.0
+SECONDS = 60.0  # until git must have answered
 SOURCE, REVISION = "org.opencontainers.image.source", "org.opencontainers.image.revision"
 MAX_URL = 1000
 _DIGEST = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")

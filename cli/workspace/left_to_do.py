@@ -9,7 +9,7 @@ from fpack.store.errors import FpackError
 
 from .target import Target
 
-_MAX = 1 << 20
+_MAX = 1 << 20  # bytes of the file
 _TODO = re.compile(r"^[ \t]*#[ \t]*to do:[ \t]*(.+?)[ \t]*$", re.IGNORECASE)
 
 

@@ -22,7 +22,7 @@ MAX_BYTES = 2 << 30  # of all rows
 MAX_PROBLEMS = 10  # described; the others are counted
 MAX_TEXT = 300  # characters of a description
 _SIZES = struct.Struct(">II")  # of the header, and the number of keys
-_DIGEST = 16
+_DIGEST = 16  # bytes of a name's digest
 _POSITION = struct.Struct(">QI")
 _ENTRY = _DIGEST + _POSITION.size
 

@@ -23,7 +23,7 @@ from .records import PathRecord, decode_record
 from .statements import SignedStatement, check_statement
 
 FORMATS = (1, 2)  # 2 adds `derivations`, and is written only if there are some
-LEVEL = 9
+LEVEL = 9  # of zstd
 MAX_BLOB = 64 << 20  # bytes of a compressed index
 MAX_INDEX = 128 << 20  # bytes of an index
 MAX_PATHS = 400_000  # of an index

@@ -19,7 +19,7 @@ ZSTD = "zstd"
 # The codecs of whole layers of images, which may have other paths as well, and the compression of each.
 LAYERS = {"layer": "", "layer+gzip": "gz", "layer+zstd": "zst"}
 CODECS = (ZSTD, *LAYERS)
-DIGEST = 32
+DIGEST = 32  # bytes
 MAX_REFERENCES = 10_000
 MAX_FILES = 16
 MAX_SIZE = (1 << 62) - 1

@@ -21,9 +21,9 @@ from .errors import BadIndex, CacheError
 
 _DOMAIN = b"fpack cache realisations 1\0"
 FORMAT = "fpack cache realisations 1"
-_ID = 21
+_ID = 21  # bytes of the key of a realisation: a letter for its kind, and a digest
 _MAX_KEY, _MAX_SIGNATURE = 1 << 10, 1 << 8
-MAX_PAYLOAD = 64 << 20
+MAX_PAYLOAD = 64 << 20  # bytes
 _MAX_REALISATIONS = 1 << 20
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .kept_paths import KeptPaths, merged
 from .table import FileTable
 
-LIMIT = 200
+LIMIT = 200  # files that a search returns
 
 
 class FileEntry(NamedTuple):

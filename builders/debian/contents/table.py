@@ -14,7 +14,7 @@ from functools import lru_cache
 FORMAT = 1
 BLOCK = 1 << 16  # bytes of a block before compression, but for its last row
 _MAX_BLOCK = 4 << 20  # one row has at most a path, and a thousand names of packages
-_LEVEL = 9
+_LEVEL = 9  # of zstd
 _BLOCKS = 64  # decompressed blocks that are kept
 _ENTRY = struct.Struct(">QH")  # of the table: where the block ends, and the length of its first row's key
 _COUNT = struct.Struct(">IQ")  # after the table: the number of blocks, and where the table begins

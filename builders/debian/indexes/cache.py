@@ -19,8 +19,8 @@ from ..suites import IndexPin
 from .table import FORMAT, IndexUnusable
 
 UNUSED = 90 * DAY
-_HEAD = 4096
-_MAX_RELEASE = 1 << 20
+_HEAD = 4096  # bytes of a release in which its fields stand
+_MAX_RELEASE = 1 << 20  # bytes
 _SUITE = re.compile(rb"^Suite:[ \t]*(\S+)", re.MULTILINE)
 _CODENAME = re.compile(rb"^Codename:[ \t]*(\S+)", re.MULTILINE)
 _DATE = re.compile(rb"^Date:[ \t]*(.+)", re.MULTILINE)

@@ -21,8 +21,8 @@ from ..suites import IndexPin, Suite
 from .cache import IndexCache
 from .table import IndexUnusable
 
-CHUNK = 1 << 18
-XZ_MEMORY = 128 << 20
+CHUNK = 1 << 18  # bytes
+XZ_MEMORY = 128 << 20  # bytes
 MAX_SIZE = 2 << 30  # of an unpacked index; trixie's packages have 57 MB, its files 593 MB
 
 

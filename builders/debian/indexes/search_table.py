@@ -20,8 +20,8 @@ from .table import packages_of
 
 FORMAT = 2
 HEADER = b"fpack-catalog 2 %d\n"
-MAX_DESCRIPTION = 300
-_DIGEST = 32
+MAX_DESCRIPTION = 300  # characters
+_DIGEST = 32  # bytes
 _FIELDS = (b"\nVersion:", b"\nSection:", b"\nDescription:")
 
 

@@ -32,7 +32,7 @@ _PROVIDES = re.compile(rb"\nProvides:([^\n]*+(?:\n[ \t][^\n]*+)*+)")
 _FIRST = re.compile(rb"Package:[ \t]*([A-Za-z0-9][A-Za-z0-9+.\-]*)[ \t]*(?=\n|\Z)")
 _PACKAGE = re.compile(rb"\nPackage:[ \t]*([A-Za-z0-9][A-Za-z0-9+.\-]*)[ \t]*(?=\n)")
 _SIZES = struct.Struct(">QQQ")  # of the table with its header, the digests of the text, the digests of the table
-_DIGEST = 32
+_DIGEST = 32  # bytes
 
 
 class IndexUnusable(FpackError):

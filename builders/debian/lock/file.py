@@ -14,7 +14,7 @@ from fpack.store.files.regular_file import read_bytes
 from .records import Lock, LockChanged, LockCorrupt, LockError
 from .text import HINT, format_lock, parse_lock
 
-MAX_SIZE = 64 << 20
+MAX_SIZE = 64 << 20  # bytes
 
 
 class LockFile:

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 from fpack.store import processes
 from fpack.store.errors import FpackError, one_line
 
-MAX_FILE = 4 << 20
-MAX_SECRET = 64 << 10
-HELPER_SECONDS = 60.0
+MAX_FILE = 4 << 20  # bytes
+MAX_SECRET = 64 << 10  # bytes
+HELPER_SECONDS = 60.0  # until the helper must have answered
 _HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _TOKEN_USER = "<token>"  # a helper's name for an identity token
 # Docker Hub has several names. Its credentials have the first.

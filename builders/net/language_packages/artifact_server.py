@@ -24,16 +24,16 @@ from fpack.store import threads
 FORMAT = 1
 RECORDED = "/-/recorded"  # the path of the lock
 MAX_FILES = 20_000
-MAX_FILE = 2 << 30
-MAX_INDEX = 4 << 20
+MAX_FILE = 2 << 30  # bytes
+MAX_INDEX = 4 << 20  # bytes
 MAX_PATH = 1024
 INDEX = "maven-metadata.xml"
-_WORKERS = 8
-_LINE = 8192
-_SECONDS = 120.0
+_WORKERS = 8  # requests at a time
+_LINE = 8192  # bytes of a line of a request
+_SECONDS = 120.0  # without a byte
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~@!-]*\Z")
 _CHECKSUMS = {".md5": "md5", ".sha1": "sha1", ".sha256": "sha256", ".sha512": "sha512"}
-_CHUNK = 1 << 20
+_CHUNK = 1 << 20  # bytes
 
 
 class ServedFile(NamedTuple):

@@ -21,8 +21,8 @@ from fpack.builders.net.origins import is_local
 SCHEME = "cargo:"
 CRATES_IO = "registry+https://github.com/rust-lang/crates.io-index"
 CRATES_IO_INDEX = "sparse+https://index.crates.io/"
-MAX_CONFIG = 1 << 16
-_REPLACEMENTS = 10
+MAX_CONFIG = 1 << 16  # bytes
+_REPLACEMENTS = 10  # of one registry by another
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}\Z")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+-]{0,127}\Z")
 _MARKERS = ("{crate}", "{version}", "{prefix}", "{lowerprefix}", "{sha256-checksum}")

@@ -14,7 +14,7 @@ from fpack.builders.net.errors import BadUrl
 
 SCHEME = "maven:"
 CENTRAL = "https://repo.maven.apache.org/maven2"
-MAX_SETTINGS = 1 << 20
+MAX_SETTINGS = 1 << 20  # bytes
 _VARIABLE = re.compile(r"\$\{env\.(\w+)\}|\$\{user\.home\}")
 
 

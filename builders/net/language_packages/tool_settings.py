@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from fpack.builders.net.origins import is_local
 from fpack.store import processes
 
-SECONDS = 30
+SECONDS = 30  # until the tool must have answered
 _MENTIONED = re.compile(r"\$\{(\w+)\??\}")
 _SETTING = re.compile(r"^(?P<name>[^=\s]+)='(?P<value>.*)'$")
 _DEFAULT = re.compile(r"--index-url <url>.*?\(default\s+(\S+?)\)")

@@ -14,7 +14,7 @@ from urllib.parse import SplitResult
 from .netrc_file import LOOPBACK
 
 DIRECTORY = "/etc/apt"
-MAX_FILE = 1 << 20
+MAX_FILE = 1 << 20  # bytes
 PORTS = {"https": 443, "http": 80}
 
 

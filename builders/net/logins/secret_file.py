@@ -20,8 +20,8 @@ from fpack.store.settings import configuration_file
 from .netrc_file import LOOPBACK
 
 FILE = "FPACK_SECRETS"
-MAX_FILE = 1 << 20
-MAX_VALUE = 16 << 10
+MAX_FILE = 1 << 20  # bytes
+MAX_VALUE = 16 << 10  # bytes
 PORTS = {"https": 443, "http": 80}
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?\Z")
 _FIELDS = {"hosts", "value", "env", "file"}

@@ -14,7 +14,7 @@ from fpack.builders.streams.tar_reader import FILE, TarReader
 from .survey import MAX_READ
 
 MAX_FILES = 200_000
-MAX_UNPACKED = 4 << 30
+MAX_UNPACKED = 4 << 30  # bytes
 
 Member = tuple[str, bytes]  # a name, and the first MAX_READ + 1 bytes of the content
 ERRORS = (ArchiveError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)

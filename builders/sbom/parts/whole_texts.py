@@ -25,7 +25,7 @@ _APACHE_TITLE = frozenset(
 )
 _APPENDIX = "cdf7866cbd6475aa48a32e3921ecea49"  # without the line for the owner
 _MPL = FullText("MPL-2.0", "mozilla public license", 2344, 0x322A8A6BA66117F, "843558d1b748ffe32c56d3f90d3b4a7c")
-_MAX_WORDS = 4000
+_MAX_WORDS = 4000  # more than the longest of the texts has
 
 
 def whole_text(text: str) -> str:

@@ -19,7 +19,7 @@ from fpack.builders.verify.layer_check import CODECS, LAYER_TYPE, LayerSummary
 from fpack.builders.verify.strict_tar import OTHERS, StrictMember, StrictTar
 from fpack.store.errors import FpackError
 
-READ = 1 << 18
+READ = 1 << 18  # bytes
 _DEVICES = (OTHERS[b"3"], OTHERS[b"4"])
 _LINK, _CONTIGUOUS = OTHERS[b"1"], OTHERS[b"7"]
 

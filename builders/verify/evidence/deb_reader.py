@@ -13,8 +13,8 @@ from fpack.builders.manifest.format import DIRECTORY, FILE, SCRIPTS, SYMLINK
 from fpack.builders.streams.stream import Section, blocks
 from fpack.builders.verify.findings import VerifyError
 
-CHUNK = 1 << 18
-MAX_CONTROL = 1 << 20
+CHUNK = 1 << 18  # bytes
+MAX_CONTROL = 1 << 20  # bytes
 _WANTED = {"control", *SCRIPTS}
 _CODECS = {"": "", ".gz": "gz", ".xz": "xz", ".bz2": "bz2", ".zst": "zst"}
 

@@ -24,7 +24,7 @@ from fpack.builders.net.http import Http
 from fpack.builders.verify.findings import VerifyError
 from fpack.store.errors import FpackError
 
-MAX_DEB = 4 << 30
+MAX_DEB = 4 << 30  # bytes
 _DEB = re.compile(r"pool/[A-Za-z0-9+.~%:_/-]+\.deb\Z")
 _INDEX = re.compile(r"[a-z0-9-]+/binary-[a-z0-9-]+/Packages\.(?:xz|gz)\Z")
 _SUITE = re.compile(r"[a-z0-9][a-z0-9-]*\Z")

@@ -15,7 +15,7 @@ from fpack.builders.attest.slsa import Commit
 from fpack.cli.workspace import git
 from fpack.store.files.source import SourceIgnores
 
-_MAX_FILE = 1 << 28
+_MAX_FILE = 1 << 28  # bytes
 _LINK, _EXECUTABLE = "120000", "100755"
 
 Listing = dict[bytes, tuple[str, str]]  # mode and digest of each file, by its path in the repository

@@ -16,7 +16,7 @@ from fpack.builders.verify import documents, embedded_manifest
 from fpack.builders.verify.documents import BadDocument, blob_name, descriptor
 from fpack.builders.verify.image_archive import ImageArchive
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 20  # bytes
 
 
 class SignedImage(ABC):

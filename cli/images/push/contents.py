@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # An unchanged push takes hardly longer than its imports: functions import what they alone use.
 CHUNK = 1 << 20
-MAX_REFERRER = 4 << 20
+MAX_REFERRER = 4 << 20  # bytes
 _EMPTY = b"{}"  # the configuration of a document about an image
 
 

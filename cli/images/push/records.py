@@ -19,7 +19,7 @@ from fpack.cli.paths import cache_directory
 from fpack.store.files import replace
 
 FORMAT = 1
-MAX_FILE = 4 << 20
+MAX_FILE = 4 << 20  # bytes
 MAX_REPOSITORIES = 64
 MAX_BLOBS = 500  # of a repository, the newest
 MAX_TAGS = 50

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.path import StorePath
 
-MAX_ROUNDS = 25
+MAX_ROUNDS = 25  # builds, each with what the former one lacked
 
 
 class Fixer:

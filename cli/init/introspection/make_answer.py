@@ -12,8 +12,8 @@ from .targets import BuildTargets
 _INSTALLERS = frozenset({"install", "ginstall", "install-sh", "cp", "ln", "mv"})
 # Options of these programs that take a word.
 _WITH_WORD = frozenset({"-m", "-o", "-g", "-S", "--mode", "--owner", "--group", "--suffix", "--backup"})
-_LINES = 200_000
-_WORDS = 4000
+_LINES = 200_000  # of the answer
+_WORDS = 4000  # of a line
 _LOOP = re.compile(r"^for\s+(\w+)\s+in\s+(.*?)\s*;\s*do\s+(.*)\Z", re.DOTALL)
 # automake's rules: the list of what is installed, and the variable of the directory.
 _AUTOMAKE = re.compile(r"""list='([^'\n]*)';\s*test -n "([^"\n]*)" \|\| list=""")

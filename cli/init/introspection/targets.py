@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 MAX_ANSWER = 32 << 20  # bytes of a file
 MAX_FILES = 5000
 MAX_TARGETS = 2000
-_SHOWN = 6
+_SHOWN = 6  # files that a reason names
 
 
 class BuildTargets(NamedTuple):

@@ -28,7 +28,7 @@ _VARIABLE = re.compile(
     re.MULTILINE,
 )
 _FAILS = re.compile(r"AC_MSG_(?:ERROR|FAILURE)|\bexit\s+1")
-_MAX_CALLS = 5000
+_MAX_CALLS = 5000  # of macros in one file
 # Libraries that other systems have apart from the C library, and those that come with the compiler.
 _NO_LIBRARIES = frozenset({
     "m", "dl", "rt", "pthread", "util", "c", "socket", "nsl", "resolv", "bsd", "crypt", "posix", "posix4", "inet",

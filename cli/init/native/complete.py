@@ -35,7 +35,7 @@ _BOOTSTRAP = ("autoconf", "automake", "libtool", "pkgconf")
 _NOT_MAIN = re.compile(
     r"(?:^|[-_])(?:tests?|check|bench(?:mark)?s?|examples?|demos?|samples?|fuzz\w*)(?:$|[-_])", re.IGNORECASE
 )
-_SHOWN = 8
+_SHOWN = 8  # things that a message names
 
 
 def complete(guess: Guess, directory: Path, options: SharedOptions, release: str) -> Guess:

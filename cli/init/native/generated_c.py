@@ -6,8 +6,8 @@ import os
 import re
 from pathlib import Path
 
-_MOST = 200
-_ENTRIES = 20_000
+_MOST = 200  # lines to write
+_ENTRIES = 20_000  # files to look at
 _SKIPPED = re.compile(r"\.|node_modules\Z|build\Z|dist\Z")
 _NAME = re.compile(r"[\w][\w./+-]*")
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-MAX_FILE = 1 << 20
-MAX_TOTAL = 24 << 20
+MAX_FILE = 1 << 20  # bytes
+MAX_TOTAL = 24 << 20  # bytes
 MAX_ENTRIES = 30_000
 MAX_DEPTH = 8
 _BUILD = re.compile(

@@ -28,7 +28,7 @@ from fpack.store.files.remove import remove_tree
 from .sockets import socket_directory
 
 _GRACE = 15.0  # seconds to stop
-_POLL = 0.05
+_POLL = 0.05  # seconds
 _LINES = 12  # lines of the log in an error
 
 

@@ -17,7 +17,7 @@ from fpack.cli.paths import make_private_directory, state_directory
 from fpack.cli.ui.render import note
 from fpack.store.errors import printable
 
-_MAX_FILE = 1 << 20
+_MAX_FILE = 1 << 20  # bytes
 
 
 class ConfirmedAddresses:

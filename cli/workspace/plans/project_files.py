@@ -6,7 +6,7 @@ import os
 
 from fpack.store.errors import FpackError
 
-MAX_FILE = 64 << 20
+MAX_FILE = 64 << 20  # bytes
 
 
 class NoSuchFile(FpackError):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.derivation import Output
 
-MAX_SIZE = 64 << 20
+MAX_SIZE = 64 << 20  # bytes
 MAX_VALUES = 10_000
 
 
