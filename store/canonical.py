@@ -6,7 +6,7 @@ UTF-8 bytes of their keys, every value has its shortest form, and there are no f
 
 from __future__ import annotations
 
-from _thread import _local as local
+from _thread import _local as local  # an import of `threading` would take longer than all others here
 from collections.abc import Callable
 
 from fpack.light_typing import Any
@@ -15,7 +15,8 @@ from .errors import NotCanonical
 
 Value = Any  # None | bool | int | str | bytes | list[Value] | dict[str, Value]
 
-MAX_DEPTH = 128
+MAX_DEPTH = 128  # of nested lists and dicts, so that a hostile value cannot exhaust the stack
+# The classes of values that need no ordering.
 _SIMPLE = frozenset((str, int, bytes, bool, type(None)))
 
 
@@ -42,11 +43,14 @@ _MAX_BUFFER = 1 << 20  # A packer keeps its buffer. A packer whose buffer has gr
 
 
 class _Packer(local):
-    """A packer per thread: creating a packer takes longer than packing a value."""
+    """A packer per thread: creating a packer takes longer than packing a value.
+
+    The first use of `pack` in a thread, and the first after `del`, creates the packer.
+    """
 
     pack: Callable[[Value], bytes]
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Any:  # called only if the attribute is missing
         if name != "pack":
             raise AttributeError(name)
         import msgpack  # an evaluation of plain data encodes nothing

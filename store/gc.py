@@ -24,7 +24,7 @@ from fpack.store.files.remove import remove_tree
 from . import DAY, LEASE, leases
 from .collection import limits
 from .collection.deletion import Deleter
-from .collection.roots import add_link, forget_gone, marking, restore_named
+from .collection.roots import add_link, forget_gone, mark_lock, restore_named
 from .collection.selection import needed_derivations, until
 from .collection.survey import Policy, Survey, first_new, first_planned, kept_since, last_rows, survey
 from .db import failures
@@ -36,10 +36,12 @@ from .sessions.recovery import remove_partial, sweep
 from .settings import KEEP_PACKS
 from .store import FOREVER, Store
 
-HISTORY_ROWS, HISTORY_DAYS = 100_000, 400
-_ROUND = 256  # number of paths that a collection on a full disk deletes in its first round
-_GROWTH = 8
-_PARTIAL_DAYS, _LOG_DAYS = 7, 30
+HISTORY_ROWS, HISTORY_DAYS = 100_000, 400  # limits of the history of builds
+# On a full disk, the transaction that deletes rows needs space itself. So the first round deletes few paths, and each
+# round gives the next one the space for more.
+_ROUND = 256  # number of paths of the first round
+_GROWTH = 8  # factor from one round to the next
+_PARTIAL_DAYS, _LOG_DAYS = 7, 30  # age at which downloads that were cut off, and logs of builds, are deleted
 
 
 class GcResult(NamedTuple):
@@ -65,8 +67,8 @@ def add_root(store: Store, link: Path, target: Path) -> None:
     add_link(store.root, link, target, is_root=store.refusal is None)
 
 
-def look(store: Store, policy: Policy) -> Survey:
-    """Return which paths are kept, and why. Change nothing."""
+def survey_store(store: Store, policy: Policy) -> Survey:
+    """Return which paths a collection now would keep, and why. Change nothing."""
     with store.database.reading() as db:
         return survey(store.root, db, time.time(), policy)
 
@@ -85,7 +87,7 @@ def collect(
     """Delete paths that no root needs. The arguments are those of `Policy`."""
     policy = Policy(older_than, keep_recent, max_size, min_free, inputs, trust_clock)
     if dry_run:
-        found = look(store, policy)
+        found = survey_store(store, policy)
         chosen = _choose(store.root, found, policy, 0)
         freed = sum(found.paths[hash_].size for hash_ in chosen)
         kept, doubt = len(found.paths) - len(chosen), found.timeline.doubt
@@ -94,13 +96,17 @@ def collect(
         return GcResult(tuple(map(found.path, chosen)), kept, freed, doubt=doubt, excess=excess, keepers=keepers)
     if store.refusal is not None:
         raise store.refusal
-    bus_error.install()
+    bus_error.install()  # SQLite maps a file: a failing disk must end in a message, not in a crash
     with FileLock(store.root / "locks" / "gc"):
         return _Collection(store, policy).run()
 
 
 class _Collection:
-    """One collection. The caller holds the lock `gc`."""
+    """One collection. The caller holds the lock `gc`.
+
+    A round makes paths invalid and then deletes their trees. There is one round unless the disk is full or the policy
+    has a goal, which is measured again after each round.
+    """
 
     def __init__(self, store: Store, policy: Policy) -> None:
         self._store = store
@@ -112,12 +118,12 @@ class _Collection:
 
     def run(self) -> GcResult:
         if space.room(self._root).is_scarce:
-            space.release(self._root)
+            space.release(self._root)  # the reserve: `_tidy` makes it again
         try:
-            found = self._run()
+            found = self._delete_paths()
         except StoreFull:
             self._deleter.freed.total += make_room(self._root)
-            found = self._run()
+            found = self._delete_paths()
         self._tidy(found.timeline)
         kept = len(found.paths) - self._last
         gone, made = forget_gone(self._root), restore_named(self._root, self._store.database)
@@ -133,8 +139,8 @@ class _Collection:
             found.keepers() if excess else {},
         )
 
-    def _run(self) -> Survey:
-        """Delete paths. Return the last survey."""
+    def _delete_paths(self) -> Survey:
+        """Delete paths in rounds. Return the survey of the last round."""
         store = self._store
         sweep(self._root, store.database, store.pool, thoroughly=True)
         leases.sweep(store)
@@ -161,10 +167,13 @@ class _Collection:
             most *= _GROWTH
 
     def _forget(self, most: int) -> tuple[Survey, list[bytes], bool]:
-        """Make dead paths invalid, at most `most` if not 0. Return the survey, these paths, and if more remain."""
+        """Make dead paths invalid, at most `most` of them; 0: all. Return the survey, these paths, and if more remain.
+
+        The hashes of the paths are in the order of deletion.
+        """
         now = time.time()
         database = self._store.database
-        with marking(self._root, placing=False):
+        with mark_lock(self._root, placing=False):
             with database.transaction() as db:
                 _forget_sessions(self._root, db)
             # Other processes can write while this process marks.

@@ -117,9 +117,9 @@ def _open() -> Store:
 
 def _survey(store: Store, values: dict[str, Any]) -> Survey:
     from fpack.store.collection.survey import Policy
-    from fpack.store.gc import look
+    from fpack.store.gc import survey_store
 
-    return look(store, Policy(**values))
+    return survey_store(store, Policy(**values))
 
 
 def _reasons(survey: Survey, done: GcResult) -> list[tuple[str, str, bool]]:

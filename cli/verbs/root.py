@@ -33,14 +33,14 @@ def list_(as_json: bool) -> int:
     """List the roots: results, named roots, the last packs, running commands and open shells."""
     from fpack.cli.store.paths import opened
     from fpack.cli.ui.layout import Page, clean
-    from fpack.store.collection.survey import described
+    from fpack.store.collection.survey import describe_root
 
     with opened() as store:
         rows = [(root, path) for root in _roots(store) if (path := _path(store, root)) is not None]
     if as_json:
         print_json({"roots": [{"kind": r.kind, "name": r.name, "path": str(path)} for r, path in rows]})
         return 0
-    for line in Page().table([[str(path), clean(described(root))] for root, path in rows]):
+    for line in Page().table([[str(path), clean(describe_root(root))] for root, path in rows]):
         click.echo(line)
     return 0
 

@@ -1,4 +1,7 @@
-"""Read a closure file, and verify every byte of it.
+"""Read a closure file, one file that holds a closure of store paths, and verify every byte of it.
+
+The file is a line with the format's number, and a stream, compressed in blocks: the header, then for each path a record
+and its tree, and a trailer with the digest of all before. format.py describes it.
 
 The file may come from an attacker. Memory stays bounded for any file: a frame is decompressed only if it declares at
 most BLOCK bytes, and a tree has at most MAX_ENTRIES entries. The names of entries are checked as in any tree. The names
@@ -50,7 +53,7 @@ from .format import (
 )  # fmt: skip
 from .self_reference import OwnName, ReplacingHasher, replaced_digest
 
-_MAX_LINE = 64
+_MAX_LINE = 64  # bytes of the first line that are read; the line of any format is shorter
 
 
 class TreeSink(Protocol):
@@ -132,13 +135,15 @@ class _Tree:
         self._stream = stream
         self._entry = entry
         self._sink = sink
-        self._left = entry.size
-        self._count = 0
+        self._left = entry.size  # bytes of files that the rest of the tree may have
+        self._count = 0  # entries so far
+        # Only an output that mentions its own path has one.
         self._own = OwnName(entry.path, entry.output) if entry.output else None
 
     def read(self) -> None:
         """Read the tree. Raise BadClosureFile unless its digest, its size and its path are those of the record."""
         entry = self._entry
+        # The path of an output is named like the derivation, with `-OUTPUT` at the end unless the output is `out`.
         if entry.output and entry.output != "out" and not entry.path.name.endswith(f"-{entry.output}"):
             raise _bad(entry, f"it is not the output {entry.output[:80]!r} of a derivation")
         try:
@@ -149,7 +154,8 @@ class _Tree:
             if self._own is None:
                 path = make(entry.path.name, tree_digest(node), list(entry.references))
             else:
-                # The path is computed from the tree with its own path replaced, so that tree is hashed as well.
+                # A hash of the tree cannot be part of the tree. So the path was computed from the tree with the build
+                # path in place of its own path (self_reference.py), and that tree is hashed as well.
                 digest = replaced_digest(replaced, self._own)
                 path = make(entry.path.name, digest, sorted([*entry.references, self._own.build_path]))
         except BadTree as error:
@@ -164,7 +170,10 @@ class _Tree:
             raise _bad(entry, f"it has the path {path}")
 
     def _read(self, path: str, letter: bytes, depth: int) -> tuple[Node, Node]:
-        """Read an entry. Return its node, and its node with files hashed modulo self-references."""
+        """Read an entry. Return its node, and the node that it has if its own path is replaced in its files.
+
+        letter: the kind of the entry, one byte. depth: the number of directories around the entry.
+        """
         self._count += 1
         if self._count > MAX_ENTRIES:
             raise BadTree("A tree has too many entries", why=f"the limit is {MAX_ENTRIES}")
@@ -197,6 +206,7 @@ class _Tree:
         return entries, others
 
     def _file(self, path: str, executable: bool) -> tuple[FileNode, FileNode]:
+        """Read a file: its size in eight bytes, its content, its digest. Return the nodes as `_read` does."""
         size = int.from_bytes(self._stream.exact(8), "big")
         if size > self._left:
             raise BadTree("A file is larger than its tree", where=path)
@@ -211,6 +221,7 @@ class _Tree:
         return node, node._replace(digest=replaced.digest()) if replaced is not None else node
 
     def _pieces(self, size: int, hasher: blake3, replaced: ReplacingHasher | None) -> Iterator[bytes]:
+        """Yield the content of a file, and hash each piece on its way to the sink."""
         for piece in self._stream.chunks(size):
             hasher.update(piece)
             if replaced is not None:
@@ -219,11 +230,12 @@ class _Tree:
 
 
 def _bad(entry: ClosureEntry, why: str) -> BadClosureFile:
+    """Return the error for a tree that differs from its record. why: completes `because the tree ...`."""
     return BadClosureFile("A closure file holds an invalid tree", where=str(entry.path), why=why)
 
 
 class _Stream:
-    """The bytes of the stream, decompressed block by block."""
+    """The bytes of the stream, decompressed block by block. The constructor reads the first line of the file."""
 
     def __init__(self, file: BinaryIO) -> None:
         import zstandard
@@ -232,7 +244,7 @@ class _Stream:
         self._zstd = zstandard.ZstdDecompressor()
         self._blake3 = blake3()
         self._block = b""
-        self._at = 0
+        self._at = 0  # bytes of the block that were returned
         self._last = False  # the block is shorter than BLOCK, so no block may follow
         line = b""
         while not line.endswith(b"\n") and len(line) < _MAX_LINE and (letter := file.read(1)):

@@ -3,7 +3,7 @@
 `roots/` holds two kinds of links. A link named by a hash points to a user's result link, and is a root while the result
 link points into the store. A link `named-NAME` points to a store path. Its name and path are also a row of the
 database, so that the root outlives the link. Other rows keep packed images (`pins`) and the paths that running
-processes and open shells use (`temporary_roots`).
+processes and open shells use (`temporary_roots`). An argument `root` is the directory of the store.
 """
 
 from __future__ import annotations
@@ -32,13 +32,15 @@ if TYPE_CHECKING:
 
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NAMED = "named-"
-_FORMAT_WITH_ROOTS = 3  # of the database; one that cannot be written may have an earlier format
+# The first format of the database with named roots. A database that cannot be written is not upgraded, so it may have
+# an earlier one.
+_FORMAT_WITH_ROOTS = 3
 
 
-def marking(root: Path, *, placing: bool) -> FileLock:
+def mark_lock(root: Path, *, placing: bool) -> FileLock:
     """Return the lock that prevents new roots while a collection finds the roots and deletes unneeded paths.
 
-    placing: True to add a root; several processes may hold the lock for that at once.
+    placing: True to add or remove a root; several processes may hold the lock for that at once.
     """
     return FileLock(root / "locks" / "mark", transient=False, shared=placing)
 
@@ -61,7 +63,7 @@ def add_link(root: Path, link: Path, target: Path, *, is_root: bool = True) -> N
 
 
 def _add_result(root: Path, link: Path, target: Path) -> None:
-    with marking(root, placing=True):
+    with mark_lock(root, placing=True):
         name = blake2b(os.fsencode(link), digest_size=16).hexdigest()
         with contextlib.suppress(OSError):
             # An unchanged link is not written again: writing would change the mtime of its directory.
@@ -83,7 +85,7 @@ def check_root_name(name: str) -> str:
 def add_named(root: Path, database: Database, name: str, path: StorePath, *, replace: bool = True) -> None:
     """Make a path a root by name. Replace an earlier root of this name, or raise StoreError if `replace` is false."""
     link = root / "roots" / f"{_NAMED}{check_root_name(name)}"
-    with marking(root, placing=True):
+    with mark_lock(root, placing=True):
         if is_present(link) and not link.is_symlink():
             raise StoreError("The root cannot be made", where=str(link), why="it is not a link", hint="delete it")
         earlier = database.named_roots().get(name)
@@ -106,7 +108,7 @@ def _place_named(root: Path, name: str, path: StorePath) -> None:
 def remove_named(root: Path, database: Database, name: str) -> None:
     """Remove a named root. Raise StoreError if there is no root of this name."""
     check_root_name(name)
-    with marking(root, placing=True):
+    with mark_lock(root, placing=True):
         with database.transaction() as db:
             was_recorded = database.delete_root(db, name)
         try:
@@ -124,7 +126,7 @@ def restore_named(root: Path, database: Database) -> list[str]:
 
     Something else than fpack deleted such a link. An earlier format of the database had no rows of named roots.
     """
-    with marking(root, placing=False):
+    with mark_lock(root, placing=False):
         recorded = database.named_roots()
         linked = {found.name: found.path for found in links(root) if found.kind == "root"}
         new = linked.keys() - recorded.keys()
@@ -141,11 +143,13 @@ def restore_named(root: Path, database: Database) -> list[str]:
 
 
 def find(root: Path, db: sqlite3.Connection, timeline: Timeline) -> list[Root]:
+    """Return all roots, each once: those that are links, and those that are rows."""
     return list(dict.fromkeys([*links(root), *rows(db, timeline)]))
 
 
 def _place(link: Path, target: Path) -> None:
-    _collect(link)
+    """Make or replace a symlink in one step, so that no process ever finds it missing, and sync its directory."""
+    _delete_leftovers(link)
     while True:
         temporary = link.with_name(f".{link.name}.{os.urandom(4).hex()}")
         try:
@@ -168,7 +172,7 @@ def _place(link: Path, target: Path) -> None:
         return
 
 
-def _collect(link: Path) -> None:
+def _delete_leftovers(link: Path) -> None:
     """Delete the temporary links that killed processes left beside `link`. Ignore errors."""
     pattern = re.compile(re.escape(f".{link.name}.") + "[0-9a-f]{8}")
     with contextlib.suppress(OSError):
@@ -194,7 +198,8 @@ def links(root: Path) -> list[Root]:
         elif (target := _result_target(link, entry.path)) is None:
             continue
         directory, separator, base = target.rpartition("/store/")
-        # After the store was moved, a result link still points to the old location. The result keeps its path.
+        # After the store was moved, a result link still points to the old location, where there is no store any more.
+        # Such a link counts. A link into another store, which exists, does not.
         if target.startswith(prefix) or (separator and not is_present(f"{directory}/store")):
             base = target[len(prefix) :] if target.startswith(prefix) else base
             with contextlib.suppress(InvalidName):
@@ -205,7 +210,10 @@ def links(root: Path) -> list[Root]:
 
 
 def _result_target(link: str, entry: str) -> str | None:
-    """Return the target of a result link, or None if the link is gone. Raise StoreError if that cannot be known."""
+    """Return the target of a result link, or None if the link is gone. Raise StoreError if that cannot be known.
+
+    entry: the path in `roots/` that names the link, for the message.
+    """
     try:
         return link_target(link)
     except OSError as error:

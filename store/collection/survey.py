@@ -1,4 +1,7 @@
-"""Read the state of a store for garbage collection, and explain why paths are kept."""
+"""Read the state of a store for garbage collection, and explain why paths are kept.
+
+A `Root`, from selection.py, is a reason to keep a path. An argument `root` of type Path is the directory of the store.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ from fpack.store.path import StorePath
 from . import roots as root_links
 from .selection import BuildGraph, KeepReason, PathRow, Root, Selection, chain, reached, select
 
+# The columns that tell a row from another one that later gets the same id, by table.
 _COLUMNS = {"paths": "id, hash", "outputs": "id, derivation, path"}
+_ABOVE_ALL_IDS = 1 << 62
 
 
 class Policy(NamedTuple):
@@ -62,7 +67,7 @@ class Survey(NamedTuple):
         """Return the bytes of the files of live paths, by the kind of the root that keeps each path."""
         kinds: dict[bytes, str] = {}
         found: dict[str, int] = defaultdict(int)
-        # A path comes after the referrer in its reason.
+        # `live` has each path after the referrer that keeps it, so the kind of the referrer is known here.
         for hash_, reason in self.selection.live.items():
             kinds[hash_] = kind = reason.root.kind if reason.root is not None else kinds[reason.referrer]
             found[kind] += self.paths[hash_].size
@@ -77,14 +82,14 @@ class Survey(NamedTuple):
         root = steps[-1][1].root
         assert root is not None
         if len(steps) == 1:
-            return f"is kept by {described(root)}"
+            return f"is kept by {describe_root(root)}"
         (_, first), (parent, _) = steps[:2]
         verb = "was used by the build of" if first.is_input else "is referenced by"
-        return f"{verb} {self.path(parent)}, kept by {described(root)}"
+        return f"{verb} {self.path(parent)}, kept by {describe_root(root)}"
 
 
-def described(root: Root) -> str:
-    """Describe a root in words."""
+def describe_root(root: Root) -> str:
+    """Return a noun phrase for a root, such as `the result /home/ann/app/result`, for messages."""
     return {
         "result": f"the result {root.name}",
         "root": f"the root {root.name}",
@@ -97,7 +102,11 @@ def described(root: Root) -> str:
 
 
 def survey(root: Path, db: sqlite3.Connection, now: float, policy: Policy) -> Survey:
-    """Read all paths, builds and roots, within a transaction, and select the paths to keep."""
+    """Read all paths, builds and roots, within a transaction, and select the paths to keep.
+
+    now: the time in seconds since 1970.
+    """
+    # Uses are recorded by the day. The end of the day counts, so that no path looks older than it is.
     used = {path: (day + 1) * DAY for path, day in db.execute("SELECT path, max(day) FROM uses GROUP BY path")}
     names: dict[bytes, str] = {}
     paths: dict[bytes, PathRow] = {}
@@ -140,6 +149,7 @@ def kept_since(
     needed = root_links.rows(db, found.timeline)
     for hash_, refs in db.execute("SELECT hash, refs FROM paths WHERE id > ?", [first_new(db, last, "paths")]):
         if hash_ not in found.paths:
+            # The kind is never shown: such a root only spares paths in this collection.
             needed += [Root("new", "", reference) for reference in split_hashes(refs)]
     return reached(found.paths, (root for root in needed if root.path not in found.selection.live))
 
@@ -159,6 +169,7 @@ def _spared(paths: Mapping[bytes, PathRow], timeline: Timeline, policy: Policy) 
 
 
 def _builds(db: sqlite3.Connection) -> BuildGraph:
+    """Read which derivation made which path."""
     makers: dict[bytes, list[bytes]] = defaultdict(list)
     outputs: dict[bytes, list[bytes]] = defaultdict(list)
     for derivation, path in db.execute("SELECT derivation, path FROM outputs"):
@@ -170,9 +181,10 @@ def _builds(db: sqlite3.Connection) -> BuildGraph:
 def first_planned(root: Path) -> int:
     """Return the highest derivation id at the start of the oldest running session; 0 if it is unknown.
 
-    A session may be about to build later derivations. Without a session, the result is higher than all ids.
+    A session may be about to build later derivations. Without a session, the result is higher than all ids. The lock
+    file of each session holds this id as text; it is empty until the session has read the id.
     """
-    lowest = 1 << 62
+    lowest = _ABOVE_ALL_IDS
     for entry in os.scandir(root / "tmp"):
         if entry.name.endswith(".lock"):
             try:

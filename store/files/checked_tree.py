@@ -21,11 +21,15 @@ from .tree import Node, entry_digest, pieces, scan, tree_digest
 
 P = TypeVar("P", bound=Hashable)
 Entries = dict[bytes, tuple[bytes, bytes]]  # name -> (kind of entry, digest), as `tree.entry_digest`
-MAX_ENTRIES = 64  # the digests of larger directories' entries are not remembered
+MAX_ENTRIES = 64  # the digests of larger directories' entries are not remembered: they would fill the memory
+_EXECUTABLE = 0o100  # the bit of a mode that a tree records of a file: its owner may execute it
 
 
 class CheckedTrees(Generic[P]):
-    """The trees of a store, by store path. recorded: returns the tree digest of a path, or None if it is not valid."""
+    """The trees of a store, by store path.
+
+    recorded: returns the tree digest of a path, or None if it is not valid. disk: returns its location.
+    """
 
     def __init__(self, recorded: Callable[[P], bytes | None], disk: Callable[[P], Path]) -> None:
         self._recorded = recorded
@@ -65,14 +69,14 @@ class CheckedTree:
         self._read = read
 
     def read(self, name: str, most: int = 1 << 30) -> bytes:
-        """Return the content of the file `name` at the top of the tree, of at most `most` bytes."""
+        """Return the content of a file at the top of the tree. Raise StoreError if it has over `most` bytes."""
         with self._open(name) as file:
             status = os.fstat(file.fileno())
             if status.st_size > most:
                 why = f"it has more than {most} bytes"
                 raise StoreError("A file in the store is too large", where=str(self.disk / name), why=why)
             content = file.read(status.st_size + 1)
-        node = FileNode(blake3(content).digest(), len(content), bool(status.st_mode & 0o100))
+        node = FileNode(blake3(content).digest(), len(content), bool(status.st_mode & _EXECUTABLE))
         self.compare(name, node)
         return content
 
@@ -83,7 +87,7 @@ class CheckedTree:
         """
         hasher, size = blake3(), 0
         with self._open(name) as file:
-            executable = bool(os.fstat(file.fileno()).st_mode & 0o100)
+            executable = bool(os.fstat(file.fileno()).st_mode & _EXECUTABLE)
             for chunk in pieces(file.fileno(), check):
                 hasher.update(chunk)
                 size += len(chunk)
@@ -99,7 +103,7 @@ class CheckedTree:
         hasher, size = blake3(), 0
         view = memoryview(buffer)
         with self._open(name) as file:
-            executable = bool(os.fstat(file.fileno()).st_mode & 0o100)
+            executable = bool(os.fstat(file.fileno()).st_mode & _EXECUTABLE)
             while count := os.readv(file.fileno(), [buffer]):
                 hasher.update(view[:count])
                 size += count
@@ -171,7 +175,8 @@ class CheckedTree:
             found = {}
             try:
                 for name in sorted(os.listdir(os.fsencode(self.disk))):
-                    found[name] = node if name == key else scan(os.fsencode(self.disk) + b"/" + name, 1)
+                    below = os.fsencode(self.disk) + b"/" + name
+                    found[name] = node if name == key else scan(below, depth=1)
             except (BadTree, OSError) as error:
                 raise self.damaged("", _reason(error)) from None
         if not self.prove(found):
@@ -180,15 +185,18 @@ class CheckedTree:
 
 
 def _reason(error: BadTree | OSError) -> str:
+    """Return an error's text without the path, which the caller gives itself."""
     return (error.strerror or "") if isinstance(error, OSError) else str(error)
 
 
 def _remember(known: dict[Hashable, Entries], path: Hashable, node: Node) -> None:
+    """Add the digests of a tree's top-level entries to `known`, unless there are too many."""
     if not isinstance(node, dict) or len(node) <= MAX_ENTRIES:
         known[path] = _entries(node)
 
 
 def _entries(node: Node) -> Entries:
+    """Return the digests of a tree's top-level entries. A tree that is a file or symlink has one, named b""."""
     if not isinstance(node, dict):
         return {b"": entry_digest(node)}
     return {name: entry_digest(below) for name, below in node.items()}

@@ -15,13 +15,14 @@ from pathlib import Path
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOT_EMPTY = (errno.ENOTEMPTY, errno.EEXIST)
-_MAX_DEPTH = 64  # levels that are walked; deeper directories are first moved to the top directory
+# Levels that are walked; each holds a descriptor open. Deeper directories are first moved to the top directory.
+_MAX_DEPTH = 64
 
 
-def remove_tree(path: str | Path, counted: Callable[[os.stat_result], None] | None = None) -> None:
+def remove_tree(path: str | Path, count: Callable[[os.stat_result], None] | None = None) -> None:
     """Delete the file or directory at `path`. Do nothing if it does not exist, or if another process deletes it.
 
-    counted: called with the status of each file and directory before it is deleted.
+    count: called with the status of each file and directory before it is deleted.
     """
     try:
         fd = open_directory(os.fspath(path), None)
@@ -31,14 +32,15 @@ def remove_tree(path: str | Path, counted: Callable[[os.stat_result], None] | No
         if error.errno not in (errno.ENOTDIR, errno.ELOOP):
             raise
         with contextlib.suppress(FileNotFoundError):
-            if counted is not None:
-                counted(os.lstat(path))
+            if count is not None:
+                count(os.lstat(path))
             os.unlink(path)
         return
     try:
-        if counted is not None:
-            counted(os.fstat(fd))
-        while _empty(fd, fd, 0, counted):
+        if count is not None:
+            count(os.fstat(fd))
+        # Each pass moves what is too deep to the top, so the next pass gets 64 levels further down.
+        while _empty(fd, fd, 0, count):
             pass
     finally:
         os.close(fd)
@@ -46,24 +48,28 @@ def remove_tree(path: str | Path, counted: Callable[[os.stat_result], None] | No
         os.rmdir(path)
 
 
-def _empty(fd: int, top: int, depth: int, counted: Callable[[os.stat_result], None] | None) -> bool:
-    """Delete the entries of `fd`. Return True if directories were moved to `top` that are still to be deleted."""
+def _empty(fd: int, top: int, depth: int, count: Callable[[os.stat_result], None] | None) -> bool:
+    """Delete the entries of the directory `fd`, `depth` levels below `top`.
+
+    Return True if directories were moved to `top` that are still to be deleted.
+    """
     moved = False
-    os.fchmod(fd, 0o700)
+    os.fchmod(fd, 0o700)  # trees of the store are read-only, and entries of such a directory cannot be deleted
     with os.scandir(fd) as entries:
         listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
     for name, is_directory in listed:
         # The type may have changed since the listing; it only decides which call is tried first.
         try:
             if not is_directory:
-                if counted is not None:
-                    counted(os.stat(name, dir_fd=fd, follow_symlinks=False))
+                if count is not None:
+                    count(os.stat(name, dir_fd=fd, follow_symlinks=False))
                 try:
                     os.unlink(name, dir_fd=fd)
                     continue
                 except IsADirectoryError:
                     pass
-            if counted is None:
+            # To count a directory, its status must be read before it is deleted, which `_empty_below` does.
+            if count is None:
                 try:
                     os.rmdir(name, dir_fd=fd)  # many directories of builds are empty
                     continue
@@ -73,24 +79,22 @@ def _empty(fd: int, top: int, depth: int, counted: Callable[[os.stat_result], No
                 except OSError as error:
                     if error.errno not in _NOT_EMPTY:
                         raise
-            moved |= _empty_below(name, fd, top, depth, counted)
+            moved |= _empty_below(name, fd, top, depth, count)
             os.rmdir(name, dir_fd=fd)
         except FileNotFoundError:
             continue
     return moved
 
 
-def _empty_below(
-    name: str, parent: int, top: int, depth: int, counted: Callable[[os.stat_result], None] | None
-) -> bool:
+def _empty_below(name: str, parent: int, top: int, depth: int, count: Callable[[os.stat_result], None] | None) -> bool:
     """Empty the directory `name` of `parent`, or move it to `top` if it is too deep, and return True."""
     below = open_directory(name, parent)
     try:
         status = os.fstat(below)
         if depth < _MAX_DEPTH:
-            if counted is not None:
-                counted(status)
-            return _empty(below, top, depth + 1, counted)
+            if count is not None:
+                count(status)
+            return _empty(below, top, depth + 1, count)
         os.fchmod(below, 0o700)  # moving a directory to another parent needs write permission on the directory
         os.rename(name, f".deep-{status.st_ino}", src_dir_fd=parent, dst_dir_fd=top)
         return True

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from fpack.store import base32
 from fpack.store.collection import roots
-from fpack.store.collection.survey import Policy, Survey, described, survey
+from fpack.store.collection.survey import Policy, Survey, describe_root, survey
 from fpack.store.database import PathInfo
 from fpack.store.db.clock import Timeline
 from fpack.store.derivation import Output
@@ -52,7 +52,7 @@ class Describer:
         self._survey: Survey | None = None
         with store.database.reading() as db:
             for root in roots.find(store.root, db, Timeline(time.time())):
-                self._roots.setdefault(root.path, []).append(described(root))
+                self._roots.setdefault(root.path, []).append(describe_root(root))
 
     def describe(self, info: PathInfo) -> PathDescription:
         hash_ = base32.decode(info.path.hash)

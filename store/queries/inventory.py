@@ -25,7 +25,10 @@ class InventoryEntry(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """A selection of paths. before, since: limits of `registered`. None accepts every path."""
+    """A selection of paths; None accepts every path.
+
+    larger_than: bytes. before, since: the path was registered before, or not before, this time in seconds since 1970.
+    """
 
     kind: str | None = None
     larger_than: int | None = None

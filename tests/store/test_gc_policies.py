@@ -86,7 +86,7 @@ def test_inputs_of_kept_results_stay_while_there_is_room(world: World, tmp_path:
     edited(world, tmp_path)
     assert [path.name for path in gc.collect(world.store).deleted] == ["old"]
     assert world.names() == {"fetch", "unpack", "new"}
-    survey = gc.look(world.store, Policy())
+    survey = gc.survey_store(world.store, Policy())
     reasons = {survey.names[hash_]: survey.why(hash_) for hash_ in survey.paths}
     assert (
         reasons["unpack"].startswith("was used by the build of /fpack/store/") and "-new, kept by" in reasons["unpack"]

@@ -1,7 +1,8 @@
 """Recognise what fpack writes beside a project's own files: images, manifests, bills of materials, links to results.
 
 They are no part of a source: an image that is packed into the project's directory would be a source of the next one. A
-file is recognised by its name and by a mark in its content, so a tar or a document of the user's is never left out.
+file is recognised by its name and by a mark at its beginning, so a tar or a document of the user's is never left out.
+The files may be hostile: of each, a bounded number of bytes is read and decompressed.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from collections.abc import Callable
 from fpack.store.files.presence import link_target
 
 _CLOCK = 315619200  # the time of all entries that fpack writes, 1980-01-02
-_HEAD = 1 << 16
-_BLOCK = 512
+_HEAD = 1 << 16  # bytes that are read of a file
+_BLOCK = 512  # of a tar: each entry begins with a header of one block, and its content follows
 _OCTAL_CLOCK = b"%011o" % _CLOCK
 # Patterns are compiled when they are used: each evaluation loads this.
 _STORED = r"/store/[0-9a-z]{32}-[^/]+\Z"
-# The files of an OCI layout. Only fpack writes the first one.
+# Two files of the OCI layouts that fpack writes. Other tools do not write the first one.
 _REFERRERS, _LAYOUT = b"fpack-referrers.json", b"oci-layout"
 
 
@@ -37,11 +38,13 @@ def _is_legal(head: bytes) -> bool:
 
 
 def _is_root(head: bytes) -> bool:
+    """Tell whether a tar is a root that fpack wrote: its directory comes first."""
     return head[:100].rstrip(b"\0") == b"./" and _is_own_tar(head)
 
 
 def _is_own_tar(head: bytes) -> bool:
-    """Tell whether the first entry of a tar has the time and the owner of all entries that fpack writes."""
+    """Tell whether the first entry of a tar has the time and the owner (0, root) of all entries that fpack writes."""
+    # The fields of a ustar header: owner's id at 108, time at 136, both as octal digits; the format's name at 257.
     return head[257:262] == b"ustar" and head[136:147] == _OCTAL_CLOCK and not head[108:124].strip(b"0\0 ")
 
 
@@ -49,7 +52,8 @@ def _has(pattern: bytes) -> Callable[[bytes], bool]:
     return lambda head: re.search(pattern, head, re.DOTALL) is not None
 
 
-# By the end of a name. Of several that fit, the first one counts.
+# The mark of each kind of file, by the end of its name. If several ends fit, the first one counts. The documents are
+# recognised by the words with which fpack names itself in them, and pages by the head that all of fpack's pages have.
 _MARKS: tuple[tuple[bytes, Callable[[bytes], bool]], ...] = (
     (b".rootfs.tar", _is_root),
     (b".tar", lambda head: _is_image(head) or _is_legal(head)),
@@ -62,13 +66,14 @@ _MARKS: tuple[tuple[bytes, Callable[[bytes], bool]], ...] = (
     (b".html", _has(rb"\A<!DOCTYPE html>.*trusted-types 'none'\">\n<meta name=\"viewport\"")),
 )
 _COMPRESSED = (b".gz", b".zst")
+# Documents and pages have a mark that is easily copied, so their names must also be of the forms that fpack gives.
 _BILL = rb".*\.(?:cyclonedx|spdx|openvex)[\w.-]*\.json|.*\.(?:manifest|provenance)\.json"
 _PAGE = rb".*\.(?:size|report|graph|audit|diff)\.html"
 _ENDS = (b".tar", b".tar.gz", b".tar.zst", b".deb", b".rpm", b".squashfs", b".json", b".html", b".oci")
 
 
 def may_be_own(name: bytes) -> bool:
-    """Return whether the name of an entry is one that fpack gives: quick, and true for few entries."""
+    """Return whether fpack may have given this name to an entry: a quick test that few entries pass."""
     return name.endswith(_ENDS)
 
 
@@ -94,7 +99,7 @@ def is_own_output(path: bytes, name: bytes, is_directory: bool) -> bool:
 
 
 def _head(path: bytes, name: bytes) -> bytes:
-    """Return the beginning of a file, decompressed if the name says that it is compressed."""
+    """Return the beginning of a file, decompressed if the name says that it is compressed; b"" if it is unreadable."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -111,6 +116,11 @@ def _head(path: bytes, name: bytes) -> bytes:
 
 
 def _decompressed(head: bytes, name: bytes) -> bytes:
+    """Return at most one block of a compressed file whose beginning is `head`.
+
+    Only roots are compressed, and their mark is in the first block. A few bytes may declare gigabytes, so the
+    decompressor is asked for no more than that block.
+    """
     if name.endswith(b".gz"):
         try:
             return zlib.decompressobj(wbits=31).decompress(head, _BLOCK)
@@ -119,6 +129,6 @@ def _decompressed(head: bytes, name: bytes) -> bytes:
     import zstandard
 
     try:
-        return zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj().decompress(head)[:_BLOCK]
+        return zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(head).read(_BLOCK)
     except zstandard.ZstdError:
         return b""

@@ -38,7 +38,7 @@ def only(store: Store) -> StorePath:
 
 
 def why(store: Store) -> str:
-    return gc.look(store, Policy()).why(base32.decode(only(store).hash))
+    return gc.survey_store(store, Policy()).why(base32.decode(only(store).hash))
 
 
 def test_without_a_root_there_is_no_reason(store: Store) -> None:
@@ -143,7 +143,7 @@ def test_processes_and_shells_are_named(store: Store) -> None:
 def test_what_another_path_references_is_said_to_be(store: Store) -> None:
     path = only(store)
     other = add(store, "b", "two", [path])
-    reason = gc.look(store, Policy()).why(base32.decode(path.hash))
+    reason = gc.survey_store(store, Policy()).why(base32.decode(path.hash))
     assert reason == f"is referenced by {other}, kept by process {os.getpid()}"
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import resource
 import tarfile
 from pathlib import Path
 
 import pytest
+import zstandard
 from fpack.store.files.filters.own_outputs import is_own_output
 from fpack.store.files.source import entries
 
@@ -84,6 +86,21 @@ def test_neither_the_name_nor_the_content_alone_leaves_a_file_out(tmp_path: Path
     (tmp_path / f"{name}.txt").write_bytes(OWN[name])
     (tmp_path / name).write_bytes(b"mine")
     assert names(tmp_path) == {name, f"{name}.txt"}
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_a_small_file_that_declares_gigabytes_takes_little_memory(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"bomb.tar{suffix}"
+    zeros = bytes(64 << 20)
+    path.write_bytes(gzip.compress(zeros) if suffix == ".gz" else zstandard.compress(zeros))
+    del zeros
+    mapped = [int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if "VmData" in line]
+    limit = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, ((mapped[0] << 10) + (32 << 20), limit[1]))
+    try:
+        assert not is_own_output(os.fsencode(path), os.fsencode(path.name), False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, limit)
 
 
 def test_links_to_results_are_left_out_under_any_name(tmp_path: Path) -> None:
