@@ -18,12 +18,14 @@ from fpack.builders.protocol import Builder, BuildError, Cancelled, Need
 from fpack.store import canonical
 from fpack.store import derivation as derivations
 from fpack.store.derivation import Derivation, Output
-from fpack.store.errors import DamagedPath, FpackError, StoreError
+from fpack.store.errors import DamagedPath, FpackError
 from fpack.store.files import bus_error
 from fpack.store.locks import build_lock
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 
+from . import failures
+from .failures import is_fatal
 from .foresight import Foresight
 from .job import DependencyFailed, Job
 from .job_workers import JobWorkers
@@ -37,18 +39,6 @@ _CLAIM_POLL = 0.3  # seconds between looks at a build of another machine
 _POLL = 0.1  # seconds between attempts to take a lock that another process holds
 _CHECK = 1.0  # seconds between checks of the workers if no result arrives
 _GRACE = 5.0  # seconds that builders have to stop
-
-
-class BuildsFailed(FpackError):
-    """One or more failed builds. failures: (derivation's name, error), the first failure first."""
-
-    def __init__(self, failures: Sequence[tuple[str, FpackError]]) -> None:
-        first = failures[0][1]
-        count = len(failures)
-        what = first.what if count == 1 else f"{count} builds failed"
-        super().__init__(what, where=first.where or failures[0][0], why=first.why, hint=first.hint)
-        self.failures = list(failures)
-        self.exit_code = first.exit_code
 
 
 class Scheduler:
@@ -123,15 +113,7 @@ class Scheduler:
             raise
         finally:
             self._end()
-        failures = [
-            (job.drv.name, job.error)
-            for job in self._jobs.values()
-            if job.error is not None and not isinstance(job.error, DependencyFailed)
-        ]
-        if self._fatal is not None:
-            raise BuildsFailed([failure for failure in failures if failure[1] is self._fatal][:1])
-        if failures:
-            raise BuildsFailed([f for f in failures if not isinstance(f[1], Cancelled)] or failures)
+        failures.check(self._jobs.values(), self._fatal)
         return [job.paths[o.name] for job, o in zip(wanted, outputs, strict=True) if job.paths is not None]
 
     # Methods of the scheduling thread.
@@ -345,7 +327,7 @@ class Scheduler:
             self._delayed.append((time.monotonic() + _POLL, job))
         elif result.absent:
             self._build_instead(job)
-        elif result.error is not None and job.early and not self._stop.is_set() and not _is_fatal(result.error):
+        elif result.error is not None and job.early and not self._stop.is_set() and not is_fatal(result.error):
             # It is built again if it is really wanted.
             del self._jobs[job.digest]
             self._reporter.finished(job.digest, BuildOutcome.SKIPPED, "")
@@ -411,7 +393,7 @@ class Scheduler:
         job.error = error if error.where else error.with_(where=job.drv.name)
         skipped = isinstance(error, (DependencyFailed, Cancelled))
         self._failed = True
-        if _is_fatal(error) and self._fatal is None:
+        if is_fatal(error) and self._fatal is None:
             self._fatal = job.error
             self._keep_going = False
         if not self._keep_going:
@@ -452,8 +434,3 @@ class Scheduler:
         for job in self._jobs.values():
             if job.run is not None and not job.run.running:
                 job.run.drop()
-
-
-def _is_fatal(error: FpackError) -> bool:
-    """Return whether every other build would fail in the same way."""
-    return isinstance(error, StoreError) and error.fatal

@@ -29,7 +29,7 @@ def counted(number: int, noun: str) -> str:
 
 def error_text(error: FpackError, color: bool = False) -> str:
     """Render an error: what went wrong, where, why, and what to do, on a line each if present."""
-    from fpack.builders.scheduler.scheduler import BuildsFailed
+    from fpack.builders.scheduler.failures import BuildsFailed
     from fpack.lang.errors import EvalError, render
 
     if isinstance(error, EvalError):

@@ -294,7 +294,7 @@ def _is_server(pid: int) -> bool:
 
 def serve(store: Store, act: Callable[[dict[str, Any]], Path | None]) -> None:
     """In the caller: do what each request says, and tell of the path that `act` returns, or of its error."""
-    from fpack.builders.scheduler.scheduler import BuildsFailed
+    from fpack.builders.scheduler.failures import BuildsFailed
     from fpack.store.errors import FpackError
     from fpack.store.gc import collect
 
@@ -344,7 +344,7 @@ def _serve(place: Path, attacker: str) -> None:
 def _fail_and_look(place: Path, script: str) -> None:
     """In the caller: run a build that fails, and open the shell in its sandbox."""
     from fpack.builders.kinds.exec import ExecOptions, PhaseFailed, kept_shell
-    from fpack.builders.scheduler.scheduler import BuildsFailed
+    from fpack.builders.scheduler.failures import BuildsFailed
     from support import builds
 
     with builds.builds(place, tools=TOOLS, options=ExecOptions(keep_failed=True)) as world:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from fpack.builders.protocol import BuildError
-from fpack.builders.scheduler.scheduler import BuildsFailed
+from fpack.builders.scheduler.failures import BuildsFailed
 from fpack.store.path import StorePath
 from support.builds import TOOLS, Builds, builds
 from support.elves import elf

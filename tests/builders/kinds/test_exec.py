@@ -20,8 +20,8 @@ from fpack.builders.protocol import BuildError
 from fpack.builders.sandbox.executor import RunResult
 from fpack.builders.sandbox.spec import Spec
 from fpack.builders.scheduler.build_log import OutputLines
+from fpack.builders.scheduler.failures import BuildsFailed
 from fpack.builders.scheduler.reporter import BuildOutcome
-from fpack.builders.scheduler.scheduler import BuildsFailed
 from fpack.store.derivation import build_path
 from fpack.store.path import StorePath
 from support.builds import Builds, builds

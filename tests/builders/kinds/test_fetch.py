@@ -10,8 +10,9 @@ from fpack.builders.kinds.fetch import FetchBuilder
 from fpack.builders.net.http import Http
 from fpack.builders.net.origins import Origins
 from fpack.builders.rootfs.view import assemble
+from fpack.builders.scheduler.failures import BuildsFailed
 from fpack.builders.scheduler.reporter import Reporter
-from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
+from fpack.builders.scheduler.scheduler import Scheduler
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.store import Store
 from support.httpserver import Server

@@ -16,8 +16,9 @@ from fpack.builders.kinds import table
 from fpack.builders.net.http import Http
 from fpack.builders.protocol import BuildError
 from fpack.builders.rootfs.view import assemble
+from fpack.builders.scheduler.failures import BuildsFailed
 from fpack.builders.scheduler.reporter import Reporter
-from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
+from fpack.builders.scheduler.scheduler import Scheduler
 from fpack.store import canonical
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.store import Store

@@ -13,8 +13,9 @@ from fpack.builders.net.errors import BadUrl
 from fpack.builders.net.http import Http
 from fpack.builders.net.origins import Origins
 from fpack.builders.rootfs.view import assemble
+from fpack.builders.scheduler.failures import BuildsFailed
 from fpack.builders.scheduler.reporter import Reporter
-from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
+from fpack.builders.scheduler.scheduler import Scheduler
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.store import Store
 from support.certificates import own_certificate

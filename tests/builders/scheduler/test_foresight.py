@@ -10,10 +10,11 @@ import pytest
 from fpack.builders.kinds.text import TextBuilder
 from fpack.builders.protocol import BuildError, Built, Need, Steps, Task
 from fpack.builders.rootfs.view import assemble
+from fpack.builders.scheduler.failures import BuildsFailed
 from fpack.builders.scheduler.foresight import Foresight
 from fpack.builders.scheduler.job import Job
 from fpack.builders.scheduler.reporter import BuildOutcome
-from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
+from fpack.builders.scheduler.scheduler import Scheduler
 from fpack.store.derivation import Derivation, Output, digest, placeholder
 from fpack.store.path import StorePath
 from fpack.store.store import Store

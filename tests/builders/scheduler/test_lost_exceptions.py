@@ -14,8 +14,9 @@ from fpack.builders.kinds.text import TextBuilder
 from fpack.builders.protocol import Built, Steps, Task
 from fpack.builders.rootfs.view import assemble
 from fpack.builders.scheduler import scheduler as module
+from fpack.builders.scheduler.failures import BuildsFailed
 from fpack.builders.scheduler.reporter import BuildOutcome
-from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
+from fpack.builders.scheduler.scheduler import Scheduler
 from fpack.store import threads
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.errors import DiskError

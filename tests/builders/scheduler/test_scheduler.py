@@ -16,8 +16,9 @@ import pytest
 from fpack.builders.kinds.text import TextBuilder
 from fpack.builders.protocol import BuildError, Built, Cancelled, Need, Steps, Task
 from fpack.builders.rootfs.view import assemble
+from fpack.builders.scheduler.failures import BuildsFailed
 from fpack.builders.scheduler.reporter import BuildOutcome
-from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
+from fpack.builders.scheduler.scheduler import Scheduler
 from fpack.store.derivation import Derivation, Output, digest, placeholder
 from fpack.store.files.sync import FileSystemSync
 from fpack.store.path import StorePath

@@ -13,7 +13,7 @@ from fpack.builders.debian.contents.table import FileTable, pack_rows
 from fpack.builders.debian.contents.text import parse_rows
 from fpack.builders.exec.hints import remedies
 from fpack.builders.kinds.exec import PhaseFailed
-from fpack.builders.scheduler.scheduler import BuildsFailed
+from fpack.builders.scheduler.failures import BuildsFailed
 from fpack.cli.init.fix import fixer as module
 from fpack.cli.init.fix.fixer import Fixer
 from fpack.cli.init.fix.image_changes import add_interpreters, fit_image
