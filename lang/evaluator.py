@@ -9,18 +9,17 @@ from types import FrameType, FunctionType
 
 from fpack.lang import std
 from fpack.lang.builtins import messages as messages_builtins
-from fpack.lang.builtins import writers
+from fpack.lang.builtins import package_indexes, writers
 from fpack.lang.builtins.data_formats import readers
 from fpack.lang.builtins.directories import DirectoryBuiltins
 from fpack.lang.builtins.packages import PackageBuiltins
 from fpack.lang.builtins.strings import StringBuiltins
 from fpack.lang.builtins.table import HIDDEN, PURE, STRICT
-from fpack.lang.runtime.argument_checks import bounded, strings_of, text_of
-from fpack.lang.runtime.derivations import Deriver, Sources
+from fpack.lang.runtime.derivations import Deriver
 from fpack.lang.runtime.limits import Exhausted, Limits
 from fpack.lang.runtime.operators import RUNTIME
 from fpack.lang.runtime.paths import project_root
-from fpack.lang.runtime.values import MISSING, OnDemand, Secret, Value, describe, evaluated, is_derivation, lookup
+from fpack.lang.runtime.values import MISSING, OnDemand, Value, describe, evaluated, is_derivation, lookup
 from fpack.lang.runtime.values import Path as PathValue
 from fpack.lang.syntax.source import MAX_FILE, Source
 from fpack.light_typing import TYPE_CHECKING, Any
@@ -33,6 +32,7 @@ from .protocols import PackageSource
 from .runtime import call_sites, deep_stack, parameter_types
 from .runtime.reads import ReadLog
 from .runtime.records import update as record_update
+from .runtime.source_trees import Sources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from .memory.members import MemberMemory
 
 PRELUDE = "prelude"
-MAX_DEPTH = 1000
 
 
 def _locate(fault: Fault, frame: FrameType | None) -> FpackError:
@@ -80,7 +79,6 @@ class Evaluator:
         self.limits = limits
         if limits is not None:
             limits.locate = _locate
-        self._packages = packages
         self._log = ReadLog()
         self._deriver = Deriver(sources, self._log)
         self._messages = messages
@@ -106,7 +104,8 @@ class Evaluator:
                 **self._directories.functions(),
                 **writers.functions(self._deriver),
                 **messages_builtins.functions(self._show, self._deriver),
-                **self._outside(),
+                **readers(self._read),
+                **package_indexes.functions(packages),
             }
         )
         self._ready = False
@@ -174,18 +173,11 @@ class Evaluator:
     def force(self, value: Value, deep: bool = False) -> Value:
         """Return the evaluated value. deep: also evaluate all that it contains, except unselected on-demand fields."""
 
-        def deeply(v: Value, depth: int) -> Value:
-            v = evaluated(v)
-            if depth > MAX_DEPTH:
-                raise Fault("A value is nested too deeply, or contains itself")
-            if v.__class__ is list:
-                return [deeply(x, depth + 1) for x in v]
-            if isinstance(v, dict):
-                for k, x in list(v.items()):
-                    v[k] = deeply(x, depth + 1)
-            return v
+        if not deep:
+            return self.run(lambda: evaluated(value))
+        from .runtime.whole_values import forced
 
-        return self.run(lambda: deeply(value, 0) if deep else evaluated(value))
+        return self.run(lambda: forced(value))
 
     def call(self, function: Value, *args: Value) -> Value:
         """Call a function value, and return the evaluated result."""
@@ -205,29 +197,9 @@ class Evaluator:
         function {"function": its parameters}, and an on-demand record {"on-demand": what it holds}.
         """
 
-        def show(v: Value, depth: int) -> Any:
-            v = evaluated(v)
-            if depth > MAX_DEPTH:
-                raise Fault("A value is nested too deeply, or contains itself")
-            if v.__class__ is list:
-                return [show(x, depth + 1) for x in v]
-            if is_derivation(v):
-                return {"derivation": evaluated(v["out"])}
-            if v.__class__ is OnDemand:
-                return {"on-demand": v.what}
-            if isinstance(v, dict):
-                return {k: show(x, depth + 1) for k, x in sorted(v.items())}
-            if v.__class__ is PathValue:
-                return {"path": v.path}
-            if v.__class__ is Secret:
-                return {"secret": v.name}
-            if v.__class__ is FunctionType:
-                code = v.__code__
-                params = code.co_varnames[: code.co_argcount]
-                return {"function": ["{ ... }" if p.startswith(".") else p for p in params]}
-            return bounded(v) if v.__class__ is int else v
+        from .runtime.whole_values import shown
 
-        return self.run(lambda: show(value, 0))
+        return self.run(lambda: shown(value))
 
     def builtins(self) -> dict[str, Callable[..., Value]]:
         """Return the builtins by name. Their docstrings are their documentation."""
@@ -246,12 +218,12 @@ class Evaluator:
     @property
     def source_paths(self) -> dict[str, Path]:
         """The path of each source on this machine, by the hexadecimal digest of its tree."""
-        return self._deriver.source_paths
+        return self._deriver.sources.paths
 
     @property
     def source_selections(self) -> dict[str, SourceSelection]:
         """The selection of each source that has one, by the hexadecimal digest of its tree."""
-        return self._deriver.source_selections
+        return self._deriver.sources.selections
 
     @property
     def own_files(self) -> list[str]:
@@ -384,38 +356,6 @@ class Evaluator:
             fault = no_field(value, name)
             raise fault.with_(why=f"in {quote(where)}") if where else fault
         return found
-
-    def _outside(self) -> dict[str, Callable[..., Value]]:
-        """Return the builtins that read the project's files and the package source."""
-
-        def source() -> PackageSource:
-            if self._packages is None:
-                raise Fault("There are no packages here", why="no package source was set up")
-            return self._packages
-
-        def releases() -> Value:
-            """debian-releases(): Return the names of the Debian releases of the package source."""
-            return list(source().releases())
-
-        def ubuntu_releases() -> Value:
-            """ubuntu-releases(): Return the names of the Ubuntu releases of the package source."""
-            return list(source().releases("ubuntu"))
-
-        def package(release: Value, name: Value, arch: Value = "", /) -> Value:
-            """debian-package(release, name, arch): Return the index record of a package, at the locked version."""
-            return dict(source().package(text_of(release), text_of(name), text_of(arch)))
-
-        def closure(release: Value, names: Value, arch: Value = "", /) -> Value:
-            """debian-closure(release, names, arch): Return packages with all their dependencies, sorted by name."""
-            return [dict(p) for p in source().closure(text_of(release), strings_of(names), text_of(arch))]
-
-        return {
-            **readers(self._read),
-            "debian-releases": releases,
-            "ubuntu-releases": ubuntu_releases,
-            "debian-package": package,
-            "debian-closure": closure,
-        }
 
 
 class _SetFiles:

@@ -10,7 +10,7 @@ from types import FunctionType
 
 from fpack.lang.errors import Fault, quote
 from fpack.lang.runtime.placeholders import KnownOutput, Placeholders
-from fpack.light_typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from fpack.light_typing import TYPE_CHECKING, Any, NamedTuple
 from fpack.store import canonical
 from fpack.store import derivation as drv
 from fpack.store.derivation import Derivation, Output
@@ -20,6 +20,7 @@ from fpack.store.path import STORE, check_name, clean_name
 from .argument_checks import INT_RANGE, bounded
 from .reads import ReadLog
 from .records.call_layers import declare_derivation
+from .source_trees import Sources, SourceTrees
 from .values import (
     INT_MAX,
     INT_MIN,
@@ -37,9 +38,7 @@ from .values import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path as HostPath
-
-    from fpack.store.files.source import SourceSelection
+    pass
 
 MAX_DEPTH = 100
 RESERVED = ("candidates", "outputs", "args")  # fields that are not arguments, besides kind and name
@@ -51,16 +50,6 @@ _NAME = itemgetter(0)
 _OUT = ["out"]
 _STRINGS = frozenset((str,))
 _NONE: list[Output] = []  # never modified
-
-
-class Sources(Protocol):
-    """A hasher of files and directories of the user's project."""
-
-    def hash(self, path: HostPath, selection: SourceSelection | None = None) -> bytes:
-        """Return the 32-byte digest of the tree at `path`, without the files that .gitignore files exclude.
-
-        selection: the entries that the tree has; None: all.
-        """
 
 
 class Shape(NamedTuple):
@@ -99,19 +88,16 @@ class Derivations(dict[bytes, bytes]):
 class Deriver:
     """The derivations that one evaluation has made.
 
-    derivations: the encoding of each derivation, by digest. source_paths: the path of each source, by the hexadecimal
-    digest of its tree. source_selections: the selection of each source that has one, by the same digest. log: gets
-    what of the project is read.
+    derivations: the encoding of each derivation, by digest. sources: the trees of its sources. log: gets what of the
+    project is read.
     """
 
     def __init__(self, sources: Sources | None, log: ReadLog | None = None) -> None:
-        self.sources = sources
+        self.sources = SourceTrees(sources)
         self.log = log or ReadLog()
         self.derivations = Derivations()
-        self.source_paths: dict[str, HostPath] = {}
         self.placeholders = Placeholders()
         self._shapes: dict[tuple[str, ...], Shape] = {}
-        self.source_selections: dict[str, SourceSelection] = {}
         self._paths: dict[Path, str] = {}
 
     # ---- strings
@@ -152,46 +138,13 @@ class Deriver:
         """Return the placeholder of a file or directory of the project."""
         found = self._paths.get(path)
         if found is None:
-            found = self._paths[path] = self._source(path)
+            tree = self.sources.digest(path)
+            name = path.name or clean_name(os.path.basename(path.path))
+            found = self._paths[path] = self.add(Derivation("source", name, {"tree": tree}))[0]
         if path.reader:
             selection = None if path.selection is None else tuple(path.selection)
             self.log.note(path.reader, ("source", path.path, path.root, selection, path.name, found))
         return found
-
-    def _source(self, path: Path) -> str:
-        if self.sources is None:
-            raise Fault("Files cannot be added to the store here")
-        from pathlib import Path as HostPath
-
-        host_path = HostPath(path.path)
-        if not host_path.exists():
-            raise Fault(f"There is no file {quote(host_path.name)}", why=str(host_path), file=path.path)
-        try:
-            digest = self._tree(host_path, path.selection)
-        except OSError as error:
-            raise Fault(f"{quote(host_path.name)} cannot be read", why=f"{error.filename}: {error.strerror}") from None
-        name = path.name or clean_name(host_path.name)
-        return self.add(Derivation("source", name, {"tree": digest}))[0]
-
-    def _tree(self, path: HostPath, selection: SourceSelection | None) -> str:
-        """Return the digest of a source's tree, and remember where the source is."""
-        assert self.sources is not None
-        if selection is None:
-            digest = self.sources.hash(path).hex()
-            self.source_selections.pop(digest, None)
-        else:
-            from fpack.store.files.tree import tree_digest
-
-            if not path.is_dir():
-                raise Fault(f"{quote(path.name)} is a file, and `keep` and `drop` select entries of a directory")
-            found = self.sources.hash(path, selection)
-            if found == tree_digest({}):
-                what = f"Nothing of {quote(path.name)} is left by `keep` and `drop`"
-                raise Fault(what, hint="patterns are those of .gitignore, relative to the directory")
-            digest = found.hex()
-            self.source_selections[digest] = selection
-        self.source_paths[digest] = path
-        return digest
 
     def references(self, value: Value) -> list[str]:
         """Return the placeholders in the strings of a value, sorted."""
