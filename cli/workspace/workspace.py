@@ -26,7 +26,7 @@ from fpack.store.root import default_root
 from fpack.store.settings import JOBS
 
 from . import target as targets
-from .curated import curated, package_directory
+from .curated import package_directory
 from .target import Target
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ class Workspace:
 
         own_lock: use the user's lock for packages that are not defined in the project, and leave the project's alone.
         """
+        from .evaluation.target_values import release_of
+
         target = targets.parse(text, Path.cwd(), default)
         self._choose(target)
         if own_lock and target.project is not None and target.file is None and not self._is_defined(target):
@@ -92,7 +94,8 @@ class Workspace:
             self.__dict__.pop("evaluator", None)
             self.__dict__.pop("source", None)
             self._choose(target)
-        release = self._release_of(target)
+        release, error = release_of(self, target)
+        self._no_packages = error or self._no_packages
         return target if release is None else target._replace(package=(release, target.path[0]))
 
     def _choose(self, target: Target) -> None:
@@ -107,75 +110,11 @@ class Workspace:
             return False
         return bool(target.expression) or target.path[0] in self.evaluator.load(target.project / PROJECT_FILE)
 
-    def _release_of(self, target: Target) -> str | None:
-        """Return the release whose package a bare name means, if neither the project nor the curated packages have it.
-
-        It is the release of the lock, or the newest stable one. A package list that cannot be read has no packages; the
-        error is told if nothing else has the name.
-        """
-        from fpack.builders.debian.suites import target_of
-        from fpack.cli.ui.render import note
-
-        from .package_lookup import Packages
-
-        if target.file or target.package or target.expression or target.store or len(target.path) != 1:
-            return None
-        name = target.path[0]
-        try:
-            if name in curated() or (target.project and name in self.evaluator.load(target.project / PROJECT_FILE)):
-                return None
-        except FpackError:
-            return None  # evaluation of the target raises the error of the project's file
-        try:
-            packages = Packages(self)
-            if not packages.universe.versions(name):
-                return None
-        except FpackError as error:
-            self._no_packages = error
-            return None
-        note(f"{name} is {target_of(packages.release, name)}")
-        return packages.release
-
     def value(self, target: Target) -> Any:
         """Return the value that a target names. That of a store path is what it was built from."""
-        evaluator = self.evaluator
-        if target.expression:
-            return evaluator.expression(target.expression)
-        if target.store:
-            from .stored_path import adopt
+        from .evaluation.target_values import value_of
 
-            return adopt(self, target.store)
-        if target.package is not None:
-            from fpack.builders.debian.suites import ALL_RELEASES, distribution
-
-            release, name = target.package
-            of = distribution(ALL_RELEASES.get(release, ()))
-            return evaluator.expression(f'import("fpack/{of}")."{_quoted(release)}"."{_quoted(name)}"', target.text)
-        if target.file is not None:
-            record = evaluator.load(target.file)
-            if target.path[0] not in record:
-                raise targets.no_field(target, list(record))
-            return evaluator.select(record, list(target.path))
-        return self._named(target)
-
-    def _named(self, target: Target) -> Any:
-        """Evaluate a bare name: an attribute of the project's file, or a curated package."""
-        evaluator = self.evaluator
-        fields: list[str] = []
-        if target.project is not None:
-            project = evaluator.load(target.project / PROJECT_FILE)
-            fields = list(project)
-            if target.path[0] in project:
-                return evaluator.select(project, list(target.path))
-        known = curated()
-        if target.path[0] in known:
-            # Load it as a file of the library, because its own files lie beside it there.
-            found = evaluator.expression(f'import("fpack/{target.path[0]}")', target.text)
-            path = list(target.path[1:])
-            # A field of the image can be named without the image, as in redis.debug.
-            is_of_image = not path or (path[0] not in found and "image" in found)
-            return evaluator.select(found, ["image", *path] if is_of_image else path)
-        raise targets.unknown(target, fields, list(known), self._no_packages)
+        return value_of(self, target, self._no_packages)
 
     def field(self, record: Mapping[str, Any], name: str) -> Any:
         """Return a field of a record, evaluated, or None if the record does not have it."""
@@ -367,13 +306,14 @@ class Workspace:
         from fpack.lang.runtime.limits import Limits
         from fpack.store.files.source import SourceTree
 
+        from .evaluation.lazy_source import LazySource
         from .evaluation.settings import settings
 
         return Evaluator(
             root=self._root,
             cache=cache_directory() / "modules",
             library=[Path(std.__path__[0]), package_directory()],
-            packages=_LazySource(self),
+            packages=LazySource(self),
             sources=SourceTree(),
             limits=Limits.configured(self.options.eval_memory, self.options.eval_time),
             settings=settings(self),
@@ -444,23 +384,3 @@ def machine_arch() -> str:
     """Return the Debian architecture of this machine."""
     machine = os.uname().machine
     return _MACHINES.get(machine, machine)
-
-
-class _LazySource:
-    """The package source, created when the first package is requested."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-
-    def releases(self, of: str = "debian") -> list[str]:
-        return self._workspace.source.releases(of)
-
-    def package(self, release: str, name: str, arch: str = "") -> dict[str, Any]:
-        return self._workspace.source.package(release, name, arch)
-
-    def closure(self, release: str, names: list[str], arch: str = "") -> list[dict[str, Any]]:
-        return self._workspace.source.closure(release, names, arch)
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("${", "\\${")
