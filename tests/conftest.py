@@ -36,7 +36,7 @@ for number, handler in (
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Where all is said to be installed (FPACK_TESTS=all), a test that is skipped because it is not has failed."""
+    """With FPACK_TESTS=all, fail tests that are skipped because something is not installed."""
     report = yield
     if report.skipped and os.environ.get("FPACK_TESTS") == "all" and "not installed" in str(report.longrepr):
         report.outcome = "failed"

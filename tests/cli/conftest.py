@@ -29,7 +29,7 @@ def fpack(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Fpack:
 
 @pytest.fixture
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A directory with the module's PROJECT."""
+    """Return a directory with the module's PROJECT."""
     place = tmp_path / "site"
     place.mkdir()
     (place / "fpack.fp").write_text(request.module.PROJECT)

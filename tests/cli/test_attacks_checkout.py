@@ -30,12 +30,12 @@ def world(request: pytest.FixtureRequest) -> Iterator[Checkout]:
 
 
 def variables(world: Checkout, path: str = "relative", **more: str) -> dict[str, str]:
-    """The caller's variables."""
+    """Return the caller's variables."""
     return {"PATH": PATHS[path].format(tools=world.tools), "SECRET": SECRET, **more}
 
 
 def check(world: Checkout, tool: str, **seen: str) -> None:
-    """A tool was started where nothing of the checkout is, and saw these variables and not the secret."""
+    """Check that a tool was started outside of the checkout, and saw these variables and not the secret."""
     assert world.ran == []
     started = world.started(tool)
     assert started.cwd == "/" and SECRET not in " ".join(started.environ.values())

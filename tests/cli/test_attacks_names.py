@@ -38,7 +38,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[Checkout]:
 
 
 def lines(world: Checkout, *words: str | Path, cwd: Path | None = None) -> list[str]:
-    """What a command says; none of it is anything to a terminal but lines of text, and none of them is forged."""
+    """Return the output of a command. Check that it is only lines of text for a terminal, none of them forged."""
     done = world.fpack(*words, cwd=cwd or world.checkout, status=None)
     found = (done.stdout + done.stderr).split("\n")
     assert all(line.replace("\t", "").isprintable() for line in found), found

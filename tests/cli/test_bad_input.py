@@ -29,7 +29,7 @@ def server(archive: Archive) -> Iterator[Server]:
 
 
 def kinds(fpack: Fpack) -> list[str]:
-    """The names of the valid paths."""
+    """Return the names of the valid paths."""
     place = fpack.home / "store" / "db" / "fpack.sqlite"
     if not place.exists():
         return []
@@ -38,7 +38,7 @@ def kinds(fpack: Fpack) -> list[str]:
 
 
 def check_store(fpack: Fpack) -> None:
-    """Every valid path is there, whole, and nothing else is: digests are computed anew."""
+    """Check that every valid path is there and has its digest, and that nothing else is there."""
     from fpack.store.files.tree import scan, tree_digest
     from fpack.store.store import Store
 

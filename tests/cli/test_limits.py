@@ -37,7 +37,7 @@ VERBS = {
 
 @pytest.fixture(autouse=True, scope="module")
 def _compiled(fpack: Fpack) -> None:
-    """The library is compiled once, and not within the limits of a test."""
+    """Compile the standard library once, before the limits of a test apply."""
     fpack("eval", "-e", "[container, shell, text, package]")
 
 

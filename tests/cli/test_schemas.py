@@ -38,7 +38,7 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def strict(value: Any) -> Any:
-    """The schema with records that have no other fields than those it describes.
+    """Return the schema with records that have no other fields than those it describes.
 
     A published schema allows more fields, since later versions of fpack may add some.
     """
@@ -53,7 +53,7 @@ def strict(value: Any) -> Any:
 
 
 def records(value: Any) -> Iterator[dict[str, Any]]:
-    """The records of a JSON value, each of them the very object in the value."""
+    """Yield the records of a JSON value, each of them the very object in the value."""
     if isinstance(value, dict):
         yield value
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -70,7 +70,7 @@ def is_valid(checker: dict[str, Any], value: Any) -> bool:
 
 
 def fault(checker: dict[str, Any], value: Any) -> str:
-    """Where and why a value is not valid, or ""."""
+    """Return where and why a value is not valid, or ""."""
     found = validator(checker)
     error = pytest.importorskip("jsonschema").exceptions.best_match(found.iter_errors(value))
     return "" if error is None else f"{error.json_path}: {error.message}"
@@ -78,7 +78,7 @@ def fault(checker: dict[str, Any], value: Any) -> str:
 
 @pytest.fixture(scope="module")
 def outputs(made: Greeter, tmp_path_factory: pytest.TempPathFactory) -> Outputs:
-    """The outputs of every command, by its words."""
+    """Return the outputs of every command, by its words."""
     found: Outputs = {}
     folder = tmp_path_factory.mktemp("outputs")
     of_images(Recorder(found, made.fpack, made.project), made, folder)

@@ -21,7 +21,7 @@ def _marked(project: CorpusProject) -> object:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Corpus]:
-    """One store for all workers."""
+    """Yield one store for all workers."""
     base = tmp_path_factory.getbasetemp()
     yield Corpus((base if worker_id == "master" else base.parent) / "corpus")
 

@@ -15,7 +15,7 @@ DATA = {"pkgs", "lang/std"}  # files of the language
 
 
 def directories() -> dict[str, list[Path]]:
-    """The modules of each directory, by its path in the repository."""
+    """Return the modules of each directory, by its path in the repository."""
     found = defaultdict(list)
     for room in ROOMS:
         for path in sorted((REPOSITORY / room).rglob("*.py")):
@@ -55,7 +55,7 @@ FILLED = {
 
 
 def filled(statement: ast.stmt) -> list[str]:
-    """The names that a statement of a module gives an empty container which can be filled."""
+    """Return the names that a statement of a module gives an empty container which can be filled."""
     targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
     value = getattr(statement, "value", None)
     is_empty = (isinstance(value, ast.Dict) and not value.keys) or (isinstance(value, ast.List) and not value.elts)
@@ -68,7 +68,7 @@ def filled(statement: ast.stmt) -> list[str]:
 
 
 def unbounded(statement: ast.stmt) -> list[str]:
-    """The name of a function that remembers the results for all arguments that it is ever called with."""
+    """Return the name of a function that remembers the results for all arguments that it is ever called with."""
     if not isinstance(statement, ast.FunctionDef) or not ast.unparse(statement.args):
         return []
     decorators = {ast.unparse(decorator).removeprefix("functools.") for decorator in statement.decorator_list}

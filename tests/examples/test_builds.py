@@ -151,7 +151,7 @@ def test_a_cmake_program_finds_a_built_library_in_its_tests_and_when_it_is_insta
 
 
 def _paths(manifest: Path) -> list[str]:
-    """The store paths that lie under /fpack/store in an image."""
+    """Return the store paths that lie under /fpack/store in an image."""
     layers = json.loads(manifest.read_text())["layers"]
     return sorted({path for layer in layers for path, prefix in layer["parts"] if prefix})
 
@@ -197,7 +197,7 @@ def test_a_web_server(world: World, podman: Podman, example: str, name: str, use
 
 
 def _locked_packages_are_sources(folder: Path, name: str, kind: str | None) -> None:
-    """The manifest has each package of the language's own lock, with its hashes."""
+    """Check that the manifest has each package of the language's own lock, with its hashes."""
     if kind is None:
         return
     sources = json.loads((folder / f"{name}.manifest.json").read_text())["sources"]
@@ -263,7 +263,7 @@ def test_it_is_the_same_elsewhere(world: World, example: str) -> None:
 
 
 def _files(world: World, path: str) -> dict[str, object]:
-    """What the tree of a store path holds, by path: shows which file differs where two trees do."""
+    """Return the files of a store path's tree, by path, so that an assertion shows which ones differ."""
     tree = world.fpack.home / "store" / "store" / path.rpartition("/")[2]
     return {
         str(each.relative_to(tree)): os.readlink(each)

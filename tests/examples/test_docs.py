@@ -39,7 +39,7 @@ def name(page: Path) -> str:
 
 
 def blocks(page: Path) -> list[str]:
-    """The texts of the language in a page: fenced, without another language's name."""
+    """Return the texts of the language in a page: fenced, without another language's name."""
     found = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(), re.S | re.M)
     return [text for language, text in found if not language and " = " in text]
 

@@ -27,7 +27,7 @@ def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
 
 @pytest.fixture(scope="module")
 def project(fpack: Fpack) -> Path:
-    """The example, built."""
+    """Return the example, built."""
     place = fpack.home / "patched"
     shutil.copytree(EXAMPLE, place, ignore=shutil.ignore_patterns("*.lock", "*.tar", "result"))
     fpack("build", "figlet", cwd=place, timeout=300)

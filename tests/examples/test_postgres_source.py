@@ -34,7 +34,7 @@ class World:
         shutil.copytree(EXAMPLE, self.folder, ignore=shutil.ignore_patterns("*.lock", "*.tar", "result"))
 
     def evaluated(self, expression: str) -> Any:
-        """The value of an expression in the example's file."""
+        """Return the value of an expression in the example's file."""
         shutil.copy(EXAMPLE / "fpack.fp", self.folder / "asked.fp")
         with open(self.folder / "asked.fp", "a") as file:
             file.write(f"\nasked = {expression}\n")
@@ -42,13 +42,13 @@ class World:
         return json.loads(self.fpack("eval", "asked.fp#asked", "--json", *lock, cwd=self.folder, timeout=300).stdout)
 
     def built(self, what: str) -> str:
-        """The store path that something comes to."""
+        """Return the store path that something comes to."""
         done = self.fpack("build", what, "--no-link", "--json", cwd=self.folder, timeout=2 * HOUR)
         path: str = json.loads(done.stdout)["path"]
         return path
 
     def store(self, path: str) -> Path:
-        """Where a store path lies on disk."""
+        """Return the path on disk of a store path."""
         return self.fpack.home / "store" / "store" / path.rpartition("/")[2]
 
 

@@ -27,7 +27,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture
 def stranger() -> Iterator[Fpack]:
-    """A user with nothing but fpack and the registries that this machine reaches."""
+    """Yield a user with nothing but fpack and the registries that this machine reaches."""
     shown = [Path(sys.base_prefix), Path(sys.prefix), Path(fpack.cli.__file__).parents[1], TESTS]
     with public_directory("stranger") as place:
         made = Fpack(place / "home", prefix=tuple(unprivileged.prefix(shown)))

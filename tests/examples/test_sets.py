@@ -25,7 +25,7 @@ class Example:
         )
 
     def ask(self, text: str) -> Any:
-        """The value of an expression that may use `project`, the record of fpack.fp."""
+        """Return the value of an expression that may use `project`, the record of fpack.fp."""
         return self.evaluator.to_json(self.evaluator.expression(f'let project = import("./fpack.fp") in {text}'))
 
 
@@ -34,7 +34,7 @@ PARTS = ("base", "data", "net", "media", "shop", "people", "ops", "plant", "apps
 
 class Company(Example):
     def packages(self, of: str) -> dict[str, dict[str, Any]]:
-        """The packages of a set by their names in it: name, path and the names of the direct libraries."""
+        """Return the packages of a set by their names in it: name, path and the names of the direct libraries."""
         shown = '{ name = p.name, out = "${p.out}", libs = map(p.libs, l => "${l.out}") }'
         every = ", ".join(f"{part} = {{ ${{n}} = {shown} for n, p in project.{of}.{part} }}" for part in PARTS)
         return {f"{part}.{n}": p for part, ps in self.ask(f"{{ {every} }}").items() for n, p in ps.items()}
@@ -42,7 +42,7 @@ class Company(Example):
 
 @pytest.fixture(scope="module")
 def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where compiled files of all tests are kept."""
+    """Return a directory for the compiled files of all tests."""
     return tmp_path_factory.mktemp("modules")
 
 
@@ -53,12 +53,12 @@ def company(modules: Path) -> Company:
 
 @pytest.fixture(scope="module")
 def before(modules: Path) -> dict[str, dict[str, Any]]:
-    """The company's packages without a layer."""
+    """Return the company's packages without a layer."""
     return Company("company", modules).packages("set")
 
 
 def above(packages: dict[str, dict[str, Any]], name: str) -> set[str]:
-    """The packages that are linked with a package, directly or not, and itself."""
+    """Return the packages that are linked with a package, directly or not, and itself."""
     by_path = {p["out"]: n for n, p in packages.items()}
     found = {name}
     while more := {n for n, p in packages.items() if {by_path[lib] for lib in p["libs"]} & found} - found:

@@ -18,7 +18,7 @@ NAME = sys.argv.pop(1) if __name__ == "__main__" else ""
 
 
 def one_input(data: bytes) -> None:
-    """What libFuzzer calls."""
+    """Run one input, as libFuzzer calls it."""
     decoders.attempt(NAME, data)
 
 

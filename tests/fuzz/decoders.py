@@ -116,7 +116,7 @@ def _limited() -> Iterator[None]:
 
 
 def corpus(name: str) -> list[bytes]:
-    """The kept inputs of a decoder: those that once were faults, and its seeds."""
+    """Return the kept inputs of a decoder: those that once were faults, and its seeds."""
     kept = sorted((CORPUS / name).glob("*")) if (CORPUS / name).is_dir() else []
     return [path.read_bytes() for path in kept] + DECODERS[name].seeds()
 
@@ -243,7 +243,7 @@ def _image(data: bytes, folder: Path) -> None:
 
 
 def _layout(data: bytes, folder: Path) -> None:
-    """The first byte is the number of the document of a good layout that the other bytes replace."""
+    """Read a layout of which one document is replaced. The first byte selects it, the others are its content."""
     shutil.copytree(seeds.layout_folder(), folder / "layout")
     names = sorted(p for p in (folder / "layout").rglob("*") if p.is_file())
     place = names[data[0] % len(names)] if data else names[0]
@@ -292,7 +292,7 @@ def _closure(data: bytes, folder: Path) -> None:
 
 
 def _closure_stream(data: bytes, folder: Path) -> None:
-    """The stream of a closure file, put into blocks as the writer does."""
+    """Read the stream of a closure file, put into blocks as the writer does."""
     made = FIRST_LINE + b"%d\n" % CLOSURE_FORMAT
     for at in range(0, len(data), BLOCK):
         frame = zstandard.ZstdCompressor(write_checksum=True).compress(data[at : at + BLOCK])

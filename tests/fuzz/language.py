@@ -17,7 +17,7 @@ with atheris.instrument_imports(include=["fpack.lang", "fpack.store.errors"]):
 
 
 def one_input(data: bytes) -> None:
-    """What libFuzzer calls."""
+    """Run one input, as libFuzzer calls it."""
     start = "expression" if data[:1] < b"\x80" else "file"
     one_text(data[1:4000].decode("utf-8", "replace"), start)
 

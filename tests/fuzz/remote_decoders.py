@@ -67,14 +67,14 @@ def _index_body(data: bytes, folder: Path) -> None:
 
 
 def _record(data: bytes, folder: Path) -> None:
-    """The first line is the path, the rest the record."""
+    """Decode a record. The first line is the path, the rest the record."""
     base, _, body = data.partition(b"\n")
     record = decode_record(base.decode("utf-8", "surrogateescape"), body)
     assert decode_record(record.path.base, record.encode()) == record
 
 
 def _part(data: bytes, folder: Path) -> None:
-    """The content of a path, which has its size and its digest only if it is the right one."""
+    """Unpack the content of a path, which has its size and its digest only if it is the right one."""
     (record,), _ = _cached()
     record = record._replace(raw=max(record.raw, len(data)), blob_size=len(data), length=len(data))
     unpack([(record, TreeWriter(Pool(folder / "files"), folder / "tree"))], [data], lambda file: nullcontext([]))
@@ -151,7 +151,7 @@ def _made_record() -> bytes:
 
 
 def _image(data: bytes, folder: Path) -> None:
-    """The first byte is the number of the document of an image that the rest replaces."""
+    """Read an image of which one document is replaced. The first byte selects it, the rest is its content."""
     documents = _image_documents()
     number = data[0] % (len(documents) + 1) if data else 0
     repository = MemoryRepository()
@@ -233,7 +233,7 @@ class _Transport(Transport):
 
 
 def _answer(data: bytes, folder: Path) -> None:
-    """The first line is the text of the headers, the rest the body."""
+    """Read an answer. The first line is the text of the headers, the rest the body."""
     headers, _, body = data.partition(b"\n")
     transport = _Transport(headers, body)
     repository = RegistryRepository("localhost", "team/app", "http", Settings({}), transport)

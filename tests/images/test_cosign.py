@@ -94,7 +94,7 @@ def keys(made: Greeter, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
 
 @pytest.fixture(scope="module")
 def signed(made: Greeter, keys: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A layout that both keys signed, and its digest."""
+    """Return a layout that both keys signed, and its digest."""
     layout = tmp_path_factory.mktemp("signed") / "layout"
     made.fpack.pack("--format", "oci-dir", "--sbom", "--provenance", "-o", layout, cwd=made.project)
     words = [word for key in keys.values() for word in ("--key", str(key))]

@@ -69,7 +69,7 @@ def mounted(podman: Podman, folder: Path, *names: str, **files: bytes) -> list[s
 
 
 def health(packed: Packed) -> list[str]:
-    """The words of the health check, from the archive: podman takes none from OCI images, docker does."""
+    """Return the words of the health check, from the archive: podman takes none from OCI images, docker does."""
     with tarfile.open(packed.file) as tar:
 
         def read(digest: str) -> Any:
@@ -272,7 +272,7 @@ def test_php_on_the_command_line(one_podman: Podman, load: Load) -> None:
 
 @pytest.fixture(scope="module")
 def backend() -> Iterator[int]:
-    """The port of a web server that says how it was asked."""
+    """Yield the port of a web server that says how it was asked."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -382,7 +382,7 @@ def test_python(one_podman: Podman, load: Load, certificate: dict[str, bytes], t
 
 
 def wheel(file: Path) -> bytes:
-    """A wheel of one module with a command."""
+    """Return a wheel of one module with a command."""
     info = "hello-1.0.dist-info"
     files = {
         "hello.py": "def main():\n    print('hello from a wheel')\n",
@@ -490,14 +490,14 @@ ADA = ("-uada", "-px", "shop_1")
 
 
 def sql(container: Container, query: str, *options: str, check: bool = True) -> str:
-    """What a query prints, asked over TCP."""
+    """Return the output of a query over TCP."""
     result = container.exec("mariadb", "-h", LOOPBACK, "-NB", *options, "-e", query, check=check)
     return (result.stdout if check else result.stdout + result.stderr).strip()
 
 
 @contextmanager
 def database(podman: Podman, image: str, *command: str, options: list[str], **env: str) -> Iterator[Container]:
-    """A mariadb that is past its first start."""
+    """Yield a mariadb that is past its first start."""
     words = [word for name, value in env.items() for word in ("-e", f"{name}={value}")]
     with running(podman, image, *command, options=[*words, *options], network="none") as container:
         container.wait_for("port: 3306", timeout=60)

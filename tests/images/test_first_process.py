@@ -47,7 +47,7 @@ ENDED = 128 + signal.SIGTERM
 
 @pytest.fixture(scope="module")
 def archive(fpack: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An image with four programs: a script and a compiled one, each with and without a handler."""
+    """Return an image with four programs: a script and a compiled one, each with and without a handler."""
     if not shutil.which("gcc"):
         pytest.skip("gcc is not installed")
     folder = tmp_path_factory.mktemp("first-process")

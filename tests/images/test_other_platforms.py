@@ -1,7 +1,7 @@
-"""Images for an architecture that this machine is not: nothing of them can be run here, so they are looked at.
+"""Images for another architecture than this machine's. Nothing of them can be run here, so their files are examined.
 
-Every ELF file must be of that architecture, and what it loads must be in the image where that architecture's loader
-looks, found by a search that is not fpack's.
+Every ELF file must be of that architecture. The libraries that it loads must be in the image where that architecture's
+loader looks; the search for them here shares no code with fpack.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MACHINES = {
 
 
 class RootFs:
-    """An image's file system, from a plain tar."""
+    """An image's file system, from a plain tar: its symlinks, its ELF files, and all paths."""
 
     def __init__(self, tar: Path) -> None:
         self.links: dict[str, str] = {}
@@ -44,9 +44,9 @@ class RootFs:
                         self.elves[member.name] = file.read()
 
     def resolve(self, path: str) -> str | None:
-        """The file or directory that a path leads to, or None."""
+        """Return the file or directory that a path leads to, or None."""
         todo, done = [part for part in path.split("/") if part not in ("", ".")], ""
-        for _ in range(200):
+        for _ in range(200):  # a loop of symlinks ends
             if not todo:
                 return done if done in self.paths else None
             part = todo.pop(0)
@@ -58,8 +58,8 @@ class RootFs:
         return None
 
 
-def loads(path: str, data: bytes, found: RootFs, machine: str, triplet: str) -> list[str]:
-    """What an ELF file wants and does not find."""
+def unresolved(path: str, data: bytes, found: RootFs, machine: str, triplet: str) -> list[str]:
+    """Return a line for each library and interpreter that an ELF file names and the image does not have."""
     elf = ELFFile(io.BytesIO(data))
     assert elf["e_machine"] == machine, f"{path} is for {elf['e_machine']}"
     interpreter = next((s.get_interp_name() for s in elf.iter_segments("PT_INTERP")), None)
@@ -101,15 +101,15 @@ def test_everything_that_it_loads_is_in_it(fpack: Callable[..., Any], tmp_path: 
     found = RootFs(tar)
     assert len(found.elves) > 3
     assert found.resolve(loader) in found.elves
-    # The other architectures' places are not there.
-    others = [each for name, (_, each, _) in MACHINES.items() if name != arch]
-    assert not [path for path in found.paths if path.startswith(tuple(f"usr/lib/{each}/" for each in others))]
+    # The directories of other architectures are not there.
+    others = tuple(f"usr/lib/{other}/" for name, (_, other, _) in MACHINES.items() if name != arch)
+    assert not [path for path in found.paths if path.startswith(others)]
     assert ("lib64" in found.paths) == loader.startswith("/lib64")
 
     def missing() -> list[str]:
-        return [line for path, data in found.elves.items() for line in loads(path, data, found, machine, triplet)]
+        return [line for path, data in found.elves.items() for line in unresolved(path, data, found, machine, triplet)]
 
     assert missing() == []
-    # The search sees what is not there.
+    # The search itself is tried: it reports a library that is removed.
     del found.elves[found.resolve(f"/usr/lib/{triplet}/libc.so.6") or ""]
     assert [line for line in missing() if line.endswith(": libc.so.6")]

@@ -39,7 +39,7 @@ def noise(seed: int, size: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    """An archive in which each image has a package of 4 MB of its own, and all share 2 MB."""
+    """Return an archive in which each image has a package of 4 MB of its own, and all share 2 MB."""
     made = world(tmp_path_factory.mktemp("archive"))
     made.add("hello-data", files={"usr/share/hello/data": file(noise(100, 2 << 20))})
     for number in range(IMAGES):

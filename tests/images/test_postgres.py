@@ -101,7 +101,7 @@ def first_start(
 def server(
     podman: Podman, image: str, *command: str, options: list[str] | None = None, network: str = "none", **variables: str
 ) -> Iterator[Container]:
-    """A server that accepts connections."""
+    """Yield a server that accepts connections."""
     options = [*env(**variables), *(options or [])]
     container = podman.start(image, *command, options=options, network=network)
     try:
@@ -120,21 +120,21 @@ def wait_until_ready(container: Container, seconds: float = 120) -> None:
 
 
 def sql(container: Container, query: str, *options: str, user: str = "postgres", check: bool = True) -> str:
-    """What a query prints, over the socket, which needs no password."""
+    """Return the output of a query over the socket, which needs no password."""
     arguments = ["psql", "-U", user, "-v", "ON_ERROR_STOP=1", "-XAtq", *options, "-c", query]
     result = container.exec(*arguments, check=check)
     return (result.stdout if check else result.stdout + result.stderr).strip()
 
 
 def over_tcp(podman: Podman, image: str, container: Container, query: str, **variables: str) -> Result:
-    """A query by a client in another container that shares the server's network."""
+    """Return a query by a client in another container that shares the server's network."""
     command = ["psql", "-h", "127.0.0.1", "-U", "postgres", "-w", "-XAtq", "-c", query]
     return podman.run(image, *command, network=f"container:{container.name}", options=env(**variables), check=False)
 
 
 @pytest.fixture(scope="module")
 def running(podman: Podman, image: str) -> Iterator[Container]:
-    """One server for the tests that only ask it something."""
+    """Yield one server for the tests that only ask it something."""
     with server(podman, image, POSTGRES_PASSWORD=PASSWORD) as container:
         yield container
 
@@ -373,7 +373,7 @@ def test_a_volume_keeps_its_data(podman: Podman, image: str) -> None:
 
 @pytest.fixture(scope="session")
 def locales(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the locale of the official image's clusters, made by the host's localedef."""
+    """Return a directory with the locale of the official image's clusters, made by the host's localedef."""
     if not shutil.which("localedef") or not Path("/usr/share/i18n/locales/en_US").exists():
         pytest.skip("Debian's package locales is not installed")
     made = tmp_path_factory.mktemp("locales")

@@ -40,7 +40,7 @@ class Running(NamedTuple):
         return RegistryRepository(self.host, name, "http", Settings(NONE))
 
     def count(self, method: str, part: str) -> int:
-        """How many requests of fpack it answered."""
+        """Return the number of fpack's requests that it answered."""
         return sum(f'"{method} /v2/' in line and part in line for line in self.log.read_text().splitlines())
 
 

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.network]
 def scanned(
     request: pytest.FixtureRequest, fpack: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, set[tuple[str, str]]]:
-    """An image as a directory, and what fpack says is in it: names and versions."""
+    """Return an image as a directory, and what fpack says is in it: names and versions."""
     place = tmp_path_factory.mktemp("image") / "layout"
     fpack("pack", request.param, "--format", "oci-dir", "-o", place)
     why = fpack("why", request.param)

@@ -53,7 +53,7 @@ def layout(fpack: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def registry(layout: Path) -> Iterator[str]:
-    """A server of the layout as a registry has it, and its address."""
+    """Yield a server of the layout as a registry has it, and its address."""
     (entry,) = [
         item
         for item in json.loads((layout / "index.json").read_bytes())["manifests"]
@@ -93,7 +93,7 @@ def head(layout: Path) -> Head:
 
 
 def findings(about: Head, source: str) -> list[Finding]:
-    """A finding of each status about the packages of a source in the image."""
+    """Return a finding of each status about the packages of a source in the image."""
     inside = {origin.package for origin in about.paths}
     pins = [package for package in about.lock.packages if package.source == source and package.name in inside]
     binaries = tuple(BinaryPackage(pin.name, pin.version, pin.arch, pin.sha256) for pin in pins)
@@ -107,7 +107,7 @@ def findings(about: Head, source: str) -> list[Finding]:
 def scan(
     trivy: Path, cache: Path, image: str, *options: str | Path
 ) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
-    """What trivy finds and what it leaves out: vulnerabilities and packages."""
+    """Return what trivy finds and what it leaves out, as pairs of vulnerability and package."""
     command = [
         *(trivy, "image", "-q", "--cache-dir", cache, "--skip-db-update"),
         *("--skip-java-db-update", "--offline-scan", "--skip-version-check", "--scanners", "vuln"),
@@ -177,7 +177,7 @@ def test_trivy_finds_the_document_that_refers_to_a_pushed_image(
 
 
 def data_of(one: referrer.Referrer) -> bytes:
-    """The manifest of an artifact."""
+    """Return the manifest of an artifact."""
     data = one.blobs[one.entry["digest"]]
     assert isinstance(data, bytes)
     return data

@@ -78,7 +78,7 @@ def texts(kind: str) -> list[Source]:
 
 
 def called(kind: str) -> set[str]:
-    """The builtins that the cases of a kind mention, and do not bind themselves."""
+    """Return the builtins that the cases of a kind mention, and do not bind themselves."""
     found: set[str] = set()
     for source in texts(kind):
         try:
@@ -95,7 +95,7 @@ def test_each_builtin_has_a_case(kind: str) -> None:
 
 
 def reduced(source: Source, grammar: lalr_tables.Tables) -> set[int]:
-    """The productions that a text is made of, by their indices, found by nothing but the tables."""
+    """Return the productions that a text is made of, by their indices, found by nothing but the tables."""
     tokens = [*(token[0] for token in lexer.tokenize(source)), lalr_tables.END]
     stack, found, at = [grammar.starts["file"]], set(), 0
     while True:
@@ -131,7 +131,7 @@ ALLOWED = {"file -> empty_entries (0 symbols)"}
 
 
 def types_in(node: object) -> set[object]:
-    """The types of all parameters in a syntax tree; of a list's elements too."""
+    """Return the types of all parameters in a syntax tree; of a list's elements too."""
     if not isinstance(node, (tuple, list)):
         return set()
     found = set().union(*map(types_in, node)) if node else set()

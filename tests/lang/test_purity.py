@@ -36,7 +36,7 @@ SETTINGS = {"arch": "amd64", "codec": {"name": "zstd", "level": 3, "threads": 2,
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project beside a secret, with links that lead there by each way that there is."""
+    """Return a project beside a secret, with links that lead there by each way that there is."""
     top = tmp_path_factory.mktemp("purity")
     outside = top / "outside"
     outside.mkdir()
@@ -161,7 +161,7 @@ print(json.dumps(sorted(set(opened))))
 
 
 def everything(cases: Path, **environment: str) -> tuple[str, list[str]]:
-    """All values and derivations of a directory of cases, and what was opened for them, by a process of its own."""
+    """Return all values and derivations of a directory of cases, and the files opened for them, from a new process."""
     program = PROGRAM.format(tests=str(HERE.parents[1]), settings=SETTINGS)
     clean = {"PATH": os.environ["PATH"], **environment}
     command = [sys.executable, "-c", program, str(cases)]
@@ -172,7 +172,7 @@ def everything(cases: Path, **environment: str) -> tuple[str, list[str]]:
 
 
 def copied(to: Path, seed: int) -> Path:
-    """The cases elsewhere, made in another order, at other times, with other modes."""
+    """Return the cases elsewhere, made in another order, at other times, with other modes."""
     chosen = [p for p in CASES.glob("ok/*/**/*") if p.is_file() and p.name != "expected.json"]
     mixed = random.Random(seed)
     mixed.shuffle(chosen)
@@ -229,7 +229,7 @@ ARGUMENTS = st.dictionaries(st.text("kl m", min_size=1, max_size=2), st.integers
 
 @st.composite
 def programs(draw: Any) -> str:
-    """A file of derivations that mention each other and are made by functions, records and comprehensions."""
+    """Return a file of derivations that mention each other and are made by functions, records and comprehensions."""
     fields = []
     for i, name in enumerate(NAMES):
         used = draw(st.lists(st.sampled_from(NAMES[:i]), max_size=3)) if i else []

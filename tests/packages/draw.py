@@ -70,7 +70,7 @@ class Package(NamedTuple):
 
 
 def is_program(package: Package) -> bool:
-    """Whether the package has a program for a terminal."""
+    """Return whether the package has a program for a terminal."""
     return (
         bool(package.programs)
         and package.section not in SECTIONS
@@ -80,7 +80,7 @@ def is_program(package: Package) -> bool:
 
 
 def is_server(package: Package) -> bool:
-    """Whether the package has a program that a unit starts, in a section of servers."""
+    """Return whether the package has a program that a unit starts, in a section of servers."""
     return is_program(package) and bool(package.units) and package.section in SERVER_SECTIONS
 
 

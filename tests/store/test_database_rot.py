@@ -20,7 +20,7 @@ PAGE, INDEX_LEAF = 4096, 10  # https://www.sqlite.org/fileformat2.html, 1.6
 
 @pytest.fixture
 def made(tmp_path: Path) -> tuple[bytes, dict[Output, StorePath]]:
-    """A database, and the path of each output in it. Each output's derivation is its key, too."""
+    """Return a database, and the path of each output in it. Each output's derivation is its key, too."""
     store = Store(tmp_path / "store")
     paths = {}
     for number in range(PATHS):
@@ -37,7 +37,7 @@ def made(tmp_path: Path) -> tuple[bytes, dict[Output, StorePath]]:
 
 
 def answers(place: Path, paths: dict[Output, StorePath]) -> list[tuple[StorePath, StorePath]]:
-    """The right path and the one that the database gives, for each question that it answers."""
+    """Return the right path and the one that the database gives, for each question that it answers."""
     found: list[tuple[StorePath, StorePath | None]] = []
     try:
         database = Database(place)

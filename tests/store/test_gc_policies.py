@@ -50,7 +50,7 @@ class World:
         return path
 
     def names(self) -> set[str]:
-        """The valid paths, each of which is on the disk, and nothing else is."""
+        """Return the valid paths, each of which is on the disk, and nothing else is."""
         infos = self.store.database.paths()
         assert {info.path.base for info in infos} == set(os.listdir(self.store.root / "store"))
         return {info.path.name for info in infos}
@@ -72,7 +72,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def edited(world: World, tmp_path: Path) -> None:
-    """A result with its inputs, and what an earlier edit left."""
+    """Build a result with its inputs, and what an earlier edit of it left."""
     fetch = world.build("fetch")
     unpack = world.build("unpack", fetch)
     old = world.build("old", unpack)

@@ -124,7 +124,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(who=WHO, n=NUMBERS)
     def build_and_end(self, who: int, n: int) -> None:
-        """What nothing keeps is what gc deletes."""
+        """Build an output and end the session, so that nothing keeps the output from gc."""
         self.build(who, n)
         self.end(who)
 

@@ -33,7 +33,7 @@ SEARCHES = {"which"}
 
 
 def starts(text: str) -> list[str]:
-    """What in a module could start a process."""
+    """Return the calls in a module that could start a process."""
     found = []
     for node in ast.walk(ast.parse(text)):
         names: list[str] = []
@@ -166,7 +166,7 @@ def test_a_variable_that_is_named_is_seen_too() -> None:
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's diffoscope, in place of a real one; and a working directory that is not `/`."""
+    """Return the user's diffoscope, in place of a real one; and a working directory that is not `/`."""
     place = tmp_path / "tools/diffoscope"
     place.parent.mkdir()
     place.write_text('#!/bin/sh\npwd\nenv\nread x && echo "read $x"\neval "$1"\n')

@@ -45,7 +45,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def times_count_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The change time of a file that a test has made is always recent."""
+    """Believe change times at once: those of a test's files are always recent."""
     monkeypatch.setattr(sources, "_RECENT", -(10**12))
 
 
@@ -80,7 +80,7 @@ def test_a_single_file(store: Store, source: Path) -> None:
 def read_again(
     store: Store, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int = 1
 ) -> tuple[bytes | None, int]:
-    """The digest of a source, and the number of files that were read for it; -1 if the source was copied."""
+    """Return the digest of a source, and the number of files that were read for it; -1 if the source was copied."""
     seen = []
 
     def counted(path: str, hash_file=sources.hash_file):  # type: ignore[no-untyped-def]

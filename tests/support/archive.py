@@ -42,19 +42,19 @@ class Entry(NamedTuple):
 
 
 def file(data: bytes | str, mode: int = 0o644, *, uid: int = 0, gid: int = 0) -> Entry:
-    """A regular file."""
+    """Return a regular file."""
     return Entry(
         tarfile.REGTYPE, data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data, mode, uid, gid
     )
 
 
 def directory(mode: int = 0o755, *, uid: int = 0, gid: int = 0) -> Entry:
-    """A directory."""
+    """Return a directory."""
     return Entry(tarfile.DIRTYPE, b"", mode, uid, gid)
 
 
 def link(target: str) -> Entry:
-    """A symbolic link."""
+    """Return a symbolic link."""
     return Entry(tarfile.SYMTYPE, b"", 0o777, target=target)
 
 
@@ -92,7 +92,7 @@ def pack(data: bytes, packing: str) -> bytes:
 
 
 def ar(members: Iterable[tuple[str, bytes]]) -> bytes:
-    """An ar archive of (name, data), as dpkg-deb makes it."""
+    """Return an ar archive of (name, data), as dpkg-deb makes it."""
     out = [b"!<arch>\n"]
     for name, data in members:
         out.append(f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode())
@@ -103,7 +103,7 @@ def ar(members: Iterable[tuple[str, bytes]]) -> bytes:
 def control_text(
     name: str, version: str = "1.0", *, arch: str = "amd64", fields: Mapping[str, str] | None = None, **more: str
 ) -> str:
-    """A control stanza; keywords are fields: `pre_depends="dpkg"` is `Pre-Depends: dpkg`."""
+    """Return a control stanza; keywords are fields: `pre_depends="dpkg"` is `Pre-Depends: dpkg`."""
     table = {
         "Package": name,
         "Version": version,
@@ -132,7 +132,7 @@ def make_deb(
     mtime: int = 1_700_000_000,
     **more: str,
 ) -> bytes:
-    """A .deb. `files` maps paths to entries (bytes and text: 0644 files); folders above them are added.
+    """Return a .deb. `files` maps paths to entries (bytes and text: 0644 files); folders above them are added.
 
     `scripts` are maintainer scripts by name; `members` are raw tar members appended to the data; `more` and `fields`
     are control fields.
@@ -170,12 +170,12 @@ def make_deb(
 
 @cache
 def signing_key() -> Any:
-    """A key that signs test archives; the same one throughout a process."""
+    """Return a key that signs test archives; the same one throughout a process."""
     return new_key()
 
 
 def new_key(user: str = "Test Archive <archive@example.org>", **settings: Any) -> Any:
-    """Another key, for signatures that nobody trusts."""
+    """Return another key, for signatures that nobody trusts."""
     import pysequoia
 
     return pysequoia.Tsk.generate(user, **settings)
@@ -190,19 +190,19 @@ def clearsign(text: str, key: Any | None = None) -> bytes:
 
 
 def write_keyring(path: Path, *keys: Any) -> Path:
-    """A keyring of the certificates of `keys` (the test archives' one by default)."""
+    """Return a keyring of the certificates of `keys` (the test archives' one by default)."""
     path.write_bytes(b"".join(bytes(key.extract_certificate()) for key in keys or (signing_key(),)))
     return path
 
 
 def pin_of(text: bytes) -> IndexPin:
-    """The pin of an index with this text."""
+    """Return the pin of an index with this text."""
     digest = hashlib.sha256(text).hexdigest()
     return IndexPin(digest, len(text), SuiteFile("main/binary-amd64/Packages.xz", len(text), digest))
 
 
 def digest_lines(data: bytes, name: str, algorithms: Sequence[str]) -> dict[str, str]:
-    """The line of a file in each section of a release."""
+    """Return the line of a file in each section of a release."""
     return {each: f" {hashlib.new(each, data).hexdigest()} {len(data)} {name}" for each in algorithms}
 
 
@@ -245,11 +245,11 @@ class Archive:
         return {release: "debian", f"{release}-updates": "debian", f"{release}-security": "debian-security"}
 
     def _names_of(self, suite: str) -> list[str]:
-        """The fields of a release that name its suite."""
+        """Return the fields of a release that name its suite."""
         return [f"Suite: stable{suite.removeprefix(self.release)}", f"Codename: {suite}"]
 
     def copied(self, folder: Path) -> Archive:
-        """The same archive in a copy of its folder; what is added to it is not in this one."""
+        """Return the same archive in a copy of its folder; what is added to it is not in this one."""
         other = Archive(folder, release=self.release, archs=self.archs)
         other.suites = dict(self.suites)
         other._stanzas = {suite: dict(stanzas) for suite, stanzas in self._stanzas.items()}
@@ -262,7 +262,7 @@ class Archive:
         return self.mirror_at(self.folder.resolve().as_uri())
 
     def mirror_at(self, base: str) -> str:
-        """The mirrors as an option, served under another base URL."""
+        """Return the mirrors as an option, served under another base URL."""
         return f"debian={base}/debian debian-security={base}/debian-security only"
 
     @property
@@ -374,7 +374,7 @@ class Archive:
             (base / "InRelease").write_bytes(clearsign("\n".join(lines) + "\n", key or self.key))
 
     def _contents(self, suite: str, arch: str) -> bytes:
-        """The Contents index of a suite for one architecture."""
+        """Return the Contents index of a suite for one architecture."""
         lines = list(self.contents_lines.get((suite, arch), ()))
         for (name, _, own), text in self._stanzas[suite].items():
             if own == arch:
@@ -384,14 +384,14 @@ class Archive:
         return b"".join(line + b"\n" for line in sorted(lines))
 
     def inrelease(self, suite: str = "") -> Path:
-        """The signed index of a suite, for tests that damage it."""
+        """Return the signed index of a suite, for tests that damage it."""
         suite = suite or self.release
         return self.folder / self.suites[suite] / "dists" / suite / "InRelease"
 
 
 @cache
 def ubuntu_key() -> Any:
-    """The key that signs test archives of Ubuntu."""
+    """Return the key that signs test archives of Ubuntu."""
     return new_key("Another Test Archive <other@example.org>")
 
 
@@ -420,7 +420,7 @@ class UbuntuArchive(Archive):
         return [f"Suite: {suite}", f"Codename: {self.release}"]
 
     def mirror_at(self, base: str) -> str:
-        """The mirrors as an option, served under another base URL."""
+        """Return the mirrors as an option, served under another base URL."""
         return f"ubuntu={base}/ubuntu only"
 
     @property
@@ -438,7 +438,7 @@ class UbuntuArchive(Archive):
 
 
 def read_control(data: bytes) -> str:
-    """The control stanza of a .deb made here."""
+    """Return the control stanza of a .deb made here."""
     with _member(data, "control.tar") as tar:
         member = tar.extractfile("./control")
         assert member is not None
@@ -446,13 +446,13 @@ def read_control(data: bytes) -> str:
 
 
 def read_paths(data: bytes) -> list[str]:
-    """The paths of the files of a .deb made here, without directories."""
+    """Return the paths of the files of a .deb made here, without directories."""
     with _member(data, "data.tar") as tar:
         return [member.name.removeprefix("./") for member in tar if not member.isdir()]
 
 
 def _member(data: bytes, start: str) -> tarfile.TarFile:
-    """A tar archive in a .deb."""
+    """Return a tar archive in a .deb."""
     at = 8
     while at < len(data):
         name, size = data[at : at + 16].decode().strip(), int(data[at + 48 : at + 58])

@@ -1,4 +1,4 @@
-"""A pytest plugin for `tests/run attacks`: run the attacks alone, and print what was tried, as whom, and the outcome.
+"""Run the attacks alone, and print for each what was tried, as which user, and the outcome (`tests/run attacks`).
 
 An attack is a test of a module that is named for attacks or for hostile input, or one that docs/security.md names.
 """
@@ -27,14 +27,14 @@ class AttackReport:
         self._tried: dict[str, str] = {}
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Leave out all tests that are no attacks."""
+        """Deselect all tests that are no attacks."""
         named = set(_NAMED.findall(PAGE.read_text("utf-8")))
         chosen = [item for item in items if is_attack(item, named)]
         config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
         items[:] = chosen
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note what came of a test; a fault in setting up or clearing up counts too."""
+        """Note the outcome of a test. An error in its set-up or tear-down counts, too."""
         if report.when == "call" or report.outcome != "passed":
             self._tried[report.nodeid] = report.outcome
 
@@ -48,13 +48,13 @@ class AttackReport:
 
 
 def is_attack(item: pytest.Item, named: set[tuple[str, str]]) -> bool:
-    """Whether a test is an attack. named: (file below tests, function) of those that the page names."""
+    """Return whether a test is an attack. named: (file below tests, function) of those that the page names."""
     file = item.path.relative_to(TESTS).as_posix()
     return bool(_MODULE.search(file)) or (file, getattr(item, "originalname", item.name)) in named
 
 
 def as_whom(node: str) -> str:
-    """The user that an attack was made as: by its parameters, else whoever runs the tests."""
+    """Return the user that an attack was made as: by its parameters, else whoever runs the tests."""
     words = re.split(r"\W+", node.partition("[")[2])
     if "rootless" in words or "user" in words:
         return "user"
@@ -62,7 +62,7 @@ def as_whom(node: str) -> str:
 
 
 def in_words(node: str) -> str:
-    """A test's name, with its parameters, to be read."""
+    """Return a test's name, with its parameters, to be read."""
     file, _, rest = node.partition("::")
     name, _, parameters = rest.partition("[")
     area = Path(file).stem.removeprefix("test_").replace("attacks_", "").replace("_", " ")

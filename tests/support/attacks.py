@@ -167,7 +167,7 @@ class Caller:
         return message
 
     def children(self, seconds: float = 5) -> list[int]:
-        """The processes that descend from the caller, less the one that starts sandboxes, once they had time to end."""
+        """Return the caller's descendants after a time to end, without the process that starts sandboxes."""
         end = time.monotonic() + seconds
         while True:
             found = [pid for pid in _descendants(self.pid)[1:] if not _is_server(pid)]
@@ -176,14 +176,14 @@ class Caller:
             time.sleep(0.05)
 
     def leftovers(self) -> list[str]:
-        """What builds left on the disk beside valid paths, less what was asked to be kept."""
+        """Return the entries that builds left on the disk beside valid paths, without those that were to be kept."""
         found = []
         for folder in self.store.glob("tmp/*/"):
             found += [str(each) for each in folder.iterdir()]
         return found + [str(each) for each in self.store.glob("trash/*")]
 
     def strangers(self) -> list[str]:
-        """What is in the store that is not the caller's, that others may write, or that has set-id bits.
+        """Return the entries of the store that are not the caller's, that others may write, or that has set-id bits.
 
         Less what was kept of failed builds: it is as they left it, behind a closed door.
         """
@@ -263,7 +263,7 @@ def callers(mode: str, count: int = 1, disk: str = "", make: type[C] | None = No
 
 
 def _fast() -> str:
-    """A directory of which nothing need be written to a disk, where there is one for programs and large files."""
+    """Return a directory in memory for programs and large files, if there is one; else one on disk."""
     try:
         room = os.statvfs("/dev/shm")
     except OSError:

@@ -21,7 +21,7 @@ Member = bytes | str | tarfile.TarInfo | None  # a file's content, a symlink's t
 
 
 def tar_of(members: Mapping[str, Member]) -> bytes:
-    """A layer as docker writes it: unsorted, with names of owners and times."""
+    """Return a layer as docker writes it: unsorted, with names of owners and times."""
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for name, member in members.items():
@@ -40,14 +40,14 @@ def tar_of(members: Mapping[str, Member]) -> bytes:
 
 
 def hard_link(name: str, target: str) -> tarfile.TarInfo:
-    """A hard link."""
+    """Return a hard link."""
     info = tarfile.TarInfo(name)
     info.type, info.linkname = tarfile.LNKTYPE, target
     return info
 
 
 def device(name: str) -> tarfile.TarInfo:
-    """A character device."""
+    """Return a character device."""
     info = tarfile.TarInfo(name)
     info.type, info.devmajor, info.devminor = tarfile.CHRTYPE, 5, 1
     return info

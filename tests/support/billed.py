@@ -43,14 +43,14 @@ class Billed(NamedTuple):
     archive: Archive
 
     def document(self, format_: str, *args: str | Path, **options: Any) -> dict[str, Any]:
-        """The bill of the project's image in a format of JSON."""
+        """Return the bill of the project's image in a format of JSON."""
         done = self.fpack("sbom", "--format", format_, *args, cwd=self.project, **options)
         value: dict[str, Any] = json.loads(done.stdout)
         return value
 
 
 def archive_of_bills(folder: Path) -> Archive:
-    """An archive with a library, a program that loads it, and a package that nothing loads."""
+    """Return an archive with a library, a program that loads it, and a package that nothing loads."""
     archive = world(folder)
     archive.add(
         "libshared1",

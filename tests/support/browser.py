@@ -154,7 +154,7 @@ class Tab:
 
 @contextmanager
 def browser(home: Path) -> Iterator[Tab]:
-    """A browser with one tab. home: a directory for its files."""
+    """Yield a browser with one tab. home: a directory for its files."""
     assert PROGRAM is not None
     ours, theirs = os.pipe(), os.pipe()
     reads, writes = (fcntl.fcntl(fd, fcntl.F_DUPFD, 20) for fd in (ours[0], theirs[1]))

@@ -49,7 +49,7 @@ class Builds:
         return Output(digest(body))
 
     def hole(self, output: Output) -> str:
-        """What stands for an output in another derivation's strings."""
+        """Return the placeholder of an output in another derivation's strings."""
         return str(placeholder(output.derivation, decode(self.bodies[output.derivation]).name, output.name))
 
     def drv(
@@ -60,7 +60,7 @@ class Builds:
         inputs: Sequence[Output] = (),
         **args: Any,
     ) -> Output:
-        """A derivation that runs a script, or phases by name."""
+        """Return a derivation that runs a script, or phases by name."""
         phases = {"build": script} if isinstance(script, str) else script
         listed = [{"name": phase, "script": text} for phase, text in phases.items()]
         args = {"root": str(self.root), "shell": "/bin/bash", "phases": listed, "env": {}, **args}

@@ -149,7 +149,7 @@ class Machine:
 def machine(
     place: Path, repository: Repository | None = None, keys: Sequence[PrivateKey] = (KEY,)
 ) -> Iterator[Machine]:
-    """A machine, whose store is closed at the end."""
+    """Yield a machine, whose store is closed at the end."""
     made = Machine(place, repository or DirectoryRepository(place.parent / "cache"), keys)
     try:
         yield made

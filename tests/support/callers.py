@@ -21,7 +21,10 @@ CALLERS = ("root", "user")
 
 @contextmanager
 def caller(who: str, archive: Archive) -> Iterator[Fpack]:
-    """An Fpack with packages from `archive`; "user" is somebody without rights. What is in its home is deleted."""
+    """Yield an Fpack with packages from `archive`; "user" is somebody without rights.
+
+    What is in its home is deleted.
+    """
     with public_directory("caller") as place:
         prefix: tuple[str, ...] = ()
         if who == "user" and os.geteuid() == 0:

@@ -142,7 +142,7 @@ class Checkout:
         return self._ran.read_text().splitlines() if self._ran.exists() else []
 
     def started(self, name: str) -> Started:
-        """How one of the user's tools was started last; it must have been."""
+        """Return how one of the user's tools was started last. Fail if it was not."""
         lines = (self._notes / name).read_text().splitlines()
         variables = (line.partition("=") for line in lines[1:])
         return Started({key: value for key, _, value in variables}, lines[0])
@@ -150,7 +150,7 @@ class Checkout:
 
 @contextlib.contextmanager
 def checkouts(mode: str) -> Iterator[Checkout]:
-    """A checkout in a directory that the user can reach, which is deleted afterwards."""
+    """Yield a checkout in a directory that the user can reach, which is deleted afterwards."""
     if mode == "root" and os.geteuid():
         pytest.skip("only root can work as root")
     with public_directory("checkout") as folder:

@@ -52,7 +52,7 @@ class Configured(NamedTuple):
     lines: list[str]
 
     def text(self, path: str) -> str:
-        """The content of a file."""
+        """Return the content of a file."""
         return (self.place / "data" / path).read_text()
 
     @property
@@ -114,7 +114,7 @@ def configurers(mode: str, count: int = 1, disk: str = "") -> Iterator[list[Conf
 
 
 def _tools(attacker: str) -> bytes:
-    """A package of this machine's programs."""
+    """Return a package of this machine's programs."""
     from support.roots import host_programs
 
     found = host_programs(*(name for name in PROGRAMS if shutil.which(name)))

@@ -37,7 +37,7 @@ class CrateRegistry:
         )
 
     def place(self, name: str, version: str) -> Path:
-        """Where the archive of a crate is."""
+        """Return the path of the archive of a crate."""
         return self.folder / "dl" / name / f"{version}.crate"
 
     def add(self, name: str, version: str, files: Mapping[str, str], needs: Sequence[str] = ()) -> str:

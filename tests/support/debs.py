@@ -60,17 +60,17 @@ def folder(
 
 
 def symlink(name: str, target: str) -> Item:
-    """A symlink."""
+    """Return a symlink."""
     return Item(name, kind="2", mode=0o777, target=target)
 
 
 def hard_link(name: str, target: str) -> Item:
-    """A hard link to an earlier member."""
+    """Return a hard link to an earlier member."""
     return Item(name, kind="1", target=target)
 
 
 def header(item: Item) -> bytes:
-    """A GNU tar header; numbers that do not fit are in base 256."""
+    """Return a GNU tar header; numbers that do not fit are in base 256."""
 
     def number(value: int, width: int) -> bytes:
         if value < 8 ** (width - 1):
@@ -88,7 +88,7 @@ def header(item: Item) -> bytes:
 
 
 def member(item: Item) -> bytes:
-    """A member with GNU's long names where they are needed."""
+    """Return a member with GNU's long names where they are needed."""
     out = b""
     for letter, text in (("K", item.target), ("L", item.name)):
         raw = text.encode()
@@ -98,18 +98,18 @@ def member(item: Item) -> bytes:
 
 
 def padded(head: bytes, content: bytes) -> bytes:
-    """A header and its content, filled up to whole blocks."""
+    """Return a header and its content, filled up to whole blocks."""
     return head + content + bytes(-len(content) % BLOCK)
 
 
 def tar(items: Iterable[Item | bytes]) -> bytes:
-    """A tar archive of members; bytes are put in as they are."""
+    """Return a tar archive of members; bytes are put in as they are."""
     body = b"".join(item if isinstance(item, bytes) else member(item) for item in items)
     return body + bytes(2 * BLOCK)
 
 
 def ar(members: Iterable[tuple[str, bytes]]) -> bytes:
-    """An ar archive."""
+    """Return an ar archive."""
     out = b"!<arch>\n"
     for name, content in members:
         out += b"%-16s%-12d%-6d%-6d%-8s%-10d`\n" % (name.encode(), 0, 0, 0, b"100644", len(content))
@@ -118,7 +118,7 @@ def ar(members: Iterable[tuple[str, bytes]]) -> bytes:
 
 
 def control(package: str = "hello", version: str = "1.0-1", arch: str = "amd64", **more: str) -> str:
-    """A control stanza."""
+    """Return a control stanza."""
     fields = {"Package": package, "Version": version, "Architecture": arch, "Installed-Size": "100"}
     fields |= {name.replace("_", "-"): value for name, value in more.items()}
     fields["Description"] = f"the package {package}"
@@ -131,13 +131,13 @@ def deb(
     scripts: Mapping[str, str] | None = None,
     codec: str = "xz",
 ) -> bytes:
-    """A package of `items`; `stanza` is its control file, `scripts` the other members of control.tar."""
+    """Return a package of `items`; `stanza` is its control file, `scripts` the other members of control.tar."""
     inner = [file("./control", stanza or control()), *(file(f"./{n}", t) for n, t in (scripts or {}).items())]
     return wrap(tar(inner), tar(items), codec)
 
 
 def wrap(control_tar: bytes, data_tar: bytes, codec: str = "xz") -> bytes:
-    """A package of two tar archives."""
+    """Return a package of two tar archives."""
     suffix = f".{codec}" if codec else ""
     pack = CODECS[codec]
     return ar(

@@ -99,7 +99,7 @@ def packed_seeds(pack: Callable[[bytes], bytes]) -> Callable[[], list[bytes]]:
 
 @cache
 def archive() -> dict[str, bytes]:
-    """The files of a small signed archive."""
+    """Return the files of a small signed archive."""
     with tempfile.TemporaryDirectory() as name:
         archive = Archive(Path(name))
         archive.add("hello", "1.0", depends="libc6 (>= 2) | other, awk", section="misc")
@@ -159,7 +159,7 @@ def lock_seeds() -> list[bytes]:
 
 @cache
 def layout_folder() -> Path:
-    """The image with its manifest as a layout."""
+    """Return the image with its manifest as a layout."""
     folder = Path(tempfile.mkdtemp(prefix="fpack-fuzz-layout-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with tarfile.open(IMAGE) as tar:
@@ -229,7 +229,7 @@ def vulnerability_seeds() -> list[bytes]:
 
 @cache
 def closure_file() -> bytes:
-    """A file of two paths, of which one references the other."""
+    """Return a file of two paths, of which one references the other."""
     with tempfile.TemporaryDirectory() as name:
         store = Store(Path(name, "store"))
         paths: list[StorePath] = []

@@ -40,7 +40,7 @@ exec {bwrap} --args "$options" --ro-bind {library} /tmp/.faketime.so --setenv LD
 
 
 def elsewhere(place: Path) -> tuple[str, ...]:
-    """What a command is run by. place: a directory for a program; only root can have another user."""
+    """Return words before a command that run it as on another machine."""
     library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
     if library is None:
         pytest.skip("faketime is not installed")
@@ -56,6 +56,6 @@ def elsewhere(place: Path) -> tuple[str, ...]:
 
 
 def _closed() -> Path | None:
-    """The directory above this Python's program that others cannot enter, if there is one."""
+    """Return the directory above this Python's program that others cannot enter, if there is one."""
     parents = Path(os.path.realpath(sys.executable)).parents
     return next((parent for parent in parents if not parent.stat().st_mode & stat.S_IXOTH), None)

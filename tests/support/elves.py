@@ -9,7 +9,7 @@ _LOAD, _DYNAMIC, _INTERP = 1, 2, 3
 
 
 def elf(*needed: str, soname: str = "", interp: str = "", runpath: str = "", machine: int = 62, kind: int = 3) -> bytes:
-    """A 64-bit little-endian ELF file that names these things. It cannot run."""
+    """Return a 64-bit little-endian ELF file that names these things. It cannot run."""
     strings = b"\0"
     tags = b""
     texts = [(_NEEDED, name) for name in needed] + [(_SONAME, soname), (_RUNPATH, runpath)]
@@ -32,7 +32,7 @@ def elf(*needed: str, soname: str = "", interp: str = "", runpath: str = "", mac
 
 
 def repeated(*, needed: int = 0, runpath: int = 0, size: int = 4096) -> bytes:
-    """A library that names one long string many times, as a soname or as a list of directories."""
+    """Return a library that names one long string many times, as a soname or as a list of directories."""
     strings = b"\0" + b"ab:" * (size // 3) + b"\0"
     tags = [(_NEEDED, 1)] * needed + [(_RUNPATH, 1)] * runpath
     start = 64 + 56 * 2

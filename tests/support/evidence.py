@@ -52,7 +52,7 @@ class World:
         return cls(made, Store(folder / "store"), folder / "cache", made.fpack.archive.keyring)
 
     def hand(self, store: bool = True, remote: Remote | None = None) -> LocalEvidence:
-        """All of it; or without the store."""
+        """Return all of it; or without the store."""
         return LocalEvidence(self.store if store else None, self.cache, str(self.keyring), remote)
 
     def verify(self, manifest: Path | None = None, *, store: bool = True) -> VerifyResult:
@@ -69,12 +69,12 @@ class World:
         return verify(image, [], [], self.hand())
 
     def deb(self, package: str) -> Path:
-        """Where the file of a package lies in the store."""
+        """Return the path in the store of the file of a package."""
         (place,) = self.store.root.glob(f"store/*-{package}_*.deb")
         return place
 
     def resigned(self, head: Head, change: Callable[[str], str], suite: str = "trixie") -> Head:
-        """The lock with another signed release of a suite: the text is changed, and signed by the archive's key."""
+        """Return the head with another release of a suite in its lock: changed, and signed by the archive's key."""
         pin = next(each for each in head.lock.suites if each.suite == suite)
         lines = (self.cache / f"{pin.sha256}.InRelease").read_text().split("\n")
         text = "\n".join(lines[lines.index("") + 1 : lines.index("-----BEGIN PGP SIGNATURE-----")]) + "\n"
@@ -88,7 +88,7 @@ class World:
 
 
 def estate(home: Path) -> Greeter:
-    """A packed image of packages with all that fpack generates from packages, or that their files can be."""
+    """Return a packed image of packages with all that fpack generates from packages, or that their files can be."""
     archive = world(home.with_name(home.name + "-archive"))
     archive.add(
         "estate",
@@ -122,7 +122,7 @@ def estate(home: Path) -> Greeter:
 
 
 def packed(home: Path, archive: Archive, text: str, name: str) -> Greeter:
-    """A project of one file, packed."""
+    """Return a project of one file, packed."""
     fpack = Fpack(home, archive)
     project = home / "project"
     project.mkdir()

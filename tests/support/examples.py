@@ -35,13 +35,13 @@ class World:
         shutil.copytree(EXAMPLES, self.examples, symlinks=True, ignore=LEFT_BY_USERS)
 
     def built(self, example: str, what: str, timeout: float = 900) -> str:
-        """The store path that something comes to."""
+        """Return the store path that something comes to."""
         done = self.fpack("build", what, "--no-link", "--json", cwd=self.examples / example, timeout=timeout)
         path: str = json.loads(done.stdout)["path"]
         return path
 
     def rebuilt(self, example: str, what: str) -> set[str]:
-        """The names of what has to be built from source for something, when it is built."""
+        """Return the names of what has to be built from source for something, when it is built."""
         done = self.fpack("build", what, "--no-link", "-v", cwd=self.examples / example, timeout=600)
         steps = (line.split() for line in done.stderr.splitlines())
         return {words[1] for words in steps if len(words) == 2 and words[0] == "build"}

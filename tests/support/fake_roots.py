@@ -35,7 +35,7 @@ class Roots:
     def package(
         self, name: str, *items: Item, seed: bool = False, depends: str = "", data: bool = False, **control: Any
     ) -> None:
-        """A package of a closure. depends: names with blanks between them; scripts: a mapping."""
+        """Add a package of a closure. depends: names with blanks between them. scripts: by name."""
         self.names[name] = {
             "items": items, "seed": seed, "depends": depends.split(), "data": data, "control": control
         }  # fmt: skip
@@ -54,7 +54,7 @@ class Roots:
         )
 
     def build(self, mode: str = "depends", lazily: bool = False, scripts: StorePath | None = None, **args: Any) -> Made:
-        """The root of all packages. lazily: those that are no seeds are candidates in a declared root too.
+        """Return the root of all packages. lazily: those that are no seeds are candidates in a declared root too.
 
         scripts: what maintainer scripts did, as a candidate.
         """
@@ -110,7 +110,7 @@ class Roots:
         return [[candidates[wanted] for wanted in need if isinstance(wanted, Output)] for need in needs]
 
     def built(self, name: str, files: Mapping[str, bytes], *references: StorePath) -> StorePath:
-        """A store path as a build from source leaves it; programs are what lies in `bin`."""
+        """Return a store path as a build from source leaves it; programs are what lies in `bin`."""
         writer = TreeWriter(self.store.pool, self.store.fresh())
         for path, content in files.items():
             writer.file(path, [content], path.startswith("bin/"))

@@ -137,7 +137,7 @@ def _marked(name: str) -> Any:
 
 @pytest.fixture(scope="module", params=[_marked(name) for name in [*sorted(SCENARIOS), *TRANSFERS]])
 def run(request: pytest.FixtureRequest) -> Iterator[FaultRun]:
-    """A scenario in a directory of its own, which is deleted afterwards."""
+    """Yield a scenario in a directory of its own, which is deleted afterwards."""
     directory = fast_directory()
     with Registry() as registry, Faults(directory / "faults") as faults:
         yield FaultRun({**SCENARIOS, **TRANSFERS}[request.param], directory, faults, registry)

@@ -1,4 +1,8 @@
-"""Let any system call of fpack fail, or kill fpack there: `Faults` runs commands with faults.c loaded."""
+"""Let a system call of fpack fail, or kill fpack at it: `Faults` runs commands with faults.c loaded.
+
+A command is run once to log its calls, then once for each call, which fails or kills. The commands run in forks of a
+server that has imported fpack, since importing it takes longer than most commands.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).parent
-KILL = 0  # the error that stands for a kill
+KILL = 0  # an `error` that means SIGKILL
 # Calls after which the state of the store differs: the moments of a kill.
 CHANGES = ("syncfs", "fsync", "rename", "link", "unlink", "rmdir", "symlink", "mkdir", "create", "write")
 # Calls that can fail because of the disk.
@@ -45,7 +49,7 @@ class Faults:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, "LD_PRELOAD": str(self.library), "PYTHONDONTWRITEBYTECODE": "1"},
         )  # fmt: skip
-        self._warm = False
+        self._warm = False  # whether the server has imported what commands need
 
     def __enter__(self) -> Faults:
         return self
@@ -69,9 +73,11 @@ class Faults:
         log: bool = False,
         timeout: float = 60,
     ) -> FaultOutcome:
-        """Run a command. The call number `at` fails with `error`, and if `sticky` all later ones as well.
+        """Run a command. The call number `at` fails with `error`, and if `sticky` all later ones as well. at 0: none.
 
-        words: the arguments of fpack; or "@", a module, a function and its arguments.
+        words: the arguments of fpack; or "@", a module, a function and its arguments. error: an errno, or KILL. kinds,
+        under: count only calls of these kinds, on paths below these. log: list the calls in the outcome. timeout: in
+        seconds, after which the outcome is `hung`, with the stacks of all threads.
         """
         names = {name: str(self._directory / name) for name in ("out", "err", "log", "stacks", "modules")}
         request = {
@@ -95,7 +101,7 @@ class Faults:
         )
 
     def warmed(self) -> None:
-        """Take the modules of the commands so far for enough: the next ones need not list theirs."""
+        """Import no further modules in the server: the commands so far have imported what the next ones need."""
         self._warm = True
 
     def _ask(self, request: Mapping[str, object]) -> dict[str, object]:

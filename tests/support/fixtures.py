@@ -21,31 +21,31 @@ words = text("words", "some words")
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Greeter:
-    """The packed greeter project. Tests only read it."""
+    """Return the packed greeter project. Tests only read it."""
     return greeter(tmp_path_factory.mktemp("greeter") / "home")
 
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    """A small archive. Tests only read it."""
+    """Return a small archive. Tests only read it."""
     return world(tmp_path_factory.mktemp("archive"))
 
 
 @pytest.fixture(name="archive")
 def own_archive(tmp_path: Path) -> Archive:
-    """A small archive that a test may change."""
+    """Return a small archive that a test may change."""
     return world(tmp_path / "archive")
 
 
 @pytest.fixture(name="fpack")
 def new_user(tmp_path: Path, archive: Archive) -> Fpack:
-    """A user without a project."""
+    """Return a user without a project."""
     return Fpack(tmp_path / "home", archive)
 
 
 @pytest.fixture(name="fpack")
 def user_of_greeter(tmp_path: Path, archive: Archive) -> Fpack:
-    """A user with a project, of which nothing is built."""
+    """Return a user with a project, of which nothing is built."""
     fpack = Fpack(tmp_path / "home", archive)
     (fpack.home / "fpack.fp").write_text(GREETER)
     return fpack
@@ -60,7 +60,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def terminals() -> Iterator[list[Terminal]]:
-    """A list for the terminals that a test opens. They are closed after the test."""
+    """Yield a list for the terminals that a test opens. They are closed after the test."""
     opened: list[Terminal] = []
     yield opened
     for terminal in opened:

@@ -1,4 +1,4 @@
-"""An image and its manifest, changed together: an attacker's image, which agrees with the manifest that it carries.
+"""Change an image together with the manifest in it, as an attacker would, so that both still agree.
 
 forgery = Forgery(Path("greeter.tar"))
 forgery.put("hello", node("usr/bin/evil", b"evil", mode=0o4755))
@@ -36,7 +36,7 @@ _ENTRIES = "entries"
 
 
 def canonical(tar: Path) -> bytes:
-    """The manifest that an image carries, in its canonical form."""
+    """Return the manifest that an image carries, in its canonical form."""
     archive = open_archive(tar, Report())
     try:
         (data,) = embedded_manifest.find(archive)
@@ -46,7 +46,7 @@ def canonical(tar: Path) -> bytes:
 
 
 class Forgery:
-    """An image taken apart. head, derivations (by digest), rows (the entries of each layer): of its manifest."""
+    """An image, and the head, the derivations (by digest) and the entries (rows, by layer) of its manifest."""
 
     def __init__(self, tar: Path) -> None:
         reader = ManifestReader(canonical(tar))
@@ -56,12 +56,12 @@ class Forgery:
         self.rows: list[list[ManifestEntry]] = [list(entries) for _, entries in reader.entries()]
 
     def layer(self, name: str) -> int:
-        """The number of the layer of a package; of "files" or "root", of the extra files or what fpack generated."""
+        """Return the number of the layer of a package. "files": of the extra files. "root": of the generated files."""
         for number, layer in enumerate(self.head.layers):
             for path, _ in layer.parts:
-                place = next(each for each in self.head.paths if each.path == path)
-                made = self.derivations.get(place.derivation or "")
-                if name == place.package or (not place.package and made is not None and made.kind == name):
+                origin = next(row for row in self.head.paths if row.path == path)
+                made = self.derivations.get(origin.derivation or "")
+                if name == origin.package or (not origin.package and made is not None and made.kind == name):
                     return number
         raise KeyError(name)
 
@@ -72,7 +72,7 @@ class Forgery:
         self.rows[number].append(entry_of(node, part)._replace(**entry))
 
     def drop(self, path: str) -> None:
-        """Take a path out of its layer and out of the manifest."""
+        """Remove a path from its layer and from the manifest."""
         for layer, rows in zip(self.image.layers, self.rows, strict=True):
             layer.members = [member for member in layer.members if member.path != path.encode()]
             rows[:] = [row for row in rows if row.path != path.encode()]
@@ -87,7 +87,7 @@ class Forgery:
                     rows[at] = entry_of(new, rows[at].part)._replace(origin=rows[at].origin)
 
     def entry(self, path: str, **changes: Any) -> None:
-        """Change what the manifest alone says of a path: fields of `ManifestEntry`."""
+        """Change fields of a path's `ManifestEntry`, and not the layer."""
         for rows in self.rows:
             rows[:] = [row._replace(**changes) if row.path == path.encode() else row for row in rows]
 
@@ -103,7 +103,7 @@ class Forgery:
             self.put(len(self.rows) - 1, node, part)
 
     def derive(self, old: str, new: Derivation) -> str:
-        """Put a derivation in the place of another, and name it wherever the head names the other; its digest."""
+        """Replace a derivation, also where the head names it. Return the digest of the new one."""
         digest = blake3(new.encode()).digest(20).hex()
         del self.derivations[old]
         self.derivations[digest] = new
@@ -113,7 +113,7 @@ class Forgery:
         return digest
 
     def manifest(self, change: Callable[[Head], Head] = lambda head: head) -> bytes:
-        """The manifest of the image as it is now."""
+        """Return the manifest of the image as it is now."""
         for own, rows in zip(self.image.layers, self.rows, strict=True):
             own.members.sort(key=lambda member: member.path)
             rows.sort(key=lambda row: row.path)
@@ -145,7 +145,7 @@ class Forgery:
         return b"".join([encode_head(change(head)), *bodies, *encoded])
 
     def _claims(self, head: Head) -> Claims:
-        """The entries, counted by what the manifest says of them."""
+        """Return the entries, counted by what the manifest says of them."""
         packages = {place.path for place in head.paths if place.package}
         counts = dict.fromkeys(Claims._fields, 0)
         for layer, rows in zip(head.layers, self.rows, strict=True):
@@ -157,13 +157,13 @@ class Forgery:
         return Claims(**counts)
 
     def save(self, tar: Path, change: Callable[[Head], Head] = lambda head: head) -> Path:
-        """Write the image, with its manifest in it. change: what else the manifest says."""
+        """Write the image with its manifest. change: changes the head of the manifest at last."""
         self.image.carry(self.manifest(change))
         return self.image.save(tar)
 
 
 def entry_of(node: Node, part: int | None = None) -> ManifestEntry:
-    """What a manifest says of a member."""
+    """Return the entry of a manifest for a member."""
     kind = _KINDS.get(node.kind, FILE)
     import hashlib
 

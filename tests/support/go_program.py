@@ -20,7 +20,7 @@ def go_program(
     order: Order = "little",
     main: str = "example.com/app",
 ) -> bytes:
-    """A program. modules: lines such as `dep\\ta\\tv1`, after that of the main module."""
+    """Return a program. modules: lines such as `dep\\ta\\tv1`, after that of the main module."""
     first = 2 if magic == 0xFFFFFFFA else 3
     names = "".join(f"{name}\0" for name in ("runtime.main", *functions)).encode()
     words = [len(functions) + 1, 1, *[0] * (first - 2), TABLE, TABLE + len(names), 0, 0, 0]

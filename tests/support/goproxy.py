@@ -30,7 +30,7 @@ class GoProxy:
         return self.folder.as_uri()
 
     def place(self, module: str, version: str, ending: str) -> Path:
-        """Where a file of a version of a module is."""
+        """Return the path of a file of a version of a module."""
         name = re.sub("[A-Z]", lambda match: f"!{match[0].lower()}", f"{module}/@v/{version}.{ending}")
         return self.folder / name
 
@@ -47,7 +47,7 @@ class GoProxy:
 
 
 def archive(files: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A zip archive."""
+    """Return a zip archive."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", compression) as writer:
         for name, content in files.items():
@@ -56,6 +56,6 @@ def archive(files: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED)
 
 
 def h1(files: Mapping[str, bytes]) -> str:
-    """The hash that go.sum has of an archive of these files."""
+    """Return the hash that go.sum has of an archive of these files."""
     lines = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)]
     return f"h1:{base64.b64encode(hashlib.sha256(''.join(lines).encode()).digest()).decode()}"

@@ -1,4 +1,7 @@
-"""A packed project of every kind of content: packages, extra files with modes and owners, links, and store paths."""
+"""Make the greeter project and pack it: an image with every kind of content, for tests of verbs that read images.
+
+It has packages, extra files with modes and owners, links, and store paths.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ everything = image.with { closure = "depends" }
 
 
 class Greeter(NamedTuple):
-    """The program, the project's directory, the archive that was packed of it, and the manifest beside that."""
+    """The program, the project's directory, the image archive that was packed from it, and the manifest beside that."""
 
     fpack: Fpack
     project: Path
@@ -49,7 +52,8 @@ def greeter(home: Path, archive: Archive | None = None) -> Greeter:
     if archive is None:
         archive = world(home.with_name(home.name + "-archive"))
         archive.add("idle", files={"usr/share/idle/nothing": "nothing\n"})
-        # It depends on a package whose files nothing loads, and asks for one that nobody has.
+        # greet-tools depends on a package whose files nothing loads, and its interpreter is in no package: so a linked
+        # image leaves the first out and reports the second.
         tool = file(b"#!/usr/bin/env sometool\n", 0o755)
         archive.add("greet-tools", depends="hello, idle", files={"usr/bin/greet": tool, "bin/greet-old": tool})
         archive.publish()

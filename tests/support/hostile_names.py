@@ -39,7 +39,7 @@ NOT_UTF8 = b"not-utf-8-\xff\xfe\x80"
 
 
 def hostile_image(packed: Path, out: Path) -> Path:
-    """An image with these names: of files, links, settings, packages, versions, reasons and of itself."""
+    """Return an image with these names: of files, links, settings, packages, versions, reasons and of itself."""
     forgery = Forgery(packed)
     for number, name in enumerate(FILE_NAMES):
         forgery.put("files", node(f"srv/{name}", b"x" * (1000 + number)))
@@ -55,7 +55,7 @@ def hostile_image(packed: Path, out: Path) -> Path:
 
 
 def _hostile(head: Head) -> Head:
-    """The head with such names in every text that a manifest can have anything in."""
+    """Return the head with such names in every text that a manifest can have anything in."""
     paths = []
     for number, item in enumerate(head.paths):
         if item.package and item.reason is not None:
@@ -76,7 +76,7 @@ def _hostile(head: Head) -> Head:
 
 
 def texts(value: Any) -> list[str]:
-    """The texts in data for JSON."""
+    """Return the texts in data for JSON."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, dict):

@@ -132,7 +132,7 @@ class Server:
             self._faults.setdefault(path, []).append(_Fault(act, times))
 
     def next_fault(self, path: str) -> _Fault | None:
-        """The fault of the request that is being answered."""
+        """Return the fault of the request that is being answered."""
         with self._lock:
             for fault in self._faults.get(path, []):
                 if fault.times is None:
@@ -178,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        """A whole answer."""
+        """Send a whole answer."""
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -188,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def chunks(self, cut: bool) -> None:
-        """The file in chunks."""
+        """Send the file in chunks."""
         data = (self.owner.folder / unquote(self.path).lstrip("/")).read_bytes()
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
@@ -203,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def file(self, *, stop: int | None = None, reset: bool = False, pause: float = 0.0) -> None:
-        """The file that the path names, or the part of it that a range asks for."""
+        """Send the file that the path names, or the part of it that a range asks for."""
         path = self.owner.folder / unquote(self.path.partition("?")[0]).lstrip("/")
         if ".." in path.parts or not path.is_file():
             self.answer(404, b"not found\n", {"Content-Type": "text/html"})

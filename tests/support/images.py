@@ -45,17 +45,17 @@ class Node(NamedTuple):
 
 
 def link(target: str) -> Node:
-    """A symlink."""
+    """Return a symlink."""
     return Node(kind=meta.SYMLINK, mode=0o777, target=target)
 
 
 def folder(mode: int = 0o755, uid: int = 0, gid: int = 0) -> Node:
-    """A directory that its table names."""
+    """Return a directory that its table names."""
     return Node(kind=meta.DIRECTORY, mode=mode, uid=uid, gid=gid)
 
 
 def program(content: bytes = b"\x7fELF program") -> Node:
-    """An executable file."""
+    """Return an executable file."""
     return Node(content, 0o755)
 
 
@@ -115,19 +115,19 @@ class Workshop:
         self.store = FakeStore(root)
 
     def disk(self, path: StorePath | str) -> Path:
-        """Where a store path lies."""
+        """Return the path on disk of a store path."""
         return self.store.disk(path)
 
     def tree(self, path: StorePath | str) -> CheckedTree:
-        """A reader of a store path."""
+        """Return a reader of a store path."""
         return self.store.tree(path)
 
     def table(self, name: str, tree: Tree, extra: Mapping[str, Any] | None = None) -> StorePath:
-        """An output of `data` and `meta`."""
+        """Return an output of `data` and `meta`."""
         return make_table(self.store, name, tree, extra)
 
     def plain(self, name: str, tree: Mapping[str, bytes | Node]) -> StorePath:
-        """A plain store path, a directory."""
+        """Return a plain store path, a directory."""
         writer = TreeWriter(self.store.pool, self.store.fresh())
         for path, value in tree.items():
             node = value if isinstance(value, Node) else Node(value)
@@ -142,7 +142,7 @@ class Workshop:
     def root(
         self, slices: Mapping[str, Tree], generated: Tree | None = None, name: str = "root", **extra: Any
     ) -> StorePath:
-        """A root of slices by package name. `extra` goes over what the root says of itself."""
+        """Return a root of slices by package name. `extra` goes over what the root says of itself."""
         records, programs = [], {}
         for package, tree in slices.items():
             path = self.table(f"{package}-1.0", tree, {"package": package, "version": "1.0"})
@@ -168,7 +168,7 @@ class Workshop:
         return self.store.build(FilesBuilder(), "files", {"entries": full})
 
     def layer(self, parts: Sequence[Any], compress: str = "none", name: str = "layer", **args: Any) -> StorePath:
-        """A layer. A part is a path with a table, (path, prefix), or a record."""
+        """Return a layer. A part is a path with a table, (path, prefix), or a record."""
         full = []
         for part in parts:
             if isinstance(part, StorePath):
@@ -188,7 +188,7 @@ class Workshop:
         compress: str = "zstd:3",
         **args: Any,
     ) -> StorePath:
-        """An image, with its layers."""
+        """Return an image, with its layers."""
         full = {
             "name": "test",
             "tag": "latest",
@@ -225,7 +225,7 @@ class Workshop:
 
 
 def read_tar(data: bytes) -> dict[str, tuple[tarfile.TarInfo, bytes]]:
-    """Each entry of an uncompressed tar and its content, by path; each path is there once."""
+    """Return each entry of an uncompressed tar and its content, by path; each path is there once."""
     found: dict[str, tuple[tarfile.TarInfo, bytes]] = {}
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
         for info in archive:
@@ -236,7 +236,7 @@ def read_tar(data: bytes) -> dict[str, tuple[tarfile.TarInfo, bytes]]:
 
 
 def unpacked(blob: bytes) -> bytes:
-    """What a layer's blob holds, by the command-line tools of its codec."""
+    """Return the tar in a layer's blob, unpacked by the command-line tool of its codec."""
     command = {b"\x28\xb5\x2f\xfd": ["zstd", "-dc"], b"\x1f\x8b\x08": ["gzip", "-dc"]}
     for magic, tool in command.items():
         if blob.startswith(magic):
@@ -296,7 +296,7 @@ int main(int argc, char **argv) {
 
 @functools.cache
 def static_program() -> bytes:
-    """A static program that prints its uid and gid, and the mode, owner and time of each path it is given.
+    """Return a static program that prints its uid and gid, and the mode, owner and time of each path it is given.
 
     An argument `$NAME` prints that variable. The test is skipped where nothing can be compiled.
     """

@@ -317,7 +317,7 @@ def of_trials(run: Recorder, archive: Archive) -> None:
 
 
 def two_platforms(folder: Path) -> Fpack:
-    """A user with an archive for two architectures, and a project."""
+    """Return a user with an archive for two architectures, and a project."""
     archive = Archive(folder / "archive", archs=("amd64", "arm64"))
     release = {"usr/lib/os-release": "ID=debian\n", "etc/os-release": link("../usr/lib/os-release")}
     archive.add("base-files", arch="all", files={**release, "etc/debian_version": "13\n"})

@@ -22,7 +22,7 @@ class Layout:
         self.folder = folder
 
     def blob(self, descriptor: Mapping[str, Any]) -> bytes:
-        """A blob; AssertionError if its bytes are not what the descriptor says."""
+        """Return a blob; AssertionError if its bytes are not what the descriptor says."""
         algorithm, _, digits = descriptor["digest"].partition(":")
         data: bytes = (self.folder / "blobs" / algorithm / digits).read_bytes()
         assert algorithm == "sha256" and hashlib.sha256(data).hexdigest() == digits
@@ -37,7 +37,7 @@ class Layout:
         return found
 
     def platforms(self) -> dict[str, dict[str, Any]]:
-        """The descriptor of each platform's manifest, by the platform's name."""
+        """Return the descriptor of each platform's manifest, by the platform's name."""
         top = self.top
         if top["mediaType"] == MANIFEST:
             config = json.loads(self.blob(json.loads(self.blob(top))["config"]))
@@ -47,7 +47,7 @@ class Layout:
         return {_name(entry["platform"]): entry for entry in entries}
 
     def entries(self, platform: str) -> dict[str, tuple[tarfile.TarInfo, bytes]]:
-        """What a platform's container sees: its layers laid one over the other."""
+        """Return the entries that a platform's container sees: its layers laid one over the other."""
         manifest = json.loads(self.blob(self.platforms()[platform]))
         found: dict[str, tuple[tarfile.TarInfo, bytes]] = {}
         for layer in manifest["layers"]:

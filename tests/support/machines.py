@@ -14,7 +14,7 @@ MACHINES = {"amd64": (62, "x86_64-linux-gnu", "/lib64/ld-linux-x86-64.so.2"),
 
 
 def small_world(folder: Path, archs: tuple[str, ...] = ("amd64", "arm64")) -> Archive:
-    """A program that loads a library that loads another, with a C library, for each architecture."""
+    """Return a program that loads a library that loads another, with a C library, for each architecture."""
     archive = Archive(folder, archs=archs)
     for arch in archs:
         machine, triplet, loader = MACHINES[arch]

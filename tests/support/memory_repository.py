@@ -100,5 +100,5 @@ class MemoryRepository:
 
 
 def dead() -> RepositoryError:
-    """A repository that does not answer."""
+    """Return a repository that does not answer."""
     return Unavailable("The registry does not answer", why="503")

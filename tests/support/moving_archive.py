@@ -52,7 +52,7 @@ _ENTRY = """{source} ({version}) {suite}; urgency={urgency}
 
 
 def entry(source: str, version: str, *changes: str, suite: str = "trixie", urgency: str = "medium") -> str:
-    """An entry of a changelog."""
+    """Return an entry of a changelog."""
     text = "\n".join(f"  * {change}" for change in changes)
     date = "Mon, 02 Nov 2026 10:00:00 +0000"
     return _ENTRY.format(source=source, version=version, suite=suite, urgency=urgency, changes=text, date=date)
@@ -83,11 +83,11 @@ class MovingArchive:
         return self.archive.mirror
 
     def mirror_at(self, number: int) -> str:
-        """The mirrors as an option: the state of this number, 0 for the first."""
+        """Return the mirrors as an option: the state of this number, 0 for the first."""
         return [*self._states, self.archive][number].mirror
 
     def user(self, home: Path) -> Fpack:
-        """A user with PROJECT, whose mirror is the current state."""
+        """Return a user with PROJECT, whose mirror is the current state."""
         fpack = Fpack(home, self.archive)
         (home / "fpack.fp").write_text(PROJECT)
         return fpack
@@ -172,7 +172,7 @@ class MovingArchive:
 
 
 def changelog(package: str, text: str) -> dict[str, Entry]:
-    """The changelog of a package, among its files."""
+    """Return the changelog of a package, among its files."""
     return {f"usr/share/doc/{package}/changelog.Debian.gz": file(gzip.compress(text.encode(), mtime=0))}
 
 

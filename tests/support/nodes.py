@@ -6,7 +6,7 @@ from typing import Any
 
 
 def bare(node: Any) -> Any:
-    """A node without its places."""
+    """Return a node without its places."""
     if isinstance(node, tuple) and node and node[0] == "sel":
         return ("sel", bare(node[3]), bare(node[4]))
     if isinstance(node, tuple) and len(node) > 2 and isinstance(node[1], int) and isinstance(node[2], int):

@@ -56,7 +56,7 @@ class Person(Fpack):
         return top
 
     def project(self, name: str, text: str) -> Path:
-        """A new directory of the user's with an fpack.fp."""
+        """Return a new directory of the user's with an fpack.fp."""
         folder = self.place / name
         folder.mkdir()
         (folder / "fpack.fp").write_text(text)
@@ -79,7 +79,7 @@ class Person(Fpack):
 
 @contextlib.contextmanager
 def public_directory(name: str) -> Iterator[Path]:
-    """A directory that other users can reach, which is deleted afterwards."""
+    """Yield a directory that other users can reach, which is deleted afterwards."""
     place = Path(tempfile.mkdtemp(prefix=f"fpack-{name}-", dir="/var/tmp"))
     place.chmod(0o755)
     try:
@@ -90,6 +90,6 @@ def public_directory(name: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def person(mode: str) -> Iterator[Person]:
-    """A user, and a place that is gone afterwards."""
+    """Yield a user, and a place that is gone afterwards."""
     with public_directory("person") as place:
         yield Person(mode, place)

@@ -57,16 +57,16 @@ class Container:
         return self._podman("exec", *options, self.name, *command, check=check, timeout=timeout)
 
     def logs(self) -> str:
-        """What the container wrote so far, both streams."""
+        """Return what the container has written so far to both streams."""
         result = self._podman("logs", self.name)
         return result.stdout + result.stderr
 
     def running(self) -> bool:
-        """Whether the container's first process is alive."""
+        """Return whether the container's first process is alive."""
         return self._podman("inspect", "-f", "{{.State.Running}}", self.name).stdout.strip() == "true"
 
     def wait_for(self, text: str, timeout: float = 120) -> str:
-        """The logs, as soon as `text` is in them; AssertionError when the time is up or the container ended."""
+        """Return the logs, as soon as `text` is in them; AssertionError when the time is up or the container ended."""
         end = time.monotonic() + timeout
         while True:
             alive = self.running()
@@ -123,7 +123,7 @@ class Podman:
         return self._call("podman", *self._options, *arguments, check=check, timeout=timeout, input=input)
 
     def command(self, *arguments: str) -> list[str]:
-        """The words that run `podman ARGUMENTS`, for those who start it themselves."""
+        """Return the words that run `podman ARGUMENTS`, for those who start it themselves."""
         return [*self._before, "podman", *self._options, *arguments]
 
     def skopeo(self, *arguments: str, check: bool = True, timeout: float = 180) -> Result:
@@ -131,7 +131,7 @@ class Podman:
         return self._call("skopeo", *arguments, check=check, timeout=timeout)
 
     def share(self, path: Path) -> Path:
-        """A copy of a file or directory that the user of this podman can read."""
+        """Return a copy of a file or directory that the user of this podman can read."""
         copy = Path(tempfile.mkdtemp(dir=self.home)) / path.name
         if path.is_dir():
             shutil.copytree(path, copy, symlinks=True)
@@ -150,7 +150,7 @@ class Podman:
         return names[-1]
 
     def image_id(self, image: str) -> str:
-        """The image's ID, 64 hexadecimal digits."""
+        """Return the image's ID, 64 hexadecimal digits."""
         return self("image", "inspect", "-f", "{{.Id}}", image).stdout.strip().removeprefix("sha256:")
 
     def run(
@@ -261,7 +261,7 @@ def _make_writable(home: str, function: object, path: str, _error: object) -> No
 
 @contextlib.contextmanager
 def _user(home: Path) -> Iterator[str]:
-    """A user with subordinate uids, for as long as the context lasts."""
+    """Yield a user with subordinate uids, for as long as the context lasts."""
     name = f"fpack-test-{os.getpid()}-{next(_numbers)}"
     attempts = 0
     while True:

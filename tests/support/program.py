@@ -47,7 +47,7 @@ class Fpack:
         self.env |= {name: value for name, value in os.environ.items() if name in _MIRRORS}
 
     def command(self, *args: str | Path) -> list[str]:
-        """The words to execute."""
+        """Return the words to execute."""
         return [*self.prefix, str(PROGRAM), *map(str, args)]
 
     def __call__(
@@ -97,7 +97,7 @@ def compiled_library() -> Path:
 
 
 def world(folder: Path, kind: type[Archive] = Archive) -> Archive:
-    """A small archive: base-files, a shell, a C library of sorts, an application and what else makes a closure."""
+    """Return a small archive: base-files, a shell, a stand-in for the C library, an application and its closure."""
     archive = kind(folder)
     name = archive.origin
     archive.add(

@@ -66,19 +66,22 @@ GAPS = st.sampled_from(["", "", "", " ", "  ", "\n", "\n\n\n", " # note\n", "\n 
 
 @st.composite
 def files(draw: st.DrawFn) -> str:
-    """A file: sound entries, with more blanks and comments between their tokens. It may not parse, mostly it does."""
+    """Return a file: sound entries, with more blanks and comments between their tokens.
+
+    It may not parse, mostly it does.
+    """
     text = draw(st.sampled_from(["\n", "\n\n", ",\n"])).join(draw(st.lists(ENTRIES, min_size=1, max_size=4)))
     return scattered(draw, text)
 
 
 @st.composite
 def loose_expressions(draw: st.DrawFn) -> str:
-    """An expression with more blanks and comments between its tokens."""
+    """Return an expression with more blanks and comments between its tokens."""
     return scattered(draw, draw(EXPRESSIONS))
 
 
 def scattered(draw: st.DrawFn, text: str) -> str:
-    """The text with more in some of the gaps between its tokens; in no string."""
+    """Return the text with more in some of the gaps between its tokens; in no string."""
     try:
         tokens = tokenize(Source("t", text))
     except EvalError:

@@ -29,7 +29,7 @@ NAME = "localhost:5000/team/app"
 
 
 def files_of(image: Path) -> dict[str, bytes]:
-    """The files of an image, a tar or a layout."""
+    """Return the files of an image, a tar or a layout."""
     if image.is_dir():
         return {str(path.relative_to(image)): path.read_bytes() for path in image.rglob("*") if path.is_file()}
     with tarfile.open(image) as archive:
@@ -58,7 +58,7 @@ def push(image: Path, repository: Repository, tag: str = "1.0", *, referrers: bo
 
 
 def remote(repository: Repository, tag: str = ":1.0", cache: Any = None) -> RemoteImage:
-    """The image of a tag, or of a digest that begins with @, as verbs open it."""
+    """Return the image of a tag, or of a digest that begins with @, as verbs open it."""
     return RemoteImage(parse_reference(f"{NAME}{tag}"), lambda: repository, cache)
 
 

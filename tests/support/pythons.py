@@ -1,4 +1,4 @@
-"""Packages of Python made for a test: sources with an extension in C and a wheel, as an index has them."""
+"""Make Python packages for tests, as an index has them: a source with an extension in C, and a wheel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-# An extension that has to be compiled: there is no other way to have its `total`.
+# The source of a package whose function `total` exists only if its extension is compiled.
 SUMS = {
     "pyproject.toml": '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n',
     "setup.py": "from setuptools import Extension, setup\n"
@@ -30,7 +30,7 @@ WORDS = {"words.py": 'ANSWER = "the sum is"\n'}
 
 
 def sdist(folder: Path, name: str, version: str, files: Mapping[str, str]) -> str:
-    """Write NAME-VERSION.tar.gz; the SHA-256 of it."""
+    """Write NAME-VERSION.tar.gz. Return its SHA-256."""
     place = folder / f"{name}-{version}.tar.gz"
     with tarfile.open(place, "w:gz") as archive:
         for file, text in files.items():
@@ -41,16 +41,16 @@ def sdist(folder: Path, name: str, version: str, files: Mapping[str, str]) -> st
 
 
 def wheel(folder: Path, name: str, version: str, files: Mapping[str, str]) -> str:
-    """Write a wheel for any system; the SHA-256 of it."""
+    """Write a wheel for any system. Return its SHA-256."""
     place = folder / f"{name}-{version}-py3-none-any.whl"
-    about = f"{name}-{version}.dist-info"
+    info = f"{name}-{version}.dist-info"
     full = {
         **files,
-        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = "".join(f"{file},sha256={_record_digest(text)},{len(text.encode())}\n" for file, text in full.items())
-    full[f"{about}/RECORD"] = f"{record}{about}/RECORD,,\n"
+    full[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n"
     with zipfile.ZipFile(place, "w") as archive:
         for file, text in full.items():
             archive.writestr(file, text)

@@ -130,7 +130,7 @@ class Rebuilderd:
         return self._wait(status, f"{name} is built", seconds)
 
     def keys(self) -> list[str]:
-        """The public keys that the server offers."""
+        """Return the public keys that the server offers."""
         found: list[str] = self.get("/api/v1/meta/public-keys")["current"]
         return found
 
@@ -140,7 +140,7 @@ class Rebuilderd:
             return json.loads(answer.read())
 
     def log(self) -> str:
-        """What server and worker printed."""
+        """Return the output of server and worker."""
         return "".join(path.read_text(errors="replace") for path in sorted(self.directory.glob("*.log")))
 
     # How it runs.

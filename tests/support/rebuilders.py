@@ -47,17 +47,17 @@ class Key:
         self.id = key_id(self.raw)
 
     def sign(self, signed: Any) -> dict[str, str]:
-        """A signature over a record."""
+        """Return a signature over a record."""
         return {"keyid": self.id, "sig": self.private.sign(canonical_json.encode(signed)).hex()}
 
 
 def package(name: str = "hello", version: str = "2.10-3", digit: str = "a") -> Locked:
-    """A package; `digit` makes its digest."""
+    """Return a package; `digit` makes its digest."""
     return Locked(name, version, "amd64", digit * 64, f"pool/main/{name[0]}/{name}/{name}_{version}_amd64.deb")
 
 
 def link(about: Any, **changes: Any) -> dict[str, Any]:
-    """What is signed in the attestation of a package."""
+    """Return the record that the attestation of a package signs."""
     file = rebuilder_answers.file_name(about)
     return {
         "_type": "link",
@@ -72,12 +72,12 @@ def link(about: Any, **changes: Any) -> dict[str, Any]:
 
 
 def attestation(signed: dict[str, Any], *keys: Key) -> bytes:
-    """A document, signed by keys."""
+    """Return a document, signed by keys."""
     return json.dumps({"signatures": [key.sign(signed) for key in keys], "signed": signed}).encode()
 
 
 def row(about: Any, status: str | None = "GOOD", **changes: Any) -> dict[str, Any]:
-    """An entry of a server's list."""
+    """Return an entry of a server's list."""
     good = 1 if status == "GOOD" else None
     return {
         "id": 1, "name": about.name, "version": about.version, "release": "trixie",
@@ -89,12 +89,12 @@ def row(about: Any, status: str | None = "GOOD", **changes: Any) -> dict[str, An
 
 
 def listed(*rows: Any) -> bytes:
-    """A server's list."""
+    """Return a server's list."""
     return json.dumps({"total": len(rows), "records": rows}).encode()
 
 
 def good(server: str, about: Any, *keys: Key, number: int = 1) -> dict[tuple[str, str], RebuilderAnswer]:
-    """The documents of a server that reproduced a package in its build `number`."""
+    """Return the documents of a server that reproduced a package in its build `number`."""
     return {
         (server, rebuilder_answers.list_path(about)): RebuilderAnswer(listed(row(about, build_id=number))),
         (server, ATTESTATION.replace("builds/1", f"builds/{number}")): RebuilderAnswer(attestation(link(about), *keys)),
@@ -102,13 +102,13 @@ def good(server: str, about: Any, *keys: Key, number: int = 1) -> dict[tuple[str
 
 
 def locked(manifest: Path) -> list[Locked]:
-    """The packages of an image, by the JSON form of its manifest."""
+    """Return the packages of an image, by the JSON form of its manifest."""
     packages = json.loads(manifest.read_bytes())["lock"]["packages"]
     return [Locked(*(item.get(name, "") for name in Locked._fields)) for item in packages]
 
 
 def policy_file(required: int, operators: dict[str, tuple[list[str], list[Key]]], more: str = "") -> str:
-    """The text of a policy. operators: servers and keys by name."""
+    """Return the text of a policy. operators: servers and keys by name."""
     lines = [f"required = {required}"]
     for name, (servers, keys) in operators.items():
         texts = json.dumps([key.text for key in keys])
@@ -154,7 +154,7 @@ class Rebuilders(Server):
 
 
 def _key_info(raw: bytes) -> str:
-    """A key as rebuilderd writes it."""
+    """Return a key as rebuilderd writes it."""
     import base64
 
     return base64.b64encode(bytes.fromhex("302c300706032b65700500032100") + raw).decode()

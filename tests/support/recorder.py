@@ -30,7 +30,7 @@ class Recorder(Reporter):
         self.warnings.append(text)
 
     def of(self, outcome: BuildOutcome) -> list[str]:
-        """The names of the derivations that were had in one way."""
+        """Return the names of the derivations whose outputs were obtained in one way."""
         return [name for name, other in self.outcomes if other is outcome]
 
 

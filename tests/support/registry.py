@@ -137,7 +137,7 @@ class Registry:
         self._thread.join()
 
     def count(self, method: str, part: str = "") -> int:
-        """How many requests had a method, and a part of a path."""
+        """Return the number of requests with a method, and a part of a path."""
         return sum(1 for found, path in self.requests if found == method and part in path)
 
     def clear(self) -> None:
@@ -147,7 +147,7 @@ class Registry:
         self.received = 0
 
     def stored(self, name: str) -> Stored:
-        """A repository."""
+        """Return a repository."""
         with self.lock:
             return self.repositories.setdefault(name, Stored())
 
@@ -209,7 +209,7 @@ class Registry:
             self._faults.clear()
 
     def next_fault(self, request: str) -> Callable[[_Handler], None] | None:
-        """The fault of a request."""
+        """Return the fault of a request."""
         with self.lock:
             for fault in self._faults:
                 if fault.times != 0 and fault.pattern.search(request):
@@ -219,13 +219,13 @@ class Registry:
         return None
 
     def number(self) -> str:
-        """A new name."""
+        """Return a new name."""
         with self.lock:
             self._number += 1
             return f"n{self._number}"
 
     def issue(self, scopes: list[str]) -> str:
-        """A new token for scopes."""
+        """Return a new token for scopes."""
         token = f"token-{self.number()}"
         self._tokens[token] = scopes
         return token
@@ -276,7 +276,7 @@ class _Handler(BaseHTTPRequestHandler):
     # Answers.
 
     def refuse(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        """An answer that does not depend on the request, whose body is not read if it is large."""
+        """Send an answer that does not depend on the request, whose body is not read if it is large."""
         if int(self.headers.get("Content-Length") or 0) <= 1 << 16:
             self.body()
         else:
@@ -284,7 +284,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer(status, body, headers)
 
     def answer(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
-        """A whole answer."""
+        """Send a whole answer."""
         if not self._read and int(self.headers.get("Content-Length") or 0):
             self.close_connection = True
         if self._change is not None:
@@ -305,11 +305,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def error(self, status: int, code: str) -> None:
-        """An error as the specification describes it."""
+        """Send an error as the specification describes it."""
         self.answer(status, json.dumps({"errors": [{"code": code, "message": code.lower()}]}).encode())
 
     def pour(self) -> None:
-        """A body without an end."""
+        """Send a body without an end."""
         self.send_response(200)
         self.send_header("Content-Type", "application/octet-stream")
         self.end_headers()
@@ -318,7 +318,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(bytes(1 << 16))
 
     def body(self) -> bytes:
-        """The body of the request."""
+        """Return the body of the request."""
         self._read = True
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
@@ -389,7 +389,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer(200, json.dumps({"token": self.owner.issue(scopes), "expires_in": 300}).encode())
 
     def find(self, digest: str) -> bytes | None:
-        """A blob of any repository."""
+        """Return a blob of any repository."""
         for known in self.owner.repositories.values():
             if digest in known.blobs:
                 return known.blobs[digest]

@@ -19,7 +19,7 @@ Content = bytes | str  # a file's bytes (a program if they begin as one), or a s
 
 
 def add_tree(store: Store, name: str, files: Mapping[str, Content], references: Sequence[StorePath] = ()) -> StorePath:
-    """A store path with these files; "" alone is a path that is a file."""
+    """Return a store path with these files; "" alone is a path that is a file."""
     writer = store.writer()
     if "" not in files:
         writer.mkdir("")
@@ -33,7 +33,7 @@ def add_tree(store: Store, name: str, files: Mapping[str, Content], references: 
 
 
 def add_slice(store: Store, package: str, files: Mapping[str, Content]) -> StorePath:
-    """An output of the shape of a slice's."""
+    """Return an output of the shape of a slice's."""
     return add_tree(
         store,
         package,
@@ -51,7 +51,7 @@ def add_root(
     excluded: Sequence[tuple[str, str]] = (),
     configure: tuple[StorePath, Sequence[str]] | None = None,
 ) -> StorePath:
-    """An output of the shape of a root's, with generated `files`.
+    """Return an output of the shape of a root's, with generated `files`.
 
     configure: the output with what scripts made, and the paths that are left out of it.
     """

@@ -92,7 +92,7 @@ class _writable:
 
 
 def _below(*parts: str, ending: str = "", named: str = "") -> Callable[[Path], Iterator[Path]]:
-    """The files that are not empty below a folder's folders."""
+    """Yield the files that are not empty below a folder's folders."""
 
     def choose(folder: Path) -> Iterator[Path]:
         for part in parts:

@@ -23,7 +23,7 @@ Files = Mapping[str, str | bytes]
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """Return a port of loopback that nobody listens on."""
     with socket.socket() as free:
         free.bind((LOOPBACK, 0))
         port: int = free.getsockname()[1]
@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 def shared(podman: Podman, folder: Path, files: Files) -> Path:
-    """A directory with these files, to mount: all users can read it, and scripts can be executed."""
+    """Return a directory with these files, to mount: all users can read it, and scripts can be executed."""
     folder.mkdir()
     for name, content in files.items():
         (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
@@ -44,7 +44,7 @@ def shared(podman: Podman, folder: Path, files: Files) -> Path:
 
 
 def make_certificate(folder: Path) -> dict[str, bytes]:
-    """A certificate of 127.0.0.1 that signs itself, and its key: `cert.pem` and `key.pem`."""
+    """Return a certificate of 127.0.0.1 that signs itself, and its key: `cert.pem` and `key.pem`."""
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "9"]
     out: list[str | Path] = ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"]
@@ -53,7 +53,7 @@ def make_certificate(folder: Path) -> dict[str, bytes]:
 
 
 def trusting(certificate: Mapping[str, bytes]) -> ssl.SSLContext:
-    """What a client that trusts this certificate uses."""
+    """Return the TLS context of a client that trusts this certificate."""
     return ssl.create_default_context(cadata=certificate["cert.pem"].decode())
 
 
@@ -61,7 +61,7 @@ def trusting(certificate: Mapping[str, bytes]) -> ssl.SSLContext:
 def running(
     podman: Podman, image: str, *command: str, options: list[str] | None = None, network: str = "host"
 ) -> Iterator[Container]:
-    """A container in the background, that is gone afterwards."""
+    """Yield a container in the background, that is gone afterwards."""
     container = podman.start(image, *command, options=options or [], network=network)
     try:
         yield container
@@ -70,7 +70,7 @@ def running(
 
 
 def stops(container: Container, seconds: int = 60) -> int:
-    """The exit status after the stop signal, which must end it: after `seconds`, SIGKILL would make it 137."""
+    """Return the exit status after the stop signal, which must end it: after `seconds`, SIGKILL would make it 137."""
     status = container.stop(seconds)
     assert status != 128 + signal.SIGKILL
     return status
@@ -85,7 +85,7 @@ class Page(NamedTuple):
 
 
 def fetch(container: Container, url: str, context: ssl.SSLContext | None = None) -> Page:
-    """A page, as soon as its server answers."""
+    """Return a page, as soon as its server answers."""
     end = time.monotonic() + 120
     while True:
         try:
@@ -121,7 +121,7 @@ def _connect(port: int) -> socket.socket:
 
 
 def user_of(podman: Podman, container: Container) -> int:
-    """The user that the container's first process runs as, by the kernel's account, as a number inside."""
+    """Return the user that the container's first process runs as, by the kernel's account, as a number inside."""
     pid = podman("inspect", "-f", "{{.State.Pid}}", container.name).stdout.strip()
     status = Path(f"/proc/{pid}/status").read_text().splitlines()
     outside = next(int(line.split()[1]) for line in status if line.startswith("Uid:"))

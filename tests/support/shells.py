@@ -60,7 +60,8 @@ def packages_of(*programs: str) -> dict[str, Entry]:
 
 
 def machine(more: Mapping[str, Path], user: bool = False) -> tuple[str, ...]:
-    """Words before a command that have it run on this machine with further top directories, of which nothing stays.
+    """Return words before a command that have it run on this machine with further top directories, of which nothing
+    stays.
 
     user: as one with another number than root's and no rights, wherever the program is installed.
     """
@@ -78,14 +79,17 @@ def machine(more: Mapping[str, Path], user: bool = False) -> tuple[str, ...]:
 
 
 def kept_for(fpack: Fpack, project: Path) -> Path:
-    """The directory that fpack keeps for a project."""
+    """Return the directory that fpack keeps for a project."""
     places = (fpack.home / ".local/state/fpack/projects").iterdir()
     (found,) = (each for each in places if (each / "project").read_text() == os.path.realpath(project))
     return found
 
 
 def world(folder: Path, sh: str = "bash") -> Archive:
-    """Two releases of a small distribution that has a shell and what shells call. sh: the package that has /bin/sh."""
+    """Return two releases of a small distribution that has a shell and what shells call.
+
+    sh: the package that has /bin/sh.
+    """
     archive = Archive(folder, also=["bookworm"])
     # zstd: with xz, packing the real programs takes longer than most tests.
     bash, coreutils = packages_of("bash"), packages_of(*COREUTILS)

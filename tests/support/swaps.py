@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def state(place: Path) -> list[tuple[object, ...]]:
-    """What may not change of a tree."""
+    """Return the state of a tree that may not change."""
     return [
         (each.name, status.st_mode, status.st_uid, status.st_nlink)
         for each in (place, *sorted(place.rglob("*")))
@@ -19,7 +19,7 @@ def state(place: Path) -> list[tuple[object, ...]]:
 
 @contextlib.contextmanager
 def spared(place: Path) -> Iterator[Path]:
-    """A new directory like those of `fill`, closed to writers: it is the same afterwards."""
+    """Yield a new directory like those of `fill`, closed to writers: it is the same afterwards."""
     (place / "in").mkdir(parents=True)
     for number in range(20):
         (place / f"in/{number}").write_text("precious")

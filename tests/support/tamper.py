@@ -37,7 +37,7 @@ class Node(NamedTuple):
     mtime: int = tar.MTIME
 
     def encode(self) -> bytes:
-        """The member's blocks."""
+        """Return the member's blocks."""
         kind = {tarfile.DIRTYPE: tar.DIRECTORY, tarfile.SYMTYPE: tar.SYMLINK}.get(self.kind, tar.FILE)
         member = tar.TarEntry(self.path, kind, self.mode, self.uid, self.gid, len(self.content), self.target)
         header = tar.header(member)
@@ -81,7 +81,7 @@ class Layer:
         return b"".join(member.encode() for member in self.members) + self.end
 
     def packed(self) -> bytes:
-        """The blob."""
+        """Return the blob."""
         if self.blob is not None:
             return self.blob
         data = self.tar
@@ -134,7 +134,7 @@ class Image:
         return image
 
     def find(self, path: str) -> tuple[Layer, int]:
-        """The layer that has a path, and its place in it."""
+        """Return the layer that has a path, and its place in it."""
         for layer in self.layers:
             for number, member in enumerate(layer.members):
                 if member.path == path.encode():
@@ -156,7 +156,7 @@ class Image:
             blobs[_digest(packed)] = packed
 
     def files(self) -> dict[str, bytes]:
-        """The archive's files, with every digest right."""
+        """Return the archive's files, with every digest right."""
         files: dict[str, bytes] = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}
 
         def put(data: bytes) -> dict[str, Any]:
@@ -209,7 +209,7 @@ class Image:
         return place
 
     def paths(self, *kinds: bytes) -> Iterator[str]:
-        """The paths of members of these kinds."""
+        """Yield the paths of members of these kinds."""
         for layer in self.layers:
             for member in layer.members:
                 if member.kind in kinds and member.path:
@@ -217,7 +217,7 @@ class Image:
 
 
 def info(name: str, size: int = 0, **more: Any) -> tarfile.TarInfo:
-    """A header of an archive."""
+    """Return a header of an archive."""
     made = tarfile.TarInfo(name)
     made.size = size
     for key, value in more.items():

@@ -33,18 +33,18 @@ class FakeStore:
         self._count = 0
 
     def fresh(self) -> Path:
-        """A path that nothing is at, below the store's root."""
+        """Return a path that nothing is at, below the store's root."""
         self._count += 1
         return self.root / f"tmp-{self._count}"
 
     def disk(self, path: StorePath | str) -> Path:
-        """Where a store path, or a file below one, lies."""
+        """Return the path on disk of a store path, or of a file below one."""
         text = str(path)
         assert text.startswith(store_path.STORE + "/"), text
         return self.store / text[len(store_path.STORE) + 1 :]
 
     def tree(self, path: StorePath | str) -> CheckedTree:
-        """A reader of a store path."""
+        """Return a reader of a store path."""
         return self._trees.tree(path if isinstance(path, StorePath) else store_path.parse(path))
 
     def trust(self, path: StorePath) -> StorePath:
@@ -53,7 +53,7 @@ class FakeStore:
         return path
 
     def tree_at(self, place: Path) -> CheckedTree:
-        """A reader of any directory, which is taken to be as it was registered."""
+        """Return a reader of any directory, which is taken to be as it was registered."""
         path = store_path.make("forged", bytes(32), [])
         digest = tree_digest(scan(str(place)))
         return CheckedTree(path, place, lambda: digest, {}, set())
@@ -122,11 +122,11 @@ class FakeTask:
         self._store = store
 
     def disk(self, path: StorePath | str) -> Path:
-        """Where a store path lies."""
+        """Return the path on disk of a store path."""
         return self._store.disk(path)
 
     def tree(self, path: StorePath | str) -> CheckedTree:
-        """A reader of a store path."""
+        """Return a reader of a store path."""
         return self._store.tree(path)
 
     def view(self, root: StorePath) -> Path:
@@ -138,23 +138,23 @@ class FakeTask:
         return None
 
     def closure(self, paths: Sequence[StorePath]) -> list[StorePath]:
-        """The paths and all that they reference."""
+        """Return the paths and all that they reference."""
         return sorted(reachable(paths, lambda path: self._store.references.get(path, ())))
 
     def writer(self) -> TreeWriter:
-        """A new tree."""
+        """Return a new tree."""
         place = self._store.fresh()
         self.places.append(place)
         return TreeWriter(self._store.pool, place)
 
     def scratch(self) -> Path:
-        """An empty directory."""
+        """Return an empty directory."""
         place = self._store.fresh()
         place.mkdir()
         return place
 
     def resume_dir(self) -> Path:
-        """An empty directory."""
+        """Return an empty directory."""
         return self.scratch()
 
     def progress(self, done: int, total: int) -> None:

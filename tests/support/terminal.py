@@ -19,7 +19,7 @@ _STYLES = re.compile(r"\x1b\[[0-9;]*m")
 def on_terminal(
     fpack: Fpack, *args: str | Path, columns: int = 80, cwd: Path | None = None, color: bool = False
 ) -> str:
-    """What a command prints on a terminal, as text without colours unless `color`."""
+    """Return the output of a command on a terminal, as text without colours unless `color`."""
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     env = {key: value for key, value in fpack.env.items() if key != "NO_COLOR" or not color} | {"TERM": "xterm"}

@@ -17,7 +17,7 @@ class Grammar:
         self._compiled: dict[str, re.Pattern[str]] = {}
 
     def tokens(self, text: str) -> Iterator[Stretch]:
-        """The text in stretches; each line is looked at by itself, as editors do."""
+        """Yield the text in stretches; each line is looked at by itself, as editors do."""
         stack: list[dict[str, Any]] = [self.data]
         for line in text.splitlines(keepends=True):
             yield from self._line(line, stack)

@@ -64,7 +64,7 @@ def _bolt(buckets: Mapping[str, Bucket]) -> bytes:
 
 
 def _leaf(rows: list[tuple[bytes, bytes, int]], number: int) -> bytes:
-    """A page of keys and values. Each has an element with the distance to its data."""
+    """Return a page of keys and values. Each has an element with the distance to its data."""
     elements, data = b"", b""
     for index, (key, value, flags) in enumerate(rows):
         distance = 16 * (len(rows) - index) + len(data)

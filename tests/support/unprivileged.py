@@ -21,14 +21,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def prefix(paths: Sequence[Path], ids: bool = False, uid: int = UID) -> list[str]:
-    """What stands before a command that is to run so; nothing where the caller is no root."""
+    """Return the words before a command that runs it so; none if the caller is not root."""
     if os.geteuid() != 0:
         return []
     return [sys.executable, __file__, *(["--ids"] if ids else []), str(uid), *map(str, paths), "--"]
 
 
 def _closed(path: Path) -> Path | None:
-    """The directory that keeps others from `path`."""
+    """Return the directory that keeps others from `path`."""
     for folder in reversed(path.parents):
         if not os.stat(folder).st_mode & 0o001:
             return folder

@@ -1,4 +1,4 @@
-"""Vulnerability data as Debian's security tracker and OSV publish it, and opened sources of it."""
+"""Make vulnerability data as Debian's security tracker and OSV publish it, and open it as fpack does."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ Tracker = Mapping[str, Mapping[str, Any]]
 
 
 def state(fixed: str = "", **fields: str) -> dict[str, Any]:
-    """A vulnerability's state in a release: resolved if `fixed` is given, else open. fields: such as urgency."""
+    """Return a vulnerability's state in a release: resolved if `fixed` is given, else open. fields: such as urgency."""
     value: dict[str, Any] = {"status": "resolved" if fixed else "open", "urgency": "not yet assigned", **fields}
     return {**value, "fixed_version": fixed} if fixed else value
 
 
 def entry(description: str = "a flaw", **releases: dict[str, Any]) -> dict[str, Any]:
-    """A vulnerability of a source package, by release."""
+    """Return a vulnerability of a source package, by release."""
     return {"description": description, "scope": "remote", "debianbug": 1, "releases": releases}
 
 
 def tracker(data: Tracker) -> TrackerData:
-    """The tracker's data, compiled and opened."""
+    """Return the tracker's data, compiled and opened."""
     found = opened(json.dumps(data).encode())
     assert isinstance(found, TrackerData)
     return found
 
 
 def affected(ecosystem: str, name: str, *events: tuple[str, str], **fields: Any) -> dict[str, Any]:
-    """A package that a document is about. events: of one range of versions."""
+    """Return a package that a document is about. events: of one range of versions."""
     ranges = [{"type": "ECOSYSTEM", "events": [{kind: version} for kind, version in events]}] if events else []
     return {"package": {"ecosystem": ecosystem, "name": name}, "ranges": ranges, **fields}
 
 
 def document(number: str, *packages: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """An OSV document."""
+    """Return an OSV document."""
     return {"id": number, "modified": "2026-11-01T00:00:00Z", "summary": "a flaw", "affected": list(packages), **fields}
 
 
@@ -56,10 +56,10 @@ def opened(data: bytes, where: str = "data.json") -> TrackerData | OsvData:
 
 
 def product(name: str, version: str, ecosystem: str = "Debian", release: str = "") -> Product:
-    """A product of an image."""
+    """Return a product of an image."""
     return Product(ecosystem, release or ("trixie" if ecosystem == "Debian" else ""), name, version, f"pkg:{name}")
 
 
 def ids(found: Sequence[Any]) -> list[str]:
-    """The ids of findings or advisories."""
+    """Return the ids of findings or advisories."""
     return [getattr(item, "advisory", item).id for item in found]

@@ -34,7 +34,7 @@ def client(**options: float) -> RebuilderClient:
 
 
 def judged(server: Server, asked: RebuilderClient) -> tuple[str, str, str]:
-    """The verdict, and what the operator of the server says of the package, and why."""
+    """Return the verdict, and what the operator of the server says of the package, and why."""
     operator = Operator("one", (server.url,), (KEY.raw,))
     collect([HELLO], [operator], asked)
     (found,) = evaluate([HELLO], RebuilderPolicy((operator,), 1), asked.documents)

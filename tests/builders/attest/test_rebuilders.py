@@ -46,7 +46,7 @@ LIST = rebuilder_answers.list_path(HELLO)
 def one(
     documents: dict[tuple[str, str], RebuilderAnswer], *, about: Any = HELLO, keys: tuple[Key, ...] = (ALICE,)
 ) -> OperatorResult:
-    """What one operator, with the server A, says of a package."""
+    """Return what one operator, with the server A, says of a package."""
     policy = RebuilderPolicy((Operator("alice", (A,), tuple(key.raw for key in keys)),), 1)
     (found,) = evaluate([about], policy, documents)
     assert (found.verdict == ENOUGH) == (found.operators[0].state == REPRODUCED)
@@ -54,7 +54,7 @@ def one(
 
 
 def served(data: bytes) -> dict[tuple[str, str], RebuilderAnswer]:
-    """The documents of the server A, which says GOOD and has this attestation."""
+    """Return the documents of the server A, which says GOOD and has this attestation."""
     return {(A, LIST): RebuilderAnswer(listed(row(HELLO))), (A, ATTESTATION): RebuilderAnswer(data)}
 
 
@@ -63,7 +63,7 @@ def served(data: bytes) -> dict[tuple[str, str], RebuilderAnswer]:
 
 @pytest.fixture(scope="module", name="real")
 def real_policy() -> RebuilderPolicy:
-    """The two servers whose answers are kept, with the keys that they offered."""
+    """Return the two servers whose answers are kept, with the keys that they offered."""
     bundle = rebuilder_bundle.read(REAL / "bundle.json")
     alpha, beta = sorted({server for server, _ in bundle}, key=lambda url: (url, ATTESTATION) not in bundle)
     texts = [rebuilder_answers.read_keys((REAL / f"{name}-keys.json").read_bytes()) for name in ("alpha", "beta")]
@@ -264,7 +264,7 @@ def test_nobody_is_asked_about_a_package_of_another_archive() -> None:
 
 
 def _later(text: str) -> str:
-    """The same signature with its scalar increased by the order of the group: malleable, if that is not checked."""
+    """Return the signature with the order of the group added to its scalar: a check must refuse such a second form."""
     order = 2**252 + 27742317777372353535851937790883648493
     raw = bytes.fromhex(text)
     return (raw[:32] + (int.from_bytes(raw[32:], "little") + order).to_bytes(32, "little")).hex()

@@ -36,12 +36,12 @@ TRACKERS = st.dictionaries(
 
 
 def is_older(one: str, other: str) -> bool:
-    """Whether a version is lower than another, as dpkg says."""
+    """Return whether dpkg says that a version is lower than another."""
     return subprocess.run(["dpkg", "--compare-versions", one, "lt", other], check=False).returncode == 0
 
 
 def scan(data: dict[str, Any], source: str, version: str, release: str, older: Callable[[str, str], bool]) -> list[str]:
-    """The vulnerabilities of a source package, by the description of the tracker's states."""
+    """Return the vulnerabilities of a source package, by the description of the tracker's states."""
     found = []
     for number, about in data.get(source, {}).items():
         value = about["releases"].get(release)

@@ -42,7 +42,7 @@ IN_IMAGE = (inside(LIBX.files[0], "libx1"), inside(LIBY.files[0], "liby1"))
 
 
 def contents(*more: ImageEntry, payloads: tuple[Payload, ...] = (LIBX, LIBY, TOOLS), **fields: Any) -> ImageKnowledge:
-    """An image that has libx1 and liby1, and not x-tools, which is of the same source as libx1."""
+    """Return an image that has libx1 and liby1, and not x-tools, which is of the same source as libx1."""
     known = {item.name: item for item in payloads}
     made = ImageKnowledge(
         entries=tuple(sorted((*IN_IMAGE, *more))), packages={"libx1": "x", "liby1": "y"}, payloads=known, fixed={}

@@ -52,7 +52,7 @@ def old_source(choose: random.Random) -> Source:
 
 
 def new_source(old: Source, choose: random.Random) -> Source:
-    """The fixed version. Files have been renamed, moved to other packages, added, or are as they were."""
+    """Return the fixed version. Files have been renamed, moved to other packages, added, or are as they were."""
     packages: dict[str, dict[str, str]] = {name: {} for name in old.packages}
     replaces: dict[str, set[str]] = {}
     for name, files in old.packages.items():
@@ -82,7 +82,7 @@ def payload(source: Source, name: str, version: str) -> Payload:
 
 
 def advisory(old: Source, new: Source, choose: random.Random) -> tuple[AffectedParts, bool]:
-    """What an advisory names: the vulnerable files or their packages, by the affected or the fixed version."""
+    """Return what an advisory names: the vulnerable files or their packages, by the affected or the fixed version."""
     by = choose.choice([old, new])
     places = [
         (name, path)

@@ -54,7 +54,7 @@ FORMS: dict[str, tuple[list[str], dict[str, str]]] = {
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in Go with a vendored module."""
+    """Return a project in Go with a vendored module."""
     if shutil.which("go") is None:
         pytest.skip("go is not installed")
     top = tmp_path_factory.mktemp("go")

@@ -149,7 +149,7 @@ def test_a_package_that_the_lock_does_not_have_is_told() -> None:
 
 @pytest.fixture
 def built() -> tuple[Image, str]:
-    """An image with a build of every kind of package, and the digest of its source."""
+    """Return an image with a build of every kind of package, and the digest of its source."""
     image = Image()
     npm = image.add("npm", "x", {"path": "@tree/leaf/-/leaf-1.2.0.tgz", "url": "", "integrity": INTEGRITY})
     pypi = image.add(

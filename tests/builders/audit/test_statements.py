@@ -40,7 +40,7 @@ LIBX, TOOLS = "pkg:deb/debian/libx1@1.0-1%2Bb1?arch=amd64", "pkg:deb/debian/x-to
 
 
 def row(*products: Any, status: str = NOT_AFFECTED, at: int = NOW, name: str = "CVE-2026-1", **fields: Any) -> Any:
-    """A statement of OpenVEX."""
+    """Return a statement of OpenVEX."""
     why = {"justification": "vulnerable_code_not_in_execute_path"} if status == NOT_AFFECTED else {}
     items = [item if isinstance(item, dict) else {"@id": item} for item in products]
     return {

@@ -177,13 +177,13 @@ def tracking(**fields: Any) -> Any:
 
 
 def first(value: dict[str, Any]) -> dict[str, Any]:
-    """The first vulnerability, which has known_affected products."""
+    """Return the first vulnerability, which has known_affected products."""
     found: dict[str, Any] = value["vulnerabilities"][0]
     return found
 
 
 def third(value: dict[str, Any]) -> dict[str, Any]:
-    """A vulnerability that does not affect the products."""
+    """Return a vulnerability that does not affect the products."""
     found: dict[str, Any] = value["vulnerabilities"][2]
     return found
 

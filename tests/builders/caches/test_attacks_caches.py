@@ -104,7 +104,7 @@ def publish(producer: Machine, record: PathRecord, data: bytes, statements: tupl
 
 
 def is_safe(victim: Machine, graph: Graph, *outputs: object, expected: list[StorePath]) -> None:
-    """The victim builds what it cannot have, and gets what it would get without the cache."""
+    """Check that the victim builds what no cache gives it, with the paths that it would get without caches."""
     assert victim.build(graph, *outputs) == expected  # type: ignore[arg-type]
     assert victim.builder.built
 

@@ -173,7 +173,7 @@ def tar_of(*members: tuple[str, str, str]) -> bytes:
 
 
 def layer_of(record: PathRecord, text: str) -> bytes:
-    """A layer with the tree of a path, and with members that lead elsewhere."""
+    """Return a layer with the tree of a path, and with members that lead elsewhere."""
     prefix = record.prefix
     return tar_of(
         ("../../../../tmp/escaped-from-layer", "0", "x"), ("/etc/passwd", "0", "x"), (f"{prefix}x", "0", "x"),

@@ -11,7 +11,7 @@ from support.configured import Configurer, configurers
 
 @pytest.fixture(scope="module", params=MODES)
 def two(request: pytest.FixtureRequest) -> Iterator[list[Configurer]]:
-    """Two processes that share one store."""
+    """Yield two processes that share one store."""
     with configurers(request.param, 2) as made:
         yield made
 

@@ -17,7 +17,7 @@ MB = 1 << 20
 
 
 def ended(caller: Configurer, result: Result) -> str:
-    """The error of a run that failed, once it is sure that nothing is left of it."""
+    """Return the error of a run that failed, once it is sure that nothing is left of it."""
     assert result.path is None, "it was built"
     assert caller.children() == [], "a process is alive"
     assert caller.leftovers() == [], "files are left"
@@ -245,7 +245,7 @@ def test_when_the_process_that_starts_a_run_is_killed_the_run_ends(mode: str) ->
 
 
 def _end(pids: list[int]) -> bool:
-    """Whether all processes end within a minute."""
+    """Return whether all processes end within a minute."""
     end = time.monotonic() + 60
     while any(map(_lives, pids)) and time.monotonic() < end:
         time.sleep(0.05)

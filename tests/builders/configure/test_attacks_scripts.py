@@ -18,7 +18,7 @@ from support.refused_calls import OTHER_ARCHITECTURE, REFUSED, check_refused
 
 @pytest.fixture(scope="module")
 def calls(caller: Configurer) -> dict[str, str]:
-    """What came of each attempt, by its name."""
+    """Return the result of each attempt, by its name."""
     lines = caller.postinst("attacker calls /srv || :", seconds=60).lines
     return dict(line.split(" ", 1) for line in lines if line.count(" ") in (1, 2))
 
@@ -182,7 +182,7 @@ def test_a_user_that_a_script_becomes_has_no_more(caller: Configurer) -> None:
 
 def test_nothing_is_mounted_for_the_host(caller: Configurer) -> None:
     def mounts() -> list[str]:
-        """The mounts of this process and of the caller that a run could have made."""
+        """Return the mounts of this process and of the caller that a run could have made."""
         text = Path("/proc/self/mountinfo").read_text() + Path(f"/proc/{caller.pid}/mountinfo").read_text()
         return [line for line in text.splitlines() if "lowerdir=/lower," in line or f"{caller.store}" in line]
 

@@ -15,7 +15,7 @@ STANZA = "Package: {0}\nStatus: install ok installed\nVersion: 1\nArchitecture: 
 def package(
     name: str, members: dict[str, bytes] | None = None, configured: bool = False, more: str = ""
 ) -> UnpackedPackage:
-    """A package with one file."""
+    """Return a package with one file."""
     return UnpackedPackage(name, STANZA.format(name) + more, ("/usr", f"/usr/{name}"), members or {}, configured)
 
 

@@ -72,7 +72,7 @@ class Setting:
         return DebianSource(LockFile(self.lock), **(settings | changes))
 
     def locked(self) -> DebianSource:
-        """A source whose saved lock has the closure of app."""
+        """Return a source whose saved lock has the closure of app."""
         source = self.source()
         closure(source, "app")
         source.save()
@@ -320,7 +320,7 @@ def test_update_of_some_packages(setting: Setting) -> None:
 
 
 def replaced(setting: Setting) -> None:
-    """A later archive that has other versions of everything, as after a point release."""
+    """Replace all packages of the archive by other versions, as a point release does."""
     for name in ("app", "lib", "mawk"):
         setting.archive.remove(name)
     setting.archive.remove("lib", suite="trixie-security")

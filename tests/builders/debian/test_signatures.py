@@ -87,7 +87,7 @@ def expired_subkey(gpg: GnuPG) -> Case:
 
 @case
 def shortened(gpg: GnuPG) -> Case:
-    """The newest statement of a key's last day holds, and not the one that reaches furthest."""
+    """Return a case in which a key's newest statement about its last day counts, not the one with the latest day."""
     key = gpg.key("shortened", OLD)
     sub = gpg.subkey(key, OLD, "20y")
     before = gpg.keyring(key)  # GnuPG forgets earlier statements
@@ -217,7 +217,7 @@ def an_expired_one_and_a_stranger(gpg: GnuPG) -> Case:
 
 
 def joined(one: bytes, other: bytes) -> bytes:
-    """The message with the signatures of both."""
+    """Return the message with the signatures of both."""
     import pysequoia
     from pysequoia.packet import PacketPile
 
@@ -263,7 +263,7 @@ def test_gpgv_refuses_what_is_by_a_key_that_may_not_sign(gpg: GnuPG, tmp_path: P
 
 
 def _renamed(gpg: GnuPG, name: str) -> GnuPG:
-    """The same home, in which each user has one key: a second one gets another name."""
+    """Return the same home, in which each user has one key: a second one gets another name."""
 
     class Renamed(GnuPG):
         def key(self, user: str, made: float, expires: str = "0", usage: str = "cert,sign") -> str:

@@ -182,7 +182,7 @@ def test_an_untrusted_certificate(tmp_path: Path, act: Callable[[Repository], No
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Registry, Graph, Path]]:
-    """A registry that is a cache of three paths."""
+    """Yield a registry that is a cache of three paths."""
     folder = tmp_path_factory.mktemp("cache")
     graph = Graph()
     low = graph.add("low", "the lowest")

@@ -22,7 +22,7 @@ def contents(*blobs: bytes) -> dict[str, bytes]:
 
 
 def made(config: bytes, *layers: bytes, **more: object) -> PushedManifest:
-    """A manifest and its blobs."""
+    """Return a manifest and its blobs."""
     known = contents(config, *layers)
     value = {
         "schemaVersion": 2,

@@ -70,7 +70,7 @@ def bucket(path: Path) -> Iterator[Repository]:
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    """The URL of a server of buckets, which takes most of a second to start."""
+    """Yield the URL of a server of buckets, which takes most of a second to start."""
     program = shutil.which("moto_server")
     if program is None:
         pytest.skip("there is no moto_server")

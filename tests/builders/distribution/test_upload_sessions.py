@@ -66,7 +66,7 @@ def app(registry: Registry, directory: Path, retries: int = 1) -> RegistryReposi
 
 
 def sent(registry: Registry) -> list[tuple[str, str]]:
-    """What was sent of the content: methods and ranges."""
+    """Return the requests that sent content: methods and ranges."""
     rows = zip(registry.requests, registry.headers, strict=True)
     return [(row[0], headers.get("content-range", "")) for row, headers in rows if row[0] in ("PATCH", "PUT")]
 

@@ -25,7 +25,7 @@ def scanned(directory: Path) -> ScannedOutput:
 
 
 def archive(member: bytes) -> bytes:
-    """A static library with a table of symbols and an object file."""
+    """Return a static library with a table of symbols and an object file."""
 
     def part(name: bytes, content: bytes) -> bytes:
         head = name.ljust(16) + b"0".ljust(12) + b"0".ljust(6) + b"0".ljust(6) + b"644".ljust(8)

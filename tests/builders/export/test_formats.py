@@ -87,7 +87,7 @@ def write(shop: Workshop, form: str, image: StorePath, out: Path, compress: str 
 
 
 def merged(shop: Workshop, image: StorePath, scratch: Path) -> dict[str, tuple[tarfile.TarInfo, bytes]]:
-    """What a container sees, by another way."""
+    """Return the files that a container sees, found by other code than fpack's."""
     shop.layout(image, scratch)
     return Layout(scratch).entries("linux/amd64")
 

@@ -17,7 +17,7 @@ from support.images import Tree, Workshop, folder, link, program, static_program
 
 
 def script(shop: Workshop, image: StorePath, scratch: Path) -> tuple[str, set[str]]:
-    """The launcher's lines, and the paths that it adds to the image."""
+    """Return the launcher's lines, and the paths that it adds to the image."""
     with flattened.FileSystem(shop.tree(image), shop.tree, scratch) as files:
         made = launcher.launcher(files, "app")
     return made.script.decode(), {os.fsdecode(m.path) for m in made.missing}

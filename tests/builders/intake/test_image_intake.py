@@ -246,7 +246,7 @@ Record = StoreRecord
 
 
 def with_an_evil_file(record: Record, path: StorePath) -> tuple[Record, StorePath]:
-    """A table with another file than the layer's, and the path that has this table."""
+    """Return a table with another file than the layer's, and the path that has this table."""
     table = record.tables[path]
     entries, extra = meta.decode(table.meta)
     number = next(number for number, entry in enumerate(entries) if entry.kind == meta.FILE)
@@ -294,7 +294,7 @@ def in_another_format(record: Record) -> Record:
 
 
 def with_another_root(record: Record) -> Record:
-    """An image's record that leads to another root than that of its layers."""
+    """Return an image's record that leads to another root than that of its layers."""
     fields = canonical.decode(record.record)
     return record._replace(record=canonical.encode({**fields, "root": fields["files"]}))
 

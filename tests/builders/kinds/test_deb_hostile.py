@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> FakeStore:
 
 
 def refused(store: FakeStore, package: bytes) -> BuildError:
-    """The error; nothing is outside the pool, the store and the private tree."""
+    """Return the error; nothing is outside the pool, the store and the private tree."""
     path = store.add_file("hello.deb", package)
     before = everything(store)
     with pytest.raises(BuildError) as caught:
@@ -268,7 +268,7 @@ def test_damaged_xz(store: FakeStore) -> None:
 
 
 def with_data(packed: bytes, **control: str) -> bytes:
-    """A package with this data member, in xz."""
+    """Return a package with this data member, in xz."""
     inner = debs.tar([file("./control", debs.control(**control))])
     return debs.ar([("debian-binary", b"2.0\n"), ("control.tar", inner), ("data.tar.xz", packed)])
 
@@ -360,7 +360,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
 
 
 def quick(store: FakeStore, package: bytes, seconds: float = 8) -> StorePath | None:
-    """What a package comes to, within some seconds of processor time; None if it is refused."""
+    """Return the payload of a package, within some seconds of processor time, or None if it is refused."""
     path = store.add_file("hello.deb", package)
     begun = time.process_time()
     try:

@@ -224,7 +224,7 @@ def test_the_log_is_kept_packed(world: Builds) -> None:
 
 
 def elf_of(folder: Path, *options: str) -> bytes:
-    """A small program of this machine's compiler."""
+    """Return a small program of this machine's compiler."""
     source = folder / "x.c"
     source.write_text("int main(void) { return 0; }\n")
     if not shutil.which("gcc"):

@@ -24,7 +24,7 @@ FILES = {"go.mod": f"module {MODULE}\n", "b.go": "package greeting\n", "a/A.go":
 
 @pytest.fixture
 def proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GoProxy:
-    """A proxy with one module, the only one that this machine is set to."""
+    """Return a proxy with one module, the only one that this machine is set to."""
     made = GoProxy(tmp_path / "proxy")
     made.add(MODULE, VERSION, FILES)
     _set(monkeypatch, made.url)

@@ -37,7 +37,7 @@ def record(shop: Workshop, image: StorePath) -> dict[str, Any]:
 
 
 def seen(shop: Workshop, image: StorePath, tmp_path: Path) -> dict[str, tuple[Any, bytes]]:
-    """What a container sees: the layers over one another, as a runtime lays them."""
+    """Return the files that a container sees: the layers over one another, as a runtime lays them."""
     shop.layout(image, tmp_path / "layout")
     merged: dict[str, tuple[Any, bytes]] = {}
     for layer in walk(tmp_path / "layout")["layers"]:

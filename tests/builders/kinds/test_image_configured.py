@@ -25,7 +25,7 @@ def root(
     set_id: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> StorePath:
-    """A root of `app` with a configured tree. excluded: reasons by path of `app`."""
+    """Return a root of `app` with a configured tree. excluded: reasons by path of `app`."""
     path = configured(shop.store, tree)
     configure = {"path": str(path), "left_out": [name.encode() for name in left_out], **(set_id or {})}
     rows = [["app", name.encode(), reason, "app"] for name, reason in excluded.items()]

@@ -136,7 +136,7 @@ def test_a_codec_of_another_version_is_refused(shop: Workshop) -> None:
 
 @pytest.fixture
 def strange_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Another umask, time zone and order of directories."""
+    """Set another umask, time zone and order of directories for a test."""
     listdir = os.listdir
     monkeypatch.setattr(os, "listdir", lambda path=".": sorted(listdir(path), reverse=True))
     monkeypatch.setenv("TZ", "Pacific/Kiritimati")

@@ -97,7 +97,7 @@ def test_settings_of_pip() -> None:
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An index on the disk, the only one that pip is configured for."""
+    """Return an index on the disk, the only one that pip is configured for."""
     monkeypatch.setattr(pypi, "pip_indexes", lambda: (tmp_path.as_uri(),))
     monkeypatch.setattr(pypi, "pip_directories", tuple)
     folder = tmp_path / "some-project"

@@ -425,7 +425,7 @@ def test_what_a_package_runs(roots: Roots, files: list[tuple[str, int]], program
 
 
 def _greeter(roots: Roots) -> StorePath:
-    """A program of the store that loads a library of the store and one of a package, and runs one of another."""
+    """Return a program of the store that loads a library of the store and one of a package, and runs one of another."""
     roots.package("libc6", *LIBC)
     roots.package("libz1", file(f"{LIB}/libz.so.1", elf("libc.so.6", soname="libz.so.1")), depends="libc6")
     roots.package("python3", file("./usr/bin/python3", elf("libc.so.6", interp=LOADER), 0o755), depends="libc6")

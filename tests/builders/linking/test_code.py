@@ -18,14 +18,14 @@ TEXTS: dict[bytes, bytes] = {}
 
 
 def code(text: str) -> TreeEntry:
-    """A module."""
+    """Return a module."""
     entry = content(text)
     TEXTS[entry.blake3] = text.encode()
     return entry
 
 
 def run(interp: str, text: str, *commands: str, needed: tuple[str, ...] = ()) -> TreeEntry:
-    """A script."""
+    """Return a script."""
     return code(text)._replace(mode=0o755, facts=LoadFacts(interp=interp, needed=needed, commands=commands))
 
 
@@ -36,7 +36,7 @@ def linked(
     spare: Sequence[str] = (),
     built: Sequence[str] = (),
 ) -> LinkResult:
-    """The result for packages by name; those in `spare` are declared by none."""
+    """Return the result for packages by name; those in `spare` are declared by none."""
     by_name = {each.package: each for each in (*tables, LIBC)}
     seeds = [*seeds, "libc6"]
     available = {name: depends.get(name, "").split() for name in by_name}

@@ -10,7 +10,7 @@ from fpack.builders.linking.imports import Import, imports, package_names
 
 
 def found(language: str, text: str) -> dict[str, bool]:
-    """The imports of a text: whether each is sure."""
+    """Return the imports of a text: whether each is sure."""
     result: dict[str, bool] = {}
     for name, sure in imports(language, text.encode()):
         result[name] = sure or result.get(name, False)

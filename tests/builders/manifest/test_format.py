@@ -116,14 +116,14 @@ def head(**more: Any) -> Head:
 
 
 def newer(**more: Any) -> Head:
-    """The head in format 2."""
+    """Return the head in format 2."""
     layer = head().layers[0]._replace(entries=len(NEWER), excluded=LEFT_OUT)
     made = head()._replace(format=2, layers=(layer,), executor="local", claims=Claims(package=1, generated=2))
     return made._replace(**more)
 
 
 def explained(reason: PackageReason, *needs: str, **more: Any) -> Head:
-    """The newer head with the reason of its package."""
+    """Return the newer head with the reason of its package."""
     path = PathOrigin(f"{STORE}-a", "ef" * 20, "hello", "1.0", reason, needs)
     return newer(**{"paths": (path,), **more})
 
@@ -136,7 +136,7 @@ def encoded(made: Head | None = None, entries: list[ManifestEntry] | None = None
 
 
 def raw(made: Head, *rows: Any) -> bytes:
-    """A manifest with entries of any form."""
+    """Return a manifest with entries of any form."""
     made = made._replace(layers=(made.layers[0]._replace(entries=len(rows)),))
     return encoded(made, []) + b"".join(map(canonical.encode, rows))
 

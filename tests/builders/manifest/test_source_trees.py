@@ -24,7 +24,7 @@ TREES = st.recursive(LEAVES, lambda below: st.dictionaries(NAMES, below, max_siz
 
 
 def entries(node: Node, path: bytes) -> Iterator[ManifestEntry]:
-    """The entries of a tree at a path."""
+    """Yield the entries of a tree at a path."""
     blank = ManifestEntry(path, DIRECTORY, 0o755, 0, 0, 0, b"", b"", b"", 0)
     if isinstance(node, FileNode):
         mode = 0o755 if node.executable else 0o644

@@ -61,7 +61,7 @@ def test_a_bundle_is_unpacked_whole(layout: DirectoryRepository, tmp_path: Path)
 
 
 def archive(path: Path, layout: DirectoryRepository, *members: Member, drop: str = "") -> Path:
-    """A tar archive of a layout with members of an attacker."""
+    """Return a tar archive of a layout with members of an attacker."""
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
         for name in ("oci-layout", "index.json"):
             if name != drop:

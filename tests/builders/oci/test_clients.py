@@ -70,7 +70,7 @@ def layout(shop: Workshop, image: StorePath, tmp_path: Path) -> Path:
 
 
 def _without_ids(schema: Any) -> Any:
-    """A schema whose references are relative to its file, as they are meant, and not to its identifiers."""
+    """Return a schema whose references are relative to its file, as they are meant, and not to its identifiers."""
     if isinstance(schema, dict):
         return {k: _without_ids(v) for k, v in schema.items() if k != "id" or not isinstance(v, str)}
     return [_without_ids(item) for item in schema] if isinstance(schema, list) else schema

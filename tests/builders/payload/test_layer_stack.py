@@ -25,7 +25,7 @@ def add(stack: LayerStack, members: Members) -> None:
 
 
 def stacked(*layers: Members) -> Members:
-    """What the layers have together."""
+    """Return the entries of the stack of layers."""
     stack = LayerStack()
     for members in layers:
         add(stack, members)

@@ -109,7 +109,7 @@ def test_nothing_is_laid_behind_a_symlink_of_another_slice(store: Store, tmp_pat
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Iterator[Path]:
-    """A directory of the machine, which a root that was made by hand leads to."""
+    """Yield a directory of the machine, which a root that was made by hand leads to."""
     place = tmp_path / "outside"
     place.mkdir()
     (place / "passwd").write_text("secret:x:0:0::/root:/bin/sh\n")
@@ -155,7 +155,7 @@ def test_accounts_that_are_a_symlink_are_not_read(store: Store, outside: Path, n
 
 
 def _bare_root(store: Store, trap: StorePath) -> StorePath:
-    """A root of one slice, without any file of its own."""
+    """Return a root of one slice, without any file of its own."""
     listed = [{"package": "trap", "version": "1", "path": str(trap)}]
     root = {"meta": meta.encode([], {"slices": listed, "excluded": []}), "data/.keep": b""}
     return add_tree(store, "root", root, [trap])

@@ -10,7 +10,7 @@ from support.attacks import MODES, Caller, callers
 
 @pytest.fixture(scope="module", params=MODES)
 def two(request: pytest.FixtureRequest) -> Iterator[list[Caller]]:
-    """Two processes that share one store."""
+    """Yield two processes that share one store."""
     with callers(request.param, 2) as made:
         yield made
 

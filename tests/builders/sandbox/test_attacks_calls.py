@@ -11,7 +11,7 @@ from support.refused_calls import OTHER_ARCHITECTURE, REFUSED, check_refused
 
 @pytest.fixture(scope="module")
 def calls(caller: Caller) -> dict[str, str]:
-    """What came of each attempt, by its name."""
+    """Return the result of each attempt, by its name."""
     lines = caller.build("attacker calls /build > $out", "calls").output.read_text().splitlines()
     return dict(line.split(" ", 1) for line in lines)
 

@@ -11,7 +11,7 @@ MB = 1 << 20
 
 
 def ended(caller: Caller, result: Result) -> str:
-    """The error of a build that failed, once it is sure that nothing is left of it."""
+    """Return the error of a build that failed, once it is sure that nothing is left of it."""
     assert result.path is None, "it was built"
     assert result.new == 0, "something was registered"
     assert caller.children() == [], "a process is alive"

@@ -19,7 +19,7 @@ from support.attacks import MODES, Caller, Result, callers
 
 @pytest.fixture
 def victim(caller: Caller) -> Iterator[Path]:
-    """A directory of the host that everybody may change, with a file in it; nothing may happen to it."""
+    """Yield a directory of the host that everybody may change, with a file in it; nothing may happen to it."""
     place = caller.store.with_name("victim")
     (place / "folder").mkdir(parents=True)
     (place / "file").write_text("of the host\n")
@@ -40,7 +40,7 @@ def _state(place: Path) -> dict[str, tuple[object, ...]]:
 
 
 def clean(caller: Caller, result: Result) -> str:
-    """The error of a build that failed, of which nothing is left."""
+    """Return the error of a build that failed, of which nothing is left."""
     assert result.path is None and result.new == 0
     assert caller.children() == [] and caller.leftovers() == [] and caller.strangers() == []
     assert result.error and "bug in fpack" not in result.error, result.error

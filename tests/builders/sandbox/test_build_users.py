@@ -22,7 +22,7 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root's builds hav
 
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A directory as /run is, in the place of it."""
+    """Yield a directory as /run is, in the place of it."""
     place = Path(tempfile.mkdtemp(prefix="fpack-run-"))
     place.chmod(0o755)
     monkeypatch.setattr(build_users, "lock_directories", lambda: [place / "users"])

@@ -48,7 +48,7 @@ class Bench:
             self.said = b"".join(pieces)
 
     def add(self, name: str, content: bytes) -> StorePath:
-        """A store path with one file, `f`."""
+        """Return a store path with one file, `f`."""
         return add_tree(self.store, name, {"f": content})
 
 

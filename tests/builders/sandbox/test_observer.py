@@ -161,7 +161,7 @@ def bound(fd: int, data: bytes, length: int | None = None) -> int:
 
 
 def address(family: int, port: int) -> bytes:
-    """A struct sockaddr of this machine's own address."""
+    """Return a struct sockaddr of this machine's own address."""
     start = pack("=H", family) + port.to_bytes(2, "big")
     return start + (b"\x7f\0\0\1" + bytes(8) if family == socket.AF_INET else bytes(19) + b"\1" + bytes(4))
 

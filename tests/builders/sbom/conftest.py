@@ -8,5 +8,5 @@ from support.billed import Billed, billed
 
 @pytest.fixture(scope="module", name="billed")
 def billed_project(tmp_path_factory: pytest.TempPathFactory) -> Billed:
-    """A project whose bills the tests read."""
+    """Return a project whose bills the tests read."""
     return billed(tmp_path_factory.mktemp("billed") / "home")

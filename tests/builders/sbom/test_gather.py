@@ -77,7 +77,7 @@ def image(
     *pins: LockedPackage,
     labels: Mapping[str, str] | None = None,
 ) -> Bill:
-    """The bill of an image with one layer, of a package if a pin is given."""
+    """Return the bill of an image with one layer, of a package if a pin is given."""
     known: dict[str, bytes] = {}
 
     def add(kind: str, name: str, args: Mapping[str, Any], *inputs: Output) -> Output:

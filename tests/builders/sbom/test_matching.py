@@ -40,7 +40,7 @@ def url(text: str) -> Url:
 
 
 def affected(component: str, advisory: str, introduced: str, fixed: str) -> bool:
-    """Whether an advisory for versions from `introduced` up to but without `fixed` is about a component."""
+    """Return whether an advisory for versions from `introduced` up to but without `fixed` is about a component."""
     found, wanted = url(component), url(advisory)
     if found[:3] != wanted[:3] or (found.distro and wanted.distro and found.distro != wanted.distro):
         return False

@@ -101,7 +101,7 @@ class World:
 
 @pytest.fixture
 def root() -> Iterator[Path]:
-    """A store in memory: thousands of syncs of this machine's disk take long."""
+    """Yield a store in memory: thousands of syncs of this machine's disk take long."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     directory = Path(tempfile.mkdtemp(prefix="fpack-repair-", dir=memory))
     yield directory / "store"

@@ -10,5 +10,5 @@ from support.tamper import Image
 
 @pytest.fixture
 def image(made: Greeter) -> Image:
-    """The greeter's image taken apart, for a test to change."""
+    """Return the greeter's image taken apart, for a test to change."""
     return Image.load(made.tar)

@@ -26,7 +26,7 @@ from support.tamper import node
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Greeter:
-    """An image of packages, certificates and alternatives, with files of its own."""
+    """Return an image of packages, certificates and alternatives, with files of its own."""
     return estate(tmp_path_factory.mktemp("estate") / "home")
 
 
@@ -112,13 +112,13 @@ def hide_with_a_directory(forgery: Forgery) -> None:
 
 
 def hide_with_itself(forgery: Forgery) -> None:
-    """The same file: then the layer below need not be compared any more."""
+    """Add a file of a package once more on top, so that the one in the layer below might not be compared."""
     layer = forgery.image.layers[forgery.layer("hello")]
     forgery.append([member for member in layer.members if member.path == b"usr/bin/hello"])
 
 
 def hide_with_a_package(forgery: Forgery) -> None:
-    """Another package's layer once more, on top."""
+    """Add the layer of another package once more on top."""
     number = forgery.layer("hello")
     forgery.append([m for m in forgery.image.layers[number].members if m.kind != DIRECTORY], like="hello")
 

@@ -47,7 +47,7 @@ def forgery(packed_shop: Shop) -> Forgery:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """A store of the attacker's."""
+    """Return a store of the attacker's."""
     return Store(tmp_path / "attacker")
 
 
@@ -68,7 +68,7 @@ def closure(store: Store, *paths: StorePath) -> bytes:
 
 
 def carried(image: Image) -> bytes:
-    """The closure file that an image carries."""
+    """Return the closure file that an image carries."""
     ((artifact, blobs),) = image.artifacts
     (layer,) = (each for each in artifact["layers"] if each["mediaType"] == SOURCES)
     return blobs[layer["digest"]]
@@ -86,7 +86,7 @@ def carry(image: Image, *files: bytes) -> Image:
 
 
 def taken(tar: Path, place: Path) -> tuple[set[str], str]:
-    """The names of the sources that a rebuild finds in an image, all of which are in its store; and what it lacks."""
+    """Return the names of the sources that a rebuild takes from an image, and what it says of missing ones."""
     store = Store(place / "rebuild")
     try:
         reader = ManifestReader(canonical(tar))

@@ -27,7 +27,7 @@ HARMLESS = ("usr/x.wh.y", "usr/.whx", "usr/wh.x", "x/a.wh.", "usr/..wh.x")
 
 @pytest.fixture(params=CALLERS)
 def program(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fpack]:
-    """The program, with an archive in which a package has a whiteout."""
+    """Yield the program, with an archive in which a package has a whiteout."""
     archive = world(tmp_path / "archive")
     whiteout = {"usr/share/deleter/.wh.words": "x"}
     archive.add("deleter", files={"usr/bin/deleter": file("#!/bin/sh\n", 0o755), **whiteout})

@@ -34,7 +34,7 @@ MEMORY = 300 << 20
 
 
 def found(image: Path, made: Greeter) -> list[ImageDifference]:
-    """What differs from the true manifest; an error that ends the reading is one, too."""
+    """Return the differences from the true manifest. An error that ends the reading is one, too."""
     before = sorted(path for path in image.parent.rglob("*"))
     try:
         outcome = verify_alone(image, made.manifest)
@@ -307,18 +307,18 @@ def blocks(image: Image) -> list[bytes]:
 
 
 def header(name: bytes, flag: bytes, size: int = 0, link: bytes = b"") -> bytes:
-    """A header that fpack would not write."""
+    """Return a header that fpack would not write."""
     made = writer.header(writer.TarEntry(name, writer.FILE, 0o644, size=size))
     return sealed(made[:156] + flag + link.ljust(100, b"\0") + made[257:])
 
 
 def sealed(made: bytes) -> bytes:
-    """The same with a checksum that is right."""
+    """Return the same with a checksum that is right."""
     return made[:148] + b"%06o\0 " % (sum(made[:148]) + 8 * 32 + sum(made[156:512])) + made[156:]
 
 
 def pax(*records: bytes) -> bytes:
-    """A header of attributes for the next member."""
+    """Return a header of attributes for the next member."""
     body = b""
     for record in records:
         length = len(record) + 2

@@ -49,7 +49,7 @@ def forged(
     entry: Callable[[ManifestEntry], ManifestEntry] = lambda e: e,
     head: Change = lambda h: h,
 ) -> Path:
-    """The manifest, with changes."""
+    """Return the manifest, with changes."""
     reader = ManifestReader(canonical(made))
     bodies = [reader.derivations[digest].encode() for digest in sorted(reader.derivations)]
     rows = [encode_entry(entry(each)) for _, entries in reader.entries() for each in entries]
@@ -218,7 +218,7 @@ LIES: dict[str, tuple[Change, str]] = {
 
 
 def renamed(index: str) -> Change:
-    """The lock says that the index of trixie is another file of the release."""
+    """Return a change of the lock: the index of trixie is another file of the release."""
 
     def change(head: Head) -> Head:
         indexes = [each._replace(file=index) if each.suite == "trixie" else each for each in head.lock.indexes]
@@ -406,7 +406,7 @@ FIELDS = ("directories", "urls", "sha256", "size", "tree", "deb", "payload", "pa
 
 
 def _spoil(value: Any, chance: random.Random) -> Any:
-    """A value with something odd in one place of it."""
+    """Return a value with something odd in one place of it."""
     if isinstance(value, dict) and value and chance.random() < 0.9:
         key = chance.choice(sorted(value))
         return {**value, key: _spoil(value[key], chance)}

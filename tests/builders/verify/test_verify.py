@@ -94,7 +94,7 @@ def pick(image: Image, chance: random.Random, *kinds: bytes) -> str:
 
 
 def content(image: Image, chance: random.Random) -> Change:
-    """A bit of a file."""
+    """Flip a bit of a file."""
     layer, number = image.find(chance.choice([p for p in sorted(image.paths(FILES)) if _size(image, p)]))
     member = layer.members[number]
     data = bytearray(member.content)
@@ -109,7 +109,7 @@ def _size(image: Image, path: str) -> int:
 
 
 def length(image: Image, chance: random.Random) -> Change:
-    """A file's length."""
+    """Change a file's length."""
     path = pick(image, chance, FILES)
     layer, number = image.find(path)
     image.change(path, content=layer.members[number].content + bytes(chance.randrange(1, 2000)))
@@ -117,7 +117,7 @@ def length(image: Image, chance: random.Random) -> Change:
 
 
 def mode(image: Image, chance: random.Random) -> Change:
-    """A bit of a mode."""
+    """Flip a bit of a mode."""
     path = pick(image, chance, FILES, DIRECTORIES)
     layer, number = image.find(path)
     image.change(path, mode=layer.members[number].mode ^ (1 << chance.randrange(12)))
@@ -125,35 +125,35 @@ def mode(image: Image, chance: random.Random) -> Change:
 
 
 def owner(image: Image, chance: random.Random) -> Change:
-    """An owner or a group."""
+    """Change an owner or a group."""
     path = pick(image, chance, FILES, DIRECTORIES, LINKS)
     image.change(path, **{chance.choice(("uid", "gid")): chance.randrange(1000, 1 << 31)})
     return Change("/" + path, ("changed",), "owner")
 
 
 def time(image: Image, chance: random.Random) -> Change:
-    """A time."""
+    """Change a time."""
     path = pick(image, chance, FILES, DIRECTORIES, LINKS)
     image.change(path, mtime=chance.randrange(1, 1 << 31))
     return Change("/" + path, ("changed",), "time")
 
 
 def target(image: Image, chance: random.Random) -> Change:
-    """Where a link leads."""
+    """Change the target of a link."""
     path = pick(image, chance, LINKS)
     image.change(path, target=b"/elsewhere" * chance.randrange(1, 20))
     return Change("/" + path, ("changed",), "elsewhere")
 
 
 def kind(image: Image, chance: random.Random) -> Change:
-    """A file becomes a link."""
+    """Replace a file by a link."""
     path = pick(image, chance, FILES)
     image.change(path, kind=LINKS, content=b"", target=b"/etc/shadow", mode=0o777)
     return Change("/" + path, ("changed",), "symlink")
 
 
 def added(image: Image, chance: random.Random) -> Change:
-    """A file more, which may be a whiteout."""
+    """Add a file, which may be a whiteout."""
     layer = chance.choice(image.layers)
     name = chance.choice(("etc/cron.d/evil", "usr/bin/evil", ".wh.etc", "usr/bin/.wh.hello", "zz"))
     more = node(name, b"evil" * chance.randrange(500), mode=0o4755)
@@ -164,7 +164,7 @@ def added(image: Image, chance: random.Random) -> Change:
 
 
 def removed(image: Image, chance: random.Random) -> Change:
-    """A file fewer."""
+    """Remove a file."""
     path = pick(image, chance, FILES, LINKS)
     layer, number = image.find(path)
     del layer.members[number]
@@ -172,14 +172,14 @@ def removed(image: Image, chance: random.Random) -> Change:
 
 
 def renamed(image: Image, chance: random.Random) -> Change:
-    """Another name."""
+    """Rename an entry."""
     path = pick(image, chance, FILES)
     image.change(path, path=path.encode() + b"~")
     return Change("/" + path, ("missing",))
 
 
 def twice(image: Image, chance: random.Random) -> Change:
-    """A second file of the same name, which a runtime would take."""
+    """Add a second file of the same name, which a runtime would take."""
     path = pick(image, chance, FILES)
     layer, number = image.find(path)
     layer.members.append(layer.members[number]._replace(content=b"evil"))
@@ -187,7 +187,7 @@ def twice(image: Image, chance: random.Random) -> Change:
 
 
 def moved(image: Image, chance: random.Random) -> Change:
-    """Two members of a layer in the other order."""
+    """Exchange two members of a layer."""
     layer = chance.choice([each for each in image.layers if len(each.members) > 2])
     number = chance.randrange(1, len(layer.members) - 1)
     layer.members[number], layer.members[number + 1] = layer.members[number + 1], layer.members[number]
@@ -195,7 +195,7 @@ def moved(image: Image, chance: random.Random) -> Change:
 
 
 def layer_more(image: Image, chance: random.Random) -> Change:
-    """A layer more."""
+    """Add a layer."""
     more = Layer([node("etc/evil", b"x"), node("usr/.wh..wh..opq")])
     image.layers.insert(chance.randrange(len(image.layers) + 1), more)
     image.manifest["layers"].append({})
@@ -204,21 +204,21 @@ def layer_more(image: Image, chance: random.Random) -> Change:
 
 
 def layer_fewer(image: Image, chance: random.Random) -> Change:
-    """A layer fewer."""
+    """Remove a layer."""
     number = chance.randrange(len(image.layers))
     del image.layers[number]
     return Change(f"layer {number + 1} (", ("layer",), "missing")
 
 
 def layers_swapped(image: Image, chance: random.Random) -> Change:
-    """Two layers in the other order."""
+    """Exchange two layers."""
     one, two = sorted(chance.sample(range(len(image.layers)), 2))
     image.layers[one], image.layers[two] = image.layers[two], image.layers[one]
     return Change(f"layer {two + 1} (", ("layer",), f"is in the position of layer {one + 1}")
 
 
 def configuration(image: Image, chance: random.Random) -> Change:
-    """A field of the configuration."""
+    """Change a field of the configuration's settings (`config`)."""
     field, value = chance.choice(
         [
             ("User", "0:0"),
@@ -237,28 +237,28 @@ def configuration(image: Image, chance: random.Random) -> Change:
 
 
 def platform(image: Image, chance: random.Random) -> Change:
-    """A field beside it."""
+    """Change a field of the configuration beside its settings."""
     field = chance.choice(("architecture", "created", "os", "author", "history"))
     image.config[field] = "evil"
     return Change(field, ("configuration",))
 
 
 def described(image: Image, chance: random.Random) -> Change:
-    """A descriptor or another field of the image's manifest."""
+    """Change a descriptor or another field of the image's manifest."""
     place = chance.choice((image.manifest, image.manifest["config"], chance.choice(image.manifest["layers"])))
     place["annotations"] = {"evil": "yes"}
     return Change("the image's manifest: ", ("document",), "evil")
 
 
 def media(image: Image, chance: random.Random) -> Change:
-    """The type of a layer."""
+    """Change the media type of a layer."""
     number = chance.randrange(len(image.layers))
     image.layers[number].suffix = ""
     return Change(f"the image's manifest: layers[{number}]", ("document",), "media type")
 
 
 def recompressed(image: Image, chance: random.Random) -> Change:
-    """The same tar, compressed differently."""
+    """Compress the tar of a layer differently."""
     import zstandard
 
     layer = chance.choice(image.layers)
@@ -274,7 +274,7 @@ def padded(image: Image, chance: random.Random) -> Change:
 
 
 def name(image: Image, chance: random.Random) -> Change:
-    """A name that is no text, or an annotation that is no name."""
+    """Change a name to what is no text, or an annotation to what is no name."""
     if chance.random() < 0.5:
         image.docker[0]["RepoTags"] = chance.choice(([{"evil": 1}], "evil", [["evil"]]))
         return Change("manifest.json: [0].RepoTags", ("document",), "evil")
@@ -295,7 +295,7 @@ def docker(image: Image, chance: random.Random) -> Change:
 
 
 def stray(image: Image, chance: random.Random) -> Change:
-    """A file that nothing leads to."""
+    """Add a file that nothing leads to."""
     where = chance.choice(("blobs/sha256/" + "0" * 64, "repositories", "blobs/evil", "evil.txt"))
     image.replace = {where: b"evil"}
     return Change(where, ("archive",))

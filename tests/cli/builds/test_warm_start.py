@@ -30,12 +30,12 @@ class Project:
         (self.place / name).write_text(text)
 
     def build(self, *args: str) -> str:
-        """What a build came to, as text."""
+        """Return the output of a build as text."""
         made = json.loads(self.fpack("build", *args, "--json", cwd=self.place).stdout)
         return Path(made["disk"]).read_text()
 
     def answers(self, *args: str) -> bool:
-        """Whether there is an answer without evaluation: the evaluator is not even imported."""
+        """Return whether there is an answer without evaluation: the evaluator is not even imported."""
         done = self.fpack(
             "build",
             *args,

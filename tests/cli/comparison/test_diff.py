@@ -180,7 +180,7 @@ def test_a_configuration_of_another_form(bad: dict[str, Any]) -> None:
 
 
 def hostile() -> Any:
-    """A comparison in which every text is from an attacker."""
+    """Return a comparison in which every text is from an attacker."""
     entry = ChangelogEntry(HOSTILE, HOSTILE, HOSTILE, HOSTILE, (HOSTILE, "```", "</details>"), ("CVE-2026-0001",))
     log = SourceChangelog(HOSTILE, HOSTILE, HOSTILE, (HOSTILE,), (entry,))
     sides = [
@@ -313,7 +313,7 @@ def git(directory: Path, *words: str) -> None:
 
 @pytest.fixture
 def repository(made: Greeter, tmp_path: Path) -> Path:
-    """A repository with the project's lock in two commits: the second lacks `hello`, but nothing else."""
+    """Return a repository with the project's lock in two commits: the second lacks `hello`, but nothing else."""
     top = tmp_path / "repository"
     (top / "sub").mkdir(parents=True)
     git(top, "init", "-q", "-b", "main")
@@ -327,7 +327,7 @@ def repository(made: Greeter, tmp_path: Path) -> Path:
 
 
 def _without(lock: str, name: str) -> str:
-    """A lock without closures and without one package."""
+    """Return a lock without closures and without one package."""
     lines = lock.split("\n\nclosure")[0].splitlines()
     return "\n".join(line for line in lines if f" {name} " not in line) + "\n"
 

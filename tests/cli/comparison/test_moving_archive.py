@@ -111,7 +111,7 @@ def test_a_security_update_from_the_archive_to_the_image(scene: Scene, tmp_path:
 
 
 def audited(scene: Scene, image: str, *words: str | Path) -> dict[str, tuple[str, str]]:
-    """The version with the fix and the status of each vulnerability of an image."""
+    """Return the version with the fix and the status of each vulnerability of an image."""
     (found,) = asked(scene.fpack, "audit", image, "--data", str(scene.moving.tracker), *map(str, words))["images"]
     assert found["complete"]
     return {item["id"]: (item["fixed"], item["status"]) for item in found["findings"]}

@@ -18,7 +18,7 @@ from support.greeter import Greeter
 
 
 def head(*pins: tuple[str, str, str, str]) -> Head:
-    """A head with packages: name, version, source, version of the source."""
+    """Return a head with packages: name, version, source, version of the source."""
     blob = Blob("", "sha256:" + 64 * "0", 0)
     image = ManifestImage("x", "1", "amd64", "", "", blob, blob, {}, {})
     paths = tuple(PathOrigin(f"/fpack/store/{name}", None, name, version) for name, version, *_ in pins)
@@ -85,7 +85,7 @@ def test_what_is_no_version_and_no_digest() -> None:
 
 @pytest.fixture(scope="module")
 def images(made: Greeter, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory of images: two of fpack, a damaged one, one without a manifest, and what is no image."""
+    """Return a directory of images: two of fpack, a damaged one, one without a manifest, and what is no image."""
     top = tmp_path_factory.mktemp("images")
     (top / "deep").mkdir()
     shutil.copy(made.tar, top / "greeter.tar")

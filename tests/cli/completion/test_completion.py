@@ -1,4 +1,4 @@
-"""Completion: what is offered where, and that bash, zsh and fish complete with it, driven as a user drives them."""
+"""Completion: the candidates for each word, and bash, zsh and fish on a terminal, as a user types."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def known(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Fpack:
 
 
 def offered(fpack: Fpack, *words: str, shell: str = "fish", cwd: Path | None = None) -> tuple[str, list[str]]:
-    """The mode and the candidates for the last word; nothing may be said of errors."""
+    """Return the mode and the candidates for the last word; nothing may be said of errors."""
     done = fpack("__complete", shell, *words, cwd=cwd)
     assert done.stderr == ""
     mode, *lines = done.stdout.splitlines() or [""]
@@ -217,7 +217,7 @@ def test_bash_gets_whole_words(known: Fpack) -> None:
 
 
 class Interactive:
-    """A shell on a terminal, typed to."""
+    """A shell on a terminal, to which a test types."""
 
     def __init__(self, fpack: Fpack, command: list[str], prepare: str) -> None:
         self._pid, self._fd = os.forkpty()
@@ -234,7 +234,7 @@ class Interactive:
         os.write(self._fd, keys.encode())
 
     def wait(self, what: str, seconds: float = 120) -> str:
-        """What was written until a pattern came, which it must."""
+        """Return the output up to a pattern. Fail if it does not come in time."""
         end = time.monotonic() + seconds
         while not (match := re.search(what, self.text)):
             ready, _, _ = select.select([self._fd], [], [], max(0, end - time.monotonic()))
@@ -244,7 +244,7 @@ class Interactive:
         return seen
 
     def completed(self, line: str, more: str = "") -> list[str]:
-        """The words that a line becomes by the tab key, with `more` typed after it."""
+        """Return the words that a line becomes by the tab key, with `more` typed after it."""
         self.send(f"{line}\t{more}\x01show \x05 ; echo EN''D\r")
         return re.findall(r"WORD<([^>]*)>", self.wait("END"))
 

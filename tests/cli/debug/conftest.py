@@ -83,7 +83,7 @@ class Debugger:
         ).stdout.strip()
 
     def command(self, *words: str) -> list[str]:
-        """What runs `fpack WORDS`."""
+        """Return the words that run `fpack WORDS`."""
         (*change, _, _), variables = self._before
         prefix = [*change, "env", "-i"]
         if self.podman.owner and os.getuid() == 0:
@@ -109,18 +109,18 @@ class Debugger:
         return done
 
     def image(self, name: str) -> str:
-        """An image of the project, in podman."""
+        """Return an image of the project, in podman."""
         if name not in self.images:
             self("pack", f"#{name}", "-o", f"{name}.tar", "--compress", "gzip")
             self.images[name] = self.podman.load(self.podman.home / "project" / f"{name}.tar")
         return self.images[name]
 
     def start(self, *options: str, image: str = "bare", command: tuple[str, ...] = ()) -> str:
-        """The name of a new container."""
+        """Return the name of a new container."""
         return self.podman.start(self.image(image), *command, options=options).name
 
     def pid(self, name: str) -> int:
-        """The number of a container's first process."""
+        """Return the number of a container's first process."""
         return int(self.podman("inspect", "-f", "{{.State.Pid}}", name).stdout)
 
 
@@ -135,7 +135,7 @@ def debugger(request: pytest.FixtureRequest) -> Iterator[Debugger]:
 
 @pytest.fixture
 def bare(debugger: Debugger) -> Iterator[str]:
-    """A running container without a shell."""
+    """Yield a running container without a shell."""
     name = debugger.start()
     yield name
     debugger.podman("rm", "-f", "-t", "0", name)

@@ -78,7 +78,7 @@ sys.exit(run())
 
 
 def changed(debugger: Debugger, code: str, *words: str) -> list[str]:
-    """What runs `fpack debug WORDS` by a Python program."""
+    """Return the words that run `fpack debug WORDS` by a Python program."""
     command = debugger.command("debug", *words)
     cut = command.index("debug") - 1
     return [*command[:cut], sys.executable, "-c", code, *command[cut + 1 :]]
@@ -86,7 +86,7 @@ def changed(debugger: Debugger, code: str, *words: str) -> list[str]:
 
 @pytest.fixture
 def full(debugger: Debugger) -> Iterator[str]:
-    """A running container with a shell of its own, in which anything may have been done."""
+    """Yield a running container with a shell of its own, in which anything may have been done."""
     with container(debugger, image="full") as name:
         yield name
 
@@ -96,7 +96,7 @@ def inside(debugger: Debugger, name: str, script: str) -> str:
 
 
 def tools(debugger: Debugger) -> dict[str, str]:
-    """The digests of the tools on disk."""
+    """Return the digests of the tools on disk."""
     found = (debugger.podman.home / "fpack/store").glob("*-debug-tools/data/.fp/bin/*")
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in found if path.is_file()}
 

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.podman, pytest.mark.network]
 
 
 def fields(text: str) -> dict[str, str]:
-    """The fields of /proc/PID/status."""
+    """Return the fields of /proc/PID/status."""
     return {key: value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
 
 
@@ -41,7 +41,7 @@ def container(debugger: Debugger, *options: str, image: str = "bare", command: t
 
 
 def changes(debugger: Debugger, name: str) -> str:
-    """What differs in a container's files from its image."""
+    """Return the files of a container that differ from its image."""
     return debugger.podman("diff", name).stdout
 
 
@@ -50,7 +50,7 @@ def mounts(pid: int) -> str:
 
 
 def members(pid: int) -> list[str]:
-    """The programs of the processes in the process namespace of a process."""
+    """Return the programs of the processes in the process namespace of a process."""
     wanted = os.stat(f"/proc/{pid}/ns/pid").st_ino
     found = []
     for entry in os.listdir("/proc"):

@@ -16,7 +16,7 @@ ID = "ab" * 32
 
 
 def answer(**changes: Any) -> dict[str, Any]:
-    """What docker says about a container."""
+    """Return docker's description of a container."""
     return {
         "Id": ID,
         "Name": "/web",

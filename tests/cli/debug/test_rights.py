@@ -108,7 +108,10 @@ def test_a_process_that_is_newer_than_the_engines_answer(tmp_path: Path) -> None
 
 @contextlib.contextmanager
 def shim(tmp_path: Path, configuration: str, *options: str) -> Iterator[int]:
-    """A container's first process, whose parent works in a directory with a configuration, as containerd's shim."""
+    """Yield a container's first process.
+
+    Like containerd's shim, its parent works in a directory with a configuration.
+    """
     (tmp_path / "config.json").write_text(configuration)
     script = 'unshare "$@" -m sh -c "echo \\$\\$; exec sleep 100"; :'
     words = ["sh", "-c", script, f"shim-{ID}", *([] if os.getuid() == 0 else ["-Ur"]), *options]

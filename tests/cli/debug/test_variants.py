@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.podman, pytest.mark.network]
 
 
 def image_of(path: Path) -> tuple[list[str], dict[str, Any]]:
-    """The digests of the layers of an image, and its settings."""
+    """Return the digests of the layers of an image, and its settings."""
     with tarfile.open(path) as tar:
 
         def read(digest: str) -> Any:

@@ -47,7 +47,7 @@ def write(project: Path, base: str, more: str = "", hides: str = "") -> Path:
 
 
 def documents(tar: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, bytes]]:
-    """The manifest, the configuration and all blobs of an image."""
+    """Return the manifest, the configuration and all blobs of an image."""
     with tarfile.open(tar) as archive:
         files = {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
     blobs = {name.replace("blobs/sha256/", "sha256:"): data for name, data in files.items()}
@@ -57,7 +57,7 @@ def documents(tar: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, byte
 
 
 def own_files(tar: Path, below: int) -> dict[str, tarfile.TarInfo]:
-    """The entries of the layers above the base's."""
+    """Return the entries of the layers above the base's."""
     import io
 
     import zstandard

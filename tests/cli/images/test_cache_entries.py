@@ -56,7 +56,7 @@ class Team:
         return self.one.pack("#image", "--push", reference, "--plain-http", "--no-manifest", env=env)
 
     def layers(self) -> list[dict[str, Any]]:
-        """The layers of the pushed image."""
+        """Return the layers of the pushed image."""
         found = open_registry(self.registry).manifest("1.0")
         assert found is not None
         rows: list[dict[str, Any]] = json.loads(found.data)["layers"]
@@ -106,7 +106,7 @@ def test_an_image_is_a_cache(registry: Registry, tmp_path: Path, repository: str
 
 
 def uploads(registry: Registry) -> list[str]:
-    """The digests of the blobs that were sent, once for each time."""
+    """Return the digests of the blobs that were sent, once for each time."""
     sent = [path for method, path in registry.requests if method == "PUT" and "digest=" in path]
     return [path.rpartition("digest=")[2].replace("%3A", ":") for path in sent]
 

@@ -45,7 +45,7 @@ QUESTIONS = (
 
 
 def in_docker_form(packed: Path, out: Path) -> Path:
-    """The image as old engines save it: one tar without OCI documents, its layers not compressed."""
+    """Return the image as old engines save it: one tar without OCI documents, its layers not compressed."""
     image = Image.load(packed)
     config = json.dumps(image.config, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     layers = [f"{number:064}/layer.tar" for number in range(len(image.layers))]
@@ -67,7 +67,7 @@ def write_tar(out: Path, content: dict[str, bytes]) -> None:
 
 @pytest.fixture(scope="module")
 def forms(made: Greeter, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
-    """The files of the images of both attributes, by attribute and form."""
+    """Return the files of the images of both attributes, by attribute and form."""
     out = tmp_path_factory.mktemp("forms")
     found = {}
     for attribute in ATTRIBUTES:
@@ -90,7 +90,7 @@ def forms(made: Greeter, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple
 
 
 def elsewhere(made: Greeter, home: Path, *words: str | Path) -> str:
-    """What a machine says that has no store, no project, no archive and no cache."""
+    """Return the answer of a machine that has no store, no project, no archive and no cache."""
     home.mkdir(exist_ok=True)
     away = Fpack(home)
     away.env |= {"FPACK_ROOT": str(home / "none"), "FPACK_MIRROR": "debian=file:///nowhere only"}
@@ -103,7 +103,7 @@ def elsewhere(made: Greeter, home: Path, *words: str | Path) -> str:
 
 @pytest.fixture(scope="module", params=ATTRIBUTES)
 def attribute(request: pytest.FixtureRequest, made: Greeter) -> tuple[str, list[str]]:
-    """An attribute, and its answer to each question."""
+    """Return an attribute, and its answer to each question."""
     answers = [made.fpack(verb, request.param, *words, cwd=made.project).stdout for verb, *words in QUESTIONS]
     return request.param, answers
 

@@ -1,11 +1,11 @@
-"""Edits of an fpack.fp: what is added, and that the rest of the text stays as its author wrote it."""
+"""Edits of an fpack.fp add what is asked for, and leave the rest of the text as its author wrote it."""
 
 from __future__ import annotations
 
 import pytest
 from fpack.cli.init.edits import CannotEdit, ProjectText, difference
 
-LISTED = "[debian.zlib1g-dev]"
+LISTED = "[debian.zlib1g-dev]"  # the list of packages in ALIGNED, for the cases to replace
 ALIGNED = """\
 # The wave project.
 debian = import("fpack/debian").trixie
@@ -19,6 +19,7 @@ wave = cmake {
 
 
 def added(text: str, field: str = "libs", *names: str) -> str:
+    """Return the text with packages (libpng-dev by default) added to a field of its first call."""
     file = ProjectText(text)
     return file.with_packages(file.calls()[0], field, names or ("libpng-dev",), "trixie").text
 

@@ -16,7 +16,7 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_wrong(request: pytest.FixtureRequest) -> Iterator[None]:
-    """No test may leave an error in the console, break the policy of a page, or ask for anything but a file."""
+    """Check after each test that no page logged an error, broke its policy, or asked for anything but a file."""
     yield
     if "tab" in request.fixturenames:
         found: Tab = request.getfixturevalue("tab")

@@ -25,7 +25,7 @@ from support.program import Fpack
 
 @pytest.fixture(scope="module")
 def pages(made: Greeter, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The pages about a hostile image, by verb, made where there is no store."""
+    """Return the pages about a hostile image, by verb, made where there is no store."""
     folder = tmp_path_factory.mktemp("hostile")
     image = hostile_image(made.tar, folder / "evil.tar")
     fpack = Fpack(folder / "home")

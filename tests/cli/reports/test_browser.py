@@ -13,7 +13,7 @@ pytestmark = needs_browser
 
 @pytest.fixture(scope="module")
 def pages(made: Greeter, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The pages of the greeter project, by verb."""
+    """Return the pages of the greeter project, by verb."""
     folder = tmp_path_factory.mktemp("pages")
     made.fpack("size", made.tar, f"--html={folder / 'size.html'}")
     made.fpack("graph", "#image", "--html", "-o", folder / "graph.html", cwd=made.project)

@@ -25,7 +25,7 @@ def state(**changes: Any) -> dict[str, Any]:
 
 
 def comparison(text: str = "x") -> dict[str, Any]:
-    """A comparison in which everything differs. text: stands in every text of others."""
+    """Return a comparison in which everything differs. text: stands in every text of others."""
     package = {"name": f"lib{text}", "release": "", "arch": "", "source": text}
     entry = {"version": f"2{text}", "suite": "trixie", "urgency": "high", "date": "2026-11-01"}
     vulnerability = {"package": text, "version": "1", "severity": "high", "status": "affected", "description": text}

@@ -13,7 +13,7 @@ from support.hostile_names import ATTACKS, MARK
 
 
 def evidence(text: str) -> ReportPage:
-    """A page of these sections. text: stands in every text of others."""
+    """Return a page of these sections. text: stands in every text of others."""
     binary = BinaryPackage(text, text, "amd64", "", "0" * 128)
     product = Product("Debian", "trixie", text, text, "pkg:x", (binary,))
     advisory = Advisory(text, (), "Debian", "trixie", text, (), severity="high", description=text, substate=text)

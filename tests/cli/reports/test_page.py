@@ -42,7 +42,7 @@ class Elements(HTMLParser):
 
 
 def data(text: str) -> Any:
-    """The data of a page."""
+    """Return the data of a page."""
     return json.loads(Elements(text).raw["script"][0])
 
 

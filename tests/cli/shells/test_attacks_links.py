@@ -1,4 +1,4 @@
-"""A project that was cloned or unpacked holds links under the names that fpack writes: nothing outside changes."""
+"""A hostile project has symlinks under the names that fpack writes to. Nothing that they lead to may change."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ tool = package { name = "tool", version = "2", unpack = "echo made > made", inst
 
 
 def tree(top: Path) -> dict[str, object]:
-    """What is below a directory: names, kinds, content and modes."""
+    """Return what is below a directory, by path: mode, owner, mtime, and content or target."""
     found: dict[str, object] = {}
     for each in sorted(top.rglob("*")):
         status = each.lstat()
@@ -48,7 +48,7 @@ def tree(top: Path) -> dict[str, object]:
 
 @pytest.fixture
 def precious(user: Person, tmp_path: Path) -> Iterator[Path]:
-    """A directory of the user's in their home, which is the same after the test."""
+    """Yield a directory of the user's in their home, which is the same after the test."""
     place = user.home / f"precious-{tmp_path.name}"
     (place / "sub").mkdir(parents=True)
     (place / ".bashrc").write_text("PS1=mine\n")
@@ -66,7 +66,7 @@ def project(user: Person, tmp_path: Path) -> Path:
 
 
 def link(user: Person, place: Path, target: Path | str) -> None:
-    """Put a link where the checkout has it."""
+    """Put a link into a project, with directories and link owned by the user, as in a checkout."""
     place.parent.mkdir(parents=True, exist_ok=True)
     place.symlink_to(target)
     folder = place
@@ -155,11 +155,11 @@ def test_a_name_in_a_record_that_was_made_by_hand_is_no_path(
     assert "name" in user.fails("shell", *words, cwd=folder)
 
 
-# ---- what is made of a project
+# ---- files that commands write into a project
 
 
 def test_a_lock_that_is_a_link_to_another_projects(user: Person, project: Path, precious: Path) -> None:
-    """Also where that is a lock: it is the other project's to change."""
+    """Even if the target is a valid lock: only commands of the other project may change it."""
     other = user.project(f"{project.name}-other", 'x = import("fpack/debian").trixie.greet\n')
     user("lock", cwd=other)
     before = tree(other)
@@ -189,7 +189,7 @@ def test_a_result_that_is_a_link(user: Person, project: Path, precious: Path) ->
 
 @pytest.mark.parametrize("output", [[], ["-o", "greet.oci"], ["-o", "./greet.oci/"]])
 def test_a_layout_that_is_a_link(user: Person, project: Path, precious: Path, output: list[str]) -> None:
-    """What it led to would be replaced, and what only that had deleted."""
+    """Else the target would be replaced by the image, and its other files deleted."""
     pack = ("pack", "--format", "oci-dir")
     other = user.project(f"{project.name}-other", SERVICES.replace("[debian.greet, debian.bash]", "[debian.sed]"))
     user(*pack, "-o", "mine.oci", cwd=other)

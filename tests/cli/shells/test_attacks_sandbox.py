@@ -55,7 +55,7 @@ class Victim(NamedTuple):
     root: bool
 
     def words(self, kind: str, script: str) -> list[str]:
-        """The command line that has fpack run `script` in a sandbox of a kind."""
+        """Return the command line that has fpack run `script` in a sandbox of a kind."""
         attack = script if kind == "service" else ""
         (self.project / "fpack.fp").write_text(PROJECT.replace("@ATTACK@", json.dumps(attack).replace("$", "\\$")))
         shutil.rmtree(self.fpack.home / ".local/state/fpack/projects", ignore_errors=True)
@@ -65,7 +65,7 @@ class Victim(NamedTuple):
         return self.fpack.command("shell", *options.get(kind, ["--user", "dev"]), "--", "sh", "-c", script)
 
     def run(self, kind: str, script: str) -> list[str]:
-        """What a script says in a sandbox of a kind."""
+        """Return the output of a script in a sandbox of a kind."""
         done = subprocess.run(
             self.words(kind, script), capture_output=True, text=True, cwd=self.project, env=self.fpack.env, timeout=120
         )
@@ -145,7 +145,7 @@ def _namespace(pid: int) -> str:
 
 
 def _is_python(pid: int) -> bool:
-    """Whether a process is fpack itself, which makes a user namespace to map owners."""
+    """Return whether a process is fpack itself, which makes a user namespace to map owners."""
     try:
         return "python" in os.readlink(f"/proc/{pid}/exe")
     except OSError:

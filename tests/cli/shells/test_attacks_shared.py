@@ -43,14 +43,14 @@ def project(user: Person, tmp_path: Path) -> Path:
 
 
 def stranger(user: Person) -> int:
-    """The number of another user, to whom files can be given."""
+    """Return the number of another user, to whom files can be given."""
     if os.geteuid() != 0:
         pytest.skip("only root can give files to another user")
     return user.stranger
 
 
 def run_of(user: Person, project: Path, **env: str) -> Path:
-    """Where a service has its sockets."""
+    """Return the directory of a service's sockets."""
     place, up = user(*SHOWN, cwd=project, env=env).stdout.splitlines()
     assert up == "up"
     return Path(place)

@@ -1,6 +1,7 @@
 """Shells for another architecture, whose programs an emulator of the lock runs.
 
-The emulator is this machine's `echo`: it prints what the kernel gives an emulator, the program's path and its words.
+Here the emulator is this machine's `echo`. It prints what the kernel passes to an emulator: the path of the program,
+and the arguments from the program's own name on.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ box = container { packages = [debian.greet], closure = "depends", platform = "li
 image = box.image
 server = service { image = box, start = "greet server" }
 """
-NAMES = "/usr/bin/{0} {0}"  # of the program, as the kernel gives them
+NAMES = "/usr/bin/{0} {0}"  # the path and the own name of a program, as the emulator prints them
 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    """An archive with programs for another machine, what `echo` loads beside them, and `echo` as their emulator."""
+    """Return an archive with programs for another machine, `echo` as their emulator, and what `echo` loads."""
     made = Archive(tmp_path_factory.mktemp("archive"), archs=("amd64", "riscv64"))
     libraries = packages_of("echo")
     emulator = libraries.pop("usr/bin/echo")

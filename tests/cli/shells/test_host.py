@@ -38,7 +38,7 @@ def fpack(fpack: Fpack) -> Fpack:
 
 @pytest.fixture(params=["/tmp", "/var/tmp", "/run"])
 def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A directory with two sockets on which somebody listens."""
+    """Yield a directory with two sockets on which somebody listens."""
     if not os.access(request.param, os.W_OK):
         pytest.skip(f"{request.param} cannot be written")
     with tempfile.TemporaryDirectory(prefix="fp", dir=request.param) as name:

@@ -1,4 +1,4 @@
-"""The plan of a shell, as a function: what is mounted where, which variables there are, and what is run."""
+"""The plan of a shell, a pure function: what it mounts where, which variables it sets, and what it runs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fpack.cli.shells.sandbox import environment, network, stage
 from fpack.cli.shells.sandbox import plan as plans
 from fpack.cli.shells.sandbox.etc import group, passwd
 
+# The directories of a view, as `listing` of the plan returns them: name, kind (l: symlink, d: directory), target.
 VIEW = {
     "": [
         ("bin", "l", "usr/bin"),
@@ -70,7 +71,7 @@ def made(closure: Closure = CLOSURE, options: ShellOptions = PLAIN, host: Host =
 
 
 def mounts(plan: plans.Plan) -> dict[str, tuple[str, ...]]:
-    """What is at each mount point: bubblewrap's option and its source; the later one of two."""
+    """Return bubblewrap's option and its source for each mount point; the later one of two."""
     found: dict[str, tuple[str, ...]] = {}
     args = plan.args(9)
     two = ("--ro-bind", "--bind", "--dev-bind", "--symlink", "--ro-bind-try")

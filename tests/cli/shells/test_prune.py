@@ -22,12 +22,12 @@ shell = shell { name = "site", packages = [debian.greet], hook = "echo HOOK" }
 
 
 def kept(fpack: Fpack) -> set[Path]:
-    """The directories of shells that are kept, less the entries themselves."""
+    """Return the directories of shells that are kept, less the entries themselves."""
     return {each for each in (fpack.home / ".cache/fpack/shells").glob("*/*") if each.name != "entry"}
 
 
 def most_of_one_place(fpack: Fpack) -> int:
-    """How many versions of a shell's scripts there are of that which has the most."""
+    """Return the number of kept versions of the shell that has the most."""
     places = [each.parent for each in kept(fpack) if each.name.startswith("own-")]
     return max(places.count(place) for place in places)
 

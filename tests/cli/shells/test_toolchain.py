@@ -92,7 +92,7 @@ def project(place: Path) -> Path:
 
 @pytest.fixture(scope="module", params=["root", "user", "root-beside-fpack", "user-beside-fpack"])
 def inside(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Fpack, Path]]:
-    """The project's shell, entered once: as root or as a user, on a machine with or without a directory /fpack.
+    """Yield the project's shell, entered once: as root or as a user, on a machine with or without a directory /fpack.
 
     Root's store is that directory, where there is one. A user has a store of their own, and may not write there.
     """
@@ -114,7 +114,7 @@ def inside(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def of_somebody(folder: Path, mode: int) -> Path:
-    """What lies in /fpack already: a path of another store, which no shell may show."""
+    """Put into /fpack a path of another store, which no shell may show."""
     (folder / "store" / "other").mkdir(parents=True)
     (folder / "store" / "other" / "file").write_text("of the host")
     folder.chmod(mode)

@@ -19,7 +19,7 @@ from support.program import Fpack
 
 @pytest.fixture(scope="session")
 def packed_home(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Path:
-    """The home of a user who has packed the project's image."""
+    """Return the home of a user who has packed the project's image."""
     fpack = Fpack(tmp_path_factory.mktemp("packed") / "home", archive)
     (fpack.home / "fpack.fp").write_text(GREETER)
     fpack.pack()
@@ -28,7 +28,7 @@ def packed_home(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> P
 
 @pytest.fixture
 def packed(tmp_path: Path, packed_home: Path, archive: Archive) -> Fpack:
-    """A user who has packed the project's image."""
+    """Return a user who has packed the project's image."""
     subprocess.run(["cp", "-a", packed_home, tmp_path / "home"], check=True)
     return Fpack(tmp_path / "home", archive)
 

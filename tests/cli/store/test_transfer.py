@@ -14,7 +14,7 @@ from .conftest import Ask, flip
 
 @pytest.fixture
 def other(tmp_path: Path, fpack: Fpack) -> Fpack:
-    """Another user, with a store of their own."""
+    """Return another user, with a store of their own."""
     return Fpack(tmp_path / "other", fpack.archive)
 
 

@@ -54,7 +54,7 @@ class Words(SimpleNamespace):
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Machine]:
-    """A sandbox that only says how commands end, and a cache of the test's own."""
+    """Yield a sandbox that only says how commands end, and a cache of the test's own."""
     made = Machine()
     found = SimpleNamespace(name="app", config={}, files=None)
     planned: Callable[..., Any] = lambda name, config, files, words, env: SimpleNamespace(trial=Words(words=words))  # noqa: E731
@@ -146,7 +146,7 @@ failing = image.with { try = [["sh", "-c", "echo what I say; cat /absent-file; e
 
 @pytest.fixture(scope="module")
 def someone() -> Iterator[Person]:
-    """A user with a project."""
+    """Yield a user with a project."""
     with person("user") as made:
         assert made.archive is not None
         made.archive.publish()

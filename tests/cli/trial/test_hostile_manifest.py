@@ -19,7 +19,7 @@ def test_a_release_that_fpack_does_not_know_is_none(name: object) -> None:
 def found(
     item: dict[str, Any], rule: dict[str, Any], kind: str = "deb"
 ) -> tuple[list[closure.ClosurePackage], list[Output]]:
-    """The packages of an image by its manifest, and the outputs that were looked for in the store."""
+    """Return the packages of an image by its manifest, and the outputs that were looked for in the store."""
     payload = Derivation(kind, "tool", {})
     output = Output(digest(payload.encode()))
     path = str(placeholder(output.derivation, "tool", output.name))

@@ -44,7 +44,7 @@ exit 9
 
 @pytest.fixture(scope="module", params=[*MODES, "user with ids"])
 def someone(request: pytest.FixtureRequest) -> Iterator[Person]:
-    """A user with images of a project."""
+    """Yield a user with images of a project."""
     mode = "user" if request.param == "user with ids" else request.param
     with person(mode) as made:
         assert made.archive is not None
@@ -80,7 +80,7 @@ def packed(user: Person) -> Path:
 
 @pytest.fixture
 def image(someone: Person) -> Image:
-    """The image, taken apart, with a shell as its command and root as its user."""
+    """Return the image, taken apart, with a shell as its command and root as its user."""
     made = Image.load(packed(someone))
     made.config["config"] |= {"User": "", "Cmd": ["sh", "-c", "echo up"], "WorkingDir": "/", "Volumes": None}
     return made
@@ -114,7 +114,7 @@ def add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def run(user: Person, path: Path | str, script: str, *options: str, status: int | None = 0) -> str:
-    """What a script prints in an image."""
+    """Return the output of a script in an image."""
     return user("try", str(path), *options, "--", "sh", "-c", script, cwd=user.place, status=status).stdout
 
 

@@ -25,7 +25,7 @@ def archive(tmp_path: Path) -> Archive:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The home of a user of the archive, whose variables this process has."""
+    """Return the home of a user of the archive, whose variables this process has."""
     fpack = Fpack(tmp_path / "home", archive)
     monkeypatch.chdir(fpack.home)
     for name, value in fpack.env.items():

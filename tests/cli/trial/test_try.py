@@ -68,7 +68,7 @@ linked = container {
 
 @pytest.fixture(scope="module", params=[*MODES, WITH_IDS])
 def someone(request: pytest.FixtureRequest) -> Any:
-    """A user with an archive that has a tool, and a project."""
+    """Yield a user with an archive that has a tool, and a project."""
     with person(request.param) as made:
         assert made.archive is not None
         made.archive.add(
@@ -99,7 +99,7 @@ def attempt(user: Person, *words: str, status: int | None = 0) -> dict[str, Any]
 
 
 def findings(result: dict[str, Any]) -> dict[str, tuple[str, str, str]]:
-    """The package, kind and line of each path that was missing."""
+    """Return the package, kind and line of each path that was missing."""
     return {m["paths"][0]: (m["package"], m["kind"], m["line"] or "") for m in result["missing"]}
 
 
@@ -145,7 +145,7 @@ def test_ports_are_told_if_the_program_of_the_image_runs(someone: Person) -> Non
 
 
 def free_low_port() -> int:
-    """A port below 1024 that nothing uses, nor the one that is 8000 higher."""
+    """Return a port below 1024 that nothing uses, nor the one that is 8000 higher."""
     for port in range(700, 1000):
         with socket.socket() as low, socket.socket() as high, suppress(OSError):
             if os.geteuid() == 0:

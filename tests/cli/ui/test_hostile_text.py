@@ -53,7 +53,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def on_a_terminal(fpack: Fpack, *args: str) -> str:
-    """What a command writes to a terminal."""
+    """Return the output of a command on a terminal."""
     master, slave = pty.openpty()
     done = subprocess.Popen(
         fpack.command(*args), stdin=slave, stdout=slave, stderr=slave, cwd=fpack.home, env=fpack.env

@@ -46,7 +46,7 @@ class Signed:
         return (self.path / "blobs" / entry["digest"].replace(":", "/")).read_bytes()
 
     def foreign(self, layer: str = LAYER) -> dict[str, Any]:
-        """A whole image of somebody else."""
+        """Return a whole image of somebody else."""
         config = self.add(CONFIG, {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers"}})
         value = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [self.add(layer, b"\0" * 1024)]}
         return self.add(MANIFEST, value)

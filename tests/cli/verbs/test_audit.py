@@ -47,7 +47,7 @@ class Audited(NamedTuple):
     data: Path
 
     def __call__(self, *args: str | Path, status: int | None = 0) -> dict[str, Any]:
-        """The JSON of the audit of the image file."""
+        """Return the JSON of the audit of the image file."""
         done = self.fpack("audit", self.tar, "--json", "--data", self.data, *args, status=status, cwd=self.project)
         value: dict[str, Any] = json.loads(done.stdout)
         return value["images"][0] | {"success": value["success"]}
@@ -284,7 +284,7 @@ GEMS = "GEM\n  remote: https://gems.example.org/\n  specs:\n    rack (3.0.1)\n"
 
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Audited:
-    """An image of which one lock file travels beside it, and the other lies in a layer."""
+    """Return an image of which one lock file travels beside it, and the other lies in a layer."""
     folder = tmp_path_factory.mktemp("locked")
     archive = shells_world(folder / "archive")
     archive.publish()

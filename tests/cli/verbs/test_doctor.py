@@ -22,7 +22,7 @@ DAY = 86400
 
 
 def doctor(fpack: Fpack, *args: str, status: int = 0, **options: Any) -> dict[str, list[dict[str, str]]]:
-    """The findings by name; the exit status tells whether one is a problem."""
+    """Return the findings by name; the exit status tells whether one is a problem."""
     result = json.loads(fpack("doctor", "--json", *args, status=status, **options).stdout)
     assert result["problems"] == sum(each["state"] == PROBLEM for each in result["checks"])
     assert (result["problems"] > 0) == (status == 1)
@@ -222,7 +222,7 @@ def test_namespaces_that_something_else_forbids(tmp_path: Path) -> None:
 
 
 def programs(folder: Path, *names: str) -> dict[str, str]:
-    """An environment with these programs and no other."""
+    """Return an environment with these programs and no other."""
     folder.mkdir(exist_ok=True)
     for name in names:
         (folder / name).write_text(f"#!/bin/sh\necho {name} version 1\n")
@@ -231,7 +231,7 @@ def programs(folder: Path, *names: str) -> dict[str, str]:
 
 
 def kernel(folder: Path, *, files: int = 1 << 20, capabilities: int = 0, cgroup2: bool = True) -> tuple[Path, Path]:
-    """What /proc and /sys say of a machine."""
+    """Let /proc and /sys describe another machine."""
     (folder / "proc" / "self").mkdir(parents=True)
     (folder / "proc" / "self" / "limits").write_text(f"Limit\nMax open files            1024   {files}   files\n")
     (folder / "proc" / "self" / "status").write_text(f"Name:\tx\nCapEff:\t{capabilities:016x}\n")

@@ -1,4 +1,7 @@
-"""Lock gems whose lock has no checksums: each is downloaded once, and a gems.lock of an older version moves."""
+"""Lock gems whose Gemfile.lock has no checksums: fpack.lock records them. Each gem is downloaded once.
+
+Older versions of fpack recorded them in `gems.lock`. Its records move to fpack.lock.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,7 @@ def test_gems_are_recorded_in_the_lock(archive: Archive, server: Server, place: 
     assert len(server.requests) == 1 and (place / "fpack.lock").read_text() == lock
     (place / "fpack.lock").write_text(lock.partition("resolved")[0])
     assert "does not have the SHA-256 of 1 gems" in fpack.fails("lock", "--frozen", cwd=place)
-    # The same as what an older version recorded, without a download.
+    # With the records of an older version, nothing is downloaded.
     older = place / "src/gems.lock"
     older.write_text(json.dumps({"files": {f"gem:{server.url}//words-1.0.gem": DIGEST}, "format": 1, "of": ""}))
     (place / "fpack.lock").unlink()

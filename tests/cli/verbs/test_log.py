@@ -31,7 +31,7 @@ def fpack(tmp_path: Path, archive: Archive) -> Fpack:
 
 
 def write_log(fpack: Fpack, derivation: str, text: bytes) -> Path:
-    """A log as a build leaves it."""
+    """Return a log as a build leaves it."""
     import zstandard
 
     place = fpack.home / "store" / "logs" / f"{derivation}.zst"

@@ -100,7 +100,7 @@ def test_a_linked_root_has_its_own_architectures_libraries(fpack: Fpack, tmp_pat
 
 
 def resolve(entries: dict[str, tuple[tarfile.TarInfo, bytes]], path: str) -> str | None:
-    """The file that a path leads to, through links, or None."""
+    """Return the file that a path leads to, through links, or None."""
     parts, done = path.strip("/").split("/"), ""
     for _ in range(100):
         if not parts:
@@ -260,7 +260,7 @@ def test_an_engine_that_is_not_there(fpack: Fpack, tmp_path: Path) -> None:
 
 
 def command(folder: Path, name: str, script: str) -> Path:
-    """A directory with one command."""
+    """Return a directory with one command."""
     tool = folder / "tools"
     tool.mkdir()
     (tool / name).write_text(script)

@@ -26,7 +26,7 @@ def predicate(text: str | bytes) -> dict[str, Any]:
 
 
 def named(value: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    """The dependencies that are the project's own: its expressions, or its commit."""
+    """Return the dependencies that are the project's own: its expressions, or its commit."""
     rows = value["buildDefinition"]["resolvedDependencies"]
     return [row for row in rows if (row["name"] == "git") == (kind == "git") and "uri" not in row]
 

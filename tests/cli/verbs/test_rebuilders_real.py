@@ -69,7 +69,7 @@ def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
 
 @pytest.fixture(scope="module")
 def archive(fpack: Fpack) -> Iterator[Server]:
-    """The packages of the image and the source of netbase, from Debian's archive."""
+    """Yield the packages of the image and the source of netbase, from Debian's archive."""
     folder = fpack.home / "archive"
     mirrors, http = find_mirrors(environ=fpack.env), Http()
     by_name = {about.name: about for about in locked(fpack.home / "net.manifest.json")}

@@ -49,7 +49,7 @@ class Terminal:
         os.write(self.master, text.encode())
 
     def until(self, wanted: str, seconds: float = 120) -> str:
-        """What is written up to `wanted`, with it; the rest is for the next call."""
+        """Return the output up to `wanted`, inclusive. The rest is for the next call."""
         end = time.monotonic() + seconds
         while wanted not in self.seen:
             assert time.monotonic() < end, f"{wanted!r} never came: {self.seen!r}"

@@ -14,7 +14,7 @@ from support.tamper import Image
 
 
 def data(page: Path) -> Any:
-    """The data of a page."""
+    """Return the data of a page."""
     return json.loads(page.read_text().partition('id="data">')[2].partition("</script>")[0])
 
 
@@ -24,7 +24,7 @@ def sections(page: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def report(made: Greeter, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of the project's image."""
+    """Return the report of the project's image."""
     path = tmp_path_factory.mktemp("report") / "report.html"
     made.fpack("report", "#image", "--html", "-o", path, cwd=made.project)
     return path

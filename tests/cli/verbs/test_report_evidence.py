@@ -39,7 +39,7 @@ def report(made: Greeter, page: Path, *words: str | Path, env: dict[str, str] | 
 
 
 def stated(made: Greeter, tmp_path: Path, tracker: Path) -> Path:
-    """A VEX document of another tool: one of the vulnerabilities does not affect the image."""
+    """Return a VEX document of another tool: one of the vulnerabilities does not affect the image."""
     made.fpack("vex", made.tar, "--data", tracker, "-o", tmp_path / "vex.json")
     value = json.loads((tmp_path / "vex.json").read_text())
     for statement in value["statements"]:

@@ -17,7 +17,7 @@ FORMATS = "cyclonedx-1.6,cyclonedx-1.7,spdx-2.3,spdx-3.0.1"
 
 @pytest.fixture(scope="module")
 def billed_shop(packed_shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The image with all bills attached to it."""
+    """Return the image with all bills attached to it."""
     path = tmp_path_factory.mktemp("billed") / "shop.tar"
     packed_shop.fpack("pack", f"--sbom={FORMATS}", "-o", path, cwd=packed_shop.project)
     return path
@@ -25,7 +25,7 @@ def billed_shop(packed_shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(params=CALLERS)
 def anybody(request: pytest.FixtureRequest, packed_shop: Shop) -> Iterator[Fpack]:
-    """A user without a store."""
+    """Yield a user without a store."""
     assert packed_shop.fpack.archive is not None
     with caller(request.param, packed_shop.fpack.archive) as fpack:
         yield fpack

@@ -43,7 +43,7 @@ class Signing:
 
 @pytest.fixture(scope="module")
 def images(made: Greeter, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The image as a tar and as a layout, with a bill and a provenance."""
+    """Return the image as a tar and as a layout, with a bill and a provenance."""
     folder = tmp_path_factory.mktemp("images")
     for form, name in (("tar", "image.tar"), ("oci-dir", "layout")):
         made.fpack.pack("--format", form, "--sbom", "--provenance", "-o", folder / name, cwd=made.project)
@@ -80,7 +80,7 @@ def copied(image: Path, folder: Path) -> Path:
 
 
 def content(path: Path) -> dict[str, bytes]:
-    """The bytes of an image file, by the names of its files."""
+    """Return the bytes of an image file, by the names of its files."""
     if path.is_file():
         return {path.name: path.read_bytes()}
     return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}

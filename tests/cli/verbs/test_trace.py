@@ -39,7 +39,7 @@ def ask(made: Greeter, path: str, image: str | Path) -> dict[str, Any]:
 
 
 def entry(manifest: dict[str, Any], path: str) -> tuple[int, dict[str, Any], dict[str, Any]]:
-    """The number of the layer of a file, from 1, the layer and the file's entry."""
+    """Return the number of the layer of a file, from 1, the layer and the file's entry."""
     return next(
         (number, layer, item)
         for number, layer in enumerate(manifest["layers"], 1)

@@ -179,7 +179,7 @@ def test_without_a_mirror_it_is_told_what_to_set(fpack: Fpack, tmp_path: Path) -
 
 
 def changed(tar: Path, change: Callable[[LockPart], LockPart]) -> Path:
-    """The image with another lock in its manifest."""
+    """Return the image with another lock in its manifest."""
     forgery = Forgery(tar)
     forgery.head = forgery.head._replace(lock=change(forgery.head.lock))
     return forgery.save(tar.with_name("changed.tar"))

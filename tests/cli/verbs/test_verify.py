@@ -159,7 +159,7 @@ def test_a_difference_is_told_and_fails(made: Greeter, tmp_path: Path) -> None:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> dict[str, str]:
-    """The environment of another machine, where nothing is at hand."""
+    """Return the environment of another machine, where nothing is at hand."""
     return {"FPACK_ROOT": str(tmp_path / "nowhere"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
 
 

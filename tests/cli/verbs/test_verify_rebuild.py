@@ -18,7 +18,7 @@ from support.tamper import Image
 
 @pytest.fixture
 def empty(packed_shop: Shop, tmp_path: Path) -> Fpack:
-    """A user without a store, who has only the archive."""
+    """Return a user without a store, who has only the archive."""
     return Fpack(tmp_path / "home", packed_shop.fpack.archive)
 
 

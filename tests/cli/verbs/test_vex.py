@@ -39,7 +39,7 @@ class Image(NamedTuple):
         return self.fpack("vex", self.tar, "--data", self.data, *args, status=status).stdout
 
     def audit(self, *args: str | Path) -> list[dict[str, Any]]:
-        """The findings of the audit of the image."""
+        """Return the findings of the audit of the image."""
         done = self.fpack("audit", self.tar, "--json", "--data", self.data, *args)
         found: list[dict[str, Any]] = json.loads(done.stdout)["images"][0]["findings"]
         return found
@@ -134,7 +134,7 @@ def test_an_image_without_a_finding_has_a_document_without_statements(image: Ima
 
 
 def attachment(fpack: Fpack, layout: str) -> dict[str, Any]:
-    """The statement that is attached to the image in a layout, found as clients of referrers find it."""
+    """Return the statement that is attached to the image in a layout, found as clients of referrers find it."""
     blobs = fpack.home / layout / "blobs/sha256"
     entries = json.loads((fpack.home / layout / "fpack-referrers.json").read_text())["manifests"]
     kind = {"in-toto.io/predicate-type": "https://openvex.dev/ns"}

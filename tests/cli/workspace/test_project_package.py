@@ -42,7 +42,7 @@ class FakeWorkspace:
 
 @pytest.fixture
 def name_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
-    """A function that returns the name of the field that is built for a file."""
+    """Return a function that returns the name of the field that is built for a file."""
     monkeypatch.chdir(tmp_path)
 
     def found(text: str) -> str:

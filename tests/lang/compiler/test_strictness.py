@@ -121,7 +121,7 @@ class Programs:
 
 
 def result(text: str) -> Any:
-    """What a program's value is; of its faults only that there is one, for which is told may differ."""
+    """Return the value of a program, or that it has an error: compilers may report different ones of several."""
     evaluator = Evaluator()
     try:
         return evaluator.to_json(evaluator.expression(text))
@@ -140,7 +140,7 @@ def test_early_evaluation_changes_no_result(seed: int) -> None:
 
 
 def _functions() -> list[str]:
-    """The functions as bindings, one a string."""
+    """Return the functions as bindings, one a string."""
     found: list[str] = []
     for line in FUNCTIONS.strip().split("\n"):
         if line.startswith(" "):

@@ -20,7 +20,7 @@ COUNT = 1000
 
 
 def wide(first: str, value: str, more: str = "") -> str:
-    """A `let` of COUNT names, each of which uses the one before."""
+    """Return a `let` of COUNT names, each of which uses the one before."""
     lines = [f"a{i} = {value.format(f'a{i - 1}') if i else first}" for i in range(COUNT)]
     return "let\n  " + "\n  ".join([*lines, more]) + f"\nin a{COUNT - 1}"
 
@@ -58,7 +58,7 @@ TEXTS = {
 
 
 def variables(tree: ast.AST) -> Iterator[int]:
-    """The number of variables of each function, and of the functions around it."""
+    """Yield the number of variables of each function, and of the functions around it."""
     todo: list[tuple[ast.AST, int]] = [(tree, 0)]
     while todo:
         node, around = todo.pop()

@@ -19,7 +19,7 @@ def evaluator(tmp_path: Path, cache: Path) -> Evaluator:
 
 
 def made(evaluator: Evaluator, text: str) -> Derivation:
-    """The derivation that an expression gives."""
+    """Return the derivation that an expression gives."""
     value = evaluator.expression(text)
     assert evaluator.is_derivation(value)
     digest, output, placeholder = evaluator.derivation_of(value)

@@ -54,7 +54,7 @@ print(json.dumps(told))
 
 
 def told(text: str, memory: int | None = None, seconds: float | None = None, place: str = "") -> dict[str, Any]:
-    """What a process tells that evaluates a text, or the field `x` of a project."""
+    """Return the output of a process that evaluates a text, or the field `x` of a project."""
     done = subprocess.run(
         [sys.executable, "-c", PROBE, json.dumps([memory, seconds, place, str(compiled_library() / "fpack/modules")])],
         input=textwrap.dedent(text), capture_output=True, text=True, timeout=GUARD, cwd="/",

@@ -56,7 +56,7 @@ def file(tmp_path: Path, cache: Path) -> tuple[Evaluator, Any]:
 
 
 def made_from(evaluator: Evaluator, value: Any) -> dict[str, derivation.Derivation]:
-    """What a value is made from, directly and through others, by name."""
+    """Return the derivations that a value is made from, directly and through others, by name."""
     found: dict[str, derivation.Derivation] = {}
     todo = [evaluator.derivation_of(value)[0]]
     while todo:

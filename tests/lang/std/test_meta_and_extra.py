@@ -1,4 +1,4 @@
-"""What packages, containers and shells say of themselves and carry for others: no part of a build, kept by `.with`."""
+"""`meta` and `extra` of packages, containers and shells: they are kept by `.with`, and are no part of a build."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIELDS = {
     "shell": 'packages = [import("fpack/debian").trixie.dash], name = "a"',
     "node": 'name = "a", version = "1", source = ./a, lock = ./a/package-lock.json',
 }
-BUILT = {"container": ".image", "shell": ".root"}
+BUILT = {"container": ".image", "shell": ".root"}  # what is built of a value; of others, the value itself
 
 
 @pytest.fixture
@@ -34,6 +34,7 @@ def ask(tmp_path: Path, cache: Path) -> Any:
 
 
 def made(maker: str, more: str) -> str:
+    """Return a call of a function with its required fields and `more`."""
     fields = FIELDS.get(maker, 'name = "a", version = "1"')
     return f"{maker} {{ {fields}, {more} }}"
 

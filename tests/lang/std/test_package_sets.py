@@ -20,7 +20,7 @@ DIGEST = "a314826ea0609bc0fe7e7813f6dbd2aa5bb18d5418b89e57576fd542b00f26b5"
 
 
 def libraries(count: int, layers: int, seed: int = 3) -> list[list[int]]:
-    """The libraries of each package, all from lower layers."""
+    """Return the libraries of each package, all from lower layers."""
     chance, size = random.Random(seed), count // layers
     return [
         sorted({chance.randrange(i // size * size) for _ in range(chance.randint(1, 4))}) if i >= size else []
@@ -29,7 +29,7 @@ def libraries(count: int, layers: int, seed: int = 3) -> list[list[int]]:
 
 
 def text(libs: list[list[int]]) -> str:
-    """A file of packages, also with libraries of Debian, tools, programs that they run, and several outputs."""
+    """Return a file of packages, also with libraries of Debian, tools, programs that they run, and several outputs."""
     lines = ['debian = import("fpack/debian").trixie']
     for i, listed in enumerate(libs):
         names = [f"p{d}" for d in listed]
@@ -45,7 +45,7 @@ def text(libs: list[list[int]]) -> str:
 
 
 def evaluated(folder: Path, cache: Path, libs: list[list[int]]) -> tuple[Evaluator, list[bytes]]:
-    """An evaluator of these packages, and the digests of their derivations."""
+    """Return an evaluator of these packages, and the digests of their derivations."""
     (folder / "fpack.fp").write_text(text(libs))
     settings = {"arch": "amd64", "codec": {}, "version": "0"}
     evaluator = Evaluator(cache=cache, packages=Everything(), settings=settings)
@@ -75,7 +75,7 @@ def test_libraries_are_in_the_order_of_their_levels(seed: int, tmp_path: Path, c
 
 
 def calls(folder: Path, cache: Path, libs: list[list[int]]) -> int:
-    """How many calls of Python's functions an evaluation of packages takes."""
+    """Return the number of calls of Python functions in an evaluation of packages."""
     folder.mkdir()
     evaluated(folder, cache, libs)  # fills the cache
     count = 0

@@ -26,7 +26,7 @@ in
 
 @pytest.fixture
 def replaced(tmp_path: Path, cache: Path) -> Callable[[str], list[str]]:
-    """A function that returns what the root of a container replaces, as PACKAGE=NAME."""
+    """Return a function that returns what the root of a container replaces, as PACKAGE=NAME."""
 
     def names(container: str) -> list[str]:
         settings = {"arch": "amd64", "codec": CODEC}

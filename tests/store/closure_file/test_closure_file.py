@@ -255,7 +255,7 @@ def test_another_format(stores: tuple[Store, Store]) -> None:
 
 
 def stream(data: bytes) -> bytes:
-    """The stream of a file."""
+    """Return the stream of a file."""
     at = data.index(b"\n") + 1
     out = b""
     while length := int.from_bytes(data[at : at + 4], "big"):
@@ -265,7 +265,7 @@ def stream(data: bytes) -> bytes:
 
 
 def packed(whole: bytes, block: int = BLOCK) -> bytes:
-    """A file of a stream."""
+    """Return a file of a stream."""
     zstd = zstandard.ZstdCompressor(level=3)
     frames = [zstd.compress(whole[at : at + block]) for at in range(0, len(whole), block)]
     return FIRST_LINE + b"1\n" + b"".join(len(f).to_bytes(4, "big") + f for f in frames) + bytes(4)
@@ -285,7 +285,7 @@ def file(name: bytes, content: bytes) -> bytes:
 
 
 def forged(tree: bytes, *, size: int = 0, digest: bytes = bytes(32), references: list[str] | None = None) -> bytes:
-    """A file of one path with these bytes for its tree; everything around them is right, but for the path."""
+    """Return a file of one path with these bytes for its tree; everything around them is right, but for the path."""
     path = StorePath("0" * 32, "x")
     whole = record(roots=[path.base], paths=1, size=size)
     whole += record(path=path.base, tree=digest, size=size, references=references or [], output="") + tree

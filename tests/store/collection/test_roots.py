@@ -23,7 +23,7 @@ from support.stores import add
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """A store with one path, which no process uses."""
+    """Yield a store with one path, which no process uses."""
     store = Store(tmp_path / "f")
     add(store, "a", "one")
     store.close()

@@ -17,14 +17,14 @@ from support.stores import add
 
 @pytest.fixture
 def low(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that is always low."""
+    """Let the disk always be almost full."""
     monkeypatch.setenv("FPACK_GC_AUTOMATIC", "1")
     monkeypatch.setenv("FPACK_GC_MIN_FREE", "1000T")
 
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """The collections that are started; none runs."""
+    """Return the collections that are started; none runs."""
     found: list[tuple[str, ...]] = []
     monkeypatch.setattr(processes, "detach", lambda *args: found.append(args))
     return found

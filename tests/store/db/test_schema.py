@@ -19,7 +19,7 @@ ROOT = "fpack"
 
 @pytest.fixture
 def path(tmp_path: Path) -> Iterator[Path]:
-    """The database of a store of format 1, with one path."""
+    """Yield the database of a store of format 1, with one path."""
     store = Store(tmp_path / ROOT)
     add(store, "a", "one")
     store.close()

@@ -22,7 +22,7 @@ Attack = Callable[[Path], None]
 
 @pytest.fixture(params=USERS)
 def place(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A directory of the user that this process is."""
+    """Yield a directory of the user that this process is."""
     with acting_as(request.param) as found:
         yield found
 

@@ -13,7 +13,7 @@ STRANGER = 54321
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """What one works in, two levels below what others can write to."""
+    """Return a directory two levels below one that others can write to."""
     (tmp_path / "shared/mine/sub").mkdir(parents=True)
     return tmp_path / "shared/mine/sub"
 

@@ -108,7 +108,7 @@ def test_what_says_how_a_project_is_built_is_no_part_of_it(project: Path) -> Non
 
 
 def selected(source: Path, place: Path, **rules: tuple[str, ...]) -> list[str]:
-    """The files and directories of a source with a selection, relative to its top; hashing agrees with copying."""
+    """Return the relative paths of a source with a selection. Check that hashing and copying agree."""
     selection = SourceSelection(**rules)
     (place / "pool").mkdir(exist_ok=True)
     writer = TreeWriter(Pool(place / "pool"), place / f"copy-{len(list(place.iterdir()))}")

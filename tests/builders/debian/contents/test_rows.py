@@ -20,7 +20,7 @@ LIB = "usr/lib/x86_64-linux-gnu"
 
 
 def opened(*texts: str) -> ContentsIndex:
-    """An index of texts with lines `PATH PACKAGES`."""
+    """Return an index of texts with lines `PATH PACKAGES`."""
     tables = [FileTable(memoryview(pack_rows(parse_rows([part.encode()])))) for part in texts]
     return ContentsIndex("trixie", "amd64", 0, tables)
 

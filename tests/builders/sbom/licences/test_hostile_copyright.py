@@ -15,7 +15,7 @@ MANY = 8_000
 
 
 def size(facts: CopyrightFacts) -> int:
-    """The characters of the texts and expressions in a result."""
+    """Return the characters of the texts and expressions in a result."""
     return (
         sum(len(text.text) + len(text.name) for text in facts.texts)
         + sum(len(stanza.expression) for stanza in facts.stanzas)

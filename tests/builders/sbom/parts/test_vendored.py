@@ -1,4 +1,4 @@
-"""What packages in the source of a build state, and the source itself."""
+"""The licences and notices that the source of a build and the packages vendored in it state."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Project:
             (self.place / name).write_text(text)
 
     def ask(self, expression: str) -> Any:
-        """The value of an expression that may use `set`, the set of `pkgs`."""
+        """Return the value of an expression that may use `set`, the set of `pkgs`."""
         (self.place / "fpack.fp").write_text(f"set = package-set(./pkgs)\nresult = {expression}\n")
         evaluator = Evaluator(root=self.place, cache=self.cache, packages=Packages())
         return evaluator.to_json(evaluator.select(evaluator.load(self.place / "fpack.fp"), ["result"]))
@@ -58,7 +58,7 @@ HELPER = (
 
 
 def package(name: str, *libs: str, pattern: str | None = None, version: str = "1") -> str:
-    """A file of a package that is linked with others."""
+    """Return a file of a package that is linked with others."""
     return (
         f"{name}({pattern or '{ ' + ', '.join(libs) + ' }'}) = make-package {{\n"
         f'  name = "{name}"\n  version = "{version}"\n  libs = [{", ".join(libs)}]\n}}\n{HELPER}'
