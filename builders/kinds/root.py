@@ -16,7 +16,7 @@ from fpack.builders.linking import essential, linker, own_files, store_paths
 from fpack.builders.linking.code import CodeNeeds
 from fpack.builders.linking.data_packages import with_data
 from fpack.builders.linking.imports import MAX_JAR, MAX_TEXT
-from fpack.builders.linking.linker import LinkResult, MissingFile, Reason
+from fpack.builders.linking.linker import LinkResult, Reason
 from fpack.builders.linking.required_files import ASKED, DATA, SEED
 from fpack.builders.payload import base_image, meta, slice_table
 from fpack.builders.payload.base_image import BaseArgs
@@ -27,6 +27,16 @@ from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.builders.rootfs import accounts as users
 from fpack.builders.rootfs import alternatives, base_files, configured, dpkg_database
+from fpack.builders.rootfs.candidates import (
+    DEPENDS,
+    PackageArgs,
+    declared_reasons,
+    drive,
+    missing_notes,
+    outputs_of,
+    requestable,
+    undeclared,
+)
 from fpack.builders.rootfs.compose import Composition, compose
 from fpack.builders.rootfs.configured import ConfiguredTree
 from fpack.builders.rootfs.generated_files import GeneratedFile
@@ -36,7 +46,7 @@ from fpack.builders.rootfs.programs import programs
 from fpack.builders.rootfs.service import INIT, RootService, ServiceArgs, service
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
-from fpack.store.derivation import Output, placeholder
+from fpack.store.derivation import Output
 from fpack.store.files.regular_file import open_regular
 from fpack.store.path import StorePath
 
@@ -46,31 +56,8 @@ from fpack.store.path import StorePath
 # 9: a shell and sleep for servers that fork
 VERSION = 9
 
-DEPENDS, LINKED = "depends", "linked"
+LINKED = "linked"
 FIRST = "base-files"
-
-
-class UsedArgs(NamedTuple):
-    """The package that uses a package of data without a dependency, and what the data is."""
-
-    by: str
-    why: str
-
-
-class PackageArgs(NamedTuple):
-    """A package that the root may get. depends: names of packages. seed: it was asked for. slice: its files.
-
-    used: the package that uses this one, if it is data that the other only recommends; at most one. data: a linked root
-    takes it as a dependency of an included package if it has nothing but data.
-    """
-
-    package: str
-    version: str
-    depends: tuple[str, ...]
-    seed: bool
-    slice: StorePath
-    used: tuple[UsedArgs, ...] = ()
-    data: bool = False
 
 
 class SourceBuiltArgs(NamedTuple):
@@ -150,13 +137,13 @@ def _linked(task: Task, args: RootArgs) -> Steps:
         # Link what the scripts of the root's packages made, too. That may add packages, which have scripts.
         scripts = [configured.seed(tree, packages, drop)] if tree is not None and packages else []
         depends.update({table.package: list(items) for table in scripts})
-        code, spare = None, _undeclared(items) if args.interpreted else set()
+        code, spare = None, undeclared(items) if args.interpreted else set()
         if args.interpreted:
             requested = [table.package for table in seeds if table.package != FIRST]
             names = [table.package for table in built]
             code = CodeNeeds(depends, requested, names, partial(_code, task), certificates=args.certificates)
         steps = linker.link([*seeds, *built, *scripts], depends, args.wants, args.arch, code=code, spare=spare)
-        found, more = yield from _drive(task, items, steps)
+        found, more = yield from drive(task, items, steps)
         searched |= more
         found = store_paths.without(found, [*built, *scripts])
         if tree is None:
@@ -164,23 +151,12 @@ def _linked(task: Task, args: RootArgs) -> Steps:
         if tree is None or found.reasons.keys() <= packages:
             break
         packages |= found.reasons.keys()
-    for line in _warnings(found.missing):
+    for line in missing_notes(found.missing):
         task.log(line)
     data = {name for name, item in items.items() if item.data}
-    found, more = yield from _drive(task, items, with_data(found, depends, data))
+    found, more = yield from drive(task, items, with_data(found, depends, data))
     active = code.active if code is not None else []
     return (yield from _finish(task, args, found, tree, (searched | more) - found.reasons.keys(), active))
-
-
-def _undeclared(items: Mapping[str, PackageArgs]) -> set[str]:
-    """Return the packages that no seed depends on: Essential ones, which scripts may call."""
-    todo = [name for name, item in items.items() if item.seed]
-    declared = set(todo)
-    while todo:
-        new = [name for name in items[todo.pop()].depends if name in items and name not in declared]
-        declared.update(new)
-        todo += new
-    return items.keys() - declared
 
 
 def _code(task: Task, table: SliceTable, entry: meta.TreeEntry) -> bytes:
@@ -200,7 +176,7 @@ def _configured(
 ) -> Generator[Need, list[StorePath], ConfiguredTree | None]:
     """Return what maintainer scripts did. Request it only if a script of the packages may change the root."""
     path = args.configured
-    output = _candidates(task).get(path.hash) if path is not None else None
+    output = requestable(task).get(path.hash) if path is not None else None
     if output is not None:
         if not any(table.extra.get("scripts") for table in tables):
             return None
@@ -226,10 +202,10 @@ def _built(task: Task, args: RootArgs, depends: dict[str, Sequence[str]]) -> lis
 def _depends(task: Task, args: RootArgs) -> Steps:
     """Take all declared packages. Add the Essential ones, which nobody declares, only where scripts need them."""
     items = {item.package: item for item in args.slices}
-    outputs = _outputs(task, items)
+    outputs = outputs_of(task, items)
     declared = [item for name, item in items.items() if name not in outputs]
     tables = [slice_table.load(task.tree(item.slice)) for item in declared]
-    reasons = _declared(declared)
+    reasons = declared_reasons(declared)
     depends: dict[str, Sequence[str]] = {name: item.depends for name, item in items.items()}
     built = _built(task, args, depends)
     if not outputs and not built:
@@ -238,84 +214,11 @@ def _depends(task: Task, args: RootArgs) -> Steps:
     # base-files is added to every root, so the needs of its scripts do not count.
     seeds = {name for name, reason in reasons.items() if reason.kind == SEED} - {FIRST}
     steps = essential.complete(tables, seeds, depends, outputs.keys(), args.arch, built)
-    found, searched = yield from _drive(task, items, steps, tuple(item.slice for item in declared))
+    found, searched = yield from drive(task, items, steps, tuple(item.slice for item in declared))
     found = store_paths.without(found, built)
     linked = LinkResult(found.tables, {**found.reasons, **reasons}, [])
     tree = yield from _configured(task, args, linked.tables)
     return (yield from _finish(task, args, linked, tree, searched - linked.reasons.keys()))
-
-
-def _candidates(task: Task) -> dict[str, Output]:
-    """Return the outputs that may be requested, by the hash of the placeholder in the arguments."""
-    return {placeholder(o.derivation, "x", o.name).hash: o for o in task.candidates}
-
-
-def _outputs(task: Task, items: Mapping[str, PackageArgs]) -> dict[str, Output]:
-    """Return the output of each package that is a candidate."""
-    by_hash = _candidates(task)
-    outputs: dict[str, Output] = {}
-    for name, item in items.items():
-        output = by_hash.get(item.slice.hash)
-        if output is not None:
-            outputs[name] = output
-    return outputs
-
-
-def _drive(
-    task: Task, items: Mapping[str, PackageArgs], steps: linker.Fetch, parts: tuple[StorePath, ...] = ()
-) -> Generator[Need, list[StorePath], tuple[LinkResult, set[str]]]:
-    """Run a resolution and send it the packages that it requests. Return its result and the packages it searched.
-
-    parts: the slices that the root will have in any case.
-    """
-    outputs = _outputs(task, items)
-    state = _advance(steps, None)
-    searched: set[str] = set()
-    while not isinstance(state, LinkResult):
-        searched.update(state)
-        needed = [outputs[name] for name in state if name in outputs]
-        paths = iter((yield Need(needed, parts)) if needed else [])
-        found = [next(paths) if name in outputs else items[name].slice for name in state]
-        task.check()
-        state = _advance(steps, [slice_table.load(task.tree(path)) for path in found])
-    return state, searched
-
-
-def _warnings(missing: Sequence[MissingFile]) -> Iterator[str]:
-    """Yield a line for each thing that files of a package load and that no package has."""
-    files: dict[tuple[str, str], list[str]] = {}
-    for item in missing:
-        files.setdefault((item.package, item.what), []).append(item.file)
-    for (package, what), names in files.items():
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        yield f"{names[0]}{more} of {package}: no package has {what}; it may be optional"
-
-
-def _advance(steps: linker.Fetch, answer: list[SliceTable] | None) -> list[str] | LinkResult:
-    """Return the packages that the linker requests next, or its result."""
-    try:
-        return next(steps) if answer is None else steps.send(answer)
-    except StopIteration as stop:
-        linked: LinkResult = stop.value
-        return linked
-
-
-def _declared(items: Sequence[PackageArgs]) -> dict[str, Reason]:
-    """Return the reason for each package: its predecessor on the shortest dependency path from a seed."""
-    depends = {item.package: item.depends for item in items}
-    reasons = {item.package: Reason(SEED) for item in items if item.seed}
-    level = list(reasons)  # breadth-first search
-    while level:
-        following: list[str] = []
-        for name in level:
-            for other in depends.get(name, ()):
-                if other in depends and other not in reasons:
-                    reasons[other] = Reason(DEPENDS, name, "", other)
-                    following.append(other)
-        level = following
-    for name in depends:
-        reasons.setdefault(name, Reason(ASKED, None, "", "a UTF-8 locale" if name == "libc-bin" else name))
-    return reasons
 
 
 def _finish(
@@ -449,7 +352,7 @@ def _with_init(task: Task, args: RootArgs, found: LinkResult) -> Generator[Need,
 
 def _lacking(task: Task, args: RootArgs, found: LinkResult, names: Sequence[str]) -> list[Output]:
     """Return the outputs of those packages that are candidates and not in the root."""
-    outputs = _outputs(task, {item.package: item for item in args.slices}) if names else {}
+    outputs = outputs_of(task, {item.package: item for item in args.slices}) if names else {}
     return [outputs[name] for name in names if name in outputs and name not in found.reasons]
 
 
@@ -465,7 +368,7 @@ def _with_packages(
         # Nothing else may load their libraries.
         items = {item.package: item for item in args.slices}
         depends = {name: item.depends for name, item in items.items()}
-        linked, _ = yield from _drive(task, items, linker.link([*found.tables, *tables], depends, (), args.arch))
+        linked, _ = yield from drive(task, items, linker.link([*found.tables, *tables], depends, (), args.arch))
         more = {name: why for name, why in linked.reasons.items() if name not in found.reasons}
         return LinkResult(linked.tables, {**found.reasons, **more, **reasons}, found.missing)
     return LinkResult([*found.tables, *tables], {**found.reasons, **reasons}, found.missing)
