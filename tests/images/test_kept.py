@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from images.test_registries import Running, start, wait
 from support.program import Fpack
+from support.real_servers import DockerRegistry
 
 pytestmark = [pytest.mark.long, pytest.mark.network]
 
@@ -18,18 +17,7 @@ image = postgres.image
 """
 
 
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    running, server = start(tmp_path_factory.mktemp("registry"))
-    try:
-        wait(running.host, server)
-        yield running
-    finally:
-        server.kill()
-        server.wait()
-
-
-def test_postgres_is_packed_from_its_kept_lock_alone(tmp_path: Path, registry: Running) -> None:
+def test_postgres_is_packed_from_its_kept_lock_alone(tmp_path: Path, registry: DockerRegistry) -> None:
     """Another user, whose archive has nothing any more, builds from the registry what the first one built."""
     fpack = Fpack(tmp_path / "user")
     fpack.use_mirrors_of_the_machine()

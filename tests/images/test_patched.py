@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from images.test_registries import Running, start, wait
 from support.archive import Archive, file
 from support.program import Fpack, world
+from support.real_servers import DockerRegistry
 from support.serving import free_port
 
 pytestmark = pytest.mark.long
@@ -49,17 +48,6 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
     return made
 
 
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    running, server = start(tmp_path_factory.mktemp("registry"))
-    try:
-        wait(running.host, server)
-        yield running
-    finally:
-        server.kill()
-        server.wait()
-
-
 def projects(fpack: Fpack) -> list[Path]:
     found = []
     for number in range(IMAGES):
@@ -76,7 +64,9 @@ def push(fpack: Fpack, folder: Path, reference: str) -> tuple[str, int]:
     return str(done["digest"]), int(done["pushed"]["sent"])
 
 
-def test_ten_images_are_patched_as_they_would_be_built(tmp_path: Path, archive: Archive, registry: Running) -> None:
+def test_ten_images_are_patched_as_they_would_be_built(
+    tmp_path: Path, archive: Archive, registry: DockerRegistry
+) -> None:
     fpack = Fpack(tmp_path / "user", archive)
     folders = projects(fpack)
     references = [f"{registry.host}/team/app{number}:1" for number in range(IMAGES)]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from images.test_registries import Running, push, start, wait
+from images.test_registries import push
 from support.greeter import Greeter, greeter
 from support.program import Fpack
+from support.real_servers import DockerRegistry
 
 
 @pytest.fixture(scope="module")
@@ -19,18 +19,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Greeter:
     return greeter(tmp_path_factory.mktemp("greeter") / "home")
 
 
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    running, server = start(tmp_path_factory.mktemp("registry"))
-    try:
-        wait(running.host, server)
-        yield running
-    finally:
-        server.kill()
-        server.wait()
-
-
-def test_an_image_comes_back_from_a_real_registry(made: Greeter, registry: Running, tmp_path: Path) -> None:
+def test_an_image_comes_back_from_a_real_registry(made: Greeter, registry: DockerRegistry, tmp_path: Path) -> None:
     reference = f"{registry.host}/team/app:1.0"
     pushed = push(made, "#image", reference)
     other = Fpack(tmp_path / "other", made.fpack.archive)
@@ -45,7 +34,7 @@ def test_an_image_comes_back_from_a_real_registry(made: Greeter, registry: Runni
     )
 
 
-def test_a_copy_without_its_documents_is_told(made: Greeter, registry: Running, tmp_path: Path) -> None:
+def test_a_copy_without_its_documents_is_told(made: Greeter, registry: DockerRegistry, tmp_path: Path) -> None:
     if shutil.which("skopeo") is None:
         pytest.skip("skopeo is not installed")
     push(made, "#image", f"{registry.host}/team/app:1.0")

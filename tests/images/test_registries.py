@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from fpack.builders.distribution.protocol import BlobSource
@@ -24,67 +23,14 @@ from support.certificates import own_certificate
 from support.greeter import Greeter, greeter
 from support.podman import podman_as
 from support.program import Fpack
+from support.real_servers import ANONYMOUS, DockerRegistry, docker_registry, serving
 from support.registry import digest_of
 from support.serving import free_port
-
-NONE = {"REGISTRY_AUTH_FILE": "/nonexistent"}
-
-
-class Running(NamedTuple):
-    """A registry. log: of its requests."""
-
-    host: str
-    log: Path
-
-    def repository(self, name: str) -> RegistryRepository:
-        return RegistryRepository(self.host, name, "http", Settings(NONE))
-
-    def count(self, method: str, part: str) -> int:
-        """Return the number of fpack's requests that it answered."""
-        return sum(f'"{method} /v2/' in line and part in line for line in self.log.read_text().splitlines())
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Greeter:
     return greeter(tmp_path_factory.mktemp("greeter") / "home")
-
-
-def start(place: Path, **more: Any) -> tuple[Running, subprocess.Popen[bytes]]:
-    """Start Debian's registry. more: of its configuration's part `http`."""
-    if shutil.which("docker-registry") is None:
-        pytest.skip("docker-registry is not installed")
-    host = f"localhost:{free_port()}"
-    value = {
-        "version": "0.1",
-        "log": {"level": "error"},
-        "storage": {"filesystem": {"rootdirectory": str(place / "data")}, "delete": {"enabled": True}},
-        "http": {"addr": f"127.0.0.1:{host.partition(':')[2]}", **more},
-    }
-    (place / "registry.yml").write_text(json.dumps(value))
-    with open(place / "log", "wb") as log:
-        server = subprocess.Popen(["docker-registry", "serve", place / "registry.yml"], stdout=log, stderr=log)
-    return Running(host, place / "log"), server
-
-
-def wait(host: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(f"http://{host}/v2/", timeout=10).close()
-            return
-        except OSError:
-            assert server.poll() is None
-            time.sleep(0.05)
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    running, server = start(tmp_path_factory.mktemp("registry"))
-    try:
-        wait(running.host, server)
-        yield running
-    finally:
-        server.kill()
-        server.wait()
 
 
 def push(made: Greeter, image: str | Path, reference: str, **more: Any) -> dict[str, Any]:
@@ -96,7 +42,7 @@ def push(made: Greeter, image: str | Path, reference: str, **more: Any) -> dict[
 
 @pytest.mark.podman
 @pytest.mark.parametrize("mode", ["root", "rootless"])
-def test_podman_pulls_the_same_digest(made: Greeter, registry: Running, mode: str) -> None:
+def test_podman_pulls_the_same_digest(made: Greeter, registry: DockerRegistry, mode: str) -> None:
     pushed = push(made, "#image", f"{registry.host}/team/app:1.0")
     with podman_as(mode) as podman:
         name = f"{registry.host}/team/app:1.0"
@@ -104,7 +50,7 @@ def test_podman_pulls_the_same_digest(made: Greeter, registry: Running, mode: st
         assert podman("image", "inspect", name, "--format", "{{.Digest}}").stdout.strip() == pushed["digest"]
 
 
-def test_skopeo_sees_the_same_digest(made: Greeter, registry: Running, tmp_path: Path) -> None:
+def test_skopeo_sees_the_same_digest(made: Greeter, registry: DockerRegistry, tmp_path: Path) -> None:
     if shutil.which("skopeo") is None:
         pytest.skip("skopeo is not installed")
     name = f"{registry.host}/team/seen:1.0"
@@ -128,7 +74,7 @@ def test_skopeo_sees_the_same_digest(made: Greeter, registry: Running, tmp_path:
     assert push(made, tmp_path / "o", f"{registry.host}/team/again")["digest"] == pushed["digest"]
 
 
-def test_a_second_image_sends_new_blobs_alone(made: Greeter, registry: Running, tmp_path: Path) -> None:
+def test_a_second_image_sends_new_blobs_alone(made: Greeter, registry: DockerRegistry, tmp_path: Path) -> None:
     new = {"XDG_CACHE_HOME": str(tmp_path)}  # without a record of what other tests pushed
     first = push(made, "#image", f"{registry.host}/team/shared:1", env=new)
     assert first["blobs"]["uploaded"] > 5
@@ -140,7 +86,7 @@ def test_a_second_image_sends_new_blobs_alone(made: Greeter, registry: Running, 
     assert push(made, "#image", f"{registry.host}/other/shared:1", env=new)["blobs"]["uploaded"] < 3
 
 
-def test_documents_are_listed_by_the_tag(made: Greeter, registry: Running) -> None:
+def test_documents_are_listed_by_the_tag(made: Greeter, registry: DockerRegistry) -> None:
     pushed = push(made, "#image", f"{registry.host}/team/listed:1")
     found = registry.repository("team/listed").referrers(pushed["digest"])
     assert {entry.artifact_type for entry in found} == {
@@ -149,7 +95,7 @@ def test_documents_are_listed_by_the_tag(made: Greeter, registry: Running) -> No
     assert registry.repository("team/listed").tags("sha256-") == [pushed["digest"].replace(":", "-")]
 
 
-def test_a_push_that_was_killed_goes_on(made: Greeter, registry: Running, tmp_path: Path) -> None:
+def test_a_push_that_was_killed_goes_on(made: Greeter, registry: DockerRegistry, tmp_path: Path) -> None:
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed")
     new = {"XDG_CACHE_HOME": str(tmp_path)}
@@ -190,7 +136,7 @@ KILLED_PUSHER = """if True:
 """
 
 
-def test_a_blob_in_flight_goes_on_in_another_process(registry: Running, tmp_path: Path) -> None:
+def test_a_blob_in_flight_goes_on_in_another_process(registry: DockerRegistry, tmp_path: Path) -> None:
     data = bytes(48 << 20)
     words = [sys.executable, "-c", KILLED_PUSHER, registry.host, str(tmp_path), digest_of(data)]
     assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
@@ -200,7 +146,7 @@ def test_a_blob_in_flight_goes_on_in_another_process(registry: Running, tmp_path
         offsets.append(offset)
         yield data[offset:]
 
-    settings = Settings(NONE, backoff=0.0, uploads=tmp_path)
+    settings = Settings(ANONYMOUS, backoff=0.0, uploads=tmp_path)
     repository = RegistryRepository(registry.host, "team/resumed", "http", settings)
     assert repository.write_blob(BlobSource(digest_of(data), len(data), chunks))
     assert offsets == [32 << 20], "the registry had two pieces of three"
@@ -209,45 +155,33 @@ def test_a_blob_in_flight_goes_on_in_another_process(registry: Running, tmp_path
 
 def test_a_registry_that_restarts_during_an_upload(made: Greeter, tmp_path: Path) -> None:
     """Its uploads lie on its disk; the client waits for it, and goes on."""
-    running, server = start(tmp_path)
-    wait(running.host, server)
-    repository = RegistryRepository(running.host, "team/app", "http", Settings(NONE, backoff=0.1))
     data = bytes(range(256)) * 40_000
-    again: list[subprocess.Popen[bytes]] = []
+    restarts: list[int] = []
 
     def chunks(offset: int) -> Iterator[bytes]:
         for at in range(offset, len(data), 1 << 20):
-            if at >= 4 << 20 and not again:
-                server.kill()
-                server.wait()
-                with open(tmp_path / "log", "ab") as log:
-                    words = ["docker-registry", "serve", tmp_path / "registry.yml"]
-                    again.append(subprocess.Popen(words, stdout=log, stderr=log))
-                wait(running.host, again[0])
+            if at >= 4 << 20 and not restarts:
+                restarts.append(at)
+                registry.kill()
+                registry.start()
             yield data[at : at + (1 << 20)]
 
-    try:
+    with docker_registry(tmp_path) as registry:
+        repository = RegistryRepository(registry.host, "team/app", "http", Settings(ANONYMOUS, backoff=0.1))
         assert repository.write_blob(BlobSource(digest_of(data), len(data), chunks))
-        assert repository.has_blob(digest_of(data))
-    finally:
-        for process in (server, *again):
-            process.kill()
-            process.wait()
+        assert repository.has_blob(digest_of(data)) and restarts
 
 
 def test_an_untrusted_certificate(made: Greeter, tmp_path: Path) -> None:
     pem = own_certificate(tmp_path)
-    running, server = start(tmp_path, tls={"certificate": f"{pem}.crt", "key": str(pem)})
-    try:
-        time.sleep(0.5)
-        name = f"{running.host}/team/app:1"
+    context = ssl.create_default_context(cafile=f"{pem}.crt")
+    tls = {"certificate": f"{pem}.crt", "key": str(pem)}
+    with docker_registry(tmp_path, context=context, tls=tls) as registry:
+        name = f"{registry.host}/team/app:1"
         message = made.fpack.fails("push", made.tar, name)
         assert "certificate was not accepted" in message and message.count("error:") == 1
         env = {"SSL_CERT_FILE": f"{pem}.crt"}
         assert json.loads(made.fpack("push", "--json", made.tar, name, env=env).stdout)["blobs"]["uploaded"]
-    finally:
-        server.kill()
-        server.wait()
 
 
 @pytest.mark.network
@@ -258,16 +192,10 @@ def test_the_registry_of_crane(made: Greeter, tmp_path: Path) -> None:
     tools(*crane, "version", status=None, timeout=300)  # fetches it
     host = f"localhost:{free_port()}"
     words = tools.command(*crane, "registry", "serve", "--address", host)
-    with open(tmp_path / "log", "wb") as log:
-        server = subprocess.Popen(words, env=tools.env, cwd=tools.home, stdout=log, stderr=log)
-    try:
-        wait(host, server)
+    with serving(words, f"http://{host}/v2/", env=tools.env, cwd=tools.home):
         pushed = push(made, "#image", f"{host}/team/app:1.0")
-        repository = RegistryRepository(host, "team/app", "http", Settings(NONE))
+        repository = RegistryRepository(host, "team/app", "http", Settings(ANONYMOUS))
         found = repository.referrers(pushed["digest"])
         assert len(found) == 2
         assert tools(*crane, "digest", "--insecure", f"{host}/team/app:1.0").stdout.strip() == pushed["digest"]
         assert push(made, "#image", f"{host}/team/app:1.0")["unchanged"]
-    finally:
-        server.terminate()
-        server.wait()
