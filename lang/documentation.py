@@ -23,21 +23,21 @@ from fpack.lang.syntax.tree import Node
 from .errors import nearest
 
 STANDARD = Path(std.DIRECTORY)
-PRELUDE = "prelude"
+PRELUDE = "prelude"  # the file of the library whose names every file has
 
 
 class Doc(NamedTuple):
     """The documentation of a builtin or field.
 
     name: such as `map` or `fpack/lists.take`. calls: the forms in which it can be written. text: the comment. examples:
-    the indented lines of the comment. place: the file and line, or "" for a builtin.
+    the indented lines of the comment. position: the file and line, or "" for a builtin.
     """
 
     name: str
     calls: tuple[str, ...]
     text: str
     examples: tuple[str, ...] = ()
-    place: str = ""
+    position: str = ""
 
 
 class Manual(NamedTuple):
@@ -63,6 +63,7 @@ def builtins() -> Mapping[str, Doc]:
 
 
 def _of_docstring(name: str, doc: str) -> Doc:
+    """Split a docstring `CALL or CALL: TEXT`, with examples after the first empty line."""
     prose, _, rest = cleandoc(doc).partition("\n\n")
     calls, _, text = prose.partition(": ")
     examples = tuple(line.strip() for line in rest.split("\n") if line.strip())
@@ -81,9 +82,9 @@ def of_file(source: Source, name: str, cache: str | Path | None = None) -> Manua
     """Return the documentation of a source file; raise EvalError if it cannot be parsed."""
     lines = source.text.split("\n")
     entries = parse(Source(source.name, source.text, source.library, "file"), cache)
-    top, _ = _top(lines)
+    top = _top(lines)
     fields = [_field(source, lines, name, e, len(top)) for e in entries if e.kind == "set"]
-    text, _ = _parted(top)
+    text, _ = _text_and_examples(top)
     # A field with the name of its file has the documentation of the file, unless it has its own.
     main = name.rpartition("/")[2]
     fields = [d if d.text or _last(d) != main else d._replace(text=text) for d in fields]
@@ -91,11 +92,12 @@ def of_file(source: Source, name: str, cache: str | Path | None = None) -> Manua
 
 
 def _field(source: Source, lines: list[str], name: str, entry: Node, after: int) -> Doc:
+    """Return the documentation of a field. after: the number of lines at the top that belong to the file's comment."""
     line = source.text.count("\n", 0, entry.start)
     begin = line
     while begin > after and lines[begin - 1].startswith("#"):
         begin -= 1
-    text, examples = _parted([_uncommented(text) for text in lines[begin:line]])
+    text, examples = _text_and_examples([_uncommented(text) for text in lines[begin:line]])
     return Doc(f"{name}.{entry.name}", (_call(source, entry),), text, examples, f"{source.name}:{line + 1}")
 
 
@@ -104,32 +106,31 @@ def _call(source: Source, entry: Node) -> str:
     name, value = entry.name, entry.value
     if value.kind != "fn":
         return str(name)
-    body = value.body
-    head = source.text[value.start : body.start]
-    head = re.sub(r"#[^\n]*", "", head).rstrip()
-    head = re.sub(r"(=>|=)\s*(\(\s*)*$", "", head).rstrip()
+    head = source.text[value.start : value.body.start]  # `name(x, { y }) =`, or `(x, { y }) => (`
+    head = re.sub(r"#[^\n]*", "", head).rstrip()  # without comments
+    head = re.sub(r"(=>|=)\s*(\(\s*)*$", "", head).rstrip()  # without the arrow, and parentheses around the body
     head = head[len(name) :] if head.startswith(name) else head
-    parts = re.sub(r"\s+", " ", head).strip()
-    if parts and not parts.startswith("("):
-        parts = f"({parts})"
-    return str(name) + re.sub(r",? \}\)$", " })", parts)
+    params = re.sub(r"\s+", " ", head).strip()  # on one line
+    if params and not params.startswith("("):  # `x => ...`
+        params = f"({params})"
+    return str(name) + re.sub(r",? \}\)$", " })", params)  # a pattern over several lines may end in a comma
 
 
-def _top(lines: list[str]) -> tuple[list[str], int]:
-    """Return the comment at the top of a file, if an empty line or nothing follows it, and its number of lines."""
+def _top(lines: list[str]) -> list[str]:
+    """Return the lines of the comment at the top of a file if an empty line or nothing follows it, else none."""
     count = 0
     while count < len(lines) and lines[count].startswith("#"):
         count += 1
     if count < len(lines) and lines[count].strip():
-        return [], 0
-    return [_uncommented(line) for line in lines[:count]], count
+        return []
+    return [_uncommented(line) for line in lines[:count]]
 
 
 def _uncommented(line: str) -> str:
     return line[2:] if line.startswith("# ") else line[1:]
 
 
-def _parted(lines: list[str]) -> tuple[str, tuple[str, ...]]:
+def _text_and_examples(lines: list[str]) -> tuple[str, tuple[str, ...]]:
     """Return the text of a comment, and its indented lines."""
     examples = tuple(line.strip() for line in lines if line[:1] in (" ", "\t") and line.strip())
     return "\n".join(line.rstrip() for line in lines).strip("\n"), examples
@@ -201,11 +202,13 @@ def _same_name(library_name: str, files: dict[str, Path], cache: str | Path | No
 
 
 def _last(doc: Doc) -> str:
+    """Return the name of a field without the name of its file."""
     return doc.name.rpartition(".")[2]
 
 
 def _prelude() -> dict[str, str]:
     """Return the names of the prelude, each with the field of the library that it refers to."""
     text = (STANDARD / f"{PRELUDE}.fp").read_text()
+    # Lines `NAME = import("fpack/FILE").FIELD`. `find` finds names from files beside the prelude as fields.
     found = re.finditer(r'^([\w-]+) = import\("(fpack/[\w/-]+)"\)\.([\w-]+)$', text, re.MULTILINE)
     return {name: f"{file}.{field}" for name, file, field in (m.groups() for m in found)}

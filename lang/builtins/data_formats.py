@@ -17,8 +17,10 @@ from fpack.light_typing import Any
 MAX_DEPTH = 200
 MAX_DIGITS = 20  # of an integer, with its sign
 SHOWN = 40  # characters of a number in a message
+# NUL and halves of surrogate pairs, which an escape can give and which no string of the language can hold.
 _NO_CHARACTER = "[\0\ud800-\udfff]"
-_PLACE = r"[:(]?\s*(?:\(at )?line (\d+),? column (\d+)(?: \(char \d+\))?\)?$"
+# The position at the end of a message of `json`, tomllib or PyYAML.
+_POSITION = r"[:(]?\s*(?:\(at )?line (\d+),? column (\d+)(?: \(char \d+\))?\)?$"
 
 
 def parse_json(text: str) -> Value:
@@ -32,6 +34,7 @@ def parse_json(text: str) -> Value:
         return float(text) if isfinite(float(text)) else refuse(text)
 
     def integer(text: str) -> int:
+        # `int` takes quadratic time; a text that is longer is out of range in any case.
         return _integer(int(text) if len(text) <= MAX_DIGITS else INT_MAX + 1, text)
 
     def fields(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
@@ -45,8 +48,8 @@ def parse_json(text: str) -> Value:
         value = json.loads(text, parse_constant=refuse, parse_float=finite, parse_int=integer, object_pairs_hook=fields)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
-    if "\\u" in text:
-        _walk(value)
+    if "\\u" in text:  # only such an escape can give a character that must be refused
+        _convert(value)
     return value
 
 
@@ -58,14 +61,14 @@ def parse_toml(text: str) -> Value:
         found = tomllib.loads(text, parse_float=_number)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
-    return _walk(found)
+    return _convert(found)
 
 
 def parse_yaml(text: str) -> Value:
     """Return the value of a YAML text with one document; raise ValueError with the reason."""
     from .yaml12 import parse
 
-    return _walk(parse(text))
+    return _convert(parse(text))
 
 
 # Messages of Python's JSON parser, and the messages that replace them.
@@ -85,19 +88,24 @@ _PARSERS: dict[str, Callable[[str], Value]] = {"JSON": parse_json, "TOML": parse
 
 
 def _integer(value: int, text: str) -> int:
+    """Return an integer of 64 bits; raise ValueError for a larger one. text: as it was written, for the message."""
     if not INT_MIN <= value <= INT_MAX:
         raise ValueError(f"{text if len(text) <= SHOWN else text[:SHOWN] + '...'} is too large: {INT_RANGE}")
     return value
 
 
 def _number(text: str) -> float:
+    """Return a float; raise ValueError for infinity and NaN."""
     if not isfinite(float(text)):
         raise ValueError(f"{text} is not a supported number")
     return float(text)
 
 
-def _walk(value: Any, depth: int = 0) -> Value:
-    """Convert a parsed value to a value of the language; raise ValueError for a value that it cannot represent."""
+def _convert(value: Any, depth: int = 0) -> Value:
+    """Convert a parsed value to a value of the language; raise ValueError for a value that it cannot represent.
+
+    Dates and times become text. depth: the number of lists and records around the value.
+    """
     kind = value.__class__
     if kind is str:
         import re
@@ -108,22 +116,24 @@ def _walk(value: Any, depth: int = 0) -> Value:
     if depth > MAX_DEPTH:
         raise ValueError(_TOO_DEEP)
     if kind is list:
-        return [_walk(item, depth + 1) for item in value]
+        return [_convert(item, depth + 1) for item in value]
     if kind is dict:
-        return {_walk(name): _walk(item, depth + 1) for name, item in value.items()}
+        return {_convert(name): _convert(item, depth + 1) for name, item in value.items()}
     if kind is int:
+        # Python refuses to write integers of over 4,300 digits.
         return _integer(value, str(value) if value.bit_length() < 4000 else "a number")
     return value if value is None or kind is bool or kind is float else value.isoformat()
 
 
 def _parsed(text: str, language: str, what: str) -> Value:
+    """Return the value of a text in one of the three languages; raise Fault. what: the text's name in the message."""
     try:
         return _PARSERS[language](text)
     except ValueError as error:
         import re
 
         reason = str(error)
-        found = re.search(_PLACE, reason)
+        found = re.search(_POSITION, reason)
         if found:
             text = reason[: found.start()].strip(" :")
             reason = f"line {found[1]}, column {found[2]}: {_MESSAGES.get(text, text)}"

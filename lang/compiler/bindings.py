@@ -1,4 +1,8 @@
-"""Assign the values of bindings to variables: those of files, `let`s and records whose fields mention each other."""
+"""Assign the values of bindings to variables: those of files, `let`s and records whose fields mention each other.
+
+Names in the generated code that begin with a dot are functions of the runtime, such as `.T`, which makes a thunk, or
+variables of the compiler. A name with the suffix DEEP stands for its value and all that the value contains.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +23,16 @@ from .scope import Scope, Variable
 from .strictness import NONE, Names
 from .wide_lets import MAX_NAMES, spread_out
 
-_ROUNDS = 8  # iterations of the strictness analysis of functions that call each other
+# Iterations of the strictness analysis of functions that call each other. If it is not stable then, which takes a chain
+# of many functions, nothing is assumed about them.
+_ROUNDS = 8
 
 
 class LaterSpreads(NamedTuple):
     """The spreads that follow fields which other fields mention.
 
-    variables: the variable that holds a spread, by the entry's id. after: the variables of the spreads that follow a
-    mentioned field, by the name of the field.
+    variables: the variable that holds a spread, by the `id` of the entry's node. after: the variables of the spreads
+    that follow a mentioned field, by the name of the field.
     """
 
     variables: dict[int, str]
@@ -54,6 +60,7 @@ class Bindings:
             inner.bindings += len(entries)
             self.assign(entries, inner, block, LaterSpreads({}, {}), certain)
             return inner
+        # Python's compiler takes quadratic time for very many variables, so the values go into a dict, the frame.
         at = self.emitter.at(entries[0])
         if inner.frame is None or inner.frame[1] != self.emitter.level:
             inner.frame = self.emitter.fresh(".frame"), self.emitter.level
@@ -81,7 +88,10 @@ class Bindings:
         return frozenset(found)
 
     def declare(self, entries: list[Node], scope: Scope, outer: bool) -> None:
-        """Declare a variable for each entry, and analyse the strictness of the functions among the entries."""
+        """Declare a variable for each entry, and find which parameters the functions among the entries always evaluate.
+
+        outer: the entries are the fields of a file, which are globals of the module.
+        """
         emitter = self.emitter
         functions = []
         for entry in entries:
@@ -145,7 +155,7 @@ class Bindings:
             # A function may call itself; another value that mentions itself becomes a thunk.
             if entry.value.kind == "fn":
                 uses[entry.name] -= {entry.name}
-        for entry in _in_order(entries, uses):
+        for entry in _in_order(entries, uses):  # the entries left out stay for `assign`, which makes thunks of them
             variable = scope.names[entry.name]
             if variable.ready:
                 continue
@@ -166,6 +176,7 @@ class Bindings:
         spreads = later.after.get(entry.name)
         if not spreads:
             return value
+        # A thunk of `.final((spreads), name, value)`.
         at = self.emitter.at(entry)
         records: Expr = py.put(a.Tuple([py.name(s, at) for s in spreads], py.LOAD), at)
         return py.call(".T", [py.function(py.call(".final", [records, py.const(entry.name, at), value], at), at)], at)
@@ -189,7 +200,7 @@ def _in_order(entries: list[Node], uses: Mapping[str, Names]) -> list[Node]:
         for name in uses[entry.name]:
             users[index[name]].append(i)
     todo = [i for i, count in enumerate(waiting) if not count]
-    for i in todo:  # grows
+    for i in todo:  # the list grows during the loop
         for user in users[i]:
             rounds[user] = max(rounds[user], rounds[i] + (i > user))
             waiting[user] -= 1

@@ -1,7 +1,8 @@
 """Check arguments against the types of parameters, and describe mismatches.
 
 A type is a name from `syntax.tree.TYPES`, or a tuple of types for a list whose elements have one of those types. A
-parameter has a tuple of types; an argument must match one of them.
+parameter has a tuple of types; an argument must match one of them. Below, `name` is that of the parameter, and
+`function` that of its function, "" for one without a name; both are for messages.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def check(value: Value, types: tuple[Type, ...], name: str, function: str) -> Va
 
 
 def check_field(value: Value, types: tuple[Type, ...], name: str, function: str) -> Value:
-    """Return an argument as `check` does, or unevaluated if it is a field of a tentative call."""
+    """Return an argument as `check` does, or unevaluated if it is a field of a `Tentative` record (values.py)."""
     if value.__class__ is Thunk:
         contents = value.cell_contents
         if contents.__class__ is partial and contents.func is unchecked:
@@ -84,15 +85,15 @@ def fits(value: Value, kind: str, types: tuple[Type, ...]) -> bool:
     if kind in ("int", "float"):
         return "number" in types
     if kind == "record":
-        return special(value) in types
+        return _type_field(value) in types
     if kind == "list":
         return any(t.__class__ is tuple and _first_other(value, t) is None for t in types)
     return False
 
 
-def special(value: dict[str, Value]) -> str:
+def _type_field(value: dict[str, Value]) -> str:
     """Return the string in a record's field `type`, such as `package` or `derivation`; "" if there is none."""
-    if value.__class__ is OnDemand:
+    if value.__class__ is OnDemand:  # a set of packages; a package in it may be called `type`
         return ""
     kind = evaluated(value.get("type"))
     return kind if kind.__class__ is str else ""
@@ -104,17 +105,19 @@ def wanted(types: tuple[Type, ...]) -> str:
 
 
 def _one(t: Type) -> str:
+    """Return a type in words, in the singular: `a string`, `a list of paths`."""
     if isinstance(t, str):
         return "any value" if t == "any" else with_article(t)
     return f"a list of {_many(t)}"
 
 
 def _many(types: tuple[Type, ...]) -> str:
+    """Return types in words, in the plural: `strings or nulls`."""
     return " or ".join(_PLURALS[t] if isinstance(t, str) else f"lists of {_many(t)}" for t in types)
 
 
 def _first_other(value: list[Value], types: tuple[Type, ...]) -> int | None:
-    """Return the index of the first element that matches none of the types."""
+    """Return the index of the first element that matches none of the types, or None."""
     for i, item in enumerate(value):
         item = evaluated(item)
         if not fits(item, type_name(item), types):
@@ -123,7 +126,10 @@ def _first_other(value: list[Value], types: tuple[Type, ...]) -> int | None:
 
 
 def _misfit(value: list[Value], types: tuple[Type, ...]) -> int | None:
-    """Return the index of the first element that does not match, if exactly one list type is accepted."""
+    """Return the index of the first element that does not match, if exactly one list type is accepted, else None.
+
+    With several list types, no single element is to blame.
+    """
     lists = [t for t in types if isinstance(t, tuple)]
     return _first_other(value, lists[0]) if len(lists) == 1 else None
 
@@ -154,4 +160,5 @@ def _instead(value: Value, kind: str, types: tuple[Type, ...], name: str) -> str
     return ""
 
 
+# The functions that generated code calls, by the names that it has for them.
 RUNTIME: dict[str, Any] = {".check": check, ".check-field": check_field, ".check-default": check_default}

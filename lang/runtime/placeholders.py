@@ -12,17 +12,21 @@ from fpack.lang.errors import Fault, quote
 from fpack.light_typing import Any, Final, NamedTuple
 from fpack.store import derivation as drv
 from fpack.store.derivation import Output
-from fpack.store.path import STORE, find_references
+from fpack.store.path import HASH_CHARS, STORE, find_references
 
 _BEFORE = f"{STORE}/"
 _BEGIN = _BEFORE.encode()
-_KEY = 33  # length of a placeholder's hash and the dash after it
+_KEY = HASH_CHARS + 1  # length of a placeholder's hash and the dash after it
 _PACKED: Final = 3  # index of KnownOutput.packed; an index is faster than an attribute
-_new = tuple.__new__
+_new = tuple.__new__  # the `__new__` of a NamedTuple takes twice as long
 
 
 class KnownOutput(NamedTuple):
-    """An output that this evaluation has made. text: its placeholder; packed: its encoding."""
+    """An output that this evaluation has made.
+
+    derivation: the derivation's digest. name: the output's name, such as `out`. text: its placeholder. packed: its
+    encoding, as derivations hold it.
+    """
 
     derivation: bytes
     name: str
@@ -43,7 +47,10 @@ class Placeholders:
         self._plain = True  # all outputs are named `out`, so their encodings sort as the outputs do
 
     def add(self, digest: bytes, name: str, outputs: Iterable[str]) -> list[str]:
-        """Register a derivation's outputs and return their placeholders. name: the name of the derivation."""
+        """Register a derivation's outputs and return their placeholders.
+
+        digest, name: those of the derivation. outputs: the names of the outputs.
+        """
         texts = []
         for output in outputs:
             if output != "out":
@@ -82,7 +89,7 @@ class Placeholders:
             start = text.find(known.text)
             while start >= 0:
                 if any(start < cut < start + len(known.text) for cut in cuts):
-                    name = known.text[len(STORE) + 34 :]
+                    name = known.text[len(_BEFORE) + _KEY :]
                     why = f"the string contains the path of {quote(name)}, which is not built yet"
                     raise Fault("A path in the store cannot be cut or changed", why=why)
                 start = text.find(known.text, start + 1)
@@ -99,8 +106,9 @@ class Placeholders:
     def packed_in(self, packed: bytes) -> list[bytes] | None:
         """Return the encodings of the outputs that an encoded value references, sorted by output.
 
-        Return None if the value holds a store path of anything else. A path cannot begin in one string and end in
-        another, because the bytes between two strings cannot be part of a path.
+        The result has the outputs that `in_fields` finds in the value, without a walk through the value. Return None if
+        the value holds a store path of anything else. A path cannot begin in one string and end in another, because the
+        bytes between two strings cannot be part of a path.
         """
         pieces = packed.split(_BEGIN)
         if len(pieces) == 1:
@@ -119,6 +127,7 @@ class Placeholders:
         return sorted({known for name, value in fields.items() for known in self._in(value, name)})
 
     def _in(self, value: Any, where: str) -> Iterator[KnownOutput]:
+        """Yield the outputs that a canonical value references. where: the path of its field, for the error."""
         if value.__class__ is str:
             for hash_, name in find_references(value):
                 known = self._known.get(f"{hash_}-".encode())

@@ -3,8 +3,9 @@
 null, bool, int, float, string and list are Python's None, bool, int, float, str and list; a record is a dict; a
 function is a Python function. Elements of lists and fields of records may be thunks; an evaluated value never is.
 
-A thunk is a cell (`types.CellType`), which takes a third of the time to create that an instance of a class takes. A
-thunk holds a function without arguments until it is forced, and then a 1-tuple of the value.
+A thunk is a value that is not computed yet. It is a cell (`types.CellType`), which takes a third of the time to create
+that an instance of a class takes. A thunk holds a function without arguments until it is forced, and then a 1-tuple of
+the value.
 """
 
 from __future__ import annotations
@@ -43,11 +44,12 @@ class Loop(Fault):
 
 
 def _entered() -> Value:
+    """Raise the error of a thunk that is forced while it is being evaluated. `force` puts this function into it."""
     raise Loop("This value depends on itself")
 
 
 def force(t: Thunk) -> Value:
-    """Return the value of a thunk, evaluating it the first time."""
+    """Return the value of a thunk. The first call evaluates it; after an error, the next call tries again."""
     found = t.cell_contents
     if found.__class__ is tuple:
         return found[0]
@@ -82,6 +84,7 @@ class _Unfilled(Record):
     __slots__ = ()
 
     def _use(self) -> dict[str, Value]:
+        """Fill the dict, change the class to `Record`, and return the record itself."""
         raise NotImplementedError
 
     def __missing__(self, name: str) -> Value:
@@ -125,7 +128,8 @@ class _Unfilled(Record):
 class Pending(_Unfilled):
     """A record that computes its fields when it is first used, and then becomes a `Record`.
 
-    So an assertion of a record that `.with` changes is not checked, and many changes are laid in one pass.
+    So an assertion of a record that `.with` changes is checked only for the final fields, and the fields of many
+    changes, one over the other, are computed in one pass.
     """
 
     __slots__ = ()
@@ -152,7 +156,7 @@ class Pending(_Unfilled):
 
 
 class Filling(_Unfilled):
-    """A record that computes its fields at present: whoever uses it depends on itself."""
+    """A `Pending` record while it computes its fields. If the computation uses the record, it depends on itself."""
 
     __slots__ = ()
 
@@ -161,7 +165,9 @@ class Filling(_Unfilled):
 
 
 class Below(Pending):
-    """A record that computes each field alone when it is selected: `old`, the definitions below a layer.
+    """The record `old` in a change: the definitions below the change, where names have the values of the final record.
+
+    Each field is computed alone when it is selected, so that a change can use one field without evaluating the others.
 
     fill: a function as for `Pending`, with a method `find` that returns the definition of a name, or MISSING.
     """
@@ -195,7 +201,7 @@ class Below(Pending):
 
 
 class KnownFields(Protocol):
-    """The known fields of a derivation that was not evaluated. names: of all its fields."""
+    """The known fields of a derivation that was not evaluated. names: the names of all its fields, known or not."""
 
     names: frozenset[str]
 
@@ -246,7 +252,7 @@ def recalled(fields: dict[str, Value], known: KnownFields) -> Recalled:
 
 
 class Tentative(dict[str, Value]):
-    """The argument of a call that is made only for the defaults of its function.
+    """The argument of a call that is made only to learn the defaults of the function's parameters.
 
     Its fields are not evaluated for the types of parameters: they may depend on the result of this call.
     """
@@ -255,7 +261,7 @@ class Tentative(dict[str, Value]):
 
 
 def unchecked(value: Value) -> Value:
-    """Return an evaluated value. A thunk of this function is not evaluated for the type of a parameter."""
+    """Return the evaluated value. `parameter_types.check_field` recognises a thunk of this function, and leaves it."""
     return evaluated(value)
 
 
@@ -367,7 +373,7 @@ PYTHON_NAMES = {cls.__name__: name for cls, name in _NAMES.items()}
 def type_name(value: Value) -> str:
     """Return the language's name for the type of an evaluated value."""
     if value.__class__ is Pending:
-        len(value)  # a record that has no value has no type
+        len(value)  # computes the fields: if that fails, the record has no value, and so no type
     return _NAMES[value.__class__]
 
 

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 Types = tuple[Any, ...]
 
 
-# The descriptors that read an element of a tuple, by index. All classes share them.
+# The descriptors that read an element of a tuple, by index: those of a NamedTuple, which are written in C. All classes
+# share them.
 _ELEMENTS = namedtuple("_ELEMENTS", "a b c d e f g")
 _GETTERS = [getattr(_ELEMENTS, name) for name in "abcdefg"]
 
@@ -94,6 +95,7 @@ class Node(tuple[Any, ...]):
         kind, start, end = _GETTERS[:3]
 
     def spanning(self, start: int, end: int) -> Node:
+        """Return the same node with another span."""
         return self.__class__((self.kind, start, end, *self[3:]))
 
 
@@ -134,7 +136,7 @@ Param = _node("Param", "name types default")
 Pattern = _node("Pattern", "params rest")
 
 LITERALS = ("int", "float", "str", "const")  # the kinds of literals that contain no other node
-MAX_DEPTH = 2500
+MAX_DEPTH = 2500  # levels of nested nodes, below the depth at which Python's own compiler fails
 # The precedence of operators; a higher number binds more tightly.
 LEVELS = {
     "|>": 1,
@@ -200,7 +202,8 @@ def param_names(function: Node) -> list[str]:
 def mark_outer_calls(entries: list[Node]) -> list[Node]:
     """Return a file's entries with the callee of each `NAME = NAME { ... }` marked with `OUTER`.
 
-    The marked callee is the `NAME` of the builtins or the prelude: a field cannot be computed by calling itself.
+    The marked callee is the `NAME` of the builtins or the prelude, the names that every file has: a field cannot be
+    computed by calling itself.
     """
     return [
         Field((*entry[:4], _mark_outer_call(entry.value, entry.name)))
@@ -234,7 +237,10 @@ def entry_value(entry: Node) -> Node:
 
 
 def layer(record: Node, change: str) -> Node:
-    """Return a record that changes another: itself, or if it has nested fields, a function of the record below.
+    """Return a record literal that changes another record, as a node of what the runtime lays over that record.
+
+    This is the literal itself, or if it has nested fields, the function `old => { ... }`, in which `a.b = VALUE` is
+    `a = CHANGE(old, "a", { b = VALUE })`. `old` is the record below: the changed one, without this change.
 
     change: the runtime function that changes a field: CHANGE_FIELD in `.with`, EXTEND_FIELD in `.extend`, which may add
     fields to what a call returns, and SPREAD_FIELD beside a spread, where the field itself may be new.
@@ -245,6 +251,7 @@ def layer(record: Node, change: str) -> Node:
     entries = [_changed_field(e, change) if e.nested else e for e in record.entries]
     body: Node = RecordLiteral((*record[:3], entries))
     if change != SPREAD_FIELD:
+        # Around the fields, so that a misspelt `a` of `a.b` is an error even if nothing reads the field.
         for entry in reversed(nested):
             at = entry[1:3]
             args = [Name(("var", *at, OLD)), Literal(("str", *at, entry.name)), body]
@@ -259,6 +266,7 @@ def nested_layer(entry: Node) -> Node:
 
 
 def _changed_field(entry: Node, change: str) -> Node:
+    """Return the field `a = CHANGE(old, "a", { b = VALUE })` for the entry `a.b = VALUE`."""
     at = entry[1:3]
     args = [Name(("var", *at, OLD)), Literal(("str", *at, entry.name)), layer(entry.value, change)]
     return Field(("set", *at, entry.name, FunctionCall(("call", *at, Name(("var", *at, change)), args))))

@@ -1,7 +1,8 @@
 """Extend a record by the files of a directory: the fields of `package-set`.
 
-Each file defines one field, as a value or as a function of the fields of the finished set that its pattern names. The
-set is an extension of a record (update.py), so the laws of `.extend` hold for it.
+Each file defines one field, a member of the set: as a value, or as a function of one record pattern, which is called
+with the fields of the finished set that the pattern names. A directory in the directory is a nested set, or one member
+if it has a file default.fp. The set is an extension of a record (update.py), so the laws of `.extend` hold for it.
 """
 
 from __future__ import annotations
@@ -58,14 +59,14 @@ class Memory(Protocol):
         """Return the value of a member that a file defines. evaluate: evaluates it."""
 
     def note_set(self, scope: Surroundings, directory: Path, members: Sequence[Member], own: dict[str, Thunk]) -> None:
-        """Take the definitions of a set's directory. own: thunks of them."""
+        """Note the members that a set's directory defines. own: thunks of their values, by name."""
 
     def note_pattern(self, file: Path, names: tuple[str, ...] | None) -> None:
-        """Take the fields that the function of a file names; None if its value is no such function."""
+        """Note the fields that the function of a file names; None if its value is no such function."""
 
 
 class Member(NamedTuple):
-    """A field of a set. path: its file, or the directory of a nested set."""
+    """A field of a set. path: its file, or its directory. nested: it is a directory, of a set or with a default.fp."""
 
     name: str
     path: str
@@ -73,9 +74,10 @@ class Member(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """The sets whose fields a file can name. finished: thunks of them, the innermost first; before: the innermost one
-    without the files of this directory. base: the record that the files of the directory extend. layer: the function
-    that makes their fields.
+    """The sets whose fields a file can name: the set of its directory, and the sets around it.
+
+    finished: thunks of these sets, the innermost first. before: the innermost one without the files of this directory.
+    base: the record that the files of the directory extend. layer: the function that makes their fields.
     """
 
     finished: tuple[Value, ...]
@@ -131,7 +133,7 @@ def _members(files: Files, directory: Path) -> Iterator[Member]:
 
 
 def _value(files: Files, directory: Path, member: Member, scope: Surroundings) -> Value:
-    """Return the value of a member."""
+    """Return the value of a member. Raise Fault for a link to a directory that contains it: the set would not end."""
     path = within(directory.root, directory.path, os.path.basename(member.path), reader=directory.reader)
     if not member.nested:
         return _defined(files, path, member.name, scope)
@@ -158,7 +160,7 @@ def _inner_base(before: Value, name: str) -> Value:
 
 
 def _defined(files: Files, path: Path, name: str, scope: Surroundings) -> Value:
-    """Return the value that a file defines, or what is known of it."""
+    """Return the value that a file defines, evaluated now or known from a former evaluation."""
     if files.memory is None:
         return _evaluated(files, path, name, scope)
     return files.memory.member(path, name, scope, partial(_evaluated, files, path, name, scope))
@@ -196,9 +198,11 @@ def _pattern(function: Value) -> dict[str, bool] | None:
     if function.__class__ is not FunctionType:
         return None
     code, source = function.__code__, function.__globals__.get(".source")
+    # The compiler names the parameter that a pattern takes apart `.given`, with a number.
     if code.co_argcount != 1 or not code.co_varnames[0].startswith(".given") or source is None or source.library:
         return None
-    # The compiler passes this description of the pattern to `take`, as a constant.
+    # The generated code passes the pattern to the runtime's function `take` as a constant: (function's name, names of
+    # the fields, which of them are required, whether further fields are allowed).
     spec = next(c for c in code.co_consts if c.__class__ is tuple and len(c) == 4 and c[2].__class__ is tuple)
     _, names, required, rest = spec
     return None if rest else dict(zip(names, required, strict=True))
