@@ -75,12 +75,13 @@ def collect(cache: Cache, days: float, *, dry_run: bool = False) -> CacheSurvey:
 
 def _delete(cache: Cache, survey: CacheSurvey) -> CacheSurvey:
     """Delete blobs that no index names. Return the plan with those that were deleted."""
-    with deletion_mark.marked(cache.repository):
+    with deletion_mark.marked(cache.repository) as mark:
         # Who pushed a path meanwhile found its blob there, and did not write it again.
         cache.refresh()
         needed = _named(cache)
         survey = survey._replace(freed={digest: size for digest, size in survey.freed.items() if digest not in needed})
         for digest in survey.freed:
+            mark.check()
             with contextlib.suppress(RepositoryError):  # some registries delete blobs only by their own gc
                 cache.repository.delete(digest)
     return survey

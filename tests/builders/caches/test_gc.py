@@ -1,16 +1,20 @@
 """Collecting a cache: by last use, with references, and never an image's blobs."""
 
 import os
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from fpack.builders.caches import deletion_mark, gc, uses
 from fpack.builders.caches.cache import Cache
 from fpack.builders.caches.check import check
+from fpack.builders.caches.deletion_mark import RENEWAL, SILENCE
+from fpack.builders.caches.format.errors import CacheError
 from fpack.builders.caches.format.index import Index, IndexTag
 from fpack.builders.caches.gc import CacheSurvey, collect
+from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry
 from fpack.store import DAY
 from support.caches import Graph, Machine, machine
@@ -155,23 +159,132 @@ def test_a_push_writes_blobs_again_that_a_gc_deleted_before_the_index_named_them
         assert reader.build(graph, top) == paths and reader.builder.built == []
 
 
-def test_a_push_waits_for_the_end_of_a_gc_and_not_for_one_that_crashed(
+class Clock:
+    """The clocks of `deletion_mark`, which a sleep moves on. then: called after each sleep."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, then: Callable[[], object] = lambda: None) -> None:
+        self.now = 1000.0
+        self.then = then
+        self._start = time.time()
+        patch.setattr(deletion_mark.time, "monotonic", lambda: self.now)
+        patch.setattr(deletion_mark.time, "time", lambda: self._start + self.now - 1000)
+        patch.setattr(deletion_mark.time, "clock_gettime", lambda clock: self.now)
+        patch.setattr(deletion_mark.time, "sleep", self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.then()
+
+
+def test_a_push_waits_for_a_gc_as_long_as_it_renews_its_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = DirectoryRepository(tmp_path)
+    clock = Clock(monkeypatch)
+    mark = deletion_mark.DeletionMark(repository)
+    mark.write()
+    renewed = 0
+
+    def then() -> None:
+        nonlocal renewed
+        if clock.now < 1000 + (renewed + 1) * RENEWAL:
+            return
+        if renewed == 30:
+            mark.remove()
+            return
+        mark.check()
+        mark.write()
+        renewed += 1
+        assert len(repository.tags(deletion_mark.PREFIX)) == 1
+
+    clock.then = then
+    deletion_mark.wait(repository)
+    assert renewed == 30 and clock.now - 1000 >= 30 * RENEWAL > 2 * SILENCE
+    assert repository.tags(deletion_mark.PREFIX) == []
+
+
+@pytest.mark.parametrize("ahead", [0, -1800, 1800])
+def test_a_push_waits_for_a_killed_gc_for_two_minutes_and_the_next_one_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: float
+) -> None:
+    """The waiting machine measures the silence, for the clock of the gc's machine may be wrong."""
+    repository = DirectoryRepository(tmp_path)
+    written = time.time() + ahead
+    with monkeypatch.context() as patch:
+        patch.setattr(deletion_mark.time, "time", lambda: written)
+        deletion_mark.DeletionMark(repository).write()
+    clock = Clock(monkeypatch)
+    deletion_mark.wait(repository)
+    assert SILENCE <= clock.now - 1000 < SILENCE + 1
+    assert repository.tags(deletion_mark.PREFIX) == []
+    blobs = {digest for digest, _, _ in repository.blobs()}
+    assert len(blobs) == 1, "only the empty blob is left, which others use"
+    before = clock.now
+    deletion_mark.wait(repository)
+    assert clock.now == before
+
+
+def test_a_mark_of_another_day_is_not_waited_for_and_the_next_gc_removes_it(
     producer: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository = producer.cache.repository
-    looks: list[int] = []
-    with monkeypatch.context() as patch:
-        patch.setattr(deletion_mark.time, "sleep", lambda seconds: looks.append(1))
-        with deletion_mark.marked(repository):
-            (tag,) = repository.tags(deletion_mark.PREFIX)
-            patch.setattr(deletion_mark.time, "monotonic", lambda: 100.0 * len(looks))
-            deletion_mark.wait(repository)
-    assert len(looks) == 2 and repository.tags(deletion_mark.PREFIX) == []
-    repository.write_manifest(manifest(repository), MANIFEST, tag)
+    deletion_mark.DeletionMark(repository).write()
     later(monkeypatch, 1)
     deletion_mark.wait(repository)
+    assert len(repository.tags(deletion_mark.PREFIX)) == 1
     collect(producer.cache, 30)
     assert repository.tags(deletion_mark.PREFIX) == []
+
+
+def test_a_gc_renews_its_mark_while_it_deletes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = DirectoryRepository(tmp_path)
+    renewed = threading.Event()
+    monkeypatch.setattr(deletion_mark, "RENEWAL", 0.001)
+    with deletion_mark.marked(repository) as mark:
+        before = repository.tags(deletion_mark.PREFIX)
+        write = mark.write
+
+        def and_tell() -> None:
+            write()
+            if repository.tags(deletion_mark.PREFIX) != before:
+                renewed.set()
+
+        monkeypatch.setattr(mark, "write", and_tell)
+        assert renewed.wait(60)
+    assert repository.tags(deletion_mark.PREFIX) == []
+
+
+@pytest.mark.parametrize("is_renewed_late", [False, True])
+def test_a_gc_that_was_suspended_deletes_nothing_more(
+    producer: Machine, monkeypatch: pytest.MonkeyPatch, is_renewed_late: bool
+) -> None:
+    """A push may have ended its wait meanwhile, and relies on the blobs."""
+    graph = Graph()
+    (path,) = producer.build(graph, graph.add("top"))
+    producer.push([path])
+    record = producer.cache.record(path.base)
+    assert record is not None
+    later(monkeypatch, 40)
+    clock = Clock(monkeypatch)
+    named = gc._named
+
+    def suspended(cache: Cache) -> set[str]:
+        clock.now += SILENCE + 1
+        if is_renewed_late:
+            marks[0].write()
+        return named(cache)
+
+    marks: list[deletion_mark.DeletionMark] = []
+    write = deletion_mark.DeletionMark.write
+
+    def writes(mark: deletion_mark.DeletionMark) -> None:
+        marks.append(mark)
+        write(mark)
+
+    monkeypatch.setattr(deletion_mark.DeletionMark, "write", writes)
+    monkeypatch.setattr(gc, "_named", suspended)
+    with pytest.raises(CacheError, match="ended early"):
+        collect(producer.cache, 30)
+    assert producer.cache.repository.has_blob(record.blob_digest)
+    assert producer.cache.repository.tags(deletion_mark.PREFIX) == []
 
 
 @pytest.mark.parametrize("field", ["layers", "manifests"])
