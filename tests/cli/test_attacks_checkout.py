@@ -1,4 +1,4 @@
-"""What lies in a stranger's checkout is never executed, and gets no variable of the caller: as root and as a user."""
+"""Programs and settings in a stranger's checkout: none is executed, and none sees a variable of the caller."""
 
 from __future__ import annotations
 

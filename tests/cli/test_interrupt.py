@@ -1,4 +1,4 @@
-"""Whatever ends a run, the store is whole, and the next run carries on to the same image."""
+"""Test that the store is whole after any end of a run, and that the next run makes the same image."""
 
 from __future__ import annotations
 

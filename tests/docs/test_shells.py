@@ -1,4 +1,4 @@
-"""What docs/shells.md says of variables is what becomes of them."""
+"""Test that the table of variables in docs/shells.md is true."""
 
 from __future__ import annotations
 

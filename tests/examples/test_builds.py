@@ -1,4 +1,4 @@
-"""What is built from source in `examples`: built, run, packed, run as an image, and built again elsewhere."""
+"""Test that the examples with sources build, run, pack, run as images, and are rebuilt elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the documentation shows can be done: its files of the language evaluate, its commands and links are there."""
+"""Test that files of the language in the documentation evaluate, and that its commands and links exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What editors get: a grammar that colours real texts as the lexer reads them, and an extension that is whole."""
+"""Test the support for editors: a grammar that colours texts as the lexer reads them, and a complete extension."""
 
 from __future__ import annotations
 

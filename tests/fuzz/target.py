@@ -1,4 +1,4 @@
-"""What any text is put through: parsed, formatted, checked and evaluated. Whatever is wrong with it must be told.
+"""Parse, format, check and evaluate any text. Every fault in it must be an error with a message.
 
 A text may be an error of the language, and its evaluation may be given up after a while; anything else that is raised
 is a fault of ours.

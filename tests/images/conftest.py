@@ -1,4 +1,4 @@
-"""What the container tests share: fpack with a store of its own, and podman as root and rootless.
+"""Fixtures for the tests of containers: fpack with a store of its own, and podman as root and rootless.
 
 FPACK_TEST_IMAGES names a directory to take the curated images from instead of packing them: NAME.tar, and NAME.json,
 which is what `fpack pack NAME --json` printed.

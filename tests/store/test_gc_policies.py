@@ -1,4 +1,4 @@
-"""What a collection keeps beyond the roots, how much it deletes, and that it forgets nothing that is still needed."""
+"""Test what a collection keeps beyond the roots, how much it deletes, and that it keeps all that is still needed."""
 
 from __future__ import annotations
 

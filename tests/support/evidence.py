@@ -1,4 +1,4 @@
-"""What there is to check an image by: a store, cached indexes and releases, and the keyring of a test's archive."""
+"""Provide evidence for checks of an image: a store, cached indexes and releases, and the keyring of an archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands print with --json: one run or more of every command that has this option, by the name of its schema.
+"""Run every command that has --json, at least once, and list the outputs by the name of their schema.
 
 The name is the words of the command: `store list` has the schema `store-list-1.schema.json`.
 """

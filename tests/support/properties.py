@@ -1,4 +1,4 @@
-"""How often a property of random values is tried."""
+"""Set how often a property of random values is tried."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""As much of a TextMate engine as a grammar needs to be tried: texts to stretches with the names of their scopes."""
+"""Split texts into stretches with the names of their scopes, as a TextMate engine does by a grammar."""
 
 from __future__ import annotations
 

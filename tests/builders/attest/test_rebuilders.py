@@ -1,4 +1,4 @@
-"""Which packages count as reproduced: by a real rebuilderd's answers, and by those that attack the judgement."""
+"""Test which packages count as reproduced, with answers of a real rebuilderd and with hostile ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What fpack claims of an image that has not all of a package, and what makes the claim impossible."""
+"""Test what fpack claims about an image that has only parts of a package, and what makes such a claim impossible."""
 
 from __future__ import annotations
 

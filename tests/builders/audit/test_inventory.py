@@ -1,4 +1,4 @@
-"""What of an image can have vulnerabilities: source packages with the lock's versions, and locked packages."""
+"""Test which products of an image can have vulnerabilities: source packages of the lock, and locked packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tree gets before its first maintainer script."""
+"""Test what fpack puts into a tree before its first maintainer script runs."""
 
 from __future__ import annotations
 

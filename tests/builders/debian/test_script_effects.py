@@ -1,4 +1,4 @@
-"""Which maintainer scripts can change an image, judged by their text."""
+"""Test which maintainer scripts can change an image, judged by their text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which signatures count: of keys that expired, were revoked, never signed, and of the digests that are broken.
+"""Test which signatures count, with keys that expired, were revoked or never signed, and with broken digests.
 
 Each is also shown to gpgv, where that can be: for something new, fpack is never less strict.
 """

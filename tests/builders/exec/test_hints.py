@@ -1,4 +1,4 @@
-"""What a build that failed lacks is found in its log, and what to do about it is said."""
+"""Test that the log of a failed build tells what it lacks, and that the error says what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the `deb` kind makes of packages as Debian's tools make them."""
+"""Test the payloads that `deb` makes of packages made by Debian's tools."""
 
 from __future__ import annotations
 

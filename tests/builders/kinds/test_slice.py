@@ -1,4 +1,4 @@
-"""What a slice keeps of a payload, and where merged /usr puts it."""
+"""Test which files of a payload a slice keeps, and where merged /usr puts them."""
 
 from __future__ import annotations
 

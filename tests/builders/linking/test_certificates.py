@@ -1,4 +1,4 @@
-"""Which built programs verify servers by the system's certificates."""
+"""Test which built programs verify servers by the system's certificates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What images have in common is in common layers, and what changes is in one."""
+"""Test that images share the layers of what they have in common, and that a change is in one layer."""
 
 from __future__ import annotations
 

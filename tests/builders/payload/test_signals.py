@@ -1,4 +1,4 @@
-"""Which compiled programs end for sure when they get SIGTERM as process 1."""
+"""Test which compiled programs certainly end when they get SIGTERM as process 1."""
 
 from __future__ import annotations
 

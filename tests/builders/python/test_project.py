@@ -1,4 +1,4 @@
-"""What a Python project says of itself, read without running it."""
+"""Test which facts of a Python project are read without running its code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a hostile build asks of the kernel, attempted from inside builds of root and of a user without rights."""
+"""System calls that a hostile build attempts, in builds of root and of a user without rights."""
 
 from __future__ import annotations
 

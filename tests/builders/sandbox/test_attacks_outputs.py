@@ -1,4 +1,4 @@
-"""What a hostile build leaves behind, and what becomes of it: outputs, kept files, processes, logs."""
+"""Outputs, kept files, processes and logs that a hostile build leaves behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a hostile build would see and reach: the network, the host, its caller, other builds, the store."""
+"""Hostile builds that look for the network, the host, their caller, other builds and the store."""
 
 from __future__ import annotations
 

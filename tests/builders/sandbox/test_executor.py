@@ -1,4 +1,4 @@
-"""What every executor does with a run: one suite for all of them."""
+"""Test the runs of every executor, by one suite for all of them."""
 
 from __future__ import annotations
 

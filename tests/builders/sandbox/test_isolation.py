@@ -1,4 +1,4 @@
-"""How sandboxes are cut off: no kind lacks a mount or the filter, and one module alone writes bubblewrap's options."""
+"""Test that all kinds of sandboxes have the mounts and the filter, and that one module writes bubblewrap's options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which component loads which, from the files of both."""
+"""Test which component loads which, by the files of both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all writers of licences and SPDX promise: valid text for any input, little memory, and pieces of small size."""
+"""Test the promises of all writers of licences and SPDX: valid text for any input, little memory, small pieces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a build was made from, by the derivations of a manifest."""
+"""Test which sources a build was made from, by the derivations of a manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What both versions of SPDX write: agents, licences, the digests of links, and text."""
+"""Test the agents, licences, digests of links and texts in both versions of SPDX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What will probably be wanted is built while nothing else can be, and its failure matters only when it is wanted."""
+"""Test that foreseen derivations are built while nothing else can be, and fail nothing before they are needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What verification fetches: just the files that a lock names in Debian's archive, checked, and never kept."""
+"""Test that verification fetches just the files that a lock names in Debian's archive, checks them, and keeps none."""
 
 from __future__ import annotations
 

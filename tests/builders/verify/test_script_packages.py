@@ -1,4 +1,4 @@
-"""What maintainer scripts made is Debian's if all that they ran with is, and a rebuild makes it again."""
+"""Test that what maintainer scripts made counts as Debian's if all that they ran with does, and that it is rebuilt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which signatures of an image count: of trusted keys, over this image, and enough of them.
+"""Test which signatures of an image count: of trusted keys, over this image, and enough of them.
 
 Each attack is a file of blobs as an image carries them, in which everything else is right.
 """

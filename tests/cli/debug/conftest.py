@@ -1,4 +1,4 @@
-"""What the tests of `fpack debug` share: podman as root and rootless, an image without a shell, and fpack beside it."""
+"""Fixtures for the tests of `fpack debug`: podman as root and rootless, an image without a shell, and fpack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which container an engine's answer names. The engines are programs of the test, also docker, which is never run."""
+"""Test which container an engine's answer names. Programs of the test stand for the engines; docker is never run."""
 
 from __future__ import annotations
 

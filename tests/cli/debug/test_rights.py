@@ -1,4 +1,4 @@
-"""What a session gets of the caller and of the image: variables, ids, labels, filters. No container is needed."""
+"""Test the variables, ids, labels and filters that a session takes from the caller and the image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What fpack knows of a real image: from its manifest, and the store and cache of the machine."""
+"""Test the facts that fpack finds about a real image in its manifest and in the store and cache of the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `fpack init` finds in Go modules: programs, libraries, C code and newer versions of Go."""
+"""Test how `fpack init` finds programs, libraries, C code and newer versions of Go in Go modules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `fpack init` finds in Java projects: the module of the program, its main class, the version of Java."""
+"""Test how `fpack init` finds the module of the program, its main class and the version of Java in Java projects."""
 
 from __future__ import annotations
 

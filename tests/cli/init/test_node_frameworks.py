@@ -1,4 +1,4 @@
-"""What `fpack init` finds in Node projects that build a site or a server."""
+"""Test how `fpack init` reads Node projects that build a site or a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `fpack init` finds in PHP projects: packages, extensions, programs and document roots."""
+"""Test how `fpack init` finds packages, extensions, programs and document roots in PHP projects."""
 
 from __future__ import annotations
 

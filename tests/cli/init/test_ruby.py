@@ -1,4 +1,4 @@
-"""What `fpack init` finds in Ruby projects: gems and what they need, Rails, Rack, and gems with programs."""
+"""Test how `fpack init` finds gems and their needs, Rails, Rack, and gems with programs in Ruby projects."""
 
 from __future__ import annotations
 

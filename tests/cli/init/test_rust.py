@@ -1,4 +1,4 @@
-"""What `fpack init` finds in Rust projects: crates of a workspace, programs, crates with checksums, needs of Debian."""
+"""Test how `fpack init` finds crates, programs, checksums and needs of Debian's packages in Rust projects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What projects fetch from the registries of languages is kept, and comes from a place that keeps it alone."""
+"""Test that what projects fetch from the registries of languages is kept, and can come from the mirror alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a hostile program in a container shell, a service or a shell of another user would reach, as root and not."""
+"""Hostile programs in a container shell, in a service, and in a shell of another user: as root and as a user."""
 
 from __future__ import annotations
 

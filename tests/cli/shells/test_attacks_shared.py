@@ -1,4 +1,4 @@
-"""Nothing that fpack executes, sources or connects to lies where another user could put it first."""
+"""Files of other users in shared directories: fpack executes, sources and connects to none of them."""
 
 from __future__ import annotations
 

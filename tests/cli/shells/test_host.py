@@ -1,4 +1,4 @@
-"""What a shell has of the machine: the ssh agent's and the display server's sockets, and trusted certificates."""
+"""Test what a shell gets of the machine: sockets of the ssh agent and the display server, and trusted certificates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stays of shells that were entered, and what a collection makes of it."""
+"""Test which data of entered shells is kept, and what `fpack gc` deletes of it."""
 
 from __future__ import annotations
 

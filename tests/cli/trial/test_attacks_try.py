@@ -1,4 +1,4 @@
-"""What a hostile program in `fpack try` would reach, as root and not."""
+"""Hostile programs in `fpack try`, as root and as a user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a list of names that do not exist becomes: a few lines, each of which adds a file."""
+"""Test that a list of missing names becomes a few lines, each of which adds a file."""
 
 from __future__ import annotations
 

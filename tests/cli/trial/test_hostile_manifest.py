@@ -1,4 +1,4 @@
-"""What `fpack try` reads of the manifest that an image carries, which may be an attacker's."""
+"""Test what `fpack try` reads of the manifest in an image, which may be an attacker's."""
 
 from __future__ import annotations
 

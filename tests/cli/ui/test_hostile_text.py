@@ -1,4 +1,4 @@
-"""What archives, mirrors and projects say reaches a terminal as text, and never as a command to it."""
+"""Test that texts of archives, mirrors and projects reach a terminal as text, and never as a command to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `fpack init` guesses of projects, and that the file it writes is one that the language can read."""
+"""Test the guesses of `fpack init`, and that the language can read the file that it writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What builds wrote is found again: their own log, or those of what failed beneath them."""
+"""Test that `fpack log` finds the log of a build, or the logs of the failed builds that it needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one user pushes, from the store or from a file, another pulls: the same store paths and the same image."""
+"""Test that another user who pulls a pushed image has the same store paths and the same image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What others say of an image, on its page: vulnerabilities, rebuilders, signatures, and what differs from another."""
+"""Test the evidence of others on an image's page: vulnerabilities, rebuilders, signatures, and comparisons."""
 
 from __future__ import annotations
 

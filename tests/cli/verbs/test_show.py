@@ -1,4 +1,4 @@
-"""What `show` says of packages, containers and derivations, and what it says of packages that are not there."""
+"""Test the descriptions of packages, containers and derivations by `fpack show`, and of packages that do not exist."""
 
 from __future__ import annotations
 

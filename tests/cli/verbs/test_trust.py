@@ -1,4 +1,4 @@
-"""Which directories a hook enters: those that the user named or entered, while they are the same, and the user's."""
+"""Test which directories a hook enters: those that the user named or entered, while they are the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a project may name: caches and mirrors. It may come from anybody."""
+"""Test which caches and mirrors a project may name, since it may come from anybody."""
 
 from __future__ import annotations
 

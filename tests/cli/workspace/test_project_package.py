@@ -1,4 +1,4 @@
-"""Without a name, `fpack build` builds the project's package."""
+"""Test that `fpack build` without a name builds the project's package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the words on the command line name."""
+"""Test what the words of a command line name."""
 
 from __future__ import annotations
 

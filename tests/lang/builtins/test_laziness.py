@@ -1,4 +1,4 @@
-"""What each builtin evaluates: exactly what its table and its documentation say.
+"""Test that each builtin evaluates exactly what its table and its documentation say.
 
 In the calls below, `#` is put in place of one argument or element at a time. If the table of builtins says that an
 argument is certainly evaluated, an error there is an error of the call. If a call is listed here, the marked values are

@@ -1,4 +1,4 @@
-"""What is written as JSON, YAML, TOML or INI is read back, is the same each time, and means the same to all readers."""
+"""Test that written JSON, YAML, TOML and INI is the same each time, and means the same to all readers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is evaluated at once changes no result: programs, and the same ones written so that all is left for later.
+"""Test that eager evaluation changes no result: programs are compared with the same ones in which all is lazy.
 
 A function that is called by way of another promises nothing, and fields of a record are never evaluated before they
 are asked for, as names of a `let` may be.

@@ -1,4 +1,4 @@
-"""What is found in a text without evaluating it, and that sound texts are left in peace."""
+"""Test the findings in a text that is not evaluated, and that sound texts have none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is remembered of the members of package sets never changes a value, and saves their evaluation."""
+"""Test that remembered members of package sets never change a value, and save their evaluation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a container's fields become in the derivations that builders get."""
+"""Test which derivations the fields of a container become."""
 
 from __future__ import annotations
 

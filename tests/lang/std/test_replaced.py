@@ -1,4 +1,4 @@
-"""What replaces libraries of packages reaches containers: their own, and that of a set of packages."""
+"""Test that replaced libraries reach containers: by their own field, and by that of a set of packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which paths live and why, and in which order the others go."""
+"""Test which paths live and why, and in which order the others are deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read of a store path is compared with the digest in the database, file by file and as a whole."""
+"""Test that files read of a store path are compared with the digest in the database, one by one and as a whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What exists, what does not, and what cannot be known."""
+"""Test the three answers about a path: it exists, it does not exist, and it cannot be known."""
 
 from __future__ import annotations
 

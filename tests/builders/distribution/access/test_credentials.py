@@ -1,4 +1,4 @@
-"""Where credentials are found, and who gets them."""
+"""Test where credentials are found, and which servers get them."""
 
 from __future__ import annotations
 

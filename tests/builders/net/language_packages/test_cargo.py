@@ -1,4 +1,4 @@
-"""Where crates come from: the registry of the lock, or what cargo's settings on this machine replace it by."""
+"""Test where crates come from: the registry of the lock, or its replacement in this machine's settings of cargo."""
 
 from __future__ import annotations
 

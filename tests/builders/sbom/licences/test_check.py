@@ -1,4 +1,4 @@
-"""Which texts are SPDX expressions."""
+"""Test which texts are SPDX expressions."""
 
 from __future__ import annotations
 

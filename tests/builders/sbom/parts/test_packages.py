@@ -1,4 +1,4 @@
-"""What archives of packages state: of npm, PyPI, Go, crates.io and RubyGems."""
+"""Test which facts the archives of npm, PyPI, Go, crates.io and RubyGems state."""
 
 from __future__ import annotations
 

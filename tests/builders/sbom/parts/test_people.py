@@ -1,4 +1,4 @@
-"""Who made a package, and under which address."""
+"""Test who is named as the maker of a package, and with which address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What init guessed is corrected by what a build system says of its targets."""
+"""Test that the targets of a build system correct the guesses of `fpack init`."""
 
 from __future__ import annotations
 

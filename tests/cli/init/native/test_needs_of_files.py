@@ -1,4 +1,4 @@
-"""What build systems' files say is needed: the required and the optional, and what other systems need is left out."""
+"""Test the needs that files of build systems state, required and optional, without those for other systems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Go or Rust project imports is compiled as a derivation of its own, from a skeleton of the source."""
+"""Test that the imports of a Go or Rust project are compiled by a derivation of their own, from a skeleton source."""
 
 from __future__ import annotations
 

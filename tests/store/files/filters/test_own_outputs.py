@@ -1,4 +1,4 @@
-"""What fpack writes into a project is no part of its source, and what looks alike is."""
+"""Test that files which fpack writes into a project are no part of its source, and that similar ones are."""
 
 from __future__ import annotations
 
