@@ -1,6 +1,6 @@
 # Tools to debug containers: a shell, processes, system calls, network. `kubectl debug --image` takes this image.
 #
-# With a target, the target's files are at /proc/1/root. It runs as any user.
+# With a target (`kubectl debug --target`), the target's files are at /proc/1/root. The image runs as any user.
 
 debian = import("fpack/debian").trixie
 

@@ -1,4 +1,4 @@
-# Go 1.24 to build and test programs with: docker.io's golang image without cgo, so without a C compiler.
+# Go 1.24, to build and test programs: docker.io's golang image without cgo, so without a C compiler.
 #
 #   fpack pack go
 #   podman load -i go.tar
@@ -14,12 +14,13 @@ image = container {
   name = "go"
   tag = "1.24"
 
-  closure = "linked"
-  data-packages = false
-  interpreted = false
+  closure = "linked"    # besides these packages, only those whose libraries and programs they load
+  data-packages = false # no dependency that has nothing but data: each that is needed is listed
+  interpreted = false   # nor what scripts and modules load
   packages = [debian.golang-go, debian."golang-1.24-go", debian."golang-1.24-src", debian.ca-certificates, debian.dash]
   rules = {
-    # The standard library without its own tests and without the sources of the compiler, which is here as a program.
+    # The standard library, without its tests and without the sources of the compiler, whose programs are in another
+    # package.
     "golang-1.24-src" = {
       drop = ["${root}/src/cmd", "${root}/src/**/testdata", "${root}/src/**/*_test.go", "${root}/api", "${root}/test"]
     }
@@ -41,7 +42,7 @@ image = container {
     CGO_ENABLED = "0"
   }
 
-  # Open to any --user: who builds should be the one that the sources belong to.
+  # Any --user can write to these directories, since a build should run as the owner of the sources.
   directories = {
     "/go" = { mode = "1777" }
     "/go/bin" = { mode = "1777" }

@@ -12,16 +12,16 @@ image = container {
   name = "haproxy"
   tag = "3.0"
 
-  # Certificates are for servers behind it that are reached by TLS: `ca-file @system-ca`.
-  closure = "linked"
-  data-packages = false
-  interpreted = false
+  # The certificates are for connections to servers by TLS, with `ca-file @system-ca` in the configuration.
+  closure = "linked"    # besides these packages, only those whose libraries and programs they load
+  data-packages = false # no dependency that has nothing but data: each that is needed is listed
+  interpreted = false   # nor what scripts and modules load
   packages = [debian.haproxy.slice { keep = ["/usr/sbin", "/etc/haproxy/errors"] }, debian.ca-certificates]
   rules = { ca-certificates = { keep = ["/usr/share/ca-certificates"] } }
 
-  # A master process with workers, in the foreground. With USR1 they end when their last connection does.
+  # A master process with workers, in the foreground. After SIGUSR1, a worker ends when its last connection does.
   command = ["haproxy", "-W", "-db", "-f", config]
-  init = false
+  init = false # the server handles signals as the first process
   user = "haproxy"
   workdir = "/var/lib/haproxy"
   stop-signal = "SIGUSR1"

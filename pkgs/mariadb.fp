@@ -4,23 +4,23 @@
 #   podman load -i mariadb.tar
 #   podman run -e MARIADB_ROOT_PASSWORD=secret -v mariadb:/var/lib/mysql -p 3306:3306 localhost/mariadb:11.8
 #
-# mariadb/entrypoint.sh says at its top what differs from the official image.
+# The beginning of mariadb/entrypoint.sh lists the differences from the official image.
 
 debian = import("fpack/debian").trixie
 
 data = "/var/lib/mysql"
 
-# Some programs of a package, and nothing else of it.
+# Select programs of a package, and nothing else of it.
 only(package, names) = package.slice { keep = ["/usr/bin/${name}" for name in split(names, " ")] }
 
 image = container {
   name = "mariadb"
   tag = "11.8"
 
-  # Each of MariaDB's programs carries the client library in it, 5 MB: those for daily work, and not all 30.
-  closure = "linked"
-  data-packages = false
-  interpreted = false
+  # Each of MariaDB's 30 programs contains the client library, 5 MB. So the image has only those for daily work.
+  closure = "linked"    # besides these packages, only those whose libraries and programs they load
+  data-packages = false # no dependency that has nothing but data: each that is needed is listed
+  interpreted = false   # nor what scripts and modules load
   packages = [
     debian.mariadb-server-core.slice { drop = ["/usr/bin/resolveip", "/usr/bin/innochecksum", "/usr/bin/*install*db"] },
     debian.mariadb-server.slice { keep = ["/usr/lib/mysql/plugin"], drop = ["/usr/lib/mysql/plugin/auth_pam*"] },
@@ -28,7 +28,7 @@ image = container {
     only(debian.mariadb-client-core, "mariadb mysql mariadb-check"),
     debian.tzdata,
 
-    # What the entrypoint and init files are written in.
+    # Programs that the entrypoint and usual init scripts call.
     only(debian.bash, "bash"),
     only(debian.dash, "dash sh"),
     only(debian.coreutils,
@@ -43,7 +43,7 @@ image = container {
 
   entrypoint = ["docker-entrypoint.sh"]
   command = ["mariadbd"]
-  init = false
+  init = false # the server handles signals as the first process
   user = "mysql"
   ports = [3306]
   volumes = [data]
@@ -60,11 +60,11 @@ image = container {
     "/docker-entrypoint-initdb.d" = null
     "/etc/mysql/conf.d" = null
     "/etc/mysql/mariadb.conf.d" = null
-    # Open to any --user; the entrypoint closes it for others.
+    # Any --user can write to it at first. The entrypoint then makes it private to the one that runs it.
     ${data} = { mode = "1777", user = "mysql" }
     "/run/mysqld" = { mode = "0777", user = "mysql" }
   }
-  # Where clients find the server if only /tmp is writable (--read-only with another --user). Else the entrypoint removes
-  # the link, so the directory is not sticky.
+  # With --read-only and another --user, only /tmp is writable, so the server's socket is there, and clients find it by
+  # this link. In all other cases, the entrypoint removes the link. To let any user do that, /run/mysqld is not sticky.
   links = { "/run/mysqld/mysqld.sock" = "/tmp/mysqld.sock" }
 }

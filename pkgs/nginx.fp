@@ -1,4 +1,4 @@
-# nginx 1.26: docker.io's nginx image, not as root. So it listens on port 8080, like nginxinc/nginx-unprivileged.
+# nginx 1.26: docker.io's nginx image, but not as root. So it listens on port 8080, like nginxinc/nginx-unprivileged.
 #
 #   fpack pack nginx
 #   podman load -i nginx.tar
@@ -12,12 +12,13 @@ image = container {
   name = "nginx"
   tag = "1.26"
 
-  closure = "linked"
-  data-packages = false
-  interpreted = false
+  closure = "linked"    # besides these packages, only those whose libraries and programs they load
+  data-packages = false # no dependency that has nothing but data: each that is needed is listed
+  interpreted = false   # nor what scripts and modules load
   packages = [debian.nginx, debian.nginx-common]
 
-  # Of Debian's configuration, what every server includes; its nginx.conf is for a machine with many sites.
+  # From Debian's configuration, only the files that every server includes: its nginx.conf is for a machine with many
+  # sites.
   rules = {
     nginx-common = {
       keep = ["/etc/nginx/mime.types", "/etc/nginx/*_params", "/etc/nginx/fastcgi.conf", "/usr/share/nginx/html"]
@@ -25,10 +26,10 @@ image = container {
   }
 
   command = ["nginx", "-g", "daemon off;"]
-  init = false
+  init = false # the server handles signals as the first process
   user = "nginx"
   ports = [8080]
-  stop-signal = "SIGQUIT" # let requests that have begun come to their end
+  stop-signal = "SIGQUIT" # finish the requests that have begun
 
   files = {
     "/etc/nginx/nginx.conf" = ./nginx/nginx.conf
@@ -41,7 +42,7 @@ image = container {
     "/var/log/nginx/error.log" = "/dev/stderr"
   }
 
-  # Places that nginx and usual configurations write to, for any --user.
+  # Directories that nginx and usual configurations write to. Any --user can.
   directories = {
     "/run" = { mode = "1777" }
     "/var/cache/nginx" = { mode = "1777" }

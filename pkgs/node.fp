@@ -1,10 +1,10 @@
-# Node.js 20 to run programs with: docker.io's node image as its user `node`, without npm and yarn.
+# Node.js 20, to run programs: docker.io's node image with its user `node`, without npm and yarn.
 #
 #   fpack pack node
 #   podman load -i node.tar
 #   podman run -it -v .:/app:ro -w /app localhost/node:20 node server.js
 #
-# Install an application's modules where it is built, and bring them with it.
+# Install the modules of an application where you build it, and copy or mount them with it.
 
 debian = import("fpack/debian").trixie
 
@@ -14,10 +14,11 @@ image = container {
   name = "node"
   tag = "20"
 
-  # The parts of Node.js that Debian packages by themselves are read by name when it starts, so nothing leads to them.
-  closure = "linked"
-  data-packages = false
-  interpreted = false
+  # Debian has parts of Node.js in packages of their own. Node.js reads their files by name when it starts, which the
+  # search for linked files cannot see. So the packages are listed.
+  closure = "linked"    # besides these packages, only those whose libraries and programs they load
+  data-packages = false # no dependency that has nothing but data: each that is needed is listed
+  interpreted = false   # nor what scripts and modules load
   packages = [
     debian.nodejs, debian.node-acorn, debian.node-cjs-module-lexer, debian.node-minimatch, debian.node-undici,
     debian.ca-certificates, debian.tzdata, debian.dash, debian.coreutils,
@@ -39,7 +40,7 @@ image = container {
   user = "node"
   workdir = "/home/node"
 
-  # The system's certificates, as they are in the image or mounted over it, besides those that are compiled in.
+  # Trust the certificates of the image, or those mounted in their place, besides the compiled-in ones.
   env = { NODE_EXTRA_CA_CERTS = "/etc/ssl/certs/ca-certificates.crt" }
 
   directories = { "/home/node" = { user = "node" } }

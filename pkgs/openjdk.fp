@@ -1,4 +1,4 @@
-# OpenJDK 21 to run and compile programs with, not as root.
+# OpenJDK 21, to compile and run programs, not as root.
 #
 #   fpack pack openjdk
 #   podman load -i openjdk.tar
@@ -8,25 +8,25 @@ debian = import("fpack/debian").trixie
 
 jvm = "/usr/lib/jvm/java-21-openjdk-${debian.openjdk-21-jre-headless.arch}"
 
-# Tools of the JDK. What they run is among the runtime's modules; the rest of the package, 80 MB, is the same modules once
-# more, for jlink, and how other releases' classes look, for `javac --release`.
+# Tools of the JDK: small programs that run modules of the runtime. The rest of their package, 80 MB, is left out. It
+# has the same modules again for jlink, and signatures of former releases' classes for `javac --release`.
 tools = split("jar jarsigner javac javadoc javap jcmd jdeps jfr jinfo jmap jps jshell jstack jstat serialver", " ")
 
 image = container {
   name = "openjdk"
   tag = "21"
 
-  closure = "linked"
-  data-packages = false
-  interpreted = false
+  closure = "linked"    # besides these packages, only those whose libraries and programs they load
+  data-packages = false # no dependency that has nothing but data: each that is needed is listed
+  interpreted = false   # nor what scripts and modules load
   packages = [
     debian.openjdk-21-jre-headless,
     debian.openjdk-21-jdk-headless.slice { keep = ["${jvm}/bin/${tool}" for tool in tools] },
     debian.ca-certificates, debian.libc-bin, debian.dash,
   ]
   rules = {
-    # The second archive of preloaded classes is for heaps above 32 GB, which start a little later without; the library
-    # is for taking a dead process apart.
+    # Dropped are the archive of preloaded classes for heaps above 32 GB, which only speeds up their start, and a
+    # library that examines dead processes.
     openjdk-21-jre-headless = {
       drop = ["${jvm}/lib/server/classes_nocoops.jsa", "${jvm}/lib/libsaproc.so", "/usr/share/gdb", "/usr/lib/debug"]
     }

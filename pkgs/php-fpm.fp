@@ -10,7 +10,7 @@ debian = import("fpack/debian").trixie
 
 extension(name) = get(debian, "php8.4-${name}")
 
-# What php.ini would say of the extensions, in the order in which they need one another.
+# The extensions to load, each after those that it needs.
 modules = split(
   "mysqlnd pdo xml bcmath calendar ctype curl dom exif ffi fileinfo ftp gettext iconv mbstring mysqli pdo_mysql "
     + "pdo_pgsql pdo_sqlite pgsql phar posix readline shmop simplexml sockets sqlite3 sysvmsg sysvsem sysvshm tokenizer "
@@ -24,13 +24,13 @@ image = container {
   name = "php-fpm"
   tag = "8.4"
 
-  closure = "linked"
-  data-packages = false
-  interpreted = false
+  closure = "linked"    # besides these packages, only those whose libraries and programs they load
+  data-packages = false # no dependency that has nothing but data: each that is needed is listed
+  interpreted = false   # nor what scripts and modules load
   packages = [
     extension("fpm"), extension("cli"), extension("common"),
     ...[extension(e) for e in split("bcmath curl mbstring mysql opcache pgsql readline sqlite3 xml zip", " ")],
-    debian.libc6, # listed, so that it is whole: iconv's character sets are in it
+    debian.libc6, # as a listed package it is complete, with the character sets of iconv
     debian.ca-certificates, debian.tzdata, debian.dash,
   ]
   rules = {
@@ -41,13 +41,13 @@ image = container {
   }
 
   command = ["php-fpm"]
-  init = false
+  init = false # the server handles signals as the first process
   user = "www-data"
   workdir = "/var/www/html"
   ports = [9000]
-  stop-signal = "SIGQUIT" # let requests that have begun come to their end
+  stop-signal = "SIGQUIT" # finish the requests that have begun
 
-  # Where PHP looks for php.ini, and for what is added to it.
+  # The directories of php.ini and of further settings.
   env = { PHP_INI_DIR = ini, PHPRC = ini, PHP_INI_SCAN_DIR = "${ini}/conf.d" }
 
   files = {

@@ -4,7 +4,7 @@
 #   podman load -i postgres.tar
 #   podman run -e POSTGRES_PASSWORD=secret -v pgdata:/var/lib/postgresql/data -p 5432:5432 localhost/postgres:17
 #
-# postgres/entrypoint.sh says at its top what differs from the official image.
+# The beginning of postgres/entrypoint.sh lists the differences from the official image.
 
 debian = import("fpack/debian").trixie
 
@@ -15,10 +15,10 @@ modules = "/usr/lib/postgresql/${major}/lib"
 shared = "/usr/share/postgresql/${major}"
 data = "/var/lib/postgresql/data"
 
-# Some programs of a package, and nothing else of it.
+# Select programs of a package, and nothing else of it.
 only(package, names) = package.slice { keep = ["/usr/bin/${name}" for name in split(names, " ")] }
 
-# What init files are written in, besides SQL: as much of a Debian system as scripts usually call.
+# Programs that init scripts usually call.
 tools = [
   only(debian.bash, "bash"),
   only(debian.dash, "dash sh"),
@@ -39,15 +39,14 @@ image = container {
   name = "postgres"
   tag = major
 
-  # What the files of these packages load comes with them; what else the packages depend on stays away.
-  closure = "linked"
-  data-packages = false
-  interpreted = false
+  closure = "linked"    # besides these packages, only those whose libraries and programs they load
+  data-packages = false # no dependency that has nothing but data: each that is needed is listed
+  interpreted = false   # nor what scripts and modules load
   packages = [server, debian.postgresql-client-17, debian.tzdata, debian.libc-bin, debian.libnss-wrapper,
     debian.ncurses-base, debian.locales-all, ...tools]
 
-  # The just-in-time compiler would bring 150 MB of LLVM; PostgreSQL does without where it is not installed. The xml2
-  # extension, deprecated since 8.3, would bring libxslt and libgcrypt.
+  # Dropped are the just-in-time compiler, which PostgreSQL can do without and which loads 150 MB of LLVM, and the xml2
+  # extension, which is deprecated since 8.3 and loads libxslt and libgcrypt.
   rules = {
     postgresql-17 = {
       drop = [
@@ -57,8 +56,8 @@ image = container {
     }
     postgresql-client-17 = { drop = ["${modules}/pgxs", "${shared}/man", "/usr/share/postgresql-common"] }
     libc-bin = { keep = ["/usr/bin/getent", "/usr/bin/locale", "/usr/lib/locale/C.utf8"] }
-    # The locale of the official image's clusters: no server starts with theirs without it. Most of its files are links to
-    # equal ones of other locales.
+    # en_US.utf8 is the locale of the official image's clusters: without it, no server starts with their data. Most of
+    # its files are links to equal files of other locales.
     locales-all = {
       keep = ["/usr/lib/locale/${file}" for file in split(
         "en_US.utf8 aa_DJ.utf8/LC_COLLATE aa_DJ.utf8/LC_CTYPE aa_ET/LC_NUMERIC bi_VU/LC_NAME chr_US/LC_MEASUREMENT "
@@ -70,7 +69,7 @@ image = container {
     ncurses-base = { keep = ["/usr/share/terminfo"] }
     tzdata = { keep = ["/usr/share/zoneinfo"] }
 
-    # Libraries that come in by themselves: what of them nothing here loads.
+    # Parts of libraries that nothing here loads. The libraries themselves are included because programs load them.
     libc6 = {
       drop = [
         "/usr/lib/*/libmvec.so.1", "/usr/lib/*/libnsl.so.1", "/usr/lib/*/libthread_db.so.1",
@@ -83,7 +82,7 @@ image = container {
 
   entrypoint = ["docker-entrypoint.sh"]
   command = ["postgres"]
-  init = false
+  init = false # the server handles signals as the first process
   user = "postgres"
   ports = [5432]
   volumes = [data]
@@ -103,25 +102,26 @@ image = container {
   }
   links = {
     "/etc/localtime" = "/usr/share/zoneinfo/Etc/UTC"
-    # Where clients find the server if only /tmp is writable (--read-only with another --user). Else the server replaces
-    # the link by its socket, so the directory is not sticky.
+    # With --read-only and another --user, only /tmp is writable, so the server's socket is there, and clients find it
+    # by this link. In all other cases, the server replaces the link. To let any user do that, /run/postgresql is not
+    # sticky.
     "/run/postgresql/.s.PGSQL.5432" = "/tmp/.s.PGSQL.5432"
   }
   directories = {
     "/docker-entrypoint-initdb.d" = null
-    # Open to any --user, as in the official image; the entrypoint makes the data private to the one that runs it.
+    # Any --user can write to it at first, as in the official image. The entrypoint makes the data private to that user.
     ${data} = { mode = "1777", user = "postgres" }
     "/run/postgresql" = { mode = "2777", user = "postgres" }
     "/var/lib/postgresql" = { user = "postgres" }
   }
 }
 
-# A database beside a developer shell, in the project's directory, for its user alone:
+# Run a database beside a developer shell, with data that is kept for the project:
 #
 #   shell = shell { packages = [...], services = { db = import("fpack/postgres").service { database = "app" } } }
 #
-# Programs find it by PGHOST, PGUSER and PGDATABASE, or by DATABASE_URL. settings: of postgresql.conf. init: SQL for a
-# new database.
+# Programs find it by PGHOST, PGUSER and PGDATABASE, or by DATABASE_URL. port: a TCP port of 127.0.0.1; null: only a
+# socket, which no other user can reach. settings: of postgresql.conf. init: SQL that a new database executes.
 service({
   database: string = "app",
   user: string = "app",

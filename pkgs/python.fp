@@ -12,11 +12,11 @@ image = container {
   name = "python"
   tag = "3.13"
 
-  # python3 is only a link; the interpreter and the standard library are in four packages. What wheels and interactive
-  # use take from the system is listed too: the C++ library, certificates, time zones, descriptions of terminals.
-  closure = "linked"
-  data-packages = false
-  interpreted = false
+  # python3 is only a link; the interpreter and the standard library are in four other packages. Also listed is what
+  # wheels and interactive use need: the C++ library, certificates, time zones, descriptions of terminals.
+  closure = "linked"    # besides these packages, only those whose libraries and programs they load
+  data-packages = false # no dependency that has nothing but data: each that is needed is listed
+  interpreted = false   # nor what scripts and modules load
   packages = [
     debian.python3, debian.python-is-python3, debian."python3.13", debian."python3.13-minimal",
     debian."libpython3.13-stdlib", debian."libpython3.13-minimal",
@@ -25,7 +25,7 @@ image = container {
     debian.coreutils,
   ]
   rules = {
-    # Berkeley DB is for the module dbm.ndbm alone. The marker would keep pip from installing: in an image, it may.
+    # Berkeley DB is only for the module dbm.ndbm. The marker EXTERNALLY-MANAGED stops pip, which may install here.
     "libpython3.13-stdlib" = {
       drop = ["/usr/lib/python3.13/lib-dynload/_dbm.*", "/usr/lib/python3.13/EXTERNALLY-MANAGED"]
     }

@@ -4,7 +4,8 @@
 #   podman load -i redis.tar
 #   podman run -v redis:/data -p 6379:6379 localhost/redis:8.0
 #
-# Options follow the image's name (--appendonly yes), or a file of them: -v ./redis.conf:/redis.conf ... /redis.conf
+# Add options after the image's name (--appendonly yes), or mount and name a file of settings:
+# -v ./redis.conf:/redis.conf ... /redis.conf
 
 debian = import("fpack/debian").trixie
 
@@ -12,32 +13,32 @@ image = container {
   name = "redis"
   tag = "8.0"
 
-  # The programs, and what they load. redis-server without its /etc: it would listen on localhost, in the background.
-  closure = "linked"
-  data-packages = false
-  interpreted = false
+  # Only the programs: with Debian's /etc/redis, the server would listen on localhost only, and go into the background.
+  closure = "linked"    # besides these packages, only those whose libraries and programs they load
+  data-packages = false # no dependency that has nothing but data: each that is needed is listed
+  interpreted = false   # nor what scripts and modules load
   packages = [debian.redis-server.slice { keep = ["/usr/bin"] }, debian.redis-tools, debian.dash]
 
   entrypoint = ["docker-entrypoint.sh"]
   command = ["redis-server"]
-  init = false
+  init = false # the server handles signals as the first process
   user = "redis"
   workdir = "/data" # where Redis reads and writes its data
   volumes = ["/data"]
   ports = [6379]
 
-  # An error, such as the one that asks for a password, is an answer too.
+  # Any answer is healthy, also the error that asks for a password.
   healthcheck = { command = ["redis-cli", "ping"], interval = "10s", timeout = "3s" }
   run-options = ["-v redis:/data"]
 
   files = { "/usr/local/bin/docker-entrypoint.sh" = ./redis/entrypoint.sh }
-  # Open to any --user, as the volume's first owner cannot be known.
+  # Any --user can write to it: the owner of a new volume is not known.
   directories = { "/data" = { mode = "1777", user = "redis" } }
 }
 
-# A store beside a developer shell: services = { cache = import("fpack/redis").service {} }
+# Run Redis beside a developer shell: services = { cache = import("fpack/redis").service {} }
 #
-# Programs find it by REDIS_URL, on a socket, or with a `port` on this machine.
+# Programs find it by REDIS_URL. port: a TCP port of 127.0.0.1; null: only a socket.
 service({ port: int | null = null }) = import("fpack/shell").service {
   start = """
     cd "$DATA"

@@ -4,7 +4,7 @@
 #   podman load -i ruby.tar
 #   podman run -it -v .:/app:ro -w /app localhost/ruby:3.3 ruby app.rb
 #
-# There is no compiler, so gems are those without extensions, or with ready-made ones.
+# There is no compiler: `gem install` can install gems without extensions, and those with compiled ones.
 
 debian = import("fpack/debian").trixie
 
@@ -14,9 +14,9 @@ image = container {
   name = "ruby"
   tag = "3.3"
 
-  closure = "linked"
-  data-packages = false
-  interpreted = false
+  closure = "linked"    # besides these packages, only those whose libraries and programs they load
+  data-packages = false # no dependency that has nothing but data: each that is needed is listed
+  interpreted = false   # nor what scripts and modules load
   packages = [debian.ruby, debian."ruby3.3", debian."libruby3.3", debian.ruby-rubygems,
     debian.ca-certificates, debian.tzdata, debian.ncurses-base, debian.libc-bin, debian.dash, debian.coreutils]
   rules = {

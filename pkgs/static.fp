@@ -1,5 +1,5 @@
-# What a program without a C library needs of a system, and no more: certificates, time zones, users, a place for
-# temporary files. A base for static binaries (Go, Rust), with the numbers of gcr.io/distroless/static:nonroot.
+# A base for static binaries (Go, Rust), with only what they need of a system: certificates, time zones, users, and a
+# directory for temporary files. The user's ids are those of gcr.io/distroless/static:nonroot.
 #
 #   FROM localhost/static:13
 #   COPY server /
@@ -9,14 +9,14 @@ debian = import("fpack/debian").trixie
 
 image = container {
   name = "static"
-  tag = "13" # Debian's, whose certificates and time zones these are
+  tag = "13" # the release of Debian whose certificates and time zones it has
 
-  closure = "linked"
-  data-packages = false
-  interpreted = false
+  closure = "linked"    # besides these packages, only those whose libraries and programs they load
+  data-packages = false # no dependency that has nothing but data: each that is needed is listed
+  interpreted = false   # nor what scripts and modules load
   packages = [debian.ca-certificates, debian.tzdata, debian.netbase]
   rules = {
-    # Its program, which joins certificates, is a shell script; fpack joins them itself.
+    # The package's program joins the certificates into one file. fpack does that itself.
     ca-certificates = { keep = ["/usr/share/ca-certificates"] }
     tzdata = { keep = ["/usr/share/zoneinfo"] }
   }

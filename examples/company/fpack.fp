@@ -1,8 +1,8 @@
-# A company's packages: each file below pkgs is a function of the packages that it names. Layers change the set, and what
-# they change reaches everything that is made from it.
+# A company's packages: each file below pkgs is a function whose parameters are the packages that it needs. A layer
+# changes packages of the set, and everything that is made from them changes, too.
 set = package-set(./pkgs)
 
-# One library patched for all: the files of another directory extend the set.
+# Patch one library for all packages: the files of another directory extend the set.
 hardened = package-set(./overlays/hardened, set)
 
 # A layer can also be a record of changes. The order of independent layers does not matter.

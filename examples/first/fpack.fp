@@ -1,4 +1,4 @@
-# A first image of one's own: a program of ours, Python from Debian, and nothing else.
+# A first image: a program of this directory, Python from Debian, and nothing else.
 
 debian = import("fpack/debian").trixie
 

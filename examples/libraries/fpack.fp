@@ -9,7 +9,7 @@ wave = meson {
   name = "wave"
   version = "0.3"
   source = ./wave
-  libs = [shape] # who links with wave is linked with shape too
+  libs = [shape] # programs that link with wave are linked with shape, too
 }
 
 show = make {

@@ -1,4 +1,4 @@
-# figlet as Debian has it, its source and its patches, with one more patch.
+# figlet from Debian's source with Debian's patches and one more patch.
 
 debian = import("fpack/debian").trixie
 
@@ -11,7 +11,8 @@ figlet = make {
   }
   patches = [./patches/width-from-columns.patch]
 
-  # Debian's patches come first, in the order of their series. They ask dpkg-buildflags for Debian's flags.
+  # Debian's patches are applied first, in the order of the file `series`. The patched Makefile calls dpkg-buildflags for
+  # Debian's compiler flags, so dpkg-dev is a tool.
   flags = ["prefix=\"$out\""]
   tools = [debian.dpkg-dev]
   env = {

@@ -1,11 +1,12 @@
-# PostgreSQL from its own source, in the image that fpack packs of Debian's packages.
+# PostgreSQL compiled from its source, in place of Debian's packages in fpack's postgres image.
 
 debian = import("fpack/debian").trixie
-debians = import("fpack/postgres").image
+curated = import("fpack/postgres").image # made of Debian's packages
 
 server = postgres {}
 
-# What `server` is made by; server.with { icu = false } makes another. xml: Debian's libxml2 needs ICU, too.
+# Build the server. `server.with { icu = false }` builds another. Without ICU it has no XML either, since Debian's
+# libxml2 needs ICU.
 postgres({ icu: bool = true, xml: bool = icu, readline: bool = true }) = autotools {
   name = "postgresql"
   version = "17.11"
@@ -24,8 +25,8 @@ postgres({ icu: bool = true, xml: bool = icu, readline: bool = true }) = autotoo
     ...if xml then [debian.libxml2-dev] else [],
     ...if readline then [debian.libreadline-dev] else [],
   ]
-  # For the size: jumps are not padded (queries took the same time), what nothing calls is left out, and relocations are
-  # packed.
+  # These flags make the programs smaller: jump targets are not padded (queries took the same time), functions that
+  # nothing calls are dropped, and relocations are packed.
   env = {
     CFLAGS = "-O2 -fstack-protector-strong -ffunction-sections -fno-align-jumps -fno-align-labels -fno-align-loops"
     CPPFLAGS = "-D_FORTIFY_SOURCE=2"
@@ -40,7 +41,7 @@ postgres({ icu: bool = true, xml: bool = icu, readline: bool = true }) = autotoo
 
   build = "make -j$CORES world-bin"
 
-  # A server of the build's own runs a part of the regression tests, over a socket.
+  # Run a part of the regression tests on a temporary server, over a socket.
   check = """
     make check-tests MAX_CONNECTIONS=4 TESTS='${join(tests, " ")}' || {
       cat src/test/regress/regression.diffs >&2
@@ -48,8 +49,8 @@ postgres({ icu: bool = true, xml: bool = icu, readline: bool = true }) = autotoo
     }
   """
 
-  # What extensions are compiled with is in `dev`, whose pg_config tells where; none of it is in an image. So is what
-  # programs with embedded SQL load, which pkg-config tells.
+  # `dev` has the files for compiling extensions, and the libraries of programs with embedded SQL (ecpg). No image needs
+  # them. Its pg_config and the .pc files in `out` lead there.
   outputs = ["out", "dev"]
   install = """
     make install-world-bin
@@ -78,11 +79,12 @@ tests = [
   "xml", "tsearch", "window", "compression",
 ]
 
-# The entrypoint, the settings and the tools of the image of Debian's packages, with another server.
+# The curated image, with its entrypoint, settings and tools, but with this server.
 image = container-of(server, ["postgresql-17", "postgresql-client-17"])
 image-without-icu = container-of(server.with { icu = false }, ["postgresql-17", "postgresql-client-17", "libicu76"])
 
-container-of(server, without) = debians.with(old => {
+# without: the packages and rules of the curated image to leave out.
+container-of(server, without) = curated.with(old => {
   packages = [server, ...[p for p in old.packages if !contains(without, p.name)]]
   rules = { ${name} = rule for name, rule in old.rules if !contains(without, name) }
   env = { ...old.env, PG_VERSION = server.version }

@@ -11,7 +11,7 @@ redis = make {
   libs = [debian.libssl-dev]
   flags = ["BUILD_TLS=yes"]
 
-  # A server of its own answers; the whole suite takes half an hour.
+  # Start a server and use it. The whole test suite would take half an hour.
   check = """
     src/redis-server --port 0 --unixsocket /tmp/redis --daemonize yes
     for try in 1 2 3 4 5 6 7 8 9; do
@@ -37,5 +37,5 @@ image = container {
   directories = { "/data" = { user = "redis" } }
 }
 
-# The same, compiled for a debugger: a changed field is all that it takes.
+# The same package, compiled for a debugger: only these fields differ.
 debug = redis.with { flags = ["BUILD_TLS=yes", "noopt"], strip = false }

@@ -1,7 +1,7 @@
 debian = import("fpack/debian").trixie
 postgres = import("fpack/postgres")
 
-# What one works with: Python with the database's driver, psql, and a database of the project's own.
+# The developer shell: Python with the database's driver, psql, and a database for this project.
 shell = shell {
   name = "guestbook"
   packages = [debian.python3, debian.python3-psycopg2, debian.postgresql-client-17, debian.curl, debian.make]
@@ -14,7 +14,7 @@ shell = shell {
   }
 }
 
-# What is shipped.
+# The image that is shipped.
 image = container {
   name = "guestbook"
   packages = [debian.python3, debian.python3-psycopg2]

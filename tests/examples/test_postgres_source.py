@@ -73,7 +73,7 @@ def test_its_images_are_set_up_as_debians(world: World) -> None:
     fields = ["entrypoint", "command", "user", "ports", "volumes", "stop-signal", "directories"]
     listed = ", ".join(f'"{name}"' for name in fields)
     ours, theirs, plain = world.evaluated(
-        f"[{{ ${{n}} = get(i, n) for n in [{listed}] if has(i, n) }} for i in [image, debians, image-without-icu]]"
+        f"[{{ ${{n}} = get(i, n) for n in [{listed}] if has(i, n) }} for i in [image, curated, image-without-icu]]"
     )
     assert ours == theirs == plain and ours["entrypoint"] == ["docker-entrypoint.sh"]
     environment = world.evaluated("image.env")

@@ -1,5 +1,5 @@
-# A function for the files of this set: a component, which is a library and a program that prints what both are made of.
-# It stands for whatever a company builds all its packages with.
+# Build a component: a library and a program that prints the libraries of both. It stands for the function with which a
+# company builds all its packages. The package set passes `debian` and `flags`; a file of the set passes the rest.
 component({ debian, flags }) = ({ name: string, version: string, libs: list = [], ...given }) =>
   let linked = join(["-l${l.name}" for l in libs], " ")
   in package {

@@ -1,4 +1,4 @@
-# What all services have in common: the address, the generated configuration and the image.
+# Make a service of its code: the address, the generated configuration and the image that all services have alike.
 app({ debian, environment }) =
   ({ name: string, port: int, code: path, needs: list = [], replicas = environment.replicas }) =>
   {
