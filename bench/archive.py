@@ -1,4 +1,4 @@
-"""A package source that has what builds rely on, for evaluations that reach neither the network nor a lock."""
+"""Stand in for the package source, so that evaluations need neither the network nor a lock."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fpack.lang.protocols import NoPackage
 
 
 class Archive:
-    """Any package, which depends on nothing."""
+    """A package source that has any package. No package depends on another one."""
 
     def releases(self, of: str = "debian") -> list[str]:
         """Return the only release."""

@@ -1,10 +1,11 @@
-"""Trivial sandboxed builds beside Nix's: how long one takes, and whether many take as long each as few.
+"""Compare trivial sandboxed builds with Nix's: the time of one, and whether it grows with the number of builds.
 
 usage: python bench/builds.py FOLDER ENTER SHARED [RUNS [COUNT ...]]
 
-FOLDER: a directory on a disk, made and deleted. ENTER: a program that runs its arguments in a Debian root with nix-bin
-2.26 and busybox-static. SHARED: the host's directory that is /h in there. What both build, two at once: COUNT times
-(500, if none is given) `echo` into the output and a line into the log. Then nothing: a graph of 1,000 that is built.
+FOLDER: a directory on a disk, made here; delete it afterwards. ENTER: a program that runs its arguments in a Debian
+root with nix-bin 2.26 and busybox-static. SHARED: the host's directory that is /h in there. Both build COUNT
+derivations (500), two at once. Each build writes its output with `echo`, and a line into its log. Then fpack builds
+1,000 derivations that are already built. RUNS: the number of measurements of each (3).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ builtins.genList (i: derivation {{
 
 
 def prepare(folder: Path, shell: bytes) -> None:
-    """A store with a root that holds a shell, beside a file that names the root."""
+    """Make a store with a root that has only a shell, and write the root's path into the file `root`."""
     from fpack.store.store import Store
     from support.roots import MERGED, add_root, add_slice
 
@@ -47,7 +48,7 @@ def prepare(folder: Path, shell: bytes) -> None:
 
 
 def build(folder: Path, tag: str, count: int) -> None:
-    """Build `count` derivations, as a process of its own does it."""
+    """Build `count` derivations that no store has: their scripts contain `tag`. Runs in a process of its own."""
     from fpack.builders.scheduler.reporter import Reporter
     from fpack.builders.scheduler.scheduler import Scheduler
     from fpack.store.derivation import Derivation, Output, digest
@@ -66,13 +67,14 @@ def build(folder: Path, tag: str, count: int) -> None:
     kinds = Kinds()
     made = Scheduler(store, kinds, Reporter(), assemble=assemble, bodies=bodies, jobs=2).realise(wanted)
     assert len(made) == count
-    # Waited for, so that its time counts.
+    # Wait for the process that starts the sandboxes, so that its processor time counts.
     kinds.close()
     store.close()
 
 
 class Kinds(dict[str, Any]):
-    """The one kind of builder, made when something is to be built, as the program does it."""
+    """The builders by kind. The builder of `exec`, the only one, is made when something is to be built, as fpack
+    does."""
 
     def __missing__(self, kind: str) -> Any:
         from fpack.builders.kinds.exec import ExecBuilder
@@ -82,17 +84,17 @@ class Kinds(dict[str, Any]):
         return self.setdefault(kind, ExecBuilder(self.local))
 
     def close(self) -> None:
-        """End what runs builds, if anything does."""
+        """End the executor, which runs builds, if it was made."""
         if self:
             self.local.close()
 
     def get(self, kind: str, default: Any = None) -> Any:
-        """The builder."""
+        """Return the builder of a kind. dict.get would not call `__missing__`."""
         return self[kind]
 
 
 def timed(run: Callable[[], object]) -> tuple[float, float]:
-    """Seconds of wall time, and of all processors."""
+    """Return the wall seconds of a call, and the processor seconds of the processes that it started."""
     begin, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     run()
     end = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -100,14 +102,14 @@ def timed(run: Callable[[], object]) -> tuple[float, float]:
 
 
 def call(*command: str | Path) -> None:
-    """Run a program; what it says is shown if it fails."""
+    """Run a program. If it fails, end with the last part of its errors."""
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr[-2000:])
 
 
 def main(folder: Path, enter: Path, shared: Path, runs: int, counts: list[int]) -> None:
-    """Measure, interleaved, and print medians and ratios."""
+    """Measure fpack and Nix in turn, and print medians and ratios."""
     folder.mkdir()
     shell = subprocess.run([enter, "cat", "/usr/bin/busybox"], capture_output=True, check=True).stdout
     prepare(folder, shell)
@@ -142,14 +144,14 @@ def main(folder: Path, enter: Path, shared: Path, runs: int, counts: list[int]) 
 
 
 def median(pairs: list[tuple[float, float]]) -> tuple[float, float]:
-    """Of each of the two."""
+    """Return the median of each of the two figures."""
     return statistics.median(wall for wall, _ in pairs), statistics.median(used for _, used in pairs)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--run"]:
         build(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
-        # As the program ends: without the interpreter's farewell.
+        # fpack, too, ends without the interpreter's cleaning up, which takes milliseconds.
         sys.stdout.flush()
         os._exit(0)
     elif len(sys.argv) < 4:

@@ -1,4 +1,4 @@
-"""A closure from a warm cache into an empty store, beside `nix copy --from` of the same trees.
+"""Time pulling a closure from a cache into an empty store, beside `nix copy --from` of the same trees.
 
 usage: python bench/caches.py FOLDER ENTER SHARED [RUNS [PATHS]]
 
@@ -47,13 +47,13 @@ in at last
 
 
 def texts(count: int) -> list[str]:
-    """The content of each path: two thousand characters of which about half compress away."""
+    """Return the content of each path: 2,000 hexadecimal digits, which a compressor can halve."""
     source = random.Random(1)
     return [f"{number} {source.randbytes(1000).hex()}" for number in range(count)]
 
 
 def fill(folder: Path, count: int) -> str:
-    """Register the closure in a store and push it to a cache. Return the last path."""
+    """Register the closure in a store and push it to each cache. Return the last path, which references all others."""
     from fpack.builders.caches.cache import Cache, CacheFiles
     from fpack.builders.caches.push import push
     from fpack.builders.distribution.addresses import open_repository
@@ -86,7 +86,10 @@ SERVERS = {REGISTRY: "docker-registry", S3: "moto_server", NGINX: "nginx"}
 
 
 def addresses(folder: Path) -> list[str]:
-    """The caches that can be written, as far as their servers run."""
+    """Return the addresses of the caches to which fpack can push: a directory, and those whose servers are installed.
+
+    nginx serves the directory, read-only.
+    """
     found = [f"file://{folder}/cache"]
     if shutil.which("docker-registry"):
         found.append(f"oci://127.0.0.1:{REGISTRY}/cache")
@@ -97,7 +100,7 @@ def addresses(folder: Path) -> list[str]:
 
 @contextlib.contextmanager
 def servers(folder: Path) -> Iterator[Path]:
-    """Run the servers. Yield nginx's log."""
+    """Run the servers that are installed. Yield the path of nginx's log, which has a line for each request."""
     running: list[subprocess.Popen[bytes]] = []
     ports = [port for port, name in SERVERS.items() if shutil.which(name)]
     log = folder / "access.log"
@@ -137,6 +140,7 @@ def servers(folder: Path) -> Iterator[Path]:
 
 
 def main() -> None:
+    """Fill the caches, pull from each in turn, and print medians and their ratios to Nix's."""
     folder, enter, shared = Path(sys.argv[1]).absolute(), sys.argv[2], Path(sys.argv[3])
     runs, count = (int(word) for word in [*sys.argv[4:], "5", "1000"][:2])
     os.environ |= {
@@ -177,10 +181,12 @@ def main() -> None:
 
 
 def lines(log: Path) -> int:
+    """Return the number of lines of a file; 0 if there is none."""
     return log.read_bytes().count(b"\n") if log.exists() else 0
 
 
 def timed(command: list[str]) -> float:
+    """Run a command. Return its wall seconds."""
     since = time.monotonic()
     subprocess.run(command, check=True)
     return time.monotonic() - since
@@ -206,6 +212,7 @@ def fill_nix(folder: Path, enter: str, shared: Path, count: int) -> str:
 
 
 def nix(enter: str, shared: Path, source: str, path: str, number: int) -> None:
+    """Copy a closure with Nix from a cache into a new store."""
     target = f"bench{os.getpid()}-{time.monotonic_ns()}"
     subprocess.run(
         [enter, "nix", "copy", "--from", source, "--to", f"/h/{target}", "--no-check-sigs", path],
@@ -214,6 +221,7 @@ def nix(enter: str, shared: Path, source: str, path: str, number: int) -> None:
 
 
 def fpack(folder: Path, address: str, path: str, number: int) -> None:
+    """Pull a closure with fpack from a cache into a new store."""
     home = folder / f"home{time.monotonic_ns()}"
     home.mkdir()
     env = {

@@ -1,4 +1,4 @@
-"""From a one-line edit to the built result: fpack beside `buildah build` with cache mounts.
+"""Time a build after a one-line edit: `fpack build` beside `buildah build` with cache mounts.
 
 usage: python bench/edits.py FOLDER [--rounds N] [--only NAME ...] [--no-peers] [--json FILE]
 
@@ -54,7 +54,11 @@ std::string part{i}(const std::string &text) {{
 
 
 class Project(NamedTuple):
-    """A project. name: what is built. edited: the file to which `line` is added. packages, command: the peer's."""
+    """A project.
+
+    name: the attribute to build. edited: the file to which `line` is added. packages: those of the peer's base image.
+    command: the lines of the peer's Containerfile that build; "" if there is no peer.
+    """
 
     name: str
     edited: str
@@ -89,14 +93,14 @@ _BASE = ("bash", "coreutils", "dash", "sed", "grep", "findutils")
 
 
 class Used(NamedTuple):
-    """Seconds of a command."""
+    """The seconds that a command took."""
 
     wall: float
     processor: float
 
 
 def measure(words: list[str], folder: Path, env: dict[str, str]) -> Used:
-    """Run a command and return what it used. Raise CalledProcessError with its output if it fails."""
+    """Run a command and return its times. If it fails, end with the last part of its output."""
     directory, usage, unit = GROUPS[0] if GROUPS[0][0].is_dir() else GROUPS[1]
     group = directory / f"bench-{os.getpid()}"
     try:
@@ -118,7 +122,7 @@ def measure(words: list[str], folder: Path, env: dict[str, str]) -> Used:
     if grouped:
         counted = (group / usage).read_text().split()
         processor = int(counted[0] if len(counted) == 1 else counted[1]) * unit
-        while group.exists():  # its last process may still be on its way out
+        while group.exists():  # the group's last process may still be ending
             try:
                 group.rmdir()
             except OSError:
@@ -129,7 +133,7 @@ def measure(words: list[str], folder: Path, env: dict[str, str]) -> Used:
 
 
 def prepare(folder: Path, name: str) -> Path:
-    """Make a project's directory."""
+    """Make the directory of a project, and return its path."""
     place = folder / name
     if name != "cpp":
         shutil.copytree(ROOT / "examples" / name, place)
@@ -195,6 +199,7 @@ def main() -> None:
                 edited = place / project.edited
                 for what, words in (("fpack build", mine), ("buildah build", theirs)):
                     if words:
+                        # Each line has a number of its own, so that no build finds the result of another.
                         edited.write_text(edited.read_text() + project.line.format(n=2 * number + (what[0] == "b")))
                         rows[what].append(measure(words, place, env))
     finally:
@@ -209,7 +214,7 @@ def main() -> None:
 
 
 def _pulled(storage: list[str], archive: Path) -> str:
-    """Pull an image and return its number. A list of images is ordered by dates, which all of these have in common."""
+    """Pull an image and return its ID. A list of the images would not tell the latest: all have the same date."""
     words = ["buildah", *storage, "pull", "-q", f"oci-archive:{archive}"]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()[-1]
 

@@ -1,6 +1,9 @@
-"""A process of its own that a benchmark times: evaluate an attribute of a file, and write its derivations on request.
+"""Evaluate an attribute of a file, as a process that benchmarks time.
 
 usage: evaluate.py FILE ATTRIBUTE CACHE [DATABASE]
+
+CACHE: the directory of compiled files. DATABASE: a file to write the derivations to. With the variable FORGET in the
+environment, the evaluation neither writes nor reads what is known of members of package sets from former evaluations.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from archive import Archive
 from fpack.cli.main import COLLECT
 from fpack.light_typing import Any
 
-gc.set_threshold(*COLLECT)  # as fpack itself does first
+gc.set_threshold(*COLLECT)  # as fpack itself does, before it loads the evaluator
 
 from fpack.lang.evaluator import Evaluator  # noqa: E402
 from fpack.lang.runtime import deep_stack  # noqa: E402
@@ -22,8 +25,9 @@ from fpack.lang.runtime.values import describe  # noqa: E402
 
 
 def main(file: str, attribute: str, cache: str, database: str = "") -> None:
-    """Print the attribute, or the number of derivations that were made for it."""
-    limits = Limits.configured()  # as fpack itself has them
+    """Print the value of the attribute; of a list of derivations, the number that was made for it, with their
+    inputs."""
+    limits = Limits.configured()  # those that fpack itself sets
     remembers = None if "FORGET" in os.environ else lambda: b"benchmark"
     evaluator = Evaluator(
         cache=cache, limits=limits, packages=Archive(), settings={"arch": "amd64"}, remembers=remembers
@@ -40,15 +44,15 @@ def main(file: str, attribute: str, cache: str, database: str = "") -> None:
 
         from fpack.store.database import Database
 
-        place = Path(database)
-        place.parent.mkdir(parents=True)
-        store = Database(place)
+        path = Path(database)
+        path.parent.mkdir(parents=True)
+        store = Database(path)
         store.add_derivations(evaluator.derivations)
         store.close()
 
 
 def all_derivations(evaluator: Evaluator, values: list[Any]) -> None:
-    """Evaluate a list of derivations."""
+    """Evaluate a list of derivations, and so create them and their inputs."""
     for value in values:
         made = evaluator.force(value)
         if not (isinstance(made, dict) and made.get("type") == "derivation"):

@@ -1,6 +1,7 @@
-"""Graphs of derivations, written in both languages so that they mean the same: five inputs and ten variables each.
+"""Write graphs of derivations, in fpack's language and in Nix's, with the same meaning.
 
-`explicit` writes every package out, in files that import each other; `computed` makes them by a function of a number.
+Each derivation has five inputs and ten variables. `explicit` writes a definition for every package, in files that
+import each other; in the graph of `computed`, a function of a number returns the package.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import random
 from pathlib import Path
 from string import Template
 
-PER_FILE = 500
+PER_FILE = 500  # packages in a file
 
 _MAKE = {
     "fp": """mk({ pname, version, deps = [], env = {}, script }) = derivation {

@@ -1,8 +1,10 @@
-"""How fast the language is, beside Nix: graphs of derivations, programs that compute, whole processes, and reloading.
+"""Compare the language with Nix's: graphs of derivations, package sets, programs, whole processes, and reloading.
 
 usage: python bench/language.py --nix DIR/enter [--runs N] [--only WORD ...] [--json FILE]
 
-Run it with the Python of an installed fpack. Ends with status 1 where a figure is above its limit.
+`enter` is a program that runs its arguments in a root with Nix, where DIR/shared is /h and DIR/shm is /h/shm
+(README.md). Without it, only fpack is measured. Run this with the Python of an installed fpack. The exit status is 1 if
+a figure is above its limit.
 """
 
 from __future__ import annotations
@@ -24,8 +26,9 @@ import programs
 import projects
 from measure import Case, Run, measure
 
-SIZES = (1000, 10_000, 50_000)
-SETS = (1000, 5000)
+SIZES = (1000, 10_000, 50_000)  # of graphs, in derivations
+SETS = (1000, 5000)  # of package sets, in packages
+MEAN_LIMIT = 0.75  # of the geometric mean of the programs' ratios
 GRAPHS: dict[str, Callable[[Path, int], None]] = {"explicit": graphs.explicit, "computed": graphs.computed}
 HERE = Path(__file__).resolve().parent
 
@@ -33,8 +36,8 @@ HERE = Path(__file__).resolve().parent
 class Row(NamedTuple):
     """One line of the table.
 
-    limit: what the ratio, or without a peer the seconds, may be at most; 0 for no limit. small: it may also take no
-    more memory than the peer.
+    own, peer: the figures of fpack and of Nix. limit: the largest ratio of wall time, or without a peer the most
+    seconds; 0 for no limit. small: fpack must also take no more memory than the peer.
     """
 
     name: str
@@ -45,41 +48,42 @@ class Row(NamedTuple):
 
     @property
     def ratio(self) -> float | None:
-        """Wall seconds in terms of the peer's."""
+        """The wall seconds divided by the peer's, or None without a peer."""
         return self.own.wall / self.peer.wall if self.peer else None
 
     @property
     def missed(self) -> bool:
-        """Whether the figure is above its limit."""
+        """True if the figure is above its limit."""
         figure = self.own.wall if self.ratio is None else self.ratio
         larger = self.small and self.peer is not None and self.own.memory > self.peer.memory
         return larger or (bool(self.limit) and figure > self.limit)
 
 
 class Bench:
-    """Where everything lies, and how both sides are called."""
+    """The directories of a run, and the commands of fpack and Nix in them."""
 
     def __init__(self, enter: Path | None, runs: int, folder: Path, inside: str, quick: Path) -> None:
         self.enter = enter
         self.runs = runs
         self.folder = folder
         self.inside = inside  # `folder` as the peer sees it
-        self.quick = quick  # for stores, in memory
+        self.quick = quick  # a directory in memory, for stores
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
         self.env["HOME"] = str(folder / "home")
         self.env["FPACK_ROOT"] = str(folder / "root")
 
     def own(self, name: str, command: Sequence[str], prepare: Callable[[int], object] = lambda n: None) -> Case:
-        """A case of ours."""
+        """Return a command of fpack to time."""
         return Case(name, command, self.env, self.folder, prepare)
 
     def evaluate(self, file: str, attribute: str, *more: str) -> list[str]:
-        """The command that evaluates an attribute of a file in the folder."""
+        """Return the command that evaluates an attribute of a file in the folder. more: see evaluate.py."""
         script = str(HERE / "evaluate.py")
         return [sys.executable, script, str(self.folder / file), attribute, str(self.folder / "cache"), *more]
 
     def beside(self, name: str, own: Case, peer: Sequence[str], limit: float, *, runs: int = 0) -> Row:
-        """Both sides interleaved. What it takes to enter the peer's root is taken from its figures."""
+        """Time both sides in turn, and return a row. The time to enter the peer's root is subtracted from its
+        figures."""
         if self.enter is None:
             return Row(name, measure([own], runs or self.runs, self.folder / "log")[own.name], None, 0)
         enter = [str(self.enter)]
@@ -89,12 +93,11 @@ class Bench:
             own,
         ]
         found = measure(cases, runs or self.runs, self.folder / "log")
-        way, there = found["enter"], found["peer"]
-        return Row(name, found[own.name], Run(there.wall - way.wall, there.cpu - way.cpu, there.memory), limit)
+        return Row(name, found[own.name], _less(found["peer"], found["enter"]), limit)
 
 
 def graph_rows(bench: Bench, sizes: Sequence[int]) -> Iterator[Row]:
-    """Derivations: evaluated and hashed, and written to a fresh store as well."""
+    """Time evaluating and hashing graphs of derivations, and also writing them to a new store."""
     for kind, write in GRAPHS.items():
         for size in sizes:
             place = f"{kind}-{size}"
@@ -121,7 +124,7 @@ def graph_rows(bench: Bench, sizes: Sequence[int]) -> Iterator[Row]:
 
 
 def set_rows(bench: Bench, sizes: Sequence[int]) -> Iterator[Row]:
-    """Sets of packages that are linked with each other: evaluated and hashed, and one of their files edited."""
+    """Time evaluating and hashing sets of packages that are linked with each other, also after an edit of one file."""
     sums = {size: package_sets.closures(package_sets.graph(size)) for size in sizes}
     for size in sizes:
         place = f"set-{size}"
@@ -145,7 +148,7 @@ def set_rows(bench: Bench, sizes: Sequence[int]) -> Iterator[Row]:
 
 
 def member_rows(bench: Bench) -> Iterator[Row]:
-    """All members of a package set: nothing known of them, all, and all but one that was edited."""
+    """Time evaluating a `package-set` if no member is known from a former evaluation, all are, or one was edited."""
     folder = bench.folder / "set-members"
     package_sets.members(folder, 1000)
     command = bench.evaluate("set-members/index.fp", "every")
@@ -174,7 +177,7 @@ def member_rows(bench: Bench) -> Iterator[Row]:
 
 
 def program_rows(bench: Bench) -> Iterator[Row]:
-    """Programs that compute."""
+    """Time programs that compute (programs.py)."""
     for name, program in programs.programs().items():
         stem = name.replace(", ", "-")
         (bench.folder / f"{stem}.fp").write_text(program.fp)
@@ -184,7 +187,7 @@ def program_rows(bench: Bench) -> Iterator[Row]:
 
 
 def process_rows(bench: Bench) -> Iterator[Row]:
-    """Whole processes of the program itself, as it was installed beside this Python."""
+    """Time commands of the fpack that is installed beside this Python, if there is one."""
     fpack = Path(sys.executable).with_name("fpack")
     if not fpack.exists():
         return
@@ -204,7 +207,7 @@ def process_rows(bench: Bench) -> Iterator[Row]:
 
 
 def reload_rows(bench: Bench) -> Iterator[Row]:
-    """A first parse and compilation, and a project of many files: unchanged, and with one of them edited."""
+    """Time parsing and compiling a large file, and loading a project of many files, unchanged and with one edited."""
     large = bench.folder / "large.fp"
     large.write_text(projects.realistic(100_000))
     nothing = bench.folder / "nothing.fp"
@@ -220,7 +223,7 @@ def reload_rows(bench: Bench) -> Iterator[Row]:
     def case(name: str, file: Path, prepare: Callable[[int], object]) -> Case:
         return bench.own(name, [sys.executable, script, str(file), "result", str(cache)], prepare)
 
-    # What a first run of any file leaves: the tables of the grammar and the library.
+    # The first run of any file fills the cache with the tables of the grammar and the library. That does not count.
     (bench.folder / "warm").mkdir()
     measure([case("warm", nothing, lambda n: None)], 1, bench.folder / "log")
     shutil.copytree(cache, bench.folder / "warm", dirs_exist_ok=True)
@@ -253,11 +256,12 @@ def reload_rows(bench: Bench) -> Iterator[Row]:
 
 
 def _less(run: Run, base: Run) -> Run:
+    """Subtract the times of a command that does nothing from those of a run."""
     return Run(run.wall - base.wall, run.cpu - base.cpu, run.memory)
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as text."""
+    """Return the rows as a text table."""
     lines = [("what", "wall s", "cpu s", "MB", "Nix wall", "cpu", "MB", "ratio", "of cpu", "limit", "")]
     for row in rows:
         digits = 3 if row.own.wall > 0.002 else 5
@@ -276,14 +280,14 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def mean(rows: Sequence[Row]) -> float:
-    """The geometric mean of the ratios."""
+    """Return the geometric mean of the ratios, 0 if there are none."""
     ratios = [row.ratio for row in rows if row.ratio is not None]
     return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else 0.0
 
 
 def main() -> int:
-    """Measure what was asked for."""
-    parser = argparse.ArgumentParser(description="How fast the language is, beside Nix.")
+    """Measure the chosen parts and print a table. Return 1 if a figure is above its limit."""
+    parser = argparse.ArgumentParser(description="Compare the language with Nix's.")
     parser.add_argument("--nix", type=Path, help="a program that runs its arguments where Nix is; its folder is shared")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", nargs="*", choices=["graphs", "programs", "processes", "reload", "sets"])
@@ -318,15 +322,15 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(quick, ignore_errors=True)
     print(table(rows))
-    if computing:
-        print(f"geometric mean of the programs' ratios: {mean(computing):.2f} (limit 0.75)")
+    if any(row.ratio for row in computing):
+        print(f"geometric mean of the programs' ratios: {mean(computing):.2f} (limit {MEAN_LIMIT})")
     if given.json:
         figures = [
             {"name": r.name, "fpack": r.own._asdict(), "nix": r.peer and r.peer._asdict(), "limit": r.limit}
             for r in rows
         ]
         given.json.write_text(json.dumps({"runs": given.runs, "rows": figures, "programs": mean(computing)}, indent=2))
-    return int(any(row.missed for row in rows) or mean(computing) > 0.75)
+    return int(any(row.missed for row in rows) or mean(computing) > MEAN_LIMIT)
 
 
 if __name__ == "__main__":

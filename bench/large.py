@@ -1,7 +1,9 @@
-"""Pack two gigabytes of files, beside `tar | zstd` of the same level and threads. `python bench/large.py`.
+"""Time packing two gigabytes of files, beside `tar | zstd` with the same level and threads.
 
-Half of the data is random and half is zeros: neither the compressor nor the disk can hide what the rest costs. Ends
-with status 1 if fpack takes more than twice as long, or more than 300 MB of memory.
+    python bench/large.py [--size MB] [--folder FOLDER]
+
+Half of the data is random and half is zeros, because these compress fast: the figures show the cost of reading, hashing
+and writing. The exit status is 1 if fpack takes over SLOWER times as long as the peer, or over MEMORY.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from measure import Case, Run, run_once, table
 from pack import fpack_command
 
 MEMORY = 300  # MB
-SLOWER = 2.0
+SLOWER = 2.0  # times the peer's wall time
 PROJECT = """
 image = container {
   name = "large"
@@ -31,7 +33,7 @@ image = container {
 
 
 def fill(folder: Path, size: int, files: int = 64) -> None:
-    """Make files of `size` bytes in all, and a program."""
+    """Make files of `size` bytes in total. The first one is executable, because the image starts it."""
     folder.mkdir(parents=True)
     noise = random.Random(1)
     each = size // files
@@ -46,7 +48,7 @@ def fill(folder: Path, size: int, files: int = 64) -> None:
 
 
 def cases(top: Path) -> list[Case]:
-    """fpack with an empty store each time, and its peer."""
+    """Return the case of fpack, with an empty store for each run, and that of the peer."""
     env = {"HOME": str(top / "home"), "PATH": os.environ["PATH"], "FPACK_ROOT": str(top / "store")}
     out = top / "large.tar"
 
@@ -54,7 +56,7 @@ def cases(top: Path) -> list[Case]:
     pack += ["--compress", "zstd:9"]
 
     def fresh(_: int) -> None:
-        """An empty store, but for the packages that every image has: a download says nothing here."""
+        """Empty the store, and pack a small project, so that no run downloads the packages that every image has."""
         subprocess.run(["rm", "-rf", str(top / "store"), str(out)], check=True)
         subprocess.run(pack, env=env, cwd=top / "small", check=True, capture_output=True)
         subprocess.run(["sync"], check=True)
@@ -67,7 +69,7 @@ def cases(top: Path) -> list[Case]:
 
 
 def main() -> int:
-    """Measure, print and judge."""
+    """Measure and print. Return 1 if a limit is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=2000, help="MB")
     parser.add_argument("--folder", type=Path, help="where there is room for four times as much")

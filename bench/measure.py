@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Run(NamedTuple):
-    """One run: wall and processor seconds, and the largest resident set of one process in MB."""
+    """The figures of one run: wall and processor seconds, and the largest resident set of one process in MB."""
 
     wall: float
     cpu: float
@@ -20,7 +20,11 @@ class Run(NamedTuple):
 
 
 class Case(NamedTuple):
-    """Something to time. prepare is called before each run, untimed, with the run's number."""
+    """A command to time.
+
+    prepare: called before each run with the run's number; its time does not count. peer_of: the name of the case of
+    fpack to which `table` compares this one, a peer's; "" for none.
+    """
 
     name: str
     command: Sequence[str]
@@ -31,7 +35,7 @@ class Case(NamedTuple):
 
 
 def run_once(case: Case, number: int, log: Path) -> Run:
-    """Run a case; an error with the end of its output if it fails."""
+    """Run a case, with its output in the file `log`. If it fails, end with the last part of the output."""
     case.prepare(number)
     with open(log, "wb") as out:
         begin = time.perf_counter()
@@ -45,7 +49,11 @@ def run_once(case: Case, number: int, log: Path) -> Run:
 
 
 def measure(cases: Sequence[Case], runs: int, log: Path) -> dict[str, Run]:
-    """The medians of each case's figures: A B C, A B C, and so on, after one run of each that does not count."""
+    """Return the medians of the figures of each case.
+
+    The cases run in turn, A B C A B C, so that a change of the machine's load affects all of them. A first run of each
+    does not count: it fills caches.
+    """
     found: dict[str, list[Run]] = {case.name: [] for case in cases}
     for number in range(runs + 1):
         for case in cases:
@@ -58,7 +66,7 @@ def measure(cases: Sequence[Case], runs: int, log: Path) -> dict[str, Run]:
 
 
 def table(cases: Sequence[Case], medians: Mapping[str, Run]) -> str:
-    """Rows of figures; a peer's row has its ratio to the fpack row that it stands beside."""
+    """Return a text table. A peer's row has the ratio of its wall time to that of the case in `peer_of`."""
     rows = [("what", "wall s", "cpu s", "MB", "times fpack")]
     for case in cases:
         run = medians[case.name]

@@ -1,4 +1,9 @@
-"""Pack postgres from an empty store, again, and changed; beside mmdebstrap and podman build. `python bench/pack.py`."""
+"""Time packing postgres from an empty store, again, and after a change, beside mmdebstrap and `podman build`.
+
+    python bench/pack.py [--runs N] [--json FILE]
+
+Packages come from a directory, so that no figure contains a download.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,7 @@ image = postgres.image.with { labels = { change = "%d" } }
 
 
 def fpack_command() -> str:
-    """The fpack of this Python's environment, else the one on PATH."""
+    """Return the path of the fpack of this Python's environment, else of the one on PATH."""
     beside = Path(sys.executable).with_name("fpack")
     found = str(beside) if beside.exists() else shutil.which("fpack")
     if not found:
@@ -29,7 +34,7 @@ def fpack_command() -> str:
 
 
 class Setting:
-    """A directory with everything the runs need: a lock, the packages as a mirror of files, a filled store."""
+    """A directory with all that the runs need: a lock, a mirror with the packages as files, a store that has them."""
 
     def __init__(self, top: Path) -> None:
         self.top = top
@@ -50,7 +55,8 @@ class Setting:
         subprocess.run([self.fpack, *args], env=self.env, cwd=self.top, check=True)
 
     def _mirror(self) -> list[tuple[str, str]]:
-        """Lay out what was fetched as an archive, and say which packages it is: (name, version)."""
+        """Link the fetched packages into a directory in the layout of Debian's archive. Return (name, version) of
+        each."""
         store = {p.name.partition("-")[2]: p for p in (self.top / "filled" / "store").iterdir() if p.is_file()}
         packages = []
         for line in self.lock.read_text().splitlines():
@@ -68,7 +74,7 @@ class Setting:
         return packages
 
     def with_mirror(self, root: Path) -> dict[str, str]:
-        """An environment in which packages come from the directory, and nothing from the network."""
+        """Return an environment in which packages come from the mirror directory, and nothing from the network."""
         base = f"file://{self.top}/mirror"
         return {
             **self.env,
@@ -78,7 +84,7 @@ class Setting:
 
 
 def fpack_cases(setting: Setting) -> list[Case]:
-    """What fpack does itself."""
+    """Return the cases of fpack."""
     top, lock = setting.top, ["--lock", str(setting.lock), "--frozen"]
     empty, filled = setting.with_mirror(top / "empty"), setting.with_mirror(top / "filled")
     out = ["-o", str(top / "out.tar")]
@@ -103,7 +109,7 @@ def fpack_cases(setting: Setting) -> list[Case]:
 
 
 def peer_cases(setting: Setting) -> list[Case]:
-    """The peers that are installed."""
+    """Return the cases of the peers that are installed. Both need root."""
     top = setting.top
     env = {**os.environ}
     cases = []
@@ -112,7 +118,8 @@ def peer_cases(setting: Setting) -> list[Case]:
         debs.mkdir(exist_ok=True)
         for deb in (top / "mirror").rglob("*.deb"):
             os.link(deb, debs / deb.name)
-        # What a run had to download is kept for the next, and the first run does not count.
+        # The first run, which does not count, downloads packages that fpack does not need, and keeps them for later
+        # ones.
         script = (
             f"rm -rf {top}/mm && mmdebstrap --quiet --variant=minbase --include=postgresql-17 --mode=root"
             " --skip=cleanup/apt/cache"
@@ -142,7 +149,7 @@ def peer_cases(setting: Setting) -> list[Case]:
 
 
 def _unpack(setting: Setting, context: Path) -> None:
-    """The image's files, for podman to copy."""
+    """Unpack the image's files into a directory, from which podman copies them."""
     setting.run(
         "pack", "postgres", "--lock", str(setting.lock), "--compress", "none", "--format", "oci-dir", "-o", "layout"
     )
@@ -157,14 +164,14 @@ def _unpack(setting: Setting, context: Path) -> None:
 
 
 def _apt_mirror() -> str:
-    """The machine's own mirror of Debian."""
+    """Return the URL of the mirror of Debian that this machine uses."""
     from fpack.builders.debian.mirrors import find_mirrors
 
     return next(base.url for base in find_mirrors(None).bases if base.archive == "debian")
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the cases and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--json", type=Path)

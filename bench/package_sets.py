@@ -1,4 +1,4 @@
-"""Sets of packages that are linked with each other's libraries, written in both languages so that they mean the same.
+"""Write sets of packages that are linked with each other's libraries, in fpack's language and Nix's, with one meaning.
 
 Each package is linked with all libraries that its libraries are linked with. The packages lie in ten layers; with 1,000
 packages, the mean closure has about 118 libraries.

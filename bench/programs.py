@@ -1,24 +1,25 @@
-"""Programs that compute, in both languages, each with one number as its result."""
+"""Define programs that compute a number, each in fpack's language and in Nix's."""
 
 from __future__ import annotations
 
 import random
 from typing import NamedTuple
 
+# The size of the programs with overlays.
 PACKAGES = 3000
 LAYERS = 5
-CHANGED = 600
+CHANGED = 600  # packages that each layer changes
 
 
 class Program(NamedTuple):
-    """The same program in both languages."""
+    """One program: its text in fpack's language, whose field `result` is the number, and as an expression of Nix."""
 
     fp: str
     nix: str
 
 
 def programs() -> dict[str, Program]:
-    """All of them, by name."""
+    """Return all programs, by name."""
     return {
         "fib": Program(
             "result = let fib(n) = if n < 2 then n else fib(n - 1) + fib(n - 2) in fib(30)",
@@ -59,7 +60,10 @@ in tak 18 9 1""",
 
 
 def _growing() -> dict[str, Program]:
-    """Lists, sets and `let`s that grow, which take quadratic time if each step takes time for all that is there."""
+    """Return programs in which a list, a set or a `let` grows.
+
+    They take quadratic time if the time of a step depends on the size that was reached.
+    """
     names = range(1, 10_000)
     levels = range(1, 2000)
     return {
@@ -107,10 +111,11 @@ def _growing() -> dict[str, Program]:
 
 
 def _overlays(again: bool) -> Program:
-    """A package set as a function of itself, and layers that change packages by the final and the older set.
+    """Return a program with a package set, a function of the finished set, and layers that change packages in it.
 
-    again: a package is the result of a call with a record, which is called again for a changed field; in Nix a function
-    `override` calls it. Else a package is plain data, and a changed field does not change what was computed from it.
+    again: a package is the result of a call with a record. To change a field of it is to call the function again; in
+    Nix, a function `override` does that. Otherwise a package is plain data, and if a field changes, the fields that
+    were computed from it stay as they are.
     """
     chance = random.Random(2)
     fp = [

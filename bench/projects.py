@@ -1,4 +1,4 @@
-"""Projects of one large file, and of many small ones."""
+"""Write projects of one large file, and of many small ones, for the benchmarks of parsing and loading."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ value-{i} = package-{i} {{ features = ["ssl", "zlib"], version = "2.{n}.1" }}
 
 
 def realistic(size: int) -> str:
-    """A file of about so many bytes that a person might have written; its `result` is a number."""
+    """Return a text of about `size` bytes, of a kind that people write. Its field `result` is a number."""
     parts: list[str] = []
     length = i = 0
     while length < size:
@@ -35,19 +35,19 @@ def realistic(size: int) -> str:
 
 
 def many(folder: Path, count: int) -> None:
-    """A project of `count` files, each of which imports two others; all are read for its `result`."""
+    """Write a project of `count` files, each of which imports the next. Its field `result` needs all of them."""
     folder.mkdir()
     for i in range(count):
         lines = [f'left = import("./f{(i + step) % count}.fp")\n' for step in (1,) if i + step < count]
         text = "".join(lines) + _PACKAGE.format(i=i, n=i % 7)
         text += f"total = value-{i}.size" + (" + left.total" if lines else "") + "\n"
         (folder / f"f{i}.fp").write_text(text)
-    # From the end on, so that no file is read within the reading of all others.
+    # The last file comes first: it imports none, and each file before it imports one that is loaded already.
     reads = ", ".join(f'import("./f{i}.fp").total' for i in range(count - 1, -1, -1))
     (folder / "fpack.fp").write_text(f"result = fold([{reads}], 0, (sum, x) => x)\n")
 
 
 def edit(folder: Path, number: int) -> None:
-    """Change one file."""
+    """Add a field to one of the project's files. number: that of the run."""
     file = folder / f"f{number % 7 + 3}.fp"
     file.write_text(file.read_text() + f"edited-{number} = {number}\n")

@@ -32,13 +32,14 @@ FPACK = Path(sys.executable).with_name("fpack")
 
 
 class Timing(NamedTuple):
-    """Seconds: of the clock, and of processors in this tool's processes."""
+    """Wall seconds, and processor seconds of the tool's processes, without the registry's."""
 
     wall: float
     cpu: float
 
 
 def timed(words: Sequence[str | Path], **more: str) -> Timing:
+    """Run a command, with further variables. Raise CalledProcessError if it fails."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run([*map(str, words)], check=True, stdout=subprocess.DEVNULL, env={**os.environ, **more})
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -46,6 +47,7 @@ def timed(words: Sequence[str | Path], **more: str) -> Timing:
 
 
 def main() -> None:
+    """Measure and print."""
     name = sys.argv[1] if len(sys.argv) > 1 else "postgres"
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 7
     place = Path(tempfile.mkdtemp(prefix="bench-registry-"))
@@ -53,7 +55,7 @@ def main() -> None:
         times = measure(name, rounds, place)
     finally:
         for line in Path("/proc/mounts").read_text().splitlines():
-            if line.split()[1].startswith(f"{place}/"):  # what podman leaves
+            if line.split()[1].startswith(f"{place}/"):  # podman leaves its storage mounted
                 subprocess.run(["umount", line.split()[1]], check=False)
         shutil.rmtree(place, ignore_errors=True)
     for what, rows in times.items():
@@ -99,6 +101,7 @@ def registry(place: Path) -> Iterator[str]:
 
 
 def measure(name: str, rounds: int, place: Path) -> dict[str, dict[str, list[Timing]]]:
+    """Push and pull an image with each tool. Return the timings of each tool, by what it did. place: a directory."""
     layout = place / "layout"
     subprocess.run([FPACK, "pack", name, "--format", "oci-dir", "-o", layout], check=True, stdout=subprocess.DEVNULL)
     podman = podman_in(place / "storage")
@@ -167,6 +170,7 @@ def measure(name: str, rounds: int, place: Path) -> dict[str, dict[str, list[Tim
 
 
 def podman_in(storage: Path) -> list[str | Path]:
+    """Return the beginning of a command of podman with a storage of its own."""
     return ["podman", "--root", storage, "--runroot", f"{storage}-run", "--storage-driver", "overlay"]
 
 

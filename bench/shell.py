@@ -1,12 +1,12 @@
-"""How long it takes to enter a shell and run `true`, warm, beside bubblewrap alone and beside what others take.
+"""Time entering a warm shell and running `true`, beside bubblewrap alone, and beside the peers Nix and Guix.
 
     python bench/shell.py [--rounds N] [--peers DIRECTORY/enter] [--json FILE]
 
-Commands are run in turn, round by round. Figures are of whole processes, in milliseconds: medians and minima of wall
-time, and medians of processor time, which say more where others use the machine. The peers' programs run by way of
-`enter`, a script that runs its arguments in their root and shows `DIRECTORY/shared` there as /h; what `enter true`
-takes is taken from their figures. Those that do not run are left out, with what they said. Ends with status 1 where a
-shell of fpack takes more than LIMIT above bubblewrap, in both kinds of time.
+Each round runs each command once. The figures are milliseconds of whole processes: medians and minima of wall time, and
+medians of processor time, which other programs on the machine disturb less. The peers run in a Debian root of their
+own: `enter` is a script that runs its arguments there, where `DIRECTORY/shared` is /h. The time of `enter true` is
+subtracted from their figures. Peers that do not run are left out, with their last message. The exit status is 1 if a
+shell of fpack takes over LIMIT more than bubblewrap, both in wall time and in processor time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ PACKAGE = "debian.trixie.jq"
 LIMIT = 60.0  # milliseconds
 BASE, ENTER = "bubblewrap alone", "enter alone"
 
-# The least that they take: no package set is read, and the root's own bash is run, which Nix's sandbox has not.
+# The cheapest shells that the peers can make: no set of packages is read, and the programs are those of the root. Nix's
+# sandbox cannot see these, so it is switched off.
 LEAST = 'derivation { name = "s"; builder = "/bin/sh"; system = builtins.currentSystem; }'
 FLAKE = """\
 {
@@ -43,14 +44,14 @@ DEVELOP = ("nix", "develop", "--offline", "--option", "sandbox", "false", "--opt
 
 
 class Times(NamedTuple):
-    """Of one run, in milliseconds."""
+    """Wall time and processor time of one run, in milliseconds."""
 
     wall: float
     cpu: float
 
 
 def commands(peers: Path | None) -> dict[str, list[str]]:
-    """What is compared, by name."""
+    """Return the commands to compare, by name. peers: the script `enter`, or None."""
     bwrap = shutil.which("bwrap") or "bwrap"
     answer = subprocess.run([FPACK, "shell", "--print-env=json", PACKAGE], capture_output=True, text=True, check=True)
     found = {
@@ -67,14 +68,14 @@ def commands(peers: Path | None) -> dict[str, list[str]]:
         nix_shell = ["env", "NIX_BUILD_SHELL=/bin/bash", "nix-shell", "--pure", "-E", LEAST, "--run", "true"]
         found["nix-shell, least"] = [enter, *nix_shell]
         found["nix develop, least"] = [enter, *DEVELOP, "path:/h/shells/flake", "-c", "true"]
-        # What guix shell does with a profile that it made before, whose packages cannot be had without its servers.
+        # `guix shell` enters a profile that was made before. It cannot make one here: its servers are not reachable.
         found["guix shell, least"] = [enter, "guix", "shell", "--profile=/h/shells/profile", "--", "true"]
         found["guix shell jq"] = [enter, "guix", "shell", "jq", "--", "true"]
     return found
 
 
 def _prepare(folder: Path) -> None:
-    """The peers' projects: a flake that needs no other, and an empty profile."""
+    """Write the peers' projects: a flake without inputs, and an empty profile of Guix."""
     (folder / "flake").mkdir(parents=True, exist_ok=True)
     (folder / "flake" / "flake.nix").write_text(FLAKE)
     (folder / "profile" / "etc").mkdir(parents=True, exist_ok=True)
@@ -83,7 +84,7 @@ def _prepare(folder: Path) -> None:
 
 
 def once(words: list[str]) -> Times:
-    """Run a command. CalledProcessError if it fails."""
+    """Run a command and return its times. Raise CalledProcessError if it fails."""
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(words, check=True, capture_output=True, timeout=60)
     wall, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -91,7 +92,10 @@ def once(words: list[str]) -> Times:
 
 
 def measure(todo: dict[str, list[str]], rounds: int) -> dict[str, list[Times]]:
-    """Run everything once a round; the times of each. A peer's run that fails, as Guile at times does, is left out."""
+    """Run every command once a round. Return the times of each command.
+
+    A failed run of a peer is left out: Guile sometimes fails.
+    """
     times: dict[str, list[Times]] = {name: [] for name in todo}
     for _ in range(rounds):
         for name, words in todo.items():
@@ -104,7 +108,11 @@ def measure(todo: dict[str, list[str]], rounds: int) -> dict[str, list[Times]]:
 
 
 def summary(times: dict[str, list[Times]]) -> dict[str, dict[str, float]]:
-    """Of each, less `enter` where it is a peer's: median, least, CPU median, and how much that is over bubblewrap."""
+    """Return the figures of each command, in milliseconds.
+
+    median, least: of wall time. cpu: the median of processor time. over, cpu-over: how much more than bubblewrap that
+    is. The time of `enter` is subtracted from the figures of peers.
+    """
     found: dict[str, dict[str, float]] = {}
     less = Times(0, 0)
     for name, each in times.items():
@@ -112,7 +120,7 @@ def summary(times: dict[str, list[Times]]) -> dict[str, dict[str, float]]:
         least = min(one.wall for one in each)
         found[name] = {"median": wall - less.wall, "least": least - less.wall, "cpu": cpu - less.cpu}
         if name == ENTER:
-            less = Times(wall, cpu)  # what follows runs by way of it
+            less = Times(wall, cpu)  # all later commands are peers, which run in `enter`
     base = found[BASE]
     for each in found.values():
         each["over"], each["cpu-over"] = each["median"] - base["median"], each["cpu"] - base["cpu"]
@@ -120,12 +128,13 @@ def summary(times: dict[str, list[Times]]) -> dict[str, dict[str, float]]:
 
 
 def main() -> int:
+    """Measure and print. Return 1 if a shell is too slow."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    # Compiled modules are kept, as in an installation.
+    # Python must keep the modules that it compiles, as in an installation.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     subprocess.run([FPACK, "shell", PACKAGE, "--", "true"], check=True)
     left_out: dict[str, str] = {}

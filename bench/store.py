@@ -1,11 +1,12 @@
-"""The store beside Nix's: adding, scanning for references, closures, collecting garbage, verifying.
+"""Compare the store with Nix's: adding, scanning for references, closures, collecting garbage, verifying.
 
 usage: python bench/store.py FOLDER [--nix ENTER SHM] [--files N] [--size MB] [--paths N] [--dead N] [--runs N]
        [--only add large floor scan closure gc verify] [--json FILE]
 
-FOLDER: made and deleted; on tmpfs, because Nix does not sync what it adds. ENTER: a program that runs its arguments in
-a root with nix-bin (see README.md), where SHM, a directory of the host on tmpfs, is /h/shm. Each row is whole
-processes, interleaved, medians; what `enter true` takes is taken from Nix's. Ends with status 1 beyond a limit.
+FOLDER: a directory on tmpfs, because Nix does not sync what it adds; it is made and deleted. ENTER: a program that runs
+its arguments in a Debian root with Nix (see README.md), where SHM, a directory of the host on tmpfs, is /h/shm. A
+figure is the median over whole processes, which run in turn; the time of `ENTER true` is subtracted from Nix's. The
+exit status is 1 if a figure is beyond its limit.
 """
 
 from __future__ import annotations
@@ -26,13 +27,19 @@ from typing import Any, NamedTuple
 from measure import Case, measure
 from pack import fpack_command
 
+# Nix loads a registration without reading the trees, so any hash of the right form will do.
 _NIX_HASH = "sha256:0000000000000000000000000000000000000000000000000000"
+# The characters of hashes in paths, which are the same for Nix and fpack.
 _LETTERS = "0123456789abcdfghijklmnpqrsvwxyz"
 ONLY = ("add", "large", "floor", "scan", "closure", "gc", "verify")
 
 
 class Row(NamedTuple):
-    """A figure. peer: of the peer, None if it was not measured. limit: of figure / peer, or of the figure itself."""
+    """A figure of fpack, in `unit`.
+
+    what: the description in the table. peer: the peer's figure, None if it was not measured. limit: the largest ratio
+    of the figure to the peer's. most, least: limits of the figure itself.
+    """
 
     what: str
     figure: float
@@ -49,7 +56,7 @@ class Row(NamedTuple):
 
     @property
     def good(self) -> bool:
-        """Whether it is within its limits, as far as these were measured."""
+        """True if the figure is within its limits. A limit of the ratio counts only if the peer was measured."""
         ratio = self.ratio
         return (
             (ratio is None or self.limit is None or ratio <= self.limit)
@@ -59,7 +66,7 @@ class Row(NamedTuple):
 
 
 class Bench:
-    """The folder, and the ways to run both sides."""
+    """The directories of a run, and the commands of fpack and Nix in them. shm: where Nix's stores and sources are."""
 
     def __init__(self, folder: Path, options: argparse.Namespace) -> None:
         self.folder = folder
@@ -68,30 +75,29 @@ class Bench:
         self.shm = Path(options.nix[1]) / "fpack-bench" if options.nix else folder
         self.sources = self.shm / "sources"
         self.sources.mkdir(parents=True)
-        self._stores = 0
 
     def env(self, store: Path) -> dict[str, str]:
-        """The variables of fpack."""
+        """Return the environment in which fpack uses a store."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         return {"HOME": str(home), "PATH": os.environ["PATH"], "FPACK_ROOT": str(store), "NO_COLOR": "1"}
 
     def fpack(self, name: str, store: Path, *words: str, prepare: Callable[[int], object] = lambda run: None) -> Case:
-        """A command of fpack."""
+        """Return a command of fpack to time. prepare: called before each run, which is not timed."""
         return Case(name, [fpack_command(), *words], self.env(store), self.folder, prepare)
 
     def nix(self, name: str, *words: str, prepare: Callable[[int], object] = lambda run: None) -> list[Case]:
-        """A command of Nix, if there is one."""
+        """Return a command of Nix to time in a list; the list is empty if Nix is not measured."""
         if self.enter is None:
             return []
         return [Case(name, [self.enter, *words], dict(os.environ), self.folder, prepare)]
 
     def inside(self, path: Path) -> str:
-        """The path in Nix's root of one below `shm`."""
+        """Return the path in Nix's root of a path below `shm`."""
         return f"/h/shm/fpack-bench/{path.relative_to(self.shm)}"
 
     def wall(self, *cases: Case) -> list[float]:
-        """Medians of wall seconds; those of Nix without what entering its root takes."""
+        """Time commands in turn. Return the median wall seconds of each, for Nix without the time to enter its root."""
         entering = self.nix("enter", "true")
         found = measure([*cases, *entering], self.runs, self.folder / "log")
         off = found["enter"].wall if entering else 0.0
@@ -111,17 +117,17 @@ def fill(folder: Path, files: int, size: int) -> None:
                 piece = noise.randbytes(min(left, 1 << 20))
                 file.write(piece)
                 left -= len(piece)
-    # A file that changed just now is not remembered.
+    # fpack remembers the digest of a file only if the file did not change just now.
     old = time.time() - 3600
     for path in folder.rglob("*"):
         os.utime(path, (old, old))
 
 
 def add(bench: Bench, name: str, files: int, size: int, limit: float, again: float) -> Iterator[Row]:
-    """Add a source to a new store, and again to the same."""
+    """Add a source to a new store, and again to the same. limit, again: limits of the two ratios to Nix."""
     source = bench.sources / name
     fill(source, files, size)
-    time.sleep(3)  # until the files are no longer of just now
+    time.sleep(3)  # until the files' status changes, whose times cannot be set, are no longer recent
     store = bench.folder / "store"
     nix = bench.shm / "nix"
 
@@ -141,7 +147,10 @@ def add(bench: Bench, name: str, files: int, size: int, limit: float, again: flo
 
 
 def floor(bench: Bench, files: int, size: int) -> Iterator[Row]:
-    """Copy the sources of `add` with two processes that make only the system calls that an add needs."""
+    """Time two processes that copy the sources of `add` with only the system calls that an add needs.
+
+    No store that syncs nothing can be faster than this.
+    """
     for name, count, each in (("small", files, 0), ("large", 64, size * 1_000_000 // 64)):
         source, target = bench.sources / name, bench.folder / "floor"
         fill(source, count, each)
@@ -173,7 +182,7 @@ def copy_files(source: str, target: str) -> None:
         size = min(os.fstat(fd).st_size + 1, 1 << 18)
         out = os.open(base, write, 0o444, dir_fd=at[2])
         hasher = blake3()
-        left = size
+        left = size  # the last read had as many bytes as were asked for, so more may follow
         while left == size:
             piece = os.read(fd, size)
             hasher.update(piece)
@@ -190,12 +199,12 @@ def copy_files(source: str, target: str) -> None:
 
 
 def compared(what: str, seconds: Sequence[float], limit: float) -> Row:
-    """A row of fpack's seconds and, if they were measured, of the peer's."""
+    """Return a row. seconds: those of fpack and, if they were measured, of the peer."""
     return Row(what, seconds[0], "s", seconds[1] if len(seconds) > 1 else None, limit)
 
 
 def scan(size: int) -> Row:
-    """Search `size` MB of this machine's programs and libraries for 500 references, of which some are in them."""
+    """Search `size` MB of this machine's programs and libraries for 500 hashes, of which 100 are written into them."""
     from fpack.builders.exec.references import Finder
 
     noise = random.Random(2)
@@ -223,9 +232,10 @@ def scan(size: int) -> Row:
 
 
 def fill_store(root: Path, chains: Sequence[tuple[str, int]]) -> dict[str, Any]:
-    """Make a store with paths of one small file, and return the last path of each chain.
+    """Make a store of chains of paths, each a small file, and return the last path of each chain, by its name.
 
-    chains: (name, number). Each path references the one before it, and the one at half its number.
+    chains: pairs of a name and a number of paths. Each path references the one before it, and the one at half its
+    number.
     """
     from fpack.store.path import make
     from fpack.store.store import FinishedOutput, Store
@@ -250,7 +260,7 @@ def fill_store(root: Path, chains: Sequence[tuple[str, int]]) -> dict[str, Any]:
 
 
 def closure(bench: Bench, paths: int) -> Row:
-    """Find the closure of one path."""
+    """Time finding the closure of a path that consists of `paths` paths."""
     from fpack.store.store import Store
 
     root = bench.folder / "closure"
@@ -268,7 +278,7 @@ def closure(bench: Bench, paths: int) -> Row:
 
 
 def collect(bench: Bench, dead: int) -> Iterator[Row]:
-    """Collect `dead` paths among as many that live, and a tenth of both."""
+    """Time collecting `dead` paths in a store with as many living ones, and a tenth of that in another store."""
     found = []
     for count in (dead // 10, dead):
         root = bench.folder / f"gc{count}"
@@ -291,14 +301,14 @@ def collect(bench: Bench, dead: int) -> Iterator[Row]:
 
 
 def bench_once(case: Case, bench: Bench) -> list[float]:
-    """Run a case once; its wall seconds."""
+    """Run a command once. Return its wall seconds in a list."""
     from measure import run_once
 
     return [run_once(case, 0, bench.folder / "log").wall]
 
 
 def prepare_gc(root: Path, count: int) -> None:
-    """Make a store with dead and living paths, and a root that keeps these."""
+    """Make a store with `count` dead and as many living paths, and a gc root that keeps the latter."""
     from fpack.store.gc import add_root
     from fpack.store.store import Store
 
@@ -309,7 +319,7 @@ def prepare_gc(root: Path, count: int) -> None:
 
 
 def prepare_nix_gc(bench: Bench, root: Path, count: int) -> None:
-    """The same for Nix: paths of one small file, and a registration that it loads."""
+    """Make the store of `prepare_gc` for Nix: write the files, and let Nix load a registration of them."""
     store = root / "nix" / "store"
     store.mkdir(parents=True)
     roots = root / "nix" / "var" / "nix" / "gcroots"
@@ -334,7 +344,11 @@ def prepare_nix_gc(bench: Bench, root: Path, count: int) -> None:
 
 
 def verify(bench: Bench, files: int, size: int) -> Iterator[Row]:
-    """Check stores of many small files, and of large ones, beside hashing the same files with BLAKE3 and no more."""
+    """Time `fpack store verify` for many small files and for large ones, beside only hashing the same files with
+    BLAKE3.
+
+    The peer is b3sum if it is installed, else `hash_files`.
+    """
     for what, count, each in (("small", files, 0), ("large", 64, size * 1_000_000 // 64)):
         source, store = bench.sources / "verify", bench.folder / "verify"
         fill(source, count, each)
@@ -380,7 +394,7 @@ def delete(path: Path) -> None:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as text."""
+    """Return the rows as a text table. A row with `!` is beyond its limit."""
     texts = [("what", "fpack", "peer", "ratio", "limit", "")]
     for row in rows:
         peer = f"{row.peer:.3f}" if row.peer is not None else ""
@@ -395,7 +409,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main() -> int:
-    """Measure, print and judge."""
+    """Measure and print. Return 1 if a figure is beyond its limit."""
     if sys.argv[1:2] == ["--hash"]:
         hash_files(sys.argv[2])
         return 0
