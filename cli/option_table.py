@@ -89,7 +89,7 @@ EXPRESSION = Option("-e", "--expression", kind=TEXT, metavar="EXPR", help="Evalu
 TOGETHER = Option("--together", help="Make one image of the members of a list or a record.")
 OF_FILE = (
     Option("--platform", kind=TEXT, metavar="PLATFORM",
-           help="The image of this platform, of a file or a reference for several, as in linux/arm64."),
+           help="Take the image of this platform, as in linux/arm64, from a file or reference that has several."),
 )  # fmt: skip
 BUILD = (
     EXPRESSION,

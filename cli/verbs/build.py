@@ -51,12 +51,12 @@ def command(
     rounds: int | None,
     **rest: Any,
 ) -> int:
-    """Build WHAT and print its store path. The link protects it, and all that it needs, from gc.
+    """Build WHAT, print its store path, and make the link ./result to it, which keeps it from fpack gc.
 
-    WHAT is anything that a file has or that the store has: a package, a derivation or one of its outputs, a container,
-    a shell, a service, a path, a store path. Of a list or a record, each member is built, with a link of its own.
-    Without WHAT, and for a file without an attribute, it is the project's package: the first built one of its `image`,
-    or the only one of the file; else `image`.
+    WHAT is a package, a derivation or one of its outputs, a container, a shell, a service, a path or a store path. A
+    list or a record builds each member, with a link for each. Without WHAT, or for a file without an attribute, the
+    project's package is built: the first one in its `image` that is built from source, or the only one of the file;
+    else `image`.
     """
     from fpack.cli.builds.warm_start import AnswerRecorder, BuildRequest, show, show_several
     from fpack.cli.workspace.containers import outputs_of

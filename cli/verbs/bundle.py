@@ -43,9 +43,10 @@ def command(
 ) -> int:
     """Write FILE: the lock, its packages and signed indexes, and all that the project, or WHAT, fetches by digest.
 
-    FILE is a mirror in one file, a tar archive of an OCI layout. --mirror kept=FILE uses it as it is, and fpack
-    --offline allows nothing else. --unpack writes the layout to a directory, with the kept fpack.lock and the closures
-    of store paths beside it. FILE need not be trusted: its content is compared with the lock, as a mirror's is.
+    FILE is a mirror in one file, a tar archive of an OCI layout. --mirror kept=FILE reads it as a mirror; with fpack
+    --offline, no other mirror on the network is used. --unpack writes the layout to a directory, with the kept
+    fpack.lock and the closures of store paths beside it. FILE need not be trusted: its content is compared with the
+    lock, as a mirror's is.
     """
     from fpack.cli.errors import UsageError
 

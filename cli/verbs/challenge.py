@@ -34,8 +34,8 @@ def command(
 ) -> int:
     """Show, for the outputs of WHAT, the store path that each signer of each cache names, and that of this machine.
 
-    Exit with 1 if two of them differ: the build is not reproducible, or someone lies. What this machine took from a
-    cache is no statement of its own; --rebuild makes one.
+    Exit with 1 if two of them differ: the build is not reproducible, or someone lies. A path that this machine fetched
+    from a cache does not count as its own result; --rebuild makes one.
     """
     from fpack.builders.caches.challenge import DIFFER, challenge
     from fpack.builders.kinds.table import generation

@@ -22,7 +22,8 @@ Examples:
 def command(name: str | None, as_json: bool) -> int:
     """Show the settings, which change how fpack works and never what it makes.
 
-    An option of a command comes first, then the environment, then the file, then the default. NAME shows one value.
+    An option of a command has precedence, then the environment, then the file of settings, then the default. With NAME,
+    one value is shown.
     """
     from fpack.cli.options import print_json
     from fpack.store.settings import configuration_file

@@ -25,9 +25,9 @@ Examples:
 def command(names: tuple[str, ...], no_check: bool, as_json: bool, **rest: Any) -> int:
     """Build the packages of fpack.fp, and add what a build lacks until all are built.
 
-    A failed build whose log names a missing header, library, program, pkg-config module, CMake package or module of
-    Python or Perl gets Debian's package of it: it is added to `libs` or `tools` in the file, and shown. The rounds end
-    with success, or with the reason why nothing is known to help. The file's formatting is kept.
+    If the log of a failed build names a missing header, library, program, pkg-config module, CMake package, or module
+    of Python or Perl, its Debian package is added to `libs` or `tools` in the file, and the build is tried again, until
+    it succeeds or nothing is known to help. The file's formatting is kept.
 
     Before the first build, the build system itself is asked for its programs, libraries and tests, in the sandbox of
     the build, and the file is corrected by its answer.

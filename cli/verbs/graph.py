@@ -29,10 +29,10 @@ Examples:
 @shared.of_file
 @shared.building
 def command(image: str | None, platform: str | None, form: str, as_json: bool, output: Path | None, **rest: Any) -> int:
-    """Draw the packages of IMAGE, with the reason of each edge: what loads, starts or depends on what.
+    """Draw the packages of IMAGE as a graph. Each edge shows why: one package loads, starts or depends on another.
 
-    IMAGE is a package, an attribute or an image file. A page is written to a file, the rest to the standard output if
-    there is no -o.
+    IMAGE is a package, an attribute or an image file. A page is written to a file. Other formats are written to the
+    standard output without -o.
     """
     from fpack.cli.errors import UsageError
     from fpack.cli.images.subject import open_subject

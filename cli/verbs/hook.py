@@ -84,7 +84,7 @@ Examples:
 def command(kind: str, enter: Path | None) -> int:
     """Print code that makes your shell enter a project's shell with the project's directory, and leave it again.
 
-    A project is entered once it is trusted: fpack shell in it, or fpack trust, trusts it.
+    Only trusted projects are entered. Run fpack trust, or fpack shell in the project, to trust it.
     """
     from fpack.cli.paths import make_private_directory
     from fpack.cli.shells import cache, warm_start

@@ -37,10 +37,10 @@ Examples:
 def command(what: str | None, places: tuple[str, ...], as_json: bool, **rest: Any) -> int:
     """Evaluate WHAT (by default everything in ./fpack.fp) and lock each package that it uses.
 
-    Nothing is built, but locks of build tools that do not exist yet, such as maven.lock, are made in a sandbox. What
-    gems.lock and composer-files.lock of older versions have moves to the lock.
-    With --keep, the packages, the signed indexes, and all that the project fetches by digest are written to ADDRESS,
-    such as HOST/NAME or ./mirror, which is then a mirror of this lock: see fpack mirror --help.
+    Nothing is built, but locks of build tools that do not exist yet, such as maven.lock, are made in a sandbox. Records
+    in the files gems.lock and composer-files.lock of older versions of fpack are moved to the lock. With --keep, the
+    packages, the signed indexes, and all that the project fetches by digest are written to ADDRESS, such as HOST/NAME
+    or ./mirror, which is then a mirror of this lock: see fpack mirror --help.
     """
     from fpack.cli.mirrors.keep import keep_lock, open_mirror
     from fpack.cli.ui.layout import Page, show

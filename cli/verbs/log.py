@@ -44,7 +44,8 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
 def command(what: str | None, input_name: str | None, everything: bool, as_json: bool, **rest: Any) -> int:
-    """Show the log of the last build of WHAT, whether it succeeded or failed, or of INPUT, which WHAT is built with.
+    """Show the log of the last build of WHAT, whether it succeeded or failed; or of INPUT, a package that is an input
+    of WHAT.
 
     INPUT is a package's name, with or without its version. If WHAT has no log, show the logs of its inputs: one of
     them may have failed.

@@ -32,7 +32,7 @@ Exit status: 0; with --exit-code, 1 if a package is listed.""",
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
 def command(releases: tuple[str, ...], security: bool, exit_code: bool, as_json: bool, **rest: Any) -> int:
-    """Fetch and check the newest indexes, and compare them with the lock. Nothing is changed."""
+    """Fetch and check the newest indexes, and list the locked packages that have newer versions. Nothing is changed."""
     from fpack.cli.ui.render import short
     from fpack.cli.workspace.target import find_project
     from fpack.cli.workspace.update_names import check_release

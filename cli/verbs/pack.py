@@ -143,8 +143,8 @@ def command(
 ) -> int:
     """Pack each WHAT, with exactly what it needs at run time, into a container image.
 
-    WHAT is anything that a file or the store has. A root, a payload, a slice and `files` are at / in the image,
-    and other derivations at their store paths. Of a list or a record, each member has an image of its own.
+    WHAT is a package, a container, any other derivation, or a store path. Packages, roots and `files` are placed at /
+    of the image, and builds at their store paths. A list or a record gives an image for each member.
     """
     from fpack.cli.images import engines, formats, manifests, packing
     from fpack.cli.workspace.curated import curated

@@ -47,12 +47,12 @@ def command(
     data: tuple[str, ...],
     **rest: Any,
 ) -> int:
-    """Make images of registries again with the newest packages of their archive, and push what differs.
+    """Rebuild images in registries with the newest packages of their archive, and push what differs.
 
-    Each image needs its manifest, which fpack push puts beside it, but no project: what the image is made of is made
-    again for the packages that move, and all else stays. Layers of the old image are never downloaded, and only new
-    ones are sent. The result equals a build of the project with a lock of these versions, if the same version of fpack
-    makes it. Bills of materials, a provenance and a VEX document that the old image has are made for the new one, too.
+    Each image needs its manifest, which fpack push puts beside it, but no project: only the parts that depend on
+    updated packages are rebuilt. Layers of the old image are never downloaded, and only new ones are sent. The result
+    equals a build of the project with a lock of these versions, if the same version of fpack makes it. Bills of
+    materials, a provenance and a VEX document that the old image has are made for the new one, too.
 
     --lock FILE takes the versions of a lock in place of the archive's newest. --arch moves the packages of one image of
     an index. If one image fails, the others are patched all the same, and the exit status is that of the first failure.

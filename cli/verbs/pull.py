@@ -29,11 +29,11 @@ Examples:
 @shared.of_file
 @shared.building
 def command(reference: str, output: str | None, platform: str | None, as_json: bool, **rest: Any) -> int:
-    """Fetch the image REF of a registry, and make its store paths: its layers, packages and builds.
+    """Fetch the image REF from a registry, and make the store paths of its layers, packages and builds again.
 
     REF is HOST/NAME:TAG or HOST/NAME@sha256:DIGEST, an image that fpack push sent. Everything is compared with the
     manifest and the hashes of the paths before it is used. What the store has is not fetched, and an interrupted pull
-    goes on where it ended. Of an index, the image for this machine is taken.
+    continues where it stopped. If REF has images for several platforms, the one for this machine is taken.
 
     With -o, the blobs and the documents about the image are copied to a file or directory, each compared with its
     digest, and nothing is unpacked or added to the store. Any tool may have made such an image.

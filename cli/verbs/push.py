@@ -32,8 +32,9 @@ def command(image: str, reference: str, as_json: bool, **rest: Any) -> int:
     """Push IMAGE to a registry, under the name and tag REF.
 
     IMAGE is an image file, a tar or an OCI layout of fpack or of another tool, a reference to an image in a registry,
-    or anything that fpack pack packs. Only what the registry lacks is sent: also the documents about the image, such as
-    its manifest, bills of materials and signatures. Credentials are those of podman login and docker login.
+    or anything that fpack pack packs. Only what the registry lacks is sent. The documents about the image, such as its
+    manifest, bills of materials and signatures, are sent with it. Credentials are those of podman login and docker
+    login.
     """
     from fpack.cli.images.push import push as pushing
     from fpack.cli.workspace.target import find_image

@@ -44,7 +44,7 @@ Examples:
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @shared.locking
 def command(file: Path | None, **rest: Any) -> int:
-    """Evaluate expressions, and define names with NAME = VALUE. Tab completes; :help shows the commands."""
+    """Evaluate expressions interactively. NAME = VALUE defines a name. Tab completes; :help shows the commands."""
     from fpack.cli.interactive.repl_session import ReplSession
 
     session = ReplSession(shared.options(rest))

@@ -52,8 +52,8 @@ def command(package: str, words: tuple[str, ...], expression: str | None, **rest
     """Run a program of PACKAGE with arguments, and exit with its status.
 
     PACKAGE is anything with programs: a package, a derivation or one of its outputs, a script, a store path, a list of
-    these, a container, a root, an image in a registry. Of a shell, bash runs; a service runs in the foreground, with
-    data of its own. An image of a registry runs as with --container.
+    these, a container, a root, an image in a registry. For a shell, bash is run. A service runs in the foreground, with
+    data of its own. An image in a registry runs as with --container.
     """
     from fpack.cli.trial.registry_shell import enter
 

@@ -62,12 +62,13 @@ def command(
     as_json: bool,
     **rest: Any,
 ) -> int:
-    """Write what the image of WHAT consists of, and where each part comes from, in formats that other tools read.
+    """Write the bill of materials of WHAT: the parts of its image and the origin of each, in formats that other tools
+    read.
 
     WHAT is as for `fpack pack`, or an image file. The same image gives the same bytes on every machine.
 
-    An image file's bill is the one that it carries, as its maker wrote it. With --rebuild, the image is built again
-    from its manifest, and the bill is that of the image that was built, if it is the same.
+    For an image file, it is the bill in the file, as its maker wrote it. With --rebuild, the image is built again from
+    its manifest, and if both are the same, the bill describes the rebuilt one.
     """
     from fpack.builders.sbom.documents import DEFAULT
     from fpack.cli.errors import UsageError

@@ -83,9 +83,9 @@ def command(
     Curated packages come first. Other packages are named debian.RELEASE.NAME, or ubuntu.RELEASE.NAME, in other
     commands. The network is needed only until the release's package list is cached.
 
-    FILE is the name of a header, pkg-config file, CMake configuration, library, program or top module of Python, the
-    end of its path, its path, a directory, or a pattern: * and ? do not match a slash, ** does. The first search for a
-    file fetches the release's index of files, about 50 MB.
+    FILE is a header, pkg-config file, CMake configuration, library, program or top module of Python: its name, its
+    path, the end of its path, its directory, or a pattern, in which * and ? do not match a slash, and ** does. The
+    first search for a file fetches the release's index of files, about 50 MB.
 
     --pc, --lib, --program, --header and --cmake name what a build needs. They find the file where a build looks for it,
     and the first package is the one that `fpack init` and `fpack fix` choose.

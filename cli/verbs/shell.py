@@ -38,9 +38,10 @@ Examples:
 @shared.from_table(SHELL)
 @click.pass_context
 def command(ctx: click.Context, /, what: tuple[str, ...], expression: str | None, **rest: Any) -> int:
-    """Enter a shell with WHAT: packages, a shell { ... }, or anything else. With --, run a command in it instead.
+    """Enter a shell with WHAT: packages, a `shell { ... }`, or anything else that has programs. With --, run a command
+    in it instead.
 
-    A service runs beside the shell. In the shell of a root or of an image, / is that of the root.
+    The services of WHAT run beside the shell. If WHAT is a root or an image, its files are at / of the shell.
     """
     from fpack.cli.trial.registry_shell import enter
 

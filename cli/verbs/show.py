@@ -44,7 +44,7 @@ def command(
     as_json: bool,
     **rest: Any,
 ) -> int:
-    """Show details of WHAT. Nothing is built or locked. Of a list or a record, each member is shown."""
+    """Show details of WHAT. Nothing is built or locked. For a list or a record, each member is shown."""
     from fpack.cli.images.subject import of_file
     from fpack.cli.workspace.target import parse
     from fpack.cli.workspace.workspace import Workspace

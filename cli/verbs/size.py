@@ -55,7 +55,7 @@ def command(
 ) -> int:
     """Show the layers of IMAGE, largest first: compressed size, unpacked size, packages.
 
-    IMAGE is anything that can be packed, or an image file. Of a list or a record, each member has an image.
+    IMAGE is anything that can be packed, or an image file. A list or a record has an image for each member.
     """
     from fpack.cli.images.subject import open_subjects
     from fpack.cli.ui.layout import Page, show_members

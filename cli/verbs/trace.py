@@ -37,7 +37,7 @@ def command(path: str, image: str | None, platform: str | None, as_json: bool, *
     """Follow the file PATH of IMAGE to its origin.
 
     The chain is: file, layer, slice or store path, .deb, signed index, release, source package, licence. IMAGE is a
-    package, an attribute or an image file. The key of the release is told if this machine has the release.
+    package, an attribute or an image file. The key that signed the release is shown if this machine has the release.
     """
     from fpack.builders.verify.evidence.local import LocalEvidence
     from fpack.cli.errors import UsageError

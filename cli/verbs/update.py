@@ -45,10 +45,10 @@ def command(
     as_json: bool,
     **rest: Any,
 ) -> int:
-    """Fetch and verify the newest indexes, resolve what is locked again, and show the changes.
+    """Fetch and verify the newest indexes, choose the locked packages' versions again, and show the changes.
 
-    NAME is a package, a source package or a release in the lock. Everything else keeps its version, unless what moves
-    needs another one; that is told.
+    NAME is a package, a source package or a release in the lock. Everything else keeps its version, unless an updated
+    package needs another one, which is reported.
     """
     from fpack.cli.ui.render import short
     from fpack.cli.workspace.target import find_project

@@ -106,8 +106,8 @@ def command(
 ) -> int:
     """Check that IMAGE, a tar, an OCI layout or one in a registry, holds what a manifest says and nothing else.
 
-    The image of a package or an attribute is packed first, and compared with the manifest of the evaluation.
-    Files that no package of the signed archive ships are listed as files from elsewhere.
+    If IMAGE is a package or an attribute, its image is packed first, and compared with the manifest that evaluation
+    gives. Files that no package of the signed archive ships are listed as files from elsewhere.
     """
     import tempfile
 

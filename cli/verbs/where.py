@@ -33,7 +33,7 @@ Exit status: 0 if an image has it, 1 if none has it, 6 if none has it and an ima
 @shared.plain_http
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(images: tuple[str, ...], file: str | None, as_json: bool) -> int:
-    """Find which of IMAGES have PACKAGE, a name or a name and a version as in 'openssl < 3.5.6'.
+    """List the IMAGES that have PACKAGE: a name, or a name and versions as in 'openssl < 3.5.6'.
 
     IMAGES are image files, OCI layouts, directories, which are searched for them, and references to images in
     registries. Only the manifests are read.

@@ -44,7 +44,7 @@ def command(
 ) -> int:
     """Show why THING, a package, a file or a store path, is in IMAGE; without THING, show it for every package.
 
-    IMAGE is anything that can be packed, or an image file. Of a list or a record, each member has an image.
+    IMAGE is anything that can be packed, or an image file. A list or a record has an image for each member.
     """
     from fpack.cli.errors import UsageError
     from fpack.cli.images.inspect import NotInside
