@@ -131,6 +131,7 @@ def render(error: FpackError, color: bool = False) -> str:
 
 
 def _excerpt(span: Span, paint: object, label: str = "") -> list[str]:
+    """Return the line of a span with a mark below it. paint: colours a text for the terminal. label: after the mark."""
     assert callable(paint)
     number = str(span.line)
     gutter = " " * len(number)
@@ -154,6 +155,7 @@ def _excerpt(span: Span, paint: object, label: str = "") -> list[str]:
 
 
 def _width(char: str) -> int:
+    """Return the number of columns that a terminal needs for a character."""
     if char.isascii():
         return 1
     import unicodedata  # only for excerpts that are not ASCII

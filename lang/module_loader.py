@@ -278,6 +278,7 @@ class Modules:
         return Module(source, compiled, root, directory)
 
     def _compile(self, source: Source, fields_given: bool) -> Compiled:
+        """Compile a text to a code object, its free names, and the facts about its functions."""
         import gc
 
         from .compiler import compiler

@@ -51,6 +51,7 @@ class Derivation(NamedTuple):
     outputs: tuple[str, ...] = ("out",)
 
     def encode(self) -> bytes:
+        """Return the canonical encoding, of which the digest is computed. Raise InvalidName or NotCanonical."""
         return canonical.encode(
             {
                 "format": FORMAT,

@@ -117,6 +117,7 @@ class _Collection:
         self._last = 0  # number of paths that the last round deleted
 
     def run(self) -> GcResult:
+        """Delete paths, tidy the store, and count what is left."""
         if space.room(self._root).is_scarce:
             space.release(self._root)  # the reserve: `_tidy` makes it again
         try:

@@ -74,6 +74,7 @@ class FileLock:
         os.pwrite(self._fd, text.encode(), 0)
 
     def _take(self, how: int) -> bool:
+        """Open and lock the file, again if it is deleted meanwhile. how: flags of flock. False: another holds it."""
         while True:
             try:
                 # Others may write to the directory of a shared cache: a link there must not create a file elsewhere.

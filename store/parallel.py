@@ -106,6 +106,7 @@ def _join(child: int) -> None:
 
 
 def _worker(tokens: int, out: int, others: Iterable[int], count: int, parts: int, work: Work) -> int:
+    """Run one process: do the work, or send the error that ended it. Return its exit status."""
     for fd in others:
         os.close(fd)
     try:
@@ -127,6 +128,7 @@ def _message(error: FpackError) -> Value:
 
 
 def _work(tokens: int, out: int, count: int, parts: int, work: Work) -> None:
+    """Take parts of the work from the pipe `tokens` until there are none, and send the results in batches."""
     import time
 
     batch: list[Value] = []

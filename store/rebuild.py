@@ -189,6 +189,7 @@ class _Rebuild:
         return RebuildResult(counts[0], recognised, counts[1], counts[2], tuple(rejected))
 
     def _replay(self, row: list[object]) -> None:
+        """Insert one row of the journal. Raise an error if it is not of a known form; the caller skips the row then."""
         kind, *values = row
         db = self._db
         match kind:

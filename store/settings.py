@@ -120,6 +120,7 @@ def configuration(path: str) -> Mapping[str, str]:
 
 
 def _unknown(name: str, path: str) -> SettingError:
+    """Return the error for a setting that does not exist. path: the file that names it."""
     from difflib import get_close_matches
 
     near = get_close_matches(name, KEYS, 1)

@@ -248,6 +248,7 @@ class SourceReader:
         return _STATUS.pack(0, 0, 0, 0, status.st_mode, size)
 
     def _digest(self) -> bytes:
+        """Return the digest of the source. Directories without changes below them keep their remembered digests."""
         digests: dict[str, bytes] = {}
         unchanged: set[str] = set()
         for path, directory in reversed(self._directories.items()):
@@ -389,6 +390,7 @@ def _record(directory: _Directory) -> list[Value]:
 
 
 def _restored(record: list[Value]) -> _Directory:
+    """Decode a remembered directory. A list of names is one string with NUL characters between them."""
     path, names, links, below, *rest = record
     return _Directory(
         os.fsdecode(path),

@@ -101,6 +101,7 @@ class Store:
         return StoreReadOnly(f"Root cannot write to the store of user {owner}", where=str(self.root), hint=hint)
 
     def _make_directories(self) -> None:
+        """Create the directories of the store. Raise StoreError if that fails and there is no store to read."""
         try:
             # A private file of a project stays private in the store. A store at /fpack is readable by everybody.
             make_directories(os.fspath(self.root), 0o755 if self.root == Path(SHARED) else 0o700)
@@ -157,6 +158,7 @@ class Store:
         return self._session
 
     def _look_at_disk(self) -> None:
+        """Renew the reserve of disk space, and start a collection in the background if the disk is low."""
         from fpack.store.files import space
 
         from .collection.trigger import start_if_low
@@ -392,6 +394,7 @@ class Store:
             self.database.insert_derivations(db, self._planned)
 
     def _place(self, path: StorePath, writer: TreeWriter) -> None:
+        """Rename a finished tree to its path, where something may be left. The caller holds the path's lock."""
         target = self.disk(path)
         if is_present(target):
             # A crash left the tree, or a running gc has not deleted it yet.

@@ -59,6 +59,7 @@ class ThreadJob(Generic[T]):
         return cast(T, self._value)
 
     def _run(self) -> None:
+        """Do the work, and note its result or its exception."""
         try:
             assert self._work is not None
             self._value = self._work()
@@ -68,6 +69,7 @@ class ThreadJob(Generic[T]):
             self._finish(None)
 
     def _finish(self, error: BaseException | None) -> None:
+        """Note the outcome, and wake and notify those that wait for it."""
         self._error = error
         self._work = None  # it may refer to large objects
         self._ended.set()
@@ -160,6 +162,7 @@ class Workers:
         self.stop()
 
     def _serve(self) -> None:
+        """Do submitted jobs, one after the other, until there are none and no more can come."""
         while True:
             with self._lock:
                 while not self._jobs:

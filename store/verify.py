@@ -79,6 +79,7 @@ def check_paths(
 
 
 def _check_trees(store: Store, infos: Sequence[PathInfo], files: _Files, progress: Progress, jobs: int) -> list[Damage]:
+    """Compare all trees with the digests of their rows. Return the damaged paths in the order of `infos`."""
     valid = {base32.decode(info.path.hash) for info in infos}
     found: dict[int, str] = {}
 

@@ -152,6 +152,7 @@ def _patterns(top: Path, field: str, value: Value) -> Patterns:
 
 
 def _pattern(top: Path, field: str, item: Any) -> str:
+    """Return an item of `keep` or `drop` as a line of a .gitignore. field: the name of the list, for messages."""
     if item.__class__ is Path:
         relative = os.path.relpath(item.path, top.path)
         if relative.startswith(".."):

@@ -33,6 +33,7 @@ def written(value: Any) -> str:
 
 
 def _entries(section: dict[str, Any], within: str) -> list[str]:
+    """Return the lines of a section, several for a list. within: the path of the section, for messages."""
     lines = []
     for name, value in section.items():
         where = f"{within}.{name}" if within else name
@@ -44,6 +45,7 @@ def _entries(section: dict[str, Any], within: str) -> list[str]:
 
 
 def _text(value: Any, where: str) -> str:
+    """Return a value as text. Raise Fault for a value that readers of INI would not give back. where: its path."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):

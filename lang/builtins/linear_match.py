@@ -209,6 +209,7 @@ class LinearPattern:
         return self._both(lambda state: self._emit(_CONDITION, condition, after[state]), after)
 
     def _repeat(self, least: int, most: Any, body: Any, flags: int, after: Entries, *, greedy: bool) -> Entries:
+        """Compile `body{least,most}`, by copies of the body. after: the entries of what follows."""
         if len(body) == 0:
             return after
 
@@ -254,6 +255,7 @@ class LinearPattern:
         return test
 
     def _place(self, code: str, flags: int) -> Condition:
+        """Return the condition of an anchor or a word boundary. code: its name in Python's `re` parser."""
         lines = bool(flags & re.MULTILINE)
         if code == "AT_BEGINNING_STRING" or (code == "AT_BEGINNING" and not lines):
             return lambda text, at: at == 0
@@ -277,6 +279,7 @@ class LinearPattern:
         raise Unsupported
 
     def _look(self, argument: tuple[int, Any], flags: int, wanted: bool) -> Condition:
+        """Return the condition of a look-ahead or look-behind, whose answer is remembered for each offset."""
         direction, tree = argument
         if _has_group(tree):
             raise Unsupported
@@ -312,6 +315,7 @@ def _class(op: str, argument: Any) -> str:
 
 
 def _item(op: str, argument: Any) -> str:
+    """Return an item of a set of characters in the syntax of `re`."""
     if op == "LITERAL":
         return _escaped(argument)
     if op == "RANGE":

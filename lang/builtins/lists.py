@@ -308,6 +308,7 @@ def contains(xs: Value, x: Value, /) -> Value:
 
 
 def _extreme(name: str, xs: tuple[Value, ...], better: Callable[[Value, Value], bool]) -> Value:
+    """Return the best number or string of the arguments, or of the one list argument. name: of the builtin."""
     numbers = [evaluated(x) for x in (list_of(xs[0]) if len(xs) == 1 else xs)]
     if not numbers:
         raise Fault(f"`{name}` takes at least one number or string")

@@ -93,6 +93,7 @@ def merge(*records: Value) -> Value:
 
 
 def _merged(a: dict[str, Value], b: dict[str, Value]) -> dict[str, Value]:
+    """Return a record with the fields of both. Two records are merged in turn; other values of `b` override `a`'s."""
     result = dict(a)
     for name, value in b.items():
         old = result.get(name, MISSING)

@@ -46,12 +46,15 @@ def parse(text: str) -> Any:
 
 
 class _Reader:
+    """A reader of the events of one text. The number of nodes is bounded, with those that aliases repeat."""
+
     def __init__(self, events: Iterator[Any]) -> None:
         self.events = events
         self.anchors: dict[str, tuple[Any, int]] = {}  # the value of each anchor, and its number of nodes
         self.nodes = 0
 
     def document(self) -> Any:
+        """Return the value of the only document; None if there is none."""
         value, seen = None, False
         for event in self.events:
             kind = type(event).__name__
@@ -63,6 +66,7 @@ class _Reader:
         return value
 
     def node(self, event: Any, depth: int) -> Any:
+        """Return the value of the node that an event begins. depth: the number of nodes around it."""
         kind = type(event).__name__
         self.count(event, 1)
         if kind == "AliasEvent":
@@ -87,6 +91,7 @@ class _Reader:
         return value
 
     def mapping(self, depth: int) -> dict[str, Any]:
+        """Return the record of a mapping whose first event was read. Its own fields override those of `<<`."""
         found: dict[str, Any] = {}
         merged: list[dict[str, Any]] = []
         for event in self.until("MappingEndEvent"):
@@ -122,6 +127,7 @@ class _Reader:
             yield event
 
     def scalar(self, event: Any) -> Any:
+        """Return the value of a scalar, by its tag, its style or its text."""
         text: str = event.value
         tag = event.tag or ""
         if tag in ("!", _TAG + "str") or (not tag and event.style):

@@ -43,6 +43,7 @@ class Calls:
         return self.emitter.strict(node, scope, block)
 
     def call(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Compile a call with positional, named and spread arguments."""
         loop = self.loops.inlined(node, scope, block)
         if loop is not None:
             return loop

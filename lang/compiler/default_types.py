@@ -67,6 +67,7 @@ def is_settled(source: Source, param: Node, function: str) -> bool:
 
 
 def _mismatch(source: Source, param: Node, default: Node, types: tuple[Type, ...], function: str) -> EvalError:
+    """Make the error for a default that does not match its parameter's types, at the wrong element if it is a list."""
     kind = known_type(default) or ""
     at, element = default, None
     inner = next((t for t in types if isinstance(t, tuple)), None)

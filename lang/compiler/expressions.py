@@ -30,6 +30,7 @@ class Expressions:
         return self.emitter.strict(node.inner, scope, block)
 
     def name(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Compile the use of a name whose value is needed."""
         emitter = self.emitter
         found = emitter.variable(node.name, scope, node)
         at = emitter.at(node)
@@ -39,6 +40,7 @@ class Expressions:
         return py.forced(read, at) if emitter.repeated else py.call(".E", [read], at)
 
     def interpolation(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Compile a string with interpolations to an f-string."""
         emitter = self.emitter
         at = emitter.at(node)
         parts: list[Expr] = []
@@ -61,6 +63,7 @@ class Expressions:
         return py.put(a.JoinedStr(parts), at)  # type: ignore[no-any-return]
 
     def list_literal(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Compile a list, whose elements are evaluated later and whose spreads are evaluated now."""
         emitter = self.emitter
         items: list[Expr] = []
         for item in node.items:
@@ -72,6 +75,7 @@ class Expressions:
         return py.put(a.List(items, py.LOAD), emitter.at(node))  # type: ignore[no-any-return]
 
     def selection(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Compile `base.key`. `.with` and `.extend` are methods, not fields."""
         emitter, base, key = self.emitter, node.base, node.key
         at = emitter.position(node.key_start, node.key_end)
         if key in ("with", "extend"):
@@ -84,6 +88,7 @@ class Expressions:
         return py.forced(py.subscript(value, emitter.key(key, scope, block, at), at), at)
 
     def default(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Compile `base.a.b or fallback`, which selects all the fields at once."""
         emitter = self.emitter
         base, keys, at = node.selection, [], emitter.at(node.selection)
         while base.kind == "sel":

@@ -34,6 +34,7 @@ class Functions:
         return py.name(name, self.emitter.at(node))
 
     def define(self, name: str, node: Node, scope: Scope, block: Block) -> None:
+        """Compile a function to a definition in `block`, of a Python function called `name`."""
         emitter = self.emitter
         at = emitter.at(node)
         inner = Scope(scope)

@@ -147,6 +147,7 @@ class HiddenNames:
         return list(nested)
 
     def _function(self, node: Node) -> None:
+        """Visit a function. Defaults and the body see all its parameters."""
         block = _Block("function", node)
         spans = {p.name: p for p in flat_params(node.params)}
         names = dict.fromkeys(param_names(node))
@@ -163,6 +164,7 @@ class HiddenNames:
             self._bound[name].pop()
 
     def _comprehension(self, node: Node) -> None:
+        """Visit a comprehension. Each clause sees the names of those before it."""
         block = _Block("loop", node)
         names: list[str] = []
         for clause in node.clauses:
@@ -259,6 +261,7 @@ class HiddenNames:
             self.uses[id(value)] = Use(name + OUTER, value.start, value.end, 0)
 
     def _refuse_nested(self, node: Node, name: str, bound: list[_Bound]) -> None:
+        """Note the error for a name that only `a.b = VALUE` gives: such a field is no name."""
         at = bound[-1]
         hint = f"name the record that is spread, and select `{name}` from it"
         if len(bound) > 1:
@@ -275,6 +278,7 @@ class HiddenNames:
         )
 
     def _refuse_if_ambiguous(self, node: Node, name: str, bound: list[_Bound]) -> None:
+        """Note the error for a name that a field hides from an enclosing block, if both could be meant."""
         skipped = next((i for i, b in enumerate(reversed(bound)) if b.block.kind in _KINDS), 0)
         if not skipped:
             return
@@ -347,6 +351,7 @@ class HiddenNames:
         return [self._rewritten(e) for e in tree] if isinstance(tree, list) else self._rewritten(tree)
 
     def _rewritten(self, node: Node) -> Node:
+        """Return a copy of a node in which each use of a hidden name is a name of its own."""
         name = self._names.get(id(node))
         if name is not None:
             return Name(("var", node.start, node.end, name))

@@ -29,6 +29,7 @@ class Loops:
         self.functions = functions
 
     def record_comprehension(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Compile `{ ${key} = result for ... }` to a loop that puts fields into a dict."""
         emitter = self.emitter
 
         def put(out: str, inner: Scope, body: Block) -> Expr:
@@ -39,6 +40,7 @@ class Loops:
         return self._comprehension(node, py.put(a.Dict([], []), emitter.at(node)), put, scope, block)
 
     def list_comprehension(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Compile `[result for ...]` to a loop that appends to a list."""
         emitter = self.emitter
 
         def put(out: str, inner: Scope, body: Block) -> Expr:

@@ -30,6 +30,7 @@ class Operators:
         return py.call(".neg", [self.emitter.strict(node.inner, scope, block)], self.emitter.at(node))
 
     def operation(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Compile a binary operation."""
         emitter, op = self.emitter, node.operator
         at = emitter.at(node)
         if op in ("&&", "||"):

@@ -144,6 +144,7 @@ class Spreads:
         self._own([key], [value])
 
     def _own(self, keys: list[Expr | None], values: list[Expr]) -> None:
+        """Add fields to the display, and to the last part if it consists of fields, else as a new part."""
         self.keys += keys
         self.values += values
         if not self.parts or not isinstance(self.parts[-1], tuple):

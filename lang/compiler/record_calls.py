@@ -57,6 +57,7 @@ class RecordCalls:
     # ---- a call as an expression, and as the result of a function
 
     def record_call(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Compile `f { ... }`: a change, a derivation, or a call."""
         emitter, record = self.emitter, node.record
         at = emitter.at(node)
         if _changes_nested(node):

@@ -71,6 +71,7 @@ class Records:
             block.append(py.assign(NESTED_NAMES, py.const(nested, at), at))
 
     def record(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Compile a record literal, with the names of its nested fields."""
         result = self._record(self._with_outer_calls(node, scope), scope, block)
         nested = _nested_names(node.entries)
         if not nested:
@@ -79,6 +80,7 @@ class Records:
         return py.call(NESTED, [result, py.const(nested, at)], at)
 
     def _record(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Compile a record literal in the cheapest form that its entries allow."""
         emitter, entries = self.emitter, node.entries
         at = emitter.at(node)
         check_entries(emitter.source, entries)

@@ -54,6 +54,7 @@ class Scope:
         return inner
 
     def find(self, name: str) -> Variable | None:
+        """Return the variable of a name in the innermost scope that has it, or None."""
         scope: Scope | None = self
         while scope is not None:
             found = scope.names.get(name)

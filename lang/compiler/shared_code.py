@@ -266,6 +266,7 @@ def stub(name: str, elements: tuple[object, ...], names: list[str], at: Position
 
 
 def _nodes(node: a.AST) -> Iterator[a.AST]:
+    """Yield a node and all nodes below it, without an order. `ast.walk` would import `ast`."""
     todo = [node]
     while todo:
         found = todo.pop()
@@ -300,6 +301,7 @@ def join(code: CodeType) -> CodeType:
 
 
 def _joined(code: CodeType, shared: dict[str, CodeType]) -> CodeType:
+    """Return a code object in which the stubs of shared code are replaced by that code."""
     consts: list[object] = []
     for const in code.co_consts:
         if isinstance(const, CodeType):

@@ -54,6 +54,7 @@ class FreeNames:
         return NONE.union(*[self.of(n) for n in nodes])
 
     def _find(self, kind: str, node: Node) -> Names:
+        """Return the free names of a node of this kind."""
         if kind == "rec":
             return self.entries(node.entries)
         if kind == "let":
@@ -99,6 +100,7 @@ class FreeNames:
         return (self.of(node.body) | self._all(defaults)).difference(param_names(node))
 
     def _comprehension(self, clauses: list[Node], results: list[Node]) -> Names:
+        """Return the free names of a comprehension."""
         free = self._all(results)
         for clause in reversed(clauses):
             if clause.kind == "for":
@@ -195,6 +197,7 @@ class Strictness:
         return self._entries(entries, [(e, e.name not in SHALLOW) for e in before if e.kind != "spread"])
 
     def _let(self, node: Node, deep: bool) -> Names:
+        """Return the names that a `let` certainly evaluates: the known ones unless an answer behind them changed."""
         key = id(node), deep
         known = self._cache.get(key)
         if known is None or any(self._strict(name) != answer for name, answer in known.answers.items()):
@@ -203,6 +206,7 @@ class Strictness:
         return known.names
 
     def _analysed(self, node: Node, deep: bool, analyses: int) -> LetAnalysis:
+        """Analyse a `let`, and note the answers about outer names behind the result. Give up after many analyses."""
         outer, self._answers = self._answers, {}
         own = bound(node.entries)
         names = self._inside(own, [(node.body, deep)]) if analyses <= MAX_ANALYSES else NONE
@@ -245,6 +249,7 @@ class Strictness:
         return self.of(callee) | fields
 
     def _call(self, node: Node) -> Names:
+        """Return the names that a call certainly evaluates: those of the callee, and of its strict arguments."""
         found = self.of(node.callee)
         if node.callee.kind == "var":
             for arg, strict in zip(node.args, self._strict(node.callee.name), strict=False):

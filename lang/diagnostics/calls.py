@@ -180,6 +180,7 @@ def _written_name(callee: Node) -> object:
 
 
 def _record_call(call: Node, function: Node, name: object, source: Source) -> Iterator[EvalError]:
+    """Yield the errors of a call with a record literal: fields that the function does not have, and missing ones."""
     record = call.record if call.kind == "rcall" else call.args[0] if call.args else None
     if record is None or record.kind != "rec" or not function.params or function.params[0].kind != "pattern":
         return
@@ -201,6 +202,7 @@ def _record_call(call: Node, function: Node, name: object, source: Source) -> It
 
 
 def _arguments(call: Node, function: Node, name: object, source: Source) -> Iterator[EvalError]:
+    """Yield the errors of the positional and named arguments of a call."""
     if call.kind != "call" or any(a.kind == "spread" for a in call.args):
         return
     params = function.params

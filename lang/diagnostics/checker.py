@@ -83,6 +83,7 @@ def check_tree(text: ParsedText, library: Library) -> list[Diagnostic]:
 
 
 def _undefined(text: ParsedText, library: Library) -> Iterator[Diagnostic]:
+    """Yield a finding for each free name that is neither a builtin nor in the prelude."""
     from fpack.lang.compiler.unbound_names import unbound
 
     prelude = library.prelude()
@@ -148,6 +149,7 @@ def _chain(node: Node, chained: set[int], source: Source) -> Iterator[Diagnostic
 
 
 def _constant(node: Node) -> bool | None:
+    """Return the value of a condition that is always the same, or None."""
     if node.kind == "const" and node.value is not None:
         return bool(node.value)
     if node.kind == "not":
@@ -157,6 +159,7 @@ def _constant(node: Node) -> bool | None:
 
 
 def _unreachable(node: Node, source: Source, what: str, condition: Node, first: Node | None = None) -> Diagnostic:
+    """Make the finding for code that never runs. first: the earlier test of the same condition, if there is one."""
     shown = source.text[condition.start : condition.end]
     if first is None:
         error = source.error(node.start, node.end, what, why=f"`{shown}` is always the same")

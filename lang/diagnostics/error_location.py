@@ -185,6 +185,7 @@ def _selected(frame: FrameType) -> Any:
 
 
 def _wrong_use(message: str, step: TracebackStep) -> Fault | None:
+    """Return the fault for Python's TypeError of a call or selection, by its message; None for another message."""
     found = re.match(r"'(\w+)' object is not callable", message)
     if found:
         kind = PYTHON_NAMES.get(found[1], "value")
@@ -210,6 +211,7 @@ def _text(step: TracebackStep) -> str:
 
 
 def _arguments(qualified: str, message: str, step: TracebackStep) -> Fault | None:
+    """Return the fault for Python's TypeError of wrong arguments. qualified: the function's name in the message."""
     name = shown_name(qualified.rpartition("<locals>.")[2])
     callee = quote(name) if name else "this function"
     upper = callee[:1].upper() + callee[1:]
@@ -244,6 +246,7 @@ def _params(qualified: str, step: TracebackStep) -> list[str]:
 
 
 def _function(qualified: str, step: TracebackStep) -> FunctionType | None:
+    """Find the function that a step called among the variables that it could see, by its qualified name."""
     frame = step.frame
     for names in (frame.f_locals, frame.f_globals, frame.f_builtins):
         for value in list(names.values()):
@@ -320,6 +323,7 @@ def _until_endless(steps: list[TracebackStep]) -> list[TracebackStep]:
 
 
 def _too_deep(steps: list[TracebackStep]) -> Fault:
+    """Return the fault for too many nested calls, with the functions that call each other."""
     names: list[str] = []
     endless = _endless(steps)
     for step in steps:

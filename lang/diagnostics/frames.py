@@ -204,6 +204,7 @@ def first_definition(step: TracebackStep, name: str, cache: str | Path | None) -
 
 
 def path_literal(step: TracebackStep, file: str, cache: str | Path | None) -> Span | None:
+    """Return the span of the path in a step's code that leads to a file, or None."""
     for node in _nodes(step, cache):
         if node.kind == "path":
             written = normpath(node.value)

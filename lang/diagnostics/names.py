@@ -138,6 +138,7 @@ class NameTable:
                 self._add(scope, entry.name, kind, entry.start, entry.end, entry.value)
 
     def _entries(self, entries: list[Node], scope: NameScope, outer: NameScope | None) -> None:
+        """Note the uses of names in entries. outer: the scope around a record, which `{ name }` refers to."""
         for entry in entries:
             kind = entry.kind
             if kind == "inherit" and outer is not None:
@@ -148,6 +149,7 @@ class NameTable:
                 self._node(node, scope)
 
     def _node(self, node: Node, scope: NameScope) -> None:
+        """Note the bindings and uses of names in a node."""
         kind = node.kind
         use = self.hidden.uses.get(id(node))
         if id(node) in self.hidden.unknown:
@@ -184,6 +186,7 @@ class NameTable:
                 self._node(inner_node, scope)
 
     def _function(self, node: Node, scope: NameScope) -> None:
+        """Note the parameters of a function, and the uses in its defaults and its body."""
         inner = self._scope(node.start, node.end, scope)
         own = "function" if node.name else "parameter"
         for p in node.params:
@@ -198,6 +201,7 @@ class NameTable:
         self._node(node.body, inner)
 
     def _comprehension(self, node: Node, scope: NameScope) -> None:
+        """Note the names of a comprehension. Each clause has a scope, which the later ones see."""
         results = [node.result] if node.kind == "listcomp" else [node.key, node.result]
         at = scope
         for clause in node.clauses:

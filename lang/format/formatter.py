@@ -83,6 +83,7 @@ def _refused(source: Source) -> Unformattable:
 
 
 def _pass(source: Source, tree: Any) -> str:
+    """Format once. Wrapping a long line changes the structure of lines, so both are repeated."""
     facts = TreeFacts(tree)
     made = tokens.pieces(source, tokenize(source))
     lines: list[Line] = []
@@ -97,6 +98,7 @@ def _pass(source: Source, tree: Any) -> str:
 
 
 def _written(lines: list[Line], columns: dict[int, int]) -> str:
+    """Return the text of the lines. columns: of the comments at ends of lines, by the line's index."""
     shown: list[str] = []
     for i, line in enumerate(lines):
         if line.blank and shown:

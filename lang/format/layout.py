@@ -69,6 +69,7 @@ class Layout:
         return self.lines
 
     def _piece(self, i: int, piece: Piece) -> None:
+        """Add piece `i` to the current line, or begin a new line with it."""
         before = self.pieces[i - 1] if i else None
         inner = self._inner(piece)
         indent = self._indentation(piece)

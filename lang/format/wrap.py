@@ -24,6 +24,7 @@ def wrap(lines: list[Line], made: list[Piece]) -> bool:
 
 
 def _wrap(line: Line, made: list[Piece]) -> bool:
+    """Break a line by the first of these rules that can. Return False if none can."""
     first = line.first + 1 if line.tail else line.first
     outer = _outermost(first, line.last, made)
     inside = {i for a, b in outer for i in range(a + 1, b + 1)}

@@ -101,6 +101,7 @@ class FileMemory:
         return self._checked[real]
 
     def _is_unchanged(self, real: str, facts: ObservedFile) -> bool:
+        """Return whether a file has the remembered text, and everything that it read is as it was."""
         try:
             module = self._modules.own_modules().get(real)
             text = normal(read_text(real, real)) if module is None else module.source.text

@@ -135,6 +135,7 @@ class MemberMemory:
         self._files.seen_patterns[self._modules.real_path(file.path)] = names
 
     def member(self, file: Path, name: str, scope: Surroundings, evaluate: Callable[[], Value]) -> Value:
+        """Return a member of a set: from memory if its key is known, else evaluated. See `package_sets.Memory`."""
         real = self._modules.real_path(file.path)
         self._modules.note_use(file.reader, real)
         if not self._is_open(file.root):
@@ -221,6 +222,7 @@ class MemberMemory:
         return found
 
     def _new_key(self, node: _Node) -> bytes | None:
+        """Compute the key of a member from its file and from the keys of what the file names. None: it has no key."""
         real = self._file_of(node)
         if not real:
             return self._key_of_set(node)
@@ -272,6 +274,7 @@ class MemberMemory:
         return self._bindings[at]
 
     def _bound(self, node: _Node, name: str) -> _Node | bytes | None:
+        """Return what a name in a member's file is: another member, or bytes that identify a value; None: unknown."""
         scope = node.scope
         sets = scope.finished
         if name == node.name:

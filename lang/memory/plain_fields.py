@@ -29,6 +29,7 @@ def plain_fields(record: Record, names: Iterable[str]) -> dict[str, Value]:
 
 
 def _is_plain(value: Value) -> bool:
+    """Return whether an evaluated value is short text, an empty list, or a record of texts, without store paths."""
     value = contents(value) if value.__class__ is Thunk else value
     if value.__class__ is str:
         return len(value) <= _MAX_TEXT and STORE not in value

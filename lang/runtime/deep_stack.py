@@ -172,6 +172,7 @@ def _unlimited(work: Callable[[], Any], allowed: bool) -> Any:
 
 
 def _limited(work: Callable[[], Any], seconds: float, unlimited: bool) -> Any:
+    """Do work for at most `seconds` of processor time; raise Slow then. Only the main thread can be limited."""
     import signal
 
     def expired(number: int, frame: object) -> None:

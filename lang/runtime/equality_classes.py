@@ -158,6 +158,7 @@ class EqualityClasses:
         return same[1]
 
     def _compared(self, value: dict[str, Value]) -> int:
+        """Return the number of a record that has to be compared, of a former equal one or a new one."""
         if is_derivation(value):
             out = evaluated(value["out"])
             known = self._derivations.get(out) or self._equal(value, self._copies)

@@ -78,6 +78,7 @@ class Limits:
         self.used, self.base = 0.0, None
 
     def too_large(self) -> Fault:
+        """Return the fault of an evaluation that exceeds the limit of memory."""
         memory = self.memory or 0
         return Fault(
             "The evaluation takes too much memory",
@@ -86,6 +87,7 @@ class Limits:
         )
 
     def too_long(self) -> Fault:
+        """Return the fault of an evaluation that exceeds the limit of time."""
         seconds = self.seconds or 0
         return Fault(
             "The evaluation takes too long",
@@ -184,6 +186,7 @@ class Watch:
         return True
 
     def _reached(self) -> Fault | None:
+        """Return the fault of a limit that is exceeded now, or None."""
         limits = self.limits
         try:
             if limits.seconds is not None and limits.used + self._spent() > limits.seconds:
@@ -204,6 +207,8 @@ class Watch:
             return 0.0  # the thread has just ended
 
     def _raise(self, fault: Fault) -> bool:
+        """Raise an error in the evaluating thread. Return False if the thread has ended."""
+
         class Reached(Exhausted):
             """The interpreter creates the instance, without arguments."""
 

@@ -97,6 +97,7 @@ def neg(a: Value) -> Value:
 
 
 def _float(compute: Callable[[], float]) -> float:
+    """Return the result of a computation with floats; raise Fault if it is infinite."""
     try:
         value = compute()
     except OverflowError:

@@ -50,6 +50,7 @@ class SourceTrees:
             raise Fault(f"{quote(host_path.name)} cannot be read", why=f"{error.filename}: {error.strerror}") from None
 
     def _tree(self, sources: Sources, path: HostPath, selection: SourceSelection | None) -> str:
+        """Hash a source, or the selected entries of it, and note where it is. Return its digest in hexadecimal."""
         if selection is None:
             digest = sources.hash(path).hex()
             self.selections.pop(digest, None)

@@ -135,6 +135,7 @@ class Pending(_Unfilled):
     __slots__ = ()
 
     def _use(self) -> dict[str, Value]:
+        """Compute the fields and then check the assertions. After an error, the record is as before."""
         before = self.__class__
         self.__class__ = Filling  # type: ignore[assignment]
         try:
@@ -186,6 +187,7 @@ class Below(Pending):
         return dict.__contains__(self, name) or self.get(name, MISSING) is not MISSING
 
     def get(self, name: Any, default: Value = None) -> Value:
+        """Return a field, computed alone, and remember it."""
         if dict.__contains__(self, name):
             return dict.__getitem__(self, name)
         found = self.fill.find(name)  # type: ignore[attr-defined]
@@ -218,6 +220,7 @@ class Recalled(_Unfilled):
     __slots__ = ()
 
     def _use(self) -> dict[str, Value]:
+        """Evaluate the derivation, and keep the values of the known fields."""
         known = self.fill
         made: Record = known.evaluated()  # type: ignore[attr-defined]
         found = {name: dict.get(self, name, value) for name, value in made.items()}

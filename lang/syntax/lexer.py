@@ -64,6 +64,8 @@ def tokenize(source: Source) -> list[Token]:
 
 
 class _Lexer:
+    """The state of the lexer: the tokens so far, and the unclosed brackets."""
+
     def __init__(self, source: Source) -> None:
         self.source = source
         self.text = source.text
@@ -123,6 +125,7 @@ class _Lexer:
         self.tokens.append((kind, value, start, end))
 
     def _name(self, value: str, start: int, end: int, last: str) -> None:
+        """Add a keyword, a constant or a name. last: the symbol of the token before it."""
         if last == "." or (value in KEYWORDS and _KEYWORD_FIELD.match(self.text, end)):
             kind = "NAME"  # the name of a field may be a keyword
         elif value in KEYWORDS:
@@ -139,6 +142,7 @@ class _Lexer:
         self._add(kind, value, start, end, last)
 
     def _number(self, value: str, start: int, end: int, last: str) -> None:
+        """Add an integer or a float."""
         after = self.text[end : end + 1]
         if after.isalnum() or after == "_":
             raise self.source.error(start, end + 1, "A number cannot contain letters", hint="write strings in quotes")
@@ -153,6 +157,7 @@ class _Lexer:
             self._add("FLOAT", float(value), start, end, last)
 
     def _mark(self, value: str, start: int, end: int, last: str) -> None:
+        """Add an operator or a bracket."""
         if value in _PAIRS:
             # Inside parentheses and lists, line breaks separate nothing, but a call must begin on its callee's line.
             goes_on = last in _ENDS and not self.line
@@ -178,6 +183,7 @@ class _Lexer:
         self.open.append((bracket, start))
 
     def _close(self, value: str, start: int, end: int) -> str:
+        """Close the innermost bracket, and each `let` in it that has no `in`. Return the opening bracket."""
         while self.open and self.open[-1][0] == "let":
             self.open.pop()
         if not self.open:
@@ -189,6 +195,7 @@ class _Lexer:
         return bracket
 
     def _unknown(self, pos: int) -> EvalError:
+        """Make the error for a character that begins no token."""
         char = self.text[pos]
         hint = {
             "'": 'write strings in double quotes: "..."',
@@ -240,6 +247,7 @@ class _Lexer:
                 pos += 1
 
     def _interpolation(self, pos: int) -> int:
+        """Add the tokens of `${...}` in a string. Return the offset after it."""
         self.tokens.append(("INTERP", "${", pos, pos + 2))
         self._push("${", pos)
         line, self.line = self.line, False
@@ -250,6 +258,7 @@ class _Lexer:
         return pos
 
     def _check_escape(self, pos: int) -> int:
+        """Raise EvalError for an escape that does not exist. Return the offset after it."""
         found = _ESCAPE.match(self.text, pos)
         if found is None:
             shown = self.text[pos : pos + 2].strip()

@@ -50,6 +50,7 @@ def unexpected(source: Source, tokens: list[Token], at: int, expected: frozenset
 
 
 def _hint(tokens: list[Token], at: int, expected: frozenset[str]) -> str:
+    """Return a hint for the unexpected token `at`, or "". expected: the symbols that could come there."""
     token, before = tokens[at], tokens[at - 1] if at else ("", "", 0, 0)
     kind = token[0]
     word = str(token[1]) if kind == "NAME" else ""
@@ -95,6 +96,7 @@ def _hint(tokens: list[Token], at: int, expected: frozenset[str]) -> str:
 
 
 def _why(before: Token | None, kind: str, expected: frozenset[str]) -> str:
+    """Return what is expected in place of a token of this kind, or "". before: the token before it."""
     names = {
         "then": "`then`",
         "else": "`else`",

@@ -201,6 +201,7 @@ class TreeBuilder:
         return node
 
     def binary(self, op: str, left: Node, right: Node) -> Node:
+        """Return the node of an operation."""
         s, e = left.start, right.end
         if op == "or":
             if left.kind != "sel":
@@ -229,6 +230,7 @@ class TreeBuilder:
         return Function(("fn", s, e, "", self.params(args), body))
 
     def let(self, s: int, e: int, entries: list[Node], body: Node) -> Node:
+        """Return the node of a `let`; raise EvalError for an entry that is no binding."""
         for entry in entries:
             if entry.kind != "set" or entry.quoted:
                 hint = (
@@ -255,6 +257,7 @@ class TreeBuilder:
         return Selection(("sel", s, e, node, key, key.start, key.end))
 
     def call(self, s: int, e: int, callee: Node, args: list[Node]) -> Node:
+        """Return the node of a call; raise EvalError for arguments in a wrong order or form."""
         named: set[str] = set()
         for arg in args:
             if arg.kind == "typed":
@@ -279,6 +282,7 @@ class TreeBuilder:
         return RecordLiteral(("rec", s, e, body))
 
     def record_comprehension(self, s: int, e: int, entry: Node, clauses: list[Node]) -> tuple[Node, Node, list[Node]]:
+        """Return the key, the value and the clauses; raise EvalError if the key is not computed."""
         self.clauses(clauses)
         if entry.kind != "dyn":
             hint = "write { ${x} = VALUE for x in LIST }"
@@ -288,6 +292,7 @@ class TreeBuilder:
         return entry.key, entry.value, clauses
 
     def list_(self, s: int, e: int, items: list[Node]) -> Node:
+        """Return the node of a list; raise EvalError for an element in the form of an argument."""
         for item in items:
             if item.kind == "named":
                 hint = "write records in braces; compare with =="
@@ -349,6 +354,7 @@ class TreeBuilder:
         return NamedArgument(("named", s, name[3], name[1], node))
 
     def type_name(self, s: int, e: int, token: Token) -> Types:
+        """Return a type as the tuple of its name; raise EvalError for an unknown name."""
         name = str(token[1])
         if name not in TYPES:
             other = _OTHER_NAMES.get(name.lower()) or nearest(name, TYPES)
@@ -377,6 +383,7 @@ class TreeBuilder:
         return found
 
     def param(self, arg: Node) -> Node:
+        """Return the parameter that an expression in parentheses turned out to be."""
         if arg.kind == "var" or arg.kind == "inherit":
             return Param(("param", arg.start, arg.end, arg.name, None, None))
         if arg.kind == "named" or arg.kind == "set":
@@ -387,6 +394,7 @@ class TreeBuilder:
         raise self.source.error(arg.start, arg.end, "This cannot be a parameter", hint=hint)
 
     def pattern(self, record: Node) -> Node:
+        """Return the pattern that a record literal turned out to be."""
         params: list[Node] = []
         rest = None
         for entry in record.entries:
@@ -407,6 +415,7 @@ class TreeBuilder:
         return Pattern(("pattern", record.start, record.end, params, rest))
 
     def distinct(self, params: list[Node]) -> None:
+        """Raise EvalError if two parameters have one name."""
         seen: dict[str, Node] = {}
         for p in params:
             if p.name in seen:

@@ -59,6 +59,7 @@ class ClosureEntry(NamedTuple):
     output: str = ""
 
     def encode(self) -> bytes:
+        """Return the record's canonical encoding."""
         return canonical.encode(
             {
                 "path": self.path.base,
@@ -94,6 +95,7 @@ def encode_trailer(digest: bytes) -> bytes:
 
 
 def _record(body: bytes, **types: type) -> Mapping[str, Any]:
+    """Decode a record with exactly these fields. types: the class of each field's value."""
     try:
         value = canonical.decode(body)
     except NotCanonical as error:

@@ -114,6 +114,7 @@ class ClosureReader:
         self._end(references, size)
 
     def _end(self, references: Mapping[StorePath, Collection[StorePath]], size: int) -> None:
+        """Check what is known only at the end. references: by path, in the order read. size: bytes of all files."""
         digest = self._stream.digest()
         if self._stream.record() != encode_trailer(digest):
             raise BadClosureFile("A closure file is damaged", why="its digest is not that of its content")

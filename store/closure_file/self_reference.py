@@ -98,6 +98,8 @@ def _links(node: Node, name: OwnName) -> Node:
 
 
 def _reader(name: OwnName) -> Callable[[bytes, os.stat_result], FileNode]:
+    """Return a function that hashes a file as `tree.scan` needs it, with the path's hash replaced."""
+
     def read(path: bytes, status: os.stat_result) -> FileNode:
         hasher = name.hasher()
         size = 0

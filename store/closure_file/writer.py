@@ -78,6 +78,7 @@ def _write(
     target: ByteTarget,
     progress: Progress,
 ) -> None:
+    """Write the stream. references: the other paths that each path references, sorted."""
     out = _Blocks(target)
     out.record(header.encode())
     exporter = _Exporter(store, out, header.size, progress)
@@ -152,6 +153,8 @@ class _Blocks:
 
 
 class _Exporter:
+    """A writer of trees into the stream. total: bytes of all files, for the progress."""
+
     def __init__(self, store: Store, out: _Blocks, total: int, progress: Progress) -> None:
         self._store = store
         self._out = out
@@ -179,6 +182,7 @@ class _Exporter:
             raise _damaged(path, "its content differs from what was registered")
 
     def _entry(self, path: bytes, name: bytes) -> Node:
+        """Write an entry and all below it. Return its node. name: that in its directory, b"" for the top."""
         self._entries += 1
         if self._entries > MAX_ENTRIES:
             raise StoreError(
@@ -200,6 +204,7 @@ class _Exporter:
         return entries
 
     def _file(self, path: bytes, name: bytes) -> FileNode:
+        """Write a file. Raise BadTree if it changes meanwhile: its size is written before its content."""
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             status = os.fstat(fd)

@@ -79,6 +79,7 @@ class Deleter:
         self._empty_trash()
 
     def _remove_unless_valid(self, suspects: Sequence[_Suspect]) -> None:
+        """Delete entries of `store` that have no valid path, under the locks that registration takes."""
         with contextlib.ExitStack() as locks:
             for stripe in sorted({suspect.name[:2] if suspect.hash else _NO_PATH for suspect in suspects}):
                 locks.enter_context(FileLock(Path(self._root, "locks", f"path-{stripe}"), transient=False))
@@ -104,6 +105,7 @@ class Deleter:
                 self._discard(path)
 
     def _empty_trash(self) -> None:
+        """Delete all entries of the trash, with several processes."""
         names = sorted(os.listdir(f"{self._root}/trash"))
 
         def work(piece: int) -> Iterator[int]:

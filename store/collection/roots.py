@@ -63,6 +63,7 @@ def add_link(root: Path, link: Path, target: Path, *, is_root: bool = True) -> N
 
 
 def _add_result(root: Path, link: Path, target: Path) -> None:
+    """Make a result link, and the link in `roots/` that points to it and is named by the hash of its path."""
     with mark_lock(root, placing=True):
         name = blake2b(os.fsencode(link), digest_size=16).hexdigest()
         with contextlib.suppress(OSError):

@@ -75,6 +75,7 @@ class JournaledConnection:
             return False
 
     def _open(self) -> None:
+        """Check the format of the database, and create or upgrade its tables."""
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == schema.FORMAT:
             self._check_length()
@@ -98,6 +99,7 @@ class JournaledConnection:
             self._is_old = True
 
     def _use_wal(self) -> None:
+        """Switch the database to WAL mode, in which readers do not wait for a writer. The mode stays in the file."""
         # SQLite does not wait if another process changes the journal mode at the same time.
         for _ in range(200):
             try:
@@ -232,6 +234,7 @@ class JournaledConnection:
                 self._db.execute("ROLLBACK")
 
     def _write_journal(self, durable: bool) -> None:
+        """Append the rows of the transaction to the journal. durable: sync the journal."""
         # The journal is written before the commit: an extra row does no harm, but a missing row would lose a path.
         try:
             if self._rows_to_log and not journal.append(self.journal, self._rows_to_log):

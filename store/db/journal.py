@@ -87,6 +87,7 @@ def rewrite(path: Path, db: sqlite3.Connection) -> None:
 
 
 def _records(db: sqlite3.Connection) -> Iterator[bytes]:
+    """Yield the framed records of a journal that holds exactly the database's rows."""
     (generation,) = db.execute("PRAGMA application_id").fetchone()
     yield record([["settle", generation]])
     for kind, query in SELECT.items():
@@ -148,6 +149,7 @@ def _next(fd: int, at: int) -> int:
 
 
 def _batch(payload: bytes) -> Iterator[list[list[object]]]:
+    """Yield the rows of a record; nothing if the record is damaged."""
     try:
         rows = canonical.decode(payload)
     except NotCanonical:

@@ -63,6 +63,7 @@ def _open(uri: str) -> sqlite3.Connection:
 
 
 def _in_memory(source: sqlite3.Connection) -> sqlite3.Connection:
+    """Copy a database into memory, and close it. A copy needs no files beside the database."""
     try:
         memory = _open("file::memory:")
         source.backup(memory)
@@ -73,6 +74,7 @@ def _in_memory(source: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def _with_log(path: Path) -> sqlite3.Connection:
+    """Copy a database with its log elsewhere, so that SQLite can apply the log, and then into memory."""
     import shutil
     import tempfile
 

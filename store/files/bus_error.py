@@ -31,6 +31,7 @@ def install() -> None:
 
 
 def _end(number: int) -> None:
+    """Print the message and end the process: the handler of the signal."""
     # A handler that returned would repeat the failed instruction, so the process must end here. SQLite
     # runs without the interpreter's lock, so this Python function can take the lock.
     try:

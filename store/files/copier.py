@@ -102,6 +102,7 @@ def _copy_files(pool: Pool, before: int, after: int, contents: int, names: Itera
 
 
 def _opened(source: str, directory: int | None = None) -> tuple[int, os.stat_result]:
+    """Open a regular file and return its descriptor and status. Raise BadTree if it is something else by now."""
     fd = os.open(source, _READ, dir_fd=directory)
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):

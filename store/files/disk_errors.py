@@ -62,6 +62,7 @@ def path_of(error: OSError) -> str:
 
 
 def _full(error: OSError) -> str:
+    """Return what is used up: the quota, the inodes or the space."""
     if error.errno == errno.EDQUOT:
         return "The disk quota is used up"
     path = path_of(error)

@@ -155,6 +155,7 @@ def check_store(root: str, names: Iterable[str] = ()) -> list[str]:
 
 
 def _refused(what: str, root: str, found: Exposed) -> StoreError:
+    """Return the error for a store that others can change. found: the path that they can change, and why."""
     return StoreError(
         what,
         where=found.path,

@@ -118,6 +118,7 @@ class Pool:
             os.close(fd)
 
     def _make(self, directory: str) -> None:
+        """Make a directory of the pool, also if something deleted the pool itself."""
         try:
             os.mkdir(directory, 0o755)
         except FileExistsError:

@@ -120,6 +120,7 @@ def _collect(directory: int, name: str) -> None:
 
 
 def _delete_if_unlocked(directory: int, name: str) -> None:
+    """Delete a temporary file of this user. Raise BlockingIOError if a living process has locked it."""
     fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     try:
         status = os.fstat(fd)

@@ -81,6 +81,7 @@ def _keeper(top: Path, selection: SourceSelection | None) -> Callable[[bytes, bo
 
 
 def _copy(directory: Path, relative: str, keeps: Callable[[bytes, bool], bool], writer: TreeWriter) -> None:
+    """Copy the kept entries of a directory. relative: its path in the tree, "" for the top."""
     for name in sorted(os.listdir(directory)):
         below = directory / name
         path = f"{relative}/{name}" if relative else name
@@ -96,6 +97,7 @@ def _copy(directory: Path, relative: str, keeps: Callable[[bytes, bool], bool], 
 
 
 def _copy_one(source: Path, path: str, writer: TreeWriter) -> None:
+    """Copy a file or symlink. path: its path in the tree."""
     mode = os.lstat(source).st_mode
     if stat.S_ISLNK(mode):
         writer.symlink(path, os.readlink(source))

@@ -87,6 +87,7 @@ def sync_file(path: str | Path) -> None:
 
 
 def _sync(path: str | Path, flags: int) -> None:
+    """Open a file or directory and sync it. flags: those of `os.open`."""
     fd = os.open(path, flags)
     try:
         os.fsync(fd)

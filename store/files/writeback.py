@@ -13,6 +13,7 @@ _WRITE = 2  # SYNC_FILE_RANGE_WRITE: start writing, and do not wait
 
 
 def _load() -> Callable[[int, int, int], object]:
+    """Return a function that starts to write a range of a file to the disk; it does nothing where libc cannot."""
     import ctypes
 
     try:

@@ -217,6 +217,7 @@ class TreeWriter:
         return directory, parts[-1], f"{self._base}/{path}"
 
     def _parents(self, parts: list[bytes], path: str) -> Directory:
+        """Return the directory at `parts`, and create it and those around it. path: of the new entry, for errors."""
         if self._root is None:
             os.mkdir(self._base, 0o755)
             self._root = {}

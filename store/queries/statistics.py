@@ -43,6 +43,7 @@ class StoreStatistics(NamedTuple):
 
 
 def statistics(store: Store) -> StoreStatistics:
+    """Measure the store. This looks at every file of the pool."""
     entries = inventory(store)
     files = size = disk = unused = 0
     for _, _, status in store.pool.members():

@@ -51,6 +51,7 @@ def _unlaid(parts: tuple[Fields, ...]) -> Record:
 
 
 def _joined(record: Record, made: tuple[Fields, ...]) -> Any:
+    """Return the fields of a literal from its evaluated parts."""
     if len(made) == 2 and made[1].__class__ is dict and is_unchanged_call(made[0]):
         from .call_layers import called_or_added
 
@@ -108,6 +109,8 @@ def _over_on_demand(base: OnDemand, builder: Callable[..., Any], names: tuple[st
 
 
 def _unlaid_literal(builder: Callable[..., Any], names: tuple[str, ...]) -> Record:
+    """Return the record of a literal, whose parts are evaluated when the record is first used."""
+
     def fill() -> Any:
         parts: list[Part] = []
         flatten(record, record, parts)

@@ -55,6 +55,10 @@ def _unknown(old: Value, name: str) -> Fault:
 
 
 def _change_field(old: Value, name: str, change: Value, adds: bool, new: bool = False) -> Value:
+    """Return the new value of a field of `old` whose fields change.
+
+    adds: a call's result may get the field (`.extend`). new: the field may be new (after a spread).
+    """
     below = evaluated(old.get(name, MISSING)) if old.__class__ is not OnDemand else pick(old, (name,), not new)
     change = evaluated(change)
     if below is MISSING and old.__class__ is Below and old.fill.is_hidden(name):  # type: ignore[attr-defined]

@@ -54,6 +54,7 @@ def eager(function: Value, wanted: str) -> bool:
 
 
 def _covers(info: FunctionInfo, wanted: str) -> bool:
+    """Return whether a function evaluates the fields that a caller wants. The encodings are those of FunctionInfo."""
     if not info.evaluates and not info.fresh:
         return False
     parts = wanted.split()
@@ -127,6 +128,7 @@ def extend(value: Value) -> Value:
 
 
 def _method(value: Value, name: str, adds: bool) -> Value:
+    """Return what `value.with` or `value.extend` is: the record's own field of this name, else the method."""
     if not isinstance(value, dict):
         does = "adds fields to" if adds else "changes"
         raise Fault(f"`.{name}` {does} records, and this is {describe(value)}")
