@@ -107,6 +107,9 @@ def _join(child: int) -> None:
 
 def _worker(tokens: int, out: int, others: Iterable[int], count: int, parts: int, work: Work) -> int:
     """Run one process: do the work, or send the error that ended it. Return its exit status."""
+    import gc
+
+    gc.freeze()  # a search for cycles would copy the pages of all objects that this process has from its parent
     for fd in others:
         os.close(fd)
     try:

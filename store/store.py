@@ -328,7 +328,7 @@ class Store:
         """Make the outputs of one derivation valid paths, all or none. An output may reference those before it."""
         made = []
         for entry in outputs:
-            tree = entry.writer.finish()
+            tree = entry.writer.finish(top=False)
             references = sorted(set(entry.references))
             path = entry.path or make(entry.name, tree, references)
             made.append((entry, tree, references, path))
@@ -339,9 +339,10 @@ class Store:
                 for entry, _, _, path in made
                 if path not in valid or not is_present(self._prefix + path.base)
             ]
-            if new:
+            placed = dict(new)
+            if placed:
                 self._written.sync()
-                for path, writer in dict(new).items():
+                for path, writer in placed.items():
                     self._place(path, writer)
                 self._placed.sync()
             with self.database.transaction() as db:
@@ -366,8 +367,9 @@ class Store:
         for entry, _, _, path in made:
             if (node := entry.writer.node) is not None:
                 self._trees.registered(path, node)
-            with contextlib.suppress(OSError):  # the end of the session deletes the tree
-                remove_tree(entry.writer.disk)
+            if path not in placed:
+                with contextlib.suppress(OSError):  # the end of the session deletes the tree
+                    remove_tree(entry.writer.disk)
         return [path for *_, path in made]
 
     def adopt(self, key: bytes, outputs: Mapping[Output, StorePath], build: BuildRecord | None = None) -> None:

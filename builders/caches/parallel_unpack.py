@@ -44,7 +44,7 @@ def unpack_all(
         at = record.offset - start
         try:
             unpack([(record, tree)], [data[at : at + record.length]], _no_files)
-            yield [number, tree.finish(), tree.size]
+            yield [number, tree.finish(top=False), tree.size]
         except BadContent as error:
             remove_tree(tree.disk)
             yield [number, error.what, error.where, error.why]

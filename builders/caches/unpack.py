@@ -8,8 +8,10 @@ TreeWriter, which never follows a link.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 from fpack.builders.streams import plain_tar, tar_reader
 from fpack.builders.streams.stream import ArchiveError, PieceReader, Section, Stream, blocks
@@ -26,6 +28,7 @@ from .format.records import LAYERS, DetachedFile, PathRecord
 IN_MEMORY = 4 << 20  # bytes of a tar that is decompressed at once
 _MAX_ENTRIES = 1 << 20
 _END = bytes(1024)
+_of_thread = threading.local()
 
 
 OpenBlob = Callable[[DetachedFile], AbstractContextManager[Iterable[bytes]]]
@@ -78,10 +81,21 @@ def _decompressed(record: PathRecord, pieces: Iterable[bytes]) -> bytes:
     frame = b"".join(pieces)
     try:
         if zstandard.get_frame_parameters(frame).content_size == record.raw:
-            return zstandard.ZstdDecompressor().decompress(frame, max_output_size=record.raw)
+            data: bytes = _decompressor().decompress(frame, max_output_size=record.raw)
+            return data
     except zstandard.ZstdError as error:
         raise ArchiveError("The content is damaged", why=str(error)) from None
     raise ArchiveError("The content has another size than its record")
+
+
+def _decompressor() -> Any:
+    """Return this thread's decompressor. One of them cannot serve two threads, and making one takes time."""
+    import zstandard
+
+    found = getattr(_of_thread, "decompressor", None)
+    if found is None:
+        found = _of_thread.decompressor = zstandard.ZstdDecompressor()
+    return found
 
 
 def _streamed(record: PathRecord, pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -124,7 +138,10 @@ class _Tree:
             path = os.fsdecode(name[start:])
             if kind == plain_tar.FILE:
                 self._take(size)
-                self._file(path, [data[at : at + size]], executable)
+                if self._own is None:
+                    writer.small_file(path, data[at : at + size], executable)
+                else:
+                    self._file(path, [data[at : at + size]], executable)
             elif kind == plain_tar.DIRECTORY:
                 if path and writer.entry(path) is not None:
                     raise BadTree("A path occurs twice in one tree", where=path)
@@ -157,7 +174,7 @@ class _Tree:
             self._take(file.size)
             with opened(file) as pieces:
                 self._file(file.name, _exactly(file, pieces), False)
-        if self._writer.finish() != record.tree:
+        if self._writer.finish(top=False) != record.tree:
             raise BadTree("its tree has another digest")
         if self._left:
             raise BadTree("its files have another size")

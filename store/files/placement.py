@@ -13,8 +13,9 @@ from .remove import remove_tree
 
 def place(tree: Path, target: Path) -> None:
     """Rename a tree to `target`, a free place in the directory of trees. The caller holds the path's lock."""
-    is_directory = _is_directory(tree)
-    if is_directory:
+    mode = os.lstat(tree).st_mode
+    is_directory = stat.S_ISDIR(mode)
+    if is_directory and mode & 0o777 != 0o755:
         os.chmod(tree, 0o755)
     os.rename(tree, target)
     if is_directory:

@@ -22,6 +22,7 @@ from .tree import CHUNK, Directory, Node, check_target, split, tree_digest, tree
 from .writeback import STEP, Writeback
 
 _TIMES = (MTIME, MTIME)
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _LARGE = 4 << 20
 # Errors of copy_file_range if the kernel, the file systems or the file types do not support it.
 _NO_KERNEL_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.ETXTBSY)
@@ -49,10 +50,7 @@ class TreeWriter:
         blocks = joined(chunks, CHUNK)
         first = next(blocks, b"")
         if len(first) < CHUNK:
-            node = FileNode(blake3(first).digest(), len(first), executable)
-            if not self._pool.link_known(node, target):
-                self._write(node, target, [first])
-            return self._put(directory, name, node)
+            return self._small(directory, name, target, first, executable)
         # The content is too large for memory: write it. If the pool has the content, `adopt` replaces the file by a
         # link.
         hasher, size = blake3(), 0
@@ -73,6 +71,10 @@ class TreeWriter:
         node = FileNode(hasher.digest(), size, executable)
         self._pool.adopt(node, target)
         return self._put(directory, name, node)
+
+    def small_file(self, path: str, content: bytes, executable: bool = False) -> FileNode:
+        """Write a file as `file` does, whose content is in memory. Trees of many small files are written so."""
+        return self._small(*self._slot(path), content, executable)
 
     def copy(self, path: str, source: int, executable: bool = False) -> FileNode:
         """Write a file with the content of the descriptor `source`. The kernel copies large files."""
@@ -138,13 +140,16 @@ class TreeWriter:
             node = node.get(part)
         return node
 
-    def finish(self) -> bytes:
-        """Normalise the directories and return the tree's digest (32 bytes). Nothing can be added afterwards."""
+    def finish(self, *, top: bool = True) -> bytes:
+        """Normalise the directories and return the tree's digest (32 bytes). Nothing can be added afterwards.
+
+        top: normalise the tree's own directory, too. `Store.register` does that in any case.
+        """
         if not self._finished:
             if self._root is None:
                 raise BadTree("An output is empty", why="the builder wrote nothing")
             if isinstance(self._root, dict):
-                self._seal(self._root, os.fsencode(self._base))
+                self._seal(self._root, os.fsencode(self._base), top)
             self._finished = tree_digest(self._root)
         return self._finished
 
@@ -164,11 +169,26 @@ class TreeWriter:
         """The tree written so far, or None if nothing was written or the model was released."""
         return self._root
 
-    def _seal(self, directory: Directory, path: bytes) -> None:
+    def _seal(self, directory: Directory, path: bytes, top: bool = True) -> None:
         for name, node in directory.items():
-            if isinstance(node, dict):
+            if node.__class__ is dict:
                 self._seal(node, path + b"/" + name)
-        _seal(path)
+        if top:
+            _seal(path)
+
+    def _small(
+        self, directory: Directory | None, name: bytes, target: str, content: bytes, executable: bool
+    ) -> FileNode:
+        node = FileNode(blake3(content).digest(), len(content), executable)
+        if not self._pool.link_known(node, target):
+            fd = os.open(target, _NEW, 0o555 if executable else 0o444)
+            try:
+                write_all(fd, content)
+                self._finish_file(fd, 0o555 if executable else 0o444)
+            finally:
+                os.close(fd)
+            self._pool.adopt(node, target)
+        return self._put(directory, name, node)
 
     def _write(self, node: FileNode, target: str, chunks: Iterable[bytes], source: str = "") -> None:
         """Write a file whose node is known and add it to the pool.
@@ -177,7 +197,7 @@ class TreeWriter:
         """
         mode = 0o555 if node.executable else 0o444
         hasher = blake3()
-        fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        fd = os.open(target, _NEW, mode)
         try:
             for chunk in chunks:
                 write_all(fd, chunk)
@@ -186,15 +206,19 @@ class TreeWriter:
             if source and (hasher.digest() != node.digest or os.fstat(fd).st_size != node.size):
                 os.unlink(target)
                 raise DamagedPath(source)
-            if mode not in self._pool.exact:
-                if stat.S_IMODE(os.fstat(fd).st_mode) == mode:
-                    self._pool.exact.add(mode)
-                else:
-                    os.fchmod(fd, mode)
-            os.utime(fd, _TIMES)
+            self._finish_file(fd, mode)
         finally:
             os.close(fd)
         self._pool.adopt(node, target)
+
+    def _finish_file(self, fd: int, mode: int) -> None:
+        """Give a file that was opened with `mode` this mode, whatever the umask is, and its time."""
+        if mode not in self._pool.exact:
+            if stat.S_IMODE(os.fstat(fd).st_mode) == mode:
+                self._pool.exact.add(mode)
+            else:
+                os.fchmod(fd, mode)
+        os.utime(fd, _TIMES)
 
     def _put(self, directory: Directory | None, name: bytes, node: FileNode | bytes) -> FileNode:
         """Record an entry that was written. Return its node (for a symlink, a meaningless one)."""
@@ -210,11 +234,11 @@ class TreeWriter:
             if self._root is not None:
                 raise BadTree("A tree cannot be both a file and a directory")
             return None, b"", self._base
-        parts = split(path)
-        directory = self._parents(parts[:-1], path)
-        if parts[-1] in directory:
+        *above, name = split(path)
+        directory = self._parents(above, path)
+        if name in directory:
             raise BadTree("A path occurs twice in one tree", where=path)
-        return directory, parts[-1], f"{self._base}/{path}"
+        return directory, name, f"{self._base}/{path}"
 
     def _parents(self, parts: list[bytes], path: str) -> Directory:
         """Return the directory at `parts`, and create it and those around it. path: of the new entry, for errors."""
@@ -224,7 +248,7 @@ class TreeWriter:
         node = self._root
         if not isinstance(node, dict):
             raise BadTree("A tree cannot be both a file and a directory", where=path)
-        disk = os.fsencode(self._base)
+        disk = os.fsencode(self._base) if parts else b""
         for part in parts:
             disk += b"/" + part
             below = node.get(part)
