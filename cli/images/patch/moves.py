@@ -36,7 +36,8 @@ def find(reader: ManifestReader, where: str, options: SharedOptions, *, security
     """
     part = reader.head.lock
     release, arch = part.release, part.arch
-    wanted = _requests(reader)
+    used = _requests(reader)
+    wanted = tuple(sorted(used))
     if options.lock is not None:
         new, closure = _of_file(options.lock, part, wanted)
     else:
@@ -48,7 +49,7 @@ def find(reader: ManifestReader, where: str, options: SharedOptions, *, security
         if (pin := new.packages.get((release, arch, name))) is not None and pin.version != before[name].version
     }
     gone = [name for name in before if (release, arch, name) not in new.packages]
-    added = sorted(closure.keys() - {*wanted})
+    added = sorted(_added(closure, used))
     if gone or added:
         what = f"needs {', '.join(added)}" if added else f"no longer has {', '.join(gone)}"
         raise CannotPatch(
@@ -96,10 +97,29 @@ def _of_file(path: Path, part: LockPart, wanted: tuple[str, ...]) -> tuple[Lock,
     return new, closure
 
 
-def _requests(reader: ManifestReader) -> tuple[str, ...]:
-    """Return the names of all packages that roots of the image's derivations may have, sorted."""
-    roots = [made for made in reader.derivations.values() if made.kind == "root"]
-    return tuple(sorted({str(item["package"]) for made in roots for item in made.args["slices"]}))
+def _requests(reader: ManifestReader) -> dict[str, set[str]]:
+    """Return what each package that roots of the image's derivations may have depended on when the image was made."""
+    found: dict[str, set[str]] = {}
+    for made in reader.derivations.values():
+        for item in made.args["slices"] if made.kind == "root" else ():
+            found.setdefault(str(item["package"]), set()).update(item["depends"])
+    return found
+
+
+def _added(closure: Depends, used: Mapping[str, set[str]]) -> set[str]:
+    """Return the packages that those of an image need now and did not need before.
+
+    An image does without some dependencies of its packages, such as those of data packages, which are for maintainer
+    scripts: these are none that it lacks.
+    """
+    found: set[str] = set()
+    waiting = [name for package, before in used.items() for name in set(closure.get(package, ())) - before]
+    while waiting:
+        name = waiting.pop()
+        if name not in used and name not in found:
+            found.add(name)
+            waiting += closure.get(name, ())
+    return found
 
 
 def locked(part: LockPart) -> Lock:

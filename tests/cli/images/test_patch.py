@@ -114,6 +114,30 @@ def test_an_image_with_nothing_to_move_is_left_alone(tmp_path: Path, archive: Ar
     assert not registry.count("PUT") and not registry.count("POST")
 
 
+def test_dependencies_that_an_image_does_without_do_not_hinder(
+    tmp_path: Path, archive: Archive, registry: Registry
+) -> None:
+    # An image with curl gets the certificates, without what their maintainer scripts need.
+    archive.add("curl", "8.0", files={"usr/bin/curl": file(b"#!", 0o755)})
+    archive.add("ca-certificates", "2025", depends="openssl", files={"usr/share/ca-certificates/a.crt": "A"})
+    archive.add("openssl", "3.0", depends="libgreet1")
+    archive.publish()
+    fpack = user(tmp_path, archive)
+    folder = project(fpack)
+    file_of = folder / "fpack.fp"
+    file_of.write_text(file_of.read_text().replace("[debian.hello]", "[debian.hello, debian.curl]"))
+    reference = f"{registry.host}/team/app:1"
+    push(fpack, folder, reference)
+    update(archive)
+    (result,) = patch(fpack, reference)
+    assert {item["name"] for item in result["images"][0]["packages"]} == {"dash", "libgreet1"}
+    # What a package needs anew is still an error.
+    archive.add("curl", "8.1", depends="openssl", suite="trixie-security", files={"usr/bin/curl": file(b"#!", 0o755)})
+    archive.publish()
+    failed = fpack("patch", reference, "--plain-http", status=None)
+    assert failed.returncode and "its packages needs openssl\n" in failed.stderr
+
+
 def test_several_images_and_another_tag(tmp_path: Path, archive: Archive, registry: Registry) -> None:
     fpack = user(tmp_path, archive)
     references = [f"{registry.host}/team/{name}:1" for name in ("one", "two")]
