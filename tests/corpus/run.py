@@ -47,9 +47,8 @@ def main() -> None:
     projects = read(HERE / options.list)
     results = work / f"{Path(options.list).stem}.jsonl"
     if options.document:
-        further = HERE / "further.toml"
-        second = (read(further), latest(work / "further.jsonl")) if further.exists() else ([], {})
-        DOCUMENT.write_text(table.document(projects, latest(results), *second))
+        lists = ("projects", "further", "drawn")
+        DOCUMENT.write_text(table.document([(read(HERE / f"{n}.toml"), latest(work / f"{n}.jsonl")) for n in lists]))
     elif not options.table:
         before = latest(results) if options.new else {}
         corpus = Corpus(work, options.program and options.program.resolve())
