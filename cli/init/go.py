@@ -29,6 +29,16 @@ _CGO = {
     "github.com/tree-sitter/go-tree-sitter": (),
     "gopkg.in/gographics/imagick": ("libmagickwand-dev",),
 }
+# Calls of the standard library and of frameworks that wait for connections, and how their address is written.
+_SERVES = re.compile(
+    r"\b(?:ListenAndServe(?:TLS)?|net\.Listen|ListenPacket)\(|\.(?:Run|Start|Listen)\(\s*(?:\"[^\"\n]*:\d+\"|\":\"\s*\+)"
+)
+_PORTS = (
+    re.compile(r"\"[\w.]*:(\d{2,5})\""),
+    re.compile(r"\b\w*[pP]ort\w*\s*(?::?=|,)\s*\":?(\d{2,5})\""),
+    re.compile(r"\b[pP]ort\"\s*,\s*\"?(\d{2,5})\b"),
+    re.compile(r"\b\w*[pP]ort\w*\s*:?=\s*(\d{2,5})\b"),
+)
 _PACKAGE = re.compile(r"^package\s+\w+", re.MULTILINE)
 _IGNORED = ("testdata", "vendor", "examples", "example", "internal/tools", "tools", "hack", "docs", "test", "tests")
 
@@ -52,18 +62,19 @@ def go(project: Project) -> Guess | None:
     folders = _programs(project)
     library = not folders and any("/" not in file and file.endswith(".go") for file in project.files)
     if "." in folders or not folders:
-        program = base[-1]
+        program, chosen = base[-1], "."
         if not library and len(folders) > 1:
             reasons.append(f"the program at the top is built; there are others in {few(folders[1:])}")
     else:
-        program = _chosen(folders, name, project.name).rpartition("/")[2]
+        chosen = _chosen(project, folders, name, project.name)
+        program = chosen.rpartition("/")[2]
         roots = sorted({folder.partition("/")[0] for folder in folders})
         words = [f"./{roots[0]}/..."] if roots == ["cmd"] else [f"./{folder}" for folder in folders]
         fields.append(("packages", f"[{', '.join(map(text, words))}]"))
         if len(folders) == 1:
             name = clean_name(program, project)
         reasons.append(
-            f"{few(words)}: the programs {few(folders)}" if len(folders) > 1 else f"{folders[0]}: the program"
+            f"{', '.join(words[:3])}: the programs {few(folders)}" if len(folders) > 1 else f"{folders[0]}: the program"
         )
     if not project.has("go.mod"):
         foreign = sorted(name for name in _imports(project) if not _is_below(name, path))
@@ -93,8 +104,12 @@ def go(project: Project) -> Guess | None:
         reasons.append(LIBRARY)
         return Guess("go", name, None, _build_library(fields), [], None, [], reasons, todo, True)
     entrypoint = [f"@/bin/{program}"]
-    reasons.append(f"the image runs {shown(entrypoint)}")
-    return Guess("go", name, None, fields, [], entrypoint, [], reasons, todo)
+    port = _port(_texts(project, chosen))
+    serves = f", which listens on port {port}" if port else ""
+    reasons.append(f"the image runs {shown(entrypoint)}{serves}")
+    if len(folders) > 1 and chosen != ".":
+        reasons.append(f"the image has the other programs too; change `entrypoint` to run {_others(folders, chosen)}")
+    return Guess("go", name, None, fields, [], entrypoint, [port] if port else [], reasons, todo)
 
 
 def module_path(project: Project) -> str:
@@ -171,9 +186,34 @@ def is_ignored(folder: str) -> bool:
     return any(folder == name or folder.startswith(f"{name}/") for name in _IGNORED)
 
 
-def _chosen(folders: Sequence[str], *names: str) -> str:
-    """Return the program that the image runs: the one named as the module or the project, else the first."""
-    return next((folder for name in names for folder in folders if folder.rpartition("/")[2] == name), folders[0])
+def _chosen(project: Project, folders: Sequence[str], *names: str) -> str:
+    """Return the program that the image runs: the one named as the module or the project, a server, or the first."""
+    named = (folder for name in names for folder in folders if folder.rpartition("/")[2] == name)
+    servers = (folder for folder in folders if _SERVES.search(_texts(project, folder)))
+    return next(named, None) or next(servers, folders[0])
+
+
+def _others(folders: Sequence[str], chosen: str) -> str:
+    names = [folder.rpartition("/")[2] for folder in folders if folder != chosen]
+    return f"bin/{names[0]}" if len(names) == 1 else f"bin/{names[0]} or another one"
+
+
+def _texts(project: Project, folder: str) -> str:
+    """Return the text of the Go files of a directory that were read, without tests."""
+    above = "" if folder == "." else f"{folder}/"
+    return "\n".join(
+        content
+        for file, content in project.files.items()
+        if content and file.startswith(above) and re.fullmatch(r"[^/]+(?<!_test)\.go", file[len(above) :])
+    )
+
+
+def _port(content: str) -> int | None:
+    """Return the port that a program listens on, if it names one."""
+    if not _SERVES.search(content):
+        return None
+    found = next((match for pattern in _PORTS if (match := pattern.search(content))), None)
+    return int(found[1]) if found and 0 < int(found[1]) < 65536 else None
 
 
 def _newer(content: str) -> list[str]:

@@ -17,7 +17,9 @@ class Guess(NamedTuple):
     list. library: there is nothing to run, so there is no image. reasons: sentences that explain the guess. todo: what
     the user has to do before a build. image: fields of the image instead of those for a program, in which `@` stands
     for the package. image_call: the function that makes the image. also_installs: commands after those of the phase
-    `install`. directories: those of the image in which its user may write.
+    `install`. directories: those of the image in which its user may write. workdir: the image's working directory.
+    image_env: variables of the image. environment: the shell has the packages that the project uses, and not the
+    project itself.
     """
 
     call: str
@@ -34,6 +36,9 @@ class Guess(NamedTuple):
     image_call: str = "container"
     also_installs: str = ""
     directories: Sequence[str] = ()
+    workdir: str = ""
+    image_env: Sequence[tuple[str, str]] = ()
+    environment: bool = False
 
 
 LIBRARY = "it is a library, so there is no image"

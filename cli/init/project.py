@@ -35,7 +35,7 @@ _TOP = (
 _BELOW = (
     r"(.*/)?(Cargo\.toml|pom\.xml|(build|settings)\.gradle(\.kts)?|gradle-wrapper\.properties|main\.go)",
     r"(.*/)?((Main|App|\w*Application)\.java|src/main/resources/application\.(properties|ya?ml))",
-    r"(?:[A-Za-z_]\w*/){1,2}(__init__|__main__|_version|app|application|api|asgi|main|server|settings|wsgi)\.py",
+    r"(?:[A-Za-z_]\w*/){1,2}(__init__|__main__|_version|app|application|api|asgi|main|server|settings|wsgi|config|database|db|models)\.py",
 )
 _READ_TOP = re.compile(rf"(?:{'|'.join(_TOP)})\Z")
 _READ_BELOW = re.compile(rf"(?:{'|'.join(_BELOW)})\Z")

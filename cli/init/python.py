@@ -14,7 +14,7 @@ from fpack.builders.python.versions import satisfies, specifier
 
 from .guess import LIBRARY, Guess, clean_name, clean_version, records, shown, text
 from .project import Project
-from .python_programs import find_program
+from .python_programs import PythonProgram, find_program
 
 # The newest patch release of each minor version that a release has, best first: that of the default release.
 _PYTHONS = (("3.13", "3.13.5"), ("3.12", "3.12.3"), ("3.11", "3.11.2"), ("3.14", "3.14.0"), ("3.10", "3.10.12"),
@@ -57,15 +57,24 @@ def python(project: Project) -> Guess | None:
         "python", name, clean_version(version), fields, ["python3-venv"], program.entrypoint, program.ports, reasons,
         todo, library,
     )  # fmt: skip
-    return _with_state(made, program.state) if program.state else made
+    asks = {"lock", "requirements", "project", "needs"} & {key for key, _ in fields}
+    made = made._replace(environment=bool(asks), image_env=program.image_env)
+    return _with_state(made, program) if program.state or program.writes_here else made
 
 
-def _with_state(made: Guess, path: str) -> Guess:
+def _with_state(made: Guess, program: PythonProgram) -> Guess:
     """Return a guess whose program writes to a directory of the image in the place of one below the output."""
     where = f"/var/lib/{made.name}"
-    above = path.rpartition("/")[0]
-    link = f'mkdir -p "$out/{above}"; rm -rf "$out/{path}"; ln -s {where} "$out/{path}"'
-    reasons = [*made.reasons, f"it writes to its instance folder, which is {where}"]
+    if program.writes_here:
+        reasons = [*made.reasons, f"its SQLite database is in {where}, the working directory; mount a volume there"]
+        return made._replace(directories=[where], workdir=where, reasons=reasons)
+    path = program.state
+    above, _, name = path.rpartition("/")
+    is_file = name.endswith((".db", ".sqlite", ".sqlite3"))
+    target = f"{where}/{name}" if is_file else where
+    link = f'mkdir -p "$out/{above}"; rm -rf "$out/{path}"; ln -s {target} "$out/{path}"'
+    what = f"its SQLite database is {target}" if is_file else f"it writes to its instance folder, which is {where}"
+    reasons = [*made.reasons, f"{what}; mount a volume at {where}"]
     return made._replace(also_installs=link, directories=[where], reasons=reasons)
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from fpack.builders.python.project import PythonProject
 
 from .project import Project
+from .python_databases import database_beside, database_here
 
 PORT = 8000
 
@@ -16,7 +17,8 @@ PORT = 8000
 class PythonProgram(NamedTuple):
     """The program of an image. entrypoint: as of a guess; None: there is no program. needs: packages that it needs.
 
-    env: variables of the build. state: the directory below the output in which the program writes.
+    env: variables of the build. state: the directory or the file below the output in which the program writes.
+    image_env: variables of the image. writes_here: the program writes in its working directory.
     """
 
     entrypoint: Sequence[str] | None = None
@@ -25,6 +27,8 @@ class PythonProgram(NamedTuple):
     reasons: Sequence[str] = ()
     env: Sequence[tuple[str, str]] = ()
     state: str = ""
+    image_env: Sequence[tuple[str, str]] = ()
+    writes_here: bool = False
 
 
 _APPLICATION = re.compile(
@@ -40,7 +44,7 @@ def find_program(project: Project, known: PythonProject, used: set[str], install
     """Return the program. used: packages that the project asks for. installs: the project is installed."""
     django = _django(project, used, installs)
     if django is not None:
-        return django
+        return with_database(project, django, installs)
     if known.scripts and installs:
         return _command(known)
     script = _script(project, known) if installs else None
@@ -50,15 +54,28 @@ def find_program(project: Project, known: PythonProject, used: set[str], install
         return PythonProgram([f"@/bin/{known.name.lower()}"], reasons=["setup.py puts a program among the scripts"])
     web = _web(project, used, installs)
     if web is not None:
-        return web
+        return with_database(project, web, installs)
     module = _main_module(project, installs)
     if module is not None:
         return PythonProgram(["@/bin/python3", "-m", module])
     if not installs:
         for file in (*_MODULES, "__main__.py", *_single(project)):
             if project.has(file):
-                return PythonProgram(["@/bin/python3", f"@/app/{file}"])
+                return with_database(project, PythonProgram(["@/bin/python3", f"@/app/{file}"]), installs)
     return PythonProgram()
+
+
+def with_database(project: Project, program: PythonProgram, installs: bool) -> PythonProgram:
+    """Return a program that may write its SQLite database, if it names one by a relative path."""
+    if program.state or not program.entrypoint:
+        return program
+    if not installs and (name := database_beside(project)):
+        return program._replace(state=f"app/{name}")
+    if database_here(project):
+        # gunicorn changes its directory by an option.
+        words = ["--pythonpath" if word == "--chdir" else word for word in program.entrypoint]
+        return program._replace(entrypoint=words, writes_here=True)
+    return program
 
 
 def _command(known: PythonProject) -> PythonProgram:
@@ -112,26 +129,28 @@ def _web(project: Project, used: set[str], installs: bool) -> PythonProgram | No
         found = _APPLICATION.search(content)
         if found and (found[2] != "Application" or "aiohttp" not in used) and found[2] != "Sanic":
             made = _server(_module(module), found[1], found[2], used, installs)
-            return made._replace(state=_state(module, content, found[2], installs))
+            return made._replace(state=_state(module, content, found[2], used))
         factory = _FACTORY.search(content)
         kind = next((name for name in (*_ASGI, "Flask") if re.search(rf"\b{name}\(", content)), None)
         if factory and kind:
             made = _server(_module(module), f"{factory[2]}()", kind, used, installs)
-            return made._replace(state=_state(module, content, kind, installs))
+            return made._replace(state=_state(module, content, kind, used))
     return None
 
 
-def _state(module: str, content: str, kind: str, installs: bool) -> str:
-    """Return Flask's instance directory of a module, if the module uses it. An installed one has it in the prefix."""
-    if kind != "Flask" or not re.search(r"\binstance_(?:path|relative_config)\b", content):
+def _state(module: str, content: str, kind: str, used: set[str]) -> str:
+    """Return Flask's instance directory of a module, if it is used. It is below the prefix, as the module is.
+
+    Flask-SQLAlchemy makes the directory, and databases that are named by a relative path are in it.
+    """
+    uses = "flask-sqlalchemy" in used or re.search(r"\binstance_(?:path|relative_config)\b", content)
+    if kind != "Flask" or not uses:
         return ""
+    name = re.search(r"\bFlask\(\s*(?:import_name\s*=\s*)?(?:[\"']([\w.]+)[\"']|(__package__|__name__\.))?", content)
     path = _module(module).removeprefix("src.")
-    if installs:
-        return f"var/{path.partition('.')[0]}-instance"
-    above = module.rpartition("/")[0]
-    # That of a package lies beside it, and that of a module in the same directory.
-    above = above.rpartition("/")[0] if module.endswith("__init__.py") else above
-    return f"app/{above}/instance" if above else "app/instance"
+    if name and (name[1] or name[2]):
+        path = name[1] or path.partition(".")[0]
+    return f"var/{path}-instance"
 
 
 def _server(module: str, name: str, kind: str, used: set[str], installs: bool) -> PythonProgram:
@@ -144,16 +163,20 @@ def _server(module: str, name: str, kind: str, used: set[str], installs: bool) -
     if kind in _ASGI:
         if "hypercorn" in used and "uvicorn" not in used:
             run = ["@/bin/hypercorn", "--bind", f"0.0.0.0:{PORT}", target]
-            return PythonProgram(run, [PORT], ["hypercorn"])
+            return PythonProgram(run, [PORT], ["hypercorn"], image_env=_module_path(directory))
         # An ASGI application's server: uvicorn, also where gunicorn is named beside it.
         command = _uvicorn(directory, target.removesuffix("()"))
         return PythonProgram([*command, "--factory"] if name.endswith("()") else command, [PORT], ["uvicorn"])
     if "waitress" in used and "gunicorn" not in used:
         call = ["--call"] if name.endswith("()") else []
-        return PythonProgram(
-            ["@/bin/waitress-serve", f"--listen=0.0.0.0:{PORT}", *call, target.removesuffix("()")], [PORT], ["waitress"]
-        )
+        run = ["@/bin/waitress-serve", f"--listen=0.0.0.0:{PORT}", *call, target.removesuffix("()")]
+        return PythonProgram(run, [PORT], ["waitress"], image_env=_module_path(directory))
     return PythonProgram(_gunicorn(directory, target), [PORT], ["gunicorn"])
+
+
+def _module_path(directory: str) -> list[tuple[str, str]]:
+    """Return the variables of an image whose server has no option for the directory of its modules."""
+    return [("PYTHONPATH", directory)] if directory else []
 
 
 def _gunicorn(directory: str, target: str) -> list[str]:

@@ -66,6 +66,10 @@ def _image(guess: Guess, attribute: str) -> list[tuple[str, str]]:
             f"{text(path)} = {{ user = {text('nobody')}, group = {text('nogroup')} }}, " for path in guess.directories
         )
         fields.append(("directories", f"{{ {writable[:-2]} }}"))
+    if guess.image_env:
+        fields.append(("env", f"{{ {', '.join(f'{k} = {_word(v, attribute)}' for k, v in guess.image_env)} }}"))
+    if guess.workdir:
+        fields.append(("workdir", text(guess.workdir)))
     return [*fields, ("user", text("nobody"))]
 
 
@@ -82,9 +86,10 @@ def _word(word: str, attribute: str) -> str:
 
 
 def _packages(guess: Guess, attribute: str) -> str:
-    """Render the packages of the shell: the build's tools and libraries, and further packages of the shell."""
+    """Render the packages of the shell: what the project uses, the build's tools and libraries, and further ones."""
     names = [f"debian.{n}" if re.fullmatch(r"[A-Za-z_]\w*(-\w+)*", n) else f"debian.{text(n)}" for n in guess.packages]
-    return f"[{', '.join([f'...{attribute}.tools', f'...{attribute}.libs', *names])}]"
+    own = [f"{attribute}.with {{ source = null }}"] if guess.environment else []
+    return f"[{', '.join([*own, f'...{attribute}.tools', f'...{attribute}.libs', *names])}]"
 
 
 def _call(name: str, function: str, fields: list[tuple[str, str]], change: str = "") -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from packages.draw import fetch, is_program, ranking, read_packages  # noqa: E402
+from packages.draw import fetch, is_program, ranking, read_packages
 
 COUNT = 8
 LARGEST = 5_000_000

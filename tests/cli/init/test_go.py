@@ -86,3 +86,31 @@ def test_what_a_project_without_go_mod_imports_from_elsewhere_has_to_be_locked()
 def test_a_go_file_below_is_no_project_of_go() -> None:
     assert go(Project("tool", {"tools/gen/main.go": "package main\n", "setup.py": ""})) is None
     assert go(Project("tool", {"testdata/a.go": "package main\n"})) is None
+
+
+PING = 'package main\n\nfunc main() { http.ListenAndServe(":8080", nil) }\n'
+
+
+def test_of_several_programs_the_image_runs_the_server() -> None:
+    found = _guess({"go.mod": MODULE, "cmd/ctl/main.go": "package main\n", "cmd/served/main.go": PING})
+    assert found.entrypoint == ["@/bin/served"] and found.ports == [8080]
+    assert "the image runs bin/served, which listens on port 8080" in found.reasons
+    assert any("change `entrypoint` to run bin/ctl" in reason for reason in found.reasons)
+    assert "./cmd/...: the programs ctl, served" in found.reasons
+    named = _guess({"go.mod": MODULE, "cmd/tool/main.go": "package main\n", "cmd/served/main.go": PING})
+    assert named.entrypoint == ["@/bin/tool"] and named.ports == []
+
+
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [
+        ('router.Run("0.0.0.0:9090")', 9090),
+        ('port := "3000"\nhttp.ListenAndServe(":"+port, nil)', 3000),
+        ('flag.Int("port", 4000, "")\nnet.Listen("tcp", address)', 4000),
+        ('http.ListenAndServe(os.Args[1], nil)', None),
+        ('http.Get("http://localhost:8080/")\nx := ":8080"', None),
+        ('http.ListenAndServe(":99999", nil)', None),
+    ],
+)  # fmt: skip
+def test_ports_of_servers(text: str, port: int | None) -> None:
+    assert _guess({"go.mod": MODULE, "main.go": f"package main\n{text}\n"}).ports == ([port] if port else [])

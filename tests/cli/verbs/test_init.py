@@ -239,7 +239,7 @@ def test_flasks_instance_folder_is_a_directory_of_the_image() -> None:
     assert 'ln -s /var/lib/shop \\"$out/var/shop-instance\\"' in installed
     assert 'directories = { "/var/lib/shop" = { user = "nobody", group = "nogroup" } }' in installed
     plain = render(_guess({"requirements.txt": HASHED, "web.py": FLASK + "server.instance_path\n"}), "trixie")
-    assert 'ln -s /var/lib/thing \\"$out/app/instance\\"' in plain
+    assert 'ln -s /var/lib/thing \\"$out/var/web-instance\\"' in plain
     assert "instance" not in render(_guess({"requirements.txt": HASHED, "web.py": FLASK}), "trixie")
 
 

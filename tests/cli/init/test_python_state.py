@@ -1,0 +1,84 @@
+"""What `fpack init` finds of Python programs that write: where, by which server, and what a shell has."""
+
+from __future__ import annotations
+
+import pytest
+from fpack.cli.init.guess import Guess
+from fpack.cli.init.project import Project
+from fpack.cli.init.python import python
+from fpack.cli.init.template import render
+
+FLASK = "app = Flask(__name__)\n"
+OWN = 'directories = { "/var/lib/thing" = { user = "nobody", group = "nogroup" } }'
+
+
+def _guess(files: dict[str, str]) -> Guess:
+    found = python(Project("thing", files))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("files", "instance"),
+    [
+        ({"app.py": FLASK}, "app"),
+        ({"app.py": "app = Flask('shop')\n"}, "shop"),
+        ({"web/app.py": "app = Flask(__name__)\n"}, "web.app"),
+        ({"web/app.py": "app = Flask(__name__.split('.')[0])\n"}, "web"),
+    ],
+)
+def test_flask_sqlalchemy_has_its_instance_folder(files: dict[str, str], instance: str) -> None:
+    written = render(_guess({"requirements.txt": "flask\nFlask-SQLAlchemy\n", **files}), "trixie")
+    assert f'ln -s /var/lib/thing \\"$out/var/{instance}-instance\\"' in written and OWN in written
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'create_engine("sqlite:///./test.db")',
+        'sqlite3.connect("a.db")',
+        "# of sqlite\nNAME = 'a.sqlite3'\nconnect(NAME)",
+    ],
+)
+def test_a_database_in_the_working_directory(text: str) -> None:
+    found = _guess({"requirements.txt": "flask\n", "app.py": FLASK + text})
+    assert found.workdir == "/var/lib/thing" and "workdir" in render(found, "trixie") and OWN in render(found, "trixie")
+    # The server does not leave the working directory.
+    assert found.entrypoint is not None and found.entrypoint[1:3] == ["--pythonpath", "@/app"]
+    assert any("mount a volume" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['create_engine("sqlite:////srv/test.db")', 'sqlite3.connect(":memory:")', 'create_engine("postgresql://db/a")'],
+)
+def test_other_databases_change_nothing(text: str) -> None:
+    found = _guess({"requirements.txt": "flask\n", "app.py": FLASK + text})
+    assert not found.workdir and not found.directories and not found.also_installs
+
+
+def test_a_database_of_django_is_outside_of_the_output() -> None:
+    settings = '"ENGINE": "django.db.backends.sqlite3",\n"NAME": BASE_DIR / "db.sqlite3",\n'
+    found = _guess(
+        {
+            "requirements.txt": "django\n",
+            "manage.py": 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site.settings")',
+            "site/settings.py": settings,
+            "site/wsgi.py": "",
+        }
+    )
+    written = render(found, "trixie")
+    assert 'ln -s /var/lib/thing/db.sqlite3 \\"$out/app/db.sqlite3\\"' in written and OWN in written
+
+
+@pytest.mark.parametrize("server", ["waitress", "hypercorn"])
+def test_servers_without_an_option_find_the_modules(server: str) -> None:
+    kind = "Quart" if server == "hypercorn" else "Flask"
+    found = _guess({"requirements.txt": f"{kind}\n{server}\n", "app.py": f"app = {kind}(__name__)\n"})
+    assert 'env = { PYTHONPATH = "${thing}/app" }' in render(found, "trixie")
+
+
+def test_the_shell_has_what_the_project_uses() -> None:
+    written = render(_guess({"requirements.txt": "flask\n", "app.py": FLASK}), "trixie")
+    assert "packages = [thing.with { source = null }, ...thing.tools" in written
+    assert "source = null" not in render(_guess({"setup.py": "", "app.py": "pass\n"}), "trixie")
