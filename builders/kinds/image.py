@@ -143,6 +143,7 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
         if service.get("entrypoint"):
             entrypoint, why = list(service["entrypoint"]), ""
             given = _served(given, service)
+            notes += service.get("notes", ())
         elif entrypoint is not None:
             entrypoint = [*service.get("prefix", ()), *entrypoint]
         elif command is None:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from fpack.builders import arguments
-from fpack.builders.linking import essential, linker, own_files, store_paths
+from fpack.builders.linking import essential, linker, own_files, start_programs, store_paths
 from fpack.builders.linking.code import CodeNeeds
 from fpack.builders.linking.data_packages import with_data
 from fpack.builders.linking.imports import MAX_JAR, MAX_TEXT
@@ -43,7 +43,8 @@ from fpack.builders.rootfs.generated_files import GeneratedFile
 from fpack.builders.rootfs.generation import Wanted, generate, write
 from fpack.builders.rootfs.grafts import ReplacedArgs, graft
 from fpack.builders.rootfs.programs import programs
-from fpack.builders.rootfs.service import INIT, RootService, ServiceArgs, service
+from fpack.builders.rootfs.service import INIT, RootService, ServiceArgs, no_shell, service
+from fpack.builders.services.start_script import SCRIPT, SHELL
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.derivation import Output
@@ -53,8 +54,8 @@ from fpack.store.path import StorePath
 # 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only. 4: the commands that
 # scripts and programs call. 5: servers that fork, and variables of command lines. 6: set-id bits of scripts.
 # 7: signals to servers that fork. 8: what interpreted programs of linked roots load; tini for what may ignore SIGTERM.
-# 9: a shell and sleep for servers that fork
-VERSION = 9
+# 9: a shell and sleep for servers that fork. 10: the programs of the steps around a server
+VERSION = 10
 
 LINKED = "linked"
 FIRST = "base-files"
@@ -263,10 +264,13 @@ def _finish(
     for wanted in args.service[:1]:
         depends = next((item.depends for item in args.slices if item.package == wanted.package), ())
         served = service(task, wanted, composition, tables, depends, accounts, links)
-        if lacking := _lacking(task, args, found, served.lacks):
-            why = f"{wanted.package} puts itself into the background"
-            more = yield from _with_packages(task, args, found, lacking, why)
-            return (yield from _finish(task, args, more, tree, searched, languages))
+        if served.lacks:
+            more, others = yield from _with_programs(task, args, found, wanted.package, served.lacks)
+            searched = {*searched, *others}
+            if more is not found:
+                return (yield from _finish(task, args, more, tree, searched, languages))
+            if wanted.first_start and SHELL in served.lacks:
+                raise no_shell(wanted.package)
         if wanted.init_if_needed and served.needs_init:
             args = args._replace(service=(wanted._replace(init=True, init_if_needed=False),))
             return (
@@ -364,6 +368,53 @@ def _with_packages(
         return found
     tables = [slice_table.load(task.tree(path)) for path in (yield Need(outputs))]
     reasons = {table.package: Reason(ASKED, None, "", why) for table in tables}
+    return (yield from _including(task, args, found, tables, reasons))
+
+
+def _with_programs(
+    task: Task, args: RootArgs, found: LinkResult, server: str, programs: Sequence[str]
+) -> Generator[Need, list[StorePath], tuple[LinkResult, set[str]]]:
+    """Add the packages of programs that the start script runs. Return also the packages that were searched.
+
+    The result is `found` itself if no candidate has one of them.
+    """
+    items = {item.package: item for item in args.slices}
+    outputs = {name: output for name, output in outputs_of(task, items).items() if name not in found.reasons}
+    depends = {name: item.depends for name, item in items.items()}
+    searched: set[str] = set()
+    steps = start_programs.find_packages(programs, SHELL, SCRIPT, outputs.keys(), depends, server)
+    wanted = yield from _fetched(task, outputs, steps, searched)
+    if not wanted:
+        return found, searched
+    if args.mode != LINKED:
+        wanted = yield from _fetched(task, outputs, start_programs.complete(wanted, outputs.keys(), depends), searched)
+    tables = [table for table, _ in wanted.values()]
+    reasons = {name: reason for name, (_, reason) in wanted.items()}
+    return (yield from _including(task, args, found, tables, reasons)), searched - reasons.keys()
+
+
+def _fetched(
+    task: Task,
+    outputs: Mapping[str, Output],
+    steps: Generator[list[str], list[SliceTable], dict[str, tuple[SliceTable, Reason]]],
+    searched: set[str],
+) -> Generator[Need, list[StorePath], dict[str, tuple[SliceTable, Reason]]]:
+    """Run a search, and send it the packages that it requests. Add their names to `searched`."""
+    try:
+        names = next(steps)
+        while True:
+            searched.update(names)
+            paths = yield Need([outputs[name] for name in names])
+            names = steps.send([slice_table.load(task.tree(path)) for path in paths])
+    except StopIteration as stop:
+        found: dict[str, tuple[SliceTable, Reason]] = stop.value
+        return found
+
+
+def _including(
+    task: Task, args: RootArgs, found: LinkResult, tables: Sequence[SliceTable], reasons: Mapping[str, Reason]
+) -> Generator[Need, list[StorePath], LinkResult]:
+    """Add packages, and what they load in a linked root."""
     if args.mode == LINKED:
         # Nothing else may load their libraries.
         items = {item.package: item for item in args.slices}

@@ -18,6 +18,7 @@ from fpack.builders.protocol import BuildError, Task
 from fpack.builders.services import plan as service_plan
 from fpack.builders.services.plan import RootFiles, ServedPackage, ServicePlan
 from fpack.builders.services.start_script import SCRIPT, SHELL, FirstStart, StartScript
+from fpack.builders.services.steps import lacking_programs
 from fpack.builders.services.tmpfiles import DIRECTORY, TmpfilesEntry
 from fpack.store.canonical import Value
 from fpack.store.path import STORE
@@ -59,8 +60,8 @@ class ServiceArgs(NamedTuple):
 class RootService(NamedTuple):
     """The generated files, and the service that an image's configuration describes; {} if there is no server.
 
-    needs_init: the program should not be process 1. lacks: packages that the server needs to stay. notes:
-    for the log.
+    needs_init: the program should not be process 1. lacks: the programs that the start script needs and the root
+    does not have. notes: what of the server's unit the container does not do.
     """
 
     files: list[GeneratedFile]
@@ -88,10 +89,14 @@ def service(
     others = [by_name[name] for name in depends if name in by_name]
     plan = service_plan.plan(own, others, files) if own is not None else None
     made = list(_directories(composition, service_plan.temporary_files(list(by_name.values())), accounts, TEMPORARY))
+    lacks = _first_start_lacks(args, files)
+    if SHELL in lacks:
+        return RootService([], {}, lacks=lacks)
     if plan is None:
         program = next((_program(table, composition, links) for table in tables if table.package == args.package), "")
         start = _start(args, files, StartScript())
-        return RootService(made + start, _prefix(args, tables), _needs_init(task, composition, program, links))
+        needs_init = _needs_init(task, composition, program, links)
+        return RootService(made + start, _prefix(args, tables), needs_init, lacks)
     made += _directories(composition, plan.directories, accounts, RULE)
     script = _start(args, files, plan.start)
     entrypoint = [f"/{SCRIPT}"] if script else []
@@ -106,9 +111,11 @@ def service(
         "signal": plan.signal,
     }
     runs_script = plan.entrypoint[0].rpartition("/")[2] in SHELLS and len(plan.entrypoint) > 1
-    needs_init = plan.start.forks or runs_script or _needs_init(task, composition, plan.entrypoint[0], links)
-    lacks = tuple(service_plan.STAYING[path] for path in plan.lacks)
-    return RootService(made + script, extra, needs_init, lacks, plan.notes)
+    if plan.notes:
+        extra["notes"] = list(plan.notes)
+    stays = plan.start.forks or bool(plan.start.after)
+    needs_init = stays or runs_script or _needs_init(task, composition, plan.entrypoint[0], links)
+    return RootService(made + script, extra, needs_init, (*lacks, *plan.lacks), plan.notes)
 
 
 def _program(table: SliceTable, composition: Composition, links: Mapping[str, str]) -> str:
@@ -180,13 +187,26 @@ def _start(args: ServiceArgs, files: RootFiles, start: StartScript) -> list[Gene
     """Return the script that precedes the server, with the steps of the first start; [] if there is nothing to do."""
     start = start._replace(first=args.first_start)
     if start.first and not files.exists(SHELL):
-        raise BuildError(
-            "The first start of a container needs a shell, and the image has none",
-            where=args.package,
-            hint="add dash to the packages of the container, or remove `first-start`",
-        )
+        raise no_shell(args.package)
     text = start.text()
     return [GeneratedFile(TreeEntry(SCRIPT, meta.FILE, 0o755), SCRIPT_RULE, text.encode())] if text else []
+
+
+def no_shell(package: str) -> BuildError:
+    """Return the error for a root whose first start lacks a shell."""
+    return BuildError(
+        "The first start of a container needs a shell, and the image has none",
+        where=package,
+        hint="add dash to the packages of the container, or remove `first-start`",
+    )
+
+
+def _first_start_lacks(args: ServiceArgs, files: RootFiles) -> tuple[str, ...]:
+    """Return the programs that the first start needs and the root does not have."""
+    lacking = [path for step in args.first_start for path in lacking_programs(step.command, files.exists)]
+    if args.first_start and not files.exists(SHELL):
+        lacking.insert(0, SHELL)
+    return tuple(dict.fromkeys(lacking))
 
 
 def _resolve(composition: Composition, path: str) -> str | None:

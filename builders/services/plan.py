@@ -6,29 +6,24 @@ script, which becomes the first word of the entrypoint, runs the steps before th
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from . import known_servers, tmpfiles, unit_file
 from .start_script import SHELL, SLEEP, StartScript, has_variable
+from .steps import Steps, find_steps
 from .tmpfiles import DIRECTORY, SYMLINK, TmpfilesEntry
-from .unit import Command, ServiceUnit, main_unit, socket
+from .unit import ServiceUnit, main_unit, socket
 
-# Programs that only make directories: their effect is computed, so that the server need not be root.
-_MAKERS = {"mkdir", "chown", "chgrp", "chmod", "install"}
-_MODE = re.compile(r"0?[0-7]{3,4}\Z")
-
-
-# What the script needs that stays while a server that forks runs, and the packages that have it.
-STAYING = {SHELL: "dash", SLEEP: "coreutils"}
+# What the script needs that stays while a server that forks runs.
+STAYING = (SHELL, SLEEP)
 
 
 class ServicePlan(NamedTuple):
-    """The way a server runs. start: the steps before it. ports: numbers, or text such as 53/udp. notes: for the log.
+    """The way a server runs. start: the steps around it. ports: numbers, or text such as 53/udp.
 
-    lacks: the files of `STAYING` that the server needs and the root does not have.
+    notes: what of the unit the container does not do. lacks: the programs that the steps need and the root
+    does not have.
     """
 
     entrypoint: tuple[str, ...]
@@ -105,8 +100,12 @@ def _plan(package: str, unit: ServiceUnit | None, known: tuple[str, ...] | None,
     notes: list[str] = []
     if unit is not None:
         variables |= unit.variables
-        for path, _ in unit.files:
+        for path, optional in unit.files:
             variables |= unit_file.environment_file(files.read(path))
+            if not optional and not files.exists(path):
+                notes.append(f"the unit's environment file {path} is not in the image")
+        if unit.starts > 1 and known is None:
+            notes.append(f"the unit {unit.name} has {unit.starts} command lines; the last one is the server")
     has_shell = files.exists(SHELL)
     lacks: tuple[str, ...] = ()
     script = StartScript()
@@ -129,15 +128,12 @@ def _plan(package: str, unit: ServiceUnit | None, known: tuple[str, ...] | None,
     if package in known_servers.RUN_DIRECTORIES:
         path, owner = known_servers.RUN_DIRECTORIES[package]
         made.append(TmpfilesEntry(DIRECTORY, path, 0o755, owner, owner))
-    before: list[Command] = []
-    for command in unit.before if unit is not None else ():
-        command = command._replace(words=tuple(unit_file.expand_variables(list(command.words), variables)))
-        if command.words and command.words[0].rpartition("/")[2] in _MAKERS:
-            made = _made(command.words, made)
-        elif command.words and files.exists(command.words[0]) and not (command.privileged and unit and unit.user):
-            before.append(command)
-        elif not command.optional:
-            notes.append(f"the unit's step {shlex.join(command.words)!r} is left out")
+    steps = Steps(made=tuple(made))
+    if unit is not None:
+        steps = find_steps(unit, variables, files.exists, made, script.forks or bool(lacks))
+        notes += steps.notes
+        lacks = (*lacks, *(path for path in steps.lacks if path not in lacks))
+        script = script._replace(conditions=steps.conditions, before=steps.before, after=steps.after)
     user = unit.user if unit is not None else ""
     volumes = {f"/{entry.path}" for entry in unit.directories if entry.volume} if unit is not None else set()
     return ServicePlan(
@@ -148,8 +144,8 @@ def _plan(package: str, unit: ServiceUnit | None, known: tuple[str, ...] | None,
         ports=known_servers.PORTS.get(program, ()),
         volumes=tuple(sorted(volumes | set(known_servers.VOLUMES.get(package, ())))),
         signal=(unit.signal if unit is not None else "") or known_servers.SIGNALS.get(package, ""),
-        directories=tuple(made),
-        start=script._replace(before=tuple(before)) if has_shell else StartScript(),
+        directories=steps.made,
+        start=script if has_shell else StartScript(),
         notes=tuple(notes),
         lacks=lacks,
     )
@@ -193,40 +189,6 @@ def _directories(unit: ServiceUnit | None) -> Iterator[TmpfilesEntry]:
         owned = not entry.path.startswith("etc/")
         user, group = unit.owner if unit is not None and owned else ("", "")
         yield TmpfilesEntry(DIRECTORY, entry.path, entry.mode, user, group or user)
-
-
-def _made(words: Sequence[str], made: list[TmpfilesEntry]) -> list[TmpfilesEntry]:
-    """Return the directories after a command such as `mkdir -m 740 -p DIR`, `chown USER DIR` or `install -d DIR`."""
-    program, rest = words[0].rpartition("/")[2], list(words[1:])
-    options = {"-m": "", "-o": "", "-g": ""}
-    others: list[str] = []
-    while rest:
-        word = rest.pop(0)
-        if word in options and rest:
-            options[word] = rest.pop(0)
-        elif word.startswith("--mode="):
-            options["-m"] = word.partition("=")[2]
-        elif not word.startswith("-"):
-            others.append(word)
-    mode = int(options["-m"], 8) if _MODE.match(options["-m"]) else None
-    user, group = options["-o"], options["-g"]
-    if program in ("chown", "chgrp") and others:
-        owner = others.pop(0)
-        user, _, group = owner.partition(":") if program == "chown" else ("", "", owner)
-    elif program == "chmod" and others:
-        mode = int(others[0], 8) if _MODE.match(others[0]) else None
-        del others[0]
-    found = {entry.path: entry for entry in made}
-    for path in others:
-        clean = path.strip("/").replace("var/run/", "run/", 1) if path.startswith("/var/run/") else path.strip("/")
-        if not path.startswith("/") or {"", ".", ".."} & set(clean.split("/")):
-            continue
-        old = found.get(clean, TmpfilesEntry(DIRECTORY, clean))
-        if clean in found or program in ("mkdir", "install"):
-            found[clean] = old._replace(
-                mode=old.mode if mode is None else mode, user=user or old.user, group=group or user or old.group
-            )
-    return list(found.values())
 
 
 def temporary_files(packages: Sequence[ServedPackage]) -> Iterator[TmpfilesEntry]:

@@ -16,6 +16,7 @@ SCRIPT = "usr/lib/fpack/start"
 SHELL = "/bin/sh"
 SLEEP = "/usr/bin/sleep"
 _PIDS = "/proc/[0-9]*"
+_TRIES = " ".join(map(str, range(50)))
 _SIGNALS = "HUP INT QUIT TERM USR1 USR2 WINCH"
 _VARIABLE = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*\Z|.*\$\{[A-Za-z_][A-Za-z0-9_]*\}", re.DOTALL)
 
@@ -28,8 +29,9 @@ class FirstStart(NamedTuple):
 
 
 class StartScript(NamedTuple):
-    """The steps before a server starts. before: those of the unit. first: those of the first start, which run earlier.
+    """The steps around a server. before: those of the unit. first: those of the first start, which run earlier.
 
+    conditions: steps which say by their status whether the server starts. after: steps that run when it has started.
     words: those words of the command line that have variables. forks: the server leaves the foreground, and `pid_file`
     will have the number of its main process, or is "".
     """
@@ -39,26 +41,63 @@ class StartScript(NamedTuple):
     words: tuple[str, ...] = ()
     forks: bool = False
     pid_file: str = ""
+    conditions: tuple[Command, ...] = ()
+    after: tuple[Command, ...] = ()
 
     def text(self) -> str:
         """Return the script; "" if nothing precedes the server."""
-        if not (self.before or self.first or self.words or self.forks):
+        if not (self.before or self.first or self.words or self.forks or self.conditions or self.after):
             return ""
         lines = ["#!/bin/sh", "# Steps that precede the server. fpack wrote this file."]
         for step in self.first:
             # Debian's scripts then ask nothing.
             command = f"DEBIAN_FRONTEND=noninteractive {shlex.join(step.command)}"
             lines.append(f"[ -e {shlex.quote(step.creates)} ] || {command} || exit")
-        lines += [f"{shlex.join(command.words)} || {':' if command.optional else 'exit'}" for command in self.before]
+        lines += [line for command in self.conditions for line in _condition(command)]
+        lines += [f"{_shell_line(command)} || {':' if command.optional else 'exit'}" for command in self.before]
         if self.words:
             lines += _expansion(self.words)
-        lines += _wait(self.pid_file) if self.forks else ['exec "$@"']
+        if self.forks:
+            lines += _wait(self.pid_file, self.after)
+        else:
+            lines += [*(_beside(self.after) if self.after else ()), 'exec "$@"']
         return "\n".join([*lines, ""])
 
 
 def has_variable(word: str) -> bool:
     """Return whether systemd replaces a variable in a word of a command line."""
     return _VARIABLE.match(word) is not None
+
+
+def _shell_line(command: Command) -> str:
+    """Return a command for the shell. A word `$NAME` becomes the words of its value, which a subshell keeps literal."""
+    if command.literal:
+        return shlex.join(command.words)
+    words = [_shell_word(word) if has_variable(word) else shlex.quote(word) for word in command.words]
+    lone = any(has_variable(word) and "{" not in word for word in command.words)
+    return f"(set -f; exec {' '.join(words)})" if lone else " ".join(words)
+
+
+def _condition(command: Command) -> list[str]:
+    """Return lines that end the container without an error if a condition does not hold, as systemd skips a unit."""
+    line = _shell_line(command)
+    if command.optional:
+        return [f"{line} || :"]
+    text = shlex.quote(f"the condition {shlex.join(command.words)} does not hold, so the server does not start")
+    return [f'{line} || {{ status=$?; [ "$status" -lt 126 ] || exit "$status"; echo {text} >&2; exit 0; }}']
+
+
+def _steps_after(after: tuple[Command, ...]) -> str:
+    """Return a command that runs steps in their order, until one fails."""
+    return " && ".join(f"{{ {_shell_line(command)} || {':' if command.optional else 'false'}; }}" for command in after)
+
+
+def _beside(after: tuple[Command, ...]) -> list[str]:
+    """Return lines that run steps when the server has started, and end it if one fails.
+
+    The server replaces this shell and keeps its number. It is not the parent of the steps, which process 1 is.
+    """
+    return [f'( (MAINPID=$$; export MAINPID; {_steps_after(after)} || kill -s TERM "$$") & )']
 
 
 def _expansion(words: tuple[str, ...]) -> list[str]:
@@ -78,9 +117,18 @@ def _shell_word(word: str) -> str:
     return "".join(shown)
 
 
-def _wait(pid_file: str) -> list[str]:
-    """Return lines that run the server and wait until its main process has ended, or all processes have."""
+def _wait(pid_file: str, after: tuple[Command, ...] = ()) -> list[str]:
+    """Return lines that run the server and wait until its main process has ended, or all processes have.
+
+    after: the steps that run when it has put itself into the background.
+    """
     file = shlex.quote(pid_file)
+    wait = [f"for _ in {_TRIES}; do [ ! -s {file} ] || break; sleep 0.1; done"] if pid_file else []
+    then = [
+        *wait,
+        'MAINPID=; ! running || [ "$pid" = -1 ] || MAINPID=$pid; export MAINPID',
+        f'{_steps_after(after)} || {{ failed=1; ! running || kill -s TERM -- "$pid"; }}',
+    ]
     known = [f"  [ ! -r {file} ] || read -r pid _ <{file}", '  if [ "$pid" ]; then [ -d "/proc/$pid" ]; return; fi']
     return [
         "# The server leaves the foreground. This process waits until the server has ended.",
@@ -106,6 +154,7 @@ def _wait(pid_file: str) -> list[str]:
         "done",
         '[ "$status" = 0 ] || exit "$status"',
         "for _ in 1 2 3 4 5; do ! running || break; sleep 1; done",
+        *(then if after else ()),
         'while running; do sleep 1 & wait "$!"; done',
-        "exit 0",
+        'exit "${failed-0}"' if after else "exit 0",
     ]

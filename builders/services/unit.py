@@ -18,16 +18,22 @@ _DIRECTORIES = {
 # Units that help others, or that run once.
 _HELPERS = re.compile(r".*(resolvconf|wait|cleanup|clean|helper|setup|rotate|recovery|-init)\b.*")
 _SUFFIXES = re.compile(r"-(server|daemon|core|light|heavy|full|common|bin|nox|headless)(-.*)?\Z|[0-9.]+\Z")
+_QUOTED_SEPARATOR = re.compile(r"""(?<!\S)(?:\\;|';'|";")(?!\S)""")
 # The main unit of packages whose units have other names.
 _UNITS = {"bind9": "named", "openssh-server": "ssh", "samba": "smbd", "pdns-server": "pdns"}
 
 
 class Command(NamedTuple):
-    """A command line. optional: its failure is ignored. privileged: it runs as root whatever the unit's user is."""
+    """A command line. optional: its failure is ignored. privileged: it runs as root whatever the unit's user is.
+
+    literal: its words have no variables. host: it has a specifier whose value only the running host knows.
+    """
 
     words: tuple[str, ...]
     optional: bool = False
     privileged: bool = False
+    literal: bool = False
+    host: bool = False
 
 
 class ServiceDirectory(NamedTuple):
@@ -40,6 +46,9 @@ class ServiceDirectory(NamedTuple):
 
 class ServiceUnit(NamedTuple):
     """A service. name: of the unit. variables: of `Environment=`. files: (path, optional) of `EnvironmentFile=`.
+
+    conditions, before, after: of `ExecCondition=`, `ExecStartPre=` and `ExecStartPost=`. starts: the number of command
+    lines of `ExecStart=`, of which `start` is the last.
 
     user, group: names or "". owner: user and group of the directories, also where the server starts as root. kind: of
     `Type=`. workdir, pid_file: absolute or "". signal: of `KillSignal=`.
@@ -59,6 +68,9 @@ class ServiceUnit(NamedTuple):
     wanted: bool
     pid_file: str = ""
     owner: tuple[str, str] = ("", "")
+    conditions: tuple[Command, ...] = ()
+    after: tuple[Command, ...] = ()
+    starts: int = 1
 
 
 def service(name: str, text: str) -> ServiceUnit | None:
@@ -70,10 +82,10 @@ def service(name: str, text: str) -> ServiceUnit | None:
         return unit_file.expand_specifiers((body.get(key) or [""])[-1], name)
 
     kind = last("Type") or "simple"
-    starts = body.get("ExecStart", [])
+    starts = _commands(body.get("ExecStart", []), name)
     if _is_template(name) or kind == "oneshot" or not starts:
         return None
-    start = _command(starts[-1], name)
+    start = starts[-1]
     if not start.words or start.words[0] in ("/bin/true", "/usr/bin/true"):
         return None
     variables: dict[str, str] = {}
@@ -83,7 +95,7 @@ def service(name: str, text: str) -> ServiceUnit | None:
     return ServiceUnit(
         name.rpartition(".")[0].partition("@")[0],
         start,
-        tuple(_command(value, name) for value in body.get("ExecStartPre", [])),
+        _commands(body.get("ExecStartPre", []), name),
         kind,
         "" if start.privileged else last("User"),
         "" if start.privileged else last("Group"),
@@ -95,6 +107,9 @@ def service(name: str, text: str) -> ServiceUnit | None:
         any("multi-user.target" in value for value in sections.get("Install", {}).get("WantedBy", [])),
         _pid_file(last("PIDFile")),
         (last("User"), last("Group")),
+        _commands(body.get("ExecCondition", []), name),
+        _commands(body.get("ExecStartPost", []), name),
+        len(starts),
     )
 
 
@@ -149,13 +164,30 @@ def _is_template(name: str) -> bool:
     return "@." in name
 
 
-def _command(text: str, unit: str) -> Command:
-    marks = re.match(r"[-@:+!]*", text)
+def _commands(values: Iterable[str], unit: str) -> tuple[Command, ...]:
+    """Return the commands of the lines of a key. A word `;` separates commands of one line."""
+    found: list[Command] = []
+    for value in values:
+        host = unit_file.names_the_host(value)
+        # A semicolon with a backslash or quotes is an argument.
+        text = _QUOTED_SEPARATOR.sub("\0", unit_file.expand_specifiers(value, unit).replace("\0", ""))
+        line: list[str] = []
+        for word in [*unit_file.words(text), ";"]:
+            if word != ";":
+                line.append(word.replace("\0", ";"))
+            elif line:
+                found.append(_command(line, host))
+                line = []
+    return tuple(found)
+
+
+def _command(line: list[str], host: bool) -> Command:
+    marks = re.match(r"[-@:+!]*", line[0])
     prefix = marks[0] if marks else ""
-    found = unit_file.words(unit_file.expand_specifiers(text[len(prefix) :], unit))
+    found = [*filter(None, [line[0][len(prefix) :]]), *line[1:]]
     if "@" in prefix:
         del found[1:2]
-    return Command(tuple(found), "-" in prefix, "+" in prefix or "!" in prefix)
+    return Command(tuple(found), "-" in prefix, "+" in prefix or "!" in prefix, ":" in prefix, host)
 
 
 def _directories(body: Mapping[str, list[str]], unit: str) -> Iterable[ServiceDirectory]:

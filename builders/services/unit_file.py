@@ -16,6 +16,9 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _BRACED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _LONE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)\Z")
 
+# The boot, the machine's number, the kernel, and what os-release says.
+_OF_THE_HOST = frozenset("bmvqowWBAM")
+
 Sections = Mapping[str, Mapping[str, list[str]]]
 
 
@@ -65,13 +68,25 @@ def words(text: str) -> list[str]:
 def expand_specifiers(text: str, unit: str) -> str:
     """Replace the specifiers of a unit, for a system service. An unknown one becomes empty."""
     stem = unit.rpartition(".")[0]
-    instance = stem.partition("@")[2]
+    prefix, _, instance = stem.partition("@")
     known = {
-        "%": "%", "n": unit, "N": stem, "p": stem.partition("@")[0], "i": instance, "I": instance, "t": "/run",
-        "S": "/var/lib", "C": "/var/cache", "L": "/var/log", "E": "/etc", "T": "/tmp", "V": "/var/tmp",
-        "H": "localhost", "l": "localhost", "u": "root", "h": "/root", "U": "0",
+        "%": "%", "n": unit, "N": stem, "p": prefix, "i": instance, "P": _unescaped(prefix), "I": _unescaped(instance),
+        "j": prefix.rpartition("-")[2], "J": _unescaped(prefix.rpartition("-")[2]),
+        "f": "/" + _unescaped(instance or prefix).lstrip("/"), "t": "/run", "S": "/var/lib", "C": "/var/cache",
+        "L": "/var/log", "E": "/etc", "D": "/usr/share", "T": "/tmp", "V": "/var/tmp", "d": f"/run/credentials/{unit}",
+        "H": "localhost", "l": "localhost", "u": "root", "h": "/root", "U": "0", "g": "root", "G": "0", "s": "/bin/sh",
     }  # fmt: skip
     return re.sub(r"%(.)", lambda match: known.get(match[1], ""), text)
+
+
+def _unescaped(name: str) -> str:
+    """Undo systemd-escape: `-` is `/`, and `\\xHH` a character."""
+    return re.sub(r"\\x([0-9a-fA-F]{2})", lambda match: chr(int(match[1], 16)), name.replace("-", "/"))
+
+
+def names_the_host(text: str) -> bool:
+    """Return whether a value has a specifier whose value only the running host knows, such as %b, its boot."""
+    return any(match[1] in _OF_THE_HOST for match in re.finditer(r"%(.)", text))
 
 
 def expand_variables(arguments: list[str], variables: Mapping[str, str]) -> list[str]:

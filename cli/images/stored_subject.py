@@ -58,6 +58,10 @@ class StoredSubject:
             found.append(ImageSlice(name, item.version, item.path, by if by in paths else None, kind, file, what))
         return found
 
+    def left_out(self) -> dict[str, list[str]]:
+        """Return nothing: a manifest does not tell it."""
+        return {}
+
     def built(self) -> list[ImageSlice]:
         """Return the store paths of builds. A manifest does not say which of them reference which."""
         replaced = {graft.by: f"{graft.file} of {graft.package}" for graft in self.grafts()}

@@ -6,7 +6,7 @@ A stored image answers from its manifest; a container evaluates and builds only 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -84,6 +84,10 @@ class Subject(HasManifest, Protocol):
 
     def grafts(self) -> list[GraftedFile]:
         """Return the libraries of packages that built ones replace."""
+        ...
+
+    def left_out(self) -> Mapping[str, Sequence[str]]:
+        """Return what of the units of servers the container does not do, by package, as far as that is known."""
         ...
 
 
@@ -279,6 +283,11 @@ class BuiltSubject:
         """Return what the built root replaces."""
         rows = self._table.get("grafts", ())
         return [GraftedFile(row["package"], f"/{row['path']}", "/".join(row["target"].split("/")[:4])) for row in rows]
+
+    def left_out(self) -> dict[str, list[str]]:
+        """Return what of the server's unit the built root does not do."""
+        service = self._table.get("service") or {}
+        return {service["package"]: list(notes)} if (notes := service.get("notes")) else {}
 
     def manifest(self) -> ManifestReader:
         """Return a new reader of the image's manifest. Build it if needed."""

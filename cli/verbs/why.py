@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -77,12 +77,16 @@ def command(
     return 0
 
 
-class _Reasons(NamedTuple):
-    """Why a thing is in an image, or everything. slices: all packages and store paths. grafts: what is replaced."""
+class Reasons(NamedTuple):
+    """Why a thing is in an image, or everything. slices: all packages and store paths. grafts: what is replaced.
+
+    left_out: what of the units of servers the container does not do, by package.
+    """
 
     slices: Sequence[ImageSlice]
     found: Match | None
     grafts: Sequence[GraftedFile] = ()
+    left_out: Mapping[str, Sequence[str]] = {}
 
     def as_json(self) -> dict[str, list[dict[str, Any]]]:
         """Return the object that `--json` prints."""
@@ -96,6 +100,9 @@ class _Reasons(NamedTuple):
         for graft in self.grafts:
             if graft.package in lists:
                 lists[graft.package].append({"kind": "grafted", "file": graft.file, "path": graft.by})
+        for name, notes in self.left_out.items():
+            if name in lists and not (found and found.file):
+                lists[name] += [{"kind": "left-out", "what": note} for note in notes]
         if found and found.script:
             made = {"kind": "configured", "file": f"/{found.file}", "script": found.script, "sha256": found.sha256}
             lists[found.package].append({"by": found.package, **made})
@@ -111,31 +118,39 @@ class _Reasons(NamedTuple):
         from fpack.cli.images.inspect import chain
 
         if self.found is None:
-            return _all(self.slices)
+            return _all(self.slices, self.left_out)
         found = self.found
         own = [graft for graft in self.grafts if found.package == graft.package or f"/{found.file}" == graft.file]
         package = found.package or (own[0].package if own else "")
-        return _chain(chain(self.slices, package), found, own)
+        return _chain(chain(self.slices, package), found, own, self.left_out.get(package, ()))
 
 
-def _reasons(subject: Subject, thing: str | None) -> _Reasons:
+def _reasons(subject: Subject, thing: str | None) -> Reasons:
     """Return why a thing is in an image. Raise NotInside if it is not."""
     from fpack.cli.images import inspect
 
     slices, grafts = subject.packages(), subject.grafts()
+    left_out = subject.left_out()
     if thing is None:
-        return _Reasons(slices, None, grafts)
+        return Reasons(slices, None, grafts, left_out)
     names = [slice_.package for slice_ in slices]
     if thing not in names and (item := inspect.named(built := subject.built(), thing)) is not None:
-        return _Reasons(built, inspect.Match(item.package))
-    return _Reasons(slices, inspect.find(names, thing, subject.files()), grafts)
+        return Reasons(built, inspect.Match(item.package))
+    return Reasons(slices, inspect.find(names, thing, subject.files()), grafts, left_out)
 
 
-def _chain(links: Sequence[ImageSlice], found: Match, grafts: Sequence[GraftedFile]) -> list[Branch]:
-    """Return one branch down to a package, and to the named file in it, if any. grafts: its replaced libraries."""
+def _chain(
+    links: Sequence[ImageSlice], found: Match, grafts: Sequence[GraftedFile], notes: Sequence[str]
+) -> list[Branch]:
+    """Return one branch down to a package, and to the named file in it, if any. grafts: its replaced libraries.
+
+    notes: what of its unit is left out, which is told for the package itself.
+    """
     from fpack.cli.ui.layout import Branch
 
     below = [Branch(graft.file, "", f"replaced by {graft.by}") for graft in grafts]
+    if not found.file:
+        below += _left_out(notes)
     if found.file and not any(f"/{found.file}" == graft.file for graft in grafts):
         below = [Branch(f"/{found.file}", "", found.maker), *below]
     for link in reversed(links):
@@ -143,8 +158,14 @@ def _chain(links: Sequence[ImageSlice], found: Match, grafts: Sequence[GraftedFi
     return below
 
 
-def _all(slices: Sequence[ImageSlice]) -> list[Branch]:
-    """Return every package below the package that brought it in."""
+def _left_out(notes: Sequence[str]) -> list[Branch]:
+    from fpack.cli.ui.layout import Branch, clean
+
+    return [Branch("left out", "", clean(note)) for note in notes]
+
+
+def _all(slices: Sequence[ImageSlice], left_out: Mapping[str, Sequence[str]]) -> list[Branch]:
+    """Return every package below the package that brought it in. left_out: what of units of servers is left out."""
     children: dict[str | None, list[ImageSlice]] = {}
     for slice_ in slices:
         children.setdefault(slice_.by, []).append(slice_)
@@ -156,7 +177,8 @@ def _all(slices: Sequence[ImageSlice]) -> list[Branch]:
         order.append(entry)
         todo += children.get(entry.package, [])
     for entry in reversed(order):
-        made[entry.package] = _branch(entry, [made[child.package] for child in children.get(entry.package, [])])
+        below = [made[child.package] for child in children.get(entry.package, [])]
+        made[entry.package] = _branch(entry, [*_left_out(left_out.get(entry.package, ())), *below])
     return [made[entry.package] for entry in children.get(None, [])]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.debs import file, symlink
+from support.debs import Item, file, symlink
 from support.elves import elf
 from support.fake_roots import Made, Roots
 from support.task import FakeStore
@@ -92,9 +92,76 @@ def test_a_server_that_forks_gets_what_its_script_needs(roots: Roots, mode: str)
     roots.package("coreutils", SHELL[1])
     made = build(roots, mode, init_if_needed=True)
     assert made.extra["service"]["entrypoint"] == ["/usr/bin/tini", "--", "/usr/lib/fpack/start", "/usr/sbin/appd"]
-    assert made.reasons()["coreutils"] == (None, "asked", "", "app puts itself into the background")
+    assert made.reasons()["coreutils"] == (None, "calls", "/usr/lib/fpack/start", "/usr/bin/sleep")
+    assert made.reasons()["dash"] == (None, "script", "/usr/lib/fpack/start", "/bin/sh")
     assert {"dash", "tini"} <= made.reasons().keys()
     assert not any("to fork" in line for line in made.lines)
+
+
+def unit(*lines: str) -> Item:
+    return file(
+        "./usr/lib/systemd/system/app.service", "\n".join(("[Service]", "ExecStart=/usr/sbin/appd", *lines, ""))
+    )
+
+
+@pytest.mark.parametrize("mode", ["depends", "linked"])
+def test_steps_get_the_shell_and_the_programs_that_they_name(roots: Roots, mode: str) -> None:
+    lines = ["ExecStartPre=touch /tmp/x", "ExecStartPre=/bin/sh -c 'mktemp | grep x'", "ExecStartPre=-/usr/bin/absent"]
+    roots.package("app", file("./usr/sbin/appd", SERVER, 0o755), unit(*lines), seed=True)
+    roots.package("dash", SHELL[0])
+    programs = [file(f"./usr/bin/{name}", PROGRAM, 0o755) for name in ("touch", "mktemp")]
+    roots.package("coreutils", *programs, depends="libacl1")
+    roots.package("libacl1", file("./usr/share/acl", ""))
+    roots.package("grep", file("./usr/bin/grep", PROGRAM, 0o755))
+    roots.package("sed", file("./usr/bin/sed", PROGRAM, 0o755))
+    made = build(roots, mode, init_if_needed=True)
+    assert made.extra["service"]["entrypoint"] == ["/usr/lib/fpack/start", "/usr/sbin/appd"]
+    assert {"dash", "coreutils", "grep"} <= made.reasons().keys() and "sed" not in made.reasons()
+    assert made.reasons()["coreutils"] == (None, "calls", "/usr/lib/fpack/start", "/usr/bin/touch")
+    assert ("libacl1" in made.reasons()) == (mode == "depends")
+    assert "/usr/bin/touch /tmp/x || exit\n" in (made.data / "usr/lib/fpack/start").read_text()
+    assert "notes" not in made.extra["service"]
+
+
+def test_a_linked_root_gets_the_program_of_a_step_from_a_dependency(roots: Roots) -> None:
+    lines = ["ExecStartPre=/usr/lib/tools/prepare", "ExecStartPre=/usr/bin/nowhere"]
+    roots.package("app", file("./usr/sbin/appd", SERVER, 0o755), unit(*lines), seed=True, depends="other-package libc6")
+    roots.package("other-package", file("./usr/lib/tools/prepare", "#!/bin/sh\n", 0o755))
+    roots.package("unrelated", file("./usr/lib/tools/more", "#!/bin/sh\n", 0o755))
+    roots.package("dash", SHELL[0])
+    made = build(roots, "linked", init_if_needed=True)
+    assert made.reasons()["other-package"] == (None, "calls", "/usr/lib/fpack/start", "/usr/lib/tools/prepare")
+    assert ["unrelated"] not in made.needs
+    note = "the unit's step '/usr/bin/nowhere' is left out: the image has no /usr/bin/nowhere"
+    assert made.extra["service"]["notes"] == [note] and note in made.lines
+
+
+@pytest.mark.parametrize("mode", ["depends", "linked"])
+def test_the_first_start_gets_its_shell_and_programs(roots: Roots, mode: str) -> None:
+    roots.package("app", file("./usr/sbin/appd", SERVER, 0o755), unit(), seed=True)
+    roots.package("dash", SHELL[0])
+    roots.package("coreutils", file("./usr/bin/touch", PROGRAM, 0o755))
+    step = {"creates": "/var/x", "command": ["/bin/sh", "-c", "touch /var/x"]}
+    made = build(roots, mode, first_start=[step])
+    assert made.extra["service"]["entrypoint"] == ["/usr/lib/fpack/start", "/usr/sbin/appd"]
+    assert {"dash", "coreutils"} <= made.reasons().keys()
+
+
+def test_steps_without_a_shell_are_told(roots: Roots) -> None:
+    lines = ["ExecStartPre=/usr/sbin/appd -t", "ExecCondition=/usr/sbin/appd -c"]
+    roots.package("app", file("./usr/sbin/appd", SERVER, 0o755), unit(*lines), seed=True)
+    made = build(roots, init_if_needed=True)
+    assert made.extra["service"]["entrypoint"] == ["/usr/sbin/appd"]
+    assert made.extra["service"]["notes"] == [
+        f"the unit's step '/usr/sbin/appd {option}' is left out: the image has no shell" for option in ("-c", "-t")
+    ]
+
+
+def test_the_children_of_a_server_with_later_steps_have_process_1(roots: Roots) -> None:
+    lines = ["ExecStartPost=/usr/sbin/appd -p"]
+    roots.package("app", file("./usr/sbin/appd", SERVER, 0o755), unit(*lines), *SHELL, seed=True)
+    made = build(roots, init_if_needed=True)
+    assert made.extra["service"]["entrypoint"][:3] == ["/usr/bin/tini", "--", "/usr/lib/fpack/start"]
 
 
 def test_a_server_that_forks_without_a_shell_is_told(roots: Roots) -> None:

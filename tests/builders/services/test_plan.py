@@ -126,7 +126,102 @@ def test_other_steps_run_before_the_server() -> None:
     found = planned("ExecStart=/usr/bin/served\nExecStartPre=-/usr/bin/check 'a b'\nExecStartPre=/usr/bin/absent\n")
     assert found is not None
     assert found.start.text().splitlines()[2:] == ["/usr/bin/check 'a b' || :", 'exec "$@"']
-    assert found.notes == ("the unit's step '/usr/bin/absent' is left out",)
+    assert found.notes == ("the unit's step '/usr/bin/absent' is left out: the image has no /usr/bin/absent",)
+
+
+def steps(*lines: str, unit: str = "", files: dict[str, str | None] | None = None) -> tuple[list[str], tuple[str, ...]]:
+    """Return the lines of the start script but the first two and the last one, and the notes."""
+    found = planned("\n".join(("ExecStart=/usr/bin/served", *lines, unit, "")), files=files)
+    assert found is not None
+    return found.start.text().splitlines()[2:-1], found.notes
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("/bin/systemctl reset-failed", "systemctl manages a system, which a container is not"),
+        ("-/sbin/modprobe tun", "modprobe manages a system, which a container is not"),
+        ("/bin/sh -c '[ -e /x ] && systemctl set-environment A=1'", "systemctl manages a system, which a container"),
+        ("+/usr/bin/check", "it runs as root, and the container as u"),
+        ("!/usr/bin/check", "it runs as root, and the container as u"),
+        ("/bin/chown u /var/lib/other", "u may not do so"),
+        ("/usr/bin/check %b", "only the running host knows one of its specifiers"),
+        ("/usr/bin/absent", "the image has no /usr/bin/absent"),
+        ("absent", "the image has no /usr/bin/absent"),
+    ],
+)
+@pytest.mark.parametrize("key", ["ExecStartPre", "ExecCondition", "ExecStartPost"])
+def test_steps_that_cannot_be_done_are_told(key: str, line: str, why: str) -> None:
+    if key == "ExecStartPost" and "chown" in line:
+        return  # only before the server are directories computed
+    lines, notes = steps(f"{key}={line}", unit="User=u")
+    assert not lines and len(notes) == 1 and f"is left out: {why}" in notes[0]
+
+
+def test_steps_as_root_run_where_the_server_is_root() -> None:
+    assert steps("ExecStartPre=+/usr/bin/check", "ExecStartPre=!/usr/bin/check") == (["/usr/bin/check || exit"] * 2, ())
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("check", ["/usr/bin/check || exit"]),
+        ("check %p %n %t %i%%", ["/usr/bin/check served served.service /run % || exit"]),
+        ("/usr/bin/check a ; -/usr/bin/check b ';' \\;", ["/usr/bin/check a || exit", "/usr/bin/check b ';' ';' || :"]),
+        ("/usr/bin/check ${A} x${B}", ['/usr/bin/check "${A-}" x"${B-}" || exit']),
+        ("/usr/bin/check $A", ["(set -f; exec /usr/bin/check ${A-}) || exit"]),
+        ("/usr/bin/check $Q", ["/usr/bin/check 'a b' || exit"]),
+        ("/usr/bin/check $$A ${A}", ["/usr/bin/check '$A' 1 || exit"]),
+        (":/usr/bin/check ${A}", ["/usr/bin/check '${A}' || exit"]),
+        ("@/usr/bin/check name x", ["/usr/bin/check x || exit"]),
+        ("-/usr/bin/absent", []),
+        ("/usr/bin/systemd-tmpfiles --create served.conf", []),
+        ("/usr/bin/install -m 600 /a /b", ["/usr/bin/install -m 600 /a /b || exit"]),
+    ],
+)
+def test_forms_of_steps(line: str, expected: list[str]) -> None:
+    files: dict[str, str | None] = {"/usr/bin/install": ""}
+    lines, notes = steps(f"ExecStartPre={line}", "Environment=A=1 \"Q='a b'\"", files=files)
+    assert lines == expected and not notes
+
+
+def test_a_condition_precedes_the_steps() -> None:
+    lines, _ = steps("ExecStartPre=/usr/bin/check b", "ExecCondition=/usr/bin/check c")
+    assert lines[0].startswith("/usr/bin/check c || { status=$?; ") and lines[1] == "/usr/bin/check b || exit"
+
+
+def test_a_server_that_says_when_it_is_ready_has_no_later_steps() -> None:
+    lines, notes = steps("ExecStartPost=/usr/bin/check", "ExecStartPost=-/usr/bin/check", unit="Type=notify")
+    assert not lines and len(notes) == 1 and "which a container does not learn" in notes[0]
+
+
+def test_programs_of_steps_that_the_root_lacks() -> None:
+    found = planned(
+        "ExecStart=/usr/bin/served\nExecStartPre=/bin/sh -c 'grep x y || exit 1'\nExecStartPre=-/usr/bin/absent\n"
+        "ExecStartPre=/sbin/modprobe x\n"
+    )
+    assert found is not None and found.lacks == ("/usr/bin/grep", "/usr/bin/absent")
+
+
+def test_an_environment_file_that_is_absent_is_told_unless_it_may_be() -> None:
+    assert steps("EnvironmentFile=-/etc/default/a", "EnvironmentFile=/etc/default/b") == (
+        [], ("the unit's environment file /etc/default/b is not in the image",)
+    )  # fmt: skip
+
+
+def test_the_last_of_several_command_lines_is_the_server() -> None:
+    found = planned("ExecStart=/usr/bin/check a\nExecStart=/usr/bin/served b\n")
+    assert found is not None and found.entrypoint == ("/usr/bin/served", "b")
+    assert found.notes == ("the unit served has 2 command lines; the last one is the server",)
+
+
+def test_an_instance_has_its_name_in_steps() -> None:
+    text = "[Service]\nExecStart=/usr/bin/served --%i\nExecStartPre=/usr/bin/served %i %I %j %f\n"
+    declared = {"usr/lib/systemd/system/served@a-b.service": text}
+    files = RootFiles(lambda path: path in ("/usr/bin/served", "/bin/sh"), lambda path: "")
+    found = service_plan.plan(ServedPackage("served", declared), [], files)
+    assert found is not None and found.entrypoint == ("/usr/bin/served", "--a-b")
+    assert found.start.before[0].words == ("/usr/bin/served", "a-b", "a/b", "served", "/a/b")
 
 
 def test_the_unit_of_a_dependency_serves_a_package_without_units() -> None:

@@ -41,6 +41,59 @@ def test_a_step_that_fails_ends_the_container(tmp_path: Path) -> None:
     assert done.returncode == 1 and not done.stdout
 
 
+@pytest.mark.parametrize(("status", "expected", "output"), [(0, 0, "x\n"), (1, 0, ""), (126, 126, ""), (255, 255, "")])
+def test_a_condition_that_does_not_hold_is_no_error(tmp_path: Path, status: int, expected: int, output: str) -> None:
+    script = written(StartScript(conditions=(Command(("/bin/sh", "-c", f"exit {status}")),)), tmp_path / "start")
+    done = subprocess.run(["/bin/sh", script, "echo", "x"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (expected, output)
+    assert ("the condition" in done.stderr) == (status == 1)
+
+
+def test_a_condition_whose_failure_is_ignored(tmp_path: Path) -> None:
+    script = written(StartScript(conditions=(Command(("/bin/false",), optional=True),)), tmp_path / "start")
+    assert subprocess.run(["/bin/sh", script, "echo", "x"], capture_output=True, check=True).stdout == b"x\n"
+
+
+def test_steps_have_the_variables_of_the_container(tmp_path: Path) -> None:
+    words = ("/usr/bin/printf", "%s,", "$A", "${A}", "-${B}", "$$")
+    script = written(StartScript((Command(words), Command(words, literal=True))), tmp_path / "start")
+    done = subprocess.run(["/bin/sh", script, "true"], capture_output=True, text=True, env={"A": "* 1"}, check=True)
+    assert done.stdout == "*,1,* 1,-,$$,$A,${A},-${B},$$,"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_later_steps_run_beside_the_server_and_end_it_if_they_fail(tmp_path: Path, fails: bool) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    words = ("/bin/sh", "-c", f'echo "$MAINPID" >{fifo}; exit {int(fails)}')
+    after = (Command(("/bin/false",), optional=True), Command(words))
+    script = written(StartScript(after=after), tmp_path / "start")
+    with subprocess.Popen(["/bin/sh", script, "sleep", "100"]) as started:
+        assert int(fifo.read_text()) == started.pid
+        if not fails:
+            started.terminate()
+        assert started.wait(60) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_later_steps_run_when_a_server_has_left_the_foreground(tmp_path: Path, fails: bool) -> None:
+    server, pid_file, log = tmp_path / "server.py", tmp_path / "pid", tmp_path / "log"
+    server.write_text(SERVER)
+    step = Command(("/bin/sh", "-c", f'[ "$MAINPID" = "$(cat {pid_file})" ] && echo yes >{log}; exit {int(fails)}'))
+    script = written(StartScript(forks=True, pid_file=str(pid_file), after=(step,)), tmp_path / "start")
+    command = [*PID_NAMESPACE, "/bin/sh", script, "/usr/bin/env", "python3", server, str(pid_file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None and started.stdout.readline() == "up\n"
+        if not fails:
+            while not log.exists() and started.poll() is None:
+                time.sleep(0.02)
+            children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
+            os.kill(int(children[0]), signal.SIGTERM)
+        assert started.stdout.read() == "SIGTERM\n"
+        assert started.wait(60) == int(fails)
+        assert log.read_text() == "yes\n"
+
+
 def test_a_server_that_nothing_precedes_has_no_script() -> None:
     assert StartScript().text() == ""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from fpack.cli.images.inspect import ImageSlice, Match
 from fpack.cli.ui.layout import Branch, Page, cells, clean, tree
+from fpack.cli.verbs import why
 from fpack.store.database import Database
 from support.fixtures import archive as archive
 from support.fixtures import user_of_greeter as user_of_greeter
@@ -92,6 +94,17 @@ def test_why_of_one_thing_is_the_chain_down_to_it(fpack: Fpack) -> None:
     assert list(ask(fpack, "why", "fpack.fp", "dash")) == ["dash"]
     message = fpack.fails("why", "fpack.fp", "dahs")
     assert "dahs is not in the image" in message and "dash" in message
+
+
+def test_why_tells_the_steps_that_a_server_lacks() -> None:
+    note = "the unit's step '/bin/systemctl x' is left out: systemctl manages a system, which a container is not"
+    slices = [ImageSlice("served", "1.0", "/fpack/store/x-served", None, "seed", "", "")]
+    for found in (None, Match("served")):
+        reasons = why.Reasons(slices, found, left_out={"served": [note]})
+        page = Page()
+        assert [line.rstrip() for line in tree(page, reasons.branches())][-1].endswith(note)
+        assert reasons.as_json()["served"][-1] == {"kind": "left-out", "what": note}
+    assert len(why.Reasons(slices, Match("served", "usr/bin/x"), left_out={"served": [note]}).as_json()["served"]) == 1
 
 
 def test_why_names_fpack_and_the_container_as_makers_of_files(fpack: Fpack) -> None:
