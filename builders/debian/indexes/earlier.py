@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from fpack.store.errors import FpackError
 
 from ..lock.records import EarlierIndex, EarlierKey, Lock
 from ..package import Package
-from ..repository import DebianArchive
 from ..suites import labelled, show_date
 from .merged import MergedIndex
+
+if TYPE_CHECKING:
+    from ..repository import DebianArchive
 
 
 def forget(lock: Lock, release: str) -> None:

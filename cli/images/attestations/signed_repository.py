@@ -11,8 +11,8 @@ from fpack.builders.distribution.pusher import Chunks, PushedImage, PushedManife
 from fpack.builders.manifest.format import Blob
 from fpack.builders.verify import documents
 from fpack.builders.verify.documents import blob_name, descriptor
-from fpack.cli.images.push.signatures import merged
 
+from .merging import merged
 from .signed_image import SignedImage
 
 if TYPE_CHECKING:

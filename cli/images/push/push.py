@@ -114,7 +114,7 @@ def _near(urls: Sequence[str], reference: Reference) -> list[str]:
 
 
 def _merge(repository: Repository, one: PushedManifest) -> PushedManifest | None:
-    from .signatures import merged
+    from fpack.cli.images.attestations.merging import merged
 
     return merged(repository, one)
 
