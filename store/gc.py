@@ -88,7 +88,7 @@ def collect(
     policy = Policy(older_than, keep_recent, max_size, min_free, inputs, trust_clock)
     if dry_run:
         found = survey_store(store, policy)
-        chosen = _choose(store.root, found, policy, 0)
+        chosen = _choose(store.root, found, policy)
         freed = sum(found.paths[hash_].size for hash_ in chosen)
         kept, doubt = len(found.paths) - len(chosen), found.timeline.doubt
         excess = max(_excess(store.root, policy) - freed, 0)
@@ -181,7 +181,7 @@ class _Collection:
             with database.reading() as db:
                 last = last_rows(db)
                 found = survey(self._root, db, now, self._policy)
-            order = _choose(self._root, found, self._policy, most)
+            order = _choose(self._root, found, self._policy)
             chosen = order[:most] if most else order
             has_more = len(chosen) < len(order)
             # Durable: after a loss of power, no row may name a tree that was deleted.
@@ -253,7 +253,7 @@ def _files(directory: Path) -> list[Path]:
         return []
 
 
-def _choose(root: Path, found: Survey, policy: Policy, most: int) -> list[bytes]:
+def _choose(root: Path, found: Survey, policy: Policy) -> list[bytes]:
     """Return the paths to delete, each after all paths that reference it, so that any beginning may be deleted."""
     dead, inputs = list(found.selection.dead), list(found.selection.inputs)
 

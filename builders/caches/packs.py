@@ -162,7 +162,7 @@ def _frames(store: Store, content: PathContent, check: Callable[[], None]) -> It
         yield compressor.flush(), 0
     except OSError as error:
         raise DamagedPath(disk, error.strerror or str(error)) from None
-    if left or tree_digest(_node(disk, everything, digests)) != content.tree:
+    if left or tree_digest(_node(everything, digests)) != content.tree:
         raise DamagedPath(disk)
 
 
@@ -203,7 +203,7 @@ def _members(path: str, name: bytes) -> Iterator[TarEntry]:
         raise DamagedPath(path, "it is not a file, a directory or a symlink")
 
 
-def _node(top: str, members: Sequence[TarEntry], digests: dict[str, tuple[bytes, bytes]]) -> Node:
+def _node(members: Sequence[TarEntry], digests: dict[str, tuple[bytes, bytes]]) -> Node:
     """Return the tree of members that were read."""
     root: Directory = {}
     first = members[0].path

@@ -266,7 +266,7 @@ class Transport:
         answer = self._follow(method, url, headers, used, body, size)
         if answer.status != 401 or not self._is_own(answer.url):
             return answer
-        found = self._chosen(answer.header("WWW-Authenticate"), repository)
+        found = self._chosen(answer.header("WWW-Authenticate"))
         if found is None:
             return answer
         with self._lock:
@@ -280,7 +280,7 @@ class Transport:
         answer.read(answers.MAX_ERROR)
         return self._follow(method, url, headers, again, body, size)
 
-    def _chosen(self, header: str, repository: str) -> challenges.Challenge | None:
+    def _chosen(self, header: str) -> challenges.Challenge | None:
         """Return the challenge to meet: a token if the registry offers it, else a password."""
         found = {challenge.scheme: challenge for challenge in reversed(challenges.parse(header))}
         return found.get("bearer") or found.get("basic")

@@ -154,7 +154,7 @@ class ImageIntake:
 
     def _layer(self, layer: ManifestLayer, rows: Sequence[ManifestEntry], missing: set[StorePath]) -> None:
         path = parse(layer.path)
-        sink = _Parts(layer, rows, {p: self._writers[p] for p in map(parse, dict(layer.parts)) if p in missing}, self)
+        sink = _Parts(layer, {p: self._writers[p] for p in map(parse, dict(layer.parts)) if p in missing}, self)
         if path not in missing:
             read_layer(layer, rows, self._counted(self._store.tree(path).chunks("blob")), sink)
             return
@@ -321,7 +321,6 @@ class _Parts:
     def __init__(
         self,
         layer: ManifestLayer,
-        rows: Sequence[ManifestEntry],
         writers: Mapping[StorePath, TreeWriter],
         intake: ImageIntake,
     ) -> None:

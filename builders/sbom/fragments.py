@@ -140,9 +140,7 @@ def _component_part(row: Mapping[str, Any]) -> FragmentPart:
         licence = _record(item.get("license", {}), "license")
         stated.append(_text(item, "expression") or _text(licence, "id") or _text(licence, "name"))
     hashes = {_text(item, "alg"): _text(item, "content") for item in _records(row, "hashes")}
-    return _part(
-        row, f"{group}/{name}" if group else name, _text(row, "version"), _text(row, "purl"), _all(stated), hashes
-    )
+    return _part(f"{group}/{name}" if group else name, _text(row, "version"), _text(row, "purl"), _all(stated), hashes)
 
 
 def _all(licences: list[str]) -> str:
@@ -189,15 +187,13 @@ def _package_part(row: Mapping[str, Any]) -> FragmentPart:
     licence = _text(row, "licenseDeclared")
     hashes = {_text(item, "algorithm"): _text(item, "checksumValue") for item in _records(row, "checksums")}
     stated = "" if licence in ("NOASSERTION", "NONE") else licence
-    return _part(row, _text(row, "name"), _text(row, "versionInfo"), purl, stated, hashes)
+    return _part(_text(row, "name"), _text(row, "versionInfo"), purl, stated, hashes)
 
 
 # ---- both
 
 
-def _part(
-    row: Mapping[str, Any], name: str, version: str, purl: str, licence: str, hashes: Mapping[str, str]
-) -> FragmentPart:
+def _part(name: str, version: str, purl: str, licence: str, hashes: Mapping[str, str]) -> FragmentPart:
     if not name:
         raise ValueError("an entry has no name")
     sums = {alg.replace("-", "").lower(): content.lower() for alg, content in hashes.items()}

@@ -24,7 +24,6 @@ _COMPARISONS = {
     "SCMP_CMP_NE": 1, "SCMP_CMP_LT": 2, "SCMP_CMP_LE": 3, "SCMP_CMP_EQ": 4, "SCMP_CMP_GE": 5, "SCMP_CMP_GT": 6,
     "SCMP_CMP_MASKED_EQ": 7,
 }  # fmt: skip
-_NEW_PRIVILEGES, _OPTIMIZE = 3, 8  # SCMP_FLTATR_*
 
 
 class NoFilter(Exception):

@@ -135,16 +135,14 @@ class ProjectText:
         inside = self.text[start + 1 : end - 1]
         if not value.items:
             return (
-                self._replaced(start, end, f"[{', '.join(words)}]")
-                if not inside.strip()
-                else self._lines(value, words, inside)
+                self._replaced(start, end, f"[{', '.join(words)}]") if not inside.strip() else self._lines(value, words)
             )
         last = value.items[-1].end
         if "\n" not in self.text[last : end - 1]:
             return self._replaced(last, last, "".join(f", {word}" for word in words))
-        return self._lines(value, words, inside)
+        return self._lines(value, words)
 
-    def _lines(self, value: Node, words: Sequence[str], inside: str) -> ProjectText:
+    def _lines(self, value: Node, words: Sequence[str]) -> ProjectText:
         """Return the text with words added to a list of several lines, each on a line of its own."""
         closing = self.text.rfind("\n", 0, value.end - 1) + 1
         if value.items:

@@ -42,7 +42,7 @@ _MODULES = ("app.py", "main.py", "wsgi.py", "asgi.py", "server.py", "application
 
 def find_program(project: Project, known: PythonProject, used: set[str], installs: bool) -> PythonProgram:
     """Return the program. used: packages that the project asks for. installs: the project is installed."""
-    django = _django(project, used, installs)
+    django = _django(project, used)
     if django is not None:
         return with_database(project, django, installs)
     if known.scripts and installs:
@@ -98,7 +98,7 @@ def _script(project: Project, known: PythonProject) -> str | None:
 # ---- web applications
 
 
-def _django(project: Project, used: set[str], installs: bool) -> PythonProgram | None:
+def _django(project: Project, used: set[str]) -> PythonProgram | None:
     if not project.has("manage.py") or "django" not in (project.text("manage.py").lower() + " ".join(used)):
         return None
     modules = [file for file in project.files if re.fullmatch(r"(?:[A-Za-z_]\w*/){0,2}(?:wsgi|asgi)\.py", file)]

@@ -97,7 +97,7 @@ class Completer:
         if release:
             from fpack.builders.debian.suites import distribution_title
 
-            for name in _packages(self._document.path, release, prefix):
+            for name in _packages(release, prefix):
                 insert = name if _NAME.match(name) else f'"{name}"'
                 yield Completion(name, insert, "package", f"{distribution_title(release)} {release}", start)
             return
@@ -207,7 +207,7 @@ def _closing(text: str) -> int:
     return len(text)
 
 
-def _packages(path: str, release: str, prefix: str) -> list[str]:
+def _packages(release: str, prefix: str) -> list[str]:
     """Return the names of Debian packages with a prefix, from the indexes on this machine."""
     from fpack.builders.debian.suites import target_of
     from fpack.cli.completion.candidates import targets

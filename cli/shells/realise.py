@@ -87,7 +87,7 @@ def _value(workspace: Workspace, request: ShellRequest) -> tuple[list[Target], M
         return targets, value.value, True
     if not more and (shell := _alone(workspace, value, own_lock)) is not None:
         return targets, shell, False
-    arguments = {"name": label(target), "members": [_member(workspace, target, value) for target, value in found]}
+    arguments = {"name": label(target), "members": [_member(workspace, value) for _, value in found]}
     make = workspace.evaluator.expression('import("fpack/parts").shell-of')
     return targets, workspace.evaluator.call(make, arguments), False
 
@@ -120,7 +120,7 @@ def _alone(workspace: Workspace, value: NamedValue, is_run: bool) -> Any:
     return evaluator.call(function, given | fields)
 
 
-def _member(workspace: Workspace, target: Target, value: NamedValue) -> Any:
+def _member(workspace: Workspace, value: NamedValue) -> Any:
     """Return one of several things in a shell, as fpack/parts takes it. A payload or a slice is its package."""
     evaluator = workspace.evaluator
     if value.kind == "service":

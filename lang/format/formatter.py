@@ -120,7 +120,7 @@ def _tidy(made: list[Piece], facts: TreeFacts) -> list[Piece]:
         after = made[i + 1] if i + 1 < len(made) else piece
         if piece.role == "close" and piece.partner < i - 1 and made[piece.partner + 1].begins_line:
             piece.breaks = max(piece.breaks, 1)
-        if piece.role == "close" and piece.begins_line and _wants_comma(piece, i, made, facts):
+        if piece.role == "close" and piece.begins_line and _wants_comma(piece, i, made):
             kept.append(Piece(",", ",", piece.start, piece.start))
         if piece.role == "separator" and _spare(piece, i, made, facts):
             after.separated = after.role not in ("close", "in") and after.kind != "END"
@@ -129,7 +129,7 @@ def _tidy(made: list[Piece], facts: TreeFacts) -> list[Piece]:
     return kept
 
 
-def _wants_comma(piece: Piece, i: int, made: list[Piece], facts: TreeFacts) -> bool:
+def _wants_comma(piece: Piece, i: int, made: list[Piece]) -> bool:
     """Return True if a closing bracket that begins a line needs a comma before it, after an element or argument."""
     opener = made[piece.partner]
     if opener.kind not in ("[", "CALL_PAREN") or made[i - 1].kind == "," or piece.partner == i - 1:

@@ -125,7 +125,7 @@ class MemberMemory:
 
     # ---- as `Memory` of package_sets.py
 
-    def note_set(self, scope: Surroundings, directory: Path, members: Sequence[Member], own: dict[str, Thunk]) -> None:
+    def note_set(self, scope: Surroundings, members: Sequence[Member], own: dict[str, Thunk]) -> None:
         self._sets[id(scope)] = _Set(scope, {m.name: m for m in members}, own)
         self._layers.setdefault(id(scope.finished[0]), []).append(scope)
         for name, thunk in own.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import fcntl
 import json
 import os
@@ -136,11 +135,6 @@ class Tab:
         self("Input.insertText", text=words)
         self.run("new Promise(done => setTimeout(() => done(1), 300))")
         self.settle()
-
-    def screenshot(self, path: Path, whole: bool = False) -> None:
-        """Write what is seen, or the whole page, as PNG."""
-        found = self("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
-        path.write_bytes(base64.b64decode(found["data"]))
 
     def roles(self) -> list[tuple[str, str]]:
         """Return (role, name) of what a screen reader finds."""

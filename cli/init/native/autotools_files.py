@@ -7,7 +7,7 @@ Checks inside of shell or m4 conditions are not required: they belong to options
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
@@ -75,7 +75,7 @@ class _Macro(NamedTuple):
     top: bool
 
 
-def read_autotools(texts: Mapping[str, str], files: Collection[str] = (), *, bootstrap: bool = False) -> BuildFacts:
+def read_autotools(texts: Mapping[str, str], *, bootstrap: bool = False) -> BuildFacts:
     """Return what a project's configure.ac and Makefile.am files say. bootstrap: configure is generated first."""
     path = "configure.ac" if "configure.ac" in texts else "configure.in"
     text = _DNL.sub(lambda found: " " * len(found[0]), texts.get(path, ""))

@@ -217,7 +217,7 @@ def _command(state: _State, path: str, command: _Command, holds: Truth, conditio
     elif name == "set_target_properties" and "OUTPUT_NAME" in words[:-1] and words[0] in state.executables:
         state.executables[words[0]] = words[words.index("OUTPUT_NAME") + 1]
     elif name == "install":
-        _install(state, words, holds)
+        _install(state, words)
     elif name == "target_link_libraries":
         for word in words[1:]:
             if word not in (
@@ -338,7 +338,7 @@ def _scripts(words: list[str]) -> list[str]:
     return names if plain else []
 
 
-def _install(state: _State, words: list[str], holds: Truth) -> None:
+def _install(state: _State, words: list[str]) -> None:
     if words[0] == "PROGRAMS" and "bin" in " ".join(words).lower() and (scripts := _scripts(words)):
         state.scripts += scripts
         return

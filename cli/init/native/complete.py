@@ -99,7 +99,7 @@ def read_facts(guess: Guess, directory: Path) -> BuildFacts:
     files = list_files(directory)
     if guess.call == "meson":
         return read_meson(texts, files)
-    facts = read_autotools(texts, files, bootstrap=("bootstrap", "true") in guess.fields)
+    facts = read_autotools(texts, bootstrap=("bootstrap", "true") in guess.fields)
     return facts if texts.keys() & {"configure.ac", "configure.in"} else _by_hand(directory, facts)
 
 

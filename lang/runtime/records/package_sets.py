@@ -58,7 +58,7 @@ class Memory(Protocol):
     def member(self, file: Path, name: str, scope: Surroundings, evaluate: Callable[[], Value]) -> Value:
         """Return the value of a member that a file defines. evaluate: evaluates it."""
 
-    def note_set(self, scope: Surroundings, directory: Path, members: Sequence[Member], own: dict[str, Thunk]) -> None:
+    def note_set(self, scope: Surroundings, members: Sequence[Member], own: dict[str, Thunk]) -> None:
         """Note the members that a set's directory defines. own: thunks of their values, by name."""
 
     def note_pattern(self, file: Path, names: tuple[str, ...] | None) -> None:
@@ -96,7 +96,7 @@ def package_set(files: Files, base: Value, directory: Path, around: tuple[Value,
         scope = Surroundings((new, *around), old, base, layer)
         own = {m.name: Thunk(partial(_value, files, directory, m, scope)) for m in members}
         if files.memory is not None:
-            files.memory.note_set(scope, directory, members, own)
+            files.memory.note_set(scope, members, own)
         return own
 
     return extend(base)(layer)

@@ -31,9 +31,6 @@ class Messages(queue.SimpleQueue[Any]):
         self.sent.append(item)
         self.count.release()
 
-    def get_nowait(self) -> Any:
-        return self.get()
-
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         if not self.sent or (self.held and timeout is not None):
             raise queue.Empty

@@ -65,7 +65,6 @@ def told(text: str, memory: int | None = None, seconds: float | None = None, pla
 
 
 LONG = 'fold(range(22), "abcd", (s, _) => s + s)'  # 16 MB
-MUCH = "fold(range(23), [1], (s, _) => [...s, ...s])"  # 64 MB
 
 # The last line of each is where the limit is reached.
 TOO_LARGE = {

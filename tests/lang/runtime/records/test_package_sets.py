@@ -7,7 +7,6 @@ import json
 import os
 import random
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,6 @@ from fpack.lang.errors import EvalError, render
 from fpack.lang.evaluator import Evaluator
 from fpack.store.errors import FpackError
 from support.packages import Packages
-
-Set = Callable[..., Any]
 
 
 class Project:
