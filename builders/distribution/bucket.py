@@ -17,8 +17,8 @@ from fpack.builders.net.errors import HttpError
 
 from . import answers
 from .blob_reader import begins, read_blob
-from .layout_index import MAX_MANIFEST, annotations_of, describe, entry_of, json_object, subject_of
-from .names import check_digest, digest_of, is_digest, is_tag
+from .layout_index import MAX_MANIFEST, annotations_of, checked_manifest, describe, entry_of, json_object, subject_of
+from .names import check_digest, is_digest, is_tag
 from .protocol import (
     BlobEntry,
     BlobSource,
@@ -63,9 +63,7 @@ class BucketRepository:
         digest = entry.digest if entry is not None else reference
         if not is_digest(digest) or (data := self._get(_blob_key(digest))) is None:
             return None
-        if digest_of(data) != digest:
-            raise Corrupt("A manifest differs from its digest", where=self.name, why=digest)
-        return ManifestDocument(describe(data, entry.media_type if entry else "").media_type, digest, data)
+        return checked_manifest(data, digest, entry, self.name)
 
     def has_blob(self, digest: str) -> bool:
         """Tell whether a blob exists."""

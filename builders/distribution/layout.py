@@ -32,6 +32,7 @@ from .layout_index import (
     OCI_INDEX,
     RefIndex,
     annotations_of,
+    checked_manifest,
     describe,
     fallback_tag,
     filtered,
@@ -82,9 +83,7 @@ class DirectoryRepository:
                 data = self._read(self._blob(digest), MAX_MANIFEST)
             except FileNotFoundError:
                 return None
-            if digest_of(data) != digest:
-                raise Corrupt("A manifest differs from its digest", where=self.name, why=digest)
-            return ManifestDocument(describe(data, entry.media_type if entry else "").media_type, digest, data)
+            return checked_manifest(data, digest, entry, self.name)
 
     def has_blob(self, digest: str) -> bool:
         """Tell whether a blob exists."""

@@ -9,7 +9,7 @@ from typing import Any
 from fpack.builders.streams import strict_json
 
 from .names import digest_of, is_digest, is_tag
-from .protocol import BlobEntry, Corrupt, RepositoryError
+from .protocol import BlobEntry, Corrupt, ManifestDocument, RepositoryError
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -78,6 +78,13 @@ def describe(data: bytes, media_type: str) -> BlobEntry:
     if artifact == "application/vnd.oci.image.config.v1+json" or not isinstance(artifact, str):
         artifact = ""
     return BlobEntry(kind, digest_of(data), len(data), artifact)
+
+
+def checked_manifest(data: bytes, digest: str, entry: BlobEntry | None, where: str) -> ManifestDocument:
+    """Return a manifest or index. Raise Corrupt if it has another digest. entry: of the tag that was asked for."""
+    if digest_of(data) != digest:
+        raise Corrupt("A manifest differs from its digest", where=where, why=digest)
+    return ManifestDocument(describe(data, entry.media_type if entry else "").media_type, digest, data)
 
 
 def subject_of(data: bytes) -> str:

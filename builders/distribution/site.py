@@ -15,8 +15,17 @@ from fpack.builders.net.errors import HttpError
 
 from . import answers
 from .blob_reader import begins, read_blob
-from .layout_index import EMPTY_INDEX, MAX_INDEX, MAX_MANIFEST, RefIndex, describe, fallback_tag, filtered
-from .names import check_digest, digest_of, is_digest
+from .layout_index import (
+    EMPTY_INDEX,
+    MAX_INDEX,
+    MAX_MANIFEST,
+    RefIndex,
+    checked_manifest,
+    describe,
+    fallback_tag,
+    filtered,
+)
+from .names import check_digest, is_digest
 from .protocol import (
     BlobEntry,
     BlobSource,
@@ -54,9 +63,7 @@ class SiteRepository:
         data = self.document(_blob_name(digest), MAX_MANIFEST)
         if data is None:
             return None
-        if digest_of(data) != digest:
-            raise Corrupt("A manifest differs from its digest", where=self.name, why=digest)
-        return ManifestDocument(describe(data, entry.media_type if entry else "").media_type, digest, data)
+        return checked_manifest(data, digest, entry, self.name)
 
     def has_blob(self, digest: str) -> bool:
         """Tell whether a blob exists."""

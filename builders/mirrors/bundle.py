@@ -17,7 +17,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from fpack.builders.distribution.layout_index import MAX_INDEX, MAX_MANIFEST, RefIndex, describe, fallback_tag, filtered
+from fpack.builders.distribution.layout_index import (
+    MAX_INDEX,
+    MAX_MANIFEST,
+    RefIndex,
+    checked_manifest,
+    describe,
+    fallback_tag,
+    filtered,
+)
 from fpack.builders.distribution.names import digest_of, is_digest
 from fpack.builders.distribution.protocol import (
     BlobEntry,
@@ -166,9 +174,7 @@ class BundleRepository:
         if self._member(digest) is None:
             return None
         data = self._bytes(f"blobs/sha256/{digest.removeprefix('sha256:')}", MAX_MANIFEST)
-        if digest_of(data) != digest:
-            raise Corrupt("A manifest differs from its digest", where=self.name, why=digest)
-        return ManifestDocument(describe(data, entry.media_type if entry else "").media_type, digest, data)
+        return checked_manifest(data, digest, entry, self.name)
 
     def has_blob(self, digest: str) -> bool:
         """Tell whether a blob exists."""

@@ -14,9 +14,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from fpack.builders.distribution.layout_index import json_object
 from fpack.builders.distribution.names import digest_of
 from fpack.builders.distribution.protocol import BlobEntry, Corrupt, ManifestDocument, Repository, RepositoryError
-from fpack.builders.streams import strict_json
 
 FORMAT = 1
 ARTIFACT = "application/vnd.fpack.kept-lock.v1"
@@ -266,13 +266,7 @@ def parse(data: bytes, where: str, limit: int) -> dict[str, Any]:
     """Return a JSON object. Raise Corrupt if the data is none, or too large."""
     if len(data) > limit:
         raise Corrupt("A document is too large", where=where, why=f"the limit is {limit} bytes")
-    try:
-        value = strict_json.parse(data)
-    except ValueError as error:
-        raise Corrupt("A document is not JSON", where=where, why=str(error)) from None
-    if not isinstance(value, dict):
-        raise Corrupt("A document is not a JSON object", where=where)
-    return value
+    return json_object(data, where)
 
 
 def aliases_of(sha512: str = "", others: Sequence[str] = ()) -> tuple[str, ...]:

@@ -1,8 +1,10 @@
-"""Make a self-signed certificate for a test server."""
+"""Make a self-signed certificate for a test server, and let the server use it."""
 
 from __future__ import annotations
 
+import ssl
 import subprocess
+from http.server import HTTPServer
 from pathlib import Path
 
 import pytest
@@ -22,3 +24,11 @@ def own_certificate(folder: Path) -> Path:
         pytest.skip("openssl is not installed")
     pem.write_bytes(pem.read_bytes() + Path(f"{pem}.crt").read_bytes())
     return pem
+
+
+def use_tls(server: HTTPServer, certificate: Path) -> None:
+    """Let a server talk TLS. certificate: a file with it and its key."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    # The thread of a request shakes hands: a client that says nothing would stop the thread that accepts.
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)

@@ -27,6 +27,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import unquote
 
+from support.certificates import use_tls
+
 PAGE = b"<!DOCTYPE html>\n<html><body>Please log in.</body></html>\n"
 
 
@@ -58,12 +60,7 @@ class Server:
         self._server.daemon_threads = True
         self._server.owner = self  # type: ignore[attr-defined]
         if certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            # The thread of a request shakes hands: a client that says nothing would stop the thread that accepts.
-            self._server.socket = context.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
+            use_tls(self._server, certificate)
         self._scheme = "https" if certificate is not None else "http"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 

@@ -28,6 +28,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from fpack.builders.distribution.registry import RegistryRepository
 from fpack.builders.distribution.transport import Settings
+from support.certificates import use_tls
 from support.httpserver import _Quiet
 
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -112,11 +113,7 @@ class Registry:
         self._server.owner = self  # type: ignore[attr-defined]
         self.scheme = "http"
         if certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            self._server.socket = context.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
+            use_tls(self._server, certificate)
             self.scheme = "https"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 

@@ -43,17 +43,6 @@ MALLORY = generate(ED25519)
 
 
 @pytest.fixture
-def graph() -> Graph:
-    return Graph()
-
-
-@pytest.fixture
-def producer(tmp_path: Path) -> Iterator[Machine]:
-    with machine(tmp_path / "producer") as made:
-        yield made
-
-
-@pytest.fixture
 def victim(tmp_path: Path) -> Iterator[Machine]:
     with machine(tmp_path / "victim") as made:
         yield made

@@ -42,12 +42,6 @@ class Counting(DirectoryRepository):
             yield piece
 
 
-@pytest.fixture
-def producer(tmp_path: Path) -> Iterator[Machine]:
-    with machine(tmp_path / "producer") as made:
-        yield made
-
-
 def test_a_closure_of_many_paths_needs_few_requests(producer: Machine, tmp_path: Path) -> None:
     graph = Graph()
     outputs = [graph.add("p0")]

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,12 +19,6 @@ from fpack.builders.distribution.protocol import BlobEntry
 from fpack.store import DAY
 from support.caches import Graph, Machine, machine
 from support.repositories import MANIFEST, manifest
-
-
-@pytest.fixture
-def producer(tmp_path: Path) -> Iterator[Machine]:
-    with machine(tmp_path / "producer") as made:
-        yield made
 
 
 def later(monkeypatch: pytest.MonkeyPatch, days: float) -> None:

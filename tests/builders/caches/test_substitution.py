@@ -17,17 +17,6 @@ OTHER = generate(ED25519)
 
 
 @pytest.fixture
-def graph() -> Graph:
-    return Graph()
-
-
-@pytest.fixture
-def producer(tmp_path: Path) -> Iterator[Machine]:
-    with machine(tmp_path / "producer") as made:
-        yield made
-
-
-@pytest.fixture
 def consumer(tmp_path: Path) -> Iterator[Machine]:
     with machine(tmp_path / "consumer") as made:
         yield made
