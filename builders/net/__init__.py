@@ -1,0 +1,1 @@
+"""Download files: connections, proxies, mirrors, digests, and the servers that a derivation may name."""

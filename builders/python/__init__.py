@@ -1,0 +1,1 @@
+"""Read the locks of Python projects, and resolve their dependencies."""

@@ -1,0 +1,1 @@
+"""Decide which derivations to build, in which order, and run their builders."""

@@ -1,0 +1,1 @@
+"""Parts of verbs that build: explaining builds, and comparing repeated ones."""

@@ -1,0 +1,1 @@
+"""Parts of verbs about images: pack them, describe them, and look into them."""

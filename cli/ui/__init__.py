@@ -1,0 +1,1 @@
+"""Show errors, progress, tables and other text to people."""

@@ -1,0 +1,1 @@
+"""Format source texts: `fpack fmt`."""

@@ -1,0 +1,1 @@
+"""Read source texts: the lexer, the parser and the syntax tree."""

@@ -1,0 +1,1 @@
+"""Answer questions about the paths of a store, and change nothing."""

@@ -35,6 +35,11 @@ def test_no_directory_is_crowded() -> None:
     assert crowded.keys() <= {"cli/verbs", "builders/kinds"}, crowded
 
 
+def test_every_directory_says_what_it_holds() -> None:
+    silent = [str(path) for path, tree in trees().items() if path.name == "__init__.py" and not ast.get_docstring(tree)]
+    assert silent == []
+
+
 def test_a_class_name_stands_in_one_file() -> None:
     places = defaultdict(set)
     for path, tree in trees().items():

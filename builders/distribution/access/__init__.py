@@ -1,0 +1,1 @@
+"""Certificates, credentials and tokens for registries."""

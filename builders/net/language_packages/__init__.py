@@ -1,0 +1,1 @@
+"""Find where the tools of languages download packages from: registries and mirrors of this machine's settings."""

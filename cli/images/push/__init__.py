@@ -1,0 +1,1 @@
+"""Push images to registries."""

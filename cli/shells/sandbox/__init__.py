@@ -1,0 +1,1 @@
+"""Plan and run the sandbox of a shell."""

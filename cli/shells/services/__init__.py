@@ -1,0 +1,1 @@
+"""Run the services beside a shell."""

@@ -1,0 +1,1 @@
+"""Record in the lock what the library asks about a project's own packages, and answer from there."""

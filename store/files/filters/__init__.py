@@ -1,0 +1,1 @@
+"""Choose the entries of a directory that belong to a source."""
