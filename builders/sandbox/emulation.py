@@ -52,15 +52,23 @@ def enter(text: str, interpreter: int) -> None:
     _check(_libc.unshare(_NEWUSER | _NEWNS), "unshare")
     # The table belongs to user 0 of the namespace.
     _map(f"0 {uid} 1", f"0 {gid} 1")
+    register(text, interpreter)
+    # In a namespace below, the process has its own number again. The sandbox sees the table read-only, below /proc/sys.
+    _check(_libc.unshare(_NEWUSER), "unshare")
+    _map(f"{uid} 0 1", f"{gid} 0 1")
+
+
+def register(text: str, interpreter: int) -> None:
+    """Give this process's user namespace, of which it is user 0, a rule. Raise OSError if the kernel refuses.
+
+    The process has a mount namespace of its own. text, interpreter: as for `enter`.
+    """
     _check(_libc.mount(None, b"/", None, ctypes.c_ulong(_PRIVATE), None), "/")
     # It stays mounted in this namespace: the kernel forgets the rules with the mount.
     flags = ctypes.c_ulong(_NOSUID | _NODEV | _NOEXEC)
     _check(_libc.mount(b"fpack", TABLE.encode(), b"binfmt_misc", flags, None), TABLE)
     # P: pass the name by which a program was started. F: open the interpreter now.
     _write(f"{TABLE}/register", f"{text}/proc/self/fd/{interpreter}:PF")
-    # In a namespace below, the process has its own number again. The sandbox sees the table read-only, below /proc/sys.
-    _check(_libc.unshare(_NEWUSER), "unshare")
-    _map(f"{uid} 0 1", f"{gid} 0 1")
 
 
 def is_possible() -> bool:

@@ -10,7 +10,7 @@ from fpack.builders.rootfs.relocation import PREFIX
 from fpack.cli.shared_options import SharedOptions
 from fpack.cli.trial import runner
 from fpack.cli.trial.container import plan
-from fpack.cli.trial.subject import opened
+from fpack.cli.trial.subject import ELSEWHERE, opened
 from fpack.cli.ui.progress import step
 from fpack.cli.workspace import machine
 from fpack.cli.workspace.workspace import Workspace
@@ -28,7 +28,7 @@ def debug(
 ) -> int:
     """Run a command or a shell on the files of an image. Return its exit status. user: None for the image's own."""
     with Workspace(options) as workspace:
-        machine.check(workspace.arch)
+        machine.needs_emulator(workspace.arch, "The image", ELSEWHERE)  # before anything is fetched
         with ExitStack() as stack:
             with step("Preparing the image"):
                 subject = stack.enter_context(opened(workspace, what))
@@ -44,5 +44,6 @@ def debug(
                 uid=uid,
                 gid=gid,
                 tracing=True,
+                emulator=subject.emulator,
             )
             return runner.run(found, observe=False).status

@@ -56,7 +56,8 @@ class Acceptance:
         commands = list(dict.fromkeys([*container.tries, *self._more]))
         if not commands:
             return
-        if other := machine.runs_instead(container.arch):
+        other = machine.runs_instead(container.arch)
+        if other and not machine.can_emulate():
             warn(f"{container.name} for {container.arch} was not tried: this machine runs {other}")
             return
         digest = str(read_record(workspace.store.tree(image)).fields["digest"])
@@ -82,6 +83,8 @@ def _answer(digest: str, words: Sequence[str]) -> Path:
 def _run(workspace: Workspace, container: Container, image: StorePath, words: tuple[str, ...]) -> None:
     import tempfile
 
+    from fpack.cli.shells import emulator
+
     from . import command, runner
     from .container import plan
     from .subject import of_image
@@ -90,6 +93,8 @@ def _run(workspace: Workspace, container: Container, image: StorePath, words: tu
     subject = of_image(workspace, container, image, root)
     planned = plan(subject.name, subject.config, subject.files, words, {})
     trial = planned.trial._replace(stop=signal.SIGKILL, takes_terminal=False)
+    if machine.runs_instead(container.arch) and (emulated := emulator.built(workspace, container.arch, container.name)):
+        trial = trial._replace(emulator=emulated.rule)
     note(f"Trying {container.name}: {shlex.join(words)}")
     with tempfile.TemporaryFile() as file:
         with _captured(file.fileno()):

@@ -24,7 +24,7 @@ from .container import Planned, plan
 from .findings import TrialFinding, find, is_searched
 from .model import Ended
 from .ports import PortMap
-from .subject import TrialSubject, opened
+from .subject import ELSEWHERE, TrialSubject, opened
 
 _HTTP = ("80", "8000", "8080")  # ports of servers that a browser opens
 _MOST_PORTS = 5  # in a message
@@ -52,14 +52,15 @@ class Tried(NamedTuple):
 def attempt(what: str | None, command: Sequence[str], options: SharedOptions, observe: bool, aside: bool) -> Tried:
     """Run the command of an image, which is built or read. aside: its standard output goes to standard error."""
     with Workspace(options) as workspace:
-        machine.check(workspace.arch)
+        machine.needs_emulator(workspace.arch, "The image", ELSEWHERE)  # before anything is fetched
         with opened(workspace, what) as subject:
             with naming_option(options.fields):
                 planned = plan(subject.name, subject.config, subject.files, command, os.environ)
+            trial = planned.trial._replace(emulator=subject.emulator)
             if not command:
                 _tell_ports(planned)
             with _aside() if aside else nullcontext():
-                ended = runner.run(planned.trial, observe)
+                ended = runner.run(trial, observe)
             return Tried(ended.status, findings(workspace, subject, ended), ended.unobserved, subject.packed)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from fpack.builders.configure.namespace import linux
 from fpack.builders.configure.namespace.stage import DEVICE_LINKS, make_devices, write_seed
-from fpack.builders.sandbox import idmap, observer
+from fpack.builders.sandbox import emulation, idmap, observer
 from fpack.cli.shells.sandbox import attendance
 from fpack.store import processes
 
@@ -35,7 +35,7 @@ class TrialKeeper:
     """The process that keeps the sandbox.
 
     watch: the observer's filter; empty: do not observe. names: observe names. report: a pipe. binder: the socket for
-    `ports.bind`.
+    `ports.bind`. emulator: a descriptor of the emulator that the trial has, if it has one.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class TrialKeeper:
         names: bool,
         report: int,
         binder: socket.socket,
+        emulator: int = -1,
     ) -> None:
         self._trial = trial
         self._users = users
@@ -57,6 +58,7 @@ class TrialKeeper:
         self._names = names
         self._report = report
         self._binder = binder
+        self._emulator = emulator
         self._init = 0
 
     def keep(self, parent: int) -> int:
@@ -86,6 +88,9 @@ class TrialKeeper:
         if os.getppid() != parent:
             os._exit(FAILED)
         linux.check(linux.libc.sethostname(_HOST_NAME, len(_HOST_NAME)), "the host name")
+        if self._trial.emulator:
+            emulation.register(self._trial.emulator[0], self._emulator)
+            os.close(self._emulator)
         self._mount()
 
     def _mount(self) -> None:

@@ -15,6 +15,7 @@ class Trial(NamedTuple):
 
     stop: the signal that ends it if Ctrl-C does not; 0: Ctrl-C is for the command alone. takes_terminal: the command
     gets fpack's terminal, with a process group of its own. tracing: programs may trace others, as debuggers do.
+    emulator: the kernel's rule and the path on disk of an emulator for the programs; None: the machine runs them.
     """
 
     tree: TrialTree
@@ -27,6 +28,7 @@ class Trial(NamedTuple):
     stop: int = 0
     takes_terminal: bool = False
     tracing: bool = False
+    emulator: tuple[str, str] | None = None
 
 
 class Ended(NamedTuple):

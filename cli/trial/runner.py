@@ -40,6 +40,8 @@ def run(trial: Trial, observe: bool = True) -> Ended:
         unobserved = str(error) if observe else ""
     with _users(trial) as users, streams.pipes() as files:
         trees = _trees(trial, users)
+        # The image's user may not reach the emulator's path; opened here, it needs no path.
+        emulator = os.open(trial.emulator[1], os.O_RDONLY | os.O_CLOEXEC) if trial.emulator else -1
         report, tell = os.pipe2(os.O_CLOEXEC)
         asked, ask = socket.socketpair()
         processes.hide_inherited()
@@ -51,11 +53,11 @@ def run(trial: Trial, observe: bool = True) -> Ended:
             binder = processes.fork(lambda: _bind_ports(trial.ports, asked, ask, (report, tell, *trees)))
             asked.close()
             child = processes.fork(
-                lambda: TrialKeeper(trial, users, trees, code, watch, observe, tell, ask).keep(parent)
+                lambda: TrialKeeper(trial, users, trees, code, watch, observe, tell, ask, emulator).keep(parent)
             )
             ask.close()
             os.close(tell)
-            for fd in trees:
+            for fd in (*trees, *([emulator] if trial.emulator else [])):
                 os.close(fd)
             try:
                 signals = _handle_signals(child, trial.stop, terminal)

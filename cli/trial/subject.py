@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.verify import documents
 from fpack.cli.errors import UsageError
+from fpack.cli.shells import emulator
 from fpack.cli.ui.render import note
 from fpack.cli.workspace import containers, machine
 from fpack.cli.workspace.containers import Container
@@ -29,12 +30,15 @@ from . import closure, tree
 from .container import changed
 from .findings import ClosurePackage
 
+ELSEWHERE = "pack the image with fpack pack"  # what to do if the machine cannot run it
+
 
 class TrialSubject(NamedTuple):
     """An image to run. config: the settings that runtimes apply.
 
     release: the release of Debian whose index of files tells which packages have a file; "" if there is none. linked:
-    the image has only the files that others load. closure: returns the packages that it may take files from.
+    the image has only the files that others load. closure: returns the packages that it may take files from. packed:
+    fpack packed it. emulator: as in Trial.
     """
 
     name: str
@@ -44,6 +48,7 @@ class TrialSubject(NamedTuple):
     linked: bool
     closure: Callable[[], Sequence[ClosurePackage]]
     packed: bool = True
+    emulator: tuple[str, str] | None = None
 
 
 @contextmanager
@@ -60,13 +65,14 @@ def opened(workspace: Workspace, what: str | None) -> Iterator[TrialSubject]:
 def _built(workspace: Workspace, what: str | None) -> TrialSubject:
     """Build the image of a target."""
     container = containers.container(workspace, workspace.target(what))
-    machine.check(container.arch)
+    machine.needs_emulator(container.arch, "The image", ELSEWHERE)  # before anything is fetched
     with naming_option(workspace.options.fields):
         image, root = workspace.realise([container.image, container.root])
+    emulated = emulator.built(workspace, container.arch, "The image")
     store = workspace.store
     store.used([image], workspace.project_name, f"{container.name}/{container.arch}")
     workspace.finish()
-    return of_image(workspace, container, image, root)
+    return of_image(workspace, container, image, root)._replace(emulator=emulated.rule if emulated else None)
 
 
 def of_image(workspace: Workspace, container: Container, image: StorePath, root: StorePath) -> TrialSubject:
@@ -101,6 +107,7 @@ def _unpacked(workspace: Workspace, path: ImageLocation) -> Iterator[TrialSubjec
         wanted = workspace.arch
         image = image_file.choose(archive, path, lambda image: image_file.arch(image) == wanted, wanted)
         reader = image_file.manifest(image) if image.data is not None else None
+        emulated = emulator.built(workspace, wanted, "The image")
         files, left_out = unpack(archive, image, directory)
         if left_out:
             note(f"The sandbox has no devices and pipes of the image, such as {one_line(', '.join(left_out))}")
@@ -116,6 +123,7 @@ def _unpacked(workspace: Workspace, path: ImageLocation) -> Iterator[TrialSubjec
             made is not None and made.args.get("mode") == "linked",
             known,
             reader is not None,
+            emulated.rule if emulated else None,
         )
     finally:
         archive.close()

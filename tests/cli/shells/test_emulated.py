@@ -76,6 +76,16 @@ def test_a_service_has_its_own_emulator(fpack: Fpack) -> None:
     assert fpack("run", "#server").stdout.startswith("/bin/sh /bin/sh /fpack/store/")
 
 
+def test_an_image_is_tried_by_the_emulator(fpack: Fpack, tmp_path: Path) -> None:
+    """The image of a container that names its platform, and that of a file for --arch."""
+    told = NAMES.format("greet") + " you"
+    assert fpack("try", "#box", "--", "greet", "you").stdout.strip() == told
+    # This emulator is a program that always succeeds.
+    packed = fpack.pack("#box", "-o", tmp_path / "box.tar", "--try", "greet you")
+    assert packed["tried"] == [{"command": ["greet", "you"], "kept": False}]
+    assert fpack("try", "--arch", "riscv64", tmp_path / "box.tar", "--", "greet", "you").stdout.strip() == told
+
+
 def test_an_image_of_a_registry_runs_by_an_emulator_of_the_stable_release(fpack: Fpack, tmp_path: Path) -> None:
     fpack.pack("#box", "-o", tmp_path / "box.tar")
     assert fpack.archive is not None

@@ -127,7 +127,10 @@ def test_a_signal_that_ends_the_command_is_a_failure(machine: Machine) -> None:
     assert "signal 11 ended it" in caught.value.why
 
 
-def test_an_image_for_another_machine_is_not_tried(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_image_for_another_machine_is_not_tried_without_an_emulator(
+    machine: Machine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acceptance.machine, "can_emulate", lambda: False)
     assert check(TEST, arch="s390x") == [] and machine.ran == []
     assert "app for s390x was not tried" in capsys.readouterr().err
 
