@@ -57,7 +57,9 @@ class Project(NamedTuple):
     """A project.
 
     name: the attribute to build. edited: the file to which `line` is added. packages: those of the peer's base image.
-    command: the lines of the peer's Containerfile that build; "" if there is no peer.
+    command: the lines of the peer's Containerfile that build; "" if there is no peer. fetch: a command that fetches the
+    peer's packages into the project's directory, by the machine's own pip or npm. first: lines of the Containerfile
+    that do not depend on the code.
     """
 
     name: str
@@ -65,6 +67,8 @@ class Project(NamedTuple):
     line: str
     packages: tuple[str, ...] = ()
     command: str = ""
+    fetch: str = ""
+    first: str = ""
 
 
 PROJECTS = {
@@ -86,8 +90,19 @@ PROJECTS = {
         "RUN --mount=type=cache,target=/objects cmake -S . -B /objects -G Ninja -DCMAKE_BUILD_TYPE=Release && "
         "cmake --build /objects && cmake --install /objects",
     ),
-    "flask": Project("app", "src/app.py", "EDIT_{n} = {n}\n"),
-    "node": Project("greeter", "src/server.js", "const edit{n} = {n}\n"),
+    "flask": Project(
+        "app", "src/app.py", "EDIT_{n} = {n}\n", ("python3", "python3-venv"), "RUN /venv/bin/python -m compileall -q .",
+        "pip download -q -d wheels --python-version 3.13 --only-binary=:all: -r requirements.txt",
+        "COPY requirements.txt wheels/ /wheels/\nRUN --mount=type=cache,target=/cache python3 -m venv /venv && "
+        "/venv/bin/pip install -q --cache-dir /cache --no-index --find-links /wheels -r /wheels/requirements.txt\n",
+    ),
+    "node": Project(
+        "greeter", "src/server.js", "const edit{n} = {n}\n", ("nodejs", "npm"), "RUN node --check server.js",
+        "cp -r src fetched && cd fetched && npm ci --silent --ignore-scripts --cache ../fetched-cache",
+        "COPY src/package.json src/package-lock.json .\nCOPY fetched-cache /fetched\n"
+        "RUN --mount=type=cache,target=/cache cp -r /fetched/. /cache && "
+        "npm ci --offline --ignore-scripts --omit=dev --cache /cache\n",
+    ),
 }  # fmt: skip
 _BASE = ("bash", "coreutils", "dash", "sed", "grep", "findutils")
 
@@ -173,13 +188,15 @@ def main() -> None:
             first[name] = measure(mine, place, env).wall
             theirs: list[str] = []
             if peers and project.command:
+                if project.fetch:
+                    measure(["sh", "-c", project.fetch], place, {**os.environ})
                 packages = ", ".join(f'debian."{package}"' for package in (*_BASE, *project.packages))
                 (place / "base.fp").write_text(BASE.format(packages=packages))
                 measure([fpack, "pack", "base.fp", "-o", "base.tar"], place, env)
                 image = _pulled(storage, place / "base.tar")
                 measure(["buildah", *storage, "tag", image, f"localhost/base-{name}"], place, env)
                 (place / "Containerfile").write_text(
-                    f"FROM localhost/base-{name}\nWORKDIR /src\nCOPY src .\n{project.command}\n"
+                    f"FROM localhost/base-{name}\nWORKDIR /src\n{project.first}COPY src .\n{project.command}\n"
                 )
                 theirs = [
                     "buildah",

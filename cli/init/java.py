@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 from xml.etree import ElementTree
 
@@ -124,11 +125,13 @@ def parse(content: str, folder: str) -> Pom | None:
     def filled(given: str) -> str:
         return re.sub(r"\$\{([\w.-]+)\}", lambda name: properties.get(name[1], name[0]), given)
 
-    plugins = frozenset(value(e, "artifactId") for e in root.iter() if _tag(e) == "plugin")
+    plugins = frozenset(value(e, "artifactId") for e in _active(root) if _tag(e) == "plugin" and _is_used(e))
     mains = [(e.text or "").strip() for e in root.iter() if _tag(e) == "mainClass"]
     mains += [properties[name] for name in _MAIN if name in properties]
     modules = [(e.text or "").strip().strip("/") for e in root.iter() if _tag(e) == "module"]
-    repositories = [value(e, "url") for e in root.iter() if _tag(e) in ("repository", "pluginRepository")]
+    # A repository elsewhere, below distributionManagement, is one to publish to.
+    listed = [e for e in root.iter() if _tag(e) in ("repositories", "pluginRepositories")]
+    repositories = [value(e, "url") for several in listed for e in several]
     return Pom(
         folder,
         filled(value(root, "artifactId")),
@@ -140,6 +143,22 @@ def parse(content: str, folder: str) -> Pom | None:
         tuple(m for m in modules if m and ".." not in m.split("/")),
         tuple(url for url in map(filled, repositories) if re.fullmatch(r"https?://[^\s\"'$]+", url)),
     )
+
+
+def _active(element: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    """Yield the elements that hold for a build: not those of profiles and of defaults for plugins."""
+    yield element
+    for child in element:
+        if _tag(child) not in ("profiles", "pluginManagement", "reporting"):
+            yield from _active(child)
+
+
+def _is_used(plugin: ElementTree.Element) -> bool:
+    """Return whether a plugin does something by itself: that which assembles does if it is told when and what."""
+    if not any((e.text or "").strip() == "maven-assembly-plugin" for e in plugin if _tag(e) == "artifactId"):
+        return True
+    texts = {(e.text or "").strip() for e in plugin.iter()}
+    return "jar-with-dependencies" in texts and any(_tag(e) == "execution" for e in plugin.iter())
 
 
 def _tag(element: ElementTree.Element) -> str:

@@ -20,7 +20,8 @@ from typing import Any
 from corpus.projects import CorpusProject
 from corpus.sources import SourceUnavailable, unpack
 
-STEPS = ("init", "build", "pack", "run")
+STEPS = ("init", "lock", "build", "pack", "run")
+_LOCK = "fpack lock"  # a step that `fpack init` names where a build tool has to resolve its libraries first
 LIMIT = 1500.0  # seconds that a step may take
 _ANSWER = 90.0  # seconds until a server answers
 
@@ -44,6 +45,10 @@ class Corpus:
         self._program = program or Path(sys.executable).with_name("fpack")
         home = work / "home"
         home.mkdir(parents=True, exist_ok=True)
+        settings = Path("~/.m2/settings.xml").expanduser()
+        if settings.is_file():  # mirrors of the machine's Maven
+            (home / ".m2").mkdir(exist_ok=True)
+            shutil.copy(settings, home / ".m2")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("FPACK_", "XDG_"))}
         self._environment = {**kept, "HOME": str(home), "FPACK_ROOT": str(work / "root"), "FPACK_GC_AUTOMATIC": "0"}
 
@@ -55,6 +60,8 @@ class Corpus:
         try:
             where = unpack(project, self._work / "archives", directory)
             found = self._init(where, result)
+            if any(_LOCK in todo for todo in found["todo"]):
+                self._fpack("lock", where, ["lock"], result)
             try:
                 self._build(where, found["package"], result)
                 self._use(project, where, found, result)

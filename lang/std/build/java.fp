@@ -89,13 +89,28 @@ central = "https://repo.maven.apache.org/maven2"
 # The version of the plugin that copies the libraries of a program.
 copier = "3.8.1"
 
-# The texts of a pom.xml and of those of its modules.
-poms(directory) =
-  let content = read-text(directory + "/pom.xml") in
-  [
-    content,
-    ...flatten([poms(directory + "/${head(m)}") for m in find-all(content, "<module>\\s*([^<>\\s]+)\\s*</module>")]),
-  ]
+# The texts of a pom.xml and of those of its modules. A module that is not there is one of a comment or a profile.
+poms(directory) = poms-of(directory, read-text(directory + "/pom.xml"))
+
+poms-of(directory, content) =
+  let
+    modules = unique(find-all(content, "<module>\\s*([^<>\\s]+?)/?\\s*</module>"))
+    below = [m for m in modules if match(m, "(.*/)?\\.\\.(/.*)?") == null && !starts-with(m, "/")]
+  in [content, ...flatten([module-poms(directory, split(m, "/")) for m in below])]
+
+# Those of a module, by the parts of its path: a directory with a pom.xml, or a file.
+module-poms(directory, parts) =
+  let
+    name = head(parts)
+    more = tail(parts)
+    kind = get(read-dir(directory), name, null)
+  in
+    if name == "." || name == "" then if more == [] then [] else module-poms(directory, more)
+    else if kind == "file" && more == [] then [read-text(directory + "/${name}")]
+    else if kind != "directory" then []
+    else if more != [] then module-poms(directory + "/${name}", more)
+    else if has(read-dir(directory + "/${name}"), "pom.xml") then poms(directory + "/${name}")
+    else []
 
 artifact(path, f) =
   let file = head(reverse(split(path, "/"))) in
@@ -180,11 +195,13 @@ install-program(module, name, main, bundled, java-home) = """
     libraries=":$out/share/java/${name}.lib/*"
   fi
   main="${main}"
+  named=
   if [ -z "$main" ]; then
     mkdir /build/manifest
     jar_path=$(realpath "$jar")
     (cd /build/manifest && "$JAVA_HOME/bin/jar" xf "$jar_path" META-INF/MANIFEST.MF)
     main=$(cat /build/manifest/META-INF/MANIFEST.MF | sed -n 's/\\r$//; s/^Main-Class: *//p' | head -n 1)
+    named=$main
   fi
   if [ -z "$main" ]; then
     found=$(cd "${module}/src/main/java" && grep -rlE 'public static void main *\\(' --include='*.java' . | sort)
@@ -199,7 +216,7 @@ install-program(module, name, main, bundled, java-home) = """
     main=\${main%.java}
     main=\${main//\\//.}
   fi
-  if ${if bundled then "true" else "false"}; then
+  if ${if bundled then "[ -n \"$named\" ]" else "false"}; then
     printf '#!/bin/sh\\nexec %s/bin/java $JAVA_OPTS -jar %s "$@"\\n' "${java-home}" "$out/share/java/${name}.jar" >"$out/bin/${name}"
   else
     printf '#!/bin/sh\\nexec %s/bin/java $JAVA_OPTS -cp "%s" %s "$@"\\n' "${java-home}" "$out/share/java/${name}.jar$libraries" "$main" >"$out/bin/${name}"

@@ -118,3 +118,34 @@ def test_a_project_below_and_a_library_of_gradle() -> None:
     found = _guess(files)
     assert ("module", '"app"') in found.fields and found.entrypoint == ["@/bin/app"]
     assert _guess({"build.gradle": "apply plugin: 'java'\n"}).library
+
+
+SHADE = "<plugin><artifactId>maven-shade-plugin</artifactId></plugin>"
+ASSEMBLY = "<plugin><artifactId>maven-assembly-plugin</artifactId>{}</plugin>"
+EXECUTION = "<executions><execution><goals><goal>single</goal></goals></execution></executions>"
+BUNDLE = "<configuration><descriptorRefs><descriptorRef>jar-with-dependencies</descriptorRef></descriptorRefs></configuration>"
+
+
+@pytest.mark.parametrize(
+    ("more", "is_bundled"),
+    [
+        (f"<build><plugins>{SHADE}</plugins></build>", True),
+        (f"<build><pluginManagement><plugins>{SHADE}</plugins></pluginManagement></build>", False),
+        (f"<profiles><profile><build><plugins>{SHADE}</plugins></build></profile></profiles>", False),
+        (f"<build><plugins>{ASSEMBLY.format(BUNDLE + EXECUTION)}</plugins></build>", True),
+        (f"<build><plugins>{ASSEMBLY.format(BUNDLE)}</plugins></build>", False),
+        (f"<build><plugins>{ASSEMBLY.format(EXECUTION)}</plugins></build>", False),
+    ],
+)
+def test_a_plugin_that_runs_makes_a_jar_with_all(more: str, is_bundled: bool) -> None:
+    found = _guess({"pom.xml": _pom("tool", more), "src/main/java/a/Main.java": ""})
+    assert (("bundled", "true") in found.fields) == is_bundled
+
+
+def test_repositories_to_publish_to_are_not_asked() -> None:
+    pom = _pom(
+        "tool",
+        "<distributionManagement><repository><url>https://publish.example/</url></repository></distributionManagement>"
+        "<repositories><repository><url>https://more.example/</url></repository></repositories>",
+    )
+    assert ("repositories", '["https://more.example/"]') in _guess({"pom.xml": pom}).fields
