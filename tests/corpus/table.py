@@ -27,8 +27,10 @@ work. `tests/corpus/projects.toml` has the list, with the rule of the choice, th
 that the project works. `tests/corpus/run.py WORK` tries them and `--document` writes this page; `pytest -m corpus`
 fails where a project that worked does not. Seconds are on a busy machine with two cores and include downloads. `edits`
 is the number of changes to `fpack.fp` that a person had to make, or `fix` if the build failed and `fpack fix` added
-what it lacked; `fix --no-check`, which a failed test's hint names, leaves out the project's tests. A library has a
-package and no image: it is loaded, or its files are there. A row without figures was not tried.
+what it lacked; `fix --no-check`, which a failed test's hint names, leaves out the project's tests. `fpack lock` runs
+where `fpack init` names it; Debian's packages, under the versions that are asked for, stand in for Maven's central
+repository where that cannot be reached. A library has a package and no image: it is loaded, or its files are there. A
+row without figures was not tried.
 
 """
 _FURTHER = """

@@ -17,10 +17,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from corpus import maven_stand_in
 from corpus.projects import CorpusProject
 from corpus.sources import SourceUnavailable, unpack
 
-STEPS = ("init", "lock", "build", "pack", "run")
+STEPS = ("init", "build", "pack", "run")
 _LOCK = "fpack lock"  # a step that `fpack init` names where a build tool has to resolve its libraries first
 LIMIT = 1500.0  # seconds that a step may take
 _ANSWER = 90.0  # seconds until a server answers
@@ -45,9 +46,10 @@ class Corpus:
         self._program = program or Path(sys.executable).with_name("fpack")
         home = work / "home"
         home.mkdir(parents=True, exist_ok=True)
-        settings = Path("~/.m2/settings.xml").expanduser()
-        if settings.is_file():  # mirrors of the machine's Maven
-            (home / ".m2").mkdir(exist_ok=True)
+        settings = Path("~/.m2/settings.xml").expanduser()  # mirrors of the machine's Maven
+        (home / ".m2").mkdir(exist_ok=True)
+        (home / ".m2/settings.xml").unlink(missing_ok=True)
+        if settings.is_file():
             shutil.copy(settings, home / ".m2")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("FPACK_", "XDG_"))}
         self._environment = {**kept, "HOME": str(home), "FPACK_ROOT": str(work / "root"), "FPACK_GC_AUTOMATIC": "0"}
@@ -61,7 +63,7 @@ class Corpus:
             where = unpack(project, self._work / "archives", directory)
             found = self._init(where, result)
             if any(_LOCK in todo for todo in found["todo"]):
-                self._fpack("lock", where, ["lock"], result)
+                self._lock(where, result)
             try:
                 self._build(where, found["package"], result)
                 self._use(project, where, found, result)
@@ -87,6 +89,16 @@ class Corpus:
         result["file"] = found["text"]
         result["todo"] = found["todo"]
         return found
+
+    def _lock(self, where: Path, result: Result) -> None:
+        """Let the build tool resolve its libraries, from the mirrors of the machine's Maven."""
+        settings = Path(self._environment["HOME"], ".m2/settings.xml")
+        if not settings.is_file() and maven_stand_in.is_needed():
+            maven_stand_in.start(self._program, self._work, self._environment)
+        try:
+            self._fpack("lock", where, ["lock"], result)
+        except StepFailed as failure:
+            raise StepFailed("build", failure.what) from None
 
     def _build(self, where: Path, package: str, result: Result) -> None:
         """Build the package; if that fails, `fpack fix` adds what is missing to the file."""

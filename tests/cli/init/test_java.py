@@ -123,7 +123,7 @@ def test_a_project_below_and_a_library_of_gradle() -> None:
 SHADE = "<plugin><artifactId>maven-shade-plugin</artifactId></plugin>"
 ASSEMBLY = "<plugin><artifactId>maven-assembly-plugin</artifactId>{}</plugin>"
 EXECUTION = "<executions><execution><goals><goal>single</goal></goals></execution></executions>"
-BUNDLE = "<configuration><descriptorRefs><descriptorRef>jar-with-dependencies</descriptorRef></descriptorRefs></configuration>"
+BUNDLE = "<configuration><descriptorRef>jar-with-dependencies</descriptorRef></configuration>"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,50 @@
+"""The stand-in for Maven's central repository serves what it has under the version that is asked for."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+from corpus.maven_stand_in import find
+
+POM = "<project><parent><version>9</version></parent><artifactId>tool</artifactId>{}<name>t</name></project>"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for version in ("1.9", "1.10", "debian"):
+        directory = tmp_path / "org/x/tool" / version
+        directory.mkdir(parents=True)
+        (directory / f"tool-{version}.pom").write_text(POM.format(f"<version>{version}</version>"))
+    with zipfile.ZipFile(tmp_path / "org/x/tool/1.10/tool-1.10.jar", "w") as jar:
+        jar.writestr("META-INF/maven/plugin.xml", "<plugin><version>1.10</version></plugin>")
+    return tmp_path
+
+
+def test_the_newest_version_has_the_name_of_another(root: Path) -> None:
+    assert find(root, "org/x/tool/1.9/tool-1.9.pom") == POM.format("<version>1.9</version>").encode()
+    assert find(root, "org/x/tool/7/tool-7.pom") == POM.format("<version>7</version>").encode()
+    jar = find(root, "org/x/tool/7/tool-7.jar")
+    assert jar is not None
+    with zipfile.ZipFile(io.BytesIO(jar)) as opened:
+        assert opened.read("META-INF/maven/plugin.xml") == b"<plugin><version>7</version></plugin>"
+
+
+def test_a_pom_without_a_version_of_its_own_gets_one(root: Path) -> None:
+    (root / "org/x/tool/1.10/tool-1.10.pom").write_text(POM.format(""))
+    assert find(root, "org/x/tool/7/tool-7.pom") == POM.format("<version>7</version>").encode()
+
+
+def test_what_is_not_there_is_not_found(root: Path) -> None:
+    for path in (
+        "org/x/tool/7/tool-7.war",
+        "org/x/other/7/other-7.pom",
+        "org/x/tool/7/../../tool",
+        "x",
+        "org/x/tool/7/a",
+    ):
+        assert find(root, path) is None
+    parent = find(root, "org/sonatype/oss/oss-parent/7/oss-parent-7.pom")
+    assert parent is not None and b"<groupId>org.sonatype.oss</groupId>" in parent
