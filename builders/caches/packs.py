@@ -147,7 +147,10 @@ def _frames(store: Store, content: PathContent, check: Callable[[], None]) -> It
     """Yield the compressed bytes of a path's tar members, with the number of bytes that they were."""
     disk = os.fspath(store.disk(content.path))
     prefix = f"{STORE_PREFIX}/{content.path.base}"
-    everything = list(_members(disk, prefix.encode()))
+    try:
+        everything = list(_members(disk, prefix.encode()))
+    except OSError as error:
+        raise DamagedPath(disk, error.strerror or str(error)) from None
     apart = {f"{prefix}/{file.name}".encode() for file in content.files}
     members = [member for member in everything if member.path not in apart]
     digests = _detached_digests(disk, content.files, check)
