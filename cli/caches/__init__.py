@@ -1,0 +1,1 @@
+"""The subcommands of `fpack cache`. Each module defines one click command, `command`."""
