@@ -44,8 +44,8 @@ class Verdict(NamedTuple):
 
 def judge(finding: Finding, contents: ImageKnowledge) -> Finding:
     """Return a finding with the status that follows from the contents of the image, and the facts it follows from."""
-    if finding.status not in (AFFECTED, UNDER_INVESTIGATION):
-        return finding
+    if finding.status not in (AFFECTED, UNDER_INVESTIGATION) or finding.product.base:
+        return finding  # which files of a base are of which package is not known
     for justification, verdict in _claims(finding, contents):
         if verdict.status == NOT_AFFECTED:
             facts = (*finding.evidence, *map(one_line, verdict.facts))

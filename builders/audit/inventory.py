@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from fpack.builders.debian.lock.records import LockedDeb
+from fpack.builders.manifest.base_packages import APK, BasePackages
 from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, PathOrigin
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.sbom.lock_files import LockedPart
 from fpack.builders.sbom.model import Component
 from fpack.builders.sbom.provenance import Provenance, locked_component
+from fpack.builders.sbom.purl import apk as apk_purl
 from fpack.builders.sbom.purl import debian_source
 from fpack.store.path import parse
 
@@ -22,6 +24,7 @@ from .model import BinaryPackage, Product
 
 _ECOSYSTEMS = {"npm": "npm", "pypi": "PyPI", "golang": "Go", "cargo": "crates.io", "gem": "RubyGems"}
 _DISTRIBUTIONS = {"debian": "Debian", "ubuntu": "Ubuntu"}
+_APK_SYSTEMS = {"alpine": "Alpine"}
 
 
 class Inventory(NamedTuple):
@@ -29,7 +32,7 @@ class Inventory(NamedTuple):
 
     unread: sources whose lock files are not at hand, so that the packages that they name are not known. unlocked:
     packages of a distribution whose source is not known, because the lock does not have them in this version. base: the
-    image on whose layers this one stands, whose own packages are not known, or "".
+    image on whose layers this one stands, if not all of its own packages are known, or "". base_unread: why not.
     """
 
     products: tuple[Product, ...]
@@ -37,6 +40,7 @@ class Inventory(NamedTuple):
     unread: tuple[str, ...] = ()
     unlocked: tuple[str, ...] = ()
     base: str = ""
+    base_unread: tuple[str, ...] = ()
 
 
 def of_lock(packages: Iterable[tuple[str, LockedDeb]]) -> tuple[Product, ...]:
@@ -64,7 +68,24 @@ def _add(products: dict[tuple[str, str, str, str], Product], product: Product) -
     """Add a product, or its binary packages to the one that is there."""
     known = products.setdefault(product[:4], product._replace(binaries=()))
     binaries = tuple(sorted({*known.binaries, *product.binaries}))
-    products[product[:4]] = known._replace(binaries=binaries)
+    products[product[:4]] = known._replace(binaries=binaries, base=known.base or product.base)
+
+
+def of_base(found: BasePackages) -> Iterator[Product]:
+    """Yield the source packages of a base. A distribution that is not known is one without data."""
+    system, version, codename = found.system
+    for package in found.packages:
+        binary = BinaryPackage(package.name, package.version, package.arch, "")
+        source = (package.source, package.source_version)
+        if package.kind == APK:
+            number = ".".join(version.split(".")[:2])
+            release = f"v{number}" if number else ""
+            url = apk_purl(system or "alpine", *source, package.arch, version)
+            yield Product(_APK_SYSTEMS.get(system, system or "apk"), release, *source, url, (binary,), base=True)
+        else:
+            release = codename or version
+            url = debian_source(system or "debian", release, *source)
+            yield Product(_DISTRIBUTIONS.get(system, system or "dpkg"), release, *source, url, (binary,), base=True)
 
 
 def sources(reader: ManifestReader) -> dict[str, tuple[str, str]]:
@@ -112,10 +133,16 @@ class _Reading:
                 unidentified.add(f"{component.name} {component.version}".rstrip())
         unidentified |= {parse(origin.path).name for origin in self._builds if not self._is_known(origin)}
         unread = {self._reader.derivations[digest].name for digest in self.sources() if digest not in locked}
-        parts = (products.values(), unidentified, unread, unlocked)
         base = self._reader.head.base
+        if base is not None and base.packages is not None:
+            for product in of_base(base.packages):
+                _add(products, product)
+            unidentified |= {f"{name} of the base" for name in base.packages.builds}
+        parts = (products.values(), unidentified, unread, unlocked)
         found = Inventory(*(tuple(sorted(part)) for part in parts))  # type: ignore[arg-type]
-        return found._replace(base=base.name if base is not None else "")
+        if base is None or (base.packages is not None and base.packages.known):
+            return found
+        return found._replace(base=base.name, base_unread=base.packages.unread if base.packages is not None else ())
 
     def _present(self) -> Iterator[PathOrigin]:
         """Yield the packages with a file or link in the image, or one that their maintainer scripts made."""

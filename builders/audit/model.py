@@ -35,8 +35,9 @@ class BinaryPackage(NamedTuple):
 class Product(NamedTuple):
     """A source package, or a package of a language's registry, with parts in the image.
 
-    ecosystem: "Debian", "Ubuntu", "npm", "PyPI", "Go", "crates.io" or "RubyGems", as OSV names them. release: its
-    codename, or "". version: of the source, without the `+bN` of a rebuild. purl: of the source.
+    ecosystem: "Debian", "Ubuntu", "Alpine", "npm", "PyPI", "Go", "crates.io" or "RubyGems", as OSV names them. release:
+    its codename, or "". version: of the source, without the `+bN` of a rebuild. purl: of the source. base: the image's
+    base has it, or has it too.
     """
 
     ecosystem: str
@@ -45,6 +46,7 @@ class Product(NamedTuple):
     version: str
     purl: str
     binaries: tuple[BinaryPackage, ...] = ()
+    base: bool = False
 
 
 # The `introduced` of a range from the very first version on, in every ecosystem.

@@ -7,13 +7,14 @@ It is determined by the digest and the platform, not by the registry.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blake3 import blake3
 from fpack.builders import arguments
 from fpack.builders.distribution.protocol import BlobEntry, Corrupt, Repository
-from fpack.builders.manifest.format import ManifestEntry
+from fpack.builders.manifest import base_packages
+from fpack.builders.manifest.format import FILE, ManifestEntry
 from fpack.builders.oci import base_documents, spec
 from fpack.builders.oci.base_documents import INDEXES, MAX_DOCUMENT, BaseDocuments, BaseLayer
 from fpack.builders.oci.spec import Descriptor
@@ -34,7 +35,8 @@ from .ocilayer import EXTRAS, OcilayerArgs
 if TYPE_CHECKING:
     from .table import Services
 
-VERSION = 1
+# 2: the packages of the base
+VERSION = 2
 
 INDEX, MANIFEST, CONFIG = "index", "manifest", "config"
 
@@ -82,7 +84,7 @@ class OciBuilder(BaseBuilder):
         documents, image = found[0]
         layers = image.layers
         paths = yield Need([layer_derivation(args.urls, layer) for layer in layers])
-        stack, texts = LayerStack(), dict[bytes, bytes]()
+        stack, texts, databases = LayerStack(), dict[bytes, bytes](), dict[bytes, bytes]()
         listed = []
         for number, (layer, path) in enumerate(zip(layers, paths, strict=True)):
             task.check()
@@ -90,19 +92,22 @@ class OciBuilder(BaseBuilder):
             extras = canonical.decode(tree.read(EXTRAS))
             _add(stack, number, tree, extras["whiteouts"])
             texts |= dict(extras["texts"])
+            databases |= dict(extras["databases"])
             blob = layer.blob
             about = (blob.digest, blob.size, blob.media_type, layer.diff_id)
             listed.append(ListedLayer(path, *about, tuple(extras["whiteouts"])))
         files = list(stack.files())
         owners = {file.entry.path: file.content for file in files}
         contents = {os.fsencode(file.entry.path): file.entry.blake3 for file in files}
-        texts = {path: text for path, text in texts.items() if contents.get(path) == blake3(text).digest()}
+        texts, databases = _shown(texts, contents), _shown(databases, contents)
         entries = [file.entry for file in files]
+        regular = [os.fsencode(file.entry.path) for file in files if file.entry.kind == FILE]
         writer = task.writer()
         for name, data in documents.items():
             writer.file(name, [data])
         digest = image.manifest.digest
         writer.file(FILES, [base_image.encode_files(entries, owners, listed, digest, image.settings, texts)])
+        writer.file(base_packages.FILE, [base_packages.encode(base_packages.read(regular, databases))])
         return Built(writer, tuple(sorted(set(paths))))
 
     def _undeclared(self, args: OciArgs) -> BuildError:
@@ -119,6 +124,11 @@ class OciBuilder(BaseBuilder):
             why="a tag can be moved to another image at any time",
             hint=f'if this image is the right one: oci("{name}:{tag}@{entry.digest}")',
         )
+
+
+def _shown(texts: Mapping[bytes, bytes], contents: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return the texts that are the content of a file that the image shows. contents: the BLAKE3 of each."""
+    return {path: text for path, text in texts.items() if contents.get(path) == blake3(text).digest()}
 
 
 def layer_derivation(urls: tuple[str, ...], layer: BaseLayer) -> Derivation:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from blake3 import blake3
 from fpack.builders import arguments
 from fpack.builders.distribution.protocol import BlobEntry, Corrupt, Repository
+from fpack.builders.manifest import base_packages
 from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, ManifestEntry, encode_entry
 from fpack.builders.oci.base_documents import CODECS
 from fpack.builders.payload.whiteouts import is_whiteout
@@ -34,13 +35,14 @@ from .layer import ENTRIES, LayerInfo
 if TYPE_CHECKING:
     from .table import Services
 
-VERSION = 1
+# 2: the databases of packages
+VERSION = 2
 
 # A layer of a registry is hostile: unpacked, it may have at most LEAST bytes, and RATIO times the size of its blob
 # more.
 LEAST, RATIO = 1 << 30, 50
 MAX_ENTRIES = 400_000
-EXTRAS = "extras"  # the file of the output with the whiteouts and the texts
+EXTRAS = "extras"  # the file of the output with the whiteouts, the texts, and the databases of packages
 MAX_TEXT = 1 << 20  # bytes of a text that is kept
 # Files whose content is kept, because files of the image are made of it.
 TEXTS = (b"etc/passwd", b"etc/group", b"etc/shadow", b"etc/gshadow")
@@ -110,6 +112,8 @@ class _Listing:
         self._entries: dict[bytes, ManifestEntry] = {}
         self._whiteouts: set[bytes] = set()
         self._texts: dict[bytes, bytes] = {}
+        self._databases: dict[bytes, bytes] = {}
+        self._left = base_packages.MAX_TEXTS  # bytes of databases
         self._tar = 0  # bytes of the unpacked tar
 
     def read(self, pieces: Iterator[bytes], task: Task) -> None:
@@ -177,20 +181,25 @@ class _Listing:
             if known is None or known.kind == DIRECTORY:
                 raise self._refused(path, "it is a hard link to what is not a file of the same layer")
             self._add(known._replace(path=path))
+            if (text := self._databases.get(known.path)) is not None and base_packages.is_database(path):
+                self._databases[path] = text
         else:
             self._file(path, owner, archive)
 
     def _file(self, path: bytes, owner: tuple[int, int, int], archive: TarReader) -> None:
         sha256, blake, size = hashlib.sha256(), blake3(), 0
-        text: list[bytes] | None = [] if path in TEXTS else None
+        database = base_packages.is_database(path)
+        limit = min(base_packages.MAX_TEXT, self._left) if database else MAX_TEXT
+        text: list[bytes] | None = [] if database or path in TEXTS else None
         for piece in archive.content():
             sha256.update(piece)
             blake.update(piece)
             size += len(piece)
-            if text is not None and size <= MAX_TEXT:
+            if text is not None and size <= limit:
                 text.append(piece)
-        if text is not None and size <= MAX_TEXT:
-            self._texts[path] = b"".join(text)
+        if text is not None and size <= limit:
+            self._left -= size if database else 0
+            (self._databases if database else self._texts)[path] = b"".join(text)
         self._add(ManifestEntry(path, FILE, *owner, size, blake.digest(), sha256.digest(), b"", 0))
 
     def _add(self, entry: ManifestEntry) -> None:
@@ -237,7 +246,9 @@ class _Listing:
         writer.file("layer", [info.encode()])
         writer.file(ENTRIES, (encode_entry(entry) for entry in rows))
         texts = [[path, text] for path, text in sorted(self._texts.items())]
-        writer.file(EXTRAS, [canonical.encode({"whiteouts": sorted(self._whiteouts), "texts": texts})])
+        databases = [[path, text] for path, text in sorted(self._databases.items())]
+        extras: Value = {"whiteouts": sorted(self._whiteouts), "texts": texts, "databases": databases}
+        writer.file(EXTRAS, [canonical.encode(extras)])
         return Built(writer)
 
     def _imply(self, path: bytes) -> None:

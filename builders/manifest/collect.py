@@ -14,7 +14,7 @@ from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.path import StorePath, parse
 from fpack.store.store import Store
 
-from . import dependencies, lock_part
+from . import base_packages, dependencies, lock_part
 from . import format as form
 
 EXEC, CONFIGURE = "exec", "configure"
@@ -256,7 +256,8 @@ def _base(task: Task, record: Mapping[str, Any]) -> form.BaseRecord:
     whiteouts = [(number, path) for number, layer in enumerate(base.layers) for path in layer.whiteouts]
     hidden = tuple(sorted(record["hidden"]))
     about = (record["name"], base.manifest, record["layers"], documents)
-    return form.BaseRecord(*about, hidden, tuple(sorted(whiteouts)))
+    packages = base_packages.read_tree(tree, record["image"])
+    return form.BaseRecord(*about, hidden, tuple(sorted(whiteouts)), packages)
 
 
 def _claims(layers: Sequence[Mapping[str, Any]], origins: _Origins, below: int) -> form.Claims:

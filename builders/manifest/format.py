@@ -2,8 +2,8 @@
 
 A manifest is a sequence of canonical msgpack values: the head, the derivations, and the entries of each layer in order.
 So it is written and read in bounded memory for any number of files. `docs/manifest.md` describes the format. This
-module, `reader` and `json_form` implement it, with the reasons in `payload/exclusions` and the check in
-`payload/whiteouts`. The writer and the verifier of images share no other code.
+module, `reader`, `json_form` and `base_packages` implement it, with the reasons in `payload/exclusions` and the check
+in `payload/whiteouts`. The writer and the verifier of images share no other code.
 
 fpack writes format 2. It also reads format 1, which has no origins, exclusions, executor or claims.
 """
@@ -17,6 +17,9 @@ from typing import NamedTuple
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.errors import FpackError
+
+from . import base_packages
+from .base_packages import BasePackages
 
 FORMAT = 2
 FORMATS = (1, 2)
@@ -104,7 +107,8 @@ class BaseRecord(NamedTuple):
 
     layers: the number of its layers, which come first. hidden: its paths that other layers replace, sorted. whiteouts:
     (layer, path) of each whiteout in its layers, sorted. A whiteout is no entry. documents: those that lead from the
-    digest in the name to the image: an index, if the name's digest is that of one, and the image's manifest.
+    digest in the name to the image: an index, if the name's digest is that of one, and the image's manifest. packages:
+    what its package databases say; None in earlier manifests.
     """
 
     name: str
@@ -113,6 +117,7 @@ class BaseRecord(NamedTuple):
     documents: tuple[bytes, ...] = ()
     hidden: tuple[bytes, ...] = ()
     whiteouts: tuple[tuple[int, bytes], ...] = ()
+    packages: BasePackages | None = None
 
 
 class PackageReason(NamedTuple):
@@ -382,12 +387,17 @@ def _claims_value(head: Head) -> dict[str, Value]:
 
 
 def _base_value(base: BaseRecord) -> dict[str, Value]:
-    return {
+    value: dict[str, Value] = {
         **base._asdict(),
         "documents": [data.decode() for data in base.documents],
         "hidden": [name_value(path) for path in base.hidden],
         "whiteouts": [[number, name_value(path)] for number, path in base.whiteouts],
     }
+    if base.packages is None:
+        del value["packages"]
+    else:
+        value["packages"] = base_packages.to_value(base.packages)
+    return value
 
 
 def _locked_value(item: LockedIndex | LockedPackage) -> dict[str, Value]:

@@ -11,6 +11,7 @@ from fpack.builders.payload.exclusions import REASONS
 from fpack.builders.payload.whiteouts import is_whiteout
 from fpack.store.canonical import Value
 
+from . import base_packages
 from .fields import DIGEST, HEX40, HEX64, Fields, in_range, is_path, is_store_path
 from .format import (
     FORMATS,
@@ -115,7 +116,8 @@ def parse_head(value: Value) -> Head:
 
 def _base(value: Value, layers: int) -> BaseRecord:
     """Read the record of the image's base. layers: the number of all layers."""
-    fields = Fields(value, "the base", BaseRecord._fields)
+    listed = isinstance(value, dict) and "packages" in value
+    fields = Fields(value, "the base", BaseRecord._fields if listed else BaseRecord._fields[:-1])
     hidden: list[bytes] = []
     for item in fields.items("hidden"):
         hidden.append(Fields({"path": item}, "a hidden path", ("path",)).name("path"))
@@ -134,7 +136,13 @@ def _base(value: Value, layers: int) -> BaseRecord:
         raise fields.bad("documents")
     documents = tuple(str(text).encode() for text in texts)
     name, manifest = fields.text("name"), fields.matching("manifest", DIGEST)
-    return BaseRecord(name, manifest, count, documents, tuple(hidden), tuple(whiteouts))
+    packages = None
+    if listed:
+        try:
+            packages = base_packages.from_value(fields.record("packages"))
+        except ValueError as error:
+            raise ManifestError("", why=f"its list of the base's packages is invalid: {error}") from None
+    return BaseRecord(name, manifest, count, documents, tuple(hidden), tuple(whiteouts), packages)
 
 
 def _annotations(top: Fields) -> dict[str, str]:

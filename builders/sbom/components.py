@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from fpack.builders.manifest.format import Head, PathMeta
+from fpack.builders.manifest.format import BaseRecord, Head, PathMeta
 from fpack.builders.oci import spec
 from fpack.builders.oci.spec import Descriptor
 
@@ -55,12 +55,14 @@ def _manifest_sha512(head: Head) -> str:
     return hashlib.sha512(data).hexdigest() if spec.digest(data) == head.image.manifest.digest else ""
 
 
-def system_component(facts: Mapping[str, Facts], provenance: Provenance) -> Component:
-    """Return the component of the distribution that an image was made from."""
+def system_component(facts: Mapping[str, Facts], provenance: Provenance, base: BaseRecord | None = None) -> Component:
+    """Return the component of the distribution that an image was made from: that of its base, if it has one."""
     named = [f.os_release for _, f in sorted(facts.items()) if f.os_release is not None]
     release = provenance.release
     usual = provenance.distribution if release else "linux"
     system = named[0] if named else OsRelease(usual, release, release)
+    if base is not None and base.packages is not None and base.packages.system[0]:
+        system = OsRelease(*base.packages.system)
     supplier = _SUPPLIERS.get(system.id, "")
     if supplier and system.home.startswith(("https://", "http://")):
         supplier = f"{supplier} <{system.home}>"

@@ -186,7 +186,7 @@ class _Writer:
         found: list[tuple[str, str]] = [("fpack:kind", component.kind)]
         if component.file:
             found.append(("bsi:component:filename", component.file))
-        if component.kind == "deb":
+        if component.kind == "deb" and not component.base:
             found += [
                 ("bsi:component:executable", "executable"),
                 ("bsi:component:archive", "archive"),
@@ -207,6 +207,7 @@ class _Writer:
         if component.size:
             found.append(("fpack:size", str(component.size)))
         found += [("fpack:build-tool-of", end) for end in self._relations.get((component.ref, BUILD_TOOL_OF), ())]
+        found += [("fpack:from-base", component.base)] if component.base else []
         found += [("fpack:unread-sbom", path) for path in component.unread_bills]
         found += self._scanners(component)
         return [{"name": name, "value": value} for name, value in sorted(found)]

@@ -19,7 +19,7 @@ from fpack.builders.manifest.format import (
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.store.path import parse
 
-from . import fragments
+from . import base_components, fragments
 from . import provenance as origins
 from .components import common_licence, described, image_component, system_component, together
 from .dependencies import LoadedFile, loaded, roots
@@ -112,7 +112,7 @@ class _Gathering:
     def bill(self, tool: str, serial: str) -> Bill:
         """Collect everything."""
         subject = self._subject.ref
-        self._relate(subject, CONTAINS, self._add(system_component(self._facts, self._provenance)))
+        self._relate(subject, CONTAINS, self._add(system_component(self._facts, self._provenance, self._head.base)))
         builds = [origin for origin in self._head.paths if self._path(origin)]
         inside = sorted(set(self._refs.values()) - {subject})
         for ref in inside:
@@ -128,6 +128,7 @@ class _Gathering:
         for ref, urls in self._source_urls.items():
             self._components[ref] = self._components[ref]._replace(urls=tuple(sorted(urls)))
         self._conclude(inside)
+        self._base()
         dates = [suite.date for suite in self._head.lock.suites]
         return Bill(
             subject=self._subject,
@@ -264,6 +265,15 @@ class _Gathering:
             if found.ref not in (ref, self._subject.ref):
                 self._add(found if known is None else known._replace(build_only=False))
                 self._relate(ref, DEPENDS_ON, found.ref)
+
+    def _base(self) -> None:
+        """Add the packages of the image's base. One that the image has itself stays as it is."""
+        for component, source in base_components.components(self._head.base) if self._head.base is not None else ():
+            if self._components.get(component.ref, component).build_only or component.ref not in self._components:
+                self._components[component.ref] = component
+            self._relate(self._subject.ref, CONTAINS, component.ref)
+            if source is not None:
+                self._relate(component.ref, GENERATED_FROM, self._add(source))
 
     # Files.
 

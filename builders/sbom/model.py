@@ -67,10 +67,11 @@ class Component(NamedTuple):
     """A part of the image, or a source or tool of one.
 
     ref: unique in the bill: the purl, or `path:` and a store path's name. kind: "container", "operating-system", "deb",
-    "deb-source", "build", "npm", "pypi", "golang", "cargo", "gem", "library" or "source". declared: the licence as the
-    package declares it. effective: the licence that follows for the files in the image. file: the name of the
+    "deb-source", "apk", "build", "npm", "pypi", "golang", "cargo", "gem", "library" or "source". declared: the licence
+    as the package declares it. effective: the licence that follows for the files in the image. file: the name of the
     downloaded file. build_only: a tool of a build, which is not in the image. copyright_file: the whole copyright file.
-    unread_bills: the paths of the package's own bills of materials that cannot be read.
+    unread_bills: the paths of the package's own bills of materials that cannot be read. base: the reference of the
+    image's base, if the component is a package of the base.
     """
 
     ref: str
@@ -95,6 +96,7 @@ class Component(NamedTuple):
     build_only: bool = False
     copyright_file: bytes = b""
     unread_bills: tuple[str, ...] = ()
+    base: str = ""
 
 
 class BillFile(NamedTuple):

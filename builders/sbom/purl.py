@@ -44,6 +44,13 @@ def debian_source(distribution: str, release: str, name: str, version: str) -> s
     return purl("deb", distribution, name, version, {"arch": "source", "distro": release})
 
 
+def apk(system: str, name: str, version: str, arch: str, release: str, source: str = "") -> str:
+    """Return the package URL of a package of apk. system, release: ID and VERSION_ID of os-release."""
+    origin = source if source != name else ""
+    distro = f"{system}-{release}" if release else ""
+    return purl("apk", system, name, version, {"arch": arch, "distro": distro, "upstream": origin})
+
+
 def upstream_version(version: str) -> str:
     """Return the upstream part of a Debian version: without the epoch and the revision."""
     return _EPOCH.sub("", version).rpartition("-")[0] or _EPOCH.sub("", version)

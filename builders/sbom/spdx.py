@@ -179,8 +179,9 @@ def licence_comment(component: Component) -> str:
 
 
 def unread_comment(component: Component) -> str:
-    """Tell which bills of materials of a package cannot be read."""
-    return clean(", ".join(f"Unread SBOM: {path}" for path in component.unread_bills))
+    """Tell of which base a package is, and which bills of materials of a package cannot be read."""
+    base = [f"From the base {component.base}"] if component.base else []
+    return clean(", ".join([*base, *(f"Unread SBOM: {path}" for path in component.unread_bills)]))
 
 
 def source_infos(bill: Bill) -> dict[str, str]:

@@ -37,6 +37,7 @@ _PURPOSES = {
     "container": "CONTAINER",
     "operating-system": "OPERATING_SYSTEM",
     "deb": "INSTALL",
+    "apk": "INSTALL",
     "deb-source": "SOURCE",
     "source": "SOURCE",
     "build": "APPLICATION",

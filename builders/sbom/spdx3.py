@@ -43,6 +43,7 @@ _PURPOSES = {
     "container": "container",
     "operating-system": "operatingSystem",
     "deb": "install",
+    "apk": "install",
     "deb-source": "source",
     "source": "source",
     "build": "application",

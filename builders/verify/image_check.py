@@ -202,7 +202,7 @@ class _Check:
             section = blob._replace(size=size)
             limit = tar + self._slack
             if whiteouts is not None:
-                read = check_base_layer(file, section, entries or (), whiteouts, self._report, label, limit)
+                read = check_base_layer(file, section, entries or (), whiteouts, self._report, label, limit, watch)
             else:
                 read = check_layer(file, section, entries, self._report, label, limit, watch)
         self._slack = max(0, self._slack - max(0, read.tar - tar))

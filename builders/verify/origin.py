@@ -100,6 +100,8 @@ class Trace:
 
     def watch(self, layer: ManifestLayer, entry: ManifestEntry) -> Callable[[bytes], None] | None:
         """Return a consumer for the content of a file of the image, or None."""
+        if self._base is not None and self._head.base is not None and self._visited < self._head.base.layers:
+            return self._base.watch(entry)
         if entry.part is None or entry.origin is not None or not self._path_origins[layer.parts[entry.part][0]].package:
             return None
         return self._generated.watch(entry)
@@ -161,6 +163,7 @@ class Trace:
         if base is None or record is None:
             return
         check_record(self._head, self._derivations, self._report)
+        base.check_packages(self._report)
         known = base.paths()
         for path in record.hidden:
             if path not in known or not self._paths.has(path):

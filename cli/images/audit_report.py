@@ -90,7 +90,8 @@ def _unchecked(image: AuditedImage, data: Sequence[VulnerabilityData], now: floa
     if image.inventory.unread:
         found.append(f"the lock files of {_few(image.inventory.unread)} are not at hand")
     if image.inventory.base:
-        found.append(f"the packages of the base {image.inventory.base} are not known")
+        why = f": {_few(image.inventory.base_unread)}" if image.inventory.base_unread else ""
+        found.append(f"the packages of the base {image.inventory.base} are not known{why}")
     if image.inventory.unlocked:
         found.append(f"the lock does not name the source of {_few(image.inventory.unlocked)}")
     for item in data:

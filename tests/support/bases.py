@@ -74,6 +74,41 @@ SECOND: dict[str, Member] = {
 }
 
 
+DPKG = """\
+Package: libgreet0
+Status: install ok installed
+Architecture: amd64
+Source: greet (1.0-2)
+Version: 1.0-2+b1
+Description: greets
+ at length
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: amd64
+Version: 1
+"""
+APK = """\
+C:Q1abc=
+P:libcrypto3
+V:3.3.1-r0
+A:x86_64
+o:openssl
+F:usr/lib
+R:libcrypto.so.3
+
+P:busybox
+V:1.36.1-r29
+A:x86_64
+o:busybox
+"""
+
+
+def os_release(name: str, version: str, codename: str = "") -> bytes:
+    """An os-release."""
+    return f'ID={name}\nVERSION_ID="{version}"\nVERSION_CODENAME={codename}\n'.encode()
+
+
 def push(
     registry: Registry,
     name: str = "team/base",

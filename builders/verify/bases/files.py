@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from fpack.builders.manifest.format import DIRECTORY, OCI, BaseRecord, Head, ManifestEntry
+from fpack.builders.manifest import base_packages
+from fpack.builders.manifest.format import DIRECTORY, FILE, OCI, BaseRecord, Head, ManifestEntry
 from fpack.builders.streams import strict_json
 from fpack.builders.verify.findings import MANIFEST, Report, show
 from fpack.store.derivation import Derivation
@@ -22,6 +23,34 @@ class BaseFiles:
     def __init__(self, record: BaseRecord) -> None:
         self._record = record
         self._top: dict[bytes, _Node] = {}
+        self._texts: dict[tuple[bytes, bytes], list[bytes]] = {}  # of package databases, by path and BLAKE3
+
+    def watch(self, entry: ManifestEntry) -> Callable[[bytes], None] | None:
+        """Return a consumer for the content of a file of a layer, or None if it is no package database."""
+        wanted = entry.kind == FILE and self._record.packages is not None and base_packages.is_database(entry.path)
+        if not wanted or entry.size > base_packages.MAX_TEXT:
+            return None
+        pieces = self._texts[entry.path, entry.blake3] = []
+        return pieces.append
+
+    def check_packages(self, report: Report) -> None:
+        """Compare the record's list of packages with the databases in the layers."""
+        wanted = self._record.packages
+        if wanted is None:
+            return
+        files = {entry.path: entry for entry, _ in _walk(self._top) if entry.kind == FILE}
+        texts = {}
+        for path, entry in files.items():
+            if base_packages.is_database(path):
+                pieces = self._texts.get((path, entry.blake3))
+                text = b"".join(pieces or ())
+                if pieces is not None and len(text) == entry.size:
+                    texts[path] = text
+                elif not any(reason.startswith(f"/{path.decode(errors='replace')} ") for reason in wanted.unread):
+                    report.note("the list of the base's packages was not compared: its layers were not read")
+                    return
+        if base_packages.read(files, texts) != wanted:
+            report.add(MANIFEST, "base", "its packages are not those of the databases in its layers")
 
     def add(self, number: int, entries: Sequence[ManifestEntry]) -> None:
         """Add a layer."""

@@ -15,7 +15,7 @@ from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, Blob, Manif
 from fpack.builders.payload.whiteouts import is_whiteout
 from fpack.builders.streams.stream import Section, Stream, blocks
 from fpack.builders.verify.findings import ADDED, BLOB, CHANGED, LAYER, MISSING, Report, show
-from fpack.builders.verify.layer_check import CODECS, LAYER_TYPE, LayerSummary
+from fpack.builders.verify.layer_check import CODECS, LAYER_TYPE, LayerSummary, Watch
 from fpack.builders.verify.strict_tar import OTHERS, StrictMember, StrictTar
 from fpack.store.errors import FpackError
 
@@ -32,8 +32,10 @@ def check_base_layer(
     report: Report,
     label: str,
     limit: int,
+    watch: Watch = lambda entry: None,
 ) -> LayerSummary:
     """Read a layer of a base and compare it with its entries. whiteouts: those of the manifest.
+    watch: as in `layer_check`.
 
     A tar that the strict reader cannot read is noted, and not compared: its digest is.
     """
@@ -56,7 +58,7 @@ def check_base_layer(
 
     hashing: Any = Hashing()
     section = Section(hashing, blob.size, "The layer")
-    comparison = _Comparison(entries, whiteouts, report, label)
+    comparison = _Comparison(entries, whiteouts, report, label, watch)
     whole = True
     try:
         codec = blob.media_type.removeprefix(LAYER_TYPE)
@@ -95,8 +97,14 @@ class _Comparison:
     """A comparison of the members of one layer with the manifest."""
 
     def __init__(
-        self, entries: Sequence[ManifestEntry], whiteouts: Sequence[bytes], report: Report, label: str
+        self,
+        entries: Sequence[ManifestEntry],
+        whiteouts: Sequence[bytes],
+        report: Report,
+        label: str,
+        watch: Watch,
     ) -> None:
+        self._watch = watch
         self._wanted = {entry.path: entry for entry in entries if entry.part is not None}
         self._left = {*self._wanted, *whiteouts}
         self._whiteouts = {*whiteouts}
@@ -134,7 +142,10 @@ class _Comparison:
         if kind != FILE:
             return False
         sha256, blake = hashlib.sha256(), blake3()
+        consume = self._watch(wanted)
         for piece in archive.content():
+            if consume is not None:
+                consume(piece)
             sha256.update(piece)
             blake.update(piece)
         return (blake.digest(), sha256.digest()) != (wanted.blake3, wanted.sha256)

@@ -398,3 +398,62 @@ def test_git_and_the_time_are_in_the_documents_alone(fpack: Fpack, project: Path
     assert config["created"] == "2023-11-14T22:13:20Z"
     assert made["layers"] == plain["layers"]
     assert "self-consistent" in fpack("verify", "app.tar", cwd=project).stdout
+
+
+DATABASES: dict[str, bases.Member] = {
+    "etc/os-release": bases.os_release("debian", "13", "trixie"),
+    "var/lib/dpkg/status": bases.DPKG.encode(),
+}
+TRACKER = {"greet": {"CVE-2026-0001": entry(trixie=state()), "CVE-2026-0002": entry(trixie=state("1.0-1"))}}
+
+
+def test_packages_of_the_base_stand_in_bills_and_are_audited(fpack: Fpack, registry: Registry, project: Path) -> None:
+    base = bases.push(registry, layers=[bases.BASE, DATABASES])
+    fpack("pack", "--sbom", cwd=write(project, base, FILES))
+    bill = json.loads(fpack("sbom", "app.tar", cwd=project).stdout)
+    (package,) = [part for part in bill["components"] if part["name"] == "libgreet0"]
+    assert package["purl"] == ("pkg:deb/debian/libgreet0@1.0-2%2Bb1?arch=amd64&distro=trixie&upstream=greet%401.0-2")
+    assert {"name": "fpack:from-base", "value": base} in package["properties"]
+    assert {"name": "aquasecurity:trivy:SrcName", "value": "greet"} in package["properties"]
+    (project / "tracker.json").write_text(json.dumps(TRACKER))
+    found = json.loads(fpack("audit", "app.tar", "--data", "tracker.json", "--json", cwd=project, status=1).stdout)
+    assert "CVE-2026-0001" in json.dumps(found)
+    assert "CVE-2026-0002" not in json.dumps(found)
+    assert "are not known" not in json.dumps(found)
+    assert "self-consistent" in fpack("verify", "app.tar", cwd=project).stdout
+
+
+def test_a_base_of_alpine_is_listed_and_judged_only_with_data_about_it(
+    fpack: Fpack, registry: Registry, project: Path
+) -> None:
+    files = {"etc/os-release": bases.os_release("alpine", "3.20.1"), "lib/apk/db/installed": bases.APK.encode()}
+    base = bases.push(registry, layers=[bases.BASE, files])
+    fpack("pack", "--sbom=spdx-2.3", cwd=write(project, base, FILES))
+    text = fpack("sbom", "app.tar", "--format", "spdx-2.3", cwd=project).stdout
+    assert "pkg:apk/alpine/libcrypto3@3.3.1-r0?arch=x86_64&distro=alpine-3.20.1&upstream=openssl" in text
+    assert f"From the base {base}" in text
+    (project / "tracker.json").write_text(json.dumps(TRACKER))
+    done = fpack("audit", "app.tar", "--data", "tracker.json", cwd=project, status=6)
+    assert "no data about Alpine v3.20" in done.stdout + done.stderr
+
+
+def test_a_database_that_a_higher_layer_replaces_does_not_count(
+    fpack: Fpack, registry: Registry, project: Path
+) -> None:
+    changed = {"var/lib/dpkg/status": b"Package: other\nVersion: 2\nArchitecture: all\nStatus: install ok installed\n"}
+    base = bases.push(registry, layers=[bases.BASE, DATABASES, changed])
+    fpack("pack", cwd=write(project, base, FILES))
+    listed = json.loads((project / "app.manifest.json").read_text())["base"]["packages"]
+    assert listed["packages"] == [["deb", "other", "2", "all", "other", "2"]]
+
+
+def test_verify_finds_a_list_of_packages_that_is_not_that_of_the_layers(
+    fpack: Fpack, registry: Registry, project: Path
+) -> None:
+    base = bases.push(registry, layers=[bases.BASE, DATABASES])
+    fpack("pack", cwd=write(project, base, FILES))
+    manifest = project / "app.manifest.json"
+    manifest.write_text(manifest.read_text().replace('"libgreet0","1.0-2+b1"', '"libgreet0","9.0-2+b1"'))
+    assert '"9.0-2+b1"' in manifest.read_text()
+    done = fpack("verify", "app.tar", "--manifest", manifest.name, cwd=project, status=1)
+    assert "its packages are not those of the databases in its layers" in done.stdout + done.stderr
