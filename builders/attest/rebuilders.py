@@ -18,7 +18,7 @@ from . import in_toto_link, rebuilder_answers
 from .rebuilder_answers import BAD, GOOD, MAX_ATTESTATIONS, BuildEntry
 from .rebuilder_policy import Operator, RebuilderPolicy
 
-# What is known of a package and an operator. If its servers differ, the first of these counts.
+# The states of a package at an operator. If its servers differ, the first of these counts.
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
 NO_DATA = "no data"
@@ -27,7 +27,7 @@ FAILED = "failed"  # a build ended without a result
 NOT_TRIED = "not tried"
 STATES = (REPRODUCED, NOT_REPRODUCED, NO_DATA, UNPROVEN, FAILED, NOT_TRIED)
 
-# What follows for a package.
+# The verdicts about a package.
 ENOUGH = "reproduced"
 EXCEPTED = "excepted"
 REFUSED = "refused"

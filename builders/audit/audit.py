@@ -20,7 +20,7 @@ from .model import (
     Product,
 )
 
-# What changes a finding: the evidence of an image, or the statements of others. It returns the finding or a new one.
+# A judge of findings, by the evidence of an image or the statements of others. It returns the finding or a new one.
 Judge = Callable[[Finding], Finding]
 
 

@@ -17,7 +17,7 @@ NOT_AFFECTED = "not_affected"
 FIXED = "fixed"
 UNDER_INVESTIGATION = "under_investigation"
 
-# What Debian's security team says of a vulnerability that it has not fixed in a release.
+# The statements of Debian's security team about a vulnerability that is not fixed in a release.
 UNIMPORTANT = "unimportant"
 SUBSTATES = ("no-dsa", "postponed", "ignored", "end-of-life", "undetermined", UNIMPORTANT)
 

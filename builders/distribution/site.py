@@ -1,6 +1,6 @@
 """Read a repository that a web server shows as files: an OCI layout below a URL. It cannot be written.
 
-`index.json` is asked for anew by each command, with its ETag, and blobs by ranges. A server without ranges sends whole
+Each command asks for `index.json` again, with its ETag, and for blobs by ranges. A server without ranges sends whole
 blobs, of which the rest is skipped.
 """
 

@@ -341,7 +341,7 @@ MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (rf"[Cc]ould not find (?:system )?(?:library )?{_Q}{_NAME}{_Q} (?:via|using|with) pkg-config", _of(PC)),
         (r"Could not find directory of OpenSSL installation", lambda m: [BuildNeed(PC, "openssl")]),
         (r"Unable to find libclang", _package("libclang-dev")),
-        # What a build installs to the directories of the system, which it cannot write.
+        # A build installs to the directories of the system, which it cannot write.
         (rf"{_Q}({_SYSTEM}){_Q}: (?:Read-only file system|Permission denied)", OUTSIDE),
         (rf"(?:Read-only file system|Permission denied): {_Q}({_SYSTEM}){_Q}", OUTSIDE),
         (rf"Can't create '({_SYSTEM})'", OUTSIDE),

@@ -70,7 +70,7 @@ class LayerBlob:
                     told(len(piece))
                     yield piece
             if done != entry.size:
-                # What came is kept: the transfer may go on from here.
+                # The file is kept, so that the transfer can continue from here.
                 raise Corrupt(
                     "A layer of the image is incomplete", where=self._repository.name,
                     why=f"{entry.size - done} of its {entry.size} bytes are missing", hint="run the command again",

@@ -184,7 +184,7 @@ def _resolve(path: str, target: str) -> str:
 
 def _merge(package: str, one: MergedEntry, two: MergedEntry) -> MergedEntry:
     a, b = one.entry, two.entry
-    # Of two equal entries, prefer the one that is in /usr already.
+    # If two entries are equal, prefer the one that is in /usr already.
     best = one if one.origin == a.path else two
     if a.kind == b.kind and (a.kind, a.blake3, a.target) == (b.kind, b.blake3, b.target):
         return best

@@ -61,7 +61,7 @@ class Services(Protocol):
         """Return a hint for a file that no URL serves any more."""
 
     def files(self) -> NeedFinder | None:
-        """Return the finder of Debian's packages if it can be had, for hints of failed builds."""
+        """Return the finder of Debian's packages, for hints of failed builds, or None if no index is available."""
 
 
 def kinds() -> list[str]:

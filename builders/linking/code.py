@@ -36,7 +36,7 @@ _PLUGIN = re.compile(r"(?:.*[-.])?(?:plugins?|modules?|extensions?|addons?|loade
 _ABOUT = ("usr/share/doc/", "var/lib/dpkg/", "usr/share/lintian/")
 # Packages of data whose own programs are for maintainer scripts.
 _DATA_PACKAGES = {"ca-certificates", "netbase", "tzdata", "media-types", "publicsuffix", "dns-root-data", "iso-codes"}
-# What packages open by names that no file of theirs has as a word: (package, what).
+# Files that packages open by names which stand in none of their files: (package, file).
 _OPENED = {
     "libssl3t64": (("openssl-provider-legacy", "the provider of old algorithms"),),
     "r-base-core": (("debianutils", "its search for programs"),),
@@ -122,7 +122,7 @@ class CodeNeeds:
         self._loaded |= {table.package for table, reason in found if self._counts(table.package, reason)}
         return found
 
-    # Which code counts.
+    # The selection of code.
 
     def _counts(self, package: str, reason: Reason) -> bool:
         """Return whether the code of a package that is included for a reason counts."""
@@ -260,7 +260,7 @@ class CodeNeeds:
                     found.setdefault(name, (answer.get(name) or known[name], reason))
         return list(found.values())
 
-    # What it imports.
+    # Imports.
 
     def _imports(
         self, table: SliceTable, language: Language, included: Sequence[SliceTable]

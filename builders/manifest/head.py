@@ -48,7 +48,7 @@ _HEX64 = partial(Fields.matching, pattern=HEX64)
 _HEX128 = partial(Fields.matching, pattern=re.compile(r"[0-9a-f]{128}\Z"))
 _WEAK = partial(Fields.matching, pattern=re.compile(r"(?:[0-9a-f]{64})?\Z"))
 _SHA512_SOURCE = re.compile(r"sha512:[0-9a-f]{128}\Z")
-# What `meta` in the language accepts.
+# The fields that `meta` in the language accepts.
 _STATED = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,1000}\Z")
 _READERS: dict[str, Callable[[Fields, str], Any]] = {
     "path": Fields.store_path,

@@ -127,7 +127,7 @@ class KeptPlace:
             for key in (file.digest, *file.aliases):
                 self._known.setdefault(key, file)
 
-    # What happened.
+    # The record of events.
 
     def worked(self) -> None:
         """Record that the place delivered a file."""

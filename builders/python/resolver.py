@@ -158,7 +158,7 @@ class Resolver:
             made = state.copy()
             made.pins.pop(key, None)
             made.pins[key] = version
-            # What an earlier version of the same key required does not count.
+            # The requirements of an earlier version of the same key do not count.
             for other, demands in list(made.demands.items()):
                 kept = tuple(demand for demand in demands if demand.parent != key)
                 if len(kept) < len(demands):

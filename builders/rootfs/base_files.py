@@ -41,7 +41,7 @@ def show(composition: Composition, base: BaseImage, arch: str) -> Composition:
             excluded.append(Exclusion(table.package, name, BASE, base.layer_digest(name)))
             files[name] = (own, base.files[name])
             tables.setdefault(name, set()).add(table.package)
-    # Of several packages with the same file, all leave it to the base.
+    # If several packages have the same file, all leave it to the base.
     for exclusion in composition.excluded:
         if exclusion.path in tables and exclusion.by in tables[exclusion.path]:
             excluded.remove(exclusion)

@@ -28,7 +28,7 @@ _VERSIONS = ("1.4", "1.5", "1.6", "1.7")
 _PURL = re.compile(r"pkg:([a-z][a-z0-9.+-]*)/[!#-;=?-\[\]_a-z~]+\Z")
 _KINDS = {kind: kind for kind in ("npm", "pypi", "golang", "cargo", "gem")}
 _HEX = {"sha256": re.compile(r"[0-9a-f]{64}\Z"), "sha512": re.compile(r"[0-9a-f]{128}\Z")}
-# What is no package, and what is not in the path that has the document.
+# Components that are no packages, and those that are not in the path that has the document.
 _NO_PARTS = ("file", "operating-system", "device", "source")
 _TOOLS = (
     "BUILD_TOOL_OF",

@@ -160,7 +160,7 @@ class _Gathering:
     def _relate(self, start: str, kind: str, end: str) -> None:
         self._relations.add(BillRelation(start, kind, end))
 
-    # What is in the image.
+    # The parts of the image.
 
     def _path(self, origin: PathOrigin) -> bool:
         """Add the component of a store path. Return whether it is that of a build."""
@@ -175,7 +175,7 @@ class _Gathering:
             path = parse(origin.path)
             name, version = origins.split_name(path.name)
             kind = "source" if drv is not None and drv.kind in ("source", "text", "fetch") else "build"
-            # What is downloaded as it is has another supplier than the image, and nobody states which.
+            # A download has another supplier than the image, and nobody states which.
             supplier = "" if drv is None or drv.kind == "fetch" else self._subject.supplier
             made = Component(f"path:{path.base}", kind, name, version, supplier=supplier)
             ref = self._add(described(made, self._meta.get(origin.path)))
@@ -351,7 +351,7 @@ class _Gathering:
     def _built_from(self, ref: str, digest: str | None) -> None:
         """Add what a build was made from: sources, locked packages of languages, and Debian's packages as tools."""
         inside = set(self._by_package.values())
-        # What another build in the image was made from is told of that build.
+        # Inputs of another build in the image are stated for that build.
         builds = [o.derivation for o in self._head.paths if not o.package and not self._is_table(o.path)]
         stop = frozenset(build for build in builds if build is not None)
         behind = self._provenance.behind(digest, stop)

@@ -73,7 +73,7 @@ class _Document:
         # By identifier: all but the document, the collection, files and relationships, of which there can be very many.
         self.elements: dict[str, Element] = {}
         self.tool = self._add("Tool", "tool", f"fpack-{bill.tool}", name=f"fpack-{bill.tool}")
-        # Whoever packs the image makes the document, with fpack as the tool. Without a name, it is fpack.
+        # The author is who packs the image, with fpack as the tool; without a name, it is fpack.
         authors = self._agents(bill.subject.supplier)
         self.authors = authors or [self._add("SoftwareAgent", "agent", "fpack", name="fpack")]
         self._add_licences()

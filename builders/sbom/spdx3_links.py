@@ -72,7 +72,7 @@ def links(
         if component.file:
             yield Link(own, "hasDistributionArtifact", (iri("artifact", ref),))
         elif is_in_files(component) and ref in files:
-            # What is built or copied into an image comes as its files, and in no archive.
+            # Builds and copied files come as files of the image, and in no archive.
             yield Link(own, "hasDistributionArtifact", (), files=ref)
 
     for component in components(bill):

@@ -15,7 +15,7 @@ from .steps import Steps, find_steps
 from .tmpfiles import DIRECTORY, SYMLINK, TmpfilesEntry
 from .unit import ServiceUnit, main_unit, socket
 
-# What the script needs that stays while a server that forks runs.
+# Programs for the script that stays while a server that forks runs.
 STAYING = (SHELL, SLEEP)
 
 

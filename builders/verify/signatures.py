@@ -21,7 +21,7 @@ from .image_archive import ImageArchive
 
 MAX_LAYERS = 256
 MAX_BYTES = 256 << 20  # of all signed documents together
-# What is signed. OTHER: a statement of a type that fpack does not know, or about another manifest.
+# The subjects of signatures. OTHER: a statement of a type that fpack does not know, or about another manifest.
 IMAGE, MANIFEST, PROVENANCE, SBOM, VEX, OTHER = "image", "manifest", "provenance", "sbom", "vex", "other"
 KINDS = {
     statement.MANIFEST: MANIFEST,

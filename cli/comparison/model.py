@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 IMAGE, LOCK = "image", "lock"
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
-# How a changed package moved. REBUILT: another file of the same version.
+# The kinds of change of a package. REBUILT: another file of the same version.
 UPGRADED, DOWNGRADED, REBUILT = "upgraded", "downgraded", "rebuilt"
-# What owns files of an image that are of no package and no build: rules of fpack, and the container.
+# The owners of files that are of no package and no build: rules of fpack, and the container.
 NO_OWNER = ""
 
 PackageKey = tuple[str, str, str]  # release and architecture, "" for an image, which has one of each; name

@@ -81,7 +81,7 @@ def hidden(secret: str) -> str:
     return f"{_MARK}{_digest(secret)}{_MARK}"
 
 
-# A character that is in no JSON text as it is, and in no environment.
+# A character that no JSON text has unescaped, and no environment has.
 _MARK = "\0"
 _MARKED = re.compile(f"{_MARK}[0-9a-f]*{_MARK}")
 

@@ -43,7 +43,7 @@ def plain_site(project: Project) -> Guess | None:
         return None
     folder = index.rpartition("/")[0]
     copy = f'cp -r {folder or "."} "$out"'
-    # What fpack itself needs is no part of the site.
+    # Files of fpack itself are no part of the site.
     install = copy if folder else f'{copy} && rm -f "$out"/fpack.fp "$out"/fpack.lock "$out"/.gitignore'
     reasons = [f"{index}: a site of static files", f"the image serves {folder or 'it'} with nginx"]
     fields = [("install", text(install))]

@@ -67,7 +67,7 @@ def package_graph(
     reasons = _loaded(loads, numbers, primary)
     for edge, item in primary.items():
         first, known = reason_text(item), reasons.setdefault(edge, [])
-        # What brought the package in goes first. A file that is one of several that load the same tells that already.
+        # The reason that brought the package in goes first. It may name one of several files that load the same.
         told = [text for text in known if text == first or text.startswith(f"{first}, and ")] or [first]
         reasons[edge] = [*told, *(text for text in known if text not in told)]
     for package, names in needs.items():

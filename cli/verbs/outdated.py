@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fpack.builders.debian.relock import OutdatedPackage
 
 OUTDATED = 1  # the exit status with --exit-code
-# What a lock does not pin, so that nothing is said of it.
+# Parts that a lock does not pin, so that nothing is known about them.
 SCOPE = "Files of `fetch`, and packages of npm, PyPI and Go, are locked by the project itself and are not looked at"
 
 

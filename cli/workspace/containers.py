@@ -214,7 +214,7 @@ def _release_with(workspace: Workspace, name: str, version: str) -> str | None:
     default = Packages(workspace)
     known = [default, *(Packages(workspace, other) for other in default.lock.releases() if other != default.release)]
     found = [(packages.release, packages.universe.current(name)) for packages in known]
-    exact = [release for release, versions in found if any(each.version == version for each in versions)]
+    exact = [release for release, versions in found if any(candidate.version == version for candidate in versions)]
     return next(iter(exact), default.release if found[0][1] else None)
 
 

@@ -12,7 +12,7 @@ from .messages import InvalidRequest
 _MAX_DEPTH = 64  # of a tree in the store
 PIECE = 1 << 18  # bytes that are read at once
 
-# What identifies an entry and its state. Of a file or symlink: mode, uid, gid, inode, size, mtime, ctime.
+# The identity and the state of an entry. For a file or symlink: mode, uid, gid, inode, size, mtime, ctime.
 Signature = tuple[Any, ...]
 _INODE, _SIZE = 3, 4  # places in the signature of a file
 

@@ -60,7 +60,7 @@ _MODULES: Mapping[str, str] = {
     "LIBELF": "p:libelf", "Capstone": "p:capstone", "CAP": "p:libcap", "FUSE": "p:fuse", "FUSE3": "p:fuse3",
     "Wayland": "p:wayland-client", "XCB": "p:xcb", "Jack": "p:jack", "JACK": "p:jack",
 }  # fmt: skip
-# What a component of a package needs instead of, or besides, the package's own.
+# The needs of a component of a package, in place of the package's own or besides it.
 _COMPONENTS: Mapping[tuple[str, str], str] = {
     ("Python3", "Development"): "d:python3-dev", ("Python", "Development"): "d:python3-dev",
     ("Python3", "Development.Module"): "d:python3-dev", ("Python", "Development.Module"): "d:python3-dev",

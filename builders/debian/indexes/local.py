@@ -36,7 +36,7 @@ def at_hand(
     arch: str,
     archive: Callable[[], DebianArchive],
 ) -> list[AtHand]:
-    """The indexes of a release, the lock's if they can be had; an FpackError if there are none at all."""
+    """The indexes of a release, the lock's if they are available; an FpackError if there are none at all."""
     found = locked(cache, lock, release, suites, arch)
     if len(found) == len(suites):
         return found

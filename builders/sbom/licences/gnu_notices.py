@@ -31,7 +31,7 @@ _GRANT = spaced(
     # Only this version, if the sentence ends here.
     r"|(?P<only>only (?!(?:or|and|with)\s)|(?=(?:this|you|see|on debian)\s|\Z)|(?<=\n\n)))?"
 )
-# Where the text of a licence begins to explain how to use it, with a notice as the example.
+# The part of a licence's text that explains how to use it, with a notice as the example.
 _HOW_TO = spaced("how to (?:apply these terms to your new|use this license for your) ")
 
 

@@ -47,7 +47,7 @@ def read(survey: PackageSurvey) -> PartFacts:
     named: list[Person | None] = [Person(*pair) for pair in zip(authors, paired, strict=True)]
     named = named or [people.owner(source)]
     licences = fields.get("licenses", [])
-    # Of several names, the specification does not say whether all hold or one is to choose.
+    # If there are several names, the specification does not say whether all apply or one can be chosen.
     names = licences if len(licences) < 2 else [", ".join(licences)]
     stated, texts = licence("gem", name, names, survey.licences)
     return PartFacts(

@@ -58,7 +58,7 @@ def licence(
         if found := expression(text):
             return Licence(original, found), ()
     different = list(dict.fromkeys(text.strip("\ufeff\n") for text in texts.values() if text.strip()))
-    # Whether several texts hold together or are to choose from, nobody tells.
+    # Nothing tells whether several texts apply together or one of them can be chosen.
     if len(different) == 1 and (found := whole_text(different[0]) or _by_notices(different[0])):
         return Licence(original, found), ()
     whole = "\n\n".join(different) or original

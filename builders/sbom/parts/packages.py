@@ -16,7 +16,7 @@ from .part import PartFacts
 from .survey import MAX_READ, PackageSurvey
 
 KINDS = ("npm", "pypi", "golang", "cargo", "gem")
-# What a reader raises for a package that is malformed.
+# The exceptions of a reader for a malformed package.
 ERRORS = archive.ERRORS + (KeyError, TypeError, RecursionError, UnicodeError)
 _LICENCE_IN_WHEEL = re.compile(r"(?:licenses/.+|(?:un)?licen[cs]e[^/]*|copying[^/]*)\Z", re.IGNORECASE)
 _DIST_INFO = re.compile(r"[^/]+\.dist-info/(.+)\Z", re.DOTALL)

@@ -22,7 +22,7 @@ _FIRST_LINE = re.compile(rb"#!\s*/(?:\S*/)?(?:env\s+)?([\w.+-]+)")
 def fit_image(file: ChangedFile, name: str, built: Path) -> None:
     """Let the image of a built package run a program that the package has; a package without one has no image."""
     programs = own_programs(built)
-    # Of several programs, a compiled one is more likely the main one than a script.
+    # A compiled program is more likely the main one than a script.
     scripts = _scripts(built)
     ordered = [*(p for p in programs if p not in scripts), *(p for p in programs if p in scripts)]
     file.correct(image_correction(file.read(), name, ordered, lambda path: (built / path).exists()))

@@ -275,7 +275,7 @@ def _find_package(state: _State, words: list[str], where: str, holds: Truth) -> 
     needs = _components(name, components, least)
     for need in needs:
         state.wanted.append((name, BuildRequirement((need,), required, where)))
-    # What follows may ask whether it was found: it is, if it is required.
+    # Later commands may test whether it was found. A required one is.
     for result in (f"{name}_FOUND", f"{name.upper()}_FOUND"):
         state.values[result] = "TRUE" if required or not needs else None
 

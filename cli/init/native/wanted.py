@@ -66,7 +66,7 @@ class Branches:
     """The conditions of nested `if`, `elseif` and `else` branches at a place of a file."""
 
     def __init__(self) -> None:
-        # Of each open `if`: the condition of the branch, and whether a branch before it was taken.
+        # For each open `if`: the condition of the branch, and whether a branch before it was taken.
         self._open: list[tuple[Truth, Truth]] = []
 
     def begin(self, condition: Truth) -> None:
