@@ -17,7 +17,7 @@ from fpack.lang.errors import EvalError, Fault, did_you_mean, quote
 from fpack.lang.runtime.argument_checks import ArgumentError
 from fpack.lang.runtime.field_errors import no_field, not_a_record
 from fpack.lang.runtime.limits import Exhausted
-from fpack.lang.runtime.values import PYTHON_NAMES, Loop, force, with_article
+from fpack.lang.runtime.values import PYTHON_NAMES, CycleError, force, with_article
 from fpack.lang.spans import Call, Other, Span
 from fpack.store.errors import FpackError
 
@@ -159,7 +159,7 @@ def _calls(steps: list[TracebackStep]) -> tuple[Call, ...]:
 
 def _fault(error: BaseException, steps: list[TracebackStep]) -> FpackError | None:
     """Return the error in the user's terms, or None if the user did not cause it."""
-    if isinstance(error, Loop):
+    if isinstance(error, CycleError):
         return _loop(error)
     if isinstance(error, FpackError):
         return error
@@ -275,7 +275,7 @@ def _definition(message: str, step: TracebackStep) -> tuple[Other, ...]:
 # ---- loops
 
 
-def _loop(error: Loop) -> Fault:
+def _loop(error: CycleError) -> Fault:
     """Return the fault for a value that depends on itself, with the names in the cycle."""
     frames = _frames(error.__traceback__)
     thunk = None

@@ -37,7 +37,7 @@ MISSING = Missing()
 INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
 
 
-class Loop(Fault):
+class CycleError(Fault):
     """The error of a value that depends on itself. through_old: the cycle contains a field of `old`."""
 
     through_old = False
@@ -45,7 +45,7 @@ class Loop(Fault):
 
 def _entered() -> Value:
     """Raise the error of a thunk that is forced while it is being evaluated. `force` puts this function into it."""
-    raise Loop("This value depends on itself")
+    raise CycleError("This value depends on itself")
 
 
 def force(t: Thunk) -> Value:
@@ -140,7 +140,7 @@ class Pending(_Unfilled):
         self.__class__ = Filling  # type: ignore[assignment]
         try:
             made = self.fill()
-            dict.clear(self)  # `Below` may have some fields already, in the order of their use
+            dict.clear(self)  # `OldRecord` may have some fields already, in the order of their use
             checks: tuple[Callable[[], object], ...] = ()
             if made.__class__ is tuple:
                 made, checks = made
@@ -162,10 +162,10 @@ class Filling(_Unfilled):
     __slots__ = ()
 
     def _use(self) -> dict[str, Value]:
-        raise Loop("This record depends on itself")
+        raise CycleError("This record depends on itself")
 
 
-class Below(Pending):
+class OldRecord(Pending):
     """The record `old` in a change: the definitions below the change, where names have the values of the final record.
 
     Each field is computed alone when it is selected, so that a change can use one field without evaluating the others.
@@ -195,7 +195,7 @@ class Below(Pending):
             return default
         try:
             value = evaluated(found)
-        except Loop as error:
+        except CycleError as error:
             error.through_old = True
             raise
         dict.__setitem__(self, name, value)
@@ -362,7 +362,7 @@ _NAMES: dict[type, str] = {
     Record: "record",
     Pending: "record",
     Filling: "record",
-    Below: "record",
+    OldRecord: "record",
     Recalled: "record",
     Tentative: "record",
     OnDemand: "record",

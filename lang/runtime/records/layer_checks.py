@@ -10,7 +10,7 @@ from fpack.store.errors import FpackError
 
 from ..argument_checks import check_arity
 from ..operators import fields
-from ..values import Below, OnDemand, Pending, Value, describe, evaluated
+from ..values import OldRecord, OnDemand, Pending, Value, describe, evaluated
 from .origins import Fields, Layer, Layers, Spread, origin_of
 
 
@@ -103,6 +103,6 @@ def lacks(value: Value, name: str) -> bool:
             changes = [layer.change for layer in origin.layers if layer.adds]
             return all(lacks(part, name) for part in (origin.base, *changes))
         return origin.__class__ is Spread and all(lacks(part, name) for part in origin.parts)
-    if value.__class__ is OnDemand or value.__class__ is Below or not isinstance(value, dict):
+    if value.__class__ is OnDemand or value.__class__ is OldRecord or not isinstance(value, dict):
         return False
     return name not in value

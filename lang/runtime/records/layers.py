@@ -3,7 +3,7 @@
 A record is flattened to a list of parts by its origin (origins.py), from the lowest to the highest; only calls stay
 whole. The value of the whole is a fixed point: each part's definitions see the fields of the whole (`target`), and of
 two definitions of a field the higher one counts. What a layer sees as `old` are the definitions of the parts below it
-(`Below`), which see the whole as well.
+(`OldRecord`), which see the whole as well.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fpack.lang.errors import Fault
 from fpack.light_typing import Any
 
 from ..operators import fields
-from ..values import MISSING, Below, Loop, OnDemand, Record, Value, evaluated, pending
+from ..values import MISSING, CycleError, OldRecord, OnDemand, Record, Value, evaluated, pending
 from .layer_checks import at_result, check_names, check_nested, not_fields
 from .origins import (
     Assertions,
@@ -207,7 +207,7 @@ class Laying:
         if made is not None:
             return made
         if i in self._busy:
-            raise Loop("This record depends on itself")
+            raise CycleError("This record depends on itself")
         self._busy.add(i)
         try:
             part = self.parts[i]
@@ -267,7 +267,7 @@ class Laying:
         if low < len(self.parts) and self.parts[low].__class__ is OnDemand:
             base = self.parts[low]
             return OnDemand(base.what, lambda name: evaluated(self.find(name, end, low)))
-        return pending(_Definitions(self, low, end), None, Below)
+        return pending(_Definitions(self, low, end), None, OldRecord)
 
     def find(self, name: str, end: int | None = None, low: int = 0) -> Value:
         """Return the highest definition of a name in the parts from `low` to `end`, or MISSING."""

@@ -12,7 +12,7 @@ from types import FunctionType
 from fpack.lang.errors import Fault, quote
 
 from ..operators import fields, pick
-from ..values import MISSING, Below, OnDemand, Record, Thunk, Value, describe, evaluated
+from ..values import MISSING, OldRecord, OnDemand, Record, Thunk, Value, describe, evaluated
 from .layer_checks import check_layer, no_field_to_change
 from .layers import changed
 from .origins import CalledPart, Fields, FunctionPart, Layer, Part, is_call, origin_of
@@ -42,13 +42,13 @@ def known_field(old: Value, name: str, record: Value) -> Value:
 
 def check_known(old: Value, name: str) -> None:
     """Raise Fault if what is below a change certainly has no field of a name."""
-    if old.__class__ is Below and not old.fill.may_have(name):  # type: ignore[attr-defined]
+    if old.__class__ is OldRecord and not old.fill.may_have(name):  # type: ignore[attr-defined]
         raise _unknown(old, name)
 
 
 def _unknown(old: Value, name: str) -> Fault:
     """Return the error for a field that does not exist below a change."""
-    names = old.fill.names() if old.__class__ is Below else {}  # type: ignore[attr-defined]
+    names = old.fill.names() if old.__class__ is OldRecord else {}  # type: ignore[attr-defined]
     if "payload" in names and evaluated(names.get("type")) == "package":
         return unused_field(str(evaluated(names["name"])), name)
     return no_field_to_change(name, names)
@@ -61,12 +61,12 @@ def _change_field(old: Value, name: str, change: Value, adds: bool, new: bool = 
     """
     below = evaluated(old.get(name, MISSING)) if old.__class__ is not OnDemand else pick(old, (name,), not new)
     change = evaluated(change)
-    if below is MISSING and old.__class__ is Below and old.fill.is_hidden(name):  # type: ignore[attr-defined]
+    if below is MISSING and old.__class__ is OldRecord and old.fill.is_hidden(name):  # type: ignore[attr-defined]
         what = f"{quote(name)} is a default that the result does not show, so its fields cannot be changed"
         raise Fault(
             what, hint=f"write {name} = {{ ... }} with all fields, or give the function's result a field {name}"
         )
-    if below is MISSING and not new and old.__class__ is Below and not old.fill.takes(name):  # type: ignore[attr-defined]
+    if below is MISSING and not new and old.__class__ is OldRecord and not old.fill.takes(name):  # type: ignore[attr-defined]
         raise _unknown(old, name)
     if below is None or below is MISSING:
         return evaluated(change({})) if change.__class__ is FunctionType else change
