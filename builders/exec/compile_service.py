@@ -15,7 +15,7 @@ import select
 import stat
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,7 +48,8 @@ class CompiledFile(NamedTuple):
 class CompileService:
     """The service of one build. `with` starts and ends it.
 
-    results: the directory of remembered results, or None to compile everything. scratch: makes an empty directory.
+    compilers: paths by the names of requests. results: the directory of remembered results, or None to compile
+    everything. scratch: makes an empty directory.
     """
 
     def __init__(
@@ -57,14 +58,14 @@ class CompileService:
         work: Work,
         executor: Executor,
         scratch: Callable[[], Path],
-        compilers: Sequence[str],
+        compilers: Mapping[str, str],
         results: Path | None,
     ) -> None:
         self._spec = spec
         self._work = work
         self._executor = executor
         self._scratch = scratch
-        self._compilers = {os.path.basename(path): path for path in compilers}
+        self._compilers = dict(compilers)
         self._results = results
         self._stopped = threading.Event()
         self._lock = threading.Lock()

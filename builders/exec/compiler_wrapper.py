@@ -9,7 +9,7 @@ result depends on the file, its headers and the options only, and not on what wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fpack.builders.sandbox.spec import CONTROL
@@ -17,7 +17,8 @@ from fpack.builders.sandbox.spec import CONTROL
 WRAPPER, REQUESTS, ANSWERS = "compiler", "requests", "answers"  # in the directory of the build's scripts
 DIRECTORIES = "/tmp"  # where a request's directory stands
 PREFIX = ".fpack-"
-_FOLDERS = ("usr/libexec/gcc", "usr/lib/gcc")
+CROSS = "cross-"  # begins the names of the compilers for another architecture
+_FOLDERS = {"": ("usr/libexec/gcc", "usr/lib/gcc"), CROSS: ("usr/libexec/gcc-cross", "usr/lib/gcc-cross")}
 _NAMES = ("cc1", "cc1plus")
 # Options that only the preprocessor needs. The first group has its value in the next word.
 _PREPROCESSOR = ("-I", "-D", "-U", "-iquote", "-isystem", "-idirafter", "-imultiarch", "-imultilib", "-iprefix",
@@ -36,7 +37,9 @@ _NOT = ("-fplugin*", "-fprofile*", "-fbranch-prob*", "-fdump*", "-fauto-profile*
 _SCRIPT = """\
 #!/bin/bash
 # Called as GCC's compiler.
-real={control}/${{0##*/}}
+program=${{0##*/}}
+case $0 in */gcc-cross/*) program={cross}$program ;; esac
+real={control}/$program
 direct() {{ exec -a "$0" "$real" "$@"; }}
 input= output= code=() pre=()
 all=("$@")
@@ -64,7 +67,7 @@ work={directories}/$name
 mkdir "$work" 2>/dev/null || direct "${{all[@]}}"
 clean() {{ rm -rf "$work"; }}
 if "$real" -E "${{pre[@]}}" "${{code[@]}}" "$input" -o "$work/text" 2>"$work/errors" && [ ! -s "$work/errors" ]; then
-  printf '%s\\0' "${{0##*/}}" "${{code[@]}}" >"$work/options"
+  printf '%s\\0' "$program" "${{code[@]}}" >"$work/options"
   mkfifo "$work/answer"
   exec 9<>"$work/answer"
   printf '%s\\n' "$name" >{control}/{requests}
@@ -81,22 +84,30 @@ direct "${{all[@]}}"
 """
 
 
-def compilers(root: Path) -> list[str]:
-    """Return the paths of GCC's compilers in a root, absolute and sorted: at most one of each name."""
+def compilers(root: Path) -> dict[str, str]:
+    """Return the paths of GCC's compilers in a root, absolute, by the names that requests have, sorted by path.
+
+    Of the machine's compilers, and of those for another architecture, there is one of each name, or none is returned.
+    """
+    found = [pair for prefix, folders in _FOLDERS.items() for pair in _one_of_each(root, prefix, folders).items()]
+    return dict(sorted(found, key=lambda pair: pair[1]))
+
+
+def _one_of_each(root: Path, prefix: str, folders: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for folder in _FOLDERS:
+    for folder in folders:
         for path in sorted((root / folder).glob("*/*/cc1*")):
             if path.name in _NAMES and path.is_file() and not path.is_symlink():
-                if path.name in found:
-                    return []  # several compilers: the name does not tell which
-                found[path.name] = f"/{path.relative_to(root)}"
-    return sorted(found.values())
+                if prefix + path.name in found:
+                    return {}  # several compilers: the name does not tell which
+                found[prefix + path.name] = f"/{path.relative_to(root)}"
+    return found
 
 
 def script(control: str = CONTROL, directories: str = DIRECTORIES) -> str:
     """Return the wrapper. control: the directory of the build's scripts. directories: that of requests."""
     return _SCRIPT.format(
-        control=control, requests=REQUESTS, answers=ANSWERS, directories=directories, prefix=PREFIX,
+        control=control, requests=REQUESTS, answers=ANSWERS, directories=directories, prefix=PREFIX, cross=CROSS,
         valued=_patterns(_PREPROCESSOR), alone=_patterns(_PREPROCESSOR_ALONE), denied=_patterns(_NOT),
         allowed=_patterns(_CODE),
     )  # fmt: skip

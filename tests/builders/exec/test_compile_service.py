@@ -209,8 +209,26 @@ def test_the_least_recently_used_results_are_deleted(tmp_path: Path) -> None:
 
 def test_compilers_of_one_name_in_two_versions_are_not_covered(tmp_path: Path) -> None:
     for version in ("13", "14"):
-        assert compilers(tmp_path) == ([] if version == "13" else ["/usr/libexec/gcc/x86_64-linux-gnu/13/cc1"])
+        assert compilers(tmp_path) == ({} if version == "13" else {"cc1": "/usr/libexec/gcc/x86_64-linux-gnu/13/cc1"})
         folder = tmp_path / "usr/libexec/gcc/x86_64-linux-gnu" / version
         folder.mkdir(parents=True)
         (folder / "cc1").touch()
-    assert compilers(tmp_path) == []
+    assert compilers(tmp_path) == {}
+    # Cross compilers are others.
+    (tmp_path / "usr/libexec/gcc-cross/aarch64-linux-gnu/14").mkdir(parents=True)
+    (tmp_path / "usr/libexec/gcc-cross/aarch64-linux-gnu/14/cc1").touch()
+    assert compilers(tmp_path) == {"cross-cc1": "/usr/libexec/gcc-cross/aarch64-linux-gnu/14/cc1"}
+
+
+def test_the_wrapper_of_a_cross_compiler_asks_for_that_one(tmp_path: Path) -> None:
+    """The wrapper without a service runs the compiler that it covers."""
+    for name in ("cc1", "cross-cc1"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {name} $*\n")
+        (tmp_path / name).chmod(0o755)
+    for folder, name in (("gcc", "cc1"), ("gcc-cross", "cross-cc1")):
+        place = tmp_path / "usr/libexec" / folder / "any/14"
+        place.mkdir(parents=True)
+        (place / "cc1").write_text(script(str(tmp_path), str(tmp_path)))
+        (place / "cc1").chmod(0o755)
+        done = subprocess.run([place / "cc1", "-v"], capture_output=True, text=True, check=True)
+        assert done.stdout == f"{name} -v\n"
