@@ -77,9 +77,28 @@ def similar(name: str, known: Iterable[str], count: int = 1, cutoff: float = 0.6
     return list(dict.fromkeys(found))[:count]
 
 
+# Fields by the words of Dockerfiles, Compose files and other package managers.
+_OTHER_WORDS = {
+    "cmd": "command",
+    "expose": "ports",
+    "environment": "env",
+    "copy": "files",
+    "working-dir": "workdir",
+    "add": "files",
+    "dependencies": "packages",
+    "src": "source",
+    "build-inputs": "libs",
+    "buildinputs": "libs",
+    "native-build-inputs": "tools",
+    "nativebuildinputs": "tools",
+}
+
+
 def did_you_mean(name: str, known: Iterable[str], count: int = 1, cutoff: float = 0.65) -> str:
-    """Return a hint that names similar names, or an empty string."""
-    found = similar(name, known, count, cutoff)
+    """Return a hint that names similar names, or the one that other tools call so, or an empty string."""
+    known = list(known)
+    other = _OTHER_WORDS.get(_plain(name), "")
+    found = [other] if other in known else similar(name, known, count, cutoff)
     return f"did you mean {' or '.join(f'`{other}`' for other in found)}?" if found else ""
 
 

@@ -423,7 +423,7 @@ checked(p) =
 is-linked(closure) =
   if closure == "linked" then true
   else if closure == "depends" then false
-  else error("`closure` is \"depends\" or \"linked\"", "closure")
+  else error("`closure` is \"depends\" or \"linked\"; this is \"${closure}\"", "closure")
 
 named-after(listed) =
   if listed == [] then error("A container without packages needs a `name` and a `tag`") else head(listed)

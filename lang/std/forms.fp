@@ -18,7 +18,8 @@ of-container({
   else check(is-user(user), "user", user, "a name, or numbers, as in app, app:staff, 1000 or 1000:1000"),
   if workdir == null || workdir == "" then null else check(plain(workdir), "workdir", workdir, path-form),
   if ports == [] then null
-  else each("ports", ports, is-port, "a number from 1 to 65535, or text such as \"53/udp\" or \"8000-8010/tcp\""),
+  else each("ports", ports, is-port,
+    "a port of the container: a number from 1 to 65535, or text such as \"53/udp\" or \"8000-8010/tcp\""),
   if volumes == [] then null else each("volumes", volumes, plain, path-form),
   if labels == {} then null else each("labels", names(labels), label => label != "", "a name that is not empty"),
   if env == {} then null else each("env", values(env), no-nul, "text without a NUL character"),

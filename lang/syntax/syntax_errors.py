@@ -78,6 +78,10 @@ def _hint(tokens: list[Token], at: int, expected: frozenset[str]) -> str:
             return _QUOTES
     if kind == "OP" and token[1] == "/" and "/" in (before[1], following[1]):
         return "comments begin with #"
+    if kind == "OP" and token[1] in ("/", ".") and before[0] in ("LBRACE", "NL", ",") and "}" in expected:
+        return 'quote a name that contains other characters, as in "/etc/motd" = VALUE'
+    if _is_after_colon(tokens, at):
+        return "write fields as NAME = VALUE"
     if kind == "OP" and before[0] == "OP":
         return f"`{before[1]}{token[1]}` is not an operator"
     if kind == "[" and before[0] in _ENDS:
@@ -93,6 +97,17 @@ def _hint(tokens: list[Token], at: int, expected: frozenset[str]) -> str:
     if "then" in expected and kind != END:
         return "write if CONDITION then A else B"
     return ""
+
+
+def _is_after_colon(tokens: list[Token], at: int) -> bool:
+    """Return whether a token is in what follows `NAME:`, as in JSON: its field began in the same line, without `=`."""
+    for index in range(at - 1, max(at - 9, 0), -1):
+        kind = tokens[index][0]
+        if kind in ("NL", "=", ",", "LPAR", "LBRACE"):
+            return False
+        if kind == ":":
+            return tokens[index - 1][0] in ("NAME", "STRING")
+    return False
 
 
 def _why(before: Token | None, kind: str, expected: frozenset[str]) -> str:

@@ -50,3 +50,9 @@ def test_a_completed_error_is_a_copy() -> None:
     assert completed.args == error.args and completed.__traceback__ is error.__traceback__ is not None
     with pytest.raises(TypeError, match="hnit"):
         error.with_(hnit="try again")
+
+
+def test_the_word_of_another_tool_is_known_if_it_has_a_field() -> None:
+    assert did_you_mean("cmd", ["command", "env"]) == "did you mean `command`?"
+    assert did_you_mean("nativeBuildInputs", ["tools"]) == "did you mean `tools`?"
+    assert did_you_mean("cmd", ["env"]) == ""

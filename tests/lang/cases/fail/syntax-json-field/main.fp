@@ -1,0 +1,4 @@
+r = {
+  packages: [a.b]
+}
+result = r

@@ -1,0 +1,3 @@
+result = {
+  files = { /etc/motd = 1 }
+}
