@@ -48,7 +48,8 @@ def main() -> None:
     results = work / f"{Path(options.list).stem}.jsonl"
     if options.document:
         lists = ("projects", "further", "drawn")
-        DOCUMENT.write_text(table.document([(read(HERE / f"{n}.toml"), latest(work / f"{n}.jsonl")) for n in lists]))
+        found = [(read(HERE / f"{name}.toml"), latest(work / f"{name}.jsonl")) for name in lists]
+        DOCUMENT.write_text(table.document(found, DOCUMENT.read_text()))
     elif not options.table:
         before = latest(results) if options.new else {}
         corpus = Corpus(work, options.program and options.program.resolve())

@@ -49,9 +49,18 @@ nothing changed for them.
 """
 
 
-def document(lists: Sequence[tuple[Sequence[CorpusProject], Mapping[str, Mapping[str, Any]]]]) -> str:
-    """Return docs/corpus.md, of the projects and the results of projects.toml, further.toml and drawn.toml."""
-    return "".join(head + render(*one) for head, one in zip((_INTRODUCTION, _FURTHER, _DRAWN), lists, strict=True))
+def document(lists: Sequence[tuple[Sequence[CorpusProject], Mapping[str, Mapping[str, Any]]]], before: str = "") -> str:
+    """Return docs/corpus.md, of the projects and the results of projects.toml, further.toml and drawn.toml.
+
+    before: the document until now, whose section of a list stays if nothing of the list was tried.
+    """
+    sections = []
+    for head, (projects, results) in zip((_INTRODUCTION, _FURTHER, _DRAWN), lists, strict=True):
+        start = before.find(head)
+        end = before.find("\n## ", start + 1)
+        known = before[start : end if end >= 0 else None] if start >= 0 else ""
+        sections.append(head + render(projects, results) if results or not known else known)
+    return "".join(sections)
 
 
 def render(projects: Sequence[CorpusProject], results: Mapping[str, Mapping[str, Any]]) -> str:

@@ -81,6 +81,15 @@ def test_the_line_that_says_most(what: str, reason: str) -> None:
     assert table.reason(what) == reason
 
 
+def test_a_list_that_was_not_tried_keeps_its_section() -> None:
+    project = CorpusProject("make", "good", "1", "npm", "f", "0" * 64)
+    good = {"good": {"works": True, "seconds": 9, "init_seconds": 0.5, "size": 2_500_000}}
+    before = table.document([([project], good), ([project], good), ([project], {})])
+    after = table.document([([project], {}), ([project], {}), ([project], good)], before)
+    assert after.count("| make | good 1 | npm | 0.5 ") == 3
+    assert table.document([([project], good)] * 3, after) == after
+
+
 def test_edits_are_made_or_told(tmp_path: Path) -> None:
     file = tmp_path / "fpack.fp"
     file.write_text("a = 1\na = 1\n")
