@@ -109,22 +109,23 @@ shared(linked, drop) =
 # package. drop: globs for all packages; setuid: files of the only listed package.
 table(found, listed, special, linked, drop, setuid) =
   let
-    names = [p.name for p in listed]
+    # The listed packages by name: a search of the list for each package would take time with the square of their number.
+    by-name = list-groups(listed, p => p.name)
     known = { ${p.name} = true for p in found }
     given = map-record(special, (name, r) => rule(r))
     strays = [name for name, _ in special if !has(known, name)]
     everywhere = shared(linked, drop)
     own(name) =
-      if contains(names, name) then joined([p.rule for p in listed if p.name == name])
+      if has(by-name, name) then joined([p.rule for p in by-name.${name}])
       else if !linked || get(given, name, none).keep != null then none
       else if name == "base-files" && !has(given, name) then { ...none, keep = release-files }
       else { ...none, drop = get(lean, name, []) }
     bits(name) =
-      if setuid == [] || !contains(names, name) then []
-      else if length(unique(names)) == 1 then setuid
+      if setuid == [] || !has(by-name, name) then []
+      else if length([n for n, _ in by-name]) == 1 then setuid
       else error("`setuid` needs one package; write rules = { PACKAGE = { setuid = [...] } }", "setuid")
     common(name) =
-      let kept = function-of(name, contains(names, name)) in if kept == [] || drop != null then everywhere
+      let kept = function-of(name, has(by-name, name)) in if kept == [] || drop != null then everywhere
         else [g for g in everywhere if !contains(kept, g)]
     whole(name) =
       joined([{ ...none, drop = common(name) }, own(name), get(given, name, none), { ...none, setuid = bits(name) }])
