@@ -24,6 +24,7 @@ from .kept_lock import (
     USE_TAG,
     KeptFile,
     KeptLock,
+    check_number,
     decode_manifest,
     encode_config,
     encode_manifest,
@@ -105,6 +106,7 @@ def is_kept(repository: Repository, identity: str, now: float, tag: str = "") ->
 
 def keep(repository: Repository, request: KeepRequest, now: float, *, tag: str = "") -> KeepResult:
     """Keep a lock. now: Unix seconds. tag: another one for the artifact."""
+    check_number(len({item.digest for item in request.items if item.digest}))
     for _ in range(ATTEMPTS):
         found = _present(repository, request.items, _known_files(repository))
         present = [file for files in found.values() for file in files]

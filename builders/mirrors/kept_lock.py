@@ -161,12 +161,22 @@ def encode_manifest(kept: KeptLock, config: bytes) -> bytes:
         }
     )
     if len(data) > MAX_MANIFEST:
-        raise RepositoryError(
-            "The lock pins too many files for one artifact",
-            why=f"{len(layers)} files; registries take manifests of {MAX_MANIFEST >> 20} MB",
-            hint="keep the locks of parts of the project",
-        )
+        raise _too_many(len(layers))
     return data
+
+
+def check_number(files: int) -> None:
+    """Raise RepositoryError if a number of files is too large for any manifest, before one of them is sent."""
+    if files * len(_json(BlobEntry(FILE, digest_of(b""), 1).value())) > MAX_MANIFEST:
+        raise _too_many(files)
+
+
+def _too_many(files: int) -> RepositoryError:
+    return RepositoryError(
+        "The lock pins too many files for one artifact",
+        why=f"{files} files; registries take manifests of {MAX_MANIFEST >> 20} MB",
+        hint="keep the locks of parts of the project",
+    )
 
 
 def _json(value: object) -> bytes:

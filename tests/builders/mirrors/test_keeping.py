@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.distribution.layout import DirectoryRepository
-from fpack.builders.distribution.protocol import BlobEntry, Corrupt, Unavailable
+from fpack.builders.distribution.protocol import BlobEntry, Corrupt, RepositoryError, Unavailable
 from fpack.builders.mirrors import collection, copying
 from fpack.builders.mirrors.keeping import KeepItem, KeepRequest, ObtainedFile, is_kept, keep
 from fpack.builders.mirrors.kept_lock import (
@@ -355,3 +355,13 @@ def test_a_lock_that_is_collected_while_it_is_kept_is_kept_again(files: Files, t
     repository.write_manifest = collected_between  # type: ignore[method-assign]
     keep(repository, files.request("one"), NOW)
     assert told and is_kept(repository, identity, NOW) and stored_lock(repository, identity) is not None
+
+
+def test_a_lock_of_too_many_files_sends_nothing(files: Files) -> None:
+    number = 30_000
+    items = [KeepItem(f"{n}", (digest := f"sha256:{n:064x}",), digest, 1) for n in range(number)]
+    repository = MemoryRepository()
+    with pytest.raises(RepositoryError, match="too many files") as caught:
+        keep(repository, files.request("one", more=items), NOW)
+    assert f"{number + 1} files" in caught.value.why
+    assert not repository.calls and not files.asked
