@@ -251,8 +251,8 @@ def _finish(
         known_users, known_groups = base_files.accounts(base)
     accounts = users.assign(
         args.users,
-        _declared_accounts("users", tables, known_users),
-        _declared_accounts("groups", tables, known_groups),
+        users.declared("users", tables, known_users),
+        users.declared("groups", tables, known_groups),
         "/bin/bash" if composition.resolve("usr/bin/bash") else "/bin/sh",
     )
     links = alternatives.choose(
@@ -278,7 +278,11 @@ def _finish(
             )
     for note in served.notes:
         task.log(note)
-    files = [*links_to_grafts, *served.files, *(_database(task, composition, tables) if args.database else ())]
+    files = [
+        *links_to_grafts,
+        *served.files,
+        *(dpkg_database.of_packages(task, composition, tables) if args.database else ()),
+    ]
     if base is not None:
         files += _of_base(args, base, composition, tables, accounts)
     release = args.release if base is None else ""
@@ -423,29 +427,6 @@ def _including(
         more = {name: why for name, why in linked.reasons.items() if name not in found.reasons}
         return LinkResult(linked.tables, {**found.reasons, **more, **reasons}, found.missing)
     return LinkResult([*found.tables, *tables], {**found.reasons, **reasons}, found.missing)
-
-
-def _database(task: Task, composition: Composition, tables: Sequence[SliceTable]) -> Iterator[GeneratedFile]:
-    """Yield the files of dpkg's database, if the root has dpkg."""
-    if not any(table.package == dpkg_database.PACKAGE for table in tables):
-        return
-    stanzas = {}
-    for table in tables:
-        path = f"{dpkg_database.STATUS}/{table.package}"
-        disk = task.disk(store_path.parse(table.path)) / "data" / path
-        content = meta.read_file(disk, table.entries[path].blake3, dpkg_database.MAX_STANZA)
-        stanzas[table.package] = content.decode("utf-8", "surrogateescape")
-    yield from dpkg_database.files(composition, tables, stanzas)
-
-
-def _declared_accounts(
-    field: str, tables: Sequence[SliceTable], scripts: Sequence[Mapping[str, Value]]
-) -> Iterator[Mapping[str, Value]]:
-    """Yield the users or groups that packages declare. Those that scripts saw or made keep their numbers."""
-    known = {record["name"] for record in scripts}
-    yield from scripts
-    for table in tables:
-        yield from (record for record in table.extra.get(field, ()) if record["name"] not in known)
 
 
 def _omitted(args: RootArgs, reasons: Mapping[str, Reason]) -> list[Value]:

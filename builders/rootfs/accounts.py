@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BuildError
 from fpack.store.canonical import Value
 
@@ -235,3 +236,13 @@ def group(groups: Iterable[Group], shadow: bool = False) -> str:
     """Format the group file. shadow: passwords are in the gshadow file."""
     password = "x" if shadow else "*"
     return "".join(f"{g.name}:{password}:{g.gid}:{','.join(g.members)}\n" for g in groups)
+
+
+def declared(
+    field: str, tables: Sequence[SliceTable], scripts: Sequence[Mapping[str, Value]]
+) -> Iterator[Mapping[str, Value]]:
+    """Yield the users or groups that packages declare. Those that scripts saw or made keep their numbers."""
+    known = {record["name"] for record in scripts}
+    yield from scripts
+    for table in tables:
+        yield from (record for record in table.extra.get(field, ()) if record["name"] not in known)

@@ -11,6 +11,8 @@ from fpack.builders.debian.control import parse_stanza
 from fpack.builders.payload import meta
 from fpack.builders.payload.parents import all_parents
 from fpack.builders.payload.slice_table import SliceTable
+from fpack.builders.protocol import Task
+from fpack.store import path as store_path
 
 from .compose import Composition
 from .generated_files import GeneratedFile, text
@@ -21,6 +23,19 @@ ADMIN = "var/lib/dpkg"
 STATUS = f"{ADMIN}/status.d"
 MAX_STANZA = 1 << 20  # bytes
 _CONFIGURATION = "etc/"  # dpkg keeps the digests of configuration files elsewhere
+
+
+def of_packages(task: Task, composition: Composition, tables: Sequence[SliceTable]) -> Iterator[GeneratedFile]:
+    """Yield the files of dpkg's database, if the root has dpkg."""
+    if not any(table.package == PACKAGE for table in tables):
+        return
+    stanzas = {}
+    for table in tables:
+        path = f"{STATUS}/{table.package}"
+        disk = task.disk(store_path.parse(table.path)) / "data" / path
+        content = meta.read_file(disk, table.entries[path].blake3, MAX_STANZA)
+        stanzas[table.package] = content.decode("utf-8", "surrogateescape")
+    yield from files(composition, tables, stanzas)
 
 
 def files(
