@@ -367,6 +367,8 @@ class Store:
         for entry, _, _, path in made:
             if (node := entry.writer.node) is not None:
                 self._trees.registered(path, node)
+            elif path in placed:
+                self._trees.written(path)
             if path not in placed:
                 with contextlib.suppress(OSError):  # the end of the session deletes the tree
                     remove_tree(entry.writer.disk)

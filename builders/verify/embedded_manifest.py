@@ -15,7 +15,7 @@ from fpack.builders.manifest.reader import MAX_SIZE, ManifestReader
 from fpack.builders.streams.stream import ArchiveError, Section, blocks
 from fpack.store.errors import FpackError
 
-from . import carried_sources, documents
+from . import documents
 from .documents import BadDocument, blob_name, descriptor, shown
 from .findings import BLOB, DOCUMENT, MANIFEST, Report
 from .image_archive import ImageArchive
@@ -304,6 +304,8 @@ class Referrers:
         """Check that the artifact's closure files hold sources of the manifest and nothing else."""
         blobs = [layer for layer in _layers(artifact) if layer.media_type == SOURCES]
         trees = {source.tree for source in ManifestReader(data).head.sources} if blobs else set()
+        from . import carried_sources  # of many modules, which few readers of manifests need
+
         limits = carried_sources.SourceLimits()
         for blob in blobs:
             try:

@@ -38,12 +38,9 @@ def command(reference: str, output: str | None, platform: str | None, as_json: b
     With -o, the blobs and the documents about the image are copied to a file or directory, each compared with its
     digest, and nothing is unpacked or added to the store. Any tool may have made such an image.
     """
-    from fpack.cli.images.pull.pull import pull
     from fpack.cli.registries.references import remote_image
     from fpack.cli.store.progress import ProgressLine
     from fpack.cli.ui.document_output import check_output
-    from fpack.cli.ui.render import megabytes, note
-    from fpack.cli.workspace.workspace import Workspace
 
     out = None if output is None else Path(output)
     if out is not None and not out.is_dir():
@@ -52,6 +49,11 @@ def command(reference: str, output: str | None, platform: str | None, as_json: b
     line = ProgressLine("fetching")
     if out is not None:
         return _copy(remote, platform, out, str(output), line, as_json)
+    # A copy needs none of these modules, whose import takes longer than to copy a small image.
+    from fpack.cli.images.pull.pull import pull
+    from fpack.cli.ui.render import megabytes, note
+    from fpack.cli.workspace.workspace import Workspace
+
     with Workspace(shared.options(rest)) as workspace:
         try:
             found = pull(workspace, remote, platform, line, say=note)

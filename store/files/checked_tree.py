@@ -42,6 +42,10 @@ class CheckedTrees(Generic[P]):
         _remember(self._known, path, node)
         self._read.add(path)
 
+    def written(self, path: P) -> None:
+        """Remember that this process wrote a tree, whose entries are not at hand, and hashed it while it did."""
+        self._read.add(path)
+
     def tree(self, path: P) -> CheckedTree:
         """Return a reader of a path."""
         return CheckedTree(path, self._disk(path), lambda: self._recorded(path), self._known, self._read)

@@ -19,7 +19,7 @@ from fpack.builders.verify.documents import BadDocument, blob_name, descriptor
 from fpack.store import threads
 from fpack.store.files.writer import write_all
 
-from .pull import choose
+from .choice import choose
 
 if TYPE_CHECKING:
     from fpack.builders.intake.repository_archive import RemoteImage, RepositoryArchive

@@ -9,16 +9,16 @@ from fpack.builders.intake import image_documents
 from fpack.builders.intake.image_intake import ImageIntake
 from fpack.builders.intake.store_record import RecordError
 from fpack.builders.verify.findings import VerifyError
-from fpack.cli.images import image_file
 from fpack.cli.paths import cache_directory
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
 from fpack.store.files import disk_cache
 from fpack.store.path import StorePath, parse
 
+from .choice import choose
+
 if TYPE_CHECKING:
     from fpack.builders.intake.repository_archive import RemoteImage
-    from fpack.cli.images.image_file import StoredImage
     from fpack.cli.workspace.workspace import Workspace
 
 _DIRECTORY = "pulled"  # below the cache: the path of each image that was pulled, by digest and platform
@@ -85,16 +85,6 @@ def pull(
         text = "\n".join([image.platform, *map(str, (made.path, *sorted(found.record.built)))])
         disk_cache.write(cache_directory() / _DIRECTORY, _key(digest, platform), text.encode())
     return PullResult(str(remote), digest, image.platform, made.path, made.added, made.fetched)
-
-
-def choose(remote: RemoteImage, platform: str | None) -> StoredImage:
-    """Return the image of a platform, such as linux/arm64; of this machine's if there are several and it is None."""
-    from fpack.cli.workspace.workspace import machine_arch
-
-    if platform is None and len(remote.archive().images) > 2:  # an index, and more than one image
-        own = machine_arch()
-        return image_file.choose(remote.archive(), remote, lambda image: image_file.arch(image) == own, own)
-    return image_file.read(remote, platform)
 
 
 def _key(digest: str, platform: str | None) -> str:

@@ -10,6 +10,7 @@ from fpack.builders.distribution.addresses import open_repository
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry, Unavailable
 from fpack.store.derivation import Output, build_path
+from fpack.store.files import checked_tree
 from fpack.store.path import StorePath, make
 from support.bucket import BucketServer
 from support.caches import Graph, Machine, machine
@@ -40,6 +41,25 @@ class Counting(DirectoryRepository):
                     yield piece[: self.most]
                     raise Unavailable("The connection broke", where="test")
             yield piece
+
+
+@pytest.mark.parametrize("count", [3, 100])
+def test_a_tree_that_was_verified_when_it_was_fetched_is_not_read_again(
+    producer: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Of few paths, or of many that several processes unpack."""
+    graph = Graph()
+    outputs = [graph.add(f"p{number}") for number in range(count)]
+    built = producer.build(graph, *outputs)
+    producer.push(built)
+    read: list[str] = []
+    with machine(tmp_path / "reader") as reader:
+        assert reader.build(graph, *outputs) == built and reader.builder.built == []
+        scan = checked_tree.scan
+        monkeypatch.setattr(checked_tree, "scan", lambda disk, *more: read.append(disk) or scan(disk, *more))
+        for path in built:
+            reader.store.tree(path).check()
+    assert read == []
 
 
 def test_a_closure_of_many_paths_needs_few_requests(producer: Machine, tmp_path: Path) -> None:

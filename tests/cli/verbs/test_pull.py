@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -154,3 +156,11 @@ def test_a_registry_that_sends_other_content_is_refused(puller: Puller, made: Gr
 def test_a_broken_connection_goes_on_from_where_it_broke(puller: Puller, made: Greeter) -> None:
     puller.registry.drop(f"GET .*/blobs/{largest(made)}", 100, times=1)
     assert puller.pull()["path"] == puller.path
+
+
+def test_a_copy_loads_nothing_that_unpacks_images_or_evaluates() -> None:
+    """Loading it takes longer than to copy a small image."""
+    code = "import sys, fpack.cli.verbs.pull, fpack.cli.images.pull.file; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = ("image_intake", "carried_sources", "workspace", "evaluator", "sqlite3")
+    assert [name for name in done.stdout.split() if name.rpartition(".")[2] in heavy] == []

@@ -1,0 +1,21 @@
+"""Choose the image of an index that a command reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fpack.cli.images import image_file
+
+if TYPE_CHECKING:
+    from fpack.builders.intake.repository_archive import RemoteImage
+    from fpack.cli.images.image_file import StoredImage
+
+
+def choose(remote: RemoteImage, platform: str | None) -> StoredImage:
+    """Return the image of a platform, such as linux/arm64; of this machine's if there are several and it is None."""
+    from fpack.cli.workspace.workspace import machine_arch
+
+    if platform is None and len(remote.archive().images) > 2:  # an index, and more than one image
+        own = machine_arch()
+        return image_file.choose(remote.archive(), remote, lambda image: image_file.arch(image) == own, own)
+    return image_file.read(remote, platform)
