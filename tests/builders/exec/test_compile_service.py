@@ -73,7 +73,9 @@ class World:
         self._count = 0
         work = Work(folder, folder, folder, folder, lambda _: None, lambda _: None, lambda: None)
         spec = Spec("/fpack/store/root", ("/bin/sh",), env=(("PATH", "/usr/bin"), ("SECRET", "x")))
-        self.service = CompileService(spec, work, self.executor, self._scratch, ["/usr/libexec/gcc/cc1"], results)
+        self.service = CompileService(
+            spec, work, self.executor, self._scratch, {"cc1": "/usr/libexec/gcc/cc1"}, results
+        )
 
     def _scratch(self) -> Path:
         self._count += 1
