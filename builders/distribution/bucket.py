@@ -17,6 +17,7 @@ from fpack.builders.net.errors import HttpError
 
 from . import answers
 from .blob_reader import begins, read_blob
+from .http_fields import retry_after
 from .layout_index import MAX_MANIFEST, annotations_of, checked_manifest, describe, entry_of, json_object, subject_of
 from .names import check_digest, is_digest, is_tag
 from .protocol import (
@@ -30,7 +31,7 @@ from .protocol import (
     Unavailable,
 )
 from .signature_v4 import EMPTY, AwsAccess, sign
-from .transport import Body, RegistryAnswer, Transport, retry_after
+from .transport import Body, RegistryAnswer, Transport
 
 MAX_PAGE = 8 << 20  # bytes of a list of objects
 MAX_PAGES = 2000  # of a list of objects

@@ -14,7 +14,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from fpack.builders.net.connections import Connections
 from fpack.builders.net.errors import HttpError, join_url, split_url, translate
@@ -24,6 +24,7 @@ from . import answers
 from .access import challenges, credentials
 from .access.credentials import NONE, RegistryCredentials
 from .access.tokens import Token, TokenServer
+from .http_fields import retry_after
 from .protocol import Corrupt, Denied, RepositoryError, Unavailable
 
 if TYPE_CHECKING:
@@ -413,24 +414,3 @@ def origin(parts: SplitResult) -> tuple[str, str, int]:
 def is_loopback(host: str) -> bool:
     """Tell whether a host, without a port, is this machine."""
     return host in ("localhost", "::1", "[::1]") or re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", host) is not None
-
-
-def retry_after(text: str) -> float | None:
-    """Return the seconds that a header Retry-After asks to wait, given as a number or as a date."""
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return float(text)
-    if not text:
-        return None
-    from email.utils import parsedate_to_datetime
-
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def with_query(url: str, **fields: str) -> str:
-    """Add parameters to a URL, which may have some."""
-    added = "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items())
-    base, sharp, _ = url.partition("#")
-    return f"{base}{'&' if '?' in base else '?'}{added}" if added else base + sharp

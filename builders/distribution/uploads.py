@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterator
 
 from . import answers
+from .http_fields import with_query
 from .protocol import BlobSource, Corrupt, Denied, RepositoryError, Unavailable
-from .transport import RegistryAnswer, Transport, with_query
+from .transport import RegistryAnswer, Transport
 from .upload_sessions import UploadSession, UploadSessions
 
 PIECE = 16 << 20  # bytes

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+from fpack.cli.architecture import machine_arch
 from fpack.cli.errors import UsageError
 from fpack.cli.shared_options import SharedOptions
 from fpack.cli.workspace import containers
 from fpack.cli.workspace.containers import Container
 from fpack.cli.workspace.error_context import naming_option
-from fpack.cli.workspace.workspace import Workspace, machine_arch
+from fpack.cli.workspace.workspace import Workspace
 from fpack.light_typing import TYPE_CHECKING, Any, NamedTuple
 from fpack.store import derivation
 from fpack.store.derivation import Output

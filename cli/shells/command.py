@@ -10,7 +10,7 @@ from fpack.cli import options as shared
 from fpack.cli.errors import UsageError
 from fpack.cli.ui.render import short
 
-from . import devcontainer, session, warm_start
+from . import devcontainer, warm_start
 from .activation import trust
 from .arguments import problem_of, request_of
 from .realise import prepare
@@ -39,4 +39,4 @@ def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, val
     if prepared.shell.project and verb == "shell":
         trust.trust(prepared.shell.project)
     shell_options = warm_start.chosen(request, prepared.shell)
-    return session.enter_with(prepared.shell, shell_options, request.services, warm_start.note, prepared.lease)
+    return warm_start.enter_with(prepared.shell, shell_options, request.services, warm_start.note, prepared.lease)

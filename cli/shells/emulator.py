@@ -27,8 +27,8 @@ def of_lock(workspace: Workspace, arch: str, release: str, what: str) -> str:
     The path is below the placeholder of the package, which is to be built. release: of Debian, whose emulator is taken.
     what: the subject of the error if the machine can run them in no way.
     """
+    from fpack.cli.architecture import machine_arch
     from fpack.cli.workspace import machine
-    from fpack.cli.workspace.workspace import machine_arch
 
     own = machine_arch()
     if arch == own or not machine.needs_emulator(arch, what, _HINT):

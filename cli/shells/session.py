@@ -82,21 +82,6 @@ class ReadyShell:
         )
 
 
-def enter_with(
-    shell: CachedShell, options: ShellOptions, services: bool, note: Callable[[str], None], lease: int
-) -> int:
-    """Enter a shell, with its services if wanted. Return the exit status. lease: descriptor that keeps the shell."""
-    if shell.shared:
-        for directory in shell.shared:
-            make_private_directory(directory, "XDG_STATE_HOME", "what belongs to a project")
-        options = options._replace(share=(*options.share, *shell.shared))
-    if not shell.services or not services:
-        return go(shell, options, note=note, lease=lease)
-    from .services import services as programs  # imports pathlib, a tenth of a warm start
-
-    return programs.enter_with(shell, options, note, lease)
-
-
 def go(
     shell: CachedShell,
     options: ShellOptions,

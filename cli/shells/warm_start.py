@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from fpack.cli.paths import make_private_directory
 from fpack.cli.workspace.evaluation.log import question
 from fpack.store.errors import FpackError
 
@@ -27,8 +28,6 @@ def main(argv: Sequence[str]) -> int | None:
     try:
         from fpack.store import leases
 
-        from . import session
-
         shell = cache.load(directory_of(request))
         if shell is None:
             return None
@@ -42,12 +41,29 @@ def main(argv: Sequence[str]) -> int | None:
 
             trust.trust(shell.project)
         options = chosen(request, shell)
-        return session.enter_with(shell, options, request.services, note, lease)
+        return enter_with(shell, options, request.services, note, lease)
     except FpackError as error:
         from fpack.cli.ui.render import show_error
 
         show_error(error)
         return error.exit_code
+
+
+def enter_with(
+    shell: cache.CachedShell, options: ShellOptions, services: bool, note: Callable[[str], None], lease: int
+) -> int:
+    """Enter a shell, with its services if wanted. Return the exit status. lease: descriptor that keeps the shell."""
+    from . import session
+
+    if shell.shared:
+        for directory in shell.shared:
+            make_private_directory(directory, "XDG_STATE_HOME", "what belongs to a project")
+        options = options._replace(share=(*options.share, *shell.shared))
+    if not shell.services or not services:
+        return session.go(shell, options, note=note, lease=lease)
+    from .services import services as programs  # imports pathlib, a tenth of a warm start
+
+    return programs.enter_with(shell, options, note, lease)
 
 
 def _is_there(closure: Closure) -> bool:

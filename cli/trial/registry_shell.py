@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from fpack.cli import options as shared
 from fpack.cli.errors import UsageError
 from fpack.cli.shared_options import SharedOptions
-from fpack.cli.shells import emulator, session, warm_start
+from fpack.cli.shells import emulator, warm_start
 from fpack.cli.shells.arguments import ShellRequest, problem_of, request_of
 from fpack.cli.shells.cache import CachedShell
 from fpack.cli.shells.model import Closure, ShellOptions
@@ -99,7 +99,7 @@ def _enter(request: ShellRequest, options: SharedOptions, remote: RemoteImage) -
             raise FpackError("A part of the image was deleted meanwhile", hint="run the same command again")
         workspace.finish()
     wanted = _chosen(request, config, shell.closure.view, str(remote))
-    return session.enter_with(shell, wanted, False, warm_start.note, lease)
+    return warm_start.enter_with(shell, wanted, False, warm_start.note, lease)
 
 
 def _environment(config: Mapping[str, Any]) -> dict[str, str]:

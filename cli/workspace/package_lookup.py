@@ -10,8 +10,6 @@ from fpack.light_typing import TYPE_CHECKING
 from fpack.store import DAY
 from fpack.store.errors import FpackError
 
-from .workspace import Workspace
-
 if TYPE_CHECKING:
     from fpack.builders.debian.contents.index import ContentsIndex
     from fpack.builders.debian.indexes.cache import IndexCache
@@ -19,6 +17,8 @@ if TYPE_CHECKING:
     from fpack.builders.debian.indexes.merged import MergedIndex
     from fpack.builders.debian.lock.records import Lock
     from fpack.builders.debian.repository import DebianArchive
+
+    from .workspace import Workspace
 
 
 class Packages:

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
+from fpack.cli.architecture import machine_arch
 from fpack.cli.paths import PROJECT_FILE, cache_directory
 from fpack.cli.shared_options import SharedOptions
 from fpack.cli.ui.render import note, short, warn
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from .plans.package_answers import PackageAnswers
 
 LOCK_FILE = "fpack.lock"
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "ppc64le": "ppc64el", "s390x": "s390x"}
 
 
 class Workspace:
@@ -378,9 +378,3 @@ class Workspace:
             first = ", ".join(added[:3])
             more = f" and {len(added) - 3} more" if len(added) > 3 else ""
             note(f"locked {first}{more} in {short(self.lock_file)}")
-
-
-def machine_arch() -> str:
-    """Return the Debian architecture of this machine."""
-    machine = os.uname().machine
-    return _MACHINES.get(machine, machine)

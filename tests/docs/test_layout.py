@@ -7,6 +7,7 @@ import tomllib
 from collections import defaultdict
 from pathlib import Path
 
+import grimp
 from support.paths import REPOSITORY
 from support.sources import ROOMS, trees
 
@@ -100,3 +101,22 @@ def test_a_finished_error_is_not_modified() -> None:
         and ast.unparse(node.value) != "self"
     ]
     assert found == []
+
+
+# Values and the changes of records are one recursive definition: a field that is missing is told with the fields that
+# are there, and a change of a record may be the call of a function again, whose argument is a changed record.
+RECURSIVE = {
+    "lang.runtime.field_errors lang.runtime.records.retargeting lang.runtime.values",
+    "lang.runtime.records.call_layers lang.runtime.records.layers lang.runtime.records.nested_fields "
+    "lang.runtime.records.parts",
+}
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Imports in functions count, and those for types alone do not."""
+    graph = grimp.build_graph("fpack", cache_dir=None, exclude_type_checking_imports=True)
+    circles = set()
+    for module in graph.modules:
+        if circle := graph.find_upstream_modules(module) & graph.find_downstream_modules(module):
+            circles.add(" ".join(sorted(name.removeprefix("fpack.") for name in {module, *circle})))
+    assert circles == RECURSIVE

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
 from fpack.builders.distribution import answers
+from fpack.builders.distribution.http_fields import retry_after, with_query
 from fpack.builders.distribution.protocol import Denied, Unavailable
 from fpack.builders.net.errors import HttpError, split_url
 
@@ -61,8 +62,6 @@ class TokenServer:
         known: the credentials of the registry. where: for errors. Raise Denied if the server refuses, Unavailable if it
         fails.
         """
-        from fpack.builders.distribution.transport import retry_after, with_query
-
         try:
             parts = split_url(self._realm)
             self._transport.check(self._realm)

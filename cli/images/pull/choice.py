@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def choose(remote: RemoteImage, platform: str | None) -> StoredImage:
     """Return the image of a platform, such as linux/arm64; of this machine's if there are several and it is None."""
-    from fpack.cli.workspace.workspace import machine_arch
+    from fpack.cli.architecture import machine_arch
 
     if platform is None and len(remote.archive().images) > 2:  # an index, and more than one image
         own = machine_arch()

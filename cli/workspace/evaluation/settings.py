@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def settings(workspace: Workspace) -> dict[str, Any]:
     """Return the settings by name. Functions among them can be called by the library alone."""
-    from fpack.cli.workspace.workspace import machine_arch
+    from fpack.cli.architecture import machine_arch
 
     own = machine_arch()
 

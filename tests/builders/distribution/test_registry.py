@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.distribution import registry as registry_module
+from fpack.builders.distribution.http_fields import retry_after
 from fpack.builders.distribution.protocol import (
     BlobSource,
     Corrupt,
@@ -20,7 +21,7 @@ from fpack.builders.distribution.protocol import (
     Unavailable,
 )
 from fpack.builders.distribution.registry import RegistryRepository
-from fpack.builders.distribution.transport import Settings, retry_after
+from fpack.builders.distribution.transport import Settings
 from support.certificates import own_certificate
 from support.registry import Registry, log_in, open_registry
 from support.repositories import MANIFEST, digest_of, entry, manifest, read, write
