@@ -104,9 +104,9 @@ def test_a_goal_that_was_missed(project: Project) -> None:
 def test_each_kind_of_root_has_a_description() -> None:
     from fpack.cli.verbs import gc
     from fpack.store.collection.selection import Root
-    from fpack.store.collection.survey import described
+    from fpack.store.collection.survey import describe_root
 
-    assert all(described(Root(kind, "x", b"")) for kind in gc._KEEPERS)
+    assert all(describe_root(Root(kind, "x", b"")) for kind in gc._KEEPERS)
 
 
 @pytest.mark.parametrize(
