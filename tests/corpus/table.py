@@ -46,8 +46,8 @@ _DRAWN = """
 Drawn later, by `tests/corpus/draw.py` from the same pools, one of each kind. This is how it went at the first try, with
 nothing changed for them; jgrep was tried again, since the list had another exit status than its `--help` has. The
 machine had a load of 20 to 25. bsd-mailx needs BSD's make. pcsc-lite works, but the build system that was chosen,
-autoconf, has an older version than Meson's. freetype-py opens a library of the system by its name alone. azurite writes to
-its working directory, which is `/`.
+autoconf, has an older version than Meson's. freetype-py opens a library of the system by its name alone. azurite writes
+to its working directory, which is `/`.
 
 """
 
