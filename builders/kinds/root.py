@@ -54,8 +54,9 @@ from fpack.store.path import StorePath
 # 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only. 4: the commands that
 # scripts and programs call. 5: servers that fork, and variables of command lines. 6: set-id bits of scripts.
 # 7: signals to servers that fork. 8: what interpreted programs of linked roots load; tini for what may ignore SIGTERM.
-# 9: a shell and sleep for servers that fork. 10: the programs of the steps around a server
-VERSION = 10
+# 9: a shell and sleep for servers that fork. 10: the programs of the steps around a server.
+# 11: the user of a server that is not there is told
+VERSION = 11
 
 LINKED = "linked"
 FIRST = "base-files"

@@ -111,11 +111,15 @@ def service(
         "signal": plan.signal,
     }
     runs_script = plan.entrypoint[0].rpartition("/")[2] in SHELLS and len(plan.entrypoint) > 1
-    if plan.notes:
-        extra["notes"] = list(plan.notes)
+    notes = [*plan.notes]
+    user = plan.user.partition(":")[0]
+    if user and not user.isdigit() and not _known(plan, accounts):
+        notes.append(f"the unit's user {user} is not in the image, so the server starts as root")
+    if notes:
+        extra["notes"] = notes
     stays = plan.start.forks or bool(plan.start.after)
     needs_init = stays or runs_script or _needs_init(task, composition, plan.entrypoint[0], links)
-    return RootService(made + script, extra, needs_init, (*lacks, *plan.lacks), plan.notes)
+    return RootService(made + script, extra, needs_init, (*lacks, *plan.lacks), tuple(notes))
 
 
 def _program(table: SliceTable, composition: Composition, links: Mapping[str, str]) -> str:

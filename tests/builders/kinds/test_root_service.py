@@ -157,6 +157,13 @@ def test_steps_without_a_shell_are_told(roots: Roots) -> None:
     ]
 
 
+def test_a_user_that_the_image_does_not_have_is_told(roots: Roots) -> None:
+    roots.package("app", file("./usr/sbin/appd", SERVER, 0o755), unit("User=absent"), seed=True)
+    service = build(roots).extra["service"]
+    assert service["user"] == ""
+    assert service["notes"] == ["the unit's user absent is not in the image, so the server starts as root"]
+
+
 def test_the_children_of_a_server_with_later_steps_have_process_1(roots: Roots) -> None:
     lines = ["ExecStartPost=/usr/sbin/appd -p"]
     roots.package("app", file("./usr/sbin/appd", SERVER, 0o755), unit(*lines), *SHELL, seed=True)
