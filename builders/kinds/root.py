@@ -56,7 +56,7 @@ from fpack.store.path import StorePath
 # 7: signals to servers that fork. 8: what interpreted programs of linked roots load; tini for what may ignore SIGTERM.
 # 9: a shell and sleep for servers that fork. 10: the programs of the steps around a server.
 # 11: the user of a server that is not there is told
-VERSION = 11
+VERSION = 12
 
 LINKED = "linked"
 FIRST = "base-files"

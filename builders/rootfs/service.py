@@ -17,7 +17,7 @@ from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BuildError, Task
 from fpack.builders.services import plan as service_plan
 from fpack.builders.services.plan import RootFiles, ServedPackage, ServicePlan
-from fpack.builders.services.start_script import SCRIPT, SHELL, FirstStart, StartScript
+from fpack.builders.services.start_script import LEAVING_ROOT, SCRIPT, SHELL, FirstStart, ServerAccount, StartScript
 from fpack.builders.services.steps import lacking_programs
 from fpack.builders.services.tmpfiles import DIRECTORY, TmpfilesEntry
 from fpack.store.canonical import Value
@@ -98,7 +98,12 @@ def service(
         needs_init = _needs_init(task, composition, program, links)
         return RootService(made + start, _prefix(args, tables), needs_init, lacks)
     made += _directories(composition, plan.directories, accounts, RULE)
-    script = _start(args, files, plan.start)
+    account = _account(_known(plan, accounts), accounts) if args.first_start else None
+    if account is not None:
+        absent = [path for path in LEAVING_ROOT if not files.exists(path)]
+        lacks = tuple(dict.fromkeys((*lacks, *absent)))
+        account = None if absent else account
+    script = _start(args, files, plan.start._replace(account=account))
     entrypoint = [f"/{SCRIPT}"] if script else []
     extra: dict[str, Value] = {
         "package": args.package,
@@ -115,6 +120,8 @@ def service(
     user = plan.user.partition(":")[0]
     if user and not user.isdigit() and not _known(plan, accounts):
         notes.append(f"the unit's user {user} is not in the image, so the server starts as root")
+    elif user and args.first_start and account is None:
+        notes.append(f"the first start needs root, and the image has no setpriv to become the unit's user {user} then")
     if notes:
         extra["notes"] = notes
     stays = plan.start.forks or bool(plan.start.after)
@@ -237,6 +244,15 @@ def _known(plan: ServicePlan, accounts: tuple[list[User], list[Group]]) -> str:
     if not known:
         return ""
     return plan.user if not group or any(account.name == group for account in accounts[1]) else user
+
+
+def _account(user: str, accounts: tuple[list[User], list[Group]]) -> ServerAccount | None:
+    """Return the account of a plan's user, given as in `_known`; None for root."""
+    name, _, group = user.partition(":")
+    found = next((account for account in accounts[0] if account.name == name), None)
+    if found is None or found.uid == 0:
+        return None
+    return ServerAccount(name, group or str(found.gid), found.home)
 
 
 def _directories(

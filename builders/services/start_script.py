@@ -15,6 +15,8 @@ from .unit import Command
 SCRIPT = "usr/lib/fpack/start"
 SHELL = "/bin/sh"
 SLEEP = "/usr/bin/sleep"
+# The programs that a script takes which gives up root for the user of a unit.
+LEAVING_ROOT = ("/usr/bin/id", "/usr/bin/setpriv")
 _PIDS = "/proc/[0-9]*"
 _TRIES = " ".join(map(str, range(50)))
 _SIGNALS = "HUP INT QUIT TERM USR1 USR2 WINCH"
@@ -28,9 +30,18 @@ class FirstStart(NamedTuple):
     command: tuple[str, ...]
 
 
+class ServerAccount(NamedTuple):
+    """The account that a server runs as. group: a name. home: its directory."""
+
+    user: str
+    group: str
+    home: str
+
+
 class StartScript(NamedTuple):
     """The steps around a server. before: those of the unit. first: those of the first start, which run earlier.
 
+    account: as which the unit's steps and the server run, if the first start needs root; None: as the container does.
     conditions: steps which say by their status whether the server starts. after: steps that run when it has started.
     words: those words of the command line that have variables. forks: the server leaves the foreground, and `pid_file`
     will have the number of its main process, or is "".
@@ -43,16 +54,19 @@ class StartScript(NamedTuple):
     pid_file: str = ""
     conditions: tuple[Command, ...] = ()
     after: tuple[Command, ...] = ()
+    account: ServerAccount | None = None
 
     def text(self) -> str:
         """Return the script; "" if nothing precedes the server."""
         if not (self.before or self.first or self.words or self.forks or self.conditions or self.after):
             return ""
         lines = ["#!/bin/sh", "# Steps that precede the server. fpack wrote this file."]
-        for step in self.first:
-            # Debian's scripts then ask nothing.
-            command = f"DEBIAN_FRONTEND=noninteractive {shlex.join(step.command)}"
-            lines.append(f"[ -e {shlex.quote(step.creates)} ] || {command} || exit")
+        # Debian's scripts then ask nothing.
+        first = [
+            f"[ -e {shlex.quote(step.creates)} ] || DEBIAN_FRONTEND=noninteractive {shlex.join(step.command)} || exit"
+            for step in self.first
+        ]
+        lines += first if self.account is None else _as_account(first, self.account)
         lines += [line for command in self.conditions for line in _condition(command)]
         lines += [f"{_shell_line(command)} || {':' if command.optional else 'exit'}" for command in self.before]
         if self.words:
@@ -62,6 +76,24 @@ class StartScript(NamedTuple):
         else:
             lines += [*(_beside(self.after) if self.after else ()), 'exec "$@"']
         return "\n".join([*lines, ""])
+
+
+def _as_account(first: list[str], account: ServerAccount) -> list[str]:
+    """Return lines that take the steps of the first start as root, and go on as another user.
+
+    The script runs itself again. A container that does not run as root keeps its user.
+    """
+    home, user, group = (shlex.quote(text) for text in (account.home, account.user, account.group))
+    return [
+        'if [ -z "${FPACK_FIRST_START-}" ]; then',
+        *(f"  {line}" for line in first),
+        '  if [ "$(id -u)" = 0 ]; then',
+        f"    export FPACK_FIRST_START=done HOME={home} USER={user} LOGNAME={user}",
+        f'    exec setpriv --reuid={user} --regid={group} --init-groups "$0" "$@"',
+        "  fi",
+        "fi",
+        "unset FPACK_FIRST_START",
+    ]
 
 
 def has_variable(word: str) -> bool:

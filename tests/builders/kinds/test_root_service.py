@@ -147,6 +147,20 @@ def test_the_first_start_gets_its_shell_and_programs(roots: Roots, mode: str) ->
     assert {"dash", "coreutils"} <= made.reasons().keys()
 
 
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_first_start_as_root_leaves_the_server_to_the_user_of_its_unit(roots: Roots, complete: bool) -> None:
+    declared = file("./usr/lib/sysusers.d/app.conf", 'u app - "App" /var/lib/app\n')
+    roots.package("app", file("./usr/sbin/appd", SERVER, 0o755), unit("User=app"), declared, *SHELL, seed=True)
+    programs = [file("./usr/bin/id", PROGRAM, 0o755), file("./usr/bin/setpriv", PROGRAM, 0o755)]
+    roots.package("util-linux", *(programs if complete else programs[:1]))
+    made = build(roots, first_start=[{"creates": "/var/x", "command": ["/bin/sh", "-c", ":"]}])
+    service, script = made.extra["service"], (made.data / "usr/lib/fpack/start").read_text()
+    assert service["user"] == "" and service["entrypoint"] == ["/usr/lib/fpack/start", "/usr/sbin/appd"]
+    assert ("setpriv --reuid=app --regid=" in script) == complete
+    note = "the first start needs root, and the image has no setpriv to become the unit's user app then"
+    assert (note in service.get("notes", [])) == (not complete)
+
+
 def test_steps_without_a_shell_are_told(roots: Roots) -> None:
     lines = ["ExecStartPre=/usr/sbin/appd -t", "ExecCondition=/usr/sbin/appd -c"]
     roots.package("app", file("./usr/sbin/appd", SERVER, 0o755), unit(*lines), seed=True)

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from fpack.builders.services.start_script import FirstStart, StartScript, has_variable
+from fpack.builders.services.start_script import FirstStart, ServerAccount, StartScript, has_variable
 from fpack.builders.services.unit import Command
 
 PID_NAMESPACE = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child"]
@@ -32,6 +32,34 @@ def test_the_script_takes_steps_of_the_first_start_once(tmp_path: Path) -> None:
         done = subprocess.run(["/bin/sh", script, "echo", "a b"], capture_output=True, text=True, check=True)
         assert done.stdout == "a b\n"
     assert log.read_text().split() == ["first", "before", "before"]
+
+
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_a_server_gives_up_root_after_the_first_start(tmp_path: Path, uid: int) -> None:
+    """The unit's steps and the server then run as the unit's user. A container's own user is kept."""
+    log, programs = tmp_path / "log", tmp_path / "programs"
+    programs.mkdir()
+    for name, text in (("id", f"echo {uid}"), ("setpriv", f'echo "$1 $2 $3" >> {log}; shift 3; exec "$@"')):
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    script = StartScript(
+        before=(Command(("/bin/sh", "-c", f'echo "before $HOME" >> {log}')),),
+        first=(FirstStart(str(tmp_path / "absent"), ("/bin/sh", "-c", f"echo first >> {log}")),),
+        account=ServerAccount("app", "apps", "/var/lib/an app"),
+    )
+    path = written(script, tmp_path / "start")
+    path.chmod(0o755)
+    env = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": "/root"}
+    words = ["/bin/sh", "-c", 'echo "$0 $HOME ${USER-} ${FPACK_FIRST_START-}"', "a b"]
+    done = subprocess.run([path, *words], env=env, capture_output=True, text=True, check=True)
+    if uid == 0:
+        assert log.read_text().splitlines() == [
+            "first", "--reuid=app --regid=apps --init-groups", "before /var/lib/an app"
+        ]  # fmt: skip
+        assert done.stdout == "a b /var/lib/an app app \n"
+    else:
+        assert log.read_text().splitlines() == ["first", "before /root"]
+        assert done.stdout == "a b /root  \n"
 
 
 def test_a_step_that_fails_ends_the_container(tmp_path: Path) -> None:
