@@ -30,14 +30,15 @@ class Doc(NamedTuple):
     """The documentation of a builtin or field.
 
     name: such as `map` or `fpack/lists.take`. calls: the forms in which it can be written. text: the comment. examples:
-    the indented lines of the comment. position: the file and line, or "" for a builtin.
+    the indented lines of the comment. place: the file and line, or "" for a builtin; the name of the field in
+    `fpack doc --json`, as of all others here.
     """
 
     name: str
     calls: tuple[str, ...]
     text: str
     examples: tuple[str, ...] = ()
-    position: str = ""
+    place: str = ""
 
 
 class Manual(NamedTuple):

@@ -120,8 +120,8 @@ def _doc(doc: Doc) -> str:
         lines.append(f'  of import("{file}")')
     if doc.text:
         lines += ["", *("  " + line if line else "" for line in doc.text.split("\n"))]
-    if doc.position and not doc.position.startswith("fpack/"):
-        lines += ["", f"  {doc.position}"]
+    if doc.place and not doc.place.startswith("fpack/"):
+        lines += ["", f"  {doc.place}"]
     return "\n".join(lines)
 
 
