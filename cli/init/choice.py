@@ -10,6 +10,8 @@ from .guess import Guess, record, strings
 from .project import Project
 from .readme import mentioned
 
+_GENERATES = re.compile(r"autogen|autoreconf|bootstrap")  # how a README says that configure is made first
+
 
 class ChosenKind(NamedTuple):
     """The kind that was chosen, and why: a sentence, empty if there was nothing to choose."""
@@ -28,7 +30,10 @@ def choose(project: Project, guesses: Mapping[str, Guess]) -> ChosenKind:
     if len(names) == 1:
         return ChosenKind(names[0])
     installable = [name for name in names if _INSTALLABLE.get(name, _always)(project)]
-    order = [kind for kind in mentioned(_readme(project), guesses[names[0]].name) if kind in (installable or names)]
+    readme = _readme(project)
+    order = [kind for kind in mentioned(readme, guesses[names[0]].name) if kind in (installable or names)]
+    if "autotools" in order and not project.has("configure") and not _GENERATES.search(readme):
+        order.remove("autotools")  # INSTALL often is that of all projects with configure, which this one lacks
     if len(installable) == 1:
         return ChosenKind(installable[0], f"only the files of {installable[0]} say what is installed")
     if order:

@@ -53,6 +53,9 @@ PRIVATE = '{"private": true, "scripts": {"build": "vite build"}, "devDependencie
           "README.md": "# Thing\n\n## Installation\n`pip install thing`\n\n## Development\n\n    cmake .\n"}, "python"),
         ({"meson.build": MESON, "configure": "", "README": "INSTALL\n=======\n\n  $ ./configure && make\n"},
          "autotools"),
+        # A text for all projects with configure, in one that has none, and does not say how it is made.
+        ({"meson.build": MESON, "configure.ac": "", "INSTALL": "    ./configure\n    make\n"}, "meson"),
+        ({"meson.build": MESON, "configure.ac": "", "INSTALL": "    ./bootstrap\n    ./configure\n"}, "autotools"),
         ({"meson.build": MESON, "configure": "", "README": "Hello.\n", "INSTALL": "    meson setup build\n"},
          "meson"),
         # Tools that the project needs are not its own installation.
