@@ -12,12 +12,12 @@ from functools import partial
 from typing import NamedTuple
 
 from fpack.builders import arguments
-from fpack.builders.linking import essential, linker, own_files, start_programs, store_paths
+from fpack.builders.linking import essential, linker, own_files, store_paths
 from fpack.builders.linking.code import CodeNeeds
 from fpack.builders.linking.data_packages import with_data
 from fpack.builders.linking.imports import MAX_JAR, MAX_TEXT
 from fpack.builders.linking.linker import LinkResult, Reason
-from fpack.builders.linking.required_files import ASKED, DATA, SEED
+from fpack.builders.linking.required_files import DATA, SEED
 from fpack.builders.payload import base_image, meta, slice_table
 from fpack.builders.payload.base_image import BaseArgs
 from fpack.builders.payload.exclusions import Exclusion
@@ -42,12 +42,12 @@ from fpack.builders.rootfs.configured import ConfiguredTree
 from fpack.builders.rootfs.generated_files import GeneratedFile
 from fpack.builders.rootfs.generation import Wanted, generate, write
 from fpack.builders.rootfs.grafts import ReplacedArgs, graft
+from fpack.builders.rootfs.program_packages import OfferedPackages, with_init, with_programs
 from fpack.builders.rootfs.programs import programs
-from fpack.builders.rootfs.service import INIT, RootService, ServiceArgs, no_shell, service
-from fpack.builders.services.start_script import SCRIPT, SHELL
+from fpack.builders.rootfs.service import RootService, ServiceArgs, no_shell, service
+from fpack.builders.services.start_script import SHELL
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
-from fpack.store.derivation import Output
 from fpack.store.files.regular_file import open_regular
 from fpack.store.path import StorePath
 
@@ -55,7 +55,7 @@ from fpack.store.path import StorePath
 # scripts and programs call. 5: servers that fork, and variables of command lines. 6: set-id bits of scripts.
 # 7: signals to servers that fork. 8: what interpreted programs of linked roots load; tini for what may ignore SIGTERM.
 # 9: a shell and sleep for servers that fork. 10: the programs of the steps around a server.
-# 11: the user of a server that is not there is told
+# 11: the user of a server that is not there is told. 12: the first start alone runs as root.
 VERSION = 12
 
 LINKED = "linked"
@@ -261,12 +261,12 @@ def _finish(
         lambda path: composition.resolve(path) is not None,
         args.alternatives or {},
     )
-    served = RootService([], {})
+    served, offered = RootService([], {}), OfferedPackages(args.slices, args.mode == LINKED, args.arch)
     for wanted in args.service[:1]:
         depends = next((item.depends for item in args.slices if item.package == wanted.package), ())
         served = service(task, wanted, composition, tables, depends, accounts, links)
         if served.lacks:
-            more, others = yield from _with_programs(task, args, found, wanted.package, served.lacks)
+            more, others = yield from with_programs(task, offered, found, wanted.package, served.lacks)
             searched = {*searched, *others}
             if more is not found:
                 return (yield from _finish(task, args, more, tree, searched, languages))
@@ -274,9 +274,8 @@ def _finish(
                 raise no_shell(wanted.package)
         if wanted.init_if_needed and served.needs_init:
             args = args._replace(service=(wanted._replace(init=True, init_if_needed=False),))
-            return (
-                yield from _finish(task, args, (yield from _with_init(task, args, found)), tree, searched, languages)
-            )
+            found = yield from with_init(task, offered, found, wanted.package)
+            return (yield from _finish(task, args, found, tree, searched, languages))
     for note in served.notes:
         task.log(note)
     files = [
@@ -350,84 +349,6 @@ def _of_base(
     owners = {number for table in tables for entry in table.entries.values() for number in (entry.uid, entry.gid)}
     yield from base_files.merge_accounts(base, *accounts, owners, wanted)
     yield from base_files.links(composition, base)
-
-
-def _with_init(task: Task, args: RootArgs, found: LinkResult) -> Generator[Need, list[StorePath], LinkResult]:
-    """Add the package of the minimal process 1."""
-    runs = args.service[0].package
-    why = f"process 1, which runs the program{f' of {runs}' if runs else ''}"
-    return (yield from _with_packages(task, args, found, _lacking(task, args, found, (INIT,)), why))
-
-
-def _lacking(task: Task, args: RootArgs, found: LinkResult, names: Sequence[str]) -> list[Output]:
-    """Return the outputs of those packages that are candidates and not in the root."""
-    outputs = outputs_of(task, {item.package: item for item in args.slices}) if names else {}
-    return [outputs[name] for name in names if name in outputs and name not in found.reasons]
-
-
-def _with_packages(
-    task: Task, args: RootArgs, found: LinkResult, outputs: Sequence[Output], why: str
-) -> Generator[Need, list[StorePath], LinkResult]:
-    """Add packages that the root's program needs."""
-    if not outputs:
-        return found
-    tables = [slice_table.load(task.tree(path)) for path in (yield Need(outputs))]
-    reasons = {table.package: Reason(ASKED, None, "", why) for table in tables}
-    return (yield from _including(task, args, found, tables, reasons))
-
-
-def _with_programs(
-    task: Task, args: RootArgs, found: LinkResult, server: str, programs: Sequence[str]
-) -> Generator[Need, list[StorePath], tuple[LinkResult, set[str]]]:
-    """Add the packages of programs that the start script runs. Return also the packages that were searched.
-
-    The result is `found` itself if no candidate has one of them.
-    """
-    items = {item.package: item for item in args.slices}
-    outputs = {name: output for name, output in outputs_of(task, items).items() if name not in found.reasons}
-    depends = {name: item.depends for name, item in items.items()}
-    searched: set[str] = set()
-    steps = start_programs.find_packages(programs, SHELL, SCRIPT, outputs.keys(), depends, server)
-    wanted = yield from _fetched(task, outputs, steps, searched)
-    if not wanted:
-        return found, searched
-    if args.mode != LINKED:
-        wanted = yield from _fetched(task, outputs, start_programs.complete(wanted, outputs.keys(), depends), searched)
-    tables = [table for table, _ in wanted.values()]
-    reasons = {name: reason for name, (_, reason) in wanted.items()}
-    return (yield from _including(task, args, found, tables, reasons)), searched - reasons.keys()
-
-
-def _fetched(
-    task: Task,
-    outputs: Mapping[str, Output],
-    steps: Generator[list[str], list[SliceTable], dict[str, tuple[SliceTable, Reason]]],
-    searched: set[str],
-) -> Generator[Need, list[StorePath], dict[str, tuple[SliceTable, Reason]]]:
-    """Run a search, and send it the packages that it requests. Add their names to `searched`."""
-    try:
-        names = next(steps)
-        while True:
-            searched.update(names)
-            paths = yield Need([outputs[name] for name in names])
-            names = steps.send([slice_table.load(task.tree(path)) for path in paths])
-    except StopIteration as stop:
-        found: dict[str, tuple[SliceTable, Reason]] = stop.value
-        return found
-
-
-def _including(
-    task: Task, args: RootArgs, found: LinkResult, tables: Sequence[SliceTable], reasons: Mapping[str, Reason]
-) -> Generator[Need, list[StorePath], LinkResult]:
-    """Add packages, and what they load in a linked root."""
-    if args.mode == LINKED:
-        # Nothing else may load their libraries.
-        items = {item.package: item for item in args.slices}
-        depends = {name: item.depends for name, item in items.items()}
-        linked, _ = yield from drive(task, items, linker.link([*found.tables, *tables], depends, (), args.arch))
-        more = {name: why for name, why in linked.reasons.items() if name not in found.reasons}
-        return LinkResult(linked.tables, {**found.reasons, **more, **reasons}, found.missing)
-    return LinkResult([*found.tables, *tables], {**found.reasons, **reasons}, found.missing)
 
 
 def _omitted(args: RootArgs, reasons: Mapping[str, Reason]) -> list[Value]:

@@ -109,7 +109,7 @@ DIGESTS = {
     "pypi": "82d346add165fac0",
     "relocated": "986e5659f4152358",
     "resolve": "3035c6d5a0d97e5d",
-    "root": "248c60013124b5bc",
+    "root": "59f483b4bb7033b5",
     "sbom": "172fe4da580e82bb",
     "skeleton": "0970c947bd9cc224",
     "slice": "920caa6b917d162c",
