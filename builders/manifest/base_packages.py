@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from fpack.store import canonical
 from fpack.store.canonical import Value
-from fpack.store.errors import FpackError, StoreError
+from fpack.store.errors import FpackError, StoreError, one_line
 from fpack.store.files.checked_tree import CheckedTree
 
 FILE = "packages"  # of the output of `oci`
@@ -99,7 +99,9 @@ def read(files: Iterable[bytes], texts: Mapping[bytes, bytes]) -> BasePackages:
     if len(packages) > MAX_PACKAGES:
         unread.append(f"its databases have more than {MAX_PACKAGES} packages")
         packages.clear()
-    return BasePackages(_system(texts), tuple(sorted(packages)), tuple(sorted(builds)), tuple(sorted(unread)))
+    return BasePackages(
+        _system(texts), tuple(sorted(packages)), tuple(sorted(builds)), tuple(sorted(map(one_line, unread)))
+    )
 
 
 def _dpkg(data: bytes, where: str) -> Iterator[BasePackage]:

@@ -59,6 +59,12 @@ def test_a_base_with_another_database_or_one_that_is_too_large_is_not_known() ->
     assert not read([], {}).known
 
 
+def test_a_path_with_line_breaks_is_told_on_one_line() -> None:
+    found = read([b"var/lib/dpkg/status.d/a\nb\xff"], {})
+    assert found.unread == ("/var/lib/dpkg/status.d/a\\nb\\xff is too large",)
+    assert from_value(to_value(found)) == found
+
+
 def test_builds_of_fpack_in_a_base_are_named() -> None:
     path = b"fpack/store/0123456789abcdfghijklmnpqrsvwxyz-tool-1.0/bin/tool"
     assert read([path], {}).builds == ("tool-1.0",)
