@@ -11,6 +11,27 @@ if TYPE_CHECKING:
     from click import Command, Context, HelpFormatter
 
 
+# Commands of other tools, and how fpack does what they do.
+KNOWN_ELSEWHERE = {
+    "install": "fpack run NAME runs a package's program, fpack shell NAME has it on the PATH; projects list theirs",
+    "add": "add the package to the list in fpack.fp; fpack fix adds what a build lacks",
+    "remove": "delete the package from the list in fpack.fp, then run fpack gc",
+    "list": "fpack store list shows what is built, fpack search NAME finds packages",
+    "images": "fpack store list --kind image shows the images that were built",
+    "ps": "fpack packs images; podman ps or docker ps lists their containers",
+    "tag": "the container's fields `name` and `tag` name an image, and fpack push REF gives it another name",
+    "login": "podman login HOST or docker login HOST: fpack uses their logins",
+    "develop": "fpack shell enters the shell of a project",
+    "upgrade": "fpack update moves the lock to the archive's current packages",
+    "inspect": "fpack show NAME shows a package, fpack report IMAGE an image",
+    "clean": "fpack gc deletes what nothing uses from the store",
+}
+_SAME = {
+    "get": "install", "i": "install", "uninstall": "remove", "rm": "remove", "rmi": "remove", "ls": "list",
+    "info": "inspect", "prune": "clean",
+}  # fmt: skip
+
+
 class Subcommand(NamedTuple):
     """A subcommand. module: imported when it is called; its click command is named `command`. help: one line."""
 
@@ -43,6 +64,8 @@ class LazyGroup(click.Group):
 
             have = "There is" if ctx.parent is None else f"{ctx.command_path} has"
             hint = did_you_mean(args[0], self.subcommands) or f"see {ctx.command_path} --help"
+            if ctx.parent is None:
+                hint = KNOWN_ELSEWHERE.get(_SAME.get(args[0], args[0]), hint)
             raise UsageError(f"{have} no command {args[0]!r}", hint=hint)
         return super().resolve_command(ctx, args)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import click
 import pytest
+from fpack.cli.groups import KNOWN_ELSEWHERE
 from fpack.cli.ui.layout import Page
 from fpack.cli.ui.render import error_text, megabytes, show_refusal
 from fpack.cli.verbs import VERBS, command_of
@@ -67,6 +69,17 @@ def test_too_many_and_too_few_words(args: list[str], text: str, tmp_path: Path) 
     done = fpack(*args, cwd=tmp_path)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("error: ") and text in done.stderr
+
+
+@pytest.mark.parametrize(("word", "hint"), [("install", "fpack run NAME"), ("ls", "fpack store list"), ("rmi", "gc")])
+def test_a_command_of_another_tool_leads_to_that_of_fpack(word: str, hint: str, tmp_path: Path) -> None:
+    told = Fpack(tmp_path)(word, "x", status=2).stderr
+    assert f"There is no command '{word}'" in told and hint in told
+
+
+def test_hints_for_commands_of_other_tools_name_commands_of_fpack() -> None:
+    named = {verb for hint in KNOWN_ELSEWHERE.values() for verb in re.findall(r"fpack ([a-z]+) ", hint)}
+    assert named - {"packs", "uses"} <= VERBS.keys() and not KNOWN_ELSEWHERE.keys() & VERBS.keys()
 
 
 def test_fpack_alone_shows_its_help(tmp_path: Path) -> None:
