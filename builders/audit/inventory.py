@@ -73,7 +73,7 @@ def _add(products: dict[tuple[str, str, str, str], Product], product: Product) -
 
 def of_base(found: BasePackages) -> Iterator[Product]:
     """Yield the source packages of a base. A distribution that is not known is one without data."""
-    system, version, codename = found.system
+    system, version, codename = found.os_release
     for package in found.packages:
         binary = BinaryPackage(package.name, package.version, package.arch, "")
         source = (package.source, package.source_version)

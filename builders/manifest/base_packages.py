@@ -48,12 +48,12 @@ class BasePackage(NamedTuple):
 
 
 class BasePackages(NamedTuple):
-    """What the databases of a base say. system: ID, VERSION_ID and VERSION_CODENAME of os-release, or "".
+    """What the databases of a base say. os_release: ID, VERSION_ID and VERSION_CODENAME of os-release, or "".
 
     packages: sorted. builds: the names of fpack's builds in the base. unread: what cannot be read, one reason each.
     """
 
-    system: tuple[str, str, str] = ("", "", "")
+    os_release: tuple[str, str, str] = ("", "", "")
     packages: tuple[BasePackage, ...] = ()
     builds: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
@@ -163,7 +163,7 @@ def _text(data: bytes) -> str:
 def to_value(found: BasePackages) -> dict[str, Value]:
     """Return the form in manifests."""
     return {
-        "system": list(found.system),
+        "os_release": list(found.os_release),
         "packages": [list(package) for package in found.packages],
         "builds": list(found.builds),
         "unread": list(found.unread),
@@ -174,15 +174,15 @@ def from_value(value: Any) -> BasePackages:
     """Read the form in manifests. Raise ValueError if it is another one."""
     if not isinstance(value, dict) or value.keys() != {*BasePackages._fields}:
         raise ValueError("it has missing or unknown fields")
-    system, rows = _texts(value["system"]), value["packages"]
-    if len(system) != 3 or not all(not word or _WORD.match(word) for word in system):
-        raise ValueError("its system is malformed")
+    release, rows = _texts(value["os_release"]), value["packages"]
+    if len(release) != 3 or not all(not word or _WORD.match(word) for word in release):
+        raise ValueError("its os-release is malformed")
     if not isinstance(rows, list) or len(rows) > MAX_PACKAGES:
         raise ValueError("its packages are not a list, or too many")
     packages = [_package(row) for row in rows]
     if packages != sorted({*packages}):
         raise ValueError("its packages are not sorted")
-    return BasePackages(tuple(system), tuple(packages), tuple(_texts(value["builds"])), tuple(_texts(value["unread"])))  # type: ignore[arg-type]
+    return BasePackages(tuple(release), tuple(packages), tuple(_texts(value["builds"])), tuple(_texts(value["unread"])))  # type: ignore[arg-type]
 
 
 def _package(row: Any) -> BasePackage:

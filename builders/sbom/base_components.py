@@ -14,7 +14,7 @@ from .purl import apk, cpe, debian, debian_source, upstream_version
 def components(base: BaseRecord) -> Iterator[tuple[Component, Component | None]]:
     """Yield each package of a base, and its source package, of which none is known of apk's."""
     found = base.packages or BasePackages()
-    system, version, codename = found.system
+    system, version, codename = found.os_release
     for package in found.packages:
         kind, name, own, arch, source, source_version = package
         if kind == APK:

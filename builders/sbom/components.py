@@ -61,8 +61,8 @@ def system_component(facts: Mapping[str, Facts], provenance: Provenance, base: B
     release = provenance.release
     usual = provenance.distribution if release else "linux"
     system = named[0] if named else OsRelease(usual, release, release)
-    if base is not None and base.packages is not None and base.packages.system[0]:
-        system = OsRelease(*base.packages.system)
+    if base is not None and base.packages is not None and base.packages.os_release[0]:
+        system = OsRelease(*base.packages.os_release)
     supplier = _SUPPLIERS.get(system.id, "")
     if supplier and system.home.startswith(("https://", "http://")):
         supplier = f"{supplier} <{system.home}>"

@@ -15,7 +15,7 @@ APK = b"lib/apk/db/installed"
 def test_dpkg_lists_what_is_installed_with_its_source() -> None:
     texts = {STATUS: bases.DPKG.encode(), b"etc/os-release": bases.os_release("debian", "13", "trixie")}
     found = read(texts, texts)
-    assert found.system == ("debian", "13", "trixie")
+    assert found.os_release == ("debian", "13", "trixie")
     assert found.packages == (BasePackage("deb", "libgreet0", "1.0-2+b1", "amd64", "greet", "1.0-2"),)
     assert found.known
 
@@ -87,7 +87,7 @@ def test_the_form_in_manifests_is_read_again_and_nothing_else() -> None:
         {**value, "packages": [row, row]},
         {**value, "packages": [["rpm", *row[1:]]]},
         {**value, "packages": [[*row[:-1], "a b"]]},
-        {**value, "system": ["a"]},
+        {**value, "os_release": ["a"]},
         {**value, "unread": ["\x1b"]},
     ):
         with pytest.raises(ValueError, match="it|its|not"):
