@@ -48,9 +48,10 @@ class BasePackage(NamedTuple):
 
 
 class BasePackages(NamedTuple):
-    """What the databases of a base say. os_release: ID, VERSION_ID and VERSION_CODENAME of os-release, or "".
+    """The packages that the databases of a base list.
 
-    packages: sorted. builds: the names of fpack's builds in the base. unread: what cannot be read, one reason each.
+    os_release: ID, VERSION_ID and VERSION_CODENAME of os-release, or "". packages: sorted. builds: the
+    names of fpack's builds in the base. unread: what cannot be read, one reason each.
     """
 
     os_release: tuple[str, str, str] = ("", "", "")

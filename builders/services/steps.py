@@ -34,7 +34,10 @@ _STARTED = ("simple", "exec", "idle")
 
 
 class Steps(NamedTuple):
-    """What a server's unit does around it. made: the directories. notes: what is left out. lacks: files not there."""
+    """The commands that a unit runs around its server.
+
+    made: the directories. notes: what is left out. lacks: the files that the root does not have.
+    """
 
     conditions: tuple[Command, ...] = ()
     before: tuple[Command, ...] = ()
