@@ -30,7 +30,7 @@ def explain(error: OSError, where: str = "") -> StoreError | None:
     location = path or where
     if number in _FULL:
         hint = "free some space or run fpack gc, then run the same command again: what was built is kept"
-        return StoreFull(_full(error), where=location, hint=hint)
+        return StoreFull(_full(error), where=_made(error) or where, hint=hint)
     if number in _DEVICE:
         hint = "check the disk, for example with dmesg; then run the same command again: what was built is kept"
         return DiskError("The disk has an error", where=location, why=why, hint=hint)
@@ -57,15 +57,25 @@ def explain(error: OSError, where: str = "") -> StoreError | None:
 
 def path_of(error: OSError) -> str:
     """Return the path that an error names, or an empty string."""
-    name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
-    return name if isinstance(name, str) else ""
+    return _text(error.filename)
+
+
+def _made(error: OSError) -> str:
+    """Return the path that could not be made, or an empty string: that of a link rather than what it leads to."""
+    names = [_text(error.filename2), path_of(error)]
+    return next((name for name in names if name.startswith("/")), names[0] or names[1])
+
+
+def _text(name: object) -> str:
+    found = os.fsdecode(name) if isinstance(name, bytes) else name
+    return found if isinstance(found, str) else ""
 
 
 def _full(error: OSError) -> str:
     """Return what is used up: the quota, the inodes or the space."""
     if error.errno == errno.EDQUOT:
         return "The disk quota is used up"
-    path = path_of(error)
+    path = _made(error)
     try:
         free = os.statvfs(os.path.dirname(path)) if path.startswith("/") else None
     except OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,17 @@ def test_a_call_on_a_descriptor_names_no_path(filename: Any, path: str) -> None:
     assert path_of(error) == path
     explained = explain(error, "where it was")
     assert explained is not None and explained.where == (path or "where it was")
+
+
+@pytest.mark.parametrize(("names", "named"), [(("usr/bin", "/store/bin"), "/store/bin"), (("/a", "digest"), "/a")])
+def test_a_link_that_finds_no_inode_is_named_and_not_its_target(
+    names: tuple[str, str], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = os.statvfs_result((4096, 4096, 100, 50, 50, 400, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda directory: full if directory in ("/store", "/") else None)
+    explained = explain(OSError(errno.ENOSPC, "No space left on device", names[0], None, names[1]))
+    assert explained is not None and explained.where == named
+    assert explained.what == "The disk has no room for another file: all its inodes are in use"
 
 
 def test_the_place_of_an_error_is_always_a_text() -> None:
