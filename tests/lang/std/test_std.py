@@ -143,7 +143,7 @@ def test_documentation_of_a_user_file(tmp_path: Path) -> None:
     )
     manual = documentation.of_file(Source("a.fp", text), "a.fp")
     assert manual.text == "About it."
-    assert [(d.calls, d.text, d.examples, d.position) for d in manual.fields] == [
+    assert [(d.calls, d.text, d.examples, d.place) for d in manual.fields] == [
         (("greet(name: string, { a = 1 })",), "Says hello.\n\n  greet('x')", ("greet('x')",), "a.fp:6"),
         (("none",), "", (), "a.fp:8"),
         (("f(x, y = 2)",), "", (), "a.fp:9"),
