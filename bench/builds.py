@@ -36,7 +36,7 @@ builtins.genList (i: derivation {{
 def prepare(folder: Path, shell: bytes) -> None:
     """Make a store with a root that has only a shell, and write the root's path into the file `root`."""
     from fpack.store.store import Store
-    from support.roots import MERGED, add_root, add_slice
+    from support.stores.roots import MERGED, add_root, add_slice
 
     store = Store(folder / "store")
     shells = add_slice(store, "busybox", {"usr/bin/busybox": shell, "usr/bin/sh": "busybox"})

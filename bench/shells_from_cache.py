@@ -68,8 +68,8 @@ def texts(count: int) -> list[str]:
 
 def fill(folder: Path, count: int, busybox: bytes) -> dict[str, str]:
     """Make an archive and a project, and push its shell to a cache. Return the variables of another machine."""
-    from support.archive import file
-    from support.program import world
+    from support.archives.archive import file
+    from support.processes.program import world
 
     archive = world(folder / "archive")
     archive.add("bash", files={f"usr/bin/{program}": file(busybox, 0o755) for program in ("bash", "true")})

@@ -60,7 +60,7 @@ def pytest_collection(session: pytest.Session) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the attacks, which are many, so that a run can leave them out."""
-    from support.attack_report import is_attack
+    from support.attacks.attack_report import is_attack
 
     for item in items:
         if is_attack(item, set()):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.fixtures import made as made
-from support.images import Workshop
+from support.images.small_images import Workshop
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.archive import Archive
+from support.archives.archive import Archive
+from support.archives.shells import world
 from support.fixtures import made as made
 from support.fixtures import terminals as terminals
-from support.people import MODES, Person, person
-from support.program import Fpack
-from support.shells import world
-from support.shop import packed_shop as packed_shop
+from support.images.shop import packed_shop as packed_shop
+from support.processes.people import MODES, Person, person
+from support.processes.program import Fpack
 
 
 @pytest.fixture(scope="module")

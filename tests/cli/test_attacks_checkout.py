@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.checkout import MODES, SECRET, Checkout, checkouts
-from support.httpserver import Server
+from support.attacks.checkout import MODES, SECRET, Checkout, checkouts
 from support.needs import needs_bubblewrap
 from support.paths import REPOSITORY
+from support.servers.httpserver import Server
 
 CLI = REPOSITORY / "cli/fpack"
 SYSTEM = "/usr/bin:/bin"

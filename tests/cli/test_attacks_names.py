@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fpack.cli.ui import render
 from fpack.store.errors import FpackError, one_line
-from support.checkout import MODES, Checkout, checkouts
+from support.attacks.checkout import MODES, Checkout, checkouts
 
 FORGED = "error: forged"
 # It sets the title, clears, draws, goes back in the line; by itself, it says two lines more.

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.archive import Archive, link, new_key
+from support.archives.archive import Archive, link, new_key
 from support.fixtures import new_user as new_user
 from support.fixtures import own_archive as own_archive
-from support.httpserver import Server
-from support.program import Fpack
+from support.processes.program import Fpack
+from support.servers.httpserver import Server
 
 DAY = 86400
 

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.archive import Archive
-from support.fault_scenarios import open_all
-from support.faults import fast_directory
-from support.httpserver import Server
-from support.program import Fpack, world
+from support.archives.archive import Archive
+from support.faults.injection import fast_directory
+from support.faults.scenarios import open_all
+from support.processes.program import Fpack, world
+from support.servers.httpserver import Server
 
-STORM = Path(__file__).parents[1] / "support" / "storm.py"
+STORM = Path(__file__).parents[1] / "support/processes/storm.py"
 PROCESSES = 16
 TARGETS = 12
 PROJECT = "\n".join(

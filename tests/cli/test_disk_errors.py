@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from support.disks import CannotMount, Disk
-from support.fault_run import FaultRun
-from support.fault_scenarios import run as run
-from support.faults import ALL, CHANGES, FaultOutcome
-from support.program import Fpack, world
+from support.faults.disks import CannotMount, Disk
+from support.faults.injection import ALL, CHANGES, FaultOutcome
+from support.faults.run import FaultRun
+from support.faults.scenarios import run as run
+from support.processes.program import Fpack, world
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 QUICK = 9  # failing calls of each command in the quick form

@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 import pytest
 from fpack.store.files.remove import remove_tree
-from support.archive import directory, file
-from support.archive import link as symlink
-from support.program import Fpack, world
-from support.rot import KINDS, content, flip
+from support.archives.archive import directory, file
+from support.archives.archive import link as symlink
+from support.faults.rot import KINDS, content, flip
+from support.processes.program import Fpack, world
 
 QUICK, LONG, BATCHES = 40, 500, 8
 PROJECT = """\

@@ -16,8 +16,8 @@ from fpack.store.store import Store
 from fpack.store.verify import check
 from support.fixtures import archive as archive
 from support.fixtures import new_user as new_user
-from support.program import Fpack
-from support.registry import Registry
+from support.processes.program import Fpack
+from support.servers.registry import Registry
 
 PROJECT = """
 debian = import("fpack/debian").trixie

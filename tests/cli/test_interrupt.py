@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.archive import Archive
+from support.archives.archive import Archive
 from support.fixtures import archive as archive
-from support.httpserver import Server
-from support.program import Fpack
+from support.processes.program import Fpack
+from support.servers.httpserver import Server
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.fault_run import FaultRun
-from support.fault_scenarios import run as run
-from support.faults import CHANGES
+from support.faults.injection import CHANGES
+from support.faults.run import FaultRun
+from support.faults.scenarios import run as run
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 QUICK = 8  # kills of each command in the quick form

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.program import Fpack
+from support.processes.program import Fpack
 
 TIME, MEMORY = "The evaluation takes too long", "The evaluation takes too much memory"
 HOSTILE = """\

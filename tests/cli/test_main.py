@@ -16,7 +16,7 @@ from fpack.cli.ui.layout import Page
 from fpack.cli.ui.render import error_text, megabytes, show_refusal
 from fpack.cli.verbs import VERBS, command_of
 from fpack.store.errors import FpackError
-from support.program import Fpack
+from support.processes.program import Fpack
 
 
 def fpack(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:

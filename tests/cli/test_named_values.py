@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support.archive import Archive
-from support.program import Fpack
-from support.shells import world
+from support.archives.archive import Archive
+from support.archives.shells import world
+from support.processes.program import Fpack
 
 SCRIPT = "#!/bin/sh\necho path $*\n"
 PROJECT = '''

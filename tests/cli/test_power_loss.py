@@ -20,10 +20,10 @@ from pathlib import Path
 import pytest
 from fpack.store.path import parse
 from fpack.store.store import Store
-from support.disks import CannotMount, Disk
-from support.fault_scenarios import PROJECT, open_all
-from support.faults import Faults, fast_directory
-from support.program import Fpack, world
+from support.faults.disks import CannotMount, Disk
+from support.faults.injection import Faults, fast_directory
+from support.faults.scenarios import PROJECT, open_all
+from support.processes.program import Fpack, world
 
 CUTS = int(os.environ.get("FPACK_POWER_CUTS", "50"))  # for each file system
 # Another process that syncs makes the kernel write some changes, and not others, before the cut.

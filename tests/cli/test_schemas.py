@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.greeter import Greeter
+from support.archives.shells import world as shells_world
+from support.images.greeter import Greeter
 from support.json_outputs import (
     Outputs,
     Recorder,
@@ -24,8 +25,7 @@ from support.json_outputs import (
     two_platforms,
 )
 from support.paths import REPOSITORY
-from support.program import Fpack, world
-from support.shells import world as shells_world
+from support.processes.program import Fpack, world
 
 SCHEMAS = REPOSITORY / "docs" / "schemas"
 MANIFEST = "manifest-2"

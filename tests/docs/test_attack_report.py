@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from support.attack_report import as_whom, in_words, is_attack
+from support.attacks.attack_report import as_whom, in_words, is_attack
 from support.paths import TESTS
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 from fpack.lang.errors import EvalError, render
 from fpack.lang.evaluator import Evaluator
-from support.packages import Everything, Files, Packages
+from support.archives.packages import Everything, Files, Packages
 from support.paths import REPOSITORY
 
 PAGE = REPOSITORY / "docs/language.md"

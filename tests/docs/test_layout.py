@@ -1,4 +1,4 @@
-"""The layout of the sources: every directory is packaged, none is crowded, and a class name means one thing."""
+"""The layout of sources and tests: every directory is packaged, none is crowded, and a class name means one thing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import grimp
-from support.paths import REPOSITORY
+from support.paths import REPOSITORY, TESTS
 from support.sources import ROOMS, trees
 
 MOST = 22  # modules in a directory; the verbs and the kinds are one module each
@@ -31,14 +31,30 @@ def test_every_directory_is_packaged() -> None:
     assert {mapped.get(name, name) for name in packages} == set(directories())
 
 
+def directories_of_tests() -> dict[str, list[Path]]:
+    """Return the modules of each directory of tests, by its path in the repository."""
+    found = defaultdict(list)
+    for path in sorted(TESTS.rglob("*.py")):
+        found[path.parent.relative_to(REPOSITORY).as_posix()].append(path)
+    return found
+
+
 def test_no_directory_is_crowded() -> None:
-    crowded = {name: len(paths) for name, paths in directories().items() if len(paths) > MOST}
-    assert crowded.keys() <= {"cli/verbs", "builders/kinds"}, crowded
+    sizes = {name: len(paths) for name, paths in {**directories(), **directories_of_tests()}.items()}
+    crowded = {name for name, size in sizes.items() if size > MOST}
+    assert crowded <= {"cli/verbs", "builders/kinds", "tests/cli/verbs"}, {name: sizes[name] for name in crowded}
 
 
 def test_every_directory_says_what_it_holds() -> None:
-    silent = [str(path) for path, tree in trees().items() if path.name == "__init__.py" and not ast.get_docstring(tree)]
-    assert silent == []
+    found = {path: tree for path, tree in trees().items() if path.name == "__init__.py"}
+    found |= {path: ast.parse(path.read_text()) for path in (TESTS / "support").rglob("__init__.py")}
+    assert [str(path) for path, tree in found.items() if not ast.get_docstring(tree)] == []
+
+
+def test_every_directory_of_shared_code_is_a_package() -> None:
+    support = (TESTS / "support").rglob("*.py")
+    silent = {path.parent for path in support if not (path.parent / "__init__.py").exists()}
+    assert silent <= {TESTS / "support"}
 
 
 def test_a_class_name_stands_in_one_file() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.fixtures import terminals as terminals
-from support.podman import Podman, podman_as
+from support.processes.podman import Podman, podman_as
 
 
 @pytest.fixture

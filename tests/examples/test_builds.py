@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.elsewhere import NOBODY, elsewhere
 from support.examples import EXAMPLES, LEFT_BY_USERS, World
 from support.needs import needs_podman
-from support.people import public_directory
-from support.podman import Podman
-from support.serving import free_port
+from support.processes.elsewhere import NOBODY, elsewhere
+from support.processes.people import public_directory
+from support.processes.podman import Podman
+from support.processes.serving import free_port
 
 pytestmark = [pytest.mark.network, *needs_podman]
 

@@ -10,7 +10,7 @@ import fpack.pkgs
 import pytest
 from fpack.cli.verbs import VERBS
 from fpack.lang.evaluator import Evaluator
-from support.packages import Everything, Files
+from support.archives.packages import Everything, Files
 from support.paths import REPOSITORY
 
 ROOT = REPOSITORY

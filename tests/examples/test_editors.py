@@ -11,8 +11,8 @@ import pytest
 from fpack.lang.errors import EvalError
 from fpack.lang.syntax.lexer import KEYWORDS, tokenize
 from fpack.lang.syntax.source import Source
+from support.language.textmate import Grammar, Stretch
 from support.paths import REPOSITORY
-from support.textmate import Grammar, Stretch
 
 EXTENSION = REPOSITORY / "docs" / "editors" / "vscode"
 GRAMMAR = EXTENSION / "syntaxes" / "fpack.tmLanguage.json"

@@ -11,9 +11,9 @@ import pytest
 from support.examples import shared_store
 from support.needs import needs_podman
 from support.paths import REPOSITORY
-from support.podman import Podman
-from support.program import Fpack
-from support.serving import free_port
+from support.processes.podman import Podman
+from support.processes.program import Fpack
+from support.processes.serving import free_port
 
 EXAMPLE = REPOSITORY / "examples" / "first"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from fpack.lang.evaluator import Evaluator
+from support.archives.packages import Everything, Files
 from support.examples import EXAMPLES, World
-from support.packages import Everything, Files
 
 MATRIX = EXAMPLES / "matrix/fpack.fp"
 SETTINGS = {"arch": "amd64", "codec": {"name": "zstd", "level": 3, "threads": 2, "library": "test"}, "version": "0"}

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from support.archives.language_packages import tar
 from support.examples import World, shared_store
-from support.httpserver import Server
-from support.language_packages import tar
+from support.servers.httpserver import Server
 
 pytestmark = pytest.mark.network
 

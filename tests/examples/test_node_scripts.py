@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from support.examples import World, shared_store
-from support.httpserver import Server
+from support.servers.httpserver import Server
 
 pytestmark = pytest.mark.network
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from support.paths import REPOSITORY
-from support.podman import Podman, missing, podman_as
-from support.program import Fpack
+from support.processes.podman import Podman, missing, podman_as
+from support.processes.program import Fpack
 
 EXAMPLE = REPOSITORY / "examples" / "patched"
 TEXT = "a patched figlet of ours"

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.elsewhere import NOBODY, elsewhere
 from support.paths import REPOSITORY
-from support.people import public_directory
-from support.program import Fpack
+from support.processes.elsewhere import NOBODY, elsewhere
+from support.processes.people import public_directory
+from support.processes.program import Fpack
 
 EXAMPLE = REPOSITORY / "examples" / "postgres"
 HOUR = 3600

@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.archives.goproxy import GoProxy
 from support.examples import EXAMPLES, World, shared_store
-from support.goproxy import GoProxy
 from support.needs import needs_podman
-from support.podman import Podman
+from support.processes.podman import Podman
 
 pytestmark = [pytest.mark.network, *needs_podman]
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.archives.pythons import SUMS, WORDS, sdist, wheel
 from support.examples import World, shared_store
-from support.httpserver import Server
 from support.needs import needs_podman
-from support.podman import Podman
-from support.pythons import SUMS, WORDS, sdist, wheel
+from support.processes.podman import Podman
+from support.servers.httpserver import Server
 
 pytestmark = [pytest.mark.network, *needs_podman]
 

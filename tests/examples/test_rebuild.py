@@ -11,11 +11,11 @@ from pathlib import Path
 
 import fpack.cli
 import pytest
-from support import unprivileged
 from support.examples import FROM_OUTSIDE, World
 from support.paths import TESTS
-from support.people import public_directory
-from support.program import Fpack
+from support.processes import unprivileged
+from support.processes.people import public_directory
+from support.processes.program import Fpack
 
 pytestmark = pytest.mark.network
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.examples import EXAMPLES, World, shared_store
-from support.httpserver import Server
+from support.servers.httpserver import Server
 
 pytestmark = pytest.mark.network
 

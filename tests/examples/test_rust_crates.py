@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.crates import CrateRegistry, crate
+from support.archives.crates import CrateRegistry, crate
 from support.examples import World, shared_store
-from support.httpserver import Server
+from support.servers.httpserver import Server
 
 pytestmark = pytest.mark.network
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from fpack.lang.evaluator import Evaluator
 from fpack.store import derivation
+from support.archives.packages import Everything, Files
 from support.examples import EXAMPLES
-from support.packages import Everything, Files
 
 SETTINGS = {"arch": "amd64", "codec": {"name": "zstd", "level": 3, "threads": 2, "library": "test"}, "version": "test"}
 

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
-from support.podman import missing, podman_as
-from support.program import Fpack
-from support.shells import world
+from support.archives.shells import world
+from support.processes.podman import missing, podman_as
+from support.processes.program import Fpack
 
 PROJECT = """
 debian = import("fpack/debian").trixie

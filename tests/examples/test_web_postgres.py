@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
+from support.archives.shells import Terminal, kept_for
 from support.needs import needs_bubblewrap
 from support.paths import REPOSITORY
-from support.program import Fpack
-from support.serving import free_port
-from support.shells import Terminal, kept_for
+from support.processes.program import Fpack
+from support.processes.serving import free_port
 
 EXAMPLE = REPOSITORY / "examples" / "web-postgres"
 

@@ -54,11 +54,12 @@ from fpack.store.closure_file.importer import import_closure
 from fpack.store.errors import FpackError
 from fpack.store.settings import configuration
 from fpack.store.store import Store
-from support import debs
 from support import decoder_seeds as seeds
-from support.archive import pin_of
-from support.faults import memory
-from support.task import FakeStore
+from support.archives import debs
+from support.archives.archive import pin_of
+from support.faults.injection import memory
+from support.paths import OLD_IMAGE
+from support.stores.task import FakeStore
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -321,7 +322,7 @@ DECODERS: dict[str, Decoder] = {
     "lock": Decoder(_lock, seeds.lock_seeds, text=True),
     "manifest": Decoder(_manifest, seeds.manifest_seeds),
     "json-manifest": Decoder(_json_manifest, seeds.json_seeds, text=True),
-    "image": Decoder(_image, lambda: [seeds.IMAGE.read_bytes()]),
+    "image": Decoder(_image, lambda: [OLD_IMAGE.read_bytes()]),
     "layout": Decoder(_layout, seeds.layout_seeds, text=True),
     "image-record": Decoder(_image_record, seeds.record_seeds),
     "layer-record": Decoder(_layer_record, seeds.layer_seeds),

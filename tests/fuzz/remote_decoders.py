@@ -35,9 +35,9 @@ from fpack.store.files.pool import Pool
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath, make
 from fpack.store.store import Store
-from support.caches import KEY
-from support.memory_repository import MemoryRepository
-from support.repositories import digest_of
+from support.servers.memory_repository import MemoryRepository
+from support.servers.repositories import digest_of
+from support.stores.caches import KEY
 
 IDENTITY = "0" * 40
 NOW = 1_790_000_000.0

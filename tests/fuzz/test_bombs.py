@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 import zstandard
-from support import debs, decoder_seeds
-from support.archive import ar
+from support import decoder_seeds
+from support.archives import debs
+from support.archives.archive import ar
 
 HERE = Path(__file__).parent
 MEMORY = 400 << 20  # bytes that a decoder may take beyond what its process starts with

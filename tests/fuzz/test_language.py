@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.programs import files, loose_expressions
+from support.language.programs import files, loose_expressions
 from support.properties import examples
 
 HERE = Path(__file__).parent

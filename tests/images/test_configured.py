@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.podman import Container, Podman
+from support.processes.podman import Container, Podman
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
 

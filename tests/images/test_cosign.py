@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.greeter import Greeter, greeter
-from support.program import Fpack
+from support.images.greeter import Greeter, greeter
+from support.processes.program import Fpack
 
 pytestmark = pytest.mark.network
 

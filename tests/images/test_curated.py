@@ -20,9 +20,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from support.curated import Load, Pack, Packed
-from support.podman import Container, Podman
-from support.serving import LOOPBACK, ask, fetch, free_port, make_certificate, running, shared, stops, trusting, user_of
+from support.archives.curated import Load, Pack, Packed
+from support.processes.podman import Container, Podman
+from support.processes.serving import (
+    LOOPBACK,
+    ask,
+    fetch,
+    free_port,
+    make_certificate,
+    running,
+    shared,
+    stops,
+    trusting,
+    user_of,
+)
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
 

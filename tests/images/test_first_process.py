@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.podman import Podman
-from support.serving import running, stops
+from support.processes.podman import Podman
+from support.processes.serving import running, stops
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from support.program import Fpack
-from support.real_servers import DockerRegistry
+from support.processes.program import Fpack
+from support.servers.real_servers import DockerRegistry
 
 pytestmark = [pytest.mark.long, pytest.mark.network]
 

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from support.certificates import own_certificate
-from support.program import Fpack
-from support.real_servers import moto, nginx
-from support.shells import world
+from support.archives.shells import world
+from support.processes.program import Fpack
+from support.servers.certificates import own_certificate
+from support.servers.real_servers import moto, nginx
 
 pytestmark = pytest.mark.long
 

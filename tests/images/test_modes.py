@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 
 import pytest
 from fpack.cli.images import formats
-from support.curated import Load
-from support.images import static_program
-from support.podman import Container, Podman, podman_as
-from support.serving import LOOPBACK, fetch, free_port, running, shared
+from support.archives.curated import Load
+from support.images.small_images import static_program
+from support.processes.podman import Container, Podman, podman_as
+from support.processes.serving import LOOPBACK, fetch, free_port, running, shared
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
 

@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from support.archive import Archive, file
-from support.program import Fpack, world
-from support.real_servers import DockerRegistry
-from support.serving import free_port
+from support.archives.archive import Archive, file
+from support.processes.program import Fpack, world
+from support.processes.serving import free_port
+from support.servers.real_servers import DockerRegistry
 
 pytestmark = pytest.mark.long
 

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from support.paths import REPOSITORY
-from support.podman import Container, Podman, Result
+from support.processes.podman import Container, Podman, Result
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from images.test_registries import push
-from support.greeter import Greeter, greeter
-from support.program import Fpack
-from support.real_servers import DockerRegistry
+from support.images.greeter import Greeter, greeter
+from support.processes.program import Fpack
+from support.servers.real_servers import DockerRegistry
 
 
 @pytest.fixture(scope="module")

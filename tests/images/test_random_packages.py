@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from support.podman import Podman
+from support.processes.podman import Podman
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
 

@@ -19,13 +19,13 @@ import pytest
 from fpack.builders.distribution.protocol import BlobSource
 from fpack.builders.distribution.registry import RegistryRepository
 from fpack.builders.distribution.transport import Settings
-from support.certificates import own_certificate
-from support.greeter import Greeter, greeter
-from support.podman import podman_as
-from support.program import Fpack
-from support.real_servers import ANONYMOUS, DockerRegistry, docker_registry, serving
-from support.registry import digest_of
-from support.serving import free_port
+from support.images.greeter import Greeter, greeter
+from support.processes.podman import podman_as
+from support.processes.program import Fpack
+from support.processes.serving import free_port
+from support.servers.certificates import own_certificate
+from support.servers.real_servers import ANONYMOUS, DockerRegistry, docker_registry, serving
+from support.servers.registry import digest_of
 
 
 @pytest.fixture(scope="module")

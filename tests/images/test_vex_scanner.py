@@ -33,9 +33,9 @@ from fpack.builders.manifest.format import Head
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.oci.spec import Descriptor
 from fpack.cli.images import image_file
-from support import trivy_database
-from support.registry import Registry, open_registry
-from support.repositories import write
+from support.reports import trivy_database
+from support.servers.registry import Registry, open_registry
+from support.servers.repositories import write
 
 pytestmark = [pytest.mark.network]
 

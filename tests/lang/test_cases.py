@@ -17,7 +17,7 @@ from fpack.lang.errors import EvalError, render
 from fpack.lang.evaluator import Evaluator
 from fpack.lang.syntax import lalr_tables, lexer, parser, tree
 from fpack.lang.syntax.source import Source
-from support.packages import Files, Packages
+from support.archives.packages import Files, Packages
 
 CASES = Path(__file__).parent / "cases"
 SETTINGS = {"arch": "amd64", "codec": {"name": "zstd", "level": 3, "threads": 2, "library": "test"}}

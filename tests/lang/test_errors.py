@@ -10,7 +10,7 @@ from fpack.lang.evaluator import Evaluator
 from fpack.lang.protocols import NoPackage
 from fpack.lang.spans import Call, Span, at_span
 from fpack.store.errors import FpackError
-from support.packages import Packages
+from support.archives.packages import Packages
 
 
 def test_a_span_of_a_text() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
-from support.packages import Files
+from support.archives.packages import Files
 
 
 def write(root: Path, **files: str) -> None:

@@ -23,7 +23,7 @@ from fpack.store.errors import FpackError
 from fpack.store.files.source import SourceTree
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.packages import Packages
+from support.archives.packages import Packages
 from support.properties import examples
 
 HERE = Path(__file__)
@@ -138,7 +138,7 @@ sys.path.insert(0, {tests!r})
 from fpack.lang.evaluator import Evaluator
 from fpack.store.errors import FpackError
 from fpack.store.files.source import SourceTree
-from support.packages import Packages
+from support.archives.packages import Packages
 opened = []
 def watch(event, args):
     if event == "open" and isinstance(args[0], (str, bytes)):

@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE.parent))
 from packages import table  # noqa: E402
 from packages.cases import PROGRAM, SERVER, Case, read  # noqa: E402
 from packages.subjects import Debian, Failure, Fpack, Image  # noqa: E402
-from support.podman import Podman  # noqa: E402
+from support.processes.podman import Podman  # noqa: E402
 
 Result = dict[str, Any]
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from fpack.builders.debian.mirrors import find_mirrors
 from packages.cases import Case
-from support.podman import Container, Podman
+from support.processes.podman import Container, Podman
 
 LIMIT = 240.0  # seconds that a command may take, or a server until it answers
 _STAYS = 3.0  # seconds that a server must still run after its answer

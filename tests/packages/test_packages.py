@@ -13,7 +13,7 @@ import pytest
 from packages import table
 from packages.cases import SERVER, Case, read
 from packages.run import Harness
-from support.podman import missing
+from support.processes.podman import missing
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
 

@@ -12,7 +12,7 @@ from fpack.store.db import journal
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.errors import StoreDamaged, StoreError, StoreFull
 from fpack.store.store import BuildRecord, FinishedOutput, Store
-from support.stores import add
+from support.stores.small_trees import add
 
 BODY = Derivation("text", "thing", {"text": "hello"}).encode()
 

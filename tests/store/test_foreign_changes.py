@@ -20,9 +20,9 @@ from fpack.store.files.pool import Pool
 from fpack.store.files.remove import remove_tree
 from fpack.store.sessions import recovery
 from fpack.store.store import _DIRECTORIES, Store
-from support.fault_scenarios import open_all
-from support.stores import add
-from support.unprivileged import UID
+from support.faults.scenarios import open_all
+from support.processes.unprivileged import UID
+from support.stores.small_trees import add
 
 WRITTEN = [name for name in _DIRECTORIES if name not in ("db", "store")]
 
@@ -218,8 +218,8 @@ sys.path.insert(0, sys.argv[2])
 from fpack.store import gc
 from fpack.store.store import Store
 from fpack.store import verify
-from support.stores import add
-from support.unprivileged import UID
+from support.stores.small_trees import add
+from support.processes.unprivileged import UID
 store = Store(Path(sys.argv[1]))
 assert add(store, "a", "one")            # it stands in the lower layer
 assert add(store, "d", "text of b")      # its content is a file of the lower layer's pool

@@ -14,8 +14,8 @@ from fpack.store.derivation import Output
 from fpack.store.errors import FpackError, StoreFull
 from fpack.store.files import space
 from fpack.store.store import Store
-from support.program import Fpack
-from support.stores import add
+from support.processes.program import Fpack
+from support.stores.small_trees import add
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 

@@ -15,7 +15,7 @@ from fpack.store.collection.selection import Root
 from fpack.store.collection.survey import Survey
 from fpack.store.path import StorePath
 from fpack.store.store import Store
-from support.stores import add
+from support.stores.small_trees import add
 
 
 def reopened(store: Store) -> Store:

@@ -16,7 +16,7 @@ from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.files import space
 from fpack.store.path import StorePath
 from fpack.store.store import BuildRecord, FinishedOutput, Store
-from support.stores import add
+from support.stores.small_trees import add
 
 BIG = 1 << 20
 

@@ -14,7 +14,7 @@ from fpack.store.gc import collect
 from fpack.store.path import StorePath
 from fpack.store.rebuild import rebuild_database
 from fpack.store.store import Store
-from support.strangers import acting_as, give
+from support.attacks.strangers import acting_as, give
 
 
 def made(store: Store, name: str = "thing") -> StorePath:

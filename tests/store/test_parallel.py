@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from fpack.store.errors import DiskError, StoreError, StoreFull, StoreReadOnly
 from fpack.store.parallel import spread
-from support.children import children
+from support.processes.children import children
 
 
 def squares(number: int) -> Iterator[Any]:

@@ -26,7 +26,7 @@ from fpack.store.store import BuildRecord, FinishedOutput, Store
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from support.power import Disk, PowerLoss, recorded
+from support.faults.power import Disk, PowerLoss, recorded
 
 COUNT, PROCESSES = 4, 2
 NUMBERS = st.integers(0, COUNT - 1)

@@ -18,7 +18,7 @@ from fpack.store.errors import StoreBusy, StoreDamaged, StoreError
 from fpack.store.path import StorePath
 from fpack.store.rebuild import rebuild_database
 from fpack.store.store import BuildRecord, FinishedOutput, Store
-from support.power import Disk, recorded
+from support.faults.power import Disk, recorded
 
 OWN = StorePath("0" * 32, "own")
 

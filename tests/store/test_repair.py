@@ -18,7 +18,7 @@ from fpack.store.path import StorePath
 from fpack.store.repair import replace_tree
 from fpack.store.store import Store
 from fpack.store.verify import check
-from support.stores import add
+from support.stores.small_trees import add
 
 
 def written(store: Store, text: str) -> TreeWriter:

@@ -19,7 +19,7 @@ from fpack.store.files.source import SourceTree
 from fpack.store.files.tree import scan, tree_digest
 from fpack.store.sources import SourceReader
 from fpack.store.store import Store
-from support.children import children
+from support.processes.children import children
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from fpack.store.errors import StoreError
 from fpack.store.path import StorePath
 from fpack.store.sessions.recovery import sweep
 from fpack.store.store import Store
-from support.stores import add
+from support.stores.small_trees import add
 
 
 def test_a_registered_path_is_valid_and_found_again(store: Store) -> None:

@@ -14,7 +14,7 @@ from fpack.store.path import StorePath
 from fpack.store.repair import delete_pool_files
 from fpack.store.store import Store
 from fpack.store.verify import StoreCheck, check
-from support.stores import overwrite
+from support.stores.small_trees import overwrite
 
 
 def add(store: Store, name: str, text: str, references: list[StorePath] | None = None) -> StorePath:

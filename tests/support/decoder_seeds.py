@@ -33,11 +33,11 @@ from fpack.store.derivation import Derivation
 from fpack.store.files.remove import remove_tree
 from fpack.store.path import StorePath
 from fpack.store.store import Store
-from support import debs, elves
-from support.archive import Archive, make_deb, pin_of
-from support.vulnerabilities import affected, document, entry, state
-
-IMAGE = Path(__file__).parents[1] / "builders/manifest/format-1/greeter.tar"
+from support.archives import debs
+from support.archives.archive import Archive, make_deb, pin_of
+from support.paths import OLD_IMAGE
+from support.reports.vulnerabilities import affected, document, entry, state
+from support.stores import elves
 
 
 def canonical_values() -> list[bytes]:
@@ -77,7 +77,7 @@ def deb_seeds() -> list[bytes]:
 
 
 def ar_seeds() -> list[bytes]:
-    from support.archive import ar as make
+    from support.archives.archive import ar as make
 
     return [b"!<arch>\n", make([("debian-binary", b"2.0\n"), ("odd", b"abc")])]
 
@@ -162,7 +162,7 @@ def layout_folder() -> Path:
     """Return the image with its manifest as a layout."""
     folder = Path(tempfile.mkdtemp(prefix="fpack-fuzz-layout-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    with tarfile.open(IMAGE) as tar:
+    with tarfile.open(OLD_IMAGE) as tar:
         tar.extractall(folder, filter="data")
     return folder
 
@@ -201,7 +201,7 @@ def layer_seeds() -> list[bytes]:
 
 @cache
 def manifest_seeds() -> list[bytes]:
-    archive = open_archive(IMAGE, Report())
+    archive = open_archive(OLD_IMAGE, Report())
     try:
         return embedded_manifest.find(archive)
     finally:

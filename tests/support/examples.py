@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.paths import REPOSITORY
-from support.program import Fpack
+from support.processes.program import Fpack
 
 EXAMPLES = REPOSITORY / "examples"
 LEFT_BY_USERS = shutil.ignore_patterns("*.tar", "*.manifest.json", "fpack.lock", "result", ".fpack")

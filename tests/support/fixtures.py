@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from fpack.store.store import Store
-from support.archive import Archive
-from support.greeter import Greeter, greeter
-from support.program import Fpack, world
-from support.shells import Terminal
+from support.archives.archive import Archive
+from support.archives.shells import Terminal
+from support.images.greeter import Greeter, greeter
+from support.processes.program import Fpack, world
 
 GREETER = """
 debian = import("fpack/debian").trixie

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 import click
 import zstandard
 from fpack.cli.verbs import VERBS, command_of
-from support.archive import Archive, file, link
-from support.greeter import Greeter
-from support.packages import ESSENTIAL
-from support.program import Fpack
-from support.pushed import push_with_record
-from support.rebuilders import Rebuilders
-from support.registry import Registry, open_registry
-from support.vulnerabilities import affected, document, entry, state
+from support.archives.archive import Archive, file, link
+from support.archives.packages import ESSENTIAL
+from support.images.greeter import Greeter
+from support.images.pushed import push_with_record
+from support.processes.program import Fpack
+from support.reports.vulnerabilities import affected, document, entry, state
+from support.servers.rebuilders import Rebuilders
+from support.servers.registry import Registry, open_registry
 
 Outputs = dict[str, list[Any]]
 
@@ -309,7 +309,7 @@ image = container {
 
 
 def of_trials(run: Recorder, archive: Archive) -> None:
-    """Run an image that lacks a file. archive: of `support.shells.world`, whose programs run."""
+    """Run an image that lacks a file. archive: of `support.archives.shells.world`, whose programs run."""
     archive.add("tool", files={"usr/bin/tool": file(TOOL, 0o755), "usr/share/tool/data": "data\n"})
     archive.publish()
     (run.cwd / "fpack.fp").write_text(TRIAL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from support.podman import missing
+from support.processes.podman import missing
 
 needs_bubblewrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 needs_podman = [pytest.mark.podman, pytest.mark.skipif(bool(missing()), reason=missing() or "podman is there")]

@@ -11,8 +11,8 @@ from fpack.builders.attest.rebuilder_client import MAX_FAILURES, RebuilderClient
 from fpack.builders.attest.rebuilder_policy import Operator, RebuilderPolicy
 from fpack.builders.attest.rebuilders import ENOUGH, NO_DATA, UNKNOWN, evaluate
 from fpack.builders.net.http import Http
-from support.httpserver import Server
-from support.rebuilders import ATTESTATION, Key, attestation, link, listed, package, row
+from support.servers.httpserver import Server
+from support.servers.rebuilders import ATTESTATION, Key, attestation, link, listed, package, row
 
 KEY = Key()
 HELLO = package()

@@ -13,7 +13,7 @@ from fpack.builders.attest.rebuilder_bundle import BundleError
 from fpack.builders.attest.rebuilder_policy import PolicyError, parse_policy, read_policy
 from fpack.builders.attest.rebuilders import RebuilderAnswer
 from fpack.builders.streams import strict_json
-from support.rebuilders import Key, policy_file
+from support.servers.rebuilders import Key, policy_file
 
 A, B = "https://a.example", "https://b.example"
 KEY, OTHER = Key(1), Key(2)

@@ -25,7 +25,18 @@ from fpack.builders.attest.rebuilders import (
     ask,
     evaluate,
 )
-from support.rebuilders import ATTESTATION, Key, Locked, attestation, good, link, listed, package, policy_file, row
+from support.servers.rebuilders import (
+    ATTESTATION,
+    Key,
+    Locked,
+    attestation,
+    good,
+    link,
+    listed,
+    package,
+    policy_file,
+    row,
+)
 
 REAL = Path(__file__).parent / "rebuilderd"
 NETBASE = Locked(

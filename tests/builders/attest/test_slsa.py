@@ -12,7 +12,7 @@ from fpack.builders.attest.slsa import BuildContext, Commit
 from fpack.builders.attest.statement import Statement
 from fpack.builders.manifest.format import encode_head
 from fpack.builders.verify import manifest_loading
-from support.greeter import Greeter
+from support.images.greeter import Greeter
 
 CONTEXT = BuildContext(
     "#image", (("fpack.fp", "ab" * 32), ("lib/a.fp", "cd" * 32)), Commit("0" * 40, True), "2026-01-31T12:00:00Z",

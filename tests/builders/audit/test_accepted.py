@@ -7,7 +7,7 @@ import datetime
 import pytest
 from fpack.builders.audit.accepted import AcceptedError, acceptance, expired, read_accepted, unmatched
 from fpack.builders.audit.audit import audit
-from support.vulnerabilities import affected, document, osv, product
+from support.reports.vulnerabilities import affected, document, osv, product
 
 GOOD = b"""
 [[accept]]

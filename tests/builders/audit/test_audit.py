@@ -14,7 +14,7 @@ from fpack.builders.audit.databases.compiled import CompiledData, Compiler, Data
 from fpack.builders.audit.model import AFFECTED, NOT_AFFECTED, Finding
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.vulnerabilities import affected, document, entry, ids, osv, product, state, tracker
+from support.reports.vulnerabilities import affected, document, entry, ids, osv, product, state, tracker
 
 SOURCES = st.sampled_from(["a1", "b-2", "c+3", "d.4", "linux"])
 VERSIONS = st.sampled_from(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.audit.go_programs import GoModule, GoProgram, read, symbol
-from support.go_program import Order, go_program
+from support.archives.go_program import Order, go_program
 
 DEP = "gopkg.in/dep.v3"
 LIBRARY = """

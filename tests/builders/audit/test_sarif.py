@@ -8,7 +8,7 @@ from typing import Any
 from fpack.builders.audit.audit import audit
 from fpack.builders.audit.model import NOT_AFFECTED, BinaryPackage
 from fpack.builders.audit.sarif import SarifResult, sarif
-from support.vulnerabilities import entry, product, state, tracker
+from support.reports.vulnerabilities import entry, product, state, tracker
 
 DATA = tracker(
     {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.caches import Graph, Machine, machine
+from support.stores.caches import Graph, Machine, machine
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ from fpack.builders.distribution.protocol import BlobEntry, BlobSource
 from fpack.store import canonical
 from fpack.store.derivation import Derivation
 from fpack.store.path import StorePath
-from support.caches import GENERATION, KEY, Graph, Machine, machine
+from support.stores.caches import GENERATION, KEY, Graph, Machine, machine
 
 MALLORY = generate(ED25519)
 

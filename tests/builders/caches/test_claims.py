@@ -12,8 +12,8 @@ from fpack.builders.caches import claims
 from fpack.builders.caches.claims import LONGEST, RENEWAL, SILENCE, BuildClaims
 from fpack.builders.caches.gc import collect
 from fpack.builders.distribution.layout import DirectoryRepository
-from support.caches import machine
-from support.registry import Registry, open_registry
+from support.servers.registry import Registry, open_registry
+from support.stores.caches import machine
 
 KEY = bytes(20)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fpack.store.errors import DamagedPath
-from support.caches import Graph, Machine
+from support.stores.caches import Graph, Machine
 
 
 def changed(disk: Path) -> None:

@@ -12,9 +12,9 @@ from fpack.builders.distribution.protocol import BlobEntry, Unavailable
 from fpack.store.derivation import Output, build_path
 from fpack.store.files import checked_tree
 from fpack.store.path import StorePath, make
-from support.bucket import BucketServer
-from support.caches import Graph, Machine, machine
-from support.registry import Registry, open_registry
+from support.servers.bucket import BucketServer
+from support.servers.registry import Registry, open_registry
+from support.stores.caches import Graph, Machine, machine
 
 
 class Counting(DirectoryRepository):

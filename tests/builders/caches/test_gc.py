@@ -17,8 +17,8 @@ from fpack.builders.caches.gc import CacheSurvey, collect
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry
 from fpack.store import DAY
-from support.caches import Graph, Machine, machine
-from support.repositories import MANIFEST, manifest
+from support.servers.repositories import MANIFEST, manifest
+from support.stores.caches import Graph, Machine, machine
 
 
 def later(monkeypatch: pytest.MonkeyPatch, days: float) -> None:

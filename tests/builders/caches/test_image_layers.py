@@ -25,8 +25,8 @@ from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.errors import DamagedPath
 from fpack.store.path import StorePath
 from fpack.store.store import FinishedOutput
-from support.caches import BuiltLayer, Graph, Machine, machine
-from support.repositories import MANIFEST, manifest
+from support.servers.repositories import MANIFEST, manifest
+from support.stores.caches import BuiltLayer, Graph, Machine, machine
 
 
 class Counting(DirectoryRepository):

@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import Unavailable
-from support.caches import Graph, machine
+from support.stores.caches import Graph, machine
 
 place, number, machines, leaves, dies = Path(sys.argv[2]), *map(int, sys.argv[3:7])
 

@@ -13,8 +13,8 @@ from fpack.builders.caches.gc import collect
 from fpack.builders.distribution.addresses import open_repository
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import Repository
-from support.caches import Graph, machine
-from support.real_servers import docker_registry, fetched, moto, nginx
+from support.servers.real_servers import docker_registry, fetched, moto, nginx
+from support.stores.caches import Graph, machine
 
 pytestmark = pytest.mark.network
 PATHS = 40  # enough that several processes unpack them

@@ -11,7 +11,7 @@ from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.store import canonical
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.files.tree import scan, tree_digest
-from support.caches import KEY, Graph, Machine, machine
+from support.stores.caches import KEY, Graph, Machine, machine
 
 OTHER = generate(ED25519)
 

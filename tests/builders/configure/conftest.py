@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.attacks import MODES
-from support.configured import Configurer, configurers
+from support.attacks.builds import MODES
+from support.stores.configured import Configurer, configurers
 
 
 @pytest.fixture(scope="module", params=MODES)

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from support.attacks import MODES, Result
-from support.configured import Configurer, Package, configurers
-from support.debs import file, folder
+from support.archives.debs import file, folder
+from support.attacks.builds import MODES, Result
+from support.stores.configured import Configurer, Package, configurers
 
 MB = 1 << 20
 

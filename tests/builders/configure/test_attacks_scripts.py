@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from support.attacks import SECRET
-from support.configured import Configurer, Package
-from support.refused_calls import OTHER_ARCHITECTURE, REFUSED, check_refused
+from support.attacks.builds import SECRET
+from support.attacks.refused_calls import OTHER_ARCHITECTURE, REFUSED, check_refused
+from support.stores.configured import Configurer, Package
 
 
 @pytest.fixture(scope="module")

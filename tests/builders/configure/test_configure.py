@@ -6,8 +6,8 @@ import hashlib
 import os
 
 import pytest
-from support.configured import FAKETIME, Configurer, Package
-from support.debs import file, folder, symlink
+from support.archives.debs import file, folder, symlink
+from support.stores.configured import FAKETIME, Configurer, Package
 
 
 def test_a_file_that_a_script_writes_is_kept_with_its_origin(caller: Configurer) -> None:
@@ -323,8 +323,8 @@ def test_a_script_of_a_package_that_a_root_lacks_is_an_error(caller: Configurer)
 
 
 def test_root_and_a_user_get_the_same_output() -> None:
-    from support.attacks import MODES
-    from support.configured import configurers
+    from support.attacks.builds import MODES
+    from support.stores.configured import configurers
 
     found = []
     script = "mkdir /var/lib/it; chown 65534:65534 /var/lib/it; env | sort > /etc/env; id >> /etc/env"

@@ -18,7 +18,7 @@ from fpack.builders.net.http import Http
 from fpack.store.errors import FpackError
 from hypothesis import given
 from hypothesis import strategies as st
-from support.archive import pin_of
+from support.archives.archive import pin_of
 
 
 def _table(text: str) -> None:

@@ -26,8 +26,8 @@ from fpack.builders.net.errors import HttpError
 from fpack.builders.net.http import Http
 from fpack.store import DAY
 from fpack.store.settings import SettingError
-from support.archive import Archive, new_key, write_keyring
-from support.httpserver import Server
+from support.archives.archive import Archive, new_key, write_keyring
+from support.servers.httpserver import Server
 
 NOW = time.time()
 

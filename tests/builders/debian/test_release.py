@@ -17,7 +17,7 @@ from fpack.builders.debian.release import (
     read_release,
 )
 from fpack.builders.debian.signatures import BadSignature, KeyringError, ReleaseError, Truncated, Unsigned, find_keyring
-from support.archive import clearsign, new_key, signing_key, write_keyring
+from support.archives.archive import clearsign, new_key, signing_key, write_keyring
 
 DIGEST = "ab" * 32
 TEXT = f"""Origin: Debian

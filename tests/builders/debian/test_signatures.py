@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 from fpack.builders.debian.signatures import BadSignature, KeyringError, Signed, valid_certificates, verify
-from support.openpgp import YEAR, GnuPG, gnupg, gpgv_accepts
+from support.archives.openpgp import YEAR, GnuPG, gnupg, gpgv_accepts
 
 TEXT = "Codename: trixie\n"
 NOW = time.time()
@@ -285,7 +285,7 @@ def test_when_it_was_signed_and_since_when_its_key_may_not(gpg: GnuPG, tmp_path:
 
 def test_a_key_that_expires_later_signs_until_then(tmp_path: Path) -> None:
     """The time that counts is given, and not asked of the machine."""
-    from support.archive import clearsign, new_key, write_keyring
+    from support.archives.archive import clearsign, new_key, write_keyring
 
     key = new_key(validity_seconds=3600)
     keyring, data = write_keyring(tmp_path / "k", key), clearsign(TEXT, key)

@@ -25,7 +25,7 @@ from fpack.builders.debian.suites import IndexPin, Suite, SuiteFile
 from fpack.builders.net.digests import file_matches, matches
 from fpack.builders.net.errors import WrongContent
 from fpack.builders.net.http import Http
-from support.archive import Archive
+from support.archives.archive import Archive
 
 A, B = "a1" * 32, "b2" * 64
 DATA = b"Package: app\n"

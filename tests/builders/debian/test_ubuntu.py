@@ -18,7 +18,7 @@ from fpack.builders.debian.signatures import UBUNTU_SHIPPED, BadSignature, find_
 from fpack.builders.debian.suites import ALL_RELEASES, OF_DISTRIBUTION, RELEASES, UBUNTU_RELEASES, distribution
 from fpack.builders.net.http import Http
 from fpack.store import DAY
-from support.archive import Archive, UbuntuArchive, signing_key, ubuntu_key
+from support.archives.archive import Archive, UbuntuArchive, signing_key, ubuntu_key
 
 NOW = time.time()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import Corrupt, RepositoryError
-from support.repositories import MANIFEST, digest_of, entry, manifest, read, write
+from support.servers.repositories import MANIFEST, digest_of, entry, manifest, read, write
 
 
 def test_processes_that_write_at_once_lose_no_tag(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_processes_that_write_at_once_lose_no_tag(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3] + "/tests")
-from support.repositories import MANIFEST, manifest
+from support.servers.repositories import MANIFEST, manifest
 from fpack.builders.distribution.layout import DirectoryRepository
 repository = DirectoryRepository(Path(sys.argv[1]))
 for number in range(10):

@@ -18,10 +18,10 @@ from fpack.builders.distribution.pusher import manifest as pushed_manifest
 from fpack.builders.distribution.registry import RegistryRepository
 from fpack.builders.distribution.transport import Settings
 from fpack.store.errors import FpackError
-from support.caches import Graph, machine
-from support.certificates import own_certificate
-from support.registry import Registry, log_in
-from support.repositories import CONFIG, MANIFEST, digest_of, entry, read
+from support.servers.certificates import own_certificate
+from support.servers.registry import Registry, log_in
+from support.servers.repositories import CONFIG, MANIFEST, digest_of, entry, read
+from support.stores.caches import Graph, machine
 
 LAYERS = tuple(bytes([number]) * 3000 for number in range(1, 5))
 BLOBS = {digest_of(blob): blob for blob in (b"{}", *LAYERS)}

@@ -11,8 +11,8 @@ import pytest
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobSource, Denied, Unavailable
 from fpack.builders.distribution.pusher import Chunks, LateDocument, PushedImage, PushedManifest, Pusher, manifest
-from support.registry import Registry, open_registry
-from support.repositories import CONFIG, MANIFEST, digest_of, entry
+from support.servers.registry import Registry, open_registry
+from support.servers.repositories import CONFIG, MANIFEST, digest_of, entry
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 

@@ -22,9 +22,9 @@ from fpack.builders.distribution.protocol import (
 )
 from fpack.builders.distribution.registry import RegistryRepository
 from fpack.builders.distribution.transport import Settings
-from support.certificates import own_certificate
-from support.registry import Registry, log_in, open_registry
-from support.repositories import MANIFEST, digest_of, entry, manifest, read, write
+from support.servers.certificates import own_certificate
+from support.servers.registry import Registry, log_in, open_registry
+from support.servers.repositories import MANIFEST, digest_of, entry, manifest, read, write
 
 DATA = bytes(range(256)) * 2000  # larger than the pieces in which it is read
 

@@ -11,8 +11,8 @@ from fpack.builders.distribution.mirrored import MirroredRepository
 from fpack.builders.distribution.protocol import Denied, Unavailable
 from fpack.builders.distribution.reference import BadReference, parse_reference
 from fpack.builders.distribution.registry_config import BadRegistryConfig, RegistryPlace, Route, find
-from support.registry import Registry, open_registry
-from support.repositories import MANIFEST, digest_of, entry, manifest, read, write
+from support.servers.registry import Registry, open_registry
+from support.servers.repositories import MANIFEST, digest_of, entry, manifest, read, write
 
 DATA = bytes(range(256)) * 3000
 CONFIG = """

@@ -16,10 +16,10 @@ import pytest
 from fpack.builders.distribution.addresses import open_repository
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Corrupt, NotThere, Repository, RepositoryError
-from support.bucket import BucketServer
-from support.httpserver import Server
-from support.registry import Registry, log_in, open_registry
-from support.repositories import MANIFEST, digest_of, entry, manifest, read, write
+from support.servers.bucket import BucketServer
+from support.servers.httpserver import Server
+from support.servers.registry import Registry, log_in, open_registry
+from support.servers.repositories import MANIFEST, digest_of, entry, manifest, read, write
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from fpack.builders.distribution.protocol import BlobSource, RepositoryError, Un
 from fpack.builders.distribution.registry import RegistryRepository
 from fpack.builders.distribution.transport import Settings
 from fpack.builders.distribution.upload_sessions import UploadSessions
-from support.registry import Registry
-from support.repositories import digest_of, write
+from support.servers.registry import Registry
+from support.servers.repositories import digest_of, write
 
 PIECE = 100_000
 DATA = bytes(range(256)) * 2000

@@ -11,7 +11,7 @@ import pytest
 from fpack.builders.exec import cross
 from fpack.builders.exec.outputs import OutputReader, ScannedOutput
 from fpack.builders.protocol import BuildError
-from support.elves import elf
+from support.stores.elves import elf
 
 ARM, OWN = 183, 62
 

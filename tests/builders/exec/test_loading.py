@@ -8,9 +8,9 @@ import pytest
 from fpack.builders.protocol import BuildError
 from fpack.builders.scheduler.failures import BuildsFailed
 from fpack.store.path import StorePath
-from support.builds import TOOLS, Builds, builds
-from support.elves import elf
-from support.roots import MERGED, add_root, add_slice, add_tree, host_programs
+from support.stores.builds import TOOLS, Builds, builds
+from support.stores.elves import elf
+from support.stores.roots import MERGED, add_root, add_slice, add_tree, host_programs
 
 LIB = "usr/lib/x86_64-linux-gnu"
 LOADER = "/lib64/ld-linux-x86-64.so.2"

@@ -21,8 +21,8 @@ from fpack.builders.streams.output_file import ExportError
 from fpack.store import canonical
 from fpack.store.errors import DamagedPath
 from fpack.store.path import StorePath
-from support.images import Node, Workshop, folder, link, program, read_tar, unpacked
-from support.layout import Layout
+from support.images.layout import Layout
+from support.images.small_images import Node, Workshop, folder, link, program, read_tar, unpacked
 
 Write = Callable[[Path, Callable[[str], Path], Mapping[str, Any], Path], None]
 WRITERS: dict[str, Write] = {

@@ -13,7 +13,7 @@ import pytest
 from fpack.builders.export import deb, flattened, launcher
 from fpack.builders.streams.codecs import codec
 from fpack.store.path import StorePath
-from support.images import Tree, Workshop, folder, link, program, static_program
+from support.images.small_images import Tree, Workshop, folder, link, program, static_program
 
 
 def script(shop: Workshop, image: StorePath, scratch: Path) -> tuple[str, set[str]]:

@@ -19,7 +19,7 @@ from fpack.builders.streams.output_file import ExportError
 from fpack.store import canonical
 from fpack.store.errors import DamagedPath, StoreError
 from fpack.store.path import StorePath
-from support.images import Workshop, folder, program, read_tar, walk
+from support.images.small_images import Workshop, folder, program, read_tar, walk
 
 Write = Callable[..., dict[str, Any]]
 

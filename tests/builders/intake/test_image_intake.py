@@ -33,9 +33,9 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.tree import Node, tree_digest
 from fpack.store.path import StorePath, make, parse
 from fpack.store.store import Store
-from support.greeter import Greeter
-from support.pushed import MANIFEST, Counting, attach_record, digest_of, push, push_with_record, remote
-from support.repositories import write
+from support.images.greeter import Greeter
+from support.images.pushed import MANIFEST, Counting, attach_record, digest_of, push, push_with_record, remote
+from support.servers.repositories import write
 
 
 class Pushed(NamedTuple):

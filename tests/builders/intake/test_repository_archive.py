@@ -13,11 +13,11 @@ from fpack.builders.distribution.protocol import Corrupt, ManifestDocument
 from fpack.builders.verify.findings import VerifyError
 from fpack.cli.images import image_file
 from fpack.store.errors import FpackError
-from support.evidence import verify_alone
-from support.greeter import Greeter
-from support.pushed import INDEX, MANIFEST, NAME, Counting, digest_of, files_of, push, remote
-from support.repositories import write
-from support.tamper import Image
+from support.images.greeter import Greeter
+from support.images.pushed import INDEX, MANIFEST, NAME, Counting, digest_of, files_of, push, remote
+from support.images.tamper import Image
+from support.reports.evidence import verify_alone
+from support.servers.repositories import write
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.task import FakeStore
+from support.stores.task import FakeStore
 
 
 @pytest.fixture

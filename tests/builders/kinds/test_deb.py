@@ -14,9 +14,9 @@ from fpack.builders.kinds.deb import DebBuilder
 from fpack.builders.payload import meta
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BuildError
-from support import debs
-from support.debs import file, folder, hard_link, symlink
-from support.task import FakeStore
+from support.archives import debs
+from support.archives.debs import file, folder, hard_link, symlink
+from support.stores.task import FakeStore
 
 ARGS = {"package": "hello", "version": "1.0-1", "arch": "amd64"}
 

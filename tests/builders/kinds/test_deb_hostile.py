@@ -20,11 +20,12 @@ from fpack.builders.protocol import BuildError
 from fpack.store.path import StorePath
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import debs, elves
-from support.debs import Item, file, folder, hard_link, symlink
+from support.archives import debs
+from support.archives.debs import Item, file, folder, hard_link, symlink
 from support.paths import TESTS
 from support.properties import examples
-from support.task import FakeStore
+from support.stores import elves
+from support.stores.task import FakeStore
 
 ARGS = {"package": "hello", "version": "1.0-1", "arch": "amd64"}
 
@@ -338,7 +339,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
         import sys
         from pathlib import Path
         sys.path.insert(0, {os.fspath(TESTS)!r})
-        from support.task import FakeStore
+        from support.stores.task import FakeStore
         from fpack.builders.kinds.deb import DebBuilder
         import zstandard, lzma, hashlib
         store = FakeStore(Path({os.fspath(tmp_path / "root")!r}))

@@ -24,8 +24,8 @@ from fpack.builders.scheduler.failures import BuildsFailed
 from fpack.builders.scheduler.reporter import BuildOutcome
 from fpack.store.derivation import build_path
 from fpack.store.path import StorePath
-from support.builds import Builds, builds
-from support.roots import MERGED, add_root, add_slice, add_tree, host_programs
+from support.stores.builds import Builds, builds
+from support.stores.roots import MERGED, add_root, add_slice, add_tree, host_programs
 
 
 @pytest.fixture(scope="module")

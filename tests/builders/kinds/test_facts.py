@@ -18,10 +18,10 @@ from fpack.builders.sbom.model import Hashes
 from fpack.store.errors import DamagedPath, StoreError
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
-from support.archive import file, link, make_deb
-from support.elves import elf
-from support.language_packages import tar
-from support.task import FakeStore
+from support.archives.archive import file, link, make_deb
+from support.archives.language_packages import tar
+from support.stores.elves import elf
+from support.stores.task import FakeStore
 
 
 def facts_of(store: FakeStore, path: StorePath, **args: Any) -> form.Facts:

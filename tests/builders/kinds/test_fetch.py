@@ -15,7 +15,7 @@ from fpack.builders.scheduler.reporter import Reporter
 from fpack.builders.scheduler.scheduler import Scheduler
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.store import Store
-from support.httpserver import Server
+from support.servers.httpserver import Server
 
 WEAK, STRONG = hashlib.sha256(b"content").hexdigest(), hashlib.sha512(b"content").hexdigest()
 

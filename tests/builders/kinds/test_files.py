@@ -11,8 +11,8 @@ from fpack.builders.kinds.files import FilesBuilder
 from fpack.builders.payload import meta
 from fpack.builders.protocol import BuildError
 from fpack.store.errors import FpackError
-from support.images import Workshop, folder, link, program
-from support.task import FakeTask
+from support.images.small_images import Workshop, folder, link, program
+from support.stores.task import FakeTask
 
 
 def entries(shop: Workshop, *given: dict[str, Any]) -> dict[str, meta.TreeEntry]:

@@ -14,9 +14,9 @@ from fpack.builders.net.http import Http
 from fpack.builders.net.language_packages import tool_settings
 from fpack.builders.net.language_packages.tool_settings import proxies_of
 from fpack.builders.protocol import BuildError
-from support.goproxy import GoProxy, archive, h1
-from support.httpserver import Server
-from support.task import FakeStore
+from support.archives.goproxy import GoProxy, archive, h1
+from support.servers.httpserver import Server
+from support.stores.task import FakeStore
 
 MODULE, VERSION = "example.org/Greeting/v2", "v2.1.0"
 FILES = {"go.mod": f"module {MODULE}\n", "b.go": "package greeting\n", "a/A.go": "package a\n" * 1000}

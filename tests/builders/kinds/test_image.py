@@ -14,8 +14,8 @@ from fpack.store import canonical
 from fpack.store.derivation import Derivation, digest
 from fpack.store.errors import StoreError
 from fpack.store.path import StorePath, parse
-from support.images import PASSWD, Node, Workshop, folder, link, program, walk
-from support.task import FakeTask
+from support.images.small_images import PASSWD, Node, Workshop, folder, link, program, walk
+from support.stores.task import FakeTask
 
 BASE = {"etc/os-release": b"ID=debian\n"}
 APP = {"usr/bin/app": program(), "usr/bin/app-tool": program(), "usr/lib/app.so": b"lib"}

@@ -11,7 +11,7 @@ from fpack.builders.kinds.layer import ENTRIES
 from fpack.store import canonical
 from fpack.store.errors import StoreError
 from fpack.store.path import StorePath
-from support.images import GROUP, PASSWD, POSTINST, Node, Workshop, configured, folder, link, program, walk
+from support.images.small_images import GROUP, PASSWD, POSTINST, Node, Workshop, configured, folder, link, program, walk
 
 APP = {"etc/app.conf": b"shipped", "etc/old": b"old", "usr/bin/app": program(), "var/lib/app": folder(0o700)}
 GENERATED = {"etc/passwd": PASSWD.encode(), "etc/group": GROUP.encode()}

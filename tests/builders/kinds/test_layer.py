@@ -21,9 +21,9 @@ from fpack.builders.streams.codecs import CodecError, codec
 from fpack.builders.streams.tar_writer import MTIME
 from fpack.store.errors import DamagedPath
 from fpack.store.path import StorePath
-from support.images import Node, Workshop, folder, link, program, read_tar, unpacked
+from support.images.small_images import Node, Workshop, folder, link, program, read_tar, unpacked
 from support.paths import TESTS
-from support.task import FakeTask
+from support.stores.task import FakeTask
 
 
 def blob(shop: Workshop, made: StorePath) -> bytes:
@@ -279,7 +279,7 @@ import os, sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from fpack.store.path import parse
-from support.images import Workshop
+from support.images.small_images import Workshop
 place, base, size, random = Path({place!r}), "0" * 32 + "-big", int(sys.argv[1]), int(sys.argv[2])
 shop = Workshop(place)
 with open(place / "store" / base, "wb") as file:

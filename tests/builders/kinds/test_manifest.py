@@ -16,8 +16,8 @@ from fpack.builders.manifest import json_form
 from fpack.builders.manifest.format import MTIME
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.store import derivation
-from support.greeter import Greeter
-from support.program import Fpack
+from support.images.greeter import Greeter
+from support.processes.program import Fpack
 
 PACKAGES = {"base-files", "coreutils", "dash", "greet-tools", "hello", "libgreet1"}
 

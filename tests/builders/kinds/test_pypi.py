@@ -18,7 +18,7 @@ from fpack.builders.net.origins import Origins
 from fpack.builders.protocol import BuildError
 from fpack.store.derivation import Derivation, Output
 from fpack.store.path import StorePath
-from support.task import FakeStore
+from support.stores.task import FakeStore
 
 TRIXIE = WheelTarget(13, (2, 41), "x86_64")
 

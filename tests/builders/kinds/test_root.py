@@ -9,10 +9,10 @@ import pytest
 from fpack.builders.kinds.files import FilesBuilder
 from fpack.builders.protocol import BuildError
 from fpack.store.path import StorePath
-from support.debs import file, folder, symlink
-from support.elves import elf
-from support.fake_roots import Roots
-from support.task import FakeStore
+from support.archives.debs import file, folder, symlink
+from support.stores.elves import elf
+from support.stores.fake_roots import Roots
+from support.stores.task import FakeStore
 
 LIB = "./usr/lib/x86_64-linux-gnu"
 LOADER = "/lib64/ld-linux-x86-64.so.2"

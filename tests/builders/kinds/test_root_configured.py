@@ -10,11 +10,11 @@ import pytest
 from fpack.builders.protocol import BuildError
 from fpack.store.errors import StoreError
 from fpack.store.path import StorePath
-from support.debs import file
-from support.debs import folder as directory
-from support.fake_roots import SCRIPTS, Made, Roots
-from support.images import Node, configured, folder, link, make_table, program
-from support.task import FakeStore
+from support.archives.debs import file
+from support.archives.debs import folder as directory
+from support.images.small_images import Node, configured, folder, link, make_table, program
+from support.stores.fake_roots import SCRIPTS, Made, Roots
+from support.stores.task import FakeStore
 
 USERS = [{"name": "app", "uid": 105, "gid": 107, "group": "app", "home": "/srv", "shell": "/bin/sh", "comment": "App"}]
 GROUPS = [{"name": "app", "gid": 107, "members": []}, {"name": "staff", "gid": 50, "members": ["app"]}]

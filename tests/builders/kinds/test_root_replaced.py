@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from fpack.builders.protocol import BuildError
 from fpack.store.path import StorePath
-from support.debs import file, symlink
-from support.elves import elf
-from support.fake_roots import Made, Roots
-from support.shared_libraries import compiled
-from support.task import FakeStore
+from support.archives.debs import file, symlink
+from support.stores.elves import elf
+from support.stores.fake_roots import Made, Roots
+from support.stores.shared_libraries import compiled
+from support.stores.task import FakeStore
 
 LIB = "usr/lib/x86_64-linux-gnu"
 VERSIONS = "Z1 { global: deflate; inflate; local: *; };"

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.debs import Item, file, symlink
-from support.elves import elf
-from support.fake_roots import Made, Roots
-from support.task import FakeStore
+from support.archives.debs import Item, file, symlink
+from support.stores.elves import elf
+from support.stores.fake_roots import Made, Roots
+from support.stores.task import FakeStore
 
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 LIBC = [

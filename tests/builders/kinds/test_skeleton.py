@@ -8,7 +8,7 @@ import pytest
 from fpack.builders.kinds.skeleton import SkeletonBuilder
 from fpack.builders.protocol import BuildError
 from fpack.store.files.writer import TreeWriter
-from support.task import FakeStore
+from support.stores.task import FakeStore
 
 GO = {
     "go.mod": "module example.org/app // ours\n\ngo 1.24\n\n"

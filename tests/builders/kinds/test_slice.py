@@ -12,9 +12,9 @@ from fpack.builders.kinds.slice import SliceBuilder
 from fpack.builders.payload import meta
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BuildError
-from support import debs
-from support.debs import Item, file, folder, symlink
-from support.task import FakeStore
+from support.archives import debs
+from support.archives.debs import Item, file, folder, symlink
+from support.stores.task import FakeStore
 
 COPYRIGHT = file("./usr/share/doc/hello/copyright", "GPL")
 

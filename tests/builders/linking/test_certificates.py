@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fpack.builders.linking.certificates import verifies
 from fpack.builders.payload.meta import TreeEntry
-from support.slices import content, library, program, table
+from support.stores.slices import content, library, program, table
 
 AT = "fpack/store/0-app"
 TEXTS: dict[bytes, bytes] = {}

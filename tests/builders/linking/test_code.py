@@ -10,8 +10,8 @@ from fpack.builders.linking.code import CodeNeeds
 from fpack.builders.linking.linker import LinkResult, link
 from fpack.builders.payload.meta import LoadFacts, TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
-from support import slices
-from support.slices import content, library, names, program, script, table
+from support.stores import slices
+from support.stores.slices import content, library, names, program, script, table
 
 PY = "usr/lib/python3/dist-packages"
 TEXTS: dict[bytes, bytes] = {}

@@ -6,7 +6,7 @@ from fpack.builders.linking.essential import complete
 from fpack.builders.linking.linker import LinkResult
 from fpack.builders.payload.meta import FILE, LoadFacts, TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
-from support.slices import names
+from support.stores.slices import names
 
 
 def facts(text: str) -> LoadFacts:

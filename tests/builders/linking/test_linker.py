@@ -9,8 +9,8 @@ import pytest
 from fpack.builders.linking.linker import LinkResult, Reason, link
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BuildError
-from support import slices
-from support.slices import content, folder, library, names, program, script, table
+from support.stores import slices
+from support.stores.slices import content, folder, library, names, program, script, table
 
 LIB = "usr/lib/x86_64-linux-gnu"
 LIBC = table(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from fpack.builders.manifest.base_packages import BasePackage, BasePackages, from_value, is_database, read, to_value
-from support import bases
+from support.images import bases
 
 STATUS = b"var/lib/dpkg/status"
 APK = b"lib/apk/db/installed"

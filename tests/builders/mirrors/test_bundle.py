@@ -13,7 +13,7 @@ from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry, Corrupt, Denied, NotThere, RepositoryError
 from fpack.builders.mirrors import bundle as bundle_module
 from fpack.builders.mirrors.bundle import BadBundle, BundleRepository, read_members, unpack_bundle, write_bundle
-from support.repositories import MANIFEST, digest_of, entry, manifest, read, write
+from support.servers.repositories import MANIFEST, digest_of, entry, manifest, read, write
 
 Member = tuple[str, bytes, dict[str, object]]
 

@@ -16,9 +16,9 @@ from fpack.builders.distribution.protocol import BlobEntry, Corrupt, ManifestDoc
 from fpack.builders.mirrors.check import CheckedLock, MirrorChecker
 from fpack.builders.mirrors.keeping import KeepItem, KeepRequest, ObtainedFile, keep
 from fpack.builders.mirrors.kept_lock import CONFIG, StoredLock, read_config
-from support.archive import Archive, make_deb, new_key
-from support.memory_repository import MemoryRepository, dead
-from support.repositories import digest_of, write
+from support.archives.archive import Archive, make_deb, new_key
+from support.servers.memory_repository import MemoryRepository, dead
+from support.servers.repositories import digest_of, write
 
 NOW = 1_790_000_000.0
 

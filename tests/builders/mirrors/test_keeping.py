@@ -27,8 +27,8 @@ from fpack.builders.mirrors.kept_lock import (
     stored_lock,
     use_tag,
 )
-from support.memory_repository import MemoryRepository, dead
-from support.repositories import digest_of
+from support.servers.memory_repository import MemoryRepository, dead
+from support.servers.repositories import digest_of
 
 NOW = 1_790_000_000.0
 

@@ -14,9 +14,9 @@ from fpack.builders.mirrors.places import MAX_PAUSE, MISSES, PAUSE, KeptPlace, K
 from fpack.builders.net.errors import HttpError, NotFound, Offline
 from fpack.builders.net.http import Http
 from fpack.builders.net.kept_files import WantedFile, download_kept
-from support.httpserver import Server
-from support.memory_repository import MemoryRepository, dead
-from support.repositories import digest_of
+from support.servers.httpserver import Server
+from support.servers.memory_repository import MemoryRepository, dead
+from support.servers.repositories import digest_of
 
 DATA = bytes(range(256)) * 500
 SHA256 = hashlib.sha256(DATA).hexdigest()

@@ -18,9 +18,9 @@ from fpack.builders.scheduler.reporter import Reporter
 from fpack.builders.scheduler.scheduler import Scheduler
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.store import Store
-from support.certificates import own_certificate
 from support.fixtures import store as store
-from support.httpserver import Server
+from support.servers.certificates import own_certificate
+from support.servers.httpserver import Server
 
 DATA = b"what was declared\n" * 1000
 SHA256 = hashlib.sha256(DATA).hexdigest()

@@ -15,8 +15,8 @@ from fpack.builders.net import errors
 from fpack.builders.net.http import Http
 from fpack.builders.net.logins.netrc_file import Netrc
 from fpack.builders.net.response import MAX_VALIDATOR, NO_VALIDATORS, Validators
-from support.certificates import own_certificate
-from support.httpserver import Server
+from support.servers.certificates import own_certificate
+from support.servers.httpserver import Server
 
 DATA = bytes(range(256)) * 2000  # 512,000 bytes
 SHA256 = hashlib.sha256(DATA).hexdigest()

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from fpack.store.path import StorePath
-from support.images import Node, Workshop, folder, link, program, static_program, walk
-from support.podman import Podman, podman_as
+from support.images.small_images import Node, Workshop, folder, link, program, static_program, walk
+from support.processes.podman import Podman, podman_as
 
 SCHEMAS = Path("/usr/share/gocode/src/github.com/opencontainers/image-spec/schema")
 CODECS = ["zstd", "gzip", "none"]

@@ -9,7 +9,7 @@ from fpack.builders.oci import spec
 from fpack.builders.oci.config import PATH, oci_config
 from fpack.builders.oci.user import resolve_user
 from fpack.builders.protocol import BuildError
-from support.images import GROUP, PASSWD
+from support.images.small_images import GROUP, PASSWD
 
 
 def test_an_empty_one_has_a_path_alone() -> None:

@@ -8,7 +8,7 @@ import pytest
 from fpack.builders.oci.foreign_programs import ProgramFile, check_programs, programs_of_path
 from fpack.builders.protocol import BuildError
 from fpack.store.path import parse
-from support.elves import elf
+from support.stores.elves import elf
 
 AMD64, ARM64, I386, BPF = 62, 183, 3, 247
 PATH = parse("/fpack/store/" + "0" * 32 + "-tool-1.0")

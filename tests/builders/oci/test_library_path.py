@@ -8,7 +8,7 @@ from fpack.builders.oci.library_path import check_library_path
 from fpack.builders.payload import meta
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BuildError
-from support.slices import content, link, program
+from support.stores.slices import content, link, program
 
 LIB, APP = f"fpack/store/{'1' * 32}-z/lib", f"fpack/store/{'2' * 32}-app"
 ITS_OWN = f"/{LIB}:$ORIGIN/../lib"

@@ -11,7 +11,7 @@ from fpack.builders.oci.image_fs import PACKAGE_LABEL, FsSource, ImageFs
 from fpack.builders.oci.own_imports import check_imports
 from fpack.builders.payload import meta
 from fpack.builders.protocol import BuildError
-from support.slices import content
+from support.stores.slices import content
 
 PATH = "/usr/bin:/bin"
 

@@ -14,8 +14,8 @@ import pytest
 from fpack.builders.oci import spec
 from fpack.builders.protocol import BuildError
 from fpack.store.path import StorePath
-from support.images import Workshop, program, read_tar, static_program
-from support.podman import Podman, podman_as
+from support.images.small_images import Workshop, program, read_tar, static_program
+from support.processes.podman import Podman, podman_as
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from fpack.store import canonical
 from fpack.store.path import StorePath
-from support.images import Tree, Workshop, program
-from support.layout import Layout
+from support.images.layout import Layout
+from support.images.small_images import Tree, Workshop, program
 
 
 def slices(count: int, changed: int = -1) -> dict[str, Tree]:

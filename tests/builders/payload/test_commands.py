@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.payload import commands, elf
-from support.elves import elf as make_elf
+from support.stores.elves import elf as make_elf
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.payload import elf_symbols
-from support.shared_libraries import compiled
+from support.stores.shared_libraries import compiled
 
 
 @pytest.fixture(scope="module")

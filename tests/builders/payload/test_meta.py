@@ -15,7 +15,7 @@ from fpack.store import canonical
 from fpack.store.errors import FpackError, StoreError
 from fpack.store.files.regular_file import open_regular
 from fpack.store.path import StorePath, make
-from support.task import FakeStore
+from support.stores.task import FakeStore
 
 NONE = {"name": "none", "level": 0, "threads": 1, "library": ""}
 EXTRA = {

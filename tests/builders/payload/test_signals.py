@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.payload.signals import ends_on_term
-from support.elves import elf
+from support.stores.elves import elf
 
 LOOP = "for (;;) pause(); }"
 needs_compiler = pytest.mark.skipif(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fpack.builders.protocol import BuildError
 from fpack.builders.rootfs.compose import compose
-from support.slices import content, folder, link, table
+from support.stores.slices import content, folder, link, table
 
 
 def test_files_that_do_not_meet() -> None:

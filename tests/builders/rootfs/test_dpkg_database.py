@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.payload import meta
-from support.debs import file, folder
-from support.fake_roots import Made, Roots
-from support.task import FakeStore
+from support.archives.debs import file, folder
+from support.stores.fake_roots import Made, Roots
+from support.stores.task import FakeStore
 
 
 @pytest.fixture

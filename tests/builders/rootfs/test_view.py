@@ -16,7 +16,7 @@ from fpack.store.errors import StoreError
 from fpack.store.gc import collect
 from fpack.store.path import StorePath
 from fpack.store.store import Store
-from support.roots import MERGED, add_root, add_slice, add_tree, host_programs
+from support.stores.roots import MERGED, add_root, add_slice, add_tree, host_programs
 
 
 @pytest.fixture

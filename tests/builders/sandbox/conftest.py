@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.attacks import MODES, Caller, callers
+from support.attacks.builds import MODES, Caller, callers
 
 
 @pytest.fixture(scope="module", params=MODES)

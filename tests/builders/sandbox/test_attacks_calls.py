@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 
 import pytest
-from support.attacks import Caller
-from support.refused_calls import OTHER_ARCHITECTURE, REFUSED, check_refused
+from support.attacks.builds import Caller
+from support.attacks.refused_calls import OTHER_ARCHITECTURE, REFUSED, check_refused
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from support.attacks import Caller, Result, callers
+from support.attacks.builds import Caller, Result, callers
 
 MB = 1 << 20
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from fpack.cli.ui.render import error_text
 from fpack.store.errors import FpackError
-from support import unprivileged
-from support.attacks import MODES, Caller, Result, callers
+from support.attacks.builds import MODES, Caller, Result, callers
+from support.processes import unprivileged
 
 
 @pytest.fixture

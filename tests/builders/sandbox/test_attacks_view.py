@@ -13,8 +13,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from support import unprivileged
-from support.attacks import MODES, SECRET, Caller, callers
+from support.attacks.builds import MODES, SECRET, Caller, callers
+from support.processes import unprivileged
 
 
 def test_the_network_is_not_there(caller: Caller) -> None:

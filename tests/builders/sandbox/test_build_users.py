@@ -14,8 +14,8 @@ import pytest
 from fpack.builders.sandbox import build_users
 from fpack.builders.sandbox.build_users import build_user, lock_directories, lock_directory
 from fpack.builders.sandbox.bwrap import SandboxError
-from support import unprivileged
-from support.strangers import STRANGER
+from support.attacks.strangers import STRANGER
+from support.processes import unprivileged
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root's builds have users of their own")
 

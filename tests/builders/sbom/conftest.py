@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.billed import Billed, billed
+from support.reports.billed import Billed, billed
 
 
 @pytest.fixture(scope="module", name="billed")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fpack.builders.sbom.cyclonedx import document
 from fpack.builders.sbom.model import BUILD_TOOL_OF, Bill, BillRelation, Component, Hashes, Licence
-from support.bills import everything
+from support.reports.bills import everything
 
 SUBJECT = Component("pkg:oci/a@sha256:00", "container", "a", "1", purl="pkg:oci/a@sha256:00")
 BUILD = Component("path:x-app-1.0", "build", "app", "1.0")

@@ -13,7 +13,7 @@ from fpack.builders.sbom import legal, spdx2, spdx3
 from fpack.builders.sbom.model import Bill, Licence, LicenceText
 from hypothesis import given
 from hypothesis import strategies as st
-from support import bills
+from support.reports import bills
 
 WRITERS: dict[str, Callable[[Bill], Iterator[bytes]]] = {
     "legal": legal.document,

@@ -8,7 +8,7 @@ import tarfile
 
 from fpack.builders.sbom import legal
 from fpack.builders.sbom.model import Bill
-from support import bills
+from support.reports import bills
 
 
 def written(bill: Bill, sources: bool = False) -> dict[str, str]:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote
 
 import pytest
 from fpack.builders.debian.version import version_key
-from support.billed import Billed
+from support.reports.billed import Billed
 
 SOURCE = "pkg:deb/debian/shared?arch=source&distro=trixie"
 

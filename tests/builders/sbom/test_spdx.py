@@ -6,7 +6,7 @@ import pytest
 from fpack.builders.sbom import spdx
 from fpack.builders.sbom.model import Licence, LicenceText
 from fpack.builders.sbom.spdx import Agent, Licences
-from support import bills
+from support.reports import bills
 
 
 @pytest.mark.parametrize(

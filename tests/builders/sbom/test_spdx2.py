@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from fpack.builders.sbom import spdx2
 from fpack.builders.sbom.model import Bill
-from support import bills
 from support.documents import check_canonical, check_expected
+from support.reports import bills
 
 EXPECTED = Path(__file__).parent / "everything" / "spdx-2.3.json"
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from fpack.builders.sbom import spdx3
 from fpack.builders.sbom.model import Bill, BillFile, Component, Hashes, Licence
-from support import bills
 from support.documents import check_canonical, check_expected
+from support.reports import bills
 
 EXPECTED = Path(__file__).parent / "everything" / "spdx-3.0.1.json"
 

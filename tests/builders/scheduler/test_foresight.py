@@ -18,7 +18,7 @@ from fpack.builders.scheduler.scheduler import Scheduler
 from fpack.store.derivation import Derivation, Output, digest, placeholder
 from fpack.store.path import StorePath
 from fpack.store.store import Store
-from support.recorder import Call, Recorder
+from support.stores.recorder import Call, Recorder
 
 
 def layer(name: str) -> Derivation:

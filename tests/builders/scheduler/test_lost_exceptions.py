@@ -22,7 +22,7 @@ from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.errors import DiskError
 from fpack.store.path import StorePath
 from fpack.store.store import Store
-from support.recorder import Call, Recorder
+from support.stores.recorder import Call, Recorder
 
 
 class Workshop:

@@ -24,7 +24,7 @@ from fpack.store.files.sync import FileSystemSync
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 from support.paths import TESTS
-from support.recorder import Call, Recorder
+from support.stores.recorder import Call, Recorder
 
 
 class Graph:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from support.greeter import Greeter
-from support.shop import packed_shop as packed_shop
-from support.tamper import Image
+from support.images.greeter import Greeter
+from support.images.shop import packed_shop as packed_shop
+from support.images.tamper import Image
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from fpack.builders.manifest.format import ExcludedPath, Head, ManifestError, Origin
 from fpack.builders.verify.verify import VerifyResult, verify
-from support.callers import CALLERS, caller
-from support.evidence import World, estate, says, verify_alone
-from support.forge import Forgery
-from support.greeter import Greeter
+from support.images.forge import Forgery
+from support.images.greeter import Greeter
+from support.images.tamper import node
 from support.paths import OLD_IMAGE
-from support.program import Fpack, world
-from support.tamper import node
+from support.processes.callers import CALLERS, caller
+from support.processes.program import Fpack, world
+from support.reports.evidence import World, estate, says, verify_alone
 
 
 @pytest.fixture(scope="module")

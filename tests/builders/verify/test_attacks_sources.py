@@ -26,10 +26,10 @@ from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
 from fpack.store.path import StorePath
 from fpack.store.store import Store
-from support.evidence import says, verify_alone
-from support.forge import Forgery, canonical
-from support.shop import Shop
-from support.tamper import Image, node
+from support.images.forge import Forgery, canonical
+from support.images.shop import Shop
+from support.images.tamper import Image, node
+from support.reports.evidence import says, verify_alone
 
 CONF = {"shop.conf": b"open = 9\n", "deep/kept.log": b"kept\n", "deep/run": b"#!/bin/sh\n"}
 WANTED = {"conf", "copy", "data", "site", "start.sh", "page.html"}

@@ -12,14 +12,14 @@ import pytest
 from fpack.builders.manifest.format import ManifestError
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.protocol import BuildError
-from support.archive import file
-from support.callers import CALLERS, caller, give
-from support.evidence import says, verify_alone
-from support.forge import Forgery
-from support.greeter import Greeter
-from support.images import Workshop, folder, link
-from support.program import Fpack, world
-from support.tamper import Image, Layer, node
+from support.archives.archive import file
+from support.images.forge import Forgery
+from support.images.greeter import Greeter
+from support.images.small_images import Workshop, folder, link
+from support.images.tamper import Image, Layer, node
+from support.processes.callers import CALLERS, caller, give
+from support.processes.program import Fpack, world
+from support.reports.evidence import says, verify_alone
 
 WHITEOUTS = (".wh.x", ".wh..wh..opq", "usr/share/.wh.y", "usr/.wh..wh..opq", "usr/.wh.bin/x", ".wh..wh.plnk/1.2")
 HARMLESS = ("usr/x.wh.y", "usr/.whx", "usr/wh.x", "x/a.wh.", "usr/..wh.x")

@@ -25,10 +25,10 @@ from fpack.builders.verify.documents import BadDocument
 from fpack.builders.verify.findings import MAX_FINDINGS, ImageDifference, Report, VerifyError
 from fpack.builders.verify.image_archive import TarArchive, open_archive
 from fpack.store.errors import FpackError
-from support.evidence import says, verify_alone
-from support.forge import Forgery
-from support.greeter import Greeter
-from support.tamper import Image, Layer, Node, info, node
+from support.images.forge import Forgery
+from support.images.greeter import Greeter
+from support.images.tamper import Image, Layer, Node, info, node
+from support.reports.evidence import says, verify_alone
 
 MEMORY = 300 << 20
 

@@ -25,10 +25,10 @@ from fpack.store.canonical import decode as decode_canonical
 from fpack.store.canonical import encode as encode_canonical
 from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.errors import FpackError
-from support.archive import new_key, signing_key, write_keyring
-from support.evidence import World
-from support.greeter import Greeter
-from support.tamper import Image
+from support.archives.archive import new_key, signing_key, write_keyring
+from support.images.greeter import Greeter
+from support.images.tamper import Image
+from support.reports.evidence import World
 
 Change = Callable[[Head], Head]
 

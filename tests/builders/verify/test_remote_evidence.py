@@ -13,8 +13,8 @@ from fpack.builders.manifest.format import LockedIndex, LockedPackage, LockedSui
 from fpack.builders.net.http import Http
 from fpack.builders.verify.evidence.remote import Remote
 from fpack.store.errors import FpackError
-from support.archive import Archive
-from support.httpserver import Server
+from support.archives.archive import Archive
+from support.servers.httpserver import Server
 
 DATE = 1_700_000_000
 

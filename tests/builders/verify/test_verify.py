@@ -17,10 +17,10 @@ import pytest
 from fpack.builders.verify.findings import ImageDifference
 from fpack.builders.verify.verify import VerifyResult
 from fpack.store.errors import FpackError
-from support.evidence import verify_alone
-from support.forge import Forgery
-from support.greeter import Greeter
-from support.tamper import Image, Layer, node
+from support.images.forge import Forgery
+from support.images.greeter import Greeter
+from support.images.tamper import Image, Layer, node
+from support.reports.evidence import verify_alone
 
 ROUNDS = 9  # of each change
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fpack.cli.builds.warm_start import BuildRequest, main, parse
-from support.program import Fpack
+from support.processes.program import Fpack
 
 TEXT = 'app = text("greeting", "${read-text(./words)} and ${import("./more.fp").more}")\nother = text("other", "x")\n'
 

@@ -12,7 +12,7 @@ from fpack.cli.comparison.changelog_files import _entries as entries_of
 from fpack.cli.comparison.model import CHANGED, UPGRADED, ComparedPackage, PackageChange
 from fpack.cli.workspace.package_derivations import of_package
 from fpack.store.derivation import digest
-from support.moving_archive import FIRST, FIXED, OPENSSL, MovingArchive, entry
+from support.archives.moving_archive import FIRST, FIXED, OPENSSL, MovingArchive, entry
 
 TEXT = entry("x", "2:1.2-1+deb13u1", "CVE-2026-0001 and cve-2026-12345: two.", "CVE-2026-0001 again", urgency="HIGH")
 TEXT += entry("x", "2:1.2-1", "New.") + entry("x", "2:1.1-3~bpo1", "A backport.") + entry("x", "2:1.1-3", "Old.")

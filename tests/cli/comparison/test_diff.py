@@ -25,8 +25,8 @@ from fpack.cli.comparison.model import (
 from fpack.cli.comparison.settings import settings, shown, without_secrets
 from fpack.cli.ui.layout import Page
 from fpack.store.errors import FpackError
-from support.greeter import Greeter
-from support.program import Fpack
+from support.images.greeter import Greeter
+from support.processes.program import Fpack
 
 HOSTILE = "a`|<script>@team #1 [x](http://evil.example)\n\n# head\x1b[31m\u202e</details>![i](x)"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.moving_archive import CVE, FIRST, FIXED, GPL, OLD_CVE, OPEN_CVE, POINT, MovingArchive
-from support.program import Fpack
+from support.archives.moving_archive import CVE, FIRST, FIXED, GPL, OLD_CVE, OPEN_CVE, POINT, MovingArchive
+from support.processes.program import Fpack
 
 
 def packed(fpack: Fpack, name: str) -> str:

@@ -14,7 +14,7 @@ from fpack.builders.manifest.format import Blob, Head, LockedPackage, LockPart, 
 from fpack.cli.comparison import image_search
 from fpack.cli.comparison.where import FileQuery, PackageQuery, packages, parse_file, parse_packages
 from fpack.store.errors import FpackError
-from support.greeter import Greeter
+from support.images.greeter import Greeter
 
 
 def head(*pins: tuple[str, str, str, str]) -> Head:

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.archive import Archive
-from support.program import PROGRAM, Fpack, world
+from support.archives.archive import Archive
+from support.processes.program import PROGRAM, Fpack, world
 
 PROJECT = """
 # image2 = container { is = "only a comment" }

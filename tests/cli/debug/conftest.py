@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import unprivileged
-from support.podman import Podman, podman_as
+from support.processes import unprivileged
+from support.processes.podman import Podman, podman_as
 
 PROJECT = """
 debian = import("fpack/debian").trixie

@@ -18,7 +18,7 @@ from fpack.cli.doctor.machine import OK, PROBLEM, WARNING, CheckResult
 from fpack.store.files.remove import remove_tree
 from fpack.store.gc import add_root
 from fpack.store.store import Store
-from support.stores import add
+from support.stores.small_trees import add
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import bases
-from support.program import Fpack, world
-from support.registry import Registry, digest_of
-from support.vulnerabilities import entry, state
+from support.images import bases
+from support.processes.program import Fpack, world
+from support.reports.vulnerabilities import entry, state
+from support.servers.registry import Registry, digest_of
 
 PROJECT = """
 debian = import("fpack/debian").trixie

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from fpack.builders.caches.cache import Cache, CacheFiles
-from support.machines import small_world
-from support.program import Fpack
-from support.registry import Registry, open_registry
+from support.archives.machines import small_world
+from support.processes.program import Fpack
+from support.servers.registry import Registry, open_registry
 
 PROJECT = """
 debian = import("fpack/debian").trixie

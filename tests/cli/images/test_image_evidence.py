@@ -24,10 +24,10 @@ from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.cli.images import image_evidence, image_file
 from fpack.cli.images.image_evidence import ImageEvidence
 from fpack.store.store import Store
-from support.archive import Archive, file
-from support.go_program import go_program
-from support.greeter import Greeter
-from support.program import Fpack, world
+from support.archives.archive import Archive, file
+from support.archives.go_program import go_program
+from support.images.greeter import Greeter
+from support.processes.program import Fpack, world
 
 PROJECT = """
 debian = import("fpack/debian").trixie

@@ -14,10 +14,10 @@ from fpack.builders.intake.repository_archive import RemoteImage
 from fpack.cli.images.patch.errors import CannotPatch
 from fpack.cli.images.patch.patch import check_tag
 from fpack.cli.verbs.patch import _lines
-from support.archive import Archive, file
-from support.program import Fpack, world
-from support.registry import INDEX, Registry, digest_of
-from support.repositories import MANIFEST, manifest
+from support.archives.archive import Archive, file
+from support.processes.program import Fpack, world
+from support.servers.registry import INDEX, Registry, digest_of
+from support.servers.repositories import MANIFEST, manifest
 
 PROJECT = """
 debian = import("fpack/debian").trixie

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from fpack.cli.images import image_file
-from support.greeter import Greeter
-from support.pushed import push
-from support.registry import Registry, open_registry
+from support.images.greeter import Greeter
+from support.images.pushed import push
+from support.servers.registry import Registry, open_registry
 
 QUESTIONS = (
     ("why", "IMAGE", "dash"),

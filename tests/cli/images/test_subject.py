@@ -19,12 +19,12 @@ from fpack.cli.images import image_file
 from fpack.cli.images.stored_subject import StoredSubject, _dependencies
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
-from support.archive import Archive, file, link
-from support.greeter import Greeter
-from support.packages import ESSENTIAL
+from support.archives.archive import Archive, file, link
+from support.archives.packages import ESSENTIAL
+from support.images.greeter import Greeter
+from support.images.tamper import Image
 from support.paths import OLD_IMAGE
-from support.program import Fpack
-from support.tamper import Image
+from support.processes.program import Fpack
 
 ATTRIBUTES = ("#image", "#everything")
 QUESTIONS = (

@@ -12,7 +12,7 @@ from fpack.builders.audit.statements import BadVex
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.cli.errors import UsageError
 from fpack.cli.images import image_file, vex
-from support.greeter import Greeter
+from support.images.greeter import Greeter
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from lsprotocol import types as lsp
 from pygls.lsp.client import LanguageClient
-from support.archive import Archive
-from support.program import PROGRAM, Fpack, world
+from support.archives.archive import Archive
+from support.processes.program import PROGRAM, Fpack, world
 
 PROJECT = """debian = import("fpack/debian").trixie
 

@@ -22,11 +22,11 @@ from fpack.cli.options import SharedOptions
 from fpack.cli.workspace.workspace import Workspace
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError, StoreFull
-from support.goproxy import GoProxy
-from support.memory_repository import MemoryRepository
-from support.program import Fpack, world
-from support.repositories import digest_of
-from support.task import FakeStore
+from support.archives.goproxy import GoProxy
+from support.processes.program import Fpack, world
+from support.servers.memory_repository import MemoryRepository
+from support.servers.repositories import digest_of
+from support.stores.task import FakeStore
 
 NOW = 1e9
 DATA = b"the content"

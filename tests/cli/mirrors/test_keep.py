@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.archive import Archive
-from support.program import Fpack
-from support.shells import world
+from support.archives.archive import Archive
+from support.archives.shells import world
+from support.processes.program import Fpack
 
 PROJECT = """
 debian = import("fpack/debian").trixie

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.archive import Archive
-from support.crates import CrateRegistry
-from support.httpserver import Server
-from support.program import Fpack
-from support.registry import Registry
-from support.shells import packages_of, world
+from support.archives.archive import Archive
+from support.archives.crates import CrateRegistry
+from support.archives.shells import packages_of, world
+from support.processes.program import Fpack
+from support.servers.httpserver import Server
+from support.servers.registry import Registry
 
 TOOLS = (
     "bundler", "cargo", "gcc", "libc6-dev", "maven", "openjdk-21-jdk-headless", "openjdk-21-jre-headless", "ruby",

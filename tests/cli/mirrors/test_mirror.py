@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from fpack.cli.mirrors import check
-from support.program import Fpack
-from support.repositories import digest_of
-from support.shells import world
+from support.archives.shells import world
+from support.processes.program import Fpack
+from support.servers.repositories import digest_of
 
 PROJECT = """
 debian = import("fpack/debian").trixie

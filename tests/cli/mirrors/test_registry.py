@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.program import Fpack
-from support.registry import Registry, log_in
-from support.shells import world
+from support.archives.shells import world
+from support.processes.program import Fpack
+from support.servers.registry import Registry, log_in
 
 PROJECT = """
 debian = import("fpack/debian").trixie

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.browser import Tab, browser
+from support.processes.browser import Tab, browser
 
 
 @pytest.fixture(scope="module")

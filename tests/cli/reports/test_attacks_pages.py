@@ -16,11 +16,11 @@ from fpack.cli.reports import contents, image_sections, page
 from fpack.cli.reports.graph import package_graph
 from fpack.cli.reports.model import Drawing, ReportPage
 from fpack.cli.reports.subject_data import collect
-from support.browser import DESKTOP, PHONE, Tab, needs_browser
-from support.greeter import Greeter
-from support.hostile_names import FILE_NAMES, MARK, hostile_image
-from support.many_files import ManyFiles
-from support.program import Fpack
+from support.attacks.hostile_names import FILE_NAMES, MARK, hostile_image
+from support.images.greeter import Greeter
+from support.images.many_files import ManyFiles
+from support.processes.browser import DESKTOP, PHONE, Tab, needs_browser
+from support.processes.program import Fpack
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.browser import DESKTOP, PHONE, Tab, needs_browser
-from support.greeter import Greeter
+from support.images.greeter import Greeter
+from support.processes.browser import DESKTOP, PHONE, Tab, needs_browser
 
 pytestmark = needs_browser
 

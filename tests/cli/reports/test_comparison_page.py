@@ -8,8 +8,8 @@ from typing import Any
 from fpack.cli.reports import page
 from fpack.cli.reports.comparison_page import MAX_LINES, comparison_page
 from fpack.cli.reports.model import DataTable
-from support.browser import DESKTOP, PHONE, Tab, needs_browser
-from support.hostile_names import ATTACKS, MARK
+from support.attacks.hostile_names import ATTACKS, MARK
+from support.processes.browser import DESKTOP, PHONE, Tab, needs_browser
 
 
 def side(name: str, size: int) -> dict[str, Any]:

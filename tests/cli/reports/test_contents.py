@@ -10,8 +10,8 @@ from fpack.cli.images.subject import of_file
 from fpack.cli.reports import contents
 from fpack.cli.reports.contents import OWN, RULES, SCRIPTS
 from fpack.cli.reports.image_sections import licence_names
-from support.greeter import Greeter
-from support.many_files import BUILT, ManyFiles
+from support.images.greeter import Greeter
+from support.images.many_files import BUILT, ManyFiles
 
 DIGEST = b"\xab" * 32
 

@@ -8,8 +8,8 @@ from fpack.builders.audit.model import AFFECTED, NOT_AFFECTED, Advisory, BinaryP
 from fpack.cli.images.attestations.attached import AttachedDocument
 from fpack.cli.reports import findings, page
 from fpack.cli.reports.model import ReportPage
-from support.browser import DESKTOP, PHONE, Tab, needs_browser
-from support.hostile_names import ATTACKS, MARK
+from support.attacks.hostile_names import ATTACKS, MARK
+from support.processes.browser import DESKTOP, PHONE, Tab, needs_browser
 
 
 def evidence(text: str) -> ReportPage:

@@ -11,7 +11,7 @@ from fpack.builders.manifest.dependencies import PackageLoad
 from fpack.cli.images.inspect import ImageSlice
 from fpack.cli.reports import drawing
 from fpack.cli.reports.graph import MAX_REASONS, PackageGraph, chain, edge_text, package_graph
-from support.hostile_names import ATTACKS, MARK
+from support.attacks.hostile_names import ATTACKS, MARK
 
 
 def slice_of(name: str, by: str | None, kind: str = "seed", file: str = "", what: str = "") -> ImageSlice:

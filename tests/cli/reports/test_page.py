@@ -14,7 +14,7 @@ from fpack.builders.audit.model import AFFECTED, UNDER_INVESTIGATION, Advisory, 
 from fpack.cli.reports import findings, page
 from fpack.cli.reports.findings import AuditRows, RebuiltPackage
 from fpack.cli.reports.model import LINK, Column, DataTable, EmptySection, FieldList, ReportPage
-from support.hostile_names import ATTACKS
+from support.attacks.hostile_names import ATTACKS
 
 
 class Elements(HTMLParser):

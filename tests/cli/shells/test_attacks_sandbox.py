@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 import pytest
 from fpack.builders.sandbox.usage import descendants
-from support import unprivileged
-from support.attacks import MODES
+from support.archives.shells import Terminal, world
+from support.attacks.builds import MODES
 from support.needs import needs_bubblewrap
 from support.paths import TESTS
-from support.program import Fpack
-from support.shells import Terminal, world
+from support.processes import unprivileged
+from support.processes.program import Fpack
 
 pytestmark = needs_bubblewrap
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from fpack.cli.shells.model import Closure
 from fpack.cli.shells.sandbox import environment
+from support.archives.shells import machine
 from support.needs import needs_bubblewrap
-from support.people import Person
-from support.shells import machine
+from support.processes.people import Person
 
 pytestmark = needs_bubblewrap
 

@@ -15,14 +15,14 @@ from fpack.builders.sandbox import emulation
 from fpack.cli.errors import UsageError
 from fpack.cli.shells.emulator import check
 from fpack.cli.workspace import machine
-from support.archive import Archive, file
-from support.elves import elf
+from support.archives.archive import Archive, file
+from support.archives.packages import ESSENTIAL
+from support.archives.shells import packages_of
+from support.images.pushed import push_with_record
 from support.needs import needs_bubblewrap
-from support.packages import ESSENTIAL
-from support.program import Fpack
-from support.pushed import push_with_record
-from support.registry import Registry, open_registry
-from support.shells import packages_of
+from support.processes.program import Fpack
+from support.servers.registry import Registry, open_registry
+from support.stores.elves import elf
 
 pytestmark = [
     needs_bubblewrap,

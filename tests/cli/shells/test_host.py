@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.archives.shells import CERTIFICATE
 from support.needs import needs_bubblewrap
-from support.program import Fpack
-from support.shells import CERTIFICATE
+from support.processes.program import Fpack
 
 pytestmark = needs_bubblewrap
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.archives.shells import world
 from support.needs import needs_bubblewrap, needs_podman
-from support.podman import Podman, podman_as
-from support.program import Fpack
-from support.shells import world
+from support.processes.podman import Podman, podman_as
+from support.processes.program import Fpack
 
 pytestmark = [needs_bubblewrap, *needs_podman]
 

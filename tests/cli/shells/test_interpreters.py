@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from support.archives.shells import Terminal
 from support.needs import needs_bubblewrap
-from support.program import Fpack
-from support.shells import Terminal
+from support.processes.program import Fpack
 
 pytestmark = [
     pytest.mark.network,

@@ -9,9 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.archives.shells import kept_for
 from support.needs import needs_bubblewrap
-from support.program import Fpack
-from support.shells import kept_for
+from support.processes.program import Fpack
 
 pytestmark = needs_bubblewrap
 

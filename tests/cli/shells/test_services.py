@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+from support.archives.shells import Terminal, kept_for, out
 from support.needs import needs_bubblewrap
-from support.program import Fpack
-from support.serving import free_port
-from support.shells import Terminal, kept_for, out
+from support.processes.program import Fpack
+from support.processes.serving import free_port
 
 pytestmark = needs_bubblewrap
 

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+from support.archives.shells import Terminal, kept_for, out
 from support.needs import needs_bubblewrap
-from support.program import Fpack
-from support.shells import Terminal, kept_for, out
+from support.processes.program import Fpack
 
 pytestmark = needs_bubblewrap
 

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from fpack.store.store import Store
+from support.archives.shells import out
 from support.needs import needs_bubblewrap
-from support.program import Fpack
-from support.shells import out
+from support.processes.program import Fpack
 
 pytestmark = needs_bubblewrap
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.archives.shells import machine
 from support.needs import needs_bubblewrap
-from support.program import Fpack
-from support.shells import machine
+from support.processes.program import Fpack
 
 pytestmark = [
     pytest.mark.network,

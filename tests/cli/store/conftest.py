@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from fpack.store.files.pool import MTIME
-from support.archive import Archive
+from support.archives.archive import Archive
 from support.fixtures import GREETER
 from support.fixtures import archive as archive
 from support.fixtures import user_of_greeter as user_of_greeter
-from support.program import Fpack
+from support.processes.program import Fpack
 
 
 @pytest.fixture(scope="session")

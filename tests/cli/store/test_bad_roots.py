@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from support.people import person
-from support.program import Fpack
+from support.processes.people import person
+from support.processes.program import Fpack
 
 VERBS = (
     ["store", "list"], ["store", "verify"], ["store", "repair"], ["store", "add", "fpack.fp"], ["store", "stats"],

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import zstandard
 from fpack.store.db.schema import FORMAT, format_of
-from support.program import Fpack
+from support.processes.program import Fpack
 
 from .conftest import Ask
 

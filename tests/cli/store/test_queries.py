@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fpack.store.database import Database, PathInfo
-from support.program import Fpack
+from support.processes.program import Fpack
 
 from .conftest import Ask
 

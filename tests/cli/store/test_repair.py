@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from fpack.store.files.remove import remove_tree
-from support.archive import Archive
-from support.program import Fpack
+from support.archives.archive import Archive
+from support.processes.program import Fpack
 
 from .conftest import Ask, flip
 

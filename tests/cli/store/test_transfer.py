@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.program import Fpack
+from support.processes.program import Fpack
 
 from .conftest import Ask, flip
 

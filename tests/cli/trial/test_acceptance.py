@@ -16,8 +16,8 @@ from fpack.cli.trial.acceptance import Acceptance, PassedCommand
 from fpack.cli.trial.findings import TrialFinding
 from fpack.cli.trial.model import Ended
 from fpack.store.errors import FpackError
-from support.people import Person, person
-from support.shells import out
+from support.archives.shells import out
+from support.processes.people import Person, person
 
 TEST = ("test", "-e", "/data")
 KEPT = ("sh", "-c", "echo up")

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.people import MODES, WITH_IDS, Person, person
-from support.shells import packages_of
+from support.archives.shells import packages_of
+from support.processes.people import MODES, WITH_IDS, Person, person
 
 PROJECT = """
 debian = import("fpack/debian").trixie

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.archive import file
-from support.people import MODES, Person, person
-from support.tamper import Image, Layer, info, node
+from support.archives.archive import file
+from support.images.tamper import Image, Layer, info, node
+from support.processes.people import MODES, Person, person
 
 PROJECT = """
 debian = import("fpack/debian").trixie

@@ -9,8 +9,8 @@ import pytest
 from fpack.cli.options import SharedOptions
 from fpack.cli.trial.command import _packages_with
 from fpack.cli.workspace.workspace import Workspace
-from support.archive import Archive
-from support.program import Fpack, world
+from support.archives.archive import Archive
+from support.processes.program import Fpack, world
 
 PATHS = ["/usr/bin/absent-tool"]
 

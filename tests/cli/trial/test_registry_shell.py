@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support.program import Fpack, world
-from support.pushed import push_with_record
-from support.registry import Registry, open_registry
-from support.shells import packages_of
+from support.archives.shells import packages_of
+from support.images.pushed import push_with_record
+from support.processes.program import Fpack, world
+from support.servers.registry import Registry, open_registry
 
 PROJECT = """
 debian = import("fpack/debian").trixie

@@ -21,10 +21,10 @@ from fpack.cli.errors import UsageError
 from fpack.cli.shared_options import SharedOptions
 from fpack.cli.trial import command
 from fpack.cli.workspace import machine
-from support.archive import file
-from support.people import MODES, WITH_IDS, Person, person
-from support.program import Fpack
-from support.shells import Terminal, out, packages_of
+from support.archives.archive import file
+from support.archives.shells import Terminal, out, packages_of
+from support.processes.people import MODES, WITH_IDS, Person, person
+from support.processes.program import Fpack
 from support.time_limits import descendants
 
 TOOL = """\

@@ -14,8 +14,8 @@ import pytest
 from fpack.cli import options
 from fpack.cli.ui import render
 from fpack.store.errors import FpackError, printable
-from support.archive import Archive
-from support.program import Fpack, world
+from support.archives.archive import Archive
+from support.processes.program import Fpack, world
 
 EVIL = "\x1b]0;title\x07\x1b[2J\x9b31m\u202eevil\r\x7f"
 

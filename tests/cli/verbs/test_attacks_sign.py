@@ -17,7 +17,7 @@ import zstandard
 from fpack.builders.attest import cosign
 from fpack.builders.manifest.format import encode_head
 from fpack.builders.manifest.reader import ManifestReader
-from support.greeter import Greeter
+from support.images.greeter import Greeter
 
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"

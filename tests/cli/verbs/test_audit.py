@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from support.archive import file, link
-from support.billed import billed
-from support.program import Fpack, world
-from support.shells import world as shells_world
-from support.vulnerabilities import affected, document, entry, state
+from support.archives.archive import file, link
+from support.archives.shells import world as shells_world
+from support.processes.program import Fpack, world
+from support.reports.billed import billed
+from support.reports.vulnerabilities import affected, document, entry, state
 
 PROJECT = """
 image = container {

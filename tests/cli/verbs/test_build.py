@@ -10,7 +10,7 @@ from fpack.builders.scheduler.tree_diff import cause, compare
 from fpack.cli.builds.explain import Explainer
 from fpack.store.derivation import Derivation, Output
 from fpack.store.files.source import SourceTree
-from support.builds import builds
+from support.stores.builds import builds
 
 
 @pytest.mark.parametrize(

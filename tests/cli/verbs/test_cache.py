@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.archive import Archive
-from support.program import Fpack, world
+from support.archives.archive import Archive
+from support.processes.program import Fpack, world
 
 PROJECT = """
 words = text("words", "some words")

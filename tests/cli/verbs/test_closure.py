@@ -11,8 +11,8 @@ from fpack.cli.verbs import why
 from fpack.store.database import Database
 from support.fixtures import archive as archive
 from support.fixtures import user_of_greeter as user_of_greeter
-from support.program import Fpack
-from support.terminal import on_terminal
+from support.processes.program import Fpack
+from support.processes.terminal import on_terminal
 
 
 def ask(fpack: Fpack, *args: str) -> Any:

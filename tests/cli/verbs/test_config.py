@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from support.program import Fpack
+from support.processes.program import Fpack
 
 
 def test_values_and_their_origins(tmp_path: Path) -> None:

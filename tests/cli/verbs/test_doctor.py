@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from fpack.cli.doctor import installation, machine
 from fpack.cli.doctor.machine import OK, PROBLEM, WARNING
-from support.archive import Archive
+from support.archives.archive import Archive
 from support.fixtures import new_user as new_user
 from support.fixtures import own_archive as own_archive
-from support.program import Fpack
-from support.terminal import on_terminal
+from support.processes.program import Fpack
+from support.processes.terminal import on_terminal
 
 DAY = 86400
 

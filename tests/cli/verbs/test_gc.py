@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import Fpack
+from support.processes.program import Fpack
 
 PROJECT = 'base = text("base", "the base")\napp = text("app", "on ${base}")\nother = text("other", "x")\n'
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.archive import Archive
-from support.program import Fpack, world
+from support.archives.archive import Archive
+from support.processes.program import Fpack, world
 
 PROJECT = """
 debian = import("fpack/debian").trixie

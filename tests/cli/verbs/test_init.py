@@ -15,7 +15,7 @@ from fpack.cli.init.template import attribute_of, render
 from fpack.lang.evaluator import Evaluator
 from fpack.store.files.source import SourceTree
 from support.paths import REPOSITORY
-from support.program import Fpack
+from support.processes.program import Fpack
 
 FLASK = "from flask import Flask\n\nserver = Flask(__name__)\n"
 HASHED = f"flask==3.0 --hash=sha256:{'0' * 64}\ngunicorn==22.0 --hash=sha256:{'1' * 64}\n"

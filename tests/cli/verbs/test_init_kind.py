@@ -14,7 +14,7 @@ from fpack.cli.init.template import render
 from fpack.cli.workspace.left_to_do import left_to_do
 from fpack.lang.format.formatter import format_source
 from fpack.lang.syntax.source import Source
-from support.program import Fpack
+from support.processes.program import Fpack
 
 PYPROJECT = '[project]\nname = "thing"\n'
 MATURIN = PYPROJECT + '[build-system]\nrequires = ["maturin"]\n'

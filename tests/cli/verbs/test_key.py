@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support.paths import TESTS
-from support.program import Fpack
+from support.processes.program import Fpack
 
 OPENSSL = TESTS / "builders" / "attest" / "openssl"
 COSIGN = TESTS / "builders" / "attest" / "cosign"

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.archive import Archive
-from support.httpserver import Server
-from support.program import Fpack
-from support.shells import world
+from support.archives.archive import Archive
+from support.archives.shells import world
+from support.processes.program import Fpack
+from support.servers.httpserver import Server
 
 TOOLS = (
     "base-files", "bash", "coreutils", "dash", "diffutils", "findutils", "gawk", "grep", "gzip", "libc-bin", "patch",

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from support.archive import Archive, file
-from support.elves import elf
+from support.archives.archive import Archive, file
 from support.fixtures import own_archive as own_archive
-from support.program import Fpack
-from support.terminal import on_terminal
+from support.processes.program import Fpack
+from support.processes.terminal import on_terminal
+from support.stores.elves import elf
 
 PROJECT = """
 debian = import("fpack/debian").trixie

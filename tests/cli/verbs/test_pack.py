@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from support.archive import Archive, file
+from support.archives.archive import Archive, file
 from support.fixtures import archive as archive
 from support.fixtures import new_user as new_user
-from support.program import Fpack, world
+from support.processes.program import Fpack, world
 
 PROJECT = """
 debian = import("fpack/debian").trixie

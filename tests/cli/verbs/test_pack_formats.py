@@ -10,9 +10,9 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from support.archive import Archive
+from support.archives.archive import Archive
 from support.fixtures import archive as archive
-from support.program import Fpack
+from support.processes.program import Fpack
 
 
 @pytest.fixture(scope="module")

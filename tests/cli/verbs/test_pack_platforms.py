@@ -11,10 +11,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from support.archive import Archive
-from support.layout import Layout
-from support.machines import MACHINES, small_world
-from support.program import Fpack
+from support.archives.archive import Archive
+from support.archives.machines import MACHINES, small_world
+from support.images.layout import Layout
+from support.processes.program import Fpack
 
 PROJECT = """
 debian = import("fpack/debian").trixie

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.sandbox import emulation
-from support.archive import Archive
-from support.elves import elf
-from support.machines import small_world
-from support.program import Fpack
+from support.archives.archive import Archive
+from support.archives.machines import small_world
+from support.processes.program import Fpack
+from support.stores.elves import elf
 
 PROJECT = """
 debian = import("fpack/debian").trixie

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from fpack.builders.attest import statement
-from support.greeter import Greeter
+from support.images.greeter import Greeter
+from support.images.tamper import Image
 from support.json_outputs import two_platforms
-from support.program import Fpack
-from support.tamper import Image
+from support.processes.program import Fpack
 
 
 def predicate(text: str | bytes) -> dict[str, Any]:

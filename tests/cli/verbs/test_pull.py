@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import pytest
 from fpack.cli.images import image_file
-from support.evidence import verify_alone
-from support.greeter import Greeter
-from support.program import Fpack
-from support.pushed import files_of, push, push_with_record
-from support.registry import Registry, open_registry
+from support.images.greeter import Greeter
+from support.images.pushed import files_of, push, push_with_record
+from support.processes.program import Fpack
+from support.reports.evidence import verify_alone
+from support.servers.registry import Registry, open_registry
 
 
 class Puller(NamedTuple):

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from fpack.builders.attest import cosign
-from support.greeter import Greeter
-from support.machines import small_world
-from support.program import Fpack
-from support.registry import Registry, log_in, open_registry
+from support.archives.machines import small_world
+from support.images.greeter import Greeter
+from support.processes.program import Fpack
+from support.servers.registry import Registry, log_in, open_registry
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.greeter import Greeter
-from support.machines import small_world
-from support.program import Fpack
-from support.registry import Registry
+from support.archives.machines import small_world
+from support.images.greeter import Greeter
+from support.processes.program import Fpack
+from support.servers.registry import Registry
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from fpack.builders.attest import rebuilder_answers
-from support.greeter import Greeter
-from support.rebuilders import Key, Rebuilders, listed, locked, policy_file
+from support.images.greeter import Greeter
+from support.servers.rebuilders import Key, Rebuilders, listed, locked, policy_file
 
 
 @pytest.fixture(name="server")

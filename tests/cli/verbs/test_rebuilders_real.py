@@ -17,11 +17,11 @@ import pytest
 from fpack.builders.debian.mirrors import find_mirrors
 from fpack.builders.net.errors import HttpError
 from fpack.builders.net.http import Http
-from support.httpserver import Server
 from support.needs import needs_bubblewrap
-from support.program import Fpack
-from support.rebuilderd import Announced, Rebuilderd
-from support.rebuilders import Locked, locked
+from support.processes.program import Fpack
+from support.servers.httpserver import Server
+from support.servers.rebuilderd import Announced, Rebuilderd
+from support.servers.rebuilders import Locked, locked
 
 pytestmark = [pytest.mark.network, pytest.mark.long, needs_bubblewrap]
 

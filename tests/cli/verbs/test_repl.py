@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.archive import Archive
-from support.program import Fpack, world
+from support.archives.archive import Archive
+from support.processes.program import Fpack, world
 
 LIB = '# How to greet.\ngreeting(name) = "Hi ${name}"\nport = 80\nloop(n) = loop(n + 1)\n'
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.greeter import Greeter
-from support.program import Fpack
-from support.tamper import Image
+from support.images.greeter import Greeter
+from support.images.tamper import Image
+from support.processes.program import Fpack
 
 
 def data(page: Path) -> Any:

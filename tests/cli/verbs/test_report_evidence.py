@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from fpack.cli.images.attestations.attached import attached
-from support.greeter import Greeter
-from support.rebuilders import Rebuilders
-from support.vulnerabilities import entry, state
+from support.images.greeter import Greeter
+from support.reports.vulnerabilities import entry, state
+from support.servers.rebuilders import Rebuilders
 
 DATA = {
     "hello": {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.needs import needs_bubblewrap
-from support.program import Fpack
+from support.processes.program import Fpack
 
 pytestmark = needs_bubblewrap
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.billed import DATE, Billed, archive_of_bills, billed, billed_by
-from support.callers import caller, give
-from support.program import Fpack
+from support.processes.callers import caller, give
+from support.processes.program import Fpack
+from support.reports.billed import DATE, Billed, archive_of_bills, billed, billed_by
 
 LIBRARY = (
     "pkg:deb/debian/libshared1@1:2.0%2Bdfsg~rc1-1%2Bb2?arch=amd64&distro=trixie&upstream=shared%401:2.0%2Bdfsg~rc1-1"

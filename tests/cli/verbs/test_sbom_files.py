@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.callers import CALLERS, caller, give
-from support.program import Fpack
-from support.shop import Shop
+from support.images.shop import Shop
+from support.processes.callers import CALLERS, caller, give
+from support.processes.program import Fpack
 
 FORMATS = "cyclonedx-1.6,cyclonedx-1.7,spdx-2.3,spdx-3.0.1"
 

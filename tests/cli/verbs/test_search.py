@@ -12,10 +12,10 @@ from fpack.builders.debian.contents.needs import PROGRAM, BuildNeed
 from fpack.builders.debian.indexes.search_table import SearchRow, SearchTable, make_catalog, order, rank
 from fpack.cli.options import SharedOptions
 from fpack.cli.workspace.workspace import Workspace
-from support.archive import Archive
+from support.archives.archive import Archive
 from support.fixtures import new_user as new_user
-from support.program import Fpack, world
-from support.terminal import on_terminal
+from support.processes.program import Fpack, world
+from support.processes.terminal import on_terminal
 
 NOWHERE = {"FPACK_MIRROR": "debian=file:///nowhere only"}
 

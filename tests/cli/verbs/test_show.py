@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.archive import Archive
-from support.program import Fpack, world
-from support.terminal import on_terminal
+from support.archives.archive import Archive
+from support.processes.program import Fpack, world
+from support.processes.terminal import on_terminal
 
 PROJECT = """
 debian = import("fpack/debian").trixie

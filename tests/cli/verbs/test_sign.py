@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from fpack.builders.attest import cosign, dsse, statement
-from support.greeter import Greeter
-from support.tamper import Image
+from support.images.greeter import Greeter
+from support.images.tamper import Image
 
 KEYS = ("alice", "bob", "eve")
 

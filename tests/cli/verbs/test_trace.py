@@ -15,9 +15,9 @@ from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.cli.images.inspect import NotInside
 from fpack.cli.images.trace import _resolve, trace
-from support.archive import file, link
-from support.greeter import Greeter
-from support.program import Fpack, world
+from support.archives.archive import file, link
+from support.images.greeter import Greeter
+from support.processes.program import Fpack, world
 
 LICENSED = """
 debian = import("fpack/debian").trixie

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.needs import needs_bubblewrap
-from support.people import Person
+from support.processes.people import Person
 
 pytestmark = needs_bubblewrap
 

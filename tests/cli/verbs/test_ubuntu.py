@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from fpack.builders.manifest.format import LockPart
-from support.archive import Archive, UbuntuArchive, clearsign, file, signing_key, write_keyring
-from support.forge import Forgery
-from support.program import Fpack, world
-from support.rebuilders import Rebuilders, locked
-from support.vulnerabilities import affected, document
+from support.archives.archive import Archive, UbuntuArchive, clearsign, file, signing_key, write_keyring
+from support.images.forge import Forgery
+from support.processes.program import Fpack, world
+from support.reports.vulnerabilities import affected, document
+from support.servers.rebuilders import Rebuilders, locked
 
 PROJECT = """
 ubuntu = import("fpack/ubuntu").noble

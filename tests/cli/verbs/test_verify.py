@@ -15,11 +15,11 @@ from fpack.builders.verify import embedded_manifest
 from fpack.builders.verify.findings import Report
 from fpack.builders.verify.image_archive import open_archive
 from fpack.cli.ui.verification import _others
-from support.evidence import verify_alone
-from support.forge import Forgery
-from support.greeter import Greeter
-from support.program import Fpack
-from support.tamper import Image, node
+from support.images.forge import Forgery
+from support.images.greeter import Greeter
+from support.images.tamper import Image, node
+from support.processes.program import Fpack
+from support.reports.evidence import verify_alone
 
 
 def report(fpack: Fpack, *args: str | Path, status: int = 0, **options: Any) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.archive import Archive, file
-from support.program import Fpack
+from support.archives.archive import Archive, file
+from support.processes.program import Fpack
 
 PLATFORMS = "linux/amd64,linux/arm64"
 ESSENTIAL = (

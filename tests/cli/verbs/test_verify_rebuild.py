@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.callers import CALLERS, caller, give
-from support.program import Fpack
-from support.shop import CARRIED, Shop, make_project
-from support.tamper import Image
+from support.images.shop import CARRIED, Shop, make_project
+from support.images.tamper import Image
+from support.processes.callers import CALLERS, caller, give
+from support.processes.program import Fpack
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from support.program import Fpack, world
-from support.vulnerabilities import entry, state
+from support.processes.program import Fpack, world
+from support.reports.vulnerabilities import entry, state
 
 PROJECT = """
 image = container {

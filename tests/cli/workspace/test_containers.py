@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fpack.cli.workspace import containers
-from support.program import Fpack
+from support.processes.program import Fpack
 
 FILE = """\
 set    = { b = text("b", "two"), a = text("a", "one"), deep = { c = text("c", "three") } }

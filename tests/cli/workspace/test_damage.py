@@ -10,7 +10,7 @@ from fpack.store.derivation import Output
 from fpack.store.errors import DamagedPath
 from fpack.store.path import StorePath
 from fpack.store.store import Store
-from support import rot
+from support.faults import rot
 from support.fixtures import store as store
 
 

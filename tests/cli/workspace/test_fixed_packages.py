@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from support.moving_archive import CVE, FIRST, FIXED, OPEN_CVE, POINT, MovingArchive
-from support.program import Fpack
+from support.archives.moving_archive import CVE, FIRST, FIXED, OPEN_CVE, POINT, MovingArchive
+from support.processes.program import Fpack
 
 
 class FixedScene(NamedTuple):

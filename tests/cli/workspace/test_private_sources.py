@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from support.archive import Archive
-from support.program import Fpack, world
+from support.archives.archive import Archive
+from support.processes.program import Fpack, world
 
 SECRET = "s3cret-of-the-test"
 DATA = b"#!/bin/sh\necho private\n"

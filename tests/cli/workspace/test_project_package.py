@@ -11,7 +11,7 @@ from fpack.cli.errors import UsageError
 from fpack.cli.workspace import target as targets
 from fpack.cli.workspace.project_package import project_package
 from fpack.lang.evaluator import Evaluator
-from support.packages import Everything, Files
+from support.archives.packages import Everything, Files
 
 CODEC = {"name": "zstd", "level": 3, "threads": 2, "library": "test"}
 PACKAGES = """

@@ -12,7 +12,7 @@ from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
 from hypothesis import given
 from hypothesis import strategies as st
-from support.packages import Packages
+from support.archives.packages import Packages
 
 OUTSIDE = [
     "error", "import", "read-text", "read-json", "read-toml", "read-yaml", "read-dir", "source", "package-set",

@@ -11,7 +11,7 @@ import pytest
 from fpack.lang.builtins import table
 from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
-from support.packages import Packages
+from support.archives.packages import Packages
 
 EVALUATOR = Evaluator(packages=Packages())
 BOOM = 'error("boom")'

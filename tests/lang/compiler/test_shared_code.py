@@ -14,7 +14,7 @@ from fpack.lang.errors import FpackError, render
 from fpack.lang.evaluator import Evaluator
 from fpack.lang.syntax import parser
 from fpack.lang.syntax.source import Source
-from support.packages import Everything, Files
+from support.archives.packages import Everything, Files
 
 COUNT = 24
 SETTINGS = {"arch": "amd64", "codec": {"name": "zstd", "level": 3, "threads": 2, "library": "test"}, "version": "test"}

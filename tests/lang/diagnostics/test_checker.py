@@ -12,8 +12,8 @@ from fpack.lang.runtime import deep_stack
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
 from hypothesis import HealthCheck, given, settings
+from support.language.programs import files
 from support.paths import REPOSITORY, TESTS
-from support.programs import files
 from support.properties import examples
 
 CASES = TESTS / "lang/cases"

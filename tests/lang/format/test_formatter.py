@@ -13,9 +13,9 @@ from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.nodes import bare
+from support.language.nodes import bare
+from support.language.programs import files, loose_expressions
 from support.paths import REPOSITORY
-from support.programs import files, loose_expressions
 from support.properties import examples
 
 TEXTS = sorted(

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from fpack.lang.evaluator import Evaluator
 from fpack.store.errors import FpackError
-from support.evaluations import AllArchitectures
-from support.packages import Everything, Files
-from support.random_sets import QUESTION, RandomProject
+from support.archives.packages import Everything, Files
+from support.language.evaluations import AllArchitectures
+from support.language.random_sets import QUESTION, RandomProject
 
 SETTINGS = {"arch": "amd64", "codec": {"name": "zstd", "level": 3, "threads": 2, "library": "test"}, "version": "test"}
 

@@ -10,7 +10,7 @@ from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
 from fpack.store import derivation
 from fpack.store.derivation import Derivation, Output
-from support.packages import Files
+from support.archives.packages import Files
 
 
 @pytest.fixture

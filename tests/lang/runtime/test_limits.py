@@ -23,7 +23,7 @@ from fpack.lang.runtime import deep_stack
 from fpack.lang.runtime import limits as limits_module
 from fpack.lang.runtime.limits import Exhausted, Limits, Watch, resident, shown_size
 from fpack.store.settings import EVAL_MEMORY, EVAL_TIME, SettingError
-from support.program import compiled_library
+from support.processes.program import compiled_library
 
 GUARD = 120  # seconds after which a test has failed: nothing here takes that long
 MEMORY, TIME = "The evaluation takes too much memory", "The evaluation takes too long"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.evaluations import Project
+from support.language.evaluations import Project
 
 
 @pytest.fixture

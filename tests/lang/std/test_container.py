@@ -12,7 +12,7 @@ from fpack.lang.protocols import NoPackage
 from fpack.store import derivation
 from fpack.store.derivation import Derivation, Output
 from fpack.store.path import find_references
-from support.packages import DEPENDS, Everything, Files, Packages
+from support.archives.packages import DEPENDS, Everything, Files, Packages
 
 CODEC = {"name": "zstd", "level": 3, "threads": 2, "library": "test"}
 RELEASE_FILES = ["/etc/debian_version", "/etc/os-release", "/usr/lib/os-release"]

@@ -15,7 +15,7 @@ from fpack.lang.runtime.values import evaluated
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import Node, walk
-from support.packages import Everything, Files, Packages
+from support.archives.packages import Everything, Files, Packages
 
 SETTINGS = {
     "arch": "amd64",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fpack.lang.evaluator import Evaluator
 from fpack.store import derivation
-from support.packages import Everything, Files
+from support.archives.packages import Everything, Files
 
 FORM = """
 debian = import("fpack/debian").trixie

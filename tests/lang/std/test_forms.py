@@ -13,7 +13,7 @@ from fpack.builders.protocol import BuildError
 from fpack.builders.sandbox.spec import limits_of
 from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
-from support.packages import Everything, Files, Packages
+from support.archives.packages import Everything, Files, Packages
 
 SETTINGS = {"arch": "amd64", "codec": {"name": "zstd", "level": 3, "threads": 2, "library": "test"}, "version": "test"}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
-from support.packages import Everything, Files
+from support.archives.packages import Everything, Files
 
 SYSTEMS = ("package", "make", "autotools", "cmake", "meson", "go", "python", "node", "rust", "ruby")
 MAKERS = (*SYSTEMS, "container", "shell")

@@ -13,7 +13,7 @@ from fpack.lang.evaluator import Evaluator
 from fpack.lang.runtime import deep_stack
 from fpack.store import derivation as drv
 from fpack.store.path import find_references
-from support.packages import Everything
+from support.archives.packages import Everything
 
 # The derivations of `libraries(40, 5)`. They changed by accident if this fails: every package is built again.
 DIGEST = "a314826ea0609bc0fe7e7813f6dbd2aa5bb18d5418b89e57576fd542b00f26b5"

@@ -10,7 +10,7 @@ import pytest
 from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
 from fpack.store import derivation
-from support.packages import Everything, Files
+from support.archives.packages import Everything, Files
 
 CODEC = {"name": "zstd", "level": 3, "threads": 2, "library": "test"}
 TEXT = """

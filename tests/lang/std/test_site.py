@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from fpack.lang.errors import EvalError
-from support.evaluations import Build, Project
+from support.language.evaluations import Build, Project
 
 SITE = 'let debian = import("fpack/debian").trixie in (import("fpack/site").site { name = "s", FIELDS }).image'
 

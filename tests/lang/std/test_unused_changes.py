@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
-from support.packages import Everything, Files
+from support.archives.packages import Everything, Files
 
 SETTINGS = {"arch": "amd64", "codec": {"name": "zstd", "level": 3, "threads": 2, "library": "test"}, "version": "test"}
 DASH = 'import("fpack/debian").trixie.dash'

@@ -16,7 +16,7 @@ from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import MAX_DEPTH
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.nodes import bare
+from support.language.nodes import bare
 from support.properties import examples
 
 

@@ -27,7 +27,7 @@ from fpack.store.store import FinishedOutput, Store
 from fpack.store.verify import check
 from hypothesis import given
 from hypothesis import strategies as st
-from support.stores import overwrite
+from support.stores.small_trees import overwrite
 
 Files = dict[str, bytes | None | str]  # a text is the target of a symlink, None is an empty directory
 

@@ -18,7 +18,7 @@ from fpack.store.errors import InvalidName, StoreError
 from fpack.store.path import StorePath
 from fpack.store.rebuild import rebuild_database
 from fpack.store.store import Store
-from support.stores import add
+from support.stores.small_trees import add
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from fpack.store import automatic, processes
 from fpack.store.collection import trigger
 from fpack.store.locks import FileLock
 from fpack.store.store import Store
-from support.children import children
-from support.stores import add
+from support.processes.children import children
+from support.stores.small_trees import add
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from fpack.store.db import journal
 from fpack.store.store import Store
 from hypothesis import given
 from hypothesis import strategies as st
-from support.stores import add
+from support.stores.small_trees import add
 
 BATCHES: list[list[list[object]]] = [
     [["derivation", bytes([n]) * (n * 40)], ["output", b"d" * 20, "out", b"p" * 20]] for n in range(6)

@@ -11,8 +11,8 @@ from fpack.store.database import Database
 from fpack.store.db import read_only
 from fpack.store.errors import StoreBusy, StoreReadOnly
 from fpack.store.store import Store
-from support.stores import add
-from support.strangers import acting_as, as_root
+from support.attacks.strangers import acting_as, as_root
+from support.stores.small_trees import add
 
 
 def shared(place: Path) -> Path:

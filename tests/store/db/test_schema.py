@@ -12,7 +12,7 @@ from fpack.store.db import schema
 from fpack.store.derivation import Output
 from fpack.store.errors import StoreError
 from fpack.store.store import Store
-from support.stores import add
+from support.stores.small_trees import add
 
 ROOT = "fpack"
 

@@ -14,7 +14,7 @@ from fpack.store.errors import FpackError, StoreError
 from fpack.store.files import disk_cache, owners
 from fpack.store.files.owners import SHARED_STORE, exposed, make_directories
 from fpack.store.store import Store
-from support.strangers import STRANGER, USERS, acting_as, as_root, give
+from support.attacks.strangers import STRANGER, USERS, acting_as, as_root, give
 
 FOLDERS = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "partial", "db", "db/fpack.sqlite")
 Attack = Callable[[Path], None]

@@ -13,7 +13,7 @@ from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.pool import FileNode
 from fpack.store.path import StorePath, make
 from fpack.store.store import Store
-from support import rot
+from support.faults import rot
 
 FILES = {"a": b"one", "b": b"", "big": random.Random(1).randbytes(3 << 20), "below/c": b"three"}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fpack.store.files import remove
 from fpack.store.files.remove import remove_tree
-from support.swaps import fill, spared, swap
+from support.attacks.swaps import fill, spared, swap
 
 
 @pytest.fixture

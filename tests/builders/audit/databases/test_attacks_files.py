@@ -14,7 +14,7 @@ from fpack.builders.audit.audit import audit
 from fpack.builders.audit.databases import files as data_files
 from fpack.builders.audit.databases.compiled import DataError
 from fpack.builders.audit.databases.files import compile_directory, compile_file, listing, open_compiled
-from support.vulnerabilities import affected, document, entry, ids, opened, osv, product, state, tracker
+from support.reports.vulnerabilities import affected, document, entry, ids, opened, osv, product, state, tracker
 
 GOOD = document("GHSA-1", affected("npm", "leaf", ("introduced", "0")))
 

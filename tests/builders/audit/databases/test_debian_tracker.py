@@ -10,7 +10,7 @@ from fpack.builders.audit.audit import audit
 from fpack.builders.audit.databases.compiled import DataError
 from fpack.builders.audit.databases.json_stream import JsonStream
 from fpack.builders.audit.model import SUBSTATES
-from support.vulnerabilities import entry, ids, opened, product, state, tracker
+from support.reports.vulnerabilities import entry, ids, opened, product, state, tracker
 
 STATES = {
     "CVE-2026-0001": entry(trixie=state("3.5.2-1"), bookworm=state("0")),

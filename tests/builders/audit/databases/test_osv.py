@@ -9,7 +9,7 @@ from fpack.builders.audit.audit import audit
 from fpack.builders.audit.databases.compiled import DataError
 from fpack.builders.audit.databases.osv import ranges_of
 from fpack.builders.audit.model import AFFECTED, UNDER_INVESTIGATION, VersionRange
-from support.vulnerabilities import affected, document, ids, osv, product
+from support.reports.vulnerabilities import affected, document, ids, osv, product
 
 VECTOR = {"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}
 

@@ -20,7 +20,7 @@ from fpack.builders.debian.mirrors import find_mirrors
 from fpack.builders.debian.repository import DebianArchive
 from fpack.builders.debian.suites import Suite
 from fpack.builders.net.http import Http
-from support.archive import DAY, Archive, file
+from support.archives.archive import DAY, Archive, file
 
 SUITES = (Suite("trixie", "debian"), Suite("trixie-updates", "debian"), Suite("trixie-security", "debian-security"))
 NOW = 1_800_000_000
@@ -181,7 +181,7 @@ def test_an_index_larger_than_declared_is_refused(archive: Archive, cache: Index
     archive.publish(date=NOW, contents=True)
     real = path.read_text()
     size = next(line.split()[1] for line in real.splitlines() if line.endswith(" main/Contents-amd64"))
-    from support.archive import clearsign
+    from support.archives.archive import clearsign
 
     body = real.partition("\n\n")[2].partition("\n-----BEGIN PGP SIGNATURE")[0]
     path.write_bytes(clearsign(body.replace(f" {size} main/Contents-amd64\n", " 1000 main/Contents-amd64\n") + "\n"))

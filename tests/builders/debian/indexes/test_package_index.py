@@ -27,7 +27,7 @@ from fpack.builders.debian.suites import IndexPin, Suite, SuiteFile
 from fpack.builders.net.errors import Unreachable
 from fpack.builders.net.http import Http
 from fpack.store.errors import FpackError
-from support.archive import Archive, pack, pin_of
+from support.archives.archive import Archive, pack, pin_of
 
 SUITE = Suite("trixie", "debian")
 TAIL = f"Filename: pool/x.deb\nSize: 5\nSHA256: {'0' * 64}\n"

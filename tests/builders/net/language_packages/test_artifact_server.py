@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fpack.builders.net.http import Http
 from fpack.builders.net.language_packages.artifact_server import RECORDED, ArtifactServer, valid
-from support.httpserver import Server
+from support.servers.httpserver import Server
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from fpack.builders.net.http import Http
 from fpack.builders.net.logins.apt_auth import AptAuth
-from support.httpserver import Server
+from support.servers.httpserver import Server
 
 TEXT = """
 # machine comment.example login no password no

@@ -12,7 +12,7 @@ from fpack.builders.sbom.model import NO_NOTICE
 from fpack.builders.sbom.parts import archive, packages
 from fpack.builders.sbom.parts.part import PartFacts
 from fpack.builders.sbom.parts.survey import PackageSurvey
-from support.language_packages import GEM, tar, zipped
+from support.archives.language_packages import GEM, tar, zipped
 
 
 def read(tmp_path: Path, kind: str, data: bytes, name: str = "") -> PartFacts:

@@ -10,7 +10,7 @@ from fpack.builders.sbom.lock_files import LockedPart, modules
 from fpack.builders.sbom.model import NO_NOTICE
 from fpack.builders.sbom.parts.part import PartFacts
 from fpack.builders.sbom.parts.vendored import own, vendored
-from support.language_packages import GEM, tar
+from support.archives.language_packages import GEM, tar
 
 
 def put(top: Path, name: str, content: str | bytes) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fpack.cli.init.introspection import loaded_libraries as module
 from fpack.cli.init.introspection.loaded_libraries import lacking_sonames
-from support.elves import elf
+from support.stores.elves import elf
 
 
 def test_what_libraries_load_and_nothing_has(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from fpack.cli.init.native.texts import list_files, read_texts
 from fpack.cli.init.native.wanted import BuildFacts, BuildRequirement
 from fpack.cli.init.project import read_project
 from fpack.cli.options import SharedOptions
-from support.archive import Archive
-from support.program import Fpack
+from support.archives.archive import Archive
+from support.processes.program import Fpack
 
 LIB = "usr/lib/x86_64-linux-gnu"
 INDEX = f"""\

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from fpack.lang.evaluator import Evaluator
-from support import overrides
-from support.overrides import Case, Fields, change, record, siblings
+from support.language import overrides
+from support.language.overrides import Case, Fields, change, record, siblings
 
 CASES = overrides.cases(seed=1, count=60)
 PLAIN = overrides.cases(seed=2, count=60, kinds=("",))

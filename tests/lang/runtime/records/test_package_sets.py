@@ -14,7 +14,7 @@ import pytest
 from fpack.lang.errors import EvalError, render
 from fpack.lang.evaluator import Evaluator
 from fpack.store.errors import FpackError
-from support.packages import Packages
+from support.archives.packages import Packages
 
 
 class Project:

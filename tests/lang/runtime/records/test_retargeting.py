@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
-from support.packages import Packages
+from support.archives.packages import Packages
 
 DEFINITIONS = """
 debian = import("fpack/debian").trixie

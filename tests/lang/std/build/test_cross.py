@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fpack.lang.errors import EvalError
 from fpack.lang.runtime.values import evaluated
-from support.evaluations import Build, Project, scripts, variables
+from support.language.evaluations import Build, Project, scripts, variables
 
 GO = 'go { name = "app", source = ./app, FIELDS }'
 CROSS = GO.replace("FIELDS", "cross = true")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.evaluations import Project, scripts, variables
+from support.language.evaluations import Project, scripts, variables
 
 FILES = {"app/go.mod": "", "app/Cargo.toml": "", "app/Makefile": "", "app/a.patch": "", "app.tar.gz": ""}
 APART = {"go": "go-imports-0", "rust": "crates-0"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.evaluations import Plan, Project
+from support.language.evaluations import Plan, Project
 
 GEMS = "GEM\n  remote: https://gems.example/\n  specs:\n    rack (3.0.0)\n    rake (13.0.0)\n"
 URL, DIGEST = "gem:https://gems.example//rack-3.0.0.gem", "a" * 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from support.evaluations import Project
+from support.language.evaluations import Project
 
 FILES = {
     "a/pom.xml": "<project><modules><module>inner</module></modules></project>",

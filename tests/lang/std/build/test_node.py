@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from support.evaluations import Build, Plan, Project, scripts, variables
+from support.language.evaluations import Build, Plan, Project, scripts, variables
 
 INTEGRITY = "sha512-" + "A" * 86 + "=="
 PACKAGES: dict[str, dict[str, Any]] = {

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from fpack.store.derivation import Derivation
-from support.evaluations import Build, Plan, Project, scripts, variables
+from support.language.evaluations import Build, Plan, Project, scripts, variables
 
 VERSIONS = {
     "bullseye python3": "3.9.2-3", "jammy python3": "3.10.6-1~22.04", "bookworm python3": "3.11.2-1+b1",

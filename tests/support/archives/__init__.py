@@ -1,0 +1,1 @@
+"""Debian archives, other package indexes, and the packages in them."""

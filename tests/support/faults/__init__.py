@@ -1,0 +1,1 @@
+"""Failures of system calls, disks and power."""

@@ -1,0 +1,1 @@
+"""Images to read, to compare and to forge."""

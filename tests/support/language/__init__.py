@@ -1,0 +1,1 @@
+"""Programs of the language, made by chance or evaluated."""

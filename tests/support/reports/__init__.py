@@ -1,0 +1,1 @@
+"""Data that reports on images are made from: bills of materials, vulnerabilities and evidence."""
