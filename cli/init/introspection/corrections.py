@@ -9,7 +9,7 @@ from fpack.cli.init.edits import PackageCall, ProjectText
 from fpack.cli.init.go import is_ignored
 from fpack.cli.init.guess import text as quoted
 from fpack.cli.init.introspection.image_programs import Correction, add_image, fit_image
-from fpack.cli.init.native.complete import main_program
+from fpack.cli.init.native.programs import main_program
 
 from .targets import BuildTargets
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.cli.init.edits import ProjectText
-from fpack.cli.init.native.complete import is_named_as_library, main_program
+from fpack.cli.init.native.complete import is_named_as_library
+from fpack.cli.init.native.programs import main_program
 
 _MAX_LIST = 1 << 20  # bytes of a list of installed files
 

@@ -15,6 +15,7 @@ from .cmake_files import read_cmake
 from .make_files import read_make
 from .mapping import Chosen, ChosenPackage, choose
 from .meson_files import read_meson
+from .programs import main_program
 from .texts import list_files, read_texts
 from .wanted import BuildFacts
 
@@ -32,9 +33,6 @@ _TOOLS: Mapping[str, Sequence[str]] = {
     "autotools": ("make",), "make": ("make",),
 }  # fmt: skip
 _BOOTSTRAP = ("autoconf", "automake", "libtool", "pkgconf")
-_NOT_MAIN = re.compile(
-    r"(?:^|[-_])(?:tests?|check|bench(?:mark)?s?|examples?|demos?|samples?|fuzz\w*)(?:$|[-_])", re.IGNORECASE
-)
 _SHOWN = 8  # things that a message names
 
 
@@ -143,14 +141,6 @@ def _renamed(guess: Guess, name: str) -> Guess:
 def is_named_as_library(name: str, programs: Sequence[str]) -> bool:
     """Return whether a project that installs a library is named for that, and its programs only help to use it."""
     return bool(programs) and name.lower().startswith("lib") and name.lower() not in [p.lower() for p in programs]
-
-
-def main_program(programs: Sequence[str], name: str) -> str:
-    """Return the program that a project is named for, or its first one that is no test."""
-    plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    usual = [program for program in programs if not _NOT_MAIN.search(program)] or list(programs)
-    same = [program for program in usual if re.sub(r"[^a-z0-9]", "", program.lower()) == plain]
-    return (same or usual)[0]
 
 
 def with_packages(guess: Guess, facts: BuildFacts, finder: NeedFinder, present: Callable[[], frozenset[str]]) -> Guess:

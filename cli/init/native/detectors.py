@@ -6,7 +6,9 @@ import re
 
 from ..guess import LIBRARY, Guess, clean_name, clean_version, text
 from ..project import Project
+from .bsd_make import bsd_results, is_bsd
 from .make_install import install_way
+from .programs import main_program
 from .staged import staged
 
 
@@ -52,6 +54,8 @@ def make(project: Project) -> Guess | None:
     if why is None:
         return None
     content = project.text(why)
+    if is_bsd(content):
+        return _bsd(project, why)
     given = dict(re.findall(r"^(\w+)[ \t]*[:?]?=[ \t]*([^\s#]+)[ \t]*$", content, re.MULTILINE))
     content = re.sub(r"\$[({](\w+)[)}]", lambda name: given.get(name[1], name[0]), content)
     folder, program = _installed(content) or ("bin", _first_target(content))
@@ -62,6 +66,16 @@ def make(project: Project) -> Guess | None:
     todo = [*made.todo, f"{why} has no target `install`: set `install` to commands that copy files to $out"]
     program = program or made.name
     return made._replace(fields=[("install", text(f'install -D {program} "$out/bin/{program}"'))], todo=todo)
+
+
+def _bsd(project: Project, makefile: str) -> Guess:
+    """Return the guess for a Makefile of BSD's make, of one program or of directories that have one each."""
+    programs, libraries = bsd_results(project, makefile)
+    name = clean_name(re.sub(r"[-_.]orig$", "", project.name), project)
+    program = main_program(programs, name) if programs else None if libraries else _first_target(project.text(makefile))
+    why = f"{makefile}: a project with a Makefile for BSD's make, which is bmake"
+    made = _compiled("make", project, why, None, program)._replace(fields=[("bsd", "true")])
+    return _library(made) if libraries and not programs else made
 
 
 def _installing(made: Guess, makefile: str) -> Guess:

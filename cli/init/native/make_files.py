@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator, Mapping
 
 from fpack.builders.debian.contents.needs import HEADER, LIBRARY, PACKAGE, PC, PROGRAM, BuildNeed
 
+from .bsd_make import library_needs
 from .wanted import Branches, BuildFacts, BuildRequirement, Truth, negated
 
 _ASSIGN = re.compile(r"^\s*(?:export\s+|override\s+)?([\w.-]+)\s*(\?=|:{0,3}=|\+=|!=)\s*(.*)$")
-_CONDITION = re.compile(r"^\s*(ifeq|ifneq|ifdef|ifndef|else|endif)\b\s*(.*)$")
+_CONDITION = re.compile(r"^\s*(ifeq|ifneq|ifdef|ifndef|else|endif)\b\s*(.*)$|^\.\s*(if\w*|elif\w*|else|endif)\b")
 _LINKED = re.compile(r"(?<![\w./-])-l([A-Za-z][\w.+-]*)")
 _PKG_CONFIG = re.compile(r"(?:pkg-config|pkgconf|\$[({]PKG_?CONFIG[)}])((?:\s+(?!2>)[^\s`)|&;>]+)+)")
 _CONFIG = re.compile(r"(?<![\w/.-])([a-z][\w.+]*-config)\s+--")
@@ -42,6 +43,7 @@ def read_make(texts: Mapping[str, str], makefile: str, files: Collection[str] = 
     wanted = [w for w in wanted if w.needs[0].kind != LIBRARY or w.needs[0].name not in made]
     sources = {path: text for path, text in texts.items() if path.endswith((*_SOURCES, ".h", ".hh", ".hpp", ".hxx"))}
     wanted += read_includes(sources, files)
+    wanted += library_needs(texts.get(makefile, ""), sources)
     if any(path.endswith(_SOURCES[1:]) for path in sources):
         wanted.append(
             BuildRequirement((BuildNeed(PACKAGE, "g++"),), True, next(p for p in sources if p.endswith(_SOURCES[1:])))
@@ -58,7 +60,10 @@ def _makefile(text: str, path: str, values: dict[str, str]) -> Iterator[BuildReq
     for number, line in _lines(text):
         condition = _CONDITION.match(line)
         if condition:
-            _branch(branches, condition[1], condition[2], values)
+            if condition[3]:
+                _bsd_branch(branches, condition[3])
+            else:
+                _branch(branches, condition[1], condition[2], values)
             continue
         holds = branches.holds
         if holds is False:
@@ -97,6 +102,16 @@ def _branch(branches: Branches, word: str, rest: str, values: Mapping[str, str])
         branches.end()
     else:
         branches.begin(_truth(word, rest, values))
+
+
+def _bsd_branch(branches: Branches, word: str) -> None:
+    """Follow a condition of BSD's make, whose value is not known."""
+    if word.startswith("el"):
+        branches.otherwise(None)
+    elif word == "endif":
+        branches.end()
+    else:
+        branches.begin(None)
 
 
 def _truth(word: str, rest: str, values: Mapping[str, str]) -> Truth:

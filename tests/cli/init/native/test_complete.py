@@ -13,8 +13,9 @@ from fpack.builders.debian.contents.text import parse_rows
 from fpack.cli.init.detect import guess
 from fpack.cli.init.guess import LIBRARY as IS_LIBRARY
 from fpack.cli.init.guess import Guess
-from fpack.cli.init.native.complete import complete, main_program, with_packages, with_programs
+from fpack.cli.init.native.complete import complete, with_packages, with_programs
 from fpack.cli.init.native.mapping import choose
+from fpack.cli.init.native.programs import main_program
 from fpack.cli.init.native.texts import list_files, read_texts
 from fpack.cli.init.native.wanted import BuildFacts, BuildRequirement
 from fpack.cli.init.project import read_project

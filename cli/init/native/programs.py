@@ -1,0 +1,18 @@
+"""Choose the main one of a project's programs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_NOT_MAIN = re.compile(
+    r"(?:^|[-_])(?:tests?|check|bench(?:mark)?s?|examples?|demos?|samples?|fuzz\w*)(?:$|[-_])", re.IGNORECASE
+)
+
+
+def main_program(programs: Sequence[str], name: str) -> str:
+    """Return the program that a project is named for, or its first one that is no test."""
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    usual = [program for program in programs if not _NOT_MAIN.search(program)] or list(programs)
+    same = [program for program in usual if re.sub(r"[^a-z0-9]", "", program.lower()) == plain]
+    return (same or usual)[0]
