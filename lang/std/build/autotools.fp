@@ -13,7 +13,7 @@ autotools({ flags: list = [], bootstrap: bool = false, cross: bool = false, ...g
       apart = import("./dependencies.fp").is-edited(given.source or null)
       configure = "${first}./configure --prefix=\"$out\"${host}${import("./common.fp").words(flags)}"
       build = "make -j$CORES"
-      check = if c == null then import("./make.fp").tests("") else null
+      check = if c == null then import("./make.fp").tests("make", "") else null
       install = "make install"
       env = { CFLAGS = "-O2", CXXFLAGS = "-O2" }
     })

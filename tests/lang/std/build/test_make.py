@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from support.evaluations import Project, scripts
+from support.language.evaluations import Project, scripts
 
 
 def _phases(project: Project, fields: str = "") -> dict[str, str]:
@@ -53,3 +53,9 @@ def test_the_compiler_is_told_of_bsds_headers_and_library(project: Project, tmp_
     words = done.stdout.split()
     assert words[-3:] == ["-c", "a", "b.c"] and "-lbsd" in words and "-DLIBBSD_OVERLAY" in words
     assert "-D__dead=__attribute__((__noreturn__))" in words and "-Dpledge(promises,execpromises)=0" in words
+
+
+def test_a_project_with_configure_runs_the_tests_of_its_makefile(project: Project) -> None:
+    project.write({"src/configure": "", "src/Makefile.in": ""})
+    made = scripts(project.build('autotools { name = "post", source = ./src }').own)
+    assert "make -n $target" in made["check"] and "bmake" not in made["check"]
