@@ -20,7 +20,7 @@ _TOKEN = 4
 _PARTS = 32  # parts of the work for each process: few, to keep neighbours together, but enough to balance the load
 _MAX_PARTS = 1000  # their numbers fit into the smallest pipe, which is filled before anybody reads it
 _BATCH = 256  # results in one message
-_SECONDS = 0.25  # a worker sends its results at least this often, so that progress can be shown
+_SECONDS = 0.05  # a worker sends its results at least this often, so that the caller goes on with them
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 
 # The errors whose class callers distinguish: a full disk is no damage, and ends the command.

@@ -399,7 +399,7 @@ class Store:
 
     def _place(self, path: StorePath, writer: TreeWriter) -> None:
         """Rename a finished tree to its path, where something may be left. The caller holds the path's lock."""
-        target = self.disk(path)
+        target = self._prefix + path.base
         if is_present(target):
             # A crash left the tree, or a running gc has not deleted it yet.
             discarded = discard(self.root, target)

@@ -2,8 +2,8 @@
 
 A record says which range of which blob has the tree of a path. Ranges that are neighbours in a blob are read with one
 request, called a run, and a path that several closures need is fetched once. Trees are written in any order; paths are
-registered after the paths that they reference, since only then is a path valid. A file of a tree that is a blob of its
-own (a detached file, such as a layer of an image) is fetched as that blob.
+registered after the paths that they reference, since only then is a path valid, and while others are still read. A file
+of a tree that is a blob of its own (a detached file, such as a layer of an image) is fetched as that blob.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from .unpack import unpack
 WORKERS = 6  # runs that are read at once
 LARGE = 8 << 20  # bytes of a part that is stored while it arrives, so that a later command continues
 _GAP = 64 << 10  # unwanted bytes between two wanted parts that are read and dropped
+_EARLY = 192  # paths that are made valid while others are still read, so that the disk works meanwhile
 _BATCH = 512  # paths that are made valid in one transaction: each may need a lock
 
 Progress = Callable[[int, int], None]  # bytes read, bytes in all
@@ -112,7 +113,6 @@ class Fetcher:
         waiting, to stop by an exception.
         """
         plan = self._plan(paths)
-        total = sum(_transfer(part.record) for part in plan)
         free = os.statvfs(self._store.root)
         lengths = (length for part in plan for length in _lengths(part.record))
         stored = sorted(length for length in lengths if length >= LARGE)
@@ -122,20 +122,11 @@ class Fetcher:
         with self._lock:
             mine = [part for part in plan if part.record.path not in self._contents]
             self._contents.update({part.record.path: _Content() for part in mine})
-        for run in _runs(mine):
+        position = {part.record.path: number for number, part in enumerate(plan)}
+        # What others reference is read first, since it can be registered first.
+        for run in sorted(_runs(mine), key=lambda run: min(position[part.record.path] for part in run)):
             self._workers.submit(partial(self._read_run, run))
-        done = 0
-        contents = []
-        for part in plan:
-            content = self._contents[part.record.path]
-            while not content.ready.wait(0.1):
-                check()
-            if content.error is not None:
-                raise content.error
-            done += _transfer(part.record)
-            progress(done, total)
-            contents.append((part.record, content))
-        self._register(contents)
+        self._make_valid(plan, progress, check)
         if not self._store.keep(paths):
             raise CacheError("A path was deleted while it was fetched", where=str(paths[0]))
         return [part.record.path for part in plan]
@@ -329,6 +320,45 @@ class Fetcher:
                 remove_tree(directory)  # it is used up, or wrong
 
     # Registering
+
+    def _make_valid(self, plan: Sequence[_Part], progress: Progress, check: Callable[[], None]) -> None:
+        """Register paths after those that they reference, in batches: the first ones while others are still read."""
+        total = sum(_transfer(part.record) for part in plan)
+        done, left = 0, list(plan)
+        while left:
+            ready, rest, read = self._registrable(left)
+            progress(done + read, total)
+            if rest and len(ready) < _EARLY:
+                check()
+                unread = [content for part in rest if not (content := self._contents[part.record.path]).ready.is_set()]
+                if unread:
+                    unread[min(len(unread), _EARLY) - 1].ready.wait(0.1)
+                continue
+            self._register(ready)
+            done += sum(_transfer(record) for record, _ in ready)
+            left = rest
+
+    def _registrable(self, parts: Sequence[_Part]) -> tuple[list[tuple[PathRecord, _Content]], list[_Part], int]:
+        """Return the paths that can be registered, the others, and how many bytes of both were read.
+
+        Raise the error of a path that no cache gave.
+        """
+        ready: list[tuple[PathRecord, _Content]] = []
+        rest: list[_Part] = []
+        missing = {part.record.path for part in parts}
+        read = 0
+        for part in parts:
+            content = self._contents[part.record.path]
+            if content.error is not None:
+                raise content.error
+            is_read = content.ready.is_set()
+            read += _transfer(part.record) if is_read else 0
+            if is_read and missing.isdisjoint(part.record.references):
+                missing.remove(part.record.path)
+                ready.append((part.record, content))
+            else:
+                rest.append(part)
+        return ready, rest, read
 
     def _register(self, contents: Sequence[tuple[PathRecord, _Content]]) -> None:
         with self._registering:

@@ -11,7 +11,7 @@ from .pool import MTIME
 from .remove import remove_tree
 
 
-def place(tree: Path, target: Path) -> None:
+def place(tree: Path, target: str | Path) -> None:
     """Rename a tree to `target`, a free place in the directory of trees. The caller holds the path's lock."""
     mode = os.lstat(tree).st_mode
     is_directory = stat.S_ISDIR(mode)

@@ -1,10 +1,11 @@
 """Fetching: how many requests, what continues, and what references itself."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fpack.builders.caches import fetch
+from fpack.builders.caches import fetch, packs
 from fpack.builders.caches.cache_set import CacheSet
 from fpack.builders.distribution.addresses import open_repository
 from fpack.builders.distribution.layout import DirectoryRepository
@@ -74,6 +75,38 @@ def test_a_closure_of_many_paths_needs_few_requests(producer: Machine, tmp_path:
         assert reader.build(graph, outputs[-1]) == built
         assert counting.lists == 1
         assert len(counting.reads) == 2  # the index and one pack
+
+
+def test_paths_are_valid_before_the_rest_of_a_closure_is_read(
+    producer: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So what a slow cache sends first is synced while the rest arrives."""
+    monkeypatch.setattr(packs, "MAX_IN_PACK", 1)
+    monkeypatch.setattr(fetch, "_EARLY", 1)
+    graph = Graph()
+    below = graph.add("below")
+    top = graph.add("top", "", [below])
+    built = producer.build(graph, top)
+    (first,) = producer.build(graph, below)
+    producer.push(built)
+    seen: list[bool] = []
+
+    class Waiting(DirectoryRepository):
+        """A repository that gives the last path when the first one is valid, or after ten seconds."""
+
+        def read_blob(self, entry: BlobEntry, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+            record = reader.cache.record(built[0].base) if length is not None else None
+            if record is not None and entry.digest == record.blob_digest:
+                for _ in range(1000):
+                    if reader.store.info(first) is not None:
+                        break
+                    time.sleep(0.01)
+                seen.append(reader.store.info(first) is not None)
+            yield from super().read_blob(entry, offset, length)
+
+    with machine(tmp_path / "reader", Waiting(tmp_path / "cache")) as reader:
+        assert reader.build(graph, top) == built
+    assert seen == [True]
 
 
 def test_a_large_path_continues(producer: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
