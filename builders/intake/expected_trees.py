@@ -21,7 +21,7 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.tree import Node, tree_digest
 from fpack.store.path import StorePath, make, parse
 
-from .store_record import RecordError, StoreRecord
+from .store_record import RecordError, StoredTable, StoreRecord
 
 Entries = Sequence[Sequence[ManifestEntry]]  # of each layer
 
@@ -55,7 +55,7 @@ def expect(head: Head, entries: Entries, record: StoreRecord, config: bytes, man
     references = tuple(sorted({*infos, *tops}))
     tree: Node = {os.fsencode(name): _node(data) for name, data in files.items()}
     _compare(record.image, tree, references)
-    tables = {path: _table(path, table.meta, table.references) for path, table in record.tables.items()}
+    tables = {path: read_table(path, table) for path, table in record.tables.items()}
     for top in tops:
         if top not in tables:
             raise _bad(record.image, f"it has no table of {top}")
@@ -105,12 +105,13 @@ def _infos(
     return found
 
 
-def _table(path: StorePath, data: bytes, references: Iterable[StorePath]) -> list[TreeEntry]:
+def read_table(path: StorePath, table: StoredTable) -> list[TreeEntry]:
+    """Return the entries of a table, compared with its path. Raise RecordError if it is not the table of the path."""
     try:
-        entries, _ = meta.decode(data)
+        entries, _ = meta.decode(table.meta)
     except FpackError as error:
         raise _bad(path, f"{error.what}: {error.why}") from None
-    _compare(path, {b"data": meta.directory_of(entries), b"meta": _node(data)}, references)
+    _compare(path, {b"data": meta.directory_of(entries), b"meta": _node(table.meta)}, table.references)
     return entries
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -85,10 +85,14 @@ class ImageIntake:
         self._kept: list[str] = []
         self._stopped = False
 
-    def run(self) -> PulledImage:
-        """Pull the image. Raise an FpackError, and add nothing, if something of it is not as it should be."""
+    def run(self, only: Collection[StorePath] | None = None) -> PulledImage:
+        """Pull the image. Raise an FpackError, and add nothing, if something of it is not as it should be.
+
+        only: the layers to fetch, and the paths in them to make; None for all.
+        """
         store, record = self._store, self._record
         wanted = [*record.tables, *record.built, *self.expected.infos, record.image]
+        wanted = [path for path in wanted if only is None or path in only]
         missing = {path for path in wanted if store.info(path) is None or not store.keep([path])}
         if not missing:
             # An earlier pull may have been interrupted when all was registered.

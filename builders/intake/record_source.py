@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fpack.builders.kinds.layer import ENTRIES
+from blake3 import blake3
+from fpack.builders.kinds.layer import BLOB, ENTRIES
 from fpack.builders.linking.store_paths import payload
 from fpack.builders.manifest import referrer
+from fpack.builders.manifest.collect import slice_outputs
 from fpack.builders.manifest.format import FILE
 from fpack.builders.manifest.referrer import Referrer
 from fpack.builders.oci import spec
 from fpack.builders.oci.image_record import ImageRecord
 from fpack.builders.oci.image_record import read as read_record
-from fpack.builders.payload import meta
+from fpack.builders.payload import ld_paths, meta
 from fpack.store import base32
 from fpack.store.files.checked_tree import CheckedTree
+from fpack.store.files.presence import is_present
 from fpack.store.path import StorePath, parse
 from fpack.store.store import Store
 
@@ -45,13 +48,21 @@ def collect(store: Store, image: StorePath) -> StoreRecord:
             raise RecordError(f"{path} is in the closure of the image, and not in it", where=str(image))
     made = {path: _makers(store, path) for path in others}
     read = {path: store.tree(path).read("meta", _MAX_TABLE) for path in sorted(tables)}
+    read_slices = sorted(_searched(store, found) - tables)
+    searched = {
+        path: StoredTable(store.tree(path).read("meta", _MAX_TABLE), _references(store, path)) for path in read_slices
+    }
+    slices = {path: _makers(store, path) for path in [*_slices(store, found), *searched]}
     return StoreRecord(
         image,
         store.tree(image).read("image"),
         {path: StoredTable(data, _references(store, path)) for path, data in read.items()},
         {path: _references(store, path) for path in built},
         made,
-        _contents(store, read, layers),
+        {**_contents(store, read, layers), **_linked_by(store, read | {p: t.meta for p, t in searched.items()})},
+        searched,
+        slices,
+        {path: digest for path in layers if (digest := _blob_digest(store.tree(path)))},
     )
 
 
@@ -62,7 +73,44 @@ def _tables(store: Store, found: ImageRecord) -> set[StorePath]:
         return tops
     _, extra = meta.load(store.tree(parse(found.fields["root"])))
     configured = {parse(extra["configure"]["path"])} if extra.get("configure") else set()
-    return tops | configured | {parse(part["path"]) for part in extra["slices"]}
+    return tops | configured | _slices(store, found)
+
+
+def _slices(store: Store, found: ImageRecord) -> set[StorePath]:
+    """Return the slices of an image's root."""
+    if not found.fields["root"]:
+        return set()
+    _, extra = meta.load(store.tree(parse(found.fields["root"])))
+    return {parse(part["path"]) for part in extra["slices"]}
+
+
+def _searched(store: Store, found: ImageRecord) -> set[StorePath]:
+    """Return the slices that the resolution of the root read and did not need, as far as the store has them."""
+    if not found.fields["root"]:
+        return set()
+    root = parse(found.fields["root"])
+    _, extra = meta.load(store.tree(root))
+    looked = set(extra.get("looked", ()))
+    paths: set[StorePath] = set()
+    for digest in _makers(store, root) if looked else ():
+        drv = store.derivation(digest)
+        for package, output in slice_outputs(drv).items() if drv is not None and drv.kind == "root" else ():
+            path = store.database.built(output) if package in looked else None
+            if path is not None and store.is_there(path):
+                paths.add(path)
+    return paths
+
+
+def _blob_digest(layer: CheckedTree) -> bytes:
+    """Return the BLAKE3 of the blob of a layer's output; b"" for a layer of a base that is not on this machine."""
+    if (known := layer.file_digest(BLOB)) is not None:
+        return known
+    if not is_present(layer.disk / BLOB):
+        return b""
+    hasher = blake3()
+    for piece in layer.chunks(BLOB):
+        hasher.update(piece)
+    return hasher.digest()
 
 
 def _references(store: Store, path: StorePath) -> tuple[StorePath, ...]:
@@ -90,6 +138,17 @@ def _contents(store: Store, tables: dict[StorePath, bytes], layers: set[StorePat
                 why = f"they have more than {MAX_CONTENTS} bytes"
                 raise RecordError("The files that the image replaces are too large to travel with it", why=why)
             found[entry.blake3] = meta.read_file(f"{store.disk(path)}/data/{entry.path}", entry.blake3, entry.size + 1)
+    return found
+
+
+def _linked_by(store: Store, tables: dict[StorePath, bytes]) -> dict[bytes, bytes]:
+    """Return the files of tables that say where libraries are: an image cannot be linked again without them."""
+    found: dict[bytes, bytes] = {}
+    for path, data in tables.items():
+        for entry in meta.decode(data)[0]:
+            if entry.kind == meta.FILE and ld_paths.is_configuration(entry.path, entry.size):
+                disk = f"{store.disk(path)}/data/{entry.path}"
+                found[entry.blake3] = meta.read_file(disk, entry.blake3, ld_paths.MAX_SIZE)
     return found
 
 

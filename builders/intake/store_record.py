@@ -4,6 +4,9 @@ A push attaches the record to the image. It has what the layers and the exact ma
 the file `image` of the image's output, the file `meta` (modes and owners) of each slice and root, the references of
 built paths, and the files of slices that no layer has. A record proves nothing: every path is compared with its hash.
 Payloads are not in it: they come from Debian's archive, and the record names the derivations that make them.
+
+`fpack patch` links an image again from the tables, without the files. For this, a record also has the tables of the
+slices that the resolution of the root read and did not need, the derivations of slices, and the digests of blobs.
 """
 
 from __future__ import annotations
@@ -45,6 +48,10 @@ class StoreRecord(NamedTuple):
     image: the path of the image's output. record: the content of its file `image`. tables: by path. built: the
     references of each built path. payloads: the digests of the derivations that make each payload that built paths
     reference. contents: the files that are in tables and not in layers, by BLAKE3.
+
+    searched: the tables of slices that the image does not have, and that the resolution of its root read. makers: the
+    digests of the derivations of each slice. blobs: the BLAKE3 of the blob of each layer's output. Records of earlier
+    versions have none of these.
     """
 
     image: StorePath
@@ -53,6 +60,9 @@ class StoreRecord(NamedTuple):
     built: Mapping[StorePath, tuple[StorePath, ...]]
     payloads: Mapping[StorePath, tuple[bytes, ...]]
     contents: Mapping[bytes, bytes]
+    searched: Mapping[StorePath, StoredTable] = {}
+    makers: Mapping[StorePath, tuple[bytes, ...]] = {}
+    blobs: Mapping[StorePath, bytes] = {}
 
     def encode(self) -> bytes:
         """Return the compressed form."""
@@ -62,15 +72,20 @@ class StoreRecord(NamedTuple):
             "format": FORMAT,
             "image": self.image.base,
             "record": self.record,
-            "tables": [
-                [path.base, table.meta, _bases(table.references)] for path, table in sorted(self.tables.items())
-            ],
+            "tables": _rows(self.tables),
             "built": [[path.base, _bases(references)] for path, references in sorted(self.built.items())],
             "payloads": [[path.base, list(digests)] for path, digests in sorted(self.payloads.items())],
             "contents": [self.contents[digest] for digest in sorted(self.contents)],
+            "searched": _rows(self.searched),
+            "makers": [[path.base, list(digests)] for path, digests in sorted(self.makers.items())],
+            "blobs": [[path.base, digest] for path, digest in sorted(self.blobs.items())],
         }
         compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, write_content_size=True)
         return compressor.compress(canonical.encode(body))
+
+
+def _rows(tables: Mapping[StorePath, StoredTable]) -> list[Value]:
+    return [[path.base, table.meta, _bases(table.references)] for path, table in sorted(tables.items())]
 
 
 def _bases(paths: tuple[StorePath, ...]) -> list[Value]:
@@ -95,17 +110,25 @@ def decode(data: bytes, where: str) -> StoreRecord:
         found = StoreRecord(
             parse(value["image"]),
             _bytes(value["record"]),
-            {parse(base): StoredTable(_bytes(meta), _paths(references)) for base, meta, references in value["tables"]},
+            _tables(value["tables"]),
             {parse(base): _paths(references) for base, references in value["built"]},
             {parse(base): tuple(map(_bytes, digests)) for base, digests in value["payloads"]},
             {blake3(item).digest(): item for item in contents},
+            _tables(value.get("searched", [])),
+            {parse(base): tuple(map(_bytes, digests)) for base, digests in value.get("makers", [])},
+            {parse(base): _bytes(digest) for base, digest in value.get("blobs", [])},
         )
     except (zstandard.ZstdError, NotCanonical, FpackError, ValueError, TypeError, KeyError, AttributeError) as error:
         why = f"{error.what}: {error.why}" if isinstance(error, FpackError) and error.why else str(error)
         raise RecordError("The record of the image's store paths cannot be read", where=where, why=why) from None
-    if len(found.tables) + len(found.built) + len(found.payloads) > MAX_PATHS:
+    groups = (found.tables, found.built, found.payloads, found.searched, found.makers, found.blobs)
+    if sum(map(len, groups)) > MAX_PATHS:
         raise RecordError("The record of the image's store paths has too many paths", where=where)
     return found
+
+
+def _tables(rows: list[list[Value]]) -> dict[StorePath, StoredTable]:
+    return {parse(base): StoredTable(_bytes(meta), _paths(references)) for base, meta, references in rows}
 
 
 def _bytes(value: Value) -> bytes:

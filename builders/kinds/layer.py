@@ -34,6 +34,7 @@ VERSION = 4
 
 # Files of the output: the layer's entries in the two forms of a manifest (`manifest.format`, `manifest.json_form`).
 ENTRIES, ENTRIES_JSON = "entries", "entries.json"
+BLOB, INFO = "blob", "layer"  # the other files of the output
 MAX_INFO = 1 << 20  # bytes
 
 
@@ -164,7 +165,7 @@ def _make(task: Task, args: LayerArgs, found: Contents) -> Built:
                 yield piece
 
     try:
-        writer.file("blob", counted())
+        writer.file(BLOB, counted())
     finally:
         source.close()
         diff_id = f"sha256:{inner.finish().hex()}"
@@ -184,7 +185,7 @@ def _make(task: Task, args: LayerArgs, found: Contents) -> Built:
         entries=len(found.members),
         **count(found, len(args.parts))._asdict(),
     )
-    writer.file("layer", [layer.encode()])
+    writer.file(INFO, [layer.encode()])
     _describe(args, found, writer, digests)
     return Built(writer)
 
@@ -204,4 +205,4 @@ def _describe(args: LayerArgs, found: Contents, writer: TreeWriter, digests: Map
 
 
 def read(tree: CheckedTree) -> LayerInfo:
-    return decode(tree.read("layer", MAX_INFO))
+    return decode(tree.read(INFO, MAX_INFO))

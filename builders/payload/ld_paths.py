@@ -17,6 +17,11 @@ def default_directories(arch: str) -> tuple[str, ...]:
     return (f"usr/lib/{MACHINES[arch].triplet}" if arch in MACHINES else "usr/lib", *DEFAULTS)
 
 
+def is_configuration(path: str, size: int) -> bool:
+    """Tell whether a file of a package, by its relative path, names directories of the loader."""
+    return path.startswith(f"{CONFIGURATION}/") and path.endswith(".conf") and 0 < size < MAX_SIZE
+
+
 def configured_directories(content: bytes) -> Iterator[str]:
     """Yield the directories that the content of an ld.so.conf.d file lists, relative, with merged /usr."""
     for line in content[:MAX_SIZE].decode("utf-8", "replace").splitlines():

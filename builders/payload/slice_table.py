@@ -75,5 +75,5 @@ def _search_directories(slice_: Path, entries: Mapping[str, TreeEntry]) -> Itera
     """Yield the directories that the ld.so.conf.d files of a slice name."""
     most = ld_paths.MAX_SIZE
     for path, entry in sorted(entries.items()):
-        if path.startswith(f"{ld_paths.CONFIGURATION}/") and path.endswith(".conf") and 0 < entry.size < most:
+        if ld_paths.is_configuration(path, entry.size):
             yield from ld_paths.configured_directories(meta.read_file(slice_ / "data" / path, entry.blake3, most))

@@ -50,7 +50,7 @@ def command(
     """Rebuild images in registries with the newest packages of their archive, and push what differs.
 
     Each image needs its manifest, which fpack push puts beside it, but no project: only the parts that depend on
-    updated packages are rebuilt. Layers of the old image are never downloaded, and only new ones are sent. The result
+    updated packages are rebuilt. Layers that stay are not downloaded, and only new ones are sent. The result
     equals a build of the project with a lock of these versions, if the same version of fpack makes it. Bills of
     materials, a provenance and a VEX document that the old image has are made for the new one, too.
 
@@ -130,7 +130,7 @@ class _Patching:
             return
         auditor = self._auditor if any(one.documents.vex for one in platforms) else None
         with ExitStack() as stack:
-            made = patch.build(platforms, self._options, stack, auditor)
+            platforms, made = patch.build(platforms, self._options, stack, auditor, image)
             images = patch.changes(platforms, made)
             patch.check_tag(image, target)
             with pushing.display() as display:

@@ -9,10 +9,15 @@ from fpack.store.store import Store
 
 
 class DamageRepairs:
-    """The repairs of one command. A file that is damaged again after its repair is not repaired again."""
+    """The repairs of one command. A file that is damaged again after its repair is not repaired again.
 
-    def __init__(self) -> None:
+    described: paths whose trees lack files on purpose (`builders/intake/described_paths.py`). They are built when a
+    file is needed, which is no damage.
+    """
+
+    def __init__(self, described: set[StorePath] | None = None) -> None:
         self._done: set[str] = set()
+        self._described = set() if described is None else described
 
     def make(self, store: Store, error: FpackError) -> bool:
         """Repair the paths that an error is about. Return whether the command can be repeated."""
@@ -25,6 +30,10 @@ class DamageRepairs:
             path = damaged_path(store, failure)
             if path is None:
                 return False
+            if path in self._described:
+                self._described.discard(path)
+                store.invalidate([path])
+                continue
             invalidate(store, path)
             note(f"warning: {where} was damaged: {failure.why}; {path.base} is built again")
         return True

@@ -27,7 +27,7 @@ def realise(workspace: Workspace, outputs: Sequence[Output]) -> list[StorePath]:
         except FpackError as error:
             from .damage import DamageRepairs
 
-            repairs = repairs or DamageRepairs()
+            repairs = repairs or DamageRepairs(workspace.described)
             if not repairs.make(workspace.store, error):
                 raise
 

@@ -61,6 +61,7 @@ class Workspace:
         self._target: Target | None = None
         self._repositories: dict[str, Repository] = {}
         self.keep_blobs = True  # the layers of base images are needed on this machine
+        self.described: set[StorePath] = set()  # paths of the store whose trees lack files, see `DamageRepairs`
         self._no_packages: FpackError | None = None  # why a bare name was not searched among Debian's packages
         self.found_sources: dict[str, Path] = {}  # sources of no evaluation, as `source_paths`
         self.cut_off: Mapping[str, list[str]] = {}  # what the last `realise` cut off early, as `Scheduler.cut_off`

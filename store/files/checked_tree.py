@@ -138,6 +138,11 @@ class CheckedTree:
         _remember(self._known, self.path, node)
         return True
 
+    def file_digest(self, name: str) -> bytes | None:
+        """Return the BLAKE3 of a top-level file if it is known without reading the tree, else None."""
+        kind, digest = self._known.get(self.path, {}).get(os.fsencode(name), (b"", b""))
+        return digest if kind in (b"f", b"x") else None
+
     @property
     def proven(self) -> bool:
         """True if the digests of the top-level entries are known, so that one entry can be compared alone."""

@@ -7,11 +7,10 @@ read, no layer is downloaded, and layers of packages that stay have the digests 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from fpack.builders.debian.lock.records import Lock
+from fpack.builders.intake.store_record import RecordError
 from fpack.builders.manifest import lock_part
-from fpack.builders.manifest.format import Head
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest, manifest_loading
 from fpack.cli.errors import UsageError
@@ -23,8 +22,8 @@ from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.path import clean_name, parse
 
 from . import documents, moves
-from .documents import NO_DOCUMENTS, DocumentKinds
 from .errors import CannotPatch
+from .platform import MovedVersion, PatchedPlatform
 from .rewrite import Rewritten, rewrite
 
 if TYPE_CHECKING:
@@ -37,33 +36,6 @@ if TYPE_CHECKING:
 
 
 _NO_VEX = "the old image has a VEX document, and the new one has none: name data with --data"
-
-
-class MovedVersion(NamedTuple):
-    """A package of an image that has another version after a patch."""
-
-    name: str
-    old: str
-    new: str
-    size: int  # of the new .deb
-
-
-class PatchedPlatform(NamedTuple):
-    """An image for one platform: the packages that move, the changed derivations, and what must be told.
-
-    documents: the kinds of documents about the old image, which the new one gets, too.
-    """
-
-    reader: ManifestReader
-    moved: tuple[MovedVersion, ...]
-    rewritten: Rewritten
-    lock: Lock
-    notes: tuple[str, ...]
-    documents: DocumentKinds = NO_DOCUMENTS
-
-    @property
-    def head(self) -> Head:
-        return self.reader.head
 
 
 def plan(image: RemoteImage, options: SharedOptions, *, security: bool) -> list[PatchedPlatform]:
@@ -81,9 +53,11 @@ def plan(image: RemoteImage, options: SharedOptions, *, security: bool) -> list[
             hint="push the image with fpack push or fpack pack --push",
         )
     readers: dict[str, ManifestReader] = {}
+    exact: dict[str, bytes] = {}
     for data in manifests:
         reader = manifest_loading.reader(data, str(image))
         readers.setdefault(reader.head.image.manifest.digest, reader)
+        exact.setdefault(reader.head.image.manifest.digest, data)
     images = image.archive().images
     wanted = images[1:] or images  # those of an index
     # The new image takes the place of the old one: it must have the same platforms, and be made of the same things.
@@ -97,7 +71,7 @@ def plan(image: RemoteImage, options: SharedOptions, *, security: bool) -> list[
         raise UsageError(
             f"The image is not for {options.arch}", where=str(image), why=f"it is for {', '.join(archs)}",
         )  # fmt: skip
-    return [_plan(readers[digest], image, options, security) for digest in wanted]
+    return [_plan(readers[digest], image, options, security)._replace(data=exact[digest]) for digest in wanted]
 
 
 def _plan(reader: ManifestReader, image: RemoteImage, options: SharedOptions, security: bool) -> PatchedPlatform:
@@ -118,11 +92,18 @@ def _plan(reader: ManifestReader, image: RemoteImage, options: SharedOptions, se
 
 
 def build(
-    platforms: Sequence[PatchedPlatform], options: SharedOptions, stack: Any, auditor: Auditor | None = None
-) -> PackedImage:
+    platforms: Sequence[PatchedPlatform],
+    options: SharedOptions,
+    stack: Any,
+    auditor: Auditor | None = None,
+    image: RemoteImage | None = None,
+) -> tuple[list[PatchedPlatform], PackedImage]:
     """Build the new image of all platforms, with its manifests, and the documents that the old one has.
 
-    Its workspaces are open as long as `stack` is. auditor: makes VEX documents; None without data.
+    Return the platforms with what else must be told, and the image.
+
+    Its workspaces are open as long as `stack` is. auditor: makes VEX documents; None without data. image: the old one,
+    whose tables take the place of packages that the store lacks; None for the packages alone.
     """
     from fpack.builders.export.oci import Bundle
     from fpack.cli.images.packing import PackedImage, base_layers
@@ -133,37 +114,68 @@ def build(
     paths: list[tuple[Store, StorePath]] = []
     kinds = documents.common(one.documents for one in platforms)
     about = documents.PatchDocuments(kinds, auditor)
+    told: list[PatchedPlatform] = []
     for one in platforms:
-        workspace: Workspace = stack.enter_context(Workspace(options._replace(arch=one.head.image.arch)))
+        workspace, why = _workspace(stack, options, image, one)
+        told.append(one._replace(notes=(*one.notes, why)) if why else one)
         workspace.keep_blobs = False
         old = bytes.fromhex(one.head.image.derivation)
         bodies = workspace.evaluator.derivations
         bodies.update({bytes.fromhex(digest): made.encode() for digest, made in one.reader.derivations.items()})
         bodies.update(one.rewritten.bodies)
-        image = Output(one.rewritten.renamed.get(old, old))
+        new = Output(one.rewritten.renamed.get(old, old))
         _check_sources(workspace, one)
-        described = _manifest(workspace, one, image)
-        made, manifest, *bills = workspace.realise([image, described, *about.wanted(workspace, described)])
+        described = _manifest(workspace, one, new)
+        made, manifest, *bills = _build(workspace, [new, described, *about.wanted(workspace, described)])
         images.append(workspace.store.tree(made))
         manifests.append(workspace.store.tree(manifest))
         about.add(workspace, manifests[-1], bills)
         paths.append((workspace.store, made))
         workspace.store.used([made, manifest], "", one.head.image.name)
 
-    store = paths[0][0]
+    stores = [store for store, _ in paths]
 
     def trees(path: str) -> CheckedTree:
-        found: CheckedTree = store.tree(parse(path))
-        return found
+        store = next((store for store in stores if store.info(parse(path)) is not None), stores[0])
+        return store.tree(parse(path))
 
     archs = tuple(one.head.image.arch for one in platforms)
     bundle = Bundle(images, trees)
     none = cast(Any, None)  # there is no container: nothing was evaluated
     below = tuple(layer for image in images for layer in base_layers(image))
-    return PackedImage(
+    return told, PackedImage(
         none, archs, bundle, tuple(images), tuple(manifests), tuple(about.bills), kinds.bills, trees,
         provenances=tuple(about.provenances), vex=tuple(about.vex), paths=tuple(paths), below=below,
     )  # fmt: skip
+
+
+def _workspace(
+    stack: Any, options: SharedOptions, image: RemoteImage | None, one: PatchedPlatform
+) -> tuple[Workspace, str]:
+    """Return the workspace in which the image of a platform is built, and what must be told of it, or ""."""
+    from . import tables
+
+    workspace: Workspace = stack.enter_context(Workspace(options._replace(arch=one.head.image.arch)))
+    if image is None or not one.moved or tables.is_stored(workspace.store, one):
+        return workspace, ""
+    if why := tables.obstacle(one):
+        return workspace, f"the packages of the image are fetched, since {why}"
+    try:
+        old = tables.read(image, one)
+    except RecordError as error:
+        return workspace, f"the packages of the image are fetched: {error.what}{error.why and f': {error.why}'}"
+    return tables.open_workspace(stack, workspace, old, image, one), ""
+
+
+def _build(workspace: Workspace, outputs: Sequence[Output]) -> list[StorePath]:
+    """Build an image, and what is about it. The record of its store paths, which is made later, must be possible."""
+    if not workspace.described:
+        return workspace.realise(outputs)
+    from fpack.builders.intake.record_source import collect
+
+    from . import tables
+
+    return tables.until_whole(workspace, outputs, lambda paths: collect(workspace.store, paths[0]))
 
 
 def _check_sources(workspace: Workspace, one: PatchedPlatform) -> None:

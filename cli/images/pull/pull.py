@@ -78,7 +78,7 @@ def pull(
         raise store.refusal or FpackError("The store cannot be written", where=str(store.root))
     made = ImageIntake(
         store, archive.repository, found.head, found.entries, found.record, found.expected,
-        lambda absent: _payloads(workspace, found.head.lock.packages, found.derivations, absent), progress,
+        lambda absent: add_payloads(workspace, found.head.lock.packages, found.derivations, absent), progress,
     ).run()  # fmt: skip
     store.used([made.path, *found.record.built], "", f"{remote.name}/{found.head.image.arch}")
     if made.is_clean:
@@ -113,7 +113,7 @@ def _unchanged(workspace: Workspace, remote: RemoteImage, platform: str | None) 
     return PullResult(str(remote), digest, known, kept[0], unchanged=True)
 
 
-def _payloads(
+def add_payloads(
     workspace: Workspace,
     pins: Sequence[Any],
     derivations: Mapping[str, Derivation],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fpack.builders.distribution.layout import DirectoryRepository
@@ -15,22 +14,10 @@ from fpack.cli.images.patch.errors import CannotPatch
 from fpack.cli.images.patch.patch import check_tag
 from fpack.cli.verbs.patch import _lines
 from support.archives.archive import Archive, file
-from support.processes.program import Fpack, world
+from support.images.patching import patch, project, push, update, user
+from support.processes.program import world
 from support.servers.registry import INDEX, Registry, digest_of
 from support.servers.repositories import MANIFEST, manifest
-
-PROJECT = """
-debian = import("fpack/debian").trixie
-image = container {{
-  name = "{name}", tag = "1", closure = "{closure}", configure = false
-  packages = [debian.hello]
-  wants = {wants}
-  entrypoint = ["/usr/bin/hello"]
-  env = {{ NAME = "{name}" }}
-  files = {{ "/etc/motd" = {{ text = "{name}" }} }}
-}}
-"""
-WORDS = '["/usr/share/greet/words"]'
 
 
 @pytest.fixture
@@ -42,37 +29,6 @@ def archive(tmp_path: Path) -> Archive:
 def registry() -> Iterator[Registry]:
     with Registry() as running:
         yield running
-
-
-def user(tmp_path: Path, archive: Archive, name: str = "user") -> Fpack:
-    return Fpack(tmp_path / name, archive)
-
-
-def project(fpack: Fpack, name: str = "app", closure: str = "linked") -> Path:
-    folder = fpack.home / name
-    folder.mkdir(exist_ok=True)
-    text = PROJECT.format(name=name, closure=closure, wants=WORDS if closure == "linked" else "[]")
-    (folder / "fpack.fp").write_text(text)
-    return folder
-
-
-def update(archive: Archive) -> None:
-    archive.add(
-        "libgreet1", "2:1.0~rc1-1+deb13u1", suite="trixie-security", files={"usr/share/greet/words": "Good evening\n"}
-    )
-    archive.add("dash", "2.0", files={"usr/bin/dash": file(b"#!new", 0o755), "usr/bin/sh": file(b"#!new", 0o755)})
-    archive.publish()
-
-
-def push(fpack: Fpack, folder: Path, reference: str) -> str:
-    pushed = json.loads(fpack("pack", "--push", reference, "--plain-http", "--json", cwd=folder).stdout)
-    return str(pushed["digest"])
-
-
-def patch(fpack: Fpack, *args: str) -> list[dict[str, Any]]:
-    done = fpack("patch", *args, "--plain-http", "--json")
-    found: list[dict[str, Any]] = json.loads(done.stdout)["images"]
-    return found
 
 
 @pytest.mark.parametrize("closure", ["linked", "depends"])
