@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from fpack.builders.attest import cosign
 from fpack.builders.distribution.document_cache import DocumentCache
+from fpack.builders.distribution.layout_index import annotations_of, describe
 from fpack.builders.distribution.protocol import (
     BlobEntry,
     Corrupt,
@@ -45,6 +46,7 @@ _TOP = (
 )
 _MANIFESTS = frozenset(_TOP)
 _INDEXES = frozenset(_TOP[1::2])
+_UNTYPED = frozenset({"", "application/vnd.oci.empty.v1+json", "application/vnd.oci.image.config.v1+json"})
 _LAYERS = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
 
 
@@ -195,10 +197,24 @@ class RepositoryArchive:
             return -1
         for entry in found.values():
             self._add(entry)
-        listed = sorted(found.values(), key=lambda entry: (entry.artifact_type, entry.digest))
+        listed = sorted(map(self._typed, found.values()), key=lambda entry: (entry.artifact_type, entry.digest))
         index = {"schemaVersion": 2, "mediaType": documents.INDEX, "manifests": [entry.value() for entry in listed]}
         self._kept[REFERRERS] = documents.dump(index)
         return len(self._kept[REFERRERS])
+
+    def _typed(self, entry: BlobEntry) -> BlobEntry:
+        """Return the descriptor of a document with the type that its manifest gives it.
+
+        Registries that do not know the field `artifactType` list the media type of the configuration instead.
+        """
+        if entry.artifact_type not in _UNTYPED or entry.media_type not in _MANIFESTS:
+            return entry
+        try:
+            data = self._document(entry, blob_name(entry.digest))
+            own = describe(data, entry.media_type)
+            return own._replace(annotations=entry.annotations or annotations_of(data))
+        except (BadDocument, Corrupt):
+            return entry  # its readers report it
 
     def _list(self, name: str, data: bytes) -> None:
         self._kept[name] = data

@@ -1,6 +1,6 @@
 """Real registries and clients: what fpack pushes is what others pull, and a stopped push goes on.
 
-Neither Debian's docker-registry nor sid's `crane registry serve` has the referrers API.
+Neither Debian's docker-registry nor sid's `crane registry serve` has the referrers API: test_referrers_api has one.
 """
 
 from __future__ import annotations

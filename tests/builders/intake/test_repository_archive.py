@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fpack.builders.distribution.document_cache import DocumentCache
 from fpack.builders.distribution.layout import DirectoryRepository
-from fpack.builders.distribution.protocol import Corrupt, ManifestDocument
+from fpack.builders.distribution.protocol import BlobEntry, Corrupt, ManifestDocument
 from fpack.builders.verify.findings import VerifyError
 from fpack.cli.images import image_file
 from fpack.store.errors import FpackError
@@ -59,6 +59,32 @@ def test_an_image_in_a_registry_is_verified_whole(made: Greeter, repository: Cou
     assert not outcome.report.differs, outcome.report.findings
     assert outcome.value()["images"] == verify_alone(made.tar).value()["images"]
     assert outcome.other_names == [f"{NAME}:1.0"]
+
+
+@pytest.mark.parametrize(
+    "listed", ["", "application/vnd.oci.empty.v1+json", "application/vnd.oci.image.config.v1+json"]
+)
+def test_a_registry_that_does_not_know_types_of_artifacts(
+    made: Greeter, repository: Counting, tmp_path: Path, listed: str
+) -> None:
+    """It lists the media type of the configuration, or none: the type stands in the artifact, which is read once."""
+    push(made.tar, repository)
+    known = repository.referrers
+    plain = [entry._replace(artifact_type=listed, annotations={}) for entry in known(repository.manifest("1.0").digest)]  # type: ignore[union-attr]
+    repository.referrers = lambda digest, artifact_type="": plain  # type: ignore[method-assign]
+    before = len(repository.asked)
+    cache = DocumentCache(tmp_path / "cache")
+    image = image_file.read(remote(repository, cache=cache))
+    assert image.data == image_file.read(made.tar).data and image.data is not None
+    assert repository.methods()[before:] == ["manifest", "blob", "manifest", "blob"]
+    assert not verify_alone(remote(repository, cache=cache)).report.differs
+
+
+def test_an_artifact_that_is_missing_is_told_by_its_readers(made: Greeter, repository: Counting) -> None:
+    digest = push(made.tar, repository, referrers=False)
+    lost = BlobEntry(MANIFEST, digest_of(b"lost"), 4)
+    repository.referrers = lambda digest, artifact_type="": [lost]  # type: ignore[method-assign]
+    assert image_file.read(remote(repository)).digest == digest
 
 
 def test_an_image_without_its_referrer_says_so(made: Greeter, repository: Counting) -> None:

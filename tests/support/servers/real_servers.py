@@ -1,4 +1,7 @@
-"""Start the servers that others run: Debian's docker-registry, nginx and moto. They listen on loopback only."""
+"""Start the servers that others run: Debian's docker-registry, nginx and moto, and a registry with the referrers API.
+
+They listen on loopback only.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,12 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from fpack.builders.distribution.registry import RegistryRepository
 from fpack.builders.distribution.transport import Settings
+from support.processes.program import Fpack
 from support.processes.serving import LOOPBACK, free_port
 
 ANONYMOUS = {"REGISTRY_AUTH_FILE": "/nonexistent"}
@@ -121,6 +125,36 @@ def docker_registry(
         yield registry
     finally:
         registry.kill()
+
+
+class ReferrersRegistry(NamedTuple):
+    """A registry with the referrers API. host: with its port. log: of its requests, as `METHOD PATH`."""
+
+    host: str
+    log: Path
+
+    def requests(self, method: str, part: str = "") -> list[str]:
+        """Return the paths of requests that contain a text."""
+        words = [line.split() for line in self.log.read_text().splitlines()]
+        return [word[1] for word in words if word[0] == method and part in word[1]]
+
+    def repository(self, name: str) -> RegistryRepository:
+        return RegistryRepository(self.host, name, "http", Settings(ANONYMOUS))
+
+
+@contextmanager
+def referrers_registry(tools: Fpack) -> Iterator[ReferrersRegistry]:
+    """Run a registry with the referrers API: the machine's, or fpack builds it. tools: reaches Debian's archive."""
+    place = tools.home / "referrers"
+    shutil.copytree(Path(__file__).with_name("referrers"), place)
+    program = shutil.which("referrers-registry")
+    if program is None:
+        built = json.loads(tools("build", "--json", "#registry", cwd=place, timeout=900).stdout)["disk"]
+        program = f"{built}/bin/referrers-registry"
+    registry = ReferrersRegistry(f"localhost:{free_port()}", place / "log")
+    address = f"{LOOPBACK}:{registry.host.partition(':')[2]}"
+    with open(registry.log, "wb") as log, serving([program, address], f"http://{registry.host}/v2/", stdout=log):
+        yield registry
 
 
 @contextmanager
