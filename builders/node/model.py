@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from fpack.store.errors import FpackError
 
 MAX_PACKAGES = 50_000
+NODE_BINARIES = "node-linux-"  # the packages with Node itself, for the processor that follows
 _NAME = re.compile(r"(?:@[A-Za-z0-9~-][\w.~-]*/)?[A-Za-z0-9~_-][\w.~-]*\Z")
 _SEGMENT = re.compile(r"(?!\.{1,2}\Z)[\w.@+~()=^,!$ -]{1,255}\Z")
 CPUS = {"amd64": "x64", "arm64": "arm64", "armhf": "arm", "i386": "ia32", "ppc64el": "ppc64"}

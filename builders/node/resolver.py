@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from fpack.store.errors import FpackError
 
 from .manifest import DependencySpec, WorkspaceMember, read_spec
-from .model import MAX_PACKAGES, Graph, Importer, ModuleNode, NodePackage, Platform, suits
+from .model import MAX_PACKAGES, NODE_BINARIES, Graph, Importer, ModuleNode, NodePackage, Platform, suits
 from .registry import ModuleRelease, Packument, RegistryError
 from .semver import newest, parse, parse_range, satisfies
 
@@ -181,9 +181,30 @@ def _pick(spec: DependencySpec, packument: Packument, platform: Platform, prefer
 
 
 def newest_release(name: str, wanted: str, node: str, registry: Packuments) -> NodePackage:
-    """Return the newest version of a package in a range that runs with a version of Node ("": any)."""
+    """Return the newest version of a package in a range that runs with a version of Node ("": any).
+
+    Of Node itself, the error for a range without a version names the newest version of each line.
+    """
     spec = DependencySpec(name, wanted)
+    platform = name.removeprefix(NODE_BINARIES)
+    if platform != name:
+        _require_node(spec, platform, registry)
     return _pick(spec, registry.packument(name), Platform(node or "999.0.0", ""), ()).package
+
+
+def _require_node(spec: DependencySpec, cpu: str, registry: Packuments) -> None:
+    """Raise UnresolvableModule if Node's authors have built no version in a range for a processor."""
+    packument = registry.packument(spec.name)
+    if any(satisfies(version, spec.wanted) for version in packument.versions):
+        return
+    known = sorted((found, version) for version in packument.versions if (found := parse(version)) and not found.is_pre)
+    lines = list({found.major: version for found, version in known}.values())  # the newest of each
+    raise UnresolvableModule(
+        f"There is no Node {spec.wanted[:80]} for {cpu}",
+        where=spec.name,
+        why=f"the registry has {', '.join(reversed(lines))}" if lines else "the registry has none",
+        hint="set `node` to a range that has one of them, or leave it out for that of the release",
+    )
 
 
 def _bundled(release: ModuleRelease) -> set[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from fpack.builders.debian.suites import UBUNTU_VERSIONS
 from fpack.lang.format.formatter import format_source
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
@@ -76,6 +77,15 @@ class ProjectText:
             ):
                 return str(entry.name)
         return f'import("fpack/debian").{release}'
+
+    def with_release(self, old: str, new: str) -> ProjectText:
+        """Return the text with the first field that is the set of a release's packages made that of another one."""
+        distribution = "ubuntu" if new in UBUNTU_VERSIONS else "debian"
+        for entry in self.entries:
+            if entry.kind == "set" and self.set_name(old) == entry.name:
+                value = f'import("fpack/{distribution}").{new}'
+                return self._replaced(entry.value.start, entry.value.end, value)
+        return self
 
     def with_packages(self, call: PackageCall, field: str, names: Sequence[str], release: str) -> ProjectText:
         """Return the text with packages added to a field of a call. Raise CannotEdit if the field is computed."""

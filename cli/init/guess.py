@@ -19,7 +19,8 @@ class Guess(NamedTuple):
     for the package. image_call: the function that makes the image. also_installs: commands after those of the phase
     `install`. directories: those of the image in which its user may write. workdir: the image's working directory.
     image_env: variables of the image. environment: the shell has the packages that the project uses, and not the
-    project itself.
+    project itself. release: the one whose packages the project is built with, if its language needs another one than
+    was asked for.
     """
 
     call: str
@@ -39,6 +40,7 @@ class Guess(NamedTuple):
     workdir: str = ""
     image_env: Sequence[tuple[str, str]] = ()
     environment: bool = False
+    release: str | None = None
 
 
 LIBRARY = "it is a library, so there is no image"

@@ -6,15 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from fpack.builders.node.semver import parse_range, satisfies
-
 from .guess import LIBRARY, Guess, clean_name, clean_version, record, shown, text
+from .language_versions import node_field
 from .node_frameworks import Framework, find_framework
 from .project import Project
 from .static import SITE, plain_site
 
 LOCKS = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock")
-_NODE = "20.19.2"  # the default release's
 _SERVERS = ("express", "koa", "fastify", "@hapi/hapi", "restify", "@nestjs/core", "polka", "hono", "@hono/node-server",
             "connect", "micro", "socket.io", "ws", "json-server")  # fmt: skip
 _PROGRAMS = ("server.js", "app.js", "index.js", "main.js", "src/index.js", "src/server.js", "server.mjs", "index.mjs")
@@ -48,7 +46,7 @@ def node(project: Project) -> Guess | None:
     if lock != "package-lock.json":
         fields.append(("project", "./package.json"))
     name, version = clean_name(data.get("name"), project), clean_version(data.get("version"))
-    version_fields = _node_version(data, reasons)
+    version_fields = node_field(project, data, reasons)
     fields += version_fields
     framework = None if lock is None and _is_published(project, data) else find_framework(project, data)
     if framework is not None:
@@ -196,17 +194,6 @@ def _ports(project: Project, data: dict[str, Any], target: str) -> list[int]:
     if exposed:
         return [int(exposed[1])]
     return [3000] if _dependencies(data).keys() & {"express", "koa", "fastify", "@nestjs/core"} else []
-
-
-def _node_version(data: dict[str, Any], reasons: list[str]) -> list[tuple[str, str]]:
-    """Return the field `node` if the default release's Node does not suit."""
-    wanted = record(data.get("engines")).get("node")
-    if not isinstance(wanted, str) or not parse_range(wanted):
-        return []
-    if satisfies(_NODE, wanted):
-        return []
-    reasons.append(f"the project requires Node {wanted}")
-    return [("node", text(wanted.strip()))]
 
 
 def _dependencies(data: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ LEVELS = 9  # sources of Java lie deep
 # Files whose text is read; of other files only the name is needed. First those at the top level.
 _TOP = (
     r"pyproject\.toml|setup\.(py|cfg)|requirements.*\.txt|pylock\.toml|PKG-INFO|(uv|poetry|pdm|Pipfile)\.lock|Pipfile",
+    r"\.(python|node|tool)-versions?|\.nvmrc|\.?mise\.toml|runtime\.txt",
     r"[A-Za-z_]\w*\.py",
     r"package(-lock)?\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-(lock|workspace)\.yaml",
     r"(vite|next|astro|svelte|nuxt)\.config\.(m?[jt]s|cjs)|(hugo|config)\.(toml|ya?ml|json)",
@@ -49,7 +50,7 @@ class Project(NamedTuple):
 
     name: name of its directory, without a version. files: path of each file, with the text of those that were read.
     directories: names of those at the top level. version: the version in the directory's name or in a file VERSION.
-    scripts: names of files at the top level that begin with `#!`.
+    scripts: names of files at the top level that begin with `#!`. release: the one whose packages it is built with.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Project(NamedTuple):
     directories: frozenset[str] = frozenset()
     version: str | None = None
     scripts: frozenset[str] = frozenset()
+    release: str = "trixie"
 
     def text(self, name: str) -> str:
         """Return a file's text, or "" if it does not exist or was not read."""

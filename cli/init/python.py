@@ -10,15 +10,11 @@ from fpack.builders.python.locks import LOCKS
 from fpack.builders.python.native import crates_of
 from fpack.builders.python.project import PythonProject, read_python_project
 from fpack.builders.python.requirements import requirement
-from fpack.builders.python.versions import satisfies, specifier
 
 from .guess import LIBRARY, Guess, clean_name, clean_version, records, shown, text
+from .language_versions import choose_python
 from .project import Project
 from .python_programs import PythonProgram, find_program
-
-# The newest patch release of each minor version that a release has, best first: that of the default release.
-_PYTHONS = (("3.13", "3.13.5"), ("3.12", "3.12.3"), ("3.11", "3.11.2"), ("3.14", "3.14.0"), ("3.10", "3.10.12"),
-            ("3.9", "3.9.2"))  # fmt: skip
 
 
 def python(project: Project) -> Guess | None:
@@ -40,7 +36,11 @@ def python(project: Project) -> Guess | None:
     elif missing:
         todo.append(f"add {', '.join(missing)} to the project's dependencies, and lock again")
     version = known.version or _module_version(project, known) or _info_version(project)
-    fields += _python_version(known, reasons)
+    chosen = choose_python(project, known)
+    if chosen.version:
+        fields.append(("python", text(chosen.version)))
+        reasons.append(chosen.reason)
+        todo += [chosen.todo] if chosen.todo else []
     crates = crates_of(requirement(line).name for line in known.build if installs and _named(line))
     if crates and "vendor" not in project.directories:
         todo.append(f"the build uses {crates[0]}: vendor its crates with cargo vendor, no Python lock has them")
@@ -58,7 +58,7 @@ def python(project: Project) -> Guess | None:
         todo, library,
     )  # fmt: skip
     asks = {"lock", "requirements", "project", "needs"} & {key for key, _ in fields}
-    made = made._replace(environment=bool(asks), image_env=program.image_env)
+    made = made._replace(environment=bool(asks), image_env=program.image_env, release=chosen.release)
     return _with_state(made, program) if program.state or program.writes_here else made
 
 
@@ -132,19 +132,6 @@ def _named(line: str) -> bool:
     except ValueError:
         return False
     return not line.lstrip().startswith(("#", "-"))
-
-
-def _python_version(known: PythonProject, reasons: list[str]) -> list[tuple[str, str]]:
-    """Return the field `python` if the default release's Python does not suit."""
-    try:
-        clauses = specifier(known.requires_python)
-        suiting = [minor for minor, full in _PYTHONS if satisfies(full, clauses)]
-    except ValueError:
-        return []
-    if not suiting or suiting[0] == _PYTHONS[0][0]:
-        return []
-    reasons.append(f"the project requires Python {known.requires_python}")
-    return [("python", text(suiting[0]))]
 
 
 def _module_version(project: Project, known: PythonProject) -> str | None:

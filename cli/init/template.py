@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from fpack.builders.debian.suites import UBUNTU_VERSIONS
+
 from .guess import Guess, text
 
 # The release that packages use if they do not name one.
@@ -12,17 +14,19 @@ DEFAULT_RELEASE = "trixie"
 TODO = "to do: "
 _KEYWORDS = {"let", "in", "if", "then", "else", "for", "or", "true", "false", "null", "assert"}
 # Names that the rendered file or the library uses.
-_RESERVED = {"debian", "image", "shell", "container", "package", "import", "fetch", "files", "settings"}
+_RESERVED = {"debian", "ubuntu", "image", "shell", "container", "package", "import", "fetch", "files", "settings"}
 
 
 def render(guess: Guess, release: str) -> str:
     """Render the file: the package, an image of it, and a shell to work on it."""
     attribute = attribute_of(guess)
+    packages = guess.release or release
+    of = "ubuntu" if packages in UBUNTU_VERSIONS else "debian"
     parts = [
-        f'debian = import("fpack/debian").{release}\n',
+        f'{of} = import("fpack/{of}").{packages}\n',
         _call(attribute, guess.call, _package(guess, release), _change(guess)),
         *([] if guess.library else [_call("image", guess.image_call, _image(guess, attribute))]),
-        _call("shell", "shell", [("name", text(attribute)), ("packages", _packages(guess, attribute))]),
+        _call("shell", "shell", [("name", text(attribute)), ("packages", _packages(guess, attribute, of))]),
     ]
     todo = "".join(f"# {TODO}{_one_line(line)}\n" for line in guess.todo)
     return "\n".join([parts[0], todo + parts[1], *parts[2:]])
@@ -45,7 +49,7 @@ def _package(guess: Guess, release: str) -> list[tuple[str, str]]:
     fields = [("name", text(guess.name))]
     if guess.version is not None:
         fields.append(("version", text(guess.version)))
-    if release != DEFAULT_RELEASE:
+    if release != DEFAULT_RELEASE and guess.release is None:
         fields.append(("release", text(release)))
     own = dict(guess.fields).get("source")
     rest = [field for field in guess.fields if field[0] != "source"]
@@ -85,9 +89,9 @@ def _word(word: str, attribute: str) -> str:
     return f'"${{{attribute}}}{text(word[1:])[1:]}' if word.startswith("@/") else text(word)
 
 
-def _packages(guess: Guess, attribute: str) -> str:
+def _packages(guess: Guess, attribute: str, of: str) -> str:
     """Render the packages of the shell: what the project uses, the build's tools and libraries, and further ones."""
-    names = [f"debian.{n}" if re.fullmatch(r"[A-Za-z_]\w*(-\w+)*", n) else f"debian.{text(n)}" for n in guess.packages]
+    names = [f"{of}.{n}" if re.fullmatch(r"[A-Za-z_]\w*(-\w+)*", n) else f"{of}.{text(n)}" for n in guess.packages]
     own = [f"{attribute}.with {{ source = null }}"] if guess.environment else []
     return f"[{', '.join([*own, f'...{attribute}.tools', f'...{attribute}.libs', *names])}]"
 

@@ -56,8 +56,9 @@ def command(
     target = path / PROJECT_FILE
     if not only_print and os.path.lexists(target):
         raise UsageError(f"{PROJECT_FILE} already exists", where=short(target), hint="--print shows the file")
+    _check_release(release)
     try:
-        project = read_project(path)
+        project = read_project(path)._replace(release=release)
     except OSError as error:
         raise FpackError("The project cannot be read", where=path_of(error), why=error.strerror or "") from None
     if kind is not None and kind not in KINDS:
@@ -84,7 +85,6 @@ def command(
             why=f"it has the files of none of {', '.join(KINDS)}",
             hint="write the file by hand, as docs/tutorial.md shows",
         )
-    _check_release(release)
     options = shared.options(rest)
     found = whole_release(complete(found, path, options, release), project, path)
     content = render(found, release)

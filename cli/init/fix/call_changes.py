@@ -14,8 +14,8 @@ from .outcome import RoundsEnd
 if TYPE_CHECKING:
     from fpack.builders.kinds.exec import PhaseFailed
 
-# The last one whose headers the C sources of Cython before 3 compile with.
-OLDER_PYTHON = "3.10"
+# The last one whose headers the C sources of Cython before 3 compile with, and the release that has it.
+OLDER_PYTHON, ITS_RELEASE = "3.10", "jammy"
 
 
 def accept_old_sources(file: ChangedFile, name: str, failed: PhaseFailed) -> bool:
@@ -58,7 +58,7 @@ def know_this_python(file: ChangedFile, name: str, failed: PhaseFailed, release:
         return True
     if has_field(call, "python") or has_field(call, "patch"):
         return False
-    after = before.with_value(call, "python", quoted(OLDER_PYTHON))
+    after = before.with_value(call, "python", quoted(OLDER_PYTHON)).with_release(release, ITS_RELEASE)
     why = f"the C sources are generated for Python {OLDER_PYTHON} and older"
     file.write(before, after, "", "python", why)
     return True

@@ -26,10 +26,10 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
     dependencies. The plan has `packages` ({where, name, version, url, path, integrity, dev}), `links` ({where, to,
     dev}), and `npm` and `runtime`: archives of npm and of the other Node, or null.
     """
-    from fpack.builders.node.model import CPUS, NodeLockUnreadable, Platform
+    from fpack.builders.node.model import CPUS, NODE_BINARIES, NodeLockUnreadable, Platform
 
     cpu = CPUS.get(given["arch"], given["arch"])
-    runtime = _tool(f"node-linux-{cpu}", given["version"], "", answers) if given["version"] else None
+    runtime = _tool(f"{NODE_BINARIES}{cpu}", given["version"], "", answers) if given["version"] else None
     given = {**given, "node": runtime.version if runtime else given["node"]}
     npm = _tool("npm", "*", given["node"], answers) if given["npm"] else None
     platform = Platform(given["node"], cpu)

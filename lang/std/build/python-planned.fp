@@ -10,7 +10,7 @@ planned({ requirements, lock, project, needs, extras, groups, flags, apart, give
     system = common.debian-tools(given, ["python3", "libc6"])
     plan = planner({
       python = full-version(head(system).version)
-      libc = join(match(head(tail(system)).version, "(?:\\d+:)?(\\d+)\\.(\\d+).*"), ".")
+      libc = minor(head(tail(system)).version)
       arch = common.arch-of(given)
       requirements, lock, project, needs, extras, groups
     })
@@ -89,20 +89,43 @@ file(system, f) = derivation {
   urls = f.urls
   optional = false
   sources = true
-  python = join(match(head(system).version, "(?:\\d+:)?(\\d+)\\.(\\d+).*"), ".")
-  libc = join(match(head(tail(system)).version, "(?:\\d+:)?(\\d+)\\.(\\d+).*"), ".")
+  python = minor(head(system).version)
+  libc = minor(head(tail(system)).version)
   arch = head(system).platform.arch
 }
 
-# The release whose python3 has a minor version.
+# The fields of a build with a minor version of Python, in the release that they name or that has it.
+with-version(version, given) =
+  let
+    wanted = release-of(version)
+    listed = [...given.tools or [], ...given.libs or [], ...given.runtime or []]
+    own = [p.release for p in listed if !has(p, "out")]
+    named = given.release or null
+    release = if named != null then named else if own != [] then head(own) else wanted
+    with-release = { ...given, release }
+    found = minor(head(import-common.debian-tools(with-release, ["python3"])).version)
+  in
+    if found == version then with-release
+    else error(
+      "Python ${version} is asked for, and ${release}, the release of the build, has ${found}: ${wanted} has ${version}, so take `tools`, `libs` and `runtime` from it, and leave out `release`",
+      "python",
+    )
+
+minor(version) = join(match(version, "(?:\\d+:)?(\\d+)\\.(\\d+).*"), ".")
+
+# The release whose python3 has a minor version. Those of Debian are in every mirror of it.
 releases = {
   "3.9" = "bullseye"
   "3.10" = "jammy"
   "3.11" = "bookworm"
   "3.12" = "noble"
   "3.13" = "trixie"
-  "3.14" = "resolute"
+  "3.14" = "forky"
 }
 release-of(version) =
+  let shown = at => ["${v} (${r})" for v, r in releases if length(v) == at] in
   if has(releases, version) then get(releases, version)
-  else error("No release of Debian or Ubuntu has Python ${version}: there are ${join(names(releases), ", ")}", "python")
+  else error(
+    "No release of Debian or Ubuntu has Python ${version}: there are ${join([...shown(3), ...shown(4)], ", ")}",
+    "python",
+  )

@@ -6,7 +6,8 @@
 # project: the pyproject.toml, setup.cfg or setup.py of the source. What its build requires is resolved and recorded, and
 # what it depends on, unless `lock` or `requirements` says that. needs: further requirements, such as "gunicorn>=22".
 # extras, groups: the extras and dependency groups that are installed too.
-# python: a minor version such as "3.11", instead of that of the release: a release that has it is used.
+# python: a minor version such as "3.11", instead of that of the release: a release that has it is used. Another release
+# in `release` or of `tools`, `libs` and `runtime` is an error unless it has that version too.
 # sources: some packages of `requirements` or `lock` are source distributions to build; with `project`, they just may be.
 # apart: install the packages of the lock as a derivation of its own, which an edit does not install again.
 # The result is a virtual environment: $out/bin has the commands. A project with a pyproject.toml or setup.py is
@@ -26,7 +27,7 @@ python({
 }) =
   let
     chosen = import("./python-planned.fp")
-    given = if python == null then rest else { release = chosen.release-of(python), ...rest }
+    given = if python == null then rest else chosen.with-version(python, rest)
     hashed = requirements == null || match(read-text(requirements), "(?s).*--hash[=\\s].*") != null
     simple = lock == null || match("${read-text(lock)}", "(?s).*\\block-version\\s*=.*") != null
   in

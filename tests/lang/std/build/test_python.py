@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fpack.lang.errors import EvalError
 from fpack.store.derivation import Derivation
 from support.language.evaluations import Build, Plan, Project, scripts, variables
 
 VERSIONS = {
     "bullseye python3": "3.9.2-3", "jammy python3": "3.10.6-1~22.04", "bookworm python3": "3.11.2-1+b1",
-    "noble python3": "3.12.3-0ubuntu2", "trixie python3": "3.13.5-1", "resolute python3": "3.14.0-1",
+    "noble python3": "3.12.3-0ubuntu2", "trixie python3": "3.13.5-1", "forky python3": "3.14.7-3",
+    "sid python3": "3.14.8-1",
     "libc6": "2.36-9+deb12u10",
 }  # fmt: skip
 HASHED = f"click==8.1.0 --hash=sha256:{'5' * 64}\n"
@@ -39,7 +41,7 @@ def planned(project: Project, fields: str, plan: Mapping[str, Any] = NONE) -> tu
     ("python", "release"),
     [
         ("3.9", "bullseye"), ("3.10", "jammy"), ("3.11", "bookworm"), ("3.12", "noble"), ("3.13", "trixie"),
-        ("3.14", "resolute"),
+        ("3.14", "forky"),
     ],
 )  # fmt: skip
 def test_a_version_is_that_of_a_release_which_has_it(project: Project, python: str, release: str) -> None:
@@ -58,9 +60,24 @@ def test_a_version_is_that_of_a_release_which_has_it(project: Project, python: s
     assert project.value(f"[p.name + p.release for p in ({app}).runtime]", **versions) == [f"python3{release}"]
 
 
-def test_a_release_that_is_given_too_is_used(project: Project) -> None:
-    build, _ = planned(project, 'python = "3.11", release = "trixie", requirements = ./app/requirements.txt')
-    assert build.root(build.own).args["release"] == "trixie"
+@pytest.mark.parametrize("given", ['release = "sid"', 'tools = [import("fpack/debian").sid.gcc]'])
+def test_another_release_that_has_the_version_is_used(project: Project, given: str) -> None:
+    build, _ = planned(project, f'python = "3.14", {given}, requirements = ./app/requirements.txt')
+    assert build.root(build.own).args["release"] == "sid" and build.kinds("pypi")[0].args["python"] == "3.14"
+
+
+@pytest.mark.parametrize("given", ['release = "trixie"', 'tools = [import("fpack/debian").trixie.gcc]'])
+@pytest.mark.parametrize("packages", ["requirements = ./app/requirements.txt", "project = ./app", ""])
+def test_a_release_with_another_version_is_an_error(project: Project, given: str, packages: str) -> None:
+    with pytest.raises(EvalError, match="Python 3.11 is asked for, and trixie.* has 3.13: bookworm has 3.11"):
+        planned(project, f'python = "3.11", {given}, {packages}')
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.15", "3.11.4", ">=3.15"])
+def test_a_version_that_no_release_has_is_an_error_that_names_the_others(project: Project, version: str) -> None:
+    with pytest.raises(EvalError) as error:
+        planned(project, f'python = "{version}", project = ./app')
+    assert f"has Python {version}: there are 3.9 (bullseye), 3.10 (jammy), 3.11 (bookworm)" in error.value.what
 
 
 def test_packages_with_hashes_are_installed_by_pip_from_the_store(project: Project) -> None:
