@@ -243,7 +243,7 @@ MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
             _of(LIBRARY),
         ),
         (rf"ERROR: (?:C|C\+\+) header {_Q}{_PATH}{_Q} not found", _header),
-        (rf"Program {_Q}{_NAME}(?: [^'\n]*)?{_Q} not found", _program),
+        (rf"Program (?:or command )?{_Q}{_NAME}(?: [^'\n]*)?{_Q} not found", _program),
         (rf"Program\(s\) \['{_NAME}'[^\n]*\] not found", _program),
         (rf"missing modules: {_NAME}", _of(PYTHON)),
         (rf"Could not execute Vala compiler: {_NAME}", _package("valac")),

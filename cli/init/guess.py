@@ -9,6 +9,18 @@ from typing import Any, NamedTuple
 from .project import Project
 
 
+class LoadedLibrary(NamedTuple):
+    """A library of the system that code loads. name: a soname, or the name that `find_library` of ctypes takes.
+
+    where: the place of the code, for a message. linked: libraries of a ready-made package are linked with it, instead
+    of code that loads it by its name.
+    """
+
+    name: str
+    where: str
+    linked: bool = False
+
+
 class Guess(NamedTuple):
     """A guess how a project is built.
 
@@ -20,7 +32,8 @@ class Guess(NamedTuple):
     `install`. directories: those of the image in which its user may write. workdir: the image's working directory.
     image_env: variables of the image. environment: the shell has the packages that the project uses, and not the
     project itself. release: the one whose packages the project is built with, if its language needs another one than
-    was asked for.
+    was asked for. loads: libraries that packages it asks for load from the system. serves: the image's program is a
+    server.
     """
 
     call: str
@@ -41,6 +54,8 @@ class Guess(NamedTuple):
     image_env: Sequence[tuple[str, str]] = ()
     environment: bool = False
     release: str | None = None
+    loads: Sequence[LoadedLibrary] = ()
+    serves: bool = False
 
 
 LIBRARY = "it is a library, so there is no image"

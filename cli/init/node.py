@@ -70,7 +70,8 @@ def node(project: Project) -> Guess | None:
     else:
         todo.append("set the image's `entrypoint` to the program to run")
     ports = _ports(project, data, target) if entrypoint and target else []
-    return Guess("node", name, version, fields, [], entrypoint, ports, reasons, todo, library)
+    serves = entrypoint is not None and bool(_dependencies(data).keys() & set(_SERVERS))
+    return Guess("node", name, version, fields, [], entrypoint, ports, reasons, todo, library, serves=serves)
 
 
 def _own_node(entrypoint: Sequence[str] | None) -> list[str] | None:

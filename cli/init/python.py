@@ -11,6 +11,7 @@ from fpack.builders.python.native import crates_of
 from fpack.builders.python.project import PythonProject, read_python_project
 from fpack.builders.python.requirements import requirement
 
+from .code.known_packages import known_libraries
 from .guess import LIBRARY, Guess, clean_name, clean_version, records, shown, text
 from .language_versions import choose_python
 from .project import Project
@@ -58,7 +59,8 @@ def python(project: Project) -> Guess | None:
         todo, library,
     )  # fmt: skip
     asks = {"lock", "requirements", "project", "needs"} & {key for key, _ in fields}
-    made = made._replace(environment=bool(asks), image_env=program.image_env, release=chosen.release)
+    loads = list(known_libraries(used))
+    made = made._replace(environment=bool(asks), image_env=program.image_env, release=chosen.release, loads=loads)
     return _with_state(made, program) if program.state or program.writes_here else made
 
 

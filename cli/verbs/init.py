@@ -38,6 +38,7 @@ def command(
     If there is no .gitignore, write one: ignored files are not part of the source.
     """
     from fpack.cli.errors import UsageError
+    from fpack.cli.init.code.complete import complete_code
     from fpack.cli.init.detect import KINDS, guess, others
     from fpack.cli.init.gitignore import ignored, whole_release
     from fpack.cli.init.native.complete import complete
@@ -86,7 +87,8 @@ def command(
             hint="write the file by hand, as docs/tutorial.md shows",
         )
     options = shared.options(rest)
-    found = whole_release(complete(found, path, options, release), project, path)
+    found = complete_code(complete(found, path, options, release), path, options, release)
+    found = whole_release(found, project, path)
     content = render(found, release)
     also = others(project, found)
     left_out = None if os.path.lexists(path / IGNORED) else ignored(found, project)

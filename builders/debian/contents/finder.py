@@ -85,6 +85,16 @@ class NeedFinder:
         named = [name for name in named_packages(need) if self._table is not None and self._exists(name)]
         return FoundPackages(need, tuple(named[:1]))
 
+    def soname(self, library: str) -> str | None:
+        """Return the newest soname of a library, such as libz.so.1 for `z`, that a package of the release has."""
+        pattern = re.compile(rf"usr/lib(?:/[\w.]+-linux-gnu\w*)?/lib{re.escape(library)}\.so((?:\.\d{{1,9}}){{1,2}})")
+        found = [
+            (-match[1].count("."), _numbers(match[1]), f"lib{library}.so{match[1]}")
+            for entry in self._index.matching(lambda path: pattern.fullmatch(path) is not None, f"lib{library}.so.")
+            if (match := pattern.fullmatch(entry.path.lstrip("/"))) and self._existing(entry.packages)
+        ]
+        return max(found)[2] if found else None
+
     def files(self, need: BuildNeed) -> list[FileEntry]:
         """Return the files that meet a need, those of the best package first."""
         found: dict[str, FileEntry] = {}

@@ -150,15 +150,15 @@ def with_packages(guess: Guess, facts: BuildFacts, finder: NeedFinder, present: 
     for field in ("tools", "libs"):
         names = [package.name for package in chosen.packages if package.field == field]
         if names:
-            fields.append((field, _listed(names)))
+            fields.append((field, listed(names)))
     reasons = [*guess.reasons, *(_reason(package) for package in chosen.packages)]
     if chosen.optional:
         reasons.append(f"left out what is optional ({_few([_optional(package) for package in chosen.optional])})")
     return guess._replace(fields=fields, reasons=reasons, todo=[*guess.todo, *_todo(chosen, finder.release)])
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Return a list of the language, on one line if that is short."""
+def listed(names: Sequence[str]) -> str:
+    """Return a list of packages in the language, on one line if that is short."""
     words = [f"debian.{name}" if re.fullmatch(r"[A-Za-z_]\w*(-\w+)*", name) else f'debian."{name}"' for name in names]
     line = f"[{', '.join(words)}]"
     return line if len(line) < 90 else "[\n" + "".join(f"    {word},\n" for word in words) + "  ]"

@@ -149,6 +149,8 @@ def _call(state: _State, directory: str, where: str, call: MesonCall, holds: Tru
             state.wanted.append(BuildRequirement((BuildNeed(LIBRARY, words[0]),), required is True, where))
     elif name in ("find_program", "find_installation"):
         _program(state, directory, name, words, where, required)
+    elif name == "run_command" and call.args and (program := string(state.scope, call.args[0])):
+        _program(state, directory, name, [program], where, both(holds, _is_true(state, call, "check") or None))
     elif name in ("executable",) and words:
         if _is_true(state, call, "install"):
             state.programs.append(words[0])

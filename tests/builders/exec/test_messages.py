@@ -26,6 +26,7 @@ CORPUS = [
     ("main.c:1:10: fatal error: zlib.h: No such file or directory\n    1 | #include <zlib.h>", HEADER, "zlib.h"),
     ("./src/ui.h:4:10: fatal error: QtGui/QWidget: No such file or directory", HEADER, "QtGui/QWidget"),
     ("main.c:1:10: fatal error: 'openssl/ssl.h' file not found\n#include <openssl/ssl.h>", HEADER, "openssl/ssl.h"),
+    ("meson.build:3:0: ERROR: Program or command 'pod2man' not found or not executable", PROGRAM, "pod2man"),
     ("gcc: fatal error: cannot execute 'cc1plus': execvp: No such file or directory", PACKAGE, "g++"),
     ("f951: gfortran: fatal error: cannot execute 'f951': execvp: No such file or directory", PACKAGE, "gfortran"),
     ("/usr/bin/ld: cannot find Scrt1.o: No such file or directory", PACKAGE, "libc6-dev"),

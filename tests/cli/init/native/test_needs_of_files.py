@@ -148,6 +148,8 @@ MESON_FILES = {
         i18n = import('i18n')
         find_program('glslc')
         find_program('tools/gen.py')
+        run_command('pod2man', 'a.pod', check : true)
+        run_command('git', 'describe')
         foreach name : ['a', 'b']
           dependency(name)
         endforeach
@@ -172,10 +174,11 @@ def test_a_meson_project() -> None:
         "libpcre",
         "libudev",
         "glslc",
+        "pod2man",
         "g++",
         "libglib2.0-dev-bin",
     }
-    assert optional == {"x11", "libsystemd"}
+    assert optional == {"x11", "libsystemd", "git"}
     assert (facts.name, facts.version, facts.programs, facts.libraries) == ("wave", "3.1", ["wave"], False)
     glib = next(item for item in facts.wanted if item.needs[0].name == "glib-2.0")
     assert glib.needs[0].least == "2.66" and glib.where == "meson.build:5"

@@ -1,0 +1,62 @@
+"""Servers of Node that keep data in their working directory get one in which they may write."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from fpack.cli.init.code.complete import complete_code
+from fpack.cli.init.code.working_directory import writes_here
+from fpack.cli.init.detect import guess
+from fpack.cli.init.guess import Guess
+from fpack.cli.init.project import read_project
+from fpack.cli.options import SharedOptions
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"a.js": "const where = flags.location || process.cwd();", "b.js": "new lokijs_1.default(path)"},
+        {"a.js": "fs.mkdirSync('./data', { recursive: true })"},
+        {"a.js": 'const db = new Database("app.db")'},
+        {"a.js": "new Datastore({ filename: 'users.db' })"},
+        {"a.js": "fs.createWriteStream(`log.txt`)"},
+    ],
+)
+def test_code_that_writes_to_its_working_directory(texts: dict[str, str]) -> None:
+    assert writes_here(texts) == "a.js:1"
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"a.js": "const where = process.cwd();"},
+        {"a.js": "app.use(express.static(path.join(process.cwd(), 'public')))", "b.js": "fs.writeFile(name, x)"},
+        {"a.js": "fs.writeFileSync(path.join(os.tmpdir(), 'x'), y)"},
+        {"a.js": "fs.writeFileSync('/tmp/x', y)"},
+    ],
+)
+def test_code_that_does_not(texts: dict[str, str]) -> None:
+    assert writes_here(texts) == ""
+
+
+def _completed(directory: Path, dependencies: dict[str, str]) -> Guess:
+    (directory / "package.json").write_text(
+        json.dumps({"name": "store", "version": "1.0.0", "bin": "main.js", "dependencies": dependencies})
+    )
+    (directory / "main.js").write_text("#!/usr/bin/env node\nfs.mkdirSync('data')\n")
+    found = guess(read_project(directory))
+    assert found is not None
+    return complete_code(found, directory, SharedOptions(), "trixie")
+
+
+def test_a_server_gets_a_directory_and_a_reason(tmp_path: Path) -> None:
+    found = _completed(tmp_path, {"express": "1"})
+    assert (found.workdir, found.directories) == ("/var/lib/store", ["/var/lib/store"])
+    assert found.reasons[-1].startswith("main.js:2: it writes to its working directory")
+
+
+def test_a_command_works_in_the_users_directory(tmp_path: Path) -> None:
+    found = _completed(tmp_path, {"commander": "1"})
+    assert not found.workdir and not found.directories
