@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +86,7 @@ def command(
             workspace.finish()
             return 0
         links = [None if no_link else _link(link, entry) for entry in wanted]
+        start = time.time()
         paths = _realise(workspace, outputs)
         workspace.store.used(paths, workspace.project_name, target.text)
         disks = [workspace.store.disk(path) for path in paths]
@@ -92,6 +95,11 @@ def command(
                 from fpack.store.gc import add_root
 
                 add_root(workspace.store, place, disk)
+        if not several and target.file is not None and os.stat(disks[0]).st_ctime >= start:
+            from fpack.cli.init.fix.loaded import tell_lacking
+
+            value = workspace.value(target)
+            tell_lacking(workspace, ".".join(target.path), target.file.read_text("utf-8", "replace"), value, disks[0])
         workspace.finish()
         if not several:
             recorder.keep(paths[0], workspace.store.closure(paths))

@@ -16,7 +16,7 @@ _QT = (
     "libxcb-image.so.0", "libxcb-keysyms.so.1", "libxcb-randr.so.0", "libxcb-render-util.so.0", "libxcb-shape.so.0",
     "libxcb-xkb.so.1",
 )  # fmt: skip
-_OPENCV = ("libGL.so.1", "libgthread-2.0.so.0")
+_OPENCV = ("libGL.so.1", "libgthread-2.0.so.0", "libICE.so.6", "libSM.so.6")
 # What the libraries in wheels are linked with.
 _LINKED: Mapping[str, tuple[str, ...]] = {
     "opencv-python": _OPENCV, "opencv-contrib-python": _OPENCV, "pyqt5": _QT, "pyqt6": _QT, "pyside2": _QT,
@@ -38,7 +38,7 @@ _LOADED: Mapping[str, tuple[str, ...]] = {
     "pylibdmtx": ("libdmtx.so.0",), "pyscard": ("libpcsclite.so.1",), "pyudev": ("libudev.so.1",),
 }  # fmt: skip
 # The packages that have these libraries themselves, if they are asked for too.
-_COMPLETE: Mapping[str, tuple[str, ...]] = {"psycopg": ("psycopg-binary", "psycopg-c"), "glfw": ()}
+_COMPLETE: Mapping[str, tuple[str, ...]] = {"psycopg": ("psycopg-binary", "psycopg-c")}
 
 
 def known_libraries(used: Collection[str]) -> Iterator[LoadedLibrary]:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fpack.cli.init.edits import PackageCall
-from fpack.cli.init.native.complete import closure
 from fpack.store.errors import FpackError
 
 from .call_changes import accept_old_sources, install_staged, know_this_python, leave_out_tests
 from .changed_file import ChangedFile
 from .failures import failures, field_of, first_line, reason
 from .image_changes import add_interpreters, fit_image
+from .loaded import LOADING, lacking_packages, present_packages
 from .outcome import FixOutcome, RoundsEnd
 
 if TYPE_CHECKING:
@@ -124,30 +124,21 @@ class Fixer:
 
     def _add_loaded(self, name: str, workspace: Workspace, built: Path) -> bool:
         """Add the packages of libraries that ready-made ones load, such as those in wheels. Return whether any was."""
-        from fpack.builders.debian.contents.needs import SONAME, BuildNeed
-        from fpack.builders.payload.machines import elf_machine
-        from fpack.cli.init.introspection.loaded_libraries import lacking_sonames
         from fpack.cli.workspace.needs import open_finder
-        from fpack.cli.workspace.package_lookup import Packages
 
         call = next((call for call in self._file.read().calls() if call.attribute == name), None)
-        if call is None or call.function not in ("python", "node"):
-            return False
-        lacking = lacking_sonames(built, elf_machine(workspace.arch))
-        if not lacking:
+        if call is None or call.function not in LOADING:
             return False
         value = workspace.value(workspace.target(name))
-        packages = Packages(workspace, str(workspace.field(value, "release") or "") or None)
-        finder, present, added = open_finder(packages), self._present(workspace, value, packages.release), False
-        for soname, where in lacking.items():
-            found = finder.find(BuildNeed(SONAME, soname)).packages
-            if not found or not present.isdisjoint(found) or ("libs", found[0]) in self._file.tried:
+        added = False
+        for lacking in lacking_packages(workspace, value, built, open_finder):
+            if ("libs", lacking.package) in self._file.tried:
                 continue
-            self._file.tried.add(("libs", found[0]))
+            self._file.tried.add(("libs", lacking.package))
             before = self._file.read()
-            after = before.with_packages(self._file.call_in(before, call), "libs", [found[0]], packages.release)
-            self._file.write(before, after, found[0], "libs", f"{soname}, which {where.rpartition('/')[2]} loads")
-            present |= closure(packages, [found[0]])
+            after = before.with_packages(self._file.call_in(before, call), "libs", [lacking.package], lacking.release)
+            why = f"{lacking.soname}, which {lacking.file.rpartition('/')[2]} loads"
+            self._file.write(before, after, lacking.package, "libs", why)
             added = True
         return added
 
@@ -163,15 +154,7 @@ class Fixer:
             release = str(workspace.field(value, "release") or "") if isinstance(value, dict) else ""
             packages = Packages(workspace, release or None)
             found = remedies(failed.log, lambda: open_finder(packages))
-            return found, self._present(workspace, value, packages.release), packages.release
-
-    def _present(self, workspace: Workspace, value: Any, release: str) -> frozenset[str]:
-        """Return the names of the packages that the build has."""
-        from fpack.cli.workspace.package_lookup import Packages
-
-        listed = workspace.field(value, "debian-packages") or []
-        names = [str(workspace.field(workspace.evaluator.force(item), "name")) for item in listed]
-        return closure(Packages(workspace, release), names) if names else frozenset()
+            return found, present_packages(workspace, value, packages), packages.release
 
     def _add(self, name: str, failed: PhaseFailed, release: str, remedies: Sequence[Remedy]) -> None:
         for remedy in remedies:
