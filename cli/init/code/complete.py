@@ -42,7 +42,7 @@ def complete_code(guess: Guess, directory: Path, options: SharedOptions, release
     try:
         with Workspace(options) as workspace:
             workspace.use_project(directory)
-            return with_libraries(guess, loads, open_finder(Packages(workspace, release)))
+            return with_libraries(guess, loads, open_finder(Packages(workspace, guess.release or release)))
     except FpackError as error:
         names = ", ".join([library.name for library in loads][:_SHOWN])
         line = f"add to `runtime` the packages that have {names}: they could not be looked up: {error.what}"
