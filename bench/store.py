@@ -31,6 +31,7 @@ from pack import fpack_command
 _NIX_HASH = "sha256:0000000000000000000000000000000000000000000000000000"
 # The characters of hashes in paths, which are the same for Nix and fpack.
 _LETTERS = "0123456789abcdfghijklmnpqrsvwxyz"
+_BARE = [sys.executable, str(Path(__file__).with_name("bare_files.py"))]
 ONLY = ("add", "large", "floor", "scan", "closure", "gc", "verify")
 
 
@@ -154,48 +155,11 @@ def floor(bench: Bench, files: int, size: int) -> Iterator[Row]:
     for name, count, each in (("small", files, 0), ("large", 64, size * 1_000_000 // 64)):
         source, target = bench.sources / name, bench.folder / "floor"
         fill(source, count, each)
-        words = [sys.executable, __file__, "--copy", str(source), str(target)]
+        words = [*_BARE, "copy", str(source), str(target)]
         case = Case("floor", words, bench.env(target), Path("/"), lambda run: delete(bench.folder / "floor"))
         yield Row(f"system calls of adding {count:,} {name} files", bench.wall(case)[0], "s")
         delete(source)
         delete(target)
-
-
-def copy_files(source: str, target: str) -> None:
-    """Read, hash, write and link each file, with two processes."""
-    from blake3 import blake3
-
-    directories = sorted(os.listdir(source))
-    names = [(directory, name) for directory in directories for name in os.listdir(f"{source}/{directory}")]
-    for directory in directories:
-        os.makedirs(f"{target}/tree/{directory}")
-    for number in range(256):
-        os.makedirs(f"{target}/pool/{number:02x}")
-    read, write = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    child = os.fork()
-    begin, end = (0, len(names) // 2) if child else (len(names) // 2, len(names))
-    at: tuple[str, int, int] = ("", -1, -1)
-    for directory, base in names[begin:end]:
-        if directory != at[0]:
-            at = directory, *(os.open(f"{top}/{directory}", os.O_RDONLY) for top in (source, f"{target}/tree"))
-        fd = os.open(base, read, dir_fd=at[1])
-        size = min(os.fstat(fd).st_size + 1, 1 << 18)
-        out = os.open(base, write, 0o444, dir_fd=at[2])
-        hasher = blake3()
-        left = size  # the last read had as many bytes as were asked for, so more may follow
-        while left == size:
-            piece = os.read(fd, size)
-            hasher.update(piece)
-            os.write(out, piece)
-            left = len(piece)
-        os.utime(out, (1, 1))
-        os.close(out)
-        os.close(fd)
-        digest = hasher.hexdigest()
-        os.link(base, f"{target}/pool/{digest[:2]}/{digest[2:]}", src_dir_fd=at[2])
-    if child == 0:
-        os._exit(0)
-    os.waitpid(child, 0)
 
 
 def compared(what: str, seconds: Sequence[float], limit: float) -> Row:
@@ -347,7 +311,7 @@ def verify(bench: Bench, files: int, size: int) -> Iterator[Row]:
     """Time `fpack store verify` for many small files and for large ones, beside only hashing the same files with
     BLAKE3.
 
-    The peer is b3sum if it is installed, else `hash_files`.
+    The peer is b3sum if it is installed, else bare_files.py.
     """
     for what, count, each in (("small", files, 0), ("large", 64, size * 1_000_000 // 64)):
         source, store = bench.sources / "verify", bench.folder / "verify"
@@ -359,31 +323,10 @@ def verify(bench: Bench, files: int, size: int) -> Iterator[Row]:
             hashing = f"find {store}/files -type f -print0 | xargs -0 -P2 -n 500 {program}"
             peer = Case("b3sum", ["sh", "-c", hashing], dict(os.environ), bench.folder)
         else:
-            peer = Case(
-                "blake3", [sys.executable, __file__, "--hash", str(store / "files")], bench.env(store), Path("/")
-            )
+            peer = Case("blake3", [*_BARE, "hash", str(store / "files")], bench.env(store), Path("/"))
         yield compared(f"verify {count:,} {what} files, beside {peer.name}", bench.wall(ours, peer), 1.5)
         delete(store)
         delete(source)
-
-
-def hash_files(folder: str) -> None:
-    """Hash every file with BLAKE3, with two processes."""
-    from blake3 import blake3
-
-    directories = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    child = os.fork()
-    for directory in directories[child != 0 :: 2]:
-        for entry in os.scandir(directory.path):
-            hasher = blake3()
-            fd = os.open(entry.path, os.O_RDONLY)
-            while piece := os.read(fd, 1 << 20):
-                hasher.update(piece)
-            os.close(fd)
-            hasher.digest()
-    if child == 0:
-        os._exit(0)
-    os.waitpid(child, 0)
 
 
 def delete(path: Path) -> None:
@@ -410,12 +353,6 @@ def table(rows: Sequence[Row]) -> str:
 
 def main() -> int:
     """Measure and print. Return 1 if a figure is beyond its limit."""
-    if sys.argv[1:2] == ["--hash"]:
-        hash_files(sys.argv[2])
-        return 0
-    if sys.argv[1:2] == ["--copy"]:
-        copy_files(sys.argv[2], sys.argv[3])
-        return 0
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--nix", nargs=2, metavar=("ENTER", "SHM"))
