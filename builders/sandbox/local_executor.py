@@ -28,6 +28,7 @@ from .bwrap import WHEEL, SandboxError, find_bwrap, forbidden, wheel_of
 from .executor import RunResult, Work
 from .isolation import encode, filter_of
 from .links import split_links
+from .requests import MemoryRequest, SandboxRequest
 from .spec import ISOLATION, LEFT, STORE, SandboxPaths, Spec, left_running, options
 
 _ANSWER = 1.0  # seconds to wait for a reply of the server
@@ -135,7 +136,7 @@ class LocalExecutor:
         self._bwrap = self._bwrap or find_bwrap()
         return self._bwrap
 
-    def _request(self, spec: Spec, uid: int | None, work: Work, paths: SandboxPaths) -> dict[str, object]:
+    def _request(self, spec: Spec, uid: int | None, work: Work, paths: SandboxPaths) -> SandboxRequest:
         program = self._program()
         at = os.path.dirname(paths.work)
         stage = {paths.view: str(work.view.parent), paths.work: str(work.directory), paths.store: str(work.store)}
@@ -184,7 +185,7 @@ class LocalExecutor:
         ours, theirs = socket.socketpair()
         with ours:
             with theirs, self._lock, contextlib.suppress(OSError):
-                socket.send_fds(control, [json.dumps({"ipc": pid}).encode()], [theirs.fileno()])
+                socket.send_fds(control, [json.dumps(MemoryRequest(ipc=pid)).encode()], [theirs.fileno()])
             ours.settimeout(_ANSWER)
             with contextlib.suppress(OSError, ValueError):
                 return int(ours.recv(64) or 0)

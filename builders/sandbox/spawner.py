@@ -6,16 +6,9 @@ and at the end the sandbox's wait status. A byte on this socket, or its end, kil
 ends, this process ends, and with it every sandbox. The argument is the maximum size of a file, which this process sets
 as its own limit: a limit set from outside would come too late.
 
-The fields of a request to start a sandbox are:
-- `bwrap`: the path of bubblewrap. `command`: what it runs.
-- `uid`: the unprivileged user of the build if fpack runs as root, else null.
-- `stage`: for root, what to mount where before bubblewrap starts (mount point: directory). `at`: the directory of the
-  mount points. `work`: the mount point that is removed when the sandbox ends.
-- `size`: the maximum size of a file, for `at_terminal`.
-- `emulator`: the kernel's rule for the root's programs and the path of their emulator, or null.
-
-The request `{"ipc": PID}` asks for the memory of a sandbox's System V objects. It is answered on its own socket, too.
-It is asked here because only a process without threads can enter the namespaces.
+`requests.SandboxRequest` starts a sandbox. `requests.MemoryRequest` asks for the memory of a sandbox's System V
+objects, and is answered on its own socket, too. It is asked here because only a process without threads can enter the
+namespaces.
 """
 
 from __future__ import annotations
@@ -32,6 +25,10 @@ import socket
 import sys
 
 from .small_process import be_killed_first, ipc_memory, receive
+
+TYPE_CHECKING = False  # `typing` is slow to import; type checkers take this name as true
+if TYPE_CHECKING:
+    from .requests import MemoryRequest, SandboxRequest
 
 MAX_REQUEST = 1 << 16  # bytes
 FDS = 5  # of a request: its socket, the log, the phases, bubblewrap's arguments, the system call filter
@@ -81,10 +78,12 @@ def main() -> None:
                 data, fds = receive(control, MAX_REQUEST, FDS)
                 if not data:
                     return
-                request = json.loads(data)
-                if "ipc" in request:
-                    _tell_ipc_memory(request["ipc"], fds[0])
+                decoded = json.loads(data)
+                if "ipc" in decoded:
+                    memory_request: MemoryRequest = decoded
+                    _tell_ipc_memory(memory_request["ipc"], fds[0])
                     continue
+                request: SandboxRequest = decoded
                 job = socket.socket(fileno=fds[0])
                 poll.register(fds[0], select.POLLIN)
                 trouble = _show(request)
@@ -176,7 +175,7 @@ def _reap(jobs: dict[int, socket.socket], works: dict[int, str], doomed: dict[in
         job.close()
 
 
-def _start(request: dict[str, object], fds: list[int], trouble: str) -> int:
+def _start(request: SandboxRequest, fds: list[int], trouble: str) -> int:
     """Start a sandbox and return its process. On failure, write the reason to its log and return a failing process."""
     if not trouble:
         try:
@@ -190,7 +189,7 @@ def _start(request: dict[str, object], fds: list[int], trouble: str) -> int:
     return pid
 
 
-def _spawn(request: dict[str, object], fds: list[int]) -> int:
+def _spawn(request: SandboxRequest, fds: list[int]) -> int:
     """Start bubblewrap by posix_spawn, which is five times faster than a fork."""
     log, phases, arguments, filter_ = fds
     uid = request["uid"]
@@ -202,16 +201,16 @@ def _spawn(request: dict[str, object], fds: list[int]) -> int:
         # 100 first, so that no move overwrites another. execve closes all others.
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100) for fd in (own[1], log, log, phases, arguments, own[0])]
         own += high
-        if request.get("emulator"):
-            return _spawn_emulated(request, high)
+        if emulator := request["emulator"]:
+            return _spawn_emulated(request, emulator, high)
         moves = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(high)]
-        if isinstance(uid, int):
+        if uid is not None:
             os.setgroups([])
             # Keep root as the saved user to switch back; execve overwrites the child's saved user.
             os.setresgid(uid, uid, 0)
             os.setresuid(uid, uid, 0)
         return os.posix_spawn(
-            str(request["bwrap"]),
+            request["bwrap"],
             _command(request),
             _ENVIRONMENT,
             file_actions=moves,
@@ -219,20 +218,20 @@ def _spawn(request: dict[str, object], fds: list[int]) -> int:
             setsigmask=(),
         )
     finally:
-        if isinstance(uid, int):
+        if uid is not None:
             os.setresuid(0, 0, 0)
             os.setresgid(0, 0, 0)
         for fd in own:
             os.close(fd)
 
 
-def _spawn_emulated(request: dict[str, object], fds: list[int]) -> int:
+def _spawn_emulated(request: SandboxRequest, emulator: tuple[str, str], fds: list[int]) -> int:
     """Start bubblewrap in a namespace in which the kernel runs the programs of the root by an emulator."""
     uid = request["uid"]
     # The build's user may not reach the emulator's path; opened by root, it needs no path.
-    if isinstance(uid, int):
+    if uid is not None:
         os.setresuid(0, 0, 0)
-    interpreter = os.open(str(request["emulator"][1]), os.O_RDONLY | os.O_CLOEXEC)  # type: ignore[index]
+    interpreter = os.open(emulator[1], os.O_RDONLY | os.O_CLOEXEC)
     pid = os.fork()
     if pid:
         os.close(interpreter)
@@ -245,31 +244,30 @@ def _spawn_emulated(request: dict[str, object], fds: list[int]) -> int:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        if isinstance(uid, int):
+        if uid is not None:
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
-        _emulate(request, interpreter)
-        os.execve(str(request["bwrap"]), _command(request), _ENVIRONMENT)
+        _emulate(emulator[0], interpreter)
+        os.execve(request["bwrap"], _command(request), _ENVIRONMENT)
     except OSError as error:
         os.write(2, f"fpack: {error.filename or request['bwrap']}: {error.strerror}\n".encode())
     finally:
         os._exit(126)
 
 
-def _emulate(request: dict[str, object], interpreter: int) -> None:
+def _emulate(rule: str, interpreter: int) -> None:
     """Let the kernel run the programs of the root by an emulator, from here on."""
     from .emulation import enter
 
-    enter(str(request["emulator"][0]), interpreter)  # type: ignore[index]
+    enter(rule, interpreter)
 
 
-def _command(request: dict[str, object]) -> list[str]:
+def _command(request: SandboxRequest) -> list[str]:
     """Return the words that start bubblewrap, which reads its arguments from descriptor 4."""
-    command: list[str] = request["command"]  # type: ignore[assignment]
-    return [str(request["bwrap"]), "--args", "4", "--", *command]
+    return [request["bwrap"], "--args", "4", "--", *request["command"]]
 
 
-def at_terminal(request: dict[str, object], filter_: bytes, options: bytes) -> None:
+def at_terminal(request: SandboxRequest, filter_: bytes, options: bytes) -> None:
     """Replace this process by a sandbox that keeps its terminal. options: encoded for bubblewrap."""
     for number, data in ((4, options), (5, filter_)):
         fd = os.memfd_create("sandbox")
@@ -278,21 +276,20 @@ def at_terminal(request: dict[str, object], filter_: bytes, options: bytes) -> N
         os.dup2(fd, number, inheritable=True)
     if trouble := _show(request):
         raise OSError(trouble)
-    emulator = request.get("emulator")
-    interpreter = os.open(str(emulator[1]), os.O_RDONLY | os.O_CLOEXEC) if emulator else -1  # type: ignore[index]
-    size, uid = request["size"], request["uid"]
-    assert isinstance(size, int)
-    _settle(size)
+    emulator = request["emulator"]
+    interpreter = os.open(emulator[1], os.O_RDONLY | os.O_CLOEXEC) if emulator else -1
+    uid = request["uid"]
+    _settle(request["size"])
     for number in _DEFAULT_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    if isinstance(uid, int):
+    if uid is not None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
-    if interpreter >= 0:
-        _emulate(request, interpreter)
-    os.execve(str(request["bwrap"]), _command(request), _ENVIRONMENT)
+    if emulator:
+        _emulate(emulator[0], interpreter)
+    os.execve(request["bwrap"], _command(request), _ENVIRONMENT)
 
 
 def _settle(size: int) -> None:
@@ -310,15 +307,14 @@ def _settle(size: int) -> None:
 _shown: set[str] = set()
 
 
-def _show(request: dict[str, object]) -> str:
+def _show(request: SandboxRequest) -> str:
     """As root, mount directories that only root can reach below a directory that everyone can reach.
 
     The mounts are visible only to this process and the builds. Return an error text, or "".
     """
-    if not isinstance(request["uid"], int):
+    if request["uid"] is None:
         return ""
-    stage = str(request["at"])
-    mounts: dict[str, str] = request["stage"]  # type: ignore[assignment]
+    mounts = request["stage"]
     try:
         if not _shown:
             if libc.unshare(_NEWNS):
@@ -326,8 +322,8 @@ def _show(request: dict[str, object]) -> str:
                 return f"a mount namespace cannot be made: {os.strerror(code)}"
             _mount(None, "/", None, _REC | _PRIVATE)
             _shown.add("")
-            _thin_out(str(request["bwrap"]), *mounts.values())
-            _mount("tmpfs", stage, "tmpfs", _NOSUID | _NODEV, "mode=0755,size=1m")
+            _thin_out(request["bwrap"], *mounts.values())
+            _mount("tmpfs", request["at"], "tmpfs", _NOSUID | _NODEV, "mode=0755,size=1m")
         for target, source in mounts.items():
             if target not in _shown:
                 os.mkdir(target, 0o755)
