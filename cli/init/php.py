@@ -7,6 +7,7 @@ that runs the first one. All else is a library.
 from __future__ import annotations
 
 import re
+from typing import Any, NamedTuple
 
 from .guess import LIBRARY, Guess, clean_name, clean_version, few, record, records, strings, text
 from .project import Project
@@ -40,52 +41,78 @@ def php(project: Project) -> Guess | None:
         return None
     data = project.json("composer.json")
     has_manifest = project.has("composer.json") is not None
+    packages = _packages(project, record(data.get("require")))
+    program = _program(project, data)
     reasons = ["composer.json: a PHP project"] if has_manifest else ["index.php: a PHP site"]
-    todo: list[str] = []
-    fields: list[tuple[str, str]] = []
-    required = record(data.get("require"))
-    needs = [name for name in required if "/" in name]
-    if project.has("composer.lock"):
-        lock = project.json("composer.lock")
-        found = records(lock.get("packages"))
-        fields.append(("lock", "./composer.lock"))
-        reasons.append(f"composer.lock: {len(found)} package{'' if len(found) == 1 else 's'}")
-        if found:
-            reasons.append("composer.lock: it has no SHA-256; those of the packages are recorded in fpack.lock")
-        required = {**required, **{name: "" for row in found for name in record(row.get("require"))}}
-    elif needs:
-        fields.append(("lock", "./composer.lock"))
-        todo.append("lock the packages: composer update --no-install")
-    extensions = _extensions(required)
-    if extensions:
-        fields.append(("extensions", f"[{', '.join(map(text, extensions))}]"))
-        reasons.append(f"composer.json: the extensions {', '.join(extensions)}")
+    reasons += packages.reasons
     scripts = [name for name in record(data.get("scripts")) if name.startswith(("post-install", "post-autoload"))]
     if scripts:
         reasons.append(f"composer.json: the scripts {few(scripts)} do not run: scripts = true runs them")
-    programs = strings(data.get("bin")) or [str(data["bin"])] if isinstance(data.get("bin"), (str, list)) else []
+    return Guess(
+        "php",
+        clean_name(data.get("name"), project),
+        clean_version(data.get("version")),
+        packages.fields,
+        [],
+        program.entrypoint,
+        program.ports,
+        [*reasons, program.reason],
+        packages.todo,
+        library=program.entrypoint is None,
+    )
+
+
+class _Packages(NamedTuple):
+    """What a project needs: the fields of the call, and the reasons and steps to tell its user."""
+
+    fields: list[tuple[str, str]]
+    reasons: list[str]
+    todo: list[str]
+
+
+def _packages(project: Project, required: dict[str, Any]) -> _Packages:
+    """Return the lock and the extensions. required: the names that composer.json requires."""
+    found = _Packages([], [], [])
+    if project.has("composer.lock"):
+        locked = records(project.json("composer.lock").get("packages"))
+        found.fields.append(("lock", "./composer.lock"))
+        found.reasons.append(f"composer.lock: {len(locked)} package{'' if len(locked) == 1 else 's'}")
+        if locked:
+            found.reasons.append("composer.lock: it has no SHA-256; those of the packages are recorded in fpack.lock")
+        required = {**required, **{name: "" for row in locked for name in record(row.get("require"))}}
+    elif any("/" in name for name in required):
+        found.fields.append(("lock", "./composer.lock"))
+        found.todo.append("lock the packages: composer update --no-install")
+    if extensions := _extensions(required):
+        found.fields.append(("extensions", f"[{', '.join(map(text, extensions))}]"))
+        found.reasons.append(f"composer.json: the extensions {', '.join(extensions)}")
+    return found
+
+
+class _Program(NamedTuple):
+    """The program that an image runs, and the reason. entrypoint: None for a library."""
+
+    entrypoint: list[str] | None
+    ports: list[int]
+    reason: str
+
+
+def _program(project: Project, data: dict[str, Any]) -> _Program:
+    """Return PHP's server for a document root, else the first program. data: the content of composer.json."""
     folder = next((f for f in _DOCUMENT_ROOTS if project.has(f"{f}/index.php")), None)
     folder = "." if folder is None and project.has("index.php") else folder
-    entrypoint: list[str] | None = None
-    ports: list[int] = []
     if folder is not None and str(data.get("type", "project")) not in _LIBRARIES:
         root = "@/app" if folder == "." else f"@/app/{folder}"
-        entrypoint, ports = ["@/bin/php", "-S", f"0.0.0.0:{PORT}", "-t", root], [PORT]
         # A front controller answers all requests. As the server's router, it would also get those for other files.
-        router = project.has(f"{folder}/index.php") if folder != "." else None
-        entrypoint += [f"@/app/{router}"] if router and not _static(project, folder) else []
-        reasons.append(f"{folder}/index.php: the image serves {folder} by PHP's own server, which suits light use")
-    elif programs:
+        router = project.has(f"{folder}/index.php") if folder != "." and not _static(project, folder) else None
+        entrypoint = ["@/bin/php", "-S", f"0.0.0.0:{PORT}", "-t", root, *([f"@/app/{router}"] if router else [])]
+        reason = f"{folder}/index.php: the image serves {folder} by PHP's own server, which suits light use"
+        return _Program(entrypoint, [PORT], reason)
+    programs = [data["bin"]] if isinstance(data.get("bin"), str) else strings(data.get("bin"))
+    if programs:
         name = programs[0].rpartition("/")[2].removesuffix(".php")
-        entrypoint = [f"@/bin/{name}"]
-        reasons.append(f"the image runs {programs[0]}")
-    library = entrypoint is None
-    if library:
-        reasons.append(LIBRARY)
-    version = clean_version(data.get("version"))
-    return Guess(
-        "php", clean_name(data.get("name"), project), version, fields, [], entrypoint, ports, reasons, todo, library
-    )
+        return _Program([f"@/bin/{name}"], [], f"the image runs {programs[0]}")
+    return _Program(None, [], LIBRARY)
 
 
 def _static(project: Project, folder: str) -> bool:

@@ -31,6 +31,10 @@ def test_packages_and_their_extensions() -> None:
     assert _guess(files).todo == ["lock the packages: composer update --no-install"]
 
 
+def test_a_program_without_a_name_is_ignored() -> None:
+    assert _guess({"composer.json": '{"bin": [1]}'}).library
+
+
 def test_a_site_is_served_from_its_document_root() -> None:
     site = _guess({"composer.json": "{}", "public/index.php": ""})
     assert site.entrypoint == ["@/bin/php", "-S", "0.0.0.0:8000", "-t", "@/app/public", "@/app/public/index.php"]
