@@ -9,9 +9,9 @@ import pytest
 from support.archives.shells import world
 from support.processes.program import Fpack
 from support.servers.certificates import own_certificate
-from support.servers.real_servers import moto, nginx
+from support.servers.real_servers import fetched, moto, nginx
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.network
 
 PROJECT = """
 debian = import("fpack/debian").trixie
@@ -60,7 +60,7 @@ def test_a_directory_that_nginx_serves_by_https(project: Project) -> None:
     folder = project.folder
     project.fpack("lock", "--keep", folder / "kept", cwd=project.path)
     pem = own_certificate(folder)
-    with nginx(folder, certificate=pem) as server:
+    with nginx(folder, fetched("nginx", folder), pem) as server:
         address = f"{server}/kept"
         assert project.packed_by_another(address, SSL_CERT_FILE=f"{pem}.crt") == project.wanted
         stranger = Fpack(folder / "stranger", project.fpack.archive)
