@@ -102,6 +102,9 @@ class Task(Protocol):
     def log(self, line: str) -> None:
         """Append a line to the build log."""
 
+    def warn(self, text: str) -> None:
+        """Tell the user of a problem that does not fail the build. The build log does not get it."""
+
     def check(self) -> None:
         """Raise Cancelled if the build must stop. Long loops call this at least every 100 ms."""
 

@@ -92,6 +92,7 @@ def test_a_library_that_the_build_brings_itself_is_told(world: World) -> None:
 
 def test_a_library_of_the_root_that_loads_debians_is_told(world: World) -> None:
     (line,) = world.build({"bin/app": world.app("libpng.so.1")})
+    assert world.builds.recorder.warnings == [f"app: {line}"]
     assert line.startswith(f"bin/app loads /{LIB}/libz.so.1.3 through libpng.so.1, and not the libz.so.1 of zlib")
 
 

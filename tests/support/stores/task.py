@@ -165,5 +165,9 @@ class FakeTask:
         """Keep the line."""
         self.lines.append(line)
 
+    def warn(self, text: str) -> None:
+        """Keep it as a line."""
+        self.lines.append(text)
+
     def check(self) -> None:
         """Never cancelled."""
