@@ -87,25 +87,15 @@ runtime(given, file, version) =
     runtime = common.debian-tools(given, ["libatomic1", "libc6", "libgcc-s1", "libstdc++6"])
   }
 
-# npm runs the project's scripts. Scripts of projects that use Yarn or pnpm call these by name.
+# npm runs the project's scripts. Those of projects that use Yarn or pnpm call these by name, also for their workspace.
 npm-commands = """
   mkdir -p /build/npm-package /build/commands
   tar -xzf "$npm_archive" -C /build/npm-package --strip-components=1 --no-same-owner --warning=no-unknown-keyword
   printf '#!/bin/sh\\nexec node /build/npm-package/bin/npm-cli.js "$@"\\n' >/build/commands/npm
   printf '#!/bin/sh\\nexec node /build/npm-package/bin/npx-cli.js "$@"\\n' >/build/commands/npx
-  cat >/build/commands/yarn <<'END'
-  #!/bin/sh
-  case "\${1:-install}" in
-    install | i | -*) exit 0 ;;
-    run | run-script | exec) shift ;;
-  esac
-  name=$1
-  shift
-  script='process.exit((require("./package.json").scripts || {})[process.argv[1]] ? 0 : 1)'
-  if node -e "$script" "$name"; then exec npm run "$name" -- "$@"; fi
-  exec "$name" "$@"
-  END
-  cp /build/commands/yarn /build/commands/pnpm
+  for each in pnpm yarn; do
+    printf '#!/bin/sh\\nexec node ${text("commands.js", read-text(./node-commands.js))} %s "$@"\\n' $each >/build/commands/$each
+  done
   chmod +x /build/commands/*
   export PATH="$PWD/node_modules/.bin:/build/commands:$PATH"
 """
