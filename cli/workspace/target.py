@@ -151,13 +151,27 @@ def _stored(text: str, cwd: Path) -> tuple[str, tuple[str, ...]] | None:
 
 def _package(text: str) -> tuple[str, str]:
     """Return the release and the name of a package."""
-    from fpack.builders.debian.suites import ALL_RELEASES, DISTRIBUTIONS, OF_DISTRIBUTION, target_of
+    from fpack.builders.debian.suites import (
+        ALL_RELEASES,
+        DISTRIBUTIONS,
+        OF_DISTRIBUTION,
+        STABLE,
+        UBUNTU_STABLE,
+        target_of,
+    )
 
     distribution, _, rest = text.partition(".")
     release, dot, name = rest.partition(".")
     name = name.strip('"')
+    whole = rest.strip('"')
+    stable = {"debian": STABLE, "ubuntu": UBUNTU_STABLE}[distribution]
+    of_releases = did_you_mean(release, OF_DISTRIBUTION[distribution])
+    if whole and release not in ALL_RELEASES and not (dot and of_releases):
+        # The name of the release was left out, or is that of none.
+        hint = f"write {target_of(stable, whole)}"
+        raise UsageError(f"{text!r} does not name a release of {DISTRIBUTIONS[distribution]}", hint=hint)
     if not dot or not release or not name:
-        example = {"debian": "debian.trixie.redis-server", "ubuntu": "ubuntu.noble.redis-server"}[distribution]
+        example = target_of(release if release in ALL_RELEASES else stable, "redis-server")
         raise UsageError(
             f"{text!r} does not name a package",
             hint=f"name a package of {DISTRIBUTIONS[distribution]} as in {example}",

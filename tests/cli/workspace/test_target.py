@@ -123,3 +123,27 @@ def test_an_absent_name_is_answered_with_what_there_is(project: Path, monkeypatc
     assert unknown(parse("layout", project), [], ["layouts"]).hint == "the image in this directory is ./layout"
     assert "`imag`" in no_field(parse("api.fp", project), ["imag"]).hint
     assert "empty" in no_field(parse("api.fp", project), []).why
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("debian.jq", "debian.trixie.jq"),
+        ("debian.python3.13", "debian.trixie.python3.13"),
+        ("ubuntu.jq", "ubuntu.noble.jq"),
+    ],
+)
+def test_a_package_without_its_release_says_what_to_write(project: Path, text: str, meant: str) -> None:
+    with pytest.raises(UsageError, match="release") as caught:
+        parse(text, project)
+    assert meant in caught.value.hint
+
+
+def test_a_release_without_a_package_is_shown_with_one(project: Path) -> None:
+    with pytest.raises(UsageError, match="does not name a package") as caught:
+        parse("debian.bookworm", project)
+    assert "debian.bookworm." in caught.value.hint
+
+
+def test_a_release_that_is_misspelt_is_left_to_the_list_of_releases(project: Path) -> None:
+    assert parse("debian.trixy.jq", project).package == ("trixy", "jq")
