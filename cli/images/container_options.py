@@ -149,6 +149,26 @@ def documented(git: bool, source_date: bool, environ: Mapping[str, str]) -> dict
     return found
 
 
+def tagged(text: str | None) -> dict[str, str]:
+    """Return the fields of a container that NAME, NAME:TAG or :TAG gives. Raise UsageError if no image has such."""
+    if text is None:
+        return {}
+    from fpack.builders.oci import spec
+    from fpack.builders.protocol import BuildError
+
+    _utf8("--tag", text)
+    if not text:
+        raise UsageError("--tag: it has neither a name nor a tag", hint="as in --tag app:1.0")
+    colon = text.find(":", text.rfind("/") + 1)
+    name, tag = (text, None) if colon < 0 else (text[:colon], text[colon + 1 :])
+    try:
+        spec.check_name(name or "app", "latest" if tag is None else tag)
+    except BuildError as error:
+        hint = "as in --tag app:1.0, or --tag :1.0 to keep the name"
+        raise UsageError(f"--tag: {error.what}", why=error.why, hint=error.hint or hint) from None
+    return {**({"name": name} if name else {}), **({"tag": tag} if tag is not None else {})}
+
+
 def command_lines(option: str, texts: tuple[str, ...]) -> list[list[str]]:
     """Return the words of each value of an option, as a shell reads them."""
     return [words for text in texts if (words := _words(option, text)) is not None]

@@ -35,6 +35,7 @@ Examples:
   fpack pack                                  `image` of ./fpack.fp
   fpack pack api.fp#server -o server.tar      an attribute of a file: a container or a derivation
   fpack pack postgres --load podman           load it into podman
+  fpack pack -t app:2.0                       with another name and tag
   fpack pack --push registry.example/team/app:1.0
   fpack pack postgres --platform linux/amd64,linux/arm64
   fpack pack tools --together                 a list or a record of packages, in one image
@@ -52,6 +53,12 @@ Examples:
 @click.argument("what", nargs=-1)
 @shared.together
 @click.option("-o", "--output", type=shared.NamedPath(path_type=Path), help="File or directory to write.")
+@click.option(
+    "-t",
+    "--tag",
+    metavar="NAME[:TAG]",
+    help="Name and tag of the image, in place of its own; :TAG changes only the tag.",
+)
 @click.option(
     "--format",
     "format_",
@@ -124,6 +131,7 @@ def command(
     what: tuple[str, ...],
     together: bool,
     output: Path | None,
+    tag: str | None,
     format_: str | None,
     platforms: tuple[str, ...],
     load: str | None,
@@ -153,7 +161,10 @@ def command(
     fields = {
         **container_options.fields(rest),
         **container_options.documented(from_git, source_date, os.environ),
+        **container_options.tagged(tag),
     }
+    if tag is not None and len(what) > 1:
+        raise UsageError("--tag names one image", hint="pack each image separately")
     options = shared.options(rest)._replace(fields=fields)
     archs = packing.architectures(platforms, options)
     form = FORMATS[format_ or DEFAULT]

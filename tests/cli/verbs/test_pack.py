@@ -377,3 +377,27 @@ def test_what_is_built_is_packed_without_a_container(project: Path, fpack: Fpack
     assert made["digest"] == whole["digest"]
     fpack("pack", "fpack.fp#image.root", "-o", "root.tar", cwd=project)
     assert fpack("size", "words", cwd=project).stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("other:2.0", "other:2.0"),
+        ("team/other", "team/other:2.10-3"),
+        (":2.0", "greeter:2.0"),
+        ("h.example:5/a:b", "h.example:5/a:b"),
+    ],
+)
+def test_an_image_gets_another_name_and_tag(fpack: Fpack, project: Path, given: str, names: str) -> None:
+    name = names.rpartition(":")[0]
+    said = fpack("pack", "-t", given, cwd=project).stdout
+    assert said.startswith(f"{names}  sha256:")
+    assert (project / f"{name.rpartition('/')[2]}.tar").is_file()
+
+
+def test_a_name_that_no_image_can_have_names_its_option(fpack: Fpack, project: Path) -> None:
+    for wrong in ("Upper:1", "a:b c", "a:", ":", ""):
+        done = fpack("pack", "--tag", wrong, cwd=project, status=None)
+        assert done.returncode == 2 and "error: --tag: " in done.stderr, wrong
+    done = fpack("pack", "--tag", "a:1", "debian.trixie.hello", "debian.trixie.greet", status=None)
+    assert done.returncode == 2 and "--tag names one image" in done.stderr
