@@ -43,8 +43,8 @@ _LIBRARIES: Mapping[str, Sequence[str]] = {
     "mysqlclient": ("default-libmysqlclient-dev",),
     "netcdf4": ("libhdf5-dev", "libnetcdf-dev"),
     "pillow": ("libfreetype-dev", "libjpeg-dev", "libtiff-dev", "libwebp-dev", "zlib1g-dev"),
-    "psycopg2": ("libpq-dev",),
-    "psycopg-c": ("libpq-dev",),
+    "psycopg2": ("libpq-dev", "perl-base"),  # its pg_config is a script of Perl
+    "psycopg-c": ("libpq-dev", "perl-base"),
     "pyaudio": ("portaudio19-dev",),
     "pycairo": ("libcairo2-dev", "meson", "ninja-build"),
     "pycups": ("libcups2-dev",),
