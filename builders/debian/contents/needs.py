@@ -106,6 +106,8 @@ _PCS: Mapping[str, str] = {
     "lua": "liblua5.4-dev", "python3": "python3-dev", "python3-embed": "python3-dev", "ruby": "ruby-dev",
     "blas": "libblas-dev", "cblas": "libblas-dev", "lapack": "liblapack-dev", "tcl": "tcl-dev", "tk": "tk-dev",
     "hdf5": "libhdf5-dev", "lua-5.4": "liblua5.4-dev", "guile-3.0": "guile-3.0-dev",
+    # Those of systemd moved to a package of their own.
+    "systemd": "systemd-dev", "udev": "systemd-dev",
 }  # fmt: skip
 _TABLES: Mapping[str, Mapping[str, str]] = {
     PROGRAM: _PROGRAMS, HEADER: _HEADERS, LIBRARY: _LIBRARIES, CMAKE: _CMAKES, PC: _PCS,

@@ -165,6 +165,12 @@ def test_a_library_whose_package_has_another_name_since_times_have_64_bits() -> 
     assert finder(renamed).find(BuildNeed(SONAME, "libold.so.0")).best == "libold0t64"
 
 
+def test_a_file_that_moved_to_another_package_is_found_by_the_index_of_an_older_release() -> None:
+    older = "usr/share/pkgconfig/systemd.pc admin/systemd\n"
+    assert finder(older).find(BuildNeed(PC, "systemd")).best is None
+    assert finder(older, table=False).find(BuildNeed(PC, "systemd")).best == "systemd-dev"
+
+
 def test_without_a_table_all_packages_of_the_index_count() -> None:
     assert finder(table=False).find(BuildNeed(HEADER, "boost/version.hpp")).best == "libboost1.74-dev"
 
