@@ -34,7 +34,9 @@ from .format.errors import BadContent, CacheError
 from .format.index import PACK_TYPE
 from .format.records import DetachedFile, PathRecord
 from .packs import PACK
+from .pieces import Pieces
 from .unpack import unpack
+from .unpack_queue import UnpackQueue
 
 WORKERS = 6  # runs that are read at once
 LARGE = 8 << 20  # bytes of a part that is stored while it arrives, so that a later command continues
@@ -50,6 +52,13 @@ class _Part(NamedTuple):
 
     cache: Cache
     record: PathRecord
+
+
+class _Read(NamedTuple):
+    """A path whose bytes were read."""
+
+    part: _Part
+    data: memoryview
 
 
 class _Content:
@@ -75,7 +84,7 @@ class Fetcher:
         self._warn = warn
         self._lock = threading.Lock()
         self._registering = threading.Lock()  # several closures can share paths
-        self._unpacking = threading.Lock()  # parallel unpacking uses all processors
+        self._unpacking = UnpackQueue(self._unpack)  # parallel unpacking uses all processors
         self._contents: dict[StorePath, _Content] = {}
         self._available: dict[StorePath, bool] = {}  # paths with their closures that the store or the caches have
         self._workers = threads.Workers(WORKERS, "cache")
@@ -191,18 +200,18 @@ class Fetcher:
         """Read neighbours in a blob with one request. After a failure, read the rest one by one, from any cache."""
         left = list(run)
         first, last = run[0], run[-1]
-        cache = first.cache
+        cache, start, end = first.cache, first.record.offset, last.record.offset + last.record.length
         try:
             if len(run) > 1 and first.record.is_layer and cache in self._caches.alive:
                 with self._bytes(cache, first.record) as layer:
                     self._receive(run, layer)
                 left.clear()
-            elif parallel_unpack.is_worthwhile([part.record for part in run]) and cache in self._caches.alive:
-                self._read_parallel(run, left)
+            elif parallel_unpack.is_possible([part.record for part in run]) and cache in self._caches.alive:
+                data = memoryview(b"".join(cache.repository.read_blob(_entry(first.record), start, end - start)))
+                left.clear()
+                self._unpacking.add([_Read(part, _of_part(part, data, start)) for part in run], len(data))
             elif len(run) > 1 and cache in self._caches.alive:
-                start = first.record.offset
-                pieces = _Pieces(cache.repository.read_blob(
-                    _entry(first.record), start, last.record.offset + last.record.length - start))  # fmt: skip
+                pieces = Pieces(cache.repository.read_blob(_entry(first.record), start, end - start))
                 at = start
                 for part in run:
                     pieces.skip(part.record.offset - at)
@@ -213,32 +222,32 @@ class Fetcher:
             self._blame(cache, error)
         except (StoreError, OSError):
             pass  # a fault of this machine's disk, which is told if a path fails alone
-        for part in left:
+        self._read_each(left)
+
+    def _read_each(self, parts: Iterable[_Part]) -> None:
+        """Read paths one by one, from any cache."""
+        for part in parts:
             try:
                 self._read_alone(part)
             except Exception as error:
                 self._contents[part.record.path].finish(None, error)
 
-    def _read_parallel(self, run: Sequence[_Part], left: list[_Part]) -> None:
-        """Read neighbours with one request, and unpack them with several processes. `left` keeps what failed."""
-        cache, first, last = run[0].cache, run[0].record, run[-1].record
-        length = last.offset + last.length - first.offset
-        data = b"".join(cache.repository.read_blob(_entry(first), first.offset, length))
-        directory = self._store.session.fresh()
-        os.mkdir(directory, 0o700)
-        waiting = {part.record.path: part for part in run}
+    def _unpack(self, items: Sequence[_Read]) -> None:
+        """Unpack what was read, with several processes if it is much. Read again what is wrong."""
+        left = {item.part.record.path: item.part for item in items}
         try:
-            with self._unpacking:
-                for record, result in parallel_unpack.unpack_all(
-                    [part.record for part in run], data, first.offset, partial(self._writer, directory)
-                ):
-                    if isinstance(result, TreeWriter):
-                        del waiting[record.path]
-                        self._contents[record.path].finish(result)
-                    else:
-                        self._blame(cache, result)
-        finally:
-            left[:] = waiting.values()
+            directory = self._store.session.fresh()
+            os.mkdir(directory, 0o700)
+            parts = [(item.part.record, item.data) for item in items]
+            for record, result in parallel_unpack.unpack_all(parts, partial(self._writer, directory)):
+                if isinstance(result, TreeWriter):
+                    del left[record.path]
+                    self._contents[record.path].finish(result)
+                else:
+                    self._blame(left[record.path].cache, result)
+        except (StoreError, OSError):
+            pass  # a fault of this machine's disk, which is told if a path fails alone
+        self._read_each(left.values())
 
     def _writer(self, directory: Path, record: PathRecord) -> TreeWriter:
         return TreeWriter(self._store.pool, directory / record.path.hash)
@@ -401,6 +410,12 @@ def _runs(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
     yield from layers.values()
 
 
+def _of_part(part: _Part, data: memoryview, start: int) -> memoryview:
+    """Return the bytes of a part. data: of its run, from offset `start` of the blob on."""
+    at = part.record.offset - start
+    return data[at : at + part.record.length]
+
+
 def _lengths(record: PathRecord) -> list[int]:
     return [record.length, *(file.size for file in record.files)]
 
@@ -417,27 +432,3 @@ def _chunks(file: Path) -> Iterator[bytes]:
     with open(file, "rb") as opened:
         while piece := opened.read(CHUNK):
             yield piece
-
-
-class _Pieces:
-    """Bytes that arrive in pieces, divided into parts."""
-
-    def __init__(self, source: Iterator[bytes]) -> None:
-        self._source = source
-        self._piece = memoryview(b"")
-
-    def take(self, size: int) -> Iterator[bytes]:
-        """Yield the next `size` bytes; fewer if the source ends."""
-        while size:
-            if not self._piece:
-                self._piece = memoryview(next(self._source, b""))
-                if not self._piece:
-                    return
-            part = self._piece[:size]
-            self._piece = self._piece[len(part) :]
-            size -= len(part)
-            yield bytes(part)
-
-    def skip(self, size: int) -> None:
-        for _ in self.take(size):
-            pass

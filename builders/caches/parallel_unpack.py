@@ -23,42 +23,43 @@ FEWEST = 32  # parts for which a process is worth its start
 _MOST = 8  # processes
 
 
-def is_worthwhile(records: Sequence[PathRecord]) -> bool:
-    """Tell whether `unpack_all` can unpack the parts, and is faster than unpacking one after the other."""
-    return len(records) >= FEWEST and all(
-        record.raw <= IN_MEMORY and not record.is_layer and not record.files for record in records
-    )
+def is_possible(records: Sequence[PathRecord]) -> bool:
+    """Tell whether `unpack_all` can unpack the parts: they are small, and each has all of its files."""
+    return all(record.raw <= IN_MEMORY and not record.is_layer and not record.files for record in records)
 
 
 def unpack_all(
-    records: Sequence[PathRecord], data: bytes, start: int, writer: Callable[[PathRecord], TreeWriter]
+    parts: Sequence[tuple[PathRecord, memoryview]], writer: Callable[[PathRecord], TreeWriter]
 ) -> Iterator[tuple[PathRecord, TreeWriter | BadContent]]:
     """Write and verify trees. Yield each record with its finished writer, or with what is wrong, in any order.
 
-    data: the part of the blob that has all records, from offset `start` on. writer: returns a new writer.
+    parts: records, and the bytes of their parts. writer: returns a new writer.
     """
-    writers = [writer(record) for record in records]
+    writers = [writer(record) for record, _ in parts]
 
     def work(number: int) -> Iterator[Value]:
-        record, tree = records[number], writers[number]
-        at = record.offset - start
+        (record, data), tree = parts[number], writers[number]
         try:
-            unpack([(record, tree)], [data[at : at + record.length]], _no_files)
+            unpack([(record, tree)], [bytes(data)], _no_files)
             yield [number, tree.finish(top=False), tree.size]
         except BadContent as error:
             remove_tree(tree.disk)
             yield [number, error.what, error.where, error.why]
 
-    jobs = min(len(os.sched_getaffinity(0)), _MOST)
-    for row in parallel.spread(len(records), work, jobs):
+    jobs = min(len(os.sched_getaffinity(0)), _MOST) if len(parts) >= FEWEST else 1
+    for row in parallel.spread(len(parts), work, jobs):
         assert isinstance(row, list)
         number, *rest = row
+        record, _ = parts[number]
         if len(rest) == 2:
-            writers[number].take_over((), *rest)
-            yield records[number], writers[number]
+            if writers[number].node is None:
+                writers[number].take_over((), *rest)
+            else:  # this process has written it
+                writers[number].release()
+            yield record, writers[number]
         else:
             what, where, why = rest
-            yield records[number], BadContent(what, where=where, why=why)
+            yield record, BadContent(what, where=where, why=why)
 
 
 def _no_files(file: DetachedFile) -> AbstractContextManager[Iterable[bytes]]:

@@ -31,9 +31,11 @@ def members(data: bytes) -> list[PlainMember] | None:
     at, end = 0, len(data)
     while at < end:
         kind = data[at + 156 : at + 157]
-        if kind not in _KINDS or data[at + 257 : at + 265] != _MAGIC or data[at + 345]:
+        if kind not in _KINDS or data[at + 257 : at + 265] != _MAGIC:
             return None
         name = data[at : at + 100].rstrip(b"\0")
+        if data[at + 345]:
+            name = data[at + 345 : at + 500].rstrip(b"\0") + b"/" + name
         target = data[at + 157 : at + 257].rstrip(b"\0") if kind == SYMLINK else b""
         try:
             size = int(data[at + 124 : at + 135], 8) if kind == FILE else 0

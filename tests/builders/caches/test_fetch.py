@@ -1,12 +1,15 @@
 """Fetching: how many requests, what continues, and what references itself."""
 
+import os
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from fpack.builders.caches import fetch, packs
+from fpack.builders.caches import fetch, packs, parallel_unpack
 from fpack.builders.caches.cache_set import CacheSet
+from fpack.builders.caches.format.records import PathRecord
 from fpack.builders.distribution.addresses import open_repository
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry, Unavailable
@@ -75,6 +78,45 @@ def test_a_closure_of_many_paths_needs_few_requests(producer: Machine, tmp_path:
         assert reader.build(graph, outputs[-1]) == built
         assert counting.lists == 1
         assert len(counting.reads) == 2  # the index and one pack
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_paths_of_many_small_blobs_are_unpacked_together(
+    producer: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processors: int
+) -> None:
+    """A machine that pushes while it builds makes many blobs of few paths."""
+    monkeypatch.setattr(packs, "MAX_IN_PACK", 4)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(processors)))
+    monkeypatch.setattr(fetch, "WORKERS", 60)
+    graph = Graph()
+    outputs = [graph.add(f"p{number}") for number in range(200)]
+    built = producer.build(graph, *outputs)
+    producer.push(built)
+    calls: list[int] = []
+    unpack_all, enough = parallel_unpack.unpack_all, threading.Barrier(50)
+
+    def counted(parts: Sequence[tuple[PathRecord, memoryview]], *rest: object) -> object:
+        calls.append(len(parts))
+        return unpack_all(parts, *rest)  # type: ignore[arg-type]
+
+    class Together(DirectoryRepository):
+        """A repository whose blobs all arrive at the same time."""
+
+        def read_blob(self, entry: BlobEntry, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+            pieces = list(super().read_blob(entry, offset, length))
+            if length is not None:
+                enough.wait(30)
+            yield from pieces
+
+    monkeypatch.setattr(parallel_unpack, "unpack_all", counted)
+    with machine(tmp_path / "reader", Together(tmp_path / "cache")) as reader:
+        reader.cache.refresh()
+        fetcher = fetch.Fetcher(reader.store, CacheSet([reader.cache], reader.warnings.append))
+        assert sorted(fetcher.fetch(built)) == sorted(built)
+        fetcher.close()
+        for path in built:
+            reader.store.tree(path).check()
+    assert sum(calls) == 200 and len(calls) < 25  # of 50 blobs
 
 
 def test_paths_are_valid_before_the_rest_of_a_closure_is_read(

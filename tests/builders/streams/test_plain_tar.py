@@ -26,6 +26,16 @@ def archive(name: str = "a", kind: bytes = tarfile.REGTYPE, content: bytes = b""
 names = st.text("ab/\xe4", min_size=1, max_size=120).filter(lambda name: name.strip("/") == name)
 
 
+@pytest.mark.parametrize("kind", [DIRECTORY, tar_writer.FILE, SYMLINK])
+def test_a_long_name_that_a_header_holds_is_plain(kind: str) -> None:
+    """Most files of a Debian package have a longer name than the field of a header, below the name of a store path."""
+    name = b"fpack/store/" + b"a" * 60 + b"/data/usr/share/doc/package/copyright"
+    target = b"x" if kind == SYMLINK else b""
+    data = b"".join(tar_writer.stream([TarEntry(name, kind, 0o755, target=target)]))[: -len(END)]
+    (member,) = plain_tar.members(data) or [None]
+    assert member is not None and member.name == name
+
+
 @given(names, st.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE]), st.binary(max_size=1030))
 def test_both_readers_agree(name: str, kind: bytes, content: bytes) -> None:
     data = archive(name, kind, content if kind == tarfile.REGTYPE else b"", "target" if kind == tarfile.SYMTYPE else "")
@@ -60,7 +70,7 @@ def test_what_the_writer_makes_is_plain() -> None:
         pytest.param(156, b"1", id="a hard link"),
         pytest.param(156, b"x", id="an extension"),
         pytest.param(257, b"gnutar", id="another magic"),
-        pytest.param(345, b"p", id="a prefix"),
+        pytest.param(345, b"p\0q", id="a NUL in the prefix"),
         pytest.param(124, b"x", id="no number"),
         pytest.param(124, b"-1", id="a negative size"),
         pytest.param(124, b"77777777777", id="a size beyond the end"),
