@@ -149,6 +149,10 @@ class Evaluator:
 
         return self.run(work)
 
+    def compile_library(self) -> None:
+        """Compile the files of the library into the cache."""
+        self.run(self._modules.compile_library)
+
     def expression(self, text: str, name: str = "<command line>") -> Value:
         """Return the value of an expression. Its relative paths start at the root."""
         root = self._root or project_root(os.path.realpath(os.getcwd()))

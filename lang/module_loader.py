@@ -264,12 +264,23 @@ class Modules:
 
     # ---- texts
 
+    def compile_library(self) -> None:
+        """Compile the files of the library that the cache lacks, without running them."""
+        for root in self.library:
+            for directory, _, names in os.walk(root):
+                for name in names:
+                    if name.endswith(".fp"):
+                        text = read_text(os.path.join(directory, name), name)
+                        self.compile(Source(f"fpack/{name}", normal(text), library=True), root, directory)
+
     def compile(self, source: Source, root: str, directory: str, fields_given: bool = False) -> Module:
         """Compile a text to a module, or take it from the cache. fields_given: see `compile_tree`."""
         start = self._key + (b" given" if fields_given else b"")
         kind = f"{source.start} {source.library}"
         key = disk_cache.key(start, kind.encode(), source.text.encode("utf-8", "surrogatepass"))
-        body = disk_cache.read(self.cache, key)
+        body = disk_cache.read_installed(key) if source.library else None
+        if body is None:
+            body = disk_cache.read(self.cache, key)
         if body is not None:
             compiled: Compiled = marshal.loads(body)
         else:

@@ -50,7 +50,7 @@ def load(cache: str | Path | None) -> Tables:
     if _known is None:
         grammar = GRAMMAR.read_bytes()
         key = disk_cache.key(b"tables %d" % FORMAT, grammar)
-        body: bytes | memoryview | None = disk_cache.read(cache, key)
+        body: bytes | memoryview | None = disk_cache.read_installed(key) or disk_cache.read(cache, key)
         if body is None:
             made = generate(grammar.decode())
             body = marshal.dumps([made.states, [tuple(r) for r in made.rules], made.starts, made.ends])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _DIGEST = 32
+INSTALLED = f"{os.path.dirname(os.path.dirname(os.path.dirname(__file__)))}/compiled"  # entries that a wheel has
 # Code objects and marshal's format depend on the interpreter's version; without debug ranges they lack columns.
 _RANGES = "no_debug_ranges" in sys._xoptions or "PYTHONNODEBUGRANGES" in os.environ
 _INTERPRETER = f"{sys.implementation.cache_tag} {sys.hexversion:x} {_RANGES}".encode()
@@ -61,6 +62,20 @@ def read(directory: str | Path | None, name: str) -> memoryview | None:
         return None
     body = memoryview(data)[_DIGEST:]
     return body if _checksum(directory, name, body) == data[:_DIGEST] else None
+
+
+def read_installed(name: str) -> memoryview | None:
+    """Return the content of an entry that was installed with fpack, or None if it is missing or damaged.
+
+    Who can change the entry can change fpack, so the owner of the file does not matter.
+    """
+    try:
+        with open(f"{INSTALLED}/{name}", "rb", buffering=0) as file:
+            data = file.readall()
+    except OSError:
+        return None
+    body = memoryview(data)[_DIGEST:]
+    return body if _checksum(INSTALLED, name, body) == data[:_DIGEST] else None
 
 
 def write(directory: str | Path | None, name: str, body: bytes) -> None:

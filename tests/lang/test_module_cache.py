@@ -29,6 +29,8 @@ PROBE = """
 import sys
 from pathlib import Path
 from fpack.lang.evaluator import Evaluator
+from fpack.store.files import disk_cache
+disk_cache.INSTALLED = "/nonexistent"  # an installation without the compiled library
 evaluator = Evaluator(cache=Path(sys.argv[1]))
 value = evaluator.select(evaluator.load(Path(sys.argv[2])), ["x"])
 print(value, *sorted(sys.modules))
