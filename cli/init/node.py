@@ -48,10 +48,13 @@ def node(project: Project) -> Guess | None:
     name, version = clean_name(data.get("name"), project), clean_version(data.get("version"))
     version_fields = node_field(project, data, reasons)
     fields += version_fields
+    # Builds without a lock and those with another Node do not have it among their tools.
+    packages = ["npm"] if lock is None or version_fields else []
     framework = None if lock is None and _is_published(project, data) else find_framework(project, data)
     if framework is not None:
         made = _of_framework(framework, project, name, version, fields, reasons, todo)
-        return made._replace(entrypoint=_own_node(made.entrypoint) if version_fields else made.entrypoint)
+        words = _own_node(made.entrypoint) if version_fields else made.entrypoint
+        return made._replace(entrypoint=words, packages=packages)
     entrypoint, target = _program(project, data)
     if entrypoint is None:
         site = plain_site(project)
@@ -71,7 +74,7 @@ def node(project: Project) -> Guess | None:
         todo.append("set the image's `entrypoint` to the program to run")
     ports = _ports(project, data, target) if entrypoint and target else []
     serves = entrypoint is not None and bool(_dependencies(data).keys() & set(_SERVERS))
-    return Guess("node", name, version, fields, [], entrypoint, ports, reasons, todo, library, serves=serves)
+    return Guess("node", name, version, fields, packages, entrypoint, ports, reasons, todo, library, serves=serves)
 
 
 def _own_node(entrypoint: Sequence[str] | None) -> list[str] | None:

@@ -127,6 +127,8 @@ def test_the_node_of_a_project_is_that_of_its_authors(
 ) -> None:
     found = _node(data, files)
     assert dict(found.fields)["node"] == f'"{version}"' and found.entrypoint == ["@/bin/node", "@/app/server.js"]
+    # npm of the release runs with the Node of the build's tools, which comes first in PATH.
+    assert "packages = [...thing.tools, ...thing.libs, debian.npm]" in render(found, "trixie")
 
 
 @pytest.mark.parametrize(
@@ -144,6 +146,12 @@ def test_the_node_of_a_project_is_that_of_its_authors(
 def test_the_node_of_the_release_serves(data: dict[str, object], files: dict[str, str]) -> None:
     found = _node(data, files)
     assert "node" not in dict(found.fields) and found.entrypoint == ["/usr/bin/node", "@/app/server.js"]
+
+
+def test_a_shell_has_npm_unless_the_build_has_it() -> None:
+    assert list(_node({}, {}).packages) == ["npm"]
+    assert not _node({}, {"package-lock.json": "{}"}).packages
+    assert list(_node({"dependencies": {"next": "1"}}, {".nvmrc": "22"}).packages) == ["npm"]
 
 
 def test_the_node_of_another_release() -> None:
