@@ -2,7 +2,7 @@
 
 A path was used when it was pushed, and when a machine took it. A path that is kept keeps what it references. The new
 index is written before anything is deleted, and blobs that another manifest of the repository lists, such as an image's
-layers, are never deleted.
+layers, are never deleted. What interrupted pushes left in a directory or a bucket goes, too, once it is of age.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from fpack.builders.distribution import orphans
+from fpack.builders.distribution.bucket import BucketRepository
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import Repository, RepositoryError
 from fpack.store import DAY
@@ -32,11 +34,15 @@ MAX_DEPTH = 4  # of indexes in indexes
 
 
 class CacheSurvey(NamedTuple):
-    """A plan: the entries to keep and to drop. freed: bytes of the blobs to delete, by digest."""
+    """A plan: the entries to keep and to drop. freed: bytes of the blobs to delete, by digest.
+
+    orphans: those among them that no tag led to.
+    """
 
     kept: tuple[str, ...]
     dropped: tuple[str, ...]
     freed: dict[str, int]
+    orphans: frozenset[str] = frozenset()
 
     @property
     def size(self) -> int:
@@ -50,6 +56,8 @@ def collect(cache: Cache, days: float, *, dry_run: bool = False) -> CacheSurvey:
     old = cache.indexes
     used = [tag for tag in map(uses.parse_tag, cache.repository.tags(uses.PREFIX)) if tag is not None]
     survey = _survey(cache, used, days)
+    lost = _orphans(cache.repository)
+    survey = survey._replace(freed={**lost, **survey.freed}, orphans=frozenset(lost))
     if dry_run:
         return survey
     oldest = int(time.time() - days * DAY) // DAY
@@ -79,12 +87,21 @@ def _delete(cache: Cache, survey: CacheSurvey) -> CacheSurvey:
         # Who pushed a path meanwhile found its blob there, and did not write it again.
         cache.refresh()
         needed = _named(cache)
+        if survey.orphans:
+            needed |= survey.orphans - _orphans(cache.repository).keys()
         survey = survey._replace(freed={digest: size for digest, size in survey.freed.items() if digest not in needed})
         for digest in survey.freed:
             mark.check()
             with contextlib.suppress(RepositoryError):  # some registries delete blobs only by their own gc
                 cache.repository.delete(digest)
     return survey
+
+
+def _orphans(repository: Repository) -> dict[str, int]:
+    """Return the blobs that nothing in a repository leads to. A registry deletes its own, and does not list them."""
+    if isinstance(repository, (DirectoryRepository, BucketRepository)):
+        return orphans.find(repository, time.time())
+    return {}
 
 
 def _named(cache: Cache) -> set[str]:

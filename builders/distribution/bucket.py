@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import NamedTuple
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, ParseError
 
@@ -97,6 +100,21 @@ class BucketRepository:
         names = (key.removeprefix("tags/") for key in self._list(f"tags/{prefix}"))
         return sorted(name for name in names if is_tag(name))
 
+    def blobs(self) -> Iterator[tuple[str, int, float]]:
+        """Yield each blob's digest, its size, and the time when it was written, in seconds since 1970."""
+        start = "blobs/sha256/"
+        for entry in self._objects(start):
+            digest = f"sha256:{entry.key.removeprefix(start)}"
+            if is_digest(digest):
+                yield digest, entry.size, entry.written
+
+    def attached(self) -> Iterator[tuple[str, str]]:
+        """Yield the subject and the digest of each manifest that is about another one."""
+        for key in self._list("referrers/"):
+            _, subject, digest = (*key.split("/"), "", "")[:3]
+            if is_digest(f"sha256:{subject}") and is_digest(f"sha256:{digest}"):
+                yield f"sha256:{subject}", f"sha256:{digest}"
+
     # Writing
 
     def write_blob(self, source: BlobSource) -> bool:
@@ -145,6 +163,8 @@ class BucketRepository:
                 entry = self.resolve(tag)
                 if entry is not None and entry.digest == reference:
                     self._request("DELETE", f"tags/{tag}", accept=(200, 204, 404)).close()
+            for key in list(self._list(f"referrers/{reference.removeprefix('sha256:')}/")):
+                self._request("DELETE", key, accept=(200, 204, 404)).close()
         self._request("DELETE", _blob_key(reference), accept=(200, 204, 404)).close()
         return True
 
@@ -192,6 +212,10 @@ class BucketRepository:
 
     def _list(self, start: str) -> Iterator[str]:
         """Yield the keys below the prefix that begin with `start`."""
+        return (entry.key for entry in self._objects(start))
+
+    def _objects(self, start: str) -> Iterator[_Listed]:
+        """Yield the objects below the prefix whose keys begin with `start`."""
         token = ""
         for _ in range(MAX_PAGES):
             query = {"list-type": "2", "prefix": self._prefix + start}
@@ -206,9 +230,12 @@ class BucketRepository:
             except HttpError as error:
                 raise answers.unreachable(self.name, self._transport.host, error) from None
             page = _xml(data, self.name)
-            for entry in page.iter():
-                if _local(entry.tag) == "Key" and entry.text and entry.text.startswith(self._prefix + start):
-                    yield entry.text.removeprefix(self._prefix)
+            for entry in (item for item in page.iter() if _local(item.tag) == "Contents"):
+                key = _text(entry, "Key")
+                if key.startswith(self._prefix + start):
+                    size, written = _text(entry, "Size"), _seconds(_text(entry, "LastModified"))
+                    number = int(size) if size.isascii() and size.isdigit() and len(size) < 20 else 0
+                    yield _Listed(key.removeprefix(self._prefix), number, written)
             token = _text(page, "NextContinuationToken")
             if not token or _text(page, "IsTruncated") != "true":
                 return
@@ -289,6 +316,22 @@ class BucketRepository:
         if status == 429 or status >= 500:
             return Unavailable("The bucket's server failed", where=self.name, why=why, hint="try again later")
         return RepositoryError("The bucket's server refused the request", where=self.name, why=why)
+
+
+class _Listed(NamedTuple):
+    """An object of a bucket. written: seconds since 1970; endless if the server does not tell it."""
+
+    key: str
+    size: int
+    written: float
+
+
+def _seconds(text: str) -> float:
+    """Return a time of a list of objects in seconds since 1970. One that is not valid is in the future."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        return math.inf
 
 
 def _blob_key(digest: str) -> str:

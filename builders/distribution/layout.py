@@ -204,6 +204,16 @@ class DirectoryRepository:
             with contextlib.suppress(OSError):
                 os.utime(self._blob(digest), follow_symlinks=False)
 
+    def untagged(self) -> list[str]:
+        """Return the digests of manifests that `index.json` lists without a tag."""
+        with self._errors():
+            return self._refs().untagged()
+
+    def is_listed(self, digest: str) -> bool:
+        """Tell whether `index.json` lists a digest."""
+        with self._errors():
+            return self._refs().names(digest)
+
     def blobs(self) -> Iterator[tuple[str, int, float]]:
         """Yield each blob's digest, its size, and the time of its last use, in seconds since 1970."""
         with self._errors(), contextlib.suppress(FileNotFoundError), os.scandir(self._blobs) as entries:

@@ -40,6 +40,11 @@ class RefIndex:
         names = {_ref(value) for value in self._manifests}
         return sorted(name for name in names if name.startswith(prefix) and is_tag(name))
 
+    def untagged(self) -> list[str]:
+        """Return the digests that are listed without a tag, as other tools write them."""
+        digests = (value.get("digest") for value in self._manifests if not is_tag(_ref(value)))
+        return [digest for digest in digests if isinstance(digest, str) and is_digest(digest)]
+
     def names(self, digest: str) -> bool:
         """Tell whether a digest is listed."""
         return any(value.get("digest") == digest for value in self._manifests)

@@ -20,7 +20,8 @@ Examples:
 def command(address: str, older: float, dry_run: bool, as_json: bool) -> int:
     """Delete the paths of a cache that no machine pushed or fetched for some days, and no kept path references.
 
-    Blobs that images of the same repository use stay. A registry frees the space at its own garbage collection.
+    Blobs that images of the same repository use stay. In a directory and a bucket, what interrupted pushes left two
+    days ago, and images that lost their tag, are deleted, too. A registry frees the space by its own collection.
     """
     from fpack.builders.caches.gc import collect
     from fpack.cli.ui.render import megabytes

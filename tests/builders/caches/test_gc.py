@@ -1,5 +1,6 @@
 """Collecting a cache: by last use, with references, and never an image's blobs."""
 
+import contextlib
 import os
 import threading
 import time
@@ -14,9 +15,13 @@ from fpack.builders.caches.deletion_mark import RENEWAL, SILENCE
 from fpack.builders.caches.format.errors import CacheError
 from fpack.builders.caches.format.index import Index, IndexTag
 from fpack.builders.caches.gc import CacheSurvey, collect
+from fpack.builders.distribution import orphans
+from fpack.builders.distribution.addresses import open_repository
+from fpack.builders.distribution.bucket import BucketRepository
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry
 from fpack.store import DAY
+from support.servers.bucket import BucketServer
 from support.servers.repositories import MANIFEST, manifest
 from support.stores.caches import Graph, Machine, machine
 
@@ -306,3 +311,40 @@ def test_equal_uses_of_a_later_day_stay(producer: Machine, monkeypatch: pytest.M
     later(monkeypatch, 20)
     assert collect(producer.cache, 30).dropped == ()
     assert len(repository.tags("u-")) == 1
+
+
+@pytest.mark.parametrize("has_bucket", [False, True])
+def test_what_interrupted_pushes_left_goes_once_it_is_of_age(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_bucket: bool
+) -> None:
+    with contextlib.ExitStack() as stack:
+        repository: orphans.Listing = DirectoryRepository(tmp_path / "cache")
+        if has_bucket:
+            server = stack.enter_context(BucketServer())
+            opened = open_repository("s3://bucket/cache", environ=server.environ)
+            assert isinstance(opened, BucketRepository)
+            repository = opened
+        producer = stack.enter_context(machine(tmp_path / "producer", repository))
+        graph = Graph()
+        paths = producer.build(graph, graph.add("kept"), graph.add("lost"))
+        producer.push([paths[0]])
+        published = Cache.publish
+        monkeypatch.setattr(Cache, "publish", lambda *_: (_ for _ in ()).throw(CacheError("killed")))
+        with pytest.raises(CacheError, match="killed"):
+            producer.push([paths[1]])
+        monkeypatch.setattr(Cache, "publish", published)
+        young = collect(producer.cache, 30)
+        assert not young.orphans and not young.dropped
+        if has_bucket:
+            server.times = dict.fromkeys(server.objects, time.time())
+        later(monkeypatch, 3)
+        uses.record(repository, paths[:1])
+        wanted = collect(producer.cache, 30, dry_run=True)
+        before = {digest for digest, _, _ in repository.blobs()}
+        done = collect(producer.cache, 30)
+        assert done.dropped == () and done.orphans and done == wanted
+        assert before - {digest for digest, _, _ in repository.blobs()} == done.orphans
+        assert done.size == sum(done.freed.values()) > 0
+        assert not collect(producer.cache, 30).orphans
+        with machine(tmp_path / "reader", repository) as reader:
+            assert check(reader.cache, reader.store).faults == ()

@@ -16,11 +16,12 @@ PAGE = 2
 
 
 class BucketServer:
-    """A running server. objects: by path. requests: (method, path)."""
+    """A running server. objects: by path. requests: (method, path). times: see there."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.requests: list[tuple[str, str]] = []
+        self.times: dict[str, float] = {}  # of objects, in Unix seconds; now for the others
         self.lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
@@ -36,6 +37,12 @@ class BucketServer:
             "AWS_SECRET_ACCESS_KEY": ACCESS.secret,
             "HOME": "/nonexistent",
         }
+
+    def written(self, path: str) -> str:
+        """Return when an object was written, as S3 tells it."""
+        import time
+
+        return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(self.times.get(path, time.time())))
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -115,7 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
         after = query.get("continuation-token", [""])[0]
         keys = sorted(key for key in owner.objects if key.startswith(prefix) and key > after)
         rows = "".join(
-            f"<Contents><Key>{key.partition('/')[2].partition('/')[2]}</Key></Contents>" for key in keys[:PAGE]
+            f"<Contents><Key>{key.partition('/')[2].partition('/')[2]}</Key>"
+            f"<LastModified>{owner.written(key)}</LastModified><Size>{len(owner.objects[key])}</Size></Contents>"
+            for key in keys[:PAGE]
         )
         more = len(keys) > PAGE
         token = f"<NextContinuationToken>{keys[PAGE - 1]}</NextContinuationToken>" if more else ""
