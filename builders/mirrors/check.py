@@ -24,7 +24,8 @@ from fpack.store import threads
 from fpack.store.errors import FpackError
 
 from .keeping import WORKERS
-from .kept_lock import KeptFile, KeptLock, read_all, read_config, stored_lock
+from .kept_lock import KeptFile, KeptLock, read_all, read_config
+from .pages import stored_lock
 
 MAX_SHOWN = 5  # packages of a release that are named for the same reason
 _MISSING = "the mirror does not have it"

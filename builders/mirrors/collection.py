@@ -1,35 +1,43 @@
 """Delete kept locks that are no longer wanted, and the files that nothing else in the repository needs.
 
-A registry frees blobs by its own garbage collection, so only the artifacts are deleted there. In a directory, the blobs
-are deleted too, under its lock: a lock that is kept at the same time either names a blob before, which is then spared,
-or finds afterwards that it is gone, and sends it again.
+A registry frees blobs by its own garbage collection, so only the artifacts are deleted there. In a directory and in a
+bucket, the blobs are deleted too, and what interrupted commands left. This is done under the lock of the directory, or
+under a mark in the bucket: a lock that is kept at the same time either names a blob before, which is then spared, or
+finds afterwards that it is gone, and sends it again.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, TypeAlias
 
+from fpack.builders.distribution import orphans
+from fpack.builders.distribution.bucket import BucketRepository
 from fpack.builders.distribution.layout import DirectoryRepository
-from fpack.builders.distribution.protocol import ManifestDocument, Repository, RepositoryError
+from fpack.builders.distribution.protocol import Repository, RepositoryError
 from fpack.store.locks import FileLock
 
 from .kept_lock import (
     LOCK_TAG,
-    MAX_MANIFEST,
     USE_TAG,
     StoredLock,
     identities,
     last_uses,
     lock_tag,
-    parse,
-    stored_lock,
     use_tag,
     use_tags,
 )
+from .pages import stored_lock
 
-MAX_MANIFESTS = 100_000
+# Marks a repository for the time of a block, and gives a function that raises if the mark no longer counts.
+Marking: TypeAlias = Callable[[Repository], AbstractContextManager[Callable[[], None]]]
+
+
+def _nothing() -> None:
+    pass
 
 
 class CollectedLocks(NamedTuple):
@@ -42,9 +50,17 @@ class CollectedLocks(NamedTuple):
 
 
 def collect(
-    repository: Repository, identities: Sequence[str], *, dry_run: bool = False, say: Callable[[str], None]
+    repository: Repository,
+    identities: Sequence[str],
+    *,
+    dry_run: bool = False,
+    say: Callable[[str], None],
+    marked: Marking = lambda repository: contextlib.nullcontext(_nothing),
 ) -> CollectedLocks:
-    """Delete kept locks. say: tells which one is left, since another tag names it."""
+    """Delete kept locks. say: tells which one is left, since another tag names it.
+
+    marked: marks a bucket while files are deleted.
+    """
     tags = repository.tags()
     other = [tag for tag in tags if not tag.startswith((LOCK_TAG, USE_TAG))]
     named = {found.digest: tag for tag in other if (found := repository.resolve(tag)) is not None}
@@ -61,17 +77,41 @@ def collect(
     for stored in () if dry_run else dropped:
         _delete(repository, stored, use_tags(tags, stored.identity))
     names = [stored.identity for stored in dropped]
-    if not isinstance(repository, DirectoryRepository):
+    if not isinstance(repository, (DirectoryRepository, BucketRepository)):
         return CollectedLocks(names, 0, 0, True)
     candidates = {digest: size for stored in dropped for digest, size in stored.blobs.items()}
     candidates |= {stored.config.digest: stored.config.size for stored in dropped}
-    candidates |= {stored.manifest.digest: len(stored.manifest.data) for stored in dropped}
-    with contextlib.nullcontext() if dry_run else FileLock(repository.directory / ".lock", transient=False):
-        needed = set(referenced(repository, own if dry_run else ()))
+    documents = [document for stored in dropped for document in (stored.manifest, *stored.pages)]
+    candidates |= {document.digest: len(document.data) for document in documents}
+    if isinstance(repository, DirectoryRepository) and not dry_run:
+        # Lists of what is attached to lost images: `index.json` names them, and is changed under the same lock.
+        for digest in filter(repository.is_listed, orphans.find(repository, time.time())):
+            repository.delete(digest)
+    with _alone(repository, dry_run, marked) as check:
+        candidates |= orphans.find(repository, time.time(), own if dry_run else ())
+        needed = orphans.reached(repository, own if dry_run else ()) if candidates else set()
         unneeded = sorted(candidates.keys() - needed)
         if not dry_run:
-            unneeded = [digest for digest in unneeded if repository.delete(digest)]
+            deleted = []
+            for digest in unneeded:
+                check()
+                if repository.delete(digest):
+                    deleted.append(digest)
+            unneeded = deleted
     return CollectedLocks(names, len(unneeded), sum(candidates[digest] for digest in unneeded), False)
+
+
+@contextlib.contextmanager
+def _alone(repository: orphans.Listing, dry_run: bool, marked: Marking) -> Iterator[Callable[[], None]]:
+    """Keep other commands from relying on what is deleted. Yield a function to call before each deletion."""
+    if dry_run:
+        yield _nothing
+    elif isinstance(repository, DirectoryRepository):
+        with FileLock(repository.directory / ".lock", transient=False):
+            yield _nothing
+    else:
+        with marked(repository) as check:
+            yield check
 
 
 def date(repository: Repository, now: float) -> None:
@@ -85,48 +125,15 @@ def date(repository: Repository, now: float) -> None:
 
 def _delete(repository: Repository, stored: StoredLock, uses: Sequence[str]) -> None:
     """Delete the tags of a kept lock; in a registry, also its manifest."""
-    if isinstance(repository, DirectoryRepository):
+    if isinstance(repository, (DirectoryRepository, BucketRepository)):
         # The tag of the lock goes last: what is interrupted leaves a lock without a date, and no date without a lock.
         for tag in (*uses, lock_tag(stored.identity)):
             repository.delete(tag)
         return
     # Many registries delete no tags, but those of a manifest with it.
-    repository.delete(stored.manifest.digest)
+    for document in (stored.manifest, *stored.pages):  # the index first: none names a page that is gone
+        repository.delete(document.digest)
     for tag in (lock_tag(stored.identity), *uses):
         if repository.resolve(tag) is not None:
             with contextlib.suppress(RepositoryError):
                 repository.delete(tag)
-
-
-def referenced(repository: Repository, ignored: Iterable[str] = ()) -> Iterator[str]:
-    """Yield the digests of all that the tags of a repository reach: manifests, configs and layers.
-
-    ignored: tags that do not count. Raise RepositoryError if a manifest cannot be read: what it needs is unknown then.
-    """
-    skipped = set(ignored)
-    todo = [tag for tag in repository.tags() if tag not in skipped]
-    seen: set[str] = set()
-    while todo:
-        document = repository.manifest(todo.pop())
-        if document is None or document.digest in seen:
-            continue
-        seen.add(document.digest)
-        if len(seen) > MAX_MANIFESTS:
-            raise RepositoryError("The mirror has too many manifests", where=repository.name)
-        yield document.digest
-        manifests, others = _children(document, repository.name)
-        todo += manifests
-        yield from manifests
-        yield from others
-
-
-def _children(document: ManifestDocument, where: str) -> tuple[list[str], list[str]]:
-    """Return the digests of the manifests, and of the other blobs, that a document names."""
-    value = parse(document.data, where, MAX_MANIFEST)
-    lists = {name: value.get(name) for name in ("manifests", "layers", "blobs")}
-    lists |= {"config": [value.get("config")], "subject": [value.get("subject")]}
-    found: dict[str, list[str]] = {}
-    for name, items in lists.items():
-        listed = items if isinstance(items, list) else []
-        found[name] = [str(item["digest"]) for item in listed if isinstance(item, dict) and "digest" in item]
-    return [*found["manifests"], *found["subject"]], [*found["layers"], *found["blobs"], *found["config"]]

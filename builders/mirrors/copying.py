@@ -8,7 +8,8 @@ from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Corrupt,
 from fpack.store import threads
 
 from .keeping import WORKERS, KeepResult
-from .kept_lock import MANIFEST, StoredLock, lock_tag, read_config, stored_lock, use_tag
+from .kept_lock import StoredLock, lock_tag, read_config, use_tag
+from .pages import EncodedLock, stored_lock, write
 
 
 def copy_lock(source: Repository, target: Repository, identity: str, now: float) -> KeepResult:
@@ -19,12 +20,11 @@ def copy_lock(source: Repository, target: Repository, identity: str, now: float)
     _check(source, stored)  # an invalid one is not spread
     found = target.resolve(lock_tag(identity))
     if found is not None and found.digest == stored.manifest.digest:
-        target.write_manifest(stored.manifest.data, MANIFEST, use_tag(identity, now))
+        target.write_manifest(stored.manifest.data, stored.manifest.media_type, use_tag(identity, now))
         return KeepResult(found.digest, True)
     sent = copy_blobs(source, target, _entries(stored))
-    data = stored.manifest.data
-    for tag in (lock_tag(identity), use_tag(identity, now)):  # in the order of `keeping.keep`
-        target.write_manifest(data, MANIFEST, tag)
+    documents = EncodedLock(stored.manifest.data, stored.manifest.media_type, tuple(page.data for page in stored.pages))
+    write(target, documents, (lock_tag(identity), use_tag(identity, now)))  # in the order of `keeping.keep`
     size = sum(stored.blobs.values())
     return KeepResult(stored.manifest.digest, False, len(stored.blobs), size, len(sent), sum(sent))
 

@@ -17,21 +17,16 @@ from fpack.builders.distribution.names import digest_of
 from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Repository, RepositoryError
 from fpack.store import threads
 
+from . import pages
 from .kept_lock import (
     CONFIG,
     LOCK_TAG,
-    MANIFEST,
     USE_TAG,
     KeptFile,
     KeptLock,
-    check_number,
-    decode_manifest,
     encode_config,
-    encode_manifest,
     identities,
     lock_tag,
-    read_config,
-    stored_lock,
     use_tag,
 )
 
@@ -39,6 +34,7 @@ WORKERS = 8  # transfers at a time
 RECENT = 3  # kept locks of a repository whose tables are read before another one is kept
 ATTEMPTS = 3
 _CHUNK = 1 << 20  # bytes
+_KEEPS_LESS = ("file:", "s3:")  # names of repositories that keep a manifest without its blobs
 
 
 class KeepItem(NamedTuple):
@@ -97,16 +93,26 @@ def is_kept(repository: Repository, identity: str, now: float, tag: str = "") ->
             repository.write_manifest(document.data, document.media_type, tag)
         return found.digest
     document = repository.manifest(lock_tag(identity))
-    if document is None or decode_manifest(document, repository.name, identity) is None:
+    if document is None or pages.decode(repository, document, identity) is None:
         return ""
     for name in filter(None, (use_tag(identity, now), tag)):
         repository.write_manifest(document.data, document.media_type, name)
     return document.digest
 
 
-def keep(repository: Repository, request: KeepRequest, now: float, *, tag: str = "") -> KeepResult:
-    """Keep a lock. now: Unix seconds. tag: another one for the artifact."""
-    check_number(len({item.digest for item in request.items if item.digest}))
+def keep(
+    repository: Repository,
+    request: KeepRequest,
+    now: float,
+    *,
+    tag: str = "",
+    settled: Callable[[Repository], None] = lambda repository: None,
+) -> KeepResult:
+    """Keep a lock. now: Unix seconds. tag: another one for the artifact.
+
+    settled: waits until no collection deletes files of a repository any more.
+    """
+    pages.check_number(len({item.digest for item in request.items if item.digest}))
     for _ in range(ATTEMPTS):
         found = _present(repository, request.items, _known_files(repository))
         present = [file for files in found.values() for file in files]
@@ -116,14 +122,13 @@ def keep(repository: Repository, request: KeepRequest, now: float, *, tag: str =
         files = {*present, *(file for file, _ in written)}
         lock = KeptLock(request.identity, request.lock, tuple(sorted(files)))
         config = encode_config(lock)
-        data = encode_manifest(lock, config)
         _write_data(repository, CONFIG, config)
         # The tag of the week is the last one: with it, the lock counts as kept. A collection gives it to a lock that
         # has none, instead of deleting the lock.
-        for name in filter(None, (tag, lock_tag(request.identity))):
-            repository.write_manifest(data, MANIFEST, name)
-        entry = repository.write_manifest(data, MANIFEST, use_tag(request.identity, now))
+        names = (tag, lock_tag(request.identity), use_tag(request.identity, now))
+        entry = pages.write(repository, pages.encode(lock, config), [name for name in names if name])
         # A collection that began before may have deleted what was there.
+        settled(repository)
         if _is_tagged(repository, request.identity, entry.digest) and _all_there(repository, present):
             sent = [file.size for file, is_new in written if is_new]
             return KeepResult(entry.digest, False, lock.number, lock.size, len(sent), sum(sent))
@@ -149,8 +154,7 @@ def _known_files(repository: Repository) -> dict[str, KeptFile]:
     known: dict[str, KeptFile] = {}
     for identity in identities(tags)[:RECENT]:
         try:
-            stored = stored_lock(repository, identity)
-            kept = read_config(repository, stored) if stored is not None else None
+            kept = pages.read_kept(repository, identity)
         except RepositoryError:
             continue  # a damaged one saves no work, and `fpack mirror check` tells about it
         for file in kept.files if kept is not None else ():
@@ -179,16 +183,16 @@ def _present(
 
 
 def _is_tagged(repository: Repository, identity: str, digest: str) -> bool:
-    """Return whether a directory still has the tag of a lock. A registry deletes all tags of a manifest with it."""
-    if not repository.name.startswith("file:"):
+    """Return whether a directory or a bucket still has the tag of a lock. A registry deletes them with the manifest."""
+    if not repository.name.startswith(_KEEPS_LESS):
         return True
     found = repository.resolve(lock_tag(identity))
     return found is not None and found.digest == digest
 
 
 def _all_there(repository: Repository, files: Sequence[KeptFile]) -> bool:
-    """Return whether a directory still has files. A registry refuses a manifest whose blobs it does not have."""
-    return not repository.name.startswith("file:") or all(repository.has_blob(file.digest) for file in files)
+    """Return whether a directory or a bucket still has files. A registry refuses a manifest without its blobs."""
+    return not repository.name.startswith(_KEEPS_LESS) or all(repository.has_blob(file.digest) for file in files)
 
 
 def describe_file(path: Path, name: str, aliases: tuple[str, ...] = ()) -> KeptFile:

@@ -16,16 +16,18 @@ from typing import Any, NamedTuple
 
 from fpack.builders.distribution.layout_index import json_object
 from fpack.builders.distribution.names import digest_of
-from fpack.builders.distribution.protocol import BlobEntry, Corrupt, ManifestDocument, Repository, RepositoryError
+from fpack.builders.distribution.protocol import BlobEntry, Corrupt, ManifestDocument, Repository
 
 FORMAT = 1
 ARTIFACT = "application/vnd.fpack.kept-lock.v1"
 CONFIG = "application/vnd.fpack.kept-lock.v1+json"
 FILE = "application/vnd.fpack.kept-file.v1"
+PAGED = "application/vnd.fpack.kept-lock.v2"  # an index of pages, see `pages.py`
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
 MAX_CONFIG = 128 << 20  # bytes
 MAX_MANIFEST = 4 << 20  # of registries
-MAX_FILES = 100_000
+MAX_FILES = 500_000
 MAX_FILE = 64 << 30  # bytes
 MAX_NAME = 1000
 LOCK_TAG = "lock-"
@@ -76,12 +78,16 @@ class KeptLock(NamedTuple):
 
 
 class StoredLock(NamedTuple):
-    """A kept lock in a repository, without its config. config: its descriptor. blobs: the sizes of the files."""
+    """A kept lock in a repository, without its config. config: its descriptor. blobs: the sizes of the files.
+
+    manifest: what its tag names. pages: the manifests that this names if it is an index.
+    """
 
     identity: str
     manifest: ManifestDocument
     config: BlobEntry
     blobs: Mapping[str, int]
+    pages: tuple[ManifestDocument, ...] = ()
 
 
 def identity_of(lock: str, derivations: Iterable[bytes]) -> str:
@@ -99,6 +105,11 @@ def use_tag(identity: str, now: float) -> str:
     """Return the tag that says that a lock was kept in the week of a time (Unix seconds)."""
     week = time.gmtime(now - now % WEEK)
     return f"{USE_TAG}{time.strftime(_DAY, week)}-{identity}"
+
+
+def is_identity(text: str) -> bool:
+    """Tell whether a text can be the identity of a lock."""
+    return _ID.match(text) is not None
 
 
 def last_uses(tags: Iterable[str]) -> dict[str, float]:
@@ -148,37 +159,6 @@ def encode_config(kept: KeptLock) -> bytes:
     return _json(value)
 
 
-def encode_manifest(kept: KeptLock, config: bytes) -> bytes:
-    """Return the manifest of a kept lock: its layers are the files, each once."""
-    layers = {file.digest: file.blob.value() for file in sorted(kept.files)}
-    data = _json(
-        {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "artifactType": ARTIFACT,
-            "config": BlobEntry(CONFIG, digest_of(config), len(config)).value(),
-            "layers": [layers[digest] for digest in sorted(layers)],
-        }
-    )
-    if len(data) > MAX_MANIFEST:
-        raise _too_many(len(layers))
-    return data
-
-
-def check_number(files: int) -> None:
-    """Raise RepositoryError if a number of files is too large for any manifest, before one of them is sent."""
-    if files * len(_json(BlobEntry(FILE, digest_of(b""), 1).value())) > MAX_MANIFEST:
-        raise _too_many(files)
-
-
-def _too_many(files: int) -> RepositoryError:
-    return RepositoryError(
-        "The lock pins too many files for one artifact",
-        why=f"{files} files; registries take manifests of {MAX_MANIFEST >> 20} MB",
-        hint="keep the locks of parts of the project",
-    )
-
-
 def _json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
 
@@ -186,18 +166,12 @@ def _json(value: object) -> bytes:
 # Reading
 
 
-def stored_lock(repository: Repository, identity: str) -> StoredLock | None:
-    """Read the manifest of a kept lock. Return None if the tag is gone or names another kind of artifact."""
-    if _ID.match(identity) is None:
-        return None
-    found = repository.manifest(lock_tag(identity))
-    return decode_manifest(found, repository.name, identity) if found is not None else None
-
-
-def decode_manifest(document: ManifestDocument, where: str, identity: str = "") -> StoredLock | None:
-    """Return the kept lock of a manifest, or None if it is of another kind. Raise Corrupt if it is not valid."""
+def decode_manifest(
+    document: ManifestDocument, where: str, identity: str = "", kind: str = ARTIFACT
+) -> StoredLock | None:
+    """Return the kept lock of a manifest, or None if it is not of this kind. Raise Corrupt if it is not valid."""
     value = parse(document.data, where, MAX_MANIFEST)
-    if value.get("artifactType") != ARTIFACT:
+    if value.get("artifactType") != kind:
         return None
     config, layers = value.get("config"), value.get("layers")
     if not isinstance(config, dict) or not isinstance(layers, list) or len(layers) > MAX_FILES:

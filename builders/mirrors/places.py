@@ -24,7 +24,8 @@ from fpack.builders.net.kept_files import FileOffer, WantedFile
 from fpack.builders.net.response import Response
 from fpack.store.errors import FpackError
 
-from .kept_lock import FILE, LOCK_TAG, USE_TAG, KeptFile, identities, read_config, stored_lock
+from .kept_lock import FILE, LOCK_TAG, USE_TAG, KeptFile, identities
+from .pages import read_kept
 
 MISSES = 3  # without a find, after which a place is asked last
 PAUSE = 60.0  # seconds for which a place that failed is left alone; doubled with each failure
@@ -118,8 +119,7 @@ class KeptPlace:
 
     def _read(self, repository: Repository, identity: str) -> None:
         try:
-            stored = stored_lock(repository, identity)
-            kept = read_config(repository, stored) if stored is not None else None
+            kept = read_kept(repository, identity)
         except (Corrupt, NotThere) as error:
             self.tell(f"warning: a kept lock of the mirror {self.address} is ignored: {error}")
             return

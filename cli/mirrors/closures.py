@@ -18,8 +18,8 @@ from fpack.builders.mirrors.kept_lock import (
     identities,
     parse,
     read_config,
-    stored_lock,
 )
+from fpack.builders.mirrors.pages import stored_lock
 from fpack.store.path import StorePath
 
 TAG = "closure-"

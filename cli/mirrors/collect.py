@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,8 +46,8 @@ def command(
     """Delete locks that MIRROR keeps and that are no longer wanted, and the files that no other lock or image needs.
 
     A lock is used when fpack lock --keep or fpack mirror fill is run for it, to the week. With --unused and --wanted, a
-    lock is deleted if both say so. A lock that has a tag of its own is left. A registry frees the space by its own
-    garbage collection.
+    lock is deleted if both say so. A lock that has a tag of its own is left. In a directory and a bucket, what
+    interrupted commands left two days ago is deleted, too. A registry frees the space by its own garbage collection.
     """
     from fpack.builders.mirrors.collection import collect, date
     from fpack.cli.errors import UsageError
@@ -58,7 +59,7 @@ def command(
         raise UsageError("Say which locks to delete", hint="give --unused DAYS, --wanted LOCK or --drop ID")
     opened = open_mirror(mirror, writes=True)
     chosen = _chosen(opened.repository, unused, wanted, drop)
-    done = collect(opened.repository, chosen, dry_run=dry_run, say=note)
+    done = collect(opened.repository, chosen, dry_run=dry_run, say=note, marked=_marked)
     if not dry_run:
         date(opened.repository, time.time())
     if as_json:
@@ -69,8 +70,16 @@ def command(
         print(f"lock {identity[:12]} {would}deleted")
     freed = "the registry frees their files" if done.by_registry else f"{done.blobs} files, {megabytes(done.size)}"
     count = f"{len(done.locks)} lock{'' if len(done.locks) == 1 else 's'}"
-    print(f"{count} {would}deleted; {freed}" if done.locks else "No lock is to be deleted.")
+    print(f"{count} {would}deleted; {freed}" if done.locks or done.blobs else "No lock is to be deleted.")
     return 0
+
+
+@contextlib.contextmanager
+def _marked(repository: Repository) -> Iterator[Callable[[], None]]:
+    from fpack.builders.caches import deletion_mark
+
+    with deletion_mark.marked(repository) as mark:
+        yield mark.check
 
 
 def _chosen(repository: Repository, unused: float | None, wanted: Sequence[Path], drop: Sequence[str]) -> list[str]:
@@ -78,7 +87,8 @@ def _chosen(repository: Repository, unused: float | None, wanted: Sequence[Path]
     from fpack.builders.debian.lock.file import LockFile
     from fpack.builders.debian.lock.text import format_lock
     from fpack.builders.distribution.protocol import Corrupt
-    from fpack.builders.mirrors.kept_lock import WEEK, identities, last_uses, read_config, stored_lock
+    from fpack.builders.mirrors.kept_lock import WEEK, identities, last_uses, read_config
+    from fpack.builders.mirrors.pages import stored_lock
     from fpack.store import DAY
 
     from .listing import find_identity

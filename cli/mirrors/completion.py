@@ -10,7 +10,8 @@ from fpack.builders.debian.lock.text import parse_lock
 from fpack.builders.distribution.protocol import NotThere, Repository
 from fpack.builders.mirrors.check import MirrorChecker
 from fpack.builders.mirrors.keeping import KeepItem, KeepResult, blob_source
-from fpack.builders.mirrors.kept_lock import read_config, stored_lock
+from fpack.builders.mirrors.kept_lock import read_config
+from fpack.builders.mirrors.pages import stored_lock
 from fpack.builders.protocol import Cancelled
 from fpack.cli.ui.render import note
 from fpack.store import derivation

@@ -74,5 +74,15 @@ def keep_lock(
     digest = is_kept(mirror.repository, content.identity, time.time(), mirror.tag)
     if digest:
         return KeptReport(mirror.address, content.identity, KeepResult(digest, True))
-    result = keep(mirror.repository, content.request(), time.time(), tag=mirror.tag)
+    result = keep(mirror.repository, content.request(), time.time(), tag=mirror.tag, settled=_settled)
     return KeptReport(mirror.address, content.identity, result)
+
+
+def _settled(repository: Repository) -> None:
+    """Wait until no collection deletes files of a bucket. Directories have a lock, and registries refuse."""
+    from fpack.builders.distribution.bucket import BucketRepository
+
+    if isinstance(repository, BucketRepository):
+        from fpack.builders.caches import deletion_mark
+
+        deletion_mark.wait(repository)

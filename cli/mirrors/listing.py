@@ -47,7 +47,8 @@ def kept_locks(repository: Repository) -> list[dict[str, Any]]:
     """Return what is known of each kept lock, the last kept first."""
     from fpack.builders.debian.lock.text import parse_lock
     from fpack.builders.distribution.protocol import Unavailable
-    from fpack.builders.mirrors.kept_lock import identities, last_uses, read_config, stored_lock
+    from fpack.builders.mirrors.kept_lock import identities, last_uses, read_config
+    from fpack.builders.mirrors.pages import stored_lock
     from fpack.store.errors import FpackError
 
     tags = repository.tags()

@@ -14,7 +14,8 @@ def command(mirror: str, lock: str) -> int:
     """Print the fpack.lock that MIRROR keeps as ID: the beginning of a lock's name in fpack mirror list."""
     from fpack.builders.debian.lock.text import format_lock, parse_lock
     from fpack.builders.distribution.protocol import NotThere
-    from fpack.builders.mirrors.kept_lock import read_config, stored_lock
+    from fpack.builders.mirrors.kept_lock import read_config
+    from fpack.builders.mirrors.pages import stored_lock
 
     from .keep import open_mirror
     from .listing import find_identity

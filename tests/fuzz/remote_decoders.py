@@ -27,7 +27,8 @@ from fpack.builders.intake.image_documents import MEMORY
 from fpack.builders.intake.repository_archive import RemoteImage
 from fpack.builders.mirrors.bundle import BundleRepository, unpack_bundle, write_bundle
 from fpack.builders.mirrors.keeping import KeepItem, KeepRequest, ObtainedFile, keep
-from fpack.builders.mirrors.kept_lock import StoredLock, decode_manifest, read_config, stored_lock
+from fpack.builders.mirrors.kept_lock import StoredLock, decode_manifest, read_config
+from fpack.builders.mirrors.pages import stored_lock
 from fpack.builders.verify import embedded_manifest
 from fpack.builders.verify.manifest_loading import bounded
 from fpack.store.errors import FpackError

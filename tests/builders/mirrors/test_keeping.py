@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry, Corrupt, RepositoryError, Unavailable
-from fpack.builders.mirrors import collection, copying
+from fpack.builders.mirrors import collection, copying, pages
 from fpack.builders.mirrors.keeping import KeepItem, KeepRequest, ObtainedFile, is_kept, keep
 from fpack.builders.mirrors.kept_lock import (
     FORMAT,
@@ -24,9 +24,9 @@ from fpack.builders.mirrors.kept_lock import (
     last_uses,
     lock_tag,
     read_config,
-    stored_lock,
     use_tag,
 )
+from fpack.builders.mirrors.pages import stored_lock
 from support.servers.memory_repository import MemoryRepository, dead
 from support.servers.repositories import digest_of
 
@@ -357,8 +357,9 @@ def test_a_lock_that_is_collected_while_it_is_kept_is_kept_again(files: Files, t
     assert told and is_kept(repository, identity, NOW) and stored_lock(repository, identity) is not None
 
 
-def test_a_lock_of_too_many_files_sends_nothing(files: Files) -> None:
-    number = 30_000
+def test_a_lock_of_too_many_files_sends_nothing(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = 1000
+    monkeypatch.setattr(pages, "MAX_FILES", number)
     items = [KeepItem(f"{n}", (digest := f"sha256:{n:064x}",), digest, 1) for n in range(number)]
     repository = MemoryRepository()
     with pytest.raises(RepositoryError, match="too many files") as caught:
