@@ -18,13 +18,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 CENTRAL = "repo.maven.apache.org"
-# Debian lacks the usual parent of the poms of many projects, which only tells how they are published.
-PARENTS = ("oss-parent",)
+# Debian lacks the usual parents of the poms of many projects, which only tell how they are published.
+PARENTS = ("oss-parent", "org.kohsuke:pom")
+# It lacks the plugin that publishes them too, which does nothing in a build.
+PUBLISHERS = ("nexus-staging-maven-plugin",)
 _PACKAGES = (
-    "junit4", "libcommons-cli-java", "libcommons-io-java", "libcommons-lang3-java", "libjna-java",
-    "libjna-platform-java",
+    "junit4", "libcommons-cli-java", "libcommons-io-java", "libcommons-lang3-java", "libjcommander-java",
+    "libjna-java", "libjna-platform-java", "testng",
     *(f"libmaven-{name}-plugin-java"
-      for name in ("assembly", "compiler", "dependency", "jar", "javadoc", "resources", "shade", "source")),
+      for name in ("antrun", "assembly", "bundle", "compiler", "dependency", "jar", "javadoc", "resources", "shade",
+                   "source")),
     "libsurefire-java",
 )  # fmt: skip
 _PROJECT = """debian = import("fpack/debian").trixie
@@ -74,13 +77,17 @@ def find(root: Path, path: str) -> bytes | None:
     if (root / path).is_file():
         return (root / path).read_bytes()
     *group, artifact, version, name = ["", "", "", *parts][-len(parts) - 3 :]
+    if name == "maven-metadata.xml":
+        return _index(root, [part for part in (*group, artifact, version) if part])
     if not name.startswith(f"{artifact}-{version}"):
         return None
     end = name.removeprefix(f"{artifact}-{version}")
-    if artifact in PARENTS and end == ".pom":
-        words = {"groupId": ".".join(filter(None, group)), "artifactId": artifact, "version": version}
-        lines = "".join(f"<{tag}>{text}</{tag}>" for tag, text in words.items())
+    words = {"groupId": ".".join(filter(None, group)), "artifactId": artifact, "version": version}
+    lines = "".join(f"<{tag}>{text}</{tag}>" for tag, text in words.items())
+    if end == ".pom" and (artifact in PARENTS or f"{words['groupId']}:{artifact}" in PARENTS):
         return f"<project><modelVersion>4.0.0</modelVersion>{lines}<packaging>pom</packaging></project>".encode()
+    if artifact in PUBLISHERS and end in (".pom", ".jar"):
+        return _idle_plugin(lines, end)
     base = root.joinpath(*filter(None, group), artifact)
     there = [d.name for d in base.glob("*") if (d / f"{artifact}-{d.name}{end}").is_file() and d.name != "debian"]
     if not there:
@@ -88,6 +95,29 @@ def find(root: Path, path: str) -> bytes | None:
     newest = max(there, key=lambda text: [int(number) for number in re.findall(r"\d+", text)])
     data = (base / newest / f"{artifact}-{newest}{end}").read_bytes()
     return _renamed(data, end, artifact, newest, version)
+
+
+def _index(root: Path, parts: list[str]) -> bytes | None:
+    """Return the index of the versions of an artifact."""
+    found = [d.name for d in root.joinpath(*parts).glob("*") if re.match(r"\d", d.name)]
+    if not found:
+        return None
+    versions = sorted(found, key=lambda text: [int(number) for number in re.findall(r"\d+", text)])
+    listed = "".join(f"<version>{version}</version>" for version in versions)
+    own = f"<groupId>{'.'.join(parts[:-1])}</groupId><artifactId>{parts[-1]}</artifactId>"
+    newest = f"<latest>{versions[-1]}</latest><release>{versions[-1]}</release>"
+    return f"<metadata>{own}<versioning>{newest}<versions>{listed}</versions></versioning></metadata>".encode()
+
+
+def _idle_plugin(lines: str, end: str) -> bytes:
+    """Return the pom or the jar of a plugin without goals."""
+    if end == ".pom":
+        head = "<project><modelVersion>4.0.0</modelVersion>"
+        return f"{head}{lines}<packaging>maven-plugin</packaging></project>".encode()
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as jar:
+        jar.writestr(zipfile.ZipInfo(_DESCRIPTOR), f"<plugin><goalPrefix>idle</goalPrefix>{lines}<mojos/></plugin>")
+    return made.getvalue()
 
 
 def _renamed(data: bytes, end: str, artifact: str, old: str, new: str) -> bytes:

@@ -48,3 +48,19 @@ def test_what_is_not_there_is_not_found(root: Path) -> None:
         assert find(root, path) is None
     parent = find(root, "org/sonatype/oss/oss-parent/7/oss-parent-7.pom")
     assert parent is not None and b"<groupId>org.sonatype.oss</groupId>" in parent
+
+
+def test_the_index_of_versions_is_made(root: Path) -> None:
+    index = find(root, "org/x/tool/maven-metadata.xml")
+    assert index is not None and b"<release>1.10</release>" in index
+    assert b"<versions><version>1.9</version><version>1.10</version></versions>" in index
+    assert find(root, "org/x/other/maven-metadata.xml") is None
+
+
+def test_a_plugin_that_publishes_does_nothing(root: Path) -> None:
+    name = "nexus-staging-maven-plugin"
+    path = f"org/y/{name}/1.6/{name}-1.6"
+    pom, jar = find(root, f"{path}.pom"), find(root, f"{path}.jar")
+    assert pom is not None and b"<packaging>maven-plugin</packaging>" in pom and jar is not None
+    with zipfile.ZipFile(io.BytesIO(jar)) as opened:
+        assert b"<mojos/>" in opened.read("META-INF/maven/plugin.xml")
