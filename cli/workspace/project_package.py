@@ -21,12 +21,16 @@ from .workspace import Workspace
 def project_package(workspace: Workspace, target: Target) -> Target:
     """Return the target of the package of a file, or `target`, its image, if it has no package.
 
-    Raise UsageError if the file has several packages and no image.
+    Raise UsageError if the file has several packages and no image, and the error of the first field that cannot be
+    evaluated if it has neither: that field is the package, such as one whose lock is missing.
     """
     assert target.file is not None
     record = workspace.evaluator.load(target.file)
     if "image" not in record:
-        names = sorted(name for name, _ in _built(workspace, record))
+        errors: list[FpackError] = []
+        names = sorted(name for name, _ in _built(workspace, record, errors))
+        if not names and errors:
+            raise errors[0]
         if len(names) > 1:
             raise UsageError(
                 f"{target.file.name} has several packages, and no image that says which one is meant",
@@ -51,15 +55,19 @@ def _named(target: Target, name: str) -> Target:
     return target._replace(text=f"{target.text.partition('#')[0]}#{quoted}", path=(name,))
 
 
-def _built(workspace: Workspace, record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the fields of a file that are built from source, without those that cannot be evaluated."""
+def _built(
+    workspace: Workspace, record: Mapping[str, Any], errors: list[FpackError] | None = None
+) -> Iterator[tuple[str, Any]]:
+    """Yield the fields of a file that are built from source. errors: gets those of fields that cannot be evaluated."""
     for name in record:
         try:
             value = standing_for(workspace, workspace.evaluator.force(record[name]))
             if kind_of(workspace, value) != "derivation":
                 continue
             made = derivation.decode(workspace.evaluator.derivations[workspace.output(value).derivation])
-        except FpackError:
+        except FpackError as error:
+            if errors is not None:
+                errors.append(error)
             continue
         if made.kind == "exec":
             yield name, value

@@ -11,6 +11,7 @@ from fpack.cli.errors import UsageError
 from fpack.cli.workspace import target as targets
 from fpack.cli.workspace.project_package import project_package
 from fpack.lang.evaluator import Evaluator
+from fpack.store.errors import FpackError
 from support.archives.packages import Everything, Files
 
 CODEC = {"name": "zstd", "level": 3, "threads": 2, "library": "test"}
@@ -72,3 +73,13 @@ def test_without_an_image_it_is_the_only_package(name_of: Callable[[str], str]) 
     with pytest.raises(UsageError) as raised:
         name_of("")
     assert "app, lib" in raised.value.why and raised.value.hint == "name one: fpack build app"
+
+
+def test_a_package_that_cannot_be_evaluated_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fpack.fp").write_text(
+        'app = error("There is no lock yet")\nshell = shell { name = "x", packages = [app] }'
+    )
+    workspace: Any = FakeWorkspace(tmp_path, tmp_path / "cache")
+    with pytest.raises(FpackError, match="There is no lock yet"):
+        project_package(workspace, targets.parse(None, tmp_path))
