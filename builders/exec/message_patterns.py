@@ -53,6 +53,8 @@ OUTSIDE = (
     "the build installs to {0}, outside of $out: set the variable of that directory in `flags`, or give `install` "
     "commands that install below $out"
 )
+_JAVA = "the sources are of Java {0}, which this Java does not compile: level = {1} compiles them as Java {1}"
+_JAVA_RELEASE = "the sources are of Java {0}, which this Java does not compile: level = 8 compiles them as Java 8"
 _OLD = "the release's {0} is older than the build asks for: use another release, or build {0} from source"
 
 
@@ -333,6 +335,8 @@ MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (r"Can't locate ([\w/]+\.pm) in @INC", _perl),
         (r"mkmf\.rb can't find header files for ruby", _package("ruby-dev")),
         (rf"cannot load such file -- {_PATH}", _of(RUBY)),
+        (r"error: (?:Source|Target) option (\d) is no longer supported\. Use (\d+) or later", _JAVA),
+        (r"error: release version (\d) not supported", _JAVA_RELEASE),
         # npm, node-gyp, cargo's -sys crates, cgo.
         (r"gyp ERR! find Python|gyp ERR! .*Could not find any Python", _package("python3")),
         (rf"gyp ERR! .*not found: {_NAME}", _program),

@@ -49,7 +49,7 @@ def find_missing(text: str) -> list[MissingThing]:
             name = match[1] if match.re.groups else ""
             if isinstance(reader, str):
                 weight = _STATUS if reader in (OLD_C, OLD_CXX, OUTSIDE) else _ERROR
-                found.append(MissingThing(name, (), reader.format(name), match.start(), weight))
+                found.append(MissingThing(name, (), reader.format(*match.groups("")), match.start(), weight))
                 break
             needs = tuple(need for need in reader(match) if need.name)
             if needs:

@@ -94,6 +94,19 @@ def test_what_a_lock_lacks(line: str, lacks: str, run: str) -> None:
     assert lacks in said and run in said and "fpack search" not in said
 
 
+@pytest.mark.parametrize(
+    ("line", "java", "level"),
+    [
+        ("error: Source option 7 is no longer supported. Use 8 or later.", "Java 7", "level = 8 "),
+        ("[ERROR] error: Target option 6 is no longer supported. Use 7 or later.", "Java 6", "level = 7 "),
+        ("error: release version 5 not supported", "Java 5", "level = 8 "),
+    ],
+)
+def test_sources_that_are_too_old_for_java(line: str, java: str, level: str) -> None:
+    said = advice(f"> Task :compileJava\n{line}\n")
+    assert java in said and level in said
+
+
 def test_the_first_of_several_counts() -> None:
     said = advice("b.c:1:1: fatal error: b.h: No such file or directory\n/bin/sh: 1: flex: not found")
     assert "b.h" in said and "flex" not in said
