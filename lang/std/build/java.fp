@@ -2,8 +2,8 @@
 
 # The lock is the file maven.lock of the source, which `fpack lock` writes: each plugin and library with its SHA-256.
 # lock: another file. module: the module that has the program, by its directory. main: its main class, if the jar names
-# none. bundled: the jar has all that it needs, as those of Spring Boot do. jdk: the version of Java.
-# repositories: URLs of repositories besides Maven's central one. goals, flags: words for `mvn`.
+# none. bundled: the jar has all that it needs, as those of Spring Boot do. jdk: the version of Java, 21 or 25, or 17 or 11
+# of an older release. level: what sources for older versions of Java are compiled as. repositories: URLs of repositories besides Maven's central one. goals, flags: words for `mvn`.
 # All else is as in `package`.
 # $out/bin/NAME runs the program; its jar is $out/share/java/NAME.jar, and what it needs is beside it in NAME.lib.
 maven({
@@ -13,13 +13,16 @@ maven({
   bundled: bool = false,
   library: bool = false,
   jdk: int = 21,
+  level: int | null = null,
   repositories: list = [],
   goals: list = ["package"],
   flags: list = [],
-  ...given
+  ...rest
 }) =
   let
     common = import("./common.fp")
+    jdks = import("./jdk.fp")
+    given = jdks.with-release(rest, jdk)
     source = given.source or null
     in-source = type(source) == "path"
     file =
@@ -43,12 +46,12 @@ maven({
       # The time in jars, and no directories that depend on the user.
       MAVEN_OPTS = "-Dmaven.repo.local=/build/m2 -Dproject.build.outputTimestamp=1980-02-01T00:00:00Z -Duser.home=/build/home -Djava.io.tmpdir=/tmp"
     }
-    asked = common.with-defaults(given, tools, { env = variables })
+    asked = common.with-defaults(given, [...tools, ...jdks.bridging(jdk)], { env = variables })
     resolved = resolve-with {
       name = "maven.lock"
       root = asked.root
       unpack = asked.unpack
-      script = resolving(only-repository, "${command} -Dmaven.test.failure.ignore=true")
+      script = resolving(jdk, jdks.raised(level) + only-repository, "${command} -Dmaven.test.failure.ignore=true")
       repositories = [central, ...repositories]
       variables, source
     }
@@ -56,7 +59,7 @@ maven({
       ...given
       extra = { ...given.extra or {}, locker = { name = "maven.lock", out = resolved.out, of, directory = source } }
     }, tools, {
-      configure = offline
+      configure = jdks.raised(level) + offline
       build = "${command} -DskipTests"
       check = "mvn -B -ntp -s /build/settings.xml${one}${words(flags)} test"
       install = if library then install-library(module)
@@ -148,9 +151,14 @@ only-repository = """
 
 offline = laid-out + only-repository
 
+# Java has sockets of files since version 16.
+bridge-of(jdk) =
+  if jdk >= 16 then "java \"$bridge\" /build/repository /build/port &"
+  else "socat TCP-LISTEN:8000,bind=127.0.0.1,fork,reuseaddr UNIX-CONNECT:/build/repository &\n  echo 8000 >/build/port"
+
 # The bridge leads from a port to the server of the repositories, which returns what it has recorded.
-resolving(prepare, command) = """
-  java "$bridge" /build/repository /build/port &
+resolving(jdk, prepare, command) = """
+  ${bridge-of(jdk)}
   bridge_pid=$!
   trap 'kill $bridge_pid; wait $bridge_pid || :' EXIT
   while [ ! -s /build/port ]; do
@@ -165,7 +173,8 @@ resolving(prepare, command) = """
   sed '1,/^\\r$/d' <&7 >"$out"
   exec 7>&-
   trap - EXIT
-  kill $bridge_pid
+  # Tests may leave processes, which do not matter to the lock. This shell is not among those that are killed.
+  kill -KILL -1 || :
   wait $bridge_pid || :
 """
 

@@ -1,10 +1,13 @@
-"""The poms that a lock of Maven is of: those of the project and of all its modules, wherever these are."""
+"""Java projects: the poms that a lock of Maven is of, the version of Java, its levels, and the archive of Gradle."""
 
 from __future__ import annotations
 
 import hashlib
+import subprocess
+from pathlib import Path
 
-from support.language.evaluations import Project
+import pytest
+from support.language.evaluations import Plan, Project, scripts
 
 FILES = {
     "a/pom.xml": "<project><modules><module>inner</module></modules></project>",
@@ -23,3 +26,71 @@ def test_the_lock_is_of_the_poms_of_all_modules(project: Project) -> None:
     project.write({f"p/{name}": text for name, text in {"pom.xml": root, "empty/none": "", **FILES}.items()})
     project.write({"outside/pom.xml": "<project/>", "lock.json": f'{{"format": 1, "of": "{of}", "files": {{}}}}'})
     project.build('maven { name = "app", source = ./p, lock = ./lock.json }')
+
+
+POM = """<project><properties><level>1.6</level><jvm>1.7</jvm>
+<maven.compiler.target>1.5</maven.compiler.target></properties>
+<source>${level}</source><target>9</target><source> 6 </source><target><echo/></target><version>1.6</version>
+<release>11</release><testRelease>7</testRelease></project>
+"""
+RAISED = """<project><properties><level>8</level><jvm>1.7</jvm>
+<maven.compiler.target>8</maven.compiler.target></properties>
+<source>${level}</source><target>9</target><source>8</source><target><echo/></target><version>1.6</version>
+<release>11</release><testRelease>8</testRelease></project>
+"""
+
+
+def test_levels_of_poms_are_raised(project: Project, tmp_path: Path) -> None:
+    project.write({"p/pom.xml": "<project/>"})
+    of = hashlib.sha256(b"<project/>").hexdigest()
+    project.write({"lock.json": f'{{"format": 1, "of": "{of}", "files": {{}}}}'})
+    made = project.build('maven { name = "app", source = ./p, lock = ./lock.json, level = 8 }')
+    script = scripts(made.own)["configure"].partition("mkdir -p /build/repository")[0]
+    source = tmp_path / "source"
+    (source / "in").mkdir(parents=True)
+    for name in ("pom.xml", "in/pom.xml"):
+        (source / name).write_text(POM)
+    script = script.replace("/build/", f"{tmp_path}/")
+    done = subprocess.run(["bash", "-ec", script], cwd=source, capture_output=True, text=True, check=True)
+    assert (source / "pom.xml").read_text() == (source / "in/pom.xml").read_text() == RAISED
+    assert "./in/pom.xml: levels of Java below 8 are raised to 8" in done.stdout.splitlines()
+    plain = project.build('maven { name = "app", source = ./p, lock = ./lock.json }')
+    assert scripts(plain.own)["configure"].startswith("mkdir -p /build/repository")
+
+
+@pytest.mark.parametrize(("jdk", "release"), [(21, "trixie"), (25, "trixie"), (17, "bookworm"), (11, "bullseye")])
+@pytest.mark.parametrize("call", ["maven", "gradle"])
+def test_the_release_that_has_a_version_of_java(project: Project, call: str, jdk: int, release: str) -> None:
+    made = project.build(_with_lock(project, call, f"jdk = {jdk}"))
+    assert f"openjdk-{jdk}-jdk-headless" in made.tools(made.own)
+    (fetched,) = [each for each in made.kinds("fetch") if f"openjdk-{jdk}-jdk-headless" in each.name]
+    assert f"pool/{release}/" in str(fetched.args)
+
+
+def test_the_archive_of_gradle_is_recorded(project: Project) -> None:
+    url = "https://example.org/gradle-8.10-bin.zip"
+    plan = Plan({url: "a" * 64})
+    made = project.build(_with_lock(project, "gradle", f'distribution = "{url}"'), file_digests=plan)
+    assert plan.requests[0]["files"] == {url: ""} and plan.requests[0]["what"] == "archive of Gradle"
+    (archive,) = [each for each in made.kinds("fetch") if each.name == "gradle-8.10-bin.zip"]
+    assert archive.args["sha256"] == "a" * 64 and "gradle" not in made.tools(made.own)
+
+
+def test_levels_of_gradle_are_raised_in_its_tasks(project: Project) -> None:
+    made = project.build(_with_lock(project, "gradle", "level = 8"))
+    assert "JavaVersion.toVersion('8')" in scripts(made.own)["configure"]
+    plain = project.build(_with_lock(project, "gradle", ""))
+    assert "toVersion" not in scripts(plain.own)["configure"]
+
+
+def test_a_library_of_gradle_asks_for_nothing_to_run(project: Project) -> None:
+    listed = "made(task, 'library', it)"
+    assert listed in scripts(project.build(_with_lock(project, "gradle", "")).own)["configure"]
+    assert listed not in scripts(project.build(_with_lock(project, "gradle", "library = true")).own)["configure"]
+
+
+def _with_lock(project: Project, call: str, fields: str) -> str:
+    project.write({"g/pom.xml": "", "g/build.gradle": ""})
+    of = hashlib.sha256(b"").hexdigest()
+    project.write({"lock.json": f'{{"format": 1, "of": "{of}", "files": {{}}}}'})
+    return f'{call} {{ name = "app", source = ./g, lock = ./lock.json\n{fields} }}'
