@@ -1,10 +1,11 @@
-"""Test how `fpack init` finds the module of the program, its main class and the version of Java in Java projects."""
+"""Test how `fpack init` finds the module of the program, its main class and the version of Java in Maven projects."""
 
 from __future__ import annotations
 
 import pytest
 from fpack.cli.init.guess import Guess
-from fpack.cli.init.java import java, parse
+from fpack.cli.init.java import java
+from fpack.cli.init.java.maven import parse
 from fpack.cli.init.project import Project
 
 HEAD = '<project xmlns="http://maven.apache.org/POM/4.0.0"><artifactId>{}</artifactId><version>1.2</version>'
@@ -64,6 +65,22 @@ def test_the_version_of_java(version: str, field: list[tuple[str, str]], todo: i
     assert [pair for pair in found.fields if pair[0] == "jdk"] == field and len(found.todo) == todo
 
 
+@pytest.mark.parametrize(
+    ("more", "is_raised"),
+    [
+        ("<properties><maven.compiler.source>1.5</maven.compiler.source></properties>", True),
+        ("<properties><jvm>1.7</jvm></properties><build><target>${jvm}</target></build>", True),
+        ("<properties><jvm>1.7</jvm></properties>", False),
+        ("<build><source>1.8</source><target>8</target></build>", False),
+        ("<build><release>7</release></build>", True),
+        ("<build><target><echo/></target></build>", False),
+    ],
+)
+def test_levels_that_java_does_not_compile_are_raised(more: str, is_raised: bool) -> None:
+    found = _guess({"pom.xml": _pom("tool", more)})
+    assert (("level", "8") in found.fields) == is_raised
+
+
 def test_other_repositories_are_named() -> None:
     more = "<repositories><repository><url>https://r.example.org/x</url></repository></repositories>"
     assert ("repositories", '["https://r.example.org/x"]') in _guess({"pom.xml": _pom("tool", more)}).fields
@@ -87,37 +104,6 @@ def test_what_is_no_pom(content: str) -> None:
 def test_modules_outside_and_without_end() -> None:
     more = "<modules><module>../../etc</module><module>.</module></modules>"
     assert _guess({"pom.xml": _pom("tool", more)}).library
-
-
-WRAPPER = "distributionUrl=https\\://services.gradle.org/distributions/gradle-8.10-bin.zip\n"
-
-
-def test_a_program_of_gradle() -> None:
-    files = {
-        "settings.gradle": "rootProject.name = 'shop'\n",
-        "build.gradle": "plugins {\n    id 'application'\n}\nversion = '3.1'\n",
-        "src/main/java/org/example/Main.java": "",
-    }
-    found = _guess(files)
-    assert (found.call, found.name, found.version, found.entrypoint) == ("gradle", "shop", "3.1", ["@/bin/shop"])
-    assert found.fields == [] and found.todo == ["lock the libraries and plugins: fpack lock"]
-    assert _guess({**files, "gradle.lock": "{}"}).todo == []
-
-
-def test_the_wrapper_names_the_version_of_gradle() -> None:
-    files = {"build.gradle.kts": 'plugins { id("application") }', "gradle.lock": "{}", "src/main/x": ""}
-    known = f"{WRAPPER}distributionSha256Sum={'0' * 64}\n"
-    found = _guess({**files, "gradle/wrapper/gradle-wrapper.properties": known})
-    assert not found.todo and "0" * 64 in dict(found.fields)["distribution"]
-    assert "https://services.gradle.org/distributions/gradle-8.10-bin.zip" in dict(found.fields)["distribution"]
-    assert "sha256" in _guess({**files, "gradle/wrapper/gradle-wrapper.properties": WRAPPER}).todo[0]
-
-
-def test_a_project_below_and_a_library_of_gradle() -> None:
-    files = {"settings.gradle": "include 'app'\n", "app/build.gradle": "apply plugin: 'application'\n"}
-    found = _guess(files)
-    assert ("module", '"app"') in found.fields and found.entrypoint == ["@/bin/app"]
-    assert _guess({"build.gradle": "apply plugin: 'java'\n"}).library
 
 
 SHADE = "<plugin><artifactId>maven-shade-plugin</artifactId></plugin>"

@@ -1,4 +1,4 @@
-"""Guess how a Java project is built and run: by Maven or Gradle."""
+"""Guess how a Maven project is built and run, and tell which projects are Gradle's."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from .guess import LIBRARY, Guess, clean_name, clean_version, text
-from .project import Project
+from ..guess import LIBRARY, Guess, clean_name, clean_version, text
+from ..project import Project
+from .gradle import gradle, spring_port
 
 JDKS = (21, 25)  # of trixie
 # Plugins that put all that a program needs into its jar.
 _BUNDLERS = ("spring-boot-maven-plugin", "maven-shade-plugin", "maven-assembly-plugin", "quarkus-maven-plugin")
 _RELEASES = ("maven.compiler.release", "java.version", "maven.compiler.target", "maven.compiler.source")
 _MAIN = ("mainClass", "start-class", "exec.mainClass", "main.class")
+# Elements and, after `maven.compiler.`, properties with the version of Java of sources and classes.
+_LEVELS = ("release", "source", "target", "testRelease", "testSource", "testTarget")
+_OLDEST = 8  # the oldest level that JDKS compile
 _DEPTH = 5  # levels of modules
-# The scripts of Gradle, of a project and of those below it, and what they say of a program.
-_SCRIPT = re.compile(r"(?:[\w.-]+/){0,2}build\.gradle(?:\.kts)?")
-_APPLICATION = re.compile(
-    r"\bid\s*\(?\s*[\"']application[\"']|^\s*application\s*$|apply plugin:\s*[\"']application", re.MULTILINE
-)
-_STATED = re.compile(r"^\s*version\s*=?\s*[\"']([\w.+-]+)[\"']", re.MULTILINE)
 
 
 class Pom(NamedTuple):
     """A pom.xml.
 
     folder: "." or its directory. plugins: their names. main: its main class, or "". repositories: URLs.
+    levels: the versions of Java that it names for sources and classes.
     """
 
     folder: str
@@ -39,6 +38,7 @@ class Pom(NamedTuple):
     main: str
     modules: tuple[str, ...]
     repositories: tuple[str, ...]
+    levels: tuple[int, ...] = ()
 
 
 def java(project: Project) -> Guess | None:
@@ -46,7 +46,7 @@ def java(project: Project) -> Guess | None:
     if project.has("pom.xml"):
         return _maven(project)
     if project.has("build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts"):
-        return _gradle(project)
+        return gradle(project)
     return None
 
 
@@ -75,6 +75,10 @@ def _maven(project: Project) -> Guess:
         fields.append(("main", text(main)))
         reasons.append(f"pom.xml: the main class {main}")
     fields += _jdk(poms, reasons, todo)
+    levels = [level for pom in poms for level in pom.levels]
+    if levels and min(levels) < _OLDEST:
+        fields.append(("level", str(_OLDEST)))
+        reasons.append(f"pom.xml: Java {min(levels)}, which Java {JDKS[0]} compiles as Java {_OLDEST}")
     repositories = sorted({url for pom in poms for url in pom.repositories})
     if repositories:
         fields.append(("repositories", f"[{', '.join(map(text, repositories))}]"))
@@ -87,7 +91,7 @@ def _maven(project: Project) -> Guess:
         fields.append(("library", "true"))
         reasons.append(LIBRARY)
     name = clean_name((chosen or root).artifact if (chosen or root) else None, project)  # type: ignore[union-attr]
-    ports = [_port(project)] if any("spring-boot" in p for p in plugins) else []
+    ports = [spring_port(project)] if any("spring-boot" in p for p in plugins) else []
     entrypoint = None if library else [f"@/bin/{name}"]
     version = clean_version(root.version) if root else None
     return Guess("maven", name, version, fields, [], entrypoint, ports, reasons, todo, library)
@@ -129,6 +133,7 @@ def parse(content: str, folder: str) -> Pom | None:
     mains = [(e.text or "").strip() for e in root.iter() if _tag(e) == "mainClass"]
     mains += [properties[name] for name in _MAIN if name in properties]
     modules = [(e.text or "").strip().strip("/") for e in root.iter() if _tag(e) == "module"]
+    levels = [(e.text or "").strip() for e in root.iter() if _tag(e).removeprefix("maven.compiler.") in _LEVELS]
     # A repository elsewhere, below distributionManagement, is one to publish to.
     listed = [e for e in root.iter() if _tag(e) in ("repositories", "pluginRepositories")]
     repositories = [value(e, "url") for several in listed for e in several]
@@ -142,6 +147,7 @@ def parse(content: str, folder: str) -> Pom | None:
         next((filled(m) for m in mains if re.fullmatch(r"[\w.$]+", filled(m))), ""),
         tuple(m for m in modules if m and ".." not in m.split("/")),
         tuple(url for url in map(filled, repositories) if re.fullmatch(r"https?://[^\s\"'$]+", url)),
+        tuple(int(m[1]) for given in levels if (m := re.fullmatch(r"(?:1\.)?(\d{1,2})", filled(given)))),
     )
 
 
@@ -192,63 +198,3 @@ def _jdk(poms: list[Pom], reasons: list[str], todo: list[str]) -> list[tuple[str
         return []
     reasons.append(f"pom.xml: Java {wanted}")
     return [("jdk", str(jdk))]
-
-
-def _port(project: Project) -> int:
-    """Return the port of a Spring Boot application."""
-    for file, content in project.files.items():
-        if file.endswith(("application.properties", "application.yml", "application.yaml")) and content:
-            found = re.search(r"(?:^server\.port\s*=|^server:\s*\n\s+port:)\s*(\d{2,5})\b", content, re.MULTILINE)
-            if found:
-                return int(found[1])
-    return 8080
-
-
-def _gradle(project: Project) -> Guess:
-    """Guess from the scripts of Gradle, which are programs: only what they usually say is found."""
-    settings = project.text("settings.gradle") + project.text("settings.gradle.kts")
-    named = re.search(r"rootProject\.name\s*=\s*[\"']([\w.-]+)[\"']", settings)
-    reasons = ["build.gradle: a Gradle project"]
-    todo: list[str] = []
-    fields: list[tuple[str, str]] = []
-    scripts = {f.rpartition("/")[0] or ".": c or "" for f, c in project.files.items() if _SCRIPT.fullmatch(f)}
-    boot = sorted(folder for folder, content in scripts.items() if "org.springframework.boot" in content)
-    applied = sorted(folder for folder, content in scripts.items() if _APPLICATION.search(content))
-    runs = [folder for folder in boot or applied if folder != "." or _has_sources(project)] or boot or applied
-    if runs and runs[0] != ".":
-        fields.append(("module", text(runs[0])))
-        reasons.append(f"{runs[0]}: the project of the program")
-    if boot:
-        fields.append(("tasks", '["bootJar"]'))
-    fields += _distribution(project, reasons, todo)
-    name = clean_name(named[1] if named else None, project)
-    program = name if not runs or runs[0] == "." or boot else runs[0].rpartition("/")[2]
-    if not runs:
-        fields += [("library", "true"), ("tasks", '["jar"]')]
-        reasons.append(LIBRARY)
-    if not project.has("gradle.lock"):
-        todo.append("lock the libraries and plugins: fpack lock")
-    version = next((m[1] for c in scripts.values() if (m := _STATED.search(c))), None)
-    entrypoint = [f"@/bin/{program}"] if runs else None
-    ports = [_port(project)] if boot else []
-    return Guess("gradle", name, clean_version(version), fields, [], entrypoint, ports, reasons, todo, not runs)
-
-
-def _has_sources(project: Project) -> bool:
-    return any(file.startswith("src/main/") for file in project.files)
-
-
-def _distribution(project: Project, reasons: list[str], todo: list[str]) -> list[tuple[str, str]]:
-    """Return the field for the version of Gradle that the project's wrapper names."""
-    stated = project.text("gradle/wrapper/gradle-wrapper.properties")
-    found = re.search(r"^distributionUrl\s*=\s*(https(?:\\)?://[^\s\"'$]+\.zip)\s*$", stated, re.MULTILINE)
-    if found is None:
-        reasons.append("it has no wrapper, so Debian's Gradle builds it")
-        return []
-    url = found[1].replace("\\:", ":").replace("-all.zip", "-bin.zip")
-    digest = re.search(r"^distributionSha256Sum\s*=\s*([0-9a-f]{64})\s*$", stated, re.MULTILINE)
-    if digest is None or "-all.zip" in found[1]:
-        todo.append("give `distribution` the sha256 of Gradle's archive, which gradle.org/release-checksums lists")
-        return [("distribution", f'fetch {{ url = {text(url)}, sha256 = "" }}')]
-    reasons.append(f"gradle/wrapper: {url.rpartition('/')[2]}")
-    return [("distribution", f"fetch {{ url = {text(url)}, sha256 = {text(digest[1])} }}")]
