@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from fpack.builders.debian.suites import UBUNTU_RELEASES
 from fpack.builders.node.semver import parse_range
 from fpack.builders.node.semver import satisfies as node_satisfies
 from fpack.builders.python.project import PythonProject, caret
@@ -54,28 +55,50 @@ class ChosenPython(NamedTuple):
 
 
 def choose_python(project: Project, known: PythonProject) -> ChosenPython:
-    """Return the Python for a project: that of the project's release if it satisfies, else that of the best one."""
-    own = PYTHONS.get(project.release, PYTHONS["forky"])
-    order = [project.release, *(release for release in PYTHONS if release != project.release)]
-    pin = next(_python_pins(project), None)
-    wish = pin or _python_range(project, known)
-    if wish is None:
-        return ChosenPython()
+    """Return the Python for a project: that of the project's release if it satisfies, else that of the best one.
+
+    The one version that a file names gives way if Debian does not have it, and the range of the metadata allows one
+    that Debian has: tools write such files by themselves.
+    """
+    pin, wanted = next(_python_pins(project), None), _python_range(project, known)
+    by_range = _choose(project, wanted, wanted.version, "the project requires") if wanted else ChosenPython()
+    if pin is None:
+        return by_range
+    by_pin = _choose(project, pin, f"=={pin.version}.*", f"{pin.where}:")
+    if wanted is None or _is_debians(by_pin) or not _is_debians(by_range):
+        return by_pin
+    found = by_range.version or _minor(_own(project))
+    reason = f"{pin.where}: Python {pin.version}, which Debian does not have; {wanted.where} allows {found}"
+    return by_range._replace(reason=reason)
+
+
+def _choose(project: Project, wish: Wish, clauses: str, asked: str) -> ChosenPython:
+    """Return the Python that a specifier allows. asked: begins the reason."""
+    own = _own(project)
     try:
-        clauses = specifier(f"=={wish.version}.*" if pin else wish.version)
+        wanted = specifier(clauses)
     except ValueError:
         return ChosenPython()
-    if satisfies(own, clauses):
+    if satisfies(own, wanted):
         return ChosenPython()
-    asked = f"{wish.where}: Python {wish.version}" if pin else f"the project requires Python {wish.version}"
-    found = next((release for release in order if satisfies(PYTHONS.get(release, own), clauses)), None)
+    asked = f"{asked} Python {wish.version}"
+    found = next((release for release, full in PYTHONS.items() if satisfies(full, wanted)), None)
     if found is None:
         versions = ", ".join(sorted(map(_minor, PYTHONS.values()), key=lambda v: int(v.partition(".")[2])))
         todo = f"choose `python`: {wish.where} asks for Python {wish.version}, and there are {versions}"
         return ChosenPython(wish.version, None, asked, todo)
     version = _minor(PYTHONS[found])
-    title = f"Ubuntu {found}, of which fpack needs a mirror" if found in ("noble", "jammy") else f"Debian {found}"
-    return ChosenPython(version, found, f"{asked}; Python {version} is that of {title}")
+    of = f"Ubuntu {found}, of which fpack needs a mirror" if found in UBUNTU_RELEASES else f"Debian {found}"
+    return ChosenPython(version, found, f"{asked}; Python {version} is that of {of}")
+
+
+def _own(project: Project) -> str:
+    """Return the Python of the project's release; sid has that of testing."""
+    return PYTHONS.get(project.release, PYTHONS["forky"])
+
+
+def _is_debians(chosen: ChosenPython) -> bool:
+    return not chosen.todo and chosen.release not in UBUNTU_RELEASES
 
 
 def node_field(project: Project, data: Mapping[str, Any], reasons: list[str]) -> list[tuple[str, str]]:

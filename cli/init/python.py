@@ -40,8 +40,8 @@ def python(project: Project) -> Guess | None:
     chosen = choose_python(project, known)
     if chosen.version:
         fields.append(("python", text(chosen.version)))
-        reasons.append(chosen.reason)
-        todo += [chosen.todo] if chosen.todo else []
+    reasons += [chosen.reason] if chosen.reason else []
+    todo += [chosen.todo] if chosen.todo else []
     crates = crates_of(requirement(line).name for line in known.build if installs and _named(line))
     if crates and "vendor" not in project.directories:
         todo.append(f"the build uses {crates[0]}: vendor its crates with cargo vendor, no Python lock has them")

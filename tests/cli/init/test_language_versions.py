@@ -87,6 +87,18 @@ def test_the_python_of_the_release_serves(files: dict[str, str]) -> None:
     assert "python" not in dict(found.fields) and found.release is None and not found.todo
 
 
+@pytest.mark.parametrize(
+    ("pin", "wanted", "version"),
+    [("3.12", ">=3.9", None), ("3.8", ">=3.8", None), ("3.12", "<3.13", "3.11"), ("3.12", ">=3.12,<3.13", "3.12")],
+)
+def test_one_version_that_debian_lacks_gives_way_to_a_range(pin: str, wanted: str, version: str | None) -> None:
+    found = _python({".python-version": f"{pin}\n", **_requires(wanted)})
+    assert dict(found.fields).get("python") == (version and f'"{version}"') and not found.todo
+    told = f".python-version: Python {pin}, which Debian does not have; requires-python allows {version or 3.13}"
+    assert (told in found.reasons) == (version != pin)
+    assert dict(_python({".python-version": f"{pin}\n"}).fields)["python"] == f'"{pin}"', "nothing else is asked for"
+
+
 def test_the_release_that_is_asked_for_is_looked_at_first() -> None:
     found = _python(_requires("<3.12"), "bookworm")
     assert "python" not in dict(found.fields)
