@@ -6,7 +6,8 @@ FOLDER: a directory on a disk, made and deleted. The projects are the examples f
 of C++ with six files. Each is built once; a round then adds a line to one file and builds again. The peer's base image
 has the same Debian packages, packed by fpack; its caches are Go's build cache, cargo's `target` and CMake's build
 directory. Rounds are interleaved. Processor time is that of all processes in a control group if one can be made, else
-of the command's children only, to which fpack's builds do not belong.
+of the command's children only, to which fpack's builds do not belong. The rows of a project are printed, and written to
+FILE, as soon as it is done, with the machine's load; a project of which a command fails leaves the others.
 """
 
 from __future__ import annotations
@@ -107,6 +108,10 @@ PROJECTS = {
 _BASE = ("bash", "coreutils", "dash", "sed", "grep", "findutils")
 
 
+class CommandFailed(Exception):
+    """A command that failed. Its text has the last part of the command's output."""
+
+
 class Used(NamedTuple):
     """The seconds that a command took."""
 
@@ -115,7 +120,7 @@ class Used(NamedTuple):
 
 
 def measure(words: list[str], folder: Path, env: dict[str, str]) -> Used:
-    """Run a command and return its times. If it fails, end with the last part of its output."""
+    """Run a command and return its times. Raise CommandFailed if it fails."""
     directory, usage, unit = GROUPS[0] if GROUPS[0][0].is_dir() else GROUPS[1]
     group = directory / f"bench-{os.getpid()}"
     try:
@@ -143,7 +148,7 @@ def measure(words: list[str], folder: Path, env: dict[str, str]) -> Used:
             except OSError:
                 time.sleep(0.01)
     if done.returncode:
-        sys.exit(f"{' '.join(words)} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+        raise CommandFailed(f"{' '.join(words)} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
     return Used(wall, processor)
 
 
@@ -173,61 +178,70 @@ def main() -> None:
     given = parser.parse_args()
     folder = given.folder.absolute()
     folder.mkdir(parents=True)
-    fpack = str(ROOT / "cli/fpack")
     env = {**os.environ, "FPACK_ROOT": str(folder / "store"), "XDG_CACHE_HOME": str(folder / "cache")}
     storage = ["--root", str(folder / "storage"), "--runroot", str(folder / "run")]
     peers = not given.no_peers and shutil.which("buildah") is not None
     figures: dict[str, dict[str, list[Used]]] = {}
-    first: dict[str, float] = {}
+    failed = []
+    print("| project | what | wall s | CPU s | load |\n| --- | --- | --- | --- | --- |", flush=True)
     try:
         for name in given.only:
-            project = PROJECTS[name]
-            place = prepare(folder, name)
-            mine = [fpack, "build", f"#{project.name}"]
-            measure([fpack, "lock"], place, env)
-            first[name] = measure(mine, place, env).wall
-            theirs: list[str] = []
-            if peers and project.command:
-                if project.fetch:
-                    measure(["sh", "-c", project.fetch], place, {**os.environ})
-                packages = ", ".join(f'debian."{package}"' for package in (*_BASE, *project.packages))
-                (place / "base.fp").write_text(BASE.format(packages=packages))
-                measure([fpack, "pack", "base.fp", "-o", "base.tar"], place, env)
-                image = _pulled(storage, place / "base.tar")
-                measure(["buildah", *storage, "tag", image, f"localhost/base-{name}"], place, env)
-                (place / "Containerfile").write_text(
-                    f"FROM localhost/base-{name}\nWORKDIR /src\n{project.first}COPY src .\n{project.command}\n"
-                )
-                theirs = [
-                    "buildah",
-                    *storage,
-                    "build",
-                    "--isolation",
-                    "chroot",
-                    "--layers",
-                    "--pull-never",
-                    "-t",
-                    name,
-                    ".",
-                ]
-                measure(theirs, place, env)
-            rows = figures.setdefault(name, {"fpack build": []} | ({"buildah build": []} if theirs else {}))
-            for number in range(given.rounds):
-                edited = place / project.edited
-                for what, words in (("fpack build", mine), ("buildah build", theirs)):
-                    if words:
-                        # Each line has a number of its own, so that no build finds the result of another.
-                        edited.write_text(edited.read_text() + project.line.format(n=2 * number + (what[0] == "b")))
-                        rows[what].append(measure(words, place, env))
+            try:
+                figures[name] = rows = times(name, folder, given.rounds, env, storage if peers else None)
+            except CommandFailed as error:
+                failed.append(name)
+                print(f"{name}: {error}", file=sys.stderr, flush=True)
+                continue
+            for what, used in rows.items():
+                wall, processor = (statistics.median(column) for column in zip(*used, strict=True))
+                load = f"{os.getloadavg()[0]:.0f}"
+                print(f"| {name} | `{what}` after an edit | {wall:.2f} | {processor:.2f} | {load} |", flush=True)
+            if given.json:
+                given.json.write_text(json.dumps(figures))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print("| project | what | wall s | CPU s |\n| --- | --- | --- | --- |")
-    for name, rows in figures.items():
-        for what, used in rows.items():
-            wall, processor = (statistics.median(column) for column in zip(*used, strict=True))
-            print(f"| {name} | `{what}` after an edit | {wall:.2f} | {processor:.2f} |")
-    if given.json:
-        given.json.write_text(json.dumps({name: {what: rows[what] for what in rows} for name, rows in figures.items()}))
+    if failed:
+        sys.exit(f"without figures: {', '.join(failed)}")
+
+
+def times(
+    name: str, folder: Path, rounds: int, env: dict[str, str], storage: list[str] | None
+) -> dict[str, list[Used]]:
+    """Return the times of a project's builds, each after an edit. storage: options of buildah, None for no peer."""
+    project = PROJECTS[name]
+    place = prepare(folder, name)
+    mine = [str(ROOT / "cli/fpack"), "build", f"#{project.name}"]
+    measure([mine[0], "lock"], place, env)
+    measure(mine, place, env)
+    commands = {"fpack build": mine}
+    if storage is not None and project.command:
+        commands["buildah build"] = theirs = peer(name, place, env, storage)
+        measure(theirs, place, env)
+    rows: dict[str, list[Used]] = {what: [] for what in commands}
+    edited = place / project.edited
+    for number in range(rounds):
+        for what, words in commands.items():
+            # Each line has a number of its own, so that no build finds the result of another.
+            edited.write_text(edited.read_text() + project.line.format(n=2 * number + (what[0] == "b")))
+            rows[what].append(measure(words, place, env))
+    return rows
+
+
+def peer(name: str, place: Path, env: dict[str, str], storage: list[str]) -> list[str]:
+    """Make the base image and the Containerfile of the peer. Return the command that builds with them."""
+    project = PROJECTS[name]
+    if project.fetch:
+        measure(["sh", "-c", project.fetch], place, {**os.environ})
+    packages = ", ".join(f'debian."{package}"' for package in (*_BASE, *project.packages))
+    (place / "base.fp").write_text(BASE.format(packages=packages))
+    measure([str(ROOT / "cli/fpack"), "pack", "base.fp", "-o", "base.tar"], place, env)
+    image = _pulled(storage, place / "base.tar")
+    measure(["buildah", *storage, "tag", image, f"localhost/base-{name}"], place, env)
+    (place / "Containerfile").write_text(
+        f"FROM localhost/base-{name}\nWORKDIR /src\n{project.first}COPY src .\n{project.command}\n"
+    )
+    options = ["--isolation", "chroot", "--layers", "--pull-never"]
+    return ["buildah", *storage, "build", *options, "-t", name, "."]
 
 
 def _pulled(storage: list[str], archive: Path) -> str:
