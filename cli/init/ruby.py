@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .guess import LIBRARY, Guess, clean_name, clean_version, few, shown
 from .project import Project
@@ -32,6 +32,9 @@ NEEDS: Mapping[str, Sequence[str]] = {
     "typhoeus": ("libcurl4t64",),
     "zlib": ("zlib1g-dev",),
 }
+# How a machine without Ruby locks gems.
+_LOCK = "bundle lock (without Ruby: fpack run debian.trixie.bundler -- bundle lock)"
+_GEM = re.compile(r"^\s*gem[\s(]+[\"']([\w.-]+)[\"']", re.MULTILINE)
 _SPEC = re.compile(r"^    ([\w.-]+) \(([^()\s]+)\)$", re.MULTILINE)
 _PROGRAM = (
     r"bin/(?!(bundle|rails|rake|setup|dev|console|spring|brakeman|rubocop|importmap|kamal|thrust|jobs|ci|test)\Z)[^/.]+"
@@ -58,9 +61,7 @@ def ruby(project: Project) -> Guess | None:
         fields += _gems(project, reasons, todo)
     else:
         reasons.append(f"{specs[0]}: a gem")
-        todo.append(
-            'write a Gemfile with the lines source "https://rubygems.org" and gemspec, and lock it: bundle lock'
-        )
+        todo.append(f'write a Gemfile with the lines source "https://rubygems.org" and gemspec, and lock it: {_LOCK}')
     programs = _programs(project, spec, alone)
     entrypoint: list[str] | None = None
     ports: list[int] = []
@@ -122,7 +123,7 @@ def _named(programs: Sequence[str], names: Sequence[str]) -> str:
 def _gems(project: Project, reasons: list[str], todo: list[str]) -> list[tuple[str, str]]:
     """Return the fields for the gems, and tell where they come from."""
     if not project.has("Gemfile.lock"):
-        todo.append("lock the gems: bundle lock")
+        todo.append(f"lock the gems: {_LOCK}")
     vendored = [file for file in project.files if file.startswith("vendor/cache/")]
     native = [gem for gem in vendored if re.search(r"^extensions:\n *- ", project.text(gem), re.MULTILINE)]
     if vendored:
@@ -137,6 +138,10 @@ def _gems(project: Project, reasons: list[str], todo: list[str]) -> list[tuple[s
         todo.append("vendor the gems, as some come from git: bundle package --all")
         return []
     gems = dict(_SPEC.findall(_section(content)))
+    named = _GEM.findall(project.text("Gemfile"))
+    if not gems and not project.has("Gemfile.lock") and named:
+        # Which others these need is known when they are locked: some may be compiled.
+        return [("lock", "./Gemfile.lock"), ("native", "true"), *_libraries("Gemfile", named, reasons)]
     if not gems:
         return [("lock", "./Gemfile.lock")] if not project.has("Gemfile.lock") else []
     fields = [("lock", "./Gemfile.lock"), ("native", "true")]
@@ -145,12 +150,17 @@ def _gems(project: Project, reasons: list[str], todo: list[str]) -> list[tuple[s
     reasons.append(f"Gemfile.lock: {len(gems)} gem{'' if len(gems) == 1 else 's'}{with_sums}")
     if not summed:
         reasons.append("Gemfile.lock: it has no checksums; those of the gems are recorded in fpack.lock")
-    needs = sorted({package for gem in gems for package in NEEDS.get(gem, ())})
-    if needs:
-        fields.append(("libs", f"[{', '.join(f'debian.{package}' for package in needs)}]"))
-        by = sorted(gem for gem in gems if gem in NEEDS)
-        reasons.append(f"Gemfile.lock: {few(by)} need{'s' if len(by) == 1 else ''} {', '.join(needs)}")
-    return fields
+    return fields + _libraries("Gemfile.lock", gems, reasons)
+
+
+def _libraries(file: str, gems: Iterable[str], reasons: list[str]) -> list[tuple[str, str]]:
+    """Return the field for the libraries that gems are compiled with. file: names the gems."""
+    by = sorted({gem for gem in gems if gem in NEEDS})
+    needs = sorted({package for gem in by for package in NEEDS[gem]})
+    if not needs:
+        return []
+    reasons.append(f"{file}: {few(by)} need{'s' if len(by) == 1 else ''} {', '.join(needs)}")
+    return [("libs", f"[{', '.join(f'debian.{package}' for package in needs)}]")]
 
 
 def _section(lock: str) -> str:

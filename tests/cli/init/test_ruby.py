@@ -64,3 +64,12 @@ def test_a_gem_that_needs_no_other_is_built_without_a_lock() -> None:
     native = spec.replace("end\n", ' s.extensions = ["ext/extconf.rb"]\nend\n')
     assert ("native", "true") in _guess({**files, "tool.gemspec": native}).fields
     assert _guess({"tool.gemspec": spec.replace(' s.executables = ["tool"]\n', ""), "exe/tool": ""}).library
+
+
+def test_a_gemfile_without_a_lock_names_what_its_gems_are_compiled_with() -> None:
+    gems = "source 'https://x'\ngem 'rails', '~> 7'\n  gem \"sqlite3\", '>= 1.4'\n# gem 'pg'\n"
+    found = _guess({"Gemfile": gems, "config.ru": ""})
+    wanted = [("lock", "./Gemfile.lock"), ("native", "true"), ("libs", "[debian.libsqlite3-dev, debian.pkgconf]")]
+    assert list(found.fields) == wanted
+    (todo,) = found.todo
+    assert "bundle lock (without Ruby: fpack run debian.trixie.bundler -- bundle lock)" in todo
