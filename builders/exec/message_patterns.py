@@ -248,6 +248,7 @@ MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (rf"Program (?:or command )?{_Q}{_NAME}(?: [^'\n]*)?{_Q} not found", _program),
         (rf"Program\(s\) \['{_NAME}'[^\n]*\] not found", _program),
         (rf"missing modules: {_NAME}", _of(PYTHON)),
+        (rf"ERROR: Problem encountered: [Pp]ython3? (?:module )?{_Q}{_NAME}{_Q} (?:is )?missing", _of(PYTHON)),
         (rf"Could not execute Vala compiler: {_NAME}", _package("valac")),
         (rf"Package {_Q}{_NAME}{_Q} not found in specified Vala API", _of(PC)),
         # CMake.

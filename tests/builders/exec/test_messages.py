@@ -27,6 +27,7 @@ CORPUS = [
     ("./src/ui.h:4:10: fatal error: QtGui/QWidget: No such file or directory", HEADER, "QtGui/QWidget"),
     ("main.c:1:10: fatal error: 'openssl/ssl.h' file not found\n#include <openssl/ssl.h>", HEADER, "openssl/ssl.h"),
     ("meson.build:3:0: ERROR: Program or command 'pod2man' not found or not executable", PROGRAM, "pod2man"),
+    ("meson.build:24:8: ERROR: Problem encountered: python3 jinja2 missing", PYTHON, "jinja2"),
     ("gcc: fatal error: cannot execute 'cc1plus': execvp: No such file or directory", PACKAGE, "g++"),
     ("f951: gfortran: fatal error: cannot execute 'f951': execvp: No such file or directory", PACKAGE, "gfortran"),
     ("/usr/bin/ld: cannot find Scrt1.o: No such file or directory", PACKAGE, "libc6-dev"),
