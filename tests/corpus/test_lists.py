@@ -34,6 +34,14 @@ def test_a_project_is_pinned_and_something_shows_that_it_works(project: CorpusPr
     assert not (project.ci and (project.fails or project.edits)), "continuous integration tries what works unedited"
 
 
+def test_a_further_list_has_other_projects_one_of_each_kind() -> None:
+    lists = {name: read(HERE / f"{name}.toml") for name in ("further", "drawn", "second_draw")}
+    names = [p.name for p in (*PROJECTS, *(p for listed in lists.values() for p in listed))]
+    assert len(names) == len(set(names)) == 70
+    for name in ("drawn", "second_draw"):
+        assert Counter(p.kind for p in lists[name]) == Counter({p.kind: 1 for p in PROJECTS})
+
+
 def test_the_document_has_each_project() -> None:
     document = (REPOSITORY / "docs/corpus.md").read_text()
     for project in PROJECTS:
@@ -84,10 +92,10 @@ def test_the_line_that_says_most(what: str, reason: str) -> None:
 def test_a_list_that_was_not_tried_keeps_its_section() -> None:
     project = CorpusProject("make", "good", "1", "npm", "f", "0" * 64)
     good = {"good": {"works": True, "seconds": 9, "init_seconds": 0.5, "size": 2_500_000}}
-    before = table.document([([project], good), ([project], good), ([project], {})])
-    after = table.document([([project], {}), ([project], {}), ([project], good)], before)
-    assert after.count("| make | good 1 | npm | 0.5 ") == 3
-    assert table.document([([project], good)] * 3, after) == after
+    before = table.document([([project], good), ([project], good), ([project], {}), ([project], good)])
+    after = table.document([([project], {}), ([project], {}), ([project], good), ([project], {})], before)
+    assert after.count("| make | good 1 | npm | 0.5 ") == 4
+    assert table.document([([project], good)] * 4, after) == after
 
 
 def test_edits_are_made_or_told(tmp_path: Path) -> None:
