@@ -260,6 +260,9 @@ class Fetcher:
             record = part.record if cache is part.cache else cache.record(part.record.path.base)
             if record is None or cache not in self._caches.alive:
                 continue
+            # A path is registered with the references of the first record, which only its own bytes prove.
+            if record.references != part.record.references:
+                continue
             try:
                 with self._bytes(cache, record) as pieces:
                     self._receive([_Part(cache, record)], pieces)
@@ -335,13 +338,15 @@ class Fetcher:
         total = sum(_transfer(part.record) for part in plan)
         done, left = 0, list(plan)
         while left:
+            unread = [content for part in left if not (content := self._contents[part.record.path]).ready.is_set()]
             ready, rest, read = self._registrable(left)
             progress(done + read, total)
+            if rest and not unread:
+                why = "its paths reference each other in a circle"
+                raise CacheError("A cache gives no closure of a store path", where=str(rest[0].record.path), why=why)
             if rest and len(ready) < _EARLY:
                 check()
-                unread = [content for part in rest if not (content := self._contents[part.record.path]).ready.is_set()]
-                if unread:
-                    unread[min(len(unread), _EARLY) - 1].ready.wait(0.1)
+                unread[min(len(unread), _EARLY) - 1].ready.wait(0.1)
                 continue
             self._register(ready)
             done += sum(_transfer(record) for record, _ in ready)

@@ -1,6 +1,7 @@
 """Fetching: how many requests, what continues, and what references itself."""
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -8,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.caches import fetch, packs, parallel_unpack
+from fpack.builders.caches.cache import now
 from fpack.builders.caches.cache_set import CacheSet
+from fpack.builders.caches.format.errors import CacheError
+from fpack.builders.caches.format.index import Index
 from fpack.builders.caches.format.records import PathRecord
 from fpack.builders.distribution.addresses import open_repository
 from fpack.builders.distribution.layout import DirectoryRepository
@@ -190,6 +194,33 @@ def test_a_tree_that_mentions_its_own_path(producer: Machine, tmp_path: Path) ->
         assert fetcher.fetch([path]) == [path]
         fetcher.close()
         assert reader.store.tree(path).read("self", 1000) == str(path).encode()
+
+
+def test_references_that_only_a_hostile_cache_names_are_not_registered(producer: Machine, tmp_path: Path) -> None:
+    """The bytes come from an honest cache after the hostile one's were refused: they prove the honest record only."""
+    path = own_path(producer)
+    (other,) = producer.build(graph := Graph(), graph.add("other"))
+    producer.push([path, other], None)
+    producer.cache.refresh()
+    right = producer.cache.record(path.base)
+    theirs = producer.cache.record(other.base)
+    assert right is not None
+    assert theirs is not None
+    hostile = producer.open(DirectoryRepository(tmp_path / "hostile"), "test:hostile")
+    shutil.copytree(tmp_path / "cache", tmp_path / "hostile")
+    time.sleep(0.002)
+    wrong = right._replace(references=(other,), blob=theirs.blob, blob_size=theirs.blob_size, offset=theirs.offset,
+        length=theirs.length, raw=theirs.raw, prefix=theirs.prefix)  # fmt: skip
+    hostile.publish(Index(now(), {path.base: wrong.encode()}))
+    with machine(tmp_path / "reader") as reader:
+        caches = [reader.open(DirectoryRepository(tmp_path / name), f"test:{name}") for name in ("hostile", "cache")]
+        for cache in caches:
+            cache.refresh()
+        fetcher = fetch.Fetcher(reader.store, CacheSet(caches, reader.warnings.append))
+        with pytest.raises(CacheError):
+            fetcher.fetch([path])
+        fetcher.close()
+        assert reader.store.info(path) is None
 
 
 def own_path(made: Machine) -> StorePath:
