@@ -23,7 +23,7 @@ _TOP = (
     r"[A-Za-z_]\w*\.py",
     r"package(-lock)?\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-(lock|workspace)\.yaml",
     r"(vite|next|astro|svelte|nuxt)\.config\.(m?[jt]s|cjs)|(hugo|config)\.(toml|ya?ml|json)",
-    r"Dockerfile|(server|index|app|main)\.[mc]?js|angular\.json",
+    r"(Docker|Container)file|Procfile|(docker-)?compose\.ya?ml|(server|index|app|main)\.[mc]?js|angular\.json",
     r"go\.(mod|sum)|[A-Za-z_]\w*\.go",
     r"Cargo\.(toml|lock)",
     r"Gemfile(\.lock)?|config\.ru|[\w.-]+\.gemspec",

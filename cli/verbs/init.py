@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from fpack.cli import options as shared
+
+if TYPE_CHECKING:
+    from fpack.cli.init.project import Project
 
 IGNORED = ".gitignore"
 
@@ -39,6 +44,7 @@ def command(
     """
     from fpack.cli.errors import UsageError
     from fpack.cli.init.code.complete import complete_code
+    from fpack.cli.init.deployment_files.deployment import deployed
     from fpack.cli.init.detect import KINDS, guess, others
     from fpack.cli.init.gitignore import ignored, whole_release
     from fpack.cli.init.native.complete import complete
@@ -84,13 +90,14 @@ def command(
             "The project's build system is not recognised",
             where=str(path),
             why=f"it has the files of none of {', '.join(KINDS)}",
-            hint="write the file by hand, as docs/tutorial.md shows",
+            hint=_below(path, project) or "write the file by hand, as docs/tutorial.md shows",
         )
     options = shared.options(rest)
+    found, unused = deployed(found, project)
     found = complete_code(complete(found, path, options, release), path, options, release)
     found = whole_release(found, project, path)
     content = render(found, release)
-    also = others(project, found)
+    also = [*others(project, found), *unused]
     left_out = None if os.path.lexists(path / IGNORED) else ignored(found, project)
     if not only_print:
         _write(target, content)
@@ -135,6 +142,25 @@ def command(
         packed = "" if found.library else " fpack pack,"
         note(f"next: fpack build {attribute_of(found)},{packed} fpack shell")
     return 0
+
+
+def _below(path: Path, project: Project) -> str:
+    """Return a hint that names the directories which have a project of their own, or ""."""
+    from fpack.cli.init.detect import guess
+    from fpack.cli.init.project import read_project
+
+    found = []
+    for name in sorted(project.directories - {"node_modules", "target", "vendor"})[:50]:
+        if not name.startswith("."):
+            with suppress(OSError):
+                if guess(read_project(path / name)) is not None:
+                    found.append(name)
+    if not found:
+        return ""
+    few = found[:5]
+    more = f", and of {len(found) - 5} more" if len(found) > 5 else ""
+    each = "; ".join(f"fpack init {shlex.quote(name)}" for name in few)
+    return f"it has the projects of its directories {', '.join(few)}{more}, each with its own file: {each}"
 
 
 def _write(target: Path, content: str) -> None:

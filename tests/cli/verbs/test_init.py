@@ -220,6 +220,29 @@ def test_what_work_leaves_is_no_part_of_the_source(files: dict[str, str], left: 
     assert SourceTree().hash(place) != before
 
 
+def test_of_several_projects_each_directory_is_named(tmp_path: Path) -> None:
+    fpack = Fpack(tmp_path / "home")
+    for name in ("api", "the web"):
+        (tmp_path / "demo" / name).mkdir(parents=True)
+        (tmp_path / "demo" / name / "requirements.txt").write_text("flask\n")
+    (tmp_path / "demo" / "notes").mkdir()
+    told = fpack.fails("init", cwd=tmp_path / "demo")
+    assert "api, the web" in told and "fpack init api; fpack init 'the web'" in told and "notes" not in told
+
+
+def test_files_for_other_tools_are_read(tmp_path: Path) -> None:
+    place = tmp_path / "demo"
+    place.mkdir()
+    (place / "wsgi.py").write_text(FLASK)
+    (place / "requirements.txt").write_text("flask\ngunicorn\n")
+    (place / "Containerfile").write_text("FROM x\nEXPOSE 8080\n")
+    (place / "Procfile").write_text("web: gunicorn --workers 2 wsgi:server\n")
+    (place / "compose.yml").write_text("services:\n  cache:\n    image: redis:7\n")
+    told = json.loads(Fpack(tmp_path / "home")("init", "--json", cwd=place).stdout)
+    assert '"--bind", "0.0.0.0:8080", "--workers", "2", "wsgi:server"]' in told["text"]
+    assert "ports = [8080]" in told["text"] and any("fpack pack redis" in text for text in told["also"])
+
+
 def test_a_gitignore_that_is_there_stays_and_so_do_files_of_the_author(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("*.log\n")
     (tmp_path / "Makefile").write_text("all:\n")
