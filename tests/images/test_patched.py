@@ -1,5 +1,7 @@
 """Ten images in Debian's docker-registry after an update of one library: patched, beside full rebuilds.
 
+Each has a server with a unit and a user of its own, users, files and directories of its container, and a volume.
+
 `-s` prints the table: seconds of the clock, and bytes that were downloaded and sent.
 """
 
@@ -9,12 +11,15 @@ import json
 import random
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from support.archives.archive import Archive, file
 from support.processes.program import Fpack, world
 from support.processes.serving import free_port
+from support.servers.httpserver import Server
 from support.servers.real_servers import DockerRegistry
+from support.stores.elves import elf
 
 pytestmark = pytest.mark.long
 
@@ -24,11 +29,23 @@ PROJECT = """
 debian = import("fpack/debian").trixie
 image = container {{
   name = "app{number}", tag = "1", configure = false
-  packages = [debian.hello, debian.app{number}]
+  packages = [debian.app{number}, debian.hello]
   wants = ["/usr/share/greet/words"]
-  entrypoint = ["/usr/bin/hello"]
-  files = {{ "/etc/motd" = {{ text = "app{number}" }} }}
+  users = {{ operator{number} = {{ uid = 1500, home = "/srv/data" }} }}
+  files = {{
+    "/etc/motd" = {{ text = "app{number}" }}
+    "/etc/app{number}.key" = {{ text = "of app{number}", mode = "0600", uid = 1500, gid = 1500 }}
+  }}
+  directories = {{ "/srv/data" = {{ mode = "0700", uid = 1500, gid = 1500 }} }}
+  volumes = ["/srv/data"]
+  ports = [8000]
 }}
+"""
+SERVER = elf() + b"\xff Go buildinf:"  # ends when it gets SIGTERM
+UNIT = """[Service]
+ExecStart=/usr/sbin/app{number} --listen 8000
+User=app{number}
+Environment=WORDS=/usr/share/greet/words
 """
 
 
@@ -42,7 +59,12 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
     made = world(tmp_path_factory.mktemp("archive"))
     made.add("hello-data", files={"usr/share/hello/data": file(noise(100, 2 << 20))})
     for number in range(IMAGES):
-        files = {f"usr/share/app{number}": file(noise(number, 4 << 20))}
+        files = {
+            f"usr/share/app{number}": file(noise(number, 4 << 20)),
+            f"usr/sbin/app{number}": file(SERVER, 0o755),
+            f"usr/lib/systemd/system/app{number}.service": UNIT.format(number=number),
+            f"usr/lib/sysusers.d/app{number}.conf": f"u app{number} -\n",
+        }
         made.add(f"app{number}", depends="hello-data, libgreet1", files=files)
     made.publish()
     return made
@@ -85,6 +107,26 @@ def test_ten_images_are_patched_as_they_would_be_built(
     layers = {layer for image in patched for layer in image["images"][0]["layers"]}
     assert layers == {"new", "kept"} and "panic" not in log
 
+    # A machine that has nothing of the images: of packages that stay, it fetches only those of the servers.
+    old = [digest for digest, _ in first]
+    named = [f"{text.removesuffix(':1')}@{digest}" for text, digest in zip(references, old, strict=True)]
+    before = len(registry.log.read_text())
+    with Server(archive.folder) as server:
+        fresh = Fpack(tmp_path / "fresh", archive)
+        fresh.env["FPACK_MIRROR"] = archive.mirror_at(server.url)
+        begun = time.monotonic()
+        answer = fresh("patch", *named, "--tag", "fresh", "--security", "--plain-http", "--json", timeout=600)
+        elsewhere = time.monotonic() - begun
+        debs = [path for method, path, _ in server.requests if method == "GET" and path.endswith(".deb")]
+    alone = [image["images"][0] for image in json.loads(answer.stdout)["images"]]
+    assert [image["new"] for image in alone] == new and not any(image["notes"] for image in alone)
+    # The unit and the program of each server are read. What the images share besides is not fetched.
+    names = [path.rpartition("/")[2].partition("_")[0] for path in debs]
+    assert sorted(names) == sorted([*["libgreet1"] * IMAGES, *(f"app{number}" for number in range(IMAGES))])
+    assert not list((fresh.home / "store" / "store").iterdir())
+    fetched = sum((archive.folder / unquote(path).lstrip("/")).stat().st_size for path in debs)
+    assert "GET" in registry.log.read_text()[before:]
+
     # Another machine builds the projects with the new lock, and pushes to other repositories.
     other = Fpack(tmp_path / "other", archive)
     full, moved = [], 0
@@ -100,4 +142,5 @@ def test_ten_images_are_patched_as_they_would_be_built(
     sent = sum(image["sent"] for image in patched)
     print(f"\n| {IMAGES} images | seconds | bytes sent |\n| --- | --- | --- |")
     print(f"| fpack patch | {seconds:.1f} | {sent} |\n| full rebuild and push | {rebuilt:.1f} | {moved} |")
+    print(f"| fpack patch on a new machine | {elsewhere:.1f} | {fetched} of packages fetched |")
     assert sent * 5 < moved
