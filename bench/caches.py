@@ -4,16 +4,21 @@ usage: python bench/caches.py FOLDER ENTER SHARED [RUNS [PATHS]]
 
 FOLDER: a directory on a disk, made and deleted. ENTER: a program that runs its arguments in a Debian root with nix-bin
 and busybox-static. SHARED: the host's directory that is /h in there. The closure has PATHS (1,000) paths of ten files,
-each path with references to two others, the last to all. The caches: a directory, nginx, moto_server and
-docker-registry, as far as these programs are on PATH. Nix copies from a directory and from nginx, without a check of
-signatures.
+each path with references to two others, the last to all. The caches: a directory, and nginx, moto_server and
+docker-registry, as far as these programs are on PATH. Each is compared with Nix's own access of the same kind: a
+directory with `file://`, nginx with `http://` of the same nginx. Debian's Nix is built without S3, so it reads the
+bucket of moto_server through `http://`; it knows no registry, so docker-registry is compared with nginx. Nix does not
+check signatures, and does not sync what it writes. Runs are interleaved, with a sync of all disks before each; requests
+are the lines of the servers' logs. Run it with the Python of an installed fpack.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
+import resource
 import shutil
 import socket
 import statistics
@@ -23,8 +28,9 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
+FPACK = str(Path(sys.executable).with_name("fpack"))
 FILES = 10
 
 NIX = """
@@ -44,6 +50,23 @@ let
   }) (builtins.length text);
 in at last
 """
+
+REGISTRY, NGINX, S3 = 5199, 5198, 5197
+SERVERS = {REGISTRY: "docker-registry", S3: "moto_server", NGINX: "nginx"}
+
+
+class Run(NamedTuple):
+    """Seconds of wall time and of processor time, without those of the servers."""
+
+    wall: float
+    cpu: float
+
+
+class Case(NamedTuple):
+    """One side of a comparison. log: of the server's requests."""
+
+    run: Callable[[], None]
+    log: Path | None = None
 
 
 def texts(count: int) -> list[str]:
@@ -71,59 +94,59 @@ def fill(folder: Path, count: int) -> str:
         writer.file("needs", [" ".join(map(str, needs)).encode()])
         output = Output(number.to_bytes(20, "big"))
         made += store.register_all(number.to_bytes(20, "big"), [FinishedOutput(f"p{number}", writer, needs, output)])
-    for address in addresses(folder):
+    for address in addresses(folder).values():
+        if address.startswith("http"):
+            continue  # nginx serves the directory
         files = CacheFiles(folder / "copies", folder / "memory")
         repository = open_repository(address, plain_http=True)
-        since = time.monotonic()
         push(store, Cache(address, repository, (), files), [made[-1]], [], None)
-        print(f"push to {address}: {time.monotonic() - since:.2f} s")
     store.close()
     return str(made[-1])
 
 
-REGISTRY, NGINX, S3 = 5199, 5198, 5197
-SERVERS = {REGISTRY: "docker-registry", S3: "moto_server", NGINX: "nginx"}
-
-
-def addresses(folder: Path) -> list[str]:
-    """Return the addresses of the caches to which fpack can push: a directory, and those whose servers are installed.
-
-    nginx serves the directory, read-only.
-    """
-    found = [f"file://{folder}/cache"]
-    if shutil.which("docker-registry"):
-        found.append(f"oci://127.0.0.1:{REGISTRY}/cache")
+def addresses(folder: Path) -> dict[str, str]:
+    """Return the addresses of the caches by the kind: those whose servers are installed."""
+    found = {"directory": f"file://{folder}/cache"}
+    if shutil.which("nginx"):
+        found["nginx"] = f"http://127.0.0.1:{NGINX}/cache"
     if shutil.which("moto_server"):
-        found.append("s3://bucket/cache")
+        found["moto_server"] = "s3://bucket/cache"
+    if shutil.which("docker-registry"):
+        found["docker-registry"] = f"oci://127.0.0.1:{REGISTRY}/cache"
     return found
 
 
 @contextlib.contextmanager
-def servers(folder: Path) -> Iterator[Path]:
-    """Run the servers that are installed. Yield the path of nginx's log, which has a line for each request."""
+def servers(folder: Path) -> Iterator[dict[str, Path]]:
+    """Run the servers that are installed. Yield their logs, which have a line for each request."""
     running: list[subprocess.Popen[bytes]] = []
     ports = [port for port, name in SERVERS.items() if shutil.which(name)]
-    log = folder / "access.log"
-    quiet = subprocess.DEVNULL
+    logs = {name: folder / f"{name}.log" for name in SERVERS.values()}
+
+    def start(name: str, *command: str | Path, log: bool = True) -> None:
+        with open(logs[name] if log else os.devnull, "wb") as out:
+            running.append(subprocess.Popen([name, *command], stdout=out, stderr=out))
+
     if shutil.which("docker-registry"):
         config = folder / "registry.yml"
         config.write_text(
-            f"version: 0.1\nlog: {{accesslog: {{disabled: true}}, level: error}}\n"
+            f"version: 0.1\nlog: {{accesslog: {{disabled: false}}, level: error}}\n"
             f"storage: {{filesystem: {{rootdirectory: {folder}/registry}}, delete: {{enabled: true}}}}\n"
             f"http: {{addr: '127.0.0.1:{REGISTRY}'}}\n"
         )
-        running.append(subprocess.Popen(["docker-registry", "serve", config], stdout=quiet, stderr=quiet))
+        start("docker-registry", "serve", config)
     if shutil.which("moto_server"):
-        running.append(subprocess.Popen(["moto_server", "-H", "127.0.0.1", "-p", str(S3)], stdout=quiet, stderr=quiet))
+        start("moto_server", "-H", "127.0.0.1", "-p", str(S3))
     if shutil.which("nginx"):
         config = folder / "nginx.conf"
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         temporary = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
         config.write_text(
             f"daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;\nuser root;\nevents {{}}\n"
-            f"http {{ {temporary} access_log {log}; server {{ listen 127.0.0.1:{NGINX}; root {folder}; }} }}\n"
+            f"http {{ {temporary} access_log {logs['nginx']}; "
+            f"server {{ listen 127.0.0.1:{NGINX}; root {folder}; }} }}\n"
         )
-        running.append(subprocess.Popen(["nginx", "-p", folder, "-c", config], stdout=quiet, stderr=quiet))
+        start("nginx", "-p", folder, "-c", config, log=False)
     try:
         for port in ports:
             for _ in range(200):
@@ -131,12 +154,19 @@ def servers(folder: Path) -> Iterator[Path]:
                     break
                 time.sleep(0.1)
         if shutil.which("moto_server"):
-            urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{S3}/bucket", method="PUT"))
-        yield log
+            put(f"http://127.0.0.1:{S3}/bucket", b"")
+        yield logs
     finally:
         for process in running:
             process.terminate()
             process.wait()
+
+
+def put(url: str, data: bytes) -> None:
+    """Write an object of the bucket."""
+    # The default, a form, would make the server look for fields in the data.
+    kind = {"Content-Type": "application/octet-stream", "x-amz-acl": "public-read"}
+    urllib.request.urlopen(urllib.request.Request(url, data, kind, method="PUT"), timeout=60).close()
 
 
 def main() -> None:
@@ -147,55 +177,68 @@ def main() -> None:
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{S3}", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
     }  # fmt: skip
     folder.mkdir(parents=True)
-    with servers(folder) as log:
-        path = fill(folder, count)
-        nix_path = fill_nix(folder, enter, shared, count)
-        sources: dict[str, Callable[[int], None]] = {
-            "nix copy, directory": lambda n: nix(enter, shared, "file:///h/nixcache", nix_path, n),
-            "fpack, directory": lambda n: fpack(folder, f"file://{folder}/cache", path, n),
+    with servers(folder) as logs:
+        path, nix_path = fill(folder, count), fill_nix(folder, enter, shared, count)
+        peers = {
+            "directory": Case(lambda: nix(enter, shared, "file:///h/nixcache", nix_path)),
+            "nginx": Case(lambda: nix(enter, shared, f"http://127.0.0.1:{NGINX}/nixcache", nix_path), logs["nginx"]),
+            "moto_server": Case(
+                lambda: nix(enter, shared, f"http://127.0.0.1:{S3}/bucket/nixcache", nix_path), logs["moto_server"]
+            ),
         }
-        if shutil.which("nginx"):
-            url = f"http://127.0.0.1:{NGINX}"
-            sources["nix copy, nginx"] = lambda n: nix(enter, shared, f"{url}/nixcache", nix_path, n)
-            sources["fpack, nginx"] = lambda n: fpack(folder, f"{url}/cache", path, n)
-        for address in addresses(folder)[1:]:
-            sources[f"fpack, {address}"] = lambda n, address=address: fpack(folder, address, path, n)  # type: ignore[misc]
-        times: dict[str, list[float]] = {name: [] for name in sources}
+        cases: dict[str, Case] = {"enter alone": Case(lambda: command([enter, "true"]))}
+        for kind, address in addresses(folder).items():
+            if kind in peers:
+                cases[f"nix copy, {kind}"] = peers[kind]
+            own = lambda address=address: fpack(folder, address, path)  # noqa: E731
+            cases[f"fpack, {kind}"] = Case(own, logs.get(kind))
+        times: dict[str, list[Run]] = {name: [] for name in cases}
         requests: dict[str, int] = {}
         for number in range(runs):
-            for name, run in sources.items():
-                before = lines(log)
-                since = time.monotonic()
-                run(number)
-                times[name].append(time.monotonic() - since)
-                if "nginx" in name:
-                    requests[name] = lines(log) - before
-        empty = statistics.median(timed([enter, "true"]) for _ in range(5))
-        for name, values in times.items():
-            median = statistics.median(values) - (empty if name.startswith("nix") else 0)
-            base = statistics.median(times["nix copy, nginx" if "nginx" in name and shutil.which("nginx") else
-                                           "nix copy, directory"]) - empty  # fmt: skip
-            asked = f", {requests[name]} requests" if name in requests else ""
-            print(f"{name:45} {median:.2f} s, ratio {median / base:.2f}{asked}")
+            for name, case in list(cases.items())[:: 1 if number % 2 else -1]:
+                os.sync()
+                before = lines(case.log)
+                times[name].append(timed(case.run))
+                requests[name] = lines(case.log) - before
+        print(f"{count} paths, {runs} rounds, load {os.getloadavg()[0]:.1f}")
+        medians = {name: Run(*map(statistics.median, zip(*rows, strict=True))) for name, rows in times.items()}
+        empty = medians.pop("enter alone")
+        for name, median in medians.items():
+            kind = name.partition(", ")[2]
+            base = medians.get(f"nix copy, {kind}") or medians.get("nix copy, nginx") or medians["nix copy, directory"]
+            less = empty if name.startswith("nix") else Run(0, 0)
+            wall, cpu = median.wall - less.wall, median.cpu - less.cpu
+            print(
+                f"{name:26} {wall:.2f} s, {cpu:.2f} s CPU, ratios {wall / (base.wall - empty.wall):.2f} "
+                f"{cpu / (base.cpu - empty.cpu):.2f}, {requests[name]} requests"
+            )
     shutil.rmtree(folder)
 
 
-def lines(log: Path) -> int:
-    """Return the number of lines of a file; 0 if there is none."""
-    return log.read_bytes().count(b"\n") if log.exists() else 0
+def lines(log: Path | None) -> int:
+    """Return the number of requests in a log; 0 if there is none."""
+    if log is None or not log.exists():
+        return 0
+    return sum(b"HTTP/1." in line for line in log.read_bytes().splitlines())
 
 
-def timed(command: list[str]) -> float:
-    """Run a command. Return its wall seconds."""
-    since = time.monotonic()
-    subprocess.run(command, check=True)
-    return time.monotonic() - since
+def command(words: list[str], **options: object) -> None:
+    """Run a command. Raise an error with its messages if it fails."""
+    done = subprocess.run(words, capture_output=True, text=True, **options)  # type: ignore[call-overload]
+    if done.returncode:
+        raise SystemExit(f"{words}: {done.stderr[-2000:]}")
+
+
+def timed(run: Callable[[], None]) -> Run:
+    """Call a function that runs commands. Return the time of these."""
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    run()
+    wall, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Run(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 def fill_nix(folder: Path, enter: str, shared: Path, count: int) -> str:
-    """Build the same closure with Nix, and copy it to a cache. Return its path."""
-    import json
-
+    """Build the same closure with Nix, and copy it to each cache. Return its path."""
     (shared / "caches.nix").write_text(NIX)
     (shared / "text.json").write_text(json.dumps(texts(count)))
     paths = "/bin/sh=/usr/bin/busybox /bin/busybox=/usr/bin/busybox"
@@ -204,23 +247,25 @@ def fill_nix(folder: Path, enter: str, shared: Path, count: int) -> str:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     path = built.stdout.strip()
-    cache = "file:///h/nixcache?compression=zstd&parallel-compression=true"
-    subprocess.run([enter, "nix", "copy", "--to", cache, path], check=True)
-    if not (folder / "nixcache").exists():
-        shutil.copytree(shared / "nixcache", folder / "nixcache")
+    shutil.rmtree(shared / "nixcache", ignore_errors=True)
+    command([enter, "nix", "copy", "--to", "file:///h/nixcache?compression=zstd&parallel-compression=true", path])
+    shutil.copytree(shared / "nixcache", folder / "nixcache")
+    if shutil.which("moto_server"):
+        for file in (shared / "nixcache").rglob("*"):
+            if file.is_file():
+                name = file.relative_to(shared)
+                put(f"http://127.0.0.1:{S3}/bucket/{name}", file.read_bytes())
     return path
 
 
-def nix(enter: str, shared: Path, source: str, path: str, number: int) -> None:
-    """Copy a closure with Nix from a cache into a new store."""
-    target = f"bench{os.getpid()}-{time.monotonic_ns()}"
-    subprocess.run(
-        [enter, "nix", "copy", "--from", source, "--to", f"/h/{target}", "--no-check-sigs", path],
-        check=True, capture_output=True,
-    )  # fmt: skip
+def nix(enter: str, shared: Path, source: str, path: str) -> None:
+    """Copy a closure with Nix from a cache into a new store. Nix remembers narinfos: each run has an empty cache."""
+    cache = f"XDG_CACHE_HOME=/h/cache{time.monotonic_ns()}"
+    target = f"/h/bench{os.getpid()}-{time.monotonic_ns()}"
+    command([enter, "env", cache, "nix", "copy", "--from", source, "--to", target, "--no-check-sigs", path])
 
 
-def fpack(folder: Path, address: str, path: str, number: int) -> None:
+def fpack(folder: Path, address: str, path: str) -> None:
     """Pull a closure with fpack from a cache into a new store."""
     home = folder / f"home{time.monotonic_ns()}"
     home.mkdir()
@@ -228,8 +273,7 @@ def fpack(folder: Path, address: str, path: str, number: int) -> None:
         **os.environ, "HOME": str(home), "FPACK_ROOT": str(home / "store"), "XDG_CACHE_HOME": str(home / "cache"),
         "XDG_STATE_HOME": str(home / "state"), "XDG_CONFIG_HOME": str(home / "config"),
     }  # fmt: skip
-    command = [str(ROOT / "cli/fpack"), "cache", "pull", "--from", address, path]
-    subprocess.run(command, check=True, capture_output=True, env=env, cwd=home)
+    command([FPACK, "cache", "pull", "--from", address, path], env=env, cwd=home)
 
 
 if __name__ == "__main__":
