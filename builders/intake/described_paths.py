@@ -9,7 +9,7 @@ store that others use may have such trees.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from fpack.builders.kinds.layer import BLOB, ENTRIES, ENTRIES_JSON, INFO
@@ -155,14 +155,3 @@ def _directories(tree: Directory, above: str) -> Iterator[str]:
             path = f"{above}{os.fsdecode(name)}"
             yield path
             yield from _directories(node, f"{path}/")
-
-
-def parts_of_changed_layers(found: ImageDocuments, packages: Collection[str]) -> set[str]:
-    """Return the packages that share a layer with one of some packages: a layer of them is made again."""
-    names = {origin.path: origin.package for origin in found.head.paths}
-    shared: set[str] = set()
-    for layer in found.head.layers:
-        inside = {names.get(path, "") for path, prefix in layer.parts if not prefix}
-        if inside & set(packages):
-            shared |= inside
-    return shared - {""}
