@@ -41,18 +41,60 @@ class LayerSummary(NamedTuple):
     size: int
 
 
-class _Hashing:
-    """A reader that hashes the bytes of a file as it reads them."""
+class HashedLayer:
+    """The blob of a layer, to read once. blob: its descriptor in the image; the file has this size.
 
-    def __init__(self, file: BinaryIO) -> None:
+    tar_size: the bytes of the tar that were read.
+    """
+
+    def __init__(self, file: BinaryIO, blob: Blob, report: Report, label: str) -> None:
         self._file = file
-        self.sha256 = hashlib.sha256()
+        self._blob = blob
+        self._report = report
+        self._label = label
+        self._hasher, self._tar_hasher = hashlib.sha256(), hashlib.sha256()
+        self._section = Section(self, blob.size, "The layer")  # type: ignore[arg-type]  # it needs read alone
+        self.tar_size = 0
+
+    @property
+    def tar_digest(self) -> str:
+        """The digest of the bytes of the tar that were read."""
+        return f"sha256:{self._tar_hasher.hexdigest()}"
 
     def read(self, size: int = READ) -> bytes:
-        """Read at most `size` bytes."""
+        """Read at most `size` bytes of the file. The section of this blob calls it."""
         data = self._file.read(size)
-        self.sha256.update(data)
+        self._hasher.update(data)
         return data
+
+    def tar(self) -> Iterator[bytes] | None:
+        """Return the blocks of the tar. If the media type is not of a layer, report that and return None."""
+        codec = self._blob.media_type.removeprefix(LAYER_TYPE)
+        if codec not in CODECS:
+            self.report(LAYER, f"its media type is {self._blob.media_type!r:.100}")
+            return None
+        return self._unpacked(blocks(self._section, CODECS[codec]))
+
+    def _unpacked(self, source: Iterator[bytes]) -> Iterator[bytes]:
+        for block in source:
+            self._tar_hasher.update(block)
+            self.tar_size += len(block)
+            yield block
+
+    def finish(self) -> str:
+        """Read the rest of the blob, and report if it does not have its digest. Return the digest that it has."""
+        try:
+            self._section.skip()
+        except FpackError as error:
+            self.report(BLOB, f"{error.what}: {error.why}")
+        digest = f"sha256:{self._hasher.hexdigest()}"
+        if digest != self._blob.digest:
+            self.report(BLOB, f"the blob's content has the digest {digest}")
+        return digest
+
+    def report(self, kind: str, text: str) -> None:
+        """Report a finding about the layer."""
+        self._report.add(kind, self._blob.digest, text, self._label)
 
 
 def check_layer(
@@ -68,53 +110,25 @@ def check_layer(
 
     blob: the layer's descriptor in the image; the file has this size. limit: the maximum of bytes to read of the tar.
     """
-    hashing = _Hashing(file)
-    section = Section(hashing, blob.size, "The layer")  # type: ignore[arg-type]  # it needs read alone
-    inner = _Inner()
+    content = HashedLayer(file, blob, report, label)
     comparison = _Comparison(entries, report, label, watch)
-    whole = True
+    whole = False
     try:
-        codec = blob.media_type.removeprefix(LAYER_TYPE)
-        if codec not in CODECS:
-            report.add(LAYER, blob.digest, f"its media type is {blob.media_type!r:.100}", label)
-            whole = False
-        else:
-            source = Stream(inner.watch(blocks(section, CODECS[codec])), limit)
-            archive = StrictTar(source)
+        if (tar := content.tar()) is not None:
+            archive = StrictTar(Stream(tar, limit))
             comparison.run(archive)
             for text in archive.notes:
-                report.add(LAYER, blob.digest, text, label)
+                content.report(LAYER, text)
+            whole = True
     except FpackError as error:
-        whole = False
         reason = " ".join(part for part in (error.what, error.where and f"({error.where})", error.why) if part)
         after = f" after {show(comparison.last)}" if comparison.last is not None else ""
-        report.add(LAYER, blob.digest, f"it cannot be read{after}: {reason}", label)
-    try:
-        section.skip()
-    except FpackError as error:
-        report.add(BLOB, blob.digest, f"{error.what}: {error.why}", label)
-    digest = f"sha256:{hashing.sha256.hexdigest()}"
-    if digest != blob.digest:
-        report.add(BLOB, blob.digest, f"the blob's content has the digest {digest}", label)
+        content.report(LAYER, f"it cannot be read{after}: {reason}")
+    digest = content.finish()
     if whole:
         comparison.finish()
-    diff_id = f"sha256:{inner.sha256.hexdigest()}" if whole else None
-    return LayerSummary(digest, diff_id, inner.size, comparison.count, comparison.files, comparison.size)
-
-
-class _Inner:
-    """A pass-through that hashes and counts the bytes of a stream."""
-
-    def __init__(self) -> None:
-        self.sha256 = hashlib.sha256()
-        self.size = 0
-
-    def watch(self, source: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield the blocks unchanged."""
-        for block in source:
-            self.sha256.update(block)
-            self.size += len(block)
-            yield block
+    diff_id = content.tar_digest if whole else None
+    return LayerSummary(digest, diff_id, content.tar_size, comparison.count, comparison.files, comparison.size)
 
 
 class _Comparison:

@@ -7,19 +7,18 @@ that the manifest's list is true.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO
+from collections.abc import Sequence
+from typing import BinaryIO
 
 from blake3 import blake3
 from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, Blob, ManifestEntry
 from fpack.builders.payload.whiteouts import is_whiteout
-from fpack.builders.streams.stream import Section, Stream, blocks
-from fpack.builders.verify.findings import ADDED, BLOB, CHANGED, LAYER, MISSING, Report, show
-from fpack.builders.verify.layer_check import CODECS, LAYER_TYPE, LayerSummary, Watch
+from fpack.builders.streams.stream import Stream
+from fpack.builders.verify.findings import ADDED, CHANGED, LAYER, MISSING, Report, show
+from fpack.builders.verify.layer_check import HashedLayer, LayerSummary, Watch
 from fpack.builders.verify.strict_tar import OTHERS, StrictMember, StrictTar
 from fpack.store.errors import FpackError
 
-READ = 1 << 18  # bytes
 _DEVICES = (OTHERS[b"3"], OTHERS[b"4"])
 _LINK, _CONTIGUOUS = OTHERS[b"1"], OTHERS[b"7"]
 
@@ -39,58 +38,28 @@ def check_base_layer(
 
     A tar that the strict reader cannot read is noted, and not compared: its digest is.
     """
-    outer, inner, size = hashlib.sha256(), hashlib.sha256(), 0
-
-    class Hashing:
-        """The file, hashed as it is read."""
-
-        def read(self, most: int = READ) -> bytes:
-            data = file.read(most)
-            outer.update(data)
-            return data
-
-    def unpacked(source: Iterator[bytes]) -> Iterator[bytes]:
-        nonlocal size
-        for block in source:
-            inner.update(block)
-            size += len(block)
-            yield block
-
-    hashing: Any = Hashing()
-    section = Section(hashing, blob.size, "The layer")
+    content = HashedLayer(file, blob, report, label)
     comparison = _Comparison(entries, whiteouts, report, label, watch)
-    whole = True
+    whole = False
     try:
-        codec = blob.media_type.removeprefix(LAYER_TYPE)
-        if codec not in CODECS:
-            report.add(LAYER, blob.digest, f"its media type is {blob.media_type!r:.100}", label)
-            whole = False
-        else:
-            pieces = unpacked(blocks(section, CODECS[codec]))
-            stream = Stream(pieces, limit)
+        if (tar := content.tar()) is not None:
             try:
-                comparison.run(StrictTar(stream))
+                comparison.run(StrictTar(Stream(tar, limit)))
             except FpackError as error:
                 report.note(f"the entries of {label} were not compared: {error.what}")
                 comparison.stop()
-            for _ in pieces:
+            for _ in tar:
                 pass
+            whole = True
     except FpackError as error:
-        whole = False
-        report.add(LAYER, blob.digest, f"it cannot be read: {error.what} {error.why}".strip(), label)
-    try:
-        section.skip()
-    except FpackError as error:
-        report.add(BLOB, blob.digest, f"{error.what}: {error.why}", label)
-    digest = f"sha256:{outer.hexdigest()}"
-    if digest != blob.digest:
-        report.add(BLOB, blob.digest, f"the blob's content has the digest {digest}", label)
+        content.report(LAYER, f"it cannot be read: {error.what} {error.why}".strip())
+    digest = content.finish()
     if whole:
         comparison.finish()
     files = [entry for entry in entries if entry.kind != DIRECTORY]
     total = sum(entry.size for entry in files)
-    diff_id = f"sha256:{inner.hexdigest()}" if whole else None
-    return LayerSummary(digest, diff_id, size, len(entries), len(files), total)
+    diff_id = content.tar_digest if whole else None
+    return LayerSummary(digest, diff_id, content.tar_size, len(entries), len(files), total)
 
 
 class _Comparison:
