@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -50,12 +51,29 @@ def pytest_configure(config: pytest.Config) -> None:
     time_limits.pytest_configure(config)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection(session: pytest.Session) -> None:
-    """Share the compilation of the test files among the workers of a run in parallel."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Share the compilation of the test files among the workers, and keep what is collected out of the cyclic gc.
+
+    Collecting makes a million objects that stay to the end. The gc would go through them again and again, now and in
+    the tests: a third of the time to collect.
+    """
     from support.shared_compilation import import_share
 
-    import_share(session.config)
+    gc.disable()
+    try:
+        import_share(session.config)
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import modules of attacks for a run without attacks."""
+    from support.attacks.attack_report import is_attack_module, without_attacks
+
+    return True if is_attack_module(collection_path) and without_attacks(config) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

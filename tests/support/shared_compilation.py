@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from _pytest.pathlib import ImportMode, import_path
+from support.attacks.attack_report import is_attack_module, without_attacks
 from support.paths import TESTS
 
 
@@ -23,7 +24,9 @@ def import_share(config: pytest.Config) -> None:
         return
     if [Path(config.invocation_params.dir, argument).resolve() for argument in config.args] != [TESTS]:
         return
-    for file in sorted(TESTS.rglob("test_*.py"))[int(worker) :: count]:
+    excluded = without_attacks(config)
+    files = [file for file in sorted(TESTS.rglob("test_*.py")) if not (excluded and is_attack_module(file))]
+    for file in files[int(worker) :: count]:
         try:
             import_path(file, mode=ImportMode.importlib, root=config.rootpath, consider_namespace_packages=False)
         except (Exception, pytest.skip.Exception):

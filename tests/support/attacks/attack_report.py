@@ -47,10 +47,21 @@ class AttackReport:
         terminalreporter.line(", ".join(f"{count} {word}" for word, count in sorted(counts.items())))
 
 
+def is_attack_module(file: Path) -> bool:
+    """Return whether all tests of a file are attacks, by its name."""
+    return bool(_MODULE.fullmatch(file.name))
+
+
+def without_attacks(config: pytest.Config) -> bool:
+    """Return whether the marks that a run selects exclude attacks, whatever other marks they have."""
+    words = str(config.option.markexpr).split(" and ")
+    return "not attack" in words and not {"or", "if", "(", ")"} & set(re.findall(r"\w+|[()]", config.option.markexpr))
+
+
 def is_attack(item: pytest.Item, named: set[tuple[str, str]]) -> bool:
     """Return whether a test is an attack. named: (file below tests, function) of those that the page names."""
     file = item.path.relative_to(TESTS).as_posix()
-    return bool(_MODULE.search(file)) or (file, getattr(item, "originalname", item.name)) in named
+    return is_attack_module(item.path) or (file, getattr(item, "originalname", item.name)) in named
 
 
 def as_whom(node: str) -> str:
