@@ -1,4 +1,4 @@
-"""Set how often a property of random values is tried."""
+"""Set how often a property is tried: for random values, or for cases made from seeds."""
 
 from __future__ import annotations
 
@@ -8,3 +8,8 @@ import os
 def examples(number: int) -> int:
     """Return `number` in the full profile, and a quarter in the quick one. Each run tries other values."""
     return number if os.environ.get("HYPOTHESIS_PROFILE") == "full" else max(20, number // 4)
+
+
+def rounds(number: int) -> int:
+    """Return `number` in the full profile, and less than half in the quick one. Each run tries the same cases."""
+    return number if os.environ.get("HYPOTHESIS_PROFILE") == "full" else (number - 1) // 2

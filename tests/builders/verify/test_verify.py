@@ -20,9 +20,10 @@ from fpack.store.errors import FpackError
 from support.images.forge import Forgery
 from support.images.greeter import Greeter
 from support.images.tamper import Image, Layer, node
+from support.properties import rounds
 from support.reports.evidence import verify_alone
 
-ROUNDS = 9  # of each change
+ROUNDS = rounds(9)  # of each change
 
 
 def findings(outcome: VerifyResult) -> list[ImageDifference]:

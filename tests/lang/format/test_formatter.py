@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -25,15 +26,21 @@ TEXTS = sorted(
 )
 
 
+@functools.lru_cache(maxsize=1024)  # several tests format the same files
 def formatted(text: str, start: str = "file") -> str:
     return format_source(Source("t", text, start=start), None)
 
 
+@functools.lru_cache(maxsize=2)
+def tree_of(text: str, start: str) -> Any:
+    return bare(parse(Source("t", text, start=start), None))
+
+
 def check(text: str, start: str = "file") -> str:
     """Format a text that parses, and hold the result against all that the formatter promises."""
-    tree = bare(parse(Source("t", text, start=start), None))
+    tree = tree_of(text, start)
     result = formatted(text, start)
-    assert bare(parse(Source("t", result, start=start), None)) == tree
+    assert tree_of(result, start) == tree
     assert formatted(result, start) == result
     assert result.endswith("\n") or not result
     assert "\n\n\n" not in re.sub(r'"""(?:[^"\\]|\\.|"(?!""))*"""', "text", result)
@@ -44,7 +51,7 @@ def check(text: str, start: str = "file") -> str:
 def test_every_text_of_the_repository_keeps_its_meaning(name: str) -> None:
     text = (REPOSITORY / name).read_text("utf-8", "replace").replace("\r\n", "\n")
     try:
-        parse(Source("t", text), None)
+        tree_of(text, "file")
     except EvalError:
         with pytest.raises(EvalError):
             formatted(text)
