@@ -6,6 +6,7 @@ import atexit
 import functools
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -90,7 +91,9 @@ def compiled_library() -> Path:
     home = Path(tempfile.mkdtemp(prefix="fpack-library-"))
     atexit.register(shutil.rmtree, home)
     files = json.dumps([file.stem for file in Path(std.DIRECTORY).glob("*.fp")])
-    text = f'map({files}, name => names(import("fpack/${{name}}")))'
+    # The builders of the prelude are in folders, whose files only the library can import.
+    builders = re.findall(r'import\("\./.*"\)\.([\w-]+)', Path(std.DIRECTORY, "prelude.fp").read_text())
+    text = f'[map({files}, name => names(import("fpack/${{name}}"))), map([{", ".join(builders)}], it => it == null)]'
     done = server().run(["eval", "-e", text], home, {"HOME": str(home), "PATH": os.environ["PATH"]}, 60)
     assert done.returncode == 0, done.stderr
     return home / ".cache"
