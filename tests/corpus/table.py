@@ -53,12 +53,13 @@ directory, which was `/`. What these showed was changed since.
 _SECOND_DRAW = """
 ## Ten of a second draw
 
-Drawn later by the same program. This is how it went at the first try, with nothing changed for them, on a machine
-with a load of 20 to 30. net-tools asks questions in a step of its Makefile, and what depends on the answers is made at
-the same time. weechat asks for PHP's library for embedding, in words that name no file. lxcfs names a module of Python
-that it lacks, in words that were not known then. antlr4 asks for a plugin of Maven that Debian does not have. j2cli
-imports pkg_resources and does not say so; the error names the package. jcodemunch-mcp depends on a file that the
-package registry refused, twice. node-pre-gyp reads a package.json in its working directory before it says anything.
+Drawn later by the same program. This is how it went at the first try, with nothing changed for them, on a machine with
+a load of 20 to 30. mc is built, and says nothing without TERM, which a run without a terminal lacks. net-tools asks
+questions in a step of its Makefile, and what depends on the answers is made at the same time. weechat asks for PHP's
+library for embedding, in words that name no file. lxcfs names a module of Python that it lacks, in words that were not
+known then. antlr4 asks for a plugin of Maven that Debian does not have. j2cli imports pkg_resources and does not say
+so; the error names the package. jcodemunch-mcp depends on a file that the package registry refused, twice. node-pre-gyp
+reads a package.json in its working directory before it says anything.
 
 """
 
