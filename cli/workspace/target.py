@@ -193,6 +193,10 @@ def unknown(
 
     text = target.text
     here = f"{PROJECT_FILE} has {', '.join(fields)}" if fields else f"there is no {PROJECT_FILE} here"
+    # `fpack run` leaves the project alone where its file does not have the name.
+    beside = target.project is None and find_project(Path.cwd()) is not None
+    if beside:
+        here = f"{PROJECT_FILE} has no field {text}"
     known = did_you_mean(target.path[0], [*fields, *curated])
     suites = ALL_RELEASES.get(target.path[0])
     package = f"a package is named {distribution(suites)}.{text}" if suites else ""
@@ -201,6 +205,8 @@ def unknown(
     elif os.path.isfile(text):
         known = known or f"the file in this directory is ./{text}"
     hint = package or known or f"fpack search {text} looks for packages"
+    if beside and not package:
+        hint = f"fpack run NAME -- {text} runs a program of the package NAME of {PROJECT_FILE}; {hint}"
     if not all(c.isalnum() or c in "+-._" for c in text):
         hint = "fpack eval -e evaluates an expression"
     why = f"{here}, and the curated packages are {', '.join(curated)}"

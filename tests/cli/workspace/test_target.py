@@ -147,3 +147,12 @@ def test_a_release_without_a_package_is_shown_with_one(project: Path) -> None:
 
 def test_a_release_that_is_misspelt_is_left_to_the_list_of_releases(project: Path) -> None:
     assert parse("debian.trixy.jq", project).package == ("trixy", "jq")
+
+
+def test_a_program_of_the_projects_package_is_not_its_name(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    error = unknown(Target("tally", None, path=("tally",)), [], ["redis"])
+    assert "there is no fpack.fp" not in error.why and "fpack run NAME -- tally" in error.hint
+    monkeypatch.chdir("/")
+    error = unknown(Target("tally", None, path=("tally",)), [], ["redis"])
+    assert "there is no fpack.fp" in error.why and "fpack run" not in error.hint
