@@ -39,16 +39,16 @@ from .unpack import unpack
 from .unpack_queue import UnpackQueue
 
 WORKERS = 6  # runs that are read at once
-LARGE = 8 << 20  # bytes of a part that is stored while it arrives, so that a later command continues
-_GAP = 64 << 10  # unwanted bytes between two wanted parts that are read and dropped
+LARGE = 8 << 20  # bytes of a range that is stored while it arrives, so that a later command continues
+_GAP = 64 << 10  # unwanted bytes between two wanted ranges that are read and dropped
 _EARLY = 192  # paths that are made valid while others are still read, so that the disk works meanwhile
 _BATCH = 512  # paths that are made valid in one transaction: each may need a lock
 
 Progress = Callable[[int, int], None]  # bytes read, bytes in all
 
 
-class _Part(NamedTuple):
-    """A path to read from a cache: the range of a blob that its record names."""
+class _CachedPath(NamedTuple):
+    """A store path with the cache to read it from. The record names the range of a blob that has the path's tree."""
 
     cache: Cache
     record: PathRecord
@@ -57,7 +57,7 @@ class _Part(NamedTuple):
 class _Read(NamedTuple):
     """A path whose bytes were read."""
 
-    part: _Part
+    cached: _CachedPath
     data: memoryview
 
 
@@ -99,10 +99,10 @@ class Fetcher:
             seen.add(now)
             if self._store.info(now) is not None:
                 continue
-            part = self._find(now)
-            if part is None:
+            cached = self._find(now)
+            if cached is None:
                 return False
-            todo += part.record.references
+            todo += cached.record.references
         self._available.update(dict.fromkeys(seen, True))
         return True
 
@@ -123,22 +123,22 @@ class Fetcher:
         """
         plan = self._plan(paths)
         free = os.statvfs(self._store.root)
-        lengths = (length for part in plan for length in _lengths(part.record))
+        lengths = (length for cached in plan for length in _lengths(cached.record))
         stored = sorted(length for length in lengths if length >= LARGE)
-        needed = sum(part.record.size for part in plan) + sum(stored[-WORKERS:])  # large parts on disk at once
+        needed = sum(cached.record.size for cached in plan) + sum(stored[-WORKERS:])  # large ranges on disk at once
         if needed > free.f_bavail * free.f_frsize:
             raise CacheError("There is not enough space for what a cache offers", why=f"its files have {needed} bytes")
         with self._lock:
-            mine = [part for part in plan if part.record.path not in self._contents]
-            self._contents.update({part.record.path: _Content() for part in mine})
-        position = {part.record.path: number for number, part in enumerate(plan)}
+            mine = [cached for cached in plan if cached.record.path not in self._contents]
+            self._contents.update({cached.record.path: _Content() for cached in mine})
+        position = {cached.record.path: number for number, cached in enumerate(plan)}
         # What others reference is read first, since it can be registered first.
-        for run in sorted(_runs(mine), key=lambda run: min(position[part.record.path] for part in run)):
+        for run in sorted(_runs(mine), key=lambda run: min(position[cached.record.path] for cached in run)):
             self._workers.submit(partial(self._read_run, run))
         self._make_valid(plan, progress, check)
         if not self._store.keep(paths):
             raise CacheError("A path was deleted while it was fetched", where=str(paths[0]))
-        return [part.record.path for part in plan]
+        return [cached.record.path for cached in plan]
 
     def close(self) -> None:
         """End the workers, and delete what was not registered."""
@@ -150,16 +150,16 @@ class Fetcher:
 
     # Planning
 
-    def _find(self, path: StorePath) -> _Part | None:
+    def _find(self, path: StorePath) -> _CachedPath | None:
         for cache in self._caches.alive:
             record = cache.record(path.base)
             if record is not None:
-                return _Part(cache, record)
+                return _CachedPath(cache, record)
         return None
 
-    def _plan(self, paths: Sequence[StorePath]) -> list[_Part]:
+    def _plan(self, paths: Sequence[StorePath]) -> list[_CachedPath]:
         """Return what is missing of closures, each path after its references. Raise CacheError for a missing path."""
-        plan: dict[StorePath, _Part] = {}
+        plan: dict[StorePath, _CachedPath] = {}
         found = self._missing(paths)
         done: set[StorePath] = set()
         todo: list[tuple[StorePath, bool]] = [(path, False) for path in reversed(paths)]
@@ -173,9 +173,9 @@ class Fetcher:
                 todo += [(other, False) for other in found[path].record.references if other not in done]
         return list(plan.values())
 
-    def _missing(self, paths: Sequence[StorePath]) -> dict[StorePath, _Part]:
+    def _missing(self, paths: Sequence[StorePath]) -> dict[StorePath, _CachedPath]:
         """Return the paths of closures that the store lacks, and keep those that it has."""
-        found: dict[StorePath, _Part] = {}
+        found: dict[StorePath, _CachedPath] = {}
         seen: set[StorePath] = set()
         level = dict.fromkeys(paths)
         while level:
@@ -187,16 +187,16 @@ class Fetcher:
             missing = level.keys() - set(valid)
             level = {}
             for path in missing:
-                part = self._find(path)
-                if part is None:
+                cached = self._find(path)
+                if cached is None:
                     raise CacheError("No cache has a store path", where=str(path))
-                found[path] = part
-                level.update(dict.fromkeys(other for other in part.record.references if other not in seen))
+                found[path] = cached
+                level.update(dict.fromkeys(other for other in cached.record.references if other not in seen))
         return found
 
     # Reading
 
-    def _read_run(self, run: Sequence[_Part]) -> None:
+    def _read_run(self, run: Sequence[_CachedPath]) -> None:
         """Read neighbours in a blob with one request. After a failure, read the rest one by one, from any cache."""
         left = list(run)
         first, last = run[0], run[-1]
@@ -206,17 +206,17 @@ class Fetcher:
                 with self._bytes(cache, first.record) as layer:
                     self._receive(run, layer)
                 left.clear()
-            elif parallel_unpack.is_possible([part.record for part in run]) and cache in self._caches.alive:
+            elif parallel_unpack.is_possible([cached.record for cached in run]) and cache in self._caches.alive:
                 data = memoryview(b"".join(cache.repository.read_blob(_entry(first.record), start, end - start)))
                 left.clear()
-                self._unpacking.add([_Read(part, _of_part(part, data, start)) for part in run], len(data))
+                self._unpacking.add([_Read(cached, _content_of(cached, data, start)) for cached in run], len(data))
             elif len(run) > 1 and cache in self._caches.alive:
                 pieces = Pieces(cache.repository.read_blob(_entry(first.record), start, end - start))
                 at = start
-                for part in run:
-                    pieces.skip(part.record.offset - at)
-                    self._receive([part], pieces.take(part.record.length))
-                    at = part.record.offset + part.record.length
+                for cached in run:
+                    pieces.skip(cached.record.offset - at)
+                    self._receive([cached], pieces.take(cached.record.length))
+                    at = cached.record.offset + cached.record.length
                     left.pop(0)
         except (BadContent, RepositoryError) as error:
             self._blame(cache, error)
@@ -224,22 +224,22 @@ class Fetcher:
             pass  # a fault of this machine's disk, which is told if a path fails alone
         self._read_each(left)
 
-    def _read_each(self, parts: Iterable[_Part]) -> None:
+    def _read_each(self, left: Iterable[_CachedPath]) -> None:
         """Read paths one by one, from any cache."""
-        for part in parts:
+        for cached in left:
             try:
-                self._read_alone(part)
+                self._read_alone(cached)
             except Exception as error:
-                self._contents[part.record.path].finish(None, error)
+                self._contents[cached.record.path].finish(None, error)
 
     def _unpack(self, items: Sequence[_Read]) -> None:
         """Unpack what was read, with several processes if it is much. Read again what is wrong."""
-        left = {item.part.record.path: item.part for item in items}
+        left = {item.cached.record.path: item.cached for item in items}
         try:
             directory = self._store.session.fresh()
             os.mkdir(directory, 0o700)
-            parts = [(item.part.record, item.data) for item in items]
-            for record, result in parallel_unpack.unpack_all(parts, partial(self._writer, directory)):
+            ranges = [(item.cached.record, item.data) for item in items]
+            for record, result in parallel_unpack.unpack_all(ranges, partial(self._writer, directory)):
                 if isinstance(result, TreeWriter):
                     del left[record.path]
                     self._contents[record.path].finish(result)
@@ -252,25 +252,25 @@ class Fetcher:
     def _writer(self, directory: Path, record: PathRecord) -> TreeWriter:
         return TreeWriter(self._store.pool, directory / record.path.hash)
 
-    def _read_alone(self, part: _Part) -> None:
+    def _read_alone(self, cached: _CachedPath) -> None:
         """Read a path from the first cache that has it and gives it."""
-        caches = [part.cache, *(cache for cache in self._caches.alive if cache is not part.cache)]
+        caches = [cached.cache, *(cache for cache in self._caches.alive if cache is not cached.cache)]
         error: Exception | None = None
         for cache in caches:
-            record = part.record if cache is part.cache else cache.record(part.record.path.base)
+            record = cached.record if cache is cached.cache else cache.record(cached.record.path.base)
             if record is None or cache not in self._caches.alive:
                 continue
             # A path is registered with the references of the first record, which only its own bytes prove.
-            if record.references != part.record.references:
+            if record.references != cached.record.references:
                 continue
             try:
                 with self._bytes(cache, record) as pieces:
-                    self._receive([_Part(cache, record)], pieces)
+                    self._receive([_CachedPath(cache, record)], pieces)
                 return
             except (BadContent, RepositoryError) as failure:
                 self._blame(cache, failure)
                 error = failure
-        raise error or CacheError("No cache gives a store path", where=str(part.record.path))
+        raise error or CacheError("No cache gives a store path", where=str(cached.record.path))
 
     def _blame(self, cache: Cache, error: Exception) -> None:
         """Tell what a cache did wrong. One that does not answer is not asked again."""
@@ -280,11 +280,11 @@ class Fetcher:
         else:
             self._warn(f"the cache {cache.address} gave wrong content: {error}")
 
-    def _receive(self, parts: Sequence[_Part], pieces: Iterable[bytes]) -> None:
-        """Write and verify the tree of a part, or the trees of parts of one layer."""
-        wanted = [(part.record, self._store.writer()) for part in parts]
+    def _receive(self, run: Sequence[_CachedPath], pieces: Iterable[bytes]) -> None:
+        """Write and verify the tree of one path, or the trees of paths of one layer."""
+        wanted = [(cached.record, self._store.writer()) for cached in run]
         try:
-            unpack(wanted, pieces, partial(self._blob, parts[0].cache))
+            unpack(wanted, pieces, partial(self._blob, run[0].cache))
             for _, writer in wanted:
                 writer.release()
         except BaseException:
@@ -299,7 +299,7 @@ class Fetcher:
         return self._range(cache, BlobEntry(PACK_TYPE, file.blob_digest, file.size), 0, file.size)
 
     def _bytes(self, cache: Cache, record: PathRecord) -> AbstractContextManager[Iterable[bytes]]:
-        """Open the part of a record."""
+        """Open the range of a record."""
         return self._range(cache, _entry(record), record.offset, record.length)
 
     def _range(
@@ -311,7 +311,7 @@ class Fetcher:
 
     @contextlib.contextmanager
     def _stored(self, cache: Cache, entry: BlobEntry, offset: int, length: int) -> Iterator[Iterator[bytes]]:
-        """Yield a large part, which is stored while it arrives. A file that an earlier command left is continued."""
+        """Yield a large range, which is stored while it arrives. A file that an earlier command left is continued."""
         name = f"{entry.digest.removeprefix('sha256:')[:32]}-{offset:x}"
         lock = build_lock(self._store.root, name)
         directory = self._store.root / "partial" / name
@@ -333,12 +333,12 @@ class Fetcher:
 
     # Registering
 
-    def _make_valid(self, plan: Sequence[_Part], progress: Progress, check: Callable[[], None]) -> None:
+    def _make_valid(self, plan: Sequence[_CachedPath], progress: Progress, check: Callable[[], None]) -> None:
         """Register paths after those that they reference, in batches: the first ones while others are still read."""
-        total = sum(_transfer(part.record) for part in plan)
+        total = sum(_transfer(cached.record) for cached in plan)
         done, left = 0, list(plan)
         while left:
-            unread = [content for part in left if not (content := self._contents[part.record.path]).ready.is_set()]
+            unread = [content for cached in left if not (content := self._contents[cached.record.path]).ready.is_set()]
             ready, rest, read = self._registrable(left)
             progress(done + read, total)
             if rest and not unread:
@@ -352,26 +352,28 @@ class Fetcher:
             done += sum(_transfer(record) for record, _ in ready)
             left = rest
 
-    def _registrable(self, parts: Sequence[_Part]) -> tuple[list[tuple[PathRecord, _Content]], list[_Part], int]:
+    def _registrable(
+        self, plan: Sequence[_CachedPath]
+    ) -> tuple[list[tuple[PathRecord, _Content]], list[_CachedPath], int]:
         """Return the paths that can be registered, the others, and how many bytes of both were read.
 
         Raise the error of a path that no cache gave.
         """
         ready: list[tuple[PathRecord, _Content]] = []
-        rest: list[_Part] = []
-        missing = {part.record.path for part in parts}
+        rest: list[_CachedPath] = []
+        missing = {cached.record.path for cached in plan}
         read = 0
-        for part in parts:
-            content = self._contents[part.record.path]
+        for cached in plan:
+            content = self._contents[cached.record.path]
             if content.error is not None:
                 raise content.error
             is_read = content.ready.is_set()
-            read += _transfer(part.record) if is_read else 0
-            if is_read and missing.isdisjoint(part.record.references):
-                missing.remove(part.record.path)
-                ready.append((part.record, content))
+            read += _transfer(cached.record) if is_read else 0
+            if is_read and missing.isdisjoint(cached.record.references):
+                missing.remove(cached.record.path)
+                ready.append((cached.record, content))
             else:
-                rest.append(part)
+                rest.append(cached)
         return ready, rest, read
 
     def _register(self, contents: Sequence[tuple[PathRecord, _Content]]) -> None:
@@ -390,35 +392,35 @@ class Fetcher:
                     content.registered = True
 
 
-def _runs(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
-    """Divide parts into runs, each to be read with one request: neighbours in a blob, or paths in a layer."""
-    ordered = sorted(parts, key=lambda part: (part.cache.address, part.record.blob, part.record.offset))
-    layers: dict[tuple[str, bytes, int, int, str], list[_Part]] = {}
-    run: list[_Part] = []
-    for part in ordered:
-        record = part.record
+def _runs(plan: Sequence[_CachedPath]) -> Iterator[list[_CachedPath]]:
+    """Divide paths into runs, each to be read with one request: neighbours in a blob, or paths in a layer."""
+    ordered = sorted(plan, key=lambda cached: (cached.cache.address, cached.record.blob, cached.record.offset))
+    layers: dict[tuple[str, bytes, int, int, str], list[_CachedPath]] = {}
+    run: list[_CachedPath] = []
+    for cached in ordered:
+        record = cached.record
         if record.is_layer:
-            key = (part.cache.address, record.blob, record.length, record.raw, record.codec)
-            layers.setdefault(key, []).append(part)
+            key = (cached.cache.address, record.blob, record.length, record.raw, record.codec)
+            layers.setdefault(key, []).append(cached)
             continue
         if run:
             last = run[-1].record
-            gap = part.record.offset - last.offset - last.length
-            is_next = part.cache is run[-1].cache and part.record.blob == last.blob and 0 <= gap <= _GAP
-            size = part.record.offset + part.record.length - run[0].record.offset
+            gap = cached.record.offset - last.offset - last.length
+            is_next = cached.cache is run[-1].cache and cached.record.blob == last.blob and 0 <= gap <= _GAP
+            size = cached.record.offset + cached.record.length - run[0].record.offset
             if not is_next or size > PACK:
                 yield run
                 run = []
-        run.append(part)
+        run.append(cached)
     if run:
         yield run
     yield from layers.values()
 
 
-def _of_part(part: _Part, data: memoryview, start: int) -> memoryview:
-    """Return the bytes of a part. data: of its run, from offset `start` of the blob on."""
-    at = part.record.offset - start
-    return data[at : at + part.record.length]
+def _content_of(cached: _CachedPath, data: memoryview, start: int) -> memoryview:
+    """Return the bytes of a cached. data: of its run, from offset `start` of the blob on."""
+    at = cached.record.offset - start
+    return data[at : at + cached.record.length]
 
 
 def _lengths(record: PathRecord) -> list[int]:
