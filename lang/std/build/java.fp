@@ -39,7 +39,8 @@ maven({
       else " org.apache.maven.plugins:maven-dependency-plugin:${copier}:copy-dependencies -DincludeScope=runtime -DoutputDirectory=/build/libraries"
     command = "mvn -B -ntp -s /build/settings.xml${one}${words(flags)}${words(goals)}${libraries}"
     java-home = "/usr/lib/jvm/java-${jdk}-openjdk-${common.arch-of(given)}"
-    tools = ["maven", "openjdk-${jdk}-jdk-headless"]
+    # The process that runs the tests asks ps whether Maven still runs.
+    tools = ["maven", "openjdk-${jdk}-jdk-headless", "procps"]
     runtime = if library then [] else common.debian-tools(given, ["openjdk-${jdk}-jre-headless", "dash"])
     variables = {
       JAVA_HOME = java-home

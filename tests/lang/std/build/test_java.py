@@ -94,3 +94,8 @@ def _with_lock(project: Project, call: str, fields: str) -> str:
     of = hashlib.sha256(b"").hexdigest()
     project.write({"lock.json": f'{{"format": 1, "of": "{of}", "files": {{}}}}'})
     return f'{call} {{ name = "app", source = ./g, lock = ./lock.json\n{fields} }}'
+
+
+def test_the_tests_of_maven_have_ps(project: Project) -> None:
+    made = project.build(_with_lock(project, "maven", ""))
+    assert "procps" in made.tools(made.own)
