@@ -126,7 +126,8 @@ def command(
         if left_out is not None:
             print(f"wrote {short(path / IGNORED)}: ignored files are not part of the source")
     for line in found.reasons:
-        note(f"guessed from {line}" if ": " in line else f"guessed: {line}")
+        file, colon, _ = line.partition(": ")
+        note(f"guessed from {line}" if colon and " " not in file else f"guessed: {line}")
     for line in also:
         note(f"not used: {line}")
     for line in found.todo:

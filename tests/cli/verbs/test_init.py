@@ -220,6 +220,14 @@ def test_what_work_leaves_is_no_part_of_the_source(files: dict[str, str], left: 
     assert SourceTree().hash(place) != before
 
 
+def test_only_a_file_is_what_a_guess_comes_from(tmp_path: Path) -> None:
+    about = {"name": "n", "private": True, "scripts": {"build": "tsc", "start": "node dist/n.js"}}
+    (tmp_path / "package.json").write_text(json.dumps(about))
+    told = Fpack(tmp_path / "home")("init", "--print", cwd=tmp_path).stderr
+    assert "guessed from package.json: a Node project\n" in told
+    assert "guessed: the build runs the script: tsc\n" in told
+
+
 def test_of_several_projects_each_directory_is_named(tmp_path: Path) -> None:
     fpack = Fpack(tmp_path / "home")
     for name in ("api", "the web"):
