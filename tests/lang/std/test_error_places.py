@@ -98,6 +98,7 @@ PACKAGES = [
     'package { name, platform = "linux/arm64" }',
     'package { name, platform = { arch = "sparc64", name = "linux/sparc64" } }',
     'python { name, python = "2.7" }',
+    'python { name, python = "3.11", release = "trixie" }',
     "python { name, requirements = ./half.txt }",
     "python { name, requirements = ./range.txt }",
     "python { name, lock = ./pylock.toml }",
