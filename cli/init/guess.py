@@ -33,7 +33,7 @@ class Guess(NamedTuple):
     image_env: variables of the image. environment: the shell has the packages that the project uses, and not the
     project itself. release: the one whose packages the project is built with, if its language needs another one than
     was asked for. loads: libraries that packages it asks for load from the system. serves: the image's program is a
-    server.
+    server. first: the command that the image runs at each start, before its program.
     """
 
     call: str
@@ -56,6 +56,7 @@ class Guess(NamedTuple):
     release: str | None = None
     loads: Sequence[LoadedLibrary] = ()
     serves: bool = False
+    first: Sequence[str] = ()
 
 
 LIBRARY = "it is a library, so there is no image"

@@ -60,7 +60,10 @@ def python(project: Project) -> Guess | None:
     )  # fmt: skip
     asks = {"lock", "requirements", "project", "needs"} & {key for key, _ in fields}
     loads = list(known_libraries(used))
-    made = made._replace(environment=bool(asks), image_env=program.image_env, release=chosen.release, loads=loads)
+    made = made._replace(
+        environment=bool(asks), image_env=program.image_env, release=chosen.release, loads=loads, first=program.first,
+        also_installs=program.also_installs,
+    )  # fmt: skip
     return _with_state(made, program) if program.state or program.writes_here else made
 
 
@@ -77,7 +80,9 @@ def _with_state(made: Guess, program: PythonProgram) -> Guess:
     link = f'mkdir -p "$out/{above}"; rm -rf "$out/{path}"; ln -s {target} "$out/{path}"'
     what = f"its SQLite database is {target}" if is_file else f"it writes to its instance folder, which is {where}"
     reasons = [*made.reasons, f"{what}; mount a volume at {where}"]
-    return made._replace(also_installs=link, directories=[where], reasons=reasons)
+    # The state is in its place before other commands run.
+    installs = "; ".join(filter(None, [link, made.also_installs]))
+    return made._replace(also_installs=installs, directories=[where], reasons=reasons)
 
 
 def _locked(

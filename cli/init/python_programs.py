@@ -10,6 +10,7 @@ from fpack.builders.python.project import PythonProject
 
 from .project import Project
 from .python_databases import database_beside, database_here
+from .python_django import management
 
 PORT = 8000
 
@@ -18,7 +19,8 @@ class PythonProgram(NamedTuple):
     """The program of an image. entrypoint: as of a guess; None: there is no program. needs: packages that it needs.
 
     env: variables of the build. state: the directory or the file below the output in which the program writes.
-    image_env: variables of the image. writes_here: the program writes in its working directory.
+    image_env: variables of the image. writes_here: the program writes in its working directory. first: the command that
+    the image runs at each start, before the program. also_installs: commands after those of the phase `install`.
     """
 
     entrypoint: Sequence[str] | None = None
@@ -29,6 +31,8 @@ class PythonProgram(NamedTuple):
     state: str = ""
     image_env: Sequence[tuple[str, str]] = ()
     writes_here: bool = False
+    first: Sequence[str] = ()
+    also_installs: str = ""
 
 
 _APPLICATION = re.compile(
@@ -44,7 +48,7 @@ def find_program(project: Project, known: PythonProject, used: set[str], install
     """Return the program. used: packages that the project asks for. installs: the project is installed."""
     django = _django(project, used)
     if django is not None:
-        return with_database(project, django, installs)
+        return _managed(project, with_database(project, django, installs), used)
     if known.scripts and installs:
         return _command(known)
     script = _script(project, known) if installs else None
@@ -113,6 +117,19 @@ def _django(project: Project, used: set[str]) -> PythonProgram | None:
         return PythonProgram(_uvicorn("@/app", f"{_module(asgi[0])}:application"), [PORT], ["uvicorn"], reasons)
     run = ["@/bin/python3", "@/app/manage.py", "runserver", "--noreload", f"0.0.0.0:{PORT}"]
     return PythonProgram(run, [PORT], (), reasons)
+
+
+def _managed(project: Project, program: PythonProgram, used: set[str]) -> PythonProgram:
+    """Return Django's program with the command `manage`, tables in its SQLite database, and collected static files."""
+    found = management(project, used, has_own_database=bool(program.state or program.writes_here))
+    if found is None:
+        return program
+    return program._replace(
+        first=found.first,
+        also_installs=found.also_installs,
+        image_env=[*program.image_env, ("PATH", "@/bin:/usr/bin:/bin")],
+        reasons=[*program.reasons, *found.reasons],
+    )
 
 
 def _web(project: Project, used: set[str], installs: bool) -> PythonProgram | None:

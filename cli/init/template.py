@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from fpack.builders.debian.suites import UBUNTU_VERSIONS
 
@@ -25,7 +26,7 @@ def render(guess: Guess, release: str) -> str:
     parts = [
         f'{of} = import("fpack/{of}").{packages}\n',
         _call(attribute, guess.call, _package(guess, release), _change(guess)),
-        *([] if guess.library else [_call("image", guess.image_call, _image(guess, attribute))]),
+        *([] if guess.library else [_call("image", guess.image_call, _image(guess, attribute, of))]),
         _call("shell", "shell", [("name", text(attribute)), ("packages", _packages(guess, attribute, of))]),
     ]
     todo = "".join(f"# {TODO}{_one_line(line)}\n" for line in guess.todo)
@@ -56,11 +57,15 @@ def _package(guess: Guess, release: str) -> list[tuple[str, str]]:
     return [*fields, ("source", own or "./."), *rest]
 
 
-def _image(guess: Guess, attribute: str) -> list[tuple[str, str]]:
+def _image(guess: Guess, attribute: str, of: str) -> list[tuple[str, str]]:
     if guess.image is not None:
         return [(field, attribute if value == "@" else value) for field, value in guess.image]
-    fields = [("packages", f"[{attribute}]"), ("closure", text("linked"))]
-    if guess.entrypoint is not None:
+    shells = [f"{of}.dash"] if guess.first else []
+    fields = [("packages", f"[{', '.join([attribute, *shells])}]"), ("closure", text("linked"))]
+    if guess.entrypoint is not None and guess.first:
+        command = f"{shlex.join(guess.first)} && exec {shlex.join(guess.entrypoint)}"
+        fields.append(("entrypoint", f'["/bin/sh", "-c", {_command(command, attribute)}]'))
+    elif guess.entrypoint is not None:
         words = [_word(word, attribute) for word in guess.entrypoint]
         fields.append(("entrypoint", f"[{', '.join(words)}]"))
     if guess.ports:
@@ -87,6 +92,11 @@ def _change(guess: Guess) -> str:
 def _word(word: str, attribute: str) -> str:
     """Render a word of a command. A leading `@` stands for the package's path."""
     return f'"${{{attribute}}}{text(word[1:])[1:]}' if word.startswith("@/") else text(word)
+
+
+def _command(command: str, attribute: str) -> str:
+    """Render a command of the shell, in which `@/` at the start of a word stands for the package's path."""
+    return re.sub(r"(?<![^ \"])@/", f"${{{attribute}}}/", text(command))
 
 
 def _packages(guess: Guess, attribute: str, of: str) -> str:

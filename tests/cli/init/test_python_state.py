@@ -71,6 +71,57 @@ def test_a_database_of_django_is_outside_of_the_output() -> None:
     assert 'ln -s /var/lib/thing/db.sqlite3 \\"$out/app/db.sqlite3\\"' in written and OWN in written
 
 
+def _django(settings: str, requirements: str = "django\n", manage: str = "#!/usr/bin/env python\n") -> Guess:
+    return _guess({
+        "requirements.txt": requirements,
+        "manage.py": manage + 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site.settings")',
+        "site/settings.py": settings,
+        "site/wsgi.py": "",
+    })  # fmt: skip
+
+
+SQLITE = '"ENGINE": "django.db.backends.sqlite3",\n"NAME": BASE_DIR / "db.sqlite3",\n'
+
+
+def test_each_start_makes_the_tables_of_a_database_of_the_image() -> None:
+    found = _django(SQLITE)
+    written = render(found, "trixie")
+    assert "packages = [thing, debian.dash]" in written
+    assert (
+        'entrypoint = ["/bin/sh", "-c", "${thing}/bin/manage migrate --noinput && exec ${thing}/bin/gunicorn --chdir '
+        '${thing}/app --bind 0.0.0.0:8000 site.wsgi:application"]' in written
+    )
+    # The link to the database is there before a command that may open it.
+    assert found.also_installs.index("db.sqlite3") < found.also_installs.index("manage.py")
+
+
+def test_tables_of_another_database_are_left_to_a_command() -> None:
+    found = _django('"ENGINE": "django.db.backends.postgresql"')
+    assert not found.first and '"${thing}/bin/gunicorn"' in render(found, "trixie")
+    assert 'PATH = "${thing}/bin:/usr/bin:/bin"' in render(found, "trixie")
+    assert any("--entrypoint manage IMAGE migrate" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize(
+    ("root", "collects"),
+    [
+        ('STATIC_ROOT = BASE_DIR / "static"', True),
+        ('STATIC_ROOT = os.path.join(BASE_DIR, "static")', True),
+        ('STATIC_ROOT = "/srv/static"', False),
+        ("", False),
+    ],
+)
+def test_static_files_are_collected_if_the_application_serves_them(root: str, collects: bool) -> None:
+    assert ("collectstatic" in _django(SQLITE + root, "django\nwhitenoise\n").also_installs) == collects
+    plain = _django(SQLITE + root)
+    assert "collectstatic" not in plain.also_installs and any("static files" in reason for reason in plain.reasons)
+
+
+def test_a_manage_py_that_is_no_program_is_left_as_it_is() -> None:
+    found = _django(SQLITE, manage="")
+    assert not found.first and "manage.py" not in found.also_installs
+
+
 @pytest.mark.parametrize("server", ["waitress", "hypercorn"])
 def test_servers_without_an_option_find_the_modules(server: str) -> None:
     kind = "Quart" if server == "hypercorn" else "Flask"
