@@ -166,8 +166,9 @@ def _package(text: str) -> tuple[str, str]:
     whole = rest.strip('"')
     stable = {"debian": STABLE, "ubuntu": UBUNTU_STABLE}[distribution]
     of_releases = did_you_mean(release, OF_DISTRIBUTION[distribution])
-    if whole and release not in ALL_RELEASES and not (dot and of_releases):
-        # The name of the release was left out, or is that of none.
+    # A package's name has a dot before a digit only, as in python3.13.
+    is_name = not dot or (name[:1].isdigit() and not of_releases)
+    if whole and release not in ALL_RELEASES and is_name:
         hint = f"write {target_of(stable, whole)}"
         raise UsageError(f"{text!r} does not name a release of {DISTRIBUTIONS[distribution]}", hint=hint)
     if not dot or not release or not name:

@@ -145,8 +145,9 @@ def test_a_release_without_a_package_is_shown_with_one(project: Path) -> None:
     assert "debian.bookworm." in caught.value.hint
 
 
-def test_a_release_that_is_misspelt_is_left_to_the_list_of_releases(project: Path) -> None:
-    assert parse("debian.trixy.jq", project).package == ("trixy", "jq")
+@pytest.mark.parametrize("release", ["trixy", "jessie"])
+def test_a_release_that_is_unknown_is_left_to_the_list_of_releases(project: Path, release: str) -> None:
+    assert parse(f"debian.{release}.jq", project).package == (release, "jq")
 
 
 def test_a_program_of_the_projects_package_is_not_its_name(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
