@@ -94,7 +94,7 @@ def command(
     from fpack.cli.workspace.target import find_project
     from fpack.cli.workspace.workspace import Workspace
 
-    wanted = [word.lower() for text in words for word in text.split()]
+    wanted = [_searched(word.lower()) for text in words for word in text.split()]
     given = {"pc": pc, "lib": lib, "program": program, "header": header, "cmake": cmake}
     asked = {option: value for option, value in given.items() if value is not None}
     if asked:
@@ -229,6 +229,17 @@ def _print_needs(
     for need, met, _ in found:
         if met.too_old:
             note(f"{met.best} of {packages.release} is {met.too_old}, which is less than {need.least}")
+
+
+def _searched(word: str) -> str:
+    """Return a word without the `debian.trixie.` that stands before the names of packages in other commands."""
+    from fpack.builders.debian.suites import ALL_RELEASES
+
+    distribution, dot, rest = word.partition(".")
+    if distribution not in ("debian", "ubuntu") or not dot:
+        return word
+    release, dot, name = rest.partition(".")
+    return (name if dot and release in ALL_RELEASES else rest) or word
 
 
 def _curated(words: Sequence[str]) -> list[SearchResult]:

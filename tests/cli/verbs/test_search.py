@@ -65,6 +65,11 @@ def test_every_word_must_be_there(fpack: Fpack) -> None:
     assert search(fpack, "DATABASE server")["packages"] == found["packages"]
 
 
+@pytest.mark.parametrize("word", ["debian.lua-redis", "debian.trixie.lua-redis", "debian.bookworm.lua-redis"])
+def test_the_name_by_which_other_commands_take_a_package_is_found(fpack: Fpack, word: str) -> None:
+    assert [each["name"] for each in search(fpack, word)["packages"]] == ["lua-redis"]
+
+
 def test_it_needs_no_network_the_second_time_and_locks_nothing(fpack: Fpack) -> None:
     (fpack.home / "fpack.fp").write_text("")
     first = search(fpack, "redis")
