@@ -86,7 +86,7 @@ def victim(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     archive.folder.chmod(0o755)
     project = place / "project"
     project.mkdir()
-    source = TESTS / "support" / "attacker.c"
+    source = TESTS / "support/attacks/attacker.c"
     subprocess.run(["gcc", "-O1", "-static", "-o", project / "attacker", source], check=True)
     prefix: list[str] = []
     if not root and os.geteuid() == 0:
