@@ -172,7 +172,7 @@ def put(url: str, data: bytes) -> None:
 def main() -> None:
     """Fill the caches, pull from each in turn, and print medians and their ratios to Nix's."""
     folder, enter, shared = Path(sys.argv[1]).absolute(), sys.argv[2], Path(sys.argv[3])
-    runs, count = (int(word) for word in [*sys.argv[4:], "5", "1000"][:2])
+    runs, count = (int(word) for word in (sys.argv[4:6] + ["5", "1000"][len(sys.argv) - 4 :]))
     os.environ |= {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{S3}", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
     }  # fmt: skip

@@ -124,7 +124,7 @@ def run(command: list[str], **options: object) -> Run:
 
 def main() -> None:
     folder, enter, shared = Path(sys.argv[1]).absolute(), sys.argv[2], Path(sys.argv[3])
-    runs, count = (int(word) for word in [*sys.argv[4:], "5", "300"][:2])
+    runs, count = (int(word) for word in (sys.argv[4:6] + ["5", "300"][len(sys.argv) - 4 :]))
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     folder.mkdir(parents=True)
     busybox = subprocess.run([enter, "cat", "/usr/bin/busybox"], capture_output=True, check=True).stdout
