@@ -63,7 +63,7 @@ def php(project: Project) -> Guess | None:
 
 
 class _Packages(NamedTuple):
-    """What a project needs: the fields of the call, and the reasons and steps to tell its user."""
+    """The needs of a project. fields: of the call. reasons, todo: sentences for its user."""
 
     fields: list[tuple[str, str]]
     reasons: list[str]

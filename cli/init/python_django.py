@@ -23,7 +23,7 @@ _COLLECT = '"$out/bin/manage" collectstatic --noinput'
 
 
 class Management(NamedTuple):
-    """What is done with manage.py. first: the command at each start. also_installs: commands of the build."""
+    """The use of manage.py. first: the command at each start. also_installs: commands of the build."""
 
     first: Sequence[str]
     also_installs: str
@@ -31,7 +31,7 @@ class Management(NamedTuple):
 
 
 def management(project: Project, used: set[str], has_own_database: bool) -> Management | None:
-    """Return what is done with manage.py, or None if it cannot be run as a program.
+    """Return the use of manage.py, or None if it cannot be run as a program.
 
     has_own_database: its database is a file of the image, of which each start can make the tables.
     """

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
-from ..native.texts import MAX_FILE, MAX_TOTAL, list_files
+from ..native.texts import list_files, read_files
 
 _MOST = 4000  # files that are read
 # Directories whose code is no part of the programs.
@@ -18,19 +19,5 @@ _OTHERS = re.compile(
 
 def read_code(directory: Path, endings: tuple[str, ...]) -> Mapping[str, str]:
     """Return the texts of the files whose names have one of some endings, by their paths."""
-    found: dict[str, str] = {}
-    left = MAX_TOTAL
-    for path in sorted(list_files(directory)):
-        if not path.endswith(endings) or _OTHERS.search(path) or len(found) >= _MOST:
-            continue
-        try:
-            with open(directory / path, "rb") as file:
-                data = file.read(MAX_FILE + 1)
-        except OSError:
-            continue
-        left -= len(data)
-        if left < 0:
-            break
-        if len(data) <= MAX_FILE:
-            found[path] = data.decode("utf-8", "replace")
-    return found
+    paths = (path for path in sorted(list_files(directory)) if path.endswith(endings) and not _OTHERS.search(path))
+    return read_files(directory, islice(paths, _MOST))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 MAX_FILE = 1 << 20  # bytes
@@ -22,12 +22,19 @@ _OTHERS = re.compile(r"\.[^/]*|node_modules|target|subprojects|__pycache__|debia
 
 def read_texts(directory: Path, *, sources: bool = False) -> Mapping[str, str]:
     """Return the texts of a project's build files, by their paths; with `sources`, also those of C and C++ sources."""
+
+    def is_wanted(path: str) -> bool:
+        name = path.rpartition("/")[2]
+        return bool(_BUILD.fullmatch(name) or (sources and _SOURCE.fullmatch(name)))
+
+    return read_files(directory, filter(is_wanted, _files(directory)))
+
+
+def read_files(directory: Path, paths: Iterable[str]) -> dict[str, str]:
+    """Return the texts of files, by their paths: none above MAX_FILE bytes, and MAX_TOTAL bytes in all."""
     found: dict[str, str] = {}
     left = MAX_TOTAL
-    for path in _files(directory):
-        name = path.rpartition("/")[2]
-        if not (_BUILD.fullmatch(name) or (sources and _SOURCE.fullmatch(name))):
-            continue
+    for path in paths:
         try:
             with open(directory / path, "rb") as file:
                 data = file.read(MAX_FILE + 1)
