@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,20 +14,8 @@ from fpack.cli.images.patch.patch import check_tag
 from fpack.cli.verbs.patch import _lines
 from support.archives.archive import Archive, file
 from support.images.patching import patch, project, push, update, user
-from support.processes.program import world
 from support.servers.registry import INDEX, Registry, digest_of
 from support.servers.repositories import MANIFEST, manifest
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Archive:
-    return world(tmp_path / "archive")
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with Registry() as running:
-        yield running
 
 
 @pytest.mark.parametrize("closure", ["linked", "depends"])

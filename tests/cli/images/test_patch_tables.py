@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,22 +12,11 @@ from fpack.builders.intake.store_record import ARTIFACT
 from fpack.builders.verify import embedded_manifest, manifest_loading
 from support.archives.archive import Archive, file
 from support.images.patching import patch, project, push, update, user
-from support.processes.program import Fpack, world
+from support.processes.program import Fpack
 from support.servers.registry import Registry, open_registry
 
 MOVED = "libgreet1_1.0~rc1-1+deb13u1"
 PROGRAM = "hello_"  # a script, which is read
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Archive:
-    return world(tmp_path / "archive")
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with Registry() as running:
-        yield running
 
 
 def keep_packages(archive: Archive, *names: str) -> None:
