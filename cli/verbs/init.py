@@ -44,6 +44,7 @@ def command(
     """
     from fpack.cli.errors import UsageError
     from fpack.cli.init.code.complete import complete_code
+    from fpack.cli.init.code.served_port import with_port
     from fpack.cli.init.deployment_files.deployment import deployed
     from fpack.cli.init.detect import KINDS, guess, others
     from fpack.cli.init.gitignore import ignored, whole_release
@@ -93,7 +94,7 @@ def command(
             hint=_below(path, project) or "write the file by hand, as docs/tutorial.md shows",
         )
     options = shared.options(rest)
-    found, unused = deployed(found, project)
+    found, unused = deployed(with_port(found, path), project)
     found = complete_code(complete(found, path, options, release), path, options, release)
     found = whole_release(found, project, path)
     content = render(found, release)
