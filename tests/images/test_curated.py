@@ -369,7 +369,7 @@ def test_go_builds_and_tests_what_static_runs(one_podman: Podman, load: Load, tm
 def test_static_has_no_program(one_podman: Podman, load: Load, tmp_path: Path) -> None:
     name = one_podman("create", load(one_podman, "static"), "/none").stdout.strip()
     one_podman("export", "-o", str(one_podman.home / "static.tar"), name)
-    one_podman("rm", name)
+    one_podman.remove(name)
     with tarfile.open(one_podman.home / "static.tar") as tar:
         members = {member.name: member for member in tar.getmembers()}
     assert [name for name, member in members.items() if member.isfile() and member.mode & 0o111] == []

@@ -108,7 +108,7 @@ def server(
         wait_until_ready(container)
         yield container
     finally:
-        podman("rm", "-f", "-t", "0", container.name, check=False)
+        podman.remove(container.name)
 
 
 def wait_until_ready(container: Container, seconds: float = 120) -> None:

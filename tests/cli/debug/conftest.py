@@ -138,4 +138,4 @@ def bare(debugger: Debugger) -> Iterator[str]:
     """Yield a running container without a shell."""
     name = debugger.start()
     yield name
-    debugger.podman("rm", "-f", "-t", "0", name)
+    debugger.podman.remove(name)

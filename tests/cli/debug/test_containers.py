@@ -37,7 +37,7 @@ def container(debugger: Debugger, *options: str, image: str = "bare", command: t
     try:
         yield name
     finally:
-        debugger.podman("rm", "-f", "-t", "0", name)
+        debugger.podman.remove(name)
 
 
 def changes(debugger: Debugger, name: str) -> str:

@@ -81,7 +81,7 @@ class Container:
         """Stop the container by its stop signal, remove it, and return its exit status."""
         self._podman("stop", "-t", str(seconds), self.name, timeout=seconds + 30)
         status = int(self._podman("inspect", "-f", "{{.State.ExitCode}}", self.name).stdout)
-        self._podman("rm", "-f", self.name)
+        self._podman.remove(self.name)
         return status
 
 
@@ -170,6 +170,19 @@ class Podman:
         """Start a container in the background."""
         name = self("run", "-d", f"--network={network}", *options, image, *command).stdout.strip()
         return Container(self, name)
+
+    def remove(self, name: str) -> None:
+        """End and remove a container.
+
+        Asks up to five times while one of its mounts is busy: podman's own clean-up after the container's end, a
+        process of conmon, may be at work on the same mounts.
+        """
+        for last in (False, False, False, False, True):
+            done = self("rm", "-f", "-t", "0", name, check=last)
+            if done.returncode == 0:
+                return
+            assert "resource busy" in done.stderr, f"podman rm {name}: {done.stderr}"
+            time.sleep(0.2)
 
     def close(self) -> None:
         """Remove all containers, the storage, and what runs for it."""

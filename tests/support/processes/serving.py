@@ -66,7 +66,7 @@ def running(
     try:
         yield container
     finally:
-        podman("rm", "-f", "-t", "0", container.name, check=False)
+        podman.remove(container.name)
 
 
 def stops(container: Container, seconds: int = 60) -> int:
