@@ -104,13 +104,34 @@ from-store(without) = """
   export PATH="/build/path:$PATH" NOKOGIRI_USE_SYSTEM_LIBRARIES=1
 """
 
+# A stand-in for git, of which gemspecs ask the names of the source's files: with the patterns of `git ls-files`, as
+# `:!PATTERN` too.
 git-files = """
   cat >/build/path/git <<'END'
-  #!/bin/sh
-  if [ "$1" = ls-files ]; then find . -type f ! -path './vendor/*' ! -path './.bundle/*' -printf '%P\\0' | case " $* " in
-    *" -z "*) cat ;;
-    *) tr '\\0' '\\n' ;;
-  esac; fi
+  #!/bin/bash
+  [ "$1" = ls-files ] || exit 0
+  shift
+  end='\\n' wanted=() unwanted=()
+  for word; do
+    case $word in
+      -z) end='\\0' ;;
+      :!* | :^*) unwanted+=("\${word:2}") ;;
+      ':(exclude)'*) unwanted+=("\${word#*)}") ;;
+      -*) ;;
+      . | ./) wanted+=('*') ;;
+      *) word=\${word#./}; wanted+=("\${word%/}") ;;
+    esac
+  done
+  [ \${#wanted[@]} != 0 ] || wanted=('*')
+  fits() {
+    local file=$1 pattern
+    shift
+    for pattern; do [[ $file == $pattern || $file == $pattern/* ]] && return; done
+    return 1
+  }
+  find . -type f ! -path './vendor/*' ! -path './.bundle/*' -printf '%P\\0' | while IFS= read -r -d '' file; do
+    if fits "$file" "\${wanted[@]}" && ! fits "$file" "\${unwanted[@]}"; then printf "%s$end" "$file"; fi
+  done
   END
   chmod +x /build/path/git
 """
