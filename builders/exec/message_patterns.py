@@ -329,6 +329,7 @@ MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
             lambda m: [BuildNeed(PACKAGE, "libmariadb-dev")],
         ),
         (rf"headers or library files could not be found for {_NAME}", _named),
+        (r"[Cc](?:ould not|annot) find (lib[a-z][\w+-]{0,60})(?=[.,;:]?(?:\s|$))", _named),
         (
             r"make sure the libxml2 and libxslt development packages are installed",
             lambda m: [BuildNeed(PACKAGE, "libxslt1-dev")],

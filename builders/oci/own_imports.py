@@ -172,10 +172,17 @@ def _below(task: Task, path: StorePath) -> Iterator[str]:
 def _missing(language: Language, path: str, module: str) -> BuildError:
     top = module.partition(".")[0] if language.name == "python" else module
     package = package_names(language.name, module)[0]
+    if language.name == "python" and "/site-packages/" in path:
+        need = "setuptools<82" if top == "pkg_resources" else package.removeprefix("python3-")
+        add = f'add the requirement that has it to `needs` of the package, as in needs = ["{need}"]'
+    else:
+        add = (
+            f"add the package that has it to `packages`, such as debian.trixie.{package}, or install it where the "
+            "program is built"
+        )
     return BuildError(
         f"The image has a program in {language.name.capitalize()}, but not the module {top}, which it imports",
         where=path,
         why=f"{path} imports {module}, and nothing in the image has this name",
-        hint=f"add the package that has it to `packages`, such as debian.trixie.{package}, or install it where the "
-        f"program is built; `interpreted = false` turns this check off",
+        hint=f"{add}; `interpreted = false` turns this check off",
     )

@@ -70,6 +70,15 @@ def test_a_module_that_nothing_has(tmp_path: Path, words: list[str], own: dict[s
     assert "bsent" in caught.value.what and "add the package" in text and "debian.trixie." in text
 
 
+@pytest.mark.parametrize(("module", "need"), [("absent", "absent"), ("pkg_resources", "setuptools<82")])
+def test_a_module_that_an_environment_of_python_lacks(tmp_path: Path, module: str, need: str) -> None:
+    path = "app/lib/python3.13/site-packages/wave.py"
+    own = {"app/bin/wave": "#!/app/bin/python3\nimport wave\n", path: f"import {module}\n"}
+    with pytest.raises(BuildError) as caught:
+        check(tmp_path, own, ["/app/bin/wave"], {}, "/")
+    assert caught.value.where == f"/{path}" and f'needs = ["{need}"]' in str(caught.value.hint)
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
