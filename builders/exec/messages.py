@@ -20,6 +20,14 @@ from .message_patterns import MESSAGES, OLD_C, OLD_CXX, OLD_CYTHON, OUTSIDE
 _LATE = 40  # lines
 _ERROR, _COMMAND, _STATUS = 2, 1, 0  # weights of messages
 MAX_TEXT = 1 << 18  # characters of a log that are looked at, from its end
+# A prompt has no end of line: the message of make about its command, or the end of Python's trace, follows it.
+_QUESTION = re.compile(
+    r"[?\])>:][ \t]*make(?:\[\d{1,6}\])?: \*\*\* \[|^EOFError: EOF when reading a line", re.MULTILINE
+)
+_NOT_YET = re.compile(
+    r"No rule to make target [^\n]{0,500}needed by|: No such file or directory|cannot (?:find|open)|: file truncated|"
+    r"Text file busy|: File exists"
+)
 
 
 class MissingThing(NamedTuple):
@@ -86,6 +94,17 @@ def is_old_cython(text: str) -> bool:
 def installs_outside(text: str) -> bool:
     """Return whether a log shows that a build installs to the directories of the system."""
     return any(not found.needs and found.advice == OUTSIDE.format(found.name) for found in find_missing(text))
+
+
+def asks_questions(text: str) -> bool:
+    """Return whether a log ends with a question that was not answered, as builds have an empty standard input."""
+    return _QUESTION.search(text, max(0, len(text) - MAX_TEXT)) is not None
+
+
+def is_out_of_order(text: str) -> bool:
+    """Return whether a log shows a parallel make in which a file was used that another job may not yet have made."""
+    start = max(0, len(text) - MAX_TEXT)
+    return "Waiting for unfinished jobs" in text[start:] and _NOT_YET.search(text, start) is not None
 
 
 def _last_lines(text: str) -> int:

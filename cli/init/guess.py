@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from .project import Project
@@ -33,7 +33,8 @@ class Guess(NamedTuple):
     image_env: variables of the image. environment: the shell has the packages that the project uses, and not the
     project itself. release: the one whose packages the project is built with, if its language needs another one than
     was asked for. loads: libraries that packages it asks for load from the system. serves: the image's program is a
-    server. first: the command that the image runs at each start, before its program.
+    server. uses: the normalised names of the packages of PyPI that it asks for. pythons: the releases whose Python it
+    allows, best first. first: the command that the image runs at each start, before its program.
     """
 
     call: str
@@ -56,6 +57,8 @@ class Guess(NamedTuple):
     release: str | None = None
     loads: Sequence[LoadedLibrary] = ()
     serves: bool = False
+    uses: Collection[str] = ()
+    pythons: Sequence[str] = ()
     first: Sequence[str] = ()
 
 

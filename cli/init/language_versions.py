@@ -72,6 +72,16 @@ def choose_python(project: Project, known: PythonProject) -> ChosenPython:
     return by_range._replace(reason=reason)
 
 
+def allowed_pythons(project: Project, known: PythonProject) -> list[str]:
+    """Return the releases whose Python the project's metadata allows, best first."""
+    wish = _python_range(project, known)
+    try:
+        wanted = specifier(wish.version) if wish else ()
+    except ValueError:
+        wanted = ()
+    return [release for release, version in PYTHONS.items() if satisfies(version, wanted)]
+
+
 def _choose(project: Project, wish: Wish, clauses: str, asked: str) -> ChosenPython:
     """Return the Python that a specifier allows. asked: begins the reason."""
     own = _own(project)

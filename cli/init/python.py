@@ -13,7 +13,7 @@ from fpack.builders.python.requirements import requirement
 
 from .code.known_packages import known_libraries
 from .guess import LIBRARY, Guess, clean_name, clean_version, records, shown, text
-from .language_versions import choose_python
+from .language_versions import allowed_pythons, choose_python
 from .project import Project
 from .python_programs import PythonProgram, find_program
 
@@ -62,7 +62,7 @@ def python(project: Project) -> Guess | None:
     loads = list(known_libraries(used))
     made = made._replace(
         environment=bool(asks), image_env=program.image_env, release=chosen.release, loads=loads, first=program.first,
-        also_installs=program.also_installs,
+        also_installs=program.also_installs, uses=frozenset(used), pythons=allowed_pythons(project, known),
     )  # fmt: skip
     return _with_state(made, program) if program.state or program.writes_here else made
 

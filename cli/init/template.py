@@ -78,7 +78,7 @@ def _image(guess: Guess, attribute: str, of: str) -> list[tuple[str, str]]:
     if guess.image_env:
         fields.append(("env", f"{{ {', '.join(f'{k} = {_word(v, attribute)}' for k, v in guess.image_env)} }}"))
     if guess.workdir:
-        fields.append(("workdir", text(guess.workdir)))
+        fields.append(("workdir", _word(guess.workdir, attribute)))
     return [*fields, ("user", text("nobody"))]
 
 

@@ -13,8 +13,9 @@ from ..guess import Guess, LoadedLibrary
 from ..native.complete import listed
 from ..native.texts import list_files
 from .libraries import loaded_libraries
+from .python_modules import imported, with_modules
 from .texts import read_code
-from .working_directory import with_directory, writes_here
+from .working_directory import reads_here, with_directory, with_own_files, writes_here
 
 if TYPE_CHECKING:
     from fpack.builders.debian.contents.finder import NeedFinder
@@ -26,12 +27,13 @@ _SHOWN = 8  # libraries that a message names
 
 def complete_code(guess: Guess, directory: Path, options: SharedOptions, release: str) -> Guess:
     """Return a guess with what a project's code needs. The index of files is fetched if it loads any library."""
-    if guess.call == "node" and guess.serves and not guess.workdir:
-        place = writes_here(read_code(directory, (".js", ".mjs", ".cjs", ".ts")))
-        return with_directory(guess, place) if place else guess
+    if guess.call == "node" and guess.entrypoint and not guess.workdir:
+        return _with_workdir(guess, directory)
     if guess.call != "python":
         return guess
-    own = loaded_libraries(read_code(directory, (".py",)), list_files(directory))
+    texts, files = read_code(directory, (".py",)), list_files(directory)
+    guess = with_modules(guess, list(imported(texts, files)), release)
+    own = loaded_libraries(texts, files)
     loads = [*own, *guess.loads]
     if not loads:
         return guess
@@ -47,6 +49,15 @@ def complete_code(guess: Guess, directory: Path, options: SharedOptions, release
         names = ", ".join([library.name for library in loads][:_SHOWN])
         line = f"add to `runtime` the packages that have {names}: they could not be looked up: {error.what}"
         return guess._replace(todo=[*guess.todo, line])
+
+
+def _with_workdir(guess: Guess, directory: Path) -> Guess:
+    """Return a guess about a program of Node with the working directory that its code expects."""
+    texts = read_code(directory, (".js", ".mjs", ".cjs", ".ts"))
+    if guess.serves and (place := writes_here(texts)):
+        return with_directory(guess, place)
+    place = reads_here(texts, list_files(directory))
+    return with_own_files(guess, place) if place else guess
 
 
 def with_libraries(guess: Guess, loads: Sequence[LoadedLibrary], finder: NeedFinder) -> Guess:

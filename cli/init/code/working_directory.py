@@ -1,9 +1,12 @@
-"""Find out whether a server of Node keeps its data in its working directory. All functions are pure."""
+"""Find out whether a program of Node keeps its data, or looks for its own files, in its working directory.
+
+All functions are pure.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ..guess import Guess
 
@@ -21,6 +24,12 @@ _RELATIVE = re.compile(
 _DIRECTORY = re.compile(r"\bprocess\.cwd\(\)")
 # What is read from the working directory: the project's own files, such as pages.
 _READS = re.compile(r"(?:static|readFile\w*|sendFile|require|views[\"'],)\s*\(?[^;\n]{0,80}process\.cwd\(\)")
+# Files and directories that are read by a path without a directory of their own.
+_READS_FILE = re.compile(
+    r"\b(?:readFileSync|readFile|createReadStream|readdirSync|readdir|express\.static|serveStatic|sendFile)"
+    r"\(\s*[\"'`](?:\./)?([\w@-][\w@./-]{0,100})[\"'`]"
+)
+APP = "@/app"  # the directory of a package's own files
 
 
 def writes_here(texts: Mapping[str, str]) -> str:
@@ -31,6 +40,29 @@ def writes_here(texts: Mapping[str, str]) -> str:
         if found:
             return f"{path}:{text.count(chr(10), 0, found.start()) + 1}"
     return ""
+
+
+def reads_here(texts: Mapping[str, str], files: Collection[str]) -> str:
+    """Return the place at which code reads a file of its project below its working directory, or "" for none.
+
+    files: the paths of the project's files.
+    """
+    known = {*files, *(path[:at] for path in files for at, sign in enumerate(path) if sign == "/")}
+    for path, text in texts.items():
+        for found in _READS_FILE.finditer(text):
+            if found[1].rstrip("/") in known and not _is_comment(text, found.start()):
+                return f"{path}:{text.count(chr(10), 0, found.start()) + 1}"
+    return ""
+
+
+def with_own_files(guess: Guess, place: str) -> Guess:
+    """Return a guess whose image has the package's own files in its working directory."""
+    reason = f"{place}: it reads a file of the project in its working directory, which is that of the program"
+    return guess._replace(workdir=APP, reasons=[*guess.reasons, reason])
+
+
+def _is_comment(text: str, at: int) -> bool:
+    return text[text.rfind("\n", 0, at) + 1 : at].lstrip().startswith(("//", "*", "/*"))
 
 
 def with_directory(guess: Guess, place: str) -> Guess:

@@ -13,9 +13,16 @@ from .outcome import RoundsEnd
 
 if TYPE_CHECKING:
     from fpack.builders.kinds.exec import PhaseFailed
+    from fpack.cli.init.edits import PackageCall, ProjectText
 
 # The last one whose headers the C sources of Cython before 3 compile with, and the release that has it.
 OLDER_PYTHON, ITS_RELEASE = "3.10", "jammy"
+
+# The functions whose builds are run by make.
+_ONE_JOB = ("make", "autotools")
+# The phases run in one shell, so this is the standard input of all. The number of the lines ends a question that no
+# empty line answers.
+ANSWERS = "exec < <(yes '' | head -n 10000)"
 
 
 def accept_old_sources(file: ChangedFile, name: str, failed: PhaseFailed) -> bool:
@@ -81,6 +88,46 @@ def install_staged(file: ChangedFile, name: str, failed: PhaseFailed) -> bool:
     after = before.with_value(call, "install", quoted(staged(" ".join([command, *flags]))))
     file.write(before, after, "", "install", "it installs to directories of the system, so DESTDIR is given")
     return True
+
+
+def answer_questions(file: ChangedFile, name: str, failed: PhaseFailed) -> bool:
+    """Answer the questions of a build with empty lines, for the defaults. Return whether the file was changed."""
+    from fpack.builders.exec.messages import asks_questions
+
+    before = file.read()
+    call = file.call_of(name, failed)
+    if not asks_questions(failed.log) or any(has_field(call, field) for field in ("patch", "patches")):
+        return False
+    after = before.with_value(call, "patch", quoted(ANSWERS))
+    if call.function in _ONE_JOB:
+        # Of the jobs of a parallel make, one has the standard input.
+        after = _in_order(after, file.call_in(after, call)) or after
+    why = "it asks questions, which empty lines answer with the defaults"
+    file.write(before, after, "", "patch", why)
+    return True
+
+
+def build_in_order(file: ChangedFile, name: str, failed: PhaseFailed) -> bool:
+    """Let make run one job at a time, if a file was used before another job had made it."""
+    from fpack.builders.exec.messages import is_out_of_order
+
+    before = file.read()
+    call = file.call_of(name, failed)
+    if call.function not in _ONE_JOB or ("jobs", name) in file.tried or not is_out_of_order(failed.log):
+        return False
+    file.tried.add(("jobs", name))
+    after = _in_order(before, call)
+    if after is None:
+        return False
+    file.write(before, after, "", "build", "make used a file before another job had made it, so it runs one job")
+    return True
+
+
+def _in_order(text: ProjectText, call: PackageCall) -> ProjectText | None:
+    """Return the text with a make of one job at a time, or None if the call has its own commands."""
+    if call.function == "make":
+        return None if "-j1" in (text.strings(call, "flags") or ()) else text.with_items(call, "flags", ['"-j1"'])
+    return None if has_field(call, "build") else text.with_value(call, "build", '"make"')
 
 
 def leave_out_tests(file: ChangedFile, name: str, failed: PhaseFailed) -> None:

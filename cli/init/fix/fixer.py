@@ -13,10 +13,17 @@ from typing import TYPE_CHECKING
 from fpack.cli.init.edits import PackageCall
 from fpack.store.errors import FpackError
 
-from .call_changes import accept_old_sources, install_staged, know_this_python, leave_out_tests
+from .call_changes import (
+    accept_old_sources,
+    answer_questions,
+    build_in_order,
+    install_staged,
+    know_this_python,
+    leave_out_tests,
+)
 from .changed_file import ChangedFile
 from .failures import failures, field_of, first_line, reason
-from .image_changes import add_interpreters, fit_image
+from .image_changes import add_interpreters, add_terminal, fit_image
 from .loaded import LOADING, lacking_packages, present_packages
 from .outcome import FixOutcome, RoundsEnd
 
@@ -97,6 +104,7 @@ class Fixer:
                 return self._build(name)
             fit_image(self._file, name, built)
             add_interpreters(self._file, built)
+            add_terminal(self._file, name, built)
             return path, None
 
     def _mend(self, name: str, error: FpackError) -> None:
@@ -112,9 +120,11 @@ class Fixer:
             self._add(name, failed, release, new)
             return
         if not lacking and (
-            accept_old_sources(self._file, name, failed)
+            answer_questions(self._file, name, failed)
+            or accept_old_sources(self._file, name, failed)
             or know_this_python(self._file, name, failed, release)
             or install_staged(self._file, name, failed)
+            or build_in_order(self._file, name, failed)
         ):
             return
         if failed.phase == "check" and self._no_check:

@@ -8,6 +8,7 @@ from pathlib import Path
 from fpack.cli.init.edits import PackageCall
 from fpack.cli.init.introspection.image_programs import entries, own_programs
 from fpack.cli.init.introspection.image_programs import fit_image as image_correction
+from fpack.cli.init.native.terminal import TERM, draws
 
 from .changed_file import ChangedFile
 
@@ -49,6 +50,31 @@ def add_interpreters(file: ChangedFile, built: Path) -> None:
         call = PackageCall(str(entry.name), "container", "", record)
         after = before.with_packages(call, "packages", [package], release[1])
         file.write(before, after, package, "packages", f"{program}, which {interpreter} runs")
+
+
+def add_terminal(file: ChangedFile, name: str, built: Path) -> None:
+    """Let the image of a program that draws on a terminal name one."""
+    from fpack.builders.payload import elf
+
+    text = file.read()
+    found = text.container()
+    if found is None:
+        return
+    entry, record = found
+    own = text.text[record.start : record.end]
+    program = re.search(rf'entrypoint\s*=\s*\["\$\{{{re.escape(name)}\}}/(s?bin/[^/"]+)"', own)
+    if program is None or re.search(r"\benv\s*=", own):
+        return
+    try:
+        with open(built / program[1], "rb") as opened:
+            facts = elf.facts(opened.read(elf.HEAD), str(built / program[1]))
+    except OSError:
+        return
+    library = draws(facts.needed) if facts is not None else ""
+    if library:
+        call = PackageCall(str(entry.name), "container", "", record)
+        after = text.with_value(call, "env", f'{{ TERM = "{TERM}" }}')
+        file.write(text, after, "", "env", f"{program[1]} draws on a terminal with {library}, so the image has TERM")
 
 
 def _scripts(built: Path) -> dict[str, str]:

@@ -16,6 +16,7 @@ from .make_files import read_make
 from .mapping import Chosen, ChosenPackage, choose
 from .meson_files import read_meson
 from .programs import main_program
+from .terminal import with_terminal
 from .texts import list_files, read_texts
 from .wanted import BuildFacts
 
@@ -146,6 +147,7 @@ def is_named_as_library(name: str, programs: Sequence[str]) -> bool:
 def with_packages(guess: Guess, facts: BuildFacts, finder: NeedFinder, present: Callable[[], frozenset[str]]) -> Guess:
     """Return a guess with the packages of the project's needs."""
     chosen = choose(facts.wanted, finder, present())
+    guess = with_terminal(guess, [package.name for package in chosen.packages if package.field == "libs"])
     fields = [*guess.fields]
     for field in ("tools", "libs"):
         names = [package.name for package in chosen.packages if package.field == field]

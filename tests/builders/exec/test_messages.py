@@ -19,7 +19,7 @@ from fpack.builders.debian.contents.needs import (
     SONAME,
 )
 from fpack.builders.exec.failed_tests import failed_tests
-from fpack.builders.exec.messages import MESSAGES, find_missing
+from fpack.builders.exec.messages import MESSAGES, asks_questions, find_missing, is_out_of_order
 
 CORPUS = [
     # gcc, g++, clang, gfortran
@@ -56,6 +56,7 @@ CORPUS = [
     ("meson.build:7:19: ERROR: python3 is missing modules: jinja2", PYTHON, "jinja2"),
     ("error: Package `gee-0.8' not found in specified Vala API directories or GObject-Introspection", PC, "gee-0.8"),
     # CMake
+    ("CMake Warning at cmake/FindPHP.cmake:68 (message):\n  Could not find libphp.  Ensure PHP", PC, "libphp"),
     ('  Could not find a package configuration file provided by "Qt6" with any of', PACKAGE, "qt6-base-dev"),
     ('  Could not find a package configuration file provided by "fmt" with any of', CMAKE, "fmt"),
     ('  Could not find a package configuration file provided by "boost_system"', PACKAGE, "libboost-system-dev"),
@@ -194,3 +195,30 @@ def test_each_thing_is_told_once_and_a_long_log_is_read_from_its_end() -> None:
 )
 def test_the_names_of_failed_tests(log: str, names: list[str]) -> None:
     assert failed_tests(log) == names
+
+
+@pytest.mark.parametrize(
+    ("log", "asks"),
+    [
+        ("Does your system support GNU gettext? (I18N) [n] make: *** [Makefile:146: config.h] Error 1", True),
+        ("Install below: make[2]: *** [Makefile:6: all] Error 1", True),
+        ('  File "setup.py", line 3, in <module>\nEOFError: EOF when reading a line\n', True),
+        ("cc -c a.c\nmake: *** [Makefile:2: a.o] Error 1", False),
+        ("Is it? [y]\nmake: *** [Makefile:2: a.o] Error 1", False),
+    ],
+)
+def test_a_question_that_was_not_answered(log: str, asks: bool) -> None:
+    assert asks_questions(log) == asks
+
+
+@pytest.mark.parametrize(
+    ("log", "is_so"),
+    [
+        ("make[1]: *** No rule to make target '../config.h', needed by 'a.a'.  Stop.", True),
+        ("cc1: fatal error: gen.h: No such file or directory", True),
+        ("a.c:1:2: error: expected ';'", False),
+    ],
+)
+def test_a_parallel_make_that_was_out_of_order(log: str, is_so: bool) -> None:
+    assert is_out_of_order(f"{log}\nmake: *** Waiting for unfinished jobs....\n") == is_so
+    assert not is_out_of_order(log)

@@ -1,4 +1,4 @@
-"""Servers of Node that keep data in their working directory get one in which they may write."""
+"""Programs of Node that use their working directory: servers may write there, own files are found there."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from fpack.cli.init.code.complete import complete_code
-from fpack.cli.init.code.working_directory import writes_here
+from fpack.cli.init.code.working_directory import reads_here, writes_here
 from fpack.cli.init.detect import guess
 from fpack.cli.init.guess import Guess
 from fpack.cli.init.project import read_project
+from fpack.cli.init.template import render
 from fpack.cli.options import SharedOptions
 
 
@@ -60,3 +61,26 @@ def test_a_server_gets_a_directory_and_a_reason(tmp_path: Path) -> None:
 def test_a_command_works_in_the_users_directory(tmp_path: Path) -> None:
     found = _completed(tmp_path, {"commander": "1"})
     assert not found.workdir and not found.directories
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("fs.readFileSync('./package.json')", True),
+        ('app.use(express.static("public"))', True),
+        ("fs.readFileSync('user.json')", False),
+        ("  // fs.readFileSync('./package.json')", False),
+        ("fs.readFileSync(path.join(__dirname, 'package.json'))", False),
+    ],
+)
+def test_code_that_reads_files_of_its_project(text: str, found: bool) -> None:
+    assert reads_here({"a.js": text}, ["package.json", "public/css/a.css"]) == ("a.js:1" if found else "")
+
+
+def test_a_program_that_reads_its_own_files_finds_them(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text(json.dumps({"name": "tide", "version": "1.0.0", "bin": "main.js"}))
+    (tmp_path / "main.js").write_text("#!/usr/bin/env node\nfs.readFileSync('./package.json')\n")
+    found = guess(read_project(tmp_path))
+    assert found is not None
+    found = complete_code(found, tmp_path, SharedOptions(), "trixie")
+    assert '  workdir = "${tide}/app"\n' in render(found, "trixie") and not found.directories

@@ -13,10 +13,12 @@ from fpack.builders.debian.contents.table import FileTable, pack_rows
 from fpack.builders.debian.contents.text import parse_rows
 from fpack.builders.exec.hints import remedies
 from fpack.builders.kinds.exec import PhaseFailed
+from fpack.builders.payload.meta import LoadFacts
 from fpack.builders.scheduler.failures import BuildsFailed
 from fpack.cli.init.fix import fixer as module
+from fpack.cli.init.fix.changed_file import ChangedFile
 from fpack.cli.init.fix.fixer import Fixer
-from fpack.cli.init.fix.image_changes import add_interpreters, fit_image
+from fpack.cli.init.fix.image_changes import add_interpreters, add_terminal, fit_image
 from fpack.cli.options import SharedOptions
 from fpack.store.errors import FpackError
 from fpack.store.path import StorePath
@@ -235,3 +237,45 @@ def test_sources_of_an_old_cython_get_the_python_that_they_are_for(tmp_path: Pat
     (tmp_path / "c").mkdir()
     outcome = fixer(tmp_path / "c", ("install", log)).run()
     assert outcome.reason == "the log names nothing that a package has" and read(tmp_path / "c") == FILE
+
+
+QUESTION = "Use threads? [n] make: *** [Makefile:1: config.h] Error 1"
+TOO_EARLY = "make: *** No rule to make target 'config.h', needed by 'a.o'.\nmake: *** Waiting for unfinished jobs....\n"
+
+
+def test_questions_are_answered_with_empty_lines_one_job_at_a_time(tmp_path: Path) -> None:
+    outcome = fixer(tmp_path, ("build", QUESTION)).run()
+    assert not outcome.reason and [step.field for step in outcome.steps] == ["patch"]
+    assert "  patch  = \"exec < <(yes '' | head -n 10000)\"\n" in read(tmp_path)
+    assert '  flags  = ["-j1"]\n' in read(tmp_path)
+    (tmp_path / "again").mkdir()
+    outcome = fixer(tmp_path / "again", ("build", QUESTION), ("build", QUESTION)).run()
+    assert outcome.reason == "the log names nothing that a package has"
+
+
+@pytest.mark.parametrize(("function", "line"), [("make", 'flags  = ["-j1"]'), ("autotools", 'build  = "make"')])
+def test_a_make_that_uses_files_too_early_runs_one_job_at_a_time(function: str, line: str, tmp_path: Path) -> None:
+    text = FILE.replace("make {", f"{function} {{")
+    outcome = fixer(tmp_path, ("build", TOO_EARLY), text=text).run()
+    assert not outcome.reason and f"  {line}\n" in read(tmp_path)
+    (tmp_path / "again").mkdir()
+    outcome = fixer(tmp_path / "again", ("build", TOO_EARLY), ("build", TOO_EARLY), text=text).run()
+    assert outcome.reason == "the log names nothing that a package has"
+
+
+def test_the_image_of_a_program_that_draws_on_a_terminal_names_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fpack.fp").write_text(FILE)
+    (tmp_path / "built/bin").mkdir(parents=True)
+    (tmp_path / "built/bin/wave").touch()
+    file = ChangedFile(tmp_path, lambda line: None)
+    monkeypatch.setattr("fpack.builders.payload.elf.facts", lambda head, path: LoadFacts(needed=("libc.so.6",)))
+    add_terminal(file, "wave", tmp_path / "built")
+    assert read(tmp_path) == FILE
+    needed = ("libc.so.6", "libncursesw.so.6")
+    monkeypatch.setattr("fpack.builders.payload.elf.facts", lambda head, path: LoadFacts(needed=needed))
+    for _ in range(2):  # once is enough
+        add_terminal(file, "wave", tmp_path / "built")
+        assert read(tmp_path).count('env        = { TERM = "xterm" }\n') == 1
+    assert len(file.steps) == 1

@@ -1,0 +1,31 @@
+"""Know the programs that draw on a terminal: without the variable TERM some of them do not even say their version.
+
+Container engines set it in a run with a terminal, and not in others. All functions are pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from ..guess import Guess
+
+TERM = "xterm"  # as engines set it for a run with a terminal
+_PACKAGES = frozenset(
+    {"libncurses-dev", "libncurses5-dev", "libncursesw5-dev", "libnotcurses-dev", "libslang2-dev"}
+)  # fmt: skip
+_SONAME = re.compile(r"lib(?:ncursesw?|notcurses|slang|tinfo)\.so\.\d+\Z")
+
+
+def draws(sonames: Collection[str]) -> str:
+    """Return the library by which a program that loads these sonames draws on a terminal, or ""."""
+    return next((name for name in sorted(sonames) if _SONAME.match(name)), "")
+
+
+def with_terminal(guess: Guess, libs: Collection[str]) -> Guess:
+    """Return a guess whose image names a terminal, if one of the build's libraries draws on one."""
+    found = next((name for name in sorted(libs) if name in _PACKAGES), None)
+    if found is None or guess.library:
+        return guess
+    reasons = [*guess.reasons, f"{found} draws on a terminal, so the image has TERM={TERM}"]
+    return guess._replace(image_env=[*guess.image_env, ("TERM", TERM)], reasons=reasons)
