@@ -7,10 +7,8 @@ import gzip
 import json
 import lzma
 import struct
-import subprocess
-import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import zstandard
 from support import decoder_seeds
 from support.archives import debs
 from support.archives.archive import ar
+from support.processes.forked_python import ForkedPython
 
 HERE = Path(__file__).parent
 MEMORY = 400 << 20  # bytes that a decoder may take beyond what its process starts with
@@ -28,11 +27,14 @@ TEN_GB = 10 << 30
 NESTED = 10_000
 MILLION = 1_000_000
 
-SCRIPT = """
+PREAMBLE = """
 import resource, sys
 sys.path[:0] = [{here!r}, {tests!r}]
 import decoders
 decoders.SECONDS = 1e6
+"""
+
+SCRIPT = """
 for seed in decoders.DECODERS[sys.argv[1]].seeds()[:1]:
     decoders.attempt(sys.argv[1], seed)
 with open("/proc/self/statm") as file:
@@ -224,13 +226,17 @@ def _marked(name: str) -> Any:
     return pytest.param(name, marks=[pytest.mark.long] if name.endswith(HEAVY) else [])
 
 
+@pytest.fixture(scope="module")
+def python() -> Iterator[ForkedPython]:
+    with ForkedPython(PREAMBLE.format(here=str(HERE), tests=str(HERE.parent))) as made:
+        yield made
+
+
 @pytest.mark.parametrize("name", [_marked(name) for name in BOMBS])
-def test_a_bomb(name: str, tmp_path: Path) -> None:
+def test_a_bomb(name: str, python: ForkedPython, tmp_path: Path) -> None:
     decoder, make = BOMBS[name]
     (tmp_path / "input").write_bytes(make())
-    script = SCRIPT.format(here=str(HERE), tests=str(HERE.parent), memory=MEMORY, cpu=CPU)
-    done = subprocess.run(
-        [sys.executable, "-c", script, decoder, str(tmp_path / "input")], capture_output=True, text=True, cwd=tmp_path
-    )
+    script = SCRIPT.format(memory=MEMORY, cpu=CPU)
+    done = python.run(script, decoder, str(tmp_path / "input"), cwd=tmp_path, timeout=20 * CPU)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout in ("True\n", "False\n")
