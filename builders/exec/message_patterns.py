@@ -30,6 +30,7 @@ _NAME = r"([A-Za-z0-9_][\w.+-]{0,99})"
 _PATH = r"([\w./][\w./+-]*)"
 _Q = r"['\"`‘’]?"
 _SYSTEM = r"/(?:usr|etc|var|opt|lib|bin|sbin|srv)/[\w./+-]{1,250}"
+_ANYWHERE = r"/(?!(?:build|fpack|tmp|dev|proc|sys)\b)[\w.][\w./+-]{0,250}"
 _CARGO = "{0} is not vendored: run cargo vendor, and keep vendor/ and .cargo/config.toml with the source"
 _GO = "{0} is not vendored: run go mod vendor, and keep vendor/ with the source"
 _GEM = "{0} is not vendored: run bundle cache, and keep vendor/cache with the source"
@@ -329,6 +330,10 @@ MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
             lambda m: [BuildNeed(PACKAGE, "libmariadb-dev")],
         ),
         (rf"headers or library files could not be found for {_NAME}", _named),
+        (
+            rf"^(?:This (?:package|program) |Sorry, .{{0,40}})?(?:needs|requires) {_NAME} to (?:run|build|compile)",
+            _named,
+        ),
         (r"[Cc](?:ould not|annot) find (lib[a-z][\w+-]{0,60})(?=[.,;:]?(?:\s|$))", _named),
         (
             r"make sure the libxml2 and libxslt development packages are installed",
@@ -348,8 +353,10 @@ MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (r"Could not find directory of OpenSSL installation", lambda m: [BuildNeed(PC, "openssl")]),
         (r"Unable to find libclang", _package("libclang-dev")),
         # A build installs to the directories of the system, which it cannot write.
-        (rf"{_Q}({_SYSTEM}){_Q}: (?:Read-only file system|Permission denied)", OUTSIDE),
-        (rf"(?:Read-only file system|Permission denied): {_Q}({_SYSTEM}){_Q}", OUTSIDE),
+        (rf"{_Q}({_SYSTEM}){_Q}: Permission denied", OUTSIDE),
+        (rf"Permission denied: {_Q}({_SYSTEM}){_Q}", OUTSIDE),
+        (rf"(?:^|[\s'\"`‘])({_ANYWHERE}){_Q}: Read-only file system", OUTSIDE),
+        (rf"Read-only file system: {_Q}({_ANYWHERE}){_Q}", OUTSIDE),
         (rf"Can't create '({_SYSTEM})'", OUTSIDE),
         (r"Failed to fetch `?[\w ]{1,80}`? from Google Fonts", _FONTS),
         # Documentation.

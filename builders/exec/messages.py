@@ -28,6 +28,10 @@ _NOT_YET = re.compile(
     r"No rule to make target [^\n]{0,500}needed by|: No such file or directory|cannot (?:find|open)|: file truncated|"
     r"Text file busy|: File exists"
 )
+_NO_DIRECTORY = re.compile(
+    r"(?:cannot (?:create|stat)(?: regular file| directory)?|failed to create symbolic link|target|can't create)"
+    r" ['\"`‘]?/fpack/store/[^\n'\"’]{1,300}['\"’]?: (?:No such file or directory|Not a directory)"
+)
 
 
 class MissingThing(NamedTuple):
@@ -105,6 +109,11 @@ def is_out_of_order(text: str) -> bool:
     """Return whether a log shows a parallel make in which a file was used that another job may not yet have made."""
     start = max(0, len(text) - MAX_TEXT)
     return "Waiting for unfinished jobs" in text[start:] and _NOT_YET.search(text, start) is not None
+
+
+def lacks_directories(text: str) -> bool:
+    """Return whether a log shows files that were to be installed to directories of the output that are not there."""
+    return _NO_DIRECTORY.search(text, max(0, len(text) - MAX_TEXT)) is not None
 
 
 def _last_lines(text: str) -> int:

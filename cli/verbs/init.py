@@ -77,10 +77,11 @@ def command(
         hint = f"it has those of {', '.join(possible)}" if possible else ""
         raise UsageError(f"The project has no files of the kind {kind}", where=str(path), hint=hint)
     if found is None:
+        below = _below(path, project)
         dotnet = next(
             (file for file in project.files if file.endswith((".sln", ".csproj", ".fsproj", ".vbproj"))), None
         )
-        if dotnet is not None:
+        if dotnet is not None and not below:
             raise UsageError(
                 "fpack does not build .NET projects",
                 where=f"{path}/{dotnet}",
@@ -91,7 +92,7 @@ def command(
             "The project's build system is not recognised",
             where=str(path),
             why=f"it has the files of none of {', '.join(KINDS)}",
-            hint=_below(path, project) or "write the file by hand, as docs/tutorial.md shows",
+            hint=below or "write the file by hand, as docs/tutorial.md shows",
         )
     options = shared.options(rest)
     found, unused = deployed(with_port(found, path), project)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fpack.cli.init.edits import has_field
 from fpack.cli.init.guess import text as quoted
-from fpack.cli.init.native.staged import STAGED_COMMANDS, staged
+from fpack.cli.init.native.staged import DIRECT_COMMANDS, STAGED_COMMANDS, staged, with_directories
 
 from .changed_file import ChangedFile
 from .outcome import RoundsEnd
@@ -128,6 +128,23 @@ def _in_order(text: ProjectText, call: PackageCall) -> ProjectText | None:
     if call.function == "make":
         return None if "-j1" in (text.strings(call, "flags") or ()) else text.with_items(call, "flags", ['"-j1"'])
     return None if has_field(call, "build") else text.with_value(call, "build", '"make"')
+
+
+def make_directories(file: ChangedFile, name: str, failed: PhaseFailed) -> bool:
+    """Make the usual directories before files are installed to them, if the build does not."""
+    from fpack.builders.exec.messages import lacks_directories
+
+    before = file.read()
+    call = file.call_of(name, failed)
+    command = DIRECT_COMMANDS.get(call.function)
+    if failed.phase != "install" or command is None or has_field(call, "install"):
+        return False
+    flags = before.strings(call, "flags") if call.function == "make" else []
+    if flags is None or not lacks_directories(failed.log):
+        return False
+    after = before.with_value(call, "install", quoted(with_directories(" ".join([command, *flags]))))
+    file.write(before, after, "", "install", "it installs to directories that it does not make")
+    return True
 
 
 def leave_out_tests(file: ChangedFile, name: str, failed: PhaseFailed) -> None:

@@ -20,6 +20,7 @@ from .call_changes import (
     install_staged,
     know_this_python,
     leave_out_tests,
+    make_directories,
 )
 from .changed_file import ChangedFile
 from .failures import failures, field_of, first_line, reason
@@ -124,6 +125,7 @@ class Fixer:
             or accept_old_sources(self._file, name, failed)
             or know_this_python(self._file, name, failed, release)
             or install_staged(self._file, name, failed)
+            or make_directories(self._file, name, failed)
             or build_in_order(self._file, name, failed)
         ):
             return

@@ -1,4 +1,7 @@
-"""Install what a build system installs to directories of the system: below DESTDIR, moved to the output. Pure."""
+"""Define phases that install for build systems which do not do so by themselves. All functions are pure.
+
+They install to directories of the system, so below DESTDIR, or to directories that they do not make.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,17 @@ STAGED_COMMANDS: Mapping[str, str] = {
     "cmake": f"DESTDIR={_DIRECTORY} cmake --install /build/objects",
     "meson": f"DESTDIR={_DIRECTORY} meson install -C /build/objects --no-rebuild",
 }
+# The same without DESTDIR, for the functions whose projects may not make the directories.
+DIRECT_COMMANDS: Mapping[str, str] = {
+    "make": 'make install PREFIX="$out" prefix="$out"',
+    "autotools": "make install",
+}
+_DIRECTORIES = '"$out"/{bin,sbin,lib,include,etc,share,share/doc,{,share/}man/man{1,2,3,4,5,6,7,8}}'
+
+
+def with_directories(command: str) -> str:
+    """Return a phase that installs by a command to the usual directories, of which the empty ones are removed."""
+    return f'mkdir -p {_DIRECTORIES}; {command}; find "$out" -mindepth 1 -type d -empty -delete'
 
 
 def staged(command: str) -> str:

@@ -159,6 +159,7 @@ def test_old_sources_are_told_how_to_be_accepted() -> None:
     [
         ("mkdir: cannot create directory ‘/usr/share/x’: Read-only file system", "installs to /usr/share/x, outside"),
         ("mkdir /usr/share/perl/5.40.1/X: Read-only file system at Install.pm line 470.", "/usr/share/perl/5.40.1/X,"),
+        ("install: cannot create directory '/x86_64-linux-gnu': Read-only file system", "to /x86_64-linux-gnu,"),
         ("OSError: [Errno 30] Read-only file system: '/etc/app.conf'", "installs to /etc/app.conf, outside of $out"),
         ("a.cpp:196:12: fatal error: longintrepr.h: No such file or directory", 'python = "3.10"'),
         ("install: '/usr/x': Read-only file system\na.c:1:1: fatal error: b.h: No such file or directory", "b.h is"),

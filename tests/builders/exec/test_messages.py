@@ -19,7 +19,7 @@ from fpack.builders.debian.contents.needs import (
     SONAME,
 )
 from fpack.builders.exec.failed_tests import failed_tests
-from fpack.builders.exec.messages import MESSAGES, asks_questions, find_missing, is_out_of_order
+from fpack.builders.exec.messages import MESSAGES, asks_questions, find_missing, is_out_of_order, lacks_directories
 
 CORPUS = [
     # gcc, g++, clang, gfortran
@@ -81,6 +81,7 @@ CORPUS = [
     ("checking for tgetent in -ltinfo... no\nconfigure: error: termcap is required", LIBRARY, "tinfo"),
     ("checking for xmlto... no\nconfigure: error: you need xmlto", PC, "xmlto"),
     ("configure: error: XML::Parser perl module is required for intltool", PERL, "XML::Parser"),
+    ("Checking for traditional termcap... not found\nThis package needs termcap to run.", PC, "termcap"),
     # make, shells, env, exec
     ("/run/fpack/2-build: line 1: bison: command not found", PROGRAM, "bison"),
     ("/bin/sh: 1: yacc: not found", PROGRAM, "yacc"),
@@ -222,3 +223,17 @@ def test_a_question_that_was_not_answered(log: str, asks: bool) -> None:
 def test_a_parallel_make_that_was_out_of_order(log: str, is_so: bool) -> None:
     assert is_out_of_order(f"{log}\nmake: *** Waiting for unfinished jobs....\n") == is_so
     assert not is_out_of_order(log)
+
+
+@pytest.mark.parametrize(
+    ("log", "does"),
+    [
+        ("install: cannot create regular file '/fpack/store/abc-wave-1/bin': No such file or directory", True),
+        ("ln: failed to create symbolic link '/fpack/store/abc-wave-1/bin/x': No such file or directory", True),
+        ("install: cannot create regular file '/fpack/store/abc-wave-1/bin/x': Not a directory", True),
+        ("cp: cannot stat 'wave.1': No such file or directory", False),
+        ("install: cannot create regular file '/usr/bin/x': No such file or directory", False),
+    ],
+)
+def test_directories_that_an_installation_lacks(log: str, does: bool) -> None:
+    assert lacks_directories(f"-- install\n{log}\n") == does

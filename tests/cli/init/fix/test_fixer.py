@@ -239,6 +239,18 @@ def test_sources_of_an_old_cython_get_the_python_that_they_are_for(tmp_path: Pat
     assert outcome.reason == "the log names nothing that a package has" and read(tmp_path / "c") == FILE
 
 
+@pytest.mark.parametrize("function", ["make", "autotools"])
+def test_directories_are_made_for_an_installation_that_does_not(function: str, tmp_path: Path) -> None:
+    log = "install: cannot create regular file '/fpack/store/abc-wave-0/bin/x': No such file or directory"
+    text = FILE.replace("make {", f"{function} {{")
+    outcome = fixer(tmp_path, ("install", log), text=text).run()
+    assert not outcome.reason and 'install = "mkdir -p \\"$out\\"/{bin,sbin,' in read(tmp_path)
+    assert "make install" in read(tmp_path) and 'find \\"$out\\" -mindepth 1 -type d -empty -delete' in read(tmp_path)
+    (tmp_path / "again").mkdir()
+    outcome = fixer(tmp_path / "again", ("install", log), ("install", log), text=text).run()
+    assert outcome.reason == "the log names nothing that a package has"
+
+
 QUESTION = "Use threads? [n] make: *** [Makefile:1: config.h] Error 1"
 TOO_EARLY = "make: *** No rule to make target 'config.h', needed by 'a.o'.\nmake: *** Waiting for unfinished jobs....\n"
 
