@@ -59,7 +59,10 @@ def resolve(
     for member in members:
         manifest = member.manifest
         roots[member.path] = ({}, {}, {})
-        for wanted, is_dev in ((manifest.required, False), (manifest.dev if dev else {}, True)):
+        # What the project expects its user to install is installed with it, as npm does.
+        peers = {name: text for name, text in manifest.peers.items() if name not in manifest.required}
+        development = {name: text for name, text in manifest.dev.items() if dev and name not in peers}
+        for wanted, is_dev in ((manifest.required, False), (peers, False), (development, True)):
             for name, text in wanted.items():
                 if name in own:
                     roots[member.path][2][name] = own[name]
@@ -69,7 +72,7 @@ def resolve(
                     )
                 else:
                     owner = f"{'dev' if is_dev else 'run'} {member.path}"
-                    level.append(_Edge(owner, name, text, name in manifest.optional, False))
+                    level.append(_Edge(owner, name, text, name in manifest.optional, wanted is peers))
     total = 0
     while level:
         registry.expect(_specs(level, overrides))

@@ -141,12 +141,13 @@ def _resolved(
         manifest = member.manifest
         fields = {
             "path": member.path, "name": manifest.name if member.path else "", "required": dict(manifest.required),
-            "dev": dict(manifest.dev) if dev else {}, "optional": sorted(manifest.optional),
+            "dev": dict(manifest.dev) if dev else {}, "peers": dict(manifest.peers),
+            "optional": sorted(manifest.optional),
             "overrides": dict(manifest.overrides),
         }  # fmt: skip
         wanted.append({key: value for key, value in fields.items() if value})
     request = {"node": given["node"], "arch": given["arch"], "members": wanted}
-    if not any(field.get("required") or field.get("dev") for field in wanted):
+    if not any(field.get("required") or field.get("dev") or field.get("peers") for field in wanted):
         return ModuleLayout([])
 
     def ask(_: list[int]) -> list[list[dict[str, Any]]]:
@@ -185,6 +186,7 @@ def resolve(request: Mapping[str, Any], former: Sequence[Mapping[str, Any]] = ()
                 name=member.get("name", ""),
                 required=member.get("required", {}),
                 dev=member.get("dev", {}),
+                peers=member.get("peers", {}),
                 optional=frozenset(member.get("optional", ())),
                 overrides=member.get("overrides", {}),
             ),

@@ -70,6 +70,18 @@ def test_a_node_that_is_not_to_be_had_names_the_newest_of_each_line() -> None:
     assert error.value.why == "the registry has none"
 
 
+def test_the_peers_of_the_project_are_installed_with_it() -> None:
+    packages: dict[str, dict[str, dict[str, Any]]] = {
+        "p": {"1.0.0": {"dependencies": {"c": "*"}}, "2.0.0": {}}, "c": {"1.0.0": {}},
+    }  # fmt: skip
+    top = _top({}, peers={"p": "^1", "missing": "*"})
+    assert _places(packages, top) == {"node_modules/p": "1.0.0", "node_modules/c": "1.0.0"}
+    both = _top({}, peers={"p": "^1"}, dev={"p": "^2", "c": "*"})
+    assert _places(packages, both) == {"node_modules/p": "1.0.0", "node_modules/c": "1.0.0"}
+    assert _places(packages, both, dev=True) == {"node_modules/p": "1.0.0", "node_modules/c": "1.0.0"}
+    assert _places(packages, _top({"p": "^2"}, peers={"p": "^1"})) == {"node_modules/p": "2.0.0"}
+
+
 def test_peers_aliases_tags_and_overrides() -> None:
     packages = {
         "a": {"1.0.0": {"peerDependencies": {"p": "^1", "q": "*"}, "peerDependenciesMeta": {"q": {"optional": True}}}},
