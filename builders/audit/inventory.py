@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from fpack.builders.debian.lock.records import LockedDeb
-from fpack.builders.manifest.base_packages import APK, BasePackages
-from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, PathOrigin
+from fpack.builders.manifest import base_manifest
+from fpack.builders.manifest.base_packages import APK
+from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, BaseRecord, PathOrigin
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.sbom.lock_files import LockedPart
 from fpack.builders.sbom.model import Component
@@ -71,11 +72,13 @@ def _add(products: dict[tuple[str, str, str, str], Product], product: Product) -
     products[product[:4]] = known._replace(binaries=binaries, base=known.base or product.base)
 
 
-def of_base(found: BasePackages) -> Iterator[Product]:
+def of_base(base: BaseRecord) -> Iterator[Product]:
     """Yield the source packages of a base. A distribution that is not known is one without data."""
+    found, debs = base_manifest.packages(base), base_manifest.hashes(base)
     system, version, codename = found.os_release
     for package in found.packages:
-        binary = BinaryPackage(package.name, package.version, package.arch, "")
+        sha256, sha512, _ = debs.get((package.name, package.version), ("", "", 0))
+        binary = BinaryPackage(package.name, package.version, package.arch, sha256, sha512)
         source = (package.source, package.source_version)
         if package.kind == APK:
             number = ".".join(version.split(".")[:2])
@@ -134,15 +137,15 @@ class _Reading:
         unidentified |= {parse(origin.path).name for origin in self._builds if not self._is_known(origin)}
         unread = {self._reader.derivations[digest].name for digest in self.sources() if digest not in locked}
         base = self._reader.head.base
-        if base is not None and base.packages is not None:
-            for product in of_base(base.packages):
+        if base is not None:
+            for product in of_base(base):
                 _add(products, product)
-            unidentified |= {f"{name} of the base" for name in base.packages.builds}
+            unidentified |= {f"{name} of the base" for name in base_manifest.packages(base).builds}
         parts = (products.values(), unidentified, unread, unlocked)
         found = Inventory(*(tuple(sorted(part)) for part in parts))  # type: ignore[arg-type]
-        if base is None or (base.packages is not None and base.packages.known):
+        if base is None or base_manifest.is_known(base):
             return found
-        return found._replace(base=base.name, base_unread=base.packages.unread if base.packages is not None else ())
+        return found._replace(base=base.name, base_unread=base_manifest.packages(base).unread)
 
     def _present(self) -> Iterator[PathOrigin]:
         """Yield the packages with a file or link in the image, or one that their maintainer scripts made."""

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders import arguments
+from fpack.builders.manifest import base_manifest, json_form, referrer, source_trees, travelling_sources
 from fpack.builders.manifest import format as form
-from fpack.builders.manifest import json_form, referrer, source_trees, travelling_sources
 from fpack.builders.manifest.collect import CollectedManifest, collect
+from fpack.builders.manifest.reader import MAX_SIZE, ManifestReader
 from fpack.builders.manifest.travelling_sources import TravellingSources
 from fpack.builders.oci.spec import Descriptor
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
+from fpack.builders.streams.stream import ArchiveError, PieceReader, Section, blocks
 from fpack.store.canonical import Value
 from fpack.store.closure_file.writer import write_closure
 from fpack.store.derivation import Output
@@ -30,6 +32,7 @@ from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 
+from . import ociblob
 from .layer import ENTRIES, ENTRIES_JSON
 
 if TYPE_CHECKING:
@@ -50,7 +53,8 @@ class ManifestArgs(NamedTuple):
 
     derivation: the digest of the image's derivation in hexadecimal, which determines the graph. fpack: the version.
     executor: the executor of builds from source. sources: the maximum size of the sources that travel with the image;
-    0 for none. meta: what the image and its packages say of themselves, see `collect`.
+    0 for none. meta: what the image and its packages say of themselves, see `collect`. base: the blob of the own
+    manifest of the image's base, as an output of `ociblob`.
     """
 
     image: StorePath
@@ -61,6 +65,7 @@ class ManifestArgs(NamedTuple):
     executor: str
     sources: int
     meta: Mapping[str, Value] = {}
+    base: StorePath | None = None
 
 
 class ManifestBuilder(BaseBuilder):
@@ -84,6 +89,9 @@ class ManifestBuilder(BaseBuilder):
         collected = collect(task, self._store, args.image, digest, args.lock, args.fpack, args.executor, args.meta)
         head = collected.head
         layers = [task.tree(layer.path) for layer in head.layers]
+        if args.base is not None and head.base is not None:
+            own = _own_manifest(task.tree(args.base), head.base, head.layers, layers)
+            head = head._replace(base=head.base._replace(own=own))
         absent = _absent_sources(collected, layers) if args.sources else []
         paths = yield Need([Output(bytes.fromhex(source.derivation)) for source in absent])
         used = sorted(collected.derivations.items())
@@ -157,6 +165,37 @@ def _entries(layer: CheckedTree) -> Iterator[form.ManifestEntry]:
         unpacker.feed(piece)
         for row in unpacker:
             yield form.ManifestEntry(*row[:10])
+
+
+def _own_manifest(
+    blob: CheckedTree, base: form.BaseRecord, layers: Sequence[form.ManifestLayer], trees: Sequence[CheckedTree]
+) -> form.BaseManifest:
+    """Read the own manifest of a base. blob: the output that has it. Raise BuildError if the layers contradict it."""
+    sha256, data = hashlib.sha256(), bytearray()
+    size = os.path.getsize(blob.disk / ociblob.FILE)
+
+    def pieces() -> Iterator[bytes]:
+        for piece in blob.chunks(ociblob.FILE):
+            sha256.update(piece)
+            yield piece
+
+    try:
+        for block in blocks(Section(PieceReader(pieces()), size), "zst"):
+            data += block
+            if len(data) > MAX_SIZE:
+                raise form.ManifestError("", why=f"it has more than {MAX_SIZE} bytes")
+        reader = ManifestReader(bytes(data))
+        media_type, _ = form.media_types(form.ARTIFACTS[reader.head.format - 1])
+        about = form.Blob(media_type, f"sha256:{sha256.hexdigest()}", size)
+        own = layers[: base.layers]
+        return base_manifest.compare(reader, about, base, own, map(_entries, trees[: base.layers]))
+    except (form.ManifestError, ArchiveError) as error:
+        raise BuildError(
+            "The manifest of the base contradicts its layers",
+            where=base.name,
+            why=error.why or error.what,
+            hint="delete this document about the base from its registry, or pack with --no-manifest",
+        ) from None
 
 
 def _base_lines(layer: CheckedTree, about: form.ManifestLayer) -> Iterator[bytes]:

@@ -108,7 +108,7 @@ class BaseRecord(NamedTuple):
     layers: the number of its layers, which come first. hidden: its paths that other layers replace, sorted. whiteouts:
     (layer, path) of each whiteout in its layers, sorted. A whiteout is no entry. documents: those that lead from the
     digest in the name to the image: an index, if the name's digest is that of one, and the image's manifest. packages:
-    what its package databases say; None in earlier manifests.
+    what its package databases say; None in earlier manifests. own: what its own exact manifest says, if it has one.
     """
 
     name: str
@@ -118,6 +118,20 @@ class BaseRecord(NamedTuple):
     hidden: tuple[bytes, ...] = ()
     whiteouts: tuple[tuple[int, bytes], ...] = ()
     packages: BasePackages | None = None
+    own: BaseManifest | None = None
+
+
+class BaseManifest(NamedTuple):
+    """The exact manifest of a base that fpack made. blob: its canonical form, compressed. head: its first value.
+
+    files: for each layer of the base, runs of its entries other than directories, sorted by path: their number, and the
+    index in owners of the package or store path that they are of; "" is the base's own files.
+    """
+
+    blob: Blob
+    head: Head
+    owners: tuple[str, ...]
+    files: tuple[tuple[tuple[int, int], ...], ...]
 
 
 class PackageReason(NamedTuple):
@@ -397,6 +411,12 @@ def _base_value(base: BaseRecord) -> dict[str, Value]:
         del value["packages"]
     else:
         value["packages"] = base_packages.to_value(base.packages)
+    if base.own is None:
+        del value["own"]
+    else:
+        files: list[Value] = [[list(run) for run in runs] for runs in base.own.files]
+        about = {"blob": base.own.blob._asdict(), "owners": list(base.own.owners), "files": files}
+        value["own"] = {**about, "head": head_value(base.own.head)}
     return value
 
 

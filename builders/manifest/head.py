@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from .format import (
     OCI,
     PACKAGE,
     RULE,
+    BaseManifest,
     BaseRecord,
     Blob,
     Claims,
@@ -117,7 +118,9 @@ def parse_head(value: Value) -> Head:
 def _base(value: Value, layers: int) -> BaseRecord:
     """Read the record of the image's base. layers: the number of all layers."""
     listed = isinstance(value, dict) and "packages" in value
-    fields = Fields(value, "the base", BaseRecord._fields if listed else BaseRecord._fields[:-1])
+    owned = isinstance(value, dict) and "own" in value
+    absent = {*(() if listed else ("packages",)), *(() if owned else ("own",))}
+    fields = Fields(value, "the base", (name for name in BaseRecord._fields if name not in absent))
     hidden: list[bytes] = []
     for item in fields.items("hidden"):
         hidden.append(Fields({"path": item}, "a hidden path", ("path",)).name("path"))
@@ -142,7 +145,38 @@ def _base(value: Value, layers: int) -> BaseRecord:
             packages = base_packages.from_value(fields.record("packages"))
         except ValueError as error:
             raise ManifestError("", why=f"its list of the base's packages is invalid: {error}") from None
-    return BaseRecord(name, manifest, count, documents, tuple(hidden), tuple(whiteouts), packages)
+    own = _base_manifest(fields.record("own"), count) if owned else None
+    return BaseRecord(name, manifest, count, documents, tuple(hidden), tuple(whiteouts), packages, own)
+
+
+def _base_manifest(value: Value, layers: int) -> BaseManifest:
+    """Read what the own manifest of a base says. layers: the number of the base's layers."""
+    fields = Fields(value, "the manifest of the base", BaseManifest._fields)
+    head = parse_head(fields.record("head"))
+    owners = fields.items("owners")
+    known = {"", *(origin.package or origin.path for origin in all_paths(head))}
+    if len(head.layers) != layers or not all(isinstance(owner, str) and owner in known for owner in owners):
+        raise fields.bad("owners")
+    files = []
+    for runs in fields.items("files"):
+        found = []
+        for run in runs if isinstance(runs, list) else [None]:
+            if not (isinstance(run, list) and len(run) == 2 and in_range(run[0], MAX_ENTRIES)):
+                raise fields.bad("files")
+            if not in_range(run[1], len(owners) - 1):
+                raise fields.bad("files")
+            found.append((run[0], run[1]))
+        files.append(tuple(found))
+    if len(files) != layers:
+        raise fields.bad("files")
+    return BaseManifest(fields.blob("blob"), head, tuple(map(str, owners)), tuple(files))
+
+
+def all_paths(head: Head) -> Iterator[PathOrigin]:
+    """Yield the store paths of an image, and of the bases that it and they stand on."""
+    yield from head.paths
+    if head.base is not None and head.base.own is not None:
+        yield from all_paths(head.base.own.head)
 
 
 def _annotations(top: Fields) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
+from fpack.builders.manifest import base_manifest
 from fpack.builders.manifest.format import BaseRecord, Head, PathMeta
 from fpack.builders.oci import spec
 from fpack.builders.oci.spec import Descriptor
@@ -61,8 +62,8 @@ def system_component(facts: Mapping[str, Facts], provenance: Provenance, base: B
     release = provenance.release
     usual = provenance.distribution if release else "linux"
     system = named[0] if named else OsRelease(usual, release, release)
-    if base is not None and base.packages is not None and base.packages.os_release[0]:
-        system = OsRelease(*base.packages.os_release)
+    if base is not None and (found := base_manifest.packages(base).os_release)[0]:
+        system = OsRelease(*found)
     supplier = _SUPPLIERS.get(system.id, "")
     if supplier and system.home.startswith(("https://", "http://")):
         supplier = f"{supplier} <{system.home}>"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from fpack.builders.manifest import base_manifest
 from fpack.builders.manifest.format import (
     CONFIGURED,
     DIRECTORY,
@@ -105,6 +106,7 @@ class _Gathering:
         self._refs: dict[str, str] = {}  # by store path
         self._by_package: dict[str, str] = {}
         self._source_urls: dict[str, set[str]] = {}  # by the ref of a source package
+        self._of_base: dict[str, str] = {}  # the ref of each package and path of the base
         self._licences: dict[str, tuple[Licence, str]] = {}  # of every file of a component, and its copyright
         self._meta = {meta.path: meta for meta in reader.head.meta}
         self._subject = described(image_component(reader.head, supplier), self._meta.get(self._head.image.path))
@@ -268,7 +270,7 @@ class _Gathering:
 
     def _base(self) -> None:
         """Add the packages of the image's base. One that the image has itself stays as it is."""
-        for component, source in base_components.components(self._head.base) if self._head.base is not None else ():
+        for _, component, source in base_components.components(self._head.base) if self._head.base is not None else ():
             if self._components.get(component.ref, component).build_only or component.ref not in self._components:
                 self._components[component.ref] = component
             self._relate(self._subject.ref, CONTAINS, component.ref)
@@ -281,14 +283,15 @@ class _Gathering:
         """Return the image's files and links, sorted by path, and the same as `dependencies` reads them."""
         files: list[BillFile] = []
         loads: list[LoadedFile] = []
-        for layer, entries in self._reader.entries():
+        for number, (layer, entries) in enumerate(self._reader.entries()):
+            below = self._refs_of_base(number)
             refs = [self._refs[path] for path, _ in layer.parts]
             tables = [self._facts[path].files for path, _ in layer.parts]
             for entry in entries:
                 if entry.kind == DIRECTORY or entry.part is None:
                     continue
                 facts = tables[entry.part].get(entry.sha256)
-                ref = self._component_of(entry, refs[entry.part])
+                ref = next(below, None) or self._component_of(entry, refs[entry.part])
                 path, target = _text(entry.path), _text(entry.target)
                 flags = facts.flags if facts is not None else 0
                 licence, text = self._licences.get(ref, (Licence(), ""))
@@ -313,6 +316,15 @@ class _Gathering:
                 )
                 loads.append(LoadedFile(path, ref, target, facts))
         return sorted(files), loads
+
+    def _refs_of_base(self, number: int) -> Iterator[str]:
+        """Yield the component of each file of a layer of the base, if the base's own manifest tells it."""
+        base = self._head.base
+        if base is not None and base.own is not None and number < base.layers:
+            if not self._of_base:
+                self._of_base = {name: part.ref for name, part, _ in base_components.components(base)}
+            for owner in base_manifest.owners(base.own, number):
+                yield self._of_base.get(owner, self._subject.ref)
 
     def _component_of(self, entry: ManifestEntry, ref: str) -> str:
         """Return the component of an entry. What a maintainer script made is of its package."""

@@ -33,7 +33,12 @@ def find(archive: ImageArchive) -> list[bytes]:
 
     Raise BadDocument if a manifest is incomplete or damaged, or if they are too large together.
     """
-    found: list[bytes] = []
+    return [data for _, data in find_blobs(archive)]
+
+
+def find_blobs(archive: ImageArchive) -> list[tuple[Blob, bytes]]:
+    """Return the canonical manifests that an image carries as `find` does, each with its compressed blob."""
+    found: list[tuple[Blob, bytes]] = []
     left = MAX_MANIFEST_BYTES
     if REFERRERS not in archive.sizes:
         return found
@@ -45,8 +50,8 @@ def find(archive: ImageArchive) -> list[bytes]:
             exact, _ = media_types(str(entry["artifactType"]))
             for layer in _layers(artifact):
                 if layer.media_type == exact:
-                    found.append(_data(archive, layer))
-                    left -= len(found[-1])
+                    found.append((layer, _data(archive, layer)))
+                    left -= len(found[-1][1])
                     if left < 0:
                         raise BadDocument(REFERRERS, f"its manifests have more than {MAX_MANIFEST_BYTES} bytes")
     return found

@@ -32,7 +32,7 @@ from fpack.store.derivation import Derivation
 from fpack.store.errors import DamagedPath, FpackError
 
 from . import script_packages
-from .bases.files import BaseFiles, check_record
+from .bases.files import BaseFiles, check_own, check_owners, check_record
 from .derivations import declared_digest, input_of, is_download, pin_differences
 from .exclusions import Exclusions
 from .findings import MANIFEST, TRACE, Report, show, unavailable
@@ -144,6 +144,7 @@ class Trace:
         base, record = self._base, self._head.base
         assert base is not None and record is not None
         base.add(number, entries)
+        check_owners(self._head, number, entries, self._report)
         self._count[BASE] += sum(entry.kind != DIRECTORY for entry in entries)
         if number + 1 < record.layers:
             return
@@ -163,6 +164,7 @@ class Trace:
         if base is None or record is None:
             return
         check_record(self._head, self._derivations, self._report)
+        check_own(self._head, self._report)
         base.check_packages(self._report)
         known = base.paths()
         for path in record.hidden:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.files.checked_tree import CheckedTree
 
+    from .base.own_manifest import BaseManifestInput
+
 
 def manifest(workspace: Workspace, container: Container, sources: int) -> Output:
     """Add the derivation of a container's manifest to the workspace. Return its output. sources: see `ManifestArgs`."""
@@ -33,6 +35,11 @@ def manifest(workspace: Workspace, container: Container, sources: int) -> Output
     image = derivation.decode(bodies[container.image.derivation])
     name = image.name
     mentioned = {parse(path).hash for path in image.args["paths"]}
+    own: BaseManifestInput | None = None
+    if image.args.get("base"):
+        from .base import own_manifest
+
+        own = own_manifest.find(workspace, image.args["base"][0]["name"], container.arch)
     # ManifestArgs is not used: its module imports what builds a manifest (hashlib, JSON, the readers of layers), which
     # takes about 8 ms and is not needed if the store has the manifest.
     made = Derivation(
@@ -47,8 +54,13 @@ def manifest(workspace: Workspace, container: Container, sources: int) -> Output
             "executor": EXECUTOR,
             "sources": sources,
             **({"meta": container.meta} if container.meta else {}),
+            **(own.argument if own is not None else {}),
         },
-        (container.image, *(i for i in image.inputs if placeholder(i.derivation, "x", i.name).hash in mentioned)),
+        (
+            container.image,
+            *(i for i in image.inputs if placeholder(i.derivation, "x", i.name).hash in mentioned),
+            *([own.output] if own is not None else []),
+        ),
     )
     body = made.encode()
     digest = derivation.digest(body)

@@ -27,6 +27,7 @@ from .inspect import (
 
 if TYPE_CHECKING:
     from fpack.builders.manifest.dependencies import PackageLoad
+    from fpack.builders.manifest.format import BaseRecord
     from fpack.builders.manifest.reader import ManifestReader
     from fpack.store.derivation import Derivation
 
@@ -61,6 +62,13 @@ class StoredSubject:
     def left_out(self) -> dict[str, list[str]]:
         """Return nothing: a manifest does not tell it."""
         return {}
+
+    def base(self) -> BaseRecord | None:
+        """Return the base that the manifest names."""
+        from fpack.builders.verify import manifest_loading
+
+        data = self.image.data
+        return manifest_loading.head(data, str(self.image.file)).base if data is not None else None
 
     def built(self) -> list[ImageSlice]:
         """Return the store paths of builds. A manifest does not say which of them reference which."""

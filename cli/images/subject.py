@@ -32,6 +32,7 @@ from .stored_subject import StoredSubject, built_names, entries_of, match
 
 if TYPE_CHECKING:
     from fpack.builders.manifest.dependencies import PackageLoad
+    from fpack.builders.manifest.format import BaseRecord
     from fpack.builders.manifest.reader import ManifestReader
     from fpack.builders.payload.meta import TreeEntry
     from fpack.cli.workspace.containers import Container
@@ -88,6 +89,10 @@ class Subject(HasManifest, Protocol):
 
     def left_out(self) -> Mapping[str, Sequence[str]]:
         """Return what of the units of servers the container does not do, by package, as far as that is known."""
+        ...
+
+    def base(self) -> BaseRecord | None:
+        """Return the image's base, if it has one."""
         ...
 
 
@@ -288,6 +293,13 @@ class BuiltSubject:
         """Return what of the server's unit the built root does not do."""
         service = self._table.get("service") or {}
         return {service["package"]: list(notes)} if (notes := service.get("notes")) else {}
+
+    def base(self) -> BaseRecord | None:
+        """Return the base that the container names, as the image's manifest has it."""
+        from fpack.store import derivation
+
+        image = derivation.decode(self._workspace.evaluator.derivations[self.container.image.derivation])
+        return self.manifest().head.base if image.args.get("base") else None
 
     def manifest(self) -> ManifestReader:
         """Return a new reader of the image's manifest. Build it if needed."""

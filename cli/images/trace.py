@@ -7,6 +7,7 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fpack.builders.manifest import base_manifest
 from fpack.builders.manifest.format import (
     CONFIGURED,
     DIRECTORY,
@@ -19,6 +20,7 @@ from fpack.builders.manifest.format import (
     LockedSuite,
     ManifestEntry,
     ManifestLayer,
+    PathOrigin,
 )
 from fpack.builders.payload.globs import merged
 from fpack.store.derivation import Derivation, placeholder
@@ -79,11 +81,16 @@ def trace(
     head, entry, layer = reader.head, found.entry, found.layer
     assert entry.part is not None  # only directories have none
     path, _ = layer.parts[entry.part]
-    about = next(item for item in head.paths if item.path == path)
-    origin = _origin(found, reader, about.package)
+    below = _in_base(found, readers)
+    if below is not None:
+        about, origin, source = below
+        path = about.path
+    else:
+        about, source = next(item for item in head.paths if item.path == path), head
+        origin = _origin(found, reader, about.package)
     package = entry.origin.package if entry.origin is not None else about.package
-    pin = next((item for item in head.lock.packages if item.name == package), None)
-    archive = _archive(head, pin, evidence) if pin is not None else None
+    pin = next((item for item in source.lock.packages if item.name == package), None)
+    archive = _archive(source, pin, evidence) if pin is not None else None
     image = head.image
     return {
         "path": os.fsdecode(b"/" + entry.path),
@@ -110,7 +117,7 @@ def trace(
         "release": _release(archive) if archive is not None else None,
         "source": {"name": pin.source, "version": pin.source_version} if pin is not None else None,
         "licence": _licence(readers, package, store, stated) if package else None,
-        "inputs": _inputs(reader, found, about.derivation) if not package else [],
+        "inputs": _inputs(reader, found, about.derivation) if not package and below is None else [],
     }
 
 
@@ -182,6 +189,33 @@ def _origin(found: _Location, reader: ManifestReader, package: str) -> dict[str,
         return {"kind": PACKAGE, **detail, "member": "control" if found.entry.path.startswith(CONTROL) else "data"}
     made = reader.derivations.get(next(p.derivation or "" for p in reader.head.paths if p.path == _part(found)))
     return {"kind": BUILT if prefix else FILES, **detail, "made_by": made.kind if made is not None else None}
+
+
+def _in_base(found: _Location, readers: Readers) -> tuple[PathOrigin, dict[str, Any], Head] | None:
+    """Return the path that a file of the base is of, its origin, and the head of the manifest that has the path.
+
+    Return None for a file that is not of the base, or of a base without a manifest of its own, or of the base's own
+    files.
+    """
+    base = readers().head.base
+    if base is None or base.own is None or found.number > base.layers:
+        return None
+    owner = ""
+    for number, (_, entries) in enumerate(readers().entries(), 1):
+        if number == found.number:
+            names = (entry.path for entry in entries if entry.kind != DIRECTORY)
+            owner = dict(zip(names, base_manifest.owners(base.own, number - 1), strict=False)).get(found.entry.path, "")
+            break
+    head: Head | None = base.own.head
+    while owner and head is not None:
+        for path in head.paths:
+            if owner == (path.package or path.path):
+                kind = PACKAGE if path.package else BUILT
+                member = ("control" if found.entry.path.startswith(CONTROL) else "data") if path.package else None
+                detail = {"rule": None, "script": None, "script_sha256": None, "member": member, "made_by": None}
+                return path, {"kind": kind, **detail}, head
+        head = head.base.own.head if head.base is not None and head.base.own is not None else None
+    return None
 
 
 def _part(found: _Location) -> str:

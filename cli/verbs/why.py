@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -128,15 +129,23 @@ class Reasons(NamedTuple):
 def _reasons(subject: Subject, thing: str | None) -> Reasons:
     """Return why a thing is in an image. Raise NotInside if it is not."""
     from fpack.cli.images import inspect
+    from fpack.cli.images.base import contents
 
     slices, grafts = subject.packages(), subject.grafts()
+    base = subject.base()
+    if base is not None:
+        names = [slice_.package for slice_ in slices]
+        slices = [*slices, *(item for item in contents.packages(base) if item.package not in names)]
     left_out = subject.left_out()
     if thing is None:
         return Reasons(slices, None, grafts, left_out)
     names = [slice_.package for slice_ in slices]
-    if thing not in names and (item := inspect.named(built := subject.built(), thing)) is not None:
-        return Reasons(built, inspect.Match(item.package))
-    return Reasons(slices, inspect.find(names, thing, subject.files()), grafts, left_out)
+    if thing not in names:
+        built = [*subject.built(), *(contents.built(base) if base is not None else ())]
+        if (item := inspect.named(built, thing)) is not None:
+            return Reasons(built, inspect.Match(item.package))
+    below = contents.files(subject.manifest()) if base is not None else iter(())
+    return Reasons(slices, inspect.find(names, thing, chain(below, subject.files())), grafts, left_out)
 
 
 def _chain(

@@ -1,4 +1,4 @@
-"""A container on a base of other tools: Debian as mmdebstrap installs it, pushed by buildah to docker-registry."""
+"""Containers on bases in docker-registry: Debian as mmdebstrap installs it, and an image of fpack."""
 
 from __future__ import annotations
 
@@ -166,3 +166,22 @@ def test_its_packages_are_billed_and_audited(user: Fpack, base: Base, pushed: Pu
     words = ("audit", pushed.reference, "--plain-http", "--data", "tracker.json", "--json")
     found = user(*words, cwd=pushed.folder, status=None).stdout
     assert "CVE-2026-0001" in found and dash["version"] in found
+
+
+def test_packages_of_an_image_of_fpack_are_those_of_its_own_manifest(
+    user: Fpack, registry: DockerRegistry, tmp_path: Path
+) -> None:
+    """docker-registry has no list of referrers but the tag of the digest."""
+    lower = 'image = container { name = "lower", tag = "1", packages = [import("fpack/debian").trixie.busybox-static] }'
+    (tmp_path / "fpack.fp").write_text(lower)
+    reference = f"{registry.host}/team/lower:1"
+    words = ("pack", "#image", "--push", reference, "--plain-http", "--json")
+    digest = json.loads(user(*words, cwd=tmp_path, timeout=900).stdout)["digest"]
+    (tmp_path / "upper").mkdir()
+    fields = 'packages = [], files = { "/srv/welcome" = "welcome\\n" }'
+    upper = f'image = container {{ name = "upper", base = oci("{reference}@{digest}"), {fields} }}'
+    (tmp_path / "upper" / "fpack.fp").write_text(upper)
+    user("pack", "#image", "-o", "upper.tar", cwd=tmp_path / "upper", timeout=600)
+    told = user("why", "upper.tar", "/usr/bin/busybox", cwd=tmp_path / "upper").stdout
+    assert "busybox-static" in told and f"of the base {reference}@{digest}" in told
+    assert "self-consistent" in user("verify", "upper.tar", cwd=tmp_path / "upper", timeout=600).stdout

@@ -8,6 +8,7 @@ from typing import Any
 
 from fpack.builders.manifest import base_packages
 from fpack.builders.manifest.format import DIRECTORY, FILE, OCI, BaseRecord, Head, ManifestEntry
+from fpack.builders.manifest.head import all_paths
 from fpack.builders.streams import strict_json
 from fpack.builders.verify.findings import MANIFEST, Report, show
 from fpack.store.derivation import Derivation
@@ -127,6 +128,38 @@ def check_record(head: Head, derivations: Mapping[str, Derivation], report: Repo
         wanted = (layer.blob.digest.removeprefix("sha256:"), layer.diff_id) if number < base.layers else None
         if found != wanted:
             report.add(MANIFEST, f"layer {number + 1}", "its derivation contradicts the record of the base")
+
+
+def check_own(head: Head, report: Report) -> None:
+    """Check that what the record has of the base's own manifest is about the layers and packages of the base.
+
+    The manifest itself is not signed, so `verify` says of files of the base no more than that they are the base's.
+    """
+    base = head.base
+    if base is None or base.own is None:
+        return
+    layers = [(layer.blob.digest, layer.diff_id) for layer in head.layers[: base.layers]]
+    own = base.own.head
+    if own.image.manifest.digest != base.manifest or layers != [(one.blob.digest, one.diff_id) for one in own.layers]:
+        report.add(MANIFEST, "base", "its own manifest is about another image")
+    listed = {(origin.package, origin.version) for origin in all_paths(own)}
+    record: BaseRecord | None = own.base
+    while record is not None:
+        known = record.packages.packages if record.packages is not None else ()
+        listed |= {(package.name, package.version) for package in known}
+        record = record.own.head.base if record.own is not None else None
+    for package in base.packages.packages if base.packages is not None else ():
+        if package.kind == base_packages.DEB and (package.name, package.version) not in listed:
+            name = f"{package.name} {package.version}"
+            report.add(MANIFEST, "base", f"its own manifest lacks the package {name} of the base's database")
+
+
+def check_owners(head: Head, number: int, entries: Sequence[ManifestEntry], report: Report) -> None:
+    """Check that the record says of each entry of a layer of the base to what it belongs. number: of the layer."""
+    own = head.base.own if head.base is not None else None
+    files = sum(entry.kind != DIRECTORY for entry in entries)
+    if own is not None and sum(count for count, _ in own.files[number]) != files:
+        report.add(MANIFEST, f"layer {number + 1}", "the base's own manifest has another number of files in it")
 
 
 def _trouble(base: BaseRecord, head: Head) -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fpack.builders.distribution.reference import Reference
     from fpack.builders.intake.repository_archive import RemoteImage
     from fpack.cli.images.audits import Auditor
+    from fpack.cli.images.base.own_manifest import BaseManifestInput
     from fpack.cli.images.packing import PackedImage
     from fpack.store.path import StorePath
     from fpack.store.store import Store
@@ -202,6 +203,7 @@ def _manifest(workspace: Workspace, one: PatchedPlatform, image: Output) -> Outp
     lock = lock_part.encode(one.lock, head.lock.release, head.lock.arch, names) if names else None
     mentioned = {parse(path).hash for path in made.args["paths"]}
     inputs = tuple(i for i in made.inputs if placeholder(i.derivation, "x", i.name).hash in mentioned)
+    own = _base_manifest(workspace, one)
     record = Derivation(
         "manifest",
         clean_name(f"{made.name}-manifest"),
@@ -214,13 +216,24 @@ def _manifest(workspace: Workspace, one: PatchedPlatform, image: Output) -> Outp
             "executor": EXECUTOR,
             "sources": SOURCES,
             **_meta(one),
+            **(own.argument if own is not None else {}),
         },
-        (image, *inputs),
+        (image, *inputs, *([own.output] if own is not None else [])),
     )
     body = record.encode()
     digest = derivation.digest(body)
     bodies[digest] = body
     return Output(digest)
+
+
+def _base_manifest(workspace: Workspace, one: PatchedPlatform) -> BaseManifestInput | None:
+    """Return the own manifest of the image's base, which stays the same, or None."""
+    base = one.head.base
+    if base is None or base.own is None:
+        return None
+    from fpack.cli.images.base import own_manifest
+
+    return own_manifest.of_blob(workspace, base.name, base.own.blob)
 
 
 def _meta(one: PatchedPlatform) -> Mapping[str, Any]:

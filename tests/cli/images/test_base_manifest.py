@@ -1,0 +1,272 @@
+"""Containers on an image of fpack: the manifest in the base's registry tells of which packages its files are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+import zstandard
+from fpack.builders.manifest import format as form
+from fpack.store import canonical
+from support.archives.archive import Archive
+from support.images.patching import patch
+from support.processes.program import Fpack
+from support.reports.vulnerabilities import entry, state
+from support.servers.registry import Registry, digest_of
+
+LOWER = """
+debian = import("fpack/debian").trixie
+image = container {
+  name = "lower", tag = "1", packages = [debian.hello], closure = "linked", env = { TOOL = "${tool}" }
+  wants = ["/usr/share/greet/words"], files = { "/srv/lower" = { text = "lower" } }
+}
+tool = text("tool-1.5", "a tool\\n")
+"""
+UPPER = """
+debian = import("fpack/debian").trixie
+image = container {{
+  name = "upper", tag = "1", base = oci("{base}"), packages = [{packages}]
+  files = {{ "/srv/app" = {{ text = "app" }} }}
+}}
+"""
+TRACKER = {"hello": {"CVE-2026-0001": entry(trixie=state())}}
+
+
+@pytest.fixture
+def fpack(tmp_path: Path, archive: Archive) -> Fpack:
+    return Fpack(tmp_path / "home", archive)
+
+
+def push_lower(fpack: Fpack, registry: Registry, folder: Path) -> str:
+    """Pack and push an image with packages, a build and a file. Return its reference."""
+    folder.mkdir()
+    (folder / "fpack.fp").write_text(LOWER)
+    reference = f"{registry.host}/team/lower:1"
+    fpack("pack", "--push", reference, "--plain-http", cwd=folder)
+    return f"{reference}@{registry.stored('team/lower').tags['1']}"
+
+
+def write_upper(folder: Path, base: str, packages: str = "") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "fpack.fp").write_text(UPPER.format(base=base, packages=packages))
+    return folder
+
+
+def change_manifest(registry: Registry, change: Callable[[list[Any]], None], subject: str = "") -> None:
+    """Put another manifest in the place of the lower image's, as whoever may push to its repository can.
+
+    change: gets the values of the manifest: the head, the derivations, and the entries.
+    """
+    stored = registry.stored("team/lower")
+    (old,) = [
+        one for one, (_, data) in stored.manifests.items() if json.loads(data).get("artifactType") == form.ARTIFACT
+    ]
+    media_type, data = stored.manifests.pop(old)
+    artifact = json.loads(data)
+    packed = stored.blobs[artifact["layers"][0]["digest"]]
+    values = list(msgpack.Unpacker(_Bytes(zstandard.ZstdDecompressor().decompressobj().decompress(packed))))
+    change(values)
+    blob = zstandard.ZstdCompressor().compress(b"".join(map(canonical.encode, values)))
+    stored.blobs[digest_of(blob)] = blob
+    artifact["layers"][0] |= {"digest": digest_of(blob), "size": len(blob)}
+    data = json.dumps(artifact).encode()
+    stored.manifests[digest_of(data)] = (media_type, data)
+
+
+class _Bytes:
+    """A file for msgpack."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def read(self, size: int) -> bytes:
+        found, self.data = self.data[:size], self.data[size:]
+        return found
+
+
+@pytest.mark.parametrize("api", [True, False])
+def test_files_of_the_base_are_of_its_packages_and_builds(fpack: Fpack, tmp_path: Path, api: bool) -> None:
+    with Registry(api=api) as registry:
+        base = push_lower(fpack, registry, tmp_path / "lower")
+        upper = write_upper(tmp_path / "upper", base)
+        fpack("pack", "--sbom", cwd=upper)
+    own = json.loads((upper / "upper.manifest.json").read_text())["base"]["own"]
+    lower = own["head"]
+    assert {"hello", "libgreet1", ""} < {*own["owners"]}
+
+    chain = json.loads(fpack("why", "upper.tar", "libgreet1", "--json", cwd=upper).stdout)
+    assert [link["kind"] for link in chain["libgreet1"]][0] == "base"
+    told = fpack("why", "upper.tar", "/usr/bin/hello", cwd=upper).stdout
+    assert "hello 2.10-3" in told and f"of the base {base}" in told and "/usr/bin/hello" in told
+    assert f"of the base {base}" in fpack("why", "upper.tar", "tool", cwd=upper).stdout
+    assert f"a file of the base {base}" in fpack("why", "upper.tar", "/srv/lower", cwd=upper).stdout
+
+    traced = json.loads(fpack("trace", "/usr/bin/hello", "upper.tar", "--json", cwd=upper).stdout)
+    assert traced["origin"]["kind"] == "package" and "-hello-" in traced["origin"]["path"]
+    (pin,) = [pin for pin in lower["lock"]["packages"] if pin["name"] == "hello"]
+    assert (traced["package"]["version"], traced["package"]["sha256"]) == ("2.10-3", pin["sha256"])
+    assert traced["index"]["checked"] and traced["release"]["suite"] == "trixie"
+    (built,) = [path["path"] for path in lower["paths"] if path["path"].endswith("-tool-1.5")]
+    assert json.loads(fpack("trace", built, "upper.tar", "--json", cwd=upper).stdout)["origin"]["kind"] == "built"
+
+    bill = json.loads(fpack("sbom", "upper.tar", cwd=upper).stdout)
+    parts = {part["name"]: part for part in bill["components"] if part.get("scope") == "required"}
+    assert {"alg": "SHA-256", "content": pin["sha256"]} in parts["hello"]["hashes"]
+    for part in (parts["hello"], parts["tool"]):
+        assert {"name": "fpack:from-base", "value": base} in part["properties"]
+    assert parts["tool"]["version"] == "1.5"
+
+    (upper / "tracker.json").write_text(json.dumps(TRACKER))
+    found = json.loads(fpack("audit", "upper.tar", "--data", "tracker.json", "--json", cwd=upper).stdout)
+    assert "CVE-2026-0001" in json.dumps(found) and "are not known" not in json.dumps(found)
+    assert "tool-1.5 of the base" in json.dumps(found)
+    assert "self-consistent" in fpack("verify", "upper.tar", cwd=upper).stdout
+
+
+def test_the_manifest_is_remembered_and_told_by_the_target_as_by_the_file(fpack: Fpack, tmp_path: Path) -> None:
+    with Registry() as registry:
+        base = push_lower(fpack, registry, tmp_path / "lower")
+        upper = write_upper(tmp_path / "upper", base)
+        fpack("pack", cwd=upper)
+        registry.clear()
+        fpack("pack", cwd=upper)
+        assert not registry.requests
+    told = fpack("why", "upper.tar", "hello", cwd=upper).stdout
+    assert fpack("why", ".", "hello", cwd=upper).stdout == told and "of the base" in told
+
+
+def test_a_base_of_a_base(fpack: Fpack, tmp_path: Path) -> None:
+    with Registry() as registry:
+        base = push_lower(fpack, registry, tmp_path / "lower")
+        middle = write_upper(tmp_path / "middle", base)
+        reference = f"{registry.host}/team/middle:1"
+        fpack("pack", "--push", reference, "--plain-http", cwd=middle)
+        upper = write_upper(tmp_path / "upper", f"{reference}@{registry.stored('team/middle').tags['1']}")
+        file = upper / "fpack.fp"
+        file.write_text(file.read_text().replace("/srv/app", "/srv/top"))
+        fpack("pack", "--sbom", cwd=upper)
+    assert "hello 2.10-3" in fpack("why", "upper.tar", "/usr/bin/hello", cwd=upper).stdout
+    traced = json.loads(fpack("trace", "/usr/bin/hello", "upper.tar", "--json", cwd=upper).stdout)
+    assert traced["package"]["version"] == "2.10-3" and traced["index"]["checked"]
+    assert "self-consistent" in fpack("verify", "upper.tar", cwd=upper).stdout
+
+
+def _other_content(values: list[Any]) -> None:
+    row = next(row for row in values if isinstance(row, list) and row[0] == b"usr/bin/hello")
+    row[7] = bytes(32)
+
+
+def _other_layers(values: list[Any]) -> None:
+    values[0]["layers"][0]["digest"] = f"sha256:{'0' * 64}"
+
+
+def _without_a_package(values: list[Any]) -> None:
+    for path in values[0]["paths"]:
+        if path["package"] == "hello":
+            path |= {"package": "libgreet1", "version": "2:1.0~rc1-1"}
+
+
+@pytest.mark.parametrize(
+    ("lie", "why"),
+    [
+        (_other_content, "/usr/bin/hello of a layer is not what it says"),
+        (_other_layers, "its layers are not those of the base"),
+        (_without_a_package, "it lacks the package hello 2.10-3 of the base's database"),
+    ],
+)
+def test_a_manifest_that_the_layers_contradict_is_refused(
+    fpack: Fpack, tmp_path: Path, lie: Callable[[list[Any]], None], why: str
+) -> None:
+    with Registry() as registry:
+        base = push_lower(fpack, registry, tmp_path / "lower")
+        change_manifest(registry, lie)
+        upper = write_upper(tmp_path / "upper", base)
+        message = fpack.fails("pack", cwd=upper)
+        assert "The manifest of the base contradicts its layers" in message and why in message
+        fpack("pack", "--no-manifest", cwd=upper)
+
+
+def _other_image(values: list[Any]) -> None:
+    values[0]["image"]["manifest"]["digest"] = f"sha256:{'0' * 64}"
+
+
+def _no_manifest(values: list[Any]) -> None:
+    values[:] = ["nothing"]
+
+
+@pytest.mark.parametrize("lie", [_other_image, _no_manifest])
+def test_a_manifest_about_something_else_is_told_and_not_used(
+    fpack: Fpack, tmp_path: Path, lie: Callable[[list[Any]], None]
+) -> None:
+    with Registry() as registry:
+        base = push_lower(fpack, registry, tmp_path / "lower")
+        change_manifest(registry, lie)
+        upper = write_upper(tmp_path / "upper", base)
+        assert f"warning: the manifest of the base {base} is not used" in fpack("pack", cwd=upper).stderr
+    assert "own" not in json.loads((upper / "upper.manifest.json").read_text())["base"]
+
+
+def _hide(base: dict[str, Any]) -> None:
+    for path in base["own"]["head"]["paths"]:
+        if path["package"] == "hello":
+            path |= {"package": "libgreet1", "version": "2:1.0~rc1-1"}
+    base["own"]["owners"] = ["libgreet1" if name == "hello" else name for name in base["own"]["owners"]]
+
+
+def _miscount(base: dict[str, Any]) -> None:
+    base["own"]["files"][0][0][0] += 1
+
+
+def _other_base(base: dict[str, Any]) -> None:
+    base["own"]["head"]["image"]["manifest"]["digest"] = f"sha256:{'0' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_hide, "its own manifest lacks the package hello 2.10-3 of the base's database"),
+        (_miscount, "the base's own manifest has another number of files in it"),
+        (_other_base, "its own manifest is about another image"),
+    ],
+)
+def test_verify_finds_a_record_that_contradicts_the_layers(
+    fpack: Fpack, tmp_path: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    with Registry() as registry:
+        base = push_lower(fpack, registry, tmp_path / "lower")
+        upper = write_upper(tmp_path / "upper", base)
+        fpack("pack", cwd=upper)
+    beside = upper / "upper.manifest.json"
+    value = json.loads(beside.read_text())
+    change(value["base"])
+    beside.write_text(json.dumps(value))
+    done = fpack("verify", "upper.tar", "--manifest", beside.name, cwd=upper, status=1)
+    assert message in done.stdout + done.stderr
+
+
+def test_a_patch_equals_a_full_build_and_keeps_what_is_known_of_the_base(
+    fpack: Fpack, archive: Archive, tmp_path: Path
+) -> None:
+    archive.add("extra", "1.0", files={"usr/share/extra/words": "one\n"})
+    archive.publish()
+    with Registry() as registry:
+        base = push_lower(fpack, registry, tmp_path / "lower")
+        upper = write_upper(tmp_path / "upper", base, "debian.extra")
+        reference = f"{registry.host}/team/upper:1"
+        fpack("pack", "--push", reference, "--plain-http", cwd=upper)
+        archive.add("extra", "1.1", suite="trixie-security", files={"usr/share/extra/words": "two\n"})
+        archive.publish()
+        (result,) = patch(fpack, reference, "--security")
+        (image,) = result["images"]
+        assert [item["name"] for item in image["packages"]] == ["extra"] and image["layers"]["new"] == 1
+        fpack("update", "--security", cwd=upper)
+        full = f"{registry.host}/team/full:1"
+        fpack("pack", "--push", full, "--plain-http", cwd=upper)
+        assert registry.stored("team/full").tags["1"] == image["new"]
+        for name in (reference, full):
+            assert "hello 2.10-3" in fpack("why", name, "/usr/bin/hello", "--plain-http").stdout
+            assert "self-consistent" in fpack("verify", name, "--plain-http").stdout
