@@ -34,6 +34,7 @@ _TOP = (
 )
 # At each level: those of the members of a workspace, and modules that define a program or a version.
 _BELOW = (
+    r"(?:[\w@.-]+/){1,3}package\.json",  # those of the packages of a workspace
     r"(.*/)?(Cargo\.toml|pom\.xml|(build|settings)\.gradle(\.kts)?|gradle-wrapper\.properties|main\.go)",
     r"[\w.+-]+/Makefile",  # those of directories that a Makefile of BSD's make lists
     r"(.*/)?((Main|App|\w*Application)\.java|src/main/resources/application\.(properties|ya?ml))",

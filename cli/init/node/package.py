@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .guess import LIBRARY, Guess, clean_name, clean_version, record, shown, text
-from .language_versions import node_field
-from .node_frameworks import Framework, find_framework
-from .project import Project
-from .static import SITE, plain_site
+from ..guess import LIBRARY, Guess, clean_name, clean_version, record, shown, text
+from ..language_versions import node_field
+from ..project import Project
+from ..static import SITE, plain_site
+from .frameworks import Framework, find_framework
+from .workspaces import workspace_program
 
 LOCKS = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock")
 _SERVERS = ("express", "koa", "fastify", "@hapi/hapi", "restify", "@nestjs/core", "polka", "hono", "@hono/node-server",
@@ -60,9 +61,21 @@ def node(project: Project) -> Guess | None:
         site = plain_site(project)
         if site is not None:
             return site._replace(name=name, version=version, reasons=[reasons[0], *site.reasons])
-    elif version_fields:
+    used = _dependencies(data)
+    member = workspace_program(project, data, _program, _SERVERS) if entrypoint is None else None
+    if member is not None:
+        entrypoint, target = list(member.words), member.file
+        used = {**used, **_dependencies(member.data)}
+        reasons.append(f"{member.path}: the package of the workspace that runs")
+    if version_fields:
         entrypoint = _own_node(entrypoint)
-    fields += _build(project, data, lock, target, reasons)
+    build = _build(project, data, lock, target, reasons)
+    if member is not None and not build:
+        build = [
+            (field, text(f"cd {member.path} && npm run build"))
+            for field, _ in _build(project, member.data, lock, target, reasons)
+        ]
+    fields += build
     if lock == "package-lock.json" and any(field == "build" for field, _ in fields):
         fields.insert(1, ("project", "./package.json"))
     library = entrypoint is None and bool(data.keys() & {"main", "module", "exports", "browser", "types"})
@@ -72,8 +85,8 @@ def node(project: Project) -> Guess | None:
         reasons.append(LIBRARY)
     else:
         todo.append("set the image's `entrypoint` to the program to run")
-    ports = _ports(project, data, target) if entrypoint and target else []
-    serves = entrypoint is not None and bool(_dependencies(data).keys() & set(_SERVERS))
+    ports = _ports(project, used, target) if entrypoint and target else []
+    serves = entrypoint is not None and bool(used.keys() & set(_SERVERS))
     return Guess("node", name, version, fields, packages, entrypoint, ports, reasons, todo, library, serves=serves)
 
 
@@ -183,7 +196,7 @@ def _build(
     return [("build", text(f"npm run {name}"))]
 
 
-def _ports(project: Project, data: dict[str, Any], target: str) -> list[int]:
+def _ports(project: Project, used: Mapping[str, Any], target: str) -> list[int]:
     """Return the port that the program names, or the usual one of servers."""
     content = project.text(_found(project, target))
     for pattern in (
@@ -197,7 +210,7 @@ def _ports(project: Project, data: dict[str, Any], target: str) -> list[int]:
     exposed = re.search(r"^\s*EXPOSE\s+(\d{1,5})\b", project.text("Dockerfile"), re.MULTILINE | re.IGNORECASE)
     if exposed:
         return [int(exposed[1])]
-    return [3000] if _dependencies(data).keys() & {"express", "koa", "fastify", "@nestjs/core"} else []
+    return [3000] if used.keys() & {"express", "koa", "fastify", "@nestjs/core"} else []
 
 
 def _dependencies(data: dict[str, Any]) -> dict[str, Any]:

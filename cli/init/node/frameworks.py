@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from .guess import record
-from .project import Project
+from ..guess import record
+from ..project import Project
 
 
 class Framework(NamedTuple):
