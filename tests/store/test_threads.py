@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import threading
 import time
 
@@ -16,11 +17,14 @@ STARTERS = {
     "run_in_executor", "to_thread", "ThreadingHTTPServer", "ThreadingMixIn", "ThreadingTCPServer", "dummy",
 }  # fmt: skip
 MODULES = {"concurrent", "multiprocessing"}
+_WORD = re.compile("|".join(STARTERS | MODULES))  # most modules hold none, and need not be parsed
 
 
 def starts(text: str) -> list[str]:
     """Return the names in a module's source that can start a thread."""
     found: list[str] = []
+    if not _WORD.search(text):
+        return found
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             found += [entry.name for entry in node.names if entry.name.partition(".")[0] in MODULES]

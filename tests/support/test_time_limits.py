@@ -85,10 +85,12 @@ def run(folder: Path, text: str, *options: str, again: float = 60, **env: str) -
     """Run tests; what was printed, both streams."""
     (folder / "conftest.py").write_text(CONFTEST.format(tests=str(TESTS), again=again))
     (folder / "test_them.py").write_text(text)
+    plugins = ["-p", "xdist"] if "-n1" in options else []
     command = [
         sys.executable,
         "-m",
         "pytest",
+        *plugins,
         "-c",
         os.devnull,
         f"--rootdir={folder}",
@@ -99,7 +101,7 @@ def run(folder: Path, text: str, *options: str, again: float = 60, **env: str) -
     done = subprocess.run(
         [*command, str(folder / "test_them.py")],
         cwd=folder,
-        env={**kept, **env},
+        env={**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **env},
         capture_output=True,
         text=True,
         timeout=120,

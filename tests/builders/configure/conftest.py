@@ -10,12 +10,6 @@ from support.stores.configured import Configurer, configurers
 
 
 @pytest.fixture(scope="module", params=MODES)
-def two(request: pytest.FixtureRequest) -> Iterator[list[Configurer]]:
-    """Yield two processes that share one store."""
-    with configurers(request.param, 2) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def caller(two: list[Configurer]) -> Configurer:
-    return two[0]
+def caller(request: pytest.FixtureRequest) -> Iterator[Configurer]:
+    with configurers(request.param) as (one,):
+        yield one

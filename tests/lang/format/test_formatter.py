@@ -176,8 +176,8 @@ def test_texts_that_only_the_compiler_refuses_are_formatted() -> None:
 def test_formatting_deep_and_long_texts_terminates() -> None:
     check("a = " + "[" * 150 + "]" * 150)
     check("a = " + " + ".join(["1"] * 200))
-    formatted("a = " + " + ".join(["1"] * 2000))
-    check("\n".join(f"a{i} = {{ b = [{i}, {i}], c = f({i}) }}" for i in range(2000)))
+    formatted("a = " + " + ".join(["1"] * 1000))
+    check("\n".join(f"a{i} = {{ b = [{i}, {i}], c = f({i}) }}" for i in range(500)))
 
 
 @pytest.mark.parametrize("name", [t for t in TEXTS if not t.startswith("tests/")])

@@ -208,10 +208,6 @@ class Known(Everything):
 
 def raised(directory: Path, cache: Path, expression: str, user: str = "value") -> EvalError:
     """Evaluate an expression that stands in a function of another file, and return its error."""
-    (directory / "lib").mkdir(exist_ok=True)
-    for name, text in FILES.items():
-        (directory / "lib" / name).parent.mkdir(exist_ok=True)
-        (directory / "lib" / name).write_text(text)
     helper = f'debian = import("fpack/debian")\n\n# the line of the call\nmade(name) = {expression}\n'
     (directory / "lib/helper.fp").write_text(helper)
     (directory / "fpack.fp").write_text(
@@ -229,13 +225,33 @@ def raised(directory: Path, cache: Path, expression: str, user: str = "value") -
 
 
 @pytest.fixture(scope="module")
-def errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, EvalError]:
-    directory, cache = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("modules")
-    return {case: raised(directory, cache, case) for case in CASES}
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("project")
+    for name, text in FILES.items():
+        (directory / "lib" / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / "lib" / name).write_text(text)
+    return directory
+
+
+class Errors(dict[str, EvalError]):
+    """The errors of the cases that were asked for."""
+
+    def __init__(self, project: Path, cache: Path) -> None:
+        self._project = project
+        self._cache = cache
+
+    def __missing__(self, case: str) -> EvalError:
+        self[case] = error = raised(self._project, self._cache, case)
+        return error
+
+
+@pytest.fixture(scope="module")
+def errors(project: Path, cache: Path) -> Errors:
+    return Errors(project, cache)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_place_is_the_call_in_the_file_of_the_helper(errors: dict[str, EvalError], case: str) -> None:
+def test_the_place_is_the_call_in_the_file_of_the_helper(errors: Errors, case: str) -> None:
     error = errors[case]
     assert error.file.endswith("lib/helper.fp") and error.line == 4, error
     assert error.span.text.startswith("made(name) = ")
@@ -246,15 +262,15 @@ def test_the_place_is_the_call_in_the_file_of_the_helper(errors: dict[str, EvalE
 
 @pytest.mark.parametrize("user", ["image", "inside", "above"])
 @pytest.mark.parametrize("case", PACKAGES)
-def test_so_it_is_where_another_file_uses_the_value(tmp_path: Path, cache: Path, case: str, user: str) -> None:
-    error = raised(tmp_path, cache, case, user)
+def test_so_it_is_where_another_file_uses_the_value(project: Path, cache: Path, case: str, user: str) -> None:
+    error = raised(project, cache, case, user)
     assert error.file.endswith("lib/helper.fp") and error.line == 4, error
     # The use is named too.
     assert any(call.span.file.endswith("fpack.fp") for call in error.calls), error.calls
 
 
-def test_a_helper_that_only_passes_fields_on(tmp_path: Path, cache: Path) -> None:
-    error = raised(tmp_path, cache, 'wrap { name, tools = ["gcc"] }\nwrap({ name, ...rest }) = make { name, ...rest }')
+def test_a_helper_that_only_passes_fields_on(project: Path, cache: Path) -> None:
+    error = raised(project, cache, 'wrap { name, tools = ["gcc"] }\nwrap({ name, ...rest }) = make { name, ...rest }')
     assert error.file.endswith("lib/helper.fp") and error.line == 5
 
 
@@ -277,8 +293,8 @@ def messages(cache: Path) -> Iterator[tuple[str, re.Pattern[str]]]:
                 yield f"{path.name}: {source.text[message.start : message.end]}", re.compile(text, re.DOTALL)
 
 
-def test_every_error_of_the_library_is_provoked(errors: dict[str, EvalError], cache: Path) -> None:
+def test_every_error_of_the_library_is_provoked(errors: Errors, cache: Path) -> None:
     patterns = list(messages(cache))
     assert len(patterns) > 80
-    told = [error.what for error in errors.values()]
+    told = [errors[case].what for case in CASES]
     assert [place for place, pattern in patterns if not any(map(pattern.fullmatch, told))] == []
