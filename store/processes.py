@@ -152,6 +152,7 @@ PROGRAMS = {
 STARTERS = {
     "fpack.store.processes": "it is this one",
     "fpack.cli.debug.entrant": "it becomes a program of the tools, in the container that it has entered",
+    "fpack.cli.init.code.python_modules": "it starts nothing, but names modules that Python no longer has",
     "fpack.cli.script.build_command": "setuptools runs it while it builds a wheel, and it is not installed",
     "fpack.cli.trial.first_process": "it starts the program of an image, in the sandbox that it has made",
     "fpack.cli.workspace.machine": "it asks the kernel for an emulator, with a file that cannot run",
