@@ -22,6 +22,7 @@ configured({ name: string, release: string, arch: string, names: list, listed: l
       slices = import("fpack/container").members(release, found, names, whole, listed)
       release, arch, users
     }
+    by-name = list-groups(listed, p => p.name)
     strangers = [n for n in skip if !any(found, p => p.name == n)]
   in
     if strangers != [] then
@@ -31,7 +32,7 @@ configured({ name: string, release: string, arch: string, names: list, listed: l
       name
       root
       packages = [
-        { package = p.name, payload = import("fpack/container").payload-of(release, p, listed), depends = p.depends }
+        { package = p.name, payload = import("fpack/container").payload-of(release, p, by-name), depends = p.depends }
         for p in found
       ]
       skip

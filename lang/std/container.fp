@@ -473,7 +473,10 @@ skipped({ skip: list = [] }) = skip
 # data: packages that others use and do not depend on, as `fpack/data-packages` returns them. with-data: the root takes
 # dependencies that are only data.
 members(release, found, names, rules, listed = [], data = [], with-data = false) =
-  let seeds = set-of([...names, "base-files", ...[d.name for d in data]]) in [
+  let
+    seeds = set-of([...names, "base-files", ...[d.name for d in data]])
+    by-name = list-groups(listed, p => p.name)
+  in [
     {
       package = p.name
       version = p.version
@@ -484,7 +487,7 @@ members(release, found, names, rules, listed = [], data = [], with-data = false)
       slice = derivation {
         kind = "slice"
         name = store-name("${p.name}-${p.version}-slice")
-        payload = payload-of(release, p, listed)
+        payload = payload-of(release, p, by-name)
         ...get(rules, p.name)
       }
     }
@@ -494,8 +497,11 @@ members(release, found, names, rules, listed = [], data = [], with-data = false)
 # A record with a field for each name, so that a name is found without a search.
 set-of(names) = { ${name} = true for name in unique(names) }
 
-payload-of(release, p, listed) =
-  head([...[q.payload for q in listed if q.name == p.name], import("fpack/debian-package").package(release, p).payload])
+# by-name: the listed packages, grouped by their names, since a search of the list for each package would take time with
+# the square of their number.
+payload-of(release, p, by-name) =
+  let own = get(by-name, p.name, []) in
+    if own == [] then import("fpack/debian-package").package(release, p).payload else head(own).payload
 
 used-field(data) = if data == [] then {} else { used = [{ by = d.by, why = d.why } for d in data] }
 

@@ -15,8 +15,9 @@ current = of(settings.arch)
 of(given) =
   if type(given) == "record" then given
   else if type(given) != "string" then error("A platform is a string, such as \"linux/arm64\"", "platform")
+  else if has(all, given) then all.${given}
   else
-    let found = [p for arch, p in all if contains([arch, p.name, ...get(others, arch, [])], given)] in
+    let found = [p for arch, p in all if contains([p.name, ...get(others, arch, [])], given)] in
     if found != [] then head(found)
     else error("There is no platform ${to-json(given)}: there are ${join(names(all), ", ")}", "platform")
 
