@@ -138,14 +138,12 @@ class BaseBuilder:
 
     version: incremented when a change makes the builder produce a different output for the same arguments, so that
     outputs of earlier versions of fpack are not reused. limits: the argument that can fail a build but never changes
-    its output, and is not part of the key; "" for none. substitutable: caches are asked for the outputs. They are not
-    for what any machine has: payloads come from the archive alone, and sources from the project.
+    its output, and is not part of the key; "" for none.
     """
 
     version: int
     network = False
     limits = ""
-    substitutable = True
 
     def key(self, drv: Derivation) -> Value:
         """Return the version, and the derivation's kind, name, arguments and candidates."""

@@ -34,6 +34,7 @@ from fpack.store.path import StorePath
 # 2, 3: the control files, the commands that files call, and the texts of services and of tmpfiles.d. 4: the commands
 # that programs in Perl, Python and Ruby call, and the texts of sockets
 VERSION = 4
+LOCAL = True  # payloads come from the archive alone
 
 
 MAX_ENTRIES = 250_000
@@ -83,7 +84,6 @@ class DebBuilder(BaseBuilder):
     """The builder of `deb`. Its output holds `data`, `meta` and `control`."""
 
     version = VERSION
-    substitutable = False
 
     def build(self, task: Task) -> Built:
         args = arguments.read(DebArgs, task.args)

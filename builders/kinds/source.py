@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .table import Services
 
 VERSION = 1
+LOCAL = True  # sources come from the project
 _NONE: Mapping[str, SourceSelection] = {}
 
 
@@ -44,7 +45,6 @@ class SourceBuilder(BaseBuilder):
     """
 
     version = VERSION
-    substitutable = False
 
     def __init__(self, source_paths: Mapping[str, Path], selections: Mapping[str, SourceSelection] = _NONE) -> None:
         self._source_paths = source_paths

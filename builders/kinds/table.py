@@ -2,8 +2,8 @@
 
 A kind is one module of this directory, named as derivations name the kind. It has the kind's version (`VERSION`), the
 typed arguments of its derivations (`KindArgs`) and its builder (`KindBuilder`). If the builder needs any of the
-caller's `Services`, a function `make` takes them and returns the builder. Adding a kind means adding a file and nothing
-else.
+caller's `Services`, a function `make` takes them and returns the builder. Caches are not asked for the outputs of a kind
+with `LOCAL = True`, which any machine makes itself. Adding a kind means adding a file and nothing else.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from fpack.store.store import Store
 
 _NOT_KINDS = ("__init__", "table")
-_HEAD = 4096  # bytes of a source in which its version stands
+_HEAD = 4096  # bytes of a source in which its constants stand
 _VERSION = re.compile(rb"^VERSION = (\d+)$", re.MULTILINE)
+_LOCAL = re.compile(rb"^LOCAL = True\b", re.MULTILINE)
 
 
 class Services(Protocol):
@@ -74,6 +75,11 @@ def versions() -> dict[str, int]:
     return {kind: _version(kind, path) for kind, path in sorted(_files().items())}
 
 
+def local_kinds() -> frozenset[str]:
+    """Return the kinds whose outputs caches are not asked for. Read them from the sources, too."""
+    return frozenset(kind for kind, path in _files().items() if _is_local(kind, path))
+
+
 def generation() -> int:
     """Return a 31-bit number that changes with the versions, to invalidate cached data about derivations.
 
@@ -95,11 +101,22 @@ def _files() -> dict[str, str]:
 
 
 def _version(kind: str, path: str) -> int:
-    with open(path, "rb", 0) as file:
-        match = _VERSION.search(file.read(_HEAD))
+    match = _VERSION.search(_head(path))
     # A file without a source has compiled code, which starts with other bytes.
     version: int = int(match[1]) if match else _module(kind).VERSION
     return version
+
+
+def _is_local(kind: str, path: str) -> bool:
+    head = _head(path)
+    if _VERSION.search(head) is None:
+        return bool(getattr(_module(kind), "LOCAL", False))
+    return _LOCAL.search(head) is not None
+
+
+def _head(path: str) -> bytes:
+    with open(path, "rb", 0) as file:
+        return file.read(_HEAD)
 
 
 def _module(kind: str) -> Any:

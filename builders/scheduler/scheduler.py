@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from blake3 import blake3
 from fpack.builders.protocol import Builder, BuildError, Cancelled, Need
@@ -45,7 +45,8 @@ class Scheduler:
     """A scheduler for one call of `realise`.
 
     bodies: encoded derivations that may not be in the database yet, by digest. assemble: combines a root and its slices
-    into one directory. substituter: the caches, which are asked before anything is built.
+    into one directory. substituter: the caches, which are asked before anything is built. local_kinds: the kinds of
+    derivations for which they are not asked.
     """
 
     def __init__(
@@ -59,12 +60,14 @@ class Scheduler:
         jobs: int = 0,
         keep_going: bool = False,
         substituter: Substituter | None = None,
+        local_kinds: Collection[str] = (),
     ) -> None:
         self._store = store
         self._builders = builders
         self._reporter = reporter
         self._assemble = assemble
         self._substituter = substituter
+        self._local_kinds = local_kinds
         self._wanted: set[bytes] = set()  # the digests of the derivations that `realise` was asked for
         self._bodies = dict(bodies or {})
         self._written = False
@@ -177,7 +180,7 @@ class Scheduler:
         return self._substitute(job, self._substituter.of_derivation(job.digest, job.drv.outputs))
 
     def _is_substitutable(self, job: Job) -> bool:
-        return bool(getattr(self._builders.get(job.drv.kind), "substitutable", True))
+        return job.drv.kind not in self._local_kinds
 
     def _substitute(self, job: Job, offer: Offer | None) -> bool:
         if offer is None or job.refused or not self._is_substitutable(job):

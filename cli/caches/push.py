@@ -108,9 +108,11 @@ def built(workspace: Workspace, targets: tuple[str, ...]) -> list[StorePath]:
 
 def _inputs(workspace: Workspace, paths: list[StorePath]) -> list[StorePath]:
     """Return the outputs of the derivations that paths were built from, as far as the store has them."""
+    from fpack.builders.kinds.table import kinds, local_kinds
     from fpack.store.derivation import Output
 
     store = workspace.store
+    pushed = set(kinds()) - local_kinds() - {"text"}
     todo = [output.derivation for path in store.closure(paths) for output in store.database.outputs_of(path)]
     seen: set[bytes] = set()
     found: list[StorePath] = []
@@ -122,7 +124,7 @@ def _inputs(workspace: Workspace, paths: list[StorePath]) -> list[StorePath]:
         drv = store.derivation(digest)
         if drv is None:
             continue
-        if getattr(workspace.builders.get(drv.kind), "substitutable", False) and drv.kind != "text":
+        if drv.kind in pushed:
             outputs = (store.database.built(Output(digest, name)) for name in drv.outputs)
             found += [path for path in outputs if path is not None and store.keep([path])]
         todo += [output.derivation for output in (*drv.inputs, *drv.candidates)]

@@ -44,6 +44,7 @@ def _realise(workspace: Workspace, outputs: Sequence[Output]) -> list[StorePath]
 
 def _build(workspace: Workspace, outputs: Sequence[Output]) -> list[StorePath]:
     workspace.evaluator.complete((output.derivation for output in outputs), workspace.store.database.derivation)
+    from fpack.builders.kinds.table import local_kinds
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.scheduler.scheduler import Scheduler
     from fpack.cli.ui.progress import reporter
@@ -59,6 +60,7 @@ def _build(workspace: Workspace, outputs: Sequence[Output]) -> list[StorePath]:
         jobs=workspace.jobs,
         keep_going=workspace.options.keep_going,
         substituter=caches,
+        local_kinds=() if caches is None else local_kinds(),
     )
     try:
         made = scheduler.realise(outputs)

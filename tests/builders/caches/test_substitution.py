@@ -157,7 +157,7 @@ def test_a_cache_that_dies_in_the_middle(producer: Machine, tmp_path: Path, grap
 
 def test_builds_push_what_caches_are_asked_for(producer: Machine, graph: Graph) -> None:
     """What each machine builds itself is pushed only if it was to be built."""
-    producer.builder.substitutable = False
+    producer.local_kinds = ["tree"]
     inner = graph.add("inner")
     text = Derivation("text", "outer", {"text": "outer"}, (inner,)).encode()
     graph.bodies[digest(text)] = text

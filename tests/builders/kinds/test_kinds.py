@@ -221,6 +221,11 @@ def test_versions_are_those_of_the_modules() -> None:
     assert all(builder.version == table.versions()[kind] for kind, builder in builders(SimpleNamespace()).items())  # type: ignore[arg-type]
 
 
+def test_local_kinds_are_read_from_the_sources() -> None:
+    assert table.local_kinds() == {kind for kind in table.kinds() if getattr(table._module(kind), "LOCAL", False)}
+    assert table.local_kinds() == {"deb", "source"}
+
+
 def test_the_generation_changes_with_a_version(monkeypatch: pytest.MonkeyPatch) -> None:
     before = table.generation()
     found = table.versions()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -86,6 +86,7 @@ class Machine:
         self.keys = [key.public for key in keys]
         self.warnings: list[str] = []
         self.builder = TreeBuilder()
+        self.local_kinds: Collection[str] = ()
         self.recorder = Recorder()
         self.cache = self.open(repository)
 
@@ -114,7 +115,7 @@ class Machine:
         try:
             return Scheduler(
                 self.store, kinds, self.recorder, assemble=assemble, bodies=graph.bodies, jobs=2,
-                substituter=substituter if used else None,
+                substituter=substituter if used else None, local_kinds=self.local_kinds,
             ).realise(outputs)  # fmt: skip
         finally:
             substituter.close()
