@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from .cosign_key import decrypt
@@ -21,6 +22,9 @@ ED25519, ECDSA = "ed25519", "ecdsa"
 KINDS = (ED25519, ECDSA)
 MAX_KEY = 1 << 16  # bytes of a file
 _COSIGN = (b"-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----", b"-----BEGIN ENCRYPTED COSIGN PRIVATE KEY-----")
+# An Ed25519 key has one form. So such keys are read here, and the library's readers of all forms are not imported.
+_ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")  # then 32 bytes
+_PEM = re.compile(rb"\s*-----BEGIN PUBLIC KEY-----\r?\n([0-9A-Za-z+/]{59}=)\r?\n-----END PUBLIC KEY-----\s*")
 _SUPPORTED = "fpack uses Ed25519 keys and ECDSA keys on the curve P-256"
 
 
@@ -109,6 +113,8 @@ def generate(kind: str) -> PrivateKey:
 
 def read_public(data: bytes, where: str) -> PublicKey:
     """Read a public key in PEM. Raise KeyFileError if it is none. where: the name of the file."""
+    if (match := _PEM.fullmatch(data)) and (spki := base64.b64decode(match[1])).startswith(_ED25519_SPKI):
+        return PublicKey(ED25519, spki, where)
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
@@ -168,6 +174,10 @@ def _public(key: PublicKeyTypes, where: str) -> PublicKey:
 
 
 def _load_der(spki: bytes) -> PublicKeyTypes:
+    if spki.startswith(_ED25519_SPKI):
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        return Ed25519PublicKey.from_public_bytes(spki[len(_ED25519_SPKI) :])
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 
     return load_der_public_key(spki)
