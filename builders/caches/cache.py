@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders.attest.keys import PublicKey
+from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import (
     BlobEntry,
     NotThere,
@@ -77,6 +78,7 @@ class Cache:
         self.repository = repository
         self.memory = CacheMemory(files.memory, address)
         self._copies = files.copies
+        self._is_here = isinstance(repository, DirectoryRepository)  # its files need no copies
         self._keys = {key.spki: key for key in keys}
         self._max_age = max_age
         self._warn = warn
@@ -165,6 +167,8 @@ class Cache:
 
     def _copy(self, tag: IndexTag) -> bytes | None:
         """Return the copy of an index on this machine, or None."""
+        if self._is_here:
+            return None
         with contextlib.suppress(OSError), open(self._copies / tag.digest, "rb") as file:
             blob = file.read(tag.size + 1)
             if hashlib.sha256(blob).hexdigest() == tag.digest:
@@ -172,6 +176,8 @@ class Cache:
         return None
 
     def _keep(self, tag: IndexTag, blob: bytes) -> None:
+        if self._is_here:
+            return
         with contextlib.suppress(OSError):  # the copy only saves a request
             os.makedirs(self._copies, 0o700, exist_ok=True)
             replace.write(self._copies / tag.digest, blob)
