@@ -20,7 +20,7 @@ from fpack.store.files.placement import discard, place
 from fpack.store.files.pool import Pool
 from fpack.store.files.presence import is_present
 from fpack.store.files.remove import remove_tree
-from fpack.store.files.sync import FileSystemSync, GroupSync, sync_directory
+from fpack.store.files.sync import FileSystemSync, GroupSync
 from fpack.store.files.writer import TreeWriter
 
 from . import DAY, base32, derivation
@@ -90,7 +90,6 @@ class Store:
         self._prefix = f"{self.root}/store/"
         self._file_system = FileSystemSync(self.root)
         self._written = GroupSync(self._file_system.sync)
-        self._placed = GroupSync(lambda: sync_directory(self.root / "store"))
 
     def _refusal(self) -> StoreReadOnly | None:
         """Return an error if root uses another user's store, because that user could not change root's files in it."""
@@ -341,10 +340,11 @@ class Store:
             ]
             placed = dict(new)
             if placed:
-                self._written.sync()
+                if not valid.isdisjoint(placed):
+                    self._written.sync()  # a tree that was lost is valid as soon as it has its place
                 for path, writer in placed.items():
                     self._place(path, writer)
-                self._placed.sync()
+                self._written.sync()  # covers the trees and their names; a tree without a row is not valid
             with self.database.transaction() as db:
                 now = self.database.time()
                 known: dict[StorePath, bytes] = {}  # hashes of valid paths

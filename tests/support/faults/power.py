@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from fpack.store import store as store_module
 from fpack.store.database import Database
 from fpack.store.db import connection, journal
 from fpack.store.files.sync import FileSystemSync
@@ -117,10 +116,6 @@ class Disk:
         """Record a sync of the whole file system."""
         self.settle()
 
-    def synced_directory(self) -> None:
-        """Record a sync of the directories."""
-        self.directories = [self._state()]
-
     def lose(self, directories: int, database: int) -> None:
         """Make what is left after a loss of power at a new place. The arguments choose among the possible states."""
         state = self.directories[directories % len(self.directories)]
@@ -192,10 +187,6 @@ def recorded(disk: Disk) -> Iterator[None]:
         real_sync(self)
         disk.committed(True)
 
-    def sync_directory(path: Path) -> None:
-        disk.step()
-        disk.synced_directory()
-
     def sync_file(path: str | Path) -> None:
         if str(path) == f"{disk.root}/db/journal":
             disk.synced_journal()
@@ -220,7 +211,6 @@ def recorded(disk: Disk) -> Iterator[None]:
         patch.setattr(os, "unlink", wrapped(os.unlink, in_store))
         patch.setattr(FileSystemSync, "sync", sync_all)
         patch.setattr(Database, "sync", sync_database)
-        patch.setattr(store_module, "sync_directory", sync_directory)
         patch.setattr(connection, "sync_file", sync_file)
         patch.setattr(journal, "rewrite", rewrite)
         patch.setattr(Database, "transaction", transaction)
