@@ -41,7 +41,7 @@ from .unpack_queue import UnpackQueue
 WORKERS = 6  # runs that are read at once
 LARGE = 8 << 20  # bytes of a range that is stored while it arrives, so that a later command continues
 _GAP = 64 << 10  # unwanted bytes between two wanted ranges that are read and dropped
-_EARLY = 192  # paths that are made valid while others are still read, so that the disk works meanwhile
+_EARLY = 192  # paths that are made valid while as many others are still read, so that the disk works meanwhile
 _BATCH = 512  # paths that are made valid in one transaction: each may need a lock
 
 Progress = Callable[[int, int], None]  # bytes read, bytes in all
@@ -344,7 +344,7 @@ class Fetcher:
             if rest and not unread:
                 why = "its paths reference each other in a circle"
                 raise CacheError("A cache gives no closure of a store path", where=str(rest[0].record.path), why=why)
-            if rest and len(ready) < _EARLY:
+            if rest and min(len(ready), len(unread)) < _EARLY:
                 check()
                 unread[min(len(unread), _EARLY) - 1].ready.wait(0.1)
                 continue
