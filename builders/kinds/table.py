@@ -2,8 +2,8 @@
 
 A kind is one module of this directory, named as derivations name the kind. It has the kind's version (`VERSION`), the
 typed arguments of its derivations (`KindArgs`) and its builder (`KindBuilder`). If the builder needs any of the
-caller's `Services`, a function `make` takes them and returns the builder. Caches are not asked for the outputs of a kind
-with `LOCAL = True`, which any machine makes itself. Adding a kind means adding a file and nothing else.
+caller's `Services`, a function `make` takes them and returns the builder. Caches are not asked for the outputs of a
+kind with `LOCAL = True`, which any machine makes itself. Adding a kind means adding a file and nothing else.
 """
 
 from __future__ import annotations
