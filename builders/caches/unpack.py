@@ -143,9 +143,7 @@ class _Tree:
                 else:
                     self._file(path, [data[at : at + size]], executable)
             elif kind == plain_tar.DIRECTORY:
-                if path and writer.entry(path) is not None:
-                    raise BadTree("A path occurs twice in one tree", where=path)
-                writer.mkdir(path)
+                writer.new_directory(path)
             else:
                 writer.symlink(path, os.fsdecode(target))
         return True
@@ -154,9 +152,7 @@ class _Tree:
         """Write a member. path: in the tree."""
         writer = self._writer
         if member.kind == tar_reader.DIRECTORY:
-            if path and writer.entry(path) is not None:
-                raise BadTree("A path occurs twice in one tree", where=path)
-            writer.mkdir(path)
+            writer.new_directory(path)
         elif member.kind == tar_reader.SYMLINK:
             writer.symlink(path, os.fsdecode(member.target))
         elif member.kind == tar_reader.FILE:

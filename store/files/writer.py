@@ -18,12 +18,24 @@ from fpack.store.errors import BadTree, DamagedPath
 
 from .pool import MTIME, FileNode, Pool
 from .regular_file import open_stored
-from .tree import CHUNK, Directory, Node, check_target, split, tree_digest, tree_size
+from .tree import (
+    CHUNK,
+    MAX_DEPTH,
+    MAX_PATH_BYTES,
+    Directory,
+    Node,
+    check_entry,
+    check_target,
+    split,
+    tree_digest,
+    tree_size,
+)
 from .writeback import STEP, Writeback
 
 _TIMES = (MTIME, MTIME)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _LARGE = 4 << 20
+_SHORT = MAX_PATH_BYTES // 4  # characters of a path that certainly has no more than MAX_PATH_BYTES
 # Errors of copy_file_range if the kernel, the file systems or the file types do not support it.
 _NO_KERNEL_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.ETXTBSY)
 
@@ -38,11 +50,29 @@ class TreeWriter:
         self._root: Node | None = None
         self._finished = b""
         self._released_size = -1
+        self._open: dict[str, Directory] = {}  # the directories that can take entries, by their paths
         self.directories = 0  # number of directories made so far
 
     def mkdir(self, path: str) -> None:
         """Make a directory and its parents. An existing directory stays unchanged."""
-        self._parents(split(path) if path else [], path)
+        parts = split(path) if path else []
+        directory = self._parents(parts, path)
+        if len(parts) < MAX_DEPTH:
+            self._open[path] = directory
+
+    def new_directory(self, path: str) -> None:
+        """Make a directory, and its parents. Raise BadTree if anything exists at `path`, except for the tree itself."""
+        if not path:
+            self.mkdir(path)
+            return
+        directory, name, target = self._slot(path)
+        assert directory is not None
+        os.mkdir(target, 0o755)
+        self.directories += 1
+        below: Directory = {}
+        directory[name] = below
+        if path.count("/") < MAX_DEPTH - 1:
+            self._open[path] = below
 
     def file(self, path: str, chunks: Iterable[bytes], executable: bool = False) -> FileNode:
         """Write a file from `chunks` (of any sizes), make its parents, and return its node."""
@@ -163,6 +193,7 @@ class TreeWriter:
         self.finish()
         self._released_size = self.size
         self._root = None
+        self._open.clear()
 
     @property
     def node(self) -> Node | None:
@@ -234,8 +265,13 @@ class TreeWriter:
             if self._root is not None:
                 raise BadTree("A tree cannot be both a file and a directory")
             return None, b"", self._base
-        *above, name = split(path)
-        directory = self._parents(above, path)
+        parent, _, last = path.rpartition("/")
+        found = self._open.get(parent)
+        if found is None or len(path) > _SHORT:
+            *above, name = split(path)
+            directory = self._open[parent] = self._parents(above, path)
+        else:  # the parent was checked
+            directory, name = found, check_entry(os.fsencode(last))
         if name in directory:
             raise BadTree("A path occurs twice in one tree", where=path)
         return directory, name, f"{self._base}/{path}"
