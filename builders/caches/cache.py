@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -132,17 +132,24 @@ class Cache:
         first, rest = tags[:_WORKERS], tags[_WORKERS:]
         for some in (first, rest):
             wanted = [tag for tag in some if str(tag) not in self._subsumed]
-            with threads.Workers(_WORKERS, "cache index") as workers:
-                for tag, found in zip(wanted, workers.map(self._load, wanted), strict=True):
-                    if isinstance(found, Index):
-                        self._loaded[tag] = found
-                        self._subsumed.update(found.subsumes)
-                    elif found is None:
-                        complete = False
-                    else:
-                        self._bad.add(str(tag))
-                        self._warn(f"an index of the cache {self.address} is ignored: {found}")
+            for tag, found in zip(wanted, self._load_all(wanted), strict=True):
+                if isinstance(found, Index):
+                    self._loaded[tag] = found
+                    self._subsumed.update(found.subsumes)
+                elif found is None:
+                    complete = False
+                else:
+                    self._bad.add(str(tag))
+                    self._warn(f"an index of the cache {self.address} is ignored: {found}")
         return complete
+
+    def _load_all(self, tags: Sequence[IndexTag]) -> Iterator[Index | BadIndex | None]:
+        """Load indexes, several at a time if the cache is not a directory, whose files need no waiting."""
+        if self._is_here:
+            yield from map(self._load, tags)
+            return
+        with threads.Workers(_WORKERS, "cache index") as workers:
+            yield from workers.map(self._load, tags)
 
     def _load(self, tag: IndexTag) -> Index | BadIndex | None:
         blob = self._copy(tag)
@@ -233,6 +240,8 @@ class Cache:
         if found is not None:
             return found
         for index in self._order:
+            if base not in index.paths:
+                continue
             try:
                 if (found := index.record(base)) is not None:
                     self._own[base] = found
@@ -243,7 +252,7 @@ class Cache:
 
     def makers(self, base: str) -> set[bytes]:
         """Return the encoded derivations of which a path is said to be an output. `claims` tells what is signed."""
-        return {body for index in self._order for body in index.makers(base)}
+        return {body for index in self._order if base in index.derivations for body in index.makers(base)}
 
     def has(self, path: StorePath) -> bool:
         """Tell whether an index names a path."""

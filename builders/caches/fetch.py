@@ -31,9 +31,8 @@ from . import parallel_unpack
 from .cache import Cache
 from .cache_set import CacheSet
 from .format.errors import BadContent, CacheError
-from .format.index import PACK_TYPE
+from .format.index import PACK, PACK_TYPE
 from .format.records import DetachedFile, PathRecord
-from .packs import PACK
 from .pieces import Pieces
 from .unpack import unpack
 from .unpack_queue import UnpackQueue

@@ -25,12 +25,12 @@ from fpack.store.files.tree import CHUNK, Directory, Node, tree_digest
 from fpack.store.path import StorePath, make
 from fpack.store.store import Store
 
+from .format.index import PACK
 from .format.records import DetachedFile, PathRecord
 from .image_layers import PathInLayer
 
 STORE_PREFIX = "fpack/store"
 SMALL = 1 << 20  # bytes of the files of a path that shares a blob
-PACK = 16 << 20  # bytes of files in a shared blob
 MAX_IN_PACK = 1024  # paths
 LEVEL = 3  # of zstd
 

@@ -7,11 +7,11 @@ the same; its content is verified in any case.
 from __future__ import annotations
 
 import contextlib
-import random
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fpack.builders.attest.keys import PrivateKey
 from fpack.builders.distribution.layout import DirectoryRepository
@@ -24,14 +24,15 @@ from fpack.store.errors import FpackError, InvalidName, NotCanonical
 from fpack.store.path import StorePath, parse
 from fpack.store.store import Store
 
-from . import uses
 from .cache import Cache, SignedPath
 from .cache_set import CacheSet
-from .claims import BuildClaims
 from .fetch import Fetcher
 from .format.errors import CacheError
 from .format.statements import Realisation, derivation_id, resolved_id
-from .push import BackgroundPush
+
+if TYPE_CHECKING:
+    from .claims import BuildClaims
+    from .push import BackgroundPush
 
 _REFRESH = 0.2  # seconds between looks at a cache that other machines push to meanwhile
 
@@ -100,8 +101,14 @@ class CacheSubstituter:
         self._is_loaded = False
         self._looked = 0.0
         self._push_to = push_to
-        self._pushing = BackgroundPush(store, push_to, key, generation, warn) if push_to is not None else None
-        self._claims = BuildClaims(push_to.repository, store.root / "locks") if push_to is not None else None
+        self._pushing: BackgroundPush | None = None
+        self._claims: BuildClaims | None = None
+        if push_to is not None:
+            from .claims import BuildClaims
+            from .push import BackgroundPush
+
+            self._pushing = BackgroundPush(store, push_to, key, generation, warn)
+            self._claims = BuildClaims(push_to.repository, store.root / "locks")
         self.used: set[StorePath] = set()  # paths that were fetched
 
     def of_derivation(self, digest: bytes, outputs: Sequence[str]) -> CacheOffer | None:
@@ -177,6 +184,8 @@ class CacheSubstituter:
                         {digest for record in found if record is not None for digest in record.blobs}
                     )
                 elif new := cache.memory.unrecorded(taken):
+                    from . import uses
+
                     uses.record(cache.repository, new)
                     cache.memory.recorded(new)
 
@@ -211,6 +220,8 @@ class CacheSubstituter:
 
     def _refresh(self, *, force: bool = False) -> None:
         """Look for new indexes in the cache that other machines push to."""
+        import random
+
         cache = self._push_to
         if cache is None or (not force and time.monotonic() - self._looked < _REFRESH * (1 + random.random())):
             return

@@ -36,6 +36,7 @@ COMPACT_BEYOND = 64
 PREFIX = "i-"
 MEDIA_TYPE = "application/vnd.fpack.cache.index.v1+zstd"
 ARTIFACT_TYPE = "application/vnd.fpack.cache.v1"
+PACK = 16 << 20  # bytes of files in a blob that several paths share
 PACK_TYPE = "application/vnd.oci.image.layer.v1.tar+zstd"
 _TAG = re.compile(r"i-([0-9]{13})-([0-9a-f]{1,10})-([0-9a-f]{64})\Z")
 _FIELDS = ("format", "paths", "statements", "subsumes", "time")  # in their order
