@@ -11,15 +11,18 @@ directories is an error: files of this machine would be linked into the view, re
 
 from __future__ import annotations
 
+import collections
 import errno
 import os
 import shutil
 import stat
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from blake3 import blake3
 from fpack.builders.payload import meta
+from fpack.store import parallel
+from fpack.store.canonical import Value
 from fpack.store.errors import StoreError
 from fpack.store.files.presence import is_present
 from fpack.store.files.regular_file import open_regular
@@ -44,6 +47,8 @@ _FILES = {
     "etc/passwd": "",
     "etc/resolv.conf": "",
 }
+_MANY = 64  # slices for which a process is worth its start
+_MOST_JOBS = 8
 # Raise the number when views are assembled in another way: an older view may lack mount points or checks.
 LAYOUT = blake3(repr((2, BUILD_UID, _DIRECTORIES, sorted(_FILES.items()))).encode()).hexdigest(4)
 
@@ -86,10 +91,17 @@ def _make(store: Store, root: StorePath, view: Path) -> None:
         excluded.setdefault(package, set()).add(os.fsdecode(path))
     tree = LinkTree(os.fspath(top))
     store.tree(root).check()
-    for part in extra["slices"]:
+    slices = extra["slices"]
+    for part in slices:
         store.tree(parse(part["path"])).check()
+
+    def add(number: int) -> Iterator[Value]:
+        part = slices[number]
         data = store.disk(parse(part["path"])) / "data"
         tree.add(os.fspath(data), part["package"], excluded.get(part["package"], ()))
+        yield from ()
+
+    collections.deque(parallel.spread(len(slices), add, _jobs(len(slices))), 0)
     if configure := extra.get("configure"):
         store.tree(parse(configure["path"])).check()
         data = store.disk(parse(configure["path"])) / "data"
@@ -106,6 +118,11 @@ def _make(store: Store, root: StorePath, view: Path) -> None:
         (view / name).write_text(line, "utf-8")
         os.chmod(view / name, 0o644)
     os.chmod(top, 0o755)
+
+
+def _jobs(slices: int) -> int:
+    """Return the number of processes that link the files of this many slices."""
+    return min(len(os.sched_getaffinity(0)), _MOST_JOBS) if slices >= _MANY else 1
 
 
 def _without_build(text: str) -> str:
@@ -134,7 +151,10 @@ def _umask() -> int:
 
 
 class LinkTree:
-    """A tree of hard links under construction. Nothing is written through a symlink of the tree."""
+    """A tree of hard links under construction. Nothing is written through a symlink of the tree.
+
+    Several processes can add slices, each with a copy.
+    """
 
     def __init__(self, top: str) -> None:
         self._top = top
@@ -176,9 +196,11 @@ class LinkTree:
         try:
             os.mkdir(f"{self._top}/{path}", 0o755)
         except FileExistsError:
-            raise StoreError(
-                f"/{path} is a directory in {package} and something else in another package", where="/" + path
-            ) from None
+            # Another process may have made it.
+            if not stat.S_ISDIR(os.lstat(f"{self._top}/{path}").st_mode):
+                raise StoreError(
+                    f"/{path} is a directory in {package} and something else in another package", where="/" + path
+                ) from None
         if self._strict:
             os.chmod(f"{self._top}/{path}", 0o755)
         self._made.add(path)
