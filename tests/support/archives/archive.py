@@ -20,7 +20,7 @@ import tarfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from email.utils import formatdate
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ from fpack.builders.debian.suites import UBUNTU_RELEASES, IndexPin, Suite, Suite
 
 DAY = 24 * 3600
 Raw = tuple[tarfile.TarInfo, bytes]
+_LARGE = 16 << 20  # packages with more bytes than this are not kept in memory
 
 
 class Entry(NamedTuple):
@@ -140,6 +141,27 @@ def make_deb(
     entries = {p.strip("/"): e if isinstance(e, Entry) else file(e) for p, e in (files or {}).items()}
     if copyright is not None:
         entries.setdefault(f"usr/share/doc/{name}/copyright", file(copyright))
+    control = control_text(name, version, arch=arch, fields=fields, **more)
+    known_scripts = tuple((scripts or {}).items())
+    known = (control, tuple(entries.items()), known_scripts, tuple(conffiles), packing, control_packing, mtime)
+    if members or sum(len(entry.data) for entry in entries.values()) > _LARGE:
+        return _make_deb.__wrapped__(*known, tuple(members))
+    return _make_deb(*known)
+
+
+@lru_cache(maxsize=256)
+def _make_deb(
+    control_stanza: str,
+    files: tuple[tuple[str, Entry], ...],
+    scripts: tuple[tuple[str, str], ...],
+    conffiles: tuple[str, ...],
+    packing: str,
+    control_packing: str,
+    mtime: int,
+    members: tuple[Raw, ...] = (),
+) -> bytes:
+    """Return a .deb. Many tests make the same few packages, and compressing real programs takes longer than most."""
+    entries = dict(files)
     for path in list(entries):
         parts = path.split("/")[:-1]
         for depth in range(1, len(parts) + 1):
@@ -151,12 +173,12 @@ def make_deb(
     sums = "".join(
         f"{hashlib.md5(e.data).hexdigest()}  {p}\n" for p, e in sorted(entries.items()) if e.kind == tarfile.REGTYPE
     )
-    control = {"control": control_text(name, version, arch=arch, fields=fields, **more), "md5sums": sums}
+    control = {"control": control_stanza, "md5sums": sums}
     if conffiles:
         control["conffiles"] = "".join(f"{path}\n" for path in conffiles)
     inner = [_info("", directory(), mtime)]
     inner += [_info(path, file(text), mtime) for path, text in control.items()]
-    inner += [_info(path, file(text, 0o755), mtime) for path, text in (scripts or {}).items()]
+    inner += [_info(path, file(text, 0o755), mtime) for path, text in scripts]
     control_end = "" if control_packing == "none" else f".{control_packing}"
     data_end = "" if packing == "none" else f".{packing}"
     return ar(

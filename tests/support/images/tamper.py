@@ -10,6 +10,8 @@ layers are written by fpack's own writer, so that what a test changes is the onl
 
 from __future__ import annotations
 
+import copy
+import functools
 import hashlib
 import io
 import json
@@ -72,19 +74,37 @@ class Layer:
         self.raw: bytes | None = None
         self.blob: bytes | None = None
         self.end = tar.END
+        # The last tar and the last blob, each with what it was made from: of an image, tests change few layers.
+        self._last_tar: tuple[tuple[tuple[Node, ...], bytes], bytes] | None = None
+        self._last_blob: tuple[bytes, str, bytes] | None = None
+
+    def copy(self) -> Layer:
+        """Return a layer that can be changed without a change of this one."""
+        other = copy.copy(self)
+        other.members = list(self.members)
+        return other
 
     @property
     def tar(self) -> bytes:
         """The tar."""
         if self.raw is not None:
             return self.raw
-        return b"".join(member.encode() for member in self.members) + self.end
+        source = (tuple(self.members), self.end)
+        if self._last_tar is None or self._last_tar[0] != source:
+            self._last_tar = source, b"".join(member.encode() for member in self.members) + self.end
+        return self._last_tar[1]
 
     def packed(self) -> bytes:
         """Return the blob."""
         if self.blob is not None:
             return self.blob
         data = self.tar
+        last = self._last_blob
+        if last is None or last[0] is not data or last[1] != self.suffix:
+            last = self._last_blob = data, self.suffix, self._pack(data)
+        return last[2]
+
+    def _pack(self, data: bytes) -> bytes:
         if self.suffix == "+zstd":
             # As fpack does, so that an unchanged layer comes out the same.
             settings: dict[str, Any] = {"threads": 2, "write_checksum": True, "write_content_size": True}
@@ -111,7 +131,22 @@ class Image:
 
     @classmethod
     def load(cls, place: Path) -> Image:
-        """Take an archive apart."""
+        """Take an archive apart. One that was just taken apart is not read again."""
+        status = place.stat()
+        known = (place.resolve(), status.st_ino, status.st_size, status.st_mtime_ns)
+        if known not in _loaded:
+            _loaded.clear()
+            _loaded[known] = cls._load(place)
+        return _loaded[known].copy()
+
+    def copy(self) -> Image:
+        """Return an image that can be changed without a change of this one."""
+        other = copy.deepcopy(self, {id(layer): layer.copy() for layer in self.layers})
+        assert all(own is not theirs for own, theirs in zip(self.layers, other.layers, strict=True))
+        return other
+
+    @classmethod
+    def _load(cls, place: Path) -> Image:
         with tarfile.open(place) as archive:
             files = {info.name: archive.extractfile(info).read() for info in archive if info.isfile()}  # type: ignore[union-attr]
 
@@ -249,7 +284,16 @@ def _layer(blob: bytes, suffix: str) -> Layer:
     return layer
 
 
+# The image that was taken apart last, by its path and the identity, size and time of its file.
+_loaded: dict[tuple[Path, int, int, int], Image] = {}
+
+
 def _digest(data: bytes) -> str:
+    return _known_digest(data) if len(data) < 1 << 24 else _known_digest.__wrapped__(data)
+
+
+@functools.lru_cache(maxsize=64)
+def _known_digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 

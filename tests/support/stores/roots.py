@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -74,6 +75,13 @@ def add_root(
 def host_programs(*programs: str) -> dict[str, Content]:
     """Programs of this machine, by absolute path or name, at usr/bin, with the libraries that they load."""
     paths = [shutil.which(program) or program for program in programs]
+    return dict(_files_of(tuple((path, os.stat(path).st_mtime_ns) for path in paths)))
+
+
+@functools.lru_cache(maxsize=16)
+def _files_of(programs: tuple[tuple[str, int], ...]) -> dict[str, Content]:
+    """Return the files of programs, by path and time of change, for `host_programs`."""
+    paths = [path for path, _ in programs]
     files: dict[str, Content] = {
         f"usr/bin/{os.path.basename(path)}": Path(path).resolve().read_bytes() for path in paths
     }
