@@ -73,11 +73,7 @@ def check_store(fpack: Fpack) -> None:
 def test_a_wrong_value_of_an_option_is_told_before_anything_is_read(
     tmp_path: Path, verb: str, option: str, value: str, message: str
 ) -> None:
-    fpack = Fpack(tmp_path / "home")
-    done = subprocess.run(
-        fpack.command(verb, "#nothing", option, value), capture_output=True, text=True, env=fpack.env, cwd=fpack.home
-    )
-    assert done.returncode == 2
+    done = Fpack(tmp_path / "home")(verb, "#nothing", option, value, status=2)
     assert message in " ".join(done.stderr.split()).replace(" why: ", ": "), done.stderr
 
 

@@ -20,9 +20,7 @@ from support.processes.program import Fpack
 
 
 def fpack(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    code = "import sys; from fpack.cli.main import run; sys.argv[0] = 'fpack'; run()"
-    home = {"HOME": str(cwd), "FPACK_ROOT": str(cwd / "root"), "PATH": os.environ["PATH"], "NO_COLOR": "1", **env}
-    return subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, cwd=cwd, env=home)
+    return Fpack(cwd)(*args, env={"FPACK_ROOT": str(cwd / "root"), **env}, status=None)
 
 
 @pytest.mark.parametrize("verb", list(VERBS))
