@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.fixtures import archive as archive
 from support.processes.program import Fpack
 
 TIME, MEMORY = "The evaluation takes too long", "The evaluation takes too much memory"
@@ -49,8 +50,8 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_project_that_never_ends(fpack: Fpack, project: Path, verb: str) -> None:
-    done = fpack(*VERBS[verb], cwd=project, env={"FPACK_EVAL_TIME": "0.3"}, status=3)
-    assert f"error: {TIME}" in done.stderr and "the limit is 0.3 seconds of processor time" in done.stderr
+    done = fpack(*VERBS[verb], cwd=project, env={"FPACK_EVAL_TIME": "0.2"}, status=3)
+    assert f"error: {TIME}" in done.stderr and "the limit is 0.2 seconds of processor time" in done.stderr
     assert "--> fpack.fp:2:" in done.stderr or "--> fpack.fp:1:" in done.stderr, done.stderr
     assert "^" in done.stderr and "--eval-time or FPACK_EVAL_TIME sets another limit" in done.stderr
 
@@ -58,8 +59,8 @@ def test_a_project_that_never_ends(fpack: Fpack, project: Path, verb: str) -> No
 @pytest.mark.parametrize("verb", [name for name in VERBS if name != "print-env"])
 def test_the_option_comes_before_the_variable(fpack: Fpack, project: Path, verb: str) -> None:
     first, *rest = VERBS[verb]
-    done = fpack(first, "--eval-time", "0.2", *rest, cwd=project, env={"FPACK_EVAL_TIME": "none"}, status=3)
-    assert "the limit is 0.2 seconds" in done.stderr
+    done = fpack(first, "--eval-time", "0.1", *rest, cwd=project, env={"FPACK_EVAL_TIME": "none"}, status=3)
+    assert "the limit is 0.1 seconds" in done.stderr
 
 
 def test_memory(fpack: Fpack, project: Path) -> None:
@@ -86,10 +87,10 @@ def test_texts_that_are_only_looked_at(fpack: Fpack, tmp_path: Path) -> None:
     text = "".join(f"a{n} = [{n}, {n} + 1, a{n % 7}]\n" for n in range(100_000))
     (tmp_path / "large.fp").write_text(text)
     for verb in ("check", "fmt"):
-        done = fpack(verb, "--eval-time", "0.5", "large.fp", cwd=tmp_path, status=None)
+        done = fpack(verb, "--eval-time", "0.2", "large.fp", cwd=tmp_path, status=None)
         assert done.returncode in (1, 3) and f"error: {TIME}\n  --> large.fp:1:1" in done.stderr, done.stderr
     assert (tmp_path / "large.fp").read_text() == text
-    found = json.loads(fpack("check", "--json", "--eval-time", "0.5", cwd=tmp_path, status=1).stdout)
+    found = json.loads(fpack("check", "--json", "--eval-time", "0.2", cwd=tmp_path, status=1).stdout)
     assert [each["message"] for each in found] == [TIME]
 
 
@@ -98,7 +99,7 @@ def test_a_session_goes_on_after_a_line_that_does_not_end(fpack: Fpack, project:
         "f(n) = f(n + 1) + f(n)\nx = 20\nf(0)\nlet g(n) = if n < 2 then n else g(n - 1) + g(n - 2) in g(60)\nx + 1\n"
     )
     done = subprocess.run(
-        fpack.command("repl", "--eval-time", "1"), input=lines, capture_output=True, text=True, cwd=project,
+        fpack.command("repl", "--eval-time", "0.3"), input=lines, capture_output=True, text=True, cwd=project,
         env=fpack.env, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0 and done.stdout.endswith("21\n")
@@ -109,7 +110,7 @@ def test_an_editor_is_told(fpack: Fpack, project: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "fpack.cli.interactive.evaluate_worker", str(project / "fpack.fp")],
         capture_output=True, text=True, cwd=project, timeout=120, check=True,
-        env={**fpack.env, "FPACK_EVAL_TIME": "2", "FPACK_EVAL_MEMORY": "1G"},
+        env={**fpack.env, "FPACK_EVAL_TIME": "0.5", "FPACK_EVAL_MEMORY": "1G"},
     )  # fmt: skip
     errors = json.loads(done.stdout)["errors"]
     assert errors and {each["message"] for each in errors} <= {TIME, MEMORY}
