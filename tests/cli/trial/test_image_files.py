@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support.archives.archive import file
 from support.images.tamper import Image, Layer, info, node
-from support.processes.people import MODES, Person, person
+from support.processes.people import MODES, WITH_IDS, Person, person
 
 PROJECT = """
 debian = import("fpack/debian").trixie
@@ -42,10 +42,10 @@ exit 9
 """
 
 
-@pytest.fixture(scope="module", params=[*MODES, "user with ids"])
+@pytest.fixture(scope="module", params=[*MODES, WITH_IDS])
 def someone(request: pytest.FixtureRequest) -> Iterator[Person]:
     """Yield a user with images of a project."""
-    mode = "user" if request.param == "user with ids" else request.param
+    mode = "user" if request.param == WITH_IDS else request.param
     with person(mode) as made:
         assert made.archive is not None
         made.archive.add("tool", "1.0", depends="extra", files={
@@ -54,7 +54,7 @@ def someone(request: pytest.FixtureRequest) -> Iterator[Person]:
         made.archive.add("extra", "1.0", files={"usr/lib/libplugin.so.1": "plugin\n"})
         made.archive.add("other-tools", files={"usr/bin/nonexistent-program": file("#!/bin/sh\n", 0o755)})
         made.archive.publish(contents=True)
-        if request.param == "user with ids":
+        if request.param == WITH_IDS:
             if not made.prefix:
                 pytest.skip("only root can give ids to a user")
             made.prefix = (*made.prefix[:2], "--ids", *made.prefix[2:])
@@ -242,10 +242,10 @@ def test_devices_and_set_id_bits_have_no_effect(someone: Person, image: Image) -
 
 @functools.cache
 def bomb() -> bytes:
-    """Return a packed layer with a file of 3 GiB."""
+    """Return a packed layer with a file of 2 GiB."""
     import zstandard
 
-    size = 3 << 30
+    size = 2 << 30
     header = bytearray(node("opt/big", b"").encode()[:512])
     header[124:136] = b"%011o\0" % size
     header[148:156] = b" " * 8
@@ -256,6 +256,9 @@ def bomb() -> bytes:
     return b"".join([*pieces, packer.flush()])
 
 
+@pytest.mark.parametrize(
+    "someone", ["user", *(pytest.param(other, marks=pytest.mark.attack) for other in ("root", WITH_IDS))], indirect=True
+)
 def test_a_bomb_is_stopped(someone: Person, image: Image) -> None:
     layer = Layer([], suffix="+zstd")
     layer.blob, layer.raw = bomb(), b""
