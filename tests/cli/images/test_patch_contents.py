@@ -1,0 +1,119 @@
+"""`fpack patch` of images with all kinds of content: each equals a full build with the newer packages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support.archives.archive import Archive, file
+from support.archives.machines import MACHINES, small_world
+from support.images.patching import patch, update, user
+from support.processes.program import Fpack
+from support.servers.registry import Registry
+from support.stores.elves import elf
+
+PROJECT = """
+debian = import("fpack/debian").trixie
+image = container {{
+  name = "app", tag = "1", configure = false
+  packages = [debian.hello{packages}]
+  {more}
+}}
+note = text("note-1.0", "words")
+"""
+LINKED = 'closure = "linked", wants = ["/usr/share/greet/words"]'
+UNIT = """[Service]
+ExecStart=/usr/sbin/served --listen 8000
+User=served
+"""
+FILES = """
+  users = { keeper = { uid = 1500, home = "/srv/data" } }
+  user = "keeper"
+  files = {
+    "/etc/app.key" = { text = "key", mode = "0600", uid = 1500, gid = 1500 }
+    "/usr/share/base-files/motd" = "in place of a file of a package"
+  }
+  directories = { "/srv/data" = { mode = "0700", uid = 1500, gid = 1500 } }
+  links = { "/srv/words" = "/usr/share/greet/words" }
+  volumes = ["/srv/data"]
+  ports = [8000]
+"""
+CONTENTS = {
+    "linked": ("", LINKED),
+    "depends": ("", 'closure = "depends"'),
+    "files": ("", LINKED + FILES),
+    "replaced": ("", LINKED + ', files = { "/usr/share/greet/words" = "of the container" }'),
+    "built": ("", LINKED + ', env = { NOTE = "${note}" }'),
+    "rules": ("", LINKED + ', rules = { "libgreet1" = { drop = ["/usr/share/greet/more"] } }'),
+    "service": (", debian.served", LINKED),
+}
+
+
+def add_packages(archive: Archive) -> None:
+    server = elf() + b"\xff Go buildinf:"  # ends when it gets SIGTERM
+    files = {
+        "usr/sbin/served": file(server, 0o755),
+        "usr/lib/systemd/system/served.service": UNIT,
+        "usr/lib/sysusers.d/served.conf": "u served -\n",
+    }
+    archive.add("served", depends="libgreet1", files=files)
+    archive.publish()
+
+
+def push(fpack: Fpack, folder: Path, reference: str, *words: str) -> str:
+    done = fpack("pack", "#image", "--push", reference, "--plain-http", "--json", *words, cwd=folder)
+    return str(json.loads(done.stdout)["digest"])
+
+
+def write(fpack: Fpack, packages: str, more: str) -> Path:
+    folder = fpack.home / "app"
+    folder.mkdir(exist_ok=True)
+    (folder / "fpack.fp").write_text(PROJECT.format(packages=packages, more=more))
+    return folder
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+def test_a_patch_equals_a_full_build(tmp_path: Path, archive: Archive, registry: Registry, content: str) -> None:
+    add_packages(archive)
+    fpack = user(tmp_path, archive)
+    folder = write(fpack, *CONTENTS[content])
+    reference = f"{registry.host}/team/app:1"
+    push(fpack, folder, reference)
+    update(archive)
+    (result,) = patch(user(tmp_path, archive, "fresh"), reference, "--security", "--tag", "fresh")
+    (image,) = result["images"]
+    assert [item["name"] for item in image["packages"]] == ["libgreet1"] and not image["notes"]
+    (again,) = patch(fpack, reference, "--security")
+    fpack("update", "--security", cwd=folder)
+    assert push(fpack, folder, f"{registry.host}/team/full:1") == image["new"] == again["images"][0]["new"]
+    assert image["new"] != image["old"]
+    assert "self-consistent" in fpack("verify", reference, "--plain-http").stdout
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("closure", ["linked", "depends"])
+def test_an_index_is_patched_as_a_whole(tmp_path: Path, registry: Registry, closure: str, fresh: bool) -> None:
+    """A package moves for both platforms, and another one for one of them. The index equals that of a full build."""
+    archive = small_world(tmp_path / "archive")
+    fpack = user(tmp_path, archive)
+    (fpack.home / "fpack.fp").write_text(
+        'debian = import("fpack/debian").trixie\n'
+        f'image = container {{ name = "app", tag = "1", packages = [debian.greet], closure = "{closure}" }}\n'
+    )
+    reference = f"{registry.host}/team/app:1"
+    both = ("--platform", "linux/amd64,linux/arm64")
+    old = push(fpack, fpack.home, reference, *both)
+    archive.add("greet-data", "2.0", arch="all", suite="trixie-security", files={"usr/share/greet/words": "evening\n"})
+    library = elf("libc.so.6", soname="libwords.so.2", machine=MACHINES["arm64"][0]) + b"new"
+    files = {"usr/lib/aarch64-linux-gnu/words/libwords.so.2": library}
+    archive.add("libwords2", "2.0", arch="arm64", depends="libc6", suite="trixie-security", files=files)
+    archive.publish()
+    (result,) = patch(user(tmp_path, archive, "fresh") if fresh else fpack, reference, "--security")
+    moved = {image["arch"]: [item["name"] for item in image["packages"]] for image in result["images"]}
+    assert moved["arm64"][-1] == "libwords2" and "libwords2" not in moved["amd64"]
+    fpack("update", "--security")
+    full = push(fpack, fpack.home, f"{registry.host}/team/full:1", *both)
+    assert registry.stored("team/app").tags["1"] == full != old
+    assert result["pushed"].endswith(full)
+    assert not any(image["notes"] for image in result["images"])
