@@ -44,15 +44,12 @@ class Route(NamedTuple):
 def find(reference: Reference, environ: Mapping[str, str] = os.environ) -> Route:
     """Return the places of a repository. The longest prefix of the configuration that fits decides."""
     name = f"{reference.host}/{reference.repository}"
-    best: tuple[int, str, Mapping[str, Any]] | None = None
-    for prefix, row in _registries(environ).items():
-        length = _match(prefix, name)
-        if length and (best is None or length > best[0]):
-            best = (length, prefix, row)
-    if best is None:
+    found = {prefix: row for prefix, row in _registries(environ).items() if _match(prefix, name)}
+    if not found:
         return Route(RegistryPlace(reference.host, reference.repository))
-    length, prefix, row = best
-    rest = name[length:]
+    # Of the same length, the prefix that names the host goes before a wildcard.
+    prefix = max(found, key=lambda text: (len(text), not text.startswith("*.")))
+    row, rest = found[prefix], name[_match(prefix, name) :]
     location = str(row.get("location") or "")
     main = _place(f"{location}{rest}" if location and not prefix.startswith("*.") else name, row)
     mirrors = []

@@ -62,6 +62,29 @@ def test_routes(environ: dict[str, str], text: str, route: Route) -> None:
     assert find(parse_reference(text), environ) == route
 
 
+@pytest.mark.parametrize(
+    ("host", "main"),
+    [
+        ("a.example", "all.example"),
+        ("a.team.example", "team.example"),
+        ("b.team.example", "team.example"),
+        ("c.team.example", "exact.example"),
+        ("c.team.example:5000", "team.example"),
+        ("team.example", "all.example"),
+    ],
+)
+def test_the_longest_prefix_counts_also_of_wildcards(tmp_path: Path, host: str, main: str) -> None:
+    rows = {"*.example": "all", "*.team.example": "team", "c.team.example": "exact"}
+    config = "".join(
+        f'[[registry]]\nprefix = "{prefix}"\n[[registry.mirror]]\nlocation = "{name}.example"\n'
+        for prefix, name in rows.items()
+    )
+    (tmp_path / "registries.conf").write_text(config)
+    environ = {"CONTAINERS_REGISTRIES_CONF": str(tmp_path / "registries.conf")}
+    (mirror,) = find(parse_reference(f"{host}/app"), environ).mirrors
+    assert (mirror.host, mirror.repository) == (main, "app")
+
+
 def test_later_files_go_first(tmp_path: Path) -> None:
     home = tmp_path / "config/containers"
     (home / "registries.conf.d").mkdir(parents=True)
