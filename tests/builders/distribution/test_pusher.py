@@ -214,3 +214,30 @@ def test_a_late_document_that_cannot_be_made_ends_the_push(registry: Registry) -
     with pytest.raises(Denied, match="no document"):
         Pusher(app).push(PushedImage(APP, late=[LateDocument("record", make)]), "1.0")
     assert app.resolve("1.0") is None
+
+
+def test_two_machines_that_push_one_tag_leave_one_whole_image(registry: Registry) -> None:
+    """Documents of both images stay, also those in the lists that clients keep."""
+    images = [made(b'{"a":%d}' % number, *LAYERS[: 4 + number]) for number in range(4)]
+    documents = [about(image, b"about %d" % number) for number, image in enumerate(images)]
+    start = threading.Barrier(len(images))
+    failed: list[Exception] = []
+
+    def push(number: int) -> None:
+        start.wait()
+        try:
+            Pusher(open_registry(registry)).push(PushedImage(images[number], referrers=[documents[number]]), "1")
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=push, args=(number,)) for number in range(len(images))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    stored = registry.stored("team/app")
+    assert stored.tags["1"] in {image.digest for image in images}
+    for image, document in zip(images, documents, strict=True):
+        assert image.digest in stored.manifests
+        assert [found.digest for found in open_registry(registry).referrers(image.digest)] == [document.digest]

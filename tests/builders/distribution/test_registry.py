@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fpack.builders.distribution import registry as registry_module
@@ -204,6 +205,23 @@ def test_another_manifest_is_refused(registry: Registry, app: RegistryRepository
     for request in (app.manifest, app.resolve):
         with pytest.raises(Corrupt):
             request(written.digest)
+
+
+def test_a_digest_that_the_registry_states_wrongly_is_noticed(registry: Registry, app: RegistryRepository) -> None:
+    data = manifest(app)
+    app.write_manifest(data, MANIFEST, "latest")
+    lie = {"Docker-Content-Digest": digest_of(b"another"), "Content-Type": MANIFEST}
+    registry.fault("GET .*/manifests/latest", lambda handler: handler.answer(200, data, lie))
+    with pytest.raises(Corrupt, match="differs from its digest"):
+        app.manifest("latest")
+
+    def keep(handler: Any) -> None:
+        handler.body()
+        handler.answer(201, b"", lie)
+
+    registry.fault("PUT .*/manifests/", keep)
+    with pytest.raises(Corrupt, match="keeps another manifest"):
+        app.write_manifest(data, MANIFEST, "latest")
 
 
 def test_a_registry_without_headers_is_asked_for_the_manifest(registry: Registry, app: RegistryRepository) -> None:

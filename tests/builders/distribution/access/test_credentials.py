@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.distribution.access import challenges
+from fpack.builders.distribution.access import challenges, credentials
 from fpack.builders.distribution.access.credentials import NONE, BadCredentials, RegistryCredentials, find
 
 
@@ -139,6 +139,16 @@ def test_a_helper_that_fails_is_an_error(home: Home, name: str, script: str | No
     home.write(".docker/config.json", {"credHelpers": {"registry.example": name}})
     with pytest.raises(BadCredentials, match=what):
         home.find()
+
+
+def test_a_helper_that_hangs_is_ended(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credentials, "HELPER_SECONDS", 0.2)
+    home.helper("slow", f'echo $$ >"{home.path}/pid"; exec sleep 1000')
+    home.write(".docker/config.json", {"credHelpers": {"registry.example": "slow"}})
+    with pytest.raises(BadCredentials, match="credential helper"):
+        home.find()
+    pid = (home.path / "pid").read_text().strip()
+    assert not pid or not Path("/proc", pid).exists()
 
 
 @pytest.mark.parametrize(
