@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from fpack.cli.images import image_file
 from support.images.greeter import Greeter
 from support.images.pushed import push
+from support.processes.program import Fpack
+from support.reports.vulnerabilities import entry, state
 from support.servers.registry import Registry, open_registry
 
 QUESTIONS = (
@@ -143,3 +146,53 @@ def test_an_image_in_a_registry_is_signed_where_it_is(made: Greeter, tmp_path: P
             words = ("verify", reference, "--offline", "--plain-http", "--key", home / f"{name}.pub", "--json")
             value = json.loads(fpack(*words, cwd=Path("/"), status=None).stdout)
             assert value["differences"] == [] and value["signatures"]
+
+
+def test_an_audit_and_a_diff_of_references_read_documents_alone(made: Greeter, tmp_path: Path) -> None:
+    """A layer of random bytes is most of the image; what is read are the documents."""
+    (made.project / "large.fp").write_text(
+        (made.project / "fpack.fp").read_text().replace('"/srv/ünïcode" = "text"', '"/srv/large" = ./large')
+    )
+    (made.project / "large").write_bytes(random.Random(1).randbytes(4 << 20))
+    made.fpack.pack("large.fp", "-o", tmp_path / "large.tar", cwd=made.project)
+    (tmp_path / "tracker.json").write_text(json.dumps({"hello": {"CVE-2026-0001": entry(trixie=state())}}))
+    with Registry() as opened:
+        push(tmp_path / "large.tar", open_registry(opened))
+        push(made.tar, open_registry(opened), "0.9")
+        stored = opened.stored("team/app")
+        new, old = (f"{opened.host}/team/app:{tag}" for tag in ("1.0", "0.9"))
+        for question, status in (
+            (("audit", new, "--data", tmp_path / "tracker.json", "--json"), None),
+            (("diff", old, new, "--json"), 0),
+            (("trace", "/usr/bin/hello", new), 0),
+        ):
+            opened.clear()
+            fresh = Fpack(tmp_path / str(question[0]), made.fpack.archive)  # without a cache of documents
+            done = fresh(*question, "--plain-http", cwd=tmp_path, status=None)
+            assert status in (None, done.returncode), done.stderr
+            read = {path.rpartition("/")[2] for method, path in opened.requests if method == "GET"}
+            found = sum(len(stored.blobs.get(digest, b"")) for digest in read)
+            assert 0 < found < 100_000, (question, found)
+            if question[0] == "audit":
+                assert "CVE-2026-0001" in done.stdout
+
+
+def test_references_follow_the_configuration_of_registries(made: Greeter, registry: Registry, tmp_path: Path) -> None:
+    """Another place without TLS, a mirror that is down before it, and a host that is blocked by a wildcard."""
+    config = tmp_path / "registries.conf"
+    config.write_text(f"""
+[[registry]]
+prefix = "images.example/all"
+location = "{registry.host}/team"
+insecure = true
+[[registry.mirror]]
+location = "localhost:1/team"
+insecure = true
+[[registry]]
+prefix = "*.bad.example"
+blocked = true
+""")
+    env = {"CONTAINERS_REGISTRIES_CONF": str(config)}
+    found = made.fpack("why", "images.example/all/app:1.0", "dash", cwd=Path("/"), env=env)
+    assert "dash" in found.stdout
+    assert "blocks" in made.fpack.fails("why", "a.bad.example/all/app:1.0", "dash", cwd=Path("/"), env=env)
