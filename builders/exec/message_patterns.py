@@ -242,7 +242,7 @@ MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
             _pkg_config,
         ),
         (
-            rf"ERROR: (?:C|C\+\+|Fortran|Objective-C) (?:shared or static )?library {_Q}{_NAME}{_Q} not found",
+            rf"ERROR: (?:C|C\+\+|Fortran|Objective-C) (?:shared |static |or )*library {_Q}{_NAME}{_Q} not found",
             _of(LIBRARY),
         ),
         (rf"ERROR: (?:C|C\+\+) header {_Q}{_PATH}{_Q} not found", _header),
@@ -286,6 +286,10 @@ MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
             rf"configure: error: (?:[^\n]*\s)?(?:lib)?{_NAME} (?:headers?|librar(?:y|ies)|development files?)"
             r"[^\n]* (?:not found|required|missing)",
             _named,
+        ),
+        (
+            rf"configure: error: {_Q}([\w.+-]{{1,60}}-config)\b[^\n]{{0,200}}(?:failed|not found|missing|required)",
+            _program,
         ),
         # make, shells and what runs programs.
         (rf"line \d+: {_PATH}: (?:command not found|No such file or directory)", _program),

@@ -29,6 +29,9 @@ _READS_FILE = re.compile(
     r"\b(?:readFileSync|readFile|createReadStream|readdirSync|readdir|express\.static|serveStatic|sendFile)"
     r"\(\s*[\"'`](?:\./)?([\w@-][\w@./-]{0,100})[\"'`]"
 )
+# The same with the path in a variable.
+_NAMES_FILE = re.compile(r"(?<![=!<>])=\s*[\"'`]\./([\w@][\w@./-]{0,100})[\"'`]")
+_OPENS = re.compile(r"\b(?:readFileSync|readFile|createReadStream|readdirSync|readdir)\(")
 APP = "@/app"  # the directory of a package's own files
 
 
@@ -49,7 +52,8 @@ def reads_here(texts: Mapping[str, str], files: Collection[str]) -> str:
     """
     known = {*files, *(path[:at] for path in files for at, sign in enumerate(path) if sign == "/")}
     for path, text in texts.items():
-        for found in _READS_FILE.finditer(text):
+        named = _NAMES_FILE.finditer(text) if _OPENS.search(text) else ()
+        for found in (*_READS_FILE.finditer(text), *named):
             if found[1].rstrip("/") in known and not _is_comment(text, found.start()):
                 return f"{path}:{text.count(chr(10), 0, found.start()) + 1}"
     return ""

@@ -49,6 +49,7 @@ CORPUS = [
     ("Run-time dependency fmt found: NO (tried pkgconfig and cmake)\nNot looking for a fallback subproject\n\n"
      "meson.build:5:6: ERROR: Automatic wrap-based subproject downloading is disabled", PC, "fmt"),
     ("meson.build:9:5: ERROR: C shared or static library 'popt' not found", LIBRARY, "popt"),
+    ("meson.build:409:25: ERROR: C shared library 'z' not found", LIBRARY, "z"),
     ("meson.build:3:7: ERROR: Program 'glslc' not found or not executable", PROGRAM, "glslc"),
     ("RuntimeError: The 'apxs' command appears not to be installed or is not executable.", PROGRAM, "apxs"),
     ("meson.build:3:7: ERROR: Program(s) ['gdbus-codegen'] not found or not executable", PROGRAM, "gdbus-codegen"),
@@ -81,6 +82,7 @@ CORPUS = [
     ("checking for tgetent in -ltinfo... no\nconfigure: error: termcap is required", LIBRARY, "tinfo"),
     ("checking for xmlto... no\nconfigure: error: you need xmlto", PC, "xmlto"),
     ("configure: error: XML::Parser perl module is required for intltool", PERL, "XML::Parser"),
+    ("checking for curl libs... configure: error: curl-config --libs failed.", PROGRAM, "curl-config"),
     ("Checking for traditional termcap... not found\nThis package needs termcap to run.", PC, "termcap"),
     # make, shells, env, exec
     ("/run/fpack/2-build: line 1: bison: command not found", PROGRAM, "bison"),

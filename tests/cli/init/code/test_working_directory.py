@@ -68,6 +68,9 @@ def test_a_command_works_in_the_users_directory(tmp_path: Path) -> None:
     [
         ("fs.readFileSync('./package.json')", True),
         ('app.use(express.static("public"))', True),
+        ("let file = './package.json'; fs.readFileSync(file)", True),
+        ("let file = './package.json'; require(file)", False),
+        ("if (file === './package.json') fs.readFileSync(file)", False),
         ("fs.readFileSync('user.json')", False),
         ("  // fs.readFileSync('./package.json')", False),
         ("fs.readFileSync(path.join(__dirname, 'package.json'))", False),
