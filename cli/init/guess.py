@@ -30,11 +30,12 @@ class Guess(NamedTuple):
     the user has to do before a build. image: fields of the image instead of those for a program, in which `@` stands
     for the package. image_call: the function that makes the image. also_installs: commands after those of the phase
     `install`. directories: those of the image in which its user may write. workdir: the image's working directory.
-    image_env: variables of the image. environment: the shell has the packages that the project uses, and not the
-    project itself. release: the one whose packages the project is built with, if its language needs another one than
-    was asked for. loads: libraries that packages it asks for load from the system. serves: the image's program is a
-    server. uses: the normalised names of the packages of PyPI that it asks for. pythons: the releases whose Python it
-    allows, best first. first: the command that the image runs at each start, before its program.
+    image_env: variables of the image. image_packages: Debian's packages in it, besides the project's. environment: the
+    shell has the packages that the project uses, and not the project itself. release: the one whose packages the
+    project is built with, if its language needs another one than was asked for. loads: libraries that packages it asks
+    for load from the system. serves: the image's program is a server. uses: the normalised names of the packages of
+    PyPI that it asks for. pythons: the releases whose Python it allows, best first. first: the command that the image
+    runs at each start, before its program.
     """
 
     call: str
@@ -53,6 +54,7 @@ class Guess(NamedTuple):
     directories: Sequence[str] = ()
     workdir: str = ""
     image_env: Sequence[tuple[str, str]] = ()
+    image_packages: Sequence[str] = ()
     environment: bool = False
     release: str | None = None
     loads: Sequence[LoadedLibrary] = ()

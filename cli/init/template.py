@@ -60,8 +60,9 @@ def _package(guess: Guess, release: str) -> list[tuple[str, str]]:
 def _image(guess: Guess, attribute: str, of: str) -> list[tuple[str, str]]:
     if guess.image is not None:
         return [(field, attribute if value == "@" else value) for field, value in guess.image]
-    shells = [f"{of}.dash"] if guess.first else []
-    fields = [("packages", f"[{', '.join([attribute, *shells])}]"), ("closure", text("linked"))]
+    names = [*(["dash"] if guess.first else []), *guess.image_packages]
+    listed = ", ".join([attribute, *(f"{of}.{name}" for name in names)])
+    fields = [("packages", f"[{listed}]"), ("closure", text("linked"))]
     if guess.entrypoint is not None and guess.first:
         command = f"{shlex.join(guess.first)} && exec {shlex.join(guess.entrypoint)}"
         fields.append(("entrypoint", f'["/bin/sh", "-c", {_command(command, attribute)}]'))

@@ -16,7 +16,8 @@ of-container({
   if command == null || entrypoint != null then null else program("command", command),
   if user == null then null
   else check(is-user(user), "user", user, "a name, or numbers, as in app, app:staff, 1000 or 1000:1000"),
-  if workdir == null || workdir == "" then null else check(plain(workdir), "workdir", workdir, path-form),
+  if workdir == null || workdir == "" then null
+  else check(in-store(workdir) || plain(workdir), "workdir", workdir, path-form),
   if ports == [] then null
   else each("ports", ports, is-port,
     "a port of the container: a number from 1 to 65535, or text such as \"53/udp\" or \"8000-8010/tcp\""),

@@ -8,7 +8,7 @@ from pathlib import Path
 from fpack.cli.init.edits import PackageCall
 from fpack.cli.init.introspection.image_programs import entries, own_programs
 from fpack.cli.init.introspection.image_programs import fit_image as image_correction
-from fpack.cli.init.native.terminal import TERM, draws
+from fpack.cli.init.native.terminal import DESCRIPTIONS, TERM, draws
 
 from .changed_file import ChangedFile
 
@@ -17,6 +17,7 @@ _INTERPRETERS = {
     "sh": "dash", "bash": "bash", "perl": "perl", "python3": "python3", "ruby": "ruby", "awk": "mawk", "gawk": "gawk",
     "tclsh": "tcl", "php": "php-cli", "node": "nodejs", "zsh": "zsh", "guile": "guile-3.0",
 }  # fmt: skip
+_RELEASE = re.compile(r'import\(\s*"fpack/(?:debian|ubuntu)"\s*\)\.(\w+)')
 _FIRST_LINE = re.compile(rb"#!\s*/(?:\S*/)?(?:env\s+)?([\w.+-]+)")
 
 
@@ -33,7 +34,7 @@ def add_interpreters(file: ChangedFile, built: Path) -> None:
     """Add to the image of a built package what runs its scripts."""
     text = file.read()
     found = text.container()
-    release = re.search(r'import\(\s*"fpack/(?:debian|ubuntu)"\s*\)\.(\w+)', text.text)
+    release = _RELEASE.search(text.text)
     if found is None or release is None:
         return
     entry, record = found
@@ -74,7 +75,12 @@ def add_terminal(file: ChangedFile, name: str, built: Path) -> None:
     if library:
         call = PackageCall(str(entry.name), "container", "", record)
         after = text.with_value(call, "env", f'{{ TERM = "{TERM}" }}')
-        file.write(text, after, "", "env", f"{program[1]} draws on a terminal with {library}, so the image has TERM")
+        release = _RELEASE.search(text.text)
+        if release is not None:
+            call = call._replace(record=(after.container() or found)[1])
+            after = after.with_packages(call, "packages", [DESCRIPTIONS], release[1])
+        why = f"{program[1]} draws on a terminal with {library}, so the image has TERM and descriptions of terminals"
+        file.write(text, after, "", "env", why)
 
 
 def _scripts(built: Path) -> dict[str, str]:

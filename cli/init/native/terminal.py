@@ -1,6 +1,7 @@
 """Know the programs that draw on a terminal: without the variable TERM some of them do not even say their version.
 
-Container engines set it in a run with a terminal, and not in others. All functions are pure.
+Container engines set it in a run with a terminal, and not in others. The libraries find what TERM names in the files of
+a package that nothing depends on, as every system of Debian has it. All functions are pure.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Collection
 from ..guess import Guess
 
 TERM = "xterm"  # as engines set it for a run with a terminal
+DESCRIPTIONS = "ncurses-base"  # the package that describes terminals
 _PACKAGES = frozenset(
     {"libncurses-dev", "libncurses5-dev", "libncursesw5-dev", "libnotcurses-dev", "libslang2-dev"}
 )  # fmt: skip
@@ -27,5 +29,9 @@ def with_terminal(guess: Guess, libs: Collection[str]) -> Guess:
     found = next((name for name in sorted(libs) if name in _PACKAGES), None)
     if found is None or guess.library:
         return guess
-    reasons = [*guess.reasons, f"{found} draws on a terminal, so the image has TERM={TERM}"]
-    return guess._replace(image_env=[*guess.image_env, ("TERM", TERM)], reasons=reasons)
+    reasons = [*guess.reasons, f"{found} draws on a terminal, so the image has {DESCRIPTIONS} and TERM={TERM}"]
+    return guess._replace(
+        image_env=[*guess.image_env, ("TERM", TERM)],
+        image_packages=[*guess.image_packages, DESCRIPTIONS],
+        reasons=reasons,
+    )

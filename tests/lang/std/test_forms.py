@@ -118,6 +118,7 @@ RIGHT = [
     'user = "a:b"',
     'user = "4294967294:1"',
     'workdir = "/"',
+    'workdir = "${text("a", "b")}/app"',
     'volumes = ["/a b/c"]',
     'stop-signal = "term"',
     'stop-signal = "15"',

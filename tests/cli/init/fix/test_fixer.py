@@ -290,4 +290,5 @@ def test_the_image_of_a_program_that_draws_on_a_terminal_names_one(
     for _ in range(2):  # once is enough
         add_terminal(file, "wave", tmp_path / "built")
         assert read(tmp_path).count('env        = { TERM = "xterm" }\n') == 1
+        assert "  packages   = [wave, debian.ncurses-base]\n" in read(tmp_path)
     assert len(file.steps) == 1

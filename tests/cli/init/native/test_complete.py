@@ -20,6 +20,7 @@ from fpack.cli.init.native.terminal import draws, with_terminal
 from fpack.cli.init.native.texts import list_files, read_texts
 from fpack.cli.init.native.wanted import BuildFacts, BuildRequirement
 from fpack.cli.init.project import read_project
+from fpack.cli.init.template import render
 from fpack.cli.options import SharedOptions
 from support.archives.archive import Archive
 from support.processes.program import Fpack
@@ -184,7 +185,8 @@ def test_init_without_an_index_says_what_is_needed(tmp_path: Path) -> None:
 def test_the_image_of_a_program_that_draws_on_a_terminal_names_one() -> None:
     drawn = with_terminal(_guess(), ["libslang2-dev", "zlib1g-dev"])
     assert drawn.image_env == [("TERM", "xterm")]
-    assert drawn.reasons[-1] == "libslang2-dev draws on a terminal, so the image has TERM=xterm"
+    assert drawn.reasons[-1] == "libslang2-dev draws on a terminal, so the image has ncurses-base and TERM=xterm"
+    assert "packages = [wave, debian.ncurses-base]" in render(drawn, "trixie")
     assert not with_terminal(_guess(), ["zlib1g-dev"]).image_env
     assert not with_terminal(_guess()._replace(library=True), ["libncurses-dev"]).image_env
     assert draws(["libc.so.6", "libtinfo.so.6"]) == "libtinfo.so.6" and not draws(["libc.so.6", "libreadline.so.8"])
