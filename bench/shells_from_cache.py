@@ -2,13 +2,14 @@
 
 usage: python bench/shells_from_cache.py FOLDER ENTER SHARED [RUNS [PACKAGES]]
 
-FOLDER: a directory on a disk, made and deleted. ENTER: a program that runs its arguments in a Debian root with nix-bin
-and busybox-static. SHARED: the host's directory that is /h in there. The project has PACKAGES (300) packages of ten
-files of two thousand bytes. Each run has an empty store and an empty home, and runs `true` in the shell. fpack's
-packages are those of a small Debian archive, which is not asked: the cache has the root of the shell. Nix's are
-derivations that write the same files, without stdenv and nixpkgs, which `nix-shell` would need, too. Nix makes no root
-of the packages, as fpack does, and does not sync what it writes. Both caches are directories with zstd; fpack verifies
-its signatures, Nix does not. Run it with the Python of an installed fpack.
+FOLDER: a directory on a disk, made and deleted. Use a new file system: after many files were deleted, ext4 looks a long
+time for inodes that were not deleted in the last minutes. ENTER: a program that runs its arguments in a Debian root
+with nix-bin and busybox-static. SHARED: the host's directory that is /h in there. The project has PACKAGES (300)
+packages of ten files of two thousand bytes. Each run has an empty store and an empty home, and runs `true` in the
+shell. fpack's packages are those of a small Debian archive, which is not asked: the cache has the root of the shell.
+Nix's are derivations that write trees of the same form, without stdenv and nixpkgs, which `nix-shell` would need, too.
+Nix makes no root of the packages, as fpack does, and does not sync what it writes. Both caches are directories with
+zstd; fpack verifies its signatures, Nix does not. Run it with the Python of an installed fpack.
 """
 
 from __future__ import annotations
@@ -38,8 +39,10 @@ let
   package = number: content: derivation {
     name = "package${toString number}"; system = builtins.currentSystem; builder = "/bin/sh"; inherit content;
     args = ["-c" ''
-      ${busybox} mkdir -p $out/share
-      for n in 0 1 2 3 4 5 6 7 8 9; do echo "$n $content" > $out/share/f$n; done
+      share=$out/data/usr/share/$name doc=$out/data/usr/share/doc/$name status=$out/data/var/lib/dpkg/status.d
+      ${busybox} mkdir -p $share $doc $status
+      for n in 0 1 2 3 4 5 6 7 8 9; do echo "$n $content" > $share/f$n; done
+      echo "Package: $name" > $status/$name; echo "$name" > $out/meta; echo copyright > $doc/copyright
     ''];
   };
   packages = builtins.genList (n: package n (builtins.elemAt text n)) (builtins.length text);
