@@ -13,6 +13,8 @@ import pytest
 from fpack.store import base32
 from fpack.store.derivation import Output
 from fpack.store.errors import StoreError
+from fpack.store.files.remove import remove_tree
+from fpack.store.files.sync import GroupSync
 from fpack.store.path import StorePath
 from fpack.store.sessions.recovery import sweep
 from fpack.store.store import Store
@@ -217,3 +219,29 @@ def test_a_store_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("fpack.store.files.owners._is_own", lambda uid, as_parent=False: as_parent)
     with pytest.raises(StoreError, match="another user"):
         Store(tmp_path / "fpack")
+
+
+def test_one_sync_makes_a_tree_and_its_name_durable(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    placed = []
+
+    def sync(self: GroupSync) -> None:
+        placed.append(sorted(os.listdir(store.root / "store")))
+
+    monkeypatch.setattr(GroupSync, "sync", sync)
+    path = add(store, "a", "text")
+    assert placed == [[path.base]]
+
+
+def test_a_tree_that_is_valid_already_is_synced_before_it_has_its_place(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = add(store, "a", "text")
+    remove_tree(store.disk(path))
+    placed = []
+
+    def sync(self: GroupSync) -> None:
+        placed.append(os.listdir(store.root / "store"))
+
+    monkeypatch.setattr(GroupSync, "sync", sync)
+    assert add(store, "a", "text") == path
+    assert placed == [[], [path.base]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -159,3 +160,14 @@ def test_an_encrypted_key_cannot_ask_for_anything(change: Any, why: str) -> None
     with pytest.raises(KeyFileError) as caught:
         read_private(sealed(change), "cosign.key", b"secret")
     assert why in caught.value.why
+
+
+def test_an_ed25519_key_is_read_without_the_readers_of_all_forms() -> None:
+    """Each command with caches reads such keys, and importing these readers takes longer than the rest."""
+    code = (
+        "import sys; from fpack.builders.attest.keys import read_public\n"
+        "read_public(sys.stdin.buffer.read(), '').verifies(bytes(64), b'')\n"
+        "print('cryptography.hazmat.primitives.serialization' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=read("openssl/ed25519.pub"), capture_output=True)
+    assert done.stdout == b"False\n", done.stderr

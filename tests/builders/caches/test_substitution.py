@@ -2,16 +2,22 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
 from fpack.builders.attest.keys import ED25519, generate
 from fpack.builders.caches.format import index as indexes
+from fpack.builders.caches.substitution import CacheSubstituter
 from fpack.builders.distribution.layout import DirectoryRepository
+from fpack.builders.protocol import Builder
+from fpack.builders.rootfs.view import assemble
+from fpack.builders.scheduler.scheduler import Scheduler
 from fpack.store import canonical
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.files.tree import scan, tree_digest
-from support.stores.caches import KEY, Graph, Machine, machine
+from support.stores.caches import GENERATION, KEY, Graph, Machine, machine
+from support.stores.recorder import Recorder
 
 OTHER = generate(ED25519)
 
@@ -197,3 +203,35 @@ def test_indexes_of_the_first_format_are_read_and_written_without_derivations(gr
     assert indexes.decode(new.encode(), "x") == new and new.makers(name) == [b"body"]
     joined = indexes.merged([index._replace(time=2), new], 3)
     assert joined.derivations == new.derivations
+
+
+def test_the_files_of_a_directory_are_not_copied(producer: Machine, consumer: Machine, graph: Graph) -> None:
+    """Only copies of what a server has save requests."""
+    top = graph.add("top")
+    built = producer.build(graph, top)
+    producer.push(built)
+    assert consumer.build(graph, top) == built
+    assert not (consumer.place / "copies").exists()
+
+
+def test_no_builder_is_asked_for_what_a_cache_has(producer: Machine, consumer: Machine, graph: Graph) -> None:
+    """Importing a builder takes longer than fetching a small path."""
+
+    class Untouched(dict[str, Builder]):
+        def __missing__(self, kind: str) -> Builder:
+            raise AssertionError(f"{kind} is not needed")
+
+        def get(self, kind: str, default: object = None) -> Any:
+            return self[kind]
+
+    top = graph.add("top", "", [graph.add("base")])
+    built = producer.build(graph, top)
+    producer.push(built)
+    caches = CacheSubstituter(consumer.store, [consumer.cache], GENERATION)
+    try:
+        made = Scheduler(
+            consumer.store, Untouched(), Recorder(), assemble=assemble, bodies=graph.bodies, substituter=caches
+        ).realise([top])
+    finally:
+        caches.close()
+    assert made == built

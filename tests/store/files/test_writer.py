@@ -185,3 +185,33 @@ def test_new_small_contents_are_not_looked_for_and_known_ones_are_still_shared(
         tree.file(f"old{number}", [b"%d" % number])
         assert (tree.disk / f"old{number}").samefile(tree.disk / f"new{number}")
     assert f"{tree.disk}/old99" in looked  # most contents are known again
+
+
+def test_a_new_directory_takes_entries_and_is_refused_a_second_time(writer: TreeWriter) -> None:
+    for path in ("", "a", "a/b"):
+        writer.new_directory(path)
+    writer.small_file("a/b/file", b"x")
+    for path in ("a", "a/b", "a/b/file"):
+        with pytest.raises(BadTree, match="twice"):
+            writer.new_directory(path)
+    assert writer.finish() == tree_digest(scan(os.fspath(writer.disk)))
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a" * 256, "a\0b"])
+def test_unsafe_names_in_a_known_directory_are_refused(writer: TreeWriter, name: str) -> None:
+    writer.new_directory("known")
+    writer.small_file("known/file", b"x")
+    with pytest.raises(BadTree):
+        writer.small_file(f"known/{name}", b"y")
+
+
+def test_known_directories_are_not_too_deep_or_too_long(writer: TreeWriter) -> None:
+    deepest = "/".join("d" * 64)
+    for depth in range(1, 65):
+        writer.new_directory(deepest[: 2 * depth - 1])
+    with pytest.raises(BadTree, match="levels deep"):
+        writer.small_file(f"{deepest}/file", b"x")
+    long = "/".join(["l" * 255] * 14)
+    writer.mkdir(long)
+    with pytest.raises(BadTree, match="bytes"):
+        writer.small_file(f"{long}/{'f' * 250}", b"x")
