@@ -18,6 +18,7 @@ from fpack.cli.paths import PROJECT_FILE
 from fpack.light_typing import TYPE_CHECKING, NamedTuple
 from fpack.store.errors import FpackError, did_you_mean
 from fpack.store.files.owners import find_above
+from fpack.store.files.regular_file import read_bytes
 from fpack.store.path import STORE
 from fpack.store.root import default_root
 
@@ -95,8 +96,7 @@ def is_archive(path: Path) -> bool:
     try:
         if path.is_dir():
             return (path / "oci-layout").is_file()
-        with open(path, "rb") as file:
-            return file.read(262)[257:] == b"ustar"
+        return read_bytes(path, 262)[257:] == b"ustar"
     except OSError:
         return False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from fpack.store.errors import FpackError
+from fpack.store.files.regular_file import read_bytes
 
 MAX_FILE = 64 << 20  # bytes
 
@@ -21,8 +22,7 @@ def file_text(path: str, root: str) -> str:
     if root and not real.startswith(os.path.realpath(root) + "/"):
         raise NoSuchFile(f"{name} is outside of the project", where=path, hint="copy it into the project")
     try:
-        with open(real, "rb") as file:
-            data = file.read(MAX_FILE + 1)
+        data = read_bytes(real, MAX_FILE + 1)
     except OSError as error:
         raise NoSuchFile(f"{name} cannot be read", where=path, why=error.strerror or "") from None
     if len(data) > MAX_FILE:

@@ -1,17 +1,20 @@
 """Write the locks that the build tools of a project's packages make, such as maven.lock.
 
 A package that needs one has a field `extra.locker`: `out` builds the lock, a JSON file; `directory` and `name` tell
-where it is; `of` tells what it is a lock of, and is written into it.
+where it is; `of` tells what it is a lock of, and is written into it. A project may have such a record made by hand, and
+its build decides what is in the lock. So the name is that of a lock in a directory of the project, never a path.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.store.errors import FpackError
+from fpack.store.files.regular_file import read_bytes, read_small
 
 if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_SIZE = 64 << 20  # bytes
 MAX_VALUES = 10_000
+_NAME = re.compile(r"(?!fpack\.)[A-Za-z][A-Za-z0-9_-]{0,60}\.lock")
 
 
 class ProjectLock(NamedTuple):
@@ -37,8 +41,9 @@ def write_missing(workspace: Workspace, value: Any, *, frozen: bool = False) -> 
     if stale and frozen:
         raise FpackError("The lock is frozen, and another one is missing", where=str(stale[0].path), hint="fpack lock")
     for lock, made in zip(stale, workspace.realise([lock.out for lock in stale]), strict=True):
-        with workspace.store.disk(made).open("rb") as file:
-            data = json.loads(file.read(MAX_SIZE))
+        data = _record(read_small(workspace.store.disk(made), MAX_SIZE))
+        if data is None:
+            raise FpackError("The build of a lock made no JSON object", where=made.base)
         text = json.dumps({"of": lock.of, **data}, indent=1, sort_keys=True) + "\n"
         replace.write(lock.path, text.encode(), within=lock.path.parent, mode=0o644)
     return [lock.path for lock in stale]
@@ -67,17 +72,33 @@ def _locks(workspace: Workspace, value: Any) -> Iterator[ProjectLock]:
                 extra = workspace.field(value, "extra")
                 locker = workspace.field(extra, "locker") if isinstance(extra, dict) else None
                 if isinstance(locker, dict) and isinstance(at := workspace.field(locker, "directory"), SourcePath):
-                    path = Path(at.path, str(workspace.field(locker, "name")))
+                    path = Path(at.path, _checked(workspace.field(locker, "name")))
                     yield ProjectLock(workspace.output(locker), path, str(workspace.field(locker, "of")))
             elif kind is None:
                 todo += value.values()
 
 
+def _checked(name: object) -> str:
+    """Return the name of a lock; raise FpackError for one that could be the path of another file."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        why = "a name ends with .lock and has letters, digits, _ and -, and fpack.lock is another file"
+        raise FpackError(f"{str(name)[:200]!r} is no name of a lock", why=why)
+    return name
+
+
 def _of(path: Path) -> str | None:
     """Return what an existing lock is of, or None if it is missing or damaged."""
     try:
-        with path.open("rb") as file:
-            data = json.loads(file.read(MAX_SIZE))
-    except (OSError, ValueError, RecursionError):
+        data = _record(read_bytes(path, MAX_SIZE))
+    except OSError:
         return None
-    return str(data.get("of")) if isinstance(data, dict) else None
+    return None if data is None else str(data.get("of"))
+
+
+def _record(data: bytes) -> dict[str, Any] | None:
+    """Return the JSON object that a lock is, or None if it is none."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
