@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import lzma
 import re
-import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
+
+from fpack.builders.streams.stream import ArchiveError, Section, Stream, blocks
+from fpack.builders.streams.tar_reader import FILE, TarReader
 
 from .package_info import parse_info
 from .project import DEFAULT_BUILD, read_python_project
 
 MAX_METADATA = 8 << 20  # bytes
+MAX_TEXTS = 64 << 20  # bytes of the files that are read of an archive
 MAX_MEMBERS = 200_000
+MAX_UNPACKED = 4 << 30  # bytes
 _DESCRIBED = re.compile(r"[^/]+/(?:PKG-INFO|pyproject\.toml|setup\.cfg|setup\.py|[^/]*requirements[^/]*\.txt)\Z")
 _EGG = re.compile(r"(?:[^/]+/){1,3}[^/]+\.egg-info/requires\.txt\Z")
-DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, KeyError, ValueError,
+_CODECS = {b"\x1f\x8b": "gz", b"BZ": "bz2", b"\xfd7": "xz", b"(\xb5": "zst"}  # by the first bytes
+DAMAGED = (ArchiveError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, KeyError, ValueError,
            NotImplementedError, RuntimeError, UnicodeError, OSError)  # fmt: skip
 
 
@@ -83,23 +87,46 @@ def _egg_requires(text: str) -> Iterator[str]:
 
 
 def _members(path: Path, name: str) -> Iterator[tuple[str, str]]:
-    def text(read: Callable[[int], bytes]) -> str:
-        return read(MAX_METADATA).decode("utf-8", "replace")
+    """Yield the files that tell something, each by its path and its text."""
+    left = MAX_TEXTS
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        for member, read in _zip(file) if name.endswith(".zip") else _tar(file, size):
+            if _DESCRIBED.fullmatch(member) or _EGG.fullmatch(member):
+                data = read()
+                left -= len(data)
+                if left < 0:
+                    raise ValueError(f"its files about it have more than {MAX_TEXTS >> 20} MB")
+                yield member, data.decode("utf-8", "replace")
 
-    def wanted(member: str) -> bool:
-        return bool(_DESCRIBED.fullmatch(member) or _EGG.fullmatch(member))
 
-    if name.endswith(".zip"):
-        with zipfile.ZipFile(path) as archive:
-            for item in archive.infolist()[:MAX_MEMBERS]:
-                if wanted(item.filename):
-                    with archive.open(item) as file:
-                        yield item.filename, text(file.read)
-        return
-    with tarfile.open(path, "r:*") as tar:
-        for count, member in enumerate(tar):
-            if count > MAX_MEMBERS:
-                raise ValueError("it has too many files")
-            if member.isfile() and wanted(member.name.removeprefix("./")):
-                found = tar.extractfile(member) or io.BytesIO()
-                yield member.name.removeprefix("./"), text(found.read)
+def _zip(file: BinaryIO) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    with zipfile.ZipFile(file) as archive:
+        for item in archive.infolist()[:MAX_MEMBERS]:
+
+            def read(item: zipfile.ZipInfo = item) -> bytes:
+                with archive.open(item) as content:
+                    return content.read(MAX_METADATA)
+
+            yield item.filename, read
+
+
+def _tar(file: BinaryIO, size: int) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    codec = _CODECS.get(file.read(2), "")
+    file.seek(0)
+    tar = TarReader(Stream(blocks(Section(file, size), codec), MAX_UNPACKED))
+    for count, member in enumerate(tar):
+        if count > MAX_MEMBERS:
+            raise ValueError("it has too many files")
+        if member.kind == FILE:
+            yield member.name.decode("utf-8", "replace").removeprefix("./"), lambda: _begin(tar)
+
+
+def _begin(tar: TarReader) -> bytes:
+    """Return the beginning of a member's content."""
+    data = b""
+    for piece in tar.content():
+        data += piece
+        if len(data) >= MAX_METADATA:
+            break
+    return data[:MAX_METADATA]

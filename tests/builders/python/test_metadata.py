@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -47,6 +48,39 @@ def test_damaged_archives(tmp_path: Path, content: bytes) -> None:
     for read in (lambda: read_wheel(tmp_path / "a"), lambda: read_sdist(tmp_path / "a", "a-1.tar.gz")):
         with pytest.raises(DAMAGED):
             read()
+
+
+def _many(path: Path) -> Path:
+    """Make a zip whose files of requirements have 72 MB."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(9):
+            archive.writestr(f"a-1/requirements-{number}.txt", b"\n" * (8 << 20))
+    return path
+
+
+def test_files_of_requirements_are_bounded_together(tmp_path: Path) -> None:
+    with pytest.raises(DAMAGED, match="more than 64 MB"):
+        read_sdist(_many(tmp_path / "a.zip"), "a-1.zip")
+
+
+def test_a_header_that_claims_gigabytes_takes_no_memory(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("x")
+    header.type, header.size = b"x", 3 << 30
+    with gzip.open(tmp_path / "a.tar.gz", "wb", compresslevel=1) as packed:
+        packed.write(header.tobuf(tarfile.GNU_FORMAT))
+        packed.write(bytes(1 << 20))
+    with pytest.raises(DAMAGED, match="pax header is too long"):
+        read_sdist(tmp_path / "a.tar.gz", "a-1.tar.gz")
+
+
+@pytest.mark.parametrize("mode", ["gz", "bz2", "xz", ""])
+def test_each_compression_is_read(tmp_path: Path, mode: str) -> None:
+    with tarfile.open(tmp_path / "a", f"w:{mode}") as packed:  # type: ignore[call-overload]
+        for name, text in (("./a-1/x", "y" * 1000), ("./a-1/setup.py", "setup(install_requires=['b'])\n")):
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            packed.addfile(member, io.BytesIO(text.encode()))
+    assert read_sdist(tmp_path / "a", "a-1.tar").requires == ("b",)
 
 
 def test_a_page_says_what_a_file_needs() -> None:
