@@ -71,9 +71,17 @@ LIBRARY = "it is a library, so there is no image"
 
 
 def text(value: str) -> str:
-    """Return a string literal of the language."""
+    """Return a string literal of the language. A control character of ASCII becomes a space, and other characters that
+    cannot be seen become escapes: a terminal may obey them, and a source text must not have those that change the
+    direction of a line."""
     value = re.sub(r"[\x00-\x1f\x7f]", " ", value)
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("${", "\\${") + '"'
+    value = value.replace("\\", "\\\\").replace('"', '\\"').replace("${", "\\${")
+    return '"' + "".join(c if c.isprintable() else _escaped(ord(c)) for c in value) + '"'
+
+
+def _escaped(code: int) -> str:
+    """Return the escape of a character. Half of a surrogate pair, which JSON may have alone, is none."""
+    return f"\\u{{{0xFFFD if 0xD800 <= code < 0xE000 else code:x}}}"
 
 
 def record(value: Any) -> dict[str, Any]:

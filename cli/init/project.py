@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
-import tarfile
 import tomllib
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fpack.builders.streams.stream import ArchiveError, Section, Stream, blocks
+from fpack.builders.streams.tar_reader import TarReader
+from fpack.store.files.regular_file import read_bytes
+
 MAX_FILE = 1 << 20  # bytes
+MAX_TEXTS = 64 << 20  # bytes of all files that are read
+MAX_GEM = 256 << 20  # bytes of a gem that are looked at
 MAX_ENTRIES = 2000  # of a directory
 MAX_FILES = 20_000  # files of a project to list
 LEVELS = 9  # sources of Java lie deep
@@ -42,6 +47,7 @@ _BELOW = (
 )
 _READ_TOP = re.compile(rf"(?:{'|'.join(_TOP)})\Z")
 _READ_BELOW = re.compile(rf"(?:{'|'.join(_BELOW)})\Z")
+_GEM_FILES = 10  # a gem has three files and their signatures
 # Directories of dependencies are skipped, except the gems of a Ruby project.
 _OTHERS = re.compile(r"node_modules/|target/|vendor/(?!(?:cache/)?\Z)")
 
@@ -91,6 +97,7 @@ def read_project(directory: Path) -> Project:
     directories: set[str] = set()
     scripts: set[str] = set()
     levels = [("", directory)]
+    left = MAX_TEXTS
     for depth in range(LEVELS):
         below: list[tuple[str, Path]] = []
         for prefix, path in levels:
@@ -107,7 +114,9 @@ def read_project(directory: Path) -> Project:
                     gem = name.startswith("vendor/cache/") and name.endswith(".gem")
                     wanted = (depth == 0 and _READ_TOP.match(name)) or _READ_BELOW.match(name)
                     read = _gem if gem else _text if wanted else None
-                    files[name] = read(Path(entry.path)) if read else None
+                    found = read(Path(entry.path)) if read and left > 0 else None
+                    left -= len(found or "")
+                    files[name] = found
                     if depth == 0 and _is_script(entry.path):
                         scripts.add(name)
         levels = [level for level in below if not _OTHERS.match(level[0])]
@@ -139,17 +148,21 @@ def _is_script(path: str) -> bool:
 
 
 def _text(path: Path) -> str | None:
-    with open(path, "rb") as file:
-        data = file.read(MAX_FILE + 1)
+    data = read_bytes(path, MAX_FILE + 1)
     return None if len(data) > MAX_FILE else data.decode("utf-8", "replace")
 
 
 def _gem(path: Path) -> str | None:
     """Return the metadata of a gem, or None if the file is not a gem."""
-    try:
-        with tarfile.open(path, "r:") as gem:
-            member = gem.extractfile("metadata.gz")
-            data = member.read(MAX_FILE) if member else b""
-        return zlib.decompressobj(31).decompress(data, MAX_FILE).decode("utf-8", "replace")
-    except (tarfile.TarError, KeyError, EOFError, ValueError, zlib.error):
-        return None
+    with path.open("rb") as file:
+        gem = TarReader(Stream(blocks(Section(file, min(path.stat().st_size, MAX_GEM)), ""), MAX_GEM))
+        try:
+            for number, member in enumerate(gem):
+                if member.name == b"metadata.gz" and member.size <= MAX_FILE:
+                    data = b"".join(gem.content())
+                    return zlib.decompressobj(31).decompress(data, MAX_FILE).decode("utf-8", "replace")
+                if number > _GEM_FILES:
+                    break
+        except (ArchiveError, zlib.error):
+            pass
+    return None

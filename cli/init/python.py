@@ -42,7 +42,7 @@ def python(project: Project) -> Guess | None:
         fields.append(("python", text(chosen.version)))
     reasons += [chosen.reason] if chosen.reason else []
     todo += [chosen.todo] if chosen.todo else []
-    crates = crates_of(requirement(line).name for line in known.build if installs and _named(line))
+    crates = crates_of(name for line in known.build if installs and (name := _required(line)))
     if crates and "vendor" not in project.directories:
         todo.append(f"the build uses {crates[0]}: vendor its crates with cargo vendor, no Python lock has them")
     fields += [("env", f"{{ {name} = {text(value)} }}") for name, value in program.env]
@@ -126,19 +126,21 @@ def _used(project: Project, known: PythonProject) -> set[str]:
     """Return the names of the packages that the project asks for, or that its lock has."""
     found = set()
     for line in [*known.requirements, *project.text("requirements.txt").splitlines()]:
-        if _named(line):
-            found.add(requirement(re.split(r"\s--hash|\s#|\\$", line)[0]).name)
+        if name := _required(line):
+            found.add(name)
     for lock in LOCKS:
         found |= set(re.findall(r'^name = "([A-Za-z0-9._-]+)"', project.text(lock).lower(), re.MULTILINE))
     return found
 
 
-def _named(line: str) -> bool:
+def _required(line: str) -> str | None:
+    """Return the name of the package that a line requires, or None if it is no requirement."""
+    if line.lstrip().startswith(("#", "-")):
+        return None
     try:
-        requirement(re.split(r"\s--hash|\s#|\\$", line)[0])
+        return requirement(re.split(r"\s--hash|\s#|\\$", line)[0]).name
     except ValueError:
-        return False
-    return not line.lstrip().startswith(("#", "-"))
+        return None
 
 
 def _module_version(project: Project, known: PythonProject) -> str | None:

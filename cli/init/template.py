@@ -13,7 +13,21 @@ from .guess import Guess, text
 DEFAULT_RELEASE = "trixie"
 # A comment that begins so says what the user has left to do: a command that fails says it again.
 TODO = "to do: "
-_KEYWORDS = {"let", "in", "if", "then", "else", "for", "or", "true", "false", "null", "assert"}
+_KEYWORDS = {
+    "let",
+    "in",
+    "if",
+    "then",
+    "else",
+    "for",
+    "or",
+    "true",
+    "false",
+    "null",
+    "assert",
+    "__debug__",
+    "__builtins__",
+}
 # Names that the rendered file or the library uses.
 _RESERVED = {"debian", "ubuntu", "image", "shell", "container", "package", "import", "fetch", "files", "settings"}
 
@@ -42,8 +56,8 @@ def attribute_of(guess: Guess) -> str:
 
 
 def _one_line(line: str) -> str:
-    """Return a text without control characters, which would end a comment."""
-    return re.sub(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+", " ", line)
+    """Return a text without characters that end a comment, or that cannot be seen."""
+    return "".join(c if c.isprintable() else " " for c in line)
 
 
 def _package(guess: Guess, release: str) -> list[tuple[str, str]]:
@@ -77,7 +91,8 @@ def _image(guess: Guess, attribute: str, of: str) -> list[tuple[str, str]]:
         )
         fields.append(("directories", f"{{ {writable[:-2]} }}"))
     if guess.image_env:
-        fields.append(("env", f"{{ {', '.join(f'{k} = {_word(v, attribute)}' for k, v in guess.image_env)} }}"))
+        own = ", ".join(f"{_field(name)} = {_word(value, attribute)}" for name, value in guess.image_env)
+        fields.append(("env", f"{{ {own} }}"))
     if guess.workdir:
         fields.append(("workdir", _word(guess.workdir, attribute)))
     return [*fields, ("user", text("nobody"))]
@@ -88,6 +103,11 @@ def _change(guess: Guess) -> str:
     if not guess.also_installs:
         return ""
     return '.with(old => {\n  install = old.install + "\\n" + ' + text(guess.also_installs) + "\n})"
+
+
+def _field(name: str) -> str:
+    """Render the name of a variable as one of a field."""
+    return name if re.fullmatch(r"[A-Z_][A-Z0-9_]*", name) else text(name)
 
 
 def _word(word: str, attribute: str) -> str:

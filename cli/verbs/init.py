@@ -6,13 +6,15 @@ import os
 import shlex
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from fpack.cli import options as shared
 
 if TYPE_CHECKING:
+    from fpack.cli.init.guess import Guess
     from fpack.cli.init.project import Project
+    from fpack.cli.shared_options import SharedOptions
 
 IGNORED = ".gitignore"
 
@@ -43,15 +45,11 @@ def command(
     If there is no .gitignore, write one: ignored files are not part of the source.
     """
     from fpack.cli.errors import UsageError
-    from fpack.cli.init.code.complete import complete_code
-    from fpack.cli.init.code.served_port import with_port
-    from fpack.cli.init.deployment_files.deployment import deployed
-    from fpack.cli.init.detect import KINDS, guess, others
-    from fpack.cli.init.gitignore import ignored, whole_release
-    from fpack.cli.init.native.complete import complete
+    from fpack.cli.init.detect import KINDS
     from fpack.cli.init.project import read_project
-    from fpack.cli.init.template import attribute_of, render
+    from fpack.cli.init.template import attribute_of
     from fpack.cli.paths import PROJECT_FILE
+    from fpack.cli.time_limit import time_limit
     from fpack.cli.ui.render import note, short
     from fpack.store.errors import FpackError
     from fpack.store.files.disk_errors import path_of
@@ -71,36 +69,9 @@ def command(
         raise FpackError("The project cannot be read", where=path_of(error), why=error.strerror or "") from None
     if kind is not None and kind not in KINDS:
         raise UsageError(f"There is no kind {kind!r} of projects", hint=f"the kinds are {', '.join(KINDS)}")
-    found = guess(project, kind)
-    if found is None and kind is not None:
-        possible = [name for name, detect in KINDS.items() if detect(project) is not None]
-        hint = f"it has those of {', '.join(possible)}" if possible else ""
-        raise UsageError(f"The project has no files of the kind {kind}", where=str(path), hint=hint)
-    if found is None:
-        below = _below(path, project)
-        dotnet = next(
-            (file for file in project.files if file.endswith((".sln", ".csproj", ".fsproj", ".vbproj"))), None
-        )
-        if dotnet is not None and not below:
-            raise UsageError(
-                "fpack does not build .NET projects",
-                where=f"{path}/{dotnet}",
-                why="Debian has no .NET, so there is nothing to build them with",
-                hint="pack what dotnet publish --self-contained made, with `files` of a container",
-            )
-        raise UsageError(
-            "The project's build system is not recognised",
-            where=str(path),
-            why=f"it has the files of none of {', '.join(KINDS)}",
-            hint=below or "write the file by hand, as docs/tutorial.md shows",
-        )
+    with time_limit(path):
+        found, content, also, left_out = _rendered(path, project, kind, shared.options(rest))
     options = shared.options(rest)
-    found, unused = deployed(with_port(found, path), project)
-    found = complete_code(complete(found, path, options, release), path, options, release)
-    found = whole_release(found, project, path)
-    content = render(found, release)
-    also = [*others(project, found), *unused]
-    left_out = None if os.path.lexists(path / IGNORED) else ignored(found, project)
     if not only_print:
         _write(target, content)
         if left_out is not None:
@@ -147,6 +118,58 @@ def command(
     return 0
 
 
+class _Rendered(NamedTuple):
+    """A guess, the file that it makes, what is not used of the project, and the text of .gitignore if there is none."""
+
+    guess: Guess
+    content: str
+    also: list[str]
+    ignored: str | None
+
+
+def _rendered(path: Path, project: Project, kind: str | None, options: SharedOptions) -> _Rendered:
+    """Guess how a project is built, and render the file. Raise UsageError if nothing is recognised."""
+    from fpack.cli.errors import UsageError
+    from fpack.cli.init.code.complete import complete_code
+    from fpack.cli.init.code.served_port import with_port
+    from fpack.cli.init.deployment_files.deployment import deployed
+    from fpack.cli.init.detect import KINDS, guess, others
+    from fpack.cli.init.gitignore import ignored, whole_release
+    from fpack.cli.init.native.complete import complete
+    from fpack.cli.init.template import render
+
+    found = guess(project, kind)
+    if found is None and kind is not None:
+        possible = [name for name, detect in KINDS.items() if detect(project) is not None]
+        hint = f"it has those of {', '.join(possible)}" if possible else ""
+        raise UsageError(f"The project has no files of the kind {kind}", where=str(path), hint=hint)
+    if found is None:
+        below = _below(path, project)
+        dotnet = next(
+            (file for file in project.files if file.endswith((".sln", ".csproj", ".fsproj", ".vbproj"))), None
+        )
+        if dotnet is not None and not below:
+            raise UsageError(
+                "fpack does not build .NET projects",
+                where=f"{path}/{dotnet}",
+                why="Debian has no .NET, so there is nothing to build them with",
+                hint="pack what dotnet publish --self-contained made, with `files` of a container",
+            )
+        raise UsageError(
+            "The project's build system is not recognised",
+            where=str(path),
+            why=f"it has the files of none of {', '.join(KINDS)}",
+            hint=below or "write the file by hand, as docs/tutorial.md shows",
+        )
+    found, unused = deployed(with_port(found, path), project)
+    found = complete_code(complete(found, path, options, project.release), path, options, project.release)
+    found = whole_release(found, project, path)
+    content = render(found, project.release)
+    also = [*others(project, found), *unused]
+    left_out = None if os.path.lexists(path / IGNORED) else ignored(found, project)
+    return _Rendered(found, content, also, left_out)
+
+
 def _below(path: Path, project: Project) -> str:
     """Return a hint that names the directories which have a project of their own, or ""."""
     from fpack.cli.init.detect import guess
@@ -170,7 +193,7 @@ def _write(target: Path, content: str) -> None:
     from fpack.store.errors import FpackError
 
     try:
-        with open(target, "x") as file:
+        with open(target, "x", encoding="utf-8") as file:
             file.write(content)
     except OSError as error:
         raise FpackError(f"{target.name} cannot be written", where=str(target), why=error.strerror or "") from None

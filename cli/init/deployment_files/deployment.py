@@ -162,7 +162,7 @@ def _variables(stage: LastStage | None) -> list[tuple[str, str]]:
             continue
         for pair in pairs:
             name, equals, value = pair.partition("=")
-            plain = equals and re.fullmatch(r"[A-Za-z_]\w*", name) and "$" not in value
+            plain = equals and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and "$" not in value
             # A path of that image is none of this one.
             if plain and not _OTHERS.match(name) and not value.startswith(("/", "@/")):
                 found[name] = value

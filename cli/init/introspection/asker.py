@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from fpack.cli.init.edits import PackageCall
+from fpack.cli.time_limit import time_limit
 from fpack.store.errors import FpackError
 
 from .answers import FUNCTIONS, read_answer
@@ -42,7 +43,8 @@ def ask(options: SharedOptions, call: PackageCall) -> BuildTargets | FpackError 
             workspace.finish()
             return error if failed[0].phase in _BEFORE or failed[0].where != _where(call, failed[0]) else None
         workspace.finish()
-        return read_answer(call.function, workspace.store.disk(path))
+        with time_limit(call.attribute):
+            return read_answer(call.function, workspace.store.disk(path))
 
 
 def _where(call: PackageCall, failed: PhaseFailed) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpack.store.errors import FpackError
+from fpack.store.files.regular_file import read_bytes
 
 from ..guess import LIBRARY, Guess, clean_version
 from .autotools_files import read_autotools
@@ -68,7 +69,7 @@ def _with_configure(guess: Guess, directory: Path) -> Guess:
     if guess.call != "autotools" or ("bootstrap", "true") in guess.fields:
         return guess
     try:
-        ignored = (directory / ".gitignore").read_text("utf-8", "replace")[:1_000_000].split("\n")
+        ignored = read_bytes(directory / ".gitignore", 1_000_000).decode("utf-8", "replace").split("\n")
     except OSError:
         return guess
     sources = [name for name in ("configure.ac", "configure.in") if (directory / name).is_file()]
