@@ -17,6 +17,40 @@ PROGRESS = 1 << 16  # bytes after which an interrupted transfer counts as a new 
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)\Z")
 
 
+class ServedBlobs:
+    """The blobs of a repository whose server has them by the keys of an image layout. A subclass sends the requests."""
+
+    name: str
+    _transport: Transport
+
+    def _request(self, method: str, key: str, *, accept: tuple[int, ...] = (200,)) -> RegistryAnswer:
+        raise NotImplementedError
+
+    def _pieces(self, entry: BlobEntry, at: int, end: int) -> Iterator[bytes]:
+        """Yield the bytes of a blob between two offsets, as far as they arrive."""
+        raise NotImplementedError
+
+    def has_blob(self, digest: str) -> bool:
+        """Tell whether a blob exists."""
+        answer = self._request("HEAD", blob_key(check_digest(digest, self.name)), accept=(200, 404))
+        answer.close()
+        return answer.status == 200
+
+    def read_blob(self, entry: BlobEntry, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Yield a part of a blob. A whole blob is compared with its digest and size. Raise NotThere.
+
+        Interrupted transfers are resumed. The caller must check what a partial read returns.
+        """
+        return read_blob(
+            self.name, self._transport, entry, offset, length, lambda at, end: self._pieces(entry, at, end)
+        )
+
+
+def blob_key(digest: str) -> str:
+    """Return the path of a blob in an image layout."""
+    return f"blobs/sha256/{digest.removeprefix('sha256:')}"
+
+
 def read_blob(
     name: str,
     transport: Transport,

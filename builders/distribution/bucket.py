@@ -19,10 +19,10 @@ from xml.etree.ElementTree import Element, ParseError
 from fpack.builders.net.errors import HttpError
 
 from . import answers
-from .blob_reader import begins, read_blob
+from .blob_reader import ServedBlobs, begins, blob_key
 from .http_fields import retry_after
 from .layout_index import MAX_MANIFEST, annotations_of, checked_manifest, describe, entry_of, json_object, subject_of
-from .names import check_digest, is_digest, is_tag
+from .names import is_digest, is_tag
 from .protocol import (
     BlobEntry,
     BlobSource,
@@ -41,7 +41,7 @@ MAX_PAGES = 2000  # of a list of objects
 _EXISTS = 412  # the status of a write that must not replace, if the object exists
 
 
-class BucketRepository:
+class BucketRepository(ServedBlobs):
     """The repository below a prefix of a bucket. path: the quoted path of the prefix at the server."""
 
     def __init__(self, name: str, transport: Transport, path: str, prefix: str, access: AwsAccess) -> None:
@@ -65,24 +65,9 @@ class BucketRepository:
         """Return the manifest or index of a tag or a digest, compared with the digest, or None."""
         entry = None if is_digest(reference) else self.resolve(reference)
         digest = entry.digest if entry is not None else reference
-        if not is_digest(digest) or (data := self._get(_blob_key(digest))) is None:
+        if not is_digest(digest) or (data := self._get(blob_key(digest))) is None:
             return None
         return checked_manifest(data, digest, entry, self.name)
-
-    def has_blob(self, digest: str) -> bool:
-        """Tell whether a blob exists."""
-        answer = self._request("HEAD", _blob_key(check_digest(digest, self.name)), accept=(200, 404))
-        answer.close()
-        return answer.status == 200
-
-    def read_blob(self, entry: BlobEntry, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """Yield a part of a blob. A whole blob is compared with its digest and size. Raise NotThere.
-
-        Interrupted transfers are resumed. The caller must check what a partial read returns.
-        """
-        return read_blob(
-            self.name, self._transport, entry, offset, length, lambda at, end: self._pieces(entry, at, end)
-        )
 
     def referrers(self, digest: str, artifact_type: str = "") -> list[BlobEntry]:
         """Return the descriptors of manifests whose subject is a digest."""
@@ -123,7 +108,7 @@ class BucketRepository:
             return False
         answer = self._request(
             "PUT",
-            _blob_key(source.digest),
+            blob_key(source.digest),
             headers={"If-None-Match": "*"},
             body=lambda: self._checked(source),
             size=source.size,
@@ -165,12 +150,12 @@ class BucketRepository:
                     self._request("DELETE", f"tags/{tag}", accept=(200, 204, 404)).close()
             for key in list(self._list(f"referrers/{reference.removeprefix('sha256:')}/")):
                 self._request("DELETE", key, accept=(200, 204, 404)).close()
-        self._request("DELETE", _blob_key(reference), accept=(200, 204, 404)).close()
+        self._request("DELETE", blob_key(reference), accept=(200, 204, 404)).close()
         return True
 
     def _is_manifest(self, digest: str) -> bool:
         try:
-            return self._get(_blob_key(digest)) is not None and self.manifest(digest) is not None
+            return self._get(blob_key(digest)) is not None and self.manifest(digest) is not None
         except Corrupt:
             return False
 
@@ -246,7 +231,7 @@ class BucketRepository:
             return
         partial = entry.size and (at > 0 or end < entry.size)
         headers = {"Range": f"bytes={at}-{end - 1}"} if partial else {}
-        answer = self._request("GET", _blob_key(entry.digest), headers=headers, accept=(200, 206, 404, 416))
+        answer = self._request("GET", blob_key(entry.digest), headers=headers, accept=(200, 206, 404, 416))
         if answer.status == 404:
             answer.close()
             raise NotThere("A blob does not exist", where=self.name, why=entry.digest)
@@ -332,10 +317,6 @@ def _seconds(text: str) -> float:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError):
         return math.inf
-
-
-def _blob_key(digest: str) -> str:
-    return f"blobs/sha256/{digest.removeprefix('sha256:')}"
 
 
 def _xml(data: bytes, where: str) -> Element:

@@ -37,12 +37,12 @@ from .layout_index import (
     fallback_tag,
     filtered,
     referrers_document,
+    stored_pieces,
     subject_of,
 )
-from .names import check_digest, digest_of, is_digest
+from .names import check_digest, is_digest
 from .protocol import BlobEntry, BlobSource, Corrupt, Denied, ManifestDocument, NotThere, RepositoryError, Unavailable
 
-_CHUNK = 1 << 20  # bytes
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -106,21 +106,7 @@ class DirectoryRepository:
                     raise Corrupt(
                         "A blob differs from its size", where=self.name, why=f"{entry.digest} has {size} bytes"
                     )
-                whole = offset == 0 and length is None
-                hasher = hashlib.sha256() if whole else None
-                at, end = offset, size if length is None else min(offset + length, size)
-                while at < end:
-                    piece = os.pread(fd, min(_CHUNK, end - at), at)
-                    if not piece:
-                        raise Corrupt("A blob was truncated while it was read", where=self.name, why=entry.digest)
-                    at += len(piece)
-                    if hasher is not None:
-                        hasher.update(piece)
-                        if at >= end and f"sha256:{hasher.hexdigest()}" != entry.digest:
-                            raise Corrupt("A blob differs from its digest", where=self.name, why=entry.digest)
-                    yield piece
-                if hasher is not None and not size and digest_of(b"") != entry.digest:
-                    raise Corrupt("A blob differs from its digest", where=self.name, why=entry.digest)
+                yield from stored_pieces(fd, 0, entry, offset, length, self.name)
             finally:
                 os.close(fd)
 

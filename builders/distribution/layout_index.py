@@ -1,9 +1,11 @@
-"""Read and change `index.json` of an image layout, and the list of a manifest's referrers."""
+"""Read and change `index.json` of an image layout and the list of a manifest's referrers; read its blobs."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fpack.builders.streams import strict_json
@@ -17,6 +19,7 @@ REF_NAME = "org.opencontainers.image.ref.name"
 EMPTY_INDEX = b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'
 MAX_MANIFEST = 4 << 20  # bytes; registries have the same limit
 MAX_INDEX = 64 << 20  # bytes of `index.json`
+_CHUNK = 1 << 20  # bytes
 
 
 class RefIndex:
@@ -90,6 +93,27 @@ def checked_manifest(data: bytes, digest: str, entry: BlobEntry | None, where: s
     if digest_of(data) != digest:
         raise Corrupt("A manifest differs from its digest", where=where, why=digest)
     return ManifestDocument(describe(data, entry.media_type if entry else "").media_type, digest, data)
+
+
+def stored_pieces(
+    fd: int, start: int, entry: BlobEntry, offset: int, length: int | None, where: str
+) -> Iterator[bytes]:
+    """Yield a part of a blob that lies in a file from a byte on. Raise Corrupt if the whole has another digest."""
+    whole = offset == 0 and length is None
+    hasher = hashlib.sha256() if whole else None
+    at, end = offset, entry.size if length is None else min(offset + length, entry.size)
+    while at < end:
+        piece = os.pread(fd, min(_CHUNK, end - at), start + at)
+        if not piece:
+            raise Corrupt("A blob was truncated while it was read", where=where, why=entry.digest)
+        at += len(piece)
+        if hasher is not None:
+            hasher.update(piece)
+            if at >= end and f"sha256:{hasher.hexdigest()}" != entry.digest:
+                raise Corrupt("A blob differs from its digest", where=where, why=entry.digest)
+        yield piece
+    if whole and not entry.size and digest_of(b"") != entry.digest:
+        raise Corrupt("A blob differs from its digest", where=where, why=entry.digest)
 
 
 def subject_of(data: bytes) -> str:

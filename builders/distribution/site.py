@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 from fpack.builders.net.errors import HttpError
 
 from . import answers
-from .blob_reader import begins, read_blob
+from .blob_reader import ServedBlobs, begins, blob_key
 from .layout_index import (
     EMPTY_INDEX,
     MAX_INDEX,
@@ -25,7 +25,7 @@ from .layout_index import (
     fallback_tag,
     filtered,
 )
-from .names import check_digest, is_digest
+from .names import is_digest
 from .protocol import (
     BlobEntry,
     BlobSource,
@@ -37,7 +37,7 @@ from .protocol import (
 from .transport import RegistryAnswer, Transport
 
 
-class SiteRepository:
+class SiteRepository(ServedBlobs):
     """The repository below a URL. path: of the URL, quoted."""
 
     def __init__(self, transport: Transport, path: str) -> None:
@@ -60,25 +60,10 @@ class SiteRepository:
         digest = entry.digest if entry is not None else reference
         if not is_digest(digest):
             return None
-        data = self.document(_blob_name(digest), MAX_MANIFEST)
+        data = self.document(blob_key(digest), MAX_MANIFEST)
         if data is None:
             return None
         return checked_manifest(data, digest, entry, self.name)
-
-    def has_blob(self, digest: str) -> bool:
-        """Tell whether a blob exists."""
-        answer = self.request("HEAD", _blob_name(check_digest(digest, self.name)), accept=(200, 404))
-        answer.close()
-        return answer.status == 200
-
-    def read_blob(self, entry: BlobEntry, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """Yield a part of a blob. A whole blob is compared with its digest and size. Raise NotThere.
-
-        Interrupted transfers are resumed. The caller must check what a partial read returns.
-        """
-        return read_blob(
-            self.name, self._transport, entry, offset, length, lambda at, end: self._pieces(entry, at, end)
-        )
 
     def referrers(self, digest: str, artifact_type: str = "") -> list[BlobEntry]:
         """Return the descriptors of manifests whose subject is a digest."""
@@ -114,7 +99,7 @@ class SiteRepository:
         with self._lock:
             known = self._index
             headers = {"If-None-Match": known[0]} if known is not None and known[0] else {}
-            answer = self.request("GET", "index.json", headers=headers, accept=(200, 304, 404))
+            answer = self._request("GET", "index.json", headers=headers, accept=(200, 304, 404))
             if answer.status == 304 and known is not None:
                 answer.close()
                 return RefIndex(known[1], self.name)
@@ -127,7 +112,7 @@ class SiteRepository:
 
     def document(self, name: str, limit: int) -> bytes | None:
         """Return a file, or None."""
-        answer = self.request("GET", name, accept=(200, 404))
+        answer = self._request("GET", name, accept=(200, 404))
         if answer.status == 404:
             answer.close()
             return None
@@ -142,11 +127,11 @@ class SiteRepository:
             raise Corrupt("A document is too large", where=self.name, why=f"the limit is {limit} bytes")
         return data
 
-    def request(
-        self, method: str, name: str, *, headers: Mapping[str, str] | None = None, accept: tuple[int, ...] = (200,)
+    def _request(
+        self, method: str, key: str, *, headers: Mapping[str, str] | None = None, accept: tuple[int, ...] = (200,)
     ) -> RegistryAnswer:
         """Send a request for a file below the URL."""
-        return self._transport.request(method, f"{self._path}/{quote(name)}", self.name, headers=headers, accept=accept)
+        return self._transport.request(method, f"{self._path}/{quote(key)}", self.name, headers=headers, accept=accept)
 
     def _pieces(self, entry: BlobEntry, at: int, end: int) -> Iterator[bytes]:
         """Yield the bytes of a blob between two offsets, as far as they arrive."""
@@ -155,7 +140,7 @@ class SiteRepository:
         partial = at > 0 or end < entry.size
         headers = {"Range": f"bytes={at}-{end - 1}"} if partial else {}
         try:
-            answer = self.request("GET", _blob_name(entry.digest), headers=headers, accept=(200, 206))
+            answer = self._request("GET", blob_key(entry.digest), headers=headers, accept=(200, 206))
         except NotThere as error:
             raise NotThere("A blob does not exist", where=self.name, why=f"{entry.digest}: {error.why}") from None
         start = begins(answer, entry, at, self.name)
@@ -168,7 +153,3 @@ class SiteRepository:
             if start >= end:
                 answer.close()
                 return
-
-
-def _blob_name(digest: str) -> str:
-    return f"blobs/sha256/{digest.removeprefix('sha256:')}"

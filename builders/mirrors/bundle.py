@@ -25,8 +25,9 @@ from fpack.builders.distribution.layout_index import (
     describe,
     fallback_tag,
     filtered,
+    stored_pieces,
 )
-from fpack.builders.distribution.names import digest_of, is_digest
+from fpack.builders.distribution.names import is_digest
 from fpack.builders.distribution.protocol import (
     BlobEntry,
     BlobSource,
@@ -187,22 +188,7 @@ class BundleRepository:
             raise NotThere("A blob does not exist", where=self.name, why=entry.digest)
         if member.size != entry.size:
             raise Corrupt("A blob differs from its size", where=self.name, why=f"{entry.digest}: {member.size} bytes")
-        fd = self._open().fileno()
-        hasher = hashlib.sha256() if offset == 0 and length is None else None
-        at = member.offset + offset
-        end = member.offset + (member.size if length is None else min(offset + length, member.size))
-        while at < end:
-            piece = os.pread(fd, min(_CHUNK, end - at), at)
-            if not piece:
-                raise Corrupt("The bundle was truncated while it was read", where=self.name)
-            at += len(piece)
-            if hasher is not None:
-                hasher.update(piece)
-                if at >= end and f"sha256:{hasher.hexdigest()}" != entry.digest:
-                    raise Corrupt("A blob differs from its digest", where=self.name, why=entry.digest)
-            yield piece
-        if hasher is not None and not entry.size and digest_of(b"") != entry.digest:
-            raise Corrupt("A blob differs from its digest", where=self.name, why=entry.digest)
+        yield from stored_pieces(self._open().fileno(), member.offset, entry, offset, length, self.name)
 
     def referrers(self, digest: str, artifact_type: str = "") -> list[BlobEntry]:
         """Return the descriptors of manifests whose subject is a digest."""
