@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import click
 from fpack.light_typing import TYPE_CHECKING, Any, NamedTuple
@@ -73,3 +73,19 @@ class LazyGroup(click.Group):
         """Write the list of subcommands, without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in self.subcommands.items()])
+
+
+def group(
+    name: str, folder: str, subcommands: Sequence[tuple[str, str, str]], epilog: str
+) -> Callable[[Callable[[], None]], LazyGroup]:
+    """Return a decorator that makes a command of subcommands, each a module of a folder of fpack.cli.
+
+    subcommands: the name, module and help of each, in the order of the command's help.
+    """
+    return click.command(
+        name,
+        cls=LazyGroup,
+        subcommands={word: Subcommand(f"fpack.cli.{folder}.{module}", text) for word, module, text in subcommands},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        epilog=epilog,
+    )

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import click
-from fpack.cli.groups import LazyGroup, Subcommand
+from fpack.cli.groups import group
 
-_SUBCOMMANDS = {
-    name: Subcommand(f"fpack.cli.caches.{module}", text)
-    for name, module, text in (
+
+@group(
+    "cache",
+    "caches",
+    (
         ("push", "push", "Write store paths and signed realisations to a cache."),
         ("pull", "pull", "Fetch targets or store paths from the caches; build nothing."),
         ("check", "check", "Check that a cache has what it names."),
         ("gc", "gc", "Delete from a cache what was not used for some time."),
         ("trust", "trust", "Confirm the caches that a project names."),
         ("forget", "forget", "Forget what this machine remembers of a cache."),
-    )
-}
-
-
-@click.command(
-    "cache",
-    cls=LazyGroup,
-    subcommands=_SUBCOMMANDS,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    ),
     epilog="""\b
 Examples:
   fpack cache push app --to oci://registry.example/team/cache --key ci

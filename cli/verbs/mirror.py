@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import click
-from fpack.cli.groups import LazyGroup, Subcommand
+from fpack.cli.groups import group
 
-_SUBCOMMANDS = {
-    name: Subcommand(f"fpack.cli.mirrors.{module}", text)
-    for name, module, text in (
+
+@group(
+    "mirror",
+    "mirrors",
+    (
         ("fill", "fill", "Keep locks in a mirror, copy another mirror, or complete it."),
         ("list", "listing", "List the locks that a mirror keeps."),
         ("show", "show", "Print a kept lock."),
         ("check", "check", "Check every file of a mirror, and its signatures."),
         ("trust", "trust", "Confirm the mirrors that a project names."),
         ("gc", "collect", "Delete locks that are no longer wanted, and their files."),
-    )
-}
-
-
-@click.command(
-    "mirror",
-    cls=LazyGroup,
-    subcommands=_SUBCOMMANDS,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    ),
     epilog="""\b
 Examples:
   fpack lock --keep registry.example.org/team/kept      keep a project's lock, with all that it fetches

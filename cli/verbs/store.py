@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import click
-from fpack.cli.groups import LazyGroup, Subcommand
+from fpack.cli.groups import group
 
-_SUBCOMMANDS = {
-    name: Subcommand(f"fpack.cli.store.{module}", text)
-    for name, module, text in (
+
+@group(
+    "store",
+    "store",
+    (
         ("verify", "verify", "Hash every path again and find damage."),
         ("repair", "repair", "Replace damaged paths, or make them invalid."),
         ("add", "add", "Add a file or a directory to the store."),
@@ -20,15 +21,7 @@ _SUBCOMMANDS = {
         ("stats", "stats", "Show how the store uses the disk."),
         ("rebuild-database", "rebuild_database", "Rebuild a lost or damaged database."),
         ("migrate", "migrate", "Upgrade the database to the format of this fpack."),
-    )
-}
-
-
-@click.command(
-    "store",
-    cls=LazyGroup,
-    subcommands=_SUBCOMMANDS,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    ),
     epilog="""\b
 Examples:
   fpack store verify                         find damage
