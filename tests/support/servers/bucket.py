@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from fpack.builders.distribution.signature_v4 import AwsAccess, sign
+from support.servers.httpserver import LoopbackServer
 
 ACCESS = AwsAccess("AKIDEXAMPLE", "secret", "", "us-east-1")
 PAGE = 2
 
 
-class BucketServer:
+class BucketServer(LoopbackServer):
     """A running server. objects: by path. requests: (method, path). times: see there."""
 
     def __init__(self) -> None:
@@ -23,10 +22,8 @@ class BucketServer:
         self.requests: list[tuple[str, str]] = []
         self.times: dict[str, float] = {}  # of objects, in Unix seconds; now for the others
         self.lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
-        self._server.owner = self  # type: ignore[attr-defined]
-        self.host = f"127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(_Handler)
+        self.host = f"127.0.0.1:{self.port}"
 
     @property
     def environ(self) -> dict[str, str]:
@@ -43,16 +40,6 @@ class BucketServer:
         import time
 
         return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(self.times.get(path, time.time())))
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -39,7 +39,37 @@ class _Fault:
     delay: float = 0.0
 
 
-class Server:
+class LoopbackServer:
+    """A server that answers in threads of this process, until the end of a block. scheme: of its URLs."""
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler], certificate: Path | None = None) -> None:
+        self._server = _Quiet(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self._server.owner = self  # type: ignore[attr-defined]
+        self.scheme = "http"
+        if certificate is not None:
+            use_tls(self._server, certificate)
+            self.scheme = "https"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port of 127.0.0.1."""
+        return int(self._server.server_address[1])
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class Server(LoopbackServer):
     """A running server; use it as a context manager. `certificate` is a PEM file with key and certificate, for TLS.
 
     validators: send ETag and Last-Modified, and 304 for a file that did not change. statuses: of such answers.
@@ -56,29 +86,12 @@ class Server:
         self.headers: list[dict[str, str]] = []  # of each request, by lower-case name
         self._faults: dict[str, list[_Fault]] = {}
         self._lock = threading.Lock()
-        self._server = _Quiet(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
-        self._server.owner = self  # type: ignore[attr-defined]
-        if certificate is not None:
-            use_tls(self._server, certificate)
-        self._scheme = "https" if certificate is not None else "http"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        super().__init__(_Handler, certificate)
 
     @property
     def url(self) -> str:
         """The base URL, without a slash at its end."""
-        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     # Faults.
 

@@ -22,14 +22,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from fpack.builders.distribution.registry import RegistryRepository
 from fpack.builders.distribution.transport import Settings
-from support.servers.certificates import use_tls
-from support.servers.httpserver import _Quiet
+from support.servers.httpserver import LoopbackServer
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 _PATH = re.compile(r"/v2/(?P<name>[a-z0-9/._-]+)/(?P<kind>blobs/uploads|blobs|manifests|tags|referrers)/(?P<rest>.*)\Z")
@@ -73,7 +71,7 @@ class _Fault:
     times: int | None
 
 
-class Registry:
+class Registry(LoopbackServer):
     """A running registry; use it as a context manager.
 
     api: answer queries of referrers. ranges: serve parts of blobs. page: the most tags of an answer. user: "" for a
@@ -108,30 +106,12 @@ class Registry:
         self._tokens: dict[str, list[str]] = {}
         self.lock = threading.RLock()
         self._number = 0
-        self._server = _Quiet(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
-        self._server.owner = self  # type: ignore[attr-defined]
-        self.scheme = "http"
-        if certificate is not None:
-            use_tls(self._server, certificate)
-            self.scheme = "https"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        super().__init__(_Handler, certificate)
 
     @property
     def host(self) -> str:
         """The host and port."""
-        return f"localhost:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return f"localhost:{self.port}"
 
     def count(self, method: str, part: str = "") -> int:
         """Return the number of requests with a method, and a part of a path."""
