@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fpack.builders.net.http import Http
     from fpack.builders.net.origins import Origins
     from fpack.builders.protocol import Builder
+    from fpack.store.derivation import Derivation
     from fpack.store.files.source import SourceSelection
     from fpack.store.store import Store
 
@@ -78,6 +79,12 @@ def versions() -> dict[str, int]:
 def local_kinds() -> frozenset[str]:
     """Return the kinds whose outputs caches are not asked for. Read them from the sources, too."""
     return frozenset(kind for kind, path in _files().items() if _is_local(kind, path))
+
+
+def is_of_archive(drv: Derivation) -> bool:
+    """Tell whether a derivation is the download of a package that each mirror of an archive has."""
+    urls = [str(url) for url in drv.args.get("urls") or ()] if drv.kind == "fetch" else []
+    return bool(urls) and all(url.startswith("mirror://") and url.endswith(".deb") for url in urls)
 
 
 def generation() -> int:

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from blake3 import blake3
 from fpack.builders.protocol import Builder, BuildError, Cancelled, Need
@@ -46,7 +46,8 @@ class Scheduler:
 
     bodies: encoded derivations that may not be in the database yet, by digest. assemble: combines a root and its slices
     into one directory. substituter: the caches, which are asked before anything is built. local_kinds: the kinds of
-    derivations for which they are not asked.
+    derivations for which they are not asked. is_of_archive: tells what they need not have, as each machine finds it in
+    an archive.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Scheduler:
         keep_going: bool = False,
         substituter: Substituter | None = None,
         local_kinds: Collection[str] = (),
+        is_of_archive: Callable[[Derivation], bool] = lambda drv: False,
     ) -> None:
         self._store = store
         self._builders = builders
@@ -68,6 +70,7 @@ class Scheduler:
         self._assemble = assemble
         self._substituter = substituter
         self._local_kinds = local_kinds
+        self._is_of_archive = is_of_archive
         self._wanted: set[bytes] = set()  # the digests of the derivations that `realise` was asked for
         self._bodies = dict(bodies or {})
         self._written = False
@@ -295,9 +298,11 @@ class Scheduler:
     def _claim(self, job: Job, substituter: Substituter) -> bool:
         """Claim a build that other machines may do, too. Return False if the job was queued in another way.
 
-        What caches are not asked for, such as a payload, is built on each machine, and not pushed unless it is wanted.
+        What caches are not asked for, such as a payload, and packages of an archive are made on each machine, and not
+        pushed unless they are wanted.
         """
-        if job.claimed or not (self._is_substitutable(job) or job.digest in self._wanted):
+        shared = self._is_substitutable(job) and not self._is_of_archive(job.drv)
+        if job.claimed or not (shared or job.digest in self._wanted):
             return True
         if not substituter.claim(job.key):
             self._reporter.waiting(job.digest)

@@ -44,7 +44,7 @@ def _realise(workspace: Workspace, outputs: Sequence[Output]) -> list[StorePath]
 
 def _build(workspace: Workspace, outputs: Sequence[Output]) -> list[StorePath]:
     workspace.evaluator.complete((output.derivation for output in outputs), workspace.store.database.derivation)
-    from fpack.builders.kinds.table import local_kinds
+    from fpack.builders.kinds.table import is_of_archive, local_kinds
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.scheduler.scheduler import Scheduler
     from fpack.cli.ui.progress import reporter
@@ -61,6 +61,7 @@ def _build(workspace: Workspace, outputs: Sequence[Output]) -> list[StorePath]:
         keep_going=workspace.options.keep_going,
         substituter=caches,
         local_kinds=() if caches is None else local_kinds(),
+        is_of_archive=is_of_archive,
     )
     try:
         made = scheduler.realise(outputs)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from fpack.builders.caches.cache import Cache, CacheFiles
+from support.archives.archive import file
 from support.archives.machines import small_world
 from support.processes.program import Fpack
 from support.servers.registry import Registry, open_registry
@@ -118,6 +119,28 @@ def test_layers_that_builds_pushed_are_not_sent_again(registry: Registry, tmp_pa
     layers = {row["digest"] for row in team.layers()}
     sent = [digest for digest in uploads(registry) if digest in layers]
     assert sorted(sent) == sorted(layers)
+
+
+def test_packages_of_the_archive_are_not_sent(registry: Registry, tmp_path: Path) -> None:
+    """A package is sent as its slice, from which others make roots, and as the layer of the image; not as a .deb."""
+    team = Team(tmp_path, registry, "team/cache")
+    words = random.Random(5).randbytes(900_000)
+    assert team.one.archive is not None
+    team.one.archive.add("greet-data", "2.0", arch="all", files={"usr/share/greet/words": file(words)})
+    team.one.archive.publish()
+    team.push(**team.pushing)
+    cache = team.cache()
+    records = [record for _, index in cache.indexes for base in index.paths if (record := cache.record(base))]
+    assert not [record.path for record in records if record.path.name.endswith(".deb")]
+    layers = sum(row["size"] for row in team.layers())
+    (piece,) = [record for record in records if record.path.name == "greet-data-2.0-slice"]
+    assert piece.size < registry.received - layers < piece.length + 50_000
+    # The other user builds with another root: the payload comes from the archive.
+    text = (team.two.home / "fpack.fp").read_text()
+    (team.two.home / "fpack.fp").write_text(text.replace("[debian.greet]", "[debian.greet, debian.wave]"))
+    team.two.pack("#image", "--format", "oci-dir", "-o", tmp_path / "copy")
+    made = {(entry["kind"], entry["outcome"]) for entry in history(team.two) if entry["name"].startswith("greet-data")}
+    assert ("slice", "substituted") in made
 
 
 def blob(layout: Path, digest: str) -> bytes:
