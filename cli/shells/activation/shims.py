@@ -30,6 +30,13 @@ _SCRIPT = """\
 #!/bin/sh
 # A program of the shell {name}, which fpack made. What Ctrl-C does is up to the program.
 trap '' INT QUIT
+case $PWD/ in
+{seen}) ;;
+/var/*|/run/*)
+  echo "fpack: ${{0##*/}} of the shell {name} does not see this directory: $PWD" >&2
+  echo "fpack: start it in another directory, such as the project's, or copy the files to /tmp" >&2
+  exit 126 ;;
+esac
 exec 8<{filter} 9<{args} || exit
 exec {bwrap} --args 9 --chdir "$PWD" -- env --default-signal=INT,QUIT -- "${{0##*/}}" "$@"
 """
@@ -44,7 +51,8 @@ def activate(shell: CachedShell) -> tuple[str, dict[str, str]]:
             hint="fpack shell enters it; an emulator such as Debian's qemu-user-binfmt is for the whole machine",
         )
     ready = ReadyShell(shell, ShellOptions())
-    facts = ready.host._replace(directories=host.directories(), cwd=shell.project or ready.host.home, sockets=())
+    shown = (*host.directories(), *host.var_directories(shell.closure.view))
+    facts = ready.host._replace(directories=shown, cwd=shell.project or ready.host.home, sockets=())
     made = ready.plan(facts)
     run = f"/run/user/{facts.uid}"
     args = [*made.args(_FILTER_FD)[:-2], "--bind-try", run, run]
@@ -55,7 +63,8 @@ def activate(shell: CachedShell) -> tuple[str, dict[str, str]]:
         if name not in shell.closure.env:
             args += ["--unsetenv", name]
     names = programs(shell)
-    return _write(shell, args, names, ready), dict(shell.closure.env)
+    seen = [run, *(mount.path for mount in made.mounts if mount.how == "--bind")]
+    return _write(shell, args, names, ready, seen), dict(shell.closure.env)
 
 
 def programs(shell: CachedShell) -> list[str]:
@@ -93,7 +102,10 @@ def _leads_to(view: str, directory: str, entry: os.DirEntry[str]) -> str:
     return path
 
 
-def _write(shell: CachedShell, args: Iterable[str], names: Iterable[str], ready: ReadyShell) -> str:
+def _write(
+    shell: CachedShell, args: Iterable[str], names: Iterable[str], ready: ReadyShell, seen: Iterable[str]
+) -> str:
+    """Write the shims, and return the directory of the programs. seen: the host's directories that they see."""
     from blake3 import blake3
 
     bwrap = ready.bwrap
@@ -114,7 +126,8 @@ def _write(shell: CachedShell, args: Iterable[str], names: Iterable[str], ready:
         name = "".join(c for c in shell.closure.name if c.isalnum() or c in "-_.")
         with open(f"{directory}/run", "w", encoding="utf-8") as script:
             files = {"args": word("sh", f"{path}/args"), "filter": word("sh", f"{path}/filter")}
-            script.write(_SCRIPT.format(name=name, bwrap=word("sh", bwrap), **files))
+            visible = "|".join(f"{word('sh', directory)}/*" for directory in seen)
+            script.write(_SCRIPT.format(name=name, bwrap=word("sh", bwrap), seen=visible, **files))
         os.chmod(f"{directory}/run", 0o755)
         os.mkdir(f"{directory}/bin")
         for name in names:

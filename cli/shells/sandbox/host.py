@@ -49,6 +49,22 @@ def directories() -> tuple[str, ...]:
     return tuple(sorted(f"/{entry.name}" for entry in os.scandir("/") if entry.name not in _SYSTEM and entry.is_dir()))
 
 
+def var_directories(view: str) -> tuple[str, ...]:
+    """Return the host's directories below /var that the programs of shims see: /var/tmp, and those that the root at
+    `view` does not have.
+    """
+    try:
+        entries = sorted(os.scandir("/var"), key=lambda entry: entry.name)
+    except OSError:
+        return ()
+    return tuple(
+        f"/var/{entry.name}"
+        for entry in entries
+        if entry.is_dir(follow_symlinks=False)
+        and (entry.name == "tmp" or not os.path.lexists(f"{view}/var/{entry.name}"))
+    )
+
+
 def listing(view: str) -> list[tuple[str, str, str]]:
     """List a directory in the form that `plan` expects."""
     found = []

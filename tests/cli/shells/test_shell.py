@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -294,6 +295,17 @@ def test_shims_have_what_was_asked_for_and_pass_all_on(fpack: Fpack, project: Pa
     assert done.stdout == "greet 13 a  b\ngreet 13 /\ny\n1\n", done.stderr
     # A second time there is nothing to make.
     assert json.loads(fpack("shell", "--print-env=json", cwd=project).stdout) == answer
+
+
+def test_shims_run_below_var_or_say_that_they_see_nothing_there(fpack: Fpack, project: Path) -> None:
+    path = json.loads(fpack("shell", "--print-env=json", cwd=project).stdout)["path"]
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as place:
+        (Path(place) / "text").write_text("x\n")
+        run = [f"{path}/sed", "s/x/y/", "text"]
+        assert subprocess.run(run, capture_output=True, text=True, cwd=place, env=fpack.env).stdout == "y\n"
+    done = subprocess.run([f"{path}/greet"], capture_output=True, text=True, cwd="/var/lib", env=fpack.env)
+    assert done.returncode == 126
+    assert done.stderr.startswith("fpack: greet of the shell site does not see this directory: /var/lib\n"), done.stderr
 
 
 def test_editors_get_the_packed_image_of_the_shell(fpack: Fpack, project: Path) -> None:
