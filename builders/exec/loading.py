@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fpack.builders.payload.extension_modules import interpreter_of
 from fpack.builders.payload.libraries import BuiltLibrary
 from fpack.builders.payload.meta import LoadFacts
 from fpack.builders.protocol import BuildError, Task
@@ -25,15 +26,6 @@ from fpack.store.files.presence import is_present
 from fpack.store.path import STORE, StorePath, parse
 
 from .root_directory import RootDirectory, file_facts
-
-# Files that an interpreter loads: a pattern of their paths, and the interpreter's program.
-_EXTENSIONS = (
-    (re.compile(r"\.cpython-[\w-]+\.so$|\.abi3\.so$|/python3[^/]*/.*\.so$"), "python3"),
-    (re.compile(r"\.node$"), "node"),
-    (re.compile(r"/perl5?/.*\.so$"), "perl"),
-    (re.compile(r"/ruby/.*\.so$"), "ruby"),
-    (re.compile(r"/php/.*\.so$"), "php"),
-)
 
 
 class LinkedOutput(NamedTuple):
@@ -102,9 +94,7 @@ def _indirect(loader: _Loader, path: str, facts: LoadFacts, shown: str) -> Itera
 
 def _of_interpreters(loader: _Loader, facts: LoadFacts, shown: str) -> Iterator[str]:
     """Yield a line for each library that an interpreter has loaded before it loads a file of the outputs."""
-    for pattern, program in _EXTENSIONS:
-        if not pattern.search(f"/{shown}"):
-            continue
+    for program in filter(None, [interpreter_of(f"/{shown}")]):
         for soname, (found, _) in loader.loaded_by_program(program).items():
             library = loader.library(soname, facts.machine)
             if soname in facts.needed and library is not None and found is not None and not loader.is_meant(found):

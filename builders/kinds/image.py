@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders import arguments
-from fpack.builders.linking.store_paths import tables
+from fpack.builders.linking.store_paths import extension_modules, tables
 from fpack.builders.oci import base_settings, spec
 from fpack.builders.oci import config as configuration
 from fpack.builders.oci import foreign_programs as foreign
@@ -25,6 +25,7 @@ from fpack.builders.oci.interpreters import built_programs, check_scripts, conta
 from fpack.builders.oci.layer_plan import LayerGroup, LayerItem, plan, stable_name
 from fpack.builders.oci.library_path import VARIABLE as LIBRARY_PATH
 from fpack.builders.oci.library_path import check_library_path
+from fpack.builders.oci.module_libraries import check_modules
 from fpack.builders.oci.own_imports import check_imports
 from fpack.builders.oci.user import check_user, resolve_user
 from fpack.builders.payload import base_image, meta
@@ -176,6 +177,7 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
     if variables.get(LIBRARY_PATH):
         built_files = (entry for table in tables(task, args.paths) for entry in table.entries.values())
         check_library_path(view, variables[LIBRARY_PATH], built_files)
+    _check_modules(task, args, contents)
     own = contents.table(args.files) if args.files else None
     built = [program for path in args.paths for program in built_programs(task, path)]
     check_scripts(
@@ -196,6 +198,15 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
             why = f"it is a file of {found[1].source.label}"
             raise BuildError(f"{what} {path} is not a directory in the image", why=why).with_(field=field)
     return config
+
+
+def _check_modules(task: Task, args: ImageArgs, contents: ImageContents) -> None:
+    """Check the libraries of built modules, if there are any."""
+    built = [pair for pair in extension_modules(task, args.paths) if pair[1].runpath]
+    if not built:
+        return
+    own = {e.path: e.facts for table in contents.slices for e in table.entries if e.facts is not None}
+    check_modules(contents.view, args.arch, built, list(own), own.get)
 
 
 def _program_path(run: Sequence[str] | None, variables: Mapping[str, str], view: ImageFs) -> list[str]:

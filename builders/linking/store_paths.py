@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fpack.builders.payload import elf, meta
+from fpack.builders.payload.extension_modules import interpreter_of
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import Task
@@ -50,6 +51,21 @@ def tables(task: Task, paths: Sequence[StorePath]) -> list[SliceTable]:
         entries = {entry.path: entry for entry in _entries(task.disk(path), f"{STORE[1:]}/{path.base}", task.check)}
         found.append(SliceTable(str(path), "", "", str(path), entries))
     return found
+
+
+def extension_modules(task: Task, paths: Sequence[StorePath]) -> Iterator[tuple[str, meta.LoadFacts]]:
+    """Yield the path in the image, and the facts, of each library that an interpreter loads as a module."""
+    for path in closure(task, paths):
+        disk = os.fspath(task.disk(path))
+        for directory, _, names in os.walk(disk):
+            task.check()
+            for name in names:
+                file = f"{directory}/{name}"
+                shown = f"{STORE[1:]}/{path.base}{file.removeprefix(disk)}"
+                if interpreter_of(f"/{shown}") and not os.path.islink(file):
+                    facts = _facts(Path(file), os.lstat(file).st_size)
+                    if facts is not None and facts.machine:
+                        yield shown, facts
 
 
 def packages(task: Task, paths: Sequence[StorePath]) -> list[str]:

@@ -13,6 +13,8 @@ from .guess import Guess, text
 DEFAULT_RELEASE = "trixie"
 # A comment that begins so says what the user has left to do: a command that fails says it again.
 TODO = "to do: "
+# Kinds whose programs an interpreter runs.
+_INTERPRETED = frozenset({"python", "node", "ruby", "php", "maven", "gradle"})
 _KEYWORDS = {
     "let",
     "in",
@@ -90,8 +92,12 @@ def _image(guess: Guess, attribute: str, of: str) -> list[tuple[str, str]]:
             f"{text(path)} = {{ user = {text('nobody')}, group = {text('nogroup')} }}, " for path in guess.directories
         )
         fields.append(("directories", f"{{ {writable[:-2]} }}"))
-    if guess.image_env:
-        own = ", ".join(f"{_field(name)} = {_word(value, attribute)}" for name, value in guess.image_env)
+    env = dict(guess.image_env)
+    if guess.call in _INTERPRETED and guess.entrypoint is not None:
+        # The user nobody has none, and interpreters and their packages write caches, sockets and settings to it.
+        env.setdefault("HOME", guess.directories[0] if guess.directories else "/tmp")
+    if env:
+        own = ", ".join(f"{_field(name)} = {_word(value, attribute)}" for name, value in env.items())
         fields.append(("env", f"{{ {own} }}"))
     if guess.workdir:
         fields.append(("workdir", _word(guess.workdir, attribute)))
