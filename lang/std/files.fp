@@ -39,12 +39,27 @@ file-entry(users, path, given) =
     is-source = kind == "path" || kind == "record" && (given.type or "") == "derivation"
   in
     if is-source then file(users, path, { source = given })
-    else if kind == "string" then file(users, path, { text = given })
+    else if kind == "string" then file(users, path, { text = as-text(path, given) })
     else if kind == "record" then file(users, path, given)
     else error(
       "The file ${path} is a string, a path, a derivation or a record, and this is ${with-article(kind)}",
       path,
     )
+
+# A text that is only the name of a file is likely to stand for that file. `{ text = "app.py" }` is a text without doubt.
+as-text(path, given) =
+  if match(given, file-name) == null then given
+  else let right = if starts-with(given, ".") then given else "./${given}" in
+    warn(
+      "the file ${path} has the text \"${given}\", and not the content of that file; for this, write ${right}",
+      given,
+    )
+
+file-name = "[.][.]?/[A-Za-z0-9_./-]+|[A-Za-z0-9_-]([A-Za-z0-9_./-]*[A-Za-z0-9_-])?[.](${join(endings, "|")})"
+endings = [
+  "[cm]?js", "ts", "py", "rb", "pl", "php", "lua", "sh", "jar", "json", "ya?ml", "toml", "ini", "cfg", "conf", "xml",
+  "html?", "css", "txt", "md", "sql", "crt", "pem", "service",
+]
 
 file(users, path, {
   text: string | null = null,

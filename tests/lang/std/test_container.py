@@ -650,3 +650,24 @@ def test_a_linked_root_knows_the_files_of_its_container(tmp_path: Path, cache: P
     assert "files" in root('closure = "linked"').args
     assert "files" not in root('closure = "linked", interpreted = false').args
     assert "files" not in root('closure = "depends"').args
+
+
+@pytest.mark.parametrize(
+    ("given", "right"),
+    [
+        ('"app.py"', "./app.py"),
+        ('"conf/site.conf"', "./conf/site.conf"),
+        ('"../run.sh"', "../run.sh"),
+        ('"hello\\n"', None),
+        ('"print(1).py"', None),
+        ('"example.org"', None),
+        ('"/etc/other.conf"', None),
+        ('{ text = "app.py" }', None),
+    ],
+)
+def test_a_text_that_names_a_file_is_told(given: str, right: str | None, tmp_path: Path, cache: Path) -> None:
+    told: list[str] = []
+    evaluator = Evaluator(root=tmp_path, cache=cache, sources=Files(), messages=lambda kind, text: told.append(text))
+    text = f'import("fpack/files").files {{ files = {{ "/x" = {given} }} }}'
+    evaluator.force(evaluator.expression(text), deep=True)
+    assert [line for line in told if line.endswith(f"for this, write {right}")] == told and bool(told) == bool(right)
