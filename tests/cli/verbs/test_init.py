@@ -274,6 +274,15 @@ def test_flasks_instance_folder_is_a_directory_of_the_image() -> None:
     assert "instance" not in render(_guess({"requirements.txt": HASHED, "web.py": FLASK}), "trixie")
 
 
+def test_programs_of_interpreters_have_a_home() -> None:
+    """The user nobody has none: gunicorn and others write sockets, caches and settings to it."""
+    web = _guess({"requirements.txt": HASHED, "web.py": FLASK})
+    assert 'env = { HOME = "/tmp" }' in render(web, "trixie")
+    assert 'env = { HOME = "/var/lib/web" }' in render(web._replace(directories=["/var/lib/web"]), "trixie")
+    assert 'env = { HOME = "/srv" }' in render(web._replace(image_env=[("HOME", "/srv")]), "trixie")
+    assert "HOME" not in render(_guess({"go.mod": "module example.org/x\n", "main.go": "package main"}), "trixie")
+
+
 def test_an_unpacked_release_keeps_the_files_that_its_gitignore_lists(tmp_path: Path) -> None:
     files = {
         "pyproject.toml": '[project]\nname = "x"\n', ".gitignore": "/style.css\nmade/\n*.pyc\n", "style.css": "",
