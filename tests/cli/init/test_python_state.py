@@ -126,7 +126,7 @@ def test_a_manage_py_that_is_no_program_is_left_as_it_is() -> None:
 def test_servers_without_an_option_find_the_modules(server: str) -> None:
     kind = "Quart" if server == "hypercorn" else "Flask"
     found = _guess({"requirements.txt": f"{kind}\n{server}\n", "app.py": f"app = {kind}(__name__)\n"})
-    assert 'env = { PYTHONPATH = "${thing}/app" }' in render(found, "trixie")
+    assert 'env = { PYTHONPATH = "${thing}/app", ' in render(found, "trixie")
 
 
 def test_the_shell_has_what_the_project_uses() -> None:
