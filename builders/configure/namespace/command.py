@@ -38,10 +38,17 @@ def become_init(request: dict[str, Any], setup: dict[str, Any], log: int) -> Non
         for number in range(1, signal.NSIG):
             if number not in (signal.SIGKILL, signal.SIGSTOP) and signal.getsignal(number) is signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
+        words, environment = request["command"], request["environment"]
         try:
-            os.execve(request["command"][0], request["command"], request["environment"])
+            try:
+                os.execve(words[0], words, environment)
+            except OSError as error:
+                if error.errno != errno.ENOEXEC:
+                    raise
+                # A script without `#!`, which dpkg runs as execvp does.
+                os.execve("/bin/sh", ["/bin/sh", *words], environment)
         except OSError as error:
-            os.write(2, f"{request['command'][0]}: {error.strerror}\n".encode())
+            os.write(2, f"{words[0]}: {error.strerror}\n".encode())
         os._exit(127)
     while True:
         pid, status = os.wait()

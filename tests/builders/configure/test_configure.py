@@ -50,6 +50,14 @@ def test_what_runs_before_a_package_is_unpacked_runs_too_unless_it_diverts_files
     assert made.origins["etc/first"] == ("a", "preinst") and made.origins["etc/second"] == ("a", "postinst")
 
 
+def test_a_script_without_an_interpreter_is_one_of_the_shell(caller: Configurer) -> None:
+    """As dpkg runs it; what the kernel cannot run for another reason stays an error."""
+    made = caller.configure(
+        Package("a", {"preinst": "# no interpreter\necho $0 $1 > /etc/first\n", "postinst": "# none\ncat /etc/first\n"})
+    )
+    assert made.text("etc/first").endswith("preinst install\n")
+
+
 def test_packages_that_depend_on_each_other_are_configured(caller: Configurer) -> None:
     made = caller.configure(
         Package("a", {"postinst": "echo a > /etc/a"}, depends=["b"], fields={"Depends": "b"}),

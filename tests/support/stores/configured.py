@@ -154,7 +154,7 @@ class _World:
             files = [debs.file(f"./{path}", text) for path, text in package["files"].items()]
             files += [Item(**{**item, "content": item["content"].encode()}) for item in package["items"]]
             scripts = {
-                member: text if member in ("triggers", "conffiles", "templates") or text.startswith("#!")
+                member: text if member in ("triggers", "conffiles", "templates") or text.startswith("#")
                 else f"#!/bin/sh\nset -e\n{text}\n"
                 for member, text in package["scripts"].items()
             }  # fmt: skip
