@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fpack.builders.python.locks import PythonLock
     from fpack.builders.python.markers import Environment
     from fpack.builders.python.project import PythonProject
+    from fpack.builders.python.resolver import UnresolvableProject
     from fpack.builders.python.wheels import IndexFile
 
 KIND = "python"
@@ -34,6 +35,7 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
     from fpack.builders.python.locks import PythonLock, read_lock
     from fpack.builders.python.project import PythonProject
     from fpack.builders.python.requirements import requirement, requirements_file
+    from fpack.builders.python.resolver import UnresolvableProject
 
     root = given["root"]
     project = read_project(_directory(given["project"]), root) if given["project"] else PythonProject()
@@ -69,7 +71,10 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
     }
     request |= {name: value for name, value in fields.items() if value}
     located = {file.sha256: file for _, _, file in chosen if file is not None and file.url}
-    found = _resolved(request, answers, located) if len(request) > 3 else []
+    try:
+        found = _resolved(request, answers, located) if len(request) > 3 else []
+    except UnresolvableProject as error:
+        raise _of_build(error, builds, requirements, given["project"]) from None
     files = [
         *_locked(lock, chosen),
         *(
@@ -93,6 +98,18 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
         "compiles": compiles,
         "tools": [*(native.COMPILERS if compiles else ()), *tools],
     }
+
+
+def _of_build(
+    error: UnresolvableProject, builds: Sequence[Sequence[str]], requirements: Sequence[str], project: str | None
+) -> UnresolvableProject:
+    """Return an error that names the project's file if only its build requires the package."""
+    from fpack.builders.python.requirements import requirement
+
+    names = {requirement(text).name for build in builds for text in build}
+    if not project or error.where not in names or error.where in {requirement(text).name for text in requirements}:
+        return error
+    return error.with_(where=project, why=f"its build-system.requires needs it: {error.why}")
 
 
 def _resolved(
