@@ -26,7 +26,7 @@ from fpack.builders.payload.libraries import graft_targets
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.builders.rootfs import accounts as users
-from fpack.builders.rootfs import alternatives, base_files, configured, dpkg_database
+from fpack.builders.rootfs import alternatives, base_files, configured, dpkg_database, php_extensions
 from fpack.builders.rootfs.candidates import (
     DEPENDS,
     PackageArgs,
@@ -56,7 +56,8 @@ from fpack.store.path import StorePath
 # 7: signals to servers that fork. 8: what interpreted programs of linked roots load; tini for what may ignore SIGTERM.
 # 9: a shell and sleep for servers that fork. 10: the programs of the steps around a server.
 # 11: the user of a server that is not there is told. 12: the first start alone runs as root.
-VERSION = 12
+# 13: the extensions of PHP in roots without scripts.
+VERSION = 13
 
 LINKED = "linked"
 FIRST = "base-files"
@@ -282,6 +283,7 @@ def _finish(
         *links_to_grafts,
         *served.files,
         *(dpkg_database.of_packages(task, composition, tables) if args.database else ()),
+        *(php_extensions.extensions(composition, partial(_code, task)) if args.configured is None else ()),
     ]
     if base is not None:
         files += _of_base(args, base, composition, tables, accounts)

@@ -28,7 +28,7 @@ _SOURCES = ("usr/share/ca-certificates/", "usr/local/share/ca-certificates/")
 # The names of generation rules, as used in manifests.
 ACCOUNTS, ALTERNATIVES, DIRECTORIES, MERGED_USR, RUN = "accounts", "alternatives", "directories", "merged-usr", "run"
 LOADER_CACHE, NAME_SERVICES, RELEASE = "loader-cache", "name-services", "release"
-GRAFT = "graft"
+GRAFT, PHP_EXTENSIONS = "graft", "php-extensions"
 BUNDLE, JAVA_BUNDLE, OPENSSL = "certificates", "java-certificates", "openssl-certificates"
 _LDCONFIG = "usr/sbin/ldconfig"
 _HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
