@@ -11,15 +11,21 @@ with-release(given, jdk) =
 bridging(jdk) = if jdk < 16 then ["socat"] else []
 
 # In poms, the levels of sources and classes that are below `level` become that. They stand in elements of these names,
-# or in properties that such an element names.
+# or in properties that such an element names. Maven's compiler plugin reads levels as numbers: it knows that 1.7 and 1.8
+# have no modules, but not that of 8. The option --release has no form with 1.
 raised(level) = if level == null then "" else """
   find . -name pom.xml >/build/poms
-  names=$(tr '\\n' '\\0' </build/poms | xargs -0 sed -nE \\
-    's@.*<(source|target|release|testSource|testTarget|testRelease)>[[:space:]]*[$]\\{([A-Za-z0-9._-]+)\\}.*@\\2@p' | sort -u | sed 's/[.]/[.]/g')
-  names=$(printf '%s|' source target release testSource testTarget testRelease \\
-    'maven[.]compiler[.](source|target|release|testSource|testTarget|testRelease)' $names)
+  # The elements and properties with some levels, as a regular expression.
+  levels() {
+    properties=$(tr '\\n' '\\0' </build/poms | xargs -0 sed -nE \\
+      "s@.*<($1)>[[:space:]]*[$]\\{([A-Za-z0-9._-]+)\\}.*@\\2@p" | sort -u | sed 's/[.]/[.]/g')
+    printf '%s|' "$1" "maven[.]compiler[.]($1)" $properties
+  }
+  releases=$(levels 'release|testRelease')
+  others=$(levels 'source|target|testSource|testTarget')
   while read -r pom; do
-    sed -E "s@<(\${names%|})>[[:space:]]*(1[.])?[1-7][[:space:]]*</@<\\1>${level}</@g" "$pom" >/build/pom
+    sed -E "s@<(\${releases%|})>[[:space:]]*(1[.])?[1-7][[:space:]]*</@<\\1>${level}</@g
+      s@<(\${others%|})>[[:space:]]*(1[.])?[1-7][[:space:]]*</@<\\1>${if level == 8 then "\\3" else ""}${level}</@g" "$pom" >/build/pom
     if ! cmp -s /build/pom "$pom"; then
       echo "$pom: levels of Java below ${level} are raised to ${level}"
       cat /build/pom >"$pom"

@@ -28,15 +28,16 @@ def test_the_lock_is_of_the_poms_of_all_modules(project: Project) -> None:
     project.build('maven { name = "app", source = ./p, lock = ./lock.json }')
 
 
-POM = """<project><properties><level>1.6</level><jvm>1.7</jvm>
+POM = """<project><properties><level>1.6</level><jvm>1.7</jvm><both>1.6</both>
 <maven.compiler.target>1.5</maven.compiler.target></properties>
 <source>${level}</source><target>9</target><source> 6 </source><target><echo/></target><version>1.6</version>
-<release>11</release><testRelease>7</testRelease></project>
+<release>11</release><testRelease>7</testRelease><release>${both}</release><testTarget>${both}</testTarget></project>
 """
-RAISED = """<project><properties><level>8</level><jvm>1.7</jvm>
-<maven.compiler.target>8</maven.compiler.target></properties>
+# The compiler's plugin knows of 1.8 that it has no modules; --release has no such form.
+RAISED = """<project><properties><level>1.8</level><jvm>1.7</jvm><both>8</both>
+<maven.compiler.target>1.8</maven.compiler.target></properties>
 <source>${level}</source><target>9</target><source>8</source><target><echo/></target><version>1.6</version>
-<release>11</release><testRelease>8</testRelease></project>
+<release>11</release><testRelease>8</testRelease><release>${both}</release><testTarget>${both}</testTarget></project>
 """
 
 
