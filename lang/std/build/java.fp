@@ -52,7 +52,12 @@ maven({
       name = "maven.lock"
       root = asked.root
       unpack = asked.unpack
-      script = resolving(jdk, jdks.raised(level) + only-repository, "${command} -Dmaven.test.failure.ignore=true")
+      # Tests run because what runs them is only then asked for. Neither whether nor when they end matters.
+      script = resolving(
+        jdk,
+        jdks.raised(level) + only-repository,
+        "${command} -Dmaven.test.failure.ignore=true -Dsurefire.timeout=60",
+      )
       repositories = [central, ...repositories]
       variables, source
     }
