@@ -26,7 +26,7 @@ class Pom(NamedTuple):
     """A pom.xml.
 
     folder: "." or its directory. plugins: their names. main: its main class, or "". repositories: URLs.
-    levels: the versions of Java that it names for sources and classes.
+    modules: without those of profiles. levels: the versions of Java that it names for sources and classes.
     """
 
     folder: str
@@ -132,7 +132,7 @@ def parse(content: str, folder: str) -> Pom | None:
     plugins = frozenset(value(e, "artifactId") for e in _active(root) if _tag(e) == "plugin" and _is_used(e))
     mains = [(e.text or "").strip() for e in root.iter() if _tag(e) == "mainClass"]
     mains += [properties[name] for name in _MAIN if name in properties]
-    modules = [(e.text or "").strip().strip("/") for e in root.iter() if _tag(e) == "module"]
+    modules = [(e.text or "").strip().strip("/") for e in _active(root) if _tag(e) == "module"]
     levels = [(e.text or "").strip() for e in root.iter() if _tag(e).removeprefix("maven.compiler.") in _LEVELS]
     # A repository elsewhere, below distributionManagement, is one to publish to.
     listed = [e for e in root.iter() if _tag(e) in ("repositories", "pluginRepositories")]

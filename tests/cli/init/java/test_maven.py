@@ -55,6 +55,17 @@ def test_the_module_with_the_program() -> None:
     assert found.name == "shop-app" and ("module", '"app"') in found.fields
 
 
+def test_a_module_of_a_profile_is_not_the_program() -> None:
+    modules = "<modules><module>app</module></modules>"
+    profile = "<profiles><profile><modules><module>jmh</module></modules></profile></profiles>"
+    root = f"<project><artifactId>whole</artifactId><packaging>pom</packaging>{modules}{profile}</project>"
+    inner = "<project><artifactId>{}</artifactId></project>"
+    files = {"pom.xml": root, "app/pom.xml": inner.format("app"), "jmh/pom.xml": inner.format("whole")}
+    main = "src/main/java/Main.java"
+    found = java(Project("whole", {**files, f"app/{main}": "void main()", f"jmh/{main}": "void main()"}))
+    assert found is not None and ("module", '"app"') in found.fields
+
+
 @pytest.mark.parametrize(
     ("version", "field", "todo"),
     [("17", [], 1), ("1.8", [], 1), ("25", [("jdk", "25")], 1), ("99", [], 2), ("${x}", [], 1)],
