@@ -13,6 +13,7 @@ from fpack.store.files.source import SourceIgnores
 
 from .guess import Guess, few
 from .project import Project
+from .ruby.rails import secrets
 
 _LEFTOVERS: Mapping[str, Sequence[str]] = {
     "python": ("__pycache__/", "*.egg-info/", "/.venv/", "/venv/"),
@@ -45,6 +46,7 @@ def ignored(guess: Guess, project: Project) -> str | None:
     if guess.call in _IN_PLACE and guess.entrypoint:
         program = guess.entrypoint[0].rpartition("/")[2]
         lines += [] if program in project.directories | project.scripts else [f"/{program}"]
+    lines += secrets(project)
     lines += ["/result"]
     if not guess.library:
         lines += [f"/{guess.name}.tar", f"/{guess.name}.manifest.json"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from .guess import LIBRARY, Guess, clean_name, clean_version, few, shown
-from .project import Project
+from ..guess import LIBRARY, Guess, clean_name, clean_version, few, shown
+from ..project import Project
+from .rails import is_rails, with_rails
 
 # Gem: the packages with the library that its extension links with.
 NEEDS: Mapping[str, Sequence[str]] = {
@@ -83,7 +84,8 @@ def ruby(project: Project) -> Guess | None:
     name = clean_name(spec_name(spec) or None, project)
     stated = re.search(r"\.version\s*=\s*[\"']([\w.]+)[\"']", spec)
     version = clean_version(stated[1]) if stated else None
-    return Guess("ruby", name, version, fields, [], entrypoint, ports, reasons, todo, library)
+    made = Guess("ruby", name, version, fields, [], entrypoint, ports, reasons, todo, library)
+    return with_rails(made, project) if is_rails(project) and ports else made
 
 
 def spec_name(spec: str) -> str:
@@ -171,7 +173,7 @@ def _section(lock: str) -> str:
 def _server(project: Project, reasons: list[str]) -> tuple[list[str], list[int]]:
     """Return the command that serves a Rack application, and its port."""
     gems = project.text("Gemfile") + project.text("Gemfile.lock")
-    rails = project.has("config/application.rb", "bin/rails") is not None
+    rails = is_rails(project)
     port = 3000 if rails else 9292
     if re.search(r"\bpuma\b", gems):
         command = ["@/bin/puma", "--bind", f"tcp://0.0.0.0:{port}", "@/app/config.ru"]
