@@ -13,7 +13,7 @@ import socket
 import subprocess
 import threading
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -52,11 +52,14 @@ def is_needed() -> bool:
     return False
 
 
-def start(program: Path, work: Path, environment: Mapping[str, str]) -> None:
-    """Build the repository with fpack, serve it until this process ends, and let Maven's settings of HOME name it."""
+def start(program: Path, work: Path, environment: Mapping[str, str], packages: Collection[str] = ()) -> None:
+    """Build the repository with fpack, serve it until this process ends, and let Maven's settings of HOME name it.
+
+    packages: those of Debian that a project needs besides the usual ones.
+    """
     directory = work / "maven"
     directory.mkdir(exist_ok=True)
-    tools = ", ".join(f"debian.{name}" for name in _PACKAGES)
+    tools = ", ".join(f'debian."{name}"' for name in sorted({*_PACKAGES, *packages}))
     (directory / "fpack.fp").write_text(_PROJECT.format(tools=tools))
     words = [program, "build", "repository", "--no-link", "--json"]
     done = subprocess.run(words, cwd=directory, env=environment, capture_output=True, text=True, check=True)

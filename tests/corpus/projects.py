@@ -11,6 +11,7 @@ A list has tables `project`:
     port, request     of a server: its port, and a path that it answers; `expect` is in the answer
     words, expect     of a library: a program in an image of the package, such as python3, and its arguments
     produces          of a library: patterns of files that the package has
+    artifacts         Debian's packages of Java libraries that it needs, where these stand in for Maven's repository
     edits             [[old, new], ...]: changes to fpack.fp that a user has to make, tried after a failure without them
     fails             why it is known not to work
     ci                whether the quick run of the corpus has it
@@ -42,6 +43,7 @@ class CorpusProject(NamedTuple):
     request: str = "/"
     words: tuple[str, ...] = ()
     produces: tuple[str, ...] = ()
+    artifacts: tuple[str, ...] = ()
     edits: tuple[tuple[str, str], ...] = ()
     fails: str = ""
     ci: bool = False

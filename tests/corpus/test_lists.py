@@ -14,6 +14,7 @@ from support.paths import REPOSITORY
 
 HERE = Path(__file__).parent
 PROJECTS = read(HERE / "projects.toml")
+JAVA = read(HERE / "java.toml")
 FAILED = "exit status 1\nerror: x-1 failed in its phase build\n  why: its last lines:\n    x.c:1:10: fatal error: `y.h`"
 
 
@@ -24,7 +25,7 @@ def test_forty_projects_four_of_each_kind() -> None:
     assert len({p.name for p in PROJECTS}) == 40
 
 
-@pytest.mark.parametrize("project", PROJECTS, ids=lambda p: p.name)
+@pytest.mark.parametrize("project", [*PROJECTS, *JAVA], ids=lambda p: p.name)
 def test_a_project_is_pinned_and_something_shows_that_it_works(project: CorpusProject) -> None:
     assert re.fullmatch("[0-9a-f]{64}", project.sha256) and project.version and project.file
     assert not project.file.startswith(("http:", "https:", "/"))

@@ -49,7 +49,8 @@ class Corpus:
         settings = Path("~/.m2/settings.xml").expanduser()  # mirrors of the machine's Maven
         (home / ".m2").mkdir(exist_ok=True)
         (home / ".m2/settings.xml").unlink(missing_ok=True)
-        if settings.is_file():
+        self._has_mirrors = settings.is_file()
+        if self._has_mirrors:
             shutil.copy(settings, home / ".m2")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("FPACK_", "XDG_"))}
         self._environment = {**kept, "HOME": str(home), "FPACK_ROOT": str(work / "root"), "FPACK_GC_AUTOMATIC": "0"}
@@ -63,7 +64,7 @@ class Corpus:
             where = unpack(project, self._work / "archives", directory)
             found = self._init(where, result)
             if any(_LOCK in todo for todo in found["todo"]):
-                self._lock(where, result)
+                self._lock(project, where, result)
             try:
                 self._build(where, found["package"], result)
                 self._use(project, where, found, result)
@@ -90,11 +91,10 @@ class Corpus:
         result["todo"] = found["todo"]
         return found
 
-    def _lock(self, where: Path, result: Result) -> None:
+    def _lock(self, project: CorpusProject, where: Path, result: Result) -> None:
         """Let the build tool resolve its libraries, from the mirrors of the machine's Maven."""
-        settings = Path(self._environment["HOME"], ".m2/settings.xml")
-        if not settings.is_file() and maven_stand_in.is_needed():
-            maven_stand_in.start(self._program, self._work, self._environment)
+        if not self._has_mirrors and maven_stand_in.is_needed():
+            maven_stand_in.start(self._program, self._work, self._environment, project.artifacts)
         try:
             self._fpack("lock", where, ["lock"], result)
         except StepFailed as failure:
