@@ -7,16 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgpack
 import pytest
-import zstandard
-from fpack.builders.manifest import format as form
-from fpack.store import canonical
 from support.archives.archive import Archive
-from support.images.patching import patch
+from support.images.patching import change_manifest, patch
 from support.processes.program import Fpack
 from support.reports.vulnerabilities import entry, state
-from support.servers.registry import Registry, digest_of
+from support.servers.registry import Registry
 
 LOWER = """
 debian = import("fpack/debian").trixie
@@ -54,38 +50,6 @@ def write_upper(folder: Path, base: str, packages: str = "") -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "fpack.fp").write_text(UPPER.format(base=base, packages=packages))
     return folder
-
-
-def change_manifest(registry: Registry, change: Callable[[list[Any]], None], subject: str = "") -> None:
-    """Put another manifest in the place of the lower image's, as whoever may push to its repository can.
-
-    change: gets the values of the manifest: the head, the derivations, and the entries.
-    """
-    stored = registry.stored("team/lower")
-    (old,) = [
-        one for one, (_, data) in stored.manifests.items() if json.loads(data).get("artifactType") == form.ARTIFACT
-    ]
-    media_type, data = stored.manifests.pop(old)
-    artifact = json.loads(data)
-    packed = stored.blobs[artifact["layers"][0]["digest"]]
-    values = list(msgpack.Unpacker(_Bytes(zstandard.ZstdDecompressor().decompressobj().decompress(packed))))
-    change(values)
-    blob = zstandard.ZstdCompressor().compress(b"".join(map(canonical.encode, values)))
-    stored.blobs[digest_of(blob)] = blob
-    artifact["layers"][0] |= {"digest": digest_of(blob), "size": len(blob)}
-    data = json.dumps(artifact).encode()
-    stored.manifests[digest_of(data)] = (media_type, data)
-
-
-class _Bytes:
-    """A file for msgpack."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    def read(self, size: int) -> bytes:
-        found, self.data = self.data[:size], self.data[size:]
-        return found
 
 
 @pytest.mark.parametrize("api", [True, False])
@@ -183,7 +147,7 @@ def test_a_manifest_that_the_layers_contradict_is_refused(
 ) -> None:
     with Registry() as registry:
         base = push_lower(fpack, registry, tmp_path / "lower")
-        change_manifest(registry, lie)
+        change_manifest(registry.stored("team/lower"), lie)
         upper = write_upper(tmp_path / "upper", base)
         message = fpack.fails("pack", cwd=upper)
         assert "The manifest of the base contradicts its layers" in message and why in message
@@ -204,7 +168,7 @@ def test_a_manifest_about_something_else_is_told_and_not_used(
 ) -> None:
     with Registry() as registry:
         base = push_lower(fpack, registry, tmp_path / "lower")
-        change_manifest(registry, lie)
+        change_manifest(registry.stored("team/lower"), lie)
         upper = write_upper(tmp_path / "upper", base)
         assert f"warning: the manifest of the base {base} is not used" in fpack("pack", cwd=upper).stderr
     assert "own" not in json.loads((upper / "upper.manifest.json").read_text())["base"]
@@ -260,13 +224,40 @@ def test_a_patch_equals_a_full_build_and_keeps_what_is_known_of_the_base(
         fpack("pack", "--push", reference, "--plain-http", cwd=upper)
         archive.add("extra", "1.1", suite="trixie-security", files={"usr/share/extra/words": "two\n"})
         archive.publish()
+        # A machine that has nothing of either image fetches all packages, and says why.
+        (alone,) = patch(Fpack(tmp_path / "fresh", archive), reference, "--security", "--tag", "fresh")
+        assert "it stands on another image" in alone["images"][0]["notes"][0]
         (result,) = patch(fpack, reference, "--security")
         (image,) = result["images"]
         assert [item["name"] for item in image["packages"]] == ["extra"] and image["layers"]["new"] == 1
+        assert alone["images"][0]["new"] == image["new"]
         fpack("update", "--security", cwd=upper)
         full = f"{registry.host}/team/full:1"
         fpack("pack", "--push", full, "--plain-http", cwd=upper)
         assert registry.stored("team/full").tags["1"] == image["new"]
-        for name in (reference, full):
+        for name in (reference, full, f"{registry.host}/team/upper:fresh"):
             assert "hello 2.10-3" in fpack("why", name, "/usr/bin/hello", "--plain-http").stdout
             assert "self-consistent" in fpack("verify", name, "--plain-http").stdout
+
+
+def test_a_malformed_record_is_no_manifest(fpack: Fpack, tmp_path: Path) -> None:
+    with Registry() as registry:
+        upper = write_upper(tmp_path / "upper", push_lower(fpack, registry, tmp_path / "lower"))
+        fpack("pack", cwd=upper)
+    text = (upper / "upper.manifest.json").read_text()
+    changes: list[dict[str, Any]] = [
+        {"owners": ["nobody"]},
+        {"owners": "hello"},
+        {"files": []},
+        {"files": [[[1, 99]]] * len(json.loads(text)["base"]["own"]["files"])},
+        {"files": [[["a", 0]]] * len(json.loads(text)["base"]["own"]["files"])},
+        {"blob": {"media_type": "a", "digest": "b", "size": 1}},
+        {"head": {"format": 9}},
+        {"more": 1},
+    ]
+    for change in changes:
+        value = json.loads(text)
+        value["base"]["own"] |= change
+        (upper / "other.json").write_text(json.dumps(value))
+        message = fpack.fails("verify", "upper.tar", "--manifest", "other.json", cwd=upper)
+        assert "not a manifest that fpack can read" in message, (change, message)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.archives.archive import Archive, file
 from support.archives.machines import MACHINES, small_world
-from support.images.patching import patch, update, user
+from support.images.patching import change_manifest, patch, update, user
 from support.processes.program import Fpack
 from support.servers.registry import Registry
 from support.stores.elves import elf
@@ -117,3 +118,19 @@ def test_an_index_is_patched_as_a_whole(tmp_path: Path, registry: Registry, clos
     assert registry.stored("team/app").tags["1"] == full != old
     assert result["pushed"].endswith(full)
     assert not any(image["notes"] for image in result["images"])
+
+
+def test_that_another_version_made_the_image_is_told(tmp_path: Path, archive: Archive, registry: Registry) -> None:
+    fpack = user(tmp_path, archive)
+    reference = f"{registry.host}/team/app:1"
+    push(fpack, write(fpack, "", LINKED), reference)
+
+    def older(values: list[Any]) -> None:
+        values[0]["fpack"] = "0.0.1"
+
+    change_manifest(registry.stored("team/app"), older)
+    update(archive)
+    (result,) = patch(user(tmp_path, archive, "fresh"), reference, "--security")
+    first, second = result["images"][0]["notes"]
+    assert "fpack 0.0.1 made the image" in first and "another version made it" in second
+    assert result["pushed"]

@@ -1,13 +1,20 @@
-"""Small images that are pushed and patched: the project, the update of a library, and the commands."""
+"""Small images that are pushed and patched: the project, the update of a library, the commands, and other manifests."""
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgpack
+import zstandard
+from fpack.builders.manifest.format import ARTIFACT
+from fpack.store import canonical
 from support.archives.archive import Archive, file
 from support.processes.program import Fpack
+from support.servers.registry import Stored, digest_of
 
 PROJECT = """
 debian = import("fpack/debian").trixie
@@ -53,3 +60,22 @@ def patch(fpack: Fpack, *args: str) -> list[dict[str, Any]]:
     done = fpack("patch", *args, "--plain-http", "--json")
     found: list[dict[str, Any]] = json.loads(done.stdout)["images"]
     return found
+
+
+def change_manifest(stored: Stored, change: Callable[[list[Any]], None]) -> None:
+    """Put another exact manifest in the place of the one in a repository, as whoever may push to it can.
+
+    change: gets the values of the manifest: the head, the derivations, and the entries.
+    """
+    (old,) = [name for name, (_, data) in stored.manifests.items() if json.loads(data).get("artifactType") == ARTIFACT]
+    media_type, data = stored.manifests.pop(old)
+    artifact = json.loads(data)
+    packed = stored.blobs[artifact["layers"][0]["digest"]]
+    unpacker: Any = msgpack.Unpacker(io.BytesIO(zstandard.ZstdDecompressor().decompressobj().decompress(packed)))
+    values = list(unpacker)
+    change(values)
+    blob = zstandard.ZstdCompressor().compress(b"".join(map(canonical.encode, values)))
+    stored.blobs[digest_of(blob)] = blob
+    artifact["layers"][0] |= {"digest": digest_of(blob), "size": len(blob)}
+    data = json.dumps(artifact).encode()
+    stored.manifests[digest_of(data)] = (media_type, data)
