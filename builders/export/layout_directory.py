@@ -75,6 +75,7 @@ class _LayoutDirectory:
         """Open or create the layout. Raise ExportError if `out` cannot become a layout."""
         self._made: list[tuple[str, int | None]] = []  # created directories: name, descriptor of the parent
         self._new: list[str] = []
+        self._has_new_blobs = False  # since the last sync of their directory
         name, above = os.fspath(out), None
         if out.name not in ("", ".."):
             try:
@@ -159,14 +160,25 @@ class _LayoutDirectory:
         return path == f"{_BLOBS}/{sha256.hexdigest()}"
 
     def write(self, path: str, source: Source) -> None:
-        """Write or replace a file atomically."""
+        """Write or replace a file atomically. Files of the layout are written after the blobs that they name."""
         directory, name = self._at(path)
-        with replace.replacing_at(directory, name, durable=True, collect=path in _LAYOUT_FILES) as fd:
+        is_blob = directory == self._directories[_BLOBS]
+        if not is_blob:
+            self._sync_blobs()
+        is_top = path in _LAYOUT_FILES
+        with replace.replacing_at(directory, name, durable=True, collect=is_top, sync_name=not is_blob) as fd:
             if isinstance(source, bytes):
                 write_all(fd, source)
             else:
                 copy_source(source, fd, bytearray(CHUNK))
         self._new.append(path)
+        self._has_new_blobs |= is_blob
+
+    def _sync_blobs(self) -> None:
+        """Make the names of new blobs durable, whose content is."""
+        if self._has_new_blobs:
+            os.fsync(self._directories[_BLOBS])
+            self._has_new_blobs = False
 
     def keep(self, paths: set[str]) -> None:
         """Delete the files that the layout had before and that are not in `paths`."""
@@ -180,7 +192,8 @@ class _LayoutDirectory:
                 os.unlink(name, dir_fd=directory)
 
     def sync(self) -> None:
-        """Make the new directories durable; the files and their names are already."""
+        """Make the new directories durable; the files are already."""
+        self._sync_blobs()
         for _, above in self._made:
             if above is not None:
                 os.fsync(above)

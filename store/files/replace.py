@@ -59,13 +59,19 @@ def target(path: Path, within: Path | None = None) -> Iterator[tuple[int, str]]:
 
 @contextlib.contextmanager
 def replacing_at(
-    directory: int, name: str, mode: int = 0o666, *, durable: bool = False, collect: bool = True
+    directory: int,
+    name: str,
+    mode: int = 0o666,
+    *,
+    durable: bool = False,
+    collect: bool = True,
+    sync_name: bool = True,
 ) -> Iterator[int]:
     """Yield a descriptor of a new file that replaces `name` in an open directory.
 
     An existing file or symlink is replaced at the end. On an error the new file is deleted. durable: sync the file and
     the directory, so that the file survives a crash of the machine. collect: first delete the new files that killed
-    processes left beside `name`.
+    processes left beside `name`. sync_name: False if the caller syncs the directory after several durable files.
     """
     if collect:
         _collect(directory, name)
@@ -82,7 +88,7 @@ def replacing_at(
         with contextlib.suppress(OSError):
             os.unlink(temporary, dir_fd=directory)
         raise
-    if durable:
+    if durable and sync_name:
         os.fsync(directory)
 
 

@@ -359,3 +359,21 @@ def test_a_blob_that_is_a_link_is_not_copied(shop: Workshop, image: StorePath, t
 def test_a_blob_has_a_digest(digest: str) -> None:
     with pytest.raises(ValueError, match="not a digest"):
         spec.blob_path(digest)
+
+
+def test_the_directory_of_blobs_is_synced_once_before_they_are_named(
+    shop: Workshop, image: StorePath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = tmp_path / "layout/blobs/sha256"
+    synced: list[bool] = []  # for each sync of the directory, whether a file names the blobs
+    real = os.fsync
+
+    def fsync(fd: int) -> None:
+        if os.path.samestat(os.fstat(fd), os.stat(blobs)):
+            synced.append((tmp_path / "layout/index.json").exists())
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    shop.layout(image, tmp_path / "layout")
+    assert len(list(blobs.iterdir())) > 2
+    assert synced == [False]
