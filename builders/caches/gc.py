@@ -84,9 +84,9 @@ def collect(cache: Cache, days: float, *, dry_run: bool = False) -> CacheSurvey:
 def _delete(cache: Cache, survey: CacheSurvey) -> CacheSurvey:
     """Delete blobs that no index names. Return the plan with those that were deleted."""
     with deletion_mark.marked(cache.repository) as mark:
-        # Who pushed a path meanwhile found its blob there, and did not write it again.
+        # Who pushed a path or an image meanwhile found its blob there, and did not write it again.
         cache.refresh()
-        needed = _named(cache)
+        needed = _named(cache).union(_listed(cache.repository))
         if survey.orphans:
             needed |= survey.orphans - _orphans(cache.repository).keys()
         survey = survey._replace(freed={digest: size for digest, size in survey.freed.items() if digest not in needed})

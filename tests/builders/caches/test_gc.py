@@ -79,6 +79,27 @@ def test_a_blob_of_an_image_stays(producer: Machine, monkeypatch: pytest.MonkeyP
     assert repository.has_blob(record.blob_digest)
 
 
+def test_a_blob_of_an_image_that_is_pushed_meanwhile_stays(producer: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The push of the image finds the blob there, after the gc looked for images, and does not write it again."""
+    graph = Graph()
+    (path,) = producer.build(graph, graph.add("top"))
+    producer.push([path])
+    record = producer.cache.record(path.base)
+    assert record is not None
+    layer = BlobEntry("application/vnd.oci.image.layer.v1.tar+zstd", record.blob_digest, record.blob_size)
+    repository = producer.cache.repository
+    later(monkeypatch, 40)
+    rewrite = gc._rewrite
+
+    def and_push(cache: Cache, survey: CacheSurvey) -> None:
+        rewrite(cache, survey)
+        repository.write_manifest(manifest(repository, layers=[layer.value()]), MANIFEST, "app")
+
+    monkeypatch.setattr(gc, "_rewrite", and_push)
+    assert record.blob_digest not in collect(producer.cache, 30).freed
+    assert repository.has_blob(record.blob_digest)
+
+
 def test_a_reader_is_not_told_of_a_rollback(producer: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is dropped, but the newest statement of each signer stays."""
     graph = Graph()
