@@ -15,6 +15,7 @@ from fpack.builders.verify.findings import VerifyError
 
 CHUNK = 1 << 18  # bytes
 MAX_CONTROL = 1 << 20  # bytes
+MAX_EXTENSION = 1 << 20  # bytes of a header that has a long name or other fields
 _WANTED = {"control", *SCRIPTS}
 _CODECS = {"": "", ".gz": "gz", ".xz": "xz", ".bz2": "bz2", ".zst": "zst"}
 
@@ -94,6 +95,23 @@ def _members(file: BinaryIO) -> Iterator[tuple[str, Section]]:
         file.seek(start + size + size % 2)
 
 
+class _Member(tarfile.TarInfo):
+    """A member, whose further headers are bounded: tarfile reads them into memory, whatever size they claim."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            raise ValueError("it has a sparse file")
+        if self.type in _EXTENSIONS and self.size > MAX_EXTENSION:
+            raise ValueError(f"a header has more than {MAX_EXTENSION} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
+
+    def _proc_gnusparse_10(self, *_: object) -> None:
+        raise ValueError("it has a sparse file")
+
+
+_EXTENSIONS = tuple(bytes([kind]) for kind in b"xgXLK")
+
+
 class _Blocks:
     """A forward-only file object over an iterator of blocks, for tarfile."""
 
@@ -118,7 +136,7 @@ class _Blocks:
 def _open(section: Section, ending: str) -> tarfile.TarFile:
     source: Any = _Blocks(blocks(section, _CODECS[ending]))
     return tarfile.open(
-        fileobj=source, mode="r|", encoding="utf-8", errors="surrogateescape", bufsize=1 << 16
+        fileobj=source, mode="r|", encoding="utf-8", errors="surrogateescape", bufsize=1 << 16, tarinfo=_Member
     )  # fmt: skip
 
 
