@@ -36,10 +36,10 @@ def test_a_project_is_pinned_and_something_shows_that_it_works(project: CorpusPr
 
 
 def test_a_further_list_has_other_projects_one_of_each_kind() -> None:
-    lists = {name: read(HERE / f"{name}.toml") for name in ("further", "drawn", "second_draw")}
+    lists = {name: read(HERE / f"{name}.toml") for name in ("further", "drawn", "second_draw", "third_draw")}
     names = [p.name for p in (*PROJECTS, *(p for listed in lists.values() for p in listed))]
-    assert len(names) == len(set(names)) == 70
-    for name in ("drawn", "second_draw"):
+    assert len(names) == len(set(names)) == 80
+    for name in ("drawn", "second_draw", "third_draw"):
         assert Counter(p.kind for p in lists[name]) == Counter({p.kind: 1 for p in PROJECTS})
 
 
