@@ -5,9 +5,14 @@ It has packages, extra files with modes and owners, links, and store paths.
 
 from __future__ import annotations
 
+import atexit
+import functools
+import subprocess
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from fpack.store.files.remove import remove_tree
 from support.archives.archive import Archive, file
 from support.processes.program import Fpack, world
 
@@ -48,15 +53,31 @@ class Greeter(NamedTuple):
 
 
 def greeter(home: Path, archive: Archive | None = None) -> Greeter:
-    """Make the project and pack it, below `home`."""
-    if archive is None:
-        archive = world(home.with_name(home.name + "-archive"))
-        archive.add("idle", files={"usr/share/idle/nothing": "nothing\n"})
-        # greet-tools depends on a package whose files nothing loads, and its interpreter is in no package: so a linked
-        # image leaves the first out and reports the second.
-        tool = file(b"#!/usr/bin/env sometool\n", 0o755)
-        archive.add("greet-tools", depends="hello, idle", files={"usr/bin/greet": tool, "bin/greet-old": tool})
-        archive.publish()
+    """Make the project and pack it, below `home`. Without `archive`, from one that tests only read."""
+    if archive is not None:
+        return _packed(home, archive)
+    made = _first()
+    subprocess.run(["cp", "-a", made.fpack.home, home], check=True)
+    project = home / "project"
+    return Greeter(Fpack(home, made.fpack.archive), project, project / made.tar.name, project / made.manifest.name)
+
+
+@functools.cache
+def _first() -> Greeter:
+    """Return the packed project of which each user of it gets a copy: packing it takes longer than most tests."""
+    folder = Path(tempfile.mkdtemp(prefix="fpack-greeter-"))
+    atexit.register(remove_tree, folder)
+    archive = world(folder / "archive")
+    archive.add("idle", files={"usr/share/idle/nothing": "nothing\n"})
+    # greet-tools depends on a package whose files nothing loads, and its interpreter is in no package: so a linked
+    # image leaves the first out and reports the second.
+    tool = file(b"#!/usr/bin/env sometool\n", 0o755)
+    archive.add("greet-tools", depends="hello, idle", files={"usr/bin/greet": tool, "bin/greet-old": tool})
+    archive.publish()
+    return _packed(folder / "home", archive)
+
+
+def _packed(home: Path, archive: Archive) -> Greeter:
     fpack = Fpack(home, archive)
     project = home / "project"
     (project / "data" / "deep").mkdir(parents=True)
