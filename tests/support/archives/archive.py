@@ -459,6 +459,7 @@ class UbuntuArchive(Archive):
         super().publish(*suites, days=days, **settings)
 
 
+@lru_cache(maxsize=256)
 def read_control(data: bytes) -> str:
     """Return the control stanza of a .deb made here."""
     with _member(data, "control.tar") as tar:
@@ -467,10 +468,11 @@ def read_control(data: bytes) -> str:
         return member.read().decode()
 
 
-def read_paths(data: bytes) -> list[str]:
+@lru_cache(maxsize=256)
+def read_paths(data: bytes) -> tuple[str, ...]:
     """Return the paths of the files of a .deb made here, without directories."""
     with _member(data, "data.tar") as tar:
-        return [member.name.removeprefix("./") for member in tar if not member.isdir()]
+        return tuple(member.name.removeprefix("./") for member in tar if not member.isdir())
 
 
 def _member(data: bytes, start: str) -> tarfile.TarFile:
