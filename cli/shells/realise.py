@@ -313,8 +313,19 @@ def _no_program(workspace: Workspace, text: str, shell: CachedShell, record: Map
         "source": "chmod +x makes a file a program; of a directory, the programs are in bin",
     }
     hint = hints.get(str(workspace.field(first_package, "kind")), "")
+    if not hint and _has_image(workspace):
+        hint = "fpack try runs the program of the project's image"
     hint = hint or f"fpack shell {text} enters a shell with it; fpack run {text} -- PROGRAM runs a usual program"
     return UsageError(f"{text} has no program to run", why="it has no programs", hint=hint)
+
+
+def _has_image(workspace: Workspace) -> bool:
+    """Return whether the project's file has the image that `fpack try` takes by default."""
+    from fpack.cli.paths import PROJECT_FILE
+
+    directory = workspace.directory
+    file = directory / PROJECT_FILE if directory is not None else None
+    return file is not None and file.is_file() and "image" in workspace.evaluator.load(file)
 
 
 def _below(names: Iterable[str], depends: Mapping[str, Iterable[str]], less: set[str]) -> set[str]:

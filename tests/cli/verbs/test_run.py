@@ -57,6 +57,15 @@ def test_one_of_several_is_named(fpack: Fpack) -> None:
     assert "it has no programs" in fpack.fails("run", "debian.trixie.ncurses-base")
 
 
+def test_a_package_that_an_interpreter_runs_leads_to_the_image(fpack: Fpack, tmp_path: Path) -> None:
+    without = PROJECT + 'data = built("data", "").with { install = "mkdir -p $out/app" }\n'
+    (tmp_path / "program").write_text("")
+    (tmp_path / "fpack.fp").write_text(without)
+    assert "fpack shell data enters" in fpack.fails("run", "data", cwd=tmp_path)
+    (tmp_path / "fpack.fp").write_text(without + "image = container { packages = [data] }\n")
+    assert "fpack try runs the program of the project's image" in fpack.fails("run", "data", cwd=tmp_path)
+
+
 def test_where_one_is_and_where_shells_are_kept(fpack: Fpack, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     env = {"XDG_CACHE_HOME": str(tmp_path / "file")}
