@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from fpack.builders.exec.go_skeleton import imported
 
+from .code.served_port import LOOPBACK, is_loopback
 from .guess import LIBRARY, Guess, clean_name, few, shown, text
 from .project import Project
 
@@ -107,6 +108,8 @@ def go(project: Project) -> Guess | None:
     port = _port(_texts(project, chosen))
     serves = f", which listens on port {port}" if port else ""
     reasons.append(f"the image runs {shown(entrypoint)}{serves}")
+    if port and is_loopback(_texts(project, chosen)):
+        reasons.append(LOOPBACK)
     if len(folders) > 1 and chosen != ".":
         reasons.append(f"the image has the other programs too; change `entrypoint` to run {_others(folders, chosen)}")
     return Guess("go", name, None, fields, [], entrypoint, [port] if port else [], reasons, todo)

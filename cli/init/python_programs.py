@@ -41,6 +41,9 @@ _APPLICATION = re.compile(
 )
 _FACTORY = re.compile(r"^(async\s+)?def\s+((?:create|make)_(?:app|application))\(", re.MULTILINE)
 _ASGI = {"FastAPI", "Starlette", "Quart", "Litestar"}
+STREAMLIT_PORT = 8501
+_STREAMLIT = re.compile(r"^(?:import streamlit|from streamlit)\b", re.MULTILINE)
+_CELERY = re.compile(r"^\w+\s*=\s*(?:celery\.)?Celery\(", re.MULTILINE)
 _MODULES = ("app.py", "main.py", "wsgi.py", "asgi.py", "server.py", "application.py", "run.py", "api.py")
 
 
@@ -59,6 +62,9 @@ def find_program(project: Project, known: PythonProject, used: set[str], install
     web = _web(project, used, installs)
     if web is not None:
         return with_database(project, web, installs)
+    run = _run_by_other(project, used, installs)
+    if run is not None:
+        return run
     module = _main_module(project, installs)
     if module is not None:
         return PythonProgram(["@/bin/python3", "-m", module])
@@ -206,6 +212,29 @@ def _uvicorn(directory: str, target: str) -> list[str]:
 
 
 # ---- modules
+
+
+def _run_by_other(project: Project, used: set[str], installs: bool) -> PythonProgram | None:
+    """Return the program of a module that ends at once if python3 runs it: a page of Streamlit, the tasks of Celery."""
+    files = [file for file, content in sorted(project.files.items()) if content and file.endswith(".py")]
+    if "streamlit" in used and not installs:
+        pages = [file for file in files if "/" not in file and _STREAMLIT.search(project.text(file))]
+        known = ("streamlit_app.py", *_MODULES)  # the first is the name that `streamlit run` takes by default
+        page = next((file for file in known if file in pages), pages[0] if pages else None)
+        if page is not None:
+            options = ["--server.headless=true", "--server.address=0.0.0.0", f"--server.port={STREAMLIT_PORT}"]
+            return PythonProgram(["@/bin/streamlit", "run", f"@/app/{page}", *options], [STREAMLIT_PORT])
+    if "celery" in used:
+        tasks = [
+            file
+            for file in files
+            if not re.search(r"(^|/)(tests?|examples?|docs)(/|_)", file) and _CELERY.search(project.text(file))
+        ]
+        if tasks:
+            module = _module(tasks[0]).removeprefix("src.")
+            where = "" if installs else "@/app/src" if tasks[0].startswith("src/") else "@/app"
+            return PythonProgram(["@/bin/celery", "-A", module, "worker"], image_env=_module_path(where))
+    return None
 
 
 def _main_module(project: Project, installs: bool) -> str | None:

@@ -23,6 +23,9 @@ _LOOPBACK = re.compile(
 _ANY = re.compile(
     r"0\.0\.0\.0|\[?::\]?[\"':]|\b0\s*,\s*0\s*,\s*0\s*,\s*0\b|(?i:_any\b)|UNSPECIFIED|\b(?i:host)\b\s*=\s*[\"']{2}"
 )
+LOOPBACK = (
+    "it listens on the address of its own container alone; let it listen on 0.0.0.0, or no other program reaches it"
+)
 # Names of variables with a port, also in capitals.
 _VARIABLE = r"\b(?:\w*_)?(?i:port)\b"
 
@@ -163,10 +166,7 @@ def with_listening(guess: Guess, found: ListeningFile | None) -> Guess:
         ports = [found.port]
         reasons.append(f"{found.path}: it listens on port {found.port}")
     if found.loopback:
-        reasons.append(
-            f"{found.path}: it listens on the address of its own container alone; let it listen on 0.0.0.0, or no "
-            "other program reaches it"
-        )
+        reasons.append(f"{found.path}: {LOOPBACK}")
     return guess._replace(ports=ports, reasons=reasons, image_env=[*guess.image_env, *found.env])
 
 
@@ -209,8 +209,13 @@ def _file(path: str, text: str, code: ListeningCode) -> ListeningFile:
     if port is None and usual:
         port = usual[0].port
     # An address of other machines may be a choice that is made when the program starts.
-    local = bool(_LOOPBACK.search(text)) or any(library.loopback for library in usual)
-    return ListeningFile(path, port, local and not _ANY.search(text), [row for library in usual for row in library.env])
+    local = any(library.loopback for library in usual)
+    return ListeningFile(path, port, is_loopback(text, local), [row for library in usual for row in library.env])
+
+
+def is_loopback(text: str, usual: bool = False) -> bool:
+    """Return whether a file names the address of the machine itself alone. usual: its library does, without a word."""
+    return (usual or bool(_LOOPBACK.search(text))) and not _ANY.search(text)
 
 
 def _is_port(found: re.Match[str]) -> bool:

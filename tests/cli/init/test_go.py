@@ -114,3 +114,10 @@ def test_of_several_programs_the_image_runs_the_server() -> None:
 )  # fmt: skip
 def test_ports_of_servers(text: str, port: int | None) -> None:
     assert _guess({"go.mod": MODULE, "main.go": f"package main\n{text}\n"}).ports == ([port] if port else [])
+
+
+def test_a_server_that_no_other_container_reaches_is_told() -> None:
+    for host, local in (("localhost", True), ("127.0.0.1", True), ("", False), ("0.0.0.0", False)):
+        text = f'package main\nfunc main() {{ http.ListenAndServe("{host}:8080", nil) }}\n'
+        found = _guess({"go.mod": MODULE, "main.go": text})
+        assert found.ports == [8080] and ("no other program reaches it" in " ".join(found.reasons)) == local

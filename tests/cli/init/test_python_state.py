@@ -133,3 +133,24 @@ def test_the_shell_has_what_the_project_uses() -> None:
     written = render(_guess({"requirements.txt": "flask\n", "app.py": FLASK}), "trixie")
     assert "packages = [thing.with { source = null }, ...thing.tools" in written
     assert "source = null" not in render(_guess({"setup.py": "", "app.py": "pass\n"}), "trixie")
+
+
+def test_a_page_of_streamlit_is_run_by_it() -> None:
+    files = {
+        "requirements.txt": "streamlit\n",
+        "app.py": "import streamlit as st\nst.title('x')\n",
+        "lib.py": "x = 1\n",
+    }
+    found = _guess(files)
+    assert found.entrypoint is not None and found.entrypoint[:3] == ["@/bin/streamlit", "run", "@/app/app.py"]
+    assert "--server.port=8501" in found.entrypoint and list(found.ports) == [8501]
+    assert _guess({**files, "requirements.txt": "other\n"}).entrypoint == ["@/bin/python3", "@/app/app.py"]
+
+
+def test_tasks_of_celery_are_run_by_it() -> None:
+    files = {"requirements.txt": "celery[redis]\n", "tasks.py": "from celery import Celery\napp = Celery('tasks')\n"}
+    found = _guess(files)
+    assert found.entrypoint == ["@/bin/celery", "-A", "tasks", "worker"] and not found.ports
+    assert list(found.image_env) == [("PYTHONPATH", "@/app")]
+    web = {**files, "requirements.txt": "celery\nflask\n", "app.py": "from flask import Flask\napp = Flask(__name__)\n"}
+    assert "app:app" in (_guess(web).entrypoint or [])
