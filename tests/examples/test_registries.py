@@ -152,6 +152,25 @@ def test_a_php_project(world: World, registry: Server, tmp_path: Path) -> None:
         assert "a package of an invalid name" in world.fpack.fails("build", "hello", cwd=place)
 
 
+def test_composer_locks_what_a_registry_has(world: World, registry: Server, tmp_path: Path) -> None:
+    with zipfile.ZipFile(registry.folder / "words.zip", "w") as packed:
+        for name, text in WORDS.items():
+            packed.writestr(name, text)
+    sha1 = hashlib.sha1((registry.folder / "words.zip").read_bytes()).hexdigest()
+    (package,) = json.loads(_composer_lock(f"{registry.url}/words.zip", sha1))["packages"]
+    (registry.folder / "packages.json").write_text(json.dumps({"packages": {"acme/words": {"1.0.0": package}}}))
+    place = _write(tmp_path / "hello", PHP)
+    served = [{"type": "composer", "url": registry.url}, {"packagist.org": False}]
+    manifest = {**json.loads(PHP["composer.json"]), "repositories": served, "config": {"secure-http": False}}
+    (place / "composer.json").write_text(json.dumps(manifest))
+    assert _init(world, place) == ["lock the packages: composer update --no-install"]
+    # Composer stops without the extensions that its package depends on.
+    world.fpack("run", "debian.trixie.composer", "--", "composer", "update", "--no-install", cwd=place, timeout=600)
+    answer = world.fpack("run", "hello", "--", "hello", "ann", cwd=place, timeout=900).stdout
+    assert answer == "Good day, ANN\n"
+    assert world.fpack.pack(cwd=place, timeout=600)["digest"]
+
+
 def test_a_ruby_project(world: World, registry: Server, tmp_path: Path) -> None:
     place = tmp_path / "nearest"
     shutil.copytree(EXAMPLES / "ruby/src", place, ignore=shutil.ignore_patterns("vendor"))
