@@ -93,10 +93,11 @@ def test_the_line_that_says_most(what: str, reason: str) -> None:
 def test_a_list_that_was_not_tried_keeps_its_section() -> None:
     project = CorpusProject("make", "good", "1", "npm", "f", "0" * 64)
     good = {"good": {"works": True, "seconds": 9, "init_seconds": 0.5, "size": 2_500_000}}
-    before = table.document([([project], good), ([project], good), ([project], {}), ([project], good)])
-    after = table.document([([project], {}), ([project], {}), ([project], good), ([project], {})], before)
-    assert after.count("| make | good 1 | npm | 0.5 ") == 4
-    assert table.document([([project], good)] * 4, after) == after
+    tried, untried = ([project], good), ([project], dict[str, object]())
+    before = table.document([tried, tried, untried, tried, tried])
+    after = table.document([untried, untried, tried, untried, untried], before)
+    assert after.count("| make | good 1 | npm | 0.5 ") == 5
+    assert table.document([tried] * 5, after) == after
 
 
 def test_edits_are_made_or_told(tmp_path: Path) -> None:
