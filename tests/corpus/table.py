@@ -70,7 +70,7 @@ _THIRD_DRAW = """
 Drawn later by the same program. This is how it went at the first try, with nothing changed for them, on a machine with
 a load of about 20; devweb alone was tried again, since the list had another word than its usage has. zip has a Makefile
 in a directory for each system, and none at the top. plymouth asks git for its version. openapi-generator-cli runs Java,
-which its image lacks. The builds of encfs, gsutil and opensc had not ended when this was written.
+which its image lacks.
 
 """
 
