@@ -12,7 +12,7 @@ from fpack.cli.init.edits import ProjectText
 from fpack.cli.init.native.complete import is_named_as_library
 from fpack.cli.init.native.programs import main_program
 
-_MAX_LIST = 1 << 20  # bytes of a list of installed files
+from .targets import read_text
 
 
 class Correction(NamedTuple):
@@ -94,16 +94,8 @@ def entries(directory: Path) -> list[str]:
 
 def _is_own(info: Path) -> bool:
     """Return whether a distribution was installed from a directory, as the project is, and not from an archive."""
-    return '"dir_info"' in _text(info / "direct_url.json")
+    return '"dir_info"' in read_text(info / "direct_url.json")
 
 
 def _commands(info: Path) -> list[str]:
-    return re.findall(r"^(?:\.\./){3}bin/([^/,\n]+),", _text(info / "RECORD"), re.MULTILINE)
-
-
-def _text(path: Path) -> str:
-    try:
-        with open(path, "rb") as file:
-            return file.read(_MAX_LIST).decode("utf-8", "replace")
-    except OSError:
-        return ""
+    return re.findall(r"^(?:\.\./){3}bin/([^/,\n]+),", read_text(info / "RECORD"), re.MULTILINE)

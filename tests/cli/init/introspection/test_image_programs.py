@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from fpack.cli.init.introspection.image_programs import own_programs
 
 
@@ -23,3 +24,19 @@ def test_an_environment_of_python_has_the_programs_of_the_project_itself(tmp_pat
     assert own_programs(tmp_path) == ["bin/activate", "bin/dep", "bin/pip", "bin/python3", "bin/wavectl"]
     (tmp_path / "pyvenv.cfg").touch()
     assert own_programs(tmp_path) == ["bin/wavectl"]
+
+
+@pytest.mark.parametrize("name", ["direct_url.json", "RECORD"])
+def test_no_link_of_a_built_package_is_followed(tmp_path: Path, name: str) -> None:
+    """It may lead to a pipe, or to another file of the user."""
+    (tmp_path / "built/bin").mkdir(parents=True)
+    (tmp_path / "built/bin/wave").touch()
+    (tmp_path / "built/pyvenv.cfg").touch()
+    info = tmp_path / "built/lib/python3.13/site-packages/wave-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "direct_url.json").write_text('{"dir_info": {}}')
+    (info / "RECORD").write_text("../../../bin/wave,,\n")
+    (info / name).rename(tmp_path / "secret")
+    (info / name).symlink_to(tmp_path / "secret")
+    (tmp_path / "built/bin/pip").touch()
+    assert own_programs(tmp_path / "built") == ([] if name == "RECORD" else ["bin/pip", "bin/wave"])
