@@ -18,6 +18,7 @@ from fpack.builders.debian.contents.needs import (
 from .message_patterns import MESSAGES, OLD_C, OLD_CXX, OLD_CYTHON, OUTSIDE
 
 _LATE = 40  # lines
+_NEAR = 2000  # characters between a message and make's about its failure
 _ERROR, _COMMAND, _STATUS = 2, 1, 0  # weights of messages
 MAX_TEXT = 1 << 18  # characters of a log that are looked at, from its end
 # A prompt has no end of line: the message of make about its command, or the end of Python's trace, follows it.
@@ -107,8 +108,9 @@ def asks_questions(text: str) -> bool:
 
 def is_out_of_order(text: str) -> bool:
     """Return whether a log shows a parallel make in which a file was used that another job may not yet have made."""
-    start = max(0, len(text) - MAX_TEXT)
-    return "Waiting for unfinished jobs" in text[start:] and _NOT_YET.search(text, start) is not None
+    at = text.find("Waiting for unfinished jobs", max(0, len(text) - MAX_TEXT))
+    # Checks of configure say the same of what they may do without, further up.
+    return at >= 0 and _NOT_YET.search(text, max(0, at - _NEAR), at) is not None
 
 
 def lacks_directories(text: str) -> bool:

@@ -225,6 +225,8 @@ def test_a_question_that_was_not_answered(log: str, asks: bool) -> None:
 def test_a_parallel_make_that_was_out_of_order(log: str, is_so: bool) -> None:
     assert is_out_of_order(f"{log}\nmake: *** Waiting for unfinished jobs....\n") == is_so
     assert not is_out_of_order(log)
+    between = "cc -c a.c\n" * 300
+    assert not is_out_of_order(f"{log}\n{between}make: *** Waiting for unfinished jobs....\n")
 
 
 @pytest.mark.parametrize(
