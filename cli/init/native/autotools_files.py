@@ -27,6 +27,10 @@ _VARIABLE = re.compile(
     r"m4_define\(\s*\[(\w+)\]\s*,\s*\[([^\]]*)\]",
     re.MULTILINE,
 )
+# A text that m4 puts in the place of a name. define is the name of m4_define in old files.
+_DEFINITION = re.compile(r"\b(?:m4_)?define\(\s*\[?(\w+)\]?\s*,\s*\[?([^\[\]()]{0,200})\]?\s*\)")
+_MAX_TEXT = 1000  # characters of an argument with its names replaced
+_MAX_ROUNDS = 8  # definitions that name definitions
 _FAILS = re.compile(r"AC_MSG_(?:ERROR|FAILURE)|\bexit\s+1")
 _MAX_CALLS = 5000  # of macros in one file
 # Libraries that other systems have apart from the C library, and those that come with the compiler.
@@ -81,14 +85,16 @@ def read_autotools(texts: Mapping[str, str], *, bootstrap: bool = False) -> Buil
     text = _DNL.sub(lambda found: " " * len(found[0]), texts.get(path, ""))
     wanted: list[BuildRequirement] = []
     values = {found[0] or found[3]: found[1] or found[2] or found[4] for found in _VARIABLE.findall(text)}
+    definitions = dict(_DEFINITION.findall(text))
     name = version = None
     for macro in _macros(text):
         where = f"{path}:{line_of(text, macro.at)}"
         if macro.name.startswith("PKG_CHECK_"):
             wanted.append(BuildRequirement((BuildNeed(PACKAGE, "pkgconf"),), True, where))
         if macro.name == "AC_INIT" and len(macro.args) > 1:
-            name, version = (_plain(_expanded(arg, values)) for arg in macro.args[:2])
-            name = _plain(macro.args[3]) if len(macro.args) > 3 and _plain(macro.args[3]) else name
+            given = [_replaced(arg, definitions) for arg in macro.args[:4]]
+            name, version = (_plain(_expanded(arg, values)) for arg in given[:2])
+            name = _plain(given[3]) if len(given) > 3 and _plain(given[3]) else name
             name = name.removeprefix("GNU ").replace(" ", "-")
         wanted += _wanted(macro, text, where, values)
         if bootstrap and (package := macro_package(macro.name)):
@@ -231,6 +237,18 @@ def _arguments(text: str, at: int) -> tuple[list[str], int]:
 
 def _plain(text: str) -> str:
     return re.sub(r"[\[\]\"']", " ", text).strip()
+
+
+def _replaced(text: str, definitions: Mapping[str, str]) -> str:
+    """Return a text with the names that m4 replaces, or as it is if the result would be long."""
+    made = text
+    for _ in range(_MAX_ROUNDS):
+        before = made
+        made = re.sub(r"[A-Za-z_]\w*", lambda found: definitions.get(found[0], found[0]), before)
+        if made == before or len(made) > _MAX_TEXT:
+            break
+    # Brackets are quotes: what is next to one is joined with what is beside the other.
+    return made.replace("][", "").replace("[", "").replace("]", "") if len(made) <= _MAX_TEXT else text
 
 
 def _expanded(text: str, values: Mapping[str, str]) -> str:

@@ -246,6 +246,23 @@ def test_an_autotools_project() -> None:
     assert said(read_autotools(own, bootstrap=True))[0] - required == {"libtool"}
 
 
+def test_a_name_and_a_version_that_m4_defines() -> None:
+    text = """\
+        define([PRODUCT_NAME], [Big Wave])
+        define([PRODUCT_TARNAME], [big-wave])
+        m4_define([MAJOR], [1])
+        m4_define([FIX], [0])
+        m4_define([ALL], [MAJOR.2.FIX])
+        m4_define([A], [B B])
+        m4_define([B], [A A])
+        AC_INIT([PRODUCT_NAME], [ALL], [A], [PRODUCT_TARNAME])
+        """
+    facts = read_autotools({"configure.ac": textwrap.dedent(text)})
+    assert (facts.name, facts.version) == ("big-wave", "1.2.0")
+    facts = read_autotools({"configure.ac": "AC_INIT([wave], m4_esyscmd([git describe]))\n"})
+    assert facts.name == "wave"
+
+
 def test_programs_of_autoconf_that_are_tested_later_and_those_in_sbin() -> None:
     texts = {
         "configure.ac": "AC_PATH_PROG(FILE, file, FILE_UTILITY_NOT_FOUND)\nAC_PATH_PROG(MAN, xmlto, no)\n",
