@@ -82,6 +82,11 @@ _BEFORE_BACKTICKS = re.compile(rb"(?:[=(,{@]|\b(?:return|or|and|unless|if|chomp)
 
 def script_commands(text: bytes) -> tuple[str, ...]:
     """Return the commands of Essential packages that a shell script calls, sorted."""
+    return tuple(sorted(name for name in called_names(text) if name in PACKAGES))
+
+
+def called_names(text: bytes) -> set[str]:
+    """Return the words at which a shell script can call a command, of any package or of none."""
     text = _COMMENT.sub(b"", text[:MAX_SCRIPT])
     found = set(_ABSOLUTE.findall(text))
     for part in _SEPARATOR.split(text):
@@ -92,7 +97,7 @@ def script_commands(text: bytes) -> tuple[str, ...]:
             elif word not in _KEYWORDS and word[:1] not in (b"-", b"") and not _ASSIGNMENT.match(word):
                 found.add(word)
                 break
-    return tuple(sorted(name for raw in found if (name := raw.decode("ascii", "replace")) in PACKAGES))
+    return {raw.decode("ascii", "replace") for raw in found}
 
 
 def language(names: tuple[str, ...]) -> str:

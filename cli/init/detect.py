@@ -15,8 +15,11 @@ from .project import Project
 from .python import python
 from .ruby import ruby
 from .rust import rust
+from .scripts import scripts
 from .static import static
 
+# The kind of a project that has the files of no other one.
+LAST = "scripts"
 # The kinds that `--kind` takes, each with its detector. Of kinds that are equally likely, the first is guessed.
 KINDS: Mapping[str, Callable[[Project], Guess | None]] = {
     "python": python,
@@ -31,6 +34,7 @@ KINDS: Mapping[str, Callable[[Project], Guess | None]] = {
     "autotools": autotools,
     "make": make,
     "static": static,
+    LAST: scripts,
 }
 
 
@@ -38,9 +42,9 @@ def guess(project: Project, kind: str | None = None) -> Guess | None:
     """Return the guess of a kind, or of the kind that fits best, or None if the project has none of its files."""
     if kind is not None:
         return _versioned(KINDS[kind](project), project)
-    found = {name: made for name, detect in KINDS.items() if (made := detect(project)) is not None}
+    found = {name: made for name, detect in KINDS.items() if name != LAST and (made := detect(project)) is not None}
     if not found:
-        return None
+        return _versioned(KINDS[LAST](project), project)
     chosen = choose(project, found)
     made = _versioned(found[chosen.name], project)
     if made is None or not chosen.why:
@@ -57,5 +61,5 @@ def _versioned(made: Guess | None, project: Project) -> Guess | None:
 
 def others(project: Project, chosen: Guess) -> list[str]:
     """Return the reasons of the guesses for other kinds."""
-    found = [other for detect in KINDS.values() if (other := detect(project)) is not None]
+    found = [other for name, detect in KINDS.items() if name != LAST and (other := detect(project))]
     return [other.reasons[0] for other in found if other.call != chosen.call]

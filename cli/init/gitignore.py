@@ -45,7 +45,7 @@ def ignored(guess: Guess, project: Project) -> str | None:
         lines += _BOOTSTRAPPED
     if guess.call in _IN_PLACE and guess.entrypoint:
         program = guess.entrypoint[0].rpartition("/")[2]
-        lines += [] if program in project.directories | project.scripts else [f"/{program}"]
+        lines += [] if program in project.directories | project.scripts.keys() else [f"/{program}"]
     lines += secrets(project)
     lines += ["/result"]
     if not guess.library:

@@ -18,6 +18,7 @@ from fpack.store.files.regular_file import read_bytes
 MAX_FILE = 1 << 20  # bytes
 MAX_TEXTS = 64 << 20  # bytes of all files that are read
 MAX_GEM = 256 << 20  # bytes of a gem that are looked at
+MAX_SCRIPT = 1 << 16  # bytes of a script
 MAX_ENTRIES = 2000  # of a directory
 MAX_FILES = 20_000  # files of a project to list
 LEVELS = 9  # sources of Java lie deep
@@ -58,14 +59,15 @@ class Project(NamedTuple):
 
     name: name of its directory, without a version. files: path of each file, with the text of those that were read.
     directories: names of those at the top level. version: the version in the directory's name or in a file VERSION.
-    scripts: names of files at the top level that begin with `#!`. release: the one whose packages it is built with.
+    scripts: the beginning of each file at the top level, and in its bin, that begins with `#!`. release: the one whose
+    packages it is built with.
     """
 
     name: str
     files: Mapping[str, str | None]
     directories: frozenset[str] = frozenset()
     version: str | None = None
-    scripts: frozenset[str] = frozenset()
+    scripts: Mapping[str, str] = {}
     release: str = "trixie"
 
     def text(self, name: str) -> str:
@@ -96,7 +98,7 @@ def read_project(directory: Path) -> Project:
     """Read the files of a directory and of eight levels below it, following no symlink."""
     files: dict[str, str | None] = {}
     directories: set[str] = set()
-    scripts: set[str] = set()
+    scripts: dict[str, str] = {}
     levels = [("", directory)]
     left = MAX_TEXTS
     for depth in range(LEVELS):
@@ -118,11 +120,12 @@ def read_project(directory: Path) -> Project:
                     found = read(Path(entry.path)) if read and left > 0 else None
                     left -= len(found or "")
                     files[name] = found
-                    if depth == 0 and _is_script(entry.path):
-                        scripts.add(name)
+                    if (depth == 0 or prefix == "bin/") and left > 0 and (script := _script(entry.path)):
+                        scripts[name] = script
+                        left -= len(script)
         levels = [level for level in below if not _OTHERS.match(level[0])]
     name, version = split_name(directory.name)
-    return Project(name, files, frozenset(directories), version or _stated_version(files), frozenset(scripts))
+    return Project(name, files, frozenset(directories), version or _stated_version(files), scripts)
 
 
 def split_name(name: str) -> tuple[str, str | None]:
@@ -140,12 +143,14 @@ def _stated_version(files: Mapping[str, str | None]) -> str | None:
     return None
 
 
-def _is_script(path: str) -> bool:
+def _script(path: str) -> str:
+    """Return the beginning of a file that begins with `#!`, or ""."""
     try:
         with open(path, "rb") as file:
-            return file.read(2) == b"#!"
+            begins = file.read(2)
+            return (begins + file.read(MAX_SCRIPT)).decode("utf-8", "replace") if begins == b"#!" else ""
     except OSError:
-        return False
+        return ""
 
 
 def _text(path: Path) -> str | None:

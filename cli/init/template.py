@@ -77,7 +77,7 @@ def _image(guess: Guess, attribute: str, of: str) -> list[tuple[str, str]]:
     if guess.image is not None:
         return [(field, attribute if value == "@" else value) for field, value in guess.image]
     names = [*(["dash"] if guess.first else []), *guess.image_packages]
-    listed = ", ".join([attribute, *(f"{of}.{name}" for name in names)])
+    listed = ", ".join([attribute, *(_selected(of, name) for name in names)])
     fields = [("packages", f"[{listed}]"), ("closure", text("linked"))]
     if guess.entrypoint is not None and guess.first:
         command = f"{shlex.join(guess.first)} && exec {shlex.join(guess.entrypoint)}"
@@ -128,9 +128,14 @@ def _command(command: str, attribute: str) -> str:
 
 def _packages(guess: Guess, attribute: str, of: str) -> str:
     """Render the packages of the shell: what the project uses, the build's tools and libraries, and further ones."""
-    names = [f"{of}.{n}" if re.fullmatch(r"[A-Za-z_]\w*(-\w+)*", n) else f"{of}.{text(n)}" for n in guess.packages]
+    names = [_selected(of, name) for name in guess.packages]
     own = [f"{attribute}.with {{ source = null }}"] if guess.environment else []
     return f"[{', '.join([*own, f'...{attribute}.tools', f'...{attribute}.libs', *names])}]"
+
+
+def _selected(of: str, name: str) -> str:
+    """Render a package of a release."""
+    return f"{of}.{name}" if re.fullmatch(r"[A-Za-z_]\w*(-\w+)*", name) else f"{of}.{text(name)}"
 
 
 def _call(name: str, function: str, fields: list[tuple[str, str]], change: str = "") -> str:

@@ -130,6 +130,7 @@ class _Rendered(NamedTuple):
 def _rendered(path: Path, project: Project, kind: str | None, options: SharedOptions) -> _Rendered:
     """Guess how a project is built, and render the file. Raise UsageError if nothing is recognised."""
     from fpack.cli.errors import UsageError
+    from fpack.cli.init.code.called_programs import with_called_programs
     from fpack.cli.init.code.complete import complete_code
     from fpack.cli.init.code.served_port import with_port
     from fpack.cli.init.deployment_files.deployment import deployed
@@ -163,6 +164,8 @@ def _rendered(path: Path, project: Project, kind: str | None, options: SharedOpt
         )
     found, unused = deployed(with_port(found, path), project)
     found = complete_code(complete(found, path, options, project.release), path, options, project.release)
+    if found.call == "package" and found.entrypoint:
+        found = with_called_programs(found, project, path, options)
     found = whole_release(found, project, path)
     content = render(found, project.release)
     also = [*others(project, found), *unused]
