@@ -28,10 +28,8 @@ from .format import (
     PathOrigin,
     head_value,
 )
-from .head import all_paths
+from .head import MAX_DEPTH, all_paths
 from .reader import MAX_RECORD, ManifestReader
-
-MAX_DEPTH = 4  # bases of bases
 
 Entries = Iterable[ManifestEntry]
 
@@ -65,7 +63,7 @@ def compare(
         _compare_entries(rows, found)
         owners = _owners(reader, at, layer, [row for row in rows if row.kind != DIRECTORY])
         indexes = (numbers.setdefault(owner, len(numbers)) for owner in owners)
-        files.append(tuple((len(list(run)), number) for number, run in groupby(indexes)))
+        files.append(tuple((sum(1 for _ in run), number) for number, run in groupby(indexes)))
     return BaseManifest(blob, head, tuple(numbers), tuple(files))
 
 
@@ -100,6 +98,8 @@ def _owners(reader: ManifestReader, at: int, layer: ManifestLayer, files: Sequen
     """Yield the package or store path of each entry of a layer of the base. at: the number of the layer."""
     own = reader.head.base.own if reader.head.base is not None else None
     if reader.head.base is not None and at < reader.head.base.layers:
+        if own is not None and sum(count for count, _ in own.files[at]) != len(files):
+            raise ManifestError("", why="the manifest of its base has another number of files in a layer")
         yield from owners(own, at) if own is not None else ("" for _ in files)
         return
     names = {origin.path: origin.package for origin in reader.head.paths}
@@ -157,10 +157,11 @@ def packages(base: BaseRecord) -> BasePackages:
     below = packages(head.base) if head.base is not None else BasePackages()
     known = {(package.name, package.version) for package in (*listed.packages, *below.packages)}
     pins = {(pin.name, pin.version): pin for pin in head.lock.packages}
+    owners_of_files = {*base.own.owners}
     more = []
     for origin in head.paths:
         name = (origin.package, origin.version)
-        if origin.package in base.own.owners and name not in known and (pin := pins.get(name)) is not None:
+        if origin.package in owners_of_files and name not in known and (pin := pins.get(name)) is not None:
             more.append(BasePackage(DEB, *name, pin.arch, pin.source, pin.source_version))
     system, version, codename = listed.os_release
     distribution = head.lock.packages[0].archive.partition("-")[0] if head.lock.packages else ""

@@ -44,6 +44,7 @@ MAX_ENTRIES = 500_000
 MAX_DERIVATIONS = 100_000
 MAX_LAYERS = 1_000
 MAX_PATHS = 50_000  # store paths
+MAX_DEPTH = 4  # bases of bases whose manifests are in one manifest
 _HEX40 = partial(Fields.matching, pattern=HEX40)
 _HEX64 = partial(Fields.matching, pattern=HEX64)
 _HEX128 = partial(Fields.matching, pattern=re.compile(r"[0-9a-f]{128}\Z"))
@@ -69,8 +70,11 @@ _READERS: dict[str, Callable[[Fields, str], Any]] = {
 }
 
 
-def parse_head(value: Value) -> Head:
-    """Parse the head from plain data. Raise ManifestError, with a reason, if it is invalid."""
+def parse_head(value: Value, below: int = MAX_DEPTH) -> Head:
+    """Parse the head from plain data. Raise ManifestError, with a reason, if it is invalid.
+
+    below: how deep the manifests of bases in it may be nested.
+    """
     number = value.get("format") if isinstance(value, dict) else None
     if not isinstance(value, dict) or number.__class__ is not int or number not in FORMATS:
         formats = " and ".join(map(str, FORMATS))
@@ -110,13 +114,13 @@ def parse_head(value: Value) -> Head:
         claims=_claims(top.record("claims"), based=number > 1 and "base" in value) if number > 1 else None,
         format=number,
         meta=_meta(top, known) if number > 1 and "meta" in value else (),
-        base=_base(top.record("base"), len(layers)) if number > 1 and "base" in value else None,
+        base=_base(top.record("base"), len(layers), below) if number > 1 and "base" in value else None,
         annotations=_annotations(top) if number > 1 and "annotations" in value else {},
     )
 
 
-def _base(value: Value, layers: int) -> BaseRecord:
-    """Read the record of the image's base. layers: the number of all layers."""
+def _base(value: Value, layers: int, below: int) -> BaseRecord:
+    """Read the record of the image's base. layers: the number of all layers. below: as in `parse_head`."""
     listed = isinstance(value, dict) and "packages" in value
     owned = isinstance(value, dict) and "own" in value
     absent = {*(() if listed else ("packages",)), *(() if owned else ("own",))}
@@ -145,20 +149,26 @@ def _base(value: Value, layers: int) -> BaseRecord:
             packages = base_packages.from_value(fields.record("packages"))
         except ValueError as error:
             raise ManifestError("", why=f"its list of the base's packages is invalid: {error}") from None
-    own = _base_manifest(fields.record("own"), count) if owned else None
+    own = _base_manifest(fields.record("own"), count, below) if owned else None
     return BaseRecord(name, manifest, count, documents, tuple(hidden), tuple(whiteouts), packages, own)
 
 
-def _base_manifest(value: Value, layers: int) -> BaseManifest:
-    """Read what the own manifest of a base says. layers: the number of the base's layers."""
+def _base_manifest(value: Value, layers: int, below: int) -> BaseManifest:
+    """Read what the own manifest of a base says. layers: the number of the base's layers. below: as in `parse_head`."""
+    if below == 0:
+        raise ManifestError("", why=f"it is about a base of more than {MAX_DEPTH} bases")
     fields = Fields(value, "the manifest of the base", BaseManifest._fields)
-    head = parse_head(fields.record("head"))
+    head = parse_head(fields.record("head"), below - 1)
     owners = fields.items("owners")
     known = {"", *(origin.package or origin.path for origin in all_paths(head))}
     if len(head.layers) != layers or not all(isinstance(owner, str) and owner in known for owner in owners):
         raise fields.bad("owners")
+    if len({*map(str, owners)}) != len(owners):
+        raise ManifestError("", why="it lists an owner of the base's files twice")
+    if len(fields.items("files")) != layers:
+        raise fields.bad("files")
     files = []
-    for runs in fields.items("files"):
+    for layer, runs in zip(head.layers, fields.items("files"), strict=True):
         found = []
         for run in runs if isinstance(runs, list) else [None]:
             if not (isinstance(run, list) and len(run) == 2 and in_range(run[0], MAX_ENTRIES)):
@@ -166,9 +176,9 @@ def _base_manifest(value: Value, layers: int) -> BaseManifest:
             if not in_range(run[1], len(owners) - 1):
                 raise fields.bad("files")
             found.append((run[0], run[1]))
+        if sum(count for count, _ in found) > layer.entries:
+            raise fields.bad("files")
         files.append(tuple(found))
-    if len(files) != layers:
-        raise fields.bad("files")
     return BaseManifest(fields.blob("blob"), head, tuple(map(str, owners)), tuple(files))
 
 
