@@ -267,7 +267,7 @@ class TreeWriter:
             return None, b"", self._base
         parent, _, last = path.rpartition("/")
         found = self._open.get(parent)
-        if found is None or len(path) > _SHORT:
+        if found is None or path[0] == "/" or len(path) > _SHORT:
             *above, name = split(path)
             directory = self._open[parent] = self._parents(above, path)
         else:  # the parent was checked

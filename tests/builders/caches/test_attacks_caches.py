@@ -290,6 +290,26 @@ def test_a_hostile_tar_is_refused(
     assert not Path("/tmp/escaped").exists()
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_absolute_name_in_a_tree_that_mentions_its_own_path_is_refused(
+    producer: Machine, graph: Graph, streamed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if streamed:
+        monkeypatch.setattr("fpack.builders.caches.unpack.IN_MEMORY", -1)
+    built = producer.build(graph, graph.add("top"))
+    producer.push(built)
+    right = record_of(producer, built[0])
+    tar = tar_of((right.prefix, tarfile.DIRTYPE, ""), (f"{right.prefix}//x", tarfile.REGTYPE, "x"))
+    data = compress(tar)
+    tree = producer.store.writer()
+    tree.file("x", [b"x"])
+    record = right._replace(
+        raw=len(tar), size=1, length=len(data), offset=0, output="out", tree=tree.finish(top=False)
+    )  # fmt: skip
+    with pytest.raises(BadContent):
+        unpack([(record, producer.store.writer())], iter([data]), no_blobs)
+
+
 @pytest.mark.parametrize("raw", [1000, 100 << 20])
 def test_a_bomb_is_refused(producer: Machine, graph: Graph, raw: int) -> None:
     """A frame that declares little and expands, and one whose record declares a lot of what its files may not have."""

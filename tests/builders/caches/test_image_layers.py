@@ -172,26 +172,26 @@ def tar_of(*members: tuple[str, str, str]) -> bytes:
     return out.getvalue()
 
 
-def layer_of(record: PathRecord, text: str) -> bytes:
-    """Return a layer with the tree of a path, and with members that lead elsewhere."""
+def layer_of(record: PathRecord, text: str, name: str = "text") -> bytes:
+    """Return a layer with the tree of a path, and with members that lead elsewhere. name: of the file with the text."""
     prefix = record.prefix
     return tar_of(
         ("../../../../tmp/escaped-from-layer", "0", "x"), ("/etc/passwd", "0", "x"), (f"{prefix}x", "0", "x"),
         ("fpack/store", "2", "/tmp"), (prefix, "5", ""), (f"{prefix}/bin", "5", ""),
         (f"{prefix}/bin/run", "0", "#!/bin/sh\n"), (f"{prefix}/empty", "5", ""), (f"{prefix}/link", "2", "text"),
-        (f"{prefix}/text", "0", text), ("fpack/hard", "1", f"{prefix}/text"),
+        (f"{prefix}/{name}", "0", text), ("fpack/hard", "1", f"{prefix}/text"),
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["1" * 3000, "wrong"])
-def test_the_rest_of_a_hostile_layer_is_passed_over(world: World, tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(("text", "name"), [("1" * 3000, "text"), ("wrong", "text"), ("1" * 3000, "/text")])
+def test_the_rest_of_a_hostile_layer_is_passed_over(world: World, tmp_path: Path, text: str, name: str) -> None:
     world.push()
     record = world.record(world.paths[0])
-    tar = layer_of(record, text)
+    tar = layer_of(record, text, name)
     world.publish(record._replace(raw=len(tar)), zstandard.ZstdCompressor().compress(tar))
     with machine(tmp_path / "reader", world.repository) as reader:
         assert reader.build(world.graph, world.outputs[0]) == [world.paths[0]]
-        assert reader.builder.built == ([] if text[0] == "1" else ["one"])
+        assert reader.builder.built == ([] if text[0] == "1" and name == "text" else ["one"])
         assert [path.name for path in (tmp_path / "reader").iterdir() if "escaped" in path.name] == []
     assert not Path("/tmp/escaped-from-layer").exists()
 

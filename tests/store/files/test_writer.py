@@ -102,6 +102,18 @@ def test_unsafe_paths_are_refused(writer: TreeWriter, tmp_path: Path, path: str)
     assert not (tmp_path / "up").exists()
 
 
+@pytest.mark.parametrize("path", ["/x", "//x", "a/", "a//b", "a/./b", "a/../b", "./x", "../x", "/a/x", "x/"])
+@pytest.mark.parametrize("method", ["file", "small_file", "symlink", "mkdir", "new_directory"])
+def test_unsafe_paths_are_refused_below_open_directories(writer: TreeWriter, method: str, path: str) -> None:
+    writer.mkdir("")
+    writer.new_directory("a")
+    writer.file("a/first", [b"x"])
+    arguments = {"file": [[b"x"]], "small_file": [b"x"], "symlink": ["x"]}.get(method, [])
+    with pytest.raises(BadTree):
+        getattr(writer, method)(path, *arguments)
+    assert sorted(os.listdir(writer.disk)) == ["a"] and os.listdir(writer.disk / "a") == ["first"]
+
+
 @pytest.mark.parametrize("target", ["", "a\0b", "x" * 4096])
 def test_unsafe_targets_are_refused(writer: TreeWriter, target: str) -> None:
     with pytest.raises(BadTree):
