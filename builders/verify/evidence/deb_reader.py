@@ -16,6 +16,7 @@ from fpack.builders.verify.findings import VerifyError
 CHUNK = 1 << 18  # bytes
 MAX_CONTROL = 1 << 20  # bytes
 MAX_EXTENSION = 1 << 20  # bytes of a header that has a long name or other fields
+MAX_EXTENSIONS = 8  # such headers of a member
 _WANTED = {"control", *SCRIPTS}
 _CODECS = {"": "", ".gz": "gz", ".xz": "xz", ".bz2": "bz2", ".zst": "zst"}
 
@@ -95,12 +96,24 @@ def _members(file: BinaryIO) -> Iterator[tuple[str, Section]]:
         file.seek(start + size + size % 2)
 
 
-class _Member(tarfile.TarInfo):
-    """A member, whose further headers are bounded: tarfile reads them into memory, whatever size they claim."""
+class _Archive(tarfile.TarFile):
+    """An archive. extensions: the number of further headers since the last member."""
 
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+    extensions = 0
+
+
+class _Member(tarfile.TarInfo):
+    """A member, whose further headers are bounded: tarfile reads them into memory, whatever size they claim.
+
+    Their number is bounded too: tarfile reads each by a call within that for the one before.
+    """
+
+    def _proc_member(self, archive: _Archive) -> tarfile.TarInfo:
         if self.type == tarfile.GNUTYPE_SPARSE:
             raise ValueError("it has a sparse file")
+        archive.extensions = archive.extensions + 1 if self.type in _EXTENSIONS else 0
+        if archive.extensions > MAX_EXTENSIONS:
+            raise ValueError(f"a member has more than {MAX_EXTENSIONS} further headers")
         if self.type in _EXTENSIONS and self.size > MAX_EXTENSION:
             raise ValueError(f"a header has more than {MAX_EXTENSION} bytes")
         return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
@@ -135,7 +148,7 @@ class _Blocks:
 
 def _open(section: Section, ending: str) -> tarfile.TarFile:
     source: Any = _Blocks(blocks(section, _CODECS[ending]))
-    return tarfile.open(
+    return _Archive.open(
         fileobj=source, mode="r|", encoding="utf-8", errors="surrogateescape", bufsize=1 << 16, tarinfo=_Member
     )  # fmt: skip
 

@@ -32,6 +32,23 @@ def test_a_header_that_claims_gigabytes_is_refused(tmp_path: Path, kind: bytes, 
         deb_reader.read(_deb(tmp_path / "a.deb", before + _member(kind, 3 << 30) + bytes(1 << 16)))
 
 
+@pytest.mark.parametrize("kind", [b"x", b"g", b"L", b"K"])
+@pytest.mark.parametrize("count", [9, 2000])
+def test_a_member_with_many_further_headers_is_refused(tmp_path: Path, kind: bytes, count: int) -> None:
+    text = b"17 comment=abcde\n" if kind in b"xg" else b"name\0"
+    header = _member(kind, len(text)) + text.ljust(512, b"\0")
+    with pytest.raises(VerifyError, match="a member has more than 8 further headers"):
+        deb_reader.read(_deb(tmp_path / "a.deb", header * count + _member(b"0", 0)))
+
+
+@pytest.mark.parametrize("kind", [b"x", b"L"])
+def test_the_further_headers_of_each_member_are_counted_alone(tmp_path: Path, kind: bytes) -> None:
+    text = b"17 comment=abcde\n" if kind in b"xg" else b"name\0"
+    header = _member(kind, len(text)) + text.ljust(512, b"\0")
+    data = b"".join(header * 8 + _member(b"0", 0, f"f{n}") for n in range(3))
+    assert len(deb_reader.read(_deb(tmp_path / "a.deb", data)).files) == (3 if kind == b"x" else 1)
+
+
 def test_a_sparse_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(VerifyError, match="sparse"):
         deb_reader.read(_deb(tmp_path / "a.deb", _member(b"S", 512) + bytes(4096)))
