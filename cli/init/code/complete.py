@@ -37,12 +37,13 @@ def complete_code(guess: Guess, directory: Path, options: SharedOptions, release
     loads = [*own, *guess.loads]
     if not loads:
         return guess
+    from fpack.cli.time_limit import paused
     from fpack.cli.workspace.needs import open_finder
     from fpack.cli.workspace.package_lookup import Packages
     from fpack.cli.workspace.workspace import Workspace
 
     try:
-        with Workspace(options) as workspace:
+        with paused(), Workspace(options) as workspace:
             workspace.use_project(directory)
             return with_libraries(guess, loads, open_finder(Packages(workspace, guess.release or release)))
     except FpackError as error:

@@ -50,13 +50,14 @@ def complete(guess: Guess, directory: Path, options: SharedOptions, release: str
     guess = with_programs(guess, facts)
     if not facts.wanted:
         return guess
+    from fpack.cli.time_limit import paused
     from fpack.cli.workspace.needs import open_finder
     from fpack.cli.workspace.package_lookup import Packages
     from fpack.cli.workspace.workspace import Workspace
 
     tools = [*_EVERY, *_TOOLS[guess.call], *(_BOOTSTRAP if ("bootstrap", "true") in guess.fields else ())]
     try:
-        with Workspace(options) as workspace:
+        with paused(), Workspace(options) as workspace:
             workspace.use_project(directory)
             packages = Packages(workspace, release)
             return with_packages(guess, facts, open_finder(packages), lambda: closure(packages, tools))

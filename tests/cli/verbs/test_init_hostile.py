@@ -7,6 +7,7 @@ import io
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tarfile
@@ -18,7 +19,7 @@ from fpack.cli.init.detect import guess
 from fpack.cli.init.guess import text
 from fpack.cli.init.project import Project, read_project
 from fpack.cli.init.template import render
-from fpack.cli.time_limit import time_limit
+from fpack.cli.time_limit import paused, time_limit
 from fpack.lang.evaluator import Evaluator
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
@@ -131,3 +132,30 @@ def test_a_project_that_takes_too_long_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FpackError, match="take too long to read") as caught, time_limit(tmp_path, 0.1):
         endless()
     assert caught.value.where == str(tmp_path)
+
+
+def test_a_signal_after_the_end_of_a_limit_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = signal.setitimer
+
+    def late(which: int, seconds: float, again: float = 0.0) -> tuple[float, float]:
+        if not seconds:
+            signal.raise_signal(signal.SIGVTALRM)
+        return stop(which, seconds, again)
+
+    before = signal.getsignal(signal.SIGVTALRM)
+    with monkeypatch.context() as patch, time_limit("x"):
+        patch.setattr(signal, "setitimer", late)
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0, 0)
+    assert signal.getsignal(signal.SIGVTALRM) is before
+
+
+def test_no_time_counts_while_a_limit_is_paused() -> None:
+    with pytest.raises(FpackError, match="take too long to read"), time_limit("x", 60):
+        with paused():
+            assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0, 0)
+        left, again = signal.getitimer(signal.ITIMER_VIRTUAL)
+        assert 0 < left < 61 and again
+        signal.raise_signal(signal.SIGVTALRM)
+    with paused():
+        pass
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0, 0)
