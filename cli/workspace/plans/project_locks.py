@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fpack.cli.paths import PROJECT_FILE
 from fpack.store.errors import FpackError
 from fpack.store.files.regular_file import read_bytes, read_small
 
@@ -72,17 +73,22 @@ def _locks(workspace: Workspace, value: Any) -> Iterator[ProjectLock]:
                 extra = workspace.field(value, "extra")
                 locker = workspace.field(extra, "locker") if isinstance(extra, dict) else None
                 if isinstance(locker, dict) and isinstance(at := workspace.field(locker, "directory"), SourcePath):
-                    path = Path(at.path, _checked(workspace.field(locker, "name")))
+                    path = Path(at.path, _checked(workspace.field(locker, "name"), at.path))
                     yield ProjectLock(workspace.output(locker), path, str(workspace.field(locker, "of")))
             elif kind is None:
                 todo += value.values()
 
 
-def _checked(name: object) -> str:
-    """Return the name of a lock; raise FpackError for one that could be the path of another file."""
+def _checked(name: object, directory: str) -> str:
+    """Return the name of a lock in a directory; raise FpackError for one that could be the path of another file."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         why = "a name ends with .lock and has letters, digits, _ and -, and fpack.lock is another file"
-        raise FpackError(f"{str(name)[:200]!r} is no name of a lock", why=why)
+        raise FpackError(
+            f"{str(name)[:200]!r} is not a valid name of a lock",
+            where=f"{directory}/{PROJECT_FILE}",
+            why=why,
+            hint='give the `locker` of the package another `name`, such as "maven.lock"',
+        )
     return name
 
 

@@ -44,7 +44,8 @@ def test_a_name_that_is_a_path_or_of_another_file_is_refused(fpack: Fpack, tmp_p
     precious.mkdir()
     project = _project(tmp_path, name.format(precious))
     before = sorted(tmp_path.rglob("*"))
-    assert "is no name of a lock" in fpack.fails("lock", "package", cwd=project)
+    text = fpack.fails("lock", "package", cwd=project)
+    assert "is not a valid name of a lock" in text and f"{project}" in text and "give the `locker`" in text, text
     after = [path for path in sorted(tmp_path.rglob("*")) if fpack.home not in path.parents]
     assert after == [path for path in before if fpack.home not in path.parents]
 
