@@ -33,7 +33,7 @@ trap '' INT QUIT
 case $PWD/ in
 {seen}) ;;
 /var/*|/run/*)
-  echo "fpack: ${{0##*/}} of the shell {name} does not see this directory: $PWD" >&2
+  echo "fpack: ${{0##*/}} of the shell {name} does not see this directory" >&2
   echo "fpack: start it in another directory, such as the project's, or copy the files to /tmp" >&2
   exit 126 ;;
 esac
