@@ -2,10 +2,10 @@
 
 usage: python bench/bare_fetch.py FOLDER [--paths N] [--directories N] [--files N] [--pool] [--view] [--sync]
 
-FOLDER: made and deleted. Two processes write PATHS (1,000) trees of DIRECTORIES (1) directories, one in the other, and
-FILES (11) files of two thousand bytes in the innermost, with the modes and times of the store, and rename the trees to
-their places. --pool: with a second name for each file. --view: and a tree of hard links to all files. --sync: with a
-sync of the file system after each step. Prints seconds.
+FOLDER: made and deleted; it must not exist. Two processes write PATHS (1,000) trees of DIRECTORIES (1) directories,
+one in the other, and FILES (11) files of two thousand bytes in the innermost, with the modes and times of the store,
+and rename the trees to their places. --pool: with a second name for each file. --view: and a tree of hard links to all
+files. --sync: with a sync of the file system after each step. Prints seconds.
 """
 
 from __future__ import annotations
@@ -76,8 +76,9 @@ def main() -> None:
         parser.add_argument(f"--{name}", action="store_true")
     options = parser.parse_args()
     top: Path = options.folder
+    top.mkdir(parents=True)  # fails if it exists: the folder is deleted in the end
     for directory in ("tmp", "store", "files", "view"):
-        (top / directory).mkdir(parents=True)
+        (top / directory).mkdir()
     contents = [os.urandom(1000).hex().encode() for _ in range(options.files)]
     disk = FileSystemSync(top)
     disk.sync()
