@@ -145,7 +145,7 @@ class _Reading:
         found = Inventory(*(tuple(sorted(part)) for part in parts))  # type: ignore[arg-type]
         if base is None or base_manifest.is_known(base):
             return found
-        return found._replace(base=base.name, base_unread=base_manifest.packages(base).unread)
+        return found._replace(base=base.name, base_unread=base_manifest.unread(base))
 
     def _present(self) -> Iterator[PathOrigin]:
         """Yield the packages with a file or link in the image, or one that their maintainer scripts made."""

@@ -175,7 +175,15 @@ def packages(base: BaseRecord) -> BasePackages:
 
 
 def is_known(base: BaseRecord) -> bool:
-    """Tell whether all packages of a base are known: by a manifest of its own, or by its databases."""
-    if base.own is None:
-        return base.packages is not None and base.packages.known
-    return base.own.head.base is None or is_known(base.own.head.base)
+    """Tell whether all packages of a base are known by its databases.
+
+    A manifest of its own is not enough: nobody signed it, and it may leave out what no database lists.
+    """
+    return base.packages is not None and base.packages.known
+
+
+def unread(base: BaseRecord) -> tuple[str, ...]:
+    """Return why not all packages of a base are known, one reason each, sorted."""
+    alone = "only its own manifest, which nobody signed, tells of them"
+    reasons = {*packages(base).unread, *([alone] if base.own is not None and not is_known(base) else ())}
+    return tuple(sorted(reasons))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fpack.builders.audit.inventory import inventory
 from fpack.builders.manifest import base_manifest
+from fpack.builders.manifest.base_packages import BasePackage, BasePackages
 from fpack.builders.manifest.format import (
     BaseManifest,
     BaseRecord,
@@ -124,3 +126,24 @@ def test_packages_are_looked_up_among_many_owners() -> None:
     owners = tuple(_Counted(path.package) for path in paths)
     base_manifest.packages(record(own(head(paths=paths), owners=owners)))
     assert _Counted.count < 10 * len(owners)
+
+
+DEBIAN = BasePackages(packages=(BasePackage("deb", "hello", "1.0", "amd64", "hello", "1.0"),))
+ALONE = "only its own manifest, which nobody signed, tells of them"
+
+
+@pytest.mark.parametrize(
+    ("listed", "reasons"),
+    [
+        (DEBIAN, None),
+        (BasePackages(), (ALONE,)),
+        (None, (ALONE,)),
+        (DEBIAN._replace(unread=("x is too large",)), (ALONE, "x is too large")),
+    ],
+)
+def test_a_manifest_that_nobody_signed_does_not_make_packages_known(
+    listed: BasePackages | None, reasons: tuple[str, ...] | None
+) -> None:
+    base = record(own(head()))._replace(packages=listed)
+    found = inventory(ManifestReader(b"".join([encode_head(head(base)), *map(encode_entry, ROWS)])), {})
+    assert (found.base, found.base_unread) == ((base.name, reasons) if reasons else ("", ()))
