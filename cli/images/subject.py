@@ -295,11 +295,26 @@ class BuiltSubject:
         return {service["package"]: list(notes)} if (notes := service.get("notes")) else {}
 
     def base(self) -> BaseRecord | None:
-        """Return the base that the container names, as the image's manifest has it."""
+        """Return the base that the container names, as the image's manifest has it.
+
+        Return None, with a warning, if the manifest cannot be built: the rest of an answer does not need it.
+        """
+        from fpack.builders.protocol import Cancelled
+        from fpack.cli.ui.render import warn
         from fpack.store import derivation
+        from fpack.store.errors import FpackError
 
         image = derivation.decode(self._workspace.evaluator.derivations[self.container.image.derivation])
-        return self.manifest().head.base if image.args.get("base") else None
+        if not image.args.get("base"):
+            return None
+        try:
+            return self.manifest().head.base
+        except Cancelled:
+            raise
+        except FpackError as error:
+            reason = f"{error.what}{error.why and f': {error.why}'}"
+            warn(f"the base is left out, since the manifest of the image cannot be built: {reason}")
+            return None
 
     def manifest(self) -> ManifestReader:
         """Return a new reader of the image's manifest. Build it if needed."""

@@ -152,6 +152,9 @@ def test_a_manifest_that_the_layers_contradict_is_refused(
         message = fpack.fails("pack", cwd=upper)
         assert "The manifest of the base contradicts its layers" in message and why in message
         fpack("pack", "--no-manifest", cwd=upper)
+        told = fpack("why", ".", cwd=write_upper(tmp_path / "upper", base, "debian.dash"))
+        assert "dash" in told.stdout and "of the base" not in told.stdout
+        assert "warning: the base is left out" in told.stderr and why in told.stderr
 
 
 def _other_image(values: list[Any]) -> None:
