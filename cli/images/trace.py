@@ -211,11 +211,18 @@ def _in_base(found: _Location, readers: Readers) -> tuple[PathOrigin, dict[str, 
         for path in head.paths:
             if owner == (path.package or path.path):
                 kind = PACKAGE if path.package else BUILT
-                member = ("control" if found.entry.path.startswith(CONTROL) else "data") if path.package else None
+                member = None
+                if path.package and not _has_scripts(head):
+                    member = "control" if found.entry.path.startswith(CONTROL) else "data"
                 detail = {"rule": None, "script": None, "script_sha256": None, "member": member, "made_by": None}
                 return path, {"kind": kind, **detail}, head
         head = head.base.own.head if head.base is not None and head.base.own is not None else None
     return None
+
+
+def _has_scripts(head: Head) -> bool:
+    """Tell whether files of an image may be of maintainer scripts. The image of a base has only their package."""
+    return head.claims is None or head.claims.configured > 0
 
 
 def _part(found: _Location) -> str:

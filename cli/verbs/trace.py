@@ -108,8 +108,13 @@ def _path(found: Mapping[str, Any]) -> Branch:
     for item in found["inputs"]:
         hashes = item["sha256"] or item["tree"] or ", ".join(item["hashes"])
         below.append(_branch(item["kind"], item["name"], ", ".join([*item["urls"][:1], hashes[:64]])))
+    members = {
+        "data": "slice of the package",
+        "control": "slice of the package, its control data",
+        None: "of the package, by its .deb or by a maintainer script",
+    }
     words = {
-        "package": f"slice of the package{', its control data' if origin['member'] == 'control' else ''}",
+        "package": members[origin["member"]],
         "configured": f"made by the script {origin['script']}, sha256 {str(origin['script_sha256'])[:HASH]}",
         "generated": f"made by fpack, rule {origin['rule']}",
         "files": "a file of the container",

@@ -71,6 +71,7 @@ def test_files_of_the_base_are_of_its_packages_and_builds(fpack: Fpack, tmp_path
 
     traced = json.loads(fpack("trace", "/usr/bin/hello", "upper.tar", "--json", cwd=upper).stdout)
     assert traced["origin"]["kind"] == "package" and "-hello-" in traced["origin"]["path"]
+    assert traced["origin"]["member"] == "data"
     (pin,) = [pin for pin in lower["lock"]["packages"] if pin["name"] == "hello"]
     assert (traced["package"]["version"], traced["package"]["sha256"]) == ("2.10-3", pin["sha256"])
     assert traced["index"]["checked"] and traced["release"]["suite"] == "trixie"
@@ -155,6 +156,23 @@ def test_a_manifest_that_the_layers_contradict_is_refused(
         told = fpack("why", ".", cwd=write_upper(tmp_path / "upper", base, "debian.dash"))
         assert "dash" in told.stdout and "of the base" not in told.stdout
         assert "warning: the base is left out" in told.stderr and why in told.stderr
+
+
+def _made_by_a_script(values: list[Any]) -> None:
+    values[0]["claims"] |= {"configured": 1, "package": values[0]["claims"]["package"] - 1}
+    row = next(row for row in values if isinstance(row, list) and row[0] == b"usr/bin/hello")
+    row[10] = ["configured", "hello", "postinst", bytes(32)]
+
+
+def test_a_file_that_a_script_may_have_made_is_of_no_member_of_a_deb(fpack: Fpack, tmp_path: Path) -> None:
+    with Registry() as registry:
+        base = push_lower(fpack, registry, tmp_path / "lower")
+        change_manifest(registry.stored("team/lower"), _made_by_a_script)
+        upper = write_upper(tmp_path / "upper", base)
+        fpack("pack", cwd=upper)
+    traced = json.loads(fpack("trace", "/usr/bin/hello", "upper.tar", "--json", cwd=upper).stdout)
+    assert (traced["origin"]["kind"], traced["origin"]["member"]) == ("package", None)
+    assert "by its .deb or by a maintainer script" in fpack("trace", "/usr/bin/hello", "upper.tar", cwd=upper).stdout
 
 
 def _other_image(values: list[Any]) -> None:
