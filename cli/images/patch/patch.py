@@ -227,7 +227,7 @@ def _manifest(workspace: Workspace, one: PatchedPlatform, image: Output) -> Outp
 
 
 def _base_manifest(workspace: Workspace, one: PatchedPlatform) -> BaseManifestInput | None:
-    """Return the own manifest of the image's base, which stays the same, or None."""
+    """Return the own manifest of the image's base, which stays the same, or None if it has none or it is gone."""
     base = one.head.base
     if base is None or base.own is None:
         return None

@@ -183,15 +183,19 @@ def _no_manifest(values: list[Any]) -> None:
     values[:] = ["nothing"]
 
 
-@pytest.mark.parametrize("lie", [_other_image, _no_manifest])
+@pytest.mark.parametrize(
+    ("lie", "reason"),
+    [(_other_image, "it is about the image sha256:0000"), (_no_manifest, "this is not a manifest that fpack can read")],
+)
 def test_a_manifest_about_something_else_is_told_and_not_used(
-    fpack: Fpack, tmp_path: Path, lie: Callable[[list[Any]], None]
+    fpack: Fpack, tmp_path: Path, lie: Callable[[list[Any]], None], reason: str
 ) -> None:
     with Registry() as registry:
         base = push_lower(fpack, registry, tmp_path / "lower")
         change_manifest(registry.stored("team/lower"), lie)
         upper = write_upper(tmp_path / "upper", base)
-        assert f"warning: the manifest of the base {base} is not used" in fpack("pack", cwd=upper).stderr
+        told = fpack("pack", cwd=upper).stderr
+        assert f"warning: the manifest of the base {base} is not used: {reason}" in told
     assert "own" not in json.loads((upper / "upper.manifest.json").read_text())["base"]
 
 
