@@ -59,9 +59,11 @@ def resolve(
     for member in members:
         manifest = member.manifest
         roots[member.path] = ({}, {}, {})
-        # What the project expects its user to install is installed with it, as npm does.
-        peers = {name: text for name, text in manifest.peers.items() if name not in manifest.required}
-        development = {name: text for name, text in manifest.dev.items() if dev and name not in peers}
+        # What the project expects its user to install is installed with it, as npm does. The range that it develops
+        # with replaces that of a peer, and the package stays a peer: the program needs it without development too.
+        own_dev = manifest.dev if dev else {}
+        peers = {name: own_dev.get(name, w) for name, w in manifest.peers.items() if name not in manifest.required}
+        development = {name: text for name, text in own_dev.items() if name not in peers}
         for wanted, is_dev in ((manifest.required, False), (peers, False), (development, True)):
             for name, text in wanted.items():
                 if name in own:
@@ -72,7 +74,8 @@ def resolve(
                     )
                 else:
                     owner = f"{'dev' if is_dev else 'run'} {member.path}"
-                    level.append(_Edge(owner, name, text, name in manifest.optional, wanted is peers))
+                    is_peer = wanted is peers and name not in own_dev
+                    level.append(_Edge(owner, name, text, name in manifest.optional, is_peer))
     total = 0
     while level:
         registry.expect(_specs(level, overrides))

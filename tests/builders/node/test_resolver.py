@@ -78,8 +78,18 @@ def test_the_peers_of_the_project_are_installed_with_it() -> None:
     assert _places(packages, top) == {"node_modules/p": "1.0.0", "node_modules/c": "1.0.0"}
     both = _top({}, peers={"p": "^1"}, dev={"p": "^2", "c": "*"})
     assert _places(packages, both) == {"node_modules/p": "1.0.0", "node_modules/c": "1.0.0"}
-    assert _places(packages, both, dev=True) == {"node_modules/p": "1.0.0", "node_modules/c": "1.0.0"}
+    assert _places(packages, both, dev=True) == {"node_modules/p": "2.0.0", "node_modules/c": "1.0.0"}
     assert _places(packages, _top({"p": "^2"}, peers={"p": "^1"})) == {"node_modules/p": "2.0.0"}
+
+
+def test_the_range_that_a_project_develops_with_replaces_that_of_a_peer() -> None:
+    packages: dict[str, dict[str, dict[str, Any]]] = {"p": {"1.0.0": {}, "2.0.0": {}, "3.0.0": {}}}
+    both = _top({}, peers={"p": ">=1"}, dev={"p": "^2"})
+    layout = hoisted(resolve([both], Registry(packages), HERE, dev=True), True)
+    assert [(placed.package.version, placed.dev) for placed in layout.packages] == [("2.0.0", False)]
+    assert _places(packages, both) == {"node_modules/p": "3.0.0"}
+    with pytest.raises(UnresolvableModule, match="No version of p"):
+        resolve([_top({}, peers={"p": ">=1"}, dev={"p": "^9"})], Registry(packages), HERE, dev=True)
 
 
 def test_peers_aliases_tags_and_overrides() -> None:

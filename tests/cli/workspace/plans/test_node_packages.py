@@ -1,4 +1,4 @@
-"""What fpack asks the registry for, for a Node project without a lock."""
+"""Test the requests to the registry for a Node project without a lock."""
 
 from __future__ import annotations
 
