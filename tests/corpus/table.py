@@ -68,9 +68,17 @@ _THIRD_DRAW = """
 ## Ten of a third draw
 
 Drawn later by the same program. This is how it went at the first try, with nothing changed for them, on a machine with
-a load of about 20; devweb alone was tried again, since the list had another word than its usage has. zip has a Makefile
-in a directory for each system, and none at the top. plymouth asks git for its version. openapi-generator-cli runs Java,
-which its image lacks.
+a load of about 20; devweb alone was tried again, since the list had another word than its usage has, and
+webpack-bundle-analyzer was tried later, at a load of about 7, in the place of one before it in the draw. zip has
+a Makefile in a directory for each system, and none at the top. plymouth asks git for its version. openapi-generator-cli
+runs Java, which its image lacks.
+
+"""
+_JAVA = """
+## Three of Maven
+
+Libraries that were chosen for what `fpack lock` has to find for Maven, and not drawn. Only the whole time of each was
+kept.
 
 """
 
@@ -81,7 +89,7 @@ def document(lists: Sequence[tuple[Sequence[CorpusProject], Mapping[str, Mapping
     before: the document until now, whose section of a list stays if nothing of the list was tried.
     """
     sections = []
-    heads = (_INTRODUCTION, _FURTHER, _DRAWN, _SECOND_DRAW, _THIRD_DRAW)
+    heads = (_INTRODUCTION, _FURTHER, _DRAWN, _SECOND_DRAW, _THIRD_DRAW, _JAVA)
     for head, (projects, results) in zip(heads, lists, strict=True):
         start = before.find(head)
         end = before.find("\n## ", start + 1)
