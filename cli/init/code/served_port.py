@@ -31,16 +31,19 @@ _VARIABLE = r"\b(?:\w*_)?(?i:port)\b"
 
 
 class ListeningCode(NamedTuple):
-    """How code of a language listens.
+    """The calls by which code of a language listens.
 
-    endings: of the names of its files. listens: a call that waits for connections. ports: how its port is written, the
-    surest first, each with the port as its group; the first is the default of a variable PORT. usual: the ports of
-    libraries that choose one themselves.
+    endings: of the names of its files. listens: a call that waits for connections. ports: the forms of its port, the
+    surest first, each with the port as its group; the first is the default of a variable PORT. likely: further forms,
+    which the port of another server may have too. lexemes: strings, which stay, and comments, as the group `comment`.
+    usual: the ports of libraries that choose one themselves.
     """
 
     endings: tuple[str, ...]
     listens: re.Pattern[str]
     ports: Sequence[re.Pattern[str]]
+    likely: Sequence[re.Pattern[str]]
+    lexemes: re.Pattern[str]
     usual: Sequence[UsualPort] = ()
 
 
@@ -57,17 +60,28 @@ class UsualPort(NamedTuple):
 
 class ListeningFile(NamedTuple):
     """A file that listens. path: of the project. port: None if it does not name one. loopback: it names only the
-    address of the machine itself. env: variables by which its library listens on all addresses."""
+    address of the machine itself. env: variables by which its library listens on all addresses. sure: the port is in
+    the call that listens, or the default of a variable PORT."""
 
     path: str
     port: int | None
     loopback: bool
     env: Sequence[tuple[str, str]] = ()
+    sure: bool = False
 
 
 def _all(*patterns: str) -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(pattern) for pattern in patterns)
 
+
+# A string or a comment that does not end reaches to the end of the line or of the file, so that each is read once.
+_DOUBLE, _BLOCK = r"\"(?:\\.|[^\"\\\n])*\"?", r"(?P<comment>//[^\n]*|/\*.*?(?:\*/|\Z))"
+# A single quote begins a character or, in Rust, a lifetime.
+_C_LEXEMES = re.compile(rf"{_DOUBLE}|'(?:\\[^\n]|[^'\\\n])'|{_BLOCK}", re.DOTALL)
+_NODE_LEXEMES = re.compile(rf"{_DOUBLE}|'(?:\\.|[^'\\\n])*'?|`(?:\\.|[^`\\])*`?|{_BLOCK}", re.DOTALL)
+_PYTHON_LEXEMES = re.compile(
+    r"\"{3}.*?(?:\"{3}|\Z)|'{3}.*?(?:'{3}|\Z)|" + _DOUBLE + r"|'(?:\\.|[^'\\\n])*'?|(?P<comment>\#[^\n]*)", re.DOTALL
+)
 
 _C = ListeningCode(
     (".c", ".cc", ".cpp", ".cxx"),
@@ -81,9 +95,12 @@ _C = ListeningCode(
         rf"addListener\s*\(\s*{_HOST}\s*,\s*(\d{{2,5}})\b",
         r"\bendpoint\s*[({]\s*[\w:]*v[46]\(\)\s*,\s*(\d{2,5})\b",
         r"\bhtons\s*\(\s*(\d{2,5})\s*\)",
+    ),
+    _all(
         r"#\s*define\s+(?:\w+_)?PORT\s+\"?(\d{2,5})\b",
         rf"{_VARIABLE}\s*(?:=|\{{)\s*\"?(\d{{2,5}})\b",
     ),
+    _C_LEXEMES,
 )
 _RUST = ListeningCode(
     (".rs",),
@@ -93,15 +110,21 @@ _RUST = ListeningCode(
     ),
     _all(
         r"(?i:\bport)[^;]{0,160}?unwrap_or\w*\([^\"\d;]{0,30}\"?(\d{2,5})\b",
-        _STRING_ADDRESS,
+        rf"\bbind\s*\(\s*&?{_STRING_ADDRESS}",
         r"\[\s*\d+(?:\s*,\s*\d+){3}\s*\]\s*,\s*(\d{2,5})\b",
         rf"\(\s*{_HOST}\s*,\s*(\d{{2,5}})\s*\)",
         r"(?:UNSPECIFIED|LOCALHOST)(?:\.into\(\)|\))*\s*,\s*(\d{2,5})\b",
+    ),
+    _all(
+        _STRING_ADDRESS,
         r"default_value(?:_t)?\s*=\s*\"?(\d{2,5})\b[^;,]{0,80}?\n\s*(?:pub\s+)?port\b",
         r"\b(?i:(?:\w+_)?port)\s*(?::\s*&?\w+)?\s*=\s*\"?(\d{2,5})\b",
     ),
+    _C_LEXEMES,
     (UsualPort(re.compile(r"rocket::build|#\[launch\]"), 8000, env=[("ROCKET_ADDRESS", "0.0.0.0")]),),
 )
+# The start of a call whose address follows.
+_PYTHON_BIND = r"(?:\.bind|\b\w*[sS]erver|\bserve|\brun_simple)\(\s*"
 _PYTHON = ListeningCode(
     (".py",),
     re.compile(
@@ -113,10 +136,12 @@ _PYTHON = ListeningCode(
         r"[\"'](?:\w+_)?PORT[\"']\s*,\s*[\"']?(\d{2,5})\b",
         r"[\"'](?:\w+_)?PORT[\"']\)?\]?\s*or\s*[\"']?(\d{2,5})\b",
         r"[\"']--port[\"'][^)]{0,160}?\bdefault\s*=\s*[\"']?(\d{2,5})\b",
-        rf"{_VARIABLE}\s*(?::\s*int\s*)?=\s*[\"']?(\d{{2,5}})\b",
         r"\.listen\(\s*(\d{2,5})\b",
-        rf"\(\s*(?:{_HOST}|\w+)\s*,\s*(\d{{4,5}})\s*\)",
+        rf"{_PYTHON_BIND}\(\s*(?:{_HOST}|[\w.]+)\s*,\s*(\d{{4,5}})\s*,?\s*\)",
+        rf"{_PYTHON_BIND}(?:[\w.]+\s*,\s*)?{_HOST}\s*,\s*(\d{{4,5}})\b",
     ),
+    _all(rf"{_VARIABLE}\s*(?::\s*int\s*)?=\s*[\"']?(\d{{2,5}})\b"),
+    _PYTHON_LEXEMES,
     (
         UsualPort(re.compile(r"\buvicorn\.run\("), 8000, loopback=True),
         UsualPort(re.compile(r"\b(?:web\.run_app|waitress\.serve)\("), 8080),
@@ -130,8 +155,9 @@ _NODE = ListeningCode(
         r"\bPORT[\"']?\]?\)?\s*(?:\|\||\?\?)\s*[\"'`]?(\d{2,5})\b",
         r"[\"'](?:\w+_)?PORT[\"']\s*,\s*[\"']?(\d{2,5})\b",
         r"\.listen\s*\(\s*[\"']?(\d{2,5})\b",
-        r"\b(?i:(?:\w+_)?port)\s*(?::\s*number\s*)?[:=]\s*[\"'`]?(\d{2,5})\b",
     ),
+    _all(r"\b(?i:(?:\w+_)?port)\s*(?::\s*number\s*)?[:=]\s*[\"'`]?(\d{2,5})\b"),
+    _NODE_LEXEMES,
 )
 _LANGUAGES: Mapping[str, ListeningCode] = {
     "python": _PYTHON, "node": _NODE, "rust": _RUST, "make": _C, "cmake": _C, "meson": _C, "autotools": _C,
@@ -157,12 +183,12 @@ def with_port(guess: Guess, directory: Path) -> Guess:
 
 
 def with_listening(guess: Guess, found: ListeningFile | None) -> Guess:
-    """Return a guess whose image has the port of a file that listens."""
+    """Return a guess whose image has the port of a file that listens. A port that it has stays unless this is sure."""
     if found is None:
         return guess
     reasons = [*guess.reasons]
     ports = guess.ports
-    if found.port is not None and list(ports) != [found.port]:
+    if found.port is not None and list(ports) != [found.port] and (found.sure or not ports):
         ports = [found.port]
         reasons.append(f"{found.path}: it listens on port {found.port}")
     if found.loopback:
@@ -178,7 +204,8 @@ def listening(texts: Mapping[str, str], code: ListeningCode, entry: str = "", cr
     """
     folder = f"{crate.strip(chr(34))}/" if crate.strip('"') not in ("", ".") else ""
     texts = {path: text for path, text in texts.items() if path.startswith(folder) and not _VENDORED.search(path)}
-    files = [_file(path, text, code) for path, text in texts.items() if code.listens.search(text)]
+    listen = {path: _without_comments(text, code) for path, text in texts.items() if code.listens.search(text)}
+    files = [_file(path, text, code) for path, text in listen.items() if code.listens.search(text)]
     if not files:
         return None
     own = next((file for file in files if file.path == entry), None)
@@ -188,10 +215,18 @@ def listening(texts: Mapping[str, str], code: ListeningCode, entry: str = "", cr
     if len({file.port for file in named}) == 1:
         return named[0]
     # The port may be read where the settings are.
+    settings = [text for text in texts.values() if not named and code.ports[0].search(text)]
     ports = {
-        int(port[1]) for text in texts.values() if not named and (port := code.ports[0].search(text)) and _is_port(port)
+        int(port[1])
+        for text in settings
+        if (port := code.ports[0].search(_without_comments(text, code))) and _is_port(port)
     }
-    return (own or files[0])._replace(port=ports.pop()) if len(ports) == 1 else own
+    return (own or files[0])._replace(port=ports.pop(), sure=True) if len(ports) == 1 else own
+
+
+def _without_comments(text: str, code: ListeningCode) -> str:
+    """Return code with a space for each comment."""
+    return code.lexemes.sub(lambda found: " " if found["comment"] else found[0], text)
 
 
 def entry_file(guess: Guess) -> str:
@@ -205,12 +240,18 @@ def entry_file(guess: Guess) -> str:
 
 def _file(path: str, text: str, code: ListeningCode) -> ListeningFile:
     usual = [library for library in code.usual if library.pattern.search(text)]
-    port = next((int(found[1]) for pattern in code.ports for found in pattern.finditer(text) if _is_port(found)), None)
+    sure, port = True, _first_port(text, code.ports)
+    if port is None:
+        sure, port = False, _first_port(text, code.likely)
     if port is None and usual:
         port = usual[0].port
     # An address of other machines may be a choice that is made when the program starts.
     local = any(library.loopback for library in usual)
-    return ListeningFile(path, port, is_loopback(text, local), [row for library in usual for row in library.env])
+    return ListeningFile(path, port, is_loopback(text, local), [row for library in usual for row in library.env], sure)
+
+
+def _first_port(text: str, patterns: Sequence[re.Pattern[str]]) -> int | None:
+    return next((int(found[1]) for pattern in patterns for found in pattern.finditer(text) if _is_port(found)), None)
 
 
 def is_loopback(text: str, usual: bool = False) -> bool:

@@ -47,7 +47,18 @@ def _ported(
         (PYTHON, 'app.run(host="", port=int(os.environ.get("PORT", 5005)))', 5005),
         (PYTHON, 'p.add_argument("--port", type=int, default=9001)\nserve(a.port)', 9001),
         (PYTHON, 'HTTPServer(("", 8006), Handler).serve_forever()', 8006),
+        (PYTHON, "s.bind((HOST, 9009))", 9009),
+        (PYTHON, 'asyncio.start_server(handle, "127.0.0.1", 8888)', 8888),
         (PYTHON, "requests.get(url, port=8005)", None),
+        (PYTHON, "w.bind('<Key>', callback)\nsize = max(n, 1024)", None),
+        (PYTHON, "s.bind(address)\nblock = take(buffer, 4096)", None),
+        (PYTHON, "s.bind(address)  # or port = 2222", None),
+        (PYTHON, "mark = '#'; app.run(port=8009)", 8009),
+        (RUST, "TcpListener::bind(address) /* port = 22 */ // port = 23", None),
+        (RUST, "fn f<'a>(x: &'a str) {} // port = 23\nTcpListener::bind(address)", None),
+        (C, "char quote = '\"'; // port = 22\nlisten(s, 5);", None),
+        (NODE, "app.listen(socket) // port: 22 ssh", None),
+        (NODE, "const url = 'http://a', port = 3004; app.listen(port)", 3004),
         (NODE, "app.listen(3001)", 3001),
         (NODE, "const port = process.env.PORT || 3002;\napp.listen(port)", 3002),
         (NODE, "await fastify.listen({ port: Number(process.env.PORT ?? 3003), host: '0.0.0.0' })", 3003),
@@ -78,6 +89,26 @@ def test_a_port_of_the_arguments_is_kept(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("uvicorn.run(app, port=9000)")
     guess = Guess("python", "web", None, [], [], ["@/bin/uvicorn", "--port", "8000"], [8000])
     assert with_port(guess, tmp_path) == guess
+
+
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [
+        ("app.listen(address); const database = { port: 5432 }", 8000),
+        ("app.listen(9000)", 9000),
+        ("app.listen(process.env.PORT || 9000)", 9000),
+    ],
+)
+def test_a_port_that_was_guessed_gives_way_to_a_sure_one(tmp_path: Path, text: str, port: int) -> None:
+    (tmp_path / "server.js").write_text(text)
+    guess = Guess("node", "web", None, [], [], ["/usr/bin/node", "@/app/server.js"], [8000])
+    assert list(with_port(guess, tmp_path).ports) == [port]
+
+
+@pytest.mark.parametrize("text", ["'\\\"" * 100_000, "/*" * 100_000, "`\\" * 100_000, '\\"' * 100_000])
+def test_code_is_read_in_time_in_proportion_to_its_size(tmp_path: Path, text: str) -> None:
+    for kind, run, path in (RUST, PYTHON, NODE):
+        assert not _ported(tmp_path, kind, run, {path: f"x.bind( x.listen( {text}"}).ports
 
 
 @pytest.mark.parametrize(
