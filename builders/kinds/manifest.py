@@ -90,7 +90,7 @@ class ManifestBuilder(BaseBuilder):
         head = collected.head
         layers = [task.tree(layer.path) for layer in head.layers]
         if args.base is not None and head.base is not None:
-            own = _own_manifest(task.tree(args.base), head.base, head.layers, layers)
+            own = _own_manifest(task, task.tree(args.base), head.base, head.layers, layers)
             head = head._replace(base=head.base._replace(own=own))
         absent = _absent_sources(collected, layers) if args.sources else []
         paths = yield Need([Output(bytes.fromhex(source.derivation)) for source in absent])
@@ -168,7 +168,11 @@ def _entries(layer: CheckedTree) -> Iterator[form.ManifestEntry]:
 
 
 def _own_manifest(
-    blob: CheckedTree, base: form.BaseRecord, layers: Sequence[form.ManifestLayer], trees: Sequence[CheckedTree]
+    task: Task,
+    blob: CheckedTree,
+    base: form.BaseRecord,
+    layers: Sequence[form.ManifestLayer],
+    trees: Sequence[CheckedTree],
 ) -> form.BaseManifest:
     """Read the own manifest of a base. blob: the output that has it. Raise BuildError if the layers contradict it."""
     sha256, data = hashlib.sha256(), bytearray()
@@ -188,7 +192,7 @@ def _own_manifest(
         media_type, _ = form.media_types(form.ARTIFACTS[reader.head.format - 1])
         about = form.Blob(media_type, f"sha256:{sha256.hexdigest()}", size)
         own = layers[: base.layers]
-        return base_manifest.compare(reader, about, base, own, map(_entries, trees[: base.layers]))
+        return base_manifest.compare(reader, about, base, own, map(_entries, trees[: base.layers]), task.check)
     except (form.ManifestError, ArchiveError) as error:
         raise BuildError(
             "The manifest of the base contradicts its layers",

@@ -7,7 +7,7 @@ the databases in the layers list. `docs/bases.md` tells for what it is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 
 from fpack.store import canonical
@@ -35,11 +35,17 @@ Entries = Iterable[ManifestEntry]
 
 
 def compare(
-    reader: ManifestReader, blob: Blob, base: BaseRecord, layers: Sequence[ManifestLayer], entries: Iterable[Entries]
+    reader: ManifestReader,
+    blob: Blob,
+    base: BaseRecord,
+    layers: Sequence[ManifestLayer],
+    entries: Iterable[Entries],
+    check: Callable[[], None] = lambda: None,
 ) -> BaseManifest:
     """Return what the own manifest of a base says. Raise ManifestError, with the reason, if the base is another image.
 
     reader: an unused one. blob: of the manifest. layers: of the base. entries: of each layer, as they were read.
+    check: called at times, to cancel.
     """
     head = reader.head
     if head.image.manifest.digest != base.manifest:
@@ -59,12 +65,19 @@ def compare(
     numbers: dict[str, int] = {}
     files = []
     for at, ((layer, stated), found) in enumerate(zip(reader.entries(), entries, strict=True)):
-        rows = list(stated)
-        _compare_entries(rows, found)
+        rows = list(_checked(stated, check))
+        _compare_entries(rows, _checked(found, check))
         owners = _owners(reader, at, layer, [row for row in rows if row.kind != DIRECTORY])
         indexes = (numbers.setdefault(owner, len(numbers)) for owner in owners)
         files.append(tuple((sum(1 for _ in run), number) for number, run in groupby(indexes)))
     return BaseManifest(blob, head, tuple(numbers), tuple(files))
+
+
+def _checked(entries: Entries, check: Callable[[], None]) -> Iterator[ManifestEntry]:
+    for number, entry in enumerate(entries):
+        if number % 1000 == 0:
+            check()
+        yield entry
 
 
 def _depth(head: Head) -> int:

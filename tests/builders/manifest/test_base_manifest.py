@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from fpack.builders.manifest.format import (
 )
 from fpack.builders.manifest.head import MAX_DEPTH, parse_head
 from fpack.builders.manifest.reader import ManifestReader
+from fpack.builders.protocol import Cancelled
 
 SHA = f"sha256:{'0' * 64}"
 STORE = f"/fpack/store/{'0' * 32}"
@@ -62,9 +64,9 @@ def value(made: BaseManifest) -> Any:
     return head_value(head(record(made)))
 
 
-def compare(made: Head) -> BaseManifest:
+def compare(made: Head, check: Callable[[], None] = lambda: None) -> BaseManifest:
     reader = ManifestReader(b"".join([encode_head(made), *map(encode_entry, ROWS)]))
-    return base_manifest.compare(reader, BLOB, BaseRecord(f"host/base@{SHA}", SHA, 1), [LAYER], [ROWS])
+    return base_manifest.compare(reader, BLOB, BaseRecord(f"host/base@{SHA}", SHA, 1), [LAYER], [ROWS], check)
 
 
 @pytest.mark.parametrize("runs", [[(4, 0)], [(2, 0), (2, 0)], [(500_000, 0)] * 1000])
@@ -89,6 +91,14 @@ def test_too_few_files_of_a_base_of_a_base_would_move_to_other_packages(count: i
     with pytest.raises(ManifestError) as error:
         compare(head(record(own(head(), (count, 0)))))
     assert error.value.why == "the manifest of its base has another number of files in a layer"
+
+
+def test_a_comparison_can_be_cancelled() -> None:
+    def cancel() -> None:
+        raise Cancelled("The build was cancelled")
+
+    with pytest.raises(Cancelled):
+        compare(head(), cancel)
 
 
 def nested(depth: int) -> Head:
