@@ -103,7 +103,7 @@ from-store(without) = """
 """ + git-files + """
   export PATH="/build/path:$PATH" NOKOGIRI_USE_SYSTEM_LIBRARIES=1
   # The gem compiles an SQLite of its own, which it downloads if it does not have it, unless it is told that there is one.
-  if pkg-config --exists sqlite3 2>/dev/null; then export BUNDLE_BUILD__SQLITE3=--enable-system-libraries; fi
+  if pkg-config --exists sqlite3 2>/dev/null; then export BUNDLE_BUILD__SQLITE3="\${BUNDLE_BUILD__SQLITE3:---enable-system-libraries}"; fi
 """
 
 # A stand-in for git, of which gemspecs ask the names of the source's files: with the patterns of `git ls-files`, as

@@ -1,4 +1,4 @@
-"""The stand-in for git that builds of gems use: it lists the files that a gemspec asks for."""
+"""Test parts of the scripts that build gems: the stand-in for git, and the variables of Bundler."""
 
 from __future__ import annotations
 
@@ -48,3 +48,16 @@ def test_the_files_that_patterns_name(words: list[str], files: tuple[str, ...], 
     end = "\0" if "-z" in words else "\n"
     assert sorted(made.stdout.removesuffix(end).split(end)) == sorted(files or [""])
     assert subprocess.run([program, "log"], capture_output=True, check=True).stdout == b""
+
+
+@pytest.mark.parametrize(("own", "used"), [(None, "--enable-system-libraries"), ("--with-own", "--with-own")])
+def test_the_users_own_flags_of_a_gem_stay(own: str | None, used: str, tmp_path: Path) -> None:
+    text = Path(std.__path__[0], "build", "ruby.fp").read_text()
+    found = re.search(r"^ *if pkg-config --exists sqlite3.*; fi$", text, re.MULTILINE)
+    assert found
+    (tmp_path / "pkg-config").write_text("#!/bin/sh\n")
+    (tmp_path / "pkg-config").chmod(0o755)
+    script = found[0].replace("\\${", "${") + '; printf %s "$BUNDLE_BUILD__SQLITE3"'
+    variables = {"PATH": f"{tmp_path}:/usr/bin:/bin"} | ({"BUNDLE_BUILD__SQLITE3": own} if own else {})
+    done = subprocess.run(["/bin/sh", "-c", script], env=variables, capture_output=True, text=True, check=True)
+    assert done.stdout == used
