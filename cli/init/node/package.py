@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -72,7 +73,7 @@ def node(project: Project) -> Guess | None:
     build = _build(project, data, lock, target, reasons)
     if member is not None and not build:
         build = [
-            (field, text(f"cd {member.path} && npm run build"))
+            (field, text(f"cd {shlex.quote(member.path)} && npm run build"))
             for field, _ in _build(project, member.data, lock, target, reasons)
         ]
     fields += build
@@ -207,7 +208,7 @@ def _ports(project: Project, used: Mapping[str, Any], target: str) -> list[int]:
         found = re.search(pattern, content, re.IGNORECASE)
         if found and 0 < int(found[1]) < 65536:
             return [int(found[1])]
-    exposed = re.search(r"^\s*EXPOSE\s+(\d{1,5})\b", project.text("Dockerfile"), re.MULTILINE | re.IGNORECASE)
+    exposed = re.search(r"^[ \t]*EXPOSE\s+(\d{1,5})\b", project.text("Dockerfile"), re.MULTILINE | re.IGNORECASE)
     if exposed:
         return [int(exposed[1])]
     return [3000] if used.keys() & {"express", "koa", "fastify", "@nestjs/core"} else []

@@ -33,25 +33,25 @@ class WorkspaceProgram(NamedTuple):
 def workspace_program(
     project: Project,
     data: dict[str, Any],
-    program: Callable[[Project, dict[str, Any]], tuple[list[str] | None, str | None]],
+    find_program: Callable[[Project, dict[str, Any]], tuple[list[str] | None, str | None]],
     servers: Collection[str],
 ) -> WorkspaceProgram | None:
     """Return the program of the package that the script `start` names, else of the only server or the only program.
 
-    program: returns the entrypoint of a project with only these files, and its file. servers: packages of servers.
+    find_program: returns the entrypoint of a project with only these files, and its file. servers: packages of servers.
     """
     found: list[WorkspaceProgram] = []
     for member in _members(project):
         own = _below(project, member.path)
-        words, file = program(own, dict(member.manifest.data))
+        words, file = find_program(own, dict(member.manifest.data))
         if words and file and words[0] == "/usr/bin/node":
             moved = [word.replace("@/app/", f"@/app/{member.path}/") for word in words]
             found.append(WorkspaceProgram(member.path, moved, f"{member.path}/{file}", dict(member.manifest.data)))
     start = _NAMES.search(str(record(data.get("scripts")).get("start", "")))
     if start:
         named = (start[1] or start[2] or start[3]).removeprefix("./").rstrip("/")
-        return next((each for each in found if named in (each.path, each.data.get("name"))), None)
-    serving = [each for each in found if record(each.data.get("dependencies")).keys() & set(servers)]
+        return next((item for item in found if named in (item.path, item.data.get("name"))), None)
+    serving = [item for item in found if record(item.data.get("dependencies")).keys() & set(servers)]
     return next((group[0] for group in (found, serving) if len(group) == 1), None)
 
 

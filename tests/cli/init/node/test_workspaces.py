@@ -64,3 +64,9 @@ def test_a_package_that_is_compiled_first() -> None:
 
 def test_a_damaged_package_is_no_member() -> None:
     assert _guess({"workspaces": ["packages/*"]}, {"packages/api/package.json": "{"}).entrypoint is None
+
+
+def test_the_directory_of_a_package_is_one_word_of_the_shell() -> None:
+    api = {**API, "scripts": {"start": "node dist/server.js", "build": "tsc"}}
+    found = _guess({"workspaces": ["packages/*"]}, **{"packages/a (b)": api})
+    assert ("build", "\"cd 'packages/a (b)' && npm run build\"") in found.fields
