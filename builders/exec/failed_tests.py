@@ -9,9 +9,12 @@ from .messages import MAX_TEXT
 _TESTS = (
     re.compile(r"^FAIL(?:ED)?:? ([\w./:+\[\]-]+)", re.MULTILINE),  # automake, pytest's short summary
     re.compile(
-        r"^\s*\d+(?:/\d+)? - ([\w./:+-]+) \((?:Failed|Timeout|SEGFAULT|Not Run|Subprocess aborted)[^)]*\)", re.MULTILINE
+        r"^[ \t]*\d+(?:/\d+)? - ([\w./:+-]+) \((?:Failed|Timeout|SEGFAULT|Not Run|Subprocess aborted)[^)]*\)",
+        re.MULTILINE,
     ),  # ctest
-    re.compile(r"^\s*\d+/\d+ (?:[\w.+-]+:[\w.+-]+ / )?([^\n]+?)\s{2,}(?:FAIL|TIMEOUT|ERROR)\b", re.MULTILINE),  # Meson
+    re.compile(
+        r"^[ \t]*\d+/\d+ (?:[\w.+-]+:[\w.+-]+ / )?([^\n]+?)\s{2,}(?:FAIL|TIMEOUT|ERROR)\b", re.MULTILINE
+    ),  # Meson
     re.compile(r"^--- FAIL: (\w[\w/.-]*)", re.MULTILINE),  # Go
     re.compile(r"^test (\S+) \.\.\. FAILED", re.MULTILINE),  # Rust
     re.compile(r"^(?:FAIL|ERROR): (\w+) \(", re.MULTILINE),  # unittest

@@ -89,7 +89,9 @@ def go(project: Project) -> Guess | None:
     elif re.search(r"^require\b", content, re.MULTILINE):
         todo.append("lock the modules: go mod tidy")
     cgo = [
-        module for module in _CGO if re.search(rf"^\s*(?:require\s+)?{re.escape(module)}[\s/]", content, re.MULTILINE)
+        module
+        for module in _CGO
+        if re.search(rf"^[ \t]*(?:require\s+)?{re.escape(module)}[\s/]", content, re.MULTILINE)
     ]
     if cgo:
         fields.append(("cgo", "true"))

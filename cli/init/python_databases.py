@@ -10,7 +10,7 @@ from .project import Project
 _FILE = r"([\w-]+\.(?:db|sqlite3?))"
 # In the working directory: a URL of SQLAlchemy and the like with three slashes, or a name that is opened.
 _HERE = re.compile(
-    rf"""["']sqlite(?:\+\w+)?:///(?:\./)?{_FILE}["'?]|\bconnect\(\s*["'](?:\./)?{_FILE}["']|^\s*\w+(?::\s*\w+)?\s*=\s*["'](?:\./)?{_FILE}["']""",
+    rf"""["']sqlite(?:\+\w+)?:///(?:\./)?{_FILE}["'?]|\bconnect\(\s*["'](?:\./)?{_FILE}["']|^[^\S\n]*\w+(?::\s*\w+)?\s*=\s*["'](?:\./)?{_FILE}["']""",
     re.MULTILINE,
 )
 # Beside the code: joined to a directory that is found from __file__.

@@ -7,7 +7,7 @@ import re
 from .guess import Guess, clean_name, text
 from .project import Project
 
-_HUGO = re.compile(r"^\s*[\"']?(baseURL|languageCode|theme)\b", re.MULTILINE | re.IGNORECASE)
+_HUGO = re.compile(r"^[ \t]*[\"']?(baseURL|languageCode|theme)\b", re.MULTILINE | re.IGNORECASE)
 SITE = 'import("fpack/site").site'
 _INDEX = ("index.html", "public/index.html", "www/index.html", "html/index.html", "site/index.html", "docs/index.html",
           "dist/index.html", "static/index.html")  # fmt: skip
@@ -25,7 +25,7 @@ def _hugo(project: Project) -> Guess | None:
         known = _HUGO.search(project.text(config or ""))
         if config is None or not known or not project.directories & {"content", "layouts", "themes"}:
             return None
-    title = re.search(r"""^\s*["']?publishDir["']?\s*[:=]\s*["']?([\w./-]+)""", project.text(config), re.MULTILINE)
+    title = re.search(r"""^[ \t]*["']?publishDir["']?\s*[:=]\s*["']?([\w./-]+)""", project.text(config), re.MULTILINE)
     folder = title[1] if title else "public"
     fields = [
         ("tools", "[debian.hugo]"),

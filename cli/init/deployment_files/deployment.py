@@ -89,7 +89,7 @@ def deployed(made: Guess, project: Project) -> Deployment:
 def services(project: Project) -> list[str]:
     """Return a sentence about each service of a compose file that is a curated image of fpack."""
     file = project.has(*COMPOSE)
-    found = re.findall(r"^\s+image:\s*[\"']?([\w./:@-]+)", project.text(file or "")[:MAX_TEXT], re.MULTILINE)
+    found = re.findall(r"^[ \t]+image:\s*[\"']?([\w./:@-]+)", project.text(file or "")[:MAX_TEXT], re.MULTILINE)
     names = dict.fromkeys(match[1] for image in found if (match := _CURATED.match(image)))
     return [f"{file}: its service of {name}; fpack pack {name} makes that image" for name in names]
 

@@ -13,13 +13,13 @@ from ..project import Project
 # The scripts of a project and of those below it, and what they say of a program.
 _SCRIPT = re.compile(r"(?:[\w.-]+/){0,2}build\.gradle(?:\.kts)?")
 _APPLICATION = re.compile(
-    r"\bid\s*\(?\s*[\"']application[\"']|^\s*application\s*$|apply plugin:\s*[\"']application|"
+    r"\bid\s*\(?\s*[\"']application[\"']|^[ \t]*application[ \t]*$|apply plugin:\s*[\"']application|"
     r"apply\s*\(\s*plugin\s*=\s*\"application",
     re.MULTILINE,
 )
 _SHADOW = re.compile(r"com\.github\.johnrengelman\.shadow|com\.gradleup\.shadow|\bshadowJar\b")
 _MAIN = re.compile(r"[\"']Main-Class[\"']\]?\s*(?::|=|to\b|,)")
-_STATED = re.compile(r"^\s*version\s*=?\s*[\"']([\w.+-]+)[\"']", re.MULTILINE)
+_STATED = re.compile(r"^[ \t]*version\s*=?\s*[\"']([\w.+-]+)[\"']", re.MULTILINE)
 _BELOW = re.compile(r"\bproject\s*\(\s*[\"']:([\w.:-]+)[\"']\s*\)\s*\{")
 _PROGRAM = re.compile(r"\bapplicationName\s*=\s*[\"']([\w.-]+)[\"']")
 _REPOSITORY = re.compile(
@@ -180,7 +180,7 @@ def _java(
     """Add the fields for the version of Java: one that Gradle runs on and that the project asks for."""
     most = next((java for first, java in _RUNS if version and version >= first), max(JDKS))
     properties: dict[str, str] = dict(
-        re.findall(r"^\s*([\w.]+)\s*[=:]\s*(?:1\.)?(\d{1,2})\s*$", project.text("gradle.properties"), re.M)
+        re.findall(r"^[ \t]*([\w.]+)\s*[=:]\s*(?:1\.)?(\d{1,2})\s*$", project.text("gradle.properties"), re.M)
     )
     named: list[str] = [m[2] for content in scripts.values() for m in _LEVEL.finditer(content)]
     levels = [int(n) for n in (properties.get(n, n) for n in named) if n.isdigit()]

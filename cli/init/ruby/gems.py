@@ -35,7 +35,7 @@ NEEDS: Mapping[str, Sequence[str]] = {
 }
 # How a machine without Ruby locks gems.
 _LOCK = "bundle lock (without Ruby: fpack run debian.trixie.bundler -- bundle lock)"
-_GEM = re.compile(r"^\s*gem[\s(]+[\"']([\w.-]+)[\"']", re.MULTILINE)
+_GEM = re.compile(r"^[ \t]*gem[\s(]+[\"']([\w.-]+)[\"']", re.MULTILINE)
 _SPEC = re.compile(r"^    ([\w.-]+) \(([^()\s]+)\)$", re.MULTILINE)
 _PROGRAM = (
     r"bin/(?!(bundle|rails|rake|setup|dev|console|spring|brakeman|rubocop|importmap|kamal|thrust|jobs|ci|test)\Z)[^/.]+"

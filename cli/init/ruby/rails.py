@@ -18,8 +18,8 @@ _SECRETS = ("/config/master.key", "/config/credentials/*.key")
 # rails looks for its Rakefile in the working directory.
 _IN_DIRECTORY = 'sed -i "2i cd $out/app" "$out/bin/rails"'
 # A database beside the code that makes its tables; those of newer versions are in `storage`.
-_IN_DB = re.compile(r"^\s+database:\s*db/([\w.-]+\.sqlite3?)\s*$", re.MULTILINE)
-_ADAPTER = re.compile(r"^\s+adapter:\s*[\"']?(\w+)", re.MULTILINE)
+_IN_DB = re.compile(r"^[ \t]+database:\s*db/([\w.-]+\.sqlite3?)\s*$", re.MULTILINE)
+_ADAPTER = re.compile(r"^[ \t]+adapter:\s*[\"']?(\w+)", re.MULTILINE)
 _SECTION = re.compile(r"^production:.*\n(?:[ \t]+.*\n|[ \t]*#.*\n|[ \t]*\n)*", re.MULTILINE)
 
 
@@ -48,7 +48,7 @@ def with_rails(made: Guess, project: Project) -> Guess:
     first: list[str] = []
     if _own_database(project):
         installs += [f'ln -sf {where}/{name} "$out/app/db/{name}"' for name in _IN_DB.findall(production)]
-        if not re.search(r"^\s+(?:database|url):", production, re.MULTILINE):
+        if not re.search(r"^[ \t]+(?:database|url):", production, re.MULTILINE):
             environment.append(("DATABASE_URL", f"sqlite3:{where}/production.sqlite3"))
         first = ["@/bin/rails", "db:prepare"]
         reasons.append(f"its SQLite database and stored files are in {where}; mount a volume there")

@@ -64,3 +64,11 @@ def test_assets_are_told() -> None:
     lock = "GEM\n  specs:\n    propshaft (1.0)\n"
     assert any(told in reason for reason in _guess({"Gemfile.lock": lock}).reasons)
     assert not any(told in reason for reason in _guess({}).reasons)
+
+
+def test_blank_lines_are_read_in_time_in_proportion_to_their_number() -> None:
+    blank = "\n" * 200_000
+    made = _guess(
+        {"config/database.yml": DATABASE.format(f"{blank}  adapter: sqlite3"), "Gemfile": f"{blank}gem 'puma'"}
+    )
+    assert made.first == PREPARED
