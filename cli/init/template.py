@@ -16,20 +16,8 @@ TODO = "to do: "
 # Kinds whose programs an interpreter runs.
 _INTERPRETED = frozenset({"python", "node", "ruby", "php", "maven", "gradle"})
 _KEYWORDS = {
-    "let",
-    "in",
-    "if",
-    "then",
-    "else",
-    "for",
-    "or",
-    "true",
-    "false",
-    "null",
-    "assert",
-    "__debug__",
-    "__builtins__",
-}
+    "let", "in", "if", "then", "else", "for", "or", "true", "false", "null", "assert", "__debug__", "__builtins__",
+}  # fmt: skip
 # Names that the rendered file or the library uses.
 _RESERVED = {"debian", "ubuntu", "image", "shell", "container", "package", "import", "fetch", "files", "settings"}
 
