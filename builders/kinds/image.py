@@ -177,7 +177,7 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
     if variables.get(LIBRARY_PATH):
         built_files = (entry for table in tables(task, args.paths) for entry in table.entries.values())
         check_library_path(view, variables[LIBRARY_PATH], built_files)
-    _check_modules(task, args, contents)
+    notes += _check_modules(task, args, contents)
     own = contents.table(args.files) if args.files else None
     built = [program for path in args.paths for program in built_programs(task, path)]
     check_scripts(
@@ -200,13 +200,13 @@ def _configure(task: Task, args: ImageArgs, contents: ImageContents, notes: list
     return config
 
 
-def _check_modules(task: Task, args: ImageArgs, contents: ImageContents) -> None:
-    """Check the libraries of built modules, if there are any."""
+def _check_modules(task: Task, args: ImageArgs, contents: ImageContents) -> list[str]:
+    """Check the libraries of built modules, if there are any. Return notes on those that other modules decide."""
     built = [pair for pair in extension_modules(task, args.paths) if pair[1].runpath]
     if not built:
-        return
+        return []
     own = {e.path: e.facts for table in contents.slices for e in table.entries if e.facts is not None}
-    check_modules(contents.view, args.arch, built, list(own), own.get)
+    return check_modules(contents.view, args.arch, built, list(own), own.get)
 
 
 def _program_path(run: Sequence[str] | None, variables: Mapping[str, str], view: ImageFs) -> list[str]:

@@ -1,13 +1,14 @@
 """Check that the interpreters of an image load the libraries that built modules of theirs were linked with.
 
-The loader has one library of a name in a process. What an interpreter or a module of its standard library has loaded
-is what a built module gets, whatever its own RUNPATH says.
+The loader has one library of a name in a process. The one that an interpreter has loaded is what a built module gets,
+whatever its own RUNPATH says; so is that of a module of the standard library, if the process has imported it before.
 """
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from fpack.builders.payload.extension_modules import STANDARD, interpreter_of
 from fpack.builders.payload.ld_paths import default_directories
@@ -22,20 +23,29 @@ _STORE = f"{STORE[1:]}/"
 FactsOf = Callable[[str], LoadFacts | None]
 
 
+class _Loaded(NamedTuple):
+    """A library of an interpreter. module: the standard module that loads it; "" for those of the program itself."""
+
+    path: str
+    module: str = ""
+
+
 def check_modules(
     view: ImageFs,
     arch: str,
     built: Iterable[tuple[str, LoadFacts]],
     standard: Sequence[str],
     facts_of: FactsOf,
-) -> None:
-    """Raise BuildError if an interpreter has loaded another library than that which a built module was linked with.
+) -> list[str]:
+    """Raise BuildError if an interpreter's program loads another library than a built module was linked with.
 
     built: paths and facts of modules in store paths. standard: paths of the files of packages, of which the modules of
-    the interpreter count. A library that the module brings itself, as wheels do, is not checked.
+    the interpreter count: what they load matters only to a process that imports them, so return a note for it. A
+    library that the module brings itself, as wheels do, is not checked.
     """
     directories = default_directories(arch)
-    known: dict[str, Mapping[str, str]] = {}
+    known: dict[str, Mapping[str, _Loaded]] = {}
+    notes: dict[str, None] = {}
     for path, facts in built:
         program = interpreter_of(f"/{path}")
         if program is None:
@@ -46,24 +56,37 @@ def check_modules(
         along = [d.replace("${ORIGIN}", origin).replace("$ORIGIN", origin) for d in facts.runpath]
         for soname in facts.needed:
             meant, found = _first(view, along, soname), known[program].get(soname)
-            if meant is None or found is None or meant == found or not meant.startswith(_STORE):
+            if meant is None or found is None or meant == found.path or not meant.startswith(_STORE):
                 continue
-            if _base(meant) != _base(path):
-                raise _other(view, path, program, soname, meant, found)
+            if _base(meant) == _base(path):
+                continue
+            if not found.module:
+                raise _other(view, path, program, soname, meant, found.path)
+            module = posixpath.basename(found.module).partition(".")[0]
+            notes[
+                f"/{path} loads /{found.path} instead of the {soname} that it was linked with, in a process of "
+                f"{program} that has imported {module} before; `replace` in the container, for "
+                f"{_package(view, found.path)}, gives both the built one"
+            ] = None
+    return list(notes)
 
 
 def _other(view: ImageFs, path: str, program: str, soname: str, meant: str, found: str) -> BuildError:
-    entry = view.get(found)
-    label = entry.source.label if entry is not None else ""
-    package = label.removeprefix(PACKAGE_LABEL) if label.startswith(PACKAGE_LABEL) else "PACKAGE"
     name = _base(meant).partition("-")[2]
     return BuildError(
         f"/{path} would not load {soname} of {name}, which it was linked with",
         where=f"/{path}",
         why=f"{program} loads /{found}, and a process has one library of a name",
-        hint=f"give {program} the built one too: replace = {{ {package} = ... }} in the container; or take {name} out "
-        "of the `libs` of the build",
+        hint=f"give {program} the built one too: replace = {{ {_package(view, found)} = ... }} in the container; or "
+        f"take {name} out of the `libs` of the build",
     ).with_(field="replace")
+
+
+def _package(view: ImageFs, path: str) -> str:
+    """Return the name of the package that has a library, as a field of `replace` has it."""
+    entry = view.get(path)
+    label = entry.source.label if entry is not None else ""
+    return label.removeprefix(PACKAGE_LABEL) if label.startswith(PACKAGE_LABEL) else "PACKAGE"
 
 
 def _base(path: str) -> str:
@@ -73,25 +96,26 @@ def _base(path: str) -> str:
 
 def _loaded(
     view: ImageFs, program: str, standard: Sequence[str], facts_of: FactsOf, directories: Sequence[str]
-) -> Mapping[str, str]:
-    """Return the path of each library that an interpreter of the image and its standard modules load, by its name."""
+) -> Mapping[str, _Loaded]:
+    """Return each library that an interpreter of the image and its standard modules load, by its name."""
     start = view.resolve(f"usr/bin/{program}")
     if start is None:
         return {}
     modules = STANDARD.get(program)
-    level = [start[0], *(path for path in standard if modules is not None and modules.fullmatch(path))]
-    found: dict[str, str] = {}
-    for at in level:  # the loader's order: breadth first
-        facts = facts_of(at)
-        if facts is None or not facts.machine:
-            continue
-        origin = f"/{posixpath.dirname(at)}"
-        along = [d.replace("${ORIGIN}", origin).replace("$ORIGIN", origin) for d in facts.runpath]
-        for soname in facts.needed:
-            path = None if soname in found else _first(view, [*along, *directories], soname)
-            if path is not None:
-                found[soname] = path
-                level.append(path)
+    found: dict[str, _Loaded] = {}
+    for module in ["", *(path for path in standard if modules is not None and modules.fullmatch(path))]:
+        level = [module or start[0]]
+        for at in level:  # the loader's order: breadth first
+            facts = facts_of(at)
+            if facts is None or not facts.machine:
+                continue
+            origin = f"/{posixpath.dirname(at)}"
+            along = [d.replace("${ORIGIN}", origin).replace("$ORIGIN", origin) for d in facts.runpath]
+            for soname in facts.needed:
+                path = None if soname in found else _first(view, [*along, *directories], soname)
+                if path is not None:
+                    found[soname] = _Loaded(path, module)
+                    level.append(path)
     return found
 
 

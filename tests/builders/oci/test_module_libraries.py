@@ -14,15 +14,17 @@ LIB, APP = f"fpack/store/{'1' * 32}-own-zlib", f"fpack/store/{'2' * 32}-app"
 DEBIAN = "usr/lib/x86_64-linux-gnu"
 MODULE = f"{APP}/lib/python3.13/site-packages/x.cpython-313-x86_64-linux-gnu.so"
 SSL = "usr/lib/python3.13/lib-dynload/_ssl.cpython-313-x86_64-linux-gnu.so"
+LIBRARIES = ("libz.so.1", "libexpat.so.1", "libssl.so.3", "libcrypto.so.3", "libown.so")
 FACTS = {
     "usr/bin/python3.13": LoadFacts(62, ("libexpat.so.1", "libz.so.1"), interp="/lib64/ld.so"),
     f"{DEBIAN}/libz.so.1.3": LoadFacts(62, soname="libz.so.1"),
-    SSL: LoadFacts(62, ("libssl.so.3",)),
+    SSL: LoadFacts(62, ("libssl.so.3", "libz.so.1")),
+    f"{DEBIAN}/libssl.so.3": LoadFacts(62, ("libcrypto.so.3",), soname="libssl.so.3"),
 }
 
 
-def _check(*needed: str, path: str = MODULE, runpath: str = f"/{LIB}/lib", replaced: bool = False) -> None:
-    stored = {f"{place}/lib/{name}" for place in (LIB, APP) for name in ("libz.so.1", "libssl.so.3", "libown.so")}
+def _check(*needed: str, path: str = MODULE, runpath: str = f"/{LIB}/lib", replaced: bool = False) -> list[str]:
+    stored = {f"{place}/lib/{name}" for place in (LIB, APP) for name in LIBRARIES}
     source = FsSource("the store", "")
     entries = {name: FsEntry(meta.FILE, 0o644, "", source) for name in stored}
     for place in (LIB, APP):
@@ -30,14 +32,15 @@ def _check(*needed: str, path: str = MODULE, runpath: str = f"/{LIB}/lib", repla
     view = ImageFs(entries.get)
     files = {
         "usr/bin/python3": link("python3.13"), "usr/bin/python3.13": content(), SSL: content(),
-        f"{DEBIAN}/libssl.so.3": content(), f"{DEBIAN}/libz.so.1.3": content(),
+        f"{DEBIAN}/libssl.so.3": content(), f"{DEBIAN}/libcrypto.so.3": content(), f"{DEBIAN}/libexpat.so.1": content(),
+        f"{DEBIAN}/libz.so.1.3": content(),
         f"{DEBIAN}/libz.so.1": link(f"/{LIB}/lib/libz.so.1" if replaced else "libz.so.1.3"),
     }  # fmt: skip
     view.add(FsSource("the package zlib1g", ""), [entry._replace(path=name) for name, entry in files.items()])
-    check_modules(view, "amd64", [(path, LoadFacts(62, needed, runpath=(runpath,)))], list(files), FACTS.get)
+    return check_modules(view, "amd64", [(path, LoadFacts(62, needed, runpath=(runpath,)))], list(files), FACTS.get)
 
 
-@pytest.mark.parametrize("soname", ["libz.so.1", "libssl.so.3"])
+@pytest.mark.parametrize("soname", ["libz.so.1", "libexpat.so.1"])
 def test_a_library_that_the_interpreter_has_loaded_before_is_an_error(soname: str) -> None:
     with pytest.raises(BuildError, match=f"would not load {soname} of own-zlib, which it was linked with") as caught:
         _check("libc.so.6", soname)
@@ -46,21 +49,27 @@ def test_a_library_that_the_interpreter_has_loaded_before_is_an_error(soname: st
     assert "replace = { zlib1g = ... } in the container" in error.hint and error.field == "replace"
 
 
+@pytest.mark.parametrize("soname", ["libssl.so.3", "libcrypto.so.3"])
+def test_a_library_that_only_a_module_of_the_interpreter_loads_is_a_note(soname: str) -> None:
+    (note,) = _check("libc.so.6", soname)
+    assert f"/{MODULE} loads /{DEBIAN}/{soname}" in note and "imported _ssl before" in note and "for zlib1g," in note
+
+
 def test_a_library_that_is_replaced_for_all_is_the_same() -> None:
-    _check("libz.so.1", replaced=True)
+    assert _check("libz.so.1", replaced=True) == []
 
 
 def test_a_library_that_the_interpreter_does_not_load_is_the_modules_own() -> None:
-    _check("libown.so")
+    assert _check("libown.so") == []
 
 
 def test_a_library_that_the_module_brings_itself_is_not_checked() -> None:
-    _check("libz.so.1", runpath="$ORIGIN/../..")
+    assert _check("libz.so.1", runpath="$ORIGIN/../..") == []
 
 
 def test_a_module_of_an_interpreter_that_the_image_lacks_is_not_checked() -> None:
-    _check("libz.so.1", path=f"{APP}/lib/x.node")
+    assert _check("libz.so.1", path=f"{APP}/lib/x.node") == []
 
 
 def test_a_library_that_is_no_module_is_not_checked() -> None:
-    _check("libz.so.1", path=f"{APP}/lib/libx.so.1")
+    assert _check("libz.so.1", path=f"{APP}/lib/libx.so.1") == []
