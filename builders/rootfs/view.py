@@ -98,7 +98,7 @@ def _make(store: Store, root: StorePath, view: Path) -> None:
     def add(number: int) -> Iterator[Value]:
         part = slices[number]
         data = store.disk(parse(part["path"])) / "data"
-        tree.add(os.fspath(data), part["package"], excluded.get(part["package"], ()))
+        tree.add(os.fspath(data), part["package"], excluded.get(part["package"], ()), exclusive=True)
         yield from ()
 
     collections.deque(parallel.spread(len(slices), add, _jobs(len(slices))), 0)
@@ -162,8 +162,12 @@ class LinkTree:
         # Builds run as another user, who must have access even if the umask is strict.
         self._strict = bool(_umask() & 0o055)
 
-    def add(self, data: str, package: str, excluded: Collection[str]) -> None:
-        """Add a slice's tree, without the excluded paths."""
+    def add(self, data: str, package: str, excluded: Collection[str], exclusive: bool = False) -> None:
+        """Add a slice's tree, without the excluded paths.
+
+        exclusive: whether a file in the place of a directory is an error, as the directory in the place of the file is. It
+        is for slices: which of the two several processes make first is chance.
+        """
         for path in (os.path.dirname(data), data):
             _check_directory(path, path)
         todo = [""]
@@ -177,8 +181,8 @@ class LinkTree:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         todo.append(path)
-                    else:
-                        self._link(entry.path, f"{self._top}/{path}")
+                    elif not self._link(entry.path, f"{self._top}/{path}") and exclusive:
+                        self._check_no_directory(path, package)
 
     def directory(self, path: str, package: str) -> None:
         """Add a directory and its parents."""
@@ -205,16 +209,24 @@ class LinkTree:
             os.chmod(f"{self._top}/{path}", 0o755)
         self._made.add(path)
 
-    def _link(self, source: str, target: str) -> None:
+    def _check_no_directory(self, path: str, package: str) -> None:
+        if stat.S_ISDIR(os.lstat(f"{self._top}/{path}").st_mode):
+            raise StoreError(
+                f"/{path} is a directory in another package and something else in {package}", where="/" + path
+            )
+
+    def _link(self, source: str, target: str) -> bool:
+        """Link or copy a file. Return False if anything is there already."""
         try:
             os.link(source, target, follow_symlinks=False)
         except FileExistsError:
             # Two packages have the same file. The builder of the root refuses all other conflicts.
-            return
+            return False
         except OSError as error:
             if error.errno not in (errno.EMLINK, errno.EXDEV, errno.EPERM):
                 raise
             shutil.copy2(source, target, follow_symlinks=False)
+        return True
 
     def complete(self) -> None:
         """Add missing mount points."""

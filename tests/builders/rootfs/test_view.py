@@ -107,6 +107,59 @@ def test_nothing_is_laid_behind_a_symlink_of_another_slice(store: Store, tmp_pat
     assert not list((store.root / "views").glob("*/*"))
 
 
+def _several(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
+    """Have slices linked by this many processes, however few the slices and the processors are."""
+    monkeypatch.setattr(roots, "_MANY", 2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(jobs)))
+
+
+def _listing(view: Path) -> dict[str, tuple[int, int, str | bytes]]:
+    found: dict[str, tuple[int, int, str | bytes]] = {}
+    for path in view.rglob("*"):
+        info = path.lstat()
+        content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else b""
+        found[os.fspath(path.relative_to(view))] = (info.st_mode, 0 if path.is_dir() else info.st_ino, content)
+    return found
+
+
+def test_several_processes_make_the_view_that_one_makes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    slices = {
+        f"p{n}": add_slice(
+            store, f"p{n}", {f"usr/bin/p{n}": b"#!", f"usr/lib/{n % 3}/{n % 5}/f{n}": b"%d" % n, "etc/same": b"same",
+                             f"usr/lib/l{n}": f"{n}", "usr/left-out": b"%d" % n}
+        )
+        for n in range(24)
+    }  # fmt: skip
+    excluded = [(package, "usr/left-out") for package in slices if package != "p7"]
+    views = []
+    for jobs in (1, 4):
+        with monkeypatch.context() as patch:
+            _several(patch, jobs)
+            assert roots._jobs(len(slices)) == jobs
+            views.append(_listing(roots.assemble(store, add_root(store, slices, {"bin": "usr/bin"}, excluded))))
+    assert views[0] == views[1]
+    assert (
+        views[0]["usr/left-out"][2] == b"7" and len([path for path in views[0] if path.startswith("usr/lib/l")]) == 24
+    )
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("first", ["file", "directory"])
+@pytest.mark.parametrize("content", [b"content", "target"])
+def test_a_directory_in_the_place_of_a_file_of_another_slice_is_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch, jobs: int, first: str, content: bytes | str
+) -> None:
+    slices = {
+        "file": add_slice(store, "file", {"usr/lib/x": content}),
+        "directory": add_slice(store, "directory", {"usr/lib/x/y": b""}),
+    }
+    _several(monkeypatch, jobs)
+    order = [first, *(slices.keys() - {first})]
+    with pytest.raises(StoreError, match="/usr/lib/x is a directory in .* and something else in "):
+        roots.assemble(store, add_root(store, {package: slices[package] for package in order}))
+    assert not list((store.root / "views").glob("*/*"))
+
+
 @pytest.fixture
 def outside(tmp_path: Path) -> Iterator[Path]:
     """Yield a directory of the machine, which a root that was made by hand leads to."""
