@@ -165,8 +165,8 @@ class LinkTree:
     def add(self, data: str, package: str, excluded: Collection[str], exclusive: bool = False) -> None:
         """Add a slice's tree, without the excluded paths.
 
-        exclusive: whether a file in the place of a directory is an error, as the directory in the place of the file is. It
-        is for slices: which of the two several processes make first is chance.
+        exclusive: whether a file in the place of a directory is an error, as the directory in the place of the file is.
+        It is one for slices: which of the two several processes make first is chance.
         """
         for path in (os.path.dirname(data), data):
             _check_directory(path, path)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fpack.builders.payload import meta
@@ -108,7 +110,19 @@ def test_nothing_is_laid_behind_a_symlink_of_another_slice(store: Store, tmp_pat
 
 
 def _several(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
-    """Have slices linked by this many processes, however few the slices and the processors are."""
+    """Have slices linked by this many processes, however few the slices and the processors are.
+
+    Each waits with its first slice until all have one.
+    """
+    parent, add, barrier = os.getpid(), roots.LinkTree.add, multiprocessing.get_context("fork").Barrier(jobs)
+    met: list[int] = []
+
+    def together(tree: roots.LinkTree, *args: Any, **options: Any) -> None:
+        if os.getpid() != parent and not met:
+            met.append(barrier.wait(60))
+        add(tree, *args, **options)
+
+    monkeypatch.setattr(roots.LinkTree, "add", together)
     monkeypatch.setattr(roots, "_MANY", 2)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(jobs)))
 
