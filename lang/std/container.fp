@@ -501,7 +501,7 @@ set-of(names) = { ${name} = true for name in unique(names) }
 # the square of their number.
 payload-of(release, p, by-name) =
   let own = get(by-name, p.name, []) in
-    if own == [] then import("fpack/debian-package").package(release, p).payload else head(own).payload
+  if own == [] then import("fpack/debian-package").package(release, p).payload else head(own).payload
 
 used-field(data) = if data == [] then {} else { used = [{ by = d.by, why = d.why } for d in data] }
 

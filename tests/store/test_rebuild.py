@@ -266,7 +266,6 @@ def test_the_journal_survives_a_loss_of_power_as_the_database_does(tmp_path: Pat
         if durable:  # as gc does, while the process that built the path still lives
             with store.database.transaction(durable=True):
                 pass
-            disk.synced_directory()
         else:
             store.close()
     disk.lose(0, 0)
