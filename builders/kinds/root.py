@@ -84,7 +84,8 @@ class RootArgs(NamedTuple):
     the files that keep set-id bits, which scripts may set. database: a root with dpkg gets its database. interpreted: a
     linked root takes what interpreted programs load. replace: what replaces libraries of packages. certificates: built
     programs that verify servers get ca-certificates. files: the container's own files, an output of `files`, which a
-    linked root is linked for. base: the image whose layers lie below, at most one.
+    linked root is linked for. base: the image whose layers lie below, at most one. before_scripts: maintainer scripts
+    will run in the root, so it lacks what fpack makes in their place.
     """
 
     mode: str
@@ -105,6 +106,7 @@ class RootArgs(NamedTuple):
     certificates: bool = False
     files: StorePath | None = None
     base: tuple[BaseArgs, ...] = ()
+    before_scripts: bool = False
 
 
 class RootBuilder(BaseBuilder):
@@ -283,8 +285,9 @@ def _finish(
         *links_to_grafts,
         *served.files,
         *(dpkg_database.of_packages(task, composition, tables) if args.database else ()),
-        *(php_extensions.extensions(composition, partial(_code, task)) if args.configured is None else ()),
     ]
+    if args.configured is None and not args.before_scripts:
+        files += php_extensions.extensions(composition, partial(_code, task))
     if base is not None:
         files += _of_base(args, base, composition, tables, accounts)
     release = args.release if base is None else ""

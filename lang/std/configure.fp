@@ -21,6 +21,7 @@ configured({ name: string, release: string, arch: string, names: list, listed: l
       mode = "depends"
       slices = import("fpack/container").members(release, found, names, whole, listed)
       release, arch, users
+      before_scripts = true
     }
     by-name = list-groups(listed, p => p.name)
     strangers = [n for n in skip if !any(found, p => p.name == n)]

@@ -47,6 +47,7 @@ def test_links_of_packages_stay(roots: Roots) -> None:
 def test_scripts_that_run_enable_them(roots: Roots) -> None:
     made = roots.build(configured=str(configured(roots.store, {"etc/new": ("php8.4-xml", b"new")})))
     assert _links(made) == {}
+    assert _links(roots.build(before_scripts=True)) == {}, "scripts would find nothing to do"
 
 
 def test_a_root_without_programs_has_none(tmp_path: Path) -> None:
