@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.archives.archive import Archive
-from support.processes.program import world
+from support.processes.program import Fpack, world
 from support.servers.registry import Registry
 
 
@@ -20,3 +20,8 @@ def archive(tmp_path: Path) -> Archive:
 def registry() -> Iterator[Registry]:
     with Registry() as running:
         yield running
+
+
+@pytest.fixture
+def fpack(tmp_path: Path, archive: Archive) -> Fpack:
+    return Fpack(tmp_path / "home", archive)

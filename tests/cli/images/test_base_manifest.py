@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.archives.archive import Archive
+from support.images.based_images import push_lower, write_upper
 from support.images.patching import change_manifest, patch
 from support.processes.program import Fpack
 from support.reports.vulnerabilities import entry, state
@@ -22,40 +23,13 @@ image = container {
 }
 tool = text("tool-1.5", "a tool\\n")
 """
-UPPER = """
-debian = import("fpack/debian").trixie
-image = container {{
-  name = "upper", tag = "1", base = oci("{base}"), packages = [{packages}]
-  files = {{ "/srv/app" = {{ text = "app" }} }}
-}}
-"""
 TRACKER = {"hello": {"CVE-2026-0001": entry(trixie=state())}}
-
-
-@pytest.fixture
-def fpack(tmp_path: Path, archive: Archive) -> Fpack:
-    return Fpack(tmp_path / "home", archive)
-
-
-def push_lower(fpack: Fpack, registry: Registry, folder: Path) -> str:
-    """Pack and push an image with packages, a build and a file. Return its reference."""
-    folder.mkdir()
-    (folder / "fpack.fp").write_text(LOWER)
-    reference = f"{registry.host}/team/lower:1"
-    fpack("pack", "--push", reference, "--plain-http", cwd=folder)
-    return f"{reference}@{registry.stored('team/lower').tags['1']}"
-
-
-def write_upper(folder: Path, base: str, packages: str = "") -> Path:
-    folder.mkdir(exist_ok=True)
-    (folder / "fpack.fp").write_text(UPPER.format(base=base, packages=packages))
-    return folder
 
 
 @pytest.mark.parametrize("api", [True, False])
 def test_files_of_the_base_are_of_its_packages_and_builds(fpack: Fpack, tmp_path: Path, api: bool) -> None:
     with Registry(api=api) as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower")
+        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
         upper = write_upper(tmp_path / "upper", base)
         fpack("pack", "--sbom", cwd=upper)
     own = json.loads((upper / "upper.manifest.json").read_text())["base"]["own"]
@@ -94,7 +68,7 @@ def test_files_of_the_base_are_of_its_packages_and_builds(fpack: Fpack, tmp_path
 
 def test_the_manifest_is_remembered_and_told_by_the_target_as_by_the_file(fpack: Fpack, tmp_path: Path) -> None:
     with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower")
+        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
         upper = write_upper(tmp_path / "upper", base)
         fpack("pack", cwd=upper)
         registry.clear()
@@ -106,7 +80,7 @@ def test_the_manifest_is_remembered_and_told_by_the_target_as_by_the_file(fpack:
 
 def test_a_base_of_a_base(fpack: Fpack, tmp_path: Path) -> None:
     with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower")
+        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
         middle = write_upper(tmp_path / "middle", base)
         reference = f"{registry.host}/team/middle:1"
         fpack("pack", "--push", reference, "--plain-http", cwd=middle)
@@ -147,7 +121,7 @@ def test_a_manifest_that_the_layers_contradict_is_refused(
     fpack: Fpack, tmp_path: Path, lie: Callable[[list[Any]], None], why: str
 ) -> None:
     with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower")
+        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
         change_manifest(registry.stored("team/lower"), lie)
         upper = write_upper(tmp_path / "upper", base)
         message = fpack.fails("pack", cwd=upper)
@@ -166,7 +140,7 @@ def _made_by_a_script(values: list[Any]) -> None:
 
 def test_a_file_that_a_script_may_have_made_is_of_no_member_of_a_deb(fpack: Fpack, tmp_path: Path) -> None:
     with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower")
+        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
         change_manifest(registry.stored("team/lower"), _made_by_a_script)
         upper = write_upper(tmp_path / "upper", base)
         fpack("pack", cwd=upper)
@@ -191,7 +165,7 @@ def test_a_manifest_about_something_else_is_told_and_not_used(
     fpack: Fpack, tmp_path: Path, lie: Callable[[list[Any]], None], reason: str
 ) -> None:
     with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower")
+        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
         change_manifest(registry.stored("team/lower"), lie)
         upper = write_upper(tmp_path / "upper", base)
         told = fpack("pack", cwd=upper).stderr
@@ -230,7 +204,7 @@ def test_verify_finds_a_record_that_contradicts_the_layers(
     fpack: Fpack, tmp_path: Path, change: Callable[[dict[str, Any]], None], message: str
 ) -> None:
     with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower")
+        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
         upper = write_upper(tmp_path / "upper", base)
         fpack("pack", cwd=upper)
     beside = upper / "upper.manifest.json"
@@ -247,7 +221,7 @@ def test_a_patch_equals_a_full_build_and_keeps_what_is_known_of_the_base(
     archive.add("extra", "1.0", files={"usr/share/extra/words": "one\n"})
     archive.publish()
     with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower")
+        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
         upper = write_upper(tmp_path / "upper", base, "debian.extra")
         reference = f"{registry.host}/team/upper:1"
         fpack("pack", "--push", reference, "--plain-http", cwd=upper)
@@ -271,7 +245,7 @@ def test_a_patch_equals_a_full_build_and_keeps_what_is_known_of_the_base(
 
 def test_a_malformed_record_is_no_manifest(fpack: Fpack, tmp_path: Path) -> None:
     with Registry() as registry:
-        upper = write_upper(tmp_path / "upper", push_lower(fpack, registry, tmp_path / "lower"))
+        upper = write_upper(tmp_path / "upper", push_lower(fpack, registry, tmp_path / "lower", LOWER))
         fpack("pack", cwd=upper)
     text = (upper / "upper.manifest.json").read_text()
     changes: list[dict[str, Any]] = [

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from support.archives.archive import Archive
+from support.images.based_images import push_lower, write_upper
 from support.images.patching import ARTIFACT, patch
 from support.processes.program import Fpack
 from support.servers.registry import Registry, Stored
@@ -15,31 +15,6 @@ from support.servers.registry import Registry, Stored
 LOWER = """
 image = container { name = "lower", tag = "1", packages = [import("fpack/debian").trixie.hello], closure = "linked" }
 """
-UPPER = """
-image = container {{
-  name = "upper", tag = "1", base = oci("{base}"), packages = [{packages}]
-  files = {{ "/srv/app" = {{ text = "app" }} }}
-}}
-"""
-
-
-@pytest.fixture
-def fpack(tmp_path: Path, archive: Archive) -> Fpack:
-    return Fpack(tmp_path / "home", archive)
-
-
-def push_lower(fpack: Fpack, registry: Registry, folder: Path) -> str:
-    folder.mkdir()
-    (folder / "fpack.fp").write_text(LOWER)
-    reference = f"{registry.host}/team/lower:1"
-    fpack("pack", "--push", reference, "--plain-http", cwd=folder)
-    return f"{reference}@{registry.stored('team/lower').tags['1']}"
-
-
-def write_upper(folder: Path, base: str, packages: str = "") -> Path:
-    folder.mkdir(exist_ok=True)
-    (folder / "fpack.fp").write_text(UPPER.format(base=base, packages=packages))
-    return folder
 
 
 def own(folder: Path) -> Any:
@@ -59,7 +34,7 @@ def artifact(stored: Stored) -> tuple[str, str]:
 
 def test_what_the_registry_deleted_is_left_out_once_the_store_lacks_it(fpack: Fpack, tmp_path: Path) -> None:
     with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower")
+        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
         upper = write_upper(tmp_path / "upper", base)
         fpack("pack", cwd=upper)
         first = own(upper)
@@ -76,7 +51,7 @@ def test_what_the_registry_deleted_is_left_out_once_the_store_lacks_it(fpack: Fp
 
 def test_a_blob_that_only_its_artifact_survived_is_left_out(fpack: Fpack, tmp_path: Path) -> None:
     with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower")
+        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
         upper = write_upper(tmp_path / "upper", base)
         fpack("pack", cwd=upper)
         stored = registry.stored("team/lower")
@@ -89,7 +64,7 @@ def test_a_blob_that_only_its_artifact_survived_is_left_out(fpack: Fpack, tmp_pa
 
 def test_another_store_fetches_what_is_remembered(fpack: Fpack, tmp_path: Path) -> None:
     with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower")
+        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
         upper = write_upper(tmp_path / "upper", base)
         fpack("pack", cwd=upper)
         first = own(upper)
@@ -99,7 +74,7 @@ def test_another_store_fetches_what_is_remembered(fpack: Fpack, tmp_path: Path) 
 
 def test_each_repository_of_a_base_is_asked(fpack: Fpack, tmp_path: Path) -> None:
     with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower")
+        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
         upper = write_upper(tmp_path / "upper", base)
         fpack("pack", cwd=upper)
         stored, copy = registry.stored("team/lower"), registry.stored("mirror/lower")
@@ -118,7 +93,7 @@ def test_a_patch_does_without_the_manifest_of_a_base_that_is_gone(
     archive.add("extra", "1.0", files={"usr/share/extra/words": "one\n"})
     archive.publish()
     with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower")
+        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
         upper = write_upper(tmp_path / "upper", base, 'import("fpack/debian").trixie.extra')
         reference = f"{registry.host}/team/upper:1"
         fpack("pack", "--push", reference, "--plain-http", cwd=upper)
