@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
 from fpack.builders.net.errors import HttpError
@@ -17,18 +18,19 @@ PROGRESS = 1 << 16  # bytes after which an interrupted transfer counts as a new 
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)\Z")
 
 
-class ServedBlobs:
+class ServedBlobs(ABC):
     """The blobs of a repository whose server has them by the keys of an image layout. A subclass sends the requests."""
 
     name: str
     _transport: Transport
 
+    @abstractmethod
     def _request(self, method: str, key: str, *, accept: tuple[int, ...] = (200,)) -> RegistryAnswer:
-        raise NotImplementedError
+        """Send a request for a key. Raise RepositoryError for a status that is not in `accept`."""
 
+    @abstractmethod
     def _pieces(self, entry: BlobEntry, at: int, end: int) -> Iterator[bytes]:
         """Yield the bytes of a blob between two offsets, as far as they arrive."""
-        raise NotImplementedError
 
     def has_blob(self, digest: str) -> bool:
         """Tell whether a blob exists."""
