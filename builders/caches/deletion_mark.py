@@ -3,7 +3,7 @@
 A machine that pushes does not write a blob that is there. If a gc deletes it before the index of the push is written,
 the index names a blob that is gone. So a gc marks the cache, then reads the indexes once more, and deletes; a push
 writes its index, then waits until there is no mark, and looks whether the blobs are still there. One of the two sees
-the other.
+the other. The push of an image does the same after it has written the tag.
 
 A mark is a tag `b-gc-TIME-NAME`. The gc renews it: it writes a tag with a new time, and deletes the former. A push
 waits as long as the mark shows life, and no longer than `SILENCE` for one that does not, such as that of a gc that was
@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from fpack.builders.distribution.protocol import BlobEntry, Repository, RepositoryError
 from fpack.store import threads
 
+from .format import index as indexes
 from .format.artifacts import EMPTY, OCI_MANIFEST, artifact, blob_source
 from .format.errors import CacheError
 
@@ -114,6 +115,20 @@ def wait(repository: Repository, check: Callable[[], None] = lambda: None) -> No
             return
         check()
         time.sleep(_POLL)
+
+
+def settle(repository: Repository) -> bool:
+    """Wait until no gc deletes blobs of a repository. Return whether one may have done so: the repository is a cache.
+
+    Pushes of images call this after they have written the tag: a gc that marks the cache later finds the image.
+    """
+    try:
+        if not any(tag.startswith((indexes.PREFIX, PREFIX)) for tag in repository.tags()):
+            return False
+    except RepositoryError:
+        return False  # it is no cache: nobody can read one without its tags
+    wait(repository)
+    return True
 
 
 def is_old(tag: str) -> bool:

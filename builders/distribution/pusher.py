@@ -126,7 +126,8 @@ class Pusher:
     """A push to a repository. mounts: returns repositories of the same registry that may have a blob, by digest.
 
     merge: returns what to push in place of a document with a tag, since others may have written the tag, or None if
-    the repository has all of it.
+    the repository has all of it. settle: called at the end of a push that left out blobs because the repository had
+    them; waits until nobody deletes blobs, and returns whether somebody may have.
     """
 
     def __init__(
@@ -136,12 +137,15 @@ class Pusher:
         observer: PushObserver | None = None,
         merge: Callable[[Repository, PushedManifest], PushedManifest | None] = lambda repository, one: one,
         workers: int = WORKERS,
+        settle: Callable[[Repository], bool] = lambda repository: False,
     ) -> None:
         self._repository = repository
         self._mounts = mounts
         self._observer: PushObserver = observer or SilentObserver()
         self._merge = merge
         self._workers = workers
+        self._settle = settle
+        self._relied: dict[str, BlobSource] = {}  # blobs that the repository may have had before the push
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._sent = self._uploaded = self._existing = 0
@@ -173,7 +177,26 @@ class Pusher:
         self._write_referrers(referrers)
         if tag:
             self._repository.write_manifest(image.top.data, image.top.media_type, tag)
+        if self._relied and self._settle(self._repository):
+            self._write_deleted(image, referrers, tag)
         return self._result(digest, len(referrers))
+
+    def _write_deleted(self, image: PushedImage, referrers: Sequence[PushedManifest], tag: str) -> None:
+        """Write what was deleted since the push found it. Nothing deletes it again, since the tag names it."""
+        deleted: list[BlobSource] = []
+
+        def look(blob: BlobSource) -> None:
+            if not self._repository.has_blob(blob.digest):
+                deleted.append(blob)
+
+        self._run([partial(look, blob) for blob in self._relied.values()])
+        self._existing -= len(deleted)
+        self._run([partial(self._write_blob, blob) for blob in deleted])
+        for one in (*image.parts, image.top, *referrers):
+            if deleted or self._repository.resolve(one.digest) is None:
+                self._write(one, one.tag)
+        if tag and deleted:
+            self._repository.write_manifest(image.top.data, image.top.media_type, tag)
 
     def _result(self, digest: str, referrers: int) -> PushResult:
         return PushResult(digest, False, self._sent, self._uploaded, self._existing, referrers)
@@ -217,6 +240,7 @@ class Pusher:
         """
         sources = {blob.digest: blob for one in manifests for blob in one.blobs}
         todo = sorted(sources.values(), key=lambda blob: -blob.size)
+        self._relied.update({blob.digest: blob for blob in todo if blob.digest in existing})
         todo = [blob for blob in todo if blob.digest not in existing]
         self._existing += len(sources) - len(todo)
         self._observer.begin(todo)
@@ -261,6 +285,8 @@ class Pusher:
             self._sent += read
             self._uploaded += written
             self._existing += not written
+            if direct is not None or not written:
+                self._relied[blob.digest] = blob
         self._observer.end(blob)
 
     def _write(self, one: PushedManifest, tag: str = "") -> None:

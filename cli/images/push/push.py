@@ -89,8 +89,9 @@ def push(
         first = (*first, entries.repository)  # builds may have pushed the layers
     near_bases = {layer["digest"]: _near(layer["urls"], reference) for layer in below}
     pusher = Pusher(
-        repository, lambda digest: (*first, *near_bases.get(digest, ()), *mounts.get(digest, ())), observer, _merge
-    )
+        repository, lambda digest: (*first, *near_bases.get(digest, ()), *mounts.get(digest, ())), observer, _merge,
+        settle=_settle,
+    )  # fmt: skip
     known = record.documents(reference, image.top.digest)
     result = pusher.push(image, reference.tag, known)
     published = entries is not None and entries.marker not in known and entries.publish()
@@ -117,6 +118,12 @@ def _merge(repository: Repository, one: PushedManifest) -> PushedManifest | None
     from fpack.cli.images.attestations.merging import merged
 
     return merged(repository, one)
+
+
+def _settle(repository: Repository) -> bool:
+    from fpack.builders.caches import deletion_mark
+
+    return deletion_mark.settle(repository)
 
 
 def lines(result: dict[str, Any]) -> Iterator[str]:

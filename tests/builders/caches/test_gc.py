@@ -1,6 +1,7 @@
 """Collecting a cache: by last use, with references, and never an image's blobs."""
 
 import contextlib
+import json
 import os
 import threading
 import time
@@ -12,6 +13,7 @@ from fpack.builders.caches import deletion_mark, gc, uses
 from fpack.builders.caches.cache import Cache
 from fpack.builders.caches.check import check
 from fpack.builders.caches.deletion_mark import RENEWAL, SILENCE
+from fpack.builders.caches.format.artifacts import blob_source
 from fpack.builders.caches.format.errors import CacheError
 from fpack.builders.caches.format.index import Index, IndexTag
 from fpack.builders.caches.gc import CacheSurvey, collect
@@ -19,7 +21,8 @@ from fpack.builders.distribution import orphans
 from fpack.builders.distribution.addresses import open_repository
 from fpack.builders.distribution.bucket import BucketRepository
 from fpack.builders.distribution.layout import DirectoryRepository
-from fpack.builders.distribution.protocol import BlobEntry
+from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Repository
+from fpack.builders.distribution.pusher import PushedImage, PushedManifest, Pusher
 from fpack.store import DAY
 from support.servers.bucket import BucketServer
 from support.servers.repositories import MANIFEST, manifest
@@ -177,6 +180,78 @@ def test_a_push_writes_blobs_again_that_a_gc_deleted_before_the_index_named_them
     with machine(tmp_path / "reader") as reader:
         assert check(reader.cache, reader.store).faults == ()
         assert reader.build(graph, top) == paths and reader.builder.built == []
+
+
+@pytest.mark.parametrize("is_deleting", [False, True])
+def test_the_push_of_an_image_writes_blobs_again_that_a_gc_deleted_before_the_tag_named_them(
+    producer: Machine, monkeypatch: pytest.MonkeyPatch, is_deleting: bool
+) -> None:
+    """The push finds the blob there. The gc has seen no image when the push writes the tag, or has ended by then."""
+    graph = Graph()
+    (path,) = producer.build(graph, graph.add("top"))
+    producer.push([path])
+    record = producer.cache.record(path.base)
+    assert record is not None
+    repository = producer.cache.repository
+    entry = BlobEntry("application/vnd.oci.image.layer.v1.tar+zstd", record.blob_digest, record.blob_size)
+    content = b"".join(repository.read_blob(entry))
+    document = manifest(repository, layers=[entry.value()])
+    config = json.loads(document)["config"]["digest"]
+    sources = [
+        BlobSource(record.blob_digest, record.blob_size, lambda offset: iter([content[offset:]])),
+        BlobSource(config, 2, lambda offset: iter([b"{}"[offset:]])),
+    ]
+    image = PushedImage(PushedManifest(document, MANIFEST, sources))
+    later(monkeypatch, 40)
+    listed, tagged, collected = threading.Event(), threading.Event(), threading.Event()
+    needed = gc._listed
+
+    def listing(repository: Repository) -> list[str]:
+        found = list(needed(repository))
+        if repository.tags(deletion_mark.PREFIX):  # the last look before the deletion
+            listed.set()
+            assert not is_deleting or tagged.wait(60)
+        return found
+
+    def collecting() -> None:
+        collect(producer.cache, 30)
+        collected.set()
+
+    write = repository.write_manifest
+    running = threading.Thread(target=collecting)
+
+    def racing(data: bytes, media_type: str, tag: str = "") -> BlobEntry:
+        if tag != "app" or tagged.is_set():
+            return write(data, media_type, tag)
+        running.start()
+        assert listed.wait(60) and (is_deleting or collected.wait(60))
+        written = write(data, media_type, tag)
+        tagged.set()
+        return written
+
+    monkeypatch.setattr(gc, "_listed", listing)
+    monkeypatch.setattr(repository, "write_manifest", racing)
+    result = Pusher(repository, settle=deletion_mark.settle).push(image, "app")
+    running.join()
+    assert (result.uploaded, result.existing) == (1, 1)
+    assert repository.has_blob(record.blob_digest) and repository.has_blob(config)
+
+
+def test_the_push_of_an_image_looks_for_a_gc_only_if_it_left_out_blobs(tmp_path: Path) -> None:
+    repository = DirectoryRepository(tmp_path / "images")
+    looked: list[bool] = []
+
+    def settle(repository: Repository) -> bool:
+        looked.append(deletion_mark.settle(repository))
+        return looked[-1]
+
+    document = PushedManifest(
+        b'{"schemaVersion":2}', MANIFEST, [BlobSource(blob_source(b"a").digest, 1, lambda offset: iter([b"a"]))]
+    )
+    Pusher(repository, settle=settle).push(PushedImage(document), "1")
+    assert looked == []
+    Pusher(repository, settle=settle).push(PushedImage(document._replace(data=b'{"schemaVersion": 2}')), "2")
+    assert looked == [False]  # it is no cache
 
 
 class Clock:
