@@ -279,7 +279,12 @@ class BuiltSubject:
                     yield Match(name, file.path), file.facts.soname if file.facts is not None else ""
         image = derivation.decode(self._workspace.evaluator.derivations[self.container.image.derivation])
         if image.args["paths"] or sonames:  # the image has these with all that they refer to
-            reader = self.manifest()
+            reader = self._manifest_if_possible("files of builds are those of their store paths")
+            if reader is None:
+                for item in self.built():
+                    for name in files_below(os.fspath(self._workspace.store.disk(parse(item.path)))):
+                        yield Match("", f"{item.path.lstrip('/')}{name}", built=item.path), ""
+                return
             for layer, entry in entries_of(reader):
                 if entry.kind != DIRECTORY and (found := match({}, layer, entry)).built:
                     yield found, ""
@@ -299,21 +304,27 @@ class BuiltSubject:
 
         Return None, with a warning, if the manifest cannot be built: the rest of an answer does not need it.
         """
-        from fpack.builders.protocol import Cancelled
-        from fpack.cli.ui.render import warn
         from fpack.store import derivation
-        from fpack.store.errors import FpackError
 
         image = derivation.decode(self._workspace.evaluator.derivations[self.container.image.derivation])
         if not image.args.get("base"):
             return None
+        reader = self._manifest_if_possible("the base is left out")
+        return reader.head.base if reader is not None else None
+
+    def _manifest_if_possible(self, otherwise: str) -> ManifestReader | None:
+        """Return a new reader of the image's manifest, or None, with a warning, if it cannot be built."""
+        from fpack.builders.protocol import Cancelled
+        from fpack.cli.ui.render import warn
+        from fpack.store.errors import FpackError
+
         try:
-            return self.manifest().head.base
+            return self.manifest()
         except Cancelled:
             raise
         except FpackError as error:
             reason = f"{error.what}{error.why and f': {error.why}'}"
-            warn(f"the base is left out, since the manifest of the image cannot be built: {reason}")
+            warn(f"{otherwise}, since the manifest of the image cannot be built: {reason}")
             return None
 
     def manifest(self) -> ManifestReader:
@@ -327,3 +338,14 @@ class BuiltSubject:
             [self.container.image, manifests.manifest(self._workspace, self.container, manifests.SOURCES)]
         )
         return ManifestReader(self._workspace.store.tree(path).read(CANONICAL_FILE, MAX_SIZE), str(image))
+
+
+def files_below(path: str) -> Iterator[str]:
+    """Yield the names of the files and symlinks in a tree on disk, each with a slash before it; "" for a file."""
+    if os.path.islink(path) or not os.path.isdir(path):
+        yield ""
+        return
+    for directory, directories, names in os.walk(path):
+        links = [name for name in directories if os.path.islink(f"{directory}/{name}")]
+        for name in sorted([*names, *links]):
+            yield f"{directory}/{name}".removeprefix(path)

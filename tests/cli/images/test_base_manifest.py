@@ -130,6 +130,14 @@ def test_a_manifest_that_the_layers_contradict_is_refused(
         told = fpack("why", ".", cwd=write_upper(tmp_path / "upper", base, "debian.dash"))
         assert "dash" in told.stdout and "of the base" not in told.stdout
         assert "warning: the base is left out" in told.stderr and why in told.stderr
+        # A file of a build is found without the manifest, and one that is not there is no fault of the manifest.
+        text = (upper / "fpack.fp").read_text()
+        built = 'env = { NOTE = "${text("note", "some words")}" }\n  '
+        (upper / "fpack.fp").write_text(text.replace("packages =", built + "packages ="))
+        path = fpack("build", "-e", 'text("note", "some words")', "--no-link", cwd=upper).stdout.strip()
+        found = fpack("why", ".", Path(path).name, cwd=upper)
+        assert "note" in found.stdout and "warning: files of builds are those of their store paths" in found.stderr
+        assert "is not in the image" in fpack.fails("why", ".", "/usr/bin/nothing", cwd=upper)
 
 
 def _made_by_a_script(values: list[Any]) -> None:
