@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeAlias
 from fpack.builders.distribution import orphans
 from fpack.builders.distribution.bucket import BucketRepository
 from fpack.builders.distribution.layout import DirectoryRepository
-from fpack.builders.distribution.protocol import Repository, RepositoryError
+from fpack.builders.distribution.protocol import Corrupt, NotThere, Repository, RepositoryError
 from fpack.store.locks import FileLock
 
 from .kept_lock import (
@@ -27,6 +27,7 @@ from .kept_lock import (
     identities,
     last_uses,
     lock_tag,
+    read_config,
     use_tag,
     use_tags,
 )
@@ -131,9 +132,21 @@ def _delete(repository: Repository, stored: StoredLock, uses: Sequence[str]) -> 
             repository.delete(tag)
         return
     # Many registries delete no tags, but those of a manifest with it.
-    for document in (stored.manifest, *stored.pages):  # the index first: none names a page that is gone
-        repository.delete(document.digest)
+    if _is_own(repository, stored):
+        for document in (stored.manifest, *stored.pages):  # the index first: none names a page that is gone
+            repository.delete(document.digest)
     for tag in (lock_tag(stored.identity), *uses):
         if repository.resolve(tag) is not None:
             with contextlib.suppress(RepositoryError):
                 repository.delete(tag)
+
+
+def _is_own(repository: Repository, stored: StoredLock) -> bool:
+    """Tell whether the documents that the tag of a lock names are of this lock, and not of another one.
+
+    Whoever can push can let a tag name them, or an index the pages of another lock. All of them have the lock's config.
+    """
+    try:
+        return read_config(repository, stored).identity == stored.identity
+    except (NotThere, Corrupt):
+        return True  # without its config, no lock is of use

@@ -137,6 +137,22 @@ def test_in_a_registry_the_pages_are_deleted_with_their_index(tmp_path: Path) ->
     assert all(repository.manifest(page.digest) is None for page in stored.pages)
 
 
+@pytest.mark.parametrize("files", [5, FILES])
+def test_a_lock_that_names_the_documents_of_another_is_collected_without_them(tmp_path: Path, files: int) -> None:
+    """Who may push, but not delete, lets a lock's tag name another's pages, and waits for the owner's gc."""
+    repository = MemoryRepository()
+    keep(repository, request(tmp_path, files, "another"), NOW)
+    other = identity_of("another", [])
+    before = stored_lock(repository, other)
+    assert before is not None
+    index = json.loads(before.manifest.data) | {"annotations": {"of": "mine"}}
+    data = json.dumps(index).encode() if before.pages else before.manifest.data
+    repository.write_manifest(data, before.manifest.media_type, lock_tag(IDENTITY))
+    collection.collect(repository, [IDENTITY], say=print)
+    assert stored_lock(repository, other) == before
+    assert lock_tag(IDENTITY) not in repository.tags()
+
+
 def test_a_missing_page_and_one_of_another_lock_are_refused(tmp_path: Path) -> None:
     repository = DirectoryRepository(tmp_path / "mirror")
     keep(repository, request(tmp_path), NOW)
