@@ -29,6 +29,12 @@ Reader = Callable[[re.Match[str]], Sequence[BuildNeed]]
 _NAME = r"([A-Za-z0-9_][\w.+-]{0,99})"
 _PATH = r"([\w./][\w./+-]*)"
 _Q = r"['\"`‘’]?"
+# Ahead in the line of an error: it is about something that is absent.
+_LACKS = r"(?=[^\n]{0,300}\b(?:not|no|\w+n't|missing|requires?d?|needs?|needed|unable|install)\b)"
+_NO_NAMES = (
+    r"(?:librar(?:y|ies)|headers?|packages?|support|which|that|it|files?|compiler|version|be|and|or|is|are|was|were|"
+    r"could|can|not|modules?|scripts?|programs?|tools?|commands?|utilit(?:y|ies)|functions?|development)\b"
+)
 _SYSTEM = r"/(?:usr|etc|var|opt|lib|bin|sbin|srv)/[\w./+-]{1,250}"
 _ANYWHERE = r"/(?!(?:build|fpack|tmp|dev|proc|sys)\b)[\w.][\w./+-]{0,250}"
 _CARGO = "{0} is not vendored: run cargo vendor, and keep vendor/ and .cargo/config.toml with the source"
@@ -187,6 +193,10 @@ def _named(found: re.Match[str]) -> Sequence[BuildNeed]:
     ]
 
 
+def _named_or_program(found: re.Match[str]) -> Sequence[BuildNeed]:
+    return [*_named(found), BuildNeed(PROGRAM, found[1])]
+
+
 MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
     (re.compile(pattern, re.MULTILINE), reader)
     for pattern, reader in (
@@ -319,6 +329,8 @@ MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
             _program,
         ),
         (r"\[-Wimplicit-(?:function-declaration|int)\]|\[-W(?:int-conversion|incompatible-pointer-types)\]", OLD_C),
+        # What configure found out by programs that this compiler refuses contradicts the headers of the system.
+        (r"^/usr/include/[\w./-]{1,200}:\d+:\d+: (?:note: previous declaration of|error: )", OLD_C),
         # Since GCC 10, a variable that several files define without `extern` is an error; functions stay one.
         (r"\(\.bss(?:\.\w+)?\+0x[0-9a-f]+\): multiple definition of", OLD_C),
         (r"ISO C\+\+17 does not allow (?:dynamic exception specifications|.register. storage class)", OLD_CXX),
@@ -375,5 +387,20 @@ MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (rf"Could not find {_NAME} in (?:locally installed|cached) gems", _GEM),
         (r"npm (?:error|ERR!) code (ENOTCACHED|EUSAGE)", _NPM),
         (rf"No matching distribution found for {_NAME}", _PIP),
+    )
+)
+# Errors of configure in words of its author: they count only if there is no other message.
+VAGUE_MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
+    (re.compile(pattern, re.MULTILINE), reader)
+    for pattern, reader in (
+        (r"^checking where to find ([\w/+-]{1,80}\.h)\.\.\. no", _header),
+        (rf"^configure: error: {_LACKS}[^\n]*?(?<![\w/.-])([\w+/-]{{1,80}}\.h(?:pp)?)\b", _header),
+        (rf"^configure: error: {_LACKS}[^\n]*?(?<![\w/.-])([a-z0-9][a-z0-9+.-]{{1,60}}-dev)\b", _of(PACKAGE)),
+        (rf"^configure: error: {_LACKS}[^\n]*?(?<![\w/.-])(lib(?!rar)[a-z][\w+-]{{1,60}})(?=[\s.,;:!)'\"]|$)", _named),
+        (
+            rf"^configure: error: (?:[^\n]{{0,200}}\s)?{_Q}(?!{_NO_NAMES})([A-Za-z][\w+-]{{1,60}}){_Q} "
+            r"(?:(?:is|are|was|were|could|can) ?)?(?:not |n't )?(?:be )?(?:found|missing|required|needed|installed)\b",
+            _named_or_program,
+        ),
     )
 )

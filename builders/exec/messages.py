@@ -15,7 +15,7 @@ from fpack.builders.debian.contents.needs import (
     BuildNeed,
 )
 
-from .message_patterns import MESSAGES, OLD_C, OLD_CXX, OLD_CYTHON, OUTSIDE
+from .message_patterns import MESSAGES, OLD_C, OLD_CXX, OLD_CYTHON, OUTSIDE, VAGUE_MESSAGES, Reader
 
 _LATE = 40  # lines
 _NEAR = 2000  # characters between a message and make's about its failure
@@ -28,6 +28,10 @@ _QUESTION = re.compile(
 _NOT_YET = re.compile(
     r"No rule to make target [^\n]{0,500}needed by|: No such file or directory|cannot (?:find|open)|: file truncated|"
     r"Text file busy|: File exists"
+)
+_NO_VERSION = re.compile(
+    r"[Vv]ersion unknown|(?:[Cc]ould not|[Cc]annot|[Cc]an't|[Uu]nable to|[Ff]ailed to) (?:determine|find|get|detect) "
+    r"(?:the )?[Vv]ersion\b|fatal: not a git repository|[Cc]ommand [`'\"‘][^\n]{0,200}version[^\n/]{0,40} failed"
 )
 _NO_DIRECTORY = re.compile(
     r"(?:cannot (?:create|stat)(?: regular file| directory)?|failed to create symbolic link|target|can't create)"
@@ -56,8 +60,22 @@ def find_missing(text: str) -> list[MissingThing]:
     and of the status lines of CMake the last one, as others are about optional packages.
     """
     text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text[-MAX_TEXT:])
+    found = _matches(text, MESSAGES)
+    errors = [item for item in found if item.weight == _ERROR]
+    late = _last_lines(text)
+    commands = [item for item in found if item.weight == _COMMAND and item.at >= late]
+    status = sorted((item for item in found if item.weight == _STATUS), key=lambda item: (not item.needs, item.at))
+    found = errors or commands or _matches(text, VAGUE_MESSAGES) or status[-1:]
+    ordered: dict[object, MissingThing] = {}
+    for item in sorted(found, key=lambda item: item.at):
+        ordered.setdefault(item.needs[:1] or item.advice, item)
+    return list(ordered.values())
+
+
+def _matches(text: str, messages: Sequence[tuple[re.Pattern[str], Reader | str]]) -> list[MissingThing]:
+    """Return what messages of a list say in a text, in the order of the list."""
     found: list[MissingThing] = []
-    for pattern, reader in MESSAGES:
+    for pattern, reader in messages:
         for match in pattern.finditer(text):
             name = match[1] if match.re.groups else ""
             if isinstance(reader, str):
@@ -68,15 +86,7 @@ def find_missing(text: str) -> list[MissingThing]:
             if needs:
                 shown = name if isinstance(name, str) and name else needs[0].name
                 found.append(MissingThing(shown, needs, "", match.start(), _weight(text, match.start(), needs)))
-    errors = [item for item in found if item.weight == _ERROR]
-    late = _last_lines(text)
-    commands = [item for item in found if item.weight == _COMMAND and item.at >= late]
-    status = sorted((item for item in found if item.weight == _STATUS), key=lambda item: (not item.needs, item.at))
-    found = errors or commands or status[-1:]
-    ordered: dict[object, MissingThing] = {}
-    for item in sorted(found, key=lambda item: item.at):
-        ordered.setdefault(item.needs[:1] or item.advice, item)
-    return list(ordered.values())
+    return found
 
 
 def old_sources(text: str) -> str | None:
@@ -116,6 +126,11 @@ def is_out_of_order(text: str) -> bool:
 def lacks_directories(text: str) -> bool:
     """Return whether a log shows files that were to be installed to directories of the output that are not there."""
     return _NO_DIRECTORY.search(text, max(0, len(text) - MAX_TEXT)) is not None
+
+
+def lacks_version(text: str) -> bool:
+    """Return whether a log shows that a project did not find its own version, as it is no checkout of git."""
+    return _NO_VERSION.search(text, max(0, len(text) - MAX_TEXT)) is not None
 
 
 def _last_lines(text: str) -> int:

@@ -6,13 +6,14 @@ A build sets the same mtime on all sources, so make would take an object file am
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fpack.store.files.source import SourceIgnores
 
 from .guess import Guess, few
-from .project import Project
+from .project import Project, split_name
 from .ruby.rails import secrets
 
 _LEFTOVERS: Mapping[str, Sequence[str]] = {
@@ -30,6 +31,9 @@ _BOOTSTRAPPED = (
     "Makefile.in", "/aclocal.m4", "/autom4te.cache/", "/compile", "/config.guess", "/config.sub", "/configure",
     "/configure~", "/depcomp", "/install-sh", "/ltmain.sh", "/missing", "/test-driver", "*.log", "*.trs",
 )  # fmt: skip
+_GENERATED = frozenset(name.strip("/") for name in (*_BOOTSTRAPPED, "Makefile", "config.log", "config.status"))
+_COMPILED = re.compile(r"\.(?:l?o|l?a|so|pyc|log|cache)$|~$")
+_NATIVE = frozenset({"autotools", "cmake", "make", "meson"})
 _OWN = frozenset({"fpack.fp", "fpack.lock", "result"})
 _IN_PLACE = {"make", "autotools", "go"}
 # Files that show that a directory of such a name was made by a build: other ones are the author's.
@@ -57,10 +61,12 @@ def ignored(guess: Guess, project: Project) -> str | None:
 def whole_release(guess: Guess, project: Project, directory: Path) -> Guess:
     """Return a guess whose source has all files of an unpacked release, if its .gitignore lists some of them.
 
-    A source distribution of Python has a PKG-INFO, and often files that were generated when it was made.
+    A source distribution of Python has a PKG-INFO, and often files that were generated when it was made. The directory
+    of another one has its version.
     """
-    is_release = project.has("PKG-INFO") and not (directory / ".git").exists()
-    if guess.call != "python" or not is_release or not project.has(".gitignore"):
+    native = guess.call in _NATIVE and _is_unpacked(directory)
+    is_release = native or (guess.call == "python" and project.has("PKG-INFO"))
+    if not is_release or (directory / ".git").exists() or not project.has(".gitignore"):
         return guess
     ignores = SourceIgnores(directory)
     lost = [name for name in sorted(project.files) if not _is_leftover(name) and _is_ignored(ignores, directory, name)]
@@ -81,8 +87,20 @@ def _is_ignored(ignores: SourceIgnores, directory: Path, name: str) -> bool:
 def _is_leftover(name: str) -> bool:
     """Return whether a file is a trace of a user's own builds or environments, or fpack's own."""
     parts = name.split("/")
-    made = {"__pycache__", "node_modules", ".venv", "build", "dist", ".tox", ".pytest_cache", ".mypy_cache"}
-    return not made.isdisjoint(parts[:-1]) or any(part.endswith(".egg-info") for part in parts) or name in _OWN
+    made = {"__pycache__", "node_modules", ".venv", "build", "dist", ".tox", ".pytest_cache", ".mypy_cache", ".deps"}
+    made |= {".libs", "autom4te.cache"}
+    return (
+        not made.isdisjoint(parts[:-1])
+        or any(part.endswith(".egg-info") for part in parts)
+        or name in _OWN
+        or _COMPILED.search(parts[-1]) is not None
+        or parts[-1] in _GENERATED
+    )
+
+
+def _is_unpacked(directory: Path) -> bool:
+    """Return whether a directory has the name of an unpacked release, such as hello-1.2."""
+    return split_name(directory.name)[1] is not None
 
 
 def _is_of_author(line: str, project: Project) -> bool:

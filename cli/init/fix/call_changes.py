@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from fpack.cli.init.edits import has_field
@@ -104,6 +105,24 @@ def answer_questions(file: ChangedFile, name: str, failed: PhaseFailed) -> bool:
         after = _in_order(after, file.call_in(after, call)) or after
     why = "it asks questions, which empty lines answer with the defaults"
     file.write(before, after, "", "patch", why)
+    return True
+
+
+def name_directory(file: ChangedFile, name: str, failed: PhaseFailed) -> bool:
+    """Build in a directory with the name of the release, if its version is read from that where there is no git."""
+    from fpack.builders.exec.messages import lacks_version
+
+    before = file.read()
+    call = file.call_of(name, failed)
+    versions = before.strings(call, "version")
+    if not versions or not call.name or not lacks_version(failed.log):
+        return False
+    if any(has_field(call, field) for field in ("patch", "patches", "folder")):
+        return False
+    release = shlex.quote(f"{call.name}-{versions[0]}")
+    commands = f"cd ..; mv source {release}; ln -s {release} source; cd source"
+    after = before.with_value(call, "patch", quoted(commands))
+    file.write(before, after, "", "patch", f"its version is read from git, or from a directory's name: {release}")
     return True
 
 

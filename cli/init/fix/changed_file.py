@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,15 +34,28 @@ class ChangedFile:
 
     def write(self, before: ProjectText, after: ProjectText, package: str, field: str, why: str) -> None:
         """Write a change, and report it. package: that is added to the field, or "". why: what the build lacked."""
-        lines = difference(before.text, after.text)
+        lines = self._replace(before.text, after.text)
+        self.steps.append(Step(package, field, why, lines))
+        self._tell(f"add {package} to `{field}` for {why}" if package else why, lines)
+
+    def take_back(self, text: str, steps: int, why: str) -> None:
+        """Write a former text again, and forget the steps since. steps: how many preceded it."""
+        lines = self._replace(self.read().text, text)
+        del self.steps[steps:]
+        self._tell(why, lines)
+
+    def _replace(self, before: str, after: str) -> list[str]:
+        """Write the text of the file, and return the lines that differ from the one before."""
         try:
-            self.path.write_text(after.text)
+            self.path.write_text(after)
         except OSError as error:
             raise FpackError(
                 f"{PROJECT_FILE} cannot be written", where=str(self.path), why=error.strerror or ""
             ) from None
-        self.steps.append(Step(package, field, why, lines))
-        self.say(f"{PROJECT_FILE}: {f'add {package} to `{field}` for {why}' if package else why}")
+        return difference(before, after)
+
+    def _tell(self, what: str, lines: Sequence[str]) -> None:
+        self.say(f"{PROJECT_FILE}: {what}")
         for line in lines:
             self.say(f"  {line}")
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from fpack.builders.kinds.exec import PhaseFailed
 
 
-def field_of(remedy: Remedy) -> str:
-    """Return the field of a call that gets a package."""
-    return "libs" if remedy.packages[0].endswith("-dev") else remedy.need.field
+def field_of(remedy: Remedy, package: str = "") -> str:
+    """Return the field of a call that gets a package, by default the first one of a remedy."""
+    return "libs" if (package or remedy.packages[0]).endswith("-dev") else remedy.need.field
 
 
 def failures(error: FpackError) -> list[PhaseFailed]:

@@ -21,12 +21,14 @@ from .call_changes import (
     know_this_python,
     leave_out_tests,
     make_directories,
+    name_directory,
 )
 from .changed_file import ChangedFile
 from .failures import failures, field_of, first_line, reason
 from .image_changes import add_interpreters, add_terminal, fit_image
 from .loaded import LOADING, lacking_packages, present_packages
 from .outcome import FixOutcome, RoundsEnd
+from .take_back import Round, take_back
 
 if TYPE_CHECKING:
     from fpack.builders.exec.hints import Remedy
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from fpack.store.path import StorePath
 
 MAX_ROUNDS = 25  # builds, each with what the former one lacked
+MAX_CHOICES = 3  # packages that are tried for one need, one after another
 
 
 class Fixer:
@@ -53,6 +56,9 @@ class Fixer:
         self._no_check = no_check
         self._targets: dict[str, BuildTargets] = {}
         self._asked: set[str] = set()
+        self._last: Round | None = None
+        self._change = 0  # the number of the last change of a call
+        self._useless: set[tuple[str, int]] = set()
 
     def run(self, names: Sequence[str] = ()) -> FixOutcome:
         """Fix packages, by default all that the file's own fields build. Return the outcome."""
@@ -115,24 +121,59 @@ class Fixer:
         remedies, present, release = self._lacking(call, failed, name)
         self._file.say(f"{failed.what}: {first_line(failed)}")
         lacking = [remedy for remedy in remedies if remedy.packages]
-        new = [remedy for remedy in lacking if remedy.packages[0] not in present]
-        new = [remedy for remedy in new if (remedy.need.field, remedy.packages[0]) not in self._file.tried]
+        if self._took_back(name, failed, lacking, release):
+            _, present, _ = self._lacking(call, failed, name)
+        before, steps = self._file.read().text, len(self._file.steps)
+        new = [chosen for remedy in lacking if (chosen := self._untried(remedy, present)) is not None]
         if new:
             self._add(name, failed, release, new)
-            return
-        if not lacking and (
-            answer_questions(self._file, name, failed)
-            or accept_old_sources(self._file, name, failed)
-            or know_this_python(self._file, name, failed, release)
-            or install_staged(self._file, name, failed)
-            or make_directories(self._file, name, failed)
-            or build_in_order(self._file, name, failed)
-        ):
-            return
-        if failed.phase == "check" and self._no_check:
+        elif not (not lacking and self._change_call(name, failed, release)):
+            if failed.phase != "check" or not self._no_check:
+                raise RoundsEnd(reason(failed, remedies, lacking))
             leave_out_tests(self._file, name, failed)
-            return
-        raise RoundsEnd(reason(failed, remedies, lacking))
+        self._last = Round(name, failed, before, self._file.read().text, steps, new)
+
+    def _took_back(self, name: str, failed: PhaseFailed, lacking: Sequence[Remedy], release: str) -> bool:
+        """Take back what the last round changed, if the build fails as before. Return whether anything was."""
+        last, self._last = self._last, None
+        if last is None or last.name != name:
+            return False
+        needs = [remedy.need for remedy in lacking]
+        changed = take_back(
+            self._file, last, failed, needs, lambda useful: self._add(name, failed, release, useful, again=True)
+        )
+        if changed and not last.added:
+            self._useless.add((name, self._change))
+        return changed
+
+    def _untried(self, remedy: Remedy, present: frozenset[str]) -> Remedy | None:
+        """Return a remedy with the first of its packages that was not tried; None if the build has one."""
+        for number, package in enumerate(remedy.packages[:MAX_CHOICES]):
+            tried = (field_of(remedy, package), package) in self._file.tried
+            if package in present and not tried:
+                return None
+            if not tried:
+                return remedy._replace(packages=remedy.packages[number:])
+        return None
+
+    def _change_call(self, name: str, failed: PhaseFailed, release: str) -> bool:
+        """Change the call for a failure that no package mends. Return whether it was changed."""
+        changes = (
+            answer_questions,
+            accept_old_sources,
+            lambda file, name, failed: know_this_python(file, name, failed, release),
+            install_staged,
+            make_directories,
+            name_directory,
+            build_in_order,
+        )
+        for number, change in enumerate(changes):
+            if (name, number) in self._useless:
+                continue
+            if change(self._file, name, failed):
+                self._change = number
+                return True
+        return False
 
     def _add_loaded(self, name: str, workspace: Workspace, built: Path) -> bool:
         """Add the packages of libraries that ready-made ones load, such as those in wheels. Return whether any was."""
@@ -168,10 +209,13 @@ class Fixer:
             found = remedies(failed.log, lambda: open_finder(packages))
             return found, present_packages(workspace, value, packages), packages.release
 
-    def _add(self, name: str, failed: PhaseFailed, release: str, remedies: Sequence[Remedy]) -> None:
+    def _add(
+        self, name: str, failed: PhaseFailed, release: str, remedies: Sequence[Remedy], *, again: bool = False
+    ) -> None:
+        """Add the first package of each remedy. again: they were tried."""
         for remedy in remedies:
             package, field = remedy.packages[0], field_of(remedy)
-            if (field, package) in self._file.tried:
+            if (field, package) in self._file.tried and not again:
                 continue
             self._file.tried.add((field, package))
             before = self._file.read()

@@ -8,17 +8,12 @@ from pathlib import Path
 from fpack.cli.init.edits import PackageCall
 from fpack.cli.init.introspection.image_programs import entries, own_programs
 from fpack.cli.init.introspection.image_programs import fit_image as image_correction
+from fpack.cli.init.native.installed_scripts import INTERPRETERS, interpreter
 from fpack.cli.init.native.terminal import DESCRIPTIONS, TERM, draws
 
 from .changed_file import ChangedFile
 
-# The package of each interpreter that scripts name in their first lines.
-_INTERPRETERS = {
-    "sh": "dash", "bash": "bash", "perl": "perl", "python3": "python3", "ruby": "ruby", "awk": "mawk", "gawk": "gawk",
-    "tclsh": "tcl", "php": "php-cli", "node": "nodejs", "zsh": "zsh", "guile": "guile-3.0",
-}  # fmt: skip
 _RELEASE = re.compile(r'import\(\s*"fpack/(?:debian|ubuntu)"\s*\)\.(\w+)')
-_FIRST_LINE = re.compile(rb"#!\s*/(?:\S*/)?(?:env\s+)?([\w.+-]+)")
 
 
 def fit_image(file: ChangedFile, name: str, built: Path) -> None:
@@ -39,10 +34,10 @@ def add_interpreters(file: ChangedFile, built: Path) -> None:
         return
     entry, record = found
     own = text.text[record.start : record.end]
-    for program, interpreter in sorted(_scripts(built).items()):
-        if interpreter.startswith("python") and (built / "pyvenv.cfg").exists():
+    for program, runs in sorted(_scripts(built).items()):
+        if runs.startswith("python") and (built / "pyvenv.cfg").exists():
             continue  # an environment of Python brings its own
-        package = _INTERPRETERS.get(interpreter)
+        package = INTERPRETERS.get(runs)
         if package is None or re.search(rf"\.{re.escape(package)}\b", own):
             continue
         own += f".{package}"
@@ -50,7 +45,7 @@ def add_interpreters(file: ChangedFile, built: Path) -> None:
         entry, record = before.container() or (entry, record)
         call = PackageCall(str(entry.name), "container", "", record)
         after = before.with_packages(call, "packages", [package], release[1])
-        file.write(before, after, package, "packages", f"{program}, which {interpreter} runs")
+        file.write(before, after, package, "packages", f"{program}, which {runs} runs")
 
 
 def add_terminal(file: ChangedFile, name: str, built: Path) -> None:
@@ -92,7 +87,7 @@ def _scripts(built: Path) -> dict[str, str]:
             if path.is_symlink() or not path.is_file():
                 continue
             with open(path, "rb") as file:
-                first = _FIRST_LINE.match(file.read(256))
-            if first:
-                found[f"{folder}/{name}"] = first[1].decode()
+                runs = interpreter(file.read(256))
+            if runs:
+                found[f"{folder}/{name}"] = runs
     return found

@@ -11,9 +11,12 @@ from fpack.store.errors import FpackError
 from fpack.store.files.regular_file import read_bytes
 
 from ..guess import LIBRARY, Guess, clean_version
+from ..project import read_project
 from .autotools_files import read_autotools
 from .cmake_files import read_cmake
+from .installed_scripts import with_interpreters
 from .make_files import read_make
+from .make_systems import FoundMakefile, find_makefile
 from .mapping import Chosen, ChosenPackage, choose
 from .meson_files import read_meson
 from .programs import main_program
@@ -48,6 +51,7 @@ def complete(guess: Guess, directory: Path, options: SharedOptions, release: str
     guess = _with_configure(guess, directory)
     facts = read_facts(guess, directory)
     guess = with_programs(guess, facts)
+    guess = with_interpreters(guess, read_texts(directory), list_files(directory), lambda path: _head(directory / path))
     if not facts.wanted:
         return guess
     from fpack.cli.time_limit import paused
@@ -63,6 +67,14 @@ def complete(guess: Guess, directory: Path, options: SharedOptions, release: str
             return with_packages(guess, facts, open_finder(packages), lambda: closure(packages, tools))
     except FpackError as error:
         return _unmapped(guess, facts, error)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(256)
+    except OSError:
+        return b""
 
 
 def _with_configure(guess: Guess, directory: Path) -> Guess:
@@ -92,8 +104,13 @@ def closure(packages: object, names: Sequence[str]) -> frozenset[str]:
 def read_facts(guess: Guess, directory: Path) -> BuildFacts:
     """Return what the files of a project's build system say."""
     if guess.call == "make":
-        makefile = next((n for n in ("GNUmakefile", "makefile", "Makefile") if (directory / n).is_file()), "Makefile")
-        return read_make(read_texts(directory, sources=True), makefile, list_files(directory))
+        found = find_makefile(read_project(directory)) or FoundMakefile("Makefile")
+        texts, files = read_texts(directory, sources=True), list_files(directory)
+        if found.words[:1] == ("-f",):  # other directories are for other systems
+            own = (f"{found.path.rpartition('/')[0]}/", *(path for path in files if "/" not in path))
+            texts = {path: text for path, text in texts.items() if path.startswith(own)}
+            files = frozenset(path for path in files if path.startswith(own))
+        return read_make(texts, found.path, files, by_system=bool(found.target))
     texts = read_texts(directory)
     if guess.call == "cmake":
         return read_cmake(texts)

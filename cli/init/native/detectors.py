@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from ..guess import LIBRARY, Guess, clean_name, clean_version, text
 from ..project import Project
 from .bsd_make import bsd_results, is_bsd
 from .make_install import install_way
+from .make_systems import FoundMakefile, find_makefile
 from .programs import main_program
 from .staged import staged
 
@@ -50,22 +52,41 @@ def autotools(project: Project) -> Guess | None:
 
 
 def make(project: Project) -> Guess | None:
-    why = project.has("GNUmakefile", "makefile", "Makefile")
-    if why is None:
+    makefile = find_makefile(project)
+    if makefile is None:
         return None
+    why = makefile.path
     content = project.text(why)
     if is_bsd(content):
-        return _bsd(project, why)
+        return _bsd(project, why) if "/" not in why else None
     given = dict(re.findall(r"^(\w+)[ \t]*[:?]?=[ \t]*([^\s#]+)[ \t]*$", content, re.MULTILINE))
     content = re.sub(r"\$[({](\w+)[)}]", lambda name: given.get(name[1], name[0]), content)
-    folder, program = _installed(content) or ("bin", _first_target(content))
+    name = clean_name(re.sub(r"[-_.]orig$", "", project.name), project)
+    folder, program = _installed(content, name) or ("bin", None if makefile.target else _first_target(content))
     made = _compiled("make", project, f"{why}: a project with a Makefile", None, program)
     made = made._replace(entrypoint=[f"@/{folder}/{program or made.name}"])
-    if re.search(r"^install\s*:", content, re.MULTILINE):
-        return _installing(made, project.text(why))
-    todo = [*made.todo, f"{why} has no target `install`: set `install` to commands that copy files to $out"]
-    program = program or made.name
-    return made._replace(fields=[("install", text(f'install -D {program} "$out/bin/{program}"'))], todo=todo)
+    if not re.search(r"^install\s*:", content, re.MULTILINE):
+        todo = [*made.todo, f"{why} has no target `install`: set `install` to commands that copy files to $out"]
+        program = program or made.name
+        where = f"{makefile.words[1]}/{program}" if makefile.words[:1] == ("-C",) else program
+        made = made._replace(fields=[("install", text(f'install -D {where} "$out/bin/{program}"'))], todo=todo)
+    else:
+        made = _installing(made, project.text(why), makefile.words)
+    return _of_system(made, makefile)
+
+
+def _of_system(made: Guess, makefile: FoundMakefile) -> Guess:
+    """Return a guess with the words by which make reads the Makefile, and the target for this system."""
+    fields, reasons = [*made.fields], [*made.reasons]
+    if makefile.words:
+        own = next((value for name, value in fields if name == "flags"), "[]")
+        words = ", ".join(filter(None, [*map(text, makefile.words), own[1:-1]]))
+        fields = [("flags", f"[{words}]"), *(field for field in fields if field[0] != "flags")]
+    if makefile.target:
+        flags = "".join(f" {word}" for word in makefile.words)
+        fields.append(("build", text(f"make -j$CORES{flags} {makefile.target}")))
+        reasons.append(f"its default target only names systems, so {makefile.target} is built")
+    return made._replace(fields=fields, reasons=reasons)
 
 
 def _bsd(project: Project, makefile: str) -> Guess:
@@ -78,19 +99,20 @@ def _bsd(project: Project, makefile: str) -> Guess:
     return _library(made) if libraries and not programs else made
 
 
-def _installing(made: Guess, makefile: str) -> Guess:
-    """Return a guess with what a Makefile needs to install below the output."""
+def _installing(made: Guess, makefile: str, before: Sequence[str] = ()) -> Guess:
+    """Return a guess with what a Makefile needs to install below the output. before: words of each make."""
     way = install_way(makefile)
+    make = " ".join(["make", *before, "install"])
     if way.staged:
         words = "".join(f" {flag}" for flag in way.flags)
-        line = staged(f'make install PREFIX="$out" prefix="$out"{words} DESTDIR=/build/staged')
+        line = staged(f'{make} PREFIX="$out" prefix="$out"{words} DESTDIR=/build/staged')
         reasons = [*made.reasons, "it installs below DESTDIR"]
         flags = [("flags", f"[{', '.join(text(flag) for flag in way.flags)}]")] if way.flags else []
         return made._replace(fields=[*flags, ("install", text(line))], reasons=reasons)
     if way.directories:
         words = "".join(f" {flag}" for flag in way.flags)
         made_before = " ".join(f'"{path}"' for path in way.directories)
-        line = f'mkdir -p {made_before}; make install PREFIX="$out" prefix="$out"{words}'
+        line = f'mkdir -p {made_before}; {make} PREFIX="$out" prefix="$out"{words}'
         reasons = [*made.reasons, "its target install expects the directories"]
         made = made._replace(fields=[*made.fields, ("install", text(line))], reasons=reasons)
     if way.flags:
@@ -108,15 +130,26 @@ _INSTALLS = re.compile(
 _PROGRAM = re.compile(r"[A-Za-z0-9][\w+-]*")
 
 
-def _installed(makefile: str) -> tuple[str, str | None] | None:
+def _installed(makefile: str, named: str) -> tuple[str, str | None] | None:
     """Return the directory and the name of the first program that a Makefile installs to bin or sbin, with a line like
-    `install hello $(bindir)`.
+    `install hello $(bindir)`. named: the project's name, which one of several programs of a line may have.
     """
+    lists = dict(re.findall(r"^(\w+)[ \t]*[:?]?=[ \t]*([^\n#]*)$", re.sub(r"\\\n", " ", makefile), re.MULTILINE))
     for recipe in re.findall(r"^install[\w-]*[ \t]*:.*\n((?:\t.*(?:\n|\Z)|[ \t]*\n)+)", makefile, re.MULTILINE):
         for line in recipe.splitlines():
             into = _INSTALLS.match(line)
-            name = into and ((into[3] or "").strip("/") or into[1]).rpartition("/")[2]
-            if into and name and _PROGRAM.fullmatch(name):
+            if not into:
+                continue
+            listed = re.fullmatch(r"\$[({](\w+)[)}]", into[1])
+            several = [
+                word.rpartition("/")[2]
+                for word in re.sub(r"\$[({]?\w+[)}]?", "", lists.get(listed[1], "") if listed else "").split()
+            ]
+            several = [word for word in several if _PROGRAM.fullmatch(word)]
+            if several and not into[3]:
+                return into[2].lower(), main_program(several, named)
+            name = ((into[3] or "").strip("/") or into[1]).rpartition("/")[2]
+            if name and _PROGRAM.fullmatch(name):
                 return into[2].lower(), name
     return None
 

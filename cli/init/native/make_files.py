@@ -31,13 +31,20 @@ _SOURCES = (".c", ".cc", ".cpp", ".cxx", ".C")
 _MAX_LINES = 100_000
 
 
-def read_make(texts: Mapping[str, str], makefile: str, files: Collection[str] = ()) -> BuildFacts:
-    """Return what a project's Makefiles and sources say. makefile: the path of the one that make reads first."""
+def read_make(
+    texts: Mapping[str, str], makefile: str, files: Collection[str] = (), *, by_system: bool = False
+) -> BuildFacts:
+    """Return what a project's Makefiles and sources say.
+
+    makefile: the path of the one that make reads first. by_system: it has a target for each system, so what its recipes
+    link is not needed for this one.
+    """
     wanted: list[BuildRequirement] = []
     values: dict[str, str] = {}
     others = [n for n in texts if re.search(r"(?:^|/)(?:GNUm|[mM])akefile$|\.mk$", n) and n != makefile]
-    for path in [makefile, *sorted(others, key=lambda n: (n.count("/"), n))]:
-        wanted += _makefile(texts.get(path, ""), path, values)
+    for path in [makefile, *sorted([] if by_system else others, key=lambda n: (n.count("/"), n))]:
+        text = texts.get(path, "")
+        wanted += _makefile(re.sub(r"^\t.*", "", text, flags=re.MULTILINE) if by_system else text, path, values)
     made = {name for text in texts.values() for name in re.findall(r"\blib([\w.+-]+?)\.(?:a|so|la)\b", text)}
     made |= {part[3:] for path in files for part in path.split("/")[:-1] if part.startswith("lib")}
     wanted = [w for w in wanted if w.needs[0].kind != LIBRARY or w.needs[0].name not in made]

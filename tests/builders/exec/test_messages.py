@@ -117,6 +117,14 @@ CORPUS = [
     # cgo
     ('# runtime/cgo\ncgo: C compiler "gcc" not found: exec: "gcc": executable file not found in $PATH', PROGRAM, "gcc"),
     ('go build: exec: "pkg-config": executable file not found in $PATH', PROGRAM, "pkg-config"),
+    # configure, in words of its author
+    ("checking where to find pcap.h... no idea\nconfigure: error: can't find pcap.h\n  You're not going to get far",
+     HEADER, "pcap.h"),
+    ("configure: error: *** zlib.h is missing. Please install it", HEADER, "zlib.h"),
+    ("configure: error: Sorry, libnl-3 was not detected. You need it.", PC, "libnl-3"),
+    ("configure: error: please install the libxen-dev package", PACKAGE, "libxen-dev"),
+    ("configure: error: Lua is required", PC, "Lua"),
+    ("configure: error: 'pod2man' could not be found", PC, "pod2man"),
     # what projects say themselves
     ("CMake Error: no libcap header. Install libcap-dev", PACKAGE, "libcap-dev"),
     ("FileNotFoundError: [Errno 2] No such file or directory: 'make'", PROGRAM, "make"),
@@ -144,6 +152,8 @@ def test_a_message(text: str, kind: str, name: str) -> None:
         "fatal error: ./generated.h: No such file or directory",
         "/bin/sh: 1: --so-suffix: not found",
         "bash: ./run-me: command not found",
+        "configure: error: the library could not be found",
+        "configure: error: C compiler cannot create executables",
         "",
     ],
 )

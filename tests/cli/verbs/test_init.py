@@ -301,3 +301,22 @@ def test_an_unpacked_release_keeps_the_files_that_its_gitignore_lists(tmp_path: 
     assert "source = ./." in render(found, "trixie")
     (tmp_path / ".git").mkdir()
     assert whole_release(found, read_project(tmp_path), tmp_path) == found
+
+
+def test_a_release_with_a_configure_keeps_the_manual_that_its_gitignore_lists(tmp_path: Path) -> None:
+    path = tmp_path / "wave-1.2"
+    (path / "src").mkdir(parents=True)
+    for name, content in {
+        "configure": "#!/bin/sh\n", ".gitignore": "*.[0-9]\n*.o\nconfigure\n", "src/wave.3": "", "src/wave.o": "",
+    }.items():  # fmt: skip
+        (path / name).write_text(content)
+    project = read_project(path)
+    found = _guess({"configure": "#!/bin/sh\n"}, name="wave")
+    made = whole_release(found, project, path)
+    assert ("source", "source(./., { ignored = true })") in made.fields
+    assert "lists wave.3, which" in made.reasons[-1]
+    (path / "src/wave.3").unlink()
+    assert whole_release(found, read_project(path), path) == found, "objects and what bootstrap makes are no part of it"
+    other = path.rename(tmp_path / "wave")
+    (other / "src/wave.3").touch()
+    assert whole_release(found, read_project(other), other) == found, "its author's directory has no version"

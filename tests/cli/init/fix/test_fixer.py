@@ -27,6 +27,7 @@ INDEX = """\
 usr/include/zlib.h libdevel/zlib1g-dev
 usr/include/png.h libdevel/libpng-dev
 usr/bin/bison devel/bison
+usr/include/sea.h libdevel/libsea-dev,libdevel/libsea2-dev
 """
 FILE = """\
 debian = import("fpack/debian").trixie
@@ -111,6 +112,34 @@ def test_it_stops_with_a_reason(name: str, tmp_path: Path) -> None:
     assert outcome.reason.startswith(reason) and outcome.error is not None
 
 
+def test_what_did_not_help_is_taken_back_and_what_did_stays(tmp_path: Path) -> None:
+    no_png = NO_ZLIB.replace("zlib", "png")
+    made = fixer(tmp_path, ("build", f"{NO_ZLIB}\n{no_png}"), ("build", no_png))
+    outcome = made.run()
+    assert outcome.reason.startswith("the build has libpng-dev already")
+    assert [step.package for step in outcome.steps] == ["zlib1g-dev"]
+    assert "  libs   = [debian.zlib1g-dev]\n" in read(tmp_path)
+    assert "fpack.fp: take back libpng-dev, without which the build fails in the same way" in made.lines
+    (tmp_path / "all").mkdir()
+    outcome = fixer(tmp_path / "all", ("build", NO_ZLIB), ("build", NO_ZLIB)).run()
+    assert read(tmp_path / "all") == FILE and not outcome.steps
+    (tmp_path / "call").mkdir()
+    old = "x.c:1:1: error: x [-Wimplicit-int]"
+    outcome = fixer(tmp_path / "call", ("build", old), ("build", old)).run()
+    assert read(tmp_path / "call") == FILE and not outcome.steps
+    (tmp_path / "further").mkdir()
+    outcome = fixer(tmp_path / "further", ("build", old), ("install", "error: x")).run()
+    assert "-fpermissive" in read(tmp_path / "further"), "the build got further"
+
+
+def test_of_several_packages_for_a_need_the_next_is_tried(tmp_path: Path) -> None:
+    log = "a.c:1:1: fatal error: sea.h: No such file or directory"
+    made = fixer(tmp_path, ("build", log), ("build", log))
+    outcome = made.run()
+    assert not outcome.reason and [step.package for step in outcome.steps] == ["libsea2-dev"]
+    assert "  libs   = [debian.libsea2-dev]\n" in read(tmp_path)
+
+
 def test_a_package_that_the_build_has_is_not_added(tmp_path: Path) -> None:
     made = fixer(tmp_path, ("build", NO_ZLIB))
     made.has = frozenset({"zlib1g-dev"})
@@ -126,6 +155,11 @@ def test_tests_are_left_out_if_asked_for(tmp_path: Path) -> None:
     ("function", "line", "made"),
     [
         ("make", "x.c:1:1: error: x [-Wimplicit-int]", """  flags  = ["CC='gcc -fpermissive -fcommon'"]\n"""),
+        (
+            "make",
+            "/usr/include/string.h:43:14: note: previous declaration of 'memcpy' with type 'void *(void *)'",
+            """  flags  = ["CC='gcc -fpermissive -fcommon'"]\n""",
+        ),
         (
             "autotools",
             "/usr/bin/ld: b.o:(.bss+0x0): multiple definition of `x'; a.o:(.bss+0x0): first defined here",
@@ -292,3 +326,17 @@ def test_the_image_of_a_program_that_draws_on_a_terminal_names_one(
         assert read(tmp_path).count('env        = { TERM = "xterm" }\n') == 1
         assert "  packages   = [wave, debian.ncurses-base]\n" in read(tmp_path)
     assert len(file.steps) == 1
+
+
+NO_VERSION = "meson.build:3:11: ERROR: Command `/build/source/scripts/generate-version.sh` failed with status 1."
+
+
+def test_a_version_that_is_read_from_git_is_given_by_the_directory(tmp_path: Path) -> None:
+    text = FILE.replace("  source", '  version = "1.2"\n  source')
+    outcome = fixer(tmp_path, ("configure", NO_VERSION), text=text).run()
+    assert not outcome.reason and "cd ..; mv source wave-1.2; ln -s wave-1.2 source; cd source" in read(tmp_path)
+    (tmp_path / "again").mkdir()
+    outcome = fixer(tmp_path / "again", ("configure", NO_VERSION), ("configure", NO_VERSION), text=text).run()
+    assert outcome.reason == "the log names nothing that a package has" and read(tmp_path / "again") == text
+    (tmp_path / "none").mkdir()
+    assert fixer(tmp_path / "none", ("configure", NO_VERSION)).run().reason, "the file has no version"
