@@ -22,8 +22,12 @@ def library() -> Library:
 
 
 def check_file(path: Path, known: Library, limits: Limits) -> list[Diagnostic]:
-    """Return the findings of one file. An unreadable file and an exceeded limit are findings, too."""
+    """Return the findings of one file. An unreadable file and an exceeded limit are findings, too.
+
+    Names of packages are compared with the indexes of the project's lock, if these are on this machine.
+    """
     from fpack.cli.workspace import source_files
+    from fpack.cli.workspace.locked_names import names_for
     from fpack.lang.diagnostics.checker import Diagnostic, check, directory_of
     from fpack.lang.errors import EvalError, Fault
     from fpack.lang.runtime import deep_stack
@@ -33,6 +37,7 @@ def check_file(path: Path, known: Library, limits: Limits) -> list[Diagnostic]:
     except EvalError as error:
         return [Diagnostic("syntax", error)]
     directory = directory_of(path)
+    known.packages = names_for(directory)
     source.library = any(directory == d or directory.startswith(d + "/") for d in known.directories)
 
     def work() -> list[Diagnostic]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from fpack.lang.abi import OUTER
 from fpack.lang.compiler.hidden_names import HiddenNames
@@ -54,10 +54,21 @@ class ParsedText:
         return _fields(self.tree) if isinstance(self.tree, list) else None
 
 
-class Library:
-    """A cache of the files that texts import. directories: the directories of `fpack/NAME` files."""
+class PackageNames(Protocol):
+    """The packages of releases, as far as they are known."""
 
-    def __init__(self, directories: list[Path], cache: str | Path | None) -> None:
+    def fault(self, release: str, name: str) -> FpackError | None:
+        """Return the error for a package that a release does not have; None if it may have it."""
+
+
+class Library:
+    """A cache of the files that texts import.
+
+    directories: the directories of `fpack/NAME` files. packages: those of releases; None: their names are not checked.
+    """
+
+    def __init__(self, directories: list[Path], cache: str | Path | None, packages: PackageNames | None = None) -> None:
+        self.packages = packages
         self.directories = [os.path.realpath(d) for d in directories]
         self.cache = cache
         self._texts: dict[str, ParsedText | None] = {}
@@ -121,7 +132,7 @@ def resolve(
         if binding is not None:
             if binding.node is None or binding.kind not in ("field", "let"):
                 return None
-            return resolve(binding.node, _scope_of_value(binding.node, text, scope), text, library, depth + 1)
+            return resolve(binding.node, scope_of_value(binding.node, text, scope), text, library, depth + 1)
         prelude = library.prelude()
         entry = prelude.entry(node.name.removesuffix(OUTER)) if prelude is not None and prelude is not text else None
         if prelude is None or entry is None:
@@ -146,7 +157,7 @@ def resolve(
     return Definition(node, text) if node.kind in ("fn", "rec") else None
 
 
-def _scope_of_value(node: Node, text: ParsedText, scope: NameScope) -> NameScope:
+def scope_of_value(node: Node, text: ParsedText, scope: NameScope) -> NameScope:
     """Return the scope of a value that was found by name: the innermost scope around it."""
     around = [
         s

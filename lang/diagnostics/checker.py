@@ -23,13 +23,14 @@ from fpack.lang.syntax.tree import Node
 from . import calls
 from .calls import Library, ParsedText
 from .names import NameTable
+from .package_names import wrong_packages
 
 
 class Diagnostic(NamedTuple):
     """An error or warning of the checker.
 
-    rule: `syntax`, `undefined`, `unused`, `field`, `argument`, `import`, `duplicate`, `hidden`, `unreachable` or
-    `invalid`.
+    rule: `syntax`, `undefined`, `unused`, `field`, `argument`, `package`, `import`, `duplicate`, `hidden`,
+    `unreachable` or `invalid`.
     """
 
     rule: str
@@ -72,6 +73,7 @@ def check_tree(text: ParsedText, library: Library) -> list[Diagnostic]:
         *(Diagnostic("hidden", e) for e in text.hidden.errors),
         *(Diagnostic("argument", e) for e in calls.wrong_calls(text, library)),
         *(Diagnostic("field", e) for e in calls.wrong_selections(text, library)),
+        *(Diagnostic("package", e) for e in wrong_packages(text, library)),
         *(Diagnostic("import", e) for e in calls.wrong_imports(text, library)),
         *_duplicates(text),
         *_unused(text.names),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fpack.cli.main import main
+from support.processes.program import Fpack
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +61,18 @@ def test_what_is_no_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert main(["check", "none.fp"]) == 2
     (folder / "deep.fp").write_text("a = " + "-(" * 190 + "1" + ")" * 190)
     assert main(["check", "deep.fp"]) == 0
+
+
+def test_a_package_that_the_locked_index_lacks_is_an_error(fpack: Fpack) -> None:
+    """The index of the lock tells, without a request; without a lock, nothing is told."""
+    text = 'debian = import("fpack/debian")\nset = debian.trixie\n'
+    text += "a = [set.dash, debian.trixie.coreutil, set.zlibx or 1]\n"
+    file = fpack.home / "fpack.fp"
+    file.write_text(text)
+    fpack("check")
+    file.write_text(text.replace("coreutil", "coreutils"))
+    fpack("lock")
+    file.write_text(text)
+    done = fpack("check", status=1, env={"FPACK_MIRROR": "debian=file:///nowhere only"})
+    assert "There is no package 'coreutil' in trixie for amd64\n  --> fpack.fp:3:30" in done.stderr
+    assert "did you mean coreutils" in done.stderr and "1 error" in done.stderr
