@@ -10,12 +10,14 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 from fpack.builders import arguments
-from fpack.builders.net.errors import HttpError, NotFound
+from fpack.builders.net.errors import HttpError, NotFound, Refused
 from fpack.builders.net.http import Http
 from fpack.builders.net.origins import Origins
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
+from fpack.builders.python.names import normal
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
 from fpack.store.files.tree import chunks
@@ -102,9 +104,12 @@ class FetchBuilder(BaseBuilder):
                 login=_login(task),
             )
         except HttpError as error:
-            if not isinstance(error, NotFound) or error.hint:
+            hint = "" if error.hint or not isinstance(error, NotFound | Refused) else _withdrawn(args.urls[0])
+            if not hint and isinstance(error, NotFound) and not error.hint:
+                hint = self._missing(args.urls[0])
+            if not hint:
                 raise
-            raise error.with_(hint=self._missing(args.urls[0])) from None
+            raise error.with_(hint=hint) from None
         task.log(f"from {done.url or 'an earlier download'}, {done.size} bytes")
         writer = task.writer()
         writer.file("", chunks(part), args.executable)
@@ -126,6 +131,18 @@ class FetchBuilder(BaseBuilder):
             why=f"{done.url} gave {done.size} bytes",
             hint=f'if that is the right file, add: sha256 = "{done.sha256}"',
         )
+
+
+def _withdrawn(url: str) -> str:
+    """Return a hint for a wheel that its index no longer serves, or "" for another file."""
+    project, *rest = urlsplit(url).path.rpartition("/")[2].split("-")
+    if len(rest) < 3 or not rest[-1].endswith(".whl"):
+        return ""
+    name = normal(project)
+    return (
+        f"the index has withdrawn {name} {rest[0]}, or does not serve it: lock another version with the tool that made "
+        f"the lock, such as uv lock --upgrade-package {name}"
+    )
 
 
 def _login(task: Task) -> RequestLogin | None:

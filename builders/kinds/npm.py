@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from fpack.builders import arguments
-from fpack.builders.net.errors import HttpError, combined
+from fpack.builders.net.errors import HttpError, NotFound, Refused, combined
 from fpack.builders.net.http import Http
 from fpack.builders.net.kept_files import WantedFile, download_kept
 from fpack.builders.net.language_packages.tool_settings import npm_registry
@@ -86,13 +86,22 @@ class NpmBuilder(BaseBuilder):
                 why = f"its {algorithm} is {base64.b64encode(found).decode()}"
                 raise BuildError("A package differs from its lock", where=url, why=why, hint="lock it again with npm")
             return self._built(task, part, url)
-        raise combined(failures)
+        failure = combined(failures)
+        if not failure.hint and isinstance(failure, NotFound | Refused):
+            hint = f"the registry has withdrawn {task.name}, or does not serve it: npm update {_package(args.path)}"
+            failure = failure.with_(hint=f"{hint} locks another version")
+        raise failure
 
     def _built(self, task: Task, archive: Path, where: str) -> Built:
         task.log(f"from {where}")
         writer = task.writer()
         writer.file("", chunks(archive))
         return Built(writer)
+
+
+def _package(path: str) -> str:
+    """Return the name of the package of an archive in a registry, such as `@scope/name`."""
+    return path.partition("/-/")[0]
 
 
 def _digest_of(path: Path, algorithm: str) -> bytes:

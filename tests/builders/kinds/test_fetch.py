@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.kinds.fetch import FetchBuilder
+from fpack.builders.net.errors import HttpError
 from fpack.builders.net.http import Http
 from fpack.builders.net.origins import Origins
 from fpack.builders.rootfs.view import assemble
@@ -16,6 +17,7 @@ from fpack.builders.scheduler.scheduler import Scheduler
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.store import Store
 from support.servers.httpserver import Server
+from support.stores.task import FakeStore
 
 WEAK, STRONG = hashlib.sha256(b"content").hexdigest(), hashlib.sha512(b"content").hexdigest()
 
@@ -68,6 +70,19 @@ def test_a_fetch_without_a_digest_says_which_one_it_found(tmp_path: Path) -> Non
     assert hashlib.sha256(b"content").hexdigest() in caught.value.hint
     assert url in caught.value.why and not list((store.root / "store").iterdir())
     store.close()
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_wheel_that_the_index_withdrew_says_what_to_do(tmp_path: Path, status: int) -> None:
+    store = FakeStore(tmp_path / "root")
+    kind = FetchBuilder(Http(retries=0), Origins(lambda url: [url], tmp_path))
+    with Server(tmp_path) as server:
+        server.fail("/Zope_Event-5.1-py3-none-any.whl", status)
+        args = {"urls": [f"{server.url}/Zope_Event-5.1-py3-none-any.whl"], "sha256": WEAK}
+        with pytest.raises(HttpError) as caught:
+            store.build(kind, "event.whl", args)
+    assert "withdrawn zope-event 5.1" in caught.value.hint
+    assert "uv lock --upgrade-package zope-event" in caught.value.hint
 
 
 AUTH = {"form": "bearer", "name": "", "secret": "TOKEN"}

@@ -11,13 +11,14 @@ import pytest
 from fpack.builders.kinds import npm, pypi
 from fpack.builders.kinds.fetch import FetchBuilder
 from fpack.builders.kinds.pypi import IndexFile, WheelTarget
-from fpack.builders.net.errors import BadUrl
+from fpack.builders.net.errors import BadUrl, HttpError
 from fpack.builders.net.http import Http
 from fpack.builders.net.language_packages import tool_settings
 from fpack.builders.net.origins import Origins
 from fpack.builders.protocol import BuildError
 from fpack.store.derivation import Derivation, Output
 from fpack.store.path import StorePath
+from support.servers.httpserver import Server
 from support.stores.task import FakeStore
 
 TRIXIE = WheelTarget(13, (2, 41), "x86_64")
@@ -185,6 +186,21 @@ def test_an_archive_comes_by_its_integrity(tmp_path: Path, monkeypatch: pytest.M
         store.build(kind, "ms.tgz", {**args, "url": "file:../ms.tgz"})
     with pytest.raises(BuildError, match="differs from its lock"):
         store.build(kind, "ms.tgz", {**args, "integrity": _integrity(b"another")})
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_archive_that_the_registry_withdrew_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    store = FakeStore(tmp_path / "root")
+    kind = npm.NpmBuilder(Http(retries=0), Origins(lambda url: [url], tmp_path))
+    with Server(tmp_path) as server:
+        monkeypatch.setattr(npm, "npm_registry", lambda: server.url)
+        server.fail("/@a/ms/-/ms-1.0.tgz", status)
+        args = {"path": "@a/ms/-/ms-1.0.tgz", "url": "", "integrity": _integrity(b"gone")}
+        with pytest.raises(HttpError) as caught:
+            store.build(kind, "ms-1.0.tgz", args)
+    assert "npm update @a/ms " in caught.value.hint
 
 
 @pytest.mark.parametrize("integrity", ["", "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=", "sha512-AAAA", "sha512-!", "md5-AA=="])
