@@ -45,6 +45,8 @@ def ignored(guess: Guess, project: Project) -> str | None:
     if project.has(".gitignore"):
         return None
     lines = [line for line in _LEFTOVERS.get(guess.call, ()) if not _is_of_author(line, project)]
+    if project.has("PKG-INFO") and any(map(_is_list_of_files, project.files)):
+        lines.remove("*.egg-info/")
     if ("bootstrap", "true") in guess.fields:
         lines += _BOOTSTRAPPED
     if guess.call in _IN_PLACE and guess.entrypoint:
@@ -69,7 +71,13 @@ def whole_release(guess: Guess, project: Project, directory: Path) -> Guess:
     if not is_release or (directory / ".git").exists() or not project.has(".gitignore"):
         return guess
     ignores = SourceIgnores(directory)
-    lost = [name for name in sorted(project.files) if not _is_leftover(name) and _is_ignored(ignores, directory, name)]
+    by_repository = re.search(r"\bsetuptools[-_]scm\b", project.text("pyproject.toml") + project.text("setup.py"))
+    lost = [
+        name
+        for name in sorted(project.files)
+        if (not _is_leftover(name) or (by_repository and _is_list_of_files(name)))
+        and _is_ignored(ignores, directory, name)
+    ]
     if not lost:
         return guess
     reasons = [*guess.reasons, f".gitignore lists {few(lost)}, which the release has: they are part of the source"]
@@ -101,6 +109,11 @@ def _is_leftover(name: str) -> bool:
 def _is_unpacked(directory: Path) -> bool:
     """Return whether a directory has the name of an unpacked release, such as hello-1.2."""
     return split_name(directory.name)[1] is not None
+
+
+def _is_list_of_files(name: str) -> bool:
+    """Return whether a file of a release tells setuptools, in the place of a repository, which data files there are."""
+    return name.endswith(".egg-info/SOURCES.txt")
 
 
 def _is_of_author(line: str, project: Project) -> bool:

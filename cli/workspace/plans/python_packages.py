@@ -93,6 +93,7 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
         "files": files,
         "local": list(lock.local),
         "installs": installs,
+        "scm": installs and any(requirement(text).name == "setuptools-scm" for text in project.build),
         "copies": not installs or os.path.isfile(os.path.join(_directory(given["project"]), "manage.py")),
         "sdists": bool(built) or unknown,
         "compiles": compiles,

@@ -45,7 +45,7 @@ planned({ requirements, lock, project, needs, extras, groups, flags, apart, give
       ${if local == "" then ":" else "${pip} --no-deps \${links:-}${local}"}
       if [ -n "\${source:-}" ]; then
         ${if plan.copies then "cp -r . \"$out/app\"" else ":"}
-        ${if plan.installs then "${version-of(version)}${pip} --no-deps${common.words(flags)} \${links:-} ." else ":"}
+        ${if plan.installs then "${if get(plan, "scm", false) then data-of-repository else ""}${version-of(version)}${pip} --no-deps${common.words(flags)} \${links:-} ." else ":"}
       fi
     """)
     fixup = own.fixup
@@ -60,6 +60,15 @@ planned({ requirements, lock, project, needs, extras, groups, flags, apart, give
   })
 
 pip = "python3 -m pip --python \"$out/bin/python3\" install --no-index --no-compile --no-warn-script-location"
+
+# Data files of packages that setuptools-scm would take from the repository, which is no part of a source.
+data-of-repository = """
+  if [ ! -e PKG-INFO ]; then
+    { echo "global-include *"; [ ! -e MANIFEST.in ] || cat MANIFEST.in; } >MANIFEST.in.new
+    mv MANIFEST.in.new MANIFEST.in
+  fi
+
+"""
 
 # A version that a tool would take from the repository, which is no part of a source.
 version-of(version) =

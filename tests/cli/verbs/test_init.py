@@ -283,6 +283,22 @@ def test_programs_of_interpreters_have_a_home() -> None:
     assert "HOME" not in render(_guess({"go.mod": "module example.org/x\n", "main.go": "package main"}), "trixie")
 
 
+def test_an_unpacked_release_keeps_the_list_of_its_data_files(tmp_path: Path) -> None:
+    """setuptools-scm finds them in a repository, and setuptools in SOURCES.txt of a release."""
+    listed = "src/x.egg-info/SOURCES.txt"
+    files = {"pyproject.toml": '[build-system]\nrequires = ["setuptools-scm>=8"]\n', listed: "src/x/data.txt\n"}
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text(content)
+    found = _guess(files)
+    assert "*.egg-info/" in (ignored(found, read_project(tmp_path)) or "")
+    (tmp_path / "PKG-INFO").write_text("Name: x\n")
+    assert "*.egg-info/" not in (ignored(found, read_project(tmp_path)) or "")
+    (tmp_path / ".gitignore").write_text("*.egg-info\n")
+    made = whole_release(found, read_project(tmp_path), tmp_path)
+    assert "source = source(./., { ignored = true })" in render(made, "trixie")
+
+
 def test_an_unpacked_release_keeps_the_files_that_its_gitignore_lists(tmp_path: Path) -> None:
     files = {
         "pyproject.toml": '[project]\nname = "x"\n', ".gitignore": "/style.css\nmade/\n*.pyc\n", "style.css": "",

@@ -134,7 +134,15 @@ def test_a_plan_is_what_the_build_installs(project: Project) -> None:
     install = scripts(build.own)["install"]
     assert "--no-deps ${links:-} ./'libs/a b'" in install and '/app"' not in install
     assert 'export SETUPTOOLS_SCM_PRETEND_VERSION="2.1"' in install
-    assert "--no-deps --config-settings=a=b ${links:-} ." in install
+    assert "--no-deps --config-settings=a=b ${links:-} ." in install and "MANIFEST.in" not in install
+
+
+def test_data_files_that_setuptools_takes_from_a_repository_are_named_to_it(project: Project) -> None:
+    plan = {"files": [], "local": [], "installs": True, "copies": False, "scm": True, "tools": []}
+    build, _ = planned(project, "project = ./app", plan)
+    install = scripts(build.own)["install"]
+    assert 'if [ ! -e PKG-INFO ]; then\n  { echo "global-include *"' in install
+    assert install.index("MANIFEST.in") < install.index("--no-deps")
 
 
 def test_a_plan_without_packages_copies_the_files(project: Project) -> None:
