@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from fpack.store.errors import FpackError
 
-from ..guess import Guess, LoadedLibrary
+from ..guess import Guess, LoadedLibrary, record
 from ..native.complete import listed
-from ..native.texts import list_files
+from ..native.texts import list_files, read_files
 from .libraries import loaded_libraries
 from .python_modules import imported, with_modules
+from .started_programs import started, started_by, with_programs
 from .texts import read_code
 from .working_directory import reads_here, with_directory, with_own_files, writes_here
 
@@ -22,11 +24,14 @@ if TYPE_CHECKING:
     from fpack.cli.shared_options import SharedOptions
 
 _MOST = 30  # packages that are added
+_NODE = (".js", ".mjs", ".cjs", ".ts")  # code of programs of Node
 _SHOWN = 8  # libraries that a message names
 
 
 def complete_code(guess: Guess, directory: Path, options: SharedOptions, release: str) -> Guess:
     """Return a guess with what a project's code needs. The index of files is fetched if it loads any library."""
+    if guess.call in ("node", "python") and guess.entrypoint and guess.image is None:
+        guess = _with_programs(guess, directory)
     if guess.call == "node" and guess.entrypoint and not guess.workdir:
         return _with_workdir(guess, directory)
     if guess.call != "python":
@@ -52,9 +57,22 @@ def complete_code(guess: Guess, directory: Path, options: SharedOptions, release
         return guess._replace(todo=[*guess.todo, line])
 
 
+def _with_programs(guess: Guess, directory: Path) -> Guess:
+    """Return a guess about a program whose image has the programs that its code and its packages start."""
+    if guess.call == "python":
+        found = [*started(read_code(directory, (".py",)), "python"), *started_by(guess.uses, "python")]
+        return with_programs(guess, found)
+    texts = read_code(directory, _NODE)
+    try:
+        data = record(json.loads(read_files(directory, ["package.json"]).get("package.json", "")))
+    except (ValueError, RecursionError):
+        data = {}
+    return with_programs(guess, [*started(texts, "node"), *started_by(record(data.get("dependencies")), "node")])
+
+
 def _with_workdir(guess: Guess, directory: Path) -> Guess:
     """Return a guess about a program of Node with the working directory that its code expects."""
-    texts = read_code(directory, (".js", ".mjs", ".cjs", ".ts"))
+    texts = read_code(directory, _NODE)
     if guess.serves and (place := writes_here(texts)):
         return with_directory(guess, place)
     place = reads_here(texts, list_files(directory))
