@@ -21,6 +21,12 @@ _SHADOW = re.compile(r"com\.github\.johnrengelman\.shadow|com\.gradleup\.shadow|
 _MAIN = re.compile(r"[\"']Main-Class[\"']\]?\s*(?::|=|to\b|,)")
 _STATED = re.compile(r"^[ \t]*version\s*=?\s*[\"']([\w.+-]+)[\"']", re.MULTILINE)
 _BELOW = re.compile(r"\bproject\s*\(\s*[\"']:([\w.:-]+)[\"']\s*\)\s*\{")
+# Settings that give a project another name than that of its directory, or another directory than that of its name.
+_RENAMED = re.compile(r"\bproject\s*\(\s*[\"']:([\w.:-]+)[\"']\s*\)\.name\s*=\s*[\"']([\w.-]+)[\"']")
+_MOVED = re.compile(
+    r"\bproject\s*\(\s*[\"']:([\w.:-]+)[\"']\s*\)\.projectDir\s*=\s*(?:new\s+File|file)\s*\("
+    r"[^\"'\n]{0,80}[\"'](?:\$\{?\w+\}?)?[./]*([\w./-]+)[\"']"
+)
 _PROGRAM = re.compile(r"\bapplicationName\s*=\s*[\"']([\w.-]+)[\"']")
 _REPOSITORY = re.compile(
     r"\bmaven\s*(?:\{\s*(?:name\b.*\s+)?(?:url|setUrl)[\s=(]*(?:uri\s*\()?|\(\s*)[\"'](https?://[^\s\"'$]+)[\"']"
@@ -59,7 +65,7 @@ def gradle(project: Project) -> Guess:
     todo: list[str] = []
     fields: list[tuple[str, str]] = []
     scripts = {f.rpartition("/")[0] or ".": (c or "")[:_TEXT] for f, c in project.files.items() if _SCRIPT.fullmatch(f)}
-    programs = _programs(project, scripts)
+    programs = _programs(project, scripts, _names(settings))
     chosen = programs[0] if programs else None
     if chosen and chosen.folder != ".":
         fields.append(("module", text(chosen.folder)))
@@ -86,8 +92,17 @@ def gradle(project: Project) -> Guess:
     return Guess("gradle", name, clean_version(stated), fields, [], entrypoint, ports, reasons, todo, not chosen)
 
 
-def _programs(project: Project, scripts: Mapping[str, str]) -> list[GradleProgram]:
-    """Return the projects with a program, best first: Spring Boot's, those of `application`, jars with a main class."""
+def _names(settings: str) -> Mapping[str, str]:
+    """Return the names that projects have which are not those of their directories, by these."""
+    moved = {match[2].rstrip("/"): match[1].rpartition(":")[2] for match in _MOVED.finditer(settings)}
+    return {**moved, **{match[1].replace(":", "/"): match[2] for match in _RENAMED.finditer(settings)}}
+
+
+def _programs(project: Project, scripts: Mapping[str, str], names: Mapping[str, str]) -> list[GradleProgram]:
+    """Return the projects with a program, best first: Spring Boot's, those of `application`, jars with a main class.
+
+    names: those of projects, by their directories, as far as they differ.
+    """
     bodies = [(folder, _without(_BELOW, content)) for folder, content in sorted(scripts.items())]
     # A script may have the part of a project below it.
     parts = [(m, content) for _, content in sorted(scripts.items()) for m in islice(_BELOW.finditer(content), _PARTS)]
@@ -99,7 +114,7 @@ def _programs(project: Project, scripts: Mapping[str, str]) -> list[GradleProgra
     for folder, content in bodies:
         if _APPLICATION.search(content):
             named = _PROGRAM.search(content)
-            last = "" if folder == "." else folder.rpartition("/")[2]
+            last = "" if folder == "." else names.get(folder, folder.rpartition("/")[2])
             found.append(GradleProgram(folder, "installDist", named[1] if named else last))
     if found:
         return _with_sources(project, found)

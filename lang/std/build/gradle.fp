@@ -42,9 +42,10 @@ gradle({
       if library then "" else libraries,
     ) + scripted(jdks.raised-tasks(level))
     program = if archive == null then "gradle" else "/build/gradle/*/bin/gradle"
-    path = if module == "." then "" else ":${replace-all(module, "/", ":")}:"
-    command = "${program} --no-daemon --console=plain -g /build/gradle-home -I /build/init.gradle${words(flags)}"
-    run = names => "${command} ${join(["${path}${n}" for n in names], " ")}"
+    # The path of a project need not be that of its directory.
+    start = if module == "." then "" else " -p \"${module}\""
+    command = "${program} --no-daemon --console=plain -g /build/gradle-home -I /build/init.gradle${start}${words(flags)}"
+    run = names => "${command} ${join(names, " ")}"
     tools = [
       "openjdk-${jdk}-jdk-headless",
       ...if archive == null then ["gradle"] else ["unzip"],
@@ -114,6 +115,7 @@ recorded(url) =
 # lists what the tasks of each project made: the kind, the directory of the project, and the path.
 only-repository = """
   cat >/build/init.gradle <<END
+  def source = new File('$PWD').toPath()
   def only = { repositories ->
     repositories.all { each ->
       if (each instanceof org.gradle.api.artifacts.repositories.MavenArtifactRepository) {
@@ -130,7 +132,7 @@ only-repository = """
   END
   cat >>/build/init.gradle <<'END'
   def made = { task, kind, path ->
-    def directory = task.project.rootDir.toPath().relativize(task.project.projectDir.toPath()).toString() ?: '.'
+    def directory = source.relativize(task.project.projectDir.toPath()).toString() ?: '.'
     new File('/build/made').append("$kind\\t$directory\\t$path\\n")
   }
   allprojects { project ->

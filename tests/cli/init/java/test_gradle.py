@@ -83,6 +83,25 @@ def test_a_project_below_and_a_library() -> None:
     assert _guess({"build.gradle": "apply plugin: 'java'\n"}).library
 
 
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("project(':tools:app').name = 'shop'", "shop"),
+        ("project(':shop').projectDir = file('tools/app')", "shop"),
+        ('project(":in:shop").projectDir = new File(settingsDir, "./tools/app/")', "shop"),
+        ('project(":shop").projectDir = file("$rootDir/tools/app")', "shop"),
+        ("project(':other').name = 'shop'", "app"),
+    ],
+)
+def test_the_settings_name_a_project(line: str, name: str) -> None:
+    files = {
+        "settings.gradle": f"include 'tools:app'\n{line}\n",
+        "tools/app/build.gradle": "apply plugin: 'application'\n",
+    }
+    found = _guess(files)
+    assert ("module", '"tools/app"') in found.fields and found.entrypoint == [f"@/bin/{name}"]
+
+
 def test_a_script_has_the_part_of_a_project_below() -> None:
     script = "project(':in:cli') {\n  apply plugin: 'application'\n  x { applicationName = 'zip' }\n}\ntask x { }\n"
     found = _guess({"build.gradle": f"subprojects {{ apply plugin: 'java' }}\nproject(':lib') {{}}\n{script}"})

@@ -84,6 +84,13 @@ def test_levels_of_gradle_are_raised_in_its_tasks(project: Project) -> None:
     assert "toVersion" not in scripts(plain.own)["configure"]
 
 
+def test_a_project_of_gradle_is_named_by_its_directory(project: Project) -> None:
+    """Settings can give the project of a directory another path than that of the directory."""
+    made = scripts(project.build(_with_lock(project, "gradle", 'module = "in/tool"')).own)
+    assert ' -p "in/tool" installDist' in made["build"] and ":in:tool" not in str(made)
+    assert " -p " not in scripts(project.build(_with_lock(project, "gradle", "")).own)["build"]
+
+
 def test_a_library_of_gradle_asks_for_nothing_to_run(project: Project) -> None:
     listed = "made(task, 'library', it)"
     assert listed in scripts(project.build(_with_lock(project, "gradle", "")).own)["configure"]
