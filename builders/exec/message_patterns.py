@@ -369,7 +369,7 @@ MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (r"Could not find directory of OpenSSL installation", lambda m: [BuildNeed(PC, "openssl")]),
         (r"Unable to find libclang", _package("libclang-dev")),
         # A build installs to the directories of the system, which it cannot write.
-        (rf"{_Q}({_SYSTEM}){_Q}: Permission denied", OUTSIDE),
+        (rf"(?:^|[\s'\"`‘])({_SYSTEM}){_Q}: Permission denied", OUTSIDE),
         (rf"Permission denied: {_Q}({_SYSTEM}){_Q}", OUTSIDE),
         (rf"(?:^|[\s'\"`‘])({_ANYWHERE}){_Q}: Read-only file system", OUTSIDE),
         (rf"Read-only file system: {_Q}({_ANYWHERE}){_Q}", OUTSIDE),
