@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Collection, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from xml.etree import ElementTree
 
 CENTRAL = "repo.maven.apache.org"
 # Debian lacks the usual parents of the poms of many projects, which only tell how they are published.
@@ -40,6 +41,7 @@ repository = package {{
 }}
 """
 _SETTINGS = "<settings><mirrors><mirror><mirrorOf>central</mirrorOf><url>{}</url></mirror></mirrors></settings>"
+_NAMESPACE = "http://maven.apache.org/POM/4.0.0"
 _DESCRIPTOR = "META-INF/maven/plugin.xml"
 
 
@@ -126,13 +128,7 @@ def _idle_plugin(lines: str, end: str) -> bytes:
 def _renamed(data: bytes, end: str, artifact: str, old: str, new: str) -> bytes:
     """Return a pom or the jar of a plugin with another version of its own."""
     if end == ".pom":
-        head, parent, rest = data.decode().rpartition("</parent>")
-        named, version = f"<artifactId>{artifact}</artifactId>", f"<version>{old}</version>"
-        if version in rest:
-            rest = rest.replace(version, f"<version>{new}</version>", 1)
-        else:
-            rest = rest.replace(named, f"{named}<version>{new}</version>", 1)
-        return f"{head}{parent}{rest}".encode()
+        return _with_version(data, new)
     if end != ".jar" or _DESCRIPTOR.encode() not in data:
         return data
     made = io.BytesIO()
@@ -143,6 +139,20 @@ def _renamed(data: bytes, end: str, artifact: str, old: str, new: str) -> bytes:
                 content = content.replace(f"<version>{old}<".encode(), f"<version>{new}<".encode(), 1)
             after.writestr(entry, content)
     return made.getvalue()
+
+
+def _with_version(pom: bytes, version: str) -> bytes:
+    """Return a pom with another version of its own, which it may have from its parent alone. Comments are lost."""
+    ElementTree.register_namespace("", _NAMESPACE)
+    project = ElementTree.fromstring(pom)
+    own = {element.tag.rpartition("}")[2]: index for index, element in enumerate(project)}
+    if "version" in own:
+        project[own["version"]].text = version
+    else:
+        element = ElementTree.Element(project.tag.replace("project", "version"))
+        element.text = version
+        project.insert(own["artifactId"] + 1, element)
+    return ElementTree.tostring(project)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -33,8 +33,9 @@ def test_the_newest_version_has_the_name_of_another(root: Path) -> None:
 
 
 def test_a_pom_without_a_version_of_its_own_gets_one(root: Path) -> None:
-    (root / "org/x/tool/1.10/tool-1.10.pom").write_text(POM.format(""))
-    assert find(root, "org/x/tool/7/tool-7.pom") == POM.format("<version>7</version>").encode()
+    other = "<dependencies><dependency><version>1.10</version></dependency></dependencies>"
+    (root / "org/x/tool/1.10/tool-1.10.pom").write_text(POM.format(other))
+    assert find(root, "org/x/tool/7/tool-7.pom") == POM.format(f"<version>7</version>{other}").encode()
 
 
 def test_what_is_not_there_is_not_found(root: Path) -> None:
