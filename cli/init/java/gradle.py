@@ -40,6 +40,26 @@ _LEVEL = re.compile(
     r"(?:JavaVersion\.(?:VERSION_|toVersion\()?|[\"'])?(1[._])?(\d{1,2}|[A-Za-z]\w*)\b"
 )
 _TOOLCHAIN = re.compile(r"\b(?:JavaLanguageVersion\.of|jvmToolchain)\s*\(\s*[\"']?(\d{1,2})[\"']?\s*\)")
+# What versions of Gradle after Debian's 4.4 have: in scripts of projects that have no wrapper.
+_NEWER = re.compile(
+    r"\b(?:enableFeaturePreview|withSourcesJar|withJavadocJar|dependencyResolutionManagement|useJUnitPlatform|"
+    r"archiveClassifier|archiveBaseName|archiveFileName|archiveVersion|JavaLanguageVersion|annotationProcessor)\b|"
+    r"\btasks\.(?:register|named)\b|\boptions\.release\b|\bmainClass\s*(?:=|\.set\b)|\b(?:platform|enforcedPlatform)\("
+)
+# Words that versions of Gradle dropped: the last release before that.
+_DROPPED = (
+    (re.compile(r"\bplugin:\s*[\"'](?:osgi|announce|build-dashboard)[\"']|\bid\s*\(?[\"']osgi[\"']"), "5.6.4"),
+    (
+        re.compile(
+            r"^[ \t]*(?:compile|testCompile|runtime|testRuntime)(?:[ \t]+|\()[\"'(\w]|"
+            r"\bplugin:\s*[\"']maven[\"']|\bid\s*\(?[\"']maven[\"']",
+            re.MULTILINE,
+        ),
+        "6.9.4",
+    ),
+)
+_RELEASE = "8.14"
+_RELEASES = "https://services.gradle.org/distributions"
 # The first version of Gradle that runs on a version of Java, best first.
 _RUNS = (((9, 1), 25), ((8, 5), 21), ((7, 3), 17), ((5, 0), 11))
 # Version of Java that Debian's releases have: the oldest level that it compiles.
@@ -74,7 +94,7 @@ def gradle(project: Project) -> Guess:
         fields.append(("tasks", f"[{text(chosen.task)}]"))
     if chosen and chosen.task in ("jar", "shadowJar"):
         reasons.append("build.gradle: the jar names its main class")
-    version = _distribution(project, fields, reasons)
+    version = _distribution(project, {**scripts, "settings": settings}, fields, reasons)
     _java(project, scripts, version, fields, reasons, todo)
     repositories = sorted(set(_repositories(scripts, settings)))
     if repositories:
@@ -159,13 +179,23 @@ def _repositories(scripts: Mapping[str, str], settings: str) -> Iterator[str]:
                 yield url
 
 
-def _distribution(project: Project, fields: list[tuple[str, str]], reasons: list[str]) -> tuple[int, int] | None:
-    """Add the field for the version of Gradle that the project's wrapper names, and return that version."""
+def _distribution(
+    project: Project, scripts: Mapping[str, str], fields: list[tuple[str, str]], reasons: list[str]
+) -> tuple[int, int] | None:
+    """Add the field for the version of Gradle that the wrapper names or the scripts need, and return that version."""
     stated = project.text("gradle/wrapper/gradle-wrapper.properties")
     found = re.search(r"^distributionUrl\s*=\s*(https?(?:\\)?://[^\s\"'$]+\.zip)\s*$", stated, re.MULTILINE)
     if found is None:
-        reasons.append("it has no wrapper, so Debian's Gradle builds it")
-        return None
+        why = _newer(project, scripts)
+        if not why:
+            reasons.append("it has no wrapper, so Debian's Gradle builds it")
+            return None
+        text_of = "\n".join(scripts.values())
+        release = next((last for words, last in _DROPPED if words.search(text_of)), _RELEASE)
+        fields.append(("distribution", text(f"{_RELEASES}/gradle-{release}-bin.zip")))
+        reasons.append(f"it has no wrapper, and {why} needs a newer Gradle than Debian's 4.4, so {release} builds it")
+        reasons.append(f"the SHA-256 of Gradle {release} is recorded in fpack.lock")
+        return int(release.split(".")[0]), int(release.split(".")[1])
     url = found[1].replace("\\:", ":").replace("-all.zip", "-bin.zip")
     url = url.replace("http://services.gradle.org/", "https://services.gradle.org/")
     file = url.rpartition("/")[2]
@@ -182,6 +212,13 @@ def _distribution(project: Project, fields: list[tuple[str, str]], reasons: list
     else:
         fields.append(("distribution", f"fetch {{ url = {text(url)}, sha256 = {text(digest[1])} }}"))
     return version
+
+
+def _newer(project: Project, scripts: Mapping[str, str]) -> str:
+    """Return what of a project's scripts Debian's Gradle does not have, or ""."""
+    kotlin = next((file for file in sorted(project.files) if file.endswith(".gradle.kts")), "")
+    found = next((match for content in scripts.values() if (match := _NEWER.search(content))), None)
+    return kotlin or (found[0].strip(" =(.") if found else "")
 
 
 def _java(

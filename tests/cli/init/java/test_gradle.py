@@ -67,7 +67,31 @@ def test_the_version_of_java(version: str, script: str, fields: list[tuple[str, 
     files = {"build.gradle": script, "gradle.properties": "javaVersion = 1.7\nother = x\n"}
     found = _guess({**files, **(_wrapper(version) if version else {})})
     assert [field for field in found.fields if field[0] in ("jdk", "level")] == fields and found.todo == LOCK
-    assert ("distribution" in dict(found.fields)) == (version >= "5")
+    # Debian's Gradle has no `options.release`.
+    assert ("distribution" in dict(found.fields)) == (version >= "5" or "options.release" in script)
+
+
+@pytest.mark.parametrize(
+    ("file", "script", "release", "jdk"),
+    [
+        ("build.gradle", "java { toolchain { languageVersion = JavaLanguageVersion.of(17) } }", "8.14", "17"),
+        ("build.gradle", "tasks.register('x') { }", "8.14", None),
+        ("build.gradle", "test {\n  useJUnitPlatform()\n}\n  testCompile 'junit:junit:4.13'", "6.9.4", "11"),
+        ("build.gradle", "apply plugin: 'maven'\njar { archiveClassifier = 'x' }", "6.9.4", "11"),
+        ("build.gradle", "apply plugin: 'osgi'\ntasks.named('jar')", "5.6.4", "11"),
+        ("build.gradle.kts", "", "8.14", None),
+        ("build.gradle", "apply plugin: 'java'\ncompileJava.options.encoding = 'UTF-8'\ntask x {}", None, None),
+    ],
+)
+def test_the_version_of_gradle_without_a_wrapper(file: str, script: str, release: str | None, jdk: str | None) -> None:
+    fields = dict(_guess({file: script}).fields)
+    url = f'"https://services.gradle.org/distributions/gradle-{release}-bin.zip"'
+    assert fields.get("distribution") == (url if release else None) and fields.get("jdk") == jdk
+
+
+def test_the_settings_can_need_a_newer_gradle() -> None:
+    found = _guess({"build.gradle": "", "settings.gradle": "enableFeaturePreview 'STABLE_PUBLISHING'\n"})
+    assert "distribution" in dict(found.fields) and any("enableFeaturePreview needs" in why for why in found.reasons)
 
 
 @pytest.mark.parametrize(("version", "java", "what"), [("9.1-bin", 22, "22"), ("8.10-bin", 25, "Gradle 8.10")])
