@@ -393,6 +393,11 @@ MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
 VAGUE_MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
     (re.compile(pattern, re.MULTILINE), reader)
     for pattern, reader in (
+        (
+            r"^checking for (?:an? |the )?([\w+-]{1,40}) library\b[^\n]{0,100}\.\.\. no[^\n]*\n(?:[^\n]*\n){0,2}?"
+            r"configure: error:",
+            _named,
+        ),
         (r"^checking where to find ([\w/+-]{1,80}\.h)\.\.\. no", _header),
         (rf"^configure: error: {_LACKS}[^\n]*?(?<![\w/.-])([\w+/-]{{1,80}}\.h(?:pp)?)\b", _header),
         (rf"^configure: error: {_LACKS}[^\n]*?(?<![\w/.-])([a-z0-9][a-z0-9+.-]{{1,60}}-dev)\b", _of(PACKAGE)),

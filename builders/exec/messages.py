@@ -29,6 +29,9 @@ _NOT_YET = re.compile(
     r"No rule to make target [^\n]{0,500}needed by|: No such file or directory|cannot (?:find|open)|: file truncated|"
     r"Text file busy|: File exists"
 )
+_FATAL_WARNING = re.compile(
+    r"^([^\s:][^\n:]{0,300}):\d+(?::\d+)?: error: [^\n]{0,1000}\[-Werror=([a-z0-9+-]{1,60})=?(?:\d+)?\]", re.MULTILINE
+)
 _NO_VERSION = re.compile(
     r"[Vv]ersion unknown|(?:[Cc]ould not|[Cc]annot|[Cc]an't|[Uu]nable to|[Ff]ailed to) (?:determine|find|get|detect) "
     r"(?:the )?[Vv]ersion\b|fatal: not a git repository|[Cc]ommand [`'\"‘][^\n]{0,200}version[^\n/]{0,40} failed"
@@ -98,6 +101,15 @@ def old_sources(text: str) -> str | None:
     if len(found) != 1 or found[0].needs:
         return None
     return {OLD_C: "CFLAGS", OLD_CXX: "CXXFLAGS"}.get(found[0].advice)
+
+
+def fatal_warnings(text: str) -> dict[str, list[str]]:
+    """Return the names of the warnings that a compiler took for errors, by the variable of its flags."""
+    found: dict[str, dict[str, None]] = {}
+    for file, name in _FATAL_WARNING.findall(text, max(0, len(text) - MAX_TEXT)):
+        variable = "CXXFLAGS" if re.search(r"\.(?:cc|cpp|cxx|C|hh|hpp|hxx)$", file) else "CFLAGS"
+        found.setdefault(variable, {}).setdefault(name)
+    return {variable: [*names] for variable, names in sorted(found.items())}
 
 
 def is_old_cython(text: str) -> bool:

@@ -94,6 +94,7 @@ _LIBRARIES: Mapping[str, str] = {
     "lua": "liblua5.4-dev", "perl": "libperl-dev", "ruby": "ruby-dev", "jvm": "default-jdk-headless",
     "mysqlclient": "libmariadb-dev-compat", "MagickWand": "libmagickwand-dev", "mpi": "libopenmpi-dev",
     "hdf5": "libhdf5-dev", "objc": "gobjc", "asan": "gcc", "ubsan": "gcc", "tsan": "gcc", "python3": "python3-dev",
+    "php": "libphp-embed",
 }  # fmt: skip
 _CMAKES: Mapping[str, str] = {
     "LLVM": "llvm-dev",
@@ -101,6 +102,8 @@ _CMAKES: Mapping[str, str] = {
     "pybind11": "pybind11-dev",
     "Vc": "vc-dev",
     "TBB": "libtbb-dev",
+    "Guile": "guile-3.0-dev",
+    "PHP": "php-dev",
 }
 _PCS: Mapping[str, str] = {
     "lua": "liblua5.4-dev", "python3": "python3-dev", "python3-embed": "python3-dev", "ruby": "ruby-dev",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fpack.cli.init.edits import has_field
@@ -38,15 +40,58 @@ def accept_old_sources(file: ChangedFile, name: str, failed: PhaseFailed) -> boo
         return False
     file.tried.add(("env", variable))
     flag = OLD_SOURCES[variable]
-    if call.function == "make":  # a Makefile's own CFLAGS would replace the variable of the environment
-        word = f"CC='gcc {flag}'" if variable == "CFLAGS" else f"CXX='g++ {flag}'"
-        after = before.with_items(call, "flags", [quoted(word)])
-    elif has_field(call, "env"):
+    after = _with_flags(before, call, variable, [flag])
+    if after is None:
         return False
-    else:
-        after = before.with_value(call, "env", f'{{ {variable} = "-O2 {flag}" }}')
     file.write(before, after, "", "env", f"the sources are older than the compiler's rules, which {flag} relaxes")
     return True
+
+
+def accept_warnings(file: ChangedFile, name: str, failed: PhaseFailed) -> bool:
+    """Let the compiler go on after warnings that a project takes for errors. Return whether the file was changed."""
+    from fpack.builders.exec.messages import fatal_warnings
+
+    before = file.read()
+    call = file.call_of(name, failed)
+    after = before
+    flags = []
+    for variable, names in fatal_warnings(failed.log).items():
+        # These hold wherever -Werror stands in the command.
+        new = [f"-Wno-error={name}" for name in names if ("warning", f"{variable} {name}") not in file.tried]
+        made = _with_flags(after, file.call_in(after, call), variable, new) if new else None
+        if made is not None:
+            file.tried |= {("warning", f"{variable} {name}") for name in names}
+            after, flags = made, flags + new
+    if not flags:
+        return False
+    file.write(before, after, "", "env", f"its compiler's warnings are no errors with {' '.join(flags)}")
+    return True
+
+
+def _with_flags(text: ProjectText, call: PackageCall, variable: str, flags: Sequence[str]) -> ProjectText | None:
+    """Return the text with flags of the compiler, after those that a former change gave. None if it has other ones.
+
+    variable: CFLAGS or CXXFLAGS.
+    """
+    if call.function == "make":  # a Makefile's own CFLAGS would replace the variable of the environment
+        start = {"CFLAGS": "CC='gcc ", "CXXFLAGS": "CXX='g++ "}[variable]
+        words = text.strings(call, "flags")
+        if words is None:
+            return text.with_items(call, "flags", [quoted(f"{start}{' '.join(flags)}'")])
+        given = next((word for word in words if word.startswith(start)), None)
+        if given is None:
+            return text.with_items(call, "flags", [quoted(f"{start}{' '.join(flags)}'")])
+        more = f"{given[:-1]} {' '.join(flags)}'"
+        return text.with_value(call, "flags", f"[{', '.join(quoted(more if w == given else w) for w in words)}]")
+    if not has_field(call, "env"):
+        return text.with_value(call, "env", f'{{ {variable} = "-O2 {" ".join(flags)}" }}')
+    own = re.search(
+        rf'\benv\s*= \{{ [^{{}}]*\b{variable} = "-O2 [^"]*(?=")', text.text[call.record.start : call.record.end]
+    )
+    if own is None:
+        return None
+    at = call.record.start + own.end()
+    return text.replaced(at, at, f" {' '.join(flags)}")
 
 
 def know_this_python(file: ChangedFile, name: str, failed: PhaseFailed, release: str) -> bool:

@@ -15,6 +15,7 @@ from fpack.store.errors import FpackError
 
 from .call_changes import (
     accept_old_sources,
+    accept_warnings,
     answer_questions,
     build_in_order,
     install_staged,
@@ -161,6 +162,7 @@ class Fixer:
         changes = (
             answer_questions,
             accept_old_sources,
+            accept_warnings,
             lambda file, name, failed: know_this_python(file, name, failed, release),
             install_staged,
             make_directories,

@@ -21,6 +21,10 @@ _ROOTS = frozenset(
 )
 
 
+# Directories that a Makefile may look for on the system, by the usual names of their variables.
+_USUAL = {"LIBDIR": "/lib", "USRLIBDIR": "/lib", "libdir": "/lib", "PKGCONFIGDIR": "/lib/pkgconfig"}
+
+
 class InstallWay(NamedTuple):
     """How to install below `$out`. flags: words for each make, such as `BINDIR="$out/bin"`. staged: the Makefile
     installs to absolute paths below DESTDIR only. directories: those below `$out` that must be there before."""
@@ -38,11 +42,25 @@ def install_way(makefile: str) -> InstallWay:
     used = _used(recipes, values)
     own = [name for name in used if name in values and name not in _PREFIXES | _ROOTS and _is_path(values, name)]
     below = {name: _below(_expanded(values, name)) for name in own}
-    flags = tuple(f'{name}="$out{path}"' for name, path in below.items())
+    below |= {name: _USUAL[name] for name in used if name in _USUAL and _is_computed(values, name)}
+    flags = tuple(f'{name}="$out{path}"' for name, path in sorted(below.items()))
     given = {**values, **dict.fromkeys(_PREFIXES, "$out"), **{name: f"$out{path}" for name, path in below.items()}}
     directories = () if _MAKES.search(recipes) else _directories(recipes, given)
     staged = bool(re.search(r"\$[({]DESTDIR[)}]/(?:usr|bin|sbin|etc|lib|var|opt)\b", recipes))
     return InstallWay(flags, staged, () if staged else directories)
+
+
+def _is_computed(values: Mapping[str, str], name: str) -> bool:
+    """Return whether make finds out a directory by functions and programs that look at the system."""
+    seen, todo = set(), [name]
+    while todo:
+        value = values.get(todo.pop(), "")
+        if re.search(r"\$[({]shell\b", value):
+            return True
+        more = set(_VARIABLE.findall(value)) - seen
+        todo += more
+        seen |= more
+    return False
 
 
 def _used(recipes: str, values: Mapping[str, str]) -> list[str]:

@@ -120,6 +120,8 @@ CORPUS = [
     # configure, in words of its author
     ("checking where to find pcap.h... no idea\nconfigure: error: can't find pcap.h\n  You're not going to get far",
      HEADER, "pcap.h"),
+    ("checking for a curses library containing mvchgat... none found\nconfigure: error: Curses! Foiled again!",
+     PC, "curses"),
     ("configure: error: *** zlib.h is missing. Please install it", HEADER, "zlib.h"),
     ("configure: error: Sorry, libnl-3 was not detected. You need it.", PC, "libnl-3"),
     ("configure: error: please install the libxen-dev package", PACKAGE, "libxen-dev"),

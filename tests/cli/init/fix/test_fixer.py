@@ -340,3 +340,20 @@ def test_a_version_that_is_read_from_git_is_given_by_the_directory(tmp_path: Pat
     assert outcome.reason == "the log names nothing that a package has" and read(tmp_path / "again") == text
     (tmp_path / "none").mkdir()
     assert fixer(tmp_path / "none", ("configure", NO_VERSION)).run().reason, "the file has no version"
+
+
+def fatal(name: str, file: str = "a.c") -> str:
+    return f"{file}:3:10: error: 'x' is odd [-Werror={name}]\ncc1: all warnings being treated as errors\n"
+
+
+def test_warnings_that_a_project_takes_for_errors_are_accepted_round_by_round(tmp_path: Path) -> None:
+    logs = [("build", fatal("unused-result")), ("build", fatal("format-truncation=") + fatal("odd", "b.cc"))]
+    assert not fixer(tmp_path, *logs).run().reason
+    cc, cxx = "CC='gcc -Wno-error=unused-result -Wno-error=format-truncation'", "CXX='g++ -Wno-error=odd'"
+    assert f'  flags  = ["{cc}", "{cxx}"]\n' in read(tmp_path)
+    (tmp_path / "meson").mkdir()
+    text = FILE.replace("make {", "meson {")
+    assert not fixer(tmp_path / "meson", logs[0], ("build", fatal("odd")), text=text).run().reason
+    assert '  env    = { CFLAGS = "-O2 -Wno-error=unused-result -Wno-error=odd" }\n' in read(tmp_path / "meson")
+    (tmp_path / "again").mkdir()
+    assert fixer(tmp_path / "again", logs[0], logs[0]).run().reason and read(tmp_path / "again") == FILE

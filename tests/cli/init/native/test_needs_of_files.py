@@ -340,6 +340,11 @@ def test_a_makefile() -> None:
             InstallWay(staged=True),
         ),
         ("prefix=/usr\ninstall:\n\tinstall x $(prefix)/bin\n", InstallWay(directories=("$out/bin",))),
+        (
+            "WHERE := $(shell ldd /bin/make)\nLIBDIR := $(WHERE)\ninstall:\n\tinstall -D x $(DESTDIR)$(LIBDIR)/x\n",
+            InstallWay(('LIBDIR="$out/lib"',)),
+        ),
+        ("LIBDIR = $(A)\nA = $(LIBDIR)\ninstall:\n\tinstall -D x $(DESTDIR)$(LIBDIR)/x\n", InstallWay()),
         ("all:\n\ttrue\n", InstallWay()),
     ],
 )  # fmt: skip
