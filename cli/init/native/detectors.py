@@ -67,9 +67,15 @@ def make(project: Project) -> Guess | None:
     made = made._replace(entrypoint=[f"@/{folder}/{program or made.name}"])
     if not re.search(r"^install\s*:", content, re.MULTILINE):
         todo = [*made.todo, f"{why} has no target `install`: set `install` to commands that copy files to $out"]
-        program = program or made.name
-        where = f"{makefile.words[1]}/{program}" if makefile.words[:1] == ("-C",) else program
-        made = made._replace(fields=[("install", text(f'install -D {where} "$out/bin/{program}"'))], todo=todo)
+        programs = _built(project.text(why)) or [program or made.name]
+        if len(programs) > 1:
+            program = main_program(programs, name)
+            made = made._replace(
+                entrypoint=[f"@/bin/{program}"], reasons=[made.reasons[0], f"the image runs {program}"]
+            )
+        where = f"{makefile.words[1]}/" if makefile.words[:1] == ("-C",) else ""
+        line = "; ".join(f'install -D {where}{each} "$out/bin/{each}"' for each in programs)
+        made = made._replace(fields=[("install", text(line))], todo=todo)
     else:
         made = _installing(made, project.text(why), makefile.words)
     return _of_system(made, makefile)
@@ -83,8 +89,7 @@ def _of_system(made: Guess, makefile: FoundMakefile) -> Guess:
         words = ", ".join(filter(None, [*map(text, makefile.words), own[1:-1]]))
         fields = [("flags", f"[{words}]"), *(field for field in fields if field[0] != "flags")]
     if makefile.target:
-        flags = "".join(f" {word}" for word in makefile.words)
-        fields.append(("build", text(f"make -j$CORES{flags} {makefile.target}")))
+        fields.append(("target", text(makefile.target)))
         reasons.append(f"its default target only names systems, so {makefile.target} is built")
     return made._replace(fields=fields, reasons=reasons)
 
@@ -152,6 +157,17 @@ def _installed(makefile: str, named: str) -> tuple[str, str | None] | None:
             if name and _PROGRAM.fullmatch(name):
                 return into[2].lower(), name
     return None
+
+
+def _built(makefile: str) -> list[str]:
+    """Return the programs that the default target of a Makefile builds, if it names several that have rules."""
+    joined = re.sub(r"\\\n", " ", makefile)
+    lists = dict(re.findall(r"^[ \t]*(\w+)[ \t]*[:?]?=[ \t]*([^\n#]*)$", joined, re.MULTILINE))
+    first = re.search(r"^(?:all|default|build)[ \t]*:(?!=)[ \t]*([^\n#]*)", joined, re.MULTILINE)
+    words = re.sub(r"\$[({](\w+)[)}]", lambda name: lists.get(name[1], ""), first[1]).split() if first else []
+    objects = re.sub(r"\$[({]\w*OBJ\w*[)}]", "x.o", joined)
+    rules = set(re.findall(r"^([\w+-]+)[ \t]*:(?!=)[^\n]*\.o\b", objects, re.MULTILINE))
+    return [word for word in dict.fromkeys(words) if word in rules]
 
 
 def _first_target(makefile: str) -> str | None:

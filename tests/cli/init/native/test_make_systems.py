@@ -40,7 +40,7 @@ def test_a_makefile_that_the_instructions_name_is_read_with_the_target_of_this_s
     assert found is not None
     text = render(found, "trixie")
     assert '  flags = ["-f", "unix/Makefile"]\n' in text
-    assert '  build = "make -j$CORES -f unix/Makefile generic"\n' in text
+    assert '  target = "generic"\n' in text
     assert 'entrypoint = ["${crest}/bin/crest"]' in text, "the one of several programs with the project's name"
 
 
@@ -71,6 +71,14 @@ def test_a_makefile_in_a_directory_is_installed_from_there() -> None:
     assert 'install = "install -D src/wave \\"$out/bin/wave\\""' in render(found, "trixie")
     found = guess(project({"src/Makefile": "wave: wave.o\ninstall:\n\tcp wave $(PREFIX)/bin/\n"}, "wave"))
     assert found is not None and "make -C src install PREFIX=" in render(found, "trixie")
+
+
+def test_all_programs_of_a_makefile_without_install_are_installed() -> None:
+    text = "ALL=tide wave docs\nall: $(ALL)\ntide: $(LIB_OBJS) tide.o\n\tcc\nwave: wave.o\n\tcc\ndocs:\n\ttrue\n"
+    found = guess(project({"Makefile": text}, "waves"))
+    assert found is not None and found.entrypoint == ["@/bin/tide"]
+    line = 'install -D tide \\"$out/bin/tide\\"; install -D wave \\"$out/bin/wave\\"'
+    assert f'install = "{line}"' in render(found, "trixie")
 
 
 def test_what_recipes_of_other_systems_link_is_not_needed() -> None:
