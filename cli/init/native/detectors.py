@@ -77,8 +77,18 @@ def make(project: Project) -> Guess | None:
         line = "; ".join(f'install -D {where}{each} "$out/bin/{each}"' for each in programs)
         made = made._replace(fields=[("install", text(line))], todo=todo)
     else:
-        made = _installing(made, project.text(why), makefile.words)
+        made = _with_own_libraries(_installing(made, project.text(why), makefile.words), project.text(why))
     return _of_system(made, makefile)
+
+
+def _with_own_libraries(made: Guess, makefile: str) -> Guess:
+    """Return a guess whose programs find the shared libraries that the Makefile installs beside them."""
+    joined = re.sub(r"^#.*", "", re.sub(r"\\\n", " ", makefile), flags=re.MULTILINE)
+    builds = re.search(r"\s-shared\b", joined) and re.search(r"-L\s?(?:\.|\$[({](?:CURDIR|PWD)[)}])(?:/\S*)?\s", joined)
+    if not builds or re.search(r"-rpath|-R\s?/", joined):
+        return made
+    reasons = [*made.reasons, "its programs load its own libraries, from lib of the package"]
+    return made._replace(fields=[*made.fields, ("patch", text('export LD_RUN_PATH="$out/lib"'))], reasons=reasons)
 
 
 def _of_system(made: Guess, makefile: FoundMakefile) -> Guess:

@@ -87,3 +87,14 @@ def test_what_recipes_of_other_systems_link_is_not_needed() -> None:
     assert [str(item.needs[0]) for item in read_make(texts, "unix/Makefile", texts).wanted] == [
         "the library sunos", "the library be",
     ]  # fmt: skip
+
+
+def test_programs_find_the_shared_libraries_that_a_makefile_installs() -> None:
+    text = (
+        "libtide.so: tide.o\n\t$(CC) -shared -o $@ tide.o\ntide: main.o libtide.so\n\t$(CC) -L. -o $@ main.o -ltide\n"
+        "install:\n\tinstall -D tide $(PREFIX)/bin/tide\n\tinstall -D libtide.so $(PREFIX)/lib/libtide.so\n"
+    )
+    line = '  patch = "export LD_RUN_PATH=\\"$out/lib\\""\n'
+    for makefile, expected in ((text, True), (text.replace("-L.", "-L. -Wl,-rpath,x"), False), ("install:\n", False)):
+        found = guess(project({"Makefile": makefile}, "tide"))
+        assert found is not None and (line in render(found, "trixie")) is expected
