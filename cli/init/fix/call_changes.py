@@ -54,7 +54,7 @@ def accept_warnings(file: ChangedFile, name: str, failed: PhaseFailed) -> bool:
     before = file.read()
     call = file.call_of(name, failed)
     after = before
-    flags = []
+    flags: list[str] = []
     for variable, names in fatal_warnings(failed.log).items():
         # These hold wherever -Werror stands in the command.
         new = [f"-Wno-error={name}" for name in names if ("warning", f"{variable} {name}") not in file.tried]

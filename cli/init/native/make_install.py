@@ -52,7 +52,8 @@ def install_way(makefile: str) -> InstallWay:
 
 def _is_computed(values: Mapping[str, str], name: str) -> bool:
     """Return whether make finds out a directory by functions and programs that look at the system."""
-    seen, todo = set(), [name]
+    seen: set[str] = set()
+    todo = [name]
     while todo:
         value = values.get(todo.pop(), "")
         if re.search(r"\$[({]shell\b", value):
