@@ -56,17 +56,22 @@ def run(launch: Launch, held: int = -1) -> int:
 
 
 def _supervise(launch: Launch, held: int) -> int:
+    # A signal is kept until the command's pid is known: the command may run by then, and without the signal, which only
+    # ends bubblewrap, it would go on.
+    early: list[int] = []
+    for number in _PASSED:
+        signal.signal(number, lambda number, frame: early.append(number))
     told, tell = os.pipe2(os.O_CLOEXEC)
     gate, open_gate = os.pipe2(os.O_CLOEXEC) if launch.helper else (-1, -1)
     child = _spawn(launch, tell, held, gate)
     os.close(tell)
-    for number in _PASSED:
-        signal.signal(number, _passer(child))
     try:
         command = told_command(told)
-        if command:
-            for number in _PASSED:
-                signal.signal(number, _passer(command))
+        send = _passer(command or child)
+        for number in _PASSED:
+            signal.signal(number, send)
+        for number in early:
+            send(number, None)
         if not launch.helper:
             return _code(_end(child, command))
         from .attendance import network

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -257,6 +258,28 @@ def test_a_signal_reaches_the_command(fpack: Fpack) -> None:
         assert one.stdout is not None and one.stdout.readline() == "ready\n"
         one.send_signal(signal.SIGTERM)
         assert one.communicate(timeout=60)[0] == "ended\n" and one.returncode == 5
+
+
+SIGNAL_BEFORE_ITS_PID_IS_READ = """
+import os, signal, time
+from fpack.cli.shells.sandbox import supervisor
+def late(fd, read=supervisor.told_command):
+    while not os.path.exists("ready"):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+    return read(fd)
+supervisor.told_command = late
+from fpack.cli.main import run
+run()
+"""
+
+
+def test_a_signal_reaches_a_command_whose_pid_is_not_known_yet(fpack: Fpack) -> None:
+    script = 'trap "echo ended; exit 5" TERM; echo >ready; for i in $(seq 600); do sleep 0.1; done'
+    words = [sys.executable, "-c", SIGNAL_BEFORE_ITS_PID_IS_READ]
+    words += ["shell", "debian.trixie.greet", "--", "bash", "-c", script]
+    done = subprocess.run(words, capture_output=True, text=True, env=fpack.env, cwd=fpack.home)
+    assert (done.stdout, done.returncode) == ("ended\n", 5), done.stderr
 
 
 def test_an_interactive_shell(fpack: Fpack, project: Path, terminals: list[Terminal]) -> None:
