@@ -9,6 +9,7 @@ import pytest
 from corpus import table
 from corpus.projects import CorpusProject, read
 from corpus.trial import Corpus
+from support.stores.shared import shared_store
 
 HERE = Path(__file__).parent
 PROJECTS = read(HERE / "projects.toml")
@@ -21,9 +22,9 @@ def _marked(project: CorpusProject) -> object:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Corpus]:
-    """Yield one store for all workers."""
+    """Yield one directory for all workers."""
     base = tmp_path_factory.getbasetemp()
-    yield Corpus((base if worker_id == "master" else base.parent) / "corpus")
+    yield Corpus((base if worker_id == "master" else base.parent) / "corpus", store=shared_store(tmp_path_factory))
 
 
 @pytest.mark.corpus

@@ -39,9 +39,12 @@ class StepFailed(Exception):
 
 
 class Corpus:
-    """A work directory with fpack's store, the archives and the projects. program: the command of fpack."""
+    """A work directory with the archives and the projects.
 
-    def __init__(self, work: Path, program: Path | None = None) -> None:
+    program: the command of fpack; store: by default one in the directory.
+    """
+
+    def __init__(self, work: Path, program: Path | None = None, store: Path | None = None) -> None:
         self._work = work
         self._program = program or Path(sys.executable).with_name("fpack")
         home = work / "home"
@@ -53,7 +56,12 @@ class Corpus:
         if self._has_mirrors:
             shutil.copy(settings, home / ".m2")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("FPACK_", "XDG_"))}
-        self._environment = {**kept, "HOME": str(home), "FPACK_ROOT": str(work / "root"), "FPACK_GC_AUTOMATIC": "0"}
+        self._environment = {
+            **kept,
+            "HOME": str(home),
+            "FPACK_ROOT": str(store or work / "root"),
+            "FPACK_GC_AUTOMATIC": "0",
+        }
 
     def attempt(self, project: CorpusProject) -> Result:
         """Try one project without edits. If its build fails, `fpack fix` may add what it lacks; then known edits do."""
@@ -146,7 +154,7 @@ class Corpus:
         self, project: CorpusProject, where: Path, package: str, built: Mapping[str, Any], result: Result
     ) -> None:
         """Show that a library is there: its files, or a program that loads it."""
-        paths = [self._work / "root" / "store" / Path(path).name for path in _paths(built)]
+        paths = [Path(self._environment["FPACK_ROOT"], "store", Path(path).name) for path in _paths(built)]
         for pattern in project.produces:
             if not any(next(path.glob(pattern), None) for path in paths):
                 raise StepFailed("build", f"the package has no {pattern}")

@@ -21,13 +21,14 @@ from support.processes.elsewhere import NOBODY, elsewhere
 from support.processes.people import public_directory
 from support.processes.podman import Podman
 from support.processes.serving import free_port
+from support.stores.shared import shared_store
 
 pytestmark = [pytest.mark.network, *needs_podman]
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("builds"))
+    return World(tmp_path_factory.mktemp("builds"), store=shared_store(tmp_path_factory))
 
 
 def test_a_c_program(world: World, podman: Podman) -> None:
@@ -264,7 +265,7 @@ def test_it_is_the_same_elsewhere(world: World, example: str) -> None:
 
 def _files(world: World, path: str) -> dict[str, object]:
     """Return the files of a store path's tree, by path, so that an assertion shows which ones differ."""
-    tree = world.fpack.home / "store" / "store" / path.rpartition("/")[2]
+    tree = Path(world.fpack.env["FPACK_ROOT"]) / "store" / path.rpartition("/")[2]
     return {
         str(each.relative_to(tree)): os.readlink(each)
         if each.is_symlink()
@@ -299,5 +300,5 @@ def test_elsewhere_is_another_year_with_other_cores(world: World) -> None:
 
 def _told(world: World) -> dict[str, str]:
     path = world.built("c-hello", "told")
-    place = world.fpack.home / "store" / "store" / path.rpartition("/")[2]
+    place = Path(world.fpack.env["FPACK_ROOT"]) / "store" / path.rpartition("/")[2]
     return {each.name: each.read_text().strip() for each in place.iterdir()}

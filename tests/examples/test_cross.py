@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from fpack.builders.payload.machines import elf_machine
 from fpack.cli.workspace import machine
-from support.examples import World, shared_store
+from support.examples import World
+from support.stores.shared import shared_store
 
 pytestmark = [
     pytest.mark.network,

@@ -8,12 +8,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from support.examples import shared_store
 from support.needs import needs_podman
 from support.paths import REPOSITORY
 from support.processes.podman import Podman
 from support.processes.program import Fpack
 from support.processes.serving import free_port
+from support.stores.shared import shared_store
 
 EXAMPLE = REPOSITORY / "examples" / "first"
 
@@ -25,8 +25,7 @@ def test_it_serves_as_a_user_without_rights(
 ) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "first", ignore=shutil.ignore_patterns("*.lock", "*.tar"))
     fpack = Fpack(tmp_path / "home")
-    fpack.env["FPACK_ROOT"] = str(shared_store(tmp_path_factory))
-    fpack.use_mirrors_of_the_machine()
+    fpack.use_mirrors_of_the_machine(shared_store(tmp_path_factory))
     fpack("pack", cwd=tmp_path / "first", timeout=300)
     image = podman.load(tmp_path / "first" / "first.tar")
     port = free_port()

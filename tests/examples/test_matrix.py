@@ -10,6 +10,7 @@ import pytest
 from fpack.lang.evaluator import Evaluator
 from support.archives.packages import Everything, Files
 from support.examples import EXAMPLES, World
+from support.stores.shared import shared_store
 
 MATRIX = EXAMPLES / "matrix/fpack.fp"
 SETTINGS = {"arch": "amd64", "codec": {"name": "zstd", "level": 3, "threads": 2, "library": "test"}, "version": "0"}
@@ -41,8 +42,8 @@ def test_it_has_twelve_images() -> None:
 
 
 @pytest.mark.network
-def test_members_are_packed_for_their_machines(tmp_path: Path) -> None:
-    world = World(tmp_path)
+def test_members_are_packed_for_their_machines(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    world = World(tmp_path, store=shared_store(tmp_path_factory))
     place = world.examples / "matrix"
     for arch, machine in (("amd64", 62), ("arm64", 183)):
         done = world.fpack(

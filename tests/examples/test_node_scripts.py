@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.examples import World, shared_store
+from support.examples import World
 from support.servers.httpserver import Server
+from support.stores.shared import shared_store
 
 pytestmark = pytest.mark.network
 

@@ -11,6 +11,7 @@ import pytest
 from support.paths import REPOSITORY
 from support.processes.podman import Podman, missing, podman_as
 from support.processes.program import Fpack
+from support.stores.shared import shared_store
 
 EXAMPLE = REPOSITORY / "examples" / "patched"
 TEXT = "a patched figlet of ours"
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.network
 @pytest.fixture(scope="module")
 def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
     fpack = Fpack(tmp_path_factory.mktemp("patched") / "home")
-    fpack.use_mirrors_of_the_machine()
+    fpack.use_mirrors_of_the_machine(shared_store(tmp_path_factory))
     return fpack
 
 

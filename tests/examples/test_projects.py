@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from support.archives.goproxy import GoProxy
-from support.examples import EXAMPLES, World, shared_store
+from support.examples import EXAMPLES, World
 from support.needs import needs_podman
 from support.processes.podman import Podman
+from support.stores.shared import shared_store
 
 pytestmark = [pytest.mark.network, *needs_podman]
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from support.archives.pythons import SUMS, WORDS, sdist, wheel
-from support.examples import World, shared_store
+from support.examples import World
 from support.needs import needs_podman
 from support.processes.podman import Podman
 from support.servers.httpserver import Server
+from support.stores.shared import shared_store
 
 pytestmark = [pytest.mark.network, *needs_podman]
 

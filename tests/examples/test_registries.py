@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from support.examples import EXAMPLES, World, shared_store
+from support.examples import EXAMPLES, World
 from support.servers.httpserver import Server
+from support.stores.shared import shared_store
 
 pytestmark = pytest.mark.network
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from support.archives.crates import CrateRegistry, crate
-from support.examples import World, shared_store
+from support.examples import World
 from support.servers.httpserver import Server
+from support.stores.shared import shared_store
 
 pytestmark = pytest.mark.network
 

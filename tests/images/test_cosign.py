@@ -6,7 +6,6 @@ cosign, skopeo and the registry are Debian's packages, which fpack runs.
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
 import urllib.request
@@ -17,6 +16,8 @@ from typing import Any
 import pytest
 from support.images.greeter import Greeter, greeter
 from support.processes.program import Fpack
+from support.processes.serving import free_port
+from support.stores.shared import shared_store
 
 pytestmark = pytest.mark.network
 
@@ -29,9 +30,9 @@ class Tools(Fpack):
 
     registry = ""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, store: Path) -> None:
         super().__init__(home)
-        self.use_mirrors_of_the_machine()
+        self.use_mirrors_of_the_machine(store)
         self.env["COSIGN_PASSWORD"] = self.env["FPACK_KEY_PASSPHRASE"] = "secret"
 
     def tool(self, name: str, *words: str | Path, status: int | None = 0, **env: str) -> str:
@@ -57,11 +58,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Greeter:
 
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tools]:
-    tools = Tools(tmp_path_factory.mktemp("tools") / "home")
+    tools = Tools(tmp_path_factory.mktemp("tools") / "home", shared_store(tmp_path_factory))
     tools.tool("docker-registry", "--version")  # fetches it
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        tools.registry = f"127.0.0.1:{free.getsockname()[1]}"
+    tools.registry = f"127.0.0.1:{free_port()}"
     settings = tools.home / "registry.yml"
     settings.write_text(
         f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {tools.home}/registry}}}}\n"

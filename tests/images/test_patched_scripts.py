@@ -10,6 +10,7 @@ from fpack.builders.debian.control import stanzas
 from support.images.patching import patch
 from support.processes.program import Fpack
 from support.servers.registry import Registry
+from support.stores.shared import shared_store
 
 pytestmark = pytest.mark.network
 
@@ -55,9 +56,9 @@ def push(fpack: Fpack, folder: Path, reference: str, *words: str) -> str:
     return str(json.loads(done.stdout)["digest"])
 
 
-def test_scripts_run_again_as_in_a_full_build(tmp_path: Path) -> None:
+def test_scripts_run_again_as_in_a_full_build(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     fpack = Fpack(tmp_path / "user")
-    fpack.use_mirrors_of_the_machine()
+    fpack.use_mirrors_of_the_machine(shared_store(tmp_path_factory))
     (fpack.home / "fpack.fp").write_text(PROJECT)
     fpack("lock")
     lock = fpack.home / "fpack.lock"

@@ -18,6 +18,7 @@ from support.images.greeter import Greeter, greeter
 from support.processes.program import Fpack
 from support.reports.vulnerabilities import entry, state
 from support.servers.real_servers import ReferrersRegistry, referrers_registry
+from support.stores.shared import shared_store
 
 pytestmark = pytest.mark.network
 
@@ -37,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Greeter:
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReferrersRegistry]:
     tools = Fpack(tmp_path_factory.mktemp("tools") / "home")
-    tools.use_mirrors_of_the_machine()
+    tools.use_mirrors_of_the_machine(shared_store(tmp_path_factory))
     with referrers_registry(tools) as running:
         yield running
 

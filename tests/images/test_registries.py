@@ -26,6 +26,7 @@ from support.processes.serving import free_port
 from support.servers.certificates import own_certificate
 from support.servers.real_servers import ANONYMOUS, DockerRegistry, docker_registry, serving
 from support.servers.registry import digest_of
+from support.stores.shared import shared_store
 
 
 @pytest.fixture(scope="module")
@@ -185,9 +186,9 @@ def test_an_untrusted_certificate(made: Greeter, tmp_path: Path) -> None:
 
 
 @pytest.mark.network
-def test_the_registry_of_crane(made: Greeter, tmp_path: Path) -> None:
+def test_the_registry_of_crane(made: Greeter, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     tools = Fpack(tmp_path / "home")
-    tools.use_mirrors_of_the_machine()
+    tools.use_mirrors_of_the_machine(shared_store(tmp_path_factory))
     crane = ("run", "--accept-expired", "debian.sid.crane", "--", "crane")
     tools(*crane, "version", status=None, timeout=300)  # fetches it
     host = f"localhost:{free_port()}"

@@ -33,16 +33,21 @@ Result = dict[str, Any]
 
 
 class Harness:
-    """podman, fpack's store and Debian's roots in one directory. debian, linked: whether these are tried and packed."""
+    """podman, fpack's store and Debian's roots in one directory.
 
-    def __init__(self, work: Path, fpack: bool = True, debian: bool = True, linked: bool = True) -> None:
+    debian, linked: whether these are tried and packed; store: instead of the one in the directory.
+    """
+
+    def __init__(
+        self, work: Path, fpack: bool = True, debian: bool = True, linked: bool = True, store: Path | None = None
+    ) -> None:
         self._work = work
         self._packs = fpack
         self._debian = debian
         self._linked = linked
         self._home = Path(tempfile.mkdtemp(prefix="podman-", dir=work))
         self._podman = Podman(self._home)
-        self._fpack = Fpack(work / "fpack")
+        self._fpack = Fpack(work / "fpack", store)
         self._roots: dict[str, Debian] = {}
 
     def close(self) -> None:

@@ -42,13 +42,13 @@ class Failure(Exception):
 
 
 class Fpack:
-    """fpack with a store of its own below `home`."""
+    """fpack, run by a user with the directory `home`. store: below it, if none is given."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, store: Path | None = None) -> None:
         self.home = home
         home.mkdir(parents=True, exist_ok=True)
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("FPACK_", "XDG_"))}
-        self._environment = {**kept, "HOME": str(home), "FPACK_ROOT": str(home / "root")}
+        self._environment = {**kept, "HOME": str(home), "FPACK_ROOT": str(store or home / "root")}
 
     def pack(self, case: Case, file: Path, closure: str = "") -> tuple[str, int, float]:
         """Pack the case's package; return what is printed, the compressed size, and the processor time in seconds."""

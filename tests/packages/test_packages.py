@@ -14,6 +14,7 @@ from packages import table
 from packages.cases import SERVER, Case, read
 from packages.run import Harness
 from support.processes.podman import missing
+from support.stores.shared import shared_store
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
 
@@ -26,7 +27,8 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
     reason = missing()
     if reason:
         pytest.skip(reason)
-    harness = Harness(tmp_path_factory.mktemp("packages"), debian=False, linked=False)
+    store = shared_store(tmp_path_factory)
+    harness = Harness(tmp_path_factory.mktemp("packages"), debian=False, linked=False, store=store)
     yield harness
     harness.close()
 

@@ -7,7 +7,6 @@ import os
 import shutil
 from pathlib import Path
 
-import pytest
 from support.paths import REPOSITORY
 from support.processes.program import Fpack
 
@@ -16,20 +15,12 @@ LEFT_BY_USERS = shutil.ignore_patterns("*.tar", "*.manifest.json", "fpack.lock",
 FROM_OUTSIDE = ("PIP_INDEX_URL", "NPM_CONFIG_REGISTRY")
 
 
-def shared_store(directories: pytest.TempPathFactory) -> Path:
-    """Return the store of this run for tests of real packages that do not look into it: each is downloaded once."""
-    base = directories.getbasetemp()
-    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared-store"
-
-
 class World:
     """A copy of the examples, and an fpack. prefix: what the program is run by. store: by default one of its own."""
 
     def __init__(self, place: Path, prefix: tuple[str, ...] = (), store: Path | None = None) -> None:
         self.fpack = Fpack(place / "home", prefix=prefix)
-        if store is not None:
-            self.fpack.env["FPACK_ROOT"] = str(store)
-        self.fpack.use_mirrors_of_the_machine()
+        self.fpack.use_mirrors_of_the_machine(store)
         self.fpack.env |= {k: v for k, v in os.environ.items() if k in FROM_OUTSIDE}
         self.examples = place / "examples"
         shutil.copytree(EXAMPLES, self.examples, symlinks=True, ignore=LEFT_BY_USERS)

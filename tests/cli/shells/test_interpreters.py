@@ -10,6 +10,7 @@ import pytest
 from support.archives.shells import Terminal
 from support.needs import needs_bubblewrap
 from support.processes.program import Fpack
+from support.stores.shared import shared_store
 
 pytestmark = [
     pytest.mark.network,
@@ -31,7 +32,7 @@ KINDS = {
 @pytest.fixture(scope="module")
 def entered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Fpack, Path]:
     fpack = Fpack(tmp_path_factory.mktemp("user") / "home")
-    fpack.use_mirrors_of_the_machine()
+    fpack.use_mirrors_of_the_machine(shared_store(tmp_path_factory))
     project = fpack.home / "lab"
     project.mkdir()
     (project / "fpack.fp").write_text(PROJECT)

@@ -11,6 +11,7 @@ from support.archives.shells import Terminal, kept_for, out
 from support.needs import needs_bubblewrap
 from support.processes.program import Fpack
 from support.processes.serving import free_port
+from support.stores.shared import shared_store
 
 pytestmark = needs_bubblewrap
 
@@ -99,9 +100,11 @@ shell = shell {{
 
 
 @pytest.mark.network
-def test_redis_is_found_by_its_variables_also_of_an_included_shell(tmp_path: Path, project: Path) -> None:
+def test_redis_is_found_by_its_variables_also_of_an_included_shell(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, project: Path
+) -> None:
     fpack = Fpack(tmp_path / "home")
-    fpack.use_mirrors_of_the_machine()
+    fpack.use_mirrors_of_the_machine(shared_store(tmp_path_factory))
     port = free_port()
     (project / "fpack.fp").write_text(CACHES.format(port=port))
     put = "echo $REDIS_URL; redis-cli -u $REDIS_URL set here there"

@@ -16,6 +16,7 @@ import pytest
 from support.archives.shells import machine
 from support.needs import needs_bubblewrap
 from support.processes.program import Fpack
+from support.stores.shared import shared_store
 
 pytestmark = [
     pytest.mark.network,
@@ -137,8 +138,10 @@ def test_nothing_of_the_hosts_store_is_seen(inside: tuple[Fpack, Path]) -> None:
     )
 
 
-def test_a_newer_releases_program_runs_on_this_machine(tmp_path: Path) -> None:
+def test_a_newer_releases_program_runs_on_this_machine(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     fpack = Fpack(tmp_path / "home")
-    fpack.use_mirrors_of_the_machine()
+    fpack.use_mirrors_of_the_machine(shared_store(tmp_path_factory))
     done = fpack("run", "--accept-expired", "debian.sid.nix-bin", "--", "nix", "--version", timeout=900)
     assert done.stdout.startswith("nix (Nix) 2.")

@@ -25,6 +25,7 @@ from support.archives.archive import file
 from support.archives.shells import Terminal, out, packages_of
 from support.processes.people import MODES, WITH_IDS, Person, person
 from support.processes.program import Fpack
+from support.stores.shared import shared_store
 from support.time_limits import descendants
 
 TOOL = """\
@@ -375,9 +376,11 @@ def test_an_image_without_a_program_says_how_to_name_one(someone: Person) -> Non
 
 
 @pytest.mark.network
-def test_the_curated_nginx_serves_until_ctrl_c(tmp_path: Path, terminals: list[Terminal]) -> None:
+def test_the_curated_nginx_serves_until_ctrl_c(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, terminals: list[Terminal]
+) -> None:
     fpack = Fpack(tmp_path / "home")
-    fpack.use_mirrors_of_the_machine()
+    fpack.use_mirrors_of_the_machine(shared_store(tmp_path_factory))
     fpack("try", "nginx", "--", "nginx", "-t", timeout=400)
     terminal = Terminal(fpack, "try", "nginx")
     terminals.append(terminal)

@@ -22,6 +22,7 @@ from support.processes.program import Fpack
 from support.servers.httpserver import Server
 from support.servers.rebuilderd import Announced, Rebuilderd
 from support.servers.rebuilders import Locked, locked
+from support.stores.shared import shared_store
 
 pytestmark = [pytest.mark.network, pytest.mark.long, needs_bubblewrap]
 
@@ -61,7 +62,7 @@ class Rebuild:
 def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
     """fpack with the machine's mirrors, and the image packed."""
     made = Fpack(tmp_path_factory.mktemp("real") / "home")
-    made.use_mirrors_of_the_machine()
+    made.use_mirrors_of_the_machine(shared_store(tmp_path_factory))
     (made.home / "fpack.fp").write_text(PROJECT)
     made("pack", "-o", "net.tar", timeout=600)
     return made

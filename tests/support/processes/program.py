@@ -43,8 +43,10 @@ class Fpack:
             self.env["FPACK_MIRROR"] = archive.mirror
             self.env[archive.keyring_variable] = str(archive.keyring)
 
-    def use_mirrors_of_the_machine(self) -> None:
-        """Let commands reach the mirrors that the machine is configured for."""
+    def use_mirrors_of_the_machine(self, store: Path | None = None) -> None:
+        """Let commands reach the mirrors that the machine is configured for. store: instead of one of its own."""
+        if store is not None:
+            self.env["FPACK_ROOT"] = str(store)
         self.env |= {name: value for name, value in os.environ.items() if name in _MIRRORS}
 
     def command(self, *args: str | Path) -> list[str]:
