@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import pytest
 from support.paths import REPOSITORY
 from support.processes.podman import Container, Podman, Result
+from support.processes.serving import free_port
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
 
@@ -199,9 +200,7 @@ def test_arguments_reach_the_server(podman: Podman, image: str) -> None:
 
 
 def test_a_port_of_the_host(podman: Podman, image: str) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     container = podman.start(
         image, "postgres", "-p", str(port), "-c", "listen_addresses=127.0.0.1", network="host",
         options=env(POSTGRES_PASSWORD="x"),

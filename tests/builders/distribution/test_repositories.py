@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -16,6 +15,7 @@ import pytest
 from fpack.builders.distribution.addresses import open_repository
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Corrupt, NotThere, Repository, RepositoryError
+from support.processes.serving import free_port
 from support.servers.bucket import BucketServer
 from support.servers.httpserver import Server
 from support.servers.registry import Registry, log_in, open_registry
@@ -74,9 +74,7 @@ def moto() -> Iterator[str]:
     program = shutil.which("moto_server")
     if program is None:
         pytest.skip("there is no moto_server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL)
     try:
         yield f"http://127.0.0.1:{port}"

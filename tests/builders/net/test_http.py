@@ -259,10 +259,9 @@ def test_no_urls(http: Http, tmp_path: Path) -> None:
 
 def test_nobody_listens(http: Http) -> None:
     with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
-    with pytest.raises(errors.Unreachable, match="reached"):
-        http.get([f"http://127.0.0.1:{port}/x"], limit=10)
+        sock.bind(("127.0.0.1", 0))  # held, so that no server of another test has it, and not listened on
+        with pytest.raises(errors.Unreachable, match="reached"):
+            http.get([f"http://127.0.0.1:{sock.getsockname()[1]}/x"], limit=10)
 
 
 def test_a_name_that_does_not_resolve(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import os
+import random
 import signal
 import socket
 import ssl
@@ -18,16 +22,26 @@ from typing import NamedTuple
 from support.processes.podman import Container, Podman
 
 LOOPBACK = "127.0.0.1"
+_PORTS = range(20000, 32000)
+_WORKERS = 16
+_numbers = itertools.count(random.randrange(len(_PORTS)))  # another run may be under way on this machine
 
 Files = Mapping[str, str | bytes]
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as free:
-        free.bind((LOOPBACK, 0))
-        port: int = free.getsockname()[1]
-        return port
+    """Return a port of loopback that nobody listens on, for a server to be started.
+
+    It is none that the kernel gives to connections and to servers without a port of their own (from 32768), which
+    could take it before the server does, and no two workers, nor two calls of one, choose the same.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % _WORKERS
+    for number in _numbers:
+        port = _PORTS[worker + number % (len(_PORTS) // _WORKERS) * _WORKERS]
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind((LOOPBACK, port))
+            return port
+    raise AssertionError("the numbers do not end")
 
 
 def shared(podman: Podman, folder: Path, files: Files) -> Path:

@@ -16,7 +16,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -27,6 +26,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from support.processes.program import Fpack
+from support.processes.serving import free_port
 
 Build = Callable[[Path, Path], None]
 
@@ -67,7 +67,7 @@ class Rebuilderd:
         self.fpack = fpack
         self.build = build
         self.architectures = architectures
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._running: list[subprocess.Popen[bytes]] = []
         self._stopped = threading.Event()
@@ -208,10 +208,3 @@ class Rebuilderd:
                 status = 1
             (queue / "status.new").write_text(str(status))
             (queue / "status.new").rename(queue / "status")
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
