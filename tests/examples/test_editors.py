@@ -151,11 +151,15 @@ def test_the_extension_starts_the_server(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
 def test_the_editors_own_engine_agrees(tmp_path: Path, grammar: Grammar) -> None:
     """The engine that VS Code uses finds the same scopes as the one that the other tests use."""
-    words = ["npm", "install", "--loglevel", "error", "--prefix", ".", "vscode-textmate@9", "vscode-oniguruma@2"]
-    for _ in range(3):  # a registry may refuse a request that it answers the next time
-        installed = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300)
-        if installed.returncode == 0:
-            break
+    # A registry may leave a request without an answer, for which npm waits five minutes, or refuse it the first time.
+    patience = [
+        "--fetch-timeout=20000",
+        "--fetch-retries=8",
+        "--fetch-retry-mintimeout=500",
+        "--fetch-retry-maxtimeout=5000",
+    ]
+    words = ["npm", "install", "--loglevel=error", *patience, "--prefix=.", "vscode-textmate@9", "vscode-oniguruma@2"]
+    installed = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert installed.returncode == 0, installed.stderr
     (tmp_path / "main.js").write_text("""
         const fs = require("fs"), tm = require("vscode-textmate"), onig = require("vscode-oniguruma");
