@@ -14,16 +14,16 @@ def test_what_is_read_meanwhile_is_unpacked_together() -> None:
     def unpack(items: list[int]) -> None:
         calls.append(items)
         begun.set()
-        assert more.wait(10)
+        assert more.wait(60)
 
     queue = UnpackQueue(unpack)
     first = threading.Thread(target=queue.add, args=([1], 1))
     first.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     queue.add([2, 3], 2)  # returns at once
     queue.add([4], 1)
     more.set()
-    first.join(10)
+    first.join(60)
     assert calls == [[1], [2, 3, 4]]
 
 
@@ -33,7 +33,7 @@ def test_readers_wait_while_too_much_waits(monkeypatch: pytest.MonkeyPatch) -> N
 
     def unpack(items: list[int]) -> None:
         begun.set()
-        assert more.wait(10)
+        assert more.wait(60)
 
     queue = UnpackQueue(unpack)
 
@@ -43,13 +43,13 @@ def test_readers_wait_while_too_much_waits(monkeypatch: pytest.MonkeyPatch) -> N
 
     threads = [threading.Thread(target=queue.add, args=([1], 2)), threading.Thread(target=third)]
     threads[0].start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     queue.add([2], 2)
     threads[1].start()
     assert not added.wait(0.1)
     more.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert added.is_set()
 
 

@@ -184,7 +184,7 @@ def test_late_documents_are_made_while_blobs_are_sent(registry: Registry) -> Non
     late = about(APP, b"record")
 
     def make() -> PushedManifest:
-        assert begun.wait(10)
+        assert begun.wait(60)
         return late
 
     def chunks(offset: int) -> Iterator[bytes]:

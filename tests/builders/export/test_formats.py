@@ -156,7 +156,7 @@ class TestRootFileSystem:
         reader = threading.Thread(target=lambda: received.append((tmp_path / "pipe").read_bytes()))
         reader.start()
         write(shop, "rootfs", image, tmp_path / "pipe")
-        reader.join(10)
+        reader.join(60)
         assert received == [(tmp_path / "a.tar").read_bytes()]
 
 

@@ -195,7 +195,7 @@ def test_a_pipe_is_written_to(shop: Workshop, image: StorePath, tmp_path: Path) 
     reader = threading.Thread(target=lambda: received.append((tmp_path / "pipe").read_bytes()))
     reader.start()
     shop.tar(image, tmp_path / "pipe")
-    reader.join(10)
+    reader.join(60)
     assert received == [(tmp_path / "a.tar").read_bytes()]
     assert (tmp_path / "pipe").is_fifo()
 

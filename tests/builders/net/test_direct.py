@@ -31,7 +31,7 @@ def serving(*connections: Callable[[socket.socket], None]) -> Iterator[str]:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}/"
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 

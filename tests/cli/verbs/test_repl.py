@@ -245,5 +245,5 @@ def test_signals_of_the_outside(fpack: Fpack) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             terminal.process.wait(0.5)
             break
-    assert terminal.process.wait(1) == 128 + signal.SIGTERM
+    assert terminal.process.wait(60) == 128 + signal.SIGTERM
     os.close(terminal.master)
