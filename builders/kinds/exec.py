@@ -134,7 +134,7 @@ class ExecBuilder(BaseBuilder):
         """Run the phases and copy their outputs to the store."""
         args = arguments.read(ExecArgs, task.args)
         env = args.env or {}
-        inputs = store_paths.closure(task, _mentioned([env, args.phases]))
+        inputs = store_paths.seen(task, _mentioned([env, args.phases]))
         paths = {output: build_path(task.name, output) for output in task.outputs}
         limits = limits_of(args.limits)
         view = task.view(args.root)

@@ -44,6 +44,15 @@ def closure(task: Task, paths: Sequence[StorePath]) -> list[StorePath]:
     return [path for path in task.closure(paths) if payload(task.tree(path)) is None] if paths else []
 
 
+def seen(task: Task, paths: Sequence[StorePath]) -> list[StorePath]:
+    """Return the store paths that a build which mentions `paths` sees: their closure, with payloads that it names itself.
+
+    A payload that something else was linked with is left out, since the build's root has the files of it.
+    """
+    named = set(paths)
+    return [path for path in task.closure(paths) if path in named or payload(task.tree(path)) is None] if paths else []
+
+
 def tables(task: Task, paths: Sequence[StorePath]) -> list[SliceTable]:
     """Return a table for each store path of the closure of `paths`, with the store path as its package."""
     found = []

@@ -107,6 +107,16 @@ def test_what_is_mentioned_is_seen_and_what_is_used_is_referenced(world: Builds)
     assert info is not None and world.store.closure([path]) == sorted([used, path])
 
 
+def test_a_payload_that_a_build_names_is_seen_and_one_that_an_input_was_linked_with_is_not(world: Builds) -> None:
+    named = add_slice(world.store, "named", {"word": b"used"})
+    other = add_slice(world.store, "other", {"word": b""})
+    linked = add_tree(world.store, "linked", {"x": f"{other}".encode()}, [other])
+    script = 'cat "$a/data/word"; seen="$(echo /fpack/store/*)"; [[ $seen = *linked* && $seen != *other* ]]; echo "$a" > $out'
+    env = {"a": str(named), "b": str(linked)}
+    (path,) = world.realise(world.drv(script, "named-payload", env=env))
+    assert world.store.closure([path]) == sorted([named, path])
+
+
 def test_an_output_that_mentions_itself_has_its_own_path_in_it(world: Builds) -> None:
     (path,) = world.realise(world.drv("mkdir $out; echo see $out/b > $out/a; ln -s $out/a $out/b", "self"))
     disk = world.store.disk(path)
