@@ -67,6 +67,18 @@ class NamedPath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class OutputPath(NamedPath):
+    """A path that the command writes. It is no part of the sources that the command reads."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path of an option's value."""
+        from fpack.store.files.filters.own_outputs import leave_out
+
+        path = super().convert(value, param, ctx)
+        leave_out(path)
+        return path
+
+
 def from_table(options: Sequence[Option]) -> Callable[[Command], Command]:
     """Return a decorator that adds options to a command."""
 

@@ -25,7 +25,7 @@ Examples:
 @click.option("--svg", "form", flag_value=SVG, help="Write a drawing.")
 @click.option("--dot", "form", flag_value=DOT, default=True, help="Write Graphviz's language. This is the default.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("-o", "--output", type=shared.NamedPath(path_type=Path), help="File to write.")
+@click.option("-o", "--output", type=shared.OutputPath(path_type=Path), help="File to write.")
 @shared.of_file
 @shared.building
 def command(image: str | None, platform: str | None, form: str, as_json: bool, output: Path | None, **rest: Any) -> int:

@@ -52,7 +52,7 @@ Examples:
 )
 @click.argument("what", nargs=-1)
 @shared.together
-@click.option("-o", "--output", type=shared.NamedPath(path_type=Path), help="File or directory to write.")
+@click.option("-o", "--output", type=shared.OutputPath(path_type=Path), help="File or directory to write.")
 @click.option(
     "-t",
     "--tag",

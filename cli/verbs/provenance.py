@@ -30,7 +30,7 @@ Examples:
   fpack provenance postgres.tar --predicate --type manifest    and for --type urn:fpack:manifest:1""",
 )
 @click.argument("what", required=False)
-@click.option("-o", "--output", type=shared.NamedPath(path_type=Path), help="File to write.")
+@click.option("-o", "--output", type=shared.OutputPath(path_type=Path), help="File to write.")
 @click.option(
     "--type",
     "kind",

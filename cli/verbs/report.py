@@ -34,7 +34,9 @@ Examples:
 )  # fmt: skip
 @click.option("--compare", metavar="OLD", help="Add what differs from OLD, an image file, a package or an attribute.")
 @click.option("--offline", is_flag=True, help="Ask no server for vulnerability data, rebuilds or changelogs.")
-@click.option("-o", "--output", type=shared.NamedPath(path_type=Path), help="File to write. Default: NAME.report.html.")
+@click.option(
+    "-o", "--output", type=shared.OutputPath(path_type=Path), help="File to write. Default: NAME.report.html."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with the file that was written.")
 @shared.of_file
 @shared.building

@@ -37,7 +37,7 @@ Examples:
     help="cyclonedx-1.6 (the default), cyclonedx-1.7, spdx-2.3, spdx-3.0.1, legal, legal-sources.",
 )
 @click.option(
-    "-o", "--output", type=shared.NamedPath(path_type=Path), help="File to write; a directory for several formats."
+    "-o", "--output", type=shared.OutputPath(path_type=Path), help="File to write; a directory for several formats."
 )
 @click.option(
     "--supplier",

@@ -39,7 +39,7 @@ Examples:
     metavar="[=FILE]",
     help="Write a page with a treemap, one for each member. Default: NAME.size.html.",
 )
-@click.option("-o", "--output", type=shared.NamedPath(path_type=Path), help="With --html: file to write.")
+@click.option("-o", "--output", type=shared.OutputPath(path_type=Path), help="With --html: file to write.")
 @shared.of_any
 @shared.of_file
 @shared.building

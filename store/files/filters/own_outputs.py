@@ -3,6 +3,9 @@
 They are no part of a source: an image that is packed into the project's directory would be a source of the next one. A
 file is recognised by its name and by a mark at its beginning, so a tar or a document of the user's is never left out.
 The files may be hostile: of each, a bounded number of bytes is read and decompressed.
+
+A file that a command is told to write, as by `-o deploy.bin`, has no such name. `leave_out` makes it no part of the
+sources of that process, so the command gives the same file as often as it runs.
 """
 
 from __future__ import annotations
@@ -71,10 +74,24 @@ _BILL = rb".*\.(?:cyclonedx|spdx|openvex)[\w.-]*\.json|.*\.(?:manifest|provenanc
 _PAGE = rb".*\.(?:size|report|graph|audit|diff)\.html"
 _ENDS = (b".tar", b".tar.gz", b".tar.zst", b".deb", b".rpm", b".squashfs", b".json", b".html", b".oci")
 
+# Paths that this process writes, and the names of these. The set is filled before sources are read.
+_written: set[bytes] = set()
+_written_names: set[bytes] = set()
+
+
+def leave_out(path: str | os.PathLike[str]) -> None:
+    """Take a path that this process will write for no part of a source, unless it is a directory of other files."""
+    given = os.path.abspath(os.fsencode(path))
+    if os.path.isdir(given) and not os.path.isfile(os.path.join(given, _LAYOUT)):
+        return
+    directory, name = os.path.split(given)
+    _written.update((given, os.path.join(os.path.realpath(directory), name)))
+    _written_names.add(name)
+
 
 def may_be_own(name: bytes) -> bool:
     """Return whether fpack may have given this name to an entry: a quick test that few entries pass."""
-    return name.endswith(_ENDS)
+    return name.endswith(_ENDS) or name in _written_names
 
 
 def is_result(path: bytes, name: bytes) -> bool:
@@ -87,6 +104,8 @@ def is_own_output(path: bytes, name: bytes, is_directory: bool) -> bool:
     """Return whether fpack wrote the file or directory at a path. name: its last component."""
     if not may_be_own(name):
         return False
+    if path in _written:
+        return True
     if is_directory:
         return name.endswith(b".oci") and all(os.path.isfile(path + b"/" + n) for n in (_REFERRERS, _LAYOUT))
     plain = name.removesuffix(b".gz").removesuffix(b".zst")

@@ -117,3 +117,21 @@ def test_the_tar_is_read_by_python_too(fpack: Fpack, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tar") as opened:
         names = opened.getnames()
     assert "usr/bin/hello" in names and len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(("name", "form"), [("deploy.bin", "tar"), ("layout", "oci-dir")])
+def test_an_output_beside_the_sources_is_no_part_of_the_next_one_whatever_its_name(
+    fpack: Fpack, name: str, form: str
+) -> None:
+    project = fpack.home / f"beside-{form}"
+    project.mkdir()
+    (project / "fpack.fp").write_text(
+        'debian = import("fpack/debian").trixie\n'
+        'image = container { packages = [debian.hello], files = { "/srv" = ./. } }\n'
+    )
+    made = set()
+    for _ in range(3):
+        fpack("pack", "-o", name, "--format", form, cwd=project)
+        file = project / name
+        made.add((file / "index.json" if form == "oci-dir" else file).read_bytes())
+    assert len(made) == 1

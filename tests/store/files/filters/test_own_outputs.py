@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from fpack.store.files.filters.own_outputs import is_own_output
+from fpack.store.files.filters.own_outputs import is_own_output, leave_out
 from fpack.store.files.source import entries
 
 CLOCK = 315619200
@@ -123,3 +123,27 @@ def test_a_link_and_a_pipe_are_no_image(tmp_path: Path) -> None:
     (tmp_path / "image").write_bytes(OWN["app.tar"])
     (tmp_path / "link.tar").symlink_to("image")
     assert names(tmp_path) == {"pipe.tar", "image", "link.tar"}
+
+
+@pytest.mark.parametrize("name", ["deploy.bin", "layout"])
+def test_what_a_command_is_told_to_write_is_no_part_of_its_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for kept in ("a", "below"):
+        (tmp_path / kept).mkdir()
+        (tmp_path / kept / name).touch()
+    monkeypatch.chdir(tmp_path)
+    leave_out(name)
+    if name == "layout":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "oci-layout").touch()
+        leave_out(name)  # as the next command does
+    else:
+        (tmp_path / name).touch()
+    assert names(tmp_path) == {"a", "below"} and names(tmp_path / "a") == {name}
+
+
+def test_a_directory_of_other_files_is_a_part_of_the_sources_of_the_command_that_writes_into_it(tmp_path: Path) -> None:
+    (tmp_path / "dist").mkdir()
+    leave_out(tmp_path / "dist")
+    assert names(tmp_path) == {"dist"}
