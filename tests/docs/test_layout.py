@@ -74,6 +74,8 @@ FILLED = {
     "lang/runtime/records/call_layers.py _BUILTINS",
     "lang/runtime/derivations.py _NONE",
     "lang/runtime/limits.py _before",
+    "store/files/filters/own_outputs.py _written",
+    "store/files/filters/own_outputs.py _written_names",
 }
 
 

@@ -74,7 +74,7 @@ _BILL = rb".*\.(?:cyclonedx|spdx|openvex)[\w.-]*\.json|.*\.(?:manifest|provenanc
 _PAGE = rb".*\.(?:size|report|graph|audit|diff)\.html"
 _ENDS = (b".tar", b".tar.gz", b".tar.zst", b".deb", b".rpm", b".squashfs", b".json", b".html", b".oci")
 
-# Paths that this process writes, and the names of these. The set is filled before sources are read.
+# Paths that this process writes, one an option, and the names of these. They are known before sources are read.
 _written: set[bytes] = set()
 _written_names: set[bytes] = set()
 
