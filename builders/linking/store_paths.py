@@ -45,7 +45,7 @@ def closure(task: Task, paths: Sequence[StorePath]) -> list[StorePath]:
 
 
 def seen(task: Task, paths: Sequence[StorePath]) -> list[StorePath]:
-    """Return the store paths that a build which mentions `paths` sees: their closure, with payloads that it names itself.
+    """Return the store paths that a build sees which mentions `paths`: these, and their closure without payloads.
 
     A payload that something else was linked with is left out, since the build's root has the files of it.
     """

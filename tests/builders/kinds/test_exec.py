@@ -111,7 +111,8 @@ def test_a_payload_that_a_build_names_is_seen_and_one_that_an_input_was_linked_w
     named = add_slice(world.store, "named", {"word": b"used"})
     other = add_slice(world.store, "other", {"word": b""})
     linked = add_tree(world.store, "linked", {"x": f"{other}".encode()}, [other])
-    script = 'cat "$a/data/word"; seen="$(echo /fpack/store/*)"; [[ $seen = *linked* && $seen != *other* ]]; echo "$a" > $out'
+    look = 'seen="$(echo /fpack/store/*)"; [[ $seen = *linked* && $seen != *other* ]]'
+    script = f'cat "$a/data/word"; {look}; echo "$a" > $out'
     env = {"a": str(named), "b": str(linked)}
     (path,) = world.realise(world.drv(script, "named-payload", env=env))
     assert world.store.closure([path]) == sorted([named, path])
