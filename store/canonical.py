@@ -81,10 +81,15 @@ def encode_ordered(value: Value) -> bytes:
     return packed
 
 
-def decode(data: bytes) -> Value:
-    """Return the value that `data` encodes. Raise NotCanonical if `data` is not a canonical encoding."""
+def decode(data: bytes, most: int | None = None) -> Value:
+    """Return the value that `data` encodes. Raise NotCanonical if `data` is not a canonical encoding.
+
+    most: the number of values in it, for data of others: a value of one byte takes up to 150 bytes of memory.
+    """
     import msgpack
 
+    if most is not None and len(data) > most and _has_more(data, most):
+        raise NotCanonical("Bytes have too many values", why=f"the limit is {most}")
     try:
         value = msgpack.unpackb(data, raw=False, strict_map_key=True, use_list=True)
     except Exception as error:
@@ -92,6 +97,30 @@ def decode(data: bytes) -> Value:
     if encode(value) != data:
         raise NotCanonical("Bytes are a msgpack value, but not in its canonical form")
     return value
+
+
+# The bytes of the length that follows a first byte, by that byte; and the bytes of the other values that have one.
+_LENGTHS = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
+_FIXED = {0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8,
+          0xDC: 2, 0xDD: 4, 0xDE: 2, 0xDF: 4}  # fmt: skip
+
+
+def _has_more(data: bytes, most: int) -> bool:
+    """Tell whether msgpack has more than `most` values and keys, without building one."""
+    at = number = 0
+    size = len(data)
+    while at < size and number <= most:
+        first = data[at]
+        number += 1
+        at += 1
+        if 0xA0 <= first < 0xC0:
+            at += first & 31
+        elif first in _LENGTHS:
+            width = _LENGTHS[first]
+            at += width + int.from_bytes(data[at : at + width], "big")
+        else:
+            at += _FIXED.get(first, 0)
+    return number > most
 
 
 def peek(data: bytes) -> Value:

@@ -60,7 +60,7 @@ def read(repository: Repository, tag: UseTag) -> frozenset[str]:
     """Return the hashes of used paths, as paths write them. Damaged lists are empty: they only spare paths."""
     try:
         pieces = repository.read_blob(BlobEntry(MEDIA_TYPE, f"sha256:{tag.digest}", tag.size))
-        joined = canonical.decode(b"".join(pieces))
+        joined = canonical.decode(b"".join(pieces), most=1)
     except (NotThere, NotCanonical):
         return frozenset()
     if not isinstance(joined, bytes) or len(joined) % HASH_BYTES:

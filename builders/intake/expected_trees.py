@@ -21,7 +21,7 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.tree import Node, tree_digest
 from fpack.store.path import StorePath, make, parse
 
-from .store_record import RecordError, StoredTable, StoreRecord
+from .store_record import MAX_TABLE_VALUES, RecordError, StoredTable, StoreRecord
 
 Entries = Sequence[Sequence[ManifestEntry]]  # of each layer
 
@@ -108,7 +108,7 @@ def _infos(
 def read_table(path: StorePath, table: StoredTable) -> list[TreeEntry]:
     """Return the entries of a table, compared with its path. Raise RecordError if it is not the table of the path."""
     try:
-        entries, _ = meta.decode(table.meta)
+        entries, _ = meta.decode(table.meta, MAX_TABLE_VALUES)
     except FpackError as error:
         raise _bad(path, f"{error.what}: {error.why}") from None
     _compare(path, {b"data": meta.directory_of(entries), b"meta": _node(table.meta)}, table.references)

@@ -24,6 +24,8 @@ ARTIFACT = "application/vnd.fpack.store.v1"
 MAX_SIZE = 512 << 20  # unpacked
 MAX_CONTENTS = 128 << 20  # bytes of all files that no layer has
 MAX_PATHS = 100_000
+MAX_VALUES = 1 << 20  # of the record
+MAX_TABLE_VALUES = 1 << 21  # of a table
 _LEVEL = 9  # of zstd
 _WINDOW = 1 << 27  # bytes of memory that a hostile record can make zstd use
 
@@ -102,7 +104,7 @@ def decode(data: bytes, where: str) -> StoreRecord:
         body = reader.read(MAX_SIZE + 1)
         if len(body) > MAX_SIZE:
             raise ValueError(f"it has more than {MAX_SIZE} bytes")
-        value = canonical.decode(body)
+        value = canonical.decode(body, MAX_VALUES)
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             number = value.get("format") if isinstance(value, dict) else None
             raise ValueError(f"its format is {number!r:.40}, and this fpack reads {FORMAT}; update fpack")

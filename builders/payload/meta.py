@@ -94,9 +94,12 @@ def _path_bytes(e: TreeEntry) -> bytes:
     return os.fsencode(e.path)
 
 
-def decode(data: bytes) -> tuple[list[TreeEntry], dict[str, Value]]:
-    """Decode the entries and the extra fields of a `meta` file. Raise StoreError if it is invalid."""
-    value = canonical.decode(data)
+def decode(data: bytes, most: int | None = None) -> tuple[list[TreeEntry], dict[str, Value]]:
+    """Decode the entries and the extra fields of a `meta` file. Raise StoreError if it is invalid.
+
+    most: the number of values, for the file of others; see `canonical.decode`.
+    """
+    value = canonical.decode(data, most)
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise StoreError("The meta file has a format that this version of fpack does not support", hint="run fpack gc")
     try:

@@ -87,3 +87,19 @@ def test_the_parts_of_derivations_that_are_written_out_are_encodings() -> None:
 def test_an_evaluation_of_plain_data_needs_no_encoder() -> None:
     text = "import sys, fpack.lang.evaluator; sys.exit('msgpack' in sys.modules or 'datetime' in sys.modules)"
     subprocess.run([sys.executable, "-c", text], check=True)
+
+
+def number(value: object) -> int:
+    """Return the number of values and keys in a value."""
+    if isinstance(value, dict):
+        return 1 + sum(1 + number(item) for item in value.values())
+    return 1 + sum(map(number, value)) if isinstance(value, (list, tuple)) else 1
+
+
+@given(values)
+def test_the_number_of_values_has_a_limit(value: object) -> None:
+    data = canonical.encode(value)
+    assert canonical.decode(data, most=number(value)) == canonical.decode(data)
+    if number(value) > 1:
+        with pytest.raises(NotCanonical):
+            canonical.decode(data, most=number(value) - 1)

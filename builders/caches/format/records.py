@@ -25,6 +25,7 @@ MAX_FILES = 16
 MAX_SIZE = (1 << 62) - 1
 MOST_ADDED = 1 << 16  # bytes that a codec adds to a tar that cannot be compressed, beside a 128th
 _MAX_OUTPUT = 200
+_MAX_VALUES = MAX_REFERENCES + 4 * MAX_FILES + 20  # of an encoded record
 
 
 class DetachedFile(NamedTuple):
@@ -90,7 +91,7 @@ class PathRecord(NamedTuple):
 def decode_record(base: str, data: bytes) -> PathRecord:
     """Return the record of a path. Raise BadIndex if it is not valid."""
     try:
-        value = canonical.decode(data)
+        value = canonical.decode(data, _MAX_VALUES)
         tree, size, references, output, blob, blob_size, offset, length, raw, prefix, codec, day, *more = value
         numbers = (size, blob_size, offset, length, raw, day)
         if (

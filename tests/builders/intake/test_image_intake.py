@@ -10,17 +10,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgpack
 import pytest
 import zstandard
 from blake3 import blake3
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import Unavailable
 from fpack.builders.intake import image_documents
-from fpack.builders.intake.expected_trees import expect
+from fpack.builders.intake.expected_trees import expect, read_table
 from fpack.builders.intake.image_documents import ImageDocuments
 from fpack.builders.intake.image_intake import ImageIntake, PulledImage
 from fpack.builders.intake.layer_stream import read_layer
-from fpack.builders.intake.store_record import ARTIFACT, RecordError, StoreRecord, decode
+from fpack.builders.intake.store_record import ARTIFACT, RecordError, StoredTable, StoreRecord, decode
 from fpack.builders.manifest import referrer
 from fpack.builders.manifest.format import FILE, ManifestEntry
 from fpack.builders.oci import spec
@@ -428,6 +429,16 @@ def test_a_layer_that_writes_elsewhere_is_refused(pushed: Pushed, members: list[
 
     with pytest.raises(FpackError):
         read_layer(lying, documents.entries[0], iter([data]), _Reading())
+
+
+def test_a_table_of_many_small_values_is_refused_before_they_are_built(
+    pushed: Pushed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = StoredTable(canonical.encode({"format": 1, "entries": [[]] * 3_000_000}))
+    monkeypatch.setattr(msgpack, "unpackb", None)
+    with pytest.raises(RecordError, match="does not fit") as caught:
+        read_table(pushed.path, table)
+    assert "too many values" in caught.value.why
 
 
 def test_a_record_that_decodes_to_too_many_values_is_refused(pushed: Pushed, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,12 @@ def refused(decode: Callable[[], object]) -> str:
     return caught.value.why
 
 
+def test_a_record_of_many_small_values_is_refused_before_they_are_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index of 128 MB can have a record of so many lists, and each takes 150 bytes of memory."""
+    monkeypatch.setattr(msgpack, "unpackb", None)
+    assert "too many values" in refused(lambda: decode_record(PATH.base, msgpack.packb([[]] * 20_000)))
+
+
 def row(**changes: Any) -> list[Any]:
     """Return the fields of the record, with changes."""
     names = [name for name in PathRecord._fields if name not in ("path", "files")]
