@@ -30,7 +30,7 @@ from .format.index import Index
 from .format.records import PathRecord
 from .format.statements import SignedStatement, decode_claims
 
-MAX_DEPTH = 4  # of indexes in indexes
+MAX_MANIFESTS = 200_000  # and tags of images that are looked at
 
 
 class CacheSurvey(NamedTuple):
@@ -176,22 +176,27 @@ def _is_needed(statement: SignedStatement, kept: set[str], merged: Index) -> boo
 
 def _listed(repository: Repository) -> Iterable[str]:
     """Yield the digests of blobs that manifests of other tags list."""
-    for tag in repository.tags():
-        if not tag.startswith((indexes.PREFIX, uses.PREFIX, CLAIMS)):
-            yield from _blobs_of(repository, tag, 0)
+    others = (indexes.PREFIX, uses.PREFIX, CLAIMS)
+    todo = [tag for tag in repository.tags() if not tag.startswith(others)]
+    seen: set[str] = set()  # an index may name another one many times, which may name a third one many times
+    while todo:
+        reference = todo.pop()
+        if reference in seen:
+            continue
+        seen.add(reference)
+        if len(seen) > MAX_MANIFESTS:
+            raise RepositoryError("The repository has too many manifests", where=repository.name)
+        found = repository.manifest(reference)
+        if found is None or (found.digest in seen and found.digest != reference):
+            continue
+        seen.add(found.digest)
+        value = json.loads(found.data)
+        yield from _digests([value.get("config"), *_listed_in(value, "layers")])
+        todo += _digests(_listed_in(value, "manifests"))
 
 
-def _blobs_of(repository: Repository, reference: str, depth: int) -> Iterable[str]:
-    found = repository.manifest(reference)
-    if found is None or depth > MAX_DEPTH:
-        return
-    value = json.loads(found.data)
-    for entry in (value.get("config"), *_listed_in(value, "layers")):
-        if isinstance(entry, dict) and isinstance(entry.get("digest"), str):
-            yield entry["digest"]
-    for entry in _listed_in(value, "manifests"):
-        if isinstance(entry, dict) and isinstance(entry.get("digest"), str):
-            yield from _blobs_of(repository, entry["digest"], depth + 1)
+def _digests(entries: Iterable[Any]) -> Iterable[str]:
+    return (entry["digest"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("digest"), str))
 
 
 def _listed_in(value: Any, name: str) -> list[Any]:

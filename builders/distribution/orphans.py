@@ -59,8 +59,8 @@ def reached(repository: Listing, ignored: Iterable[str] = ()) -> set[str]:
     found: set[str] = set()
     read: set[str] = set()
     while todo:
-        document = repository.manifest(todo.pop())
-        if document is None or document.digest in read:
+        reference = todo.pop()
+        if reference in read or (document := repository.manifest(reference)) is None or document.digest in read:
             continue
         read.add(document.digest)
         if len(read) > MAX_MANIFESTS:

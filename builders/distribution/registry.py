@@ -43,6 +43,7 @@ _ACCEPT = {"Accept": ", ".join(_MANIFESTS)}
 MAX_PAGE = 8 << 20  # bytes of a page of tags
 MAX_PAGES = 2000  # of a list of tags
 MAX_LIST = 128 << 20  # bytes of all pages of a list
+MAX_REFERRERS = 10_000  # of a manifest
 PAGE = 1000  # tags to ask for at once
 MAX_RACES = 8  # attempts to update a list that others update too
 _LINK = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?')
@@ -190,6 +191,8 @@ class RegistryRepository:
                 entry = entry_of(item, self.name)
                 if not artifact_type or entry.artifact_type == artifact_type:
                     found[entry.digest] = entry
+            if len(found) > MAX_REFERRERS:
+                raise Corrupt("An image has too many documents", where=self.name, why=f"the limit is {MAX_REFERRERS}")
         return list(found.values())
 
     def tags(self, prefix: str = "") -> list[str]:

@@ -21,12 +21,14 @@ from fpack.builders.distribution import orphans
 from fpack.builders.distribution.addresses import open_repository
 from fpack.builders.distribution.bucket import BucketRepository
 from fpack.builders.distribution.layout import DirectoryRepository
-from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Repository
+from fpack.builders.distribution.protocol import BlobEntry, BlobSource, ManifestDocument, Repository
 from fpack.builders.distribution.pusher import PushedImage, PushedManifest, Pusher
 from fpack.store import DAY
 from support.servers.bucket import BucketServer
 from support.servers.repositories import MANIFEST, manifest
 from support.stores.caches import Graph, Machine, machine
+
+INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 def later(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
@@ -392,6 +394,33 @@ def test_a_manifest_with_a_number_for_a_list_is_read(
     producer.cache.repository.write_manifest(f'{{"schemaVersion":2,"{field}":1}}'.encode(), MANIFEST, "odd")
     later(monkeypatch, 40)
     assert collect(producer.cache, 30).dropped == (path.base,)
+
+
+def test_indexes_that_name_each_other_many_times_are_read_once(
+    producer: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four levels of an index that names the next one fifty times are six million manifests."""
+    graph = Graph()
+    (path,) = producer.build(graph, graph.add("top"))
+    producer.push([path])
+    repository = producer.cache.repository
+    below = repository.write_manifest(manifest(repository), MANIFEST)
+    for level in range(4):
+        rows = [below.value()] * 50
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": rows, "annotations": {"level": str(level)}}
+        below = repository.write_manifest(json.dumps(index).encode(), INDEX, "app" if level == 3 else "")
+    read = repository.manifest
+    asked: list[str] = []
+
+    def counted(reference: str) -> ManifestDocument | None:
+        asked.append(reference)
+        assert len(asked) < 100
+        return read(reference)
+
+    monkeypatch.setattr(repository, "manifest", counted)
+    later(monkeypatch, 40)
+    assert len(collect(producer.cache, 30).dropped) == 1
+    assert read("app") is not None
 
 
 def test_equal_uses_of_a_later_day_stay(producer: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

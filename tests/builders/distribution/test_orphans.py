@@ -14,10 +14,11 @@ from fpack.builders.distribution import orphans
 from fpack.builders.distribution.addresses import open_repository
 from fpack.builders.distribution.bucket import BucketRepository
 from fpack.builders.distribution.layout import DirectoryRepository
-from fpack.builders.distribution.protocol import Corrupt
+from fpack.builders.distribution.protocol import Corrupt, ManifestDocument
 from support.servers.bucket import BucketServer
 from support.servers.repositories import MANIFEST, digest_of, entry, manifest, write
 
+INDEX = "application/vnd.oci.image.index.v1+json"
 OLD = orphans.AGE + 60  # seconds
 
 
@@ -128,3 +129,19 @@ def test_a_bucket_that_tells_no_times_has_no_orphans() -> None:
         assert isinstance(bucket, BucketRepository)
         write(bucket, b"a blob")
         assert not orphans.find(bucket, time.time() + 10 * OLD)
+
+
+def test_a_manifest_that_an_index_names_many_times_is_read_once(tmp_path: Path) -> None:
+    repository = DirectoryRepository(tmp_path / "layout")
+    child = repository.write_manifest(manifest(repository), MANIFEST)
+    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [child.value()] * 100}
+    repository.write_manifest(json.dumps(index).encode(), INDEX, "app")
+    read, asked = repository.manifest, []
+
+    def counted(reference: str) -> ManifestDocument | None:
+        asked.append(reference)
+        return read(reference)
+
+    repository.manifest = counted  # type: ignore[method-assign]
+    assert child.digest in orphans.reached(repository)
+    assert len(asked) == 2

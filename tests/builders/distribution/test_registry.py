@@ -587,3 +587,17 @@ def test_a_question_without_a_proxy_does_not_load_urllib3(registry: Registry) ->
         assert "urllib3" not in sys.modules, "urllib3 costs a tenth of an unchanged push"
     """
     subprocess.run([sys.executable, "-c", program, registry.host], check=True)
+
+
+def test_a_manifest_with_too_many_referrers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of a list may have millions of entries together."""
+    with Registry(api=True) as server:
+        app = open_registry(server)
+        subject = app.write_manifest(manifest(app), MANIFEST)
+        for number in range(3):
+            about = manifest(app, subject=subject.value(), annotations={"number": str(number)})
+            app.write_manifest(about, MANIFEST)
+        assert len(app.referrers(subject.digest)) == 3
+        monkeypatch.setattr(registry_module, "MAX_REFERRERS", 2)
+        with pytest.raises(Corrupt, match="too many documents"):
+            app.referrers(subject.digest)
