@@ -112,6 +112,11 @@ EVAL = (
     *LOCKING,
 )
 PLAIN_HTTP = Option("--plain-http", help="Use HTTP without TLS for registries on this machine.")
+PUSH = (
+    PLAIN_HTTP,
+    Option("--json", field="as_json", help="Print one JSON object."),
+    *BUILDING,
+)
 _PURE = Option("--pure", help="Start with a clean environment.")
 _NETWORK = Option("--network", kind=CHOICE, choices=("on", "off"), default="on",
                   help="Allow network access. Default: on.")  # fmt: skip

@@ -15,13 +15,16 @@ from pathlib import Path
 from fpack.light_typing import TYPE_CHECKING
 
 from . import option_table
-from .option_table import EVAL, FILE, FLAG, MIRROR, NEW, NUMBER, SETTING, Option
+from .option_table import EVAL, FILE, FLAG, MIRROR, NEW, NUMBER, PUSH, SETTING, Option
 
 if TYPE_CHECKING:
     from fpack.light_typing import Any
 
 # Verb: its options, and the module whose function `run` takes the arguments, and the values of all options by field.
-_VERBS = {"eval": (EVAL, "fpack.cli.workspace.evaluation.command")}
+_VERBS = {
+    "eval": (EVAL, "fpack.cli.workspace.evaluation.command"),
+    "push": (PUSH, "fpack.cli.images.push.command"),
+}
 
 
 def run(argv: Sequence[str]) -> int | None:

@@ -9,9 +9,13 @@ from pathlib import Path
 
 import click
 import pytest
+from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.cli import quick_commands
+from fpack.cli.images.push import command as push_command
 from fpack.cli.verbs import command_of
 from fpack.cli.version import VERSION
+from support.servers.registry import Registry
+from support.servers.repositories import MANIFEST, manifest
 
 LINES = {
     "eval": (
@@ -27,12 +31,18 @@ LINES = {
         ["a", "--arch=arm64"],
         ["a", "--lock=a=b"],
     ),
+    "push": (
+        ["a.tar", "localhost:5000/a"],
+        ["a.tar", "localhost:5000/a:1", "--plain-http", "--json"],
+        ["--no-caches", "a.tar", "-j", "3", "localhost:5000/a"],
+    ),
 }
 UNUSUAL = {
     "eval": (
         ["--help"], ["-h"], ["--jso"], ["--unknown"], ["-ea"], ["--json=1"], ["-e"], ["-e", ""], ["--lock", "."],
         ["--mirror", "http://127.0.0.1"], ["--eval-time", "3"], ["--max-index-age=no"], ["a", "--", "-b"], ["-"],
     ),
+    "push": (["--help"], ["a.tar", "b", "--unknown"], ["a.tar", "b", "--jobs=x"], ["a.tar", "b", "--mirror", "http://c"]),
 }  # fmt: skip
 
 
@@ -91,3 +101,29 @@ def test_quick_commands_load_little(tmp_path: Path) -> None:
     assert not evaluator & {"click", "typing", "json", "re", "enum", "pathlib", "contextlib", "threading", "lark"}
     warm = loaded("import fpack.cli.shells.warm_start", tmp_path)
     assert not warm & {"click", "typing", "json", "re", "enum", "pathlib"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["a.tar"], ["a", "b", "c"], ["hello", "localhost:5000/a"], ["localhost:5000/b", "localhost:5000/a"]],
+)
+def test_only_an_image_file_is_pushed_without_click(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = quick_commands.read(["push"])
+    assert values is not None and push_command.run(arguments, **values[1]) is None
+
+
+def test_a_push_of_an_image_file_needs_no_click(tmp_path: Path) -> None:
+    with Registry() as registry:
+        layout = DirectoryRepository(tmp_path / "layout")
+        layout.write_manifest(manifest(layout), MANIFEST, "1")
+        (tmp_path / "layout" / ".uploads").rmdir()
+        words = ["push", f"{tmp_path}/layout", f"{registry.host}/team/app:1", "--plain-http"]
+        push = f"from fpack.cli.main import main; assert main({words!r}) == 0"
+        assert "click" not in loaded(push, tmp_path)
+        registry.clear()
+        modules = loaded(push, tmp_path)
+        assert registry.requests == [("HEAD", "/v2/team/app/manifests/1")]
+        assert not modules & {"click", "inspect", "fpack.lang.evaluator", "fpack.builders.distribution.uploads"}
