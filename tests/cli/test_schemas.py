@@ -26,6 +26,7 @@ from support.json_outputs import (
 )
 from support.paths import REPOSITORY
 from support.processes.program import Fpack, world
+from support.sharing import made_once
 
 SCHEMAS = REPOSITORY / "docs" / "schemas"
 MANIFEST = "manifest-2"
@@ -77,8 +78,18 @@ def fault(checker: dict[str, Any], value: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def outputs(made: Greeter, tmp_path_factory: pytest.TempPathFactory) -> Outputs:
-    """Return the outputs of every command, by its words."""
+def outputs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Outputs:
+    """Return the outputs of every command, by its words. They are made once, for all workers of a parallel run."""
+
+    def made() -> Outputs:
+        return make_outputs(request.getfixturevalue("made"), tmp_path_factory)
+
+    found: Outputs = made_once(tmp_path_factory, "outputs-of-commands", made)
+    return found
+
+
+def make_outputs(made: Greeter, tmp_path_factory: pytest.TempPathFactory) -> Outputs:
+    """Run every command, and return the outputs by its words."""
     found: Outputs = {}
     folder = tmp_path_factory.mktemp("outputs")
     of_images(Recorder(found, made.fpack, made.project), made, folder)
