@@ -79,8 +79,11 @@ class Person(Fpack):
 
 @contextlib.contextmanager
 def public_directory(name: str) -> Iterator[Path]:
-    """Yield a directory that other users can reach, which is deleted afterwards."""
-    place = Path(tempfile.mkdtemp(prefix=f"fpack-{name}-", dir="/var/tmp"))
+    """Yield a directory that other users can reach, which is deleted afterwards.
+
+    It is below FPACK_TESTS_PUBLIC, which tests/run sets to a directory in memory.
+    """
+    place = Path(tempfile.mkdtemp(prefix=f"fpack-{name}-", dir=os.environ.get("FPACK_TESTS_PUBLIC", "/var/tmp")))
     place.chmod(0o755)
     try:
         yield place
