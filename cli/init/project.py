@@ -42,6 +42,7 @@ _TOP = (
 _BELOW = (
     r"(?:[\w@.-]+/){1,3}package\.json",  # those of the packages of a workspace
     r"(.*/)?(Cargo\.toml|pom\.xml|(build|settings)\.gradle(\.kts)?|gradle-wrapper\.properties|main\.go)",
+    r"(src/)?[\w.+-]+\.egg-info/entry_points\.txt",
     r"config/database\.yml",
     r"[\w.+-]+/Makefile",  # those of directories that a Makefile of BSD's make lists
     r"(.*/)?((Main|App|\w*Application)\.java|src/main/resources/application\.(properties|ya?ml))",

@@ -15,7 +15,7 @@ from .code.known_packages import known_libraries
 from .guess import LIBRARY, Guess, clean_name, clean_version, records, shown, text
 from .language_versions import allowed_pythons, choose_python
 from .project import Project
-from .python_programs import PythonProgram, find_program
+from .python_programs import PythonProgram, find_program, released_scripts
 
 
 def python(project: Project) -> Guess | None:
@@ -24,6 +24,8 @@ def python(project: Project) -> Guess | None:
     if why is None or (why == "setup.cfg" and "[metadata]" not in project.text(why)):
         return None
     known = read_python_project(lambda name: project.text(name) if project.has(name) else None)
+    if known.is_project and not known.scripts:
+        known = known._replace(scripts=released_scripts(project))
     installs = known.is_project and bool(known.scripts or not known.table_only)
     reasons = [f"{why}: a Python project"]
     todo: list[str] = []

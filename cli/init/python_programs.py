@@ -75,6 +75,17 @@ def find_program(project: Project, known: PythonProject, used: set[str], install
     return PythonProgram()
 
 
+def released_scripts(project: Project) -> dict[str, str]:
+    """Return the commands of an unpacked release, whose setup.py may compute them: those that setuptools listed."""
+    listed = [file for file in sorted(project.files) if file.endswith(".egg-info/entry_points.txt")]
+    if not listed or not project.has("PKG-INFO"):
+        return {}
+    section = re.search(
+        r"^\[console_scripts\]\n((?:[^\[\n][^\n]*\n|\n)*)", project.text(listed[0]) + "\n", re.MULTILINE
+    )
+    return dict(re.findall(r"^([\w.+-]+)[ \t]*=[ \t]*([\w.:]+)", section[1], re.MULTILINE)) if section else {}
+
+
 def with_database(project: Project, program: PythonProgram, installs: bool) -> PythonProgram:
     """Return a program that may write its SQLite database, if it names one by a relative path."""
     if program.state or not program.entrypoint:

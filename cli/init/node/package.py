@@ -18,6 +18,7 @@ LOCKS = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.loc
 _SERVERS = ("express", "koa", "fastify", "@hapi/hapi", "restify", "@nestjs/core", "polka", "hono", "@hono/node-server",
             "connect", "micro", "socket.io", "ws", "json-server")  # fmt: skip
 _PROGRAMS = ("server.js", "app.js", "index.js", "main.js", "src/index.js", "src/server.js", "server.mjs", "index.mjs")
+_COMMON_NAMES = "cli|client|core|node|server"
 _COMPILERS = re.compile(r"\b(tsc|rollup|tsup|babel|webpack|vite|esbuild|unbuild|build)\b")
 
 
@@ -47,7 +48,7 @@ def node(project: Project) -> Guess | None:
         reasons.append("package.json: dependencies that the first build locks in fpack.lock")
     if lock != "package-lock.json":
         fields.append(("project", "./package.json"))
-    name, version = clean_name(data.get("name"), project), clean_version(data.get("version"))
+    name, version = clean_name(_full_name(data.get("name")), project), clean_version(data.get("version"))
     version_fields = node_field(project, data, reasons)
     fields += version_fields
     # Builds without a lock and those with another Node do not have it among their tools.
@@ -91,6 +92,12 @@ def node(project: Project) -> Guess | None:
     return Guess("node", name, version, fields, packages, entrypoint, ports, reasons, todo, library, serves=serves)
 
 
+def _full_name(name: Any) -> Any:
+    """Return a name of npm, joined with its scope if it says little without: `nuxt-cli` for @nuxt/cli."""
+    found = re.fullmatch(rf"@([\w.-]+)/({_COMMON_NAMES})", name) if isinstance(name, str) else None
+    return f"{found[1]}-{found[2]}" if found else name
+
+
 def _own_node(entrypoint: Sequence[str] | None) -> list[str] | None:
     """Return an entrypoint that runs the Node that the package brings, instead of the release's."""
     return None if entrypoint is None else ["@/bin/node" if word == "/usr/bin/node" else word for word in entrypoint]
@@ -128,7 +135,8 @@ def _program(project: Project, data: dict[str, Any]) -> tuple[list[str] | None, 
     bins = _bins(data)
     if bins:
         own = clean_name(data.get("name"), project)
-        best = min(bins, key=lambda name: (name != own, not own.startswith(name), name))
+        scope = str(data.get("name")).partition("/")[0].removeprefix("@")
+        best = min(bins, key=lambda name: (name != own, not own.startswith(name), name != scope, name))
         return [f"@/bin/{best}"], bins[best]
     serves = bool(_dependencies(data).keys() & set(_SERVERS))
     published = isinstance(data.get("version"), str) and data.get("private") is not True

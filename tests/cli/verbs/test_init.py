@@ -283,6 +283,31 @@ def test_programs_of_interpreters_have_a_home() -> None:
     assert "HOME" not in render(_guess({"go.mod": "module example.org/x\n", "main.go": "package main"}), "trixie")
 
 
+def test_an_unpacked_release_has_the_commands_that_its_setup_computes() -> None:
+    files = {
+        "setup.py": 'setup(name="sam-tool", entry_points={"console_scripts": [f"{name}=sam.cli:main"]})',
+        "sam_tool.egg-info/entry_points.txt": "[other]\nx = y\n[console_scripts]\nsam = sam.cli:main\n\n[more]\na = b\n",
+        "sam/__main__.py": "",
+    }
+    assert _guess(files).entrypoint == ["@/bin/python3", "-m", "sam"]
+    assert _guess({**files, "PKG-INFO": "Name: sam-tool\n"}).entrypoint == ["@/bin/sam"]
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "runs"),
+    [
+        ("@nuxt/cli", "nuxt-cli", "nuxt"),
+        ("@sentry/wizard", "wizard", "a"),
+        ("cli", "cli", "a"),
+        ("@a/cli", "a-cli", "a"),
+    ],
+)
+def test_a_common_name_in_a_scope_is_joined_with_it(name: str, made: str, runs: str) -> None:
+    data = {"name": name, "version": "1.0.0", "bin": {"a": "a.js", "b": "b.js", "nuxt": "n.js"}}
+    found = _guess({"package.json": json.dumps(data), "a.js": ""})
+    assert (found.name, found.entrypoint) == (made, [f"@/bin/{runs}"])
+
+
 def test_an_unpacked_release_keeps_the_list_of_its_data_files(tmp_path: Path) -> None:
     """setuptools-scm finds them in a repository, and setuptools in SOURCES.txt of a release."""
     listed = "src/x.egg-info/SOURCES.txt"
