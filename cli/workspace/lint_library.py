@@ -1,11 +1,16 @@
-"""Check files of the language against the standard library and the curated packages."""
+"""Check files of the language against the library, the curated packages and the packages of locked releases."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fpack.store.errors import FpackError
+
 if TYPE_CHECKING:
+    from fpack.builders.debian.indexes.merged import MergedIndex
+    from fpack.builders.debian.lock.records import Lock
     from fpack.lang.diagnostics.calls import Library
     from fpack.lang.diagnostics.checker import Diagnostic
     from fpack.lang.runtime.limits import Limits
@@ -27,7 +32,6 @@ def check_file(path: Path, known: Library, limits: Limits) -> list[Diagnostic]:
     Names of packages are compared with the indexes of the project's lock, if these are on this machine.
     """
     from fpack.cli.workspace import source_files
-    from fpack.cli.workspace.locked_names import names_for
     from fpack.lang.diagnostics.checker import Diagnostic, check, directory_of
     from fpack.lang.errors import EvalError, Fault
     from fpack.lang.runtime import deep_stack
@@ -37,7 +41,7 @@ def check_file(path: Path, known: Library, limits: Limits) -> list[Diagnostic]:
     except EvalError as error:
         return [Diagnostic("syntax", error)]
     directory = directory_of(path)
-    known.packages = names_for(directory)
+    known.packages = _names_for(directory)
     source.library = any(directory == d or directory.startswith(d + "/") for d in known.directories)
 
     def work() -> list[Diagnostic]:
@@ -52,3 +56,68 @@ def check_file(path: Path, known: Library, limits: Limits) -> list[Diagnostic]:
     except Fault as fault:
         return [Diagnostic("syntax", source.error(0, 0, fault.what, why=fault.why, hint=fault.hint))]
     return result
+
+
+class LockedNames:
+    """The names of the packages of a lock's releases. path: of the lock. Nothing is fetched."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, list[MergedIndex]] = {}
+
+    def fault(self, release: str, name: str) -> FpackError | None:
+        """Return the error for a package that the release has for none of the lock's architectures.
+
+        None: it has one, or the lock does not pin all indexes of the release, or the cache lacks one of these.
+        """
+        from fpack.builders.debian.indexes.cache import IndexCache
+        from fpack.builders.debian.indexes.local import no_such_package
+        from fpack.builders.debian.suites import ALL_RELEASES
+        from fpack.cli.paths import cache_directory
+
+        try:
+            if any(key[0] == release and key[2] == name for key in self._lock.packages):
+                return None
+            if release not in self._known:
+                self._known[release] = self._universes(release)
+            universes = self._known[release]
+            if not universes or any(universe.versions(name) for universe in universes):
+                return None
+            cache = IndexCache(cache_directory() / "debian")
+            first = universes[0]
+            return no_such_package(first, cache, self._lock, ALL_RELEASES, first.arch, release, name)
+        except FpackError:
+            return None  # a damaged lock or cache is no error of the text
+
+    @cached_property
+    def _lock(self) -> Lock:
+        from fpack.builders.debian.lock.file import LockFile
+
+        return LockFile(self._path).lock
+
+    def _universes(self, release: str) -> list[MergedIndex]:
+        """Return the packages of a release for each architecture; none if an index is missing."""
+        from fpack.builders.debian.indexes.cache import IndexCache
+        from fpack.builders.debian.indexes.local import locked
+        from fpack.builders.debian.indexes.merged import MergedIndex
+        from fpack.builders.debian.suites import ALL_RELEASES
+        from fpack.cli.paths import cache_directory
+
+        suites = ALL_RELEASES.get(release, ())
+        cache = IndexCache(cache_directory() / "debian")
+        found = []
+        for arch in sorted({key[2] for key in self._lock.indexes if key[0] == release}):
+            indexes = locked(cache, self._lock, release, suites, arch)
+            if len(indexes) != len(suites):
+                return []
+            found.append(MergedIndex([index.opened for index in indexes], self._lock.pins(release, arch)))
+        return found
+
+
+def _names_for(directory: str) -> LockedNames | None:
+    """Return the names of the lock of the project around a directory, or None if it has no lock."""
+    from fpack.cli.workspace.target import find_project
+    from fpack.cli.workspace.workspace import LOCK_FILE
+
+    project = find_project(Path(directory))
+    return LockedNames(project / LOCK_FILE) if project is not None and (project / LOCK_FILE).is_file() else None
