@@ -286,7 +286,7 @@ def test_programs_of_interpreters_have_a_home() -> None:
 def test_an_unpacked_release_has_the_commands_that_its_setup_computes() -> None:
     files = {
         "setup.py": 'setup(name="sam-tool", entry_points={"console_scripts": [f"{name}=sam.cli:main"]})',
-        "sam_tool.egg-info/entry_points.txt": "[other]\nx = y\n[console_scripts]\nsam = sam.cli:main\n\n[more]\na = b\n",
+        "sam_tool.egg-info/entry_points.txt": "[o]\nx = y\n[console_scripts]\nsam = sam.cli:main\n\n[more]\na = b\n",
         "sam/__main__.py": "",
     }
     assert _guess(files).entrypoint == ["@/bin/python3", "-m", "sam"]
