@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -153,6 +156,51 @@ def test_paths_are_valid_before_the_rest_of_a_closure_is_read(
     with machine(tmp_path / "reader", Waiting(tmp_path / "cache")) as reader:
         assert reader.build(graph, top) == built
     assert seen == [True]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from fpack.builders.caches import fetch
+from fpack.store.store import Store
+from support.stores.caches import Graph, machine
+fetch._EARLY, fetch._BATCH = 2, 3
+register, calls = Store.register_all, []
+def killing(*given):
+    done = register(*given)
+    calls.append(1)
+    if len(calls) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return done
+Store.register_all = killing
+graph, below = Graph(), []
+for number in range(20):
+    below.append(graph.add(f"p{number}", "", below[-2:]))
+with machine(Path(sys.argv[1]) / "reader") as reader:
+    reader.build(graph, below[-1])
+"""
+
+
+def test_a_fetch_that_is_killed_after_it_registered_some_paths_leaves_whole_closures(
+    producer: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packs, "MAX_IN_PACK", 1)
+    graph = Graph()
+    outputs: list[Output] = []
+    for number in range(20):
+        outputs.append(graph.add(f"p{number}", "", outputs[-2:]))
+    built = producer.build(graph, *outputs)
+    producer.push(built)
+    words = [sys.executable, "-c", KILLED, tmp_path]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    assert subprocess.run(words, env=env, check=False).returncode == -signal.SIGKILL
+    with machine(tmp_path / "reader") as reader:
+        valid = [path for path in built if reader.store.info(path) is not None]
+        assert 0 < len(valid) < len(built)
+        for path in valid:
+            assert all(map(reader.store.is_there, reader.store.closure([path])))
+            assert (reader.store.disk(path) / "text").read_bytes() == (producer.store.disk(path) / "text").read_bytes()
+        assert reader.build(graph, *outputs) == built and reader.builder.built == []
 
 
 def test_a_large_path_continues(producer: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
