@@ -135,12 +135,14 @@ def _qt(found: re.Match[str]) -> Sequence[BuildNeed]:
 def _checked(found: re.Match[str]) -> Sequence[BuildNeed]:
     """Read the last check of configure that failed before its error."""
     what = found[1].strip()
-    library = re.fullmatch(r"(?:library containing )?[\w:~()]+ in -l([\w.+-]+)", what)
+    library = re.fullmatch(r"(?:(?:library containing )?[\w:~()]+ in )?-l([\w.+-]+)", what)
     if library:
         return [BuildNeed(LIBRARY, library[1])]
     if re.fullmatch(r"[\w./+-]+\.h(?:pp)?(?: usability| presence)?", what):
         return [BuildNeed(HEADER, what.split()[0])]
     if module := re.fullmatch(r"([A-Za-z][\w.+-]*)(?: >= ?[\d.]+)", what):
+        return [BuildNeed(PC, module[1])]
+    if module := re.fullmatch(r"pkg-config for ([\w.+-]+)", what):
         return [BuildNeed(PC, module[1])]
     if re.fullmatch(r"[A-Za-z_][\w.+-]*", what):
         return [BuildNeed(PC, what), BuildNeed(PROGRAM, what), BuildNeed(PC, what.lower())]
@@ -290,6 +292,12 @@ MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (
             r"^checking for ([^\n]*?)\.\.\. (?:no|not found|none|\w*NOT_FOUND\w*)\n"
             r"(?:(?!checking )[^\n]*\n){0,4}?configure: error:",
+            _checked,
+        ),
+        # extconf.rb of a gem: the last check that failed, before a message of its own.
+        (
+            r"^checking for ([^\n]*?)\.\.\. (?:no|not found)\n(?:(?!checking )[^\n]*\n){0,12}?"
+            r"\*\*\* [^\n]*extconf\.rb failed",
             _checked,
         ),
         (

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.exec import cross, linker
+from fpack.builders.exec.gem_extensions import extension_errors
 from fpack.builders.exec.hints import advice, advice_for_tests
 from fpack.builders.exec.links import linked
 from fpack.builders.exec.loading import LinkedOutput, check_loading
@@ -301,7 +302,8 @@ class ExecBuilder(BaseBuilder):
             if 128 < finished.status <= 192:
                 why = f"it was killed by signal {finished.status - 128}"
             what = f"{task.name} failed {phase}"
-        last = "\n".join([*lines.last][-_LAST_LINES:])
+        # Bundler prints long traces after what the compiler said.
+        last = "\n".join((extension_errors([*lines.last]) or [*lines.last])[-_LAST_LINES:])
         if finished.status == 128 + signal.SIGKILL and not finished.exceeded:
             why += ", which the kernel sends when memory runs out"
         for words, meaning in _LIMIT_MESSAGES:

@@ -35,7 +35,8 @@ class Guess(NamedTuple):
     project is built with, if its language needs another one than was asked for. loads: libraries that packages it asks
     for load from the system. serves: the image's program is a server. uses: the normalised names of the packages of
     PyPI that it asks for. pythons: the releases whose Python it allows, best first. first: the command that the image
-    runs at each start, before its program.
+    runs at each start, before its program. secrets: variables of which the image's program needs one; the first one is
+    told.
     """
 
     call: str
@@ -62,6 +63,7 @@ class Guess(NamedTuple):
     uses: Collection[str] = ()
     pythons: Sequence[str] = ()
     first: Sequence[str] = ()
+    secrets: Sequence[str] = ()
 
 
 LIBRARY = "it is a library, so there is no image"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 
 from fpack.builders.debian.suites import UBUNTU_VERSIONS
 
@@ -64,11 +65,13 @@ def _package(guess: Guess, release: str) -> list[tuple[str, str]]:
 def _image(guess: Guess, attribute: str, of: str) -> list[tuple[str, str]]:
     if guess.image is not None:
         return [(field, attribute if value == "@" else value) for field, value in guess.image]
-    names = [*(["dash"] if guess.first else []), *guess.image_packages]
+    by_shell = bool(guess.first or guess.secrets)
+    names = [*(["dash"] if by_shell else []), *guess.image_packages]
     listed = ", ".join([attribute, *(_selected(of, name) for name in names)])
     fields = [("packages", f"[{listed}]"), ("closure", text("linked"))]
-    if guess.entrypoint is not None and guess.first:
-        command = f"{shlex.join(guess.first)} && exec {shlex.join(guess.entrypoint)}"
+    if guess.entrypoint is not None and by_shell:
+        first = f"{shlex.join(guess.first)} && " if guess.first else ""
+        command = f"{_asking(guess.secrets)}{first}exec {shlex.join(guess.entrypoint)}"
         fields.append(("entrypoint", f'["/bin/sh", "-c", {_command(command, attribute)}]'))
     elif guess.entrypoint is not None:
         words = [_word(word, attribute) for word in guess.entrypoint]
@@ -90,6 +93,14 @@ def _image(guess: Guess, attribute: str, of: str) -> list[tuple[str, str]]:
     if guess.workdir:
         fields.append(("workdir", _word(guess.workdir, attribute)))
     return [*fields, ("user", text("nobody"))]
+
+
+def _asking(secrets: Sequence[str]) -> str:
+    """Return the command of a shell that ends it unless one of these variables is set."""
+    if not secrets:
+        return ""
+    told = f"the secret is missing: podman run -e {secrets[0]}=..."
+    return f'[ -n "{"".join(f"${name}" for name in secrets)}" ] || {{ echo {shlex.quote(told)} >&2; exit 1; }}; '
 
 
 def _change(guess: Guess) -> str:

@@ -14,6 +14,9 @@ _ENVIRONMENT = (
     ("RAILS_LOG_TO_STDOUT", "true"),
     ("RAILS_SERVE_STATIC_FILES", "true"),
 )
+_PIPELINES = ("propshaft", "sprockets-rails", "sprockets")
+# Gems whose assets are made by programs of Node, from the packages of a package.json.
+_BUNDLERS = ("jsbundling-rails", "cssbundling-rails", "webpacker", "shakapacker", "vite_ruby", "vite_rails")
 _SECRETS = ("/config/master.key", "/config/credentials/*.key")
 # rails looks for its Rakefile in the working directory.
 _IN_DIRECTORY = 'sed -i "2i cd $out/app" "$out/bin/rails"'
@@ -36,7 +39,7 @@ def secrets(project: Project) -> Sequence[str]:
 def with_rails(made: Guess, project: Project) -> Guess:
     """Return the guess about a Rails application with what it needs to run in an image."""
     where = f"/var/lib/{made.name}"
-    gems = project.text("Gemfile") + project.text("Gemfile.lock")
+    gems = project.text("Gemfile") + "\n" + project.text("Gemfile.lock")
     environment = list(_ENVIRONMENT)
     if re.search(r"\bbootsnap\b", gems):
         # It fails if it cannot write to the application's directory.
@@ -59,19 +62,46 @@ def with_rails(made: Guess, project: Project) -> Guess:
             "the database's tables are made by: podman run --rm --entrypoint rails IMAGE db:prepare, with the "
             "variables that config/database.yml reads"
         )
-    key = "RAILS_MASTER_KEY" if project.has("config/credentials.yml.enc") else "SECRET_KEY_BASE"
-    reasons.append(f"it asks for its secret when it starts: podman run -e {key}=...")
-    if re.search(r"^    (propshaft|sprockets-rails) \(", gems, re.MULTILINE):
-        reasons.append("the build makes no assets: run rails assets:precompile before, and keep public/assets")
-    # Rails reads the time zones of the system.
+    keys = ["SECRET_KEY_BASE", "SECRET_KEY_BASE_DUMMY"]
+    if project.has("config/credentials.yml.enc"):
+        keys.insert(0, "RAILS_MASTER_KEY")
+    reasons.append(f"it asks for its secret when it starts: podman run -e {keys[0]}=...")
+    assets = _assets(project, gems, reasons)
+    # Rails reads the time zones of the system. Gems that run JavaScript look for a program when they are loaded.
+    runtime = "[debian.tzdata]"
+    if _names(gems, "execjs"):
+        reasons.append("execjs runs JavaScript by nodejs")
+        assets.append(("tools", "[debian.nodejs]"))
+        runtime = "[debian.nodejs, debian.tzdata]"
     return made._replace(
-        fields=[*made.fields, ("runtime", "[debian.tzdata]")],
+        fields=[*made.fields, *assets, ("runtime", runtime)],
         image_env=environment,
         also_installs="; ".join(installs),
         directories=[where],
         first=first,
+        secrets=keys,
         reasons=reasons,
     )
+
+
+def _assets(project: Project, gems: str, reasons: list[str]) -> list[tuple[str, str]]:
+    """Return the field that lets the build make the assets. gems: the texts of the Gemfile and its lock."""
+    if not _names(gems, *_PIPELINES) or any(file.startswith("public/assets/") for file in project.files):
+        return []
+    if _names(gems, *_BUNDLERS):
+        reasons.append(
+            "its assets need packages of npm, and the build makes none: run rails assets:precompile before, and keep "
+            "public/assets"
+        )
+        return []
+    reasons.append("the build makes the assets, by rails assets:precompile")
+    return [("assets", "true")]
+
+
+def _names(gems: str, *names: str) -> bool:
+    """Return whether a Gemfile or its lock names one of these gems."""
+    listed = "|".join(map(re.escape, names))
+    return re.search(rf"^(?:    (?:{listed}) \(|[ \t]*gem[ (]+[\"'](?:{listed})[\"'])", gems, re.MULTILINE) is not None
 
 
 def _own_database(project: Project) -> bool:

@@ -3,7 +3,8 @@
 
 # lock: the Gemfile.lock whose gems are fetched. If it has no section CHECKSUMS, those of the gems are recorded
 # in fpack.lock. native: some gems have extensions, which are compiled. groups: of the Gemfile, left out.
-# gem: the source is a gem that depends on no other, and is installed as that.
+# gem: the source is a gem that depends on no other, and is installed as that. assets: make the assets of a Rails
+# application in its environment production, by assets:precompile.
 # All else is as in `package`.
 # The program is in $out/app, with a command for each file of its `bin` and each command of its gems in $out/bin.
 ruby({
@@ -11,10 +12,12 @@ ruby({
   lock: path | null = null,
   gem: bool = false,
   without: list = ["development", "test"],
+  assets: bool = false,
   ...given
 }) =
   let
     common = import("./common.fp")
+    own = if assets then precompile-assets else ""
     compiler = if native then ["gcc", "g++", "libc6-dev", "make", "ruby-dev"] else []
     found = if lock == null then [] else from-lock(read-text(lock), common.arch-of(given))
     unknown = { ${g.url} = "" for g in found if g.sha256 == "" }
@@ -34,7 +37,9 @@ ruby({
   }) else common.with-defaults(given, ["bundler", "ruby", ...compiler], {
     ...if lock == null then {} else { configure = from-store(without), env = { gems = "${listing}" } }
     build = install-gems
-    install = if lock == null then install-commands("") else install-commands(" \"$out\"/app/exe/*") + install-ruby
+    install = (
+      if lock == null then install-commands("") else install-commands(" \"$out\"/app/exe/*") + install-ruby
+    ) + own
     runtime = common.debian-tools(given, ["bundler", "dash", "ruby"])
   })
 
@@ -93,6 +98,24 @@ install-ruby = """
       "$out" "$out" >"$out/bin/bundle-ruby"
     chmod +x "$out/bin/bundle-ruby"
   fi
+"""
+
+# The server's secret is not known in a build, and assets do not depend on it. Sprockets gives its manifest a random name,
+# and writes the times of sources to it and to compressed files; the order of entries is that of directories.
+precompile-assets = """
+  cd "$out/app"
+  find . -type f -exec touch -d @946684800 {} +
+  RAILS_ENV=production SECRET_KEY_BASE_DUMMY=1 SECRET_KEY_BASE=0 "$out/bin/rails" assets:precompile
+  rm -rf log/* tmp/*
+  ruby -rjson -rdigest -e '
+    sorted = ->(value) { value.is_a?(Hash) ? value.sort.to_h { |k, v| [k, sorted.(v)] } : value }
+    Dir.glob("public/**/{.manifest.json,.sprockets-manifest-*.json}", File::FNM_DOTMATCH).each do |file|
+      text = JSON.pretty_generate(sorted.(JSON.parse(File.read(file))))
+      File.write(file, text)
+      if file.include?(".sprockets-manifest-")
+        File.rename(file, "#{File.dirname(file)}/.sprockets-manifest-#{Digest::MD5.hexdigest(text)}.json")
+      end
+    end'
 """
 
 # Bundler takes the gems from vendor/cache, and compares them with the lock again. A gemspec often asks git for its files.

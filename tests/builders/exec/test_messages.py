@@ -103,6 +103,10 @@ CORPUS = [
     ("Can't locate XML/Parser.pm in @INC (you may need to install the XML::Parser module)", PERL, "XML::Parser"),
     ("<internal:/usr/lib/ruby/rubygems.rb>:136:in `require': cannot load such file -- rake (LoadError)", RUBY, "rake"),
     ("mkmf.rb can't find header files for ruby at /usr/lib/ruby/include/ruby.h", PACKAGE, "ruby-dev"),
+    ("checking for zlib.h... no\nzlib.h is missing\n*** extconf.rb failed ***", HEADER, "zlib.h"),
+    ("checking for main() in -lidn... no\nERROR: no idn library!\n*** extconf.rb failed ***", LIBRARY, "idn"),
+    ("checking for -lsnappy... no\n*** extconf.rb failed ***", LIBRARY, "snappy"),
+    ("checking for pkg-config for libgit2... not found\n*** extconf.rb failed ***", PC, "libgit2"),
     # npm and node-gyp
     ("gyp ERR! find Python\ngyp ERR! find Python Python is not set from command line", PACKAGE, "python3"),
     ("gyp ERR! stack Error: not found: make", PROGRAM, "make"),

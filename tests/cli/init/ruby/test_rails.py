@@ -7,6 +7,7 @@ from fpack.cli.init.gitignore import ignored
 from fpack.cli.init.guess import Guess
 from fpack.cli.init.project import Project
 from fpack.cli.init.ruby import ruby
+from fpack.cli.init.template import render
 
 FILES = {"Gemfile": "gem 'puma'", "config.ru": "", "config/application.rb": "", "bin/rails": "", "Gemfile.lock": ""}
 DATABASE = "default: &default\n  adapter: sqlite3\n\nproduction:\n  <<: *default\n  {}\n"
@@ -59,11 +60,30 @@ def test_its_secret_is_told_and_its_keys_are_no_part_of_the_source() -> None:
     assert "master.key" not in (ignored(made, rack) or "")
 
 
-def test_assets_are_told() -> None:
-    told = "assets:precompile"
-    lock = "GEM\n  specs:\n    propshaft (1.0)\n"
-    assert any(told in reason for reason in _guess({"Gemfile.lock": lock}).reasons)
-    assert not any(told in reason for reason in _guess({}).reasons)
+@pytest.mark.parametrize("gem", ["propshaft", "sprockets-rails"])
+def test_the_build_makes_the_assets(gem: str) -> None:
+    for files in ({"Gemfile.lock": f"GEM\n  specs:\n    {gem} (1.0)\n"}, {"Gemfile": f'gem "puma"\ngem "{gem}"\n'}):
+        assert ("assets", "true") in _guess(files).fields
+        # Those that the project keeps are served.
+        assert ("assets", "true") not in _guess({**files, "public/assets/x.css": ""}).fields
+    assert ("assets", "true") not in _guess({}).fields
+
+
+def test_assets_of_packages_of_npm_are_told() -> None:
+    made = _guess({"Gemfile": 'gem "puma"\ngem "propshaft"\ngem "jsbundling-rails"\n'})
+    assert ("assets", "true") not in made.fields and any("assets:precompile before" in r for r in made.reasons)
+
+
+def test_gems_that_run_javascript_have_a_program_for_it() -> None:
+    fields = dict(_guess({"Gemfile.lock": "GEM\n  specs:\n    execjs (2.9)\n    sprockets (4.2)\n"}).fields)
+    assert fields["tools"] == "[debian.nodejs]" and fields["runtime"] == "[debian.nodejs, debian.tzdata]"
+
+
+def test_the_image_ends_without_its_secret() -> None:
+    text = render(_guess({"config/credentials.yml.enc": ""}), "trixie")
+    assert "$RAILS_MASTER_KEY$SECRET_KEY_BASE$SECRET_KEY_BASE_DUMMY" in text
+    assert "podman run -e RAILS_MASTER_KEY=..." in text and "debian.dash" in text
+    assert "podman run -e SECRET_KEY_BASE=..." in render(_guess({}), "trixie")
 
 
 def test_blank_lines_are_read_in_time_in_proportion_to_their_number() -> None:
