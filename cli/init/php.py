@@ -10,6 +10,7 @@ import re
 from typing import Any, NamedTuple
 
 from .guess import LIBRARY, Guess, clean_name, clean_version, few, record, records, strings, text
+from .php_frameworks import database_extension, with_framework
 from .project import Project
 
 PORT = 8000
@@ -48,7 +49,7 @@ def php(project: Project) -> Guess | None:
     scripts = [name for name in record(data.get("scripts")) if name.startswith(("post-install", "post-autoload"))]
     if scripts:
         reasons.append(f"composer.json: the scripts {few(scripts)} do not run: scripts = true runs them")
-    return Guess(
+    made = Guess(
         "php",
         clean_name(data.get("name"), project),
         clean_version(data.get("version")),
@@ -59,7 +60,10 @@ def php(project: Project) -> Guess | None:
         [*reasons, program.reason],
         packages.todo,
         library=program.entrypoint is None,
+        # The server answers one request at a time in each process.
+        image_env=[("PHP_CLI_SERVER_WORKERS", "4")] if program.ports else [],
     )
+    return with_framework(made, project) if program.ports else made
 
 
 class _Packages(NamedTuple):
@@ -83,6 +87,8 @@ def _packages(project: Project, required: dict[str, Any]) -> _Packages:
     elif any("/" in name for name in required):
         found.fields.append(("lock", "./composer.lock"))
         found.todo.append("lock the packages: composer update --no-install")
+    if driver := database_extension(project):
+        required = {**required, f"ext-{driver}": ""}
     if extensions := _extensions(required):
         found.fields.append(("extensions", f"[{', '.join(map(text, extensions))}]"))
         found.reasons.append(f"composer.json: the extensions {', '.join(extensions)}")

@@ -33,7 +33,7 @@ _TOP = (
     r"go\.(mod|sum)|[A-Za-z_]\w*\.go",
     r"Cargo\.(toml|lock)",
     r"Gemfile(\.lock)?|config\.ru|[\w.-]+\.gemspec",
-    r"composer\.(json|lock)|artisan",
+    r"composer\.(json|lock)|artisan|\.env",
     r".*\.(cs|fs|vb)proj",
     r"CMakeLists\.txt|meson\.build|configure\.ac|Makefile(\.am)?|GNUmakefile|makefile",
     r"(?i:README|INSTALL)(\.(md|rst|txt|rdoc|adoc))?|VERSION|version\.txt|\.version",
@@ -43,7 +43,7 @@ _BELOW = (
     r"(?:[\w@.-]+/){1,3}package\.json",  # those of the packages of a workspace
     r"(.*/)?(Cargo\.toml|pom\.xml|(build|settings)\.gradle(\.kts)?|gradle-wrapper\.properties|main\.go)",
     r"(src/)?[\w.+-]+\.egg-info/entry_points\.txt",
-    r"config/database\.yml",
+    r"config/database\.(yml|php)",
     r"[\w.+-]+/Makefile",  # those of directories that a Makefile of BSD's make lists
     r"(.*/)?((Main|App|\w*Application)\.java|src/main/resources/application\.(properties|ya?ml))",
     r"(?:[A-Za-z_]\w*/){1,2}(__init__|__main__|_version|app|application|api|asgi|main|server|settings|wsgi|config|database|db|models)\.py",

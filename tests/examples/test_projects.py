@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -56,6 +57,62 @@ def test_a_web_server_is_built_and_packed(world: World, tmp_path: Path, source: 
         shutil.copy(EXAMPLES / "flask/requirements.txt", place)
     _begun(world, place)
     assert world.fpack.pack(cwd=place, timeout=900)["digest"]
+
+
+C_IN_GO = {
+    "go.mod": "module example.org/keeper\n\ngo 1.24\n",
+    "pages/index.txt": "embedded\n",
+    "store/store.go": "package store\n\n// #cgo LDFLAGS: -lsqlite3\n// #include <sqlite3.h>\n"
+    'import "C"\n\nfunc Complete(sql string) bool { return C.sqlite3_complete(C.CString(sql)) == 1 }\n',
+    "main.go": 'package main\n\nimport (\n\t_ "embed"\n\t"fmt"\n\t"os"\n\n\t"example.org/keeper/store"\n)\n\n'
+    "//go:embed pages/index.txt\nvar page string\n\n"
+    "func main() { fmt.Print(store.Complete(os.Args[1]), page) }\n",
+}
+SUM = hashlib.sha256(b"words").hexdigest()
+VENDORED = {
+    "Cargo.toml": '[workspace]\nmembers = ["app", "core"]\nresolver = "2"\n',
+    "Cargo.lock": 'version = 3\n\n[[package]]\nname = "app"\nversion = "0.1.0"\ndependencies = [\n "core-words",\n]\n\n'
+    '[[package]]\nname = "core-words"\nversion = "0.1.0"\ndependencies = [\n "words",\n]\n\n'
+    '[[package]]\nname = "words"\nversion = "1.0.0"\n'
+    f'source = "registry+https://github.com/rust-lang/crates.io-index"\nchecksum = "{SUM}"\n',
+    ".cargo/config.toml": '[source.crates-io]\nreplace-with = "vendored-sources"\n\n[source.vendored-sources]\n'
+    'directory = "vendor"\n',
+    "app/Cargo.toml": '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n\n[dependencies]\n'
+    'core-words = { path = "../core" }\n',
+    "app/src/main.rs": 'fn main() { println!("{}", core_words::say()); }\n',
+    "core/Cargo.toml": '[package]\nname = "core-words"\nversion = "0.1.0"\nedition = "2021"\n\n[dependencies]\n'
+    'words = "1"\n',
+    "core/src/lib.rs": 'pub fn say() -> String { format!("{} words", words::day()) }\n',
+    "vendor/words/Cargo.toml": '[package]\nname = "words"\nversion = "1.0.0"\nedition = "2021"\n',
+    "vendor/words/src/lib.rs": 'pub fn day() -> &\'static str { "vendored" }\n',
+    "vendor/words/.cargo-checksum.json": json.dumps({"files": {}, "package": SUM}),
+}
+# A job that cron, a timer or a scheduler of containers starts: it ends.
+JOB = {
+    "report.sh": "#!/bin/sh\nset -e\njq -n --arg day \"$1\" '{day: $day}'\n",
+    "crontab": "0 3 * * * /app/report.sh\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "word", "answer"),
+    [
+        ("keeper", C_IN_GO, "select 1;", "trueembedded\n"),
+        ("app", VENDORED, "", "vendored words\n"),
+        ("report", JOB, "monday", '{\n  "day": "monday"\n}\n'),
+    ],
+)
+def test_a_small_program(
+    world: World, podman: Podman, tmp_path: Path, name: str, files: dict[str, str], word: str, answer: str
+) -> None:
+    place = tmp_path / name
+    for path, text in files.items():
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_text(text)
+        (place / path).chmod(0o755 if text.startswith("#!") else 0o644)
+    _begun(world, place)
+    packed = world.fpack.pack(cwd=place, timeout=900)
+    assert podman.run(podman.load(place / packed["file"]), word).stdout == answer
 
 
 MAIN = """package main

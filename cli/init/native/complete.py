@@ -1,4 +1,4 @@
-"""Complete the guess about a project with CMake, Meson, configure or a Makefile: its packages and its programs."""
+"""Complete the guess about a project with CMake, Meson, configure, a Makefile or Go: its packages and its programs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from fpack.store.files.regular_file import read_bytes
 from ..guess import LIBRARY, Guess, clean_version
 from ..project import read_project
 from .autotools_files import read_autotools
+from .cgo_files import is_go_source, read_cgo
 from .cmake_files import read_cmake
 from .installed_scripts import with_interpreters
 from .make_files import read_make
@@ -21,7 +22,7 @@ from .mapping import Chosen, ChosenPackage, choose
 from .meson_files import read_meson
 from .programs import main_program
 from .terminal import with_terminal
-from .texts import list_files, read_texts
+from .texts import list_files, read_files, read_texts
 from .wanted import BuildFacts
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _EVERY = (
 )  # fmt: skip
 _TOOLS: Mapping[str, Sequence[str]] = {
     "cmake": ("cmake", "g++", "ninja-build", "pkgconf"), "meson": ("meson", "ninja-build", "pkgconf"),
-    "autotools": ("make",), "make": ("make",),
+    "autotools": ("make",), "make": ("make",), "go": (),
 }  # fmt: skip
 _BOOTSTRAP = ("autoconf", "automake", "libtool", "pkgconf")
 _SHOWN = 8  # things that a message names
@@ -48,10 +49,17 @@ def complete(guess: Guess, directory: Path, options: SharedOptions, release: str
     """
     if guess.call not in _TOOLS:
         return guess
-    guess = _with_configure(guess, directory)
-    facts = read_facts(guess, directory)
-    guess = with_programs(guess, facts)
-    guess = with_interpreters(guess, read_texts(directory), list_files(directory), lambda path: _head(directory / path))
+    if guess.call == "go":
+        c_code = read_cgo(read_files(directory, filter(is_go_source, list_files(directory))))
+        if c_code is None:
+            return guess
+        guess, facts = with_cgo(guess), c_code
+    else:
+        guess = _with_configure(guess, directory)
+        facts = read_facts(guess, directory)
+        guess = with_programs(guess, facts)
+        texts, files = read_texts(directory), list_files(directory)
+        guess = with_interpreters(guess, texts, files, lambda path: _head(directory / path))
     if not facts.wanted:
         return guess
     from fpack.cli.time_limit import paused
@@ -75,6 +83,15 @@ def _head(path: Path) -> bytes:
             return file.read(256)
     except OSError:
         return b""
+
+
+def with_cgo(guess: Guess) -> Guess:
+    """Return the guess about a Go project that has C code."""
+    if ("cgo", "true") in guess.fields:
+        return guess
+    return guess._replace(
+        fields=[*guess.fields, ("cgo", "true")], reasons=[*guess.reasons, "it has C code, which needs the C compiler"]
+    )
 
 
 def _with_configure(guess: Guess, directory: Path) -> Guess:

@@ -1,0 +1,44 @@
+"""The C code of Go files names libraries, as far as it is compiled for Linux."""
+
+from __future__ import annotations
+
+import pytest
+from fpack.cli.init.native.cgo_files import is_go_source, read_cgo
+
+LINES = 'package a\n\n// #cgo LDFLAGS: -lsqlite3 -lm\n// #include <sqlite3.h>\nimport "C"\n'
+BLOCK = 'package a\n\n/*\n#cgo pkg-config: libusb-1.0\n#cgo windows LDFLAGS: -lws2_32\n#include <x.h>\n*/\nimport "C"\n'
+
+
+def _needs(text: str) -> list[tuple[str, str]] | None:
+    facts = read_cgo({"a.go": text})
+    return None if facts is None else [(need.kind, need.name) for item in facts.wanted for need in item.needs]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (LINES, ["sqlite3", "sqlite3.h"]),
+        (BLOCK, ["libusb-1.0", "x.h", "pkg-config"]),
+        (f"//go:build linux || darwin\n\n{LINES}", ["sqlite3", "sqlite3.h"]),
+        (f"//go:build !windows\n\n{LINES}", ["sqlite3", "sqlite3.h"]),
+        ('package a\n\nimport "C"\n', []),
+        ('package a\n\nimport (\n\t// #cgo LDFLAGS: -lpcap\n\t"C"\n)\n', ["pcap"]),
+        (f"//go:build windows\n\n{LINES}", None),
+        (f"//go:build !linux\n\n{LINES}", None),
+        (f"//go:build ignore\n\n{LINES}", None),
+        ('package a\n\nimport "fmt"\n', None),
+    ],
+)
+def test_what_c_code_needs(text: str, names: list[str] | None) -> None:
+    needs = _needs(text)
+    assert (needs and [name for _, name in needs]) == names or (needs == [] and names == [])
+
+
+def test_files_that_are_no_part_of_it() -> None:
+    assert is_go_source("main.go") and is_go_source("store/db_linux.go")
+    for path in ("a_test.go", "a_windows.go", "a_darwin_arm64.go", "vendor/x/a.go", "a/testdata/b.go", "a.c"):
+        assert not is_go_source(path)
+
+
+def test_a_long_file_is_read_in_time_in_proportion_to_its_length() -> None:
+    assert _needs("// x\n" * 200_000 + "import (\n" * 50_000 + LINES) is not None
