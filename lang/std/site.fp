@@ -16,6 +16,9 @@ site({
   ...rest
 }) =
   let
+    # Static files do not run: what built them, such as Node, is no part of the image.
+    served = if type(content) == "record" && has(content, "debian-runtime") then { ...content, debian-runtime = [] }
+      else content
     release = if type(content) == "record" then content.release or null else null
     debian = import("fpack/debian-package").of-release(
       if release == null then import("fpack/container").stable else release,
@@ -30,7 +33,7 @@ site({
     ports = [port]
     stop-signal = "SIGQUIT"
     ...rest
-    packages = [...optional(type(content) == "record", content), debian.nginx, debian.nginx-common, ...packages]
+    packages = [...optional(type(content) == "record", served), debian.nginx, debian.nginx-common, ...packages]
     rules = { nginx-common = { keep = ["/etc/nginx/mime.types"] }, ...rules }
     files = {
       "/etc/nginx/nginx.conf" = text("nginx.conf", configuration("${content}", single-page, port, config))

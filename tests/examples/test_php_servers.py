@@ -90,7 +90,7 @@ def test_a_site_with_the_packages_of_a_registry(world: World, podman: Podman, tm
         words = ["composer", "update", "--no-install", "--ignore-platform-req=ext-*"]
         world.fpack("run", "debian.trixie.composer", "--", *words, cwd=place, timeout=600)
         told = json.loads(world.fpack("init", "--json", cwd=place).stdout)
-        assert told["todo"] == [] and any("PHP's own server" in reason for reason in told["reasons"])
+        assert told["todo"] == [] and any("PHP's own server" in reason for reason in told["guessed"])
         packed = world.fpack.pack(cwd=place, timeout=900)
     image = podman.load(place / packed["file"])
     assert "podman run -e APP_SECRET=" in podman.run(image, check=False).stderr

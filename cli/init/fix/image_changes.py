@@ -14,6 +14,9 @@ from fpack.cli.init.native.terminal import DESCRIPTIONS, TERM, draws
 from .changed_file import ChangedFile
 
 _RELEASE = re.compile(r'import\(\s*"fpack/(?:debian|ubuntu)"\s*\)\.(\w+)')
+# What the functions of the library add to an image with what they build.
+_BROUGHT = {"node": ("node",), "php": ("php", "sh"), "ruby": ("ruby", "sh")}
+_CALLS = re.compile(rf"^[\w-]+ = ({'|'.join(_BROUGHT)}) \{{", re.MULTILINE)
 
 
 def fit_image(file: ChangedFile, name: str, built: Path) -> None:
@@ -34,9 +37,12 @@ def add_interpreters(file: ChangedFile, built: Path) -> None:
         return
     entry, record = found
     own = text.text[record.start : record.end]
+    brought = {interpreter for call in _CALLS.findall(text.text) for interpreter in _BROUGHT[call]}
     for program, runs in sorted(_scripts(built).items()):
         if runs.startswith("python") and (built / "pyvenv.cfg").exists():
             continue  # an environment of Python brings its own
+        if runs in brought:
+            continue
         package = INTERPRETERS.get(runs)
         if package is None or re.search(rf"\.{re.escape(package)}\b", own):
             continue

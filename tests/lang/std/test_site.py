@@ -76,6 +76,15 @@ def test_what_a_package_builds_is_served_from_its_release(project: Project) -> N
     assert "gawk" not in packages(build)
 
 
+def test_what_runs_the_build_is_no_part_of_a_site(project: Project) -> None:
+    built = 'package { name = "pages", install = "x", runtime = [debian.curl] }'
+    assert "curl" not in packages(site(project, f"content = {built}"))
+    # The content is the one that the package has by itself.
+    pages = f'debian = import("fpack/debian").trixie, pages = {built}'
+    same = f"let {pages} in {{ ...pages, debian-runtime = [] }}.out == pages.out"
+    assert project.value(same) is True
+
+
 def test_a_single_page_has_no_missing_paths(project: Project) -> None:
     text = site(project, "content = ./public, single-page = true").text("nginx.conf")
     assert "try_files $uri $uri/ /index.html;" in text and "404" not in text

@@ -241,6 +241,13 @@ def test_an_image_gets_what_runs_the_scripts_of_its_package(tmp_path: Path) -> N
     assert made.run().steps == outcome.steps, "it is added once"
 
 
+def test_what_the_function_of_the_library_brings_is_not_added(tmp_path: Path) -> None:
+    made = fixer(tmp_path, programs=["wave"], text=FILE.replace("make {", "ruby {"))
+    for name, line in (("one", "#!/bin/sh"), ("two", "#!/usr/bin/perl")):
+        (tmp_path / "built/bin" / name).write_text(line + "\n")
+    assert [step.package for step in made.run().steps] == ["perl"]
+
+
 def test_what_installs_to_directories_of_the_system_is_installed_below_destdir(tmp_path: Path) -> None:
     log = "OSError: [Errno 30] Read-only file system: '/etc/depmod.d'"
     for function, command in (
