@@ -18,7 +18,7 @@ _OTHER_FILE = re.compile(rf"_(?:{_SYSTEMS})(?:_\w+)?\.go\Z|_test\.go\Z")
 _CONSTRAINT = re.compile(r"^//(?:go:build| \+build) ([^\n]+)", re.MULTILINE)
 _OTHER_SYSTEM = re.compile(rf"\b(?:{_SYSTEMS})\b")
 _IMPORTS = 9  # of C in a file that are read
-_FOLDERS = re.compile(r"(?:.*/)?(?:vendor|testdata|_\w*)/")
+_FOLDERS = re.compile(r"(?:.*/)?(?:vendor|testdata|examples?|tools|hack|docs|tests?|_\w*)/")
 # In the C library, or of the compiler.
 _OWN = frozenset({"c", "m", "dl", "rt", "pthread", "util", "resolv", "stdc++", "gcc_s"})
 
@@ -50,7 +50,8 @@ def is_go_source(path: str) -> bool:
 def _preambles(path: str, text: str) -> Iterator[tuple[int, list[BuildNeed]]]:
     """Yield the place of each import of C in a file, with what the comment before it needs."""
     constraint = _CONSTRAINT.search(text)
-    if constraint and (_excludes(constraint[1]) or re.search(r"(?<![!\w])ignore\b|!cgo\b", constraint[1])):
+    # A file with the constraint cgo has another in its place, which needs no C.
+    if constraint and (_excludes(constraint[1]) or re.search(r"(?<![!\w])ignore\b|\bcgo\b", constraint[1])):
         return
     for match in islice(_IMPORT.finditer(text), _IMPORTS):
         yield match.start(), list(_needs(_comment(text[: match.start()])))

@@ -26,6 +26,7 @@ def _needs(text: str) -> list[tuple[str, str]] | None:
         (f"//go:build windows\n\n{LINES}", None),
         (f"//go:build !linux\n\n{LINES}", None),
         (f"//go:build ignore\n\n{LINES}", None),
+        (f"//go:build cgo && linux\n\n{LINES}", None),
         ('package a\n\nimport "fmt"\n', None),
     ],
 )
@@ -36,7 +37,15 @@ def test_what_c_code_needs(text: str, names: list[str] | None) -> None:
 
 def test_files_that_are_no_part_of_it() -> None:
     assert is_go_source("main.go") and is_go_source("store/db_linux.go")
-    for path in ("a_test.go", "a_windows.go", "a_darwin_arm64.go", "vendor/x/a.go", "a/testdata/b.go", "a.c"):
+    for path in (
+        "a_test.go",
+        "a_windows.go",
+        "a_darwin_arm64.go",
+        "vendor/x/a.go",
+        "a/testdata/b.go",
+        "examples/x/a.go",
+        "a.c",
+    ):
         assert not is_go_source(path)
 
 
