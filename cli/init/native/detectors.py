@@ -66,8 +66,9 @@ def make(project: Project) -> Guess | None:
     made = _compiled("make", project, f"{why}: a project with a Makefile", None, program)
     made = made._replace(entrypoint=[f"@/{folder}/{program or made.name}"])
     if not re.search(r"^install\s*:", content, re.MULTILINE):
-        todo = [*made.todo, f"{why} has no target `install`: set `install` to commands that copy files to $out"]
-        programs = _built(project.text(why)) or [program or made.name]
+        programs = _built(project.text(why))
+        todo = [] if programs else [f"{why} has no target `install`: set `install` to commands that copy files to $out"]
+        programs = programs or [program or made.name]
         if len(programs) > 1:
             program = main_program(programs, name)
             made = made._replace(
@@ -75,7 +76,7 @@ def make(project: Project) -> Guess | None:
             )
         where = f"{makefile.words[1]}/" if makefile.words[:1] == ("-C",) else ""
         line = "; ".join(f'install -D {where}{each} "$out/bin/{each}"' for each in programs)
-        made = made._replace(fields=[("install", text(line))], todo=todo)
+        made = made._replace(fields=[("install", text(line))], todo=[*made.todo, *todo])
     else:
         made = _with_own_libraries(_installing(made, project.text(why), makefile.words), project.text(why))
     return _of_system(made, makefile)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 _NOT_MAIN = re.compile(
-    r"(?:^|[-_])(?:tests?|check|bench(?:mark)?s?|examples?|demos?|samples?|fuzz\w*)(?:$|[-_])", re.IGNORECASE
+    r"(?:^|[-_])(?:tests?|check|bench(?:mark)?s?|examples?|demos?|samples?|fuzz\w*)(?:$|[-_])|^test[a-z]", re.IGNORECASE
 )
 
 

@@ -76,7 +76,7 @@ def test_a_makefile_in_a_directory_is_installed_from_there() -> None:
 def test_all_programs_of_a_makefile_without_install_are_installed() -> None:
     text = "ALL=tide wave docs\nall: $(ALL)\ntide: $(LIB_OBJS) tide.o\n\tcc\nwave: wave.o\n\tcc\ndocs:\n\ttrue\n"
     found = guess(project({"Makefile": text}, "waves"))
-    assert found is not None and found.entrypoint == ["@/bin/tide"]
+    assert found is not None and found.entrypoint == ["@/bin/tide"] and not found.todo
     line = 'install -D tide \\"$out/bin/tide\\"; install -D wave \\"$out/bin/wave\\"'
     assert f'install = "{line}"' in render(found, "trixie")
 
