@@ -65,6 +65,7 @@ _RUNS = (((9, 1), 25), ((8, 5), 21), ((7, 3), 17), ((5, 0), 11))
 # Version of Java that Debian's releases have: the oldest level that it compiles.
 JDKS: Mapping[int, int] = {11: 6, 17: 7, 21: 8, 25: 8}
 DEFAULT_JDK = 21
+_ENDED = 11  # that of bullseye
 _TEXT = 1 << 16  # characters of a script that are read
 _PARTS = 40  # parts of a script that are for another project, or for publishing
 
@@ -252,6 +253,8 @@ def _java(
         fields.append(("jdk", str(jdk)))
         why = f"it asks for Java {jdk}" if wanted else f"this version of Gradle runs on Java {jdk}"
         reasons.append(f"build.gradle: {why}" if wanted else f"gradle/wrapper: {why}")
+    if jdk == _ENDED:
+        reasons.append(f"Java {jdk} is of a release of Debian that has no updates any more: it needs --accept-expired")
     if any(level < JDKS[jdk] for level in levels):
         fields.append(("level", str(JDKS[jdk])))
         reasons.append(f"build.gradle: Java {min(levels)}, which Java {jdk} compiles as Java {JDKS[jdk]}")

@@ -67,6 +67,7 @@ def test_the_version_of_java(version: str, script: str, fields: list[tuple[str, 
     files = {"build.gradle": script, "gradle.properties": "javaVersion = 1.7\nother = x\n"}
     found = _guess({**files, **(_wrapper(version) if version else {})})
     assert [field for field in found.fields if field[0] in ("jdk", "level")] == fields and found.todo == LOCK
+    assert any("--accept-expired" in why for why in found.reasons) == (("jdk", "11") in fields)
     # Debian's Gradle has no `options.release`.
     assert ("distribution" in dict(found.fields)) == (version >= "5" or "options.release" in script)
 
