@@ -40,7 +40,7 @@ repository = package {{
   fixup = null
 }}
 """
-_SETTINGS = "<settings><mirrors><mirror><mirrorOf>central</mirrorOf><url>{}</url></mirror></mirrors></settings>"
+_SETTINGS = "<settings><mirrors><mirror><mirrorOf>*</mirrorOf><url>{}</url></mirror></mirrors></settings>"
 _NAMESPACE = "http://maven.apache.org/POM/4.0.0"
 _DESCRIPTOR = "META-INF/maven/plugin.xml"
 
