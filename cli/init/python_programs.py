@@ -103,7 +103,12 @@ def _command(known: PythonProject) -> PythonProgram:
     """Return the command that is called like the project, or the first."""
     names = sorted(known.scripts)
     own = re.sub(r"[-_.]+", "-", known.name or "").lower()
-    best = min(names, key=lambda name: (re.sub(r"[-_.]+", "-", name).lower() != own, not name.startswith(own), name))
+
+    def order(name: str) -> tuple[bool, bool, bool, str]:
+        plain = re.sub(r"[-_.]+", "-", name).lower()
+        return plain != own, not plain.startswith(own), not own.startswith(plain), name
+
+    best = min(names, key=order)
     more = [name for name in names if name != best]
     return PythonProgram([f"@/bin/{best}"], reasons=[f"it also has {', '.join(more[:5])}"] if more else [])
 

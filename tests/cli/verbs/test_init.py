@@ -283,6 +283,20 @@ def test_programs_of_interpreters_have_a_home() -> None:
     assert "HOME" not in render(_guess({"go.mod": "module example.org/x\n", "main.go": "package main"}), "trixie")
 
 
+@pytest.mark.parametrize(
+    ("names", "best"),
+    [
+        ("fetch llama stack", "llama"),
+        ("a llama llama-stack", "llama-stack"),
+        ("llama llama-stack-run", "llama-stack-run"),
+    ],
+)
+def test_a_command_that_is_called_like_the_project_is_the_images(names: str, best: str) -> None:
+    commands = "".join(f'{name} = "x:y"\n' for name in names.split())
+    found = _guess({"pyproject.toml": f'[project]\nname = "llama_stack"\n[project.scripts]\n{commands}'})
+    assert found.entrypoint == [f"@/bin/{best}"]
+
+
 def test_an_unpacked_release_has_the_commands_that_its_setup_computes() -> None:
     files = {
         "setup.py": 'setup(name="sam-tool", entry_points={"console_scripts": [f"{name}=sam.cli:main"]})',
