@@ -276,6 +276,7 @@ run()
 
 def test_a_signal_reaches_a_command_whose_pid_is_not_known_yet(fpack: Fpack) -> None:
     script = 'trap "echo ended; exit 5" TERM; echo >ready; for i in $(seq 600); do sleep 0.1; done'
+    (fpack.home / "ready").unlink(missing_ok=True)  # the tests of this file share a home
     words = [sys.executable, "-c", SIGNAL_BEFORE_ITS_PID_IS_READ]
     words += ["shell", "debian.trixie.greet", "--", "bash", "-c", script]
     done = subprocess.run(words, capture_output=True, text=True, env=fpack.env, cwd=fpack.home)
