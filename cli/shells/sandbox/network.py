@@ -24,6 +24,7 @@ _GET_USERNS = 0xB701  # NS_GET_USERNS
 _TUN = "/dev/net/tun"
 _PDEATHSIG = 1  # prctl: send a signal to this process when its parent ends
 _TRIES, _POLL = 1000, 0.01  # attempts to find the network, and the seconds between them
+_LOOPBACK_TRIES, _LOOPBACK_POLL = 10_000, 0.001
 
 
 class NotAttached(Exception):
@@ -95,6 +96,12 @@ def attach(helper: str, command: int, outside: int, ports: Iterable[int] = ()) -
     command: a process of the container. outside: as for `find_helper`. ports: TCP ports of the
     machine's 127.0.0.1 that the container reaches at its own 127.0.0.1; only pasta supports that.
     """
+    # bubblewrap gives the loopback device its address after it has told the command's pid, and fails if the device has
+    # it already, as it has as soon as pasta activates the device.
+    for _ in range(_LOOPBACK_TRIES):
+        if has_loopback(command):
+            break
+        time.sleep(_LOOPBACK_POLL)
     net = os.open(f"/proc/{command}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     user = fcntl.ioctl(net, _GET_USERNS)
     said = os.memfd_create("said", os.MFD_CLOEXEC)
@@ -149,6 +156,15 @@ def _show_tun() -> None:
     idmap.show(os.path.dirname(_TUN), (), 0, devices=True)
     os.mknod(_TUN, 0o666 | stat.S_IFCHR, os.makedev(10, 200))
     os.chmod(_TUN, 0o666)
+
+
+def has_loopback(pid: int) -> bool:
+    """Return whether the loopback device of a process's network namespace is active, or the process has ended."""
+    try:
+        with open(f"/proc/{pid}/net/fib_trie", encoding="ascii") as file:
+            return "127.0.0.1" in file.read()
+    except OSError:
+        return True
 
 
 def _has_route(pid: int) -> bool:
