@@ -77,7 +77,7 @@ runs Java, which its image lacks.
 _JAVA = """
 ## Three of Maven and one of Gradle
 
-Libraries that were chosen for what `fpack lock` has to find, and not drawn. Only the whole time of each was kept.
+Libraries that were chosen for what `fpack lock` has to find, and not drawn. Of three, only the whole time was kept.
 Debian's Gradle builds reactive-streams, which has no wrapper.
 
 """
