@@ -67,7 +67,11 @@ def make(project: Project) -> Guess | None:
     made = made._replace(entrypoint=[f"@/{folder}/{program or made.name}"])
     if not re.search(r"^install\s*:", content, re.MULTILINE):
         programs = _built(project.text(why))
-        todo = [] if programs else [f"{why} has no target `install`: set `install` to commands that copy files to $out"]
+        todo = (
+            []
+            if len(programs) > 1
+            else [f"{why} has no target `install`: set `install` to commands that copy files to $out"]
+        )
         programs = programs or [program or made.name]
         if len(programs) > 1:
             program = main_program(programs, name)
