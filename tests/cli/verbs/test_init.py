@@ -68,7 +68,7 @@ CASES: list[tuple[dict[str, str], tuple[str, ...], str, str, list[str], list[str
     ({"Makefile": "install:\n\ttrue\n"}, (), "make", "thing", ["@/bin/thing"], []),
     ({"Makefile": "all:\n\ttrue\n"}, (), "make", "thing", ["@/bin/thing"], ["Makefile has no target"]),
     ({"Makefile": "CFLAGS = -O2\n.PHONY: all\nall: say\nsay: say.o\n"}, (), "make", "thing", ["@/bin/say"],
-     []),
+     ["Makefile has no target"]),
     ({"Makefile": "say: say.o\ninstall: say\n\tmkdir -p $(PREFIX)/bin\n\tcp -f say $(PREFIX)/bin\n"},
      (), "make", "thing", ["@/bin/say"], []),
     ({"Makefile": "BIN := say\nall: $(BIN)\ninstall: all\n\t@$(INSTALL) -m 755 build/$(BIN) ${bindir}/\n"}, (), "make",
