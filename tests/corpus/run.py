@@ -47,7 +47,7 @@ def main() -> None:
     projects = read(HERE / options.list)
     results = work / f"{Path(options.list).stem}.jsonl"
     if options.document:
-        lists = ("projects", "further", "drawn", "second_draw", "third_draw", "java")
+        lists = ("projects", "further", "drawn", "second_draw", "third_draw", "fourth_draw", "java")
         found = [(read(HERE / f"{name}.toml"), latest(work / f"{name}.jsonl")) for name in lists]
         DOCUMENT.write_text(table.document(found, DOCUMENT.read_text()))
     elif not options.table:
