@@ -241,7 +241,7 @@ def caret(versions: str) -> str:
     found = []
     for clause in re.split(r"\s*,\s*|\s+(?=[<>=!~^])", text):
         clause = clause.strip()
-        match = re.fullmatch(r"([~^]|)\s*v?(\d+(?:\.\d+)*)((?:[-.]?(?:a|b|rc|alpha|beta|dev|post)[-.]?\d*)*)", clause)
+        match = re.fullmatch(r"([~^]|)\s*v?(\d+(?:\.\d+)*)((?:[-.]?(?:a|b|rc|alpha|beta|dev|post)[-.]?+\d*+)*)", clause)
         if not clause or clause == "*":
             continue
         if match is None:

@@ -151,3 +151,10 @@ def test_no_requirements_in_complete_information_are_none() -> None:
     assert not read_python_project({"setup.py": computed, "PKG-INFO": complete}.get).unread
     for open_ended in (complete.replace("summary", "Requires-Dist"), complete.replace("2.4", "2.1"), "damaged"):
         assert read_python_project({"setup.py": computed, "PKG-INFO": open_ended}.get).unread
+
+
+def test_a_constraint_of_many_signs_is_read_in_time_in_proportion_to_its_length() -> None:
+    from fpack.builders.python.project import caret
+
+    assert caret("^1.2a1") == caret(" ^1.2a1 ")
+    caret("^1" + "a-" * 10_000 + "!")  # a pattern that tries each split takes 2 to the power of 10,000 steps
