@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support.examples import World, shared_store
+from support.examples import World
 from support.needs import needs_podman
 from support.processes.podman import Podman
 from support.processes.serving import fetch, running, stops
+from support.stores.shared import shared_store
 
 pytestmark = [pytest.mark.network, *needs_podman]
 

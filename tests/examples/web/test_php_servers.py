@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
-from support.examples import World, shared_store
+from support.examples import World
 from support.needs import needs_podman
 from support.processes.podman import Podman
 from support.processes.serving import fetch, running, stops
 from support.servers import composer_server
 from support.servers.composer_server import Library
 from support.servers.httpserver import Server
+from support.stores.shared import shared_store
 
 pytestmark = [pytest.mark.network, *needs_podman]
 

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from support.examples import World, shared_store
+from support.examples import World
 from support.needs import needs_podman
 from support.processes.podman import Container, Podman
 from support.processes.serving import fetch, running, stops
 from support.servers import gem_server
 from support.servers.httpserver import Server
+from support.stores.shared import shared_store
 
 pytestmark = [pytest.mark.network, *needs_podman]
 
