@@ -36,9 +36,9 @@ def accept_old_sources(file: ChangedFile, name: str, failed: PhaseFailed) -> boo
     variable = old_sources(failed.log)
     before = file.read()
     call = file.call_of(name, failed)
-    if variable is None or ("env", variable) in file.tried:
+    if variable is None or file.is_tried(call, "env", variable):
         return False
-    file.tried.add(("env", variable))
+    file.mark_tried(call, "env", variable)
     flag = OLD_SOURCES[variable]
     after = _with_flags(before, call, variable, [flag])
     if after is None:
@@ -57,10 +57,11 @@ def accept_warnings(file: ChangedFile, name: str, failed: PhaseFailed) -> bool:
     flags: list[str] = []
     for variable, names in fatal_warnings(failed.log).items():
         # These hold wherever -Werror stands in the command.
-        new = [f"-Wno-error={name}" for name in names if ("warning", f"{variable} {name}") not in file.tried]
+        new = [f"-Wno-error={n}" for n in names if not file.is_tried(call, "warning", f"{variable} {n}")]
         made = _with_flags(after, file.call_in(after, call), variable, new) if new else None
         if made is not None:
-            file.tried |= {("warning", f"{variable} {name}") for name in names}
+            for warning in names:
+                file.mark_tried(call, "warning", f"{variable} {warning}")
             after, flags = made, flags + new
     if not flags:
         return False
@@ -75,9 +76,7 @@ def _with_flags(text: ProjectText, call: PackageCall, variable: str, flags: Sequ
     """
     if call.function == "make":  # a Makefile's own CFLAGS would replace the variable of the environment
         start = {"CFLAGS": "CC='gcc ", "CXXFLAGS": "CXX='g++ "}[variable]
-        words = text.strings(call, "flags")
-        if words is None:
-            return text.with_items(call, "flags", [quoted(f"{start}{' '.join(flags)}'")])
+        words = text.strings(call, "flags") or []
         given = next((word for word in words if word.startswith(start)), None)
         if given is None:
             return text.with_items(call, "flags", [quoted(f"{start}{' '.join(flags)}'")])
@@ -177,9 +176,9 @@ def build_in_order(file: ChangedFile, name: str, failed: PhaseFailed) -> bool:
 
     before = file.read()
     call = file.call_of(name, failed)
-    if call.function not in _ONE_JOB or ("jobs", name) in file.tried or not is_out_of_order(failed.log):
+    if call.function not in _ONE_JOB or file.is_tried(call, "jobs", "1") or not is_out_of_order(failed.log):
         return False
-    file.tried.add(("jobs", name))
+    file.mark_tried(call, "jobs", "1")
     after = _in_order(before, call)
     if after is None:
         return False
@@ -215,10 +214,11 @@ def leave_out_tests(file: ChangedFile, name: str, failed: PhaseFailed) -> None:
     """Leave out the tests of a package. Raise RoundsEnd if that was done already."""
     from fpack.builders.exec.failed_tests import failed_tests
 
-    if ("check", "null") in file.tried:
-        raise RoundsEnd("its tests are left out already")
-    file.tried.add(("check", "null"))
     before = file.read()
-    after = before.with_value(file.call_of(name, failed), "check", "null")
+    call = file.call_of(name, failed)
+    if file.is_tried(call, "check", "null"):
+        raise RoundsEnd("its tests are left out already")
+    file.mark_tried(call, "check", "null")
+    after = before.with_value(call, "check", "null")
     tests = ", ".join(failed_tests(failed.log)) or "its tests"
     file.write(before, after, "", "check", f"{tests} failed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from fpack.cli.init.edits import PackageCall, ProjectText, difference
 from fpack.cli.paths import PROJECT_FILE
@@ -17,12 +17,18 @@ if TYPE_CHECKING:
     from fpack.builders.kinds.exec import PhaseFailed
     from fpack.cli.init.introspection.image_programs import Correction
 
+CallKey: TypeAlias = tuple[str, str]  # the field and the name of a call, which tell it from the others of a file
+
+
+def key_of(call: PackageCall) -> CallKey:
+    """Return the field and the name of a call."""
+    return call.attribute, call.name
+
 
 class ChangedFile:
     """The file of a project.
 
-    project: its directory. say: is called with each line for the user. steps: the changes so far. tried: the pairs of
-    field and value that were added, so that none is added twice.
+    project: its directory. say: is called with each line for the user. steps: the changes so far.
     """
 
     def __init__(self, project: Path, say: Callable[[str], None]) -> None:
@@ -30,7 +36,15 @@ class ChangedFile:
         self.path = project / PROJECT_FILE
         self.say = say
         self.steps: list[Step] = []
-        self.tried: set[tuple[str, str]] = set()
+        self._tried: set[tuple[CallKey, str, str]] = set()
+
+    def is_tried(self, call: PackageCall, field: str, value: str) -> bool:
+        """Return whether a value was added to a field of a call before."""
+        return (key_of(call), field, value) in self._tried
+
+    def mark_tried(self, call: PackageCall, field: str, value: str) -> None:
+        """Note that a value is added to a field of a call, so that it is not added twice."""
+        self._tried.add((key_of(call), field, value))
 
     def write(self, before: ProjectText, after: ProjectText, package: str, field: str, why: str) -> None:
         """Write a change, and report it. package: that is added to the field, or "". why: what the build lacked."""
@@ -68,7 +82,7 @@ class ChangedFile:
     @staticmethod
     def call_in(text: ProjectText, call: PackageCall) -> PackageCall:
         """Return a call as it is in a changed text."""
-        return next(c for c in text.calls() if (c.attribute, c.name) == (call.attribute, call.name))
+        return next(c for c in text.calls() if key_of(c) == key_of(call))
 
     def call_of(self, name: str, failed: PhaseFailed) -> PackageCall:
         """Return the call in the file that made a failed build. Raise RoundsEnd if it is not known."""

@@ -24,7 +24,7 @@ from .call_changes import (
     make_directories,
     name_directory,
 )
-from .changed_file import ChangedFile
+from .changed_file import CallKey, ChangedFile, key_of
 from .failures import failures, field_of, first_line, reason
 from .image_changes import add_interpreters, add_terminal, fit_image
 from .loaded import LOADING, lacking_packages, present_packages
@@ -58,8 +58,7 @@ class Fixer:
         self._targets: dict[str, BuildTargets] = {}
         self._asked: set[str] = set()
         self._last: Round | None = None
-        self._change = 0  # the number of the last change of a call
-        self._useless: set[tuple[str, int]] = set()
+        self._useless: set[tuple[CallKey, int]] = set()  # changes of calls that did not help
 
     def run(self, names: Sequence[str] = ()) -> FixOutcome:
         """Fix packages, by default all that the file's own fields build. Return the outcome."""
@@ -122,43 +121,47 @@ class Fixer:
         remedies, present, release = self._lacking(call, failed, name)
         self._file.say(f"{failed.what}: {first_line(failed)}")
         lacking = [remedy for remedy in remedies if remedy.packages]
-        if self._took_back(name, failed, lacking, release):
+        if self._took_back(call, name, failed, lacking, release):
             _, present, _ = self._lacking(call, failed, name)
         before, steps = self._file.read().text, len(self._file.steps)
-        new = [chosen for remedy in lacking if (chosen := self._untried(remedy, present)) is not None]
+        new = [chosen for remedy in lacking if (chosen := self._untried(call, remedy, present)) is not None]
+        change = None
         if new:
             self._add(name, failed, release, new)
-        elif not (not lacking and self._change_call(name, failed, release)):
+        elif lacking or (change := self._change_call(call, name, failed, release)) is None:
             if failed.phase != "check" or not self._no_check:
                 raise RoundsEnd(reason(failed, remedies, lacking))
             leave_out_tests(self._file, name, failed)
-        self._last = Round(name, failed, before, self._file.read().text, steps, new)
+        self._last = Round(key_of(call), failed, before, self._file.read().text, steps, new, change)
 
-    def _took_back(self, name: str, failed: PhaseFailed, lacking: Sequence[Remedy], release: str) -> bool:
-        """Take back what the last round changed, if the build fails as before. Return whether anything was."""
+    def _took_back(
+        self, call: PackageCall, name: str, failed: PhaseFailed, lacking: Sequence[Remedy], release: str
+    ) -> bool:
+        """Take back what the last round changed, if the same build fails as before. Return whether anything was."""
         last, self._last = self._last, None
-        if last is None or last.name != name:
+        # The build of another package fails in the same way without a connection to the change.
+        if last is None or last.call != key_of(call):
             return False
         needs = [remedy.need for remedy in lacking]
         changed = take_back(
             self._file, last, failed, needs, lambda useful: self._add(name, failed, release, useful, again=True)
         )
-        if changed and not last.added:
-            self._useless.add((name, self._change))
+        if changed and last.change is not None:
+            self._useless.add((last.call, last.change))
         return changed
 
-    def _untried(self, remedy: Remedy, present: frozenset[str]) -> Remedy | None:
+    def _untried(self, call: PackageCall, remedy: Remedy, present: frozenset[str]) -> Remedy | None:
         """Return a remedy with the first of its packages that was not tried; None if the build has one."""
         for number, package in enumerate(remedy.packages[:MAX_CHOICES]):
-            tried = (field_of(remedy, package), package) in self._file.tried
+            tried = self._file.is_tried(call, field_of(remedy, package), package)
             if package in present and not tried:
                 return None
             if not tried:
                 return remedy._replace(packages=remedy.packages[number:])
         return None
 
-    def _change_call(self, name: str, failed: PhaseFailed, release: str) -> bool:
-        """Change the call for a failure that no package mends. Return whether it was changed."""
+    def _change_call(self, call: PackageCall, name: str, failed: PhaseFailed, release: str) -> int | None:
+        """Change the call for a failure that no package mends. Return the number of the change, None if none helps."""
         changes = (
             answer_questions,
             accept_old_sources,
@@ -170,12 +173,11 @@ class Fixer:
             build_in_order,
         )
         for number, change in enumerate(changes):
-            if (name, number) in self._useless:
+            if (key_of(call), number) in self._useless:
                 continue
             if change(self._file, name, failed):
-                self._change = number
-                return True
-        return False
+                return number
+        return None
 
     def _add_loaded(self, name: str, workspace: Workspace, built: Path) -> bool:
         """Add the packages of libraries that ready-made ones load, such as those in wheels. Return whether any was."""
@@ -187,9 +189,9 @@ class Fixer:
         value = workspace.value(workspace.target(name))
         added = False
         for lacking in lacking_packages(workspace, value, built, open_finder):
-            if ("libs", lacking.package) in self._file.tried:
+            if self._file.is_tried(call, "libs", lacking.package):
                 continue
-            self._file.tried.add(("libs", lacking.package))
+            self._file.mark_tried(call, "libs", lacking.package)
             before = self._file.read()
             after = before.with_packages(self._file.call_in(before, call), "libs", [lacking.package], lacking.release)
             why = f"{lacking.soname}, which {lacking.file.rpartition('/')[2]} loads"
@@ -217,11 +219,12 @@ class Fixer:
         """Add the first package of each remedy. again: they were tried."""
         for remedy in remedies:
             package, field = remedy.packages[0], field_of(remedy)
-            if (field, package) in self._file.tried and not again:
+            call = self._file.call_of(name, failed)
+            if self._file.is_tried(call, field, package) and not again:
                 continue
-            self._file.tried.add((field, package))
+            self._file.mark_tried(call, field, package)
             before = self._file.read()
-            after = before.with_packages(self._file.call_of(name, failed), field, [package], release)
+            after = before.with_packages(call, field, [package], release)
             self._file.write(before, after, package, field, str(remedy.need))
 
     def _ask(self, name: str) -> FpackError | None:

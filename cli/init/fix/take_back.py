@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from .changed_file import ChangedFile
+from .changed_file import CallKey, ChangedFile
 from .failures import first_line
 
 if TYPE_CHECKING:
@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 class Round(NamedTuple):
     """The changes of a file for one failed build.
 
-    name: the field that was built. before, after: the file's text. steps: how many steps preceded. added: the packages
-    that were added, each for its need; none if something else was changed.
+    call: the one whose build failed, and that was changed. before, after: the file's text. steps: how many steps
+    preceded. added: the packages that were added, each for its need; none if something else was changed. change: the
+    number of the change of the call, or None if packages were added or tests left out.
     """
 
-    name: str
+    call: CallKey
     failed: PhaseFailed
     before: str
     after: str
     steps: int
     added: Sequence[Remedy] = ()
+    change: int | None = None
 
 
 def take_back(

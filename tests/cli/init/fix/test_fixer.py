@@ -46,10 +46,13 @@ NO_ZLIB = "a.c:1:1: fatal error: zlib.h: No such file or directory"
 
 
 class Scripted(Fixer):
-    """A fixer whose builds fail with the given logs, in order, and then succeed. has: packages that the build has."""
+    """A fixer whose builds fail with the given logs, in order, and then succeed. has: packages that the build has.
+
+    logs: each with its phase, and the name of the package whose build it is if that is not wave.
+    """
 
     def __init__(
-        self, project: Path, logs: Sequence[tuple[str, str]], programs: Sequence[str] = ("wave",), **more: Any
+        self, project: Path, logs: Sequence[tuple[str, ...]], programs: Sequence[str] = ("wave",), **more: Any
     ) -> None:
         self.lines: list[str] = []
         self.has: frozenset[str] = frozenset()
@@ -65,9 +68,10 @@ class Scripted(Fixer):
             fit_image(self._file, name, self._built)
             add_interpreters(self._file, self._built)
             return StorePath("0" * 32, "wave"), None
-        phase, log = self._logs.pop(0)
-        failed = PhaseFailed(f"wave-0 failed in its phase {phase}", where="wave-0").with_(log=log, phase=phase)
-        return None, BuildsFailed([("wave-0", failed)])
+        phase, log, *package = self._logs.pop(0)
+        build = f"{package[0] if package else name}-0"
+        failed = PhaseFailed(f"{build} failed in its phase {phase}", where=build).with_(log=log, phase=phase)
+        return None, BuildsFailed([(build, failed)])
 
     def _lacking(self, call: Any, failed: PhaseFailed, name: str) -> tuple[list[Any], frozenset[str], str]:
         table = FileTable(memoryview(pack_rows(parse_rows([INDEX.encode()]))))
@@ -75,7 +79,7 @@ class Scripted(Fixer):
         return remedies(failed.log, lambda: finder), self.has, "trixie"
 
 
-def fixer(path: Path, *logs: tuple[str, str], text: str = FILE, **more: Any) -> Scripted:
+def fixer(path: Path, *logs: tuple[str, ...], text: str = FILE, **more: Any) -> Scripted:
     (path / "fpack.fp").write_text(text)
     return Scripted(path, logs, **more)
 
@@ -364,3 +368,34 @@ def test_warnings_that_a_project_takes_for_errors_are_accepted_round_by_round(tm
     assert '  env    = { CFLAGS = "-O2 -Wno-error=unused-result -Wno-error=odd" }\n' in read(tmp_path / "meson")
     (tmp_path / "again").mkdir()
     assert fixer(tmp_path / "again", logs[0], logs[0]).run().reason and read(tmp_path / "again") == FILE
+
+
+TWO = FILE.replace("wave = make {", 'tide = make { name = "tide", source = ./tide }\n\nwave = make {\n  libs = [tide]')
+
+
+@pytest.mark.parametrize(
+    ("phase", "log", "fields"),
+    [
+        ("build", NO_ZLIB, ["libs", "libs"]),
+        ("build", fatal("odd"), ["env", "env"]),
+        ("build", "x.c:1:1: error: x [-Wimplicit-int]", ["env", "env"]),
+        ("build", TOO_EARLY, ["build", "build"]),
+        ("check", "make: *** [check] Error 2", ["check", "check"]),
+    ],
+)
+def test_two_packages_that_fail_in_the_same_way_are_both_changed(
+    phase: str, log: str, fields: list[str], tmp_path: Path
+) -> None:
+    made = fixer(tmp_path, (phase, log, "tide"), (phase, log, "wave"), text=TWO, no_check=True)
+    outcome = made.run(["wave"])
+    assert not outcome.reason and [step.field for step in outcome.steps] == fields
+    assert not any("take back" in line for line in made.lines)
+    tide, wave = read(tmp_path).split("wave = make")
+    assert tide != TWO.split("wave = make")[0] and wave != TWO.split("wave = make")[1]
+
+
+def test_tests_that_are_left_out_in_vain_hinder_no_other_change(tmp_path: Path) -> None:
+    error = ("check", "make: *** [check] Error 2")
+    made = fixer(tmp_path, ("build", TOO_EARLY), error, error, no_check=True)
+    assert made.run().reason == "its tests are left out already"
+    assert made._useless == set() and '"-j1"' in read(tmp_path)
