@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from fpack.builders.distribution.protocol import BlobEntry, Repository, RepositoryError
+from fpack.builders.distribution.protocol import BlobEntry, Corrupt, Repository, RepositoryError, Unavailable
 from fpack.store import threads
 
 from .format import index as indexes
@@ -120,13 +120,16 @@ def wait(repository: Repository, check: Callable[[], None] = lambda: None) -> No
 def settle(repository: Repository) -> bool:
     """Wait until no gc deletes blobs of a repository. Return whether one may have done so: the repository is a cache.
 
-    Pushes of images call this after they have written the tag: a gc that marks the cache later finds the image.
+    Pushes of images call this after they have written the tag: a gc that marks the cache later finds the image. Raise
+    Unavailable if the repository does not answer.
     """
     try:
         if not any(tag.startswith((indexes.PREFIX, PREFIX)) for tag in repository.tags()):
             return False
+    except (Corrupt, Unavailable):
+        raise  # whether it is a cache is not known: the blobs may be gone
     except RepositoryError:
-        return False  # it is no cache: nobody can read one without its tags
+        return False  # it does not list its tags: it is no cache, since nobody can read one without them
     wait(repository)
     return True
 

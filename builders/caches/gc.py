@@ -30,7 +30,7 @@ from .format.index import Index
 from .format.records import PathRecord
 from .format.statements import SignedStatement, decode_claims
 
-MAX_MANIFESTS = 200_000  # and tags of images that are looked at
+MAX_MANIFESTS = 200_000  # of images, with all tags, that are looked at
 
 
 class CacheSurvey(NamedTuple):
@@ -183,14 +183,20 @@ def _listed(repository: Repository) -> Iterable[str]:
         reference = todo.pop()
         if reference in seen:
             continue
-        seen.add(reference)
-        if len(seen) > MAX_MANIFESTS:
-            raise RepositoryError("The repository has too many manifests", where=repository.name)
         found = repository.manifest(reference)
-        if found is None or (found.digest in seen and found.digest != reference):
+        if found is not None and found.digest in seen:
             continue
-        seen.add(found.digest)
-        value = json.loads(found.data)
+        seen.add(reference if found is None else found.digest)
+        if len(seen) > MAX_MANIFESTS:
+            raise RepositoryError(
+                "The repository has too many manifests",
+                where=repository.name,
+                why=f"a gc looks at no more than {MAX_MANIFESTS}",
+                hint="delete images that are not used, or keep the cache in a repository of its own",
+            )
+        value = json.loads(found.data) if found is not None else None
+        if not isinstance(value, dict):
+            continue  # it lists no blobs
         yield from _digests([value.get("config"), *_listed_in(value, "layers")])
         todo += _digests(_listed_in(value, "manifests"))
 

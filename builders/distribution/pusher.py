@@ -191,8 +191,13 @@ class Pusher:
 
         self._run([partial(look, blob) for blob in self._relied.values()])
         self._existing -= len(deleted)
-        self._run([partial(self._write_blob, blob) for blob in deleted])
-        for one in (*image.parts, image.top, *referrers):
+        # Another push may have written the tag of a document since this one read it.
+        documents = self._merged(referrers)
+        sent = {blob.digest for one in referrers for blob in one.blobs}
+        todo = [*deleted, *(blob for one in documents for blob in one.blobs if blob.digest not in sent)]
+        self._observer.begin(todo)
+        self._run([partial(self._write_blob, blob) for blob in todo])
+        for one in (*image.parts, image.top, *documents):
             if deleted or self._repository.resolve(one.digest) is None:
                 self._write(one, one.tag)
         if tag and deleted:

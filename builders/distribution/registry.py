@@ -192,7 +192,12 @@ class RegistryRepository:
                 if not artifact_type or entry.artifact_type == artifact_type:
                     found[entry.digest] = entry
             if len(found) > MAX_REFERRERS:
-                raise Corrupt("An image has too many documents", where=self.name, why=f"the limit is {MAX_REFERRERS}")
+                raise Corrupt(
+                    "An image has too many documents",
+                    where=self.name,
+                    why=f"the limit is {MAX_REFERRERS}",
+                    hint="delete those of its signatures, bills of materials and other documents that nobody needs",
+                )
         return list(found.values())
 
     def tags(self, prefix: str = "") -> list[str]:

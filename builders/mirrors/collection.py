@@ -148,5 +148,7 @@ def _is_own(repository: Repository, stored: StoredLock) -> bool:
     """
     try:
         return read_config(repository, stored).identity == stored.identity
-    except (NotThere, Corrupt):
+    except NotThere:
         return True  # without its config, no lock is of use
+    except Corrupt:
+        return False  # a later version of fpack may have written it

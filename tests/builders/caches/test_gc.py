@@ -21,10 +21,18 @@ from fpack.builders.distribution import orphans
 from fpack.builders.distribution.addresses import open_repository
 from fpack.builders.distribution.bucket import BucketRepository
 from fpack.builders.distribution.layout import DirectoryRepository
-from fpack.builders.distribution.protocol import BlobEntry, BlobSource, ManifestDocument, Repository
+from fpack.builders.distribution.protocol import (
+    BlobEntry,
+    BlobSource,
+    ManifestDocument,
+    Repository,
+    RepositoryError,
+    Unavailable,
+)
 from fpack.builders.distribution.pusher import PushedImage, PushedManifest, Pusher
 from fpack.store import DAY
 from support.servers.bucket import BucketServer
+from support.servers.registry import Registry, open_registry
 from support.servers.repositories import MANIFEST, manifest
 from support.stores.caches import Graph, Machine, machine
 
@@ -256,6 +264,27 @@ def test_the_push_of_an_image_looks_for_a_gc_only_if_it_left_out_blobs(tmp_path:
     assert looked == [False]  # it is no cache
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 405])
+def test_a_registry_that_lists_no_tags_is_no_cache(status: int) -> None:
+    with Registry() as server:
+        server.fail("GET .*/tags/list", status)
+        assert not deletion_mark.settle(open_registry(server))
+
+
+def test_a_push_fails_if_it_is_not_known_whether_a_gc_deleted_its_blobs() -> None:
+    with Registry() as server:
+        repository = open_registry(server, retries=0)
+        document = PushedManifest(
+            b'{"schemaVersion":2}', MANIFEST, [BlobSource(blob_source(b"a").digest, 1, lambda offset: iter([b"a"]))]
+        )
+        Pusher(repository).push(PushedImage(document), "1")
+        server.fail("GET .*/tags/list", 503)
+        with pytest.raises(Unavailable):
+            Pusher(repository, settle=deletion_mark.settle).push(
+                PushedImage(document._replace(data=b'{"schemaVersion": 2}')), "2"
+            )
+
+
 class Clock:
     """The clocks of `deletion_mark`, which a sleep moves on. then: called after each sleep."""
 
@@ -394,6 +423,29 @@ def test_a_manifest_with_a_number_for_a_list_is_read(
     producer.cache.repository.write_manifest(f'{{"schemaVersion":2,"{field}":1}}'.encode(), MANIFEST, "odd")
     later(monkeypatch, 40)
     assert collect(producer.cache, 30).dropped == (path.base,)
+
+
+def test_a_manifest_that_is_a_list_is_passed_over() -> None:
+    with Registry() as server:
+        repository = open_registry(server)
+        document = manifest(repository)
+        repository.write_manifest(document, MANIFEST, "app")
+        repository.write_manifest(b"[1]", MANIFEST, "odd")
+        assert json.loads(document)["config"]["digest"] in set(gc._listed(repository))
+
+
+def test_a_tagged_manifest_counts_once(producer: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = producer.cache.repository
+    for number in range(3):
+        document = manifest(repository, annotations={"number": str(number)})
+        for tag in (f"{number}", f"again-{number}"):
+            repository.write_manifest(document, MANIFEST, tag)
+    monkeypatch.setattr(gc, "MAX_MANIFESTS", 3)
+    assert json.loads(document)["config"]["digest"] in set(gc._listed(repository))
+    monkeypatch.setattr(gc, "MAX_MANIFESTS", 2)
+    with pytest.raises(RepositoryError, match="too many manifests") as caught:
+        list(gc._listed(repository))
+    assert "no more than 2" in caught.value.why and caught.value.hint
 
 
 def test_indexes_that_name_each_other_many_times_are_read_once(

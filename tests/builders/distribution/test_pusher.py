@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from fpack.builders.distribution.layout import DirectoryRepository
-from fpack.builders.distribution.protocol import BlobSource, Denied, Unavailable
-from fpack.builders.distribution.pusher import Chunks, LateDocument, PushedImage, PushedManifest, Pusher, manifest
+from fpack.builders.distribution.protocol import BlobSource, Denied, Repository, Unavailable
+from fpack.builders.distribution.pusher import (
+    Chunks,
+    LateDocument,
+    PushedImage,
+    PushedManifest,
+    Pusher,
+    SilentObserver,
+    manifest,
+)
 from support.servers.registry import Registry, open_registry
 from support.servers.repositories import CONFIG, MANIFEST, digest_of, entry
 
@@ -241,3 +249,43 @@ def test_two_machines_that_push_one_tag_leave_one_whole_image(registry: Registry
     for image, document in zip(images, documents, strict=True):
         assert image.digest in stored.manifests
         assert [found.digest for found in open_registry(registry).referrers(image.digest)] == [document.digest]
+
+
+def test_a_push_that_writes_again_what_was_deleted_keeps_what_another_push_added(tmp_path: Path) -> None:
+    """The documents below the tag were read before the wait for the gc, during which another push writes the tag."""
+    app = DirectoryRepository(tmp_path / "layout")
+    mine, theirs = (about(APP, text)._replace(tag="sig") for text in (b"mine", b"theirs"))
+    shown: list[str] = []
+
+    class Observer(SilentObserver):
+        def begin(self, blobs: Sequence[BlobSource]) -> None:
+            shown.extend(blob.digest for blob in blobs)
+
+        def end(self, blob: BlobSource) -> None:
+            shown.remove(blob.digest)
+
+    def rows(data: bytes) -> list[object]:
+        found: list[object] = json.loads(data)["layers"]
+        return found
+
+    def merge(repository: Repository, one: PushedManifest) -> PushedManifest | None:
+        found = repository.manifest(one.tag)
+        known = rows(found.data) if found is not None else []
+        missing = [row for row in rows(one.data) if row not in known]
+        data = json.dumps(json.loads(one.data) | {"layers": [*known, *missing]}).encode()
+        return one._replace(data=data) if missing else None
+
+    def settle(repository: Repository) -> bool:
+        for number, blob in enumerate(LAYERS[:2]):
+            assert repository.delete(digest_of(blob)) or number
+        app.delete("sig")
+        Pusher(app, merge=merge).push(PushedImage(APP, referrers=[theirs]), "2")
+        repository.delete(digest_of(LAYERS[3]))
+        return True
+
+    for blob in LAYERS[:4]:
+        app.write_blob(BlobSource(digest_of(blob), len(blob), lambda offset, blob=blob: iter((blob[offset:],))))  # type: ignore[misc]
+    Pusher(app, observer=Observer(), merge=merge, settle=settle).push(PushedImage(APP, referrers=[mine]), "1")
+    assert all(app.has_blob(digest_of(blob)) for blob in (*LAYERS, b"mine", b"theirs"))
+    found = app.manifest("sig")
+    assert found is not None and len(rows(found.data)) == 2 and shown == []

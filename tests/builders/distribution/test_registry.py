@@ -599,5 +599,6 @@ def test_a_manifest_with_too_many_referrers_is_refused(monkeypatch: pytest.Monke
             app.write_manifest(about, MANIFEST)
         assert len(app.referrers(subject.digest)) == 3
         monkeypatch.setattr(registry_module, "MAX_REFERRERS", 2)
-        with pytest.raises(Corrupt, match="too many documents"):
+        with pytest.raises(Corrupt, match="too many documents") as caught:
             app.referrers(subject.digest)
+        assert "delete" in caught.value.hint

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import Corrupt, RepositoryError
-from fpack.builders.mirrors import collection, copying, pages
+from fpack.builders.mirrors import collection, copying, kept_lock, pages
 from fpack.builders.mirrors.keeping import KeepItem, KeepRequest, ObtainedFile, is_kept, keep
 from fpack.builders.mirrors.kept_lock import (
     ARTIFACT,
@@ -150,6 +150,21 @@ def test_a_lock_that_names_the_documents_of_another_is_collected_without_them(tm
     repository.write_manifest(data, before.manifest.media_type, lock_tag(IDENTITY))
     collection.collect(repository, [IDENTITY], say=print)
     assert stored_lock(repository, other) == before
+    assert lock_tag(IDENTITY) not in repository.tags()
+
+
+def test_pages_of_a_lock_that_a_later_version_wrote_are_not_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = MemoryRepository()
+    with monkeypatch.context() as patch:
+        patch.setattr(kept_lock, "FORMAT", 99)
+        keep(repository, request(tmp_path, FILES, "another"), NOW)
+        before = stored_lock(repository, identity_of("another", []))
+    assert before is not None and before.pages
+    repository.write_manifest(before.manifest.data, before.manifest.media_type, lock_tag(IDENTITY))
+    collection.collect(repository, [IDENTITY], say=print)
+    assert all(repository.manifest(one.digest) is not None for one in (before.manifest, *before.pages))
     assert lock_tag(IDENTITY) not in repository.tags()
 
 
