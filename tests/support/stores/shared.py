@@ -1,4 +1,8 @@
-"""A store for all tests of a run that build from real packages and do not look into it."""
+"""A store for all tests of a run that build from real packages.
+
+They may read what it has, but do not count or delete what is in it: other tests fill it at the same time. Programs that
+use it run with FPACK_GC_AUTOMATIC=0.
+"""
 
 from __future__ import annotations
 
