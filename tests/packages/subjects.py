@@ -48,7 +48,12 @@ class Fpack:
         self.home = home
         home.mkdir(parents=True, exist_ok=True)
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("FPACK_", "XDG_"))}
-        self._environment = {**kept, "HOME": str(home), "FPACK_ROOT": str(store or home / "root")}
+        self._environment = {
+            **kept,
+            "HOME": str(home),
+            "FPACK_ROOT": str(store or home / "root"),
+            "FPACK_GC_AUTOMATIC": "0",
+        }
 
     def pack(self, case: Case, file: Path, closure: str = "") -> tuple[str, int, float]:
         """Pack the case's package; return what is printed, the compressed size, and the processor time in seconds."""
