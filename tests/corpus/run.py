@@ -21,7 +21,7 @@ DOCUMENT = HERE.parent.parent / "docs/corpus.md"
 sys.path.insert(0, str(HERE.parent))
 
 from corpus import table  # noqa: E402
-from corpus.projects import read  # noqa: E402
+from corpus.projects import SECTIONS, read  # noqa: E402
 from corpus.trial import Corpus, Result  # noqa: E402
 
 
@@ -47,8 +47,7 @@ def main() -> None:
     projects = read(HERE / options.list)
     results = work / f"{Path(options.list).stem}.jsonl"
     if options.document:
-        lists = ("projects", "further", "drawn", "second_draw", "third_draw", "fourth_draw", "java")
-        found = [(read(HERE / f"{name}.toml"), latest(work / f"{name}.jsonl")) for name in lists]
+        found = [(read(HERE / f"{name}.toml"), latest(work / f"{name}.jsonl")) for name in SECTIONS]
         DOCUMENT.write_text(table.document(found, DOCUMENT.read_text()))
     elif not options.table:
         before = latest(results) if options.new else {}
