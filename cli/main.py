@@ -70,8 +70,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         os.getcwd()
     except FileNotFoundError:
-        print("error: The working directory no longer exists\n  try:   cd to another directory", file=sys.stderr)
-        return 2
+        from fpack.cli.ui.render import show_lost_directory
+
+        return show_lost_directory()
     if os.environ.get("FPACK_ROOT", "/")[:1] not in ("/", ""):
         return _refuse_root(os.environ["FPACK_ROOT"])
     if argv[:1] in (["shell"], ["run"]):

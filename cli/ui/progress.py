@@ -37,7 +37,9 @@ _SHOWN = 8  # lines of running work
 
 
 class _Item:
-    __slots__ = ("done", "kind", "name", "running", "started", "total", "waiting")
+    """A step. announced, told: its start, and its wait for another process, were printed."""
+
+    __slots__ = ("announced", "done", "kind", "name", "running", "started", "told", "total", "waiting")
 
     def __init__(self, kind: str, name: str) -> None:
         self.kind = kind
@@ -46,6 +48,8 @@ class _Item:
         self.total = 0
         self.running = False
         self.waiting = False
+        self.announced = False
+        self.told = False
         self.started = 0.0
 
     @property
@@ -113,9 +117,10 @@ class Plain(_Display):
         self._lock = threading.Lock()
 
     def started(self, key: bytes) -> None:
-        """Name the step in the overall progress, and print it if every step is wanted."""
+        """Name the step in the overall progress, and print it once if every step is wanted."""
         super().started(key)
-        if self._verbose and (item := self._items.get(key)):
+        if self._verbose and (item := self._items.get(key)) and not item.announced:
+            item.announced = True
             note(f"{item.verb} {item.name}")
 
     def progress(self, key: bytes, done: int, total: int) -> None:
@@ -127,9 +132,10 @@ class Plain(_Display):
         warn(text)
 
     def waiting(self, key: bytes) -> None:
-        item = self._items.get(key)
-        if item and not item.waiting:
-            item.waiting = True
+        """Print it once a step: a step that waits is started again and again."""
+        super().waiting(key)
+        if (item := self._items.get(key)) and not item.told:
+            item.told = True
             note(f"waiting: another fpack builds {item.name}")
 
     def finished(self, key: bytes, outcome: BuildOutcome, path: str) -> None:

@@ -55,6 +55,21 @@ def show_error(error: FpackError) -> None:
     _print(error_text(error, colored(sys.stderr)))
 
 
+def working_directory_is_gone() -> bool:
+    """Return whether the working directory was deleted."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
+
+
+def show_lost_directory() -> int:
+    """Say that the working directory was deleted. Return the exit status."""
+    _print("error: The working directory no longer exists\n  try:   cd to another directory")
+    return 2
+
+
 def show_refusal(error: OSError) -> int:
     """Print an error of the operating system, such as a full disk or missing permission. Return the exit status.
 
@@ -62,6 +77,8 @@ def show_refusal(error: OSError) -> int:
     """
     from fpack.store.files import disk_errors
 
+    if isinstance(error, FileNotFoundError) and error.filename is None and working_directory_is_gone():
+        return show_lost_directory()
     known = disk_errors.explain(error, "the output, or a file being written")
     if known is None:
         return show_fault(error)
@@ -127,8 +144,14 @@ def megabytes(size: int) -> str:
 
 
 def relative(path: Path) -> str:
-    """Return a path relative to the working directory if it lies below it, else unchanged."""
-    below = os.path.relpath(path)
+    """Return a path relative to the working directory if it lies below it, else unchanged.
+
+    It is unchanged, too, if the working directory was deleted after the command had started.
+    """
+    try:
+        below = os.path.relpath(path)
+    except FileNotFoundError:
+        return os.fspath(path)
     return os.fspath(path) if below.startswith("..") else below
 
 

@@ -51,5 +51,9 @@ def source(text: str, name: str) -> Source:
 
 def shown(path: Path) -> str:
     """Return a file's name for messages: relative to the working directory if the file lies below it."""
-    here, name = os.getcwd() + "/", os.fspath(path)
+    name = os.fspath(path)
+    try:
+        here = os.getcwd() + "/"
+    except FileNotFoundError:  # it was deleted after the command had started
+        return name
     return name[len(here) :] if name.startswith(here) else name

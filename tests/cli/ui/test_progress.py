@@ -28,6 +28,18 @@ def test_the_summary_names_the_running_steps(
     assert capsys.readouterr().err == "waiting: another fpack builds two\n"
 
 
+def test_a_wait_for_another_process_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = Plain(verbose=True)
+    for name in ("one", "two"):
+        shown.planned(name.encode(), "exec", name)
+    for _ in range(3):  # the scheduler starts a step that is built elsewhere again after each pause
+        for name in ("one", "two"):
+            shown.started(name.encode())
+            shown.waiting(name.encode())
+    lines = [f"{text} {name}" for name in ("one", "two") for text in ("build", "waiting: another fpack builds")]
+    assert capsys.readouterr().err.splitlines() == lines
+
+
 def test_only_a_failure_is_called_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     shown = Plain()
     for outcome in BuildOutcome:
