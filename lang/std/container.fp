@@ -404,7 +404,9 @@ with-article = import("fpack/strings").with-article
 
 checked(p) =
   let kind = if type(p) == "record" then p.type or (if has(p, "out") then "output" else "record") else type(p) in
-  if kind == "package" || kind == "derivation" then p
+  if kind == "derivation" && (p.kind == "deb" || p.kind == "slice") then
+    error("`packages` takes packages: list the one whose payload or slice this is", "packages")
+  else if kind == "package" || kind == "derivation" then p
   else if kind == "path" || kind == "string" && starts-with(
     p,
     "/fpack/store/",

@@ -536,6 +536,7 @@ def test_nothing_depends_on_the_machine(tmp_path: Path, cache: Path) -> None:
     [
         ("packages = [debian.dash], port = 80", "has no field `port`"),
         ("packages = [5]", "takes packages and derivations"),
+        ("packages = [debian.dash.payload]", "list the one whose payload or slice this is"),
         ('packages = [debian.dash], release = "bookworm"', "of one release"),
         ("packages = []", "needs a `name`"),
         ('packages = [debian.dash], files = { "/x" = { text = "a", source = ./y } }', "either a `text` or a `source`"),

@@ -120,6 +120,7 @@ PACKAGES = [
 ]
 OTHERS = [
     "container { name, packages = [5] }",
+    "container { name, packages = [debian.trixie.dash.payload] }",
     'container { name, packages = ["dash"] }',
     "container { name, packages = [container { name, packages = [debian.trixie.dash] }] }",
     'container { name, packages = [debian.trixie.dash], closure = "all" }',
