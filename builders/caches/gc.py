@@ -194,9 +194,9 @@ def _listed(repository: Repository) -> Iterable[str]:
                 why=f"a gc looks at no more than {MAX_MANIFESTS}",
                 hint="delete images that are not used, or keep the cache in a repository of its own",
             )
-        value = json.loads(found.data) if found is not None else None
-        if not isinstance(value, dict):
-            continue  # it lists no blobs
+        if found is None:
+            continue
+        value = json.loads(found.data)  # an object: a repository refuses other documents
         yield from _digests([value.get("config"), *_listed_in(value, "layers")])
         todo += _digests(_listed_in(value, "manifests"))
 

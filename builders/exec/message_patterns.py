@@ -6,7 +6,8 @@ Each message is a pattern with a reader, which returns what is missing, or with 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
 from fpack.builders.debian.contents.cmake_modules import cmake_needs
 from fpack.builders.debian.contents.needs import (
@@ -25,6 +26,7 @@ from fpack.builders.debian.contents.needs import (
 )
 
 Reader = Callable[[re.Match[str]], Sequence[BuildNeed]]
+Messages: TypeAlias = Sequence[tuple[re.Pattern[str], Reader | str]]
 # Names that begin anywhere in a line have a maximum length: a log may be one long line, read again for each start.
 _NAME = r"([A-Za-z0-9_][\w.+-]{0,99})"
 _PATH = r"([\w./][\w./+-]*)"
@@ -33,7 +35,12 @@ _Q = r"['\"`‘’]?"
 _LACKS = r"(?=[^\n]{0,300}\b(?:not|no|\w+n't|missing|requires?d?|needs?|needed|unable|install)\b)"
 _NO_NAMES = (
     r"(?:librar(?:y|ies)|headers?|packages?|support|which|that|it|files?|compiler|version|be|and|or|is|are|was|were|"
-    r"could|can|not|modules?|scripts?|programs?|tools?|commands?|utilit(?:y|ies)|functions?|development)\b"
+    r"could|can|not|modules?|scripts?|programs?|tools?|commands?|utilit(?:y|ies)|functions?|development|"
+    r"director(?:y|ies)|folders?|paths?|systems?|something|anything|nothing|arguments?|options?|parameters?|values?|"
+    r"variables?|settings?|flags?|names?|numbers?|types?|sources?|trees?|compilers?|linkers?|assemblers?|hosts?|"
+    r"targets?|platforms?|architectures?|devices?|kernels?|features?|plugins?|components?|dependenc(?:y|ies)|"
+    r"prerequisites?|requirements?|one|this|these|those|they|you|none|all|both|either|at|least|also|still|"
+    r"been|has|have|had|being|must|should|may|might|will|would|does|do|did|if|no|to|the|an|its|for|with|of|in|on|by|from|as|needs?|needed|requires?|required)\b(?![-+])"
 )
 _SYSTEM = r"/(?:usr|etc|var|opt|lib|bin|sbin|srv)/[\w./+-]{1,250}"
 _ANYWHERE = r"/(?!(?:build|fpack|tmp|dev|proc|sys)\b)[\w.][\w./+-]{0,250}"
@@ -199,9 +206,13 @@ def _named_or_program(found: re.Match[str]) -> Sequence[BuildNeed]:
     return [*_named(found), BuildNeed(PROGRAM, found[1])]
 
 
-MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
-    (re.compile(pattern, re.MULTILINE), reader)
-    for pattern, reader in (
+def compiled(rows: Iterable[tuple[str, Reader | str]]) -> Messages:
+    """Return messages with their patterns compiled, in which ^ and $ are the ends of a line."""
+    return tuple((re.compile(pattern, re.MULTILINE), reader) for pattern, reader in rows)
+
+
+MESSAGES = compiled(
+    (
         # Compilers: gcc, g++, clang, gfortran, and what includes headers as they do.
         (rf"fatal error: {_Q}longintrepr\.h{_Q}: No such file or directory", OLD_CYTHON),
         (rf"fatal error: {_Q}{_PATH}{_Q}(?:: No such file or directory| file not found)", _header),
@@ -338,7 +349,11 @@ MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         ),
         (r"\[-Wimplicit-(?:function-declaration|int)\]|\[-W(?:int-conversion|incompatible-pointer-types)\]", OLD_C),
         # What configure found out by programs that this compiler refuses contradicts the headers of the system.
-        (r"^/usr/include/[\w./-]{1,200}:\d+:\d+: (?:note: previous declaration of|error: )", OLD_C),
+        (
+            r"^/usr/include/[\w./-]{1,200}:\d+:\d+: (?:note: previous declaration of|error: (?:conflicting types for|"
+            r"redefinition of|redeclaration of|two or more data types in|duplicate '|both '))",
+            OLD_C,
+        ),
         # Since GCC 10, a variable that several files define without `extern` is an error; functions stay one.
         (r"\(\.bss(?:\.\w+)?\+0x[0-9a-f]+\): multiple definition of", OLD_C),
         (r"ISO C\+\+17 does not allow (?:dynamic exception specifications|.register. storage class)", OLD_CXX),
@@ -395,12 +410,11 @@ MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (rf"Could not find {_NAME} in (?:locally installed|cached) gems", _GEM),
         (r"npm (?:error|ERR!) code (ENOTCACHED|EUSAGE)", _NPM),
         (rf"No matching distribution found for {_NAME}", _PIP),
-    )
+    ),
 )
 # Errors of configure in words of its author: they count only if there is no other message.
-VAGUE_MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
-    (re.compile(pattern, re.MULTILINE), reader)
-    for pattern, reader in (
+VAGUE_MESSAGES = compiled(
+    (
         (
             r"^checking for (?:an? |the )?([\w+-]{1,40}) library\b[^\n]{0,100}\.\.\. no[^\n]*\n(?:[^\n]*\n){0,2}?"
             r"configure: error:",
@@ -411,8 +425,9 @@ VAGUE_MESSAGES: Sequence[tuple[re.Pattern[str], Reader | str]] = tuple(
         (rf"^configure: error: {_LACKS}[^\n]*?(?<![\w/.-])([a-z0-9][a-z0-9+.-]{{1,60}}-dev)\b", _of(PACKAGE)),
         (rf"^configure: error: {_LACKS}[^\n]*?(?<![\w/.-])(lib(?!rar)[a-z][\w+-]{{1,60}})(?=[\s.,;:!)'\"]|$)", _named),
         (
-            rf"^configure: error: (?:[^\n]{{0,200}}\s)?{_Q}(?!{_NO_NAMES})([A-Za-z][\w+-]{{1,60}}){_Q} "
-            r"(?:(?:is|are|was|were|could|can) ?)?(?:not |n't )?(?:be )?(?:found|missing|required|needed|installed)\b",
+            rf"^configure: error: (?:[^\n]{{0,200}}\s)?{_Q}(?!(?i:{_NO_NAMES}))([A-Za-z][\w+-]{{1,60}}){_Q} "
+            r"(?:(?:is|are|was|were|could|can) ?)?"
+            r"(?:(?:not |n't )?(?:be )?(?:found|installed)|missing|required|needed)\b",
             _named_or_program,
         ),
     )

@@ -15,7 +15,7 @@ from fpack.builders.debian.contents.needs import (
     BuildNeed,
 )
 
-from .message_patterns import MESSAGES, OLD_C, OLD_CXX, OLD_CYTHON, OUTSIDE, VAGUE_MESSAGES, Reader
+from .message_patterns import MESSAGES, OLD_C, OLD_CXX, OLD_CYTHON, OUTSIDE, VAGUE_MESSAGES, Messages
 
 _LATE = 40  # lines
 _NEAR = 2000  # characters between a message and make's about its failure
@@ -75,7 +75,7 @@ def find_missing(text: str) -> list[MissingThing]:
     return list(ordered.values())
 
 
-def _matches(text: str, messages: Sequence[tuple[re.Pattern[str], Reader | str]]) -> list[MissingThing]:
+def _matches(text: str, messages: Messages) -> list[MissingThing]:
     """Return what messages of a list say in a text, in the order of the list."""
     found: list[MissingThing] = []
     for pattern, reader in messages:

@@ -425,17 +425,6 @@ def test_a_manifest_with_a_number_for_a_list_is_read(
     assert collect(producer.cache, 30).dropped == (path.base,)
 
 
-def test_a_manifest_that_is_a_list_is_passed_over() -> None:
-    with Registry() as server:
-        repository = open_registry(server)
-        document = manifest(repository)
-        repository.write_manifest(document, MANIFEST, "app")
-        odd = blob_source(b"[1]").digest
-        server.stored("team/app").manifests[odd] = (MANIFEST, b"[1]")
-        server.stored("team/app").tags["odd"] = odd
-        assert json.loads(document)["config"]["digest"] in set(gc._listed(repository))
-
-
 def test_a_tagged_manifest_counts_once(producer: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     repository = producer.cache.repository
     for number in range(3):

@@ -19,7 +19,14 @@ from fpack.builders.debian.contents.needs import (
     SONAME,
 )
 from fpack.builders.exec.failed_tests import failed_tests
-from fpack.builders.exec.messages import MESSAGES, asks_questions, find_missing, is_out_of_order, lacks_directories
+from fpack.builders.exec.messages import (
+    MESSAGES,
+    asks_questions,
+    find_missing,
+    is_out_of_order,
+    lacks_directories,
+    old_sources,
+)
 
 CORPUS = [
     # gcc, g++, clang, gfortran
@@ -160,11 +167,33 @@ def test_a_message(text: str, kind: str, name: str) -> None:
         "bash: ./run-me: command not found",
         "configure: error: the library could not be found",
         "configure: error: C compiler cannot create executables",
+        "configure: error: working directory is missing",
+        "configure: error: source directory not found",
+        "configure: error: Your system was not found",
+        "configure: error: something is not needed",
+        "configure: error: zlib is not required",
+        "configure: error: invalid value: argument required",
+        "configure: error: a newer one needs to be installed",
+        "/usr/include/foo/config.h:12:2: error: #error Define FOO before this file",
+        "/usr/include/bits/x.h:3:4: error: 'y' was not declared in this scope",
         "",
     ],
 )
 def test_other_failures_name_nothing(line: str) -> None:
     assert find_missing(line) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "note: previous declaration of 'memcpy' with type 'void *(void *)'",
+        "error: conflicting types for 'strchr'",
+        "error: two or more data types in declaration specifiers",
+        "error: redefinition of 'struct timeval'",
+    ],
+)
+def test_a_declaration_that_contradicts_a_header_of_the_system_is_of_an_old_source(said: str) -> None:
+    assert old_sources(f"/usr/include/string.h:43:14: {said}\nmake: *** [Makefile:2: all] Error 1\n") == "CFLAGS"
 
 
 def test_status_lines_of_cmake_count_only_if_nothing_else_is_said() -> None:
