@@ -10,10 +10,10 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from fpack.builders import arguments
-from fpack.builders.net.errors import HttpError, NotFound, Refused
+from fpack.builders.net.errors import Forbidden, HttpError, NotFound
 from fpack.builders.net.http import Http
 from fpack.builders.net.origins import Origins
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 VERSION = 1
 
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
+_RELEASE = re.compile(r"[A-Za-z0-9.!+_]+\Z")  # of a project
 _FORMS = {"sha256": re.compile(r"[0-9a-f]{64}\Z"), "sha512": re.compile(r"[0-9a-f]{128}\Z")}
 
 
@@ -104,7 +106,9 @@ class FetchBuilder(BaseBuilder):
                 login=_login(task),
             )
         except HttpError as error:
-            hint = "" if error.hint or not isinstance(error, NotFound | Refused) else _withdrawn(args.urls[0])
+            hint = "" if error.hint or not isinstance(error, NotFound | Forbidden) else _withdrawn(args.urls[0])
+            if hint and isinstance(error, Forbidden):
+                hint += "; if the index needs a login, check its credentials"
             if not hint and isinstance(error, NotFound) and not error.hint:
                 hint = self._missing(args.urls[0])
             if not hint:
@@ -134,13 +138,18 @@ class FetchBuilder(BaseBuilder):
 
 
 def _withdrawn(url: str) -> str:
-    """Return a hint for a wheel that its index no longer serves, or "" for another file."""
-    project, *rest = urlsplit(url).path.rpartition("/")[2].split("-")
+    """Return a hint for a wheel that its index no longer serves, or "" for another file.
+
+    The hint has a command, so only names without characters of the shell come into it.
+    """
+    project, *rest = unquote(urlsplit(url).path).rpartition("/")[2].split("-")
     if len(rest) < 3 or not rest[-1].endswith(".whl"):
         return ""
-    name = normal(project)
+    name, version = normal(project), rest[0]
+    if not _NAME.match(name) or not _RELEASE.match(version):
+        return ""
     return (
-        f"the index has withdrawn {name} {rest[0]}, or does not serve it: lock another version with the tool that made "
+        f"the index has withdrawn {name} {version}, or does not serve it: lock another version with the tool that made "
         f"the lock, such as uv lock --upgrade-package {name}"
     )
 

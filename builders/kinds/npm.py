@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from fpack.builders import arguments
-from fpack.builders.net.errors import HttpError, NotFound, Refused, combined
+from fpack.builders.net.errors import Forbidden, HttpError, NotFound, combined
 from fpack.builders.net.http import Http
 from fpack.builders.net.kept_files import WantedFile, download_kept
 from fpack.builders.net.language_packages.tool_settings import npm_registry
@@ -87,9 +88,11 @@ class NpmBuilder(BaseBuilder):
                 raise BuildError("A package differs from its lock", where=url, why=why, hint="lock it again with npm")
             return self._built(task, part, url)
         failure = combined(failures)
-        if not failure.hint and isinstance(failure, NotFound | Refused):
-            hint = f"the registry has withdrawn {task.name}, or does not serve it: npm update {_package(args.path)}"
-            failure = failure.with_(hint=f"{hint} locks another version")
+        package = _package(args.path)
+        if package and not failure.hint and isinstance(failure, NotFound | Forbidden):
+            hint = f"the registry has withdrawn {task.name}, or does not serve it: npm update {package} locks another"
+            login = "; if the registry needs a login, check its credentials" if isinstance(failure, Forbidden) else ""
+            failure = failure.with_(hint=f"{hint} version{login}")
         raise failure
 
     def _built(self, task: Task, archive: Path, where: str) -> Built:
@@ -100,8 +103,12 @@ class NpmBuilder(BaseBuilder):
 
 
 def _package(path: str) -> str:
-    """Return the name of the package of an archive in a registry, such as `@scope/name`."""
-    return path.partition("/-/")[0]
+    """Return the name of the package of an archive in a registry, such as `@scope/name`, or "" if it has none.
+
+    A command that a hint gives has this name, so it has no characters of the shell.
+    """
+    name = path.partition("/-/")[0]
+    return name if re.fullmatch(r"(?:@[A-Za-z0-9_][\w.-]*/)?[A-Za-z0-9_][\w.-]*", name, re.ASCII) else ""
 
 
 def _digest_of(path: Path, algorithm: str) -> bytes:

@@ -29,6 +29,10 @@ class Refused(HttpError):
     """A request that the server or the system denied, for example for missing credentials."""
 
 
+class Forbidden(Refused):
+    """A file that the server does not give to this user, or to anybody: some answer so for a withdrawn file."""
+
+
 class ServerError(HttpError):
     """A failure of the server. retry_after: the pause in seconds that the server asks for."""
 
@@ -125,7 +129,7 @@ def status_error(url: str, status: int, reason: str, wait: str) -> HttpError:
         failed = ServerError("The server failed", where=shown(url), why=why, hint="try again later")
         return failed.with_(retry_after=pause)
     if 400 <= status < 500:
-        return Refused("The server refused the request", where=shown(url), why=why)
+        return (Forbidden if status == 403 else Refused)("The server refused the request", where=shown(url), why=why)
     return ServerError("The server sent an unexpected response", where=shown(url), why=why).with_(transient=False)
 
 

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from fpack.builders.kinds import fetch
 from fpack.builders.kinds.fetch import FetchBuilder
 from fpack.builders.net.errors import HttpError
 from fpack.builders.net.http import Http
@@ -83,6 +84,30 @@ def test_a_wheel_that_the_index_withdrew_says_what_to_do(tmp_path: Path, status:
             store.build(kind, "event.whl", args)
     assert "withdrawn zope-event 5.1" in caught.value.hint
     assert "uv lock --upgrade-package zope-event" in caught.value.hint
+    assert ("credentials" in caught.value.hint) == (status == 403)
+
+
+def test_the_version_of_a_withdrawn_wheel_is_shown_as_the_lock_has_it() -> None:
+    assert "withdrawn torch 2.1+cpu, " in fetch._withdrawn("https://a.example/torch-2.1%2Bcpu-cp311-cp311-any.whl")
+
+
+@pytest.mark.parametrize(
+    "name", ["$(id)-1-py3-none-any.whl", "%24(id)-1-py3-none-any.whl", "a-`id`-py3-none-any.whl", "-1-py3-none-any.whl"]
+)
+def test_a_hint_has_no_characters_of_the_shell(name: str) -> None:
+    assert fetch._withdrawn(f"https://a.example/{name}") == ""
+
+
+@pytest.mark.parametrize("status", [400, 401])
+def test_a_wheel_that_needs_a_login_is_not_called_withdrawn(tmp_path: Path, status: int) -> None:
+    store = FakeStore(tmp_path / "root")
+    kind = FetchBuilder(Http(retries=0), Origins(lambda url: [url], tmp_path))
+    with Server(tmp_path) as server:
+        server.fail("/zope_event-5.1-py3-none-any.whl", status)
+        args = {"urls": [f"{server.url}/zope_event-5.1-py3-none-any.whl"], "sha256": WEAK}
+        with pytest.raises(HttpError) as caught:
+            store.build(kind, "event.whl", args)
+    assert "withdrawn" not in caught.value.hint
 
 
 AUTH = {"form": "bearer", "name": "", "secret": "TOKEN"}

@@ -201,6 +201,23 @@ def test_an_archive_that_the_registry_withdrew_says_what_to_do(
         with pytest.raises(HttpError) as caught:
             store.build(kind, "ms-1.0.tgz", args)
     assert "npm update @a/ms " in caught.value.hint
+    assert ("credentials" in caught.value.hint) == (status == 403)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("$(id)/-/ms-1.0.tgz", 404), ("-x/-/ms-1.0.tgz", 404), ("@a/ms/-/ms-1.0.tgz", 401)]
+)
+def test_an_archive_gives_no_hint_of_a_command_with_characters_of_the_shell_or_for_a_missing_login(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, status: int
+) -> None:
+    store = FakeStore(tmp_path / "root")
+    kind = npm.NpmBuilder(Http(retries=0), Origins(lambda url: [url], tmp_path))
+    with Server(tmp_path) as server:
+        monkeypatch.setattr(npm, "npm_registry", lambda: server.url)
+        server.fail(f"/{path}", status)
+        with pytest.raises(HttpError) as caught:
+            store.build(kind, "ms-1.0.tgz", {"path": path, "url": "", "integrity": _integrity(b"gone")})
+    assert "npm" not in caught.value.hint
 
 
 @pytest.mark.parametrize("integrity", ["", "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=", "sha512-AAAA", "sha512-!", "md5-AA=="])
