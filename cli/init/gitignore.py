@@ -46,7 +46,7 @@ def ignored(guess: Guess, project: Project) -> str | None:
         return None
     lines = [line for line in _LEFTOVERS.get(guess.call, ()) if not _is_of_author(line, project)]
     if project.has("PKG-INFO") and any(map(_is_list_of_files, project.files)):
-        lines.remove("*.egg-info/")
+        lines = [line for line in lines if line != "*.egg-info/"]
     if ("bootstrap", "true") in guess.fields:
         lines += _BOOTSTRAPPED
     if guess.call in _IN_PLACE and guess.entrypoint:
@@ -75,7 +75,7 @@ def whole_release(guess: Guess, project: Project, directory: Path) -> Guess:
     lost = [
         name
         for name in sorted(project.files)
-        if (not _is_leftover(name) or (by_repository and _is_list_of_files(name)))
+        if (not _is_leftover(name, native) or (by_repository and _is_list_of_files(name)))
         and _is_ignored(ignores, directory, name)
     ]
     if not lost:
@@ -92,8 +92,11 @@ def _is_ignored(ignores: SourceIgnores, directory: Path, name: str) -> bool:
     )
 
 
-def _is_leftover(name: str) -> bool:
-    """Return whether a file is a trace of a user's own builds or environments, or fpack's own."""
+def _is_leftover(name: str, native: bool) -> bool:
+    """Return whether a file is a trace of a user's own builds or environments, or fpack's own.
+
+    native: the release is of a program that is compiled. Of another one, a file such as p/lib.so is part of the source.
+    """
     parts = name.split("/")
     made = {"__pycache__", "node_modules", ".venv", "build", "dist", ".tox", ".pytest_cache", ".mypy_cache", ".deps"}
     made |= {".libs", "autom4te.cache"}
@@ -101,8 +104,7 @@ def _is_leftover(name: str) -> bool:
         not made.isdisjoint(parts[:-1])
         or any(part.endswith(".egg-info") for part in parts)
         or name in _OWN
-        or _COMPILED.search(parts[-1]) is not None
-        or parts[-1] in _GENERATED
+        or (native and (_COMPILED.search(parts[-1]) is not None or parts[-1] in _GENERATED))
     )
 
 

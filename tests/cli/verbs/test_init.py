@@ -338,6 +338,29 @@ def test_an_unpacked_release_keeps_the_list_of_its_data_files(tmp_path: Path) ->
     assert "source = source(./., { ignored = true })" in render(made, "trixie")
 
 
+@pytest.mark.parametrize("file", ["package.json", "Makefile", "configure", "Cargo.toml", "CMakeLists.txt", "go.mod"])
+def test_an_unpacked_release_of_another_language_can_have_a_list_of_files(file: str, tmp_path: Path) -> None:
+    (tmp_path / "x.egg-info").mkdir()
+    content = {"package.json": '{"name": "x", "bin": "x.js"}', "Cargo.toml": '[package]\nname = "x"\n'}.get(file, "")
+    for name, text in {"PKG-INFO": "Name: x\n", "x.egg-info/SOURCES.txt": "x\n", file: content}.items():
+        (tmp_path / name).write_text(text)
+    found = _guess({file: content})
+    assert found.call != "python" and "/result\n" in (ignored(found, read_project(tmp_path)) or "")
+
+
+@pytest.mark.parametrize("lost", ["doc/Makefile", "p/lib.so", "p/data.cache", "p/missing", "tests/a.log", "p/a.o"])
+def test_a_release_of_python_keeps_files_with_names_of_what_make_writes(lost: str, tmp_path: Path) -> None:
+    path = tmp_path / "wave-1.2"
+    (path / lost).parent.mkdir(parents=True)
+    native = {"configure": "#!/bin/sh\n"}
+    for name, text in {"PKG-INFO": "Name: x\n", ".gitignore": f"/{lost}\n", lost: "", **native}.items():
+        (path / name).write_text(text)
+    python = _guess({"pyproject.toml": '[project]\nname = "x"\n'})
+    assert f"lists {lost.rpartition('/')[2]}, which" in whole_release(python, read_project(path), path).reasons[-1]
+    compiled = _guess(native)
+    assert whole_release(compiled, read_project(path), path) == compiled
+
+
 def test_an_unpacked_release_keeps_the_files_that_its_gitignore_lists(tmp_path: Path) -> None:
     files = {
         "pyproject.toml": '[project]\nname = "x"\n', ".gitignore": "/style.css\nmade/\n*.pyc\n", "style.css": "",
