@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import islice
 
 from ..guess import Guess
 
@@ -16,14 +17,17 @@ INTERPRETERS: Mapping[str, str] = {
 _EVERYWHERE = frozenset({"sh", "bash", "perl", "awk"})
 _FIRST_LINE = re.compile(rb"#!\s*(?:/(?:\S*/)?(?:env\s+(?:-S\s+)?)?([\w.+-]+)|@(\w+)@)")
 _ENDINGS = ("", ".in", ".sh", ".pl", ".py", ".rb", ".tcl", ".py.in", ".pl.in")
+# Bounds of a build file: the words of a list, the characters of a call and of a line, and the calls.
 _MAX_WORDS = 2000
-_LISTS = (
-    # automake, CMake, Meson, recipes of Makefiles
-    re.compile(r"^[ \t]*(?:(?:no)?dist_)?s?bin_SCRIPTS[ \t]*\+?=[ \t]*([^\n#]*)", re.MULTILINE),
-    re.compile(r"\binstall\s*\(\s*(?:PROGRAMS|FILES)\s+([^()]{1,2000}?)\s+DESTINATION\s+[^()]{0,100}bin", re.I),
-    re.compile(r"\b(?:install_data|configure_file)\s*\(((?:[^()]|\([^()]*\)){1,2000})\)"),
-    re.compile(r"^\t[^\n]*?(?:\binstall|\bcp|INSTALL\w*[)}])\s([^\n]*bin[^\n]*)$", re.MULTILINE | re.I),
-)
+_MAX_CALL = 2200
+_MAX_LINE = 8000
+_MAX_CALLS = 1000
+# automake's lists, the calls of CMake and of Meson, and the commands in recipes of Makefiles.
+_LIST = re.compile(r"^[ \t]*+(?:(?:no)?dist_)?s?bin_SCRIPTS[ \t]*+\+?=([^\n#]*+)", re.MULTILINE)
+_CMAKE_CALL = re.compile(r"\binstall\s*+\(", re.IGNORECASE)
+_MESON_CALL = re.compile(r"\b(?:install_data|configure_file)\s*+\(")
+_COMMAND = re.compile(r"(?:\binstall|\bcp|INSTALL\w{0,40}[)}])\s", re.IGNORECASE)
+_PARENTHESIS = re.compile(r"[()]")
 
 
 def with_interpreters(
@@ -53,11 +57,11 @@ def installed_scripts(texts: Mapping[str, str], files: Collection[str]) -> Itera
         by_name.setdefault(path.rpartition("/")[2], []).append(path)
     told = set()
     for build, text in texts.items():
-        folder = build.rpartition("/")[0]
-        for word in _words(text):
+        folder = build[: build.rfind("/") + 1]
+        for word in dict.fromkeys(_words(text)):
             name = word.rpartition("/")[2]
             paths = [path for ending in _ENDINGS for path in by_name.get(f"{name}{ending}", ())]
-            near = [path for path in paths if path.rpartition("/")[0].startswith(folder)]
+            near = [path for path in paths if path.startswith(folder)]
             if near and near[0] not in told:
                 told.add(near[0])
                 yield near[0]
@@ -73,11 +77,35 @@ def interpreter(head: bytes) -> str:
 
 
 def _words(text: str) -> Iterator[str]:
-    joined = re.sub(r"\\\n", " ", text)
-    for pattern in _LISTS:
-        for listed in pattern.findall(joined):
-            if "install_data" in pattern.pattern and "bindir" not in listed:
-                continue
-            for word in re.split(r"[\s,'\"\[\]()]+", listed)[:_MAX_WORDS]:
-                if re.fullmatch(r"(?:\$[({]\w+[)}]/)?[\w.+/-]+", word):
-                    yield word
+    for listed in _lists(re.sub(r"\\\n", " ", text)):
+        for word in re.split(r"[\s,'\"\[\]()]+", listed)[:_MAX_WORDS]:
+            if re.fullmatch(r"(?:\$[({]\w+[)}]/)?[\w.+/-]+", word):
+                yield word
+
+
+def _lists(text: str) -> Iterator[str]:
+    """Yield the parts of a build file that list what is installed to `bin`."""
+    yield from _LIST.findall(text)
+    for call in _arguments(_CMAKE_CALL, text):
+        words = call.split()
+        kinds = [word.upper() for word in words]
+        if kinds[:1] in (["PROGRAMS"], ["FILES"]) and "DESTINATION" in kinds:
+            end = kinds.index("DESTINATION")
+            if "bin" in " ".join(words[end + 1 :])[:100].lower():
+                yield " ".join(words[1:end])
+    yield from (call for call in _arguments(_MESON_CALL, text) if "bindir" in call)
+    for line in text.splitlines():
+        command = _COMMAND.search(line[:_MAX_LINE]) if line.startswith("\t") else None
+        if command and "bin" in (listed := line[command.end() : _MAX_LINE]).lower():
+            yield listed
+
+
+def _arguments(start: re.Pattern[str], text: str) -> Iterator[str]:
+    """Yield the text between the parentheses of calls. start: matches up to the first parenthesis."""
+    for found in islice(start.finditer(text), _MAX_CALLS):
+        call, depth = text[found.end() : found.end() + _MAX_CALL], 1
+        for parenthesis in _PARENTHESIS.finditer(call):
+            depth += 1 if parenthesis[0] == "(" else -1
+            if depth == 0:
+                yield call[: parenthesis.start()]
+                break

@@ -26,8 +26,15 @@ FILES: Mapping[str, bytes] = {
         ("meson.build", "install_data('tools/surf', install_dir: 'share')", []),
         ("Makefile", "install:\n\tinstall -m 755 src/gitwave $(DESTDIR)$(bindir)\n", ["src/gitwave"]),
         ("Makefile", "all:\n\techo src/gitwave\n", []),
+        ("CMakeLists.txt", "install(FILES src/gitwave DESTINATION bin RENAME wave)", ["src/gitwave"]),
+        ("CMakeLists.txt", "install(TARGETS gitwave DESTINATION bin)\nINSTALL (programs tools/surf DESTINATION bin)",
+         ["tools/surf"]),
+        ("meson.build", "install_data(files('tools/surf'), install_dir: get_option('bindir'))", ["tools/surf"]),
+        ("Makefile", "\t$(INSTALL_PROGRAM) src/gitwave $(BINDIR)\n\tcp -p tools/surf /usr/bin\n\tcp src/tide lib\n",
+         ["src/gitwave", "tools/surf"]),
+        ("to/Makefile.am", "bin_SCRIPTS = surf\n", []),  # tools/surf is not below it
     ],
-)
+)  # fmt: skip
 def test_scripts_that_build_files_install(path: str, text: str, found: list[str]) -> None:
     assert list(installed_scripts({path: text}, FILES)) == found
 
@@ -51,3 +58,24 @@ def test_an_image_has_the_interpreters_that_not_every_system_has() -> None:
     assert found.image_packages == ["python3", "ruby"]
     assert found.reasons[0] == "src/gitwave, which is installed, is run by python3"
     assert with_interpreters(made._replace(library=True), texts, FILES, lambda path: FILES[path]).image_packages == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "install(FILES" + " " * 500_000,
+        "install(FILES a " * 60_000,
+        "install_data(" + "(x)" * 300_000,
+        "install_data((" * 60_000,
+        "\t" + "cp " * 300_000,
+        "\t" + "install " * 100_000 + "\n",
+        "\t" + "INSTALL" * 100_000,
+        " \t" * 400_000,
+        "bin_SCRIPTS" * 80_000,
+        "bin_SCRIPTS =" + " " * 800_000,
+    ],
+)
+def test_a_long_build_file_is_read_in_time_in_proportion_to_its_length(text: str) -> None:
+    """A step that is worse than linear takes minutes."""
+    for path in ("CMakeLists.txt", "meson.build", "Makefile"):
+        assert list(installed_scripts({path: text}, FILES)) == []
