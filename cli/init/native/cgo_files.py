@@ -10,8 +10,8 @@ from fpack.builders.debian.contents.needs import HEADER, LIBRARY, PC, PROGRAM, B
 
 from .wanted import BuildFacts, BuildRequirement, line_of
 
-_IMPORT = re.compile(r'^(?:import[ \t]+|[ \t]+)"C"[ \t]*$', re.MULTILINE)
-_DIRECTIVE = re.compile(r"#cgo([^:\n]*?)(pkg-config|LDFLAGS)[ \t]*:([^\n]*)")
+_IMPORT = re.compile(r'^(?:import[ \t]+|[ \t]+)"C"[ \t]*;?[ \t]*(?://[^\n]*)?$', re.MULTILINE)
+_DIRECTIVE = re.compile(r"^[ \t]*#cgo[ \t]([^:\n]*?)(pkg-config|LDFLAGS)[ \t]*:([^\n]*)", re.MULTILINE)
 _INCLUDE = re.compile(r"#[ \t]*include[ \t]*<([\w./+-]{1,200})>")
 _SYSTEMS = "windows|darwin|freebsd|openbsd|netbsd|dragonfly|solaris|illumos|aix|android|ios|plan9|js|wasip1"
 _OTHER_FILE = re.compile(rf"_(?:{_SYSTEMS})(?:_\w+)?\.go\Z|_test\.go\Z")
@@ -28,12 +28,12 @@ def read_cgo(texts: Mapping[str, str]) -> BuildFacts | None:
     wanted: dict[BuildNeed, BuildRequirement] = {}
     is_used = False
     for path, text in texts.items():
-        for at, needs in _preambles(path, text):
+        for line, needs in _preambles(path, text.replace("\r\n", "\n")):
             is_used = True
+            where = f"{path}:{line}"
             for need in needs:
                 # A header may be the project's own, which the compiler finds by a flag.
                 quiet = need.kind == HEADER
-                where = f"{path}:{line_of(text, at)}"
                 wanted.setdefault(need, BuildRequirement((need,), not quiet, where, quiet))
     if any(need.kind == PC for need in wanted):
         first = next(item.where for need, item in wanted.items() if need.kind == PC)
@@ -48,13 +48,13 @@ def is_go_source(path: str) -> bool:
 
 
 def _preambles(path: str, text: str) -> Iterator[tuple[int, list[BuildNeed]]]:
-    """Yield the place of each import of C in a file, with what the comment before it needs."""
+    """Yield the line of each import of C in a file, with what the comment before it needs."""
     constraint = _CONSTRAINT.search(text)
     # A file with the constraint cgo has another in its place, which needs no C.
     if constraint and (_excludes(constraint[1]) or re.search(r"(?<![!\w])ignore\b|\bcgo\b", constraint[1])):
         return
     for match in islice(_IMPORT.finditer(text), _IMPORTS):
-        yield match.start(), list(_needs(_comment(text[: match.start()])))
+        yield line_of(text, match.start()), list(_needs(_comment(text[: match.start()])))
 
 
 def _comment(before: str) -> str:
@@ -62,7 +62,7 @@ def _comment(before: str) -> str:
     before = re.sub(r"import[ \t]*\([ \t\n]*\Z", "", before[-(1 << 18) :].rstrip())
     before = before.rstrip()
     if before.endswith("*/"):
-        return before[max(before.rfind("/*"), 0) :]
+        return before[max(before.rfind("/*"), 0) :].removeprefix("/*")
     lines = before.split("\n")
     start = len(lines)
     while start and lines[start - 1].lstrip().startswith("//"):
@@ -86,5 +86,5 @@ def _excludes(condition: str) -> bool:
     """Return whether a condition leaves Linux out: it names other systems, and Linux not."""
     if re.search(r"!\s*linux\b", condition):
         return True
-    named = [match for match in _OTHER_SYSTEM.finditer(condition) if not condition[: match.start()].endswith("!")]
+    named = [match for match in _OTHER_SYSTEM.finditer(condition) if not condition.endswith("!", 0, match.start())]
     return bool(named) and not re.search(r"\blinux\b", condition)

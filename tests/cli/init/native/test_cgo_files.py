@@ -28,6 +28,11 @@ def _needs(text: str) -> list[tuple[str, str]] | None:
         (f"//go:build ignore\n\n{LINES}", None),
         (f"//go:build cgo && linux\n\n{LINES}", None),
         ('package a\n\nimport "fmt"\n', None),
+        (LINES.replace('"C"', '"C" // the library'), ["sqlite3", "sqlite3.h"]),
+        (LINES.replace("\n", "\r\n"), ["sqlite3", "sqlite3.h"]),
+        (BLOCK.replace("\n", "\r\n"), ["libusb-1.0", "x.h", "pkg-config"]),
+        ('package a\n\n/* #cgo LDFLAGS: -lpcap\n*/\nimport "C"\n', ["pcap"]),
+        ('package a\n\n// see #cgo LDFLAGS: -lpcap\nimport "C"\n', []),
     ],
 )
 def test_what_c_code_needs(text: str, names: list[str] | None) -> None:
@@ -51,3 +56,12 @@ def test_files_that_are_no_part_of_it() -> None:
 
 def test_a_long_file_is_read_in_time_in_proportion_to_its_length() -> None:
     assert _needs("// x\n" * 200_000 + "import (\n" * 50_000 + LINES) is not None
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["// " + "#cgo" * 60_000, "// " + "#cgo " * 50_000, "// #cgo " + "LDFLAGS " * 30_000, "// #" + "windows " * 30_000],
+)
+def test_a_long_comment_is_read_in_time_in_proportion_to_its_length(comment: str) -> None:
+    """A step that is worse than linear takes minutes."""
+    assert _needs(f'package a\n\n{comment}\nimport "C"\n') == []
