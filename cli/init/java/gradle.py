@@ -25,7 +25,7 @@ _BELOW = re.compile(r"\bproject\s*\(\s*[\"']:([\w.:-]+)[\"']\s*\)\s*\{")
 _RENAMED = re.compile(r"\bproject\s*\(\s*[\"']:([\w.:-]+)[\"']\s*\)\.name\s*=\s*[\"']([\w.-]+)[\"']")
 _MOVED = re.compile(
     r"\bproject\s*\(\s*[\"']:([\w.:-]+)[\"']\s*\)\.projectDir\s*=\s*(?:new\s+File|file)\s*\("
-    r"[^\"'\n]{0,80}[\"'](?:\$\{?\w+\}?)?[./]*([\w./-]+)[\"']"
+    r"[^\"'\n]{0,80}[\"'](?:\$\{?\w++\}?)?[./]*+([\w./-]+)[\"']"
 )
 _PROGRAM = re.compile(r"\bapplicationName\s*=\s*[\"']([\w.-]+)[\"']")
 _REPOSITORY = re.compile(

@@ -127,6 +127,13 @@ def test_the_settings_name_a_project(line: str, name: str) -> None:
     assert ("module", '"tools/app"') in found.fields and found.entrypoint == [f"@/bin/{name}"]
 
 
+@pytest.mark.parametrize("piece", [".", "a", "/", "$a", "${"])
+def test_long_settings_are_read_in_time_in_proportion_to_their_length(piece: str) -> None:
+    """A step that is worse than linear takes minutes."""
+    line = f"project(':a').projectDir = file('{'$' if piece == 'a' else ''}{piece * 500_000}"
+    assert _guess({"settings.gradle": line, "build.gradle": ""}).library
+
+
 def test_a_script_has_the_part_of_a_project_below() -> None:
     script = "project(':in:cli') {\n  apply plugin: 'application'\n  x { applicationName = 'zip' }\n}\ntask x { }\n"
     found = _guess({"build.gradle": f"subprojects {{ apply plugin: 'java' }}\nproject(':lib') {{}}\n{script}"})
