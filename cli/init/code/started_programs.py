@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from ..guess import Guess
@@ -81,6 +82,7 @@ _STARTS: Mapping[str, tuple[re.Pattern[str], tuple[re.Pattern[str], ...]]] = {
 # What a file has that goes on without a program.
 _MISSING = re.compile(r"\bFileNotFoundError\b|\bENOENT\b|\bwhich(?:\.sync)?\(|\bOSError\b|\bcommandExists\b")
 _MOST = 8  # programs that are added or named
+_MATCHES = 1000  # of an expression in a file that are read
 _COMMENTS = ("#", "//", "*")
 
 
@@ -98,17 +100,21 @@ class StartedProgram(NamedTuple):
 
 
 def started(texts: Mapping[str, str], language: str) -> Iterator[StartedProgram]:
-    """Yield the programs that code starts. texts: by their paths. language: python or node."""
+    """Yield the programs that code starts, each once a line. texts: by their paths. language: python or node."""
     starts, calls = _STARTS[language]
     for path, text in sorted(texts.items()):
         if not starts.search(text):
             continue
         needed = not _MISSING.search(text)
+        told: set[tuple[str, int]] = set()
         for call in calls:
-            for found in call.finditer(text):
+            line, end = 1, 0
+            for found in islice(call.finditer(text), _MATCHES):
+                line, end = line + text.count("\n", end, found.start()), found.start()
                 before = text[max(0, found.start() - 200) : found.start()].rpartition("\n")[2].lstrip()
-                if not before.startswith(_COMMENTS):
-                    yield StartedProgram(found[1], f"{path}:{text.count(chr(10), 0, found.start()) + 1}", needed)
+                if not before.startswith(_COMMENTS) and (found[1], line) not in told:
+                    told.add((found[1], line))
+                    yield StartedProgram(found[1], f"{path}:{line}", needed)
 
 
 def started_by(packages: Collection[str], language: str) -> Iterator[StartedProgram]:

@@ -88,7 +88,18 @@ def test_the_image_of_a_node_project(tmp_path: Path, has_program: bool) -> None:
     assert ("default-jre-headless" in text and "ffmpeg" in text) == has_program
 
 
-@pytest.mark.parametrize("piece", ["['git',", "run(", "['java'" + " " * 60, '["java",', "spawn( ", "\\", "["])
-def test_hostile_texts_are_read_in_linear_time(piece: str) -> None:
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "['git',", "run(", "['java'" + " " * 60, '["java",', "spawn( ", "\\", "[",
+        "run(['git', 'clone'])\n", "c.spawn('ffmpeg')\n", "['git', '-C']",
+    ],
+)  # fmt: skip
+def test_of_hostile_texts_few_starts_are_read(piece: str) -> None:
     for language, start in (("python", PYTHON), ("node", NODE)):
-        list(started({"a": start + piece * (400_000 // len(piece))}, language))
+        assert len(list(started({"a": start + piece * (400_000 // len(piece))}, language))) <= 3000
+
+
+def test_a_start_that_two_expressions_match_is_one() -> None:
+    text = PYTHON + "subprocess.run(['git', 'clone'])\n\nsubprocess.run(['git', '-C', 'x'])\n"
+    assert [program.where for program in started({"a": text}, "python")] == ["a:2", "a:4"]
