@@ -40,11 +40,17 @@ _LEVEL = re.compile(
     r"(?:JavaVersion\.(?:VERSION_|toVersion\()?|[\"'])?(1[._])?(\d{1,2}|[A-Za-z]\w*)\b"
 )
 _TOOLCHAIN = re.compile(r"\b(?:JavaLanguageVersion\.of|jvmToolchain)\s*\(\s*[\"']?(\d{1,2})[\"']?\s*\)")
-# What versions of Gradle after Debian's 4.4 have: in scripts of projects that have no wrapper.
+# Strings and comments, each up to the end if nothing closes it.
+_STRING_OR_COMMENT = re.compile(
+    r"\"(?:[^\"\\\n]|\\.)*+\"?|'(?:[^'\\\n]|\\.)*+'?|//[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?", re.DOTALL
+)
+# What versions of Gradle after Debian's 4.4 have: in scripts of projects that have no wrapper. A script can define the
+# same names for itself.
 _NEWER = re.compile(
+    r"(?<!\bdef\s)(?<!\bvoid\s)(?<!\bfun\s)(?<!\bString\s)(?<!\bext\.)(?:"
     r"\b(?:enableFeaturePreview|withSourcesJar|withJavadocJar|dependencyResolutionManagement|useJUnitPlatform|"
     r"archiveClassifier|archiveBaseName|archiveFileName|archiveVersion|JavaLanguageVersion|annotationProcessor)\b|"
-    r"\btasks\.(?:register|named)\b|\boptions\.release\b|\bmainClass\s*(?:=|\.set\b)|\b(?:platform|enforcedPlatform)\("
+    r"\btasks\.(?:register|named)\b|\boptions\.release\b|\bmainClass\s*(?:=|\.set\b)|\b(?:platform|enforcedPlatform)\()"
 )
 # Words that versions of Gradle dropped: the last release before that.
 _DROPPED = (
@@ -80,12 +86,13 @@ class GradleProgram(NamedTuple):
 
 def gradle(project: Project) -> Guess:
     """Guess from the scripts, the settings and the wrapper."""
-    settings = project.text("settings.gradle") + project.text("settings.gradle.kts")
+    settings = _code(project.text("settings.gradle") + project.text("settings.gradle.kts"))
     named = re.search(r"rootProject\.name\s*=\s*[\"']([\w.-]+)[\"']", settings)
     reasons = ["build.gradle: a Gradle project"]
     todo: list[str] = []
     fields: list[tuple[str, str]] = []
-    scripts = {f.rpartition("/")[0] or ".": (c or "")[:_TEXT] for f, c in project.files.items() if _SCRIPT.fullmatch(f)}
+    files = project.files.items()
+    scripts = {f.rpartition("/")[0] or ".": _code((c or "")[:_TEXT]) for f, c in files if _SCRIPT.fullmatch(f)}
     programs = _programs(project, scripts, _names(settings))
     chosen = programs[0] if programs else None
     if chosen and chosen.folder != ".":
@@ -111,6 +118,11 @@ def gradle(project: Project) -> Guess:
     entrypoint = [f"@/bin/{program}"] if chosen else None
     ports = [spring_port(project)] if chosen and chosen.task == "bootJar" else []
     return Guess("gradle", name, clean_version(stated), fields, [], entrypoint, ports, reasons, todo, not chosen)
+
+
+def _code(script: str) -> str:
+    """Return a script with a space in the place of each comment."""
+    return _STRING_OR_COMMENT.sub(lambda found: " " if found[0].startswith("/") else found[0], script)
 
 
 def _names(settings: str) -> Mapping[str, str]:

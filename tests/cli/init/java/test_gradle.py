@@ -90,6 +90,30 @@ def test_the_version_of_gradle_without_a_wrapper(file: str, script: str, release
     assert fields.get("distribution") == (url if release else None) and fields.get("jdk") == jdk
 
 
+@pytest.mark.parametrize(
+    ("script", "is_newer"),
+    [
+        ("// see tasks.register in newer Gradle\n", False),
+        ("/* api platform('x')\n * tasks.register */\n", False),
+        ("/* tasks.register", False),
+        ("def platform(x) {}\n", False),
+        ("void platform(x) {}\n", False),
+        ("def mainClass = 'a.B'\next.mainClass = 'a.B'\n", False),
+        ("url = 'https://example.org'; tasks.register('x')\n", True),
+        ('x = "/*"\ndependencies { api platform(\'x\') }  // "\n', True),
+        ("x = '\\'//'; application { mainClass = 'a.B' }\n", True),
+    ],
+)
+def test_comments_and_definitions_need_no_newer_gradle(script: str, is_newer: bool) -> None:
+    assert ("distribution" in dict(_guess({"build.gradle": script}).fields)) == is_newer
+
+
+@pytest.mark.parametrize("piece", ["/*", "*", '"', "'", '\\"', '"\\', "//", "/"])
+def test_long_scripts_are_read_in_time_in_proportion_to_their_length(piece: str) -> None:
+    """A step that is worse than linear takes minutes."""
+    assert _guess({"settings.gradle": "'" + piece * 200_000, "build.gradle": "/*" + piece * 200_000}).library
+
+
 def test_the_settings_can_need_a_newer_gradle() -> None:
     found = _guess({"build.gradle": "", "settings.gradle": "enableFeaturePreview 'STABLE_PUBLISHING'\n"})
     assert "distribution" in dict(found.fields) and any("enableFeaturePreview needs" in why for why in found.reasons)
