@@ -43,8 +43,9 @@ gradle({
     ) + scripted(jdks.raised-tasks(level))
     program = if archive == null then "gradle" else "/build/gradle/*/bin/gradle"
     # The path of a project need not be that of its directory.
-    start = if module == "." then "" else " -p \"${module}\""
-    command = "${program} --no-daemon --console=plain -g /build/gradle-home -I /build/init.gradle${start}${words(flags)}"
+    start = if module == "." then "" else " -p \"${in-quotes(module)}\""
+    command =
+      "${program} --no-daemon --console=plain -g /build/gradle-home -I /build/init.gradle${start}${words(flags)}"
     run = names => "${command} ${join(names, " ")}"
     tools = [
       "openjdk-${jdk}-jdk-headless",
@@ -178,6 +179,10 @@ unrun-tests = """
 # More lines for the script of all projects.
 scripted(lines) = if lines == "" then "" else "cat >>/build/init.gradle <<'END'\n${lines}\nEND\n"
 
+# Text between double quotes of a shell.
+in-quotes(text) =
+  replace(replace(replace(replace(text, "\\", "\\\\"), "\"", "\\\""), "$", "\\$"), "`", "\\`")
+
 # The paths of a kind that the project of the program made, or all projects.
 listing = """
   touch /build/made
@@ -190,7 +195,7 @@ listing = """
 
 install-library(module) = listing + """
   mkdir -p "$out/share/java"
-  made archive "${if module == "." then "" else module}" | while read -r jar; do
+  made archive "${if module == "." then "" else in-quotes(module)}" | while read -r jar; do
     case $jar in
       *-sources.jar | *-javadoc.jar) ;;
       *.jar) cp "$jar" "$out/share/java/" ;;
@@ -201,21 +206,21 @@ install-library(module) = listing + """
 # A program is a directory that `installDist` made, or a jar, with the libraries whose classes it does not have.
 install-program(module, name, main, java-home) = listing + """
   mkdir -p "$out/bin"
-  installed=$(made install "${module}" | head -n 1)
+  installed=$(made install "${in-quotes(module)}" | head -n 1)
   if [ -n "$installed" ]; then
     cp -r "$installed"/. "$out/"
     rm -f "$out"/bin/*.bat
     for each in "$out"/bin/*; do sed -i '2i JAVA_HOME=${java-home}' "$each"; done
   else
     jar=
-    for each in $(made archive "${module}"); do
+    for each in $(made archive "${in-quotes(module)}"); do
       case $each in
         *-plain.jar | *-sources.jar | *-javadoc.jar | *-tests.jar) continue ;;
         *.jar) if [ -z "$jar" ] || [ "$(stat -c %s "$each")" -gt "$(stat -c %s "$jar")" ]; then jar=$each; fi ;;
       esac
     done
     if [ -z "$jar" ]; then
-      echo "error: the tasks made no jar in the project ${module}" >&2
+      echo "error: the tasks made no jar in the project ${in-quotes(module)}" >&2
       exit 1
     fi
     mkdir -p "$out/share/java" /build/manifest
@@ -229,7 +234,7 @@ install-program(module, name, main, java-home) = listing + """
     cp "$jar" "$out/share/java/${name}.jar"
     "$JAVA_HOME/bin/jar" tf "$jar" | sort >/build/entries
     libraries=
-    for each in $(made library "${module}"); do
+    for each in $(made library "${in-quotes(module)}"); do
       class=$("$JAVA_HOME/bin/jar" tf "$each" | grep -m 1 '[.]class$') || continue
       if ! grep -qxF "$class" /build/entries && ! grep -q "^BOOT-INF/" /build/entries; then
         mkdir -p "$out/share/java/${name}.lib"

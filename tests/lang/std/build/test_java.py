@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 from pathlib import Path
 
@@ -89,6 +90,16 @@ def test_a_project_of_gradle_is_named_by_its_directory(project: Project) -> None
     made = scripts(project.build(_with_lock(project, "gradle", 'module = "in/tool"')).own)
     assert ' -p "in/tool" installDist' in made["build"] and ":in:tool" not in str(made)
     assert " -p " not in scripts(project.build(_with_lock(project, "gradle", "")).own)["build"]
+
+
+@pytest.mark.parametrize("module", ["a b", "$(id)", "a`id`", 'a"; id; "', "a\\\\b", "$HOME"])
+def test_the_directory_of_a_project_of_gradle_is_one_word_of_the_shell(project: Project, module: str) -> None:
+    written = module.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    made = scripts(project.build(_with_lock(project, "gradle", f'module = "{written}"')).own)
+    (word,) = re.findall(r'-p (".*") installDist', made["build"])
+    words = re.findall(r'made (?:install|archive|library) (".*")[ )]', made["install"])
+    assert words == [word] * 3
+    assert subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, text=True).stdout == module
 
 
 def test_a_library_of_gradle_asks_for_nothing_to_run(project: Project) -> None:
