@@ -67,6 +67,7 @@ class Guess(NamedTuple):
 
 
 LIBRARY = "it is a library, so there is no image"
+OWN_PATCH = "with this `patch`, files of `patches` are not applied"
 
 
 # Values from the project's files.

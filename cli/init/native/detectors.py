@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..guess import LIBRARY, Guess, clean_name, clean_version, text
+from ..guess import LIBRARY, OWN_PATCH, Guess, clean_name, clean_version, text
 from ..project import Project
 from .bsd_make import bsd_results, is_bsd
 from .make_install import install_way
@@ -92,7 +92,7 @@ def _with_own_libraries(made: Guess, makefile: str) -> Guess:
     builds = re.search(r"\s-shared\b", joined) and re.search(r"-L\s?(?:\.|\$[({](?:CURDIR|PWD)[)}])(?:/\S*)?\s", joined)
     if not builds or re.search(r"-rpath|-R\s?/", joined):
         return made
-    reasons = [*made.reasons, "its programs load its own libraries, from lib of the package"]
+    reasons = [*made.reasons, f"its programs load its own libraries, from lib of the package; {OWN_PATCH}"]
     return made._replace(fields=[*made.fields, ("patch", text('export LD_RUN_PATH="$out/lib"'))], reasons=reasons)
 
 
@@ -181,7 +181,7 @@ def _built(makefile: str) -> list[str]:
     first = re.search(r"^(?:all|default|build)[ \t]*:(?!=)[ \t]*([^\n#]*)", joined, re.MULTILINE)
     words = re.sub(r"\$[({](\w+)[)}]", lambda name: lists.get(name[1], ""), first[1]).split() if first else []
     objects = re.sub(r"\$[({]\w*OBJ\w*[)}]", "x.o", joined)
-    rules = set(re.findall(r"^([\w+-]+)[ \t]*:(?!=)[^\n]*\.o\b", objects, re.MULTILINE))
+    rules = set(re.findall(r"^(\w[\w+-]*)[ \t]*:(?!=)[^\n]*\.o\b", objects, re.MULTILINE))
     return [word for word in dict.fromkeys(words) if word in rules]
 
 

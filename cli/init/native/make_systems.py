@@ -13,7 +13,8 @@ from ..project import Project
 # Targets of systems, best first: one that finds out by itself, or this system's.
 _SYSTEMS = ("generic", "linux", "linux-gnu", "gnu", "unix", "posix", "gcc")
 _COMMAND = re.compile(
-    r"(?<![\w-])g?make[ \t\n]+(?:-f[ \t\n]*(?P<file>[\w./-]+)|-C[ \t\n]*[\w./-]+)?[ \t\n]*(?P<target>[\w.-]+)?"
+    r"(?<![\w-])g?make[ \t\n]+(?:-f[ \t\n]*(?P<file>[\w./-]+)|-C[ \t\n]*(?P<folder>[\w./-]+))?[ \t\n]*"
+    r"(?P<target>(?!g?make\b)[\w.-]+)?"
 )
 _RULE = re.compile(r"^([A-Za-z][\w.-]*)[ \t]*:(?![:=])[ \t]*([^\n]*)\n((?:\t[^\n]*(?:\n|\Z))*)", re.MULTILINE)
 _SAYS = re.compile(r"\t[ \t]*@?[ \t]*(?:echo|printf|cat|:|true|false|exit)\b")
@@ -37,6 +38,10 @@ def find_makefile(project: Project) -> FoundMakefile | None:
         if command["file"] and project.text(command["file"]):
             path = command["file"]
             return FoundMakefile(path, ("-f", path), _target(project, project.text(path)))
+        folder = (command["folder"] or "").removeprefix("./").rstrip("/")
+        path = project.has(*(f"{folder}/{name}" for name in ("GNUmakefile", "makefile", "Makefile")))
+        if folder and path is not None and not _OTHERS.match(folder.rpartition("/")[2].lower()):
+            return FoundMakefile(path, ("-C", folder), _target(project, project.text(path)))
     below = [path for path in project.files if re.fullmatch(r"[\w.+-]+/(?:GNUm|[mM])akefile", path)]
     folders = {path.rpartition("/")[0] for path in below}
     folders = {folder for folder in folders if not _OTHERS.match(folder.lower())}

@@ -55,6 +55,12 @@ def test_a_makefile_that_the_instructions_name_is_read_with_the_target_of_this_s
         ({"Makefile": "none:\n\t@echo choose\nvms:\n\tx\n"}, FoundMakefile("Makefile")),
         ({"src/Makefile": "all: wave\n", "doc/Makefile": "all:\n"}, None),
         ({"src/Makefile": "all: wave\n", "README": "wave\n"}, FoundMakefile("src/Makefile", ("-C", "src"))),
+        ({"src/Makefile": "all: wave\n", "lib/Makefile": "all:\n", "README": "make -C doc\nmake -C ./src/\n"},
+         FoundMakefile("src/Makefile", ("-C", "src"))),
+        ({"a/b/Makefile": "no:\n\t@echo x\nlinux:\n\tx\nunix:\n", "README": "make -C a/b unix\n"},
+         FoundMakefile("a/b/Makefile", ("-C", "a/b"), "unix")),
+        ({"doc/Makefile": "all:\n", "README": "make -C doc\n"}, None),
+        ({"src/x": "", "README": "make -C ../../etc\nmake -C /\nmake -C src\n"}, None),
         ({"doc/Makefile": "all:\n"}, None),
         ({"a/Makefile": "all:\n", "b/Makefile": "all:\n"}, None),
         ({"README": "make -f ../../etc/passwd\n"}, None),
@@ -81,6 +87,12 @@ def test_all_programs_of_a_makefile_without_install_are_installed() -> None:
     assert f'install = "{line}"' in render(found, "trixie")
 
 
+def test_a_target_that_looks_like_an_option_is_no_program() -> None:
+    text = "all: wave tide -x\nwave: wave.o\n\tcc\ntide: tide.o\n\tcc\n-x: x.o\n\tcc\n"
+    found = guess(project({"Makefile": text}, "wave"))
+    assert found is not None and "bin/tide" in render(found, "trixie") and "-x" not in render(found, "trixie")
+
+
 def test_what_recipes_of_other_systems_link_is_not_needed() -> None:
     texts = {"unix/Makefile": BY_SYSTEM, "beos/Makefile": "LIBS = -lbe\n"}
     assert read_make(texts, "unix/Makefile", texts, by_system=True).wanted == []
@@ -98,3 +110,4 @@ def test_programs_find_the_shared_libraries_that_a_makefile_installs() -> None:
     for makefile, expected in ((text, True), (text.replace("-L.", "-L. -Wl,-rpath,x"), False), ("install:\n", False)):
         found = guess(project({"Makefile": makefile}, "tide"))
         assert found is not None and (line in render(found, "trixie")) is expected
+        assert any("`patches` are not applied" in reason for reason in found.reasons) is expected
