@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fpack.cli.init.edits import has_field
+from fpack.cli.init.guess import OWN_PATCH
 from fpack.cli.init.guess import text as quoted
 from fpack.cli.init.native.staged import DIRECT_COMMANDS, STAGED_COMMANDS, staged, with_directories
 
@@ -106,7 +107,7 @@ def know_this_python(file: ChangedFile, name: str, failed: PhaseFailed, release:
     if commands and not any(has_field(call, field) for field in ("patch", "patches", "folder")):
         made = before.with_value(call, "patch", quoted(commands))
         after = made.with_packages(file.call_in(made, call), "tools", ["cython3"], release)
-        file.write(before, after, "cython3", "tools", "C sources that an old Cython generated")
+        file.write(before, after, "cython3", "tools", f"C sources that an old Cython generated; {OWN_PATCH}")
         return True
     if has_field(call, "python") or has_field(call, "patch"):
         return False
@@ -147,7 +148,7 @@ def answer_questions(file: ChangedFile, name: str, failed: PhaseFailed) -> bool:
     if call.function in _ONE_JOB:
         # Of the jobs of a parallel make, one has the standard input.
         after = _in_order(after, file.call_in(after, call)) or after
-    why = "it asks questions, which empty lines answer with the defaults"
+    why = f"it asks questions, which empty lines answer with the defaults; {OWN_PATCH}"
     file.write(before, after, "", "patch", why)
     return True
 
@@ -166,7 +167,8 @@ def name_directory(file: ChangedFile, name: str, failed: PhaseFailed) -> bool:
     release = shlex.quote(f"{call.name}-{versions[0]}")
     commands = f"cd ..; mv source {release}; ln -s {release} source; cd source"
     after = before.with_value(call, "patch", quoted(commands))
-    file.write(before, after, "", "patch", f"its version is read from git, or from a directory's name: {release}")
+    why = f"its version is read from git, or from a directory's name: {release}; {OWN_PATCH}"
+    file.write(before, after, "", "patch", why)
     return True
 
 

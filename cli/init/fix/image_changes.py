@@ -10,13 +10,13 @@ from fpack.cli.init.introspection.image_programs import entries, own_programs
 from fpack.cli.init.introspection.image_programs import fit_image as image_correction
 from fpack.cli.init.native.installed_scripts import INTERPRETERS, interpreter
 from fpack.cli.init.native.terminal import DESCRIPTIONS, TERM, draws
+from fpack.lang.syntax.tree import Node
 
 from .changed_file import ChangedFile
 
 _RELEASE = re.compile(r'import\(\s*"fpack/(?:debian|ubuntu)"\s*\)\.(\w+)')
 # What the functions of the library add to an image with what they build.
 _BROUGHT = {"node": ("node",), "php": ("php", "sh"), "ruby": ("ruby", "sh")}
-_CALLS = re.compile(rf"^[\w-]+ = ({'|'.join(_BROUGHT)}) \{{", re.MULTILINE)
 
 
 def fit_image(file: ChangedFile, name: str, built: Path) -> None:
@@ -37,7 +37,8 @@ def add_interpreters(file: ChangedFile, built: Path) -> None:
         return
     entry, record = found
     own = text.text[record.start : record.end]
-    brought = {interpreter for call in _CALLS.findall(text.text) for interpreter in _BROUGHT[call]}
+    listed = [call for call in text.calls() if _is_listed(call, record, own)]
+    brought = {interpreter for call in listed for interpreter in _BROUGHT.get(call.function, ())}
     for program, runs in sorted(_scripts(built).items()):
         if runs.startswith("python") and (built / "pyvenv.cfg").exists():
             continue  # an environment of Python brings its own
@@ -52,6 +53,13 @@ def add_interpreters(file: ChangedFile, built: Path) -> None:
         call = PackageCall(str(entry.name), "container", "", record)
         after = before.with_packages(call, "packages", [package], release[1])
         file.write(before, after, package, "packages", f"{program}, which {runs} runs")
+
+
+def _is_listed(call: PackageCall, record: Node, own: str) -> bool:
+    """Return whether an image has a built package. record: of the image. own: its text."""
+    if record.start <= call.record.start < record.end:
+        return True
+    return bool(call.attribute) and re.search(rf"(?<![\w.-]){re.escape(call.attribute)}(?![\w-])", own) is not None
 
 
 def add_terminal(file: ChangedFile, name: str, built: Path) -> None:

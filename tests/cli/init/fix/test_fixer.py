@@ -252,6 +252,19 @@ def test_what_the_function_of_the_library_brings_is_not_added(tmp_path: Path) ->
     assert [step.package for step in made.run().steps] == ["perl"]
 
 
+def test_what_a_package_that_the_image_does_not_have_brings_is_added(tmp_path: Path) -> None:
+    other = 'helper = ruby {\n  name = "helper"\n}\n\nwave-2 = ruby {\n  name = "wave-2"\n}\n\nwave = make {'
+    made = fixer(tmp_path, programs=["wave"], text=FILE.replace("wave = make {", other))
+    for name, line in (("one", "#!/bin/sh"), ("two", "#!/usr/bin/ruby")):
+        (tmp_path / "built/bin" / name).write_text(line + "\n")
+    assert [step.package for step in made.run(["wave"]).steps] == ["dash", "ruby"]
+    (tmp_path / "inside").mkdir()
+    text = FILE.replace("[wave]", '[wave, ruby { name = "helper" }]')
+    made = fixer(tmp_path / "inside", programs=["wave"], text=text)
+    (tmp_path / "inside/built/bin/one").write_text("#!/bin/sh\n")
+    assert made.run(["wave"]).steps == []
+
+
 def test_what_installs_to_directories_of_the_system_is_installed_below_destdir(tmp_path: Path) -> None:
     log = "OSError: [Errno 30] Read-only file system: '/etc/depmod.d'"
     for function, command in (
@@ -346,6 +359,7 @@ def test_a_version_that_is_read_from_git_is_given_by_the_directory(tmp_path: Pat
     text = FILE.replace("  source", '  version = "1.2"\n  source')
     outcome = fixer(tmp_path, ("configure", NO_VERSION), text=text).run()
     assert not outcome.reason and "cd ..; mv source wave-1.2; ln -s wave-1.2 source; cd source" in read(tmp_path)
+    assert "`patches` are not applied" in outcome.steps[0].why
     (tmp_path / "again").mkdir()
     outcome = fixer(tmp_path / "again", ("configure", NO_VERSION), ("configure", NO_VERSION), text=text).run()
     assert outcome.reason == "the log names nothing that a package has" and read(tmp_path / "again") == text
