@@ -23,7 +23,7 @@ from fpack.store.derivation import Derivation
 from .go_programs import GoProgram
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
-_USING = re.compile(r"([a-z0-9][a-z0-9+.-]+)\s*\(=\s*([^)\s]+)\s*\)")
+_USING = re.compile(r"(?<![a-z0-9+.-])([a-z0-9][a-z0-9+.-]++)\s*\(=\s*+([^()\s]++)\s*\)")
 # The fields by which a package takes the files or the place of another.
 _TAKES_OVER = ("replaces", "provides")
 _NEEDS = ("pre-depends", "depends")

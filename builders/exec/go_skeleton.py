@@ -12,8 +12,8 @@ from .skeleton import Skeleton, SourceFiles
 
 IMPORTS, TEST_IMPORTS = ".fpack/imports", ".fpack/test-imports"  # lists in the skeleton, one import path a line
 _MODULE_FILES = ("go.mod", "go.sum", "go.work", "go.work.sum")
-_MODULE = re.compile(r'^[ \t]*module\s+\(?\s*["`]?([^\s"`()]+)', re.MULTILINE)
-_PATH_AND_VERSION = re.compile(r"^[ \t]*(?:require\s+)?([^\s()]+\.[^\s()]+)\s+v\d", re.MULTILINE)
+_MODULE = re.compile(r'^[ \t]*module\s++(?:\(\s*+)?["`]?([^\s"`()]+)', re.MULTILINE)
+_PATH_AND_VERSION = re.compile(r"^[ \t]*(?:require\s++)?((?=[^\s()]+\.[^\s()])[^\s()]++)\s++v\d", re.MULTILINE)
 # The text before, between and after the imports: white space, comments and semicolons.
 _BLANK = re.compile(rb"(?:[\s;]+|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _PACKAGE = re.compile(rb"package\s+\w+")

@@ -17,7 +17,8 @@ _DIRECTORY = b"/etc/ssl/certs"  # in programs of Go and Rust, which have a TLS l
 # The statements by which code loads what opens TLS connections.
 _CODE: Mapping[str, re.Pattern[bytes]] = {
     "python": re.compile(
-        rb"^[ \t]*(?:import[ \t]+(?:[\w., \t]*,[ \t]*)?|from[ \t]+)(?:ssl|http\.client|urllib\.request)\b", re.MULTILINE
+        rb"^[ \t]*(?:import[ \t]++(?:[\w., \t]*,[ \t]*)?|from[ \t]+)(?:ssl|http\.client|urllib\.request)\b",
+        re.MULTILINE,
     ),
     "node": re.compile(rb"['\"](?:node:)?(?:https|tls|http2)['\"]|(?<![\w.$])fetch\("),
     "ruby": re.compile(rb"^[ \t]*require[ \t(]+['\"](?:net/https?|open-uri|openssl)['\"]", re.MULTILINE),

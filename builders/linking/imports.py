@@ -116,13 +116,16 @@ def _python_names(node: ast.Import | ast.ImportFrom) -> list[str]:
 
 # ---- languages whose statements are found by patterns
 
+# A file may be one line of a megabyte. Possessive and atomic groups keep the time linear in it.
+
 _POD = re.compile(rb"(?ms)^=[a-zA-Z].*?(?:^=cut\b|\Z)")
 _HASH_COMMENT = re.compile(rb"(?m)^[ \t]*#.*$")
-_STAR_COMMENT = re.compile(rb"(?s)/\*.*?\*/|(?m:^[ \t]*//[^\n]*$)")
+_LINE_COMMENT = re.compile(rb"(?m)^[ \t]*//[^\n]*$")
+_STAR_COMMENT = re.compile(rb"(?s)/\*(?:.*?(\*/)|.*)|(?m:^[ \t]*//[^\n]*$)")  # the group is absent if nothing ends it
 _DASH_COMMENT = re.compile(rb"(?m)^[ \t]*--.*$")
-_PERL = re.compile(rb"(?m)^([ \t]*)(?:.*?\beval\b[^\n]*?\b)?(use|require)[ \t]+([A-Za-z_]\w*(?:::\w+)*)([^;\n]*)")
+_PERL = re.compile(rb"(?m)^([ \t]*+)(?:(?>.*?\beval\b)[^\n]*?\b)?(use|require)[ \t]+([A-Za-z_]\w*(?:::\w+)*)([^;\n]*)")
 _PERL_BASES = re.compile(rb"(?<![\w$^:])(?:[A-Za-z_]\w*(?:::\w+)+|[A-Z]\w*)")
-_RUBY = re.compile(rb"(?m)^([ \t]*)(?:.*?\b)?require[ \t(]+['\"]([\w./-]+)['\"]")
+_RUBY = re.compile(rb"(?m)^([ \t]*+)(?:.*?\b)?require[ \t(]+['\"]([\w./-]+)['\"]")
 _NODE = re.compile(
     rb"(?m)^([^\n]*?)(?:\brequire\(\s*['\"]|\bfrom\s+['\"]|^import\s+['\"]|\bimport\(\s*['\"])"
     rb"((?:@[\w.-]+/)?[A-Za-z_][\w.-]*)(?:/[\w./-]*)?['\"]"
@@ -135,7 +138,7 @@ _NODE_BUILTINS = _words(
 _PHP = re.compile(rb"(?m)^([ \t]*)(?:require|include)(?:_once)?[ \t(]+['\"]([\w./-]+\.(?:php|inc))['\"]")
 _PHP_CALL = re.compile(
     rb"(?<![\w>:$\\])(mb_|curl_|mysqli_|pg_|simplexml_|xml_parser_|utf8_|imap_|ldap_|bc(?:add|sub|mul|div|comp|mod|pow)|"
-    rb"gmp_|imagecreate|imagepng|intl_|numfmt_|collator_|readline|sqlite_|zip_|tidy_|snmp\w*_|ssh2_|apcu_|enchant_|odbc_)"
+    rb"gmp_|imagecreate|imagepng|intl_|numfmt_|collator_|readline|sqlite_|zip_|tidy_|ssh2_|apcu_|enchant_|odbc_)"
     rb"\w*\s*\(|\bnew\s+\\?(DOMDocument|SimpleXMLElement|XMLReader|XMLWriter|ZipArchive|SQLite3|SoapClient|SoapServer|"
     rb"mysqli|NumberFormatter|Collator|IntlDateFormatter|Imagick|Redis|Memcached)\b"
 )
@@ -148,15 +151,23 @@ _PHP_EXTENSIONS = {
     "SQLite3": "sqlite3", "SoapClient": "soap", "SoapServer": "soap", "mysqli": "mysqli", "NumberFormatter": "intl",
     "Collator": "intl", "IntlDateFormatter": "intl", "Imagick": "imagick", "Redis": "redis", "Memcached": "memcached",
 }  # fmt: skip
-_LUA = re.compile(rb"(?m)^((?:local\s+[\w, \t]+=\s*)?)(?:[^\n]*?\b)?require\s*\(?\s*['\"]([\w./-]+)['\"]")
-_TCL = re.compile(rb"(?m)^([ \t]*)(?:.*?\bcatch\b.*?)?package[ \t]+require[ \t]+(?:-exact[ \t]+)?([\w:]+)")
-_R = re.compile(rb"(?m)^([ \t]*)(?:[^\n#]*?\b)?(?:library|require|requireNamespace|loadNamespace)\(\s*[\"']?([\w.]+)")
-_R_COLONS = re.compile(rb"\b([A-Za-z][\w.]+)::")
+_LUA = re.compile(rb"(?m)^((?:local\s++[\w, \t]++=\s*+)?)(?:[^\n]*?\b)?require\s*+(?:\(\s*+)?['\"]([\w./-]+)['\"]")
+_TCL = re.compile(rb"(?m)^([ \t]*+)(?:(?>.*?\bcatch\b).*?)?package[ \t]+require[ \t]+(?:-exact[ \t]+)?([\w:]+)")
+_R = re.compile(rb"(?m)^([ \t]*+)(?:[^\n#]*?\b)?(?:library|require|requireNamespace|loadNamespace)\(\s*[\"']?([\w.]+)")
+_R_COLONS = re.compile(rb"(?<![\w.])([\w.]++)::")
+_R_NAME = re.compile(rb"\b[A-Za-z][\w.]+")
 _R_PACKAGES = _words(
     "base compiler datasets grDevices graphics grid methods parallel splines stats stats4 tcltk tools utils"
 )
-_JAR = re.compile(rb"([A-Za-z][\w.+-]*)\.jar\b")
+_JAR = re.compile(rb"(?<![\w.+-])[0-9_.+-]*+([A-Za-z][\w.+-]*)\.jar\b")
 _FIND_JARS = re.compile(rb"(?m)\bfind_jars[ \t]+([\w .\t-]+)")
+
+
+def _without_star_comments(text: bytes) -> bytes:
+    """Remove `/* */` and lines of `//`. A `/*` that nothing ends, as in the pattern `src/*`, begins no comment."""
+    return _STAR_COMMENT.sub(
+        lambda found: b"" if found[1] or found[0][:2] != b"/*" else _LINE_COMMENT.sub(b"", found[0]), text
+    )
 
 
 def _perl(text: bytes, known: Callable[[str], bool]) -> Iterator[Import]:
@@ -180,7 +191,7 @@ def _ruby(text: bytes, known: Callable[[str], bool]) -> Iterator[Import]:
 
 
 def _node(text: bytes, known: Callable[[str], bool]) -> Iterator[Import]:
-    for match in _NODE.finditer(_STAR_COMMENT.sub(b"", text)):
+    for match in _NODE.finditer(_without_star_comments(text)):
         name = match[2].decode()
         if name.partition("/")[0] not in _NODE_BUILTINS:
             plain = re.match(rb"(?:(?:const|let|var)\s[^=]*=\s*|import\b[^(]*)?\Z", match[1]) is not None
@@ -188,7 +199,7 @@ def _node(text: bytes, known: Callable[[str], bool]) -> Iterator[Import]:
 
 
 def _php(text: bytes, known: Callable[[str], bool]) -> Iterator[Import]:
-    text = _STAR_COMMENT.sub(b"", text)
+    text = _without_star_comments(text)
     for match in _PHP.finditer(text):
         yield Import(match[2].decode(), not match[1])
     for match in _PHP_CALL.finditer(text):
@@ -215,7 +226,8 @@ def _r(text: bytes, known: Callable[[str], bool]) -> Iterator[Import]:
         plain = match[0].startswith(b"library") or (not match[1] and b"library(" in match[0])
         if match[2].decode() not in _R_PACKAGES:
             yield Import(match[2].decode(), plain)
-    yield from (Import(name, False) for raw in _R_COLONS.findall(text) if (name := raw.decode()) not in _R_PACKAGES)
+    names = (found[0].decode() for run in _R_COLONS.findall(text) if (found := _R_NAME.search(run)))
+    yield from (Import(name, False) for name in names if name not in _R_PACKAGES)
 
 
 def _java(text: bytes, known: Callable[[str], bool]) -> Iterator[Import]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from .model import name_of, path_of, table, texts
 
 MAX_MEMBERS = 2000
+_MAX_PATTERN = 4096  # characters: a longer one matches no path
 
 
 class DependencySpec(NamedTuple):
@@ -121,7 +122,7 @@ def read_members(
 
 def _matching(pattern: str, directories: Callable[[str], Sequence[str]]) -> list[str]:
     """Return the directories that match a pattern, in which `**` stands for up to four levels."""
-    level = [""]
+    level = [""] if len(pattern) <= _MAX_PATTERN else []
     for part in pattern.split("/"):
         if part in ("", "."):
             continue

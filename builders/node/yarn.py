@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .manifest import WorkspaceMember, read_spec
@@ -11,6 +11,9 @@ from .model import Graph, Importer, ModuleNode, NodePackage, Platform, name_of, 
 from .package_lock import digests
 
 _LINE = re.compile(r'( *)("(?:[^"\\]|\\.)*"|[^\s:"]+)(?:: *| +)?("(?:[^"\\]|\\.)*"|.*)\Z')
+# Possessive quantifiers keep the time linear in the length of the line.
+_PATTERN = re.compile(r'"((?:[^"\\]|\\.)*+)("?)|([^\s,":][^,"]*+)(,|\Z)?')
+_MAX_RESOLUTION = 4096  # characters
 
 
 def read_yarn_lock(text: str, members: Sequence[WorkspaceMember], platform: Platform) -> Graph:
@@ -38,8 +41,8 @@ def _parse_classic(text: str) -> dict[str, dict[str, Any]]:
             if not line.endswith(":"):
                 raise ValueError(f"line {number} is no entry")
             entry = {}
-            for pattern in re.findall(r'"((?:[^"\\]|\\.)*)"|([^\s,":][^,"]*?)(?=\s*(?:,|:$))', line):
-                found[pattern[0] or pattern[1]] = entry
+            for pattern in _patterns(line, number):
+                found[pattern] = entry
             section = None
             continue
         match = _LINE.match(line)
@@ -53,6 +56,18 @@ def _parse_classic(text: str) -> dict[str, dict[str, Any]]:
         elif section is not None:
             section[key] = value
     return found
+
+
+def _patterns(line: str, number: int) -> Iterator[str]:
+    """Yield the patterns of the line that begins an entry: `a@^1, "b@>=1 <2":`."""
+    for match in _PATTERN.finditer(line):
+        quoted, closed, plain, end = match.groups()
+        if quoted is not None:
+            if not closed:
+                raise ValueError(f"line {number} has a string without an end")
+            yield quoted
+        elif end == "," or (end == "" and plain.endswith(":")):
+            yield plain.removesuffix(":").rstrip() if end == "" else plain.rstrip()
 
 
 def _plain(text: str) -> str:
@@ -145,6 +160,8 @@ def _berry(data: Mapping[str, Any], members: Sequence[WorkspaceMember], platform
         resolution = str(entry.get("resolution", ""))
         if "@workspace:" in resolution or "@link:" in resolution:
             return None
+        if len(resolution) > _MAX_RESOLUTION:
+            raise ValueError(f"{name} is locked from {resolution[:80]}..., which is too long")
         patch = re.match(r"(.+?)@patch:\1@npm%3A([^#]+)#", resolution)
         match = re.match(r"(.+?)@npm:([^:]+)(?:::.*)?\Z", resolution)
         if match is None and patch is None:

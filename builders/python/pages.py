@@ -12,7 +12,8 @@ from fpack.builders.net.origins import is_local
 from .wheels import IndexFile
 
 MAX_PAGE = 64 << 20  # bytes
-_LINK = re.compile(r"""<a\s[^>]*?href\s*=\s*["']([^"']+)["'][^>]*>""", re.IGNORECASE)
+_LINK = re.compile(r"<a\s[^>]*+(?:>|\Z)", re.IGNORECASE)
+_TARGET = re.compile(r"""href\s*=\s*["']([^"']+)["']""", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""\sdata-([a-z-]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'))?""", re.IGNORECASE)
 _SHA256 = re.compile(r"(?:.*[#&])?sha256=([0-9a-f]{64})")
 
@@ -21,8 +22,11 @@ def links(page: str, base: str) -> list[IndexFile]:
     """Return the files with hashes on an index's page (PEP 503), in order. Ignore file: links of a remote page."""
     found = []
     for match in _LINK.finditer(page):
+        target = _TARGET.search(match[0], 3) if match[0].endswith(">") else None
+        if target is None:
+            continue
         try:
-            file = file_of(join_url(base, unescape(match[1])))
+            file = file_of(join_url(base, unescape(target[1])))
         except BadUrl:
             continue
         if not file.sha256 or (not is_local(base) and is_local(file.url)):

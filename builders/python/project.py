@@ -237,7 +237,7 @@ def _quoted_clauses(versions: str) -> list[str]:
 
 def caret(versions: str) -> str:
     """Return Poetry's version constraint as a specifier of PEP 440. Of alternatives, the last is kept."""
-    text = versions.split("||")[-1].split(" | ")[-1].strip()
+    text = " ".join(versions.split("||")[-1].split(" | ")[-1].split())
     found = []
     for clause in re.split(r"\s*,\s*|\s+(?=[<>=!~^])", text):
         clause = clause.strip()

@@ -30,8 +30,8 @@ from .model import (
 
 _TYPES = {"container": "container", "operating-system": "operating-system", "source": "file", "build": "application"}
 _HASHES = (("sha256", "SHA-256"), ("sha512", "SHA-512"))
-_PERSON = re.compile(r"\s*\"?([^<\"]*?)\"?\s*<([^<>\s@]+@[^<>\s@]+)>\s*\Z")
-_SITE = re.compile(r"\s*\"?([^<\"]*?)\"?\s*<(https?://[^<>\s]+)>\s*\Z")
+_PERSON = re.compile(r"\s*+\"?([^<\"]*+)\"?\s*+<([^<>\s@]+@[^<>\s@]+)>\s*\Z")
+_SITE = re.compile(r"\s*+\"?([^<\"]*+)\"?\s*+<(https?://[^<>\s]+)>\s*\Z")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://[!#$&-;=?-\[\]_a-z~%]+\Z", re.IGNORECASE)
 _VERSION = re.compile(r"(?:(\d+):)?(.*?)(?:-([^-]*))?\Z", re.DOTALL)
 
@@ -308,12 +308,12 @@ def _hashes(hashes: Hashes) -> list[dict[str, str]]:
 def _organisation(text: str) -> Mapping[str, Any]:
     """Return a maintainer such as `Name <address>` as an organisation. The address may be a page."""
     if (match := _SITE.match(text)) and _URL.match(match[2]):
-        return {"name": match[1] or match[2], "url": [match[2]]}
+        return {"name": match[1].rstrip() or match[2], "url": [match[2]]}
     match = _PERSON.match(text)
     if match is None:
         return {"name": text} if text else {}
     name, address = match.groups()
-    return {"name": name or address, "contact": [{"email": address}]}
+    return {"name": name.rstrip() or address, "contact": [{"email": address}]}
 
 
 def _authors(text: str) -> list[dict[str, str]]:
@@ -321,7 +321,9 @@ def _authors(text: str) -> list[dict[str, str]]:
     found = []
     for line in filter(None, map(str.strip, text.split("\n"))):
         match = _PERSON.match(line)
-        found.append({"name": match[1] or match[2], "email": match[2]} if match is not None else {"name": line})
+        found.append(
+            {"name": match[1].rstrip() or match[2], "email": match[2]} if match is not None else {"name": line}
+        )
     return found
 
 

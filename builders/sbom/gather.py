@@ -44,7 +44,7 @@ from .parts.vendored import OWN
 from .provenance import Locked, Provenance
 from .purl import cpe, debian, upstream_version
 
-_BUILT_USING = re.compile(r"([a-z0-9][a-z0-9+.-]*)\s*\(=\s*([^)\s]+)\s*\)")
+_BUILT_USING = re.compile(r"(?<![a-z0-9+.-])([a-z0-9][a-z0-9+.-]*+)\s*\(=\s*+([^()\s]++)\s*\)")
 # Sources of these kinds are a part of what is built from them. Those of kind "source" are its source code.
 _PARTS = ("npm", "pypi", "golang", "cargo", "gem")
 

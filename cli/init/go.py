@@ -36,9 +36,9 @@ _SERVES = re.compile(
 )
 _PORTS = (
     re.compile(r"\"[\w.]*:(\d{2,5})\""),
-    re.compile(r"\b\w*[pP]ort\w*\s*(?::?=|,)\s*\":?(\d{2,5})\""),
+    re.compile(r"\b(?=\w*?[pP]ort)\w++\s*+(?::?=|,)\s*\":?(\d{2,5})\""),
     re.compile(r"\b[pP]ort\"\s*,\s*\"?(\d{2,5})\b"),
-    re.compile(r"\b\w*[pP]ort\w*\s*:?=\s*(\d{2,5})\b"),
+    re.compile(r"\b(?=\w*?[pP]ort)\w++\s*+:?=\s*(\d{2,5})\b"),
 )
 _PACKAGE = re.compile(r"^package\s+\w+", re.MULTILINE)
 _IGNORED = ("testdata", "vendor", "examples", "example", "internal/tools", "tools", "hack", "docs", "test", "tests")

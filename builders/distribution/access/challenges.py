@@ -6,8 +6,8 @@ import re
 from typing import NamedTuple
 
 MAX_HEADER = 8192
-_SCHEME = re.compile(r"\s*,?\s*([A-Za-z][A-Za-z0-9_-]*)(?:\s+|\Z)")
-_PARAMETER = re.compile(r'\s*,?\s*([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_SCHEME = re.compile(r"\s*+(?:,\s*+)?([A-Za-z][A-Za-z0-9_-]*)(?:\s+|\Z)")
+_PARAMETER = re.compile(r'\s*+(?:,\s*+)?([A-Za-z0-9_-]++)\s*+=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
 
 class Challenge(NamedTuple):

@@ -23,7 +23,9 @@ _RELATIVE = re.compile(
 )
 _DIRECTORY = re.compile(r"\bprocess\.cwd\(\)")
 # What is read from the working directory: the project's own files, such as pages.
-_READS = re.compile(r"(?:static|readFile\w*|sendFile|require|views[\"'],)\s*\(?[^;\n]{0,80}process\.cwd\(\)")
+_READS = re.compile(
+    r"(?:static|readFile\w{0,40}+|sendFile|require|views[\"'],)\s{0,40}+\(?[^;\n]{0,80}process\.cwd\(\)"
+)
 # Files and directories that are read by a path without a directory of their own.
 _READS_FILE = re.compile(
     r"\b(?:readFileSync|readFile|createReadStream|readdirSync|readdir|express\.static|serveStatic|sendFile)"

@@ -173,7 +173,7 @@ def _installed(stage: LastStage) -> list[str]:
     """Return the packages that a stage installs with apt."""
     found: list[str] = []
     for rest in stage.all("RUN"):
-        for part in re.findall(r"\bapt(?:-get)?\s+(?:-\S+\s+)*install\s+([^;&|]*)", rest):
+        for part in re.findall(r"\bapt(?:-get)?\s+(?:-\S+\s+){0,20}install\s+([^;&|]*)", rest):
             found += [word for word in part.split() if re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", word)]
     return list(dict.fromkeys(found))
 

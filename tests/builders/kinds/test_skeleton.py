@@ -8,6 +8,7 @@ import pytest
 from fpack.builders.kinds.skeleton import SkeletonBuilder
 from fpack.builders.protocol import BuildError
 from fpack.store.files.writer import TreeWriter
+from support.growth import check_linear
 from support.stores.task import FakeStore
 
 GO = {
@@ -114,3 +115,12 @@ def test_a_source_that_is_wrong_is_left_to_its_build(tmp_path: Path) -> None:
     assert made == {"Cargo.toml": "= wrong", "src/main.rs": "fn main() {}\n", ".fpack/crates": ""}
     with pytest.raises(BuildError, match="no skeleton of the language 'ada'"):
         skeleton(tmp_path / "c", {"x": ""}, language="ada")
+
+
+@pytest.mark.parametrize(("before", "repeated"), [("module", "\n"), ("module x\n", ".a"), ("module x\nrequire", "\n")])
+def test_a_go_module_file_is_read_in_time_in_proportion_to_it(tmp_path: Path, before: str, repeated: str) -> None:
+    def read(size: int) -> None:
+        text = before + repeated * (size // len(repeated))
+        skeleton(tmp_path / f"{size}", {"go.mod": text, "vendor/modules.txt": "#"}, language="go")
+
+    check_linear(read)

@@ -7,6 +7,7 @@ import zipfile
 
 import pytest
 from fpack.builders.linking.imports import Import, imports, package_names
+from support.growth import check_linear
 
 
 def found(language: str, text: str) -> dict[str, bool]:
@@ -95,3 +96,21 @@ def test_known_modules_are_not_told() -> None:
 )  # fmt: skip
 def test_names_of_packages(language: str, module: str, package: str) -> None:
     assert package_names(language, module)[0] == package
+
+
+@pytest.mark.parametrize(
+    ("language", "before", "repeated"),
+    [
+        ("perl", "", " "), ("perl", "", "eval "), ("ruby", "", "\t"), ("node", "", "/*"), ("php", "", "/*"),
+        ("php", " snmp", "_"), ("lua", "local  =", " "), ("lua", "local ", " "), ("lua", "require", " "),
+        ("tcl", "", " "), ("tcl", "", "catch "), ("r", "", " "), ("r", "", "a."), ("java", "", "a"),
+        ("java", "1-", "a."),
+    ],
+)  # fmt: skip
+def test_a_file_of_one_long_line_is_read_in_time_in_proportion_to_it(language: str, before: str, repeated: str) -> None:
+    check_linear(lambda size: list(imports(language, (before + repeated * (size // len(repeated))).encode())))
+
+
+def test_comments_without_an_end_hide_nothing() -> None:
+    text = "const a = require('a') // src/*.js\n/* b = require('b') */ x = 'src/*'\n  // require('c')\nrequire('d')\n"
+    assert found("node", text).keys() == {"a", "d"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -10,7 +11,8 @@ from fpack.builders.node.model import Graph, Importer, ModuleLayout, ModuleNode,
 from fpack.builders.node.package_lock import read_package_lock
 from fpack.builders.node.placement import apart, hoisted
 from fpack.builders.node.pnpm import read_pnpm_lock
-from fpack.builders.node.yarn import read_yarn_lock
+from fpack.builders.node.yarn import _parse_classic, read_yarn_lock
+from support.growth import check_linear
 
 HERE = Platform("20.19.2", "x64")
 HASH = "sha512-" + "A" * 86 + "=="
@@ -244,3 +246,34 @@ def test_hostile_locks_of_npm(packages: dict[str, object]) -> None:
 def test_hostile_locks_of_pnpm(text: str) -> None:
     with pytest.raises(ValueError):
         apart(read_pnpm_lock(text, HERE), True)
+
+
+@pytest.mark.parametrize(("before", "repeated", "after"), [("x", "x", '":'), ("x", " ", "y:"), ('"', '\\"', ":")])
+def test_an_entry_of_yarn_is_read_in_time_in_proportion_to_its_line(before: str, repeated: str, after: str) -> None:
+    def read(size: int) -> None:
+        with contextlib.suppress(ValueError):
+            read_yarn_lock(before + repeated * size + after + "\n  version 1.0.0\n", (), HERE)
+
+    check_linear(read)
+
+
+def test_patterns_of_yarn_with_and_without_quotes() -> None:
+    lock = 'a@^1, "b@>=1 <2" , "c@1, \\"x\\"":\n  version 1.0.0\n  resolved "https://example.org/a.tgz"\n'
+    assert list(_parse_classic(lock)) == ["a@^1", "b@>=1 <2", 'c@1, \\"x\\"']
+    with pytest.raises(ValueError, match="line 1 has a string without an end"):
+        _parse_classic('a@^1, "b@1:\n')
+
+
+def test_a_long_resolution_of_yarn_is_refused() -> None:
+    lock = "__metadata:\n  version: 8\n\na@npm:1:\n  version: 1.0.0\n  resolution: '" + "a@npm:" * 1000 + "'\n"
+    member = WorkspaceMember("", Manifest(required={"a": "1"}))
+    with pytest.raises(ValueError, match="which is too long"):
+        read_yarn_lock(lock, [member], HERE)
+
+
+def test_a_long_pattern_of_a_workspace_matches_nothing() -> None:
+    def read(size: int) -> None:
+        manifest = json.dumps({"workspaces": ["{" * size]})
+        assert len(read_members({"package.json": manifest}.get, lambda at: ["x"])) == 1
+
+    check_linear(read, 8000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fpack.builders.python.project import PythonProject, caret, read_python_project
+from support.growth import check_linear
 
 
 def _read(**files: str) -> PythonProject:
@@ -158,3 +159,8 @@ def test_a_constraint_of_many_signs_is_read_in_time_in_proportion_to_its_length(
 
     assert caret("^1.2a1") == caret(" ^1.2a1 ")
     caret("^1" + "a-" * 10_000 + "!")  # a pattern that tries each split takes 2 to the power of 10,000 steps
+
+
+def test_blanks_of_a_constraint_are_read_once() -> None:
+    assert caret("^1.2 \t , <\n2") == caret("^1.2,<2")
+    check_linear(lambda size: caret("1" + " " * size + "a"))

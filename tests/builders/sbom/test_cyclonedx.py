@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fpack.builders.sbom.cyclonedx import document
 from fpack.builders.sbom.model import BUILD_TOOL_OF, Bill, BillRelation, Component, Hashes, Licence
+from support.growth import check_linear
 from support.reports.bills import everything
 
 SUBJECT = Component("pkg:oci/a@sha256:00", "container", "a", "1", purl="pkg:oci/a@sha256:00")
@@ -82,3 +83,11 @@ def test_the_file_of_a_system_is_described() -> None:
     assert [item["alg"] for item in found["hashes"]] == ["SHA-256", "SHA-512"]
     (found,) = written("1.6", system._replace(file="", hashes=Hashes()))["components"]
     assert "hashes" not in found and not any(item["name"].startswith("bsi:") for item in found["properties"])
+
+
+@pytest.mark.parametrize("repeated", ["\t", " a", "a "])
+def test_a_maintainer_is_read_in_time_in_proportion_to_its_length(repeated: str) -> None:
+    def write(size: int) -> None:
+        written("1.6", BUILD._replace(supplier="a" + repeated * (size // len(repeated)) + "<x>"))
+
+    check_linear(write)

@@ -6,6 +6,7 @@ import pytest
 from fpack.cli.init.go import go
 from fpack.cli.init.guess import Guess
 from fpack.cli.init.project import Project
+from support.growth import check_linear
 
 MODULE = "module example.org/me/tool\n\ngo 1.22\n"
 
@@ -121,3 +122,8 @@ def test_a_server_that_no_other_container_reaches_is_told() -> None:
         text = f'package main\nfunc main() {{ http.ListenAndServe("{host}:8080", nil) }}\n'
         found = _guess({"go.mod": MODULE, "main.go": text})
         assert found.ports == [8080] and ("no other program reaches it" in " ".join(found.reasons)) == local
+
+
+def test_a_long_name_is_read_in_time_in_proportion_to_it() -> None:
+    files = {"go.mod": "module example.org/thing\n"}
+    check_linear(lambda size: _guess({**files, "main.go": "package main\nfunc main() {}\n// " + "Port" * (size // 4)}))

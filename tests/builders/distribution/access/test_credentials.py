@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fpack.builders.distribution.access import challenges, credentials
 from fpack.builders.distribution.access.credentials import NONE, BadCredentials, RegistryCredentials, find
+from support.growth import check_linear
 
 
 def auth(text: str) -> dict[str, str]:
@@ -165,3 +166,9 @@ def test_a_helper_that_hangs_is_ended(home: Home, monkeypatch: pytest.MonkeyPatc
 )  # fmt: skip
 def test_challenges(header: str, found: list[tuple[str, ...]]) -> None:
     assert challenges.parse(header) == found
+
+
+@pytest.mark.parametrize("text", ["{}!", "Basic a=b {}!"])
+def test_blanks_of_a_challenge_are_read_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(challenges, "MAX_HEADER", 1 << 20)
+    check_linear(lambda size: challenges.parse(text.replace("{}", " " * size)))
