@@ -188,6 +188,7 @@ SITES = [
         ("/hello", "Hello from Nest"),
     ),
 ]  # fmt: skip
+ALWAYS = ("html", "hugo", "fastapi", "django", "express", "vite")  # the others are `long`
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +203,11 @@ def write(site: Site, place: Path) -> None:
         (place / name).write_text(content if isinstance(content, str) else json.dumps(content))
 
 
-@pytest.mark.parametrize("site", SITES, ids=lambda site: site.name)
+def _marked(site: Site) -> object:
+    return pytest.param(site, id=site.name, marks=[] if site.name in ALWAYS else [pytest.mark.long])
+
+
+@pytest.mark.parametrize("site", list(map(_marked, SITES)))
 def test_a_site_is_packed_and_served(site: Site, world: World, podman: Podman, tmp_path: Path) -> None:
     place = tmp_path / site.name
     write(site, place)
