@@ -12,6 +12,8 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
+from fpack.builders.streams import strict_toml
+
 from .skeleton import Skeleton, SourceFiles
 
 STUB = "fn main() {}\n"
@@ -50,7 +52,7 @@ def cargo_skeleton(source: SourceFiles, vendor: str) -> Skeleton:
 
 def _manifest(source: SourceFiles, path: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(source.read(path).decode())
+        return strict_toml.parse(source.read(path).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         return {}  # cargo says what is wrong with it
 

@@ -7,11 +7,11 @@ reader returns the packages that one Python on one platform needs, each with the
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from fpack.builders.streams import strict_toml
 from fpack.store.errors import FpackError
 
 from .markers import Environment, holds
@@ -53,7 +53,7 @@ def read_lock(name: str, text: str, env: Environment, project: PythonProject) ->
     if base.endswith(".txt"):
         return PythonLock(tuple(_requirements(text, env)))
     try:
-        data = tomllib.loads(text)
+        data = strict_toml.parse(text)
     except (ValueError, RecursionError) as error:
         raise PythonLockUnreadable("A lock of Python packages is not valid TOML", where=name, why=str(error)) from None
     readers: dict[str, Callable[[dict[str, Any], Environment, PythonProject], PythonLock]] = {

@@ -8,9 +8,10 @@ from __future__ import annotations
 import ast
 import configparser
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
+
+from fpack.builders.streams import strict_toml
 
 from .names import normal
 from .package_info import parse_info, split_extras
@@ -421,7 +422,7 @@ def _compiles(setup: str, data: dict[str, Any]) -> bool:
 
 def _toml(text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        return strict_toml.parse(text)
     except (ValueError, RecursionError):
         return {}
 

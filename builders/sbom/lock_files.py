@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from fpack.builders.streams import strict_toml
+
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 # `    name (1.2.3)` of the specs, and `  name (1.2.3) sha256=...` of the checksums. A platform follows the version.
 _SPEC = re.compile(r"    ([\w.-]+) \(([\w.]+)(?:-[\w.-]+)?\)\Z")
@@ -30,9 +32,7 @@ class LockedPart(NamedTuple):
 
 def cargo(text: str) -> list[LockedPart]:
     """Return the crates of a Cargo.lock that come from elsewhere. Raise ValueError if it is malformed."""
-    import tomllib
-
-    rows = tomllib.loads(text).get("package", [])
+    rows = strict_toml.parse(text).get("package", [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError("package is not a list of tables")
     found = set()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import tomllib
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fpack.builders.streams import strict_toml
 from fpack.builders.streams.stream import ArchiveError, Section, Stream, blocks
 from fpack.builders.streams.tar_reader import TarReader
 from fpack.store.files.regular_file import read_bytes
@@ -82,7 +82,7 @@ class Project(NamedTuple):
     def toml(self, name: str) -> dict[str, Any]:
         """Return a file's data, or an empty record if it is damaged."""
         try:
-            return tomllib.loads(self.text(name))
+            return strict_toml.parse(self.text(name))
         except (ValueError, RecursionError):  # a plain ValueError for a number of too many digits
             return {}
 

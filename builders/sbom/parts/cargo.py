@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fpack.builders.streams import strict_toml
+
 from . import people
 from .licence import licence
 from .part import PartFacts, line
@@ -14,9 +16,7 @@ METADATA = "Cargo.toml"
 
 def read(survey: PackageSurvey) -> PartFacts:
     """Return what a crate states. Raise ValueError if its Cargo.toml is malformed."""
-    import tomllib
-
-    document = tomllib.loads(survey.found.get(METADATA, b"").decode("utf-8", "replace"))
+    document = strict_toml.parse(survey.found.get(METADATA, b"").decode("utf-8", "replace"))
     found = document.get("package")
     value: dict[str, Any] = found if isinstance(found, dict) else {}
     name, homepage = line(value.get("name")), people.web(line(value.get("homepage")))
