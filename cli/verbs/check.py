@@ -29,12 +29,12 @@ def command(files: tuple[Path, ...], as_json: bool, eval_memory: str | None, eva
 
     Nothing is evaluated, fetched or built. The exit status is 1 if there are errors; warnings alone give 0.
     """
-    from fpack.cli.workspace.lint_library import check_file, library
+    from fpack.cli.workspace.lint_library import FileChecker, library
     from fpack.cli.workspace.source_files import find
     from fpack.lang.runtime.limits import Limits
 
-    known, limits = library(), Limits.configured(eval_memory, eval_time)
-    found = [finding for path in find(files or (Path(),)) for finding in check_file(path, known, limits)]
+    checker = FileChecker(library(), Limits.configured(eval_memory, eval_time))
+    found = [finding for path in find(files or (Path(),)) for finding in checker.check(path)]
     errors = sum(finding.is_error for finding in found)
     if as_json:
         options.print_json([finding.as_json() for finding in found])

@@ -26,36 +26,56 @@ def library() -> Library:
     return library_of([paths[0].parent] if paths else [], cache_directory() / "modules")
 
 
-def check_file(path: Path, known: Library, limits: Limits) -> list[Diagnostic]:
-    """Return the findings of one file. An unreadable file and an exceeded limit are findings, too.
+class FileChecker:
+    """A check of several files.
 
-    Names of packages are compared with the indexes of the project's lock, if these are on this machine.
+    Names of packages are compared with the indexes of a project's lock, if these are on this machine. Each lock is read
+    once.
     """
-    from fpack.cli.workspace import source_files
-    from fpack.lang.diagnostics.checker import Diagnostic, check, directory_of
-    from fpack.lang.errors import EvalError, Fault
-    from fpack.lang.runtime import deep_stack
 
-    try:
-        source = source_files.source(source_files.read(path), source_files.shown(path))
-    except EvalError as error:
-        return [Diagnostic("syntax", error)]
-    directory = directory_of(path)
-    known.packages = _names_for(directory)
-    source.library = any(directory == d or directory.startswith(d + "/") for d in known.directories)
+    def __init__(self, known: Library, limits: Limits) -> None:
+        self._known = known
+        self._limits = limits
+        self._names: dict[Path, LockedNames] = {}
 
-    def work() -> list[Diagnostic]:
+    def check(self, path: Path) -> list[Diagnostic]:
+        """Return the findings of one file. An unreadable file and an exceeded limit are findings, too."""
+        from fpack.cli.workspace import source_files
+        from fpack.lang.diagnostics.checker import Diagnostic, check, directory_of
+        from fpack.lang.errors import EvalError, Fault
+        from fpack.lang.runtime import deep_stack
+
         try:
-            return check(source, directory, known)
-        except RecursionError:
-            return [Diagnostic("syntax", source.error(0, 0, "This text is nested too deeply"))]
+            source = source_files.source(source_files.read(path), source_files.shown(path))
+        except EvalError as error:
+            return [Diagnostic("syntax", error)]
+        directory = directory_of(path)
+        names = self._names_for(directory)
+        source.library = any(directory == d or directory.startswith(d + "/") for d in self._known.directories)
 
-    limits.restart()
-    try:
-        result: list[Diagnostic] = deep_stack.bounded(work, limits)
-    except Fault as fault:
-        return [Diagnostic("syntax", source.error(0, 0, fault.what, why=fault.why, hint=fault.hint))]
-    return result
+        def work() -> list[Diagnostic]:
+            try:
+                return check(source, directory, self._known, names)
+            except RecursionError:
+                return [Diagnostic("syntax", source.error(0, 0, "This text is nested too deeply"))]
+
+        self._limits.restart()
+        try:
+            result: list[Diagnostic] = deep_stack.bounded(work, self._limits)
+        except Fault as fault:
+            return [Diagnostic("syntax", source.error(0, 0, fault.what, why=fault.why, hint=fault.hint))]
+        return result
+
+    def _names_for(self, directory: str) -> LockedNames | None:
+        """Return the names of the lock of the project around a directory, or None if it has no lock."""
+        from fpack.cli.workspace.target import find_project
+        from fpack.cli.workspace.workspace import LOCK_FILE
+
+        project = find_project(Path(directory))
+        if project is None or not (project / LOCK_FILE).is_file():
+            return None
+        path = project / LOCK_FILE
+        return self._names.setdefault(path, LockedNames(path))
 
 
 class LockedNames:
@@ -85,7 +105,9 @@ class LockedNames:
                 return None
             cache = IndexCache(cache_directory() / "debian")
             first = universes[0]
-            return no_such_package(first, cache, self._lock, ALL_RELEASES, first.arch, release, name)
+            error = no_such_package(first, cache, self._lock, ALL_RELEASES, first.arch, release, name)
+            arches = " or ".join(universe.arch for universe in universes)
+            return FpackError(f"There is no package {name!r} in {release} for {arches}", hint=error.hint)
         except FpackError:
             return None  # a damaged lock or cache is no error of the text
 
@@ -112,12 +134,3 @@ class LockedNames:
                 return []
             found.append(MergedIndex([index.opened for index in indexes], self._lock.pins(release, arch)))
         return found
-
-
-def _names_for(directory: str) -> LockedNames | None:
-    """Return the names of the lock of the project around a directory, or None if it has no lock."""
-    from fpack.cli.workspace.target import find_project
-    from fpack.cli.workspace.workspace import LOCK_FILE
-
-    project = find_project(Path(directory))
-    return LockedNames(project / LOCK_FILE) if project is not None and (project / LOCK_FILE).is_file() else None

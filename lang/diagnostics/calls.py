@@ -64,11 +64,10 @@ class PackageNames(Protocol):
 class Library:
     """A cache of the files that texts import.
 
-    directories: the directories of `fpack/NAME` files. packages: those of releases; None: their names are not checked.
+    directories: the directories of `fpack/NAME` files.
     """
 
-    def __init__(self, directories: list[Path], cache: str | Path | None, packages: PackageNames | None = None) -> None:
-        self.packages = packages
+    def __init__(self, directories: list[Path], cache: str | Path | None) -> None:
         self.directories = [os.path.realpath(d) for d in directories]
         self.cache = cache
         self._texts: dict[str, ParsedText | None] = {}

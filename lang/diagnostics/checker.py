@@ -21,7 +21,7 @@ from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import Node
 
 from . import calls
-from .calls import Library, ParsedText
+from .calls import Library, PackageNames, ParsedText
 from .names import NameTable
 from .package_names import wrong_packages
 
@@ -54,26 +54,27 @@ class Diagnostic(NamedTuple):
         }
 
 
-def check(source: Source, directory: str, library: Library) -> list[Diagnostic]:
+def check(source: Source, directory: str, library: Library, packages: PackageNames | None = None) -> list[Diagnostic]:
     """Return all findings in a text, in its order.
 
-    directory: the directory of relative imports, "" if the text is not a file.
+    directory: the directory of relative imports, "" if the text is not a file. packages: those of releases; None: their
+    names are not checked.
     """
     try:
         tree = parse(source, library.cache)
     except EvalError as error:
         return [Diagnostic("syntax", error)]
-    return check_tree(ParsedText(source, tree, directory), library)
+    return check_tree(ParsedText(source, tree, directory), library, packages)
 
 
-def check_tree(text: ParsedText, library: Library) -> list[Diagnostic]:
+def check_tree(text: ParsedText, library: Library, packages: PackageNames | None = None) -> list[Diagnostic]:
     """Return all findings in a parsed text, in its order."""
     found = [
         *_undefined(text, library),
         *(Diagnostic("hidden", e) for e in text.hidden.errors),
         *(Diagnostic("argument", e) for e in calls.wrong_calls(text, library)),
         *(Diagnostic("field", e) for e in calls.wrong_selections(text, library)),
-        *(Diagnostic("package", e) for e in wrong_packages(text, library)),
+        *(Diagnostic("package", e) for e in wrong_packages(text, packages)),
         *(Diagnostic("import", e) for e in calls.wrong_imports(text, library)),
         *_duplicates(text),
         *_unused(text.names),

@@ -10,24 +10,24 @@ from collections.abc import Iterator
 from fpack.lang.errors import EvalError
 from fpack.lang.syntax.tree import Node, unwrapped
 
-from .calls import Library, ParsedText, import_target, scope_of_value
+from .calls import PackageNames, ParsedText, import_target, scope_of_value
 from .names import NameScope
 
 _DISTRIBUTIONS = ("fpack/debian", "fpack/ubuntu")
-_OTHERS = frozenset({"for", "replace", "with", "extend"})  # fields of a release that are no packages
+_OTHERS = frozenset({"for", "replace", "with", "extend"})  # fields of a release, and methods of all records
 _DEPTH = 12  # limit for chains of names that refer to other names
 
 
-def wrong_packages(text: ParsedText, library: Library) -> Iterator[EvalError]:
-    """Yield an error for each package that a release does not have, as far as the library knows its packages."""
-    if library.packages is None:
+def wrong_packages(text: ParsedText, packages: PackageNames | None) -> Iterator[EvalError]:
+    """Yield an error for each package that a release does not have, as far as its packages are known."""
+    if packages is None:
         return
     for node in text.names.selections:
         key = node.key
         if key.__class__ is not str or key in _OTHERS or id(node) in text.names.defaults:
             continue
         release = _release(node.base, text.names.scope_of(node), text)
-        fault = library.packages.fault(release, key) if release else None
+        fault = packages.fault(release, key) if release else None
         if fault is not None:
             yield text.source.error(node.key_start, node.key_end, fault.what, hint=fault.hint)
 
