@@ -12,7 +12,10 @@ from fpack.builders.debian.lock import file as lock_file
 from fpack.cli.workspace.lint_library import FileChecker, LockedNames, library
 from fpack.lang.runtime.limits import Limits
 
-TEXT = 'debian = import("fpack/debian").trixie\na = [debian.zlib, debian.with { }, debian.extend { }, debian.for("arm64")]\n'
+TEXT = """\
+debian = import("fpack/debian").trixie
+a = [debian.zlib, debian.with { }, debian.extend { }, debian.for("arm64")]
+"""
 
 
 @pytest.fixture
