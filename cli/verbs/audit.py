@@ -60,7 +60,7 @@ The exit status is
     "--accepted",
     "lists",
     multiple=True,
-    type=shared.NamedPath(path_type=Path, exists=True, dir_okay=False),
+    type=shared.OutputPath(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE",
     help="A list of accepted vulnerabilities, with reasons and dates; can be repeated.",
 )

@@ -100,6 +100,7 @@ def _page_file(name: str) -> Path:
     """Return the file of the page. Raise UsageError if it cannot be one: `--html OLD` is not meant to replace OLD."""
     from fpack.cli.errors import UsageError
     from fpack.cli.reports import writing
+    from fpack.store.files.filters.own_outputs import leave_out
 
     if name and not name.endswith((".html", ".htm")):
         raise UsageError(
@@ -108,6 +109,7 @@ def _page_file(name: str) -> Path:
         )  # fmt: skip
     output = Path(name or "fpack.diff.html")
     writing.check(output)
+    leave_out(output)
     return output
 
 

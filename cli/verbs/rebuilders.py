@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fpack.builders.attest.rebuilder_client import RebuilderClient
 
 _POLICY = click.option(
-    "--policy", type=shared.NamedPath(path_type=Path, dir_okay=False), metavar="FILE",
+    "--policy", type=shared.OutputPath(path_type=Path, dir_okay=False), metavar="FILE",
     help="The file of rebuilders. Default: ~/.config/fpack/rebuilders.toml.",
 )  # fmt: skip
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

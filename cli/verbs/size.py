@@ -64,6 +64,10 @@ def command(
     image = shared.target_text(image, expression)
     if output is not None and (html is None or html):
         raise UsageError("-o names the file of --html", hint="write --html -o FILE, or --html=FILE")
+    if html:
+        from fpack.store.files.filters.own_outputs import leave_out
+
+        leave_out(html)
     if html is not None:
         if as_json:
             raise UsageError("--json and --html exclude each other", hint="leave one of them out")

@@ -80,13 +80,29 @@ _written_names: set[bytes] = set()
 
 
 def leave_out(path: str | os.PathLike[str]) -> None:
-    """Take a path that this process will write for no part of a source, unless it is a directory of other files."""
+    """Take a path that this process will write for no part of a source, unless it is a directory of other files.
+
+    A symlink is written through, so that its target is left out, too. A directory that is empty, is an image, or has
+    only files that fpack wrote is left out: so it is before the first command and before each later one.
+    """
     given = os.path.abspath(os.fsencode(path))
-    if os.path.isdir(given) and not os.path.isfile(os.path.join(given, _LAYOUT)):
+    if os.path.isdir(given) and not _is_own_directory(given):
         return
     directory, name = os.path.split(given)
-    _written.update((given, os.path.join(os.path.realpath(directory), name)))
-    _written_names.add(name)
+    for written in (given, os.path.join(os.path.realpath(directory), name), os.path.realpath(given)):
+        _written.add(written)
+        _written_names.add(os.path.basename(written))
+
+
+def _is_own_directory(path: bytes) -> bool:
+    """Return whether a directory is an OCI layout, or has no entries but files that fpack wrote."""
+    if os.path.isfile(os.path.join(path, _LAYOUT)):
+        return True
+    try:
+        with os.scandir(path) as found:
+            return all(is_own_output(entry.path, entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
+    except OSError:
+        return False
 
 
 def may_be_own(name: bytes) -> bool:

@@ -119,12 +119,18 @@ def test_the_tar_is_read_by_python_too(fpack: Fpack, tmp_path: Path) -> None:
     assert "usr/bin/hello" in names and len(names) == len(set(names))
 
 
-@pytest.mark.parametrize(("name", "form"), [("deploy.bin", "tar"), ("layout", "oci-dir")])
+@pytest.mark.parametrize(
+    ("name", "form"), [("deploy.bin", "tar"), ("link", "tar"), ("layout", "oci-dir"), ("empty", "oci-dir")]
+)
 def test_an_output_beside_the_sources_is_no_part_of_the_next_one_whatever_its_name(
     fpack: Fpack, name: str, form: str
 ) -> None:
-    project = fpack.home / f"beside-{form}"
+    project = fpack.home / f"beside-{name}"
     project.mkdir()
+    if name == "empty":
+        (project / name).mkdir()
+    if name == "link":
+        (project / name).symlink_to("target.bin")
     (project / "fpack.fp").write_text(
         'debian = import("fpack/debian").trixie\n'
         'image = container { packages = [debian.hello], files = { "/srv" = ./. } }\n'

@@ -145,5 +145,24 @@ def test_what_a_command_is_told_to_write_is_no_part_of_its_sources(
 
 def test_a_directory_of_other_files_is_a_part_of_the_sources_of_the_command_that_writes_into_it(tmp_path: Path) -> None:
     (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "mine.txt").touch()
     leave_out(tmp_path / "dist")
     assert names(tmp_path) == {"dist"}
+
+
+def test_a_directory_for_documents_is_left_out_before_and_after_they_are_written(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    leave_out(docs)
+    assert names(tmp_path) == set()
+    for name in ("app.cyclonedx-1.6.json", "app.spdx-2.3.json"):
+        (docs / name).write_bytes(OWN[name])
+    leave_out(docs)
+    assert names(tmp_path) == set()
+
+
+def test_the_target_of_a_link_that_is_written_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "target.bin").touch()
+    (tmp_path / "link").symlink_to("target.bin")
+    leave_out(tmp_path / "link")
+    assert names(tmp_path) == set()
