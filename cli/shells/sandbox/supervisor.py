@@ -22,6 +22,7 @@ from .plan import Plan
 _SET_CHILD_SUBREAPER = 36
 # Signals to pass on to the command. The terminal sends the others to the whole foreground group itself.
 _PASSED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 _HELD = 200
 _IGNORED = (signal.SIGINT, signal.SIGQUIT)
 _DEFAULT = (*_IGNORED, *_PASSED, signal.SIGPIPE)  # their default actions are restored in bubblewrap
@@ -59,8 +60,16 @@ def _supervise(launch: Launch, held: int) -> int:
     # A signal is kept until the command's pid is known: the command may run by then, and without the signal, which only
     # ends bubblewrap, it would go on.
     early: list[int] = []
+    child = 0
+
+    def keep(number: int, frame: object) -> None:
+        # A second signal ends bubblewrap, which may hang, such as in a mount of a server that does not answer.
+        if number in early and number in _ENDING and child:
+            _passer(child)(number, None)
+        early.append(number)
+
     for number in _PASSED:
-        signal.signal(number, lambda number, frame: early.append(number))
+        signal.signal(number, keep)
     told, tell = os.pipe2(os.O_CLOEXEC)
     gate, open_gate = os.pipe2(os.O_CLOEXEC) if launch.helper else (-1, -1)
     child = _spawn(launch, tell, held, gate)

@@ -283,6 +283,27 @@ def test_a_signal_reaches_a_command_whose_pid_is_not_known_yet(fpack: Fpack) -> 
     assert (done.stdout, done.returncode) == ("ended\n", 5), done.stderr
 
 
+BUBBLEWRAP_THAT_HANGS = """
+import os, signal, subprocess, threading
+from fpack.cli.shells.sandbox import supervisor
+started = []
+def hang(launch, tell, *rest):
+    started.append(subprocess.Popen(["sleep", "600"], pass_fds=[tell]))
+    for seconds in (0.3, 0.9):
+        threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    return started[0].pid
+supervisor._spawn = hang
+from fpack.cli.main import run
+run()
+"""
+
+
+def test_a_second_signal_ends_bubblewrap_if_it_does_not_start_the_command(fpack: Fpack) -> None:
+    words = [sys.executable, "-c", BUBBLEWRAP_THAT_HANGS, "shell", "debian.trixie.greet", "--", "true"]
+    done = subprocess.run(words, capture_output=True, text=True, env=fpack.env, cwd=fpack.home, timeout=60)
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+
+
 def test_an_interactive_shell(fpack: Fpack, project: Path, terminals: list[Terminal]) -> None:
     (fpack.home / ".bashrc").write_text('export FROM_RC=mine\nPATH=/opt/host:$PATH\neval "$(fpack hook bash)"\n')
     terminal = Terminal(fpack, "shell", cwd=project)
