@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -34,16 +33,11 @@ def command(image: str, reference: str, plain_http: bool, as_json: bool, **value
     login.
     """
     from fpack.cli.images.push import command as pushing
-    from fpack.cli.images.push.push import check_destination
-    from fpack.cli.workspace.target import find_image
 
     shared.use_plain_http(plain_http)
-    check_destination(reference)
     options = shared.options(values)
-    found = find_image(image, Path.cwd())
-    if found is not None:
-        result = pushing.push(found, reference, plain_http, options.no_caches)
-    else:
+    result = pushing.push_found(image, reference, plain_http, options.no_caches)
+    if result is None:
         from fpack.cli.verbs.pack import pack_and_push
 
         if reference.endswith("/"):

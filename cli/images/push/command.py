@@ -21,12 +21,18 @@ def run(arguments: Sequence[str], as_json: bool, plain_http: bool, **rest: Any) 
     """Push an image file. Return the exit status, or None for other arguments than a file and where to push it."""
     if len(arguments) != 2 or not Path(arguments[0]).exists():
         return None
-    image = find_image(arguments[0], Path.cwd())
-    if not isinstance(image, Path):
+    result = push_found(arguments[0], arguments[1], plain_http, shared.options(rest).no_caches)
+    if result is None:
         return None
-    pushing.check_destination(arguments[1])
-    show(push(image, arguments[1], plain_http, shared.options(rest).no_caches), as_json)
+    show(result, as_json)
     return 0
+
+
+def push_found(text: str, reference: str, plain_http: bool, no_caches: bool) -> dict[str, Any] | None:
+    """Push the image that a text names, a file or one of a registry. Return None if it names none."""
+    pushing.check_destination(reference)
+    image = find_image(text, Path.cwd())
+    return None if image is None else push(image, reference, plain_http, no_caches)
 
 
 def push(image: ImageLocation, reference: str, plain_http: bool, no_caches: bool) -> dict[str, Any]:
