@@ -14,14 +14,15 @@ from typing import Any
 
 HIDDEN = "(hidden)"
 _MAX = 2_000  # characters of a value
+_SEARCHED = 16_384  # characters in which secrets are looked for: images of others may have values of megabytes
 _SECRET_NAME = re.compile(
     r"(?:pass|passwd|password|pwd|secret|token|credentials?|auth|apikey|key|private|salt|session|cookie|dsn|jwt|cert)"
     r"(?:$|[^a-z])|secret|password|passphrase|token",
     re.IGNORECASE,
 )
-_LOGIN = re.compile(r"(\w+://)[^\s/?#]*@")  # a password may have an @
+_LOGIN = re.compile(r"(?<!\w)(\w++://)[^\s/?#]*@")  # a password may have an @
 _ARGUMENT = re.compile(
-    r"(?i)((?:^|[\s\"'\[,;&?-])[\w.-]*(?:pass\w*|pwd|secret\w*|tokens?|credentials?|api[-_]?key|auth\w*)"
+    r"(?i)((?:^|[\s\"'\[,;&?-])[\w.-]{0,40}(?:pass\w*+|pwd|secret\w*+|tokens?|credentials?|api[-_]?key|auth\w*+)"
     r"(?:[=:]\s*(?:(?:basic|bearer)\s+)?|\"?,?\s+\"?))[^\s\"',;&]+"
 )
 # Tokens that well-known services make, and keys.
@@ -65,7 +66,12 @@ def _of_config(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def without_secrets(text: str) -> str:
-    """Return a text with logins of URLs, values of arguments with names of secrets, and known tokens hidden."""
+    """Return a text with logins of URLs, values of arguments with names of secrets, and known tokens hidden.
+
+    A text that is too long to be searched is hidden as a whole.
+    """
+    if len(text) > _SEARCHED:
+        return hidden(text)
     masked = _LOGIN.sub(lambda match: f"{match[1]}{hidden(match[0])}@", text)
     masked = _ARGUMENT.sub(lambda match: match[1] + hidden(match[0]), masked)
     return _TOKEN.sub(lambda match: hidden(match[0]), masked)

@@ -11,9 +11,9 @@ _NOT_MAIN = re.compile(
 
 
 def main_program(programs: Sequence[str], name: str) -> str:
-    """Return the program that a project is named for, or whose name begins so, or its first one that is no test."""
+    """Return the program that has the project's name, or one that begins with it, or the first one that is no test."""
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
     usual = [program for program in programs if not _NOT_MAIN.search(program)] or list(programs)
-    same = [program for program in usual if re.sub(r"[^a-z0-9]", "", program.lower()) == plain]
+    same = [program for program in programs if re.sub(r"[^a-z0-9]", "", program.lower()) == plain]
     longer = [program for program in usual if len(plain) > 2 and program.lower().startswith(plain)]
     return (same or longer or usual)[0]

@@ -25,6 +25,7 @@ from fpack.cli.comparison.model import (
 from fpack.cli.comparison.settings import settings, shown, without_secrets
 from fpack.cli.ui.layout import Page
 from fpack.store.errors import FpackError
+from support.growth import check_linear
 from support.images.greeter import Greeter
 from support.processes.program import Fpack
 
@@ -170,6 +171,17 @@ def test_secrets_are_hidden_and_that_they_changed_is_told() -> None:
         and old["user"] == "nobody"
     )
     assert not compare(inventory(settings=old), inventory(settings=old)).settings
+
+
+@pytest.mark.parametrize("unit", ["-pass", "-a", "pass", "a", "a:// ", "eyJ", " "])
+def test_secrets_of_hostile_values_are_looked_for_in_bounded_time(unit: str) -> None:
+    check_linear(lambda size: without_secrets(unit * (size // len(unit))), 1_500)
+    check_linear(lambda size: without_secrets(unit * size), 20_000)
+
+
+def test_a_value_too_long_to_be_searched_is_hidden() -> None:
+    first, second = (without_secrets("word " * 5_000 + end) for end in ("--password=one", "--password=two"))
+    assert shown(first) == "(hidden)" and first != second
 
 
 @pytest.mark.parametrize(

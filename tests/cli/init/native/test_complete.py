@@ -119,7 +119,7 @@ def test_a_program_with_the_projects_name_comes_first() -> None:
     assert main_program(["a", "Wave_Form"], "wave-form") == "Wave_Form"
     assert main_program(["chat", "pppd"], "ppp") == "pppd" and main_program(["b", "ab"], "a1") == "b"
     assert main_program(["testcrypt", "plink"], "putty") == "plink"
-    assert main_program(["testdisk"], "testdisk") == "testdisk"
+    assert main_program(["fidentify", "testdisk"], "testdisk") == "testdisk"
     assert main_program(["wave-test", "b"], "c") == "b" and main_program(["wave-test"], "c") == "wave-test"
 
 
