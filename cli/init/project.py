@@ -19,6 +19,7 @@ MAX_FILE = 1 << 20  # bytes
 MAX_TEXTS = 64 << 20  # bytes of all files that are read
 MAX_GEM = 256 << 20  # bytes of a gem that are looked at
 MAX_SCRIPT = 1 << 16  # bytes of a script
+MAX_BLANKS = 64  # spaces and tabs in a row, in a text
 MAX_ENTRIES = 2000  # of a directory
 MAX_FILES = 20_000  # files of a project to list
 LEVELS = 9  # sources of Java lie deep
@@ -48,6 +49,7 @@ _BELOW = (
     r"(.*/)?((Main|App|\w*Application)\.java|src/main/resources/application\.(properties|ya?ml))",
     r"(?:[A-Za-z_]\w*/){1,2}(__init__|__main__|_version|app|application|api|asgi|main|server|settings|wsgi|config|database|db|models)\.py",
 )
+_BLANKS = re.compile(rf"[ \t]{{{MAX_BLANKS},}}")
 _READ_TOP = re.compile(rf"(?:{'|'.join(_TOP)})\Z")
 _READ_BELOW = re.compile(rf"(?:{'|'.join(_BELOW)})\Z")
 _GEM_FILES = 10  # a gem has three files and their signatures
@@ -149,14 +151,20 @@ def _script(path: str) -> str:
     try:
         with open(path, "rb") as file:
             begins = file.read(2)
-            return (begins + file.read(MAX_SCRIPT)).decode("utf-8", "replace") if begins == b"#!" else ""
+            text = (begins + file.read(MAX_SCRIPT)).decode("utf-8", "replace") if begins == b"#!" else ""
+            return shorten_blanks(text)
     except OSError:
         return ""
 
 
 def _text(path: Path) -> str | None:
     data = read_bytes(path, MAX_FILE + 1)
-    return None if len(data) > MAX_FILE else data.decode("utf-8", "replace")
+    return None if len(data) > MAX_FILE else shorten_blanks(data.decode("utf-8", "replace"))
+
+
+def shorten_blanks(text: str) -> str:
+    """Return a text in which a long run of blanks has MAX_BLANKS: many patterns take quadratic or cubic time for it."""
+    return _BLANKS.sub(lambda run: run[0][:MAX_BLANKS], text)
 
 
 def _gem(path: Path) -> str | None:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from ..project import shorten_blanks
+
 MAX_FILE = 1 << 20  # bytes
 MAX_TOTAL = 24 << 20  # bytes
 MAX_ENTRIES = 30_000
@@ -44,7 +46,7 @@ def read_files(directory: Path, paths: Iterable[str]) -> dict[str, str]:
         if left < 0:
             break
         if len(data) <= MAX_FILE:
-            found[path] = data.decode("utf-8", "replace")
+            found[path] = shorten_blanks(data.decode("utf-8", "replace"))
     return found
 
 
