@@ -373,7 +373,7 @@ MESSAGES = compiled(
             rf"^(?:This (?:package|program) |Sorry, .{{0,40}})?(?:needs|requires) {_NAME} to (?:run|build|compile)",
             _named,
         ),
-        (r"[Cc](?:ould not|annot) find (lib[a-z][\w+-]{0,60})(?=[.,;:]?(?:\s|$))", _named),
+        (r"[Cc](?:ould not|annot) find (lib(?!rar(?:y|ies)\b)[a-z][\w+-]{0,60})(?=[.,;:]?(?:\s|$))", _named),
         (
             r"make sure the libxml2 and libxslt development packages are installed",
             lambda m: [BuildNeed(PACKAGE, "libxslt1-dev")],

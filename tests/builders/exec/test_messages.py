@@ -167,6 +167,7 @@ def test_a_message(text: str, kind: str, name: str) -> None:
         "bash: ./run-me: command not found",
         "configure: error: the library could not be found",
         "configure: error: C compiler cannot create executables",
+        "# Could not find library 'bats-support' relative to test file or in BATS_LIB_PATH",
         "configure: error: working directory is missing",
         "configure: error: source directory not found",
         "configure: error: Your system was not found",
