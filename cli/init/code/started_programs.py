@@ -125,7 +125,12 @@ def started_by(packages: Collection[str], language: str) -> Iterator[StartedProg
 
 
 def with_programs(guess: Guess, programs: Collection[StartedProgram]) -> Guess:
-    """Return a guess whose image has the programs that its code needs, and whose reasons name the others."""
+    """Return a guess whose image has the programs that its code needs, and whose reasons name the others.
+
+    The project's own program, which code may start too, is none of them.
+    """
+    own = {guess.name, *(item.rpartition("/")[2] for item in (guess.entrypoint or ())[:1])}
+    programs = [program for program in programs if program.name not in own]
     image, reasons = [*guess.image_packages], [*guess.reasons]
     told: set[str] = set()
     for program in sorted(programs, key=lambda one: not one.needed):

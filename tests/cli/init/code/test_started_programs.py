@@ -103,3 +103,10 @@ def test_of_hostile_texts_few_starts_are_read(piece: str) -> None:
 def test_a_start_that_two_expressions_match_is_one() -> None:
     text = PYTHON + "subprocess.run(['git', 'clone'])\n\nsubprocess.run(['git', '-C', 'x'])\n"
     assert [program.where for program in started({"a": text}, "python")] == ["a:2", "a:4"]
+
+
+def test_the_programs_own_name_is_no_need() -> None:
+    hg = Guess("python", "mercurial", None, [], [], ["@/bin/hg"])
+    texts = {"hg.py": PYTHON + "subprocess.run(['hg', 'log'])\nsubprocess.run(['ssh', host])\n"}
+    made = with_programs(hg, list(started(texts, "python")))
+    assert made.image_packages == ["openssh-client"]
