@@ -73,7 +73,7 @@ def test_its_program_starts(case: Case, fpack: Callable[..., Any], one_podman: P
     words = json.loads(one_podman("inspect", image).stdout)[0]["Config"]["Entrypoint"] or [""]
     started = next((word for word in words if word not in ("/usr/bin/tini", "--", "/usr/lib/fpack/start")), "")
     given = ["--entrypoint", case.program or started] if case.program or len(words) > 1 else []
-    result = one_podman("run", "--rm", "--network=none", *given, image, *case.arguments, check=False)
+    result = one_podman.run(image, *case.arguments, options=given, check=False)
     one_podman("rmi", "-f", image)
     shown = f"exit status {result.returncode}\n{result.stdout}{result.stderr}"
     assert re.search(case.output, result.stdout + result.stderr, re.MULTILINE), shown

@@ -201,7 +201,10 @@ def test_podman_runs_a_store_path(podman: Podman, shop: Workshop, tmp_path: Path
     image = shop.image(None, {"entrypoint": [f"{tool}/bin/tool"]}, paths=[tool], name="tool")
     shop.tar(image, tmp_path / "image.tar")
     name = podman.load(tmp_path / "image.tar")
-    assert podman.run(name, str(tool)).stdout == f"uid 0 gid 0\n{tool}: 40755 0:0 315619200\n"
+    expected = f"uid 0 gid 0\n{tool}: 40755 0:0 315619200\n"
+    assert podman.run(name, str(tool)).stdout == expected
+    # Output that podman loses is that of the container's log. podman shows only the streams that it attaches to.
+    assert podman.run(name, str(tool), options=["--attach=stderr"]).stdout == expected
 
 
 @pytest.mark.podman

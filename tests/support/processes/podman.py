@@ -162,9 +162,18 @@ class Podman:
         check: bool = True,
         timeout: float = 180,
     ) -> Result:
-        """Run a container to its end and remove it. network: `none` or `host`."""
-        arguments = ["run", "--rm", f"--network={network}", *options, image, *command]
-        return self(*arguments, check=check, timeout=timeout)
+        """Run a container to its end and remove it. network: `none` or `host`.
+
+        podman can lose the output of a container that ends while it attaches to it. The log has it.
+        """
+        log = self.home / f"run-{next(_numbers)}.log"
+        logged = ["--log-driver=k8s-file", f"--log-opt=path={log}"]
+        arguments = ["run", "--rm", f"--network={network}", *logged, *options, image, *command]
+        result = self(*arguments, check=check, timeout=timeout)
+        if not result.stdout and not result.stderr and log.exists():
+            result.stdout, result.stderr = _of_log(log.read_text(errors="replace"))
+        log.unlink(missing_ok=True)
+        return result
 
     def start(self, image: str, *command: str, options: Sequence[str] = (), network: str = "none") -> Container:
         """Start a container in the background."""
@@ -220,6 +229,15 @@ class Podman:
             f"{shown}: exit status {result.returncode}\n{result.stdout}{result.stderr}"
         )
         return result
+
+
+def _of_log(text: str) -> tuple[str, str]:
+    """Return what a container wrote to both streams. text: lines `TIME STREAM F TEXT`, with P for a part of a line."""
+    written = {"stdout": "", "stderr": ""}
+    for line in text.splitlines():
+        _, stream, kind, rest = line.split(" ", 3)
+        written[stream] += rest if kind == "P" else f"{rest}\n"
+    return written["stdout"], written["stderr"]
 
 
 def missing(mode: str = "root") -> str:
