@@ -46,10 +46,9 @@ def pytest_runtest_makereport(
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give each test, and a run in parallel, a limit of time, and let workers send few messages."""
-    from support import time_limits, worker_messages
+    from support import time_limits
 
     time_limits.pytest_configure(config)
-    worker_messages.pytest_configure(config)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
