@@ -45,7 +45,7 @@ def pytest_runtest_makereport(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each test, and a run in parallel, a limit of time, and let workers send few messages."""
+    """Give each test, and a run in parallel, a limit of time."""
     from support import time_limits
 
     time_limits.pytest_configure(config)
