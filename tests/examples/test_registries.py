@@ -6,11 +6,11 @@ import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.examples import EXAMPLES, World
+from support.examples import EXAMPLES, World, write_files
 from support.servers.httpserver import Server
 from support.stores.shared import shared_store
 
@@ -59,13 +59,6 @@ def registry(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-def _write(place: Path, files: Mapping[str, str]) -> Path:
-    for name, text in files.items():
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        (place / name).write_text(text)
-    return place
-
-
 def _init(world: World, place: Path) -> list[str]:
     todo: list[str] = json.loads(world.fpack("init", "--json", cwd=place).stdout)["todo"]
     return todo
@@ -75,16 +68,17 @@ def test_a_maven_project(world: World, tmp_path: Path) -> None:
     names = ["compiler-plugin", "resources-plugin", "jar-plugin", "dependency-plugin"]
     packages = [*(f"libmaven-{name}-java" for name in names), "libsurefire-java", "libcommons-lang3-java"]
     listed = ", ".join(f"debian.{name}" for name in packages)
-    there = _write(tmp_path / "there", {"fpack.fp": REPOSITORY.replace("[debian.${p} for p in names]", f"[{listed}]")})
+    repository = REPOSITORY.replace("[debian.${p} for p in names]", f"[{listed}]")
+    there = write_files(tmp_path / "there", {"fpack.fp": repository})
     done = world.fpack("build", "repository", "--no-link", "--json", cwd=there, timeout=900)
     path = json.loads(done.stdout)["path"]
     plugin = "<plugin><artifactId>maven-{}-plugin</artifactId><version>{}</version></plugin>"
     pom = POM % "".join(plugin.format(*item) for item in PLUGINS.items())
-    place = _write(tmp_path / "greeter", {"pom.xml": pom, "src/main/java/org/example/Main.java": MAIN})
+    place = write_files(tmp_path / "greeter", {"pom.xml": pom, "src/main/java/org/example/Main.java": MAIN})
     assert _init(world, place) == ["lock the libraries and plugins: fpack lock"]
     assert "There is no maven.lock yet" in world.fpack.fails("build", "greeter", cwd=place)
     with Server(Path(world.fpack.env["FPACK_ROOT"], "store", Path(path).name)) as server:
-        home = _write(tmp_path / "home", {".m2/settings.xml": MIRROR.format(server.url)})
+        home = write_files(tmp_path / "home", {".m2/settings.xml": MIRROR.format(server.url)})
         env = {"HOME": str(home)}
         world.fpack("lock", cwd=place, env=env, timeout=900)
         lock = (place / "maven.lock").read_text()
@@ -138,7 +132,7 @@ def test_a_php_project(world: World, registry: Server, tmp_path: Path) -> None:
         for name, text in WORDS.items():
             packed.writestr(name, text)
     url, sha1 = f"{registry.url}/words.zip", hashlib.sha1(archive.read_bytes()).hexdigest()
-    place = _write(tmp_path / "hello", {**PHP, "composer.lock": _composer_lock(url, sha1)})
+    place = write_files(tmp_path / "hello", {**PHP, "composer.lock": _composer_lock(url, sha1)})
     assert _init(world, place) == []
     answer = world.fpack("run", "hello", "--", "hello", "ann", cwd=place, timeout=900).stdout
     assert answer == "Good day, ANN\n"
@@ -160,7 +154,7 @@ def test_composer_locks_what_a_registry_has(world: World, registry: Server, tmp_
     sha1 = hashlib.sha1((registry.folder / "words.zip").read_bytes()).hexdigest()
     (package,) = json.loads(_composer_lock(f"{registry.url}/words.zip", sha1))["packages"]
     (registry.folder / "packages.json").write_text(json.dumps({"packages": {"acme/words": {"1.0.0": package}}}))
-    place = _write(tmp_path / "hello", PHP)
+    place = write_files(tmp_path / "hello", PHP)
     served = [{"type": "composer", "url": registry.url}, {"packagist.org": False}]
     manifest = {**json.loads(PHP["composer.json"]), "repositories": served, "config": {"secure-http": False}}
     (place / "composer.json").write_text(json.dumps(manifest))
@@ -176,7 +170,7 @@ def test_a_ruby_project(world: World, registry: Server, tmp_path: Path) -> None:
     place = tmp_path / "nearest"
     shutil.copytree(EXAMPLES / "ruby/src", place, ignore=shutil.ignore_patterns("vendor"))
     gem = EXAMPLES / "ruby/src/vendor/cache/distance-1.0.2.gem"
-    _write(registry.folder, {"gems/x": ""})
+    write_files(registry.folder, {"gems/x": ""})
     shutil.copy(gem, registry.folder / "gems")
     env = {"BUNDLE_MIRROR__HTTPS://GEMS__EXAMPLE__ORG/": registry.url}
     assert _init(world, place) == []

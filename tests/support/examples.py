@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from support.paths import REPOSITORY
@@ -36,3 +37,11 @@ class World:
         done = self.fpack("build", what, "--no-link", "-v", cwd=self.examples / example, timeout=600)
         steps = (line.split() for line in done.stderr.splitlines())
         return {words[1] for words in steps if len(words) == 2 and words[0] == "build"}
+
+
+def write_files(place: Path, files: Mapping[str, str]) -> Path:
+    """Write files below a directory, by their paths in it. Return the directory."""
+    for name, text in files.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(text)
+    return place

@@ -16,6 +16,7 @@ from fpack.builders.caches.deletion_mark import RENEWAL, SILENCE
 from fpack.builders.caches.format.artifacts import blob_source
 from fpack.builders.caches.format.errors import CacheError
 from fpack.builders.caches.format.index import Index, IndexTag
+from fpack.builders.caches.format.records import PathRecord
 from fpack.builders.caches.gc import CacheSurvey, collect
 from fpack.builders.distribution import orphans
 from fpack.builders.distribution.addresses import open_repository
@@ -31,6 +32,7 @@ from fpack.builders.distribution.protocol import (
 )
 from fpack.builders.distribution.pusher import PushedImage, PushedManifest, Pusher
 from fpack.store import DAY
+from fpack.store.path import StorePath
 from support.servers.bucket import BucketServer
 from support.servers.registry import Registry, open_registry
 from support.servers.repositories import MANIFEST, manifest
@@ -78,12 +80,18 @@ def test_what_is_pushed_again_is_used(producer: Machine, monkeypatch: pytest.Mon
     assert collect(producer.cache, 30).dropped == ()
 
 
-def test_a_blob_of_an_image_stays(producer: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def pushed(producer: Machine) -> tuple[StorePath, PathRecord]:
+    """Build a path and push it. Return it, and its record in the cache."""
     graph = Graph()
     (path,) = producer.build(graph, graph.add("top"))
     producer.push([path])
     record = producer.cache.record(path.base)
     assert record is not None
+    return path, record
+
+
+def test_a_blob_of_an_image_stays(producer: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, record = pushed(producer)
     layer = BlobEntry("application/vnd.oci.image.layer.v1.tar+zstd", record.blob_digest, record.blob_size)
     repository = producer.cache.repository
     repository.write_manifest(manifest(repository, layers=[layer.value()]), MANIFEST, "app")
@@ -94,11 +102,7 @@ def test_a_blob_of_an_image_stays(producer: Machine, monkeypatch: pytest.MonkeyP
 
 def test_a_blob_of_an_image_that_is_pushed_meanwhile_stays(producer: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The push of the image finds the blob there, after the gc looked for images, and does not write it again."""
-    graph = Graph()
-    (path,) = producer.build(graph, graph.add("top"))
-    producer.push([path])
-    record = producer.cache.record(path.base)
-    assert record is not None
+    path, record = pushed(producer)
     layer = BlobEntry("application/vnd.oci.image.layer.v1.tar+zstd", record.blob_digest, record.blob_size)
     repository = producer.cache.repository
     later(monkeypatch, 40)
@@ -197,11 +201,7 @@ def test_the_push_of_an_image_writes_blobs_again_that_a_gc_deleted_before_the_ta
     producer: Machine, monkeypatch: pytest.MonkeyPatch, is_deleting: bool
 ) -> None:
     """The push finds the blob there. The gc has seen no image when the push writes the tag, or has ended by then."""
-    graph = Graph()
-    (path,) = producer.build(graph, graph.add("top"))
-    producer.push([path])
-    record = producer.cache.record(path.base)
-    assert record is not None
+    path, record = pushed(producer)
     repository = producer.cache.repository
     entry = BlobEntry("application/vnd.oci.image.layer.v1.tar+zstd", record.blob_digest, record.blob_size)
     content = b"".join(repository.read_blob(entry))
@@ -383,11 +383,7 @@ def test_a_gc_that_was_suspended_deletes_nothing_more(
     producer: Machine, monkeypatch: pytest.MonkeyPatch, is_renewed_late: bool
 ) -> None:
     """A push may have ended its wait meanwhile, and relies on the blobs."""
-    graph = Graph()
-    (path,) = producer.build(graph, graph.add("top"))
-    producer.push([path])
-    record = producer.cache.record(path.base)
-    assert record is not None
+    path, record = pushed(producer)
     later(monkeypatch, 40)
     clock = Clock(monkeypatch)
     named = gc._named

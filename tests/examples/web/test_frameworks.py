@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support.examples import World
+from support.examples import World, write_files
 from support.needs import needs_podman
 from support.processes.podman import Podman
 from support.processes.serving import fetch, running, stops
@@ -196,13 +196,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(tmp_path_factory.mktemp("frameworks"), store=shared_store(tmp_path_factory))
 
 
-def write(site: Site, place: Path) -> None:
-    """Write the files of a project."""
-    for name, content in site.files.items():
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        (place / name).write_text(content if isinstance(content, str) else json.dumps(content))
-
-
 def _marked(site: Site) -> object:
     return pytest.param(site, id=site.name, marks=[] if site.name in ALWAYS else [pytest.mark.long])
 
@@ -210,7 +203,8 @@ def _marked(site: Site) -> object:
 @pytest.mark.parametrize("site", list(map(_marked, SITES)))
 def test_a_site_is_packed_and_served(site: Site, world: World, podman: Podman, tmp_path: Path) -> None:
     place = tmp_path / site.name
-    write(site, place)
+    texts = {name: text if isinstance(text, str) else json.dumps(text) for name, text in site.files.items()}
+    write_files(place, texts)
     told = json.loads(world.fpack("init", "--json", cwd=place).stdout)["todo"]
     assert [line for line in told if "fpack lock" not in line] == []
     if told:

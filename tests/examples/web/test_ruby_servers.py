@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from support.examples import World
+from support.examples import World, write_files
 from support.needs import needs_podman
 from support.processes.podman import Container, Podman
 from support.processes.serving import fetch, running, stops
@@ -78,13 +78,6 @@ def gems(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
         yield server
 
 
-def _write(place: Path, files: Mapping[str, str]) -> Path:
-    for name, text in files.items():
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        (place / name).write_text(text)
-    return place
-
-
 def _locked(world: World, place: Path, env: Mapping[str, str]) -> None:
     told = json.loads(world.fpack("init", "--json", cwd=place).stdout)["todo"]
     assert told == ["lock the gems: bundle lock (without Ruby: fpack run debian.trixie.bundler -- bundle lock)"]
@@ -109,7 +102,7 @@ def test_a_rails_application(world: World, gems: Server, podman: Podman, tmp_pat
     shutil.copytree(gems.folder / "blog", place)
     subprocess.run(["chmod", "-R", "u+w", place], check=True)
     (place / "bin/rails").chmod(0o755)
-    _write(place, PAGES)
+    write_files(place, PAGES)
     env = gem_server.environment(gems.url)
     _locked(world, place, env)
     text = (place / "fpack.fp").read_text()
@@ -141,7 +134,7 @@ def test_a_rails_application(world: World, gems: Server, podman: Podman, tmp_pat
 def test_a_gem_that_is_compiled_asks_for_its_library(
     world: World, gems: Server, podman: Podman, tmp_path: Path
 ) -> None:
-    place = _write(tmp_path / "sizes", SINATRA)
+    place = write_files(tmp_path / "sizes", SINATRA)
     env = gem_server.environment(gems.url)
     _locked(world, place, env)
     failed = world.fpack.fails("build", "sizes", cwd=place, env=env, timeout=900)
