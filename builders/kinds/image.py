@@ -26,7 +26,7 @@ from fpack.builders.oci.layer_plan import LayerGroup, LayerItem, plan, stable_na
 from fpack.builders.oci.library_path import VARIABLE as LIBRARY_PATH
 from fpack.builders.oci.library_path import check_library_path
 from fpack.builders.oci.module_libraries import check_modules
-from fpack.builders.oci.named_payloads import check_named_payloads
+from fpack.builders.oci.named_payloads import check_built, check_named_payloads
 from fpack.builders.oci.own_imports import check_imports
 from fpack.builders.oci.user import check_user, resolve_user
 from fpack.builders.payload import base_image, meta
@@ -99,7 +99,7 @@ class ImageBuilder(BaseBuilder):
         contents = read_contents(task, args.root, args.files, args.paths, args.tools, base)
         check_named_payloads(task, args.paths, args.config, contents.table(args.files) if args.files else None)
         foreign.check_programs(_programs_from_elsewhere(task, args, contents), args.arch, args.foreign)
-        notes: list[str] = []
+        notes = check_built(task, contents)
         config = _configure(task, args, contents, notes)
         notes += _without_set_id(contents.extra)
         groups = _groups(task, contents, args.max_layers, args.tools)
