@@ -1,8 +1,9 @@
 """Check that built programs load the libraries of `libs`, and not others of the same name.
 
 Names are searched as the dynamic loader does: along the RUNPATH of the file, then in the directories of the root. A
-file of the outputs that was linked with a library of `libs` and would load another one is an error. Where the file does
-not decide it, because a library of the root or an interpreter loads it, or `dlopen`, there is a warning.
+file of the outputs that was linked with a library of `libs` and would load another one is an error, also if the reason
+is that an interpreter has loaded the other one before. Where the file does not decide it, because a library of the root
+loads it, or `dlopen`, there is a warning.
 
 RPATH counts as RUNPATH: it differs only for the libraries of libraries.
 """
@@ -13,7 +14,7 @@ import mmap
 import os
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,10 +38,17 @@ class LinkedOutput(NamedTuple):
 
 
 def check_loading(
-    task: Task, root: RootDirectory, libraries: Sequence[BuiltLibrary], outputs: Sequence[LinkedOutput]
+    task: Task,
+    root: RootDirectory,
+    libraries: Sequence[BuiltLibrary],
+    outputs: Sequence[LinkedOutput],
+    replacing: Collection[StorePath] = (),
 ) -> list[str]:
-    """Return warnings. Raise BuildError if a file of the outputs would load another library than that of `libs`."""
-    loader = _Loader(task, root, libraries, outputs)
+    """Return warnings. Raise BuildError if a file of the outputs would load another library than that of `libs`.
+
+    replacing: the packages whose libraries every image of the result gives to Debian's files too.
+    """
+    loader = _Loader(task, root, libraries, outputs, replacing)
     if not loader.by_soname:
         return []
     return list(dict.fromkeys(line for output in outputs for line in _check_output(loader, output)))
@@ -64,7 +72,7 @@ def _check_output(loader: _Loader, output: LinkedOutput) -> Iterator[str]:
         if facts.interp:
             yield from _indirect(loader, path, facts, shown)
         elif facts.needed:
-            yield from _of_interpreters(loader, facts, shown)
+            _check_interpreter(loader, facts, shown)
         if facts.needed or facts.interp:
             yield from _by_dlopen(loader, output, name, path, facts)
 
@@ -85,23 +93,27 @@ def _indirect(loader: _Loader, path: str, facts: LoadFacts, shown: str) -> Itera
     """Yield a line for each library of the root that loads another library than that of `libs` into a program."""
     for soname, (found, by) in loader.loaded(path, facts).items():
         library = loader.library(soname, facts.machine)
-        if library is not None and by != path and found is not None and not loader.is_meant(found):
+        if library is not None and by != path and found is not None and not loader.is_given(library, found):
             yield (
                 f"{shown} loads {found} through {posixpath.basename(by)}, and not the {soname} of {_name(library)}: "
                 f"a container's `replace` gives {posixpath.basename(by)} that one"
             )
 
 
-def _of_interpreters(loader: _Loader, facts: LoadFacts, shown: str) -> Iterator[str]:
-    """Yield a line for each library that an interpreter has loaded before it loads a file of the outputs."""
-    for program in filter(None, [interpreter_of(f"/{shown}")]):
-        for soname, (found, _) in loader.loaded_by_program(program).items():
-            library = loader.library(soname, facts.machine)
-            if soname in facts.needed and library is not None and found is not None and not loader.is_meant(found):
-                yield (
-                    f"{shown} is loaded by {program}, which has loaded {found} before, and not the {soname} of "
-                    f"{_name(library)}: a container's `replace` gives {program} that one"
-                )
+def _check_interpreter(loader: _Loader, facts: LoadFacts, shown: str) -> None:
+    """Raise BuildError if the interpreter that loads a module has loaded a library of Debian's in place of its own."""
+    program = interpreter_of(f"/{shown}")
+    for soname, (found, _) in loader.loaded_by_program(program).items() if program is not None else ():
+        library = loader.library(soname, facts.machine)
+        if soname in facts.needed and library is not None and found is not None and not loader.is_given(library, found):
+            package, name = loader.package(found) or "PACKAGE", _name(library)
+            raise BuildError(
+                f"{shown} would not load the {soname} of {name}, which is in `libs`",
+                where=shown,
+                why=f"{program} has loaded {found} before, and a process has one library of a name",
+                hint=f"give {program} the built one too: take the build's packages from a set with "
+                f"`debian = base.extend {{ replace = {{ {package} = ... }} }}`; or take {name} out of `libs`",
+            )
 
 
 def _by_dlopen(loader: _Loader, output: LinkedOutput, name: str, path: str, facts: LoadFacts) -> Iterator[str]:
@@ -139,13 +151,19 @@ class _Loader:
     """The search of the dynamic loader, in a root and store paths."""
 
     def __init__(
-        self, task: Task, root: RootDirectory, libraries: Sequence[BuiltLibrary], outputs: Sequence[LinkedOutput]
+        self,
+        task: Task,
+        root: RootDirectory,
+        libraries: Sequence[BuiltLibrary],
+        outputs: Sequence[LinkedOutput],
+        replacing: Collection[StorePath],
     ) -> None:
         self._task = task
         self._root = root
         self._outputs = {output.path.base: output for output in outputs}
         self._directories = {library.directory for library in libraries}
         self._packages = {library.package.base for library in libraries}
+        self._replacing = replacing
         self._loaded: dict[str, dict[str, tuple[str | None, str]]] = {}
         self.by_soname: dict[str, list[BuiltLibrary]] = {}
         for library in libraries:
@@ -163,6 +181,14 @@ class _Loader:
         """Tell whether a file is of a package of `libs`, or of the build itself, which then brings its own."""
         base = found.removeprefix(f"{STORE}/").partition("/")[0]
         return found.startswith(f"{STORE}/") and (base in self._packages or self.is_own(found))
+
+    def is_given(self, library: BuiltLibrary, found: str) -> bool:
+        """Tell whether a process that loads a file gets a library of `libs`, also if only images replace the file."""
+        return self.is_meant(found) or library.package in self._replacing
+
+    def package(self, found: str) -> str:
+        """Return the name of the package of the root that has a file, or ""."""
+        return self._root.package(found)
 
     def is_own(self, found: str) -> bool:
         """Tell whether a file is of the build itself."""

@@ -28,6 +28,7 @@ class RootDirectory:
         self._top = os.fspath(task.view(root))
         _, extra = meta.load(task.tree(root))
         self._slices = [(parse(item["path"]), task.disk(parse(item["path"])) / "data") for item in extra["slices"]]
+        self._packages = [item["package"] for item in extra["slices"]]
         self._library_directories = list(dict.fromkeys(["usr/local/lib", *self._configured(), *self._standard()]))
         self._closures: dict[str, set[StorePath]] = {}
 
@@ -70,6 +71,11 @@ class RootDirectory:
     def facts(self, path: str) -> LoadFacts | None:
         """Return what the file at a resolved path of the root loads, or None if it is no program or library."""
         return file_facts(f"{self._top}/{path.lstrip('/')}")
+
+    def package(self, path: str) -> str:
+        """Return the name of the first package that has a file of the root, "" if none has."""
+        slices = zip(self._packages, self._slices, strict=True)
+        return next((package for package, (_, data) in slices if is_present(data / path.lstrip("/"))), "")
 
     def loads(self, facts: LoadFacts) -> Iterator[tuple[str, str | None]]:
         """Yield each name that a file loads, with its path in the root or None."""

@@ -21,6 +21,7 @@ from fpack.builders.exec.loading import LinkedOutput, check_loading
 from fpack.builders.exec.outputs import OutputReader, ScannedOutput, strippable
 from fpack.builders.exec.root_directory import RootDirectory
 from fpack.builders.exec.script import DRIVER, control_files, variables
+from fpack.builders.exec.strip import strip_script
 from fpack.builders.linking import store_paths
 from fpack.builders.payload.libraries import BuiltLibrary, built_libraries
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, BuiltAll, Task
@@ -51,22 +52,6 @@ _LIMIT_MESSAGES = (
 
 _NO_ROOM = "No space left on device"
 _FULL = 64 << 20  # bytes: a disk with less free space counts as full
-_ARGUMENTS = 500  # files per call of strip
-_STRIP = {
-    "program": "--strip-unneeded --remove-section=.comment",
-    "object": "--strip-debug",
-    "archive": "--strip-debug --enable-deterministic-archives",
-}
-# strip exits with 1 for a file that only looks like an object file, which stays unchanged. It also does so for an
-# object file that it can read but not replace, which is an error.
-_STRIP_SCRIPT = """\
-{strip} {files} || {{
-  [ $? = 1 ] || exit
-  for file in {files}; do
-    {strip} "$file" 2>/dev/null || ! {strip} -o /dev/null "$file" 2>/dev/null || exit 1
-  done
-}}
-"""
 
 
 class FailedBuild(NamedTuple):
@@ -101,6 +86,7 @@ class ExecArgs(NamedTuple):
     """The arguments, which docs/builds.md describes.
 
     linker: the script that runs in place of each linker. libs: the built packages that the result is linked with.
+    replacing: those of them that images of the result give to Debian's files too.
     target: Debian's name of the architecture of the result, if it is not that of the root's programs.
     foreign: globs of the files that are for another one, relative to the output.
     """
@@ -115,6 +101,7 @@ class ExecArgs(NamedTuple):
     strip: bool = True
     linker: StorePath | None = None
     libs: tuple[StorePath, ...] = ()
+    replacing: tuple[StorePath, ...] = ()
     apart: bool = False
     emulator: str | None = None
     target: str | None = None
@@ -219,7 +206,7 @@ class ExecBuilder(BaseBuilder):
             if libraries:
                 disk = work.directory / "out"
                 made = [LinkedOutput(path, disk / path.base, scanned[o].programs) for o, path in paths.items()]
-                without_effect = check_loading(task, root, libraries, made)
+                without_effect = check_loading(task, root, libraries, made, args.replacing)
                 warnings += without_effect
                 for line in without_effect:  # nobody reads the log of a build that passed
                     task.warn(f"{task.name}: {line}")
@@ -276,13 +263,8 @@ class ExecBuilder(BaseBuilder):
             os.close(out)
         if not found:
             return
-        script = []
-        for kind, paths in sorted(found.items()):
-            for at in range(0, len(paths), _ARGUMENTS):
-                words = " ".join(_quoted(path) for path in paths[at : at + _ARGUMENTS])
-                script.append(_STRIP_SCRIPT.format(strip=f"/{program} {_STRIP[kind]}", files=words))
         control = work.directory / "control" / "strip"
-        control.write_text("".join(script), "utf-8", "surrogateescape")
+        control.write_text(strip_script(program, found), "utf-8", "surrogateescape")
         os.chmod(control, 0o444)
         shell = spec.command[0]
         finished = self._executor.run(spec._replace(command=(shell, f"{CONTROL}/strip")), work)
@@ -429,10 +411,6 @@ def _check_strays(out: int, inputs: Sequence[StorePath], paths: Mapping[str, Sto
             why=f"{STORE}/{stray[0]}",
             hint="write to $out, or list the output in `outputs`",
         )
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def kept_shell(kept: FailedBuild) -> int:

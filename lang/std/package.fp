@@ -125,6 +125,9 @@ package({
     }
     run-packages = unique-by-name(run-by)
     load-packages = if is-cross then of-target else debian
+    # Those of `libs` whose libraries replace Debian's in every image of the package.
+    given = flatten([values(p.replace) for p in load-packages if p.replace != {}])
+    replacing = [o for o in linked.out if any(given, p => "${p.out}" == o)]
     whole-with = others => { type = "derivation", name, version, out = made.out, ...others, libs, runtime }
     # Another output than `out`, as a package; who links with it links with `out`.
     part = (output, others) => output-of {
@@ -147,6 +150,7 @@ package({
       ...if linked.out == [] then {} else {
         linker = import("./build/linker.fp").linker
         libs = linked.out
+        ...if replacing == [] then {} else { replacing }
       }
       allowed = if allowed == null then null else ["${p}" for p in allowed]
       disallowed = ["${p}" for p in disallowed]

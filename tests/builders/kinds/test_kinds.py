@@ -36,7 +36,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
     "exec": {
         "root": PATH, "phases": [{"name": "build", "script": "true"}], "shell": "/bin/sh", "env": {"A": "b"},
         "limits": {"size": 1}, "allowed": [PATH], "disallowed": [OTHER], "strip": False,
-        "linker": OTHER, "libs": [PATH], "apart": True, "emulator": f"{PATH}/qemu#arm64",
+        "linker": OTHER, "libs": [PATH], "replacing": [PATH], "apart": True, "emulator": f"{PATH}/qemu#arm64",
         "target": "arm64", "foreign": ["/a"],
     },
     "facts": {"path": PATH, "table": True, "package": "p", "deb": OTHER, "locks": False, "part": "", "name": ""},
@@ -95,7 +95,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
 DIGESTS = {
     "configure": "3bb9fbca8abcc670",
     "deb": "0ceb1faa53af6d9b",
-    "exec": "3660b716f0e4ff96",
+    "exec": "bb9047bd36a1331b",
     "facts": "a0f3bf7c87d6bb57",
     "fetch": "07f36f1f71485e04",
     "files": "05d2a081a5b2a6de",

@@ -83,3 +83,23 @@ def test_a_build_with_built_libraries_has_the_linker_and_others_have_not(tmp_pat
         value = made.expression(f'{TEXT} package {{ name = "app", install = "true", libs = {libs} }}')
         args = derivation.decode(made.derivations[made.derivation_of(value)[0]]).args
         assert ("linker" in args, "libs" in args, "-rpath" in str(args["env"])) == (has, has, False)
+        assert "replacing" not in args
+
+
+@pytest.mark.parametrize(
+    ("fields", "replacing"),
+    [
+        ("libs = [z, debian.dash]", ["z-0"]),
+        ("libs = [z], tools = [debian.sudo]", ["z-0"]),
+        ("libs = [z, other], tools = [debian.dash]", ["z-0"]),
+        ("libs = [other, debian.dash]", None),
+    ],
+)
+def test_a_build_knows_which_libraries_replace_debians(
+    tmp_path: Path, cache: Path, fields: str, replacing: list[str] | None
+) -> None:
+    made = Evaluator(root=tmp_path, cache=cache, packages=Everything(), sources=Files(), settings={"arch": "amd64"})
+    value = made.expression(f'{TEXT} package {{ name = "app", install = "true", {fields} }}')
+    args: Any = derivation.decode(made.derivations[made.derivation_of(value)[0]]).args
+    found = [str(path).partition("-")[2] for path in args.get("replacing", ())]
+    assert (found or None) == replacing
