@@ -97,7 +97,7 @@ package({
 
     # Debian's packages of the result's architecture: none if the result needs none, as a program of Go.
     of-target = if !is-cross then [] else unique-by-name([...linked.debian, ...run-by])
-    root-made = if of-target == [] then build-root(the-release, the-arch, debian)
+    root-made = if of-target == [] then build-root(the-release, the-arch, debian, from-debian)
       else cross.root(the-release, the-arch, debian, the-target, of-target)
     scripts = [
       { name = "unpack", script = if source == null && unpack == default-unpack then null else unpack },
@@ -126,8 +126,8 @@ package({
     run-packages = unique-by-name(run-by)
     load-packages = if is-cross then of-target else debian
     # Those of `libs` whose libraries replace Debian's in every image of the package.
-    given = flatten([values(p.replace) for p in load-packages if p.replace != {}])
-    replacing = [o for o in linked.out if any(given, p => "${p.out}" == o)]
+    given = flatten([values(p.replace) for p in if is-cross then of-target else from-debian if p.replace != {}])
+    replacing = if given == [] then [] else [o for o in linked.out if any(given, p => "${p.out}" == o)]
     whole-with = others => { type = "derivation", name, version, out = made.out, ...others, libs, runtime }
     # Another output than `out`, as a package; who links with it links with `out`.
     part = (output, others) => output-of {
@@ -297,13 +297,14 @@ unpackers(source) =
   else []
 
 # A root of Debian packages with all dependencies, without documentation. All roots have the same name, so that builds
-# with the same tools share one root, which is described once unless a package differs from that of the release.
-build-root(release, arch, packages) =
+# with the same tools share one root, which is described once unless a package differs from that of the release. Only
+# those in `listed` may differ.
+build-root(release, arch, packages, listed) =
   let
     originals = import("fpack/debian-package").of-release(release, arch)
     names = unique([p.name for p in packages])
   in
-    if all(packages, p => p.payload == get(originals, p.name).payload) then
+    if all(listed, p => p.payload == get(originals, p.name).payload) then
       get(usual-roots, join([release, arch, ...sort(names)], " "))
     else described-root(release, arch, names, packages)
 
