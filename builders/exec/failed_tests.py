@@ -13,11 +13,14 @@ _TESTS = (
         re.MULTILINE,
     ),  # ctest
     re.compile(
-        r"^[ \t]*\d+/\d+ (?:[\w.+-]+:[\w.+-]+ / )?([^\n]+?)\s{2,}(?:FAIL|TIMEOUT|ERROR)\b", re.MULTILINE
+        r"^[ \t]*\d+/\d+ (?:[\w.+-]+:[\w.+-]+ / )?([^\n]{1,200}?)[ \t]++"
+        r"(?:FAIL|TIMEOUT|ERROR|UNEXPECTEDPASS)[ \t]++[\d.]+ ?s",
+        re.MULTILINE,
     ),  # Meson
     re.compile(r"^--- FAIL: (\w[\w/.-]*)", re.MULTILINE),  # Go
     re.compile(r"^test (\S+) \.\.\. FAILED", re.MULTILINE),  # Rust
     re.compile(r"^(?:FAIL|ERROR): (\w+) \(", re.MULTILINE),  # unittest
+    re.compile(r"^[ \t]*[✕✖×] ([^\n]{1,200}?) \(?[\d.]+ ?m?s\b", re.MULTILINE),  # Node's, Jest's and Vitest's reports
     re.compile(r"^not ok \d+ -? ?([^\n#]{1,80})", re.MULTILINE),  # TAP
     re.compile(r"^(\S+)\s*\.+\s*(?:Failed|FAILED|Dubious)", re.MULTILINE),  # Perl's prove
 )
