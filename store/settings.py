@@ -92,14 +92,12 @@ def configuration(path: str) -> Mapping[str, str]:
     """
     try:
         with open(path, "rb") as file:
-            import tomllib
+            from fpack import strict_toml
 
             content = file.read(_MAX_FILE + 1)
             if len(content) > _MAX_FILE:
                 raise SettingError("The settings are too large", where=path, why=f"the limit is {_MAX_FILE} bytes")
-            tables = tomllib.loads(content.decode("utf-8"))
-    except RecursionError:
-        raise SettingError("The settings are nested too deeply", where=path) from None
+            tables = strict_toml.parse(content.decode("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:

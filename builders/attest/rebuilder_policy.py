@@ -16,12 +16,12 @@ An operator is who runs servers, and has one vote. So no server and no key may b
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
+from fpack import strict_toml
 from fpack.store.errors import FpackError
 
 from .in_toto_link import parse_key
@@ -89,9 +89,7 @@ def parse_policy(data: bytes, where: str) -> RebuilderPolicy:
     try:
         if len(data) > MAX_SIZE:
             raise ValueError(f"it has more than {MAX_SIZE} bytes")
-        return _policy(tomllib.loads(data.decode("utf-8")))
-    except RecursionError:
-        _invalid(where, "it is nested too deeply")
+        return _policy(strict_toml.parse(data.decode("utf-8")))
     except ValueError as error:
         _invalid(where, str(error)[:MAX_TEXT])
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime
-import tomllib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from fpack import strict_toml
 from fpack.store.errors import FpackError
 
 from .databases.compiled import text
@@ -39,9 +39,7 @@ class Accepted(NamedTuple):
 def read_accepted(data: bytes, where: str) -> list[Accepted]:
     """Parse a list: TOML with a table `[[accept]]` for each vulnerability. Raise AcceptedError if it is invalid."""
     try:
-        document = tomllib.loads(data[: MAX_SIZE + 1].decode("utf-8"))
-    except RecursionError:
-        raise AcceptedError("The list of accepted vulnerabilities is nested too deeply", where=where) from None
+        document = strict_toml.parse(data[: MAX_SIZE + 1].decode("utf-8"))
     except ValueError as error:
         raise AcceptedError(
             "The list of accepted vulnerabilities is not valid TOML", where=where, why=str(error)[:200]

@@ -101,9 +101,9 @@ def _registries(environ: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
                 data = file.read(MAX_FILE + 1)
             if len(data) > MAX_FILE:
                 raise ValueError(f"it is larger than {MAX_FILE} bytes")
-            import tomllib
+            from fpack import strict_toml
 
-            document = tomllib.loads(data.decode())
+            document = strict_toml.parse(data.decode())
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, ValueError) as error:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-from fpack.builders.streams import strict_toml
+from fpack import strict_toml
 
 from .skeleton import Skeleton, SourceFiles
 
@@ -53,7 +52,7 @@ def cargo_skeleton(source: SourceFiles, vendor: str) -> Skeleton:
 def _manifest(source: SourceFiles, path: str) -> dict[str, Any]:
     try:
         return strict_toml.parse(source.read(path).decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+    except ValueError:
         return {}  # cargo says what is wrong with it
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
+
+from fpack.builders.streams import strict_json
 
 from .model import ModuleLayout, ModuleLink, NodePackage, Placed, Platform, name_of, path_of, suits, table
 
@@ -24,7 +25,7 @@ def read_package_lock(text: str, platform: Platform, omit: frozenset[str]) -> Mo
     platform: packages for other platforms are left out. omit: kinds of dependencies to leave out: `dev`, `optional`,
     `peer`.
     """
-    data = json.loads(text)
+    data = strict_json.parse(text.encode())
     if not isinstance(data, dict):
         raise ValueError("it is no object")
     if isinstance(data.get("packages"), dict):

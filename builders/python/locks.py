@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from fpack.builders.streams import strict_toml
+from fpack import strict_toml
 from fpack.store.errors import FpackError
 
 from .markers import Environment, holds
@@ -54,7 +54,7 @@ def read_lock(name: str, text: str, env: Environment, project: PythonProject) ->
         return PythonLock(tuple(_requirements(text, env)))
     try:
         data = strict_toml.parse(text)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise PythonLockUnreadable("A lock of Python packages is not valid TOML", where=name, why=str(error)) from None
     readers: dict[str, Callable[[dict[str, Any], Environment, PythonProject], PythonLock]] = {
         "uv.lock": _uv, "poetry.lock": _poetry, "pdm.lock": _pdm,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fpack.builders.streams import strict_toml
+from fpack import strict_toml
 
 from .names import normal
 from .package_info import parse_info, split_extras
@@ -423,7 +423,7 @@ def _compiles(setup: str, data: dict[str, Any]) -> bool:
 def _toml(text: str) -> dict[str, Any]:
     try:
         return strict_toml.parse(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return {}
 
 

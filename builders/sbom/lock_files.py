@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fpack.builders.streams import strict_toml
+from fpack import strict_toml
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 # `    name (1.2.3)` of the specs, and `  name (1.2.3) sha256=...` of the checksums. A platform follows the version.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fpack.builders.streams import strict_toml
+from fpack import strict_toml
 from fpack.builders.streams.stream import ArchiveError, Section, Stream, blocks
 from fpack.builders.streams.tar_reader import TarReader
 from fpack.store.files.regular_file import read_bytes
@@ -85,7 +85,7 @@ class Project(NamedTuple):
         """Return a file's data, or an empty record if it is damaged."""
         try:
             return strict_toml.parse(self.text(name))
-        except (ValueError, RecursionError):  # a plain ValueError for a number of too many digits
+        except ValueError:
             return {}
 
     def json(self, name: str) -> dict[str, Any]:

@@ -27,12 +27,6 @@ def parse_json(text: str) -> Value:
     """Return the value of a JSON text; raise ValueError with the reason."""
     import json
 
-    def refuse(text: str) -> Value:
-        raise ValueError(f"{text} is not a supported number")
-
-    def finite(text: str) -> float:
-        return float(text) if isfinite(float(text)) else refuse(text)
-
     def integer(text: str) -> int:
         # `int` takes quadratic time; a text that is longer is out of range in any case.
         return _integer(int(text) if len(text) <= MAX_DIGITS else INT_MAX + 1, text)
@@ -40,12 +34,16 @@ def parse_json(text: str) -> Value:
     def fields(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            raise ValueError(f"{quote(next(n for n in names if names.count(n) > 1))} is given twice")
+            from collections import Counter
+
+            ((name, _),) = Counter(name for name, _ in pairs).most_common(1)
+            raise ValueError(f"{quote(name)} is given twice")
         return found
 
     try:
-        value = json.loads(text, parse_constant=refuse, parse_float=finite, parse_int=integer, object_pairs_hook=fields)
+        value = json.loads(
+            text, parse_constant=_number, parse_float=_number, parse_int=integer, object_pairs_hook=fields
+        )
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     if "\\u" in text:  # only such an escape can give a character that must be refused
@@ -55,13 +53,9 @@ def parse_json(text: str) -> Value:
 
 def parse_toml(text: str) -> Value:
     """Return the value of a TOML text, with dates and times as strings; raise ValueError with the reason."""
-    import tomllib
+    from fpack import strict_toml
 
-    try:
-        found = tomllib.loads(text, parse_float=_number)
-    except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
-    return _convert(found)
+    return _convert(strict_toml.parse(text, _number))
 
 
 def parse_yaml(text: str) -> Value:
@@ -97,7 +91,7 @@ def _integer(value: int, text: str) -> int:
 def _number(text: str) -> float:
     """Return a float; raise ValueError for infinity and NaN."""
     if not isfinite(float(text)):
-        raise ValueError(f"{text} is not a supported number")
+        raise ValueError(f"{text[:SHOWN]} is not a supported number")
     return float(text)
 
 

@@ -115,10 +115,11 @@ class _Reader:
             if name in found:
                 raise self.refusal(event, f"{quote(name)} is given twice")
             found[name] = value
-        for record in merged:
+        fields: dict[str, Any] = {}
+        for record in reversed(merged):  # the first one that has a field gives its value
             self.count(None, len(record))
-            found = {**record, **found}
-        return found
+            fields |= record
+        return fields | found
 
     def until(self, end: str) -> Iterator[Any]:
         for event in self.events:

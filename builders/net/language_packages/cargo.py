@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from fpack import strict_toml
 from fpack.builders.net.errors import BadUrl, HttpError
 from fpack.builders.net.origins import is_local
 
@@ -152,11 +152,11 @@ def user_settings() -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for name in ("config", "config.toml"):
         try:
-            settings = tomllib.loads(Path(home, name).read_text("utf-8"))
+            settings = strict_toml.parse(Path(home, name).read_text("utf-8"))
             break
         except FileNotFoundError:
             continue
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise BadUrl("The settings of cargo cannot be read", where=f"{home}/{name}", why=str(error)) from None
     registries = dict(_tables(settings, "registries"))
     for key, value in os.environ.items():

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult
 
+from fpack import strict_toml
 from fpack.builders.net.errors import HttpError, shown
 from fpack.store.settings import configuration_file
 
@@ -110,13 +111,11 @@ class SecretFile:
         return NoSecret(f"The secret {name} is not usable", where=self.path, why=why)
 
     def _read(self) -> Mapping[str, Any]:
-        import tomllib
-
         if not os.path.isabs(self.path):
             raise NoSecret("The file of secrets is not an absolute path", where=f"{FILE}={self.path}")
         try:
-            return tomllib.loads(self._content(self.path, MAX_FILE, absent=""))
-        except tomllib.TOMLDecodeError:
+            return strict_toml.parse(self._content(self.path, MAX_FILE, absent=""))
+        except ValueError:
             # The parser's own message may quote a secret.
             raise NoSecret("The file of secrets is not valid TOML", where=self.path) from None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fpack.builders.streams import strict_toml
+from fpack import strict_toml
 
 from . import people
 from .licence import licence

@@ -58,7 +58,7 @@ def workspace_program(
 def _members(project: Project) -> Sequence[WorkspaceMember]:
     """Return the packages of the workspace, without that at the top."""
     try:
-        more = table(parse_yaml(project.text("pnpm-workspace.yaml") or "{}")).get("packages")
+        more = table(parse_yaml(project.text("pnpm-workspace.yaml") or "{}", aliases=True)).get("packages")
     except ValueError:
         return ()
     directories: dict[str, set[str]] = {}

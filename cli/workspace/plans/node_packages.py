@@ -124,7 +124,7 @@ def _members(directory: str, root: str) -> Sequence[WorkspaceMember]:
         ]
 
     listed = read("pnpm-workspace.yaml")
-    more = table(parse_yaml(listed)).get("packages") if listed else None
+    more = table(parse_yaml(listed, aliases=True)).get("packages") if listed else None
     return read_members(read, directories, [p for p in more if isinstance(p, str)] if isinstance(more, list) else ())
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 
 import pytest
+from fpack.builders.node import documents
 from fpack.builders.node.manifest import Manifest, WorkspaceMember, read_members, read_spec
 from fpack.builders.node.model import Graph, Importer, ModuleLayout, ModuleNode, NodePackage, Platform
 from fpack.builders.node.package_lock import read_package_lock
@@ -241,9 +242,12 @@ def test_hostile_locks_of_npm(packages: dict[str, object]) -> None:
         PNPM_9.replace("b: 2.0.0", "b: 3.0.0"),
         PNPM_9.replace(f"b@2.0.0: {{ resolution: {{ integrity: {HASH} }}", "b@2.0.0: { resolution: { type: git }"),
         "[" * 5000,
+        PNPM_9 + "x: &x {}\ny: *x\n",
+        PNPM_9 + f"x: [{'a, ' * 200}]\n",
     ],
 )
-def test_hostile_locks_of_pnpm(text: str) -> None:
+def test_hostile_locks_of_pnpm(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "MAX_NODES", 200)
     with pytest.raises(ValueError):
         apart(read_pnpm_lock(text, HERE), True)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.growth import check_linear
 
 
 @pytest.mark.parametrize(
@@ -75,6 +78,7 @@ def test_invalid_yaml_is_refused(text: str, reason: str) -> None:
         ("a = inf", "not a supported number"),
         ("a = 99999999999999999999999", "too large"),
         ("a = " + "[" * 5000, "nested"),
+        ("a." * 300 + "a = 1", "parts"),
         ("b =\nc", "at line 1, column 4"),
     ],
 )
@@ -106,6 +110,25 @@ def test_invalid_json_is_refused(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=None) as caught:
         parse_json(text)
     assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "parser"),
+    [
+        (lambda n: "{" + ",".join(f'"{i}": 1' for i in range(n // 2)) + f', "{n // 2 - 1}": 1}}', parse_json),
+        (lambda n: "a." * n + "a = 1", parse_toml),
+        (
+            lambda n: f"a: &a {{ b: 1 }}\nc:\n  <<: [{'*a,' * n}]\n" + "".join(f"  d{i}: 1\n" for i in range(n)),
+            parse_yaml,
+        ),
+    ],
+)
+def test_time_is_in_proportion_to_the_length(text: Callable[[int], str], parser: Callable[[str], Any]) -> None:
+    def read(size: int) -> None:
+        with suppress(ValueError):
+            parser(text(size))
+
+    check_linear(read)
 
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn"], exclude_characters="\ufeff"))
