@@ -139,7 +139,8 @@ def command(
 
 def _files(text: str, release: str | None, limit: int, as_json: bool, rest: dict[str, Any]) -> int:
     """Print the packages that have a file."""
-    from fpack.cli.workspace.file_lookup import KEPT, check, find_files
+    from fpack.cli.workspace.file_lookup import KEPT, check
+    from fpack.cli.workspace.needs import files_of
     from fpack.cli.workspace.package_lookup import Packages
     from fpack.cli.workspace.target import find_project
     from fpack.cli.workspace.workspace import Workspace
@@ -149,7 +150,7 @@ def _files(text: str, release: str | None, limit: int, as_json: bool, rest: dict
     with Workspace(shared.options(rest)) as workspace:
         workspace.use_project(find_project(Path.cwd()))
         packages = Packages(workspace, release)
-        found = find_files(packages.contents, text)
+        found, date = files_of(packages, text)
     shown = found[:limit] if limit else found
     if as_json:
         files = [{"path": entry.path, "packages": list(entry.packages)} for entry in shown]
@@ -161,7 +162,7 @@ def _files(text: str, release: str | None, limit: int, as_json: bool, rest: dict
             why=f"its index of files has {KEPT}",
             hint=f"a name must be complete; a pattern need not be: fpack search --file {shlex.quote(f'*{text}*')}",
         )
-    _print_files(shown, len(found), packages)
+    _print_files(shown, len(found), packages, date)
     return 0
 
 
@@ -307,7 +308,7 @@ def _print(shown: Sequence[SearchResult], count: int, packages: Packages) -> Non
         note(f"The list of packages is {int(packages.age)} days old; fpack update fetches a new one")
 
 
-def _print_files(shown: Sequence[FileEntry], count: int, packages: Packages) -> None:
+def _print_files(shown: Sequence[FileEntry], count: int, packages: Packages, date: float) -> None:
     from fpack.builders.debian.suites import target_of
     from fpack.cli.ui.layout import Page, clean, show
     from fpack.cli.ui.render import note
@@ -323,6 +324,6 @@ def _print_files(shown: Sequence[FileEntry], count: int, packages: Packages) -> 
     elif count > len(shown):
         note(f"{count - len(shown)} more files match; --limit 0 shows all")
     show(lines)
-    days = int((time.time() - packages.contents.date) / DAY)
+    days = int((time.time() - date) / DAY)
     if days > OLD:
         note(f"The index of files is {days} days old; fpack update fetches a new one")

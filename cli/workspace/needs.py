@@ -11,7 +11,7 @@ from .package_lookup import Packages
 
 if TYPE_CHECKING:
     from fpack.builders.debian.contents.finder import NeedFinder, PackageTraits
-    from fpack.builders.debian.contents.index import ContentsIndex
+    from fpack.builders.debian.contents.index import ContentsIndex, FileEntry
     from fpack.builders.debian.contents.needs import BuildNeed
 
 
@@ -72,7 +72,7 @@ def open_finder(packages: Packages) -> NeedFinder:
     """
     from fpack.builders.debian.contents.finder import NeedFinder
 
-    return NeedFinder(_contents(packages), ReleaseTable(packages), packages.release)
+    return NeedFinder(_contents(packages)[0], ReleaseTable(packages), packages.release)
 
 
 def cached_finder(packages: Packages) -> NeedFinder | None:
@@ -88,12 +88,28 @@ def cached_finder(packages: Packages) -> NeedFinder | None:
     return None if index is None else NeedFinder(index, ReleaseTable(packages), packages.release)
 
 
-def _contents(packages: Packages) -> ContentsIndex:
+def files_of(packages: Packages, text: str) -> tuple[list[FileEntry], float]:
+    """Return the files of the release's packages that `text` means, and the date of the index that lists them."""
+    from fpack.builders.debian.contents.index import FileEntry
+
+    from .file_lookup import find_files
+
+    index, release = _contents(packages)
+    found = find_files(index, text)
+    if release == packages.release:
+        return found, index.date
+    own = ReleaseTable(packages)
+    left = [FileEntry(entry.path, tuple(name for name in entry.packages if own.facts(name))) for entry in found]
+    return [entry for entry in left if entry.packages], index.date
+
+
+def _contents(packages: Packages) -> tuple[ContentsIndex, str]:
+    """Return the index of files of a release, or of the nearest release that has one, and that release."""
     from fpack.builders.debian.indexes.download import IndexGone
     from fpack.cli.ui.render import note
 
     try:
-        return packages.contents
+        return packages.contents, packages.release
     except IndexGone as error:
         for release in _neighbours(packages.release):
             try:
@@ -104,7 +120,7 @@ def _contents(packages: Packages) -> ContentsIndex:
                 f"the index of files of {packages.release} is not available now: its packages are found by that of "
                 f"{release}"
             )
-            return index
+            return index, release
         raise error from None
 
 

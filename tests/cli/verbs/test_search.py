@@ -328,3 +328,5 @@ def test_the_index_of_a_neighbouring_release_stands_in(with_needs: Fpack, archiv
     done = with_needs("search", "--pc", "wave")
     assert done.stdout.startswith("libwave-dev") and "by that of bookworm" in done.stderr
     assert "No package of trixie" in with_needs.fails("search", "--pc", "gone")
+    done = with_needs("search", "--file", "*.pc")
+    assert done.stdout.startswith("libwave-dev") and "gone" not in done.stdout and "by that of bookworm" in done.stderr
