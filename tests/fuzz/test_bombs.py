@@ -215,6 +215,7 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "bundle of directories": ("bundle", lambda: _tar_entry("blobs", b"5") * (MILLION // 4)),
     "bundle with a size of 2^63": ("bundle", lambda: _tar_entry("index.json", b"0", 2**63)),
     "lock with a million lines": ("lock", lambda: b"fpack-lock 1\n" + b"closure trixie amd64 a\n" * MILLION),
+    "lock with a closure of four million": ("lock", lambda: b"fpack-lock 1\nclosure t a" + b" a" * (4 * MILLION)),
     "lock with a member of a million": ("lock", lambda: b"fpack-lock 1\nclosure t a a\n  a:" + b" a" * MILLION),
 }  # fmt: skip
 

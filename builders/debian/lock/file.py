@@ -14,7 +14,7 @@ from fpack.store.files.regular_file import read_bytes
 from .records import Lock, LockChanged, LockCorrupt, LockError
 from .text import HINT, format_lock, parse_lock
 
-MAX_SIZE = 64 << 20  # bytes
+MAX_SIZE = 16 << 20  # bytes; each takes up to 30 of memory while the lock is read
 
 
 class LockFile:

@@ -15,6 +15,7 @@ from .records import EarlierIndex, Lock, LockCorrupt, LockNewer, PackagePin, Sui
 # indexes of languages answered. A lock without them is written in an older format.
 FORMAT, DISTRIBUTIONS, PLAIN = 3, 2, 1
 HEADER = "fpack-lock"
+MAX_DEPTH = 32  # of the lists and records of an answer
 COMMENT = "# Made by fpack; `fpack update` changes it."
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9+.\-]*"
@@ -41,8 +42,8 @@ _PACKAGE = (
     rf"package ({_NAME}) ({_NAME}) ({_NAME}) ({_VERSION}) arch=({_NAME}) source=({_NAME})(?:=({_VERSION}))?"
     rf" archive=({_ARCHIVE}) date=({_DATE}) size=({_SIZE}){_DIGESTS} file=({_PATH})\Z"
 )
-_CLOSURE = rf"closure ({_NAME}) ({_NAME}) ({_NAME}(?: {_NAME})*)\Z"
-_MEMBER = rf"  ({_NAME}):((?: {_NAME})*)\Z"
+_CLOSURE = rf"closure ({_NAME}) ({_NAME}) ({_NAME}(?: {_NAME})*+)\Z"
+_MEMBER = rf"  ({_NAME}):((?: {_NAME})*+)\Z"
 _ANSWER = r"resolved ([a-z][a-z0-9-]{0,30}) (\{.*\})\Z"
 _HEADER = rf"{HEADER} (\d{{1,6}})\Z"
 
@@ -129,11 +130,12 @@ def parse_lock(text: str, where: str = "fpack.lock") -> Lock:
         _corrupt(where, 1, "there is no such format")
     lock = Lock()
     members: dict[str, tuple[str, ...]] | None = None
-    answer: tuple[str, str] | None = None
+    answers: dict[tuple[str, str], list[str]] = {}
+    items: list[str] | None = None
     for number, line in enumerate(lines[1:], 2):
-        if line.startswith("  {") and answer is not None:
+        if line.startswith("  {") and items is not None:
             _object(line[2:], where, number)
-            lock.answers[answer] += (line[2:],)
+            items.append(line[2:])
         elif line.startswith("  "):
             match = re.match(_MEMBER, line)
             if match is None or members is None:
@@ -145,21 +147,22 @@ def parse_lock(text: str, where: str = "fpack.lock") -> Lock:
             match = re.match(_CLOSURE, line)
             if match is None:
                 _corrupt(where, number, f"not a closure: {line[:80]!r}")
-            members, answer = {}, None
+            members, items = {}, None
             _add(lock.closures, (match[1], match[2], tuple(match[3].split())), members, where, number)
         elif line.startswith("resolved "):
             match = re.match(_ANSWER, line)
             if match is None:
                 _corrupt(where, number, f"not an answer: {line[:80]!r}")
             _object(match[2], where, number)
-            members, answer = None, (match[1], match[2])
-            _add(lock.answers, answer, (), where, number)
+            members, items = None, []
+            _add(answers, (match[1], match[2]), items, where, number)
         elif line and not line.startswith("#"):
-            members = answer = None
+            members = items = None
             _fact(lock, line, where, number)
+    lock.answers.update((key, tuple(found)) for key, found in answers.items())
     problem = lock.problem()
     if problem is not None:
-        raise LockCorrupt("The lock contradicts itself", where=where, why=problem, hint=HINT)
+        raise LockCorrupt("The lock contradicts itself", where=where, why=problem[:400], hint=HINT)
     return lock
 
 
@@ -171,8 +174,19 @@ def _object(text: str, where: str, number: int) -> None:
         found = json.loads(text)
     except (ValueError, RecursionError):
         _corrupt(where, number, f"not a JSON object: {text[:80]!r}")
-    if not isinstance(found, dict) or canonical_json(found) != text:
+    if not isinstance(found, dict) or _is_deep(found) or canonical_json(found) != text:
         _corrupt(where, number, f"not a JSON object in canonical form: {text[:80]!r}")
+
+
+def _is_deep(value: Any) -> bool:
+    """Return whether a value has more than MAX_DEPTH levels, which may be too many for those who read it."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        parts = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list)]
+        if not parts:
+            return False
+        level = [item for part in parts for item in part]
+    return True
 
 
 def canonical_json(value: Any) -> str:

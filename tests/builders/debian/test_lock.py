@@ -23,6 +23,7 @@ from fpack.builders.debian.lock.text import format_lock, parse_lock
 from fpack.builders.debian.suites import IndexPin, SuiteFile
 from hypothesis import given
 from hypothesis import strategies as st
+from support.growth import check_linear
 
 DATE = 1_750_000_000
 
@@ -180,9 +181,15 @@ def test_answers_of_other_indexes_need_format_3() -> None:
         text.replace('{"project":"b"}', "{b}"),
         text.replace('{"arch"', '{ "arch"'),
         text.replace("python", "Py"),
+        *(text.replace('"b"', "[" * depth + "]" * depth) for depth in (40, 989, 992, 5000)),
     ):
         with pytest.raises(LockCorrupt):
             parse_lock(wrong)
+
+
+def test_time_is_in_proportion_to_the_items_of_an_answer() -> None:
+    text = 'fpack-lock 3\nresolved python {"a":1}\n'
+    check_linear(lambda count: parse_lock(text + "  {}\n" * count), 10_000)
 
 
 def test_a_newer_format() -> None:
