@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from .guess import Guess, record, strings
+from .node.frameworks import find_framework
 from .project import Project
 from .readme import mentioned
 
@@ -68,7 +69,8 @@ def _node(project: Project) -> bool:
     """Return whether package.json describes a package or a server, not only tools or a part of another project."""
     data = project.json("package.json")
     if data.get("private") is True:
-        return isinstance(record(data.get("scripts")).get("start"), str) or "bin" in data
+        has_start = isinstance(record(data.get("scripts")).get("start"), str)
+        return has_start or "bin" in data or find_framework(project, data) is not None
     return bool(data.keys() & {"bin", "main", "exports", "module", "browser", "files"}) or bool(
         record(data.get("scripts")).keys() & {"start", "build"}
     )

@@ -42,7 +42,7 @@ def guess(project: Project, kind: str | None = None) -> Guess | None:
     """Return the guess of a kind, or of the kind that fits best, or None if the project has none of its files."""
     if kind is not None:
         return _versioned(KINDS[kind](project), project)
-    found = {name: made for name, detect in KINDS.items() if name != LAST and (made := detect(project)) is not None}
+    found = _guesses(project)
     if not found:
         return _versioned(KINDS[LAST](project), project)
     chosen = choose(project, found)
@@ -61,5 +61,12 @@ def _versioned(made: Guess | None, project: Project) -> Guess | None:
 
 def others(project: Project, chosen: Guess) -> list[str]:
     """Return the reasons of the guesses for other kinds."""
-    found = [other for name, detect in KINDS.items() if name != LAST and (other := detect(project))]
-    return [other.reasons[0] for other in found if other.call != chosen.call]
+    return [other.reasons[0] for other in _guesses(project).values() if other.call != chosen.call]
+
+
+def _guesses(project: Project) -> dict[str, Guess]:
+    """Return the guess of each kind but the last. A page beside a program that runs is taken for a part of that."""
+    found = {name: made for name, detect in KINDS.items() if name != LAST and (made := detect(project)) is not None}
+    if any(made.entrypoint or made.image_call for name, made in found.items() if name != "static"):
+        found.pop("static", None)
+    return found

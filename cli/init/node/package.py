@@ -18,7 +18,11 @@ LOCKS = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.loc
 _SERVERS = ("express", "koa", "fastify", "@hapi/hapi", "restify", "@nestjs/core", "polka", "hono", "@hono/node-server",
             "connect", "micro", "socket.io", "ws", "json-server")  # fmt: skip
 _PROGRAMS = ("server.js", "app.js", "index.js", "main.js", "src/index.js", "src/server.js", "server.mjs", "index.mjs")
+# Tools that a start script runs to watch the sources; and what others need to listen on all addresses.
+_WATCHERS = ("webpack", "webpack-dev-server", "parcel", "vite", "gulp", "grunt", "nodemon", "tsc", "npm-run-all")
+_LISTENS = {"fastify": ["--address", "0.0.0.0"]}
 _COMMON_NAMES = "cli|client|core|node|server"
+_WORD = re.compile(r"[\w./@:=+-]+")
 _COMPILERS = re.compile(r"\b(tsc|rollup|tsup|babel|webpack|vite|esbuild|unbuild|build)\b")
 
 
@@ -132,6 +136,9 @@ def _program(project: Project, data: dict[str, Any]) -> tuple[list[str] | None, 
     main = data.get("main") if isinstance(data.get("main"), str) else None
     if start is not None:
         return ["/usr/bin/node", *start.flags, f"@/app/{_found(project, start.file)}"], start.file
+    tool = _tool_start(project, data)
+    if tool is not None:
+        return tool
     bins = _bins(data)
     if bins:
         own = clean_name(data.get("name"), project)
@@ -168,6 +175,20 @@ def _start(command: str) -> _Start | None:
     if words[0] == "nodemon":
         flags = []
     return _Start([flag for flag in flags if "--watch" not in flag and "--inspect" not in flag], rest[0])
+
+
+def _tool_start(project: Project, data: dict[str, Any]) -> tuple[list[str], str] | None:
+    """Return what a start script runs with a dependency's program, as `fastify start app.js`, and the own file."""
+    words = str(record(data.get("scripts")).get("start", "")).strip().split()
+    names = {name.rpartition("/")[2].removesuffix("-cli") for name in record(data.get("dependencies"))}
+    if not words or words[0] not in names or words[0] in _WATCHERS or not all(_WORD.fullmatch(word) for word in words):
+        return None
+    files = {word: f"@/app/{word.removeprefix('./')}" for word in words[1:] if project.has(word.removeprefix("./"))}
+    if not files:
+        return None
+    own = _LISTENS.get(words[0], [])
+    rest = [files.get(word, word) for word in words[1:]]
+    return ["/usr/bin/node", f"@/app/node_modules/.bin/{words[0]}", *rest[:1], *own, *rest[1:]], next(iter(files))
 
 
 def _found(project: Project, file: str) -> str:

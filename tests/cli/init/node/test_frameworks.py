@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from fpack.cli.init import detect
 from fpack.cli.init.guess import Guess
 from fpack.cli.init.node import node
 from fpack.cli.init.project import Project
@@ -112,3 +113,42 @@ def test_a_project_that_only_has_the_framework_is_no_site(data: dict[str, Any], 
 def test_the_more_specific_framework_is_chosen() -> None:
     found = guess(using("vite", "astro", "parcel"), {"index.html": ""})
     assert "Astro: a site" in found.reasons
+
+
+TSX = ["/usr/bin/node", "@/app/node_modules/.bin/tsx", "@/app/src/server.ts"]
+FASTIFY = [
+    "/usr/bin/node",
+    "@/app/node_modules/.bin/fastify",
+    "start",
+    "--address",
+    "0.0.0.0",
+    "-l",
+    "info",
+    "@/app/app.js",
+]
+
+
+@pytest.mark.parametrize(
+    ("data", "file", "words"),
+    [
+        (using("fastify-cli", "fastify", scripts={"start": "fastify start -l info app.js"}), "app.js", FASTIFY),
+        (using("tsx", "fastify", scripts={"start": "tsx ./src/server.ts"}), "src/server.ts", TSX),
+        (using("fastify", devDependencies={"tsx": "4"}, scripts={"start": "tsx app.js"}), "app.js", None),
+        (using("fastify", "nodemon-cli", scripts={"start": "nodemon app.js"}), "app.js", None),
+        (using("fastify", "tsx", scripts={"start": "tsx app.js && sleep 1"}), "app.js", None),
+    ],
+)
+def test_a_start_script_runs_the_program_of_a_dependency(
+    data: dict[str, Any], file: str, words: list[str] | None
+) -> None:
+    found = guess(data, {file: ""})
+    assert (found.entrypoint, list(found.ports)) == (words or ["/usr/bin/node", "@/app/app.js"], [3000])
+
+
+def test_a_page_beside_a_program_is_no_project_of_its_own() -> None:
+    data = using(private=True, devDependencies={"vite": "6"})
+    project = Project("thing", {"package.json": json.dumps(data), "index.html": ""})
+    found = detect.guess(project)
+    assert found is not None and found.image_call and not any("--kind" in reason for reason in found.reasons)
+    assert detect.others(project, found) == []
+    assert detect.others(Project("thing", {"public/index.html": "", "Makefile": "all:\n"}), found)
