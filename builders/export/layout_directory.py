@@ -7,12 +7,13 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from fpack.builders.oci import spec
 from fpack.builders.streams.output_file import CHUNK, ExportError, errors
 from fpack.light_typing import Any
+from fpack.store import threads
 from fpack.store.files import replace
 from fpack.store.files.writer import write_all
 
@@ -22,6 +23,7 @@ _LAYOUT_FILES = ("oci-layout", "index.json")
 _HINT = "name an empty or a new directory"
 _BLOBS = "blobs/sha256"
 _MAX_INDEX = 1 << 20  # bytes
+_ENDS, _OPEN = 4, 8  # blobs that are synced at once, and those that wait for it with open files
 
 
 def export_layout(bundle: ExportedImage, out: Path, extra: Extra | None = None) -> dict[str, Any]:
@@ -75,7 +77,8 @@ class _LayoutDirectory:
         """Open or create the layout. Raise ExportError if `out` cannot become a layout."""
         self._made: list[tuple[str, int | None]] = []  # created directories: name, descriptor of the parent
         self._new: list[str] = []
-        self._has_new_blobs = False  # since the last sync of their directory
+        self._ends: list[threads.ThreadJob[None]] = []  # of the new blobs since the last sync of their directory
+        self._workers = threads.Workers(_ENDS, "sync")
         name, above = os.fspath(out), None
         if out.name not in ("", ".."):
             try:
@@ -97,6 +100,7 @@ class _LayoutDirectory:
             self._directories["blobs"] = self._directory(out, "blobs", self._directories[""], stack)
             self._directories[_BLOBS] = self._directory(out, _BLOBS, self._directories["blobs"], stack)
             self._before = self._contents()
+            stack.enter_context(self._workers)
         except BaseException:
             self.undo()
             raise
@@ -166,19 +170,27 @@ class _LayoutDirectory:
         if not is_blob:
             self._sync_blobs()
         is_top = path in _LAYOUT_FILES
-        with replace.replacing_at(directory, name, durable=True, collect=is_top, sync_name=not is_blob) as fd:
+        end = self._end_later if is_blob else replace.at_once
+        with replace.replacing_at(directory, name, durable=True, collect=is_top, sync_name=not is_blob, end=end) as fd:
             if isinstance(source, bytes):
                 write_all(fd, source)
             else:
                 copy_source(source, fd, bytearray(CHUNK))
         self._new.append(path)
-        self._has_new_blobs |= is_blob
+
+    def _end_later(self, step: Callable[[], None]) -> None:
+        """Sync a blob and give it its name while the next ones are fetched: a disk syncs several at once."""
+        self._ends.append(self._workers.submit(step))
+        if len(self._ends) > _OPEN:
+            self._ends[-_OPEN].result()
 
     def _sync_blobs(self) -> None:
-        """Make the names of new blobs durable, whose content is."""
-        if self._has_new_blobs:
+        """Wait until the content of new blobs is durable, and make their names so."""
+        if self._ends:
+            for job in self._ends:
+                job.result()
             os.fsync(self._directories[_BLOBS])
-            self._has_new_blobs = False
+            self._ends = []
 
     def keep(self, paths: set[str]) -> None:
         """Delete the files that the layout had before and that are not in `paths`."""
@@ -200,6 +212,8 @@ class _LayoutDirectory:
 
     def undo(self) -> None:
         """Delete the files and directories that this writer created."""
+        for job in self._ends:
+            job.wait()
         for path in self._new:
             if path not in self._before:
                 directory, name = self._at(path)

@@ -13,7 +13,7 @@ import fcntl
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fpack.store.errors import FpackError
@@ -57,6 +57,11 @@ def target(path: Path, within: Path | None = None) -> Iterator[tuple[int, str]]:
         os.close(top)
 
 
+def at_once(step: Callable[[], None]) -> None:
+    """Do a step."""
+    step()
+
+
 @contextlib.contextmanager
 def replacing_at(
     directory: int,
@@ -66,30 +71,43 @@ def replacing_at(
     durable: bool = False,
     collect: bool = True,
     sync_name: bool = True,
+    end: Callable[[Callable[[], None]], object] = at_once,
 ) -> Iterator[int]:
     """Yield a descriptor of a new file that replaces `name` in an open directory.
 
     An existing file or symlink is replaced at the end. On an error the new file is deleted. durable: sync the file and
     the directory, so that the file survives a crash of the machine. collect: first delete the new files that killed
-    processes left beside `name`. sync_name: False if the caller syncs the directory after several durable files.
+    processes left beside `name`. sync_name: False if the caller syncs the directory after several durable files. end:
+    calls the last step, which syncs, renames and closes the file; a thread may do so later.
     """
     if collect:
         _collect(directory, name)
     temporary, fd = _create(directory, name, mode)
-    try:
-        try:
-            yield fd
+
+    def rename() -> None:
+        with _deleting(directory, temporary, fd):
             if durable:
                 os.fsync(fd)
             os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-        finally:
-            os.close(fd)
+        os.close(fd)
+
+    with _deleting(directory, temporary, fd):
+        yield fd
+    end(rename)
+    if durable and sync_name:
+        os.fsync(directory)
+
+
+@contextlib.contextmanager
+def _deleting(directory: int, temporary: str, fd: int) -> Iterator[None]:
+    """Close and delete a new file on an error."""
+    try:
+        yield
     except BaseException:
+        os.close(fd)
         with contextlib.suppress(OSError):
             os.unlink(temporary, dir_fd=directory)
         raise
-    if durable and sync_name:
-        os.fsync(directory)
 
 
 def _create(directory: int, name: str, mode: int) -> tuple[str, int]:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import stat
 import tarfile
 import threading
 from collections.abc import Callable
@@ -115,11 +116,11 @@ def write(request: pytest.FixtureRequest, shop: Workshop) -> Write:
     return shop.tar if request.param == "tar" else shop.layout
 
 
-@pytest.mark.parametrize("number", range(1, 12))
+@pytest.mark.parametrize("number", range(1, 17))
 def test_a_full_disk_leaves_nothing(
     write: Write, image: StorePath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """The call with this number, of those that write, link names or copy, finds no room."""
+    """The call with this number, of those that write, link names, copy or sync, finds no room."""
     left = number
 
     def full(name: str) -> None:
@@ -127,6 +128,8 @@ def test_a_full_disk_leaves_nothing(
 
         def call(*args: Any, **options: Any) -> Any:
             nonlocal left
+            if name == "fsync" and stat.S_ISDIR(os.fstat(args[0]).st_mode):
+                return real(*args)  # the image is whole then
             left -= 1
             if left == 0:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -136,7 +139,7 @@ def test_a_full_disk_leaves_nothing(
 
     target = tmp_path / "out" / "image"
     target.parent.mkdir()
-    for name in ("write", "copy_file_range", "sendfile", "rename"):
+    for name in ("write", "copy_file_range", "sendfile", "rename", "fsync"):
         full(name)
     try:
         write(image, target)
@@ -366,14 +369,17 @@ def test_the_directory_of_blobs_is_synced_once_before_they_are_named(
 ) -> None:
     blobs = tmp_path / "layout/blobs/sha256"
     synced: list[bool] = []  # for each sync of the directory, whether a file names the blobs
+    files: set[int] = set()  # the inodes that were synced before it
     real = os.fsync
 
     def fsync(fd: int) -> None:
         if os.path.samestat(os.fstat(fd), os.stat(blobs)):
             synced.append((tmp_path / "layout/index.json").exists())
+        elif not synced:
+            files.add(os.fstat(fd).st_ino)
         real(fd)
 
     monkeypatch.setattr(os, "fsync", fsync)
     shop.layout(image, tmp_path / "layout")
     assert len(list(blobs.iterdir())) > 2
-    assert synced == [False]
+    assert synced == [False] and files == {blob.stat().st_ino for blob in blobs.iterdir()}
