@@ -161,19 +161,19 @@ def _gzip(file: BinaryIO, finder: Finder, check: Callable[[], None]) -> None:
 
 
 def _zip(file: BinaryIO, finder: Finder, check: Callable[[], None]) -> None:
-    import zipfile
+    from fpack.builders.streams import zip_reader
 
     done = 0
     try:
-        with zipfile.ZipFile(file) as archive:
+        with zip_reader.open_zip(file) as archive:
             for info in archive.infolist():
                 finder.restart()
                 finder.feed(info.filename.encode("utf-8", "surrogateescape"))
-                with archive.open(info) as member:
+                with zip_reader.open_member(archive, info) as member:
                     while done < MAX_UNPACKED and (piece := member.read(CHUNK)):
                         finder.feed(piece)
                         done += len(piece)
                         check()
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError):
+    except (*zip_reader.DAMAGED, OSError):
         # The file is encrypted, damaged, or uses an unknown compression.
         return

@@ -11,7 +11,6 @@ import base64
 import hashlib
 import re
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -23,6 +22,7 @@ from fpack.builders.net.kept_files import WantedFile, download_kept
 from fpack.builders.net.language_packages.tool_settings import GoProxies, go_proxies
 from fpack.builders.payload import meta
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
+from fpack.builders.streams import zip_reader
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
 from fpack.store.files.tree import CHUNK, chunks
@@ -90,7 +90,7 @@ class GomodBuilder(BaseBuilder):
             file, url = kept or self._download(task, proxies, f"{path}.zip", MAX_ZIP)
             try:
                 found = repack(file, packed, prefix, task.check)
-            except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+            except zip_reader.DAMAGED as error:
                 raise BuildError("A Go module's archive cannot be read", where=url, why=str(error)) from None
             _check(found, args.zip, url, f"{args.module} {args.version}")
             writer.file(f"{path}.zip", chunks(packed))
@@ -149,17 +149,21 @@ def _is_zip(path: Path, packed: Path, prefix: str, wanted: str, check: Callable[
     """Return whether an archive has the wanted hash."""
     try:
         return repack(path, packed, prefix, check) == wanted
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError):
+    except zip_reader.DAMAGED:
         return False
 
 
 def repack(source: Path, target: Path, prefix: str, check: Callable[[], None]) -> str:
     """Rewrite an archive sorted, stored, and without times and attributes. Return the hash of its files.
 
-    prefix: every name must begin with it. Raise ValueError or an error of zipfile for an invalid archive.
+    prefix: every name must begin with it. Raise one of zip_reader.DAMAGED for an invalid archive.
     """
     files: list[tuple[str, str]] = []
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new:
+    with (
+        open(source, "rb") as file,
+        zip_reader.open_zip(file) as old,
+        zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new,
+    ):
         members = sorted(old.infolist(), key=lambda member: member.filename.encode())
         if len(members) > MAX_FILES or sum(member.file_size for member in members) > MAX_ZIP:
             raise ValueError(f"it exceeds the limit of {MAX_ZIP >> 20} MB or of {MAX_FILES} files")
@@ -172,7 +176,7 @@ def repack(source: Path, target: Path, prefix: str, check: Callable[[], None]) -
                 raise ValueError(f"it has the file {name!r}, but every name must begin with {prefix}")
             plain = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             plain.create_system, plain.external_attr, plain.file_size = 3, 0o444 << 16, member.file_size
-            with old.open(member) as reader, new.open(plain, "w") as writer:
+            with zip_reader.open_member(old, member) as reader, new.open(plain, "w") as writer:
                 files.append((name, _copy(reader, writer, check)))
     return tree_hash(files)
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import ast
 import io
 import re
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
+
+from fpack.builders.streams import zip_reader
 
 from .languages import EXTENSION
 
@@ -237,12 +238,13 @@ def _java(text: bytes, known: Callable[[str], bool]) -> Iterator[Import]:
         yield from (Import(name.decode().lower(), False) for name in names)
         return
     try:
-        with zipfile.ZipFile(io.BytesIO(text)) as archive:
+        with zip_reader.open_zip(io.BytesIO(text)) as archive:
             info = archive.getinfo("META-INF/MANIFEST.MF")
             if info.file_size > _MAX_MANIFEST:
                 return
-            manifest = archive.read(info).replace(b"\r\n", b"\n").replace(b"\n ", b"")
-    except (KeyError, OSError, ValueError, NotImplementedError, RuntimeError, zipfile.BadZipFile, EOFError):
+            with zip_reader.open_member(archive, info) as file:
+                manifest = file.read(_MAX_MANIFEST).replace(b"\r\n", b"\n").replace(b"\n ", b"")
+    except (KeyError, OSError, *zip_reader.DAMAGED):
         return
     for line in manifest.splitlines():
         if line.lower().startswith(b"class-path:"):

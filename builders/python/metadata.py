@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import lzma
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from fpack.builders.streams.stream import ArchiveError, Section, Stream, blocks
+from fpack.builders.streams import zip_reader
+from fpack.builders.streams.stream import Section, Stream, blocks
 from fpack.builders.streams.tar_reader import FILE, TarReader
+from fpack.builders.streams.zip_reader import open_member, open_zip
 
 from .package_info import parse_info
 from .project import DEFAULT_BUILD, read_python_project
@@ -23,8 +23,7 @@ MAX_UNPACKED = 4 << 30  # bytes
 _DESCRIBED = re.compile(r"[^/]+/(?:PKG-INFO|pyproject\.toml|setup\.cfg|setup\.py|[^/]*requirements[^/]*\.txt)\Z")
 _EGG = re.compile(r"(?:[^/]+/){1,3}[^/]+\.egg-info/requires\.txt\Z")
 _CODECS = {b"\x1f\x8b": "gz", b"BZ": "bz2", b"\xfd7": "xz", b"(\xb5": "zst"}  # by the first bytes
-DAMAGED = (ArchiveError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, KeyError, ValueError,
-           NotImplementedError, RuntimeError, UnicodeError, OSError)  # fmt: skip
+DAMAGED = (*zip_reader.DAMAGED, OSError)
 
 
 class Metadata(NamedTuple):
@@ -43,13 +42,13 @@ def parse_metadata(text: str) -> Metadata:
 
 def read_wheel(path: Path) -> Metadata:
     """Return the metadata of a wheel; raise one of DAMAGED if it cannot be read."""
-    with zipfile.ZipFile(path) as archive:
+    with path.open("rb") as opened, open_zip(opened) as archive:
         if len(archive.infolist()) > MAX_MEMBERS:
             raise ValueError("it has too many files")
-        names = [n for n in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", n)]
-        if not names:
+        found = next((m for m in archive.infolist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", m.filename)), None)
+        if found is None:
             raise ValueError("it has no METADATA")
-        with archive.open(names[0]) as file:
+        with open_member(archive, found) as file:
             return parse_metadata(file.read(MAX_METADATA).decode("utf-8", "replace"))
 
 
@@ -101,11 +100,11 @@ def _members(path: Path, name: str) -> Iterator[tuple[str, str]]:
 
 
 def _zip(file: BinaryIO) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    with zipfile.ZipFile(file) as archive:
+    with open_zip(file) as archive:
         for item in archive.infolist()[:MAX_MEMBERS]:
 
             def read(item: zipfile.ZipInfo = item) -> bytes:
-                with archive.open(item) as content:
+                with open_member(archive, item) as content:
                     return content.read(MAX_METADATA)
 
             yield item.filename, read

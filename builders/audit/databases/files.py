@@ -10,11 +10,12 @@ import json
 import os
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from fpack.builders.streams import zip_reader
+from fpack.builders.streams.stream import ArchiveError
 from fpack.store.files.regular_file import read_bytes
 
 from .compiled import CompiledData, DataError
@@ -25,15 +26,10 @@ from .osv import MAX_DOCUMENT, OsvData, compile_osv
 
 MAX_FILE = 4 << 30  # bytes
 MAX_UNPACKED = 4 << 30  # bytes of all documents of a zip
-MAX_DIRECTORY = 48 << 20  # bytes of a zip's directory: a million members, or so
-MAX_ENDING = (1 << 16) + 100  # bytes at the end of a zip, with a comment
 MAX_DOCUMENTS = 2_000_000  # of a directory
 MAX_DEPTH = 8  # of directories
 SUFFIX = ".json"
 _ZIP = b"PK"
-_ZIP64 = 76  # bytes of both records
-_SEE_ZIP64 = 0xFFFFFFFF
-_CODECS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def open_compiled(data: bytes | memoryview) -> TrackerData | OsvData:
@@ -85,12 +81,11 @@ def _listed(members: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, object]]:
 
 def _zipped(file: BinaryIO, where: str) -> Iterator[tuple[str, object]]:
     """Yield the documents of a zip. One that cannot be read is an error of its own."""
-    size = _directory_size(file)
-    if size > MAX_DIRECTORY:
-        raise DataError("The vulnerability data is too large", where=where, why=f"the zip's directory has {size} bytes")
     try:
-        archive = zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+        archive = zip_reader.open_zip(file)
+    except ArchiveError as error:
+        raise DataError("The vulnerability data is too large", where=where, why=error.why) from None
+    except (*zip_reader.DAMAGED, OSError) as error:
         raise DataError("The vulnerability data is not a zip that can be read", where=where, why=str(error)) from None
     with archive:
         members = (member for member in archive.infolist() if member.filename.endswith(SUFFIX))
@@ -107,28 +102,14 @@ def _zipped(file: BinaryIO, where: str) -> Iterator[tuple[str, object]]:
             yield member.filename, data
 
 
-def _directory_size(file: BinaryIO) -> int:
-    """Return the size of a zip's directory, which is read into memory before anything can be counted."""
-    length = file.seek(0, os.SEEK_END)
-    file.seek(max(0, length - MAX_ENDING))
-    ending = file.read(MAX_ENDING)
-    at = ending.rfind(b"PK\x05\x06")
-    size = int.from_bytes(ending[at + 12 : at + 16], "little") if at >= 0 else 0
-    larger = at - _ZIP64  # the record of a zip with more than 65,535 members, and what points to it
-    if larger >= 0 and ending.startswith(b"PK\x06\x06", larger):
-        wide = int.from_bytes(ending[larger + 40 : larger + 48], "little")
-        return wide if size == _SEE_ZIP64 else max(size, wide)
-    return size
-
-
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     """Return the content of a member, whatever size it claims to have. Raise DataError if it cannot be read."""
-    if member.flag_bits & 1 or member.compress_type not in _CODECS:
-        raise DataError("", why="it is encrypted, or packed in an unknown way")
     try:
-        with archive.open(member) as file:
+        with zip_reader.open_member(archive, member) as file:
             data = file.read(MAX_DOCUMENT + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
+    except ArchiveError as error:
+        raise DataError("", why=error.what) from None
+    except (*zip_reader.DAMAGED, OSError) as error:
         raise DataError("", why=f"it is damaged: {error}"[:200]) from None
     if len(data) > MAX_DOCUMENT:
         raise DataError("", why=f"it has more than {MAX_DOCUMENT} bytes")

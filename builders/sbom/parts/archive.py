@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from fpack.builders.streams.stream import ArchiveError, PieceReader, Section, Stream, blocks
+from fpack.builders.streams import zip_reader
+from fpack.builders.streams.stream import PieceReader, Section, Stream, blocks
 from fpack.builders.streams.tar_reader import FILE, TarReader
 
 from .survey import MAX_READ
 
 MAX_FILES = 200_000
-MAX_UNPACKED = 4 << 30  # bytes
+MAX_UNPACKED = 4 << 30  # bytes of all files
 
 Member = tuple[str, bytes]  # a name, and the first MAX_READ + 1 bytes of the content
-ERRORS = (ArchiveError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+ERRORS = zip_reader.DAMAGED
 
 
 def members(path: Path, check: Callable[[], None]) -> Iterator[Member]:
@@ -31,22 +31,27 @@ def members(path: Path, check: Callable[[], None]) -> Iterator[Member]:
         elif begin.startswith(b"\x1f\x8b"):
             yield from _tar(blocks(Section(file, size), "gz"), check)
         else:
-            yield from _tar(blocks(Section(file, size), ""), check)
+            yield from _tar(blocks(Section(file, size), ""), check, is_gem=True)
 
 
 def _zip(file: BinaryIO, check: Callable[[], None]) -> Iterator[Member]:
-    with zipfile.ZipFile(file) as archive:
+    left = MAX_UNPACKED
+    with zip_reader.open_zip(file) as archive:
         rows = archive.infolist()
         if len(rows) > MAX_FILES:
             raise ValueError(f"it has more than {MAX_FILES} files")
         for row in rows:
             check()
             if not row.is_dir():
-                with archive.open(row) as content:
-                    yield row.filename, content.read(MAX_READ + 1)
+                with zip_reader.open_member(archive, row) as content:
+                    data = content.read(MAX_READ + 1)
+                left -= len(data)  # members may overlap
+                if left < 0:
+                    raise ValueError(f"its files have more than {MAX_UNPACKED >> 30} GB")
+                yield row.filename, data
 
 
-def _tar(pieces: Iterator[bytes], check: Callable[[], None]) -> Iterator[Member]:
+def _tar(pieces: Iterator[bytes], check: Callable[[], None], is_gem: bool = False) -> Iterator[Member]:
     reader = TarReader(Stream(pieces, MAX_UNPACKED))
     for number, member in enumerate(reader):
         check()
@@ -55,7 +60,8 @@ def _tar(pieces: Iterator[bytes], check: Callable[[], None]) -> Iterator[Member]
         if member.kind != FILE:
             continue
         name = member.name.decode("utf-8", "replace").removeprefix("./")
-        if name == "data.tar.gz":  # of a gem
+        if name == "data.tar.gz" and is_gem:
+            is_gem = False  # there is one, and it is no gem: archives in archives unpack to any size
             packed = Section(PieceReader(reader.content()), member.size)
             yield from _tar(blocks(packed, "gz"), check)
         else:

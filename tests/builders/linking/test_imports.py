@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zipfile
+import zlib
 
 import pytest
 from fpack.builders.linking.imports import Import, imports, package_names
@@ -69,7 +71,31 @@ def test_the_class_path_of_an_archive() -> None:
     assert list(imports("java", file.getvalue())) == [Import("one", False), Import("two", False)]
 
 
-@pytest.mark.parametrize("text", [b"PK", b"PK\3\4" + bytes(100), b"PK\5\6" + b"\xff" * 40])
+def jar(manifest: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr("META-INF/MANIFEST.MF", manifest)
+    return file.getvalue()
+
+
+def test_a_manifest_takes_no_more_memory_than_its_archive_claims() -> None:
+    bomb = jar(bytes(32 << 20)).replace((32 << 20).to_bytes(4, "little"), (1000).to_bytes(4, "little"))
+    tracemalloc.start()
+    assert list(imports("java", bomb)) == []
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"PK",
+        b"PK\3\4" + bytes(100),
+        b"PK\5\6" + b"\xff" * 40,
+        jar(b"Class-Path: a.jar\r\n", zipfile.ZIP_LZMA),
+        jar(b"x" * 100).replace(zlib.compress(b"x" * 100)[2:-4], b"\xff" * 5),
+    ],
+)
 def test_a_damaged_archive_names_nothing(text: bytes) -> None:
     assert list(imports("java", text)) == []
 

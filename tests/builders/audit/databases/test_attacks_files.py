@@ -14,6 +14,7 @@ from fpack.builders.audit.audit import audit
 from fpack.builders.audit.databases import files as data_files
 from fpack.builders.audit.databases.compiled import DataError
 from fpack.builders.audit.databases.files import compile_directory, compile_file, listing, open_compiled
+from fpack.builders.streams import zip_reader
 from support.reports.vulnerabilities import affected, document, entry, ids, opened, osv, product, state, tracker
 
 GOOD = document("GHSA-1", affected("npm", "leaf", ("introduced", "0")))
@@ -164,11 +165,11 @@ def test_no_text_of_the_data_reaches_a_terminal_as_it_is() -> None:
 def test_the_directory_of_a_zip_is_measured_before_it_is_read(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 10)  # a zip of more members has the larger records
     data = zipped(*((f"{number}.md", b"") for number in range(count)), ("1.json", json.dumps(GOOD).encode()))
-    size = data_files._directory_size(io.BytesIO(data))
+    size = zip_reader.directory_size(io.BytesIO(data))
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         ending = 22 if count < 10 else 22 + 76
         assert size == len(data) - archive.start_dir - ending
     assert opened(data, "all.zip").header.rows == {"npm": 1}
-    monkeypatch.setattr(data_files, "MAX_DIRECTORY", size - 1)
+    monkeypatch.setattr(zip_reader, "MAX_DIRECTORY", size - 1)
     with pytest.raises(DataError, match="too large"):
         opened(data, "all.zip")

@@ -176,8 +176,16 @@ def test_an_archive_has_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             read(tmp_path, "npm", data)
     monkeypatch.setattr(archive, "MAX_FILES", 9)
     monkeypatch.setattr(archive, "MAX_UNPACKED", 4096)
-    with pytest.raises(packages.ERRORS):
-        read(tmp_path, "npm", tar({"a": bytes(1 << 20)}))
+    for data in (tar({"a": bytes(1 << 20)}), zipped({"a": bytes(3000), "b": bytes(3000)})):
+        with pytest.raises(packages.ERRORS):
+            read(tmp_path, "npm", data)
+
+
+def test_archives_in_the_archive_of_a_gem_are_not_unpacked(tmp_path: Path) -> None:
+    notice = tar({"lib/a.rb": b"Copyright 2020 Ann\n"})
+    for inner in ({"data.tar.gz": tar({"data.tar.gz": notice})}, {"data.tar.gz": tar({}), "./data.tar.gz": notice}):
+        found = read(tmp_path, "gem", tar({"metadata.gz": gzip.compress(GEM), **inner}, "w"))
+        assert found.copyright == NO_NOTICE
 
 
 @pytest.mark.parametrize(
