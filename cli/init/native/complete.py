@@ -159,7 +159,7 @@ def with_programs(guess: Guess, facts: BuildFacts) -> Guess:
     if not facts.programs:
         return guess._replace(library=True, reasons=[guess.reasons[0], LIBRARY]) if facts.libraries else guess
     program = main_program(facts.programs, guess.name)
-    reasons = [line for line in guess.reasons if not line.startswith("the image runs ")]
+    reasons = [line for line in guess.reasons if line != LIBRARY and not line.startswith("the image runs ")]
     others = [name for name in facts.programs if name != program]
     more = f", and installs {', '.join(others[:4])}{' and more' if len(others) > 4 else ''} too" if others else ""
     folder = "sbin" if program in facts.sbin else "bin"
