@@ -43,7 +43,7 @@ gradle({
     ) + scripted(jdks.raised-tasks(level))
     program = if archive == null then "gradle" else "/build/gradle/*/bin/gradle"
     # The path of a project need not be that of its directory.
-    start = if module == "." then "" else " -p \"${in-quotes(module)}\""
+    start = if module == "." then "" else " -p \"${java.in-quotes(module)}\""
     command =
       "${program} --no-daemon --console=plain -g /build/gradle-home -I /build/init.gradle${start}${words(flags)}"
     run = names => "${command} ${join(names, " ")}"
@@ -179,10 +179,6 @@ unrun-tests = """
 # More lines for the script of all projects.
 scripted(lines) = if lines == "" then "" else "cat >>/build/init.gradle <<'END'\n${lines}\nEND\n"
 
-# Text between double quotes of a shell.
-in-quotes(text) =
-  replace(replace(replace(replace(text, "\\", "\\\\"), "\"", "\\\""), "$", "\\$"), "`", "\\`")
-
 # The paths of a kind that the project of the program made, or all projects.
 listing = """
   touch /build/made
@@ -195,7 +191,7 @@ listing = """
 
 install-library(module) = listing + """
   mkdir -p "$out/share/java"
-  made archive "${if module == "." then "" else in-quotes(module)}" | while read -r jar; do
+  made archive "${if module == "." then "" else java.in-quotes(module)}" | while read -r jar; do
     case $jar in
       *-sources.jar | *-javadoc.jar) ;;
       *.jar) cp "$jar" "$out/share/java/" ;;
@@ -206,26 +202,26 @@ install-library(module) = listing + """
 # A program is a directory that `installDist` made, or a jar, with the libraries whose classes it does not have.
 install-program(module, name, main, java-home) = listing + """
   mkdir -p "$out/bin"
-  installed=$(made install "${in-quotes(module)}" | head -n 1)
+  installed=$(made install "${java.in-quotes(module)}" | head -n 1)
   if [ -n "$installed" ]; then
     cp -r "$installed"/. "$out/"
     rm -f "$out"/bin/*.bat
     for each in "$out"/bin/*; do sed -i '2i JAVA_HOME=${java-home}' "$each"; done
   else
     jar=
-    for each in $(made archive "${in-quotes(module)}"); do
+    for each in $(made archive "${java.in-quotes(module)}"); do
       case $each in
         *-plain.jar | *-sources.jar | *-javadoc.jar | *-tests.jar) continue ;;
         *.jar) if [ -z "$jar" ] || [ "$(stat -c %s "$each")" -gt "$(stat -c %s "$jar")" ]; then jar=$each; fi ;;
       esac
     done
     if [ -z "$jar" ]; then
-      echo "error: the tasks made no jar in the project ${in-quotes(module)}" >&2
+      echo "error: the tasks made no jar in the project ${java.in-quotes(module)}" >&2
       exit 1
     fi
     mkdir -p "$out/share/java" /build/manifest
     (cd /build/manifest && "$JAVA_HOME/bin/jar" xf "$jar" META-INF/MANIFEST.MF)
-    main="${main}"
+    main="${java.class-word(main)}"
     named=$(sed -n 's/\\r$//; s/^Main-Class: *//p' /build/manifest/META-INF/MANIFEST.MF | head -n 1)
     if [ -z "\${main:-$named}" ]; then
       echo "error: $jar names no main class: set main" >&2
@@ -234,7 +230,7 @@ install-program(module, name, main, java-home) = listing + """
     cp "$jar" "$out/share/java/${name}.jar"
     "$JAVA_HOME/bin/jar" tf "$jar" | sort >/build/entries
     libraries=
-    for each in $(made library "${in-quotes(module)}"); do
+    for each in $(made library "${java.in-quotes(module)}"); do
       class=$("$JAVA_HOME/bin/jar" tf "$each" | grep -m 1 '[.]class$') || continue
       if ! grep -qxF "$class" /build/entries && ! grep -q "^BOOT-INF/" /build/entries; then
         mkdir -p "$out/share/java/${name}.lib"

@@ -33,7 +33,7 @@ maven({
     of = if in-source then hash(join(poms(source), "\n"), "sha256") else ""
     listing = repository(data, of, "pom.xml")
     words = common.words
-    one = if module == "." then "" else " -pl \"${module}\" -am"
+    one = if module == "." then "" else " -pl \"${in-quotes(module)}\" -am"
     libraries =
       if bundled || library then ""
       else " org.apache.maven.plugins:maven-dependency-plugin:${copier}:copy-dependencies -DincludeScope=runtime -DoutputDirectory=/build/libraries"
@@ -184,21 +184,28 @@ resolving(jdk, prepare, command) = """
   wait $bridge_pid || :
 """
 
+# Text between double quotes of a shell.
+in-quotes(text) =
+  replace(replace(replace(replace(text, "\\", "\\\\"), "\"", "\\\""), "$", "\\$"), "`", "\\`")
+
+# A class in double quotes, from where it comes into the program's script, where a dollar sign must stay one.
+class-word(name) = in-quotes(replace(name, "$", "\\$"))
+
 install-library(module) = """
   mkdir -p "$out/share/java"
-  find "${module}" -path '*/target/*.jar' ! -name '*-sources.jar' ! -name '*-javadoc.jar' ! -name 'original-*.jar' -exec cp {} "$out/share/java/" \\;
+  find "${in-quotes(module)}" -path '*/target/*.jar' ! -name '*-sources.jar' ! -name '*-javadoc.jar' ! -name 'original-*.jar' -exec cp {} "$out/share/java/" \\;
 """
 
 install-program(module, name, main, bundled, java-home) = """
   jar=
-  for each in "${module}"/target/*.jar; do
+  for each in "${in-quotes(module)}"/target/*.jar; do
     case $each in
       *-sources.jar | *-javadoc.jar | *-tests.jar | *-test-sources.jar | */original-*.jar) continue ;;
     esac
     if [ -z "$jar" ] || [ "$(stat -c %s "$each")" -gt "$(stat -c %s "$jar")" ]; then jar=$each; fi
   done
   if [ ! -e "$jar" ]; then
-    echo "error: the build made no jar in ${module}/target" >&2
+    echo "error: the build made no jar in ${in-quotes(module)}/target" >&2
     exit 1
   fi
   mkdir -p "$out/share/java" "$out/bin"
@@ -209,7 +216,7 @@ install-program(module, name, main, bundled, java-home) = """
     cp /build/libraries/* "$out/share/java/${name}.lib/"
     libraries=":$out/share/java/${name}.lib/*"
   fi
-  main="${main}"
+  main="${class-word(main)}"
   named=
   if [ -z "$main" ]; then
     mkdir /build/manifest
@@ -219,7 +226,7 @@ install-program(module, name, main, bundled, java-home) = """
     named=$main
   fi
   if [ -z "$main" ]; then
-    found=$(cd "${module}/src/main/java" && grep -rlE 'public static void main *\\(' --include='*.java' . | sort)
+    found=$(cd "${in-quotes(module)}/src/main/java" && grep -rlE 'public static void main *\\(' --include='*.java' . | sort)
     case $found in
       "" | *"
   "*)

@@ -93,13 +93,23 @@ def test_a_project_of_gradle_is_named_by_its_directory(project: Project) -> None
 
 
 @pytest.mark.parametrize("module", ["a b", "$(id)", "a`id`", 'a"; id; "', "a\\\\b", "$HOME"])
-def test_the_directory_of_a_project_of_gradle_is_one_word_of_the_shell(project: Project, module: str) -> None:
+def test_the_directory_of_a_module_is_one_word_of_the_shell(project: Project, module: str) -> None:
     written = module.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
     made = scripts(project.build(_with_lock(project, "gradle", f'module = "{written}"')).own)
     (word,) = re.findall(r'-p (".*") installDist', made["build"])
     words = re.findall(r'made (?:install|archive|library) (".*")[ )]', made["install"])
     assert words == [word] * 3
     assert subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, text=True).stdout == module
+    installed = scripts(project.build(_with_lock(project, "maven", f'module = "{written}"')).own)["install"]
+    assert f"for each in {word}/target/*.jar" in installed
+
+
+@pytest.mark.parametrize("call", ["gradle", "maven"])
+def test_a_class_within_a_class_is_started(project: Project, call: str) -> None:
+    made = scripts(project.build(_with_lock(project, call, 'main = "app.Outer$Main"')).own)
+    (line,) = re.findall(r"^\s*main=(\".*\")$", made["install"], re.MULTILINE)
+    start = f"""main={line}; printf 'printf %%s %s' "$main" | sh"""  # as the program's own script has it
+    assert subprocess.run(["bash", "-c", start], capture_output=True, text=True).stdout == "app.Outer$Main"
 
 
 def test_a_library_of_gradle_asks_for_nothing_to_run(project: Project) -> None:
