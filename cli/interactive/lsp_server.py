@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fpack.cli.version import VERSION
-from fpack.cli.workspace.lint_library import library
+from fpack.cli.workspace.lint_library import NamesByLock, library, locked_names
 from fpack.lang.runtime import deep_stack
 from fpack.lang.runtime.limits import Limits
 from fpack.store import processes
@@ -46,6 +46,7 @@ class Server(LanguageServer):
     def __init__(self) -> None:
         super().__init__(NAME, VERSION)
         self.library = library()
+        self.names: NamesByLock = {}
         self.known: dict[str, OpenDocument] = {}
         self.evaluated: dict[str, list[lsp.Diagnostic]] = {}
         self.running: dict[str, processes.AsyncProcess] = {}
@@ -56,7 +57,8 @@ class Server(LanguageServer):
         known = self.known.get(uri)
         if known is None or known.text != text.source:
             path = to_fs_path(uri) or ""
-            known = _deeply(lambda: OpenDocument(text.source, path, self.library, self.known.get(uri)))
+            names = locked_names(os.path.dirname(path), self.names) if path else None
+            known = _deeply(lambda: OpenDocument(text.source, path, self.library, self.known.get(uri), names))
             if known is None:
                 known = OpenDocument("", path, self.library)
             self.known[uri] = known

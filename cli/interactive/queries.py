@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.lang.diagnostics.calls import Definition, Library, ParsedText, import_target, resolve
-from fpack.lang.diagnostics.checker import Diagnostic, check_tree
+from fpack.lang.diagnostics.checker import Diagnostic, PackageNames, check_tree
 from fpack.lang.diagnostics.names import Binding, NameScope
 from fpack.lang.errors import EvalError
 from fpack.lang.syntax.parser import parse
@@ -34,13 +34,21 @@ class SymbolLocation(NamedTuple):
 class OpenDocument:
     """A text that is open in an editor.
 
-    path: path of its file, or "". values: summaries of its fields' values, if known.
+    path: path of its file, or "". values: summaries of its fields' values, if known. packages: names of packages.
     """
 
-    def __init__(self, text: str, path: str, library: Library, before: OpenDocument | None = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        path: str,
+        library: Library,
+        before: OpenDocument | None = None,
+        packages: PackageNames | None = None,
+    ) -> None:
         self.text = text
         self.path = path
         self.library = library
+        self.packages = packages
         self.values: dict[str, str] = before.values if before is not None else {}
         plain = text.replace("\r\n", " \n")  # of the same length, so that offsets stay valid
         if plain.startswith("\ufeff"):
@@ -61,7 +69,7 @@ class OpenDocument:
         """The errors and warnings of the text."""
         if self.error is not None or self.parsed is None:
             return [Diagnostic("syntax", self.error)] if self.error is not None else []
-        return check_tree(self.parsed, self.library)
+        return check_tree(self.parsed, self.library, self.packages)
 
     # ---- names at an offset
 

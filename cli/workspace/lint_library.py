@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from fpack.store.errors import FpackError
 
@@ -26,6 +26,24 @@ def library() -> Library:
     return library_of([paths[0].parent] if paths else [], cache_directory() / "modules")
 
 
+def locked_names(directory: str, known: NamesByLock) -> LockedNames | None:
+    """Return the names of the lock of the project around a directory, or None if it has no lock.
+
+    known: those of earlier calls. A lock that has changed since is read again.
+    """
+    from fpack.cli.workspace.target import find_project
+    from fpack.cli.workspace.workspace import LOCK_FILE
+
+    project = find_project(Path(directory))
+    path = project / LOCK_FILE if project is not None else None
+    if path is None or not path.is_file():
+        return None
+    changed = path.stat().st_mtime_ns
+    if path not in known or known[path][0] != changed:
+        known[path] = changed, LockedNames(path)
+    return known[path][1]
+
+
 class FileChecker:
     """A check of several files.
 
@@ -36,7 +54,7 @@ class FileChecker:
     def __init__(self, known: Library, limits: Limits) -> None:
         self._known = known
         self._limits = limits
-        self._names: dict[Path, LockedNames] = {}
+        self._names: NamesByLock = {}
 
     def check(self, path: Path) -> list[Diagnostic]:
         """Return the findings of one file. An unreadable file and an exceeded limit are findings, too."""
@@ -50,7 +68,7 @@ class FileChecker:
         except EvalError as error:
             return [Diagnostic("syntax", error)]
         directory = directory_of(path)
-        names = self._names_for(directory)
+        names = locked_names(directory, self._names)
         source.library = any(directory == d or directory.startswith(d + "/") for d in self._known.directories)
 
         def work() -> list[Diagnostic]:
@@ -65,17 +83,6 @@ class FileChecker:
         except Fault as fault:
             return [Diagnostic("syntax", source.error(0, 0, fault.what, why=fault.why, hint=fault.hint))]
         return result
-
-    def _names_for(self, directory: str) -> LockedNames | None:
-        """Return the names of the lock of the project around a directory, or None if it has no lock."""
-        from fpack.cli.workspace.target import find_project
-        from fpack.cli.workspace.workspace import LOCK_FILE
-
-        project = find_project(Path(directory))
-        if project is None or not (project / LOCK_FILE).is_file():
-            return None
-        path = project / LOCK_FILE
-        return self._names.setdefault(path, LockedNames(path))
 
 
 class LockedNames:
@@ -134,3 +141,7 @@ class LockedNames:
                 return []
             found.append(MergedIndex([index.opened for index in indexes], self._lock.pins(release, arch)))
         return found
+
+
+# By the path of the lock: when it was changed, and its names.
+NamesByLock: TypeAlias = dict[Path, tuple[int, LockedNames]]

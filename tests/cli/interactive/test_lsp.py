@@ -107,6 +107,16 @@ def position(text: str, after: str) -> lsp.Position:
     return lsp.Position(before.count("\n"), len(line.encode("utf-16-le")) // 2)
 
 
+def test_a_package_that_the_locked_index_lacks(fpack: Fpack) -> None:
+    async def work() -> None:
+        async with editing(fpack) as (editor, uri):
+            editor.change(uri, PROJECT.replace("debian.hello", "debian.helo"), 2)
+            (wrong,) = await editor.until(uri, lambda found: any(d.code == "package" for d in found))
+            assert "There is no package 'helo'" in wrong.message and "did you mean hello" in wrong.message
+
+    run(work())
+
+
 def test_diagnostics_of_the_text_and_of_its_evaluation(fpack: Fpack) -> None:
     async def work() -> None:
         async with editing(fpack) as (editor, uri):
