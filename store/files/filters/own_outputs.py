@@ -45,6 +45,11 @@ def _is_root(head: bytes) -> bool:
     return head[:100].rstrip(b"\0") == b"./" and _is_own_tar(head)
 
 
+def _is_bundle(head: bytes) -> bool:
+    """Tell whether a tar is a bundle: an OCI layout whose index, which comes second, names a document of fpack."""
+    return head[:100].rstrip(b"\0") == b"oci-layout" and b'"application/vnd.fpack.' in head
+
+
 def _is_own_tar(head: bytes) -> bool:
     """Tell whether the first entry of a tar has the time and the owner (0, root) of all entries that fpack writes."""
     # The fields of a ustar header: owner's id at 108, time at 136, both as octal digits; the format's name at 257.
@@ -60,6 +65,7 @@ def _has(pattern: bytes) -> Callable[[bytes], bool]:
 _MARKS: tuple[tuple[bytes, Callable[[bytes], bool]], ...] = (
     (b".rootfs.tar", _is_root),
     (b".tar", lambda head: _is_image(head) or _is_legal(head)),
+    (b".bundle", _is_bundle),
     (b".deb", lambda head: head.startswith(b"!<arch>\ndebian-binary   %d " % _CLOCK)),
     (b".rpm", lambda head: head.startswith(b"\xed\xab\xee\xdb") and head[10:16] == b"fpack-"),
     (b".squashfs", lambda head: head.startswith(b"hsqs") and head[8:12] == _CLOCK.to_bytes(4, "little")),
@@ -72,7 +78,7 @@ _COMPRESSED = (b".gz", b".zst")
 # Documents and pages have a mark that is easily copied, so their names must also be of the forms that fpack gives.
 _BILL = rb".*\.(?:cyclonedx|spdx|openvex)[\w.-]*\.json|.*\.(?:manifest|provenance)\.json"
 _PAGE = rb".*\.(?:size|report|graph|audit|diff)\.html"
-_ENDS = (b".tar", b".tar.gz", b".tar.zst", b".deb", b".rpm", b".squashfs", b".json", b".html", b".oci")
+_ENDS = (b".tar", b".tar.gz", b".tar.zst", b".deb", b".rpm", b".squashfs", b".json", b".html", b".oci", b".bundle")
 
 # Paths that this process writes, one an option, and the names of these. They are known before sources are read.
 _written: set[bytes] = set()

@@ -27,9 +27,11 @@ def tar(name: str, mtime: int = CLOCK, uid: int = 0, content: bytes = b"{}") -> 
     return made.getvalue()
 
 
+KEPT = tar("oci-layout") + b'{"manifests":[{"artifactType":"application/vnd.fpack.kept-lock.v1"}]}'
 LEGAL = b"Licences of the image app, written by fpack 0.1.0.\n"
 OWN = {
     "app.legal.tar": tar("README.txt", content=LEGAL),
+    "app.bundle": KEPT,
     "app.tar": tar("fpack-referrers.json"),
     "plain.tar": tar("index.json"),
     "app.rootfs.tar": tar("./"),
@@ -46,6 +48,9 @@ OWN = {
 }
 USERS = {
     "app.tar": tar("app/index.json"),
+    "other.tar": KEPT,
+    "layout.bundle": tar("oci-layout"),
+    "git.bundle": b"# v2 git bundle\n",
     "index.tar": tar("index.json", mtime=1700000000),
     "mine.tar": tar("index.json", uid=1000),
     "legal.tar": tar("README.txt", mtime=1700000000, content=LEGAL),
