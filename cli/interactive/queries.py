@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fpack.lang.diagnostics.calls import Definition, Library, ParsedText, import_target, resolve
-from fpack.lang.diagnostics.checker import Diagnostic, PackageNames, check_tree
+from fpack.lang.diagnostics.calls import Definition, Library, PackageNames, ParsedText, import_target, resolve
+from fpack.lang.diagnostics.checker import Diagnostic, check_tree
 from fpack.lang.diagnostics.names import Binding, NameScope
 from fpack.lang.errors import EvalError
 from fpack.lang.syntax.parser import parse
