@@ -38,6 +38,7 @@ from .kept_files import KeptFiles, WantedFile
 from .logins.apt_auth import AptAuth
 from .logins.netrc_file import Netrc
 from .logins.request_login import LoggedIn, RequestLogin, basic, server_of
+from .origins import is_this_machine
 from .response import NO_VALIDATORS, Response, Validators, nothing, open_file, response_of
 
 if TYPE_CHECKING:
@@ -331,6 +332,7 @@ def _redirected(url: str, target: str, same_host: bool) -> str:
     parts = split_url(new)
     scheme = parts.scheme
     moved = same_host and parts.netloc.rpartition("@")[2] != split_url(url).netloc.rpartition("@")[2]
-    if moved or scheme not in ("http", "https") or (scheme == "http" and url.startswith("https:")):
+    inward = is_this_machine(parts.hostname or "") and not is_this_machine(split_url(url).hostname or "")
+    if moved or inward or scheme not in ("http", "https") or (scheme == "http" and url.startswith("https:")):
         raise Refused("fpack does not follow the server's redirect", where=shown(url), why=f"to {shown(new)}")
     return new

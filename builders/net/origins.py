@@ -64,3 +64,23 @@ def is_local(url: str) -> bool:
 
 def _is_below(path: str, directory: str) -> bool:
     return path == directory or path.startswith(f"{directory.rstrip('/')}/")
+
+
+def is_this_machine(host: str) -> bool:
+    """Return whether a host of a URL is this machine or its link, where services answer that the world does not reach.
+
+    Names are not resolved, but "localhost".
+    """
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    import socket
+    from ipaddress import IPv6Address, ip_address
+
+    try:
+        # `inet_aton` reads what connections accept, such as 127.1 and 0x7f000001.
+        address = ip_address(name) if ":" in name else ip_address(socket.inet_aton(name))
+    except (OSError, ValueError):
+        return False
+    address = address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+    return address.is_loopback or address.is_link_local or address.is_unspecified

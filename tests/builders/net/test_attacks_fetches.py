@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fpack.builders.kinds.fetch import FetchBuilder
-from fpack.builders.net.errors import BadUrl
-from fpack.builders.net.http import Http
+from fpack.builders.net.errors import BadUrl, Refused
+from fpack.builders.net.http import Http, _redirected
 from fpack.builders.net.origins import Origins
 from fpack.builders.rootfs.view import assemble
 from fpack.builders.scheduler.failures import BuildsFailed
@@ -107,6 +108,23 @@ def test_a_redirect_to_what_a_server_must_not_reach_is_refused(store: Store, fil
     with Server(files) as server:
         server.redirect("/file", target)
         assert "redirect" in fails(store, f"{server.url}/file")
+
+
+@pytest.mark.parametrize(
+    ("host", "is_refused"),
+    [
+        *((host, True) for host in ("localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.1", "0x7f000001", "0")),
+        *(
+            (host, True)
+            for host in ("2130706433", "169.254.169.254", "[::1]", "[fe80::1]", "[::ffff:127.0.0.1]", "[::]")
+        ),
+        *((host, False) for host in ("mirror.example", "10.0.0.1", "[2001:db8::1]", "1.example", "a" * 300)),
+    ],
+)
+def test_a_redirect_from_another_machine_does_not_reach_services_of_this_one(host: str, is_refused: bool) -> None:
+    with pytest.raises(Refused) if is_refused else nullcontext():
+        assert _redirected("http://other.example/a", f"http://{host}/b", False) == f"http://{host}/b"
+    assert _redirected("http://127.0.0.1:8/a", f"http://{host}:9/b", False)
 
 
 def test_another_file_is_refused_and_not_kept(store: Store, files: Path) -> None:
