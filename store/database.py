@@ -293,16 +293,38 @@ class Database(JournaledConnection):
         return True
 
     def insert_path(
-        self, db: sqlite3.Connection, path: StorePath, tree: bytes, size: int, now: int, refs: list[bytes]
+        self,
+        db: sqlite3.Connection,
+        path: StorePath,
+        tree: bytes,
+        size: int,
+        now: int,
+        refs: list[bytes],
+        *,
+        durable: bool = True,
     ) -> bytes:
-        """Make a path valid, within a transaction. Return its 20-byte hash."""
+        """Make a path valid, within a transaction. Return its 20-byte hash. durable: `sync` has to sync the row."""
         hash_ = base32.decode(path.hash)
         row = (hash_, path.name, tree, size, now, b"".join(sorted(refs)))
         query = "INSERT OR IGNORE INTO paths (hash, name, tree, size, registered, refs) VALUES (?, ?, ?, ?, ?, ?)"
         if db.execute(query, row).rowcount > 0:
-            self._is_unsynced = True
+            self._is_unsynced |= durable
             self._log("path", *row)
         return hash_
+
+    def insert_unsynced(self, db: sqlite3.Connection, session: str, hashes: Iterable[bytes]) -> None:
+        """Record that the trees of paths may not be on the disk before the session has synced them."""
+        rows = [(hash_, session) for hash_ in hashes]
+        db.executemany("INSERT OR REPLACE INTO unsynced (path, session) VALUES (?, ?)", rows)
+
+    def delete_unsynced(self, db: sqlite3.Connection, session: str, last: int = 1 << 62) -> None:
+        """Record that the trees that a session registered are on the disk. last: the highest id of their rows."""
+        db.execute("DELETE FROM unsynced WHERE session = ? AND id <= ?", [session, last])
+
+    def unsynced(self) -> list[tuple[int, bytes, str]]:
+        """Return (id, path's hash, session) of each path whose tree may not be on the disk, in the order of ids."""
+        rows: list[Any] = [] if self._is_old else self._rows("SELECT id, path, session FROM unsynced ORDER BY id")
+        return rows
 
     def insert_realisation(self, db: sqlite3.Connection, key: bytes, output: Output, path: StorePath) -> None:
         """Record a path as the output of a resolved derivation and of its original one, within a transaction.
@@ -329,6 +351,7 @@ class Database(JournaledConnection):
                 raise failures.damaged(self.path, "an index differs from its table")
         db.executemany("DELETE FROM realisations WHERE path = ?", hashes)
         db.executemany("DELETE FROM outputs WHERE path = ?", hashes)
+        db.executemany("DELETE FROM unsynced WHERE path = ?", hashes)
 
     def insert_history(self, db: sqlite3.Connection, entry: HistoryEntry) -> None:
         """Record a build that ended, within a transaction."""

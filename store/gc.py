@@ -64,6 +64,7 @@ class GcResult(NamedTuple):
 
 def add_root(store: Store, link: Path, target: Path) -> None:
     """Make `link` a symlink to `target`, a path in the store, and a root while the symlink points to it."""
+    store.settle()
     add_link(store.root, link, target, is_root=store.refusal is None)
 
 

@@ -70,8 +70,13 @@ class FileLock:
             os.close(fd)
 
     def write(self, text: str) -> None:
-        """Write text into the locked file, for other processes to read."""
+        """Write text at the beginning of the locked file, for other processes to read."""
         os.pwrite(self._fd, text.encode(), 0)
+
+    @property
+    def descriptor(self) -> int:
+        """The descriptor of the locked file. A copy of this process holds the lock, too, while that is open there."""
+        return self._fd
 
     def _take(self, how: int) -> bool:
         """Open and lock the file, again if it is deleted meanwhile. how: flags of flock. False: another holds it."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.store.files.pool import FileNode
-from fpack.store.files.sync import sync_directory
+from fpack.store.files.sync import FileSystemSync, sync_directory
 from fpack.store.files.tree import Node, read_file, scan, tree_digest, tree_size
 
 from . import LEASE, base32
@@ -84,7 +84,10 @@ def rebuild_database(root: Path, progress: Progress = lambda done, total, name: 
         try:
             # Later rows replace earlier rows. The journal comes last, because its rows have checksums.
             rows = chain(_salvaged(old), journal.rows_of(journal.read(target.with_name("journal"))))
+            disk = FileSystemSync(root)
             done = _Rebuild(root, new).run(rows, progress)
+            disk.sync()  # a tree that was fetched may not be on the disk yet
+            disk.close()
             os.rename(new, target)
             sync_directory(target.parent)
         except sqlite3.Error as error:

@@ -90,6 +90,12 @@ class Store:
         self._prefix = f"{self.root}/store/"
         self._file_system = FileSystemSync(self.root)
         self._written = GroupSync(self._file_system.sync)
+        self._is_owing = False  # this process has made paths valid that are not synced yet
+        if self.database.unsynced():
+            from .sessions.recovery import recover
+
+            can_write = self.refusal is None and os.access(self.root / "db", os.W_OK, effective_ids=True)
+            self.lost += recover(self.root, self.database, self.pool, self.invalidate, self.sync, is_writable=can_write)
 
     def _refusal(self) -> StoreReadOnly | None:
         """Return an error if root uses another user's store, because that user could not change root's files in it."""
@@ -116,15 +122,22 @@ class Store:
             ) from None  # fmt: skip
 
     def close(self) -> None:
-        """End the session and delete its temporary roots and files. Registered paths survive a loss of power."""
+        """End the session and delete its temporary roots and files.
+
+        Built paths survive a loss of power. A process in the background syncs the fetched ones.
+        """
         try:
             self.database.sync()
         finally:
-            if self._session:
-                self._session.end()
-                self._session = None
-            self._file_system.close()
+            session, self._session = self._session, None
+            if session:
+                session.end(is_owing=self._is_owing)
             self.database.close()
+            if session and self._is_owing:
+                from .sessions.deferred_sync import sync_later
+
+                sync_later(session, self._file_system, has_failed=self._written.has_failed)
+            self._file_system.close()
 
     @property
     def session(self) -> Session:
@@ -176,6 +189,17 @@ class Store:
     def sync(self) -> None:
         """Make everything that was written to the store durable."""
         self._written.sync()
+
+    def settle(self) -> None:
+        """Sync the paths that were fetched. To be called before anything that survives a loss of power needs them."""
+        if not (unsynced := self.database.unsynced()):
+            return
+        self.sync()  # the database is on the same file system
+        if self._is_owing:
+            name = self.session.name
+            with self.database.transaction() as db:
+                self.database.delete_unsynced(db, name, unsynced[-1][0])
+                self._is_owing = bool(db.execute("SELECT 1 FROM unsynced WHERE session = ?", [name]).fetchone())
 
     def disk(self, path: StorePath | str) -> Path:
         """Return the path on disk of a store path, or of a file below a store path that is given as text."""
@@ -303,6 +327,7 @@ class Store:
         """Keep the last pack of a project and name from gc, for the number of days in the setting gc.keep-packs."""
         from .settings import KEEP_PACKS
 
+        self.settle()
         days = KEEP_PACKS.find()
         expires = int(self.database.time() + days * DAY) if days is not None else FOREVER
         if not 0 <= expires - self.database.pinned_until(path, _text(project), name) < DAY:
@@ -322,9 +347,14 @@ class Store:
         return self.register_all(key, [FinishedOutput(name, writer, references, output)])[0]
 
     def register_all(
-        self, key: bytes, outputs: Sequence[FinishedOutput], build: BuildRecord | None = None
+        self, key: bytes, outputs: Sequence[FinishedOutput], build: BuildRecord | None = None, *, deferred: bool = False
     ) -> list[StorePath]:
-        """Make the outputs of one derivation valid paths, all or none. An output may reference those before it."""
+        """Make the outputs of one derivation valid paths, all or none. An output may reference those before it.
+
+        deferred: do not wait for the disk. The paths are synced after `close`, and if the machine or the process dies
+        before that, they are compared with their digests before they are used (sessions/deferred_sync.py). It is for
+        trees that can be fetched again.
+        """
         made = []
         for entry in outputs:
             tree = entry.writer.finish(top=False)
@@ -341,10 +371,12 @@ class Store:
             placed = dict(new)
             if placed:
                 if not valid.isdisjoint(placed):
+                    deferred = False
                     self._written.sync()  # a tree that was lost is valid as soon as it has its place
                 for path, writer in placed.items():
                     self._place(path, writer)
-                self._written.sync()  # covers the trees and their names; a tree without a row is not valid
+                if not deferred:
+                    self._written.sync()  # covers the trees and their names; a tree without a row is not valid
             with self.database.transaction() as db:
                 now = self.database.time()
                 known: dict[StorePath, bytes] = {}  # hashes of valid paths
@@ -356,9 +388,13 @@ class Store:
                                 raise StoreError(f"{path} references a path that is not in the store")
                             known[reference] = hash_
                     hashes = [known[reference] for reference in references]
-                    known[path] = self.database.insert_path(db, path, tree, entry.writer.size, now, hashes)
+                    size = entry.writer.size
+                    known[path] = self.database.insert_path(db, path, tree, size, now, hashes, durable=not deferred)
                     if entry.output is not None:
                         self._record(db, key, entry.output, path)
+                if deferred and placed:
+                    self._is_owing = True
+                    self.database.insert_unsynced(db, self.session.name, [known[path] for path in placed])
                 rows = [(self.session.name, known[path]) for *_, path in made]
                 db.executemany("INSERT OR IGNORE INTO temporary_roots VALUES (?, ?)", rows)
                 entry, _, _, path = made[0]

@@ -386,7 +386,7 @@ class Fetcher:
                     finished.append(
                         FinishedOutput(record.path.name, content.writer, record.references, None, record.path)
                     )
-                self._store.register_all(b"", finished)  # no key: nothing was built here
+                self._store.register_all(b"", finished, deferred=True)  # no key: nothing was built here
                 for _, content in some:
                     content.registered = True
 

@@ -91,6 +91,7 @@ def _answer(request: BuildRequest) -> int | None:
         if not store.is_there(path) or not all(os.path.lexists(f"{store.root}/store/{name}") for name in closure):
             return None
         if request.link:
+            store.settle()
             add_link(store.root, link, store.disk(path))
             # A garbage collection that began before the link existed may have deleted the path.
             if not store.is_there(path):

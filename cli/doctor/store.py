@@ -18,6 +18,7 @@ from fpack.store.errors import FpackError
 from fpack.store.files import mounts
 from fpack.store.files.owners import check_store
 from fpack.store.root import default_root, obstacle
+from fpack.store.sessions.deferred_sync import SYNCED
 
 from .machine import OK, PROBLEM, WARNING, CheckResult, existing, failed
 
@@ -174,7 +175,7 @@ def _sessions(root: Path) -> tuple[list[str], int]:
             continue
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            dead += 1
+            dead += os.pread(fd, len(SYNCED), 0) != SYNCED.encode()
         except BlockingIOError:
             users.append(entry.name.partition("-")[0])
         finally:

@@ -406,4 +406,5 @@ def _save(path: str, shell: CachedShell, workspace: Workspace, recorder: Recorde
         return  # the next start must print them again
     own_lock = target.project is None and workspace.options.lock is None
     expires = time.time() + DAY if own_lock else 0
+    workspace.store.settle()  # a cached shell is entered without the database
     cache.save(path, shell, recorder.read(directories, also, expires))

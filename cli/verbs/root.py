@@ -63,6 +63,7 @@ def add(name: str, store_path: str, force: bool, as_json: bool) -> int:
         if store.refusal is not None:
             raise store.refusal
         if valid:
+            store.settle()
             add_named(store.root, store.database, name, found, replace=force)
     if not valid:
         raise StoreError("The path is not in the store", where=str(found), hint="build it first")

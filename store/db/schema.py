@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
-FORMAT = 3
+FORMAT = 4
 
 _FIRST = """
 CREATE TABLE paths (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL, tree BLOB NOT NULL,
@@ -32,8 +32,11 @@ CREATE TABLE history (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, derivation BL
                       kind TEXT NOT NULL, outcome TEXT NOT NULL, seconds REAL NOT NULL, path BLOB)
 """
 _THIRD = "CREATE TABLE named_roots (name TEXT NOT NULL UNIQUE, path BLOB NOT NULL)"
+_FOURTH = """
+CREATE TABLE unsynced (id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL UNIQUE, session TEXT NOT NULL)
+"""
 # For each format, the statements that upgrade it to the next format.
-STEPS = {0: _FIRST, 1: _SECOND, 2: _THIRD}
+STEPS = {0: _FIRST, 1: _SECOND, 2: _THIRD, 3: _FOURTH}
 
 
 def upgrade(db: sqlite3.Connection) -> int:

@@ -24,6 +24,11 @@ class GroupSync:
         self._done = 0
         self._failure: OSError | None = None
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a sync failed."""
+        return self._failure is not None
+
     def sync(self) -> None:
         """Wait for a sync that begins after this call, and start it if necessary."""
         with self._count:
@@ -59,6 +64,11 @@ class FileSystemSync:
         """Watch for failed writes from now on."""
         if self._fd < 0:
             self._fd = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    @property
+    def descriptor(self) -> int:
+        """The descriptor that watches for failed writes."""
+        return self._fd
 
     def sync(self) -> None:
         """Make everything written to the file system durable."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from fpack.store import DAY, base32
 from fpack.store.database import Database
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, StoreError
 from fpack.store.files.placement import discard, make_movable, place
 from fpack.store.files.pool import Pool
 from fpack.store.files.presence import is_present
@@ -23,7 +23,9 @@ from fpack.store.files.remove import remove_tree
 from fpack.store.files.sync import sync_directory
 from fpack.store.files.tree import scan, tree_digest
 from fpack.store.locks import CLAIM_LOCK, FileLock, build_lock, stripe
-from fpack.store.path import parse
+from fpack.store.path import StorePath, parse
+
+from .deferred_sync import FAILED, LIVING, SYNCED, state
 
 REPAIR = "repair-"  # prefix of the trees in `tmp` that replace damaged trees
 COMPARED = "again-"  # prefix of the keys of builds whose outputs are only compared with those in the store
@@ -40,14 +42,19 @@ def sweep(root: Path, database: Database, pool: Pool, *, thoroughly: bool = Fals
     """
     dead = 0
     names = set(_names(root / "tmp"))
+    owing = {session for _, _, session in database.unsynced()}
     for name in sorted(names):
         if name.startswith(REPAIR):
             _finish_repair(root, database, name.removeprefix(REPAIR))
         elif name.endswith(_LOCK):
+            session = name.removesuffix(_LOCK)
+            found = state(root, session)
+            if session in owing and found != SYNCED:
+                continue  # it lives, or the next process that opens the store needs its file
             with _dead(root / "tmp" / name) as is_dead:
                 if is_dead:
-                    _end(root / "tmp", name.removesuffix(_LOCK), database)
-                    dead += 1
+                    _end(root / "tmp", session, database, is_synced=found == SYNCED)
+                    dead += found != SYNCED
         elif _is_session(name) and f"{name}{_LOCK}" not in names and not is_present(root / f"tmp/{name}{_LOCK}"):
             # A session creates its lock file before its directory, and deletes the directory before the lock file.
             _remove(root / "tmp" / name)
@@ -97,9 +104,11 @@ def _dead(path: Path) -> Iterator[bool]:
     lock.release()
 
 
-def _end(directory: Path, session: str, database: Database) -> None:
+def _end(directory: Path, session: str, database: Database, *, is_synced: bool) -> None:
     _remove(directory / session)
     with database.transaction() as db:
+        if is_synced:
+            database.delete_unsynced(db, session)
         db.execute("DELETE FROM temporary_roots WHERE session = ?", [session])
 
 
@@ -129,6 +138,65 @@ def _has_digest(tree: Path, digest: bytes) -> bool:
         return tree_digest(scan(os.fspath(tree))) == digest
     except (OSError, FpackError):
         return False
+
+
+def recover(
+    root: Path,
+    database: Database,
+    pool: Pool,
+    invalidate: Callable[[Iterable[StorePath]], list[StorePath]],
+    sync: Callable[[], None],
+    *,
+    is_writable: bool,
+) -> list[StorePath]:
+    """Check the paths that sessions registered and did not sync, except those of living sessions.
+
+    invalidate: makes damaged paths invalid, with those that reference them; the result is all of these. sync: syncs the
+    file system, in which the others are. Raise StoreError if a path is damaged and the store cannot be written.
+    """
+    lost: list[StorePath] = []
+    for session in sorted({session for _, _, session in database.unsynced()}):
+        with contextlib.ExitStack() as held:
+            if is_writable:
+                held.enter_context(FileLock(root / "locks" / "recovery", transient=False))
+            found = state(root, session)
+            if found == LIVING:
+                continue
+            bad: list[StorePath] = []
+            if found != SYNCED:
+                hashes = [hash_ for _, hash_, owner in database.unsynced() if owner == session]
+                infos = database.infos(hashes).values()
+                bad = [
+                    i.path for i in infos if found == FAILED or not _has_digest(root / "store" / i.path.base, i.tree)
+                ]
+            if bad and not is_writable:
+                raise StoreError(
+                    "The store has a path that was not written to the disk", where=str(root / "store" / bad[0].base),
+                    why="the machine lost power, or its disk failed, after the path was fetched",
+                    hint="run any fpack command as the owner of the store: it removes the path",
+                )  # fmt: skip
+            if bad:
+                _delete_pool_files(pool, [root / "store" / path.base for path in bad])
+                lost += invalidate(bad)
+            if is_writable:
+                if found != SYNCED:
+                    sync()
+                with database.transaction() as db:
+                    database.delete_unsynced(db, session)
+    return lost
+
+
+def _delete_pool_files(pool: Pool, trees: Iterable[Path]) -> None:
+    """Delete the files of the pool that damaged trees share, so that no new tree links to them."""
+    inodes = set()
+    for tree in trees:
+        for path in (tree, *tree.rglob("*")):
+            with contextlib.suppress(OSError):
+                inodes.add(path.lstat().st_ino)
+    for name, _, status in pool.members():
+        if status.st_ino in inodes:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
 
 
 def _sweep_partial(root: Path, database: Database) -> None:

@@ -22,14 +22,14 @@ class Session:
         self.name = f"{os.getpid()}-{os.urandom(6).hex()}"
         self.directory = root / "tmp" / self.name
         self._count = 0
-        self._lock = FileLock(root / "tmp" / f"{self.name}.lock")
+        self.lock = FileLock(root / "tmp" / f"{self.name}.lock")
         try:
-            self._lock.acquire()
+            self.lock.acquire()
             self.directory.mkdir(mode=0o700)
             # gc keeps all derivations with higher ids. Until the id is written, gc keeps all derivations.
-            self._lock.write(str(self._database.last_derivation()))
+            self.lock.write(str(self._database.last_derivation()))
         except OSError as error:
-            self._lock.release()
+            self.lock.release()
             if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
                 raise StoreReadOnly(
                     "The store cannot be written", where=str(root), why=str(error.strerror),
@@ -42,15 +42,20 @@ class Session:
         self._count += 1
         return self.directory / f"{self._count}-{os.urandom(4).hex()}"
 
-    def end(self) -> None:
-        """Delete the session's files and temporary roots. The next session deletes files that cannot be deleted now."""
+    def end(self, *, is_owing: bool = False) -> None:
+        """Delete the session's files and temporary roots. The next session deletes files that cannot be deleted now.
+
+        is_owing: keep the lock, for `deferred_sync.sync_later`.
+        """
         try:
             remove_tree(self.directory)
             with self._database.transaction() as db:
                 db.execute("DELETE FROM temporary_roots WHERE session = ?", [self.name])
         except (OSError, StoreError):
             # The command's own result or error matters more than this one.
-            self._lock.release(keep=True)
+            if not is_owing:
+                self.lock.release(keep=True)
         else:
-            self._lock.release()
+            if not is_owing:
+                self.lock.release()
             space.hold_back(self._root)  # the database may have grown

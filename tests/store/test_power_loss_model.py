@@ -102,6 +102,20 @@ class Protocol(RuleBasedStateMachine):
         self.kept[who][n] = path
         return path
 
+    def fetch_one(self, who: int, n: int) -> StorePath:
+        """Do as `build_one`, but let the tree be synced later."""
+        store = self.process(who)
+        found = store.database.built(OUTPUTS[n])
+        if found is None or not store.keep([found]):
+            below = [self.fetch_one(who, n - 1)] if n % 2 else []
+            writer = store.writer()
+            writer.file("file", [text(n)])
+            writer.file("data/below", [str(path).encode() for path in below])
+            (found,) = store.register_all(b"", [FinishedOutput(f"p{n}", writer, below, None)], deferred=True)
+            store.adopt(b"", {OUTPUTS[n]: found})
+        self.kept[who][n] = found
+        return found
+
     def run(self, step: Callable[[], Any]) -> Any:
         with recorded(self.disk):
             return step()
@@ -117,6 +131,7 @@ class Protocol(RuleBasedStateMachine):
         self.processes.clear()
         self.kept.clear()
         self.disk.lose(directories, database)
+        self.run(lambda: Store(self.disk.root).close())  # what was not synced is checked
 
     @rule(who=WHO, n=NUMBERS)
     def plan(self, who: int, n: int) -> None:
@@ -128,17 +143,21 @@ class Protocol(RuleBasedStateMachine):
         self.build(who, n)
         self.end(who)
 
-    def realise(self, who: int, n: int) -> None:
-        """Plan what is not planned, and build."""
+    def realise(self, who: int, n: int, *, fetched: bool = False) -> None:
+        """Plan what is not planned, and build or fetch."""
         store = self.process(who)
         wanted = {OUTPUTS[i].derivation: BODIES[i] for i in range(n + 1)}
         if any(store.derivation(name) is None for name in wanted):
             store.plan(wanted)
-        self.build_one(who, n)
+        (self.fetch_one if fetched else self.build_one)(who, n)
 
     @rule(who=WHO, n=NUMBERS)
     def build(self, who: int, n: int) -> None:
         self.run(lambda: self.realise(who, n))
+
+    @rule(who=WHO, n=NUMBERS)
+    def fetch(self, who: int, n: int) -> None:
+        self.run(lambda: self.realise(who, n, fetched=True))
 
     @rule(who=WHO, n=NUMBERS)
     def build_beside_a_collection(self, who: int, n: int) -> None:
@@ -158,6 +177,7 @@ class Protocol(RuleBasedStateMachine):
         path = self.kept.get(who, {}).get(n)
         if path is not None:
             store = self.process(who)
+            self.run(store.settle)
             self.run(lambda: roots.add_named(self.disk.root, store.database, f"r{n}", path))
 
     @rule(who=WHO, n=NUMBERS)
@@ -182,6 +202,14 @@ class Protocol(RuleBasedStateMachine):
     @rule(who=WHO, n=NUMBERS, count=st.integers(0, 14), directories=CHOICE, database=CHOICE)
     def lose_power_in_a_build(self, who: int, n: int, count: int, directories: int, database: int) -> None:
         self.run_until(count, lambda: self.realise(who, n), directories, database)
+
+    @rule(who=WHO, n=NUMBERS, count=st.integers(0, 14), directories=CHOICE, database=CHOICE)
+    def lose_power_in_a_fetch(self, who: int, n: int, count: int, directories: int, database: int) -> None:
+        def step() -> None:
+            self.realise(who, n, fetched=True)
+            self.processes[who].close()
+
+        self.run_until(count, step, directories, database)
 
     @rule(count=st.integers(0, 14), directories=CHOICE, database=CHOICE)
     def lose_power_in_a_collection(self, count: int, directories: int, database: int) -> None:
@@ -251,7 +279,7 @@ class Protocol(RuleBasedStateMachine):
 def abandon(store: Store) -> None:
     """End a process without a chance to clean up."""
     if store._session is not None:
-        os.close(store._session._lock._fd)
+        os.close(store._session.lock.descriptor)
     store._file_system.close()
     store.database.close()
 
@@ -285,6 +313,11 @@ def no_sync_before_registering(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(GroupSync, "sync", lambda self: None)
 
 
+def what_was_fetched_is_not_checked(patch: pytest.MonkeyPatch) -> None:
+    """Fault: a loss of power before fetched paths are on the disk leaves no trace of them."""
+    patch.setattr(Database, "insert_unsynced", lambda self, db, session, hashes: None)
+
+
 def planned_derivations_are_not_kept(patch: pytest.MonkeyPatch) -> None:
     """Fault: gc deletes the derivations that a living process has planned, and they are not written again."""
     patch.setattr(gc, "first_planned", lambda root: 1 << 62)
@@ -311,6 +344,7 @@ MUTANTS = [
     used_paths_are_not_kept,
     no_sync_before_deleting,
     no_sync_before_registering,
+    what_was_fetched_is_not_checked,
     planned_derivations_are_not_kept,
     nothing_is_hashed_when_it_is_read,
 ]
@@ -328,4 +362,4 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
 def test_the_model_finds_each_fault(patch: pytest.MonkeyPatch, mutate: Callable[[pytest.MonkeyPatch], None]) -> None:
     mutate(patch)
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(Protocol, settings=model(100))
+        run_state_machine_as_test(Protocol, settings=model(300))

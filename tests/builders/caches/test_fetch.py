@@ -166,8 +166,8 @@ from fpack.store.store import Store
 from support.stores.caches import Graph, machine
 fetch._EARLY, fetch._BATCH = 2, 3
 register, calls = Store.register_all, []
-def killing(*given):
-    done = register(*given)
+def killing(*given, **options):
+    done = register(*given, **options)
     calls.append(1)
     if len(calls) == 2:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Iterator[Path]:
     store.close()
     path = store.root / "db/fpack.sqlite"
     with sqlite3.connect(path) as db:
-        for table in ("uses", "pins", "history", "named_roots"):
+        for table in ("uses", "pins", "history", "named_roots", "unsynced"):
             db.execute(f"DROP TABLE {table}")
         db.execute("PRAGMA user_version = 1")
     db.close()

@@ -21,6 +21,8 @@ import pytest
 from fpack.store.database import Database
 from fpack.store.db import connection, journal
 from fpack.store.files.sync import FileSystemSync
+from fpack.store.sessions import deferred_sync
+from fpack.store.sessions.session import Session
 
 DIRECTORIES = ("store", "files", "roots", "trash", "tmp", "locks", "logs", "partial", "db")
 
@@ -195,6 +197,12 @@ def recorded(disk: Disk) -> Iterator[None]:
         real_rewrite(path, db)
         disk.synced_journal()
 
+    def sync_later(session: Session, file_system: FileSystemSync, *, has_failed: bool) -> None:
+        try:
+            deferred_sync._finish(session.lock, file_system, has_failed)
+        finally:
+            session.lock.release(keep=True)
+
     real, real_sync, real_rewrite = Database.transaction, Database.sync, journal.rewrite
 
     @contextmanager
@@ -214,4 +222,5 @@ def recorded(disk: Disk) -> Iterator[None]:
         patch.setattr(connection, "sync_file", sync_file)
         patch.setattr(journal, "rewrite", rewrite)
         patch.setattr(Database, "transaction", transaction)
+        patch.setattr(deferred_sync, "sync_later", sync_later)
         yield

@@ -1,0 +1,3 @@
+"""A store for each test."""
+
+from support.fixtures import store as store
