@@ -91,6 +91,7 @@ class Store:
         self._file_system = FileSystemSync(self.root)
         self._written = GroupSync(self._file_system.sync)
         self._is_owing = False  # this process has made paths valid that are not synced yet
+        self._after: list[Callable[[], object]] = []  # what is done when they are
         if self.database.unsynced():
             from .sessions.recovery import recover
 
@@ -131,12 +132,12 @@ class Store:
         finally:
             session, self._session = self._session, None
             if session:
-                session.end(is_owing=self._is_owing)
+                session.end(is_owing=self.is_owing)
             self.database.close()
-            if session and self._is_owing:
+            if session and self.is_owing:
                 from .sessions.deferred_sync import sync_later
 
-                sync_later(session, self._file_system, has_failed=self._written.has_failed)
+                sync_later(session, self._file_system, self._after, has_failed=self._written.has_failed)
             self._file_system.close()
 
     @property
@@ -194,12 +195,32 @@ class Store:
         """Sync the paths that were fetched. To be called before anything that survives a loss of power needs them."""
         if not (unsynced := self.database.unsynced()):
             return
+        after, self._after = self._after, []
         self.sync()  # the database is on the same file system
         if self._is_owing:
             name = self.session.name
             with self.database.transaction() as db:
                 self.database.delete_unsynced(db, name, unsynced[-1][0])
                 self._is_owing = bool(db.execute("SELECT 1 FROM unsynced WHERE session = ?", [name]).fetchone())
+        for work in after:
+            work()
+
+    @property
+    def is_owing(self) -> bool:
+        """True if this process has written what is synced after `close`."""
+        return self._is_owing or bool(self._after)
+
+    def after_sync(self, work: Callable[[], object]) -> None:
+        """Call `work`, which makes something that survives a loss of power and needs paths that may not be synced.
+
+        If this process syncs after `close`, `work` is called then, in another process: it must not use the database.
+        Else it is called now.
+        """
+        if self.is_owing:
+            self._after.append(work)
+        else:
+            self.settle()
+            work()
 
     def disk(self, path: StorePath | str) -> Path:
         """Return the path on disk of a store path, or of a file below a store path that is given as text."""

@@ -29,6 +29,7 @@ from fpack.store.files.regular_file import open_regular
 from fpack.store.files.remove import remove_tree
 from fpack.store.locks import FileLock
 from fpack.store.path import StorePath, parse
+from fpack.store.sessions import deferred_sync
 from fpack.store.store import Store
 
 BUILD_UID = 1000
@@ -47,10 +48,12 @@ _FILES = {
     "etc/passwd": "",
     "etc/resolv.conf": "",
 }
+# Files beside the root: one that is made when the view is synced, and one that names the session that will sync it.
+_SYNCED, _OWNER = "synced", "owner"
 _MANY = 64  # slices for which a process is worth its start
 _MOST_JOBS = 8
 # Raise the number when views are assembled in another way: an older view may lack mount points or checks.
-LAYOUT = blake3(repr((2, BUILD_UID, _DIRECTORIES, sorted(_FILES.items()))).encode()).hexdigest(4)
+LAYOUT = blake3(repr((3, BUILD_UID, _DIRECTORIES, sorted(_FILES.items()))).encode()).hexdigest(4)
 
 
 def assemble(store: Store, root: StorePath) -> Path:
@@ -64,21 +67,42 @@ def assemble(store: Store, root: StorePath) -> Path:
 def prepare(store: Store, path: StorePath, make: Callable[[Path], None]) -> Path:
     """Return the directory of a store path's view. make: fills a new directory if there is none yet."""
     view = store.root / "views" / LAYOUT / path.base
-    if view.is_dir():
+    if _is_whole(store, view):
         return view
     view.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     with FileLock(store.root / "locks" / f"view-{path.hash}"):
-        if not view.is_dir():
+        if not _is_whole(store, view):
             temporary = store.session.fresh()
             try:
                 make(temporary)
-                # A view that is there is taken for whole, even after a loss of power.
-                store.sync()
+                if is_owing := store.is_owing:
+                    (temporary / _OWNER).write_text(store.session.name, "ascii")
+                else:
+                    store.sync()
+                    (temporary / _SYNCED).touch()
+                if is_present(view):
+                    remove_tree(store.discard(view))
                 os.rename(temporary, view)
+                if is_owing:
+                    store.after_sync((view / _SYNCED).touch)
             except BaseException:
                 remove_tree(temporary)
                 raise
     return view
+
+
+def _is_whole(store: Store, view: Path) -> bool:
+    """Return whether a view is on the disk, or is there and a living process will sync it.
+
+    A loss of power leaves any part of a view that was not synced, so only a mark that was made later proves it whole.
+    """
+    if is_present(view / _SYNCED):
+        return True
+    try:
+        owner = (view / _OWNER).read_text("ascii")
+    except (OSError, ValueError):
+        return False
+    return "/" not in owner and deferred_sync.state(store.root, owner) in (deferred_sync.LIVING, deferred_sync.SYNCED)
 
 
 def _make(store: Store, root: StorePath, view: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -367,19 +368,25 @@ def keep(workspace: Workspace, project: str, paths: Iterable[StorePath], name: s
     """Keep paths from gc by links in the project's directory. Without such links they live as long as they are in
     use.
     """
-    from fpack.store.gc import add_root
+    from fpack.store.collection.roots import add_link
 
     from .project_directory import ProjectDirectory
 
-    try:
-        directory = Path(ProjectDirectory(project).create("roots"))
+    store = workspace.store
+    disks = [store.disk(path) for path in paths]
+
+    def place() -> None:
         links = []
-        for number, path in enumerate(paths):
+        for number, disk in enumerate(disks):
             links.append(f"{name}-{number}")
-            add_root(workspace.store, directory / links[-1], workspace.store.disk(path))
+            add_link(store.root, directory / links[-1], disk, is_root=store.refusal is None)
         for link in directory.glob(f"{name}-*"):
             if link.name not in links and link.is_symlink():
                 link.unlink()
+
+    try:
+        directory = Path(ProjectDirectory(project).create("roots"))
+        store.after_sync(place)
     except (FpackError, PermissionError):
         return
 
@@ -406,5 +413,5 @@ def _save(path: str, shell: CachedShell, workspace: Workspace, recorder: Recorde
         return  # the next start must print them again
     own_lock = target.project is None and workspace.options.lock is None
     expires = time.time() + DAY if own_lock else 0
-    workspace.store.settle()  # a cached shell is entered without the database
-    cache.save(path, shell, recorder.read(directories, also, expires))
+    # A cached shell is entered without the database.
+    workspace.store.after_sync(partial(cache.save, path, shell, recorder.read(directories, also, expires)))

@@ -13,11 +13,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
 from fpack.light_typing import TYPE_CHECKING
 from fpack.store import processes
+from fpack.store.errors import FpackError
 from fpack.store.locks import FileLock
 
 if TYPE_CHECKING:
@@ -28,12 +30,16 @@ if TYPE_CHECKING:
 SYNCED, FAILED, LIVING = "synced", "failed", "living"
 
 
-def sync_later(session: Session, file_system: FileSystemSync, *, has_failed: bool) -> None:
+Work = Iterable[Callable[[], object]]
+
+
+def sync_later(session: Session, file_system: FileSystemSync, after: Work, *, has_failed: bool) -> None:
     """Sync the file system in the background, and release the session's lock. No process waits for it.
 
-    has_failed: a sync of this process failed. The kernel reports that once, so another one would seem to succeed.
+    after: what is done when the file system is synced; errors of it are ignored. has_failed: a sync of this process
+    failed. The kernel reports that once, so another one would seem to succeed.
     """
-    finish = partial(_finish, session.lock, file_system, has_failed)
+    finish = partial(_finish, session.lock, file_system, after, has_failed)
     try:
         # The processes of a container end with its first one.
         if os.getpid() == 1:
@@ -60,11 +66,14 @@ def _detach(lock: FileLock, file_system: FileSystemSync, finish: partial[int]) -
     return 0
 
 
-def _finish(lock: FileLock, file_system: FileSystemSync, has_failed: bool) -> int:
+def _finish(lock: FileLock, file_system: FileSystemSync, after: Work, has_failed: bool) -> int:
     try:
         file_system.sync()
     except OSError:
         has_failed = True
+    for work in () if has_failed else after:
+        with contextlib.suppress(OSError, FpackError):
+            work()
     with contextlib.suppress(OSError):
         lock.write(FAILED if has_failed else SYNCED)
     return 0

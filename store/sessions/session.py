@@ -45,10 +45,12 @@ class Session:
     def end(self, *, is_owing: bool = False) -> None:
         """Delete the session's files and temporary roots. The next session deletes files that cannot be deleted now.
 
-        is_owing: keep the lock, for `deferred_sync.sync_later`.
+        is_owing: keep the lock, for `deferred_sync.sync_later`, and the temporary roots, as those of a living session.
         """
         try:
             remove_tree(self.directory)
+            if is_owing:
+                return
             with self._database.transaction() as db:
                 db.execute("DELETE FROM temporary_roots WHERE session = ?", [self.name])
         except (OSError, StoreError):
@@ -56,6 +58,5 @@ class Session:
             if not is_owing:
                 self.lock.release(keep=True)
         else:
-            if not is_owing:
-                self.lock.release()
+            self.lock.release()
             space.hold_back(self._root)  # the database may have grown

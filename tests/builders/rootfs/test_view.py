@@ -14,10 +14,11 @@ from fpack.builders.payload import meta
 from fpack.builders.rootfs import view as roots
 from fpack.builders.sandbox import bwrap
 from fpack.builders.sandbox.bwrap import SandboxError, find_bwrap
+from fpack.store import processes
 from fpack.store.errors import StoreError
 from fpack.store.gc import collect
 from fpack.store.path import StorePath
-from fpack.store.store import Store
+from fpack.store.store import FinishedOutput, Store
 from support.stores.roots import MERGED, add_root, add_slice, add_tree, host_programs
 
 
@@ -55,6 +56,28 @@ def test_a_view_is_made_once(store: Store) -> None:
     view = roots.assemble(store, root)
     inode = view.stat().st_ino
     assert roots.assemble(store, root).stat().st_ino == inode
+
+
+@pytest.mark.parametrize("end", ["living", "synced", "killed"])
+def test_a_view_that_is_not_synced_counts_while_its_session_lives(
+    end: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = _root(store)
+    first = Store(store.root)
+    writer = first.writer()
+    writer.file("file", [b"fetched"])
+    first.register_all(b"", [FinishedOutput("fetched", writer, [], None)], deferred=True)
+    view = roots.assemble(first, root).parent
+    inode = view.stat().st_ino
+    assert not (view / "synced").exists()
+    monkeypatch.setattr(processes, "fork", lambda work: os.abort())
+    if end == "synced":
+        monkeypatch.setattr(os, "getpid", lambda: 1)  # the process itself syncs
+        first.close()
+    elif end == "killed":
+        first.session.lock.release(keep=True)
+    assert (roots.assemble(store, root).parent.stat().st_ino == inode) == (end != "killed")
+    assert (view / "synced").exists() == (end != "living")
 
 
 def test_a_view_of_another_layout_is_left_to_those_who_use_it(

@@ -29,7 +29,7 @@ def fetch(store: Store, name: str, text: str, references: list[StorePath] | None
     return store.register_all(b"", [FinishedOutput(name, writer, references or [], None)], deferred=True)[0]
 
 
-def abandon(session: Session, file_system: FileSystemSync, *, has_failed: bool) -> None:
+def abandon(session: Session, file_system: FileSystemSync, after: deferred_sync.Work, *, has_failed: bool) -> None:
     """End the process that should sync."""
     session.lock.release(keep=True)
 
@@ -228,10 +228,38 @@ def test_a_sync_without_another_process(obstacle: str, tmp_path: Path, monkeypat
     assert deferred_sync.state(store.root, lock.stem) == deferred_sync.SYNCED
 
 
-def test_gc_deletes_the_mark_with_its_path(tmp_path: Path) -> None:
+@pytest.mark.parametrize("settles", [False, True])
+def test_what_needs_the_paths_is_made_after_the_sync(
+    settles: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(FileSystemSync, "sync", lambda self: calls.append("sync"))
+    monkeypatch.setattr(os, "getpid", lambda: 1)  # the process itself syncs
     store = Store(tmp_path / "store")
-    fetch(store, "a", "one")
+    store.after_sync(lambda: calls.append("at once"))
+    path = fetch(store, "a", "one")
+    store.after_sync(lambda: calls.append("later"))
+    assert calls == ["at once"]
+    if settles:
+        store.settle()
     store.close()
+    assert calls == ["at once", "sync", "later"] and store.disk(path).exists()
+
+
+def test_gc_keeps_what_is_not_synced_yet_and_deletes_the_mark_with_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "store")
+    path = fetch(store, "a", "one")
+    lock = store.session.lock
+    with monkeypatch.context() as patch:
+        patch.setattr(deferred_sync, "sync_later", lambda *_, **options: None)
+        store.close()
+    other = Store(store.root)
+    gc.collect(other)
+    assert other.info(path) is not None
+    other.close()
+    lock.release(keep=True)
     other = Store(store.root)
     gc.collect(other)
     assert other.database.unsynced() == [] and other.database.paths() == []

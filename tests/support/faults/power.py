@@ -197,9 +197,11 @@ def recorded(disk: Disk) -> Iterator[None]:
         real_rewrite(path, db)
         disk.synced_journal()
 
-    def sync_later(session: Session, file_system: FileSystemSync, *, has_failed: bool) -> None:
+    def sync_later(
+        session: Session, file_system: FileSystemSync, after: deferred_sync.Work, *, has_failed: bool
+    ) -> None:
         try:
-            deferred_sync._finish(session.lock, file_system, has_failed)
+            deferred_sync._finish(session.lock, file_system, after, has_failed)
         finally:
             session.lock.release(keep=True)
 
