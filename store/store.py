@@ -70,6 +70,8 @@ class BuildRecord(NamedTuple):
 class Store:
     """The store below `root`, which is created if it does not exist."""
 
+    _unclosed: Database | None = None  # of the store that ended last, until this process ends
+
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or default_root()
         missing = check_store(os.fspath(self.root), [*_DIRECTORIES, "db/fpack.sqlite"])
@@ -133,11 +135,14 @@ class Store:
             session, self._session = self._session, None
             if session:
                 session.end(is_owing=self.is_owing)
-            self.database.close()
             if session and self.is_owing:
                 from .sessions.deferred_sync import sync_later
 
+                # To close the last connection is to sync the log and the database. The next process does it.
+                Store._unclosed = self.database
                 sync_later(session, self._file_system, self._after, has_failed=self._written.has_failed)
+            else:
+                self.database.close()
             self._file_system.close()
 
     @property
