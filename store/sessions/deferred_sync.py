@@ -76,6 +76,7 @@ def _finish(lock: FileLock, file_system: FileSystemSync, after: Work, has_failed
             work()
     with contextlib.suppress(OSError):
         lock.write(FAILED if has_failed else SYNCED)
+        os.fchmod(lock.descriptor, 0o644)  # not before: whoever can open the file can lock it, and seem to be living
     return 0
 
 

@@ -85,7 +85,7 @@ def test_what_is_fetched_is_synced_by_a_process_that_nobody_waits_for(tmp_path: 
     with open(gate, "w"):
         pass
     finished(root)
-    assert deferred_sync.state(root, lock.stem) == deferred_sync.SYNCED
+    assert deferred_sync.state(root, lock.stem) == deferred_sync.SYNCED and lock.stat().st_mode & 0o777 == 0o644
     assert _sessions(root) == ([], 0), "it has not crashed"
     store = Store(root)
     add(store, "b", "two")
