@@ -19,6 +19,9 @@ _NO_LIBRARIES = frozenset({
     "m", "dl", "rt", "pthread", "util", "c", "stdc++", "stdc++fs", "gcc_s", "atomic", "resolv", "crypt", "iconv",
     "intl", "anl", "socket", "nsl", "ws2_32",
 })  # fmt: skip
+# The two sides of a condition: the first comma outside of a function's call is between them.
+_SIDES = re.compile(r"\(\s*((?:\$\([^()]*(?:\([^()]*\)[^()]*)*\)|[^,$]|\$[^(])*?)\s*,\s*(.*?)\s*\)\s*$")
+_MACHINE = re.compile(r"\d\d|arm|mips|ppc|powerpc|riscv|sparc|alpha")
 _UNAME = re.compile(r"\buname\b(?!\s+-[mpr])")
 _INCLUDE = re.compile(r"^[ \t]*#[ \t]*(include[ \t]*<([^>\n]+)>|if\w*\b[^\n]*|el\w+[^\n]*|endif)", re.MULTILINE)
 # Sources that are no part of the programs, or of other systems.
@@ -127,9 +130,7 @@ def _truth(word: str, rest: str, values: Mapping[str, str]) -> Truth:
         name = rest.strip()
         found = bool(values[name].strip()) if name in values else False
         return found if word == "ifdef" else not found
-    sides = re.match(r"\(\s*(.*?)\s*,\s*(.*?)\s*\)\s*$", rest) or re.match(
-        r"[\"'](.*?)[\"']\s+[\"'](.*?)[\"']\s*$", rest
-    )
+    sides = _SIDES.match(rest) or re.match(r"[\"'](.*?)[\"']\s+[\"'](.*?)[\"']\s*$", rest)
     if sides is None:
         return None
     left, right = (_value(side, values) for side in sides.groups())
@@ -142,10 +143,21 @@ def _value(text: str, values: Mapping[str, str]) -> str | None:
     """Return the value of a text; None if it is not known."""
     for _ in range(5):
         text = re.sub(r"\$[({](\w[\w.-]*)[)}]", lambda v: values.get(v[1], _UNSET.get(v[1], "")), text)
+    # The compiler's name for the system, of which only the architecture is not known.
+    text = re.sub(r"\$\(shell [^()$]*-dumpmachine[^()$]*\)", "-linux-gnu", text)
     if _UNAME.search(text):
-        return "Linux" if "findstring" not in text else None
+        text = re.sub(r"\$\(shell [^()$]*\buname\b[^()$]*\)", "Linux", text)
+        if _UNAME.search(text):
+            return "Linux" if "findstring" not in text else None
     text = re.sub(r"\$\(strip\s+([^()$]*)\)", r"\1", text)
+    text = re.sub(r"\$\(findstring\s+([^()$,]*?),([^()$]*)\)", _found_string, text)
     return None if "$" in text else text.strip()
+
+
+def _found_string(call: re.Match[str]) -> str:
+    """Return the value of a call of `findstring`, or the call if it looks for an architecture."""
+    text, within = call[1], call[2]
+    return text if text in within else call[0] if _MACHINE.search(text) else ""
 
 
 _UNSET = {"OS": "", "MAKECMDGOALS": "", "CC": "cc", "CXX": "g++"}

@@ -325,6 +325,21 @@ def test_a_makefile() -> None:
 
 
 @pytest.mark.parametrize(
+    ("condition", "truth"),
+    [
+        ("ifneq (, $(findstring linux, $(MACHINE)))", True), ("ifneq ($(findstring MINGW,$(UNAME)),)", False),
+        ("ifeq (, $(findstring darwin, $(MACHINE)))", True), ("ifneq ($(findstring $(UNAME), Linux FreeBSD),)", True),
+        ("ifneq (,$(findstring x86_64,$(MACHINE)))", None), ("ifneq ($(filter $(UNAME), Linux),)", None),
+        ("ifeq ($(strip $(PREFIX)),)", True), ("ifeq ($(a" * 3000, None),
+    ],
+)  # fmt: skip
+def test_conditions_of_makefiles_about_the_system(condition: str, truth: bool | None) -> None:
+    head = "MACHINE = $(shell $(CC) -dumpmachine)\nUNAME := $(shell uname -s)\n"
+    facts = read_make({"Makefile": f"{head}{condition}\nLDLIBS += -lwave\nendif\n"}, "Makefile")
+    assert said(facts) == ({True: {"wave"}, None: set(), False: set()}[truth], {"wave"} if truth is None else set())
+
+
+@pytest.mark.parametrize(
     ("makefile", "way"),
     [
         ("PREFIX ?= /usr/local\ninstall: x\n\tinstall -D x $(DESTDIR)$(PREFIX)/bin/x\n", InstallWay()),
