@@ -16,8 +16,8 @@ from .autotools_files import read_autotools
 from .cgo_files import is_go_source, read_cgo
 from .cmake_files import read_cmake
 from .installed_scripts import with_interpreters
-from .make_files import read_make
-from .make_systems import FoundMakefile, find_makefile
+from .makefiles.make_files import read_make
+from .makefiles.make_systems import FoundMakefile, find_makefile
 from .mapping import Chosen, ChosenPackage, choose
 from .meson_files import read_meson
 from .programs import main_program

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from ..guess import LIBRARY, OWN_PATCH, Guess, clean_name, clean_version, text
 from ..project import Project
-from .bsd_make import bsd_results, is_bsd
-from .make_install import install_way
-from .make_systems import FoundMakefile, find_makefile
+from .makefiles.bsd_make import bsd_results, is_bsd
+from .makefiles.make_install import install_way
+from .makefiles.make_systems import FoundMakefile, find_makefile
 from .programs import main_program
 from .staged import staged
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fpack.cli.init.native.make_files import read_make
+from fpack.cli.init.native.makefiles.make_files import read_make
 from fpack.cli.init.native.texts import list_files, read_texts
 from fpack.cli.init.project import MAX_BLANKS, read_project
 from support.growth import check_linear

@@ -10,8 +10,8 @@ from fpack.cli.init.guess import Guess
 from fpack.cli.init.native.autotools_files import read_autotools
 from fpack.cli.init.native.cmake_files import read_cmake
 from fpack.cli.init.native.complete import with_programs
-from fpack.cli.init.native.make_files import read_make
-from fpack.cli.init.native.make_install import InstallWay, install_way
+from fpack.cli.init.native.makefiles.make_files import read_make
+from fpack.cli.init.native.makefiles.make_install import InstallWay, install_way
 from fpack.cli.init.native.meson_files import read_meson
 from fpack.cli.init.native.wanted import BuildFacts
 

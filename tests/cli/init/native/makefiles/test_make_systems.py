@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from fpack.cli.init.detect import guess
-from fpack.cli.init.native.make_files import read_make
-from fpack.cli.init.native.make_systems import FoundMakefile, find_makefile
+from fpack.cli.init.native.makefiles.make_files import read_make
+from fpack.cli.init.native.makefiles.make_systems import FoundMakefile, find_makefile
 from fpack.cli.init.project import Project
 from fpack.cli.init.template import render
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from fpack.builders.debian.contents.needs import PACKAGE, BuildNeed
 
-from ..project import Project
-from .wanted import BuildRequirement
+from ...project import Project
+from ..wanted import BuildRequirement
 
 _INCLUDES = re.compile(r"^\.[ \t]*-?include[ \t]+<(?:bsd\.)?[\w.]+\.mk>", re.MULTILINE)
 # Conditions and loops of BSD's make; `.include "x"` alone may be a file that GNU make reads elsewhere.

@@ -8,8 +8,8 @@ import pytest
 from fpack.builders.debian.contents.needs import LIBRARY, PACKAGE
 from fpack.cli.init.detect import guess
 from fpack.cli.init.guess import Guess
-from fpack.cli.init.native.bsd_make import is_bsd
-from fpack.cli.init.native.make_files import read_make
+from fpack.cli.init.native.makefiles.bsd_make import is_bsd
+from fpack.cli.init.native.makefiles.make_files import read_make
 from fpack.cli.init.project import read_project
 
 PROGRAM = "PROG=\tpost\nSRCS=\tpost.c \\\n\tlist.c\n.include <bsd.prog.mk>\n"

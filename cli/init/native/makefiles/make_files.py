@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping
 
 from fpack.builders.debian.contents.needs import HEADER, LIBRARY, PACKAGE, PC, PROGRAM, BuildNeed
 
+from ..wanted import Branches, BuildFacts, BuildRequirement, Truth, negated
 from .bsd_make import library_needs
-from .wanted import Branches, BuildFacts, BuildRequirement, Truth, negated
 
 _ASSIGN = re.compile(r"^\s*(?:export\s+|override\s+)?([\w.-]+)\s*(\?=|:{0,3}=|\+=|!=)\s*(.*)$")
 _CONDITION = re.compile(r"^\s*(ifeq|ifneq|ifdef|ifndef|else|endif)\b\s*(.*)$|^\.\s*(if\w*|elif\w*|else|endif)\b")

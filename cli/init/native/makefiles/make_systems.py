@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ..project import Project
+from ...project import Project
 
 # Targets of systems, best first: one that finds out by itself, or this system's.
 _SYSTEMS = ("generic", "linux", "linux-gnu", "gnu", "unix", "posix", "gcc")
