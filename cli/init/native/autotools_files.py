@@ -13,15 +13,11 @@ from typing import NamedTuple
 
 from fpack.builders.debian.contents.needs import HEADER, LIBRARY, PACKAGE, PC, PROGRAM, BuildNeed, macro_package
 
+from .autoconf_conditions import ShellConditions
 from .wanted import BuildFacts, BuildRequirement, line_of
 
 _CALL = re.compile(r"\b((?:A[CMXS]|PKG|LT|IT|GTK|GNOME|XDT|GOBJECT|GLIB|VALA|m4|XORG|YELP|APPSTREAM|gl)_\w+)\b(\()?")
 _DNL = re.compile(r"\bdnl\b[^\n]*|^[ \t]*#[^\n]*", re.MULTILINE)
-_SHELL = re.compile(
-    r"^[ \t]*(if|case|while|for)[ \t](?=.*(?:\bthen\b|\bin\b|;|\n.*\b(?:then|do)\b|\]|\btest\b))|"
-    r"(?:^|;)[ \t]*(fi|esac|done)(?=[\s;)]|$)",
-    re.MULTILINE,
-)
 _VARIABLE = re.compile(
     r"^[ \t]*(\w+)=(?:[\"']([^\"'`]{0,4000})[\"']|([^\"'`\s]*))[ \t]*$|"
     r"m4_define\(\s*\[(\w+)\]\s*,\s*\[([^\]]*)\]",
@@ -31,7 +27,7 @@ _VARIABLE = re.compile(
 _DEFINITION = re.compile(r"\b(?:m4_)?define\(\s*\[?(\w+)\]?\s*,\s*\[?([^\[\]()]{0,200})\]?\s*\)")
 _MAX_TEXT = 1000  # characters of an argument with its names replaced
 _MAX_ROUNDS = 8  # definitions that name definitions
-_FAILS = re.compile(r"AC_MSG_(?:ERROR|FAILURE)|\bexit\s+1")
+_FAILS = re.compile(r"AC_(?:MSG_)?(?:ERROR|FAILURE)|\bexit\s+1")
 _MAX_CALLS = 5000  # of macros in one file
 # Libraries that other systems have apart from the C library, and those that come with the compiler.
 _NO_LIBRARIES = frozenset({
@@ -70,7 +66,7 @@ _PROGRAMS = (
 
 
 class _Macro(NamedTuple):
-    """A call of a macro. top: it stands in no condition, and in no argument of another macro."""
+    """A call of a macro. top: it stands in no condition that may not hold, and in no argument of another macro."""
 
     name: str
     args: list[str]
@@ -196,18 +192,16 @@ def _modules(text: str) -> Iterator[BuildNeed]:
 def _macros(text: str) -> Iterator[_Macro]:
     """Yield the calls of macros. Those in arguments of others follow these."""
     until = 0  # the end of the last call at the top level
-    shells = [(found.start(found.lastindex or 0), 1 if found[1] else -1) for found in _SHELL.finditer(text)]
-    depth = number = 0
+    conditions = ShellConditions(text)
     for call in islice(_CALL.finditer(text), _MAX_CALLS):
-        while number < len(shells) and shells[number][0] < call.start():
-            if shells[number][0] >= until:
-                depth = max(0, depth + shells[number][1])
-            number += 1
+        holds = conditions.go_to(call.start())
         args, end = _arguments(text, call.end()) if call[2] else ([], call.end())
-        top = call.start() >= until and depth == 0
-        if call.start() >= until and call[1] not in ("AC_DEFUN", "m4_define"):
+        is_outer = call.start() >= until
+        if is_outer and call[1] not in ("AC_DEFUN", "m4_define"):
             until = end
-        yield _Macro(call[1], args, call.start(), end, top)
+            conditions.skip(end)
+            conditions.give(call[1], args)
+        yield _Macro(call[1], args, call.start(), end, is_outer and holds is True)
 
 
 def _arguments(text: str, at: int) -> tuple[list[str], int]:

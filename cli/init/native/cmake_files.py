@@ -193,9 +193,17 @@ def _command(state: _State, path: str, command: _Command, holds: Truth, conditio
         state.values[words[0]] = last if holds is True else None
     elif name == "cmake_dependent_option":
         state.values.setdefault(words[0], None if len(words) > 2 and not OFF.match(words[2]) else "OFF")
-    elif name == "message" and words[0] in ("FATAL_ERROR", "SEND_ERROR") and conditions:
-        for lacking in re.findall(r"\bNOT\s+(?:\(\s*)?\$?\{?(\w+?)\}?(?:_FOUND)?(?=[\s)]|\Z)", conditions[-1]):
-            state.required.add(lacking.lower())
+    elif name == "message" and words[0] in ("FATAL_ERROR", "SEND_ERROR"):
+        for condition in reversed(conditions):
+            for lacking in re.findall(r"\bNOT\s+(?:\(\s*)?\$?\{?(\w+?)\}?(?:_FOUND)?(?=[\s)]|\Z)", condition):
+                state.required.add(lacking.lower())
+            if truth(state.values, condition.split()) is not True:
+                break
+    elif name in ("check_include_file", "check_include_files", "check_include_file_cxx") and len(words) > 1:
+        # Those before the last header are there for it.
+        header = words[0].rpartition(";")[2]
+        state.wanted.append((words[1], BuildRequirement((BuildNeed(HEADER, header),), False, where)))
+        state.values[words[1]] = None
     elif name == "find_package":
         _find_package(state, words, where, holds)
     elif name in ("pkg_check_modules", "pkg_search_module"):

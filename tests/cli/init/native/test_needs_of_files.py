@@ -13,6 +13,7 @@ from fpack.cli.init.native.complete import with_programs
 from fpack.cli.init.native.makefiles.make_files import read_make
 from fpack.cli.init.native.makefiles.make_install import InstallWay, install_way
 from fpack.cli.init.native.meson_files import read_meson
+from fpack.cli.init.native.stylesheets import stylesheet_needs
 from fpack.cli.init.native.wanted import BuildFacts
 
 
@@ -85,6 +86,35 @@ def test_a_cmake_project() -> None:
     assert kinds["alsa"] == (PC, "1.1") and kinds["fmt"] == (CMAKE, "9") and kinds["cap"] == (LIBRARY, "")
     where = {need.name: item.where for item in facts.wanted for need in item.needs}
     assert where["zlib"] == "CMakeLists.txt:7" and where["ncurses"] == "src/CMakeLists.txt:5"
+
+
+@pytest.mark.parametrize(
+    ("text", "required"),
+    [
+        ('check_include_files("stdio.h;wave.h" W)\nif(W)\nelse(W)\n message(FATAL_ERROR "x")\nendif()', True),
+        ("check_include_file(wave.h W)\nif(NOT W)\n if(UNIX)\n  message(FATAL_ERROR x)\n endif()\nendif()", True),
+        ("check_include_file(wave.h W)\nif(NOT W)\n if(MINE)\n  message(FATAL_ERROR x)\n endif()\nendif()", False),
+        ("check_include_file(wave.h W)\nif(NOT W)\n message(STATUS x)\nendif()", False),
+    ],
+)
+def test_headers_without_which_cmake_stops(text: str, required: bool) -> None:
+    assert said(read_cmake({"CMakeLists.txt": text})) == (({"wave.h"}, set()) if required else (set(), {"wave.h"}))
+
+
+@pytest.mark.parametrize(
+    ("program", "address", "packages"),
+    [
+        ("xsltproc", "http://docbook.sourceforge.net/release/xsl/current/x.xsl", {"docbook-xsl"}),
+        ("xsltproc", "http://cdn.docbook.org/release/xsl/current/x.xsl", {"docbook-xsl-ns"}),
+        ("xmllint", "http://www.oasis-open.org/docbook/xml/4.5/docbookx.dtd", {"docbook-xml"}),
+        ("gperf", "http://docbook.sourceforge.net/release/xsl/current/x.xsl", set()),
+        ("xsltproc", "http://example.org/x.xsl", set()),
+    ],
+)
+def test_stylesheets_of_documentation(program: str, address: str, packages: set[str]) -> None:
+    texts = {"meson.build": f"find_program('{program}')\nx = '{address}'\n"}
+    found = list(stylesheet_needs(read_meson(texts).wanted, texts))
+    assert said(BuildFacts(found)) == (packages, set()) and all(item.where == "meson.build:2" for item in found)
 
 
 def test_a_library_of_cmake_has_no_programs() -> None:
@@ -274,6 +304,33 @@ def test_programs_of_autoconf_that_are_tested_later_and_those_in_sbin() -> None:
     assert (set(facts.programs), set(facts.sbin)) == ({"serve", "served"}, {"served"})
     guess = Guess("autotools", "served", None, [], [], ["@/bin/served"])
     assert with_programs(guess, facts).entrypoint == ["@/sbin/served"]
+
+
+@pytest.mark.parametrize(
+    ("before", "condition", "required"),
+    [
+        ("AC_ARG_WITH(gui, [x],\n if x; then want=no; else want=yes; fi,\n want=yes)", 'if test "x$want" != xno', True),
+        ("AC_ARG_WITH(gui, [x], [want=yes], [want=no])", 'if test "x$want" = "xyes"', False),
+        ("AC_ARG_ENABLE([big-gui], [x])", 'if test -z "$enable_big_gui"', True),
+        ("AC_ARG_ENABLE([gui], [x], [], [enable_gui=auto])", 'if test "$enable_gui" = no', False),
+        ("want=yes", "if [ x$want = xyes ]", True),
+        ("want=yes", "if test $want = no; then\n:\nelse", True),
+        ("want=yes", "if test $want = no; then\n:\nelif test $want = yes", True),
+        ("want=no", 'if test "$want" = yes && test -n "$other"', False),
+        ("want=yes\nAC_CHECK_FUNC([f], [want=no])", "if test $want = yes", False),
+        ("want=yes\nif test -n $x; then\nwant=no\nfi", "if test $want = yes", False),
+        ("want=`uname`", "if test $want = yes", False),
+        ("", "for try in 1 2; do", True),
+        ("", "while true; do", False),
+    ],
+)
+def test_conditions_of_autoconf_by_the_defaults_of_options(before: str, condition: str, required: bool) -> None:
+    word = "fi" if condition.startswith("if") else "done"
+    then = "" if condition.endswith(("do", "else")) else "; then"
+    check = "AC_SEARCH_LIBS([f], [wave], [], [AC_ERROR(it is needed)])"
+    text = f"AC_INIT([a], [1])\n{before}\n{condition}{then}\n  {check}\n{word}\nAC_CHECK_LIB([z], [g])\n"
+    names, optional = said(read_autotools({"configure.ac": text}))
+    assert "z" in names and ("wave" in names) == required and ("wave" in optional) != required
 
 
 @pytest.mark.parametrize(
