@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fpack.store.errors import FpackError
 
 from ..guess import Guess, LoadedLibrary, record
-from ..native.complete import listed
+from ..native.complete import with_listed
 from ..native.texts import list_files, read_files
 from .libraries import loaded_libraries
 from .python_modules import imported, with_modules
@@ -94,7 +94,7 @@ def with_libraries(guess: Guess, loads: Sequence[LoadedLibrary], finder: NeedFin
     for field in ("libs", "runtime"):
         names = sorted(name for name, (of, _) in chosen.items() if of == field)
         if names:
-            fields.append((field, listed(names)))
+            fields = with_listed(fields, field, names)
             reasons += [chosen[name][1] for name in names]
     return guess._replace(fields=fields, reasons=reasons)
 

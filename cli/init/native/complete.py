@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fpack.builders.debian.contents.needs import PACKAGE, BuildNeed
+from fpack.builders.python.native import COMPILERS, tools_for
 from fpack.store.errors import FpackError
 from fpack.store.files.regular_file import read_bytes
 
-from ..guess import LIBRARY, Guess, clean_version
+from ..guess import LIBRARY, OWN_PATCH, Guess, clean_version, text
 from ..project import read_project
 from .autotools_files import read_autotools
 from .cgo_files import is_go_source, read_cgo
 from .cmake_files import read_cmake
-from .installed_scripts import with_interpreters
+from .generated_c import generating_commands
+from .installed_scripts import installed_scripts, with_interpreters
 from .makefiles.make_files import read_make
 from .makefiles.make_systems import FoundMakefile, find_makefile
+from .makefiles.makefile_in import with_makefile_in
 from .mapping import Chosen, ChosenPackage, choose
 from .meson_files import read_meson
 from .programs import main_program
+from .project_tests import refused_tests, script_needs
+from .python_extensions import has_extensions, is_generated_by_old_cython, read_extensions
+from .stylesheets import stylesheet_needs
 from .terminal import with_terminal
 from .texts import list_files, read_files, read_texts
-from .wanted import BuildFacts
+from .wanted import BuildFacts, BuildRequirement
 
 if TYPE_CHECKING:
     from fpack.builders.debian.contents.finder import NeedFinder
@@ -36,7 +43,7 @@ _EVERY = (
 )  # fmt: skip
 _TOOLS: Mapping[str, Sequence[str]] = {
     "cmake": ("cmake", "g++", "ninja-build", "pkgconf"), "meson": ("meson", "ninja-build", "pkgconf"),
-    "autotools": ("make",), "make": ("make",), "go": (),
+    "autotools": ("make",), "make": ("make",), "go": (), "python": ("python3-venv", *COMPILERS),
 }  # fmt: skip
 _BOOTSTRAP = ("autoconf", "automake", "libtool", "pkgconf")
 _SHOWN = 8  # things that a message names
@@ -54,12 +61,15 @@ def complete(guess: Guess, directory: Path, options: SharedOptions, release: str
         if c_code is None:
             return guess
         guess, facts = with_cgo(guess), c_code
+    elif guess.call == "python":
+        guess, facts = _with_extensions(guess, directory)
     else:
         guess = _with_configure(guess, directory)
-        facts = read_facts(guess, directory)
-        guess = with_programs(guess, facts)
         texts, files = read_texts(directory), list_files(directory)
+        facts = read_facts(guess, directory, texts, files)
+        guess = with_makefile_in(with_programs(guess, facts), texts)
         guess = with_interpreters(guess, texts, files, lambda path: _head(directory / path))
+        guess = _without_tests(guess, refused_tests(texts, files, directory))
     if not facts.wanted:
         return guess
     from fpack.cli.time_limit import paused
@@ -71,7 +81,7 @@ def complete(guess: Guess, directory: Path, options: SharedOptions, release: str
     try:
         with paused(), Workspace(options) as workspace:
             workspace.use_project(directory)
-            packages = Packages(workspace, release)
+            packages = Packages(workspace, guess.release or release)
             return with_packages(guess, facts, open_finder(packages), lambda: closure(packages, tools))
     except FpackError as error:
         return _unmapped(guess, facts, error)
@@ -118,29 +128,61 @@ def closure(packages: object, names: Sequence[str]) -> frozenset[str]:
     return frozenset(resolve(packages.universe, list(names)).packages)  # type: ignore[attr-defined]
 
 
-def read_facts(guess: Guess, directory: Path) -> BuildFacts:
-    """Return what the files of a project's build system say."""
+def _without_tests(guess: Guess, tests: Sequence[str]) -> Guess:
+    """Return a guess that leaves out the project's tests if `tests`, which are all, cannot run in a sandbox."""
+    if guess.call != "autotools" or not tests:
+        return guess
+    reason = f"its tests need extended attributes or root, which builds do not have: {_few(tests)}"
+    return guess._replace(fields=[*guess.fields, ("check", "null")], reasons=[*guess.reasons, reason])
+
+
+def _with_extensions(guess: Guess, directory: Path) -> tuple[Guess, BuildFacts]:
+    """Return a guess about a Python project, and what its native modules need."""
+    own = read_files(directory, ("setup.py", "setup.cfg", "pyproject.toml"))
+    is_built = any(field == "project" for field, _ in guess.fields) and has_extensions(own.get("setup.py", ""))
+    if not is_built or tools_for([guess.name], ()):  # the tables of names know what it needs
+        return guess, BuildFacts()
+    texts, files = {**read_texts(directory, sources=True), **own}, list_files(directory)
+    facts = read_extensions(texts, files)
+    commands = generating_commands(directory) if is_generated_by_old_cython(texts, files) else ""
+    if not commands or any(field in ("patch", "python") for field, _ in guess.fields):
+        return guess, facts
+    cython = BuildRequirement((BuildNeed(PACKAGE, "cython3"),), True, "setup.py")
+    reasons = [*guess.reasons, f"C sources that an old Cython generated are generated again; {OWN_PATCH}"]
+    guess = guess._replace(fields=[*guess.fields, ("patch", text(commands))], reasons=reasons)
+    return guess, facts._replace(wanted=[*facts.wanted, cython])
+
+
+def read_facts(guess: Guess, directory: Path, texts: Mapping[str, str], files: Collection[str]) -> BuildFacts:
+    """Return what the files of a project's build system say. texts: of these. files: the paths of all files."""
+    facts = _read_facts(guess, directory, texts, files)
+    return facts._replace(wanted=[*facts.wanted, *stylesheet_needs(facts.wanted, texts)])
+
+
+def _read_facts(guess: Guess, directory: Path, texts: Mapping[str, str], files: Collection[str]) -> BuildFacts:
     if guess.call == "make":
         found = find_makefile(read_project(directory)) or FoundMakefile("Makefile")
-        texts, files = read_texts(directory, sources=True), list_files(directory)
+        texts = read_texts(directory, sources=True)
         if found.words[:1] == ("-f",):  # other directories are for other systems
             own = (f"{found.path.rpartition('/')[0]}/", *(path for path in files if "/" not in path))
             texts = {path: text for path, text in texts.items() if path.startswith(own)}
             files = frozenset(path for path in files if path.startswith(own))
-        return read_make(texts, found.path, files, by_system=bool(found.target))
-    texts = read_texts(directory)
+        facts = read_make(texts, found.path, files, by_system=bool(found.target))
+        if not facts.test_scripts:
+            return facts
+        scripts = read_files(directory, [*facts.test_scripts, *installed_scripts(texts, files)])
+        return facts._replace(wanted=[*facts.wanted, *script_needs(scripts)])
     if guess.call == "cmake":
         return read_cmake(texts)
-    files = list_files(directory)
     if guess.call == "meson":
         return read_meson(texts, files)
     facts = read_autotools(texts, bootstrap=("bootstrap", "true") in guess.fields)
-    return facts if texts.keys() & {"configure.ac", "configure.in"} else _by_hand(directory, facts)
+    return facts if texts.keys() & {"configure.ac", "configure.in"} else _by_hand(directory, facts, files)
 
 
-def _by_hand(directory: Path, facts: BuildFacts) -> BuildFacts:
+def _by_hand(directory: Path, facts: BuildFacts, files: Collection[str]) -> BuildFacts:
     """Return what a configure that was not made by autoconf leaves to the sources: the headers that they include."""
-    made = read_make(read_texts(directory, sources=True), "Makefile", list_files(directory))
+    made = read_make(read_texts(directory, sources=True), "Makefile", files)
     return facts._replace(wanted=[*facts.wanted, *made.wanted])
 
 
@@ -187,17 +229,35 @@ def with_packages(guess: Guess, facts: BuildFacts, finder: NeedFinder, present: 
     fields = [*guess.fields]
     for field in ("tools", "libs"):
         names = [package.name for package in chosen.packages if package.field == field]
-        if names:
-            fields.append((field, listed(names)))
+        fields = with_listed(fields, field, names)
     reasons = [*guess.reasons, *(_reason(package) for package in chosen.packages)]
     if chosen.optional:
         reasons.append(f"left out what is optional ({_few([_optional(package) for package in chosen.optional])})")
     return guess._replace(fields=fields, reasons=reasons, todo=[*guess.todo, *_todo(chosen, finder.release)])
 
 
+def with_listed(fields: Sequence[tuple[str, str]], field: str, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return fields with packages in a list, after those that it has."""
+    before = dict(fields).get(field, "[]")
+    new = [name for name in names if f"debian.{name}," not in f"{before[:-1]}," and f'"{name}"' not in before]
+    if not new:
+        return [*fields]
+    if before == "[]":
+        return [*fields, (field, listed(new))]
+    items = [word for word in re.split(r"[\s,]+", before.strip("[]")) if word]
+    return [(name, _list([*items, *map(_word, new)])) if name == field else (name, value) for name, value in fields]
+
+
 def listed(names: Sequence[str]) -> str:
     """Return a list of packages in the language, on one line if that is short."""
-    words = [f"debian.{name}" if re.fullmatch(r"[A-Za-z_]\w*(-\w+)*", name) else f'debian."{name}"' for name in names]
+    return _list(list(map(_word, names)))
+
+
+def _word(name: str) -> str:
+    return f"debian.{name}" if re.fullmatch(r"[A-Za-z_]\w*(-\w+)*", name) else f'debian."{name}"'
+
+
+def _list(words: Sequence[str]) -> str:
     line = f"[{', '.join(words)}]"
     return line if len(line) < 90 else "[\n" + "".join(f"    {word},\n" for word in words) + "  ]"
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..guess import LIBRARY, OWN_PATCH, Guess, clean_name, clean_version, text
 from ..project import Project
 from .makefiles.bsd_make import bsd_results, is_bsd
-from .makefiles.make_install import install_way
+from .makefiles.make_install import install_way, installed_programs
 from .makefiles.make_systems import FoundMakefile, find_makefile
 from .programs import main_program
 from .staged import staged
@@ -62,7 +62,8 @@ def make(project: Project) -> Guess | None:
     given = dict(re.findall(r"^(\w+)[ \t]*[:?]?=[ \t]*([^\s#]+)[ \t]*$", content, re.MULTILINE))
     content = re.sub(r"\$[({](\w+)[)}]", lambda name: given.get(name[1], name[0]), content)
     name = clean_name(re.sub(r"[-_.]orig$", "", project.name), project)
-    folder, program = _installed(content, name) or ("bin", None if makefile.target else _first_target(content))
+    folder, programs = installed_programs(content)
+    program = main_program(programs, name) if programs else None if makefile.target else _first_target(content)
     made = _compiled("make", project, f"{why}: a project with a Makefile", None, program)
     made = made._replace(entrypoint=[f"@/{folder}/{program or made.name}"])
     if not re.search(r"^install\s*:", content, re.MULTILINE):
@@ -144,34 +145,7 @@ def _installing(made: Guess, makefile: str, before: Sequence[str] = ()) -> Guess
     return made
 
 
-_INSTALLS = re.compile(
-    r"[\t@-]*(?:install|cp|\$[({]INSTALL\w*[)}])\s.*?(\S+)\s+\S*?\b(s?bin)(?:dir[)}])?(/\S*)?\s*\Z", re.IGNORECASE
-)
 _PROGRAM = re.compile(r"[A-Za-z0-9][\w+-]*")
-
-
-def _installed(makefile: str, named: str) -> tuple[str, str | None] | None:
-    """Return the directory and the name of the first program that a Makefile installs to bin or sbin, with a line like
-    `install hello $(bindir)`. named: the project's name, which one of several programs of a line may have.
-    """
-    lists = dict(re.findall(r"^(\w+)[ \t]*[:?]?=[ \t]*([^\n#]*)$", re.sub(r"\\\n", " ", makefile), re.MULTILINE))
-    for recipe in re.findall(r"^install[\w-]*[ \t]*:.*\n((?:\t.*(?:\n|\Z)|[ \t]*\n)+)", makefile, re.MULTILINE):
-        for line in recipe.splitlines():
-            into = _INSTALLS.match(line)
-            if not into:
-                continue
-            listed = re.fullmatch(r"\$[({](\w+)[)}]", into[1])
-            several = [
-                word.rpartition("/")[2]
-                for word in re.sub(r"\$[({]?\w+[)}]?", "", lists.get(listed[1], "") if listed else "").split()
-            ]
-            several = [word for word in several if _PROGRAM.fullmatch(word)]
-            if several and not into[3]:
-                return into[2].lower(), main_program(several, named)
-            name = ((into[3] or "").strip("/") or into[1]).rpartition("/")[2]
-            if name and _PROGRAM.fullmatch(name):
-                return into[2].lower(), name
-    return None
 
 
 def _built(makefile: str) -> list[str]:

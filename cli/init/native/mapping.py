@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,6 +49,7 @@ def choose(wanted: Sequence[BuildRequirement], finder: NeedFinder, present: Coll
     headers = [w for w in wanted if w.needs[0].kind == HEADER]
     others = [w for w in wanted if w.needs[0].kind != HEADER]
     met_by = [(item, _first(item, finder, have)) for item in [*others, *headers]]
+    named = _named(met_by, finder)
     # Needs with one package come first: of several packages, one that is chosen anyway is taken.
     for item, found in sorted(
         met_by, key=lambda pair: (not pair[0].required, pair[1] is None or len(pair[1].packages) > 1)
@@ -59,7 +61,7 @@ def choose(wanted: Sequence[BuildRequirement], finder: NeedFinder, present: Coll
         best = next((name for name in found.packages if name in made or name in have), found.best)
         if best is None or best in have:
             continue
-        if found.need.kind == HEADER and not (item.required and _is_direct(found)):
+        if found.need.kind == HEADER and not (item.required and (_is_direct(found) or best in named)):
             continue  # an option names its directory, and what gives the option needs the package
         why = f"{item.where}: {_short(found.need)}"
         if best not in made:
@@ -80,6 +82,19 @@ def _first(item: BuildRequirement, finder: NeedFinder, have: Collection[str]) ->
     """Return what meets the first of alternatives that a package meets: one that the build has, if there is one."""
     found = [met for need in item.needs if (met := finder.find(need)).packages]
     return next((met for met in found if met.best in have), found[0] if found else None)
+
+
+def _named(met_by: Sequence[tuple[BuildRequirement, FoundPackages | None]], finder: NeedFinder) -> frozenset[str]:
+    """Return the packages of headers in directories of their own: no other package has these headers, which are more
+    than one. Those of Python are left out.
+    """
+    only = Counter(
+        found.packages[0]
+        for item, found in met_by
+        if item.anywhere and found and len(found.packages) == 1
+        if not any(entry.path.startswith("/usr/include/python3") for entry in finder.files(found.need))
+    )
+    return frozenset(name for name, count in only.items() if count > 1)
 
 
 def _is_direct(found: FoundPackages) -> bool:

@@ -11,19 +11,21 @@ from fpack.builders.debian.contents.needs import BuildNeed
 class BuildRequirement(NamedTuple):
     """A need of a build. needs: alternatives, of which one is enough. required: the build fails without it.
 
-    where: the file and line that say so. quiet: if no package has it, nothing is said.
+    where: the file and line that say so. quiet: if no package has it, nothing is said. anywhere: a header may be in a
+    directory that an option of the compiler names.
     """
 
     needs: tuple[BuildNeed, ...]
     required: bool
     where: str
     quiet: bool = False
+    anywhere: bool = False
 
 
 class BuildFacts(NamedTuple):
     """The content of a build system's files. programs: those that are installed, in their order. libraries: True if it
     installs a library. known: the programs are all that the build installs. name, version: of the project, or None.
-    sbin: the programs that are installed to sbin."""
+    sbin: the programs that are installed to sbin. test_scripts: the paths of files that the tests name."""
 
     wanted: Sequence[BuildRequirement] = ()
     programs: Sequence[str] = ()
@@ -32,6 +34,7 @@ class BuildFacts(NamedTuple):
     name: str | None = None
     version: str | None = None
     sbin: Collection[str] = ()
+    test_scripts: Sequence[str] = ()
 
 
 # A condition of a build system is true, false, or unknown (None).

@@ -9,6 +9,7 @@ from fpack.builders.debian.contents.needs import HEADER, LIBRARY, PACKAGE, PC, P
 
 from ..wanted import Branches, BuildFacts, BuildRequirement, Truth, negated
 from .bsd_make import library_needs
+from .recipes import Rules
 
 _ASSIGN = re.compile(r"^\s*(?:export\s+|override\s+)?([\w.-]+)\s*(\?=|:{0,3}=|\+=|!=)\s*(.*)$")
 _CONDITION = re.compile(r"^\s*(ifeq|ifneq|ifdef|ifndef|else|endif)\b\s*(.*)$|^\.\s*(if\w*|elif\w*|else|endif)\b")
@@ -23,7 +24,9 @@ _NO_LIBRARIES = frozenset({
 _SIDES = re.compile(r"\(\s*((?:\$\([^()]*(?:\([^()]*\)[^()]*)*\)|[^,$]|\$[^(])*?)\s*,\s*(.*?)\s*\)\s*$")
 _MACHINE = re.compile(r"\d\d|arm|mips|ppc|powerpc|riscv|sparc|alpha")
 _UNAME = re.compile(r"\buname\b(?!\s+-[mpr])")
-_INCLUDE = re.compile(r"^[ \t]*#[ \t]*(include[ \t]*<([^>\n]+)>|if\w*\b[^\n]*|el\w+[^\n]*|endif)", re.MULTILINE)
+_INCLUDE = re.compile(
+    r"^[ \t]*#[ \t]*(include[ \t]*(?:<([^>\n]+)>|\"([^\"\n]+)\")|if\w*\b[^\n]*|el\w+[^\n]*|endif)", re.MULTILINE
+)
 # Sources that are no part of the programs, or of other systems.
 _ELSEWHERE = re.compile(
     r"(?:^|/)(?:tests?|examples?|bench(?:marks?)?|docs?|contrib|demos?|samples?)/|"
@@ -45,9 +48,16 @@ def read_make(
     wanted: list[BuildRequirement] = []
     values: dict[str, str] = {}
     others = [n for n in texts if re.search(r"(?:^|/)(?:GNUm|[mM])akefile$|\.mk$", n) and n != makefile]
+    rules = Rules()
     for path in [makefile, *sorted([] if by_system else others, key=lambda n: (n.count("/"), n))]:
         text = texts.get(path, "")
-        wanted += _makefile(re.sub(r"^\t.*", "", text, flags=re.MULTILINE) if by_system else text, path, values)
+        text = re.sub(r"^\t.*", "", text, flags=re.MULTILINE) if by_system else text
+        wanted += _makefile(text, path, values, rules if path == makefile else None)
+        if path == makefile:
+            wanted += [
+                BuildRequirement((BuildNeed(PROGRAM, name),), True, f"{path}:{number}", quiet=True)
+                for number, name in rules.programs(values)
+            ]
     made = {name for text in texts.values() for name in re.findall(r"\blib([\w.+-]+?)\.(?:a|so|la)\b", text)}
     made |= {part[3:] for path in files for part in path.split("/")[:-1] if part.startswith("lib")}
     wanted = [w for w in wanted if w.needs[0].kind != LIBRARY or w.needs[0].name not in made]
@@ -62,10 +72,11 @@ def read_make(
         found = next((path for path in sorted(files) if path.endswith(ending)), None)
         if found:
             wanted.append(BuildRequirement((BuildNeed(PACKAGE, program),), True, found))
-    return BuildFacts(wanted)
+    scripts = [path for path in dict.fromkeys(rules.test_words(values)) if path in files]
+    return BuildFacts(wanted, test_scripts=scripts)
 
 
-def _makefile(text: str, path: str, values: dict[str, str]) -> Iterator[BuildRequirement]:
+def _makefile(text: str, path: str, values: dict[str, str], rules: Rules | None) -> Iterator[BuildRequirement]:
     branches = Branches()
     for number, line in _lines(text):
         condition = _CONDITION.match(line)
@@ -85,6 +96,8 @@ def _makefile(text: str, path: str, values: dict[str, str]) -> Iterator[BuildReq
                 values[name] = f"{values.get(name, '')} {value}"
             elif operator != "?=" or name not in values:
                 values[name] = value if holds is True or name not in values else values[name]
+        if holds is True and rules is not None:
+            rules.add(number, line, values)
         where = f"{path}:{number}"
         yield from _line(line, where, holds is True, values)
 
@@ -178,10 +191,12 @@ def _line(line: str, where: str, certain: bool, values: Mapping[str, str]) -> It
             yield BuildRequirement((BuildNeed(PROGRAM, name),), certain, where)
 
 
-def read_includes(sources: Mapping[str, str], files: Collection[str] = ()) -> list[BuildRequirement]:
+def read_includes(
+    sources: Mapping[str, str], files: Collection[str] = (), *, quoted: bool = False
+) -> list[BuildRequirement]:
     """Return the needs for the headers that sources include in angle brackets, outside of conditions.
 
-    Headers of the project itself are left out. files: the paths of all its files.
+    Headers of the project itself are left out. files: the paths of all its files. quoted: also those in quotes.
     """
     own = {path.rpartition("/")[2] for path in (*files, *sources)}
     found: dict[str, BuildRequirement] = {}
@@ -193,12 +208,14 @@ def read_includes(sources: Mapping[str, str], files: Collection[str] = ()) -> li
         guard = re.search(r"^[ \t]*#[ \t]*ifndef[ \t]+(\w+)\s*\n[ \t]*#[ \t]*define[ \t]+\1\b", text, re.MULTILINE)
         guarded = guard.start() if guard else -1
         for line in _INCLUDE.finditer(text):
-            if line[2] is None:
+            header = line[2] or (line[3] if quoted else "") or ""
+            if not line[1].startswith("include"):
                 word = line[1][:2]
                 is_guard = guarded >= 0 and abs(line.start() - guarded) < 2
-                depth += 0 if is_guard else (word == "if") - (word == "en")
+                # What only looks like a guard, as that of _GNU_SOURCE, ends before the file does.
+                depth = max(0, depth + (0 if is_guard else (word == "if") - (word == "en")))
                 continue
-            header = line[2].strip()
+            header = header.strip()
             if depth <= 0 and header.rpartition("/")[2] not in own and re.fullmatch(r"[\w.+/-]+", header):
                 number = text.count("\n", 0, line.start()) + 1
                 found.setdefault(header, BuildRequirement((BuildNeed(HEADER, header),), True, f"{path}:{number}"))

@@ -1,4 +1,4 @@
-"""Find out how a Makefile is told where to install: by PREFIX, by variables with absolute paths, or by DESTDIR."""
+"""Find out which programs a Makefile installs, and how it is told where: by PREFIX, absolute paths, or DESTDIR."""
 
 from __future__ import annotations
 
@@ -115,3 +115,34 @@ def _below(path: str) -> str:
     """Return a path of the system as a path below a prefix."""
     path = re.sub(r"^/(?:usr/local|usr|opt)(?=/|\Z)", "", path)
     return re.sub(r"^/man(?=/|\Z)", "/share/man", path) or ""
+
+
+_INSTALLS = re.compile(
+    r"[\t@-]*(?:install|cp|\$[({]INSTALL\w*[)}])\s.*?(\S+)\s+\S*?\b(s?bin)(?:dir[)}])?(/\S*)?\s*\Z", re.IGNORECASE
+)
+_PROGRAM = re.compile(r"[A-Za-z0-9][\w+-]*")
+
+
+def installed_programs(makefile: str) -> tuple[str, list[str]]:
+    """Return the directory and the names of the programs that the first such line of a Makefile installs to bin or
+    sbin, as `install hello $(bindir)` does; no names if there is none.
+    """
+    makefile = re.sub(r"^#.*\n", "", makefile, flags=re.MULTILINE)
+    lists = dict(re.findall(r"^(\w+)[ \t]*[:?]?=[ \t]*([^\n#]*)$", re.sub(r"\\\n", " ", makefile), re.MULTILINE))
+    for recipe in re.findall(r"^install[\w-]*[ \t]*:.*\n((?:\t.*(?:\n|\Z)|[ \t]*\n)+)", makefile, re.MULTILINE):
+        for line in recipe.splitlines():
+            into = _INSTALLS.match(line)
+            if not into:
+                continue
+            listed = re.fullmatch(r"\$[({](\w+)[)}]", into[1])
+            several = [
+                word.rpartition("/")[2]
+                for word in re.sub(r"\$[({]?\w+[)}]?", "", lists.get(listed[1], "") if listed else "").split()
+            ]
+            several = [word for word in several if _PROGRAM.fullmatch(word)]
+            if several and not into[3]:
+                return into[2].lower(), several
+            name = ((into[3] or "").strip("/") or into[1]).rpartition("/")[2]
+            if name and _PROGRAM.fullmatch(name):
+                return into[2].lower(), [name]
+    return "bin", []

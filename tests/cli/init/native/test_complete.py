@@ -13,7 +13,7 @@ from fpack.builders.debian.contents.text import parse_rows
 from fpack.cli.init.detect import guess
 from fpack.cli.init.guess import LIBRARY as IS_LIBRARY
 from fpack.cli.init.guess import Guess
-from fpack.cli.init.native.complete import complete, with_packages, with_programs
+from fpack.cli.init.native.complete import complete, with_listed, with_packages, with_programs
 from fpack.cli.init.native.mapping import choose
 from fpack.cli.init.native.programs import main_program
 from fpack.cli.init.native.terminal import draws, with_terminal
@@ -86,6 +86,15 @@ def test_a_guess_gets_packages_reasons_and_what_is_left_to_do() -> None:
     assert "meson.build:3: wave is in libwave-dev" in made.reasons and "meson.build:1 asks for g++" in made.reasons
     assert "left out what is optional (tide of libtide-dev)" in made.reasons
     assert made.todo == ["f:9 needs the pkg-config module no, which no package of trixie has"]
+
+
+def test_packages_follow_those_that_a_field_has() -> None:
+    fields = [("libs", '[debian.wave, debian."g++"]'), ("a", "1")]
+    made = with_listed(fields, "libs", ["wave", "g++", "tide", "wav"])
+    assert made == [("libs", '[debian.wave, debian."g++", debian.tide, debian.wav]'), ("a", "1")]
+    assert with_listed(fields, "libs", ["wave"]) == fields and with_listed([], "tools", ["x"]) == [
+        ("tools", "[debian.x]")
+    ]
 
 
 def test_a_long_list_has_a_line_for_each_package() -> None:
