@@ -10,8 +10,8 @@ from .manifest import WorkspaceMember, read_spec
 from .model import Graph, Importer, ModuleNode, NodePackage, Platform, name_of, suits, table, texts
 from .package_lock import digests
 
-_LINE = re.compile(r'( *)("(?:[^"\\]|\\.)*"|[^\s:"]+)(?:: *| +)?("(?:[^"\\]|\\.)*"|.*)\Z')
-# Possessive quantifiers keep the time linear in the length of the line.
+# Possessive quantifiers keep time and memory linear in the length of the line.
+_LINE = re.compile(r'( *)("(?:[^"\\]|\\.)*+"|[^\s:"]++)(?:: *| +)?("(?:[^"\\]|\\.)*+"|.*)\Z')
 _PATTERN = re.compile(r'"((?:[^"\\]|\\.)*+)("?)|([^\s,":][^,"]*+)(,|\Z)?')
 _MAX_RESOLUTION = 4096  # characters
 

@@ -44,7 +44,8 @@ def plan(given: Mapping[str, Any], answers: PackageAnswers) -> dict[str, Any]:
             layout = _resolved(_members(directory, root), given, "dev" not in omit, answers)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         where = relative(given["lock"] or project, root)
-        raise NodeLockUnreadable("The packages of a Node project cannot be read", where=where, why=str(error)) from None
+        why = "a chain of dependencies is too long" if isinstance(error, RecursionError) else str(error)
+        raise NodeLockUnreadable("The packages of a Node project cannot be read", where=where, why=why) from None
     packages = _with_hashes([placed.package for placed in layout.packages], answers)
     return {
         "packages": [

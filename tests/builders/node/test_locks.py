@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tracemalloc
 
 import pytest
 from fpack.builders.node import documents
@@ -259,6 +260,15 @@ def test_an_entry_of_yarn_is_read_in_time_in_proportion_to_its_line(before: str,
             read_yarn_lock(before + repeated * size + after + "\n  version 1.0.0\n", (), HERE)
 
     check_linear(read)
+
+
+@pytest.mark.parametrize("line", ['  version "{}"', '  "{}" 1', "  {} 1"])
+def test_a_line_of_yarn_takes_memory_in_proportion_to_its_length(line: str) -> None:
+    text = "a@1:\n" + line.format("x" * 200_000) + "\n"
+    tracemalloc.start()
+    assert len(_parse_classic(text)) == 1
+    assert tracemalloc.get_traced_memory()[1] < 20 * len(text)
+    tracemalloc.stop()
 
 
 def test_patterns_of_yarn_with_and_without_quotes() -> None:
