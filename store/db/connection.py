@@ -89,7 +89,8 @@ class JournaledConnection:
         if version == 0:
             self._use_wal()
         try:
-            with self.transaction() as db:
+            # Durable: a database without tables beside trees is a lost one.
+            with self.transaction(durable=True) as db:
                 if schema.upgrade(db) == 0 and self._has_content():
                     raise failures.damaged(self.path, "it has no tables", "The store's database is lost")
         except StoreReadOnly:
