@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 
 from fpack.store import DAY, base32
@@ -22,7 +22,7 @@ from fpack.store.files.presence import is_present
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.sync import sync_directory
 from fpack.store.files.tree import scan, tree_digest
-from fpack.store.locks import CLAIM_LOCK, FileLock, build_lock, stripe
+from fpack.store.locks import CLAIM_LOCK, FileLock, build_lock, path_locks, stripe
 from fpack.store.path import StorePath, parse
 
 from .deferred_sync import FAILED, LIVING, SYNCED, state
@@ -40,6 +40,11 @@ def sweep(root: Path, database: Database, pool: Pool, *, thoroughly: bool = Fals
     thoroughly: even if no session is dead, delete leftovers of ended sessions, except trash and pool files, which the
     caller deletes.
     """
+    with FileLock(root / "locks" / "recovery", transient=False):  # a session begins when it cannot use leftovers
+        return _sweep(root, database, pool, thoroughly=thoroughly)
+
+
+def _sweep(root: Path, database: Database, pool: Pool, *, thoroughly: bool) -> int:
     dead = 0
     names = set(_names(root / "tmp"))
     owing = {session for _, _, session in database.unsynced()}
@@ -62,9 +67,7 @@ def sweep(root: Path, database: Database, pool: Pool, *, thoroughly: bool = Fals
     if dead:
         for name in _names(root / "trash"):
             _remove(root / "trash" / name)
-        for path, _ in pool.unused():
-            with contextlib.suppress(OSError):
-                os.unlink(path)
+        _sweep_trees(root, database, pool)
     if dead or thoroughly:
         for name in _names(root / "locks"):
             if name.startswith(_TRANSIENT) or (name.startswith(CLAIM_LOCK) and _is_old(root / "locks" / name)):
@@ -176,7 +179,8 @@ def recover(
                     hint="run any fpack command as the owner of the store: it removes the path",
                 )  # fmt: skip
             if bad:
-                _delete_pool_files(pool, [root / "store" / path.base for path in bad])
+                inodes = {inode for path in bad for inode in _inodes(root / "store" / path.base)}
+                _delete_pool_files(pool, inodes)
                 lost += invalidate(bad)
             if is_writable:
                 if found != SYNCED:
@@ -186,15 +190,34 @@ def recover(
     return lost
 
 
-def _delete_pool_files(pool: Pool, trees: Iterable[Path]) -> None:
-    """Delete the files of the pool that damaged trees share, so that no new tree links to them."""
-    inodes = set()
-    for tree in trees:
-        for path in (tree, *tree.rglob("*")):
-            with contextlib.suppress(OSError):
-                inodes.add(path.lstat().st_ino)
+def _sweep_trees(root: Path, database: Database, pool: Pool) -> None:
+    """Delete the trees that a dead session has not registered, and the files of the pool that only they link to.
+
+    After a loss of power, ext4 can show such a file with its size and time, but with zeros as its content.
+    """
+    valid = database.names()
+    inodes: set[int] = set()
+    for name in _names(root / "store"):
+        if name not in valid:
+            with contextlib.suppress(FpackError, OSError), path_locks(root, [path := parse(name)]):
+                if database.info(base32.decode(path.hash)) is None:
+                    inodes.update(_inodes(root / "store" / name))
+                    make_movable(root / "store" / name)
+                    _remove(discard(root, root / "store" / name))
+    _delete_pool_files(pool, inodes)
+
+
+def _inodes(tree: Path) -> Iterator[int]:
+    """Yield the inodes of a tree."""
+    for path in (tree, *tree.rglob("*")):
+        with contextlib.suppress(OSError):
+            yield path.lstat().st_ino
+
+
+def _delete_pool_files(pool: Pool, inodes: Container[int]) -> None:
+    """Delete the files of the pool with these inodes, so that no new tree links to them, and those without a tree."""
     for name, _, status in pool.members():
-        if status.st_ino in inodes:
+        if status.st_nlink == 1 or status.st_ino in inodes:
             with contextlib.suppress(OSError):
                 os.unlink(name)
 
