@@ -23,6 +23,7 @@ from fpack.builders.distribution.protocol import (
 )
 from fpack.builders.distribution.registry import RegistryRepository
 from fpack.builders.distribution.transport import Settings
+from fpack.builders.net import pace
 from support.servers.certificates import own_certificate
 from support.servers.registry import Registry, log_in, open_registry
 from support.servers.repositories import MANIFEST, digest_of, entry, manifest, read, write
@@ -153,6 +154,17 @@ def test_a_read_without_progress_ends(registry: Registry, app: RegistryRepositor
     with pytest.raises(Unavailable, match="cannot be reached"):
         read(app, entry(DATA))
     assert registry.count("GET") == 4
+
+
+def test_a_registry_that_is_too_slow_is_an_error(
+    registry: Registry, app: RegistryRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blob(registry)
+    monkeypatch.setattr(pace, "WINDOW", 0.0)
+    monkeypatch.setattr(pace, "LEAST", 1 << 60)
+    for request in (lambda: read(app, entry(DATA)), app.tags):
+        with pytest.raises(Unavailable, match="bytes came in"):
+            request()
 
 
 @pytest.mark.parametrize("fault", ["corrupt", "shorten", "longer", "endless", "range"])

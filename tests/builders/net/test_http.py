@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fpack.builders.net import errors
+from fpack.builders.net import errors, pace
 from fpack.builders.net.http import Http
 from fpack.builders.net.logins.netrc_file import Netrc
 from fpack.builders.net.response import MAX_VALIDATOR, NO_VALIDATORS, Validators
@@ -277,6 +277,14 @@ def test_a_silent_server_times_out(server: Server) -> None:
     server.slow("/file", 2)
     with pytest.raises(errors.TimedOut):
         Http(timeout=0.2, retries=1, backoff=0.01).get([f"{server.url}/file"], limit=SIZE)
+    assert len(server.requests) == 2
+
+
+def test_a_server_that_is_too_slow_times_out(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "WINDOW", 0.0)
+    monkeypatch.setattr(pace, "LEAST", 1 << 60)
+    with pytest.raises(errors.TimedOut):
+        Http(retries=1, backoff=0.01).get([f"{server.url}/file"], limit=SIZE)
     assert len(server.requests) == 2
 
 
