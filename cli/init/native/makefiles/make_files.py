@@ -204,7 +204,7 @@ def read_includes(
         if _ELSEWHERE.search(path.lower()):
             continue
         text = re.sub(r"/\*.*?\*/", lambda comment: "\n" * comment[0].count("\n"), text, flags=re.DOTALL)
-        depth = 0
+        depth, number, counted = 0, 1, 0
         guard = re.search(r"^[ \t]*#[ \t]*ifndef[ \t]+(\w+)\s*\n[ \t]*#[ \t]*define[ \t]+\1\b", text, re.MULTILINE)
         guarded = guard.start() if guard else -1
         for line in _INCLUDE.finditer(text):
@@ -217,6 +217,7 @@ def read_includes(
                 continue
             header = header.strip()
             if depth <= 0 and header.rpartition("/")[2] not in own and re.fullmatch(r"[\w.+/-]+", header):
-                number = text.count("\n", 0, line.start()) + 1
+                number += text.count("\n", counted, line.start())
+                counted = line.start()
                 found.setdefault(header, BuildRequirement((BuildNeed(HEADER, header),), True, f"{path}:{number}"))
     return list(found.values())

@@ -10,11 +10,12 @@ from fpack.cli.init.guess import Guess
 from fpack.cli.init.native.autotools_files import read_autotools
 from fpack.cli.init.native.cmake_files import read_cmake
 from fpack.cli.init.native.complete import with_programs
-from fpack.cli.init.native.makefiles.make_files import read_make
+from fpack.cli.init.native.makefiles.make_files import read_includes, read_make
 from fpack.cli.init.native.makefiles.make_install import InstallWay, install_way
 from fpack.cli.init.native.meson_files import read_meson
 from fpack.cli.init.native.stylesheets import stylesheet_needs
 from fpack.cli.init.native.wanted import BuildFacts
+from support.growth import check_linear
 
 
 def said(facts: BuildFacts) -> tuple[set[str], set[str]]:
@@ -394,6 +395,12 @@ def test_conditions_of_makefiles_about_the_system(condition: str, truth: bool | 
     head = "MACHINE = $(shell $(CC) -dumpmachine)\nUNAME := $(shell uname -s)\n"
     facts = read_make({"Makefile": f"{head}{condition}\nLDLIBS += -lwave\nendif\n"}, "Makefile")
     assert said(facts) == ({True: {"wave"}, None: set(), False: set()}[truth], {"wave"} if truth is None else set())
+
+
+def test_many_includes_are_read_in_time_in_proportion_to_their_number() -> None:
+    check_linear(lambda size: read_includes({"a.c": "".join(f"#include <a{n}.h>\n" for n in range(size))}))
+    found = read_includes({"a.c": "\n#include <a.h>\n#include <a.h>\n\n#include <b.h>\n"})
+    assert [item.where for item in found] == ["a.c:2", "a.c:5"]
 
 
 @pytest.mark.parametrize(
