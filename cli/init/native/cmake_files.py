@@ -49,6 +49,7 @@ class _State:
         self.linked: list[tuple[str, str, Truth]] = []
         self.libraries = False
         self.unknown_install = False
+        self.installs_by_function = False
         self.project: tuple[str, str | None] | None = None
         self.seen: set[str] = set()
         self.commands = 0
@@ -68,7 +69,9 @@ def read_cmake(texts: Mapping[str, str]) -> BuildFacts:
     programs = [state.executables[target] for target in dict.fromkeys(state.installed) if target in state.executables]
     programs += [name for name in dict.fromkeys(state.scripts) if name not in programs]
     title, version = state.project or (None, None)
-    known = not state.unknown_install and bool(state.installed or state.libraries or state.scripts)
+    known = state.installs_by_function or (
+        not state.unknown_install and bool(state.installed or state.libraries or state.scripts)
+    )
     return BuildFacts(wanted, programs, state.libraries, known, title, version)
 
 
@@ -226,6 +229,10 @@ def _command(state: _State, path: str, command: _Command, holds: Truth, conditio
         state.executables[words[0]] = words[words.index("OUTPUT_NAME") + 1]
     elif name == "install":
         _install(state, words)
+    elif "install" in name and words[0] in state.executables:
+        # A function of the project, whose body may be in a file that is not known.
+        state.installed.append(words[0])
+        state.installs_by_function = True
     elif name == "target_link_libraries":
         for word in words[1:]:
             if word not in (

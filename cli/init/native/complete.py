@@ -67,7 +67,9 @@ def complete(guess: Guess, directory: Path, options: SharedOptions, release: str
         guess = _with_configure(guess, directory)
         texts, files = read_texts(directory), list_files(directory)
         facts = read_facts(guess, directory, texts, files)
-        guess = with_makefile_in(with_programs(guess, facts), texts)
+        readmes = [name for name in files if re.fullmatch(r"README(\.\w+)?", name, re.IGNORECASE)]
+        guess = with_programs(guess, facts, "\n".join(read_files(directory, readmes).values()))
+        guess = with_makefile_in(guess, texts)
         guess = with_interpreters(guess, texts, files, lambda path: _head(directory / path))
         guess = _without_tests(guess, refused_tests(texts, files, directory))
     if not facts.wanted:
@@ -186,7 +188,7 @@ def _by_hand(directory: Path, facts: BuildFacts, files: Collection[str]) -> Buil
     return facts._replace(wanted=[*facts.wanted, *made.wanted])
 
 
-def with_programs(guess: Guess, facts: BuildFacts) -> Guess:
+def with_programs(guess: Guess, facts: BuildFacts, readme: str = "") -> Guess:
     """Return a guess with the program that the build system installs, its name and its version."""
     version = guess.version or clean_version(facts.version)
     guess = guess._replace(version=version if version and version[0].isdigit() else None)
@@ -200,7 +202,7 @@ def with_programs(guess: Guess, facts: BuildFacts) -> Guess:
         )
     if not facts.programs:
         return guess._replace(library=True, reasons=[guess.reasons[0], LIBRARY]) if facts.libraries else guess
-    program = main_program(facts.programs, guess.name)
+    program = main_program(facts.programs, guess.name, readme)
     reasons = [line for line in guess.reasons if line != LIBRARY and not line.startswith("the image runs ")]
     others = [name for name in facts.programs if name != program]
     more = f", and installs {', '.join(others[:4])}{' and more' if len(others) > 4 else ''} too" if others else ""

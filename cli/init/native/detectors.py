@@ -20,10 +20,10 @@ def cmake(project: Project) -> Guess | None:
         return None
     content = project.text("CMakeLists.txt")
     named = re.search(r"\bproject\s*\(\s*([\w.+-]+)(?:[^)]*?\bVERSION\s+([\d.]+))?", content, re.IGNORECASE)
-    found = re.search(r"\badd_executable\s*\(\s*([\w.+-]+)", content, re.IGNORECASE)
+    found = re.findall(r"\badd_executable\s*\(\s*([\w.+-]+)", content, re.IGNORECASE)
     library = re.search(r"\badd_library\s*\(", content, re.IGNORECASE)
     below = re.search(r"\badd_subdirectory\s*\(", content, re.IGNORECASE)
-    made = _compiled("cmake", project, "CMakeLists.txt: a CMake project", named, found and found[1])
+    made = _compiled("cmake", project, "CMakeLists.txt: a CMake project", named, _main(project, named, found))
     return _library(made) if library and not found and not below else made
 
 
@@ -32,10 +32,15 @@ def meson(project: Project) -> Guess | None:
         return None
     content = project.text("meson.build")
     named = re.search(r"\bproject\s*\(\s*'([\w.+-]+)'(?:[^)]*?\bversion\s*:\s*'([^']+)')?", content)
-    found = re.search(r"\bexecutable\s*\(\s*'([\w.+-]+)'", content)
+    found = re.findall(r"\bexecutable\s*\(\s*'([\w.+-]+)'", content)
     library = re.search(r"\b(?:shared_|static_|both_|)(?:library|libraries)\s*\(", content)
-    made = _compiled("meson", project, "meson.build: a Meson project", named, found and found[1])
+    made = _compiled("meson", project, "meson.build: a Meson project", named, _main(project, named, found))
     return _library(made) if library and not found and not re.search(r"\bsubdir\s*\(", content) else made
+
+
+def _main(project: Project, named: re.Match[str] | None, programs: Sequence[str]) -> str | None:
+    """Return the main one of the programs that a file builds, which need not all be installed, or None."""
+    return main_program(programs, clean_name(named[1] if named else None, project)) if programs else None
 
 
 def autotools(project: Project) -> Guess | None:

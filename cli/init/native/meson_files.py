@@ -19,6 +19,7 @@ from .meson_language import (
     Value,
     calls,
     evaluate,
+    parts,
     statements,
     string,
     strings,
@@ -72,6 +73,8 @@ class _State:
         self.modules: dict[str, str] = {}
         self.seen: set[str] = set()
         self.tokens = 0
+        self.literals: dict[str, list[Token]] = {}  # the text of each variable's last value
+        self.loops: dict[str, list[str]] = {}  # what the variable of a loop takes
 
 
 def read_meson(texts: Mapping[str, str], files: Collection[str] = ()) -> BuildFacts:
@@ -107,12 +110,27 @@ def _file(state: _State, directory: str, outer: Truth) -> None:
             branches.end()
         elif word in ("foreach", "endforeach"):
             loops += 1 if word == "foreach" else -1
+            if word == "foreach":
+                _begin_loop(state, line)
         else:
             holds = both(outer, branches.holds)
             if loops > 0:
                 holds = both(holds, None)
             if holds is not False:
                 _statement(state, directory, path, text, line, holds)
+
+
+def _begin_loop(state: _State, line: list[Token]) -> None:
+    """Remember what the first variable of a loop takes: strings of an array, the first ones of its arrays, or keys."""
+    colon = next((at for at, token in enumerate(line) if token[1] == ":"), len(line))
+    values = line[colon + 1 :]
+    if len(values) == 1:
+        values = state.literals.get(values[0][1], [])
+    if len(line) < 2 or not values or values[0][1] not in ("[", "{"):
+        return
+    # The first string of an element is a key of a dictionary, the element itself, or the first one of an array in it.
+    elements = [part for part in parts(values, 1) if part and (part[0][0] == "str" or part[0][1] == "[")]
+    state.loops[line[1][1]] = [word for part in elements for word in [t[1] for t in part if t[0] == "str"][:1] if word]
 
 
 def _statement(state: _State, directory: str, path: str, text: str, line: list[Token], holds: Truth) -> None:
@@ -125,6 +143,7 @@ def _statement(state: _State, directory: str, path: str, text: str, line: list[T
         else:
             _call(state, directory, f"{path}:{line_of(text, call.at)}", call, holds)
     if target:
+        state.literals[target] = line[2:]
         value = evaluate(state.scope, line[2:])
         state.scope.values[target] = value if holds is True or target not in state.scope.values else None
 
@@ -151,9 +170,10 @@ def _call(state: _State, directory: str, where: str, call: MesonCall, holds: Tru
         _program(state, directory, name, words, where, required)
     elif name == "run_command" and call.args and (program := string(state.scope, call.args[0])):
         _program(state, directory, name, [program], where, both(holds, _is_true(state, call, "check") or None))
-    elif name in ("executable",) and words:
+    elif name == "executable" and call.args and call.args[0]:
+        several = state.loops.get(call.args[0][0][1], []) if len(call.args[0]) in (1, 4) else []
         if _is_true(state, call, "install"):
-            state.programs.append(words[0])
+            state.programs += several or words[:1]
     elif name in ("library", "shared_library", "static_library", "both_libraries", "shared_module"):
         state.libraries |= _is_true(state, call, "install")
     elif (
@@ -191,12 +211,14 @@ def _dependency(state: _State, words: list[str], call: MesonCall, where: str, re
         ),
         "",
     )
-    parts = strings(state.scope, call.named.get("modules", []))
+    units = strings(state.scope, call.named.get("modules", []))
     if names[0] in _SPECIAL:
         kind, _, name = _SPECIAL[names[0]].partition(":")
-        needs = {"p": [BuildNeed(PC, name, least)], "d": [BuildNeed(PACKAGE, name)], "c": cmake_needs(name, parts)}.get(
-            kind, []
-        )
+        needs = {
+            "p": [BuildNeed(PC, name, least)],
+            "d": [BuildNeed(PACKAGE, name)],
+            "c": cmake_needs(name, units),
+        }.get(kind, [])
         state.wanted += [BuildRequirement((need,), required, where) for need in needs]
         return
     state.wanted.append(BuildRequirement(tuple(BuildNeed(PC, name, least) for name in names), required, where))

@@ -19,7 +19,7 @@ from fpack.cli.init.native.programs import main_program
 from fpack.cli.init.native.terminal import draws, with_terminal
 from fpack.cli.init.native.texts import list_files, read_texts
 from fpack.cli.init.native.wanted import BuildFacts, BuildRequirement
-from fpack.cli.init.project import read_project
+from fpack.cli.init.project import Project, read_project
 from fpack.cli.init.template import render
 from fpack.cli.options import SharedOptions
 from support.archives.archive import Archive
@@ -116,10 +116,11 @@ def test_the_program_of_the_image(
     programs: list[str], libraries: bool, name: str, entrypoint: str | None, library: bool
 ) -> None:
     facts = BuildFacts((), programs, libraries, True, None, "1.5")
-    made = with_programs(_guess(name=name), facts)
+    guess = _guess(name=name)
+    made = with_programs(guess._replace(reasons=[*guess.reasons, IS_LIBRARY]), facts)
     assert made.library == library and made.version == "1.5"
     if entrypoint:
-        assert made.entrypoint == [entrypoint]
+        assert made.entrypoint == [entrypoint] and not any(IS_LIBRARY in line for line in made.reasons)
     else:
         assert any(IS_LIBRARY in line for line in made.reasons)
 
@@ -128,8 +129,22 @@ def test_a_program_with_the_projects_name_comes_first() -> None:
     assert main_program(["a", "Wave_Form"], "wave-form") == "Wave_Form"
     assert main_program(["chat", "pppd"], "ppp") == "pppd" and main_program(["b", "ab"], "a1") == "b"
     assert main_program(["testcrypt", "plink"], "putty") == "plink"
+    assert main_program(["iname", "adm", "d"], "scsi", "Run d. adm starts it: adm -m (see adm(8)).") == "adm"
+    assert main_program(["iname", "scsi"], "scsi", "iname iname") == "scsi"
     assert main_program(["fidentify", "testdisk"], "testdisk") == "testdisk"
     assert main_program(["wave-test", "b"], "c") == "b" and main_program(["wave-test"], "c") == "wave-test"
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("CMakeLists.txt", "project(wave)\nadd_executable(crest c.c)\nadd_executable(wave w.c)\n"),
+        ("meson.build", "project('wave')\nexecutable('test-x', 'x.c')\nexecutable('wave', 'w.c')\n"),
+    ],
+)
+def test_of_programs_that_may_be_installed_the_projects_counts(file: str, text: str) -> None:
+    found = guess(Project("thing", {file: text}))
+    assert found is not None and found.entrypoint == ["@/bin/wave"]
 
 
 def test_a_configure_that_git_ignores_is_made_first(tmp_path: Path) -> None:

@@ -136,6 +136,14 @@ def test_scripts_that_cmake_installs_are_programs_after_the_compiled_ones() -> N
         assert not read_cmake({"CMakeLists.txt": unknown}).known
 
 
+def test_functions_of_a_project_install_programs() -> None:
+    body = "function(installed_program name)\ninstall(TARGETS ${name})\nendfunction()\n"
+    for own in (body, ""):  # it may be in a file whose name is not known
+        text = f"project(x)\n{own}add_executable(try t.c)\nadd_executable(wave w.c)\ninstalled_program(wave)\n"
+        facts = read_cmake({"CMakeLists.txt": text})
+        assert facts.known and facts.programs == ["wave"]
+
+
 @pytest.mark.parametrize(
     "text",
     ["if(", "if()\n", "find_package(", "else()\nendif()\nendif()\n", "add_subdirectory(.)\n",
@@ -216,9 +224,27 @@ def test_a_meson_project() -> None:
 
 
 @pytest.mark.parametrize(
+    ("loop", "name"),
+    [
+        ("foreach k, v : all", "k"),
+        ("foreach k, v : {'wave': files('w.c'), 'tide': ['t.c']}", "k"),
+        ("foreach k : ['wave', 'tide']", "k"),
+        ("foreach k : [['wave', 'w.c'], ['tide', 't.c']]", "k[0]"),
+    ],
+)
+def test_programs_of_a_loop_of_meson(loop: str, name: str) -> None:
+    text = f"all = {{'wave': 'w.c', 'tide': 't.c'}}\n{loop}\nexecutable({name}, v, install: true)\nendforeach\n"
+    facts = read_meson({"meson.build": text + "executable('cli', 'c.c', install: true)\n"})
+    assert facts.programs == ["wave", "tide", "cli"]
+    assert read_meson({"meson.build": text.replace(", install: true", "")}).programs == []
+
+
+@pytest.mark.parametrize(
     "text",
     ["if", "endif\nendif", "x = [x]\ny = x", "project(", "dependency()", "if a in 'b == c'\nendif", "subdir('.')",
-     "x = not not not", "a = ((((", "if not in x\nendif", "'''"],
+     "x = not not not", "a = ((((", "if not in x\nendif", "'''", "foreach", "foreach a", "foreach a : [",
+     "foreach a : a", "foreach a : [[], {}]\nexecutable(a, install: true)",
+     "foreach a : []\nexecutable(a[0], 'x', install: true)"],
 )  # fmt: skip
 def test_damaged_files_of_meson_are_read(text: str) -> None:
     read_meson({"meson.build": text})
