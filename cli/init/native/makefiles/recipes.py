@@ -72,9 +72,11 @@ class Rules:
                 self._first = target
 
     def _words(self, text: str, values: Mapping[str, str]) -> list[str]:
+        if self._left <= 0:
+            return []
         made = expanded(text, values)
         self._left -= len(made)
-        return made.split() if self._left > 0 else []
+        return list(dict.fromkeys(made.split()))
 
     def lines(self, *goals: str) -> Iterator[tuple[int, str]]:
         """Yield the lines of the recipes that make the goals and what these need, with their numbers."""
@@ -112,7 +114,11 @@ class Rules:
         """Yield the programs that the build and its tests call, each with the number of the first such line."""
         seen = set(self._rules)
         for number, line in [*self.builds(), *self.tests()]:
-            for name in _called(" ".join(self._words(line, values))):
+            if self._left <= 0:
+                break
+            made = expanded(line, values)
+            self._left -= len(made)
+            for name in _called(made):
                 if name not in seen:
                     seen.add(name)
                     yield number, name

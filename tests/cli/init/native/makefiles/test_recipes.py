@@ -56,6 +56,26 @@ def test_a_long_makefile_is_read_in_time_in_proportion_to_its_length(text: str) 
     check_linear(read, 500)
 
 
+def test_rules_of_long_values_are_read_up_to_a_limit() -> None:
+    values = {"A": "y " * 2000}
+    rules = Rules()
+    for number in range(5000):
+        rules.add(number, f"t{number}: $(A)$(A)\n", values)
+        rules.add(number, "\tgperf", values)
+    known = [number for number in range(5000) if list(rules.lines(f"t{number}"))]
+    assert known == [*range(len(known))] and 100 < len(known) < 500
+
+
+def test_a_need_that_stands_often_is_made_once() -> None:
+    def read(number: int) -> None:
+        rules = Rules()
+        for line in (f"all: {'a ' * number}", *["a:"] * number):
+            rules.add(1, line, {})
+        assert list(rules.builds()) == []
+
+    check_linear(read)
+
+
 def test_variables_that_grow_without_end_are_left() -> None:
     values = {"A": "$(B)$(B)", "B": "$(A)$(A)", "C": "x" * 5000}
     assert len(expanded("$(A)" * 100, values)) < 10_000 and expanded("$(C)", values) == "$"
