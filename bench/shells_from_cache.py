@@ -1,4 +1,4 @@
-"""Enter a project's shell on a new machine from a cache, beside `nix-shell` from a binary cache.
+"""Enter a project's shell on a new machine from a cache, beside `nix-shell` and `nix develop` from a binary cache.
 
 usage: python bench/shells_from_cache.py FOLDER ENTER SHARED [RUNS [PACKAGES]]
 
@@ -7,9 +7,10 @@ time for inodes that were not deleted in the last minutes. ENTER: a program that
 with nix-bin and busybox-static. SHARED: the host's directory that is /h in there. The project has PACKAGES (300)
 packages of ten files of two thousand bytes. Each run has an empty store and an empty home, and runs `true` in the
 shell. fpack's packages are those of a small Debian archive, which is not asked: the cache has the root of the shell.
-Nix's are derivations that write trees of the same form, without stdenv and nixpkgs, which `nix-shell` would need, too.
-Nix makes no root of the packages, as fpack does, and does not sync what it writes. Both caches are directories with
-zstd; fpack verifies its signatures, Nix does not. Run it with the Python of an installed fpack.
+Nix's are derivations that write trees of the same form, without stdenv and nixpkgs, which Nix's shells would need, too.
+Nix makes no root of the packages, as fpack does, and does not sync what it writes; fpack does so after the command, in
+a process whose time does not count. All disks are synced before each run. Both caches are directories with zstd; fpack
+verifies its signatures, Nix does not. Run it with the Python of an installed fpack.
 """
 
 from __future__ import annotations
@@ -49,11 +50,12 @@ let
 in {
   inherit packages;
   shell = derivation {
-    name = "shell"; system = builtins.currentSystem; builder = "/bin/sh"; args = ["-c" "echo $packages > $out"];
-    inherit packages;
+    name = "shell"; system = builtins.currentSystem; builder = "/bin/bash"; args = ["-c" "echo $packages > $out"];
+    inherit packages; outputs = ["out"];
   };
 }
 """
+FLAKE = "{ outputs = { self }: { devShells.x86_64-linux.default = (import ./shell.nix).shell; }; }"
 
 
 class Run(NamedTuple):
@@ -106,10 +108,22 @@ def machine(home: Path, more: dict[str, str]) -> dict[str, str]:
 
 def fill_nix(enter: str, shared: Path, count: int) -> None:
     """Build the same packages with Nix, and copy them to a binary cache."""
-    (shared / "shell.nix").write_text(NIX)
-    (shared / "shell-text.json").write_text(json.dumps(texts(count)))
+    (shared / "shell").mkdir(exist_ok=True)
+    (shared / "shell/flake.nix").write_text(FLAKE)
+    (shared / "shell/shell.nix").write_text(NIX.replace("builtins.currentSystem", '"x86_64-linux"'))
+    (shared / "shell/shell-text.json").write_text(json.dumps(texts(count)))
     paths = "/bin/sh=/usr/bin/busybox /bin/busybox=/usr/bin/busybox"
-    build = [enter, "nix-build", "--no-out-link", "--option", "sandbox-paths", paths, "/h/shell.nix", "-A", "packages"]
+    build = [
+        enter,
+        "nix-build",
+        "--no-out-link",
+        "--option",
+        "sandbox-paths",
+        paths,
+        "/h/shell/shell.nix",
+        "-A",
+        "packages",
+    ]
     built = subprocess.run(build, capture_output=True, text=True, check=True).stdout.split()
     cache = "file:///h/shellcache?compression=zstd&parallel-compression=true"
     subprocess.run([enter, "nix", "copy", "--to", cache, *built], check=True, capture_output=True)
@@ -138,36 +152,38 @@ def main() -> None:
         env = machine(folder / f"home{time.monotonic_ns()}", variables)
         return run([FPACK, "shell", "--frozen", "--", "true"], env=env, cwd=folder / "project")
 
-    def nix() -> Run:
-        options = (
-            "substitute",
-            "true",
-            "substituters",
-            "file:///h/shellcache",
-            "require-sigs",
-            "false",
-            "sandbox",
-            "false",
-        )
-        words = [word for at in range(0, len(options), 2) for word in ("--option", *options[at : at + 2])]
-        store = f"/h/shell{os.getpid()}-{time.monotonic_ns()}"
-        shell = ["nix-shell", "--store", store, *words, "--pure", "/h/shell.nix", "-A", "shell", "--run", "true"]
-        return run([enter, "env", "NIX_BUILD_SHELL=/bin/bash", *shell])
+    settings = {
+        "substitute": "true", "substituters": "file:///h/shellcache", "require-sigs": "false", "sandbox": "false",
+        "experimental-features": "nix-command flakes", "flake-registry": "",
+    }  # fmt: skip
+    options = [word for item in settings.items() for word in ("--option", *item)]
+
+    def nix(program: list[str], *words: str) -> Run:
+        """Run a command of Nix with an empty store and an empty home."""
+        new = f"shell{os.getpid()}-{time.monotonic_ns()}"
+        (shared / new / "nix").mkdir(parents=True)
+        script = 'mount --bind "$0/nix" /nix && HOME=$0 NIX_BUILD_SHELL=/bin/bash exec "$@"'
+        return run([enter, "sh", "-c", script, f"/h/{new}", *program, *options, *words])
 
     cases: dict[str, Callable[[], Run]] = {
-        "enter alone": lambda: run([enter, "true"]), "fpack shell": fpack, "nix-shell": nix,
-    }  # fmt: skip
+        "enter alone": lambda: run([enter, "true"]),
+        "fpack shell": fpack,
+        "nix-shell": lambda: nix(["nix-shell"], "--pure", "/h/shell/shell.nix", "-A", "shell", "--run", "true"),
+        "nix develop": lambda: nix(["nix", "develop"], "path:/h/shell", "-c", "true"),
+    }
     times: dict[str, list[Run]] = {name: [] for name in cases}
     for _ in range(runs):
         for name, case in cases.items():
+            os.sync()
             times[name].append(case())
     medians = {name: Run(*map(statistics.median, zip(*rows, strict=True))) for name, rows in times.items()}
-    less, peer, own = medians["enter alone"], medians["nix-shell"], medians["fpack shell"]
-    peer = Run(peer.wall - less.wall, peer.cpu - less.cpu)
+    less, own = medians.pop("enter alone"), medians.pop("fpack shell")
     print(f"{count} packages, {runs} rounds, load {os.getloadavg()[0]:.1f}")
     print(f"fpack shell  {own.wall:.2f} s wall, {own.cpu:.2f} s CPU")
-    print(f"nix-shell    {peer.wall:.2f} s wall, {peer.cpu:.2f} s CPU")
-    print(f"ratio        {own.wall / peer.wall:.2f}, {own.cpu / peer.cpu:.2f}")
+    for name, median in medians.items():
+        peer = Run(median.wall - less.wall, median.cpu - less.cpu)
+        print(f"{name:12} {peer.wall:.2f} s wall, {peer.cpu:.2f} s CPU", end="")
+        print(f"; ratio {own.wall / peer.wall:.2f}, {own.cpu / peer.cpu:.2f}")
     shutil.rmtree(folder)
 
 
