@@ -32,7 +32,8 @@ def open_zip(file: BinaryIO) -> zipfile.ZipFile:
 def open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
     """Open a member, whose `read` must be given a size. Raise one of DAMAGED if it cannot be read."""
     if member.flag_bits & 1 or member.compress_type not in _CODECS:
-        raise ArchiveError("A member of the zip is encrypted, or packed in an unknown way", where=member.filename[:200])
+        shown = member.filename[:200]
+        raise ArchiveError("A member of the zip is encrypted, or packed in an unknown way", where=shown)
     return archive.open(member)
 
 
