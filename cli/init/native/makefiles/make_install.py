@@ -127,7 +127,6 @@ def installed_programs(makefile: str) -> tuple[str, list[str]]:
     """Return the directory and the names of the programs that the first such line of a Makefile installs to bin or
     sbin, as `install hello $(bindir)` does; no names if there is none.
     """
-    makefile = re.sub(r"^#.*\n", "", makefile, flags=re.MULTILINE)
     lists = dict(re.findall(r"^(\w+)[ \t]*[:?]?=[ \t]*([^\n#]*)$", re.sub(r"\\\n", " ", makefile), re.MULTILINE))
     for recipe in re.findall(r"^install[\w-]*[ \t]*:.*\n((?:\t.*(?:\n|\Z)|[ \t]*\n)+)", makefile, re.MULTILINE):
         for line in recipe.splitlines():

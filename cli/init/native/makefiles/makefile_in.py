@@ -23,7 +23,7 @@ def with_makefile_in(guess: Guess, texts: Mapping[str, str]) -> Guess:
         reasons = [*guess.reasons, "Makefile.in: its modules of Perl are installed below DESTDIR"]
         fields = [*guess.fields, ("install", text(staged(STAGED_COMMANDS["autotools"])))]
         guess = guess._replace(fields=fields, reasons=reasons)
-    folder, programs = installed_programs(makefile)
+    folder, programs = installed_programs(re.sub(r"^#.*\n", "", makefile, flags=re.MULTILINE))
     own = rf"^[^#\n]*(?<![\w.-]){re.escape(guess.name)}(?![\w.-])"
     if not programs or guess.library or re.search(own, makefile, re.MULTILINE):
         return guess  # a program may have the project's name
