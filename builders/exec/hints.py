@@ -73,7 +73,7 @@ def advice(last: str, files: Callable[[], NeedFinder | None] = lambda: None) -> 
     names = " or ".join(remedy.packages[:_MOST])
     also = _others(found[1:], opened, {*remedy.packages})
     return (
-        f"unless {first.name} is a file of the project, add {names} of {opened.release} to `{remedy.need.field}`"
+        f"unless the project has {first.name} itself, add {names} of {opened.release} to `{remedy.need.field}`"
         f"{also}; fpack fix does so"
     )
 
@@ -113,7 +113,7 @@ def _unknown(missing: MissingThing) -> str:
     """Return the hint without an index of files: the command that finds the package."""
     need = missing.needs[0]
     option = _OPTIONS.get(need.kind)
-    start = f"unless {missing.name} is a file of the project, add the package that has it to `{need.field}`"
+    start = f"unless the project has {missing.name} itself, add the package that has it to `{need.field}`"
     return f"{start}: fpack search {option} {shlex.quote(need.name)}" if option else f"{start}: {need.name}"
 
 

@@ -56,7 +56,7 @@ def finder(text: str) -> NeedFinder:
 )  # fmt: skip
 def test_what_a_build_lacks(line: str, lacks: str, field: str, search: str, package: str) -> None:
     log = f"-- build\n{line}\nmake: *** [Makefile:2: all] Error 1"
-    start = f"unless {lacks} is a file of the project, add"
+    start = f"unless the project has {lacks} itself, add"
     assert advice(log) == f"{start} the package that has it to `{field}`: fpack search {search}"
     assert advice(log, lambda: finder(INDEX)) == f"{start} {package} of trixie to `{field}`; fpack fix does so"
     if lacks != "yacc":  # which the table of alternatives knows
@@ -162,7 +162,7 @@ def test_old_sources_are_told_how_to_be_accepted() -> None:
         ("install: cannot create directory '/x86_64-linux-gnu': Read-only file system", "to /x86_64-linux-gnu,"),
         ("OSError: [Errno 30] Read-only file system: '/etc/app.conf'", "installs to /etc/app.conf, outside of $out"),
         ("a.cpp:196:12: fatal error: longintrepr.h: No such file or directory", 'python = "3.10"'),
-        ("install: '/usr/x': Read-only file system\na.c:1:1: fatal error: b.h: No such file or directory", "b.h is"),
+        ("install: '/usr/x': Read-only file system\na.c:1:1: fatal error: b.h: No such file or directory", "has b.h"),
     ],
 )  # fmt: skip
 def test_advice_without_a_package(log: str, what: str) -> None:
