@@ -26,7 +26,7 @@ class GroupSync:
 
     @property
     def has_failed(self) -> bool:
-        """Whether a sync failed."""
+        """True if a sync failed."""
         return self._failure is not None
 
     def sync(self) -> None:
