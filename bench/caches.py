@@ -82,7 +82,8 @@ def fill(folder: Path, count: int) -> str:
     from fpack.builders.distribution.addresses import open_repository
     from fpack.store.derivation import Output
     from fpack.store.path import StorePath
-    from fpack.store.store import FinishedOutput, Store
+    from fpack.store.sessions.registration import FinishedOutput
+    from fpack.store.store import Store
 
     store = Store(folder / "full")
     made: list[StorePath] = []

@@ -202,7 +202,8 @@ def fill_store(root: Path, chains: Sequence[tuple[str, int]]) -> dict[str, Any]:
     number.
     """
     from fpack.store.path import make
-    from fpack.store.store import FinishedOutput, Store
+    from fpack.store.sessions.registration import FinishedOutput
+    from fpack.store.store import Store
 
     store = Store(root)
     last = {}

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from fpack.light_typing import TYPE_CHECKING, NamedTuple
+from fpack.light_typing import TYPE_CHECKING
 from fpack.store.files.checked_tree import CheckedTree, CheckedTrees
 from fpack.store.files.owners import check_store, make_directories
 from fpack.store.files.placement import discard, place
@@ -24,12 +24,13 @@ from fpack.store.files.sync import FileSystemSync, GroupSync
 from fpack.store.files.writer import TreeWriter
 
 from . import DAY, base32, derivation
-from .database import Database, HistoryEntry, PathInfo
+from .database import Database, PathInfo
 from .derivation import Derivation, Output
 from .errors import StoreError, StoreReadOnly
 from .locks import path_locks
 from .path import STORE, StorePath, make, parse
 from .root import SHARED, default_root, obstacle
+from .sessions.registration import BuildRecord, FinishedOutput
 
 if TYPE_CHECKING:
     from .sessions.session import Session
@@ -38,33 +39,6 @@ _DIRECTORIES = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "par
 
 FOREVER = 1 << 40  # seconds since 1970
 _UNKNOWN = "?"  # the name of a path that has no row
-
-
-class FinishedOutput(NamedTuple):
-    """An output to register.
-
-    output: None if no derivation of this store made the tree. path: set if the tree mentions its own path, because then
-    `make` does not compute it.
-    """
-
-    name: str
-    writer: TreeWriter
-    references: Sequence[StorePath]
-    output: Output | None
-    path: StorePath | None = None
-
-
-class BuildRecord(NamedTuple):
-    """The facts that the caller adds to a build's entry in the history. outcome: see `HistoryEntry`."""
-
-    name: str
-    kind: str
-    outcome: str
-    seconds: float = 0.0
-
-    def entry(self, at: int, derivation: bytes, path: StorePath | None) -> HistoryEntry:
-        """Return the history entry of a build that ended at the time `at`."""
-        return HistoryEntry(at, derivation, self.name, self.kind, self.outcome, self.seconds, path)
 
 
 class Store:
@@ -157,8 +131,10 @@ class Store:
                     raise self.refusal
                 if self._session is None:
                     # A process that only reads does not need these modules.
+                    from fpack.store.files import space
                     from fpack.store.files.mounts import check_local
 
+                    from .collection.trigger import start_if_low
                     from .sessions.recovery import sweep
                     from .sessions.session import Session
                     from .settings import NETWORK_STORE
@@ -172,17 +148,9 @@ class Store:
                     self._file_system.begin()
                     self._session = session
                     sweep(self.root, self.database, self.pool)
-                    self._look_at_disk()
+                    space.hold_back(self.root)
+                    self.is_collecting = start_if_low(self.root)
         return self._session
-
-    def _look_at_disk(self) -> None:
-        """Renew the reserve of disk space, and start a collection in the background if the disk is low."""
-        from fpack.store.files import space
-
-        from .collection.trigger import start_if_low
-
-        space.hold_back(self.root)
-        self.is_collecting = start_if_low(self.root)
 
     @property
     def is_writable(self) -> bool:

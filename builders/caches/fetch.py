@@ -25,7 +25,8 @@ from fpack.store.files.tree import CHUNK
 from fpack.store.files.writer import TreeWriter
 from fpack.store.locks import build_lock
 from fpack.store.path import StorePath
-from fpack.store.store import FinishedOutput, Store
+from fpack.store.sessions.registration import FinishedOutput
+from fpack.store.store import Store
 
 from . import parallel_unpack
 from .cache import Cache

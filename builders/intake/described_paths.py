@@ -22,7 +22,8 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.tree import Directory, tree_digest
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath, make, parse
-from fpack.store.store import FinishedOutput, Store
+from fpack.store.sessions.registration import FinishedOutput
+from fpack.store.store import Store
 
 from .expected_trees import read_table
 from .image_documents import ImageDocuments

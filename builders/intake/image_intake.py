@@ -31,7 +31,8 @@ from fpack.store.files.writer import TreeWriter
 from fpack.store.locks import build_lock
 from fpack.store.path import StorePath, make, parse
 from fpack.store.sessions.recovery import remove_partial
-from fpack.store.store import FinishedOutput, Store
+from fpack.store.sessions.registration import FinishedOutput
+from fpack.store.store import Store
 
 from .expected_trees import ExpectedImage
 from .layer_stream import BadLayer, LayerBlob, read_layer

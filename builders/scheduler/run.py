@@ -17,7 +17,8 @@ from fpack.store.errors import FpackError, StoreError
 from fpack.store.files import disk_errors
 from fpack.store.locks import FileLock
 from fpack.store.path import StorePath
-from fpack.store.store import BuildRecord, FinishedOutput, Store
+from fpack.store.sessions.registration import BuildRecord, FinishedOutput
+from fpack.store.store import Store
 
 from .reporter import BuildOutcome, Reporter
 from .task import Assemble, MissingOutput, StoreTask

@@ -16,7 +16,8 @@ from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError, StoreError
 from fpack.store.files import disk_errors
 from fpack.store.path import StorePath
-from fpack.store.store import BuildRecord, Store
+from fpack.store.sessions.registration import BuildRecord
+from fpack.store.store import Store
 
 from .reporter import BuildOutcome, Reporter
 from .run import Result

@@ -15,7 +15,8 @@ from fpack.store.errors import StoreError
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
-from fpack.store.store import FinishedOutput, Store
+from fpack.store.sessions.registration import FinishedOutput
+from fpack.store.store import Store
 
 from .format import ClosureEntry
 from .reader import ClosureReader, NullSink, TreeSink

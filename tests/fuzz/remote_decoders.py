@@ -94,7 +94,7 @@ def _cached() -> tuple[Sequence[Any], bytes]:
         tree = writer.finish()
         path = make("tool", tree, [])
         store.database.add_derivations({})
-        from fpack.store.store import FinishedOutput
+        from fpack.store.sessions.registration import FinishedOutput
 
         store.register_all(b"", [FinishedOutput("tool", writer, (), None, path)])
         info = store.info(path)

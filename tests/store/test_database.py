@@ -11,7 +11,8 @@ from fpack.store import DAY
 from fpack.store.db import journal
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.errors import StoreDamaged, StoreError, StoreFull
-from fpack.store.store import BuildRecord, FinishedOutput, Store
+from fpack.store.sessions.registration import BuildRecord, FinishedOutput
+from fpack.store.store import Store
 from support.stores.small_trees import add
 
 BODY = Derivation("text", "thing", {"text": "hello"}).encode()

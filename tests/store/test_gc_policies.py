@@ -15,7 +15,8 @@ from fpack.store.collection.survey import Policy
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.files import space
 from fpack.store.path import StorePath
-from fpack.store.store import BuildRecord, FinishedOutput, Store
+from fpack.store.sessions.registration import BuildRecord, FinishedOutput
+from fpack.store.store import Store
 from support.stores.small_trees import add
 
 BIG = 1 << 20

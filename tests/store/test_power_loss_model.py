@@ -22,7 +22,8 @@ from fpack.store.derivation import Derivation, Output, digest, resolve
 from fpack.store.errors import FpackError
 from fpack.store.files.tree import scan, tree_digest
 from fpack.store.path import StorePath
-from fpack.store.store import BuildRecord, FinishedOutput, Store
+from fpack.store.sessions.registration import BuildRecord, FinishedOutput
+from fpack.store.store import Store
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test

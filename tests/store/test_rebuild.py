@@ -17,7 +17,8 @@ from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.errors import StoreBusy, StoreDamaged, StoreError
 from fpack.store.path import StorePath
 from fpack.store.rebuild import rebuild_database
-from fpack.store.store import BuildRecord, FinishedOutput, Store
+from fpack.store.sessions.registration import BuildRecord, FinishedOutput
+from fpack.store.store import Store
 from support.faults.power import Disk, recorded
 
 OWN = StorePath("0" * 32, "own")

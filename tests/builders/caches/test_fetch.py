@@ -279,7 +279,7 @@ def own_path(made: Machine) -> StorePath:
     path = make("selfish", writer.finish(), [before])
     final = made.store.writer()
     final.file("self", [str(path).encode()])
-    from fpack.store.store import FinishedOutput
+    from fpack.store.sessions.registration import FinishedOutput
 
     output = Output(b"x" * 20)
     made.store.register_all(b"k" * 20, [FinishedOutput("selfish", final, (), output, path)])

@@ -24,7 +24,7 @@ from fpack.store import DAY, canonical
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.errors import DamagedPath
 from fpack.store.path import StorePath
-from fpack.store.store import FinishedOutput
+from fpack.store.sessions.registration import FinishedOutput
 from support.servers.repositories import MANIFEST, manifest
 from support.stores.caches import BuiltLayer, Graph, Machine, machine
 

@@ -18,7 +18,8 @@ from fpack.store import processes
 from fpack.store.errors import StoreError
 from fpack.store.gc import collect
 from fpack.store.path import StorePath
-from fpack.store.store import FinishedOutput, Store
+from fpack.store.sessions.registration import FinishedOutput
+from fpack.store.store import Store
 from support.stores.roots import MERGED, add_root, add_slice, add_tree, host_programs
 
 

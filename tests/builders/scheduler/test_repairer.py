@@ -21,7 +21,8 @@ from fpack.store.derivation import Derivation, Output, decode, digest, placehold
 from fpack.store.locks import build_lock
 from fpack.store.path import StorePath, make, parse
 from fpack.store.sessions.recovery import remove_partial, sweep
-from fpack.store.store import FinishedOutput, Store
+from fpack.store.sessions.registration import FinishedOutput
+from fpack.store.store import Store
 from fpack.store.verify import check, check_paths
 
 

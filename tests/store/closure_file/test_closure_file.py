@@ -23,7 +23,8 @@ from fpack.store.errors import StoreError
 from fpack.store.files.tree import scan, tree_digest
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath, make
-from fpack.store.store import FinishedOutput, Store
+from fpack.store.sessions.registration import FinishedOutput
+from fpack.store.store import Store
 from fpack.store.verify import check
 from hypothesis import given
 from hypothesis import strategies as st

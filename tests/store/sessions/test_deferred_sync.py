@@ -18,8 +18,9 @@ from fpack.store.files.sync import FileSystemSync
 from fpack.store.files.tree import scan, tree_digest
 from fpack.store.path import StorePath
 from fpack.store.sessions import deferred_sync, recovery
+from fpack.store.sessions.registration import FinishedOutput
 from fpack.store.sessions.session import Session
-from fpack.store.store import FinishedOutput, Store
+from fpack.store.store import Store
 from support.stores.small_trees import add, overwrite
 
 
@@ -66,7 +67,8 @@ def valid(root: Path) -> Iterator[str]:
 def test_what_is_fetched_is_synced_by_a_process_that_nobody_waits_for(tmp_path: Path) -> None:
     root = tmp_path / "store"
     code = (
-        "import sys; from pathlib import Path; from fpack.store.store import Store, FinishedOutput\n"
+        "import sys; from pathlib import Path; from fpack.store.sessions.registration import FinishedOutput; "
+        "from fpack.store.store import Store\n"
         "from fpack.store.files.sync import FileSystemSync\n"
         "store = Store(Path(sys.argv[1])); writer = store.writer(); writer.file('file', [b'one'])\n"
         "store.register_all(b'', [FinishedOutput('a', writer, [], None)], deferred=True)\n"
