@@ -10,12 +10,13 @@ pairs' differences with its 95 % interval (bootstrap). The exit status is 1 if a
 from __future__ import annotations
 
 import argparse
+import functools
 import random
 import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import graphs
@@ -74,12 +75,19 @@ def rows(folder: Path) -> Iterator[tuple[str, Command]]:
     yield "shell with jq", fpack("shell", "debian.trixie.jq", "--", "true")
 
 
-def prepare(name: str, own: Path) -> None:
-    """Delete what a command is to write anew."""
+def prepare(name: str, fpack: Path, own: Path, env: Mapping[str, str]) -> None:
+    """Delete what a command is to write anew, and make the store that it is to verify.
+
+    The kernel's choice of memory for the files of a store makes some percent of the time to read them, and stays the
+    same while the store lives: so each round has a store of its own.
+    """
     shutil.rmtree(own / "written", ignore_errors=True)
-    if name.startswith("add"):
+    if name.startswith(("add", "verify")):
         subprocess.run(["chmod", "-R", "u+w", own / "root"], check=False, stderr=subprocess.DEVNULL)
         shutil.rmtree(own / "root", ignore_errors=True)
+    if name.startswith("verify"):
+        command = [fpack, "store", "add", own.parent / "files"]
+        subprocess.run(command, check=True, env=dict(env), stdout=subprocess.DEVNULL)
 
 
 def interval(differences: Sequence[float]) -> tuple[float, float]:
@@ -125,7 +133,9 @@ def pair(name: str, command: Command, trees: Sequence[Path], folder: Path, numbe
         (own / "home").mkdir(parents=True, exist_ok=True)
         env = {"HOME": f"{own}/home", "FPACK_ROOT": f"{own}/root", "PATH": "/usr/bin:/bin", "NO_COLOR": "1"}
         words = [str(word) for word in command(trees[at], own)]
-        case = Case(name, words, env, own, lambda run, own=own: prepare(name, own))  # type: ignore[misc]
+        program = trees[at] / ".venv/bin/fpack"
+        before = functools.partial(prepare, name, program, own, env)
+        case = Case(name, words, env, own, lambda run, before=before: before())  # type: ignore[misc]
         found[at] = 1000 * run_once(case, number, folder / "log").cpu
     return found[0], found[1]
 

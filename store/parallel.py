@@ -43,6 +43,8 @@ def spread(count: int, work: Work, jobs: int) -> Iterator[Value]:
         return
     import ctypes
 
+    import msgpack  # noqa: F401  # what encodes results: loaded here, copies of this process have it already
+
     prctl = ctypes.CDLL(None).prctl
     parent = os.getpid()
 
