@@ -20,6 +20,7 @@ from typing import NamedTuple
 from fpack.builders.distribution.protocol import BlobEntry, Denied, RepositoryError, Unavailable
 from fpack.store import base32, threads
 from fpack.store.errors import StoreError
+from fpack.store.files.pool import Pool
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.tree import CHUNK
 from fpack.store.files.writer import TreeWriter
@@ -239,18 +240,16 @@ class Fetcher:
             directory = self._store.session.fresh()
             os.mkdir(directory, 0o700)
             ranges = [(item.cached.record, item.data) for item in items]
-            for record, result in parallel_unpack.unpack_all(ranges, partial(self._writer, directory)):
-                if isinstance(result, TreeWriter):
-                    del left[record.path]
-                    self._contents[record.path].finish(result)
-                else:
-                    self._blame(left[record.path].cache, result)
+            with self._store.pool.held_open() as pool:
+                for record, result in parallel_unpack.unpack_all(ranges, partial(_writer, pool, directory)):
+                    if isinstance(result, TreeWriter):
+                        del left[record.path]
+                        self._contents[record.path].finish(result)
+                    else:
+                        self._blame(left[record.path].cache, result)
         except (StoreError, OSError):
             pass  # a fault of this machine's disk, which is told if a path fails alone
         self._read_each(left.values())
-
-    def _writer(self, directory: Path, record: PathRecord) -> TreeWriter:
-        return TreeWriter(self._store.pool, directory / record.path.hash)
 
     def _read_alone(self, cached: _CachedPath) -> None:
         """Read a path from the first cache that has it and gives it."""
@@ -390,6 +389,10 @@ class Fetcher:
                 self._store.register_all(b"", finished, deferred=True)  # no key: nothing was built here
                 for _, content in some:
                     content.registered = True
+
+
+def _writer(pool: Pool, directory: Path, record: PathRecord) -> TreeWriter:
+    return TreeWriter(pool, directory / record.path.hash)
 
 
 def _runs(plan: Sequence[_CachedPath]) -> Iterator[list[_CachedPath]]:

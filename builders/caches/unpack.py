@@ -132,20 +132,24 @@ class _Tree:
         prefix, start = self.prefix, len(self.prefix) + 1
         inside = prefix + b"/"
         writer = self._writer
+        files: dict[bytes, list[tuple[bytes, bytes, bool]]] = {}  # by directory
         for name, kind, executable, at, size, target in members:
             if not name.startswith(inside) and name != prefix:
                 raise BadTree("A member is outside of its path", where=os.fsdecode(name[:80]))
-            path = os.fsdecode(name[start:])
+            path = name[start:]
             if kind == plain_tar.FILE:
                 self._take(size)
-                if self._own is None:
-                    writer.small_file(path, data[at : at + size], executable)
+                if self._own is not None or not path:
+                    self._file(os.fsdecode(path), [data[at : at + size]], executable)
                 else:
-                    self._file(path, [data[at : at + size]], executable)
+                    parent, _, last = path.rpartition(b"/")
+                    files.setdefault(parent, []).append((last, data[at : at + size], executable))
             elif kind == plain_tar.DIRECTORY:
-                writer.new_directory(path)
+                writer.new_directory(os.fsdecode(path))
             else:
-                writer.symlink(path, os.fsdecode(target))
+                writer.symlink(os.fsdecode(path), os.fsdecode(target))
+        for parent, some in files.items():
+            writer.small_files(os.fsdecode(parent), some)
         return True
 
     def entry(self, path: str, member: tar_reader.TarMember, reader: tar_reader.TarReader) -> None:

@@ -6,12 +6,16 @@ not compared: callers compare the digest of what they unpack.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import struct
+
+from fpack.light_typing import NamedTuple
 
 BLOCK = 512
 FILE, SYMLINK, DIRECTORY = b"0", b"2", b"5"
 _MAGIC = b"ustar\x0000"
 _KINDS = (FILE, SYMLINK, DIRECTORY)
+# Name, mode, size, kind, target, magic and prefix, without the ends of numbers.
+_HEADER = struct.Struct("100s7s17x11s21xs100s8s80x155s12x")
 
 
 class PlainMember(NamedTuple):
@@ -30,16 +34,18 @@ def members(data: bytes) -> list[PlainMember] | None:
     found = []
     at, end = 0, len(data)
     while at < end:
-        kind = data[at + 156 : at + 157]
-        if kind not in _KINDS or data[at + 257 : at + 265] != _MAGIC:
+        if end - at < BLOCK:
             return None
-        name = data[at : at + 100].rstrip(b"\0")
-        if data[at + 345]:
-            name = data[at + 345 : at + 500].rstrip(b"\0") + b"/" + name
-        target = data[at + 157 : at + 257].rstrip(b"\0") if kind == SYMLINK else b""
+        name, mode, size, kind, target, magic, prefix = _HEADER.unpack_from(data, at)
+        if kind not in _KINDS or magic != _MAGIC:
+            return None
+        name = name.rstrip(b"\0")
+        if prefix[0]:
+            name = prefix.rstrip(b"\0") + b"/" + name
+        target = target.rstrip(b"\0") if kind == SYMLINK else b""
         try:
-            size = int(data[at + 124 : at + 135], 8) if kind == FILE else 0
-            mode = int(data[at + 100 : at + 107], 8)
+            size = int(size, 8) if kind == FILE else 0
+            mode = int(mode, 8)
         except ValueError:
             return None
         if kind == DIRECTORY:

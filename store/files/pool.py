@@ -35,27 +35,32 @@ class FileNode(NamedTuple):
 class Pool:
     """The pool of files below one directory."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path | str) -> None:
         self._root = os.fspath(root)
+        self._prefix = self._root + "/"
+        self._directory: int | None = None  # descriptor of the pool's directory, in `held_open`
         self._new = 0  # the higher, the more of the last contents were new; at most _NEW
         self.exact: set[int] = set()  # modes that a new file gets exactly, whatever the umask and default ACLs are
 
     def _path(self, node: FileNode) -> str:
-        return f"{self._root}/{pool_path(node.digest, node.executable)}"
+        """Return the path of a content, relative to `_directory`, if that is open."""
+        name = node.digest.hex()
+        mark = "x" if node.executable else ""
+        return f"{self._prefix}{name[:2]}/{name[2:]}{mark}"
 
-    def link_known(self, node: FileNode, target: str) -> bool:
+    def link_known(self, node: FileNode, target: str | bytes, directory: int | None = None) -> bool:
         """Hard-link the pool's file to `target` as `link` does, but do not look for small contents while all are new.
 
         The caller writes the file then, and `adopt` finds out whether the pool has the content.
         """
         if self._new > _NEW // 2 and node.size <= _SMALL:
             return False
-        found = self.link(node, target)
+        found = self.link(node, target, directory)
         if found:
             self._new = max(self._new - _HIT, 0)
         return found
 
-    def link(self, node: FileNode, target: str, directory: int | None = None) -> bool:
+    def link(self, node: FileNode, target: str | bytes, directory: int | None = None) -> bool:
         """Hard-link the pool's file to `target`. Return False if the pool lacks the file or its file was changed.
 
         The content is not read again. A write to the file is detected by its size or its mtime. directory: descriptor
@@ -63,7 +68,7 @@ class Pool:
         """
         path = self._path(node)
         try:
-            os.link(path, target, dst_dir_fd=directory)
+            os.link(path, target, src_dir_fd=self._directory, dst_dir_fd=directory)
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -71,32 +76,33 @@ class Pool:
                 raise
             # The inode has the maximum number of links. Later files share a new inode.
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+                os.unlink(path, dir_fd=self._directory)
             return False
         # After a power failure, the file's name may exist while its content is lost.
         status = os.stat(target, dir_fd=directory, follow_symlinks=False)
         if status.st_size != node.size or status.st_mtime != MTIME or status.st_mode != _MODES[node.executable]:
             os.unlink(target, dir_fd=directory)
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+                os.unlink(path, dir_fd=self._directory)
             return False
         return True
 
-    def adopt(self, node: FileNode, source: str, directory: int | None = None) -> None:
+    def adopt(self, node: FileNode, source: str | bytes, directory: int | None = None) -> None:
         """Add the finished file at `source` (mode and mtime set) to the pool, or replace it by a link to the pool's
         file. directory: descriptor of the directory that `source` is relative to.
         """
         path = self._path(node)
         try:
             try:
-                os.link(source, path, src_dir_fd=directory)
+                os.link(source, path, src_dir_fd=directory, dst_dir_fd=self._directory)
             except FileNotFoundError:
-                self._make(path[: len(self._root) + 3])
-                os.link(source, path, src_dir_fd=directory)
-            self._new = min(self._new + 1, _NEW)
+                self._make(os.path.dirname(path))
+                os.link(source, path, src_dir_fd=directory, dst_dir_fd=self._directory)
+            if self._new < _NEW:
+                self._new += 1
         except FileExistsError:
             self._new = max(self._new - _HIT, 0)
-            self.share(node, source, directory)
+            self.share(node, os.fsdecode(source), directory)
         except OSError as error:
             if error.errno != errno.EMLINK:
                 raise
@@ -117,13 +123,23 @@ class Pool:
         finally:
             os.close(fd)
 
+    @contextlib.contextmanager
+    def held_open(self) -> Iterator[Pool]:
+        """Yield a pool with the same directory, for one thread: the kernel does not look it up for each file."""
+        with self.opened() as fd:
+            pool = Pool(self._root)
+            pool._directory, pool._prefix = fd, ""
+            yield pool
+
     def _make(self, directory: str) -> None:
         """Make a directory of the pool, also if something deleted the pool itself."""
         try:
-            os.mkdir(directory, 0o755)
+            os.mkdir(directory, 0o755, dir_fd=self._directory)
         except FileExistsError:
             pass
         except FileNotFoundError:
+            if self._directory is not None:
+                raise
             os.makedirs(directory, 0o755, exist_ok=True)
 
     def unused(self) -> Iterator[tuple[str, int]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from .regular_file import open_stored
 from .tree import (
     CHUNK,
     MAX_DEPTH,
+    MAX_NAME_BYTES,
     MAX_PATH_BYTES,
     Directory,
     Node,
@@ -103,8 +104,36 @@ class TreeWriter:
         return self._put(directory, name, node)
 
     def small_file(self, path: str, content: bytes, executable: bool = False) -> FileNode:
-        """Write a file as `file` does, whose content is in memory. Trees of many small files are written so."""
+        """Write a file as `file` does, whose content is in memory."""
         return self._small(*self._slot(path), content, executable)
+
+    def small_files(self, path: str, files: Sequence[tuple[bytes, bytes, bool]]) -> None:
+        """Make a directory and its parents, and write files in it: (name, content, executable).
+
+        This does for each file as little as possible. The kernel looks the directory up once.
+        """
+        self.mkdir(path)
+        directory = self._open.get(path)
+        base = f"{self._base}/{path}" if path else self._base
+        if directory is None or len(path) + MAX_NAME_BYTES >= _SHORT:
+            for name, content, executable in files:
+                self.small_file(os.path.join(path, os.fsdecode(name)), content, executable)
+            return
+        pool = self._pool
+        at = os.open(base, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            for name, content, executable in files:
+                if check_entry(name) in directory:
+                    raise BadTree("A path occurs twice in one tree", where=os.path.join(path, os.fsdecode(name)))
+                node = FileNode(blake3(content).digest(), len(content), executable)
+                if not pool.link_known(node, name, at):
+                    self._write_small(node, name, content, at)
+                directory[name] = node
+        except OSError as error:
+            where = os.path.join(base, os.fsdecode(error.filename or b""))  # the calls know only the file's name
+            raise OSError(error.errno, error.strerror, where) from None
+        finally:
+            os.close(at)
 
     def copy(self, path: str, source: int, executable: bool = False) -> FileNode:
         """Write a file with the content of the descriptor `source`. The kernel copies large files."""
@@ -212,14 +241,24 @@ class TreeWriter:
     ) -> FileNode:
         node = FileNode(blake3(content).digest(), len(content), executable)
         if not self._pool.link_known(node, target):
-            fd = os.open(target, _NEW, 0o555 if executable else 0o444)
-            try:
-                write_all(fd, content)
-                self._finish_file(fd, 0o555 if executable else 0o444)
-            finally:
-                os.close(fd)
-            self._pool.adopt(node, target)
+            self._write_small(node, target, content)
         return self._put(directory, name, node)
+
+    def _write_small(self, node: FileNode, target: str | bytes, content: bytes, at: int | None = None) -> None:
+        """Write a file and add it to the pool. at: descriptor of the directory that `target` is relative to."""
+        mode = 0o555 if node.executable else 0o444
+        fd = os.open(target, _NEW, mode, dir_fd=at)
+        try:
+            if os.write(fd, content) < node.size:
+                os.lseek(fd, 0, os.SEEK_SET)
+                write_all(fd, content)
+            if mode in self._pool.exact:
+                os.utime(fd, _TIMES)
+            else:
+                self._finish_file(fd, mode)
+        finally:
+            os.close(fd)
+        self._pool.adopt(node, target, at)
 
     def _write(self, node: FileNode, target: str, chunks: Iterable[bytes], source: str = "") -> None:
         """Write a file whose node is known and add it to the pool.

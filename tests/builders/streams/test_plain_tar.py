@@ -82,3 +82,8 @@ def test_all_else_is_left_to_the_general_reader(at: int, text: bytes) -> None:
     data = bytearray(archive(content=b"content"))
     data[at : at + len(text)] = text
     assert plain_tar.members(bytes(data)) is None
+
+
+@pytest.mark.parametrize("size", [1, 200, 300, 511])
+def test_a_header_that_is_cut_off_is_left_to_the_general_reader(size: int) -> None:
+    assert plain_tar.members(archive()[:size]) is None

@@ -103,12 +103,14 @@ def test_unsafe_paths_are_refused(writer: TreeWriter, tmp_path: Path, path: str)
 
 
 @pytest.mark.parametrize("path", ["/x", "//x", "a/", "a//b", "a/./b", "a/../b", "./x", "../x", "/a/x", "x/"])
-@pytest.mark.parametrize("method", ["file", "small_file", "symlink", "mkdir", "new_directory"])
+@pytest.mark.parametrize("method", ["file", "small_file", "small_files", "symlink", "mkdir", "new_directory"])
 def test_unsafe_paths_are_refused_below_open_directories(writer: TreeWriter, method: str, path: str) -> None:
     writer.mkdir("")
     writer.new_directory("a")
     writer.file("a/first", [b"x"])
-    arguments = {"file": [[b"x"]], "small_file": [b"x"], "symlink": ["x"]}.get(method, [])
+    arguments = {"file": [[b"x"]], "small_file": [b"x"], "small_files": [[(b"x", b"x", False)]], "symlink": ["x"]}.get(
+        method, []
+    )
     with pytest.raises(BadTree):
         getattr(writer, method)(path, *arguments)
     assert sorted(os.listdir(writer.disk)) == ["a"] and os.listdir(writer.disk / "a") == ["first"]
@@ -215,6 +217,35 @@ def test_unsafe_names_in_a_known_directory_are_refused(writer: TreeWriter, name:
     writer.small_file("known/file", b"x")
     with pytest.raises(BadTree):
         writer.small_file(f"known/{name}", b"y")
+    with pytest.raises(BadTree):
+        writer.small_files("known", [(name.encode(), b"y", False)])
+
+
+def test_files_of_a_directory_are_those_that_are_written_one_by_one(pool: Pool, tmp_path: Path) -> None:
+    files = [(b"a", b"1", False), (b"run", b"1", True), (b"b", b"2", False), (b"same", b"1", False)]
+    paths = ["", "d/e", "/".join("d" * 63), "/".join(["l" * 200] * 4)]
+    one, two = TreeWriter(pool, tmp_path / "one"), TreeWriter(pool, tmp_path / "two")
+    with pool.held_open() as held:
+        many = TreeWriter(held, tmp_path / "many")
+        for path in paths:
+            many.small_files(path, files)
+            one.small_files(path, files)
+            for name, content, executable in files:
+                two.small_file(os.path.join(path, name.decode()), content, executable)
+    assert many.finish() == one.finish() == two.finish() == tree_digest(scan(os.fspath(many.disk)))
+    status = (many.disk / "d/e/run").stat()
+    assert (status.st_mode & 0o777, status.st_mtime) == (0o555, 1) and status.st_ino == (two.disk / "run").stat().st_ino
+    assert (many.disk / "same").samefile(two.disk / "a")
+    with pytest.raises(BadTree, match="twice"):
+        TreeWriter(pool, tmp_path / "twice").small_files("", [*files, (b"a", b"", False)])
+
+
+def test_an_error_names_the_file_of_a_directory(writer: TreeWriter) -> None:
+    writer.small_files("d", [(b"a", b"1", False)])
+    (writer.disk / "d" / "b").mkdir()
+    with pytest.raises(FileExistsError) as error:
+        writer.small_files("d", [(b"b", b"2", False)])
+    assert error.value.filename == f"{writer.disk}/d/b"
 
 
 def test_known_directories_are_not_too_deep_or_too_long(writer: TreeWriter) -> None:
