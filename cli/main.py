@@ -115,9 +115,9 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except Exception as error:
-        from fpack.cli.ui.render import show_fault, show_refusal
+        from fpack.cli.ui.render import show_refusal
 
-        return show_refusal(error) if isinstance(error, OSError) else show_fault(error)
+        return show_refusal(error)
 
 
 def _run_by_click(argv: list[str]) -> int:

@@ -14,8 +14,8 @@ from fpack.store import derivation as derivations
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output
-from fpack.store.errors import StoreError
-from fpack.store.files.disk_errors import path_of
+from fpack.store.errors import StoreError, StoreFull
+from fpack.store.files.disk_errors import explain, path_of
 from fpack.store.files.source import SourceTree
 from fpack.store.path import StorePath
 from fpack.store.sources import SourceReader
@@ -86,6 +86,8 @@ def add_source(store: Store, source: Path, name: str, cache: Path | None = None)
         tree = writer.finish()
     except OSError as error:
         where, why = path_of(error) or str(source), error.strerror or str(error)
+        if isinstance(known := explain(error, disk=str(store.root)), StoreFull):
+            raise known from None
         raise StoreError("A source cannot be added", where=where, why=why) from None
     reader.remember()
     drv = Derivation("source", name, SourceArgs(tree.hex())._asdict())

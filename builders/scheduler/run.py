@@ -90,7 +90,7 @@ class Run:
             return error
         if isinstance(error, OSError):
             where = self._drv.name
-            known = disk_errors.explain(error, where)
+            known = disk_errors.explain(error, where, disk=str(self._store.root))
             return known or StoreError(f"{error.strerror or error}", where=disk_errors.path_of(error) or where)
         if isinstance(error, MemoryError):
             return StoreError("There is not enough memory", where=self._drv.name, hint="try -j 1")

@@ -117,8 +117,10 @@ class SubstitutionRun:
         """Return the error for the user."""
         if isinstance(error, FpackError):
             return error
-        if isinstance(error, OSError) and (known := disk_errors.explain(error, self._drv.name)) is not None:
-            return known
+        if isinstance(error, OSError):
+            known = disk_errors.explain(error, self._drv.name, disk=str(self._store.root))
+            if known is not None:
+                return known
         return StoreError(
             f"{self._drv.name} could not be fetched from a cache", why=f"{error.__class__.__name__}: {error}",
             hint="--no-caches builds it",

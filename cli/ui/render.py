@@ -70,16 +70,24 @@ def show_lost_directory() -> int:
     return 2
 
 
-def show_refusal(error: OSError) -> int:
+def show_refusal(error: Exception) -> int:
     """Print an error of the operating system, such as a full disk or missing permission. Return the exit status.
 
-    An OSError that has no explanation is reported as a bug of fpack.
+    Any other exception, and an OSError that has no explanation, is reported as a bug of fpack.
     """
     from fpack.store.files import disk_errors
+    from fpack.store.root import default_directory
 
+    if isinstance(error, MemoryError):
+        show_error(FpackError("There is not enough memory", why=str(error), hint="see ulimit -v; or try -j 1"))
+        return FpackError.exit_code
+    if not isinstance(error, OSError):
+        return show_fault(error)
     if isinstance(error, FileNotFoundError) and error.filename is None and working_directory_is_gone():
         return show_lost_directory()
-    known = disk_errors.explain(error, "the output, or a file being written")
+    known = disk_errors.explain(
+        error, "the output, or a file being written", disk=f"{default_directory()}, or the output"
+    )
     if known is None:
         return show_fault(error)
     show_error(known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 
@@ -21,16 +22,17 @@ _PATH = {
 }  # fmt: skip
 
 
-def explain(error: OSError, where: str = "") -> StoreError | None:
+def explain(error: OSError, where: str = "", *, disk: str = "") -> StoreError | None:
     """Return the error for the user, or None if the number of `error` has no explanation.
 
-    where: the operation's subject, such as a derivation's name, if the error itself names no path.
+    where: the operation's subject, such as a derivation's name, if the error itself names no path. disk: a path on the
+    file system that the operation writes to, because a write that finds no room names no path.
     """
     number, why, path = error.errno, error.strerror or "", path_of(error)
     location = path or where
     if number in _FULL:
         hint = "free some space or run fpack gc, then run the same command again: what was built is kept"
-        return StoreFull(_full(error), where=_made(error) or where, hint=hint)
+        return StoreFull(_full(error), where=_made(error) or disk or where, hint=hint)
     if number in _DEVICE:
         hint = "check the disk, for example with dmesg; then run the same command again: what was built is kept"
         return DiskError("The disk has an error", where=location, why=why, hint=hint)
@@ -39,6 +41,9 @@ def explain(error: OSError, where: str = "") -> StoreError | None:
         return StoreReadOnly("The file system is read-only", where=location, hint=hint)
     if number in (errno.EMFILE, errno.ENFILE):
         return DiskError("Too many files are open", where=location, why=why, hint="raise the limit with ulimit -n")
+    if number == errno.EFBIG:
+        hint = "raise the limit with ulimit -f, or use another file system"
+        return DiskError("A file is larger than is allowed", where=_made(error) or disk or where, why=why, hint=hint)
     if number == errno.ENOLCK:
         hint = "set FPACK_ROOT to a directory on a local file system"
         return DiskError("The file system cannot lock a file", where=location, why=why, hint=hint)
@@ -75,11 +80,11 @@ def _full(error: OSError) -> str:
     """Return what is used up: the quota, the inodes or the space."""
     if error.errno == errno.EDQUOT:
         return "The disk quota is used up"
-    path = _made(error)
-    try:
-        free = os.statvfs(os.path.dirname(path)) if path.startswith("/") else None
-    except OSError:
-        free = None
-    if free is not None and free.f_files and not free.f_favail and free.f_bavail:
+    free, directory = None, _made(error)
+    # What failed has been deleted meanwhile: its directory may be gone, and some of what was used up is free again.
+    while free is None and directory.startswith("/") and directory != (directory := os.path.dirname(directory)):
+        with contextlib.suppress(OSError):
+            free = os.statvfs(directory)
+    if free is not None and free.f_favail * free.f_blocks < free.f_bavail * free.f_files:
         return "The disk has no room for another file: all its inodes are in use"
     return "The disk is full"

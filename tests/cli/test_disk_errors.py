@@ -161,6 +161,13 @@ def test_a_limit_of_open_files(tmp_path: Path) -> None:
     assert messages
 
 
+@pytest.mark.parametrize(("limit", "what"), [("-f 0", "A file is larger"), ("-v 100000", "not enough memory")])
+def test_a_limit_of_a_file_or_of_memory(limit: str, what: str, tmp_path: Path) -> None:
+    fpack = Fpack(tmp_path / "home", world(tmp_path / "archive"), ("sh", "-c", f'ulimit {limit} && exec "$@"', "sh"))
+    message = fpack.fails("pack", "debian.trixie.hello")
+    assert what in message and "ulimit" in message and message.count("error:") == 1
+
+
 @pytest.mark.parametrize("path", [".cache", ".cache/fpack", ".cache/fpack/debian", ".local", ".local/state/fpack"])
 def test_a_file_where_a_directory_must_be(path: str, tmp_path: Path) -> None:
     fpack = Fpack(tmp_path / "home", world(tmp_path / "archive"))

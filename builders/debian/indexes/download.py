@@ -75,8 +75,9 @@ class IndexDownload(NamedTuple):
             ) from None
         except OSError as error:
             raise IndexUnusable(
-                "The index cannot be cached", where=str(cache.directory), why=error.strerror or ""
-            ) from None
+                "The index cannot be cached", where=str(cache.directory), why=error.strerror or "",
+                hint="free some space there, or set XDG_CACHE_HOME to a writable directory",
+            ) from None  # fmt: skip
 
 
 def index_urls(mirrors: Mirrors, pin: IndexPin, suite: Suite, date: int) -> list[str]:

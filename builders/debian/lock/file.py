@@ -68,7 +68,10 @@ class LockFile:
                 f"The lock {error.what}", why=error.why, hint=f"use --lock {error.real}, or delete the link"
             ) from None
         except OSError as error:
-            raise LockError("The lock cannot be written", where=str(self.path), why=error.strerror or "") from None
+            raise LockError(
+                "The lock cannot be written", where=str(self.path), why=error.strerror or "",
+                hint="free some space there, or name another file with --lock",
+            ) from None  # fmt: skip
         self.lock = new
         self._base = new.copy()
 

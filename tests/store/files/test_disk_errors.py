@@ -34,6 +34,24 @@ def test_a_link_that_finds_no_inode_is_named_and_not_its_target(
     assert explained.what == "The disk has no room for another file: all its inodes are in use"
 
 
+@pytest.mark.parametrize(
+    ("free", "free_inodes", "what"),
+    [(50, 40, "inodes"), (10, 200, "The disk is full"), (0, 0, "The disk is full"), (99, 399, "The disk is full")],
+)
+def test_what_was_used_up_is_told_although_the_rest_of_it_was_deleted(
+    free: int, free_inodes: int, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = os.statvfs_result((4096, 4096, 100, free, free, 400, free_inodes, free_inodes, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda directory: status)
+    explained = explain(OSError(errno.ENOSPC, "No space left on device", "/store/new"))
+    assert explained is not None and what in explained.what
+
+
+def test_a_write_that_finds_no_room_names_the_file_system() -> None:
+    explained = explain(OSError(errno.ENOSPC, "No space left on device"), "hello", disk="/store")
+    assert explained is not None and explained.where == "/store"
+
+
 def test_the_place_of_an_error_is_always_a_text() -> None:
     """`OSError.filename` can be a number or bytes."""
     wrong = []
