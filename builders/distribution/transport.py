@@ -18,7 +18,6 @@ from urllib.parse import SplitResult, urlsplit
 
 from fpack.builders.net.connections import Connections
 from fpack.builders.net.errors import HttpError, join_url, split_url, translate
-from fpack.builders.net.pace import Pace
 from fpack.store.settings import OFFLINE
 
 from . import answers
@@ -88,9 +87,8 @@ class RegistryAnswer:
 
     def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
         """Yield the body in pieces as they arrive. Raise HttpError if the connection breaks."""
-        pace = Pace()
         try:
-            while chunk := pace.read(lambda: self._answer.read1(size)):
+            while chunk := self._answer.read1(size):
                 yield chunk
         except _failures() as error:
             translate(error, self.url)

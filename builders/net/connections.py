@@ -38,6 +38,8 @@ class Connections:
         """Return the pool for a host. authority: the host with its port, if a context depends on it."""
         import urllib3
 
+        from .limited_pools import POOLS
+
         proxy = self.proxy(scheme, host)
         own = authority if self._context is not None and scheme == "https" else ""
         with self._lock:
@@ -47,6 +49,7 @@ class Connections:
                 if scheme == "https" or self._context is None:
                     settings["ssl_context"] = system_context() if self._context is None else self._context(own)
                 pool = urllib3.ProxyManager(proxy, **settings) if proxy else urllib3.PoolManager(**settings)
+                pool.pool_classes_by_scheme = POOLS
                 self._pools[proxy, own] = pool
         return pool
 

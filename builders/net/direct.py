@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote
 
+from .limited_response import LimitedResponse
+
 if TYPE_CHECKING:
     import ssl
 
@@ -147,6 +149,7 @@ class DirectConnections:
             )
         else:
             made = http.client.HTTPConnection(host, port or 80, timeout=limit)
+        made.response_class = LimitedResponse
         try:
             made.connect()
         except BaseException as error:

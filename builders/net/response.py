@@ -24,7 +24,6 @@ from .errors import (
     status_error,
     translate,
 )
-from .pace import Pace
 
 if TYPE_CHECKING:
     import urllib3
@@ -132,11 +131,9 @@ def response_of(url: str, offset: int, answer: urllib3.BaseHTTPResponse, *, cond
         answer.close()
         raise status_error(url, status, answer.reason or "", wait)
 
-    pace = Pace()
-
     def read() -> bytes:
         try:
-            data: bytes = pace.read(lambda: answer.read1(CHUNK))
+            data: bytes = answer.read1(CHUNK)
         except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
             if total is not None and ended_early(error):
                 return b""  # `Response.chunks` reports it with the byte counts

@@ -160,6 +160,9 @@ def test_a_registry_that_is_too_slow_is_an_error(
     registry: Registry, app: RegistryRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blob(registry)
+    registry.fault(
+        "GET .*/tags/", lambda handler: handler.serve(lambda data: data + b" " * 100_000)
+    )  # of more than one read
     monkeypatch.setattr(pace, "WINDOW", 0.0)
     monkeypatch.setattr(pace, "LEAST", 1 << 60)
     for request in (lambda: read(app, entry(DATA)), app.tags):
