@@ -32,6 +32,7 @@ _NAME = r"([A-Za-z0-9_][\w.+-]{0,99})"
 _PATH = r"([\w./][\w./+-]*)"
 _Q = r"['\"`‘’]?"
 # Ahead in the line of an error: it is about something that is absent.
+_LEAST = r"(?:v?\d[\w.+-]{0,30} )?(?:or (?:better|newer|later|greater|higher|above) )?"  # behind a name
 _LACKS = r"(?=[^\n]{0,300}\b(?:not|no|\w+n't|missing|requires?d?|needs?|needed|unable|install)\b)"
 _NO_NAMES = (
     r"(?:librar(?:y|ies)|headers?|packages?|support|which|that|it|files?|compiler|version|be|and|or|is|are|was|were|"
@@ -39,7 +40,8 @@ _NO_NAMES = (
     r"director(?:y|ies)|folders?|paths?|systems?|something|anything|nothing|arguments?|options?|parameters?|values?|"
     r"variables?|settings?|flags?|names?|numbers?|types?|sources?|trees?|compilers?|linkers?|assemblers?|hosts?|"
     r"targets?|platforms?|architectures?|devices?|kernels?|features?|plugins?|components?|dependenc(?:y|ies)|"
-    r"prerequisites?|requirements?|one|this|these|those|they|you|none|all|both|either|at|least|also|still|"
+    r"prerequisites?|requirements?|one|this|these|those|they|you|none|all|both|either|at|least|also|still|better|newer|later|"
+    r"greater|higher|above|older|"
     r"been|has|have|had|being|must|should|may|might|will|would|does|do|did|if|no|to|the|an|its|for|with|of|in|on|by|from|as|needs?|needed|requires?|required)\b(?![-+])"
 )
 _SYSTEM = r"/(?:usr|etc|var|opt|lib|bin|sbin|srv)/[\w./+-]{1,250}"
@@ -49,6 +51,8 @@ _GO = "{0} is not vendored: run go mod vendor, and keep vendor/ with the source"
 _GEM = "{0} is not vendored: run bundle cache, and keep vendor/cache with the source"
 _NPM = "package.json and package-lock.json differ: run npm install, and keep both"
 _PIP = "the lock has no file of {0} for this Python, or its version was changed: lock the requirements again"
+# Their libraries have pkg-config modules of the same names, but a build looks for the program far more often.
+_INTERPRETERS = frozenset(("bash", "gawk", "guile", "lua", "perl", "php", "python", "python3", "ruby", "tclsh"))
 # Sources that this compiler no longer accepts by default: the variable, and the flag by which it does.
 OLD_SOURCES = {"CFLAGS": "-fpermissive -fcommon", "CXXFLAGS": "-std=gnu++14"}
 OLD_C, OLD_CXX = (
@@ -152,7 +156,8 @@ def _checked(found: re.Match[str]) -> Sequence[BuildNeed]:
     if module := re.fullmatch(r"pkg-config for ([\w.+-]+)", what):
         return [BuildNeed(PC, module[1])]
     if re.fullmatch(r"[A-Za-z_][\w.+-]*", what):
-        return [BuildNeed(PC, what), BuildNeed(PROGRAM, what), BuildNeed(PC, what.lower())]
+        module, program, lower = BuildNeed(PC, what), BuildNeed(PROGRAM, what), BuildNeed(PC, what.lower())
+        return [program, module, lower] if what in _INTERPRETERS else [module, program, lower]
     several = re.match(r"(?:[A-Z][\w]*\b\s*)?([A-Za-z][\w.+-]*) >=", what)
     return [BuildNeed(PC, several[1])] if several else []
 
@@ -203,7 +208,7 @@ def _named(found: re.Match[str]) -> Sequence[BuildNeed]:
 
 
 def _named_or_program(found: re.Match[str]) -> Sequence[BuildNeed]:
-    return [*_named(found), BuildNeed(PROGRAM, found[1])]
+    return [*_named(found), BuildNeed(PROGRAM, found[1]), BuildNeed(PROGRAM, found[1].lower())]
 
 
 def compiled(rows: Iterable[tuple[str, Reader | str]]) -> Messages:
@@ -425,9 +430,14 @@ VAGUE_MESSAGES = compiled(
         (rf"^configure: error: {_LACKS}[^\n]*?(?<![\w/.-])([a-z0-9][a-z0-9+.-]{{1,60}}-dev)\b", _of(PACKAGE)),
         (rf"^configure: error: {_LACKS}[^\n]*?(?<![\w/.-])(lib(?!rar)[a-z][\w+-]{{1,60}})(?=[\s.,;:!)'\"]|$)", _named),
         (
-            rf"^configure: error: (?:[^\n]{{0,200}}\s)?{_Q}(?!(?i:{_NO_NAMES}))([A-Za-z][\w+-]{{1,60}}){_Q} "
+            rf"^configure: error: (?:[^\n]{{0,200}}\s)?{_Q}(?!(?i:{_NO_NAMES}))([A-Za-z][\w+-]{{1,60}}){_Q} {_LEAST}"
             r"(?:(?:is|are|was|were|could|can) ?)?"
             r"(?:(?:not |n't )?(?:be )?(?:found|installed)|missing|required|needed)\b",
+            _named_or_program,
+        ),
+        (
+            rf"^configure: error: [^\n]{{0,200}}?\b(?:needs?|requires?) (?:the |a |at least )?(?!(?i:{_NO_NAMES}))"
+            r"([A-Za-z][\w+-]{1,60}) (?:version |v|>=? ?)?\d",
             _named_or_program,
         ),
     )

@@ -144,7 +144,8 @@ def _wanted(macro: _Macro, text: str, where: str, values: Mapping[str, str]) -> 
         if libs and not _NO_LIBRARIES.intersection(libs):
             fails = bool(_FAILS.search(lacking))
             required = macro.top and (fails or not lacking.strip("[] \n\t"))
-            yield BuildRequirement(tuple(BuildNeed(LIBRARY, lib) for lib in libs), required, where, quiet=not fails)
+            quiet = which == 1 or not fails  # the C library is searched first, and may have the function
+            yield BuildRequirement(tuple(BuildNeed(LIBRARY, lib) for lib in libs), required, where, quiet=quiet)
     elif name in ("AC_CHECK_HEADER", "AC_CHECK_HEADERS"):
         required = macro.top and bool(_FAILS.search(args[2]))
         for header in _plain(_expanded(args[0], values)).replace("\\", " ").split():

@@ -360,6 +360,14 @@ def test_conditions_of_autoconf_by_the_defaults_of_options(before: str, conditio
     assert "z" in names and ("wave" in names) == required and ("wave" in optional) != required
 
 
+def test_a_function_may_be_in_the_c_library() -> None:
+    checks = "AC_SEARCH_LIBS([argp_parse], [argp], [], [AC_ERROR(no)])\nAC_CHECK_LIB([tide], [f], [], [AC_ERROR(no)])"
+    found = read_autotools({"configure.ac": f"AC_INIT([a], [1])\n{checks}\n"}).wanted
+    assert [(item.needs[0].name, item.required, item.quiet) for item in found] == [
+        ("argp", True, True), ("tide", True, False)
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "text", ["AC_INIT(", "AC_CHECK_LIB([[[[", "PKG_CHECK_MODULES(A, B" + "(" * 9999, "fi\nfi\nif x; then"]
 )
