@@ -156,8 +156,8 @@ def _checked(found: re.Match[str]) -> Sequence[BuildNeed]:
     if module := re.fullmatch(r"pkg-config for ([\w.+-]+)", what):
         return [BuildNeed(PC, module[1])]
     if re.fullmatch(r"[A-Za-z_][\w.+-]*", what):
-        module, program, lower = BuildNeed(PC, what), BuildNeed(PROGRAM, what), BuildNeed(PC, what.lower())
-        return [program, module, lower] if what in _INTERPRETERS else [module, program, lower]
+        kinds = (PROGRAM, PC) if what in _INTERPRETERS else (PC, PROGRAM)
+        return [*(BuildNeed(kind, what) for kind in kinds), BuildNeed(PC, what.lower())]
     several = re.match(r"(?:[A-Z][\w]*\b\s*)?([A-Za-z][\w.+-]*) >=", what)
     return [BuildNeed(PC, several[1])] if several else []
 
@@ -195,7 +195,7 @@ def _soname(found: re.Match[str]) -> Sequence[BuildNeed]:
 
 
 def _named(found: re.Match[str]) -> Sequence[BuildNeed]:
-    """Read a library that a message names in its own words."""
+    """Read a library that a message names in its own words. Its header comes last, as the least likely."""
     name = found[1]
     plain = name.lower().removeprefix("lib")
     return [
@@ -208,7 +208,8 @@ def _named(found: re.Match[str]) -> Sequence[BuildNeed]:
 
 
 def _named_or_program(found: re.Match[str]) -> Sequence[BuildNeed]:
-    return [*_named(found), BuildNeed(PROGRAM, found[1]), BuildNeed(PROGRAM, found[1].lower())]
+    *library, header = _named(found)
+    return [*library, BuildNeed(PROGRAM, found[1]), BuildNeed(PROGRAM, found[1].lower()), header]
 
 
 def compiled(rows: Iterable[tuple[str, Reader | str]]) -> Messages:

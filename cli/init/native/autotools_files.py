@@ -6,6 +6,7 @@ Checks inside of shell or m4 conditions are not required: they belong to options
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -16,6 +17,8 @@ from fpack.builders.debian.contents.needs import HEADER, LIBRARY, PACKAGE, PC, P
 from .autoconf_conditions import ShellConditions
 from .wanted import BuildFacts, BuildRequirement, line_of
 
+_SUBDIRS = re.compile(r"^[ \t]*(?:DIST_)?SUBDIRS[ \t]*\+?=([^#\n]*)", re.MULTILINE)
+_INCLUDE = re.compile(r"^[ \t]*include[ \t]+(?:\$[({](?:(top_)?srcdir)[)}]/)?([\w./+-]+)", re.MULTILINE)
 _CALL = re.compile(r"\b((?:A[CMXS]|PKG|LT|IT|GTK|GNOME|XDT|GOBJECT|GLIB|VALA|m4|XORG|YELP|APPSTREAM|gl)_\w+)\b(\()?")
 _DNL = re.compile(r"\bdnl\b[^\n]*|^[ \t]*#[^\n]*", re.MULTILINE)
 _VARIABLE = re.compile(
@@ -111,7 +114,7 @@ def read_autotools(texts: Mapping[str, str], *, bootstrap: bool = False) -> Buil
             for m in sorted(used - defined)
             if (p := macro_package(m))
         ]
-    made = [texts[n] for n in sorted(texts, key=lambda n: (n.count("/"), n)) if n.endswith(".am")]
+    made = [texts[n] for n in sorted(_entered(texts), key=lambda n: (n.count("/"), n))]
     programs = [p for content in made for p in _listed(content, r"s?bin_(?:PROGRAMS|SCRIPTS)|games_PROGRAMS")]
     libraries = any(_listed(content, r"\w*(?:lib|_)LTLIBRARIES|lib_LIBRARIES") for content in made)
     is_known = bool(made) and bool(programs or libraries)
@@ -264,5 +267,29 @@ def _listed(content: str, names: str) -> list[str]:
             depth -= 1
         given = re.match(rf"(?:{names})\s*\+?=\s*([^#]*)", line)
         if given and depth <= 0:
-            found += [word.rpartition("/")[2] for word in given[1].split() if re.fullmatch(r"[\w.+/-]+", word)]
+            found += [word.rpartition("/")[2] for word in given[1].split() if re.fullmatch(r"[\w.+/%-]+", word)]
     return found
+
+
+def _entered(texts: Mapping[str, str]) -> set[str]:
+    """Return the paths of the Makefile.am files that make enters from the top, and of the fragments that they include.
+
+    These are all, if a list of directories is made by configure, or there is no file at the top.
+    """
+    every = {path for path in texts if path.endswith(".am")}
+    found: set[str] = set()
+    waiting = ["Makefile.am"]
+    while waiting:
+        path = waiting.pop()
+        if path in found or path not in texts:
+            continue
+        found.add(path)
+        text = re.sub(r"\\\n", " ", texts[path])
+        below = path[: path.rfind("/") + 1] if path.endswith("Makefile.am") else ""
+        for words in _SUBDIRS.findall(text):
+            for word in words.split():
+                if re.search(r"[$@]", word) and word not in ("$(SUBDIRS)", "${SUBDIRS}"):
+                    return every | found
+                waiting.append(posixpath.normpath(f"{below}{word}/Makefile.am"))
+        waiting += [posixpath.normpath(f"{'' if top else below}{file}") for top, file in _INCLUDE.findall(text)]
+    return found or every

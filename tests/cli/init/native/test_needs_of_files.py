@@ -360,6 +360,27 @@ def test_conditions_of_autoconf_by_the_defaults_of_options(before: str, conditio
     assert "z" in names and ("wave" in names) == required and ("wave" in optional) != required
 
 
+@pytest.mark.parametrize(
+    ("top", "programs"),
+    [
+        ("SUBDIRS = . src", ["wave"]),
+        ("SUBDIRS = src \\\n  $(DOCS)", ["hello", "wave"]),
+        ("SUBDIRS = src\nDIST_SUBDIRS = $(SUBDIRS) examples", ["hello", "wave"]),
+        ("include $(srcdir)/bin/local.mk", ["tide"]),
+        ("include $(top_srcdir)/../local.mk\nSUBDIRS = ../src .. src/..", []),
+    ],
+)
+def test_programs_of_the_directories_that_make_enters(top: str, programs: list[str]) -> None:
+    texts = {
+        "configure.ac": "AC_INIT([a], [1])\n",
+        "Makefile.am": top,
+        "src/Makefile.am": "bin_PROGRAMS = wave\n",
+        "bin/local.mk": "bin_SCRIPTS = %D%/tide\n",
+        "examples/Makefile.am": "bin_PROGRAMS = hello\n",
+    }
+    assert read_autotools(texts).programs == programs
+
+
 def test_a_function_may_be_in_the_c_library() -> None:
     checks = "AC_SEARCH_LIBS([argp_parse], [argp], [], [AC_ERROR(no)])\nAC_CHECK_LIB([tide], [f], [], [AC_ERROR(no)])"
     found = read_autotools({"configure.ac": f"AC_INIT([a], [1])\n{checks}\n"}).wanted
