@@ -17,6 +17,12 @@ _WORDS = 4000  # of a line
 _LOOP = re.compile(r"^for\s+(\w+)\s+in\s+(.*?)\s*;\s*do\s+(.*)\Z", re.DOTALL)
 # automake's rules: the list of what is installed, and the variable of the directory.
 _AUTOMAKE = re.compile(r"""list='([^'\n]*)';\s*test -n "([^"\n]*)" \|\| list=""")
+# automake's variables, which each directory's rules begin with: its list is whole even if a rule before lacks a file.
+_LISTS = re.compile(
+    r"^(?:dist_|nodist_)?(s?bin_(?:PROGRAMS|SCRIPTS)|lib_(?:LTLIBRARIES|LIBRARIES)) = (.+)$", re.MULTILINE
+)
+_VALUES = re.compile(r"^(am__\w+) = (.*)$", re.MULTILINE)
+_DATABASE = re.compile(r"^# Make data base, printed on ", re.MULTILINE)
 _TESTS = re.compile(r"^(?:TESTS|check_PROGRAMS|check_SCRIPTS)\s*:?=\s*(.+)$", re.MULTILINE)
 
 
@@ -38,6 +44,11 @@ def read_make_answer(installed: str, rules: str, prefix: str) -> BuildTargets:
             re.search(r"\.(?:la|a|so)(?:\.|\Z)", name or source)
         )
     listed = [word for line in _TESTS.findall(rules) for word in line.split() if "$" not in word]
+    for kind, words in _lists(rules):
+        folder, _, what = kind.partition("_")
+        libraries |= folder == "lib"
+        if what in ("PROGRAMS", "SCRIPTS"):
+            programs += [f"{folder}/{posixpath.basename(word)}" for word in words]
     targets = set(re.findall(r"^(check|test)\s*:(?!=)", rules, re.MULTILINE))
     tests = listed or [f"make {name}" for name in ("check", "test") if name in targets]
     return BuildTargets(tuple(dict.fromkeys(programs)), libraries, tuple(dict.fromkeys(tests)))
@@ -50,6 +61,18 @@ def _automake(text: str, prefix: str) -> Iterator[tuple[Sequence[str], str]]:
             folder = _below(f"{found[2]}/x", prefix)
             if folder is not None:
                 yield [word.removesuffix(".exe") for word in found[1].split()[:_WORDS]], folder.removesuffix("/x")
+
+
+def _lists(rules: str) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield automake's lists of what is installed, of each directory: the variable's name, and its words."""
+    for database in _DATABASE.split(rules):
+        values = dict(_VALUES.findall(database))
+        for name, text in _LISTS.findall(database):
+            words = text.split()[:_WORDS]
+            # Each of automake's own variables stands in one list, once.
+            words = [values.pop(word[2:-1], "") if word.startswith("$(am__") else word for word in words]
+            plain = [word.removesuffix("$(EXEEXT)") for word in " ".join(words).split()]
+            yield name, [word for word in plain if "$" not in word]
 
 
 def _copies(text: str) -> Iterator[tuple[str, str]]:

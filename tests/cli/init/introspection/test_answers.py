@@ -33,6 +33,17 @@ list='libwave.la'; test -n "{OUT}/lib" || list=; \\
  for p in $list; do :; done
 list='wave.1'; test -n "{OUT}/share/man/man1" || list=; :
 """
+# Rules that install are not printed if what they install comes from another directory's rules.
+DATABASES = """\
+# Make data base, printed on Sun Nov 29 2026
+lib_LTLIBRARIES = libwave.la
+noinst_PROGRAMS = never$(EXEEXT)
+# Make data base, printed on Sun Nov 29 2026
+am__EXEEXT_1 = piv-tool$(EXEEXT)
+am__EXEEXT_2 =
+bin_PROGRAMS = wave-tool$(EXEEXT) $(am__EXEEXT_1) $(am__EXEEXT_2) $(other)
+dist_sbin_SCRIPTS = sh/waved
+"""
 PLAIN = """\
 install -d /build/staged/usr/bin
 install -m 755 wave /build/staged/usr/bin
@@ -97,6 +108,11 @@ CASES: Mapping[str, tuple[str, Mapping[str, object], BuildTargets]] = {
         "autotools",
         {"install.txt": AUTOMAKE, "rules.txt": "TESTS = a.test b.test$(EXEEXT)\ncheck: x\n", "prefix.txt": f"{OUT}\n"},
         BuildTargets(("bin/wave", "bin/tide"), True, ("a.test",)),
+    ),
+    "automake, by its lists": (
+        "autotools",
+        {"install.txt": "", "rules.txt": DATABASES, "prefix.txt": f"{OUT}\n"},
+        BuildTargets(("bin/wave-tool", "bin/piv-tool", "sbin/waved"), True),
     ),
     "make": (
         "make",
