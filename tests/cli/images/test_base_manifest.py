@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.archives.archive import Archive
-from support.images.based_images import push_lower, write_upper
+from support.images.based_images import Lower, copy_of, push_lower, pushed_lower, write_upper
 from support.images.patching import change_manifest, patch
 from support.processes.program import Fpack
 from support.reports.vulnerabilities import entry, state
@@ -26,14 +26,38 @@ tool = text("tool-1.5", "a tool\\n")
 TRACKER = {"hello": {"CVE-2026-0001": entry(trixie=state())}}
 
 
+@pytest.fixture(scope="module")
+def pushed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lower]:
+    with pushed_lower(tmp_path_factory.mktemp("lower"), LOWER) as made:
+        yield made
+
+
+@pytest.fixture
+def lower(pushed: Lower, tmp_path: Path) -> Iterator[Lower]:
+    """Yield what a test may change."""
+    with copy_of(pushed, tmp_path / "home") as copied:
+        yield copied
+
+
+@pytest.fixture(scope="module")
+def upper(pushed: Lower, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Fpack, Path]]:
+    """Yield a user with a packed project on the base. Tests add files alone."""
+    place = tmp_path_factory.mktemp("upper")
+    with copy_of(pushed, place / "home") as copied:
+        folder = write_upper(place / "upper", copied.base)
+        copied.fpack("pack", cwd=folder)
+        yield copied.fpack, folder
+
+
 @pytest.mark.parametrize("api", [True, False])
-def test_files_of_the_base_are_of_its_packages_and_builds(fpack: Fpack, tmp_path: Path, api: bool) -> None:
-    with Registry(api=api) as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
-        upper = write_upper(tmp_path / "upper", base)
-        fpack("pack", "--sbom", cwd=upper)
+def test_files_of_the_base_are_of_its_packages_and_builds(lower: Lower, tmp_path: Path, api: bool) -> None:
+    fpack, registry, base = lower
+    registry.api = api
+    upper = write_upper(tmp_path / "upper", base)
+    fpack("pack", "--sbom", cwd=upper)
     own = json.loads((upper / "upper.manifest.json").read_text())["base"]["own"]
-    lower = own["head"]
+    head = own["head"]
+    registry.clear()
     assert {"hello", "libgreet1", ""} < {*own["owners"]}
 
     chain = json.loads(fpack("why", "upper.tar", "libgreet1", "--json", cwd=upper).stdout)
@@ -46,10 +70,10 @@ def test_files_of_the_base_are_of_its_packages_and_builds(fpack: Fpack, tmp_path
     traced = json.loads(fpack("trace", "/usr/bin/hello", "upper.tar", "--json", cwd=upper).stdout)
     assert traced["origin"]["kind"] == "package" and "-hello-" in traced["origin"]["path"]
     assert traced["origin"]["member"] == "data"
-    (pin,) = [pin for pin in lower["lock"]["packages"] if pin["name"] == "hello"]
+    (pin,) = [pin for pin in head["lock"]["packages"] if pin["name"] == "hello"]
     assert (traced["package"]["version"], traced["package"]["sha256"]) == ("2.10-3", pin["sha256"])
     assert traced["index"]["checked"] and traced["release"]["suite"] == "trixie"
-    (built,) = [path["path"] for path in lower["paths"] if path["path"].endswith("-tool-1.5")]
+    (built,) = [path["path"] for path in head["paths"] if path["path"].endswith("-tool-1.5")]
     assert json.loads(fpack("trace", built, "upper.tar", "--json", cwd=upper).stdout)["origin"]["kind"] == "built"
 
     bill = json.loads(fpack("sbom", "upper.tar", cwd=upper).stdout)
@@ -64,30 +88,29 @@ def test_files_of_the_base_are_of_its_packages_and_builds(fpack: Fpack, tmp_path
     assert "CVE-2026-0001" in json.dumps(found) and "are not known" not in json.dumps(found)
     assert "tool-1.5 of the base" in json.dumps(found)
     assert "self-consistent" in fpack("verify", "upper.tar", cwd=upper).stdout
+    assert not registry.requests
 
 
-def test_the_manifest_is_remembered_and_told_by_the_target_as_by_the_file(fpack: Fpack, tmp_path: Path) -> None:
-    with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
-        upper = write_upper(tmp_path / "upper", base)
-        fpack("pack", cwd=upper)
-        registry.clear()
-        fpack("pack", cwd=upper)
-        assert not registry.requests
+def test_the_manifest_is_remembered_and_told_by_the_target_as_by_the_file(lower: Lower, tmp_path: Path) -> None:
+    fpack, registry, base = lower
+    upper = write_upper(tmp_path / "upper", base)
+    fpack("pack", cwd=upper)
+    registry.clear()
+    fpack("pack", cwd=upper)
+    assert not registry.requests
     told = fpack("why", "upper.tar", "hello", cwd=upper).stdout
     assert fpack("why", ".", "hello", cwd=upper).stdout == told and "of the base" in told
 
 
-def test_a_base_of_a_base(fpack: Fpack, tmp_path: Path) -> None:
-    with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
-        middle = write_upper(tmp_path / "middle", base)
-        reference = f"{registry.host}/team/middle:1"
-        fpack("pack", "--push", reference, "--plain-http", cwd=middle)
-        upper = write_upper(tmp_path / "upper", f"{reference}@{registry.stored('team/middle').tags['1']}")
-        file = upper / "fpack.fp"
-        file.write_text(file.read_text().replace("/srv/app", "/srv/top"))
-        fpack("pack", "--sbom", cwd=upper)
+def test_a_base_of_a_base(lower: Lower, tmp_path: Path) -> None:
+    fpack, registry, base = lower
+    middle = write_upper(tmp_path / "middle", base)
+    reference = f"{registry.host}/team/middle:1"
+    fpack("pack", "--push", reference, "--plain-http", cwd=middle)
+    upper = write_upper(tmp_path / "upper", f"{reference}@{registry.stored('team/middle').tags['1']}")
+    file = upper / "fpack.fp"
+    file.write_text(file.read_text().replace("/srv/app", "/srv/top"))
+    fpack("pack", "--sbom", cwd=upper)
     assert "hello 2.10-3" in fpack("why", "upper.tar", "/usr/bin/hello", cwd=upper).stdout
     traced = json.loads(fpack("trace", "/usr/bin/hello", "upper.tar", "--json", cwd=upper).stdout)
     assert traced["package"]["version"] == "2.10-3" and traced["index"]["checked"]
@@ -118,26 +141,25 @@ def _without_a_package(values: list[Any]) -> None:
     ],
 )
 def test_a_manifest_that_the_layers_contradict_is_refused(
-    fpack: Fpack, tmp_path: Path, lie: Callable[[list[Any]], None], why: str
+    lower: Lower, tmp_path: Path, lie: Callable[[list[Any]], None], why: str
 ) -> None:
-    with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
-        change_manifest(registry.stored("team/lower"), lie)
-        upper = write_upper(tmp_path / "upper", base)
-        message = fpack.fails("pack", cwd=upper)
-        assert "The manifest of the base contradicts its layers" in message and why in message
-        fpack("pack", "--no-manifest", cwd=upper)
-        told = fpack("why", ".", cwd=write_upper(tmp_path / "upper", base, "debian.dash"))
-        assert "dash" in told.stdout and "of the base" not in told.stdout
-        assert "warning: the base is left out" in told.stderr and why in told.stderr
-        # A file of a build is found without the manifest, and one that is not there is no fault of the manifest.
-        text = (upper / "fpack.fp").read_text()
-        built = 'env = { NOTE = "${text("note", "some words")}" }\n  '
-        (upper / "fpack.fp").write_text(text.replace("packages =", built + "packages ="))
-        path = fpack("build", "-e", 'text("note", "some words")', "--no-link", cwd=upper).stdout.strip()
-        found = fpack("why", ".", Path(path).name, cwd=upper)
-        assert "note" in found.stdout and "warning: files of builds are those of their store paths" in found.stderr
-        assert "is not in the image" in fpack.fails("why", ".", "/usr/bin/nothing", cwd=upper)
+    fpack, registry, base = lower
+    change_manifest(registry.stored("team/lower"), lie)
+    upper = write_upper(tmp_path / "upper", base)
+    message = fpack.fails("pack", cwd=upper)
+    assert "The manifest of the base contradicts its layers" in message and why in message
+    fpack("pack", "--no-manifest", cwd=upper)
+    told = fpack("why", ".", cwd=write_upper(tmp_path / "upper", base, "debian.dash"))
+    assert "dash" in told.stdout and "of the base" not in told.stdout
+    assert "warning: the base is left out" in told.stderr and why in told.stderr
+    # A file of a build is found without the manifest, and one that is not there is no fault of the manifest.
+    text = (upper / "fpack.fp").read_text()
+    built = 'env = { NOTE = "${text("note", "some words")}" }\n  '
+    (upper / "fpack.fp").write_text(text.replace("packages =", built + "packages ="))
+    path = fpack("build", "-e", 'text("note", "some words")', "--no-link", cwd=upper).stdout.strip()
+    found = fpack("why", ".", Path(path).name, cwd=upper)
+    assert "note" in found.stdout and "warning: files of builds are those of their store paths" in found.stderr
+    assert "is not in the image" in fpack.fails("why", ".", "/usr/bin/nothing", cwd=upper)
 
 
 def _made_by_a_script(values: list[Any]) -> None:
@@ -146,12 +168,11 @@ def _made_by_a_script(values: list[Any]) -> None:
     row[10] = ["configured", "hello", "postinst", bytes(32)]
 
 
-def test_a_file_that_a_script_may_have_made_is_of_no_member_of_a_deb(fpack: Fpack, tmp_path: Path) -> None:
-    with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
-        change_manifest(registry.stored("team/lower"), _made_by_a_script)
-        upper = write_upper(tmp_path / "upper", base)
-        fpack("pack", cwd=upper)
+def test_a_file_that_a_script_may_have_made_is_of_no_member_of_a_deb(lower: Lower, tmp_path: Path) -> None:
+    fpack, registry, base = lower
+    change_manifest(registry.stored("team/lower"), _made_by_a_script)
+    upper = write_upper(tmp_path / "upper", base)
+    fpack("pack", cwd=upper)
     traced = json.loads(fpack("trace", "/usr/bin/hello", "upper.tar", "--json", cwd=upper).stdout)
     assert (traced["origin"]["kind"], traced["origin"]["member"]) == ("package", None)
     assert "by its .deb or by a maintainer script" in fpack("trace", "/usr/bin/hello", "upper.tar", cwd=upper).stdout
@@ -170,14 +191,13 @@ def _no_manifest(values: list[Any]) -> None:
     [(_other_image, "it is about the image sha256:0000"), (_no_manifest, "this is not a manifest that fpack can read")],
 )
 def test_a_manifest_about_something_else_is_told_and_not_used(
-    fpack: Fpack, tmp_path: Path, lie: Callable[[list[Any]], None], reason: str
+    lower: Lower, tmp_path: Path, lie: Callable[[list[Any]], None], reason: str
 ) -> None:
-    with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
-        change_manifest(registry.stored("team/lower"), lie)
-        upper = write_upper(tmp_path / "upper", base)
-        told = fpack("pack", cwd=upper).stderr
-        assert f"warning: the manifest of the base {base} is not used: {reason}" in told
+    fpack, registry, base = lower
+    change_manifest(registry.stored("team/lower"), lie)
+    upper = write_upper(tmp_path / "upper", base)
+    told = fpack("pack", cwd=upper).stderr
+    assert f"warning: the manifest of the base {base} is not used: {reason}" in told
     assert "own" not in json.loads((upper / "upper.manifest.json").read_text())["base"]
 
 
@@ -209,17 +229,13 @@ def _other_base(base: dict[str, Any]) -> None:
     ],
 )
 def test_verify_finds_a_record_that_contradicts_the_layers(
-    fpack: Fpack, tmp_path: Path, change: Callable[[dict[str, Any]], None], message: str
+    upper: tuple[Fpack, Path], change: Callable[[dict[str, Any]], None], message: str
 ) -> None:
-    with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
-        upper = write_upper(tmp_path / "upper", base)
-        fpack("pack", cwd=upper)
-    beside = upper / "upper.manifest.json"
-    value = json.loads(beside.read_text())
+    fpack, folder = upper
+    value = json.loads((folder / "upper.manifest.json").read_text())
     change(value["base"])
-    beside.write_text(json.dumps(value))
-    done = fpack("verify", "upper.tar", "--manifest", beside.name, cwd=upper, status=1)
+    (folder / "other.json").write_text(json.dumps(value))
+    done = fpack("verify", "upper.tar", "--manifest", "other.json", cwd=folder, status=1)
     assert message in done.stdout + done.stderr
 
 
@@ -251,11 +267,9 @@ def test_a_patch_equals_a_full_build_and_keeps_what_is_known_of_the_base(
             assert "self-consistent" in fpack("verify", name, "--plain-http").stdout
 
 
-def test_a_malformed_record_is_no_manifest(fpack: Fpack, tmp_path: Path) -> None:
-    with Registry() as registry:
-        upper = write_upper(tmp_path / "upper", push_lower(fpack, registry, tmp_path / "lower", LOWER))
-        fpack("pack", cwd=upper)
-    text = (upper / "upper.manifest.json").read_text()
+def test_a_malformed_record_is_no_manifest(upper: tuple[Fpack, Path]) -> None:
+    fpack, folder = upper
+    text = (folder / "upper.manifest.json").read_text()
     changes: list[dict[str, Any]] = [
         {"owners": ["nobody"]},
         {"owners": "hello"},
@@ -269,6 +283,6 @@ def test_a_malformed_record_is_no_manifest(fpack: Fpack, tmp_path: Path) -> None
     for change in changes:
         value = json.loads(text)
         value["base"]["own"] |= change
-        (upper / "other.json").write_text(json.dumps(value))
-        message = fpack.fails("verify", "upper.tar", "--manifest", "other.json", cwd=upper)
+        (folder / "other.json").write_text(json.dumps(value))
+        message = fpack.fails("verify", "upper.tar", "--manifest", "other.json", cwd=folder)
         assert "not a manifest that fpack can read" in message, (change, message)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.archives.archive import Archive
-from support.images.based_images import push_lower, write_upper
+from support.images.based_images import Lower, copy_of, push_lower, pushed_lower, write_upper
 from support.images.patching import ARTIFACT, patch
 from support.processes.program import Fpack
 from support.servers.registry import Registry, Stored
@@ -15,6 +17,19 @@ from support.servers.registry import Registry, Stored
 LOWER = """
 image = container { name = "lower", tag = "1", packages = [import("fpack/debian").trixie.hello], closure = "linked" }
 """
+
+
+@pytest.fixture(scope="module")
+def pushed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lower]:
+    with pushed_lower(tmp_path_factory.mktemp("lower"), LOWER) as made:
+        yield made
+
+
+@pytest.fixture
+def lower(pushed: Lower, tmp_path: Path) -> Iterator[Lower]:
+    """Yield what a test may change."""
+    with copy_of(pushed, tmp_path / "home") as copied:
+        yield copied
 
 
 def own(folder: Path) -> Any:
@@ -32,59 +47,55 @@ def artifact(stored: Stored) -> tuple[str, str]:
     return found
 
 
-def test_what_the_registry_deleted_is_left_out_once_the_store_lacks_it(fpack: Fpack, tmp_path: Path) -> None:
-    with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
-        upper = write_upper(tmp_path / "upper", base)
-        fpack("pack", cwd=upper)
-        first = own(upper)
-        stored = registry.stored("team/lower")
-        document, blob = artifact(stored)
-        del stored.manifests[document], stored.blobs[blob]
-        fpack("pack", cwd=upper)
-        assert own(upper) == first
-        other = {"FPACK_ROOT": str(tmp_path / "other")}
-        told = fpack("pack", cwd=upper, env=other).stderr
-        assert f"warning: the manifest of the base {base} is not used: its registry no longer has it" in told
-        assert own(upper) is None
+def test_what_the_registry_deleted_is_left_out_once_the_store_lacks_it(lower: Lower, tmp_path: Path) -> None:
+    fpack, registry, base = lower
+    upper = write_upper(tmp_path / "upper", base)
+    fpack("pack", cwd=upper)
+    first = own(upper)
+    stored = registry.stored("team/lower")
+    document, blob = artifact(stored)
+    del stored.manifests[document], stored.blobs[blob]
+    fpack("pack", cwd=upper)
+    assert own(upper) == first
+    other = {"FPACK_ROOT": str(tmp_path / "other")}
+    told = fpack("pack", cwd=upper, env=other).stderr
+    assert f"warning: the manifest of the base {base} is not used: its registry no longer has it" in told
+    assert own(upper) is None
 
 
-def test_a_blob_that_only_its_artifact_survived_is_left_out(fpack: Fpack, tmp_path: Path) -> None:
-    with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
-        upper = write_upper(tmp_path / "upper", base)
-        fpack("pack", cwd=upper)
-        stored = registry.stored("team/lower")
-        _, blob = artifact(stored)
-        del stored.blobs[blob]
-        told = fpack("pack", cwd=upper, env={"FPACK_ROOT": str(tmp_path / "other")}).stderr
-        assert f"warning: the manifest of the base {base} is not used: " in told
-        assert own(upper) is None
+def test_a_blob_that_only_its_artifact_survived_is_left_out(lower: Lower, tmp_path: Path) -> None:
+    fpack, registry, base = lower
+    upper = write_upper(tmp_path / "upper", base)
+    fpack("pack", cwd=upper)
+    stored = registry.stored("team/lower")
+    _, blob = artifact(stored)
+    del stored.blobs[blob]
+    told = fpack("pack", cwd=upper, env={"FPACK_ROOT": str(tmp_path / "other")}).stderr
+    assert f"warning: the manifest of the base {base} is not used: " in told
+    assert own(upper) is None
 
 
-def test_another_store_fetches_what_is_remembered(fpack: Fpack, tmp_path: Path) -> None:
-    with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
-        upper = write_upper(tmp_path / "upper", base)
-        fpack("pack", cwd=upper)
-        first = own(upper)
-        assert "not used" not in fpack("pack", cwd=upper, env={"FPACK_ROOT": str(tmp_path / "other")}).stderr
-        assert own(upper) == first
+def test_another_store_fetches_what_is_remembered(lower: Lower, tmp_path: Path) -> None:
+    fpack, registry, base = lower
+    upper = write_upper(tmp_path / "upper", base)
+    fpack("pack", cwd=upper)
+    first = own(upper)
+    assert "not used" not in fpack("pack", cwd=upper, env={"FPACK_ROOT": str(tmp_path / "other")}).stderr
+    assert own(upper) == first
 
 
-def test_each_repository_of_a_base_is_asked(fpack: Fpack, tmp_path: Path) -> None:
-    with Registry() as registry:
-        base = push_lower(fpack, registry, tmp_path / "lower", LOWER)
-        upper = write_upper(tmp_path / "upper", base)
-        fpack("pack", cwd=upper)
-        stored, copy = registry.stored("team/lower"), registry.stored("mirror/lower")
-        document, blob = artifact(stored)
-        copy.tags |= stored.tags
-        copy.manifests |= {name: value for name, value in stored.manifests.items() if name != document}
-        copy.blobs |= {name: value for name, value in stored.blobs.items() if name != blob}
-        write_upper(upper, base.replace("/team/", "/mirror/"))
-        told = fpack("pack", cwd=upper, env={"FPACK_ROOT": str(tmp_path / "other")}).stderr
-        assert own(upper) is None and "not used" not in told
+def test_each_repository_of_a_base_is_asked(lower: Lower, tmp_path: Path) -> None:
+    fpack, registry, base = lower
+    upper = write_upper(tmp_path / "upper", base)
+    fpack("pack", cwd=upper)
+    stored, copy = registry.stored("team/lower"), registry.stored("mirror/lower")
+    document, blob = artifact(stored)
+    copy.tags |= stored.tags
+    copy.manifests |= {name: value for name, value in stored.manifests.items() if name != document}
+    copy.blobs |= {name: value for name, value in stored.blobs.items() if name != blob}
+    write_upper(upper, base.replace("/team/", "/mirror/"))
+    told = fpack("pack", cwd=upper, env={"FPACK_ROOT": str(tmp_path / "other")}).stderr
+    assert own(upper) is None and "not used" not in told
 
 
 def test_a_patch_does_without_the_manifest_of_a_base_that_is_gone(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-from support.processes.program import Fpack
+from support.processes.program import Fpack, world
 from support.servers.registry import Registry
 
 UPPER = """
@@ -30,3 +35,34 @@ def write_upper(folder: Path, base: str, packages: str = "") -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "fpack.fp").write_text(UPPER.format(base=base, packages=packages))
     return folder
+
+
+class Lower(NamedTuple):
+    """The image `lower` in a registry, and the user who pushed it. base: its reference."""
+
+    fpack: Fpack
+    registry: Registry
+    base: str
+
+
+@contextmanager
+def pushed_lower(place: Path, text: str) -> Iterator[Lower]:
+    """Push the image once, for tests that get a copy each. text: as of `push_lower`."""
+    with Registry(api=False) as registry:  # so the list of referrers is stored, which a registry with the API lacks
+        fpack = Fpack(place / "home", world(place / "archive"))
+        base = push_lower(fpack, registry, place / "lower", text)
+        registry.api = True
+        yield Lower(fpack, registry, base)
+
+
+@contextmanager
+def copy_of(lower: Lower, home: Path) -> Iterator[Lower]:
+    """Yield a copy of the user at `home`, and the registry, which is afterwards as it was."""
+    subprocess.run(["cp", "-a", lower.fpack.home, home], check=True)
+    registry = lower.registry
+    before = copy.deepcopy(registry.repositories)
+    registry.clear()
+    try:
+        yield lower._replace(fpack=Fpack(home, lower.fpack.archive))
+    finally:
+        registry.repositories, registry.api = before, True
