@@ -6,12 +6,14 @@ which is what `fpack pack NAME --json` printed.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -81,18 +83,23 @@ def load(packed: Pack) -> Load:
     return get
 
 
+@pytest.fixture(scope="session")
+def podmans() -> Iterator[Callable[[str], Podman]]:
+    """Return podman as root or rootless, each made once: so each image is loaded into it once."""
+    with ExitStack() as stack:
+        yield functools.cache(lambda user: stack.enter_context(podman_as(user)))
+
+
 @pytest.fixture(scope="session", params=["root", "rootless"])
-def podman(request: pytest.FixtureRequest) -> Iterator[Podman]:
+def podman(request: pytest.FixtureRequest, podmans: Callable[[str], Podman]) -> Podman:
     """podman in both ways in which people use it."""
-    with podman_as(request.param) as podman:
-        yield podman
+    return podmans(request.param)
 
 
-@pytest.fixture(scope="module")
-def one_podman() -> Iterator[Podman]:
+@pytest.fixture(scope="session")
+def one_podman(podmans: Callable[[str], Podman]) -> Podman:
     """podman in one way, for images that behave alike as root and rootless."""
-    with podman_as("rootless" if os.getuid() else "root") as podman:
-        yield podman
+    return podmans("rootless" if os.getuid() else "root")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The packed postgres does in podman what docker.io's postgres image does, as root and rootless.
+"""The packed postgres does in podman what docker.io's postgres image does, as root, and rootless where that can matter.
 
 So do the images of the server that `examples/postgres` builds from source, which takes minutes: with -m long.
 
@@ -29,6 +29,9 @@ from support.processes.serving import free_port
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
 
+# What podman's user decides is who owns files and volumes, which ports there are, and how signals arrive. The rest is
+# within the container.
+once = pytest.mark.parametrize("podman", ["rootless" if os.getuid() else "root"], indirect=True)
 DATA = "/var/lib/postgresql/data"
 PASSWORD = "a pass'word"
 
@@ -143,6 +146,7 @@ def running(podman: Podman, image: str) -> Iterator[Container]:
 # What the image says of itself
 
 
+@once
 def test_the_configuration_is_that_of_the_official_image(podman: Podman, image: str) -> None:
     config = json.loads(podman("image", "inspect", image).stdout)[0]["Config"]
     variables = dict(v.split("=", 1) for v in config["Env"])
@@ -166,6 +170,7 @@ def test_the_image_is_small(variant: Variant, archive: Path) -> None:
     assert archive.stat().st_size <= variant.limit + 400_000  # its manifest is in it
 
 
+@once
 def test_every_program_starts(podman: Podman, image: str) -> None:
     script = (
         'cd /usr/lib/postgresql/17/bin && for p in *; do "./$p" --version >/dev/null || echo "$p"; done; ls | wc -l'
@@ -184,6 +189,7 @@ def test_every_program_starts(podman: Podman, image: str) -> None:
 # Arguments
 
 
+@once
 def test_other_commands_run_as_they_are(podman: Podman, image: str) -> None:
     assert podman.run(image, "echo", "a  b").stdout == "a  b\n"
     assert podman.run(image, "postgres", "--version").stdout.startswith("postgres (PostgreSQL) 17.")
@@ -191,6 +197,7 @@ def test_other_commands_run_as_they_are(podman: Podman, image: str) -> None:
     assert podman.run(image, "false", check=False).returncode == 1
 
 
+@once
 def test_arguments_reach_the_server(podman: Podman, image: str) -> None:
     settings = ["-c", "max_connections=42", "-c", "shared_preload_libraries=pg_stat_statements"]
     with server(podman, image, *settings, POSTGRES_PASSWORD="x") as container:
@@ -231,6 +238,7 @@ def test_the_password_is_asked_for(podman: Podman, image: str, running: Containe
     assert sql(running, "select left(rolpassword, 13) from pg_authid where rolname = 'postgres'") == "SCRAM-SHA-256"
 
 
+@once
 def test_no_password_is_refused(podman: Podman, image: str) -> None:
     result = first_start(podman, image)
     assert result.returncode == 1
@@ -238,12 +246,14 @@ def test_no_password_is_refused(podman: Podman, image: str) -> None:
     assert "initdb" not in result.stdout
 
 
+@once
 def test_trust_needs_no_password_but_warns(podman: Podman, image: str) -> None:
     with server(podman, image, POSTGRES_HOST_AUTH_METHOD="trust") as container:
         assert over_tcp(podman, image, container, "select 1").stdout == "1\n"
         assert "WARNING: POSTGRES_HOST_AUTH_METHOD" in container.logs()
 
 
+@once
 def test_another_method_of_authentication(podman: Podman, image: str) -> None:
     with server(podman, image, POSTGRES_PASSWORD="x", POSTGRES_HOST_AUTH_METHOD="md5") as container:
         hba = sql(container, "select auth_method from pg_hba_file_rules where type = 'host' and address = 'all'")
@@ -252,6 +262,7 @@ def test_another_method_of_authentication(podman: Podman, image: str) -> None:
         assert over_tcp(podman, image, container, "select 1", PGPASSWORD="y").returncode == 2
 
 
+@once
 def test_user_and_database_and_secrets(podman: Podman, image: str, tmp_path: Path) -> None:
     secrets = tmp_path / "secrets"
     secrets.mkdir()
@@ -284,6 +295,7 @@ def init_directory(directory: Path, files: Mapping[str, bytes]) -> Path:
     return directory
 
 
+@once
 def test_init_files_run_in_order(podman: Podman, image: str, tmp_path: Path) -> None:
     files = {
         "10-first.sql": b"create table ran (n serial, name text); insert into ran (name) values ('sql');",
@@ -304,6 +316,7 @@ def test_init_files_run_in_order(podman: Podman, image: str, tmp_path: Path) -> 
         assert "Leaving /docker-entrypoint-initdb.d/notes.txt alone" in container.logs()
 
 
+@once
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -343,6 +356,7 @@ def test_a_first_start_that_is_stopped(podman: Podman, image: str, tmp_path: Pat
         assert sql(container, "select 1") == "1"
 
 
+@once
 @pytest.mark.usefixtures("icu")
 def test_options_of_initdb(podman: Podman, image: str) -> None:
     options = "--data-checksums --locale-provider=icu --icu-locale='de-u-co-phonebk' --auth-host=md5"
@@ -397,6 +411,7 @@ def test_a_volume_of_the_official_image(podman: Podman, image: str, locales: Pat
         assert "mismatch" not in container.logs()
 
 
+@once
 def test_a_new_cluster_in_the_official_order(podman: Podman, image: str) -> None:
     with server(podman, image, POSTGRES_PASSWORD="x", POSTGRES_INITDB_ARGS="--locale=en_US.utf8") as container:
         assert sql(container, "select 'a' < 'B', to_char(1234.5, '9G999D9')") == "t| 1,234.5"
@@ -424,6 +439,7 @@ def test_it_stops_at_the_signal(podman: Podman, image: str) -> None:
         assert "database system is shut down" in container.logs()
 
 
+@once
 def test_root_is_refused_with_advice(podman: Podman, image: str) -> None:
     result = first_start(podman, image, options=["--user", "0"], POSTGRES_PASSWORD="x")
     assert result.returncode == 1 and "does not run as root" in result.stderr and "--user" in result.stderr
@@ -452,6 +468,7 @@ def test_another_user(podman: Podman, image: str, listed: bool) -> None:
         assert "PGDATA=" in environment and "NSS_WRAPPER" not in environment and "LD_PRELOAD" not in environment
 
 
+@once
 def test_a_read_only_root(podman: Podman, image: str) -> None:
     with server(podman, image, options=["--read-only"], POSTGRES_PASSWORD="x") as container:
         assert sql(container, "select 1") == "1"
@@ -460,6 +477,7 @@ def test_a_read_only_root(podman: Podman, image: str) -> None:
 # What the server can do
 
 
+@once
 @pytest.mark.usefixtures("icu")
 def test_collations_of_icu(running: Container) -> None:
     sql(running, "create collation german (provider = icu, locale = 'de-u-co-phonebk')")
@@ -469,12 +487,14 @@ def test_collations_of_icu(running: Container) -> None:
     assert sql(running, "select upper('éàü')") == "ÉÀÜ"
 
 
+@once
 def test_text_search_knows_accents(running: Container) -> None:
     assert sql(running, "select to_tsvector('simple', 'ÉCOLE')") == "'école':1"
     assert sql(running, "select to_tsvector('french', 'des chevaux')") == "'cheval':2"
     assert sql(running, "show default_text_search_config") == "pg_catalog.english"
 
 
+@once
 def test_time_zones(running: Container) -> None:
     query = "set timezone = 'Europe/Paris'; select timestamptz '2025-07-01 12:00:00+00'"
     assert sql(running, query) == "2025-07-01 14:00:00+02"
@@ -482,6 +502,7 @@ def test_time_zones(running: Container) -> None:
     assert sql(running, "show timezone") == "Etc/UTC"
 
 
+@once
 def test_every_extension(running: Container) -> None:
     names = sql(running, "select string_agg(name, ' ' order by name) from pg_available_extensions").split()
     assert {"hstore", "pg_stat_statements", "pg_trgm", "pgcrypto", "postgres_fdw", "unaccent", "uuid-ossp"} <= set(
@@ -494,17 +515,20 @@ def test_every_extension(running: Container) -> None:
     assert sql(running, query, "-d", "extensions") == "t|36"
 
 
+@once
 def test_conversions_and_queries_without_jit(running: Container) -> None:
     assert sql(running, r"select convert_to('é', 'LATIN1'), convert_to('あ', 'SJIS')") == r"\xe9|\x82a0"
     query = "set jit = on; set jit_above_cost = 0; select sum(n) from generate_series(1, 1000) n"
     assert sql(running, query) == "500500"
 
 
+@once
 @pytest.mark.usefixtures("icu")
 def test_xml(running: Container) -> None:
     assert sql(running, "select xpath('/a/b/text()', '<a><b>x</b></a>')") == "{x}"
 
 
+@once
 def test_backups(running: Container) -> None:
     sql(running, "create database source")
     sql(running, "create table t as select generate_series(1, 100) as n", "-d", "source")
@@ -520,6 +544,7 @@ def test_backups(running: Container) -> None:
     assert sql(running, "select sum(n) from t", "-d", "copy") == "5050"
 
 
+@once
 def test_tls(podman: Podman, image: str, tmp_path: Path) -> None:
     made = tmp_path / "tls"
     made.mkdir()
