@@ -18,6 +18,8 @@ from .conftest import Debugger
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
 
+once = pytest.mark.parametrize("debugger", ["rootless" if os.getuid() else "root"], indirect=True)
+
 
 def fields(text: str) -> dict[str, str]:
     """Return the fields of /proc/PID/status."""
@@ -70,6 +72,7 @@ def test_a_container_without_a_shell(debugger: Debugger, bare: str) -> None:
     assert lines[1].startswith("/usr/bin/sleep inf") and "total" in lines[-1]
 
 
+@once
 def test_input_and_outputs(debugger: Debugger, bare: str) -> None:
     done = debugger("debug", bare, text="cat - <<X; echo error >&2\nhello\nX\n")
     assert (done.stdout, done.stderr.splitlines()[-1]) == ("hello\n", "error")
@@ -223,6 +226,7 @@ def test_a_descriptor_that_leaks_into_fpack(debugger: Debugger, bare: str) -> No
     assert done.stdout.split() == ["0", "1", "2", "3"]
 
 
+@once
 def test_bad_names(debugger: Debugger, bare: str) -> None:
     name = f"web-{os.getpid()}"
     with container(debugger, "--name", name):
@@ -236,6 +240,7 @@ def test_bad_names(debugger: Debugger, bare: str) -> None:
             debugger.podman("unpause", other)
 
 
+@once
 def test_without_an_engine(debugger: Debugger) -> None:
     old = debugger.variables["PATH"]
     debugger.variables["PATH"] = "/nonexistent"
@@ -333,6 +338,7 @@ class Terminal:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
+@once
 def test_a_shell_on_a_terminal(debugger: Debugger, bare: str) -> None:
     terminal = Terminal(debugger.command("debug", bare), debugger.podman.home)
     terminal.until("/srv/work # ")
@@ -354,6 +360,7 @@ def test_a_shell_on_a_terminal(debugger: Debugger, bare: str) -> None:
     assert [name for name in members(debugger.pid(bare)) if name] == ["/usr/bin/sleep"]
 
 
+@once
 def test_a_terminal_that_is_closed(debugger: Debugger, bare: str) -> None:
     terminal = Terminal(debugger.command("debug", bare), debugger.podman.home)
     terminal.until("# ")

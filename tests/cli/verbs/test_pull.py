@@ -142,10 +142,9 @@ def largest(made: Greeter) -> str:
     return max(layers, key=lambda blob: blob.size).digest
 
 
-@pytest.mark.parametrize("fault", ["corrupt", pytest.param("truncate", marks=pytest.mark.faults), "endless"])
+@pytest.mark.parametrize("fault", ["corrupt", "endless"])
 def test_a_registry_that_sends_other_content_is_refused(puller: Puller, made: Greeter, fault: str) -> None:
-    more = (100,) if fault == "truncate" else ()
-    getattr(puller.registry, fault)(f"GET .*/blobs/{largest(made)}", *more)
+    getattr(puller.registry, fault)(f"GET .*/blobs/{largest(made)}")
     text = puller.fails(puller.reference)
     assert text.count("error: ") == 1, text
     assert puller.fpack("store", "list").stdout.startswith("0 paths")
