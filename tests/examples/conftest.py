@@ -9,7 +9,7 @@ from support.fixtures import terminals as terminals
 from support.processes.podman import Podman, podman_as
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def podman() -> Iterator[Podman]:
     with podman_as("root") as podman:
         yield podman

@@ -11,7 +11,6 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -255,12 +254,27 @@ def test_no_example_is_left_out() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be had by root")
 @pytest.mark.parametrize("example", [*SHORT, *(pytest.param(name, marks=pytest.mark.long) for name in LONG)])
-def test_it_is_the_same_elsewhere(world: World, example: str) -> None:
+def test_it_is_the_same_elsewhere(world: World, other: World, example: str) -> None:
     here = world.built(example, "image", timeout=1800)
-    with _elsewhere(world, example) as other:
-        there = other.built(example, "image", timeout=1800)
-        assert _files(other, there) == _files(world, here)
-        assert there == here
+    _lock_as_here(other, world, example)
+    there = other.built(example, "image", timeout=1800)
+    assert _files(other, there) == _files(world, here)
+    assert there == here
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[World]:
+    """Yield another machine, with a store of its own that the examples share."""
+    with public_directory("elsewhere") as place:
+        made = World(place, prefix=elsewhere(place))
+        subprocess.run(["chown", "-R", str(NOBODY), str(place)], check=True)
+        yield made
+
+
+def _lock_as_here(other: World, world: World, example: str) -> None:
+    """Copy the lock, as it lies beside a project that is shared."""
+    copy = Path(shutil.copy(world.examples / example / "fpack.lock", other.examples / example))
+    os.chown(copy, NOBODY, NOBODY)
 
 
 def _files(world: World, path: str) -> dict[str, object]:
@@ -275,25 +289,15 @@ def _files(world: World, path: str) -> dict[str, object]:
     }
 
 
-@contextmanager
-def _elsewhere(world: World, example: str) -> Iterator[World]:
-    with public_directory("elsewhere") as place:
-        other = World(place, prefix=elsewhere(place))
-        # The same lock, as it lies beside a project that is shared.
-        shutil.copy(world.examples / example / "fpack.lock", other.examples / example)
-        subprocess.run(["chown", "-R", str(NOBODY), str(place)], check=True)
-        yield other
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be had by root")
-def test_elsewhere_is_another_year_with_other_cores(world: World) -> None:
+def test_elsewhere_is_another_year_with_other_cores(world: World, other: World) -> None:
     script = 'install = "mkdir $out; date +%Y >$out/year; nproc >$out/cores"'
     with open(world.examples / "c-hello/fpack.fp", "a") as file:
         file.write(f'told = package {{ name = "told", {script} }}\n')
     here = _told(world)
-    with _elsewhere(world, "c-hello") as other:
-        shutil.copy(world.examples / "c-hello/fpack.fp", other.examples / "c-hello")
-        there = _told(other)
+    _lock_as_here(other, world, "c-hello")
+    shutil.copy(world.examples / "c-hello/fpack.fp", other.examples / "c-hello")
+    there = _told(other)
     assert int(there["year"]) > int(here["year"]) + 5
     assert there["cores"] == "1" and here["cores"] == str(len(os.sched_getaffinity(0)))
 

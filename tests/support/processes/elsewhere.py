@@ -48,9 +48,10 @@ def elsewhere(place: Path) -> tuple[str, ...]:
     script.parent.mkdir()
     script.write_text(_BWRAP.format(bwrap=find_bwrap(), library=library))
     script.chmod(0o755)
+    user = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+    # faketime is the user's: it deletes the memory that its library made, which root's would not be.
     time = ("env", f"PATH={script.parent}:{os.environ['PATH']}", "faketime", "-f", "+20h")
-    # setpriv comes last: before it, the program may be where only root can go.
-    words = ("taskset", "-c", "0", *time, "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+    words = ("taskset", "-c", "0", *user, *time)
     closed = _closed()
     return ("unshare", "--mount", "sh", "-eu", "-c", _OPEN, "sh", str(closed), *words) if closed else words
 
