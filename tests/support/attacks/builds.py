@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import pytest
+from support.faults.injection import memory
 from support.paths import TESTS
-from support.processes import unprivileged
+from support.processes import c_programs, unprivileged
 
 if TYPE_CHECKING:
     from fpack.store.store import Store
@@ -242,8 +243,7 @@ def callers(mode: str, count: int = 1, disk: str = "", make: type[C] | None = No
     try:
         if disk:
             subprocess.run(["mount", "-t", "tmpfs", "-o", disk, "none", place], check=True)
-        source = Path(__file__).with_name("attacker.c")
-        subprocess.run(["gcc", "-O1", "-static", "-o", place / "attacker", source], check=True)
+        c_programs.attacker(place / "attacker")
         (place / "store").mkdir(mode=0o755)
         place.chmod(0o755)
         if mode == "rootless" and os.geteuid() == 0:
@@ -264,11 +264,11 @@ def callers(mode: str, count: int = 1, disk: str = "", make: type[C] | None = No
 
 def _fast() -> str:
     """Return a directory in memory for programs and large files, if there is one; else one on disk."""
-    try:
-        room = os.statvfs("/dev/shm")
-    except OSError:
-        return "/var/tmp"
-    return "/var/tmp" if room.f_flag & os.ST_NOEXEC or room.f_bavail * room.f_frsize < 1 << 30 else "/dev/shm"
+    public = os.environ.get("FPACK_TESTS_PUBLIC", "/var/tmp")
+    if (directory := memory()) is None:
+        return public
+    room = os.statvfs(directory)
+    return public if room.f_flag & os.ST_NOEXEC or room.f_bavail * room.f_frsize < 1 << 30 else directory
 
 
 def _package(name: str) -> str:

@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from support.processes.c_programs import compiled
+
 HERE = Path(__file__).parent
 KILL = 0  # an `error` that means SIGKILL
 # Calls after which the state of the store differs: the moments of a kill.
@@ -42,8 +44,7 @@ class Faults:
         self._directory = directory
         directory.mkdir(exist_ok=True)
         self.library = directory / "faults.so"
-        command = ["gcc", "-shared", "-fPIC", "-O1", "-o", str(self.library), str(HERE / "faults.c"), "-ldl"]
-        subprocess.run(command, check=True, capture_output=True)
+        self.library.write_bytes(compiled(HERE / "faults.c", "-shared", "-fPIC", "-ldl"))
         self._process = subprocess.Popen(
             [sys.executable, str(HERE / "server.py"), str(self.library)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -118,8 +119,9 @@ def fast_directory() -> Path:
 
 
 def memory() -> str | None:
-    """Return a directory in memory, or None if there is none."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    """Return a directory in memory, or None if there is none. tests/run sets FPACK_TESTS_MEMORY to one of its own."""
+    directory = os.environ.get("FPACK_TESTS_MEMORY", "/dev/shm")
+    return directory if os.access(directory, os.W_OK) else None
 
 
 def reset(path: Path, template: Path) -> None:
