@@ -10,7 +10,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +20,8 @@ from support.archives.shells import Terminal, world
 from support.attacks.builds import MODES
 from support.needs import needs_bubblewrap
 from support.paths import TESTS
-from support.processes import unprivileged
+from support.processes import c_programs, unprivileged
+from support.processes.people import public_directory
 from support.processes.program import Fpack
 
 pytestmark = needs_bubblewrap
@@ -80,27 +80,22 @@ def victim(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         pytest.skip("only root can be attacked as root")
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not installed")
-    place = Path(tempfile.mkdtemp(prefix="fpack-victim-", dir="/var/tmp"))
-    archive = world(tmp_path_factory.mktemp("archive"))
-    archive.publish()
-    archive.folder.chmod(0o755)
-    project = place / "project"
-    project.mkdir()
-    source = TESTS / "support/attacks/attacker.c"
-    subprocess.run(["gcc", "-O1", "-static", "-o", project / "attacker", source], check=True)
-    prefix: list[str] = []
-    if not root and os.geteuid() == 0:
-        shown = [Path(p) for p in (sys.base_prefix, sys.prefix, archive.folder)]
-        prefix = unprivileged.prefix([*shown, TESTS])
-    fpack = Fpack(place / "home", archive, prefix=tuple(prefix))
-    if prefix:
-        place.chmod(0o755)
-        for each in (project, fpack.home):
-            os.chown(each, unprivileged.UID, unprivileged.UID)
-    yield Victim(fpack, project, root)
-    from fpack.store.files.remove import remove_tree
-
-    remove_tree(place)
+    with public_directory("victim") as place:
+        archive = world(tmp_path_factory.mktemp("archive"))
+        archive.publish()
+        archive.folder.chmod(0o755)
+        project = place / "project"
+        project.mkdir()
+        c_programs.attacker(project / "attacker")
+        prefix: list[str] = []
+        if not root and os.geteuid() == 0:
+            shown = [Path(p) for p in (sys.base_prefix, sys.prefix, archive.folder)]
+            prefix = unprivileged.prefix([*shown, TESTS])
+        fpack = Fpack(place / "home", archive, prefix=tuple(prefix))
+        if prefix:
+            for each in (project, fpack.home):
+                os.chown(each, unprivileged.UID, unprivileged.UID)
+        yield Victim(fpack, project, root)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -322,11 +317,14 @@ def test_a_container_reaches_other_machines_and_not_the_loopback_device_of_this_
         ip link add here type veth peer name there netns $two
         ip addr add 198.51.100.2/24 dev here; ip link set here up; ip route add default via 198.51.100.7 dev here
         trap "kill $one $two" EXIT
+        for server in '198.51.100.7 8002' '127.0.0.1 8001'; do
+          until [ "$(./reach $server)" = yes ]; do sleep 0.05; done
+        done
         "$@"
     """
     script = (
-        "for i in $(seq 100); do [ $(./reach 198.51.100.7 8002) = yes ] && break; sleep 0.1; done; "
-        "./reach 198.51.100.7 8002; for a in 127.0.0.1 10.0.2.2 198.51.100.2; do ./reach $a 8001; done; "
+        "for i in $(seq 100); do reached=$(./reach 198.51.100.7 8002); [ $reached = yes ] && break; sleep 0.1; done; "
+        "echo $reached; for a in 127.0.0.1 10.0.2.2 198.51.100.2; do ./reach $a 8001; done; "
         "grep -c . /proc/net/unix; cat /etc/resolv.conf"
     )
     done = subprocess.run(
