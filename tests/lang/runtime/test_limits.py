@@ -25,7 +25,6 @@ from fpack.lang.runtime import limits as limits_module
 from fpack.lang.runtime.limits import Exhausted, Limits, Watch, resident, shown_size
 from fpack.store.settings import EVAL_MEMORY, EVAL_TIME, SettingError
 from support.processes.forked_python import ForkedPython
-from support.processes.program import compiled_library
 
 GUARD = 120  # seconds after which a test has failed: nothing here takes that long
 MEMORY, TIME = "The evaluation takes too much memory", "The evaluation takes too long"
@@ -69,14 +68,14 @@ class Told(Protocol):
 
 
 @pytest.fixture(scope="module")
-def told() -> Iterator[Told]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     def told(text: str, memory: int | None = None, seconds: float | None = None, place: str = "") -> dict[str, Any]:
         done = python.run(PROBE, json.dumps([memory, seconds, place, textwrap.dedent(text)]), timeout=GUARD)
         assert done.returncode == 0, done.stderr[-2000:]
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 
-    with ForkedPython(PREAMBLE.format(cache=str(compiled_library() / "fpack/modules"))) as python:
+    with ForkedPython(PREAMBLE.format(cache=str(tmp_path_factory.mktemp("modules")))) as python:
         yield told
 
 

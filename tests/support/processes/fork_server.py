@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import hashlib
 import importlib
 import io
 import json
@@ -22,7 +23,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 # FPACK_TESTS_FORK=0 starts the program anew for each command, as a user does. FPACK_TESTS_FORK=later does so for the
-# first command of each form: a verb with certain options.
+# first command of each form: a verb with certain options. FPACK_TESTS_FORMS names a directory in which the workers of a
+# run note these forms, so that each form has one first command.
 _WHEN = os.environ.get("FPACK_TESTS_FORK", "1")
 FORK = _WHEN != "0"
 PROGRAM = Path(sys.executable).with_name("fpack")
@@ -52,9 +54,21 @@ def can_run(prefix: tuple[str, ...], env: Mapping[str, str], args: Sequence[str]
     if when == "0" or (prefix and not of_user) or any(name.startswith(_AT_START) for name in env):
         return False
     form = form_of(args)
-    is_first = form not in _forms
+    is_first = when == "later" and form not in _forms and _note(form)
     _forms.add(form)
-    return when != "later" or not is_first
+    return not is_first
+
+
+def _note(form: tuple[str, ...]) -> bool:
+    """Return whether no other worker has noted a form."""
+    folder = os.environ.get("FPACK_TESTS_FORMS")
+    if folder is None:
+        return True
+    try:
+        Path(folder, hashlib.sha256("\0".join(form).encode()).hexdigest()).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def form_of(args: Sequence[str]) -> tuple[str, ...]:

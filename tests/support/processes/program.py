@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
-import functools
 import json
 import os
-import re
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fpack.lang import std
 from support.archives.archive import Archive, file, link
-from support.processes.fork_server import FORK, can_run, server
 from support.processes.fork_server import PROGRAM as PROGRAM
+from support.processes.fork_server import can_run, server
 
 _MIRRORS = ("FPACK_MIRROR", "FPACK_KEYRING", "SSL_CERT_FILE", "http_proxy", "https_proxy")
 
@@ -29,8 +23,6 @@ class Fpack:
         self.home = home
         self.prefix = prefix
         home.mkdir(exist_ok=True)
-        if FORK and not prefix and not (home / ".cache").exists():  # another user could not write to it
-            shutil.copytree(compiled_library(), home / ".cache")
         self.archive = archive
         self.env = {
             "HOME": str(home),
@@ -85,20 +77,6 @@ class Fpack:
         assert done.returncode not in (0, 70), done.stdout + done.stderr
         assert "error:" in done.stderr, done.stderr
         return done.stderr
-
-
-@functools.cache
-def compiled_library() -> Path:
-    """Return a cache directory with the grammar's tables and the compiled library, which each user would make again."""
-    home = Path(tempfile.mkdtemp(prefix="fpack-library-"))
-    atexit.register(shutil.rmtree, home)
-    files = json.dumps([file.stem for file in Path(std.DIRECTORY).glob("*.fp")])
-    # The builders of the prelude are in folders, whose files only the library can import.
-    builders = re.findall(r'import\("\./.*"\)\.([\w-]+)', Path(std.DIRECTORY, "prelude.fp").read_text())
-    text = f'[map({files}, name => names(import("fpack/${{name}}"))), map([{", ".join(builders)}], it => it == null)]'
-    done = server().run(["eval", "-e", text], home, {"HOME": str(home), "PATH": os.environ["PATH"]}, 60)
-    assert done.returncode == 0, done.stderr
-    return home / ".cache"
 
 
 def world(folder: Path, kind: type[Archive] = Archive) -> Archive:

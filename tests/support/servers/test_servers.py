@@ -41,13 +41,16 @@ def test_a_server_of_commands_that_was_killed_is_started_again(tmp_path: Path) -
     second._process.kill()
 
 
-def test_the_first_command_of_each_form_is_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_command_of_each_form_is_started_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert form_of(["pack", "x", "-o", "y", "--format=deb", "--", "-z"]) == ("pack", "--format", "-o")
     assert form_of([]) == ()
     monkeypatch.setattr("support.processes.fork_server._forms", set())
+    monkeypatch.setenv("FPACK_TESTS_FORMS", str(tmp_path))
     assert not can_run((), {}, ["build", "x"], "later")
     assert can_run((), {}, ["build", "y"], "later")
     assert not can_run((), {}, ["build", "y", "--json"], "later")
     assert not can_run((), {"LANG": "C"}, ["build", "y"], "later"), "an interpreter reads it when it starts"
     assert not can_run(("bwrap",), {}, ["build", "y"], "later")
+    monkeypatch.setattr("support.processes.fork_server._forms", set())
+    assert can_run((), {}, ["build", "x"], "later"), "another worker began with it"
     assert can_run((), {}, ["eval"], "1") and not can_run((), {}, ["eval"], "0")
