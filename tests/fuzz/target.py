@@ -6,6 +6,8 @@ is a fault of ours.
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import signal
 import tempfile
 from collections.abc import Callable
@@ -24,6 +26,7 @@ from fpack.store.errors import FpackError
 
 SECONDS = 1.0  # for an evaluation, which need not end by itself
 _FOLDER = Path(tempfile.mkdtemp(prefix="fpack-fuzz-"))
+atexit.register(shutil.rmtree, _FOLDER)
 _PROJECT = _FOLDER / "project"
 _CACHE = _FOLDER / "cache"
 _PROJECT.mkdir()

@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +25,7 @@ from fpack.store.store import Store
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from support.faults.injection import fast_directory
 from support.faults.power import Disk, PowerLoss, recorded
 
 COUNT, PROCESSES = 4, 2
@@ -58,8 +57,7 @@ class Protocol(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         # In memory: the syncs of this machine's disk do not matter here, and take long.
-        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        self.directory = Path(tempfile.mkdtemp(prefix="fpack-model-", dir=memory))
+        self.directory = fast_directory()
         self.disk = Disk(self.directory)
         self.processes: dict[int, Store] = {}
         self.kept: dict[int, dict[int, StorePath]] = {}

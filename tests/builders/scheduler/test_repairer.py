@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from fpack.store.sessions.recovery import remove_partial, sweep
 from fpack.store.sessions.registration import FinishedOutput
 from fpack.store.store import Store
 from fpack.store.verify import check, check_paths
+from support.faults.injection import fast_directory
 
 
 class Chain(BaseBuilder):
@@ -103,8 +103,7 @@ class World:
 @pytest.fixture
 def root() -> Iterator[Path]:
     """Yield a store in memory: thousands of syncs of this machine's disk take long."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    directory = Path(tempfile.mkdtemp(prefix="fpack-repair-", dir=memory))
+    directory = fast_directory()
     yield directory / "store"
     for path in directory.rglob("*"):
         if path.is_dir() and not path.is_symlink():

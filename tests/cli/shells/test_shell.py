@@ -8,13 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import pytest
 from support.archives.shells import Terminal, kept_for, out
 from support.needs import needs_bubblewrap
+from support.processes.people import public_directory
 from support.processes.program import Fpack
 
 pytestmark = needs_bubblewrap
@@ -344,8 +344,8 @@ def test_shims_have_what_was_asked_for_and_pass_all_on(fpack: Fpack, project: Pa
 
 def test_shims_run_below_var_or_say_that_they_see_nothing_there(fpack: Fpack, project: Path) -> None:
     path = json.loads(fpack("shell", "--print-env=json", cwd=project).stdout)["path"]
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as place:
-        (Path(place) / "text").write_text("x\n")
+    with public_directory("shell") as place:
+        (place / "text").write_text("x\n")
         run = [f"{path}/sed", "s/x/y/", "text"]
         assert subprocess.run(run, capture_output=True, text=True, cwd=place, env=fpack.env).stdout == "y\n"
     done = subprocess.run([f"{path}/greet"], capture_output=True, text=True, cwd="/var/lib", env=fpack.env)

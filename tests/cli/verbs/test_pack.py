@@ -16,6 +16,7 @@ import zstandard
 from support.archives.archive import Archive, file
 from support.fixtures import archive as archive
 from support.fixtures import new_user as new_user
+from support.processes.people import public_directory
 from support.processes.program import Fpack, world
 
 PROJECT = """
@@ -311,8 +312,7 @@ def test_the_digest_is_the_same_whatever_differs(fpack: Fpack, archive: Archive,
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_the_digest_is_the_same_for_an_unprivileged_user(fpack: Fpack, archive: Archive, project: Path) -> None:
     expected = digest_of(fpack, project)
-    place = Path(subprocess.check_output(["mktemp", "-d", "/var/tmp/fpack-test-XXXXXX"], text=True).strip())
-    try:
+    with public_directory("pack") as place:
         shutil.copytree(archive.folder, place / "archive")
         shutil.copytree(project, place / "project", ignore=shutil.ignore_patterns("*.tar"))
         subprocess.run(["chmod", "-R", "a+rX", str(place)], check=True)
@@ -325,9 +325,6 @@ def test_the_digest_is_the_same_for_an_unprivileged_user(fpack: Fpack, archive: 
         if reachable.returncode:
             pytest.skip("the Python that fpack is installed in is not readable for others")
         assert digest_of(user, place / "project") == expected
-    finally:
-        subprocess.run(["chmod", "-R", "u+w", str(place)], check=False)
-        shutil.rmtree(place, ignore_errors=True)
 
 
 @pytest.mark.skipif(shutil.which("disorderfs") is None, reason="disorderfs is not installed")

@@ -93,7 +93,7 @@ class Podman:
         self.owner = owner
         home.chmod(0o711)  # the users of containers reach the storage through it, as through a home directory
         # podman refuses a path of over 50 characters, and below pytest's directories it is longer.
-        self._runtime = Path(tempfile.mkdtemp(prefix="podman-", dir="/tmp"))
+        self._runtime = Path(tempfile.mkdtemp(prefix="podman-"))
         configuration = home / "containers.conf"
         configuration.write_text(_CONFIGURATION)
         configuration.chmod(0o644)
