@@ -25,9 +25,9 @@ def main() -> None:
     """Start the processes, and collect what they found."""
     seconds, processes, seed = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     plan = json.load(sys.stdin)
-    import_all(plan)
-    end = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as directory:
+        import_all(plan, f"{directory}/modules")
+        end = time.monotonic() + seconds
         children = []
         for number in range(processes):
             child = os.fork()
@@ -47,9 +47,8 @@ def main() -> None:
     json.dump({"failed": failed, "counts": counts}, sys.stdout)
 
 
-def import_all(plan: dict[str, Any]) -> None:
-    """Import what the commands import, by running each once."""
-    modules = tempfile.mktemp()
+def import_all(plan: dict[str, Any], modules: str) -> None:
+    """Import what the commands import, by running each once. modules: a file for their names."""
     import importlib
 
     for _, words in plan["commands"]:
