@@ -172,26 +172,28 @@ signal.pause()
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_the_script_stays_until_the_server_has_ended(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_script_stays_until_the_server_has_ended(tmp_path: Path) -> None:
     server = tmp_path / "server.py"
     server.write_text(SERVER)
     with ExitStack() as stack:
         # The forms are tried at once, since each waits.
         servers = []
-        for stays, with_pid_file in itertools.product((False, True), repeat=2):
-            place = tmp_path / f"{stays}-{with_pid_file}"
+        for number, stays, with_pid_file in itertools.product(
+            (signal.SIGTERM, signal.SIGUSR1), (False, True), (False, True)
+        ):
+            place = tmp_path / f"{number}-{stays}-{with_pid_file}"
             place.mkdir()
             pid_file = str(place / "it's pid") if with_pid_file else ""
             script = written(StartScript(forks=True, pid_file=pid_file), place / "start")
             arguments = [*([pid_file] if pid_file else []), *(["stay"] if stays else [])]
             command = [*PID_NAMESPACE, "/bin/sh", script, "/usr/bin/env", "python3", server, *arguments]
-            servers.append(stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)))
-        for started in servers:
+            started = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+            servers.append((number, started))
+        for _, started in servers:
             assert started.stdout is not None
             assert started.stdout.readline() == "up\n"
         time.sleep(1.5)
-        for started in servers:
+        for number, started in servers:
             assert started.stdout is not None and started.poll() is None
             children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
             os.kill(int(children[0]), number)
