@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # A machine that does much else is slow, and no reason to fail.
-for name, examples in (("quick", 30), ("full", 100)):
+for name, examples in (("quick", 30), ("full", 60)):
     settings.register_profile(name, max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 

@@ -6,8 +6,8 @@ import os
 
 
 def examples(number: int) -> int:
-    """Return `number` in the full profile, and a quarter in the quick one. Each run tries other values."""
-    return number if os.environ.get("HYPOTHESIS_PROFILE") == "full" else max(20, number // 4)
+    """Return half of `number` in the full profile, and a quarter in the quick one. Each run tries other values."""
+    return max(20, number // (2 if os.environ.get("HYPOTHESIS_PROFILE") == "full" else 4))
 
 
 def rounds(number: int) -> int:
