@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.archives.archive import Archive
+from support.images.based_images import Lower, copy_of, pushed_lower
 from support.processes.program import Fpack, world
 from support.servers.registry import Registry
 
@@ -25,3 +26,17 @@ def registry() -> Iterator[Registry]:
 @pytest.fixture
 def fpack(tmp_path: Path, archive: Archive) -> Fpack:
     return Fpack(tmp_path / "home", archive)
+
+
+@pytest.fixture(scope="module")
+def pushed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lower]:
+    """Push the image of the module's LOWER."""
+    with pushed_lower(tmp_path_factory.mktemp("lower"), request.module.LOWER) as made:
+        yield made
+
+
+@pytest.fixture
+def lower(pushed: Lower, tmp_path: Path) -> Iterator[Lower]:
+    """Yield a copy that a test may change."""
+    with copy_of(pushed, tmp_path / "home") as copied:
+        yield copied

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.archives.archive import Archive
-from support.images.based_images import Lower, copy_of, push_lower, pushed_lower, write_upper
+from support.images.based_images import Lower, copy_of, push_lower, write_upper
 from support.images.patching import change_manifest, patch
 from support.processes.program import Fpack
 from support.reports.vulnerabilities import entry, state
@@ -24,19 +24,6 @@ image = container {
 tool = text("tool-1.5", "a tool\\n")
 """
 TRACKER = {"hello": {"CVE-2026-0001": entry(trixie=state())}}
-
-
-@pytest.fixture(scope="module")
-def pushed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lower]:
-    with pushed_lower(tmp_path_factory.mktemp("lower"), LOWER) as made:
-        yield made
-
-
-@pytest.fixture
-def lower(pushed: Lower, tmp_path: Path) -> Iterator[Lower]:
-    """Yield what a test may change."""
-    with copy_of(pushed, tmp_path / "home") as copied:
-        yield copied
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from support.archives.archive import Archive
-from support.images.based_images import Lower, copy_of, push_lower, pushed_lower, write_upper
+from support.images.based_images import Lower, push_lower, write_upper
 from support.images.patching import ARTIFACT, patch
 from support.processes.program import Fpack
 from support.servers.registry import Registry, Stored
@@ -17,19 +15,6 @@ from support.servers.registry import Registry, Stored
 LOWER = """
 image = container { name = "lower", tag = "1", packages = [import("fpack/debian").trixie.hello], closure = "linked" }
 """
-
-
-@pytest.fixture(scope="module")
-def pushed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lower]:
-    with pushed_lower(tmp_path_factory.mktemp("lower"), LOWER) as made:
-        yield made
-
-
-@pytest.fixture
-def lower(pushed: Lower, tmp_path: Path) -> Iterator[Lower]:
-    """Yield what a test may change."""
-    with copy_of(pushed, tmp_path / "home") as copied:
-        yield copied
 
 
 def own(folder: Path) -> Any:

@@ -26,7 +26,6 @@ from typing import Any, NoReturn
 # first command of each form: a verb with certain options. FPACK_TESTS_FORMS names a directory in which the workers of a
 # run note these forms, so that each form has one first command.
 _WHEN = os.environ.get("FPACK_TESTS_FORK", "1")
-FORK = _WHEN != "0"
 PROGRAM = Path(sys.executable).with_name("fpack")
 # Variables that an interpreter, the dynamic linker or the C library reads only when a program is started.
 _AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_")
