@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from fpack.store.errors import FpackError
 
 _FIELD = re.compile(r"([!-,./-9;-~][!-9;-~]*):[ \t]*(.*)\Z")  # any printable ASCII but a colon; no leading `-` or `#`
+MAX_STANZA, MAX_LINES = 16 << 20, 1 << 19  # of a stanza; the largest are those of releases
 
 
 class ControlError(FpackError):
@@ -22,8 +23,11 @@ class ControlError(FpackError):
 def parse_stanza(text: str, where: str = "") -> dict[str, str]:
     """Parse the fields of one stanza, by lower-case name. Continuation lines are joined by `\\n` without their indent.
 
-    Comment lines are skipped. Raise ControlError for a duplicate field or a malformed line.
+    Comment lines are skipped. Raise ControlError for a duplicate field or a malformed line, and for too many of them.
     """
+    if len(text) > MAX_STANZA or text.count("\n") > MAX_LINES:
+        why = f"the limits are {MAX_STANZA} characters and {MAX_LINES} lines"
+        raise ControlError("Control data is too large", where=where, why=why)
     fields: dict[str, list[str]] = {}
     name = ""
     for number, line in enumerate(text.split("\n"), 1):

@@ -46,6 +46,7 @@ _NAMES = re.compile("|".join(f"(?:{name})" for name in _OF_SYSTEMS))
 _IDLE_SECTIONS = "dh_installdeb|dh_installmenu|dh_makeshlibs|dh_python3|dh_pypy"
 # A root has the links of alternatives, from the text of the scripts. A tree in which scripts run has not.
 _ROOTS_SECTIONS = f"{_IDLE_SECTIONS}|dh_installalternatives"
+_MAX_LINE = 1000  # characters; a longer command has an effect: for some, _IDLE takes time cubic in the length
 _WORD = r"""[\w"'$@{}.:/!=\[\] -]*"""
 _IDLE = re.compile(
     rf"""(?:\#.*
@@ -83,6 +84,9 @@ def _with_effect(package: str, members: Mapping[str, bytes], sections: str) -> l
 
 def has_effect(script: str, sections: str = _ROOTS_SECTIONS) -> bool:
     """Return whether a script may change a tree. sections: a pattern of the tools whose sections have no effect."""
-    begin, end = rf"^# Automatically added by (?:{sections})\b.*?", "^# End automatically added section$"
-    rest = re.sub(begin + end, "", script, flags=re.MULTILINE | re.DOTALL)
-    return any(not _IDLE.fullmatch(line.strip()) for line in rest.splitlines() if line.strip())
+    added = "^# Automatically added by "
+    section = rf"{added}(?:{sections})\b(?:(?!{added}).)*?^# End automatically added section$"
+    rest = re.sub(section, "", script, flags=re.MULTILINE | re.DOTALL)
+    lines = [line.strip() for line in rest.splitlines()]
+    commands = [line for line in lines if line and not line.startswith("#")]
+    return any(len(command) > _MAX_LINE or not _IDLE.fullmatch(command) for command in commands)

@@ -46,7 +46,7 @@ MAX_LIST = 128 << 20  # bytes of all pages of a list
 MAX_REFERRERS = 10_000  # of a manifest
 PAGE = 1000  # tags to ask for at once
 MAX_RACES = 8  # attempts to update a list that others update too
-_LINK = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?')
+_LINK = re.compile(r'<([^<>]*)>\s*;\s*rel="?next"?')
 
 
 class RegistryRepository:

@@ -22,7 +22,7 @@ _TESTS = (
     re.compile(r"^(?:FAIL|ERROR): (\w+) \(", re.MULTILINE),  # unittest
     re.compile(r"^[ \t]*[✕✖×] ([^\n]{1,200}?) \(?[\d.]+ ?m?s\b", re.MULTILINE),  # Node's, Jest's and Vitest's reports
     re.compile(r"^not ok \d+ -? ?([^\n#]{1,80})", re.MULTILINE),  # TAP
-    re.compile(r"^(\S+)\s*\.+\s*(?:Failed|FAILED|Dubious)", re.MULTILINE),  # Perl's prove
+    re.compile(r"^(\S{1,200})\s{0,20}\.{1,200}\s{0,20}(?:Failed|FAILED|Dubious)", re.MULTILINE),  # Perl's prove
 )
 
 

@@ -13,6 +13,7 @@ from ..indexes.table import IndexUnusable
 from .kept_paths import KeptPaths
 
 MAX_LINE = 1 << 16  # bytes; the longest of trixie has 332
+MAX_LINES = 1 << 26  # trixie has 8,200,000
 MAX_ROWS = 2_000_000  # kept rows; trixie has 500,000
 MAX_KEPT = 256 << 20  # bytes of the kept rows
 MAX_OWNERS = 1000  # packages that have one path
@@ -65,10 +66,13 @@ def parse_rows(pieces: Iterable[bytes], where: str = "") -> list[bytes]:
 
 def _lines(pieces: Iterable[bytes], where: str) -> Iterable[list[bytes]]:
     """Yield the lines of each piece; a line that continues in the next piece is yielded with that one."""
-    rest = b""
+    rest, count = b"", 0
     for piece in pieces:
         lines = (rest + piece).split(b"\n")
         rest = lines.pop()
+        count += len(lines)
+        if count > MAX_LINES:
+            raise IndexUnusable("The index of files has too many lines", where=where, why=f"over {MAX_LINES}")
         if len(rest) > MAX_LINE:
             raise IndexUnusable("The index of files has too long a line", where=where, why=f"over {MAX_LINE} bytes")
         yield lines

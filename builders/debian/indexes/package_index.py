@@ -17,6 +17,7 @@ from typing import TypeVar
 from fpack.store.files.checked_blocks import Buffer, DamagedBlock
 from fpack.store.files.owners import exposed, open_to_others
 
+from ..control import MAX_STANZA
 from ..package import Package, parse_package
 from ..release import Release
 from ..suites import COMPONENT, IndexPin, Suite, SuiteFile
@@ -141,8 +142,9 @@ class PackageIndex:
         return low
 
     def _stanza(self, offset: int) -> str:
-        end = self._text.find(b"\n\n", offset)
-        raw = self._text[offset : end if end >= 0 else len(self._text)]
+        most = offset + MAX_STANZA + 1  # what is longer is refused when it is parsed
+        end = self._text.find(b"\n\n", offset, most)
+        raw = self._text[offset : end if end >= 0 else most]
         try:
             return raw.decode("utf-8").rstrip("\n")
         except UnicodeDecodeError:

@@ -34,6 +34,8 @@ def test_stanzas_are_divided_by_blank_lines() -> None:
         ("A: 1\n: 2", "line 2"),
         ("A B: 1", "line 1"),
         ("-A: 1", "line 1"),
+        ("A: " + "a" * (17 << 20), "limits"),
+        ("A: a\n" + " b\n" * 600_000, "limits"),
     ],
 )
 def test_malformed(text: str, why: str) -> None:

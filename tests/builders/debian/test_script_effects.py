@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fpack.builders.debian.script_effects import has_effect, scripts_to_run, scripts_with_effect
+from support.growth import check_linear
 
 CONTROL = "Package: app\nVersion: 1\n"
 PYTHON = """#!/bin/sh
@@ -70,6 +71,11 @@ def test_scripts_without_effect(script: str) -> None:
 )
 def test_scripts_with_an_effect(script: str) -> None:
     assert has_effect(script)
+
+
+def test_scripts_that_are_hard_to_match_take_no_longer_than_others() -> None:
+    check_linear(lambda size: has_effect("echo  " * (size // 6)))
+    check_linear(lambda size: has_effect("# Automatically added by dh_python3\n" * (size // 4)))
 
 
 def test_packages_whose_scripts_serve_a_debian_system() -> None:

@@ -24,6 +24,7 @@ from fpack.builders.distribution.protocol import (
 from fpack.builders.distribution.registry import RegistryRepository
 from fpack.builders.distribution.transport import Settings
 from fpack.builders.net import pace
+from support.growth import check_linear
 from support.servers.certificates import own_certificate
 from support.servers.registry import Registry, log_in, open_registry
 from support.servers.repositories import MANIFEST, digest_of, entry, manifest, read, write
@@ -258,6 +259,16 @@ def test_a_list_does_not_continue_elsewhere(registry: Registry, app: RegistryRep
     registry.fault("GET .*tags", lambda handler: handler.answer(200, b'{"tags":["a"]}', headers))
     with pytest.raises(Denied, match="another server"):
         app.tags()
+
+
+def test_a_link_of_many_brackets_takes_no_longer_than_others(registry: Registry, app: RegistryRepository) -> None:
+    def ask(size: int) -> None:
+        headers = {"Link": "<a" * (size // 2)}
+        registry.fault("GET .*tags", lambda handler: handler.answer(200, b'{"tags":["a"]}', headers))
+        assert app.tags() == ["a"]
+        registry.heal()
+
+    check_linear(ask)
 
 
 def test_a_list_that_leads_to_itself_ends(registry: Registry, app: RegistryRepository) -> None:

@@ -27,6 +27,7 @@ from fpack.builders.exec.messages import (
     lacks_directories,
     old_sources,
 )
+from support.growth import check_linear
 
 CORPUS = [
     # gcc, g++, clang, gfortran
@@ -253,6 +254,10 @@ def test_each_thing_is_told_once_and_a_long_log_is_read_from_its_end() -> None:
 )
 def test_the_names_of_failed_tests(log: str, names: list[str]) -> None:
     assert failed_tests(log) == names
+
+
+def test_a_log_of_dots_takes_no_longer_than_others() -> None:
+    check_linear(lambda size: failed_tests("." * size))
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,7 @@ def test_an_empty_index_has_nothing() -> None:
     [
         ("MAX_ROWS", 3, b"".join(b"usr/bin/%d x/a\n" % number for number in range(5))),
         ("MAX_KEPT", 100, b"".join(b"usr/bin/%d x/a\n" % number for number in range(50))),
+        ("MAX_LINES", 100, b"\n" * 200),
         ("MAX_LINE", 1000, b"x" * 2000),
     ],
 )
