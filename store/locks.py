@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from .path import StorePath
 
 
+_LOCK = struct.Struct("hhqqi")  # the kernel's `struct flock`: type, whence, start, length, process
 CLAIM_LOCK = "claim-"  # prefix of the lock files of claims of builds in caches
 
 
@@ -23,17 +25,38 @@ def build_lock(root: Path, key: str) -> FileLock:
 
 
 @contextlib.contextmanager
-def path_locks(root: Path, paths: Iterable[StorePath]) -> Iterator[None]:
-    """Exclude gc and processes that register or replace the same paths. Lock in sorted order: there is no deadlock."""
-    with contextlib.ExitStack() as held:
-        for name in sorted({stripe(path.hash) for path in paths}):
-            held.enter_context(FileLock(root / "locks" / name, transient=False))
-        yield
+def path_locks(root: Path, paths: Iterable[StorePath], *, wait: bool = True) -> Iterator[bool]:
+    """Exclude gc and processes that register or replace the same paths. Yield whether the locks are held.
+
+    Paths whose hashes begin in the same way share a lock, a byte of one file: thousands of files would take longer.
+    wait: wait until other holders release the locks. Locks are taken in order, so there is no deadlock.
+    """
+    fd = _opened(f"{root}/locks/paths")
+    how = fcntl.F_OFD_SETLKW if wait else fcntl.F_OFD_SETLK
+    try:
+        try:
+            for byte in sorted({int.from_bytes(path.hash[:2].encode(), "big") for path in paths}):
+                fcntl.fcntl(fd, how, _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0))
+            held = True
+        except BlockingIOError:
+            held = False
+        yield held
+    finally:
+        # A copy of this process may have the descriptor, too.
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _LOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, 0, 0, 0))
+        os.close(fd)
 
 
-def stripe(hash_: str) -> str:
-    """Return the name of the lock of the paths whose hashes begin in the same way."""
-    return f"path-{hash_[:2]}"
+def _opened(path: str) -> int:
+    """Open a lock file. Make it, and its directory, if it is missing."""
+    while True:
+        try:
+            # Others may write to the directory of a shared cache: a link there must not create a file elsewhere.
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except FileNotFoundError:
+            # Something deleted the directory. If the store itself was deleted, `mkdir` fails, too.
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(os.path.dirname(path), 0o755)
 
 
 class FileLock:
@@ -81,14 +104,7 @@ class FileLock:
     def _take(self, how: int) -> bool:
         """Open and lock the file, again if it is deleted meanwhile. how: flags of flock. False: another holds it."""
         while True:
-            try:
-                # Others may write to the directory of a shared cache: a link there must not create a file elsewhere.
-                fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            except FileNotFoundError:
-                # Something deleted the directory. If the store itself was deleted, `mkdir` fails, too.
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(os.path.dirname(self._path), 0o755)
-                continue
+            fd = _opened(self._path)
             try:
                 fcntl.flock(fd, how)
                 held = os.fstat(fd)

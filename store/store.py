@@ -373,14 +373,12 @@ class Store:
                     self._written.sync()  # covers the trees and their names; a tree without a row is not valid
             with self.database.transaction() as db:
                 now = self.database.time()
-                known: dict[StorePath, bytes] = {}  # hashes of valid paths
+                wanted = {other: base32.decode(other.hash) for _, _, others, _ in made for other in others}
+                there = self.database.references(wanted.values())
+                known = {other: hash_ for other, hash_ in wanted.items() if hash_ in there}  # hashes of valid paths
                 for entry, tree, references, path in made:
-                    for reference in references:
-                        if reference not in known:
-                            hash_ = base32.decode(reference.hash)
-                            if not db.execute("SELECT 1 FROM paths WHERE hash = ?", [hash_]).fetchone():
-                                raise StoreError(f"{path} references a path that is not in the store")
-                            known[reference] = hash_
+                    if not known.keys() >= set(references):
+                        raise StoreError(f"{path} references a path that is not in the store")
                     hashes = [known[reference] for reference in references]
                     size = entry.writer.size
                     known[path] = self.database.insert_path(db, path, tree, size, now, hashes, durable=not deferred)
@@ -394,7 +392,9 @@ class Store:
                 entry, _, _, path = made[0]
                 if build is not None and entry.output is not None:
                     self.database.insert_history(db, build.entry(now, entry.output.derivation, path))
-        for entry, _, _, path in made:
+        for entry, _, references, path in made:
+            if path in placed and self._present.issuperset(known[reference] for reference in references):
+                self._present.add(known[path])
             if (node := entry.writer.node) is not None:
                 self._trees.registered(path, node)
             elif path in placed:

@@ -43,7 +43,7 @@ WORKERS = 6  # runs that are read at once
 LARGE = 8 << 20  # bytes of a range that is stored while it arrives, so that a later command continues
 _GAP = 64 << 10  # unwanted bytes between two wanted ranges that are read and dropped
 _EARLY = 192  # paths that are made valid while as many others are still read, so that the disk works meanwhile
-_BATCH = 512  # paths that are made valid in one transaction: each may need a lock
+_BATCH = 512  # paths that are made valid in one transaction, under their locks
 
 Progress = Callable[[int, int], None]  # bytes read, bytes in all
 

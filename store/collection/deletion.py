@@ -18,14 +18,13 @@ from fpack.store.database import Database
 from fpack.store.errors import InvalidName
 from fpack.store.files.pool import BLOCK, Pool
 from fpack.store.files.remove import remove_tree
-from fpack.store.locks import FileLock
+from fpack.store.locks import path_locks
 from fpack.store.parallel import spread
 from fpack.store.path import parse
 
-_TOGETHER = 64  # trees that are deleted under their locks at a time; each lock takes a file descriptor
+_TOGETHER = 64  # trees that are deleted under their locks at a time
 _PIECE = 64  # trees of the trash that a process deletes at a time
 _SMALL = 2000  # number of trees, or paths of the store, up to which one process is fastest
-_NO_PATH = "xx"  # the stripe of entries that are not named like a path
 
 
 class _Suspect(NamedTuple):
@@ -80,9 +79,7 @@ class Deleter:
 
     def _remove_unless_valid(self, suspects: Sequence[_Suspect]) -> None:
         """Delete entries of `store` that have no valid path, under the locks that registration takes."""
-        with contextlib.ExitStack() as locks:
-            for stripe in sorted({suspect.name[:2] if suspect.hash else _NO_PATH for suspect in suspects}):
-                locks.enter_context(FileLock(Path(self._root, "locks", f"path-{stripe}"), transient=False))
+        with path_locks(Path(self._root), [parse(suspect.name) for suspect in suspects if suspect.hash]):
             # Some paths may have been registered meanwhile.
             valid = self._database.references(suspect.hash for suspect in suspects if suspect.hash)
             for name, hash_, is_directory in suspects:

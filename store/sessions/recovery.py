@@ -22,7 +22,7 @@ from fpack.store.files.presence import is_present
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.sync import sync_directory
 from fpack.store.files.tree import scan, tree_digest
-from fpack.store.locks import CLAIM_LOCK, FileLock, build_lock, path_locks, stripe
+from fpack.store.locks import CLAIM_LOCK, FileLock, build_lock, path_locks
 from fpack.store.path import StorePath, parse
 
 from .deferred_sync import FAILED, LIVING, SYNCED, state
@@ -120,10 +120,9 @@ def _finish_repair(root: Path, database: Database, base: str) -> None:
     new, target = root / "tmp" / f"{REPAIR}{base}", root / "store" / base
     with contextlib.suppress(FpackError, OSError):
         path = parse(base)
-        lock = FileLock(root / "locks" / stripe(path.hash), transient=False)
-        if not lock.try_acquire():
-            return  # a living process repairs the path, or another one
-        try:
+        with path_locks(root, [path], wait=False) as is_held:
+            if not is_held:
+                return  # a living process repairs the path, or another one
             info = database.info(base32.decode(path.hash))
             if info is not None and info.path == path and _has_digest(new, info.tree):
                 if is_present(target):
@@ -132,8 +131,6 @@ def _finish_repair(root: Path, database: Database, base: str) -> None:
                 place(new, target)
                 sync_directory(target.parent)
             _remove(new)
-        finally:
-            lock.release()
 
 
 def _has_digest(tree: Path, digest: bytes) -> bool:
