@@ -117,6 +117,13 @@ PUSH = (
     Option("--json", field="as_json", help="Print one JSON object."),
     *BUILDING,
 )
+CACHE_PULL = (
+    Option("--from", kind=TEXT, field="addresses", metavar="URL", many=True,
+           help="The cache. Default: the setting caches."),
+    Option("-o", "--link", kind=NEW, help="Create a link to the first path."),
+    Option("--json", field="as_json", help="Print one JSON object."),
+    *BUILDING,
+)  # fmt: skip
 _PURE = Option("--pure", help="Start with a clean environment.")
 _NETWORK = Option("--network", kind=CHOICE, choices=("on", "off"), default="on",
                   help="Allow network access. Default: on.")  # fmt: skip

@@ -15,13 +15,15 @@ from pathlib import Path
 from fpack.light_typing import TYPE_CHECKING
 
 from . import option_table
-from .option_table import EVAL, FILE, FLAG, MIRROR, NEW, NUMBER, PUSH, SETTING, Option
+from .option_table import CACHE_PULL, EVAL, FILE, FLAG, MIRROR, NEW, NUMBER, PUSH, SETTING, Option
 
 if TYPE_CHECKING:
     from fpack.light_typing import Any
 
-# Verb: its options, and the module whose function `run` takes the arguments, and the values of all options by field.
+# Verb, or verb and subcommand: its options, and the module whose function `run` takes the arguments, and the values of
+# all options by field.
 _VERBS = {
+    "cache pull": (CACHE_PULL, "fpack.cli.caches.fetched_paths"),
     "eval": (EVAL, "fpack.cli.workspace.evaluation.command"),
     "push": (PUSH, "fpack.cli.images.push.command"),
 }
@@ -34,7 +36,7 @@ def run(argv: Sequence[str]) -> int | None:
         return None
     arguments, values = found
     try:
-        status: int | None = import_module(_VERBS[argv[0]][1]).run(arguments, **values)
+        status: int | None = import_module(_VERBS[_verb(argv)][1]).run(arguments, **values)
         return status
     except KeyboardInterrupt:
         print(file=sys.stderr)  # after the terminal's ^C
@@ -46,10 +48,11 @@ def read(argv: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Any]] | None:
 
     Return None if click must read it.
     """
-    if not argv or argv[0] not in _VERBS:
+    verb = _verb(argv)
+    if verb not in _VERBS:
         return None
-    options = _VERBS[argv[0]][0]
-    parsed = option_table.parse(argv[1:], options)
+    options = _VERBS[verb][0]
+    parsed = option_table.parse(argv[verb.count(" ") + 1 :], options)
     if parsed is None:
         return None
     given, arguments = parsed
@@ -63,6 +66,11 @@ def read(argv: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Any]] | None:
             found = given[option.field]
             values[option.field] = tuple(found) if option.many else _converted(option, found)
     return tuple(arguments), values
+
+
+def _verb(argv: Sequence[str]) -> str:
+    """Return the verb of a command line, and its subcommand if it has some."""
+    return " ".join(argv[: 2 if argv and argv[0] == "cache" else 1])
 
 
 def _absent(option: Option) -> Any:

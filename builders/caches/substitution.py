@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from fpack.builders.attest.keys import PrivateKey
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import RepositoryError
-from fpack.builders.scheduler.substitution import MadePaths
 from fpack.store import derivation as derivations
 from fpack.store import threads
 from fpack.store.derivation import Output
@@ -31,6 +30,8 @@ from .format.errors import CacheError
 from .format.statements import Realisation, derivation_id, resolved_id
 
 if TYPE_CHECKING:
+    from fpack.builders.scheduler.substitution import MadePaths
+
     from .claims import BuildClaims
     from .push import BackgroundPush
 
@@ -259,6 +260,8 @@ class CacheSubstituter:
 
     def _makers(self, fetched: Iterable[StorePath]) -> MadePaths:
         """Return the derivations of paths that caches have, if enough signers say that they made these paths."""
+        from fpack.builders.scheduler.substitution import MadePaths  # a fetch of store paths has no scheduler
+
         outputs: dict[Output, StorePath] = {}
         bodies: dict[bytes, bytes] = {}
         for path in fetched:

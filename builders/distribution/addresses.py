@@ -44,6 +44,8 @@ def open_repository(
     mirrors: read from those that containers-registries.conf(5) names; who writes must know what is in the repository.
     uploads: the directory of the records of uploads under way, so that another process goes on with them.
     """
+    if not isinstance(address, Reference) and address.startswith("file://"):
+        return _directory(address)
     from .transport import Settings
 
     settings = Settings(environ, patient=patient, uploads=uploads)
@@ -59,19 +61,21 @@ def open_repository(
         if found.tag or found.digest:
             raise BadAddress("The address of a repository has no tag", where=address, hint=f"write {FORMS}")
         return _registry(found, plain_http, mirrors, settings)
-    if scheme == "file":
-        from .layout import DirectoryRepository
-
-        parts = split_address(address)
-        path = unquote(parts.path)
-        if parts.netloc not in ("", "localhost") or not path.startswith("/") or "\0" in path:
-            raise BadAddress("The address of a directory is not valid", where=address, hint="write file:///DIRECTORY")
-        return DirectoryRepository(Path(path))
     if scheme in ("http", "https"):
         return _site(address, plain_http, settings)
     if scheme == "s3":
         return _bucket(address, settings)
     raise BadAddress(f"fpack knows no repositories of the kind {scheme[:20]!r}", where=address, hint=f"write {FORMS}")
+
+
+def _directory(address: str) -> Repository:
+    from .layout import DirectoryRepository
+
+    parts = split_address(address)
+    path = unquote(parts.path)
+    if parts.netloc not in ("", "localhost") or not path.startswith("/") or "\0" in path:
+        raise BadAddress("The address of a directory is not valid", where=address, hint="write file:///DIRECTORY")
+    return DirectoryRepository(Path(path))
 
 
 def split_address(address: str) -> SplitResult:

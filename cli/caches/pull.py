@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from fpack.cli import options as shared
-
-if TYPE_CHECKING:
-    from fpack.builders.caches.substitution import CacheSubstituter
-    from fpack.cli.workspace.workspace import Workspace
-    from fpack.store.path import StorePath
+from fpack.cli.option_table import CACHE_PULL
 
 
 @click.command(
@@ -24,88 +18,13 @@ Examples:
   fpack cache pull /fpack/store/...-app --from file:///srv/cache""",
 )
 @click.argument("targets", nargs=-1, metavar="[WHAT]...")
-@click.option("--from", "addresses", multiple=True, metavar="URL", help="The cache. Default: the setting caches.")
-@click.option("-o", "--link", type=shared.NamedPath(path_type=Path), help="Create a link to the first path.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@shared.building
-def command(targets: tuple[str, ...], addresses: tuple[str, ...], link: Path | None, as_json: bool, **rest: Any) -> int:
+@shared.from_table(CACHE_PULL)
+def command(targets: tuple[str, ...], **values: Any) -> int:
     """Fetch each WHAT, and all that it references, from the caches, and print the paths. Build nothing.
 
     A store path needs no signature: its content proves itself. For any other WHAT, trusted signers must say which path
     it is.
     """
-    from fpack.cli.store.links import check_link, keep_by_link
-    from fpack.cli.ui.render import note
-    from fpack.cli.workspace.workspace import Workspace
+    from .fetched_paths import run
 
-    if link is not None:
-        check_link(link)
-    with Workspace(shared.options(rest)) as workspace:
-        substituter = _substituter(workspace, addresses)
-        try:
-            paths = [path for text in targets or (None,) for path in _pull(workspace, substituter, text)]
-            fetched = len(substituter.used)
-        finally:
-            substituter.close()
-        if link is not None:
-            keep_by_link(workspace.store, link, paths[0])
-        workspace.store.used(paths, workspace.project_name, "")
-        workspace.finish()
-    if as_json:
-        shared.print_json({"paths": [str(path) for path in paths], "fetched": fetched})
-    else:
-        for path in paths:
-            click.echo(str(path))
-        note(f"{fetched} paths fetched")
-    return 0
-
-
-def _substituter(workspace: Workspace, addresses: Sequence[str]) -> CacheSubstituter:
-    from fpack.builders.caches.substitution import CacheSubstituter
-    from fpack.builders.kinds.table import generation
-    from fpack.cli.errors import UsageError
-    from fpack.cli.ui.render import warn
-    from fpack.cli.workspace.caches.opener import open_cache
-    from fpack.store.errors import printable
-    from fpack.store.settings import CACHE_THRESHOLD, CACHES
-
-    caches = [open_cache(address) for address in dict.fromkeys(addresses or CACHES.find())]
-    if not caches:
-        raise UsageError("No cache is named", hint="give --from URL, or the setting caches")
-    return CacheSubstituter(
-        workspace.store,
-        caches,
-        generation(),
-        threshold=CACHE_THRESHOLD.find(),
-        warn=lambda text: warn(printable(text)),
-    )
-
-
-def _pull(workspace: Workspace, substituter: CacheSubstituter, text: str | None) -> list[StorePath]:
-    from fpack.builders.caches.format.errors import CacheError
-    from fpack.cli.workspace.containers import outputs_of
-    from fpack.cli.workspace.project_package import project_package
-    from fpack.store.derivation import Output
-    from fpack.store.path import STORE, parse
-
-    if text is not None and text.startswith(f"{STORE}/"):
-        return substituter.fetch([parse(text)])
-    target = workspace.target(text)
-    if target.file is not None and (text is None or "#" not in text):
-        target = project_package(workspace, target)
-    found: list[StorePath] = []
-    for entry in outputs_of(workspace, target, together=False):
-        output: Output = entry.output
-        if (known := workspace.store.built([output])) is not None:
-            found += known
-            continue
-        workspace.store.plan(workspace.evaluator.derivations)
-        path = substituter.fetch_output(output)
-        if path is None:
-            raise CacheError(
-                f"No cache has {text or 'the project'}",
-                why="no trusted signer says which path it is, or a path of its closure is missing",
-                hint="fpack build builds it; the setting cache.keys names the trusted keys",
-            )
-        found.append(path)
-    return found
+    return run(targets, **values)

@@ -11,6 +11,7 @@ import click
 import pytest
 from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.cli import quick_commands
+from fpack.cli.groups import LazyGroup
 from fpack.cli.images.push import command as push_command
 from fpack.cli.verbs import command_of
 from fpack.cli.version import VERSION
@@ -31,6 +32,10 @@ LINES = {
         ["a", "--arch=arm64"],
         ["a", "--lock=a=b"],
     ),
+    "cache pull": (
+        [],
+        ["a", "/fpack/store/b", "--from", "file:///c", "--from=file:///d", "-o", "e", "--json", "-j", "2"],
+    ),
     "push": (
         ["a.tar", "localhost:5000/a"],
         ["a.tar", "localhost:5000/a:1", "--plain-http", "--json"],
@@ -42,15 +47,26 @@ UNUSUAL = {
         ["--help"], ["-h"], ["--jso"], ["--unknown"], ["-ea"], ["--json=1"], ["-e"], ["-e", ""], ["--lock", "."],
         ["--mirror", "http://127.0.0.1"], ["--eval-time", "3"], ["--max-index-age=no"], ["a", "--", "-b"], ["-"],
     ),
+    "cache pull": (["--help"], ["--from", ""], ["--from"], ["-o", ""]),
     "push": (["--help"], ["a.tar", "b", "--unknown"], ["a.tar", "b", "--jobs=x"], ["a.tar", "b", "--mirror", "http://c"]),
 }  # fmt: skip
 
 
+def command_named(verb: str) -> click.Command:
+    """Return the command of a verb, or of a verb and a subcommand."""
+    first, *rest = verb.split()
+    command = command_of(first)
+    for name in rest:
+        assert isinstance(command, LazyGroup)
+        command = command.get_command(None, name) or command
+    return command
+
+
 @pytest.mark.parametrize(("verb", "words"), [(verb, words) for verb, lines in LINES.items() for words in lines])
 def test_values_are_those_of_click(verb: str, words: list[str]) -> None:
-    found = quick_commands.read([verb, *words])
+    found = quick_commands.read([*verb.split(), *words])
     assert found is not None
-    command = command_of(verb)
+    command = command_named(verb)
     values = dict(command.make_context(verb, list(words)).params)
     arguments = [values.pop(p.name) for p in command.params if isinstance(p, click.Argument) and p.name]
     given = [
@@ -62,10 +78,12 @@ def test_values_are_those_of_click(verb: str, words: list[str]) -> None:
 
 @pytest.mark.parametrize(("verb", "words"), [(verb, words) for verb, lines in UNUSUAL.items() for words in lines])
 def test_click_reads_other_lines(verb: str, words: list[str]) -> None:
-    assert quick_commands.read([verb, *words]) is None
+    assert quick_commands.read([*verb.split(), *words]) is None
 
 
-@pytest.mark.parametrize("argv", [[], ["evaluate"], ["--offline", "eval", "a"], ["--help"]])
+@pytest.mark.parametrize(
+    "argv", [[], ["evaluate"], ["--offline", "eval", "a"], ["--help"], ["cache"], ["cache", "gc"], ["pull"]]
+)
 def test_click_reads_other_verbs(argv: list[str]) -> None:
     assert quick_commands.read(argv) is None
 
@@ -73,9 +91,9 @@ def test_click_reads_other_verbs(argv: list[str]) -> None:
 @pytest.mark.parametrize("verb", LINES)
 def test_tables_are_complete(verb: str) -> None:
     """Test that a verb has no option that is missing in its table, which a quick command would lack."""
-    found = quick_commands.read([verb])
+    found = quick_commands.read(verb.split())
     assert found is not None
-    assert set(found[1]) == {p.name for p in command_of(verb).params if isinstance(p, click.Option)}
+    assert set(found[1]) == {p.name for p in command_named(verb).params if isinstance(p, click.Option)}
 
 
 def loaded(code: str, cwd: Path) -> set[str]:
