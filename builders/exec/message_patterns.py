@@ -46,7 +46,10 @@ _NO_NAMES = (
 )
 _SYSTEM = r"/(?:usr|etc|var|opt|lib|bin|sbin|srv)/[\w./+-]{1,250}"
 _ANYWHERE = r"/(?!(?:build|fpack|tmp|dev|proc|sys)\b)[\w.][\w./+-]{0,250}"
-_CARGO = "{0} is not vendored: run cargo vendor, and keep vendor/ and .cargo/config.toml with the source"
+_CARGO = (
+    "no registry that is used here has such a {0}; if the crates are vendored, run cargo vendor, and keep vendor/ and "
+    ".cargo/config.toml with the source"
+)
 _GO = "{0} is not vendored: run go mod vendor, and keep vendor/ with the source"
 _GEM = "{0} is not vendored: run bundle cache, and keep vendor/cache with the source"
 _NPM = "package.json and package-lock.json differ: run npm install, and keep both"

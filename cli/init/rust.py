@@ -46,7 +46,7 @@ def rust(project: Project) -> Guess | None:
     if len(runs) > 1 and chosen is None:
         folders = ", ".join(member.folder for member in runs[:8])
         todo.append(f"name the crate of the workspace to build: crate = ... ({folders} have programs)")
-    fields += _locked(project, data, members, reasons, todo)
+    fields += _locked(project, reasons, todo)
     needs = needs_of(_crates(project))
     fields += needs.fields
     reasons += needs.reasons
@@ -130,9 +130,7 @@ def _chosen(project: Project, data: dict[str, Any], runs: list[CrateManifest]) -
     return None
 
 
-def _locked(
-    project: Project, data: dict[str, Any], members: list[CrateManifest], reasons: list[str], todo: list[str]
-) -> list[tuple[str, str]]:
+def _locked(project: Project, reasons: list[str], todo: list[str]) -> list[tuple[str, str]]:
     """Return the fields for the crates, and tell where they come from."""
     if "vendor" in project.directories:
         reasons.append("vendor: vendored crates")
@@ -140,8 +138,8 @@ def _locked(
             todo.append("lock the crates: cargo generate-lockfile")
         return []
     if not project.has("Cargo.lock"):
-        todo.append("lock the crates: cargo generate-lockfile")
-        return [("lock", "./Cargo.lock")] if _depends(project, data, members) else []
+        todo.append("lock the crates: fpack lock")
+        return [("lock", "./Cargo.lock")]
     rows = _crates(project)
     from_git = [row["name"] for row in rows if str(row.get("source", "")).startswith("git+")]
     if from_git:
@@ -153,12 +151,6 @@ def _locked(
         return []
     reasons.append(f"Cargo.lock: {fetched} crate{'' if fetched == 1 else 's'} with checksums")
     return [("lock", "./Cargo.lock")]
-
-
-def _depends(project: Project, data: dict[str, Any], members: list[CrateManifest]) -> bool:
-    tables = [data, *(project.toml(f"{member.folder}/Cargo.toml") for member in members if member.folder != ".")]
-    parts = ("dependencies", "build-dependencies", "dev-dependencies")
-    return any(table.get(part) for table in tables for part in parts) or "target" in data
 
 
 def _crates(project: Project) -> list[dict[str, Any]]:

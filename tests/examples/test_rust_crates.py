@@ -67,6 +67,28 @@ def test_a_project_runs_with_its_crates(world: World, registry: CrateRegistry, t
     assert "comes from git" in world.fpack.fails("build", "hello", cwd=place, env=env)
 
 
+def test_a_project_without_a_lock_gets_one_that_its_compiler_can_use(
+    world: World, registry: CrateRegistry, tmp_path: Path
+) -> None:
+    code = 'pub fn day() -> &\'static str { "Good day" }\n'
+    checksum = registry.add("words", "0.3.1", {"src/lib.rs": code})
+    registry.add("words", "0.3.2", {"src/lib.rs": code}, rust="1.999")
+    place = _project(
+        tmp_path / "hello", "", '[dependencies]\nwords = "0.3"\n', 'fn main() { print!("{}", words::day()) }\n'
+    )
+    (place / "Cargo.lock").unlink()
+    (place / ".gitignore").write_text("Cargo.lock\n")  # as of many libraries
+    env = {"CARGO_HOME": str(tmp_path / "cargo")}
+    assert json.loads(world.fpack("init", "--json", cwd=place).stdout)["todo"] == ["lock the crates: fpack lock"]
+    assert "fpack lock" in world.fpack.fails("build", "hello", cwd=place, env=env)
+    written = json.loads(world.fpack("lock", "--json", cwd=place, env=env, timeout=900).stdout)["written"]
+    assert written == [str(place / "Cargo.lock")]
+    lock = (place / "Cargo.lock").read_text()
+    assert checksum in lock and "0.3.2" not in lock and registry.source in lock
+    assert world.fpack("run", "hello", "--", "hello", cwd=place, env=env, timeout=900).stdout == "Good day"
+    assert json.loads(world.fpack("lock", "--json", cwd=place, env=env).stdout)["written"] == []
+
+
 def _link(name: str, target: str) -> tarfile.TarInfo:
     info = tarfile.TarInfo(name)
     info.type, info.linkname = tarfile.SYMTYPE, target

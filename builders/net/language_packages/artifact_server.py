@@ -31,7 +31,7 @@ INDEX = "maven-metadata.xml"
 _WORKERS = 8  # requests at a time
 _LINE = 8192  # bytes of a line of a request
 _SECONDS = 120.0  # without a byte
-_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~@!-]*\Z")
+_SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._+~@!-]*\Z")
 _CHECKSUMS = {".md5": "md5", ".sha1": "sha1", ".sha256": "sha256", ".sha512": "sha512"}
 _CHUNK = 1 << 20  # bytes
 

@@ -19,6 +19,7 @@ from fpack.builders.net.errors import BadUrl, HttpError
 from fpack.builders.net.origins import is_local
 
 SCHEME = "cargo:"
+INDEX_SCHEME = "cargo-index:"
 CRATES_IO = "registry+https://github.com/rust-lang/crates.io-index"
 CRATES_IO_INDEX = "sparse+https://index.crates.io/"
 MAX_CONFIG = 1 << 16  # bytes
@@ -65,11 +66,17 @@ class Cargo:
         template = self._template(registry)
         return [download_url(template, name, version, sha256)]
 
+    def index_urls(self, url: str) -> list[str]:
+        """Return the URLs of a file of an index, given as `cargo-index:SOURCE//PATH`."""
+        source, _, path = url.removeprefix(INDEX_SCHEME).rpartition("//")
+        registry = registry_of(source, self._settings())
+        if registry.directory:
+            return [Path(registry.directory, "index", path).as_uri()]
+        return [f"{_index(registry)}/{path}"]
+
     def _template(self, registry: CargoRegistry) -> str:
         """Return the download URL of a registry, from its config.json."""
-        index = registry.sparse.removeprefix("sparse+").rstrip("/")
-        if not registry.trusted and is_local(index):
-            raise BadUrl("A crate comes from files outside the project", where=index, hint=_HINT)
+        index = _index(registry)
         if index not in self._templates:
             where = f"{index}/config.json"
             try:
@@ -83,6 +90,14 @@ class Cargo:
                 raise BadUrl("A registry sends its clients to their own files", where=where, why=template[:200])
             self._templates[index] = template
         return self._templates[index]
+
+
+def _index(registry: CargoRegistry) -> str:
+    """Return the URL of the index of a registry, without a slash at its end."""
+    index = registry.sparse.removeprefix("sparse+").rstrip("/")
+    if not registry.trusted and is_local(index):
+        raise BadUrl("A crate comes from files outside the project", where=index, hint=_HINT)
+    return index
 
 
 def registry_of(source: str, settings: Mapping[str, Any]) -> CargoRegistry:

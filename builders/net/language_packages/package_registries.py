@@ -26,6 +26,8 @@ class PackageRegistries:
         """Return the URLs to download from."""
         if url.startswith(cargo.SCHEME):
             return self._cargo.urls(url)
+        if url.startswith(cargo.INDEX_SCHEME):
+            return self._cargo.index_urls(url)
         if url.startswith(maven.SCHEME):
             return maven.urls(url, maven.user_mirrors)
         if url.startswith(rubygems.SCHEME):

@@ -1,7 +1,8 @@
 """Write the locks that the build tools of a project's packages make, such as maven.lock.
 
 A package that needs one has a field `extra.locker`: `out` builds the lock, a JSON file; `directory` and `name` tell
-where it is; `of` tells what it is a lock of, and is written into it. A project may have such a record made by hand, and
+where it is; `of` tells what it is a lock of, and is written into it. Without `of`, the lock is the build tool's own, a
+TOML file, which is made once. A project may have such a record made by hand, and
 its build decides what is in the lock. So the name is that of a lock in a directory of the project, never a path.
 """
 
@@ -27,26 +28,30 @@ _NAME = re.compile(r"(?!fpack\.)[A-Za-z][A-Za-z0-9_-]{0,60}\.lock")
 
 
 class ProjectLock(NamedTuple):
-    """A lock to write. out: the output that makes it. path: where it is. of: what it is a lock of."""
+    """A lock to write. out: the output that makes it. path: where it is. of: what it is a lock of, or None."""
 
     out: Output
     path: Path
-    of: str
+    of: str | None
 
 
 def write_missing(workspace: Workspace, value: Any, *, frozen: bool = False) -> list[Path]:
     """Make and write the locks of a value's packages that do not exist, or are of other files. Return their paths."""
     from fpack.store.files import replace
 
-    stale = [lock for lock in dict.fromkeys(_locks(workspace, value)) if _of(lock.path) != lock.of]
+    stale = [lock for lock in dict.fromkeys(_locks(workspace, value)) if _is_stale(lock)]
     if stale and frozen:
         raise FpackError("The lock is frozen, and another one is missing", where=str(stale[0].path), hint="fpack lock")
     for lock, made in zip(stale, workspace.realise([lock.out for lock in stale]), strict=True):
-        data = _record(read_small(workspace.store.disk(made), MAX_SIZE))
-        if data is None:
-            raise FpackError("The build of a lock made no JSON object", where=made.base)
-        text = json.dumps({"of": lock.of, **data}, indent=1, sort_keys=True) + "\n"
-        replace.write(lock.path, text.encode(), within=lock.path.parent, mode=0o644)
+        content = read_small(workspace.store.disk(made), MAX_SIZE)
+        if lock.of is None:
+            _check_toml(content, made.base)
+        else:
+            data = _record(content)
+            if data is None:
+                raise FpackError("The build of a lock made no JSON object", where=made.base)
+            content = (json.dumps({"of": lock.of, **data}, indent=1, sort_keys=True) + "\n").encode()
+        replace.write(lock.path, content, within=lock.path.parent, mode=0o644)
     return [lock.path for lock in stale]
 
 
@@ -74,7 +79,8 @@ def _locks(workspace: Workspace, value: Any) -> Iterator[ProjectLock]:
                 locker = workspace.field(extra, "locker") if isinstance(extra, dict) else None
                 if isinstance(locker, dict) and isinstance(at := workspace.field(locker, "directory"), SourcePath):
                     path = Path(at.path, _checked(workspace.field(locker, "name"), at.path))
-                    yield ProjectLock(workspace.output(locker), path, str(workspace.field(locker, "of")))
+                    of = workspace.field(locker, "of")
+                    yield ProjectLock(workspace.output(locker), path, None if of is None else str(of))
             elif kind is None:
                 todo += value.values()
 
@@ -90,6 +96,20 @@ def _checked(name: object, directory: str) -> str:
             hint='give the `locker` of the package another `name`, such as "maven.lock"',
         )
     return name
+
+
+def _is_stale(lock: ProjectLock) -> bool:
+    """Return whether a lock does not exist, or is of other files."""
+    return not lock.path.exists() if lock.of is None else _of(lock.path) != lock.of
+
+
+def _check_toml(content: bytes, made: str) -> None:
+    from fpack import strict_toml
+
+    try:
+        strict_toml.parse(content.decode())
+    except ValueError as error:
+        raise FpackError("The build of a lock made no TOML file", where=made, why=str(error)) from None
 
 
 def _of(path: Path) -> str | None:

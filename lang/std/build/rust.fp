@@ -1,9 +1,9 @@
 # Rust programs. Their crates are fetched by the checksums of Cargo.lock, or are in `vendor`, where `cargo vendor` puts them.
 
-# lock: the Cargo.lock whose crates are fetched. vendor: without `lock`, the directory of crates within the source.
-# crate: which crate of a workspace is installed, by its directory, or several. library: it has no programs; its
-# libraries are installed. flags: words for cargo. apart: compile the crates of one program as a derivation of its own,
-# which an edit does not compile again. cross: for another architecture than the machine's, let this machine's rustc
+# lock: the Cargo.lock whose crates are fetched; `fpack lock` writes that of the source if it has none. vendor: without
+# `lock`, the directory of crates within the source. crate: which crate of a workspace is installed, by its directory, or
+# several. library: it has no programs; its libraries are installed. flags: words for cargo. apart: compile the crates of
+# one program as a derivation of its own, which an edit does not compile again. cross: for another architecture than the machine's, let this machine's rustc
 # compile for it. All else is as in `package`.
 rust({
   flags: list = [],
@@ -17,7 +17,8 @@ rust({
 }) =
   let
     c = import("./cross.fp").of(cross, theirs)
-    given = if c == null then theirs else { ...theirs, libs = [...theirs.libs or [], standard-library(c, theirs)] }
+    mine = with-locker(theirs, lock)
+    given = if c == null then mine else { ...mine, libs = [...mine.libs or [], standard-library(c, mine)] }
     all = import("./common.fp").words(flags)
     members = if type(crate) == "list" then crate else [crate]
     # The crate alone is built, so that its features are those of the installed program.
@@ -30,11 +31,15 @@ rust({
       "\n",
     )
     fetched = if lock == null then null else fetch-crates(given, read-toml(lock))
-    script = if fetched == null then from-vendor(vendor) else from-store
+    # A .gitignore may exclude the lock from the source.
+    is-ignored = is-own(mine, lock) && !has(read-dir(mine.source), "Cargo.lock")
+    script = if fetched == null then from-vendor(vendor)
+      else (if is-ignored then "cp \"$cargo_lock\" Cargo.lock\n" else "") + from-store
     variables = {
       CARGO_INCREMENTAL = "0"
       RUSTFLAGS = "--remap-path-prefix=/build=."
       ...if c == null then {} else target-variables(c)
+      ...if is-ignored then { cargo_lock = "${lock}" } else {}
       ...if fetched == null then {} else { crate_sources = "${fetched.out}", cargo_config = "${fetched.config}" }
     }
     tools = ["cargo", "gcc", "libc6-dev", "rustc"]
@@ -84,6 +89,9 @@ from-store = """
   mkdir -p $CARGO_HOME
   ln -s "$crate_sources" /build/crates
   cp "$cargo_config" $CARGO_HOME/config.toml
+""" + without-replacements
+
+without-replacements = """
   for each in .cargo/config.toml .cargo/config; do
     if [ -f $each ]; then sed -i '/^ *replace-with *=/d' $each; fi
   done
@@ -134,6 +142,51 @@ targets = {
 
 # ---- Cargo.lock
 
+# The arguments with what makes the Cargo.lock of a source that has none.
+with-locker(given, lock) =
+  if !is-own(given, lock) then given
+  else {
+    ...given
+    extra = {
+      ...given.extra or {}
+      locker = { name = "Cargo.lock", out = resolved(given).out, directory = given.source }
+    }
+  }
+
+# Whether a lock is the Cargo.lock of the source, be it there or not.
+is-own(given, lock) =
+  let source = given.source or null in type(source) == "path" && lock == source + "/Cargo.lock"
+
+# A derivation in which cargo resolves the crates. Its only registry is the one that fpack serves.
+resolved(given) =
+  let
+    common = import("./common.fp")
+    asked = common.with-defaults(given, ["cargo", "rustc", "socat"], {})
+  in derivation {
+    kind = "resolve"
+    name = "Cargo.lock"
+    root = asked.root
+    shell = "/bin/bash"
+    phases = [{ name = "unpack", script = asked.unpack }, { name = "resolve", script = resolve-crates }]
+    env = { source = "${given.source}" }
+    repositories = ["cargo-index:${crates-io}/"]
+  }
+
+# Versions that the compiler is too old for are avoided.
+resolve-crates = """
+  export CARGO_HOME=/build/cargo CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS=fallback
+  mkdir -p $CARGO_HOME
+  printf '[source.crates-io]\nreplace-with = "fpack"\n[source.fpack]\nregistry = "sparse+http://127.0.0.1:8000/"\n' >$CARGO_HOME/config.toml
+  ${without-replacements}
+  socat TCP-LISTEN:8000,bind=127.0.0.1,fork,reuseaddr UNIX-CONNECT:/build/repository &
+  until (: </dev/tcp/127.0.0.1/8000) 2>/dev/null; do sleep 0.1; done
+  cargo generate-lockfile
+  cp Cargo.lock "$out"
+  # This shell is not among the processes that are killed.
+  kill -KILL -1 || :
+  wait || :
+"""
+
 crates-io = "registry+https://github.com/rust-lang/crates.io-index"
 crates-io-sparse = "sparse+https://index.crates.io/"
 
@@ -157,7 +210,7 @@ fetch-crates(given, data) =
       env = { crates = "${listing}" }
       strip = false
       fixup = null
-      install = unpack-crates
+      install = if found == [] then "mkdir $out" else unpack-crates
       ...{ ${k} = get(given, k) for k in ["release", "platform"] if has(given, k) }
       tools = import("./common.fp").debian-tools(given, ["tar"])
     }

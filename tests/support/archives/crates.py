@@ -15,6 +15,9 @@ import json
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from fpack.builders.net.language_packages.cargo import prefix_of
 
 CRATES_IO = "registry+https://github.com/rust-lang/crates.io-index"
 
@@ -40,13 +43,32 @@ class CrateRegistry:
         """Return the path of the archive of a crate."""
         return self.folder / "dl" / name / f"{version}.crate"
 
-    def add(self, name: str, version: str, files: Mapping[str, str], needs: Sequence[str] = ()) -> str:
-        """Have a crate, with a Cargo.toml unless `files` has one. Return its checksum."""
+    def add(
+        self, name: str, version: str, files: Mapping[str, str], needs: Sequence[str] = (), rust: str | None = None
+    ) -> str:
+        """Have a crate, with a Cargo.toml unless `files` has one. Return its checksum. rust: which version it needs."""
         own = {"Cargo.toml": f'[package]\nname = "{name}"\nversion = "{version}"\nedition = "2021"\n', **files}
         data = crate({f"{name}-{version}/{path}": text for path, text in own.items()})
         self.place(name, version).parent.mkdir(parents=True, exist_ok=True)
         self.place(name, version).write_bytes(data)
         checksum = hashlib.sha256(data).hexdigest()
+        rows: list[dict[str, Any]] = [
+            {"name": need, "req": "*", "features": [], "optional": False, "default_features": True, "target": None,
+             "kind": "normal"}
+            for need in needs
+        ]  # fmt: skip
+        row: dict[str, Any] = {
+            "name": name,
+            "vers": version,
+            "deps": rows,
+            "cksum": checksum,
+            "features": {},
+            "rust_version": rust,
+        }
+        index = self.folder / prefix_of(name) / name
+        index.parent.mkdir(parents=True, exist_ok=True)
+        with index.open("a") as file:
+            file.write(json.dumps({**row, "yanked": False}) + "\n")
         depends = f"dependencies = [{', '.join(map(json.dumps, needs))}]\n" if needs else ""
         self.lock += (
             f'[[package]]\nname = "{name}"\nversion = "{version}"\nsource = "{self.source}"\n'

@@ -65,6 +65,10 @@ def test_other_paths_are_refused(tmp_path: Path, server: ArtifactServer, remote:
     assert remote.requests == [] and not valid(path.lstrip("/") or "/")
 
 
+def test_the_path_of_a_crate_in_an_index_may_begin_with_a_hyphen() -> None:
+    assert valid("nu/-a/nu-ansi-term")
+
+
 def test_other_requests_are_refused(tmp_path: Path, server: ArtifactServer) -> None:
     assert _ask(tmp_path, "/a/x.jar", "PUT")[0] == "405"
     assert _ask(tmp_path, "/a b c")[0] == "405"

@@ -38,6 +38,22 @@ def test_a_crate_comes_from_crates_io_unless_it_is_replaced() -> None:
     assert registry_of(CRATES_IO, named).sparse == "sparse+https://o/"
 
 
+@pytest.mark.parametrize(
+    ("settings", "url"),
+    [
+        ({}, "https://index.crates.io/se/rd/serde"),
+        (MIRROR, "https://m.example.org/se/rd/serde"),
+        (
+            {"source": {"crates-io": {"replace-with": "a"}, "a": {"local-registry": "/r"}}},
+            "file:///r/index/se/rd/serde",
+        ),
+    ],
+)
+def test_the_index_comes_from_where_the_crates_do(settings: dict[str, Any], url: str) -> None:
+    cargo = Cargo(lambda url: b"", lambda: settings)
+    assert cargo.index_urls(f"cargo-index:{CRATES_IO}//se/rd/serde") == [url]
+
+
 def test_another_registry_of_the_lock() -> None:
     assert registry_of("sparse+https://x.example.org/i/", MIRROR).sparse == "sparse+https://x.example.org/i/"
     git = "registry+https://git.example.org/index"

@@ -12,7 +12,7 @@ LOCKED = """
 made = text("made", {content})
 package = {{
   type = "derivation"
-  extra = {{ locker = {{ out = made.out, name = {name}, of = "1", directory = ./. }} }}
+  extra = {{ locker = {{ out = made.out, name = {name}, {of}directory = ./. }} }}
 }}
 """
 
@@ -22,10 +22,10 @@ def fpack(tmp_path: Path) -> Fpack:
     return Fpack(tmp_path / "home")
 
 
-def _project(tmp_path: Path, name: str, content: str = '{"credsStore": "evil"}') -> Path:
+def _project(tmp_path: Path, name: str, content: str = '{"credsStore": "evil"}', of: str = 'of = "1", ') -> Path:
     project = tmp_path / "project"
     (project / "sub").mkdir(parents=True)
-    (project / "fpack.fp").write_text(LOCKED.format(name=json.dumps(name), content=json.dumps(content)))
+    (project / "fpack.fp").write_text(LOCKED.format(name=json.dumps(name), content=json.dumps(content), of=of))
     return project
 
 
@@ -55,3 +55,18 @@ def test_what_a_build_made_instead_of_a_lock_is_an_error(fpack: Fpack, tmp_path:
     project = _project(tmp_path, "maven.lock", content)
     assert "The build of a lock made no JSON object" in fpack.fails("lock", "package", cwd=project)
     assert not (project / "maven.lock").exists()
+
+
+def test_a_lock_of_the_build_tool_is_written_as_it_is_and_once(fpack: Fpack, tmp_path: Path) -> None:
+    project = _project(tmp_path, "Cargo.lock", "version = 4\n", of="")
+    fpack("lock", "package", cwd=project)
+    assert (project / "Cargo.lock").read_text() == "version = 4\n"
+    (project / "Cargo.lock").write_text("# mine\n")
+    fpack("lock", "package", cwd=project)
+    assert (project / "Cargo.lock").read_text() == "# mine\n"
+
+
+def test_a_lock_of_the_build_tool_that_is_no_toml_is_an_error(fpack: Fpack, tmp_path: Path) -> None:
+    project = _project(tmp_path, "Cargo.lock", "[" * 100, of="")
+    assert "The build of a lock made no TOML file" in fpack.fails("lock", "package", cwd=project)
+    assert not (project / "Cargo.lock").exists()
