@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from corpus import maven_stand_in
+from corpus import crates_stand_in, maven_stand_in
 from corpus.projects import CorpusProject
 from corpus.sources import SourceUnavailable, unpack
 
@@ -52,6 +52,7 @@ class Corpus:
         settings = Path("~/.m2/settings.xml").expanduser()  # mirrors of the machine's Maven
         (home / ".m2").mkdir(exist_ok=True)
         (home / ".m2/settings.xml").unlink(missing_ok=True)
+        self._crates: crates_stand_in.CratesServer | None = None
         self._has_mirrors = settings.is_file()
         if self._has_mirrors:
             shutil.copy(settings, home / ".m2")
@@ -70,6 +71,7 @@ class Corpus:
         directory = self._work / "projects" / project.name
         try:
             where = unpack(project, self._work / "archives", directory)
+            self._serve_crates(where)
             found = self._init(where, result)
             if any(_LOCK in todo for todo in found["todo"]):
                 self._lock(project, where, result)
@@ -107,6 +109,14 @@ class Corpus:
             self._fpack("lock", where, ["lock"], result)
         except StepFailed as failure:
             raise StepFailed("build", failure.what) from None
+
+    def _serve_crates(self, where: Path) -> None:
+        """Where crates.io cannot be reached, let a Rust project resolve its crates again: its lock has other ones."""
+        if (where / "Cargo.toml").exists() and crates_stand_in.is_needed():
+            self._crates = self._crates or crates_stand_in.start(self._work)
+            self._crates.prepare(where, Path(self._environment["HOME"]))
+            for lock in where.rglob("Cargo.lock"):
+                lock.unlink()
 
     def _build(self, where: Path, package: str, result: Result) -> None:
         """Build the package; if that fails, `fpack fix` adds what is missing to the file."""
