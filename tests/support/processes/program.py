@@ -36,9 +36,17 @@ class Fpack:
             self.env[archive.keyring_variable] = str(archive.keyring)
 
     def use_mirrors_of_the_machine(self, store: Path | None = None) -> None:
-        """Let commands reach the mirrors that the machine is configured for. store: instead of one of its own."""
+        """Let commands reach the mirrors that the machine is configured for. store: instead of one of its own.
+
+        Who shares a store shares the archives' indexes beside it, too: each user would read those of 70,000 packages.
+        """
         if store is not None:
             self.env["FPACK_ROOT"] = str(store)
+            indexes = store.with_name("shared-indexes")
+            indexes.mkdir(parents=True, exist_ok=True)
+            cache = self.home / ".cache/fpack"
+            cache.mkdir(parents=True, exist_ok=True)
+            (cache / "debian").symlink_to(indexes)
         self.env |= {name: value for name, value in os.environ.items() if name in _MIRRORS}
 
     def command(self, *args: str | Path) -> list[str]:
