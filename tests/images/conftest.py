@@ -21,6 +21,7 @@ import pytest
 from support.archives.curated import Load, Pack, Packed
 from support.processes.podman import Podman, podman_as
 from support.servers.real_servers import DockerRegistry, docker_registry
+from support.sharing import made_once
 from support.stores.shared import shared_store
 
 Fpack = Callable[..., Any]
@@ -54,7 +55,7 @@ def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
 
 @pytest.fixture(scope="session")
 def packed(fpack: Fpack, tmp_path_factory: pytest.TempPathFactory) -> Pack:
-    """Pack a curated image, once."""
+    """Pack a curated image, once for all workers."""
     made: dict[str, Packed] = {}
     given = os.environ.get("FPACK_TEST_IMAGES")
 
@@ -62,8 +63,9 @@ def packed(fpack: Fpack, tmp_path_factory: pytest.TempPathFactory) -> Pack:
         if name not in made and given:
             made[name] = Packed(Path(given, f"{name}.tar"), json.loads(Path(given, f"{name}.json").read_bytes()))
         elif name not in made:
-            file = tmp_path_factory.mktemp("curated") / f"{name}.tar"
-            made[name] = Packed(file, fpack("pack", name, "-o", file))
+            file = shared_store(tmp_path_factory).with_name(f"curated-{name}.tar")
+            result = made_once(tmp_path_factory, f"curated-{name}", lambda: fpack("pack", name, "-o", file))
+            made[name] = Packed(file, result)
         return made[name]
 
     return pack

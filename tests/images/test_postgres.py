@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from support.archives.curated import Load, Pack
 from support.paths import REPOSITORY
 from support.processes.podman import Container, Podman, Result
 from support.processes.serving import free_port
@@ -65,17 +66,18 @@ def variant(request: pytest.FixtureRequest) -> Variant:
 
 
 @pytest.fixture(scope="session")
-def archive(variant: Variant, fpack: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def archive(
+    variant: Variant, fpack: Callable[..., Any], packed: Pack, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     given = os.environ.get(variant.variable)
     if given:
         return Path(given)
+    if variant is DEBIAN:
+        return packed("postgres").file
     place = tmp_path_factory.mktemp("postgres")
+    shutil.copytree(EXAMPLE, place / "example", ignore=shutil.ignore_patterns("*.lock", "*.tar", "result"))
     file = place / "postgres.tar"
-    what = variant.what
-    if variant is not DEBIAN:
-        shutil.copytree(EXAMPLE, place / "example", ignore=shutil.ignore_patterns("*.lock", "*.tar", "result"))
-        what = f"{place}/example/fpack.fp#{what}"
-    fpack("pack", what, "-o", file, timeout=3600)
+    fpack("pack", f"{place}/example/fpack.fp#{variant.what}", "-o", file, timeout=3600)
     return file
 
 
@@ -86,8 +88,10 @@ def icu(variant: Variant) -> None:
 
 
 @pytest.fixture(scope="session")
-def image(podman: Podman, archive: Path) -> str:
-    return podman.load(archive)
+def image(podman: Podman, variant: Variant, archive: Path, load: Load) -> str:
+    return (
+        load(podman, "postgres") if variant is DEBIAN and variant.variable not in os.environ else podman.load(archive)
+    )
 
 
 def env(**variables: str) -> list[str]:
