@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.examples import World
+from support.stores.shared import shared_store
 
 pytestmark = pytest.mark.network
 
@@ -41,7 +42,7 @@ right = made("mkdir $out; gzip -n </etc/debian_version >$out/x.gz; echo $HOME $(
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Path]:
-    world = World(tmp_path_factory.mktemp("rounds"))
+    world = World(tmp_path_factory.mktemp("rounds"), store=shared_store(tmp_path_factory))
     place = world.fpack.home / "project"
     place.mkdir()
     script = "; ".join(write.replace("\\", "\\\\").replace('"', '\\"') for write, _ in FILES.values())
@@ -59,14 +60,18 @@ def test_rounds_of_what_is_the_same(project: tuple[World, Path]) -> None:
 def test_what_differs_is_named_with_its_reason(project: tuple[World, Path]) -> None:
     world, place = project
     world.fpack("build", "wrong", cwd=place, timeout=900)
-    before = {each.name for each in (world.fpack.home / "store" / "store").iterdir()}
+    before = _made(world)
     told = world.fpack.fails("build", "wrong", "--check", cwd=place, timeout=300)
     reasons = {line.split()[0]: line for line in told.replace("why:", "").splitlines() if " has " in line}
     for name, (_, reason) in FILES.items():
         assert reason is None or reason in reasons.get(name, ""), f"{name}: {told}"
     assert "made-0 is not reproducible" in told and "same" not in reasons
     # What was built first is what counts; nothing of the second is kept.
-    assert {each.name for each in (world.fpack.home / "store" / "store").iterdir()} == before
+    assert _made(world) == before
+
+
+def _made(world: World) -> set[str]:
+    return {path.name for path in Path(world.fpack.env["FPACK_ROOT"], "store").glob("*-made-0*")}
 
 
 @pytest.mark.skipif(shutil.which("diffoscope") is None, reason="diffoscope is not installed")
