@@ -328,11 +328,7 @@ class Modules:
 
     def _run(self, module: Module, namespace: Given | None = None) -> dict[str, Any]:
         """Run a module's code and return its globals. namespace: gives other values to the fields of a file."""
-        scope: dict[str, Any] = {
-            "__builtins__": self.base,
-            ".source": module.source,
-            FUNCTIONS: module.functions,
-        }
+        scope: dict[str, Any] = {"__builtins__": self.base, ".source": module.source, FUNCTIONS: module.functions}
         for written, span in module.free.items():
             name = written.removesuffix(OUTER)
             if name == "import":

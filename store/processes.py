@@ -120,7 +120,7 @@ PROGRAMS = {
             *("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "PASSWORD_STORE_*", "AWS_*", "AZURE_*"),
             *("CLOUDSDK_*", "GOOGLE_*", "ACR_*", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY"),
             *("ALL_PROXY", "NO_PROXY"),
-        ),
+        )
     ),
     "podman": Program(names=("podman",), variables=_ENGINE),
     "docker": Program(names=("docker",), variables=_ENGINE),

@@ -91,11 +91,7 @@ def disguise(entry: Mapping[str, Any]) -> str:
 def payload(name: str, image: str) -> bytes:
     """Return what is signed of an image: its digest (https://github.com/containers/image, simple signing)."""
     value = {
-        "critical": {
-            "identity": {"docker-reference": name},
-            "image": {"docker-manifest-digest": image},
-            "type": _TYPE,
-        },
+        "critical": {"identity": {"docker-reference": name}, "image": {"docker-manifest-digest": image}, "type": _TYPE},
         "optional": None,
     }
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

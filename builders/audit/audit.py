@@ -10,15 +10,7 @@ from typing import NamedTuple, Protocol
 
 from . import severity
 from .match import fixed_version, is_affected
-from .model import (
-    AFFECTED,
-    SEVERITIES,
-    UNDER_INVESTIGATION,
-    Advisory,
-    AffectedParts,
-    Finding,
-    Product,
-)
+from .model import AFFECTED, SEVERITIES, UNDER_INVESTIGATION, Advisory, AffectedParts, Finding, Product
 
 # A judge of findings, by the evidence of an image or the statements of others. It returns the finding or a new one.
 Judge = Callable[[Finding], Finding]

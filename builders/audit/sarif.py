@@ -34,13 +34,7 @@ def sarif(results: Iterable[SarifResult], version: str) -> dict[str, Any]:
         "version": "2.1.0",
         "runs": [
             {
-                "tool": {
-                    "driver": {
-                        "name": "fpack",
-                        "version": version,
-                        "rules": [rules[number] for number in order],
-                    }
-                },
+                "tool": {"driver": {"name": "fpack", "version": version, "rules": [rules[number] for number in order]}},
                 "columnKind": "unicodeCodePoints",
                 "results": [_result(result, order[result.finding.advisory.id]) for result in listed],
             }

@@ -17,12 +17,7 @@ from typing import NamedTuple
 
 from fpack.builders.attest.keys import PublicKey
 from fpack.builders.distribution.layout import DirectoryRepository
-from fpack.builders.distribution.protocol import (
-    BlobEntry,
-    NotThere,
-    Repository,
-    RepositoryError,
-)
+from fpack.builders.distribution.protocol import BlobEntry, NotThere, Repository, RepositoryError
 from fpack.store import threads
 from fpack.store.files import replace
 from fpack.store.path import StorePath

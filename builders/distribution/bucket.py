@@ -23,16 +23,7 @@ from .blob_reader import ServedBlobs, begins, blob_key
 from .http_fields import retry_after
 from .layout_index import MAX_MANIFEST, annotations_of, checked_manifest, describe, entry_of, json_object, subject_of
 from .names import is_digest, is_tag
-from .protocol import (
-    BlobEntry,
-    BlobSource,
-    Corrupt,
-    Denied,
-    ManifestDocument,
-    NotThere,
-    RepositoryError,
-    Unavailable,
-)
+from .protocol import BlobEntry, BlobSource, Corrupt, Denied, ManifestDocument, NotThere, RepositoryError, Unavailable
 from .signature_v4 import EMPTY, AwsAccess, sign
 from .transport import Body, RegistryAnswer, Transport
 

@@ -26,14 +26,7 @@ from .layout_index import (
     filtered,
 )
 from .names import is_digest
-from .protocol import (
-    BlobEntry,
-    BlobSource,
-    Corrupt,
-    Denied,
-    ManifestDocument,
-    NotThere,
-)
+from .protocol import BlobEntry, BlobSource, Corrupt, Denied, ManifestDocument, NotThere
 from .transport import RegistryAnswer, Transport
 
 

@@ -6,16 +6,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from fpack.builders.debian.contents.needs import (
-    CMAKE,
-    HEADER,
-    LIBRARY,
-    PC,
-    PROGRAM,
-    PYTHON,
-    SONAME,
-    BuildNeed,
-)
+from fpack.builders.debian.contents.needs import CMAKE, HEADER, LIBRARY, PC, PROGRAM, PYTHON, SONAME, BuildNeed
 
 from .failed_tests import failed_tests
 from .messages import MissingThing, find_missing

@@ -337,10 +337,7 @@ MESSAGES = compiled(
         (rf"make(?:\[\d+\])?: {_PATH}: (?:No such file or directory|Command not found)", _program),
         (rf"(?:usr/bin/)?env: {_Q}{_PATH}{_Q}: No such file or directory", _program),
         (rf": {_PATH}: bad interpreter: No such file", _interpreter),
-        (
-            rf"(?:execvp|xargs|nice|time|timeout): (?:failed to run command )?{_Q}{_PATH}{_Q}: No such file",
-            _program,
-        ),
+        (rf"(?:execvp|xargs|nice|time|timeout): (?:failed to run command )?{_Q}{_PATH}{_Q}: No such file", _program),
         (rf"exec: \"{_PATH}\": executable file not found in \$PATH", _program),
         (rf"No rule to make target {_Q}(/usr/[\w./+-]+){_Q}", _rule),
         (rf"is `{_NAME}` not installed\?", _program),
@@ -419,7 +416,7 @@ MESSAGES = compiled(
         (rf"Could not find {_NAME} in (?:locally installed|cached) gems", _GEM),
         (r"npm (?:error|ERR!) code (ENOTCACHED|EUSAGE)", _NPM),
         (rf"No matching distribution found for {_NAME}", _PIP),
-    ),
+    )
 )
 # Errors of configure in words of its author: they count only if there is no other message.
 VAGUE_MESSAGES = compiled(

@@ -10,10 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fpack.builders.debian.contents.needs import (
-    PROGRAM,
-    BuildNeed,
-)
+from fpack.builders.debian.contents.needs import PROGRAM, BuildNeed
 
 from .message_patterns import MESSAGES, OLD_C, OLD_CXX, OLD_CYTHON, OUTSIDE, VAGUE_MESSAGES, Messages
 

@@ -154,10 +154,7 @@ def _signature(header: bytes, size: int, plain: int, md5: bytes) -> bytes:
         HeaderTag(269, _STRING, hashlib.sha1(header, usedforsecurity=False).hexdigest().encode()),
         HeaderTag(273, _STRING, hashlib.sha256(header).hexdigest().encode()),
     ]
-    sizes = [
-        HeaderTag(1000, _INT32, [total]),
-        HeaderTag(1007, _INT32, [plain]),
-    ]
+    sizes = [HeaderTag(1000, _INT32, [total]), HeaderTag(1007, _INT32, [plain])]
     if max(total, plain) >= _LIMIT:
         sizes = [HeaderTag(270, _INT64, [total]), HeaderTag(271, _INT64, [plain])]
     tags = sorted([*digests, *sizes, HeaderTag(1004, _BIN, md5)])

@@ -323,12 +323,7 @@ def _ordered(references: Mapping[StorePath, Sequence[StorePath]], among: set[Sto
 class _Parts:
     """The parts of a layer that the store lacks. It receives the entries of the layer."""
 
-    def __init__(
-        self,
-        layer: ManifestLayer,
-        writers: Mapping[StorePath, TreeWriter],
-        intake: ImageIntake,
-    ) -> None:
+    def __init__(self, layer: ManifestLayer, writers: Mapping[StorePath, TreeWriter], intake: ImageIntake) -> None:
         self._intake = intake
         paths = [parse(path) for path, _ in layer.parts]
         prefixes = [prefix for _, prefix in layer.parts]

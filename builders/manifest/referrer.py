@@ -42,11 +42,7 @@ class Referrer(NamedTuple):
 
 
 def write(
-    writer: TreeWriter,
-    subject: Descriptor,
-    artifact_type: str,
-    documents: Sequence[ArtifactDocument],
-    name: str = "",
+    writer: TreeWriter, subject: Descriptor, artifact_type: str, documents: Sequence[ArtifactDocument], name: str = ""
 ) -> None:
     """Add an artifact to the store path that holds its documents. name: of one of several in the store path."""
     artifact = _artifact(subject, artifact_type, [(document.blob, document.title) for document in documents])

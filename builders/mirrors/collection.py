@@ -20,17 +20,7 @@ from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.protocol import Corrupt, NotThere, Repository, RepositoryError
 from fpack.store.locks import FileLock
 
-from .kept_lock import (
-    LOCK_TAG,
-    USE_TAG,
-    StoredLock,
-    identities,
-    last_uses,
-    lock_tag,
-    read_config,
-    use_tag,
-    use_tags,
-)
+from .kept_lock import LOCK_TAG, USE_TAG, StoredLock, identities, last_uses, lock_tag, read_config, use_tag, use_tags
 from .pages import stored_lock
 
 # Marks a repository for the time of a block, and gives a function that raises if the mark no longer counts.

@@ -18,17 +18,7 @@ from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Reposito
 from fpack.store import threads
 
 from . import pages
-from .kept_lock import (
-    CONFIG,
-    LOCK_TAG,
-    USE_TAG,
-    KeptFile,
-    KeptLock,
-    encode_config,
-    identities,
-    lock_tag,
-    use_tag,
-)
+from .kept_lock import CONFIG, LOCK_TAG, USE_TAG, KeptFile, KeptLock, encode_config, identities, lock_tag, use_tag
 
 WORKERS = 8  # transfers at a time
 RECENT = 3  # kept locks of a repository whose tables are read before another one is kept

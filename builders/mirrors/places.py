@@ -12,13 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import NamedTuple
 
-from fpack.builders.distribution.protocol import (
-    BlobEntry,
-    Corrupt,
-    NotThere,
-    Repository,
-    RepositoryError,
-)
+from fpack.builders.distribution.protocol import BlobEntry, Corrupt, NotThere, Repository, RepositoryError
 from fpack.builders.net.errors import HttpError, NotFound, WrongContent
 from fpack.builders.net.kept_files import FileOffer, WantedFile
 from fpack.builders.net.response import Response

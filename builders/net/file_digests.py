@@ -30,10 +30,7 @@ class DigestDiffers(FpackError):
 
 
 def file_digests(
-    files: Mapping[str, str],
-    http: Http,
-    urls: Callable[[str], Sequence[str]],
-    check: Callable[[], None] = lambda: None,
+    files: Mapping[str, str], http: Http, urls: Callable[[str], Sequence[str]], check: Callable[[], None] = lambda: None
 ) -> dict[str, str]:
     """Return the SHA-256 of each file, by its URL; several are downloaded at once.
 

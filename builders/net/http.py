@@ -31,9 +31,7 @@ from .errors import (
     translate,
     web_page,
 )
-from .errors import (
-    offline as offline_error,
-)
+from .errors import offline as offline_error
 from .kept_files import KeptFiles, WantedFile
 from .logins.apt_auth import AptAuth
 from .logins.netrc_file import Netrc
@@ -194,13 +192,7 @@ class Http:
         return url, bytes(body)
 
     def refresh(
-        self,
-        url: str,
-        path: Path,
-        known: Validators,
-        *,
-        limit: int,
-        progress: Callable[[int, int], None] | None = None,
+        self, url: str, path: Path, known: Validators, *, limit: int, progress: Callable[[int, int], None] | None = None
     ) -> Validators | None:
         """Download to `path`, whose content is lost. Return what the server says of the file.
 

@@ -31,11 +31,7 @@ class _Loaded(NamedTuple):
 
 
 def check_modules(
-    view: ImageFs,
-    arch: str,
-    built: Iterable[tuple[str, LoadFacts]],
-    standard: Sequence[str],
-    facts_of: FactsOf,
+    view: ImageFs, arch: str, built: Iterable[tuple[str, LoadFacts]], standard: Sequence[str], facts_of: FactsOf
 ) -> list[str]:
     """Raise BuildError if an interpreter's program loads another library than a built module was linked with.
 

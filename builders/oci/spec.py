@@ -159,10 +159,7 @@ def manifest(
 
 def index(image: Descriptor, name: str, tag: str) -> dict[str, Value]:
     """Return the index of one image, with its name in the OCI annotation and in containerd's own."""
-    annotations = {
-        "org.opencontainers.image.ref.name": tag,
-        "io.containerd.image.name": f"{full_name(name)}:{tag}",
-    }
+    annotations = {"org.opencontainers.image.ref.name": tag, "io.containerd.image.name": f"{full_name(name)}:{tag}"}
     entry = {**image.value(), "annotations": annotations}
     return {"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}
 

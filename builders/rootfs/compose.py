@@ -129,12 +129,7 @@ def _decide(one: _Owned, two: _Owned) -> tuple[_Owned, _Owned]:
     )
 
 
-def _clash(
-    path: str,
-    files: dict[str, _Owned],
-    owners: dict[str, list[SliceTable]],
-    excluded: set[Exclusion],
-) -> None:
+def _clash(path: str, files: dict[str, _Owned], owners: dict[str, list[SliceTable]], excluded: set[Exclusion]) -> None:
     """Resolve a path that is a file or symlink of one slice and a directory of others, or raise BuildError."""
     table, entry = files[path]
     other = owners[path][0]

@@ -16,14 +16,7 @@ _ENTRY = Struct("<iIIIQ")
 _LIBC6 = 3
 _LITTLE = 2  # the flag for little-endian numbers
 # The flags of glibc's ldconfig.h for a library's ABI, by Debian architecture.
-_FLAGS = {
-    "amd64": 0x0300,
-    "arm64": 0x0A00,
-    "armhf": 0x0900,
-    "i386": 0,
-    "ppc64el": 0x0500,
-    "riscv64": 0x1000,
-}
+_FLAGS = {"amd64": 0x0300, "arm64": 0x0A00, "armhf": 0x0900, "i386": 0, "ppc64el": 0x0500, "riscv64": 0x1000}
 
 
 def loader_cache(libraries: Mapping[str, str], arch: str) -> bytes | None:

@@ -8,15 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from fpack.builders.manifest import base_manifest
-from fpack.builders.manifest.format import (
-    CONFIGURED,
-    DIRECTORY,
-    MTIME,
-    SYMLINK,
-    Head,
-    ManifestEntry,
-    PathOrigin,
-)
+from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, MTIME, SYMLINK, Head, ManifestEntry, PathOrigin
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.store.path import parse
 
@@ -65,12 +57,7 @@ def wanted(head: Head) -> list[PathWanted]:
 
 
 def gather(
-    data: bytes,
-    facts: Mapping[str, Facts],
-    sources: Mapping[str, Facts],
-    tool: str,
-    digest: bytes,
-    supplier: str = "",
+    data: bytes, facts: Mapping[str, Facts], sources: Mapping[str, Facts], tool: str, digest: bytes, supplier: str = ""
 ) -> Bill:
     """Return the bill of an image.
 

@@ -80,11 +80,7 @@ class _Finder:
     """Goes through the commands of a unit and collects directories, notes and files that are not there."""
 
     def __init__(
-        self,
-        unit: ServiceUnit,
-        variables: Mapping[str, str],
-        exists: Callable[[str], bool],
-        made: list[TmpfilesEntry],
+        self, unit: ServiceUnit, variables: Mapping[str, str], exists: Callable[[str], bool], made: list[TmpfilesEntry]
     ) -> None:
         self._unit = unit
         self._variables = variables

@@ -240,9 +240,5 @@ def expected_manifest(config: Blob, layers: Sequence[Blob], annotations: Mapping
 def expected_docker(config: Blob, layers: Sequence[Blob], names: list[str]) -> list[dict[str, Any]]:
     """Return the expected `manifest.json`, by which docker and podman load an archive under `names`."""
     return [
-        {
-            "Config": blob_name(config.digest),
-            "RepoTags": names,
-            "Layers": [blob_name(layer.digest) for layer in layers],
-        }
+        {"Config": blob_name(config.digest), "RepoTags": names, "Layers": [blob_name(layer.digest) for layer in layers]}
     ]

@@ -31,12 +31,7 @@ _TEXTS = {
     }
 }
 # Directories that are generated if no package has them.
-DIRECTORIES = {
-    b"root": (0o700, 0, 0),
-    b"tmp": (0o1777, 0, 0),
-    b"var/tmp": (0o1777, 0, 0),
-    b"run/lock": (0o1777, 0, 0),
-}
+DIRECTORIES = {b"root": (0o700, 0, 0), b"tmp": (0o1777, 0, 0), b"var/tmp": (0o1777, 0, 0), b"run/lock": (0o1777, 0, 0)}
 
 
 class GeneratedRules:

@@ -110,8 +110,7 @@ def rebuild(
         scripts = [Output(bytes.fromhex(digest)) for digest, drv in reader.derivations.items() if drv.kind == CONFIGURE]
         paths = [path for output in scripts for path in [store.database.built(output)] if path is not None]
         return RebuiltImage(
-            store.disk(made),
-            frozenset(row for path in paths for row in script_packages.made(store.disk(path))),
+            store.disk(made), frozenset(row for path in paths for row in script_packages.made(store.disk(path)))
         )
     finally:
         store.close()

@@ -152,10 +152,7 @@ def _finding(item: JudgedFinding) -> dict[str, Any]:
         "fixed": finding.fixed,
         "counts": item.counts,
         "accepted": _accepted(item.accepted) if item.accepted is not None else None,
-        "product": {
-            **product._asdict(),
-            "binaries": [binary._asdict() for binary in product.binaries],
-        },
+        "product": {**product._asdict(), "binaries": [binary._asdict() for binary in product.binaries]},
         "description": advisory.description,
         "urls": list(advisory.urls),
         "origin": advisory.origin,

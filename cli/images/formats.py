@@ -252,13 +252,7 @@ FORMATS = {
         "the image as an OCI layout", _name("oci"), _oci(layout=True), _use_layout, oci=True, directory=True
     ),
     "rootfs-tar": Format("the file system as a tar", _rootfs_name, _file_system("rootfs", "none"), _use_rootfs),
-    "squashfs": Format(
-        "a squashfs",
-        _name("squashfs"),
-        _file_system("squashfs"),
-        _use_squashfs,
-        check=_squashfs_tool,
-    ),
+    "squashfs": Format("a squashfs", _name("squashfs"), _file_system("squashfs"), _use_squashfs, check=_squashfs_tool),
     "deb": Format("a Debian package", _package_name("deb"), _file_system("deb"), _use_package("apt")),
     "rpm": Format("an RPM package", _package_name("rpm"), _file_system("rpm"), _use_package("dnf")),
 }

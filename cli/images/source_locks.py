@@ -120,10 +120,7 @@ def _in_image(
 
 
 def _in_layers(
-    archive: ImageArchive,
-    manifest: Callable[[], ManifestReader],
-    trees: set[str],
-    limits: carried_sources.SourceLimits,
+    archive: ImageArchive, manifest: Callable[[], ManifestReader], trees: set[str], limits: carried_sources.SourceLimits
 ) -> dict[str, dict[str, bytes]]:
     """Return the lock files of sources in layers. A layer is read only if its entries have lock files."""
     reader = manifest()

@@ -104,12 +104,7 @@ def trace(
             "sha256": entry.sha256.hex() or None,
             "target": os.fsdecode(entry.target) or None,
         },
-        "layer": {
-            "number": found.number,
-            "of": len(head.layers),
-            **layer.blob._asdict(),
-            "diff_id": layer.diff_id,
-        },
+        "layer": {"number": found.number, "of": len(head.layers), **layer.blob._asdict(), "diff_id": layer.diff_id},
         "origin": {**origin, "path": path, "derivation": about.derivation},
         "replaces": _replaced(head, entry.path),
         "package": _package(pin) if pin is not None else None,

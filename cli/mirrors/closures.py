@@ -10,15 +10,7 @@ from fpack.builders.distribution.layout import DirectoryRepository
 from fpack.builders.distribution.names import digest_of
 from fpack.builders.distribution.protocol import BlobEntry, BlobSource, Corrupt
 from fpack.builders.mirrors.keeping import blob_source, describe_file
-from fpack.builders.mirrors.kept_lock import (
-    LOCK_TAG,
-    MANIFEST,
-    MAX_MANIFEST,
-    KeptFile,
-    identities,
-    parse,
-    read_config,
-)
+from fpack.builders.mirrors.kept_lock import LOCK_TAG, MANIFEST, MAX_MANIFEST, KeptFile, identities, parse, read_config
 from fpack.builders.mirrors.pages import stored_lock
 from fpack.store.path import StorePath
 

@@ -36,12 +36,7 @@ Examples:
 @click.option("--dry-run", is_flag=True, help="Delete nothing; show what would be deleted.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    mirror: str,
-    unused: float | None,
-    wanted: tuple[Path, ...],
-    drop: tuple[str, ...],
-    dry_run: bool,
-    as_json: bool,
+    mirror: str, unused: float | None, wanted: tuple[Path, ...], drop: tuple[str, ...], dry_run: bool, as_json: bool
 ) -> int:
     """Delete locks that MIRROR keeps and that are no longer wanted, and the files that no other lock or image needs.
 

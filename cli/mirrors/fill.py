@@ -25,10 +25,7 @@ Examples:
 )
 @click.argument("address", metavar="MIRROR")
 @click.argument(
-    "locks",
-    nargs=-1,
-    type=shared.NamedPath(path_type=Path, exists=True, dir_okay=False),
-    metavar="[LOCK...]",
+    "locks", nargs=-1, type=shared.NamedPath(path_type=Path, exists=True, dir_okay=False), metavar="[LOCK...]"
 )
 @click.option("--from", "sources", multiple=True, metavar="MIRROR", help="Copy the locks of another mirror.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -89,15 +89,7 @@ def _vulnerabilities(found: Record | None) -> Section:
         note = "No data: nobody looked for vulnerabilities, so this page says nothing about them."
         return EmptySection("diff-vulnerabilities", "Vulnerabilities", note)
     rows: list[list[Cell]] = [
-        [
-            item["id"],
-            change,
-            item["severity"],
-            item["package"],
-            item["version"],
-            item["status"],
-            item["description"],
-        ]
+        [item["id"], change, item["severity"], item["package"], item["version"], item["status"], item["description"]]
         for change in ("new", "fixed")
         for item in found[change]
     ]

@@ -166,8 +166,4 @@ def describe(tried: Tried) -> Iterator[str]:
             yield f"    {one_line(finding.line)}"
 
 
-_REASONS = {
-    "dropped": "dropped from {}",
-    "left out": "in {}, which is left out",
-    "package": "in Debian's {}",
-}
+_REASONS = {"dropped": "dropped from {}", "left out": "in {}, which is left out", "package": "in Debian's {}"}

@@ -109,9 +109,7 @@ def show_fault(error: Exception) -> int:
         hint = "report it, with this position: " + ", ".join(f"{frame.filename}:{frame.lineno}" for frame in last)
     text = error_text(
         FpackError(
-            "fpack failed because of a bug; nothing is lost",
-            why=f"{error.__class__.__name__}: {error}",
-            hint=hint,
+            "fpack failed because of a bug; nothing is lost", why=f"{error.__class__.__name__}: {error}", hint=hint
         ),
         colored(sys.stderr),
     )

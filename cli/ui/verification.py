@@ -113,7 +113,7 @@ def _proof(part: VerifiedImage, platform: str, proven: int, verbose: bool) -> li
     lines = [f"  {platform}  {checked.digest}"] if platform else []
     lines.append(
         f"  {checked.layers} layers, {checked.entries} entries, {checked.files} files of {megabytes(checked.size)}: "
-        f"as {origin} says",
+        f"as {origin} says"
     )
     if packages:
         by = {how: sum(1 for package in packages if package.compared == how) for how in ("deb", "payload", "")}

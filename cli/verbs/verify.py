@@ -66,10 +66,7 @@ The exit status is
     help="A public key that you trust: a file, or a name of yours. The manifest must be signed by it; can be repeated.",
 )
 @click.option(
-    "--threshold",
-    type=click.IntRange(1),
-    metavar="N",
-    help="N of the keys must have signed the manifest. Default: 1.",
+    "--threshold", type=click.IntRange(1), metavar="N", help="N of the keys must have signed the manifest. Default: 1."
 )
 @click.option("--rebuild", is_flag=True, help="Build the image again, in an empty store, and compare.")
 @shared.sources

@@ -174,8 +174,7 @@ def _package(text: str) -> tuple[str, str]:
     if not dot or not release or not name:
         example = target_of(release if release in ALL_RELEASES else stable, "redis-server")
         raise UsageError(
-            f"{text!r} does not name a package",
-            hint=f"name a package of {DISTRIBUTIONS[distribution]} as in {example}",
+            f"{text!r} does not name a package", hint=f"name a package of {DISTRIBUTIONS[distribution]} as in {example}"
         )
     if release in ALL_RELEASES and release not in OF_DISTRIBUTION[distribution]:
         what = f"{release} is not a release of {DISTRIBUTIONS[distribution]}"

@@ -15,12 +15,7 @@ from .frames import shown_name
 
 
 def missing_in_set(
-    function: FunctionType,
-    name: str,
-    known: list[str],
-    absence: FpackError | None,
-    own: bool,
-    cache: str | Path | None,
+    function: FunctionType, name: str, known: list[str], absence: FpackError | None, own: bool, cache: str | Path | None
 ) -> FpackError:
     """Return the error, at the parameter `name` of a function, for a field that a package set does not have.
 

@@ -112,15 +112,7 @@ def _is_after_colon(tokens: list[Token], at: int) -> bool:
 
 def _why(before: Token | None, kind: str, expected: frozenset[str]) -> str:
     """Return what is expected in place of a token of this kind, or "". before: the token before it."""
-    names = {
-        "then": "`then`",
-        "else": "`else`",
-        "in": "`in`",
-        ")": "`)`",
-        "]": "`]`",
-        "}": "`}`",
-        "=": "`=`",
-    }
+    names = {"then": "`then`", "else": "`else`", "in": "`in`", ")": "`)`", "]": "`]`", "}": "`}`", "=": "`=`"}
     if kind == END and before is not None and before[0] == "=":
         return "a value is missing after `=`"
     if len(expected & set(_BEGINS)) > 5:

@@ -165,10 +165,7 @@ WORDINGS = (
         " invariant sections (with no|no) front-cover texts and (with no|no) back-cover texts",
         "GFDL-#-no-invariants-or-later",
     ),
-    (
-        "you can redistribute it and/or modify it under the same terms as perl (itself|)",
-        PERL,
-    ),
+    ("you can redistribute it and/or modify it under the same terms as perl (itself|)", PERL),
     (
         "is free software you can redistribute it and/or modify it under the terms of either ~ the gnu lesser general"
         " public license as published by the free software foundation either version 3 of the license or at your option"

@@ -66,12 +66,7 @@ class _Comparison:
     """A comparison of the members of one layer with the manifest."""
 
     def __init__(
-        self,
-        entries: Sequence[ManifestEntry],
-        whiteouts: Sequence[bytes],
-        report: Report,
-        label: str,
-        watch: Watch,
+        self, entries: Sequence[ManifestEntry], whiteouts: Sequence[bytes], report: Report, label: str, watch: Watch
     ) -> None:
         self._watch = watch
         self._wanted = {entry.path: entry for entry in entries if entry.part is not None}

@@ -118,9 +118,7 @@ def _ask(workspace: Workspace, name: str, arch: str) -> Blob | None:
     """Ask the registry. Raise FpackError if it does not answer, or has only manifests that are about other images."""
     reference = parse_reference(name)
     image = RemoteImage(
-        reference,
-        lambda: workspace.repository(base_image.address(name)),
-        DocumentCache(cache_directory() / "registry"),
+        reference, lambda: workspace.repository(base_image.address(name)), DocumentCache(cache_directory() / "registry")
     )
     archive = image.archive()
     trouble = ""

@@ -96,10 +96,7 @@ _C = ListeningCode(
         r"\bendpoint\s*[({]\s*[\w:]*v[46]\(\)\s*,\s*(\d{2,5})\b",
         r"\bhtons\s*\(\s*(\d{2,5})\s*\)",
     ),
-    _all(
-        r"#\s*define\s+(?:\w+_)?PORT\s+\"?(\d{2,5})\b",
-        rf"{_VARIABLE}\s*(?:=|\{{)\s*\"?(\d{{2,5}})\b",
-    ),
+    _all(r"#\s*define\s+(?:\w+_)?PORT\s+\"?(\d{2,5})\b", rf"{_VARIABLE}\s*(?:=|\{{)\s*\"?(\d{{2,5}})\b"),
     _C_LEXEMES,
 )
 _RUST = ListeningCode(

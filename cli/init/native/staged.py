@@ -16,10 +16,7 @@ STAGED_COMMANDS: Mapping[str, str] = {
     "meson": f"DESTDIR={_DIRECTORY} meson install -C /build/objects --no-rebuild",
 }
 # The same without DESTDIR, for the functions whose projects may not make the directories.
-DIRECT_COMMANDS: Mapping[str, str] = {
-    "make": 'make install PREFIX="$out" prefix="$out"',
-    "autotools": "make install",
-}
+DIRECT_COMMANDS: Mapping[str, str] = {"make": 'make install PREFIX="$out" prefix="$out"', "autotools": "make install"}
 _DIRECTORIES = '"$out"/{bin,sbin,lib,include,etc,share,share/doc,{,share/}man/man{1,2,3,4,5,6,7,8}}'
 
 

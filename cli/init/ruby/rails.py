@@ -9,11 +9,7 @@ from ..guess import Guess
 from ..project import Project
 
 # Versions before 7.1 log to a file and give no static files without the last two.
-_ENVIRONMENT = (
-    ("RAILS_ENV", "production"),
-    ("RAILS_LOG_TO_STDOUT", "true"),
-    ("RAILS_SERVE_STATIC_FILES", "true"),
-)
+_ENVIRONMENT = (("RAILS_ENV", "production"), ("RAILS_LOG_TO_STDOUT", "true"), ("RAILS_SERVE_STATIC_FILES", "true"))
 _PIPELINES = ("propshaft", "sprockets-rails", "sprockets")
 # Gems whose assets are made by programs of Node, from the packages of a package.json.
 _BUNDLERS = ("jsbundling-rails", "cssbundling-rails", "webpacker", "shakapacker", "vite_ruby", "vite_rails")

@@ -138,12 +138,7 @@ def _spawn(launch: Launch, tell: int, held: int = -1, gate: int = -1, output: in
 
             return processes.fork(lambda: restrain.become_bwrap(launch, words, streams, _DEFAULT))
         return processes.spawn(
-            "bwrap",
-            words(launch.plan),
-            program=launch.bwrap,
-            streams=streams,
-            signals=_DEFAULT,
-            session=output >= 0,
+            "bwrap", words(launch.plan), program=launch.bwrap, streams=streams, signals=_DEFAULT, session=output >= 0
         )
     except OSError as error:
         os.write(output if output >= 0 else 2, f"error: {launch.bwrap} cannot be run: {error.strerror}\n".encode())

@@ -9,15 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from types import FunctionType
 
-from fpack.lang.abi import (
-    CHANGE_FIELD,
-    EXTEND_FIELD,
-    FUNCTIONS,
-    KNOWN_FIELD,
-    NESTED,
-    SPREAD_FIELD,
-    FunctionInfo,
-)
+from fpack.lang.abi import CHANGE_FIELD, EXTEND_FIELD, FUNCTIONS, KNOWN_FIELD, NESTED, SPREAD_FIELD, FunctionInfo
 from fpack.lang.errors import Fault
 from fpack.light_typing import Any
 
@@ -25,15 +17,7 @@ from ..values import MISSING, Record, Thunk, Value, describe, evaluated
 from .call_layers import METHOD, remember_call
 from .layer_checks import check_layer
 from .layers import changed
-from .literals import (
-    asserting,
-    claimed,
-    failed,
-    join_parts,
-    literal,
-    may_have,
-    spread,
-)
+from .literals import asserting, claimed, failed, join_parts, literal, may_have, spread
 from .nested_fields import change_field, extend_field, known_field, remember_nested, spread_field
 
 
