@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from fpack.builders.streams import strict_json
 
-from .dsse import IN_TOTO, Envelope, EnvelopeError
+from .dsse import EnvelopeError
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 # cosign writes the version before.
@@ -48,10 +48,6 @@ class Statement(NamedTuple):
     def is_about(self, digest: str) -> bool:
         """Tell whether a blob is a subject. digest: `sha256:` and hexadecimal digits."""
         return any("sha256" in digests and f"sha256:{digests['sha256']}" == digest for _, digests in self.subjects)
-
-    def envelope(self) -> Envelope:
-        """Return an envelope without signatures."""
-        return Envelope(IN_TOTO, self.encode())
 
 
 def about(name: str, digest: str, predicate_type: str, predicate: Any) -> Statement:

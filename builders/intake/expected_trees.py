@@ -171,13 +171,3 @@ def _compare_composition(
                 row.kind, row.size, row.blake3, row.target
             ):  # fmt: skip
                 raise _bad(parse(layer.path), f"/{os.fsdecode(row.path)} is another file in the layer")
-
-
-def files_of(layers: Sequence[ManifestLayer], entries: Entries) -> dict[bytes, tuple[StorePath, ManifestEntry]]:
-    """Return what an image has at `/`, with the part that each path comes from. Later layers go before."""
-    found = {}
-    for layer, rows in zip(layers, entries, strict=True):
-        for row in rows:
-            if row.part is not None and not layer.parts[row.part][1]:
-                found[row.path] = (parse(layer.parts[row.part][0]), row)
-    return found

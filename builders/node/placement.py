@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from .model import MAX_PACKAGES, Graph, ModuleLayout, ModuleLink, Placed, name_of
 
@@ -113,9 +113,3 @@ def _home(graph: Graph, key: str) -> str:
 def _directory(key: str) -> str:
     plain = re.sub(r"[^A-Za-z0-9@._+-]+", "_", key.strip("/").replace("/", "+")).strip("_")
     return plain if len(plain) <= 100 else f"{plain[:80]}_{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-
-
-def directories(layout: ModuleLayout) -> Iterator[str]:
-    """Yield the directories of all packages and links."""
-    yield from (placed.where for placed in layout.packages)
-    yield from (link.where for link in layout.links)

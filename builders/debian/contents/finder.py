@@ -103,10 +103,6 @@ class NeedFinder:
         best = self.find(need).best
         return sorted(found.values(), key=lambda entry: (best not in entry.packages, _depth(entry.path), entry.path))
 
-    def has(self, need: BuildNeed, packages: frozenset[str]) -> bool:
-        """Return whether one of `packages` has a file that meets the need, in whatever directory."""
-        return any(packages.intersection(entry.packages) for place in places(need) for entry in self._entries(place))
-
     def _compiler(self, need: BuildNeed) -> str | None:
         """Return the package of a compiler whose own header meets the need, unless the C library has it too."""
         found = self._index.named(need.name, _LIMIT)

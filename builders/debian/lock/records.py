@@ -7,7 +7,7 @@ needs neither indexes nor the network.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from fpack.builders.debian.suites import IndexPin
 from fpack.light_typing import NamedTuple, Protocol
@@ -177,16 +177,6 @@ class Lock:
                 return found.suite.date
         pins = [*self.suites.values(), *(found.suite for found in self.earlier.values())]
         return max((pin.date for pin in pins if (pin.archive, pin.suite) == (archive, suite)), default=None)
-
-    def used(self, release: str, arch: str, names: Iterable[str]) -> Lock:
-        """Return the part that records the origin of these packages, without closures, for a manifest."""
-        new = Lock()
-        for name in names:
-            new.packages[release, arch, name] = self.packages[release, arch, name]
-        new.suites = {key: pin for key, pin in self.suites.items() if key[0] == release}
-        new.indexes = {key: pin for key, pin in self.indexes.items() if key[0] == release and key[2] == arch}
-        new.earlier = {key: pin for key, pin in self.earlier.items() if key[0] == release and key[2] == arch}
-        return new
 
     def merged(self, base: Lock, theirs: Lock) -> Lock | None:
         """Apply the changes of this lock since `base` to `theirs`. Return None if both changed an entry differently."""

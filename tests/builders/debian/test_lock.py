@@ -73,8 +73,6 @@ def test_earlier_indexes_need_format_2_and_nothing_else_does() -> None:
     assert parse_lock(text) == with_earlier() != sample()
     assert format_lock(parse_lock(text)) == text
     assert (TEXT.splitlines()[0], text.splitlines()[0]) == ("fpack-lock 1", "fpack-lock 2")
-    assert with_earlier().used("trixie", "amd64", []).earlier == with_earlier().earlier
-    assert with_earlier().used("trixie", "arm64", []).earlier == {}
     line = next(line for line in text.splitlines() if line.startswith("earlier "))
     for bad in (line.replace("release=05", "release=0g"), f"{line}\n{line}", line.replace("file=main", "file=../main")):
         with pytest.raises(LockCorrupt):
@@ -196,14 +194,6 @@ def test_a_newer_format() -> None:
     with pytest.raises(LockNewer, match="newer version of fpack") as caught:
         parse_lock(TEXT.replace("fpack-lock 1", "fpack-lock 4") + "unknown things\n")
     assert "update fpack" in caught.value.hint
-
-
-def test_what_a_closure_used() -> None:
-    used = sample().used("trixie", "amd64", ["hello"])
-    assert list(used.packages) == [("trixie", "amd64", "hello")]
-    assert used.closures == {}
-    assert used.suites == sample().suites
-    assert parse_lock(format_lock(used)) == used
 
 
 def test_a_file(tmp_path: Path) -> None:
