@@ -25,21 +25,7 @@ from fpack.store.files.disk_errors import path_of
 from fpack.store.files.sync import sync_directory
 from fpack.store.locks import FileLock
 
-from .layout_index import (
-    EMPTY_INDEX,
-    MAX_INDEX,
-    MAX_MANIFEST,
-    OCI_INDEX,
-    RefIndex,
-    annotations_of,
-    checked_manifest,
-    describe,
-    fallback_tag,
-    filtered,
-    referrers_document,
-    stored_pieces,
-    subject_of,
-)
+from . import layout_index
 from .names import check_digest, is_digest
 from .protocol import BlobEntry, BlobSource, Corrupt, Denied, ManifestDocument, NotThere, RepositoryError, Unavailable
 
@@ -59,7 +45,7 @@ class DirectoryRepository:
         self._uploads = directory / _UPLOADS
         self._preparing = threading.Lock()
         self._prepared = False
-        self._index: tuple[tuple[int, int, int], RefIndex] | None = None
+        self._index: tuple[tuple[int, int, int], layout_index.RefIndex] | None = None
 
     # Reading
 
@@ -68,7 +54,7 @@ class DirectoryRepository:
         with self._errors():
             if is_digest(tag):
                 found = self.manifest(tag)
-                return describe(found.data, found.media_type) if found else None
+                return layout_index.describe(found.data, found.media_type) if found else None
             entry = self._refs().tag(tag)
             return entry if entry is not None and self.has_blob(entry.digest) else None
 
@@ -80,10 +66,10 @@ class DirectoryRepository:
             if not is_digest(digest):
                 return None
             try:
-                data = self._read(self._blob(digest), MAX_MANIFEST)
+                data = self._read(self._blob(digest), layout_index.MAX_MANIFEST)
             except FileNotFoundError:
                 return None
-            return checked_manifest(data, digest, entry, self.name)
+            return layout_index.checked_manifest(data, digest, entry, self.name)
 
     def has_blob(self, digest: str) -> bool:
         """Tell whether a blob exists."""
@@ -106,14 +92,14 @@ class DirectoryRepository:
                     raise Corrupt(
                         "A blob differs from its size", where=self.name, why=f"{entry.digest} has {size} bytes"
                     )
-                yield from stored_pieces(fd, 0, entry, offset, length, self.name)
+                yield from layout_index.stored_pieces(fd, 0, entry, offset, length, self.name)
             finally:
                 os.close(fd)
 
     def referrers(self, digest: str, artifact_type: str = "") -> list[BlobEntry]:
         """Return the descriptors of manifests whose subject is a digest."""
-        found = self.manifest(fallback_tag(digest))
-        return filtered(found.data, artifact_type) if found is not None else []
+        found = self.manifest(layout_index.fallback_tag(digest))
+        return layout_index.filtered(found.data, artifact_type) if found is not None else []
 
     def tags(self, prefix: str = "") -> list[str]:
         """Return all tags that begin with a prefix, sorted."""
@@ -147,20 +133,22 @@ class DirectoryRepository:
 
     def write_manifest(self, data: bytes, media_type: str, tag: str = "") -> BlobEntry:
         """Write a manifest or index, by digest or under a tag. List it if it has a subject."""
-        if len(data) > MAX_MANIFEST:
-            raise RepositoryError("A manifest is too large", where=self.name, why=f"the limit is {MAX_MANIFEST} bytes")
-        entry = describe(data, media_type)
+        if len(data) > layout_index.MAX_MANIFEST:
+            raise RepositoryError(
+                "A manifest is too large", where=self.name, why=f"the limit is {layout_index.MAX_MANIFEST} bytes"
+            )
+        entry = layout_index.describe(data, media_type)
         with self._errors():
             self._write_data(entry.digest, data)
-            subject = subject_of(data)
+            subject = layout_index.subject_of(data)
             if tag or subject:
                 with self._changing() as refs:
                     if subject:
                         listed = self._referrers_data(refs, subject)
-                        document = referrers_document(listed, entry, annotations_of(data))
-                        list_entry = describe(document, OCI_INDEX)
+                        document = layout_index.referrers_document(listed, entry, layout_index.annotations_of(data))
+                        list_entry = layout_index.describe(document, layout_index.OCI_INDEX)
                         self._write_data(list_entry.digest, document)
-                        refs.set(fallback_tag(subject), list_entry)
+                        refs.set(layout_index.fallback_tag(subject), list_entry)
                     if tag:
                         refs.set(tag, entry)
         return entry
@@ -228,7 +216,7 @@ class DirectoryRepository:
             raise Corrupt("A document is too large", where=str(path), why=f"the limit is {limit} bytes")
         return data
 
-    def _refs(self) -> RefIndex:
+    def _refs(self) -> layout_index.RefIndex:
         """Return the tags. A process parses each version of `index.json` once."""
         path = self.directory / "index.json"
         try:
@@ -236,34 +224,34 @@ class DirectoryRepository:
             version = (status.st_ino, status.st_mtime_ns, status.st_size)
             if self._index is not None and self._index[0] == version:
                 return self._index[1]
-            index = RefIndex(self._read(path, MAX_INDEX), self.name)
+            index = layout_index.RefIndex(self._read(path, layout_index.MAX_INDEX), self.name)
         except FileNotFoundError:
-            return RefIndex(EMPTY_INDEX, self.name)
+            return layout_index.RefIndex(layout_index.EMPTY_INDEX, self.name)
         self._index = (version, index)
         return index
 
     @contextlib.contextmanager
-    def _changing(self) -> Iterator[RefIndex]:
+    def _changing(self) -> Iterator[layout_index.RefIndex]:
         """Yield the tags to change, under the lock, and write them. All blobs are durable before."""
         self._prepare()
         with FileLock(self.directory / ".lock", transient=False):
             path = self.directory / "index.json"
             try:
-                refs = RefIndex(self._read(path, MAX_INDEX), self.name)
+                refs = layout_index.RefIndex(self._read(path, layout_index.MAX_INDEX), self.name)
             except FileNotFoundError:
-                refs = RefIndex(EMPTY_INDEX, self.name)
+                refs = layout_index.RefIndex(layout_index.EMPTY_INDEX, self.name)
             before = refs.encode()
             yield refs
             if (after := refs.encode()) != before:
                 sync_directory(self._blobs)
                 replace.write(path, after, durable=True)
 
-    def _referrers_data(self, refs: RefIndex, subject: str) -> bytes | None:
-        entry = refs.tag(fallback_tag(subject))
+    def _referrers_data(self, refs: layout_index.RefIndex, subject: str) -> bytes | None:
+        entry = refs.tag(layout_index.fallback_tag(subject))
         if entry is None:
             return None
         with contextlib.suppress(FileNotFoundError):
-            return self._read(self._blob(entry.digest), MAX_MANIFEST)
+            return self._read(self._blob(entry.digest), layout_index.MAX_MANIFEST)
         return None
 
     def _write_data(self, digest: str, data: bytes) -> None:
@@ -276,7 +264,7 @@ class DirectoryRepository:
         with self._preparing:
             for directory in (self._blobs, self._uploads):
                 directory.mkdir(parents=True, exist_ok=True)
-            for name, data in (("index.json", EMPTY_INDEX), ("oci-layout", _LAYOUT)):
+            for name, data in (("index.json", layout_index.EMPTY_INDEX), ("oci-layout", _LAYOUT)):
                 path = self.directory / name
                 if not path.exists():
                     with FileLock(self.directory / ".lock", transient=False):

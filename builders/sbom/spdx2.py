@@ -10,25 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..manifest.format import DIRECTORY, FILE
+from . import spdx
 from .model import BUILT_USING, GENERATED_FROM, Bill, BillFile, Component, Hashes, Licence
-from .spdx import (
-    Agent,
-    Licences,
-    agents,
-    clean,
-    components,
-    encode,
-    file_comment,
-    files_of_components,
-    licence_comment,
-    namespace,
-    path_bytes,
-    slug,
-    source_infos,
-    timestamp,
-    unread_comment,
-    url,
-)
 
 MEDIA_TYPE = "application/spdx+json"
 _DOCUMENT = "SPDXRef-DOCUMENT"
@@ -57,29 +40,29 @@ class _Document:
 
     def __init__(self, bill: Bill) -> None:
         self.bill = bill
-        self.licences = Licences(bill)
-        self.ids = {component.ref: _component_id(component) for component in components(bill)}
-        self.files = files_of_components(bill)
+        self.licences = spdx.Licences(bill)
+        self.ids = {component.ref: _component_id(component) for component in spdx.components(bill)}
+        self.files = spdx.files_of_components(bill)
         # The files of these components all have the SHA-1 that the format requires.
         self.analysed = {
             ref for ref, numbers in self.files.items() if all(_has_sha1(bill.files[number]) for number in numbers)
         }
-        self.sources = source_infos(bill)
+        self.sources = spdx.source_infos(bill)
         self.sums: dict[str, bytearray] = {}
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the document. The files come before the packages, whose verification codes need them."""
         bill = self.bill
-        creators = [*map(_actor, agents(bill.subject.supplier)), f"Tool: fpack-{bill.tool}"]
+        creators = [*map(_actor, spdx.agents(bill.subject.supplier)), f"Tool: fpack-{bill.tool}"]
         extent = "every file of the image is listed" if bill.complete else "some files of the image may be missing"
         yield b'{"SPDXID":' + _json(_DOCUMENT)
         yield b',"comment":' + _json(f"Completeness: {extent}.")
-        yield b',"creationInfo":' + _json({"created": timestamp(bill.created), "creators": creators})
-        yield b',"dataLicense":"CC0-1.0","documentNamespace":' + _json(namespace(bill))
+        yield b',"creationInfo":' + _json({"created": spdx.timestamp(bill.created), "creators": creators})
+        yield b',"dataLicense":"CC0-1.0","documentNamespace":' + _json(spdx.namespace(bill))
         yield from _array("files", self._files())
         yield from _array("hasExtractedLicensingInfos", self._texts())
-        yield b',"name":' + _json(clean(bill.subject.name))
-        yield from _array("packages", (self._package(component) for component in components(bill)))
+        yield b',"name":' + _json(spdx.clean(bill.subject.name))
+        yield from _array("packages", (self._package(component) for component in spdx.components(bill)))
         yield from _array("relationships", self._relationships())
         yield b',"spdxVersion":"SPDX-2.3"}'
 
@@ -93,9 +76,9 @@ class _Document:
             value = {
                 "SPDXID": _file_id(file),
                 "checksums": _checksums(sums),
-                "comment": file_comment(file),
-                "copyrightText": clean(file.copyright) or _NOTHING,
-                "fileName": "./" + clean(file.path),
+                "comment": spdx.file_comment(file),
+                "copyrightText": spdx.clean(file.copyright) or _NOTHING,
+                "fileName": "./" + spdx.clean(file.path),
                 "licenseConcluded": self.licences.expression(owner, file.licence.expression) or _NOTHING,
                 "licenseInfoInFiles": [_NOTHING],
             }
@@ -104,33 +87,33 @@ class _Document:
 
     def _texts(self) -> Iterator[dict[str, Any]]:
         for key, text in sorted(self.licences.texts.items()):
-            yield {"extractedText": clean(text.text), "licenseId": key, "name": clean(text.name or key)}
+            yield {"extractedText": spdx.clean(text.text), "licenseId": key, "name": spdx.clean(text.name or key)}
 
     def _package(self, component: Component) -> dict[str, Any]:
         """Return a package. Fields without a value are left out, unless the format requires them."""
         ref = component.ref
         value: dict[str, Any] = {
             "SPDXID": self.ids[ref],
-            "copyrightText": clean(component.copyright) or _NOTHING,
-            "downloadLocation": next(filter(None, map(url, component.urls)), _NOTHING),
+            "copyrightText": spdx.clean(component.copyright) or _NOTHING,
+            "downloadLocation": next(filter(None, map(spdx.url, component.urls)), _NOTHING),
             "externalRefs": _external_references(component),
             "filesAnalyzed": ref in self.sums,
             "licenseConcluded": self._expression(ref, component.effective),
             "licenseDeclared": self._expression(ref, component.declared),
-            "name": clean(component.name),
+            "name": spdx.clean(component.name),
             "supplier": _first(component.supplier) or _NOTHING,
         }
         optional: dict[str, Any] = {
             "checksums": _checksums(component.hashes),
-            "comment": unread_comment(component),
-            "homepage": url(component.homepage),
-            "licenseComments": licence_comment(component),
+            "comment": spdx.unread_comment(component),
+            "homepage": spdx.url(component.homepage),
+            "licenseComments": spdx.licence_comment(component),
             "originator": _first(component.originator),
-            "packageFileName": clean(component.file),
+            "packageFileName": spdx.clean(component.file),
             "primaryPackagePurpose": _PURPOSES.get(component.kind, "LIBRARY"),
             "sourceInfo": self.sources.get(ref),
-            "summary": clean(component.description),
-            "versionInfo": clean(component.version),
+            "summary": spdx.clean(component.description),
+            "versionInfo": spdx.clean(component.version),
         }
         if ref in self.sums:
             optional["packageVerificationCode"] = {"packageVerificationCodeValue": _code(self.sums[ref])}
@@ -160,7 +143,7 @@ def _has_sha1(file: BillFile) -> bool:
 
 
 def _json(value: Any) -> bytes:
-    return encode(value).encode()
+    return spdx.encode(value).encode()
 
 
 def _array(key: str, items: Iterable[dict[str, Any]]) -> Iterator[bytes]:
@@ -174,11 +157,11 @@ def _array(key: str, items: Iterable[dict[str, Any]]) -> Iterator[bytes]:
 
 def _component_id(component: Component) -> str:
     digest = hashlib.sha256(component.ref.encode()).hexdigest()[:16]
-    return f"SPDXRef-{_PREFIXES.get(component.kind, 'Package')}-{slug(component.name)}-{digest}"
+    return f"SPDXRef-{_PREFIXES.get(component.kind, 'Package')}-{spdx.slug(component.name)}-{digest}"
 
 
 def _file_id(file: BillFile) -> str:
-    return f"SPDXRef-File-{hashlib.sha256(path_bytes(file.path)).hexdigest()[:32]}"
+    return f"SPDXRef-File-{hashlib.sha256(spdx.path_bytes(file.path)).hexdigest()[:32]}"
 
 
 def _checksums(sums: Hashes) -> list[dict[str, str]]:
@@ -193,7 +176,7 @@ def _code(sums: bytearray) -> str:
     ).hexdigest()
 
 
-def _actor(found: Agent) -> str:
+def _actor(found: spdx.Agent) -> str:
     """Return `Person: NAME (EMAIL)`. A name's own parentheses would be read as an address."""
     name = found.name.replace("(", "[").replace(")", "]")
     return f"{found.kind}: {name}" + (f" ({found.address})" if "@" in found.address else "")
@@ -201,7 +184,7 @@ def _actor(found: Agent) -> str:
 
 def _first(text: str) -> str:
     """Return the first agent, since the format has one supplier and one originator."""
-    return next(map(_actor, agents(text)), "")
+    return next(map(_actor, spdx.agents(text)), "")
 
 
 def _external_references(component: Component) -> list[dict[str, str]]:

@@ -13,25 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 from ..manifest.format import DIRECTORY
+from . import spdx
 from .model import Bill, BillFile, Component, Hashes
-from .spdx import (
-    Agent,
-    Licences,
-    agents,
-    clean,
-    components,
-    encode,
-    file_comment,
-    files_of_components,
-    licence_comment,
-    namespace,
-    path_bytes,
-    references,
-    source_infos,
-    timestamp,
-    unread_comment,
-    url,
-)
 from .spdx3_links import Link, is_in_files, links
 
 MEDIA_TYPE = "application/spdx+json"
@@ -64,10 +47,10 @@ class _Document:
 
     def __init__(self, bill: Bill) -> None:
         self.bill = bill
-        self.namespace = namespace(bill)
-        self.licences = Licences(bill)
-        self.files = files_of_components(bill)
-        self.sources = source_infos(bill)
+        self.namespace = spdx.namespace(bill)
+        self.licences = spdx.Licences(bill)
+        self.files = spdx.files_of_components(bill)
+        self.sources = spdx.source_infos(bill)
         self.delivered = {component.ref for component in bill.components if is_in_files(component)}
         self.expressions = {"": ""}  # licence expression: the identifier of its element
         # By identifier: all but the document, the collection, files and relationships, of which there can be very many.
@@ -77,19 +60,18 @@ class _Document:
         authors = self._agents(bill.subject.supplier)
         self.authors = authors or [self._add("SoftwareAgent", "agent", "fpack", name="fpack")]
         self._add_licences()
-        for component in components(bill):
+        for component in spdx.components(bill):
             self._add_component(component)
         self.links = sorted(links(bill, self.files, self._iri, self._licence_of))
 
     # ---- output
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the document."""
         yield b'{"@context":' + _json(_CONTEXT) + b',"@graph":['
         yield _json(
             {
                 "@id": _CREATION,
-                "created": timestamp(self.bill.created),
+                "created": spdx.timestamp(self.bill.created),
                 "createdBy": self.authors,
                 "createdUsing": [self.tool],
                 "specVersion": "3.0.1",
@@ -112,14 +94,14 @@ class _Document:
         return value | {
             "dataLicense": self._iri("licence", _DATA_LICENCE),
             "element": [collection],
-            "name": clean(self.bill.subject.name),
+            "name": spdx.clean(self.bill.subject.name),
             "profileConformance": self._profiles(),
             "rootElement": [collection],
         }
 
     def _collection(self, iri: str) -> Element:
         return self._element("software_Sbom", iri) | {
-            "name": clean(self.bill.subject.name),
+            "name": spdx.clean(self.bill.subject.name),
             "profileConformance": self._profiles(),
             "rootElement": [self._iri("package", self.bill.subject.ref)],
             # A bill that is not complete was made from an image that fpack did not build.
@@ -143,7 +125,7 @@ class _Document:
     # ---- elements
 
     def _iri(self, folder: str, key: str) -> str:
-        return f"{self.namespace}/{folder}" + (f"/{quote(path_bytes(key), safe='/:@=&')}" if key else "")
+        return f"{self.namespace}/{folder}" + (f"/{quote(spdx.path_bytes(key), safe='/:@=&')}" if key else "")
 
     def _element(self, kind: str, iri: str) -> Element:
         return {"creationInfo": _CREATION, "spdxId": iri, "type": kind}
@@ -159,16 +141,16 @@ class _Document:
         return iri
 
     def _agents(self, text: str) -> list[str]:
-        return [self._agent(found) for found in agents(text)]
+        return [self._agent(found) for found in spdx.agents(text)]
 
     def _originators(self, component: Component) -> list[str]:
         """Return the originators. Without an address, theirs is the page of the project, as the guideline asks."""
-        found = agents(component.originator)
+        found = spdx.agents(component.originator)
         if not any(agent.address for agent in found):
-            found = [agent._replace(address=url(component.homepage)) for agent in found]
+            found = [agent._replace(address=spdx.url(component.homepage)) for agent in found]
         return list(map(self._agent, found))
 
-    def _agent(self, found: Agent) -> str:
+    def _agent(self, found: spdx.Agent) -> str:
         identifiers = []
         if found.address:
             identifiers.append(_identifier("email" if "@" in found.address else "urlScheme", found.address))
@@ -177,7 +159,7 @@ class _Document:
 
     def _add_licences(self) -> None:
         for key, text in self.licences.texts.items():
-            fields = {"name": clean(text.name or key), "simplelicensing_licenseText": clean(text.text) or " "}
+            fields = {"name": spdx.clean(text.name or key), "simplelicensing_licenseText": spdx.clean(text.text) or " "}
             self._add("simplelicensing_SimpleLicensingText", "licence-text", key, **fields)
         self._licence(_DATA_LICENCE)
         for file in self.bill.files:
@@ -193,7 +175,7 @@ class _Document:
         key = expression if len(expression) <= 100 else hashlib.sha256(expression.encode()).hexdigest()
         uris = [
             {"key": name, "type": "DictionaryEntry", "value": self._iri("licence-text", name)}
-            for name in references(expression)
+            for name in spdx.references(expression)
         ]
         return self._add(
             "simplelicensing_LicenseExpression",
@@ -210,7 +192,7 @@ class _Document:
         return self._licence(self.licences.expression(component, expression))
 
     def _add_component(self, component: Component) -> None:
-        urls = [locator for locator in map(url, component.urls) if locator]
+        urls = [locator for locator in map(spdx.url, component.urls) if locator]
         suppliers = self._agents(component.supplier)
         identifiers = [
             _identifier(kind, value)
@@ -222,19 +204,19 @@ class _Document:
             "software_Package",
             "package",
             component.ref,
-            comment="; ".join(filter(None, (licence_comment(component), unread_comment(component)))),
+            comment="; ".join(filter(None, (spdx.licence_comment(component), spdx.unread_comment(component)))),
             externalIdentifier=identifiers,
             externalRef=[_reference(first, locator) for locator in urls],
-            name=clean(component.name),
+            name=spdx.clean(component.name),
             originatedBy=self._originators(component) or suppliers,
-            software_copyrightText=clean(component.copyright),
+            software_copyrightText=spdx.clean(component.copyright),
             software_downloadLocation=next(iter(urls), ""),
-            software_homePage=url(component.homepage),
+            software_homePage=spdx.url(component.homepage),
             software_packageUrl=component.purl,
-            software_packageVersion=clean(component.version),
+            software_packageVersion=spdx.clean(component.version),
             software_primaryPurpose=_PURPOSES.get(component.kind, "library"),
             software_sourceInfo=self.sources.get(component.ref),
-            summary=clean(component.description),
+            summary=spdx.clean(component.description),
             suppliedBy=next(iter(suppliers), ""),
             verifiedUsing=_hashes(component.hashes),
         )
@@ -249,7 +231,7 @@ class _Document:
                 component.ref,
                 contentType=_CONTENT_TYPES.get(suffix),
                 externalRef=[_reference(first, locator) for locator in urls],
-                name=clean(component.file),
+                name=spdx.clean(component.file),
                 # By these purposes, the guideline tells an unstructured file ("firmware") from a structured one
                 # ("container").
                 software_additionalPurpose=["firmware" if is_system else "container"],
@@ -261,9 +243,9 @@ class _Document:
                 "build_Build",
                 "build",
                 component.ref,
-                build_buildId=clean(component.ref.removeprefix("path:")),
+                build_buildId=spdx.clean(component.ref.removeprefix("path:")),
                 build_buildType=BUILD_TYPE,
-                name=clean(component.name),
+                name=spdx.clean(component.name),
             )
 
     def _file_iri(self, file: BillFile) -> str:
@@ -277,10 +259,10 @@ class _Document:
         file = self.bill.files[number]
         iri = self._file_iri(file)
         value = self._element("software_File", iri)
-        value["comment"] = file_comment(file)
-        value["name"] = "/" + clean(file.path)
+        value["comment"] = spdx.file_comment(file)
+        value["name"] = "/" + spdx.clean(file.path)
         if file.copyright:
-            value["software_copyrightText"] = clean(file.copyright)
+            value["software_copyrightText"] = spdx.clean(file.copyright)
         if file.kind == DIRECTORY:
             value["software_fileKind"] = "directory"
         else:
@@ -329,16 +311,16 @@ class _Document:
 
 
 def _json(value: Any) -> bytes:
-    return encode(value).encode()
+    return spdx.encode(value).encode()
 
 
 def _with_list(element: Element, key: str, items: Iterable[str]) -> Iterator[bytes]:
     """Yield an element with a list in pieces, since the list may have an item for each file."""
-    before, after = encode(element | {key: []}).split(f'"{key}":[]', 1)
+    before, after = spdx.encode(element | {key: []}).split(f'"{key}":[]', 1)
     yield f',{before}"{key}":['.encode()
     separator = ""
     for item in items:
-        yield f"{separator}{encode(item)}".encode()
+        yield f"{separator}{spdx.encode(item)}".encode()
         separator = ","
     yield b"]" + after.encode()
 

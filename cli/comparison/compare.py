@@ -7,28 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fpack.builders.debian.version import InvalidVersion, version_key
 
-from .model import (
-    ADDED,
-    CHANGED,
-    DOWNGRADED,
-    REBUILT,
-    REMOVED,
-    UPGRADED,
-    ComparedPackage,
-    Comparison,
-    FileChange,
-    FileState,
-    FileSummary,
-    LicenceChange,
-    PackageChange,
-    SettingChange,
-    SideInventory,
-    SideSummary,
-    SizeChange,
-    SourceChangelog,
-    Vulnerabilities,
-    VulnerabilityChange,
-)
+from . import model
 from .settings import shown
 
 if TYPE_CHECKING:
@@ -49,25 +28,25 @@ _PARTS = (
 
 
 def compare(
-    old: SideInventory,
-    new: SideInventory,
-    changelogs: Iterable[SourceChangelog] = (),
-    vulnerabilities: Vulnerabilities | None = None,
-) -> Comparison:
+    old: model.SideInventory,
+    new: model.SideInventory,
+    changelogs: Iterable[model.SourceChangelog] = (),
+    vulnerabilities: model.Vulnerabilities | None = None,
+) -> model.Comparison:
     """Return everything that differs between two inventories of the same form."""
-    return Comparison(
+    return model.Comparison(
         old=_summary(old),
         new=_summary(new),
         packages=tuple(package_changes(old, new)),
         sizes=tuple(
-            SizeChange(owner, before or 0, after or 0)
+            model.SizeChange(owner, before or 0, after or 0)
             for owner, before, after in _differences(old.sizes, new.sizes)
             if (before or 0) != (after or 0)
         ),
         files=tuple(_file_changes(old.files, new.files)),
         licences=tuple(_licence_changes(old, new)),
         settings=tuple(
-            SettingChange(name, before and shown(before), after and shown(after))
+            model.SettingChange(name, before and shown(before), after and shown(after))
             for name, before, after in _differences(old.settings, new.settings)
         ),
         changelogs=tuple(changelogs),
@@ -75,28 +54,28 @@ def compare(
     )
 
 
-def package_changes(old: SideInventory, new: SideInventory) -> Iterator[PackageChange]:
+def package_changes(old: model.SideInventory, new: model.SideInventory) -> Iterator[model.PackageChange]:
     """Yield the packages that differ, sorted by name, release and architecture."""
     changes = []
     for _, before, after in _differences(old.packages, new.packages):
         if before is None or after is None:
-            changes.append(PackageChange(ADDED if before is None else REMOVED, "", before, after))
+            changes.append(model.PackageChange(model.ADDED if before is None else model.REMOVED, "", before, after))
         elif movement := _movement(before, after):
-            changes.append(PackageChange(CHANGED, movement, before, after))
+            changes.append(model.PackageChange(model.CHANGED, movement, before, after))
     return iter(sorted(changes, key=lambda change: (change.either.name, change.either.release, change.either.arch)))
 
 
-def _movement(before: ComparedPackage, after: ComparedPackage) -> str:
+def _movement(before: model.ComparedPackage, after: model.ComparedPackage) -> str:
     """Return how a package moved, or "" if both are the same package, perhaps of another date or path."""
     if before.version == after.version:
-        return REBUILT if _are_other_files(before, after) else ""
+        return model.REBUILT if _are_other_files(before, after) else ""
     try:
-        return UPGRADED if version_key(before.version) < version_key(after.version) else DOWNGRADED
+        return model.UPGRADED if version_key(before.version) < version_key(after.version) else model.DOWNGRADED
     except InvalidVersion:
-        return UPGRADED  # of a manifest that fpack did not write
+        return model.UPGRADED  # of a manifest that fpack did not write
 
 
-def _are_other_files(before: ComparedPackage, after: ComparedPackage) -> bool:
+def _are_other_files(before: model.ComparedPackage, after: model.ComparedPackage) -> bool:
     """Return whether the files of two packages are known to differ: by a digest that both have.
 
     An archive's index has SHA-256, SHA-512 or both, and an archive may move from one to the other.
@@ -106,45 +85,48 @@ def _are_other_files(before: ComparedPackage, after: ComparedPackage) -> bool:
     return bool(common) and (before.arch != after.arch or any(old != new for old, new in common))
 
 
-def summarise_files(changes: Iterable[FileChange]) -> list[FileSummary]:
+def summarise_files(changes: Iterable[model.FileChange]) -> list[model.FileSummary]:
     """Return the number of files that differ by owner, sorted; those of no owner come last."""
     counts: dict[str, dict[str, int]] = {}
     for change in changes:
-        of_owner = counts.setdefault(change.owner, dict.fromkeys((ADDED, REMOVED, CHANGED), 0))
+        of_owner = counts.setdefault(change.owner, dict.fromkeys((model.ADDED, model.REMOVED, model.CHANGED), 0))
         of_owner[change.change] += 1
     return [
-        FileSummary(owner, *counts[owner].values()) for owner in sorted(counts, key=lambda owner: (not owner, owner))
+        model.FileSummary(owner, *counts[owner].values())
+        for owner in sorted(counts, key=lambda owner: (not owner, owner))
     ]
 
 
-def _file_changes(old: Mapping[str, FileState], new: Mapping[str, FileState]) -> Iterator[FileChange]:
+def _file_changes(old: Mapping[str, model.FileState], new: Mapping[str, model.FileState]) -> Iterator[model.FileChange]:
     for path, before, after in _differences(old, new):
         if before is None or after is None:
             state = before or after
             assert state is not None
-            yield FileChange(path, ADDED if before is None else REMOVED, state.owner, (), before, after)
+            yield model.FileChange(
+                path, model.ADDED if before is None else model.REMOVED, state.owner, (), before, after
+            )
             continue
         parts = tuple(part for part, fields in _PARTS if any(getattr(before, f) != getattr(after, f) for f in fields))
         if parts:  # a file that moved from one package to another is the same file
-            yield FileChange(path, CHANGED, after.owner, parts, before, after)
+            yield model.FileChange(path, model.CHANGED, after.owner, parts, before, after)
 
 
-def _licence_changes(old: SideInventory, new: SideInventory) -> Iterator[LicenceChange]:
+def _licence_changes(old: model.SideInventory, new: model.SideInventory) -> Iterator[model.LicenceChange]:
     """Yield the packages whose licence is another one, and the licences of those that are only in one side."""
     before_names, after_names = ({name for *_, name in side.packages} for side in (old, new))
     for package in sorted(old.licences.keys() | new.licences.keys()):
         before, after = old.licences.get(package, ""), new.licences.get(package, "")
         known = (before or package not in before_names) and (after or package not in after_names)
         if known and before != after:
-            yield LicenceChange(package, before, after)
+            yield model.LicenceChange(package, before, after)
 
 
-def vulnerabilities(old: Sequence[Finding], new: Sequence[Finding]) -> Vulnerabilities:
+def vulnerabilities(old: Sequence[Finding], new: Sequence[Finding]) -> model.Vulnerabilities:
     """Compare the findings of two audits: those of a product that is affected, or may be."""
     # A lock can be of several releases. Of an image whose release changed, a vulnerability remains the same one.
     several = any(len({finding.product.release for finding in side}) > 1 for side in (old, new))
     before, after = _open_findings(old, several), _open_findings(new, several)
-    return Vulnerabilities(
+    return model.Vulnerabilities(
         fixed=_vulnerabilities(before[key] for key in before.keys() - after.keys()),
         new=_vulnerabilities(after[key] for key in after.keys() - before.keys()),
         remaining=len(before.keys() & after.keys()),
@@ -164,10 +146,10 @@ def _open_findings(findings: Iterable[Finding], several: bool) -> dict[tuple[str
     }
 
 
-def _vulnerabilities(findings: Iterable[Finding]) -> tuple[VulnerabilityChange, ...]:
+def _vulnerabilities(findings: Iterable[Finding]) -> tuple[model.VulnerabilityChange, ...]:
     """Return findings as records, the worst first."""
     found = [
-        VulnerabilityChange(
+        model.VulnerabilityChange(
             finding.advisory.id,
             finding.product.name,
             finding.product.version,
@@ -184,8 +166,8 @@ def _rank(severity: str) -> int:
     return _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
 
 
-def _summary(side: SideInventory) -> SideSummary:
-    return SideSummary(side.name, side.form, side.digest, len(side.packages), side.compressed, side.size)
+def _summary(side: model.SideInventory) -> model.SideSummary:
+    return model.SideSummary(side.name, side.form, side.digest, len(side.packages), side.compressed, side.size)
 
 
 def _differences(old: Mapping[K, V], new: Mapping[K, V]) -> Iterator[tuple[K, V | None, V | None]]:

@@ -13,17 +13,7 @@ from typing import TYPE_CHECKING
 from fpack.cli.init.edits import PackageCall
 from fpack.store.errors import FpackError
 
-from .call_changes import (
-    accept_old_sources,
-    accept_warnings,
-    answer_questions,
-    build_in_order,
-    install_staged,
-    know_this_python,
-    leave_out_tests,
-    make_directories,
-    name_directory,
-)
+from . import call_changes
 from .changed_file import CallKey, ChangedFile, key_of
 from .failures import failures, field_of, first_line, reason
 from .image_changes import add_interpreters, add_terminal, fit_image
@@ -131,7 +121,7 @@ class Fixer:
         elif lacking or (change := self._change_call(call, name, failed, release)) is None:
             if failed.phase != "check" or not self._no_check:
                 raise RoundsEnd(reason(failed, remedies, lacking))
-            leave_out_tests(self._file, name, failed)
+            call_changes.leave_out_tests(self._file, name, failed)
         self._last = Round(key_of(call), failed, before, self._file.read().text, steps, new, change)
 
     def _took_back(
@@ -163,14 +153,14 @@ class Fixer:
     def _change_call(self, call: PackageCall, name: str, failed: PhaseFailed, release: str) -> int | None:
         """Change the call for a failure that no package mends. Return the number of the change, None if none helps."""
         changes = (
-            answer_questions,
-            accept_old_sources,
-            accept_warnings,
-            lambda file, name, failed: know_this_python(file, name, failed, release),
-            install_staged,
-            make_directories,
-            name_directory,
-            build_in_order,
+            call_changes.answer_questions,
+            call_changes.accept_old_sources,
+            call_changes.accept_warnings,
+            lambda file, name, failed: call_changes.know_this_python(file, name, failed, release),
+            call_changes.install_staged,
+            call_changes.make_directories,
+            call_changes.name_directory,
+            call_changes.build_in_order,
         )
         for number, change in enumerate(changes):
             if (key_of(call), number) in self._useless:
