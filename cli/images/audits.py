@@ -97,7 +97,7 @@ def audit_subject(
     image = subject.image.file if isinstance(subject, StoredSubject) else None
     reader = subject.manifest()
     head = reader.head
-    found = inventory(reader, read_locks(reader, subject.manifest, _store(workspace), image))
+    found = inventory(reader, read_locks(reader, subject.manifest, workspace.usable_store(), image))
     result = audit(found.products, [item.source for item in data], statements, evidence)
     date = max((suite.date for suite in head.lock.suites), default=0)
     about = head.image

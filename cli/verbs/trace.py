@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from fpack.cli import options as shared
 from fpack.cli.ui.render import megabytes
-from fpack.store.errors import FpackError
 
 if TYPE_CHECKING:
     from fpack.cli.images.subject import Subject
     from fpack.cli.ui.layout import Branch
-    from fpack.cli.workspace.workspace import Workspace
-    from fpack.store.store import Store
 
 HASH = 16  # hexadecimal digits of digests in text; --json has all
 
@@ -55,7 +52,7 @@ def command(path: str, image: str | None, platform: str | None, as_json: bool, *
     with Workspace(shared.options(rest)) as workspace:
         subject = open_subject(workspace, image, platform)
         evidence = LocalEvidence(None, cache_directory() / "debian")
-        found = trace(subject.manifest, path, evidence, _store(workspace), _stated(subject))
+        found = trace(subject.manifest, path, evidence, workspace.usable_store(), _stated(subject))
         workspace.finish()
     if as_json:
         shared.print_json(found)
@@ -73,14 +70,6 @@ def _stated(subject: Subject) -> Callable[[str], str | None]:
         return lambda package: None
     image = subject.image
     return lambda package: stated_licence(image, package)
-
-
-def _store(workspace: Workspace) -> Store | None:
-    """Return the store of this machine, or None if there is none or it is broken: the chain needs only the manifest."""
-    try:
-        return workspace.store if workspace.has_store else None
-    except FpackError:
-        return None
 
 
 def _file(found: Mapping[str, Any]) -> Branch:

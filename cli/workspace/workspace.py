@@ -161,6 +161,13 @@ class Workspace:
         """True if this machine already has a store."""
         return (default_root() / "db").is_dir()
 
+    def usable_store(self) -> Store | None:
+        """Return the store of this machine, or None if there is none or it is broken: some verbs can do without it."""
+        try:
+            return self.store if self.has_store else None
+        except FpackError:
+            return None
+
     @cached_property
     def builders(self) -> Mapping[str, Builder]:
         """The builder of each kind of derivation."""

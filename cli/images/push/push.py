@@ -14,7 +14,7 @@ from fpack.builders.distribution.reference import BadReference, Reference, parse
 from fpack.builders.scheduler.reporter import BuildOutcome, Reporter
 from fpack.cli.errors import UsageError
 from fpack.cli.paths import uploads_directory
-from fpack.cli.ui.render import megabytes
+from fpack.cli.ui.render import counted, megabytes
 
 from .records import PushRecord
 
@@ -134,16 +134,12 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
         yield "  the registry has it already: nothing was sent"
         return
     blobs = result["blobs"]
-    text = f"  sent {megabytes(result['sent'])}: {_counted(blobs['uploaded'], 'blob')}"
+    text = f"  sent {megabytes(result['sent'])}: {counted(blobs['uploaded'], 'blob')}"
     if blobs["existing"]:
-        text += f"; the registry had {_counted(blobs['existing'], 'other')}"
+        text += f"; the registry had {counted(blobs['existing'], 'other')}"
     yield text
     if result["documents"]:
         yield f"  documents about it: {result['documents']}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 class UploadDisplay(SilentObserver):
