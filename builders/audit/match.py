@@ -56,7 +56,7 @@ def fixed_version(product: Product, advisories: list[Advisory]) -> str:
         fixes = [span.fixed for span in advisory.ranges if span.fixed and _contains(product, span)]
         if not fixes:
             return ""
-        found = _latest(product.ecosystem, [found, *fixes])
+        found = max(filter(None, [found, *fixes]), key=lambda text: versions.key(product.ecosystem, text))
     return found
 
 
@@ -65,7 +65,3 @@ def _contains(product: Product, span: VersionRange) -> bool:
         return _is_within(product.ecosystem, versions.key(product.ecosystem, product.version), span)
     except ValueError:
         return False
-
-
-def _latest(ecosystem: str, texts: list[str]) -> str:
-    return max(filter(None, texts), key=lambda text: versions.key(ecosystem, text))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from fpack.store.errors import FpackError, one_line
 
-from .model import AFFECTED, FIXED, NOT_AFFECTED, UNDER_INVESTIGATION, Advisory, Finding, Product
+from .model import AFFECTED, FIXED, NOT_AFFECTED, UNDER_INVESTIGATION, Finding, Product
 from .package_urls import ImageIdentity, PackageUrl, binary_url, covers, covers_image, parse
 
 STATUSES = (AFFECTED, UNDER_INVESTIGATION, FIXED, NOT_AFFECTED)  # those that hide less come first
@@ -107,7 +107,7 @@ class Statements:
         keys |= {binary.sha256 for binary in product.binaries if binary.sha256}
         about = {
             id(item): item
-            for name in _names(finding.advisory)
+            for name in (finding.advisory.id, *finding.advisory.aliases)
             for key in keys
             for item in self._relevant.get((name, key), ())
         }
@@ -138,10 +138,6 @@ def _key(url: PackageUrl) -> str:
 def _rank(statement: VexStatement) -> tuple[int, int]:
     """Return the key by which later statements come after earlier ones, and then those that hide less."""
     return statement.time, -STATUSES.index(statement.status)
-
-
-def _names(advisory: Advisory) -> tuple[str, ...]:
-    return (advisory.id, *advisory.aliases)
 
 
 def _component_urls(product: Product) -> list[str]:

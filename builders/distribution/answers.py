@@ -72,12 +72,8 @@ def unreachable(where: str, host: str, error: HttpError) -> RepositoryError:
         if "WRONG_VERSION_NUMBER" in error.why or "record layer failure" in error.why:
             hint = "use --plain-http if it is a registry on this machine without TLS"
         return Unavailable(
-            "The registry's certificate was not accepted", where=where, why=_certificate(error.why), hint=hint
+            "The registry's certificate was not accepted", where=where, why=one_line(error.why)[:MAX_TEXT], hint=hint
         )
     if isinstance(error, BadUrl):
         return RepositoryError("The registry leads to a malformed URL", where=where, why=error.why)
     return Unavailable("The registry cannot be reached", where=where, why=f"{error.what}: {error.why}")
-
-
-def _certificate(text: str) -> str:
-    return one_line(text)[:MAX_TEXT]

@@ -61,7 +61,7 @@ def document(
     yield b"{\n"
     for key in ("format", "fpack", "mtime", "executor", "claims", "annotations", "base", "image", "lock"):
         if key in value:
-            yield _pair(key, value[key]) + b",\n"
+            yield _dump(key) + b":" + _dump(value[key]) + b",\n"
     for key in ("sources", "paths", "meta"):
         if key in value:
             yield _rows(key, value[key]) + b",\n"
@@ -95,10 +95,6 @@ def entry_line(entry: ManifestEntry, parts: Sequence[str]) -> bytes:
 def _rows(key: str, values: list[Value]) -> bytes:
     lines = b",\n".join(_dump(value) for value in values)
     return _dump(key) + (b":[\n" + lines + b"]" if values else b":[]")
-
-
-def _pair(key: str, value: Value) -> bytes:
-    return _dump(key) + b":" + _dump(value)
 
 
 def _dump(value: Value) -> bytes:

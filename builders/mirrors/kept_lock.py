@@ -97,7 +97,6 @@ def identity_of(lock: str, derivations: Iterable[bytes]) -> str:
 
 
 def lock_tag(identity: str) -> str:
-    """Return the tag of a kept lock."""
     return f"{LOCK_TAG}{identity}"
 
 
@@ -108,7 +107,6 @@ def use_tag(identity: str, now: float) -> str:
 
 
 def is_identity(text: str) -> bool:
-    """Tell whether a text can be the identity of a lock."""
     return _ID.match(text) is not None
 
 
@@ -148,7 +146,6 @@ def _seconds(day: str) -> float | None:
 
 
 def encode_config(kept: KeptLock) -> bytes:
-    """Return the config of a kept lock."""
     files = [
         {"name": f.name, "digest": f.digest, "size": f.size, **({"aliases": list(f.aliases)} if f.aliases else {})}
         for f in sorted(set(kept.files))
@@ -156,10 +153,6 @@ def encode_config(kept: KeptLock) -> bytes:
     value = {"format": FORMAT, "identity": kept.identity, "lock": kept.lock, "files": files}
     if kept.missing:
         value["missing"] = sorted(kept.missing)
-    return _json(value)
-
-
-def _json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
 
 

@@ -60,9 +60,5 @@ def plan(items: Sequence[LayerItem], limit: int) -> list[LayerGroup]:
     shared: dict[int, list[LayerItem]] = {}
     for i, item in enumerate(items):
         if i not in alone:
-            shared.setdefault(_bucket(item.name, buckets), []).append(item)
+            shared.setdefault(int.from_bytes(blake3(item.name.encode()).digest(8), "big") % buckets, []).append(item)
     return groups + [LayerGroup(f"group-{number}", tuple(shared[number])) for number in sorted(shared)]
-
-
-def _bucket(name: str, buckets: int) -> int:
-    return int.from_bytes(blake3(name.encode()).digest(8), "big") % buckets

@@ -13,7 +13,6 @@ from typing import NamedTuple
 from fpack.builders.payload import elf_symbols, meta
 from fpack.builders.payload.exclusions import GRAFTED, Exclusion
 from fpack.builders.payload.libraries import BuiltLibrary, built_libraries
-from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BuildError, Task
 from fpack.store import path as store_path
@@ -101,7 +100,7 @@ def _check_symbols(task: Task, composition: Composition, table: SliceTable, item
     gone = {name for name, _ in old.exported} - names
     missing: dict[str, str] = {}
     for path, (owner, entry) in composition.files.items():
-        if not _imports(entry, made.soname):
+        if not (entry.kind == meta.FILE and entry.facts is not None and made.soname in entry.facts.needed):
             continue
         task.check()
         symbols = elf_symbols.read(_disk(task, owner, path))
@@ -120,10 +119,6 @@ def _check_symbols(task: Task, composition: Composition, table: SliceTable, item
             f"{', '.join(shown[:_MOST])}{more}",
             f"build it in the version of {item.package}, with its version script, and with all of its parts",
         )
-
-
-def _imports(entry: TreeEntry, soname: str) -> bool:
-    return entry.kind == meta.FILE and entry.facts is not None and soname in entry.facts.needed
 
 
 def _disk(task: Task, table: SliceTable, path: str) -> Path:

@@ -46,13 +46,10 @@ class Paths:
                 directories[path] = alike.setdefault(value, value)
                 continue
             before = others.setdefault(path, number * 2 + (entry.kind == SYMLINK))
-            if before // 2 != number and not self._is_same(entry):
+            if before // 2 != number and not (self._lenient and self._digests.get(entry.path) == _digest(entry)):
                 report.add(OVERLAP, show(path), f"it hides the entry of {label(before // 2)}", label(number))
             elif self._lenient:
                 self._digests[path] = _digest(entry)
-
-    def _is_same(self, entry: ManifestEntry) -> bool:
-        return self._lenient and self._digests.get(entry.path) == _digest(entry)
 
     def finish(self, report: Report, label: Callable[[int], str]) -> None:
         """Report the paths that are a directory in one layer and a file or symlink in another."""

@@ -109,7 +109,7 @@ def trace(
         "replaces": _replaced(head, entry.path),
         "package": _package(pin) if pin is not None else None,
         "index": _index(archive) if archive is not None else None,
-        "release": _release(archive) if archive is not None else None,
+        "release": {**archive.suite._asdict(), "signature": archive.signature} if archive is not None else None,
         "source": {"name": pin.source, "version": pin.source_version} if pin is not None else None,
         "licence": _licence(readers, package, store, stated) if package else None,
         "inputs": _inputs(reader, found, about.derivation) if not package and below is None else [],
@@ -324,10 +324,6 @@ def _index(archive: _Archive) -> dict[str, Any]:
     index = archive.listing
     names = ("suite", "file", "sha256", "size", "packed_sha256", "packed_size")
     return {**{name: getattr(index, name) for name in names}, **_strong(index), "checked": archive.checked}
-
-
-def _release(archive: _Archive) -> dict[str, Any]:
-    return {**archive.suite._asdict(), "signature": archive.signature}
 
 
 def _licence(

@@ -78,7 +78,7 @@ def go(project: Project) -> Guess | None:
             f"{', '.join(words[:3])}: the programs {few(folders)}" if len(folders) > 1 else f"{folders[0]}: the program"
         )
     if not project.has("go.mod"):
-        foreign = sorted(name for name in _imports(project) if not _is_below(name, path))
+        foreign = sorted(name for name in _imports(project) if not (name == path or name.startswith(f"{path}/")))
         if foreign:
             todo.append(f"write go.mod and go.sum, as it imports {few(foreign)}: go mod init {path} && go mod tidy")
     elif "vendor" in project.directories:
@@ -157,10 +157,6 @@ def _sources(project: Project, below: str = "/") -> Iterator[str]:
         ignored = file.startswith(tuple(f"{name}/" for name in _IGNORED)) or (not below and "/" in file)
         if content and file.endswith(".go") and not ignored:
             yield content
-
-
-def _is_below(name: str, path: str) -> bool:
-    return name == path or name.startswith(f"{path}/")
 
 
 def _build_library(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:

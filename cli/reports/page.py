@@ -29,7 +29,7 @@ def html(page: ReportPage) -> Iterator[str]:
     style = (_ASSETS / _STYLE).read_text("ascii")
     code = "".join((_ASSETS / name).read_text("ascii") for name in _SCRIPTS)
     script = f"'use strict';\n(() => {{\n{code}}})();\n"
-    title = _ascii(escape(visible(page.title)))
+    title = escape(visible(page.title)).encode("ascii", "xmlcharrefreplace").decode("ascii")
     yield '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
     yield f'<meta http-equiv="Content-Security-Policy" content="{policy(script, style)}">\n'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -57,10 +57,6 @@ def encoded(value: Any) -> str:
     """Return JSON that can stand in a script element, which ends at the first `</script` and knows `<!--`."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _ascii(text: str) -> str:
-    return text.encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 
 def _data(page: ReportPage) -> dict[str, Any]:

@@ -28,7 +28,7 @@ _DEFAULT = re.compile(r"--index-url <url>.*?\(default\s+(\S+?)\)")
 def pip_indexes() -> tuple[str, ...]:
     """Return the package indexes that pip uses, best first, without a trailing slash."""
     settings = _pip_settings()
-    first = settings.get("index-url", "") or _pip_default()
+    first = settings.get("index-url", "") or default_of(_output("pip", ["download", "--help"]))
     return tuple(
         dict.fromkeys(url.rstrip("/") for url in [*first.split(), *settings.get("extra-index-url", "").split()])
     )
@@ -145,10 +145,6 @@ def default_of(text: str) -> str:
 @cache
 def _pip_settings() -> dict[str, str]:
     return settings_of(_output("pip", ["config", "list"]))
-
-
-def _pip_default() -> str:
-    return default_of(_output("pip", ["download", "--help"]))
 
 
 def _npm_variables() -> Iterator[str]:
