@@ -13,7 +13,6 @@ class Archive:
         return ["trixie"] if of == "debian" else []
 
     def package(self, release: str, name: str, arch: str = "") -> dict[str, object]:
-        """Return a package of this name."""
         if release != "trixie":
             raise NoPackage(f"There is no release {release}")
         return {

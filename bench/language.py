@@ -261,7 +261,6 @@ def _less(run: Run, base: Run) -> Run:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the rows as a text table."""
     lines = [("what", "wall s", "cpu s", "MB", "Nix wall", "cpu", "MB", "ratio", "of cpu", "limit", "")]
     for row in rows:
         digits = 3 if row.own.wall > 0.002 else 5

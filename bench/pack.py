@@ -84,7 +84,6 @@ class Setting:
 
 
 def fpack_cases(setting: Setting) -> list[Case]:
-    """Return the cases of fpack."""
     top, lock = setting.top, ["--lock", str(setting.lock), "--frozen"]
     empty, filled = setting.with_mirror(top / "empty"), setting.with_mirror(top / "filled")
     out = ["-o", str(top / "out.tar")]

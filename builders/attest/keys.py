@@ -49,7 +49,6 @@ class PublicKey(NamedTuple):
 
     @property
     def pem(self) -> bytes:
-        """The key as PEM."""
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
         return _load_der(self.spki).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

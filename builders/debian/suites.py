@@ -44,7 +44,6 @@ def is_security(label: str) -> bool:
 
 
 def labelled(label: str, archive: str) -> Suite:
-    """Return the suite with a label and an archive."""
     name, _, component = label.partition("/")
     return Suite(name, archive, component or COMPONENT)
 

@@ -17,7 +17,6 @@ def is_digest(text: str) -> bool:
 
 
 def is_tag(text: str) -> bool:
-    """Tell whether a text can be a tag."""
     return _TAG.match(text) is not None
 
 

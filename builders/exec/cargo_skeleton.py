@@ -57,7 +57,6 @@ def _manifest(source: SourceFiles, path: str) -> dict[str, Any]:
 
 
 def _targets(source: SourceFiles, folder: str, manifest: dict[str, Any], files: frozenset[str]) -> Iterator[str]:
-    """Yield the target files of a manifest that the source has."""
     start = f"{folder}/" if folder else ""
     for path in source.paths:
         if path.startswith(start) and _TARGET.fullmatch(path, len(start)):

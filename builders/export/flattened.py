@@ -76,7 +76,6 @@ class FileSystem:
         return [self.entries[path].member for path in sorted(self.entries, key=walk_order)]
 
     def content(self, member: TarEntry) -> Iterator[bytes]:
-        """Yield the content of a file."""
         at = self.entries[member.path].at
         left = member.size
         while left:

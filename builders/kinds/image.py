@@ -340,7 +340,6 @@ class _BuiltLayer(NamedTuple):
 
 
 def _base_layer(base: BaseArgs, layer: base_image.ListedLayer) -> Derivation:
-    """Return the derivation of the list of a layer of the base."""
     blob = spec.Descriptor(layer.media_type, layer.digest, layer.size)
     return layer_derivation(base.urls, BaseLayer(blob, layer.diff_id))
 

@@ -156,8 +156,6 @@ def _known_files(repository: Repository) -> dict[str, KeptFile]:
 def _present(
     repository: Repository, items: Sequence[KeepItem], known: dict[str, KeptFile]
 ) -> dict[KeepItem, list[KeptFile]]:
-    """Return the files of the items that the repository has."""
-
     def look(item: KeepItem) -> list[KeptFile] | None:
         if item.digest and item.size is not None:
             files = [KeptFile(item.name, item.digest, item.size, item.aliases)]

@@ -60,7 +60,6 @@ def requestable(task: Task) -> dict[str, Output]:
 
 
 def outputs_of(task: Task, items: Mapping[str, PackageArgs]) -> dict[str, Output]:
-    """Return the output of each package that is a candidate."""
     by_hash = requestable(task)
     outputs: dict[str, Output] = {}
     for name, item in items.items():

@@ -89,7 +89,6 @@ def unique(parts: Iterable[FragmentPart]) -> list[FragmentPart]:
 
 
 def component(part: FragmentPart) -> Component:
-    """Return the component of a part."""
     # The text of a reference is in the document, not in the bill, and its name could be that of another licence.
     certain = is_expression(part.licence) and "LicenseRef-" not in part.licence
     licence = Licence(part.licence, part.licence if certain else "")

@@ -98,7 +98,6 @@ class LayoutArchive:
         return os.fdopen(fd, "rb", buffering=0)
 
     def position(self, name: str) -> tuple[Path, int]:
-        """Return the path of a file of the layout."""
         return self._path / name, 0
 
     def close(self) -> None:

@@ -107,7 +107,6 @@ class Trace:
         return self._generated.watch(entry)
 
     def visit(self, layer: ManifestLayer, entries: Sequence[ManifestEntry]) -> None:
-        """Trace the entries of one layer."""
         number, self._visited = self._visited, self._visited + 1
         if self._head.base is not None and number < self._head.base.layers:
             self._of_base(number, entries)

@@ -63,7 +63,6 @@ class OtherEntry(NamedTuple):
         }
 
     def line(self) -> str:
-        """Return the entry as a line of text."""
         words = [_WORDS[self.origin], *([self.detail] if self.detail else [])]
         if self.kind == DIRECTORY:
             words.append(f"{self.mode:04o} {self.uid}:{self.gid}")
@@ -81,7 +80,6 @@ class OtherEntries:
         self.configured: set[bytes] = set()  # fingerprints (see script_packages.py) of what maintainer scripts made
 
     def add(self, other: OtherEntry) -> None:
-        """Add an entry."""
         rank = (not other.is_set_id, other.kind == DIRECTORY)
         # No path and no other field contains a NUL.
         rest = f"{other.kind}\0{other.mode}\0{other.uid}\0{other.gid}\0{other.origin}\0{other.detail}"

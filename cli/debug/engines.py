@@ -40,7 +40,6 @@ class RunningContainer(NamedTuple):
 
 
 def installed() -> list[str]:
-    """Return the installed engines."""
     return [engine for engine in ENGINES if processes.find(engine)]
 
 

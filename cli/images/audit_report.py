@@ -35,7 +35,6 @@ class FailOn(NamedTuple):
     fixable: bool = False
 
     def meets(self, judged: JudgedFinding) -> bool:
-        """Return whether a finding fails the audit."""
         finding = judged.finding
         is_severe = SEVERITIES.index(finding.advisory.severity) <= SEVERITIES.index(self.severity)
         return judged.counts and is_severe and (not self.fixable or bool(finding.fixed))

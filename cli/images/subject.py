@@ -238,7 +238,6 @@ class BuiltSubject:
         return derivation.decode(self._workspace.evaluator.derivations[self.container.root.derivation]).args
 
     def layers(self) -> list[ImageLayer]:
-        """Return the layers of the built image."""
         from fpack.builders.oci.image_record import read as read_record
 
         (image,) = self._workspace.realise([self.container.image])

@@ -39,7 +39,6 @@ else:
         return object
 
     def cast(kind, value):
-        """Return the value."""
         return value
 
     class _NamedTupleMaker(type):

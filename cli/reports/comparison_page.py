@@ -16,7 +16,6 @@ MAX_LINES = 40  # of a changelog entry
 
 
 def comparison_page(data: Record) -> ReportPage:
-    """Return the page of a comparison."""
     old, new = data["old"], data["new"]
     facts = [
         f"{counted(len(data['packages']), 'package')} differ",

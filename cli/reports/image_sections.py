@@ -134,7 +134,6 @@ def _claims(data: ImageData) -> Iterator[str]:
 
 
 def treemap(data: ImageData) -> Drawing:
-    """Return the treemap of an image."""
     note = "Select an area to enlarge it; Escape goes back, arrow keys move. "
     if data.head is None:
         note += f"{_NO_MANIFEST}, so only the sizes of layers are known."
@@ -154,7 +153,6 @@ def _left_out(data: ImageData) -> str:
 
 
 def layers(data: ImageData) -> DataTable:
-    """Return the table of layers."""
     found = data.contents
     parts: dict[int, list[str]] = {}
     for part in found.parts:
@@ -178,7 +176,6 @@ def files(data: ImageData) -> list[Section]:
 
 
 def packages(data: ImageData) -> DataTable:
-    """Return the table of packages."""
     assert data.head is not None and data.graph is not None
     pins = {pin.name: pin for pin in data.head.lock.packages}
     rows: list[list[Cell]] = []

@@ -91,7 +91,6 @@ class ImageFiles(NamedTuple):
 
 
 def read(store: Store, record: ImageRecord) -> ImageFiles:
-    """Return the files of an image."""
     inside = LowerTree()
     lowers: list[str] = []
     if record.fields["root"]:

@@ -35,7 +35,6 @@ def unique_by(xs: Value, key: Value, /) -> Value:
 
 
 def _first_of(values: list[Value], keys: list[Value]) -> list[Value]:
-    """Return the first value of each key."""
     if set(map(type, keys)) <= _STRINGS:
         if values is keys:
             return list(dict.fromkeys(keys))

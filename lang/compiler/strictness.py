@@ -54,7 +54,6 @@ class FreeNames:
         return NONE.union(*[self.of(n) for n in nodes])
 
     def _find(self, kind: str, node: Node) -> Names:
-        """Return the free names of a node of this kind."""
         if kind == "rec":
             return self.entries(node.entries)
         if kind == "let":
@@ -100,7 +99,6 @@ class FreeNames:
         return (self.of(node.body) | self._all(defaults)).difference(param_names(node))
 
     def _comprehension(self, clauses: list[Node], results: list[Node]) -> Names:
-        """Return the free names of a comprehension."""
         free = self._all(results)
         for clause in reversed(clauses):
             if clause.kind == "for":

@@ -225,7 +225,6 @@ def _offsets(step: TracebackStep) -> tuple[int, int]:
 
 
 def call_at(step: TracebackStep, cache: str | Path | None) -> Node | None:
-    """Return the node of the call that a frame is making."""
     return _node_at(step, cache, ("rcall", "call"))
 
 
@@ -240,7 +239,6 @@ def _node_at(step: TracebackStep, cache: str | Path | None, kinds: tuple[str, ..
 
 
 def _nodes(step: TracebackStep, cache: str | Path | None) -> Iterator[Node]:
-    """Yield all nodes of the text of a step."""
     from fpack.lang.syntax import parser
 
     return walk(parser.parse(step.source, cache))

@@ -16,7 +16,6 @@ SHOWN_FIELDS = 12
 
 
 def no_field(record: Any, name: str) -> Fault:
-    """Return the error for a field that a record does not have."""
     what = f"There is no field {quote(name)}"
     if not isinstance(record, dict):
         return Fault(what)

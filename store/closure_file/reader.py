@@ -74,7 +74,6 @@ class NullSink:
         """Do nothing."""
 
     def file(self, path: str, chunks: Iterable[bytes], executable: bool = False) -> FileNode:
-        """Read the chunks."""
         for _ in chunks:
             pass
         return FileNode(b"", 0, executable)

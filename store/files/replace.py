@@ -58,7 +58,6 @@ def target(path: Path, within: Path | None = None) -> Iterator[tuple[int, str]]:
 
 
 def at_once(step: Callable[[], None]) -> None:
-    """Do a step."""
     step()
 
 

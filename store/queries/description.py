@@ -55,7 +55,6 @@ class Describer:
                 self._roots.setdefault(root.path, []).append(describe_root(root))
 
     def describe(self, info: PathInfo) -> PathDescription:
-        """Describe one path."""
         hash_ = base32.decode(info.path.hash)
         closure = reachable([hash_], self._references)
         keepers = reachable([hash_], self._referrers)

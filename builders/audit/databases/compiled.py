@@ -119,7 +119,6 @@ class CompiledData:
         self._blocks = view[at + size + count * _ENTRY :]
 
     def rows(self, key: str) -> list[list[Any]]:
-        """Return the rows of a key."""
         from msgpack import Unpacker
 
         wanted = _digest(key)

@@ -103,7 +103,6 @@ class TrackerData:
         self._data = data
 
     def covers(self, ecosystem: str, release: str) -> bool:
-        """Return whether the data tells of a release."""
         return ecosystem == "Debian" and release in self.header.rows
 
     def advisories(self, ecosystem: str, release: str, package: str) -> Iterator[Advisory]:

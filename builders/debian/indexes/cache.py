@@ -44,11 +44,9 @@ class IndexCache:
         make_directories(os.fspath(self.directory))
 
     def text(self, pin: IndexPin) -> Path:
-        """Return the path of the text of the index with this pin."""
         return self.directory / f"{pin.key}.packages"
 
     def table(self, pin: IndexPin) -> Path:
-        """Return the path of the table of the index with this pin."""
         return self.directory / f"{pin.key}.offsets{FORMAT}"
 
     def release(self, sha256: str) -> Path:

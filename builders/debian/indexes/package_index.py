@@ -68,7 +68,6 @@ class PackageIndex:
         self._repair = repair
 
     def names(self) -> Iterator[str]:
-        """Yield the names of all packages."""
         return self.starting_with("")
 
     def packages(self, name: str) -> list[Package]:

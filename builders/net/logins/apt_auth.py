@@ -29,7 +29,6 @@ class AptLogin(NamedTuple):
     password: str
 
     def is_for(self, url: SplitResult) -> bool:
-        """Return whether the login is for a URL."""
         scheme = self.scheme or ("https" if self.host not in LOOPBACK else url.scheme)
         port = url.port or PORTS.get(url.scheme)
         return (

@@ -41,7 +41,6 @@ class SecretFile:
 
     @property
     def path(self) -> str:
-        """The path of the file."""
         own = os.path.join(os.path.dirname(configuration_file(self._environ)), "secrets.toml")
         return self._environ.get(FILE) or own
 

@@ -60,7 +60,6 @@ class _RemoteLayer:
         self._layer = layer
 
     def read(self, offset: int) -> Iterator[bytes]:
-        """Yield the content from an offset on."""
         from fpack.builders.distribution.addresses import open_repository
         from fpack.builders.distribution.protocol import BlobEntry
 

@@ -81,7 +81,6 @@ class ChangedFile:
 
     @staticmethod
     def call_in(text: ProjectText, call: PackageCall) -> PackageCall:
-        """Return a call as it is in a changed text."""
         return next(c for c in text.calls() if key_of(c) == key_of(call))
 
     def call_of(self, name: str, failed: PhaseFailed) -> PackageCall:

@@ -85,5 +85,4 @@ def items(value: Any) -> list[Any]:
 
 
 def strings(value: Any) -> list[str]:
-    """Return the strings in a list."""
     return [item for item in items(value) if isinstance(item, str)]

@@ -187,7 +187,6 @@ class Laying:
         self._has_calls = any(part.__class__ is CalledPart for part in parts)
 
     def fields(self) -> Fields:
-        """Return all fields."""
         made = [self.part(i) for i in range(len(self.parts))]
         found: Fields = {}
         for i, part in enumerate(made):
@@ -335,7 +334,6 @@ class _Definitions:
         return self.laying.takes is not None and self.laying.takes(name)
 
     def __call__(self) -> Fields:
-        """Return all definitions."""
         found: Fields = {}
         for i in range(self.low, self.end):
             found.update(self.laying.part(i))
