@@ -49,10 +49,12 @@ class EvalError(FpackError):
 
     @property
     def line(self) -> int:
+        """The line, from 1."""
         return self.span.line
 
     @property
     def column(self) -> int:
+        """The column, from 1."""
         return self.span.column
 
 

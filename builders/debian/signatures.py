@@ -138,6 +138,7 @@ def verify(data: bytes, keyring: Path, where: str = "", *, now: float, new: bool
 
 
 def valid_certificates(keyring: Path, now: float) -> tuple[int, int]:
+    """Return the number of valid certificates of a keyring, and the number of all its certificates."""
     certificates = _certificates(keyring)
     return sum(not _certificate_trouble(certificate, now) for certificate in certificates), len(certificates)
 
