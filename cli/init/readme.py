@@ -13,7 +13,9 @@ _INSTALLS = re.compile(r"install|build|compil|set.?up|getting started|quick.?sta
 _FENCE = re.compile(r"^[ \t]*(```|~~~)[^\n]*\n(.*?)(?:^[ \t]*\1|\Z)", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`{1,2}([\w$./][^`\s]{0,40} [^`\n]{1,200})`")  # a word alone is the name of a tool
 _INDENTED = re.compile(r"^(?:[ ]{2,}|\t|[$%>] )(.+)$", re.MULTILINE)
-_PREFIX = re.compile(r"(?:[$#>%]\s+|sudo\s+(?:-\w\s+)?|python[\d.]*\s+-m\s+|[A-Z_]+=\S+\s+|cd\s+\S+\s*(?:&&|;)\s*)+")
+_PREFIX = re.compile(
+    r"(?:[$#>%]\s+|sudo\s+(?:-\w\s+)?|python[\d.]*\s+-m\s+|[A-Z_]{1,40}=\S{1,200}\s+|cd\s+\S{1,200}\s*(?:&&|;)\s*)+"
+)
 MAX_TEXT = 200_000
 MAX_HEADINGS = 500
 

@@ -18,6 +18,7 @@ from fpack.lang.syntax.source import Source
 from .queries import RELEASE_FILES, OpenDocument, parameter_length
 
 _PATH = re.compile(r'((?:[A-Za-z_][\w-]*|"[^"\n]*")(?:\.(?:[A-Za-z_][\w-]*|"[^"\n]*"))*)\.("?)([\w.+-]*)\Z')
+_MAX_LINE = 1000  # characters before an offset that are looked at: the patterns take time quadratic in their number
 _EXPLICIT = re.compile(r"this|outer(?:\.outer)*")  # names that say which of two bindings is meant
 _WORD = re.compile(r"[A-Za-z_][\w-]*\Z")
 _CALLEE = re.compile(r'([A-Za-z_][\w-]*(?:\.(?:[A-Za-z_][\w-]*|"[^"\n]*"))*)[ \t]*(?:\([ \t]*)?\Z')
@@ -45,7 +46,7 @@ class Completer:
     def completions(self, offset: int) -> Iterator[Completion]:
         """Yield the completions of the text before an offset."""
         before = self._document.source.text[:offset]
-        line = before[before.rfind("\n") + 1 :]
+        line = before[before.rfind("\n") + 1 :][-_MAX_LINE:]
         imported = _IMPORT.search(line)
         if imported is not None:
             yield from self._files(offset - len(imported[1]))
@@ -136,7 +137,7 @@ class Completer:
         inside = before[opener + 1 :]
         if inside.strip() and not inside.rstrip(" \t").endswith(("\n", ",")):
             return
-        callee = _CALLEE.search(before[:opener])
+        callee = _CALLEE.search(before[max(0, opener - _MAX_LINE) : opener])
         if callee is None:
             return
         try:

@@ -60,7 +60,7 @@ def read_extensions(texts: Mapping[str, str], files: Collection[str]) -> BuildFa
         and (path in named or path.rpartition("/")[0] in (folders | {""} if at_top else folders))
     }
     headers = read_includes(sources, files, quoted=True)
-    wanted = [item._replace(anywhere=True) for item in headers if not _HEADERS.fullmatch(item.needs[0].name)]
+    wanted = [item._replace(anywhere=True) for item in headers if not _HEADERS.fullmatch(item.needs[0].name[:256])]
     for found in _RUNS.finditer(setup):
         if not re.search(rf"[\"']{found[1]}\b", texts.get("pyproject.toml", "")):  # PyPI has wheels of some
             where = f"setup.py:{line_of(setup, found.start())}"

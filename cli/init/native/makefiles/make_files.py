@@ -15,7 +15,7 @@ _ASSIGN = re.compile(r"^\s*(?:export\s+|override\s+)?([\w.-]+)\s*(\?=|:{0,3}=|\+
 _CONDITION = re.compile(r"^\s*(ifeq|ifneq|ifdef|ifndef|else|endif)\b\s*(.*)$|^\.\s*(if\w*|elif\w*|else|endif)\b")
 _LINKED = re.compile(r"(?<![\w./-])-l([A-Za-z][\w.+-]*)")
 _PKG_CONFIG = re.compile(r"(?:pkg-config|pkgconf|\$[({]PKG_?CONFIG[)}])((?:\s+(?!2>)[^\s`)|&;>]+)+)")
-_CONFIG = re.compile(r"(?<![\w/.-])([a-z][\w.+]*-config)\s+--")
+_CONFIG = re.compile(r"(?<![\w/.+-])([a-z][\w.+]*-config)\s+--")
 _NO_LIBRARIES = frozenset({
     "m", "dl", "rt", "pthread", "util", "c", "stdc++", "stdc++fs", "gcc_s", "atomic", "resolv", "crypt", "iconv",
     "intl", "anl", "socket", "nsl", "ws2_32",

@@ -14,7 +14,9 @@ _RULE = re.compile(
 _VARIABLE = re.compile(r"\$[({](\w+)[)}]")
 _ASSIGN = re.compile(r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*(?:\?|:{1,3})?=[ \t]*([^#\n]*?)[ \t]*(?:#.*)?$", re.MULTILINE)
 _SYSTEM = re.compile(r"/(?:usr(?:/local)?|opt)?(?:/|\Z)|/(?:s?bin|etc|lib\d*|var|share)(?:/|\Z)")
-_MAKES = re.compile(r"mkdir|install\s[^\n]*-\w*[dD]\b|INSTALL[^\n]*-\w*[dD]\b|INSTALL_?DIR|MKDIR", re.IGNORECASE)
+_MAKES = re.compile(
+    r"mkdir|install\s[^\n]{0,200}-\w{0,20}[dD]\b|INSTALL[^\n]{0,200}-\w{0,20}[dD]\b|INSTALL_?DIR|MKDIR", re.IGNORECASE
+)
 _PREFIXES = frozenset({"PREFIX", "prefix"})
 _ROOTS = frozenset(
     {"DESTDIR", "BUILD_ROOT", "BUILDROOT", "ROOT", "INSTALL_ROOT", "INSTROOT", "DSTROOT", "DEST", "RPM_BUILD_ROOT"}
@@ -117,6 +119,7 @@ def _below(path: str) -> str:
     return re.sub(r"^/man(?=/|\Z)", "/share/man", path) or ""
 
 
+_MAX_LINE = 2000  # characters; the pattern takes time quadratic in the length
 _INSTALLS = re.compile(
     r"[\t@-]*(?:install|cp|\$[({]INSTALL\w*[)}])\s.*?(\S+)\s+\S*?\b(s?bin)(?:dir[)}])?(/\S*)?\s*\Z", re.IGNORECASE
 )
@@ -130,7 +133,7 @@ def installed_programs(makefile: str) -> tuple[str, list[str]]:
     lists = dict(re.findall(r"^(\w+)[ \t]*[:?]?=[ \t]*([^\n#]*)$", re.sub(r"\\\n", " ", makefile), re.MULTILINE))
     for recipe in re.findall(r"^install[\w-]*[ \t]*:.*\n((?:\t.*(?:\n|\Z)|[ \t]*\n)+)", makefile, re.MULTILINE):
         for line in recipe.splitlines():
-            into = _INSTALLS.match(line)
+            into = _INSTALLS.match(line) if len(line) <= _MAX_LINE else None
             if not into:
                 continue
             listed = re.fullmatch(r"\$[({](\w+)[)}]", into[1])

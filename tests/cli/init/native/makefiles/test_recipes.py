@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fpack.cli.init.native.makefiles.make_files import read_make
+from fpack.cli.init.native.makefiles.make_install import install_way, installed_programs
 from fpack.cli.init.native.makefiles.recipes import Rules, expanded
 from support.growth import check_linear
 
@@ -54,6 +55,20 @@ def test_a_long_makefile_is_read_in_time_in_proportion_to_its_length(text: str) 
         read_make({"Makefile": "X = " + "y " * 2000 + "\nA = $(X)$(X)\nall: a\n" + text * number}, "Makefile")
 
     check_linear(read, 500)
+
+
+@pytest.mark.parametrize(
+    ("start", "piece"),
+    [("install:\n\tinstall ", "."), ("install:\n\t", "install -_ "), ("all:\n\tcc ", "a+"), ("all:\n\tcc `", "a.b-")],
+)
+def test_a_long_line_is_read_in_time_in_proportion_to_its_length(start: str, piece: str) -> None:
+    def read(size: int) -> None:
+        makefile = start + piece * (size // len(piece)) + "\n"
+        read_make({"Makefile": makefile}, "Makefile")
+        install_way(makefile)
+        installed_programs(makefile)
+
+    check_linear(read)
 
 
 def test_rules_of_long_values_are_read_up_to_a_limit() -> None:
