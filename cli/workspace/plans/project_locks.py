@@ -2,8 +2,8 @@
 
 A package that needs one has a field `extra.locker`: `out` builds the lock, a JSON file; `directory` and `name` tell
 where it is; `of` tells what it is a lock of, and is written into it. Without `of`, the lock is the build tool's own, a
-TOML file, which is made once. A project may have such a record made by hand, and
-its build decides what is in the lock. So the name is that of a lock in a directory of the project, never a path.
+TOML file, which is made once. A project may have such a record made by hand, and its build decides what is in the
+lock. So the name is that of a lock in a directory of the project, never a path.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def _locks(workspace: Workspace, value: Any) -> Iterator[ProjectLock]:
                 if isinstance(locker, dict) and isinstance(at := workspace.field(locker, "directory"), SourcePath):
                     path = Path(at.path, _checked(workspace.field(locker, "name"), at.path))
                     of = workspace.field(locker, "of")
-                    yield ProjectLock(workspace.output(locker), path, None if of is None else str(of))
+                    if of is not None or not path.exists():  # what makes it is evaluated only if it may be needed
+                        yield ProjectLock(workspace.output(locker), path, None if of is None else str(of))
             elif kind is None:
                 todo += value.values()
 
@@ -100,7 +101,7 @@ def _checked(name: object, directory: str) -> str:
 
 def _is_stale(lock: ProjectLock) -> bool:
     """Return whether a lock does not exist, or is of other files."""
-    return not lock.path.exists() if lock.of is None else _of(lock.path) != lock.of
+    return lock.of is None or _of(lock.path) != lock.of
 
 
 def _check_toml(content: bytes, made: str) -> None:

@@ -3,8 +3,8 @@
 # lock: the Cargo.lock whose crates are fetched; `fpack lock` writes that of the source if it has none. vendor: without
 # `lock`, the directory of crates within the source. crate: which crate of a workspace is installed, by its directory, or
 # several. library: it has no programs; its libraries are installed. flags: words for cargo. apart: compile the crates of
-# one program as a derivation of its own, which an edit does not compile again. cross: for another architecture than the machine's, let this machine's rustc
-# compile for it. All else is as in `package`.
+# one program as a derivation of its own, which an edit does not compile again. cross: for another architecture than the
+# machine's, let this machine's rustc compile for it. All else is as in `package`.
 rust({
   flags: list = [],
   vendor: string = "vendor",
