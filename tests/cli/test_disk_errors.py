@@ -117,7 +117,7 @@ def test_a_device_that_fails_from_every_tenth_call_on(
 @pytest.mark.parametrize("kind", ["ext4", "tmpfs"])
 def test_a_disk_without_inodes(kind: str, tmp_path: Path) -> None:
     try:
-        disk = Disk(kind, tmp_path, 64, ("-N", "400") if kind == "ext4" else ("nr_inodes=400",))
+        disk = Disk(kind, tmp_path, 64, ("-N", "200") if kind == "ext4" else ("nr_inodes=200",))
     except CannotMount as error:
         pytest.skip(str(error))
     with disk:

@@ -81,9 +81,10 @@ class Person(Fpack):
 def public_directory(name: str) -> Iterator[Path]:
     """Yield a directory that other users can reach, which is deleted afterwards.
 
-    It is below FPACK_TESTS_PUBLIC, which tests/run sets to a directory in memory.
+    It is below FPACK_TESTS_PUBLIC, which tests/run sets to a directory in memory. Its path is short: sockets are there.
     """
-    place = Path(tempfile.mkdtemp(prefix=f"fpack-{name}-", dir=os.environ.get("FPACK_TESTS_PUBLIC", "/var/tmp")))
+    public = os.environ.get("FPACK_TESTS_PUBLIC")
+    place = Path(tempfile.mkdtemp(prefix=f"{name}-" if public else f"fpack-{name}-", dir=public or "/var/tmp"))
     place.chmod(0o755)
     try:
         yield place
