@@ -50,6 +50,11 @@ _CARGO = (
     "no registry that is used here has such a {0}; if the crates are vendored, run cargo vendor, and keep vendor/ and "
     ".cargo/config.toml with the source"
 )
+_FEATURES = 'the program {0} needs the features {1}: name them in `flags`, as in ["--features", "one,two"]'
+_DENIED = (
+    "the source makes {0} of this compiler errors: patch its deny({0}), or let them pass by `env` with RUSTFLAGS = "
+    '"--cap-lints warn --remap-path-prefix=/build=."'
+)
 _GO = "{0} is not vendored: run go mod vendor, and keep vendor/ with the source"
 _GEM = "{0} is not vendored: run bundle cache, and keep vendor/cache with the source"
 _NPM = "package.json and package-lock.json differ: run npm install, and keep both"
@@ -154,10 +159,8 @@ def _checked(found: re.Match[str]) -> Sequence[BuildNeed]:
         return [BuildNeed(LIBRARY, library[1])]
     if re.fullmatch(r"[\w./+-]+\.h(?:pp)?(?: usability| presence)?", what):
         return [BuildNeed(HEADER, what.split()[0])]
-    if module := re.fullmatch(r"([A-Za-z][\w.+-]*)(?: >= ?[\d.]+)", what):
-        return [BuildNeed(PC, module[1])]
-    if module := re.fullmatch(r"pkg-config for ([\w.+-]+)", what):
-        return [BuildNeed(PC, module[1])]
+    if module := re.fullmatch(r"([A-Za-z][\w.+-]*) >= ?[\d.]+|pkg-config for ([\w.+-]+)", what):
+        return [BuildNeed(PC, module[1] or module[2])]
     if re.fullmatch(r"[A-Za-z_][\w.+-]*", what):
         kinds = (PROGRAM, PC) if what in _INTERPRETERS else (PC, PROGRAM)
         return [*(BuildNeed(kind, what) for kind in kinds), BuildNeed(PC, what.lower())]
@@ -410,6 +413,8 @@ MESSAGES = compiled(
         # Locks of other package managers.
         (rf"no matching package named `{_NAME}` found", _CARGO),
         (rf"failed to select a version for the requirement `{_NAME}", _CARGO),
+        (r"bin \"([\w.-]{1,100})\" requires the features: ([`\w, /+-]{1,300})", _FEATURES),
+        (r"implied by `#\[deny\((warnings)\)\]`", _DENIED),
         (r"cannot find module providing package (\S+): import lookup disabled by -mod=vendor", _GO),
         (r"([^\s@]{1,250})@[^\s@]{1,99}: is explicitly required in go\.mod, but not marked as explicit in vendor", _GO),
         (rf"Could not find gem '{_NAME}", _GEM),

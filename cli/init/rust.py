@@ -14,13 +14,15 @@ from .rust_needs import needs_of
 # The version of rustc of each release, for projects that say which one they need.
 RUSTC = {"bookworm": (1, 63), "trixie": (1, 85)}
 DEFAULT = "trixie"
+_FEATURE = re.compile(r"[\w+-]+(?:/[\w+-]+)?")
 NEWER = "forky"
 
 
 class CrateManifest(NamedTuple):
     """A crate of the project.
 
-    folder: "." or its directory. programs: their names. default: the program that `cargo run` runs.
+    folder: "." or its directory. programs: their names. default: the program that `cargo run` runs. features: those
+    that it needs beyond the default ones.
     """
 
     folder: str
@@ -28,6 +30,7 @@ class CrateManifest(NamedTuple):
     version: str | None
     programs: Sequence[str]
     default: str
+    features: Sequence[str] = ()
 
 
 def rust(project: Project) -> Guess | None:
@@ -43,6 +46,10 @@ def rust(project: Project) -> Guess | None:
     if chosen and chosen.folder != ".":
         fields.append(("crate", text(chosen.folder)))
         reasons.append(f"{chosen.folder}: the crate of the program")
+    if chosen and chosen.features:
+        words = ",".join(chosen.features)
+        fields.append(("flags", f'["--features", {text(words)}]'))
+        reasons.append(f"Cargo.toml: {chosen.default} needs the features {words}")
     if len(runs) > 1 and chosen is None:
         folders = ", ".join(member.folder for member in runs[:8])
         todo.append(f"name the crate of the workspace to build: crate = ... ({folders} have programs)")
@@ -106,9 +113,24 @@ def _member(project: Project, root: dict[str, Any], folder: str) -> CrateManifes
         )
         programs += sorted(match[1] for match in found if match)
     programs = [p for p in dict.fromkeys(programs) if re.fullmatch(r"[\w.-]+", p)]
+    lacking = _lacking_features(data)
+    programs = [program for program in programs if program not in lacking] or programs
     run = package.get("default-run")
     default = str(run) if run in programs else name if name in programs else programs[0] if programs else name
-    return CrateManifest(folder, name, _version(data, root), programs, default)
+    return CrateManifest(folder, name, _version(data, root), programs, default, lacking.get(default, ()))
+
+
+def _lacking_features(data: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the features that programs need and that are not among the default ones, by the program."""
+    table = record(data.get("features"))
+    given, waiting = {"default"}, ["default"]
+    while waiting:
+        new = set(strings(table.get(waiting.pop()))) - given
+        given |= new
+        waiting += new
+    needed = {str(row.get("name")): strings(row.get("required-features")) for row in records(data.get("bin"))}
+    found = {name: [word for word in words if word not in given] for name, words in needed.items()}
+    return {name: words for name, words in found.items() if words and all(map(_FEATURE.fullmatch, words))}
 
 
 def _version(data: dict[str, Any], root: dict[str, Any]) -> str | None:

@@ -132,7 +132,10 @@ def _crate_in(deb: bytes) -> bytes:
                 files[path] = content.read()
     tops = sorted({path.partition("/")[0] for path in files})
     own = {path: data for path, data in files.items() if path.startswith(f"{tops[0]}/")}
-    return archive_of({path: data for path, data in own.items() if not path.endswith("/.cargo-checksum.json")})
+    table = strict_toml.parse(own[f"{tops[0]}/Cargo.toml"].decode())["package"] if own else {}
+    top = f"{table.get('name')}-{table.get('version')}"  # that of the directory may be another
+    named = {f"{top}/{path.partition('/')[2]}": data for path, data in own.items()}
+    return archive_of({path: data for path, data in named.items() if not path.endswith("/.cargo-checksum.json")})
 
 
 def _get(path: str) -> bytes | None:

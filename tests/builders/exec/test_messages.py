@@ -204,6 +204,18 @@ def test_a_declaration_that_contradicts_a_header_of_the_system_is_of_an_old_sour
     assert old_sources(f"/usr/include/string.h:43:14: {said}\nmake: *** [Makefile:2: all] Error 1\n") == "CFLAGS"
 
 
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ('  bin "sum" requires the features: `std`, `clap`', "sum needs the features `std`, `clap`"),
+        ("   = note: `#[deny(deprecated)]` implied by `#[deny(warnings)]`", "makes warnings of this compiler errors"),
+    ],
+)
+def test_what_cargo_says_of_a_project_gives_advice(line: str, advice: str) -> None:
+    (found,) = find_missing(f"   Compiling sum v1.0.0\n{line}\nerror: it failed\n")
+    assert advice in found.advice and not found.needs
+
+
 def test_status_lines_of_cmake_count_only_if_nothing_else_is_said() -> None:
     optional = (
         "-- Could NOT find Doxygen (missing: DOXYGEN_EXECUTABLE)\n-- Could NOT find ALSA (missing: ALSA_LIBRARY)\n"

@@ -27,6 +27,19 @@ def test_crates_are_fetched_by_the_lock() -> None:
     assert "Cargo.lock: 1 crate with checksums" in found.reasons
 
 
+def test_features_that_the_program_needs() -> None:
+    features = '[features]\ndefault = ["std"]\nstd = ["alloc"]\nalloc = []\n'
+    plain = '[[bin]]\nname = "tool"\nrequired-features = ["alloc"]\n'
+    needs = '[[bin]]\nname = "sum"\nrequired-features = ["std", "clap", "x/y"]\n'
+    files = {"Cargo.toml": PACKAGE + features + needs, "Cargo.lock": "", "src/bin/sum.rs": ""}
+    found = _guess(files)
+    assert ("flags", '["--features", "clap,x/y"]') in found.fields and found.entrypoint == ["@/bin/sum"]
+    found = _guess({**files, "Cargo.toml": PACKAGE + features + plain + needs})
+    assert "flags" not in dict(found.fields) and found.entrypoint == ["@/bin/tool"]
+    hostile = PACKAGE + '[features]\ndefault = ["default", 3]\n[[bin]]\nname = "a"\nrequired-features = ["a b"]\n'
+    assert "flags" not in dict(_guess({**files, "Cargo.toml": hostile}).fields)
+
+
 def test_vendored_crates_need_no_lock_field() -> None:
     assert _guess({"Cargo.toml": PACKAGE, "Cargo.lock": _lock("a"), "src/main.rs": ""}, ("vendor",)).fields == []
 
