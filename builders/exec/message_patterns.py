@@ -250,8 +250,7 @@ MESSAGES = compiled(
         (r"cannot find (?:S|g|r)?crt1\.o", _package("libc6-dev")),
         (rf"compiler command not found: {_NAME}", _program),
         # Linkers: ld, gold, lld, mold.
-        (rf"cannot find -l:?{_NAME}", _of(LIBRARY)),
-        (rf"(?:unable to find library|library not found for) -l{_NAME}", _of(LIBRARY)),
+        (rf"(?:cannot find -l:?|(?:unable to find library|library not found for) -l){_NAME}", _of(LIBRARY)),
         (rf"mold: fatal: library not found: {_NAME}", _of(LIBRARY)),
         (rf"could not find native static library `{_NAME}`", _of(LIBRARY)),
         (
@@ -265,7 +264,7 @@ MESSAGES = compiled(
         (rf"Requested {_Q}{_NAME} >= ?[^'\n]*{_Q} but version of", _OLD),
         (rf"Dependency {_NAME} found: NO,? found [\d.]+ but need", _OLD),
         (
-            r"pkg-config script could not be found|Could NOT find PkgConfig|Pkg-config (?:binary )?.*not found",
+            r"pkg-config (?:script|command) could not be|Could NOT find PkgConfig|Pkg-config (?:binary )?.*not found",
             _package("pkgconf"),
         ),
         # Meson.
@@ -396,6 +395,7 @@ MESSAGES = compiled(
         (r"gyp ERR! find Python|gyp ERR! .*Could not find any Python", _package("python3")),
         (rf"gyp ERR! .*not found: {_NAME}", _program),
         (rf"system library `{_NAME}` required by crate", _of(PC)),
+        (rf"Could not run `[^`\n]{{0,200}}pkg-config --libs --cflags {_NAME}", _of(PC)),
         (rf"The file `{_NAME}\.pc` needs to be installed", _of(PC)),
         (rf"[Cc]ould not find (?:system )?(?:library )?{_Q}{_NAME}{_Q} (?:via|using|with) pkg-config", _of(PC)),
         (r"Could not find directory of OpenSSL installation", lambda m: [BuildNeed(PC, "openssl")]),

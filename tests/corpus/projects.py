@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 # The lists of docs/corpus.md, one for each of its sections.
-SECTIONS = ("projects", "further", "drawn", "second_draw", "third_draw", "fourth_draw", "java")
+SECTIONS = ("projects", "further", "drawn", "second_draw", "third_draw", "fourth_draw", "java", "rust")
 REGISTRIES = ("pypi", "npm", "debian")
 HERE = Path(__file__).resolve().parent
 

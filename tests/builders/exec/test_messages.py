@@ -139,6 +139,8 @@ CORPUS = [
     ("configure: error: Sorry, libnl-3 was not detected. You need it.", PC, "libnl-3"),
     ("configure: error: please install the libxen-dev package", PACKAGE, "libxen-dev"),
     ("configure: error: Lua is required", PC, "Lua"),
+    ("Could not run `A=1 pkg-config --libs --cflags oniguruma 'oniguruma >= 6'`\nIt is absent.", PC, "oniguruma"),
+    ("The pkg-config command could not be found.", PACKAGE, "pkgconf"),
     ("configure: error: Autoconf 2.65 or better is required.\n    Please make sure it is installed", PC, "Autoconf"),
     ("configure: error: This package requires Bison >= 3.0", PC, "Bison"),
     ("configure: error: you need libevent version 2.1 or newer", PC, "libevent"),
