@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 
@@ -14,11 +15,22 @@ def check_linear(run: Callable[[int], object], size: int = 4000) -> None:
     A tenth of a second is allowed for what does not depend on the size. A quadratic pattern takes about 0.1 seconds
     for 4000 characters, and so 10 for the larger input.
     """
-    small, large = _seconds(run, size), _seconds(run, TIMES * size)
-    assert large <= 3 * TIMES * small + 0.1, f"{size}: {small:.4f} s, {TIMES * size}: {large:.4f} s"
+    small = _seconds(run, size)
+    allowed = 3 * TIMES * small + 0.1
+    large = _seconds(run, TIMES * size)
+    for _ in range(2):
+        if large > allowed:  # other programs on the processor can only add to the time
+            large = min(large, _seconds(run, TIMES * size))
+    assert large <= allowed, f"{size}: {small:.4f} s, {TIMES * size}: {large:.4f} s"
 
 
 def _seconds(run: Callable[[int], object], size: int) -> float:
-    begun = time.thread_time()
-    run(size)
-    return time.thread_time() - begun
+    was_enabled = gc.isenabled()
+    gc.disable()  # a collection visits all objects of all tests before
+    try:
+        begun = time.thread_time()
+        run(size)
+        return time.thread_time() - begun
+    finally:
+        if was_enabled:
+            gc.enable()
