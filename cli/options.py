@@ -161,7 +161,7 @@ def use_plain_http(value: bool) -> None:
 
 
 def uses_plain_http() -> bool:
-    """Tell whether the command line has --plain-http."""
+    """Return whether the command line has --plain-http."""
     context = click.get_current_context(silent=True)
     return context is not None and bool(context.meta.get(_PLAIN_HTTP))
 

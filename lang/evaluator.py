@@ -235,7 +235,7 @@ class Evaluator:
         return self._modules.own_files()
 
     def through_links(self) -> bool:
-        """Return True if a source, or a file that was read, was reached through a symlink."""
+        """Return whether a source, or a file that was read, was reached through a symlink."""
         sources = map(os.fspath, self.source_paths.values())
         if self._modules.through_links() or self._directories.through_links():
             return True
@@ -246,7 +246,7 @@ class Evaluator:
         return bool(self.run(lambda: is_derivation(evaluated(value))))
 
     def is_computed(self, value: Value) -> bool:
-        """Return True if an evaluated value is an on-demand record, whose fields cannot be listed."""
+        """Return whether an evaluated value is an on-demand record, whose fields cannot be listed."""
         return value.__class__ is OnDemand
 
     def derivation_of(self, value: Value) -> tuple[bytes, str, str]:

@@ -160,7 +160,7 @@ class Modules:
             module.imports.add(path)
 
     def through_links(self) -> bool:
-        """Return True if a file was reached through a symlink."""
+        """Return whether a file was reached through a symlink."""
         return any(os.path.abspath(path) != real for path, real in self._real.items())
 
     def named(self, name: str) -> Value:

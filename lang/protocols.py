@@ -14,7 +14,7 @@ class NoPackage(FpackError):
 
 
 def is_absent(error: FpackError) -> bool:
-    """Return True if an error means that a package does not exist.
+    """Return whether an error means that a package does not exist.
 
     `release.NAME or default` and `has` treat such an error as an absent field. A package source that cannot import this
     module sets `absent = True` on its own class of error.

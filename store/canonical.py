@@ -106,7 +106,7 @@ _FIXED = {0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2
 
 
 def _has_more(data: bytes, most: int) -> bool:
-    """Tell whether msgpack has more than `most` values and keys, without building one."""
+    """Return whether msgpack has more than `most` values and keys, without building one."""
     at = number = 0
     size = len(data)
     while at < size and number <= most:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from fpack.light_typing import Any, Generic, NamedTuple, TypeVar
 
-from .errors import FpackError
+from .errors import FpackError, did_you_mean
 
 T = TypeVar("T")
 
@@ -119,15 +119,8 @@ def configuration(path: str) -> Mapping[str, str]:
 
 def _unknown(name: str, path: str) -> SettingError:
     """Return the error for a setting that does not exist. path: the file that names it."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, KEYS, 1)
-    return SettingError(
-        f"There is no setting {name}",
-        where=path,
-        why=f"there are {', '.join(sorted(KEYS))}",
-        hint=f"did you mean {near[0]}?" if near else "",
-    )
+    why = f"there are {', '.join(sorted(KEYS))}"
+    return SettingError(f"There is no setting {name}", where=path, why=why, hint=did_you_mean(name, KEYS))
 
 
 def amount(text: str) -> float | None:

@@ -61,7 +61,7 @@ def tag(image: str, kind: str) -> str:
 
 
 def is_attachment(entry: Any) -> bool:
-    """Tell whether an entry of an index is not an image, but holds what is stored beside one."""
+    """Return whether an entry of an index is not an image, but holds what is stored beside one."""
     given = entry.get("annotations") if isinstance(entry, dict) else None
     if not isinstance(given, dict):
         return False

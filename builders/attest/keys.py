@@ -1,8 +1,8 @@
 """Read, write and use keys: Ed25519 and ECDSA on the curve P-256, as PEM.
 
 A public key is a SubjectPublicKeyInfo, a private one PKCS#8, as openssl writes both. Older forms of EC keys and the
-encrypted form of cosign are read. The kind of a key alone decides how its signatures are verified: nothing that comes
-with a signature has a say in it.
+encrypted form of cosign are read. The kind of a key alone decides how its signatures are verified, and nothing that
+comes with a signature.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class PublicKey(NamedTuple):
         return _load_der(self.spki).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
     def verifies(self, signature: bytes, data: bytes) -> bool:
-        """Tell whether this key made a signature over `data`."""
+        """Return whether this key made a signature over `data`."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric import ec, ed25519
         from cryptography.hazmat.primitives.hashes import SHA256
@@ -154,7 +154,7 @@ def read_private(data: bytes, where: str, passphrase: bytes | None = None) -> Pr
 
 
 def is_encrypted(data: bytes) -> bool:
-    """Tell whether a private key in PEM is encrypted."""
+    """Return whether a private key in PEM is encrypted."""
     return b"ENCRYPTED" in data
 
 

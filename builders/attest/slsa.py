@@ -114,7 +114,7 @@ def context_of(found: Statement) -> BuildContext:
 
 
 def is_time(text: str) -> bool:
-    """Tell whether a text is a time as `BuildContext` has it."""
+    """Return whether a text is a time as `BuildContext` has it."""
     return _TIME.match(text) is not None
 
 

@@ -46,7 +46,7 @@ class Statement(NamedTuple):
         return text.replace("\x7f", "\\u007f").encode()
 
     def is_about(self, digest: str) -> bool:
-        """Tell whether a blob is a subject. digest: `sha256:` and hexadecimal digits."""
+        """Return whether a blob is a subject. digest: `sha256:` and hexadecimal digits."""
         return any("sha256" in digests and f"sha256:{digests['sha256']}" == digest for _, digests in self.subjects)
 
 
@@ -61,7 +61,7 @@ def manifest_predicate(sha256: str, size: int) -> dict[str, Any]:
 
 
 def names_manifest(predicate: Any, sha256: str) -> bool:
-    """Tell whether the predicate of a signed manifest names the canonical form with this SHA-256."""
+    """Return whether the predicate of a signed manifest names the canonical form with this SHA-256."""
     manifest = predicate.get("manifest") if isinstance(predicate, dict) else None
     digests = manifest.get("digest") if isinstance(manifest, dict) else None
     return isinstance(digests, dict) and digests.get("sha256") == sha256

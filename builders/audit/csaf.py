@@ -165,7 +165,7 @@ def _system(name: str) -> str:
 
 
 def is_csaf(value: Mapping[str, Any]) -> bool:
-    """Tell whether a document is one of CSAF."""
+    """Return whether a document is one of CSAF."""
     top = value.get("document")
     return isinstance(top, dict) and "csaf_version" in top
 

@@ -130,7 +130,7 @@ def _no_binary(product: Product, contents: ImageKnowledge) -> Verdict:
 
 
 def _named(finding: Finding, contents: ImageKnowledge) -> Verdict | None:
-    """Tell whether the named parts are in the image; None if the advisory names none. All have to be absent."""
+    """Return whether the named parts are in the image; None if the advisory names none. All have to be absent."""
     parts, product = finding.advisory.parts, finding.product
     if not any(parts):
         return None
@@ -397,7 +397,7 @@ def _of_source(pairs: dict[str, tuple[Payload, Payload]], contents: ImageKnowled
 
 
 def _has(payload: Payload, entry: ImageEntry) -> bool:
-    """Tell whether a package has an entry of the image: the same file at its path, or a copy of one's content."""
+    """Return whether a package has an entry of the image: the same file at its path, or a copy of one's content."""
     own = entry.package == payload.name
     for file in payload.files:
         if file.path == entry.path:

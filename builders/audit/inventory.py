@@ -108,7 +108,7 @@ def inventory(reader: ManifestReader, locked: Mapping[str, Sequence[LockedPart]]
 
 
 class _Reading:
-    """The paths of a manifest by what they are."""
+    """The store paths of a manifest, sorted into packages and builds, and what the manifest knows of them."""
 
     def __init__(self, reader: ManifestReader) -> None:
         self._reader = reader

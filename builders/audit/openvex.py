@@ -76,7 +76,7 @@ def action(finding: Finding) -> str:
 
 
 def is_openvex(value: Mapping[str, Any]) -> bool:
-    """Tell whether a document is one of OpenVEX, perhaps within an in-toto statement."""
+    """Return whether a document is one of OpenVEX, perhaps within an in-toto statement."""
     return _context(_predicate(value)) in _KNOWN
 
 
@@ -143,7 +143,7 @@ def _read(row: Mapping[str, Any], top: Mapping[str, Any], author: str, where: st
 
 
 def is_name(name: str) -> bool:
-    """Tell whether a text can be the name of a vulnerability."""
+    """Return whether a text can be the name of a vulnerability."""
     return 0 < len(name) <= 200 and name.isprintable() and not {*"*? "} & {*name}
 
 

@@ -76,7 +76,7 @@ def binary_url(product: Product, binary: BinaryPackage) -> str:
 
 
 def covers(stated: PackageUrl, other: PackageUrl, versions: str = "") -> bool:
-    """Tell whether a stated package URL covers another one. versions: a range of `vers:`, or "" for all."""
+    """Return whether a stated package URL covers another one. versions: a range of `vers:`, or "" for all."""
     if (stated.type, stated.namespace, stated.name) != (other.type, other.namespace, other.name):
         return False
     if stated.version and _version(stated) != _version(other):
@@ -91,7 +91,7 @@ def covers(stated: PackageUrl, other: PackageUrl, versions: str = "") -> bool:
 
 
 def covers_image(stated: PackageUrl, image: ImageIdentity) -> bool:
-    """Tell whether a stated package URL covers an image: by its digest, or by its name if it has no digest."""
+    """Return whether a stated package URL covers an image: by its digest, or by its name if it has no digest."""
     if stated.type != "oci":
         return False
     if stated.version:
@@ -121,7 +121,7 @@ def _distribution(text: str) -> str:
 
 
 def in_range(text: str, version: str) -> bool:
-    """Tell whether a Debian version is in a range such as `vers:deb/>=1.0|<1.2`. No version is in an unknown one."""
+    """Return whether a Debian version is in a range such as `vers:deb/>=1.0|<1.2`. No version is in an unknown one."""
     scheme, _, rest = text.partition("/")
     constraints = rest.split("|")
     if scheme.lower() not in [f"vers:{kind}" for kind in _DEBIAN_TYPES] or len(constraints) > MAX_CONSTRAINTS:

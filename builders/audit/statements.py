@@ -162,7 +162,7 @@ def _covered(
 
 
 def _names_source(stated: PackageUrl, product: Product) -> bool:
-    """Tell whether a URL is that of a source package. Without `arch=source` it is that of a binary package."""
+    """Return whether a URL is that of a source package. Without `arch=source` it is that of a binary package."""
     return stated.type != "deb" or stated.qualifiers.get("arch") == "source" or not product.binaries
 
 

@@ -250,7 +250,7 @@ class Cache:
         return {body for index in self._order if base in index.derivations for body in index.makers(base)}
 
     def has(self, path: StorePath) -> bool:
-        """Tell whether an index names a path."""
+        """Return whether an index names a path."""
         return any(path.base in index.paths for index in self._order)
 
     @property

@@ -105,7 +105,7 @@ class BuildClaims:
                 self._lock = lock
 
     def _was_killed(self, name: str) -> bool:
-        """Tell whether the owner of a claim is a dead process of this store. Delete its claims then."""
+        """Return whether the owner of a claim is a dead process of this store. Delete its claims then."""
         path = self._locks / f"{CLAIM_LOCK}{name}" if self._locks is not None else None
         if path is None or not is_present(path):
             return False
@@ -152,7 +152,7 @@ class BuildClaims:
         return [tag for tag, name in found if now - max(self._seen[tag], self._shown.get(name, 0.0)) < SILENCE]
 
     def _prepare(self) -> bool:
-        """Tell whether the repository can have claims."""
+        """Return whether the repository can have claims."""
         if self._is_usable is None:
             repository = self._repository
             repository.write_blob(blob_source(EMPTY))
@@ -164,6 +164,6 @@ class BuildClaims:
 
 
 def is_old(tag: str) -> bool:
-    """Tell whether a tag is a claim that no longer counts, such as that of a machine that crashed."""
+    """Return whether a tag is a claim that no longer counts, such as that of a machine that crashed."""
     parsed = _TAG.match(tag)
     return parsed is not None and int(parsed[1]) < (time.time() - LONGEST) * 1000

@@ -135,7 +135,7 @@ def settle(repository: Repository) -> bool:
 
 
 def is_old(tag: str) -> bool:
-    """Tell whether a tag is no mark, or one of a gc that crashed long ago."""
+    """Return whether a tag is no mark, or one of a gc that crashed long ago."""
     parsed = _TAG.match(tag)
     return parsed is None or abs(time.time() * 1000 - int(parsed[1])) > LONGEST * 1000
 

@@ -91,7 +91,7 @@ class Fetcher:
         self._workers = threads.Workers(WORKERS, "cache")
 
     def has_closure(self, path: StorePath) -> bool:
-        """Tell whether the store or the caches have a path and all that it references, as far as indexes say."""
+        """Return whether the store or the caches have a path and all that it references, as far as indexes say."""
         todo, seen = [path], set()
         while todo:
             now = todo.pop()

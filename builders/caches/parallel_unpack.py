@@ -24,7 +24,7 @@ _MOST = 8  # processes
 
 
 def is_possible(records: Sequence[PathRecord]) -> bool:
-    """Tell whether `unpack_all` can unpack the parts: they are small, and each has all of its files."""
+    """Return whether `unpack_all` can unpack the parts: they are small, and each has all of its files."""
     return all(record.raw <= IN_MEMORY and not record.is_layer and not record.files for record in records)
 
 

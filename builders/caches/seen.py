@@ -54,7 +54,7 @@ class CacheMemory:
             seen.update({signer: at for signer, at in newest.items() if at})
 
     def is_down(self) -> bool:
-        """Tell whether the cache failed so recently that it is not asked."""
+        """Return whether the cache failed so recently that it is not asked."""
         return self._state().get("until", 0) > time.time()
 
     def failed(self) -> None:

@@ -237,7 +237,7 @@ def _check(head: bytes, packet: Any, certificates: Sequence[Any], now: float) ->
 
 
 def _holder(certificates: Sequence[Any], ids: set[str]) -> bool:
-    """Return True if one of the certificates has a key with one of these fingerprints or IDs."""
+    """Return whether one of the certificates has a key with one of these fingerprints or IDs."""
     return any(packet.fingerprint in ids or packet.key_id in ids for c in certificates for packet, _ in _components(c))
 
 
@@ -303,7 +303,7 @@ def _trouble(certificate: Any, key: str, at: float) -> str:
 
 
 def _is_by(signature: Any, certificate: Any) -> bool:
-    """Return True if a signature names the primary key of a certificate as its issuer."""
+    """Return whether a signature names the primary key of a certificate as its issuer."""
     issuer = signature.issuer_fingerprint or signature.issuer_key_id
     return bool(issuer) and certificate.fingerprint.endswith(issuer)
 

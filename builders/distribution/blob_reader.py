@@ -33,7 +33,7 @@ class ServedBlobs(ABC):
         """Yield the bytes of a blob between two offsets, as far as they arrive."""
 
     def has_blob(self, digest: str) -> bool:
-        """Tell whether a blob exists."""
+        """Return whether a blob exists."""
         answer = self._request("HEAD", blob_key(check_digest(digest, self.name)), accept=(200, 404))
         answer.close()
         return answer.status == 200

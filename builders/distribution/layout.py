@@ -72,7 +72,7 @@ class DirectoryRepository:
             return layout_index.checked_manifest(data, digest, entry, self.name)
 
     def has_blob(self, digest: str) -> bool:
-        """Tell whether a blob exists."""
+        """Return whether a blob exists."""
         with self._errors():
             try:
                 return stat.S_ISREG(os.lstat(self._blob(digest)).st_mode)
@@ -184,7 +184,7 @@ class DirectoryRepository:
             return self._refs().untagged()
 
     def is_listed(self, digest: str) -> bool:
-        """Tell whether `index.json` lists a digest."""
+        """Return whether `index.json` lists a digest."""
         with self._errors():
             return self._refs().names(digest)
 

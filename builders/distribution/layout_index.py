@@ -49,7 +49,7 @@ class RefIndex:
         return [digest for digest in digests if isinstance(digest, str) and is_digest(digest)]
 
     def names(self, digest: str) -> bool:
-        """Tell whether a digest is listed."""
+        """Return whether a digest is listed."""
         return any(value.get("digest") == digest for value in self._manifests)
 
     def set(self, tag: str, entry: BlobEntry) -> None:

@@ -58,7 +58,7 @@ class MirroredRepository:
             self._bad.add(mirror.name)
 
     def has_blob(self, digest: str) -> bool:
-        """Tell whether a blob exists where the repository is written."""
+        """Return whether a blob exists where the repository is written."""
         return self._main.has_blob(digest)
 
     def read_blob(self, entry: BlobEntry, offset: int = 0, length: int | None = None) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 
 
 def is_digest(text: str) -> bool:
-    """Tell whether a text is a SHA-256 digest as OCI writes it."""
+    """Return whether a text is a SHA-256 digest as OCI writes it."""
     return _DIGEST.match(text) is not None
 
 

@@ -82,7 +82,7 @@ class Repository(Protocol):
         """Return the manifest or index of a tag or a digest, compared with the digest if one is given, or None."""
 
     def has_blob(self, digest: str) -> bool:
-        """Tell whether a blob exists."""
+        """Return whether a blob exists."""
 
     def read_blob(self, entry: BlobEntry, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Yield a part of a blob. A whole blob (no offset, no length) is compared with its digest and size.

@@ -47,13 +47,13 @@ class Reference(NamedTuple):
 
     @property
     def is_loopback(self) -> bool:
-        """Tell whether the host is this machine."""
+        """Return whether the host is this machine."""
         name = self.host.rpartition(":")[0] if re.search(r":[0-9]+\Z", self.host) else self.host
         return name in ("localhost", "[::1]") or re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", name) is not None
 
 
 def is_reference(text: str) -> bool:
-    """Tell whether a text is a reference whose host cannot be the first folder of a path: it has a dot or a port."""
+    """Return whether a text is a reference whose host cannot be the first folder of a path: it has a dot or a port."""
     found = _REFERENCE.match(text) if len(text) <= MAX_REFERENCE else None
     return found is not None and (found["host"] == "localhost" or any(sign in found["host"] for sign in ".:"))
 

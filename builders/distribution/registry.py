@@ -113,7 +113,7 @@ class RegistryRepository:
         return ManifestDocument(kind or describe(data, "").media_type, digest, data)
 
     def has_blob(self, digest: str) -> bool:
-        """Tell whether a blob exists."""
+        """Return whether a blob exists."""
         check_digest(digest, self.name)
         answer = self._request("HEAD", f"blobs/{digest}", accept=(200, 404))
         answer.close()
@@ -281,7 +281,7 @@ class RegistryRepository:
         return answer
 
     def _has_list(self, digest: str) -> bool:
-        """Tell whether the registry lists referrers itself."""
+        """Return whether the registry lists referrers itself."""
         if self._lists is None:
             self._lists = self._listed(digest, "") is not None
         return self._lists

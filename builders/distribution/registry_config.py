@@ -47,7 +47,7 @@ def find(reference: Reference, environ: Mapping[str, str] = os.environ) -> Route
     found = {prefix: row for prefix, row in _registries(environ).items() if _match(prefix, name)}
     if not found:
         return Route(RegistryPlace(reference.host, reference.repository))
-    # Of the same length, the prefix that names the host goes before a wildcard.
+    # Of two prefixes of one length, one that names the host takes precedence over a wildcard.
     prefix = max(found, key=lambda text: (len(text), not text.startswith("*.")))
     row, rest = found[prefix], name[_match(prefix, name) :]
     location = str(row.get("location") or "")
@@ -76,7 +76,7 @@ def _match(prefix: str, name: str) -> int:
 
 
 def _files(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the paths of the files, later ones going before earlier ones."""
+    """Yield the paths of the files. Later ones take precedence."""
     if given := environ.get("CONTAINERS_REGISTRIES_CONF"):
         yield given
         return

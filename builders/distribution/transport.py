@@ -51,7 +51,7 @@ Body = bytes | Callable[[], Iterable[bytes]]
 class Settings(NamedTuple):
     """The settings of requests. environ: variables of credentials, certificates and proxies.
 
-    backoff: the first pause in seconds before a request is repeated. plain_http: hosts that are asked without TLS.
+    backoff: the first pause in seconds before a request is repeated. plain_http: send requests without TLS.
     patient: repeat failed requests also before the host has answered for the first time. uploads: the directory of
     the records of uploads under way, or None.
     """
@@ -249,7 +249,7 @@ class Transport:
         """Return how often a failed request is repeated."""
         return self._settings.retries
 
-    # RegistryCredentials.
+    # Credentials.
 
     def _authorised(
         self,
@@ -412,5 +412,5 @@ def origin(parts: SplitResult) -> tuple[str, str, int]:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host, without a port, is this machine."""
+    """Return whether a host, without a port, is this machine."""
     return host in ("localhost", "::1", "[::1]") or re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", host) is not None

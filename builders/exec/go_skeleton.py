@@ -81,12 +81,12 @@ def _is_vendor_list(path: str) -> bool:
 
 
 def _is_ignored(path: str) -> bool:
-    """Tell whether the go command ignores a file for its folder, or takes it from `vendor`."""
+    """Return whether the go command ignores a file for its folder, or takes it from `vendor`."""
     return any(part[0] in "._" or part in ("testdata", "vendor") for part in path.split("/"))
 
 
 def _is_own(name: str, own: tuple[str, ...], required: set[str]) -> bool:
-    """Tell whether an import is of the source itself: of one of its modules, and of no required module in that."""
+    """Return whether an import is of the source itself: of one of its modules, and of no required module in that."""
     modules = [module for module in own if name == module or name.startswith(f"{module}/")]
     longest = max(map(len, modules), default=0)
     return bool(modules) and not any(

@@ -49,7 +49,7 @@ def linked(
 
 
 def _in_store(task: Task, view: RootDirectory, facts: LoadFacts, what: str) -> bool:
-    """Tell whether a needed name is a store path, or is found in one along the RUNPATH, before anything of the root."""
+    """Return whether a name is a store path, or is found in one along the RUNPATH before anything of the root."""
     if what.startswith(STORE + "/"):
         return True
     for directory in facts.runpath:

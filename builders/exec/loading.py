@@ -178,12 +178,12 @@ class _Loader:
         return next((library for library in found if library.machine == machine), None)
 
     def is_meant(self, found: str) -> bool:
-        """Tell whether a file is of a package of `libs`, or of the build itself, which then brings its own."""
+        """Return whether a file is of a package of `libs`, or of the build itself, which then brings its own."""
         base = found.removeprefix(f"{STORE}/").partition("/")[0]
         return found.startswith(f"{STORE}/") and (base in self._packages or self.is_own(found))
 
     def is_given(self, library: BuiltLibrary, found: str) -> bool:
-        """Tell whether a process that loads a file gets a library of `libs`, also if only images replace the file."""
+        """Return whether a process that loads a file gets a library of `libs`, also if only images replace the file."""
         return self.is_meant(found) or library.package in self._replacing
 
     def package(self, found: str) -> str:
@@ -191,7 +191,7 @@ class _Loader:
         return self._root.package(found)
 
     def is_own(self, found: str) -> bool:
-        """Tell whether a file is of the build itself."""
+        """Return whether a file is of the build itself."""
         return found.startswith(f"{STORE}/") and found.removeprefix(f"{STORE}/").partition("/")[0] in self._outputs
 
     def find(self, name: str, path: str, facts: LoadFacts) -> str | None:

@@ -92,14 +92,14 @@ def _within(path: str, directory: str) -> bool:
 
 
 def _is_mountable(files: FileSystem, path: str) -> bool:
-    """Tell whether a path can be a mount point: all its parents are directories, and it is not a symlink."""
+    """Return whether a path can be a mount point: all its parents are directories, and it is not a symlink."""
     parts = path.split("/")
     above = ["/".join(parts[:n]) for n in range(1, len(parts))]
     return all(_kind(files, parent) in ("", DIRECTORY) for parent in above) and _kind(files, path) != SYMLINK
 
 
 def _is_unused(files: FileSystem, path: str) -> bool:
-    """Tell whether the image has at most empty directories at a path."""
+    """Return whether the image has at most empty directories at a path."""
     if not _is_mountable(files, path) or _kind(files, path) not in ("", DIRECTORY):
         return False
     below = f"{path}/".encode()

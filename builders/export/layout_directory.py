@@ -145,7 +145,7 @@ class _LayoutDirectory:
         return self._directories[directory], name
 
     def has(self, path: str, source: Source) -> bool:
-        """Tell whether a file has the given bytes. Read it, since a layer may have been modified. A blob is named by
+        """Return whether a file has the given bytes. Read it, since a layer may have been modified. A blob is named by
         its digest.
         """
         if path not in self._before:

@@ -123,7 +123,7 @@ class Bundle:
 
     @property
     def runs(self) -> bool:
-        """Tell whether the image has an entrypoint or a command."""
+        """Return whether the image has an entrypoint or a command."""
         config = json.loads(self._given[0].config)["config"]
         return bool(config.get("Entrypoint") or config.get("Cmd"))
 
@@ -135,13 +135,13 @@ class Bundle:
 
     @property
     def is_root(self) -> bool:
-        """Tell whether the image runs as root."""
+        """Return whether the image runs as root."""
         user = str(json.loads(self._given[0].config)["config"].get("User") or "0")
         return user.partition(":")[0] in ("0", "root")
 
     @property
     def zstd(self) -> bool:
-        """Tell whether a layer is compressed with zstd."""
+        """Return whether a layer is compressed with zstd."""
         return any(layer["mediaType"].endswith("+zstd") for layer in json.loads(self._given[0].manifest)["layers"])
 
     @property

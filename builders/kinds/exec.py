@@ -341,7 +341,7 @@ def _emulator(task: Task, args: ExecArgs) -> tuple[str, str] | None:
 
 
 def _is_full(path: Path) -> bool:
-    """Tell whether a disk is out of space or inodes. The files of the failed build still occupy theirs."""
+    """Return whether a disk is out of space or inodes. The files of the failed build still occupy theirs."""
     disk = os.statvfs(path)
     return disk.f_bavail * disk.f_frsize < _FULL or (disk.f_files > 0 and disk.f_favail < disk.f_files // 100)
 

@@ -236,7 +236,7 @@ def _without_set_id(extra: Mapping[str, Value]) -> Iterator[str]:
 
 
 def _served(given: Mapping[str, Value], service: Mapping[str, Value]) -> dict[str, Value]:
-    """Complete a configuration by what the unit of the server says. What the container says goes before."""
+    """Complete a configuration by that of the server's unit. The container's settings take precedence."""
     return {
         **given,
         "user": given.get("user") or service["user"] or None,

@@ -82,7 +82,7 @@ def local_kinds() -> frozenset[str]:
 
 
 def is_of_archive(drv: Derivation) -> bool:
-    """Tell whether a derivation is the download of a package that each mirror of an archive has."""
+    """Return whether a derivation is the download of a package that each mirror of an archive has."""
     urls = [str(url) for url in drv.args.get("urls") or ()] if drv.kind == "fetch" else []
     return bool(urls) and all(url.startswith("mirror://") and url.endswith(".deb") for url in urls)
 

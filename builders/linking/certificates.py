@@ -1,4 +1,4 @@
-"""Tell whether built programs verify servers by the system's certificates, which no table of theirs names."""
+"""Find out whether built programs verify servers by the system's certificates, which no table of theirs names."""
 
 from __future__ import annotations
 

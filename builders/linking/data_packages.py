@@ -35,7 +35,7 @@ def with_data(found: LinkResult, depends: Mapping[str, Sequence[str]], candidate
 
 
 def _is_data(table: SliceTable) -> bool:
-    """Tell whether a package has files, none of which is a program, a library or a module of a language."""
+    """Return whether a package has files, none of which is a program, a library or a module of a language."""
     files = [entry for entry in table.entries.values() if entry.kind != meta.DIRECTORY]
     return any(not entry.path.startswith(_ABOUT) for entry in files) and not any(
         (entry.facts is not None and (entry.facts.machine or entry.executable))

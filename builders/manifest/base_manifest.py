@@ -188,7 +188,7 @@ def packages(base: BaseRecord) -> BasePackages:
 
 
 def is_known(base: BaseRecord) -> bool:
-    """Tell whether all packages of a base are known by its databases.
+    """Return whether all packages of a base are known by its databases.
 
     A manifest of its own is not enough: nobody signed it, and it may leave out what no database lists.
     """

@@ -61,12 +61,12 @@ class BasePackages(NamedTuple):
 
     @property
     def known(self) -> bool:
-        """Tell whether the base has a database, and nothing of its databases is unread."""
+        """Return whether the base has a database, and nothing of its databases is unread."""
         return bool(self.packages) and not self.unread
 
 
 def is_database(path: bytes) -> bool:
-    """Tell whether the content of a file is needed."""
+    """Return whether the content of a file is needed."""
     if path.startswith(_STATUS_DIRECTORY):
         return not path.endswith(_SUMS) and b"/" not in path[len(_STATUS_DIRECTORY) :]
     return path == _STATUS or path in _APK or path in _OS_RELEASE

@@ -110,7 +110,7 @@ class Fields:
 
 
 def is_store_path(text: str) -> bool:
-    """Tell whether a text is exactly a store path."""
+    """Return whether a text is exactly a store path."""
     try:
         return str(parse(text)) == text
     except InvalidName:
@@ -124,7 +124,7 @@ def parse_blob(value: Value, what: str) -> Blob:
 
 
 def is_path(path: bytes) -> bool:
-    """Tell whether bytes are valid as the path of an entry, "" for the root directory."""
+    """Return whether bytes are valid as the path of an entry, "" for the root directory."""
     return not path or (
         b"\0" not in path
         and len(path) <= MAX_PATH

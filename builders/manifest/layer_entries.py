@@ -110,7 +110,7 @@ def _origins(extra: Mapping[str, Value]) -> dict[bytes, Origin]:
 
 
 def _is_valid(row: tuple[Value, Origin]) -> bool:
-    """Tell whether a row is a path and an origin that a manifest can have."""
+    """Return whether a row is a path and an origin that a manifest can have."""
     path, origin = row
     if path.__class__ is not bytes or {item.__class__ for item in origin[:4]} != {str}:
         return False

@@ -178,7 +178,7 @@ class BundleRepository:
         return checked_manifest(data, digest, entry, self.name)
 
     def has_blob(self, digest: str) -> bool:
-        """Tell whether a blob exists."""
+        """Return whether a blob exists."""
         return self._member(digest) is not None
 
     def read_blob(self, entry: BlobEntry, offset: int = 0, length: int | None = None) -> Iterator[bytes]:

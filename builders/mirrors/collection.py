@@ -132,7 +132,7 @@ def _delete(repository: Repository, stored: StoredLock, uses: Sequence[str]) -> 
 
 
 def _is_own(repository: Repository, stored: StoredLock) -> bool:
-    """Tell whether the documents that the tag of a lock names are of this lock, and not of another one.
+    """Return whether the documents that the tag of a lock names are of this lock, and not of another one.
 
     Whoever can push can let a tag name them, or an index the pages of another lock. All of them have the lock's config.
     """

@@ -201,7 +201,7 @@ def read_config(repository: Repository, stored: StoredLock) -> KeptLock:
 
 
 def _is_unicode(text: str) -> bool:
-    """Tell whether a text can be written. JSON can have halves of characters."""
+    """Return whether a text can be written. JSON can have halves of characters."""
     try:
         text.encode()
     except UnicodeEncodeError:

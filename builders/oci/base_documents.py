@@ -95,7 +95,7 @@ def choose_platform(index: Mapping[str, Any], arch: str, where: str) -> Descript
 
 
 def _is_for(platform: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Tell whether a platform is the wanted one. A missing variant is the default one."""
+    """Return whether a platform is the wanted one. A missing variant is the default one."""
     if (platform.get("os"), platform.get("architecture")) != (wanted["os"], wanted["architecture"]):
         return False
     variant = platform.get("variant") or wanted.get("variant")

@@ -19,7 +19,7 @@ _MILLISECOND = 10**6
 
 
 def merge(given: Mapping[str, Value], base: BaseImage) -> dict[str, Value]:
-    """Return a container's configuration, completed by the base's. What the container says goes before.
+    """Return a container's configuration, completed by the base's. The container's settings take precedence.
 
     An entrypoint of the container replaces the entrypoint and the command of the base; a command alone replaces the
     command. Variables and labels are merged by name, ports and volumes are joined.

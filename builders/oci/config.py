@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from fpack.builders.protocol import BuildError
 from fpack.store.canonical import Value
+from fpack.store.errors import did_you_mean
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _FIELDS = (
@@ -70,9 +70,8 @@ def strings(config: Mapping[str, Value], field: str) -> list[str] | None:
 def _known(value: Mapping[str, Value], fields: tuple[str, ...], where: str) -> None:
     for key in value:
         if key not in fields:
-            near = get_close_matches(key, fields, 1)
-            hint = f"did you mean {near[0]}?" if near else ""
-            raise BuildError(f"{where} has no field {key!r}".capitalize(), why=f"it has {', '.join(fields)}", hint=hint)
+            what, why = f"{where} has no field {key!r}".capitalize(), f"it has {', '.join(fields)}"
+            raise BuildError(what, why=why, hint=did_you_mean(key, fields))
 
 
 def ports(value: Value) -> list[str]:
@@ -120,9 +119,8 @@ def _signal(value: Value) -> str:
     name = text.upper().removeprefix("SIG")
     if name in _SIGNALS or _REALTIME.match(name):
         return f"SIG{name}"
-    near = get_close_matches(name, _SIGNALS, 1)
-    hint = f"did you mean SIG{near[0]}?" if near else "write a name like SIGTERM, or a number"
-    raise BuildError(f"There is no signal {value!r}", hint=hint)
+    hint = did_you_mean(f"SIG{name}", [f"SIG{known}" for known in _SIGNALS])
+    raise BuildError(f"There is no signal {value!r}", hint=hint or "write a name like SIGTERM, or a number")
 
 
 def _health(value: Value) -> dict[str, Value]:

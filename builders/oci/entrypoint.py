@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 
 from fpack.builders.protocol import BuildError
 from fpack.store.canonical import Value
+from fpack.store.errors import similar
 from fpack.store.path import STORE
 
 from .image_fs import ImageFs, is_executable
@@ -79,7 +79,7 @@ def _absent(program: str, why: str, view: ImageFs, built: Callable[[str], Sequen
             hint=f"append a program to the store path, such as /{own[0]}" if own else "use a package with a program",
         )
     names = {path.rpartition("/")[2]: path for path in view.executables(_DIRECTORIES)}
-    near = get_close_matches(program.rpartition("/")[2], names, 3, 0.7)
+    near = similar(program.rpartition("/")[2], names, 3, 0.7)
     return BuildError(
         f"The image has no program {program}",
         where=program,

@@ -47,7 +47,7 @@ class PartTable(NamedTuple):
 
     @property
     def has_entries(self) -> bool:
-        """Tell whether anything but directories is left of the table."""
+        """Return whether anything but directories is left of the table."""
         left_out = self.left_out
         return any(entry.kind != meta.DIRECTORY and entry.path not in left_out for entry in self.entries)
 

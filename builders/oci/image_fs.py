@@ -155,7 +155,7 @@ class ImageFs:
 
 
 def is_executable(found: tuple[str, FsEntry] | None) -> bool:
-    """Tell whether a result of `ImageFs.resolve` is an executable file."""
+    """Return whether a result of `ImageFs.resolve` is an executable file."""
     return found is not None and found[1].kind == FILE and bool(found[1].mode & 0o111)
 
 

@@ -74,7 +74,7 @@ def _is_layer(layer: dict[str, Any]) -> bool:
 
 
 def _is_described(layer: dict[str, Any]) -> bool:
-    """Tell whether a layer's record has the fields from which a manifest is made."""
+    """Return whether a layer's record has the fields from which a manifest is made."""
     parts, excluded, shipped = layer["parts"], layer["excluded"], layer["shipped"]
     numbers = (layer["entries"], layer["generated"], layer["configured"], *shipped)
     return (

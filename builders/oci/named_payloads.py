@@ -149,7 +149,7 @@ def _files(top: str) -> Iterator[str]:
 
 
 def _has(task: Task, path: StorePath, name: str, *, directories: bool) -> bool:
-    """Tell whether a payload has a file of a name. A directory counts only on demand: scripts search in them."""
+    """Return whether a payload has a file of a name. A directory counts only on demand: scripts search in them."""
     disk = Path(f"{task.disk(path)}/data{name}")
     return ".." not in disk.parts and (disk.is_symlink() or disk.exists()) and (directories or not disk.is_dir())
 

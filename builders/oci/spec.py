@@ -67,14 +67,14 @@ def describe(media_type: str, data: bytes) -> Descriptor:
 
 
 def is_attachment(entry: Any) -> bool:
-    """Tell whether an entry of an index is by its tag, or cosign's kind, not an image, but holds signatures of one."""
+    """Return whether an entry of an index is, by its tag or cosign's kind, no image but signatures of one."""
     given = entry.get("annotations") if isinstance(entry, dict) else None
     names = [given.get(key) for key in ("org.opencontainers.image.ref.name", "kind")] if isinstance(given, dict) else []
     return any(isinstance(name, str) and re.match(_ATTACHMENT, name) is not None for name in names)
 
 
 def is_name(name: str) -> bool:
-    """Tell whether `name` is a valid image name in a registry, without a tag."""
+    """Return whether `name` is a valid image name in a registry, without a tag."""
     return bool(re.match(_NAME, name)) and len(name) <= MAX_NAME
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 
 from fpack.builders.protocol import BuildError
 from fpack.store.canonical import Value
+from fpack.store.errors import did_you_mean
 
 MAX_LISTED = 20
 _USER = re.compile(r"[^\s:/]+(:[^\s:/]+)?\Z")
@@ -75,11 +75,10 @@ def _group(text: str) -> Iterable[tuple[str, int]]:
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> BuildError:
     names = sorted(known)
-    near = get_close_matches(name, names, 1)
     shown = ", ".join(names[:MAX_LISTED]) + (", ..." if len(names) > MAX_LISTED else "")
     error = BuildError(
         f"The image has no {what} {name!r}",
         why=f"it has {shown}" if names else f"it has no {what}s",
-        hint=f"did you mean {near[0]}?" if near else "give its number, or name it in the container's `users`",
+        hint=did_you_mean(name, names) or "give its number, or name it in the container's `users`",
     )
     return error.with_(field="user")

@@ -171,7 +171,7 @@ class Overlay:
         self._replaces = set(replaces)
 
     def has(self, entry: TreeEntry, label: str) -> bool:
-        """Tell whether the base has exactly this entry. Raise BuildError if it has another, which may not be hidden.
+        """Return whether the base has exactly this entry. Raise BuildError if it has another, which may not be hidden.
 
         label: the origin of the entry, for the message.
         """
@@ -202,7 +202,7 @@ class Overlay:
 
 
 def same(a: TreeEntry, b: TreeEntry) -> bool:
-    """Tell whether two entries are the same in a container. Symlinks are if they lead to the same place."""
+    """Return whether two entries are the same in a container. Symlinks are if they lead to the same place."""
     if a.kind != b.kind:
         return False
     if a.kind == meta.SYMLINK:
@@ -221,7 +221,7 @@ def _describe(entry: TreeEntry) -> str:
 
 
 def has_store_path(task: Task, base: BaseImage, path: StorePath) -> bool:
-    """Tell whether a base has a store path. Raise BuildError if it has another tree under that name."""
+    """Return whether a base has a store path. Raise BuildError if it has another tree under that name."""
     prefix = f"{STORE[1:]}/{path.base}"
     entries = base.below(prefix)
     top = base.files.get(prefix)

@@ -18,7 +18,7 @@ def default_directories(arch: str) -> tuple[str, ...]:
 
 
 def is_configuration(path: str, size: int) -> bool:
-    """Tell whether a file of a package, by its relative path, names directories of the loader."""
+    """Return whether a file of a package, by its relative path, names directories of the loader."""
     return path.startswith(f"{CONFIGURATION}/") and path.endswith(".conf") and 0 < size < MAX_SIZE
 
 

@@ -1,4 +1,4 @@
-"""Tell whether a compiled program ends when it gets SIGTERM as process 1.
+"""Find out whether a compiled program ends when it gets SIGTERM as process 1.
 
 The kernel ignores a signal without a handler for the first process of a container. A program handles SIGTERM for sure
 if its code passes the number of the signal to a function that installs a handler, or if it is written in Go, whose

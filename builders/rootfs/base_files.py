@@ -136,7 +136,7 @@ def merge_accounts(
 
 
 def _is_new(kind: str, name: str, number: int, known: Mapping[str, int], base: BaseImage, *, required: bool) -> bool:
-    """Tell whether an account must be added to those of the base."""
+    """Return whether an account must be added to those of the base."""
     if not required or known.get(name) == number:
         return False
     label = base.label(FILES["passwd" if kind == "user" else "group"])

@@ -67,7 +67,7 @@ def files(
 
 
 def _is_shown(composition: Composition, table: SliceTable, path: str) -> bool:
-    """Tell whether a root has a path of a slice, and has it from this slice unless it is a directory."""
+    """Return whether a root has a path of a slice, and has it from this slice unless it is a directory."""
     if table.entries[path].kind == meta.DIRECTORY:
         return path in composition.directories
     return path in composition.files and composition.files[path][0] is table

@@ -157,7 +157,7 @@ def certificates(composition: Composition) -> Iterator[GeneratedFile]:
 
 
 def base_has(table: SliceTable) -> bool:
-    """Tell whether a table is that of a base, whose content cannot be read."""
+    """Return whether a table is that of a base, whose content cannot be read."""
     return "base" in table.extra
 
 

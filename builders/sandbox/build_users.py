@@ -107,7 +107,7 @@ def lock_directory(candidates: list[Path]) -> Path:
 
 @lru_cache
 def _separate() -> bool:
-    """Tell whether builds get users of their own: root can change to others."""
+    """Return whether builds get users of their own: root can change to others."""
     if os.geteuid() != 0:
         return False
     ranges = _ranges()

@@ -56,7 +56,7 @@ def find_bwrap() -> Path:
 
 
 def _has_options(path: str) -> bool:
-    """Tell whether a program's help names the needed options; a script, which may run any program, is believed."""
+    """Return whether a program's help names the needed options; a script, which may run any program, is believed."""
     try:
         with open(path, "rb", buffering=0) as file:
             content = file.read(_MOST)

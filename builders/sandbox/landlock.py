@@ -24,7 +24,7 @@ class _Ruleset(ctypes.Structure):
 
 
 def can_refuse_abstract_sockets() -> bool:
-    """Tell whether this kernel supports `refuse_abstract_sockets`."""
+    """Return whether this kernel supports `refuse_abstract_sockets`."""
     return int(_libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)) >= _SCOPES
 
 

@@ -70,7 +70,7 @@ def replacing(out: Path) -> Iterator[int]:
 
 
 def is_of_system(out: Path) -> bool:
-    """Tell whether a path lies in /dev or /proc. /dev/shm is a directory as any other."""
+    """Return whether a path lies in /dev or /proc. /dev/shm is a directory as any other."""
     parts = out.absolute().parts
     return parts[1:2] in (("dev",), ("proc",)) and parts[1:3] != ("dev", "shm")
 

@@ -94,7 +94,7 @@ def _split(name: bytes) -> tuple[bytes, bytes] | None:
 
 
 def is_utf8(name: bytes) -> bool:
-    """Tell whether a name is valid UTF-8."""
+    """Return whether a name is valid UTF-8."""
     try:
         name.decode()
     except UnicodeDecodeError:

@@ -75,7 +75,7 @@ class Report:
 
     @property
     def differs(self) -> bool:
-        """Tell whether anything differs."""
+        """Return whether anything differs."""
         return bool(self.findings)
 
     def value(self) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class GeneratedRules:
         return data.extend
 
     def makes(self, entry: ManifestEntry, rule: str, offers: Collection[tuple[bytes, bytes]]) -> bool:
-        """Return True if a rule ("" for any) generates exactly this entry.
+        """Return whether a rule ("" for any) generates exactly this entry.
 
         offers: (path, target) of each alternative that the packages offer.
         """

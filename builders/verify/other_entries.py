@@ -47,7 +47,7 @@ class OtherEntry(NamedTuple):
 
     @property
     def is_set_id(self) -> bool:
-        """Tell whether the entry is a file with a set-user-ID or set-group-ID bit."""
+        """Return whether the entry is a file with a set-user-ID or set-group-ID bit."""
         return self.kind == FILE and bool(self.mode & SET_ID)
 
     def value(self) -> dict[str, Any]:

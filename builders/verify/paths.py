@@ -78,7 +78,7 @@ class Paths:
             yield path, attributes
 
     def has(self, path: bytes) -> bool:
-        """Tell whether the image has an entry at a path."""
+        """Return whether the image has an entry at a path."""
         return path in self._others or path in self._directories
 
 

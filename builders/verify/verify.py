@@ -112,7 +112,7 @@ class VerifyResult(NamedTuple):
 
     @property
     def is_signed(self) -> bool:
-        """Tell whether enough trusted keys signed the manifest of each platform."""
+        """Return whether enough trusted keys signed the manifest of each platform."""
         return all(image.checked.digest in self.signatures.manifests for image in self.images)
 
     @property

@@ -136,7 +136,7 @@ def _chosen(found: dict[str, bytes], package: ComparedPackage) -> _Texts | None:
 
 
 def _unpacked(data: bytes) -> str:
-    """Return the text of a changelog up to MAX_TEXT. One that is damaged ends at the damage."""
+    """Return a changelog's text, at most MAX_TEXT bytes: the beginning of a truncated one, "" for a damaged one."""
     if not data.startswith(b"\x1f\x8b"):
         return data.decode("utf-8", "replace")
     decoder = zlib.decompressobj(wbits=31)

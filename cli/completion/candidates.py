@@ -70,7 +70,7 @@ def _references(text: str) -> Answer:
 
 
 def _with_references(text: str, answer: Answer) -> Answer:
-    """Return an answer with the references that go on with a text that has a slash or begins none of the others."""
+    """Add the references that begin with a text, unless the text has no slash and other candidates begin with it."""
     if not text or (answer.candidates and "/" not in text):
         return answer
     found = list(_references(text).candidates)

@@ -216,7 +216,7 @@ def inside(rows: list[tuple[int, int, int]], number: int) -> int | None:
 
 
 def has(rows: list[tuple[int, int, int]], number: int) -> bool:
-    """Tell whether a user namespace has an id."""
+    """Return whether a user namespace has an id."""
     return any(first <= number <= last for first, last in ranges(rows))
 
 

@@ -278,7 +278,7 @@ def _manifests(archive: ImageArchive, path: ImageLocation) -> Iterator[tuple[str
 
 
 def _is_about(head: Head, image: StoredImage) -> bool:
-    """Tell whether a manifest describes an image's layers. A copy may have other documents and compression."""
+    """Return whether a manifest describes an image's layers. A copy may have other documents and compression."""
     return bool([layer.diff_id for layer in head.layers] == image.configuration["rootfs"]["diff_ids"])
 
 

@@ -216,7 +216,7 @@ def _in_base(found: _Location, readers: Readers) -> tuple[PathOrigin, dict[str, 
 
 
 def _has_scripts(head: Head) -> bool:
-    """Tell whether files of an image may be of maintainer scripts. The image of a base has only their package."""
+    """Return whether files of an image may be of maintainer scripts. The image of a base has only their package."""
     return head.claims is None or head.claims.configured > 0
 
 

@@ -15,7 +15,7 @@ PREFIX = "oci://"
 
 
 def is_remote(text: str) -> bool:
-    """Tell whether a text, which names no file, is a reference to an image in a registry."""
+    """Return whether a text, which names no file, is a reference to an image in a registry."""
     from fpack.builders.distribution.reference import is_reference
 
     return text.startswith(PREFIX) or is_reference(text)

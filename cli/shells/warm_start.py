@@ -67,7 +67,7 @@ def enter_with(
 
 
 def _is_there(closure: Closure) -> bool:
-    """Tell whether everything that a shell mounts is on the disk."""
+    """Return whether everything that a shell mounts is on the disk."""
     disks = [disk for _, disk in closure.paths]
     if closure.emulator is not None:
         disks.append(closure.emulator[1])

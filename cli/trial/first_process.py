@@ -1,6 +1,8 @@
-"""Become process 1 of a sandbox, whose end kills whatever the command started, and the command.
+"""Become process 1 of the sandbox of a trial, and start the command as its child.
 
-The command shares fpack's terminal, or takes it until its end. It has no more rights than maintainer scripts have.
+When process 1 ends, the kernel kills all other processes of the sandbox.
+
+The command shares fpack's terminal, or takes it until its end. It has the rights of maintainer scripts.
 """
 
 from __future__ import annotations

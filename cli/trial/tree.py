@@ -20,7 +20,7 @@ from fpack.store.files.regular_file import open_regular
 from fpack.store.path import StorePath, parse
 from fpack.store.store import Store
 
-_GENERATED = ""  # the name under which a LowerTree has entries that go before those of packages
+_GENERATED = ""  # the name under which a LowerTree has entries that replace those of packages
 _MAX_TEXT = 1 << 20  # bytes
 # Empty mount points of a view: programs take an empty file for a damaged one, and a missing one for none.
 _PLACEHOLDERS = ("etc/localtime", "etc/machine-id")

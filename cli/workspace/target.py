@@ -51,7 +51,8 @@ IMAGES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2", ".oci")
 def find_image(text: str | None, cwd: Path) -> ImageLocation | None:
     """Return the image file, a tar or an OCI layout, or the image in a registry that `text` names.
 
-    Return None if it names none. A file that exists goes before a reference of the same text; oci:// is a reference.
+    Return None if it names none. An existing file takes precedence over a reference of the same text, unless that has
+    oci:// in front.
     """
     if text is None or "#" in text or not (text.endswith(IMAGES) or "/" in text or text in (".", "..")):
         return None

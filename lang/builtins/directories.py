@@ -33,7 +33,7 @@ class DirectoryBuiltins:
         self._listed: set[str] = set()
 
     def through_links(self) -> bool:
-        """Return True if a directory was reached through a symlink."""
+        """Return whether a directory was reached through a symlink."""
         return any(os.path.realpath(path) != path for path in self._listed)
 
     def entries(self, directory: Path) -> list[tuple[str, int]]:

@@ -114,9 +114,9 @@ class LinearPattern:
         whole: bool,
         refused: int = -1,
     ) -> bool:
-        """Add the threads that a thread at `pc` becomes without reading; return True if one of them is a match.
+        """Add the threads that a thread at `pc` becomes without reading. Return whether one of them is a match.
 
-        Threads after a match are not preferred to it, and left out. refused: where a match must not end.
+        Threads after a match are left out, because the match is preferred. refused: an offset at which no match ends.
         """
         code = self.code
         todo = [(pc, spans)]
@@ -143,7 +143,7 @@ class LinearPattern:
         return False
 
     def matches_at(self, start: int, text: str, at: int) -> bool:
-        """Return True if the part of the program that begins at `start` matches at a position."""
+        """Return whether the part of the program that begins at `start` matches at a position."""
         code = self.code
         pcs = [start]
         while pcs:
@@ -238,7 +238,7 @@ class LinearPattern:
     # ---- characters and conditions
 
     def _test(self, written: str, flags: int) -> Callable[[str], bool]:
-        """Return the test of a character; `re` itself answers once for each character."""
+        """Return a function that tests a character. It asks `re` once for each character, and remembers the answer."""
         key = written, flags & _FLAGS
         test = self._tests.get(key)
         if test is None:
@@ -272,7 +272,7 @@ class LinearPattern:
 
             def boundary(text: str, at: int) -> bool:
                 if not text:
-                    return False  # of an empty text, `re` says neither
+                    return False  # in an empty text, `re` matches neither \b nor \B
                 return ((at > 0 and word(text[at - 1])) != (at < len(text) and word(text[at]))) == wanted
 
             return boundary
@@ -287,11 +287,12 @@ class LinearPattern:
         start = self._sequence(tree, flags, (accept, accept))[0]
         width = tree.getwidth()[0] if direction < 0 else 0
         known: dict[int, bool] = {}
-        of: list[str] = []
+        known_text: str | None = None
 
         def look(text: str, at: int) -> bool:
-            if not of or of[0] is not text:
-                of[:] = [text]
+            nonlocal known_text
+            if known_text is not text:
+                known_text = text
                 known.clear()
             found = known.get(at)
             if found is None:
@@ -330,7 +331,7 @@ def _escaped(code: int) -> str:
 
 
 def _has_group(tree: Any) -> bool:
-    """Return True if a part of the tree contains a group whose span counts."""
+    """Return whether a part of the tree contains a group whose span counts."""
     todo: list[Any] = [tree]
     while todo:
         at = todo.pop()

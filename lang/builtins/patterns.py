@@ -71,7 +71,7 @@ def _ways(written: str) -> tuple[int, int] | None:
 
 
 def _is_quick(written: str, length: int, offsets: int) -> bool:
-    """Return True if a search certainly ends soon. offsets: where in the text a match may begin."""
+    """Return whether a search certainly ends soon. offsets: where in the text a match may begin."""
     if length >= _SHORT:
         return False
     if "(" not in written and sum(map(written.count, "*+?{")) < 2:

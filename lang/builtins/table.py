@@ -15,7 +15,7 @@ from fpack.lang.runtime.values import Value
 
 from . import data_formats, distinct, lists, numbers, records, secrets, strings, topological_order
 
-# For each builtin, one letter an argument: `s` if the builtin always evaluates it, `l` if it may not.
+# For each builtin, one letter per argument: `s` if the builtin always evaluates it, `l` if it may not.
 STRICT = {
     "map": "ss",
     "filter": "ss",

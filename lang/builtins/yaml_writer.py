@@ -73,7 +73,7 @@ def _after(before: str, value: Any, indent: int, lines: list[str]) -> None:
 
 
 def _fits_block(text: str) -> bool:
-    """Return True if a text has several lines and a literal block can hold it without an indentation indicator."""
+    """Return whether a text has several lines and a literal block can hold it without an indentation indicator."""
     return "\n" in text and text[0] not in " \t\n" and not _NO_BLOCK.search(text)
 
 

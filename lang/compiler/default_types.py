@@ -35,7 +35,7 @@ def known_type(node: Node) -> str | None:
 
 
 def fits(node: Node, types: tuple[Type, ...]) -> bool | None:
-    """Return True if a node always has one of the types, False if it never has, and None if that is not known."""
+    """Return whether a node always has one of the types, False if it never has, and None if that is not known."""
     kind = known_type(node)
     if kind is None:
         return None
@@ -57,7 +57,7 @@ def _elements_fit(node: Node, types: tuple[Type, ...]) -> bool | None:
 
 
 def is_settled(source: Source, param: Node, function: str) -> bool:
-    """Return True if a parameter's default certainly has its type; raise an error if it certainly has another one."""
+    """Return whether a parameter's default certainly has its type; raise an error if it certainly has another one."""
     default, types = param.default, param.types
     assert default is not None and types is not None
     found = fits(default, types)

@@ -120,7 +120,7 @@ class Emitter:
         return name == "derivation" and name in self.builtins and scope.find(name) is None
 
     def derives(self, callee: Node, scope: Scope) -> bool:
-        """Return True if a callee is the builtin `derivation`."""
+        """Return whether a callee is the builtin `derivation`."""
         return callee.kind == "var" and self._is_derivation(callee.name, scope)
 
     # ---- the three ways to compile

@@ -167,12 +167,12 @@ class Functions:
 
 
 def is_checked(param: Node) -> bool:
-    """Return True if a parameter's type excludes some values, so that the argument is evaluated for the check."""
+    """Return whether a parameter's type excludes some values, so that the argument is evaluated for the check."""
     return param.types is not None and "any" not in param.types
 
 
 def _ends_in_record_call(node: Node) -> bool:
-    """Return True if the value of a node is always the result of a call with a record."""
+    """Return whether the value of a node is always the result of a call with a record."""
     kind = node.kind
     if kind == "paren":
         return _ends_in_record_call(node.inner)

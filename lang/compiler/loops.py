@@ -170,7 +170,7 @@ class Loops:
         return py.call(".grow", given, at)
 
     def _only_grows(self, node: Node, name: str) -> bool:
-        """Return True if the value of a node is the list of that name, perhaps with elements appended to it."""
+        """Return whether the value of a node is the list of that name, perhaps with elements appended to it."""
         kind, free = node.kind, self.emitter.free_names.of
         if kind == "paren":
             return self._only_grows(node.inner, name)
@@ -256,7 +256,7 @@ def _append(out: str, value: Expr, at: Position) -> Expr:
 
 
 def _is_cheap(node: Node) -> bool:
-    """Return True if a function of one argument only computes with it and literals: no calls, fields or thunks."""
+    """Return whether a function of one argument only computes with it and literals: no calls, fields or thunks."""
     if len(node.params) != 1:
         return False
     param = node.params[0]
@@ -276,7 +276,7 @@ def _is_cheap(node: Node) -> bool:
 
 
 def _defines(block: Block) -> bool:
-    """Return True if Python statements contain a function definition."""
+    """Return whether Python statements contain a function definition."""
     todo: list[object] = list(block)
     while todo:
         this = todo.pop()

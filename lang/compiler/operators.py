@@ -108,5 +108,5 @@ class Operators:
 
 
 def _is_small(side: Expr) -> bool:
-    """Return True if an expression is a literal integer small enough that a sum fits into 64 bits."""
+    """Return whether an expression is a literal integer small enough that a sum fits into 64 bits."""
     return isinstance(side, a.Constant) and side.value.__class__ is int and abs(side.value) < 1 << 62

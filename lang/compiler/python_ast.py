@@ -114,7 +114,7 @@ def guarded(value: Expr, cls: str, fallback: str, at: Position) -> Expr:
 
 
 def plain_dict(value: Expr) -> bool:
-    """Return True if the value of an expression is certainly a dict, and no record that can be changed."""
+    """Return whether the value of an expression is certainly a dict, and no record that can be changed."""
     if isinstance(value, a.IfExp):
         return plain_dict(value.body) and plain_dict(value.orelse)
     return isinstance(value, a.Dict) and all(

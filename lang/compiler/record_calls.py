@@ -107,7 +107,7 @@ class RecordCalls:
         block.append(_return_call(callee, argument, at))
 
     def _is_overridable_derivation(self, node: Node, scope: Scope) -> bool:
-        """Return True if a node makes a derivation whose spreads may override fields that would then need thunks."""
+        """Return whether a node makes a derivation whose spreads may override fields that would then need thunks."""
         emitter, record = self.emitter, node.record
         if not emitter.repeated or self._in_branches or not emitter.derives(node.callee, scope):
             return False

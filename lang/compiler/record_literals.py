@@ -42,7 +42,7 @@ class RecordLiterals:
     # ---- values that are evaluated early
 
     def may_hold_thunks(self, node: Node, scope: Scope) -> bool:
-        """Return True if a value may be a list or record with thunks, which a deep evaluation makes unnecessary."""
+        """Return whether a value may be a list or record with thunks, which a deep evaluation makes unnecessary."""
         node = unwrapped(node)
         kind = node.kind
         if kind == "if":
@@ -52,13 +52,13 @@ class RecordLiterals:
         return kind == "list" or self._is_map(node, scope)
 
     def _is_map(self, node: Node, scope: Scope) -> bool:
-        """Return True if a node calls the builtin `map`."""
+        """Return whether a node calls the builtin `map`."""
         if node.kind != "call" or node.callee.kind != "var" or node.callee.name != "map" or len(node.args) != 2:
             return False
         return scope.find("map") is None and all(arg.kind not in ("named", "spread") for arg in node.args)
 
     def saves_thunk(self, node: Node, just_bound: Container[str]) -> bool:
-        """Return True if the early evaluation of a node saves a thunk, of the value or inside it.
+        """Return whether the early evaluation of a node saves a thunk, of the value or inside it.
 
         just_bound: names whose values would need thunks too.
         """

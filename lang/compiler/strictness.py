@@ -81,17 +81,17 @@ class FreeNames:
         return names & self.inside(entries) if names else NONE
 
     def is_flat(self, entries: list[Node]) -> bool:
-        """Return True if a record can be a dict display that evaluates nothing."""
+        """Return whether a record can be a dict display that evaluates nothing."""
         return all(e.kind in ("set", "inherit") and not e.nested for e in entries) and not self.mentioned(entries)
 
     def is_plain(self, node: Node) -> bool:
-        """Return True if a node is a list or record whose construction evaluates nothing and calls nothing."""
+        """Return whether a node is a list or record whose construction evaluates nothing and calls nothing."""
         if node.kind == "list":
             return all(item.kind != "spread" for item in node.items)
         return node.kind == "rec" and self.is_flat(node.entries)
 
     def is_literal(self, record: Node) -> bool:
-        """Return True if a record has only constant names and spreads, and no field mentions another field."""
+        """Return whether a record has only constant names and spreads, and no field mentions another field."""
         return is_plain_record(record) and len(record.entries) <= MAX_FIELDS and not self.mentioned(record.entries)
 
     def _function(self, node: Node) -> Names:
@@ -263,7 +263,7 @@ def _evaluated(name: str, deep: bool) -> Names:
 
 
 def is_plain_record(node: Node) -> bool:
-    """Return True if a node is a record with only constant names, none of them of nested fields, and spreads."""
+    """Return whether a node is a record with only constant names, none of them of nested fields, and spreads."""
     return node.kind == "rec" and all(e.kind in ("set", "inherit", "spread") and not e.nested for e in node.entries)
 
 
@@ -273,5 +273,5 @@ def after_spreads(entries: Sequence[Node]) -> int:
 
 
 def is_data(node: Node) -> bool:
-    """Return True if all fields of a record count as data. A derivation is represented by its output path alone."""
+    """Return whether all fields of a record count as data. A derivation is represented by its output path alone."""
     return all(e.kind in ("set", "inherit") and e.name not in ("type", "out") for e in node.entries)

@@ -99,7 +99,7 @@ def _undefined(text: ParsedText, library: Library) -> Iterator[Diagnostic]:
 
 
 def _within(text: ParsedText, prelude: ParsedText) -> bool:
-    """Return True if a text is the prelude itself, which sees the builtins only."""
+    """Return whether a text is the prelude itself, which sees the builtins only."""
     return text.source.name == prelude.source.name
 
 

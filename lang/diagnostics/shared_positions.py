@@ -9,7 +9,7 @@ from fpack.lang.abi import ORIGINAL, SHARED
 
 
 def is_shared(code: CodeType) -> bool:
-    """Return True if the code is that of a value which may share it, or is inside of such code."""
+    """Return whether the code is that of a value which may share it, or is inside of such code."""
     return SHARED in code.co_varnames or SHARED in code.co_freevars or SHARED in code.co_cellvars
 
 

@@ -130,7 +130,7 @@ def _tidy(made: list[Piece], facts: TreeFacts) -> list[Piece]:
 
 
 def _wants_comma(piece: Piece, i: int, made: list[Piece]) -> bool:
-    """Return True if a closing bracket that begins a line needs a comma before it, after an element or argument."""
+    """Return whether a closing bracket that begins a line needs a comma before it, after an element or argument."""
     opener = made[piece.partner]
     if opener.kind not in ("[", "CALL_PAREN") or made[i - 1].kind == "," or piece.partner == i - 1:
         return False
@@ -140,14 +140,14 @@ def _wants_comma(piece: Piece, i: int, made: list[Piece]) -> bool:
 
 
 def _is_type(at: int, made: list[Piece]) -> bool:
-    """Return True if a `[` begins a type: after a colon or bar, or inside the brackets of another type."""
+    """Return whether a `[` begins a type: after a colon or bar, or inside the brackets of another type."""
     while at > 0 and made[at].kind == "[":
         at -= 1
     return made[at].kind in (":", "BAR")
 
 
 def _spare(piece: Piece, i: int, made: list[Piece], facts: TreeFacts) -> bool:
-    """Return True if a comma is redundant: before a closing bracket on its line, or in records before a line break."""
+    """Return whether a comma is redundant: before a closing bracket on its line, or in records before a line break."""
     after = made[i + 1]
     if piece.begins_line:
         return False

@@ -176,7 +176,7 @@ def _interpolation(text: str, tokens: list[Token], at: int) -> tuple[int, int, s
 
 
 def blank_between(before: Piece, after: Piece) -> bool:
-    """Return True if there is a space between two pieces on one line."""
+    """Return whether there is a space between two pieces on one line."""
     if before.kind == "PATH" and after.kind == ".":
         return True  # otherwise the dot would become part of the path
     if before.kind in BRACES and after.kind == "}":

@@ -110,7 +110,7 @@ class FileMemory:
             return False
 
     def _reads_again(self, read: Read) -> bool:
-        """Return True if something that was read is unchanged."""
+        """Return whether something that was read is unchanged."""
         kind, path = read[:2]
         if kind == "text":
             with open(path, "rb") as file:

@@ -116,7 +116,7 @@ def bounded(work: Callable[[], Any], limits: Limits | None) -> Any:
 
 
 def is_inside() -> bool:
-    """Return True if `run` has started this thread."""
+    """Return whether `run` has started this thread."""
     return hasattr(_local, "requests")
 
 

@@ -296,7 +296,7 @@ class Deriver:
         return {**arguments, **more}
 
     def is_executable(self, value: Value) -> bool:
-        """Return True if a file of the project, or the file that a derivation makes, is executable."""
+        """Return whether a file of the project, or the file that a derivation makes, is executable."""
         if isinstance(value, Path):
             # Test the mode bit that the store keeps, not the access rights of the current user.
             try:

@@ -79,7 +79,7 @@ def wanted_syntax(types: tuple[Type, ...]) -> str:
 
 
 def fits(value: Value, kind: str, types: tuple[Type, ...]) -> bool:
-    """Return True if an evaluated value of type `kind` matches one of the types. Evaluates the elements of lists."""
+    """Return whether an evaluated value of type `kind` matches one of the types. Evaluates the elements of lists."""
     if kind in types or "any" in types:
         return True
     if kind in ("int", "float"):

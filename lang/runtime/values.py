@@ -196,8 +196,7 @@ class OldRecord(Pending):
         try:
             value = evaluated(found)
         except CycleError as error:
-            error.through_old = True
-            raise
+            raise error.with_(through_old=True) from None
         dict.__setitem__(self, name, value)
         return value
 
@@ -398,7 +397,7 @@ def with_article(name: str) -> str:
 
 
 def is_derivation(value: Value) -> bool:
-    """Return True if an evaluated value is a derivation."""
+    """Return whether an evaluated value is a derivation."""
     return isinstance(value, Record) and value.get("type") == "derivation"
 
 

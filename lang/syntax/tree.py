@@ -273,7 +273,7 @@ def _changed_field(entry: Node, change: str) -> Node:
 
 
 def calls_outer(node: Node) -> bool:
-    """Return True if `mark_outer_calls` has marked the callee in a field's value."""
+    """Return whether `mark_outer_calls` has marked the callee in a field's value."""
     while node.kind in ("call", "rcall", "sel"):
         node = node.base if node.kind == "sel" else node.callee
     return node.kind == "var" and node.name.endswith(OUTER)

@@ -133,7 +133,7 @@ class JournaledConnection:
     def sync(self) -> None:
         """Sync the commits that made paths valid, and their rows in the journal, so that they survive a loss of power.
 
-        Each commit is not synced.
+        Commits are not synced one by one.
         """
         if self._is_unsynced:
             try:

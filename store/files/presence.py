@@ -1,4 +1,4 @@
-"""Look whether a path exists, without taking an error of the disk for an answer."""
+"""Test whether a path exists. An error of the disk is raised: it does not mean that the path is missing."""
 
 from __future__ import annotations
 

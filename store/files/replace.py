@@ -58,6 +58,7 @@ def target(path: Path, within: Path | None = None) -> Iterator[tuple[int, str]]:
 
 
 def at_once(step: Callable[[], None]) -> None:
+    """Run the last step of `replacing_at` now."""
     step()
 
 
@@ -77,7 +78,7 @@ def replacing_at(
     An existing file or symlink is replaced at the end. On an error the new file is deleted. durable: sync the file and
     the directory, so that the file survives a crash of the machine. collect: first delete the new files that killed
     processes left beside `name`. sync_name: False if the caller syncs the directory after several durable files. end:
-    calls the last step, which syncs, renames and closes the file; a thread may do so later.
+    runs the last step, now or later in a thread: it syncs, renames and closes the file.
     """
     if collect:
         _collect(directory, name)

@@ -87,8 +87,8 @@ def _is_old(path: Path) -> bool:
 
 def _is_session(name: str) -> bool:
     """Return whether an entry of `tmp` has the name of a session. `fpack doctor` creates other entries in `tmp`."""
-    number, _, chance = name.partition("-")
-    return number.isdecimal() and len(chance) == 12
+    number, _, random = name.partition("-")
+    return number.isdecimal() and len(random) == 12
 
 
 @contextlib.contextmanager
@@ -151,8 +151,8 @@ def recover(
 ) -> list[StorePath]:
     """Check the paths that sessions registered and did not sync, except those of living sessions.
 
-    invalidate: makes damaged paths invalid, with those that reference them; the result is all of these. sync: syncs the
-    file system, in which the others are. Raise StoreError if a path is damaged and the store cannot be written.
+    invalidate: makes damaged paths and those that reference them invalid, and returns all of these. sync: syncs the
+    file system of the store. Raise StoreError if a path is damaged and the store cannot be written.
     """
     lost: list[StorePath] = []
     for session in sorted({session for _, _, session in database.unsynced()}):

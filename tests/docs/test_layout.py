@@ -110,6 +110,7 @@ def test_the_caches_of_modules_have_bounds() -> None:
 
 def test_a_finished_error_is_not_modified() -> None:
     attributes = {"what", "where", "why", "hint", "exit_code", "span", "calls", "others", "failures", "retry_after"}
+    attributes.add("through_old")
     found = [
         f"{path.relative_to(REPOSITORY)}:{node.lineno}"
         for path, tree in trees().items()

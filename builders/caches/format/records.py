@@ -84,7 +84,7 @@ class PathRecord(NamedTuple):
 
     @property
     def is_layer(self) -> bool:
-        """Tell whether the part is a layer of an image."""
+        """Return whether the part is a layer of an image."""
         return self.codec in LAYERS
 
 

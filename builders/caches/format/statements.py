@@ -48,7 +48,7 @@ class SignedStatement(NamedTuple):
         return hashlib.sha256(b"%d %b%b" % (len(self.spki), self.spki, self.payload)).digest()
 
     def is_signed(self) -> bool:
-        """Tell whether the named key signed the statement."""
+        """Return whether the named key signed the statement."""
         return PublicKey(ED25519, self.spki).verifies(self.signature, _DOMAIN + self.payload)
 
 

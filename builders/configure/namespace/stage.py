@@ -82,7 +82,7 @@ def make_devices(
 
 
 def _lists_newest_first(directory: str) -> bool:
-    """Tell whether the file system of an empty directory lists the newest entry first, as some kernels do."""
+    """Return whether the file system of an empty directory lists the newest entry first, as some kernels do."""
     paths = [f"{directory}/{name}" for name in "ab"]
     for path in paths:
         os.mkdir(path)

@@ -43,7 +43,7 @@ class Token(NamedTuple):
         return "Token()"
 
     def expired(self) -> bool:
-        """Tell whether a new token is needed."""
+        """Return whether a new token is needed."""
         return time.monotonic() >= self.until
 
 

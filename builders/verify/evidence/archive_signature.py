@@ -95,7 +95,7 @@ class Archives:
         return found[0] if found else None
 
     def _is_of(self, index: LockedIndex, package: LockedPackage) -> bool:
-        """Tell whether a package's file belongs to the component and architecture of the index."""
+        """Return whether a package's file belongs to the component and architecture of the index."""
         found, pool = _INDEX.match(index.file), _POOL.match(package.file)
         if found is None or found[2] != self._lock.arch:
             what = f"{index.file!r:.100} is not a list of binary packages for {self._lock.arch}"
@@ -203,7 +203,7 @@ def _agree(locked: tuple[str, str], signed: tuple[str, str]) -> bool:
 
 
 def _lists(text: Buffer, starts: Iterable[int], package: LockedPackage) -> bool:
-    """Tell whether one of the stanzas at `starts` is exactly this package as locked."""
+    """Return whether one of the stanzas at `starts` is exactly this package as locked."""
     wanted = {
         "Package": package.name,
         "Version": package.version,

@@ -97,7 +97,7 @@ class Shipment:
                 report.add(TRACE, show(entry.path), f"the package {package} {what}")
 
     def _is_status(self, entry: ManifestEntry) -> bool:
-        """Tell whether an entry is the package's dpkg status."""
+        """Return whether an entry is the package's dpkg status."""
         first, _, rest = self._control.strip("\n").partition("\n")
         text = f"{first}\nStatus: install ok installed\n{rest.rstrip(chr(10))}\n".encode()
         about = (entry.kind, entry.mode, entry.uid, entry.gid)
@@ -110,7 +110,7 @@ def merged(path: bytes) -> bytes:
 
 
 def _is(entry: ManifestEntry, path: bytes, shipped: ShippedFile) -> bool:
-    """Tell whether an entry equals a package's entry at `path`, except for set-id bits."""
+    """Return whether an entry equals a package's entry at `path`, except for set-id bits."""
     if (entry.kind, entry.uid, entry.gid) != (shipped.kind, shipped.uid, shipped.gid):
         return False
     if entry.kind == SYMLINK:

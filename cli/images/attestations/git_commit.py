@@ -51,7 +51,7 @@ def _listing(output: bytes) -> Listing:
 
 
 def _is_as_in(top: Path, path: Path, files: Listing) -> bool:
-    """Tell whether a file, or every file of a source directory and no other, is in the commit with its content."""
+    """Return whether a file, or every file of a source directory and no other, is in the commit with its content."""
     name = os.path.relpath(os.path.realpath(path.parent) + "/" + path.name, top)
     relative = b"" if name == "." else os.fsencode(name)
     if relative.startswith(b"../") or relative == b"..":
@@ -71,7 +71,7 @@ def _is_as_in(top: Path, path: Path, files: Listing) -> bool:
 
 
 def _is_kept(top: bytes, name: bytes, ignores: SourceIgnores) -> bool:
-    """Tell whether a file of the commit would be a part of the source."""
+    """Return whether a file of the commit would be a part of the source."""
     parts = name.split(b"/")
     paths = [b"/".join([top, *parts[: number + 1]]) for number in range(len(parts))]
     return all(ignores.keeps(path, path != paths[-1]) for path in paths)
@@ -90,7 +90,7 @@ def _files(directory: bytes, ignores: SourceIgnores) -> Iterator[bytes]:
 
 
 def _is_equal(path: bytes, name: bytes, files: Listing) -> bool:
-    """Tell whether a file has the type, mode and content that the commit has by its name."""
+    """Return whether a file has the type, mode and content that the commit has by its name."""
     mode, digest = files.get(name, ("", ""))
     try:
         status = os.lstat(path)

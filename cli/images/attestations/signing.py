@@ -184,7 +184,7 @@ def _vex(attached: Iterator[tuple[str, bytes]], digest: str, where: str) -> Iter
 
 
 def _names_only(predicate: Any, digest: str) -> bool:
-    """Tell whether each product of an OpenVEX document is the image with a digest."""
+    """Return whether each product of an OpenVEX document is the image with a digest."""
     rows = predicate.get("statements") if isinstance(predicate, dict) else None
     if not isinstance(rows, list):
         return False

@@ -65,7 +65,7 @@ def copy(
 
 
 def is_layout(out: Path, text: str) -> bool:
-    """Tell whether the name of an output is that of a directory."""
+    """Return whether the name of an output is that of a directory."""
     return text.endswith("/") or out.suffix == ".oci" or out.is_dir()
 
 

@@ -17,9 +17,9 @@ _SYSTEMS = "windows|darwin|freebsd|openbsd|netbsd|dragonfly|solaris|illumos|aix|
 _OTHER_FILE = re.compile(rf"_(?:{_SYSTEMS})(?:_\w+)?\.go\Z|_test\.go\Z")
 _CONSTRAINT = re.compile(r"^//(?:go:build| \+build) ([^\n]+)", re.MULTILINE)
 _OTHER_SYSTEM = re.compile(rf"\b(?:{_SYSTEMS})\b")
-_IMPORTS = 9  # of C in a file that are read
+_IMPORTS = 9  # number of `import "C"` that are read in a file
 _FOLDERS = re.compile(r"(?:.*/)?(?:vendor|testdata|examples?|tools|hack|docs|tests?|_\w*)/")
-# In the C library, or of the compiler.
+# Libraries that are a part of the C library or of the compiler.
 _OWN = frozenset({"c", "m", "dl", "rt", "pthread", "util", "resolv", "stdc++", "gcc_s"})
 
 
@@ -83,7 +83,7 @@ def _needs(comment: str) -> Iterator[BuildNeed]:
 
 
 def _excludes(condition: str) -> bool:
-    """Return whether a condition leaves Linux out: it names other systems, and Linux not."""
+    """Return whether a condition excludes Linux: it names other systems, but not Linux."""
     if re.search(r"!\s*linux\b", condition):
         return True
     named = [match for match in _OTHER_SYSTEM.finditer(condition) if not condition.endswith("!", 0, match.start())]

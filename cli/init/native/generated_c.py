@@ -15,7 +15,7 @@ _NAME = re.compile(r"[\w][\w./+-]*")
 def generating_commands(project: Path) -> str:
     """Return commands that generate each C source again whose `.pyx` lies beside it, or "" if there are none.
 
-    Language level 2 is the default of the versions of Cython that are meant; what a file says itself goes before it.
+    Language level 2 is the default of the versions of Cython that are meant; a directive in a file takes precedence.
     """
     lines: list[str] = []
     seen = 0

@@ -153,7 +153,7 @@ def called_or_added(value: Fields, more: Fields) -> Fields:
 
 
 def knows(value: Fields, name: str) -> bool:
-    """Return True if a function of a call's chain has a parameter of this name, or the field was given to it."""
+    """Return whether a function of a call's chain has a parameter of this name, or the field was given to it."""
     origin = origin_of(value)
     if origin.__class__ is Layers:
         if any(layer.change.__class__ is dict and not layer.adds and name in layer.change for layer in origin.layers):
@@ -268,12 +268,12 @@ class _Call:
             raise unknown(name, (self.function, *self.inner))
 
     def _has_own_parameter(self, name: str) -> bool:
-        """Return True if a function of the user's files has a parameter. A hidden default of the library is null."""
+        """Return whether a function of the user's files has a parameter. A hidden default of the library is null."""
         own = tuple(f for f in (self.function, *self.inner) if f is not None and not _is_library(f))
         return _has_parameter(own, name)
 
     def _accepts(self, name: str) -> bool:
-        """Return True if a function of the chain has a parameter, or takes any field."""
+        """Return whether a function of the chain has a parameter, or takes any field."""
         chain = [pattern_of(f) for f in (self.function, *self.inner) if f is not None]
         return any(p.rest or name in p.names for p in chain)
 

@@ -96,7 +96,7 @@ def _is_unknown(base: Fields, layers: tuple[Layer, ...], name: str) -> bool:
 
 
 def lacks(value: Value, name: str) -> bool:
-    """Return True if a record certainly has no field of a name, without computing its fields."""
+    """Return whether a record certainly has no field of a name, without computing its fields."""
     if value.__class__ is Pending:
         origin = origin_of(value)
         if origin.__class__ is Layers:

@@ -197,7 +197,7 @@ class Laying:
         return found
 
     def _is_elsewhere(self, name: str, end: int) -> bool:
-        """Return True if a part below that is no call has the field, whose siblings then see the highest definition."""
+        """Return whether a part below that is no call has the field, whose siblings then see the highest definition."""
         return any(name in self.part(j) for j in range(end) if self.parts[j].__class__ is not CalledPart)
 
     def part(self, i: int) -> Fields:
@@ -321,7 +321,7 @@ class _Definitions:
         return self.laying.absent is not None or self.laying.find(name, self.end, self.low) is not MISSING
 
     def takes(self, name: str) -> bool:
-        """Return True if a field that is not given may be given to the call that is changed."""
+        """Return whether a field that is not given may be given to the call that is changed."""
         accepts = self.laying.accepts
         return self.laying.absent is not None if accepts is None else accepts(name)
 

@@ -82,7 +82,7 @@ def _change_field(old: Value, name: str, change: Value, adds: bool, new: bool = 
 
 
 def _are_shown(below: Fields, change: Fields) -> bool:
-    """Return True if the result of a call shows all fields of a change that no function takes, and there are some."""
+    """Return whether the result of a call shows all fields of a change that no function takes, and there are some."""
     from .call_layers import knows
 
     others = [name for name in change if not knows(below, name)]

@@ -22,7 +22,7 @@ from .nested_fields import change_field, extend_field, known_field, remember_nes
 
 
 def eager(function: Value, wanted: str) -> bool:
-    """Return True if a function certainly evaluates the `wanted` parts of its record argument.
+    """Return whether a function certainly evaluates the `wanted` parts of its record argument.
 
     compiler/record_calls.py describes the format of `wanted`.
     """
@@ -57,7 +57,7 @@ def _covers(info: FunctionInfo, wanted: str) -> bool:
 
 
 def disjoint(names: frozenset[str], *records: dict[str, Value]) -> bool:
-    """Return True if none of the records has a field with one of these names."""
+    """Return whether none of the records has a field with one of these names."""
     return all(map(names.isdisjoint, records))
 
 

@@ -1,7 +1,7 @@
 # PHP programs, with the packages of their composer.lock.
 
 # A composer.lock has no SHA-256: those of the archives are recorded in fpack.lock.
-# lock: the composer.lock. files: a JSON file with a field `files` that has the SHA-256 of archives by URL, instead.
+# lock: the composer.lock. files: a JSON file that records them instead: its field `files` has the SHA-256 by URL.
 # dev: install the packages for development too.
 # scripts: run the scripts of composer.json, in the sandbox. extensions: those of PHP, such as "gd".
 # php: the version of PHP. All else is as in `package`.

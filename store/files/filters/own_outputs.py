@@ -29,29 +29,29 @@ _REFERRERS, _LAYOUT = b"fpack-referrers.json", b"oci-layout"
 
 
 def _is_image(head: bytes) -> bool:
-    """Tell whether a tar is an image that fpack wrote: its index comes first, at fpack's fixed time."""
+    """Return whether a tar is an image that fpack wrote: its index comes first, at fpack's fixed time."""
     name = head[:100].rstrip(b"\0")
     return name == _REFERRERS or (name == b"index.json" and _is_own_tar(head))
 
 
 def _is_legal(head: bytes) -> bool:
-    """Tell whether a tar has the licences of an image: the file that describes the others comes first."""
+    """Return whether a tar has the licences of an image: the file that describes the others comes first."""
     described = head[_BLOCK:].startswith(b"Licences of the image ")
     return head[:100].rstrip(b"\0") == b"README.txt" and described and _is_own_tar(head)
 
 
 def _is_root(head: bytes) -> bool:
-    """Tell whether a tar is a root that fpack wrote: its directory comes first."""
+    """Return whether a tar is a root that fpack wrote: its directory comes first."""
     return head[:100].rstrip(b"\0") == b"./" and _is_own_tar(head)
 
 
 def _is_bundle(head: bytes) -> bool:
-    """Tell whether a tar is a bundle: an OCI layout whose index, which comes second, names a document of fpack."""
+    """Return whether a tar is a bundle: an OCI layout whose index, which comes second, names a document of fpack."""
     return head[:100].rstrip(b"\0") == b"oci-layout" and b'"application/vnd.fpack.' in head
 
 
 def _is_own_tar(head: bytes) -> bool:
-    """Tell whether the first entry of a tar has the time and the owner (0, root) of all entries that fpack writes."""
+    """Return whether the first entry of a tar has the time and the owner (0, root) of all entries that fpack writes."""
     # The fields of a ustar header: owner's id at 108, time at 136, both as octal digits; the format's name at 257.
     return head[257:262] == b"ustar" and head[136:147] == _OCTAL_CLOCK and not head[108:124].strip(b"0\0 ")
 

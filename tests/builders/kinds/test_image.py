@@ -300,7 +300,7 @@ class TestUsers:
     def test_an_unknown_one(self, shop: Workshop, root: StorePath) -> None:
         with pytest.raises(BuildError, match="no user 'ap'") as error:
             shop.image(root, {"user": "ap"})
-        assert error.value.hint == "did you mean app?"
+        assert error.value.hint == "did you mean `app`?"
 
     @pytest.mark.parametrize("user", ["", 5, ["app"]])
     def test_no_user_at_all(self, shop: Workshop, root: StorePath, user: Any) -> None:

@@ -51,7 +51,7 @@ def test_a_full_one() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"port": [80]}, "did you mean ports?"),
+        ({"port": [80]}, "did you mean `ports`?"),
         ({"command": "run"}, "a list of strings"),
         ({"command": ["a", 1]}, "a list of strings"),
         ({"env": {"A=B": "x"}}, "name of an environment variable"),
@@ -67,14 +67,14 @@ def test_a_full_one() -> None:
         ({"volumes": ["/a/../b"]}, "write /b"),
         ({"workdir": "srv"}, "directory is not an absolute path"),
         ({"labels": {"a": 1}}, "label 'a' must be a string"),
-        ({"stop_signal": "SIGTREM"}, "did you mean SIGTERM?"),
+        ({"stop_signal": "SIGTREM"}, "did you mean `SIGTERM`?"),
         ({"stop_signal": 65}, "no signal 65"),
         ({"healthcheck": "curl"}, "health check of an image must be a record"),
         ({"healthcheck": {"interval": 5}}, "needs a command"),
         ({"healthcheck": {"command": ["x"], "interval": "soon"}}, "'soon' is not a duration"),
         ({"healthcheck": {"command": ["x"], "interval": 0}}, "0 is not a duration"),
         ({"healthcheck": {"command": ["x"], "retries": 0}}, "a number from 1"),
-        ({"healthcheck": {"cmd": ["x"]}}, "did you mean command?"),
+        ({"healthcheck": {"cmd": ["x"]}}, "did you mean `command`?"),
     ],
 )
 def test_mistakes_are_explained(config: dict[str, Any], message: str) -> None:
@@ -103,7 +103,12 @@ def test_a_user_becomes_numbers(text: str, numbers: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("apq", "did you mean app?"), ("nobody-at-all", "app, daemon, root"), ("app:none", "no group 'none'"), ("", "''")],
+    [
+        ("apq", "did you mean `app`?"),
+        ("nobody-at-all", "app, daemon, root"),
+        ("app:none", "no group 'none'"),
+        ("", "''"),
+    ],
 )
 def test_an_unknown_user_is_explained(text: str, message: str) -> None:
     with pytest.raises(BuildError) as error:

@@ -54,7 +54,7 @@ def in_order(value: Any) -> Any:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Return True if two values are equal and of the same types, and zeros have the same sign."""
+    """Return whether two values are equal and of the same types, and zeros have the same sign."""
     if type(a) is not type(b):
         return False
     if isinstance(a, dict):

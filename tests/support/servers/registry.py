@@ -212,7 +212,7 @@ class Registry(LoopbackServer):
         self._tokens.clear()
 
     def permits(self, authorization: str, name: str, action: str) -> bool:
-        """Tell whether a request may be answered."""
+        """Return whether a request may be answered."""
         if not self.user:
             return True
         if not self.bearer:
@@ -494,7 +494,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer(201, b"", headers)
 
     def strict(self, reference: str) -> bool:
-        """Tell whether an index must name known manifests: the list of referrers need not."""
+        """Return whether an index must name known manifests: the list of referrers need not."""
         return not reference.startswith("sha256-")
 
     def do_tags(self, name: str, known: Stored, rest: str, query: dict[str, list[str]]) -> None:
