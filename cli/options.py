@@ -57,6 +57,22 @@ def days(text: str | float) -> float:
     return value
 
 
+class WithCommand(click.Command):
+    """A verb whose words after the first `--` are the command of another program, as `command_of` returns them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        from fpack.cli.shells.arguments import split
+
+        before, ctx.meta["fpack.command"] = split(args)
+        return super().parse_args(ctx, before)
+
+
+def command_of(context: click.Context) -> tuple[str, ...] | None:
+    """Return the words after `--`, or None without `--`."""
+    command: tuple[str, ...] | None = context.meta["fpack.command"]
+    return command
+
+
 class NamedPath(click.Path):
     """A path that is not empty: an empty one would mean the working directory."""
 

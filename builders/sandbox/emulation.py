@@ -8,14 +8,11 @@ library.
 
 from __future__ import annotations
 
-import ctypes
 import os
 
+from . import linux
+
 TABLE = "/proc/sys/fs/binfmt_misc"  # the kernel makes this directory, for the mount
-_NEWUSER, _NEWNS = 0x10000000, 0x20000
-_NOSUID, _NODEV, _NOEXEC, _PRIVATE = 2, 4, 8, 1 << 18 | 16384
-_DUMPABLE = 4  # PR_SET_DUMPABLE
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def rule(elf: int, is_half: bool, is_big: bool) -> str:
@@ -48,13 +45,13 @@ def enter(text: str, interpreter: int) -> None:
     """
     uid, gid = os.getuid(), os.getgid()
     # A process that changed its user may not write its own maps otherwise.
-    _libc.prctl(_DUMPABLE, 1, 0, 0, 0)
-    _check(_libc.unshare(_NEWUSER | _NEWNS), "unshare")
+    linux.libc.prctl(linux.DUMPABLE, 1, 0, 0, 0)
+    linux.unshare(linux.NEWUSER | linux.NEWNS, "unshare")
     # The table belongs to user 0 of the namespace.
     _map(f"0 {uid} 1", f"0 {gid} 1")
     register(text, interpreter)
     # In a namespace below, the process has its own number again. The sandbox sees the table read-only, below /proc/sys.
-    _check(_libc.unshare(_NEWUSER), "unshare")
+    linux.unshare(linux.NEWUSER, "unshare")
     _map(f"{uid} 0 1", f"{gid} 0 1")
 
 
@@ -63,10 +60,9 @@ def register(text: str, interpreter: int) -> None:
 
     The process has a mount namespace of its own. text, interpreter: as for `enter`.
     """
-    _check(_libc.mount(None, b"/", None, ctypes.c_ulong(_PRIVATE), None), "/")
+    linux.mount("none", "/", None, linux.RECURSIVE_PRIVATE)
     # It stays mounted in this namespace: the kernel forgets the rules with the mount.
-    flags = ctypes.c_ulong(_NOSUID | _NODEV | _NOEXEC)
-    _check(_libc.mount(b"fpack", TABLE.encode(), b"binfmt_misc", flags, None), TABLE)
+    linux.mount("fpack", TABLE, "binfmt_misc", linux.DATA)
     # P: pass the name by which a program was started. F: open the interpreter now.
     _write(f"{TABLE}/register", f"{text}/proc/self/fd/{interpreter}:PF")
 
@@ -90,12 +86,6 @@ def _tried() -> int:
 def _map(users: str, groups: str) -> None:
     for name, content in (("setgroups", "deny"), ("uid_map", users), ("gid_map", groups)):
         _write(f"/proc/self/{name}", content)
-
-
-def _check(result: int, what: str) -> None:
-    if result:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), what)
 
 
 def _write(path: str, content: str) -> None:

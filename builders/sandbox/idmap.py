@@ -18,14 +18,7 @@ from typing import NamedTuple
 
 from fpack.store import processes
 
-_NEWNS, _NEWUSER = 0x20000, 0x10000000
-_REC, _PRIVATE, _NOSUID, _NODEV = 16384, 1 << 18, 2, 4
-_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442  # the numbers are the same on all machines
-_CLONE, _CLOEXEC, _RECURSIVE, _EMPTY_PATH, _FROM_EMPTY, _TO_EMPTY = 1, 0o2000000, 0x8000, 0x1000, 4, 0x40
-_AT_FDCWD = -100
-_IDMAP, _RDONLY = 0x100000, 1  # MOUNT_ATTR_*
-
-_libc = ctypes.CDLL(None, use_errno=True)
+from . import linux
 
 
 class Bind(NamedTuple):
@@ -40,31 +33,25 @@ class BindError(Exception):
     """A source that cannot be mounted, or a machine that does not allow it. The text tells which and why."""
 
 
-class _Attributes(ctypes.Structure):
-    """struct mount_attr."""
-
-    _fields_ = [(name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns")]
-
-
 def show(stage: str, binds: Sequence[Bind], uid: int, devices: bool = False) -> None:
     """Enter a private mount namespace in which `binds` are mounted below `stage`. Raise BindError if that fails.
 
     uid: the user and group as which the owners of `owned` sources appear. devices: allow device files below `stage`.
     """
-    _call(_libc.unshare(_NEWNS), "a mount namespace cannot be made")
-    _call(_libc.mount(b"none", b"/", None, ctypes.c_ulong(_REC | _PRIVATE), None), "the mounts cannot be made private")
+    _call(linux.libc.unshare(linux.NEWNS), "a mount namespace cannot be made")
+    private = linux.libc.mount(b"none", b"/", None, ctypes.c_ulong(linux.RECURSIVE_PRIVATE), None)
+    _call(private, "the mounts cannot be made private")
     # Open all sources before the stage hides directories of the machine.
     trees = [_open_bind(bind, uid) for bind in binds]
-    flags = ctypes.c_ulong(_NOSUID if devices else _NOSUID | _NODEV)
-    _call(_libc.mount(b"none", stage.encode(), b"tmpfs", flags, b"mode=0755,size=1m"), f"{stage} cannot be hidden")
+    flags = ctypes.c_ulong(linux.NOSUID if devices else linux.NOSUID | linux.NODEV)
+    _call(linux.libc.mount(b"none", stage.encode(), b"tmpfs", flags, b"mode=0755,size=1m"), f"{stage} cannot be hidden")
     for bind, tree in zip(binds, trees, strict=True):
         if tree.is_directory:
             os.makedirs(bind.target, 0o755)
         else:
             os.makedirs(os.path.dirname(bind.target), 0o755, exist_ok=True)
             os.close(os.open(bind.target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
-        to = os.fsencode(bind.target)
-        _call(_libc.syscall(_MOVE_MOUNT, tree.mount, b"", _AT_FDCWD, to, _FROM_EMPTY), f"{bind.source} cannot be shown")
+        _call(linux.move_mount(tree.mount, bind.target), f"{bind.source} cannot be shown")
         os.close(tree.mount)
         for path, mount in tree.below:
             _mount_below(bind.target, path, mount)
@@ -76,9 +63,10 @@ def detached(source: str, users: int = -1) -> int:
     users: a user namespace, whose ids the files have: what root owns belongs to root of that namespace; -1: the ids
     stay.
     """
-    tree = _clone(_AT_FDCWD, source)
+    tree = linux.open_tree(linux.AT_FDCWD, source)
     _call(tree, f"{source} cannot be opened")
-    if code := _map_owner(tree, max(users, 0), attributes=_RDONLY if users < 0 else _IDMAP | _RDONLY):
+    attributes = linux.READ_ONLY if users < 0 else linux.ID_MAPPED | linux.READ_ONLY
+    if code := _map_owner(tree, max(users, 0), attributes=attributes):
         os.close(tree)
         raise _unmappable(source, code)
     return tree
@@ -93,8 +81,7 @@ def become(uid: int) -> None:
 
 def attach(mount: int, path: str) -> None:
     """Mount what `detached` returned at a path, and close the descriptor. Raise BindError on failure."""
-    to = os.fsencode(path)
-    _call(_libc.syscall(_MOVE_MOUNT, mount, b"", _AT_FDCWD, to, _FROM_EMPTY), f"{path} cannot be mounted")
+    _call(linux.move_mount(mount, path), f"{path} cannot be mounted")
     os.close(mount)
 
 
@@ -108,7 +95,7 @@ class _Tree(NamedTuple):
 
 def _open_bind(bind: Bind, uid: int) -> _Tree:
     """Open a source, with the mounts below it."""
-    mount = _clone(_AT_FDCWD, bind.source, _RECURSIVE)
+    mount = linux.open_tree(linux.AT_FDCWD, bind.source, linux.RECURSIVE)
     _call(mount, f"{bind.source} cannot be opened")
     status = os.fstat(mount)
     is_directory = stat.S_ISDIR(status.st_mode)
@@ -123,10 +110,10 @@ def _open_bind(bind: Bind, uid: int) -> _Tree:
 
     users = user_namespace(write)
     try:
-        if _map_owner(mount, users, _RECURSIVE) == 0:
+        if _map_owner(mount, users, linux.RECURSIVE) == 0:
             return _Tree(mount, is_directory, [])
         # The kernel maps all mounts of a tree or none. Some, such as /proc or an overlay, cannot be mapped.
-        single = _clone(_AT_FDCWD, bind.source)
+        single = linux.open_tree(linux.AT_FDCWD, bind.source)
         if single >= 0:
             os.close(mount)
             mount = single
@@ -139,17 +126,9 @@ def _open_bind(bind: Bind, uid: int) -> _Tree:
         os.close(users)
 
 
-def _clone(directory: int, path: str, flags: int = 0) -> int:
-    """Return a descriptor of a detached copy of a mount, or a negative number on failure."""
-    return int(_libc.syscall(_OPEN_TREE, directory, os.fsencode(path), flags | _CLONE | _CLOEXEC))
-
-
-def _map_owner(mount: int, users: int, flags: int = 0, attributes: int = _IDMAP) -> int:
+def _map_owner(mount: int, users: int, flags: int = 0, attributes: int = linux.ID_MAPPED) -> int:
     """Map the ids of a detached mount as the user namespace `users` does. Return 0, or the error number."""
-    wanted = _Attributes(attributes, 0, 0, users)
-    size = ctypes.c_size_t(ctypes.sizeof(wanted))
-    result = _libc.syscall(_MOUNT_SETATTR, mount, b"", flags | _EMPTY_PATH, ctypes.byref(wanted), size)
-    return ctypes.get_errno() if result else 0
+    return ctypes.get_errno() if linux.set_attributes(mount, attributes, users, flags) else 0
 
 
 def _unmappable(source: str, code: int) -> BindError:
@@ -172,7 +151,7 @@ def _mounts_below(source: str, users: int) -> Iterator[tuple[str, int]]:
             with _opened(top, path[len(top) + 1 :]) as fd:
                 with open(f"/proc/self/fdinfo/{fd}", "rb") as info:
                     is_listed = b"mnt_id:\t%s\n" % number in info.read()
-                mount = _clone(fd, "", _EMPTY_PATH) if is_listed else -1
+                mount = linux.open_tree(fd, "", linux.EMPTY_PATH) if is_listed else -1
         except OSError:
             continue
         if mount >= 0:
@@ -183,7 +162,7 @@ def _mounts_below(source: str, users: int) -> Iterator[tuple[str, int]]:
 def _mount_below(top: str, path: str, mount: int) -> None:
     """Attach a mount at a path below a directory, or drop it if the path is gone."""
     with contextlib.suppress(OSError), _opened(top, path) as fd:
-        _libc.syscall(_MOVE_MOUNT, mount, b"", fd, b"", _FROM_EMPTY | _TO_EMPTY)
+        linux.move_mount(mount, "", fd)
     os.close(mount)
 
 
@@ -234,7 +213,7 @@ def user_namespace(write: Callable[[int], None]) -> int:
     ready, tell = os.pipe2(os.O_CLOEXEC)
 
     def wait() -> int:
-        if _libc.unshare(_NEWUSER) == 0:
+        if linux.libc.unshare(linux.NEWUSER) == 0:
             os.write(tell, b"x")
         os.close(tell)
         signal.pause()
@@ -246,7 +225,7 @@ def user_namespace(write: Callable[[int], None]) -> int:
         if not os.read(ready, 1):
             raise BindError("a user namespace cannot be made")
         write(pid)
-        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(f"/proc/{pid}/ns/user", os.Olinux.READ_ONLY | os.O_CLOEXEC)
     except OSError as error:
         raise BindError(f"a user namespace cannot be made: {error.strerror}") from None
     finally:

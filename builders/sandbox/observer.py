@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-from . import bpf
+from . import bpf, linux
 from .seccomp import MACHINES
 
 MAX_NAMES = 10_000
@@ -73,20 +73,12 @@ _LOOKUPS = (
     _Lookup((322, 281), 0, 1, (4, _EMPTY_PATH)),  # execveat
 )
 
-_libc = ctypes.CDLL(None, use_errno=True)
-
 # Bind a socket, given its descriptor and a struct sockaddr. Return 0 or an error number.
 Binder = Callable[[int, bytes], int]
 
 
 class CannotObserve(Exception):
     """The kernel does not let this process observe another. The text tells why."""
-
-
-class _Program(ctypes.Structure):
-    """struct sock_fprog."""
-
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
 class _Piece(ctypes.Structure):
@@ -133,12 +125,11 @@ def install(code: bytes) -> int:
     The process must have set no_new_privs, and stops in the next call that the filter names until an observer serves
     the listener. Raise CannotObserve if the kernel refuses.
     """
-    buffer = ctypes.create_string_buffer(code, len(code))
-    program = _Program(len(code) // 8, ctypes.cast(buffer, ctypes.c_char_p))
+    program = linux.filter_program(code)
     number = _SECCOMP.get(os.uname().machine, 277)
     # If a signal could interrupt a call that is observed, some programs would see an error that they do not expect.
     for flags in (_NEW_LISTENER | _WAIT_KILLABLE, _NEW_LISTENER):
-        listener = int(_libc.syscall(number, _SET_FILTER, flags, ctypes.byref(program)))
+        listener = int(linux.libc.syscall(number, _SET_FILTER, flags, ctypes.byref(program)))
         if listener >= 0:
             return listener
     raise CannotObserve(f"the kernel refuses to notify of system calls: {os.strerror(ctypes.get_errno())}")
@@ -194,7 +185,7 @@ class Observer:
         """
         number, address, length = ctypes.c_int(arguments[0]).value, arguments[1], arguments[2] & 0xFFFFFFFF
         self._remote[0].base, self._remote[0].length = address, min(length, max(_ADDRESSES.values()))
-        count = _libc.process_vm_readv(thread, ctypes.byref(self._local), 1, self._remote, 1, 0)
+        count = linux.libc.process_vm_readv(thread, ctypes.byref(self._local), 1, self._remote, 1, 0)
         data = self._buffer.raw[: max(count, 0)]
         family = int.from_bytes(data[:2], sys.byteorder)
         if self._bind is None or length > _MAX_ADDRESS or len(data) < _ADDRESSES.get(family, MAX_LENGTH):
@@ -229,7 +220,7 @@ class Observer:
         first = min(MAX_LENGTH, _PAGE - address % _PAGE)
         self._remote[0].base, self._remote[0].length = address, first
         self._remote[1].base, self._remote[1].length = (address + first) & (1 << 64) - 1, MAX_LENGTH - first
-        count = _libc.process_vm_readv(thread, ctypes.byref(self._local), 1, self._remote, 2, 0)
+        count = linux.libc.process_vm_readv(thread, ctypes.byref(self._local), 1, self._remote, 2, 0)
         if count <= 0:
             self.failures += 1
             return b""
@@ -256,7 +247,7 @@ def _file_of(thread: int, number: int, proc: int) -> Iterator[int]:
         process = next(int(line.split()[1]) for line in file if line.startswith(b"Tgid:"))
     process_fd = os.pidfd_open(process)
     try:
-        fd = int(_libc.syscall(_PIDFD_GETFD, process_fd, number, 0))
+        fd = int(linux.libc.syscall(_PIDFD_GETFD, process_fd, number, 0))
     finally:
         os.close(process_fd)
     if fd < 0:
@@ -270,7 +261,7 @@ def _file_of(thread: int, number: int, proc: int) -> Iterator[int]:
 def absent(root: int, name: bytes) -> bool:
     """Return whether a name does not exist below `root`, a descriptor of a directory that its links cannot leave."""
     how = struct.pack("=QQQ", os.O_PATH | os.O_CLOEXEC, 0, _IN_ROOT | _NO_MAGIC)
-    fd = int(_libc.syscall(_OPENAT2, root, name, how, ctypes.c_size_t(len(how))))
+    fd = int(linux.libc.syscall(_OPENAT2, root, name, how, ctypes.c_size_t(len(how))))
     if fd >= 0:
         os.close(fd)
         return False

@@ -19,8 +19,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from fpack.builders.configure.namespace import linux
 from fpack.builders.rootfs.relocation import PREFIX
+from fpack.builders.sandbox import linux
 
 from . import view
 from .process import ContainerProcess
@@ -58,12 +58,6 @@ class DebugSession(NamedTuple):
     terminal: bool
     privileged: bool
     code: bytes
-
-
-class _Program(ctypes.Structure):
-    """struct sock_fprog."""
-
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
 def enter(session: DebugSession, tools: int, channel: socket.socket, parent: int) -> int:
@@ -240,7 +234,5 @@ def _become(session: DebugSession, label: int, streams: Sequence[int]) -> None:
     if not session.privileged:
         linux.check(linux.libc.prctl(linux.NO_NEW_PRIVILEGES, 1, 0, 0, 0), "no_new_privs")
     if session.code:
-        buffer = ctypes.create_string_buffer(session.code, len(session.code))
-        program = _Program(len(session.code) // 8, ctypes.cast(buffer, ctypes.c_char_p))
-        linux.check(linux.libc.prctl(linux.SECCOMP, 2, ctypes.byref(program), 0, 0), "the system call filter")
+        linux.apply_filter(session.code)
     os.execve(words[0], [*words, *session.words], dict(session.env))

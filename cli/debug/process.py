@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from fpack.builders.configure.namespace import linux
+from fpack.builders.sandbox import linux
 from fpack.store.errors import FpackError
 
 from .engines import RunningContainer

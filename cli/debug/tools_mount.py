@@ -11,8 +11,7 @@ import os
 import socket
 from collections.abc import Callable
 
-from fpack.builders.configure.namespace import linux
-from fpack.builders.sandbox import idmap
+from fpack.builders.sandbox import idmap, linux
 from fpack.store import processes
 
 from .process import ContainerProcess

@@ -7,29 +7,19 @@ to mount on. Sources: fsopen(2), fsmount(2), open_tree(2), move_mount(2), mount_
 
 from __future__ import annotations
 
-import ctypes
 import heapq
 import os
 import stat
 from collections.abc import Iterator
 
-from fpack.builders.configure.namespace import linux
 from fpack.builders.rootfs.relocation import PREFIX
+from fpack.builders.sandbox import linux
 
 TERMINALS = f"{PREFIX}-tty"  # the directory of the session's own terminals
 MAX_ENTRIES = 1000  # of the container's `/`
 # The numbers are the same on all machines.
-_OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT, _MOUNT_SETATTR = 428, 429, 430, 431, 432, 442
-_CLONE, _CLOEXEC, _NOFOLLOW, _EMPTY_PATH, _RECURSIVE = 1, 0o2000000, 0x100, 0x1000, 0x8000
-_FROM_EMPTY, _TO_EMPTY, _AT_FDCWD = 4, 0x40, -100
+_FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432
 _SET_STRING, _CREATE, _CLOSE_ON_EXEC = 1, 6, 1
-_READ_ONLY, _NO_SET_ID, _NO_DEVICES = 1, 2, 4  # MOUNT_ATTR_*
-
-
-class _Attributes(ctypes.Structure):
-    """struct mount_attr."""
-
-    _fields_ = [(name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns")]
 
 
 def build(tools: int, terminal: bool) -> int:
@@ -40,7 +30,7 @@ def build(tools: int, terminal: bool) -> int:
     linux.mount("none", "/", None, linux.RECURSIVE_PRIVATE)
     old = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     new = _memory(os.fstat(old))
-    _move(new, _AT_FDCWD, "/")
+    _move(new, linux.AT_FDCWD, "/")
     entries, left_out = _entries(old)
     for entry in entries:
         _show(old, new, entry)
@@ -51,9 +41,7 @@ def build(tools: int, terminal: bool) -> int:
     os.chroot(".")
     if terminal:
         linux.mount("none", TERMINALS, "devpts", linux.NOSUID, "newinstance,ptmxmode=0666,mode=0600")
-    attributes = _Attributes(_READ_ONLY | _NO_SET_ID | _NO_DEVICES, 0, 0, 0)
-    size = ctypes.c_size_t(ctypes.sizeof(attributes))
-    linux.check(linux.libc.syscall(_MOUNT_SETATTR, new, b"", _EMPTY_PATH, ctypes.byref(attributes), size), "the root")
+    linux.check(linux.set_attributes(new, linux.READ_ONLY | linux.NO_SET_ID | linux.NO_DEVICES), "the root")
     for fd in (old, new):
         os.close(fd)
     return left_out
@@ -104,8 +92,7 @@ def _show(old: int, new: int, entry: os.DirEntry[str]) -> None:
         if entry.is_symlink():
             os.symlink(os.readlink(name, dir_fd=old), name, dir_fd=new)
             return
-        flags = _CLONE | _CLOEXEC | _NOFOLLOW | _RECURSIVE
-        tree = linux.check(linux.libc.syscall(_OPEN_TREE, old, os.fsencode(name), flags), name)
+        tree = linux.check(linux.open_tree(old, name, linux.NOFOLLOW | linux.RECURSIVE), name)
         try:
             if entry.is_dir(follow_symlinks=False):
                 _directory(new, name, tree)
@@ -124,4 +111,4 @@ def _directory(new: int, name: str, tree: int) -> None:
 
 
 def _move(tree: int, directory: int, name: str) -> None:
-    linux.check(linux.libc.syscall(_MOVE_MOUNT, tree, b"", directory, os.fsencode(name), _FROM_EMPTY), f"mount {name}")
+    linux.check(linux.move_mount(tree, name, directory), f"mount {name}")

@@ -14,9 +14,8 @@ import signal
 import socket
 from contextlib import suppress
 
-from fpack.builders.configure.namespace import linux
 from fpack.builders.configure.namespace.command import give_up, seal
-from fpack.builders.sandbox import landlock, observer
+from fpack.builders.sandbox import landlock, linux, observer
 from fpack.store import processes
 from fpack.store.errors import one_line
 

@@ -17,9 +17,8 @@ from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
-from fpack.builders.configure.namespace import linux
 from fpack.builders.configure.namespace.stage import DEVICE_LINKS, make_devices, write_seed
-from fpack.builders.sandbox import emulation, idmap, observer
+from fpack.builders.sandbox import emulation, idmap, linux, observer
 from fpack.cli.shells.sandbox import attendance
 from fpack.store import processes
 

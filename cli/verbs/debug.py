@@ -8,20 +8,9 @@ import click
 from fpack.cli import options as shared
 
 
-class _WithCommand(click.Command):
-    """A command whose words after the first `--` belong to another program."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        from fpack.cli.shells.arguments import split
-
-        before, command = split(args)
-        ctx.meta["fpack.command"] = command or ()
-        return super().parse_args(ctx, before)
-
-
 @click.command(
     "debug",
-    cls=_WithCommand,
+    cls=shared.WithCommand,
     epilog="""\b
 Examples:
   fpack debug web                             a shell in the running container web of podman or docker
@@ -53,7 +42,7 @@ def command(ctx: click.Context, /, debugged: str | None, **rest: Any) -> int:
 
     request = Request(
         debugged,
-        ctx.meta["fpack.command"],
+        shared.command_of(ctx) or (),
         rest.pop("tools"),
         rest.pop("user"),
         rest.pop("engine"),

@@ -10,18 +10,19 @@ from fpack.cli.option_table import SHELL
 from fpack.cli.shells.arguments import split
 
 
-class WithCommand(click.Command):
-    """A command whose words after the first `--` belong to another program."""
+class _ShellCommand(shared.WithCommand):
+    """A command in which `--print-env` has an optional value."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        before, ctx.meta["fpack.command"] = split(args)
         # Otherwise click would take the next word, the name of a package, for the format.
-        return super().parse_args(ctx, ["--print-env=bash" if word == "--print-env" else word for word in before])
+        before, command = split(args)
+        before = ["--print-env=bash" if word == "--print-env" else word for word in before]
+        return super().parse_args(ctx, [*before, *(() if command is None else ("--", *command))])
 
 
 @click.command(
     "shell",
-    cls=WithCommand,
+    cls=_ShellCommand,
     epilog="""\b
 Examples:
   fpack shell                                      `shell` of ./fpack.fp
@@ -46,4 +47,4 @@ def command(ctx: click.Context, /, what: tuple[str, ...], expression: str | None
     from fpack.cli.trial.registry_shell import enter
 
     what += () if expression is None else (f"({expression})",)
-    return enter("shell", what, ctx.meta["fpack.command"], rest)
+    return enter("shell", what, shared.command_of(ctx), rest)

@@ -10,19 +10,15 @@ from fpack.cli.images import container_options
 from fpack.cli.ui.render import note
 
 
-class _WithCommand(click.Command):
-    """A command whose words after the first `--` belong to another program."""
+class _TryCommand(shared.WithCommand):
+    """A command that tells how to write another program's words."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        from fpack.cli.shells.arguments import split
-
-        before, command = split(args)
-        ctx.meta["fpack.command"] = command or ()
-        words = [word for word in before if not word.startswith("-")]
+        words = [word for word in args if not word.startswith("-")]
         try:
-            return super().parse_args(ctx, before)
+            return super().parse_args(ctx, args)
         except click.UsageError as error:
-            if command is not None or len(words) < 2 or isinstance(error, click.BadParameter):
+            if "--" in args or len(words) < 2 or isinstance(error, click.BadParameter):
                 raise
             from fpack.cli.errors import UsageError
 
@@ -33,7 +29,7 @@ class _WithCommand(click.Command):
 
 @click.command(
     "try",
-    cls=_WithCommand,
+    cls=_TryCommand,
     epilog="""\b
 Examples:
   fpack try nginx                             the curated image; Ctrl-C ends it
@@ -65,7 +61,7 @@ def command(ctx: click.Context, /, image: str | None, no_observe: bool, as_json:
 
     fields = container_options.fields(rest)
     options = shared.options(rest)._replace(fields=fields)
-    tried = attempt(image, ctx.meta["fpack.command"], options, not no_observe, as_json)
+    tried = attempt(image, shared.command_of(ctx) or (), options, not no_observe, as_json)
     if as_json:
         shared.print_json(tried.as_json())
     else:

@@ -10,7 +10,9 @@ import resource
 import signal
 from typing import Any
 
-from . import linux, scratch
+from fpack.builders.sandbox import linux
+
+from . import scratch
 
 _CAPABILITIES = 0x20080522  # _LINUX_CAPABILITY_VERSION_3
 # chown, dac_override, dac_read_search, fowner, fsetid, kill, setgid, setuid, net_bind_service, sys_chroot
@@ -99,12 +101,6 @@ def _limit(limits: dict[str, int]) -> None:
         resource.setrlimit(kind, (value, value))
 
 
-class _Program(ctypes.Structure):
-    """struct sock_fprog."""
-
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
-
-
 def give_up(code: bytes) -> None:
     """Give up all capabilities but those for files and users, permanently, and apply the system call filter."""
     for number in range(_LAST_CAPABILITY + 1):
@@ -119,6 +115,4 @@ def give_up(code: bytes) -> None:
     sets = (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0)
     linux.check(linux.libc.capset(header, sets), "capabilities")
     linux.check(linux.libc.prctl(linux.NO_NEW_PRIVILEGES, 1, 0, 0, 0), "no_new_privs")
-    buffer = ctypes.create_string_buffer(code, len(code))
-    program = _Program(len(code) // 8, ctypes.cast(buffer, ctypes.c_char_p))
-    linux.check(linux.libc.prctl(linux.SECCOMP, 2, ctypes.byref(program), 0, 0), "the system call filter")
+    linux.apply_filter(code)

@@ -9,7 +9,9 @@ import socket
 import stat
 from typing import Any
 
-from . import linux, scratch
+from fpack.builders.sandbox import linux
+
+from . import scratch
 from .changes import PIECE, FileHasher, Signature, open_below, parent_of, walk
 from .command import become_init
 from .messages import InvalidRequest, receive, send

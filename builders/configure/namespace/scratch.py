@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import linux
+from fpack.builders.sandbox import linux
 
 PATH = "/scratch"
 # Path below the tree and below PATH: mode.

@@ -12,10 +12,10 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import linux, scratch
+from fpack.builders.sandbox import linux
 
-_OPEN_TREE, _MOVE_MOUNT = 428, 429  # the numbers are the same on all machines
-_CLONE, _CLOEXEC, _FROM_EMPTY, _AT_FDCWD = 1, 0o2000000, 4, -100
+from . import scratch
+
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _STAGES = ("/mnt", "/srv", "/media", "/opt", "/tmp", "/var/tmp")
 _DEVICES = ("full", "null", "random", "urandom", "zero")
@@ -30,9 +30,7 @@ def mount_stage(request: dict[str, Any], tree: int) -> None:
     if request["lower"] == "mount":
         lower = tree
     elif not request["copy"]:
-        lower = linux.check(
-            linux.libc.syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(request["view"]), _CLONE | _CLOEXEC), "the tree"
-        )
+        lower = linux.check(linux.open_tree(linux.AT_FDCWD, request["view"]), "the tree")
     stage = next((path for path in _STAGES if os.path.isdir(path)), "/tmp")
     linux.mount_tmpfs(stage, "mode=0755,size=1m")
     for name in ("lower", "order", "upper", "merged", "dev", "proc", os.path.basename(scratch.PATH)):
@@ -47,8 +45,7 @@ def mount_stage(request: dict[str, Any], tree: int) -> None:
         _copy(os.dup(tree), os.open("/merged", _DIRECTORY), _lists_newest_first("/merged"))
         return
     if lower >= 0:
-        to = os.fsencode(f"{stage}/lower")
-        linux.check(linux.libc.syscall(_MOVE_MOUNT, lower, b"", _AT_FDCWD, to, _FROM_EMPTY), "the lower tree")
+        linux.check(linux.move_mount(lower, f"{stage}/lower"), "the lower tree")
         if lower != tree:
             os.close(lower)
     linux.mount_tmpfs(f"{stage}/upper", room)

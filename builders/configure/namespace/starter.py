@@ -9,9 +9,9 @@ import signal
 import socket
 import sys
 
+from fpack.builders.sandbox import linux
 from fpack.builders.sandbox.small_process import be_killed_first, receive
 
-from . import linux
 from .keeper import Keeper
 from .messages import send
 
